@@ -1,0 +1,59 @@
+//! Counting: the live view against a walk over structs and against roaring bitmaps, on the same people in one run.
+
+mod population;
+mod rivals;
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main};
+use mimalloc::MiMalloc;
+
+use population::{MadeUp, sizes, tenant};
+use rivals::roaring::{Bitmaps, ByHand};
+use rivals::{Rival, Wanted};
+
+/// As the service has it.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
+
+fn aggregate(criterion: &mut Criterion) {
+    let wanted = Wanted { groups: vec![3, 7], skills: vec![10, 20], projects: vec![5] };
+    for users in sizes() {
+        let view = tenant(*users).state.publish();
+        let people: Vec<MadeUp> = (0..*users).map(MadeUp::new).collect();
+        let bitmaps = Bitmaps::of(&people);
+        for (name, wanted) in [("no filter", None), ("three filters", Some(&wanted))] {
+            agree(&view, &people, wanted);
+            agree(&view, &bitmaps, wanted);
+            agree(&view, &ByHand(&bitmaps), wanted);
+            let mut group = criterion.benchmark_group(format!("{name}, {users} users"));
+            group.sample_size(20).warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(1));
+            bench(&mut group, "ours", &view, wanted);
+            bench(&mut group, "roaring", &bitmaps, wanted);
+            if wanted.is_some() {
+                bench(&mut group, "roaring by hand", &ByHand(&bitmaps), wanted);
+            }
+            bench(&mut group, "naive", &people, wanted);
+            group.finish();
+        }
+    }
+}
+
+fn agree<A: Rival, B: Rival>(a: &A, b: &B, wanted: Option<&Wanted>) {
+    let (question_a, question_b) = (A::question(wanted), B::question(wanted));
+    let answer = a.everything(&question_a);
+    assert_eq!(answer, b.everything(&question_b));
+    assert_eq!((answer.0, answer.0), (a.counts(&question_a), b.counts(&question_b)));
+    assert!(answer.0.0.connected > 0, "a question about nobody is too easy");
+}
+
+fn bench<R: Rival>(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, rival: &R, wanted: Option<&Wanted>) {
+    let question = R::question(wanted);
+    group.bench_function(format!("counts/{name}"), |b| b.iter(|| rival.counts(black_box(&question))));
+    group.bench_function(format!("everything/{name}"), |b| b.iter(|| rival.everything(black_box(&question))));
+}
+
+criterion_group!(benches, aggregate);
+criterion_main!(benches);

@@ -1,0 +1,60 @@
+//! Memory: what the counting index takes for each user, and what the whole process takes.
+//!
+//! Each size is measured in a process of its own, which nothing else has grown before.
+
+mod population;
+
+use std::error::Error;
+use std::process::Command;
+
+use mimalloc::MiMalloc;
+
+use population::{sizes, tenant};
+
+/// As the service has it.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
+
+/// What tells a process that it is to measure one size, and which.
+const ONE_SIZE: &str = "--users=";
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let one_size = std::env::args().find_map(|arg| arg.strip_prefix(ONE_SIZE)?.parse().ok());
+    if let Some(users) = one_size {
+        return measure(users);
+    }
+    println!("|     users | index | memberships | together | resident |  resident in all |");
+    println!("| --------: | ----: | ----------: | -------: | -------: | ---------------: |");
+    for users in [10].iter().chain(sizes()) {
+        let status = Command::new(std::env::current_exe()?).arg(format!("{ONE_SIZE}{users}")).status()?;
+        assert!(status.success(), "{users} users could not be measured");
+    }
+    println!("\nBytes a user; the last column in KiB, all that the process grew by.");
+    Ok(())
+}
+
+fn measure(users: u32) -> Result<(), Box<dyn Error>> {
+    let before = resident_kib()?;
+    let mut journal = tenant(users);
+    // A running service has written down what it knows.
+    journal.state.checkpoint();
+    let view = journal.state.publish();
+    let grown = resident_kib()?.saturating_sub(before);
+    let (index, members) = (view.index().heap_bytes(), view.directory().members().heap_bytes());
+    let each = |bytes: usize| bytes as f64 / f64::from(users);
+    println!(
+        "| {users:9} | {:5.1} | {:11.1} | {:8.1} | {:8.0} | {grown:12} KiB |",
+        each(index),
+        each(members),
+        each(index + members),
+        each(grown * 1_024),
+    );
+    Ok(())
+}
+
+/// Memory of this process that is in use, as Linux counts it.
+fn resident_kib() -> Result<usize, Box<dyn Error>> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS in /proc/self/status")?;
+    Ok(line.trim().trim_end_matches("kB").trim().parse()?)
+}

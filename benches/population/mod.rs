@@ -1,0 +1,85 @@
+//! Made-up people, the same in every run, and the state of the tenant they work for, built as the service builds it:
+//! from directory documents and desk events, entry by entry.
+
+mod journal;
+pub mod person;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+pub use journal::Journal;
+pub use person::MadeUp;
+use rollcall::domain::directory::{Document, EntityPatch, MAX_ENTITIES};
+use rollcall::domain::{Body, Category, Channel, ConversationId, UserRef};
+
+/// The sizes of tenants that are measured. Run as a test and not as a benchmark, the smallest is enough.
+pub fn sizes() -> &'static [u32] {
+    let all = &[1_000, 10_000, 100_000, 1_000_000];
+    if std::env::args().any(|arg| arg == "--bench") { all } else { &all[..1] }
+}
+
+/// A journal with this many people in the directory, at their desks and in conversations.
+pub fn tenant(users: u32) -> Journal {
+    let mut journal = Journal::new();
+    journal.append(Body::DirectoryUpserted { document: Arc::new(reference_data()) });
+    let all: Vec<u32> = (0..users).collect();
+    for some in all.chunks(MAX_ENTITIES) {
+        let users = some.iter().map(|n| MadeUp::new(*n).patch()).collect();
+        journal.append(Body::DirectoryUpserted { document: Arc::new(Document { users, ..Document::default() }) });
+    }
+    for n in all {
+        start_working(&mut journal, &MadeUp::new(n));
+    }
+    journal
+}
+
+fn reference_data() -> Document {
+    let entities = |count: u32, name: &str| {
+        let entity = |n: u32| EntityPatch {
+            id: Some(i64::from(n)),
+            name: Some(format!("{name} {n}")),
+            ..EntityPatch::default()
+        };
+        (1..=count).map(entity).collect()
+    };
+    Document {
+        groups: entities(person::GROUPS, "Group"),
+        skills: entities(person::SKILLS, "Skill"),
+        projects: entities(person::PROJECTS, "Project"),
+        queues: entities(person::QUEUES, "Queue"),
+        ..Document::default()
+    }
+}
+
+fn start_working(journal: &mut Journal, person: &MadeUp) {
+    let user = UserRef::id(person.id);
+    if person.facts.connected {
+        let session = "desk".into();
+        let connected = Body::DeskConnected {
+            user: user.clone(),
+            session,
+            lease_seconds: None,
+            device: None,
+            surface: Default::default(),
+        };
+        journal.append(connected);
+    }
+    let away = (person.facts.presence != Category::Ready).then_some(person.facts.presence);
+    let off: BTreeSet<_> =
+        person.facts.lanes.iter().filter(|(_, lane)| !lane.toggle).map(|(channel, _)| channel).collect();
+    if away.is_some() || !off.is_empty() {
+        let channels = off.into_iter().map(|channel| (channel, false)).collect();
+        journal.append(Body::StatusChanged { user: user.clone(), presence: away, presence_id: None, channels });
+    }
+    for channel in Channel::ALL {
+        for k in 0..person.facts.lanes[channel].current {
+            let conversation = conversation(&format!("{}-{}-{k}", channel.name(), person.id));
+            journal.append(Body::SlotTaken { user: user.clone(), channel, conversation });
+        }
+    }
+}
+
+/// A conversation's id; the names made up here are all short enough.
+pub fn conversation(name: &str) -> ConversationId {
+    ConversationId::new(name).expect("1 to 128 bytes")
+}

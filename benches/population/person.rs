@@ -1,0 +1,106 @@
+//! One made-up person: what the directory says, and how they stand at the moment that is measured.
+
+use rollcall::domain::directory::{ChannelPatch, ChannelsPatch, Field, UserPatch};
+use rollcall::domain::status::{Facts, Lane};
+use rollcall::domain::{Category, EntityRef, PerChannel, Role};
+
+/// Groups of the tenant; everybody is in one.
+pub const GROUPS: u32 = 20;
+/// Skills of the tenant; most people have three.
+pub const SKILLS: u32 = 50;
+/// Projects of the tenant; everybody works for one or two.
+pub const PROJECTS: u32 = 10;
+/// Queues of the tenant; two in three people are in one.
+pub const QUEUES: u32 = 8;
+
+/// A person, as a program would keep them that counts by walking over everybody.
+#[derive(Clone, Debug)]
+pub struct MadeUp {
+    /// Integer id, from 1.
+    pub id: i64,
+    /// Groups, by id; as the other memberships.
+    pub groups: Vec<u32>,
+    /// Skills.
+    pub skills: Vec<u32>,
+    /// Projects.
+    pub projects: Vec<u32>,
+    /// Queues.
+    pub queues: Vec<u32>,
+    /// What a status is decided from.
+    pub facts: Facts,
+}
+
+impl MadeUp {
+    /// Person number `n`, counted from 0. The same `n` always gives the same person.
+    pub fn new(n: u32) -> Self {
+        let mut dice = Dice(u64::from(n));
+        let mut some = |most: u32, of: u32| {
+            let mut ids: Vec<u32> = (0..most).map(|_| 1 + dice.below(of)).collect();
+            ids.sort_unstable();
+            ids.dedup();
+            ids
+        };
+        let (groups, skills, projects) = (some(1, GROUPS), some(3, SKILLS), some(2, PROJECTS));
+        let queues = if dice.percent(67) { vec![1 + dice.below(QUEUES)] } else { Vec::new() };
+        MadeUp { id: i64::from(n) + 1, groups, skills, projects, queues, facts: facts(&mut dice) }
+    }
+
+    /// What `PUT /v1/directory` would be sent to make the person.
+    pub fn patch(&self) -> UserPatch {
+        let references = |ids: &[u32]| Some(ids.iter().map(|id| EntityRef::Id(i64::from(*id))).collect());
+        let channel =
+            |lane: &Lane| Some(ChannelPatch { enabled: Some(lane.enabled), max_slots: Some(lane.max), priority: None });
+        let [chat, call, video, third_party] = self.facts.lanes.0.each_ref().map(channel);
+        UserPatch {
+            id: Some(self.id),
+            external_id: Field::Set(format!("agent-{}", self.id)),
+            name: Some(format!("Agent number {}", self.id)),
+            email: Field::Set(format!("agent-{}@example.com", self.id)),
+            roles: Some(vec![Role::Operator]),
+            groups: references(&self.groups),
+            skills: references(&self.skills),
+            projects: references(&self.projects),
+            queues: references(&self.queues),
+            channels: Some(ChannelsPatch { chat, call, video, third_party }),
+            chat_and_call: Some(self.facts.chat_and_call),
+            ..UserPatch::default()
+        }
+    }
+}
+
+/// Seven in ten are connected, one in ten is away, one in ten has switched chat off; who is connected holds anything
+/// from no chat to as many as allowed, and one in five with a telephone is on it.
+fn facts(dice: &mut Dice) -> Facts {
+    let connected = dice.percent(70);
+    let presence = match dice.below(100) {
+        0..7 => Category::Away,
+        7..10 => Category::ExtendedAway,
+        _ => Category::Ready,
+    };
+    let max = 1 + dice.below(5);
+    let chats = if connected { dice.below(max + 1) } else { 0 };
+    let chat = Lane { enabled: dice.percent(95), toggle: !dice.percent(10), current: chats, max };
+    let has_phone = dice.percent(50);
+    let calls = u32::from(connected && has_phone && dice.percent(20));
+    let call = Lane { enabled: has_phone, toggle: true, current: calls, max: 1 };
+    let unused = Lane { enabled: false, toggle: true, current: 0, max: 1 };
+    Facts { connected, presence, chat_and_call: dice.percent(50), lanes: PerChannel([chat, call, unused, unused]) }
+}
+
+/// Numbers that look random and are the same in every run (splitmix64).
+pub struct Dice(pub u64);
+
+impl Dice {
+    /// A number from 0 to `limit` − 1.
+    pub fn below(&mut self, limit: u32) -> u32 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ z >> 31) % u64::from(limit)) as u32
+    }
+
+    fn percent(&mut self, chance: u32) -> bool {
+        self.below(100) < chance
+    }
+}

@@ -1,0 +1,64 @@
+//! What desks send on a working day: conversations taken and let go, people stepping away and coming back, desks that
+//! connect again.
+
+use std::collections::VecDeque;
+
+use rollcall::domain::event::Surface;
+use rollcall::domain::{Body, Category, Channel, ConversationId, UserRef};
+
+use crate::population::conversation;
+use crate::population::person::Dice;
+
+/// Events without end about the people of one tenant, the same in every run.
+pub struct Traffic {
+    users: u32,
+    dice: Dice,
+    taken: u64,
+    held: VecDeque<(UserRef, ConversationId)>,
+}
+
+impl Traffic {
+    /// About people 1 to `users`.
+    pub fn new(users: u32) -> Self {
+        Traffic { users, dice: Dice(u64::from(users)), taken: 0, held: VecDeque::new() }
+    }
+
+    /// Conversations that are held at a time, once there are so many.
+    fn enough(&self) -> usize {
+        self.users as usize / 10 + 1
+    }
+
+    fn change_status(&mut self, user: UserRef) -> Body {
+        let presence = Some(if self.dice.below(2) == 0 { Category::Away } else { Category::Ready });
+        Body::StatusChanged { user, presence, presence_id: None, channels: Vec::new() }
+    }
+
+    fn take(&mut self, user: UserRef) -> Body {
+        self.taken += 1;
+        let conversation = conversation(&format!("conversation-{}", self.taken));
+        self.held.push_back((user.clone(), conversation.clone()));
+        Body::SlotTaken { user, channel: Channel::Chat, conversation }
+    }
+}
+
+impl Iterator for Traffic {
+    type Item = Body;
+
+    /// Of ten events one is a connection and one a change of status; the others take conversations and let go of the
+    /// oldest in turn.
+    fn next(&mut self) -> Option<Body> {
+        let user = UserRef::id(i64::from(self.dice.below(self.users)) + 1);
+        Some(match self.dice.below(10) {
+            0 => {
+                let (session, surface) = ("desk".into(), Surface::Desk);
+                Body::DeskConnected { user, session, lease_seconds: Some(60), device: None, surface }
+            }
+            1 => self.change_status(user),
+            _ if self.held.len() < self.enough() => self.take(user),
+            _ => {
+                let (user, conversation) = self.held.pop_front()?;
+                Body::SlotReleased { user: Some(user), conversation }
+            }
+        })
+    }
+}

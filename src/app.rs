@@ -1,0 +1,130 @@
+//! The composition root: the only file that knows everyone.
+
+use std::fs::File;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::net::TcpListener;
+
+use crate::auth::KeyRing;
+use crate::auth::secret::Secret;
+use crate::boot::{BootError, Booted, boot};
+use crate::clock::Clock;
+use crate::engine::{self, Limits, Parts, Reader, Submitter, Surroundings};
+use crate::http::{self, Edge, Services, listener};
+use crate::lifecycle::Lifecycle;
+use crate::store::{Location, Store};
+use crate::telemetry;
+
+/// What an app is made of.
+pub struct Options {
+    /// Where everything is kept.
+    pub location: Location,
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// The administrator's token, if one was given.
+    pub admin_token: Option<String>,
+    /// How the engine runs.
+    pub limits: Limits,
+    /// How the edge behaves.
+    pub edge: Edge,
+    /// Connections at a time.
+    pub max_connections: usize,
+    /// How long a request's headers may take; [`listener::HEADER_PATIENCE`] but for tests.
+    pub header_patience: Duration,
+    /// The time.
+    pub clock: Clock,
+    /// What was measured.
+    pub metrics: PrometheusHandle,
+}
+
+/// Why the service cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address cannot be listened on.
+    #[error("--listen (ROLLCALL_LISTEN) {0} cannot be used: {1}")]
+    Listen(SocketAddr, std::io::Error),
+    /// The store cannot be taken or read.
+    #[error(transparent)]
+    Boot(#[from] BootError),
+}
+
+/// A running service.
+pub struct App {
+    /// The address it listens on.
+    pub address: SocketAddr,
+    /// The administrator's token, if it was made just now.
+    pub new_admin_token: Option<Secret>,
+    /// Whether anybody can be administrator.
+    pub has_admin: bool,
+    /// Where writes go in.
+    pub submitter: Submitter,
+    /// Where reads come from.
+    pub reader: Reader,
+    /// Who may ask.
+    pub ring: KeyRing,
+    /// Tenants, keys and checkpoints.
+    pub store: Store,
+    lifecycle: Lifecycle,
+    _lock: Option<File>,
+}
+
+impl App {
+    /// Takes the store, catches up, and opens the doors.
+    pub async fn start(options: Options) -> Result<Self, StartError> {
+        let Options { location, listen, admin_token, limits, edge, max_connections, header_patience, clock, metrics } =
+            options;
+        let unusable = |error| StartError::Listen(listen, error);
+        // Before the store is taken, so that a port in use is told at once.
+        let listener = TcpListener::bind(listen).await.map_err(unusable)?;
+        let address = listener.local_addr().map_err(unusable)?;
+        let Booted { store, journal, states, ring, new_admin_token, has_admin, lock } =
+            boot(&location, admin_token.as_deref(), &clock).await?;
+
+        let lifecycle = Lifecycle::default();
+        let surroundings =
+            Surroundings { journal, store: store.clone(), clock: clock.clone(), lifecycle: lifecycle.clone(), limits };
+        let Parts { engine, submitter, reader } = engine::assemble(states, surroundings);
+        let services = Services::new(
+            ring.clone(),
+            (submitter.clone(), reader.clone()),
+            store.clone(),
+            (clock.clone(), lifecycle.clone(), metrics.clone()),
+            edge,
+        );
+        let router = http::router(services);
+        // The engine outlives the requests under way: it stops once the listener has ended.
+        let engine_stopping = lifecycle.last_stopping().clone();
+        lifecycle.spawn("engine", engine.run(engine_stopping.clone()));
+        let upkeep = telemetry::keep_up(metrics, clock.clone(), lifecycle.stopping().clone());
+        lifecycle.spawn("metrics", upkeep);
+        lifecycle.spawn("keys", ring.clone().watch(clock, lifecycle.stopping().clone()));
+        let serving = listener::serve(
+            listener,
+            router,
+            (max_connections, header_patience),
+            lifecycle.clone(),
+            lifecycle.stopping().clone(),
+        );
+        lifecycle.spawn("listener", async move {
+            let ended = serving.await;
+            engine_stopping.cancel();
+            ended
+        });
+        Ok(App { address, new_admin_token, has_admin, submitter, reader, ring, store, lifecycle, _lock: lock })
+    }
+
+    /// The tasks, to stop them or to hear that one failed.
+    pub fn lifecycle(&self) -> &Lifecycle {
+        &self.lifecycle
+    }
+
+    /// Stops: no new connections, requests under way answered, the queue drained, a last checkpoint. False if a task
+    /// had failed.
+    pub async fn stop(self) -> bool {
+        self.lifecycle.stop();
+        self.lifecycle.ended().await;
+        !self.lifecycle.has_failed()
+    }
+}

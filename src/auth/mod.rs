@@ -1,0 +1,38 @@
+//! From a credential to a [`Caller`]: the only place where a tenant comes from.
+
+mod keyring;
+pub mod secret;
+
+pub use keyring::KeyRing;
+
+use crate::domain::{Fault, Scope, Scopes, TenantId};
+
+/// Somebody who may act for one tenant. Made here only, from a credential.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller {
+    tenant: TenantId,
+    scopes: Scopes,
+}
+
+impl Caller {
+    /// Whose data the caller sees: this tenant's and no other's.
+    pub fn tenant(&self) -> TenantId {
+        self.tenant
+    }
+
+    /// [`Fault::Forbidden`] unless the credential grants `scope`.
+    pub fn require(&self, scope: Scope) -> Result<(), Fault> {
+        if self.scopes.allow(scope) { Ok(()) } else { Err(Fault::Forbidden) }
+    }
+}
+
+/// The administrator of this service. Made here only, from the administrator's token.
+#[derive(Clone, Copy, Debug)]
+pub struct Admin(());
+
+impl Admin {
+    /// Whoever runs commands on the store itself is its administrator already.
+    pub(crate) fn local() -> Self {
+        Admin(())
+    }
+}

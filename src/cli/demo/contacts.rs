@@ -1,0 +1,114 @@
+//! The contacts of the demo's floor: they begin with somebody available, may be handed on, and end.
+
+use std::f64::consts::TAU;
+use std::time::Duration;
+
+use rand::Rng;
+use rand::rngs::StdRng;
+
+use crate::clock::Clock;
+use crate::domain::{Body, Channel, ConversationId, UserRef};
+use crate::query::operators_live::OperatorLive;
+
+/// One sort of contact.
+struct Demand {
+    channel: Channel,
+    /// Contacts a second, on average.
+    rate: f64,
+    /// How many seconds one lasts: from, to.
+    length: (u64, u64),
+}
+
+const DEMANDS: [Demand; 2] = [
+    Demand { channel: Channel::Chat, rate: 3.5, length: (20, 90) },
+    Demand { channel: Channel::Call, rate: 0.8, length: (10, 60) },
+];
+/// Demand swells and ebbs once in so many seconds.
+const WAVE: f64 = 600.0;
+/// Contacts handed on in a second, on average.
+const TRANSFERS: f64 = 0.2;
+
+/// A contact under way.
+struct Contact {
+    conversation: ConversationId,
+    user: i64,
+    channel: Channel,
+    until: Duration,
+}
+
+/// All contacts under way.
+#[derive(Default)]
+pub struct Contacts(Vec<Contact>);
+
+impl Contacts {
+    /// Whether the user has any.
+    pub fn keeps_busy(&self, user: i64) -> bool {
+        self.0.iter().any(|contact| contact.user == user)
+    }
+
+    /// Ends those whose time has come.
+    pub fn end(&mut self, now: Duration) -> Vec<Body> {
+        let ended = self.0.extract_if(.., |contact| contact.until <= now);
+        let released = ended.map(|contact| Body::SlotReleased {
+            user: Some(UserRef::id(contact.user)),
+            conversation: contact.conversation,
+        });
+        released.collect()
+    }
+
+    /// Begins what is asked for within a span of time from now, as far as somebody is available. Who takes one is not
+    /// asked again within the span: how the others stand then is not known yet.
+    pub fn begin(
+        &mut self,
+        (now, span): (Duration, Duration),
+        online: &[OperatorLive],
+        clock: &Clock,
+        rng: &mut StdRng,
+    ) -> Vec<Body> {
+        let mut bodies = Vec::new();
+        let mut free: Vec<&OperatorLive> = online.iter().collect();
+        let swell = 0.75 + 0.5 * (now.as_secs_f64() / WAVE * TAU).sin();
+        for Demand { channel, rate, length } in &DEMANDS {
+            for _ in 0..times(rate * swell * span.as_secs_f64(), rng) {
+                let Some(user) = pick(&mut free, *channel, rng) else { break };
+                let Some(conversation) = ConversationId::new(&clock.new_id().to_string()) else { break };
+                let until = now + Duration::from_millis(rng.random_range(length.0 * 1_000..length.1 * 1_000));
+                bodies.push(taken(user, *channel, &conversation));
+                self.0.push(Contact { conversation, user, channel: *channel, until });
+            }
+        }
+        for _ in 0..times(TRANSFERS * span.as_secs_f64(), rng) {
+            if self.0.is_empty() {
+                break;
+            }
+            let contact = rng.random_range(0..self.0.len());
+            let contact = &mut self.0[contact];
+            if let Some(user) = pick(&mut free, contact.channel, rng) {
+                contact.user = user;
+                bodies.push(taken(user, contact.channel, &contact.conversation));
+            }
+        }
+        bodies
+    }
+}
+
+/// How often something happens that happens so often on average.
+fn times(average: f64, rng: &mut StdRng) -> usize {
+    (average + rng.random::<f64>()) as usize
+}
+
+/// Anybody who can take one on the channel.
+fn pick(free: &mut Vec<&OperatorLive>, channel: Channel, rng: &mut StdRng) -> Option<i64> {
+    let able = |operator: &OperatorLive| match channel {
+        Channel::Chat => operator.chat.available,
+        Channel::Call => operator.call.available,
+        Channel::Video | Channel::ThirdParty => false,
+    };
+    let able: Vec<usize> = (0..free.len()).filter(|n| able(free[*n])).collect();
+    let chosen = (!able.is_empty()).then(|| able[rng.random_range(0..able.len())])?;
+    Some(free.swap_remove(chosen).id)
+}
+
+fn taken(user: i64, channel: Channel, conversation: &ConversationId) -> Body {
+    Body::SlotTaken { user: UserRef::id(user), channel, conversation: conversation.clone() }
+}

@@ -1,0 +1,43 @@
+//! Lines that a person can paste: one for each dialect, and one that posts an event.
+
+use std::net::SocketAddr;
+
+use super::people;
+
+/// The lines, for the service at `address` and one key.
+pub fn text(address: SocketAddr, key: &str) -> String {
+    let url = format!("http://{address}");
+    let json = "-H 'Content-Type: application/json'";
+    let bearer = format!("-H 'Authorization: Bearer {key}'");
+    let indicator = "{connectedUsersIndicator{connectedUsersCount countByChatAvailabilityStatus{available busy \
+                     toggleOff} usersInProductionChatOccupancy{simultaneousConversationAverage \
+                     maximumSimultaneousConversationAverage occupancyRate}}}";
+    let vendor = "-H 'Accept: application/vnd.newvoicemedia.v1+json'";
+    // The shell that it is pasted into fills in the time.
+    let event = format!(
+        "{{\"specversion\":\"1.0\",\"id\":\"'$(date +%s)'\",\"source\":\"/my/terminal\",\"type\":\"desk.connected\",\
+         \"subject\":\"{}\",\"time\":\"'$(date -u +%Y-%m-%dT%H:%M:%SZ)'\",\
+         \"data\":{{\"session\":\"my-terminal\",\"lease_seconds\":60}}}}",
+        people::FIRST_ID
+    );
+    let lines = [
+        ("iAdvize GraphQL: how many are connected, and how full they are", {
+            format!("curl -sw '\\n' {url}/graphql {bearer} {json} -d '{{\"query\":\"{indicator}\"}}'")
+        }),
+        ("Convoso: agents of a campaign who can be given a call", {
+            format!("curl -sw '\\n' {url}/v1/user-activity/search -d auth_token={key} -d campaign_id=111")
+        }),
+        ("iAdvize REST: everybody online in Paris, channel by channel", {
+            format!("curl -gsw '\\n' '{url}/api/2/operator/live?filters[group_id]=1' -H 'X-API-Key: {key}'")
+        }),
+        ("Vonage: presences, and room for one more chat", {
+            format!(
+                "curl -sw '\\n' {url}/agents-availability {bearer} {vendor} {json} -d '{{\"liveness\":\"semilive\"}}'"
+            )
+        }),
+        ("an event of your own: a desk connects, for a minute", {
+            format!("curl -sw '\\n' {url}/v1/events {bearer} {json} -d '{event}'")
+        }),
+    ];
+    lines.map(|(about, line)| format!("\n# {about}\n{line}")).join("\n")
+}

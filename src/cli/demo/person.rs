@@ -1,0 +1,161 @@
+//! One simulated desk: it connects, works, takes breaks and goes home, some twenty times faster than a person would.
+
+use std::time::Duration;
+
+use rand::Rng;
+use rand::rngs::StdRng;
+use uuid::Uuid;
+
+use super::people::{AT_WORK, BREAK, LUNCH, MEETING};
+use crate::domain::event::Surface;
+use crate::domain::{Body, Channel, UserRef};
+
+/// The one session of each simulated desk: the same in every run, so that a run can close those of the one before.
+pub const SESSION: &str = "demo-desk";
+/// Seconds without a heartbeat after which a desk is gone, as when the demo was killed.
+const LEASE: u32 = 60;
+
+/// A stay of some length, in seconds: from, to.
+type Stay = (u64, u64);
+
+const AT_HOME: Stay = (30, 180);
+const WORKING: Stay = (5, 300);
+const SHORT: Stay = (20, 60);
+const LONG: Stay = (60, 150);
+
+/// Why somebody stops taking work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Leave {
+    Break(Uuid, Stay),
+    Home,
+}
+
+impl Leave {
+    fn pick(rng: &mut StdRng) -> Self {
+        match rng.random_range(0..10) {
+            0..=4 => Leave::Break(BREAK, SHORT),
+            5 => Leave::Break(LUNCH, LONG),
+            6 => Leave::Break(MEETING, LONG),
+            _ => Leave::Home,
+        }
+    }
+}
+
+/// What somebody is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Doing {
+    /// Not connected.
+    Home,
+    /// Takes what comes.
+    Working,
+    /// Takes nothing new, and finishes what is under way.
+    Finishing(Leave),
+    /// On a break.
+    Paused,
+}
+
+/// One simulated desk.
+#[derive(Debug)]
+pub struct Person {
+    /// The user's id.
+    pub id: i64,
+    doing: Doing,
+    /// When that ends.
+    until: Duration,
+}
+
+impl Person {
+    /// Somebody at home, who comes to work at once or a little later.
+    pub fn new(id: i64, now: Duration, rng: &mut StdRng) -> Self {
+        let until = if rng.random_bool(0.75) { now } else { now + stay(AT_HOME, rng) };
+        Person { id, doing: Doing::Home, until }
+    }
+
+    /// Whether the desk is connected.
+    pub fn is_connected(&self) -> bool {
+        self.doing != Doing::Home
+    }
+
+    /// The desk found itself disconnected, and tries again in a while.
+    pub fn lose(&mut self, now: Duration) {
+        *self = Person { id: self.id, doing: Doing::Home, until: now + Duration::from_secs(5) };
+    }
+
+    /// What the person does now, as events; `is_busy` while conversations are held.
+    pub fn step(&mut self, now: Duration, is_busy: bool, rng: &mut StdRng) -> Vec<Body> {
+        match self.doing {
+            Doing::Finishing(leave) if !is_busy => self.leave(leave, now, rng),
+            Doing::Home if now >= self.until => {
+                let mut bodies = vec![self.connected()];
+                bodies.push(self.begin_work(now, rng));
+                bodies
+            }
+            Doing::Paused if now >= self.until => vec![self.begin_work(now, rng)],
+            Doing::Working if now >= self.until => {
+                let leave = Leave::pick(rng);
+                if is_busy {
+                    self.doing = Doing::Finishing(leave);
+                    return vec![self.status(None, false)];
+                }
+                self.leave(leave, now, rng)
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// A sign of life.
+    pub fn heartbeat(&self) -> Body {
+        Body::DeskHeartbeat { user: UserRef::id(self.id), session: SESSION.into() }
+    }
+
+    /// What makes sure that nothing is left of a run before.
+    pub fn reset(&self) -> Vec<Body> {
+        let empty = |channel| Body::SlotsSynced { user: UserRef::id(self.id), channel, conversations: Vec::new() };
+        vec![self.disconnected(), empty(Channel::Chat), empty(Channel::Call)]
+    }
+
+    fn begin_work(&mut self, now: Duration, rng: &mut StdRng) -> Body {
+        self.doing = Doing::Working;
+        self.until = now + stay(WORKING, rng);
+        self.status(Some(AT_WORK), true)
+    }
+
+    fn leave(&mut self, leave: Leave, now: Duration, rng: &mut StdRng) -> Vec<Body> {
+        match leave {
+            Leave::Home => {
+                self.doing = Doing::Home;
+                self.until = now + stay(AT_HOME, rng);
+                vec![self.disconnected()]
+            }
+            Leave::Break(definition, length) => {
+                self.doing = Doing::Paused;
+                self.until = now + stay(length, rng);
+                vec![self.status(Some(definition), true)]
+            }
+        }
+    }
+
+    fn connected(&self) -> Body {
+        Body::DeskConnected {
+            user: UserRef::id(self.id),
+            session: SESSION.into(),
+            lease_seconds: Some(LEASE),
+            device: Some("simulated".into()),
+            surface: Surface::Desk,
+        }
+    }
+
+    fn disconnected(&self) -> Body {
+        Body::DeskDisconnected { user: UserRef::id(self.id), session: SESSION.into() }
+    }
+
+    /// A presence chosen, and both channels switched on or off.
+    fn status(&self, presence_id: Option<Uuid>, on: bool) -> Body {
+        let channels = vec![(Channel::Chat, on), (Channel::Call, on)];
+        Body::StatusChanged { user: UserRef::id(self.id), presence: None, presence_id, channels }
+    }
+}
+
+fn stay((from, to): Stay, rng: &mut StdRng) -> Duration {
+    Duration::from_millis(rng.random_range(from * 1_000..to * 1_000))
+}

@@ -1,0 +1,36 @@
+//! `rollcall healthcheck`: for containers, whose images have no other HTTP client.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use clap::Args;
+
+use super::Failure;
+
+/// Which service.
+#[derive(Args, Debug)]
+pub struct HealthcheckArgs {
+    /// The address that the service listens on.
+    #[arg(long, env = "ROLLCALL_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
+    listen: SocketAddr,
+}
+
+/// Asks the service whether it is ready.
+pub async fn run(args: HealthcheckArgs) -> Result<(), Failure> {
+    let url = format!("http://{}/readyz", reachable(args.listen));
+    let client = reqwest::Client::builder().timeout(Duration::from_secs(3)).build().map_err(Failure::other)?;
+    let response = client.get(&url).send().await.map_err(|error| Failure::other(format!("{url}: {error}")))?;
+    let status = response.status();
+    let text = response.text().await.map_err(Failure::other)?;
+    if status.is_success() { Ok(()) } else { Err(Failure::other(text.trim())) }
+}
+
+/// An address that listens everywhere is reached by loopback.
+pub fn reachable(listen: SocketAddr) -> SocketAddr {
+    let ip = match listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    SocketAddr::new(ip, listen.port())
+}

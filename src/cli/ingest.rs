@@ -1,0 +1,94 @@
+//! `rollcall ingest`: posts a file of events to a running service, in order, each batch until it is durable.
+
+mod batches;
+mod post;
+mod summary;
+
+use std::path::PathBuf;
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use reqwest::Url;
+
+use super::Failure;
+use crate::clock::Clock;
+use batches::Batches;
+use post::Poster;
+use summary::Summary;
+
+/// What to post, and where.
+#[derive(Args, Debug)]
+pub struct IngestArgs {
+    /// The file: one event in JSON a line, in the order of the lines; - for standard input.
+    file: PathBuf,
+
+    /// Where the service is.
+    #[arg(long, env = "ROLLCALL_URL", default_value = "http://127.0.0.1:8080", value_name = "URL", value_parser = url)]
+    url: Url,
+
+    /// A key with the scope events:write.
+    #[arg(long, env = "ROLLCALL_KEY", value_name = "KEY", hide_env_values = true)]
+    key: String,
+
+    /// Events of one request; fewer where they would be larger than 8 MiB.
+    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u16).range(1..=10_000), value_name = "N")]
+    batch: u16,
+}
+
+fn url(text: &str) -> Result<Url, String> {
+    let url: Url = text.parse().map_err(|error| format!("{error}"))?;
+    if matches!(url.scheme(), "http" | "https") && url.has_host() {
+        Ok(url)
+    } else {
+        Err(String::from("must begin with http:// or https://"))
+    }
+}
+
+/// Posts the file and says what became of it.
+pub async fn run(args: IngestArgs) -> Result<(), Failure> {
+    let clock = Clock::system();
+    let (mut batches, size) = Batches::open(&args.file, args.batch.into())
+        .map_err(|error| Failure::setting(format!("{} cannot be read: {error}", args.file.display())))?;
+    let poster = Poster::new(&args.url, &args.key, clock.clone())?;
+    let bar = bar(size);
+    let mut summary = Summary::default();
+    let began = clock.monotonic();
+    let ended = post_all(&mut batches, &poster, &bar, &mut summary).await;
+    bar.finish_and_clear();
+    if ended.is_ok() || summary.events() > 0 {
+        println!("{}", summary.text(clock.monotonic() - began));
+    }
+    ended?;
+    match summary.rejected() {
+        0 => Ok(()),
+        1 => Err(Failure::other("1 event was rejected")),
+        n => Err(Failure::other(format!("{n} events were rejected"))),
+    }
+}
+
+async fn post_all(
+    batches: &mut Batches,
+    poster: &Poster,
+    bar: &ProgressBar,
+    summary: &mut Summary,
+) -> Result<(), Failure> {
+    while let Some(batch) = batches.next()? {
+        let answer = poster.post(&batch, |why| bar.set_message(format!("waiting: {why}"))).await?;
+        summary.add(&batch, &answer);
+        bar.set_message(format!("{} events", summary.events()));
+        bar.set_position(batches.bytes_read());
+    }
+    Ok(())
+}
+
+/// On a terminal; elsewhere it draws nothing. Standard input has no size that could be shown.
+fn bar(size: Option<u64>) -> ProgressBar {
+    let (bar, template) = match size {
+        Some(size) => (ProgressBar::new(size), "{bar:32} {percent:>3} %  {bytes_per_sec}  {msg}"),
+        None => (ProgressBar::new_spinner(), "{spinner} {bytes}  {bytes_per_sec}  {msg}"),
+    };
+    match ProgressStyle::with_template(template) {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}

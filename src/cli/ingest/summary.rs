@@ -1,0 +1,63 @@
+//! What became of the events, for the person who posted them.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::time::Duration;
+
+use super::batches::Batch;
+use super::post::Answer;
+
+/// Rejected events that are shown one by one.
+const SHOWN: usize = 10;
+
+/// Counts by outcome, and the first events that were rejected.
+#[derive(Debug, Default)]
+pub struct Summary {
+    counts: BTreeMap<String, u64>,
+    rejected: Vec<String>,
+    position: u64,
+}
+
+impl Summary {
+    /// Takes in the answer to one batch.
+    pub fn add(&mut self, batch: &Batch, answer: &Answer) {
+        self.position = answer.position;
+        for (line, result) in batch.lines.iter().zip(&answer.results) {
+            *self.counts.entry(result.outcome.clone()).or_default() += 1;
+            if result.outcome == "rejected" && self.rejected.len() < SHOWN {
+                let id = result.id.as_deref().unwrap_or("unreadable");
+                let reason = result.reason.as_deref().unwrap_or("no reason given");
+                self.rejected.push(format!("line {line}, id {id}: {reason}"));
+            }
+        }
+    }
+
+    /// How many events were answered.
+    pub fn events(&self) -> u64 {
+        self.counts.values().sum()
+    }
+
+    /// How many of them were rejected.
+    pub fn rejected(&self) -> u64 {
+        self.counts.get("rejected").copied().unwrap_or(0)
+    }
+
+    /// The whole of it.
+    pub fn text(&self, took: Duration) -> String {
+        let (events, seconds) = (self.events(), took.as_secs_f64());
+        let rate = if seconds > 0.0 { events as f64 / seconds } else { 0.0 };
+        let mut text = format!("{events} events in {seconds:.1} s ({rate:.0} events/s)");
+        if events > 0 {
+            // Writing to a string cannot fail.
+            let _written = write!(text, ", position {}", self.position);
+        }
+        for (outcome, count) in &self.counts {
+            let _written = write!(text, "\n  {outcome:<10}{count:>10}");
+        }
+        for (n, rejected) in self.rejected.iter().enumerate() {
+            let introduction = if n == 0 { "\nthe first of those rejected:" } else { "" };
+            let _written = write!(text, "{introduction}\n  {rejected}");
+        }
+        text
+    }
+}

@@ -1,0 +1,28 @@
+//! `rollcall migrate`: bring the store's tables up to date, as `serve` does by itself.
+
+use clap::Args;
+
+use super::Failure;
+use crate::config::StoreArgs;
+use crate::store::Store;
+
+/// Which store.
+#[derive(Args, Debug)]
+pub struct MigrateArgs {
+    #[command(flatten)]
+    store: StoreArgs,
+}
+
+/// Migrates.
+pub async fn run(args: MigrateArgs) -> Result<(), Failure> {
+    open(&args.store).await?;
+    println!("the store is up to date");
+    Ok(())
+}
+
+/// Opens the store that the arguments name, its tables brought up to date.
+pub async fn open(args: &StoreArgs) -> Result<Store, Failure> {
+    let location = args.location().map_err(Failure::setting)?;
+    let (store, _) = Store::open(&location).await.map_err(Failure::other)?;
+    Ok(store)
+}

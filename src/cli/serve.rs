@@ -1,0 +1,92 @@
+//! `rollcall serve`: the service, until it is told to stop.
+
+use std::process;
+
+use super::Failure;
+use crate::app::{App, Options, StartError};
+use crate::boot::BootError;
+use crate::clock::Clock;
+use crate::config::ServeArgs;
+use crate::http::listener;
+use crate::store::{Location, StoreError};
+use crate::telemetry;
+
+/// Runs the service.
+pub async fn run(args: ServeArgs) -> Result<(), Failure> {
+    telemetry::start_logging(&args.log).map_err(Failure::setting)?;
+    let location = args.store.location().map_err(Failure::setting)?;
+    let app = start(&args, location.clone()).await?;
+    banner(&app, &location);
+    until_stopped(app).await
+}
+
+/// Starts the service as the arguments have it.
+pub async fn start(args: &ServeArgs, location: Location) -> Result<App, Failure> {
+    let options = Options {
+        location,
+        listen: args.listen,
+        admin_token: args.admin_token().map_err(Failure::setting)?,
+        limits: args.limits(),
+        edge: args.edge(),
+        max_connections: args.max_connections as usize,
+        header_patience: listener::HEADER_PATIENCE,
+        clock: Clock::system(),
+        metrics: telemetry::start_measuring().map_err(Failure::other)?,
+    };
+    App::start(options).await.map_err(|error| match error {
+        StartError::Boot(BootError::Store(StoreError::Folder(..)) | BootError::Lock(..)) => {
+            Failure::setting(format!("--data-dir (ROLLCALL_DATA_DIR): {error}"))
+        }
+        StartError::Listen(..) | StartError::Boot(BootError::Taken(_)) => Failure::setting(error),
+        StartError::Boot(_) => Failure::other(error),
+    })
+}
+
+/// Says where everything is, and shows a token that was just made.
+pub fn banner(app: &App, location: &Location) {
+    println!("rollcall {} on http://{}", env!("CARGO_PKG_VERSION"), app.address);
+    match location {
+        Location::Folder(folder) => println!("  store     embedded, in {}", folder.display()),
+        Location::Postgres(options) => println!("  store     PostgreSQL at {}", options.get_host()),
+    }
+    println!("  GraphiQL  http://{}/graphiql", app.address);
+    println!("  process   {}", process::id());
+    if let Some(token) = &app.new_admin_token {
+        println!("  admin     {}", token.reveal());
+        println!("            made for this new store and shown this once: keep it, or set ROLLCALL_ADMIN_TOKEN");
+    } else if !app.has_admin {
+        println!("  admin     none: set ROLLCALL_ADMIN_TOKEN to add tenants and keys over HTTP");
+    }
+}
+
+/// Waits for a signal, or for a task to fail, and stops in order.
+pub async fn until_stopped(app: App) -> Result<(), Failure> {
+    tokio::select! {
+        signal = signalled() => tracing::info!(signal, "stopping"),
+        () = app.lifecycle().stopping().cancelled() => {}
+    }
+    if app.stop().await { Ok(()) } else { Err(Failure::other("a task failed; see the log")) }
+}
+
+#[cfg(unix)]
+async fn signalled() -> &'static str {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return interrupted().await };
+    tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        name = interrupted() => name,
+    }
+}
+
+#[cfg(not(unix))]
+async fn signalled() -> &'static str {
+    interrupted().await
+}
+
+async fn interrupted() -> &'static str {
+    match tokio::signal::ctrl_c().await {
+        Ok(()) => "SIGINT",
+        // Without a handler the default action ends the process; waiting is all that is left to do.
+        Err(_) => std::future::pending().await,
+    }
+}

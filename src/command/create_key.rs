@@ -1,0 +1,40 @@
+//! The administrator gives a tenant a key.
+
+use super::unavailable;
+use crate::auth::secret::Secret;
+use crate::auth::{Admin, KeyRing};
+use crate::clock::Clock;
+use crate::domain::{Fault, Scope, TenantId, text};
+use crate::store::{KeyRecord, Store};
+
+/// Adds a key; it works as soon as this answers. [`Fault::NotFound`] for an unknown tenant.
+pub async fn create_key(
+    _admin: &Admin,
+    (store, ring): (&Store, &KeyRing),
+    clock: &Clock,
+    tenant: TenantId,
+    (name, scopes): (&str, Vec<Scope>),
+) -> Result<(KeyRecord, Secret), Fault> {
+    if !text::is_name(name) {
+        return Err(Fault::refused("/name", "must be 1 to 256 bytes without U+0000"));
+    }
+    if scopes.is_empty() {
+        return Err(Fault::refused("/scopes", "must name at least one scope"));
+    }
+    let secret = Secret::generate("rk");
+    let key = KeyRecord {
+        id: clock.new_id(),
+        tenant,
+        name: name.to_owned(),
+        prefix: secret.prefix(),
+        hash: secret.hash(),
+        scopes,
+        created: clock.now(),
+        revoked: None,
+    };
+    if !store.create_key(&key).await.map_err(unavailable)? {
+        return Err(Fault::NotFound("tenant"));
+    }
+    ring.refresh().await.map_err(unavailable)?;
+    Ok((key, secret))
+}

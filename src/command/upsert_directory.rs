@@ -1,0 +1,37 @@
+//! Reference data and users are made or changed, as one event.
+
+use std::sync::Arc;
+
+use crate::auth::Caller;
+use crate::clock::Clock;
+use crate::domain::directory::{Changes, Document};
+use crate::domain::event::Rejection;
+use crate::domain::{Body, Event, Fault, Outcome, Scope};
+use crate::engine::{Reader, Submitter};
+
+/// What the document did, and the position at which it is in effect.
+pub async fn upsert_directory(
+    caller: &Caller,
+    submitter: &Submitter,
+    reader: &Reader,
+    clock: &Clock,
+    document: Document,
+) -> Result<(u64, Changes), Fault> {
+    caller.require(Scope::DirectoryWrite)?;
+    let problems = document.check();
+    if !problems.is_empty() {
+        return Err(Fault::Refused(problems));
+    }
+    // Tried on a copy first, so that a document that would be refused does not fill the journal. What counts is the
+    // outcome below: the directory may have changed since.
+    reader.snapshot(caller.tenant()).try_document(&document).map_err(Fault::Refused)?;
+
+    let body = Body::DirectoryUpserted { document: Arc::new(document) };
+    let event = Event::internal("rollcall:directory", clock.new_id(), clock.now(), body);
+    let receipt = submitter.commit(caller.tenant(), vec![event]).await?;
+    match receipt.outcomes.into_iter().next() {
+        Some(Outcome::Upserted(changes)) => Ok((receipt.position, changes)),
+        Some(Outcome::Rejected(Rejection::Document(problems))) => Err(Fault::Refused(problems)),
+        _ => Err(Fault::Internal),
+    }
+}

@@ -1,0 +1,55 @@
+//! The id of a conversation.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::ids::parse_guid;
+
+/// A conversation's id within its tenant: 1 to 128 bytes; one that is a GUID is kept in lower case (EVENTS.md, "Types").
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ConversationId(Arc<str>);
+
+impl ConversationId {
+    /// Longest id, in bytes.
+    pub const MAX: usize = 128;
+
+    /// The id, or `None` when it is empty, too long or holds U+0000.
+    pub fn new(text: &str) -> Option<Self> {
+        if text.is_empty() || text.len() > Self::MAX || text.contains('\0') {
+            return None;
+        }
+        Some(ConversationId(match parse_guid(text) {
+            Some(_) => text.to_ascii_lowercase().into(),
+            None => text.into(),
+        }))
+    }
+
+    /// As text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ConversationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn guids_are_lowered_and_other_texts_kept() {
+        let guid = ConversationId::new("CBE51CD9-0000-4000-8000-00000000000A").unwrap();
+        assert_eq!(guid.as_str(), "cbe51cd9-0000-4000-8000-00000000000a");
+        assert_eq!(ConversationId::new("Case-7").unwrap().as_str(), "Case-7");
+        assert_eq!(ConversationId::new(""), None);
+        assert_eq!(ConversationId::new(&"x".repeat(129)), None);
+        assert_eq!(ConversationId::new("a\0b"), None);
+    }
+}

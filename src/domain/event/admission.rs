@@ -1,0 +1,318 @@
+//! From a CloudEvents envelope to an [`Event`]: shape, limits, type and time. Needs no state.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use super::{Body, Event, EventId, Fact, INTERNAL_SOURCE, Surface};
+use crate::domain::channel::Channel;
+use crate::domain::conversation::ConversationId;
+use crate::domain::ids::UserRef;
+use crate::domain::object::Object;
+use crate::domain::presence::Category;
+use crate::domain::text;
+use crate::domain::time::{Time, TimeError};
+
+/// Longest event id, in bytes.
+const ID_MAX: usize = 128;
+/// Longest session id, in bytes.
+const SESSION_MAX: usize = 128;
+/// Conversations one `slots.synced` may name.
+const SYNC_MAX: usize = 1_000;
+/// Shortest and longest lease, in seconds.
+const LEASE_SECONDS: std::ops::RangeInclusive<u32> = 5..=3_600;
+/// How far ahead of the server's clock an event may be, in seconds.
+const AHEAD_SECONDS: i64 = 300;
+
+/// An event refused at admission: its id, where one could be read, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The event's id.
+    pub id: Option<String>,
+    /// Why.
+    pub reason: &'static str,
+}
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow, default)]
+    specversion: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    id: Cow<'a, str>,
+    #[serde(borrow)]
+    source: Cow<'a, str>,
+    #[serde(borrow, rename = "type")]
+    kind: Cow<'a, str>,
+    #[serde(borrow, default)]
+    subject: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    time: Cow<'a, str>,
+    #[serde(borrow, default)]
+    data: Option<&'a RawValue>,
+}
+
+/// Reads one event; `now` is the server's time.
+pub fn admit(raw: &RawValue, now: Time) -> Result<Event, Refusal> {
+    let refuse = |reason| Refusal { id: id_of(raw), reason };
+    let Object(envelope): Object<Envelope<'_>> = serde_json::from_str(raw.get())
+        .map_err(|_| refuse("not an event: id, source, type and time are required, as strings"))?;
+    read(&envelope, raw, now).map_err(refuse)
+}
+
+/// The id of something that may not be an event at all.
+fn id_of(raw: &RawValue) -> Option<String> {
+    #[derive(Deserialize)]
+    struct OnlyId {
+        id: String,
+    }
+    serde_json::from_str::<Object<OnlyId>>(raw.get()).ok().map(|Object(only)| only.id)
+}
+
+fn read(envelope: &Envelope<'_>, raw: &RawValue, now: Time) -> Result<Event, &'static str> {
+    if envelope.specversion.as_ref().is_some_and(|v| v != "1.0") {
+        return Err("specversion must be 1.0");
+    }
+    if envelope.id.is_empty() || envelope.id.len() > ID_MAX {
+        return Err("id must be 1 to 128 bytes");
+    }
+    if !text::is_name(&envelope.source) {
+        return Err("source must be 1 to 256 bytes");
+    }
+    if envelope.source.starts_with(INTERNAL_SOURCE) {
+        return Err("source must not begin with rollcall:");
+    }
+    if holds_nul(raw) {
+        return Err("U+0000 is not allowed");
+    }
+    let time = Time::parse(&envelope.time).map_err(|error| match error {
+        TimeError::Malformed => "time is not RFC 3339",
+        TimeError::OutOfRange => "time is outside the years 1970 to 2999",
+    })?;
+    if time > now.plus_seconds(AHEAD_SECONDS) {
+        return Err("time is more than 5 minutes ahead");
+    }
+    let body = read_body(envelope)?;
+    let id = EventId { source: envelope.source.as_ref().into(), id: envelope.id.as_ref().into() };
+    Ok(Event { id, fact: Fact { time, body } })
+}
+
+/// Whether any string, wherever it stands, holds U+0000. The text search is cheap and almost always settles it.
+fn holds_nul(raw: &RawValue) -> bool {
+    fn walk(value: &serde_json::Value) -> bool {
+        match value {
+            serde_json::Value::String(text) => text.contains('\0'),
+            serde_json::Value::Array(items) => items.iter().any(walk),
+            serde_json::Value::Object(members) => members.iter().any(|(name, v)| name.contains('\0') || walk(v)),
+            _ => false,
+        }
+    }
+    // A value too deep to read is refused rather than searched.
+    raw.get().contains("\\u0000") && serde_json::from_str(raw.get()).map_or(true, |value| walk(&value))
+}
+
+fn read_body(envelope: &Envelope<'_>) -> Result<Body, &'static str> {
+    Ok(match envelope.kind.as_ref() {
+        "desk.connected" => desk_connected(envelope)?,
+        "desk.heartbeat" => {
+            Body::DeskHeartbeat { user: user(envelope)?, session: session(&data::<OfSession<'_>>(envelope)?)? }
+        }
+        "desk.disconnected" => {
+            Body::DeskDisconnected { user: user(envelope)?, session: session(&data::<OfSession<'_>>(envelope)?)? }
+        }
+        "status.changed" => status_changed(envelope)?,
+        "slot.taken" => {
+            let slot: Slot<'_> = data(envelope)?;
+            let channel = slot.channel.ok_or("channel is missing")?;
+            Body::SlotTaken { user: user(envelope)?, channel, conversation: conversation(&slot.conversation)? }
+        }
+        "slot.released" => {
+            let slot: Slot<'_> = data(envelope)?;
+            let user = envelope.subject.is_some().then(|| user(envelope)).transpose()?;
+            Body::SlotReleased { user, conversation: conversation(&slot.conversation)? }
+        }
+        "slots.synced" => slots_synced(envelope)?,
+        _ => return Err("unknown type"),
+    })
+}
+
+fn desk_connected(envelope: &Envelope<'_>) -> Result<Body, &'static str> {
+    #[derive(Deserialize)]
+    struct Connected<'a> {
+        #[serde(borrow)]
+        session: Cow<'a, str>,
+        #[serde(default)]
+        lease_seconds: Option<u32>,
+        #[serde(borrow, default)]
+        device: Option<Cow<'a, str>>,
+        #[serde(default)]
+        surface: Surface,
+    }
+    let connected: Connected<'_> = data(envelope)?;
+    if connected.lease_seconds.is_some_and(|lease| !LEASE_SECONDS.contains(&lease)) {
+        return Err("lease_seconds must be from 5 to 3600");
+    }
+    if connected.device.as_ref().is_some_and(|device| !text::is_name(device)) {
+        return Err("device must be 1 to 256 bytes");
+    }
+    Ok(Body::DeskConnected {
+        user: user(envelope)?,
+        session: session(&OfSession { session: connected.session })?,
+        lease_seconds: connected.lease_seconds,
+        device: connected.device.map(|device| device.as_ref().into()),
+        surface: connected.surface,
+    })
+}
+
+fn status_changed(envelope: &Envelope<'_>) -> Result<Body, &'static str> {
+    #[derive(Deserialize)]
+    struct Changed {
+        #[serde(default)]
+        presence: Option<Category>,
+        #[serde(default)]
+        presence_id: Option<Uuid>,
+        #[serde(default, deserialize_with = "each_once")]
+        channels: BTreeMap<Channel, bool>,
+    }
+    let changed: Changed = data(envelope)?;
+    if changed.presence.is_none() && changed.presence_id.is_none() && changed.channels.is_empty() {
+        return Err("presence, presence_id or channels is needed");
+    }
+    Ok(Body::StatusChanged {
+        user: user(envelope)?,
+        presence: changed.presence,
+        presence_id: changed.presence_id,
+        channels: changed.channels.into_iter().collect(),
+    })
+}
+
+/// Switches by channel; one that is given twice is refused, since which was meant cannot be known.
+fn each_once<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<Channel, bool>, D::Error> {
+    struct Switches;
+    impl<'de> Visitor<'de> for Switches {
+        type Value = BTreeMap<Channel, bool>;
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("switches by channel")
+        }
+        fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
+            let mut switches = BTreeMap::new();
+            while let Some((channel, on)) = members.next_entry()? {
+                if switches.insert(channel, on).is_some() {
+                    return Err(serde::de::Error::custom("a channel is given twice"));
+                }
+            }
+            Ok(switches)
+        }
+    }
+    deserializer.deserialize_map(Switches)
+}
+
+fn slots_synced(envelope: &Envelope<'_>) -> Result<Body, &'static str> {
+    #[derive(Deserialize)]
+    struct Synced<'a> {
+        channel: Channel,
+        #[serde(borrow)]
+        conversations: Vec<Cow<'a, str>>,
+    }
+    let synced: Synced<'_> = data(envelope)?;
+    if synced.conversations.len() > SYNC_MAX {
+        return Err("conversations must have at most 1000 elements");
+    }
+    let conversations = synced.conversations.iter().map(|id| conversation(id)).collect::<Result<_, _>>()?;
+    Ok(Body::SlotsSynced { user: user(envelope)?, channel: synced.channel, conversations })
+}
+
+#[derive(Deserialize)]
+struct OfSession<'a> {
+    #[serde(borrow)]
+    session: Cow<'a, str>,
+}
+
+#[derive(Deserialize)]
+struct Slot<'a> {
+    #[serde(default)]
+    channel: Option<Channel>,
+    #[serde(borrow)]
+    conversation: Cow<'a, str>,
+}
+
+fn data<'a, T: Deserialize<'a>>(envelope: &Envelope<'a>) -> Result<T, &'static str> {
+    let data = envelope.data.ok_or("data is missing")?;
+    let read: Result<Object<T>, _> = serde_json::from_str(data.get());
+    read.map(|Object(data)| data).map_err(|_| "data does not fit the type")
+}
+
+fn user(envelope: &Envelope<'_>) -> Result<UserRef, &'static str> {
+    let subject = envelope.subject.as_ref().ok_or("subject is missing")?;
+    subject.parse().map_err(|_| "subject must be an id, a GUID or external:<id>")
+}
+
+fn session(data: &OfSession<'_>) -> Result<Box<str>, &'static str> {
+    if data.session.is_empty() || data.session.len() > SESSION_MAX {
+        return Err("session must be 1 to 128 bytes");
+    }
+    Ok(data.session.as_ref().into())
+}
+
+fn conversation(id: &str) -> Result<ConversationId, &'static str> {
+    ConversationId::new(id).ok_or("conversation must be 1 to 128 bytes")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Time = Time::from_micros(1_000_000_000_000_000);
+
+    fn read(json: &str) -> Result<Event, Refusal> {
+        let raw: Box<RawValue> = serde_json::from_str(json).unwrap();
+        admit(&raw, NOW)
+    }
+
+    fn reason(json: &str) -> &'static str {
+        read(json).unwrap_err().reason
+    }
+
+    const TAKEN: &str = r#"{"specversion":"1.0","id":"1","source":"/acd","type":"slot.taken","subject":"101",
+        "time":"1999-02-01T07:02:55Z","data":{"channel":"call","conversation":"c","extra":1},"extension":{"a":[]}}"#;
+
+    #[test]
+    fn an_event_is_read_and_what_is_unknown_ignored() {
+        let event = read(TAKEN).unwrap();
+        assert_eq!(event.fact.time.to_string(), "1999-02-01T07:02:55Z");
+        let Body::SlotTaken { user, channel, conversation } = event.fact.body else { panic!() };
+        assert_eq!((user, channel, conversation.as_str()), (UserRef::id(101), Channel::Call, "c"));
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        assert_eq!(reason(&TAKEN.replace("1.0", "0.3")), "specversion must be 1.0");
+        assert_eq!(reason(&TAKEN.replace("/acd", "rollcall:x")), "source must not begin with rollcall:");
+        assert_eq!(reason(&TAKEN.replace("slot.taken", "user.deleted")), "unknown type");
+        assert_eq!(reason(&TAKEN.replace("slot.taken", "conversation.closed")), "unknown type");
+        assert_eq!(reason(&TAKEN.replace("\"101\"", "\"-1\"")), "subject must be an id, a GUID or external:<id>");
+        assert_eq!(reason(&TAKEN.replace("1999", "2999")), "time is more than 5 minutes ahead");
+        assert_eq!(reason(&TAKEN.replace("\"call\"", "\"fax\"")), "data does not fit the type");
+        assert_eq!(reason(&TAKEN.replace("\"a\":[]", "\"a\":\"\\u0000\"")), "U+0000 is not allowed");
+        let twice = r#"{"id":"1","source":"s","type":"status.changed","subject":"1","time":"1999-02-01T07:02:55Z",
+            "data":{"channels":{"chat":true,"chat":false}}}"#;
+        assert_eq!(reason(twice), "data does not fit the type");
+        assert!(reason("[1]").starts_with("not an event"));
+        assert!(reason(r#"{"id":"1","id":"2","source":"s","type":"t","time":"t"}"#).starts_with("not an event"));
+    }
+
+    #[test]
+    fn an_escaped_backslash_is_no_nul() {
+        assert!(read(&TAKEN.replace("\"a\":[]", "\"a\":\"\\\\u0000\"")).is_ok());
+    }
+
+    #[test]
+    fn the_journal_gives_back_what_it_took() {
+        let event = read(TAKEN).unwrap();
+        let json = serde_json::to_string(&event.fact).unwrap();
+        assert_eq!(serde_json::from_str::<Fact>(&json).unwrap(), event.fact);
+    }
+}

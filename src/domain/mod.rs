@@ -1,0 +1,30 @@
+//! The vocabulary of the house: values that mean the same in every room. Pure; knows nobody else.
+
+pub mod channel;
+pub mod conversation;
+pub mod directory;
+pub mod event;
+pub mod fault;
+pub mod filter;
+pub mod ids;
+pub mod object;
+pub mod presence;
+pub mod profile;
+pub mod role;
+pub mod scope;
+pub mod status;
+pub mod text;
+pub mod time;
+
+pub use channel::{Channel, PerChannel};
+pub use conversation::ConversationId;
+pub use event::{Body, Entry, Event, EventId, Outcome};
+pub use fault::Fault;
+pub use filter::Filter;
+pub use ids::{EntityRef, TenantId, UserRef};
+pub use presence::Category;
+pub use profile::Profile;
+pub use role::{Role, Roles};
+pub use scope::{Scope, Scopes};
+pub use status::Status;
+pub use time::Time;

@@ -1,0 +1,170 @@
+//! When something happened: microseconds in UTC, between the years 1970 and 2999.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// An instant, in whole microseconds since 1970-01-01T00:00:00Z.
+///
+/// Written as RFC 3339 in UTC; finer fractions are truncated when read (EVENTS.md, "Envelope").
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Time(i64);
+
+/// Why a text is not a [`Time`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TimeError {
+    /// Not of the form RFC 3339 gives.
+    #[error("time is not RFC 3339")]
+    Malformed,
+    /// Outside the years 1970 to 2999.
+    #[error("time is outside the years 1970 to 2999")]
+    OutOfRange,
+}
+
+impl Time {
+    /// Before every real event: what a register holds that was never set.
+    pub const NEVER: Time = Time(i64::MIN);
+    /// 3000-01-01T00:00:00Z, the first instant that is no longer accepted.
+    const END: i64 = 32_503_680_000_000_000;
+
+    /// From microseconds since the epoch, as the stores keep it.
+    pub const fn from_micros(micros: i64) -> Self {
+        Time(micros)
+    }
+
+    /// Microseconds since the epoch.
+    pub const fn micros(self) -> i64 {
+        self.0
+    }
+
+    /// This instant moved by whole seconds; saturates at the ends.
+    pub const fn plus_seconds(self, seconds: i64) -> Self {
+        Time(self.0.saturating_add(seconds.saturating_mul(1_000_000)))
+    }
+
+    /// Milliseconds from `earlier` to this instant, 0 if it lies ahead.
+    pub const fn millis_since(self, earlier: Time) -> u64 {
+        let micros = self.0.saturating_sub(earlier.0);
+        if micros < 0 { 0 } else { micros as u64 / 1_000 }
+    }
+
+    /// Reads RFC 3339, and only that: a full date, a full time, an offset or `Z`.
+    pub fn parse(text: &str) -> Result<Self, TimeError> {
+        if !has_rfc3339_shape(text.as_bytes()) {
+            return Err(TimeError::Malformed);
+        }
+        let instant: Timestamp = text.parse().map_err(|_| TimeError::Malformed)?;
+        // Euclidean, so that fractions before the epoch are truncated downwards too.
+        let micros = instant.as_nanosecond().div_euclid(1_000) as i64;
+        if (0..Self::END).contains(&micros) { Ok(Time(micros)) } else { Err(TimeError::OutOfRange) }
+    }
+}
+
+impl From<Timestamp> for Time {
+    fn from(instant: Timestamp) -> Self {
+        Time(instant.as_microsecond())
+    }
+}
+
+/// `YYYY-MM-DDThh:mm:ss[.fraction](Z|±hh:mm)`. The time library reads more forms than the RFC knows.
+fn has_rfc3339_shape(text: &[u8]) -> bool {
+    let digits = |from: usize, to: usize| text[from..to].iter().all(u8::is_ascii_digit);
+    if text.len() < 20 || text.len() > 64 {
+        return false;
+    }
+    let front = digits(0, 4)
+        && text[4] == b'-'
+        && digits(5, 7)
+        && text[7] == b'-'
+        && digits(8, 10)
+        && matches!(text[10], b'T' | b't')
+        && digits(11, 13)
+        && text[13] == b':'
+        && digits(14, 16)
+        && text[16] == b':'
+        && digits(17, 19);
+    if !front {
+        return false;
+    }
+    let mut rest = &text[19..];
+    if let [b'.', fraction @ ..] = rest {
+        let length = fraction.iter().take_while(|b| b.is_ascii_digit()).count();
+        if length == 0 || length > 9 {
+            return false;
+        }
+        rest = &fraction[length..];
+    }
+    match rest {
+        [b'Z' | b'z'] => true,
+        [b'+' | b'-', h1, h2, b':', m1, m2] => [h1, h2, m1, m2].iter().all(|b| b.is_ascii_digit()),
+        _ => false,
+    }
+}
+
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match Timestamp::from_microsecond(self.0) {
+            Ok(instant) => instant.fmt(f),
+            Err(_) => f.write_str("never"),
+        }
+    }
+}
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl serde::de::Visitor<'_> for Text {
+            type Value = Time;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an RFC 3339 time")
+            }
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Time, E> {
+                Time::parse(text).map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_str(Text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_rfc3339_and_truncates_to_microseconds() {
+        let time = Time::parse("1999-02-01T09:02:55.123456789+02:00").unwrap();
+        assert_eq!(time.to_string(), "1999-02-01T07:02:55.123456Z");
+    }
+
+    #[test]
+    fn refuses_what_rfc3339_does_not_know() {
+        for text in [
+            "yesterday",
+            "1999-02-01",
+            "1999-02-01 07:02:55Z",
+            "19990201T070255Z",
+            "1999-02-01T07:02:55",
+            "1999-02-01T07:02:55+0200",
+            "1999-13-01T07:02:55Z",
+            "1999-02-01T07:02:55.Z",
+            "1999-02-01T07:02:55Z[UTC]",
+        ] {
+            assert_eq!(Time::parse(text), Err(TimeError::Malformed), "{text}");
+        }
+    }
+
+    #[test]
+    fn keeps_to_its_years() {
+        assert_eq!(Time::parse("1969-12-31T23:59:59Z"), Err(TimeError::OutOfRange));
+        assert!(Time::parse("1970-01-01T00:00:00Z").is_ok());
+        assert!(Time::parse("2999-12-31T23:59:59.999999Z").is_ok());
+        assert_eq!(Time::parse("3000-01-01T00:00:00Z"), Err(TimeError::OutOfRange));
+    }
+}

@@ -1,0 +1,69 @@
+//! Where reads come from: one immutable view a request, and how fresh it is.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::health::Health;
+use super::published::Published;
+use crate::clock::Clock;
+use crate::domain::directory::{Document, Problem};
+use crate::domain::{Fault, TenantId};
+use crate::live::{Directory, View};
+
+/// How long a read waits for the position it asks for.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+/// What one request reads: every number in its answer comes from here.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// The tenant at one position.
+    pub view: Arc<View>,
+    /// For how long the store has not confirmed it, in milliseconds.
+    pub staleness_ms: u64,
+}
+
+impl Snapshot {
+    /// Whether the directory as it is now would take the document.
+    pub fn try_document(&self, document: &Document) -> Result<(), Vec<Problem>> {
+        Directory::clone(self.view.directory()).upsert(document).map(|_| ())
+    }
+}
+
+/// A handle for reading.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    published: Arc<Published>,
+    health: Arc<Health>,
+    clock: Clock,
+}
+
+impl Reader {
+    pub(super) fn new(published: Arc<Published>, health: Arc<Health>, clock: Clock) -> Self {
+        Reader { published, health, clock }
+    }
+
+    /// The tenant as it is now. Never waits.
+    pub fn snapshot(&self, tenant: TenantId) -> Snapshot {
+        Snapshot { view: self.published.board(tenant).view(), staleness_ms: self.health.staleness_ms() }
+    }
+
+    /// The tenant at `position` or later; waits a little for it.
+    pub async fn snapshot_at(&self, tenant: TenantId, position: u64) -> Result<Snapshot, Fault> {
+        let mut positions = self.published.board(tenant).positions();
+        tokio::select! {
+            biased;
+            _ = positions.wait_for(|now| *now >= position) => Ok(self.snapshot(tenant)),
+            () = self.clock.sleep(PATIENCE) => Err(Fault::Unavailable("the position asked for was not reached")),
+        }
+    }
+
+    /// Whether the service is current.
+    pub fn health(&self) -> &Health {
+        &self.health
+    }
+
+    /// Every tenant that anything happened to, as it is now.
+    pub fn all(&self) -> Vec<(TenantId, Arc<View>)> {
+        self.published.all()
+    }
+}

@@ -1,0 +1,89 @@
+//! Where writes go in: a queue with a bound in number and in bytes, that pushes back and never drops.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+
+use super::Limits;
+use super::health::Health;
+use crate::clock::Clock;
+use crate::domain::{Event, Fault, Outcome, TenantId};
+use crate::journal::Draft;
+
+/// How long a caller waits for durability. A megabyte more of events may take a second more.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// The answer to one request's events.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Receipt {
+    /// The tenant's position after the request.
+    pub position: u64,
+    /// What became of each event, in order.
+    pub outcomes: Vec<Outcome>,
+}
+
+/// One request's events, waiting.
+pub(super) struct Submission {
+    pub drafts: Vec<Draft>,
+    pub tenant: TenantId,
+    /// Monotonic time of receipt, from which a heartbeat's lease runs.
+    pub received: Duration,
+    pub reply: oneshot::Sender<Receipt>,
+    /// Its share of the queue's bytes; given back once it is answered.
+    pub share: OwnedSemaphorePermit,
+}
+
+/// A handle for writing.
+#[derive(Clone, Debug)]
+pub struct Submitter {
+    queue: mpsc::Sender<Submission>,
+    budget: Arc<Semaphore>,
+    budget_kib: u32,
+    clock: Clock,
+    health: Arc<Health>,
+}
+
+pub(super) fn channel(limits: &Limits, clock: Clock, health: Arc<Health>) -> (Submitter, mpsc::Receiver<Submission>) {
+    let (queue, receiver) = mpsc::channel(limits.queue);
+    let budget = Arc::new(Semaphore::new(limits.queue_kib));
+    (Submitter { queue, budget, budget_kib: limits.queue_kib as u32, clock, health }, receiver)
+}
+
+impl Submitter {
+    /// Makes the events durable and visible, in one transaction, and tells what became of each.
+    ///
+    /// [`Fault::Unavailable`] when the queue is full or the store is away, within about a second: then it is unknown
+    /// whether they took place, and the same events may be sent again.
+    pub async fn commit(&self, tenant: TenantId, events: Vec<Event>) -> Result<Receipt, Fault> {
+        if self.health.is_away() {
+            return Err(Fault::Unavailable("the store is away"));
+        }
+        let drafts: Vec<Draft> = events.into_iter().map(|event| draft(tenant, event)).collect();
+        let bytes: usize = drafts.iter().map(|draft| draft.json.len() + 256).sum();
+        let kib = (bytes as u32).div_ceil(1024).clamp(1, self.budget_kib);
+        let full = Fault::Unavailable("the queue is full");
+        let share = self.budget.clone().try_acquire_many_owned(kib).map_err(|_| full.clone())?;
+        let (reply, answer) = oneshot::channel();
+        let submission = Submission { drafts, tenant, received: self.clock.monotonic(), reply, share };
+        self.queue.try_send(submission).map_err(|_| full)?;
+        let patience = PATIENCE + PATIENCE * (kib / 1024);
+        match tokio::time::timeout(patience, answer).await {
+            Ok(Ok(receipt)) => Ok(receipt),
+            Ok(Err(_)) => Err(Fault::Unavailable("the service is stopping")),
+            Err(_) => Err(Fault::Unavailable("the store did not answer in time")),
+        }
+    }
+
+    /// How many submissions wait.
+    pub fn depth(&self) -> usize {
+        self.queue.max_capacity() - self.queue.capacity()
+    }
+}
+
+/// Serialising our own plain types cannot fail.
+pub(super) fn draft(tenant: TenantId, event: Event) -> Draft {
+    let json =
+        if event.is_heartbeat() { String::new() } else { serde_json::to_string(&event.fact).unwrap_or_default() };
+    Draft { tenant, event, json }
+}

@@ -1,0 +1,155 @@
+//! `/v1/user-activity/search`: how many agents are logged in and can be given a call. GET and POST; query, form or JSON.
+
+use axum::body::Body;
+use axum::extract::{RawQuery, Request, State};
+use axum::http::Response;
+use axum::routing::{MethodRouter, get};
+use serde::{Deserialize, Serialize};
+
+use super::{ConvosoFault, wrong_method};
+use crate::domain::filter::{Clause, Dimension, MAX_VALUES, Value};
+use crate::domain::object::Object;
+use crate::domain::{EntityRef, Fault, Filter, Scope};
+use crate::http::extract::body::DIALECT;
+use crate::http::extract::params::csv;
+use crate::http::extract::{MediaType, Params, freshness, media_type, read_body, reply};
+use crate::http::services::Services;
+use crate::query::{self, user_activity::user_activity};
+
+/// The route, the same under both of its paths.
+pub fn routes() -> MethodRouter<Services> {
+    get(search).post(search).fallback(wrong_method)
+}
+
+/// The parameters, from wherever the client put them.
+#[derive(Debug, Default)]
+struct Search {
+    auth_token: Option<String>,
+    campaign_id: Option<String>,
+    queue_id: Option<String>,
+    user_id: Option<String>,
+    filter_by_skill_options: Option<String>,
+}
+
+/// The JSON form. Clients send ids as strings and as numbers; what is neither is kept, and refused as an id.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct JsonSearch {
+    auth_token: Option<serde_json::Value>,
+    campaign_id: Option<serde_json::Value>,
+    queue_id: Option<serde_json::Value>,
+    user_id: Option<serde_json::Value>,
+    filter_by_skill_options: Option<serde_json::Value>,
+}
+
+#[derive(Serialize)]
+struct Answer {
+    success: bool,
+    data: Counts,
+}
+
+#[derive(Serialize)]
+struct Counts {
+    available_agents: u64,
+    logged_in_agents: u64,
+}
+
+async fn search(
+    State(services): State<Services>,
+    RawQuery(query): RawQuery,
+    request: Request,
+) -> Result<Response<Body>, ConvosoFault> {
+    let (parts, body) = request.into_parts();
+    let body = read_body(&parts.headers, body, DIALECT).await?;
+    let in_query = from_params(query.unwrap_or_default().as_bytes())?;
+    let in_body = match media_type(&parts.headers) {
+        _ if body.is_empty() => Search::default(),
+        MediaType::Form => from_params(&body)?,
+        MediaType::Json => from_json(&body)?,
+        _ => return Err(Fault::UnsupportedMediaType("a form or application/json").into()),
+    };
+    // What is given in both places is meant as the body has it.
+    let search = Search {
+        auth_token: in_body.auth_token.or(in_query.auth_token),
+        campaign_id: in_body.campaign_id.or(in_query.campaign_id),
+        queue_id: in_body.queue_id.or(in_query.queue_id),
+        user_id: in_body.user_id.or(in_query.user_id),
+        filter_by_skill_options: in_body.filter_by_skill_options.or(in_query.filter_by_skill_options),
+    };
+    let caller = services.ring().caller(search.auth_token.as_deref())?;
+    caller.require(Scope::UserActivityRead)?;
+    let filter = filter(&search)?;
+    let freshness = freshness::current(&parts.headers, &services)?;
+    let snapshot = query::open(services.reader(), &caller, Scope::UserActivityRead, freshness).await?;
+    let ready = user_activity(&snapshot.view, &filter);
+    let counts = Counts { available_agents: ready.available, logged_in_agents: ready.logged_in };
+    let answer = reply::json(200, "application/json", &Answer { success: true, data: counts });
+    Ok(reply::from_snapshot(answer, &snapshot))
+}
+
+fn from_params(encoded: &[u8]) -> Result<Search, Fault> {
+    let params = Params::parse(encoded)?;
+    let one = |name| Ok::<_, Fault>(params.one(name)?.map(str::to_owned));
+    Ok(Search {
+        auth_token: one("auth_token")?,
+        campaign_id: one("campaign_id")?,
+        queue_id: one("queue_id")?,
+        user_id: one("user_id")?,
+        filter_by_skill_options: one("filter_by_skill_options")?,
+    })
+}
+
+fn from_json(body: &[u8]) -> Result<Search, Fault> {
+    let Object(json): Object<JsonSearch> =
+        serde_json::from_slice(body).map_err(|error| Fault::Malformed(format!("the body is not JSON: {error}")))?;
+    let text = |value: Option<serde_json::Value>| match value {
+        None | Some(serde_json::Value::Null) => None,
+        Some(serde_json::Value::String(text)) => Some(text),
+        Some(other) => Some(other.to_string()),
+    };
+    Ok(Search {
+        auth_token: text(json.auth_token),
+        campaign_id: text(json.campaign_id),
+        queue_id: text(json.queue_id),
+        user_id: text(json.user_id),
+        filter_by_skill_options: text(json.filter_by_skill_options),
+    })
+}
+
+/// The filter, checked in the vendor's order; the first error wins.
+fn filter(search: &Search) -> Result<Filter, ConvosoFault> {
+    let campaigns = ids(search.campaign_id.as_deref(), 6026, "Invalid campaign ID")?;
+    let queues = ids(search.queue_id.as_deref(), 6041, "Invalid queue ID")?;
+    let users = ids(search.user_id.as_deref(), 6006, "Invalid user ID")?;
+    let names = csv(search.filter_by_skill_options.as_deref().unwrap_or_default());
+    let skills: Vec<Value> = names.filter(|name| !name.is_empty()).map(|name| Value::Name(name.to_owned())).collect();
+    within_limit(skills.len(), "filter_by_skill_options")?;
+    let entities = |ids: Vec<EntityRef>| ids.into_iter().map(Value::Entity).collect();
+    Ok(Filter::default()
+        .and(Clause::Any(Dimension::Campaign, entities(campaigns)))
+        .and(Clause::Any(Dimension::Queue, entities(queues)))
+        .and(Clause::Users(users))
+        .and(Clause::Any(Dimension::Skill, skills)))
+}
+
+/// Ids, comma-separated; any of them may match. Empty is no restriction, and one that is no positive integer or GUID
+/// makes all of it invalid.
+fn ids(text: Option<&str>, code: u16, error: &'static str) -> Result<Vec<EntityRef>, ConvosoFault> {
+    let text = text.unwrap_or_default();
+    within_limit(csv(text).count(), "an id filter")?;
+    csv(text)
+        .map(|id| match id.parse() {
+            Ok(id) if !is_zero(id, text) => Ok(id),
+            _ => Err(ConvosoFault::Business(code, error)),
+        })
+        .collect()
+}
+
+/// Zero is no positive integer; what does not fit 64 bits also reads as 0, but is merely unknown.
+fn is_zero(id: EntityRef, text: &str) -> bool {
+    id == EntityRef::Id(0) && csv(text).any(|part| part.bytes().all(|b| b == b'0'))
+}
+
+fn within_limit(count: usize, name: &str) -> Result<(), Fault> {
+    if count > MAX_VALUES { Err(Fault::invalid(name, "has more than 500 values")) } else { Ok(()) }
+}

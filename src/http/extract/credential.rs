@@ -1,0 +1,61 @@
+//! The places where dialects carry a credential.
+
+use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
+use base64::prelude::{BASE64_STANDARD, Engine};
+
+/// The token of `Authorization: Bearer <token>`, or of `Authorization: <token>` as some of the vendors' examples have
+/// it. The scheme is not case-sensitive.
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(AUTHORIZATION)?.to_str().ok()?.trim();
+    match value.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Some(token.trim()),
+        Some(_) => None,
+        None if value.eq_ignore_ascii_case("bearer") => None,
+        None => Some(value),
+    }
+}
+
+/// The value of `X-API-Key`.
+pub fn api_key(headers: &HeaderMap) -> Option<&str> {
+    headers.get("x-api-key")?.to_str().ok()
+}
+
+/// The user name of `Authorization: Basic`; the password does not matter.
+pub fn basic_user(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(AUTHORIZATION)?.to_str().ok()?.trim();
+    let (scheme, encoded) = value.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = BASE64_STANDARD.decode(encoded.trim()).ok()?;
+    let text = String::from_utf8(decoded).ok()?;
+    Some(text.split_once(':').map_or(text.clone(), |(user, _)| user.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    fn with(value: &'static str) -> HeaderMap {
+        HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_static(value))])
+    }
+
+    #[test]
+    fn a_bearer_token_with_and_without_its_scheme() {
+        assert_eq!(bearer(&with("Bearer abc")), Some("abc"));
+        assert_eq!(bearer(&with("bearer  abc ")), Some("abc"));
+        assert_eq!(bearer(&with("abc")), Some("abc"));
+        assert_eq!(bearer(&with("Bearer")), None);
+        assert_eq!(bearer(&with("Basic abc")), None);
+    }
+
+    #[test]
+    fn the_user_of_basic_is_the_key() {
+        assert_eq!(basic_user(&with("Basic a2V5OnB3")), Some(String::from("key")));
+        assert_eq!(basic_user(&with("basic a2V5Og==")), Some(String::from("key")));
+        assert_eq!(basic_user(&with("Basic ???")), None);
+    }
+}

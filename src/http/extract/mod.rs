@@ -1,0 +1,10 @@
+//! What the dialects share in reading a request and putting an answer together. None of it knows a dialect.
+
+pub mod body;
+pub mod credential;
+pub mod freshness;
+pub mod params;
+pub mod reply;
+
+pub use body::{MediaType, media_type, read_body};
+pub use params::Params;

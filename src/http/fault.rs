@@ -1,0 +1,78 @@
+//! Our own dialect's errors: RFC 9457 problem details.
+
+use axum::body::Body;
+use axum::http::Response;
+use axum::response::IntoResponse;
+use serde::Serialize;
+
+use super::extract::reply;
+use crate::domain::Fault;
+use crate::domain::directory::Problem;
+
+#[derive(Serialize)]
+struct Details<'a> {
+    r#type: String,
+    title: &'static str,
+    status: u16,
+    detail: String,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [Problem],
+}
+
+/// Problems one answer lists.
+const MAX_PROBLEMS: usize = 100;
+
+/// A fault, to be told as a problem.
+#[derive(Debug)]
+pub struct NativeFault(pub Fault);
+
+impl From<Fault> for NativeFault {
+    fn from(fault: Fault) -> Self {
+        NativeFault(fault)
+    }
+}
+
+impl IntoResponse for NativeFault {
+    fn into_response(self) -> Response<Body> {
+        let NativeFault(fault) = self;
+        let (code, title) = name(&fault);
+        let errors = match &fault {
+            Fault::Refused(problems) => &problems[..problems.len().min(MAX_PROBLEMS)],
+            _ => &[],
+        };
+        let details = Details {
+            r#type: format!("urn:rollcall:problem:{code}"),
+            title,
+            status: fault.status(),
+            detail: fault.to_string(),
+            errors,
+        };
+        let response = reply::json(fault.status(), "application/problem+json", &details);
+        let mut response = reply::retry_after(response, &fault);
+        if matches!(fault, Fault::CredentialMissing | Fault::CredentialInvalid) {
+            let challenge = axum::http::HeaderValue::from_static("Bearer");
+            response.headers_mut().insert(axum::http::header::WWW_AUTHENTICATE, challenge);
+        }
+        response
+    }
+}
+
+/// The stable name of a problem, and its title.
+const fn name(fault: &Fault) -> (&'static str, &'static str) {
+    match fault {
+        Fault::CredentialMissing => ("credential-missing", "Credential missing"),
+        Fault::CredentialInvalid => ("credential-invalid", "Credential invalid"),
+        Fault::Forbidden => ("forbidden", "Forbidden"),
+        Fault::NotFound(_) => ("not-found", "Not found"),
+        Fault::Malformed(_) => ("malformed", "Malformed request"),
+        Fault::Invalid { .. } => ("invalid-value", "Invalid value"),
+        Fault::Refused(_) => ("document-refused", "Document refused"),
+        Fault::Conflict(_) => ("conflict", "Conflict"),
+        Fault::TooLarge(_) => ("too-large", "Too large"),
+        Fault::UnsupportedMediaType(_) => ("unsupported-media-type", "Unsupported media type"),
+        Fault::MethodNotAllowed => ("method-not-allowed", "Method not allowed"),
+        Fault::Unavailable(_) => ("unavailable", "Unavailable"),
+        Fault::TimedOut => ("timed-out", "Timed out"),
+        Fault::Internal => ("internal", "Internal error"),
+    }
+}

@@ -1,0 +1,109 @@
+//! The query `connectedUsersIndicator` (CONTRACTS.md 2.6).
+
+use async_graphql::{Context, InputObject, Object, Result};
+
+use super::fault::invalid_argument;
+use super::object::ConnectedUsersIndicator;
+use super::scalar::{AvailabilityStatus, Guid, LegacyId, UserRole};
+use crate::domain::filter::{Clause, Dimension, MAX_VALUES, Value};
+use crate::domain::{EntityRef, Filter, Role, Status};
+use crate::engine::Snapshot;
+use crate::query::connected_users::connected_users;
+
+/// What dashboards ask.
+pub struct Query;
+
+/// The filters of `connectedUsersIndicator` in one object: any of the values inside one, all of those given. Null and
+/// empty restrict nothing; a well-formed id that is unknown matches nobody.
+#[derive(Debug, Default, InputObject)]
+pub struct ConnectedUsersFilters {
+    /// By availability over all channels: AVAILABLE if any is, else BUSY if any is, else TOGGLE_OFF.
+    availability_status: Option<Vec<AvailabilityStatus>>,
+    /// By availability for chat.
+    chat_availability: Option<Vec<AvailabilityStatus>>,
+    /// By group.
+    group_ids: Option<Vec<LegacyId>>,
+    /// By project.
+    project_ids: Option<Vec<LegacyId>>,
+    /// By role.
+    roles: Option<Vec<UserRole>>,
+    /// By routing group.
+    routing_group_ids: Option<Vec<Guid>>,
+    /// By user.
+    user_ids: Option<Vec<LegacyId>>,
+}
+
+impl ConnectedUsersFilters {
+    fn is_given(&self) -> bool {
+        self.availability_status.is_some()
+            || self.chat_availability.is_some()
+            || self.group_ids.is_some()
+            || self.project_ids.is_some()
+            || self.roles.is_some()
+            || self.routing_group_ids.is_some()
+            || self.user_ids.is_some()
+    }
+
+    fn into_filter(self) -> Result<Filter> {
+        let statuses = |list, name| mapped(list, name, Status::from);
+        let entities = |list, name| mapped(list, name, |LegacyId(reference)| Value::Entity(reference));
+        let routing_groups =
+            mapped(self.routing_group_ids, "routingGroupIds", |Guid(guid)| Value::Entity(EntityRef::Guid(guid)))?;
+        Ok(Filter::default()
+            .and(Clause::Overall(statuses(self.availability_status, "availabilityStatus")?))
+            .and(Clause::Chat(statuses(self.chat_availability, "chatAvailability")?))
+            .and(Clause::Any(Dimension::Group, entities(self.group_ids, "groupIds")?))
+            .and(Clause::Any(Dimension::Project, entities(self.project_ids, "projectIds")?))
+            .and(Clause::Roles(mapped(self.roles, "roles", Role::from)?))
+            .and(Clause::Any(Dimension::RoutingGroup, routing_groups))
+            .and(Clause::Users(mapped(self.user_ids, "userIds", |LegacyId(reference)| reference)?)))
+    }
+}
+
+fn mapped<T, U>(list: Option<Vec<T>>, name: &str, map: impl Fn(T) -> U) -> Result<Vec<U>> {
+    let list = list.unwrap_or_default();
+    if list.len() > MAX_VALUES {
+        return Err(invalid_argument(format!("{name} has more than 500 values")));
+    }
+    Ok(list.into_iter().map(map).collect())
+}
+
+#[Object]
+impl Query {
+    /// Indicators about the users who are connected now, over those who pass every filter given. The filters may be
+    /// given one by one or together in `filters`, but not both.
+    #[expect(clippy::too_many_arguments, reason = "the vendor's arguments are flat")]
+    async fn connected_users_indicator(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "By availability over all channels.")] availability_status: Option<Vec<AvailabilityStatus>>,
+        #[graphql(desc = "By availability for chat.")] chat_availability: Option<Vec<AvailabilityStatus>>,
+        #[graphql(desc = "By group.")] group_ids: Option<Vec<LegacyId>>,
+        #[graphql(desc = "By project.")] project_ids: Option<Vec<LegacyId>>,
+        #[graphql(desc = "By role.")] roles: Option<Vec<UserRole>>,
+        #[graphql(desc = "By routing group.")] routing_group_ids: Option<Vec<Guid>>,
+        #[graphql(desc = "By user.")] user_ids: Option<Vec<LegacyId>>,
+        #[graphql(desc = "The same filters, together.")] filters: Option<ConnectedUsersFilters>,
+    ) -> Result<ConnectedUsersIndicator> {
+        let flat = ConnectedUsersFilters {
+            availability_status,
+            chat_availability,
+            group_ids,
+            project_ids,
+            roles,
+            routing_group_ids,
+            user_ids,
+        };
+        let chosen = match filters {
+            Some(_) if flat.is_given() => {
+                return Err(invalid_argument("filters are given twice: one by one, and together"));
+            }
+            Some(filters) => filters,
+            None => flat,
+        };
+        let filter = chosen.into_filter()?;
+        let snapshot = ctx.data::<Snapshot>()?;
+        let (headcount, occupancy) = connected_users(&snapshot.view, &filter);
+        Ok(ConnectedUsersIndicator { headcount, occupancy })
+    }
+}

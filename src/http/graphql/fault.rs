@@ -1,0 +1,122 @@
+//! This dialect's errors: `errors[]` with a stable `extensions.name` (CONTRACTS.md 2.3).
+
+use async_graphql::{ErrorExtensionValues, ErrorExtensions, PathSegment, ServerError};
+use axum::body::Body;
+use axum::http::Response;
+use axum::response::IntoResponse;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::domain::Fault;
+use crate::http::extract::reply;
+
+/// Where in the document, as the vendor's clients read it: both are always there, empty if nothing is to be said.
+#[derive(Serialize)]
+struct ErrorBody {
+    message: String,
+    path: Vec<Value>,
+    locations: Vec<Value>,
+    extensions: Extensions,
+}
+
+#[derive(Serialize)]
+struct Extensions {
+    name: String,
+    #[serde(rename = "retryPolicy")]
+    retry_policy: &'static str,
+}
+
+/// A request that came to data, to errors, or to both.
+#[derive(Serialize)]
+struct ResponseBody {
+    data: async_graphql::Value,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<ErrorBody>,
+}
+
+/// Why a request was not executed at all.
+#[derive(Debug)]
+pub struct GraphqlFault(pub Fault);
+
+impl From<Fault> for GraphqlFault {
+    fn from(fault: Fault) -> Self {
+        GraphqlFault(fault)
+    }
+}
+
+impl IntoResponse for GraphqlFault {
+    fn into_response(self) -> Response<Body> {
+        let GraphqlFault(fault) = self;
+        // A valid request that its caller may not make is answered as a field's error is.
+        let status = if fault == Fault::Forbidden { 200 } else { fault.status() };
+        let body = ResponseBody { data: async_graphql::Value::Null, errors: vec![error(&fault)] };
+        reply::retry_after(reply::json(status, "application/json", &body), &fault)
+    }
+}
+
+fn error(fault: &Fault) -> ErrorBody {
+    let message = match fault {
+        Fault::Forbidden => String::from("Insufficient permissions to perform the operation"),
+        other => other.to_string(),
+    };
+    ErrorBody { message, path: Vec::new(), locations: Vec::new(), extensions: extensions(name(fault)) }
+}
+
+const fn name(fault: &Fault) -> &'static str {
+    match fault {
+        Fault::CredentialMissing | Fault::CredentialInvalid => "AUTHENTICATION_REQUIRED",
+        Fault::Forbidden => "PERMISSION_DENIED",
+        Fault::NotFound(_) => "RESOURCE_NOT_FOUND",
+        Fault::Unavailable(_) => "SERVICE_UNAVAILABLE",
+        Fault::Internal => "INTERNAL_ERROR",
+        Fault::Malformed(_)
+        | Fault::Invalid { .. }
+        | Fault::Refused(_)
+        | Fault::Conflict(_)
+        | Fault::TooLarge(_)
+        | Fault::UnsupportedMediaType(_)
+        | Fault::MethodNotAllowed
+        | Fault::TimedOut => "INVALID_REQUEST",
+    }
+}
+
+fn extensions(name: &str) -> Extensions {
+    let retry_policy = if name == "SERVICE_UNAVAILABLE" { "RETRY_WITH_BACKOFF" } else { "NO_RETRY" };
+    Extensions { name: name.to_owned(), retry_policy }
+}
+
+/// The error of a field that was given an argument it cannot use.
+pub fn invalid_argument(message: impl Into<String>) -> async_graphql::Error {
+    let error = async_graphql::Error::new(message);
+    error.extend_with(|_, extensions: &mut ErrorExtensionValues| extensions.set("name", "INVALID_ARGUMENT"))
+}
+
+/// The answer to an executed request: 200, or 400 when the request itself was refused.
+pub fn answer(response: async_graphql::Response) -> Response<Body> {
+    let refused = is_refused(&response);
+    let body = ResponseBody { data: response.data, errors: response.errors.into_iter().map(executed).collect() };
+    reply::json(if refused { 400 } else { 200 }, "application/json", &body)
+}
+
+/// Whether the request did not pass validation: then no field was reached.
+fn is_refused(response: &async_graphql::Response) -> bool {
+    !response.errors.is_empty() && response.errors.iter().all(|error| error.path.is_empty())
+}
+
+fn executed(error: ServerError) -> ErrorBody {
+    let named = error.extensions.as_ref().and_then(|extensions| extensions.get("name")).and_then(|name| match name {
+        async_graphql::Value::String(name) => Some(name.clone()),
+        _ => None,
+    });
+    let fallback = if error.path.is_empty() { "INVALID_REQUEST" } else { "INVALID_ARGUMENT" };
+    let segment = |segment: &PathSegment| match segment {
+        PathSegment::Field(name) => json!(name),
+        PathSegment::Index(index) => json!(index),
+    };
+    ErrorBody {
+        message: error.message,
+        path: error.path.iter().map(segment).collect(),
+        locations: error.locations.iter().map(|at| json!({ "line": at.line, "column": at.column })).collect(),
+        extensions: extensions(named.as_deref().unwrap_or(fallback)),
+    }
+}

@@ -1,0 +1,148 @@
+//! Scalars and enums of the vendor's schema.
+
+use async_graphql::{Enum, InputValueError, InputValueResult, Scalar, ScalarType, Value};
+use uuid::Uuid;
+
+use crate::domain::ids::parse_guid;
+use crate::domain::{EntityRef, Role, Status};
+
+/// The id of a user, project or group: an integer; the GUID is accepted as well.
+///
+/// An integer too large for 64 bits is well formed and names nobody.
+#[derive(Clone, Copy, Debug)]
+pub struct LegacyId(pub EntityRef);
+
+#[Scalar(name = "LegacyId")]
+impl ScalarType for LegacyId {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        reference(&value).map(LegacyId).ok_or_else(|| InputValueError::expected_type(value))
+    }
+
+    // Asked during validation: what is malformed refuses the request, before any field is reached.
+    fn is_valid(value: &Value) -> bool {
+        reference(value).is_some()
+    }
+
+    fn to_value(&self) -> Value {
+        match self.0 {
+            EntityRef::Id(id) => id.into(),
+            EntityRef::Guid(guid) => guid.to_string().into(),
+        }
+    }
+}
+
+fn reference(value: &Value) -> Option<EntityRef> {
+    match value {
+        Value::Number(number) => match (number.as_i64(), number.as_f64()) {
+            (Some(id), _) if id >= 0 => Some(EntityRef::Id(id)),
+            // What a JSON reader makes of an integer past 64 bits.
+            (None, Some(big)) if big >= i64::MAX as f64 => Some(EntityRef::Id(0)),
+            _ => None,
+        },
+        Value::String(text) => text.parse().ok(),
+        _ => None,
+    }
+}
+
+/// A GUID in its hyphenated form.
+#[derive(Clone, Copy, Debug)]
+pub struct Guid(pub Uuid);
+
+#[Scalar(name = "UUID")]
+impl ScalarType for Guid {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        guid(&value).map(Guid).ok_or_else(|| InputValueError::expected_type(value))
+    }
+
+    fn is_valid(value: &Value) -> bool {
+        guid(value).is_some()
+    }
+
+    fn to_value(&self) -> Value {
+        self.0.to_string().into()
+    }
+}
+
+fn guid(value: &Value) -> Option<Uuid> {
+    match value {
+        Value::String(text) => parse_guid(text),
+        _ => None,
+    }
+}
+
+/// Whether a connected user can take work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+pub enum AvailabilityStatus {
+    /// Can take work now.
+    Available,
+    /// Has reached the maximum of simultaneous conversations, or is held by another channel.
+    Busy,
+    /// Unavailable by choice, even in the middle of a conversation.
+    ToggleOff,
+}
+
+impl From<AvailabilityStatus> for Status {
+    fn from(status: AvailabilityStatus) -> Self {
+        match status {
+            AvailabilityStatus::Available => Status::Available,
+            AvailabilityStatus::Busy => Status::Busy,
+            AvailabilityStatus::ToggleOff => Status::ToggleOff,
+        }
+    }
+}
+
+/// A user's role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+pub enum UserRole {
+    /// Answers visitors.
+    #[graphql(name = "OPERATOR")]
+    Operator,
+    /// Supervises.
+    #[graphql(name = "MANAGER")]
+    Manager,
+    /// Administers.
+    #[graphql(name = "ADMIN")]
+    Admin,
+    /// An outside expert.
+    #[graphql(name = "EXPERT")]
+    Expert,
+    /// A program.
+    #[graphql(name = "BOT")]
+    Bot,
+    /// As OPERATOR.
+    #[graphql(name = "operator", deprecation = "Use OPERATOR.")]
+    LowerOperator,
+    /// As MANAGER.
+    #[graphql(name = "manager", deprecation = "Use MANAGER.")]
+    LowerManager,
+    /// As ADMIN.
+    #[graphql(name = "admin", deprecation = "Use ADMIN.")]
+    LowerAdmin,
+    /// As EXPERT.
+    #[graphql(name = "expert", deprecation = "Use EXPERT.")]
+    LowerExpert,
+    /// As BOT.
+    #[graphql(name = "bot", deprecation = "Use BOT.")]
+    LowerBot,
+}
+
+impl From<UserRole> for Role {
+    fn from(role: UserRole) -> Self {
+        match role {
+            UserRole::Operator | UserRole::LowerOperator => Role::Operator,
+            UserRole::Manager | UserRole::LowerManager => Role::Manager,
+            UserRole::Admin | UserRole::LowerAdmin => Role::Admin,
+            UserRole::Expert | UserRole::LowerExpert => Role::Expert,
+            UserRole::Bot | UserRole::LowerBot => Role::Bot,
+        }
+    }
+}
+
+/// The unit of a rate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+pub enum RateUnit {
+    /// 100 is full.
+    Percent,
+    /// 1 is full.
+    Ratio,
+}

@@ -1,0 +1,43 @@
+//! For those who operate the service: whether it lives, whether it is ready, and what it measured.
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
+use metrics::gauge;
+
+use super::extract::credential;
+use super::fault::NativeFault;
+use super::services::Services;
+use crate::domain::Filter;
+use crate::query::connected_users::connected_users;
+
+/// 200 while the process answers at all.
+pub async fn livez() -> &'static str {
+    "alive\n"
+}
+
+/// 200 once the state is caught up and the store confirmed it within the last two seconds, otherwise 503 and why.
+pub async fn readyz(State(services): State<Services>) -> (StatusCode, String) {
+    let health = services.reader().health();
+    if health.is_ready() {
+        (StatusCode::OK, String::from("ready\n"))
+    } else {
+        let why = format!("not ready: the store has not confirmed the state for {} ms\n", health.staleness_ms());
+        (StatusCode::SERVICE_UNAVAILABLE, why)
+    }
+}
+
+/// Prometheus metrics, for the administrator only: they name tenants.
+pub async fn metrics(State(services): State<Services>, headers: HeaderMap) -> Result<Response<Body>, NativeFault> {
+    services.ring().admin(credential::bearer(&headers))?;
+    for (tenant, view) in services.reader().all() {
+        let (headcount, _) = connected_users(&view, &Filter::default());
+        gauge!("rollcall_connected_users", "tenant" => tenant.to_string()).set(headcount.connected as f64);
+    }
+    gauge!("rollcall_queue_waiting").set(services.submitter().depth() as f64);
+    let mut response = Response::new(Body::from(services.metrics().render()));
+    let kind = HeaderValue::from_static("text/plain; version=0.0.4");
+    response.headers_mut().insert(CONTENT_TYPE, kind);
+    Ok(response)
+}

@@ -1,0 +1,60 @@
+//! The filters of `/operator` (CONTRACTS.md 1.3 and 3.2): `filters[name]=value`, all of which hold.
+
+use crate::domain::filter::{Clause, Dimension, MAX_VALUES, TextField, Value};
+use crate::domain::{EntityRef, Fault, Filter, text};
+use crate::http::extract::Params;
+use crate::http::extract::params::csv;
+use crate::projection::roster::Connection;
+
+/// Which operators a list is about. Parameters that are not known are ignored, as clients of the vendor rely on.
+pub fn read(query: &Params<'_>) -> Result<(Filter, Connection), Fault> {
+    let mut filter = Filter::default().and(Clause::Users(ids(query, "filters[id]")?));
+    for (name, dimension) in [
+        ("filters[group_id]", Dimension::Group),
+        ("filters[website_id]", Dimension::Project),
+        ("filters[website_list]", Dimension::Project),
+        ("filters[skill_id]", Dimension::Skill),
+    ] {
+        let values = ids(query, name)?.into_iter().map(Value::Entity).collect();
+        filter = filter.and(Clause::Any(dimension, values));
+    }
+    for (name, field) in [
+        ("filters[name]", TextField::Name),
+        ("filters[external_id]", TextField::ExternalId),
+        ("filters[email]", TextField::Email),
+    ] {
+        let value = query.one(name)?.unwrap_or_default();
+        if !value.is_empty() && !text::is_name(value) {
+            return Err(Fault::invalid(name, "is too long"));
+        }
+        filter = filter.and(Clause::Text(field, value.to_owned()));
+    }
+    Ok((filter, connection(query)?))
+}
+
+/// `connected` and `filters[connected]` mean the same; online operators are what is shown by default.
+fn connection(query: &Params<'_>) -> Result<Connection, Fault> {
+    let mut wanted = None;
+    for name in ["connected", "filters[connected]"] {
+        let given = match query.one(name)?.unwrap_or_default() {
+            "" => continue,
+            "1" => Connection::Online,
+            "0" => Connection::OfflineSeenBefore,
+            _ => return Err(Fault::invalid(name, "must be 0 or 1")),
+        };
+        if wanted.is_some_and(|wanted| wanted != given) {
+            return Err(Fault::invalid(name, "contradicts the other form"));
+        }
+        wanted = Some(given);
+    }
+    Ok(wanted.unwrap_or(Connection::Online))
+}
+
+/// Ids, comma-separated; any of them may match. Empty is no restriction.
+fn ids(query: &Params<'_>, name: &str) -> Result<Vec<EntityRef>, Fault> {
+    let text = query.one(name)?.unwrap_or_default();
+    if csv(text).count() > MAX_VALUES {
+        return Err(Fault::invalid(name, "has more than 500 values"));
+    }
+    csv(text).map(|id| id.parse().map_err(|_| Fault::invalid(name, "must be an id or a GUID"))).collect()
+}

@@ -1,0 +1,30 @@
+//! `GET /operator/live`: how every operator of a selection stands now; online ones unless asked otherwise.
+
+use axum::body::Body;
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, Response};
+
+use super::row::Row;
+use super::{RestFault, caller, data, filters};
+use crate::domain::Scope;
+use crate::http::extract::{Params, freshness, reply};
+use crate::http::services::Services;
+use crate::query::{self, operators_live::operators_live};
+
+/// Lists operators, ascending by id.
+pub async fn list_live(
+    State(services): State<Services>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response<Body>, RestFault> {
+    let query = query.unwrap_or_default();
+    let query = Params::parse(query.as_bytes())?;
+    let caller = caller(&services, &headers, &query)?;
+    caller.require(Scope::OperatorsRead)?;
+    let (filter, connection) = filters::read(&query)?;
+    let freshness = freshness::current(&headers, &services)?;
+    let snapshot = query::open(services.reader(), &caller, Scope::OperatorsRead, freshness).await?;
+    let operators = operators_live(&snapshot.view, &filter, connection);
+    let rows: Vec<Row> = operators.into_iter().map(Row::from).collect();
+    Ok(reply::from_snapshot(data(rows), &snapshot))
+}

@@ -1,0 +1,49 @@
+//! One operator's live availability as the vendor shows it (CONTRACTS.md 3.3).
+
+use serde::Serialize;
+
+use crate::query::operators_live::{LiveChannel, OperatorLive};
+
+#[derive(Serialize)]
+struct ChannelRow {
+    enabled: bool,
+    slot_number: u32,
+    slot_max_number: u32,
+    busy: bool,
+    available: bool,
+}
+
+impl From<LiveChannel> for ChannelRow {
+    fn from(channel: LiveChannel) -> Self {
+        ChannelRow {
+            enabled: channel.enabled,
+            slot_number: channel.current,
+            slot_max_number: channel.max,
+            // Whether or not the operator is connected or enabled, as the vendor's examples have it.
+            busy: channel.current >= channel.max,
+            available: channel.available,
+        }
+    }
+}
+
+/// One operator.
+#[derive(Serialize)]
+pub struct Row {
+    id: i64,
+    connected: bool,
+    chat: ChannelRow,
+    call: ChannelRow,
+    video: ChannelRow,
+}
+
+impl From<OperatorLive> for Row {
+    fn from(operator: OperatorLive) -> Self {
+        Row {
+            id: operator.id,
+            connected: operator.connected,
+            chat: operator.chat.into(),
+            call: operator.call.into(),
+            video: operator.video.into(),
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! `POST /v1/events`: one event, an array, or one a line (EVENTS.md, "Envelope").
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::Response;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::caller;
+use crate::command::post_events::post_events as post;
+use crate::domain::event::{Refusal, admit};
+use crate::domain::{Fault, Outcome, Scope, Time};
+use crate::http::extract::body::Limit;
+use crate::http::extract::{MediaType, media_type, read_body, reply};
+use crate::http::fault::NativeFault;
+use crate::http::services::Services;
+
+/// The limit on the body.
+const LIMIT: Limit = Limit { bytes: 8 * 1024 * 1024, name: "8 MiB" };
+/// Events of one request.
+const MAX_EVENTS: usize = 10_000;
+
+#[derive(Serialize)]
+struct Answer {
+    position: u64,
+    applied: usize,
+    results: Vec<EventResult>,
+}
+
+#[derive(Serialize)]
+struct EventResult {
+    id: Option<String>,
+    outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+/// Takes events; answers one outcome each once they are durable and visible.
+pub async fn post_events(State(services): State<Services>, request: Request) -> Result<Response<Body>, NativeFault> {
+    let (parts, body) = request.into_parts();
+    let caller = caller(&services, &parts.headers)?;
+    caller.require(Scope::EventsWrite)?;
+    let media_type = media_type(&parts.headers);
+    if matches!(media_type, MediaType::None | MediaType::Form | MediaType::Other) {
+        return Err(NativeFault(Fault::UnsupportedMediaType("JSON, CloudEvents JSON or NDJSON")));
+    }
+    let body = read_body(&parts.headers, body, LIMIT).await?;
+    let raws = split(media_type, &body)?;
+    if raws.len() > MAX_EVENTS {
+        return Err(NativeFault(Fault::TooLarge("10000 events")));
+    }
+    let (events, mut results) = admit_all(&raws, services.clock().now());
+    let receipt = post(&caller, services.submitter(), events).await?;
+    // The admitted ones are the places still open, in order.
+    let open = results.iter_mut().filter(|result| result.outcome.is_empty());
+    for (result, outcome) in open.zip(&receipt.outcomes) {
+        result.outcome = outcome.name();
+        if let Outcome::Rejected(rejection) = outcome {
+            result.reason = Some(rejection.to_string());
+        }
+    }
+    let applied = results.iter().filter(|result| result.outcome == "applied").count();
+    let answer = Answer { position: receipt.position, applied, results };
+    Ok(reply::at_position(reply::json(200, "application/json", &answer), receipt.position))
+}
+
+/// The events of the body; all of it must parse, or none is taken.
+fn split(media_type: MediaType, body: &[u8]) -> Result<Vec<&RawValue>, Fault> {
+    let malformed = |error: serde_json::Error| Fault::Malformed(format!("the body is not JSON: {error}"));
+    let text = std::str::from_utf8(body).map_err(|_| Fault::Malformed(String::from("the body is not UTF-8")))?;
+    if media_type == MediaType::NdJson {
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+        return lines.map(|line| serde_json::from_str(line).map_err(malformed)).collect();
+    }
+    let is_array = text.trim_start().starts_with('[');
+    if media_type == MediaType::CloudEventBatch && !is_array {
+        return Err(Fault::Malformed(String::from("a batch must be a JSON array")));
+    }
+    if is_array && media_type != MediaType::CloudEvent {
+        return serde_json::from_str(text).map_err(malformed);
+    }
+    if !text.trim_start().starts_with('{') {
+        return Err(Fault::Malformed(String::from("the body is neither an event nor a list of events")));
+    }
+    Ok(vec![serde_json::from_str(text).map_err(malformed)?])
+}
+
+/// What can be said of each event without knowing the state. An outcome still to come is left empty.
+fn admit_all(raws: &[&RawValue], now: Time) -> (Vec<crate::domain::Event>, Vec<EventResult>) {
+    let mut events = Vec::with_capacity(raws.len());
+    let mut results = Vec::with_capacity(raws.len());
+    for raw in raws {
+        results.push(match admit(raw, now) {
+            Ok(event) => {
+                let id = Some(event.id.id.to_string());
+                events.push(event);
+                EventResult { id, outcome: "", reason: None }
+            }
+            Err(Refusal { id, reason }) => EventResult { id, outcome: "rejected", reason: Some(reason.to_owned()) },
+        });
+    }
+    (events, results)
+}

@@ -1,0 +1,104 @@
+//! `/v1/tenants/{id}/keys`: the administrator gives keys, lists them, and takes them away.
+
+use axum::body::Body;
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderMap, Response, StatusCode};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{admin, document};
+use crate::command;
+use crate::domain::ids::parse_guid;
+use crate::domain::{Fault, Scope, TenantId, Time};
+use crate::http::extract::body::DIALECT;
+use crate::http::extract::{read_body, reply};
+use crate::http::fault::NativeFault;
+use crate::http::services::Services;
+use crate::query;
+use crate::store::KeyRecord;
+
+#[derive(Deserialize)]
+struct NewKey {
+    name: String,
+    scopes: Vec<Scope>,
+}
+
+/// A key that was just made: the only time it is shown.
+#[derive(Serialize)]
+struct Made<'a> {
+    id: Uuid,
+    key: &'a str,
+    scopes: &'a [Scope],
+}
+
+#[derive(Serialize)]
+struct Listed {
+    id: Uuid,
+    name: String,
+    prefix: String,
+    scopes: Vec<Scope>,
+    created: Time,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revoked: Option<Time>,
+}
+
+impl From<KeyRecord> for Listed {
+    fn from(key: KeyRecord) -> Self {
+        let KeyRecord { id, name, prefix, scopes, created, revoked, .. } = key;
+        Listed { id, name, prefix, scopes, created, revoked }
+    }
+}
+
+/// Gives the tenant a key.
+pub async fn create_key(
+    State(services): State<Services>,
+    Path(tenant): Path<String>,
+    request: Request,
+) -> Result<Response<Body>, NativeFault> {
+    let (parts, body) = request.into_parts();
+    let admin = admin(&services, &parts.headers)?;
+    let tenant = tenant_id(&tenant)?;
+    let body = read_body(&parts.headers, body, DIALECT).await?;
+    let wanted: NewKey = document(&parts.headers, &body)?;
+    let (key, secret) = command::create_key::create_key(
+        &admin,
+        (services.store(), services.ring()),
+        services.clock(),
+        tenant,
+        (&wanted.name, wanted.scopes),
+    )
+    .await?;
+    let made = Made { id: key.id, key: secret.reveal(), scopes: &key.scopes };
+    Ok(reply::json(201, "application/json", &made))
+}
+
+/// Every key of the tenant, without the keys.
+pub async fn list_keys(
+    State(services): State<Services>,
+    Path(tenant): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response<Body>, NativeFault> {
+    let admin = admin(&services, &headers)?;
+    let keys = query::keys::keys(&admin, services.store(), tenant_id(&tenant)?).await?;
+    let listed: Vec<Listed> = keys.into_iter().map(Listed::from).collect();
+    Ok(reply::json(200, "application/json", &serde_json::json!({ "keys": listed })))
+}
+
+/// Takes a key away; it no longer works when this answers.
+pub async fn revoke_key(
+    State(services): State<Services>,
+    Path((tenant, key)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Result<StatusCode, NativeFault> {
+    let admin = admin(&services, &headers)?;
+    let tenant = tenant_id(&tenant)?;
+    let key = parse_guid(&key).ok_or(Fault::NotFound("key"))?;
+    let at = (services.store(), services.ring());
+    command::revoke_key::revoke_key(&admin, at, services.clock(), tenant, key).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// A tenant as the administrator names it; what is no id names nobody.
+fn tenant_id(text: &str) -> Result<TenantId, Fault> {
+    parse_guid(text).map(TenantId).ok_or(Fault::NotFound("tenant"))
+}

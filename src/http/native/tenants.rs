@@ -1,0 +1,36 @@
+//! `POST /v1/tenants`: the administrator adds a tenant.
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::Response;
+use serde::{Deserialize, Serialize};
+
+use super::{admin, document};
+use crate::command;
+use crate::domain::TenantId;
+use crate::http::extract::body::DIALECT;
+use crate::http::extract::{read_body, reply};
+use crate::http::fault::NativeFault;
+use crate::http::services::Services;
+
+#[derive(Deserialize)]
+struct NewTenant {
+    name: String,
+}
+
+#[derive(Serialize)]
+struct Answer<'a> {
+    id: TenantId,
+    name: &'a str,
+}
+
+/// Adds a tenant; 409 when the name is taken.
+pub async fn create_tenant(State(services): State<Services>, request: Request) -> Result<Response<Body>, NativeFault> {
+    let (parts, body) = request.into_parts();
+    let admin = admin(&services, &parts.headers)?;
+    let body = read_body(&parts.headers, body, DIALECT).await?;
+    let wanted: NewTenant = document(&parts.headers, &body)?;
+    let tenant =
+        command::create_tenant::create_tenant(&admin, services.store(), services.clock(), &wanted.name).await?;
+    Ok(reply::json(201, "application/json", &Answer { id: tenant.id, name: &tenant.name }))
+}

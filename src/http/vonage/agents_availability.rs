@@ -1,0 +1,125 @@
+//! `POST /agents-availability`: presences, and room for one more interaction of a liveness.
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::Response;
+use serde::{Deserialize, Serialize};
+
+use super::{JSON, VonageFault, admit};
+use crate::domain::filter::{Clause, Dimension, MAX_VALUES, Value};
+use crate::domain::ids::parse_guid;
+use crate::domain::object::Object;
+use crate::domain::status::Liveness;
+use crate::domain::{EntityRef, Fault, Filter, Scope};
+use crate::http::extract::body::DIALECT;
+use crate::http::extract::{MediaType, freshness, media_type, read_body, reply};
+use crate::http::services::Services;
+use crate::query::{self, agents_availability as question};
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Criteria {
+    skill_guids: Option<Vec<String>>,
+    group_guids: Option<Vec<String>>,
+    queue_guids: Option<Vec<String>>,
+    liveness: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer {
+    presence_summary: Presences,
+    availability_summary: Availability,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Presences {
+    ready: u64,
+    away: u64,
+    extended_away: u64,
+    logged_out: u64,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Availability {
+    available: u64,
+    incompatible_presence: u64,
+    insufficient_capacity: u64,
+}
+
+/// Counts agents by presence and by room.
+pub async fn agents_availability(
+    State(services): State<Services>,
+    request: Request,
+) -> Result<Response<Body>, VonageFault> {
+    let (parts, body) = request.into_parts();
+    let caller = admit(&services, &parts.headers)?;
+    if media_type(&parts.headers) != MediaType::Json {
+        return Err(Fault::UnsupportedMediaType("application/json").into());
+    }
+    let body = read_body(&parts.headers, body, DIALECT).await?;
+    let Object(criteria): Object<Criteria> =
+        serde_json::from_slice(&body).map_err(|error| Fault::Malformed(error.to_string()))?;
+    let (filter, liveness) = read(&criteria)?;
+    let freshness = freshness::current(&parts.headers, &services)?;
+    let snapshot = query::open(services.reader(), &caller, Scope::AgentsAvailabilityRead, freshness).await?;
+    let (presences, capacity) = question::agents_availability(&snapshot.view, &filter, liveness);
+    let answer = Answer {
+        presence_summary: Presences {
+            ready: presences.ready,
+            away: presences.away,
+            extended_away: presences.extended_away,
+            logged_out: presences.logged_out,
+        },
+        availability_summary: Availability {
+            available: capacity.available,
+            incompatible_presence: capacity.incompatible_presence,
+            insufficient_capacity: capacity.insufficient_capacity,
+        },
+    };
+    Ok(reply::from_snapshot(reply::json(200, JSON, &answer), &snapshot))
+}
+
+/// Skills: every one of them. Groups or queues: any of them, and not both (CONTRACTS.md 5.3).
+fn read(criteria: &Criteria) -> Result<(Filter, Liveness), VonageFault> {
+    let skills = guids(criteria.skill_guids.as_deref(), "skillGuids")?;
+    let groups = guids(criteria.group_guids.as_deref(), "groupGuids")?;
+    let queues = guids(criteria.queue_guids.as_deref(), "queueGuids")?;
+    if !groups.is_empty() && !queues.is_empty() {
+        let message = "groupGuids and queueGuids cannot be used together.";
+        return Err(VonageFault::validation("groupGuids", message));
+    }
+    let liveness = match criteria.liveness.as_deref() {
+        None => Liveness::Live,
+        Some(text) => match text.to_ascii_lowercase().as_str() {
+            "live" => Liveness::Live,
+            "semilive" => Liveness::Semilive,
+            "nonlive" => Liveness::Nonlive,
+            _ => {
+                let message = format!("The value '{text}' is not valid for liveness.");
+                return Err(VonageFault::validation("liveness", message));
+            }
+        },
+    };
+    let filter = Filter::default()
+        .and(Clause::All(Dimension::Skill, skills))
+        .and(Clause::Any(Dimension::Group, groups))
+        .and(Clause::Any(Dimension::Queue, queues));
+    Ok((filter, liveness))
+}
+
+fn guids(texts: Option<&[String]>, name: &str) -> Result<Vec<Value>, VonageFault> {
+    let texts = texts.unwrap_or_default();
+    if texts.len() > MAX_VALUES {
+        return Err(VonageFault::validation(name, format!("{name} must not have more than 500 values.")));
+    }
+    let read = |(n, text): (usize, &String)| {
+        let guid = parse_guid(text).ok_or_else(|| {
+            VonageFault::validation(format!("{name}[{n}]"), format!("The value '{text}' is not a valid GUID."))
+        })?;
+        Ok(Value::Entity(EntityRef::Guid(guid)))
+    };
+    texts.iter().enumerate().map(read).collect()
+}

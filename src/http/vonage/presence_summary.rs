@@ -1,0 +1,67 @@
+//! `GET /agents-availability?skillNames=a,b`: the presences of the agents who have every one of the skills.
+
+use axum::body::Body;
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, Response};
+use serde::Serialize;
+use serde_json::json;
+
+use super::{JSON, VonageFault, admit};
+use crate::domain::filter::{Clause, Dimension, MAX_VALUES, Value};
+use crate::domain::{Fault, Filter, Scope};
+use crate::http::extract::params::csv;
+use crate::http::extract::{Params, freshness, reply};
+use crate::http::services::Services;
+use crate::query::{self, agents_availability};
+
+/// With the keys that this endpoint spells with spaces (CONTRACTS.md 5.2).
+#[derive(Serialize)]
+struct Answer {
+    #[serde(rename = "Ready")]
+    ready: u64,
+    #[serde(rename = "Away")]
+    away: u64,
+    #[serde(rename = "Extended Away")]
+    extended_away: u64,
+    #[serde(rename = "Logged Out")]
+    logged_out: u64,
+}
+
+/// Counts agents by presence.
+pub async fn presence_summary(
+    State(services): State<Services>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response<Body>, VonageFault> {
+    let caller = admit(&services, &headers)?;
+    let query = query.unwrap_or_default();
+    let names = skill_names(&Params::parse(query.as_bytes())?)?;
+    let filter = Filter::default().and(Clause::All(Dimension::Skill, names));
+    let freshness = freshness::current(&headers, &services)?;
+    let snapshot = query::open(services.reader(), &caller, Scope::AgentsAvailabilityRead, freshness).await?;
+    let summary = agents_availability::presence_summary(&snapshot.view, &filter);
+    let answer = Answer {
+        ready: summary.ready,
+        away: summary.away,
+        extended_away: summary.extended_away,
+        logged_out: summary.logged_out,
+    };
+    Ok(reply::from_snapshot(reply::json(200, JSON, &answer), &snapshot))
+}
+
+/// The vendor's table calls the parameter `skillName`, its examples `skillNames`: either, but not both.
+fn skill_names(params: &Params<'_>) -> Result<Vec<Value>, VonageFault> {
+    let text = match (params.one("skillNames")?, params.one("skillName")?) {
+        (Some(_), Some(_)) => return Err(Fault::invalid("skillNames", "is given twice").into()),
+        (plural, singular) => plural.or(singular).unwrap_or_default(),
+    };
+    let names: Vec<Value> =
+        csv(text).filter(|name| !name.is_empty()).map(|name| Value::Name(name.to_owned())).collect();
+    if names.is_empty() {
+        return Err(VonageFault::Body(json!({ "SkillNames": ["The SkillNames field is required."] })));
+    }
+    if names.len() > MAX_VALUES {
+        return Err(Fault::invalid("skillNames", "has more than 500 values").into());
+    }
+    Ok(names)
+}

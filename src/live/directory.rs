@@ -1,0 +1,203 @@
+//! Reference data and users of one tenant, as they are now, with who belongs where.
+//!
+//! Copied when it changes, which is rare; views share it.
+
+mod members;
+mod table;
+mod upsert;
+mod users;
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+pub use members::Members;
+pub use table::Table;
+pub use upsert::Upserted;
+pub use users::{Account, Users};
+
+use crate::domain::directory::Kind;
+use crate::domain::filter::{Dimension, Value};
+use crate::domain::ids::{EntityRef, TenantId, UserRef};
+use crate::domain::presence::DefinitionCategory;
+use crate::domain::{Profile, text};
+
+/// One entity of reference data.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Entity {
+    /// Integer identity.
+    pub id: i64,
+    /// GUID identity.
+    pub guid: Uuid,
+    /// Name; a presence definition has a description instead.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// Routing rules: the GUIDs of their routing groups.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub routing_groups: Option<Vec<Uuid>>,
+    /// Presence definitions: what choosing it means.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub category: Option<DefinitionCategory>,
+    /// Presence definitions: what it is called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Presence definitions: whether a person may choose it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selectable: Option<bool>,
+}
+
+/// The directory of one tenant.
+#[derive(Clone, Debug)]
+pub struct Directory {
+    tenant: TenantId,
+    tables: [Table; Kind::ALL.len()],
+    users: Users,
+    members: Members,
+}
+
+impl Directory {
+    /// Nobody and nothing yet.
+    pub fn new(tenant: TenantId) -> Self {
+        Directory { tenant, tables: Default::default(), users: Users::default(), members: Members::default() }
+    }
+
+    /// The entities of one kind.
+    pub fn table(&self, kind: Kind) -> &Table {
+        &self.tables[kind as usize]
+    }
+
+    /// The users.
+    pub fn users(&self) -> &Users {
+        &self.users
+    }
+
+    /// Who belongs where.
+    pub fn members(&self) -> &Members {
+        &self.members
+    }
+
+    /// The index of a live user.
+    pub fn find(&self, user: &UserRef) -> Option<u32> {
+        let ix = match user {
+            UserRef::Entity(EntityRef::Id(id)) => self.users.by_id(*id),
+            UserRef::Entity(EntityRef::Guid(guid)) => self.users.by_guid(*guid),
+            UserRef::External(id) => self.users.by_external(id),
+        }?;
+        self.users.account(ix).is_some_and(|account| !account.deleted).then_some(ix)
+    }
+
+    /// The profile of a live user.
+    pub fn profile(&self, ix: u32) -> Option<&Arc<Profile>> {
+        self.users.account(ix).filter(|account| !account.deleted).map(|account| &account.profile)
+    }
+
+    /// The rows of `dimension` that a caller's value names: none when unknown, several when a name is shared.
+    pub fn resolve(&self, dimension: Dimension, value: &Value) -> Vec<u32> {
+        let table = self.table(kind_of(dimension));
+        match value {
+            Value::Entity(reference) => table.find(*reference).into_iter().collect(),
+            Value::Name(name) => table.named(name).to_vec(),
+        }
+    }
+
+    /// Puts back an entity from a checkpoint.
+    pub fn restore_entity(&mut self, kind: Kind, entity: Entity) {
+        self.tables[kind as usize].put(Arc::new(entity));
+    }
+
+    /// Puts back a user from a checkpoint, whose references were restored before; answers the index.
+    pub fn restore_user(&mut self, profile: Profile, deleted: bool) -> u32 {
+        let ix =
+            if deleted { self.users.insert_deleted(Arc::new(profile)) } else { self.users.insert(Arc::new(profile)) };
+        if !deleted {
+            self.join(ix);
+        }
+        ix
+    }
+
+    /// The highest integer id ever given, by kind, users last.
+    pub fn high_water(&self) -> Vec<i64> {
+        self.tables.iter().map(Table::high).chain([self.users.high()]).collect()
+    }
+
+    /// Puts back what [`Directory::high_water`] gave.
+    pub fn restore_high_water(&mut self, high: &[i64]) {
+        for (table, high) in self.tables.iter_mut().zip(high) {
+            table.raise(*high);
+        }
+        if let Some(high) = high.get(Kind::ALL.len()) {
+            self.users.raise(*high);
+        }
+    }
+
+    /// Takes a user out of everything but memory: their ids stay taken.
+    pub fn delete(&mut self, ix: u32) {
+        self.leave(ix);
+        self.users.delete(ix);
+    }
+
+    /// Forgets a deleted user; the index may be given to another.
+    pub fn forget(&mut self, ix: u32) {
+        self.users.forget(ix);
+    }
+
+    fn join(&mut self, ix: u32) {
+        let Some(account) = self.users.account(ix) else { return };
+        let profile = account.profile.clone();
+        for (dimension, row) in self.rows_of(&profile) {
+            self.members.of_mut(dimension, row).insert(ix);
+        }
+        for role in profile.roles.iter() {
+            self.members.role_mut(role).insert(ix);
+        }
+    }
+
+    fn leave(&mut self, ix: u32) {
+        let Some(account) = self.users.account(ix) else { return };
+        let profile = account.profile.clone();
+        for (dimension, row) in self.rows_of(&profile) {
+            self.members.of_mut(dimension, row).remove(ix);
+        }
+        for role in profile.roles.iter() {
+            self.members.role_mut(role).remove(ix);
+        }
+    }
+
+    /// Every row that the profile belongs to. The primary group is a group like the others.
+    fn rows_of(&self, profile: &Profile) -> Vec<(Dimension, u32)> {
+        let mut rows = Vec::new();
+        for (dimension, ids) in [
+            (Dimension::Group, &profile.groups),
+            (Dimension::Skill, &profile.skills),
+            (Dimension::Project, &profile.projects),
+            (Dimension::Queue, &profile.queues),
+            (Dimension::Campaign, &profile.campaigns),
+        ] {
+            let primary = profile.primary_group.filter(|_| dimension == Dimension::Group);
+            let table = self.table(kind_of(dimension));
+            rows.extend(ids.iter().chain(&primary).filter_map(|id| Some((dimension, table.by_id(*id)?))));
+        }
+        let table = self.table(Kind::RoutingGroup);
+        let routing_groups = profile.routing_groups.iter();
+        rows.extend(routing_groups.filter_map(|guid| Some((Dimension::RoutingGroup, table.by_guid(*guid)?))));
+        rows
+    }
+}
+
+/// The kind of entity that a dimension's values are.
+pub const fn kind_of(dimension: Dimension) -> Kind {
+    match dimension {
+        Dimension::Group => Kind::Group,
+        Dimension::Skill => Kind::Skill,
+        Dimension::Project => Kind::Project,
+        Dimension::RoutingGroup => Kind::RoutingGroup,
+        Dimension::Queue => Kind::Queue,
+        Dimension::Campaign => Kind::Campaign,
+    }
+}
+
+/// The form in which names are compared.
+pub fn folded(name: &str) -> String {
+    name.trim().chars().take(text::NAME_MAX).flat_map(char::to_lowercase).collect()
+}

@@ -1,0 +1,322 @@
+//! The counting index: for each user a column of bits, kept in blocks that are copied when they change.
+//!
+//! Everything in it is derived from the truth by [`columns`]; nothing here is ever counted up or down.
+
+use std::sync::Arc;
+
+use crate::domain::status::{Facts, Liveness};
+use crate::domain::{Category, Channel, PerChannel, Status};
+
+/// Words of 64 users in a full block. A tenant's last block is as small as its users allow.
+pub const BLOCK_WORDS: usize = 128;
+/// Users in a full block.
+pub const BLOCK_USERS: u32 = (BLOCK_WORDS * 64) as u32;
+
+/// One bit of every user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Plane {
+    /// There is such a user, not deleted.
+    Exists,
+    /// Has an enabled channel.
+    Agent,
+    /// Has a queue or a campaign.
+    Assigned,
+    /// A desk was connected at least once.
+    EverLoggedIn,
+    /// At least one desk session is open.
+    Connected,
+    /// Chose to be away.
+    Away,
+    /// Chose to be away for longer.
+    ExtendedAway,
+    /// The channel is enabled.
+    Enabled(Channel),
+    /// Status on the channel is available.
+    Available(Channel),
+    /// Status on the channel is busy.
+    Busy(Channel),
+    /// Available on a channel of the liveness, and one more interaction fits the budget.
+    Room(Liveness),
+}
+
+impl Plane {
+    const COUNT: usize = 7 + 3 * Channel::ALL.len() + Liveness::ALL.len();
+
+    const fn row(self) -> usize {
+        match self {
+            Plane::Exists => 0,
+            Plane::Agent => 1,
+            Plane::Assigned => 2,
+            Plane::EverLoggedIn => 3,
+            Plane::Connected => 4,
+            Plane::Away => 5,
+            Plane::ExtendedAway => 6,
+            Plane::Enabled(channel) => 7 + channel as usize,
+            Plane::Available(channel) => 11 + channel as usize,
+            Plane::Busy(channel) => 15 + channel as usize,
+            Plane::Room(liveness) => 19 + liveness as usize,
+        }
+    }
+}
+
+/// What the index holds of one user.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Columns {
+    planes: u32,
+    /// Conversations held, per channel.
+    pub current: PerChannel<u32>,
+    /// Conversations allowed, per channel.
+    pub max: PerChannel<u32>,
+}
+
+impl Columns {
+    /// Whether the user's bit in `plane` is set.
+    pub const fn has(&self, plane: Plane) -> bool {
+        self.planes & (1 << plane.row()) != 0
+    }
+
+    fn set(&mut self, plane: Plane, on: bool) {
+        self.planes |= u32::from(on) << plane.row();
+    }
+}
+
+/// Derives a user's columns from the facts.
+pub fn columns(facts: &Facts, assigned: bool, ever_logged_in: bool) -> Columns {
+    let mut columns = Columns::default();
+    columns.set(Plane::Exists, true);
+    columns.set(Plane::Agent, facts.is_agent());
+    columns.set(Plane::Assigned, assigned);
+    columns.set(Plane::EverLoggedIn, ever_logged_in);
+    columns.set(Plane::Connected, facts.connected);
+    columns.set(Plane::Away, facts.presence == Category::Away);
+    columns.set(Plane::ExtendedAway, facts.presence == Category::ExtendedAway);
+    for channel in Channel::ALL {
+        let lane = &facts.lanes[channel];
+        let status = facts.status(channel);
+        columns.set(Plane::Enabled(channel), lane.enabled);
+        columns.set(Plane::Available(channel), status == Status::Available);
+        columns.set(Plane::Busy(channel), status == Status::Busy);
+        columns.current[channel] = lane.current;
+        columns.max[channel] = lane.max;
+    }
+    for liveness in Liveness::ALL {
+        let open = liveness.channels().iter().any(|channel| facts.status(*channel) == Status::Available);
+        columns.set(Plane::Room(liveness), open && facts.fits(liveness));
+    }
+    columns
+}
+
+/// Numbers of many users, one plane per binary digit: as many planes as the block's largest number needs.
+#[derive(Clone, Debug, Default)]
+struct Sliced(Vec<u64>);
+
+impl Sliced {
+    fn set(&mut self, words: usize, ix: usize, value: u32) {
+        let (word, bit) = (ix / 64, 1 << (ix % 64));
+        let needed = (u32::BITS - value.leading_zeros()) as usize;
+        if self.0.len() < needed * words {
+            self.0.resize(needed * words, 0);
+        }
+        for (digit, plane) in self.0.chunks_exact_mut(words).enumerate() {
+            plane[word] = if value >> digit & 1 == 1 { plane[word] | bit } else { plane[word] & !bit };
+        }
+    }
+
+    fn get(&self, words: usize, ix: usize) -> u32 {
+        let (word, bit) = (ix / 64, ix % 64);
+        let digits = self.0.chunks_exact(words).enumerate();
+        digits.map(|(digit, plane)| ((plane[word] >> bit & 1) as u32) << digit).sum()
+    }
+
+    fn widen(&self, from: usize, to: usize) -> Self {
+        Sliced(widen(&self.0, from, to))
+    }
+}
+
+/// The columns of up to [`BLOCK_USERS`] users.
+#[derive(Clone, Debug)]
+pub struct Block {
+    words: usize,
+    planes: Vec<u64>,
+    current: [Sliced; 4],
+    max: [Sliced; 4],
+}
+
+impl Block {
+    fn new(words: usize) -> Self {
+        Block { words, planes: vec![0; Plane::COUNT * words], current: Default::default(), max: Default::default() }
+    }
+
+    /// Words of each plane.
+    #[inline(always)]
+    pub fn words(&self) -> usize {
+        self.words
+    }
+
+    /// One bit of every user.
+    #[inline(always)]
+    pub fn plane(&self, plane: Plane) -> &[u64] {
+        let from = plane.row() * self.words;
+        &self.planes[from..from + self.words]
+    }
+
+    /// Conversations held on the channel: binary digits, the lowest first.
+    #[inline(always)]
+    pub fn current(&self, channel: Channel) -> std::slice::ChunksExact<'_, u64> {
+        self.current[channel as usize].0.chunks_exact(self.words)
+    }
+
+    /// Conversations allowed on the channel, likewise.
+    #[inline(always)]
+    pub fn max(&self, channel: Channel) -> std::slice::ChunksExact<'_, u64> {
+        self.max[channel as usize].0.chunks_exact(self.words)
+    }
+
+    fn set(&mut self, ix: usize, columns: &Columns) {
+        let (word, bit) = (ix / 64, 1 << (ix % 64));
+        for (row, plane) in self.planes.chunks_exact_mut(self.words).enumerate() {
+            let on = columns.planes >> row & 1 == 1;
+            plane[word] = if on { plane[word] | bit } else { plane[word] & !bit };
+        }
+        for channel in Channel::ALL {
+            self.current[channel as usize].set(self.words, ix, columns.current[channel]);
+            self.max[channel as usize].set(self.words, ix, columns.max[channel]);
+        }
+    }
+
+    fn get(&self, ix: usize) -> Columns {
+        let (word, bit) = (ix / 64, ix % 64);
+        let rows = self.planes.chunks_exact(self.words).enumerate();
+        Columns {
+            planes: rows.map(|(row, plane)| ((plane[word] >> bit & 1) as u32) << row).sum(),
+            current: PerChannel::from_fn(|channel| self.current[channel as usize].get(self.words, ix)),
+            max: PerChannel::from_fn(|channel| self.max[channel as usize].get(self.words, ix)),
+        }
+    }
+
+    fn widened(&self, to: usize) -> Self {
+        Block {
+            words: to,
+            planes: widen(&self.planes, self.words, to),
+            current: self.current.each_ref().map(|s| s.widen(self.words, to)),
+            max: self.max.each_ref().map(|s| s.widen(self.words, to)),
+        }
+    }
+
+    fn heap_bytes(&self) -> usize {
+        let sliced = self.current.iter().chain(&self.max).map(|s| s.0.capacity());
+        (self.planes.capacity() + sliced.sum::<usize>()) * 8 + size_of::<Self>()
+    }
+}
+
+/// Planes of `from` words laid out anew with `to` words each.
+fn widen(planes: &[u64], from: usize, to: usize) -> Vec<u64> {
+    let mut wide = vec![0; planes.len() / from * to];
+    for (old, new) in planes.chunks_exact(from).zip(wide.chunks_exact_mut(to)) {
+        new[..from].copy_from_slice(old);
+    }
+    wide
+}
+
+/// The columns of all users. A clone shares every block until one side changes it.
+#[derive(Clone, Debug, Default)]
+pub struct Index {
+    blocks: Vec<Arc<Block>>,
+}
+
+impl Index {
+    /// The blocks, in the order of the users.
+    #[inline(always)]
+    pub fn blocks(&self) -> &[Arc<Block>] {
+        &self.blocks
+    }
+
+    /// Puts a user's columns in place; copies the block if a view holds it.
+    pub fn set(&mut self, ix: u32, columns: &Columns) {
+        let (block, local) = ((ix / BLOCK_USERS) as usize, (ix % BLOCK_USERS) as usize);
+        // Blocks before the last are always full, so that a user's place follows from the index alone.
+        while self.blocks.len() <= block {
+            self.widen_last(BLOCK_WORDS);
+            self.blocks.push(Arc::new(Block::new(1)));
+        }
+        if block + 1 == self.blocks.len() {
+            let needed = (local / 64 + 1).next_power_of_two();
+            if needed > self.blocks[block].words {
+                self.widen_last(needed);
+            }
+        }
+        Arc::make_mut(&mut self.blocks[block]).set(local, columns);
+    }
+
+    /// A user's columns; nothing set for one who was never put in.
+    pub fn get(&self, ix: u32) -> Columns {
+        let (block, local) = ((ix / BLOCK_USERS) as usize, (ix % BLOCK_USERS) as usize);
+        match self.blocks.get(block) {
+            Some(block) if local < block.words * 64 => block.get(local),
+            _ => Columns::default(),
+        }
+    }
+
+    /// Bytes that the blocks occupy.
+    pub fn heap_bytes(&self) -> usize {
+        self.blocks.iter().map(|block| block.heap_bytes() + 16).sum()
+    }
+
+    fn widen_last(&mut self, words: usize) {
+        if let Some(last) = self.blocks.last_mut()
+            && last.words < words
+        {
+            *last = Arc::new(last.widened(words));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn columns_of(n: u32) -> Columns {
+        let mut columns = Columns { planes: n & 0x3f_ffff, ..Columns::default() };
+        for channel in Channel::ALL {
+            columns.current[channel] = n % (3 + channel as u32);
+            columns.max[channel] = n % 1001;
+        }
+        columns
+    }
+
+    #[test]
+    fn what_is_put_in_comes_out_across_blocks() {
+        let mut index = Index::default();
+        let users = [0, 1, 63, 64, 700, 8_191, 8_192, 8_200, 20_000];
+        for ix in users {
+            index.set(ix, &columns_of(ix));
+        }
+        index.set(1, &columns_of(999));
+        for ix in users.into_iter().filter(|ix| *ix != 1) {
+            assert_eq!(index.get(ix), columns_of(ix), "user {ix}");
+        }
+        assert_eq!(index.get(1), columns_of(999));
+        assert_eq!(index.get(2), Columns::default());
+        assert_eq!(index.get(1_000_000), Columns::default());
+    }
+
+    #[test]
+    fn a_view_keeps_what_it_saw() {
+        let mut index = Index::default();
+        index.set(5, &columns_of(7));
+        let before = index.clone();
+        index.set(5, &columns_of(8));
+        index.set(9_000, &columns_of(9));
+        assert_eq!(before.get(5), columns_of(7));
+        assert_eq!(index.get(5), columns_of(8));
+    }
+
+    #[test]
+    fn ten_users_cost_little() {
+        let mut index = Index::default();
+        for ix in 0..10 {
+            index.set(ix, &columns_of(ix));
+        }
+        assert!(index.heap_bytes() < 1_500, "{} bytes", index.heap_bytes());
+    }
+}

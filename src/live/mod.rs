@@ -1,0 +1,21 @@
+//! Now: each tenant's truth, derived by applying its journal, and the immutable view that readers count on.
+//!
+//! Pure and synchronous: no clock, no randomness, no I/O, no lock. The same entries always give the same state.
+
+pub mod bits;
+pub mod claim;
+pub mod directory;
+pub mod index;
+pub mod kernel;
+pub mod person;
+pub mod rows;
+pub mod selection;
+pub mod state;
+pub mod view;
+
+pub use directory::Directory;
+pub use kernel::{Aggregate, fold};
+pub use rows::{Checkpoint, Row, RowKey};
+pub use selection::Selection;
+pub use state::State;
+pub use view::View;

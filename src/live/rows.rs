@@ -1,0 +1,326 @@
+//! The complete state as rows: what a checkpoint stores, and what the digest is made of.
+//!
+//! A row's body is JSON that a person can read and query with SQL; it leaves out what was never set.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::claim::{Claim, Stamp};
+use super::directory::Entity;
+use super::person::{Person, Presence, Session};
+use super::state::State;
+use crate::domain::directory::Kind;
+use crate::domain::event::Surface;
+use crate::domain::{Category, Channel, ConversationId, Profile, Time};
+
+/// What a row is about.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RowKey {
+    /// The tenant as a whole.
+    Tenant,
+    /// An entity of reference data, by integer id.
+    Entity(Kind, i64),
+    /// A user, by integer id.
+    User(i64),
+    /// A conversation and its holders.
+    Claim(ConversationId),
+}
+
+impl RowKey {
+    /// The kind, as stored.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            RowKey::Tenant => "tenant",
+            RowKey::Entity(kind, _) => kind.name(),
+            RowKey::User(_) => "user",
+            RowKey::Claim(_) => "claim",
+        }
+    }
+
+    /// The key within the kind, as stored.
+    pub fn key(&self) -> String {
+        match self {
+            RowKey::Tenant => String::new(),
+            RowKey::Entity(_, id) | RowKey::User(id) => id.to_string(),
+            RowKey::Claim(conversation) => conversation.to_string(),
+        }
+    }
+
+    /// Reads back what was stored.
+    pub fn parse(kind: &str, key: &str) -> Option<Self> {
+        Some(match kind {
+            "tenant" => RowKey::Tenant,
+            "user" => RowKey::User(key.parse().ok()?),
+            "claim" => RowKey::Claim(ConversationId::new(key)?),
+            _ => RowKey::Entity(Kind::ALL.into_iter().find(|k| k.name() == kind)?, key.parse().ok()?),
+        })
+    }
+}
+
+/// One row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// What it is about.
+    pub key: RowKey,
+    /// JSON.
+    pub body: String,
+}
+
+/// Rows that bring what is stored to one position, to be written as one transaction.
+#[derive(Clone, Debug)]
+pub struct Checkpoint {
+    /// The position they describe.
+    pub position: u64,
+    /// Rows to insert or replace.
+    pub upserts: Vec<Row>,
+    /// Rows to delete.
+    pub deletes: Vec<RowKey>,
+}
+
+impl Checkpoint {
+    /// What the rows are about.
+    pub fn keys(&self) -> impl Iterator<Item = &RowKey> {
+        self.upserts.iter().map(|row| &row.key).chain(&self.deletes)
+    }
+}
+
+/// The tenant's own row.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct TenantBody {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recorded: Option<Time>,
+    pub high_water: Vec<i64>,
+}
+
+/// A stamp, as stored.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(super) struct StampBody {
+    pub time: Time,
+    pub seq: u64,
+}
+
+impl StampBody {
+    fn of(stamp: Stamp) -> Option<Self> {
+        (stamp != Stamp::NEVER).then_some(StampBody { time: stamp.time, seq: stamp.seq })
+    }
+
+    pub(super) fn stamp(body: Option<Self>) -> Stamp {
+        body.map_or(Stamp::NEVER, |body| Stamp { time: body.time, seq: body.seq })
+    }
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct PresenceBody {
+    pub category: Category,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub definition: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Time>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct ToggleBody {
+    pub channel: Channel,
+    pub on: bool,
+    pub at: Time,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct FloorBody {
+    pub channel: Channel,
+    #[serde(flatten)]
+    pub stamp: StampBody,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct SessionBody {
+    pub session: Box<str>,
+    pub open: bool,
+    pub at: Time,
+    pub surface: Surface,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease_seconds: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<Box<str>>,
+    pub opened: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Time>,
+}
+
+/// A user's row: the profile, and the truth about the person.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct UserBody {
+    pub profile: Arc<Profile>,
+    pub presence: PresenceBody,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub toggles: Vec<ToggleBody>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub floors: Vec<FloorBody>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sessions: Vec<SessionBody>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed_all: Option<Time>,
+    pub ever_logged_in: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deleted: Option<Time>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct TakeBody {
+    pub user: i64,
+    pub channel: Channel,
+    #[serde(flatten)]
+    pub stamp: StampBody,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct ReleaseBody {
+    pub user: i64,
+    #[serde(flatten)]
+    pub stamp: StampBody,
+}
+
+/// A conversation's row. `held_by` follows from the rest and is there for people.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct ClaimBody {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_by: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken: Option<TakeBody>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub released: Option<StampBody>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub released_by: Vec<ReleaseBody>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Time>,
+}
+
+fn set(time: Time) -> Option<Time> {
+    (time != Time::NEVER).then_some(time)
+}
+
+impl UserBody {
+    fn of(profile: Arc<Profile>, person: &Person) -> Self {
+        let Presence { category, definition } = person.presence.value;
+        let toggles = person.toggles.iter().filter(|(_, toggle)| toggle.at != Time::NEVER);
+        UserBody {
+            profile,
+            presence: PresenceBody { category, definition, at: set(person.presence.at) },
+            toggles: toggles.map(|(channel, t)| ToggleBody { channel, on: t.value, at: t.at }).collect(),
+            floors: person
+                .floors
+                .iter()
+                .filter_map(|(channel, floor)| Some(FloorBody { channel, stamp: StampBody::of(*floor)? }))
+                .collect(),
+            sessions: person.sessions.iter().map(|(session, known)| SessionBody::of(session, known)).collect(),
+            closed_all: set(person.closed_all),
+            ever_logged_in: person.ever_logged_in,
+            deleted: person.deleted,
+        }
+    }
+}
+
+impl SessionBody {
+    fn of(session: &str, known: &Session) -> Self {
+        SessionBody {
+            session: session.into(),
+            open: known.open,
+            at: known.at,
+            surface: known.surface,
+            lease_seconds: known.lease_seconds,
+            device: known.device.clone(),
+            opened: known.opened,
+            ended: known.ended,
+        }
+    }
+}
+
+impl ClaimBody {
+    fn of(claim: &Claim, held_by: Option<i64>) -> Self {
+        let release = |(user, stamp): &(i64, Stamp)| Some(ReleaseBody { user: *user, stamp: StampBody::of(*stamp)? });
+        ClaimBody {
+            held_by,
+            taken: claim.take.and_then(|take| {
+                Some(TakeBody { user: take.user, channel: take.channel, stamp: StampBody::of(take.stamp)? })
+            }),
+            released: StampBody::of(claim.released),
+            released_by: claim.released_by.iter().filter_map(release).collect(),
+            ended: claim.ended,
+        }
+    }
+}
+
+/// Serialising our own plain types cannot fail.
+fn json<T: Serialize>(body: &T) -> String {
+    serde_json::to_string(body).unwrap_or_default()
+}
+
+/// The row's body as the state has it now; `None` when there is no such thing any more.
+fn body(state: &State, key: &RowKey) -> Option<String> {
+    let directory = state.directory();
+    Some(match key {
+        RowKey::Tenant => json(&TenantBody { recorded: set(state.recorded()), high_water: directory.high_water() }),
+        RowKey::Entity(kind, id) => {
+            let table = directory.table(*kind);
+            json::<Arc<Entity>>(&table.rows()[table.by_id(*id)? as usize])
+        }
+        RowKey::User(id) => {
+            let ix = directory.users().by_id(*id)?;
+            let profile = directory.users().account(ix)?.profile.clone();
+            json(&UserBody::of(profile, state.person(ix)?))
+        }
+        RowKey::Claim(conversation) => {
+            let claim = state.claim(conversation)?;
+            let holder = state.holder(claim).map(|(ix, _)| ix);
+            let held_by = holder.and_then(|ix| directory.profile(ix)).map(|profile| profile.id);
+            json(&ClaimBody::of(claim, held_by))
+        }
+    })
+}
+
+/// The rows of these keys, with the tenant's own.
+pub(super) fn export(state: &State, mut keys: HashSet<RowKey>) -> Checkpoint {
+    let mut checkpoint = Checkpoint { position: state.position(), upserts: Vec::new(), deletes: Vec::new() };
+    // It may be among them: a checkpoint that could not be written gives all its keys back.
+    keys.insert(RowKey::Tenant);
+    for key in keys {
+        match body(state, &key) {
+            Some(body) => checkpoint.upserts.push(Row { key, body }),
+            None => checkpoint.deletes.push(key),
+        }
+    }
+    checkpoint
+}
+
+/// Every key of the state but the tenant's own.
+pub(super) fn keys(state: &State) -> Vec<RowKey> {
+    let directory = state.directory();
+    let entities = Kind::ALL.into_iter().flat_map(|kind| {
+        directory.table(kind).rows().iter().map(move |entity| RowKey::Entity(kind, entity.id)).collect::<Vec<_>>()
+    });
+    let accounts = (0..directory.users().len() as u32).filter_map(|ix| directory.users().account(ix));
+    let users = accounts.map(|account| RowKey::User(account.profile.id));
+    let claims = state.claims().map(|conversation| RowKey::Claim(conversation.clone()));
+    entities.chain(users).chain(claims).collect()
+}
+
+/// The position and the sum of the hashes of all rows: the order in which things came to be does not matter.
+pub(super) fn digest(state: &State) -> String {
+    let mut sum = [0u64; 4];
+    for key in keys(state).into_iter().chain([RowKey::Tenant]) {
+        let mut hash = Sha256::new();
+        hash.update(key.kind());
+        hash.update([0]);
+        hash.update(key.key());
+        hash.update([0]);
+        hash.update(body(state, &key).unwrap_or_default());
+        for (total, part) in sum.iter_mut().zip(hash.finalize().chunks_exact(8)) {
+            let part = part.iter().fold(0u64, |word, byte| word << 8 | u64::from(*byte));
+            *total = total.wrapping_add(part);
+        }
+    }
+    format!("{}-{:016x}{:016x}{:016x}{:016x}", state.position(), sum[0], sum[1], sum[2], sum[3])
+}

@@ -1,0 +1,164 @@
+//! A filter, resolved against one view: the sets to combine, block by block.
+
+use super::bits::Bits;
+use super::index::{BLOCK_USERS, BLOCK_WORDS, Block, Plane};
+use super::kernel::{drop, join, keep};
+use super::view::View;
+use crate::domain::filter::{Clause, Dimension, TextField, Value, is_like};
+use crate::domain::{Channel, Filter, Status, UserRef};
+
+/// Which users of a view are meant.
+#[derive(Debug)]
+pub struct Selection<'v> {
+    clauses: Vec<Resolved<'v>>,
+}
+
+#[derive(Debug)]
+enum Resolved<'v> {
+    /// In at least one of the sets.
+    Any(Vec<&'v Bits>),
+    /// One of these, ascending.
+    Users(Vec<u32>),
+    /// Status on chat is one of these.
+    Chat(Vec<Status>),
+    /// Status over all channels is one of these.
+    Overall(Vec<Status>),
+}
+
+impl<'v> Selection<'v> {
+    /// Resolves `filter` for `view`. What is unknown matches nobody.
+    pub fn new(view: &'v View, filter: &Filter) -> Self {
+        let mut clauses = Vec::with_capacity(filter.clauses().len());
+        let members = view.directory().members();
+        let sets = |dimension: Dimension, value: &Value| {
+            let rows = view.directory().resolve(dimension, value);
+            rows.into_iter().filter_map(move |row| members.of(dimension, row)).collect::<Vec<_>>()
+        };
+        for clause in filter.clauses() {
+            match clause {
+                Clause::Any(dimension, values) => {
+                    clauses.push(Resolved::Any(values.iter().flat_map(|value| sets(*dimension, value)).collect()));
+                }
+                Clause::All(dimension, values) => {
+                    clauses.extend(values.iter().map(|value| Resolved::Any(sets(*dimension, value))));
+                }
+                Clause::Roles(roles) => {
+                    clauses.push(Resolved::Any(roles.iter().map(|role| members.role(*role)).collect()));
+                }
+                Clause::Users(users) => {
+                    let find = |user| view.directory().find(&UserRef::Entity(user));
+                    let mut found: Vec<u32> = users.iter().copied().filter_map(find).collect();
+                    found.sort_unstable();
+                    clauses.push(Resolved::Users(found));
+                }
+                Clause::Text(field, text) => clauses.push(Resolved::Users(named(view, *field, text))),
+                Clause::Chat(statuses) => clauses.push(Resolved::Chat(statuses.clone())),
+                Clause::Overall(statuses) => clauses.push(Resolved::Overall(statuses.clone())),
+            }
+        }
+        Selection { clauses }
+    }
+
+    /// Puts the selected users of one block into `mask`; false if it can be passed over.
+    #[inline(always)]
+    pub(super) fn fill(&self, n: usize, block: &Block, mask: &mut [u64]) -> bool {
+        mask.copy_from_slice(block.plane(Plane::Exists));
+        let mut buffer = [0; BLOCK_WORDS];
+        let words = mask.len();
+        for clause in &self.clauses {
+            if let Resolved::Any(sets) = clause
+                && let [set] = sets.as_slice()
+            {
+                set.and_into(n, mask);
+                continue;
+            }
+            let either = &mut buffer[..words];
+            either.fill(0);
+            match clause {
+                Resolved::Any(sets) => {
+                    for set in sets {
+                        set.or_into(n, either);
+                    }
+                }
+                Resolved::Users(users) => {
+                    if !mark(users, n, either) {
+                        return false;
+                    }
+                }
+                Resolved::Chat(statuses) => {
+                    for status in statuses {
+                        with_status(block, &[Channel::Chat], *status, either);
+                    }
+                }
+                Resolved::Overall(statuses) => {
+                    for status in statuses {
+                        with_status(block, &Channel::ALL, *status, either);
+                    }
+                }
+            }
+            keep(mask, either);
+        }
+        true
+    }
+}
+
+/// The users of whom a text is as given, ascending.
+fn named(view: &View, field: TextField, text: &str) -> Vec<u32> {
+    let users = view.directory().users();
+    match field {
+        TextField::ExternalId => users.by_external(text).into_iter().collect(),
+        TextField::Email => users.by_email(text).into_iter().collect(),
+        TextField::Name => {
+            let alike = users.live().filter(|(_, profile)| is_like(&profile.name, text));
+            alike.map(|(ix, _)| ix).collect()
+        }
+    }
+}
+
+/// Marks the users that lie in block `n`; false if none does.
+#[inline(always)]
+fn mark(users: &[u32], n: usize, out: &mut [u64]) -> bool {
+    let start = n as u32 * BLOCK_USERS;
+    let end = start + (out.len() * 64) as u32;
+    let mut any = false;
+    let from = users.partition_point(|ix| *ix < start);
+    for ix in users[from..].iter().take_while(|ix| **ix < end) {
+        let local = ix - start;
+        out[local as usize / 64] |= 1 << (local % 64);
+        any = true;
+    }
+    any
+}
+
+/// Adds the users whose best status over `channels` is `status`: available on any, else busy on any, else toggled off.
+#[inline(always)]
+fn with_status(block: &Block, channels: &[Channel], status: Status, out: &mut [u64]) {
+    let mut buffer = [0; BLOCK_WORDS];
+    let found = &mut buffer[..out.len()];
+    let has = |plane: fn(Channel) -> Plane, into: &mut [u64]| {
+        for channel in channels {
+            join(into, block.plane(plane(*channel)));
+        }
+    };
+    let lacks = |plane: fn(Channel) -> Plane, from: &mut [u64]| {
+        for channel in channels {
+            drop(from, block.plane(plane(*channel)));
+        }
+    };
+    match status {
+        Status::Available => has(Plane::Available, found),
+        Status::Busy => {
+            has(Plane::Busy, found);
+            lacks(Plane::Available, found);
+        }
+        Status::ToggleOff => {
+            has(Plane::Enabled, found);
+            lacks(Plane::Available, found);
+            lacks(Plane::Busy, found);
+            keep(found, block.plane(Plane::Connected));
+        }
+        // No dialect filters by these two.
+        Status::Offline | Status::Disabled => {}
+    }
+    join(out, found);
+}

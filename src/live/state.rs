@@ -1,0 +1,198 @@
+//! One tenant's truth: a state machine that the journal's entries drive (EVENTS.md, "Order, repeats, truth").
+
+mod desk;
+mod load;
+mod people;
+mod slots;
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+
+use super::claim::Claim;
+use super::directory::Directory;
+use super::index::{Columns, Index, columns};
+use super::person::Person;
+use super::rows::{self, Checkpoint, RowKey};
+use super::view::View;
+use crate::domain::{Body, ConversationId, Entry, Outcome, TenantId, Time, UserRef};
+
+pub use desk::Lease;
+pub use load::BadRow;
+
+/// The rules that [`State::apply`] follows. A release that changes them raises the number, and checkpoints before its
+/// first new entry.
+pub const APPLY_VERSION: u32 = 1;
+
+/// How long what ended stays remembered, in seconds of recorded time.
+const TOMBSTONE_SECONDS: i64 = 24 * 60 * 60;
+
+/// The journal does not go on where the state stands: an alarm, never to be papered over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the journal jumps from position {at} to {next}")]
+pub struct Gap {
+    /// Where the state stands.
+    pub at: u64,
+    /// The entry that came.
+    pub next: u64,
+}
+
+/// Something that ended and is remembered for a while.
+#[derive(Clone, Debug)]
+enum Ending {
+    Session(i64, Box<str>),
+    Claim(ConversationId),
+    User(i64),
+}
+
+/// One tenant's truth.
+#[derive(Clone, Debug)]
+pub struct State {
+    position: u64,
+    recorded: Time,
+    directory: Arc<Directory>,
+    people: Vec<Person>,
+    claims: HashMap<ConversationId, Claim>,
+    endings: VecDeque<(Time, Ending)>,
+    index: Index,
+    touched: Vec<u32>,
+    dirty: HashSet<RowKey>,
+    /// The position of the newest checkpoint.
+    saved: u64,
+}
+
+impl State {
+    /// A tenant to whom nothing has happened.
+    pub fn new(tenant: TenantId) -> Self {
+        State {
+            position: 0,
+            recorded: Time::NEVER,
+            directory: Arc::new(Directory::new(tenant)),
+            people: Vec::new(),
+            claims: HashMap::new(),
+            endings: VecDeque::new(),
+            index: Index::default(),
+            touched: Vec::new(),
+            dirty: HashSet::new(),
+            saved: 0,
+        }
+    }
+
+    /// How many entries have been applied.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// When the newest of them was journalled.
+    pub fn recorded(&self) -> Time {
+        self.recorded
+    }
+
+    /// Applies the next entry. Deterministic: the same entries in the same order end in the same state and outcomes.
+    pub fn apply(&mut self, entry: &Entry) -> Result<Outcome, Gap> {
+        if entry.seq != self.position + 1 {
+            return Err(Gap { at: self.position, next: entry.seq });
+        }
+        self.position = entry.seq;
+        self.recorded = entry.recorded;
+        self.prune();
+        Ok(self.take(entry).unwrap_or_else(Outcome::Rejected))
+    }
+
+    fn take(&mut self, entry: &Entry) -> Result<Outcome, crate::domain::event::Rejection> {
+        let event = &entry.event;
+        match &event.fact.body {
+            Body::DeskConnected { user, session, lease_seconds, device, surface } => {
+                let opening =
+                    desk::Opening { lease_seconds: *lease_seconds, device: device.as_deref(), surface: *surface };
+                self.open_session(event, user, session, &opening)
+            }
+            // A heartbeat is never journalled; should one be met all the same, it changes nothing.
+            Body::DeskHeartbeat { .. } => Ok(Outcome::Stale),
+            Body::DeskDisconnected { user, session } => self.close_session(event, user, session),
+            Body::DeskClosedAll { user } => self.close_all(event, user),
+            Body::DeskLeaseExpired { user, session, opened } => self.expire(user, session, *opened),
+            Body::StatusChanged { user, presence, presence_id, channels } => {
+                self.change_status(event, user, *presence, *presence_id, channels)
+            }
+            Body::SlotTaken { user, channel, conversation } => self.take_slot(entry, user, *channel, conversation),
+            Body::SlotReleased { user, conversation } => self.release_slot(entry, user.as_ref(), conversation),
+            Body::SlotsSynced { user, channel, conversations } => self.sync_slots(entry, user, *channel, conversations),
+            Body::DirectoryUpserted { document } => self.upsert_directory(document),
+            Body::UserDeleted { user } => self.delete_user(user),
+        }
+    }
+
+    /// Brings the index up to date and gives the view of this position.
+    pub fn publish(&mut self) -> Arc<View> {
+        self.touched.sort_unstable();
+        self.touched.dedup();
+        for ix in std::mem::take(&mut self.touched) {
+            let columns = self.columns_of(ix);
+            self.index.set(ix, &columns);
+        }
+        Arc::new(View::new(self.position, self.directory.clone(), self.index.clone()))
+    }
+
+    fn columns_of(&self, ix: u32) -> Columns {
+        let Some(profile) = self.directory.profile(ix) else { return Columns::default() };
+        let person = &self.people[ix as usize];
+        let assigned = !profile.queues.is_empty() || !profile.campaigns.is_empty();
+        columns(&person.facts(profile), assigned, person.ever_logged_in)
+    }
+
+    /// What has to be written so that the stored rows equal this state.
+    pub fn checkpoint(&mut self) -> Checkpoint {
+        let keys = std::mem::take(&mut self.dirty);
+        self.saved = self.position;
+        rows::export(self, keys)
+    }
+
+    /// How many entries were applied since the newest checkpoint, those that changed nothing among them.
+    pub fn grown(&self) -> u64 {
+        self.position - self.saved
+    }
+
+    /// Takes back what a checkpoint that could not be written had taken.
+    pub fn spoil(&mut self, checkpoint: &Checkpoint) {
+        self.dirty.extend(checkpoint.keys().cloned());
+        self.saved = 0;
+    }
+
+    /// A fingerprint of the complete state: equal for equal states, whatever way they came about.
+    pub fn digest(&self) -> String {
+        rows::digest(self)
+    }
+
+    /// The user an event is about.
+    fn subject(&self, user: &UserRef) -> Result<u32, crate::domain::event::Rejection> {
+        self.directory.find(user).ok_or(crate::domain::event::Rejection::UnknownUser)
+    }
+
+    fn user_id(&self, ix: u32) -> i64 {
+        self.directory.users().account(ix).map_or(0, |account| account.profile.id)
+    }
+
+    /// The user's index row and stored row must follow.
+    fn touch(&mut self, ix: u32) {
+        self.touched.push(ix);
+        self.dirty.insert(RowKey::User(self.user_id(ix)));
+    }
+
+    fn remember(&mut self, ending: Ending) {
+        self.endings.push_back((self.recorded, ending));
+    }
+
+    /// Forgets what ended a tombstone's time before the entry at hand, by recorded time.
+    fn prune(&mut self) {
+        while let Some((ended, _)) = self.endings.front()
+            && ended.plus_seconds(TOMBSTONE_SECONDS) <= self.recorded
+        {
+            let Some((ended, ending)) = self.endings.pop_front() else { return };
+            match ending {
+                Ending::Session(user, session) => self.forget_session(user, &session, ended),
+                Ending::Claim(conversation) => self.forget_claim(&conversation, ended),
+                Ending::User(user) => self.forget_user(user, ended),
+            }
+        }
+    }
+}

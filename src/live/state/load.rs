@@ -1,0 +1,153 @@
+//! From the rows of a checkpoint back to the state they were made from.
+
+use std::sync::Arc;
+
+use super::{Ending, State};
+use crate::domain::{ConversationId, TenantId, Time};
+use crate::live::claim::{Claim, Take};
+use crate::live::directory::Directory;
+use crate::live::person::{Person, Presence, Register, Session};
+use crate::live::rows::{self, ClaimBody, Row, RowKey, StampBody, TenantBody, UserBody};
+
+/// A row that is not what a checkpoint wrote.
+#[derive(Debug, thiserror::Error)]
+#[error("the checkpoint's row {kind} {key} cannot be read: {error}")]
+pub struct BadRow {
+    kind: &'static str,
+    key: String,
+    error: serde_json::Error,
+}
+
+impl State {
+    /// The state at `position` that the rows describe.
+    pub fn load(tenant: TenantId, position: u64, mut rows: Vec<Row>) -> Result<Self, BadRow> {
+        let mut state = State::new(tenant);
+        state.position = position;
+        state.saved = position;
+        // Entities before users, whose references need them, and users before the claims they hold.
+        rows.sort_by(|a, b| a.key.cmp(&b.key));
+        let mut directory = Directory::new(tenant);
+        for row in &rows {
+            state.restore(&mut directory, row).map_err(|error| BadRow {
+                kind: row.key.kind(),
+                key: row.key.key(),
+                error,
+            })?;
+        }
+        state.directory = Arc::new(directory);
+        state.hold();
+        state.endings.make_contiguous().sort_by_key(|(ended, _)| *ended);
+        state.touched = (0..state.people.len() as u32).collect();
+        Ok(state)
+    }
+
+    fn restore(&mut self, directory: &mut Directory, row: &Row) -> Result<(), serde_json::Error> {
+        match &row.key {
+            RowKey::Tenant => {
+                let body: TenantBody = serde_json::from_str(&row.body)?;
+                self.recorded = body.recorded.unwrap_or(Time::NEVER);
+                directory.restore_high_water(&body.high_water);
+            }
+            RowKey::Entity(kind, _) => directory.restore_entity(*kind, serde_json::from_str(&row.body)?),
+            RowKey::User(id) => {
+                let body: UserBody = serde_json::from_str(&row.body)?;
+                let person = self.person_from(*id, &body);
+                let ix = directory.restore_user(Arc::unwrap_or_clone(body.profile), person.deleted.is_some());
+                self.people.resize_with(ix as usize + 1, Person::default);
+                self.people[ix as usize] = person;
+            }
+            RowKey::Claim(conversation) => {
+                let claim = claim_from(serde_json::from_str(&row.body)?);
+                self.recall(claim.ended, Ending::Claim(conversation.clone()));
+                self.claims.insert(conversation.clone(), claim);
+            }
+        }
+        Ok(())
+    }
+
+    fn person_from(&mut self, id: i64, body: &UserBody) -> Person {
+        let mut person = Person {
+            presence: Register {
+                value: Presence { category: body.presence.category, definition: body.presence.definition },
+                at: body.presence.at.unwrap_or(Time::NEVER),
+            },
+            closed_all: body.closed_all.unwrap_or(Time::NEVER),
+            ever_logged_in: body.ever_logged_in,
+            deleted: body.deleted,
+            ..Person::default()
+        };
+        for toggle in &body.toggles {
+            person.toggles[toggle.channel] = Register { value: toggle.on, at: toggle.at };
+        }
+        for floor in &body.floors {
+            person.floors[floor.channel] = StampBody::stamp(Some(floor.stamp));
+        }
+        for known in &body.sessions {
+            self.recall(known.ended, Ending::Session(id, known.session.clone()));
+            let session = Session {
+                at: known.at,
+                open: known.open,
+                surface: known.surface,
+                lease_seconds: known.lease_seconds,
+                device: known.device.clone(),
+                opened: known.opened,
+                ended: known.ended,
+            };
+            person.sessions.insert(known.session.clone(), session);
+        }
+        self.recall(person.deleted, Ending::User(id));
+        person
+    }
+
+    fn recall(&mut self, ended: Option<Time>, ending: Ending) {
+        if let Some(ended) = ended {
+            self.endings.push_back((ended, ending));
+        }
+    }
+
+    /// Fills the holders' sets, which no row holds, since they follow from the claims.
+    fn hold(&mut self) {
+        let held: Vec<_> = self
+            .claims
+            .iter()
+            .filter_map(|(conversation, claim)| Some((conversation.clone(), self.holder(claim)?)))
+            .collect();
+        for (conversation, (ix, channel)) in held {
+            self.people[ix as usize].held[channel].insert(conversation);
+        }
+    }
+
+    /// Every row of the state, as a first checkpoint would write it.
+    pub fn rows(&self) -> Vec<Row> {
+        rows::export(self, rows::keys(self).into_iter().collect()).upserts
+    }
+
+    pub(in crate::live) fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    pub(in crate::live) fn person(&self, ix: u32) -> Option<&Person> {
+        self.people.get(ix as usize)
+    }
+
+    pub(in crate::live) fn claim(&self, conversation: &ConversationId) -> Option<&Claim> {
+        self.claims.get(conversation)
+    }
+
+    pub(in crate::live) fn claims(&self) -> impl Iterator<Item = &ConversationId> {
+        self.claims.keys()
+    }
+}
+
+fn claim_from(body: ClaimBody) -> Claim {
+    Claim {
+        take: body.taken.map(|taken| Take {
+            stamp: StampBody::stamp(Some(taken.stamp)),
+            user: taken.user,
+            channel: taken.channel,
+        }),
+        released: StampBody::stamp(body.released),
+        released_by: body.released_by.iter().map(|r| (r.user, StampBody::stamp(Some(r.stamp)))).collect(),
+        ended: body.ended,
+    }
+}

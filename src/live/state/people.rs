@@ -1,0 +1,106 @@
+//! What people choose, and who they are.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::desk::effective;
+use super::{Ending, State};
+use crate::domain::directory::{Document, Kind};
+use crate::domain::event::{Event, Rejection};
+use crate::domain::{Category, Channel, Outcome, Time, UserRef};
+use crate::live::directory::Directory;
+use crate::live::person::{Person, Presence};
+use crate::live::rows::RowKey;
+
+impl State {
+    pub(super) fn change_status(
+        &mut self,
+        event: &Event,
+        user: &UserRef,
+        category: Option<Category>,
+        definition: Option<Uuid>,
+        channels: &[(Channel, bool)],
+    ) -> Result<Outcome, Rejection> {
+        let ix = self.subject(user)?;
+        let presence = self.chosen(category, definition)?;
+        let person = &mut self.people[ix as usize];
+        let mut won = false;
+        if let Some(presence) = presence {
+            let at = effective(event, person.presence.at);
+            won |= person.presence.set(presence, at);
+        }
+        for (channel, on) in channels {
+            let toggle = &mut person.toggles[*channel];
+            let at = effective(event, toggle.at);
+            won |= toggle.set(*on, at);
+        }
+        if !won {
+            return Ok(Outcome::Stale);
+        }
+        self.touch(ix);
+        Ok(Outcome::Applied)
+    }
+
+    fn chosen(&self, category: Option<Category>, definition: Option<Uuid>) -> Result<Option<Presence>, Rejection> {
+        let Some(guid) = definition else {
+            return Ok(category.map(|category| Presence { category, definition: None }));
+        };
+        let table = self.directory.table(Kind::PresenceDefinition);
+        let definition = table.by_guid(guid).map(|row| &table.rows()[row as usize]);
+        let definition = definition.ok_or(Rejection::UnknownPresence)?;
+        let meant = definition.category.and_then(|c| c.chosen()).ok_or(Rejection::UnknownPresence)?;
+        if category.is_some_and(|given| given != meant) {
+            return Err(Rejection::PresenceMismatch);
+        }
+        Ok(Some(Presence { category: meant, definition: Some(definition.id) }))
+    }
+
+    pub(super) fn upsert_directory(&mut self, document: &Document) -> Result<Outcome, Rejection> {
+        let mut next = Directory::clone(&self.directory);
+        let done = next.upsert(document).map_err(Rejection::Document)?;
+        self.directory = Arc::new(next);
+        self.people.resize_with(self.directory.users().len(), Person::default);
+        for (kind, id) in done.entities {
+            self.dirty.insert(RowKey::Entity(kind, id));
+        }
+        for ix in done.users {
+            self.touch(ix);
+        }
+        Ok(Outcome::Upserted(done.changes))
+    }
+
+    /// The user lets go of everything and vanishes from every count; the ids stay taken while remembered.
+    pub(super) fn delete_user(&mut self, user: &UserRef) -> Result<Outcome, Rejection> {
+        let ix = self.subject(user)?;
+        let user = self.user_id(ix);
+        Arc::make_mut(&mut self.directory).delete(ix);
+        let recorded = self.recorded;
+        let person = &mut self.people[ix as usize];
+        person.deleted = Some(recorded);
+        person.sessions.clear();
+        let held: Vec<_> = person.held.0.iter().flatten().cloned().collect();
+        for conversation in held {
+            self.settle(&conversation, |_| true);
+        }
+        self.touch(ix);
+        self.remember(Ending::User(user));
+        Ok(Outcome::Applied)
+    }
+
+    pub(super) fn forget_user(&mut self, user: i64, ended: Time) {
+        let Some(ix) = self.directory.users().by_id(user) else { return };
+        if self.people[ix as usize].deleted != Some(ended) {
+            return;
+        }
+        self.touch(ix);
+        self.people[ix as usize] = Person::default();
+        Arc::make_mut(&mut self.directory).forget(ix);
+        // The id may be given again: what its last owner took and released is nobody's from now on.
+        for (conversation, claim) in &mut self.claims {
+            if claim.disown(user) {
+                self.dirty.insert(RowKey::Claim(conversation.clone()));
+            }
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! What readers see: one tenant at one position, never changed once published.
+
+use std::sync::Arc;
+
+use super::directory::Directory;
+use super::index::{Columns, Index};
+use super::kernel::{Aggregate, fold};
+use super::selection::Selection;
+use crate::domain::Filter;
+
+/// One tenant at one position.
+#[derive(Clone, Debug)]
+pub struct View {
+    position: u64,
+    directory: Arc<Directory>,
+    index: Index,
+}
+
+impl View {
+    /// The tenant at `position`.
+    pub fn new(position: u64, directory: Arc<Directory>, index: Index) -> Self {
+        View { position, directory, index }
+    }
+
+    /// The tenant's position: how many entries of its journal are in here.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Reference data and users.
+    pub fn directory(&self) -> &Arc<Directory> {
+        &self.directory
+    }
+
+    /// Counts an aggregate over the users that the filter names.
+    pub fn count<A: Aggregate>(&self, filter: &Filter, mut aggregate: A) -> A {
+        fold(&self.index, &Selection::new(self, filter), &mut aggregate);
+        aggregate
+    }
+
+    /// What the index holds of one user.
+    pub fn columns(&self, ix: u32) -> Columns {
+        self.index.get(ix)
+    }
+
+    /// The counting index.
+    pub fn index(&self) -> &Index {
+        &self.index
+    }
+}

@@ -1,0 +1,53 @@
+//! Whether agents have room for one more interaction of a liveness (CONTRACTS.md 1.4 and 5.3).
+
+use crate::domain::status::Liveness;
+use crate::live::index::{BLOCK_WORDS, Block, Plane};
+use crate::live::kernel::{Aggregate, count, count_both, drop, join, keep};
+
+/// Agents of the selection, connected or not, each in exactly one of three.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capacity {
+    liveness: Liveness,
+    /// Ready, available on a channel of the liveness, and one more interaction fits the budget.
+    pub available: u64,
+    /// Not ready, or ready with every enabled channel of the liveness switched off.
+    pub incompatible_presence: u64,
+    /// Ready, but without room; also without any enabled channel of the liveness.
+    pub insufficient_capacity: u64,
+}
+
+impl Capacity {
+    /// Nothing counted yet.
+    pub const fn of(liveness: Liveness) -> Self {
+        Capacity { liveness, available: 0, incompatible_presence: 0, insufficient_capacity: 0 }
+    }
+}
+
+impl Aggregate for Capacity {
+    #[inline(always)]
+    fn add(&mut self, _n: usize, block: &Block, mask: &[u64]) {
+        let (mut agents, mut switched_off) = ([0; BLOCK_WORDS], [0; BLOCK_WORDS]);
+        let agents = &mut agents[..mask.len()];
+        agents.copy_from_slice(mask);
+        keep(agents, block.plane(Plane::Agent));
+        let all = count(agents);
+        keep(agents, block.plane(Plane::Connected));
+        drop(agents, block.plane(Plane::Away));
+        drop(agents, block.plane(Plane::ExtendedAway));
+        let ready = count(agents);
+
+        let switched_off = &mut switched_off[..mask.len()];
+        for channel in self.liveness.channels() {
+            join(switched_off, block.plane(Plane::Enabled(*channel)));
+        }
+        for channel in self.liveness.channels() {
+            drop(switched_off, block.plane(Plane::Available(*channel)));
+            drop(switched_off, block.plane(Plane::Busy(*channel)));
+        }
+        let off = count_both(agents, switched_off);
+        let available = count_both(agents, block.plane(Plane::Room(self.liveness)));
+        self.available += available;
+        self.incompatible_presence += all - ready + off;
+        self.insufficient_capacity += ready - off - available;
+    }
+}

@@ -1,0 +1,14 @@
+//! From a view to numbers: one aggregate a file. Each says what it counts and whose definition that is.
+
+pub mod capacity;
+pub mod headcount;
+pub mod occupancy;
+pub mod presence_summary;
+pub mod readiness;
+pub mod roster;
+
+pub use capacity::Capacity;
+pub use headcount::Headcount;
+pub use occupancy::Occupancy;
+pub use presence_summary::PresenceSummary;
+pub use readiness::Readiness;

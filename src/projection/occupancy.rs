@@ -1,0 +1,50 @@
+//! How full the people in production are (CONTRACTS.md 1.2 and 2.6).
+
+use crate::domain::Channel;
+use crate::live::index::{BLOCK_WORDS, Block, Plane};
+use crate::live::kernel::{Aggregate, count, join, keep, sum};
+
+/// Slots of the users in production on one channel: connected, enabled, and accepting work or still holding some. Who
+/// went unavailable in the middle of a conversation is still in production.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Occupancy {
+    channel: Channel,
+    /// Users in production.
+    pub people: u64,
+    /// Σ conversations held.
+    pub current: u64,
+    /// Σ conversations allowed.
+    pub max: u64,
+}
+
+impl Occupancy {
+    /// Nothing counted yet.
+    pub const fn on(channel: Channel) -> Self {
+        Occupancy { channel, people: 0, current: 0, max: 0 }
+    }
+
+    /// Σ current ÷ Σ max: 1.0 is full, more is possible after `max` was lowered; 0.0 where nobody has a slot.
+    pub fn slot_occupancy_rate(&self) -> f64 {
+        if self.max == 0 { 0.0 } else { self.current as f64 / self.max as f64 }
+    }
+}
+
+impl Aggregate for Occupancy {
+    #[inline(always)]
+    fn add(&mut self, _n: usize, block: &Block, mask: &[u64]) {
+        let mut buffer = [0; BLOCK_WORDS];
+        let producing = &mut buffer[..mask.len()];
+        for digit in block.current(self.channel) {
+            join(producing, digit);
+        }
+        keep(producing, block.plane(Plane::Connected));
+        keep(producing, block.plane(Plane::Enabled(self.channel)));
+        // Who accepts work is either available or busy.
+        join(producing, block.plane(Plane::Available(self.channel)));
+        join(producing, block.plane(Plane::Busy(self.channel)));
+        keep(producing, mask);
+        self.people += count(producing);
+        self.current += sum(producing, block.current(self.channel));
+        self.max += sum(producing, block.max(self.channel));
+    }
+}

@@ -1,0 +1,36 @@
+//! How many agents are in each presence category (CONTRACTS.md 5.2 and 5.3).
+
+use crate::live::index::{BLOCK_WORDS, Block, Plane};
+use crate::live::kernel::{Aggregate, count, count_both, keep};
+
+/// Agents of the selection, connected or not, each in exactly one category.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PresenceSummary {
+    /// Connected and ready.
+    pub ready: u64,
+    /// Connected and away.
+    pub away: u64,
+    /// Connected and away for longer.
+    pub extended_away: u64,
+    /// Not connected.
+    pub logged_out: u64,
+}
+
+impl Aggregate for PresenceSummary {
+    #[inline(always)]
+    fn add(&mut self, _n: usize, block: &Block, mask: &[u64]) {
+        let mut buffer = [0; BLOCK_WORDS];
+        let agents = &mut buffer[..mask.len()];
+        agents.copy_from_slice(mask);
+        keep(agents, block.plane(Plane::Agent));
+        let all = count(agents);
+        keep(agents, block.plane(Plane::Connected));
+        let connected = count(agents);
+        let away = count_both(agents, block.plane(Plane::Away));
+        let extended_away = count_both(agents, block.plane(Plane::ExtendedAway));
+        self.ready += connected - away - extended_away;
+        self.away += away;
+        self.extended_away += extended_away;
+        self.logged_out += all - connected;
+    }
+}

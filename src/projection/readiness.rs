@@ -1,0 +1,28 @@
+//! How many agents are logged in, and how many of them can be given a call (CONTRACTS.md 4).
+
+use crate::domain::Channel;
+use crate::live::index::{BLOCK_WORDS, Block, Plane};
+use crate::live::kernel::{Aggregate, count, count_both, keep};
+
+/// Agents of the selection: users with at least one enabled channel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Readiness {
+    /// Connected.
+    pub logged_in: u64,
+    /// Connected, ready, available for a call, and assigned to a queue or a campaign.
+    pub available: u64,
+}
+
+impl Aggregate for Readiness {
+    #[inline(always)]
+    fn add(&mut self, _n: usize, block: &Block, mask: &[u64]) {
+        let mut buffer = [0; BLOCK_WORDS];
+        let agents = &mut buffer[..mask.len()];
+        agents.copy_from_slice(mask);
+        keep(agents, block.plane(Plane::Agent));
+        keep(agents, block.plane(Plane::Connected));
+        self.logged_in += count(agents);
+        keep(agents, block.plane(Plane::Assigned));
+        self.available += count_both(agents, block.plane(Plane::Available(Channel::Call)));
+    }
+}

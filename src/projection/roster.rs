@@ -1,0 +1,45 @@
+//! Who is in a selection: their indexes, for questions that want people rather than numbers.
+
+use crate::domain::Filter;
+use crate::live::View;
+use crate::live::index::{BLOCK_USERS, Block, Plane};
+use crate::live::kernel::Aggregate;
+
+/// Which connection a roster asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Connection {
+    /// Connected now.
+    Online,
+    /// Not connected now, but at least once before.
+    OfflineSeenBefore,
+}
+
+#[derive(Debug)]
+struct Indexes {
+    connection: Connection,
+    found: Vec<u32>,
+}
+
+impl Aggregate for Indexes {
+    #[inline(always)]
+    fn add(&mut self, n: usize, block: &Block, mask: &[u64]) {
+        let connected = block.plane(Plane::Connected);
+        let seen = block.plane(Plane::EverLoggedIn);
+        for (word, selected) in mask.iter().enumerate() {
+            let mut rest = selected
+                & match self.connection {
+                    Connection::Online => connected[word],
+                    Connection::OfflineSeenBefore => seen[word] & !connected[word],
+                };
+            while rest != 0 {
+                self.found.push(n as u32 * BLOCK_USERS + word as u32 * 64 + rest.trailing_zeros());
+                rest &= rest - 1;
+            }
+        }
+    }
+}
+
+/// The users of the selection, by index.
+pub fn roster(view: &View, filter: &Filter, connection: Connection) -> Vec<u32> {
+    view.count(filter, Indexes { connection, found: Vec::new() }).found
+}

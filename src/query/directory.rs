@@ -1,0 +1,46 @@
+//! Reference data and users, in the form in which `PUT /v1/directory` takes them back.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::domain::Profile;
+use crate::domain::directory::Kind;
+use crate::live::View;
+use crate::live::directory::Entity;
+
+/// The whole directory, each list ascending by id.
+#[derive(Debug, Serialize)]
+pub struct DirectoryDocument {
+    projects: Vec<Arc<Entity>>,
+    groups: Vec<Arc<Entity>>,
+    skills: Vec<Arc<Entity>>,
+    queues: Vec<Arc<Entity>>,
+    campaigns: Vec<Arc<Entity>>,
+    routing_groups: Vec<Arc<Entity>>,
+    routing_rules: Vec<Arc<Entity>>,
+    presence_definitions: Vec<Arc<Entity>>,
+    users: Vec<Arc<Profile>>,
+}
+
+/// The directory of a view.
+pub fn directory(view: &View) -> DirectoryDocument {
+    let of = |kind| {
+        let mut rows = view.directory().table(kind).rows().to_vec();
+        rows.sort_unstable_by_key(|entity| entity.id);
+        rows
+    };
+    let mut users: Vec<_> = view.directory().users().live().map(|(_, profile)| profile.clone()).collect();
+    users.sort_unstable_by_key(|profile| profile.id);
+    DirectoryDocument {
+        projects: of(Kind::Project),
+        groups: of(Kind::Group),
+        skills: of(Kind::Skill),
+        queues: of(Kind::Queue),
+        campaigns: of(Kind::Campaign),
+        routing_groups: of(Kind::RoutingGroup),
+        routing_rules: of(Kind::RoutingRule),
+        presence_definitions: of(Kind::PresenceDefinition),
+        users,
+    }
+}

@@ -1,0 +1,34 @@
+//! What callers want to know: one question a file. [`open`] authorises and takes the one view; a question projects it.
+
+pub mod agents_availability;
+pub mod connected_users;
+pub mod directory;
+pub mod keys;
+pub mod operators_live;
+pub mod user_activity;
+
+use crate::auth::Caller;
+use crate::domain::{Fault, Scope};
+use crate::engine::{Reader, Snapshot};
+
+/// What a read asks of the view it is answered from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Freshness {
+    /// The position to wait for.
+    pub min_position: Option<u64>,
+    /// Refuse rather than answer from a state that was not confirmed for so many milliseconds.
+    pub max_staleness_ms: Option<u64>,
+}
+
+/// Authorises the caller and takes the one view that the whole answer comes from.
+pub async fn open(reader: &Reader, caller: &Caller, scope: Scope, freshness: Freshness) -> Result<Snapshot, Fault> {
+    caller.require(scope)?;
+    let snapshot = match freshness.min_position {
+        Some(position) => reader.snapshot_at(caller.tenant(), position).await?,
+        None => reader.snapshot(caller.tenant()),
+    };
+    if freshness.max_staleness_ms.is_some_and(|max| snapshot.staleness_ms > max) {
+        return Err(Fault::Unavailable("the state is too old to be relied on"));
+    }
+    Ok(snapshot)
+}

@@ -1,0 +1,113 @@
+//! Tenants and their keys.
+
+use uuid::Uuid;
+
+use super::{Store, StoreError, on_backend};
+use crate::domain::{Scope, TenantId, Time};
+
+/// A tenant as stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TenantRecord {
+    /// Identity.
+    pub id: TenantId,
+    /// Name, unique.
+    pub name: String,
+    /// Since when.
+    pub created: Time,
+}
+
+/// A key as stored: without the key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyRecord {
+    /// Identity.
+    pub id: Uuid,
+    /// Whose.
+    pub tenant: TenantId,
+    /// A name for people.
+    pub name: String,
+    /// The key's visible beginning.
+    pub prefix: String,
+    /// SHA-256 of the key.
+    pub hash: [u8; 32],
+    /// What it may do.
+    pub scopes: Vec<Scope>,
+    /// Since when.
+    pub created: Time,
+    /// Until when.
+    pub revoked: Option<Time>,
+}
+
+/// A key's columns as either backend gives them.
+pub(super) struct KeyColumns {
+    pub id: Uuid,
+    pub tenant: Uuid,
+    pub name: String,
+    pub prefix: String,
+    pub hash: Vec<u8>,
+    pub scopes: String,
+    pub created: i64,
+    pub revoked: Option<i64>,
+}
+
+impl KeyColumns {
+    pub(super) fn read(self) -> Result<KeyRecord, StoreError> {
+        let unreadable = |what: &str| StoreError::Unreadable(format!("key {}: {what}", self.id));
+        Ok(KeyRecord {
+            hash: self.hash.as_slice().try_into().map_err(|_| unreadable("hash"))?,
+            scopes: serde_json::from_str(&self.scopes).map_err(|_| unreadable("scopes"))?,
+            id: self.id,
+            tenant: TenantId(self.tenant),
+            name: self.name,
+            prefix: self.prefix,
+            created: Time::from_micros(self.created),
+            revoked: self.revoked.map(Time::from_micros),
+        })
+    }
+}
+
+/// Scopes as stored; serialising plain names cannot fail.
+pub(super) fn scopes_json(scopes: &[Scope]) -> String {
+    serde_json::to_string(scopes).unwrap_or_default()
+}
+
+impl Store {
+    /// Adds a tenant; false if the name is taken.
+    pub async fn create_tenant(&self, tenant: &TenantRecord) -> Result<bool, StoreError> {
+        on_backend!(self, store => store.create_tenant(tenant).await)
+    }
+
+    /// Every tenant, by name.
+    pub async fn tenants(&self) -> Result<Vec<TenantRecord>, StoreError> {
+        on_backend!(self, store => store.tenants().await)
+    }
+
+    /// Adds a key; false if there is no such tenant.
+    pub async fn create_key(&self, key: &KeyRecord) -> Result<bool, StoreError> {
+        on_backend!(self, store => store.create_key(key).await)
+    }
+
+    /// Every key of every tenant, revoked ones included, oldest first.
+    pub async fn keys(&self) -> Result<Vec<KeyRecord>, StoreError> {
+        on_backend!(self, store => store.keys().await)
+    }
+
+    /// Revokes a tenant's key; false if there is none by that id that is not revoked yet.
+    pub async fn revoke_key(&self, tenant: TenantId, key: Uuid, now: Time) -> Result<bool, StoreError> {
+        on_backend!(self, store => store.revoke_key(tenant, key, now).await)
+    }
+
+    /// A number that every change of tenants and keys raises.
+    pub async fn registry_version(&self) -> Result<i64, StoreError> {
+        on_backend!(self, store => store.registry_version().await)
+    }
+
+    /// SHA-256 of the administrator's token that was made for this store, if one was.
+    pub async fn admin_hash(&self) -> Result<Option<Vec<u8>>, StoreError> {
+        on_backend!(self, store => store.admin_hash().await)
+    }
+
+    /// Keeps SHA-256 of an administrator's token.
+    pub async fn set_admin_hash(&self, hash: &[u8; 32]) -> Result<(), StoreError> {
+        on_backend!(self, store => store.set_admin_hash(hash).await)
+    }
+}

@@ -1,0 +1,91 @@
+//! The store in a SQLite file. Whatever writes does so through the journal's connection.
+
+mod checkpoint;
+mod registry;
+
+use std::fs::{File, TryLockError};
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use uuid::Uuid;
+
+use super::StoreError;
+use crate::journal::sqlite::{Held, Writer};
+
+static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+
+/// The file's name within its folder.
+pub const FILE: &str = "rollcall.db";
+/// Held while the tables are brought up to date.
+const TURN: &str = "migrate.lock";
+
+/// The store in a file.
+#[derive(Clone, Debug)]
+pub struct SqliteStore {
+    writer: Writer,
+    reads: SqlitePool,
+}
+
+impl SqliteStore {
+    pub(super) async fn open(folder: &Path) -> Result<(Self, bool), StoreError> {
+        std::fs::create_dir_all(folder).map_err(|error| StoreError::Folder(folder.to_owned(), error))?;
+        let file = folder.join(FILE);
+        let is_new = !file.exists();
+        let options = SqliteConnectOptions::new()
+            .filename(&file)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(Duration::from_secs(5))
+            .pragma("journal_size_limit", "67108864");
+        let writer = Writer::new(options.clone());
+        let mut held = writer.hold().await?;
+        let turn = take_turn(folder).await.map_err(|error| StoreError::Folder(folder.to_owned(), error))?;
+        MIGRATIONS.run(&mut *held).await?;
+        drop(turn);
+        held.give_back();
+        let reads = SqlitePoolOptions::new()
+            .max_connections(2)
+            .before_acquire(|connection, _| {
+                Box::pin(async move {
+                    // BEGIN fails inside a transaction: such a connection was poisoned and is dropped.
+                    Ok(sqlx::raw_sql("BEGIN; COMMIT").execute(connection).await.is_ok())
+                })
+            })
+            .connect_lazy_with(options.read_only(true).create_if_missing(false));
+        Ok((SqliteStore { writer, reads }, is_new))
+    }
+
+    /// The one connection that writes.
+    pub fn writer(&self) -> &Writer {
+        &self.writer
+    }
+
+    /// The connections that read.
+    pub fn reads(&self) -> &SqlitePool {
+        &self.reads
+    }
+
+    async fn hold(&self) -> Result<Held, sqlx::Error> {
+        self.writer.hold().await
+    }
+}
+
+/// A command may open the store while a server does, and SQLite's migrations have no lock of their own.
+async fn take_turn(folder: &Path) -> Result<File, std::io::Error> {
+    let file = File::create(folder.join(TURN))?;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) => tokio::time::sleep(Duration::from_millis(10)).await,
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+    }
+}
+
+fn uuid(text: &str) -> Result<Uuid, StoreError> {
+    Uuid::try_parse(text).map_err(|_| StoreError::Unreadable(format!("{text} is no id")))
+}

@@ -1,0 +1,128 @@
+//! Tenants and keys in a file.
+
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Connection, Row};
+use uuid::Uuid;
+
+use super::{SqliteStore, uuid};
+use crate::domain::{TenantId, Time};
+use crate::store::registry::{KeyColumns, scopes_json};
+use crate::store::{KeyRecord, StoreError, TenantRecord};
+
+const CHANGED: &str = "UPDATE registry SET version = version + 1";
+
+impl SqliteStore {
+    pub(crate) async fn create_tenant(&self, tenant: &TenantRecord) -> Result<bool, StoreError> {
+        let mut held = self.hold().await?;
+        let mut writing = held.begin_with("BEGIN IMMEDIATE").await?;
+        let added = sqlx::query("INSERT INTO tenant (id, name, created) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING")
+            .bind(tenant.id.to_string())
+            .bind(&tenant.name)
+            .bind(tenant.created.micros())
+            .execute(&mut *writing)
+            .await?
+            .rows_affected()
+            == 1;
+        if added {
+            sqlx::query("INSERT INTO head (tenant) VALUES (?1)")
+                .bind(tenant.id.to_string())
+                .execute(&mut *writing)
+                .await?;
+            sqlx::query(CHANGED).execute(&mut *writing).await?;
+        }
+        writing.commit().await?;
+        held.give_back();
+        Ok(added)
+    }
+
+    pub(crate) async fn tenants(&self) -> Result<Vec<TenantRecord>, StoreError> {
+        let rows = sqlx::query("SELECT id, name, created FROM tenant ORDER BY name").fetch_all(&self.reads).await?;
+        rows.iter()
+            .map(|row| {
+                Ok(TenantRecord {
+                    id: TenantId(uuid(row.try_get("id")?)?),
+                    name: row.try_get("name")?,
+                    created: Time::from_micros(row.try_get("created")?),
+                })
+            })
+            .collect()
+    }
+
+    pub(crate) async fn create_key(&self, key: &KeyRecord) -> Result<bool, StoreError> {
+        let mut held = self.hold().await?;
+        let mut writing = held.begin_with("BEGIN IMMEDIATE").await?;
+        let added = sqlx::query(
+            "INSERT INTO api_key (id, tenant, name, prefix, hash, scopes, created)
+             SELECT ?1, id, ?3, ?4, ?5, ?6, ?7 FROM tenant WHERE id = ?2",
+        )
+        .bind(key.id.to_string())
+        .bind(key.tenant.to_string())
+        .bind(&key.name)
+        .bind(&key.prefix)
+        .bind(key.hash.as_slice())
+        .bind(scopes_json(&key.scopes))
+        .bind(key.created.micros())
+        .execute(&mut *writing)
+        .await?
+        .rows_affected()
+            == 1;
+        if added {
+            sqlx::query(CHANGED).execute(&mut *writing).await?;
+        }
+        writing.commit().await?;
+        held.give_back();
+        Ok(added)
+    }
+
+    pub(crate) async fn keys(&self) -> Result<Vec<KeyRecord>, StoreError> {
+        let rows = sqlx::query("SELECT * FROM api_key ORDER BY created, id").fetch_all(&self.reads).await?;
+        rows.iter().map(|row| columns(row)?.read()).collect()
+    }
+
+    pub(crate) async fn revoke_key(&self, tenant: TenantId, key: Uuid, now: Time) -> Result<bool, StoreError> {
+        let mut held = self.hold().await?;
+        let mut writing = held.begin_with("BEGIN IMMEDIATE").await?;
+        let revoked = sqlx::query("UPDATE api_key SET revoked = ?3 WHERE id = ?1 AND tenant = ?2 AND revoked IS NULL")
+            .bind(key.to_string())
+            .bind(tenant.to_string())
+            .bind(now.micros())
+            .execute(&mut *writing)
+            .await?
+            .rows_affected()
+            == 1;
+        if revoked {
+            sqlx::query(CHANGED).execute(&mut *writing).await?;
+        }
+        writing.commit().await?;
+        held.give_back();
+        Ok(revoked)
+    }
+
+    pub(crate) async fn registry_version(&self) -> Result<i64, StoreError> {
+        Ok(sqlx::query_scalar("SELECT version FROM registry").fetch_one(&self.reads).await?)
+    }
+
+    pub(crate) async fn admin_hash(&self) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(sqlx::query_scalar("SELECT admin_hash FROM registry").fetch_one(&self.reads).await?)
+    }
+
+    pub(crate) async fn set_admin_hash(&self, hash: &[u8; 32]) -> Result<(), StoreError> {
+        let mut held = self.hold().await?;
+        sqlx::query("UPDATE registry SET admin_hash = ?1").bind(hash.as_slice()).execute(&mut *held).await?;
+        held.give_back();
+        Ok(())
+    }
+}
+
+fn columns(row: &SqliteRow) -> Result<KeyColumns, StoreError> {
+    Ok(KeyColumns {
+        id: uuid(row.try_get("id")?)?,
+        tenant: uuid(row.try_get("tenant")?)?,
+        name: row.try_get("name")?,
+        prefix: row.try_get("prefix")?,
+        hash: row.try_get("hash")?,
+        scopes: row.try_get("scopes")?,
+        created: row.try_get("created")?,
+        revoked: row.try_get("revoked")?,
+    })
+}
