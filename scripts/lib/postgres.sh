@@ -1,0 +1,139 @@
+# shellcheck shell=bash
+# A private, throw-away PostgreSQL for tests and measurements. Sourced, never run.
+#
+#   postgres_ensure   find PostgreSQL's programs, or install Debian's package
+#   postgres_start    start a cluster of our own, on a free port of 127.0.0.1
+#   postgres_database make an empty database in it, and print its URL
+#   postgres_stop     stop it and delete it; harmless when there is none
+#
+# After postgres_start, TEST_POSTGRES holds the superuser's URL. Callers run postgres_stop from an EXIT trap.
+# The cluster is durable as an installed one is (fsync stays on), because durability is what the tests and figures are about.
+
+POSTGRES_OLDEST=14 # the oldest major version that rollcall supports
+POSTGRES_BIN=""    # the folder with initdb, pg_ctl and psql
+POSTGRES_HOME=""   # the temporary folder: data, socket, log
+
+postgres_say() { printf '== %s\n' "$*" >&2; }
+
+# The major version of the programs in folder $1; nothing when they are not all there.
+postgres_major() {
+    [[ -x $1/initdb && -x $1/pg_ctl && -x $1/postgres ]] || return 0
+    "$1/postgres" --version | sed -n 's/^[^0-9]*\([0-9][0-9]*\).*/\1/p'
+}
+
+# Sets POSTGRES_BIN to the newest PostgreSQL on this machine; fails when none is new enough.
+postgres_find() {
+    local candidates=() folder major newest=0 initdb
+    if command -v pg_config >/dev/null; then candidates+=("$(pg_config --bindir)"); fi
+    if initdb=$(command -v initdb); then candidates+=("$(dirname "$initdb")"); fi
+    candidates+=(/usr/lib/postgresql/*/bin)
+    for folder in "${candidates[@]}"; do
+        major=$(postgres_major "$folder")
+        if [[ -n $major ]] && ((major >= POSTGRES_OLDEST && major > newest)); then
+            newest=$major
+            POSTGRES_BIN=$folder
+        fi
+    done
+    ((newest > 0))
+}
+
+# Debian's package, without the cluster that it would make and start on port 5432.
+postgres_install() {
+    local sudo=()
+    if ! command -v apt-get >/dev/null; then
+        postgres_say "PostgreSQL $POSTGRES_OLDEST or newer was not found (looked on PATH and in /usr/lib/postgresql/*/bin): install it, then run this again"
+        exit 2
+    fi
+    if ((EUID != 0)); then
+        if ! command -v sudo >/dev/null; then
+            postgres_say "PostgreSQL $POSTGRES_OLDEST or newer was not found, and installing it needs root or sudo: apt-get install postgresql"
+            exit 2
+        fi
+        sudo=(sudo)
+    fi
+    postgres_say "installing PostgreSQL (Debian package 'postgresql')"
+    local log apt=("${sudo[@]+"${sudo[@]}"}" env DEBIAN_FRONTEND=noninteractive apt-get -qq)
+    log=$(mktemp)
+    if ! {
+        "${apt[@]}" update &&
+            "${apt[@]}" install -y --no-install-recommends postgresql-common &&
+            "${sudo[@]+"${sudo[@]}"}" sed -i 's/^#\{0,1\} *create_main_cluster *=.*/create_main_cluster = false/' /etc/postgresql-common/createcluster.conf &&
+            "${apt[@]}" install -y --no-install-recommends postgresql
+    } >"$log" 2>&1; then
+        cat "$log" >&2
+        postgres_say "apt-get could not install postgresql: see above"
+        exit 2
+    fi
+    rm -f "$log"
+}
+
+postgres_ensure() {
+    postgres_find && return
+    postgres_install
+    postgres_find && return
+    postgres_say "the installed PostgreSQL is older than $POSTGRES_OLDEST: install a newer one, then run this again"
+    exit 2
+}
+
+# Runs a command as the cluster's owner. PostgreSQL refuses to run as root, so root becomes somebody else first.
+postgres_as_owner() {
+    local owner
+    if ((EUID != 0)); then
+        "$@"
+        return
+    fi
+    owner=$(postgres_owner)
+    if command -v setpriv >/dev/null; then
+        setpriv --reuid "$owner" --regid "$(id -g "$owner")" --clear-groups "$@"
+    elif command -v runuser >/dev/null; then
+        runuser -u "$owner" -- "$@"
+    else
+        su -s /bin/sh "$owner" -c "$(printf '%q ' "$@")"
+    fi
+}
+
+postgres_owner() { if id postgres >/dev/null 2>&1; then echo postgres; else echo nobody; fi; }
+
+postgres_start() {
+    local port options
+    [[ -n $POSTGRES_BIN ]] || postgres_ensure
+    POSTGRES_HOME=$(mktemp -d "${TMPDIR:-/tmp}/rollcall-pg.XXXXXX")
+    if ((EUID == 0)); then chown "$(postgres_owner)" "$POSTGRES_HOME"; fi
+    # --no-sync spares only initdb's own last flush of files that nobody would miss; the server itself runs with fsync on.
+    if ! (cd "$POSTGRES_HOME" && postgres_as_owner "$POSTGRES_BIN/initdb" --pgdata "$POSTGRES_HOME/data" \
+        --username rollcall --auth trust --encoding UTF8 --no-locale --no-sync) >"$POSTGRES_HOME/initdb.log" 2>&1; then
+        cat "$POSTGRES_HOME/initdb.log" >&2
+        postgres_say "initdb failed"
+        return 1
+    fi
+    # A port is known to be free only once the server has it, so try some. All are below the range that outgoing connections use.
+    for _ in 1 2 3 4 5 6 7 8 9 10; do
+        port=$((15000 + RANDOM % 15000))
+        options="-c listen_addresses=127.0.0.1 -c port=$port -c unix_socket_directories='$POSTGRES_HOME' -c max_connections=200"
+        if (cd "$POSTGRES_HOME" && postgres_as_owner "$POSTGRES_BIN/pg_ctl" start --wait --pgdata "$POSTGRES_HOME/data" \
+            --log "$POSTGRES_HOME/server.log" --options "$options") >/dev/null 2>&1; then
+            export TEST_POSTGRES="postgres://rollcall@127.0.0.1:$port/postgres"
+            postgres_say "PostgreSQL $(postgres_major "$POSTGRES_BIN") on 127.0.0.1:$port"
+            return
+        fi
+    done
+    cat "$POSTGRES_HOME/server.log" >&2 || true
+    postgres_say "PostgreSQL did not start"
+    return 1
+}
+
+postgres_database() {
+    "$POSTGRES_BIN/psql" --no-psqlrc --quiet --set ON_ERROR_STOP=1 --command "create database $1" "$TEST_POSTGRES" >/dev/null
+    echo "${TEST_POSTGRES%/*}/$1"
+}
+
+# 'immediate' does not wait for clients or a checkpoint: the data is about to be deleted.
+postgres_stop() {
+    [[ -n $POSTGRES_HOME ]] || return 0
+    if [[ -f $POSTGRES_HOME/data/postmaster.pid ]]; then
+        (cd "$POSTGRES_HOME" && postgres_as_owner "$POSTGRES_BIN/pg_ctl" stop --mode immediate --pgdata "$POSTGRES_HOME/data") >/dev/null 2>&1 || true
+    fi
+    rm -rf "$POSTGRES_HOME"
+    POSTGRES_HOME=""
+    unset TEST_POSTGRES
+}

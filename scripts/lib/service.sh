@@ -1,0 +1,71 @@
+# shellcheck shell=bash
+# The built service as a child of a script. Sourced, never run.
+#
+#   service_prepare FOLDER ARGUMENT...   an empty store in FOLDER and a free port: sets SERVICE, SERVICE_LOG and BASE_URL
+#   service_start                        start it, and wait until it is ready
+#   service_stop                         ask it to stop; that must be a clean end
+#   service_kill                         end it at once; harmless when there is none
+
+SERVICE=()     # the command line that starts it
+SERVICE_PID="" # the running one
+SERVICE_LOG="" # where it writes
+BASE_URL=""    # where it listens
+ADMIN_TOKEN=throw-away-administrator
+
+service_prepare() {
+    local folder=$1 port
+    shift
+    mkdir -p "$folder"
+    port=$(service_free_port)
+    BASE_URL=http://127.0.0.1:$port
+    SERVICE_LOG=$folder/service.log
+    SERVICE=(target/release/rollcall serve --listen "127.0.0.1:$port" --data-dir "$folder/data" --admin-token "$ADMIN_TOKEN" "$@")
+}
+
+# A port below the range that outgoing connections use, so that nobody takes it while the service is down.
+service_free_port() {
+    python3 - <<'PYTHON'
+import random, socket
+while True:
+    port = random.randrange(15000, 30000)
+    with socket.socket() as s:
+        if s.connect_ex(("127.0.0.1", port)) != 0:
+            print(port)
+            break
+PYTHON
+}
+
+service_start() {
+    "${SERVICE[@]}" >>"$SERVICE_LOG" 2>&1 &
+    SERVICE_PID=$!
+    for _ in $(seq 600); do
+        if curl --silent --fail --output /dev/null --max-time 2 "$BASE_URL/readyz"; then return; fi
+        if ! kill -0 "$SERVICE_PID" 2>/dev/null; then break; fi
+        sleep 0.1
+    done
+    echo "the service did not become ready: ${SERVICE[*]}" >&2
+    tail -n 20 "$SERVICE_LOG" >&2
+    return 1
+}
+
+# Clean means: exit status 0, within 30 seconds.
+service_stop() {
+    local pid=$SERVICE_PID status=0
+    SERVICE_PID=""
+    kill -TERM "$pid" 2>/dev/null || true
+    for _ in $(seq 300); do
+        kill -0 "$pid" 2>/dev/null || break
+        sleep 0.1
+    done
+    kill -9 "$pid" 2>/dev/null || true
+    wait "$pid" || status=$?
+    if ((status != 0)); then echo "the service ended with status $status" >&2; fi
+    return "$status"
+}
+
+service_kill() {
+    [[ -n $SERVICE_PID ]] || return 0
+    kill -9 "$SERVICE_PID" 2>/dev/null || true
+    wait "$SERVICE_PID" 2>/dev/null || true
+    SERVICE_PID=""
+}

@@ -1,0 +1,37 @@
+//! What happened, in the form in which desks and back ends send it.
+
+use rollcall::domain::{Body, Event, EventId};
+use serde_json::{Map, Value, json};
+
+/// The directory's document.
+pub fn document(event: &Event) -> Value {
+    let Body::DirectoryUpserted { document } = &event.fact.body else { panic!("{event:?} is no directory") };
+    serde_json::to_value(document).expect("plain types")
+}
+
+/// An event's identity.
+pub fn id(event: &Value) -> EventId {
+    let text = |member: &str| event[member].as_str().expect("a text");
+    EventId { source: text("source").into(), id: text("id").into() }
+}
+
+/// An event of a source.
+pub fn event(event: &Event) -> Value {
+    let fact = serde_json::to_value(&event.fact).expect("plain types");
+    let Value::Object(mut data) = fact["data"].clone() else { panic!("{fact} has no data") };
+    let mut wire = Map::new();
+    if let Some(user) = data.remove("user") {
+        wire.insert("subject".into(), user);
+    }
+    if let Body::StatusChanged { channels, .. } = &event.fact.body {
+        let switches = channels.iter().map(|(channel, on)| (channel.name().to_owned(), json!(on)));
+        data.insert("channels".into(), Value::Object(switches.collect()));
+    }
+    wire.insert("specversion".into(), "1.0".into());
+    wire.insert("id".into(), event.id.id.to_string().into());
+    wire.insert("source".into(), event.id.source.to_string().into());
+    wire.insert("type".into(), fact["type"].clone());
+    wire.insert("time".into(), fact["time"].clone());
+    wire.insert("data".into(), Value::Object(data));
+    Value::Object(wire)
+}

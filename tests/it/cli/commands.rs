@@ -1,0 +1,121 @@
+//! Tenants and keys from the command line, beside a server that runs; and events from a file.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::{PATIENCE, complained, printed, run};
+use crate::on_both_stores;
+use crate::support::desks::{connected, directory};
+use crate::support::process::{Process, store_flags};
+use crate::support::tasks::{Stopwatch, eventually};
+use crate::support::{ADMIN, Backend, Home};
+
+on_both_stores!(registry, super::tenants_and_keys_take_effect_within_a_second);
+on_both_stores!(refused, super::what_cannot_be_done_is_said);
+on_both_stores!(ingested, super::a_file_of_events_is_posted);
+on_both_stores!(migrated, super::a_store_can_be_made_before_it_is_served);
+
+/// Within which a change by another process takes effect, and a little for a busy machine.
+const EFFECT: Duration = Duration::from_millis(1_500);
+
+/// Runs a command on a store.
+fn on(home: &Home, arguments: &[&str]) -> assert_cmd::assert::Assert {
+    let store = store_flags(&home.location);
+    run(&[arguments, &[store[0].as_str(), store[1].as_str()]].concat(), &[])
+}
+
+async fn tenants_and_keys_take_effect_within_a_second(backend: Backend) {
+    let home = Home::new(backend).await;
+    let process = Process::start(&home.location, &[]).await;
+    let tenant = printed(&on(&home, &["tenant", "create", "Ännex \"B\""]).code(0)).trim().to_owned();
+    assert!(printed(&on(&home, &["tenant", "list"]).code(0)).contains(&format!("{tenant}  ")));
+    let create =
+        ["key", "create", "Ännex \"B\"", "--name", "desk", "--scope", "operators:read", "--scope", "graphql:read"];
+    let key = printed(&on(&home, &create).code(0)).trim().to_owned();
+    assert!(key.starts_with("rk_"), "{key}");
+    let status = async || process.api.get(&key, "/operator/live").await.expect("an answer").status;
+    let watch = Stopwatch::start();
+    eventually("the key works", async || status().await == 200).await;
+    assert!(watch.elapsed() < EFFECT, "{:?}", watch.elapsed());
+    assert_eq!(process.api.get(&key, "/v1/directory").await.unwrap().status, 403, "for its scopes only");
+
+    let listed = printed(&on(&home, &["key", "list", &tenant]).code(0));
+    assert!(!listed.contains(&key) && listed.contains(&key[..11]), "{listed}");
+    assert!(listed.contains("valid") && listed.contains("operators:read") && listed.contains("desk"), "{listed}");
+    let id = listed.split_whitespace().next().expect("an id").to_owned();
+    on(&home, &["key", "revoke", &tenant, &id]).code(0);
+    let watch = Stopwatch::start();
+    eventually("the key no longer works", async || status().await == 403).await;
+    assert!(watch.elapsed() < EFFECT, "{:?}", watch.elapsed());
+    assert!(printed(&on(&home, &["key", "list", &tenant]).code(0)).contains("revoked"));
+
+    // What the server itself adds is seen by the commands, at once.
+    let made = process.api.tenant("by the server").await;
+    assert!(printed(&on(&home, &["tenant", "list"]).code(0)).contains(&made));
+    let (status, said) = process.terminate().await;
+    assert!(status.success() && !said.contains(&key), "{said}");
+}
+
+async fn what_cannot_be_done_is_said(backend: Backend) {
+    let home = Home::new(backend).await;
+    on(&home, &["tenant", "create", "A"]).code(0);
+    let told = |arguments: &[&str], code: i32| complained(&on(&home, arguments).code(code));
+    assert!(told(&["tenant", "create", "A"], 1).contains("exists"));
+    assert!(!told(&["tenant", "create", ""], 1).is_empty());
+    assert!(told(&["key", "list", "nobody"], 1).contains("nobody"));
+    assert!(told(&["key", "create", "nobody", "--scope", "*"], 1).contains("nobody"));
+    assert!(told(&["key", "create", "A", "--scope", "everything"], 2).contains("everything"));
+    assert!(told(&["key", "create", "A"], 2).contains("--scope"));
+    assert!(told(&["key", "revoke", "A", "1"], 2).contains("'1'"));
+    let nobody = "00000000-0000-4000-8000-000000000000";
+    assert!(told(&["key", "revoke", "A", nobody], 1).contains("no such key"));
+    assert!(printed(&on(&home, &["key", "list", "A"]).code(0)).is_empty());
+}
+
+async fn a_file_of_events_is_posted(backend: Backend) {
+    let home = Home::new(backend).await;
+    let process = Process::start(&home.location, &[]).await;
+    let persona = process.api.persona("tenant").await;
+    process.api.put_directory(&persona.key, &directory(40)).await;
+    let now = rollcall::clock::Clock::system().now();
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("events.ndjson");
+    let lines: String = (1..=40).map(|n| format!("{}\n", connected(n, n, now))).collect();
+    std::fs::write(&file, &lines).expect("a file");
+    let file = file.display().to_string();
+    let url = process.api.url("");
+    let variables = [("ROLLCALL_KEY", persona.key.as_str())];
+    let ingest = |expected: &str| {
+        let printed = printed(&run(&["ingest", &file, "--url", &url, "--batch", "7"], &variables).code(0));
+        assert!(printed.contains(expected), "{printed}");
+    };
+    ingest("40");
+    assert_eq!(process.api.connected(&persona.key).await, (40, 41));
+    ingest("duplicate");
+    assert_eq!(process.api.connected(&persona.key).await, (40, 41), "all of it was known");
+    let told = complained(&run(&["ingest", &file, "--url", &url, "--key", "rk_nobody"], &[]).code(1));
+    assert!(told.contains("401") && !told.contains("rk_nobody"), "{told}");
+    let told = complained(&run(&["ingest", "/nowhere", "--url", &url], &variables).code(2));
+    assert!(told.contains("/nowhere"), "{told}");
+}
+
+async fn a_store_can_be_made_before_it_is_served(backend: Backend) {
+    let home = Home::new(backend).await;
+    for _ in 0..2 {
+        on(&home, &["migrate"]).code(0);
+    }
+    let tenant = printed(&on(&home, &["tenant", "create", "early"]).code(0)).trim().to_owned();
+    let key = printed(&on(&home, &["key", "create", &tenant, "--scope", "*"]).code(0)).trim().to_owned();
+    let process = Process::start(&home.location, &[]).await;
+    let again = process.api.post(ADMIN, "/v1/tenants", &json!({ "name": "early" })).await.unwrap();
+    assert_eq!(again.status, 409, "{}", again.text);
+    assert_eq!(process.api.get(&key, "/v1/directory").await.unwrap().status, 200);
+    let listen = process.api.url("").replace("http://", "");
+    run(&["healthcheck", "--listen", &listen], &[]).code(0);
+    let (status, _) = process.terminate().await;
+    assert!(status.success());
+    let told = complained(&run(&["healthcheck", "--listen", &listen], &[]).code(1));
+    assert!(told.contains(&listen), "{told}");
+    assert!(PATIENCE > EFFECT);
+}

@@ -1,0 +1,159 @@
+//! Keys never reach a log, nor the measurements: whatever the level, wherever they were carried, however broken.
+
+use base64::prelude::{BASE64_STANDARD, Engine};
+use reqwest::{Method, RequestBuilder};
+use serde_json::json;
+
+use super::{complained, printed, run};
+use crate::on_both_stores;
+use crate::support::api::send;
+use crate::support::desks::{connected, directory};
+use crate::support::process::{Process, program, store_flags};
+use crate::support::wire::Wire;
+use crate::support::{ADMIN, Api, Backend, Home};
+
+on_both_stores!(unlogged, super::keys_never_reach_a_log);
+
+/// Keys that are none, in the form of keys; each request has its own, so that a leak tells where it is.
+struct Canaries(Vec<String>);
+
+impl Canaries {
+    fn next(&mut self, place: &str) -> String {
+        let canary = format!("rk_canary{:04}{}", self.0.len(), place.replace(|c: char| !c.is_alphanumeric(), ""));
+        self.0.push(canary.clone());
+        canary
+    }
+}
+
+async fn keys_never_reach_a_log(backend: Backend) {
+    let home = Home::new(backend).await;
+    for format in ["pretty", "json"] {
+        let mut command = program();
+        command.arg("serve").args(store_flags(&home.location)).env("ROLLCALL_ADMIN_TOKEN", ADMIN);
+        command.args(["--log", "trace", "--log-format", format]);
+        let process = Process::start_with(command).await;
+        let mut canaries = Canaries(Vec::new());
+        let persona = process.api.persona(&format!("tenant {format}")).await;
+        process.api.put_directory(&persona.key, &directory(2)).await;
+        let event = connected(1, 1, rollcall::clock::Clock::system().now());
+        process.api.told(&persona.key, &[event]).await;
+        for key in [Some(persona.key.as_str()), None] {
+            for request in carried(&process.api, key, &mut canaries) {
+                let answer = send(request).await.expect("an answer");
+                assert!(answer.status < 500, "{}", answer.text);
+            }
+        }
+        broken(&process, &mut canaries).await;
+        let metrics = process.api.get(ADMIN, "/metrics").await.unwrap().ok().text;
+        let (status, said) = process.terminate().await;
+        assert!(status.success());
+        assert!(said.contains("DEBUG"), "all is told that there is to be told");
+        assert!(said.contains("/operator/{id}/live"), "routes are told, and so could keys be");
+        assert!(canaries.0.len() > 40, "only {}", canaries.0.len());
+        for secret in canaries.0.iter().chain([&persona.key, &ADMIN.to_owned()]) {
+            // Neither as they are, nor as one of the places encodes them.
+            let encoded = [BASE64_STANDARD.encode(secret), BASE64_STANDARD.encode(format!("{secret}:"))];
+            for form in [secret, encoded[0].trim_end_matches('='), encoded[1].trim_end_matches('=')] {
+                let line = said.lines().find(|line| line.contains(form));
+                assert_eq!(line, None, "{form} is in the log");
+                assert!(!metrics.contains(form), "{form} is in the measurements");
+            }
+        }
+    }
+}
+
+const TYPE: &str = "Content-Type";
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// Requests with a key in every place that some dialect knows, and some that none does.
+fn carried(api: &Api, key: Option<&str>, canaries: &mut Canaries) -> Vec<RequestBuilder> {
+    let mut key = |place: &str| key.map_or_else(|| canaries.next(place), str::to_owned);
+    let get = |path: &str| api.request(Method::GET, path);
+    let post = |path: &str| api.request(Method::POST, path);
+    let put = |path: &str| api.request(Method::PUT, path);
+    let vonage = "application/vnd.newvoicemedia.v1+json";
+    let query = json!({ "query": "{connectedUsersIndicator{connectedUsersCount}}" });
+    vec![
+        get("/operator/live").header("X-API-Key", key("api key")),
+        get("/operator/1/live").header("X-API-Key", key("api key of one")),
+        get(&format!("/operator/live?key={}", key("query"))),
+        get(&format!("/api/2/operator/1/live?key={}", key("query of one"))),
+        get(&format!("/operator/live?key={}&key={}", key("query twice"), key("query twice again"))),
+        get("/operator/live").basic_auth(key("basic"), Some("x")),
+        get("/operator/live").basic_auth("x", Some(key("basic password"))),
+        get("/operator/live").header("Authorization", format!("Basic {}", key("basic not encoded"))),
+        put("/operator/1/live").header("X-API-Key", key("api key of a write")).json(&json!({ "chat": {} })),
+        put(&format!("/operator/1/live?key={}", key("query of a write"))).header(TYPE, FORM).body("chat[available]=1"),
+        put("/operator/1/live").header("X-API-Key", key("api key of a bad write")).body("chat[available]=2"),
+        get(&format!("/user-activity/search?auth_token={}", key("auth token"))),
+        get(&format!("/v1/user-activity/search?auth_token={}&user_id=x", key("auth token and a bad id"))),
+        post("/v1/user-activity/search").header(TYPE, FORM).body(format!("auth_token={}", key("form"))),
+        post("/user-activity/search").json(&json!({ "auth_token": key("json") })),
+        post("/user-activity/search").json(&json!({ "auth_token": [key("json list")] })),
+        post("/user-activity/search").body(format!("auth_token={}", key("no type"))),
+        post("/agents-availability").header("Accept", vonage).bearer_auth(key("vonage")).json(&json!({})),
+        post("/agents-availability").header("Accept", vonage).header("Authorization", key("bare")).json(&json!({})),
+        get("/agents-availability?skillNames=skill").bearer_auth(key("vonage without a version")),
+        post("/graphql").bearer_auth(key("graphql")).json(&query),
+        post("/graphql").header("Authorization", key("graphql bare")).json(&query),
+        post("/graphql").bearer_auth(key("graphql bad")).json(&json!({ "query": "{" })),
+        post(&format!("/graphql?access_token={}", key("graphql query"))).json(&query),
+        post("/v1/events").bearer_auth(key("events")).json(&json!([])),
+        post("/v1/events").header("X-API-Key", key("events api key")).json(&json!([{ "id": "1" }])),
+        put("/v1/directory").bearer_auth(key("directory")).json(&json!({ "users": [{ "id": "x" }] })),
+        get("/v1/directory").bearer_auth(key("directory read")),
+        get("/v1/directory").header("Authorization", format!("bearer   {}", key("spaces"))),
+        get("/v1/directory").header("Authorization", format!("Token {}", key("another scheme"))),
+        get("/v1/directory").header("Cookie", format!("key={}", key("cookie"))),
+        get("/metrics").bearer_auth(key("metrics")),
+        post("/v1/tenants").bearer_auth(key("administrator")).json(&json!({ "name": "x" })),
+        get(&format!("/v1/tenants/{}/keys", key("tenant"))).bearer_auth(ADMIN),
+        get(&format!("/{}", key("path"))),
+        get(&format!("/operator/{}/live", key("operator"))).header("X-API-Key", key("of an odd operator")),
+    ]
+}
+
+/// What no client library sends.
+async fn broken(process: &Process, canaries: &mut Canaries) {
+    let address = process.api.url("").replace("http://", "").parse().expect("an address");
+    let patience = std::time::Duration::from_millis(500);
+    let requests = [
+        format!("GET /operator/live?key={} HTTP/9.9\r\n\r\n", canaries.next("version")),
+        format!("GET /operator/live HTTP/1.1\r\nHost: x\r\nX-API-Key {}\r\n\r\n", canaries.next("no colon")),
+        format!("GET /operator/live HTTP/1.1\r\nHost: x\r\nX-API-Key: {}\u{1}\r\n\r\n", canaries.next("control")),
+        format!("GET /operator/live?key={} é HTTP/1.1\r\nHost: x\r\n\r\n", canaries.next("space")),
+        format!(
+            "POST /graphql HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Length: x\r\n\r\n",
+            canaries.next("length")
+        ),
+        format!(
+            "POST /user-activity/search HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{{\"auth_token\":\"{}\"",
+            canaries.next("half a body")
+        ),
+        format!("{} /livez HTTP/1.1\r\nHost: x\r\n\r\n", canaries.next("method")),
+    ];
+    for request in requests {
+        let mut wire = Wire::to(address).await;
+        wire.send(request).await;
+        wire.finish().await;
+        let _whatever = wire.rest(patience).await;
+    }
+}
+
+/// Nor are they shown where a setting is wrong.
+#[test]
+fn a_setting_that_is_secret_is_not_shown() {
+    let canary = "canary canary canary";
+    for arguments in [[].as_slice(), &["serve"], &["--help"], &["serve", "--help"]] {
+        let variables = [("ROLLCALL_ADMIN_TOKEN", canary), ("DATABASE_URL", "postgres://u:canary@h:x/d")];
+        let assert = run(arguments, &variables);
+        let said = complained(&assert) + &printed(&assert);
+        assert!(!said.contains("canary"), "{arguments:?}: {said}");
+    }
+    let help = printed(&run(&["ingest", "--help"], &[("ROLLCALL_KEY", "canary")]).code(0));
+    assert!(!help.contains("canary"), "{help}");
+    let unreachable = "postgres://user:canary@127.0.0.1:1/database?password=canary";
+    let assert = run(&["tenant", "list", "--database-url", unreachable], &[]).code(1);
+    let said = complained(&assert) + &printed(&assert);
+    assert!(!said.contains("canary"), "{said}");
+}

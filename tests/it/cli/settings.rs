@@ -1,0 +1,115 @@
+//! Settings: each is listed, and a bad one is told by its name.
+
+use super::{complained, printed, run};
+use crate::support::routes::source;
+
+/// Every setting of the service.
+const SETTINGS: [(&str, &str); 12] = [
+    ("--listen", "ROLLCALL_LISTEN"),
+    ("--data-dir", "ROLLCALL_DATA_DIR"),
+    ("--database-url", "DATABASE_URL"),
+    ("--admin-token", "ROLLCALL_ADMIN_TOKEN"),
+    ("--log", "ROLLCALL_LOG"),
+    ("--log-format", "ROLLCALL_LOG_FORMAT"),
+    ("--max-connections", "ROLLCALL_MAX_CONNECTIONS"),
+    ("--queue", "ROLLCALL_QUEUE"),
+    ("--max-staleness", "ROLLCALL_MAX_STALENESS"),
+    ("--checkpoint-seconds", "ROLLCALL_CHECKPOINT_SECONDS"),
+    ("--dedupe-days", "ROLLCALL_DEDUPE_DAYS"),
+    ("--journal-days", "ROLLCALL_JOURNAL_DAYS"),
+];
+
+/// The variables that a file declares.
+fn declared(file: &str) -> Vec<String> {
+    let text = source(file);
+    text.split("env = \"").skip(1).map(|rest| rest.split('"').next().unwrap_or_default().to_owned()).collect()
+}
+
+#[test]
+fn every_setting_is_listed() {
+    let known: Vec<&str> = SETTINGS.iter().map(|(_, variable)| *variable).collect();
+    for variable in declared("src/config/mod.rs") {
+        assert!(known.contains(&variable.as_str()), "{variable} is new: add it here");
+    }
+    let readme = source("README.md");
+    for arguments in [["--help"].as_slice(), &["serve", "--help"], &["help", "serve"]] {
+        let help = printed(&run(arguments, &[]).code(0));
+        for (flag, variable) in SETTINGS {
+            assert!(help.contains(&format!("{flag} <")), "{flag} in {arguments:?}:\n{help}");
+            assert!(help.contains(&format!("[env: {variable}")), "{variable} in {arguments:?}:\n{help}");
+            assert!(readme.contains(flag) && readme.contains(variable), "{flag} in README.md");
+        }
+    }
+}
+
+#[test]
+fn every_command_explains_itself() {
+    let all = printed(&run(&["--help"], &[]).code(0));
+    let commands = ["serve", "demo", "ingest", "tenant", "key", "migrate", "healthcheck"];
+    for command in commands {
+        assert!(all.contains(&format!("  {command} ")), "{all}");
+        let help = printed(&run(&[command, "--help"], &[]).code(0));
+        assert!(help.lines().next().is_some_and(|line| line.len() > 5), "{command}: {help}");
+    }
+    for command in [["tenant", "create"], ["tenant", "list"], ["key", "create"], ["key", "list"], ["key", "revoke"]] {
+        printed(&run(&[command[0], command[1], "--help"], &[]).code(0));
+    }
+    assert!(printed(&run(&["--version"], &[]).code(0)).starts_with("rollcall "));
+}
+
+#[test]
+fn a_bad_value_is_told_with_its_setting_and_why() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").expect("a file");
+    let inside_a_file = file.join("data").display().to_string();
+    let cases = [
+        ("--listen", "ROLLCALL_LISTEN", "localhost", "address"),
+        ("--listen", "ROLLCALL_LISTEN", "", "address"),
+        ("--listen", "ROLLCALL_LISTEN", "127.0.0.1:70000", "address"),
+        ("--listen", "ROLLCALL_LISTEN", "203.0.113.7:80", "cannot"),
+        ("--data-dir", "ROLLCALL_DATA_DIR", &inside_a_file, "cannot be made"),
+        ("--database-url", "DATABASE_URL", "mysql://host/database", "must begin with postgres://"),
+        ("--database-url", "DATABASE_URL", "postgres://host:port/database", "port"),
+        ("--log", "ROLLCALL_LOG", "loud=quiet=louder", "cannot be read"),
+        ("--log-format", "ROLLCALL_LOG_FORMAT", "xml", "pretty, json"),
+        ("--max-connections", "ROLLCALL_MAX_CONNECTIONS", "0", "1..="),
+        ("--max-connections", "ROLLCALL_MAX_CONNECTIONS", "many", "invalid"),
+        ("--queue", "ROLLCALL_QUEUE", "0", "1..="),
+        ("--queue", "ROLLCALL_QUEUE", "-1", "-1"),
+        ("--queue", "ROLLCALL_QUEUE", "99999999999999999999", "too large"),
+        ("--max-staleness", "ROLLCALL_MAX_STALENESS", "1", "2..="),
+        ("--checkpoint-seconds", "ROLLCALL_CHECKPOINT_SECONDS", "0", "1..="),
+        ("--dedupe-days", "ROLLCALL_DEDUPE_DAYS", "366", "365"),
+        ("--journal-days", "ROLLCALL_JOURNAL_DAYS", "1.5", "invalid"),
+        ("--admin-token", "ROLLCALL_ADMIN_TOKEN", "", "at least 16"),
+        ("--admin-token", "ROLLCALL_ADMIN_TOKEN", "short", "at least 16"),
+        ("--admin-token", "ROLLCALL_ADMIN_TOKEN", "long enough but with spaces", "without spaces"),
+        ("--admin-token", "ROLLCALL_ADMIN_TOKEN", "long-enough-but-nöt-plain", "ASCII"),
+    ];
+    // Where a case gets as far as a store, this is the one.
+    let data = folder.path().join("data").display().to_string();
+    for (flag, variable, value, why) in cases {
+        let mut variables = vec![(variable, value)];
+        if variable != "ROLLCALL_DATA_DIR" {
+            variables.push(("ROLLCALL_DATA_DIR", data.as_str()));
+        }
+        let by_variable = run(&[], &variables).code(2);
+        let flag_value = format!("{flag}={value}");
+        let by_flag = run(&["serve", &flag_value], &variables[1..]).code(2);
+        for told in [complained(&by_variable), complained(&by_flag)] {
+            assert!(told.contains(flag) && told.contains(why), "{variable}={value:?}: {told}");
+        }
+    }
+}
+
+#[test]
+fn an_unknown_setting_is_told_by_its_name() {
+    let told = complained(&run(&[], &[("ROLLCALL_LISTNE", "127.0.0.1:0")]).code(2));
+    assert!(told.contains("ROLLCALL_LISTNE") && !told.contains("127.0.0.1"), "{told}");
+    let told = complained(&run(&["tenant", "list"], &[("ROLLCALL_", "")]).code(2));
+    assert!(told.contains("ROLLCALL_"), "{told}");
+    let told = complained(&run(&["--lisen", "127.0.0.1:0"], &[]).code(2));
+    assert!(told.contains("--lisen"), "{told}");
+    complained(&run(&["serev"], &[]).code(2));
+}

@@ -1,0 +1,102 @@
+//! What every backend of the journal and the store promises to the engine, driven directly.
+
+mod checkpoints;
+mod forgetting;
+mod journal;
+mod ownership;
+mod registry;
+
+use rollcall::clock::Clock;
+use rollcall::domain::event::Fact;
+use rollcall::domain::{Body, ConversationId, Event, EventId, TenantId, Time};
+use rollcall::journal::{Draft, Journal};
+use rollcall::live::state::APPLY_VERSION;
+use rollcall::store::{Store, TenantRecord};
+
+use crate::support::audit::take_journal;
+use crate::support::tasks::eventually;
+use crate::support::{Backend, Home};
+
+/// A store of one's own, its journal and two tenants.
+struct Bench {
+    home: Home,
+    store: Store,
+    journal: Journal,
+    clock: Clock,
+    ours: TenantId,
+    theirs: TenantId,
+}
+
+impl Bench {
+    async fn new(backend: Backend) -> Self {
+        let home = Home::new(backend).await;
+        let (store, is_new) = Store::open(&home.location).await.expect("the store opens");
+        assert!(is_new, "it was made just now");
+        let journal = take_journal(&store, APPLY_VERSION).await;
+        let clock = Clock::system();
+        let ours = new_tenant(&store, &clock, "ours").await;
+        let theirs = new_tenant(&store, &clock, "theirs").await;
+        Bench { home, store, journal, clock, ours, theirs }
+    }
+
+    /// The same store by another process, as far as the store can tell.
+    async fn reopen(self) -> Self {
+        self.reopen_as(APPLY_VERSION).await
+    }
+
+    async fn reopen_as(self, apply_version: u32) -> Self {
+        let Bench { home, store, journal, clock, ours, theirs } = self;
+        drop((store, journal));
+        let (store, is_new) = Store::open(&home.location).await.expect("the store opens");
+        assert!(!is_new, "it was there");
+        let journal = take_journal(&store, apply_version).await;
+        Bench { home, store, journal, clock, ours, theirs }
+    }
+
+    /// Appends, and answers the positions.
+    async fn append(&mut self, recorded: Time, drafts: &[Draft]) -> Vec<Option<u64>> {
+        self.journal.append(recorded, drafts).await.expect("it is appended")
+    }
+
+    /// Starts anew, as the engine does: again and again until the connection that was lost has let go.
+    async fn recover(&mut self) {
+        eventually("the store is there", async || self.journal.recover().await.is_ok()).await;
+    }
+
+    /// The ids of a tenant's journal, in its order.
+    async fn ids(&mut self, tenant: TenantId) -> Vec<String> {
+        let entries = self.journal.read(tenant, 0, u32::MAX).await.expect("it is read");
+        let in_order = entries.iter().enumerate().all(|(n, entry)| entry.seq == n as u64 + 1);
+        assert!(in_order, "contiguous from 1: {entries:?}");
+        entries.into_iter().map(|entry| entry.event.id.id.into()).collect()
+    }
+}
+
+async fn new_tenant(store: &Store, clock: &Clock, name: &str) -> TenantId {
+    let tenant = TenantRecord { id: TenantId(clock.new_id()), name: name.to_owned(), created: clock.now() };
+    assert!(store.create_tenant(&tenant).await.expect("the store answers"), "a name that is free");
+    tenant.id
+}
+
+/// An instant of these tests: so many seconds after their beginning.
+fn at(seconds: i64) -> Time {
+    Time::from_micros(1_614_589_200_000_000).plus_seconds(seconds)
+}
+
+/// Something to journal, of no particular meaning.
+fn draft(tenant: TenantId, id: &str) -> Draft {
+    let conversation = ConversationId::new("c").expect("an id");
+    draft_of(tenant, "/tests", id, at(0), Body::SlotReleased { user: None, conversation })
+}
+
+/// An event to journal.
+fn draft_of(tenant: TenantId, source: &str, id: &str, time: Time, body: Body) -> Draft {
+    let event = Event { id: EventId { source: source.into(), id: id.into() }, fact: Fact { time, body } };
+    let json = serde_json::to_string(&event.fact).expect("plain types");
+    Draft { tenant, event, json }
+}
+
+/// So many drafts, numbered from `from`.
+fn drafts(tenant: TenantId, from: usize, count: usize) -> Vec<Draft> {
+    (from..from + count).map(|n| draft(tenant, &n.to_string())).collect()
+}

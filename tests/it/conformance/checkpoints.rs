@@ -1,0 +1,165 @@
+//! Checkpoints: what is loaded is what was written, and only what is newer changes it.
+
+use std::sync::Arc;
+
+use rollcall::domain::event::Surface;
+use rollcall::domain::{Body, Channel, ConversationId, TenantId, Time, UserRef};
+use rollcall::journal::Draft;
+use rollcall::live::State;
+use rollcall::live::state::APPLY_VERSION;
+
+use super::{Bench, at, draft_of};
+use crate::on_both_stores;
+use crate::support::Backend;
+use crate::support::desks;
+use crate::support::raw::Raw;
+
+on_both_stores!(round_trip, super::what_is_loaded_is_what_was_written);
+on_both_stores!(forward_only, super::an_older_checkpoint_changes_nothing);
+on_both_stores!(deletes, super::rows_that_are_gone_are_deleted);
+on_both_stores!(tail, super::a_checkpoint_and_the_tail_are_the_whole);
+on_both_stores!(apart, super::tenants_have_checkpoints_of_their_own);
+
+/// A day, in seconds: how long what ended stays remembered.
+const DAY: i64 = 86_400;
+
+fn user(id: i64) -> UserRef {
+    UserRef::id(id)
+}
+
+fn conversation(text: &str) -> ConversationId {
+    ConversationId::new(text).expect("an id")
+}
+
+/// A little of everything that a state can hold, of which some ends.
+fn story(tenant: TenantId) -> Vec<Draft> {
+    let document = serde_json::from_value(desks::directory(3)).expect("a document");
+    let session = |user_id, session: &str, lease_seconds| Body::DeskConnected {
+        user: user(user_id),
+        session: session.into(),
+        lease_seconds,
+        device: Some("a \"phone\"".into()),
+        surface: Surface::Desk,
+    };
+    let taken = |id, channel, name: &str| Body::SlotTaken { user: user(id), channel, conversation: conversation(name) };
+    let bodies = [
+        Body::DirectoryUpserted { document: Arc::new(document) },
+        session(1, "a", Some(30)),
+        session(1, "b", None),
+        session(2, "a", None),
+        Body::StatusChanged {
+            user: user(1),
+            presence: None,
+            presence_id: None,
+            channels: vec![(Channel::Chat, false)],
+        },
+        taken(1, Channel::Chat, "one"),
+        taken(2, Channel::Call, "\"two\" ü"),
+        taken(2, Channel::Chat, "one"),
+        Body::SlotsSynced { user: user(2), channel: Channel::Chat, conversations: vec![conversation("three")] },
+        Body::DeskDisconnected { user: user(1), session: "b".into() },
+        Body::SlotReleased { user: Some(user(2)), conversation: conversation("\"two\" ü") },
+        Body::DeskClosedAll { user: user(2) },
+    ];
+    let of = |(n, body): (usize, Body)| draft_of(tenant, "rollcall:story", &n.to_string(), at(n as i64), body);
+    bodies.into_iter().enumerate().map(of).collect()
+}
+
+/// Journals drafts and applies them.
+async fn play(bench: &mut Bench, state: &mut State, recorded: Time, drafts: &[Draft]) {
+    let tenant = drafts[0].tenant;
+    let before = state.position();
+    bench.append(recorded, drafts).await;
+    for entry in bench.journal.read(tenant, before, u32::MAX).await.unwrap() {
+        state.apply(&entry).expect("no gap");
+    }
+}
+
+/// The state that the store has.
+async fn loaded(bench: &Bench, tenant: TenantId) -> State {
+    let loaded = bench.store.load_checkpoint(tenant).await.expect("the store answers").expect("a checkpoint");
+    State::load(tenant, loaded.position, loaded.rows).expect("rows that can be read")
+}
+
+async fn what_is_loaded_is_what_was_written(backend: Backend) {
+    let mut bench = Bench::new(backend).await;
+    let ours = bench.ours;
+    assert!(bench.store.load_checkpoint(ours).await.unwrap().is_none(), "none before the first");
+    let mut state = State::new(ours);
+    for draft in story(ours) {
+        play(&mut bench, &mut state, at(100), &[draft]).await;
+        bench.store.write_checkpoint(ours, APPLY_VERSION, &state.checkpoint()).await.unwrap();
+        let loaded = loaded(&bench, ours).await;
+        assert_eq!(loaded.position(), state.position());
+        assert_eq!(loaded.digest(), state.digest(), "at {}", state.position());
+    }
+    let bench = bench.reopen().await;
+    assert_eq!(loaded(&bench, ours).await.digest(), state.digest());
+}
+
+async fn an_older_checkpoint_changes_nothing(backend: Backend) {
+    let mut bench = Bench::new(backend).await;
+    let ours = bench.ours;
+    let mut state = State::new(ours);
+    let story = story(ours);
+    play(&mut bench, &mut state, at(100), &story[..6]).await;
+    let older = state.checkpoint();
+    play(&mut bench, &mut state, at(101), &story[6..]).await;
+    state.spoil(&older);
+    let newer = state.checkpoint();
+    bench.store.write_checkpoint(ours, APPLY_VERSION, &newer).await.unwrap();
+    for same_or_older in [&older, &newer, &older] {
+        bench.store.write_checkpoint(ours, APPLY_VERSION, same_or_older).await.unwrap();
+        let loaded = loaded(&bench, ours).await;
+        assert_eq!((loaded.position(), loaded.digest()), (state.position(), state.digest()));
+    }
+}
+
+async fn rows_that_are_gone_are_deleted(backend: Backend) {
+    let mut bench = Bench::new(backend).await;
+    let ours = bench.ours;
+    let mut state = State::new(ours);
+    play(&mut bench, &mut state, at(100), &story(ours)).await;
+    bench.store.write_checkpoint(ours, APPLY_VERSION, &state.checkpoint()).await.unwrap();
+    let mut raw = Raw::open(&bench.home.location).await;
+    let claims = "SELECT count(*) FROM state_row WHERE kind = 'claim'";
+    assert_eq!(raw.number(claims).await, 3);
+    // A day later two of the three conversations are forgotten: nobody holds them.
+    let later = [draft_of(ours, "/tests", "later", at(DAY), Body::DeskClosedAll { user: user(3) })];
+    play(&mut bench, &mut state, at(101 + DAY), &later).await;
+    let checkpoint = state.checkpoint();
+    assert_eq!(checkpoint.deletes.len(), 2, "{checkpoint:?}");
+    bench.store.write_checkpoint(ours, APPLY_VERSION, &checkpoint).await.unwrap();
+    assert_eq!(raw.number(claims).await, 1);
+    assert_eq!(loaded(&bench, ours).await.digest(), state.digest());
+}
+
+async fn a_checkpoint_and_the_tail_are_the_whole(backend: Backend) {
+    let mut bench = Bench::new(backend).await;
+    let ours = bench.ours;
+    let mut state = State::new(ours);
+    let story = story(ours);
+    play(&mut bench, &mut state, at(100), &story[..7]).await;
+    bench.store.write_checkpoint(ours, APPLY_VERSION, &state.checkpoint()).await.unwrap();
+    play(&mut bench, &mut state, at(101), &story[7..]).await;
+    let mut bench = bench.reopen().await;
+    let loaded = rollcall::boot::load(&bench.store, &mut bench.journal).await.expect("it loads");
+    assert_eq!(loaded[&ours].digest(), state.digest());
+    assert_eq!(loaded[&bench.theirs].position(), 0);
+    let whole = Raw::open(&bench.home.location).await.replay().await;
+    assert_eq!(whole[&ours].digest(), state.digest());
+}
+
+async fn tenants_have_checkpoints_of_their_own(backend: Backend) {
+    let mut bench = Bench::new(backend).await;
+    let (ours, theirs) = (bench.ours, bench.theirs);
+    let (mut our_state, mut their_state) = (State::new(ours), State::new(theirs));
+    play(&mut bench, &mut our_state, at(100), &story(ours)).await;
+    play(&mut bench, &mut their_state, at(100), &story(theirs)[..4]).await;
+    bench.store.write_checkpoint(ours, APPLY_VERSION, &our_state.checkpoint()).await.unwrap();
+    assert!(bench.store.load_checkpoint(theirs).await.unwrap().is_none());
+    bench.store.write_checkpoint(theirs, APPLY_VERSION, &their_state.checkpoint()).await.unwrap();
+    assert_eq!(loaded(&bench, ours).await.digest(), our_state.digest());
+    assert_eq!(loaded(&bench, theirs).await.digest(), their_state.digest());
+    assert_ne!(our_state.digest(), their_state.digest());
+}

@@ -1,0 +1,113 @@
+//! Forgetting: only what is old enough and not needed any more, and never much at once.
+
+use rollcall::domain::Time;
+use rollcall::live::State;
+use rollcall::live::state::APPLY_VERSION;
+use rollcall::store::Expiry;
+
+use super::{Bench, at, draft, drafts};
+use crate::on_both_stores;
+use crate::support::Backend;
+use crate::support::raw::Raw;
+
+on_both_stores!(needed, super::what_no_checkpoint_covers_is_kept);
+on_both_stores!(expired, super::only_what_is_old_enough_goes);
+on_both_stores!(slices, super::much_is_forgotten_a_little_at_a_time);
+
+/// Rows that may go at once: the ids and the entries of one slice.
+const SLICES: u64 = 2 * 5_000;
+
+const NOTHING: Expiry = Expiry { seen: Time::NEVER, journal: Time::NEVER };
+
+impl Bench {
+    /// Forgets until there is nothing left to forget; answers what went at once.
+    async fn forget(&self, expiry: Expiry) -> Vec<u64> {
+        let mut slices = Vec::new();
+        loop {
+            match self.store.forget(expiry).await.expect("the store answers") {
+                0 => return slices,
+                gone => slices.push(gone),
+            }
+            assert!(slices.len() < 1_000, "it does not end");
+        }
+    }
+
+    /// A checkpoint of our tenant at the end of its journal.
+    async fn checkpoint(&mut self) {
+        let mut state = State::new(self.ours);
+        for entry in self.journal.read(self.ours, 0, u32::MAX).await.unwrap() {
+            state.apply(&entry).expect("no gap");
+        }
+        self.store.write_checkpoint(self.ours, APPLY_VERSION, &state.checkpoint()).await.unwrap();
+    }
+}
+
+async fn what_no_checkpoint_covers_is_kept(backend: Backend) {
+    let mut bench = Bench::new(backend).await;
+    let (ours, theirs) = (bench.ours, bench.theirs);
+    let mut raw = Raw::open(&bench.home.location).await;
+    bench.append(at(0), &drafts(ours, 0, 4)).await;
+    bench.append(at(0), &drafts(theirs, 0, 4)).await;
+    let journal = Expiry { journal: at(100), ..NOTHING };
+    assert_eq!(bench.forget(journal).await, [0; 0], "there is no checkpoint yet");
+    bench.checkpoint().await;
+    bench.append(at(1), &drafts(ours, 4, 3)).await;
+    assert_eq!(bench.forget(journal).await.iter().sum::<u64>(), 4, "what the checkpoint covers");
+    let left: Vec<_> = raw.journal().await.iter().map(|line| (line.tenant == ours, line.seq)).collect();
+    let expected = [(true, 5), (true, 6), (true, 7), (false, 1), (false, 2), (false, 3), (false, 4)];
+    assert_eq!(left.len(), expected.len());
+    assert!(expected.iter().all(|line| left.contains(line)), "{left:?}");
+    // Whoever starts now has the checkpoint and the rest.
+    let loaded = rollcall::boot::load(&bench.store, &mut bench.journal).await.expect("it loads");
+    assert_eq!((loaded[&ours].position(), loaded[&theirs].position()), (7, 4));
+    assert_eq!(bench.append(at(2), &[draft(ours, "0")]).await, [None], "the ids are remembered for another time");
+}
+
+async fn only_what_is_old_enough_goes(backend: Backend) {
+    let mut bench = Bench::new(backend).await;
+    let ours = bench.ours;
+    let mut raw = Raw::open(&bench.home.location).await;
+    for n in 0..6 {
+        bench.append(at(n), &[draft(ours, &n.to_string())]).await;
+    }
+    bench.checkpoint().await;
+    assert_eq!(bench.forget(NOTHING).await, [0; 0]);
+    bench.forget(Expiry { journal: at(2), ..NOTHING }).await;
+    assert_eq!(raw.journal().await.iter().map(|line| line.seq).collect::<Vec<_>>(), [3, 4, 5, 6], "before, not at");
+    assert_eq!(raw.number("SELECT count(*) FROM seen").await, 6);
+    bench.forget(Expiry { seen: at(4), ..NOTHING }).await;
+    assert_eq!(raw.number("SELECT count(*) FROM seen").await, 2);
+    assert_eq!(raw.journal().await.len(), 4);
+    let again = [draft(ours, "3"), draft(ours, "4")];
+    assert_eq!(bench.append(at(10), &again).await, [Some(7), None], "past the window a repeat is new");
+    bench.checkpoint_after_forgetting().await;
+}
+
+impl Bench {
+    /// All of a journal may go: positions go on where they were.
+    async fn checkpoint_after_forgetting(&mut self) {
+        let loaded = rollcall::boot::load(&self.store, &mut self.journal).await.expect("it loads");
+        let mut state = loaded.into_iter().find(|(tenant, _)| *tenant == self.ours).expect("our tenant").1;
+        self.store.write_checkpoint(self.ours, APPLY_VERSION, &state.checkpoint()).await.unwrap();
+        self.forget(Expiry { journal: at(1_000), ..NOTHING }).await;
+        let ours = self.ours;
+        assert_eq!(self.journal.read(ours, 0, 10).await.unwrap(), []);
+        assert_eq!(self.append(at(1_001), &[draft(ours, "new")]).await, [Some(8)]);
+        let loaded = rollcall::boot::load(&self.store, &mut self.journal).await.expect("it loads");
+        assert_eq!(loaded[&ours].position(), 8);
+    }
+}
+
+async fn much_is_forgotten_a_little_at_a_time(backend: Backend) {
+    let mut bench = Bench::new(backend).await;
+    let ours = bench.ours;
+    bench.append(at(0), &drafts(ours, 0, 12_000)).await;
+    bench.append(at(10), &drafts(ours, 12_000, 1)).await;
+    bench.checkpoint().await;
+    let slices = bench.forget(Expiry { seen: at(5), journal: at(5) }).await;
+    assert!(slices.iter().all(|gone| *gone <= SLICES), "{slices:?}");
+    assert_eq!(slices.iter().sum::<u64>(), 24_000, "{slices:?}");
+    let mut raw = Raw::open(&bench.home.location).await;
+    assert_eq!(raw.number("SELECT count(*) FROM seen").await, 1);
+    assert_eq!(raw.journal().await.iter().map(|line| line.seq).collect::<Vec<_>>(), [12_001]);
+}

@@ -1,0 +1,184 @@
+//! The journal: positions, identities, batches.
+
+use rollcall::domain::Body;
+use rollcall::journal::{Head, JournalError};
+use rollcall::live::state::APPLY_VERSION;
+
+use super::{Bench, at, draft, draft_of, drafts};
+use crate::on_both_stores;
+use crate::support::Backend;
+use crate::support::raw::Raw;
+
+on_both_stores!(positions, super::positions_are_contiguous_and_in_order);
+on_both_stores!(interleaved, super::tenants_in_one_batch_have_positions_of_their_own);
+on_both_stores!(once, super::an_id_is_taken_once);
+on_both_stores!(once_a_batch, super::an_id_is_taken_once_within_a_batch);
+on_both_stores!(once_for_good, super::an_id_is_taken_once_across_a_reopening);
+on_both_stores!(strange_ids, super::ids_are_kept_as_they_are);
+on_both_stores!(whole, super::a_batch_is_there_as_a_whole_or_not_at_all);
+on_both_stores!(reading, super::a_journal_is_read_in_pieces);
+on_both_stores!(stored, super::what_is_read_is_what_was_appended);
+on_both_stores!(versions, super::entries_of_other_rules_are_refused);
+on_both_stores!(confirming, super::a_journal_that_is_there_confirms_and_recovers);
+on_both_stores!(large, super::the_largest_batch_is_one_transaction);
+
+async fn positions_are_contiguous_and_in_order(backend: Backend) {
+    let mut bench = Bench::new(backend).await;
+    let ours = bench.ours;
+    let mut next = 1;
+    for count in [1, 7, 1, 100] {
+        let from = next as usize;
+        let positions = bench.append(at(next as i64), &drafts(ours, from, count)).await;
+        let expected: Vec<_> = (next..next + count as u64).map(Some).collect();
+        assert_eq!(positions, expected);
+        next += count as u64;
+    }
+    let expected: Vec<_> = (1..next).map(|n| n.to_string()).collect();
+    assert_eq!(bench.ids(ours).await, expected);
+    assert_eq!(bench.append(at(1_000), &[]).await, [], "nothing appended is nothing journalled");
+    assert_eq!(bench.journal.heads().await.unwrap()[&ours].seq, next - 1);
+}
+
+async fn tenants_in_one_batch_have_positions_of_their_own(backend: Backend) {
+    let mut bench = Bench::new(backend).await;
+    let (ours, theirs) = (bench.ours, bench.theirs);
+    bench.append(at(0), &drafts(theirs, 0, 3)).await;
+    // The same ids: they are different events, since the tenants are different.
+    let batch = [draft(ours, "0"), draft(theirs, "3"), draft(ours, "1"), draft(ours, "2"), draft(theirs, "0")];
+    let positions = bench.append(at(1), &batch).await;
+    assert_eq!(positions, [Some(1), Some(4), Some(2), Some(3), None]);
+    assert_eq!(bench.ids(ours).await, ["0", "1", "2"]);
+    assert_eq!(bench.ids(theirs).await, ["0", "1", "2", "3"]);
+}
+
+async fn an_id_is_taken_once(backend: Backend) {
+    let mut bench = Bench::new(backend).await;
+    let ours = bench.ours;
+    bench.append(at(0), &drafts(ours, 0, 3)).await;
+    let again = [draft(ours, "1"), draft(ours, "3"), draft(ours, "0")];
+    assert_eq!(bench.append(at(1), &again).await, [None, Some(4), None], "a repeat takes no position");
+    assert_eq!(bench.append(at(2), &again).await, [None, None, None]);
+    let body = || draft(ours, "0").event.fact.body;
+    let elsewhere = [draft_of(ours, "/elsewhere", "0", at(0), body())];
+    assert_eq!(bench.append(at(3), &elsewhere).await, [Some(5)], "another source's id is another id");
+    assert_eq!(bench.ids(ours).await, ["0", "1", "2", "3", "0"]);
+}
+
+async fn an_id_is_taken_once_within_a_batch(backend: Backend) {
+    let mut bench = Bench::new(backend).await;
+    let (ours, theirs) = (bench.ours, bench.theirs);
+    let batch = [draft(ours, "a"), draft(ours, "b"), draft(theirs, "a"), draft(ours, "a"), draft(ours, "b")];
+    assert_eq!(bench.append(at(0), &batch).await, [Some(1), Some(2), Some(1), None, None], "the first one counts");
+    assert_eq!(bench.ids(ours).await, ["a", "b"]);
+    assert_eq!(bench.ids(theirs).await, ["a"]);
+}
+
+async fn an_id_is_taken_once_across_a_reopening(backend: Backend) {
+    let mut bench = Bench::new(backend).await;
+    let ours = bench.ours;
+    bench.append(at(0), &drafts(ours, 0, 2)).await;
+    let mut bench = bench.reopen().await;
+    let positions = bench.append(at(1), &[draft(ours, "1"), draft(ours, "2")]).await;
+    assert_eq!(positions, [None, Some(3)]);
+}
+
+async fn ids_are_kept_as_they_are(backend: Backend) {
+    let mut bench = Bench::new(backend).await;
+    let ours = bench.ours;
+    let strange =
+        ["1", "01", "1.0", "null", "true", "\"", "\\", "\\u0041", "A", "a", "ä", "a\u{308}", " ", "  ", "\n", "{}"];
+    let strange = strange.into_iter().chain(["[1]", "'; DROP TABLE journal; --", "%", "_", "🦀", "\u{7f}", "\u{feff}"]);
+    let strange: Vec<String> = strange.map(str::to_owned).chain(["x".repeat(128)]).collect();
+    let batch: Vec<_> =
+        strange.iter().map(|id| draft_of(ours, id, id, at(0), draft(ours, "").event.fact.body)).collect();
+    let positions = bench.append(at(0), &batch).await;
+    assert!(positions.iter().all(Option::is_some), "no two of them are the same: {positions:?}");
+    assert_eq!(bench.ids(ours).await, strange);
+    assert!(bench.append(at(1), &batch).await.iter().all(Option::is_none), "and each is known again");
+}
+
+async fn a_batch_is_there_as_a_whole_or_not_at_all(backend: Backend) {
+    let mut bench = Bench::new(backend).await;
+    let (ours, theirs) = (bench.ours, bench.theirs);
+    bench.append(at(0), &drafts(ours, 0, 2)).await;
+    let before = bench.journal.heads().await.unwrap();
+    let mut raw = Raw::open(&bench.home.location).await;
+    raw.refuse("journal", "NEW.event_id = 'poison'").await;
+    let batch = [draft(ours, "2"), draft(theirs, "0"), draft(ours, "poison"), draft(theirs, "1")];
+    assert!(matches!(bench.journal.append(at(1), &batch).await, Err(JournalError::Store(_))));
+    bench.recover().await;
+    assert_eq!(bench.journal.heads().await.unwrap(), before, "the heads stand where they stood");
+    assert_eq!(bench.ids(ours).await, ["0", "1"]);
+    assert_eq!(bench.ids(theirs).await, [""; 0]);
+    raw.accept().await;
+    // Its ids were not consumed.
+    assert_eq!(bench.append(at(2), &batch).await, [Some(3), Some(1), Some(4), Some(2)]);
+}
+
+async fn a_journal_is_read_in_pieces(backend: Backend) {
+    let mut bench = Bench::new(backend).await;
+    let (ours, theirs) = (bench.ours, bench.theirs);
+    bench.append(at(5), &drafts(ours, 0, 10)).await;
+    let mut seqs = async |after, limit| -> Vec<u64> {
+        bench.journal.read(ours, after, limit).await.unwrap().iter().map(|entry| entry.seq).collect()
+    };
+    assert_eq!(seqs(0, 3).await, [1, 2, 3]);
+    assert_eq!(seqs(3, 3).await, [4, 5, 6]);
+    assert_eq!(seqs(9, 3).await, [10]);
+    assert_eq!(seqs(10, 3).await, [0; 0]);
+    assert_eq!(seqs(1_000, 3).await, [0; 0]);
+    let heads = bench.journal.heads().await.unwrap();
+    assert_eq!(heads[&ours], Head { seq: 10, recorded: at(5).micros() });
+    assert_eq!(heads[&theirs], Head::default(), "a tenant to whom nothing has happened has a head as well");
+}
+
+async fn what_is_read_is_what_was_appended(backend: Backend) {
+    let mut bench = Bench::new(backend).await;
+    let ours = bench.ours;
+    let text = r#"{"time":"2021-03-01T09:00:00.123456Z","type":"status.changed",
+        "data":{"user":"external:ä \"🦀\" \\","presence":"Away","channels":[["chat",false],["third_party",true]]}}"#;
+    let fact: rollcall::domain::event::Fact = serde_json::from_str(text).expect("a fact");
+    let first = draft_of(ours, "/a", "1", fact.time, fact.body);
+    let document = serde_json::json!({ "users": [{ "id": 7, "name": "Zoë", "email": null, "groups": [] }] });
+    let document = serde_json::from_value(document).expect("a document");
+    let second = draft_of(ours, "/b", "2", at(-9), Body::DirectoryUpserted { document: std::sync::Arc::new(document) });
+    bench.append(at(1), std::slice::from_ref(&first)).await;
+    bench.append(at(2), std::slice::from_ref(&second)).await;
+    let entries = bench.journal.read(ours, 0, 10).await.unwrap();
+    assert_eq!(entries.iter().map(|entry| &entry.event).collect::<Vec<_>>(), [&first.event, &second.event]);
+    assert_eq!(entries.iter().map(|entry| entry.recorded).collect::<Vec<_>>(), [at(1), at(2)]);
+}
+
+async fn entries_of_other_rules_are_refused(backend: Backend) {
+    let mut bench = Bench::new(backend).await.reopen_as(APPLY_VERSION + 1).await;
+    let ours = bench.ours;
+    bench.append(at(0), &drafts(ours, 0, 2)).await;
+    assert_eq!(bench.ids(ours).await, ["0", "1"], "by the rules it was written for");
+    let mut bench = bench.reopen().await;
+    let refused = bench.journal.read(ours, 0, 10).await;
+    let Err(JournalError::Version { tenant, seq, found }) = refused else { panic!("{refused:?}") };
+    assert_eq!((tenant, seq, found), (ours, 1, APPLY_VERSION + 1));
+    let refused = rollcall::boot::load(&bench.store, &mut bench.journal).await;
+    assert!(refused.is_err_and(|error| error.to_string().contains("apply version")), "and no service starts on it");
+}
+
+async fn a_journal_that_is_there_confirms_and_recovers(backend: Backend) {
+    let mut bench = Bench::new(backend).await;
+    let ours = bench.ours;
+    bench.journal.confirm().await.expect("it is there");
+    bench.append(at(0), &drafts(ours, 0, 1)).await;
+    bench.recover().await;
+    bench.journal.confirm().await.expect("it is there");
+    assert_eq!(bench.append(at(1), &drafts(ours, 1, 1)).await, [Some(2)]);
+}
+
+async fn the_largest_batch_is_one_transaction(backend: Backend) {
+    let mut bench = Bench::new(backend).await;
+    let (ours, theirs) = (bench.ours, bench.theirs);
+    let mut batch = drafts(ours, 0, 10_000);
+    batch.extend(drafts(theirs, 0, 100));
+    let positions = bench.append(at(0), &batch).await;
+    assert_eq!(positions[9_999], Some(10_000));
+    assert_eq!(positions[10_099], Some(100));
+    assert_eq!(bench.journal.heads().await.unwrap()[&ours].seq, 10_000);
+}

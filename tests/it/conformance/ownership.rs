@@ -1,0 +1,90 @@
+//! One server a store; and tables that are brought up to date as often as one likes.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use rollcall::boot::{BootError, boot};
+use rollcall::clock::Clock;
+use rollcall::journal::JournalError;
+use rollcall::live::state::APPLY_VERSION;
+use rollcall::store::Store;
+use tokio::time::timeout;
+
+use super::{Bench, at, drafts};
+use crate::on_both_stores;
+use crate::support::tasks::eventually;
+use crate::support::{Backend, Home};
+
+on_both_stores!(second_server, super::a_second_server_waits_a_little_and_is_refused);
+on_both_stores!(next_server, super::a_server_that_waits_gets_the_store_when_the_first_is_gone);
+on_both_stores!(migrations, super::tables_are_brought_up_to_date_as_often_as_one_likes);
+
+/// What a server is waited for, and a little more.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+#[tokio::test]
+async fn a_second_journal_on_one_database_is_refused() {
+    let bench = Bench::new(Backend::Postgres).await;
+    let second = bench.store.journal(APPLY_VERSION).await;
+    assert!(matches!(second, Err(JournalError::Taken)), "{second:?}");
+    drop(bench.journal);
+    eventually("the first lets go", async || bench.store.journal(APPLY_VERSION).await.is_ok()).await;
+}
+
+#[tokio::test]
+async fn servers_on_two_databases_are_none_of_each_others_business() {
+    let one = Bench::new(Backend::Postgres).await;
+    let other = Bench::new(Backend::Postgres).await;
+    drop((one, other));
+}
+
+/// What a step of the clock may take to be noticed: a server that waits looks ten times a second.
+const LOOKS: Duration = Duration::from_millis(300);
+
+async fn a_second_server_waits_a_little_and_is_refused(backend: Backend) {
+    let home = Home::new(backend).await;
+    let first = boot(&home.location, None, &Clock::system()).await.expect("the first server starts");
+    let clock = Clock::manual(at(0));
+    let mut second = pin!(boot(&home.location, None, &clock));
+    assert!(timeout(LOOKS, &mut second).await.is_err());
+    clock.advance(PATIENCE - Duration::from_millis(1));
+    assert!(timeout(LOOKS, &mut second).await.is_err(), "one that was just killed may still seem to be there");
+    let mut refused = None;
+    for _ in 0..5 {
+        clock.advance(PATIENCE);
+        refused = timeout(LOOKS, &mut second).await.ok();
+        if refused.is_some() {
+            break;
+        }
+    }
+    assert!(matches!(refused, Some(Err(BootError::Taken(_)))), "{:?}", refused.map(|booted| booted.err()));
+    drop(first);
+}
+
+async fn a_server_that_waits_gets_the_store_when_the_first_is_gone(backend: Backend) {
+    let home = Home::new(backend).await;
+    let first = boot(&home.location, None, &Clock::system()).await.expect("the first server starts");
+    let clock = Clock::manual(at(0));
+    let mut second = pin!(boot(&home.location, None, &clock));
+    assert!(timeout(LOOKS, &mut second).await.is_err());
+    drop(first);
+    timeout(PATIENCE, second).await.expect("it does not wait any longer").expect("the second server starts");
+}
+
+async fn tables_are_brought_up_to_date_as_often_as_one_likes(backend: Backend) {
+    let mut bench = Bench::new(backend).await;
+    let ours = bench.ours;
+    bench.append(at(0), &drafts(ours, 0, 3)).await;
+    for _ in 0..3 {
+        let (store, is_new) = Store::open(&bench.home.location).await.expect("beside the first");
+        assert!(!is_new);
+        assert_eq!(store.tenants().await.unwrap().len(), 2);
+    }
+    assert_eq!(bench.ids(ours).await, ["0", "1", "2"], "nothing of it is touched");
+    // Two processes at once, on a store that is not there yet.
+    let home = Home::new(backend).await;
+    let opening = || async { Store::open(&home.location).await.map(drop) };
+    let (one, other) = tokio::join!(opening(), opening());
+    one.expect("the one opens");
+    other.expect("and so does the other");
+}

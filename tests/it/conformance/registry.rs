@@ -1,0 +1,109 @@
+//! Tenants and keys.
+
+use rollcall::domain::{Scope, TenantId};
+use rollcall::store::{KeyRecord, TenantRecord};
+
+use super::{Bench, at};
+use crate::on_both_stores;
+use crate::support::Backend;
+
+on_both_stores!(tenants, super::a_tenants_name_is_taken_once);
+on_both_stores!(keys, super::keys_are_kept_as_they_are);
+on_both_stores!(revoking, super::a_key_is_revoked_once_and_by_its_own_tenant);
+on_both_stores!(version, super::every_change_raises_the_version_and_nothing_else_does);
+on_both_stores!(administrator, super::the_administrators_hash_is_kept);
+
+fn key(bench: &Bench, tenant: TenantId, byte: u8) -> KeyRecord {
+    KeyRecord {
+        id: bench.clock.new_id(),
+        tenant,
+        name: format!("key \"{byte}\" ü"),
+        prefix: String::from("rk_0123abcd"),
+        hash: [byte; 32],
+        scopes: vec![Scope::EventsWrite, Scope::All],
+        // In whole microseconds, as stored.
+        created: at(i64::from(byte)),
+        revoked: None,
+    }
+}
+
+async fn a_tenants_name_is_taken_once(backend: Backend) {
+    let bench = Bench::new(backend).await;
+    let again = TenantRecord { id: TenantId(bench.clock.new_id()), name: "ours".into(), created: at(0) };
+    assert!(!bench.store.create_tenant(&again).await.unwrap(), "the name is taken");
+    let other = TenantRecord { name: "Ours".into(), created: at(7), ..again };
+    assert!(bench.store.create_tenant(&other).await.unwrap(), "names have case");
+    let tenants = bench.store.tenants().await.unwrap();
+    assert_eq!(tenants.len(), 3);
+    assert!(tenants.contains(&other));
+    let bench = bench.reopen().await;
+    assert_eq!(bench.store.tenants().await.unwrap(), tenants);
+}
+
+async fn keys_are_kept_as_they_are(backend: Backend) {
+    let bench = Bench::new(backend).await;
+    let (first, second) = (key(&bench, bench.ours, 1), key(&bench, bench.theirs, 2));
+    for key in [&second, &first] {
+        assert!(bench.store.create_key(key).await.unwrap());
+    }
+    assert_eq!(bench.store.keys().await.unwrap(), [first.clone(), second.clone()], "the oldest first");
+    let nobody = TenantId(bench.clock.new_id());
+    assert!(!bench.store.create_key(&key(&bench, nobody, 3)).await.unwrap(), "there is no such tenant");
+    let twice = KeyRecord { id: bench.clock.new_id(), ..first.clone() };
+    assert!(bench.store.create_key(&twice).await.is_err(), "two keys never have the same secret");
+    let bench = bench.reopen().await;
+    assert_eq!(bench.store.keys().await.unwrap(), [first, second]);
+}
+
+async fn a_key_is_revoked_once_and_by_its_own_tenant(backend: Backend) {
+    let bench = Bench::new(backend).await;
+    let record = key(&bench, bench.ours, 1);
+    bench.store.create_key(&record).await.unwrap();
+    let revoke = async |tenant, id, now| bench.store.revoke_key(tenant, id, now).await.unwrap();
+    assert!(!revoke(bench.theirs, record.id, at(50)).await, "it is another tenant's");
+    assert!(!revoke(bench.ours, bench.clock.new_id(), at(51)).await, "there is no such key");
+    assert!(revoke(bench.ours, record.id, at(52)).await);
+    assert!(!revoke(bench.ours, record.id, at(53)).await, "it is revoked already");
+    let revoked = KeyRecord { revoked: Some(at(52)), ..record };
+    assert_eq!(bench.store.keys().await.unwrap(), [revoked]);
+}
+
+async fn every_change_raises_the_version_and_nothing_else_does(backend: Backend) {
+    let bench = Bench::new(backend).await;
+    let version = async || bench.store.registry_version().await.unwrap();
+    let mut last = version().await;
+    let mut changed = async |expected: bool, what: &str| {
+        let now = version().await;
+        assert_eq!(now > last, expected, "{what}");
+        assert!(now >= last);
+        last = now;
+    };
+    let record = key(&bench, bench.ours, 1);
+    let tenant = TenantRecord { id: TenantId(bench.clock.new_id()), name: "new".into(), created: at(0) };
+    bench.store.create_tenant(&tenant).await.unwrap();
+    changed(true, "a tenant is added").await;
+    bench.store.create_tenant(&tenant).await.unwrap();
+    changed(false, "a tenant's name is taken").await;
+    bench.store.create_key(&record).await.unwrap();
+    changed(true, "a key is added").await;
+    bench.store.create_key(&key(&bench, TenantId(bench.clock.new_id()), 2)).await.unwrap();
+    changed(false, "a key of nobody is not added").await;
+    bench.store.revoke_key(bench.theirs, record.id, at(0)).await.unwrap();
+    changed(false, "another tenant's key is not revoked").await;
+    bench.store.revoke_key(bench.ours, record.id, at(0)).await.unwrap();
+    changed(true, "a key is revoked").await;
+    bench.store.revoke_key(bench.ours, record.id, at(0)).await.unwrap();
+    changed(false, "a key is not revoked twice").await;
+    bench.store.keys().await.unwrap();
+    changed(false, "looking changes nothing").await;
+}
+
+async fn the_administrators_hash_is_kept(backend: Backend) {
+    let bench = Bench::new(backend).await;
+    assert_eq!(bench.store.admin_hash().await.unwrap(), None);
+    bench.store.set_admin_hash(&[7; 32]).await.unwrap();
+    let bench = bench.reopen().await;
+    assert_eq!(bench.store.admin_hash().await.unwrap(), Some(vec![7; 32]));
+    bench.store.set_admin_hash(&[8; 32]).await.unwrap();
+    assert_eq!(bench.store.admin_hash().await.unwrap(), Some(vec![8; 32]));
+}

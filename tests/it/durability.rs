@@ -1,0 +1,204 @@
+//! PROMISES.md W1: what was acknowledged is there after any end of the process, once, and the service goes on from it.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::time::Duration;
+
+use rand::Rng;
+use rollcall::clock::Clock;
+use rollcall::domain::EventId;
+use serde_json::{Value, json};
+
+use crate::on_both_stores;
+use crate::support::api::Persona;
+use crate::support::audit::{self, Acknowledged, audit};
+use crate::support::desks::{SOURCE, connected, directory, event, taken, toggled};
+use crate::support::process::Process;
+use crate::support::raw::Raw;
+use crate::support::tasks::spawn;
+use crate::support::{Api, Backend, Home, tenant_id};
+
+on_both_stores!(killed, super::what_was_acknowledged_survives_kills);
+
+/// How often the service is killed.
+const ROUNDS: usize = 8;
+/// Clients that write at the same time.
+const WRITERS: usize = 8;
+/// Users of each tenant.
+const USERS: i64 = 25;
+/// Checkpoints as often as can be, so that kills fall into them as well.
+const FLAGS: [&str; 2] = ["--checkpoint-seconds", "1"];
+
+/// One request with events, and what was answered, if anything was.
+struct Sent {
+    persona: usize,
+    events: Vec<Value>,
+    outcomes: Option<Vec<String>>,
+}
+
+impl Sent {
+    fn ids(&self) -> impl Iterator<Item = EventId> {
+        let id = |event: &Value| event["id"].as_str().expect("an id").into();
+        self.events.iter().map(move |event| EventId { source: SOURCE.into(), id: id(event) })
+    }
+}
+
+async fn what_was_acknowledged_survives_kills(backend: Backend) {
+    let home = Home::new(backend).await;
+    let mut process = Process::start(&home.location, &FLAGS).await;
+    let personas = [process.api.persona("one").await, process.api.persona("other").await];
+    for persona in &personas {
+        process.api.put_directory(&persona.key, &directory(USERS)).await;
+    }
+    let mut acknowledged: Vec<Sent> = Vec::new();
+    let mut unknown = 0;
+    for round in 0..ROUNDS {
+        let writers: Vec<_> = (0..WRITERS)
+            .map(|writer| spawn(write(process.api.clone(), personas.clone(), format!("{round}-{writer}"))))
+            .collect();
+        tokio::time::sleep(random_moment(100..900)).await;
+        process.kill();
+        let mut sent = Vec::new();
+        for writer in writers {
+            sent.extend(writer.await.expect("a writer does not panic"));
+        }
+        Process::stumble(&home.location, random_moment(0..150)).await;
+        process = Process::start(&home.location, &FLAGS).await;
+        for mut again in sent {
+            match &again.outcomes {
+                Some(_) => resend_now_and_then(&process.api, &personas, &again).await,
+                None => {
+                    unknown += 1;
+                    again.outcomes = Some(resend(&process.api, &personas, &again).await);
+                }
+            }
+            acknowledged.push(again);
+        }
+        answers_are_those_of_a_replay(&process.api, &home, &personas).await;
+    }
+    process.kill();
+
+    let all = ids(&personas, &acknowledged);
+    assert!(all.len() > 500 && unknown > 0, "{} events, {unknown} requests without an answer", all.len());
+    assert_eq!(audit(&home.location, &all).await, [""; 0], "of {} events", all.len());
+    outcomes_are_those_of_a_replay(&home, &personas, &acknowledged).await;
+    what_is_wrong_is_noticed(&home, &personas, &acknowledged).await;
+}
+
+fn random_moment(millis: Range<u64>) -> Duration {
+    Duration::from_millis(rand::rng().random_range(millis))
+}
+
+/// Posts a few events at a time until the service is gone.
+async fn write(api: Api, personas: [Persona; 2], name: String) -> Vec<Sent> {
+    let clock = Clock::system();
+    let mut sent = Vec::new();
+    for n in 0.. {
+        let persona = rand::rng().random_range(0..personas.len());
+        let count = rand::rng().random_range(1..=12);
+        let events: Vec<Value> = (0..count).map(|m| anything(format!("{name}-{n}-{m}"), &clock)).collect();
+        let answer = api.events(&personas[persona].key, &events).await;
+        let is_gone = answer.is_err();
+        let outcomes = answer.ok().filter(|answer| answer.status == 200).map(|answer| answer.outcomes());
+        sent.push(Sent { persona, events, outcomes });
+        if is_gone {
+            break;
+        }
+    }
+    sent
+}
+
+/// Something that a desk may say, some of it late.
+fn anything(id: String, clock: &Clock) -> Value {
+    let mut random = rand::rng();
+    let user = random.random_range(1..=USERS + 1);
+    let time = clock.now().plus_seconds(-random.random_range(0..20));
+    let conversation = format!("c{}", random.random_range(0..40));
+    match random.random_range(0..6) {
+        0 => connected(id, user, time),
+        1 => event(id, "desk.disconnected", Some(user), time, json!({ "session": format!("desk-{user}") })),
+        2 => toggled(id, user, time, random.random()),
+        3 => event(id, "slot.released", Some(user), time, json!({ "conversation": conversation })),
+        _ => taken(id, user, &conversation, time),
+    }
+}
+
+/// Sends a request again that was not answered: it is there as a whole or not at all.
+async fn resend(api: &Api, personas: &[Persona; 2], sent: &Sent) -> Vec<String> {
+    let answer = api.events(&personas[sent.persona].key, &sent.events).await.expect("an answer").ok();
+    let outcomes = answer.outcomes();
+    let repeated = outcomes.iter().filter(|outcome| *outcome == "duplicate").count();
+    assert!(repeated == 0 || repeated == outcomes.len(), "one request is one transaction: {}", answer.text);
+    outcomes
+}
+
+/// Sends again what was acknowledged, once in a while: it is known.
+async fn resend_now_and_then(api: &Api, personas: &[Persona; 2], sent: &Sent) {
+    if rand::rng().random_ratio(1, 10) {
+        let answer = api.events(&personas[sent.persona].key, &sent.events).await.expect("an answer").ok();
+        assert!(answer.outcomes().iter().all(|outcome| outcome == "duplicate"), "{}", answer.text);
+    }
+}
+
+/// The service answers what a state answers that was built from the stored journal by hand.
+async fn answers_are_those_of_a_replay(api: &Api, home: &Home, personas: &[Persona; 2]) {
+    let mut states = Raw::open(&home.location).await.replay().await;
+    for persona in personas {
+        let state = states.get_mut(&tenant_id(&persona.tenant)).expect("a journal");
+        assert_eq!(audit::differences(api, &persona.key, &state.publish()).await, [""; 0]);
+    }
+}
+
+fn ids(personas: &[Persona; 2], sent: &[Sent]) -> Vec<Acknowledged> {
+    let of = |sent: &Sent| {
+        let tenant = tenant_id(&personas[sent.persona].tenant);
+        sent.ids().map(|id| (tenant, id)).collect::<Vec<_>>()
+    };
+    sent.iter().flat_map(of).collect()
+}
+
+/// What each event came to is what it comes to when the journal is applied again.
+async fn outcomes_are_those_of_a_replay(home: &Home, personas: &[Persona; 2], acknowledged: &[Sent]) {
+    let mut states = HashMap::new();
+    let mut outcomes = HashMap::new();
+    for line in Raw::open(&home.location).await.journal().await {
+        let state = states.entry(line.tenant).or_insert_with(|| rollcall::live::State::new(line.tenant));
+        let outcome = state.apply(&line.entry()).expect("no gap");
+        outcomes.insert((line.tenant, line.id), outcome.name());
+    }
+    for sent in acknowledged {
+        let tenant = tenant_id(&personas[sent.persona].tenant);
+        for (id, told) in sent.ids().zip(sent.outcomes.iter().flatten()) {
+            let outcome = outcomes[&(tenant, id.clone())];
+            assert!(told == outcome || told == "duplicate", "{id:?} was told {told}, and is {outcome}");
+        }
+    }
+}
+
+/// The control: a store that broke the promise would have been found out.
+async fn what_is_wrong_is_noticed(home: &Home, personas: &[Persona; 2], acknowledged: &[Sent]) {
+    let all = ids(personas, acknowledged);
+    let mut raw = Raw::open(&home.location).await;
+    let notices = async |what: &str| {
+        let findings = audit(&home.location, &all).await;
+        assert!(findings.iter().any(|finding| finding.contains(what)), "{what}: {findings:?}");
+    };
+    raw.run("DELETE FROM state_row WHERE kind = 'user' AND key = '1'").await;
+    notices("loads as another state").await;
+
+    // The newest acknowledged event is lost with everything after it, as after a power cut without fsync.
+    let journal = raw.journal().await;
+    let newest = journal.iter().rev().find(|line| &*line.id.source == SOURCE).expect("an event");
+    let (tenant, seq) = (newest.tenant, newest.seq);
+    raw.run(&format!("DELETE FROM journal WHERE tenant = '{tenant}' AND seq >= {seq}")).await;
+    notices("the head of").await;
+    raw.run(&format!("UPDATE head SET seq = {seq} - 1 WHERE tenant = '{tenant}'")).await;
+    notices("was acknowledged and is lost").await;
+
+    raw.run(&format!(
+        "INSERT INTO journal SELECT tenant, {seq}, recorded, source, event_id, apply_version, event
+         FROM journal WHERE tenant = '{tenant}' AND seq = {seq} - 1"
+    ))
+    .await;
+    notices("is there twice").await;
+}

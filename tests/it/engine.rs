@@ -1,0 +1,106 @@
+//! The engine as its users meet it: leases, commits, reads.
+
+mod callers;
+mod commits;
+mod leases;
+mod reads;
+
+use std::time::Duration;
+
+use rollcall::clock::Clock;
+use rollcall::domain::Time;
+use serde_json::Value;
+use tokio::task::JoinHandle;
+
+use crate::support::api::{Answer, Persona};
+use crate::support::desks::{directory, heartbeat, toggled};
+use crate::support::tasks::{Stopwatch, spawn};
+use crate::support::{Backend, Home, Service, Setup};
+
+/// A service with a clock that the test drives, and a tenant with some users.
+struct Stage {
+    service: Service,
+    clock: Clock,
+    persona: Persona,
+}
+
+/// A clock that stands still until it is moved.
+fn standing_clock() -> Clock {
+    Clock::manual(Time::from_micros(1_614_589_200_000_000))
+}
+
+impl Stage {
+    async fn new(backend: Backend, users: i64) -> Self {
+        Self::with(backend, users, Setup { clock: standing_clock(), ..Setup::default() }).await
+    }
+
+    async fn with(backend: Backend, users: i64, setup: Setup) -> Self {
+        let clock = setup.clock.clone();
+        let service = Service::start_on(Home::new(backend).await, setup).await;
+        let persona = service.api.persona("tenant").await;
+        service.api.put_directory(&persona.key, &directory(users)).await;
+        Stage { service, clock, persona }
+    }
+
+    /// Stops the service and starts it again; the clock goes on.
+    async fn restart(self) -> Self {
+        let Stage { service, clock, persona } = self;
+        let service = service.restart(Setup { clock: clock.clone(), ..Setup::default() }).await;
+        Stage { service, clock, persona }
+    }
+
+    fn now(&self) -> Time {
+        self.clock.now()
+    }
+
+    fn position(&self) -> u64 {
+        self.service.position(&self.persona.tenant)
+    }
+
+    /// Posts one event, which must be taken.
+    async fn told(&self, event: Value) -> Answer {
+        self.service.api.told(&self.persona.key, &[event]).await
+    }
+
+    /// Posts one event; answers what became of it.
+    async fn outcome(&self, event: Value) -> String {
+        let answer = self.service.api.events(&self.persona.key, &[event]).await.expect("an answer").ok();
+        answer.outcomes().remove(0)
+    }
+
+    /// Returns once the engine has done everything that is due by now: it ends leases after it answered, so its second
+    /// answer tells that the first turn is over.
+    async fn settle(&self) {
+        for n in 0..2 {
+            assert_eq!(self.outcome(heartbeat(n, 1, "nobody's", self.now())).await, "rejected");
+        }
+    }
+
+    /// Posts events beside the test.
+    fn send(&self, events: Vec<Value>) -> JoinHandle<Answer> {
+        let (api, key) = (self.service.api.clone(), self.persona.key.clone());
+        spawn(async move { api.events(&key, &events).await.expect("an answer") })
+    }
+
+    /// How many submissions wait for the engine.
+    fn depth(&self) -> usize {
+        self.service.app.submitter.depth()
+    }
+
+    /// Returns once the engine waits for the store, which somebody blocks: what is sent from now on stays in the queue.
+    /// At least one of the writes that showed it does so already.
+    async fn stall(&self) -> Vec<JoinHandle<Answer>> {
+        let mut sent = Vec::new();
+        let watch = Stopwatch::start();
+        while self.depth() == 0 {
+            assert!(watch.elapsed() < Duration::from_secs(5), "the engine does not wait for the store");
+            sent.push(self.send(vec![toggled(format!("stall-{}", sent.len()), 1, self.now(), true)]));
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        sent
+    }
+
+    async fn connected(&self) -> u64 {
+        self.service.api.connected(&self.persona.key).await.0
+    }
+}

@@ -1,0 +1,149 @@
+//! Group commit: load makes the batches, and each caller gets what is theirs.
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+
+use rollcall::engine::Limits;
+use serde_json::Value;
+
+use super::Stage;
+use crate::on_both_stores;
+use crate::support::audit::{audit, journals};
+use crate::support::desks::{connected, heartbeat, toggled};
+use crate::support::raw::Raw;
+use crate::support::tasks::{Stopwatch, eventually, spawn};
+use crate::support::{Backend, Setup};
+
+on_both_stores!(own_outcomes, super::everybody_gets_their_own_outcomes);
+on_both_stores!(groups, super::what_waits_together_is_committed_together);
+on_both_stores!(queue_full, super::a_full_queue_turns_away_at_once);
+on_both_stores!(visible, super::what_was_acknowledged_is_seen);
+
+async fn everybody_gets_their_own_outcomes(backend: Backend) {
+    let stage = Stage::new(backend, 100).await;
+    stage.told(toggled("newest", 1, stage.now(), true)).await;
+    let before = stage.position();
+    let now = stage.now();
+    let request = |n: i64| {
+        vec![
+            connected(format!("{n}-a"), n, now),
+            // The same event from everybody: one of them is the first.
+            connected("shared", 100, now),
+            connected(format!("{n}-b"), 101, now),
+            toggled(format!("{n}-c"), 1, now.plus_seconds(-10), false),
+            connected(format!("{n}-a"), n, now),
+            heartbeat(format!("{n}-d"), n, &format!("desk-{n}"), now),
+        ]
+    };
+    let sent: Vec<_> = (1..=64).map(|n| stage.send(request(n))).collect();
+    let mut firsts = 0;
+    let mut positions = BTreeSet::new();
+    for answer in sent {
+        let answer = answer.await.unwrap().ok();
+        let outcomes = answer.outcomes();
+        firsts += usize::from(outcomes[1] == "applied");
+        assert!(outcomes[1] == "applied" || outcomes[1] == "duplicate");
+        assert_eq!(outcomes[0], "applied");
+        assert_eq!(outcomes[2..], ["rejected", "stale", "duplicate", "applied"], "{}", answer.text);
+        positions.insert(answer.json()["position"].as_u64().unwrap());
+        assert_eq!(answer.json()["position"], answer.position(), "header and body agree");
+    }
+    assert_eq!(firsts, 1);
+    // Three of each request are journalled, and one of all.
+    assert_eq!(stage.position(), before + 3 * 64 + 1);
+    assert_eq!(positions.last(), Some(&stage.position()));
+    a_requests_events_are_together(&stage, before).await;
+    let home = stage.service.stop().await;
+    assert_eq!(audit(&home.location, &[]).await, [""; 0]);
+}
+
+/// One request's events are neighbours in the journal, in their order, in one transaction.
+async fn a_requests_events_are_together(stage: &Stage, after: u64) {
+    let mut requests: HashMap<String, Vec<(u64, i64, char)>> = HashMap::new();
+    for line in Raw::open(&stage.service.home.location).await.journal().await {
+        if line.seq > after && line.id.id.contains('-') {
+            let (request, event) = line.id.id.split_once('-').unwrap();
+            let event = event.chars().next().unwrap();
+            requests.entry(request.to_owned()).or_default().push((line.seq, line.recorded, event));
+        }
+    }
+    assert_eq!(requests.len(), 64);
+    for (request, events) in requests {
+        let kinds: String = events.iter().map(|(_, _, event)| *event).collect();
+        assert_eq!(kinds, "abc", "in their order, {request}");
+        let (first, recorded, _) = events[0];
+        // The shared event may stand between the first two.
+        assert!(events[2].0 - first <= 3, "neighbours: {events:?}");
+        assert!(events.iter().all(|(_, at, _)| *at == recorded), "one transaction: {events:?}");
+    }
+}
+
+async fn what_waits_together_is_committed_together(backend: Backend) {
+    const WAITING: i64 = 40;
+    let stage = Stage::with(backend, WAITING, Setup::default()).await;
+    let mut raw = Raw::open(&stage.service.home.location).await;
+    raw.block().await;
+    let stalled = stage.stall().await;
+    let before = stage.depth();
+    let waiting: Vec<_> = (1..=WAITING).map(|n| stage.send(vec![connected(n, n, stage.now())])).collect();
+    eventually("all wait", async || stage.depth() == before + WAITING as usize).await;
+    raw.release().await;
+    for answer in waiting.into_iter().chain(stalled) {
+        assert_eq!(answer.await.unwrap().ok().outcomes(), ["applied"]);
+    }
+    let journal = raw.journal().await;
+    let recorded: BTreeSet<i64> = journal.iter().rev().take(WAITING as usize).map(|line| line.recorded).collect();
+    assert_eq!(recorded.len(), 1, "one transaction for all that waited");
+}
+
+async fn a_full_queue_turns_away_at_once(backend: Backend) {
+    const QUEUE: usize = 8;
+    let limits = Limits { queue: QUEUE, ..Limits::default() };
+    let stage = Stage::with(backend, 20, Setup { limits, ..Setup::default() }).await;
+    let mut raw = Raw::open(&stage.service.home.location).await;
+    raw.block().await;
+    let mut taken = stage.stall().await;
+    let room = (QUEUE - stage.depth()) as i64;
+    taken.extend((1..=room).map(|n| stage.send(vec![connected(n, n, stage.now())])));
+    eventually("the queue is full", async || stage.depth() == QUEUE).await;
+    let watch = Stopwatch::start();
+    for n in 11..=14 {
+        let answer = stage.send(vec![connected(n, n, stage.now())]).await.unwrap();
+        assert!(answer.is_unavailable(), "{} {:?}", answer.text, answer.headers);
+        assert!(answer.text.contains("queue is full"), "{}", answer.text);
+    }
+    assert!(watch.elapsed() < Duration::from_millis(500), "at once, not after {:?}", watch.elapsed());
+    // Reading goes on.
+    assert_eq!(stage.connected().await, 0);
+    raw.release().await;
+    for answer in taken {
+        assert_eq!(answer.await.unwrap().ok().outcomes(), ["applied"]);
+    }
+    assert_eq!(stage.connected().await, room as u64);
+    assert_eq!(stage.outcome(connected(11, 11, stage.now())).await, "applied", "what was turned away can come again");
+    assert_eq!(journals(&mut raw, &[]).await, [""; 0]);
+}
+
+async fn what_was_acknowledged_is_seen(backend: Backend) {
+    let stage = Stage::with(backend, 8, Setup::default()).await;
+    let now = stage.now();
+    let all: Vec<Value> = (1..=8).map(|user| connected(format!("desk-{user}"), user, now)).collect();
+    stage.service.api.told(&stage.persona.key, &all).await;
+    let desks: Vec<_> = (1..=8)
+        .map(|user| {
+            let (api, key, clock) = (stage.service.api.clone(), stage.persona.key.clone(), stage.clock.clone());
+            spawn(async move {
+                for n in 0..25 {
+                    let on = n % 2 == 1;
+                    let told = api.told(&key, &[toggled(format!("{user}-{n}"), user, clock.now(), on)]).await;
+                    let seen = api.get(&key, &format!("/operator/{user}/live")).await.unwrap().ok();
+                    assert_eq!(seen.json()["data"]["chat"]["available"], on, "{}", seen.text);
+                    assert!(seen.position() >= told.position(), "{} < {}", seen.position(), told.position());
+                }
+            })
+        })
+        .collect();
+    for desk in desks {
+        desk.await.expect("what was acknowledged is seen");
+    }
+}

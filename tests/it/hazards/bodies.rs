@@ -1,0 +1,168 @@
+//! Hazards 3 and 4: bodies end, in time and in size, on every route; nothing is inflated.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::{Body, Bytes, HttpBody};
+use hyper::body::Frame;
+use reqwest::Method;
+use rollcall::domain::Fault;
+use rollcall::http::extract::body::{DIALECT, PATIENCE, read_body_within};
+use tokio::time::Interval;
+
+use crate::support::api::{Persona, send};
+use crate::support::routes::source;
+use crate::support::tasks::Stopwatch;
+use crate::support::wire::{Wire, status};
+use crate::support::{Backend, Service};
+
+/// Until when a request that will be answered has been, on a busy machine.
+const SURELY: Duration = Duration::from_secs(10);
+
+/// Every route that takes a body, and how large that may be.
+const ROUTES: [(&str, &str, usize); 8] = [
+    ("POST", "/graphql", 1024 * 1024),
+    ("POST", "/agents-availability", 1024 * 1024),
+    ("POST", "/v1/user-activity/search", 1024 * 1024),
+    ("POST", "/user-activity/search", 1024 * 1024),
+    ("PUT", "/operator/1/live", 1024 * 1024),
+    ("PUT", "/api/2/operator/1/live", 1024 * 1024),
+    ("POST", "/v1/events", 8 * 1024 * 1024),
+    ("PUT", "/v1/directory", 32 * 1024 * 1024),
+];
+
+async fn service() -> (Service, Persona) {
+    let service = Service::start(Backend::Embedded).await;
+    let persona = service.api.persona("tenant").await;
+    (service, persona)
+}
+
+/// A request's line and headers, but for those about its body.
+fn head(method: &str, path: &str, persona: &Persona) -> String {
+    format!(
+        "{method} {path} HTTP/1.1\r\nHost: rollcall\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n\
+         Accept: application/vnd.newvoicemedia.v1+json\r\n",
+        persona.key
+    )
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_that_says_it_is_too_large_is_refused_before_it_comes() {
+    let (service, persona) = service().await;
+    for (method, path, limit) in ROUTES {
+        let mut wire = Wire::to(service.app.address).await;
+        wire.send(format!("{}Content-Length: {}\r\n\r\n", head(method, path, &persona), limit + 1)).await;
+        let answer = wire.first(SURELY).await.unwrap_or_else(|| panic!("{path} waits for the body"));
+        assert_eq!(status(&answer), Some(413), "{path}: {answer}");
+    }
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_that_does_not_say_its_size_is_cut_at_the_limit() {
+    let (service, persona) = service().await;
+    let chunk = format!("10000\r\n{}\r\n", " ".repeat(0x10000));
+    for (method, path, limit) in ROUTES {
+        let mut wire = Wire::to(service.app.address).await;
+        wire.send(format!("{}Transfer-Encoding: chunked\r\n\r\n", head(method, path, &persona))).await;
+        // It never ends; one more than fits is enough for an answer.
+        for _ in 0..=limit / 0x10000 {
+            wire.send(&chunk).await;
+        }
+        let answer = wire.first(SURELY).await.unwrap_or_else(|| panic!("{path} waits for more"));
+        assert_eq!(status(&answer), Some(413), "{path}: {answer}");
+    }
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_inflated() {
+    // 64 KiB of spaces, as `gzip` packs them: far below every limit as it comes, and far above it a thousand times over.
+    const PACKED: &[u8] = &[
+        0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0x03, 0xed, 0xc1, 0x01, 0x01, 0x00, 0x00, 0x00, 0x80,
+        0x90, 0xfe, 0xaf, 0xee, 0x08, 0x0a,
+    ];
+    let (service, persona) = service().await;
+    for (method, path, _) in ROUTES {
+        for encoding in ["gzip", "deflate", "br", "zstd", "gzip, gzip", "identity, gzip", "GZIP"] {
+            let method: Method = method.parse().expect("a method");
+            let request = service.api.request(method, path).bearer_auth(&persona.key).body(PACKED);
+            let request = request.header("Content-Type", "application/json").header("Content-Encoding", encoding);
+            let request = request.header("Accept", "application/vnd.newvoicemedia.v1+json");
+            let answer = send(request).await.expect("an answer");
+            assert_eq!(answer.status, 415, "{path}, {encoding}: {}", answer.text);
+        }
+    }
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_whose_sender_leaves_ends_at_once() {
+    let (service, persona) = service().await;
+    for (method, path, _) in ROUTES {
+        let mut wire = Wire::to(service.app.address).await;
+        wire.send(format!("{}Content-Length: 100\r\n\r\n{{\"query\":", head(method, path, &persona))).await;
+        wire.finish().await;
+        let rest = wire.rest(SURELY).await.unwrap_or_else(|| panic!("{path} is not over"));
+        assert!(rest.is_empty() || status(&rest) == Some(400), "{path}: {rest}");
+    }
+    assert!(service.api.is_ready().await);
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_ends_in_time() {
+    assert!(PATIENCE <= Duration::from_secs(30));
+    let patience = Duration::from_millis(60);
+    let (never, often) = (Duration::from_secs(3_600), Duration::from_millis(5));
+    for (what, body) in [("nothing", Drip::every(never)), ("a drop now and then", Drip::every(often))] {
+        let watch = Stopwatch::start();
+        let read = read_body_within(&Default::default(), body, DIALECT, patience).await;
+        assert_eq!(read.unwrap_err(), Fault::TimedOut, "{what}");
+        assert!(watch.elapsed() >= patience && watch.elapsed() < SURELY, "{what}: {:?}", watch.elapsed());
+    }
+}
+
+/// Whatever reads a body does so through the one function with the limits: the libraries' own extractors have others.
+#[test]
+fn no_route_reads_a_body_by_itself() {
+    for file in [
+        "native/directory.rs",
+        "native/events.rs",
+        "native/keys.rs",
+        "native/tenants.rs",
+        "iadvize_rest/set_live.rs",
+        "convoso/search.rs",
+        "vonage/agents_availability.rs",
+        "graphql/endpoint.rs",
+    ] {
+        let text = source(&format!("src/http/{file}"));
+        assert!(text.contains("read_body(&"), "{file}");
+        for extractor in ["Json<", "Form<", ": Bytes", "Multipart", "to_bytes", "into_data_stream"] {
+            assert!(!text.contains(extractor), "{file} has {extractor}");
+        }
+    }
+}
+
+/// A body of which a byte comes every so often, and which never ends.
+struct Drip(Interval);
+
+impl Drip {
+    fn every(period: Duration) -> Body {
+        let mut interval = tokio::time::interval(period);
+        // The first tick of an interval is at once.
+        interval.reset();
+        Body::new(Drip(interval))
+    }
+}
+
+impl HttpBody for Drip {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.0.poll_tick(cx).map(|_| Some(Ok(Frame::data(Bytes::from_static(b" ")))))
+    }
+}

@@ -1,0 +1,121 @@
+//! Hazard 1: a connection that was left in a transaction comes back from the pool, and what is written on it vanishes.
+
+use std::time::Duration;
+
+use rand::Rng;
+use rollcall::clock::Clock;
+use rollcall::domain::TenantId;
+use rollcall::store::{Location, Store, TenantRecord};
+use sqlx::postgres::PgPoolOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+use sqlx::{Acquire, Connection};
+use tokio::time::timeout;
+
+use crate::on_both_stores;
+use crate::support::raw::Raw;
+use crate::support::{Backend, Home};
+
+on_both_stores!(poisoned, super::a_poisoned_connection_is_never_lent_again);
+on_both_stores!(cancelled, super::transactions_that_were_given_up_take_nothing_with_them);
+
+async fn open(backend: Backend) -> (Home, Store) {
+    let home = Home::new(backend).await;
+    let (store, _) = Store::open(&home.location).await.expect("the store opens");
+    (home, store)
+}
+
+/// Adds a tenant, and looks from outside whether it is there.
+async fn is_durable(store: &Store, raw: &mut Raw, name: &str) -> bool {
+    let clock = Clock::system();
+    let tenant = TenantRecord { id: TenantId(clock.new_id()), name: name.to_owned(), created: clock.now() };
+    assert!(store.create_tenant(&tenant).await.expect("the store answers"));
+    raw.number(&format!("SELECT count(*) FROM tenant WHERE name = '{name}'")).await == 1
+}
+
+/// Leaves every connection of the pool in a transaction.
+async fn poison(store: &Store) {
+    match store {
+        Store::Postgres(store) => {
+            let mut all = Vec::new();
+            for _ in 0..store.pool().options().get_max_connections() {
+                let mut connection = store.pool().acquire().await.expect("a connection");
+                sqlx::raw_sql("BEGIN").execute(&mut *connection).await.expect("a transaction");
+                all.push(connection);
+            }
+        }
+        Store::Sqlite(store) => {
+            let mut all = Vec::new();
+            for _ in 0..store.reads().options().get_max_connections() {
+                let mut connection = store.reads().acquire().await.expect("a connection");
+                // The second statement is what makes time stand still.
+                sqlx::raw_sql("BEGIN; SELECT * FROM tenant").execute(&mut *connection).await.expect("a transaction");
+                all.push(connection);
+            }
+            // And the one that writes, as if its holder had been cancelled.
+            let mut held = store.writer().hold().await.expect("the writer");
+            let sql = "BEGIN IMMEDIATE; UPDATE registry SET version = version + 1000";
+            sqlx::raw_sql(sql).execute(&mut *held).await.expect("a transaction");
+        }
+    }
+}
+
+async fn a_poisoned_connection_is_never_lent_again(backend: Backend) {
+    let (home, store) = open(backend).await;
+    let mut raw = Raw::open(&home.location).await;
+    for round in 0..3 {
+        poison(&store).await;
+        for n in 0..6 {
+            assert!(is_durable(&store, &mut raw, &format!("{round}-{n}")).await);
+            assert_eq!(store.tenants().await.unwrap().len(), round * 6 + n + 1, "and it is read back");
+        }
+    }
+    assert_eq!(store.registry_version().await.unwrap(), 18, "nothing of what was left open took effect");
+    the_hazard_is_there(&home.location, &mut raw).await;
+}
+
+/// The control: a pool without a guard does lend such a connection.
+async fn the_hazard_is_there(location: &Location, raw: &mut Raw) {
+    let count = "SELECT count(*) FROM registry WHERE version < 0";
+    let lose = "UPDATE registry SET version = -1";
+    match location {
+        Location::Postgres(options) => {
+            let pool = PgPoolOptions::new().max_connections(1).connect_lazy_with((**options).clone());
+            sqlx::raw_sql("BEGIN").execute(&mut *pool.acquire().await.unwrap()).await.unwrap();
+            sqlx::query(lose).execute(&pool).await.expect("it says that it worked");
+        }
+        Location::Folder(folder) => {
+            let options = SqliteConnectOptions::new().filename(folder.join(rollcall::store::sqlite::FILE));
+            let pool = SqlitePoolOptions::new().max_connections(1).connect_lazy_with(options);
+            sqlx::raw_sql("BEGIN").execute(&mut *pool.acquire().await.unwrap()).await.unwrap();
+            sqlx::query(lose).execute(&pool).await.expect("it says that it worked");
+        }
+    }
+    assert_eq!(raw.number(count).await, 0, "and it is nowhere");
+}
+
+async fn transactions_that_were_given_up_take_nothing_with_them(backend: Backend) {
+    let (home, store) = open(backend).await;
+    let mut raw = Raw::open(&home.location).await;
+    for n in 0..100 {
+        for _ in 0..4 {
+            let moment = Duration::from_micros(rand::rng().random_range(0..1_500));
+            // Each is given up at another moment: before, in or after the server's work.
+            match &store {
+                Store::Postgres(store) => drop(timeout(moment, store.pool().begin()).await),
+                Store::Sqlite(store) => {
+                    drop(timeout(moment, store.reads().begin()).await);
+                    let writing = async {
+                        let mut held = store.writer().hold().await?;
+                        let mut transaction = held.begin_with("BEGIN IMMEDIATE").await?;
+                        let connection = transaction.acquire().await?;
+                        sqlx::query("UPDATE registry SET version = version + 1000").execute(connection).await
+                    };
+                    drop(timeout(moment, writing).await);
+                }
+            }
+        }
+        assert!(is_durable(&store, &mut raw, &n.to_string()).await, "tenant {n}");
+    }
+    assert_eq!(store.tenants().await.unwrap().len(), 100);
+    assert_eq!(raw.number("SELECT version FROM registry").await, 100);
+}

@@ -1,0 +1,15 @@
+//! The integration tests, in one binary.
+
+mod agreement;
+mod cli;
+mod conformance;
+mod durability;
+mod engine;
+mod hazards;
+mod isolation;
+mod model;
+mod scopes;
+mod store_faults;
+mod support;
+mod tidy;
+mod vectors;

@@ -1,0 +1,96 @@
+//! The live store and the naive reference agree, after any prefix of any history; and would be found out if not.
+
+use proptest::prelude::*;
+use rollcall::domain::Filter;
+use rollcall::live::{State, View};
+
+use super::compare::{Compared, agree, agree_on_outcome, answers, leases, relations};
+use super::generate::{History, Mix, TENANT, filters, large, small, users_to_name};
+use super::reference::{Answers, Flaw, Reference};
+use super::{cases, fails, holds_at_large};
+
+fn questions() -> impl Strategy<Value = Vec<Filter>> {
+    filters(users_to_name(6))
+}
+
+/// Plays a history to both, and compares wherever readers look.
+fn compare(history: &History, filters: &[Filter], flaw: Option<Flaw>) -> Compared {
+    let mut state = State::new(TENANT);
+    let mut reference = Reference::with_flaw(TENANT, flaw);
+    let mut first_look = None;
+    for (n, entry) in history.entries.iter().enumerate() {
+        let outcome = state.apply(entry).map_err(|gap| TestCaseError::fail(gap.to_string()))?;
+        agree_on_outcome(&outcome, reference.record(entry))?;
+        if history.looks[n] || n + 1 == history.entries.len() {
+            let view = state.publish();
+            prop_assert_eq!(view.position(), entry.seq);
+            agree(&view, &reference, filters)?;
+            prop_assert_eq!(leases(&state), reference.leases());
+            first_look.get_or_insert_with(|| (all_answers(&view, filters), view));
+        }
+    }
+    if let Some((before, view)) = first_look {
+        prop_assert_eq!(before, all_answers(&view, filters), "a view never changes");
+    }
+    Ok(())
+}
+
+fn all_answers(view: &View, filters: &[Filter]) -> Vec<Answers> {
+    filters.iter().map(|filter| answers(view, filter)).collect()
+}
+
+proptest! {
+    #![proptest_config(cases(64))]
+
+    #[test]
+    fn live_and_the_reference_agree_after_every_prefix(history in small(Mix::EVERYTHING), filters in questions()) {
+        compare(&history, &filters, None)?;
+    }
+
+    #[test]
+    fn the_numbers_of_one_view_fit_together(history in small(Mix::EVERYTHING), filters in questions()) {
+        let mut state = State::new(TENANT);
+        for (entry, look) in history.entries.iter().zip(&history.looks) {
+            state.apply(entry).map_err(|gap| TestCaseError::fail(gap.to_string()))?;
+            if *look {
+                relations(&mut state, &filters)?;
+            }
+        }
+        relations(&mut state, &filters)?;
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(128))]
+
+    #[test]
+    fn they_agree_while_users_come_and_go(history in small(Mix::TURNOVER), filters in questions()) {
+        compare(&history, &filters, None)?;
+    }
+}
+
+#[test]
+fn they_agree_across_blocks_of_the_index() {
+    let questions = filters(vec![1, 64, 8_191, 8_192, 8_193, 9_000, 9_001]);
+    holds_at_large(&(large(Mix::EVERYTHING), questions), |(mut history, filters)| {
+        // Recounting 9,000 people takes a while: readers look three times.
+        let every = history.looks.len() / 3 + 1;
+        history.looks.iter_mut().enumerate().for_each(|(n, look)| *look = n % every == every - 1);
+        compare(&history, &filters, None)
+    });
+}
+
+/// A comparison that would not notice a broken rule proves nothing about it: each is broken in turn, and what then
+/// differs has to agree again once the rule is whole.
+#[test]
+fn a_broken_rule_is_noticed() {
+    let given = (small(Mix::EVERYTHING), questions());
+    let is_noticed = |flaw: Flaw| {
+        fails(400, &given, |(history, filters)| {
+            let broken = compare(&history, &filters, Some(flaw));
+            if broken.is_err() && compare(&history, &filters, None).is_ok() { broken } else { Ok(()) }
+        })
+    };
+    let unnoticed: Vec<_> = Flaw::ALL.into_iter().filter(|flaw| !is_noticed(*flaw)).collect();
+    assert_eq!(unnoticed, []);
+}

@@ -1,0 +1,182 @@
+//! What a view answers, in the reference's words, and where the two differ.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+use rollcall::domain::directory::Changes;
+use rollcall::domain::status::Liveness;
+use rollcall::domain::{Category, Channel, Filter, Outcome, Status, UserRef};
+use rollcall::live::index::{Block, Columns, Plane};
+use rollcall::live::{Aggregate, State, View};
+use rollcall::projection::roster::{Connection, roster};
+use rollcall::projection::{Capacity, Headcount, Occupancy, PresenceSummary, Readiness};
+
+use super::reference::{Answers, Individual, Reference, Verdict};
+
+/// What a comparison comes to: a difference is a failed case.
+pub type Compared = Result<(), TestCaseError>;
+
+/// All users of a selection, connected or not.
+#[derive(Default)]
+struct Population(u64);
+
+impl Aggregate for Population {
+    fn add(&mut self, _n: usize, _block: &Block, mask: &[u64]) {
+        self.0 += mask.iter().map(|word| u64::from(word.count_ones())).sum::<u64>();
+    }
+}
+
+/// Everything that a view answers about the users the filter means.
+pub fn answers(view: &View, filter: &Filter) -> Answers {
+    let ((head, ready), presence) =
+        view.count(filter, ((Headcount::default(), Readiness::default()), PresenceSummary::default()));
+    let ids = |connection| {
+        let indexes = roster(view, filter, connection);
+        indexes.into_iter().map(|ix| view.directory().profile(ix).unwrap().id).collect()
+    };
+    Answers {
+        users: view.count(filter, Population::default()).0,
+        connected: head.connected,
+        chat: [head.available, head.busy, head.toggle_off],
+        occupancy: Channel::ALL.map(|channel| {
+            let occupancy = view.count(filter, Occupancy::on(channel));
+            [occupancy.people, occupancy.current, occupancy.max]
+        }),
+        logged_in: ready.logged_in,
+        callable: ready.available,
+        presence: [presence.ready, presence.away, presence.extended_away, presence.logged_out],
+        capacity: Liveness::ALL.map(|liveness| {
+            let capacity = view.count(filter, Capacity::of(liveness));
+            [capacity.available, capacity.incompatible_presence, capacity.insufficient_capacity]
+        }),
+        online: ids(Connection::Online),
+        offline_seen_before: ids(Connection::OfflineSeenBefore),
+    }
+}
+
+/// What a view holds of every user, by integer id: indexes are the view's own.
+pub fn columns(view: &View) -> BTreeMap<i64, Columns> {
+    view.directory().users().live().map(|(ix, profile)| (profile.id, view.columns(ix))).collect()
+}
+
+/// Whom the external ids of live users find.
+fn named(view: &View) -> BTreeMap<String, Option<i64>> {
+    let directory = view.directory();
+    let names = directory.users().live().filter_map(|(_, profile)| profile.external_id.clone());
+    let find = |name: &str| directory.find(&UserRef::External(name.into())).and_then(|ix| directory.profile(ix));
+    names.map(|name| (name.clone(), find(&name).map(|profile| profile.id))).collect()
+}
+
+/// Two views that answer everything alike.
+pub fn same(one: &View, other: &View, filters: &[Filter]) -> Compared {
+    prop_assert_eq!(columns(one), columns(other));
+    prop_assert_eq!(named(one), named(other));
+    for filter in filters {
+        prop_assert_eq!(answers(one, filter), answers(other, filter), "{:?}", filter);
+    }
+    Ok(())
+}
+
+/// Every open session that has a lease, in the reference's words.
+pub fn leases(state: &State) -> BTreeSet<(i64, Box<str>, u64, u32)> {
+    let leases = state.leases().into_iter();
+    leases.map(|lease| (lease.user, lease.session, lease.opened, lease.seconds.unwrap_or_default())).collect()
+}
+
+/// The view answers as the reference does.
+pub fn agree(view: &View, reference: &Reference, filters: &[Filter]) -> Compared {
+    let everyone = reference.individuals();
+    prop_assert_eq!(view.directory().users().live().count(), everyone.len(), "users");
+    for one in &everyone {
+        agree_on(view, one)?;
+    }
+    for filter in filters {
+        prop_assert_eq!(answers(view, filter), reference.answers(&everyone, filter), "{:?}", filter);
+    }
+    Ok(())
+}
+
+/// The view holds of this user what the reference recounts.
+fn agree_on(view: &View, one: &Individual<'_>) -> Compared {
+    let id = one.account.id;
+    let ix = view.directory().find(&UserRef::id(id));
+    prop_assert!(ix.is_some(), "user {} is not found", id);
+    if let Some(external) = &one.account.external_id {
+        let by_external = view.directory().find(&UserRef::External(external.as_str().into()));
+        prop_assert_eq!(by_external, ix, "external id {} of user {}", external, id);
+    }
+    let columns = view.columns(ix.unwrap());
+    for (plane, expected) in planes(one) {
+        prop_assert_eq!(columns.has(plane), expected, "{:?} of user {}", plane, id);
+    }
+    for channel in Channel::ALL {
+        let expected = (one.current[channel], one.account.conf(channel).max);
+        prop_assert_eq!((columns.current[channel], columns.max[channel]), expected, "{:?} of user {}", channel, id);
+    }
+    Ok(())
+}
+
+fn planes(one: &Individual<'_>) -> Vec<(Plane, bool)> {
+    let mut planes = vec![
+        (Plane::Exists, true),
+        (Plane::Agent, one.is_agent()),
+        (Plane::Assigned, one.is_assigned()),
+        (Plane::EverLoggedIn, one.seen),
+        (Plane::Connected, one.connected),
+        (Plane::Away, one.presence == Category::Away),
+        (Plane::ExtendedAway, one.presence == Category::ExtendedAway),
+    ];
+    for channel in Channel::ALL {
+        planes.push((Plane::Enabled(channel), one.account.conf(channel).enabled));
+        planes.push((Plane::Available(channel), one.status(channel) == Status::Available));
+        planes.push((Plane::Busy(channel), one.status(channel) == Status::Busy));
+    }
+    planes.extend(Liveness::ALL.map(|liveness| (Plane::Room(liveness), one.has_room(liveness))));
+    planes
+}
+
+/// The outcome is one that the verdict allows.
+pub fn agree_on_outcome(outcome: &Outcome, verdict: Verdict) -> Compared {
+    let told = match outcome {
+        Outcome::Applied | Outcome::Stale => Verdict::Taken,
+        Outcome::Upserted(Changes { created, updated, unchanged }) => {
+            Verdict::Upserted([*created, *updated, *unchanged])
+        }
+        Outcome::Rejected(_) => Verdict::Rejected,
+        Outcome::Duplicate => return Err(TestCaseError::fail("apply knows no duplicates")),
+    };
+    prop_assert_eq!(told, verdict, "{:?}", outcome);
+    Ok(())
+}
+
+/// What holds between the numbers of one view, whatever happened (PROMISES.md R1, CONTRACTS.md 5.5).
+pub fn relations(state: &mut State, filters: &[Filter]) -> Compared {
+    let view = state.publish();
+    for filter in filters {
+        let numbers = answers(&view, filter);
+        prop_assert!(numbers.chat.iter().sum::<u64>() <= numbers.connected, "{:?}", numbers);
+        let agents: u64 = numbers.presence.iter().sum();
+        for (n, [available, incompatible, insufficient]) in numbers.capacity.into_iter().enumerate() {
+            prop_assert_eq!(available + incompatible + insufficient, agents, "Σ capacity, {:?}", numbers);
+            prop_assert!(incompatible >= agents - numbers.presence[0], "{:?}", numbers);
+            prop_assert!(available + insufficient <= numbers.presence[0], "{:?}", numbers);
+            let open = |columns: &Columns| {
+                let channels = Liveness::ALL[n].channels();
+                channels.iter().any(|channel| columns.has(Plane::Available(*channel)))
+            };
+            let online = roster(&view, filter, Connection::Online);
+            let open = online.into_iter().filter(|ix| open(&view.columns(*ix))).count() as u64;
+            prop_assert!(available <= open, "{} > {}, {:?}", available, open, numbers);
+        }
+        prop_assert!(numbers.callable <= numbers.logged_in, "{:?}", numbers);
+        prop_assert_eq!(numbers.logged_in, agents - numbers.presence[3], "connected agents, {:?}", numbers);
+        prop_assert!(numbers.logged_in <= numbers.connected, "{:?}", numbers);
+        prop_assert_eq!(numbers.online.len() as u64, numbers.connected, "{:?}", numbers);
+        let offline = numbers.users - numbers.connected;
+        prop_assert!(numbers.offline_seen_before.len() as u64 <= offline, "{:?}", numbers);
+        for [people, current, max] in numbers.occupancy {
+            prop_assert!(people <= numbers.connected && (people > 0 || current + max == 0), "{:?}", numbers);
+        }
+    }
+    Ok(())
+}

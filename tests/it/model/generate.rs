@@ -1,0 +1,202 @@
+//! Random tenants and what happens to them: few users, few names and few distinct times, so that things collide.
+
+mod documents;
+mod events;
+mod filters;
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use proptest::sample::Index;
+use rollcall::domain::directory::{Document, Kind};
+use rollcall::domain::event::Fact;
+use rollcall::domain::event::INTERNAL_SOURCE;
+use rollcall::domain::{Body, Entry, Event, EventId, TenantId, Time, UserRef};
+use uuid::Uuid;
+
+pub use documents::user;
+use documents::{document_of, large_document};
+pub use events::Mix;
+pub use filters::{filters, single_value_filters};
+
+/// The tenant that everything happens to.
+pub const TENANT: TenantId = TenantId(Uuid::from_u128(0x5f0c_0000_0000_4000_8000_0000_0000_0001));
+
+/// 2021-03-01T09:00:00Z, in microseconds.
+const START: i64 = 1_614_589_200_000_000;
+
+/// How many distinct times events have.
+const TIMES: i64 = 8;
+
+/// One of the few times that events have.
+pub fn at(minute: i64) -> Time {
+    Time::from_micros(START).plus_seconds(60 * minute)
+}
+
+/// The GUID of the entity or user with that id: odd ids bring their own, the others are given theirs (EVENTS.md).
+pub fn guid_of(kind: &str, id: i64) -> Uuid {
+    if id % 2 == 0 {
+        return Uuid::new_v5(&TENANT.0, format!("{kind}/{id}").as_bytes());
+    }
+    let kind = Kind::ALL.iter().position(|k| k.name() == kind).map_or(0xff, |n| n as u128);
+    Uuid::from_u128(0x4000_8000_0000_0000_0000 + (kind << 96) + id as u128)
+}
+
+/// What a source sends next.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// Something new.
+    Say { when: Option<i64>, internal: bool, body: Body },
+    /// The lease of an earlier connection runs out.
+    Expire { which: Index },
+    /// An event is sent again, perhaps with another content: the journal drops it.
+    Repeat { which: Index, body: Option<Body> },
+}
+
+/// A step, how many seconds after the one before it is journalled, and whether readers look after it.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    pub step: Step,
+    pub gap: i64,
+    pub look: bool,
+}
+
+/// A tenant's journal.
+#[derive(Clone)]
+pub struct History {
+    pub entries: Vec<Entry>,
+    /// Whether readers look after the entry.
+    pub looks: Vec<bool>,
+}
+
+/// One line an entry, since this is what a failed case shows.
+impl fmt::Debug for History {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (entry, look) in self.entries.iter().zip(&self.looks) {
+            let Entry { seq, recorded, event } = entry;
+            let fact = serde_json::to_string(&event.fact).map_err(|_| fmt::Error)?;
+            let look = if *look { "look" } else { "" };
+            write!(f, "\n{seq:>4} recorded {recorded} from {} {fact} {look}", event.id.source)?;
+        }
+        Ok(())
+    }
+}
+
+impl History {
+    /// The journal of a tenant that starts with a directory.
+    pub fn new(directory: Document, drafts: &[Draft]) -> Self {
+        let first = Event::internal("rollcall:directory", Uuid::from_u128(0), at(0), upsert(directory));
+        let mut history =
+            History { entries: vec![Entry { seq: 1, recorded: at(TIMES), event: first }], looks: vec![true] };
+        let mut taken = HashSet::new();
+        for (n, draft) in drafts.iter().enumerate() {
+            let last = history.entries[history.entries.len() - 1].recorded;
+            if let Some(event) = history.event(n, &draft.step)
+                && taken.insert(event.id.clone())
+            {
+                let seq = history.entries.len() as u64 + 1;
+                history.entries.push(Entry { seq, recorded: last.plus_seconds(draft.gap), event });
+                history.looks.push(draft.look);
+            }
+        }
+        history
+    }
+
+    fn event(&self, n: usize, step: &Step) -> Option<Event> {
+        let sent = &self.entries[1..];
+        match step {
+            Step::Say { when, internal, body } => {
+                let time = at(when.unwrap_or(n as i64 / 8));
+                let id = Uuid::from_u128(n as u128 + 1);
+                Some(if *internal {
+                    Event::internal("rollcall:dialect", id, time, body.clone())
+                } else {
+                    let source = if n.is_multiple_of(2) { "/acd" } else { "/desk" };
+                    let id = EventId { source: source.into(), id: id.to_string().into() };
+                    Event { id, fact: Fact { time, body: body.clone() } }
+                })
+            }
+            Step::Expire { which } => {
+                let opened: Vec<_> = sent.iter().filter_map(connection).collect();
+                let (user, session, opened) = opened.get(which.index(opened.len().max(1)))?.clone();
+                let body = Body::DeskLeaseExpired { user, session, opened };
+                Some(Event::internal("rollcall:lease", Uuid::from_u128(n as u128 + 1), at(TIMES), body))
+            }
+            Step::Repeat { which, body } => {
+                let mut event = sent.get(which.index(sent.len().max(1)))?.event.clone();
+                if let Some(body) = body {
+                    event.fact.body = body.clone();
+                }
+                Some(event)
+            }
+        }
+    }
+}
+
+fn connection(entry: &Entry) -> Option<(UserRef, Box<str>, u64)> {
+    match &entry.event.fact.body {
+        Body::DeskConnected { user, session, .. } => Some((user.clone(), session.clone(), entry.seq)),
+        _ => None,
+    }
+}
+
+/// The event that changes the directory.
+pub fn upsert(document: Document) -> Body {
+    Body::DirectoryUpserted { document: Arc::new(document) }
+}
+
+/// Events numbered and recorded a second apart, after a directory.
+pub fn journal(directory: &Document, events: &[Event]) -> Vec<Entry> {
+    let first = Event::internal("rollcall:directory", Uuid::from_u128(0), at(0), upsert(directory.clone()));
+    let all = std::iter::once(&first).chain(events).cloned().enumerate();
+    all.map(|(n, event)| Entry { seq: n as u64 + 1, recorded: at(TIMES).plus_seconds(n as i64), event }).collect()
+}
+
+/// The `n`th event of a source.
+pub fn event(n: usize, time: Time, body: Body) -> Event {
+    Event { id: EventId { source: "/desk".into(), id: n.to_string().into() }, fact: Fact { time, body } }
+}
+
+/// Whether the server made it, so that its place in the journal matters beside its time.
+pub fn is_internal(event: &Event) -> bool {
+    event.id.source.starts_with(INTERNAL_SOURCE)
+}
+
+/// Small tenants: 1 to 40 users.
+pub fn small(mix: Mix) -> impl Strategy<Value = History> {
+    let users = prop_oneof![3 => 1..=mix.users.min(5), 1 => 1..=mix.users];
+    users.prop_flat_map(move |users| {
+        let drafts = prop::collection::vec(draft(users_to_name(users), mix), 1..mix.steps);
+        (document_of(users), drafts, prop::bool::weighted(0.5 / f64::from(mix.turnover))).prop_map(
+            |(directory, mut drafts, calm)| {
+                if calm {
+                    // These end before anything is forgotten.
+                    drafts.iter_mut().for_each(|draft| draft.gap = draft.gap.min(1));
+                }
+                History::new(directory, &drafts)
+            },
+        )
+    })
+}
+
+/// Tenants of about 9,000 users: more than one block of the index.
+pub fn large(mix: Mix) -> impl Strategy<Value = History> {
+    let ids = vec![1, 2, 63, 64, 65, 4_095, 8_190, 8_191, 8_192, 8_193, 8_194, 8_256, 8_257, 9_000, 9_001];
+    let drafts = prop::collection::vec(draft(ids, mix), 20..mix.steps);
+    (large_document(9_000), drafts).prop_map(|(directory, drafts)| History::new(directory, &drafts))
+}
+
+/// The ids that events name: the first few users often, and one who does not exist.
+pub fn users_to_name(users: i64) -> Vec<i64> {
+    let few = (1..=users.min(4)).cycle().take(12);
+    few.chain(1..=users + 1).collect()
+}
+
+fn draft(ids: Vec<i64>, mix: Mix) -> impl Strategy<Value = Draft> {
+    const HOUR: i64 = 3_600;
+    let hours = prop_oneof![3 => Just(7 * HOUR), 3 => Just(17 * HOUR), 2 => Just(24 * HOUR)];
+    let gap = prop_oneof![60 => Just(0), 60 => Just(1), 4 + 4 * mix.turnover => hours];
+    (events::step(ids, mix), gap, prop::bool::weighted(0.4)).prop_map(|(step, gap, look)| Draft { step, gap, look })
+}

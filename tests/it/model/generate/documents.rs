@@ -1,0 +1,224 @@
+//! Directories to start with, and documents that change them.
+
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+use rollcall::domain::Role;
+use rollcall::domain::directory::{ChannelPatch, ChannelsPatch, Document, EntityPatch, Field, Kind, UserPatch};
+use rollcall::domain::ids::EntityRef;
+use rollcall::domain::presence::DefinitionCategory;
+
+use super::guid_of;
+
+/// Entities of each kind that a directory starts with.
+const ENTITIES: i64 = 3;
+
+/// The kinds that users are grouped by.
+const GROUPINGS: [Kind; 6] = [Kind::Project, Kind::Group, Kind::Skill, Kind::Queue, Kind::Campaign, Kind::RoutingGroup];
+
+/// A directory with `users` users, every one of them valid.
+pub fn document_of(users: i64) -> impl Strategy<Value = Document> {
+    let patches: Vec<_> = (1..=users).map(|id| person(false).prop_map(move |patch| named(patch, id))).collect();
+    (reference_data(), patches).prop_map(|(document, users)| Document { users, ..document })
+}
+
+/// A directory of many users, who are all alike to one of a few.
+pub fn large_document(users: i64) -> impl Strategy<Value = Document> {
+    (reference_data(), prop::collection::vec(person(false), 16)).prop_map(move |(document, kinds)| {
+        let scattered = |id: i64| ((id * 2_654_435_761) >> 9) as usize % kinds.len();
+        let users = (1..=users).map(|id| UserPatch {
+            id: Some(id),
+            guid: own_guid("user", id),
+            ..kinds[scattered(id)].clone()
+        });
+        Document { users: users.collect(), ..document }
+    })
+}
+
+/// A change in the middle: users made and changed, external ids and addresses passed on, some of it refused.
+pub fn change(ids: Vec<i64>) -> impl Strategy<Value = Document> {
+    let user = (option::weighted(0.9, select(ids)), option::weighted(0.3, 1..=6i64), person(true)).prop_map(
+        |(id, external, patch)| {
+            let external_id = external.map_or(patch.external_id.clone(), |n| Field::Set(format!("x{n}")));
+            let guid = id.filter(|_| external.is_none()).and_then(|id| own_guid("user", id));
+            UserPatch { id, guid, external_id, ..patch }
+        },
+    );
+    let entity = (select(GROUPINGS.to_vec()), option::weighted(0.8, 1..=ENTITIES + 1), option::of(name()));
+    (prop::collection::vec(user, 0..3), prop::collection::vec(entity, 0..2)).prop_map(|(users, entities)| {
+        let mut document = Document { users, ..Document::default() };
+        for (kind, id, name) in entities {
+            let guid = id.and_then(|id| own_guid(kind.name(), id));
+            list(&mut document, kind).push(EntityPatch { id, guid, name, ..EntityPatch::default() });
+        }
+        document
+    })
+}
+
+/// A user with nothing but an id and a name.
+pub fn user(id: i64) -> UserPatch {
+    UserPatch { id: Some(id), name: Some(format!("user {id}")), ..UserPatch::default() }
+}
+
+/// One user, valid as such: made again where they were deleted and forgotten.
+pub fn again(ids: Vec<i64>) -> impl Strategy<Value = Document> {
+    (select(ids), option::weighted(0.4, 1..=3i64), person(false)).prop_map(|(id, external, patch)| {
+        let external_id = external.map_or(Field::Absent, |n| Field::Set(format!("x{n}")));
+        let user = UserPatch { id: Some(id), guid: own_guid("user", id), external_id, ..patch };
+        Document { users: vec![user], ..Document::default() }
+    })
+}
+
+fn named(patch: UserPatch, id: i64) -> UserPatch {
+    let few = id <= 5;
+    let text = |text: String| if few { Field::Set(text) } else { Field::Absent };
+    UserPatch {
+        id: Some(id),
+        guid: own_guid("user", id),
+        external_id: text(format!("x{id}")),
+        email: text(format!("u{id}@mail.example")),
+        ..patch
+    }
+}
+
+fn own_guid(kind: &str, id: i64) -> Option<uuid::Uuid> {
+    (id % 2 == 1).then(|| guid_of(kind, id))
+}
+
+/// Reference data of every kind, some of it with one name, and presence definitions of every category.
+fn reference_data() -> impl Strategy<Value = Document> {
+    let names = prop::collection::vec(name(), GROUPINGS.len() * ENTITIES as usize);
+    names.prop_map(|names| {
+        let mut document = Document::default();
+        let mut names = names.into_iter();
+        for kind in GROUPINGS {
+            for id in 1..=ENTITIES {
+                let guid = own_guid(kind.name(), id);
+                list(&mut document, kind).push(EntityPatch {
+                    id: Some(id),
+                    guid,
+                    name: names.next(),
+                    ..EntityPatch::default()
+                });
+            }
+        }
+        document.routing_rules.push(EntityPatch {
+            name: Some(String::from("rule")),
+            routing_groups: Some(vec![EntityRef::Id(2), EntityRef::Id(1)]),
+            ..EntityPatch::default()
+        });
+        for (id, category) in (1..).zip([
+            DefinitionCategory::Away,
+            DefinitionCategory::ExtendedAway,
+            DefinitionCategory::Ready,
+            DefinitionCategory::LoggedOut,
+            DefinitionCategory::Away,
+        ]) {
+            document.presence_definitions.push(EntityPatch {
+                id: Some(id),
+                guid: own_guid("presence_definition", id),
+                category: Some(category),
+                description: Some(format!("definition {id}")),
+                selectable: Some(id != 5),
+                ..EntityPatch::default()
+            });
+        }
+        document
+    })
+}
+
+fn list(document: &mut Document, kind: Kind) -> &mut Vec<EntityPatch> {
+    match kind {
+        Kind::Project => &mut document.projects,
+        Kind::Group => &mut document.groups,
+        Kind::Skill => &mut document.skills,
+        Kind::Queue => &mut document.queues,
+        Kind::Campaign => &mut document.campaigns,
+        Kind::RoutingGroup => &mut document.routing_groups,
+        Kind::RoutingRule => &mut document.routing_rules,
+        Kind::PresenceDefinition => &mut document.presence_definitions,
+    }
+}
+
+/// Names that are the same to some and not to others.
+pub fn name() -> impl Strategy<Value = String> {
+    select(vec!["Red", "red ", " RED", "Blue", "Été", "ÉTÉ"]).prop_map(String::from)
+}
+
+/// What a document may say of a user, without the identities. A wild one may leave out anything or refer to nothing.
+fn person(wild: bool) -> impl Strategy<Value = UserPatch> {
+    let given = if wild { 0.3 } else { 0.9 };
+    let names = (
+        maybe(if wild { 0.8 } else { 1.0 }, name()),
+        if wild { text(["x1", "x2", "x6"]) } else { Just(Field::Absent).boxed() },
+        if wild {
+            text(["u1@mail.example", "U1@mail.example", "u2@MAIL.example"])
+        } else {
+            Just(Field::Absent).boxed()
+        },
+    );
+    let lists = prop::collection::vec(option::weighted(given, references(wild)), GROUPINGS.len());
+    let channels = [channel(wild, 0.9), channel(wild, 0.7), channel(wild, 0.3), channel(wild, 0.3)];
+    let primary = prop_oneof![
+        6 => Just(Field::Absent),
+        1 => Just(Field::Clear),
+        4 => reference(false).prop_map(Field::Set)
+    ];
+    let roles = option::weighted(given, prop::collection::vec(select(Role::ALL.to_vec()), 0..3));
+    (names, lists, channels, primary, roles, option::weighted(given, any::<bool>())).prop_map(
+        |((name, external_id, email), lists, [chat, call, video, third_party], primary_group, roles, chat_and_call)| {
+            let [projects, groups, skills, queues, campaigns, routing_groups] = lists.try_into().unwrap();
+            UserPatch {
+                name,
+                external_id,
+                email,
+                projects,
+                groups,
+                skills,
+                queues,
+                campaigns,
+                routing_groups,
+                channels: Some(ChannelsPatch { chat, call, video, third_party }),
+                primary_group,
+                roles,
+                chat_and_call,
+                ..UserPatch::default()
+            }
+        },
+    )
+}
+
+/// A text that another user may have: an address in another case is the same.
+fn text(pool: [&'static str; 3]) -> BoxedStrategy<Field<String>> {
+    prop_oneof![
+        8 => Just(Field::Absent),
+        1 => Just(Field::Clear),
+        2 => select(pool.to_vec()).prop_map(|text| Field::Set(String::from(text))),
+    ]
+    .boxed()
+}
+
+fn references(wild: bool) -> impl Strategy<Value = Vec<EntityRef>> {
+    prop::collection::vec(reference(wild), 0..3)
+}
+
+/// One of the entities that the directory starts with; a wild one may be of none.
+fn reference(wild: bool) -> impl Strategy<Value = EntityRef> {
+    let last = if wild { 60i64 } else { 59 };
+    (0..=last).prop_map(|n| if n == 60 { EntityRef::Id(99) } else { EntityRef::Id(n % ENTITIES + 1) })
+}
+
+fn channel(wild: bool, enabled: f64) -> impl Strategy<Value = Option<ChannelPatch>> {
+    let max = prop_oneof![1 => Just(0u32), 8 => 1..=3u32, 2 => 4..=9u32, 1 => Just(1_000)];
+    let given = if wild { 0.3 } else { 1.0 };
+    let patch = (maybe(given, prop::bool::weighted(enabled)), maybe(given, max))
+        .prop_map(|(enabled, max_slots)| ChannelPatch { enabled, max_slots, priority: None });
+    maybe(given, patch)
+}
+
+fn maybe<T: std::fmt::Debug + Clone + 'static>(
+    chance: f64,
+    value: impl Strategy<Value = T> + 'static,
+) -> BoxedStrategy<Option<T>> {
+    if chance < 1.0 { option::weighted(chance, value).boxed() } else { value.prop_map(Some).boxed() }
+}

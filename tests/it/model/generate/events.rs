@@ -1,0 +1,134 @@
+//! Events of every type.
+
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+use rollcall::domain::event::Surface;
+use rollcall::domain::ids::EntityRef;
+use rollcall::domain::{Body, Category, Channel, ConversationId, UserRef};
+
+use super::{Step, TIMES, documents, guid_of, upsert};
+
+/// What a history is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Mix {
+    /// Events that only the server makes: directory changes, deletions, dialects' writes, leases that run out.
+    pub internal: bool,
+    /// How often users are deleted and made again, and hours go by.
+    pub turnover: u32,
+    /// Users, at most.
+    pub users: i64,
+    /// Conversations there are, at most [`CONVERSATIONS`].
+    pub conversations: usize,
+    /// Steps, at most.
+    pub steps: usize,
+}
+
+impl Mix {
+    /// Events of all types.
+    pub const EVERYTHING: Mix = Mix { internal: true, turnover: 1, users: 40, conversations: 6, steps: 70 };
+    /// Users come and go, and so do the days.
+    pub const TURNOVER: Mix = Mix { internal: true, turnover: 8, users: 2, conversations: 2, steps: 80 };
+    /// What sources send: no event of the server's own.
+    pub const FROM_SOURCES: Mix = Mix { internal: false, turnover: 1, users: 40, conversations: 6, steps: 60 };
+}
+
+/// Few, so that users take them from one another; two of them differ in case alone, and one is a GUID in upper case.
+const CONVERSATIONS: [&str; 6] = ["c1", "c2", "CBE51CD9-0000-4000-8000-00000000000A", "C1", "c3", "c4"];
+
+/// One step of a history about these users.
+pub fn step(ids: Vec<i64>, mix: Mix) -> BoxedStrategy<Step> {
+    let from_source =
+        (when(), said(ids.clone(), mix)).prop_map(|(when, body)| Step::Say { when, internal: false, body });
+    let repeat = (any::<Index>(), prop::option::of(said(ids.clone(), mix)))
+        .prop_map(|(which, body)| Step::Repeat { which, body });
+    if !mix.internal {
+        return prop_oneof![20 => from_source, 1 => repeat].boxed();
+    }
+    let internal = (when(), ours(ids, mix)).prop_map(|(when, body)| Step::Say { when, internal: true, body });
+    let expire = any::<Index>().prop_map(|which| Step::Expire { which });
+    prop_oneof![20 => from_source, 1 => repeat, 4 + mix.turnover => internal, 2 => expire].boxed()
+}
+
+/// One of the few times, or that which goes on with the history.
+fn when() -> impl Strategy<Value = Option<i64>> {
+    prop::option::of(0..TIMES)
+}
+
+/// What sources may say. Where users come and go it is mostly about conversations, which outlive them.
+fn said(ids: Vec<i64>, mix: Mix) -> impl Strategy<Value = Body> {
+    let who = || who(ids.clone());
+    let of_sessions = if mix.turnover > 1 { 1 } else { 3 };
+    prop_oneof![
+        2 * of_sessions => (who(), session(), prop::option::of(Just(60)), surface()).prop_map(
+            |(user, session, lease_seconds, surface)| {
+                Body::DeskConnected { user, session, lease_seconds, device: None, surface }
+            }
+        ),
+        of_sessions => (who(), session()).prop_map(|(user, session)| Body::DeskDisconnected { user, session }),
+        1 + of_sessions => status(ids.clone()),
+        8 => (who(), channel(), conversation(mix))
+            .prop_map(|(user, channel, conversation)| Body::SlotTaken { user, channel, conversation }),
+        4 => (prop::option::weighted(0.7, who()), conversation(mix))
+            .prop_map(|(user, conversation)| Body::SlotReleased { user, conversation }),
+        3 => (who(), channel(), prop::collection::vec(conversation(mix), 0..4))
+            .prop_map(|(user, channel, conversations)| Body::SlotsSynced { user, channel, conversations }),
+    ]
+}
+
+/// What only the server says. Leases that run out are apart: they name an earlier connection.
+fn ours(ids: Vec<i64>, mix: Mix) -> impl Strategy<Value = Body> {
+    let who = || who(ids.clone());
+    prop_oneof![
+        2 => who().prop_map(|user| Body::DeskClosedAll { user }),
+        3 => status(ids.clone()),
+        1 => (who(), session()).prop_map(|(user, session)| Body::DeskDisconnected { user, session }),
+        1 => (who(), session()).prop_map(|(user, session)| {
+            Body::DeskConnected { user, session, lease_seconds: None, device: None, surface: Surface::Desk }
+        }),
+        2 * mix.turnover => who().prop_map(|user| Body::UserDeleted { user }),
+        5 => documents::change(ids.clone()).prop_map(upsert),
+        2 * mix.turnover - 1 => documents::again(ids.clone()).prop_map(upsert),
+    ]
+}
+
+fn status(ids: Vec<i64>) -> impl Strategy<Value = Body> {
+    let presence = prop::option::of(select(vec![Category::Ready, Category::Away, Category::ExtendedAway]));
+    let presence_id = prop::option::weighted(0.3, (1..=6i64).prop_map(|id| guid_of("presence_definition", id)));
+    let channels = prop::collection::btree_map(channel(), any::<bool>(), 0..3);
+    (who(ids), presence, presence_id, channels).prop_map(|(user, presence, presence_id, channels)| {
+        Body::StatusChanged { user, presence, presence_id, channels: channels.into_iter().collect() }
+    })
+}
+
+/// A user in any of the three forms; the external ids wander from user to user.
+fn who(ids: Vec<i64>) -> impl Strategy<Value = UserRef> {
+    let id = select(ids);
+    prop_oneof![
+        6 => id.clone().prop_map(UserRef::id),
+        2 => id.prop_map(|id| UserRef::Entity(EntityRef::Guid(guid_of("user", id)))),
+        2 => (1..=5i64).prop_map(|n| UserRef::External(format!("x{n}").into())),
+    ]
+}
+
+/// Few sessions, so that users close and open the same.
+fn session() -> impl Strategy<Value = Box<str>> {
+    select(vec!["a", "b", "c"]).prop_map(Box::from)
+}
+
+fn surface() -> impl Strategy<Value = Surface> {
+    prop_oneof![4 => Just(Surface::Desk), 1 => Just(Surface::Administration)]
+}
+
+/// Channels, chat and call more often than the others.
+pub fn channel() -> impl Strategy<Value = Channel> {
+    prop_oneof![
+        4 => Just(Channel::Chat),
+        3 => Just(Channel::Call),
+        1 => Just(Channel::Video),
+        1 => Just(Channel::ThirdParty)
+    ]
+}
+
+fn conversation(mix: Mix) -> impl Strategy<Value = ConversationId> {
+    select(&CONVERSATIONS[..mix.conversations]).prop_map(|name| ConversationId::new(name).unwrap())
+}

@@ -1,0 +1,44 @@
+//! Model tests: random histories, played to `live` and to a naive reference that recounts everything (PROMISES.md W2, W3,
+//! R1). `PROPTEST_CASES=5000` checks each property on 5,000 cases.
+
+mod agreement;
+mod checkpoint;
+mod compare;
+pub mod generate;
+mod order;
+mod outcomes;
+pub mod reference;
+mod stories;
+
+use proptest::prelude::*;
+use proptest::test_runner::{TestError, TestRng, TestRunner};
+
+/// How long a failed case may be made smaller, in milliseconds.
+const SHRINK_MILLIS: u32 = 30_000;
+
+/// The settings of a property that runs `usual` cases; `proptest!` lets `PROPTEST_CASES` have the last word.
+fn cases(usual: u32) -> ProptestConfig {
+    ProptestConfig {
+        cases: usual,
+        max_shrink_iters: 1 << 14,
+        max_shrink_time: SHRINK_MILLIS,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
+/// Checks a property of large things: on 2 cases, or on one where the others are checked on 128.
+fn holds_at_large<S: Strategy>(given: &S, property: impl Fn(S::Value) -> Result<(), TestCaseError>) {
+    let few = (ProptestConfig::default().cases / 128).max(1);
+    if let Err(error) = TestRunner::new(cases(few)).run(given, property) {
+        panic!("{error}");
+    }
+}
+
+/// Whether a property that ought to fail does so within `cases` cases, which are the same in every run.
+fn fails<S: Strategy>(cases: u32, given: &S, property: impl Fn(S::Value) -> Result<(), TestCaseError>) -> bool {
+    let config = ProptestConfig { max_shrink_iters: 0, ..self::cases(cases) };
+    let random = TestRng::deterministic_rng(config.rng_algorithm);
+    let result = TestRunner::new_with_rng(config, random).run(given, property);
+    matches!(result, Err(TestError::Fail(..)))
+}

@@ -1,0 +1,151 @@
+//! PROMISES.md W3: the order in which events arrive does not matter, save that of events with equal times; and a late
+//! disconnect logs nobody off.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+use rollcall::domain::directory::Document;
+use rollcall::domain::event::Surface;
+use rollcall::domain::{Body, Entry, Event, EventId, Outcome, UserRef};
+use rollcall::live::State;
+
+use super::compare::{Compared, leases, same};
+use super::generate::{History, Mix, TENANT, at, event, is_internal, journal, single_value_filters, small};
+use super::{cases, fails};
+
+/// What a journal ends in: the state, and which events were refused.
+fn play(entries: &[Entry]) -> Result<(State, BTreeSet<EventId>), TestCaseError> {
+    let mut state = State::new(TENANT);
+    let mut refused = BTreeSet::new();
+    for entry in entries {
+        let outcome = state.apply(entry).map_err(|gap| TestCaseError::fail(gap.to_string()))?;
+        if matches!(outcome, Outcome::Rejected(_)) {
+            refused.insert(entry.event.id.clone());
+        }
+    }
+    Ok((state, refused))
+}
+
+/// The directory a history starts with, and what sources sent after that.
+fn sent(history: &History) -> (Document, Vec<Event>) {
+    let Body::DirectoryUpserted { document } = &history.entries[0].event.fact.body else {
+        panic!("a history starts with a directory")
+    };
+    let events: Vec<_> = history.entries[1..].iter().map(|entry| entry.event.clone()).collect();
+    assert!(!events.iter().any(is_internal), "the order of what the server itself writes does matter");
+    (Document::clone(document), events)
+}
+
+/// The events in the order given, but those of one time among themselves in the order they had.
+fn permuted(events: &[Event], order: &[usize]) -> Vec<Event> {
+    let mut of_time: BTreeMap<_, std::collections::VecDeque<&Event>> = BTreeMap::new();
+    for event in events {
+        of_time.entry(event.fact.time).or_default().push_back(event);
+    }
+    let next = |n: &usize| of_time.get_mut(&events[*n].fact.time)?.pop_front().cloned();
+    order.iter().filter_map(next).collect()
+}
+
+/// The two orders end in the same state, and refuse the same events.
+fn ends_the_same(directory: &Document, events: &[Event], again: &[Event]) -> Compared {
+    // Within a day of recorded time: what ended longer ago is forgotten, by design.
+    let (mut one, refused) = play(&journal(directory, events))?;
+    let (mut other, refused_again) = play(&journal(directory, again))?;
+    indistinguishable(&mut one, &mut other, directory.users.len() as i64)?;
+    prop_assert_eq!(refused, refused_again, "with the directory fixed, no order makes a refusal of a success");
+    Ok(())
+}
+
+/// A history that only sources wrote, and an order to deliver it in.
+fn shuffled() -> impl Strategy<Value = (History, Vec<usize>)> {
+    small(Mix::FROM_SOURCES).prop_flat_map(|history| {
+        let places: Vec<usize> = (0..history.entries.len() - 1).collect();
+        (Just(history), Just(places).prop_shuffle())
+    })
+}
+
+/// Everything that can be seen of two states: every number, every person, and who has a lease.
+fn indistinguishable(one: &mut State, other: &mut State, users: i64) -> Compared {
+    same(&one.publish(), &other.publish(), &single_value_filters(users))?;
+    // But for the position that opened it, which differs by design.
+    let of_any_position = |state: &State| -> BTreeSet<_> {
+        leases(state).into_iter().map(|(user, session, _, seconds)| (user, session, seconds)).collect()
+    };
+    prop_assert_eq!(of_any_position(one), of_any_position(other));
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(cases(96))]
+
+    #[test]
+    fn every_order_that_keeps_equal_times_ends_the_same((history, order) in shuffled()) {
+        let (directory, events) = sent(&history);
+        let again = permuted(&events, &order);
+        prop_assert_eq!(again.len(), events.len());
+        ends_the_same(&directory, &events, &again)?;
+    }
+}
+
+/// The property above sees a difference where there is one: the order of events with equal times does matter.
+#[test]
+fn an_order_that_mixes_equal_times_is_noticed() {
+    assert!(fails(100, &shuffled(), |(history, order)| {
+        let (directory, events) = sent(&history);
+        let again: Vec<_> = order.iter().map(|n| events[*n].clone()).collect();
+        ends_the_same(&directory, &events, &again)
+    }));
+}
+
+/// The person of these stories.
+fn ann() -> UserRef {
+    UserRef::id(1)
+}
+
+fn connected(session: &str, minute: i64) -> (i64, Body) {
+    let session = session.into();
+    (minute, Body::DeskConnected { user: ann(), session, lease_seconds: None, device: None, surface: Surface::Desk })
+}
+
+fn disconnected(session: &str, minute: i64) -> (i64, Body) {
+    (minute, Body::DeskDisconnected { user: ann(), session: session.into() })
+}
+
+/// An old session that came and went, and came late with its end, around a new one that is still open: either another
+/// session or the same name again, which yesterday's tab may well have had.
+fn old_and_new() -> impl Strategy<Value = Vec<(i64, Body)>> {
+    const NOW: i64 = 100;
+    let old = prop::collection::vec((0..NOW, any::<bool>()), 0..5);
+    let late = prop::collection::vec(0..2 * NOW, 0..5);
+    (any::<bool>(), old, late).prop_flat_map(|(renamed, old, late)| {
+        let new_name = if renamed { "new" } else { "old" };
+        let mut story = vec![connected(new_name, NOW)];
+        story.extend(
+            old.into_iter()
+                .map(|(minute, comes)| if comes { connected("old", minute) } else { disconnected("old", minute) }),
+        );
+        // A disconnect of another session may be of any time at all; one of the same session tells of before.
+        story.extend(late.into_iter().map(|minute| disconnected("old", if renamed { minute } else { minute % NOW })));
+        Just(story).prop_shuffle()
+    })
+}
+
+proptest! {
+    #![proptest_config(cases(256))]
+
+    #[test]
+    fn a_late_disconnect_of_an_old_session_logs_nobody_off(story in old_and_new(), hours in 0..60i64) {
+        let events: Vec<_> = story.into_iter().enumerate().map(|(n, (minute, body))| event(n, at(minute), body)).collect();
+        let directory = Document { users: vec![super::generate::user(1)], ..Document::default() };
+        let mut entries = journal(&directory, &events);
+        // Yesterday's events may come today.
+        for entry in &mut entries {
+            entry.recorded = entry.recorded.plus_seconds(3_600 * hours * entry.seq as i64);
+        }
+        let (mut state, refused) = play(&entries)?;
+        prop_assert_eq!(refused.len(), 0);
+        let view = state.publish();
+        let ix = view.directory().find(&ann()).unwrap();
+        prop_assert!(view.columns(ix).has(rollcall::live::index::Plane::Connected), "{:?}", events);
+    }
+}

@@ -1,0 +1,55 @@
+//! What an outcome promises of the state (EVENTS.md, "Envelope").
+
+use proptest::prelude::*;
+use rollcall::domain::directory::Document;
+use rollcall::domain::{Channel, Entry, Outcome};
+use rollcall::live::index::{Columns, Plane};
+use rollcall::live::state::Gap;
+use rollcall::live::{State, View};
+
+use super::cases;
+use super::compare::{columns, same};
+use super::generate::{Mix, TENANT, journal, small, user};
+
+/// What can be seen of everybody but whether they were ever here: a connection that is too late to open anything, and
+/// so stale, still tells that.
+fn seen(view: &View) -> Vec<(i64, [u32; 4], Vec<bool>)> {
+    let planes = |columns: &Columns| {
+        let of_channels = |plane: fn(Channel) -> Plane| Channel::ALL.map(|channel| columns.has(plane(channel)));
+        let of_person = [Plane::Connected, Plane::Away, Plane::ExtendedAway].map(|plane| columns.has(plane));
+        [&of_person[..], &of_channels(Plane::Available), &of_channels(Plane::Busy)].concat()
+    };
+    let people = columns(view).into_iter();
+    people.map(|(id, columns)| (id, columns.current.0, planes(&columns))).collect()
+}
+
+proptest! {
+    #![proptest_config(cases(64))]
+
+    #[test]
+    fn a_refusal_changes_nothing_and_what_is_stale_nothing_to_be_seen(history in small(Mix::EVERYTHING)) {
+        let mut state = State::new(TENANT);
+        let mut before = state.publish();
+        for entry in &history.entries {
+            let outcome = state.apply(entry).map_err(|gap| TestCaseError::fail(gap.to_string()))?;
+            let after = state.publish();
+            match outcome {
+                Outcome::Rejected(_) => same(&before, &after, &[])?,
+                Outcome::Stale => prop_assert_eq!(seen(&before), seen(&after), "stale: {}", entry.seq),
+                _ => {}
+            }
+            before = after;
+        }
+    }
+}
+
+#[test]
+fn an_entry_that_does_not_follow_is_a_gap_and_changes_nothing() {
+    let mut state = State::new(TENANT);
+    let entries = journal(&Document { users: vec![user(1)], ..Document::default() }, &[]);
+    assert_eq!(state.apply(&Entry { seq: 2, ..entries[0].clone() }), Err(Gap { at: 0, next: 2 }));
+    state.apply(&entries[0]).unwrap();
+    let before = state.digest();
+    assert_eq!(state.apply(&entries[0]), Err(Gap { at: 1, next: 1 }));
+    assert_eq!(state.digest(), before);
+}

@@ -1,0 +1,318 @@
+//! A naive reference for `live`, written from EVENTS.md and CONTRACTS.md 1.2 alone: it keeps what accepted events said,
+//! and recounts everything from the beginning for every answer. It shares no logic with `live`, nor its status function.
+//!
+//! To recount it plays all words again in the order of their times, and at equal times in that of the journal: the last
+//! word about a field decides. Where that is not obviously what EVENTS.md says, or where it needs help:
+//!
+//! * Slots. "Held iff its newest take is newer than both releases that apply to it, and not below a sync's floor" needs no
+//!   stamps here: played in order, a take makes a holder, a release or a sync that does not name the conversation ends
+//!   that, and a release by somebody else does not. A take that came late is simply played at its place.
+//! * "Takes at or before it that it does not name": a take with the sync's own time that was journalled after it is
+//!   after it ("equal times: the one journalled later wins"), and holds.
+//! * A sync's set is a take of each conversation it names; a name that stands in an older sync is an older take.
+//! * A deleted user's takes stay words: whoever held before does not get a conversation back by a deletion. Nobody holds
+//!   what the deleted user took. The directory itself is in the order of the journal, whatever the times.
+//! * Authoritative writes are as late as the newest word about the field they set. That depends on what was journalled
+//!   before them, so it is settled when they are recorded. `desk.closed_all` sets every open session: each closes at
+//!   the later of that session's time and its own, and sessions nobody has heard of yet close at its own time.
+//! * A lease's expiry is no word about the session but the end of one incarnation: the session keeps the time of its
+//!   connection, so that any later word of the desk, whose clock may be behind ours, still wins.
+//! * "Remembered for 24 h of recorded time": what ended is forgotten word by word, counted from the newest entry that
+//!   spoke of it or ended it. What a sync says of the channel, and a `closed_all` of the person, is never forgotten.
+//! * `ever_logged_in`: a connection that came too late to open anything still tells that the person was there.
+
+mod answers;
+mod directory;
+mod flaw;
+mod individual;
+mod replay;
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use rollcall::domain::event::Surface;
+use rollcall::domain::{Body, Category, Channel, ConversationId, Entry, Event, TenantId, Time, UserRef};
+
+pub use answers::Answers;
+pub use directory::Counts;
+use directory::Directory;
+pub use flaw::Flaw;
+pub use individual::Individual;
+
+/// A day: how long what ended stays remembered, in seconds.
+const REMEMBERED: i64 = 86_400;
+
+/// The number of an account: a user from creation to deletion.
+type Whose = usize;
+
+/// One thing that an accepted event said.
+#[derive(Clone, Debug)]
+enum Said {
+    Presence(Whose, Category),
+    Toggle(Whose, Channel, bool),
+    Opened(Whose, Box<str>, Opening),
+    Closed(Whose, Box<str>),
+    ClosedAll(Whose),
+    Taken(Whose, Channel, ConversationId),
+    Released(Option<Whose>, ConversationId),
+    Synced(Whose, Channel, BTreeSet<ConversationId>),
+}
+
+/// How a session was opened.
+#[derive(Clone, Copy, Debug)]
+struct Opening {
+    surface: Surface,
+    lease_seconds: Option<u32>,
+}
+
+/// When, and at which place in the journal.
+#[derive(Clone, Debug)]
+struct Word {
+    time: Time,
+    seq: u64,
+    said: Said,
+}
+
+/// What becomes of an event, as far as the reference tells.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Verdict {
+    /// Applied or stale.
+    Taken,
+    Rejected,
+    Upserted(Counts),
+}
+
+/// Everything that was said to one tenant.
+pub struct Reference {
+    flaw: Option<Flaw>,
+    directory: Directory,
+    words: Vec<Word>,
+    /// Connections that ended because their lease ran out, by position.
+    expired: HashSet<u64>,
+    seen: HashSet<Whose>,
+    /// Since when nobody holds a conversation, and since when a session is closed, by recorded time.
+    released_since: HashMap<ConversationId, Time>,
+    closed_since: HashMap<(Whose, Box<str>), Time>,
+}
+
+impl Reference {
+    /// A tenant to whom nothing has happened.
+    pub fn new(tenant: TenantId) -> Self {
+        Reference {
+            flaw: None,
+            directory: Directory::new(tenant),
+            words: Vec::new(),
+            expired: HashSet::new(),
+            seen: HashSet::new(),
+            released_since: HashMap::new(),
+            closed_since: HashMap::new(),
+        }
+    }
+
+    /// The same with one rule broken, to see whether anybody notices.
+    pub fn with_flaw(tenant: TenantId, flaw: Option<Flaw>) -> Self {
+        Reference { flaw, ..Reference::new(tenant) }
+    }
+
+    fn has(&self, flaw: Flaw) -> bool {
+        self.flaw == Some(flaw)
+    }
+
+    /// Takes the next entry of the journal.
+    pub fn record(&mut self, entry: &Entry) -> Verdict {
+        self.forget(entry.recorded);
+        let before = self.holders();
+        let verdict = match &entry.event.fact.body {
+            Body::DirectoryUpserted { document } => match self.directory.upsert(document) {
+                Some(counts) => Verdict::Upserted(counts),
+                None => Verdict::Rejected,
+            },
+            _ => self.listen(entry).map_or(Verdict::Rejected, |()| Verdict::Taken),
+        };
+        self.note_endings(entry, &before);
+        verdict
+    }
+
+    /// Everything but documents. `None` is a rejection.
+    fn listen(&mut self, entry: &Entry) -> Option<()> {
+        let event = &entry.event;
+        match &event.fact.body {
+            Body::DeskHeartbeat { .. } | Body::DirectoryUpserted { .. } => {}
+            Body::DeskConnected { user, session, surface, lease_seconds, .. } => {
+                let whose = self.directory.find(user)?;
+                let opening = Opening { surface: *surface, lease_seconds: *lease_seconds };
+                let wins = self.say_of_session(entry, whose, session, Said::Opened(whose, session.clone(), opening));
+                if *surface == Surface::Desk && (wins || !self.has(Flaw::LateConnectionsAreNotSeen)) {
+                    self.seen.insert(whose);
+                }
+            }
+            Body::DeskDisconnected { user, session } => {
+                let whose = self.directory.find(user)?;
+                self.say_of_session(entry, whose, session, Said::Closed(whose, session.clone()));
+            }
+            Body::DeskClosedAll { user } => self.close_all(entry, user)?,
+            Body::DeskLeaseExpired { user, session, opened } => {
+                let whose = self.directory.find(user)?;
+                let open = self.open_sessions();
+                open.get(&(whose, session.clone())).filter(|(position, _)| position == opened)?;
+                if self.has(Flaw::ExpiryIsAWord) {
+                    self.say(entry, event.fact.time, Said::Closed(whose, session.clone()));
+                }
+                self.expired.insert(*opened);
+                self.closed_since.insert((whose, session.clone()), entry.recorded);
+            }
+            Body::StatusChanged { user, presence, presence_id, channels } => {
+                let whose = self.directory.find(user)?;
+                let chosen = self.chosen(*presence, *presence_id)?;
+                if let Some(category) = chosen {
+                    let time = self.moment(event, |said| matches!(said, Said::Presence(w, _) if *w == whose));
+                    self.say(entry, time, Said::Presence(whose, category));
+                }
+                for (channel, on) in channels {
+                    let same = |said: &Said| matches!(said, Said::Toggle(w, c, _) if (*w, *c) == (whose, *channel));
+                    let time = self.moment(event, same);
+                    self.say(entry, time, Said::Toggle(whose, *channel, *on));
+                }
+            }
+            Body::SlotTaken { user, channel, conversation } => {
+                let whose = self.directory.find(user)?;
+                self.say(entry, event.fact.time, Said::Taken(whose, *channel, conversation.clone()));
+            }
+            Body::SlotReleased { user, conversation } => {
+                let whose = match user {
+                    Some(user) => Some(self.directory.find(user)?),
+                    None => None,
+                };
+                self.say(entry, event.fact.time, Said::Released(whose, conversation.clone()));
+            }
+            Body::SlotsSynced { user, channel, conversations } => {
+                let whose = self.directory.find(user)?;
+                let named = conversations.iter().cloned().collect();
+                self.say(entry, event.fact.time, Said::Synced(whose, *channel, named));
+            }
+            Body::UserDeleted { user } => {
+                let whose = self.directory.find(user)?;
+                self.directory.accounts[whose].deleted = Some(entry.recorded);
+                if self.has(Flaw::DeletionGivesBack) {
+                    self.words.retain(|word| !matches!(&word.said, Said::Taken(w, ..) if *w == whose));
+                }
+            }
+        }
+        Some(())
+    }
+
+    fn say(&mut self, entry: &Entry, time: Time, said: Said) {
+        self.words.push(Word { time, seq: entry.seq, said });
+    }
+
+    /// When an event counts as said: an authoritative one never before the newest word about the same.
+    fn moment(&self, event: &Event, same: impl Fn(&Said) -> bool) -> Time {
+        let newest = self.words.iter().filter(|word| same(&word.said)).map(|word| word.time).max();
+        match newest {
+            Some(newest) if event.is_authoritative() && !self.has(Flaw::DialectsCanBeStale) => {
+                event.fact.time.max(newest)
+            }
+            _ => event.fact.time,
+        }
+    }
+
+    /// Tells whether it is the newest word about the session.
+    fn say_of_session(&mut self, entry: &Entry, whose: Whose, session: &str, said: Said) -> bool {
+        let about = |said: &Said| is_about_session(said, whose, session) || is_closed_all(said, whose);
+        let time = self.moment(&entry.event, about);
+        let wins = self.words.iter().filter(|word| about(&word.said)).all(|word| word.time <= time);
+        if wins {
+            let key = (whose, Box::from(session));
+            if matches!(said, Said::Closed(..)) {
+                self.closed_since.insert(key, entry.recorded);
+            } else {
+                self.closed_since.remove(&key);
+            }
+        }
+        self.say(entry, time, said);
+        wins
+    }
+
+    fn close_all(&mut self, entry: &Entry, user: &UserRef) -> Option<()> {
+        let whose = self.directory.find(user)?;
+        let time = entry.event.fact.time;
+        let open: Vec<_> = self.open_sessions().into_keys().filter(|(w, _)| *w == whose).collect();
+        for (_, session) in open {
+            if !self.has(Flaw::ClosedAllIsStale) {
+                let same = |said: &Said| is_about_session(said, whose, &session);
+                let time = self.moment(&entry.event, same);
+                self.say(entry, time, Said::Closed(whose, session.clone()));
+            }
+            self.closed_since.insert((whose, session), entry.recorded);
+        }
+        self.say(entry, time, Said::ClosedAll(whose));
+        Some(())
+    }
+
+    /// The category an event chose, `None` inside where it chose none; `None` when it cannot be chosen.
+    fn chosen(&self, given: Option<Category>, definition: Option<uuid::Uuid>) -> Option<Option<Category>> {
+        use rollcall::domain::directory::Kind;
+        use rollcall::domain::presence::DefinitionCategory;
+        let Some(guid) = definition else { return Some(given) };
+        let known = self.directory.entities(Kind::PresenceDefinition).iter().find(|entity| entity.guid == guid)?;
+        let meant = match known.category? {
+            DefinitionCategory::Ready => Category::Ready,
+            DefinitionCategory::Away => Category::Away,
+            DefinitionCategory::ExtendedAway => Category::ExtendedAway,
+            DefinitionCategory::LoggedOut => return None,
+        };
+        given.is_none_or(|given| given == meant).then_some(Some(meant))
+    }
+
+    /// Notes which conversations nobody holds after this entry, if it spoke of them or ended that.
+    fn note_endings(&mut self, entry: &Entry, before: &HashMap<ConversationId, (Whose, Channel)>) {
+        let after = self.holders();
+        let spoken = self.words.iter().filter(|word| word.seq == entry.seq).flat_map(|word| match &word.said {
+            Said::Taken(_, _, conversation) | Said::Released(_, conversation) => vec![conversation.clone()],
+            Said::Synced(_, _, named) => named.iter().cloned().collect(),
+            _ => Vec::new(),
+        });
+        for conversation in spoken.chain(before.keys().cloned()).collect::<HashSet<_>>() {
+            if !after.contains_key(&conversation) {
+                self.released_since.insert(conversation, entry.recorded);
+            } else {
+                self.released_since.remove(&conversation);
+            }
+        }
+    }
+
+    /// Forgets what ended a day before `now`, and with it every word about it.
+    fn forget(&mut self, now: Time) {
+        if self.has(Flaw::NothingIsForgotten) {
+            return;
+        }
+        let is_over = |since: Time| since.plus_seconds(REMEMBERED) <= now;
+        let over: HashSet<_> =
+            self.released_since.extract_if(|_, since| is_over(*since)).map(|(conversation, _)| conversation).collect();
+        let closed: Vec<_> = self.closed_since.extract_if(|_, since| is_over(*since)).map(|(key, _)| key).collect();
+        self.words.retain_mut(|word| match &mut word.said {
+            Said::Taken(_, _, conversation) | Said::Released(_, conversation) => !over.contains(conversation),
+            Said::Synced(_, _, named) => {
+                named.retain(|conversation| !over.contains(conversation));
+                true
+            }
+            said => !closed.iter().any(|(whose, session)| is_about_session(said, *whose, session)),
+        });
+        for whose in 0..self.directory.accounts.len() {
+            let account = &self.directory.accounts[whose];
+            if !account.forgotten && account.deleted.is_some_and(is_over) {
+                self.directory.forget(whose);
+            }
+        }
+    }
+}
+
+fn is_about_session(said: &Said, whose: Whose, session: &str) -> bool {
+    match said {
+        Said::Opened(w, name, _) | Said::Closed(w, name) => *w == whose && name.as_ref() == session,
+        _ => false,
+    }
+}
+
+fn is_closed_all(said: &Said, whose: Whose) -> bool {
+    matches!(said, Said::ClosedAll(w) if *w == whose)
+}

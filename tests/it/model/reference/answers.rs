@@ -1,0 +1,145 @@
+//! Every aggregate, answered by walking all users; and which users a filter means (CONTRACTS.md 1.3).
+
+use std::collections::BTreeSet;
+
+use rollcall::domain::directory::Kind;
+use rollcall::domain::filter::{Clause, Dimension, TextField, Value};
+use rollcall::domain::ids::EntityRef;
+use rollcall::domain::status::Liveness;
+use rollcall::domain::{Category, Channel, Filter};
+
+use super::{Flaw, Individual, Reference};
+
+/// Every number that any dialect shows of a selection, and its two lists of people, by integer id.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Answers {
+    pub users: u64,
+    pub connected: u64,
+    /// Connected users whose status on chat is available, busy, toggled off.
+    pub chat: [u64; 3],
+    /// Per channel: users in production, Σ current, Σ max.
+    pub occupancy: [[u64; 3]; 4],
+    pub logged_in: u64,
+    pub callable: u64,
+    /// Ready, away, extended away, logged out.
+    pub presence: [u64; 4],
+    /// Per liveness: available, incompatible presence, insufficient capacity.
+    pub capacity: [[u64; 3]; 3],
+    pub online: BTreeSet<i64>,
+    pub offline_seen_before: BTreeSet<i64>,
+}
+
+impl Answers {
+    fn add(&mut self, one: &Individual<'_>) {
+        use rollcall::domain::Status;
+        self.users += 1;
+        self.connected += u64::from(one.connected);
+        for (n, status) in [Status::Available, Status::Busy, Status::ToggleOff].into_iter().enumerate() {
+            self.chat[n] += u64::from(one.status(Channel::Chat) == status);
+        }
+        for (n, channel) in Channel::ALL.into_iter().enumerate() {
+            if one.in_production(channel) {
+                let (current, max) = (one.current[channel], one.account.conf(channel).max);
+                plus(&mut self.occupancy[n], [1, u64::from(current), u64::from(max)]);
+            }
+        }
+        if one.connected {
+            self.online.insert(one.account.id);
+        } else if one.seen {
+            self.offline_seen_before.insert(one.account.id);
+        }
+        if one.is_agent() {
+            self.logged_in += u64::from(one.connected);
+            self.callable += u64::from(one.can_be_called());
+            let category = match one.presence {
+                _ if !one.connected => 3,
+                Category::Ready => 0,
+                Category::Away => 1,
+                Category::ExtendedAway => 2,
+            };
+            self.presence[category] += 1;
+            for (n, liveness) in Liveness::ALL.into_iter().enumerate() {
+                plus(&mut self.capacity[n], one.capacity(liveness));
+            }
+        }
+    }
+}
+
+fn plus(sums: &mut [u64; 3], more: [u64; 3]) {
+    for (sum, more) in sums.iter_mut().zip(more) {
+        *sum += more;
+    }
+}
+
+fn lower(text: &str) -> Vec<char> {
+    text.to_lowercase().chars().collect()
+}
+
+/// Whether the text is of the form of the pattern, whose `*` stands for any characters, or none.
+fn fits(text: &[char], pattern: &[char]) -> bool {
+    match pattern {
+        [] => text.is_empty(),
+        ['*', rest @ ..] => (0..=text.len()).any(|n| fits(&text[n..], rest)),
+        [first, rest @ ..] => text.first() == Some(first) && fits(&text[1..], rest),
+    }
+}
+
+impl Reference {
+    /// Every answer about the users that the filter means.
+    pub fn answers(&self, everyone: &[Individual<'_>], filter: &Filter) -> Answers {
+        let mut answers = Answers::default();
+        for one in everyone {
+            if filter.clauses().iter().all(|clause| self.is_meant(one, clause)) {
+                answers.add(one);
+            }
+        }
+        answers
+    }
+
+    fn is_meant(&self, one: &Individual<'_>, clause: &Clause) -> bool {
+        match clause {
+            Clause::Any(dimension, values) => values.iter().any(|value| self.belongs(one, *dimension, value)),
+            Clause::All(dimension, values) if one.has(Flaw::AnyIsEnough) => {
+                values.iter().any(|value| self.belongs(one, *dimension, value))
+            }
+            Clause::All(dimension, values) => values.iter().all(|value| self.belongs(one, *dimension, value)),
+            Clause::Users(users) => users.iter().any(|user| match user {
+                EntityRef::Id(id) => *id == one.account.id,
+                EntityRef::Guid(guid) => *guid == one.account.guid,
+            }),
+            Clause::Text(TextField::Name, pattern) => fits(&lower(&one.account.name), &lower(pattern)),
+            Clause::Text(TextField::ExternalId, text) => one.account.external_id.as_ref() == Some(text),
+            Clause::Text(TextField::Email, text) => {
+                one.account.email.as_ref().is_some_and(|email| email.to_lowercase() == text.to_lowercase())
+            }
+            Clause::Roles(roles) => roles.iter().any(|role| one.account.roles.contains(role)),
+            Clause::Chat(statuses) => statuses.contains(&one.status(Channel::Chat)),
+            Clause::Overall(statuses) => one.overall().is_some_and(|status| statuses.contains(&status)),
+        }
+    }
+
+    /// Whether the person has a value of the dimension by that id, GUID or name; several values may share a name.
+    fn belongs(&self, one: &Individual<'_>, dimension: Dimension, value: &Value) -> bool {
+        let kind = match dimension {
+            Dimension::Group => Kind::Group,
+            Dimension::Skill => Kind::Skill,
+            Dimension::Project => Kind::Project,
+            Dimension::RoutingGroup => Kind::RoutingGroup,
+            Dimension::Queue => Kind::Queue,
+            Dimension::Campaign => Kind::Campaign,
+        };
+        let plain = |name: &str| {
+            if one.has(Flaw::NamesHaveCase) { name.to_owned() } else { name.trim().to_lowercase() }
+        };
+        self.directory.entities(kind).iter().any(|entity| {
+            let named = match value {
+                Value::Entity(EntityRef::Id(id)) => *id == entity.id,
+                Value::Entity(EntityRef::Guid(guid)) => *guid == entity.guid,
+                Value::Name(name) => plain(name) == plain(&entity.name),
+            };
+            let primary = kind == Kind::Group && !one.has(Flaw::PrimaryGroupIsApart);
+            let is_primary = primary && one.account.primary_group == Some(entity.id);
+            named && (one.account.belongs[&kind].contains(&entity.id) || is_primary)
+        })
+    }
+}

@@ -1,0 +1,75 @@
+//! Rules to break on purpose: a comparison that does not notice a broken rule proves nothing about that rule.
+
+/// One broken rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flaw {
+    /// A full agent who went unavailable counts as busy.
+    BusyBeforeToggleOff,
+    /// Chat does not block calls.
+    NothingBlocks,
+    /// Sessions of the administration connect.
+    AdministrationConnects,
+    /// Of two words at the same time the one journalled first wins.
+    FirstOfEqualsWins,
+    /// Whatever is journalled last wins.
+    TimesAreIgnored,
+    /// A release frees the conversation, whoever holds it.
+    AnyoneReleases,
+    /// A sync ends only what was journalled before it.
+    SyncHasNoFloor,
+    /// A sync leaves alone what it does not name.
+    SyncOnlyAdds,
+    /// A deletion gives conversations back to whoever held them before.
+    DeletionGivesBack,
+    /// A write of a dialect is stale when a desk's clock is ahead.
+    DialectsCanBeStale,
+    /// Closing all sessions leaves those whose desk's clock is ahead.
+    ClosedAllIsStale,
+    /// A lease's expiry closes the session at the server's time.
+    ExpiryIsAWord,
+    /// Tombstones are kept for good.
+    NothingIsForgotten,
+    /// A connection that came late does not tell that the person was there.
+    LateConnectionsAreNotSeen,
+    /// Every value of a filter is enough.
+    AnyIsEnough,
+    /// Names are compared letter by letter.
+    NamesHaveCase,
+    /// The primary group is no group.
+    PrimaryGroupIsApart,
+    /// Whoever went unavailable has left production, conversations or not.
+    UnavailableLeavesProduction,
+    /// The percentage budget is not looked at.
+    NoBudget,
+    /// Users without a channel are agents.
+    EveryoneIsAnAgent,
+    /// Calls may go to users without a queue or campaign.
+    AssignmentIsNotNeeded,
+}
+
+impl Flaw {
+    /// Every one of them.
+    pub const ALL: [Flaw; 21] = [
+        Flaw::BusyBeforeToggleOff,
+        Flaw::NothingBlocks,
+        Flaw::AdministrationConnects,
+        Flaw::FirstOfEqualsWins,
+        Flaw::TimesAreIgnored,
+        Flaw::AnyoneReleases,
+        Flaw::SyncHasNoFloor,
+        Flaw::SyncOnlyAdds,
+        Flaw::DeletionGivesBack,
+        Flaw::DialectsCanBeStale,
+        Flaw::ClosedAllIsStale,
+        Flaw::ExpiryIsAWord,
+        Flaw::NothingIsForgotten,
+        Flaw::LateConnectionsAreNotSeen,
+        Flaw::AnyIsEnough,
+        Flaw::NamesHaveCase,
+        Flaw::PrimaryGroupIsApart,
+        Flaw::UnavailableLeavesProduction,
+        Flaw::NoBudget,
+        Flaw::EveryoneIsAnAgent,
+        Flaw::AssignmentIsNotNeeded,
+    ];
+}

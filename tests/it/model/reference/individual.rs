@@ -1,0 +1,146 @@
+//! One person as the reference recounts them, and what CONTRACTS.md 1.2 to 1.4 say of such a person.
+
+use rollcall::domain::directory::Kind;
+use rollcall::domain::status::Liveness;
+use rollcall::domain::{Category, Channel, PerChannel, Status};
+
+use super::Flaw;
+use super::directory::Account;
+
+/// One person, now.
+pub struct Individual<'r> {
+    pub account: &'r Account,
+    pub connected: bool,
+    /// A desk was connected at least once.
+    pub seen: bool,
+    pub presence: Category,
+    pub toggles: PerChannel<bool>,
+    /// Conversations held.
+    pub current: PerChannel<u32>,
+    pub(super) flaw: Option<Flaw>,
+}
+
+impl Individual<'_> {
+    pub(super) fn has(&self, flaw: Flaw) -> bool {
+        self.flaw == Some(flaw)
+    }
+
+    /// `accepting(u,c) = conf.enabled ∧ toggle[c] ∧ presence = Ready`
+    fn accepting(&self, channel: Channel) -> bool {
+        self.account.conf(channel).enabled && self.toggles[channel] && self.presence == Category::Ready
+    }
+
+    /// `full(u,c) = current_slots(c) ≥ max_slots(c)`, so that 0 slots are full.
+    fn full(&self, channel: Channel) -> bool {
+        self.current[channel] >= self.account.conf(channel).max
+    }
+
+    /// `blocked(u,c) = ¬chat_and_call ∧ c ∈ {chat, call, video} ∧ another of those has a conversation`
+    fn blocked(&self, channel: Channel) -> bool {
+        let others: &[Channel] = match channel {
+            Channel::Chat => &[Channel::Call, Channel::Video],
+            Channel::Call => &[Channel::Chat, Channel::Video],
+            Channel::Video => &[Channel::Chat, Channel::Call],
+            Channel::ThirdParty => &[],
+        };
+        let elsewhere = others.iter().any(|other| self.current[*other] > 0);
+        elsewhere && !self.account.chat_and_call && !self.has(Flaw::NothingBlocks)
+    }
+
+    /// `status(u,c)`, with the order of its reasons.
+    pub fn status(&self, channel: Channel) -> Status {
+        let no_room = self.full(channel) || self.blocked(channel);
+        if !self.connected {
+            Status::Offline
+        } else if !self.account.conf(channel).enabled {
+            Status::Disabled
+        } else if self.has(Flaw::BusyBeforeToggleOff) && no_room {
+            Status::Busy
+        } else if !self.accepting(channel) {
+            Status::ToggleOff
+        } else if no_room {
+            Status::Busy
+        } else {
+            Status::Available
+        }
+    }
+
+    /// CONTRACTS.md 2.6: available if any enabled channel is, else busy if any is, else toggled off; none without an
+    /// enabled channel. Nobody who is offline has one: it is asked about the connected.
+    pub fn overall(&self) -> Option<Status> {
+        let of_channels = Channel::ALL.map(|channel| self.status(channel));
+        [Status::Available, Status::Busy, Status::ToggleOff].into_iter().find(|status| of_channels.contains(status))
+    }
+
+    /// `in_production(u,c) = connected ∧ enabled ∧ (accepting ∨ current_slots(c) > 0)`
+    pub fn in_production(&self, channel: Channel) -> bool {
+        let working = self.current[channel] > 0 && !self.has(Flaw::UnavailableLeavesProduction);
+        self.connected && self.account.conf(channel).enabled && (self.accepting(channel) || working)
+    }
+
+    /// Agents are users with at least one enabled channel (CONTRACTS.md 6, row 32).
+    pub fn is_agent(&self) -> bool {
+        self.has(Flaw::EveryoneIsAnAgent) || Channel::ALL.iter().any(|channel| self.account.conf(*channel).enabled)
+    }
+
+    /// Has a queue or a campaign.
+    pub fn is_assigned(&self) -> bool {
+        let any = |kind: Kind| !self.account.belongs[&kind].is_empty();
+        self.has(Flaw::AssignmentIsNotNeeded) || any(Kind::Queue) || any(Kind::Campaign)
+    }
+
+    /// CONTRACTS.md 4: logged in, ready, available for a call, and assigned.
+    pub fn can_be_called(&self) -> bool {
+        let ready = self.connected && self.presence == Category::Ready;
+        self.is_agent() && ready && self.is_assigned() && self.status(Channel::Call) == Status::Available
+    }
+
+    /// `fits(u,L) = used(u) + size_L ≤ 100`
+    pub fn fits(&self, liveness: Liveness) -> bool {
+        let live = if self.account.chat_and_call { 51 } else { 100 };
+        let semilive = match self.account.conf(Channel::Chat).max {
+            0 => 100,
+            max => (100 / max).max(1),
+        };
+        let nonlive = 20;
+        let used = self.current[Channel::Chat] * semilive
+            + (self.current[Channel::Call] + self.current[Channel::Video]) * live
+            + self.current[Channel::ThirdParty] * nonlive;
+        let size = match liveness {
+            Liveness::Live => live,
+            Liveness::Semilive => semilive,
+            Liveness::Nonlive => nonlive,
+        };
+        used + size <= 100 || self.has(Flaw::NoBudget)
+    }
+
+    /// CONTRACTS.md 5.3, in the order of the answer: available, incompatible presence, insufficient capacity.
+    pub fn capacity(&self, liveness: Liveness) -> [u64; 3] {
+        let channels: &[Channel] = match liveness {
+            Liveness::Live => &[Channel::Call, Channel::Video],
+            Liveness::Semilive => &[Channel::Chat],
+            Liveness::Nonlive => &[Channel::ThirdParty],
+        };
+        let enabled: Vec<_> = channels.iter().filter(|channel| self.account.conf(**channel).enabled).collect();
+        let ready = self.connected && self.presence == Category::Ready;
+        let all_off = !enabled.is_empty() && enabled.iter().all(|channel| !self.toggles[**channel]);
+        if !ready || all_off {
+            [0, 1, 0]
+        } else if self.has_room(liveness) {
+            [1, 0, 0]
+        } else {
+            [0, 0, 1]
+        }
+    }
+
+    /// Some channel of the liveness is available, and one more interaction fits.
+    pub fn has_room(&self, liveness: Liveness) -> bool {
+        let of_it = |channel: Channel| match liveness {
+            Liveness::Live => channel == Channel::Call || channel == Channel::Video,
+            Liveness::Semilive => channel == Channel::Chat,
+            Liveness::Nonlive => channel == Channel::ThirdParty,
+        };
+        let open = Channel::ALL.iter().any(|channel| of_it(*channel) && self.status(*channel) == Status::Available);
+        open && self.fits(liveness)
+    }
+}

@@ -1,0 +1,122 @@
+//! Histories that once went wrong, each as short as it gets, and told as such.
+
+use rollcall::domain::directory::{Document, Field, UserPatch};
+use rollcall::domain::{Body, Channel, ConversationId, Entry, Event, Outcome, UserRef};
+use rollcall::live::{State, View};
+use uuid::Uuid;
+
+use super::generate::{TENANT, at, event, upsert, user};
+
+/// A tenant that is told one thing after the other.
+struct Story {
+    state: State,
+    hour: i64,
+}
+
+impl Story {
+    fn new() -> Self {
+        Story { state: State::new(TENANT), hour: 0 }
+    }
+
+    fn tell(&mut self, minute: i64, body: Body) -> Outcome {
+        let n = self.state.position() + 1;
+        let ours = matches!(body, Body::DirectoryUpserted { .. } | Body::UserDeleted { .. });
+        let event = match ours {
+            true => Event::internal("rollcall:test", Uuid::from_u128(n.into()), at(minute), body),
+            false => event(n as usize, at(minute), body),
+        };
+        let recorded = at(60).plus_seconds(3_600 * self.hour);
+        self.state.apply(&Entry { seq: n, recorded, event }).unwrap()
+    }
+
+    fn make(&mut self, user: UserPatch) {
+        let outcome = self.tell(0, upsert(Document { users: vec![user], ..Document::default() }));
+        assert!(matches!(outcome, Outcome::Upserted(_)), "{outcome:?}");
+    }
+
+    fn delete(&mut self, id: i64) {
+        assert_eq!(self.tell(0, Body::UserDeleted { user: UserRef::id(id) }), Outcome::Applied);
+    }
+
+    /// Conversations held by a user, by channel, now and after a restart.
+    fn held(&mut self, id: i64) -> [[u32; 4]; 2] {
+        let current = |view: &View| view.columns(view.directory().find(&UserRef::id(id)).unwrap()).current.0;
+        let mut loaded = self.restarted();
+        [current(&self.state.publish()), current(&loaded.publish())]
+    }
+
+    fn restarted(&self) -> State {
+        State::load(TENANT, self.state.position(), self.state.rows()).unwrap()
+    }
+}
+
+fn conversation() -> ConversationId {
+    ConversationId::new("c").unwrap()
+}
+
+fn taken(id: i64, channel: Channel) -> Body {
+    Body::SlotTaken { user: UserRef::id(id), channel, conversation: conversation() }
+}
+
+fn released(id: i64) -> Body {
+    Body::SlotReleased { user: Some(UserRef::id(id)), conversation: conversation() }
+}
+
+/// The id is free a day after the deletion; a late word about the conversation keeps the conversation in memory longer.
+#[test]
+fn who_is_made_again_with_an_old_id_holds_nothing() {
+    let mut story = Story::new();
+    story.make(user(1));
+    story.make(user(2));
+    story.tell(10, taken(1, Channel::Chat));
+    story.delete(1);
+    story.hour = 1;
+    story.tell(5, released(2));
+    story.hour = 24;
+    story.make(user(1));
+    assert_eq!(story.held(1), [[0; 4]; 2], "the new user took nothing");
+    story.tell(6, released(2));
+    assert_eq!(story.held(1), [[0; 4]; 2], "and a word about another user gives them nothing");
+}
+
+#[test]
+fn who_is_made_again_with_an_old_id_has_released_nothing() {
+    let mut story = Story::new();
+    story.make(user(1));
+    story.make(user(2));
+    story.tell(1, taken(2, Channel::Chat));
+    story.tell(20, released(1));
+    story.delete(1);
+    story.hour = 24;
+    story.make(user(1));
+    story.tell(15, taken(1, Channel::Chat));
+    assert_eq!(story.held(1), [[1, 0, 0, 0]; 2], "the release was of the user who is gone");
+}
+
+#[test]
+fn a_name_that_was_passed_on_is_still_found_after_a_restart() {
+    let mut story = Story::new();
+    let named = |id| UserPatch { external_id: Field::Set(String::from("x")), ..user(id) };
+    story.make(user(1));
+    story.make(named(2));
+    story.delete(2);
+    story.make(named(1));
+    let find = |state: &mut State| state.publish().directory().find(&UserRef::External("x".into())).is_some();
+    assert!(find(&mut story.state));
+    assert!(find(&mut story.restarted()), "the deleted user of before has the name no more");
+}
+
+/// EVENTS.md: stale is what something newer overrode in all it said; that the holder before lets go was not overridden.
+#[test]
+fn a_late_take_that_ends_another_hold_is_no_stale_one() {
+    let mut story = Story::new();
+    story.make(user(1));
+    story.make(user(2));
+    story.tell(1, taken(2, Channel::Chat));
+    let nothing = Body::SlotsSynced { user: UserRef::id(1), channel: Channel::Chat, conversations: vec![] };
+    story.tell(20, nothing);
+    assert_eq!(story.held(2), [[1, 0, 0, 0]; 2]);
+    let outcome = story.tell(10, taken(1, Channel::Chat));
+    assert_eq!(story.held(2), [[0; 4]; 2], "whoever held it before lets go");
+    assert_eq!(outcome, Outcome::Applied);
+}

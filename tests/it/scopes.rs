@@ -1,0 +1,157 @@
+//! Every route takes the one scope that EVENTS.md names for it, or `*`, and nothing else.
+
+use std::collections::BTreeSet;
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::on_both_stores;
+use crate::support::api::{Persona, send};
+use crate::support::desks::directory;
+use crate::support::requests::{
+    ADMINISTRATION, Dialect, PUBLIC, dialect, is_answered, is_forbidden, is_unauthenticated, request,
+};
+use crate::support::routes::{Route, table};
+use crate::support::{ADMIN, Backend, Service};
+
+on_both_stores!(matrix, super::a_route_takes_its_own_scope_and_no_other);
+on_both_stores!(nobody, super::without_a_valid_key_nobody_gets_anything);
+on_both_stores!(administrators, super::administrators_and_tenants_are_kept_apart);
+
+/// Every scope there is.
+const SCOPES: [&str; 12] = [
+    "events:write",
+    "directory:write",
+    "directory:read",
+    "operators:read",
+    "operators:write",
+    "users:read",
+    "users:write",
+    "user-activity:read",
+    "agents-availability:read",
+    "graphql:read",
+    "graphql:write",
+    "*",
+];
+
+/// The scope of every route of a tenant.
+const ROWS: [(&str, &str, &str); 16] = [
+    ("POST", "/v1/events", "events:write"),
+    ("PUT", "/v1/directory", "directory:write"),
+    ("GET", "/v1/directory", "directory:read"),
+    ("POST", "/graphql", "graphql:read"),
+    ("GET", "/operator/live", "operators:read"),
+    ("GET", "/operator/{id}/live", "operators:read"),
+    ("PUT", "/operator/{id}/live", "operators:write"),
+    ("GET", "/api/2/operator/live", "operators:read"),
+    ("GET", "/api/2/operator/{id}/live", "operators:read"),
+    ("PUT", "/api/2/operator/{id}/live", "operators:write"),
+    ("GET", "/v1/user-activity/search", "user-activity:read"),
+    ("POST", "/v1/user-activity/search", "user-activity:read"),
+    ("GET", "/user-activity/search", "user-activity:read"),
+    ("POST", "/user-activity/search", "user-activity:read"),
+    ("GET", "/agents-availability", "agents-availability:read"),
+    ("POST", "/agents-availability", "agents-availability:read"),
+];
+
+fn route((method, path, _): &(&'static str, &'static str, &'static str)) -> Route {
+    Route { method, path: (*path).to_owned() }
+}
+
+/// A route that is added gets a row here, or is said to be of no tenant.
+#[test]
+fn every_route_has_a_row() {
+    let apart: BTreeSet<&str> = PUBLIC.iter().chain(&ADMINISTRATION).map(|(path, _)| *path).collect();
+    let rows: BTreeSet<Route> = ROWS.iter().map(route).collect();
+    let routes: BTreeSet<Route> = table().into_iter().filter(|route| !apart.contains(route.path.as_str())).collect();
+    assert_eq!(rows, routes);
+    assert!(ROWS.iter().all(|(_, _, scope)| SCOPES.contains(scope)));
+}
+
+async fn stage(backend: Backend) -> (Service, Persona) {
+    let service = Service::start(backend).await;
+    let persona = service.api.persona("tenant").await;
+    service.api.put_directory(&persona.key, &directory(2)).await;
+    (service, persona)
+}
+
+async fn a_route_takes_its_own_scope_and_no_other(backend: Backend) {
+    let (service, persona) = stage(backend).await;
+    for scope in SCOPES {
+        let (_, key) = service.api.key(&persona.tenant, &[scope]).await;
+        for row in &ROWS {
+            let (route, wanted) = (route(row), row.2);
+            let before = service.position(&persona.tenant);
+            let answer = send(request(&service.api, &route, Some(&key), "1")).await.expect("an answer");
+            let told = format!("{route:?} with {scope}: {} {}", answer.status, answer.text);
+            if scope == wanted || scope == "*" {
+                assert!(is_answered(dialect(&route), &answer), "{told}");
+            } else {
+                assert!(is_forbidden(dialect(&route), &answer), "{told}");
+                assert_eq!(service.position(&persona.tenant), before, "{told}");
+                assert_eq!(answer.header("rollcall-position"), None, "not even that: {told}");
+            }
+        }
+    }
+    // Several scopes are their sum.
+    let (_, key) = service.api.key(&persona.tenant, &["graphql:read", "operators:read"]).await;
+    for row in &ROWS {
+        let answer = send(request(&service.api, &route(row), Some(&key), "1")).await.expect("an answer");
+        let allowed = ["graphql:read", "operators:read"].contains(&row.2);
+        assert_eq!(is_answered(dialect(&route(row)), &answer), allowed, "{row:?}: {}", answer.text);
+    }
+    service.stop().await;
+}
+
+async fn without_a_valid_key_nobody_gets_anything(backend: Backend) {
+    let (service, persona) = stage(backend).await;
+    let (id, revoked) = service.api.key(&persona.tenant, &["*"]).await;
+    let path = format!("/v1/tenants/{}/keys/{id}", persona.tenant);
+    let answer = send(service.api.request(Method::DELETE, &path).bearer_auth(ADMIN)).await.expect("an answer");
+    assert_eq!(answer.status, 204);
+    let nearly = format!("{}0", persona.key);
+    let shorter = &persona.key[..persona.key.len() - 1];
+    let keys = [None, Some(""), Some(revoked.as_str()), Some(nearly.as_str()), Some(shorter), Some(ADMIN)];
+    let keys = keys.into_iter().chain([Some(persona.tenant.as_str()), Some("*"), Some("null")]);
+    for key in keys {
+        for row in &ROWS {
+            let route = route(row);
+            let before = service.position(&persona.tenant);
+            let answer = send(request(&service.api, &route, key, "1")).await.expect("an answer");
+            let told = format!("{route:?} with {key:?}: {} {}", answer.status, answer.text);
+            assert!(is_unauthenticated(dialect(&route), &answer), "{told}");
+            assert_eq!(service.position(&persona.tenant), before, "{told}");
+            let challenge = answer.header("www-authenticate").is_some();
+            assert!(challenge || dialect(&route) != Dialect::Native, "{told}");
+        }
+    }
+    service.stop().await;
+}
+
+async fn administrators_and_tenants_are_kept_apart(backend: Backend) {
+    let (service, persona) = stage(backend).await;
+    let tenant = &persona.tenant;
+    let (id, other) = service.api.key(tenant, &["events:write"]).await;
+    let requests = [
+        (Method::GET, String::from("/metrics")),
+        (Method::POST, String::from("/v1/tenants")),
+        (Method::POST, format!("/v1/tenants/{tenant}/keys")),
+        (Method::GET, format!("/v1/tenants/{tenant}/keys")),
+        (Method::DELETE, format!("/v1/tenants/{tenant}/keys/{id}")),
+    ];
+    for credential in [None, Some(persona.key.as_str()), Some(other.as_str()), Some(""), Some("an-administrator")] {
+        for (method, path) in &requests {
+            let mut request = service.api.request(method.clone(), path);
+            if let Some(credential) = credential {
+                request = request.bearer_auth(credential);
+            }
+            let body = json!({ "name": "more", "scopes": ["*"] });
+            let answer = send(request.json(&body)).await.expect("an answer");
+            assert_eq!(answer.status, 401, "{method} {path} with {credential:?}: {}", answer.text);
+            assert!(!answer.text.contains("rk_"), "{}", answer.text);
+        }
+    }
+    // And the key is still there.
+    assert_eq!(service.api.events(&other, &[]).await.unwrap().status, 200);
+    service.stop().await;
+}

@@ -1,0 +1,177 @@
+//! PostgreSQL is away: PROMISES.md R3, S2, and "Faults".
+
+use std::time::Duration;
+
+use reqwest::Method;
+use rollcall::clock::Clock;
+use rollcall::domain::Time;
+use rollcall::store::Location;
+use serde_json::json;
+
+use super::{REFUSAL, recovers};
+use crate::support::api::{Answer, Persona, send};
+use crate::support::audit::audit;
+use crate::support::desks::{connected, directory, heartbeat, leased};
+use crate::support::proxy::{Proxy, Way};
+use crate::support::tasks::{Stopwatch, eventually};
+use crate::support::{Home, Service, Setup, postgres};
+
+const STALENESS: &str = "rollcall-staleness-ms";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_is_cut_off() {
+    away(Way::Cut).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_does_not_answer() {
+    away(Way::Frozen).await;
+}
+
+/// A service whose store can be taken away.
+struct Stage {
+    service: Service,
+    persona: Persona,
+    proxy: Proxy,
+    clock: Clock,
+}
+
+async fn away(way: Way) {
+    let direct = postgres::new_database().await;
+    let (proxy, through) = Proxy::before(&direct).await;
+    let clock = Clock::manual(Time::from_micros(1_614_589_200_000_000));
+    let home = Home::at(Location::Postgres(Box::new(through)));
+    let service = Service::start_on(home, Setup { clock: clock.clone(), ..Setup::default() }).await;
+    let persona = service.api.persona("tenant").await;
+    service.api.put_directory(&persona.key, &directory(10)).await;
+    let stage = Stage { service, persona, proxy, clock };
+    stage.told_to_connect().await;
+    assert!(stage.service.api.is_ready().await);
+
+    stage.proxy.set(way);
+    stage.writes_are_refused().await;
+    stage.reads_go_on(None).await;
+    stage.age_is_told().await;
+    stage.old_numbers_are_kept_from_routers().await;
+    stage.proxy.set(Way::Open);
+    stage.everything_is_as_before().await;
+    stage.nobody_was_logged_off().await;
+    // Once more, now that the connections are new ones.
+    stage.proxy.set(way);
+    stage.writes_are_refused().await;
+    stage.proxy.set(Way::Open);
+    stage.everything_is_as_before().await;
+    stage.service.stop().await;
+    assert_eq!(audit(&Location::Postgres(Box::new(direct)), &[]).await, [""; 0]);
+}
+
+impl Stage {
+    async fn told_to_connect(&self) {
+        let now = self.clock.now();
+        let events = [connected("one", 1, now), leased("two", 2, "desk", now, 5)];
+        self.service.api.told(&self.persona.key, &events).await;
+    }
+
+    async fn writes_are_refused(&self) {
+        for n in 0..4 {
+            let watch = Stopwatch::start();
+            let events = [connected(format!("away-{n}"), 3, self.clock.now())];
+            let answer = self.service.api.events(&self.persona.key, &events).await.expect("the service is there");
+            assert!(answer.is_unavailable(), "{} {}", answer.status, answer.text);
+            assert!(watch.elapsed() < REFUSAL, "refused after {:?}", watch.elapsed());
+        }
+        let path = "/operator/1/live";
+        let put = self.service.api.request(Method::PUT, path).bearer_auth(&self.persona.key);
+        let answer = send(put.json(&json!({ "chat": { "available": 0 } }))).await.expect("the service is there");
+        assert!(answer.is_unavailable(), "{} {}", answer.status, answer.text);
+        assert_eq!(answer.json()["meta"]["status"], "error", "in the words of its dialect");
+    }
+
+    async fn get(&self, path: &str) -> Answer {
+        self.service.api.get(&self.persona.key, path).await.expect("the service is there")
+    }
+
+    async fn graphql(&self) -> Answer {
+        let query = "{connectedUsersIndicator{connectedUsersCount}}";
+        self.service.api.graphql(&self.persona.key, query).await.expect("the service is there")
+    }
+
+    /// What routers act on, by dialect.
+    async fn asked_by_routers(&self) -> Vec<Answer> {
+        let vonage = |request: reqwest::RequestBuilder| {
+            let accept = "application/vnd.newvoicemedia.v1+json";
+            send(request.header("Accept", accept).bearer_auth(&self.persona.key))
+        };
+        let api = &self.service.api;
+        let key = &self.persona.key;
+        let convoso = json!({ "auth_token": key });
+        vec![
+            self.get("/operator/live").await,
+            self.get("/api/2/operator/1/live").await,
+            vonage(api.request(Method::POST, "/agents-availability").json(&json!({}))).await.expect("an answer"),
+            vonage(api.request(Method::GET, "/agents-availability?skillNames=skill")).await.expect("an answer"),
+            send(api.request(Method::GET, &format!("/user-activity/search?auth_token={key}")))
+                .await
+                .expect("an answer"),
+            send(api.request(Method::POST, "/v1/user-activity/search").json(&convoso)).await.expect("an answer"),
+        ]
+    }
+
+    async fn reads_go_on(&self, staleness: Option<&str>) {
+        let mut answers = self.asked_by_routers().await;
+        answers.extend([self.graphql().await, self.get("/v1/directory").await]);
+        for answer in answers {
+            assert_eq!(answer.status, 200, "{}", answer.text);
+            assert_eq!(answer.header(STALENESS), staleness, "{}", answer.text);
+        }
+        assert_eq!(self.service.api.connected(&self.persona.key).await.0, 2);
+    }
+
+    /// The clock stands still but for this, and so the age is what it says.
+    async fn age_is_told(&self) {
+        self.clock.advance(Duration::from_millis(1_999));
+        assert!(self.service.api.is_ready().await);
+        self.reads_go_on(None).await;
+        self.clock.advance(Duration::from_millis(1));
+        assert!(!self.service.api.is_ready().await, "not confirmed for two seconds");
+        self.reads_go_on(Some("2000")).await;
+        assert_eq!(self.get("/livez").await.status, 200, "it lives, all the same");
+    }
+
+    async fn old_numbers_are_kept_from_routers(&self) {
+        self.clock.advance(Duration::from_millis(8_000));
+        self.reads_go_on(Some("10000")).await;
+        self.clock.advance(Duration::from_millis(1));
+        for answer in self.asked_by_routers().await {
+            assert!(answer.is_unavailable(), "{} {}", answer.status, answer.text);
+        }
+        for answer in [self.graphql().await, self.get("/v1/directory").await] {
+            assert_eq!(answer.status, 200, "{}", answer.text);
+            assert_eq!(answer.header(STALENESS), Some("10001"));
+        }
+    }
+
+    async fn everything_is_as_before(&self) {
+        let event = connected("away-0", 3, self.clock.now());
+        recovers(&self.service.api, &self.persona, &event).await;
+        eventually("it is ready", || self.service.api.is_ready()).await;
+        for answer in self.asked_by_routers().await {
+            assert_eq!((answer.status, answer.header(STALENESS)), (200, None), "{}", answer.text);
+        }
+        // Tenants and keys are kept elsewhere in the store, by other connections.
+        let (_, key) = self.service.api.key(&self.persona.tenant, &["operators:read"]).await;
+        assert_eq!(self.service.api.get(&key, "/operator/live").await.expect("an answer").status, 200);
+    }
+
+    /// The lease of 5 seconds would have ended twice meanwhile, had its heartbeats been taken.
+    async fn nobody_was_logged_off(&self) {
+        assert_eq!(self.service.api.connected(&self.persona.key).await.0, 3);
+        self.clock.advance(Duration::from_millis(4_999));
+        let beat = [heartbeat("beat", 2, "desk", self.clock.now())];
+        let answer = self.service.api.events(&self.persona.key, &beat).await.expect("an answer").ok();
+        assert_eq!(answer.outcomes(), ["applied"], "a full term later it is still in time");
+        self.clock.advance(Duration::from_secs(5));
+        eventually("then it ends", async || self.service.api.connected(&self.persona.key).await.0 == 2).await;
+        self.service.api.told(&self.persona.key, &[leased("again", 2, "desk", self.clock.now(), 3_600)]).await;
+    }
+}

@@ -1,0 +1,53 @@
+//! The connection is lost between the server's commit and its answer: the events are there, and nobody knows yet.
+
+use super::recovers;
+use crate::support::audit::audit;
+use crate::support::desks::{connected, directory};
+use crate::support::proxy::{Proxy, Way};
+use crate::support::raw::Raw;
+use crate::support::tasks::{eventually, spawn};
+use crate::support::{Home, Service, Setup, postgres, tenant_id};
+
+/// How often it is tried: a busy machine may be too slow for a caller's patience.
+const ROUNDS: usize = 5;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_committed_unheard_is_acknowledged_as_what_it_was() {
+    let direct = postgres::new_database().await;
+    let (proxy, through) = Proxy::before(&direct).await;
+    let [direct, through] =
+        [direct, through].map(|options| Home::at(rollcall::store::Location::Postgres(Box::new(options))));
+    let service = Service::start_on(through, Setup::default()).await;
+    let persona = service.api.persona("tenant").await;
+    service.api.put_directory(&persona.key, &directory(10)).await;
+    let clock = rollcall::clock::Clock::system();
+    let mut raw = Raw::open(&direct.location).await;
+    let (mut acknowledged, mut in_time) = (Vec::new(), 0);
+    for round in 0..ROUNDS {
+        let before = raw.heads().await[&tenant_id(&persona.tenant)];
+        proxy.set(Way::Deaf);
+        let events =
+            [connected(format!("{round}-a"), 1, clock.now()), connected(format!("{round}-b"), 99, clock.now())];
+        let (api, key, sent) = (service.api.clone(), persona.key.clone(), events.clone());
+        let answer = spawn(async move { api.events(&key, &sent).await.expect("the service is there") });
+        eventually("it is committed", async || raw.heads().await[&tenant_id(&persona.tenant)] == before + 2).await;
+        assert!(!answer.is_finished(), "the service did not hear of it");
+        proxy.set(Way::Cut);
+        proxy.set(Way::Open);
+        let answer = answer.await.expect("no panic");
+        if answer.status == 200 {
+            assert_eq!(answer.outcomes(), ["applied", "rejected"], "as if nothing had happened");
+            assert_eq!(answer.json()["position"], before + 2);
+            in_time += 1;
+        } else {
+            assert!(answer.is_unavailable(), "{} {}", answer.status, answer.text);
+        }
+        recovers(&service.api, &persona, &events[0]).await;
+        let again = service.api.events(&persona.key, &events).await.unwrap().ok();
+        assert_eq!(again.outcomes(), ["duplicate", "duplicate"]);
+        acknowledged.extend(raw.journal().await.into_iter().rev().take(2).map(|line| (line.tenant, line.id)));
+    }
+    assert!(in_time > 0, "callers were always told too late");
+    service.stop().await;
+    assert_eq!(audit(&direct.location, &acknowledged).await, [""; 0]);
+}

@@ -1,0 +1,128 @@
+//! Whether a store holds what was acknowledged, once each, and comes up again as a replay of its journal.
+
+use std::collections::{HashMap, HashSet};
+
+use rollcall::domain::{EventId, Filter, TenantId};
+use rollcall::http::iadvize_rest::row::Row;
+use rollcall::journal::{Journal, JournalError};
+use rollcall::live::state::APPLY_VERSION;
+use rollcall::live::{State, View};
+use rollcall::projection::roster::Connection;
+use rollcall::query::connected_users::connected_users;
+use rollcall::query::directory::directory;
+use rollcall::query::operators_live::operators_live;
+use rollcall::store::{Location, Store};
+
+use super::Api;
+use super::raw::Raw;
+use super::tasks::eventually;
+
+/// An event that a service acknowledged.
+pub type Acknowledged = (TenantId, EventId);
+
+/// Everything that is wrong with a store that no service runs on; nothing if it is as promised.
+pub async fn audit(location: &Location, acknowledged: &[Acknowledged]) -> Vec<String> {
+    let mut raw = Raw::open(location).await;
+    let mut findings = journals(&mut raw, acknowledged).await;
+    // What follows applies the journal, which takes one without gaps.
+    if findings.is_empty() {
+        findings = states(location, &mut raw).await;
+    }
+    findings
+}
+
+/// The journals, by their tables alone.
+pub async fn journals(raw: &mut Raw, acknowledged: &[Acknowledged]) -> Vec<String> {
+    let mut findings = Vec::new();
+    let lines = raw.journal().await;
+    let mut ends: HashMap<TenantId, u64> = HashMap::new();
+    let mut times: HashMap<TenantId, i64> = HashMap::new();
+    let mut found: HashSet<Acknowledged> = HashSet::new();
+    for line in &lines {
+        let end = ends.entry(line.tenant).or_default();
+        if line.seq != *end + 1 {
+            findings.push(format!("position {} of {} follows {end}", line.seq, line.tenant));
+        }
+        *end = line.seq;
+        let time = times.entry(line.tenant).or_insert(line.recorded);
+        if line.recorded < *time {
+            findings.push(format!("position {} of {} was recorded before the one it follows", line.seq, line.tenant));
+        }
+        *time = line.recorded;
+        if !found.insert((line.tenant, line.id.clone())) {
+            findings.push(format!("{:?} of {} is there twice", line.id, line.tenant));
+        }
+    }
+    for (tenant, head) in raw.heads().await {
+        let end = ends.get(&tenant).copied().unwrap_or(0);
+        if head != end {
+            findings.push(format!("the head of {tenant} is at {head}, its journal ends at {end}"));
+        }
+    }
+    for (tenant, id) in acknowledged {
+        if !found.contains(&(*tenant, id.clone())) {
+            findings.push(format!("{id:?} of {tenant} was acknowledged and is lost"));
+        }
+    }
+    findings
+}
+
+/// Whether every tenant comes up from its checkpoint and the tail as it does from its whole journal.
+async fn states(location: &Location, raw: &mut Raw) -> Vec<String> {
+    let (store, _) = Store::open(location).await.expect("the store opens");
+    let mut journal = take_journal(&store, APPLY_VERSION).await;
+    let loaded = match rollcall::boot::load(&store, &mut journal).await {
+        Ok(loaded) => loaded,
+        Err(error) => return vec![format!("it cannot be loaded: {error}")],
+    };
+    let mut findings = Vec::new();
+    let replayed = raw.replay().await;
+    for (tenant, state) in &replayed {
+        let digest = loaded.get(tenant).map(State::digest);
+        if digest.as_ref() != Some(&state.digest()) {
+            findings.push(format!("{tenant} loads as another state than its journal makes"));
+        }
+    }
+    findings
+}
+
+/// Where a service answers otherwise than this view does.
+pub async fn differences(api: &Api, key: &str, view: &View) -> Vec<String> {
+    let mut findings = Vec::new();
+    let everybody = Filter::default();
+    for (path, connection) in
+        [("/operator/live", Connection::Online), ("/operator/live?connected=0", Connection::OfflineSeenBefore)]
+    {
+        let rows: Vec<Row> = operators_live(view, &everybody, connection).into_iter().map(Row::from).collect();
+        let expected = serde_json::to_value(rows).expect("plain types");
+        let answer = api.get(key, path).await.expect("an answer").ok();
+        if answer.json()["data"] != expected || answer.position() != view.position() {
+            findings.push(format!("{path} at {}: {}, not {expected}", answer.position(), answer.text));
+        }
+    }
+    let (headcount, _) = connected_users(view, &everybody);
+    let expected = (headcount.connected, view.position());
+    let connected = api.connected(key).await;
+    if connected != expected {
+        findings.push(format!("connected and position: {connected:?}, not {expected:?}"));
+    }
+    let expected = serde_json::to_value(directory(view)).expect("plain types");
+    if api.get(key, "/v1/directory").await.expect("an answer").ok().json() != expected {
+        findings.push(String::from("/v1/directory is another"));
+    }
+    findings
+}
+
+/// The journal of a store whose last server may have gone only just now.
+pub async fn take_journal(store: &Store, apply_version: u32) -> Journal {
+    let mut taken = None;
+    eventually("the last server lets go of the store", async || {
+        taken = match store.journal(apply_version).await {
+            Err(JournalError::Taken) => None,
+            other => Some(other.expect("a journal")),
+        };
+        taken.is_some()
+    })
+    .await;
+    taken.expect("a journal")
+}

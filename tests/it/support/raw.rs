@@ -1,0 +1,146 @@
+//! A store's tables, read and changed behind the service's back, with no code of the service in between.
+
+use std::collections::HashMap;
+
+use rollcall::domain::event::Fact;
+use rollcall::domain::{Entry, Event, EventId, TenantId, Time};
+use rollcall::live::State;
+use rollcall::store::Location;
+use rollcall::store::sqlite::FILE;
+use sqlx::postgres::PgConnection;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
+
+/// A connection that nobody else knows of.
+pub enum Raw {
+    Sqlite(SqliteConnection),
+    Postgres(PgConnection),
+}
+
+/// One line of the journal as it is stored.
+#[derive(Clone, Debug)]
+pub struct Line {
+    pub tenant: TenantId,
+    pub seq: u64,
+    pub recorded: i64,
+    pub id: EventId,
+    pub event: String,
+}
+
+impl Line {
+    /// As the state takes it.
+    pub fn entry(&self) -> Entry {
+        let fact: Fact = serde_json::from_str(&self.event).expect("a fact");
+        let event = Event { id: self.id.clone(), fact };
+        Entry { seq: self.seq, recorded: Time::from_micros(self.recorded), event }
+    }
+}
+
+/// Runs the same statement on either backend.
+macro_rules! on_either {
+    ($raw:expr, $connection:ident => $call:expr) => {
+        match $raw {
+            Raw::Sqlite($connection) => $call,
+            Raw::Postgres($connection) => $call,
+        }
+    };
+}
+
+impl Raw {
+    /// Connects to a store that is there.
+    pub async fn open(location: &Location) -> Self {
+        match location {
+            Location::Folder(folder) => {
+                let options = SqliteConnectOptions::new().filename(folder.join(FILE));
+                Raw::Sqlite(options.connect().await.expect("the file opens"))
+            }
+            Location::Postgres(options) => {
+                Raw::Postgres(PgConnection::connect_with(options).await.expect("the server answers"))
+            }
+        }
+    }
+
+    /// Runs statements.
+    pub async fn run(&mut self, sql: &str) {
+        let sql = AssertSqlSafe(sql.to_owned());
+        on_either!(self, connection => sqlx::raw_sql(sql).execute(connection).await.map(drop)).expect("it runs");
+    }
+
+    /// One number.
+    pub async fn number(&mut self, sql: &str) -> i64 {
+        let sql = AssertSqlSafe(sql.to_owned());
+        on_either!(self, connection => sqlx::query_scalar(sql).fetch_one(connection).await).expect("a number")
+    }
+
+    /// Every journal, by tenant and position.
+    pub async fn journal(&mut self) -> Vec<Line> {
+        const SQL: &str = "SELECT CAST(tenant AS text), seq, recorded, source, event_id, CAST(event AS text)
+                           FROM journal ORDER BY tenant, seq";
+        type Columns = (String, i64, i64, String, String, String);
+        let rows: Vec<Columns> =
+            on_either!(self, connection => sqlx::query_as(SQL).fetch_all(connection).await).expect("the journal");
+        let line = |(tenant, seq, recorded, source, id, event): Columns| Line {
+            tenant: TenantId(tenant.parse().expect("an id")),
+            seq: seq as u64,
+            recorded,
+            id: EventId { source: source.into(), id: id.into() },
+            event,
+        };
+        rows.into_iter().map(line).collect()
+    }
+
+    /// Every head.
+    pub async fn heads(&mut self) -> HashMap<TenantId, u64> {
+        const SQL: &str = "SELECT CAST(tenant AS text), seq FROM head";
+        let rows: Vec<(String, i64)> =
+            on_either!(self, connection => sqlx::query_as(SQL).fetch_all(connection).await).expect("the heads");
+        rows.into_iter().map(|(tenant, seq)| (TenantId(tenant.parse().expect("an id")), seq as u64)).collect()
+    }
+
+    /// Every tenant's state, built from nothing but its journal.
+    pub async fn replay(&mut self) -> HashMap<TenantId, State> {
+        let mut states = HashMap::new();
+        for line in self.journal().await {
+            let state = states.entry(line.tenant).or_insert_with(|| State::new(line.tenant));
+            state.apply(&line.entry()).expect("no gap");
+        }
+        states
+    }
+
+    /// Makes everybody else who writes to the journal wait, until [`Raw::release`].
+    pub async fn block(&mut self) {
+        match self {
+            Raw::Sqlite(_) => self.run("BEGIN IMMEDIATE").await,
+            Raw::Postgres(_) => self.run("BEGIN; LOCK TABLE head IN EXCLUSIVE MODE").await,
+        }
+    }
+
+    /// Lets them go on.
+    pub async fn release(&mut self) {
+        self.run("ROLLBACK").await;
+    }
+
+    /// Makes every statement fail that would add a row to `table` of which `condition` is true.
+    pub async fn refuse(&mut self, table: &str, condition: &str) {
+        let triggers = match self {
+            Raw::Sqlite(_) => format!(
+                "CREATE TRIGGER refuse BEFORE INSERT ON {table} WHEN {condition}
+                 BEGIN SELECT RAISE(ABORT, 'refused'); END"
+            ),
+            Raw::Postgres(_) => format!(
+                "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+                     $$ BEGIN IF {condition} THEN RAISE 'refused'; END IF; RETURN NEW; END $$;
+                 CREATE TRIGGER refuse BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION refuse()"
+            ),
+        };
+        self.run(&triggers).await;
+    }
+
+    /// Takes [`Raw::refuse`] back.
+    pub async fn accept(&mut self) {
+        match self {
+            Raw::Sqlite(_) => self.run("DROP TRIGGER refuse").await,
+            Raw::Postgres(_) => self.run("DROP FUNCTION refuse CASCADE").await,
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! For every route of a tenant: a request that it takes, with the credential where its dialect carries it.
+
+use reqwest::{Method, RequestBuilder};
+use serde_json::json;
+
+use super::Api;
+use super::api::Answer;
+use super::routes::Route;
+
+/// How a vendor's clients talk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    Native,
+    Graphql,
+    Iadvize,
+    Convoso,
+    Vonage,
+}
+
+/// Routes of nobody in particular, and why they need no tenant.
+pub const PUBLIC: [(&str, &str); 5] = [
+    ("/livez", "says nothing but that the process lives"),
+    ("/readyz", "says nothing but whether the state is current"),
+    ("/graphiql", "a page without data"),
+    ("/graphiql/{file}", "the page's files"),
+    ("/echo", "gives back what it got, and only where a benchmark asks for it"),
+];
+
+/// Routes of the administrator, who is no tenant: they take another credential.
+pub const ADMINISTRATION: [(&str, &str); 4] = [
+    ("/metrics", "names tenants by their ids"),
+    ("/v1/tenants", "adds tenants"),
+    ("/v1/tenants/{tenant}/keys", "is about the tenant in its path"),
+    ("/v1/tenants/{tenant}/keys/{key}", "is about the tenant in its path"),
+];
+
+/// The dialect of a route that a tenant uses.
+pub fn dialect(route: &Route) -> Dialect {
+    match route.path.as_str() {
+        "/graphql" => Dialect::Graphql,
+        "/agents-availability" => Dialect::Vonage,
+        path if path.ends_with("/user-activity/search") => Dialect::Convoso,
+        path if path.contains("/operator/") => Dialect::Iadvize,
+        path if path.starts_with("/v1/") => Dialect::Native,
+        path => panic!("{path} is of no dialect: say here how it is spoken to"),
+    }
+}
+
+/// A request that the route takes; `user` is whom it is about, where it is about somebody.
+pub fn request(api: &Api, route: &Route, key: Option<&str>, user: &str) -> RequestBuilder {
+    let method: Method = route.method.parse().expect("a method");
+    let path = route.path.replace("{id}", user);
+    let bearer = |request: RequestBuilder| match key {
+        Some(key) => request.bearer_auth(key),
+        None => request,
+    };
+    match (dialect(route), route.method) {
+        (Dialect::Native, "GET") => bearer(api.request(method, &path)),
+        (Dialect::Native, "PUT") => bearer(api.request(method, &path)).json(&json!({})),
+        (Dialect::Native, _) => bearer(api.request(method, &path)).json(&json!([])),
+        (Dialect::Graphql, _) => {
+            let query = "query($ids:[LegacyId!]){connectedUsersIndicator(userIds:$ids){connectedUsersCount}}";
+            bearer(api.request(method, &path)).json(&json!({ "query": query, "variables": { "ids": [user] } }))
+        }
+        (Dialect::Vonage, "GET") => {
+            let path = format!("{path}?skillNames=skill");
+            bearer(api.request(method, &path)).header("Accept", "application/vnd.newvoicemedia.v1+json")
+        }
+        (Dialect::Vonage, _) => {
+            let request = bearer(api.request(method, &path)).json(&json!({}));
+            request.header("Accept", "application/vnd.newvoicemedia.v1+json")
+        }
+        (Dialect::Iadvize, _) => {
+            let path = if path.ends_with("/operator/live") { format!("{path}?filters[id]={user}") } else { path };
+            let request = match key {
+                Some(key) => api.request(method, &path).header("X-API-Key", key),
+                None => api.request(method, &path),
+            };
+            if route.method == "PUT" { request.json(&json!({ "chat": { "available": 1 } })) } else { request }
+        }
+        (Dialect::Convoso, "GET") => {
+            let token = key.map_or(String::new(), |key| format!("auth_token={key}&"));
+            api.request(method, &format!("{path}?{token}user_id={user}"))
+        }
+        (Dialect::Convoso, _) => api.request(method, &path).json(&json!({ "auth_token": key, "user_id": user })),
+    }
+}
+
+/// Refused for want of a scope, in the words of the dialect.
+pub fn is_forbidden(dialect: Dialect, answer: &Answer) -> bool {
+    match dialect {
+        Dialect::Native => answer.status == 403 && answer.json()["type"] == "urn:rollcall:problem:forbidden",
+        Dialect::Graphql => {
+            let body = answer.json();
+            let name = &body["errors"][0]["extensions"]["name"];
+            answer.status == 200 && body["data"].is_null() && name == "PERMISSION_DENIED"
+        }
+        Dialect::Iadvize => {
+            answer.status == 403 && answer.json() == json!({ "meta": { "status": "error", "message": "Forbidden" } })
+        }
+        Dialect::Convoso => answer.status == 403 && answer.json()["success"] == false,
+        Dialect::Vonage => answer.status == 403 && answer.json()["message"].is_string(),
+    }
+}
+
+/// Refused for want of a key, in the words of the dialect. Iadvize's knows one word for both.
+pub fn is_unauthenticated(dialect: Dialect, answer: &Answer) -> bool {
+    match dialect {
+        Dialect::Iadvize => is_forbidden(dialect, answer),
+        Dialect::Graphql => {
+            let name = &answer.json()["errors"][0]["extensions"]["name"];
+            answer.status == 401 && name == "AUTHENTICATION_REQUIRED"
+        }
+        _ => answer.status == 401,
+    }
+}
+
+/// Answered.
+pub fn is_answered(dialect: Dialect, answer: &Answer) -> bool {
+    let has_errors = dialect == Dialect::Graphql && answer.json().get("errors").is_some();
+    answer.status == 200 && !has_errors && answer.header("rollcall-position").is_some()
+}

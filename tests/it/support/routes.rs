@@ -1,0 +1,100 @@
+//! The route table, read from where it is written: every `.route("path", …)` of the edge and the methods it takes.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// One route and one method that it takes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Route {
+    pub method: &'static str,
+    pub path: String,
+}
+
+impl Route {
+    /// Whether a path of a request is one of this route's.
+    pub fn takes(&self, path: &str) -> bool {
+        let path = path.split(['?', '#']).next().unwrap_or_default();
+        let (ours, theirs) = (self.path.split('/'), path.split('/'));
+        ours.clone().count() == theirs.clone().count()
+            && ours
+                .zip(theirs)
+                .all(|(ours, theirs)| if ours.starts_with('{') { !theirs.is_empty() } else { ours == theirs })
+    }
+}
+
+/// Every route of the service.
+pub fn table() -> BTreeSet<Route> {
+    let source = source("src/http/mod.rs");
+    let mut routes = BTreeSet::new();
+    for call in source.split(".route(").skip(1) {
+        let arguments = balanced(call);
+        let (path, expression) = arguments.trim_start().split_once(',').expect("a path and what it takes");
+        let path = path.trim().trim_matches('"').to_owned();
+        assert!(path.starts_with('/'), "not a path: {path}");
+        let methods = methods(expression, &source);
+        assert!(!methods.is_empty(), "what {path} takes cannot be read: {expression}");
+        routes.extend(methods.into_iter().map(|method| Route { method, path: path.clone() }));
+    }
+    // One screen, but not an empty one.
+    assert!(routes.len() >= 20, "only {} routes were found", routes.len());
+    routes
+}
+
+/// The methods of an expression that makes a method router.
+fn methods(expression: &str, source: &str) -> BTreeSet<&'static str> {
+    let mut found = BTreeSet::new();
+    for (name, call) in
+        [("GET", "get("), ("POST", "post("), ("PUT", "put("), ("PATCH", "patch("), ("DELETE", "delete(")]
+    {
+        let is_call = |at: usize| !expression[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
+        if expression.match_indices(call).any(|(at, _)| is_call(at)) {
+            found.insert(name);
+        }
+    }
+    let expression = expression.trim();
+    if let Some((name, _)) = expression.split_once("::routes()") {
+        let file = format!("src/http/{}.rs", name.replace("::", "/"));
+        let body = self::source(&file);
+        let body = body.split_once("fn routes()").expect("the routes of a dialect").1;
+        let body = body.split_once('{').expect("a body").1;
+        found.extend(methods(body.split_once('}').expect("its end").0, source));
+    }
+    let variable = expression.split(|c: char| !(c.is_alphanumeric() || c == '_')).next().unwrap_or_default();
+    if let Some((_, definition)) = source.split_once(&format!("let {variable} = ")) {
+        found.extend(methods(definition.split_once(';').expect("its end").0, source));
+    }
+    found
+}
+
+/// The text up to the bracket that closes what came before it.
+fn balanced(text: &str) -> &str {
+    let mut open = 1;
+    let end = text.find(|c| {
+        match c {
+            '(' => open += 1,
+            ')' => open -= 1,
+            _ => {}
+        }
+        open == 0
+    });
+    &text[..end.expect("a closing bracket")]
+}
+
+/// A file of this repository.
+pub fn source(file: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+#[test]
+fn the_table_is_read_as_it_is_written() {
+    let table = table();
+    let has = |method, path: &str| table.contains(&Route { method, path: path.to_owned() });
+    assert!(has("POST", "/v1/events") && !has("GET", "/v1/events"));
+    assert!(has("PUT", "/v1/directory") && has("GET", "/v1/directory"));
+    assert!(has("GET", "/api/2/operator/{id}/live") && has("PUT", "/api/2/operator/{id}/live"));
+    assert!(has("GET", "/user-activity/search") && has("POST", "/user-activity/search"));
+    assert!(has("POST", "/echo") && has("GET", "/metrics"));
+    let route = Route { method: "GET", path: String::from("/operator/{id}/live") };
+    assert!(route.takes("/operator/7/live?x=/") && !route.takes("/operator/live") && !route.takes("/operator//live"));
+}

@@ -1,0 +1,147 @@
+//! Who may know whom.
+
+use super::{code, files, has_word, only_known};
+
+/// What each room may use, besides itself.
+const EDGES: [(&str, &[&str]); 11] = [
+    ("domain", &[]),
+    ("live", &["domain"]),
+    ("projection", &["domain", "live"]),
+    ("journal", &["domain"]),
+    ("store", &["domain", "journal", "live"]),
+    ("engine", &["domain", "live", "journal", "store", "clock", "lifecycle"]),
+    ("auth", &["domain", "store", "clock"]),
+    ("command", &["domain", "engine", "store", "auth", "clock"]),
+    ("query", &["domain", "engine", "live", "projection", "store", "auth"]),
+    ("http", &["auth", "command", "query", "domain", "projection", "engine", "store", "clock", "lifecycle"]),
+    ("clock", &["domain"]),
+];
+
+/// Rooms that put the others together, or stand beside them: they may know what they need.
+const AROUND: [&str; 8] = ["app", "boot", "cli", "config", "lib", "lifecycle", "main", "telemetry"];
+
+/// Of some rooms only some things: what a room uses, from where, and which names.
+const NAMES: [(&str, &str, &[&str]); 5] = [
+    ("http", "engine", &["Reader", "Submitter", "Snapshot", "Health"]),
+    ("http", "store", &["KeyRecord", "TenantRecord"]),
+    ("query", "engine", &["Reader", "Snapshot"]),
+    ("query", "store", &["KeyRecord", "TenantRecord", "Store", "StoreError"]),
+    ("store", "live", &["Checkpoint", "Row", "RowKey"]),
+];
+
+/// What is otherwise, and why. It may only become shorter.
+const KNOWN: [(&str, &str); 3] = [
+    ("src/http/services.rs uses store::Store", "handlers for tenants and keys hand it on to command and query"),
+    ("src/http/services.rs uses lifecycle::Lifecycle", "hands it on to drain.rs"),
+    ("src/http/drain.rs uses lifecycle::Lifecycle", "reads unread bodies to their end beside the answer"),
+];
+
+/// Which room a file of `src` belongs to.
+fn room(file: &str) -> &str {
+    let inside = file.strip_prefix("src/").expect("a source");
+    inside.split('/').next().unwrap_or_default().trim_end_matches(".rs")
+}
+
+#[test]
+fn every_room_knows_only_whom_it_may() {
+    let mut found = Vec::new();
+    let mut edges = 0;
+    for (file, text) in files(&["src"], "rs") {
+        let room = room(&file);
+        if AROUND.contains(&room) {
+            continue;
+        }
+        let (_, allowed) = EDGES.iter().find(|(name, _)| *name == room).unwrap_or_else(|| panic!("{room} is new"));
+        for path in paths(&code(&text)) {
+            let (other, name) = path.split_once("::").unwrap_or((&path, ""));
+            if other == room {
+                continue;
+            }
+            edges += 1;
+            let names = NAMES.iter().find(|(from, to, _)| (*from, *to) == (room, other));
+            let is_named =
+                names.is_none_or(|(_, _, names)| names.contains(&name.split("::").next().unwrap_or_default()));
+            let is_listeners = (room, other) != ("http", "lifecycle") || file == "src/http/listener.rs";
+            if !allowed.contains(&other) || !is_named || !is_listeners {
+                found.push(format!("{file} uses {path}"));
+            }
+        }
+    }
+    assert!(edges > 100, "only {edges} uses were found");
+    found.sort();
+    found.dedup();
+    only_known(found, &KNOWN);
+}
+
+#[test]
+fn libraries_are_known_where_they_belong() {
+    let edge = ["axum", "tower", "tower_http", "async_graphql", "async_graphql_axum", "hyper", "hyper_util"];
+    let rules: [(&[&str], &[&str]); 5] = [
+        (&edge, &["src/http/"]),
+        (&["sqlx"], &["src/journal/", "src/store/", "src/config/"]),
+        (&["clap"], &["src/cli/", "src/config/"]),
+        (&["rand"], &["src/auth/secret.rs", "src/cli/demo"]),
+        (&["reqwest"], &["src/cli/"]),
+    ];
+    let mut found = Vec::new();
+    for (file, text) in files(&["src"], "rs") {
+        let code = code(&text);
+        for (libraries, places) in rules {
+            let is_place = places.iter().any(|place| file.starts_with(place));
+            for library in libraries {
+                let is_used = code.contains(&format!("{library}::")) && has_word(&code, library);
+                if is_used && !is_place && !is_ours(&code, library) {
+                    found.push(format!("{file} uses {library}"));
+                }
+            }
+        }
+    }
+    only_known(found, &[]);
+}
+
+/// Every use is of a word of ours that only ends like the library.
+fn is_ours(code: &str, library: &str) -> bool {
+    let needle = format!("{library}::");
+    code.match_indices(&needle)
+        .all(|(at, _)| code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':'))
+}
+
+/// Every path that begins with `crate::`, written out, without that beginning.
+fn paths(code: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for (at, _) in code.match_indices("crate::") {
+        if !code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == '$') {
+            expand("", &code[at + "crate::".len()..], &mut found);
+        }
+    }
+    found
+}
+
+/// Reads one path, which may end in a group of paths; answers how much of the text that was.
+fn expand(prefix: &str, text: &str, found: &mut Vec<String>) -> usize {
+    let length = text.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':')).unwrap_or(text.len());
+    let path = format!("{prefix}{}", &text[..length]);
+    let is_group = text[length..].starts_with('{') && (path.is_empty() || path.ends_with("::"));
+    if !is_group {
+        // Between two paths of a group there is nothing to be read.
+        if length > 0 {
+            found.push(path);
+        }
+        return length;
+    }
+    let mut at = length + 1;
+    while at < text.len() && !text[at..].starts_with('}') {
+        let read = expand(&path, &text[at..], found);
+        // At least one step: a comma, a space, or a name's `as`.
+        at += read.max(1);
+    }
+    at + 1
+}
+
+#[test]
+fn paths_are_read_as_they_are_written() {
+    let found =
+        paths("use crate::{auth::Admin, query};\nuse crate::a::b::{self, C, d::{E, F}};\nlet x: &crate::g::H = 1;");
+    let expected = ["auth::Admin", "query", "a::b::self", "a::b::C", "a::b::d::E", "a::b::d::F", "g::H"];
+    assert_eq!(found, expected);
+}

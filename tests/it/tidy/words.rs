@@ -1,0 +1,92 @@
+//! What every file says, and what none does.
+
+use super::{FOLDERS, code, files, has_word, only_known, without_tests};
+
+/// Names that say nothing about what is inside.
+const BANNED: [&str; 6] = ["utils", "helpers", "common", "types", "models", "services"];
+
+/// Where one is right, and why.
+const NAMED_SO: [(&str, &str); 1] = [("src/http/services.rs is called services", "what handlers are served with")];
+
+#[test]
+fn every_file_says_what_it_is_for() {
+    let silent = files(&FOLDERS, "rs").into_iter().filter(|(_, text)| !text.starts_with("//! "));
+    only_known(silent.map(|(file, _)| format!("{file} does not begin with //!")).collect(), &[]);
+}
+
+#[test]
+fn names_say_what_is_inside() {
+    let mut found = Vec::new();
+    for (file, text) in files(&FOLDERS, "rs") {
+        for name in BANNED {
+            let is_part = file.split('/').any(|part| part.trim_end_matches(".rs") == name);
+            if is_part {
+                found.push(format!("{file} is called {name}"));
+            }
+            if code(&text).contains(&format!("mod {name} {{")) {
+                found.push(format!("{file} has a module called {name}"));
+            }
+        }
+    }
+    only_known(found, &NAMED_SO);
+}
+
+#[test]
+fn nothing_is_left_for_later() {
+    let mut found = Vec::new();
+    for (file, text) in files(&FOLDERS, "rs") {
+        // These words are written apart, so that this file is not found.
+        for (word, rest) in [("TO", "DO"), ("FIX", "ME"), ("X", "XX"), ("HA", "CK")] {
+            if has_word(&text, &format!("{word}{rest}")) {
+                found.push(format!("{file} has {word}{rest}"));
+            }
+        }
+        for (word, rest) in
+            [("unimplemented", "!("), ("todo", "!("), ("#[al", "low("), ("#![al", "low("), ("dbg", "!(")]
+        {
+            if code(&text).contains(&format!("{word}{rest}")) {
+                found.push(format!("{file} has {word}{rest}"));
+            }
+        }
+    }
+    only_known(found, &[]);
+}
+
+#[test]
+fn nothing_panics_on_purpose() {
+    let mut found = Vec::new();
+    for (file, text) in files(&["src"], "rs") {
+        let code = code(without_tests(&text));
+        for word in [".unwrap()", ".expect(", "panic!(", "unreachable!("] {
+            if code.contains(word) {
+                found.push(format!("{file} has {word}"));
+            }
+        }
+    }
+    only_known(found, &[]);
+}
+
+/// The tests of a file are its end, as the other rules take for granted.
+#[test]
+fn tests_come_last() {
+    let mut found = Vec::new();
+    for (file, text) in files(&["src"], "rs") {
+        let Some((_, tests)) = text.split_once("#[cfg(test)]") else { continue };
+        // One module, which the file's only other line without indentation closes.
+        let is_module = tests.starts_with("\nmod tests {\n");
+        let ends = tests.lines().skip(2).filter(|line| !line.is_empty() && !line.starts_with(' ')).collect::<Vec<_>>();
+        if !is_module || ends != ["}"] {
+            found.push(format!("{file} has something after its tests"));
+        }
+    }
+    only_known(found, &[]);
+}
+
+#[test]
+fn unsafe_is_forbidden() {
+    let library = std::fs::read_to_string(super::root().join("src/lib.rs")).expect("the library");
+    assert!(library.contains("#![forbid(unsafe_code)]"));
+    assert!(library.contains("#![warn(missing_docs)]"));
+    let main = std::fs::read_to_string(super::root().join("src/main.rs")).expect("the program");
+    assert!(main.lines().count() <= 40, "main only starts");
+}
