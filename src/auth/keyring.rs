@@ -75,7 +75,12 @@ impl KeyRing {
                 () = clock.sleep(WATCH) => {}
                 () = stopping.cancelled() => return Ok(()),
             }
-            match self.refresh().await {
+            let refreshed = tokio::select! {
+                refreshed = self.refresh() => refreshed,
+                // A store that does not answer keeps nobody from ending.
+                () = stopping.cancelled() => return Ok(()),
+            };
+            match refreshed {
                 Ok(()) => is_away = false,
                 Err(error) if !is_away => {
                     tracing::warn!(%error, "the keys cannot be read anew; those known stay valid");

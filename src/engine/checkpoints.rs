@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 
 use super::Limits;
 use crate::clock::Clock;
@@ -15,9 +15,12 @@ use crate::store::{Expiry, Store, StoreError};
 
 /// How often old rows are looked for.
 const HOUSEKEEPING: Duration = Duration::from_secs(60);
+/// How long the last checkpoints may take when the service ends: a store that does not answer is not waited for, since
+/// the journal has everything and the next start applies it.
+const FAREWELL: Duration = Duration::from_secs(5);
 
-/// What is being written, and how it ended.
-type Writing = JoinHandle<(TenantId, Checkpoint, Result<(), StoreError>)>;
+/// What was written, and how it ended.
+type Written = (TenantId, Checkpoint, Result<(), StoreError>);
 
 /// Writes one checkpoint at a time, of the tenant that needs it most.
 #[derive(Debug)]
@@ -29,21 +32,22 @@ pub(super) struct Checkpoints {
     /// When each tenant's newest checkpoint was made.
     last: HashMap<TenantId, Duration>,
     started: Duration,
-    writing: Option<Writing>,
+    writing: Option<JoinHandle<Written>>,
+    forgetting: Option<JoinHandle<()>>,
     housekeeping: Duration,
 }
 
 impl Checkpoints {
     pub fn new(store: Store, clock: Clock, lifecycle: Lifecycle, limits: Limits) -> Self {
         let started = clock.monotonic();
-        let last = HashMap::new();
-        Checkpoints { last, started, store, clock, lifecycle, limits, writing: None, housekeeping: started }
+        let (last, writing, forgetting) = (HashMap::new(), None, None);
+        Checkpoints { last, started, store, clock, lifecycle, limits, writing, forgetting, housekeeping: started }
     }
 
     /// Looks after the checkpoint being written, or starts one that is due. Never waits for the store.
     pub async fn step(&mut self, states: &mut HashMap<TenantId, State>) {
         if let Some(writing) = self.writing.take_if(|writing| writing.is_finished()) {
-            self.settle(writing, states).await;
+            Self::settle(writing.await, states);
         }
         if self.writing.is_some() {
             return;
@@ -59,10 +63,24 @@ impl Checkpoints {
         }
     }
 
-    /// Writes whatever is not written yet, and waits for it.
-    pub async fn finish(&mut self, states: &mut HashMap<TenantId, State>) {
-        if let Some(writing) = self.writing.take() {
-            self.settle(writing, states).await;
+    /// Writes whatever is not written yet, and waits for it as long as is sensible.
+    pub async fn finish(mut self, states: &mut HashMap<TenantId, State>) {
+        if let Some(forgetting) = &self.forgetting {
+            forgetting.abort();
+        }
+        if tokio::time::timeout(FAREWELL, self.write_rest(states)).await.is_err() {
+            tracing::warn!("the store does not take the last checkpoints; the next start takes longer");
+        }
+        if let Some(writing) = &self.writing {
+            writing.abort();
+        }
+    }
+
+    async fn write_rest(&mut self, states: &mut HashMap<TenantId, State>) {
+        if let Some(writing) = &mut self.writing {
+            let ended = writing.await;
+            self.writing = None;
+            Self::settle(ended, states);
         }
         for (tenant, state) in states.iter_mut().filter(|(_, state)| state.grown() > 0) {
             let checkpoint = state.checkpoint();
@@ -84,7 +102,7 @@ impl Checkpoints {
         due.max().map(|(_, tenant)| tenant)
     }
 
-    fn start(&mut self, tenant: TenantId, checkpoint: Checkpoint) -> Writing {
+    fn start(&mut self, tenant: TenantId, checkpoint: Checkpoint) -> JoinHandle<Written> {
         self.last.insert(tenant, self.clock.monotonic());
         let store = self.store.clone();
         self.lifecycle.track(async move {
@@ -93,8 +111,8 @@ impl Checkpoints {
         })
     }
 
-    async fn settle(&mut self, writing: Writing, states: &mut HashMap<TenantId, State>) {
-        let Ok((tenant, checkpoint, result)) = writing.await else { return };
+    fn settle(ended: Result<Written, JoinError>, states: &mut HashMap<TenantId, State>) {
+        let Ok((tenant, checkpoint, result)) = ended else { return };
         if let Err(error) = result {
             tracing::warn!(%error, %tenant, "a checkpoint was not written; it will be tried again");
             if let Some(state) = states.get_mut(&tenant) {
@@ -103,7 +121,7 @@ impl Checkpoints {
         }
     }
 
-    fn forget(&self) {
+    fn forget(&mut self) {
         const DAY: i64 = 24 * 60 * 60;
         let now = self.clock.now();
         let expiry = Expiry {
@@ -111,7 +129,7 @@ impl Checkpoints {
             journal: now.plus_seconds(-DAY * self.limits.journal_days),
         };
         let store = self.store.clone();
-        drop(self.lifecycle.track(async move {
+        self.forgetting = Some(self.lifecycle.track(async move {
             loop {
                 match store.forget(expiry).await {
                     Ok(0) => return,
