@@ -2,9 +2,12 @@
 
 pub mod change_availability;
 pub mod create_key;
+pub mod create_operator;
 pub mod create_tenant;
+pub mod delete_operator;
 pub mod post_events;
 pub mod revoke_key;
+pub mod update_operator;
 pub mod upsert_directory;
 
 use crate::domain::Fault;

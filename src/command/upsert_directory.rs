@@ -12,12 +12,21 @@ use crate::engine::{Reader, Submitter};
 /// What the document did, and the position at which it is in effect.
 pub async fn upsert_directory(
     caller: &Caller,
-    submitter: &Submitter,
-    reader: &Reader,
+    (submitter, reader): (&Submitter, &Reader),
     clock: &Clock,
     document: Document,
 ) -> Result<(u64, Changes), Fault> {
     caller.require(Scope::DirectoryWrite)?;
+    upsert(caller, (submitter, reader), clock, document).await
+}
+
+/// The same for callers whose right to do so was seen to.
+pub(super) async fn upsert(
+    caller: &Caller,
+    (submitter, reader): (&Submitter, &Reader),
+    clock: &Clock,
+    document: Document,
+) -> Result<(u64, Changes), Fault> {
     let problems = document.check();
     if !problems.is_empty() {
         return Err(Fault::Refused(problems));

@@ -105,6 +105,12 @@ pub struct EntityPatch {
     /// Presence definitions only: whether a person may choose it; true unless said otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub selectable: Option<bool>,
+    /// Groups and skills only: the one it lies in.
+    #[serde(skip_serializing_if = "Field::is_absent")]
+    pub parent: Field<EntityRef>,
+    /// Skills only: its place among the others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order: Option<u32>,
 }
 
 /// Reference data and users to make or change, as one unit.
@@ -165,6 +171,9 @@ impl Document {
         self.len() == 0
     }
 }
+
+/// The detail of a problem with a name that only one user may have.
+pub const TAKEN: &str = "belongs to another user";
 
 /// Why a document is refused: where, and what is wrong there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -49,6 +49,12 @@ impl Time {
         if micros < 0 { 0 } else { micros as u64 / 1_000 }
     }
 
+    /// As `YYYY-MM-DD HH:MM:SS` in UTC, the form of the vendor's REST API.
+    pub fn to_date_and_time(self) -> String {
+        let instant = Timestamp::from_microsecond(self.0).unwrap_or_default();
+        instant.strftime("%Y-%m-%d %H:%M:%S").to_string()
+    }
+
     /// Reads RFC 3339, and only that: a full date, a full time, an offset or `Z`.
     pub fn parse(text: &str) -> Result<Self, TimeError> {
         if !has_rfc3339_shape(text.as_bytes()) {

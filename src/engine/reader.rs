@@ -7,7 +7,7 @@ use super::health::Health;
 use super::published::Published;
 use crate::clock::Clock;
 use crate::domain::directory::{Document, Problem};
-use crate::domain::{Fault, TenantId};
+use crate::domain::{Fault, TenantId, Time};
 use crate::live::{Directory, View};
 
 /// How long a read waits for the position it asks for.
@@ -25,7 +25,7 @@ pub struct Snapshot {
 impl Snapshot {
     /// Whether the directory as it is now would take the document.
     pub fn try_document(&self, document: &Document) -> Result<(), Vec<Problem>> {
-        Directory::clone(self.view.directory()).upsert(document).map(|_| ())
+        Directory::clone(self.view.directory()).upsert(document, Time::NEVER).map(|_| ())
     }
 }
 

@@ -20,8 +20,6 @@ pub use services::{Edge, Services};
 
 /// Every route of the service. A method that a route does not take is answered in the route's own dialect.
 pub fn router(services: Services) -> Router {
-    let operator_live = get(iadvize_rest::get_live::get_live).put(iadvize_rest::set_live::set_live);
-    let operators_live = get(iadvize_rest::list_live::list_live);
     let mut router = Router::new()
         // Our own.
         .route("/v1/events", post(native::events::post_events).fallback(native::wrong_method))
@@ -40,10 +38,8 @@ pub fn router(services: Services) -> Router {
         .route("/graphiql", get(graphql::graphiql::page))
         .route("/graphiql/{file}", get(graphql::graphiql::file))
         // iAdvize's REST, with and without the vendor's base path.
-        .route("/operator/live", operators_live.clone().fallback(iadvize_rest::wrong_method))
-        .route("/operator/{id}/live", operator_live.clone().fallback(iadvize_rest::wrong_method))
-        .route("/api/2/operator/live", operators_live.fallback(iadvize_rest::wrong_method))
-        .route("/api/2/operator/{id}/live", operator_live.fallback(iadvize_rest::wrong_method))
+        .merge(iadvize_rest())
+        .nest("/api/2", iadvize_rest())
         // Convoso.
         .route("/v1/user-activity/search", convoso::search::routes())
         .route("/user-activity/search", convoso::search::routes())
@@ -62,4 +58,19 @@ pub fn router(services: Services) -> Router {
         router = router.route("/echo", post(layers::echo));
     }
     layers::around(router.fallback(native::unknown_route)).with_state(services)
+}
+
+fn iadvize_rest() -> Router<Services> {
+    use iadvize_rest::{grouping, operator};
+    Router::new()
+        .route("/operator", get(operator::list::list).post(operator::create::create))
+        .route("/operator/live", get(iadvize_rest::list_live::list_live))
+        .route("/operator/{id}", get(operator::get::get).put(operator::update::update).delete(operator::delete::delete))
+        .route("/operator/{id}/live", get(iadvize_rest::get_live::get_live).put(iadvize_rest::set_live::set_live))
+        .route("/operator/{id}/profile", get(operator::profile::profile))
+        .route("/group", get(grouping::list::list_groups))
+        .route("/group/{id}", get(grouping::get::get_group))
+        .route("/skill", get(grouping::list::list_skills))
+        .route("/skill/{id}", get(grouping::get::get_skill))
+        .method_not_allowed_fallback(iadvize_rest::wrong_method)
 }

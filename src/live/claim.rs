@@ -36,22 +36,29 @@ pub struct Claim {
     pub released: Stamp,
     /// The newest release of each user who released it, ascending by user.
     pub released_by: Vec<(i64, Stamp)>,
+    /// Everybody who ever took it, ascending: the conversations that each of them handled are counted by it.
+    pub takers: Vec<i64>,
     /// While nobody holds it: when that was last recorded, for the tombstone.
     pub ended: Option<Time>,
 }
 
 impl Default for Claim {
     fn default() -> Self {
-        Claim { take: None, released: Stamp::NEVER, released_by: Vec::new(), ended: None }
+        Claim { take: None, released: Stamp::NEVER, released_by: Vec::new(), takers: Vec::new(), ended: None }
     }
 }
 
 impl Claim {
-    /// Records a take; an older one than the newest changes nothing.
-    pub fn take(&mut self, take: Take) {
+    /// Records a take; an older one than the newest holds nothing. Tells whether it is the user's first.
+    pub fn take(&mut self, take: Take) -> bool {
         if self.take.is_none_or(|newest| newest.stamp < take.stamp) {
             self.take = Some(take);
         }
+        let first = self.takers.binary_search(&take.user);
+        if let Err(at) = first {
+            self.takers.insert(at, take.user);
+        }
+        first.is_err()
     }
 
     /// Records a release by `user`, or by nobody in particular. Tells whether it is the newest of its sort.
@@ -74,9 +81,10 @@ impl Claim {
     /// Takes a forgotten user's name off what is remembered, since the id may be given again. Their take still ends
     /// every older one. Tells whether anything changed.
     pub fn disown(&mut self, user: i64) -> bool {
-        let before = self.released_by.len();
+        let before = (self.released_by.len(), self.takers.len());
         self.released_by.retain(|(by, _)| *by != user);
-        let mut changed = before != self.released_by.len();
+        self.takers.retain(|by| *by != user);
+        let mut changed = before != (self.released_by.len(), self.takers.len());
         if let Some(take) = self.take.as_mut().filter(|take| take.user == user) {
             take.user = 0;
             changed = true;

@@ -21,7 +21,7 @@ use crate::domain::directory::Kind;
 use crate::domain::filter::{Dimension, Value};
 use crate::domain::ids::{EntityRef, TenantId, UserRef};
 use crate::domain::presence::DefinitionCategory;
-use crate::domain::{Profile, text};
+use crate::domain::{Profile, Time, text};
 
 /// One entity of reference data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -45,6 +45,15 @@ pub struct Entity {
     /// Presence definitions: whether a person may choose it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub selectable: Option<bool>,
+    /// Groups and skills: the integer id of the one it lies in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<i64>,
+    /// Skills: its place among the others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<u32>,
+    /// When the entry that made it was journalled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created: Option<Time>,
 }
 
 /// The directory of one tenant.

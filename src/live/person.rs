@@ -78,6 +78,8 @@ pub struct Person {
     pub closed_all: Time,
     /// A desk was connected at least once.
     pub ever_logged_in: bool,
+    /// How many conversations they ever took: once for each, as long as it is remembered.
+    pub handled: u64,
     /// Conversations held now, per channel.
     pub held: PerChannel<BTreeSet<ConversationId>>,
     /// When the user's deletion was recorded.
@@ -93,6 +95,7 @@ impl Default for Person {
             sessions: BTreeMap::new(),
             closed_all: Time::NEVER,
             ever_logged_in: false,
+            handled: 0,
             held: PerChannel::default(),
             deleted: None,
         }

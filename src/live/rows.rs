@@ -164,6 +164,8 @@ pub(super) struct UserBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed_all: Option<Time>,
     pub ever_logged_in: bool,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub handled: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deleted: Option<Time>,
 }
@@ -194,8 +196,15 @@ pub(super) struct ClaimBody {
     pub released: Option<StampBody>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub released_by: Vec<ReleaseBody>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub takers: Vec<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<Time>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 fn set(time: Time) -> Option<Time> {
@@ -218,6 +227,7 @@ impl UserBody {
             sessions: person.sessions.iter().map(|(session, known)| SessionBody::of(session, known)).collect(),
             closed_all: set(person.closed_all),
             ever_logged_in: person.ever_logged_in,
+            handled: person.handled,
             deleted: person.deleted,
         }
     }
@@ -248,6 +258,7 @@ impl ClaimBody {
             }),
             released: StampBody::of(claim.released),
             released_by: claim.released_by.iter().filter_map(release).collect(),
+            takers: claim.takers.clone(),
             ended: claim.ended,
         }
     }

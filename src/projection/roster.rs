@@ -8,8 +8,12 @@ use crate::live::kernel::Aggregate;
 /// Which connection a roster asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Connection {
+    /// Connected or not.
+    Any,
     /// Connected now.
     Online,
+    /// Not connected now.
+    Offline,
     /// Not connected now, but at least once before.
     OfflineSeenBefore,
 }
@@ -28,7 +32,9 @@ impl Aggregate for Indexes {
         for (word, selected) in mask.iter().enumerate() {
             let mut rest = selected
                 & match self.connection {
+                    Connection::Any => !0,
                     Connection::Online => connected[word],
+                    Connection::Offline => !connected[word],
                     Connection::OfflineSeenBefore => seen[word] & !connected[word],
                 };
             while rest != 0 {

@@ -26,7 +26,9 @@ pub struct DirectoryDocument {
 /// The directory of a view.
 pub fn directory(view: &View) -> DirectoryDocument {
     let of = |kind| {
-        let mut rows = view.directory().table(kind).rows().to_vec();
+        // When an entity came to be is not for a document to say, so it is not in what a document takes back.
+        let plain = |entity: &Arc<Entity>| Arc::new(Entity { created: None, ..Entity::clone(entity) });
+        let mut rows: Vec<_> = view.directory().table(kind).rows().iter().map(plain).collect();
         rows.sort_unstable_by_key(|entity| entity.id);
         rows
     };

@@ -3,7 +3,9 @@
 pub mod agents_availability;
 pub mod connected_users;
 pub mod directory;
+pub mod groupings;
 pub mod keys;
+pub mod operators;
 pub mod operators_live;
 pub mod user_activity;
 

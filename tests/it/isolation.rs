@@ -153,7 +153,8 @@ async fn measurements_name_nobody(backend: Backend) {
     let home = Home::new(backend).await;
     let process = Process::start(&home.location, &[]).await;
     let cast = Cast::on(&process.api).await;
-    for route in table().iter().filter(|route| route.path.starts_with("/v1/user") || route.path.contains("{id}")) {
+    let about_people = |route: &Route| route.path.starts_with("/v1/user") || route.path.contains("{id}");
+    for route in table().iter().filter(|route| about_people(route) && route.method != "DELETE") {
         for key in [&cast.ours.key, &cast.theirs.key] {
             let asked = request(&process.api, route, Some(key), &THEIR_USER.to_string());
             send(asked).await.expect("an answer");

@@ -160,9 +160,9 @@ mod tests {
     fn the_directory_is_taken_and_taken_again_changes_nothing() {
         assert_eq!(document().check(), []);
         let mut directory = Directory::new(TenantId(Uuid::nil()));
-        let first = directory.upsert(&document()).unwrap().changes;
+        let first = directory.upsert(&document(), crate::domain::Time::from_micros(0)).unwrap().changes;
         assert_eq!((first.updated, first.unchanged), (0, 0));
-        let again = directory.upsert(&document()).unwrap().changes;
+        let again = directory.upsert(&document(), crate::domain::Time::from_micros(0)).unwrap().changes;
         assert_eq!((again.created, again.updated, again.unchanged), (0, 0, first.created));
         assert_eq!(directory.users().len(), COUNT);
     }

@@ -1,8 +1,10 @@
 //! What the dialects share in reading a request and putting an answer together. None of it knows a dialect.
 
 pub mod body;
+pub mod brackets;
 pub mod credential;
 pub mod freshness;
+pub mod json;
 pub mod params;
 pub mod reply;
 

@@ -4,10 +4,10 @@ use crate::domain::filter::{Clause, Dimension, MAX_VALUES, TextField, Value};
 use crate::domain::{EntityRef, Fault, Filter, text};
 use crate::http::extract::Params;
 use crate::http::extract::params::csv;
-use crate::projection::roster::Connection;
 
-/// Which operators a list is about. Parameters that are not known are ignored, as clients of the vendor rely on.
-pub fn read(query: &Params<'_>) -> Result<(Filter, Connection), Fault> {
+/// Which operators a list is about, and whether they are to be online. Parameters that are not known are ignored, as
+/// clients of the vendor rely on.
+pub fn read(query: &Params<'_>) -> Result<(Filter, Option<bool>), Fault> {
     let mut filter = Filter::default().and(Clause::Users(ids(query, "filters[id]")?));
     for (name, dimension) in [
         ("filters[group_id]", Dimension::Group),
@@ -32,14 +32,14 @@ pub fn read(query: &Params<'_>) -> Result<(Filter, Connection), Fault> {
     Ok((filter, connection(query)?))
 }
 
-/// `connected` and `filters[connected]` mean the same; online operators are what is shown by default.
-fn connection(query: &Params<'_>) -> Result<Connection, Fault> {
+/// `connected` and `filters[connected]` mean the same.
+fn connection(query: &Params<'_>) -> Result<Option<bool>, Fault> {
     let mut wanted = None;
     for name in ["connected", "filters[connected]"] {
         let given = match query.one(name)?.unwrap_or_default() {
             "" => continue,
-            "1" => Connection::Online,
-            "0" => Connection::OfflineSeenBefore,
+            "1" => true,
+            "0" => false,
             _ => return Err(Fault::invalid(name, "must be 0 or 1")),
         };
         if wanted.is_some_and(|wanted| wanted != given) {
@@ -47,11 +47,11 @@ fn connection(query: &Params<'_>) -> Result<Connection, Fault> {
         }
         wanted = Some(given);
     }
-    Ok(wanted.unwrap_or(Connection::Online))
+    Ok(wanted)
 }
 
 /// Ids, comma-separated; any of them may match. Empty is no restriction.
-fn ids(query: &Params<'_>, name: &str) -> Result<Vec<EntityRef>, Fault> {
+pub fn ids(query: &Params<'_>, name: &str) -> Result<Vec<EntityRef>, Fault> {
     let text = query.one(name)?.unwrap_or_default();
     if csv(text).count() > MAX_VALUES {
         return Err(Fault::invalid(name, "has more than 500 values"));

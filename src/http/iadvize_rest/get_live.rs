@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, Response};
 
-use super::row::Row;
+use super::live_row::Row;
 use super::{RestFault, caller, data};
 use crate::domain::Scope;
 use crate::http::extract::{Params, freshness, reply};
@@ -24,6 +24,6 @@ pub async fn get_live(
     let freshness = freshness::current(&headers, &services)?;
     let snapshot = query::open(services.reader(), &caller, Scope::OperatorsRead, freshness).await?;
     let operator = id.parse().ok().and_then(|reference| operator_live(&snapshot.view, reference));
-    let operator = operator.ok_or(RestFault::UnknownOperator(id))?;
+    let operator = operator.ok_or_else(|| RestFault::unknown("operator", &id))?;
     Ok(reply::from_snapshot(data(Row::from(operator)), &snapshot))
 }

@@ -4,11 +4,12 @@ use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, Response};
 
-use super::row::Row;
+use super::live_row::Row;
 use super::{RestFault, caller, data, filters};
 use crate::domain::Scope;
 use crate::http::extract::{Params, freshness, reply};
 use crate::http::services::Services;
+use crate::projection::roster::Connection;
 use crate::query::{self, operators_live::operators_live};
 
 /// Lists operators, ascending by id.
@@ -21,7 +22,8 @@ pub async fn list_live(
     let query = Params::parse(query.as_bytes())?;
     let caller = caller(&services, &headers, &query)?;
     caller.require(Scope::OperatorsRead)?;
-    let (filter, connection) = filters::read(&query)?;
+    let (filter, online) = filters::read(&query)?;
+    let connection = if online.unwrap_or(true) { Connection::Online } else { Connection::OfflineSeenBefore };
     let freshness = freshness::current(&headers, &services)?;
     let snapshot = query::open(services.reader(), &caller, Scope::OperatorsRead, freshness).await?;
     let operators = operators_live(&snapshot.view, &filter, connection);

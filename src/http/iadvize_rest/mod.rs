@@ -1,9 +1,13 @@
 //! iAdvize's REST dialect (CONTRACTS.md 3): `meta` and `data` around every answer, whatever the HTTP status.
 
+pub mod fields;
 pub mod filters;
 pub mod get_live;
+pub mod grouping;
 pub mod list_live;
-pub mod row;
+pub mod live_row;
+pub mod operator;
+pub mod paging;
 pub mod set_live;
 
 use std::borrow::Cow;
@@ -17,6 +21,7 @@ use super::extract::{Params, credential, reply};
 use super::services::Services;
 use crate::auth::Caller;
 use crate::domain::Fault;
+use paging::Pagination;
 
 const JSON: &str = "application/json";
 
@@ -32,28 +37,51 @@ struct Envelope<'a, T> {
     meta: Meta<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<T>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pagination: Option<Pagination>,
 }
+
+const SUCCESS: Meta<'static> = Meta { status: "success", message: None };
 
 /// An answer with data.
 fn data<T: Serialize>(data: T) -> Response<Body> {
-    reply::json(200, JSON, &Envelope { meta: Meta { status: "success", message: None }, data: Some(data) })
+    reply::json(200, JSON, &Envelope { meta: SUCCESS, data: Some(data), pagination: None })
+}
+
+/// One page of a list.
+fn page<T: Serialize>(rows: &[T], pagination: Pagination) -> Response<Body> {
+    reply::json(200, JSON, &Envelope { meta: SUCCESS, data: Some(rows), pagination: Some(pagination) })
+}
+
+/// An answer that says no more than that it was done.
+fn done() -> Response<Body> {
+    reply::json(200, JSON, &Envelope::<()> { meta: SUCCESS, data: None, pagination: None })
 }
 
 /// An answer with a message.
 fn message(status: u16, verdict: &'static str, message: &str) -> Response<Body> {
     let meta = Meta { status: verdict, message: Some(Cow::Borrowed(message)) };
-    reply::json(status, JSON, &Envelope::<()> { meta, data: None })
+    reply::json(status, JSON, &Envelope::<()> { meta, data: None, pagination: None })
 }
 
 /// Why a request failed, in this dialect.
 #[derive(Debug)]
 pub enum RestFault {
-    /// There is no operator by the id that the caller gave.
-    UnknownOperator(String),
+    /// There is nothing by the id that the caller gave; with the sentence that says so.
+    Unknown(String),
     /// A field that is needed is not there.
     Missing(&'static str),
+    /// A field's value is one that only one operator may have, and another has it.
+    Taken(String),
     /// Any other.
     Fault(Fault),
+}
+
+impl RestFault {
+    /// There is no `resource` with this id.
+    fn unknown(resource: &str, id: &str) -> Self {
+        RestFault::Unknown(format!("Unknown '{resource}' with 'id' {id}."))
+    }
 }
 
 impl From<Fault> for RestFault {
@@ -65,8 +93,9 @@ impl From<Fault> for RestFault {
 impl IntoResponse for RestFault {
     fn into_response(self) -> Response<Body> {
         match self {
-            RestFault::UnknownOperator(id) => message(404, "fail", &format!("Unknown 'operator' with 'id' {id}.")),
+            RestFault::Unknown(sentence) => message(404, "fail", &sentence),
             RestFault::Missing(field) => message(400, "fail", &format!("Field '{field}' is missing.")),
+            RestFault::Taken(field) => message(409, "fail", &format!("Value of field '{field}' is already used.")),
             // One word for whoever may not ask: the vendor does not tell missing, wrong and insufficient keys apart.
             RestFault::Fault(Fault::CredentialMissing | Fault::CredentialInvalid | Fault::Forbidden) => {
                 message(403, "error", "Forbidden")

@@ -36,7 +36,7 @@ pub async fn put_directory(State(services): State<Services>, request: Request) -
         return Err(NativeFault(Fault::TooLarge("50000 entities")));
     }
     let (position, changes) =
-        upsert_directory(&caller, services.submitter(), services.reader(), services.clock(), document).await?;
+        upsert_directory(&caller, (services.submitter(), services.reader()), services.clock(), document).await?;
     let answer = Answer { position, changes };
     Ok(reply::at_position(reply::json(200, "application/json", &answer), position))
 }

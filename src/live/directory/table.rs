@@ -47,6 +47,12 @@ impl Table {
         self.by_name.get(&folded(name)).map_or(&[], Vec::as_slice)
     }
 
+    /// The ids of the entities that the one with this id lies in, the nearest first.
+    pub fn ancestors(&self, id: i64) -> impl Iterator<Item = i64> {
+        let parent = |id: i64| self.rows[self.by_id(id)? as usize].parent;
+        std::iter::successors(parent(id), move |id| parent(*id))
+    }
+
     /// The highest integer id ever given.
     pub const fn high(&self) -> i64 {
         self.high

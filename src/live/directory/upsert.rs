@@ -8,10 +8,10 @@ use uuid::Uuid;
 
 use super::{Directory, Entity};
 use crate::domain::Profile;
-use crate::domain::directory::{Changes, ChannelPatch, Document, EntityPatch, Field, Kind, Problem, UserPatch};
+use crate::domain::directory::{Changes, ChannelPatch, Document, EntityPatch, Field, Kind, Problem, TAKEN, UserPatch};
 use crate::domain::ids::{EntityRef, MAX_ID};
 use crate::domain::profile::ChannelConf;
-use crate::domain::{Channel, Roles};
+use crate::domain::{Channel, Roles, Time};
 
 /// What a document did.
 #[derive(Debug, Default)]
@@ -28,14 +28,15 @@ pub struct Upserted {
 type Refused = (String, &'static str);
 
 impl Directory {
-    /// Takes the document in. On an error this directory is half-changed: work on a copy and drop it.
-    pub fn upsert(&mut self, document: &Document) -> Result<Upserted, Vec<Problem>> {
+    /// Takes the document in; what it makes is created at `now`. On an error this directory is half-changed: work on a
+    /// copy and drop it.
+    pub fn upsert(&mut self, document: &Document, now: Time) -> Result<Upserted, Vec<Problem>> {
         let mut done = Upserted::default();
         let mut problems = Vec::new();
         for kind in Kind::ALL {
             let mut named = HashSet::new();
             for (n, patch) in document.of(kind).iter().enumerate() {
-                if let Err((member, detail)) = self.upsert_entity(kind, patch, &mut named, &mut done) {
+                if let Err((member, detail)) = self.upsert_entity((kind, patch), now, &mut named, &mut done) {
                     problems.push(problem(kind.member(), n, &member, detail));
                 }
             }
@@ -55,8 +56,8 @@ impl Directory {
 
     fn upsert_entity(
         &mut self,
-        kind: Kind,
-        patch: &EntityPatch,
+        (kind, patch): (Kind, &EntityPatch),
+        now: Time,
         named: &mut HashSet<i64>,
         done: &mut Upserted,
     ) -> Result<(), Refused> {
@@ -67,7 +68,7 @@ impl Directory {
         let before = row.map(|row| table.rows()[row as usize].clone());
         let mut entity = match &before {
             Some(entity) => Entity::clone(entity),
-            None => self.new_entity(kind, patch)?,
+            None => Entity { created: Some(now), ..self.new_entity(kind, patch)? },
         };
         once(named, entity.id)?;
         if let Some(name) = &patch.name {
@@ -76,6 +77,12 @@ impl Directory {
         if let Some(groups) = &patch.routing_groups {
             entity.routing_groups = Some(self.routing_groups(groups)?);
         }
+        match patch.parent {
+            Field::Absent => {}
+            Field::Clear => entity.parent = None,
+            Field::Set(parent) => entity.parent = Some(self.parent(kind, entity.id, parent)?),
+        }
+        entity.order = patch.order.or(entity.order);
         entity.category = patch.category.or(entity.category);
         entity.selectable = patch.selectable.or(entity.selectable);
         if patch.description.is_some() {
@@ -116,7 +123,22 @@ impl Directory {
             category: None,
             description: None,
             selectable: is_definition.then_some(true),
+            parent: None,
+            order: None,
+            created: None,
         })
+    }
+
+    /// The integer id of a parent that is there already and does not lie in the entity itself.
+    fn parent(&self, kind: Kind, id: i64, parent: EntityRef) -> Result<i64, Refused> {
+        let refused = |detail| (String::from("parent"), detail);
+        let table = self.table(kind);
+        let row = table.find(parent).ok_or(refused("is not known"))?;
+        let parent = table.rows()[row as usize].id;
+        if parent == id || table.ancestors(parent).any(|ancestor| ancestor == id) {
+            return Err(refused("lies in the entity itself"));
+        }
+        Ok(parent)
     }
 
     /// What is missing of an identity is given here: the next integer, and a GUID made from it.
@@ -174,7 +196,7 @@ impl Directory {
             ("email", profile.email.as_ref().and_then(|email| self.users.by_email(email))),
         ] {
             if owner.is_some_and(|owner| Some(owner) != target) {
-                return Err((String::from(member), "belongs to another user"));
+                return Err((String::from(member), TAKEN));
             }
         }
         let unchanged = before.as_deref() == Some(&profile);

@@ -73,6 +73,7 @@ impl State {
             },
             closed_all: body.closed_all.unwrap_or(Time::NEVER),
             ever_logged_in: body.ever_logged_in,
+            handled: body.handled,
             deleted: body.deleted,
             ..Person::default()
         };
@@ -148,6 +149,7 @@ fn claim_from(body: ClaimBody) -> Claim {
         }),
         released: StampBody::stamp(body.released),
         released_by: body.released_by.iter().map(|r| (r.user, StampBody::stamp(Some(r.stamp)))).collect(),
+        takers: body.takers,
         ended: body.ended,
     }
 }

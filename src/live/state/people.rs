@@ -58,7 +58,7 @@ impl State {
 
     pub(super) fn upsert_directory(&mut self, document: &Document) -> Result<Outcome, Rejection> {
         let mut next = Directory::clone(&self.directory);
-        let done = next.upsert(document).map_err(Rejection::Document)?;
+        let done = next.upsert(document, self.recorded).map_err(Rejection::Document)?;
         self.directory = Arc::new(next);
         self.people.resize_with(self.directory.users().len(), Person::default);
         for (kind, id) in done.entities {

@@ -28,10 +28,12 @@ impl State {
     ) -> Result<Outcome, Rejection> {
         let ix = self.subject(user)?;
         let take = Take { stamp: stamp(entry), user: self.user_id(ix), channel };
+        let mut first = false;
         let settled = self.settle(conversation, |claim| {
-            claim.take(take);
+            first = claim.take(take);
             claim.take == Some(take)
         });
+        self.handle(ix, u64::from(first));
         let holds = settled.said && settled.holder == Some((ix, channel));
         Ok(if holds || settled.changed { Outcome::Applied } else { Outcome::Stale })
     }
@@ -67,15 +69,16 @@ impl State {
         let newest = stamp > *floor;
         *floor = stamp.max(*floor);
         self.touch(ix);
-        let mut changed = false;
+        let (mut changed, mut handled) = (false, 0);
         for conversation in conversations {
             changed |= self
                 .settle(conversation, |claim| {
-                    claim.take(Take { stamp, user, channel });
+                    handled += u64::from(claim.take(Take { stamp, user, channel }));
                     true
                 })
                 .changed;
         }
+        self.handle(ix, handled);
         let named: BTreeSet<_> = conversations.iter().collect();
         let held = &self.people[ix as usize].held[channel];
         let unnamed: Vec<_> = held.iter().filter(|conversation| !named.contains(conversation)).cloned().collect();
@@ -83,6 +86,14 @@ impl State {
             self.settle(&conversation, |_| true);
         }
         Ok(if newest || changed { Outcome::Applied } else { Outcome::Stale })
+    }
+
+    /// Counts conversations that the user had not taken before.
+    fn handle(&mut self, ix: u32, conversations: u64) {
+        if conversations > 0 {
+            self.people[ix as usize].handled += conversations;
+            self.touch(ix);
+        }
     }
 
     /// Changes a claim and lets the holders' sets follow.

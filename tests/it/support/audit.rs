@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use rollcall::domain::{EventId, Filter, TenantId};
-use rollcall::http::iadvize_rest::row::Row;
+use rollcall::http::iadvize_rest::live_row::Row;
 use rollcall::journal::{Journal, JournalError};
 use rollcall::live::state::APPLY_VERSION;
 use rollcall::live::{State, View};

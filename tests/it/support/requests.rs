@@ -40,7 +40,7 @@ pub fn dialect(route: &Route) -> Dialect {
         "/graphql" => Dialect::Graphql,
         "/agents-availability" => Dialect::Vonage,
         path if path.ends_with("/user-activity/search") => Dialect::Convoso,
-        path if path.contains("/operator/") => Dialect::Iadvize,
+        path if ["/operator", "/group", "/skill"].iter().any(|part| path.contains(part)) => Dialect::Iadvize,
         path if path.starts_with("/v1/") => Dialect::Native,
         path => panic!("{path} is of no dialect: say here how it is spoken to"),
     }
@@ -71,12 +71,22 @@ pub fn request(api: &Api, route: &Route, key: Option<&str>, user: &str) -> Reque
             request.header("Accept", "application/vnd.newvoicemedia.v1+json")
         }
         (Dialect::Iadvize, _) => {
-            let path = if path.ends_with("/operator/live") { format!("{path}?filters[id]={user}") } else { path };
+            let filtered = path.ends_with("/operator") || path.ends_with("/operator/live");
+            let path = if filtered { format!("{path}?filters[id]={user}") } else { path };
             let request = match key {
                 Some(key) => api.request(method, &path).header("X-API-Key", key),
                 None => api.request(method, &path),
             };
-            if route.method == "PUT" { request.json(&json!({ "chat": { "available": 1 } })) } else { request }
+            match (route.method, route.path.ends_with("/live")) {
+                ("PUT", true) => request.json(&json!({ "chat": { "available": 1 } })),
+                ("PUT", false) => request.json(&json!({})),
+                ("POST", _) => {
+                    // Each operator needs an address of their own.
+                    let email = format!("{}@contact.example", rollcall::clock::Clock::system().new_id());
+                    request.json(&json!({ "name": "New", "email": email, "website_list": [] }))
+                }
+                _ => request,
+            }
         }
         (Dialect::Convoso, "GET") => {
             let token = key.map_or(String::new(), |key| format!("auth_token={key}&"));

@@ -25,18 +25,31 @@ impl Route {
 /// Every route of the service.
 pub fn table() -> BTreeSet<Route> {
     let source = source("src/http/mod.rs");
+    let mut routes = listed(&source, &source);
+    for nest in source.split(".nest(").skip(1) {
+        let (base, function) = balanced(nest).split_once(',').expect("a path and what lies below it");
+        let body = source.split_once(&format!("fn {}", function.trim())).expect("a function of routes").1;
+        let body = body.split_once("\n}").expect("its end").0;
+        let below = listed(body, &source).into_iter();
+        routes.extend(below.map(|route| Route { path: format!("{}{}", base.trim_matches('"'), route.path), ..route }));
+    }
+    // One screen, but not an empty one.
+    assert!(routes.len() >= 20, "only {} routes were found", routes.len());
+    routes
+}
+
+/// The routes that a part of the source adds.
+fn listed(part: &str, source: &str) -> BTreeSet<Route> {
     let mut routes = BTreeSet::new();
-    for call in source.split(".route(").skip(1) {
+    for call in part.split(".route(").skip(1) {
         let arguments = balanced(call);
         let (path, expression) = arguments.trim_start().split_once(',').expect("a path and what it takes");
         let path = path.trim().trim_matches('"').to_owned();
         assert!(path.starts_with('/'), "not a path: {path}");
-        let methods = methods(expression, &source);
+        let methods = methods(expression, source);
         assert!(!methods.is_empty(), "what {path} takes cannot be read: {expression}");
         routes.extend(methods.into_iter().map(|method| Route { method, path: path.clone() }));
     }
-    // One screen, but not an empty one.
-    assert!(routes.len() >= 20, "only {} routes were found", routes.len());
     routes
 }
 

@@ -1,0 +1,34 @@
+//! An administration changes an operator.
+
+use std::sync::Arc;
+
+use super::upsert_directory::upsert;
+use crate::auth::Caller;
+use crate::clock::Clock;
+use crate::domain::directory::{Document, UserPatch};
+use crate::domain::{EntityRef, Fault, Profile, Scope, UserRef};
+use crate::engine::{Reader, Submitter};
+
+/// Changes an operator; answers the position at which that is in effect, and how the operator is then.
+///
+/// [`Fault::NotFound`] for an unknown operator, [`Fault::Refused`] with pointers into a document of this one user.
+pub async fn update_operator(
+    caller: &Caller,
+    (submitter, reader): (&Submitter, &Reader),
+    clock: &Clock,
+    (operator, mut user): (EntityRef, UserPatch),
+) -> Result<(u64, Arc<Profile>), Fault> {
+    caller.require(Scope::OperatorsWrite)?;
+    let subject = UserRef::Entity(operator);
+    let unknown = Fault::NotFound("operator");
+    let view = reader.snapshot(caller.tenant()).view;
+    let profile = view.directory().find(&subject).and_then(|ix| view.directory().profile(ix));
+    // Both identities: should the operator be deleted meanwhile, no new one is made in their place.
+    let profile = profile.ok_or(unknown.clone())?;
+    (user.id, user.guid) = (Some(profile.id), Some(profile.guid));
+    let document = Document { users: vec![user], ..Document::default() };
+    upsert(caller, (submitter, reader), clock, document).await?;
+    let view = reader.snapshot(caller.tenant()).view;
+    let changed = view.directory().find(&subject).and_then(|ix| view.directory().profile(ix));
+    Ok((view.position(), changed.ok_or(unknown)?.clone()))
+}

@@ -1,0 +1,114 @@
+//! Nested names of a form: `chat[available]=1`, `website_list[0]=7`, `website_list[]=7` as the tree that they spell.
+
+use std::borrow::Cow;
+
+use serde_json::{Map, Value};
+
+use super::Params;
+use crate::domain::Fault;
+
+/// Brackets one name may have.
+const MAX_DEPTH: usize = 4;
+
+/// A part of the tree while it grows.
+enum Node<'a> {
+    Text(&'a str),
+    /// By what stands in the brackets; repeats only of empty ones, which number themselves.
+    Branch(Vec<(Cow<'a, str>, Node<'a>)>),
+}
+
+/// The form as JSON would spell it, every leaf a text. Brackets with numbers, or with nothing in them, make a list in
+/// the order of the numbers.
+///
+/// [`Fault::Invalid`], naming the field as it was given, for one that is given twice, that is both a text and a branch,
+/// or that is nested too deeply.
+pub fn tree(params: &Params<'_>) -> Result<Map<String, Value>, Fault> {
+    let mut root = Vec::new();
+    for (name, value) in params.iter() {
+        let path = path(name).ok_or_else(|| Fault::invalid(name, "is not a name with brackets"))?;
+        grow(&mut root, &path, value).ok_or_else(|| Fault::invalid(name, "is given twice"))?;
+    }
+    Ok(root.into_iter().map(|(name, node)| (name.into_owned(), node.into_value())).collect())
+}
+
+/// `a[b][0]` → `a`, `b`, `0`. A name without brackets stands for itself.
+fn path(name: &str) -> Option<Vec<&str>> {
+    let Some((first, rest)) = name.split_once('[') else { return Some(vec![name]) };
+    let inner = rest.strip_suffix(']')?;
+    let parts: Vec<&str> = std::iter::once(first).chain(inner.split("][")).collect();
+    let is_plain = parts.iter().all(|part| !part.contains(['[', ']']));
+    (is_plain && !first.is_empty() && parts.len() <= 1 + MAX_DEPTH).then_some(parts)
+}
+
+fn grow<'a>(branch: &mut Vec<(Cow<'a, str>, Node<'a>)>, path: &[&'a str], value: &'a str) -> Option<()> {
+    let (first, rest) = path.split_first()?;
+    let name = match *first {
+        "" => Cow::Owned(branch.len().to_string()),
+        name => Cow::Borrowed(name),
+    };
+    let at = branch.iter().position(|(known, _)| *known == name);
+    match (at, rest) {
+        (None, []) => branch.push((name, Node::Text(value))),
+        (None, rest) => {
+            let mut inner = Vec::new();
+            grow(&mut inner, rest, value)?;
+            branch.push((name, Node::Branch(inner)));
+        }
+        (Some(at), rest @ [_, ..]) => match &mut branch[at].1 {
+            Node::Branch(inner) => grow(inner, rest, value)?,
+            Node::Text(_) => return None,
+        },
+        (Some(_), []) => return None,
+    }
+    Some(())
+}
+
+impl Node<'_> {
+    fn into_value(self) -> Value {
+        let branch = match self {
+            Node::Text(text) => return Value::String(text.to_owned()),
+            Node::Branch(branch) => branch,
+        };
+        let numbers: Option<Vec<u32>> = branch.iter().map(|(name, _)| name.parse().ok()).collect();
+        match numbers {
+            Some(numbers) => {
+                let mut numbered: Vec<_> = numbers.into_iter().zip(branch).collect();
+                numbered.sort_by_key(|(number, _)| *number);
+                Value::Array(numbered.into_iter().map(|(_, (_, node))| node.into_value()).collect())
+            }
+            None => {
+                Value::Object(branch.into_iter().map(|(name, node)| (name.into_owned(), node.into_value())).collect())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(form: &str) -> Result<Value, Fault> {
+        Ok(Value::Object(tree(&Params::parse(form.as_bytes())?)?))
+    }
+
+    #[test]
+    fn brackets_nest() {
+        assert_eq!(read("a=1&b=&c%5Bd%5D=x%2Cy"), Ok(json!({ "a": "1", "b": "", "c": { "d": "x,y" } })));
+        assert_eq!(read("a[b][c]=1&a[b][d]=2&a[e]=3"), Ok(json!({ "a": { "b": { "c": "1", "d": "2" }, "e": "3" } })));
+        assert_eq!(read("l[1]=b&l[0]=a&m[]=x&m[]=y"), Ok(json!({ "l": ["a", "b"], "m": ["x", "y"] })));
+        assert_eq!(read("l[0][id]=1&l[1][id]=2"), Ok(json!({ "l": [{ "id": "1" }, { "id": "2" }] })));
+        assert_eq!(read(""), Ok(json!({})));
+    }
+
+    #[test]
+    fn what_is_meant_is_never_guessed() {
+        for form in ["a=1&a=2", "a[b]=1&a[b]=2", "a=1&a[b]=2", "a[b]=1&a=2", "a[0]=1&a[0]=2", "a[]=1&a[0]=2"] {
+            assert!(read(form).is_err(), "{form}");
+        }
+        for form in ["a[b=1", "a]b[=1", "[a]=1", "a[b]c=1", "a[[b]]=1", "a[1][2][3][4][5]=1"] {
+            assert!(read(form).is_err(), "{form}");
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! The fields of a write: a form with brackets or JSON, in which a list may also be one text with commas.
+
+use axum::body::Body;
+use axum::http::HeaderMap;
+use serde_json::{Map, Value};
+
+use crate::domain::Fault;
+use crate::http::extract::body::DIALECT;
+use crate::http::extract::brackets::tree;
+use crate::http::extract::params::csv;
+use crate::http::extract::{MediaType, Params, json, media_type, read_body};
+
+/// The fields, as JSON spells them; those of a form are texts.
+#[derive(Debug, Default)]
+pub struct Fields(Map<String, Value>);
+
+impl Fields {
+    /// Reads the body. An empty one has no fields.
+    pub async fn read(headers: &HeaderMap, body: Body) -> Result<Self, Fault> {
+        let body = read_body(headers, body, DIALECT).await?;
+        match media_type(headers) {
+            _ if body.is_empty() => Ok(Fields::default()),
+            MediaType::Form => Ok(Fields(tree(&Params::parse(&body)?)?)),
+            MediaType::Json => match json::value(&body)? {
+                Value::Object(fields) => Ok(Fields(fields)),
+                _ => Err(Fault::Malformed(String::from("the body is not an object"))),
+            },
+            _ => Err(Fault::UnsupportedMediaType("a form or application/json")),
+        }
+    }
+
+    /// A field as it was given.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.0.get(name)
+    }
+
+    /// The fields inside another one.
+    pub fn inside(&self, name: &str) -> Result<Fields, Fault> {
+        match self.0.get(name) {
+            None | Some(Value::Null) => Ok(Fields::default()),
+            Some(Value::Object(fields)) => Ok(Fields(fields.clone())),
+            Some(_) => Err(Fault::invalid(name, "must have fields of its own")),
+        }
+    }
+}
+
+/// 0 and 1, as numbers, as texts, or as the JSON words for them.
+pub fn flag(value: &Value) -> Option<bool> {
+    match value {
+        Value::Bool(on) => Some(*on),
+        Value::Number(number) if number.as_u64() == Some(1) => Some(true),
+        Value::Number(number) if number.as_u64() == Some(0) => Some(false),
+        Value::String(text) if text == "1" => Some(true),
+        Value::String(text) if text == "0" => Some(false),
+        _ => None,
+    }
+}
+
+/// A whole number, as a number or as a text of digits.
+pub fn whole(value: &Value) -> Option<i64> {
+    match value {
+        Value::Number(number) => number.as_i64(),
+        Value::String(text) if text.bytes().all(|b| b.is_ascii_digit()) => text.parse().ok(),
+        _ => None,
+    }
+}
+
+/// The elements of a list: an array, or a text with commas. Empty and `null` have none.
+pub fn list(value: &Value) -> Option<Vec<Value>> {
+    match value {
+        Value::Null => Some(Vec::new()),
+        Value::Array(values) => Some(values.clone()),
+        Value::String(text) => Some(csv(text).map(Value::from).collect()),
+        _ => None,
+    }
+}

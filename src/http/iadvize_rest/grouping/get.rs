@@ -1,0 +1,49 @@
+//! `GET /group/{id}` and `GET /skill/{id}`.
+
+use axum::body::Body;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderMap, Response};
+
+use super::Resource;
+use super::row::Row;
+use crate::domain::Scope;
+use crate::http::extract::{Params, freshness, reply};
+use crate::http::iadvize_rest::{RestFault, caller, data};
+use crate::http::services::Services;
+use crate::query::{self, groupings::grouping};
+
+/// Shows one group.
+pub async fn get_group(
+    services: State<Services>,
+    id: Path<String>,
+    query: RawQuery,
+    headers: HeaderMap,
+) -> Result<Response<Body>, RestFault> {
+    get(Resource::Group, services, id, query, headers).await
+}
+
+/// Shows one skill.
+pub async fn get_skill(
+    services: State<Services>,
+    id: Path<String>,
+    query: RawQuery,
+    headers: HeaderMap,
+) -> Result<Response<Body>, RestFault> {
+    get(Resource::Skill, services, id, query, headers).await
+}
+
+async fn get(
+    resource: Resource,
+    State(services): State<Services>,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response<Body>, RestFault> {
+    let query = query.unwrap_or_default();
+    let caller = caller(&services, &headers, &Params::parse(query.as_bytes())?)?;
+    let freshness = freshness::any_age(&headers)?;
+    let snapshot = query::open(services.reader(), &caller, Scope::OperatorsRead, freshness).await?;
+    let found = id.parse().ok().and_then(|reference| grouping(&snapshot.view, resource.dimension(), reference));
+    let found = found.ok_or_else(|| RestFault::unknown(resource.name(), &id))?;
+    Ok(reply::from_snapshot(data(Row::new(resource, found)), &snapshot))
+}

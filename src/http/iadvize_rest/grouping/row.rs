@@ -1,0 +1,57 @@
+//! One group or skill as the vendor shows it.
+
+use serde::Serialize;
+
+use super::Resource;
+use crate::domain::Time;
+use crate::query::groupings::Grouping;
+
+/// One in a list: enough to ask for the rest.
+#[derive(Serialize)]
+pub struct Item {
+    id: i64,
+    _link: String,
+}
+
+impl Item {
+    /// By its integer id.
+    pub fn new(resource: Resource, id: i64) -> Self {
+        Item { id, _link: link(resource, id) }
+    }
+}
+
+/// One with every field. A skill has an order, and a group the list of all that it lies in.
+#[derive(Serialize)]
+pub struct Row {
+    id: i64,
+    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    order: Option<Option<u32>>,
+    created_at: Option<String>,
+    parent_id: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parent_list: Option<Vec<i64>>,
+    operator_list: Vec<i64>,
+    _link: String,
+}
+
+impl Row {
+    /// From what is known of it.
+    pub fn new(resource: Resource, grouping: Grouping) -> Self {
+        let entity = &grouping.entity;
+        Row {
+            id: entity.id,
+            name: entity.name.clone(),
+            order: (resource == Resource::Skill).then_some(entity.order),
+            created_at: entity.created.map(Time::to_date_and_time),
+            parent_id: entity.parent,
+            parent_list: (resource == Resource::Group).then_some(grouping.parents),
+            operator_list: grouping.operators,
+            _link: link(resource, entity.id),
+        }
+    }
+}
+
+fn link(resource: Resource, id: i64) -> String {
+    format!("/{}/{id}", resource.name())
+}

@@ -1,0 +1,38 @@
+//! `POST /operator`: make an operator.
+
+use axum::body::Body;
+use axum::extract::{RawQuery, Request, State};
+use axum::http::Response;
+
+use super::row::Row;
+use super::{patch, refused};
+use crate::command::create_operator::create_operator;
+use crate::domain::Scope;
+use crate::http::extract::{Params, reply};
+use crate::http::iadvize_rest::fields::Fields;
+use crate::http::iadvize_rest::{RestFault, caller, data};
+use crate::http::services::Services;
+
+/// Fields without which there is no operator: the vendor documents none, and these are what its GraphQL asks for.
+const NEEDED: [&str; 3] = ["name", "email", "website_list"];
+
+/// Makes an operator and shows it.
+pub async fn create(
+    State(services): State<Services>,
+    RawQuery(query): RawQuery,
+    request: Request,
+) -> Result<Response<Body>, RestFault> {
+    let (parts, body) = request.into_parts();
+    // The vendor's client repeats its fields in the query; only the key is looked for there.
+    let query = query.unwrap_or_default();
+    let caller = caller(&services, &parts.headers, &Params::parse(query.as_bytes())?)?;
+    caller.require(Scope::OperatorsWrite)?;
+    let fields = Fields::read(&parts.headers, body).await?;
+    if let Some(missing) = NEEDED.into_iter().find(|name| fields.get(name).is_none()) {
+        return Err(RestFault::Missing(missing));
+    }
+    let user = patch::read(&fields)?;
+    let made = create_operator(&caller, (services.submitter(), services.reader()), services.clock(), user).await;
+    let (position, profile) = made.map_err(|fault| refused(fault, ""))?;
+    Ok(reply::at_position(data(Row::from(&*profile)), position))
+}

@@ -1,0 +1,32 @@
+//! `DELETE /operator/{id}`: the operator goes offline and vanishes from every list and count.
+
+use axum::body::Body;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderMap, Response};
+
+use crate::command::delete_operator::delete_operator;
+use crate::domain::{Fault, Scope};
+use crate::http::extract::{Params, reply};
+use crate::http::iadvize_rest::{RestFault, caller, done};
+use crate::http::services::Services;
+
+/// Deletes an operator.
+pub async fn delete(
+    State(services): State<Services>,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response<Body>, RestFault> {
+    let query = query.unwrap_or_default();
+    let caller = caller(&services, &headers, &Params::parse(query.as_bytes())?)?;
+    caller.require(Scope::OperatorsWrite)?;
+    // Of all the vendor's sentences about unknown ids this one alone ends without a full stop.
+    let unknown = || RestFault::Unknown(format!("Unknown 'operator' with 'id' {id}"));
+    let operator = id.parse().map_err(|_| unknown())?;
+    let deleted = delete_operator(&caller, (services.submitter(), services.reader()), services.clock(), operator).await;
+    let position = deleted.map_err(|fault| match fault {
+        Fault::NotFound(_) => unknown(),
+        other => RestFault::Fault(other),
+    })?;
+    Ok(reply::at_position(done(), position))
+}

@@ -1,0 +1,28 @@
+//! `GET /operator/{id}`: one operator with every field.
+
+use axum::body::Body;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderMap, Response};
+
+use super::reference;
+use super::row::Row;
+use crate::domain::Scope;
+use crate::http::extract::{Params, freshness, reply};
+use crate::http::iadvize_rest::{RestFault, caller, data};
+use crate::http::services::Services;
+use crate::query::{self, operators::operator};
+
+/// Shows one operator.
+pub async fn get(
+    State(services): State<Services>,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response<Body>, RestFault> {
+    let query = query.unwrap_or_default();
+    let caller = caller(&services, &headers, &Params::parse(query.as_bytes())?)?;
+    let freshness = freshness::any_age(&headers)?;
+    let snapshot = query::open(services.reader(), &caller, Scope::OperatorsRead, freshness).await?;
+    let profile = operator(&snapshot.view, reference(&id)?).ok_or_else(|| RestFault::unknown("operator", &id))?;
+    Ok(reply::from_snapshot(data(Row::from(&**profile)), &snapshot))
+}

@@ -1,0 +1,43 @@
+//! `GET /operator`: the operators of a selection, page by page.
+
+use axum::body::Body;
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, Response};
+
+use super::row::{Item, Row};
+use crate::domain::Scope;
+use crate::http::extract::{Params, freshness, reply};
+use crate::http::iadvize_rest::paging::Paging;
+use crate::http::iadvize_rest::{RestFault, caller, filters, page};
+use crate::http::services::Services;
+use crate::projection::roster::Connection;
+use crate::query::{self, operators::operators};
+
+/// Lists operators, ascending by id.
+pub async fn list(
+    State(services): State<Services>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response<Body>, RestFault> {
+    let query = query.unwrap_or_default();
+    let query = Params::parse(query.as_bytes())?;
+    let caller = caller(&services, &headers, &query)?;
+    caller.require(Scope::OperatorsRead)?;
+    let (filter, online) = filters::read(&query)?;
+    let paging = Paging::read(&query)?;
+    let connection = match online {
+        None => Connection::Any,
+        Some(true) => Connection::Online,
+        Some(false) => Connection::Offline,
+    };
+    let freshness = freshness::any_age(&headers)?;
+    let snapshot = query::open(services.reader(), &caller, Scope::OperatorsRead, freshness).await?;
+    let found = operators(&snapshot.view, &filter, connection);
+    let (part, pagination) = paging.of(&found);
+    let answer = if paging.full {
+        page(&part.iter().map(|profile| Row::from(&***profile)).collect::<Vec<_>>(), pagination)
+    } else {
+        page(&part.iter().map(|profile| Item::from(&***profile)).collect::<Vec<_>>(), pagination)
+    };
+    Ok(reply::from_snapshot(answer, &snapshot))
+}

@@ -1,0 +1,62 @@
+//! `/operator` (CONTRACTS.md 3.2 and 3.5): operators listed, shown, made, changed and deleted.
+
+pub mod create;
+pub mod delete;
+pub mod get;
+pub mod list;
+pub mod patch;
+pub mod profile;
+pub mod row;
+pub mod update;
+
+use super::RestFault;
+use crate::domain::directory::{Problem, TAKEN};
+use crate::domain::{EntityRef, Fault};
+
+/// The operator that a path names; what is no id names nobody.
+fn reference(id: &str) -> Result<EntityRef, RestFault> {
+    id.parse().map_err(|_| RestFault::unknown("operator", id))
+}
+
+/// A write's fault in the words of this dialect: the field that is wrong, by the name the caller knows it by.
+fn refused(fault: Fault, id: &str) -> RestFault {
+    match fault {
+        Fault::NotFound(_) => RestFault::unknown("operator", id),
+        Fault::Refused(problems) => match problems.first() {
+            // The operator was deleted meanwhile.
+            Some(problem) if field(problem) == "id" && !id.is_empty() => RestFault::unknown("operator", id),
+            Some(problem) if problem.detail == TAKEN => RestFault::Taken(field(problem)),
+            Some(problem) => RestFault::Fault(Fault::invalid(field(problem), &*problem.detail)),
+            None => RestFault::Fault(Fault::Internal),
+        },
+        other => RestFault::Fault(other),
+    }
+}
+
+/// `/users/0/call_config/phone_number` → `call_config[phone_number]`; an element of a list goes by the list's name.
+fn field(problem: &Problem) -> String {
+    let mut parts = problem.pointer.split('/').skip(3);
+    let name = parts.next().unwrap_or("id");
+    match parts.next() {
+        Some(inner) if !inner.bytes().all(|b| b.is_ascii_digit()) => format!("{name}[{inner}]"),
+        _ => name.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_goes_by_the_name_the_caller_knows() {
+        for (pointer, name) in [
+            ("/users/0/email", "email"),
+            ("/users/0/website_list/3", "website_list"),
+            ("/users/0/call_config", "call_config"),
+            ("/users/0/call_config/phone_number", "call_config[phone_number]"),
+            ("/users/0", "id"),
+        ] {
+            assert_eq!(field(&Problem { pointer: pointer.to_owned(), detail: String::new() }), name);
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! From the fields of a write to changes of a user: each field in any of the forms that clients of the vendor use.
+
+use serde_json::{Map, Value, json};
+
+use crate::domain::Fault;
+use crate::domain::directory::UserPatch;
+use crate::http::iadvize_rest::fields::{Fields, flag, list, whole};
+
+/// How a field is written.
+#[derive(Clone, Copy)]
+enum Form {
+    /// A text that cannot be cleared.
+    Text,
+    /// A text; empty or `null` clears it.
+    Clearable,
+    /// A whole number.
+    Whole,
+    /// A reference to another entity; empty or `null` clears it.
+    Reference,
+    /// 0 or 1.
+    Flag,
+    /// A list of references.
+    References,
+    /// A list of texts.
+    Texts,
+}
+
+/// Every field of the vendor's table but `call_config`, which has fields of its own.
+const FIELDS: [(&str, Form); 21] = [
+    ("name", Form::Text),
+    ("first_name", Form::Clearable),
+    ("pseudo", Form::Clearable),
+    ("email", Form::Text),
+    ("external_id", Form::Clearable),
+    ("role", Form::Text),
+    ("roles", Form::Texts),
+    ("chat_enabled", Form::Flag),
+    ("call_enabled", Form::Flag),
+    ("video_enabled", Form::Flag),
+    ("chat_max_number", Form::Whole),
+    ("chat_and_call", Form::Flag),
+    ("chat_to_video", Form::Flag),
+    ("chat_priority", Form::Whole),
+    ("call_priority", Form::Whole),
+    ("video_priority", Form::Whole),
+    ("language_list", Form::Texts),
+    ("language_admin", Form::Clearable),
+    ("group_id", Form::Reference),
+    ("website_list", Form::References),
+    ("skill_list", Form::References),
+];
+
+/// Reads the fields. Those that are not the vendor's are ignored, `id` and `_link` among them: clients send back what
+/// they were given.
+pub fn read(fields: &Fields) -> Result<UserPatch, Fault> {
+    let mut user = Map::new();
+    let all = FIELDS.into_iter().chain([("sso_key", Form::Clearable)]);
+    for (name, form) in all {
+        if let Some(value) = fields.get(name) {
+            let value = convert(value, form).ok_or_else(|| invalid(name))?;
+            user.insert(name.to_owned(), value);
+        }
+    }
+    if fields.get("call_config").is_some() {
+        user.insert(String::from("call_config"), call_config(&fields.inside("call_config")?)?);
+    }
+    // `role` is what `roles` was before it; a client that sends back all that it was given sends both.
+    if user.contains_key("roles") {
+        user.remove("role");
+    }
+    serde_path_to_error::deserialize(Value::Object(user)).map_err(|error| {
+        let path = error.path().iter().next().map(ToString::to_string);
+        invalid(&path.unwrap_or_default())
+    })
+}
+
+/// The object that replaces the call configuration; one without fields clears it.
+fn call_config(fields: &Fields) -> Result<Value, Fault> {
+    let mut config = Map::new();
+    for (name, form) in
+        [("type", Form::Text), ("ask_phone_number_at_every_connection", Form::Flag), ("phone_number", Form::Clearable)]
+    {
+        if let Some(value) = fields.get(name) {
+            let value = convert(value, form).ok_or_else(|| invalid(&format!("call_config[{name}]")))?;
+            config.insert(name.to_owned(), value);
+        }
+    }
+    if let Some(kind) = config.get("type")
+        && !["ANSWER_FROM_PHONE", "ANSWER_FROM_DESK"].map(Value::from).contains(kind)
+    {
+        return Err(invalid("call_config[type]"));
+    }
+    Ok(if config.is_empty() { Value::Null } else { Value::Object(config) })
+}
+
+fn convert(value: &Value, form: Form) -> Option<Value> {
+    let is_empty = value.is_null() || value.as_str() == Some("");
+    match form {
+        Form::Text => value.as_str().filter(|text| !text.is_empty()).map(Value::from),
+        Form::Clearable | Form::Reference if is_empty => Some(Value::Null),
+        Form::Clearable => value.as_str().map(Value::from),
+        Form::Whole => whole(value).map(Value::from),
+        Form::Reference => reference(value),
+        Form::Flag => flag(value).map(Value::from),
+        Form::References => list(value)?.iter().map(reference).collect(),
+        Form::Texts => {
+            let texts = list(value)?;
+            texts.iter().all(|text| text.as_str().is_some_and(|t| !t.is_empty())).then(|| json!(texts))
+        }
+    }
+}
+
+fn reference(value: &Value) -> Option<Value> {
+    match value {
+        Value::String(text) if text.len() == 36 => Some(value.clone()),
+        value => whole(value).map(Value::from),
+    }
+}
+
+fn invalid(name: &str) -> Fault {
+    Fault::invalid(name, "cannot be read")
+}

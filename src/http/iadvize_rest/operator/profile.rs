@@ -1,0 +1,47 @@
+//! `GET /operator/{id}/profile`: what an operator shows of themselves.
+
+use axum::body::Body;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderMap, Response};
+use serde::Serialize;
+
+use super::reference;
+use crate::domain::Scope;
+use crate::http::extract::{Params, freshness, reply};
+use crate::http::iadvize_rest::{RestFault, caller, data};
+use crate::http::services::Services;
+use crate::query::{self, operators::operator};
+
+#[derive(Serialize)]
+struct Row<'a> {
+    user_id: i64,
+    status: Option<&'a str>,
+    description: Option<&'a str>,
+    facebook: Option<&'a str>,
+    city: Option<&'a str>,
+    country: Option<&'a str>,
+}
+
+/// Shows one operator's profile; what was never set is `null`.
+pub async fn profile(
+    State(services): State<Services>,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response<Body>, RestFault> {
+    let query = query.unwrap_or_default();
+    let caller = caller(&services, &headers, &Params::parse(query.as_bytes())?)?;
+    let freshness = freshness::any_age(&headers)?;
+    let snapshot = query::open(services.reader(), &caller, Scope::OperatorsRead, freshness).await?;
+    let operator = operator(&snapshot.view, reference(&id)?).ok_or_else(|| RestFault::unknown("operator", &id))?;
+    let shown = operator.profile.clone().unwrap_or_default();
+    let row = Row {
+        user_id: operator.id,
+        status: shown.status.as_deref(),
+        description: shown.description.as_deref(),
+        facebook: shown.facebook.as_deref(),
+        city: shown.city.as_deref(),
+        country: shown.country.as_deref(),
+    };
+    Ok(reply::from_snapshot(data(row), &snapshot))
+}

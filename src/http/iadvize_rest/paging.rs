@@ -1,0 +1,94 @@
+//! Pages of a list (CONTRACTS.md 3.1): `page`, `limit` and `full`, and what is said of them.
+
+use serde::Serialize;
+
+use crate::domain::Fault;
+use crate::http::extract::Params;
+
+/// Items of a page, unless asked otherwise.
+const LIMIT: u64 = 20;
+/// Items of a page at most; more are not refused, but not given either.
+const MAX_LIMIT: u64 = 100;
+
+/// Which part of a list is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Paging {
+    page: u64,
+    limit: u64,
+    /// Every field of an item, rather than its id and its link.
+    pub full: bool,
+}
+
+/// What an answer says of its page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Pagination {
+    page: u64,
+    pages: u64,
+    limit: u64,
+    count: u64,
+}
+
+impl Paging {
+    /// Reads the parameters. What is empty is not given.
+    pub fn read(query: &Params<'_>) -> Result<Self, Fault> {
+        let number = |name: &str, usual: u64| match query.one(name)?.unwrap_or_default() {
+            "" => Ok(usual),
+            // Past 64 bits it is still a number, of a page that no list has.
+            text if text.bytes().all(|b| b.is_ascii_digit()) => match text.parse().unwrap_or(u64::MAX) {
+                0 => Err(Fault::invalid(name, "must be 1 or more")),
+                number => Ok(number),
+            },
+            _ => Err(Fault::invalid(name, "must be a whole number")),
+        };
+        let full = match query.one("full")?.unwrap_or_default() {
+            "" | "0" => false,
+            "1" => true,
+            _ => return Err(Fault::invalid("full", "must be 0 or 1")),
+        };
+        Ok(Paging { page: number("page", 1)?, limit: number("limit", LIMIT)?.min(MAX_LIMIT), full })
+    }
+
+    /// The part of `items` that is wanted. Past the last page it is empty and bears the last page's number: clients of
+    /// the vendor ask on until `page` equals `pages`.
+    pub fn of<'a, T>(&self, items: &'a [T]) -> (&'a [T], Pagination) {
+        let count = items.len() as u64;
+        let pages = count.div_ceil(self.limit).max(1);
+        let pagination = Pagination { page: self.page.min(pages), pages, limit: self.limit, count };
+        let start = self.page.saturating_sub(1).saturating_mul(self.limit).min(count);
+        let end = start.saturating_add(self.limit).min(count);
+        (&items[start as usize..end as usize], pagination)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(query: &str) -> Result<Paging, Fault> {
+        Paging::read(&Params::parse(query.as_bytes())?)
+    }
+
+    #[test]
+    fn pages_cover_the_list_once_and_end() {
+        let items: Vec<u32> = (0..45).collect();
+        let mut seen = Vec::new();
+        for page in 1..=3 {
+            let (part, said) = read(&format!("page={page}")).unwrap().of(&items);
+            assert_eq!((said.page, said.pages, said.limit, said.count), (page, 3, 20, 45));
+            seen.extend_from_slice(part);
+        }
+        assert_eq!(seen, items);
+        let (part, said) = read("page=99999999999999999999&limit=1000").unwrap().of(&items);
+        assert_eq!((part.len(), said.page, said.pages, said.limit), (0, 1, 1, 100));
+        let (part, said) = read("full=1").unwrap().of(&[] as &[u32]);
+        assert_eq!((part.len(), said.page, said.pages, said.count), (0, 1, 1, 0));
+    }
+
+    #[test]
+    fn what_is_no_number_is_refused() {
+        for query in ["page=0", "page=-1", "page=a", "limit=0", "limit=1.5", "full=yes", "page=1&page=2"] {
+            assert!(read(query).is_err(), "{query}");
+        }
+        assert_eq!(read("page=&limit=&full="), read(""));
+    }
+}

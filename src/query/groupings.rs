@@ -1,0 +1,72 @@
+//! Groups and skills: where they lie, and who belongs to them.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::operators::{operator, operators};
+use crate::domain::filter::{Clause, Dimension, Value};
+use crate::domain::{EntityRef, Filter};
+use crate::live::View;
+use crate::live::directory::{Entity, kind_of};
+use crate::projection::roster::Connection;
+
+/// A group or a skill.
+#[derive(Clone, Debug)]
+pub struct Grouping {
+    /// What it is.
+    pub entity: Arc<Entity>,
+    /// Ids of what it lies in, the nearest first.
+    pub parents: Vec<i64>,
+    /// Ids of those who belong to it, ascending.
+    pub operators: Vec<i64>,
+}
+
+/// Which groups or skills are wanted; an empty list is no restriction.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// Lies directly in one of these.
+    pub parents: Vec<EntityRef>,
+    /// One of these operators belongs to it.
+    pub operators: Vec<EntityRef>,
+}
+
+/// The entities of a dimension that are wanted, ascending by id.
+pub fn groupings<'v>(view: &'v View, dimension: Dimension, wanted: &Wanted) -> Vec<&'v Arc<Entity>> {
+    let table = view.directory().table(kind_of(dimension));
+    let id_of = |row: u32| table.rows()[row as usize].id;
+    let parents: HashSet<i64> = wanted.parents.iter().filter_map(|parent| table.find(*parent)).map(id_of).collect();
+    let theirs: HashSet<i64> = wanted.operators.iter().flat_map(|of| belongs(view, dimension, *of)).collect();
+    let is_wanted = |entity: &&Arc<Entity>| {
+        let lies = wanted.parents.is_empty() || entity.parent.is_some_and(|parent| parents.contains(&parent));
+        lies && (wanted.operators.is_empty() || theirs.contains(&entity.id))
+    };
+    let mut found: Vec<_> = table.rows().iter().filter(is_wanted).collect();
+    found.sort_unstable_by_key(|entity| entity.id);
+    found
+}
+
+/// One of them with all that is known of it.
+pub fn grouping(view: &View, dimension: Dimension, reference: EntityRef) -> Option<Grouping> {
+    let table = view.directory().table(kind_of(dimension));
+    Some(described(view, dimension, &table.rows()[table.find(reference)? as usize]))
+}
+
+/// The same for one that was found.
+pub fn described(view: &View, dimension: Dimension, entity: &Arc<Entity>) -> Grouping {
+    let value = Value::Entity(EntityRef::Id(entity.id));
+    let members = Filter::default().and(Clause::Any(dimension, vec![value]));
+    Grouping {
+        entity: entity.clone(),
+        parents: view.directory().table(kind_of(dimension)).ancestors(entity.id).collect(),
+        operators: operators(view, &members, Connection::Any).into_iter().map(|profile| profile.id).collect(),
+    }
+}
+
+fn belongs(view: &View, dimension: Dimension, reference: EntityRef) -> Vec<i64> {
+    let Some(profile) = operator(view, reference) else { return Vec::new() };
+    match dimension {
+        Dimension::Group => profile.groups.iter().copied().chain(profile.primary_group).collect(),
+        Dimension::Skill => profile.skills.clone(),
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,20 @@
+//! Who the operators of a selection are.
+
+use std::sync::Arc;
+
+use crate::domain::{EntityRef, Filter, Profile, UserRef};
+use crate::live::View;
+use crate::projection::roster::{Connection, roster};
+
+/// The operators of a selection, ascending by id.
+pub fn operators<'v>(view: &'v View, filter: &Filter, connection: Connection) -> Vec<&'v Arc<Profile>> {
+    let found = roster(view, filter, connection).into_iter();
+    let mut operators: Vec<_> = found.filter_map(|ix| view.directory().profile(ix)).collect();
+    operators.sort_unstable_by_key(|profile| profile.id);
+    operators
+}
+
+/// One operator.
+pub fn operator(view: &View, operator: EntityRef) -> Option<&Arc<Profile>> {
+    view.directory().profile(view.directory().find(&UserRef::Entity(operator))?)
+}
