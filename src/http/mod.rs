@@ -41,8 +41,10 @@ pub fn router(services: Services) -> Router {
         .merge(iadvize_rest())
         .nest("/api/2", iadvize_rest())
         // Convoso.
-        .route("/v1/user-activity/search", convoso::search::routes())
-        .route("/user-activity/search", convoso::search::routes())
+        .route("/v1/user-activity/search", convoso::user_activity::routes())
+        .route("/user-activity/search", convoso::user_activity::routes())
+        .route("/v1/agent-monitor/search", convoso::agent_monitor::routes())
+        .route("/agent-monitor/search", convoso::agent_monitor::routes())
         // Vonage Contact Center.
         .route(
             "/agents-availability",

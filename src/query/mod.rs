@@ -1,5 +1,6 @@
 //! What callers want to know: one question a file. [`open`] authorises and takes the one view; a question projects it.
 
+pub mod agent_monitor;
 pub mod agents_availability;
 pub mod connected_users;
 pub mod directory;

@@ -35,7 +35,7 @@ const SCOPES: [&str; 12] = [
 ];
 
 /// The scope of every route of a tenant.
-const ROWS: [(&str, &str, &str); 36] = [
+const ROWS: [(&str, &str, &str); 40] = [
     ("POST", "/v1/events", "events:write"),
     ("PUT", "/v1/directory", "directory:write"),
     ("GET", "/v1/directory", "directory:read"),
@@ -69,6 +69,10 @@ const ROWS: [(&str, &str, &str); 36] = [
     ("GET", "/v1/user-activity/search", "user-activity:read"),
     ("POST", "/v1/user-activity/search", "user-activity:read"),
     ("GET", "/user-activity/search", "user-activity:read"),
+    ("GET", "/v1/agent-monitor/search", "user-activity:read"),
+    ("POST", "/v1/agent-monitor/search", "user-activity:read"),
+    ("GET", "/agent-monitor/search", "user-activity:read"),
+    ("POST", "/agent-monitor/search", "user-activity:read"),
     ("POST", "/user-activity/search", "user-activity:read"),
     ("GET", "/agents-availability", "agents-availability:read"),
     ("POST", "/agents-availability", "agents-availability:read"),

@@ -1,6 +1,8 @@
 //! Convoso's dialect (CONTRACTS.md 4): `{"success":…}`, and its own codes for what is wrong with an id.
 
-pub mod search;
+pub mod agent_monitor;
+mod search;
+pub mod user_activity;
 
 use axum::body::Body;
 use axum::http::Response;
@@ -9,6 +11,8 @@ use serde::Serialize;
 
 use super::extract::reply;
 use crate::domain::Fault;
+
+const JSON: &str = "application/json";
 
 #[derive(Serialize)]
 struct Failure {
@@ -38,11 +42,11 @@ impl IntoResponse for ConvosoFault {
         match self {
             ConvosoFault::Business(code, error) => {
                 let failure = Failure { success: false, code: Some(code), error: error.to_owned() };
-                reply::json(200, "application/json", &failure)
+                reply::json(200, JSON, &failure)
             }
             ConvosoFault::Fault(fault) => {
                 let failure = Failure { success: false, code: None, error: text(&fault) };
-                reply::retry_after(reply::json(fault.status(), "application/json", &failure), &fault)
+                reply::retry_after(reply::json(fault.status(), JSON, &failure), &fault)
             }
         }
     }

@@ -1,25 +1,18 @@
-//! `/v1/user-activity/search`: how many agents are logged in and can be given a call. GET and POST; query, form or JSON.
+//! What both of Convoso's searches are about: the same credential and filters; GET and POST; query, form or JSON.
 
-use axum::body::Body;
-use axum::extract::{RawQuery, Request, State};
-use axum::http::Response;
-use axum::routing::{MethodRouter, get};
-use serde::{Deserialize, Serialize};
+use axum::extract::Request;
+use serde::Deserialize;
 
-use super::{ConvosoFault, wrong_method};
+use super::ConvosoFault;
 use crate::domain::filter::{Clause, Dimension, MAX_VALUES, Value};
 use crate::domain::object::Object;
 use crate::domain::{EntityRef, Fault, Filter, Scope};
+use crate::engine::Snapshot;
 use crate::http::extract::body::DIALECT;
 use crate::http::extract::params::csv;
-use crate::http::extract::{MediaType, Params, freshness, media_type, read_body, reply};
+use crate::http::extract::{MediaType, Params, freshness, media_type, read_body};
 use crate::http::services::Services;
-use crate::query::{self, user_activity::user_activity};
-
-/// The route, the same under both of its paths.
-pub fn routes() -> MethodRouter<Services> {
-    get(search).post(search).fallback(wrong_method)
-}
+use crate::query;
 
 /// The parameters, from wherever the client put them.
 #[derive(Debug, Default)]
@@ -42,26 +35,11 @@ struct JsonSearch {
     filter_by_skill_options: Option<serde_json::Value>,
 }
 
-#[derive(Serialize)]
-struct Answer {
-    success: bool,
-    data: Counts,
-}
-
-#[derive(Serialize)]
-struct Counts {
-    available_agents: u64,
-    logged_in_agents: u64,
-}
-
-async fn search(
-    State(services): State<Services>,
-    RawQuery(query): RawQuery,
-    request: Request,
-) -> Result<Response<Body>, ConvosoFault> {
+/// Authenticates the request, reads whom it is about, and takes the view to answer from.
+pub async fn open(services: &Services, request: Request) -> Result<(Filter, Snapshot), ConvosoFault> {
     let (parts, body) = request.into_parts();
     let body = read_body(&parts.headers, body, DIALECT).await?;
-    let in_query = from_params(query.unwrap_or_default().as_bytes())?;
+    let in_query = from_params(parts.uri.query().unwrap_or_default().as_bytes())?;
     let in_body = match media_type(&parts.headers) {
         _ if body.is_empty() => Search::default(),
         MediaType::Form => from_params(&body)?,
@@ -79,12 +57,8 @@ async fn search(
     let caller = services.ring().caller(search.auth_token.as_deref())?;
     caller.require(Scope::UserActivityRead)?;
     let filter = filter(&search)?;
-    let freshness = freshness::current(&parts.headers, &services)?;
-    let snapshot = query::open(services.reader(), &caller, Scope::UserActivityRead, freshness).await?;
-    let ready = user_activity(&snapshot.view, &filter);
-    let counts = Counts { available_agents: ready.available, logged_in_agents: ready.logged_in };
-    let answer = reply::json(200, "application/json", &Answer { success: true, data: counts });
-    Ok(reply::from_snapshot(answer, &snapshot))
+    let freshness = freshness::current(&parts.headers, services)?;
+    Ok((filter, query::open(services.reader(), &caller, Scope::UserActivityRead, freshness).await?))
 }
 
 fn from_params(encoded: &[u8]) -> Result<Search, Fault> {

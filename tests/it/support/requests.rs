@@ -39,7 +39,7 @@ pub fn dialect(route: &Route) -> Dialect {
     match route.path.as_str() {
         "/graphql" => Dialect::Graphql,
         "/agents-availability" => Dialect::Vonage,
-        path if path.ends_with("/user-activity/search") => Dialect::Convoso,
+        path if path.ends_with("/search") => Dialect::Convoso,
         path if ["/operator", "/group", "/skill"].iter().any(|part| path.contains(part)) => Dialect::Iadvize,
         path if path.starts_with("/v1/") => Dialect::Native,
         path => panic!("{path} is of no dialect: say here how it is spoken to"),
