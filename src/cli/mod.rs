@@ -5,6 +5,7 @@ mod healthcheck;
 mod ingest;
 mod key;
 mod migrate;
+mod openapi;
 mod serve;
 mod tenant;
 
@@ -43,6 +44,8 @@ enum Command {
     Migrate(migrate::MigrateArgs),
     /// Asks a running service whether it is ready; exits 1 if not.
     Healthcheck(healthcheck::HealthcheckArgs),
+    /// Prints the description of the REST API (OpenAPI 3.1).
+    Openapi,
 }
 
 /// Why a command failed, and with which exit status.
@@ -80,6 +83,10 @@ pub async fn run() -> ExitCode {
             Some(Command::Key(command)) => key::run(command).await,
             Some(Command::Migrate(args)) => migrate::run(args).await,
             Some(Command::Healthcheck(args)) => healthcheck::run(args).await,
+            Some(Command::Openapi) => {
+                openapi::run();
+                Ok(())
+            }
         }
     };
     match result {

@@ -1,21 +1,29 @@
 //! Our own dialect's errors: RFC 9457 problem details.
 
+use std::collections::BTreeMap;
+
 use axum::body::Body;
 use axum::http::Response;
 use axum::response::IntoResponse;
 use serde::Serialize;
+use utoipa::openapi::{RefOr, Response as Described};
+use utoipa::{IntoResponses, ToSchema};
 
+use super::describe;
 use super::extract::reply;
 use crate::domain::Fault;
 use crate::domain::directory::Problem;
 
-#[derive(Serialize)]
-struct Details<'a> {
+/// A problem, as RFC 9457 has it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(super) struct Details<'a> {
     r#type: String,
     title: &'static str,
     status: u16,
     detail: String,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[schema(value_type = Option<Vec<Object>>)]
     errors: &'a [Problem],
 }
 
@@ -54,6 +62,13 @@ impl IntoResponse for NativeFault {
             response.headers_mut().insert(axum::http::header::WWW_AUTHENTICATE, challenge);
         }
         response
+    }
+}
+
+impl IntoResponses for NativeFault {
+    fn responses() -> BTreeMap<String, RefOr<Described>> {
+        let statuses = [400, 401, 403, 404, 409, 413, 415, 422, 500, 503];
+        describe::faults::<Details<'_>>("application/problem+json", &statuses)
     }
 }
 

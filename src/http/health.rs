@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
 use metrics::gauge;
+use utoipa::OpenApi;
 
 use super::extract::credential;
 use super::fault::NativeFault;
@@ -12,12 +13,27 @@ use super::services::Services;
 use crate::domain::Filter;
 use crate::query::connected_users::connected_users;
 
+/// The routes, for the API's description.
+#[derive(OpenApi)]
+#[openapi(paths(livez, readyz, metrics), tags((name = "Health", description = "For those who operate the service")))]
+pub struct Description;
+
 /// 200 while the process answers at all.
+#[utoipa::path(
+    get,
+    path = "/livez",
+    responses((status = 200, description = "The process answers", body = String, content_type = "text/plain")),
+)]
 pub async fn livez() -> &'static str {
     "alive\n"
 }
 
 /// 200 once the state is caught up and the store confirmed it within the last two seconds, otherwise 503 and why.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    responses((status = 200, description = "Caught up, and the store confirmed it", body = String, content_type = "text/plain"), (status = 503, description = "Not ready, and why", body = String, content_type = "text/plain")),
+)]
 pub async fn readyz(State(services): State<Services>) -> (StatusCode, String) {
     let health = services.reader().health();
     if health.is_ready() {
@@ -29,6 +45,11 @@ pub async fn readyz(State(services): State<Services>) -> (StatusCode, String) {
 }
 
 /// Prometheus metrics, for the administrator only: they name tenants.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    responses((status = 200, description = "Prometheus metrics", body = String, content_type = "text/plain"), NativeFault),
+)]
 pub async fn metrics(State(services): State<Services>, headers: HeaderMap) -> Result<Response<Body>, NativeFault> {
     services.ring().admin(credential::bearer(&headers))?;
     for (tenant, view) in services.reader().all() {

@@ -1,6 +1,7 @@
 //! The edge: every route on one screen. The only place that knows HTTP; each dialect is a folder that knows no other.
 
 pub mod convoso;
+mod describe;
 mod drain;
 pub mod extract;
 pub mod fault;
@@ -10,6 +11,7 @@ pub mod iadvize_rest;
 pub mod layers;
 pub mod listener;
 pub mod native;
+pub mod openapi;
 pub mod services;
 pub mod vonage;
 
@@ -52,6 +54,11 @@ pub fn router(services: Services) -> Router {
                 .post(vonage::agents_availability::agents_availability)
                 .fallback(vonage::wrong_method),
         )
+        // The description of all but GraphQL, and a page to read it on.
+        .route("/openapi.json", get(openapi::openapi))
+        .route("/docs", get(openapi::page::moved))
+        .route("/docs/", get(openapi::page::page))
+        .route("/docs/{file}", get(openapi::page::file))
         // For those who operate it.
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))

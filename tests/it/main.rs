@@ -8,6 +8,7 @@ mod engine;
 mod hazards;
 mod isolation;
 mod model;
+mod openapi;
 mod scopes;
 mod store_faults;
 mod support;

@@ -8,29 +8,34 @@ use axum::extract::{Request, State};
 use axum::http::Response;
 use axum::routing::{MethodRouter, get};
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::{ConvosoFault, JSON, search, wrong_method};
+use super::search::{self, Search};
+use super::{ConvosoFault, JSON, OrFailure, wrong_method};
 use crate::http::extract::reply;
 use crate::http::services::Services;
 use crate::query::agent_monitor::{Named, Watched, Work, agent_monitor};
 
 /// The route, the same under both of its paths.
 pub fn routes() -> MethodRouter<Services> {
-    get(watch).post(watch).fallback(wrong_method)
+    get(watch_by_query).post(watch_by_body).fallback(wrong_method)
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ConvosoMonitorAnswer)]
 struct Answer<'a> {
     success: bool,
     data: Data<'a>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ConvosoMonitorData)]
 struct Data<'a> {
     entries: Entries<'a>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ConvosoMonitorEntries)]
 struct Entries<'a> {
     success: bool,
     code: u16,
@@ -43,14 +48,16 @@ struct Entries<'a> {
     agent_paused: usize,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ConvosoMonitorChoice)]
 struct Choice<'a> {
     value: i64,
     name: &'a str,
 }
 
 /// One agent. Ids are texts here, as the vendor has them; what there is none of is an empty text.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ConvosoMonitorAgent)]
 struct Agent<'a> {
     user_id: String,
     user_full_name: String,
@@ -64,6 +71,31 @@ struct Agent<'a> {
     status: &'static str,
     status_label: &'static str,
     skill_options: String,
+}
+
+/// Shows agents one by one, by the parameters of the query.
+#[utoipa::path(
+    get,
+    operation_id = "monitor_agents",
+    path = "/agent-monitor/search",
+    params(Search),
+    responses((status = 200, description = "The agents", body = OrFailure<Answer>), ConvosoFault),
+)]
+pub async fn watch_by_query(services: State<Services>, request: Request) -> Result<Response<Body>, ConvosoFault> {
+    watch(services, request).await
+}
+
+/// Shows agents one by one, by a form or JSON.
+#[utoipa::path(
+    post,
+    operation_id = "monitor_agents_by_body",
+    path = "/agent-monitor/search",
+    params(Search),
+    request_body(content((Search = "application/x-www-form-urlencoded"), (Search = "application/json"))),
+    responses((status = 200, description = "The agents", body = OrFailure<Answer>), ConvosoFault),
+)]
+pub async fn watch_by_body(services: State<Services>, request: Request) -> Result<Response<Body>, ConvosoFault> {
+    watch(services, request).await
 }
 
 async fn watch(State(services): State<Services>, request: Request) -> Result<Response<Body>, ConvosoFault> {

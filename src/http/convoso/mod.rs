@@ -4,22 +4,52 @@ pub mod agent_monitor;
 mod search;
 pub mod user_activity;
 
+use std::collections::BTreeMap;
+
 use axum::body::Body;
 use axum::http::Response;
 use axum::response::IntoResponse;
 use serde::Serialize;
+use utoipa::openapi::{RefOr, Response as Described};
+use utoipa::{IntoResponses, OpenApi, ToSchema};
 
+use super::describe;
 use super::extract::reply;
 use crate::domain::Fault;
 
 const JSON: &str = "application/json";
 
-#[derive(Serialize)]
-struct Failure {
+/// The routes, for the API's description.
+#[derive(OpenApi)]
+#[openapi(
+    paths(
+        user_activity::count_by_query,
+        user_activity::count_by_body,
+        agent_monitor::watch_by_query,
+        agent_monitor::watch_by_body,
+    ),
+    tags((name = "Convoso", description = "Agents logged in and available, as Convoso's API counts them"))
+)]
+pub struct Description;
+
+/// What went wrong.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ConvosoFailure)]
+pub struct Failure {
     success: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<u16>,
     error: String,
+}
+
+/// What comes with HTTP 200: an answer, or an error of the vendor's business. For the API's description.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum OrFailure<T> {
+    /// The answer.
+    Answer(T),
+    /// The error.
+    Failure(Failure),
 }
 
 /// Why a request failed, in this dialect.
@@ -59,6 +89,12 @@ fn text(fault: &Fault) -> String {
         Fault::Forbidden => String::from("Insufficient permissions for this operation"),
         Fault::Internal => String::from("Internal server error"),
         other => other.to_string(),
+    }
+}
+
+impl IntoResponses for ConvosoFault {
+    fn responses() -> BTreeMap<String, RefOr<Described>> {
+        describe::faults::<Failure>(JSON, &[400, 401, 403, 413, 415, 500, 503])
     }
 }
 

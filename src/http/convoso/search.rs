@@ -2,6 +2,7 @@
 
 use axum::extract::Request;
 use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
 
 use super::ConvosoFault;
 use crate::domain::filter::{Clause, Dimension, MAX_VALUES, Value};
@@ -15,12 +16,19 @@ use crate::http::services::Services;
 use crate::query;
 
 /// The parameters, from wherever the client put them.
-#[derive(Debug, Default)]
-struct Search {
+#[derive(Debug, Default, IntoParams, ToSchema)]
+#[into_params(parameter_in = Query)]
+#[schema(as = ConvosoSearch)]
+pub struct Search {
+    #[param(ignore)]
     auth_token: Option<String>,
+    /// Assigned to one of these campaigns: ids, with commas.
     campaign_id: Option<String>,
+    /// Assigned to one of these queues: ids, with commas.
     queue_id: Option<String>,
+    /// One of these users: ids, with commas.
     user_id: Option<String>,
+    /// With one of these skills: names, with commas.
     filter_by_skill_options: Option<String>,
 }
 

@@ -5,27 +5,56 @@ use axum::extract::{Request, State};
 use axum::http::Response;
 use axum::routing::{MethodRouter, get};
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::{ConvosoFault, JSON, search, wrong_method};
+use super::search::{self, Search};
+use super::{ConvosoFault, JSON, OrFailure, wrong_method};
 use crate::http::extract::reply;
 use crate::http::services::Services;
 use crate::query::user_activity::user_activity;
 
 /// The route, the same under both of its paths.
 pub fn routes() -> MethodRouter<Services> {
-    get(count).post(count).fallback(wrong_method)
+    get(count_by_query).post(count_by_body).fallback(wrong_method)
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ConvosoCountsAnswer)]
 struct Answer {
     success: bool,
     data: Counts,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ConvosoCountsCounts)]
 struct Counts {
     available_agents: u64,
     logged_in_agents: u64,
+}
+
+/// Counts agents, by the parameters of the query.
+#[utoipa::path(
+    get,
+    operation_id = "count_agents",
+    path = "/user-activity/search",
+    params(Search),
+    responses((status = 200, description = "The counts", body = OrFailure<Answer>), ConvosoFault),
+)]
+pub async fn count_by_query(services: State<Services>, request: Request) -> Result<Response<Body>, ConvosoFault> {
+    count(services, request).await
+}
+
+/// Counts agents, by a form or JSON.
+#[utoipa::path(
+    post,
+    operation_id = "count_agents_by_body",
+    path = "/user-activity/search",
+    params(Search),
+    request_body(content((Search = "application/x-www-form-urlencoded"), (Search = "application/json"))),
+    responses((status = 200, description = "The counts", body = OrFailure<Answer>), ConvosoFault),
+)]
+pub async fn count_by_body(services: State<Services>, request: Request) -> Result<Response<Body>, ConvosoFault> {
+    count(services, request).await
 }
 
 async fn count(State(services): State<Services>, request: Request) -> Result<Response<Body>, ConvosoFault> {

@@ -1,9 +1,35 @@
 //! The filters of `/operator` (CONTRACTS.md 1.3 and 3.2): `filters[name]=value`, all of which hold.
 
+use utoipa::IntoParams;
+use utoipa::openapi::path::{Parameter, ParameterIn};
+
 use crate::domain::filter::{Clause, Dimension, MAX_VALUES, TextField, Value};
 use crate::domain::{EntityRef, Fault, Filter, text};
+use crate::http::describe;
 use crate::http::extract::Params;
 use crate::http::extract::params::csv;
+
+/// The filters, for the API's description.
+pub struct OperatorFilters;
+
+impl IntoParams for OperatorFilters {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        [
+            ("filters[id]", "Operators by id or GUID, with commas"),
+            ("filters[group_id]", "In one of these groups"),
+            ("filters[website_id]", "On one of these projects"),
+            ("filters[website_list]", "The same"),
+            ("filters[skill_id]", "With one of these skills"),
+            ("filters[name]", "By name; * stands for any characters"),
+            ("filters[external_id]", "By the customer's own id"),
+            ("filters[email]", "By e-mail address"),
+            ("filters[connected]", "1 for those online, 0 for those offline"),
+            ("connected", "The same"),
+        ]
+        .map(|(name, description)| describe::query_parameter(name, description))
+        .into()
+    }
+}
 
 /// Which operators a list is about, and whether they are to be online. Parameters that are not known are ignored, as
 /// clients of the vendor rely on.

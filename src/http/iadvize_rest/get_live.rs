@@ -5,13 +5,19 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, Response};
 
 use super::live_row::Row;
-use super::{RestFault, caller, data};
+use super::{Envelope, RestFault, caller, data};
 use crate::domain::Scope;
 use crate::http::extract::{Params, freshness, reply};
 use crate::http::services::Services;
 use crate::query::{self, operators_live::operator_live};
 
 /// Shows one operator.
+#[utoipa::path(
+    get,
+    path = "/operator/{id}/live",
+    params(("id" = String, Path, description = "Integer id or GUID")),
+    responses((status = 200, description = "The operator, connected or not", body = Envelope<Row>), RestFault),
+)]
 pub async fn get_live(
     State(services): State<Services>,
     Path(id): Path<String>,

@@ -4,8 +4,9 @@ use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, Response};
 
+use super::filters::OperatorFilters;
 use super::live_row::Row;
-use super::{RestFault, caller, data, filters};
+use super::{Envelope, RestFault, caller, data, filters};
 use crate::domain::Scope;
 use crate::http::extract::{Params, freshness, reply};
 use crate::http::services::Services;
@@ -13,6 +14,12 @@ use crate::projection::roster::Connection;
 use crate::query::{self, operators_live::operators_live};
 
 /// Lists operators, ascending by id.
+#[utoipa::path(
+    get,
+    path = "/operator/live",
+    params(OperatorFilters),
+    responses((status = 200, description = "The operators of the selection", body = Envelope<Vec<Row>>), RestFault),
+)]
 pub async fn list_live(
     State(services): State<Services>,
     RawQuery(query): RawQuery,

@@ -1,10 +1,12 @@
 //! One operator's live availability as the vendor shows it (CONTRACTS.md 3.3).
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::query::operators_live::{LiveChannel, OperatorLive};
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = OperatorLiveChannel)]
 struct ChannelRow {
     enabled: bool,
     slot_number: u32,
@@ -27,7 +29,8 @@ impl From<LiveChannel> for ChannelRow {
 }
 
 /// One operator.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = OperatorLive)]
 pub struct Row {
     id: i64,
     connected: bool,

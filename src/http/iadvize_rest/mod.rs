@@ -11,12 +11,16 @@ pub mod paging;
 pub mod set_live;
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, Response};
 use axum::response::IntoResponse;
 use serde::Serialize;
+use utoipa::openapi::{RefOr, Response as Described};
+use utoipa::{IntoResponses, OpenApi, ToSchema};
 
+use super::describe;
 use super::extract::{Params, credential, reply};
 use super::services::Services;
 use crate::auth::Caller;
@@ -25,43 +29,73 @@ use paging::Pagination;
 
 const JSON: &str = "application/json";
 
-#[derive(Serialize)]
+/// Every route, for the API's description.
+#[derive(OpenApi)]
+#[openapi(
+    paths(
+        operator::list::list,
+        operator::create::create,
+        operator::get::get,
+        operator::update::update,
+        operator::delete::delete,
+        operator::profile::profile,
+        list_live::list_live,
+        get_live::get_live,
+        set_live::set_live,
+        grouping::list::list_groups,
+        grouping::get::get_group,
+        grouping::list::list_skills,
+        grouping::get::get_skill,
+    ),
+    tags((name = "iAdvize REST", description = "Operators, groups and skills, as iAdvize's REST API has them"))
+)]
+pub struct Description;
+
+/// How a request went: `success`, `fail` when it is the caller's to mend, `error` when it is not.
+#[derive(Serialize, ToSchema)]
 struct Meta<'a> {
+    #[schema(pattern = "^(success|fail|error)$")]
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<Cow<'a, str>>,
 }
 
-#[derive(Serialize)]
+/// An answer with something in it.
+#[derive(Serialize, ToSchema)]
 struct Envelope<'a, T> {
     meta: Meta<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    data: Option<T>,
+    data: T,
     #[serde(skip_serializing_if = "Option::is_none")]
     pagination: Option<Pagination>,
+}
+
+/// An answer that only tells how it went.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Told)]
+struct Told<'a> {
+    meta: Meta<'a>,
 }
 
 const SUCCESS: Meta<'static> = Meta { status: "success", message: None };
 
 /// An answer with data.
 fn data<T: Serialize>(data: T) -> Response<Body> {
-    reply::json(200, JSON, &Envelope { meta: SUCCESS, data: Some(data), pagination: None })
+    reply::json(200, JSON, &Envelope { meta: SUCCESS, data, pagination: None })
 }
 
 /// One page of a list.
 fn page<T: Serialize>(rows: &[T], pagination: Pagination) -> Response<Body> {
-    reply::json(200, JSON, &Envelope { meta: SUCCESS, data: Some(rows), pagination: Some(pagination) })
+    reply::json(200, JSON, &Envelope { meta: SUCCESS, data: rows, pagination: Some(pagination) })
 }
 
 /// An answer that says no more than that it was done.
 fn done() -> Response<Body> {
-    reply::json(200, JSON, &Envelope::<()> { meta: SUCCESS, data: None, pagination: None })
+    reply::json(200, JSON, &Told { meta: SUCCESS })
 }
 
 /// An answer with a message.
 fn message(status: u16, verdict: &'static str, message: &str) -> Response<Body> {
-    let meta = Meta { status: verdict, message: Some(Cow::Borrowed(message)) };
-    reply::json(status, JSON, &Envelope::<()> { meta, data: None, pagination: None })
+    reply::json(status, JSON, &Told { meta: Meta { status: verdict, message: Some(Cow::Borrowed(message)) } })
 }
 
 /// Why a request failed, in this dialect.
@@ -110,6 +144,12 @@ impl IntoResponse for RestFault {
                 reply::retry_after(message(fault.status(), verdict, &text), &fault)
             }
         }
+    }
+}
+
+impl IntoResponses for RestFault {
+    fn responses() -> BTreeMap<String, RefOr<Described>> {
+        describe::faults::<Told<'_>>(JSON, &[400, 403, 404, 409, 413, 415, 500, 503])
     }
 }
 

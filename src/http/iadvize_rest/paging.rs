@@ -1,8 +1,11 @@
 //! Pages of a list (CONTRACTS.md 3.1): `page`, `limit` and `full`, and what is said of them.
 
 use serde::Serialize;
+use utoipa::openapi::path::{Parameter, ParameterIn};
+use utoipa::{IntoParams, ToSchema};
 
 use crate::domain::Fault;
+use crate::http::describe;
 use crate::http::extract::Params;
 
 /// Items of a page, unless asked otherwise.
@@ -20,7 +23,7 @@ pub struct Paging {
 }
 
 /// What an answer says of its page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Pagination {
     page: u64,
     pages: u64,
@@ -57,6 +60,16 @@ impl Paging {
         let start = self.page.saturating_sub(1).saturating_mul(self.limit).min(count);
         let end = start.saturating_add(self.limit).min(count);
         (&items[start as usize..end as usize], pagination)
+    }
+}
+
+impl IntoParams for Paging {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        vec![
+            describe::query_parameter("page", "From 1"),
+            describe::query_parameter("limit", "Items of a page, 20 unless said otherwise, 100 at most"),
+            describe::query_parameter("full", "1 for every field of each item, rather than its id and link"),
+        ]
     }
 }
 

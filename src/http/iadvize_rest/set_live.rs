@@ -1,14 +1,19 @@
 //! `PUT /operator/{id}/live`: switch an operator's channels, or send the operator offline. All of it or nothing.
 
+use std::borrow::Cow;
+
 use axum::body::Body;
 use axum::extract::{Path, RawQuery, Request, State};
 use axum::http::Response;
 use serde_json::Value;
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::fields::{Fields, flag};
-use super::{RestFault, caller, message};
+use super::{RestFault, Told, caller, message};
 use crate::command::change_availability::{Change, change_availability};
 use crate::domain::{Channel, EntityRef, Fault, Scope};
+use crate::http::describe;
 use crate::http::extract::{Params, reply};
 use crate::http::services::Services;
 
@@ -16,6 +21,13 @@ use crate::http::services::Services;
 const CHANNELS: [Channel; 3] = [Channel::Chat, Channel::Call, Channel::Video];
 
 /// Changes one operator's availability.
+#[utoipa::path(
+    put,
+    path = "/operator/{id}/live",
+    params(("id" = String, Path, description = "Integer id or GUID")),
+    request_body(content((Switches = "application/json"), (Switches = "application/x-www-form-urlencoded"))),
+    responses((status = 200, description = "What was done, in a sentence a field", body = Told), RestFault),
+)]
 pub async fn set_live(
     State(services): State<Services>,
     Path(id): Path<String>,
@@ -42,6 +54,23 @@ pub async fn set_live(
         other => RestFault::Fault(other),
     })?;
     Ok(reply::at_position(message(200, "success", &said), position))
+}
+
+/// The fields, for the API's description.
+struct Switches;
+
+impl PartialSchema for Switches {
+    fn schema() -> RefOr<Schema> {
+        let switch = || ObjectBuilder::new().property("available", describe::flag());
+        let object = CHANNELS.iter().fold(ObjectBuilder::new(), |o, channel| o.property(channel.name(), switch()));
+        object.property("connected", describe::flag()).into()
+    }
+}
+
+impl ToSchema for Switches {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("OperatorSwitches")
+    }
 }
 
 fn read(fields: &Fields) -> Result<Change, Fault> {

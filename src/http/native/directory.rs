@@ -1,14 +1,19 @@
 //! `PUT` and `GET /v1/directory`: reference data and users (EVENTS.md, "Directory").
 
+use std::borrow::Cow;
+
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Response};
 use serde::Serialize;
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::{caller, document};
 use crate::command::upsert_directory::upsert_directory;
-use crate::domain::directory::{Changes, Document, MAX_ENTITIES};
+use crate::domain::directory::{Changes, Document, Kind, MAX_ENTITIES};
 use crate::domain::{Fault, Scope};
+use crate::http::describe;
 use crate::http::extract::body::Limit;
 use crate::http::extract::{freshness, read_body, reply};
 use crate::http::fault::NativeFault;
@@ -18,14 +23,38 @@ use crate::query::{self, directory::directory};
 /// The limit on the body.
 const LIMIT: Limit = Limit { bytes: 32 * 1024 * 1024, name: "32 MiB" };
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = DirectoryTaken)]
 struct Answer {
     position: u64,
-    #[serde(flatten)]
-    changes: Changes,
+    created: u32,
+    updated: u32,
+    unchanged: u32,
+}
+
+/// The document, for the API's description: EVENTS.md tells each entity's members.
+struct DirectoryForm;
+
+impl PartialSchema for DirectoryForm {
+    fn schema() -> RefOr<Schema> {
+        let members = Kind::ALL.into_iter().map(Kind::member).chain(["users"]);
+        members.fold(ObjectBuilder::new(), |o, name| o.property(name, describe::list(ObjectBuilder::new()))).into()
+    }
+}
+
+impl ToSchema for DirectoryForm {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("Directory")
+    }
 }
 
 /// Makes or changes what the document names, as one unit.
+#[utoipa::path(
+    put,
+    path = "/v1/directory",
+    request_body(content = DirectoryForm),
+    responses((status = 200, description = "What the document did", body = Answer), NativeFault),
+)]
 pub async fn put_directory(State(services): State<Services>, request: Request) -> Result<Response<Body>, NativeFault> {
     let (parts, body) = request.into_parts();
     let caller = caller(&services, &parts.headers)?;
@@ -37,11 +66,17 @@ pub async fn put_directory(State(services): State<Services>, request: Request) -
     }
     let (position, changes) =
         upsert_directory(&caller, (services.submitter(), services.reader()), services.clock(), document).await?;
-    let answer = Answer { position, changes };
+    let Changes { created, updated, unchanged } = changes;
+    let answer = Answer { position, created, updated, unchanged };
     Ok(reply::at_position(reply::json(200, "application/json", &answer), position))
 }
 
 /// The directory as it is now; `PUT` of it changes nothing.
+#[utoipa::path(
+    get,
+    path = "/v1/directory",
+    responses((status = 200, description = "The directory, as PUT takes it back", body = DirectoryForm), NativeFault),
+)]
 pub async fn get_directory(
     State(services): State<Services>,
     headers: HeaderMap,

@@ -1,15 +1,20 @@
 //! `POST /v1/events`: one event, an array, or one a line (EVENTS.md, "Envelope").
 
+use std::borrow::Cow;
+
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::Response;
 use serde::Serialize;
 use serde_json::value::RawValue;
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::caller;
 use crate::command::post_events::post_events as post;
 use crate::domain::event::{Refusal, admit};
 use crate::domain::{Fault, Outcome, Scope, Time};
+use crate::http::describe;
 use crate::http::extract::body::Limit;
 use crate::http::extract::{MediaType, media_type, read_body, reply};
 use crate::http::fault::NativeFault;
@@ -20,14 +25,15 @@ const LIMIT: Limit = Limit { bytes: 8 * 1024 * 1024, name: "8 MiB" };
 /// Events of one request.
 const MAX_EVENTS: usize = 10_000;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = EventsTaken)]
 struct Answer {
     position: u64,
     applied: usize,
     results: Vec<EventResult>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct EventResult {
     id: Option<String>,
     outcome: &'static str,
@@ -35,7 +41,31 @@ struct EventResult {
     reason: Option<String>,
 }
 
+/// An event, for the API's description.
+struct CloudEvent;
+
+impl PartialSchema for CloudEvent {
+    fn schema() -> RefOr<Schema> {
+        let needed = ["specversion", "id", "source", "type", "time"];
+        let object =
+            needed.into_iter().fold(ObjectBuilder::new(), |o, name| o.property(name, describe::text()).required(name));
+        object.property("subject", describe::text()).property("data", ObjectBuilder::new()).into()
+    }
+}
+
+impl ToSchema for CloudEvent {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("CloudEvent")
+    }
+}
+
 /// Takes events; answers one outcome each once they are durable and visible.
+#[utoipa::path(
+    post,
+    path = "/v1/events",
+    request_body(content((CloudEvent = "application/json"), (CloudEvent = "application/cloudevents+json"), (Vec<CloudEvent> = "application/cloudevents-batch+json"), (String = "application/x-ndjson"))),
+    responses((status = 200, description = "One outcome an event, in order", body = Answer), NativeFault),
+)]
 pub async fn post_events(State(services): State<Services>, request: Request) -> Result<Response<Body>, NativeFault> {
     let (parts, body) = request.into_parts();
     let caller = caller(&services, &parts.headers)?;

@@ -4,6 +4,7 @@ use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, Response, StatusCode};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{admin, document};
@@ -17,28 +18,43 @@ use crate::http::services::Services;
 use crate::query;
 use crate::store::KeyRecord;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 struct NewKey {
     name: String,
+    #[schema(value_type = Vec<String>)]
     scopes: Vec<Scope>,
 }
 
 /// A key that was just made: the only time it is shown.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = KeyMade)]
 struct Made<'a> {
+    #[schema(value_type = String)]
     id: Uuid,
     key: &'a str,
+    #[schema(value_type = Vec<String>)]
     scopes: &'a [Scope],
 }
 
-#[derive(Serialize)]
+/// What a list of keys looks like.
+#[derive(Serialize, ToSchema)]
+struct Keys {
+    keys: Vec<Listed>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = Key)]
 struct Listed {
+    #[schema(value_type = String)]
     id: Uuid,
     name: String,
     prefix: String,
+    #[schema(value_type = Vec<String>)]
     scopes: Vec<Scope>,
+    #[schema(value_type = String)]
     created: Time,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     revoked: Option<Time>,
 }
 
@@ -50,6 +66,13 @@ impl From<KeyRecord> for Listed {
 }
 
 /// Gives the tenant a key.
+#[utoipa::path(
+    post,
+    path = "/v1/tenants/{tenant}/keys",
+    params(("tenant" = String, Path, description = "The tenant's id")),
+    request_body(content = NewKey),
+    responses((status = 201, description = "The key, shown this once", body = Made), NativeFault),
+)]
 pub async fn create_key(
     State(services): State<Services>,
     Path(tenant): Path<String>,
@@ -73,6 +96,12 @@ pub async fn create_key(
 }
 
 /// Every key of the tenant, without the keys.
+#[utoipa::path(
+    get,
+    path = "/v1/tenants/{tenant}/keys",
+    params(("tenant" = String, Path, description = "The tenant's id")),
+    responses((status = 200, description = "Every key, without the keys", body = Keys), NativeFault),
+)]
 pub async fn list_keys(
     State(services): State<Services>,
     Path(tenant): Path<String>,
@@ -80,11 +109,17 @@ pub async fn list_keys(
 ) -> Result<Response<Body>, NativeFault> {
     let admin = admin(&services, &headers)?;
     let keys = query::keys::keys(&admin, services.store(), tenant_id(&tenant)?).await?;
-    let listed: Vec<Listed> = keys.into_iter().map(Listed::from).collect();
-    Ok(reply::json(200, "application/json", &serde_json::json!({ "keys": listed })))
+    let keys = Keys { keys: keys.into_iter().map(Listed::from).collect() };
+    Ok(reply::json(200, "application/json", &keys))
 }
 
 /// Takes a key away; it no longer works when this answers.
+#[utoipa::path(
+    delete,
+    path = "/v1/tenants/{tenant}/keys/{key}",
+    params(("tenant" = String, Path, description = "The tenant's id"), ("key" = String, Path, description = "The key's id")),
+    responses((status = 204, description = "Revoked"), NativeFault),
+)]
 pub async fn revoke_key(
     State(services): State<Services>,
     Path((tenant, key)): Path<(String, String)>,

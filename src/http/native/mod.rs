@@ -7,13 +7,31 @@ pub mod tenants;
 
 use axum::http::HeaderMap;
 use serde::de::{DeserializeOwned, IgnoredAny};
+use utoipa::OpenApi;
 
 use super::extract::{MediaType, credential, media_type};
-use super::fault::NativeFault;
+use super::fault::{Details, NativeFault};
 use super::services::Services;
 use crate::auth::{Admin, Caller};
 use crate::domain::Fault;
 use crate::domain::object::Object;
+
+/// A tenant's routes, for the API's description.
+#[derive(OpenApi)]
+#[openapi(
+    paths(events::post_events, directory::put_directory, directory::get_directory),
+    components(schemas(Details)),
+    tags((name = "Events and directory", description = "What feeds the store"))
+)]
+pub struct Description;
+
+/// The administrator's routes, likewise.
+#[derive(OpenApi)]
+#[openapi(
+    paths(tenants::create_tenant, keys::create_key, keys::list_keys, keys::revoke_key),
+    tags((name = "Tenants and keys", description = "For the administrator"))
+)]
+pub struct Administration;
 
 /// Answers a method that a route does not take.
 pub async fn wrong_method() -> NativeFault {

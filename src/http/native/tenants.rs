@@ -4,6 +4,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::Response;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{admin, document};
 use crate::command;
@@ -13,18 +14,26 @@ use crate::http::extract::{read_body, reply};
 use crate::http::fault::NativeFault;
 use crate::http::services::Services;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 struct NewTenant {
     name: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Tenant)]
 struct Answer<'a> {
+    #[schema(value_type = String)]
     id: TenantId,
     name: &'a str,
 }
 
 /// Adds a tenant; 409 when the name is taken.
+#[utoipa::path(
+    post,
+    path = "/v1/tenants",
+    request_body(content = NewTenant),
+    responses((status = 201, description = "The tenant", body = Answer), NativeFault),
+)]
 pub async fn create_tenant(State(services): State<Services>, request: Request) -> Result<Response<Body>, NativeFault> {
     let (parts, body) = request.into_parts();
     let admin = admin(&services, &parts.headers)?;

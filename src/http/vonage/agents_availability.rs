@@ -4,6 +4,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::Response;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{JSON, VonageFault, admit};
 use crate::domain::filter::{Clause, Dimension, MAX_VALUES, Value};
@@ -16,7 +17,8 @@ use crate::http::extract::{MediaType, freshness, media_type, read_body, reply};
 use crate::http::services::Services;
 use crate::query::{self, agents_availability as question};
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(as = AvailabilityCriteria)]
 #[serde(default, rename_all = "camelCase")]
 struct Criteria {
     skill_guids: Option<Vec<String>>,
@@ -25,14 +27,15 @@ struct Criteria {
     liveness: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = AgentsAvailability)]
 #[serde(rename_all = "camelCase")]
 struct Answer {
     presence_summary: Presences,
     availability_summary: Availability,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "PascalCase")]
 struct Presences {
     ready: u64,
@@ -41,7 +44,7 @@ struct Presences {
     logged_out: u64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Availability {
     available: u64,
@@ -50,6 +53,16 @@ struct Availability {
 }
 
 /// Counts agents by presence and by room.
+#[utoipa::path(
+    post,
+    path = "/agents-availability",
+    params(("Accept" = String, Header, description = "The version: application/vnd.newvoicemedia.v1+json")),
+    request_body(content = Criteria),
+    responses(
+        (status = 200, description = "The counts", body = Answer, content_type = "application/json; charset=utf-8"),
+        VonageFault,
+    ),
+)]
 pub async fn agents_availability(
     State(services): State<Services>,
     request: Request,

@@ -3,18 +3,52 @@
 pub mod agents_availability;
 pub mod presence_summary;
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
 use axum::body::Body;
 use axum::http::header::ACCEPT;
 use axum::http::{HeaderMap, Response};
 use axum::response::IntoResponse;
 use serde_json::{Value, json};
+use utoipa::openapi::{ObjectBuilder, RefOr, Response as Described, Schema};
+use utoipa::{IntoResponses, OpenApi, PartialSchema, ToSchema};
 
+use super::describe;
 use super::extract::{credential, reply};
 use super::services::Services;
 use crate::auth::Caller;
 use crate::domain::{Fault, Scope};
 
 const JSON: &str = "application/json; charset=utf-8";
+
+/// The routes, for the API's description.
+#[derive(OpenApi)]
+#[openapi(
+    paths(presence_summary::presence_summary, agents_availability::agents_availability),
+    components(schemas(Failure)),
+    tags((name = "Vonage Contact Center", description = "Agents' presences and availability, as Vonage's API has them"))
+)]
+pub struct Description;
+
+/// Any of this dialect's errors, for the API's description: a message, a code with one, or a list of them.
+struct Failure;
+
+impl PartialSchema for Failure {
+    fn schema() -> RefOr<Schema> {
+        let members = ["error", "errors", "SkillNames"];
+        let object = ObjectBuilder::new().property("message", describe::text()).property("title", describe::text());
+        let object = object.property("status", describe::whole());
+        // Of any type: which of them is there tells which error it is.
+        members.into_iter().fold(object, |o, name| o.property(name, Schema::default())).into()
+    }
+}
+
+impl ToSchema for Failure {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("VonageFailure")
+    }
+}
 
 /// Why a request failed, in this dialect.
 #[derive(Debug)]
@@ -64,6 +98,12 @@ fn text(fault: &Fault) -> String {
         Fault::UnsupportedMediaType(_) => String::from("Unsupported media type."),
         Fault::Malformed(_) => String::from("The request is invalid."),
         other => other.to_string(),
+    }
+}
+
+impl IntoResponses for VonageFault {
+    fn responses() -> BTreeMap<String, RefOr<Described>> {
+        describe::faults::<Failure>(JSON, &[400, 401, 403, 404, 413, 415, 500, 503])
     }
 }
 

@@ -5,6 +5,7 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, Response};
 use serde::Serialize;
 use serde_json::json;
+use utoipa::ToSchema;
 
 use super::{JSON, VonageFault, admit};
 use crate::domain::filter::{Clause, Dimension, MAX_VALUES, Value};
@@ -15,7 +16,8 @@ use crate::http::services::Services;
 use crate::query::{self, agents_availability};
 
 /// With the keys that this endpoint spells with spaces (CONTRACTS.md 5.2).
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = PresenceSummary)]
 struct Answer {
     #[serde(rename = "Ready")]
     ready: u64,
@@ -28,6 +30,15 @@ struct Answer {
 }
 
 /// Counts agents by presence.
+#[utoipa::path(
+    get,
+    path = "/agents-availability",
+    params(("skillNames" = String, Query, description = "Skills that all of the agents have: names, with commas"), ("Accept" = String, Header, description = "The version: application/vnd.newvoicemedia.v1+json")),
+    responses(
+        (status = 200, description = "The counts", body = Answer, content_type = "application/json; charset=utf-8"),
+        VonageFault,
+    ),
+)]
 pub async fn presence_summary(
     State(services): State<Services>,
     RawQuery(query): RawQuery,

@@ -18,11 +18,15 @@ pub enum Dialect {
 }
 
 /// Routes of nobody in particular, and why they need no tenant.
-pub const PUBLIC: [(&str, &str); 5] = [
+pub const PUBLIC: [(&str, &str); 9] = [
     ("/livez", "says nothing but that the process lives"),
     ("/readyz", "says nothing but whether the state is current"),
     ("/graphiql", "a page without data"),
     ("/graphiql/{file}", "the page's files"),
+    ("/openapi.json", "describes the API, the same for everybody"),
+    ("/docs", "leads to the page"),
+    ("/docs/", "a page without data"),
+    ("/docs/{file}", "the page's files"),
     ("/echo", "gives back what it got, and only where a benchmark asks for it"),
 ];
 

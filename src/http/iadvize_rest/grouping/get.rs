@@ -8,11 +8,17 @@ use super::Resource;
 use super::row::Row;
 use crate::domain::Scope;
 use crate::http::extract::{Params, freshness, reply};
-use crate::http::iadvize_rest::{RestFault, caller, data};
+use crate::http::iadvize_rest::{Envelope, RestFault, caller, data};
 use crate::http::services::Services;
 use crate::query::{self, groupings::grouping};
 
 /// Shows one group.
+#[utoipa::path(
+    get,
+    path = "/group/{id}",
+    params(("id" = String, Path, description = "Integer id or GUID")),
+    responses((status = 200, description = "The group", body = Envelope<Row>), RestFault),
+)]
 pub async fn get_group(
     services: State<Services>,
     id: Path<String>,
@@ -23,6 +29,12 @@ pub async fn get_group(
 }
 
 /// Shows one skill.
+#[utoipa::path(
+    get,
+    path = "/skill/{id}",
+    params(("id" = String, Path, description = "Integer id or GUID")),
+    responses((status = 200, description = "The skill", body = Envelope<Row>), RestFault),
+)]
 pub async fn get_skill(
     services: State<Services>,
     id: Path<String>,

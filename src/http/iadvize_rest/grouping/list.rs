@@ -10,11 +10,17 @@ use crate::domain::Scope;
 use crate::http::extract::{Params, freshness, reply};
 use crate::http::iadvize_rest::filters::ids;
 use crate::http::iadvize_rest::paging::Paging;
-use crate::http::iadvize_rest::{RestFault, caller, page};
+use crate::http::iadvize_rest::{Envelope, RestFault, caller, page};
 use crate::http::services::Services;
 use crate::query::groupings::{Wanted, described, groupings};
 
 /// Lists groups, ascending by id.
+#[utoipa::path(
+    get,
+    path = "/group",
+    params(("filters[parent_id]" = Option<String>, Query, description = "What it lies in: ids or GUIDs, with commas"), Paging),
+    responses((status = 200, description = "One page", body = Envelope<Vec<Item>>), RestFault),
+)]
 pub async fn list_groups(
     services: State<Services>,
     query: RawQuery,
@@ -24,6 +30,12 @@ pub async fn list_groups(
 }
 
 /// Lists skills, ascending by id.
+#[utoipa::path(
+    get,
+    path = "/skill",
+    params(("filters[parent_id]" = Option<String>, Query, description = "What it lies in: ids or GUIDs, with commas"), ("filters[operator_id]" = Option<String>, Query, description = "Who has it: ids or GUIDs, with commas"), Paging),
+    responses((status = 200, description = "One page", body = Envelope<Vec<Item>>), RestFault),
+)]
 pub async fn list_skills(
     services: State<Services>,
     query: RawQuery,

@@ -1,13 +1,15 @@
 //! One group or skill as the vendor shows it.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Resource;
 use crate::domain::Time;
 use crate::query::groupings::Grouping;
 
 /// One in a list: enough to ask for the rest.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Link)]
 pub struct Item {
     id: i64,
     _link: String,
@@ -21,11 +23,13 @@ impl Item {
 }
 
 /// One with every field. A skill has an order, and a group the list of all that it lies in.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Grouping)]
 pub struct Row {
     id: i64,
     name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u32>)]
     order: Option<Option<u32>>,
     created_at: Option<String>,
     parent_id: Option<i64>,

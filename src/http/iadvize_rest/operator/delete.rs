@@ -7,10 +7,17 @@ use axum::http::{HeaderMap, Response};
 use crate::command::delete_operator::delete_operator;
 use crate::domain::{Fault, Scope};
 use crate::http::extract::{Params, reply};
-use crate::http::iadvize_rest::{RestFault, caller, done};
+use crate::http::iadvize_rest::{RestFault, Told, caller, done};
 use crate::http::services::Services;
 
 /// Deletes an operator.
+#[utoipa::path(
+    delete,
+    operation_id = "delete_operator",
+    path = "/operator/{id}",
+    params(("id" = String, Path, description = "Integer id or GUID")),
+    responses((status = 200, description = "Deleted", body = Told), RestFault),
+)]
 pub async fn delete(
     State(services): State<Services>,
     Path(id): Path<String>,

@@ -8,11 +8,18 @@ use super::reference;
 use super::row::Row;
 use crate::domain::Scope;
 use crate::http::extract::{Params, freshness, reply};
-use crate::http::iadvize_rest::{RestFault, caller, data};
+use crate::http::iadvize_rest::{Envelope, RestFault, caller, data};
 use crate::http::services::Services;
 use crate::query::{self, operators::operator};
 
 /// Shows one operator.
+#[utoipa::path(
+    get,
+    operation_id = "get_operator",
+    path = "/operator/{id}",
+    params(("id" = String, Path, description = "Integer id or GUID")),
+    responses((status = 200, description = "The operator", body = Envelope<Row>), RestFault),
+)]
 pub async fn get(
     State(services): State<Services>,
     Path(id): Path<String>,

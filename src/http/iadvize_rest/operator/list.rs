@@ -7,13 +7,21 @@ use axum::http::{HeaderMap, Response};
 use super::row::{Item, Row};
 use crate::domain::Scope;
 use crate::http::extract::{Params, freshness, reply};
+use crate::http::iadvize_rest::filters::OperatorFilters;
 use crate::http::iadvize_rest::paging::Paging;
-use crate::http::iadvize_rest::{RestFault, caller, filters, page};
+use crate::http::iadvize_rest::{Envelope, RestFault, caller, filters, page};
 use crate::http::services::Services;
 use crate::projection::roster::Connection;
 use crate::query::{self, operators::operators};
 
 /// Lists operators, ascending by id.
+#[utoipa::path(
+    get,
+    operation_id = "list_operators",
+    path = "/operator",
+    params(OperatorFilters, Paging),
+    responses((status = 200, description = "One page", body = Envelope<Vec<Item>>), RestFault),
+)]
 pub async fn list(
     State(services): State<Services>,
     RawQuery(query): RawQuery,

@@ -1,9 +1,14 @@
 //! From the fields of a write to changes of a user: each field in any of the forms that clients of the vendor use.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value, json};
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::domain::Fault;
 use crate::domain::directory::UserPatch;
+use crate::http::describe;
 use crate::http::iadvize_rest::fields::{Fields, flag, list, whole};
 
 /// How a field is written.
@@ -49,6 +54,32 @@ const FIELDS: [(&str, Form); 21] = [
     ("website_list", Form::References),
     ("skill_list", Form::References),
 ];
+
+/// The fields, for the API's description.
+pub struct Writable;
+
+impl PartialSchema for Writable {
+    fn schema() -> RefOr<Schema> {
+        let field = |form| -> Schema {
+            match form {
+                Form::Text | Form::Clearable => describe::text().into(),
+                Form::Whole | Form::Reference => describe::whole().into(),
+                Form::Flag => describe::flag().into(),
+                Form::References => describe::list(describe::whole()).into(),
+                Form::Texts => describe::list(describe::text()).into(),
+            }
+        };
+        let fields = FIELDS.into_iter().chain([("sso_key", Form::Clearable)]);
+        let object = fields.fold(ObjectBuilder::new(), |object, (name, form)| object.property(name, field(form)));
+        object.property("call_config", ObjectBuilder::new()).into()
+    }
+}
+
+impl ToSchema for Writable {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("OperatorFields")
+    }
+}
 
 /// Reads the fields. Those that are not the vendor's are ignored, `id` and `_link` among them: clients send back what
 /// they were given.

@@ -4,15 +4,17 @@ use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, Response};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::reference;
 use crate::domain::Scope;
 use crate::http::extract::{Params, freshness, reply};
-use crate::http::iadvize_rest::{RestFault, caller, data};
+use crate::http::iadvize_rest::{Envelope, RestFault, caller, data};
 use crate::http::services::Services;
 use crate::query::{self, operators::operator};
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = OperatorProfile)]
 struct Row<'a> {
     user_id: i64,
     status: Option<&'a str>,
@@ -23,6 +25,13 @@ struct Row<'a> {
 }
 
 /// Shows one operator's profile; what was never set is `null`.
+#[utoipa::path(
+    get,
+    operation_id = "get_operator_profile",
+    path = "/operator/{id}/profile",
+    params(("id" = String, Path, description = "Integer id or GUID")),
+    responses((status = 200, description = "The profile", body = Envelope<Row>), RestFault),
+)]
 pub async fn profile(
     State(services): State<Services>,
     Path(id): Path<String>,

@@ -1,12 +1,14 @@
 //! One operator as the vendor shows it, field by field.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::domain::profile::{CallConfig, PickUp};
 use crate::domain::{Profile, Role, Roles};
 
 /// An operator in a list: enough to ask for the rest.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Link)]
 pub struct Item {
     id: i64,
     _link: String,
@@ -19,7 +21,8 @@ impl From<&Profile> for Item {
 }
 
 /// An operator with every field.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Operator)]
 pub struct Row<'a> {
     id: i64,
     name: &'a str,
@@ -27,7 +30,9 @@ pub struct Row<'a> {
     pseudo: Option<&'a str>,
     email: Option<&'a str>,
     external_id: Option<&'a str>,
+    #[schema(value_type = Option<String>)]
     role: Option<Role>,
+    #[schema(value_type = Vec<String>)]
     roles: Roles,
     chat_enabled: bool,
     call_enabled: bool,
@@ -48,8 +53,10 @@ pub struct Row<'a> {
     _link: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = CallConfig)]
 struct CallConfigRow<'a> {
+    #[schema(value_type = String)]
     r#type: PickUp,
     ask_phone_number_at_every_connection: bool,
     phone_number: Option<&'a str>,

@@ -4,16 +4,25 @@ use axum::body::Body;
 use axum::extract::{Path, RawQuery, Request, State};
 use axum::http::Response;
 
+use super::patch::Writable;
 use super::row::Row;
 use super::{patch, reference, refused};
 use crate::command::update_operator::update_operator;
 use crate::domain::Scope;
 use crate::http::extract::{Params, reply};
 use crate::http::iadvize_rest::fields::Fields;
-use crate::http::iadvize_rest::{RestFault, caller, data};
+use crate::http::iadvize_rest::{Envelope, RestFault, caller, data};
 use crate::http::services::Services;
 
 /// Changes an operator and shows it.
+#[utoipa::path(
+    put,
+    operation_id = "update_operator",
+    path = "/operator/{id}",
+    params(("id" = String, Path, description = "Integer id or GUID")),
+    request_body(content((Writable = "application/json"), (Writable = "application/x-www-form-urlencoded"))),
+    responses((status = 200, description = "The operator as it is now", body = Envelope<Row>), RestFault),
+)]
 pub async fn update(
     State(services): State<Services>,
     Path(id): Path<String>,
