@@ -36,11 +36,11 @@ struct Failure;
 
 impl PartialSchema for Failure {
     fn schema() -> RefOr<Schema> {
-        let members = ["error", "errors", "SkillNames"];
-        let object = ObjectBuilder::new().property("message", describe::text()).property("title", describe::text());
-        let object = object.property("status", describe::whole());
-        // Of any type: which of them is there tells which error it is.
-        members.into_iter().fold(object, |o, name| o.property(name, Schema::default())).into()
+        let texts = ["message", "title", "detail"];
+        let object = texts.into_iter().fold(ObjectBuilder::new(), |o, name| o.property(name, describe::text()));
+        let object = object.property("status", describe::whole()).property("error", ObjectBuilder::new());
+        let object = object.property("errors", describe::list(ObjectBuilder::new()));
+        object.property("SkillNames", describe::list(describe::text())).into()
     }
 }
 
