@@ -3,8 +3,11 @@
 pub mod change_availability;
 pub mod create_key;
 pub mod create_tenant;
+pub mod issue_token;
+pub mod log_in;
 pub mod post_events;
 pub mod revoke_key;
+pub mod revoke_token;
 pub mod upsert_directory;
 
 use crate::domain::Fault;

@@ -4,6 +4,7 @@ pub mod agents_availability;
 pub mod connected_users;
 pub mod directory;
 pub mod keys;
+pub mod logged_in;
 pub mod operators_live;
 pub mod user_activity;
 

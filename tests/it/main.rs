@@ -12,4 +12,5 @@ mod scopes;
 mod store_faults;
 mod support;
 mod tidy;
+mod tokens;
 mod vectors;
