@@ -14,6 +14,7 @@ use super::throttle::Throttle;
 use super::tokens::{LoggedIn, Tokens};
 use super::{Admin, Caller, Client, secret};
 use crate::clock::Clock;
+use crate::domain::ids::parse_guid;
 use crate::domain::{Fault, Scopes, TenantId};
 use crate::store::{Store, StoreError, TokenHolder, TokenRecord};
 
@@ -84,7 +85,7 @@ impl KeyRing {
     /// The key of that id, by the key itself; a token will not do.
     pub fn client(&self, id: &str, key: &str) -> Result<Client, Fault> {
         let keys = self.0.keys.load();
-        let client = keys.by_hash.get(&secret::hash(key)).filter(|client| client.key.to_string() == id);
+        let client = keys.by_hash.get(&secret::hash(key)).filter(|client| parse_guid(id) == Some(client.key));
         client.copied().ok_or(Fault::CredentialInvalid)
     }
 
