@@ -1,8 +1,6 @@
 //! Somebody who has shown who they are gets a token.
 
-use std::time::Duration;
-
-use super::unavailable;
+use super::in_time;
 use crate::auth::secret::Secret;
 use crate::auth::{Client, KeyRing, Throttle};
 use crate::clock::Clock;
@@ -11,8 +9,6 @@ use crate::store::{Store, TokenHolder, TokenRecord};
 
 /// How long a key's token lasts, in seconds.
 pub const KEY_SECONDS: u32 = 7_200;
-/// How long the store may take.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Gives a token for a key: with these scopes, or with all that the key has if none are named.
 ///
@@ -48,8 +44,7 @@ pub(super) async fn issue((store, ring): (&Store, &KeyRing), clock: &Clock, gran
     let created = clock.now();
     let expires = created.plus_seconds(seconds.into());
     let token = TokenRecord { hash: secret.hash(), tenant, holder, scopes, created, expires };
-    let stored = tokio::time::timeout(PATIENCE, store.create_token(&token)).await;
-    stored.map_err(|_| Fault::Unavailable("the store did not answer in time"))?.map_err(unavailable)?;
+    in_time(store.create_token(&token)).await?;
     ring.keep(&token);
     Ok(secret)
 }
