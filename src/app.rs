@@ -7,8 +7,8 @@ use std::time::Duration;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 
-use crate::auth::KeyRing;
 use crate::auth::secret::Secret;
+use crate::auth::{KeyRing, Throttle};
 use crate::boot::{BootError, Booted, boot};
 use crate::clock::Clock;
 use crate::engine::{self, Limits, Parts, Reader, Submitter, Surroundings};
@@ -86,8 +86,9 @@ impl App {
         let surroundings =
             Surroundings { journal, store: store.clone(), clock: clock.clone(), lifecycle: lifecycle.clone(), limits };
         let Parts { engine, submitter, reader } = engine::assemble(states, surroundings);
+        let throttle = Throttle::new(&clock);
         let services = Services::new(
-            ring.clone(),
+            (ring.clone(), throttle.clone()),
             (submitter.clone(), reader.clone()),
             store.clone(),
             (clock.clone(), lifecycle.clone(), metrics.clone()),
@@ -97,9 +98,9 @@ impl App {
         // The engine outlives the requests under way: it stops once the listener has ended.
         let engine_stopping = lifecycle.last_stopping().clone();
         lifecycle.spawn("engine", engine.run(engine_stopping.clone()));
-        let upkeep = telemetry::keep_up(metrics, clock.clone(), lifecycle.stopping().clone());
+        let upkeep = telemetry::keep_up(metrics, clock, lifecycle.stopping().clone());
         lifecycle.spawn("metrics", upkeep);
-        lifecycle.spawn("keys", ring.clone().watch(clock, lifecycle.stopping().clone()));
+        lifecycle.spawn("keys", ring.clone().watch(throttle, lifecycle.stopping().clone()));
         let serving = listener::serve(
             listener,
             router,

@@ -68,7 +68,7 @@ pub async fn boot(location: &Location, admin_token: Option<&str>, clock: &Clock)
     let states = load(&store, &mut journal).await?;
     let (admin, new_admin_token) = admin(location, &store, is_new, admin_token).await?;
     let has_admin = admin.is_some();
-    let ring = KeyRing::load(store.clone(), admin).await?;
+    let ring = KeyRing::load(store.clone(), admin, clock.clone()).await?;
     Ok(Booted { store, journal, states, ring, new_admin_token, has_admin, lock })
 }
 

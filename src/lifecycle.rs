@@ -41,6 +41,11 @@ impl Lifecycle {
         tokio::spawn(self.tasks.track_future(task))
     }
 
+    /// Does work that keeps a thread busy, beside the threads that the tasks share.
+    pub fn block<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+        self.tasks.spawn_blocking(work)
+    }
+
     /// Asks every task to stop.
     pub fn stop(&self) {
         self.stopping.cancel();

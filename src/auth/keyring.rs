@@ -1,6 +1,6 @@
-//! All keys that are valid now, in memory: asking who somebody is waits for nothing.
+//! All keys and tokens that are valid now, in memory: asking who somebody is waits for nothing.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -8,40 +8,85 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use subtle::ConstantTimeEq;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
-use super::{Admin, Caller, secret};
+use super::throttle::Throttle;
+use super::tokens::{LoggedIn, Tokens};
+use super::{Admin, Caller, Client, secret};
 use crate::clock::Clock;
-use crate::domain::Fault;
-use crate::store::{Store, StoreError};
+use crate::domain::ids::parse_guid;
+use crate::domain::{Fault, Scopes, TenantId};
+use crate::store::{Store, StoreError, TokenHolder, TokenRecord};
 
 /// How often changes made by another process are looked for; they take effect within a second.
 const WATCH: Duration = Duration::from_millis(500);
+/// How often what ran out is swept from memory.
+const SWEEP: Duration = Duration::from_secs(60);
 
-/// The keys, found by the hash of what a caller presents. A clone shares them.
+/// The keys and tokens, found by the hash of what a caller presents. A clone shares them.
 #[derive(Clone, Debug)]
 pub struct KeyRing(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     store: Store,
+    clock: Clock,
     admin: Option<[u8; 32]>,
-    keys: ArcSwap<HashMap<[u8; 32], Caller>>,
+    keys: ArcSwap<Keys>,
+    tokens: Tokens,
     version: AtomicI64,
 }
 
+/// The keys that are not revoked.
+#[derive(Debug, Default)]
+struct Keys {
+    by_hash: HashMap<[u8; 32], Client>,
+    ids: HashSet<Uuid>,
+}
+
 impl KeyRing {
-    /// The keys in the store. `admin` is the hash of the administrator's token; without one nobody is administrator.
-    pub async fn load(store: Store, admin: Option<[u8; 32]>) -> Result<Self, StoreError> {
-        let inner = Inner { store, admin, keys: ArcSwap::default(), version: AtomicI64::new(-1) };
+    /// The keys and tokens in the store. `admin` is the hash of the administrator's token; without one nobody is
+    /// administrator.
+    pub async fn load(store: Store, admin: Option<[u8; 32]>, clock: Clock) -> Result<Self, StoreError> {
+        let (keys, version) = (ArcSwap::default(), AtomicI64::new(-1));
+        let inner = Inner { store, clock, admin, keys, tokens: Tokens::default(), version };
         let ring = KeyRing(Arc::new(inner));
         ring.refresh().await?;
+        for token in ring.0.store.tokens(ring.0.clock.now()).await? {
+            ring.keep(&token);
+        }
         Ok(ring)
     }
 
-    /// Whose key this is.
-    pub fn caller(&self, key: Option<&str>) -> Result<Caller, Fault> {
-        let key = key.filter(|key| !key.is_empty()).ok_or(Fault::CredentialMissing)?;
-        self.0.keys.load().get(&secret::hash(key)).copied().ok_or(Fault::CredentialInvalid)
+    /// Whose key or token this is. `may` tells what somebody who logged in may do now, nothing if their token is to be
+    /// worth nothing: whether they are still there is not known here.
+    pub fn caller(
+        &self,
+        credential: Option<&str>,
+        may: impl FnOnce(TenantId, LoggedIn) -> Option<Scopes>,
+    ) -> Result<Caller, Fault> {
+        let credential = credential.filter(|text| !text.is_empty()).ok_or(Fault::CredentialMissing)?;
+        let hash = secret::hash(credential);
+        let keys = self.0.keys.load();
+        if let Some(Client { tenant, scopes, .. }) = keys.by_hash.get(&hash).copied() {
+            return Ok(Caller { tenant, scopes });
+        }
+        let token = self.0.tokens.find(&hash, self.0.clock.now()).ok_or(Fault::CredentialInvalid)?;
+        let scopes = match token.holder {
+            TokenHolder::Key(key) => keys.ids.contains(&key).then_some(token.scopes),
+            TokenHolder::User { guid, password } => {
+                may(token.tenant, LoggedIn { guid, password }).map(|now| token.scopes.within(now))
+            }
+        };
+        let scopes = scopes.ok_or(Fault::CredentialInvalid)?;
+        Ok(Caller { tenant: token.tenant, scopes })
+    }
+
+    /// The key of that id, by the key itself; a token will not do.
+    pub fn client(&self, id: &str, key: &str) -> Result<Client, Fault> {
+        let keys = self.0.keys.load();
+        let client = keys.by_hash.get(&secret::hash(key)).filter(|client| parse_guid(id) == Some(client.key));
+        client.copied().ok_or(Fault::CredentialInvalid)
     }
 
     /// Whether this is the administrator's token.
@@ -51,29 +96,53 @@ impl KeyRing {
         if bool::from(secret::hash(token).ct_eq(&expected)) { Ok(Admin(())) } else { Err(Fault::CredentialInvalid) }
     }
 
-    /// Takes over what the store holds now, if it changed.
+    /// Takes a token that the store has taken; it is valid from now on.
+    pub fn keep(&self, token: &TokenRecord) {
+        self.0.tokens.keep(token);
+    }
+
+    /// Whether a token of that hash is known, run out or not.
+    pub fn knows(&self, hash: &[u8; 32]) -> bool {
+        self.0.tokens.knows(hash)
+    }
+
+    /// Lets go of a token that the store has let go of; it is worth nothing from now on.
+    pub fn forget(&self, hash: &[u8; 32]) {
+        self.0.tokens.forget(hash);
+    }
+
+    /// Takes over what keys the store holds now, if any changed.
     pub async fn refresh(&self) -> Result<(), StoreError> {
         // The version first: a change between the two reads is then seen again next time, never missed.
         let version = self.0.store.registry_version().await?;
         if version == self.0.version.load(Ordering::Acquire) {
             return Ok(());
         }
-        let keys = self.0.store.keys().await?;
-        let valid = keys.into_iter().filter(|key| key.revoked.is_none());
-        let callers =
-            valid.map(|key| (key.hash, Caller { tenant: key.tenant, scopes: key.scopes.into_iter().collect() }));
-        self.0.keys.store(Arc::new(callers.collect()));
+        let mut keys = Keys::default();
+        for key in self.0.store.keys().await?.into_iter().filter(|key| key.revoked.is_none()) {
+            keys.ids.insert(key.id);
+            let client = Client { key: key.id, tenant: key.tenant, scopes: key.scopes.into_iter().collect() };
+            keys.by_hash.insert(key.hash, client);
+        }
+        self.0.keys.store(Arc::new(keys));
         self.0.version.store(version, Ordering::Release);
         Ok(())
     }
 
-    /// Looks for changes made by other processes until `stopping` is cancelled.
-    pub async fn watch(self, clock: Clock, stopping: CancellationToken) -> Result<(), StoreError> {
+    /// Looks for changes made by other processes until `stopping` is cancelled, and lets go of what ran out.
+    pub async fn watch(self, throttle: Throttle, stopping: CancellationToken) -> Result<(), StoreError> {
+        let clock = self.0.clock.clone();
         let mut is_away = false;
+        let mut swept = clock.monotonic();
         loop {
             tokio::select! {
                 () = clock.sleep(WATCH) => {}
                 () = stopping.cancelled() => return Ok(()),
+            }
+            if clock.monotonic() >= swept + SWEEP {
+                swept = clock.monotonic();
+                self.0.tokens.purge(clock.now());
+                throttle.sweep();
             }
             let refreshed = tokio::select! {
                 refreshed = self.refresh() => refreshed,

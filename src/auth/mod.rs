@@ -1,9 +1,17 @@
 //! From a credential to a [`Caller`]: the only place where a tenant comes from.
 
 mod keyring;
+pub mod password;
 pub mod secret;
+pub mod throttle;
+mod tokens;
 
 pub use keyring::KeyRing;
+pub use password::Passwords;
+pub use throttle::Throttle;
+pub use tokens::LoggedIn;
+
+use uuid::Uuid;
 
 use crate::domain::{Fault, Scope, Scopes, TenantId};
 
@@ -23,6 +31,31 @@ impl Caller {
     /// [`Fault::Forbidden`] unless the credential grants `scope`.
     pub fn require(&self, scope: Scope) -> Result<(), Fault> {
         if self.scopes.allow(scope) { Ok(()) } else { Err(Fault::Forbidden) }
+    }
+}
+
+/// A key, shown together with its id: what a program gets tokens for. Made here only.
+#[derive(Clone, Copy, Debug)]
+pub struct Client {
+    key: Uuid,
+    tenant: TenantId,
+    scopes: Scopes,
+}
+
+impl Client {
+    /// The key's id.
+    pub fn key(&self) -> Uuid {
+        self.key
+    }
+
+    /// Whose it is.
+    pub fn tenant(&self) -> TenantId {
+        self.tenant
+    }
+
+    /// What it may do.
+    pub fn scopes(&self) -> Scopes {
+        self.scopes
     }
 }
 

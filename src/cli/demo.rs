@@ -89,7 +89,7 @@ async fn populate(app: &App) -> Result<Secret, Fault> {
     let key = key(app, &clock, tenant, (KEY, vec![Scope::All])).await?;
     let scopes = vec![Scope::DirectoryWrite, Scope::EventsWrite, Scope::OperatorsRead];
     let floor_key = self::key(app, &clock, tenant, (FLOOR_KEY, scopes)).await?;
-    let caller: Caller = app.ring.caller(Some(floor_key.reveal()))?;
+    let caller: Caller = app.ring.caller(Some(floor_key.reveal()), |_, _| None)?;
     upsert_directory(&caller, (&app.submitter, &app.reader), &clock, people::document()).await?;
     let mut floor = Floor::new(caller, (app.submitter.clone(), app.reader.clone()), clock);
     floor.open().await?;

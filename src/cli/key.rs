@@ -71,7 +71,7 @@ pub async fn run(command: KeyCommand) -> Result<(), Failure> {
         KeyCommand::Create(args) => {
             let store = migrate::open(&args.store).await?;
             let tenant = tenant::find(&store, &args.tenant).await?.id;
-            let ring = KeyRing::load(store.clone(), None).await.map_err(Failure::other)?;
+            let ring = KeyRing::load(store.clone(), None, clock.clone()).await.map_err(Failure::other)?;
             let made = create_key(&admin, (&store, &ring), &clock, tenant, (&args.name, args.scopes)).await;
             println!("{}", made.map_err(Failure::other)?.1.reveal());
         }
@@ -87,7 +87,7 @@ pub async fn run(command: KeyCommand) -> Result<(), Failure> {
         KeyCommand::Revoke(args) => {
             let store = migrate::open(&args.store).await?;
             let tenant = tenant::find(&store, &args.tenant).await?.id;
-            let ring = KeyRing::load(store.clone(), None).await.map_err(Failure::other)?;
+            let ring = KeyRing::load(store.clone(), None, clock.clone()).await.map_err(Failure::other)?;
             let revoked = revoke_key(&admin, (&store, &ring), &clock, tenant, args.key).await;
             revoked.map_err(Failure::other)?;
             println!("revoked");

@@ -6,7 +6,8 @@ use super::upsert_directory::upsert;
 use crate::auth::Caller;
 use crate::clock::Clock;
 use crate::domain::directory::{Document, UserPatch};
-use crate::domain::{EntityRef, Fault, Profile, Scope, UserRef};
+use crate::domain::event::PasswordHash;
+use crate::domain::{Body, EntityRef, Fault, Profile, Scope, UserRef};
 use crate::engine::{Reader, Submitter};
 
 /// Makes an operator; answers the position at which it is there, and who it is.
@@ -16,16 +17,18 @@ pub async fn create_operator(
     caller: &Caller,
     (submitter, reader): (&Submitter, &Reader),
     clock: &Clock,
-    mut user: UserPatch,
+    (mut user, password): (UserPatch, Option<PasswordHash>),
 ) -> Result<(u64, Arc<Profile>), Fault> {
     caller.require(Scope::OperatorsWrite)?;
     // An identity that nobody else has, so that the operator is found again among those made at the same time.
     let guid = clock.new_id();
     user.guid = Some(guid);
+    let subject = UserRef::Entity(EntityRef::Guid(guid));
+    let then = password.map(|hash| Body::PasswordSet { user: subject.clone(), hash });
     let document = Document { users: vec![user], ..Document::default() };
-    upsert(caller, (submitter, reader), clock, document).await?;
+    upsert(caller, (submitter, reader), clock, (document, then)).await?;
     let view = reader.snapshot(caller.tenant()).view;
-    let made = view.directory().find(&UserRef::Entity(EntityRef::Guid(guid)));
+    let made = view.directory().find(&subject);
     let profile = made.and_then(|ix| view.directory().profile(ix)).ok_or(Fault::NotFound("operator"))?;
     Ok((view.position(), profile.clone()))
 }

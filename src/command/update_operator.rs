@@ -6,7 +6,8 @@ use super::upsert_directory::upsert;
 use crate::auth::Caller;
 use crate::clock::Clock;
 use crate::domain::directory::{Document, UserPatch};
-use crate::domain::{EntityRef, Fault, Profile, Scope, UserRef};
+use crate::domain::event::PasswordHash;
+use crate::domain::{Body, EntityRef, Fault, Profile, Scope, UserRef};
 use crate::engine::{Reader, Submitter};
 
 /// Changes an operator; answers the position at which that is in effect, and how the operator is then.
@@ -16,7 +17,8 @@ pub async fn update_operator(
     caller: &Caller,
     (submitter, reader): (&Submitter, &Reader),
     clock: &Clock,
-    (operator, mut user): (EntityRef, UserPatch),
+    operator: EntityRef,
+    (mut user, password): (UserPatch, Option<PasswordHash>),
 ) -> Result<(u64, Arc<Profile>), Fault> {
     caller.require(Scope::OperatorsWrite)?;
     let subject = UserRef::Entity(operator);
@@ -26,8 +28,9 @@ pub async fn update_operator(
     // Both identities: should the operator be deleted meanwhile, no new one is made in their place.
     let profile = profile.ok_or(unknown.clone())?;
     (user.id, user.guid) = (Some(profile.id), Some(profile.guid));
+    let then = password.map(|hash| Body::PasswordSet { user: UserRef::id(profile.id), hash });
     let document = Document { users: vec![user], ..Document::default() };
-    upsert(caller, (submitter, reader), clock, document).await?;
+    upsert(caller, (submitter, reader), clock, (document, then)).await?;
     let view = reader.snapshot(caller.tenant()).view;
     let changed = view.directory().find(&subject).and_then(|ix| view.directory().profile(ix));
     Ok((view.position(), changed.ok_or(unknown)?.clone()))

@@ -17,15 +17,15 @@ pub async fn upsert_directory(
     document: Document,
 ) -> Result<(u64, Changes), Fault> {
     caller.require(Scope::DirectoryWrite)?;
-    upsert(caller, (submitter, reader), clock, document).await
+    upsert(caller, (submitter, reader), clock, (document, None)).await
 }
 
-/// The same for callers whose right to do so was seen to.
+/// The same for callers whose right to do so was seen to; with what is to happen right after it, in one transaction.
 pub(super) async fn upsert(
     caller: &Caller,
     (submitter, reader): (&Submitter, &Reader),
     clock: &Clock,
-    document: Document,
+    (document, then): (Document, Option<Body>),
 ) -> Result<(u64, Changes), Fault> {
     let problems = document.check();
     if !problems.is_empty() {
@@ -36,8 +36,9 @@ pub(super) async fn upsert(
     reader.snapshot(caller.tenant()).try_document(&document).map_err(Fault::Refused)?;
 
     let body = Body::DirectoryUpserted { document: Arc::new(document) };
-    let event = Event::internal("rollcall:directory", clock.new_id(), clock.now(), body);
-    let receipt = submitter.commit(caller.tenant(), vec![event]).await?;
+    let event = |body| Event::internal("rollcall:directory", clock.new_id(), clock.now(), body);
+    let events = std::iter::once(body).chain(then).map(event).collect();
+    let receipt = submitter.commit(caller.tenant(), events).await?;
     match receipt.outcomes.into_iter().next() {
         Some(Outcome::Upserted(changes)) => Ok((receipt.position, changes)),
         Some(Outcome::Rejected(Rejection::Document(problems))) => Err(Fault::Refused(problems)),

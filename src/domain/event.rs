@@ -1,6 +1,7 @@
 //! What changes a tenant's state: an event, its place in the journal, and what became of it.
 
 mod admission;
+mod password;
 
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub use admission::{Refusal, admit};
+pub use password::PasswordHash;
 
 use super::channel::Channel;
 use super::conversation::ConversationId;
@@ -184,6 +186,14 @@ pub enum Body {
     UserDeleted {
         /// Who.
         user: UserRef,
+    },
+    /// Internal: a user has another password. Tokens that were given for the one before are worth nothing from then on.
+    #[serde(rename = "user.password_set")]
+    PasswordSet {
+        /// Whose.
+        user: UserRef,
+        /// What is kept of it.
+        hash: PasswordHash,
     },
 }
 

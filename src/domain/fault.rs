@@ -43,6 +43,12 @@ pub enum Fault {
     /// A method that the route does not take.
     #[error("the method is not allowed")]
     MethodNotAllowed,
+    /// Too often: somebody who tries passwords is slowed down.
+    #[error("too many attempts: try again in {seconds} s")]
+    TooMany {
+        /// When it is worth another attempt, in seconds.
+        seconds: u32,
+    },
     /// Not now: the store is away, the queue is full, or the position asked for was not reached. The outcome of a
     /// write is unknown: send the same event ids again.
     #[error("{0}")]
@@ -79,6 +85,7 @@ impl Fault {
             Fault::Conflict(_) => 409,
             Fault::TooLarge(_) => 413,
             Fault::UnsupportedMediaType(_) => 415,
+            Fault::TooMany { .. } => 429,
             Fault::Unavailable(_) => 503,
             Fault::Internal => 500,
         }
@@ -88,6 +95,7 @@ impl Fault {
     pub const fn retry_after(&self) -> Option<u32> {
         match self {
             Fault::Unavailable(_) => Some(1),
+            Fault::TooMany { seconds } => Some(*seconds),
             _ => None,
         }
     }

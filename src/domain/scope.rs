@@ -1,6 +1,10 @@
 //! What a key may do.
 
+use serde::de::IntoDeserializer;
+use serde::de::value::{Error, StrDeserializer};
 use serde::{Deserialize, Serialize};
+
+use super::role::{Role, Roles};
 
 /// One right of a key (EVENTS.md, "Tenants and keys").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -43,6 +47,39 @@ pub enum Scope {
     All,
 }
 
+impl Scope {
+    /// Every scope.
+    pub const ALL: [Scope; 12] = [
+        Scope::EventsWrite,
+        Scope::DirectoryWrite,
+        Scope::DirectoryRead,
+        Scope::OperatorsRead,
+        Scope::OperatorsWrite,
+        Scope::UsersRead,
+        Scope::UsersWrite,
+        Scope::UserActivityRead,
+        Scope::AgentsAvailabilityRead,
+        Scope::GraphqlRead,
+        Scope::GraphqlWrite,
+        Scope::All,
+    ];
+
+    /// The scope of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        let name: StrDeserializer<'_, Error> = name.into_deserializer();
+        Scope::deserialize(name).ok()
+    }
+
+    /// What somebody who logs in with a password may do: look, and those who manage others may change things.
+    pub fn of_user(roles: Roles) -> Vec<Scope> {
+        let mut scopes = vec![Scope::OperatorsRead, Scope::GraphqlRead];
+        if roles.contains(Role::Manager) || roles.contains(Role::Admin) {
+            scopes.extend([Scope::OperatorsWrite, Scope::GraphqlWrite]);
+        }
+        scopes
+    }
+}
+
 /// A set of scopes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Scopes(u16);
@@ -51,6 +88,16 @@ impl Scopes {
     /// Whether the set grants `scope`, by name or by `*`.
     pub const fn allow(self, scope: Scope) -> bool {
         self.0 & (1 << scope as u16 | 1 << Scope::All as u16) != 0
+    }
+
+    /// What the set holds by name.
+    pub fn iter(self) -> impl Iterator<Item = Scope> {
+        Scope::ALL.into_iter().filter(move |scope| self.0 & (1 << *scope as u16) != 0)
+    }
+
+    /// Those that are in both sets by name.
+    pub const fn within(self, other: Scopes) -> Scopes {
+        Scopes(self.0 & other.0)
     }
 }
 
@@ -70,5 +117,34 @@ mod tests {
         assert!(one.allow(Scope::EventsWrite) && !one.allow(Scope::GraphqlRead));
         let all: Scopes = [Scope::All].into_iter().collect();
         assert!(all.allow(Scope::GraphqlWrite));
+    }
+
+    #[test]
+    fn every_scope_has_its_name() {
+        for (n, scope) in Scope::ALL.into_iter().enumerate() {
+            assert_eq!(scope as usize, n);
+            let name = serde_json::to_value(scope).unwrap();
+            assert_eq!(Scope::named(name.as_str().unwrap()), Some(scope));
+        }
+        assert_eq!(Scope::named("OperatorsRead"), None);
+        let all: Scopes = Scope::ALL.into_iter().collect();
+        assert!(all.iter().eq(Scope::ALL));
+    }
+
+    #[test]
+    fn who_manages_may_change_things() {
+        let may = |role, scope| Scope::of_user([role].into_iter().collect()).contains(&scope);
+        for role in Role::ALL {
+            assert!(may(role, Scope::OperatorsRead) && may(role, Scope::GraphqlRead) && !may(role, Scope::All));
+            let manages = matches!(role, Role::Manager | Role::Admin);
+            assert_eq!((may(role, Scope::OperatorsWrite), may(role, Scope::GraphqlWrite)), (manages, manages));
+        }
+    }
+
+    #[test]
+    fn a_set_is_narrowed_by_another() {
+        let one: Scopes = [Scope::OperatorsRead, Scope::OperatorsWrite].into_iter().collect();
+        let other: Scopes = [Scope::OperatorsRead, Scope::GraphqlRead].into_iter().collect();
+        assert_eq!(one.within(other), [Scope::OperatorsRead].into_iter().collect());
     }
 }

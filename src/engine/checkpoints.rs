@@ -127,6 +127,7 @@ impl Checkpoints {
         let expiry = Expiry {
             seen: now.plus_seconds(-DAY * self.limits.dedupe_days),
             journal: now.plus_seconds(-DAY * self.limits.journal_days),
+            tokens: now,
         };
         let store = self.store.clone();
         self.forgetting = Some(self.lifecycle.track(async move {

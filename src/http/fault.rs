@@ -85,6 +85,7 @@ const fn name(fault: &Fault) -> (&'static str, &'static str) {
         Fault::Conflict(_) => ("conflict", "Conflict"),
         Fault::TooLarge(_) => ("too-large", "Too large"),
         Fault::UnsupportedMediaType(_) => ("unsupported-media-type", "Unsupported media type"),
+        Fault::TooMany { .. } => ("too-many", "Too many attempts"),
         Fault::MethodNotAllowed => ("method-not-allowed", "Method not allowed"),
         Fault::Unavailable(_) => ("unavailable", "Unavailable"),
         Fault::TimedOut => ("timed-out", "Timed out"),

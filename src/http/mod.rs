@@ -11,6 +11,7 @@ pub mod iadvize_rest;
 pub mod layers;
 pub mod listener;
 pub mod native;
+pub mod oauth;
 pub mod openapi;
 pub mod services;
 pub mod vonage;
@@ -54,6 +55,12 @@ pub fn router(services: Services) -> Router {
                 .post(vonage::agents_availability::agents_availability)
                 .fallback(vonage::wrong_method),
         )
+        // Tokens, where iAdvize's and Vonage's clients get them.
+        .route("/oauth2/token", post(oauth::password_grant::password_grant).fallback(oauth::wrong_method))
+        .route("/oauth2/revoke", post(oauth::revoke::revoke_user_token).fallback(oauth::wrong_method))
+        .route("/_authenticated", get(oauth::authenticated::authenticated).fallback(oauth::wrong_method))
+        .route("/Auth/connect/token", post(oauth::client_credentials::client_credentials).fallback(oauth::wrong_method))
+        .route("/Auth/connect/revocation", post(oauth::revoke::revoke_client_token).fallback(oauth::wrong_method))
         // The description of all but GraphQL, and a page to read it on.
         .route("/openapi.json", get(openapi::openapi))
         .route("/docs", get(openapi::page::moved))

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use super::graphql::Executor;
-use crate::auth::KeyRing;
+use crate::auth::{Caller, KeyRing, Passwords, Throttle};
 use crate::clock::Clock;
+use crate::domain::Fault;
 use crate::engine::{Reader, Submitter};
 use crate::lifecycle::Lifecycle;
+use crate::query::logged_in;
 use crate::store::Store;
 
 /// How the edge behaves.
@@ -26,6 +28,8 @@ pub struct Services(Arc<Inner>);
 
 struct Inner {
     ring: KeyRing,
+    throttle: Throttle,
+    passwords: Passwords,
     submitter: Submitter,
     reader: Reader,
     store: Store,
@@ -39,19 +43,46 @@ struct Inner {
 impl Services {
     /// Puts the handles together.
     pub fn new(
-        ring: KeyRing,
+        (ring, throttle): (KeyRing, Throttle),
         (submitter, reader): (Submitter, Reader),
         store: Store,
         (clock, lifecycle, metrics): (Clock, Lifecycle, PrometheusHandle),
         edge: Edge,
     ) -> Self {
-        let graphql = Executor::new();
-        Services(Arc::new(Inner { ring, submitter, reader, store, clock, lifecycle, metrics, graphql, edge }))
+        let (passwords, graphql) = (Passwords::new(lifecycle.clone()), Executor::new());
+        Services(Arc::new(Inner {
+            ring,
+            throttle,
+            passwords,
+            submitter,
+            reader,
+            store,
+            clock,
+            lifecycle,
+            metrics,
+            graphql,
+            edge,
+        }))
     }
 
-    /// Who asks.
+    /// Who asks, by a key or a token: the one way for every dialect.
+    pub fn caller(&self, credential: Option<&str>) -> Result<Caller, Fault> {
+        self.ring().caller(credential, |tenant, who| logged_in::may(self.reader(), tenant, who))
+    }
+
+    /// Every key and token. For who asks there is [`Services::caller`].
     pub fn ring(&self) -> &KeyRing {
         &self.0.ring
+    }
+
+    /// How often somebody may ask for a token.
+    pub fn throttle(&self) -> &Throttle {
+        &self.0.throttle
+    }
+
+    /// Where passwords are hashed and tried.
+    pub fn passwords(&self) -> &Passwords {
+        &self.0.passwords
     }
 
     /// Where writes go in.

@@ -15,7 +15,7 @@ use uuid::Uuid;
 pub use members::Members;
 pub use table::Table;
 pub use upsert::Upserted;
-pub use users::{Account, Users};
+pub use users::{Account, Password, Users};
 
 use crate::domain::directory::Kind;
 use crate::domain::filter::{Dimension, Value};
@@ -123,6 +123,11 @@ impl Directory {
             self.join(ix);
         }
         ix
+    }
+
+    /// Gives a user another password, or none.
+    pub fn set_password(&mut self, ix: u32, password: Option<Password>) {
+        self.users.set_password(ix, password);
     }
 
     /// The highest integer id ever given, by kind, users last.

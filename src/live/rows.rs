@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::claim::{Claim, Stamp};
-use super::directory::Entity;
+use super::directory::{Account, Entity, Password};
 use super::person::{Person, Presence, Session};
 use super::state::State;
 use crate::domain::directory::Kind;
-use crate::domain::event::Surface;
+use crate::domain::event::{PasswordHash, Surface};
 use crate::domain::{Category, Channel, ConversationId, Profile, Time};
 
 /// What a row is about.
@@ -150,10 +150,18 @@ pub(super) struct SessionBody {
     pub ended: Option<Time>,
 }
 
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct PasswordBody {
+    pub hash: PasswordHash,
+    pub set: u64,
+}
+
 /// A user's row: the profile, and the truth about the person.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct UserBody {
     pub profile: Arc<Profile>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<PasswordBody>,
     pub presence: PresenceBody,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub toggles: Vec<ToggleBody>,
@@ -212,11 +220,13 @@ fn set(time: Time) -> Option<Time> {
 }
 
 impl UserBody {
-    fn of(profile: Arc<Profile>, person: &Person) -> Self {
+    fn of(account: &Account, person: &Person) -> Self {
         let Presence { category, definition } = person.presence.value;
         let toggles = person.toggles.iter().filter(|(_, toggle)| toggle.at != Time::NEVER);
+        let password = |Password { hash, set }: &Password| PasswordBody { hash: hash.clone(), set: *set };
         UserBody {
-            profile,
+            profile: account.profile.clone(),
+            password: account.password.as_ref().map(password),
             presence: PresenceBody { category, definition, at: set(person.presence.at) },
             toggles: toggles.map(|(channel, t)| ToggleBody { channel, on: t.value, at: t.at }).collect(),
             floors: person
@@ -280,8 +290,7 @@ fn body(state: &State, key: &RowKey) -> Option<String> {
         }
         RowKey::User(id) => {
             let ix = directory.users().by_id(*id)?;
-            let profile = directory.users().account(ix)?.profile.clone();
-            json(&UserBody::of(profile, state.person(ix)?))
+            json(&UserBody::of(directory.users().account(ix)?, state.person(ix)?))
         }
         RowKey::Claim(conversation) => {
             let claim = state.claim(conversation)?;

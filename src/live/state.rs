@@ -119,6 +119,7 @@ impl State {
             Body::SlotsSynced { user, channel, conversations } => self.sync_slots(entry, user, *channel, conversations),
             Body::DirectoryUpserted { document } => self.upsert_directory(document),
             Body::UserDeleted { user } => self.delete_user(user),
+            Body::PasswordSet { user, hash } => self.set_password(user, hash),
         }
     }
 

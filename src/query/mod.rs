@@ -6,6 +6,7 @@ pub mod connected_users;
 pub mod directory;
 pub mod groupings;
 pub mod keys;
+pub mod logged_in;
 pub mod operators;
 pub mod operators_live;
 pub mod user_activity;

@@ -1,8 +1,9 @@
-//! What is kept beside the journal: checkpoints, tenants and keys. One narrow interface, one folder a backend.
+//! What is kept beside the journal: checkpoints, tenants, keys and tokens. One narrow interface, one folder a backend.
 
 pub mod postgres;
 pub mod registry;
 pub mod sqlite;
+pub mod tokens;
 
 use std::path::PathBuf;
 
@@ -15,6 +16,7 @@ use crate::live::{Checkpoint, Row};
 pub use postgres::PostgresStore;
 pub use registry::{KeyRecord, TenantRecord};
 pub use sqlite::SqliteStore;
+pub use tokens::{TokenHolder, TokenRecord};
 
 /// Where everything is kept.
 #[derive(Clone, Debug)]
@@ -51,13 +53,15 @@ pub struct Loaded {
     pub rows: Vec<Row>,
 }
 
-/// What may be forgotten: everything recorded before these times.
+/// What may be forgotten: everything of before these times.
 #[derive(Clone, Copy, Debug)]
 pub struct Expiry {
     /// Event ids, once repeats are no longer looked for.
     pub seen: Time,
     /// Journal entries, once a checkpoint covers them.
     pub journal: Time,
+    /// Tokens, once they ran out.
+    pub tokens: Time,
 }
 
 /// The store on one of its backends. A clone is another handle to the same store.

@@ -227,7 +227,7 @@ fn count(dialect: Dialect, body: &Value) -> u64 {
         Dialect::Iadvize => Some(body["data"].as_array().expect("a list").len() as u64),
         Dialect::Graphql => body["data"]["connectedUsersIndicator"]["connectedUsersCount"].as_u64(),
         Dialect::Convoso => body["data"]["logged_in_agents"].as_u64(),
-        Dialect::Vonage | Dialect::Native => None,
+        Dialect::Vonage | Dialect::Native | Dialect::Oauth => None,
     };
     number.unwrap_or_else(|| panic!("no number: {body}"))
 }

@@ -13,4 +13,5 @@ mod scopes;
 mod store_faults;
 mod support;
 mod tidy;
+mod tokens;
 mod vectors;

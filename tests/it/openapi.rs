@@ -58,7 +58,8 @@ fn operations_have_names_and_answers_of_their_own() {
         for (status, response) in responses {
             let content = response["content"].as_object();
             let has_schema = content.is_some_and(|c| c.values().all(|media| media["schema"].is_object()));
-            assert!(has_schema || status == "204" || status == "308", "{told} {status}: {response}");
+            let has_nothing = content.is_none() && status.starts_with('2');
+            assert!(has_schema || has_nothing, "{told} {status}: {response}");
         }
         assert!(operation["summary"].is_string() && operation["tags"][0].is_string(), "{told}");
         for parameter in path.split('{').skip(1).filter_map(|part| part.split('}').next()) {

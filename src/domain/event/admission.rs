@@ -292,6 +292,7 @@ mod tests {
         assert_eq!(reason(&TAKEN.replace("1.0", "0.3")), "specversion must be 1.0");
         assert_eq!(reason(&TAKEN.replace("/acd", "rollcall:x")), "source must not begin with rollcall:");
         assert_eq!(reason(&TAKEN.replace("slot.taken", "user.deleted")), "unknown type");
+        assert_eq!(reason(&TAKEN.replace("slot.taken", "user.password_set")), "unknown type");
         assert_eq!(reason(&TAKEN.replace("slot.taken", "conversation.closed")), "unknown type");
         assert_eq!(reason(&TAKEN.replace("\"101\"", "\"-1\"")), "subject must be an id, a GUID or external:<id>");
         assert_eq!(reason(&TAKEN.replace("1999", "2999")), "time is more than 5 minutes ahead");

@@ -62,7 +62,7 @@ pub async fn open(services: &Services, request: Request) -> Result<(Filter, Snap
         user_id: in_body.user_id.or(in_query.user_id),
         filter_by_skill_options: in_body.filter_by_skill_options.or(in_query.filter_by_skill_options),
     };
-    let caller = services.ring().caller(search.auth_token.as_deref())?;
+    let caller = services.caller(search.auth_token.as_deref())?;
     caller.require(Scope::UserActivityRead)?;
     let filter = filter(&search)?;
     let freshness = freshness::current(&parts.headers, services)?;

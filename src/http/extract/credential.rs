@@ -23,6 +23,11 @@ pub fn api_key(headers: &HeaderMap) -> Option<&str> {
 
 /// The user name of `Authorization: Basic`; the password does not matter.
 pub fn basic_user(headers: &HeaderMap) -> Option<String> {
+    basic(headers).map(|(user, _)| user)
+}
+
+/// The user name and the password of `Authorization: Basic`.
+pub fn basic(headers: &HeaderMap) -> Option<(String, String)> {
     let value = headers.get(AUTHORIZATION)?.to_str().ok()?.trim();
     let (scheme, encoded) = value.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") {
@@ -30,7 +35,8 @@ pub fn basic_user(headers: &HeaderMap) -> Option<String> {
     }
     let decoded = BASE64_STANDARD.decode(encoded.trim()).ok()?;
     let text = String::from_utf8(decoded).ok()?;
-    Some(text.split_once(':').map_or(text.clone(), |(user, _)| user.to_owned()))
+    let (user, password) = text.split_once(':').unwrap_or((&text, ""));
+    Some((user.to_owned(), password.to_owned()))
 }
 
 #[cfg(test)]
@@ -57,5 +63,6 @@ mod tests {
         assert_eq!(basic_user(&with("Basic a2V5OnB3")), Some(String::from("key")));
         assert_eq!(basic_user(&with("basic a2V5Og==")), Some(String::from("key")));
         assert_eq!(basic_user(&with("Basic ???")), None);
+        assert_eq!(basic(&with("Basic a2V5OnB3")), Some((String::from("key"), String::from("pw"))));
     }
 }

@@ -6,7 +6,9 @@ pub mod credential;
 pub mod freshness;
 pub mod json;
 pub mod params;
+pub mod peer;
 pub mod reply;
 
 pub use body::{MediaType, media_type, read_body};
 pub use params::Params;
+pub use peer::Peer;

@@ -67,6 +67,7 @@ const fn name(fault: &Fault) -> &'static str {
         Fault::CredentialMissing | Fault::CredentialInvalid => "AUTHENTICATION_REQUIRED",
         Fault::Forbidden => "PERMISSION_DENIED",
         Fault::NotFound(_) => "RESOURCE_NOT_FOUND",
+        Fault::TooMany { .. } => "RATE_LIMITED",
         Fault::Unavailable(_) => "SERVICE_UNAVAILABLE",
         Fault::Internal => "INTERNAL_ERROR",
         Fault::Malformed(_)
@@ -81,7 +82,8 @@ const fn name(fault: &Fault) -> &'static str {
 }
 
 fn extensions(name: &str) -> Extensions {
-    let retry_policy = if name == "SERVICE_UNAVAILABLE" { "RETRY_WITH_BACKOFF" } else { "NO_RETRY" };
+    let passes = matches!(name, "SERVICE_UNAVAILABLE" | "RATE_LIMITED");
+    let retry_policy = if passes { "RETRY_WITH_BACKOFF" } else { "NO_RETRY" };
     Extensions { name: name.to_owned(), retry_policy }
 }
 

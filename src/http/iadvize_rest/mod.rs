@@ -135,7 +135,9 @@ impl IntoResponse for RestFault {
                 message(403, "error", "Forbidden")
             }
             RestFault::Fault(fault) => {
-                let verdict = if fault.status() < 500 { "fail" } else { "error" };
+                // Too many requests are the platform's to complain of, as the vendor has it.
+                let is_callers = fault.status() < 500 && !matches!(fault, Fault::TooMany { .. });
+                let verdict = if is_callers { "fail" } else { "error" };
                 let text = match &fault {
                     Fault::Invalid { name, .. } => format!("Value of field '{name}' is not valid."),
                     Fault::Internal => String::from("Internal error"),
@@ -161,10 +163,10 @@ pub async fn wrong_method() -> RestFault {
 /// Who asks: `X-API-Key`, `?key=`, or the user name of Basic, with any password.
 fn caller(services: &Services, headers: &HeaderMap, query: &Params<'_>) -> Result<Caller, Fault> {
     if let Some(key) = credential::api_key(headers) {
-        return services.ring().caller(Some(key));
+        return services.caller(Some(key));
     }
     if let Some(key) = query.one("key")? {
-        return services.ring().caller(Some(key));
+        return services.caller(Some(key));
     }
-    services.ring().caller(credential::basic_user(headers).as_deref().or_else(|| credential::bearer(headers)))
+    services.caller(credential::basic_user(headers).as_deref().or_else(|| credential::bearer(headers)))
 }

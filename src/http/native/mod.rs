@@ -45,7 +45,7 @@ pub async fn unknown_route() -> NativeFault {
 
 /// Who asks: `Authorization: Bearer`, or `X-API-Key`.
 fn caller(services: &Services, headers: &HeaderMap) -> Result<Caller, Fault> {
-    services.ring().caller(credential::bearer(headers).or_else(|| credential::api_key(headers)))
+    services.caller(credential::bearer(headers).or_else(|| credential::api_key(headers)))
 }
 
 /// The administrator, by `Authorization: Bearer`.

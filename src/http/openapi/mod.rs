@@ -14,7 +14,7 @@ use utoipa::openapi::security::{
 };
 use utoipa::openapi::{Components, InfoBuilder, OpenApi as Document, OpenApiBuilder, Paths};
 
-use super::{convoso, health, iadvize_rest, native, vonage};
+use super::{convoso, health, iadvize_rest, native, oauth, vonage};
 
 /// Ways to carry a credential, and the dialects that take them.
 const BEARER: &str = "bearer";
@@ -60,6 +60,8 @@ pub fn document() -> Document {
     add(&mut document, "", vonage::Description::openapi(), &[BEARER]);
     add(&mut document, "", native::Description::openapi(), &[BEARER, API_KEY]);
     add(&mut document, "", native::Administration::openapi(), &[ADMINISTRATOR]);
+    add(&mut document, "", oauth::Description::openapi(), &[]);
+    add(&mut document, "", oauth::Bearers::openapi(), &[BEARER]);
     add(&mut document, "", health::Description::openapi(), &[]);
     document
 }

@@ -114,7 +114,7 @@ pub async fn wrong_method() -> VonageFault {
 
 /// Who asks, and in a version that is spoken here: in the order in which the vendor checks.
 fn admit(services: &Services, headers: &HeaderMap) -> Result<Caller, VonageFault> {
-    let caller = services.ring().caller(credential::bearer(headers))?;
+    let caller = services.caller(credential::bearer(headers))?;
     caller.require(Scope::AgentsAvailabilityRead)?;
     check_version(headers)?;
     Ok(caller)

@@ -6,12 +6,24 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::domain::Profile;
+use crate::domain::event::PasswordHash;
+
+/// A user's password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Password {
+    /// What is kept of it.
+    pub hash: PasswordHash,
+    /// Position of the entry that set it, which tells it from every other that the user has had.
+    pub set: u64,
+}
 
 /// A user's place in the directory. A deleted one stays for a while, so that its ids are not given again.
 #[derive(Clone, Debug)]
 pub struct Account {
     /// What is known of the user.
     pub profile: Arc<Profile>,
+    /// What the user logs in with, where one was set. No part of the profile, which answers show.
+    pub password: Option<Password>,
     /// Gone, but remembered.
     pub deleted: bool,
 }
@@ -92,7 +104,7 @@ impl Users {
         self.by_id.insert(profile.id, ix);
         self.by_guid.insert(profile.guid, ix);
         self.name(&profile, ix);
-        self.accounts[ix as usize] = Some(Account { profile, deleted: false });
+        self.accounts[ix as usize] = Some(Account { profile, password: None, deleted: false });
         ix
     }
 
@@ -102,7 +114,7 @@ impl Users {
         let ix = self.accounts.len() as u32;
         self.by_id.insert(profile.id, ix);
         self.by_guid.insert(profile.guid, ix);
-        self.accounts.push(Some(Account { profile, deleted: true }));
+        self.accounts.push(Some(Account { profile, password: None, deleted: true }));
         ix
     }
 
@@ -110,7 +122,16 @@ impl Users {
     pub fn replace(&mut self, ix: u32, profile: Arc<Profile>) {
         self.unname(ix);
         self.name(&profile, ix);
-        self.accounts[ix as usize] = Some(Account { profile, deleted: false });
+        if let Some(account) = &mut self.accounts[ix as usize] {
+            account.profile = profile;
+        }
+    }
+
+    /// Gives a user another password, or none.
+    pub fn set_password(&mut self, ix: u32, password: Option<Password>) {
+        if let Some(account) = &mut self.accounts[ix as usize] {
+            account.password = password;
+        }
     }
 
     /// Marks a user as gone and frees the names that only live users hold.
@@ -118,6 +139,7 @@ impl Users {
         self.unname(ix);
         if let Some(account) = &mut self.accounts[ix as usize] {
             account.deleted = true;
+            account.password = None;
         }
     }
 
@@ -141,7 +163,7 @@ impl Users {
 
     /// Frees the names of a user, as before a document that may give them to others.
     pub fn unname(&mut self, ix: u32) {
-        let Some(Account { profile, deleted: false }) = &self.accounts[ix as usize] else { return };
+        let Some(Account { profile, deleted: false, .. }) = &self.accounts[ix as usize] else { return };
         // A name that another user took within the same document stays theirs.
         if let Some(id) = profile.external_id.as_deref().filter(|id| self.by_external.get(*id) == Some(&ix)) {
             self.by_external.remove(id);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Ending, State};
 use crate::domain::{ConversationId, TenantId, Time};
 use crate::live::claim::{Claim, Take};
-use crate::live::directory::Directory;
+use crate::live::directory::{Directory, Password};
 use crate::live::person::{Person, Presence, Register, Session};
 use crate::live::rows::{self, ClaimBody, Row, RowKey, StampBody, TenantBody, UserBody};
 
@@ -53,6 +53,8 @@ impl State {
                 let body: UserBody = serde_json::from_str(&row.body)?;
                 let person = self.person_from(*id, &body);
                 let ix = directory.restore_user(Arc::unwrap_or_clone(body.profile), person.deleted.is_some());
+                let password = body.password.map(|known| Password { hash: known.hash, set: known.set });
+                directory.set_password(ix, password);
                 self.people.resize_with(ix as usize + 1, Person::default);
                 self.people[ix as usize] = person;
             }

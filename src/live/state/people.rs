@@ -7,9 +7,9 @@ use uuid::Uuid;
 use super::desk::effective;
 use super::{Ending, State};
 use crate::domain::directory::{Document, Kind};
-use crate::domain::event::{Event, Rejection};
+use crate::domain::event::{Event, PasswordHash, Rejection};
 use crate::domain::{Category, Channel, Outcome, Time, UserRef};
-use crate::live::directory::Directory;
+use crate::live::directory::{Directory, Password};
 use crate::live::person::{Person, Presence};
 use crate::live::rows::RowKey;
 
@@ -85,6 +85,15 @@ impl State {
         }
         self.touch(ix);
         self.remember(Ending::User(user));
+        Ok(Outcome::Applied)
+    }
+
+    /// The newest in the journal counts: only the server sets passwords, and what it writes is never stale.
+    pub(super) fn set_password(&mut self, user: &UserRef, hash: &PasswordHash) -> Result<Outcome, Rejection> {
+        let ix = self.subject(user)?;
+        let password = Password { hash: hash.clone(), set: self.position };
+        Arc::make_mut(&mut self.directory).set_password(ix, Some(password));
+        self.touch(ix);
         Ok(Outcome::Applied)
     }
 

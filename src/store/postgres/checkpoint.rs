@@ -97,6 +97,13 @@ impl PostgresStore {
         .bind(SLICE)
         .execute(&self.pool)
         .await?;
-        Ok(seen.rows_affected() + entries.rows_affected())
+        let tokens = sqlx::query(
+            "DELETE FROM token WHERE hash = ANY (ARRAY(SELECT hash FROM token WHERE expires < $1 LIMIT $2))",
+        )
+        .bind(expiry.tokens.micros())
+        .bind(SLICE)
+        .execute(&self.pool)
+        .await?;
+        Ok(seen.rows_affected() + entries.rows_affected() + tokens.rows_affected())
     }
 }

@@ -2,6 +2,7 @@
 
 mod checkpoint;
 mod registry;
+mod tokens;
 
 use std::time::Duration;
 

@@ -99,7 +99,13 @@ impl SqliteStore {
         .bind(SLICE)
         .execute(&mut *held)
         .await?;
+        let tokens =
+            sqlx::query("DELETE FROM token WHERE hash IN (SELECT hash FROM token WHERE expires < ?1 LIMIT ?2)")
+                .bind(expiry.tokens.micros())
+                .bind(SLICE)
+                .execute(&mut *held)
+                .await?;
         held.give_back();
-        Ok(seen.rows_affected() + entries.rows_affected())
+        Ok(seen.rows_affected() + entries.rows_affected() + tokens.rows_affected())
     }
 }

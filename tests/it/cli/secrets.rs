@@ -108,6 +108,13 @@ fn carried(api: &Api, key: Option<&str>, canaries: &mut Canaries) -> Vec<Request
         get("/metrics").bearer_auth(key("metrics")),
         post("/v1/tenants").bearer_auth(key("administrator")).json(&json!({ "name": "x" })),
         get(&format!("/v1/tenants/{}/keys", key("tenant"))).bearer_auth(ADMIN),
+        get("/_authenticated").bearer_auth(key("authenticated")),
+        api.form("/oauth2/token", &[("grant_type", "password"), ("username", "x"), ("password", &key("password"))]),
+        post("/oauth2/token").header(TYPE, FORM).body(format!("grant_type={}&password=x", key("grant"))),
+        api.form("/oauth2/revoke", &[("token", &key("token"))]),
+        api.form("/Auth/connect/token", &[("grant_type", "client_credentials"), ("client_secret", &key("secret"))]),
+        api.form("/Auth/connect/token", &[("grant_type", "client_credentials")]).basic_auth("x", Some(key("client"))),
+        api.form("/Auth/connect/revocation", &[("token", &key("other token")), ("token", &key("token twice"))]),
         get(&format!("/{}", key("path"))),
         get(&format!("/operator/{}/live", key("operator"))).header("X-API-Key", key("of an odd operator")),
     ]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rollcall::domain::event::Surface;
+use rollcall::domain::event::{PasswordHash, Surface};
 use rollcall::domain::{Body, Channel, ConversationId, TenantId, Time, UserRef};
 use rollcall::journal::Draft;
 use rollcall::live::State;
@@ -60,6 +60,7 @@ fn story(tenant: TenantId) -> Vec<Draft> {
         Body::DeskDisconnected { user: user(1), session: "b".into() },
         Body::SlotReleased { user: Some(user(2)), conversation: conversation("\"two\" ü") },
         Body::DeskClosedAll { user: user(2) },
+        Body::PasswordSet { user: user(3), hash: PasswordHash::new("$argon2id$\"ü\"") },
     ];
     let of = |(n, body): (usize, Body)| draft_of(tenant, "rollcall:story", &n.to_string(), at(n as i64), body);
     bodies.into_iter().enumerate().map(of).collect()

@@ -3,7 +3,7 @@
 use rollcall::domain::Time;
 use rollcall::live::State;
 use rollcall::live::state::APPLY_VERSION;
-use rollcall::store::Expiry;
+use rollcall::store::{Expiry, TokenHolder, TokenRecord};
 
 use super::{Bench, at, draft, drafts};
 use crate::on_both_stores;
@@ -12,12 +12,13 @@ use crate::support::raw::Raw;
 
 on_both_stores!(needed, super::what_no_checkpoint_covers_is_kept);
 on_both_stores!(expired, super::only_what_is_old_enough_goes);
+on_both_stores!(tokens, super::tokens_go_once_they_ran_out);
 on_both_stores!(slices, super::much_is_forgotten_a_little_at_a_time);
 
 /// Rows that may go at once: the ids and the entries of one slice.
 const SLICES: u64 = 2 * 5_000;
 
-const NOTHING: Expiry = Expiry { seen: Time::NEVER, journal: Time::NEVER };
+const NOTHING: Expiry = Expiry { seen: Time::NEVER, journal: Time::NEVER, tokens: Time::NEVER };
 
 impl Bench {
     /// Forgets until there is nothing left to forget; answers what went at once.
@@ -98,13 +99,29 @@ impl Bench {
     }
 }
 
+async fn tokens_go_once_they_ran_out(backend: Backend) {
+    let bench = Bench::new(backend).await;
+    let holder = TokenHolder::User { guid: bench.clock.new_id(), password: 1 };
+    for n in 1..=3u8 {
+        let (created, expires) = (at(0), at(i64::from(n)));
+        let token = TokenRecord { hash: [n; 32], tenant: bench.ours, holder, scopes: Vec::new(), created, expires };
+        bench.store.create_token(&token).await.unwrap();
+    }
+    let left = async || bench.store.tokens(at(0)).await.unwrap().iter().map(|token| token.hash[0]).collect::<Vec<_>>();
+    assert_eq!(bench.forget(NOTHING).await, [0; 0]);
+    assert_eq!(bench.forget(Expiry { tokens: at(2), ..NOTHING }).await, [1]);
+    assert_eq!(left().await, [2, 3]);
+    assert_eq!(bench.forget(Expiry { tokens: at(9), ..NOTHING }).await, [2]);
+    assert_eq!(left().await, [0; 0]);
+}
+
 async fn much_is_forgotten_a_little_at_a_time(backend: Backend) {
     let mut bench = Bench::new(backend).await;
     let ours = bench.ours;
     bench.append(at(0), &drafts(ours, 0, 12_000)).await;
     bench.append(at(10), &drafts(ours, 12_000, 1)).await;
     bench.checkpoint().await;
-    let slices = bench.forget(Expiry { seen: at(5), journal: at(5) }).await;
+    let slices = bench.forget(Expiry { seen: at(5), journal: at(5), ..NOTHING }).await;
     assert!(slices.iter().all(|gone| *gone <= SLICES), "{slices:?}");
     assert_eq!(slices.iter().sum::<u64>(), 24_000, "{slices:?}");
     let mut raw = Raw::open(&bench.home.location).await;

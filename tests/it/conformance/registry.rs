@@ -1,7 +1,7 @@
-//! Tenants and keys.
+//! Tenants, keys and tokens.
 
 use rollcall::domain::{Scope, TenantId};
-use rollcall::store::{KeyRecord, TenantRecord};
+use rollcall::store::{KeyRecord, TenantRecord, TokenHolder, TokenRecord};
 
 use super::{Bench, at};
 use crate::on_both_stores;
@@ -11,6 +11,8 @@ on_both_stores!(tenants, super::a_tenants_name_is_taken_once);
 on_both_stores!(keys, super::keys_are_kept_as_they_are);
 on_both_stores!(revoking, super::a_key_is_revoked_once_and_by_its_own_tenant);
 on_both_stores!(version, super::every_change_raises_the_version_and_nothing_else_does);
+on_both_stores!(tokens, super::tokens_are_kept_as_they_are);
+on_both_stores!(deleting, super::a_token_is_deleted_by_its_hash);
 on_both_stores!(administrator, super::the_administrators_hash_is_kept);
 
 fn key(bench: &Bench, tenant: TenantId, byte: u8) -> KeyRecord {
@@ -96,6 +98,53 @@ async fn every_change_raises_the_version_and_nothing_else_does(backend: Backend)
     changed(false, "a key is not revoked twice").await;
     bench.store.keys().await.unwrap();
     changed(false, "looking changes nothing").await;
+}
+
+fn token(tenant: TenantId, holder: TokenHolder, byte: u8) -> TokenRecord {
+    let scopes = vec![Scope::OperatorsRead, Scope::All];
+    let (created, expires) = (at(i64::from(byte)), at(100 + i64::from(byte)));
+    TokenRecord { hash: [byte; 32], tenant, holder, scopes, created, expires }
+}
+
+async fn tokens_are_kept_as_they_are(backend: Backend) {
+    let bench = Bench::new(backend).await;
+    let version = bench.store.registry_version().await.unwrap();
+    let known = key(&bench, bench.ours, 1);
+    bench.store.create_key(&known).await.unwrap();
+    let (guid, password) = (bench.clock.new_id(), i64::MAX as u64);
+    let first = token(bench.theirs, TokenHolder::User { guid, password }, 1);
+    let second = token(bench.ours, TokenHolder::Key(known.id), 2);
+    for token in [&second, &first] {
+        bench.store.create_token(token).await.unwrap();
+    }
+    assert_eq!(bench.store.tokens(at(0)).await.unwrap(), [first.clone(), second.clone()], "the oldest first");
+    assert!(bench.store.create_token(&first).await.is_err(), "two tokens never have the same secret");
+    let nobody = TenantId(bench.clock.new_id());
+    assert!(bench.store.create_token(&token(nobody, first.holder, 3)).await.is_err(), "there is no such tenant");
+    let no_key = token(bench.ours, TokenHolder::Key(bench.clock.new_id()), 4);
+    assert!(bench.store.create_token(&no_key).await.is_err(), "there is no such key");
+    assert_eq!(
+        bench.store.registry_version().await.unwrap(),
+        version + 1,
+        "a token is no reason to read all keys anew"
+    );
+    let bench = bench.reopen().await;
+    assert_eq!(bench.store.tokens(at(100)).await.unwrap(), [first, second.clone()]);
+    assert_eq!(bench.store.tokens(at(101)).await.unwrap(), [second], "the other has just run out");
+    assert_eq!(bench.store.tokens(at(102)).await.unwrap(), []);
+}
+
+async fn a_token_is_deleted_by_its_hash(backend: Backend) {
+    let bench = Bench::new(backend).await;
+    let holder = TokenHolder::User { guid: bench.clock.new_id(), password: 7 };
+    let (first, second) = (token(bench.ours, holder, 1), token(bench.ours, holder, 2));
+    for token in [&first, &second] {
+        bench.store.create_token(token).await.unwrap();
+    }
+    for hash in [[1; 32], [1; 32], [9; 32]] {
+        bench.store.delete_token(&hash).await.unwrap();
+        assert_eq!(bench.store.tokens(at(0)).await.unwrap(), std::slice::from_ref(&second));
+    }
 }
 
 async fn the_administrators_hash_is_kept(backend: Backend) {

@@ -105,6 +105,9 @@ fn agree_on(view: &View, one: &Individual<'_>) -> Compared {
         let by_external = view.directory().find(&UserRef::External(external.as_str().into()));
         prop_assert_eq!(by_external, ix, "external id {} of user {}", external, id);
     }
+    let account = view.directory().users().account(ix.unwrap()).unwrap();
+    let password = account.password.as_ref().map(|password| (password.hash.clone(), password.set));
+    prop_assert_eq!(&password, &one.account.password, "password of user {}", id);
     let columns = view.columns(ix.unwrap());
     for (plane, expected) in planes(one) {
         prop_assert_eq!(columns.has(plane), expected, "{:?} of user {}", plane, id);

@@ -189,6 +189,10 @@ impl Reference {
                 let named = conversations.iter().cloned().collect();
                 self.say(entry, event.fact.time, Said::Synced(whose, *channel, named));
             }
+            Body::PasswordSet { user, hash } => {
+                let whose = self.directory.find(user)?;
+                self.directory.accounts[whose].password = Some((hash.clone(), entry.seq));
+            }
             Body::UserDeleted { user } => {
                 let whose = self.directory.find(user)?;
                 self.directory.accounts[whose].deleted = Some(entry.recorded);

@@ -91,6 +91,13 @@ impl Api {
         self.client.request(method, self.url(path))
     }
 
+    /// A POST of a form.
+    pub fn form(&self, path: &str, fields: &[(&str, &str)]) -> RequestBuilder {
+        let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let request = self.request(Method::POST, path);
+        request.header("Content-Type", "application/x-www-form-urlencoded").body(form)
+    }
+
     /// A GET with a bearer token.
     pub async fn get(&self, key: &str, path: &str) -> Result<Answer, reqwest::Error> {
         send(self.request(Method::GET, path).bearer_auth(key)).await

@@ -4,7 +4,7 @@ use reqwest::{Method, RequestBuilder};
 use serde_json::json;
 
 use super::Api;
-use super::api::Answer;
+use super::api::{Answer, send};
 use super::routes::Route;
 
 /// How a vendor's clients talk.
@@ -15,10 +15,11 @@ pub enum Dialect {
     Iadvize,
     Convoso,
     Vonage,
+    Oauth,
 }
 
 /// Routes of nobody in particular, and why they need no tenant.
-pub const PUBLIC: [(&str, &str); 9] = [
+pub const PUBLIC: [(&str, &str); 13] = [
     ("/livez", "says nothing but that the process lives"),
     ("/readyz", "says nothing but whether the state is current"),
     ("/graphiql", "a page without data"),
@@ -27,6 +28,10 @@ pub const PUBLIC: [(&str, &str); 9] = [
     ("/docs", "leads to the page"),
     ("/docs/", "a page without data"),
     ("/docs/{file}", "the page's files"),
+    ("/oauth2/token", "is where a user shows who they are, with a password"),
+    ("/Auth/connect/token", "is where a key is shown in the form, with its id"),
+    ("/oauth2/revoke", "is for whoever has the token in the form"),
+    ("/Auth/connect/revocation", "is for whoever has the token in the form"),
     ("/echo", "gives back what it got, and only where a benchmark asks for it"),
 ];
 
@@ -43,6 +48,7 @@ pub fn dialect(route: &Route) -> Dialect {
     match route.path.as_str() {
         "/graphql" => Dialect::Graphql,
         "/agents-availability" => Dialect::Vonage,
+        "/_authenticated" => Dialect::Oauth,
         path if path.ends_with("/search") => Dialect::Convoso,
         path if ["/operator", "/group", "/skill"].iter().any(|part| path.contains(part)) => Dialect::Iadvize,
         path if path.starts_with("/v1/") => Dialect::Native,
@@ -59,7 +65,7 @@ pub fn request(api: &Api, route: &Route, key: Option<&str>, user: &str) -> Reque
         None => request,
     };
     match (dialect(route), route.method) {
-        (Dialect::Native, "GET") => bearer(api.request(method, &path)),
+        (Dialect::Native, "GET") | (Dialect::Oauth, _) => bearer(api.request(method, &path)),
         (Dialect::Native, "PUT") => bearer(api.request(method, &path)).json(&json!({})),
         (Dialect::Native, _) => bearer(api.request(method, &path)).json(&json!([])),
         (Dialect::Graphql, _) => {
@@ -100,6 +106,20 @@ pub fn request(api: &Api, route: &Route, key: Option<&str>, user: &str) -> Reque
     }
 }
 
+/// Whom a request may be about: `user`, but where it is about a group or a skill, the one there is, and where it deletes,
+/// somebody who was made for it, since others are asked about again.
+pub async fn whom(api: &Api, route: &Route, key: &str, user: &str) -> String {
+    if ["/group/", "/skill/"].iter().any(|part| route.path.contains(part)) {
+        return String::from("1");
+    }
+    if route.method != "DELETE" {
+        return user.to_owned();
+    }
+    let make = Route { method: "POST", path: String::from("/operator") };
+    let answer = send(request(api, &make, Some(key), "")).await.expect("an answer").ok();
+    answer.json()["data"]["id"].to_string()
+}
+
 /// Refused for want of a scope, in the words of the dialect.
 pub fn is_forbidden(dialect: Dialect, answer: &Answer) -> bool {
     match dialect {
@@ -114,6 +134,7 @@ pub fn is_forbidden(dialect: Dialect, answer: &Answer) -> bool {
         }
         Dialect::Convoso => answer.status == 403 && answer.json()["success"] == false,
         Dialect::Vonage => answer.status == 403 && answer.json()["message"].is_string(),
+        Dialect::Oauth => false,
     }
 }
 
@@ -131,6 +152,9 @@ pub fn is_unauthenticated(dialect: Dialect, answer: &Answer) -> bool {
 
 /// Answered.
 pub fn is_answered(dialect: Dialect, answer: &Answer) -> bool {
+    if dialect == Dialect::Oauth {
+        return answer.status == 200 && answer.json() == json!({ "authenticated": true });
+    }
     let has_errors = dialect == Dialect::Graphql && answer.json().get("errors").is_some();
     answer.status == 200 && !has_errors && answer.header("rollcall-position").is_some()
 }

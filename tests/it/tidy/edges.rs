@@ -10,7 +10,7 @@ const EDGES: [(&str, &[&str]); 11] = [
     ("journal", &["domain"]),
     ("store", &["domain", "journal", "live"]),
     ("engine", &["domain", "live", "journal", "store", "clock", "lifecycle"]),
-    ("auth", &["domain", "store", "clock"]),
+    ("auth", &["domain", "store", "clock", "lifecycle"]),
     ("command", &["domain", "engine", "store", "auth", "clock"]),
     ("query", &["domain", "engine", "live", "projection", "store", "auth"]),
     ("http", &["auth", "command", "query", "domain", "projection", "engine", "store", "clock", "lifecycle"]),
@@ -76,12 +76,14 @@ fn every_room_knows_only_whom_it_may() {
 #[test]
 fn libraries_are_known_where_they_belong() {
     let edge = ["axum", "tower", "tower_http", "async_graphql", "async_graphql_axum", "hyper", "hyper_util"];
-    let rules: [(&[&str], &[&str]); 5] = [
+    let rules: [(&[&str], &[&str]); 7] = [
         (&edge, &["src/http/"]),
         (&["sqlx"], &["src/journal/", "src/store/", "src/config/"]),
         (&["clap"], &["src/cli/", "src/config/"]),
         (&["rand"], &["src/auth/secret.rs", "src/cli/demo"]),
         (&["reqwest"], &["src/cli/"]),
+        (&["argon2"], &["src/auth/password.rs"]),
+        (&["governor"], &["src/auth/throttle.rs"]),
     ];
     let mut found = Vec::new();
     for (file, text) in files(&["src"], "rs") {
@@ -97,6 +99,18 @@ fn libraries_are_known_where_they_belong() {
         }
     }
     only_known(found, &[]);
+}
+
+/// `Services::caller` asks whether somebody who logged in is still there; the ring by itself cannot.
+#[test]
+fn there_is_one_way_to_a_caller() {
+    let mut found = Vec::new();
+    for (file, text) in files(&["src/http", "src/command", "src/query"], "rs") {
+        if code(&text).replace(['\n', ' '], "").contains("ring().caller(") {
+            found.push(format!("{file} asks the ring"));
+        }
+    }
+    only_known(found, &[("src/http/services.rs asks the ring", "for everybody")]);
 }
 
 /// Every use is of a word of ours that only ends like the library.

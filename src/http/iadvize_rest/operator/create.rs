@@ -6,7 +6,7 @@ use axum::http::Response;
 
 use super::patch::Writable;
 use super::row::Row;
-use super::{patch, refused};
+use super::{password, patch, refused};
 use crate::command::create_operator::create_operator;
 use crate::domain::Scope;
 use crate::http::extract::{Params, reply};
@@ -39,7 +39,7 @@ pub async fn create(
     if let Some(missing) = NEEDED.into_iter().find(|name| fields.get(name).is_none()) {
         return Err(RestFault::Missing(missing));
     }
-    let user = patch::read(&fields)?;
+    let user = (patch::read(&fields)?, password(&services, &fields).await?);
     let made = create_operator(&caller, (services.submitter(), services.reader()), services.clock(), user).await;
     let (position, profile) = made.map_err(|fault| refused(fault, ""))?;
     Ok(reply::at_position(data(Row::from(&*profile)), position))

@@ -71,7 +71,7 @@ impl PartialSchema for Writable {
         };
         let fields = FIELDS.into_iter().chain([("sso_key", Form::Clearable)]);
         let object = fields.fold(ObjectBuilder::new(), |object, (name, form)| object.property(name, field(form)));
-        object.property("call_config", ObjectBuilder::new()).into()
+        object.property("call_config", ObjectBuilder::new()).property("password", describe::text()).into()
     }
 }
 

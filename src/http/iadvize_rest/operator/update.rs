@@ -6,7 +6,7 @@ use axum::http::Response;
 
 use super::patch::Writable;
 use super::row::Row;
-use super::{patch, reference, refused};
+use super::{password, patch, reference, refused};
 use crate::command::update_operator::update_operator;
 use crate::domain::Scope;
 use crate::http::extract::{Params, reply};
@@ -33,9 +33,10 @@ pub async fn update(
     let query = query.unwrap_or_default();
     let caller = caller(&services, &parts.headers, &Params::parse(query.as_bytes())?)?;
     caller.require(Scope::OperatorsWrite)?;
-    let user = patch::read(&Fields::read(&parts.headers, body).await?)?;
+    let fields = Fields::read(&parts.headers, body).await?;
+    let user = (patch::read(&fields)?, password(&services, &fields).await?);
     let engine = (services.submitter(), services.reader());
-    let changed = update_operator(&caller, engine, services.clock(), (reference(&id)?, user)).await;
+    let changed = update_operator(&caller, engine, services.clock(), reference(&id)?, user).await;
     let (position, profile) = changed.map_err(|fault| refused(fault, &id))?;
     Ok(reply::at_position(data(Row::from(&*profile)), position))
 }

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
-use rollcall::domain::event::Surface;
+use rollcall::domain::event::{PasswordHash, Surface};
 use rollcall::domain::ids::EntityRef;
 use rollcall::domain::{Body, Category, Channel, ConversationId, UserRef};
 
@@ -86,6 +86,9 @@ fn ours(ids: Vec<i64>, mix: Mix) -> impl Strategy<Value = Body> {
             Body::DeskConnected { user, session, lease_seconds: None, device: None, surface: Surface::Desk }
         }),
         2 * mix.turnover => who().prop_map(|user| Body::UserDeleted { user }),
+        1 => (who(), 0..3u8).prop_map(|(user, n)| {
+            Body::PasswordSet { user, hash: PasswordHash::new(&format!("hash {n}")) }
+        }),
         5 => documents::change(ids.clone()).prop_map(upsert),
         2 * mix.turnover - 1 => documents::again(ids.clone()).prop_map(upsert),
     ]

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use rollcall::domain::directory::{ChannelPatch, Document, EntityPatch, Field, Kind, UserPatch};
+use rollcall::domain::event::PasswordHash;
 use rollcall::domain::ids::EntityRef;
 use rollcall::domain::presence::DefinitionCategory;
 use rollcall::domain::{Channel, Role, TenantId, Time, UserRef};
@@ -34,6 +35,8 @@ pub struct Account {
     pub belongs: BTreeMap<Kind, BTreeSet<i64>>,
     pub channels: Vec<(Channel, Conf)>,
     pub chat_and_call: bool,
+    /// With the position of the entry that set it.
+    pub password: Option<(PasswordHash, u64)>,
     pub deleted: Option<Time>,
     pub forgotten: bool,
 }
@@ -288,6 +291,7 @@ impl Directory {
             belongs: dimensions.into_iter().map(|kind| (kind, BTreeSet::new())).collect(),
             channels: Channel::ALL.map(|c| (c, Conf { enabled: false, max: 1, priority: 0 })).into(),
             chat_and_call: false,
+            password: None,
             deleted: None,
             forgotten: false,
         })

@@ -1,0 +1,29 @@
+//! `GET /_authenticated`: whether a token is still worth something (CONTRACTS.md 2.2).
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{JSON, OauthFault};
+use crate::http::extract::{credential, reply};
+use crate::http::services::Services;
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = Authenticated)]
+struct Answer {
+    authenticated: bool,
+}
+
+/// Tells a bearer that it is known, whatever it may do.
+#[utoipa::path(
+    get,
+    path = "/_authenticated",
+    operation_id = "is_authenticated",
+    responses((status = 200, description = "Known", body = Answer), OauthFault),
+)]
+pub async fn authenticated(State(services): State<Services>, headers: HeaderMap) -> Result<Response<Body>, OauthFault> {
+    services.caller(credential::bearer(&headers))?;
+    Ok(reply::json(200, JSON, &Answer { authenticated: true }))
+}

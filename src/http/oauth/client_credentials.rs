@@ -1,0 +1,82 @@
+//! `POST /Auth/connect/token`: Vonage's clients get a token for a key (CONTRACTS.md 5.1).
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{JSON, OauthFault, check_grant, form, optional};
+use crate::auth::Client;
+use crate::command::issue_token::{KEY_SECONDS, for_key};
+use crate::domain::{Fault, Scope};
+use crate::http::extract::{Params, credential, reply};
+use crate::http::services::Services;
+
+/// The form, for the API's description.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its shape is of interest: the parameters are read one by one")]
+struct ClientCredentials {
+    grant_type: String,
+    client_id: String,
+    client_secret: String,
+    scope: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = ClientToken)]
+struct Answer<'a> {
+    access_token: &'a str,
+    expires_in: u32,
+    token_type: &'static str,
+}
+
+/// Gives a token for a key and its id.
+#[utoipa::path(
+    post,
+    path = "/Auth/connect/token",
+    operation_id = "get_client_token",
+    request_body(content = ClientCredentials, content_type = "application/x-www-form-urlencoded"),
+    responses((status = 200, description = "The token", body = Answer), OauthFault),
+)]
+pub async fn client_credentials(
+    State(services): State<Services>,
+    request: Request,
+) -> Result<Response<Body>, OauthFault> {
+    let (parts, body) = form(request).await?;
+    let params = Params::parse(&body)?;
+    check_grant(&params, "client_credentials")?;
+    let client = client(&services, &parts.headers, &params)?;
+    let scopes = scopes(optional(&params, "scope")?.unwrap_or_default())?;
+    let at = (services.store(), services.ring());
+    let token = for_key(&client, at, services.clock(), services.throttle(), scopes).await;
+    let token = token.map_err(|fault| match fault {
+        Fault::Forbidden => OauthFault::refused("invalid_scope", "the client does not have this scope"),
+        other => OauthFault::Fault(other),
+    })?;
+    let answer = Answer { access_token: token.reveal(), expires_in: KEY_SECONDS, token_type: "Bearer" };
+    Ok(reply::json(200, JSON, &answer))
+}
+
+/// The key, by the form or by Basic, but not by both.
+fn client(services: &Services, headers: &HeaderMap, params: &Params<'_>) -> Result<Client, OauthFault> {
+    let (id, secret) = (optional(params, "client_id")?, optional(params, "client_secret")?);
+    let known = match (credential::basic(headers), id, secret) {
+        (Some(_), _, Some(_)) => {
+            return Err(OauthFault::refused("invalid_request", "client_secret is given beside Authorization"));
+        }
+        (Some((user, _)), Some(id), _) if user != id => {
+            return Err(OauthFault::refused("invalid_request", "client_id is another than that of Authorization"));
+        }
+        (Some((user, password)), _, _) => services.ring().client(&user, &password),
+        (None, id, secret) => services.ring().client(id.unwrap_or_default(), secret.unwrap_or_default()),
+    };
+    known.map_err(|_| OauthFault::refused("invalid_client", "client_id or client_secret not valid"))
+}
+
+/// What is asked for, separated by spaces.
+fn scopes(text: &str) -> Result<Vec<Scope>, OauthFault> {
+    let named = text.split(' ').filter(|name| !name.is_empty()).map(Scope::named);
+    let scopes: Option<Vec<Scope>> = named.collect();
+    scopes.ok_or_else(|| OauthFault::refused("invalid_scope", "there is no such scope"))
+}

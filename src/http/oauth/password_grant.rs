@@ -1,0 +1,63 @@
+//! `POST /oauth2/token`: iAdvize's users log in with e-mail address and password (CONTRACTS.md 2.2).
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::Response;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{JSON, OauthFault, check_grant, form, required};
+use crate::command::log_in::{Attempt, SECONDS, log_in};
+use crate::domain::Fault;
+use crate::http::extract::{Params, Peer, reply};
+use crate::http::services::Services;
+
+/// The form, for the API's description.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its shape is of interest: the parameters are read one by one")]
+struct PasswordGrant {
+    grant_type: String,
+    username: String,
+    password: String,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = UserToken)]
+struct Answer<'a> {
+    access_token: &'a str,
+    expires_in: u32,
+    token_type: &'static str,
+    /// The vendor's word for that there is none.
+    refresh_token: &'static str,
+}
+
+/// Gives a token for a password.
+#[utoipa::path(
+    post,
+    path = "/oauth2/token",
+    operation_id = "log_in",
+    request_body(content = PasswordGrant, content_type = "application/x-www-form-urlencoded"),
+    responses((status = 200, description = "The token", body = Answer), OauthFault),
+)]
+pub async fn password_grant(State(services): State<Services>, request: Request) -> Result<Response<Body>, OauthFault> {
+    let (parts, body) = form(request).await?;
+    let params = Params::parse(&body)?;
+    check_grant(&params, "password")?;
+    let (email, password) = (required(&params, "username")?, required(&params, "password")?);
+    let Peer(from) = Peer::of(&parts.extensions);
+    let token = log_in(
+        (services.passwords(), services.throttle()),
+        services.reader(),
+        (services.store(), services.ring()),
+        services.clock(),
+        Attempt { from, email, password },
+    )
+    .await
+    .map_err(|fault| match fault {
+        Fault::CredentialInvalid => OauthFault::refused("invalid_grant", "username or password not valid"),
+        other => OauthFault::Fault(other),
+    })?;
+    let access_token = token.reveal();
+    let answer = Answer { access_token, expires_in: SECONDS, token_type: "Bearer", refresh_token: "none" };
+    Ok(reply::json(200, JSON, &answer))
+}

@@ -1,0 +1,49 @@
+//! `POST /oauth2/revoke` and `POST /Auth/connect/revocation`: a token is given up (RFC 7009).
+
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use utoipa::ToSchema;
+
+use super::{OauthFault, form, required};
+use crate::command::revoke_token::revoke_token;
+use crate::http::extract::Params;
+use crate::http::services::Services;
+
+/// The form, for the API's description.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its shape is of interest: the parameters are read one by one")]
+struct Revocation {
+    token: String,
+}
+
+/// Revokes a token of a user.
+#[utoipa::path(
+    post,
+    path = "/oauth2/revoke",
+    operation_id = "revoke_user_token",
+    request_body(content = Revocation, content_type = "application/x-www-form-urlencoded"),
+    responses((status = 200, description = "It is a token no more"), OauthFault),
+)]
+pub async fn revoke_user_token(services: State<Services>, request: Request) -> Result<StatusCode, OauthFault> {
+    revoke(services, request).await
+}
+
+/// Revokes a token of a client.
+#[utoipa::path(
+    post,
+    path = "/Auth/connect/revocation",
+    operation_id = "revoke_client_token",
+    request_body(content = Revocation, content_type = "application/x-www-form-urlencoded"),
+    responses((status = 200, description = "It is a token no more"), OauthFault),
+)]
+pub async fn revoke_client_token(services: State<Services>, request: Request) -> Result<StatusCode, OauthFault> {
+    revoke(services, request).await
+}
+
+/// Whoever has it may; what was no token is none afterwards either, and so it is 200 for both.
+async fn revoke(State(services): State<Services>, request: Request) -> Result<StatusCode, OauthFault> {
+    let (_, body) = form(request).await?;
+    let params = Params::parse(&body)?;
+    revoke_token(services.store(), services.ring(), required(&params, "token")?).await?;
+    Ok(StatusCode::OK)
+}

@@ -1,0 +1,65 @@
+//! Tokens in a file.
+
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+use uuid::Uuid;
+
+use super::{SqliteStore, uuid};
+use crate::domain::Time;
+use crate::store::registry::scopes_json;
+use crate::store::tokens::{TokenColumns, holder_columns};
+use crate::store::{StoreError, TokenRecord};
+
+impl SqliteStore {
+    pub(crate) async fn create_token(&self, token: &TokenRecord) -> Result<(), StoreError> {
+        let (key, person, password) = holder_columns(token.holder);
+        let mut held = self.hold().await?;
+        sqlx::query(
+            "INSERT INTO token (hash, tenant, key, person, password, scopes, created, expires)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        )
+        .bind(token.hash.as_slice())
+        .bind(token.tenant.to_string())
+        .bind(key.map(|id| id.to_string()))
+        .bind(person.map(|guid| guid.to_string()))
+        .bind(password)
+        .bind(scopes_json(&token.scopes))
+        .bind(token.created.micros())
+        .bind(token.expires.micros())
+        .execute(&mut *held)
+        .await?;
+        held.give_back();
+        Ok(())
+    }
+
+    pub(crate) async fn tokens(&self, now: Time) -> Result<Vec<TokenRecord>, StoreError> {
+        let rows = sqlx::query("SELECT * FROM token WHERE expires > ?1 ORDER BY created, hash")
+            .bind(now.micros())
+            .fetch_all(&self.reads)
+            .await?;
+        rows.iter().map(|row| columns(row)?.read()).collect()
+    }
+
+    pub(crate) async fn delete_token(&self, hash: &[u8; 32]) -> Result<(), StoreError> {
+        let mut held = self.hold().await?;
+        sqlx::query("DELETE FROM token WHERE hash = ?1").bind(hash.as_slice()).execute(&mut *held).await?;
+        held.give_back();
+        Ok(())
+    }
+}
+
+fn columns(row: &SqliteRow) -> Result<TokenColumns, StoreError> {
+    let id = |name: &str| -> Result<Option<Uuid>, StoreError> {
+        row.try_get::<Option<&str>, _>(name)?.map(uuid).transpose()
+    };
+    Ok(TokenColumns {
+        hash: row.try_get("hash")?,
+        tenant: uuid(row.try_get("tenant")?)?,
+        key: id("key")?,
+        person: id("person")?,
+        password: row.try_get("password")?,
+        scopes: row.try_get("scopes")?,
+        created: row.try_get("created")?,
+        expires: row.try_get("expires")?,
+    })
+}

@@ -1,0 +1,119 @@
+//! Tokens and passwords, through the edge: who gets one, what it is worth, and how it ends.
+
+mod ending;
+mod log_in;
+mod places;
+mod storage;
+mod throttle;
+
+use rollcall::auth::Passwords;
+use rollcall::clock::Clock;
+use rollcall::domain::event::PasswordHash;
+use rollcall::domain::{Body, EntityRef, Event, Fault, Outcome, Time, UserRef};
+use rollcall::lifecycle::Lifecycle;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::support::api::{Answer, Persona, send};
+use crate::support::{Backend, Home, Service, Setup, tenant_id};
+
+const PASSWORD: &str = "correct horse battery staple";
+/// Somebody who may look.
+const ANN: &str = "ann@example.com";
+/// Somebody who may change things.
+const MAX: &str = "max@example.com";
+
+/// A service with a clock that the test drives, and a tenant whose people can log in.
+struct Stage {
+    service: Service,
+    clock: Clock,
+    persona: Persona,
+}
+
+/// The GUID of a user of these tests.
+fn guid(id: i64) -> Uuid {
+    Uuid::from_u128(0x0b5e_55ed_0000_4000_8000_0000_0000_0000 + id as u128)
+}
+
+fn user(id: i64) -> UserRef {
+    UserRef::Entity(EntityRef::Guid(guid(id)))
+}
+
+fn people() -> Value {
+    let channels = json!({ "chat": { "enabled": true, "max_slots": 3 }, "call": { "enabled": true } });
+    json!({ "skills": [{ "id": 1, "name": "skill" }], "groups": [{ "id": 1, "name": "group" }], "users": [
+        { "id": 1, "guid": guid(1), "name": "Ann", "email": "Ann@Example.com", "roles": ["operator"], "channels": channels },
+        { "id": 2, "guid": guid(2), "name": "Max", "email": MAX, "roles": ["manager"], "channels": channels },
+    ] })
+}
+
+async fn hash(password: &str) -> PasswordHash {
+    Passwords::new(Lifecycle::default()).hash_password(password).await.expect("a hash")
+}
+
+impl Stage {
+    async fn new(backend: Backend) -> Self {
+        let clock = Clock::manual(Time::from_micros(1_614_589_200_000_000));
+        let service =
+            Service::start_on(Home::new(backend).await, Setup { clock: clock.clone(), ..Setup::default() }).await;
+        let persona = service.api.persona("tenant").await;
+        let stage = Stage { service, clock, persona };
+        stage.service.api.put_directory(&stage.persona.key, &people()).await;
+        let kept = hash(PASSWORD).await;
+        for id in [1, 2] {
+            stage.tell(&stage.persona.tenant, Body::PasswordSet { user: user(id), hash: kept.clone() }).await;
+        }
+        stage
+    }
+
+    /// Stops the service and starts it again; the clock goes on.
+    async fn restart(self) -> Self {
+        let Stage { service, clock, persona } = self;
+        let service = service.restart(Setup { clock: clock.clone(), ..Setup::default() }).await;
+        Stage { service, clock, persona }
+    }
+
+    /// What the server itself says of a tenant, which must be taken.
+    async fn tell(&self, tenant: &str, body: Body) {
+        let event = Event::internal("rollcall:test", self.clock.new_id(), self.clock.now(), body);
+        let receipt: Result<_, Fault> = self.service.app.submitter.commit(tenant_id(tenant), vec![event]).await;
+        assert_eq!(receipt.expect("it is durable").outcomes, [Outcome::Applied]);
+    }
+
+    async fn log_in(&self, email: &str, password: &str) -> Answer {
+        let form = [("grant_type", "password"), ("username", email), ("password", password)];
+        send(self.service.api.form("/oauth2/token", &form)).await.expect("an answer")
+    }
+
+    /// A token of somebody whose password is known.
+    async fn token(&self, email: &str) -> String {
+        access_token(&self.log_in(email, PASSWORD).await.ok())
+    }
+
+    /// A key of the tenant, by its id, and a token for it.
+    async fn key_token(&self, scopes: &[&str]) -> (String, String) {
+        let (id, key) = self.service.api.key(&self.persona.tenant, scopes).await;
+        let form = [("grant_type", "client_credentials"), ("client_id", &id), ("client_secret", &key)];
+        let request = self.service.api.form("/Auth/connect/token", &form);
+        (id.clone(), access_token(&send(request).await.expect("an answer").ok()))
+    }
+
+    /// Whether a token is worth something.
+    async fn is_known(&self, token: &str) -> bool {
+        let answer = self.service.api.get(token, "/_authenticated").await.expect("an answer");
+        match answer.status {
+            200 => assert_eq!(answer.json(), json!({ "authenticated": true })),
+            _ => {
+                let refused = json!({ "error": "invalid_token", "error_description": "access token not valid" });
+                assert_eq!((answer.status, answer.json()), (401, refused));
+            }
+        }
+        answer.status == 200
+    }
+}
+
+fn access_token(answer: &Answer) -> String {
+    let token = answer.json()["access_token"].as_str().expect("a token").to_owned();
+    assert!(token.starts_with("rt_") && token.len() == 67, "{token}");
+    token
+}

@@ -1,0 +1,57 @@
+//! A token is taken wherever a key is.
+
+use reqwest::Method;
+
+use super::{ANN, Stage};
+use crate::on_both_stores;
+use crate::support::Backend;
+use crate::support::api::send;
+use crate::support::requests::{ADMINISTRATION, PUBLIC, dialect, is_answered, is_unauthenticated, request, whom};
+use crate::support::routes::table;
+
+on_both_stores!(routes, super::every_route_takes_a_token_and_none_that_ended);
+on_both_stores!(places, super::every_place_of_a_key_takes_a_token);
+
+async fn every_route_takes_a_token_and_none_that_ended(backend: Backend) {
+    let stage = Stage::new(backend).await;
+    let api = &stage.service.api;
+    let (_, token) = stage.key_token(&["*"]).await;
+    let ended = stage.token(ANN).await;
+    let body = rollcall::domain::Body::UserDeleted { user: super::user(1) };
+    stage.tell(&stage.persona.tenant, body).await;
+    let apart: Vec<&str> = PUBLIC.iter().chain(&ADMINISTRATION).map(|(path, _)| *path).collect();
+    for route in table().iter().filter(|route| !apart.contains(&route.path.as_str())) {
+        let user = whom(api, route, &token, "2").await;
+        let answer = send(request(api, route, Some(&token), &user)).await.expect("an answer");
+        assert!(is_answered(dialect(route), &answer), "{route:?}: {} {}", answer.status, answer.text);
+        let answer = send(request(api, route, Some(&ended), "2")).await.expect("an answer");
+        assert!(is_unauthenticated(dialect(route), &answer), "{route:?}: {} {}", answer.status, answer.text);
+    }
+    for path in ["/metrics", "/v1/tenants/x/keys"] {
+        assert_eq!(api.get(&token, path).await.unwrap().status, 401, "no token makes an administrator");
+    }
+    stage.service.stop().await;
+}
+
+async fn every_place_of_a_key_takes_a_token(backend: Backend) {
+    let stage = Stage::new(backend).await;
+    let (_, key_token) = stage.key_token(&["*"]).await;
+    let api = &stage.service.api;
+    let get = |path: &str| api.request(Method::GET, path);
+    for token in [key_token, stage.token(ANN).await] {
+        for request in [
+            get("/operator/live").header("X-API-Key", &token),
+            get(&format!("/operator/live?key={token}")),
+            get(&format!("/api/2/operator/live?key={token}")),
+            get("/operator/live").basic_auth(&token, Some("any")),
+            get("/operator/live").bearer_auth(&token),
+            get("/operator/live").header("Authorization", &token),
+            get("/_authenticated").header("Authorization", format!("bearer  {token}")),
+        ] {
+            let answer = send(request).await.expect("an answer");
+            assert_eq!(answer.status, 200, "{}", answer.text);
+        }
+        assert_eq!(api.connected(&token).await.0, 0);
+    }
+    stage.service.stop().await;
+}

@@ -1,0 +1,86 @@
+//! What is kept of passwords and tokens: hashes, and nothing else.
+
+use rollcall::store::Location;
+use serde_json::json;
+
+use super::{ANN, PASSWORD, Stage};
+use crate::on_both_stores;
+use crate::support::Backend;
+use crate::support::api::send;
+use crate::support::raw::Raw;
+
+on_both_stores!(hashes, super::only_hashes_are_kept);
+
+on_both_stores!(away, super::without_the_store_no_token_is_given_or_taken_back);
+
+const TABLES: [&str; 9] =
+    ["api_key", "checkpoint", "head", "journal", "registry", "seen", "state_row", "tenant", "token"];
+
+async fn only_hashes_are_kept(backend: Backend) {
+    let stage = Stage::new(backend).await;
+    let (ann, (_, of_key)) = (stage.token(ANN).await, stage.key_token(&["*"]).await);
+    let key = stage.persona.key.clone();
+    // The last checkpoint is written when the service stops.
+    let home = stage.service.stop().await;
+    // As long as somebody has the file open, what was not merged into it yet stays beside it.
+    let mut raw = Raw::open(&home.location).await;
+    assert_eq!(raw.number("SELECT count(*) FROM token").await, 2);
+    for secret in [PASSWORD, &ann, &of_key, &key, &ann[3..]] {
+        assert_eq!(places(&home.location, secret).await, [""; 0], "{secret}");
+    }
+    let found = places(&home.location, "$argon2id$v=19$m=19456,t=2,p=1$").await;
+    assert!(!found.is_empty(), "what is looked for would be found");
+}
+
+async fn without_the_store_no_token_is_given_or_taken_back(backend: Backend) {
+    let stage = Stage::new(backend).await;
+    let token = stage.token(ANN).await;
+    let mut raw = Raw::open(&stage.service.home.location).await;
+    raw.run(match backend {
+        Backend::Embedded => "BEGIN IMMEDIATE",
+        Backend::Postgres => "BEGIN; LOCK TABLE token IN EXCLUSIVE MODE",
+    })
+    .await;
+    let revoke = stage.service.api.form("/oauth2/revoke", &[("token", &token)]);
+    for answer in [stage.log_in(ANN, PASSWORD).await, send(revoke).await.expect("an answer")] {
+        assert!(answer.is_unavailable(), "{} {}", answer.status, answer.text);
+        let description = "the store did not answer in time";
+        let expected = json!({ "error": "temporarily_unavailable", "error_description": description });
+        assert_eq!(answer.json(), expected);
+    }
+    assert!(stage.is_known(&token).await, "who is known stays known");
+    raw.release().await;
+    let revoke = stage.service.api.form("/oauth2/revoke", &[("token", &token)]);
+    assert_eq!(send(revoke).await.expect("an answer").status, 200);
+    assert!(!stage.is_known(&token).await);
+    stage.token(ANN).await;
+    let stage = stage.restart().await;
+    assert!(!stage.is_known(&token).await);
+    stage.service.stop().await;
+}
+
+/// Where a text is found in the store: files, or tables.
+async fn places(location: &Location, text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    match location {
+        Location::Folder(folder) => {
+            for entry in std::fs::read_dir(folder).expect("a folder") {
+                let path = entry.expect("an entry").path();
+                let bytes = std::fs::read(&path).expect("a file");
+                if bytes.windows(text.len()).any(|window| window == text.as_bytes()) {
+                    found.push(path.display().to_string());
+                }
+            }
+        }
+        Location::Postgres(_) => {
+            let mut raw = Raw::open(location).await;
+            for table in TABLES {
+                let sql = format!("SELECT count(*) FROM {table} AS it WHERE position('{text}' IN it::text) > 0");
+                if raw.number(&sql).await > 0 {
+                    found.push(table.to_owned());
+                }
+            }
+        }
+    }
+    found
+}
