@@ -9,6 +9,9 @@
 # After postgres_start, TEST_POSTGRES holds the superuser's URL. Callers run postgres_stop from an EXIT trap.
 # The cluster is durable as an installed one is (fsync stays on), because durability is what the tests and figures are about.
 
+# shellcheck source=scripts/lib/debian.sh
+source scripts/lib/debian.sh
+
 POSTGRES_OLDEST=14 # the oldest major version that rollcall supports
 POSTGRES_BIN=""    # the folder with initdb, pg_ctl and psql
 POSTGRES_HOME=""   # the temporary folder: data, socket, log
@@ -39,32 +42,9 @@ postgres_find() {
 
 # Debian's package, without the cluster that it would make and start on port 5432.
 postgres_install() {
-    local sudo=()
-    if ! command -v apt-get >/dev/null; then
-        postgres_say "PostgreSQL $POSTGRES_OLDEST or newer was not found (looked on PATH and in /usr/lib/postgresql/*/bin): install it, then run this again"
-        exit 2
-    fi
-    if ((EUID != 0)); then
-        if ! command -v sudo >/dev/null; then
-            postgres_say "PostgreSQL $POSTGRES_OLDEST or newer was not found, and installing it needs root or sudo: apt-get install postgresql"
-            exit 2
-        fi
-        sudo=(sudo)
-    fi
-    postgres_say "installing PostgreSQL (Debian package 'postgresql')"
-    local log apt=("${sudo[@]+"${sudo[@]}"}" env DEBIAN_FRONTEND=noninteractive apt-get -qq)
-    log=$(mktemp)
-    if ! {
-        "${apt[@]}" update &&
-            "${apt[@]}" install -y --no-install-recommends postgresql-common &&
-            "${sudo[@]+"${sudo[@]}"}" sed -i 's/^#\{0,1\} *create_main_cluster *=.*/create_main_cluster = false/' /etc/postgresql-common/createcluster.conf &&
-            "${apt[@]}" install -y --no-install-recommends postgresql
-    } >"$log" 2>&1; then
-        cat "$log" >&2
-        postgres_say "apt-get could not install postgresql: see above"
-        exit 2
-    fi
-    rm -f "$log"
+    debian_install "PostgreSQL $POSTGRES_OLDEST or newer (looked for on PATH and in /usr/lib/postgresql/*/bin)" postgresql-common
+    debian_as_root sed -i 's/^#\{0,1\} *create_main_cluster *=.*/create_main_cluster = false/' /etc/postgresql-common/createcluster.conf
+    debian_install "PostgreSQL" postgresql
 }
 
 postgres_ensure() {

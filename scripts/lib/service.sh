@@ -6,6 +6,7 @@
 #   service_stop                         ask it to stop; that must be a clean end
 #   service_kill                         end it at once; harmless when there is none
 
+SERVICE_PROGRAM=target/release/rollcall
 SERVICE=()     # the command line that starts it
 SERVICE_PID="" # the running one
 SERVICE_LOG="" # where it writes
@@ -19,7 +20,7 @@ service_prepare() {
     port=$(service_free_port)
     BASE_URL=http://127.0.0.1:$port
     SERVICE_LOG=$folder/service.log
-    SERVICE=(target/release/rollcall serve --listen "127.0.0.1:$port" --data-dir "$folder/data" --admin-token "$ADMIN_TOKEN" "$@")
+    SERVICE=("$SERVICE_PROGRAM" serve --listen "127.0.0.1:$port" --data-dir "$folder/data" --admin-token "$ADMIN_TOKEN" "$@")
 }
 
 # A port below the range that outgoing connections use, so that nobody takes it while the service is down.

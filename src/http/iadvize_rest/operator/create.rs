@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::extract::{RawQuery, Request, State};
 use axum::http::Response;
 
-use super::patch::Writable;
+use super::patch::{NEEDED, New};
 use super::row::Row;
 use super::{password, patch, refused};
 use crate::command::create_operator::create_operator;
@@ -14,15 +14,12 @@ use crate::http::iadvize_rest::fields::Fields;
 use crate::http::iadvize_rest::{Envelope, RestFault, caller, data};
 use crate::http::services::Services;
 
-/// Fields without which there is no operator: the vendor documents none, and these are what its GraphQL asks for.
-const NEEDED: [&str; 3] = ["name", "email", "website_list"];
-
 /// Makes an operator and shows it.
 #[utoipa::path(
     post,
     operation_id = "create_operator",
     path = "/operator",
-    request_body(content((Writable = "application/json"), (Writable = "application/x-www-form-urlencoded"))),
+    request_body(content((New = "application/json"), (New = "application/x-www-form-urlencoded"))),
     responses((status = 200, description = "The operator, with its id", body = Envelope<Row>), RestFault),
 )]
 pub async fn create(

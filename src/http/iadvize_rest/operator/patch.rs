@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use serde_json::{Map, Value, json};
-use utoipa::openapi::{ObjectBuilder, RefOr, Schema};
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema, SchemaFormat};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::domain::Fault;
@@ -29,6 +29,9 @@ enum Form {
     /// A list of texts.
     Texts,
 }
+
+/// Fields without which there is no operator: the vendor documents none, and these are what its GraphQL asks for.
+pub const NEEDED: [&str; 3] = ["name", "email", "website_list"];
 
 /// Every field of the vendor's table but `call_config`, which has fields of its own.
 const FIELDS: [(&str, Form); 21] = [
@@ -60,24 +63,51 @@ pub struct Writable;
 
 impl PartialSchema for Writable {
     fn schema() -> RefOr<Schema> {
-        let field = |form| -> Schema {
-            match form {
-                Form::Text | Form::Clearable => describe::text().into(),
-                Form::Whole | Form::Reference => describe::whole().into(),
-                Form::Flag => describe::flag().into(),
-                Form::References => describe::list(describe::whole()).into(),
-                Form::Texts => describe::list(describe::text()).into(),
-            }
-        };
-        let fields = FIELDS.into_iter().chain([("sso_key", Form::Clearable)]);
-        let object = fields.fold(ObjectBuilder::new(), |object, (name, form)| object.property(name, field(form)));
-        object.property("call_config", ObjectBuilder::new()).property("password", describe::text()).into()
+        object().into()
     }
 }
 
 impl ToSchema for Writable {
     fn name() -> Cow<'static, str> {
         Cow::Borrowed("OperatorFields")
+    }
+}
+
+/// The fields of a new operator, likewise.
+pub struct New;
+
+impl PartialSchema for New {
+    fn schema() -> RefOr<Schema> {
+        NEEDED.into_iter().fold(object(), ObjectBuilder::required).into()
+    }
+}
+
+impl ToSchema for New {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("NewOperatorFields")
+    }
+}
+
+fn object() -> ObjectBuilder {
+    let fields = FIELDS.into_iter().chain([("sso_key", Form::Clearable), ("password", Form::Text)]);
+    let object = fields.fold(ObjectBuilder::new(), |object, (name, form)| object.property(name, schema(name, form)));
+    object.property("call_config", ObjectBuilder::new())
+}
+
+fn schema(name: &str, form: Form) -> Schema {
+    match (name, form) {
+        ("email", _) => describe::text().format(Some(SchemaFormat::Custom(String::from("email")))).into(),
+        ("language_admin", _) => describe::text().enum_values(Some(["de", "en", "es", "fr"])).into(),
+        ("chat_priority" | "call_priority" | "video_priority", _) => {
+            describe::whole().enum_values(Some([0, 10])).into()
+        }
+        ("chat_max_number", _) => describe::whole().minimum(Some(0)).maximum(Some(1_000)).into(),
+        (_, Form::Text) => describe::text().min_length(Some(1)).max_length(Some(256)).into(),
+        (_, Form::Clearable) => describe::text().max_length(Some(256)).into(),
+        (_, Form::Whole | Form::Reference) => describe::whole().into(),
+        (_, Form::Flag) => describe::flag().into(),
+        (_, Form::References) => describe::list(describe::whole()).into(),
+        (_, Form::Texts) => describe::list(describe::text()).into(),
     }
 }
 
