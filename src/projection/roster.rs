@@ -1,6 +1,6 @@
 //! Who is in a selection: their indexes, for questions that want people rather than numbers.
 
-use crate::domain::Filter;
+use crate::domain::{Channel, Filter};
 use crate::live::View;
 use crate::live::index::{BLOCK_USERS, Block, Plane};
 use crate::live::kernel::Aggregate;
@@ -10,6 +10,8 @@ use crate::live::kernel::Aggregate;
 pub enum Connection {
     /// Connected now.
     Online,
+    /// Connected now, and available on the channel.
+    OnlineFor(Channel),
     /// Not connected now, but at least once before.
     OfflineSeenBefore,
 }
@@ -23,13 +25,17 @@ struct Indexes {
 impl Aggregate for Indexes {
     #[inline(always)]
     fn add(&mut self, n: usize, block: &Block, mask: &[u64]) {
-        let connected = block.plane(Plane::Connected);
+        // Available implies connected.
+        let online = block.plane(match self.connection {
+            Connection::OnlineFor(channel) => Plane::Available(channel),
+            Connection::Online | Connection::OfflineSeenBefore => Plane::Connected,
+        });
         let seen = block.plane(Plane::EverLoggedIn);
         for (word, selected) in mask.iter().enumerate() {
             let mut rest = selected
                 & match self.connection {
-                    Connection::Online => connected[word],
-                    Connection::OfflineSeenBefore => seen[word] & !connected[word],
+                    Connection::Online | Connection::OnlineFor(_) => online[word],
+                    Connection::OfflineSeenBefore => seen[word] & !online[word],
                 };
             while rest != 0 {
                 self.found.push(n as u32 * BLOCK_USERS + word as u32 * 64 + rest.trailing_zeros());

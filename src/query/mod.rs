@@ -2,9 +2,11 @@
 
 pub mod agents_availability;
 pub mod connected_users;
+pub mod count_agents;
 pub mod directory;
 pub mod keys;
 pub mod operators_live;
+pub mod presences;
 pub mod user_activity;
 
 use crate::auth::Caller;
