@@ -22,6 +22,7 @@ pub use services::{Edge, Services};
 pub fn router(services: Services) -> Router {
     let operator_live = get(iadvize_rest::get_live::get_live).put(iadvize_rest::set_live::set_live);
     let operators_live = get(iadvize_rest::list_live::list_live);
+    let agents_ready = get(vonage::count_agents::count_agents);
     let mut router = Router::new()
         // Our own.
         .route("/v1/events", post(native::events::post_events).fallback(native::wrong_method))
@@ -54,6 +55,22 @@ pub fn router(services: Services) -> Router {
                 .post(vonage::agents_availability::agents_availability)
                 .fallback(vonage::wrong_method),
         )
+        .route(
+            "/agents/{id}/presence",
+            get(vonage::agents::get_presence::get_presence)
+                .patch(vonage::agents::set_presence::set_presence)
+                .fallback(vonage::wrong_method),
+        )
+        .route(
+            "/agents/presences/users",
+            get(vonage::agents::list_presences::list_presences).fallback(vonage::wrong_method),
+        )
+        .route(
+            "/agents/presence-definitions",
+            get(vonage::agents::list_definitions::list_definitions).fallback(vonage::wrong_method),
+        )
+        .route("/v0/{account}/agents", agents_ready.clone().fallback(vonage::wrong_method))
+        .route("/v0/{account}/agents/", agents_ready.fallback(vonage::wrong_method))
         // For those who operate it.
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))

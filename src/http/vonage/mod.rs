@@ -1,6 +1,8 @@
 //! Vonage Contact Center's dialect (CONTRACTS.md 5): a version in `Accept`, and three shapes of errors.
 
+pub mod agents;
 pub mod agents_availability;
+pub mod count_agents;
 pub mod presence_summary;
 
 use axum::body::Body;
@@ -73,15 +75,21 @@ pub async fn wrong_method() -> VonageFault {
 }
 
 /// Who asks, and in a version that is spoken here: in the order in which the vendor checks.
-fn admit(services: &Services, headers: &HeaderMap) -> Result<Caller, VonageFault> {
+fn admit(services: &Services, headers: &HeaderMap, scope: Scope, path: &str) -> Result<Caller, VonageFault> {
+    let caller = authorise(services, headers, scope)?;
+    check_version(headers, path)?;
+    Ok(caller)
+}
+
+/// Who asks, in whatever version.
+fn authorise(services: &Services, headers: &HeaderMap, scope: Scope) -> Result<Caller, Fault> {
     let caller = services.ring().caller(credential::bearer(headers))?;
-    caller.require(Scope::AgentsAvailabilityRead)?;
-    check_version(headers)?;
+    caller.require(scope)?;
     Ok(caller)
 }
 
 /// `Accept` must name version 1: `application/vnd.newvoicemedia.v1+json`, among others or alone.
-fn check_version(headers: &HeaderMap) -> Result<(), VonageFault> {
+fn check_version(headers: &HeaderMap, path: &str) -> Result<(), VonageFault> {
     let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).flat_map(|v| v.split(','));
     let versions = accepted.filter_map(|part| {
         let essence = part.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
@@ -100,8 +108,7 @@ fn check_version(headers: &HeaderMap) -> Result<(), VonageFault> {
         Some(version) => (
             "UnsupportedApiVersion",
             format!(
-                "The HTTP resource that matches the request URI '/agents-availability' does not support the API \
-                 version '{version}'."
+                "The HTTP resource that matches the request URI '{path}' does not support the API version '{version}'."
             ),
         ),
     };

@@ -1,0 +1,33 @@
+//! `GET /agents/presence-definitions`: what agents may be, in the words of their tenant.
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, Response, Uri};
+use serde::Serialize;
+
+use super::super::{JSON, VonageFault, admit};
+use super::PresenceDefinition;
+use crate::domain::Scope;
+use crate::http::extract::{freshness, reply};
+use crate::http::services::Services;
+use crate::query::{self, presences};
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer {
+    presence_definitions: Vec<PresenceDefinition>,
+}
+
+/// Every definition, those that cannot be chosen among them.
+pub async fn list_definitions(
+    State(services): State<Services>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response<Body>, VonageFault> {
+    let caller = admit(&services, &headers, Scope::UsersRead, uri.path())?;
+    let freshness = freshness::current(&headers, &services)?;
+    let snapshot = query::open(services.reader(), &caller, Scope::UsersRead, freshness).await?;
+    let definitions = presences::definitions(&snapshot.view).into_iter();
+    let answer = Answer { presence_definitions: definitions.map(PresenceDefinition::from).collect() };
+    Ok(reply::from_snapshot(reply::json(200, JSON, &answer), &snapshot))
+}
