@@ -1,6 +1,7 @@
 //! What callers want done: one intent a file, each authorised, turned into events and committed.
 
 pub mod change_availability;
+pub mod change_presence;
 pub mod create_key;
 pub mod create_operator;
 pub mod create_tenant;

@@ -1,6 +1,7 @@
 //! What a person chose to be.
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 /// The category a person chose. Logged out is never chosen: it is having no session (EVENTS.md, "Directory").
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -28,6 +29,14 @@ pub enum DefinitionCategory {
 }
 
 impl DefinitionCategory {
+    /// All four.
+    pub const ALL: [DefinitionCategory; 4] = [
+        DefinitionCategory::Ready,
+        DefinitionCategory::Away,
+        DefinitionCategory::ExtendedAway,
+        DefinitionCategory::LoggedOut,
+    ];
+
     /// The category a person is in who chose such a definition; `None` for logged out.
     pub const fn chosen(self) -> Option<Category> {
         match self {
@@ -37,4 +46,29 @@ impl DefinitionCategory {
             DefinitionCategory::LoggedOut => None,
         }
     }
+}
+
+impl From<Category> for DefinitionCategory {
+    fn from(category: Category) -> Self {
+        match category {
+            Category::Ready => DefinitionCategory::Ready,
+            Category::Away => DefinitionCategory::Away,
+            Category::ExtendedAway => DefinitionCategory::ExtendedAway,
+        }
+    }
+}
+
+/// What a person may be in the words of their tenant: several definitions may share a category.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Definition {
+    /// GUID identity.
+    pub guid: Uuid,
+    /// What choosing it means.
+    pub category: DefinitionCategory,
+    /// What it is called.
+    pub description: String,
+    /// Whether a person may choose it.
+    pub selectable: bool,
+    /// Every tenant has it; it is not in the directory.
+    pub is_built_in: bool,
 }

@@ -102,8 +102,11 @@ impl Scopes {
 }
 
 impl FromIterator<Scope> for Scopes {
+    /// Who may change presences may read them as well, as the vendor has it (CONTRACTS.md 5.4).
     fn from_iter<I: IntoIterator<Item = Scope>>(scopes: I) -> Self {
-        Scopes(scopes.into_iter().fold(0, |set, scope| set | 1 << scope as u16))
+        let named = scopes.into_iter().fold(0, |set, scope| set | 1 << scope as u16);
+        let implied = if named & 1 << Scope::UsersWrite as u16 != 0 { 1 << Scope::UsersRead as u16 } else { 0 };
+        Scopes(named | implied)
     }
 }
 
@@ -146,5 +149,13 @@ mod tests {
         let one: Scopes = [Scope::OperatorsRead, Scope::OperatorsWrite].into_iter().collect();
         let other: Scopes = [Scope::OperatorsRead, Scope::GraphqlRead].into_iter().collect();
         assert_eq!(one.within(other), [Scope::OperatorsRead].into_iter().collect());
+    }
+
+    #[test]
+    fn whoever_changes_presences_reads_them() {
+        let write: Scopes = [Scope::UsersWrite].into_iter().collect();
+        assert!(write.allow(Scope::UsersRead) && write.allow(Scope::UsersWrite) && !write.allow(Scope::OperatorsRead));
+        let read: Scopes = [Scope::UsersRead].into_iter().collect();
+        assert!(!read.allow(Scope::UsersWrite));
     }
 }

@@ -67,6 +67,19 @@ impl Time {
     }
 }
 
+/// An instant as some vendors write it: always with three digits of the second, finer ones truncated.
+#[derive(Clone, Copy, Debug)]
+pub struct InMillis(pub Time);
+
+impl fmt::Display for InMillis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match Timestamp::from_microsecond(self.0.0) {
+            Ok(instant) => write!(f, "{instant:.3}"),
+            Err(_) => f.write_str("never"),
+        }
+    }
+}
+
 impl From<Timestamp> for Time {
     fn from(instant: Timestamp) -> Self {
         Time(instant.as_microsecond())
@@ -163,6 +176,17 @@ mod tests {
             "1999-02-01T07:02:55Z[UTC]",
         ] {
             assert_eq!(Time::parse(text), Err(TimeError::Malformed), "{text}");
+        }
+    }
+
+    #[test]
+    fn milliseconds_are_always_three_digits() {
+        for (text, expected) in [
+            ("1999-02-01T07:02:55Z", "1999-02-01T07:02:55.000Z"),
+            ("1999-02-01T07:02:55.73Z", "1999-02-01T07:02:55.730Z"),
+            ("1999-12-31T23:59:59.999999Z", "1999-12-31T23:59:59.999Z"),
+        ] {
+            assert_eq!(InMillis(Time::parse(text).unwrap()).to_string(), expected);
         }
     }
 

@@ -169,6 +169,10 @@ impl Engine {
                 Err(error) => {
                     attempt += 1;
                     tracing::warn!(%error, attempt, "an append failed; its outcome is unknown until the store is back");
+                    // A store that is there and still takes nothing, as one that is full, is not asked without a pause.
+                    if attempt > 1 {
+                        tokio::time::sleep(BACKOFF).await;
+                    }
                     let Some(found) = self.recover(stopping).await? else { return Ok(()) };
                     // A batch is there as a whole or not at all.
                     if !found.is_empty() {

@@ -49,12 +49,7 @@ pub fn router(services: Services) -> Router {
         .route("/v1/agent-monitor/search", convoso::agent_monitor::routes())
         .route("/agent-monitor/search", convoso::agent_monitor::routes())
         // Vonage Contact Center.
-        .route(
-            "/agents-availability",
-            get(vonage::presence_summary::presence_summary)
-                .post(vonage::agents_availability::agents_availability)
-                .fallback(vonage::wrong_method),
-        )
+        .merge(vonage())
         // Tokens, where iAdvize's and Vonage's clients get them.
         .route("/oauth2/token", post(oauth::password_grant::password_grant).fallback(oauth::wrong_method))
         .route("/oauth2/revoke", post(oauth::revoke::revoke_user_token).fallback(oauth::wrong_method))
@@ -84,9 +79,28 @@ fn iadvize_rest() -> Router<Services> {
         .route("/operator/{id}", get(operator::get::get).put(operator::update::update).delete(operator::delete::delete))
         .route("/operator/{id}/live", get(iadvize_rest::get_live::get_live).put(iadvize_rest::set_live::set_live))
         .route("/operator/{id}/profile", get(operator::profile::profile))
+        .route("/operator/{id}/statistic", get(operator::statistic::statistic))
         .route("/group", get(grouping::list::list_groups))
         .route("/group/{id}", get(grouping::get::get_group))
         .route("/skill", get(grouping::list::list_skills))
         .route("/skill/{id}", get(grouping::get::get_skill))
         .method_not_allowed_fallback(iadvize_rest::wrong_method)
+}
+
+fn vonage() -> Router<Services> {
+    use vonage::agents;
+    Router::new()
+        .route(
+            "/agents-availability",
+            get(vonage::presence_summary::presence_summary).post(vonage::agents_availability::agents_availability),
+        )
+        .route(
+            "/agents/{id}/presence",
+            get(agents::get_presence::get_presence).patch(agents::set_presence::set_presence),
+        )
+        .route("/agents/presences/users", get(agents::list_presences::list_presences))
+        .route("/agents/presence-definitions", get(agents::list_definitions::list_definitions))
+        .route("/v0/{account}/agents", get(vonage::count_agents::count_agents))
+        .route("/v0/{account}/agents/", get(vonage::count_agents::count_agents_with_slash))
+        .method_not_allowed_fallback(vonage::wrong_method)
 }

@@ -2,6 +2,7 @@
 //!
 //! Copied when it changes, which is rare; views share it.
 
+mod definitions;
 mod members;
 mod table;
 mod upsert;

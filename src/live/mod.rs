@@ -4,6 +4,7 @@
 
 pub mod bits;
 pub mod claim;
+pub mod details;
 pub mod directory;
 pub mod index;
 pub mod kernel;

@@ -76,6 +76,9 @@ pub struct Person {
     pub sessions: BTreeMap<Box<str>, Session>,
     /// When every session was last closed at once.
     pub closed_all: Time,
+    /// The newest time at which a session opened or ended: what was applied counts, in whatever order it came. An end
+    /// that comes before its beginning does not say of which surface it is, so every surface counts.
+    pub desk_at: Time,
     /// A desk was connected at least once.
     pub ever_logged_in: bool,
     /// How many conversations they ever took: once for each, as long as it is remembered.
@@ -94,6 +97,7 @@ impl Default for Person {
             floors: PerChannel([Stamp::NEVER; 4]),
             sessions: BTreeMap::new(),
             closed_all: Time::NEVER,
+            desk_at: Time::NEVER,
             ever_logged_in: false,
             handled: 0,
             held: PerChannel::default(),

@@ -171,6 +171,8 @@ pub(super) struct UserBody {
     pub sessions: Vec<SessionBody>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed_all: Option<Time>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub desk_at: Option<Time>,
     pub ever_logged_in: bool,
     #[serde(default, skip_serializing_if = "is_zero")]
     pub handled: u64,
@@ -236,6 +238,7 @@ impl UserBody {
                 .collect(),
             sessions: person.sessions.iter().map(|(session, known)| SessionBody::of(session, known)).collect(),
             closed_all: set(person.closed_all),
+            desk_at: set(person.desk_at),
             ever_logged_in: person.ever_logged_in,
             handled: person.handled,
             deleted: person.deleted,

@@ -9,6 +9,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use super::claim::Claim;
+use super::details::{Detail, Details};
 use super::directory::Directory;
 use super::index::{Columns, Index, columns};
 use super::person::Person;
@@ -54,6 +55,7 @@ pub struct State {
     claims: HashMap<ConversationId, Claim>,
     endings: VecDeque<(Time, Ending)>,
     index: Index,
+    details: Details,
     touched: Vec<u32>,
     dirty: HashSet<RowKey>,
     /// The position of the newest checkpoint.
@@ -71,6 +73,7 @@ impl State {
             claims: HashMap::new(),
             endings: VecDeque::new(),
             index: Index::default(),
+            details: Details::default(),
             touched: Vec::new(),
             dirty: HashSet::new(),
             saved: 0,
@@ -123,15 +126,16 @@ impl State {
         }
     }
 
-    /// Brings the index up to date and gives the view of this position.
+    /// Brings index and details up to date and gives the view of this position.
     pub fn publish(&mut self) -> Arc<View> {
         self.touched.sort_unstable();
         self.touched.dedup();
         for ix in std::mem::take(&mut self.touched) {
             let columns = self.columns_of(ix);
             self.index.set(ix, &columns);
+            self.details.set(ix, self.detail_of(ix));
         }
-        Arc::new(View::new(self.position, self.directory.clone(), self.index.clone()))
+        Arc::new(View::new(self.position, self.directory.clone(), self.index.clone(), self.details.clone()))
     }
 
     fn columns_of(&self, ix: u32) -> Columns {
@@ -139,6 +143,17 @@ impl State {
         let person = &self.people[ix as usize];
         let assigned = !profile.queues.is_empty() || !profile.campaigns.is_empty();
         columns(&person.facts(profile), assigned, person.ever_logged_in)
+    }
+
+    fn detail_of(&self, ix: u32) -> Detail {
+        let Some(person) = self.directory.profile(ix).and_then(|_| self.people.get(ix as usize)) else {
+            return Detail::default();
+        };
+        Detail {
+            definition: person.presence.value.definition,
+            updated: person.presence.at.max(person.desk_at),
+            handled: person.handled,
+        }
     }
 
     /// What has to be written so that the stored rows equal this state.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::details::{Detail, Details};
 use super::directory::Directory;
 use super::index::{Columns, Index};
 use super::kernel::{Aggregate, fold};
@@ -14,12 +15,13 @@ pub struct View {
     position: u64,
     directory: Arc<Directory>,
     index: Index,
+    details: Details,
 }
 
 impl View {
     /// The tenant at `position`.
-    pub fn new(position: u64, directory: Arc<Directory>, index: Index) -> Self {
-        View { position, directory, index }
+    pub fn new(position: u64, directory: Arc<Directory>, index: Index, details: Details) -> Self {
+        View { position, directory, index, details }
     }
 
     /// The tenant's position: how many entries of its journal are in here.
@@ -41,6 +43,11 @@ impl View {
     /// What the index holds of one user.
     pub fn columns(&self, ix: u32) -> Columns {
         self.index.get(ix)
+    }
+
+    /// What is kept of one user beside the index.
+    pub fn detail(&self, ix: u32) -> Detail {
+        self.details.get(ix)
     }
 
     /// The counting index.

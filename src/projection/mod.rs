@@ -1,5 +1,6 @@
 //! From a view to numbers: one aggregate a file. Each says what it counts and whose definition that is.
 
+pub mod available;
 pub mod capacity;
 pub mod headcount;
 pub mod occupancy;
@@ -7,6 +8,7 @@ pub mod presence_summary;
 pub mod readiness;
 pub mod roster;
 
+pub use available::Available;
 pub use capacity::Capacity;
 pub use headcount::Headcount;
 pub use occupancy::Occupancy;

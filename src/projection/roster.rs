@@ -1,6 +1,6 @@
 //! Who is in a selection: their indexes, for questions that want people rather than numbers.
 
-use crate::domain::Filter;
+use crate::domain::{Channel, Filter};
 use crate::live::View;
 use crate::live::index::{BLOCK_USERS, Block, Plane};
 use crate::live::kernel::Aggregate;
@@ -12,6 +12,8 @@ pub enum Connection {
     Any,
     /// Connected now.
     Online,
+    /// Connected now, and available on the channel.
+    OnlineFor(Channel),
     /// Not connected now.
     Offline,
     /// Not connected now, but at least once before.
@@ -27,15 +29,21 @@ struct Indexes {
 impl Aggregate for Indexes {
     #[inline(always)]
     fn add(&mut self, n: usize, block: &Block, mask: &[u64]) {
-        let connected = block.plane(Plane::Connected);
+        // Available implies connected.
+        let online = block.plane(match self.connection {
+            Connection::OnlineFor(channel) => Plane::Available(channel),
+            Connection::Any | Connection::Online | Connection::Offline | Connection::OfflineSeenBefore => {
+                Plane::Connected
+            }
+        });
         let seen = block.plane(Plane::EverLoggedIn);
         for (word, selected) in mask.iter().enumerate() {
             let mut rest = selected
                 & match self.connection {
                     Connection::Any => !0,
-                    Connection::Online => connected[word],
-                    Connection::Offline => !connected[word],
-                    Connection::OfflineSeenBefore => seen[word] & !connected[word],
+                    Connection::Online | Connection::OnlineFor(_) => online[word],
+                    Connection::Offline => !online[word],
+                    Connection::OfflineSeenBefore => seen[word] & !online[word],
                 };
             while rest != 0 {
                 self.found.push(n as u32 * BLOCK_USERS + word as u32 * 64 + rest.trailing_zeros());

@@ -3,12 +3,14 @@
 pub mod agent_monitor;
 pub mod agents_availability;
 pub mod connected_users;
+pub mod count_agents;
 pub mod directory;
 pub mod groupings;
 pub mod keys;
 pub mod logged_in;
 pub mod operators;
 pub mod operators_live;
+pub mod presences;
 pub mod user_activity;
 
 use crate::auth::Caller;

@@ -18,3 +18,18 @@ pub fn operators<'v>(view: &'v View, filter: &Filter, connection: Connection) ->
 pub fn operator(view: &View, operator: EntityRef) -> Option<&Arc<Profile>> {
     view.directory().profile(view.directory().find(&UserRef::Entity(operator))?)
 }
+
+/// What one operator has done.
+#[derive(Clone, Debug)]
+pub struct Statistic {
+    /// Who.
+    pub profile: Arc<Profile>,
+    /// Conversations taken, each counted once.
+    pub conversations: u64,
+}
+
+/// One operator's figures.
+pub fn statistic(view: &View, operator: EntityRef) -> Option<Statistic> {
+    let ix = view.directory().find(&UserRef::Entity(operator))?;
+    Some(Statistic { profile: view.directory().profile(ix)?.clone(), conversations: view.detail(ix).handled })
+}

@@ -178,6 +178,9 @@ async fn outcomes_are_those_of_a_replay(home: &Home, personas: &[Persona; 2], ac
 /// The control: a store that broke the promise would have been found out.
 async fn what_is_wrong_is_noticed(home: &Home, personas: &[Persona; 2], acknowledged: &[Sent]) {
     let all = ids(personas, acknowledged);
+    // A clean end, so that there is a checkpoint of everything to break.
+    let (status, said) = Process::start(&home.location, &FLAGS).await.terminate().await;
+    assert!(status.success(), "{status} {said}");
     let mut raw = Raw::open(&home.location).await;
     let notices = async |what: &str| {
         let findings = audit(&home.location, &all).await;

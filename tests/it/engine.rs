@@ -1,8 +1,9 @@
-//! The engine as its users meet it: leases, commits, reads.
+//! The engine as its users meet it: leases, commits, reads, and what time does to presences.
 
 mod callers;
 mod commits;
 mod leases;
+mod presences;
 mod reads;
 
 use std::time::Duration;

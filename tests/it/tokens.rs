@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::support::api::{Answer, Persona, send};
+use crate::support::desks::BREAK;
 use crate::support::{Backend, Home, Service, Setup, tenant_id};
 
 const PASSWORD: &str = "correct horse battery staple";
@@ -41,7 +42,8 @@ fn user(id: i64) -> UserRef {
 
 fn people() -> Value {
     let channels = json!({ "chat": { "enabled": true, "max_slots": 3 }, "call": { "enabled": true } });
-    json!({ "skills": [{ "id": 1, "name": "skill" }], "groups": [{ "id": 1, "name": "group" }], "users": [
+    json!({ "skills": [{ "id": 1, "name": "skill" }], "groups": [{ "id": 1, "name": "group" }],
+            "presence_definitions": [{ "guid": BREAK, "category": "Away", "description": "Break" }], "users": [
         { "id": 1, "guid": guid(1), "name": "Ann", "email": "Ann@Example.com", "roles": ["operator"], "channels": channels },
         { "id": 2, "guid": guid(2), "name": "Max", "email": MAX, "roles": ["manager"], "channels": channels },
     ] })

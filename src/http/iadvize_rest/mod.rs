@@ -39,6 +39,7 @@ const JSON: &str = "application/json";
         operator::update::update,
         operator::delete::delete,
         operator::profile::profile,
+        operator::statistic::statistic,
         list_live::list_live,
         get_live::get_live,
         set_live::set_live,

@@ -68,7 +68,7 @@ pub async fn agents_availability(
     request: Request,
 ) -> Result<Response<Body>, VonageFault> {
     let (parts, body) = request.into_parts();
-    let caller = admit(&services, &parts.headers)?;
+    let caller = admit(&services, &parts.headers, Scope::AgentsAvailabilityRead, parts.uri.path())?;
     if media_type(&parts.headers) != MediaType::Json {
         return Err(Fault::UnsupportedMediaType("application/json").into());
     }

@@ -1,6 +1,8 @@
 //! Vonage Contact Center's dialect (CONTRACTS.md 5): a version in `Accept`, and three shapes of errors.
 
+pub mod agents;
 pub mod agents_availability;
+pub mod count_agents;
 pub mod presence_summary;
 
 use std::borrow::Cow;
@@ -25,7 +27,16 @@ const JSON: &str = "application/json; charset=utf-8";
 /// The routes, for the API's description.
 #[derive(OpenApi)]
 #[openapi(
-    paths(presence_summary::presence_summary, agents_availability::agents_availability),
+    paths(
+        presence_summary::presence_summary,
+        agents_availability::agents_availability,
+        agents::get_presence::get_presence,
+        agents::set_presence::set_presence,
+        agents::list_presences::list_presences,
+        agents::list_definitions::list_definitions,
+        count_agents::count_agents,
+        count_agents::count_agents_with_slash,
+    ),
     components(schemas(Failure)),
     tags((name = "Vonage Contact Center", description = "Agents' presences and availability, as Vonage's API has them"))
 )]
@@ -113,15 +124,21 @@ pub async fn wrong_method() -> VonageFault {
 }
 
 /// Who asks, and in a version that is spoken here: in the order in which the vendor checks.
-fn admit(services: &Services, headers: &HeaderMap) -> Result<Caller, VonageFault> {
+fn admit(services: &Services, headers: &HeaderMap, scope: Scope, path: &str) -> Result<Caller, VonageFault> {
+    let caller = authorise(services, headers, scope)?;
+    check_version(headers, path)?;
+    Ok(caller)
+}
+
+/// Who asks, in whatever version.
+fn authorise(services: &Services, headers: &HeaderMap, scope: Scope) -> Result<Caller, Fault> {
     let caller = services.caller(credential::bearer(headers))?;
-    caller.require(Scope::AgentsAvailabilityRead)?;
-    check_version(headers)?;
+    caller.require(scope)?;
     Ok(caller)
 }
 
 /// `Accept` must name version 1: `application/vnd.newvoicemedia.v1+json`, among others or alone.
-fn check_version(headers: &HeaderMap) -> Result<(), VonageFault> {
+fn check_version(headers: &HeaderMap, path: &str) -> Result<(), VonageFault> {
     let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).flat_map(|v| v.split(','));
     let versions = accepted.filter_map(|part| {
         let essence = part.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
@@ -140,8 +157,7 @@ fn check_version(headers: &HeaderMap) -> Result<(), VonageFault> {
         Some(version) => (
             "UnsupportedApiVersion",
             format!(
-                "The HTTP resource that matches the request URI '/agents-availability' does not support the API \
-                 version '{version}'."
+                "The HTTP resource that matches the request URI '{path}' does not support the API version '{version}'."
             ),
         ),
     };

@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, Response};
+use axum::http::{HeaderMap, Response, Uri};
 use serde::Serialize;
 use serde_json::json;
 use utoipa::ToSchema;
@@ -42,9 +42,10 @@ struct Answer {
 pub async fn presence_summary(
     State(services): State<Services>,
     RawQuery(query): RawQuery,
+    uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response<Body>, VonageFault> {
-    let caller = admit(&services, &headers)?;
+    let caller = admit(&services, &headers, Scope::AgentsAvailabilityRead, uri.path())?;
     let query = query.unwrap_or_default();
     let names = skill_names(&Params::parse(query.as_bytes())?)?;
     let filter = Filter::default().and(Clause::All(Dimension::Skill, names));

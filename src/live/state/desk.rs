@@ -48,6 +48,7 @@ impl State {
             }
             return Ok(Outcome::Stale);
         }
+        person.desk_at = person.desk_at.max(time);
         person.sessions.insert(
             session.into(),
             Session {
@@ -86,6 +87,7 @@ impl State {
         known.at = time;
         known.open = false;
         known.ended = Some(recorded);
+        person.desk_at = person.desk_at.max(time);
         self.end_session(ix, session);
         Ok(Outcome::Applied)
     }
@@ -105,6 +107,7 @@ impl State {
             session.at = session.at.max(time);
             session.open = false;
             session.ended = Some(recorded);
+            person.desk_at = person.desk_at.max(session.at);
             closed.push(name.clone());
         }
         self.touch(ix);
@@ -114,7 +117,7 @@ impl State {
     }
 
     /// The session's time stays that of its connection: the expiry is our guess, and any later word of the desk itself,
-    /// whose clock may be behind ours, is to win over it.
+    /// whose clock may be behind ours, is to win over it. Nor does the person's `desk_at` move.
     pub(super) fn expire(&mut self, user: &UserRef, session: &str, opened: u64) -> Result<Outcome, Rejection> {
         let ix = self.subject(user)?;
         let recorded = self.recorded;

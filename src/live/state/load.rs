@@ -74,6 +74,7 @@ impl State {
                 at: body.presence.at.unwrap_or(Time::NEVER),
             },
             closed_all: body.closed_all.unwrap_or(Time::NEVER),
+            desk_at: body.desk_at.unwrap_or(Time::NEVER),
             ever_logged_in: body.ever_logged_in,
             handled: body.handled,
             deleted: body.deleted,

@@ -10,6 +10,8 @@ use rollcall::live::index::{Block, Columns, Plane};
 use rollcall::live::{Aggregate, State, View};
 use rollcall::projection::roster::{Connection, roster};
 use rollcall::projection::{Capacity, Headcount, Occupancy, PresenceSummary, Readiness};
+use rollcall::query::count_agents::{count_agents, list_agents};
+use rollcall::query::presences::{Presence, presence};
 
 use super::reference::{Answers, Individual, Reference, Verdict};
 
@@ -34,7 +36,10 @@ pub fn answers(view: &View, filter: &Filter) -> Answers {
         let indexes = roster(view, filter, connection);
         indexes.into_iter().map(|ix| view.directory().profile(ix).unwrap().id).collect()
     };
+    let for_calls: BTreeSet<_> = list_agents(view, filter, Channel::Call).into_iter().collect();
+    assert_eq!(count_agents(view, filter, Channel::Call), for_calls.len() as u64, "with and without the list");
     Answers {
+        for_calls,
         users: view.count(filter, Population::default()).0,
         connected: head.connected,
         chat: [head.available, head.busy, head.toggle_off],
@@ -59,6 +64,12 @@ pub fn columns(view: &View) -> BTreeMap<i64, Columns> {
     view.directory().users().live().map(|(ix, profile)| (profile.id, view.columns(ix))).collect()
 }
 
+/// What every user shows, by integer id.
+fn shown(view: &View) -> BTreeMap<i64, Option<Presence>> {
+    let users = view.directory().users().live();
+    users.map(|(_, profile)| (profile.id, presence(view, profile.guid))).collect()
+}
+
 /// Whom the external ids of live users find.
 fn named(view: &View) -> BTreeMap<String, Option<i64>> {
     let directory = view.directory();
@@ -71,6 +82,7 @@ fn named(view: &View) -> BTreeMap<String, Option<i64>> {
 pub fn same(one: &View, other: &View, filters: &[Filter]) -> Compared {
     prop_assert_eq!(columns(one), columns(other));
     prop_assert_eq!(named(one), named(other));
+    prop_assert_eq!(shown(one), shown(other));
     for filter in filters {
         prop_assert_eq!(answers(one, filter), answers(other, filter), "{:?}", filter);
     }
@@ -108,6 +120,9 @@ fn agree_on(view: &View, one: &Individual<'_>) -> Compared {
     let account = view.directory().users().account(ix.unwrap()).unwrap();
     let password = account.password.as_ref().map(|password| (password.hash.clone(), password.set));
     prop_assert_eq!(&password, &one.account.password, "password of user {}", id);
+    let presence = presence(view, one.account.guid).map(|presence| (presence.definition.guid, presence.updated));
+    prop_assert_eq!(presence, Some((one.shown, one.updated)), "presence of user {}", id);
+    prop_assert_eq!(view.detail(ix.unwrap()).handled, one.handled, "conversations of user {}", id);
     let columns = view.columns(ix.unwrap());
     for (plane, expected) in planes(one) {
         prop_assert_eq!(columns.has(plane), expected, "{:?} of user {}", plane, id);

@@ -20,6 +20,8 @@
 //! * "Remembered for 24 h of recorded time": what ended is forgotten word by word, counted from the newest entry that
 //!   spoke of it or ended it. What a sync says of the channel, and a `closed_all` of the person, is never forgotten.
 //! * `ever_logged_in`: a connection that came too late to open anything still tells that the person was there.
+//! * `updated`: the newest word about a presence, or about a session when it was said; it outlives them. A `closed_all` is
+//!   one about each session that it ends, at the time it ends them, and an expiry is none.
 
 mod answers;
 mod directory;
@@ -44,10 +46,13 @@ const REMEMBERED: i64 = 86_400;
 /// The number of an account: a user from creation to deletion.
 type Whose = usize;
 
+/// A presence chosen, with the id of its definition where one was.
+type Choice = (Category, Option<i64>);
+
 /// One thing that an accepted event said.
 #[derive(Clone, Debug)]
 enum Said {
-    Presence(Whose, Category),
+    Presence(Whose, Category, Option<i64>),
     Toggle(Whose, Channel, bool),
     Opened(Whose, Box<str>, Opening),
     Closed(Whose, Box<str>),
@@ -89,6 +94,11 @@ pub struct Reference {
     /// Connections that ended because their lease ran out, by position.
     expired: HashSet<u64>,
     seen: HashSet<Whose>,
+    /// When a presence was chosen or a session came or went, at the latest.
+    updated: HashMap<Whose, Time>,
+    /// Who took each conversation that is remembered, and how many each ever took.
+    took: HashMap<ConversationId, HashSet<Whose>>,
+    handled: HashMap<Whose, u64>,
     /// Since when nobody holds a conversation, and since when a session is closed, by recorded time.
     released_since: HashMap<ConversationId, Time>,
     closed_since: HashMap<(Whose, Box<str>), Time>,
@@ -103,6 +113,9 @@ impl Reference {
             words: Vec::new(),
             expired: HashSet::new(),
             seen: HashSet::new(),
+            updated: HashMap::new(),
+            took: HashMap::new(),
+            handled: HashMap::new(),
             released_since: HashMap::new(),
             closed_since: HashMap::new(),
         }
@@ -163,9 +176,10 @@ impl Reference {
             Body::StatusChanged { user, presence, presence_id, channels } => {
                 let whose = self.directory.find(user)?;
                 let chosen = self.chosen(*presence, *presence_id)?;
-                if let Some(category) = chosen {
-                    let time = self.moment(event, |said| matches!(said, Said::Presence(w, _) if *w == whose));
-                    self.say(entry, time, Said::Presence(whose, category));
+                if let Some((category, definition)) = chosen {
+                    let time = self.moment(event, |said| matches!(said, Said::Presence(w, ..) if *w == whose));
+                    self.say(entry, time, Said::Presence(whose, category, definition));
+                    self.update(whose, time);
                 }
                 for (channel, on) in channels {
                     let same = |said: &Said| matches!(said, Said::Toggle(w, c, _) if (*w, *c) == (whose, *channel));
@@ -176,6 +190,7 @@ impl Reference {
             Body::SlotTaken { user, channel, conversation } => {
                 let whose = self.directory.find(user)?;
                 self.say(entry, event.fact.time, Said::Taken(whose, *channel, conversation.clone()));
+                self.take(whose, conversation);
             }
             Body::SlotReleased { user, conversation } => {
                 let whose = match user {
@@ -187,6 +202,9 @@ impl Reference {
             Body::SlotsSynced { user, channel, conversations } => {
                 let whose = self.directory.find(user)?;
                 let named = conversations.iter().cloned().collect();
+                for conversation in conversations {
+                    self.take(whose, conversation);
+                }
                 self.say(entry, event.fact.time, Said::Synced(whose, *channel, named));
             }
             Body::PasswordSet { user, hash } => {
@@ -208,6 +226,17 @@ impl Reference {
         self.words.push(Word { time, seq: entry.seq, said });
     }
 
+    /// Each conversation counts once for each who takes it, late or not.
+    fn take(&mut self, whose: Whose, conversation: &ConversationId) {
+        let first = self.took.entry(conversation.clone()).or_default().insert(whose);
+        *self.handled.entry(whose).or_default() += u64::from(first || self.has(Flaw::EveryTakeCounts));
+    }
+
+    fn update(&mut self, whose: Whose, time: Time) {
+        let updated = self.updated.entry(whose).or_insert(time);
+        *updated = time.max(*updated);
+    }
+
     /// When an event counts as said: an authoritative one never before the newest word about the same.
     fn moment(&self, event: &Event, same: impl Fn(&Said) -> bool) -> Time {
         let newest = self.words.iter().filter(|word| same(&word.said)).map(|word| word.time).max();
@@ -225,6 +254,9 @@ impl Reference {
         let time = self.moment(&entry.event, about);
         let wins = self.words.iter().filter(|word| about(&word.said)).all(|word| word.time <= time);
         if wins {
+            if !self.has(Flaw::DesksUpdateNothing) {
+                self.update(whose, time);
+            }
             let key = (whose, Box::from(session));
             if matches!(said, Said::Closed(..)) {
                 self.closed_since.insert(key, entry.recorded);
@@ -245,6 +277,7 @@ impl Reference {
                 let same = |said: &Said| is_about_session(said, whose, &session);
                 let time = self.moment(&entry.event, same);
                 self.say(entry, time, Said::Closed(whose, session.clone()));
+                self.update(whose, time);
             }
             self.closed_since.insert((whose, session), entry.recorded);
         }
@@ -252,11 +285,12 @@ impl Reference {
         Some(())
     }
 
-    /// The category an event chose, `None` inside where it chose none; `None` when it cannot be chosen.
-    fn chosen(&self, given: Option<Category>, definition: Option<uuid::Uuid>) -> Option<Option<Category>> {
+    /// The category an event chose, and the id of its definition, `None` inside where it chose none; `None` when it cannot
+    /// be chosen.
+    fn chosen(&self, given: Option<Category>, definition: Option<uuid::Uuid>) -> Option<Option<Choice>> {
         use rollcall::domain::directory::Kind;
         use rollcall::domain::presence::DefinitionCategory;
-        let Some(guid) = definition else { return Some(given) };
+        let Some(guid) = definition else { return Some(given.map(|given| (given, None))) };
         let known = self.directory.entities(Kind::PresenceDefinition).iter().find(|entity| entity.guid == guid)?;
         let meant = match known.category? {
             DefinitionCategory::Ready => Category::Ready,
@@ -264,7 +298,7 @@ impl Reference {
             DefinitionCategory::ExtendedAway => Category::ExtendedAway,
             DefinitionCategory::LoggedOut => return None,
         };
-        given.is_none_or(|given| given == meant).then_some(Some(meant))
+        given.is_none_or(|given| given == meant).then_some(Some((meant, Some(known.id))))
     }
 
     /// Notes which conversations nobody holds after this entry, if it spoke of them or ended that.
@@ -293,6 +327,7 @@ impl Reference {
         let over: HashSet<_> =
             self.released_since.extract_if(|_, since| is_over(*since)).map(|(conversation, _)| conversation).collect();
         let closed: Vec<_> = self.closed_since.extract_if(|_, since| is_over(*since)).map(|(key, _)| key).collect();
+        self.took.retain(|conversation, _| !over.contains(conversation));
         self.words.retain_mut(|word| match &mut word.said {
             Said::Taken(_, _, conversation) | Said::Released(_, conversation) => !over.contains(conversation),
             Said::Synced(_, _, named) => {

@@ -46,12 +46,23 @@ pub fn toggled(id: impl ToString, user: i64, time: Time, on: bool) -> Value {
     event(id, "status.changed", Some(user), time, json!({ "channels": { "chat": on } }))
 }
 
+/// The GUID of a user of [`directory`].
+pub fn user_guid(id: i64) -> String {
+    format!("5ea70000-0000-4000-8000-{id:012}")
+}
+
+/// The GUID of the presence that [`directory`] defines.
+pub const BREAK: &str = "b4ea4000-0000-4000-8000-000000000001";
+
 /// So many users, from id 1, who may do everything.
 pub fn directory(users: i64) -> Value {
     let user = |id: i64| {
-        json!({ "id": id, "name": format!("user {id}"), "roles": ["operator"], "queues": [1], "groups": [1], "skills": [1],
+        json!({ "id": id, "guid": user_guid(id), "name": format!("user {id}"), "roles": ["operator"], "queues": [1],
+                "groups": [1], "skills": [1],
                 "channels": { "chat": { "enabled": true, "max_slots": 3 }, "call": { "enabled": true, "max_slots": 1 } } })
     };
     json!({ "queues": [{ "id": 1, "name": "queue" }], "groups": [{ "id": 1, "name": "group" }],
-            "skills": [{ "id": 1, "name": "skill" }], "users": (1..=users).map(user).collect::<Vec<_>>() })
+            "skills": [{ "id": 1, "name": "skill" }],
+            "presence_definitions": [{ "id": 1, "guid": BREAK, "category": "Away", "description": "Break" }],
+            "users": (1..=users).map(user).collect::<Vec<_>>() })
 }

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::Api;
 use super::api::{Answer, send};
+use super::desks::BREAK;
 use super::routes::Route;
 
 /// How a vendor's clients talk.
@@ -49,6 +50,7 @@ pub fn dialect(route: &Route) -> Dialect {
         "/graphql" => Dialect::Graphql,
         "/agents-availability" => Dialect::Vonage,
         "/_authenticated" => Dialect::Oauth,
+        path if path.starts_with("/agents/") || path.starts_with("/v0/") => Dialect::Vonage,
         path if path.ends_with("/search") => Dialect::Convoso,
         path if ["/operator", "/group", "/skill"].iter().any(|part| path.contains(part)) => Dialect::Iadvize,
         path if path.starts_with("/v1/") => Dialect::Native,
@@ -59,7 +61,7 @@ pub fn dialect(route: &Route) -> Dialect {
 /// A request that the route takes; `user` is whom it is about, where it is about somebody.
 pub fn request(api: &Api, route: &Route, key: Option<&str>, user: &str) -> RequestBuilder {
     let method: Method = route.method.parse().expect("a method");
-    let path = route.path.replace("{id}", user);
+    let path = route.path.replace("{id}", user).replace("{account}", "acme");
     let bearer = |request: RequestBuilder| match key {
         Some(key) => request.bearer_auth(key),
         None => request,
@@ -72,13 +74,8 @@ pub fn request(api: &Api, route: &Route, key: Option<&str>, user: &str) -> Reque
             let query = "query($ids:[LegacyId!]){connectedUsersIndicator(userIds:$ids){connectedUsersCount}}";
             bearer(api.request(method, &path)).json(&json!({ "query": query, "variables": { "ids": [user] } }))
         }
-        (Dialect::Vonage, "GET") => {
-            let path = format!("{path}?skillNames=skill");
-            bearer(api.request(method, &path)).header("Accept", "application/vnd.newvoicemedia.v1+json")
-        }
         (Dialect::Vonage, _) => {
-            let request = bearer(api.request(method, &path)).json(&json!({}));
-            request.header("Accept", "application/vnd.newvoicemedia.v1+json")
+            vonage(bearer(api.request(method, &format!("{path}{}", vonage_query(route, user)))), route)
         }
         (Dialect::Iadvize, _) => {
             let filtered = path.ends_with("/operator") || path.ends_with("/operator/live");
@@ -118,6 +115,27 @@ pub async fn whom(api: &Api, route: &Route, key: &str, user: &str) -> String {
     let make = Route { method: "POST", path: String::from("/operator") };
     let answer = send(request(api, &make, Some(key), "")).await.expect("an answer").ok();
     answer.json()["data"]["id"].to_string()
+}
+
+/// What the vendor's clients ask beside the path.
+fn vonage_query(route: &Route, user: &str) -> String {
+    match (route.method, route.path.as_str()) {
+        ("GET", "/agents-availability") => String::from("?skillNames=skill"),
+        (_, "/agents/presences/users") => format!("?userId={user}"),
+        (_, path) if path.starts_with("/v0/") => String::from("?availability=readyForPhoneCall"),
+        _ => String::new(),
+    }
+}
+
+/// What they send beside the address: the version, which the oldest route does not know, and what they want.
+fn vonage(request: RequestBuilder, route: &Route) -> RequestBuilder {
+    let accept = if route.path.starts_with("/v0/") { "json" } else { "vnd.newvoicemedia.v1+json" };
+    let request = request.header("Accept", format!("application/{accept}"));
+    match route.method {
+        "GET" => request,
+        "PATCH" => request.json(&json!({ "presenceId": BREAK })),
+        _ => request.json(&json!({})),
+    }
 }
 
 /// Refused for want of a scope, in the words of the dialect.

@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 
-use super::{ANN, Stage};
+use super::{ANN, Stage, guid};
 use crate::on_both_stores;
 use crate::support::Backend;
 use crate::support::api::send;
@@ -21,10 +21,10 @@ async fn every_route_takes_a_token_and_none_that_ended(backend: Backend) {
     stage.tell(&stage.persona.tenant, body).await;
     let apart: Vec<&str> = PUBLIC.iter().chain(&ADMINISTRATION).map(|(path, _)| *path).collect();
     for route in table().iter().filter(|route| !apart.contains(&route.path.as_str())) {
-        let user = whom(api, route, &token, "2").await;
+        let user = whom(api, route, &token, &guid(2).to_string()).await;
         let answer = send(request(api, route, Some(&token), &user)).await.expect("an answer");
         assert!(is_answered(dialect(route), &answer), "{route:?}: {} {}", answer.status, answer.text);
-        let answer = send(request(api, route, Some(&ended), "2")).await.expect("an answer");
+        let answer = send(request(api, route, Some(&ended), &guid(2).to_string())).await.expect("an answer");
         assert!(is_unauthenticated(dialect(route), &answer), "{route:?}: {} {}", answer.status, answer.text);
     }
     for path in ["/metrics", "/v1/tenants/x/keys"] {

@@ -7,6 +7,7 @@ pub mod list;
 pub mod patch;
 pub mod profile;
 pub mod row;
+pub mod statistic;
 pub mod update;
 
 use serde_json::Value;

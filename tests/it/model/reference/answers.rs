@@ -21,6 +21,8 @@ pub struct Answers {
     pub occupancy: [[u64; 3]; 4],
     pub logged_in: u64,
     pub callable: u64,
+    /// Available for a call, wherever they are assigned.
+    pub for_calls: BTreeSet<i64>,
     /// Ready, away, extended away, logged out.
     pub presence: [u64; 4],
     /// Per liveness: available, incompatible presence, insufficient capacity.
@@ -33,6 +35,9 @@ impl Answers {
     fn add(&mut self, one: &Individual<'_>) {
         use rollcall::domain::Status;
         self.users += 1;
+        if one.status(Channel::Call) == Status::Available {
+            self.for_calls.insert(one.account.id);
+        }
         self.connected += u64::from(one.connected);
         for (n, status) in [Status::Available, Status::Busy, Status::ToggleOff].into_iter().enumerate() {
             self.chat[n] += u64::from(one.status(Channel::Chat) == status);

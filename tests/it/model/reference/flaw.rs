@@ -31,6 +31,12 @@ pub enum Flaw {
     NothingIsForgotten,
     /// A connection that came late does not tell that the person was there.
     LateConnectionsAreNotSeen,
+    /// A presence is as old as its choice, whoever comes and goes.
+    DesksUpdateNothing,
+    /// Who chose a definition shows the category's own.
+    DefinitionsAreNotShown,
+    /// A conversation that comes back to somebody was handled twice.
+    EveryTakeCounts,
     /// Every value of a filter is enough.
     AnyIsEnough,
     /// Names are compared letter by letter.
@@ -49,7 +55,7 @@ pub enum Flaw {
 
 impl Flaw {
     /// Every one of them.
-    pub const ALL: [Flaw; 21] = [
+    pub const ALL: [Flaw; 24] = [
         Flaw::BusyBeforeToggleOff,
         Flaw::NothingBlocks,
         Flaw::AdministrationConnects,
@@ -64,6 +70,9 @@ impl Flaw {
         Flaw::ExpiryIsAWord,
         Flaw::NothingIsForgotten,
         Flaw::LateConnectionsAreNotSeen,
+        Flaw::DesksUpdateNothing,
+        Flaw::DefinitionsAreNotShown,
+        Flaw::EveryTakeCounts,
         Flaw::AnyIsEnough,
         Flaw::NamesHaveCase,
         Flaw::PrimaryGroupIsApart,

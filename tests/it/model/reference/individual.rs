@@ -2,7 +2,8 @@
 
 use rollcall::domain::directory::Kind;
 use rollcall::domain::status::Liveness;
-use rollcall::domain::{Category, Channel, PerChannel, Status};
+use rollcall::domain::{Category, Channel, PerChannel, Status, Time};
+use uuid::Uuid;
 
 use super::Flaw;
 use super::directory::Account;
@@ -14,6 +15,12 @@ pub struct Individual<'r> {
     /// A desk was connected at least once.
     pub seen: bool,
     pub presence: Category,
+    /// The definition they show, by GUID.
+    pub shown: Uuid,
+    /// When that last changed.
+    pub updated: Option<Time>,
+    /// How many conversations they ever took.
+    pub handled: u64,
     pub toggles: PerChannel<bool>,
     /// Conversations held.
     pub current: PerChannel<u32>,

@@ -2,9 +2,13 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use rollcall::domain::directory::Kind;
 use rollcall::domain::event::Surface;
+use rollcall::domain::presence::DefinitionCategory;
 use rollcall::domain::{Category, Channel, ConversationId, PerChannel};
+use uuid::Uuid;
 
+use super::super::generate::TENANT;
 use super::{Flaw, Individual, Opening, Reference, Said, Whose, Word};
 
 /// Whose session, and its name.
@@ -96,14 +100,22 @@ impl Reference {
                 connected: false,
                 seen: self.seen.contains(&whose),
                 presence: Category::Ready,
+                shown: Uuid::nil(),
+                updated: self.updated.get(&whose).copied(),
+                handled: self.handled.get(&whose).copied().unwrap_or_default(),
                 toggles: PerChannel([true; 4]),
                 current: PerChannel([0; 4]),
                 flaw: self.flaw,
             })
             .collect();
+        let mut chosen: HashMap<Whose, i64> = HashMap::new();
         for word in self.in_order() {
             match &word.said {
-                Said::Presence(whose, category) => everyone[*whose].presence = *category,
+                Said::Presence(whose, category, definition) => {
+                    everyone[*whose].presence = *category;
+                    chosen.remove(whose);
+                    chosen.extend(definition.map(|definition| (*whose, definition)));
+                }
                 Said::Toggle(whose, channel, on) => everyone[*whose].toggles[*channel] = *on,
                 _ => {}
             }
@@ -114,7 +126,28 @@ impl Reference {
         for (whose, channel) in self.holders().into_values() {
             everyone[whose].current[channel] += 1;
         }
+        for (whose, one) in everyone.iter_mut().enumerate() {
+            one.shown = self.shown(one, chosen.get(&whose).copied());
+        }
         everyone.retain(|individual| individual.account.is_live());
         everyone
+    }
+
+    /// The definition that a person shows: the one chosen as long as it means what it did; without a desk the first of
+    /// the directory's for that; else the built-in one.
+    fn shown(&self, one: &Individual<'_>, chosen: Option<i64>) -> Uuid {
+        let (name, category) = match one.presence {
+            _ if !one.connected => ("LoggedOut", DefinitionCategory::LoggedOut),
+            Category::Ready => ("Ready", DefinitionCategory::Ready),
+            Category::Away => ("Away", DefinitionCategory::Away),
+            Category::ExtendedAway => ("ExtendedAway", DefinitionCategory::ExtendedAway),
+        };
+        let definitions = self.directory.entities(Kind::PresenceDefinition).iter();
+        let candidates = definitions.filter(|entity| {
+            let is_chosen = chosen == Some(entity.id) && !self.has(Flaw::DefinitionsAreNotShown);
+            entity.category == Some(category) && (is_chosen || !one.connected)
+        });
+        let built_in = || Uuid::new_v5(&TENANT.0, format!("presence/{name}").as_bytes());
+        candidates.min_by_key(|entity| entity.id).map_or_else(built_in, |entity| entity.guid)
     }
 }

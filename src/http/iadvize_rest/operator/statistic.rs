@@ -1,0 +1,53 @@
+//! `GET /operator/{id}/statistic`: what an operator has done.
+
+use axum::body::Body;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderMap, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::reference;
+use crate::domain::Scope;
+use crate::http::extract::{Params, freshness, reply};
+use crate::http::iadvize_rest::{Envelope, RestFault, caller, data};
+use crate::http::services::Services;
+use crate::query::{self, operators::statistic as statistic_of};
+
+/// What nobody told is `null`.
+#[derive(Serialize, ToSchema)]
+#[schema(as = OperatorStatistic)]
+struct Row {
+    id: i64,
+    conversation_number: u64,
+    /// A ratio. The vendor deprecated it.
+    satisfaction_global_rate: Option<f64>,
+    experience: Option<i64>,
+}
+
+/// Shows one operator's figures.
+#[utoipa::path(
+    get,
+    operation_id = "get_operator_statistic",
+    path = "/operator/{id}/statistic",
+    params(("id" = String, Path, description = "Integer id or GUID")),
+    responses((status = 200, description = "The figures", body = Envelope<Row>), RestFault),
+)]
+pub async fn statistic(
+    State(services): State<Services>,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response<Body>, RestFault> {
+    let query = query.unwrap_or_default();
+    let caller = caller(&services, &headers, &Params::parse(query.as_bytes())?)?;
+    let freshness = freshness::any_age(&headers)?;
+    let snapshot = query::open(services.reader(), &caller, Scope::OperatorsRead, freshness).await?;
+    let found = statistic_of(&snapshot.view, reference(&id)?).ok_or_else(|| RestFault::unknown("operator", &id))?;
+    let row = Row {
+        id: found.profile.id,
+        conversation_number: found.conversations,
+        satisfaction_global_rate: found.profile.satisfaction,
+        experience: found.profile.experience,
+    };
+    Ok(reply::from_snapshot(data(row), &snapshot))
+}

@@ -1,0 +1,38 @@
+//! `GET /agents/{userId}/presence`: what one agent shows now.
+
+use axum::body::Body;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, Response, Uri};
+
+use super::super::{JSON, VonageFault, admit};
+use super::{AgentPresence, user_of};
+use crate::domain::{Fault, Scope};
+use crate::http::extract::{freshness, reply};
+use crate::http::services::Services;
+use crate::query::{self, presences};
+
+/// One agent, connected or not.
+#[utoipa::path(
+    get,
+    operation_id = "get_agent_presence",
+    path = "/agents/{id}/presence",
+    params(("id" = String, Path, description = "The agent's GUID"), ("Accept" = String, Header, description = "The version: application/vnd.newvoicemedia.v1+json")),
+    responses(
+        (status = 200, description = "The presence", body = AgentPresence, content_type = "application/json; charset=utf-8"),
+        VonageFault,
+    ),
+)]
+pub async fn get_presence(
+    State(services): State<Services>,
+    path: Result<Path<String>, PathRejection>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response<Body>, VonageFault> {
+    let caller = admit(&services, &headers, Scope::UsersRead, uri.path())?;
+    let user = user_of(path)?;
+    let freshness = freshness::current(&headers, &services)?;
+    let snapshot = query::open(services.reader(), &caller, Scope::UsersRead, freshness).await?;
+    let presence = presences::presence(&snapshot.view, user).ok_or(Fault::NotFound("user"))?;
+    Ok(reply::from_snapshot(reply::json(200, JSON, &AgentPresence::from(presence)), &snapshot))
+}

@@ -1,0 +1,45 @@
+//! `GET /agents/presence-definitions`: what agents may be, in the words of their tenant.
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, Response, Uri};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::super::{JSON, VonageFault, admit};
+use super::PresenceDefinition;
+use crate::domain::Scope;
+use crate::http::extract::{freshness, reply};
+use crate::http::services::Services;
+use crate::query::{self, presences};
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = PresenceDefinitions)]
+#[serde(rename_all = "camelCase")]
+struct Answer {
+    presence_definitions: Vec<PresenceDefinition>,
+}
+
+/// Every definition, those that cannot be chosen among them.
+#[utoipa::path(
+    get,
+    operation_id = "list_presence_definitions",
+    path = "/agents/presence-definitions",
+    params(("Accept" = String, Header, description = "The version: application/vnd.newvoicemedia.v1+json")),
+    responses(
+        (status = 200, description = "Every definition", body = Answer, content_type = "application/json; charset=utf-8"),
+        VonageFault,
+    ),
+)]
+pub async fn list_definitions(
+    State(services): State<Services>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response<Body>, VonageFault> {
+    let caller = admit(&services, &headers, Scope::UsersRead, uri.path())?;
+    let freshness = freshness::current(&headers, &services)?;
+    let snapshot = query::open(services.reader(), &caller, Scope::UsersRead, freshness).await?;
+    let definitions = presences::definitions(&snapshot.view).into_iter();
+    let answer = Answer { presence_definitions: definitions.map(PresenceDefinition::from).collect() };
+    Ok(reply::from_snapshot(reply::json(200, JSON, &answer), &snapshot))
+}

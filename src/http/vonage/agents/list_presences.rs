@@ -1,0 +1,70 @@
+//! `GET /agents/presences/users?userId=a,b`: what some agents show now.
+
+use axum::body::Body;
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, Response, Uri};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::super::{JSON, VonageFault, admit};
+use super::AgentPresence;
+use crate::domain::ids::parse_guid;
+use crate::domain::{Fault, Scope};
+use crate::http::extract::params::csv;
+use crate::http::extract::{Params, freshness, reply};
+use crate::http::services::Services;
+use crate::query::{self, presences};
+
+/// Agents one request may name, as the vendor limits them.
+const MAX_USERS: usize = 50;
+
+/// Those who are known, in the order in which they were asked for.
+#[utoipa::path(
+    get,
+    operation_id = "list_agent_presences",
+    path = "/agents/presences/users",
+    params(("userId" = String, Query, description = "Agents by GUID, with commas; 50 at most"), ("Accept" = String, Header, description = "The version: application/vnd.newvoicemedia.v1+json")),
+    responses(
+        (status = 200, description = "Those who are known", body = Vec<AgentPresence>, content_type = "application/json; charset=utf-8"),
+        VonageFault,
+    ),
+)]
+pub async fn list_presences(
+    State(services): State<Services>,
+    RawQuery(query): RawQuery,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response<Body>, VonageFault> {
+    let caller = admit(&services, &headers, Scope::UsersRead, uri.path())?;
+    let query = query.unwrap_or_default();
+    let users = users(&Params::parse(query.as_bytes())?)?;
+    let freshness = freshness::current(&headers, &services)?;
+    let snapshot = query::open(services.reader(), &caller, Scope::UsersRead, freshness).await?;
+    let shown = presences::presences(&snapshot.view, &users).into_iter();
+    let answer: Vec<_> = shown.map(AgentPresence::from).collect();
+    Ok(reply::from_snapshot(reply::json(200, JSON, &answer), &snapshot))
+}
+
+/// The limit is on what is given, repeats and all; of repeats the first place counts.
+fn users(params: &Params<'_>) -> Result<Vec<Uuid>, VonageFault> {
+    let text = params.one("userId")?.unwrap_or_default();
+    if csv(text).nth(MAX_USERS).is_some() {
+        return Err(VonageFault::Body(json!({
+            "status": 400,
+            "title": "Query limit",
+            "detail": "Request exceeded maximum number for users of 50 in one query.",
+        })));
+    }
+    let mut users = Vec::new();
+    for text in csv(text) {
+        let malformed = || Fault::Malformed(format!("{text} is not a GUID"));
+        let user = parse_guid(text).ok_or_else(malformed)?;
+        if !users.contains(&user) {
+            users.push(user);
+        }
+    }
+    if users.is_empty() {
+        return Err(VonageFault::validation("userId", "The userId field is required."));
+    }
+    Ok(users)
+}

@@ -1,0 +1,91 @@
+//! Agents' presences (CONTRACTS.md 5.4): what each shows, and what they may choose to be.
+
+pub mod get_presence;
+pub mod list_definitions;
+pub mod list_presences;
+pub mod set_presence;
+
+use axum::extract::Path;
+use axum::extract::rejection::PathRejection;
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::domain::Fault;
+use crate::domain::ids::parse_guid;
+use crate::domain::presence::{Definition, DefinitionCategory};
+use crate::domain::time::InMillis;
+use crate::query::presences::Presence;
+
+/// One agent's presence, in the vendor's form.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct AgentPresence {
+    #[schema(value_type = String)]
+    user_id: Uuid,
+    updated: Option<String>,
+    presence: PresenceDefinition,
+}
+
+/// A definition, in the vendor's form.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct PresenceDefinition {
+    #[schema(value_type = String)]
+    presence_id: Uuid,
+    selectable: bool,
+    category: Category,
+    description: String,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = PresenceCategory)]
+#[serde(rename_all = "camelCase")]
+struct Category {
+    category_type: &'static str,
+    description: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sub_category: Option<&'static str>,
+}
+
+impl From<Presence> for AgentPresence {
+    fn from(presence: Presence) -> Self {
+        AgentPresence {
+            user_id: presence.user,
+            updated: presence.updated.map(|updated| InMillis(updated).to_string()),
+            presence: presence.definition.into(),
+        }
+    }
+}
+
+impl From<Definition> for PresenceDefinition {
+    fn from(definition: Definition) -> Self {
+        PresenceDefinition {
+            presence_id: definition.guid,
+            selectable: definition.selectable,
+            category: definition.category.into(),
+            description: definition.description,
+        }
+    }
+}
+
+impl From<DefinitionCategory> for Category {
+    fn from(category: DefinitionCategory) -> Self {
+        let (category_type, description) = match category {
+            DefinitionCategory::Ready => ("Ready", "Ready"),
+            DefinitionCategory::Away => ("Away", "Away"),
+            DefinitionCategory::ExtendedAway => ("ExtendedAway", "Extended Away"),
+            DefinitionCategory::LoggedOut => ("LoggedOut", "Logged Out"),
+        };
+        // The vendor's page has none where nothing can be chosen.
+        let sub_category = category.chosen().map(|_| category_type);
+        Category { category_type, description, sub_category }
+    }
+}
+
+/// The user that a path is about: a GUID and nothing else, since the vendor knows no other id here.
+fn user_of(path: Result<Path<String>, PathRejection>) -> Result<Uuid, Fault> {
+    let malformed = || Fault::Malformed(String::from("the user's id is not a GUID"));
+    let Path(id) = path.map_err(|_| malformed())?;
+    parse_guid(&id).ok_or_else(malformed)
+}

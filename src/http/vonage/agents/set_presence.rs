@@ -1,0 +1,76 @@
+//! `PATCH /agents/{userId}/presence`: say what an agent is. Answers what they show then.
+
+use axum::body::Body;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, Request, State};
+use axum::http::Response;
+use serde::Deserialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::super::{JSON, VonageFault, admit};
+use super::{AgentPresence, user_of};
+use crate::command::change_presence::{Choice, NotChanged, change_presence};
+use crate::domain::ids::parse_guid;
+use crate::domain::object::Object;
+use crate::domain::{Fault, Scope};
+use crate::http::extract::body::DIALECT;
+use crate::http::extract::{MediaType, media_type, read_body, reply};
+use crate::http::services::Services;
+use crate::query::{self, Freshness, presences};
+
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(as = PresenceChange)]
+#[serde(default, rename_all = "camelCase")]
+struct Change {
+    presence_id: Option<String>,
+}
+
+/// Changes one agent's presence.
+#[utoipa::path(
+    patch,
+    operation_id = "set_agent_presence",
+    path = "/agents/{id}/presence",
+    params(("id" = String, Path, description = "The agent's GUID"), ("Accept" = String, Header, description = "The version: application/vnd.newvoicemedia.v1+json")),
+    request_body(content = Change),
+    responses(
+        (status = 200, description = "The presence as it is then", body = AgentPresence, content_type = "application/json; charset=utf-8"),
+        VonageFault,
+    ),
+)]
+pub async fn set_presence(
+    State(services): State<Services>,
+    path: Result<Path<String>, PathRejection>,
+    request: Request,
+) -> Result<Response<Body>, VonageFault> {
+    let (parts, body) = request.into_parts();
+    let caller = admit(&services, &parts.headers, Scope::UsersWrite, parts.uri.path())?;
+    if media_type(&parts.headers) != MediaType::Json {
+        return Err(Fault::UnsupportedMediaType("application/json").into());
+    }
+    let user = user_of(path)?;
+    let definition = read(&read_body(&parts.headers, body, DIALECT).await?)?;
+    let choice = Choice { user, definition };
+    let done = change_presence(&caller, services.submitter(), services.reader(), services.clock(), choice).await;
+    let position = done.map_err(|error| match error {
+        NotChanged::Unknown => refused(format!("The value '{definition}' is not a known presence.")),
+        NotChanged::NotSelectable => refused(format!("The value '{definition}' cannot be selected.")),
+        NotChanged::Fault(fault) => fault.into(),
+    })?;
+    // Whatever was acknowledged is visible already; of its age nothing needs to be said, having been written just now.
+    let freshness = Freshness { min_position: Some(position), max_staleness_ms: None };
+    let snapshot = query::open(services.reader(), &caller, Scope::UsersRead, freshness).await?;
+    let presence = presences::presence(&snapshot.view, user).ok_or(Fault::NotFound("user"))?;
+    Ok(reply::from_snapshot(reply::json(200, JSON, &AgentPresence::from(presence)), &snapshot))
+}
+
+fn read(body: &[u8]) -> Result<Uuid, VonageFault> {
+    let Object(change): Object<Change> =
+        serde_json::from_slice(body).map_err(|error| Fault::Malformed(error.to_string()))?;
+    let text = change.presence_id.ok_or_else(|| refused("The presenceId field is required."))?;
+    Ok(parse_guid(&text).ok_or_else(|| Fault::Malformed(String::from("presenceId is not a GUID")))?)
+}
+
+fn refused(message: impl Into<String>) -> VonageFault {
+    VonageFault::validation("presenceId", message)
+}

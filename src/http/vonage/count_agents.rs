@@ -1,0 +1,122 @@
+//! `GET /v0/{accountKey}/agents/?availability=readyForPhoneCall`: agents who can be given a call now, in the vendor's
+//! older form. Neither a version in `Accept` nor the account in the path is looked at: the key says whose agents.
+
+use axum::body::Body;
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{JSON, VonageFault, authorise};
+use crate::domain::filter::{Clause, Dimension, MAX_VALUES, Value};
+use crate::domain::{Channel, EntityRef, Filter, Scope};
+use crate::http::extract::params::csv;
+use crate::http::extract::{Params, freshness, reply};
+use crate::http::services::Services;
+use crate::query::{self, count_agents as question};
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = ReadyAgents)]
+struct Answer {
+    count: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agents: Option<Vec<Agent>>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = ReadyAgent)]
+struct Agent {
+    id: String,
+    #[schema(value_type = Vec<String>)]
+    links: [&'static str; 0],
+}
+
+/// Counts agents, and lists them unless the count alone is asked for.
+#[utoipa::path(
+    get,
+    operation_id = "count_ready_agents",
+    path = "/v0/{account}/agents",
+    params(("account" = String, Path, description = "Not looked at: the key says whose agents"), ("availability" = String, Query, description = "readyForPhoneCall"), ("groups" = Option<String>, Query, description = "In one of these groups: ids or GUIDs, with commas"), ("fields" = Option<String>, Query, description = "count, for the count alone")),
+    responses(
+        (status = 200, description = "The count", body = Answer, content_type = "application/json; charset=utf-8"),
+        VonageFault,
+    ),
+)]
+pub async fn count_agents(
+    services: State<Services>,
+    query: RawQuery,
+    headers: HeaderMap,
+) -> Result<Response<Body>, VonageFault> {
+    count(services, query, headers).await
+}
+
+/// The same, as the vendor writes the path.
+#[utoipa::path(
+    get,
+    operation_id = "count_ready_agents_with_slash",
+    path = "/v0/{account}/agents/",
+    params(("account" = String, Path, description = "Not looked at: the key says whose agents"), ("availability" = String, Query, description = "readyForPhoneCall"), ("groups" = Option<String>, Query, description = "In one of these groups: ids or GUIDs, with commas"), ("fields" = Option<String>, Query, description = "count, for the count alone")),
+    responses(
+        (status = 200, description = "The count", body = Answer, content_type = "application/json; charset=utf-8"),
+        VonageFault,
+    ),
+)]
+pub async fn count_agents_with_slash(
+    services: State<Services>,
+    query: RawQuery,
+    headers: HeaderMap,
+) -> Result<Response<Body>, VonageFault> {
+    count(services, query, headers).await
+}
+
+async fn count(
+    State(services): State<Services>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response<Body>, VonageFault> {
+    let caller = authorise(&services, &headers, Scope::AgentsAvailabilityRead)?;
+    let query = query.unwrap_or_default();
+    let params = Params::parse(query.as_bytes())?;
+    only(params.one("availability")?.unwrap_or_default(), "availability", "readyForPhoneCall")?;
+    let filter = Filter::default().and(Clause::Any(Dimension::Group, groups(&params)?));
+    let fields = params.one("fields")?;
+    if let Some(fields) = fields {
+        only(fields, "fields", "count")?;
+    }
+    let freshness = freshness::current(&headers, &services)?;
+    let snapshot = query::open(services.reader(), &caller, Scope::AgentsAvailabilityRead, freshness).await?;
+    let answer = match fields {
+        Some(_) => Answer { count: question::count_agents(&snapshot.view, &filter, Channel::Call), agents: None },
+        None => {
+            let ids = question::list_agents(&snapshot.view, &filter, Channel::Call);
+            let agent = |id: &i64| Agent { id: id.to_string(), links: [] };
+            Answer { count: ids.len() as u64, agents: Some(ids.iter().map(agent).collect()) }
+        }
+    };
+    Ok(reply::from_snapshot(reply::json(200, JSON, &answer), &snapshot))
+}
+
+/// The one value that a parameter takes.
+fn only(text: &str, name: &str, value: &str) -> Result<(), VonageFault> {
+    if text == value {
+        Ok(())
+    } else if text.is_empty() {
+        Err(VonageFault::validation(name, format!("The {name} field is required.")))
+    } else {
+        Err(VonageFault::validation(name, format!("The value '{text}' is not valid for {name}.")))
+    }
+}
+
+fn groups(params: &Params<'_>) -> Result<Vec<Value>, VonageFault> {
+    let text = params.one("groups")?.unwrap_or_default();
+    if csv(text).nth(MAX_VALUES).is_some() {
+        return Err(VonageFault::validation("groups", "groups must not have more than 500 values."));
+    }
+    let read = |text: &str| {
+        let group: EntityRef = text.parse().map_err(|_| {
+            VonageFault::validation("groups", format!("The value '{text}' is neither an integer id nor a GUID."))
+        })?;
+        Ok(Value::Entity(group))
+    };
+    csv(text).map(read).collect()
+}

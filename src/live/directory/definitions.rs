@@ -1,0 +1,118 @@
+//! Presence definitions: the directory's own, and one of each category that every tenant has.
+
+use uuid::Uuid;
+
+use super::{Directory, Entity};
+use crate::domain::directory::Kind;
+use crate::domain::presence::{Category, Definition, DefinitionCategory};
+
+impl Directory {
+    /// Every definition: the built-in ones, then the directory's, ascending by id.
+    pub fn definitions(&self) -> Vec<Definition> {
+        let mut rows: Vec<_> = self.table(Kind::PresenceDefinition).rows().iter().collect();
+        rows.sort_unstable_by_key(|entity| entity.id);
+        let built_in = DefinitionCategory::ALL.map(|category| self.built_in(category));
+        built_in.into_iter().chain(rows.into_iter().filter_map(|entity| defined(entity))).collect()
+    }
+
+    /// The definition with this GUID, of either sort.
+    pub fn definition(&self, guid: Uuid) -> Option<Definition> {
+        let table = self.table(Kind::PresenceDefinition);
+        let of_directory = table.by_guid(guid).and_then(|row| defined(&table.rows()[row as usize]));
+        of_directory.or_else(|| {
+            DefinitionCategory::ALL.into_iter().map(|c| self.built_in(c)).find(|definition| definition.guid == guid)
+        })
+    }
+
+    /// What somebody shows who chose a category, and with it perhaps a definition by integer id. One that means another
+    /// category by now is not what they chose.
+    pub fn shown(&self, category: Category, definition: Option<i64>) -> Definition {
+        let table = self.table(Kind::PresenceDefinition);
+        let row = definition.and_then(|id| table.by_id(id));
+        let chosen = row.and_then(|row| defined(&table.rows()[row as usize]));
+        let meant = chosen.filter(|definition| definition.category.chosen() == Some(category));
+        meant.unwrap_or_else(|| self.built_in(category.into()))
+    }
+
+    /// What somebody shows who has no desk: the first of the directory's definitions for that, if it has any.
+    pub fn logged_out(&self) -> Definition {
+        let rows = self.table(Kind::PresenceDefinition).rows().iter();
+        let for_that = rows.filter(|entity| entity.category == Some(DefinitionCategory::LoggedOut));
+        let first = for_that.min_by_key(|entity| entity.id).and_then(|entity| defined(entity));
+        first.unwrap_or_else(|| self.built_in(DefinitionCategory::LoggedOut))
+    }
+
+    fn built_in(&self, category: DefinitionCategory) -> Definition {
+        let (name, description) = match category {
+            DefinitionCategory::Ready => ("presence/Ready", "Ready"),
+            DefinitionCategory::Away => ("presence/Away", "Away"),
+            DefinitionCategory::ExtendedAway => ("presence/ExtendedAway", "Extended away"),
+            DefinitionCategory::LoggedOut => ("presence/LoggedOut", "Logged out"),
+        };
+        Definition {
+            guid: Uuid::new_v5(&self.tenant.0, name.as_bytes()),
+            category,
+            description: String::from(description),
+            selectable: category.chosen().is_some(),
+            is_built_in: true,
+        }
+    }
+}
+
+/// An entity of reference data as a definition. Logged out is never chosen, whatever the directory says of it.
+fn defined(entity: &Entity) -> Option<Definition> {
+    let category = entity.category?;
+    Some(Definition {
+        guid: entity.guid,
+        category,
+        description: entity.description.clone().unwrap_or_default(),
+        selectable: entity.selectable.unwrap_or(true) && category.chosen().is_some(),
+        is_built_in: false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::TenantId;
+    use crate::domain::Time;
+    use crate::domain::directory::Document;
+
+    fn directory() -> Directory {
+        let mut directory = Directory::new(TenantId(Uuid::from_u128(7)));
+        let json = r#"{"presence_definitions":[{"id":9,"category":"LoggedOut","description":"Home"},
+            {"id":3,"category":"LoggedOut","description":"Gone"},{"id":2,"category":"Away","description":"Break"},
+            {"id":5,"category":"Ready","description":"Senior","selectable":false}]}"#;
+        directory.upsert(&serde_json::from_str::<Document>(json).unwrap(), Time::NEVER).unwrap();
+        directory
+    }
+
+    fn named(definitions: &[Definition]) -> Vec<(&str, bool)> {
+        definitions.iter().map(|definition| (definition.description.as_str(), definition.selectable)).collect()
+    }
+
+    #[test]
+    fn the_built_in_ones_come_first_and_the_rest_by_id() {
+        let all = directory().definitions();
+        let built_in = [("Ready", true), ("Away", true), ("Extended away", true), ("Logged out", false)];
+        assert_eq!(named(&all[..4]), built_in);
+        assert_eq!(named(&all[4..]), [("Break", true), ("Gone", false), ("Senior", false), ("Home", false)]);
+        assert_eq!(all[1].guid, Uuid::new_v5(&Uuid::from_u128(7), b"presence/Away"));
+        for definition in &all {
+            assert_eq!(directory().definition(definition.guid).as_ref(), Some(definition));
+        }
+        assert_eq!(directory().definition(Uuid::nil()), None);
+    }
+
+    #[test]
+    fn what_is_shown_is_what_was_chosen() {
+        let mut directory = directory();
+        assert_eq!(directory.shown(Category::Away, Some(2)).description, "Break");
+        assert_eq!(directory.shown(Category::Away, None).description, "Away");
+        assert_eq!(directory.logged_out().description, "Gone", "the lowest id");
+        let json = r#"{"presence_definitions":[{"id":2,"category":"Ready"}]}"#;
+        directory.upsert(&serde_json::from_str::<Document>(json).unwrap(), Time::NEVER).unwrap();
+        assert_eq!(directory.shown(Category::Away, Some(2)).description, "Away", "it means another by now");
+        assert_eq!(Directory::new(TenantId(Uuid::nil())).logged_out().description, "Logged out");
+    }
+}
