@@ -1,7 +1,9 @@
 //! Answers: JSON, never cached, with the position they describe.
 
+use std::borrow::Cow;
+
 use axum::body::Body;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderName, HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
@@ -24,6 +26,17 @@ pub fn json<T: Serialize>(status: u16, content_type: &'static str, body: &T) -> 
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// A file of a page, which may load what `policy` says and nothing else.
+pub fn file(kind: &str, policy: &'static str, bytes: Cow<'static, [u8]>) -> Response<Body> {
+    let mut response = Response::new(Body::from(bytes.into_owned()));
+    let headers = response.headers_mut();
+    let kind = HeaderValue::from_str(kind).unwrap_or(HeaderValue::from_static("application/octet-stream"));
+    headers.insert(CONTENT_TYPE, kind);
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
     response
 }
 

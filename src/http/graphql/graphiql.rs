@@ -2,12 +2,12 @@
 
 use axum::body::Body;
 use axum::extract::Path;
-use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
-use axum::http::{HeaderValue, Response};
+use axum::http::Response;
 use axum::response::IntoResponse;
 use rust_embed::RustEmbed;
 
 use crate::domain::Fault;
+use crate::http::extract::reply;
 use crate::http::fault::NativeFault;
 
 #[derive(RustEmbed)]
@@ -37,10 +37,5 @@ fn serve(name: &str) -> Response<Body> {
         _ => "text/plain; charset=utf-8",
     };
     let Some(file) = Files::get(name) else { return NativeFault(Fault::NotFound("file")).into_response() };
-    let mut response = Response::new(Body::from(file.data));
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
-    response
+    reply::file(kind, POLICY, file.data)
 }

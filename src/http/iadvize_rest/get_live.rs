@@ -5,11 +5,10 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, Response};
 
 use super::live_row::Row;
-use super::{Envelope, RestFault, caller, data};
-use crate::domain::Scope;
-use crate::http::extract::{Params, freshness, reply};
+use super::{Envelope, RestFault, data, open};
+use crate::http::extract::{freshness, reply};
 use crate::http::services::Services;
-use crate::query::{self, operators_live::operator_live};
+use crate::query::operators_live::operator_live;
 
 /// Shows one operator.
 #[utoipa::path(
@@ -24,11 +23,7 @@ pub async fn get_live(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response<Body>, RestFault> {
-    let query = query.unwrap_or_default();
-    let query = Params::parse(query.as_bytes())?;
-    let caller = caller(&services, &headers, &query)?;
-    let freshness = freshness::current(&headers, &services)?;
-    let snapshot = query::open(services.reader(), &caller, Scope::OperatorsRead, freshness).await?;
+    let snapshot = open(&services, &headers, query, freshness::current(&headers, &services)).await?;
     let operator = id.parse().ok().and_then(|reference| operator_live(&snapshot.view, reference));
     let operator = operator.ok_or_else(|| RestFault::unknown("operator", &id))?;
     Ok(reply::from_snapshot(data(Row::from(operator)), &snapshot))

@@ -14,6 +14,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use axum::body::Body;
+use axum::extract::Request;
 use axum::http::{HeaderMap, Response};
 use axum::response::IntoResponse;
 use serde::Serialize;
@@ -24,7 +25,10 @@ use super::describe;
 use super::extract::{Params, credential, reply};
 use super::services::Services;
 use crate::auth::Caller;
-use crate::domain::Fault;
+use crate::domain::{Fault, Scope};
+use crate::engine::Snapshot;
+use crate::query::{self, Freshness};
+use fields::Fields;
 use paging::Pagination;
 
 const JSON: &str = "application/json";
@@ -159,6 +163,28 @@ impl IntoResponses for RestFault {
 /// Answers a method that a route does not take.
 pub async fn wrong_method() -> RestFault {
     RestFault::Fault(Fault::MethodNotAllowed)
+}
+
+/// Authorises a read of one thing and takes the view that shows it.
+async fn open(
+    services: &Services,
+    headers: &HeaderMap,
+    query: Option<String>,
+    freshness: Result<Freshness, Fault>,
+) -> Result<Snapshot, Fault> {
+    let query = query.unwrap_or_default();
+    let caller = caller(services, headers, &Params::parse(query.as_bytes())?)?;
+    query::open(services.reader(), &caller, Scope::OperatorsRead, freshness?).await
+}
+
+/// Authorises a write and reads its fields. The vendor's client repeats them in the query; only the key is looked for
+/// there.
+async fn write(services: &Services, request: Request) -> Result<(Caller, Fields), Fault> {
+    let (parts, body) = request.into_parts();
+    let query = parts.uri.query().unwrap_or_default();
+    let caller = caller(services, &parts.headers, &Params::parse(query.as_bytes())?)?;
+    caller.require(Scope::OperatorsWrite)?;
+    Ok((caller, Fields::read(&parts.headers, body).await?))
 }
 
 /// Who asks: `X-API-Key`, `?key=`, or the user name of Basic, with any password.

@@ -3,18 +3,18 @@
 use std::borrow::Cow;
 
 use axum::body::Body;
-use axum::extract::{Path, RawQuery, Request, State};
+use axum::extract::{Path, Request, State};
 use axum::http::Response;
 use serde_json::Value;
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::fields::{Fields, flag};
-use super::{RestFault, Told, caller, message};
+use super::{RestFault, Told, message, write};
 use crate::command::change_availability::{Change, change_availability};
-use crate::domain::{Channel, EntityRef, Fault, Scope};
+use crate::domain::{Channel, EntityRef, Fault};
 use crate::http::describe;
-use crate::http::extract::{Params, reply};
+use crate::http::extract::reply;
 use crate::http::services::Services;
 
 /// The channels that can be switched, in the order of the sentences that say so.
@@ -31,16 +31,10 @@ const CHANNELS: [Channel; 3] = [Channel::Chat, Channel::Call, Channel::Video];
 pub async fn set_live(
     State(services): State<Services>,
     Path(id): Path<String>,
-    RawQuery(query): RawQuery,
     request: Request,
 ) -> Result<Response<Body>, RestFault> {
-    let (parts, body) = request.into_parts();
-    // The vendor's client repeats its fields in the query; only the key is looked for there.
-    let query = query.unwrap_or_default();
-    let query = Params::parse(query.as_bytes())?;
-    let caller = caller(&services, &parts.headers, &query)?;
-    caller.require(Scope::OperatorsWrite)?;
-    let change = read(&Fields::read(&parts.headers, body).await?)?;
+    let (caller, fields) = write(&services, request).await?;
+    let change = read(&fields)?;
     if change == Change::default() {
         return Err(RestFault::Missing("chat[available]"));
     }

@@ -4,12 +4,12 @@ use std::sync::{Arc, LazyLock};
 
 use axum::body::Body;
 use axum::extract::Path;
-use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
-use axum::http::{HeaderValue, Response};
+use axum::http::Response;
 use axum::response::{IntoResponse, Redirect};
 use utoipa_swagger_ui::{Config, serve};
 
 use crate::domain::Fault;
+use crate::http::extract::reply;
 use crate::http::fault::NativeFault;
 
 static CONFIG: LazyLock<Arc<Config<'static>>> =
@@ -39,11 +39,5 @@ fn answer(name: &str) -> Response<Body> {
     let Ok(Some(file)) = serve(name, CONFIG.clone()) else {
         return NativeFault(Fault::NotFound("file")).into_response();
     };
-    let mut response = Response::new(Body::from(file.bytes.into_owned()));
-    let headers = response.headers_mut();
-    let kind = HeaderValue::from_str(&file.content_type);
-    headers.insert(CONTENT_TYPE, kind.unwrap_or(HeaderValue::from_static("application/octet-stream")));
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
-    response
+    reply::file(&file.content_type, POLICY, file.bytes)
 }

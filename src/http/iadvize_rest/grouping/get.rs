@@ -6,11 +6,10 @@ use axum::http::{HeaderMap, Response};
 
 use super::Resource;
 use super::row::Row;
-use crate::domain::Scope;
-use crate::http::extract::{Params, freshness, reply};
-use crate::http::iadvize_rest::{Envelope, RestFault, caller, data};
+use crate::http::extract::{freshness, reply};
+use crate::http::iadvize_rest::{Envelope, RestFault, data, open};
 use crate::http::services::Services;
-use crate::query::{self, groupings::grouping};
+use crate::query::groupings::grouping;
 
 /// Shows one group.
 #[utoipa::path(
@@ -51,10 +50,7 @@ async fn get(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response<Body>, RestFault> {
-    let query = query.unwrap_or_default();
-    let caller = caller(&services, &headers, &Params::parse(query.as_bytes())?)?;
-    let freshness = freshness::any_age(&headers)?;
-    let snapshot = query::open(services.reader(), &caller, Scope::OperatorsRead, freshness).await?;
+    let snapshot = open(&services, &headers, query, freshness::any_age(&headers)).await?;
     let found = id.parse().ok().and_then(|reference| grouping(&snapshot.view, resource.dimension(), reference));
     let found = found.ok_or_else(|| RestFault::unknown(resource.name(), &id))?;
     Ok(reply::from_snapshot(data(Row::new(resource, found)), &snapshot))

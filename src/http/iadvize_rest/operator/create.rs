@@ -1,17 +1,15 @@
 //! `POST /operator`: make an operator.
 
 use axum::body::Body;
-use axum::extract::{RawQuery, Request, State};
+use axum::extract::{Request, State};
 use axum::http::Response;
 
 use super::patch::{NEEDED, New};
 use super::row::Row;
 use super::{password, patch, refused};
 use crate::command::create_operator::create_operator;
-use crate::domain::Scope;
-use crate::http::extract::{Params, reply};
-use crate::http::iadvize_rest::fields::Fields;
-use crate::http::iadvize_rest::{Envelope, RestFault, caller, data};
+use crate::http::extract::reply;
+use crate::http::iadvize_rest::{Envelope, RestFault, data, write};
 use crate::http::services::Services;
 
 /// Makes an operator and shows it.
@@ -22,17 +20,8 @@ use crate::http::services::Services;
     request_body(content((New = "application/json"), (New = "application/x-www-form-urlencoded"))),
     responses((status = 200, description = "The operator, with its id", body = Envelope<Row>), RestFault),
 )]
-pub async fn create(
-    State(services): State<Services>,
-    RawQuery(query): RawQuery,
-    request: Request,
-) -> Result<Response<Body>, RestFault> {
-    let (parts, body) = request.into_parts();
-    // The vendor's client repeats its fields in the query; only the key is looked for there.
-    let query = query.unwrap_or_default();
-    let caller = caller(&services, &parts.headers, &Params::parse(query.as_bytes())?)?;
-    caller.require(Scope::OperatorsWrite)?;
-    let fields = Fields::read(&parts.headers, body).await?;
+pub async fn create(State(services): State<Services>, request: Request) -> Result<Response<Body>, RestFault> {
+    let (caller, fields) = write(&services, request).await?;
     if let Some(missing) = NEEDED.into_iter().find(|name| fields.get(name).is_none()) {
         return Err(RestFault::Missing(missing));
     }

@@ -6,11 +6,10 @@ use axum::http::{HeaderMap, Response};
 
 use super::reference;
 use super::row::Row;
-use crate::domain::Scope;
-use crate::http::extract::{Params, freshness, reply};
-use crate::http::iadvize_rest::{Envelope, RestFault, caller, data};
+use crate::http::extract::{freshness, reply};
+use crate::http::iadvize_rest::{Envelope, RestFault, data, open};
 use crate::http::services::Services;
-use crate::query::{self, operators::operator};
+use crate::query::operators::operator;
 
 /// Shows one operator.
 #[utoipa::path(
@@ -26,10 +25,7 @@ pub async fn get(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response<Body>, RestFault> {
-    let query = query.unwrap_or_default();
-    let caller = caller(&services, &headers, &Params::parse(query.as_bytes())?)?;
-    let freshness = freshness::any_age(&headers)?;
-    let snapshot = query::open(services.reader(), &caller, Scope::OperatorsRead, freshness).await?;
+    let snapshot = open(&services, &headers, query, freshness::any_age(&headers)).await?;
     let profile = operator(&snapshot.view, reference(&id)?).ok_or_else(|| RestFault::unknown("operator", &id))?;
     Ok(reply::from_snapshot(data(Row::from(&**profile)), &snapshot))
 }

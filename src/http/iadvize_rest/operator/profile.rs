@@ -7,11 +7,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::reference;
-use crate::domain::Scope;
-use crate::http::extract::{Params, freshness, reply};
-use crate::http::iadvize_rest::{Envelope, RestFault, caller, data};
+use crate::http::extract::{freshness, reply};
+use crate::http::iadvize_rest::{Envelope, RestFault, data, open};
 use crate::http::services::Services;
-use crate::query::{self, operators::operator};
+use crate::query::operators::operator;
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = OperatorProfile)]
@@ -38,10 +37,7 @@ pub async fn profile(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response<Body>, RestFault> {
-    let query = query.unwrap_or_default();
-    let caller = caller(&services, &headers, &Params::parse(query.as_bytes())?)?;
-    let freshness = freshness::any_age(&headers)?;
-    let snapshot = query::open(services.reader(), &caller, Scope::OperatorsRead, freshness).await?;
+    let snapshot = open(&services, &headers, query, freshness::any_age(&headers)).await?;
     let operator = operator(&snapshot.view, reference(&id)?).ok_or_else(|| RestFault::unknown("operator", &id))?;
     let shown = operator.profile.clone().unwrap_or_default();
     let row = Row {

@@ -7,11 +7,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::reference;
-use crate::domain::Scope;
-use crate::http::extract::{Params, freshness, reply};
-use crate::http::iadvize_rest::{Envelope, RestFault, caller, data};
+use crate::http::extract::{freshness, reply};
+use crate::http::iadvize_rest::{Envelope, RestFault, data, open};
 use crate::http::services::Services;
-use crate::query::{self, operators::statistic as statistic_of};
+use crate::query::operators::statistic as statistic_of;
 
 /// What nobody told is `null`.
 #[derive(Serialize, ToSchema)]
@@ -38,10 +37,7 @@ pub async fn statistic(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response<Body>, RestFault> {
-    let query = query.unwrap_or_default();
-    let caller = caller(&services, &headers, &Params::parse(query.as_bytes())?)?;
-    let freshness = freshness::any_age(&headers)?;
-    let snapshot = query::open(services.reader(), &caller, Scope::OperatorsRead, freshness).await?;
+    let snapshot = open(&services, &headers, query, freshness::any_age(&headers)).await?;
     let found = statistic_of(&snapshot.view, reference(&id)?).ok_or_else(|| RestFault::unknown("operator", &id))?;
     let row = Row {
         id: found.profile.id,
