@@ -62,6 +62,16 @@ impl Facts {
         }
     }
 
+    /// Whether the person is at work on `channel` (CONTRACTS.md 1.2): accepts it, with room or without, or went unavailable
+    /// and still has some.
+    pub fn in_production(&self, channel: Channel) -> bool {
+        match self.status(channel) {
+            Status::Available | Status::Busy => true,
+            Status::ToggleOff => self.lanes[channel].current > 0,
+            Status::Offline | Status::Disabled => false,
+        }
+    }
+
     /// Another of chat, call and video holds a conversation, and the person cannot do both.
     fn blocked(&self, channel: Channel) -> bool {
         !self.chat_and_call
@@ -165,6 +175,16 @@ mod tests {
         facts.chat_and_call = false;
         assert_eq!(facts.status(Channel::Call), Status::Busy);
         assert_eq!(facts.status(Channel::Chat), Status::Available, "its own conversation blocks nobody");
+    }
+
+    #[test]
+    fn who_went_unavailable_in_the_middle_of_a_chat_is_in_production() {
+        let mut facts = person();
+        assert!(facts.in_production(Channel::Chat));
+        facts.presence = Category::Away;
+        assert!(facts.in_production(Channel::Chat) && !facts.in_production(Channel::Call));
+        facts.connected = false;
+        assert!(!facts.in_production(Channel::Chat), "whoever is offline is not, whatever they hold");
     }
 
     #[test]

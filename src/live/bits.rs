@@ -76,6 +76,15 @@ impl Bits {
         }
     }
 
+    /// The words of one block, where they are kept as such and there are as many.
+    #[inline(always)]
+    pub fn whole(&self, block: usize, words: usize) -> Option<&[u64]> {
+        match self {
+            Bits::Dense(all) => all.get(block * BLOCK_WORDS..block * BLOCK_WORDS + words),
+            Bits::List(_) => None,
+        }
+    }
+
     /// Keeps in `mask` only the members of one block.
     #[inline(always)]
     pub fn and_into(&self, block: usize, mask: &mut [u64]) {

@@ -103,12 +103,13 @@ impl Directory {
     }
 
     /// The rows of `dimension` that a caller's value names: none when unknown, several when a name is shared.
-    pub fn resolve(&self, dimension: Dimension, value: &Value) -> Vec<u32> {
+    pub fn resolve(&self, dimension: Dimension, value: &Value) -> impl Iterator<Item = u32> {
         let table = self.table(kind_of(dimension));
-        match value {
-            Value::Entity(reference) => table.find(*reference).into_iter().collect(),
-            Value::Name(name) => table.named(name).to_vec(),
-        }
+        let (one, several): (_, &[u32]) = match value {
+            Value::Entity(reference) => (table.find(*reference), &[]),
+            Value::Name(name) => (None, table.named(name)),
+        };
+        one.into_iter().chain(several.iter().copied())
     }
 
     /// Puts back an entity from a checkpoint.

@@ -35,12 +35,14 @@ pub enum Plane {
     Available(Channel),
     /// Status on the channel is busy.
     Busy(Channel),
+    /// At work on the channel.
+    InProduction(Channel),
     /// Available on a channel of the liveness, and one more interaction fits the budget.
     Room(Liveness),
 }
 
 impl Plane {
-    const COUNT: usize = 7 + 3 * Channel::ALL.len() + Liveness::ALL.len();
+    const COUNT: usize = 7 + 4 * Channel::ALL.len() + Liveness::ALL.len();
 
     const fn row(self) -> usize {
         match self {
@@ -54,7 +56,8 @@ impl Plane {
             Plane::Enabled(channel) => 7 + channel as usize,
             Plane::Available(channel) => 11 + channel as usize,
             Plane::Busy(channel) => 15 + channel as usize,
-            Plane::Room(liveness) => 19 + liveness as usize,
+            Plane::InProduction(channel) => 19 + channel as usize,
+            Plane::Room(liveness) => 23 + liveness as usize,
         }
     }
 }
@@ -96,6 +99,7 @@ pub fn columns(facts: &Facts, assigned: bool, ever_logged_in: bool) -> Columns {
         columns.set(Plane::Enabled(channel), lane.enabled);
         columns.set(Plane::Available(channel), status == Status::Available);
         columns.set(Plane::Busy(channel), status == Status::Busy);
+        columns.set(Plane::InProduction(channel), facts.in_production(channel));
         columns.current[channel] = lane.current;
         columns.max[channel] = lane.max;
     }
@@ -276,7 +280,7 @@ mod tests {
     use super::*;
 
     fn columns_of(n: u32) -> Columns {
-        let mut columns = Columns { planes: n & 0x3f_ffff, ..Columns::default() };
+        let mut columns = Columns { planes: n & 0x3ff_ffff, ..Columns::default() };
         for channel in Channel::ALL {
             columns.current[channel] = n % (3 + channel as u32);
             columns.max[channel] = n % 1001;

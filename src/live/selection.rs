@@ -4,7 +4,7 @@ use super::bits::Bits;
 use super::index::{BLOCK_USERS, BLOCK_WORDS, Block, Plane};
 use super::kernel::{drop, join, keep};
 use super::view::View;
-use crate::domain::filter::{Clause, Dimension, TextField, Value, is_like};
+use crate::domain::filter::{Clause, Dimension, TextField, is_like};
 use crate::domain::{Channel, Filter, Status, UserRef};
 
 /// Which users of a view are meant.
@@ -30,9 +30,9 @@ impl<'v> Selection<'v> {
     pub fn new(view: &'v View, filter: &Filter) -> Self {
         let mut clauses = Vec::with_capacity(filter.clauses().len());
         let members = view.directory().members();
-        let sets = |dimension: Dimension, value: &Value| {
+        let sets = |dimension: Dimension, value| {
             let rows = view.directory().resolve(dimension, value);
-            rows.into_iter().filter_map(move |row| members.of(dimension, row)).collect::<Vec<_>>()
+            rows.filter_map(move |row| members.of(dimension, row))
         };
         for clause in filter.clauses() {
             match clause {
@@ -40,7 +40,7 @@ impl<'v> Selection<'v> {
                     clauses.push(Resolved::Any(values.iter().flat_map(|value| sets(*dimension, value)).collect()));
                 }
                 Clause::All(dimension, values) => {
-                    clauses.extend(values.iter().map(|value| Resolved::Any(sets(*dimension, value))));
+                    clauses.extend(values.iter().map(|value| Resolved::Any(sets(*dimension, value).collect())));
                 }
                 Clause::Roles(roles) => {
                     clauses.push(Resolved::Any(roles.iter().map(|role| members.role(*role)).collect()));
@@ -67,9 +67,8 @@ impl<'v> Selection<'v> {
         let words = mask.len();
         for clause in &self.clauses {
             if let Resolved::Any(sets) = clause
-                && let [set] = sets.as_slice()
+                && keep_any(sets, n, mask)
             {
-                set.and_into(n, mask);
                 continue;
             }
             let either = &mut buffer[..words];
@@ -100,6 +99,31 @@ impl<'v> Selection<'v> {
         }
         true
     }
+}
+
+/// Keeps in `mask` who is in one of a few sets, in one pass; false where that has to be done in another way.
+#[inline(always)]
+fn keep_any(sets: &[&Bits], n: usize, mask: &mut [u64]) -> bool {
+    let words = mask.len();
+    match sets {
+        [one] => one.and_into(n, mask),
+        [a, b] => {
+            let (Some(a), Some(b)) = (a.whole(n, words), b.whole(n, words)) else { return false };
+            for ((m, a), b) in mask.iter_mut().zip(a).zip(b) {
+                *m &= a | b;
+            }
+        }
+        [a, b, c] => {
+            let (Some(a), Some(b), Some(c)) = (a.whole(n, words), b.whole(n, words), c.whole(n, words)) else {
+                return false;
+            };
+            for (((m, a), b), c) in mask.iter_mut().zip(a).zip(b).zip(c) {
+                *m &= a | b | c;
+            }
+        }
+        _ => return false,
+    }
+    true
 }
 
 /// The users of whom a text is as given, ascending.

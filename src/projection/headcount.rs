@@ -1,8 +1,8 @@
 //! How many people are connected, and how they stand on chat (CONTRACTS.md 2.6).
 
 use crate::domain::Channel;
-use crate::live::index::{BLOCK_WORDS, Block, Plane};
-use crate::live::kernel::{Aggregate, count, count_both, keep};
+use crate::live::index::{Block, Plane};
+use crate::live::kernel::Aggregate;
 
 /// Connected users of the selection, all of them and by status on chat. A user whose chat is disabled is in none of
 /// the three, so their sum may be less than `connected`.
@@ -21,16 +21,22 @@ pub struct Headcount {
 impl Aggregate for Headcount {
     #[inline(always)]
     fn add(&mut self, _n: usize, block: &Block, mask: &[u64]) {
-        let mut buffer = [0; BLOCK_WORDS];
-        let connected = &mut buffer[..mask.len()];
-        connected.copy_from_slice(mask);
-        keep(connected, block.plane(Plane::Connected));
+        let chat = |plane: fn(Channel) -> Plane| block.plane(plane(Channel::Chat));
+        let (connected, enabled) = (block.plane(Plane::Connected), chat(Plane::Enabled));
+        let (available, busy) = (chat(Plane::Available), chat(Plane::Busy));
+        let (mut here, mut here_for_chat, mut free, mut full) = (0, 0, 0, 0);
+        // One pass: what is loaded once counts for all.
+        for ((((m, c), e), a), b) in mask.iter().zip(connected).zip(enabled).zip(available).zip(busy) {
+            let present = m & c;
+            here += u64::from(present.count_ones());
+            here_for_chat += u64::from((present & e).count_ones());
+            free += u64::from((m & a).count_ones());
+            full += u64::from((m & b).count_ones());
+        }
+        self.connected += here;
+        self.available += free;
+        self.busy += full;
         // Available and busy imply connected and enabled.
-        let available = count_both(mask, block.plane(Plane::Available(Channel::Chat)));
-        let busy = count_both(mask, block.plane(Plane::Busy(Channel::Chat)));
-        self.connected += count(connected);
-        self.available += available;
-        self.busy += busy;
-        self.toggle_off += count_both(connected, block.plane(Plane::Enabled(Channel::Chat))) - available - busy;
+        self.toggle_off += here_for_chat - free - full;
     }
 }

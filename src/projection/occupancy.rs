@@ -2,7 +2,7 @@
 
 use crate::domain::Channel;
 use crate::live::index::{BLOCK_WORDS, Block, Plane};
-use crate::live::kernel::{Aggregate, count, join, keep, sum};
+use crate::live::kernel::{Aggregate, count, sum};
 
 /// Slots of the users in production on one channel: connected, enabled, and accepting work or still holding some. Who
 /// went unavailable in the middle of a conversation is still in production.
@@ -34,15 +34,9 @@ impl Aggregate for Occupancy {
     fn add(&mut self, _n: usize, block: &Block, mask: &[u64]) {
         let mut buffer = [0; BLOCK_WORDS];
         let producing = &mut buffer[..mask.len()];
-        for digit in block.current(self.channel) {
-            join(producing, digit);
+        for ((p, m), plane) in producing.iter_mut().zip(mask).zip(block.plane(Plane::InProduction(self.channel))) {
+            *p = m & plane;
         }
-        keep(producing, block.plane(Plane::Connected));
-        keep(producing, block.plane(Plane::Enabled(self.channel)));
-        // Who accepts work is either available or busy.
-        join(producing, block.plane(Plane::Available(self.channel)));
-        join(producing, block.plane(Plane::Busy(self.channel)));
-        keep(producing, mask);
         self.people += count(producing);
         self.current += sum(producing, block.current(self.channel));
         self.max += sum(producing, block.max(self.channel));
