@@ -6,6 +6,7 @@ mod ingest;
 mod key;
 mod migrate;
 mod openapi;
+mod schema;
 mod serve;
 mod tenant;
 
@@ -46,6 +47,8 @@ enum Command {
     Healthcheck(healthcheck::HealthcheckArgs),
     /// Prints the description of the REST API (OpenAPI 3.1).
     Openapi,
+    /// Prints the GraphQL schema.
+    Schema,
 }
 
 /// Why a command failed, and with which exit status.
@@ -85,6 +88,10 @@ pub async fn run() -> ExitCode {
             Some(Command::Healthcheck(args)) => healthcheck::run(args).await,
             Some(Command::Openapi) => {
                 openapi::run();
+                Ok(())
+            }
+            Some(Command::Schema) => {
+                schema::run();
                 Ok(())
             }
         }

@@ -1,11 +1,10 @@
 //! The administrator gives a tenant a key.
 
-use super::unavailable;
 use crate::auth::secret::Secret;
 use crate::auth::{Admin, KeyRing};
 use crate::clock::Clock;
 use crate::domain::{Fault, Scope, TenantId, text};
-use crate::store::{KeyRecord, Store};
+use crate::store::{KeyRecord, Store, in_time};
 
 /// Adds a key; it works as soon as this answers. [`Fault::NotFound`] for an unknown tenant.
 pub async fn create_key(
@@ -32,9 +31,9 @@ pub async fn create_key(
         created: clock.now(),
         revoked: None,
     };
-    if !store.create_key(&key).await.map_err(unavailable)? {
+    if !in_time(store.create_key(&key)).await? {
         return Err(Fault::NotFound("tenant"));
     }
-    ring.refresh().await.map_err(unavailable)?;
+    in_time(ring.refresh()).await?;
     Ok((key, secret))
 }

@@ -1,10 +1,9 @@
 //! The administrator adds a tenant.
 
-use super::unavailable;
 use crate::auth::Admin;
 use crate::clock::Clock;
 use crate::domain::{Fault, TenantId, text};
-use crate::store::{Store, TenantRecord};
+use crate::store::{Store, TenantRecord, in_time};
 
 /// Adds a tenant; [`Fault::Conflict`] when the name is taken.
 pub async fn create_tenant(_admin: &Admin, store: &Store, clock: &Clock, name: &str) -> Result<TenantRecord, Fault> {
@@ -12,7 +11,7 @@ pub async fn create_tenant(_admin: &Admin, store: &Store, clock: &Clock, name: &
         return Err(Fault::refused("/name", "must be 1 to 256 bytes without U+0000"));
     }
     let tenant = TenantRecord { id: TenantId(clock.new_id()), name: name.to_owned(), created: clock.now() };
-    match store.create_tenant(&tenant).await.map_err(unavailable)? {
+    match in_time(store.create_tenant(&tenant)).await? {
         true => Ok(tenant),
         false => Err(Fault::Conflict("a tenant of that name exists")),
     }

@@ -1,11 +1,10 @@
 //! Somebody who has shown who they are gets a token.
 
-use super::in_time;
 use crate::auth::secret::Secret;
 use crate::auth::{Client, KeyRing, Throttle};
 use crate::clock::Clock;
 use crate::domain::{Fault, Scope, TenantId};
-use crate::store::{Store, TokenHolder, TokenRecord};
+use crate::store::{Store, TokenHolder, TokenRecord, in_time};
 
 /// How long a key's token lasts, in seconds.
 pub const KEY_SECONDS: u32 = 7_200;

@@ -13,24 +13,3 @@ pub mod revoke_key;
 pub mod revoke_token;
 pub mod update_operator;
 pub mod upsert_directory;
-
-use std::future::Future;
-use std::time::Duration;
-
-use crate::domain::Fault;
-use crate::store::StoreError;
-
-/// How long the store may take over a token.
-const PATIENCE: Duration = Duration::from_secs(2);
-
-/// What the store answers, in time or not at all.
-async fn in_time<T>(asking: impl Future<Output = Result<T, StoreError>>) -> Result<T, Fault> {
-    let answer = tokio::time::timeout(PATIENCE, asking).await;
-    answer.map_err(|_| Fault::Unavailable("the store did not answer in time"))?.map_err(unavailable)
-}
-
-/// A store that fails is away, as far as the caller is concerned; the log has the details.
-fn unavailable(error: StoreError) -> Fault {
-    tracing::warn!(%error, "the store failed");
-    Fault::Unavailable("the store is away")
-}

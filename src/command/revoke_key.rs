@@ -2,11 +2,10 @@
 
 use uuid::Uuid;
 
-use super::unavailable;
 use crate::auth::{Admin, KeyRing};
 use crate::clock::Clock;
 use crate::domain::{Fault, TenantId};
-use crate::store::Store;
+use crate::store::{Store, in_time};
 
 /// Revokes a key; it no longer works when this answers. [`Fault::NotFound`] for an unknown key, or another tenant's.
 pub async fn revoke_key(
@@ -16,8 +15,8 @@ pub async fn revoke_key(
     tenant: TenantId,
     key: Uuid,
 ) -> Result<(), Fault> {
-    if !store.revoke_key(tenant, key, clock.now()).await.map_err(unavailable)? {
+    if !in_time(store.revoke_key(tenant, key, clock.now())).await? {
         return Err(Fault::NotFound("key"));
     }
-    ring.refresh().await.map_err(unavailable)
+    in_time(ring.refresh()).await
 }

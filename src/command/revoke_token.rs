@@ -1,9 +1,8 @@
 //! Whoever has a token gives it up.
 
-use super::in_time;
 use crate::auth::{KeyRing, secret};
 use crate::domain::Fault;
-use crate::store::Store;
+use crate::store::{Store, in_time};
 
 /// Revokes a token; it no longer works when this answers. What is no token is none afterwards either.
 pub async fn revoke_token(store: &Store, ring: &KeyRing, token: &str) -> Result<(), Fault> {

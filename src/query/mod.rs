@@ -11,6 +11,7 @@ pub mod logged_in;
 pub mod operators;
 pub mod operators_live;
 pub mod presences;
+pub mod routing_rule;
 pub mod user_activity;
 
 use crate::auth::Caller;

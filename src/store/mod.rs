@@ -5,11 +5,13 @@ pub mod registry;
 pub mod sqlite;
 pub mod tokens;
 
+use std::future::Future;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;
 
-use crate::domain::{TenantId, Time};
+use crate::domain::{Fault, TenantId, Time};
 use crate::journal::{Journal, JournalError, PostgresJournal, SqliteJournal};
 use crate::live::{Checkpoint, Row};
 
@@ -17,6 +19,22 @@ pub use postgres::PostgresStore;
 pub use registry::{KeyRecord, TenantRecord};
 pub use sqlite::SqliteStore;
 pub use tokens::{TokenHolder, TokenRecord};
+
+/// How long a caller waits for the store to take or to show a tenant, a key or a token.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What the store answers a caller, in time or not at all. A store that fails is away, as far as the caller is concerned;
+/// the log has the details.
+pub async fn in_time<T>(asking: impl Future<Output = Result<T, StoreError>>) -> Result<T, Fault> {
+    match tokio::time::timeout(PATIENCE, asking).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "the store failed");
+            Err(Fault::Unavailable("the store is away"))
+        }
+        Err(_) => Err(Fault::Unavailable("the store did not answer in time")),
+    }
+}
 
 /// Where everything is kept.
 #[derive(Clone, Debug)]

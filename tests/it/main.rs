@@ -3,12 +3,12 @@
 mod agreement;
 mod cli;
 mod conformance;
+mod descriptions;
 mod durability;
 mod engine;
 mod hazards;
 mod isolation;
 mod model;
-mod openapi;
 mod scopes;
 mod store_faults;
 mod support;

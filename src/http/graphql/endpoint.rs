@@ -11,9 +11,9 @@ use axum::extract::{FromRequest, Request, State};
 use axum::http::{HeaderMap, Response};
 use axum::response::IntoResponse;
 
-use super::Executor;
 use super::fault::{GraphqlFault, answer};
 use super::guard;
+use super::{Asked, Executor};
 use crate::domain::{Fault, Scope};
 use crate::engine::Snapshot;
 use crate::http::extract::body::DIALECT;
@@ -55,7 +55,8 @@ pub async fn graphql(State(services): State<Services>, request: Request) -> Resu
         return Ok(answer(executor.run(request, document, known.is_some()).await));
     };
     let snapshot = open(&services, &caller, &headers).await?;
-    let request = request.data(snapshot.clone());
+    let max_staleness_ms = services.edge().max_staleness_ms;
+    let request = request.data(Asked { snapshot: snapshot.clone(), max_staleness_ms });
     let response = executor.run(request, document, known.is_some()).await;
     Ok(reply::from_snapshot(answer(response), &snapshot))
 }
@@ -92,11 +93,11 @@ impl Executor {
         }
         // Without the checks a wrong value of a variable would be told as a field's error. Reading has no effect, so
         // what came to an error is simply executed again with all of them.
-        let snapshot = request.data.get(&std::any::TypeId::of::<Snapshot>()).and_then(|s| s.downcast_ref::<Snapshot>());
+        let asked = request.data.get(&std::any::TypeId::of::<Asked>()).and_then(|asked| asked.downcast_ref::<Asked>());
         let mut again = GraphqlRequest::new(text).variables(request.variables.clone());
         again.operation_name.clone_from(&request.operation_name);
-        if let Some(snapshot) = snapshot {
-            again = again.data(snapshot.clone());
+        if let Some(asked) = asked {
+            again = again.data(asked.clone());
         }
         let response = self.fast.execute(request).await;
         if response.errors.is_empty() {

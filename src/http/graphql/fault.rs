@@ -10,6 +10,9 @@ use serde_json::{Value, json};
 use crate::domain::Fault;
 use crate::http::extract::reply;
 
+/// The name of what may be tried again.
+const UNAVAILABLE: &str = "SERVICE_UNAVAILABLE";
+
 /// Where in the document, as the vendor's clients read it: both are always there, empty if nothing is to be said.
 #[derive(Serialize)]
 struct ErrorBody {
@@ -68,7 +71,7 @@ const fn name(fault: &Fault) -> &'static str {
         Fault::Forbidden => "PERMISSION_DENIED",
         Fault::NotFound(_) => "RESOURCE_NOT_FOUND",
         Fault::TooMany { .. } => "RATE_LIMITED",
-        Fault::Unavailable(_) => "SERVICE_UNAVAILABLE",
+        Fault::Unavailable(_) => UNAVAILABLE,
         Fault::Internal => "INTERNAL_ERROR",
         Fault::Malformed(_)
         | Fault::Invalid { .. }
@@ -82,7 +85,7 @@ const fn name(fault: &Fault) -> &'static str {
 }
 
 fn extensions(name: &str) -> Extensions {
-    let passes = matches!(name, "SERVICE_UNAVAILABLE" | "RATE_LIMITED");
+    let passes = matches!(name, UNAVAILABLE | "RATE_LIMITED");
     let retry_policy = if passes { "RETRY_WITH_BACKOFF" } else { "NO_RETRY" };
     Extensions { name: name.to_owned(), retry_policy }
 }
@@ -93,10 +96,21 @@ pub fn invalid_argument(message: impl Into<String>) -> async_graphql::Error {
     error.extend_with(|_, extensions: &mut ErrorExtensionValues| extensions.set("name", "INVALID_ARGUMENT"))
 }
 
-/// The answer to an executed request: 200, or 400 when the request itself was refused.
+/// The error of a field that cannot be answered now.
+pub fn unavailable(message: &'static str) -> async_graphql::Error {
+    let error = async_graphql::Error::new(message);
+    error.extend_with(|_, extensions: &mut ErrorExtensionValues| extensions.set("name", UNAVAILABLE))
+}
+
+/// The answer to an executed request: 200, 400 when the request itself was refused, or 503 when one of its fields
+/// cannot be answered now.
 pub fn answer(response: async_graphql::Response) -> Response<Body> {
     let refused = is_refused(&response);
     let body = ResponseBody { data: response.data, errors: response.errors.into_iter().map(executed).collect() };
+    if body.errors.iter().any(|error| error.extensions.name == UNAVAILABLE) {
+        let fault = Fault::Unavailable("a field cannot be answered now");
+        return reply::retry_after(reply::json(fault.status(), "application/json", &body), &fault);
+    }
     reply::json(if refused { 400 } else { 200 }, "application/json", &body)
 }
 

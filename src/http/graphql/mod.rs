@@ -1,18 +1,21 @@
 //! iAdvize's GraphQL dialect (CONTRACTS.md 2): one endpoint, one view a request.
 
-pub mod connected_users_indicator;
 pub mod documents;
 pub mod endpoint;
 pub mod fault;
 pub mod graphiql;
 pub mod guard;
 pub mod object;
+pub mod query;
 pub mod scalar;
 
-use async_graphql::{EmptyMutation, EmptySubscription, Schema, ValidationMode};
+use async_graphql::{
+    EmptyMutation, EmptySubscription, Result, SDLExportOptions, Schema, SchemaBuilder, ValidationMode,
+};
 
-use connected_users_indicator::Query;
+use crate::engine::Snapshot;
 use documents::Documents;
+use query::Query;
 
 /// How deeply selections may nest; the usual introspection query needs 15.
 pub const MAX_DEPTH: usize = 20;
@@ -24,6 +27,38 @@ pub const MAX_DIRECTIVES: usize = 10;
 /// The schema.
 pub type RollcallSchema = Schema<Query, EmptyMutation, EmptySubscription>;
 
+/// What a request is answered from: its one view.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// The view, and how old it is.
+    pub snapshot: Snapshot,
+    /// From how many milliseconds on routers are told nothing rather than something wrong.
+    pub max_staleness_ms: u64,
+}
+
+impl Asked {
+    /// The view for an answer that routers act on.
+    fn current(&self) -> Result<&Snapshot> {
+        if self.snapshot.staleness_ms > self.max_staleness_ms {
+            return Err(fault::unavailable("the state is too old to be relied on"));
+        }
+        Ok(&self.snapshot)
+    }
+}
+
+/// The schema in its own language, sorted.
+pub fn sdl() -> String {
+    let options = SDLExportOptions::new().sorted_fields().sorted_arguments().sorted_enum_items();
+    schema().finish().sdl_with_options(options)
+}
+
+fn schema() -> SchemaBuilder<Query, EmptyMutation, EmptySubscription> {
+    Schema::build(Query::default(), EmptyMutation, EmptySubscription)
+        .limit_depth(MAX_DEPTH)
+        .limit_complexity(MAX_COMPLEXITY)
+        .limit_directives(MAX_DIRECTIVES)
+}
+
 /// The schema, ready to run: once with every check, and once without those that a known document has passed.
 pub struct Executor {
     strict: RollcallSchema,
@@ -33,14 +68,7 @@ pub struct Executor {
 
 impl Executor {
     pub(super) fn new() -> Self {
-        let schema = |mode| {
-            Schema::build(Query, EmptyMutation, EmptySubscription)
-                .limit_depth(MAX_DEPTH)
-                .limit_complexity(MAX_COMPLEXITY)
-                .limit_directives(MAX_DIRECTIVES)
-                .validation_mode(mode)
-                .finish()
-        };
+        let schema = |mode| schema().validation_mode(mode).finish();
         Executor {
             strict: schema(ValidationMode::Strict),
             fast: schema(ValidationMode::Fast),

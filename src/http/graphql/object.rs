@@ -13,6 +13,7 @@ pub struct ConnectedUsersIndicator {
     pub occupancy: Occupancy,
 }
 
+/// Indicators about the users who are connected now and pass the filters. All of them describe the same instant.
 #[Object]
 impl ConnectedUsersIndicator {
     /// Users connected to a desk, whatever their availability or role.
@@ -36,6 +37,7 @@ impl ConnectedUsersIndicator {
 /// Connected users by availability on one channel.
 pub struct ChannelGroupAvailabilityStatus(Headcount);
 
+/// Connected users by availability on one channel.
 #[Object]
 impl ChannelGroupAvailabilityStatus {
     /// Can take a conversation now.
@@ -57,6 +59,7 @@ impl ChannelGroupAvailabilityStatus {
 /// How full the users in production are.
 pub struct UsersInProductionOccupancy(Occupancy);
 
+/// How full the users in production are.
 #[Object]
 impl UsersInProductionOccupancy {
     /// Conversations that a user in production may hold at once, on average: Σ maxSlots ÷ users.

@@ -12,6 +12,9 @@ use crate::domain::{EntityRef, Role, Status};
 #[derive(Clone, Copy, Debug)]
 pub struct LegacyId(pub EntityRef);
 
+/// The id of a user, project or group: an integer; the GUID is accepted as well.
+///
+/// An integer too large for 64 bits is well formed and names nobody.
 #[Scalar(name = "LegacyId")]
 impl ScalarType for LegacyId {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -48,6 +51,7 @@ fn reference(value: &Value) -> Option<EntityRef> {
 #[derive(Clone, Copy, Debug)]
 pub struct Guid(pub Uuid);
 
+/// A GUID in its hyphenated form.
 #[Scalar(name = "UUID")]
 impl ScalarType for Guid {
     fn parse(value: Value) -> InputValueResult<Self> {

@@ -45,7 +45,7 @@ fn every_setting_is_listed() {
 #[test]
 fn every_command_explains_itself() {
     let all = printed(&run(&["--help"], &[]).code(0));
-    let commands = ["serve", "demo", "ingest", "tenant", "key", "migrate", "healthcheck", "openapi"];
+    let commands = ["serve", "demo", "ingest", "tenant", "key", "migrate", "healthcheck", "openapi", "schema"];
     for command in commands {
         assert!(all.contains(&format!("  {command} ")), "{all}");
         let help = printed(&run(&[command, "--help"], &[]).code(0));

@@ -14,7 +14,7 @@ use crate::support::audit::audit;
 use crate::support::desks::{connected, directory, heartbeat, leased};
 use crate::support::proxy::{Proxy, Way};
 use crate::support::tasks::{Stopwatch, eventually};
-use crate::support::{Home, Service, Setup, postgres};
+use crate::support::{ADMIN, Home, Service, Setup, postgres};
 
 const STALENESS: &str = "rollcall-staleness-ms";
 
@@ -85,6 +85,16 @@ impl Stage {
         let answer = send(put.json(&json!({ "chat": { "available": 0 } }))).await.expect("the service is there");
         assert!(answer.is_unavailable(), "{} {}", answer.status, answer.text);
         assert_eq!(answer.json()["meta"]["status"], "error", "in the words of its dialect");
+        let keys = format!("/v1/tenants/{}/keys", self.persona.tenant);
+        for (path, body) in
+            [("/v1/tenants", json!({ "name": "late" })), (&*keys, json!({ "name": "late", "scopes": ["*"] }))]
+        {
+            let watch = Stopwatch::start();
+            let post = self.service.api.request(Method::POST, path).bearer_auth(ADMIN).json(&body);
+            let answer = send(post).await.expect("the service is there");
+            assert!(answer.is_unavailable(), "{} {}", answer.status, answer.text);
+            assert!(watch.elapsed() < REFUSAL, "{path} was refused after {:?}", watch.elapsed());
+        }
     }
 
     async fn get(&self, path: &str) -> Answer {
@@ -105,7 +115,9 @@ impl Stage {
         let api = &self.service.api;
         let key = &self.persona.key;
         let convoso = json!({ "auth_token": key });
+        let rule = "{routingRule(id:\"20000000-0000-4000-9000-000000000001\"){availability{chat{isAvailable}}}}";
         vec![
+            api.graphql(key, rule).await.expect("an answer"),
             self.get("/operator/live").await,
             self.get("/api/2/operator/1/live").await,
             vonage(api.request(Method::POST, "/agents-availability").json(&json!({}))).await.expect("an answer"),

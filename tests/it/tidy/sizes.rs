@@ -19,7 +19,7 @@ const LARGE_FOLDERS: [(&str, &str); 1] =
 const MANY_PARAMETERS: [(&str, &str); 3] = [
     ("src/engine/writer.rs: new takes 7 parameters", "the engine's parts, which one place puts together"),
     (
-        "src/http/graphql/connected_users_indicator.rs: connected_users_indicator takes 10 parameters",
+        "src/http/graphql/query/connected_users_indicator.rs: connected_users_indicator takes 10 parameters",
         "one for each argument of the vendor's field",
     ),
     ("src/live/state/people.rs: change_status takes 6 parameters", "one for each member of the event"),

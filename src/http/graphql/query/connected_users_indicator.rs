@@ -2,16 +2,17 @@
 
 use async_graphql::{Context, InputObject, Object, Result};
 
-use super::fault::invalid_argument;
-use super::object::ConnectedUsersIndicator;
-use super::scalar::{AvailabilityStatus, Guid, LegacyId, UserRole};
 use crate::domain::filter::{Clause, Dimension, MAX_VALUES, Value};
 use crate::domain::{EntityRef, Filter, Role, Status};
-use crate::engine::Snapshot;
+use crate::http::graphql::Asked;
+use crate::http::graphql::fault::invalid_argument;
+use crate::http::graphql::object::ConnectedUsersIndicator;
+use crate::http::graphql::scalar::{AvailabilityStatus, Guid, LegacyId, UserRole};
 use crate::query::connected_users::connected_users;
 
 /// What dashboards ask.
-pub struct Query;
+#[derive(Default)]
+pub struct ConnectedUsersQuery;
 
 /// The filters of `connectedUsersIndicator` in one object: any of the values inside one, all of those given. Null and
 /// empty restrict nothing; a well-formed id that is unknown matches nobody.
@@ -69,7 +70,7 @@ fn mapped<T, U>(list: Option<Vec<T>>, name: &str, map: impl Fn(T) -> U) -> Resul
 }
 
 #[Object]
-impl Query {
+impl ConnectedUsersQuery {
     /// Indicators about the users who are connected now, over those who pass every filter given. The filters may be
     /// given one by one or together in `filters`, but not both.
     #[expect(clippy::too_many_arguments, reason = "the vendor's arguments are flat")]
@@ -102,8 +103,8 @@ impl Query {
             None => flat,
         };
         let filter = chosen.into_filter()?;
-        let snapshot = ctx.data::<Snapshot>()?;
-        let (headcount, occupancy) = connected_users(&snapshot.view, &filter);
+        let asked = ctx.data::<Asked>()?;
+        let (headcount, occupancy) = connected_users(&asked.snapshot.view, &filter);
         Ok(ConnectedUsersIndicator { headcount, occupancy })
     }
 }

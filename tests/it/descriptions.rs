@@ -1,8 +1,8 @@
-//! The API's description: complete, sound, and the one that is committed.
+//! The descriptions of the API, OpenAPI and SDL: complete, sound, and those that are committed.
 
 use std::collections::BTreeSet;
 
-use rollcall::http::openapi;
+use rollcall::http::{graphql, openapi};
 use serde_json::Value;
 
 use crate::support::routes::{source, table};
@@ -30,6 +30,35 @@ fn operations(description: &Value) -> Vec<(String, &str, &Value)> {
 fn what_is_committed_is_what_is_served() {
     let committed = source("docs/openapi.json");
     assert!(committed == openapi::json(), "run: cargo run -- openapi > docs/openapi.json");
+}
+
+#[test]
+fn the_schema_that_is_committed_is_the_one_that_answers() {
+    assert!(source("docs/schema.graphql") == graphql::sdl(), "run: cargo run -- schema > docs/schema.graphql");
+}
+
+/// Doc comments are what a reader of the schema has.
+#[test]
+fn every_type_and_field_of_the_schema_is_described() {
+    let sdl = graphql::sdl();
+    let mut described = false;
+    let mut inside_text = false;
+    let mut bare = Vec::new();
+    for line in sdl.lines().map(str::trim) {
+        if line.starts_with("\"\"\"") || inside_text {
+            let ends = line.ends_with("\"\"\"") && (inside_text || line != "\"\"\"");
+            inside_text = !ends;
+            described = ends;
+            continue;
+        }
+        let names_something = !line.is_empty() && !matches!(line, "}" | ")") && !line.starts_with(['#', ')', '}']);
+        let is_ours = !line.starts_with("directive") && !line.starts_with("schema") && !line.starts_with("query:");
+        if names_something && is_ours && !described && !line.starts_with("type Query") {
+            bare.push(line.to_owned());
+        }
+        described = false;
+    }
+    assert_eq!(bare, Vec::<String>::new());
 }
 
 #[test]

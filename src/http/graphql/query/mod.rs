@@ -1,0 +1,13 @@
+//! What may be asked: one question a file.
+
+pub mod connected_users_indicator;
+pub mod routing_rule;
+
+use async_graphql::MergedObject;
+
+use connected_users_indicator::ConnectedUsersQuery;
+use routing_rule::RoutingRuleQuery;
+
+/// What may be asked. All of one request is answered from one instant.
+#[derive(MergedObject, Default)]
+pub struct Query(ConnectedUsersQuery, RoutingRuleQuery);
