@@ -113,7 +113,7 @@ impl State {
             Body::DeskHeartbeat { .. } => Ok(Outcome::Stale),
             Body::DeskDisconnected { user, session } => self.close_session(event, user, session),
             Body::DeskClosedAll { user } => self.close_all(event, user),
-            Body::DeskLeaseExpired { user, session, opened } => self.expire(user, session, *opened),
+            Body::DeskLeaseExpired { user, session, opened } => self.expire(event, user, session, *opened),
             Body::StatusChanged { user, presence, presence_id, channels } => {
                 self.change_status(event, user, *presence, *presence_id, channels)
             }

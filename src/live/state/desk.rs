@@ -117,14 +117,22 @@ impl State {
     }
 
     /// The session's time stays that of its connection: the expiry is our guess, and any later word of the desk itself,
-    /// whose clock may be behind ours, is to win over it. Nor does the person's `desk_at` move.
-    pub(super) fn expire(&mut self, user: &UserRef, session: &str, opened: u64) -> Result<Outcome, Rejection> {
+    /// whose clock may be behind ours, is to win over it. What the person shows has changed by our clock all the same.
+    pub(super) fn expire(
+        &mut self,
+        event: &Event,
+        user: &UserRef,
+        session: &str,
+        opened: u64,
+    ) -> Result<Outcome, Rejection> {
         let ix = self.subject(user)?;
         let recorded = self.recorded;
         let known = self.people[ix as usize].sessions.get_mut(session);
         let known = known.filter(|s| s.open && s.opened == opened).ok_or(Rejection::OtherIncarnation)?;
         known.open = false;
         known.ended = Some(recorded);
+        let person = &mut self.people[ix as usize];
+        person.desk_at = person.desk_at.max(event.fact.time);
         self.end_session(ix, session);
         Ok(Outcome::Applied)
     }

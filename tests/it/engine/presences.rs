@@ -54,7 +54,8 @@ async fn a_presence_is_as_new_as_its_news_after_a_restart_too(backend: Backend) 
     stage.clock.advance(Duration::from_secs(10));
     eventually("the lease ends", async || stage.connected().await == 1).await;
     let gone = String::from("Logged out");
-    assert_eq!(stage.shows(1).await, (gone.clone(), chosen), "an expiry has no time of its own");
+    let missed = json!(InMillis(stage.now()).to_string());
+    assert_eq!(stage.shows(1).await, (gone.clone(), missed), "when the server gave the desk up");
     let path = "/operator/2/live";
     let request = stage.service.api.request(Method::PUT, path).header("X-API-Key", &stage.persona.key);
     send(request.json(&json!({ "connected": 0 }))).await.expect("an answer").ok();

@@ -21,7 +21,7 @@
 //!   spoke of it or ended it. What a sync says of the channel, and a `closed_all` of the person, is never forgotten.
 //! * `ever_logged_in`: a connection that came too late to open anything still tells that the person was there.
 //! * `updated`: the newest word about a presence, or about a session when it was said; it outlives them. A `closed_all` is
-//!   one about each session that it ends, at the time it ends them, and an expiry is none.
+//!   one about each session that it ends, at the time it ends them, and an expiry is one by the server's time.
 
 mod answers;
 mod directory;
@@ -170,6 +170,7 @@ impl Reference {
                 if self.has(Flaw::ExpiryIsAWord) {
                     self.say(entry, event.fact.time, Said::Closed(whose, session.clone()));
                 }
+                self.update(whose, event.fact.time);
                 self.expired.insert(*opened);
                 self.closed_since.insert((whose, session.clone()), entry.recorded);
             }
