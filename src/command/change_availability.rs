@@ -31,7 +31,7 @@ pub async fn change_availability(
     caller.require(Scope::OperatorsWrite)?;
     let view = reader.snapshot(caller.tenant()).view;
     let subject = UserRef::Entity(user);
-    let profile = view.directory().find(&subject).and_then(|ix| view.directory().profile(ix));
+    let profile = view.directory().profile_of(&subject);
     let conf = profile.ok_or(Fault::NotFound("operator"))?.channels.per_channel();
     for (channel, on) in &change.channels {
         if *on && !conf[*channel].enabled {

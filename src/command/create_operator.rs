@@ -28,7 +28,6 @@ pub async fn create_operator(
     let document = Document { users: vec![user], ..Document::default() };
     upsert(caller, (submitter, reader), clock, (document, then)).await?;
     let view = reader.snapshot(caller.tenant()).view;
-    let made = view.directory().find(&subject);
-    let profile = made.and_then(|ix| view.directory().profile(ix)).ok_or(Fault::NotFound("operator"))?;
-    Ok((view.position(), profile.clone()))
+    let made = view.directory().profile_of(&subject).ok_or(Fault::NotFound("operator"))?;
+    Ok((view.position(), made.clone()))
 }

@@ -24,7 +24,7 @@ pub async fn update_operator(
     let subject = UserRef::Entity(operator);
     let unknown = Fault::NotFound("operator");
     let view = reader.snapshot(caller.tenant()).view;
-    let profile = view.directory().find(&subject).and_then(|ix| view.directory().profile(ix));
+    let profile = view.directory().profile_of(&subject);
     // Both identities: should the operator be deleted meanwhile, no new one is made in their place.
     let profile = profile.ok_or(unknown.clone())?;
     (user.id, user.guid) = (Some(profile.id), Some(profile.guid));
@@ -32,6 +32,6 @@ pub async fn update_operator(
     let document = Document { users: vec![user], ..Document::default() };
     upsert(caller, (submitter, reader), clock, (document, then)).await?;
     let view = reader.snapshot(caller.tenant()).view;
-    let changed = view.directory().find(&subject).and_then(|ix| view.directory().profile(ix));
+    let changed = view.directory().profile_of(&subject);
     Ok((view.position(), changed.ok_or(unknown)?.clone()))
 }

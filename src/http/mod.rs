@@ -51,11 +51,7 @@ pub fn router(services: Services) -> Router {
         // Vonage Contact Center.
         .merge(vonage())
         // Tokens, where iAdvize's and Vonage's clients get them.
-        .route("/oauth2/token", post(oauth::password_grant::password_grant).fallback(oauth::wrong_method))
-        .route("/oauth2/revoke", post(oauth::revoke::revoke_user_token).fallback(oauth::wrong_method))
-        .route("/_authenticated", get(oauth::authenticated::authenticated).fallback(oauth::wrong_method))
-        .route("/Auth/connect/token", post(oauth::client_credentials::client_credentials).fallback(oauth::wrong_method))
-        .route("/Auth/connect/revocation", post(oauth::revoke::revoke_client_token).fallback(oauth::wrong_method))
+        .merge(oauth())
         // The description of all but GraphQL, and a page to read it on.
         .route("/openapi.json", get(openapi::openapi))
         .route("/docs", get(openapi::page::moved))
@@ -103,4 +99,14 @@ fn vonage() -> Router<Services> {
         .route("/v0/{account}/agents", get(vonage::count_agents::count_agents))
         .route("/v0/{account}/agents/", get(vonage::count_agents::count_agents_with_slash))
         .method_not_allowed_fallback(vonage::wrong_method)
+}
+
+fn oauth() -> Router<Services> {
+    Router::new()
+        .route("/oauth2/token", post(oauth::password_grant::password_grant))
+        .route("/oauth2/revoke", post(oauth::revoke::revoke_user_token))
+        .route("/_authenticated", get(oauth::authenticated::authenticated))
+        .route("/Auth/connect/token", post(oauth::client_credentials::client_credentials))
+        .route("/Auth/connect/revocation", post(oauth::revoke::revoke_client_token))
+        .method_not_allowed_fallback(oauth::wrong_method)
 }

@@ -102,6 +102,11 @@ impl Directory {
         self.users.account(ix).filter(|account| !account.deleted).map(|account| &account.profile)
     }
 
+    /// The profile of a live user, by whatever names them.
+    pub fn profile_of(&self, user: &UserRef) -> Option<&Arc<Profile>> {
+        self.profile(self.find(user)?)
+    }
+
     /// The rows of `dimension` that a caller's value names: none when unknown, several when a name is shared.
     pub fn resolve(&self, dimension: Dimension, value: &Value) -> impl Iterator<Item = u32> {
         let table = self.table(kind_of(dimension));

@@ -14,7 +14,7 @@ use super::person::{Person, Presence, Session};
 use super::state::State;
 use crate::domain::directory::Kind;
 use crate::domain::event::{PasswordHash, Surface};
-use crate::domain::{Category, Channel, ConversationId, Profile, Time};
+use crate::domain::{Category, Channel, ConversationId, EntityRef, Profile, Time};
 
 /// What a row is about.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -287,10 +287,7 @@ fn body(state: &State, key: &RowKey) -> Option<String> {
     let directory = state.directory();
     Some(match key {
         RowKey::Tenant => json(&TenantBody { recorded: set(state.recorded()), high_water: directory.high_water() }),
-        RowKey::Entity(kind, id) => {
-            let table = directory.table(*kind);
-            json::<Arc<Entity>>(&table.rows()[table.by_id(*id)? as usize])
-        }
+        RowKey::Entity(kind, id) => json::<Arc<Entity>>(directory.table(*kind).get(EntityRef::Id(*id))?),
         RowKey::User(id) => {
             let ix = directory.users().by_id(*id)?;
             json(&UserBody::of(directory.users().account(ix)?, state.person(ix)?))

@@ -1,7 +1,7 @@
 //! The agents behind Convoso's counts: who is logged in, and what each is doing.
 
 use crate::domain::directory::Kind;
-use crate::domain::{Channel, Filter};
+use crate::domain::{Channel, EntityRef, Filter};
 use crate::live::View;
 use crate::live::index::{Columns, Plane};
 use crate::projection::roster::{Connection, roster};
@@ -89,7 +89,7 @@ fn watched(view: &View, ix: u32) -> Option<Watched> {
     let profile = view.directory().profile(ix)?;
     let named = |kind: Kind, ids: &[i64]| {
         let table = view.directory().table(kind);
-        let name = |id: &i64| Some(table.rows()[table.by_id(*id)? as usize].name.clone());
+        let name = |id: &i64| Some(table.get(EntityRef::Id(*id))?.name.clone());
         ids.iter().filter_map(|id| Some(Named { id: *id, name: name(id)? })).collect()
     };
     let names = profile.first_name.iter().chain([&profile.name]);

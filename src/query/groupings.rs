@@ -33,8 +33,8 @@ pub struct Wanted {
 /// The entities of a dimension that are wanted, ascending by id.
 pub fn groupings<'v>(view: &'v View, dimension: Dimension, wanted: &Wanted) -> Vec<&'v Arc<Entity>> {
     let table = view.directory().table(kind_of(dimension));
-    let id_of = |row: u32| table.rows()[row as usize].id;
-    let parents: HashSet<i64> = wanted.parents.iter().filter_map(|parent| table.find(*parent)).map(id_of).collect();
+    let parents: HashSet<i64> =
+        wanted.parents.iter().filter_map(|parent| table.get(*parent)).map(|entity| entity.id).collect();
     let theirs: HashSet<i64> = wanted.operators.iter().flat_map(|of| belongs(view, dimension, *of)).collect();
     let is_wanted = |entity: &&Arc<Entity>| {
         let lies = wanted.parents.is_empty() || entity.parent.is_some_and(|parent| parents.contains(&parent));
@@ -47,8 +47,7 @@ pub fn groupings<'v>(view: &'v View, dimension: Dimension, wanted: &Wanted) -> V
 
 /// One of them with all that is known of it.
 pub fn grouping(view: &View, dimension: Dimension, reference: EntityRef) -> Option<Grouping> {
-    let table = view.directory().table(kind_of(dimension));
-    Some(described(view, dimension, &table.rows()[table.find(reference)? as usize]))
+    Some(described(view, dimension, view.directory().table(kind_of(dimension)).get(reference)?))
 }
 
 /// The same for one that was found.

@@ -16,7 +16,7 @@ pub fn operators<'v>(view: &'v View, filter: &Filter, connection: Connection) ->
 
 /// One operator.
 pub fn operator(view: &View, operator: EntityRef) -> Option<&Arc<Profile>> {
-    view.directory().profile(view.directory().find(&UserRef::Entity(operator))?)
+    view.directory().profile_of(&UserRef::Entity(operator))
 }
 
 /// What one operator has done.

@@ -21,8 +21,7 @@ pub struct Rule {
 
 /// The rule with this GUID.
 pub fn routing_rule(view: &View, guid: Uuid) -> Option<Rule> {
-    let table = view.directory().table(Kind::RoutingRule);
-    let rule = &table.rows()[table.by_guid(guid)? as usize];
+    let rule = view.directory().table(Kind::RoutingRule).get(EntityRef::Guid(guid))?;
     let groups = rule.routing_groups.as_deref().unwrap_or_default();
     let values: Vec<Value> = groups.iter().map(|group| Value::Entity(EntityRef::Guid(*group))).collect();
     // A rule without groups is for nobody, where a filter without values is for everybody.

@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use super::{Directory, Entity};
+use crate::domain::EntityRef;
 use crate::domain::directory::Kind;
 use crate::domain::presence::{Category, Definition, DefinitionCategory};
 
@@ -17,9 +18,8 @@ impl Directory {
 
     /// The definition with this GUID, of either sort.
     pub fn definition(&self, guid: Uuid) -> Option<Definition> {
-        let table = self.table(Kind::PresenceDefinition);
-        let of_directory = table.by_guid(guid).and_then(|row| defined(&table.rows()[row as usize]));
-        of_directory.or_else(|| {
+        let of_directory = self.table(Kind::PresenceDefinition).get(EntityRef::Guid(guid));
+        of_directory.and_then(|entity| defined(entity)).or_else(|| {
             DefinitionCategory::ALL.into_iter().map(|c| self.built_in(c)).find(|definition| definition.guid == guid)
         })
     }
@@ -27,9 +27,8 @@ impl Directory {
     /// What somebody shows who chose a category, and with it perhaps a definition by integer id. One that means another
     /// category by now is not what they chose.
     pub fn shown(&self, category: Category, definition: Option<i64>) -> Definition {
-        let table = self.table(Kind::PresenceDefinition);
-        let row = definition.and_then(|id| table.by_id(id));
-        let chosen = row.and_then(|row| defined(&table.rows()[row as usize]));
+        let named = definition.and_then(|id| self.table(Kind::PresenceDefinition).get(EntityRef::Id(id)));
+        let chosen = named.and_then(|entity| defined(entity));
         let meant = chosen.filter(|definition| definition.category.chosen() == Some(category));
         meant.unwrap_or_else(|| self.built_in(category.into()))
     }

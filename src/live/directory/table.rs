@@ -42,6 +42,11 @@ impl Table {
         }
     }
 
+    /// The entity that a reference in either form names.
+    pub fn get(&self, reference: EntityRef) -> Option<&Arc<Entity>> {
+        Some(&self.rows[self.find(reference)? as usize])
+    }
+
     /// The rows with this name, trimmed and without regard to case.
     pub fn named(&self, name: &str) -> &[u32] {
         self.by_name.get(&folded(name)).map_or(&[], Vec::as_slice)
@@ -49,7 +54,7 @@ impl Table {
 
     /// The ids of the entities that the one with this id lies in, the nearest first.
     pub fn ancestors(&self, id: i64) -> impl Iterator<Item = i64> {
-        let parent = |id: i64| self.rows[self.by_id(id)? as usize].parent;
+        let parent = |id: i64| self.get(EntityRef::Id(id))?.parent;
         std::iter::successors(parent(id), move |id| parent(*id))
     }
 

@@ -133,8 +133,7 @@ impl Directory {
     fn parent(&self, kind: Kind, id: i64, parent: EntityRef) -> Result<i64, Refused> {
         let refused = |detail| (String::from("parent"), detail);
         let table = self.table(kind);
-        let row = table.find(parent).ok_or(refused("is not known"))?;
-        let parent = table.rows()[row as usize].id;
+        let parent = table.get(parent).ok_or(refused("is not known"))?.id;
         if parent == id || table.ancestors(parent).any(|ancestor| ancestor == id) {
             return Err(refused("lies in the entity itself"));
         }
@@ -239,9 +238,8 @@ impl Directory {
                 Field::Absent => {}
                 Field::Clear => profile.primary_group = None,
                 Field::Set(group) => {
-                    let row = self.table(Kind::Group).find(*group);
-                    let row = row.ok_or((String::from(member), "is not known"))?;
-                    profile.primary_group = Some(self.table(Kind::Group).rows()[row as usize].id);
+                    let group = self.table(Kind::Group).get(*group);
+                    profile.primary_group = Some(group.ok_or((String::from(member), "is not known"))?.id);
                 }
             }
         }
@@ -302,8 +300,8 @@ impl Directory {
         let table = self.table(kind);
         let mut identities = Vec::with_capacity(references.len());
         for (n, reference) in references.iter().enumerate() {
-            let row = table.find(*reference).ok_or_else(|| (format!("{member}/{n}"), "is not known"))?;
-            identities.push(identity(&table.rows()[row as usize]));
+            let entity = table.get(*reference).ok_or_else(|| (format!("{member}/{n}"), "is not known"))?;
+            identities.push(identity(entity));
         }
         identities.sort_unstable();
         identities.dedup();

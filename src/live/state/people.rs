@@ -8,7 +8,7 @@ use super::desk::effective;
 use super::{Ending, State};
 use crate::domain::directory::{Document, Kind};
 use crate::domain::event::{Event, PasswordHash, Rejection};
-use crate::domain::{Category, Channel, Outcome, Time, UserRef};
+use crate::domain::{Category, Channel, EntityRef, Outcome, Time, UserRef};
 use crate::live::directory::{Directory, Password};
 use crate::live::person::{Person, Presence};
 use crate::live::rows::RowKey;
@@ -46,8 +46,7 @@ impl State {
         let Some(guid) = definition else {
             return Ok(category.map(|category| Presence { category, definition: None }));
         };
-        let table = self.directory.table(Kind::PresenceDefinition);
-        let definition = table.by_guid(guid).map(|row| &table.rows()[row as usize]);
+        let definition = self.directory.table(Kind::PresenceDefinition).get(EntityRef::Guid(guid));
         let definition = definition.ok_or(Rejection::UnknownPresence)?;
         let meant = definition.category.and_then(|c| c.chosen()).ok_or(Rejection::UnknownPresence)?;
         if category.is_some_and(|given| given != meant) {

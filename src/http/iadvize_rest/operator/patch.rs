@@ -34,7 +34,7 @@ enum Form {
 pub const NEEDED: [&str; 3] = ["name", "email", "website_list"];
 
 /// Every field of the vendor's table but `call_config`, which has fields of its own.
-const FIELDS: [(&str, Form); 21] = [
+const FIELDS: [(&str, Form); 22] = [
     ("name", Form::Text),
     ("first_name", Form::Clearable),
     ("pseudo", Form::Clearable),
@@ -56,6 +56,7 @@ const FIELDS: [(&str, Form); 21] = [
     ("group_id", Form::Reference),
     ("website_list", Form::References),
     ("skill_list", Form::References),
+    ("sso_key", Form::Clearable),
 ];
 
 /// The fields, for the API's description.
@@ -89,7 +90,7 @@ impl ToSchema for New {
 }
 
 fn object() -> ObjectBuilder {
-    let fields = FIELDS.into_iter().chain([("sso_key", Form::Clearable), ("password", Form::Text)]);
+    let fields = FIELDS.into_iter().chain([("password", Form::Text)]);
     let object = fields.fold(ObjectBuilder::new(), |object, (name, form)| object.property(name, schema(name, form)));
     object.property("call_config", ObjectBuilder::new())
 }
@@ -115,8 +116,7 @@ fn schema(name: &str, form: Form) -> Schema {
 /// they were given.
 pub fn read(fields: &Fields) -> Result<UserPatch, Fault> {
     let mut user = Map::new();
-    let all = FIELDS.into_iter().chain([("sso_key", Form::Clearable)]);
-    for (name, form) in all {
+    for (name, form) in FIELDS {
         if let Some(value) = fields.get(name) {
             let value = convert(value, form).ok_or_else(|| invalid(name))?;
             user.insert(name.to_owned(), value);

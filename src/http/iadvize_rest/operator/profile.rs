@@ -39,14 +39,14 @@ pub async fn profile(
 ) -> Result<Response<Body>, RestFault> {
     let snapshot = open(&services, &headers, query, freshness::any_age(&headers)).await?;
     let operator = operator(&snapshot.view, reference(&id)?).ok_or_else(|| RestFault::unknown("operator", &id))?;
-    let shown = operator.profile.clone().unwrap_or_default();
+    let shown = operator.profile.as_ref();
     let row = Row {
         user_id: operator.id,
-        status: shown.status.as_deref(),
-        description: shown.description.as_deref(),
-        facebook: shown.facebook.as_deref(),
-        city: shown.city.as_deref(),
-        country: shown.country.as_deref(),
+        status: shown.and_then(|shown| shown.status.as_deref()),
+        description: shown.and_then(|shown| shown.description.as_deref()),
+        facebook: shown.and_then(|shown| shown.facebook.as_deref()),
+        city: shown.and_then(|shown| shown.city.as_deref()),
+        country: shown.and_then(|shown| shown.country.as_deref()),
     };
     Ok(reply::from_snapshot(data(row), &snapshot))
 }
