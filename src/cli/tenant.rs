@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 
 use super::{Failure, migrate};
 use crate::clock::Clock;
-use crate::command::create_tenant::create_tenant;
+use crate::command::tenants::create_tenant::create_tenant;
 use crate::config::StoreArgs;
 use crate::store::{Store, TenantRecord};
 use crate::{auth::Admin, query};

@@ -2,14 +2,12 @@
 
 pub mod change_availability;
 pub mod change_presence;
-pub mod create_key;
 pub mod create_operator;
-pub mod create_tenant;
 pub mod delete_operator;
 pub mod issue_token;
 pub mod log_in;
 pub mod post_events;
-pub mod revoke_key;
 pub mod revoke_token;
+pub mod tenants;
 pub mod update_operator;
 pub mod upsert_directory;

@@ -83,7 +83,7 @@ pub async fn create_key(
     let tenant = tenant_id(&tenant)?;
     let body = read_body(&parts.headers, body, DIALECT).await?;
     let wanted: NewKey = document(&parts.headers, &body)?;
-    let (key, secret) = command::create_key::create_key(
+    let (key, secret) = command::tenants::create_key::create_key(
         &admin,
         (services.store(), services.ring()),
         services.clock(),
@@ -129,7 +129,7 @@ pub async fn revoke_key(
     let tenant = tenant_id(&tenant)?;
     let key = parse_guid(&key).ok_or(Fault::NotFound("key"))?;
     let at = (services.store(), services.ring());
-    command::revoke_key::revoke_key(&admin, at, services.clock(), tenant, key).await?;
+    command::tenants::revoke_key::revoke_key(&admin, at, services.clock(), tenant, key).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

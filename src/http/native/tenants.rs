@@ -40,6 +40,7 @@ pub async fn create_tenant(State(services): State<Services>, request: Request) -
     let body = read_body(&parts.headers, body, DIALECT).await?;
     let wanted: NewTenant = document(&parts.headers, &body)?;
     let tenant =
-        command::create_tenant::create_tenant(&admin, services.store(), services.clock(), &wanted.name).await?;
+        command::tenants::create_tenant::create_tenant(&admin, services.store(), services.clock(), &wanted.name)
+            .await?;
     Ok(reply::json(201, "application/json", &Answer { id: tenant.id, name: &tenant.name }))
 }

@@ -1,0 +1,5 @@
+//! What the administrator does with tenants and their keys.
+
+pub mod create_key;
+pub mod create_tenant;
+pub mod revoke_key;
