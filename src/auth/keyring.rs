@@ -1,12 +1,13 @@
-//! All keys and tokens that are valid now, in memory: asking who somebody is waits for nothing.
+//! All keys and tokens that are valid now, and how things are done for their tenants, in memory: asking waits for
+//! nothing.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use subtle::ConstantTimeEq;
+use tokio::sync::{Mutex, MutexGuard};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -15,7 +16,7 @@ use super::tokens::{LoggedIn, Tokens};
 use super::{Admin, Caller, Client, secret};
 use crate::clock::Clock;
 use crate::domain::ids::parse_guid;
-use crate::domain::{Fault, Scopes, TenantId};
+use crate::domain::{Fault, Scopes, Settings, TenantId};
 use crate::store::{Store, StoreError, TokenHolder, TokenRecord};
 
 /// How often changes made by another process are looked for; they take effect within a second.
@@ -32,26 +33,33 @@ struct Inner {
     store: Store,
     clock: Clock,
     admin: Option<[u8; 32]>,
-    keys: ArcSwap<Keys>,
+    registry: ArcSwap<Registry>,
+    turn: Mutex<()>,
     tokens: Tokens,
-    version: AtomicI64,
 }
 
-/// The keys that are not revoked.
-#[derive(Debug, Default)]
-struct Keys {
+/// What the store holds of tenants and keys: the keys that are not revoked, and every tenant's settings.
+#[derive(Debug)]
+struct Registry {
+    version: i64,
     by_hash: HashMap<[u8; 32], Client>,
     ids: HashSet<Uuid>,
+    settings: HashMap<TenantId, Settings>,
 }
 
 impl KeyRing {
     /// The keys and tokens in the store. `admin` is the hash of the administrator's token; without one nobody is
     /// administrator.
     pub async fn load(store: Store, admin: Option<[u8; 32]>, clock: Clock) -> Result<Self, StoreError> {
-        let (keys, version) = (ArcSwap::default(), AtomicI64::new(-1));
-        let inner = Inner { store, clock, admin, keys, tokens: Tokens::default(), version };
-        let ring = KeyRing(Arc::new(inner));
-        ring.refresh().await?;
+        let registry = ArcSwap::from_pointee(Registry::read(&store).await?);
+        let ring = KeyRing(Arc::new(Inner {
+            store,
+            clock,
+            admin,
+            registry,
+            turn: Mutex::default(),
+            tokens: Tokens::default(),
+        }));
         for token in ring.0.store.tokens(ring.0.clock.now()).await? {
             ring.keep(&token);
         }
@@ -67,7 +75,7 @@ impl KeyRing {
     ) -> Result<Caller, Fault> {
         let credential = credential.filter(|text| !text.is_empty()).ok_or(Fault::CredentialMissing)?;
         let hash = secret::hash(credential);
-        let keys = self.0.keys.load();
+        let keys = self.0.registry.load();
         if let Some(Client { tenant, scopes, .. }) = keys.by_hash.get(&hash).copied() {
             return Ok(Caller { tenant, scopes });
         }
@@ -84,9 +92,19 @@ impl KeyRing {
 
     /// The key of that id, by the key itself; a token will not do.
     pub fn client(&self, id: &str, key: &str) -> Result<Client, Fault> {
-        let keys = self.0.keys.load();
+        let keys = self.0.registry.load();
         let client = keys.by_hash.get(&secret::hash(key)).filter(|client| parse_guid(id) == Some(client.key));
         client.copied().ok_or(Fault::CredentialInvalid)
+    }
+
+    /// How things are done for a tenant, as of now.
+    pub fn settings(&self, tenant: TenantId) -> Settings {
+        self.0.registry.load().settings.get(&tenant).cloned().unwrap_or_default()
+    }
+
+    /// Waits until nobody else here changes settings, and keeps others from it.
+    pub async fn turn(&self) -> MutexGuard<'_, ()> {
+        self.0.turn.lock().await
     }
 
     /// Whether this is the administrator's token.
@@ -111,21 +129,14 @@ impl KeyRing {
         self.0.tokens.forget(hash);
     }
 
-    /// Takes over what keys the store holds now, if any changed.
+    /// Takes over what keys and settings the store holds now, if any changed.
     pub async fn refresh(&self) -> Result<(), StoreError> {
-        // The version first: a change between the two reads is then seen again next time, never missed.
-        let version = self.0.store.registry_version().await?;
-        if version == self.0.version.load(Ordering::Acquire) {
+        if self.0.store.registry_version().await? == self.0.registry.load().version {
             return Ok(());
         }
-        let mut keys = Keys::default();
-        for key in self.0.store.keys().await?.into_iter().filter(|key| key.revoked.is_none()) {
-            keys.ids.insert(key.id);
-            let client = Client { key: key.id, tenant: key.tenant, scopes: key.scopes.into_iter().collect() };
-            keys.by_hash.insert(key.hash, client);
-        }
-        self.0.keys.store(Arc::new(keys));
-        self.0.version.store(version, Ordering::Release);
+        let read = Arc::new(Registry::read(&self.0.store).await?);
+        // Of two that read at a time the later one may be the first to have done so: what is newer stays.
+        self.0.registry.rcu(|known| if known.version < read.version { read.clone() } else { known.clone() });
         Ok(())
     }
 
@@ -158,5 +169,21 @@ impl KeyRing {
                 Err(_) => {}
             }
         }
+    }
+}
+
+impl Registry {
+    async fn read(store: &Store) -> Result<Self, StoreError> {
+        // The version first: a change between the reads is then seen again next time, never missed.
+        let version = store.registry_version().await?;
+        let (mut by_hash, mut ids) = (HashMap::new(), HashSet::new());
+        for key in store.keys().await?.into_iter().filter(|key| key.revoked.is_none()) {
+            ids.insert(key.id);
+            let client = Client { key: key.id, tenant: key.tenant, scopes: key.scopes.into_iter().collect() };
+            by_hash.insert(key.hash, client);
+        }
+        let tenants = store.tenants().await?.into_iter();
+        let settings = tenants.map(|tenant| (tenant.id, tenant.settings)).collect();
+        Ok(Registry { version, by_hash, ids, settings })
     }
 }

@@ -1,8 +1,9 @@
-//! Tenants and their keys.
+//! Tenants with their settings, and their keys.
 
 use uuid::Uuid;
 
 use super::{Store, StoreError, on_backend};
+use crate::domain::settings::{Settings, WebhookSecret};
 use crate::domain::{Scope, TenantId, Time};
 
 /// A tenant as stored.
@@ -14,6 +15,41 @@ pub struct TenantRecord {
     pub name: String,
     /// Since when.
     pub created: Time,
+    /// How things are done for it.
+    pub settings: Settings,
+}
+
+/// A tenant's columns as either backend gives them.
+pub(super) struct TenantColumns {
+    pub id: Uuid,
+    pub name: String,
+    pub created: i64,
+    pub conversation_text: bool,
+    pub conversation_days: Option<i32>,
+    pub iadvize_secret: Option<String>,
+}
+
+impl TenantColumns {
+    pub(super) fn read(self) -> Result<TenantRecord, StoreError> {
+        let unreadable = |what: &str| StoreError::Unreadable(format!("tenant {}: {what}", self.id));
+        let days = self.conversation_days.map(u32::try_from).transpose();
+        let secret = self.iadvize_secret.map(|text| WebhookSecret::new(&text).ok_or(()));
+        let settings = Settings {
+            conversation_text: self.conversation_text,
+            conversation_days: days.map_err(|_| unreadable("conversation_days"))?,
+            iadvize_secret: secret.transpose().map_err(|()| unreadable("iadvize_secret"))?,
+        };
+        let created = Time::from_micros(self.created);
+        Ok(TenantRecord { id: TenantId(self.id), name: self.name, created, settings })
+    }
+}
+
+/// Settings as either backend stores them: whether texts are kept, days, secret.
+pub(super) fn settings_columns(settings: &Settings) -> (bool, Option<i32>, Option<&str>) {
+    let Settings { conversation_text, conversation_days, iadvize_secret } = settings;
+    // What is checked before has fewer days than any integer column holds.
+    let days = conversation_days.map(|days| i32::try_from(days).unwrap_or(i32::MAX));
+    (*conversation_text, days, iadvize_secret.as_ref().map(WebhookSecret::reveal))
 }
 
 /// A key as stored: without the key.
@@ -79,6 +115,11 @@ impl Store {
     /// Every tenant, by name.
     pub async fn tenants(&self) -> Result<Vec<TenantRecord>, StoreError> {
         on_backend!(self, store => store.tenants().await)
+    }
+
+    /// Changes how things are done for a tenant; false if there is no such tenant.
+    pub async fn set_settings(&self, tenant: TenantId, settings: &Settings) -> Result<bool, StoreError> {
+        on_backend!(self, store => store.set_settings(tenant, settings).await)
     }
 
     /// Adds a key; false if there is no such tenant.

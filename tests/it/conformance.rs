@@ -8,7 +8,7 @@ mod registry;
 
 use rollcall::clock::Clock;
 use rollcall::domain::event::Fact;
-use rollcall::domain::{Body, ConversationId, Event, EventId, TenantId, Time};
+use rollcall::domain::{Body, ConversationId, Event, EventId, Settings, TenantId, Time};
 use rollcall::journal::{Draft, Journal};
 use rollcall::live::state::APPLY_VERSION;
 use rollcall::store::{Store, TenantRecord};
@@ -73,7 +73,8 @@ impl Bench {
 }
 
 async fn new_tenant(store: &Store, clock: &Clock, name: &str) -> TenantId {
-    let tenant = TenantRecord { id: TenantId(clock.new_id()), name: name.to_owned(), created: clock.now() };
+    let (id, settings) = (TenantId(clock.new_id()), Settings::default());
+    let tenant = TenantRecord { id, name: name.to_owned(), created: clock.now(), settings };
     assert!(store.create_tenant(&tenant).await.expect("the store answers"), "a name that is free");
     tenant.id
 }

@@ -2,7 +2,7 @@
 
 use crate::auth::Admin;
 use crate::clock::Clock;
-use crate::domain::{Fault, TenantId, text};
+use crate::domain::{Fault, Settings, TenantId, text};
 use crate::store::{Store, TenantRecord, in_time};
 
 /// Adds a tenant; [`Fault::Conflict`] when the name is taken.
@@ -10,7 +10,8 @@ pub async fn create_tenant(_admin: &Admin, store: &Store, clock: &Clock, name: &
     if !text::is_name(name) {
         return Err(Fault::refused("/name", "must be 1 to 256 bytes without U+0000"));
     }
-    let tenant = TenantRecord { id: TenantId(clock.new_id()), name: name.to_owned(), created: clock.now() };
+    let (id, settings) = (TenantId(clock.new_id()), Settings::default());
+    let tenant = TenantRecord { id, name: name.to_owned(), created: clock.now(), settings };
     match in_time(store.create_tenant(&tenant)).await? {
         true => Ok(tenant),
         false => Err(Fault::Conflict("a tenant of that name exists")),

@@ -3,3 +3,4 @@
 pub mod create_key;
 pub mod create_tenant;
 pub mod revoke_key;
+pub mod set_settings;

@@ -5,15 +5,17 @@ use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
 use super::PostgresStore;
-use crate::domain::{TenantId, Time};
-use crate::store::registry::{KeyColumns, scopes_json};
+use crate::domain::{Settings, TenantId, Time};
+use crate::store::registry::{KeyColumns, TenantColumns, scopes_json, settings_columns};
 use crate::store::{KeyRecord, StoreError, TenantRecord};
 
 impl PostgresStore {
     pub(crate) async fn create_tenant(&self, tenant: &TenantRecord) -> Result<bool, StoreError> {
+        let (text, days, secret) = settings_columns(&tenant.settings);
         let added = sqlx::query(
             "WITH added AS (
-                 INSERT INTO tenant (id, name, created) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING RETURNING id
+                 INSERT INTO tenant (id, name, created, conversation_text, conversation_days, iadvize_secret)
+                 VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING RETURNING id
              ), headed AS (
                  INSERT INTO head (tenant) SELECT id FROM added
              ), changed AS (
@@ -24,22 +26,41 @@ impl PostgresStore {
         .bind(tenant.id.0)
         .bind(&tenant.name)
         .bind(tenant.created.micros())
+        .bind(text)
+        .bind(days)
+        .bind(secret)
         .fetch_optional(&self.pool)
         .await?;
         Ok(added.is_some())
     }
 
     pub(crate) async fn tenants(&self) -> Result<Vec<TenantRecord>, StoreError> {
-        let rows = sqlx::query("SELECT id, name, created FROM tenant ORDER BY name").fetch_all(&self.pool).await?;
-        rows.iter()
-            .map(|row| {
-                Ok(TenantRecord {
-                    id: TenantId(row.try_get("id")?),
-                    name: row.try_get("name")?,
-                    created: Time::from_micros(row.try_get("created")?),
-                })
-            })
-            .collect()
+        let rows = sqlx::query(
+            "SELECT id, name, created, conversation_text, conversation_days, iadvize_secret FROM tenant ORDER BY name",
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter().map(|row| tenant_columns(row)?.read()).collect()
+    }
+
+    pub(crate) async fn set_settings(&self, tenant: TenantId, settings: &Settings) -> Result<bool, StoreError> {
+        let (text, days, secret) = settings_columns(settings);
+        let kept = sqlx::query(
+            "WITH kept AS (
+                 UPDATE tenant SET conversation_text = $2, conversation_days = $3, iadvize_secret = $4
+                 WHERE id = $1 RETURNING id
+             ), changed AS (
+                 UPDATE registry SET version = version + 1 WHERE EXISTS (SELECT FROM kept)
+             )
+             SELECT id FROM kept",
+        )
+        .bind(tenant.0)
+        .bind(text)
+        .bind(days)
+        .bind(secret)
+        .fetch_optional(&self.pool)
+        .await?;
+        Ok(kept.is_some())
     }
 
     pub(crate) async fn create_key(&self, key: &KeyRecord) -> Result<bool, StoreError> {
@@ -103,6 +124,17 @@ impl PostgresStore {
         sqlx::query("UPDATE registry SET admin_hash = $1").bind(hash.as_slice()).execute(&self.pool).await?;
         Ok(())
     }
+}
+
+fn tenant_columns(row: &PgRow) -> Result<TenantColumns, StoreError> {
+    Ok(TenantColumns {
+        id: row.try_get("id")?,
+        name: row.try_get("name")?,
+        created: row.try_get("created")?,
+        conversation_text: row.try_get("conversation_text")?,
+        conversation_days: row.try_get("conversation_days")?,
+        iadvize_secret: row.try_get("iadvize_secret")?,
+    })
 }
 
 fn columns(row: &PgRow) -> Result<KeyColumns, StoreError> {

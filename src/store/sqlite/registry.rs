@@ -5,8 +5,8 @@ use sqlx::{Connection, Row};
 use uuid::Uuid;
 
 use super::{SqliteStore, uuid};
-use crate::domain::{TenantId, Time};
-use crate::store::registry::{KeyColumns, scopes_json};
+use crate::domain::{Settings, TenantId, Time};
+use crate::store::registry::{KeyColumns, TenantColumns, scopes_json, settings_columns};
 use crate::store::{KeyRecord, StoreError, TenantRecord};
 
 const CHANGED: &str = "UPDATE registry SET version = version + 1";
@@ -15,13 +15,20 @@ impl SqliteStore {
     pub(crate) async fn create_tenant(&self, tenant: &TenantRecord) -> Result<bool, StoreError> {
         let mut held = self.hold().await?;
         let mut writing = held.begin_with("BEGIN IMMEDIATE").await?;
-        let added = sqlx::query("INSERT INTO tenant (id, name, created) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING")
-            .bind(tenant.id.to_string())
-            .bind(&tenant.name)
-            .bind(tenant.created.micros())
-            .execute(&mut *writing)
-            .await?
-            .rows_affected()
+        let (text, days, secret) = settings_columns(&tenant.settings);
+        let added = sqlx::query(
+            "INSERT INTO tenant (id, name, created, conversation_text, conversation_days, iadvize_secret)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
+        )
+        .bind(tenant.id.to_string())
+        .bind(&tenant.name)
+        .bind(tenant.created.micros())
+        .bind(text)
+        .bind(days)
+        .bind(secret)
+        .execute(&mut *writing)
+        .await?
+        .rows_affected()
             == 1;
         if added {
             sqlx::query("INSERT INTO head (tenant) VALUES (?1)")
@@ -36,16 +43,31 @@ impl SqliteStore {
     }
 
     pub(crate) async fn tenants(&self) -> Result<Vec<TenantRecord>, StoreError> {
-        let rows = sqlx::query("SELECT id, name, created FROM tenant ORDER BY name").fetch_all(&self.reads).await?;
-        rows.iter()
-            .map(|row| {
-                Ok(TenantRecord {
-                    id: TenantId(uuid(row.try_get("id")?)?),
-                    name: row.try_get("name")?,
-                    created: Time::from_micros(row.try_get("created")?),
-                })
-            })
-            .collect()
+        let rows = sqlx::query("SELECT * FROM tenant ORDER BY name").fetch_all(&self.reads).await?;
+        rows.iter().map(|row| tenant_columns(row)?.read()).collect()
+    }
+
+    pub(crate) async fn set_settings(&self, tenant: TenantId, settings: &Settings) -> Result<bool, StoreError> {
+        let (text, days, secret) = settings_columns(settings);
+        let mut held = self.hold().await?;
+        let mut writing = held.begin_with("BEGIN IMMEDIATE").await?;
+        let kept = sqlx::query(
+            "UPDATE tenant SET conversation_text = ?2, conversation_days = ?3, iadvize_secret = ?4 WHERE id = ?1",
+        )
+        .bind(tenant.to_string())
+        .bind(text)
+        .bind(days)
+        .bind(secret)
+        .execute(&mut *writing)
+        .await?
+        .rows_affected()
+            == 1;
+        if kept {
+            sqlx::query(CHANGED).execute(&mut *writing).await?;
+        }
+        writing.commit().await?;
+        held.give_back();
+        Ok(kept)
     }
 
     pub(crate) async fn create_key(&self, key: &KeyRecord) -> Result<bool, StoreError> {
@@ -112,6 +134,17 @@ impl SqliteStore {
         held.give_back();
         Ok(())
     }
+}
+
+fn tenant_columns(row: &SqliteRow) -> Result<TenantColumns, StoreError> {
+    Ok(TenantColumns {
+        id: uuid(row.try_get("id")?)?,
+        name: row.try_get("name")?,
+        created: row.try_get("created")?,
+        conversation_text: row.try_get("conversation_text")?,
+        conversation_days: row.try_get("conversation_days")?,
+        iadvize_secret: row.try_get("iadvize_secret")?,
+    })
 }
 
 fn columns(row: &SqliteRow) -> Result<KeyColumns, StoreError> {

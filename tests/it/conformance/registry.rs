@@ -1,5 +1,6 @@
-//! Tenants, keys and tokens.
+//! Tenants with their settings, keys and tokens.
 
+use rollcall::domain::settings::{Settings, WebhookSecret};
 use rollcall::domain::{Scope, TenantId};
 use rollcall::store::{KeyRecord, TenantRecord, TokenHolder, TokenRecord};
 
@@ -8,6 +9,7 @@ use crate::on_both_stores;
 use crate::support::Backend;
 
 on_both_stores!(tenants, super::a_tenants_name_is_taken_once);
+on_both_stores!(settings, super::settings_are_kept_as_they_are);
 on_both_stores!(keys, super::keys_are_kept_as_they_are);
 on_both_stores!(revoking, super::a_key_is_revoked_once_and_by_its_own_tenant);
 on_both_stores!(version, super::every_change_raises_the_version_and_nothing_else_does);
@@ -31,7 +33,8 @@ fn key(bench: &Bench, tenant: TenantId, byte: u8) -> KeyRecord {
 
 async fn a_tenants_name_is_taken_once(backend: Backend) {
     let bench = Bench::new(backend).await;
-    let again = TenantRecord { id: TenantId(bench.clock.new_id()), name: "ours".into(), created: at(0) };
+    let (id, settings) = (TenantId(bench.clock.new_id()), some_settings());
+    let again = TenantRecord { id, name: "ours".into(), created: at(0), settings };
     assert!(!bench.store.create_tenant(&again).await.unwrap(), "the name is taken");
     let other = TenantRecord { name: "Ours".into(), created: at(7), ..again };
     assert!(bench.store.create_tenant(&other).await.unwrap(), "names have case");
@@ -40,6 +43,34 @@ async fn a_tenants_name_is_taken_once(backend: Backend) {
     assert!(tenants.contains(&other));
     let bench = bench.reopen().await;
     assert_eq!(bench.store.tenants().await.unwrap(), tenants);
+}
+
+/// Settings that differ from the default in every way.
+fn some_settings() -> Settings {
+    let iadvize_secret = WebhookSecret::new("a secret \"é\" of 'ours'");
+    Settings { conversation_text: true, conversation_days: Some(36_500), iadvize_secret }
+}
+
+async fn settings_are_kept_as_they_are(backend: Backend) {
+    let bench = Bench::new(backend).await;
+    let before = bench.store.tenants().await.unwrap();
+    assert!(before.iter().all(|tenant| tenant.settings == Settings::default()));
+    let nobody = TenantId(bench.clock.new_id());
+    assert!(!bench.store.set_settings(nobody, &some_settings()).await.unwrap(), "there is no such tenant");
+    assert_eq!(bench.store.tenants().await.unwrap(), before);
+    assert!(bench.store.set_settings(bench.ours, &some_settings()).await.unwrap());
+    let bench = bench.reopen().await;
+    for tenant in bench.store.tenants().await.unwrap() {
+        let was = before.iter().find(|other| other.id == tenant.id).expect("no tenant is new");
+        let settings = if tenant.id == bench.ours { some_settings() } else { Settings::default() };
+        assert_eq!(tenant, TenantRecord { settings, ..was.clone() }, "one tenant's are no other's");
+    }
+    let some = Settings { conversation_days: Some(1), ..Settings::default() };
+    for settings in [some, Settings::default()] {
+        assert!(bench.store.set_settings(bench.ours, &settings).await.unwrap());
+        let tenants = bench.store.tenants().await.unwrap();
+        assert!(tenants.iter().any(|tenant| tenant.id == bench.ours && tenant.settings == settings));
+    }
 }
 
 async fn keys_are_kept_as_they_are(backend: Backend) {
@@ -81,11 +112,16 @@ async fn every_change_raises_the_version_and_nothing_else_does(backend: Backend)
         last = now;
     };
     let record = key(&bench, bench.ours, 1);
-    let tenant = TenantRecord { id: TenantId(bench.clock.new_id()), name: "new".into(), created: at(0) };
+    let (id, settings) = (TenantId(bench.clock.new_id()), Settings::default());
+    let tenant = TenantRecord { id, name: "new".into(), created: at(0), settings };
     bench.store.create_tenant(&tenant).await.unwrap();
     changed(true, "a tenant is added").await;
     bench.store.create_tenant(&tenant).await.unwrap();
     changed(false, "a tenant's name is taken").await;
+    bench.store.set_settings(bench.ours, &some_settings()).await.unwrap();
+    changed(true, "settings are changed").await;
+    bench.store.set_settings(TenantId(bench.clock.new_id()), &some_settings()).await.unwrap();
+    changed(false, "settings of nobody are not changed").await;
     bench.store.create_key(&record).await.unwrap();
     changed(true, "a key is added").await;
     bench.store.create_key(&key(&bench, TenantId(bench.clock.new_id()), 2)).await.unwrap();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rand::Rng;
 use rollcall::clock::Clock;
-use rollcall::domain::TenantId;
+use rollcall::domain::{Settings, TenantId};
 use rollcall::store::{Location, Store, TenantRecord};
 use sqlx::postgres::PgPoolOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
@@ -27,7 +27,8 @@ async fn open(backend: Backend) -> (Home, Store) {
 /// Adds a tenant, and looks from outside whether it is there.
 async fn is_durable(store: &Store, raw: &mut Raw, name: &str) -> bool {
     let clock = Clock::system();
-    let tenant = TenantRecord { id: TenantId(clock.new_id()), name: name.to_owned(), created: clock.now() };
+    let (id, settings) = (TenantId(clock.new_id()), Settings::default());
+    let tenant = TenantRecord { id, name: name.to_owned(), created: clock.now(), settings };
     assert!(store.create_tenant(&tenant).await.expect("the store answers"));
     raw.number(&format!("SELECT count(*) FROM tenant WHERE name = '{name}'")).await == 1
 }

@@ -1,0 +1,8 @@
+-- How a tenant wants things done. The webhooks' secret is kept as it is: a signature cannot be checked with a hash of it.
+
+ALTER TABLE tenant ADD COLUMN conversation_text boolean NOT NULL DEFAULT false;
+
+-- Days for which closed conversations are kept; without end when absent.
+ALTER TABLE tenant ADD COLUMN conversation_days int CHECK (conversation_days BETWEEN 1 AND 36500);
+
+ALTER TABLE tenant ADD COLUMN iadvize_secret text;

@@ -1,0 +1,31 @@
+//! The administrator changes how a tenant wants things done.
+
+use crate::auth::{Admin, KeyRing};
+use crate::domain::settings::SettingsPatch;
+use crate::domain::{Fault, TenantId};
+use crate::store::{Store, TenantRecord, in_time};
+
+/// Changes a tenant's settings; they hold as soon as this answers. [`Fault::NotFound`] for an unknown tenant,
+/// [`Fault::Refused`] for a value that cannot be used.
+pub async fn set_settings(
+    _admin: &Admin,
+    (store, ring): (&Store, &KeyRing),
+    tenant: TenantId,
+    patch: &SettingsPatch,
+) -> Result<TenantRecord, Fault> {
+    let problems = patch.check();
+    if !problems.is_empty() {
+        return Err(Fault::Refused(problems));
+    }
+    // What is changed is read first: of two changes at a time neither is to undo the other.
+    let _turn = ring.turn().await;
+    let unknown = Fault::NotFound("tenant");
+    let known = in_time(store.tenants()).await?.into_iter().find(|known| known.id == tenant);
+    let mut record = known.ok_or(unknown.clone())?;
+    patch.patch(&mut record.settings);
+    if !in_time(store.set_settings(tenant, &record.settings)).await? {
+        return Err(unknown);
+    }
+    in_time(ring.refresh()).await?;
+    Ok(record)
+}
