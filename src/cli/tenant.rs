@@ -1,13 +1,19 @@
-//! `rollcall tenant`: add and list tenants. A running service notices within a second.
+//! `rollcall tenant`: add and list tenants, show and change their settings. A running service notices within a second.
+
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
 use super::{Failure, migrate};
+use crate::auth::{Admin, KeyRing};
 use crate::clock::Clock;
 use crate::command::tenants::create_tenant::create_tenant;
+use crate::command::tenants::set_settings::set_settings;
 use crate::config::StoreArgs;
+use crate::domain::directory::Field;
+use crate::domain::settings::{CONVERSATION_DAYS, SettingsPatch, WebhookSecret};
+use crate::query;
 use crate::store::{Store, TenantRecord};
-use crate::{auth::Admin, query};
 
 /// What to do.
 #[derive(Subcommand, Debug)]
@@ -16,6 +22,10 @@ pub enum TenantCommand {
     Create(CreateArgs),
     /// Lists tenants: id, name, since when.
     List(ListArgs),
+    /// Shows a tenant and its settings.
+    Show(ShowArgs),
+    /// Changes settings of a tenant; those that are not named stay as they are.
+    Set(SetArgs),
 }
 
 /// A tenant to add.
@@ -34,6 +44,79 @@ pub struct ListArgs {
     store: StoreArgs,
 }
 
+/// A tenant to look at.
+#[derive(Args, Debug)]
+pub struct ShowArgs {
+    /// The tenant, by id or name.
+    tenant: String,
+    #[command(flatten)]
+    store: StoreArgs,
+}
+
+/// Settings to change.
+#[derive(Args, Debug)]
+pub struct SetArgs {
+    /// The tenant, by id or name.
+    tenant: String,
+    #[command(flatten)]
+    changes: ChangeArgs,
+    #[command(flatten)]
+    store: StoreArgs,
+}
+
+#[derive(Args, Debug)]
+#[group(required = true, multiple = true)]
+struct ChangeArgs {
+    /// Whether the texts of messages are kept.
+    #[arg(long, value_name = "on|off", value_parser = switch)]
+    conversation_text: Option<bool>,
+    /// Days for which closed conversations are kept, or forever.
+    #[arg(long, value_name = "N|forever", value_parser = days)]
+    conversation_days: Option<Field<u32>>,
+    /// A file with what iAdvize signs its webhooks with, or none to take no more of them.
+    #[arg(long, value_name = "PATH|none")]
+    iadvize_secret_file: Option<PathBuf>,
+}
+
+impl ChangeArgs {
+    fn patch(self) -> Result<SettingsPatch, Failure> {
+        Ok(SettingsPatch {
+            conversation_text: self.conversation_text.map_or(Field::Absent, Field::Set),
+            conversation_days: self.conversation_days.unwrap_or_default(),
+            iadvize_secret: match self.iadvize_secret_file {
+                None => Field::Absent,
+                Some(path) if path.as_os_str() == "none" => Field::Clear,
+                Some(path) => Field::Set(secret(path)?),
+            },
+        })
+    }
+}
+
+fn switch(text: &str) -> Result<bool, &'static str> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("must be on or off"),
+    }
+}
+
+fn days(text: &str) -> Result<Field<u32>, &'static str> {
+    if text == "forever" {
+        return Ok(Field::Clear);
+    }
+    let days = text.parse().ok().filter(|days| CONVERSATION_DAYS.contains(days));
+    days.map(Field::Set).ok_or("must be from 1 to 36500, or forever")
+}
+
+/// The secret in a file, but for the end of its line. What is wrong is told without the path, in whose place somebody
+/// may have given the secret itself.
+fn secret(path: PathBuf) -> Result<WebhookSecret, Failure> {
+    let told = |what: &dyn std::fmt::Display| Failure::setting(format!("the file of --iadvize-secret-file {what}"));
+    let text = std::fs::read_to_string(path).map_err(|error| told(&format!("cannot be read: {error}")))?;
+    let line = text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
+    WebhookSecret::new(line).ok_or_else(|| told(&WebhookSecret::WANTED))
+}
+
 /// Runs the command.
 pub async fn run(command: TenantCommand) -> Result<(), Failure> {
     match command {
@@ -48,8 +131,32 @@ pub async fn run(command: TenantCommand) -> Result<(), Failure> {
                 println!("{}  {}  {}", tenant.id, tenant.created, tenant.name);
             }
         }
+        TenantCommand::Show(args) => {
+            let store = migrate::open(&args.store).await?;
+            show(&find(&store, &args.tenant).await?);
+        }
+        TenantCommand::Set(args) => {
+            let patch = args.changes.patch()?;
+            let store = migrate::open(&args.store).await?;
+            let tenant = find(&store, &args.tenant).await?.id;
+            let ring = KeyRing::load(store.clone(), None, Clock::system()).await.map_err(Failure::other)?;
+            let changed = set_settings(&Admin::local(), (&store, &ring), tenant, &patch).await;
+            show(&changed.map_err(Failure::other)?);
+        }
     }
     Ok(())
+}
+
+/// Prints a tenant, a setting a line; of the secret only whether there is one.
+fn show(tenant: &TenantRecord) {
+    let settings = &tenant.settings;
+    let days = settings.conversation_days.map_or(String::from("forever"), |days| days.to_string());
+    println!("id                 {}", tenant.id);
+    println!("name               {}", tenant.name);
+    println!("created            {}", tenant.created);
+    println!("conversation text  {}", if settings.conversation_text { "on" } else { "off" });
+    println!("conversation days  {days}");
+    println!("iadvize webhooks   {}", if settings.iadvize_secret.is_some() { "on" } else { "off" });
 }
 
 /// The tenant that a person means: by id or by name.

@@ -32,6 +32,10 @@ pub fn router(services: Services) -> Router {
         )
         .route("/v1/tenants", post(native::tenants::create_tenant).fallback(native::wrong_method))
         .route(
+            "/v1/tenants/{tenant}",
+            get(native::settings::get_tenant).patch(native::settings::set_settings).fallback(native::wrong_method),
+        )
+        .route(
             "/v1/tenants/{tenant}/keys",
             post(native::keys::create_key).get(native::keys::list_keys).fallback(native::wrong_method),
         )

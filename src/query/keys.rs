@@ -1,17 +1,21 @@
-//! A tenant's keys, without the keys.
+//! Tenants, and their keys without the keys.
 
 use crate::auth::Admin;
 use crate::domain::{Fault, TenantId};
 use crate::store::{KeyRecord, Store, TenantRecord, in_time};
 
 /// Every key of a tenant, revoked ones included; [`Fault::NotFound`] for an unknown tenant.
-pub async fn keys(_admin: &Admin, store: &Store, tenant: TenantId) -> Result<Vec<KeyRecord>, Fault> {
-    if !in_time(store.tenants()).await?.iter().any(|known| known.id == tenant) {
-        return Err(Fault::NotFound("tenant"));
-    }
+pub async fn keys(admin: &Admin, store: &Store, tenant: TenantId) -> Result<Vec<KeyRecord>, Fault> {
+    self::tenant(admin, store, tenant).await?;
     let mut keys = in_time(store.keys()).await?;
     keys.retain(|key| key.tenant == tenant);
     Ok(keys)
+}
+
+/// A tenant; [`Fault::NotFound`] for an unknown one.
+pub async fn tenant(_admin: &Admin, store: &Store, tenant: TenantId) -> Result<TenantRecord, Fault> {
+    let known = in_time(store.tenants()).await?.into_iter().find(|known| known.id == tenant);
+    known.ok_or(Fault::NotFound("tenant"))
 }
 
 /// Every tenant, by name.

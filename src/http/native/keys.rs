@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{admin, document};
+use super::{admin, document, tenant_id};
 use crate::command;
 use crate::domain::ids::parse_guid;
-use crate::domain::{Fault, Scope, TenantId, Time};
+use crate::domain::{Fault, Scope, Time};
 use crate::http::extract::body::DIALECT;
 use crate::http::extract::{read_body, reply};
 use crate::http::fault::NativeFault;
@@ -131,9 +131,4 @@ pub async fn revoke_key(
     let at = (services.store(), services.ring());
     command::tenants::revoke_key::revoke_key(&admin, at, services.clock(), tenant, key).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// A tenant as the administrator names it; what is no id names nobody.
-fn tenant_id(text: &str) -> Result<TenantId, Fault> {
-    parse_guid(text).map(TenantId).ok_or(Fault::NotFound("tenant"))
 }

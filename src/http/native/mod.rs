@@ -1,8 +1,9 @@
-//! Our own API: events in, the directory, tenants and keys. Errors are RFC 9457 problems.
+//! Our own API: events in, the directory, tenants with their settings, and keys. Errors are RFC 9457 problems.
 
 pub mod directory;
 pub mod events;
 pub mod keys;
+pub mod settings;
 pub mod tenants;
 
 use axum::http::HeaderMap;
@@ -13,8 +14,9 @@ use super::extract::{MediaType, credential, media_type};
 use super::fault::{Details, NativeFault};
 use super::services::Services;
 use crate::auth::{Admin, Caller};
-use crate::domain::Fault;
+use crate::domain::ids::parse_guid;
 use crate::domain::object::Object;
+use crate::domain::{Fault, TenantId};
 
 /// A tenant's routes, for the API's description.
 #[derive(OpenApi)]
@@ -28,7 +30,14 @@ pub struct Description;
 /// The administrator's routes, likewise.
 #[derive(OpenApi)]
 #[openapi(
-    paths(tenants::create_tenant, keys::create_key, keys::list_keys, keys::revoke_key),
+    paths(
+        tenants::create_tenant,
+        settings::get_tenant,
+        settings::set_settings,
+        keys::create_key,
+        keys::list_keys,
+        keys::revoke_key,
+    ),
     tags((name = "Tenants and keys", description = "For the administrator"))
 )]
 pub struct Administration;
@@ -51,6 +60,11 @@ fn caller(services: &Services, headers: &HeaderMap) -> Result<Caller, Fault> {
 /// The administrator, by `Authorization: Bearer`.
 fn admin(services: &Services, headers: &HeaderMap) -> Result<Admin, Fault> {
     services.ring().admin(credential::bearer(headers))
+}
+
+/// A tenant as the administrator names it; what is no id names nobody.
+fn tenant_id(text: &str) -> Result<TenantId, Fault> {
+    parse_guid(text).map(TenantId).ok_or(Fault::NotFound("tenant"))
 }
 
 /// Reads a JSON document: 415 for another type, 400 for what is not JSON, 422 with a pointer for what does not fit.

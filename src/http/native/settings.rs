@@ -1,0 +1,108 @@
+//! `GET` and `PATCH /v1/tenants/{tenant}`: the administrator sees how things are done for a tenant, and changes it.
+
+use std::borrow::Cow;
+
+use axum::body::Body;
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderMap, Response};
+use serde::Serialize;
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
+
+use super::{admin, document, tenant_id};
+use crate::command::tenants::set_settings as change;
+use crate::domain::TenantId;
+use crate::domain::settings::{CONVERSATION_DAYS, SettingsPatch, WebhookSecret};
+use crate::http::extract::body::DIALECT;
+use crate::http::extract::{read_body, reply};
+use crate::http::fault::NativeFault;
+use crate::http::services::Services;
+use crate::query;
+use crate::store::TenantRecord;
+
+/// A tenant with its settings, but for its secret: only whether there is one is shown.
+#[derive(Serialize, ToSchema)]
+#[schema(as = TenantSettings)]
+struct Answer<'a> {
+    #[schema(value_type = String)]
+    id: TenantId,
+    name: &'a str,
+    conversation_text: bool,
+    #[schema(required)]
+    conversation_days: Option<u32>,
+    iadvize_webhooks: bool,
+}
+
+impl<'a> From<&'a TenantRecord> for Answer<'a> {
+    fn from(tenant: &'a TenantRecord) -> Self {
+        let settings = &tenant.settings;
+        Answer {
+            id: tenant.id,
+            name: &tenant.name,
+            conversation_text: settings.conversation_text,
+            conversation_days: settings.conversation_days,
+            iadvize_webhooks: settings.iadvize_secret.is_some(),
+        }
+    }
+}
+
+/// The changes, for the API's description.
+struct Changes;
+
+impl PartialSchema for Changes {
+    fn schema() -> RefOr<Schema> {
+        let or_null =
+            |kind| ObjectBuilder::new().schema_type(utoipa::openapi::schema::SchemaType::from_iter([kind, Type::Null]));
+        let (days, bytes) = (CONVERSATION_DAYS, WebhookSecret::BYTES);
+        let days = or_null(Type::Integer).minimum(Some(*days.start())).maximum(Some(*days.end()));
+        let secret = or_null(Type::String).min_length(Some(*bytes.start())).max_length(Some(*bytes.end()));
+        let object = ObjectBuilder::new().property("conversation_text", or_null(Type::Boolean));
+        object.property("conversation_days", days).property("iadvize_secret", secret).into()
+    }
+}
+
+impl ToSchema for Changes {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("SettingsChanges")
+    }
+}
+
+/// How things are done for the tenant.
+#[utoipa::path(
+    get,
+    path = "/v1/tenants/{tenant}",
+    params(("tenant" = String, Path, description = "The tenant's id")),
+    responses((status = 200, description = "The tenant with its settings", body = Answer), NativeFault),
+)]
+pub async fn get_tenant(
+    State(services): State<Services>,
+    Path(tenant): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response<Body>, NativeFault> {
+    let admin = admin(&services, &headers)?;
+    let tenant = query::keys::tenant(&admin, services.store(), tenant_id(&tenant)?).await?;
+    Ok(reply::json(200, "application/json", &Answer::from(&tenant)))
+}
+
+/// Changes the settings that are named; `null` goes back to the default.
+#[utoipa::path(
+    patch,
+    path = "/v1/tenants/{tenant}",
+    params(("tenant" = String, Path, description = "The tenant's id")),
+    request_body(content = Changes),
+    responses((status = 200, description = "The tenant with its settings as they are now", body = Answer), NativeFault),
+)]
+pub async fn set_settings(
+    State(services): State<Services>,
+    Path(tenant): Path<String>,
+    request: Request,
+) -> Result<Response<Body>, NativeFault> {
+    let (parts, body) = request.into_parts();
+    let admin = admin(&services, &parts.headers)?;
+    let tenant = tenant_id(&tenant)?;
+    let body = read_body(&parts.headers, body, DIALECT).await?;
+    let patch: SettingsPatch = document(&parts.headers, &body)?;
+    let at = (services.store(), services.ring());
+    let tenant = change::set_settings(&admin, at, tenant, &patch).await?;
+    Ok(reply::json(200, "application/json", &Answer::from(&tenant)))
+}
