@@ -3,6 +3,7 @@
 mod keyring;
 pub mod password;
 pub mod secret;
+pub mod signature;
 pub mod throttle;
 mod tokens;
 

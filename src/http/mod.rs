@@ -30,6 +30,7 @@ pub fn router(services: Services) -> Router {
             "/v1/directory",
             put(native::directory::put_directory).get(native::directory::get_directory).fallback(native::wrong_method),
         )
+        .route("/v1/webhooks/iadvize", post(native::webhooks::iadvize::post_webhook).fallback(native::wrong_method))
         .route("/v1/tenants", post(native::tenants::create_tenant).fallback(native::wrong_method))
         .route(
             "/v1/tenants/{tenant}",

@@ -13,6 +13,7 @@ use crate::support::desks::{connected, taken};
 use crate::support::process::Process;
 use crate::support::requests::{ADMINISTRATION, Dialect, PUBLIC, dialect, is_answered, request};
 use crate::support::routes::{Route, table};
+use crate::support::signing::take_webhooks;
 use crate::support::{ADMIN, Api, Backend, Home, Service};
 
 on_both_stores!(unnamed, super::nobody_hears_of_another_tenant);
@@ -86,6 +87,9 @@ impl Cast {
     async fn on(api: &Api) -> Self {
         let ours = api.persona("ours").await;
         let theirs = api.persona(&format!("{CANARY} inc")).await;
+        for tenant in [&ours.tenant, &theirs.tenant] {
+            take_webhooks(api, tenant).await;
+        }
         api.put_directory(&ours.key, &crate::support::desks::directory(2)).await;
         let document = json!({
             "groups": [{ "id": 33, "guid": THEIR_GROUP, "name": format!("{CANARY} group") }],

@@ -12,6 +12,7 @@ use crate::support::requests::{
     ADMINISTRATION, Dialect, PUBLIC, dialect, is_answered, is_forbidden, is_unauthenticated, request, whom,
 };
 use crate::support::routes::{Route, table};
+use crate::support::signing::take_webhooks;
 use crate::support::{ADMIN, Backend, Service};
 
 on_both_stores!(matrix, super::a_route_takes_its_own_scope_and_no_other);
@@ -35,8 +36,9 @@ const SCOPES: [&str; 12] = [
 ];
 
 /// The scope of every route of a tenant.
-const ROWS: [(&str, &str, &str); 49] = [
+const ROWS: [(&str, &str, &str); 50] = [
     ("POST", "/v1/events", "events:write"),
+    ("POST", "/v1/webhooks/iadvize", "events:write"),
     ("PUT", "/v1/directory", "directory:write"),
     ("GET", "/v1/directory", "directory:read"),
     ("POST", "/graphql", "graphql:read"),
@@ -116,6 +118,7 @@ async fn stage(backend: Backend) -> (Service, Persona) {
     let service = Service::start(backend).await;
     let persona = service.api.persona("tenant").await;
     service.api.put_directory(&persona.key, &directory(2)).await;
+    take_webhooks(&service.api, &persona.tenant).await;
     (service, persona)
 }
 
@@ -181,6 +184,8 @@ async fn administrators_and_tenants_are_kept_apart(backend: Backend) {
     let requests = [
         (Method::GET, String::from("/metrics")),
         (Method::POST, String::from("/v1/tenants")),
+        (Method::GET, format!("/v1/tenants/{tenant}")),
+        (Method::PATCH, format!("/v1/tenants/{tenant}")),
         (Method::POST, format!("/v1/tenants/{tenant}/keys")),
         (Method::GET, format!("/v1/tenants/{tenant}/keys")),
         (Method::DELETE, format!("/v1/tenants/{tenant}/keys/{id}")),

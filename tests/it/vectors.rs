@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::on_both_stores;
+use crate::support::signing::hmac;
 use crate::support::{ADMIN, Backend, Service};
 
 on_both_stores!(vectors, super::every_vector);
@@ -49,6 +50,18 @@ struct Request {
     body: Option<String>,
     form: Option<String>,
     repeat: Option<Repeat>,
+    sign: Option<Sign>,
+}
+
+/// A header with the HMAC-SHA256 of the body as it is sent, or of another text than is sent.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Sign {
+    header: String,
+    secret: String,
+    #[serde(default)]
+    prefix: String,
+    other_body: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -222,6 +235,10 @@ impl<'s> Cast<'s> {
         };
         if let Some(media_type) = media_type.filter(|_| !has_type) {
             builder = builder.header("content-type", media_type);
+        }
+        if let Some(Sign { header, secret, prefix, other_body }) = &request.sign {
+            let signed = other_body.as_deref().or(body.as_deref()).unwrap_or_default();
+            builder = builder.header(header, format!("{prefix}{}", hmac(&self.expand(secret).await?, signed)));
         }
         if let Some(body) = body {
             builder = builder.body(body);

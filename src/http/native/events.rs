@@ -11,6 +11,7 @@ use utoipa::openapi::{ObjectBuilder, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::caller;
+use crate::auth::Caller;
 use crate::command::post_events::post_events as post;
 use crate::domain::event::{Refusal, admit};
 use crate::domain::{Fault, Outcome, Scope, Time};
@@ -27,7 +28,7 @@ const MAX_EVENTS: usize = 10_000;
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = EventsTaken)]
-struct Answer {
+pub(super) struct Answer {
     position: u64,
     applied: usize,
     results: Vec<EventResult>,
@@ -79,8 +80,13 @@ pub async fn post_events(State(services): State<Services>, request: Request) -> 
     if raws.len() > MAX_EVENTS {
         return Err(NativeFault(Fault::TooLarge("10000 events")));
     }
-    let (events, mut results) = admit_all(&raws, services.clock().now());
-    let receipt = post(&caller, services.submitter(), events).await?;
+    Ok(take(&services, &caller, &raws).await?)
+}
+
+/// Takes events that were read already, and answers what became of each.
+pub(super) async fn take(services: &Services, caller: &Caller, raws: &[&RawValue]) -> Result<Response<Body>, Fault> {
+    let (events, mut results) = admit_all(raws, services.clock().now());
+    let receipt = post(caller, services.submitter(), events).await?;
     // The admitted ones are the places still open, in order.
     let open = results.iter_mut().filter(|result| result.outcome.is_empty());
     for (result, outcome) in open.zip(&receipt.outcomes) {

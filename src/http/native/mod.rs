@@ -1,10 +1,11 @@
-//! Our own API: events in, the directory, tenants with their settings, and keys. Errors are RFC 9457 problems.
+//! Our own API: events and webhooks in, the directory, tenants with their settings, and keys. Errors are RFC 9457 problems.
 
 pub mod directory;
 pub mod events;
 pub mod keys;
 pub mod settings;
 pub mod tenants;
+pub mod webhooks;
 
 use axum::http::HeaderMap;
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -26,6 +27,14 @@ use crate::domain::{Fault, TenantId};
     tags((name = "Events and directory", description = "What feeds the store"))
 )]
 pub struct Description;
+
+/// What vendors post by themselves, likewise.
+#[derive(OpenApi)]
+#[openapi(
+    paths(webhooks::iadvize::post_webhook),
+    tags((name = "Webhooks", description = "What vendors post by themselves"))
+)]
+pub struct Webhooks;
 
 /// The administrator's routes, likewise.
 #[derive(OpenApi)]

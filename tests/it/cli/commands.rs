@@ -2,16 +2,21 @@
 
 use std::time::Duration;
 
+use reqwest::Method;
 use serde_json::json;
 
 use super::{PATIENCE, complained, printed, run};
 use crate::on_both_stores;
+use crate::support::api::send;
 use crate::support::desks::{connected, directory};
 use crate::support::process::{Process, store_flags};
+use crate::support::signing::signed;
 use crate::support::tasks::{Stopwatch, eventually};
 use crate::support::{ADMIN, Backend, Home};
 
 on_both_stores!(registry, super::tenants_and_keys_take_effect_within_a_second);
+on_both_stores!(settings, super::settings_take_effect_within_a_second);
+on_both_stores!(unset, super::what_cannot_be_set_is_said);
 on_both_stores!(refused, super::what_cannot_be_done_is_said);
 on_both_stores!(ingested, super::a_file_of_events_is_posted);
 on_both_stores!(migrated, super::a_store_can_be_made_before_it_is_served);
@@ -55,6 +60,79 @@ async fn tenants_and_keys_take_effect_within_a_second(backend: Backend) {
     assert!(printed(&on(&home, &["tenant", "list"]).code(0)).contains(&made));
     let (status, said) = process.terminate().await;
     assert!(status.success() && !said.contains(&key), "{said}");
+}
+
+async fn settings_take_effect_within_a_second(backend: Backend) {
+    let home = Home::new(backend).await;
+    let process = Process::start(&home.location, &[]).await;
+    let persona = process.api.persona("Ännex").await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("secret");
+    let path = file.display().to_string();
+    let shown = |arguments: &[&str]| {
+        let printed = printed(&on(&home, arguments).code(0));
+        assert!(!printed.contains("of some length"), "{printed}");
+        // Every line but the three that say which tenant it is.
+        printed.lines().skip(3).map(|line| line.rsplit("  ").next().unwrap_or_default().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(shown(&["tenant", "show", "Ännex"]), ["off", "forever", "off"]);
+    assert_eq!(shown(&["tenant", "set", "Ännex", "--conversation-text", "on"]), ["on", "forever", "off"]);
+    assert_eq!(shown(&["tenant", "set", &persona.tenant, "--conversation-days", "30"]), ["on", "30", "off"]);
+    let webhook = async |secret: &str| {
+        let request = process.api.request(Method::POST, "/v1/webhooks/iadvize").bearer_auth(&persona.key);
+        send(signed(request, secret, r#"{"eventType":"user.created"}"#)).await.expect("an answer").status
+    };
+    for secret in ["one secret of some length", "another one of some length"] {
+        std::fs::write(&file, format!("{secret}\r\n")).expect("a file");
+        assert_eq!(shown(&["tenant", "set", "Ännex", "--iadvize-secret-file", &path]), ["on", "30", "on"]);
+        let watch = Stopwatch::start();
+        eventually("it is signed with this", async || webhook(secret).await == 200).await;
+        assert!(watch.elapsed() < EFFECT, "{:?}", watch.elapsed());
+    }
+    assert_eq!(webhook("one secret of some length").await, 401);
+    let seen = process.api.get(ADMIN, &format!("/v1/tenants/{}", persona.tenant)).await.unwrap().ok().json();
+    assert_eq!((&seen["conversation_days"], &seen["iadvize_webhooks"]), (&json!(30), &json!(true)), "{seen}");
+
+    let none = ["tenant", "set", "Ännex", "--conversation-days", "forever", "--iadvize-secret-file", "none"];
+    assert_eq!(shown(&none), ["on", "forever", "off"]);
+    eventually("none is taken", async || webhook("another one of some length").await == 401).await;
+    // What the server itself changes is seen by the commands, at once.
+    let path = format!("/v1/tenants/{}", persona.tenant);
+    let patch =
+        process.api.request(Method::PATCH, &path).bearer_auth(ADMIN).json(&json!({ "conversation_text": null }));
+    send(patch).await.expect("an answer").ok();
+    assert_eq!(shown(&["tenant", "show", &persona.tenant]), ["off", "forever", "off"]);
+}
+
+async fn what_cannot_be_set_is_said(backend: Backend) {
+    let home = Home::new(backend).await;
+    on(&home, &["tenant", "create", "A"]).code(0);
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("canary");
+    let path = file.display().to_string();
+    let told = |arguments: &[&str], code: i32| {
+        let told = complained(&on(&home, &[&["tenant"], arguments].concat()).code(code));
+        assert!(!told.contains("canary"), "{told}");
+        told
+    };
+    assert!(told(&["show", "nobody"], 1).contains("nobody"));
+    assert!(told(&["set", "nobody", "--conversation-text", "on"], 1).contains("nobody"));
+    assert!(told(&["set", "A"], 2).contains("--conversation-days"), "something is to be set");
+    for (flag, value) in [
+        ("--conversation-text", "yes"),
+        ("--conversation-days", "0"),
+        ("--conversation-days", "36501"),
+        ("--conversation-days", "never"),
+        ("--iadvize-secret-file", &path),
+    ] {
+        assert!(told(&["set", "A", flag, value], 2).contains(flag), "{flag} {value}");
+    }
+    for wrong in [&b"a short canary\n"[..], &[b'x'; 257], b"canary canary \0 canary", b"canary canary \xff canary"] {
+        std::fs::write(&file, wrong).expect("a file");
+        assert!(told(&["set", "A", "--conversation-text", "on", "--iadvize-secret-file", &path], 2).contains("file"));
+    }
+    let printed = printed(&on(&home, &["tenant", "show", "A"]).code(0));
+    assert!(!printed.contains(" on"), "nothing of it was set: {printed}");
 }
 
 async fn what_cannot_be_done_is_said(backend: Backend) {

@@ -9,6 +9,7 @@ pub mod proxy;
 pub mod raw;
 pub mod requests;
 pub mod routes;
+pub mod signing;
 pub mod tasks;
 pub mod wire;
 

@@ -7,6 +7,7 @@ use super::Api;
 use super::api::{Answer, send};
 use super::desks::BREAK;
 use super::routes::Route;
+use super::signing::{SECRET, signed};
 
 /// How a vendor's clients talk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,9 +38,10 @@ pub const PUBLIC: [(&str, &str); 13] = [
 ];
 
 /// Routes of the administrator, who is no tenant: they take another credential.
-pub const ADMINISTRATION: [(&str, &str); 4] = [
+pub const ADMINISTRATION: [(&str, &str); 5] = [
     ("/metrics", "names tenants by their ids"),
     ("/v1/tenants", "adds tenants"),
+    ("/v1/tenants/{tenant}", "is about the tenant in its path"),
     ("/v1/tenants/{tenant}/keys", "is about the tenant in its path"),
     ("/v1/tenants/{tenant}/keys/{key}", "is about the tenant in its path"),
 ];
@@ -69,6 +71,9 @@ pub fn request(api: &Api, route: &Route, key: Option<&str>, user: &str) -> Reque
     match (dialect(route), route.method) {
         (Dialect::Native, "GET") | (Dialect::Oauth, _) => bearer(api.request(method, &path)),
         (Dialect::Native, "PUT") => bearer(api.request(method, &path)).json(&json!({})),
+        (Dialect::Native, _) if path == "/v1/webhooks/iadvize" => {
+            signed(bearer(api.request(method, &path)), SECRET, &webhook(user))
+        }
         (Dialect::Native, _) => bearer(api.request(method, &path)).json(&json!([])),
         (Dialect::Graphql, _) => {
             let query = "query($ids:[LegacyId!]){connectedUsersIndicator(userIds:$ids){connectedUsersCount}}";
@@ -101,6 +106,15 @@ pub fn request(api: &Api, route: &Route, key: Option<&str>, user: &str) -> Reque
         }
         (Dialect::Convoso, _) => api.request(method, &path).json(&json!({ "auth_token": key, "user_id": user })),
     }
+}
+
+/// A webhook of iAdvize, for tenants that [`super::signing::take_webhooks`] has take them.
+fn webhook(user: &str) -> String {
+    let clock = rollcall::clock::Clock::system();
+    let (id, now) = (clock.new_id(), clock.now().to_string());
+    let webhook = json!({ "eventId": id, "eventType": "user.connected", "platform": "ha", "clientId": 1,
+                          "createdAt": now, "sentAt": now, "userId": user });
+    webhook.to_string()
 }
 
 /// Whom a request may be about: `user`, but where it is about a group or a skill, the one there is, and where it deletes,

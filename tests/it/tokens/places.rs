@@ -8,6 +8,7 @@ use crate::support::Backend;
 use crate::support::api::send;
 use crate::support::requests::{ADMINISTRATION, PUBLIC, dialect, is_answered, is_unauthenticated, request, whom};
 use crate::support::routes::table;
+use crate::support::signing::take_webhooks;
 
 on_both_stores!(routes, super::every_route_takes_a_token_and_none_that_ended);
 on_both_stores!(places, super::every_place_of_a_key_takes_a_token);
@@ -15,6 +16,7 @@ on_both_stores!(places, super::every_place_of_a_key_takes_a_token);
 async fn every_route_takes_a_token_and_none_that_ended(backend: Backend) {
     let stage = Stage::new(backend).await;
     let api = &stage.service.api;
+    take_webhooks(api, &stage.persona.tenant).await;
     let (_, token) = stage.key_token(&["*"]).await;
     let ended = stage.token(ANN).await;
     let body = rollcall::domain::Body::UserDeleted { user: super::user(1) };
