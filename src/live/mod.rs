@@ -4,6 +4,7 @@
 
 pub mod bits;
 pub mod claim;
+pub mod conversations;
 pub mod details;
 pub mod directory;
 pub mod index;
@@ -16,7 +17,7 @@ pub mod view;
 
 pub use directory::Directory;
 pub use kernel::{Aggregate, fold};
-pub use rows::{Checkpoint, Row, RowKey};
+pub use rows::{Archived, Checkpoint, Row, RowKey};
 pub use selection::Selection;
 pub use state::State;
 pub use view::View;
