@@ -1,6 +1,7 @@
 //! Conversations: their ids, what happened in them, and what follows from that.
 
 mod contact;
+mod criteria;
 mod history;
 mod medium;
 
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub use contact::{Contact, Ending};
+pub use criteria::{Criteria, Key, Span, millis};
 pub use history::{Closing, Conversation, Full, Life, Moment, What};
 pub use medium::Medium;
 

@@ -8,27 +8,8 @@ use std::sync::Arc;
 use rpds::{HashTrieMapSync, RedBlackTreeMapSync};
 use uuid::Uuid;
 
-use crate::domain::conversation::Life;
+use crate::domain::conversation::Key;
 use crate::domain::{Conversation, Time};
-
-/// Where a conversation stands in a list: by milliseconds of its time, then by id. Milliseconds, since that is what the
-/// vendor's cursors hold (CONTRACTS.md 2.4), and a place that a cursor cannot name would be passed over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Key {
-    /// Milliseconds since 1970.
-    pub millis: i64,
-    /// The conversation.
-    pub id: Uuid,
-}
-
-impl Key {
-    /// The place of a conversation in the list of the open ones, by when it began, or of the closed ones, by when it
-    /// closed.
-    pub fn of(life: &Life, id: Uuid) -> Self {
-        let time = life.closing.as_ref().map_or(life.created, |closing| closing.time);
-        Key { millis: time.micros().div_euclid(1_000), id }
-    }
-}
 
 /// What is remembered of one conversation.
 #[derive(Clone, Debug, PartialEq)]

@@ -9,6 +9,7 @@ pub mod details;
 pub mod directory;
 pub mod index;
 pub mod kernel;
+pub mod listed;
 pub mod person;
 pub mod rows;
 pub mod selection;
@@ -17,7 +18,8 @@ pub mod view;
 
 pub use directory::Directory;
 pub use kernel::{Aggregate, fold};
-pub use rows::{Archived, Checkpoint, Row, RowKey};
+pub use listed::Listed;
+pub use rows::{Checkpoint, Row, RowKey};
 pub use selection::Selection;
 pub use state::State;
 pub use view::View;

@@ -11,14 +11,15 @@ use uuid::Uuid;
 
 use super::claim::{Claim, Stamp};
 use super::conversations::Remembered;
-use super::directory::{Account, Directory, Entity, Password};
+use super::directory::{Account, Entity, Password};
+use super::listed::Listed;
 use super::person::{Person, Presence, Session};
 use super::state::State;
-use crate::domain::conversation::{Medium, Moment, What};
+use crate::domain::conversation::{Medium, Moment};
 use crate::domain::directory::Kind;
 use crate::domain::event::{PasswordHash, Surface};
 use crate::domain::ids::parse_guid;
-use crate::domain::{Category, Channel, Conversation, ConversationId, EntityRef, Profile, Time};
+use crate::domain::{Category, Channel, ConversationId, EntityRef, Profile, Time};
 
 /// What a row is about.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -88,20 +89,9 @@ pub struct Checkpoint {
     /// Rows to delete.
     pub deletes: Vec<RowKey>,
     /// Closed conversations for the archive to insert or replace.
-    pub archived: Vec<Archived>,
+    pub archived: Vec<Listed>,
     /// Conversations that were closed and are open again, for the archive to let go of.
     pub reopened: Vec<Uuid>,
-}
-
-/// A closed conversation on its way to the archive.
-#[derive(Clone, Debug)]
-pub struct Archived {
-    /// The conversation.
-    pub conversation: Arc<Conversation>,
-    /// Its project, by integer id, if the directory knows it.
-    pub project: Option<i64>,
-    /// The routing groups that it was given to, as far as the directory knows them.
-    pub routing_groups: Vec<Uuid>,
 }
 
 impl Checkpoint {
@@ -328,26 +318,6 @@ impl ConversationBody {
     }
 }
 
-impl Archived {
-    fn of(conversation: &Arc<Conversation>, directory: &Directory) -> Self {
-        let named = |kind: Kind, reference: EntityRef| directory.table(kind).get(reference);
-        let project = conversation.life().and_then(|life| life.project);
-        let routed = conversation.moments().iter().filter_map(|moment| match moment.what {
-            What::Routed { group, .. } => group,
-            _ => None,
-        });
-        let mut routing_groups: Vec<_> =
-            routed.filter_map(|group| Some(named(Kind::RoutingGroup, group)?.guid)).collect();
-        routing_groups.sort_unstable();
-        routing_groups.dedup();
-        Archived {
-            conversation: conversation.clone(),
-            project: project.and_then(|project| Some(named(Kind::Project, project)?.id)),
-            routing_groups,
-        }
-    }
-}
-
 /// Serialising our own plain types cannot fail.
 fn json<T: Serialize>(body: &T) -> String {
     serde_json::to_string(body).unwrap_or_default()
@@ -389,7 +359,7 @@ pub(super) fn export(state: &State, mut keys: HashSet<RowKey>) -> Checkpoint {
             && let Some(conversation) = state.conversations().get(id)
         {
             if conversation.closing().is_some() {
-                checkpoint.archived.push(Archived::of(conversation, state.directory()));
+                checkpoint.archived.push(Listed::of(conversation, state.directory()));
             } else if conversation.was_closed() {
                 checkpoint.reopened.push(id);
             }
