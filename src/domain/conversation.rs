@@ -1,9 +1,20 @@
-//! The id of a conversation.
+//! Conversations: their ids, what happened in them, and what follows from that.
+
+mod contact;
+mod criteria;
+mod history;
+mod medium;
 
 use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+pub use contact::{Contact, Ending};
+pub use criteria::{Criteria, Key, Span, millis};
+pub use history::{Closing, Conversation, Full, Life, Moment, What};
+pub use medium::Medium;
 
 use super::ids::parse_guid;
 
@@ -30,6 +41,12 @@ impl ConversationId {
     /// As text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl From<Uuid> for ConversationId {
+    fn from(id: Uuid) -> Self {
+        ConversationId(id.to_string().into())
     }
 }
 

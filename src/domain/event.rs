@@ -1,6 +1,7 @@
 //! What changes a tenant's state: an event, its place in the journal, and what became of it.
 
 mod admission;
+mod conversation;
 mod password;
 
 use std::sync::Arc;
@@ -12,9 +13,9 @@ pub use admission::{Refusal, admit};
 pub use password::PasswordHash;
 
 use super::channel::Channel;
-use super::conversation::ConversationId;
+use super::conversation::{ConversationId, Medium};
 use super::directory::{Changes, Document, Problem};
-use super::ids::UserRef;
+use super::ids::{EntityRef, UserRef};
 use super::presence::Category;
 use super::time::Time;
 
@@ -43,7 +44,7 @@ impl Event {
     /// An event that the server itself makes. Its time is the server's, and it is authoritative: never stale.
     pub fn internal(source: &'static str, id: Uuid, time: Time, body: Body) -> Self {
         debug_assert!(source.starts_with(INTERNAL_SOURCE));
-        Event { id: EventId { source: source.into(), id: id.to_string().into() }, fact: Fact { time, body } }
+        Event { id: EventId { source: source.into(), id: id.to_string().into() }, fact: Fact::new(time, body) }
     }
 
     /// Whether the server made it: such a write is taken at the later of its time and that of what it sets.
@@ -65,6 +66,17 @@ pub struct Fact {
     /// What happened.
     #[serde(flatten)]
     pub body: Body,
+    /// It is about a conversation that was final when this was journalled: closed so long ago that only the archive has
+    /// it. The state, which has forgotten it, could not tell it from a new one; so the event says it.
+    #[serde(default, rename = "final", skip_serializing_if = "std::ops::Not::not")]
+    pub is_final: bool,
+}
+
+impl Fact {
+    /// Something that happened.
+    pub const fn new(time: Time, body: Body) -> Self {
+        Fact { time, body, is_final: false }
+    }
 }
 
 /// Where a session is open. Only desks make a person connected (CONTRACTS.md 6, row 22).
@@ -175,6 +187,91 @@ pub enum Body {
         /// All that the user holds there.
         conversations: Vec<ConversationId>,
     },
+    /// A conversation exists.
+    #[serde(rename = "conversation.started")]
+    ConversationStarted {
+        /// Which.
+        conversation: Uuid,
+        /// On whose site.
+        project: EntityRef,
+        /// Where it takes place.
+        channel: Medium,
+    },
+    /// A conversation was given to a rule or a group to find somebody.
+    #[serde(rename = "conversation.routed")]
+    ConversationRouted {
+        /// Which.
+        conversation: Uuid,
+        /// The rule.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        routing_rule: Option<EntityRef>,
+        /// The routing group.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        routing_group: Option<EntityRef>,
+    },
+    /// A contact with the user begins, who takes the slot.
+    #[serde(rename = "conversation.pushed")]
+    ConversationPushed {
+        /// Who.
+        user: UserRef,
+        /// Which conversation.
+        conversation: Uuid,
+        /// Where it takes place.
+        channel: Medium,
+        /// On whose site.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        project: Option<EntityRef>,
+    },
+    /// Somebody wrote or said something.
+    #[serde(rename = "conversation.message")]
+    ConversationMessage {
+        /// Which user, if one did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        user: Option<UserRef>,
+        /// In which conversation.
+        conversation: Uuid,
+        /// Who, in the source's words.
+        author: Box<str>,
+        /// What, where the tenant keeps it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text: Option<Box<str>>,
+    },
+    /// The contact ends by transfer; the slot is released.
+    #[serde(rename = "conversation.transferred")]
+    ConversationTransferred {
+        /// Which conversation.
+        conversation: Uuid,
+        /// The routing group that is to go on.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to_group: Option<EntityRef>,
+        /// The rule that is to find somebody.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to_rule: Option<EntityRef>,
+    },
+    /// The contact ends by snooze; the slot is released.
+    #[serde(rename = "conversation.snoozed")]
+    ConversationSnoozed {
+        /// Which conversation.
+        conversation: Uuid,
+        /// When it is to go on.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Time>,
+    },
+    /// The contact ends for a reason unknown; the slot is released.
+    #[serde(rename = "conversation.removed")]
+    ConversationRemoved {
+        /// Which conversation.
+        conversation: Uuid,
+    },
+    /// Contact and conversation end; the slot is released.
+    #[serde(rename = "conversation.closed")]
+    ConversationClosed {
+        /// Which.
+        conversation: Uuid,
+        /// Why, in the source's words.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<Box<str>>,
+    },
     /// Internal: reference data and users made or changed.
     #[serde(rename = "directory.upserted")]
     DirectoryUpserted {
@@ -195,6 +292,23 @@ pub enum Body {
         /// What is kept of it.
         hash: PasswordHash,
     },
+}
+
+impl Body {
+    /// The conversation whose history this is part of. Slots alone make no history.
+    pub const fn conversation(&self) -> Option<Uuid> {
+        match self {
+            Body::ConversationStarted { conversation, .. }
+            | Body::ConversationRouted { conversation, .. }
+            | Body::ConversationPushed { conversation, .. }
+            | Body::ConversationMessage { conversation, .. }
+            | Body::ConversationTransferred { conversation, .. }
+            | Body::ConversationSnoozed { conversation, .. }
+            | Body::ConversationRemoved { conversation }
+            | Body::ConversationClosed { conversation, .. } => Some(*conversation),
+            _ => None,
+        }
+    }
 }
 
 /// An event at its place in the tenant's journal.
@@ -253,6 +367,9 @@ pub enum Rejection {
     /// The lease's session was renewed or closed meanwhile.
     #[error("another incarnation of the session is open, or none")]
     OtherIncarnation,
+    /// More has happened in the conversation than is kept of one.
+    #[error("the conversation has had its 1000 messages, or its 1000 other events")]
+    ConversationFull,
     /// The directory document cannot be taken.
     #[error("the document is refused")]
     Document(Vec<Problem>),

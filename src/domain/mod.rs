@@ -18,7 +18,7 @@ pub mod text;
 pub mod time;
 
 pub use channel::{Channel, PerChannel};
-pub use conversation::ConversationId;
+pub use conversation::{Conversation, ConversationId};
 pub use event::{Body, Entry, Event, EventId, Outcome};
 pub use fault::Fault;
 pub use filter::Filter;

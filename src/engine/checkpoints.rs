@@ -113,9 +113,11 @@ impl Checkpoints {
 
     fn settle(ended: Result<Written, JoinError>, states: &mut HashMap<TenantId, State>) {
         let Ok((tenant, checkpoint, result)) = ended else { return };
-        if let Err(error) = result {
-            tracing::warn!(%error, %tenant, "a checkpoint was not written; it will be tried again");
-            if let Some(state) = states.get_mut(&tenant) {
+        let Some(state) = states.get_mut(&tenant) else { return };
+        match result {
+            Ok(()) => state.settle_checkpoint(&checkpoint),
+            Err(error) => {
+                tracing::warn!(%error, %tenant, "a checkpoint was not written; it will be tried again");
                 state.spoil(&checkpoint);
             }
         }

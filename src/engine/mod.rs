@@ -1,6 +1,7 @@
 //! The one writer: queue, append, apply, publish, answer. And what hangs on it: leases, checkpoints, readers.
 
 mod checkpoints;
+mod finality;
 mod health;
 mod leases;
 mod published;

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use crate::domain::TenantId;
 use crate::live::Directory;
 use crate::live::View;
+use crate::live::conversations::Conversations;
 use crate::live::details::Details;
 use crate::live::index::Index;
 
@@ -48,7 +49,8 @@ impl Published {
     pub fn board(&self, tenant: TenantId) -> Arc<Board> {
         let boards = self.boards.pin();
         let empty = || {
-            let view = View::new(0, Arc::new(Directory::new(tenant)), Index::default(), Details::default());
+            let people = (Index::default(), Details::default());
+            let view = View::new(0, Arc::new(Directory::new(tenant)), people, Conversations::default());
             Arc::new(Board { view: ArcSwap::from_pointee(view), position: watch::Sender::new(0) })
         };
         boards.get_or_insert_with(tenant, empty).clone()

@@ -81,9 +81,12 @@ impl Submitter {
     }
 }
 
-/// Serialising our own plain types cannot fail.
 pub(super) fn draft(tenant: TenantId, event: Event) -> Draft {
-    let json =
-        if event.is_heartbeat() { String::new() } else { serde_json::to_string(&event.fact).unwrap_or_default() };
+    let json = if event.is_heartbeat() { String::new() } else { json(&event) };
     Draft { tenant, event, json }
+}
+
+/// What the journal keeps of an event. Serialising our own plain types cannot fail.
+pub(super) fn json(event: &Event) -> String {
+    serde_json::to_string(&event.fact).unwrap_or_default()
 }

@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::checkpoints::Checkpoints;
+use super::finality;
 use super::health::Health;
 use super::leases::Leases;
 use super::published::Published;
@@ -156,14 +157,10 @@ impl Engine {
             if batch.is_empty() {
                 return Ok(());
             }
-            let all = batch.iter().flat_map(|submission| &submission.drafts);
-            let drafts: Vec<Draft> = all.filter(|draft| !draft.event.is_heartbeat()).cloned().collect();
             let recorded = self.clock.now().max(self.recorded);
-            let result = self.append(recorded, &drafts).await;
-            match result {
-                Ok(positions) => {
+            match self.place(&mut batch, recorded).await {
+                Ok(placed) => {
                     self.recorded = recorded;
-                    let placed = place(drafts, positions);
                     return self.answer(batch, placed, recorded);
                 }
                 Err(error) => {
@@ -182,6 +179,21 @@ impl Engine {
                 }
             }
         }
+    }
+
+    /// Appends a batch; the position of each event that was taken. Of two with one id the first has it.
+    async fn place(
+        &mut self,
+        batch: &mut [Submission],
+        recorded: Time,
+    ) -> Result<HashMap<(TenantId, EventId), u64>, JournalError> {
+        let marking = finality::mark(&self.states, &mut self.journal, batch, recorded);
+        tokio::time::timeout(PATIENCE, marking).await.map_err(|_| JournalError::TimedOut)??;
+        let all = batch.iter().flat_map(|submission| &submission.drafts);
+        let drafts: Vec<Draft> = all.filter(|draft| !draft.event.is_heartbeat()).cloned().collect();
+        let positions = self.append(recorded, &drafts).await?;
+        let pairs = drafts.into_iter().zip(positions);
+        Ok(pairs.filter_map(|(draft, seq)| Some(((draft.tenant, draft.event.id), seq?))).collect())
     }
 
     /// Appends what is not a heartbeat; answers each draft's position.
@@ -398,12 +410,6 @@ impl Engine {
             let _gone = submission.reply.send(Receipt { position, outcomes });
         }
     }
-}
-
-/// The position of each event that was appended. Of two with one id the first has it.
-fn place(drafts: Vec<Draft>, positions: Vec<Option<u64>>) -> HashMap<(TenantId, EventId), u64> {
-    let pairs = drafts.into_iter().zip(positions);
-    pairs.filter_map(|(draft, seq)| Some(((draft.tenant, draft.event.id), seq?))).collect()
 }
 
 fn count(outcomes: &[Outcome]) {

@@ -7,7 +7,9 @@
 pub mod postgres;
 pub mod sqlite;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+
+use uuid::Uuid;
 
 use crate::domain::{Entry, Event, TenantId, Time};
 
@@ -85,6 +87,18 @@ impl Journal {
         match self {
             Journal::Sqlite(journal) => journal.append(recorded, batch).await,
             Journal::Postgres(journal) => journal.append(recorded, batch).await,
+        }
+    }
+
+    /// Those of these conversations that the archive has. Asked on the journal's own connection, since an append waits
+    /// for the answer.
+    pub async fn archived(
+        &mut self,
+        conversations: &[(TenantId, Uuid)],
+    ) -> Result<HashSet<(TenantId, Uuid)>, JournalError> {
+        match self {
+            Journal::Sqlite(journal) => journal.archived(conversations).await,
+            Journal::Postgres(journal) => journal.archived(conversations).await,
         }
     }
 

@@ -103,6 +103,21 @@ impl PostgresJournal {
         Ok(positions)
     }
 
+    pub(super) async fn archived(
+        &mut self,
+        conversations: &[(TenantId, Uuid)],
+    ) -> Result<HashSet<(TenantId, Uuid)>, JournalError> {
+        let (tenants, ids): (Vec<Uuid>, Vec<Uuid>) = conversations.iter().map(|(tenant, id)| (tenant.0, *id)).unzip();
+        let rows: Vec<(Uuid, Uuid)> = sqlx::query_as(
+            "SELECT tenant, id FROM archive JOIN unnest($1::uuid[], $2::uuid[]) AS asked (tenant, id) USING (tenant, id)",
+        )
+        .bind(tenants)
+        .bind(ids)
+        .fetch_all(self.connection()?)
+        .await?;
+        Ok(rows.into_iter().map(|(tenant, id)| (TenantId(tenant), id)).collect())
+    }
+
     pub(super) async fn heads(&mut self) -> Result<HashMap<TenantId, Head>, JournalError> {
         // FOR SHARE waits for a transaction of ours that a lost connection left running.
         let rows = sqlx::query("SELECT tenant, seq, recorded FROM head ORDER BY tenant FOR SHARE")

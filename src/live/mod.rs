@@ -4,10 +4,12 @@
 
 pub mod bits;
 pub mod claim;
+pub mod conversations;
 pub mod details;
 pub mod directory;
 pub mod index;
 pub mod kernel;
+pub mod listed;
 pub mod person;
 pub mod rows;
 pub mod selection;
@@ -16,6 +18,7 @@ pub mod view;
 
 pub use directory::Directory;
 pub use kernel::{Aggregate, fold};
+pub use listed::Listed;
 pub use rows::{Checkpoint, Row, RowKey};
 pub use selection::Selection;
 pub use state::State;

@@ -7,13 +7,18 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
 use super::claim::{Claim, Stamp};
+use super::conversations::Remembered;
 use super::directory::{Account, Entity, Password};
+use super::listed::Listed;
 use super::person::{Person, Presence, Session};
 use super::state::State;
+use crate::domain::conversation::{Medium, Moment};
 use crate::domain::directory::Kind;
 use crate::domain::event::{PasswordHash, Surface};
+use crate::domain::ids::parse_guid;
 use crate::domain::{Category, Channel, ConversationId, EntityRef, Profile, Time};
 
 /// What a row is about.
@@ -25,6 +30,8 @@ pub enum RowKey {
     Entity(Kind, i64),
     /// A user, by integer id.
     User(i64),
+    /// What happened in a conversation.
+    Conversation(Uuid),
     /// A conversation and its holders.
     Claim(ConversationId),
 }
@@ -36,6 +43,7 @@ impl RowKey {
             RowKey::Tenant => "tenant",
             RowKey::Entity(kind, _) => kind.name(),
             RowKey::User(_) => "user",
+            RowKey::Conversation(_) => "conversation",
             RowKey::Claim(_) => "claim",
         }
     }
@@ -45,6 +53,7 @@ impl RowKey {
         match self {
             RowKey::Tenant => String::new(),
             RowKey::Entity(_, id) | RowKey::User(id) => id.to_string(),
+            RowKey::Conversation(id) => id.to_string(),
             RowKey::Claim(conversation) => conversation.to_string(),
         }
     }
@@ -54,6 +63,7 @@ impl RowKey {
         Some(match kind {
             "tenant" => RowKey::Tenant,
             "user" => RowKey::User(key.parse().ok()?),
+            "conversation" => RowKey::Conversation(parse_guid(key)?),
             "claim" => RowKey::Claim(ConversationId::new(key)?),
             _ => RowKey::Entity(Kind::ALL.into_iter().find(|k| k.name() == kind)?, key.parse().ok()?),
         })
@@ -78,6 +88,10 @@ pub struct Checkpoint {
     pub upserts: Vec<Row>,
     /// Rows to delete.
     pub deletes: Vec<RowKey>,
+    /// Closed conversations for the archive to insert or replace.
+    pub archived: Vec<Listed>,
+    /// Conversations that were closed and are open again, for the archive to let go of.
+    pub reopened: Vec<Uuid>,
 }
 
 impl Checkpoint {
@@ -277,6 +291,33 @@ impl ClaimBody {
     }
 }
 
+/// A conversation's row. What follows from the moments is there for people.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct ConversationBody {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<Medium>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created: Option<Time>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed: Option<Time>,
+    pub moments: Vec<Moment>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Time>,
+}
+
+impl ConversationBody {
+    fn of(known: &Remembered) -> Self {
+        let life = known.conversation.life();
+        ConversationBody {
+            channel: life.map(|life| life.medium),
+            created: life.map(|life| life.created),
+            closed: known.conversation.closing().map(|closing| closing.time),
+            moments: known.conversation.moments().to_vec(),
+            ended: known.ended,
+        }
+    }
+}
+
 /// Serialising our own plain types cannot fail.
 fn json<T: Serialize>(body: &T) -> String {
     serde_json::to_string(body).unwrap_or_default()
@@ -292,6 +333,7 @@ fn body(state: &State, key: &RowKey) -> Option<String> {
             let ix = directory.users().by_id(*id)?;
             json(&UserBody::of(directory.users().account(ix)?, state.person(ix)?))
         }
+        RowKey::Conversation(id) => json(&ConversationBody::of(state.conversations().known(*id)?)),
         RowKey::Claim(conversation) => {
             let claim = state.claim(conversation)?;
             let holder = state.holder(claim).map(|(ix, _)| ix);
@@ -303,10 +345,25 @@ fn body(state: &State, key: &RowKey) -> Option<String> {
 
 /// The rows of these keys, with the tenant's own.
 pub(super) fn export(state: &State, mut keys: HashSet<RowKey>) -> Checkpoint {
-    let mut checkpoint = Checkpoint { position: state.position(), upserts: Vec::new(), deletes: Vec::new() };
+    let mut checkpoint = Checkpoint {
+        position: state.position(),
+        upserts: Vec::new(),
+        deletes: Vec::new(),
+        archived: Vec::new(),
+        reopened: Vec::new(),
+    };
     // It may be among them: a checkpoint that could not be written gives all its keys back.
     keys.insert(RowKey::Tenant);
     for key in keys {
+        if let RowKey::Conversation(id) = key
+            && let Some(conversation) = state.conversations().get(id)
+        {
+            if conversation.closing().is_some() {
+                checkpoint.archived.push(Listed::of(conversation, state.directory()));
+            } else if conversation.was_closed() {
+                checkpoint.reopened.push(id);
+            }
+        }
         match body(state, &key) {
             Some(body) => checkpoint.upserts.push(Row { key, body }),
             None => checkpoint.deletes.push(key),
@@ -324,7 +381,8 @@ pub(super) fn keys(state: &State) -> Vec<RowKey> {
     let accounts = (0..directory.users().len() as u32).filter_map(|ix| directory.users().account(ix));
     let users = accounts.map(|account| RowKey::User(account.profile.id));
     let claims = state.claims().map(|conversation| RowKey::Claim(conversation.clone()));
-    entities.chain(users).chain(claims).collect()
+    let conversations = state.conversations().iter().map(|(id, _)| RowKey::Conversation(*id));
+    entities.chain(users).chain(conversations).chain(claims).collect()
 }
 
 /// The position and the sum of the hashes of all rows: the order in which things came to be does not matter.

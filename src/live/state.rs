@@ -1,5 +1,6 @@
 //! One tenant's truth: a state machine that the journal's entries drive (EVENTS.md, "Order, repeats, truth").
 
+mod conversations;
 mod desk;
 mod load;
 mod people;
@@ -8,7 +9,10 @@ mod slots;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use super::claim::Claim;
+use super::conversations::Conversations;
 use super::details::{Detail, Details};
 use super::directory::Directory;
 use super::index::{Columns, Index, columns};
@@ -42,6 +46,7 @@ pub struct Gap {
 enum Ending {
     Session(i64, Box<str>),
     Claim(ConversationId),
+    Conversation(Uuid),
     User(i64),
 }
 
@@ -53,6 +58,7 @@ pub struct State {
     directory: Arc<Directory>,
     people: Vec<Person>,
     claims: HashMap<ConversationId, Claim>,
+    conversations: Conversations,
     endings: VecDeque<(Time, Ending)>,
     index: Index,
     details: Details,
@@ -71,6 +77,7 @@ impl State {
             directory: Arc::new(Directory::new(tenant)),
             people: Vec::new(),
             claims: HashMap::new(),
+            conversations: Conversations::default(),
             endings: VecDeque::new(),
             index: Index::default(),
             details: Details::default(),
@@ -120,6 +127,14 @@ impl State {
             Body::SlotTaken { user, channel, conversation } => self.take_slot(entry, user, *channel, conversation),
             Body::SlotReleased { user, conversation } => self.release_slot(entry, user.as_ref(), conversation),
             Body::SlotsSynced { user, channel, conversations } => self.sync_slots(entry, user, *channel, conversations),
+            Body::ConversationStarted { .. }
+            | Body::ConversationRouted { .. }
+            | Body::ConversationPushed { .. }
+            | Body::ConversationMessage { .. }
+            | Body::ConversationTransferred { .. }
+            | Body::ConversationSnoozed { .. }
+            | Body::ConversationRemoved { .. }
+            | Body::ConversationClosed { .. } => self.converse(entry),
             Body::DirectoryUpserted { document } => self.upsert_directory(document),
             Body::UserDeleted { user } => self.delete_user(user),
             Body::PasswordSet { user, hash } => self.set_password(user, hash),
@@ -135,7 +150,8 @@ impl State {
             self.index.set(ix, &columns);
             self.details.set(ix, self.detail_of(ix));
         }
-        Arc::new(View::new(self.position, self.directory.clone(), self.index.clone(), self.details.clone()))
+        let people = (self.index.clone(), self.details.clone());
+        Arc::new(View::new(self.position, self.directory.clone(), people, self.conversations.clone()))
     }
 
     fn columns_of(&self, ix: u32) -> Columns {
@@ -161,6 +177,15 @@ impl State {
         let keys = std::mem::take(&mut self.dirty);
         self.saved = self.position;
         rows::export(self, keys)
+    }
+
+    /// What a checkpoint says left for the archive is there, and need not be remembered.
+    pub fn settle_checkpoint(&mut self, checkpoint: &Checkpoint) {
+        for archived in &checkpoint.archived {
+            if self.conversations.leaving(archived.conversation.id()).is_some() {
+                self.conversations.remove(archived.conversation.id());
+            }
+        }
     }
 
     /// How many entries were applied since the newest checkpoint, those that changed nothing among them.
@@ -207,6 +232,7 @@ impl State {
             match ending {
                 Ending::Session(user, session) => self.forget_session(user, &session, ended),
                 Ending::Claim(conversation) => self.forget_claim(&conversation, ended),
+                Ending::Conversation(conversation) => self.forget_conversation(conversation, ended),
                 Ending::User(user) => self.forget_user(user, ended),
             }
         }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::conversations::Conversations;
 use super::details::{Detail, Details};
 use super::directory::Directory;
 use super::index::{Columns, Index};
@@ -16,12 +17,18 @@ pub struct View {
     directory: Arc<Directory>,
     index: Index,
     details: Details,
+    conversations: Conversations,
 }
 
 impl View {
     /// The tenant at `position`.
-    pub fn new(position: u64, directory: Arc<Directory>, index: Index, details: Details) -> Self {
-        View { position, directory, index, details }
+    pub fn new(
+        position: u64,
+        directory: Arc<Directory>,
+        (index, details): (Index, Details),
+        conversations: Conversations,
+    ) -> Self {
+        View { position, directory, index, details, conversations }
     }
 
     /// The tenant's position: how many entries of its journal are in here.
@@ -48,6 +55,11 @@ impl View {
     /// What is kept of one user beside the index.
     pub fn detail(&self, ix: u32) -> Detail {
         self.details.get(ix)
+    }
+
+    /// Conversations that are open, or closed not long ago.
+    pub fn conversations(&self) -> &Conversations {
+        &self.conversations
     }
 
     /// The counting index.

@@ -1,5 +1,6 @@
 //! What is kept beside the journal: checkpoints, tenants, keys and tokens. One narrow interface, one folder a backend.
 
+pub mod archive;
 pub mod postgres;
 pub mod registry;
 pub mod sqlite;
@@ -15,6 +16,7 @@ use crate::domain::{Fault, TenantId, Time};
 use crate::journal::{Journal, JournalError, PostgresJournal, SqliteJournal};
 use crate::live::{Checkpoint, Row};
 
+pub use archive::ArchivePage;
 pub use postgres::PostgresStore;
 pub use registry::{KeyRecord, TenantRecord};
 pub use sqlite::SqliteStore;

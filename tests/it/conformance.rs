@@ -92,7 +92,7 @@ fn draft(tenant: TenantId, id: &str) -> Draft {
 
 /// An event to journal.
 fn draft_of(tenant: TenantId, source: &str, id: &str, time: Time, body: Body) -> Draft {
-    let event = Event { id: EventId { source: source.into(), id: id.into() }, fact: Fact { time, body } };
+    let event = Event { id: EventId { source: source.into(), id: id.into() }, fact: Fact::new(time, body) };
     let json = serde_json::to_string(&event.fact).expect("plain types");
     Draft { tenant, event, json }
 }

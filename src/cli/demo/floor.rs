@@ -141,5 +141,5 @@ impl Floor {
 
 fn event(clock: &Clock, body: Body) -> Event {
     let id = EventId { source: SOURCE.into(), id: clock.new_id().to_string().into() };
-    Event { id, fact: Fact { time: clock.now(), body } }
+    Event { id, fact: Fact::new(clock.now(), body) }
 }

@@ -38,7 +38,7 @@ pub struct Refusal {
 }
 
 #[derive(Deserialize)]
-struct Envelope<'a> {
+pub(super) struct Envelope<'a> {
     #[serde(borrow, default)]
     specversion: Option<Cow<'a, str>>,
     #[serde(borrow)]
@@ -46,9 +46,9 @@ struct Envelope<'a> {
     #[serde(borrow)]
     source: Cow<'a, str>,
     #[serde(borrow, rename = "type")]
-    kind: Cow<'a, str>,
+    pub kind: Cow<'a, str>,
     #[serde(borrow, default)]
-    subject: Option<Cow<'a, str>>,
+    pub subject: Option<Cow<'a, str>>,
     #[serde(borrow)]
     time: Cow<'a, str>,
     #[serde(borrow, default)]
@@ -97,7 +97,7 @@ fn read(envelope: &Envelope<'_>, raw: &RawValue, now: Time) -> Result<Event, &'s
     }
     let body = read_body(envelope)?;
     let id = EventId { source: envelope.source.as_ref().into(), id: envelope.id.as_ref().into() };
-    Ok(Event { id, fact: Fact { time, body } })
+    Ok(Event { id, fact: Fact::new(time, body) })
 }
 
 /// Whether any string, wherever it stands, holds U+0000. The text search is cheap and almost always settles it.
@@ -135,6 +135,7 @@ fn read_body(envelope: &Envelope<'_>) -> Result<Body, &'static str> {
             Body::SlotReleased { user, conversation: conversation(&slot.conversation)? }
         }
         "slots.synced" => slots_synced(envelope)?,
+        kind if kind.starts_with("conversation.") => super::conversation::read(envelope)?,
         _ => return Err("unknown type"),
     })
 }
@@ -239,13 +240,13 @@ struct Slot<'a> {
     conversation: Cow<'a, str>,
 }
 
-fn data<'a, T: Deserialize<'a>>(envelope: &Envelope<'a>) -> Result<T, &'static str> {
+pub(super) fn data<'a, T: Deserialize<'a>>(envelope: &Envelope<'a>) -> Result<T, &'static str> {
     let data = envelope.data.ok_or("data is missing")?;
     let read: Result<Object<T>, _> = serde_json::from_str(data.get());
     read.map(|Object(data)| data).map_err(|_| "data does not fit the type")
 }
 
-fn user(envelope: &Envelope<'_>) -> Result<UserRef, &'static str> {
+pub(super) fn user(envelope: &Envelope<'_>) -> Result<UserRef, &'static str> {
     let subject = envelope.subject.as_ref().ok_or("subject is missing")?;
     subject.parse().map_err(|_| "subject must be an id, a GUID or external:<id>")
 }
@@ -293,7 +294,7 @@ mod tests {
         assert_eq!(reason(&TAKEN.replace("/acd", "rollcall:x")), "source must not begin with rollcall:");
         assert_eq!(reason(&TAKEN.replace("slot.taken", "user.deleted")), "unknown type");
         assert_eq!(reason(&TAKEN.replace("slot.taken", "user.password_set")), "unknown type");
-        assert_eq!(reason(&TAKEN.replace("slot.taken", "conversation.closed")), "unknown type");
+        assert_eq!(reason(&TAKEN.replace("slot.taken", "conversation.reopened")), "unknown type");
         assert_eq!(reason(&TAKEN.replace("\"101\"", "\"-1\"")), "subject must be an id, a GUID or external:<id>");
         assert_eq!(reason(&TAKEN.replace("1999", "2999")), "time is more than 5 minutes ahead");
         assert_eq!(reason(&TAKEN.replace("\"call\"", "\"fax\"")), "data does not fit the type");

@@ -104,6 +104,22 @@ impl SqliteJournal {
         Ok(positions)
     }
 
+    pub(super) async fn archived(
+        &mut self,
+        conversations: &[(TenantId, Uuid)],
+    ) -> Result<HashSet<(TenantId, Uuid)>, JournalError> {
+        let mut held = self.writer.hold().await?;
+        let rows = sqlx::query(
+            "SELECT tenant, id FROM archive
+             WHERE (tenant, id) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?1))",
+        )
+        .bind(json(&conversations))
+        .fetch_all(&mut *held)
+        .await?;
+        held.give_back();
+        rows.iter().map(|row| Ok((TenantId(uuid(row.try_get(0)?)?), uuid(row.try_get(1)?)?))).collect()
+    }
+
     pub(super) async fn heads(&mut self) -> Result<HashMap<TenantId, Head>, JournalError> {
         let mut held = self.writer.hold().await?;
         let rows = sqlx::query("SELECT tenant, seq, recorded FROM head").fetch_all(&mut *held).await?;

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use super::{Ending, State};
-use crate::domain::{ConversationId, TenantId, Time};
+use crate::domain::{Conversation, ConversationId, TenantId, Time};
 use crate::live::claim::{Claim, Take};
+use crate::live::conversations::{Conversations, Remembered};
 use crate::live::directory::{Directory, Password};
 use crate::live::person::{Person, Presence, Register, Session};
-use crate::live::rows::{self, ClaimBody, Row, RowKey, StampBody, TenantBody, UserBody};
+use crate::live::rows::{self, ClaimBody, ConversationBody, Row, RowKey, StampBody, TenantBody, UserBody};
 
 /// A row that is not what a checkpoint wrote.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +58,12 @@ impl State {
                 directory.set_password(ix, password);
                 self.people.resize_with(ix as usize + 1, Person::default);
                 self.people[ix as usize] = person;
+            }
+            RowKey::Conversation(id) => {
+                let body: ConversationBody = serde_json::from_str(&row.body)?;
+                self.recall(body.ended, Ending::Conversation(*id));
+                let conversation = Arc::new(Conversation::with(*id, body.moments));
+                self.conversations.put(Remembered { conversation, ended: body.ended, is_leaving: false });
             }
             RowKey::Claim(conversation) => {
                 let claim = claim_from(serde_json::from_str(&row.body)?);
@@ -136,6 +143,10 @@ impl State {
 
     pub(in crate::live) fn claim(&self, conversation: &ConversationId) -> Option<&Claim> {
         self.claims.get(conversation)
+    }
+
+    pub(in crate::live) fn conversations(&self) -> &Conversations {
+        &self.conversations
     }
 
     pub(in crate::live) fn claims(&self) -> impl Iterator<Item = &ConversationId> {

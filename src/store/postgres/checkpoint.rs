@@ -2,7 +2,7 @@
 
 use sqlx::{Connection, PgConnection, Row as _};
 
-use super::PostgresStore;
+use super::{PostgresStore, archive};
 use crate::domain::TenantId;
 use crate::live::{Checkpoint, Row, RowKey};
 use crate::store::{Expiry, Loaded, StoreError};
@@ -72,6 +72,7 @@ impl PostgresStore {
             .bind(checkpoint.deletes.iter().map(RowKey::key).collect::<Vec<_>>())
             .execute(&mut *writing)
             .await?;
+            archive::write(&mut writing, tenant, checkpoint).await?;
         }
         writing.commit().await?;
         connection.close().await?;

@@ -2,7 +2,7 @@
 
 use sqlx::{Connection, Row as _};
 
-use super::SqliteStore;
+use super::{SqliteStore, archive};
 use crate::domain::TenantId;
 use crate::live::{Checkpoint, Row, RowKey};
 use crate::store::{Expiry, Loaded, StoreError};
@@ -71,6 +71,7 @@ impl SqliteStore {
             .bind(serde_json::to_string(&deletes).unwrap_or_default())
             .execute(&mut *writing)
             .await?;
+            archive::write(&mut writing, &tenant, checkpoint).await?;
         }
         writing.commit().await?;
         held.give_back();

@@ -1,5 +1,6 @@
 //! The store in a SQLite file. Whatever writes does so through the journal's connection.
 
+mod archive;
 mod checkpoint;
 mod registry;
 mod tokens;
@@ -27,6 +28,8 @@ const TURN: &str = "migrate.lock";
 pub struct SqliteStore {
     writer: Writer,
     reads: SqlitePool,
+    /// Apart from the others, so that a long page keeps nobody from a key.
+    archive: SqlitePool,
 }
 
 impl SqliteStore {
@@ -48,16 +51,9 @@ impl SqliteStore {
         MIGRATIONS.run(&mut *held).await?;
         drop(turn);
         held.give_back();
-        let reads = SqlitePoolOptions::new()
-            .max_connections(2)
-            .before_acquire(|connection, _| {
-                Box::pin(async move {
-                    // BEGIN fails inside a transaction: such a connection was poisoned and is dropped.
-                    Ok(sqlx::raw_sql("BEGIN; COMMIT").execute(connection).await.is_ok())
-                })
-            })
-            .connect_lazy_with(options.read_only(true).create_if_missing(false));
-        Ok((SqliteStore { writer, reads }, is_new))
+        let options = options.read_only(true).create_if_missing(false);
+        let (reads, archive) = (pool(options.clone()), pool(options));
+        Ok((SqliteStore { writer, reads, archive }, is_new))
     }
 
     /// The one connection that writes.
@@ -73,6 +69,19 @@ impl SqliteStore {
     async fn hold(&self) -> Result<Held, sqlx::Error> {
         self.writer.hold().await
     }
+}
+
+/// Two connections for reading.
+fn pool(options: SqliteConnectOptions) -> SqlitePool {
+    SqlitePoolOptions::new()
+        .max_connections(2)
+        .before_acquire(|connection, _| {
+            Box::pin(async move {
+                // BEGIN fails inside a transaction: such a connection was poisoned and is dropped.
+                Ok(sqlx::raw_sql("BEGIN; COMMIT").execute(connection).await.is_ok())
+            })
+        })
+        .connect_lazy_with(options)
 }
 
 /// A command may open the store while a server does, and SQLite's migrations have no lock of their own.

@@ -115,7 +115,7 @@ impl History {
                 } else {
                     let source = if n.is_multiple_of(2) { "/acd" } else { "/desk" };
                     let id = EventId { source: source.into(), id: id.to_string().into() };
-                    Event { id, fact: Fact { time, body: body.clone() } }
+                    Event { id, fact: Fact::new(time, body.clone()) }
                 })
             }
             Step::Expire { which } => {
@@ -156,7 +156,7 @@ pub fn journal(directory: &Document, events: &[Event]) -> Vec<Entry> {
 
 /// The `n`th event of a source.
 pub fn event(n: usize, time: Time, body: Body) -> Event {
-    Event { id: EventId { source: "/desk".into(), id: n.to_string().into() }, fact: Fact { time, body } }
+    Event { id: EventId { source: "/desk".into(), id: n.to_string().into() }, fact: Fact::new(time, body) }
 }
 
 /// Whether the server made it, so that its place in the journal matters beside its time.

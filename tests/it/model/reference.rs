@@ -200,6 +200,21 @@ impl Reference {
                 };
                 self.say(entry, event.fact.time, Said::Released(whose, conversation.clone()));
             }
+            Body::ConversationPushed { user, conversation, channel, .. } => {
+                let (whose, conversation) = (self.directory.find(user)?, ConversationId::from(*conversation));
+                self.say(entry, event.fact.time, Said::Taken(whose, channel.slot(), conversation.clone()));
+                self.take(whose, &conversation);
+            }
+            Body::ConversationTransferred { conversation, .. }
+            | Body::ConversationSnoozed { conversation, .. }
+            | Body::ConversationRemoved { conversation }
+            | Body::ConversationClosed { conversation, .. } => {
+                self.say(entry, event.fact.time, Said::Released(None, ConversationId::from(*conversation)));
+            }
+            Body::ConversationMessage { user: Some(user), .. } => {
+                self.directory.find(user)?;
+            }
+            Body::ConversationMessage { .. } | Body::ConversationStarted { .. } | Body::ConversationRouted { .. } => {}
             Body::SlotsSynced { user, channel, conversations } => {
                 let whose = self.directory.find(user)?;
                 let named = conversations.iter().cloned().collect();

@@ -26,7 +26,7 @@ const NAMES: [(&str, &str, &[&str]); 5] = [
     ("http", "store", &["KeyRecord", "TenantRecord"]),
     ("query", "engine", &["Reader", "Snapshot"]),
     ("query", "store", &["KeyRecord", "TenantRecord", "Store", "in_time"]),
-    ("store", "live", &["Checkpoint", "Row", "RowKey"]),
+    ("store", "live", &["Checkpoint", "Listed", "Row", "RowKey"]),
 ];
 
 /// What is otherwise, and why. It may only become shorter.

@@ -1,0 +1,70 @@
+//! A conversation with what lists filter by, as far as the directory knows it.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::directory::Directory;
+use crate::domain::conversation::{Criteria, What};
+use crate::domain::directory::Kind;
+use crate::domain::{Conversation, EntityRef};
+
+/// A conversation of a list.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// The conversation.
+    pub conversation: Arc<Conversation>,
+    /// Its project, by integer id, if the directory knows it.
+    pub project: Option<i64>,
+    /// The routing groups that it was given to, as far as the directory knows them; ascending, each once.
+    pub routing_groups: Vec<Uuid>,
+}
+
+impl Listed {
+    /// The conversation, with what its events named looked up.
+    pub fn of(conversation: &Arc<Conversation>, directory: &Directory) -> Self {
+        let named = |kind: Kind, reference: EntityRef| directory.table(kind).get(reference);
+        let project = conversation.life().and_then(|life| life.project);
+        let routed = conversation.moments().iter().filter_map(|moment| match moment.what {
+            What::Routed { group, .. } => group,
+            _ => None,
+        });
+        let mut routing_groups: Vec<_> =
+            routed.filter_map(|group| Some(named(Kind::RoutingGroup, group)?.guid)).collect();
+        routing_groups.sort_unstable();
+        routing_groups.dedup();
+        Listed {
+            conversation: conversation.clone(),
+            project: project.and_then(|project| Some(named(Kind::Project, project)?.id)),
+            routing_groups,
+        }
+    }
+
+    /// Whether it is all that is asked.
+    pub fn meets(&self, criteria: &Criteria) -> bool {
+        let Some(life) = self.conversation.life() else { return false };
+        let closing = life.closing.as_ref();
+        let reason = || closing.and_then(|closing| closing.reason.as_deref());
+        criteria.id.is_none_or(|id| id == self.conversation.id())
+            && criteria.closed.is_none_or(|(from, to)| closing.is_some_and(|c| from <= c.time && c.time <= to))
+            && any(criteria.projects.as_ref(), |projects| self.project.is_some_and(|id| projects.contains(&id)))
+            && any(criteria.media.as_ref(), |media| media.contains(&life.medium))
+            && any(criteria.reasons.as_ref(), |reasons| {
+                reason().is_some_and(|r| reasons.iter().any(|known| known == r))
+            })
+            && any(criteria.routing_groups.as_ref(), |groups| self.routing_groups.iter().any(|g| groups.contains(g)))
+            && self.took_part(&criteria.users)
+    }
+
+    fn took_part(&self, lists: &[Vec<i64>]) -> bool {
+        // Asked only where somebody filters by it: who took part is collected from everything that happened.
+        lists.is_empty() || {
+            let users = self.conversation.users();
+            lists.iter().all(|list| users.iter().any(|user| list.binary_search(user).is_ok()))
+        }
+    }
+}
+
+fn any<T>(list: Option<&T>, holds: impl FnOnce(&T) -> bool) -> bool {
+    list.is_none_or(holds)
+}

@@ -1,0 +1,139 @@
+//! The archive on a server.
+
+use sqlx::postgres::{PgConnection, PgRow, Postgres};
+use sqlx::{QueryBuilder, Row};
+use uuid::Uuid;
+
+use super::PostgresStore;
+use crate::domain::TenantId;
+use crate::domain::conversation::{Criteria, Medium, Span, millis};
+use crate::live::Checkpoint;
+use crate::store::StoreError;
+use crate::store::archive::{Columns, Read};
+
+/// Puts what a checkpoint says into the archive and takes out what it says.
+pub(super) async fn write(writing: &mut PgConnection, tenant: TenantId, made: &Checkpoint) -> Result<(), sqlx::Error> {
+    let rows: Vec<Columns> = made.archived.iter().filter_map(Columns::of).collect();
+    if !rows.is_empty() {
+        sqlx::query(
+            "INSERT INTO archive (tenant, id, closed_ms, closed, seq, project, channel, reason, users, routing_groups,
+                                  size, body)
+             SELECT $1, id, closed_ms, closed, seq, project, channel, reason, users::bigint[], routing_groups::uuid[],
+                    octet_length(body), body::json
+             FROM unnest($2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[], $8::text[],
+                         $9::text[], $10::text[], $11::text[])
+                  AS t (id, closed_ms, closed, seq, project, channel, reason, users, routing_groups, body)
+             ON CONFLICT (tenant, id) DO UPDATE SET
+                closed_ms = excluded.closed_ms, closed = excluded.closed, seq = excluded.seq,
+                project = excluded.project, channel = excluded.channel, reason = excluded.reason,
+                users = excluded.users, routing_groups = excluded.routing_groups, size = excluded.size,
+                body = excluded.body",
+        )
+        .bind(tenant.0)
+        .bind(rows.iter().map(|row| row.id).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| row.closed_ms).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| row.closed).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| row.seq).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| row.project).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| row.channel).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| row.reason.as_deref()).collect::<Vec<_>>())
+        // One array a row cannot be unnested with the others, but its text can.
+        .bind(rows.iter().map(|row| array(&row.users)).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| array(&row.routing_groups)).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| row.body.as_str()).collect::<Vec<_>>())
+        .execute(&mut *writing)
+        .await?;
+    }
+    if !made.reopened.is_empty() {
+        sqlx::query("DELETE FROM archive WHERE tenant = $1 AND id = ANY ($2)")
+            .bind(tenant.0)
+            .bind(&made.reopened)
+            .execute(&mut *writing)
+            .await?;
+    }
+    Ok(())
+}
+
+/// An array as PostgreSQL writes it, of values that need no quotes.
+fn array<T: ToString>(values: &[T]) -> String {
+    format!("{{{}}}", values.iter().map(T::to_string).collect::<Vec<_>>().join(","))
+}
+
+impl PostgresStore {
+    pub(crate) async fn archive_page(
+        &self,
+        tenant: TenantId,
+        position: u64,
+        criteria: &Criteria,
+        span: &Span,
+    ) -> Result<Vec<Read>, StoreError> {
+        let order = if span.forward { "ASC" } else { "DESC" };
+        let mut asked = QueryBuilder::<Postgres>::new(format!(
+            "SELECT id, body::text AS body,
+                    (sum(size) OVER (ORDER BY closed_ms {order}, id {order}) - size)::bigint AS before
+             FROM (SELECT id, body, size, closed_ms FROM archive WHERE tenant = "
+        ));
+        asked.push_bind(tenant.0).push(" AND seq <= ").push_bind(position as i64);
+        restrict(&mut asked, criteria);
+        if let Some(after) = span.after {
+            asked.push(" AND (closed_ms, id) > (").push_bind(after.millis);
+            asked.push(", ").push_bind(after.id).push(")");
+        }
+        if let Some(before) = span.before {
+            asked.push(" AND (closed_ms, id) < (").push_bind(before.millis);
+            asked.push(", ").push_bind(before.id).push(")");
+        }
+        asked.push(format!(" ORDER BY closed_ms {order}, id {order} LIMIT ")).push_bind(span.limit as i64);
+        asked.push(format!(") AS page ORDER BY closed_ms {order}, id {order}"));
+        let rows = asked.build().fetch_all(&self.archive).await?;
+        rows.iter().map(read).collect()
+    }
+
+    pub(crate) async fn archived(
+        &self,
+        tenant: TenantId,
+        position: u64,
+        ids: &[Uuid],
+    ) -> Result<Vec<Read>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT id, body::text AS body, 0::bigint AS before FROM archive
+             WHERE tenant = $1 AND seq <= $2 AND id = ANY ($3)",
+        )
+        .bind(tenant.0)
+        .bind(position as i64)
+        .bind(ids)
+        .fetch_all(&self.archive)
+        .await?;
+        rows.iter().map(read).collect()
+    }
+}
+
+fn restrict(asked: &mut QueryBuilder<Postgres>, criteria: &Criteria) {
+    if let Some((from, to)) = criteria.closed {
+        asked.push(" AND closed_ms BETWEEN ").push_bind(millis(from)).push(" AND ").push_bind(millis(to));
+        asked.push(" AND closed BETWEEN ").push_bind(from.micros()).push(" AND ").push_bind(to.micros());
+    }
+    if let Some(id) = criteria.id {
+        asked.push(" AND id = ").push_bind(id);
+    }
+    if let Some(projects) = &criteria.projects {
+        asked.push(" AND project = ANY (").push_bind(projects.clone()).push(")");
+    }
+    if let Some(media) = &criteria.media {
+        let names: Vec<_> = media.iter().copied().map(Medium::name).collect();
+        asked.push(" AND channel = ANY (").push_bind(names).push(")");
+    }
+    if let Some(reasons) = &criteria.reasons {
+        asked.push(" AND reason = ANY (").push_bind(reasons.clone()).push(")");
+    }
+    if let Some(groups) = &criteria.routing_groups {
+        asked.push(" AND routing_groups && ").push_bind(groups.clone());
+    }
+    for users in &criteria.users {
+        asked.push(" AND users && ").push_bind(users.clone());
+    }
+}
+
+fn read(row: &PgRow) -> Result<Read, StoreError> {
+    Ok(Read { id: row.try_get("id")?, body: row.try_get("body")?, before: row.try_get("before")? })
+}

@@ -1,0 +1,134 @@
+//! The archive in a file.
+
+use serde::Serialize;
+use sqlx::sqlite::{Sqlite, SqliteConnection, SqliteRow};
+use sqlx::{QueryBuilder, Row};
+use uuid::Uuid;
+
+use super::{SqliteStore, uuid};
+use crate::domain::TenantId;
+use crate::domain::conversation::{Criteria, Span, millis};
+use crate::live::Checkpoint;
+use crate::store::StoreError;
+use crate::store::archive::{Columns, Read};
+
+/// Puts what a checkpoint says into the archive and takes out what it says.
+pub(super) async fn write(writing: &mut SqliteConnection, tenant: &str, made: &Checkpoint) -> Result<(), sqlx::Error> {
+    let columns = made.archived.iter().filter_map(Columns::of);
+    let rows: Vec<_> = columns
+        .map(|row| {
+            let (of_list, of_filters) =
+                ((row.id, row.closed_ms, row.closed, row.seq), (row.project, row.channel, row.reason));
+            (of_list, of_filters, json(&row.users), json(&row.routing_groups), row.body)
+        })
+        .collect();
+    if !rows.is_empty() {
+        sqlx::query(
+            "INSERT INTO archive (tenant, id, closed_ms, closed, seq, project, channel, reason, users, routing_groups,
+                                  size, body)
+             SELECT ?1, value ->> '$[0][0]', value ->> '$[0][1]', value ->> '$[0][2]', value ->> '$[0][3]',
+                    value ->> '$[1][0]', value ->> '$[1][1]', value ->> '$[1][2]', value ->> 2, value ->> 3,
+                    octet_length(value ->> 4), value ->> 4
+             FROM json_each(?2) WHERE true
+             ON CONFLICT (tenant, id) DO UPDATE SET
+                closed_ms = excluded.closed_ms, closed = excluded.closed, seq = excluded.seq,
+                project = excluded.project, channel = excluded.channel, reason = excluded.reason,
+                users = excluded.users, routing_groups = excluded.routing_groups, size = excluded.size,
+                body = excluded.body",
+        )
+        .bind(tenant)
+        .bind(json(&rows))
+        .execute(&mut *writing)
+        .await?;
+    }
+    if !made.reopened.is_empty() {
+        sqlx::query("DELETE FROM archive WHERE tenant = ?1 AND id IN (SELECT value FROM json_each(?2))")
+            .bind(tenant)
+            .bind(json(&made.reopened))
+            .execute(&mut *writing)
+            .await?;
+    }
+    Ok(())
+}
+
+impl SqliteStore {
+    pub(crate) async fn archive_page(
+        &self,
+        tenant: TenantId,
+        position: u64,
+        criteria: &Criteria,
+        span: &Span,
+    ) -> Result<Vec<Read>, StoreError> {
+        let order = if span.forward { "ASC" } else { "DESC" };
+        let mut asked = QueryBuilder::<Sqlite>::new(format!(
+            "SELECT id, body, sum(size) OVER (ORDER BY closed_ms {order}, id {order}) - size AS before
+             FROM (SELECT id, body, size, closed_ms FROM archive WHERE tenant = "
+        ));
+        asked.push_bind(tenant.to_string()).push(" AND seq <= ").push_bind(position as i64);
+        restrict(&mut asked, criteria);
+        if let Some(after) = span.after {
+            asked.push(" AND (closed_ms, id) > (").push_bind(after.millis);
+            asked.push(", ").push_bind(after.id.to_string()).push(")");
+        }
+        if let Some(before) = span.before {
+            asked.push(" AND (closed_ms, id) < (").push_bind(before.millis);
+            asked.push(", ").push_bind(before.id.to_string()).push(")");
+        }
+        asked.push(format!(" ORDER BY closed_ms {order}, id {order} LIMIT ")).push_bind(span.limit as i64);
+        asked.push(format!(") ORDER BY closed_ms {order}, id {order}"));
+        let rows = asked.build().fetch_all(&self.archive).await?;
+        rows.iter().map(read).collect()
+    }
+
+    pub(crate) async fn archived(
+        &self,
+        tenant: TenantId,
+        position: u64,
+        ids: &[Uuid],
+    ) -> Result<Vec<Read>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT id, body, 0 AS before FROM archive
+             WHERE tenant = ?1 AND seq <= ?2 AND id IN (SELECT value FROM json_each(?3))",
+        )
+        .bind(tenant.to_string())
+        .bind(position as i64)
+        .bind(json(&ids))
+        .fetch_all(&self.archive)
+        .await?;
+        rows.iter().map(read).collect()
+    }
+}
+
+fn restrict(asked: &mut QueryBuilder<Sqlite>, criteria: &Criteria) {
+    if let Some((from, to)) = criteria.closed {
+        asked.push(" AND closed_ms BETWEEN ").push_bind(millis(from)).push(" AND ").push_bind(millis(to));
+        asked.push(" AND closed BETWEEN ").push_bind(from.micros()).push(" AND ").push_bind(to.micros());
+    }
+    if let Some(id) = criteria.id {
+        asked.push(" AND id = ").push_bind(id.to_string());
+    }
+    if let Some(projects) = &criteria.projects {
+        asked.push(" AND project IN (SELECT value FROM json_each(").push_bind(json(projects)).push("))");
+    }
+    if let Some(media) = &criteria.media {
+        asked.push(" AND channel IN (SELECT value FROM json_each(").push_bind(json(media)).push("))");
+    }
+    if let Some(reasons) = &criteria.reasons {
+        asked.push(" AND reason IN (SELECT value FROM json_each(").push_bind(json(reasons)).push("))");
+    }
+    let lists = [("routing_groups", criteria.routing_groups.as_ref().map(json))];
+    for (column, list) in lists.into_iter().chain(criteria.users.iter().map(|users| ("users", Some(json(users))))) {
+        let Some(list) = list else { continue };
+        asked.push(format!(" AND EXISTS (SELECT 1 FROM json_each({column}) AS one WHERE one.value IN"));
+        asked.push(" (SELECT value FROM json_each(").push_bind(list).push(")))");
+    }
+}
+
+fn read(row: &SqliteRow) -> Result<Read, StoreError> {
+    Ok(Read { id: uuid(row.try_get("id")?)?, body: row.try_get("body")?, before: row.try_get("before")? })
+}
+
+/// Serialising plain values cannot fail.
+fn json<T: Serialize + ?Sized>(value: &T) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
