@@ -10,6 +10,7 @@ mod hazards;
 mod isolation;
 mod model;
 mod scopes;
+mod settings;
 mod store_faults;
 mod support;
 mod tidy;

@@ -6,9 +6,10 @@ use serde_json::json;
 
 use super::{complained, printed, run};
 use crate::on_both_stores;
-use crate::support::api::send;
+use crate::support::api::{Persona, send};
 use crate::support::desks::{connected, directory};
 use crate::support::process::{Process, program, store_flags};
+use crate::support::signing::signed;
 use crate::support::wire::Wire;
 use crate::support::{ADMIN, Api, Backend, Home};
 
@@ -44,6 +45,7 @@ async fn keys_never_reach_a_log(backend: Backend) {
             }
         }
         broken(&process, &mut canaries).await;
+        signing(&process.api, &persona, &mut canaries).await;
         let metrics = process.api.get(ADMIN, "/metrics").await.unwrap().ok().text;
         let (status, said) = process.terminate().await;
         assert!(status.success());
@@ -108,6 +110,10 @@ fn carried(api: &Api, key: Option<&str>, canaries: &mut Canaries) -> Vec<Request
         get("/metrics").bearer_auth(key("metrics")),
         post("/v1/tenants").bearer_auth(key("administrator")).json(&json!({ "name": "x" })),
         get(&format!("/v1/tenants/{}/keys", key("tenant"))).bearer_auth(ADMIN),
+        api.request(Method::PATCH, "/v1/tenants/x").bearer_auth(key("settings")).json(&json!({})),
+        post(&format!("/v1/webhooks/iadvize?key={}", key("webhook"))).json(&json!({ "eventType": "x" })),
+        signed(post("/v1/webhooks/iadvize").basic_auth(key("webhook basic"), Some("")), &key("webhook secret"), "{}"),
+        post("/v1/webhooks/iadvize").header("X-Iadvize-Signature", key("signature")).json(&json!({})),
         get("/_authenticated").bearer_auth(key("authenticated")),
         api.form("/oauth2/token", &[("grant_type", "password"), ("username", "x"), ("password", &key("password"))]),
         post("/oauth2/token").header(TYPE, FORM).body(format!("grant_type={}&password=x", key("grant"))),
@@ -118,6 +124,34 @@ fn carried(api: &Api, key: Option<&str>, canaries: &mut Canaries) -> Vec<Request
         get(&format!("/{}", key("path"))),
         get(&format!("/operator/{}/live", key("operator"))).header("X-API-Key", key("of an odd operator")),
     ]
+}
+
+/// What webhooks are signed with is not even shown to the administrator, who has set it, nor when it cannot be taken.
+async fn signing(api: &Api, persona: &Persona, canaries: &mut Canaries) {
+    let path = format!("/v1/tenants/{}", persona.tenant);
+    let secret = canaries.next("secret of webhooks");
+    let long = canaries.next(&"x".repeat(300));
+    let texts =
+        [json!(long), json!([canaries.next("secret in a list")]), json!({ canaries.next("secret as a name"): 1 })];
+    let mut answers = Vec::new();
+    for value in texts.into_iter().chain([json!(secret)]) {
+        let request = api.request(Method::PATCH, &path).bearer_auth(ADMIN);
+        answers.push(send(request.json(&json!({ "iadvize_secret": value }))).await.expect("an answer"));
+    }
+    let half = format!("{{\"iadvize_secret\": \"{}\"", canaries.next("half a secret"));
+    let request = api.request(Method::PATCH, &path).bearer_auth(ADMIN).header(TYPE, "application/json");
+    answers.push(send(request.body(half)).await.expect("an answer"));
+    answers.push(api.get(ADMIN, &path).await.expect("an answer").ok());
+    assert!(answers.iter().any(|answer| answer.text.contains("\"iadvize_webhooks\":true")));
+    for (body, status) in [("{\"eventType\":\"x\"}", 200), ("{", 400)] {
+        let request = api.request(Method::POST, "/v1/webhooks/iadvize").bearer_auth(&persona.key);
+        answers.push(send(signed(request, &secret, body)).await.expect("an answer"));
+        assert_eq!(answers.last().map(|answer| answer.status), Some(status));
+    }
+    for answer in &answers {
+        let shown = canaries.0.iter().find(|canary| answer.text.contains(*canary));
+        assert_eq!(shown, None, "{}", answer.text);
+    }
 }
 
 /// What no client library sends.

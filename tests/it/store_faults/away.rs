@@ -13,6 +13,9 @@ use crate::support::api::{Answer, Persona, send};
 use crate::support::audit::audit;
 use crate::support::desks::{connected, directory, heartbeat, leased};
 use crate::support::proxy::{Proxy, Way};
+use crate::support::requests::request;
+use crate::support::routes::Route;
+use crate::support::signing::take_webhooks;
 use crate::support::tasks::{Stopwatch, eventually};
 use crate::support::{ADMIN, Home, Service, Setup, postgres};
 
@@ -44,6 +47,7 @@ async fn away(way: Way) {
     let service = Service::start_on(home, Setup { clock: clock.clone(), ..Setup::default() }).await;
     let persona = service.api.persona("tenant").await;
     service.api.put_directory(&persona.key, &directory(10)).await;
+    take_webhooks(&service.api, &persona.tenant).await;
     let stage = Stage { service, persona, proxy, clock };
     stage.told_to_connect().await;
     assert!(stage.service.api.is_ready().await);
@@ -85,13 +89,19 @@ impl Stage {
         let answer = send(put.json(&json!({ "chat": { "available": 0 } }))).await.expect("the service is there");
         assert!(answer.is_unavailable(), "{} {}", answer.status, answer.text);
         assert_eq!(answer.json()["meta"]["status"], "error", "in the words of its dialect");
-        let keys = format!("/v1/tenants/{}/keys", self.persona.tenant);
-        for (path, body) in
-            [("/v1/tenants", json!({ "name": "late" })), (&*keys, json!({ "name": "late", "scopes": ["*"] }))]
-        {
+        let webhook = Route { method: "POST", path: String::from("/v1/webhooks/iadvize") };
+        let answer = send(request(&self.service.api, &webhook, Some(&self.persona.key), "3")).await;
+        let answer = answer.expect("the service is there");
+        assert!(answer.is_unavailable(), "so that it is sent again: {} {}", answer.status, answer.text);
+        let tenant = format!("/v1/tenants/{}", self.persona.tenant);
+        for (method, path, body) in [
+            (Method::POST, "/v1/tenants", json!({ "name": "late" })),
+            (Method::POST, &*format!("{tenant}/keys"), json!({ "name": "late", "scopes": ["*"] })),
+            (Method::PATCH, &*tenant, json!({ "conversation_text": true })),
+        ] {
             let watch = Stopwatch::start();
-            let post = self.service.api.request(Method::POST, path).bearer_auth(ADMIN).json(&body);
-            let answer = send(post).await.expect("the service is there");
+            let request = self.service.api.request(method, path).bearer_auth(ADMIN).json(&body);
+            let answer = send(request).await.expect("the service is there");
             assert!(answer.is_unavailable(), "{} {}", answer.status, answer.text);
             assert!(watch.elapsed() < REFUSAL, "{path} was refused after {:?}", watch.elapsed());
         }
