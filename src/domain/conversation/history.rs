@@ -185,6 +185,15 @@ impl Conversation {
         self.moments.iter().map(|moment| moment.seq).max().unwrap_or_default()
     }
 
+    /// Bytes that it takes to tell, roughly: what pages are measured by.
+    pub fn weight(&self) -> usize {
+        let told = |moment: &Moment| match &moment.what {
+            What::Message { text: Some(text), .. } => 150 + text.len(),
+            _ => 150,
+        };
+        100 + self.moments.iter().map(told).sum::<usize>()
+    }
+
     /// The users it was pushed to, each once, in the order of their first contacts.
     pub fn users(&self) -> Vec<i64> {
         let mut users = Vec::new();

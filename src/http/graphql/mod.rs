@@ -6,6 +6,7 @@ pub mod fault;
 pub mod graphiql;
 pub mod guard;
 pub mod object;
+pub mod paging;
 pub mod query;
 pub mod scalar;
 

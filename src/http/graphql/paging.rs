@@ -1,0 +1,284 @@
+//! Pages of a list, as Relay has them: edges with cursors, forward or backward (CONTRACTS.md 2.4).
+//!
+//! A query reads its [`Page`] from the arguments, fetches at most [`Page::wanted`] items beyond the cursor in the
+//! page's direction, and makes the [`Connection`] of them.
+
+use std::borrow::Cow;
+use std::fmt::Display;
+use std::str::FromStr;
+
+use async_graphql::{OutputType, Result, SimpleObject, TypeName};
+use base64::prelude::{BASE64_STANDARD, Engine};
+use uuid::Uuid;
+
+use super::fault::invalid_argument;
+use crate::domain::ids::parse_guid;
+
+/// Items of a page: that many unless the request asks for fewer, and never more.
+pub const MAX_PAGE: usize = 100;
+
+/// A place in a list: the key that orders it, and the GUID of the item, which tells those with equal keys apart.
+///
+/// Its text is `<key>&&<guid>`, in Base64: clients pass it back as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cursor<K> {
+    /// What the list is ordered by first.
+    pub key: K,
+    /// What it is ordered by second.
+    pub guid: Uuid,
+}
+
+impl<K: Display + FromStr> Cursor<K> {
+    fn encode(&self) -> String {
+        BASE64_STANDARD.encode(format!("{}&&{}", self.key, self.guid))
+    }
+
+    /// Only what [`Cursor::encode`] writes: no other spelling of the same place.
+    fn decode(text: &str) -> Option<Self> {
+        let plain = String::from_utf8(BASE64_STANDARD.decode(text).ok()?).ok()?;
+        let (key, guid) = plain.split_once("&&")?;
+        let cursor = Cursor { key: key.parse().ok()?, guid: parse_guid(guid)? };
+        (cursor.encode() == text).then_some(cursor)
+    }
+}
+
+/// The arguments that every list of pages takes.
+#[derive(Clone, Debug, Default)]
+pub struct PageArguments {
+    /// How many, from the start or after a cursor.
+    pub first: Option<i32>,
+    /// The cursor to go on after.
+    pub after: Option<String>,
+    /// How many, up to the end or before a cursor.
+    pub last: Option<i32>,
+    /// The cursor to stop before.
+    pub before: Option<String>,
+}
+
+/// Which part of a list is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Page<K> {
+    /// From the start towards the end; otherwise from the end towards the start.
+    pub forward: bool,
+    /// How many items, 1 to [`MAX_PAGE`].
+    pub limit: usize,
+    /// Only what lies after this place. Only ever given forward.
+    pub after: Option<Cursor<K>>,
+    /// Only what lies before this place. Only ever given backward.
+    pub before: Option<Cursor<K>>,
+}
+
+impl<K: Copy + Ord + Display + FromStr> Page<K> {
+    /// Reads the arguments; `INVALID_ARGUMENT` for both directions at once, a number that is not from 1 to
+    /// [`MAX_PAGE`], or a text that is no cursor of ours.
+    pub fn read(arguments: PageArguments) -> Result<Self> {
+        let PageArguments { first, after, last, before } = arguments;
+        let backward = last.is_some() || before.is_some();
+        if backward && (first.is_some() || after.is_some()) {
+            return Err(invalid_argument("first and after go forward, last and before go backward: not both at once"));
+        }
+        let limit = match first.or(last) {
+            None => MAX_PAGE,
+            Some(count) => {
+                usize::try_from(count).ok().filter(|count| (1..=MAX_PAGE).contains(count)).ok_or_else(|| {
+                    invalid_argument(format!("{} must be from 1 to 100", if backward { "last" } else { "first" }))
+                })?
+            }
+        };
+        Ok(Page { forward: !backward, limit, after: place(after, "after")?, before: place(before, "before")? })
+    }
+
+    /// How many items to fetch: one more than the page has, which tells whether there are more.
+    pub const fn wanted(&self) -> usize {
+        self.limit + 1
+    }
+
+    /// Whether an item lies in the part of the list that is asked for.
+    pub fn contains(&self, place: Cursor<K>) -> bool {
+        self.after.is_none_or(|after| place > after) && self.before.is_none_or(|before| place < before)
+    }
+
+    /// Of all the items of a list, in any order, those that [`Page::connection`] wants. Does not sort what it leaves
+    /// out, so that a page of a long list costs one pass over it.
+    pub fn select<T>(&self, items: impl IntoIterator<Item = (Cursor<K>, T)>) -> Vec<(Cursor<K>, T)> {
+        let mut found: Vec<_> = items.into_iter().filter(|(place, _)| self.contains(*place)).collect();
+        let order = |one: &(Cursor<K>, T), other: &(Cursor<K>, T)| {
+            if self.forward { one.0.cmp(&other.0) } else { other.0.cmp(&one.0) }
+        };
+        if found.len() > self.wanted() {
+            found.select_nth_unstable_by(self.limit, order);
+            found.truncate(self.wanted());
+        }
+        found.sort_unstable_by(order);
+        found
+    }
+
+    /// The page, from at most [`Page::wanted`] items in the page's direction: ascending forward, descending backward.
+    /// Its edges are ascending either way.
+    pub fn connection<N: OutputType>(&self, items: Vec<(Cursor<K>, N)>) -> Connection<N> {
+        let has_more = items.len() > self.limit;
+        let edge = |(place, node): (Cursor<K>, N)| Edge { cursor: place.encode(), node };
+        let mut edges: Vec<Edge<N>> = items.into_iter().take(self.limit).map(edge).collect();
+        if !self.forward {
+            edges.reverse();
+        }
+        let page_info = PageInfo {
+            start_cursor: edges.first().map(|edge| edge.cursor.clone()),
+            end_cursor: edges.last().map(|edge| edge.cursor.clone()),
+            has_previous_page: if self.forward { self.after.is_some() } else { has_more },
+            has_next_page: if self.forward { has_more } else { self.before.is_some() },
+        };
+        Connection { edges, page_info }
+    }
+}
+
+fn place<K: Display + FromStr>(text: Option<String>, argument: &str) -> Result<Option<Cursor<K>>> {
+    let malformed = || invalid_argument(format!("{argument} is not a cursor of this list"));
+    text.map(|text| Cursor::decode(&text).ok_or_else(malformed)).transpose()
+}
+
+/// One page of a list, in ascending order whichever way it was asked for.
+#[derive(SimpleObject)]
+#[graphql(name_type)]
+pub struct Connection<N: OutputType> {
+    /// The items of this page, each with its place.
+    edges: Vec<Edge<N>>,
+    /// Where this page lies in the list.
+    page_info: PageInfo,
+}
+
+impl<N: OutputType> TypeName for Connection<N> {
+    fn type_name() -> Cow<'static, str> {
+        format!("{}Connection", N::type_name()).into()
+    }
+}
+
+/// One item of a page.
+#[derive(SimpleObject)]
+#[graphql(name_type)]
+pub struct Edge<N: OutputType> {
+    /// The item's place in the list, for `after` and `before`. Opaque.
+    cursor: String,
+    /// The item.
+    node: N,
+}
+
+impl<N: OutputType> TypeName for Edge<N> {
+    fn type_name() -> Cow<'static, str> {
+        format!("{}Edge", N::type_name()).into()
+    }
+}
+
+/// Where a page lies in its list.
+#[derive(Debug, PartialEq, Eq, SimpleObject)]
+pub struct PageInfo {
+    /// The place of the page's first item, to go on backward: `before` it. Null when the page is empty.
+    start_cursor: Option<String>,
+    /// The place of the page's last item, to go on forward: `after` it. Null when the page is empty.
+    end_cursor: Option<String>,
+    /// Going backward: whether there is something before this page. Going forward: whether `after` was given.
+    has_previous_page: bool,
+    /// Going forward: whether there is something after this page. Going backward: whether `before` was given.
+    has_next_page: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(key: i64) -> Cursor<i64> {
+        Cursor { key, guid: Uuid::from_u128(7) }
+    }
+
+    fn forward(first: Option<i32>, after: Option<i64>) -> Page<i64> {
+        let after = after.map(|key| at(key).encode());
+        Page::read(PageArguments { first, after, ..PageArguments::default() }).unwrap()
+    }
+
+    fn backward(last: Option<i32>, before: Option<i64>) -> Page<i64> {
+        let before = before.map(|key| at(key).encode());
+        Page::read(PageArguments { last, before, ..PageArguments::default() }).unwrap()
+    }
+
+    /// The items of one page of the numbers 1 to 9, in no order, and whether there is more on either side.
+    fn page(page: Page<i64>) -> (Vec<i64>, bool, bool) {
+        let list = [3, 9, 1, 7, 5, 2, 8, 6, 4].map(|n| (at(n), n));
+        let connection = page.connection(page.select(list));
+        let info = connection.page_info;
+        let nodes: Vec<i64> = connection.edges.iter().map(|edge| edge.node).collect();
+        assert_eq!(info.start_cursor, nodes.first().map(|n| at(*n).encode()));
+        assert_eq!(info.end_cursor, nodes.last().map(|n| at(*n).encode()));
+        (nodes, info.has_previous_page, info.has_next_page)
+    }
+
+    #[test]
+    fn forward_from_the_start_to_the_end() {
+        assert_eq!(page(forward(Some(4), None)), (vec![1, 2, 3, 4], false, true));
+        assert_eq!(page(forward(Some(4), Some(4))), (vec![5, 6, 7, 8], true, true));
+        assert_eq!(page(forward(Some(4), Some(8))), (vec![9], true, false));
+        assert_eq!(page(forward(Some(4), Some(9))), (vec![], true, false));
+        assert_eq!(page(forward(Some(9), None)), ((1..10).collect(), false, false), "just as many as there are");
+        assert_eq!(page(forward(None, None)), ((1..10).collect(), false, false));
+    }
+
+    #[test]
+    fn backward_from_the_end_to_the_start() {
+        assert_eq!(page(backward(Some(4), None)), (vec![6, 7, 8, 9], true, false));
+        assert_eq!(page(backward(Some(4), Some(6))), (vec![2, 3, 4, 5], true, true));
+        assert_eq!(page(backward(Some(4), Some(2))), (vec![1], false, true));
+        assert_eq!(page(backward(Some(4), Some(1))), (vec![], false, true));
+        assert_eq!(page(backward(None, Some(100))), ((1..10).collect(), false, true));
+    }
+
+    #[test]
+    fn equal_keys_are_told_apart() {
+        let place = |guid: u128| Cursor { key: 5, guid: Uuid::from_u128(guid) };
+        let list = || [3, 1, 2].map(|guid| (place(guid), guid.to_string()));
+        let after = Page { after: Some(place(1)), ..forward(Some(1), None) };
+        let edges = after.connection(after.select(list())).edges;
+        assert_eq!(edges.iter().map(|edge| edge.node.as_str()).collect::<Vec<_>>(), ["2"]);
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused() {
+        let ok = PageArguments::default();
+        let text = || Some(at(1).encode());
+        for (first, after, last, before) in [
+            (Some(0), None, None, None),
+            (Some(-1), None, None, None),
+            (Some(101), None, None, None),
+            (None, None, Some(0), None),
+            (None, None, Some(101), None),
+            (Some(1), None, Some(1), None),
+            (Some(1), None, None, text()),
+            (None, text(), Some(1), None),
+            (None, text(), None, text()),
+            (None, Some(String::new()), None, None),
+            (None, None, None, Some(String::from("x"))),
+        ] {
+            let arguments = PageArguments { first, after, last, before };
+            assert!(Page::<i64>::read(arguments.clone()).is_err(), "{arguments:?}");
+        }
+        assert!(Page::<i64>::read(ok).is_ok_and(|page| page.forward && page.limit == MAX_PAGE));
+        assert!(forward(Some(100), None).limit == 100 && backward(Some(1), None).limit == 1);
+    }
+
+    #[test]
+    fn a_cursor_is_read_as_it_was_written_and_in_no_other_way() {
+        let cursor = Cursor { key: 1_546_600_333_000_i64, guid: Uuid::from_u128(9) };
+        let plain = "1546600333000&&00000000-0000-0000-0000-000000000009";
+        assert_eq!(cursor.encode(), BASE64_STANDARD.encode(plain));
+        assert_eq!(Cursor::decode(&cursor.encode()), Some(cursor));
+        for other in [
+            plain,
+            &BASE64_STANDARD.encode("1546600333000"),
+            &BASE64_STANDARD.encode("+1546600333000&&00000000-0000-0000-0000-000000000009"),
+            &BASE64_STANDARD.encode("1546600333000&&00000000000000000000000000000009"),
+            &BASE64_STANDARD.encode("x&&00000000-0000-0000-0000-000000000009"),
+            &BASE64_STANDARD.encode([0xff, 0xfe]),
+            &format!("{} ", cursor.encode()),
+        ] {
+            assert_eq!(Cursor::<i64>::decode(other), None, "{other}");
+        }
+    }
+}

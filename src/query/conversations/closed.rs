@@ -1,0 +1,86 @@
+//! Closed conversations, in the order in which they closed: the archive's as the view's position has them, and the view's
+//! own, which it remembers better than the archive while late events may still amend them.
+
+use std::ops::Bound;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::{AskedFor, PART_BYTES, Part};
+use crate::auth::Caller;
+use crate::domain::conversation::{Criteria, Key, Span, millis};
+use crate::domain::{Conversation, Fault};
+use crate::live::{Listed, View};
+use crate::store::{Store, in_time};
+
+/// A part of the closed conversations. Of what was closed before the view each is in exactly one part, however parts are
+/// asked for.
+pub async fn closed_conversations(
+    store: &Store,
+    caller: &Caller,
+    view: &View,
+    asked: AskedFor,
+    span: &Span,
+) -> Result<Part, Fault> {
+    let criteria = asked.criteria(view)?;
+    // One more than is asked for tells whether the list goes on.
+    let wanted = span.limit + 1;
+    let mut rest = Span { limit: wanted, ..*span };
+    let mut found: Vec<Arc<Conversation>> = Vec::new();
+    loop {
+        let page = in_time(store.archive_page(caller.tenant(), view.position(), &criteria, &rest)).await?;
+        let end = page.conversations.last().and_then(key_of).filter(|_| page.is_cut);
+        let known = |conversation: &Arc<Conversation>| view.conversations().get(conversation.id()).is_some();
+        let mut next: Vec<_> = page.conversations.into_iter().filter(|conversation| !known(conversation)).collect();
+        next.extend(remembered(view, &criteria, (rest, end)));
+        next.sort_by_key(key_of);
+        if !span.forward {
+            next.reverse();
+        }
+        found.append(&mut next);
+        let bytes: usize = found.iter().map(|conversation| conversation.weight()).sum();
+        match end {
+            // Where many of a page are remembered otherwise, it takes more than one page.
+            Some(_) if found.len() < wanted && bytes < PART_BYTES => rest = beyond(rest, end),
+            end => return Ok(Part::of(found, span.limit, end.is_some())),
+        }
+    }
+}
+
+fn key_of(conversation: &Arc<Conversation>) -> Option<Key> {
+    Some(Key::of(conversation.life()?, conversation.id()))
+}
+
+/// The part of a span that lies beyond a place.
+fn beyond(span: Span, end: Option<Key>) -> Span {
+    if span.forward { Span { after: end, ..span } } else { Span { before: end, ..span } }
+}
+
+/// Closed conversations that the view remembers, of a span up to a place.
+fn remembered(view: &View, criteria: &Criteria, (span, end): (Span, Option<Key>)) -> Vec<Arc<Conversation>> {
+    let (mut from, mut to) = (span.after.map(Bound::Excluded), span.before.map(Bound::Excluded));
+    if let Some(end) = end {
+        *(if span.forward { &mut to } else { &mut from }) = Some(Bound::Included(end));
+    }
+    let (earliest, latest) = criteria.closed.map_or((i64::MIN, i64::MAX), |(from, to)| (millis(from), millis(to)));
+    let from = from.unwrap_or(Bound::Included(Key { millis: earliest, id: Uuid::nil() }));
+    let to = to.unwrap_or(Bound::Included(Key { millis: latest, id: Uuid::max() }));
+    if is_empty(from, to) {
+        return Vec::new();
+    }
+    let all = view.conversations().closed(from, to).map(|(_, conversation)| conversation);
+    let meets = |conversation: &&_| Listed::of(conversation, view.directory()).meets(criteria);
+    match span.forward {
+        true => all.filter(meets).take(span.limit).cloned().collect(),
+        false => all.rev().filter(meets).take(span.limit).cloned().collect(),
+    }
+}
+
+/// Whether nothing lies between two places: a cursor may be one of another interval.
+fn is_empty(from: Bound<Key>, to: Bound<Key>) -> bool {
+    match (from, to) {
+        (Bound::Included(from), Bound::Included(to)) => from > to,
+        (Bound::Included(from) | Bound::Excluded(from), Bound::Included(to) | Bound::Excluded(to)) => from >= to,
+        _ => false,
+    }
+}

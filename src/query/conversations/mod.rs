@@ -1,0 +1,43 @@
+//! Conversations: open ones from the view, closed ones from the archive and the view, one by its id.
+
+mod asked;
+mod by_id;
+mod closed;
+mod open;
+
+use std::sync::Arc;
+
+use crate::domain::Conversation;
+
+pub use asked::{AskedFor, MAX_DAYS};
+pub use by_id::{archived, remembered};
+pub use closed::closed_conversations;
+pub use open::open_conversations;
+
+/// Bytes of a part, but for its first conversation, roughly: one that would be larger ends early.
+const PART_BYTES: usize = 4 * 1024 * 1024;
+
+/// Part of a list, in the order asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Part {
+    /// The conversations.
+    pub conversations: Vec<Arc<Conversation>>,
+    /// Whether the list goes on after them.
+    pub has_more: bool,
+}
+
+impl Part {
+    /// The first `limit` of what was found, or fewer if they are large.
+    fn of(found: Vec<Arc<Conversation>>, limit: usize, has_more: bool) -> Self {
+        let mut bytes = 0;
+        let fits = |conversation: &Arc<Conversation>| {
+            let is_room = bytes < PART_BYTES;
+            bytes += conversation.weight();
+            is_room
+        };
+        let count = found.len();
+        let conversations: Vec<_> = found.into_iter().take(limit).take_while(fits).collect();
+        let has_more = has_more || conversations.len() < count;
+        Part { conversations, has_more }
+    }
+}
