@@ -1,7 +1,9 @@
-//! The known hazards of the libraries (PROMISES.md): each has a guard, and here is what shows that it guards.
+//! The known hazards of the libraries (PROMISES.md), and that of two who change the same: each has a guard, and here is
+//! what shows that it guards.
 
 mod bodies;
 mod connections;
 mod graphql;
 mod notify;
 mod pools;
+mod settings;

@@ -10,7 +10,6 @@ mod hazards;
 mod isolation;
 mod model;
 mod scopes;
-mod settings;
 mod store_faults;
 mod support;
 mod tidy;
