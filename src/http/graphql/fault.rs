@@ -120,9 +120,10 @@ pub fn answer(response: async_graphql::Response) -> Response<Body> {
     reply::json(if refused { 400 } else { 200 }, "application/json", &body)
 }
 
-/// Whether the request did not pass validation: then no field was reached.
+/// Whether the request did not pass validation: then no field was reached, and there is nothing to be told.
 fn is_refused(response: &async_graphql::Response) -> bool {
-    !response.errors.is_empty() && response.errors.iter().all(|error| error.path.is_empty())
+    let is_nothing = response.data == async_graphql::Value::Null;
+    is_nothing && !response.errors.is_empty() && response.errors.iter().all(|error| error.path.is_empty())
 }
 
 fn executed(error: ServerError) -> ErrorBody {

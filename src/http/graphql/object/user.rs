@@ -3,7 +3,11 @@
 use std::borrow::Cow;
 use std::marker::PhantomData;
 
-use async_graphql::{Description, Interface, Object, Result, TypeName};
+use async_graphql::parser::types::Field;
+use async_graphql::registry::Registry;
+use async_graphql::{
+    ContextSelectionSet, Description, Interface, Object, OutputType, Positioned, Result, ServerResult, TypeName, Value,
+};
 
 use super::availability::{UserAvailability, UserPresence};
 use super::reference::{Group, Project, Skill};
@@ -16,6 +20,7 @@ use crate::query::people::users::Member;
 /// Somebody, or something, that works for the account: what all sorts of users have. All of it describes the instant
 /// of the whole answer.
 #[derive(Interface)]
+#[graphql(name = "User")]
 #[expect(clippy::duplicated_attributes, reason = "fields of equal types are not the same field")]
 #[graphql(
     field(name = "id", ty = "LegacyId", desc = "Integer id; never given to another user."),
@@ -86,7 +91,7 @@ use crate::query::people::users::Member;
         arg(name = "before", ty = "Option<String>", desc = "The cursor to stop before.")
     )
 )]
-pub enum User {
+pub enum AnyUser {
     /// Anybody else.
     Professional(Account<AProfessional>),
     /// With the role EXPERT.
@@ -95,16 +100,40 @@ pub enum User {
     Bot(Account<ABot>),
 }
 
+/// A user, as one of the types.
+///
+/// The library answers an object's field through the interface that the object was reached by, and there an error loses
+/// its path. So the interface is for the schema only, and an answer is the object's own.
+pub struct User(AnyUser);
+
+impl OutputType for User {
+    fn type_name() -> Cow<'static, str> {
+        AnyUser::type_name()
+    }
+
+    fn create_type_info(registry: &mut Registry) -> String {
+        AnyUser::create_type_info(registry)
+    }
+
+    async fn resolve(&self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
+        match &self.0 {
+            AnyUser::Professional(user) => user.resolve(ctx, field).await,
+            AnyUser::Expert(user) => user.resolve(ctx, field).await,
+            AnyUser::Bot(user) => user.resolve(ctx, field).await,
+        }
+    }
+}
+
 impl User {
     /// A user as the type that their roles make them. Of one who is forgotten nothing is known, so they are anybody.
     pub fn new(member: Member) -> Self {
         let is = |role| member.profile().is_some_and(|profile| profile.roles.contains(role));
         if is(Role::Bot) {
-            User::Bot(Account::new(member))
+            User(AnyUser::Bot(Account::new(member)))
         } else if is(Role::Expert) {
-            User::Expert(Account::new(member))
+            User(AnyUser::Expert(Account::new(member)))
         } else {
-            User::Professional(Account::new(member))
+            User(AnyUser::Professional(Account::new(member)))
         }
     }
 
