@@ -85,6 +85,11 @@ impl Stage {
         let answer = send(put.json(&json!({ "chat": { "available": 0 } }))).await.expect("the service is there");
         assert!(answer.is_unavailable(), "{} {}", answer.status, answer.text);
         assert_eq!(answer.json()["meta"]["status"], "error", "in the words of its dialect");
+        let mutation =
+            "mutation{userAvailabilityStatusUpdate(input:{userId:1,channel:CHAT,status:UNAVAILABLE}){user{id}}}";
+        let answer = self.service.api.graphql(&self.persona.key, mutation).await.expect("the service is there");
+        assert!(answer.is_unavailable(), "{} {}", answer.status, answer.text);
+        assert_eq!(answer.json()["errors"][0]["extensions"]["name"], "SERVICE_UNAVAILABLE", "{}", answer.text);
         let keys = format!("/v1/tenants/{}/keys", self.persona.tenant);
         for (path, body) in
             [("/v1/tenants", json!({ "name": "late" })), (&*keys, json!({ "name": "late", "scopes": ["*"] }))]
