@@ -17,26 +17,39 @@ pub struct Change {
     pub offline: bool,
 }
 
-/// Changes a user's availability; answers the position at which it is in effect.
+/// Why an availability was not changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotChanged {
+    /// The directory does not enable the channel for the user, so it cannot be switched on.
+    NotEnabled(Channel),
+    /// Any other.
+    Fault(Fault),
+}
+
+impl From<Fault> for NotChanged {
+    fn from(fault: Fault) -> Self {
+        NotChanged::Fault(fault)
+    }
+}
+
+/// Changes a user's availability; answers the position at which it is in effect. Each dialect names the scope that it
+/// takes for that.
 ///
-/// [`Fault::NotFound`] for an unknown user; [`Fault::Invalid`], naming `chat[available]` and the like, for switching
-/// on a channel that the directory does not enable for the user.
+/// [`Fault::NotFound`] for an unknown user.
 pub async fn change_availability(
-    caller: &Caller,
+    (caller, scope): (&Caller, Scope),
     submitter: &Submitter,
     reader: &Reader,
     clock: &Clock,
     (user, change): (EntityRef, Change),
-) -> Result<u64, Fault> {
-    caller.require(Scope::OperatorsWrite)?;
+) -> Result<u64, NotChanged> {
+    caller.require(scope)?;
     let view = reader.snapshot(caller.tenant()).view;
     let subject = UserRef::Entity(user);
     let profile = view.directory().profile_of(&subject);
-    let conf = profile.ok_or(Fault::NotFound("operator"))?.channels.per_channel();
-    for (channel, on) in &change.channels {
-        if *on && !conf[*channel].enabled {
-            return Err(Fault::invalid(format!("{}[available]", channel.name()), "the channel is not enabled"));
-        }
+    let conf = profile.ok_or(Fault::NotFound("user"))?.channels.per_channel();
+    if let Some((channel, _)) = change.channels.iter().find(|(channel, on)| *on && !conf[*channel].enabled) {
+        return Err(NotChanged::NotEnabled(*channel));
     }
     let mut bodies = Vec::new();
     if !change.channels.is_empty() {
@@ -49,5 +62,5 @@ pub async fn change_availability(
     let event = |body| Event::internal(SOURCE, clock.new_id(), clock.now(), body);
     let receipt = submitter.commit(caller.tenant(), bodies.into_iter().map(event).collect()).await?;
     let gone = |outcome: &Outcome| matches!(outcome, Outcome::Rejected(Rejection::UnknownUser));
-    if receipt.outcomes.iter().any(gone) { Err(Fault::NotFound("operator")) } else { Ok(receipt.position) }
+    if receipt.outcomes.iter().any(gone) { Err(Fault::NotFound("user").into()) } else { Ok(receipt.position) }
 }

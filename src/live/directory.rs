@@ -94,12 +94,12 @@ impl Directory {
             UserRef::Entity(EntityRef::Guid(guid)) => self.users.by_guid(*guid),
             UserRef::External(id) => self.users.by_external(id),
         }?;
-        self.users.account(ix).is_some_and(|account| !account.deleted).then_some(ix)
+        self.users.account(ix).is_some_and(|account| account.deleted.is_none()).then_some(ix)
     }
 
     /// The profile of a live user.
     pub fn profile(&self, ix: u32) -> Option<&Arc<Profile>> {
-        self.users.account(ix).filter(|account| !account.deleted).map(|account| &account.profile)
+        self.users.account(ix).filter(|account| account.deleted.is_none()).map(|account| &account.profile)
     }
 
     /// The profile of a live user, by whatever names them.
@@ -123,13 +123,14 @@ impl Directory {
     }
 
     /// Puts back a user from a checkpoint, whose references were restored before; answers the index.
-    pub fn restore_user(&mut self, profile: Profile, deleted: bool) -> u32 {
-        let ix =
-            if deleted { self.users.insert_deleted(Arc::new(profile)) } else { self.users.insert(Arc::new(profile)) };
-        if !deleted {
+    pub fn restore_user(&mut self, profile: Profile, deleted: Option<Time>) -> u32 {
+        let profile = Arc::new(profile);
+        let Some(deleted) = deleted else {
+            let ix = self.users.insert(profile);
             self.join(ix);
-        }
-        ix
+            return ix;
+        };
+        self.users.insert_deleted(profile, deleted)
     }
 
     /// Gives a user another password, or none.
@@ -153,9 +154,9 @@ impl Directory {
     }
 
     /// Takes a user out of everything but memory: their ids stay taken.
-    pub fn delete(&mut self, ix: u32) {
+    pub fn delete(&mut self, ix: u32, at: Time) {
         self.leave(ix);
-        self.users.delete(ix);
+        self.users.delete(ix, at);
     }
 
     /// Forgets a deleted user; the index may be given to another.

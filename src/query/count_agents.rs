@@ -1,6 +1,6 @@
 //! Which agents can take work on a channel now, and how many they are.
 
-use super::operators::operators;
+use super::people::operators::operators;
 use crate::domain::{Channel, Filter};
 use crate::live::View;
 use crate::projection::Available;

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::operators::{operator, operators};
+use super::people::operators::{operator, operators};
 use crate::domain::filter::{Clause, Dimension, Value};
 use crate::domain::{EntityRef, Filter};
 use crate::live::View;

@@ -9,9 +9,8 @@ pub mod directory;
 pub mod groupings;
 pub mod keys;
 pub mod logged_in;
-pub mod operators;
-pub mod operators_live;
-pub mod presences;
+pub mod people;
+pub mod reference;
 pub mod routing_rule;
 pub mod user_activity;
 

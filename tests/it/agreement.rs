@@ -3,6 +3,7 @@
 
 mod dialects;
 mod questions;
+mod users;
 mod wire;
 
 use std::collections::HashMap;
@@ -126,15 +127,38 @@ impl Case {
 
     /// Somebody else than the desk switches a channel, or sends a user offline.
     async fn switch_somebody(&mut self, world: &World) {
-        let path = format!("/operator/{}/live", self.random.random_range(1..=5));
-        let change = match self.random.random_range(0..3) {
+        let user = self.random.random_range(1..=5);
+        let path = format!("/operator/{user}/live");
+        let change = match self.random.random_range(0..4) {
             0 => json!({ "connected": 0 }),
             1 => json!({ "chat": { "available": 0 }, "call": { "available": 0 } }),
-            _ => json!({ "chat": { "available": 1 } }),
+            2 => json!({ "chat": { "available": 1 } }),
+            _ => return self.switch_in_graphql(world, user).await,
         };
         let request = world.service.api.request(Method::PUT, &path).header("X-API-Key", &self.persona.key);
         let answer = send(request.json(&change)).await.expect("an answer");
         assert!([200, 400, 404].contains(&answer.status), "{} {}", answer.status, answer.text);
+    }
+
+    /// The same in GraphQL, whose answer shows the user as the change left them.
+    async fn switch_in_graphql(&mut self, world: &World, user: i64) {
+        let channel = ["CHAT", "CALL", "VIDEO", "THIRD_PARTY"][self.random.random_range(0..4)];
+        let on = self.random.random();
+        let status = if on { "AVAILABLE" } else { "UNAVAILABLE" };
+        let mutation = format!(
+            "mutation{{userAvailabilityStatusUpdate(input:{{userId:{user},channel:{channel},status:{status}}}){{
+               user{{id availability{{chat{{status}} call{{status}} video{{status}} thirdParty{{status}}}}}}
+               userErrors{{field}} }}}}"
+        );
+        let answer = world.service.api.graphql(&self.persona.key, &mutation).await.expect("an answer").ok();
+        let told = answer.json()["data"]["userAvailabilityStatusUpdate"].clone();
+        assert_ne!(told["user"].is_null(), told["userErrors"].is_null(), "{told}");
+        let member = ["chat", "call", "video", "thirdParty"]
+            .into_iter()
+            .find(|name| name.eq_ignore_ascii_case(&channel.replace('_', "")));
+        let shown = &told["user"]["availability"][member.expect("a channel")]["status"];
+        let is_off = shown == "TOGGLE_OFF" || shown == "OFFLINE" || shown == "DISABLED";
+        assert!(told["user"].is_null() || on || is_off, "{status} {channel}: {told}");
     }
 
     /// Asks every dialect, and the reference about the same journal.
@@ -152,6 +176,7 @@ impl Case {
             asked.convoso(&pick, answers).await;
             asked.vonage(&pick, answers).await;
             asked.iadvize(&pick, answers, &everyone).await;
+            asked.users(&pick, answers, &everyone).await;
         }
         asked.relations(&questions::Pick::users(&mut self.random)).await;
     }

@@ -8,7 +8,7 @@ use rand::rngs::StdRng;
 
 use crate::clock::Clock;
 use crate::domain::{Body, Channel, ConversationId, UserRef};
-use crate::query::operators_live::OperatorLive;
+use crate::query::people::operators_live::OperatorLive;
 
 /// One sort of contact.
 struct Demand {

@@ -16,7 +16,7 @@ use crate::domain::event::Fact;
 use crate::domain::{Body, Event, EventId, Fault, Filter, Outcome, Scope};
 use crate::engine::{Reader, Receipt, Submitter};
 use crate::projection::roster::Connection;
-use crate::query::operators_live::{OperatorLive, operators_live};
+use crate::query::people::operators_live::{OperatorLive, operators_live};
 use crate::query::{self, Freshness};
 
 /// What the events' source says.

@@ -8,14 +8,13 @@ use async_graphql::{ParseRequestError, Request as GraphqlRequest};
 use async_graphql_axum::GraphQLRequest;
 use axum::body::Body;
 use axum::extract::{FromRequest, Request, State};
-use axum::http::{HeaderMap, Response};
+use axum::http::Response;
 use axum::response::IntoResponse;
 
 use super::fault::{GraphqlFault, answer};
-use super::guard;
-use super::{Asked, Executor};
+use super::mutation::Acting;
+use super::{Asked, Executor, cost, guard};
 use crate::domain::{Fault, Scope};
-use crate::engine::Snapshot;
 use crate::http::extract::body::DIALECT;
 use crate::http::extract::{MediaType, credential, freshness, media_type, read_body, reply};
 use crate::http::services::Services;
@@ -48,21 +47,28 @@ pub async fn graphql(State(services): State<Services>, request: Request) -> Resu
     };
     guard::check_variables(&document, request.operation_name.as_deref(), &request.variables)
         .map_err(Fault::Malformed)?;
+    let operation = guard::operation(&document, request.operation_name.as_deref());
+    if let Some(operation) = operation {
+        cost::weigh(&document, operation, &request.variables).map_err(|why| Fault::Malformed(why.to_owned()))?;
+    }
+    let is_change = operation.is_some_and(|operation| operation.ty == OperationType::Mutation);
     let Some(caller) = caller else {
         if !guard::is_introspection(&document) {
             return Err(Fault::CredentialMissing.into());
         }
         return Ok(answer(executor.run(request, document, known.is_some()).await));
     };
-    let snapshot = open(&services, &caller, &headers).await?;
+    let scope = if is_change { Scope::GraphqlWrite } else { Scope::GraphqlRead };
+    let snapshot = query::open(services.reader(), &caller, scope, freshness::any_age(&headers)?).await?;
+    if is_change {
+        let acting = Arc::new(Acting::new(services.clone(), caller, snapshot));
+        let response = executor.run(request.data(acting.clone()), document, known.is_some()).await;
+        return Ok(reply::from_snapshot(answer(response), &acting.newest()));
+    }
     let max_staleness_ms = services.edge().max_staleness_ms;
     let request = request.data(Asked { snapshot: snapshot.clone(), max_staleness_ms });
     let response = executor.run(request, document, known.is_some()).await;
     Ok(reply::from_snapshot(answer(response), &snapshot))
-}
-
-async fn open(services: &Services, caller: &crate::auth::Caller, headers: &HeaderMap) -> Result<Snapshot, Fault> {
-    query::open(services.reader(), caller, Scope::GraphqlRead, freshness::any_age(headers)?).await
 }
 
 fn parse(text: &str) -> Result<ExecutableDocument, Fault> {

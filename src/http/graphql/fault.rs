@@ -58,11 +58,14 @@ impl IntoResponse for GraphqlFault {
 }
 
 fn error(fault: &Fault) -> ErrorBody {
-    let message = match fault {
+    ErrorBody { message: message(fault), path: Vec::new(), locations: Vec::new(), extensions: extensions(name(fault)) }
+}
+
+fn message(fault: &Fault) -> String {
+    match fault {
         Fault::Forbidden => String::from("Insufficient permissions to perform the operation"),
         other => other.to_string(),
-    };
-    ErrorBody { message, path: Vec::new(), locations: Vec::new(), extensions: extensions(name(fault)) }
+    }
 }
 
 const fn name(fault: &Fault) -> &'static str {
@@ -92,14 +95,17 @@ fn extensions(name: &str) -> Extensions {
 
 /// The error of a field that was given an argument it cannot use.
 pub fn invalid_argument(message: impl Into<String>) -> async_graphql::Error {
-    let error = async_graphql::Error::new(message);
-    error.extend_with(|_, extensions: &mut ErrorExtensionValues| extensions.set("name", "INVALID_ARGUMENT"))
+    named(message, "INVALID_ARGUMENT")
 }
 
-/// The error of a field that cannot be answered now.
-pub fn unavailable(message: &'static str) -> async_graphql::Error {
+/// The error of a field that came to a fault, by the name that the fault has anywhere.
+pub fn of_field(fault: &Fault) -> async_graphql::Error {
+    named(message(fault), name(fault))
+}
+
+fn named(message: impl Into<String>, name: &'static str) -> async_graphql::Error {
     let error = async_graphql::Error::new(message);
-    error.extend_with(|_, extensions: &mut ErrorExtensionValues| extensions.set("name", UNAVAILABLE))
+    error.extend_with(|_, extensions: &mut ErrorExtensionValues| extensions.set("name", name))
 }
 
 /// The answer to an executed request: 200, 400 when the request itself was refused, or 503 when one of its fields
@@ -114,9 +120,10 @@ pub fn answer(response: async_graphql::Response) -> Response<Body> {
     reply::json(if refused { 400 } else { 200 }, "application/json", &body)
 }
 
-/// Whether the request did not pass validation: then no field was reached.
+/// Whether the request did not pass validation: then no field was reached, and there is nothing to be told.
 fn is_refused(response: &async_graphql::Response) -> bool {
-    !response.errors.is_empty() && response.errors.iter().all(|error| error.path.is_empty())
+    let is_nothing = response.data == async_graphql::Value::Null;
+    is_nothing && !response.errors.is_empty() && response.errors.iter().all(|error| error.path.is_empty())
 }
 
 fn executed(error: ServerError) -> ErrorBody {

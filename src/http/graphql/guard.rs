@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use async_graphql::parser::types::{ExecutableDocument, Selection, SelectionSet};
+use async_graphql::parser::types::{
+    DocumentOperations, ExecutableDocument, OperationDefinition, Selection, SelectionSet,
+};
 use async_graphql::{Name, Value, Variables};
 
 /// Bytes of a document.
@@ -13,6 +15,8 @@ pub const MAX_NESTING: usize = 32;
 pub const MAX_SPREADS: usize = 100;
 /// Selections once every fragment is put in its place.
 pub const MAX_SELECTIONS: usize = 500;
+/// Aliases once every fragment is put in its place: more than that is the same question over and over.
+pub const MAX_ALIASES: usize = 100;
 
 /// Scans the text once, without a parser: size, brackets, spreads.
 pub fn scan(document: &str) -> Result<(), &'static str> {
@@ -64,48 +68,81 @@ fn string_length(text: &[u8]) -> usize {
     text.len()
 }
 
-/// Counts selections with every fragment put in its place, each fragment counted once however often it is spread.
+/// Counts selections and aliases with every fragment put in its place, each fragment counted once however often it is
+/// spread.
 pub fn count(document: &ExecutableDocument) -> Result<(), &'static str> {
     let mut counter = Counter { document, known: HashMap::new() };
-    let mut total = 0usize;
+    let mut total = Count::default();
     for (_, operation) in document.operations.iter() {
-        total = total.saturating_add(counter.set(&operation.node.selection_set.node)?);
+        total = total.and(counter.set(&operation.node.selection_set.node)?);
     }
-    if total > MAX_SELECTIONS { Err("the document selects more than 500 fields") } else { Ok(()) }
+    if total.selections > MAX_SELECTIONS {
+        Err("the document selects more than 500 fields")
+    } else if total.aliases > MAX_ALIASES {
+        Err("the document has more than 100 aliases")
+    } else {
+        Ok(())
+    }
+}
+
+/// What a set of selections comes to.
+#[derive(Clone, Copy, Default)]
+struct Count {
+    selections: usize,
+    aliases: usize,
+}
+
+impl Count {
+    const fn and(self, other: Count) -> Count {
+        Count {
+            selections: self.selections.saturating_add(other.selections),
+            aliases: self.aliases.saturating_add(other.aliases),
+        }
+    }
 }
 
 struct Counter<'d> {
     document: &'d ExecutableDocument,
     /// What a fragment comes to; `None` while it is being counted.
-    known: HashMap<&'d Name, Option<usize>>,
+    known: HashMap<&'d Name, Option<Count>>,
 }
 
 impl<'d> Counter<'d> {
-    fn set(&mut self, set: &'d SelectionSet) -> Result<usize, &'static str> {
-        let mut total = 0usize;
+    fn set(&mut self, set: &'d SelectionSet) -> Result<Count, &'static str> {
+        let mut total = Count::default();
         for selection in &set.items {
-            let cost = match &selection.node {
-                Selection::Field(field) => 1 + self.set(&field.node.selection_set.node)?,
-                Selection::InlineFragment(fragment) => 1 + self.set(&fragment.node.selection_set.node)?,
-                Selection::FragmentSpread(spread) => 1 + self.fragment(&spread.node.fragment_name.node)?,
+            let (inside, is_aliased) = match &selection.node {
+                Selection::Field(field) => (self.set(&field.node.selection_set.node)?, field.node.alias.is_some()),
+                Selection::InlineFragment(fragment) => (self.set(&fragment.node.selection_set.node)?, false),
+                Selection::FragmentSpread(spread) => (self.fragment(&spread.node.fragment_name.node)?, false),
             };
-            total = total.saturating_add(cost);
+            total = total.and(Count { selections: 1, aliases: usize::from(is_aliased) }).and(inside);
         }
         Ok(total)
     }
 
-    fn fragment(&mut self, name: &'d Name) -> Result<usize, &'static str> {
+    fn fragment(&mut self, name: &'d Name) -> Result<Count, &'static str> {
         match self.known.get(name) {
-            Some(Some(cost)) => return Ok(*cost),
+            Some(Some(count)) => return Ok(*count),
             Some(None) => return Err("a fragment spreads itself"),
             None => {}
         }
         // An unknown fragment is for the validator to name.
-        let Some(fragment) = self.document.fragments.get(name) else { return Ok(0) };
+        let Some(fragment) = self.document.fragments.get(name) else { return Ok(Count::default()) };
         self.known.insert(name, None);
-        let cost = self.set(&fragment.node.selection_set.node)?;
-        self.known.insert(name, Some(cost));
-        Ok(cost)
+        let count = self.set(&fragment.node.selection_set.node)?;
+        self.known.insert(name, Some(count));
+        Ok(count)
+    }
+}
+
+/// The operation that a request executes, if it names one that is there.
+pub fn operation<'d>(document: &'d ExecutableDocument, name: Option<&str>) -> Option<&'d OperationDefinition> {
+    match (&document.operations, name) {
+        (DocumentOperations::Single(only), None) => Some(&only.node),
+        (DocumentOperations::Multiple(all), Some(name)) => all.get(name).map(|operation| &operation.node),
+        (DocumentOperations::Multiple(all), None) if all.len() == 1 => all.values().next().map(|only| &only.node),
+        _ => None,
     }
 }
 
@@ -153,6 +190,7 @@ pub fn check_variables(
 #[cfg(test)]
 mod tests {
     use async_graphql::parser::parse_query;
+    use async_graphql::parser::types::OperationType;
 
     use super::*;
 
@@ -179,6 +217,33 @@ mod tests {
             text.push_str(&format!(" fragment f{n} on Q {{...f{m} ...f{m}}}", m = n + 1));
         }
         assert!(count(&parse_query(text).unwrap()).is_err());
+    }
+
+    #[test]
+    fn aliases_are_counted_in_every_place_of_their_fragment() {
+        let fields = |count: usize| (0..count).map(|n| format!("a{n}:a ")).collect::<String>();
+        assert_eq!(count(&parse_query(format!("{{{} a}}", fields(100))).unwrap()), Ok(()));
+        assert!(count(&parse_query(format!("{{{}}}", fields(101))).unwrap()).is_err());
+        let spread = |times: usize| format!("{{{}}} fragment f on Q {{{}}}", "...f ".repeat(times), fields(25));
+        assert_eq!(count(&parse_query(spread(4)).unwrap()), Ok(()));
+        assert!(count(&parse_query(spread(5)).unwrap()).is_err());
+    }
+
+    #[test]
+    fn the_operation_is_the_one_that_is_named_or_the_only_one() {
+        let two = parse_query("query a{b} mutation c{d}").unwrap();
+        let (one, unnamed) = (parse_query("mutation c{d}").unwrap(), parse_query("mutation{d}").unwrap());
+        for (document, name, expected) in [
+            (&two, Some("a"), Some(OperationType::Query)),
+            (&two, Some("c"), Some(OperationType::Mutation)),
+            (&two, None, None),
+            (&two, Some("x"), None),
+            (&one, None, Some(OperationType::Mutation)),
+            (&unnamed, None, Some(OperationType::Mutation)),
+            (&unnamed, Some("c"), None),
+        ] {
+            assert_eq!(operation(document, name).map(|found| found.ty), expected, "{name:?}");
+        }
     }
 
     #[test]

@@ -1,32 +1,32 @@
-//! iAdvize's GraphQL dialect (CONTRACTS.md 2): one endpoint, one view a request.
+//! iAdvize's GraphQL dialect (CONTRACTS.md 2): one endpoint, one view a query.
 
+mod cost;
 pub mod documents;
 pub mod endpoint;
 pub mod fault;
 pub mod graphiql;
 pub mod guard;
+pub mod mutation;
 pub mod object;
 pub mod paging;
 pub mod query;
 pub mod scalar;
 
-use async_graphql::{
-    EmptyMutation, EmptySubscription, Result, SDLExportOptions, Schema, SchemaBuilder, ValidationMode,
-};
+use async_graphql::{EmptySubscription, Result, SDLExportOptions, Schema, SchemaBuilder, ValidationMode};
 
+use crate::domain::Fault;
 use crate::engine::Snapshot;
 use documents::Documents;
+use mutation::Mutation;
 use query::Query;
 
 /// How deeply selections may nest; the usual introspection query needs 15.
 pub const MAX_DEPTH: usize = 20;
-/// How many fields a request may ask for in all.
-pub const MAX_COMPLEXITY: usize = 1_000;
 /// Directives on one field.
 pub const MAX_DIRECTIVES: usize = 10;
 
 /// The schema.
-pub type RollcallSchema = Schema<Query, EmptyMutation, EmptySubscription>;
+pub type RollcallSchema = Schema<Query, Mutation, EmptySubscription>;
 
 /// What a request is answered from: its one view.
 #[derive(Clone, Debug)]
@@ -41,7 +41,7 @@ impl Asked {
     /// The view for an answer that routers act on.
     fn current(&self) -> Result<&Snapshot> {
         if self.snapshot.staleness_ms > self.max_staleness_ms {
-            return Err(fault::unavailable("the state is too old to be relied on"));
+            return Err(fault::of_field(&Fault::Unavailable("the state is too old to be relied on")));
         }
         Ok(&self.snapshot)
     }
@@ -53,10 +53,9 @@ pub fn sdl() -> String {
     schema().finish().sdl_with_options(options)
 }
 
-fn schema() -> SchemaBuilder<Query, EmptyMutation, EmptySubscription> {
-    Schema::build(Query::default(), EmptyMutation, EmptySubscription)
+fn schema() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
+    Schema::build(Query::default(), Mutation::default(), EmptySubscription)
         .limit_depth(MAX_DEPTH)
-        .limit_complexity(MAX_COMPLEXITY)
         .limit_directives(MAX_DIRECTIVES)
 }
 

@@ -98,18 +98,22 @@ impl<K: Copy + Ord + Display + FromStr> Page<K> {
         self.after.is_none_or(|after| place > after) && self.before.is_none_or(|before| place < before)
     }
 
-    /// Of all the items of a list, in any order, those that [`Page::connection`] wants. Does not sort what it leaves
-    /// out, so that a page of a long list costs one pass over it.
+    /// Of all the items of a list, in any order, those that [`Page::connection`] wants. What it leaves out is neither
+    /// kept nor sorted: a page of a long list costs one pass over it, and no more room than two pages.
     pub fn select<T>(&self, items: impl IntoIterator<Item = (Cursor<K>, T)>) -> Vec<(Cursor<K>, T)> {
-        let mut found: Vec<_> = items.into_iter().filter(|(place, _)| self.contains(*place)).collect();
         let order = |one: &(Cursor<K>, T), other: &(Cursor<K>, T)| {
             if self.forward { one.0.cmp(&other.0) } else { other.0.cmp(&one.0) }
         };
-        if found.len() > self.wanted() {
-            found.select_nth_unstable_by(self.limit, order);
-            found.truncate(self.wanted());
+        let mut found = Vec::new();
+        for item in items.into_iter().filter(|(place, _)| self.contains(*place)) {
+            found.push(item);
+            if found.len() == 2 * self.wanted() {
+                found.select_nth_unstable_by(self.limit, order);
+                found.truncate(self.wanted());
+            }
         }
         found.sort_unstable_by(order);
+        found.truncate(self.wanted());
         found
     }
 

@@ -4,7 +4,7 @@ use async_graphql::{Enum, InputValueError, InputValueResult, Scalar, ScalarType,
 use uuid::Uuid;
 
 use crate::domain::ids::parse_guid;
-use crate::domain::{EntityRef, Role, Status};
+use crate::domain::{Channel, EntityRef, Role, Status, Time};
 
 /// The id of a user, project or group: an integer; the GUID is accepted as well.
 ///
@@ -74,6 +74,54 @@ fn guid(value: &Value) -> Option<Uuid> {
     }
 }
 
+/// An instant, as ISO 8601 with the offset from UTC: `2019-01-04T11:12:13Z`. Fractions of a second, down to the
+/// microsecond, are written where there are any; any offset is taken, and `Z` is answered.
+#[derive(Clone, Copy, Debug)]
+pub struct DateTime(pub Time);
+
+/// An instant, as ISO 8601 with the offset from UTC: `2019-01-04T11:12:13Z`. Fractions of a second, down to the
+/// microsecond, are written where there are any; any offset is taken, and `Z` is answered.
+#[Scalar(name = "DateTime")]
+impl ScalarType for DateTime {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        instant(&value).map(DateTime).ok_or_else(|| InputValueError::expected_type(value))
+    }
+
+    fn is_valid(value: &Value) -> bool {
+        instant(value).is_some()
+    }
+
+    fn to_value(&self) -> Value {
+        self.0.to_string().into()
+    }
+}
+
+fn instant(value: &Value) -> Option<Time> {
+    match value {
+        Value::String(text) => Time::parse(text).ok(),
+        _ => None,
+    }
+}
+
+/// A language by its ISO 639-1 code: `fr`.
+#[derive(Clone, Debug)]
+pub struct Language(pub String);
+
+/// A language by its ISO 639-1 code: `fr`.
+#[Scalar(name = "Language")]
+impl ScalarType for Language {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        match value {
+            Value::String(code) => Ok(Language(code)),
+            other => Err(InputValueError::expected_type(other)),
+        }
+    }
+
+    fn to_value(&self) -> Value {
+        self.0.clone().into()
+    }
+}
+
 /// Whether a connected user can take work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 pub enum AvailabilityStatus {
@@ -138,6 +186,42 @@ impl From<UserRole> for Role {
             UserRole::Admin | UserRole::LowerAdmin => Role::Admin,
             UserRole::Expert | UserRole::LowerExpert => Role::Expert,
             UserRole::Bot | UserRole::LowerBot => Role::Bot,
+        }
+    }
+}
+
+impl From<Role> for UserRole {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::Operator => UserRole::Operator,
+            Role::Manager => UserRole::Manager,
+            Role::Admin => UserRole::Admin,
+            Role::Expert => UserRole::Expert,
+            Role::Bot => UserRole::Bot,
+        }
+    }
+}
+
+/// A way on which users take conversations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+pub enum UserChannel {
+    /// Chat and messaging.
+    Chat,
+    /// Call.
+    Call,
+    /// Video.
+    Video,
+    /// Third parties: mail, cases, social media.
+    ThirdParty,
+}
+
+impl From<UserChannel> for Channel {
+    fn from(channel: UserChannel) -> Self {
+        match channel {
+            UserChannel::Chat => Channel::Chat,
+            UserChannel::Call => Channel::Call,
+            UserChannel::Video => Channel::Video,
+            UserChannel::ThirdParty => Channel::ThirdParty,
         }
     }
 }

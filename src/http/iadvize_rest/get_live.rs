@@ -8,7 +8,7 @@ use super::live_row::Row;
 use super::{Envelope, RestFault, data, open};
 use crate::http::extract::{freshness, reply};
 use crate::http::services::Services;
-use crate::query::operators_live::operator_live;
+use crate::query::people::operators_live::operator_live;
 
 /// Shows one operator.
 #[utoipa::path(

@@ -11,7 +11,8 @@ use crate::domain::Scope;
 use crate::http::extract::{Params, freshness, reply};
 use crate::http::services::Services;
 use crate::projection::roster::Connection;
-use crate::query::{self, operators_live::operators_live};
+use crate::query;
+use crate::query::people::operators_live::operators_live;
 
 /// Lists operators, ascending by id.
 #[utoipa::path(

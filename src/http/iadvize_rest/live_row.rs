@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::query::operators_live::{LiveChannel, OperatorLive};
+use crate::query::people::operators_live::{LiveChannel, OperatorLive};
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = OperatorLiveChannel)]

@@ -11,8 +11,8 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::fields::{Fields, flag};
 use super::{RestFault, Told, message, write};
-use crate::command::change_availability::{Change, change_availability};
-use crate::domain::{Channel, EntityRef, Fault};
+use crate::command::change_availability::{Change, NotChanged, change_availability};
+use crate::domain::{Channel, EntityRef, Fault, Scope};
 use crate::http::describe;
 use crate::http::extract::reply;
 use crate::http::services::Services;
@@ -40,12 +40,15 @@ pub async fn set_live(
     }
     let operator: EntityRef = id.parse().map_err(|_| RestFault::unknown("operator", &id))?;
     let said = sentences(&change);
-    let done =
-        change_availability(&caller, services.submitter(), services.reader(), services.clock(), (operator, change))
-            .await;
-    let position = done.map_err(|fault| match fault {
-        Fault::NotFound(_) => RestFault::unknown("operator", &id),
-        other => RestFault::Fault(other),
+    let (submitter, reader) = (services.submitter(), services.reader());
+    let whose = (&caller, Scope::OperatorsWrite);
+    let done = change_availability(whose, submitter, reader, services.clock(), (operator, change)).await;
+    let position = done.map_err(|why| match why {
+        NotChanged::NotEnabled(channel) => {
+            Fault::invalid(format!("{}[available]", channel.name()), "the channel is not enabled").into()
+        }
+        NotChanged::Fault(Fault::NotFound(_)) => RestFault::unknown("operator", &id),
+        NotChanged::Fault(other) => RestFault::Fault(other),
     })?;
     Ok(reply::at_position(message(200, "success", &said), position))
 }

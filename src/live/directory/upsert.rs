@@ -162,7 +162,7 @@ impl Directory {
             let target = one_target(&[("id", by_id), ("guid", by_guid), ("external_id", by_external)])?;
             if let Some(ix) = target {
                 once(&mut named, ix)?;
-                if self.users.account(ix).is_some_and(|account| account.deleted) {
+                if self.users.account(ix).is_some_and(|account| account.deleted.is_some()) {
                     return Err((String::from("id"), "belonged to a user who was deleted"));
                 }
             }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::domain::Profile;
 use crate::domain::event::PasswordHash;
+use crate::domain::{Profile, Time};
 
 /// A user's password.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,8 +24,8 @@ pub struct Account {
     pub profile: Arc<Profile>,
     /// What the user logs in with, where one was set. No part of the profile, which answers show.
     pub password: Option<Password>,
-    /// Gone, but remembered.
-    pub deleted: bool,
+    /// When the user was deleted: gone since then, but remembered.
+    pub deleted: Option<Time>,
 }
 
 /// All users of a tenant.
@@ -59,7 +59,7 @@ impl Users {
     /// Every account that is not deleted, with its index.
     pub fn live(&self) -> impl Iterator<Item = (u32, &Arc<Profile>)> {
         self.accounts.iter().enumerate().filter_map(|(ix, slot)| {
-            let account = slot.as_ref().filter(|account| !account.deleted)?;
+            let account = slot.as_ref().filter(|account| account.deleted.is_none())?;
             Some((ix as u32, &account.profile))
         })
     }
@@ -104,17 +104,17 @@ impl Users {
         self.by_id.insert(profile.id, ix);
         self.by_guid.insert(profile.guid, ix);
         self.name(&profile, ix);
-        self.accounts[ix as usize] = Some(Account { profile, password: None, deleted: false });
+        self.accounts[ix as usize] = Some(Account { profile, password: None, deleted: None });
         ix
     }
 
     /// Adds a user who is gone but remembered: the ids are taken, the names are not. They may be another's by now.
-    pub fn insert_deleted(&mut self, profile: Arc<Profile>) -> u32 {
+    pub fn insert_deleted(&mut self, profile: Arc<Profile>, deleted: Time) -> u32 {
         self.raise(profile.id);
         let ix = self.accounts.len() as u32;
         self.by_id.insert(profile.id, ix);
         self.by_guid.insert(profile.guid, ix);
-        self.accounts.push(Some(Account { profile, password: None, deleted: true }));
+        self.accounts.push(Some(Account { profile, password: None, deleted: Some(deleted) }));
         ix
     }
 
@@ -135,10 +135,10 @@ impl Users {
     }
 
     /// Marks a user as gone and frees the names that only live users hold.
-    pub fn delete(&mut self, ix: u32) {
+    pub fn delete(&mut self, ix: u32, at: Time) {
         self.unname(ix);
         if let Some(account) = &mut self.accounts[ix as usize] {
-            account.deleted = true;
+            account.deleted = Some(at);
             account.password = None;
         }
     }
@@ -163,7 +163,7 @@ impl Users {
 
     /// Frees the names of a user, as before a document that may give them to others.
     pub fn unname(&mut self, ix: u32) {
-        let Some(Account { profile, deleted: false, .. }) = &self.accounts[ix as usize] else { return };
+        let Some(Account { profile, deleted: None, .. }) = &self.accounts[ix as usize] else { return };
         // A name that another user took within the same document stays theirs.
         if let Some(id) = profile.external_id.as_deref().filter(|id| self.by_external.get(*id) == Some(&ix)) {
             self.by_external.remove(id);

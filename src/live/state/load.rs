@@ -53,7 +53,7 @@ impl State {
             RowKey::User(id) => {
                 let body: UserBody = serde_json::from_str(&row.body)?;
                 let person = self.person_from(*id, &body);
-                let ix = directory.restore_user(Arc::unwrap_or_clone(body.profile), person.deleted.is_some());
+                let ix = directory.restore_user(Arc::unwrap_or_clone(body.profile), person.deleted);
                 let password = body.password.map(|known| Password { hash: known.hash, set: known.set });
                 directory.set_password(ix, password);
                 self.people.resize_with(ix as usize + 1, Person::default);

@@ -73,8 +73,8 @@ impl State {
     pub(super) fn delete_user(&mut self, user: &UserRef) -> Result<Outcome, Rejection> {
         let ix = self.subject(user)?;
         let user = self.user_id(ix);
-        Arc::make_mut(&mut self.directory).delete(ix);
         let recorded = self.recorded;
+        Arc::make_mut(&mut self.directory).delete(ix, recorded);
         let person = &mut self.people[ix as usize];
         person.deleted = Some(recorded);
         person.sessions.clear();

@@ -33,7 +33,7 @@ pub struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    async fn ask(&self, request: RequestBuilder) -> Value {
+    pub async fn ask(&self, request: RequestBuilder) -> Value {
         let answer: Answer = send(request).await.expect("an answer").ok();
         assert_eq!(answer.position(), self.position, "nothing happens meanwhile");
         answer.json()
@@ -236,7 +236,7 @@ fn csv(ids: &[i64]) -> String {
     ids.iter().map(i64::to_string).collect::<Vec<_>>().join(",")
 }
 
-fn guids(kind: &str, ids: &[i64]) -> Vec<Named> {
+pub fn guids(kind: &str, ids: &[i64]) -> Vec<Named> {
     ids.iter().map(|id| Named::Entity(EntityRef::Guid(guid_of(kind, *id)))).collect()
 }
 

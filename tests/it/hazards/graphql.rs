@@ -33,6 +33,17 @@ fn documents() -> Vec<(&'static str, String)> {
         ("aliases", format!("{{connectedUsersIndicator{{{}}}}}", fields("connectedUsersCount", 600))),
         ("aliases of the root field", format!("{{{}}}", fields("connectedUsersIndicator{connectedUsersCount}", 300))),
         ("the same field", format!("{{connectedUsersIndicator{{{}}}}}", "connectedUsersCount ".repeat(700))),
+        ("aliases of a user", format!("{{{}}}", fields("user(id:1){id}", 101))),
+        ("walks over everybody", format!("{{{}}}", fields("users(first:1){edges{node{id}}}", 90))),
+        ("pages inside pages", String::from("{users{edges{node{projects{edges{node{id}}}}}}}")),
+        ("aliases of pages inside pages", format!("{{users{{edges{{node{{{}}}}}}}}}", fields(PROJECTS, 90))),
+        ("the same page of projects", format!("{{users{{edges{{node{{{}}}}}}}}}", PROJECTS.repeat(100))),
+        ("changes", format!("mutation{{{}}}", fields(CHANGE, 90))),
+        (
+            "nested input of a change",
+            format!("mutation{{userAvailabilityStatusUpdate(input:{})}}", nested("{a:", "}", 800)),
+        ),
+        ("the type of a user, over and over", format!("{{user(id:1){{{}}}}}", "...on User{id ".repeat(40))),
         ("directives", format!("{{__typename {}}}", "@include(if:true)".repeat(900))),
         ("unknown directives", format!("{{__typename {}}}", "@a".repeat(5_000))),
         ("directives everywhere", format!("{{{}}}", fields("__typename @include(if:true) @skip(if:false)", 330))),
@@ -59,8 +70,19 @@ fn documents() -> Vec<(&'static str, String)> {
     }
     doubling.push_str(" fragment f20 on ConnectedUsersIndicator{connectedUsersCount}");
     documents.push(("fragments that double", doubling));
+    // The same through the types of a user, which are all of one interface.
+    let mut types = String::from("{user(id:1){...f0}}");
+    for n in 0..20 {
+        let m = n + 1;
+        types.push_str(&format!(" fragment f{n} on User{{...f{m} ...on Expert{{...f{m}}} ...on Bot{{...f{m}}}}}"));
+    }
+    types.push_str(" fragment f20 on User{id}");
+    documents.push(("types that double", types));
     documents
 }
+
+const PROJECTS: &str = "projects{edges{node{id}}} ";
+const CHANGE: &str = "userAvailabilityStatusUpdate(input:{userId:1,channel:CHAT,status:AVAILABLE}){user{id}}";
 
 fn fields_of_variables(count: usize) -> String {
     (0..count).map(|n| format!("$v{n}:Int ")).collect()

@@ -11,7 +11,7 @@ use rollcall::live::{Aggregate, State, View};
 use rollcall::projection::roster::{Connection, roster};
 use rollcall::projection::{Capacity, Headcount, Occupancy, PresenceSummary, Readiness};
 use rollcall::query::count_agents::{count_agents, list_agents};
-use rollcall::query::presences::{Presence, presence};
+use rollcall::query::people::presences::{Presence, presence};
 
 use super::reference::{Answers, Individual, Reference, Verdict};
 

@@ -93,6 +93,11 @@ impl Stage {
         let answer = send(request(&self.service.api, &webhook, Some(&self.persona.key), "3")).await;
         let answer = answer.expect("the service is there");
         assert!(answer.is_unavailable(), "so that it is sent again: {} {}", answer.status, answer.text);
+        let mutation =
+            "mutation{userAvailabilityStatusUpdate(input:{userId:1,channel:CHAT,status:UNAVAILABLE}){user{id}}}";
+        let answer = self.service.api.graphql(&self.persona.key, mutation).await.expect("the service is there");
+        assert!(answer.is_unavailable(), "{} {}", answer.status, answer.text);
+        assert_eq!(answer.json()["errors"][0]["extensions"]["name"], "SERVICE_UNAVAILABLE", "{}", answer.text);
         let tenant = format!("/v1/tenants/{}", self.persona.tenant);
         for (method, path, body) in [
             (Method::POST, "/v1/tenants", json!({ "name": "late" })),

@@ -10,7 +10,7 @@ use rollcall::live::{State, View};
 use rollcall::projection::roster::Connection;
 use rollcall::query::connected_users::connected_users;
 use rollcall::query::directory::directory;
-use rollcall::query::operators_live::operators_live;
+use rollcall::query::people::operators_live::operators_live;
 use rollcall::store::{Location, Store};
 
 use super::Api;

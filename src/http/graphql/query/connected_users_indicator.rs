@@ -2,11 +2,12 @@
 
 use async_graphql::{Context, InputObject, Object, Result};
 
-use crate::domain::filter::{Clause, Dimension, MAX_VALUES, Value};
-use crate::domain::{EntityRef, Filter, Role, Status};
+use super::filters::{by_guid, entity, values};
+use crate::domain::filter::{Clause, Dimension};
+use crate::domain::{Filter, Role, Status};
 use crate::http::graphql::Asked;
 use crate::http::graphql::fault::invalid_argument;
-use crate::http::graphql::object::ConnectedUsersIndicator;
+use crate::http::graphql::object::indicators::ConnectedUsersIndicator;
 use crate::http::graphql::scalar::{AvailabilityStatus, Guid, LegacyId, UserRole};
 use crate::query::connected_users::connected_users;
 
@@ -46,27 +47,16 @@ impl ConnectedUsersFilters {
     }
 
     fn into_filter(self) -> Result<Filter> {
-        let statuses = |list, name| mapped(list, name, Status::from);
-        let entities = |list, name| mapped(list, name, |LegacyId(reference)| Value::Entity(reference));
-        let routing_groups =
-            mapped(self.routing_group_ids, "routingGroupIds", |Guid(guid)| Value::Entity(EntityRef::Guid(guid)))?;
+        let statuses = |list, name| values(list, name, Status::from);
         Ok(Filter::default()
             .and(Clause::Overall(statuses(self.availability_status, "availabilityStatus")?))
             .and(Clause::Chat(statuses(self.chat_availability, "chatAvailability")?))
-            .and(Clause::Any(Dimension::Group, entities(self.group_ids, "groupIds")?))
-            .and(Clause::Any(Dimension::Project, entities(self.project_ids, "projectIds")?))
-            .and(Clause::Roles(mapped(self.roles, "roles", Role::from)?))
-            .and(Clause::Any(Dimension::RoutingGroup, routing_groups))
-            .and(Clause::Users(mapped(self.user_ids, "userIds", |LegacyId(reference)| reference)?)))
+            .and(Clause::Any(Dimension::Group, values(self.group_ids, "groupIds", entity)?))
+            .and(Clause::Any(Dimension::Project, values(self.project_ids, "projectIds", entity)?))
+            .and(Clause::Roles(values(self.roles, "roles", Role::from)?))
+            .and(Clause::Any(Dimension::RoutingGroup, values(self.routing_group_ids, "routingGroupIds", by_guid)?))
+            .and(Clause::Users(values(self.user_ids, "userIds", |LegacyId(reference)| reference)?)))
     }
-}
-
-fn mapped<T, U>(list: Option<Vec<T>>, name: &str, map: impl Fn(T) -> U) -> Result<Vec<U>> {
-    let list = list.unwrap_or_default();
-    if list.len() > MAX_VALUES {
-        return Err(invalid_argument(format!("{name} has more than 500 values")));
-    }
-    Ok(list.into_iter().map(map).collect())
 }
 
 #[Object]

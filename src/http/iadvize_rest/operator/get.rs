@@ -9,7 +9,7 @@ use super::row::Row;
 use crate::http::extract::{freshness, reply};
 use crate::http::iadvize_rest::{Envelope, RestFault, data, open};
 use crate::http::services::Services;
-use crate::query::operators::operator;
+use crate::query::people::operators::operator;
 
 /// Shows one operator.
 #[utoipa::path(

@@ -12,7 +12,8 @@ use crate::http::iadvize_rest::paging::Paging;
 use crate::http::iadvize_rest::{Envelope, RestFault, caller, filters, page};
 use crate::http::services::Services;
 use crate::projection::roster::Connection;
-use crate::query::{self, operators::operators};
+use crate::query;
+use crate::query::people::operators::operators;
 
 /// Lists operators, ascending by id.
 #[utoipa::path(

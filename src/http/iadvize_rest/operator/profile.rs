@@ -10,7 +10,7 @@ use super::reference;
 use crate::http::extract::{freshness, reply};
 use crate::http::iadvize_rest::{Envelope, RestFault, data, open};
 use crate::http::services::Services;
-use crate::query::operators::operator;
+use crate::query::people::operators::operator;
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = OperatorProfile)]

@@ -10,7 +10,7 @@ use super::reference;
 use crate::http::extract::{freshness, reply};
 use crate::http::iadvize_rest::{Envelope, RestFault, data, open};
 use crate::http::services::Services;
-use crate::query::operators::statistic as statistic_of;
+use crate::query::people::operators::statistic as statistic_of;
 
 /// What nobody told is `null`.
 #[derive(Serialize, ToSchema)]

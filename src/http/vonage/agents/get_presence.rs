@@ -10,7 +10,8 @@ use super::{AgentPresence, user_of};
 use crate::domain::{Fault, Scope};
 use crate::http::extract::{freshness, reply};
 use crate::http::services::Services;
-use crate::query::{self, presences};
+use crate::query;
+use crate::query::people::presences;
 
 /// One agent, connected or not.
 #[utoipa::path(

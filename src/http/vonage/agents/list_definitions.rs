@@ -11,7 +11,8 @@ use super::PresenceDefinition;
 use crate::domain::Scope;
 use crate::http::extract::{freshness, reply};
 use crate::http::services::Services;
-use crate::query::{self, presences};
+use crate::query;
+use crate::query::people::presences;
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = PresenceDefinitions)]

@@ -13,7 +13,8 @@ use crate::domain::{Fault, Scope};
 use crate::http::extract::params::csv;
 use crate::http::extract::{Params, freshness, reply};
 use crate::http::services::Services;
-use crate::query::{self, presences};
+use crate::query;
+use crate::query::people::presences;
 
 /// Agents one request may name, as the vendor limits them.
 const MAX_USERS: usize = 50;

@@ -15,7 +15,7 @@ use crate::domain::Fault;
 use crate::domain::ids::parse_guid;
 use crate::domain::presence::{Definition, DefinitionCategory};
 use crate::domain::time::InMillis;
-use crate::query::presences::Presence;
+use crate::query::people::presences::Presence;
 
 /// One agent's presence, in the vendor's form.
 #[derive(Serialize, ToSchema)]

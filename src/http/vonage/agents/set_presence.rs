@@ -17,7 +17,8 @@ use crate::domain::{Fault, Scope};
 use crate::http::extract::body::DIALECT;
 use crate::http::extract::{MediaType, media_type, read_body, reply};
 use crate::http::services::Services;
-use crate::query::{self, Freshness, presences};
+use crate::query::people::presences;
+use crate::query::{self, Freshness};
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[schema(as = PresenceChange)]

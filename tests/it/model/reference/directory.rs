@@ -86,6 +86,10 @@ impl Directory {
         }
     }
 
+    pub fn tenant(&self) -> TenantId {
+        self.tenant
+    }
+
     pub fn entities(&self, kind: Kind) -> &[Entity] {
         self.entities.get(&kind).map_or(&[], Vec::as_slice)
     }

@@ -8,7 +8,6 @@ use rollcall::domain::presence::DefinitionCategory;
 use rollcall::domain::{Category, Channel, ConversationId, PerChannel};
 use uuid::Uuid;
 
-use super::super::generate::TENANT;
 use super::{Flaw, Individual, Opening, Reference, Said, Whose, Word};
 
 /// Whose session, and its name.
@@ -147,7 +146,7 @@ impl Reference {
             let is_chosen = chosen == Some(entity.id) && !self.has(Flaw::DefinitionsAreNotShown);
             entity.category == Some(category) && (is_chosen || !one.connected)
         });
-        let built_in = || Uuid::new_v5(&TENANT.0, format!("presence/{name}").as_bytes());
+        let built_in = || Uuid::new_v5(&self.directory.tenant().0, format!("presence/{name}").as_bytes());
         candidates.min_by_key(|entity| entity.id).map_or_else(built_in, |entity| entity.guid)
     }
 }

@@ -2,7 +2,7 @@
 
 use async_graphql::Object;
 
-use super::scalar::RateUnit;
+use crate::http::graphql::scalar::RateUnit;
 use crate::projection::{Headcount, Occupancy};
 
 /// Indicators about the users who are connected now and pass the filters. All of them describe the same instant.

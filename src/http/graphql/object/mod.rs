@@ -1,0 +1,6 @@
+//! What is answered: mirrors of what the domain and its questions know.
+
+pub mod availability;
+pub mod indicators;
+pub mod reference;
+pub mod user;

@@ -1,0 +1,27 @@
+//! From lists of arguments to the values that a filter's clauses take.
+
+use async_graphql::Result;
+
+use crate::domain::EntityRef;
+use crate::domain::filter::{MAX_VALUES, Value};
+use crate::http::graphql::fault::invalid_argument;
+use crate::http::graphql::scalar::{Guid, LegacyId};
+
+/// The values of one argument; none for null, which restricts nothing. `INVALID_ARGUMENT` for too many.
+pub fn values<T, U>(list: Option<Vec<T>>, name: &str, map: impl Fn(T) -> U) -> Result<Vec<U>> {
+    let list = list.unwrap_or_default();
+    if list.len() > MAX_VALUES {
+        return Err(invalid_argument(format!("{name} has more than 500 values")));
+    }
+    Ok(list.into_iter().map(map).collect())
+}
+
+/// An entity by integer id or GUID.
+pub fn entity(LegacyId(reference): LegacyId) -> Value {
+    Value::Entity(reference)
+}
+
+/// An entity that is known by its GUID only.
+pub fn by_guid(Guid(guid): Guid) -> Value {
+    Value::Entity(EntityRef::Guid(guid))
+}
