@@ -1,11 +1,21 @@
 //! A desk, an ACD or a back end reports what happened.
 
 use crate::auth::Caller;
+use crate::domain::settings::Settings;
 use crate::domain::{Event, Fault, Scope};
 use crate::engine::{Receipt, Submitter};
 
-/// Commits the caller's events; one transaction, one outcome each.
-pub async fn post_events(caller: &Caller, submitter: &Submitter, events: Vec<Event>) -> Result<Receipt, Fault> {
+/// Commits the caller's events; one transaction, one outcome each. Texts that the tenant does not keep go no further: not
+/// even the journal has them.
+pub async fn post_events(
+    caller: &Caller,
+    submitter: &Submitter,
+    settings: &Settings,
+    mut events: Vec<Event>,
+) -> Result<Receipt, Fault> {
     caller.require(Scope::EventsWrite)?;
+    if !settings.conversation_text {
+        events.iter_mut().for_each(|event| event.fact.body.drop_text());
+    }
     submitter.commit(caller.tenant(), events).await
 }

@@ -309,6 +309,13 @@ impl Body {
             _ => None,
         }
     }
+
+    /// Leaves out what somebody wrote or said.
+    pub fn drop_text(&mut self) {
+        if let Body::ConversationMessage { text, .. } = self {
+            *text = None;
+        }
+    }
 }
 
 /// An event at its place in the tenant's journal.

@@ -130,6 +130,7 @@ impl Checkpoints {
             seen: now.plus_seconds(-DAY * self.limits.dedupe_days),
             journal: now.plus_seconds(-DAY * self.limits.journal_days),
             tokens: now,
+            conversations: now,
         };
         let store = self.store.clone();
         self.forgetting = Some(self.lifecycle.track(async move {

@@ -24,6 +24,11 @@ impl Reference {
         self.0.guid
     }
 
+    /// The routing groups that a routing rule tries together.
+    pub fn routing_groups(&self) -> &[Uuid] {
+        self.0.routing_groups.as_deref().unwrap_or_default()
+    }
+
     /// Name.
     pub fn name(&self) -> &str {
         &self.0.name

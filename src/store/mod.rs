@@ -82,6 +82,8 @@ pub struct Expiry {
     pub journal: Time,
     /// Tokens, once they ran out.
     pub tokens: Time,
+    /// Closed conversations, once as many days have passed by then as their tenant keeps them.
+    pub conversations: Time,
 }
 
 /// The store on one of its backends. A clone is another handle to the same store.

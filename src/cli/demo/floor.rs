@@ -13,6 +13,7 @@ use crate::auth::Caller;
 use crate::clock::Clock;
 use crate::command::post_events::post_events;
 use crate::domain::event::Fact;
+use crate::domain::settings::Settings;
 use crate::domain::{Body, Event, EventId, Fault, Filter, Outcome, Scope};
 use crate::engine::{Reader, Receipt, Submitter};
 use crate::projection::roster::Connection;
@@ -111,7 +112,7 @@ impl Floor {
         let mut connected: Vec<&mut Person> = connected.collect();
         let beats: Vec<Body> = connected.iter().map(|person| person.heartbeat()).collect();
         let beats: Vec<Event> = beats.into_iter().map(|body| event(&self.clock, body)).collect();
-        let Ok(receipt) = post_events(&self.caller, &self.submitter, beats).await else { return };
+        let Ok(receipt) = post_events(&self.caller, &self.submitter, &Settings::default(), beats).await else { return };
         for (person, outcome) in connected.iter_mut().zip(&receipt.outcomes) {
             if matches!(outcome, Outcome::Rejected(_)) {
                 person.lose(now);
@@ -124,7 +125,7 @@ impl Floor {
     }
 
     async fn post(&self, events: &[Event]) -> Result<Receipt, Fault> {
-        post_events(&self.caller, &self.submitter, events.to_vec()).await
+        post_events(&self.caller, &self.submitter, &Settings::default(), events.to_vec()).await
     }
 
     /// Posts the same events until they are taken, as a desk would whose service is away for a while.

@@ -11,6 +11,7 @@ use axum::extract::{FromRequest, Request, State};
 use axum::http::Response;
 use axum::response::IntoResponse;
 
+use super::archive::Reading;
 use super::fault::{GraphqlFault, answer};
 use super::mutation::Acting;
 use super::{Asked, Executor, cost, guard};
@@ -66,7 +67,8 @@ pub async fn graphql(State(services): State<Services>, request: Request) -> Resu
         return Ok(reply::from_snapshot(answer(response), &acting.newest()));
     }
     let max_staleness_ms = services.edge().max_staleness_ms;
-    let request = request.data(Asked { snapshot: snapshot.clone(), max_staleness_ms });
+    let reading = Arc::new(Reading::new(services.clone(), caller));
+    let request = request.data(Asked { snapshot: snapshot.clone(), reading, max_staleness_ms });
     let response = executor.run(request, document, known.is_some()).await;
     Ok(reply::from_snapshot(answer(response), &snapshot))
 }

@@ -1,5 +1,6 @@
 //! iAdvize's GraphQL dialect (CONTRACTS.md 2): one endpoint, one view a query.
 
+mod archive;
 mod cost;
 pub mod documents;
 pub mod endpoint;
@@ -12,10 +13,13 @@ pub mod paging;
 pub mod query;
 pub mod scalar;
 
+use std::sync::Arc;
+
 use async_graphql::{EmptySubscription, Result, SDLExportOptions, Schema, SchemaBuilder, ValidationMode};
 
 use crate::domain::Fault;
 use crate::engine::Snapshot;
+use archive::Reading;
 use documents::Documents;
 use mutation::Mutation;
 use query::Query;
@@ -28,11 +32,13 @@ pub const MAX_DIRECTIVES: usize = 10;
 /// The schema.
 pub type RollcallSchema = Schema<Query, Mutation, EmptySubscription>;
 
-/// What a request is answered from: its one view.
-#[derive(Clone, Debug)]
+/// What a request is answered from: its one view, and the archive as that view has it.
+#[derive(Clone)]
 pub struct Asked {
     /// The view, and how old it is.
     pub snapshot: Snapshot,
+    /// Conversations that are no longer in memory.
+    pub reading: Arc<Reading>,
     /// From how many milliseconds on routers are told nothing rather than something wrong.
     pub max_staleness_ms: u64,
 }

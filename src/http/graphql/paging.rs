@@ -121,6 +121,11 @@ impl<K: Copy + Ord + Display + FromStr> Page<K> {
     /// Its edges are ascending either way.
     pub fn connection<N: OutputType>(&self, items: Vec<(Cursor<K>, N)>) -> Connection<N> {
         let has_more = items.len() > self.limit;
+        self.connection_of(items, has_more)
+    }
+
+    /// The same where it is known whether the list goes on after the items.
+    pub fn connection_of<N: OutputType>(&self, items: Vec<(Cursor<K>, N)>, has_more: bool) -> Connection<N> {
         let edge = |(place, node): (Cursor<K>, N)| Edge { cursor: place.encode(), node };
         let mut edges: Vec<Edge<N>> = items.into_iter().take(self.limit).map(edge).collect();
         if !self.forward {

@@ -86,7 +86,8 @@ pub async fn post_events(State(services): State<Services>, request: Request) -> 
 /// Takes events that were read already, and answers what became of each.
 pub(super) async fn take(services: &Services, caller: &Caller, raws: &[&RawValue]) -> Result<Response<Body>, Fault> {
     let (events, mut results) = admit_all(raws, services.clock().now());
-    let receipt = post(caller, services.submitter(), events).await?;
+    let settings = services.ring().settings(caller.tenant());
+    let receipt = post(caller, services.submitter(), &settings, events).await?;
     // The admitted ones are the places still open, in order.
     let open = results.iter_mut().filter(|result| result.outcome.is_empty());
     for (result, outcome) in open.zip(&receipt.outcomes) {

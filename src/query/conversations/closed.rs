@@ -6,43 +6,40 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::{AskedFor, PART_BYTES, Part};
-use crate::auth::Caller;
+use super::{Archive, AskedFor, PART_BYTES, Part};
 use crate::domain::conversation::{Criteria, Key, Span, millis};
 use crate::domain::{Conversation, Fault};
 use crate::live::{Listed, View};
-use crate::store::{Store, in_time};
+use crate::store::in_time;
 
-/// A part of the closed conversations. Of what was closed before the view each is in exactly one part, however parts are
-/// asked for.
-pub async fn closed_conversations(
-    store: &Store,
-    caller: &Caller,
-    view: &View,
-    asked: AskedFor,
-    span: &Span,
-) -> Result<Part, Fault> {
-    let criteria = asked.criteria(view)?;
-    // One more than is asked for tells whether the list goes on.
-    let wanted = span.limit + 1;
-    let mut rest = Span { limit: wanted, ..*span };
-    let mut found: Vec<Arc<Conversation>> = Vec::new();
-    loop {
-        let page = in_time(store.archive_page(caller.tenant(), view.position(), &criteria, &rest)).await?;
-        let end = page.conversations.last().and_then(key_of).filter(|_| page.is_cut);
-        let known = |conversation: &Arc<Conversation>| view.conversations().get(conversation.id()).is_some();
-        let mut next: Vec<_> = page.conversations.into_iter().filter(|conversation| !known(conversation)).collect();
-        next.extend(remembered(view, &criteria, (rest, end)));
-        next.sort_by_key(key_of);
-        if !span.forward {
-            next.reverse();
-        }
-        found.append(&mut next);
-        let bytes: usize = found.iter().map(|conversation| conversation.weight()).sum();
-        match end {
-            // Where many of a page are remembered otherwise, it takes more than one page.
-            Some(_) if found.len() < wanted && bytes < PART_BYTES => rest = beyond(rest, end),
-            end => return Ok(Part::of(found, span.limit, end.is_some())),
+impl Archive {
+    /// A part of the closed conversations. Of what was closed before the view each is in exactly one part, however parts
+    /// are asked for.
+    pub async fn closed(&self, asked: AskedFor, span: &Span) -> Result<Part, Fault> {
+        let view = &self.view;
+        let criteria = asked.criteria(view)?;
+        // One more than is asked for tells whether the list goes on.
+        let wanted = span.limit + 1;
+        let mut rest = Span { limit: wanted, ..*span };
+        let mut found: Vec<Arc<Conversation>> = Vec::new();
+        loop {
+            let reading = self.store.archive_page(self.caller.tenant(), view.position(), &criteria, &rest);
+            let page = in_time(reading).await?;
+            let end = page.conversations.last().and_then(key_of).filter(|_| page.is_cut);
+            let is_old = |conversation: &Arc<Conversation>| view.conversations().get(conversation.id()).is_none();
+            let mut next: Vec<_> = page.conversations.into_iter().filter(is_old).collect();
+            next.extend(remembered(view, &criteria, (rest, end)));
+            next.sort_by_key(key_of);
+            if !span.forward {
+                next.reverse();
+            }
+            found.append(&mut next);
+            let bytes: usize = found.iter().map(|conversation| conversation.weight()).sum();
+            match end {
+                // Where many of a page are remembered otherwise, it takes more than one page.
+                Some(_) if found.len() < wanted && bytes < PART_BYTES => rest = beyond(rest, end),
+                end => return Ok(Part::of(found, span.limit, end.is_some())),
+            }
         }
     }
 }

@@ -7,15 +7,32 @@ mod open;
 
 use std::sync::Arc;
 
+use crate::auth::Caller;
 use crate::domain::Conversation;
+use crate::live::View;
+use crate::store::Store;
 
 pub use asked::{AskedFor, MAX_DAYS};
-pub use by_id::{archived, remembered};
-pub use closed::closed_conversations;
+pub use by_id::remembered;
 pub use open::open_conversations;
 
 /// Bytes of a part, but for its first conversation, roughly: one that would be larger ends early.
 const PART_BYTES: usize = 4 * 1024 * 1024;
+
+/// Closed conversations of one tenant, as one view has them.
+#[derive(Clone, Debug)]
+pub struct Archive {
+    store: Store,
+    caller: Caller,
+    view: Arc<View>,
+}
+
+impl Archive {
+    /// The caller's.
+    pub fn new(store: Store, caller: Caller, view: Arc<View>) -> Self {
+        Archive { store, caller, view }
+    }
+}
 
 /// Part of a list, in the order asked for.
 #[derive(Clone, Debug, Default)]

@@ -105,6 +105,7 @@ impl PostgresStore {
         .bind(SLICE)
         .execute(&self.pool)
         .await?;
-        Ok(seen.rows_affected() + entries.rows_affected() + tokens.rows_affected())
+        let conversations = archive::forget(&self.pool, expiry.conversations.micros(), SLICE).await?;
+        Ok(seen.rows_affected() + entries.rows_affected() + tokens.rows_affected() + conversations)
     }
 }

@@ -106,7 +106,8 @@ impl SqliteStore {
                 .bind(SLICE)
                 .execute(&mut *held)
                 .await?;
+        let conversations = archive::forget(&mut held, expiry.conversations.micros(), SLICE).await?;
         held.give_back();
-        Ok(seen.rows_affected() + entries.rows_affected() + tokens.rows_affected())
+        Ok(seen.rows_affected() + entries.rows_affected() + tokens.rows_affected() + conversations)
     }
 }

@@ -18,7 +18,8 @@ on_both_stores!(slices, super::much_is_forgotten_a_little_at_a_time);
 /// Rows that may go at once: the ids and the entries of one slice.
 const SLICES: u64 = 2 * 5_000;
 
-const NOTHING: Expiry = Expiry { seen: Time::NEVER, journal: Time::NEVER, tokens: Time::NEVER };
+const NOTHING: Expiry =
+    Expiry { seen: Time::NEVER, journal: Time::NEVER, tokens: Time::NEVER, conversations: Time::NEVER };
 
 impl Bench {
     /// Forgets until there is nothing left to forget; answers what went at once.

@@ -1,6 +1,10 @@
 //! What may be asked: one question a file.
 
+pub mod closed_conversations;
 pub mod connected_users_indicator;
+pub mod conversation;
+mod conversation_filters;
+pub mod conversations;
 mod filters;
 pub mod routing_rule;
 pub mod user;
@@ -8,11 +12,22 @@ pub mod users;
 
 use async_graphql::MergedObject;
 
+use closed_conversations::ClosedConversationsQuery;
 use connected_users_indicator::ConnectedUsersQuery;
+use conversation::ConversationQuery;
+use conversations::ConversationsQuery;
 use routing_rule::RoutingRuleQuery;
 use user::UserQuery;
 use users::UsersQuery;
 
 /// What may be asked. All of one request is answered from one instant.
 #[derive(MergedObject, Default)]
-pub struct Query(ConnectedUsersQuery, RoutingRuleQuery, UserQuery, UsersQuery);
+pub struct Query(
+    ConnectedUsersQuery,
+    ConversationQuery,
+    ConversationsQuery,
+    ClosedConversationsQuery,
+    RoutingRuleQuery,
+    UserQuery,
+    UsersQuery,
+);

@@ -1,0 +1,63 @@
+"""The requests of benches/archive.sh: a tenant to fill, and pages to time.
+
+    archive.py tenant BASE_URL ADMIN_TOKEN
+    archive.py pages BASE_URL KEY PAGE ROUNDS CURSOR
+"""
+import base64, http.client, json, statistics, sys, time, urllib.parse
+
+QUERY = """query($after: String) {
+  closedConversations(interval: {from: "2025-06-15T00:00:00Z", to: "2025-09-14T00:00:00Z"}, first: 100, after: $after) {
+    edges { cursor node { id createdAt closedAt channel contacts { start end ending user { id } } } }
+    pageInfo { endCursor hasNextPage } } }"""
+
+
+class Client:
+    def __init__(self, base):
+        url = urllib.parse.urlsplit(base)
+        self.connection = http.client.HTTPConnection(url.hostname, url.port, timeout=60)
+
+    def ask(self, method, path, token, body):
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        self.connection.request(method, path, json.dumps(body), headers)
+        answer = self.connection.getresponse()
+        raw = answer.read()
+        assert answer.status < 300, (answer.status, raw[:300])
+        return json.loads(raw)
+
+
+def tenant(base, admin):
+    client = Client(base)
+    id = client.ask("POST", "/v1/tenants", admin, {"name": "archive"})["id"]
+    key = client.ask("POST", f"/v1/tenants/{id}/keys", admin, {"name": "bench", "scopes": ["*"]})["key"]
+    users = [{"id": n, "name": f"User {n}", "roles": ["operator"]} for n in range(1, 501)]
+    client.ask("PUT", "/v1/directory", key, {"users": users})
+    print(id, key)
+
+
+def pages(base, key, page, rounds, last):
+    client = Client(base)
+
+    def timed(after):
+        began = time.perf_counter()
+        answer = client.ask("POST", "/graphql", key, {"query": QUERY, "variables": {"after": after}})
+        took = (time.perf_counter() - began) * 1000
+        assert "errors" not in answer, answer["errors"][:1]
+        edges = answer["data"]["closedConversations"]["edges"]
+        assert len(edges) == 100, len(edges)
+        return took
+
+    cursors = {1: None, int(page): base64.b64encode(last.encode()).decode()}
+    took = {number: [] for number in cursors}
+    for turn in range(int(rounds) + 5):
+        for number, cursor in cursors.items():
+            one = timed(cursor)
+            if turn >= 5:  # the first few find nothing warm
+                took[number].append(one)
+    medians = {number: statistics.median(times) for number, times in took.items()}
+    for number, times in took.items():
+        print(f"page {number:>6}: median {medians[number]:.2f} ms, fastest {min(times):.2f}, slowest {max(times):.2f}")
+    first, last = medians.values()
+    print(f"last over first: {last / first:.2f}")
+
+
+{"tenant": tenant, "pages": pages}[sys.argv[1]](*sys.argv[2:])

@@ -1,0 +1,30 @@
+//! The query `conversation`: one by its id (CONTRACTS.md 2.9).
+
+use async_graphql::{Context, Object, Result};
+
+use crate::http::graphql::Asked;
+use crate::http::graphql::object::conversation::Conversation;
+use crate::http::graphql::scalar::Guid;
+use crate::query::conversations::remembered;
+
+/// One conversation.
+#[derive(Default)]
+pub struct ConversationQuery;
+
+/// One conversation.
+#[Object]
+impl ConversationQuery {
+    /// A conversation, open or closed. Null when there is none of that id.
+    async fn conversation(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The conversation's GUID.")] id: Guid,
+    ) -> Result<Option<Conversation>> {
+        let asked = ctx.data::<Asked>()?;
+        let found = match remembered(&asked.snapshot.view, id.0) {
+            Some(conversation) => Some(conversation.clone()),
+            None => asked.reading.find(&asked.snapshot, id.0).await?,
+        };
+        Ok(found.and_then(Conversation::of))
+    }
+}
