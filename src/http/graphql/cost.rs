@@ -11,7 +11,7 @@ use async_graphql::{Name, Value, Variables};
 use super::paging::MAX_PAGE;
 
 /// What a request may come to: a full page of conversations with all there is to ask of each, and not two of them.
-pub const MAX_COST: usize = 50_000;
+pub const MAX_COST: usize = 20_000;
 /// What a walk over everybody costs beside its page.
 pub const WALK: usize = 1_000;
 /// What something that may not be in memory costs beside itself.
@@ -20,6 +20,11 @@ pub const READ: usize = 500;
 pub const CHANGE: usize = 1_000;
 /// How long a list without pages is taken to be.
 pub const LIST: usize = 10;
+/// How long the lists of a conversation are taken to be, which most often had one contact. However long they are, a page
+/// of conversations ends before it grows too large.
+pub const FEW: usize = 3;
+/// The same of its messages.
+pub const MESSAGES: usize = 5;
 
 /// What sort of field a name stands for. Names are enough: none means two things in this schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +39,10 @@ enum Sort {
     Walk,
     /// All of a short list.
     List,
+    /// All of a list that is shorter yet.
+    Few,
+    /// All messages of a conversation.
+    Messages,
     /// A change.
     Change,
 }
@@ -43,7 +52,8 @@ const fn sort(field: &str) -> Sort {
         b"projects" => Sort::Page,
         b"users" | b"conversations" | b"closedConversations" => Sort::Walk,
         b"conversation" => Sort::Read,
-        b"agents" | b"contacts" | b"messages" | b"routingEvents" => Sort::List,
+        b"agents" | b"contacts" | b"routingEvents" => Sort::Few,
+        b"messages" => Sort::Messages,
         b"groups" | b"skills" | b"roles" | b"spokenLanguages" | b"userErrors" => Sort::List,
         b"userAvailabilityStatusUpdate" => Sort::Change,
         _ => Sort::One,
@@ -59,7 +69,7 @@ pub fn weigh(
 ) -> Result<(), &'static str> {
     let mut scales = Scales { document, operation, variables, known: HashMap::new() };
     let cost = scales.set(&operation.selection_set.node);
-    if cost > MAX_COST { Err("the operation asks for too much: its cost is more than 50000") } else { Ok(()) }
+    if cost > MAX_COST { Err("the operation asks for too much: its cost is more than 20000") } else { Ok(()) }
 }
 
 struct Scales<'d> {
@@ -88,6 +98,8 @@ impl<'d> Scales<'d> {
             Sort::Page => (1, self.page(field)),
             Sort::Walk => (WALK, self.page(field)),
             Sort::List => (1, LIST),
+            Sort::Few => (1, FEW),
+            Sort::Messages => (1, MESSAGES),
             Sort::Change => (CHANGE, 1),
         };
         inside.saturating_mul(times).saturating_add(once)
@@ -222,7 +234,7 @@ mod tests {
                 let expected: &[Sort] = match () {
                     () if name == "Mutation" => &[Sort::Change],
                     () if told.contains("Connection\"") => &[Sort::Page, Sort::Walk],
-                    () if is_list => &[Sort::List],
+                    () if is_list => &[Sort::List, Sort::Few, Sort::Messages],
                     () if name == "Query" => &[Sort::One, Sort::Read],
                     () => &[Sort::One],
                 };
