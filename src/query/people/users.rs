@@ -147,3 +147,43 @@ const fn status(columns: &Columns, channel: Channel) -> Status {
         Status::ToggleOff
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::directory::Document;
+    use crate::domain::{TenantId, UserRef};
+    use crate::live::Directory;
+    use crate::live::details::Details;
+    use crate::live::index::Index;
+
+    #[test]
+    fn of_who_is_deleted_something_is_known_and_of_who_is_forgotten_the_id() {
+        let mut directory = Directory::new(TenantId(Uuid::from_u128(7)));
+        let json = r#"{"groups":[{"id":1,"name":"North"}],"users":[{"id":5,"name":"Ann","groups":[1]}]}"#;
+        directory.upsert(&serde_json::from_str::<Document>(json).unwrap(), Time::NEVER).unwrap();
+        let view = |directory: &Directory| {
+            Arc::new(View::new(1, Arc::new(directory.clone()), Index::default(), Details::default()))
+        };
+        let told = |member: &Member| (member.is_deleted(), member.deleted(), member.groups().count());
+        let ann = Member::of(&view(&directory), 5);
+        assert_eq!(told(&ann), (false, None, 1));
+        assert!(ann.presence().is_some() && ann.standing().is_some());
+
+        let ix = directory.find(&UserRef::id(5)).unwrap();
+        let at = Time::from_micros(9);
+        directory.delete(ix, at);
+        let gone = Member::find(&view(&directory), EntityRef::Id(5)).unwrap();
+        assert_eq!(told(&gone), (true, Some(at), 1));
+        assert_eq!(gone.profile().map(|profile| profile.name.as_str()), Some("Ann"));
+        assert!(gone.presence().is_none() && gone.standing().is_none());
+
+        directory.forget(ix);
+        assert!(Member::find(&view(&directory), EntityRef::Id(5)).is_none());
+        let forgotten = Member::of(&view(&directory), 5);
+        assert_eq!((forgotten.id(), told(&forgotten)), (5, (true, None, 0)));
+        assert!(forgotten.profile().is_none() && forgotten.presence().is_none() && forgotten.standing().is_none());
+    }
+}

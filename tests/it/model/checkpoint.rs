@@ -7,7 +7,7 @@ use proptest::sample::Index;
 use rollcall::domain::{Entry, Filter, Outcome};
 use rollcall::live::{Checkpoint, Row, RowKey, State};
 
-use super::compare::{Compared, leases, same};
+use super::compare::{Compared, gone, leases, same};
 use super::generate::{History, Mix, TENANT, filters, small, users_to_name};
 use super::{cases, fails};
 
@@ -61,7 +61,9 @@ fn no_different(loaded: &mut State, whole: &mut State, filters: &[Filter]) -> Co
     prop_assert_eq!(sorted(loaded.rows()), sorted(whole.rows()));
     prop_assert_eq!(loaded.digest(), whole.digest());
     prop_assert_eq!(leases(loaded), leases(whole));
-    same(&loaded.publish(), &whole.publish(), filters)
+    let (loaded, whole) = (loaded.publish(), whole.publish());
+    prop_assert_eq!(gone(&loaded), gone(&whole));
+    same(&loaded, &whole, filters)
 }
 
 /// What becomes of the checkpoint that an entry may be followed by.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 use rollcall::domain::directory::Changes;
 use rollcall::domain::status::Liveness;
-use rollcall::domain::{Category, Channel, Filter, Outcome, Status, UserRef};
+use rollcall::domain::{Category, Channel, Filter, Outcome, Status, Time, UserRef};
 use rollcall::live::index::{Block, Columns, Plane};
 use rollcall::live::{Aggregate, State, View};
 use rollcall::projection::roster::{Connection, roster};
@@ -68,6 +68,13 @@ pub fn columns(view: &View) -> BTreeMap<i64, Columns> {
 fn shown(view: &View) -> BTreeMap<i64, Option<Presence>> {
     let users = view.directory().users().live();
     users.map(|(_, profile)| (profile.id, presence(view, profile.guid))).collect()
+}
+
+/// Who is gone but remembered, by integer id, and since when.
+pub fn gone(view: &View) -> BTreeMap<i64, Time> {
+    let users = view.directory().users();
+    let accounts = (0..users.len() as u32).filter_map(|ix| users.account(ix));
+    accounts.filter_map(|account| Some((account.profile.id, account.deleted?))).collect()
 }
 
 /// Whom the external ids of live users find.

@@ -76,7 +76,8 @@ pub fn request(api: &Api, route: &Route, key: Option<&str>, user: &str) -> Reque
         }
         (Dialect::Native, _) => bearer(api.request(method, &path)).json(&json!([])),
         (Dialect::Graphql, _) => {
-            let query = "query($ids:[LegacyId!]){connectedUsersIndicator(userIds:$ids){connectedUsersCount}}";
+            let query = "query($ids:[LegacyId!]){connectedUsersIndicator(userIds:$ids){connectedUsersCount}
+                users(ids:$ids){edges{cursor node{__typename id lastName email externalId isDeleted}}}}";
             bearer(api.request(method, &path)).json(&json!({ "query": query, "variables": { "ids": [user] } }))
         }
         (Dialect::Vonage, _) => {

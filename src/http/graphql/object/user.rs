@@ -23,7 +23,7 @@ use crate::query::people::users::Member;
 #[graphql(name = "User")]
 #[expect(clippy::duplicated_attributes, reason = "fields of equal types are not the same field")]
 #[graphql(
-    field(name = "id", ty = "LegacyId", desc = "Integer id; never given to another user."),
+    field(name = "id", ty = "LegacyId", desc = "Integer id."),
     field(
         name = "external_id",
         ty = "Option<&str>",
@@ -209,7 +209,7 @@ impl<S: Sort> Description for Account<S> {
 
 #[Object(name_type, use_type_description)]
 impl<S: Sort> Account<S> {
-    /// Integer id; never given to another user.
+    /// Integer id.
     async fn id(&self) -> LegacyId {
         LegacyId(EntityRef::Id(self.0.id()))
     }

@@ -13,7 +13,7 @@ pub struct UserQuery;
 /// Who somebody is.
 #[Object]
 impl UserQuery {
-    /// A user. Null when there is none, or none any more: a deleted user is answered as long as they are remembered.
+    /// A user. Null when there is none, or none any more: a deleted user is answered for another 24 hours.
     async fn user(&self, ctx: &Context<'_>, #[graphql(desc = "The user's id.")] id: LegacyId) -> Result<Option<User>> {
         Ok(User::find(&ctx.data::<Asked>()?.snapshot, id.0))
     }
