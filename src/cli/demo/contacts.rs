@@ -5,14 +5,17 @@ use std::time::Duration;
 
 use rand::Rng;
 use rand::rngs::StdRng;
+use uuid::Uuid;
 
+use super::people::FIRST_PROJECT;
 use crate::clock::Clock;
-use crate::domain::{Body, Channel, ConversationId, UserRef};
+use crate::domain::conversation::Medium;
+use crate::domain::{Body, Channel, EntityRef, UserRef};
 use crate::query::people::operators_live::OperatorLive;
 
 /// One sort of contact.
 struct Demand {
-    channel: Channel,
+    medium: Medium,
     /// Contacts a second, on average.
     rate: f64,
     /// How many seconds one lasts: from, to.
@@ -20,8 +23,8 @@ struct Demand {
 }
 
 const DEMANDS: [Demand; 2] = [
-    Demand { channel: Channel::Chat, rate: 3.5, length: (20, 90) },
-    Demand { channel: Channel::Call, rate: 0.8, length: (10, 60) },
+    Demand { medium: Medium::Chat, rate: 3.5, length: (20, 90) },
+    Demand { medium: Medium::Call, rate: 0.8, length: (10, 60) },
 ];
 /// Demand swells and ebbs once in so many seconds.
 const WAVE: f64 = 600.0;
@@ -30,9 +33,9 @@ const TRANSFERS: f64 = 0.2;
 
 /// A contact under way.
 struct Contact {
-    conversation: ConversationId,
+    conversation: Uuid,
     user: i64,
-    channel: Channel,
+    medium: Medium,
     until: Duration,
 }
 
@@ -49,11 +52,7 @@ impl Contacts {
     /// Ends those whose time has come.
     pub fn end(&mut self, now: Duration) -> Vec<Body> {
         let ended = self.0.extract_if(.., |contact| contact.until <= now);
-        let released = ended.map(|contact| Body::SlotReleased {
-            user: Some(UserRef::id(contact.user)),
-            conversation: contact.conversation,
-        });
-        released.collect()
+        ended.map(|contact| Body::ConversationClosed { conversation: contact.conversation, reason: None }).collect()
     }
 
     /// Begins what is asked for within a span of time from now, as far as somebody is available. Who takes one is not
@@ -68,13 +67,16 @@ impl Contacts {
         let mut bodies = Vec::new();
         let mut free: Vec<&OperatorLive> = online.iter().collect();
         let swell = 0.75 + 0.5 * (now.as_secs_f64() / WAVE * TAU).sin();
-        for Demand { channel, rate, length } in &DEMANDS {
+        for Demand { medium, rate, length } in &DEMANDS {
             for _ in 0..times(rate * swell * span.as_secs_f64(), rng) {
-                let Some(user) = pick(&mut free, *channel, rng) else { break };
-                let Some(conversation) = ConversationId::new(&clock.new_id().to_string()) else { break };
+                let Some(user) = pick(&mut free, medium.slot(), rng) else { break };
+                let conversation = clock.new_id();
                 let until = now + Duration::from_millis(rng.random_range(length.0 * 1_000..length.1 * 1_000));
-                bodies.push(taken(user, *channel, &conversation));
-                self.0.push(Contact { conversation, user, channel: *channel, until });
+                let project = EntityRef::Id((FIRST_PROJECT + rng.random_range(0..3)) as i64);
+                bodies.push(Body::ConversationStarted { conversation, project, channel: *medium });
+                bodies.push(routed(conversation, rng));
+                bodies.push(pushed(user, *medium, conversation));
+                self.0.push(Contact { conversation, user, medium: *medium, until });
             }
         }
         for _ in 0..times(TRANSFERS * span.as_secs_f64(), rng) {
@@ -83,9 +85,12 @@ impl Contacts {
             }
             let contact = rng.random_range(0..self.0.len());
             let contact = &mut self.0[contact];
-            if let Some(user) = pick(&mut free, contact.channel, rng) {
+            if let Some(user) = pick(&mut free, contact.medium.slot(), rng) {
                 contact.user = user;
-                bodies.push(taken(user, contact.channel, &contact.conversation));
+                let conversation = contact.conversation;
+                bodies.push(Body::ConversationTransferred { conversation, to_group: None, to_rule: None });
+                bodies.push(routed(conversation, rng));
+                bodies.push(pushed(user, contact.medium, conversation));
             }
         }
         bodies
@@ -109,6 +114,11 @@ fn pick(free: &mut Vec<&OperatorLive>, channel: Channel, rng: &mut StdRng) -> Op
     Some(free.swap_remove(chosen).id)
 }
 
-fn taken(user: i64, channel: Channel, conversation: &ConversationId) -> Body {
-    Body::SlotTaken { user: UserRef::id(user), channel, conversation: conversation.clone() }
+fn routed(conversation: Uuid, rng: &mut StdRng) -> Body {
+    let routing_group = Some(EntityRef::Id(rng.random_range(1..=4)));
+    Body::ConversationRouted { conversation, routing_rule: None, routing_group }
+}
+
+fn pushed(user: i64, medium: Medium, conversation: Uuid) -> Body {
+    Body::ConversationPushed { user: UserRef::id(user), conversation, channel: medium, project: None }
 }

@@ -12,6 +12,8 @@ pub fn text(address: SocketAddr, key: &str) -> String {
     let indicator = "{connectedUsersIndicator{connectedUsersCount countByChatAvailabilityStatus{available busy \
                      toggleOff} usersInProductionChatOccupancy{simultaneousConversationAverage \
                      maximumSimultaneousConversationAverage occupancyRate}}}";
+    let contacts = "{conversations(last:1){edges{node{createdAt channel contacts{start end ending user{lastName} \
+                    routingGroup{name}}}}}}";
     let vendor = "-H 'Accept: application/vnd.newvoicemedia.v1+json'";
     // The shell that it is pasted into fills in the time.
     let event = format!(
@@ -23,6 +25,9 @@ pub fn text(address: SocketAddr, key: &str) -> String {
     let lines = [
         ("iAdvize GraphQL: how many are connected, and how full they are", {
             format!("curl -sw '\\n' {url}/graphql {bearer} {json} -d '{{\"query\":\"{indicator}\"}}'")
+        }),
+        ("iAdvize GraphQL: the newest open conversation, contact by contact", {
+            format!("curl -sw '\\n' {url}/graphql {bearer} {json} -d '{{\"query\":\"{contacts}\"}}'")
         }),
         ("Convoso: agents of a campaign who can be given a call", {
             format!("curl -sw '\\n' {url}/v1/user-activity/search -d auth_token={key} -d campaign_id=111")

@@ -32,7 +32,7 @@ const CAMPAIGNS: [&str; 3] = ["Spring renewal", "Welcome calls", "Win-back"];
 const ROUTING_GROUPS: [&str; 4] = ["First line", "Second line", "Premium", "Back office"];
 
 /// The ids of the first project, queue and campaign.
-const FIRST_PROJECT: usize = 7;
+pub const FIRST_PROJECT: usize = 7;
 const FIRST_QUEUE: usize = 221;
 const FIRST_CAMPAIGN: usize = 111;
 
