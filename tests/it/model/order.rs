@@ -11,6 +11,7 @@ use rollcall::live::State;
 
 use super::compare::{Compared, leases, same};
 use super::generate::{History, Mix, TENANT, at, event, is_internal, journal, single_value_filters, small};
+use super::histories::same_conversations;
 use super::{cases, fails};
 
 /// What a journal ends in: the state, and which events were refused.
@@ -64,9 +65,11 @@ fn shuffled() -> impl Strategy<Value = (History, Vec<usize>)> {
     })
 }
 
-/// Everything that can be seen of two states: every number, every person, and who has a lease.
+/// Everything that can be seen of two states: every number, every person, every conversation, and who has a lease.
 fn indistinguishable(one: &mut State, other: &mut State, users: i64) -> Compared {
-    same(&one.publish(), &other.publish(), &single_value_filters(users))?;
+    let (one_view, other_view) = (one.publish(), other.publish());
+    same(&one_view, &other_view, &single_value_filters(users))?;
+    same_conversations(&one_view, &other_view)?;
     // But for the position that opened it, which differs by design.
     let of_any_position = |state: &State| -> BTreeSet<_> {
         leases(state).into_iter().map(|(user, session, _, seconds)| (user, session, seconds)).collect()
