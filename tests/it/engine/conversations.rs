@@ -292,10 +292,15 @@ async fn there_is_an_end_to_what_one_conversation_holds(backend: Backend) {
     assert_eq!(answer.outcomes(), ["rejected"]);
     assert!(answer.text.contains("1000 messages"), "{}", answer.text);
     // Whatever else happens in it is still taken, and after a restart there is no more room than before.
-    stage.told(pushed("again", 2, now)).await;
+    let pushes: Vec<Value> = (0..998).map(|n| pushed(format!("again-{n}"), 2, now)).collect();
+    stage.service.api.told(&stage.persona.key, &pushes).await;
     let stage = stage.restart().await;
     assert_eq!(stage.outcome(said(1_002, now)).await, "rejected");
+    assert_eq!(stage.outcome(talk("end", "removed", None, now, json!({}))).await, "rejected");
+    assert_eq!(stage.hands()[1], (1, 1));
+    // But nobody holds it for good.
     stage.told(closed("again-closed", stage.now())).await;
-    assert_eq!(stage.viewed().expect("it is in the view").moments().len(), 1_004);
+    assert_eq!(stage.hands()[1], (0, 1));
+    assert_eq!(stage.viewed().expect("it is in the view").moments().len(), 2_001);
     stage.ends_well().await;
 }
