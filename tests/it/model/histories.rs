@@ -5,8 +5,8 @@ use std::ops::Bound;
 
 use proptest::prelude::*;
 use rollcall::domain::conversation::{Ending, Key, Moment, What};
-use rollcall::domain::{Conversation, Time};
-use rollcall::live::View;
+use rollcall::domain::{Conversation, EntityRef, Time};
+use rollcall::live::{Listed, View};
 use uuid::Uuid;
 
 use super::compare::Compared;
@@ -33,6 +33,7 @@ pub fn told(conversation: &Conversation) -> Option<Told> {
         closed: closing.map(|closing| (closing.time, closing.reason.as_deref().map(String::from))),
         contacts: conversation.contacts().into_iter().map(contact).collect(),
         users: conversation.users().into_iter().collect(),
+        groups: conversation.moments().iter().filter_map(group).collect(),
         happened: conversation.moments().iter().map(|moment| (moment.time, text(moment))).collect(),
     })
 }
@@ -43,6 +44,13 @@ fn name(ending: Ending) -> &'static str {
         Ending::Transferred => "transferred",
         Ending::Snoozed => "snoozed",
         Ending::Removed => "removed",
+    }
+}
+
+fn group(moment: &Moment) -> Option<EntityRef> {
+    match moment.what {
+        What::Routed { group, .. } => group,
+        _ => None,
     }
 }
 
@@ -77,6 +85,13 @@ pub fn agree_on_conversations(view: &View, reference: &Reference) -> Compared {
         let moments = conversation.map_or(&[][..], |known| known.moments());
         let ids: BTreeSet<_> = moments.iter().map(|moment| moment.id).collect();
         prop_assert_eq!(ids.len(), moments.len(), "no two moments have one id: {:?}", moments);
+    }
+    for (id, told) in &all {
+        let Some(conversation) = known.get(*id) else { continue };
+        let listed = Listed::of(conversation, view.directory());
+        let (project, groups) = reference.known_places(told);
+        prop_assert_eq!(listed.project, project, "project of {}", id);
+        prop_assert_eq!(listed.routing_groups, groups.into_iter().collect::<Vec<_>>(), "routing groups of {}", id);
     }
     let beside: Vec<_> = known.iter().filter(|(id, _)| !remembered.contains(id)).collect();
     prop_assert!(beside.is_empty(), "the reference knows nothing of {:?}", beside);

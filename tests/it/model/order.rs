@@ -59,7 +59,8 @@ fn ends_the_same(directory: &Document, events: &[Event], again: &[Event]) -> Com
 
 /// A history that only sources wrote, and an order to deliver it in.
 fn shuffled() -> impl Strategy<Value = (History, Vec<usize>)> {
-    small(Mix::FROM_SOURCES).prop_flat_map(|history| {
+    let histories = prop_oneof![2 => small(Mix::FROM_SOURCES), 1 => small(Mix::TALK_FROM_SOURCES)];
+    histories.prop_flat_map(|history| {
         let places: Vec<usize> = (0..history.entries.len() - 1).collect();
         (Just(history), Just(places).prop_shuffle())
     })

@@ -35,6 +35,8 @@ impl Mix {
     /// What sources send: no event of the server's own.
     pub const FROM_SOURCES: Mix =
         Mix { internal: false, turnover: 1, talk: 14, users: 40, conversations: 6, steps: 60 };
+    /// What sources send, mostly of conversations.
+    pub const TALK_FROM_SOURCES: Mix = Mix { talk: 120, users: 3, ..Mix::FROM_SOURCES };
     /// Conversations, and days that go by.
     pub const TALK: Mix = Mix { internal: true, turnover: 5, talk: 120, users: 3, conversations: 3, steps: 80 };
 }

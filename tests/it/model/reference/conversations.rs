@@ -15,6 +15,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use rollcall::domain::conversation::Medium;
+use rollcall::domain::directory::Kind;
 use rollcall::domain::{Body, Channel, ConversationId, EntityRef, Entry, EventId, Time, UserRef};
 use uuid::Uuid;
 
@@ -42,6 +43,8 @@ pub struct Told {
     pub contacts: Vec<Contact>,
     /// Whom it was ever pushed to.
     pub users: BTreeSet<i64>,
+    /// The routing groups that it was given to.
+    pub groups: Vec<EntityRef>,
     /// Everything that happened, in order.
     pub happened: Vec<(Time, String)>,
 }
@@ -88,6 +91,13 @@ impl Spoken {
             Body::ConversationSnoozed { .. } => Some("snoozed"),
             Body::ConversationRemoved { .. } => Some("removed"),
             Body::ConversationClosed { .. } => Some("closed"),
+            _ => None,
+        }
+    }
+
+    fn group(&self) -> Option<EntityRef> {
+        match self.body {
+            Body::ConversationRouted { routing_group, .. } => routing_group,
             _ => None,
         }
     }
@@ -182,6 +192,7 @@ impl Conversations {
             closed: self.closed(&words),
             contacts: pushes.filter_map(|at| self.contact(&words, at)).collect(),
             users: words.iter().filter(|word| word.is_push()).filter_map(|word| word.user).collect(),
+            groups: words.iter().filter_map(|word| word.group()).collect(),
             happened: words.iter().map(|word| (word.time, word.text())).collect(),
         })
     }
@@ -243,6 +254,13 @@ impl Reference {
     pub fn conversations(&self) -> BTreeMap<Uuid, Told> {
         let ids = self.conversations.spoken.keys();
         ids.filter_map(|id| Some((*id, self.conversations.told(*id)?))).collect()
+    }
+
+    /// The project and the routing groups, as far as the directory knows them by now.
+    pub fn known_places(&self, told: &Told) -> (Option<i64>, BTreeSet<Uuid>) {
+        let project = told.project.and_then(|project| self.directory.entity(Kind::Project, project));
+        let groups = told.groups.iter().filter_map(|group| self.directory.entity(Kind::RoutingGroup, *group));
+        (project.map(|project| project.id), groups.map(|group| group.guid).collect())
     }
 
     /// Every conversation of which anything is remembered, started or not.
