@@ -262,6 +262,32 @@ async fn a_checkpoint_that_fails_loses_no_conversation(backend: Backend) {
     stage.ends_well().await;
 }
 
+/// The archive has what the checkpoint saw when it began; what came after that waits for the next one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_comes_while_a_checkpoint_is_being_written_is_not_lost() {
+    let stage = Stage::new(Backend::Postgres, 3).await;
+    stage.tell().await;
+    let mut archive = Raw::open(&stage.service.home.location).await;
+    // The archive can be read and not written, while the journal goes on.
+    archive.run("BEGIN; LOCK TABLE archive IN SHARE MODE").await;
+    let mut raw = Raw::open(&stage.service.home.location).await;
+    stage.clock.advance(Duration::from_secs(31));
+    eventually("a checkpoint is being written", async || {
+        raw.number("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'archive'::regclass").await == 1
+    })
+    .await;
+    stage.told(said("meanwhile", stage.now())).await;
+    let amended = stage.viewed();
+    stage.clock.advance(DAY);
+    stage.told(connected("later", 2, stage.now())).await;
+    assert_eq!(stage.outcome(said("too late", stage.now())).await, "stale");
+    archive.run("ROLLBACK").await;
+    stage.checkpoint().await;
+    assert_eq!(stage.archived().await, amended);
+    stage.is_final("after").await;
+    stage.ends_well().await;
+}
+
 async fn what_is_open_again_is_in_the_archive_no_more(backend: Backend) {
     let stage = Stage::new(backend, 3).await;
     stage.tell().await;
