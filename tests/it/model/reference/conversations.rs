@@ -68,6 +68,7 @@ pub struct Conversations {
     spoken: HashMap<Uuid, Vec<Spoken>>,
     /// Since when nobody spoke of what is not open, by recorded time.
     quiet_since: HashMap<Uuid, Time>,
+    /// Those that nothing is added to any more.
     is_final: HashSet<Uuid>,
 }
 
