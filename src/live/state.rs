@@ -179,11 +179,14 @@ impl State {
         rows::export(self, keys)
     }
 
-    /// What a checkpoint says left for the archive is there, and need not be remembered.
+    /// What a checkpoint says left for the archive is there, and need not be remembered. What happened in it while the
+    /// checkpoint was being written is not there yet: such a conversation stays for the next one.
     pub fn settle_checkpoint(&mut self, checkpoint: &Checkpoint) {
         for archived in &checkpoint.archived {
-            if self.conversations.leaving(archived.conversation.id()).is_some() {
-                self.conversations.remove(archived.conversation.id());
+            let id = archived.conversation.id();
+            let left = self.conversations.leaving(id);
+            if left.is_some_and(|left| Arc::ptr_eq(left, &archived.conversation)) {
+                self.conversations.remove(id);
             }
         }
     }

@@ -10,8 +10,8 @@ use crate::domain::conversation::{Criteria, Medium, Moment, Span, millis};
 use crate::domain::{Conversation, TenantId, Time};
 use crate::live::Listed;
 
-/// Bytes of one page, but for its first conversation: a page that would be larger ends early.
-const PAGE_BYTES: i64 = 4 * 1024 * 1024;
+/// Bytes of one page, but for its last conversation: a page that would be larger ends early.
+pub(crate) const PAGE_BYTES: i64 = 4 * 1024 * 1024;
 
 /// Conversations of a list, in the order asked for.
 #[derive(Debug)]
@@ -98,6 +98,7 @@ impl Columns {
 /// A row as both backends read it.
 pub(crate) struct Read {
     pub id: Uuid,
+    /// Empty where its page is full already: what is not given is not read.
     pub body: String,
     /// Bytes of the rows before it on its page.
     pub before: i64,

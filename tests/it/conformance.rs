@@ -1,5 +1,6 @@
 //! What every backend of the journal and the store promises to the engine, driven directly.
 
+mod archive;
 mod checkpoints;
 mod forgetting;
 mod journal;

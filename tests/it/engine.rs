@@ -1,7 +1,8 @@
-//! The engine as its users meet it: leases, commits, reads, and what time does to presences.
+//! The engine as its users meet it: leases, commits, reads, and what time does to presences and conversations.
 
 mod callers;
 mod commits;
+mod conversations;
 mod leases;
 mod presences;
 mod reads;

@@ -92,8 +92,10 @@ mod tests {
         What::Routed { rule: None, group: Some(EntityRef::Id(group)) }
     }
 
-    /// User, group, start and end in seconds, and how each ended.
-    fn contacts(conversation: &Conversation) -> Vec<(i64, Option<i64>, i64, Option<(i64, Ending)>)> {
+    /// User, group, start and end in seconds, and how it ended.
+    type Plain = (i64, Option<i64>, i64, Option<(i64, Ending)>);
+
+    fn contacts(conversation: &Conversation) -> Vec<Plain> {
         let seconds = |time: Time| time.micros() / 1_000_000;
         let group = |group: Option<EntityRef>| match group {
             Some(EntityRef::Id(id)) => Some(id),

@@ -147,14 +147,20 @@ impl Conversation {
         if self.moments.iter().any(|known| known.id == moment.id) {
             return Ok(false);
         }
+        let place = self.moments.partition_point(|known| (known.time, known.seq) < (moment.time, moment.seq));
         let is_message = |what: &What| matches!(what, What::Message { .. });
         let sort = is_message(&moment.what);
+        // One that could not be closed would stay open, and hold its slot, for good.
+        let opens = |known: &Moment| matches!(known.what, What::Started { .. } | What::Pushed { .. });
+        let closes = matches!(moment.what, What::Closed { .. })
+            && self.life.as_ref().is_some_and(|life| life.closing.is_none())
+            && !self.moments[place..].iter().any(opens);
         if self.moments.len() >= MOMENTS_MAX
+            && !closes
             && self.moments.iter().filter(|known| is_message(&known.what) == sort).count() >= MOMENTS_MAX
         {
             return Err(Full);
         }
-        let place = self.moments.partition_point(|known| (known.time, known.seq) < (moment.time, moment.seq));
         self.moments.insert(place, moment);
         self.life = life(&self.moments);
         Ok(true)
@@ -318,6 +324,17 @@ mod tests {
         assert_eq!(conversation.add(message(5_000)), Err(Full));
         assert_eq!(conversation.add(moment(7, 5_000, closed())), Ok(true), "messages do not keep it open");
         assert_eq!(conversation.position(), 5_000);
+    }
+
+    #[test]
+    fn one_that_is_full_is_closed_all_the_same_and_once() {
+        let mut conversation = told((1..1_001).map(|seq| moment(5, seq, pushed(1))));
+        assert_eq!(conversation.add(moment(6, 2_000, What::Removed {})), Err(Full));
+        assert_eq!(conversation.add(moment(4, 2_000, closed())), Err(Full), "this would not close it");
+        assert_eq!(conversation.add(moment(6, 2_000, closed())), Ok(true));
+        assert_eq!(closed_at(&conversation), Some(6));
+        assert_eq!(conversation.add(moment(7, 2_001, closed())), Err(Full));
+        assert_eq!(conversation.add(moment(7, 2_001, pushed(1))), Err(Full));
     }
 
     #[test]

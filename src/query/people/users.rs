@@ -156,6 +156,7 @@ mod tests {
     use crate::domain::directory::Document;
     use crate::domain::{TenantId, UserRef};
     use crate::live::Directory;
+    use crate::live::conversations::Conversations;
     use crate::live::details::Details;
     use crate::live::index::Index;
 
@@ -165,7 +166,12 @@ mod tests {
         let json = r#"{"groups":[{"id":1,"name":"North"}],"users":[{"id":5,"name":"Ann","groups":[1]}]}"#;
         directory.upsert(&serde_json::from_str::<Document>(json).unwrap(), Time::NEVER).unwrap();
         let view = |directory: &Directory| {
-            Arc::new(View::new(1, Arc::new(directory.clone()), Index::default(), Details::default()))
+            Arc::new(View::new(
+                1,
+                Arc::new(directory.clone()),
+                (Index::default(), Details::default()),
+                Conversations::default(),
+            ))
         };
         let told = |member: &Member| (member.is_deleted(), member.deleted(), member.groups().count());
         let ann = Member::of(&view(&directory), 5);

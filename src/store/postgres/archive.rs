@@ -9,7 +9,7 @@ use crate::domain::TenantId;
 use crate::domain::conversation::{Criteria, Medium, Span, millis};
 use crate::live::Checkpoint;
 use crate::store::StoreError;
-use crate::store::archive::{Columns, Read};
+use crate::store::archive::{Columns, PAGE_BYTES, Read};
 
 /// Puts what a checkpoint says into the archive and takes out what it says.
 pub(super) async fn write(writing: &mut PgConnection, tenant: TenantId, made: &Checkpoint) -> Result<(), sqlx::Error> {
@@ -84,9 +84,10 @@ impl PostgresStore {
     ) -> Result<Vec<Read>, StoreError> {
         let order = if span.forward { "ASC" } else { "DESC" };
         let mut asked = QueryBuilder::<Postgres>::new(format!(
-            "SELECT id, body::text AS body,
-                    (sum(size) OVER (ORDER BY closed_ms {order}, id {order}) - size)::bigint AS before
-             FROM (SELECT id, body, size, closed_ms FROM archive WHERE tenant = "
+            "SELECT id, CASE WHEN before < {PAGE_BYTES} THEN body::text ELSE '' END AS body, before
+             FROM (SELECT id, body, closed_ms,
+                          (sum(size) OVER (ORDER BY closed_ms {order}, id {order}) - size)::bigint AS before
+                   FROM (SELECT id, body, size, closed_ms FROM archive WHERE tenant = "
         ));
         asked.push_bind(tenant.0).push(" AND seq <= ").push_bind(position as i64);
         restrict(&mut asked, criteria);
@@ -99,7 +100,7 @@ impl PostgresStore {
             asked.push(", ").push_bind(before.id).push(")");
         }
         asked.push(format!(" ORDER BY closed_ms {order}, id {order} LIMIT ")).push_bind(span.limit as i64);
-        asked.push(format!(") AS page ORDER BY closed_ms {order}, id {order}"));
+        asked.push(format!(") AS page) AS placed ORDER BY closed_ms {order}, id {order}"));
         let rows = asked.build().fetch_all(&self.archive).await?;
         rows.iter().map(read).collect()
     }

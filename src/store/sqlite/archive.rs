@@ -10,7 +10,7 @@ use crate::domain::TenantId;
 use crate::domain::conversation::{Criteria, Span, millis};
 use crate::live::Checkpoint;
 use crate::store::StoreError;
-use crate::store::archive::{Columns, Read};
+use crate::store::archive::{Columns, PAGE_BYTES, Read};
 
 /// Puts what a checkpoint says into the archive and takes out what it says.
 pub(super) async fn write(writing: &mut SqliteConnection, tenant: &str, made: &Checkpoint) -> Result<(), sqlx::Error> {
@@ -76,8 +76,9 @@ impl SqliteStore {
     ) -> Result<Vec<Read>, StoreError> {
         let order = if span.forward { "ASC" } else { "DESC" };
         let mut asked = QueryBuilder::<Sqlite>::new(format!(
-            "SELECT id, body, sum(size) OVER (ORDER BY closed_ms {order}, id {order}) - size AS before
-             FROM (SELECT id, body, size, closed_ms FROM archive WHERE tenant = "
+            "SELECT id, CASE WHEN before < {PAGE_BYTES} THEN body ELSE '' END AS body, before
+             FROM (SELECT id, body, closed_ms, sum(size) OVER (ORDER BY closed_ms {order}, id {order}) - size AS before
+                   FROM (SELECT id, body, size, closed_ms FROM archive WHERE tenant = "
         ));
         asked.push_bind(tenant.to_string()).push(" AND seq <= ").push_bind(position as i64);
         restrict(&mut asked, criteria);
@@ -90,7 +91,7 @@ impl SqliteStore {
             asked.push(", ").push_bind(before.id.to_string()).push(")");
         }
         asked.push(format!(" ORDER BY closed_ms {order}, id {order} LIMIT ")).push_bind(span.limit as i64);
-        asked.push(format!(") ORDER BY closed_ms {order}, id {order}"));
+        asked.push(format!(")) ORDER BY closed_ms {order}, id {order}"));
         let rows = asked.build().fetch_all(&self.archive).await?;
         rows.iter().map(read).collect()
     }

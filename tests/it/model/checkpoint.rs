@@ -1,4 +1,5 @@
-//! After any prefix, what a checkpoint stored and the tail of the journal give the same state as the whole journal.
+//! After any prefix, what a checkpoint stored and the tail of the journal give the same state as the whole journal; and
+//! every closed conversation is remembered or in the archive.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -7,8 +8,11 @@ use proptest::sample::Index;
 use rollcall::domain::{Entry, Filter, Outcome};
 use rollcall::live::{Checkpoint, Row, RowKey, State};
 
-use super::compare::{Compared, gone, leases, same};
+use super::archive::Archive;
+use super::compare::{Compared, agree_on_outcome, gone, leases, same};
 use super::generate::{History, Mix, TENANT, filters, small, users_to_name};
+use super::histories::listed;
+use super::reference::Reference;
 use super::{cases, fails};
 
 fn apply(state: &mut State, entry: &Entry) -> Result<Outcome, TestCaseError> {
@@ -25,25 +29,30 @@ fn sorted(mut rows: Vec<Row>) -> Vec<Row> {
 }
 
 /// What a store holds of one tenant.
-#[derive(Default)]
+#[derive(Clone, Debug, Default)]
 struct Stored {
     /// A broken store: rows that should go stay.
     keeps_deleted: bool,
     position: u64,
     rows: BTreeMap<RowKey, Row>,
+    archive: Archive,
 }
 
 impl Stored {
-    fn write(&mut self, checkpoint: Checkpoint) -> Compared {
+    fn write(&mut self, checkpoint: &Checkpoint) -> Compared {
         // One statement cannot write a row twice.
         let keys: Vec<_> = checkpoint.keys().collect();
         prop_assert_eq!(keys.iter().collect::<HashSet<_>>().len(), keys.len(), "a row is named twice: {:?}", keys);
+        // The position only moves forward: what is there already is not written again.
+        if checkpoint.position <= self.position {
+            return Ok(());
+        }
         self.position = checkpoint.position;
         for key in checkpoint.deletes.iter().filter(|_| !self.keeps_deleted) {
             self.rows.remove(key);
         }
-        self.rows.extend(checkpoint.upserts.into_iter().map(|row| (row.key.clone(), row)));
-        Ok(())
+        self.rows.extend(checkpoint.upserts.iter().map(|row| (row.key.clone(), row.clone())));
+        self.archive.write(checkpoint)
     }
 
     /// The rows, as they come back from a database: by kind and key, in no particular order.
@@ -52,76 +61,157 @@ impl Stored {
         let parsed = |key: &RowKey| RowKey::parse(key.kind(), &key.key()).unwrap();
         rows.map(|row| Row { key: parsed(&row.key), body: row.body.clone() }).collect()
     }
+
+    /// The state is in no way different from one that never forgot what went to the archive.
+    fn no_different(&self, served: &mut State, whole: &mut State, filters: &[Filter]) -> Compared {
+        prop_assert_eq!(served.position(), whole.position());
+        prop_assert_eq!(served.recorded(), whole.recorded());
+        prop_assert_eq!(sorted(served.rows()), sorted(whole.rows()));
+        prop_assert_eq!(served.digest(), whole.digest());
+        prop_assert_eq!(leases(served), leases(whole));
+        let (view, whole_view) = (served.publish(), whole.publish());
+        prop_assert_eq!(self.archive.and(&view), listed(&whole_view));
+        prop_assert_eq!(gone(&view), gone(&whole_view));
+        same(&view, &whole_view, filters)
+    }
 }
 
-/// The one that was loaded is in no way different from the one that was not.
-fn no_different(loaded: &mut State, whole: &mut State, filters: &[Filter]) -> Compared {
-    prop_assert_eq!(loaded.position(), whole.position());
-    prop_assert_eq!(loaded.recorded(), whole.recorded());
-    prop_assert_eq!(sorted(loaded.rows()), sorted(whole.rows()));
-    prop_assert_eq!(loaded.digest(), whole.digest());
-    prop_assert_eq!(leases(loaded), leases(whole));
-    let (loaded, whole) = (loaded.publish(), whole.publish());
-    prop_assert_eq!(gone(&loaded), gone(&whole));
-    same(&loaded, &whole, filters)
-}
-
-/// What becomes of the checkpoint that an entry may be followed by.
+/// What comes after an entry.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Then {
-    /// No checkpoint.
+    /// Nothing.
     GoOn,
-    /// It is written.
+    /// A checkpoint that is written before the next entry.
     Checkpoint,
-    /// The store is away: it is not written, and what it would have written stays due.
+    /// A checkpoint begins, and entries come while it is being written.
+    Begin,
+    /// The one that began is written.
+    End,
+    /// The store is away: the one that began is not written, and what it would have written stays due.
     Fail,
-    /// It is written, and the server starts again from it, or from an older one and the journal's tail.
-    Restart,
+    /// The server is killed and starts again from what is stored and the journal's tail. What it had begun to write may
+    /// have come to be.
+    Restart {
+        /// It has.
+        is_written: bool,
+    },
 }
 
 fn then() -> impl Strategy<Value = Then> {
     prop_oneof![
         16 => Just(Then::GoOn),
-        3 => Just(Then::Checkpoint),
+        2 => Just(Then::Checkpoint),
+        2 => Just(Then::Begin),
+        2 => Just(Then::End),
         1 => Just(Then::Fail),
-        2 => Just(Then::Restart)
+        2 => any::<bool>().prop_map(|is_written| Then::Restart { is_written })
     ]
 }
 
 fn mixed() -> impl Strategy<Value = History> {
-    prop_oneof![small(Mix::EVERYTHING), small(Mix::TURNOVER)]
+    prop_oneof![small(Mix::EVERYTHING), small(Mix::TURNOVER), small(Mix::TALK)]
+}
+
+/// A server and its store, beside a state that goes through without either, and the reference.
+struct Server {
+    stored: Stored,
+    served: State,
+    begun: Option<Checkpoint>,
+    journal: Vec<Entry>,
+    whole: State,
+    reference: Reference,
+}
+
+impl Server {
+    fn on(stored: Stored) -> Self {
+        let (served, whole, reference) = (State::new(TENANT), State::new(TENANT), Reference::new(TENANT));
+        Server { stored, served, begun: None, journal: Vec::new(), whole, reference }
+    }
+
+    /// Journals an entry, as the engine does, and applies it.
+    fn take(&mut self, entry: &Entry) -> Compared {
+        let entry = self.stored.archive.mark(&self.served, entry);
+        let outcome = apply(&mut self.served, &entry)?;
+        prop_assert_eq!(&outcome, &apply(&mut self.whole, &entry)?, "outcome of {}", entry.seq);
+        agree_on_outcome(&outcome, self.reference.record(&entry))?;
+        self.journal.push(entry);
+        Ok(())
+    }
+
+    fn go_on(&mut self, then: Then, filters: &[Filter]) -> Compared {
+        match then {
+            Then::GoOn => {}
+            Then::Checkpoint => {
+                self.end()?;
+                self.begin();
+                self.end()?;
+                prop_assert_eq!(self.served.grown(), 0);
+                self.is_stored()?;
+            }
+            Then::Begin => self.begin(),
+            Then::End => self.end()?,
+            Then::Fail => {
+                self.begin();
+                if let Some(checkpoint) = self.begun.take() {
+                    self.served.spoil(&checkpoint);
+                }
+            }
+            Then::Restart { is_written } => {
+                if let Some(checkpoint) = self.begun.take().filter(|_| is_written) {
+                    self.stored.write(&checkpoint)?;
+                }
+                self.served = load(self.stored.position, self.stored.read())?;
+                for entry in &self.journal[self.stored.position as usize..] {
+                    apply(&mut self.served, entry)?;
+                }
+                self.stored.no_different(&mut self.served, &mut self.whole, filters)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self) {
+        if self.begun.is_none() {
+            self.begun = Some(self.served.checkpoint());
+        }
+    }
+
+    fn end(&mut self) -> Compared {
+        if let Some(checkpoint) = self.begun.take() {
+            self.stored.write(&checkpoint)?;
+            self.served.settle_checkpoint(&checkpoint);
+        }
+        Ok(())
+    }
+
+    /// What is stored is the whole state, and every closed conversation.
+    fn is_stored(&self) -> Compared {
+        prop_assert_eq!(sorted(self.stored.read()), sorted(self.whole.rows()), "what is stored");
+        self.stored.archive.agree(&self.reference)
+    }
+
+    /// Readers find every conversation.
+    fn tells_all(&mut self) -> Compared {
+        let view = self.served.publish();
+        prop_assert_eq!(self.stored.archive.and(&view), self.reference.conversations());
+        Ok(())
+    }
 }
 
 /// Serves a history with checkpoints and restarts, beside one that goes through without.
-fn serve(mut stored: Stored, history: &History, thens: &[Then], filters: &[Filter]) -> Compared {
-    let mut whole = State::new(TENANT);
-    let mut served = State::new(TENANT);
-    for (entry, then) in history.entries.iter().zip(thens.iter().cycle()) {
-        prop_assert_eq!(apply(&mut served, entry)?, apply(&mut whole, entry)?, "outcome of {}", entry.seq);
-        match then {
-            Then::GoOn => continue,
-            Then::Checkpoint => {
-                stored.write(served.checkpoint())?;
-                prop_assert_eq!(served.grown(), 0);
-                prop_assert_eq!(sorted(stored.read()), sorted(whole.rows()), "what is stored at {}", entry.seq);
-            }
-            Then::Fail => {
-                let checkpoint = served.checkpoint();
-                served.spoil(&checkpoint);
-            }
-            Then::Restart => {
-                served = load(stored.position, stored.read())?;
-                for entry in &history.entries[stored.position as usize..entry.seq as usize] {
-                    apply(&mut served, entry)?;
-                }
-                no_different(&mut served, &mut whole, filters)?;
-            }
+fn serve(stored: Stored, history: &History, thens: &[Then], filters: &[Filter]) -> Compared {
+    let mut server = Server::on(stored);
+    for (n, (entry, then)) in history.entries.iter().zip(thens.iter().cycle()).enumerate() {
+        server.take(entry)?;
+        server.go_on(*then, filters)?;
+        if history.looks[n] {
+            server.tells_all()?;
         }
     }
-    stored.write(served.checkpoint())?;
-    prop_assert_eq!(sorted(stored.read()), sorted(whole.rows()));
-    let mut loaded = load(stored.position, stored.read())?;
-    no_different(&mut loaded, &mut whole, filters)
+    server.go_on(Then::Checkpoint, filters)?;
+    server.tells_all()?;
+    let mut loaded = load(server.stored.position, server.stored.read())?;
+    server.stored.no_different(&mut loaded, &mut server.whole, filters)
 }
 
 proptest! {
@@ -135,19 +225,27 @@ proptest! {
     ) {
         let (head, tail) = history.entries.split_at(cut.index(history.entries.len()));
         let mut whole = State::new(TENANT);
+        let mut stored = Stored::default();
         for entry in head {
-            apply(&mut whole, entry)?;
+            let entry = stored.archive.mark(&whole, entry);
+            apply(&mut whole, &entry)?;
         }
+        stored.write(&whole.clone().checkpoint())?;
         let mut loaded = load(whole.position(), whole.rows())?;
-        no_different(&mut loaded, &mut whole, &filters)?;
+        stored.no_different(&mut loaded, &mut whole, &filters)?;
         for (n, entry) in tail.iter().enumerate() {
-            prop_assert_eq!(apply(&mut loaded, entry)?, apply(&mut whole, entry)?, "outcome of {}", entry.seq);
+            let entry = stored.archive.mark(&loaded, entry);
+            prop_assert_eq!(apply(&mut loaded, &entry)?, apply(&mut whole, &entry)?, "outcome of {}", entry.seq);
             if n % 8 == 0 {
-                no_different(&mut loaded, &mut whole, &filters)?;
+                stored.no_different(&mut loaded, &mut whole, &filters)?;
             }
         }
-        no_different(&mut loaded, &mut whole, &filters)?;
+        stored.no_different(&mut loaded, &mut whole, &filters)?;
     }
+}
+
+proptest! {
+    #![proptest_config(cases(128))]
 
     #[test]
     fn checkpoints_over_time_and_the_tail_are_the_whole(
@@ -160,11 +258,21 @@ proptest! {
 }
 
 /// The property above sees a difference where there is one.
+fn is_noticed(broken: &Stored, mix: Mix) -> bool {
+    let given = (small(mix), prop::collection::vec(then(), 80));
+    fails(200, &given, |(history, thens)| {
+        let differs = serve(broken.clone(), &history, &thens, &[]);
+        if serve(Stored::default(), &history, &thens, &[]).is_ok() { differs } else { Ok(()) }
+    })
+}
+
 #[test]
 fn a_store_that_keeps_what_is_deleted_is_noticed() {
-    let given = (small(Mix::EVERYTHING), prop::collection::vec(then(), 80));
-    assert!(fails(200, &given, |(history, thens)| {
-        let broken = serve(Stored { keeps_deleted: true, ..Stored::default() }, &history, &thens, &[]);
-        if serve(Stored::default(), &history, &thens, &[]).is_ok() { broken } else { Ok(()) }
-    }));
+    assert!(is_noticed(&Stored { keeps_deleted: true, ..Stored::default() }, Mix::EVERYTHING));
+}
+
+#[test]
+fn an_archive_that_keeps_what_was_opened_again_is_noticed() {
+    let archive = Archive::broken();
+    assert!(is_noticed(&Stored { archive, ..Stored::default() }, Mix::TALK));
 }

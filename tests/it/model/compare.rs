@@ -163,6 +163,8 @@ fn planes(one: &Individual<'_>) -> Vec<(Plane, bool)> {
 /// The outcome is one that the verdict allows.
 pub fn agree_on_outcome(outcome: &Outcome, verdict: Verdict) -> Compared {
     let told = match outcome {
+        Outcome::Applied if verdict == Verdict::Applied => verdict,
+        Outcome::Stale if verdict == Verdict::Stale => verdict,
         Outcome::Applied | Outcome::Stale => Verdict::Taken,
         Outcome::Upserted(Changes { created, updated, unchanged }) => {
             Verdict::Upserted([*created, *updated, *unchanged])

@@ -2,9 +2,11 @@
 //! R1). `PROPTEST_CASES=5000` checks each property on 5,000 cases.
 
 mod agreement;
+mod archive;
 mod checkpoint;
 mod compare;
 pub mod generate;
+mod histories;
 mod order;
 mod outcomes;
 pub mod reference;

@@ -11,6 +11,7 @@ use rollcall::live::State;
 
 use super::compare::{Compared, leases, same};
 use super::generate::{History, Mix, TENANT, at, event, is_internal, journal, single_value_filters, small};
+use super::histories::same_conversations;
 use super::{cases, fails};
 
 /// What a journal ends in: the state, and which events were refused.
@@ -58,15 +59,18 @@ fn ends_the_same(directory: &Document, events: &[Event], again: &[Event]) -> Com
 
 /// A history that only sources wrote, and an order to deliver it in.
 fn shuffled() -> impl Strategy<Value = (History, Vec<usize>)> {
-    small(Mix::FROM_SOURCES).prop_flat_map(|history| {
+    let histories = prop_oneof![2 => small(Mix::FROM_SOURCES), 1 => small(Mix::TALK_FROM_SOURCES)];
+    histories.prop_flat_map(|history| {
         let places: Vec<usize> = (0..history.entries.len() - 1).collect();
         (Just(history), Just(places).prop_shuffle())
     })
 }
 
-/// Everything that can be seen of two states: every number, every person, and who has a lease.
+/// Everything that can be seen of two states: every number, every person, every conversation, and who has a lease.
 fn indistinguishable(one: &mut State, other: &mut State, users: i64) -> Compared {
-    same(&one.publish(), &other.publish(), &single_value_filters(users))?;
+    let (one_view, other_view) = (one.publish(), other.publish());
+    same(&one_view, &other_view, &single_value_filters(users))?;
+    same_conversations(&one_view, &other_view)?;
     // But for the position that opened it, which differs by design.
     let of_any_position = |state: &State| -> BTreeSet<_> {
         leases(state).into_iter().map(|(user, session, _, seconds)| (user, session, seconds)).collect()

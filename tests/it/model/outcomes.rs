@@ -7,9 +7,11 @@ use rollcall::live::index::{Columns, Plane};
 use rollcall::live::state::Gap;
 use rollcall::live::{State, View};
 
+use super::archive::Archive;
 use super::cases;
 use super::compare::{columns, same};
 use super::generate::{Mix, TENANT, journal, small, user};
+use super::histories::same_conversations;
 
 /// What can be seen of everybody but whether they were ever here: a connection that is too late to open anything, and
 /// so stale, still tells that.
@@ -27,15 +29,22 @@ proptest! {
     #![proptest_config(cases(64))]
 
     #[test]
-    fn a_refusal_changes_nothing_and_what_is_stale_nothing_to_be_seen(history in small(Mix::EVERYTHING)) {
+    fn a_refusal_changes_nothing_and_what_is_stale_nothing_to_be_seen(history in prop_oneof![small(Mix::EVERYTHING), small(Mix::TALK)]) {
         let mut state = State::new(TENANT);
         let mut before = state.publish();
         for entry in &history.entries {
-            let outcome = state.apply(entry).map_err(|gap| TestCaseError::fail(gap.to_string()))?;
+            let entry = Archive::default().mark(&state, entry);
+            let outcome = state.apply(&entry).map_err(|gap| TestCaseError::fail(gap.to_string()))?;
             let after = state.publish();
             match outcome {
-                Outcome::Rejected(_) => same(&before, &after, &[])?,
-                Outcome::Stale => prop_assert_eq!(seen(&before), seen(&after), "stale: {}", entry.seq),
+                Outcome::Rejected(_) => {
+                    same(&before, &after, &[])?;
+                    same_conversations(&before, &after)?;
+                }
+                Outcome::Stale => {
+                    prop_assert_eq!(seen(&before), seen(&after), "stale: {}", entry.seq);
+                    same_conversations(&before, &after)?;
+                }
                 _ => {}
             }
             before = after;

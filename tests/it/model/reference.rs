@@ -24,6 +24,7 @@
 //!   one about each session that it ends, at the time it ends them, and an expiry is one by the server's time.
 
 mod answers;
+mod conversations;
 mod directory;
 mod flaw;
 mod individual;
@@ -35,6 +36,8 @@ use rollcall::domain::event::Surface;
 use rollcall::domain::{Body, Category, Channel, ConversationId, Entry, Event, TenantId, Time, UserRef};
 
 pub use answers::Answers;
+use conversations::Conversations;
+pub use conversations::{Contact, Told};
 pub use directory::Counts;
 use directory::Directory;
 pub use flaw::Flaw;
@@ -82,6 +85,8 @@ struct Word {
 pub enum Verdict {
     /// Applied or stale.
     Taken,
+    Applied,
+    Stale,
     Rejected,
     Upserted(Counts),
 }
@@ -102,6 +107,7 @@ pub struct Reference {
     /// Since when nobody holds a conversation, and since when a session is closed, by recorded time.
     released_since: HashMap<ConversationId, Time>,
     closed_since: HashMap<(Whose, Box<str>), Time>,
+    conversations: Conversations,
 }
 
 impl Reference {
@@ -118,12 +124,13 @@ impl Reference {
             handled: HashMap::new(),
             released_since: HashMap::new(),
             closed_since: HashMap::new(),
+            conversations: Conversations::default(),
         }
     }
 
     /// The same with one rule broken, to see whether anybody notices.
     pub fn with_flaw(tenant: TenantId, flaw: Option<Flaw>) -> Self {
-        Reference { flaw, ..Reference::new(tenant) }
+        Reference { flaw, conversations: Conversations::with_flaw(flaw), ..Reference::new(tenant) }
     }
 
     fn has(&self, flaw: Flaw) -> bool {
@@ -139,17 +146,17 @@ impl Reference {
                 Some(counts) => Verdict::Upserted(counts),
                 None => Verdict::Rejected,
             },
+            body if body.conversation().is_some() => self.converse(entry),
             _ => self.listen(entry).map_or(Verdict::Rejected, |()| Verdict::Taken),
         };
         self.note_endings(entry, &before);
         verdict
     }
 
-    /// Everything but documents. `None` is a rejection.
+    /// Everything but documents and conversations. `None` is a rejection.
     fn listen(&mut self, entry: &Entry) -> Option<()> {
         let event = &entry.event;
         match &event.fact.body {
-            Body::DeskHeartbeat { .. } | Body::DirectoryUpserted { .. } => {}
             Body::DeskConnected { user, session, surface, lease_seconds, .. } => {
                 let whose = self.directory.find(user)?;
                 let opening = Opening { surface: *surface, lease_seconds: *lease_seconds };
@@ -200,21 +207,6 @@ impl Reference {
                 };
                 self.say(entry, event.fact.time, Said::Released(whose, conversation.clone()));
             }
-            Body::ConversationPushed { user, conversation, channel, .. } => {
-                let (whose, conversation) = (self.directory.find(user)?, ConversationId::from(*conversation));
-                self.say(entry, event.fact.time, Said::Taken(whose, channel.slot(), conversation.clone()));
-                self.take(whose, &conversation);
-            }
-            Body::ConversationTransferred { conversation, .. }
-            | Body::ConversationSnoozed { conversation, .. }
-            | Body::ConversationRemoved { conversation }
-            | Body::ConversationClosed { conversation, .. } => {
-                self.say(entry, event.fact.time, Said::Released(None, ConversationId::from(*conversation)));
-            }
-            Body::ConversationMessage { user: Some(user), .. } => {
-                self.directory.find(user)?;
-            }
-            Body::ConversationMessage { .. } | Body::ConversationStarted { .. } | Body::ConversationRouted { .. } => {}
             Body::SlotsSynced { user, channel, conversations } => {
                 let whose = self.directory.find(user)?;
                 let named = conversations.iter().cloned().collect();
@@ -234,6 +226,8 @@ impl Reference {
                     self.words.retain(|word| !matches!(&word.said, Said::Taken(w, ..) if *w == whose));
                 }
             }
+            // Heartbeats say nothing; documents and conversations are heard elsewhere.
+            _ => {}
         }
         Some(())
     }
@@ -339,6 +333,7 @@ impl Reference {
         if self.has(Flaw::NothingIsForgotten) {
             return;
         }
+        self.conversations.forget(now);
         let is_over = |since: Time| since.plus_seconds(REMEMBERED) <= now;
         let over: HashSet<_> =
             self.released_since.extract_if(|_, since| is_over(*since)).map(|(conversation, _)| conversation).collect();

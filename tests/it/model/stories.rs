@@ -1,5 +1,6 @@
 //! Histories that once went wrong, each as short as it gets, and told as such.
 
+use rollcall::domain::conversation::Medium;
 use rollcall::domain::directory::{Document, Field, UserPatch};
 use rollcall::domain::{Body, Channel, ConversationId, Entry, Event, Outcome, UserRef};
 use rollcall::live::{State, View};
@@ -119,4 +120,27 @@ fn a_late_take_that_ends_another_hold_is_no_stale_one() {
     let outcome = story.tell(10, taken(1, Channel::Chat));
     assert_eq!(story.held(2), [[0; 4]; 2], "whoever held it before lets go");
     assert_eq!(outcome, Outcome::Applied);
+}
+
+/// The archive has what the checkpoint saw; what came while it was being written would have been lost.
+#[test]
+fn what_happens_while_a_checkpoint_is_being_written_waits_for_the_next() {
+    let mut story = Story::new();
+    story.make(user(1));
+    let conversation = Uuid::from_u128(7);
+    let (user, channel) = (UserRef::id(1), Medium::Chat);
+    story.tell(1, Body::ConversationPushed { user, conversation, channel, project: None });
+    story.tell(2, Body::ConversationClosed { conversation, reason: None });
+    let begun = story.state.checkpoint();
+    story.tell(1, Body::ConversationRouted { conversation, routing_rule: None, routing_group: None });
+    story.hour = 24;
+    story.make(super::generate::user(2));
+    assert!(story.state.is_leaving(conversation, at(60)));
+    story.state.settle_checkpoint(&begun);
+    let moments = |state: &mut State| state.publish().conversations().get(conversation).map(|c| c.moments().len());
+    assert_eq!(moments(&mut story.state), Some(3), "the archive knows of two");
+    let next = story.state.checkpoint();
+    assert_eq!(next.archived.len(), 1);
+    story.state.settle_checkpoint(&next);
+    assert_eq!(moments(&mut story.state), None, "now it is there");
 }

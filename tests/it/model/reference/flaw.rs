@@ -51,11 +51,41 @@ pub enum Flaw {
     EveryoneIsAnAgent,
     /// Calls may go to users without a queue or campaign.
     AssignmentIsNotNeeded,
+    /// What happens in conversations takes and frees no slots.
+    SlotsDoNotFollow,
+    /// A conversation that is closed again was open until then.
+    SecondCloseCounts,
+    /// What was closed stays closed, whoever it is pushed to.
+    PushDoesNotReopen,
+    /// What was closed stays closed, whoever starts it again.
+    StartDoesNotReopen,
+    /// A conversation was created by what was journalled first.
+    FirstHeardIsCreation,
+    /// A push knows the channel and the project as well as a start.
+    StartsKnowNoBetter,
+    /// A contact goes on until the conversation is closed.
+    ContactsEndOnlyAtClose,
+    /// A contact goes on until somebody says so, whoever else it is pushed to.
+    PushesEndNoContact,
+    /// The newest routing of all counts, be it after the push.
+    RoutingAfterThePushCounts,
+    /// A routing covers one push.
+    RoutingCoversOnePush,
+    /// A routing at the push's own time counts only if it was journalled before.
+    RoutingMustBeHeardFirst,
+    /// An event that comes again after the window for repeats happened twice.
+    RepeatsHappenAgain,
+    /// Late events change conversations that are final.
+    FinalIsAmended,
+    /// A conversation is final a day after it closed, whatever came meanwhile.
+    AmendingDoesNotDelay,
+    /// What nobody started is kept for good.
+    NeverStartedIsKept,
 }
 
 impl Flaw {
     /// Every one of them.
-    pub const ALL: [Flaw; 24] = [
+    pub const ALL: [Flaw; 39] = [
         Flaw::BusyBeforeToggleOff,
         Flaw::NothingBlocks,
         Flaw::AdministrationConnects,
@@ -80,5 +110,20 @@ impl Flaw {
         Flaw::NoBudget,
         Flaw::EveryoneIsAnAgent,
         Flaw::AssignmentIsNotNeeded,
+        Flaw::SlotsDoNotFollow,
+        Flaw::SecondCloseCounts,
+        Flaw::PushDoesNotReopen,
+        Flaw::StartDoesNotReopen,
+        Flaw::FirstHeardIsCreation,
+        Flaw::StartsKnowNoBetter,
+        Flaw::ContactsEndOnlyAtClose,
+        Flaw::PushesEndNoContact,
+        Flaw::RoutingAfterThePushCounts,
+        Flaw::RoutingCoversOnePush,
+        Flaw::RoutingMustBeHeardFirst,
+        Flaw::RepeatsHappenAgain,
+        Flaw::FinalIsAmended,
+        Flaw::AmendingDoesNotDelay,
+        Flaw::NeverStartedIsKept,
     ];
 }

@@ -1,0 +1,153 @@
+//! The archive: what checkpoints put there is read back in order, a page at a time, and by whatever is asked.
+
+mod pages;
+mod random;
+
+use std::sync::Arc;
+
+use rollcall::domain::conversation::{Criteria, Key, Medium, Moment, Span, What, millis};
+use rollcall::domain::{Conversation, EntityRef, TenantId, Time};
+use rollcall::live::state::APPLY_VERSION;
+use rollcall::live::{Checkpoint, Listed};
+use uuid::Uuid;
+
+use super::{Bench, at, new_tenant};
+use crate::on_both_stores;
+use crate::support::Backend;
+use crate::support::raw::Raw;
+
+on_both_stores!(replaced, super::what_is_newer_replaces_and_what_is_open_again_goes);
+on_both_stores!(together, super::the_archive_is_written_with_the_checkpoint_or_not_at_all);
+on_both_stores!(known, super::the_journal_knows_what_is_in_the_archive);
+
+/// What is to be known of a closed conversation.
+#[derive(Clone, Debug, PartialEq)]
+struct Plain {
+    id: u128,
+    closed: Time,
+    seq: u64,
+    project: Option<i64>,
+    medium: Medium,
+    reason: Option<&'static str>,
+    users: Vec<i64>,
+    groups: Vec<Uuid>,
+}
+
+impl Plain {
+    fn new(id: u128, closed: Time) -> Self {
+        Plain { id, closed, seq: 1, project: None, medium: Medium::Chat, reason: None, users: vec![1], groups: vec![] }
+    }
+
+    /// As a checkpoint brings it.
+    fn listed(&self) -> Listed {
+        let started = What::Started { project: EntityRef::Id(99), medium: self.medium };
+        let pushed = |user: &i64| What::Pushed { user: *user, medium: Medium::Video, project: None };
+        let closed = What::Closed { reason: self.reason.map(Box::from) };
+        let before = std::iter::once(started).chain(self.users.iter().map(pushed));
+        let moments = before.map(|what| (self.closed.plus_seconds(-60), 1, what));
+        let moment = |(n, (time, seq, what))| Moment { time, seq, id: Uuid::from_u128(self.id + n), what };
+        let moments = (1..).zip(moments.chain([(self.closed, self.seq, closed)])).map(moment).collect();
+        let conversation = Arc::new(Conversation::with(Uuid::from_u128(self.id), moments));
+        Listed { conversation, project: self.project, routing_groups: self.groups.clone() }
+    }
+
+    fn key(&self) -> Key {
+        Key { millis: millis(self.closed), id: Uuid::from_u128(self.id) }
+    }
+}
+
+/// A checkpoint that has nothing but these.
+fn checkpoint(position: u64, closed: &[Plain], reopened: &[u128]) -> Checkpoint {
+    Checkpoint {
+        position,
+        upserts: Vec::new(),
+        deletes: Vec::new(),
+        archived: closed.iter().map(Plain::listed).collect(),
+        reopened: reopened.iter().copied().map(Uuid::from_u128).collect(),
+    }
+}
+
+/// The whole list.
+const EVERYTHING: Span = Span { forward: true, after: None, before: None, limit: 10_000 };
+
+impl Bench {
+    async fn archive(&self, tenant: TenantId, checkpoint: &Checkpoint) {
+        self.store.write_checkpoint(tenant, APPLY_VERSION, checkpoint).await.expect("it is written");
+    }
+
+    /// Every conversation in a tenant's archive, by id.
+    async fn in_archive(&self, tenant: TenantId) -> Vec<u128> {
+        let page = self.store.archive_page(tenant, u64::MAX >> 1, &Criteria::default(), &EVERYTHING).await;
+        page.expect("a page").conversations.iter().map(|conversation| conversation.id().as_u128()).collect()
+    }
+}
+
+async fn what_is_newer_replaces_and_what_is_open_again_goes(backend: Backend) {
+    let bench = Bench::new(backend).await;
+    let ours = bench.ours;
+    let (one, two) = (Plain::new(1, at(1)), Plain::new(2, at(2)));
+    bench.archive(ours, &checkpoint(1, &[one.clone(), two.clone()], &[])).await;
+    bench.archive(bench.theirs, &checkpoint(1, std::slice::from_ref(&two), &[])).await;
+    // The first is told of more, and closed later than the other; so it moves in the list.
+    let amended =
+        Plain { closed: at(3), reason: Some("\"done\" ü"), users: vec![1, 5], project: Some(7), seq: 2, ..one };
+    bench.archive(ours, &checkpoint(2, std::slice::from_ref(&amended), &[])).await;
+    assert_eq!(bench.in_archive(ours).await, [2, 1]);
+    let of_five = Criteria { users: vec![vec![5]], projects: Some(vec![7]), ..Criteria::default() };
+    let page = bench.store.archive_page(ours, 2, &of_five, &EVERYTHING).await.unwrap();
+    assert_eq!(page.conversations, [amended.listed().conversation], "with everything that happened");
+    // An older checkpoint, late, changes nothing.
+    bench.archive(ours, &checkpoint(1, &[Plain::new(4, at(4))], &[2])).await;
+    assert_eq!(bench.in_archive(ours).await, [2, 1]);
+    bench.archive(ours, &checkpoint(3, &[], &[2, 9])).await;
+    assert_eq!(bench.in_archive(ours).await, [1]);
+    assert_eq!(bench.in_archive(bench.theirs).await, [2], "theirs is another");
+    // Closed once more.
+    bench.archive(ours, &checkpoint(4, &[Plain { seq: 4, ..two }], &[])).await;
+    let bench = bench.reopen().await;
+    assert_eq!(bench.in_archive(ours).await, [2, 1]);
+}
+
+async fn the_archive_is_written_with_the_checkpoint_or_not_at_all(backend: Backend) {
+    let bench = Bench::new(backend).await;
+    let ours = bench.ours;
+    let mut raw = Raw::open(&bench.home.location).await;
+    bench.archive(ours, &checkpoint(1, &[Plain::new(1, at(1))], &[])).await;
+    raw.refuse("archive", "true").await;
+    let more = checkpoint(2, &[Plain::new(2, at(2))], &[1]);
+    bench.store.write_checkpoint(ours, APPLY_VERSION, &more).await.expect_err("it is refused");
+    raw.accept().await;
+    assert_eq!(bench.in_archive(ours).await, [1]);
+    assert_eq!(raw.number("SELECT position FROM checkpoint").await, 1);
+    bench.archive(ours, &more).await;
+    assert_eq!(bench.in_archive(ours).await, [2]);
+}
+
+async fn the_journal_knows_what_is_in_the_archive(backend: Backend) {
+    let mut bench = Bench::new(backend).await;
+    let (ours, theirs) = (bench.ours, bench.theirs);
+    bench.archive(ours, &checkpoint(5, &[Plain::new(1, at(1)), Plain { seq: 5, ..Plain::new(2, at(1)) }], &[])).await;
+    bench.archive(theirs, &checkpoint(5, &[Plain::new(1, at(1)), Plain::new(3, at(1))], &[])).await;
+    let id = Uuid::from_u128;
+    let asked = [(ours, id(1)), (ours, id(3)), (theirs, id(3)), (theirs, id(2)), (ours, id(1)), (ours, id(9))];
+    let mut found: Vec<_> = bench.journal.archived(&asked).await.unwrap().into_iter().collect();
+    found.sort_by_key(|(_, id)| *id);
+    assert_eq!(found, [(ours, id(1)), (theirs, id(3))]);
+    assert!(bench.journal.archived(&[]).await.unwrap().is_empty());
+    let many: Vec<_> = (0..5_000).map(|n| (theirs, id(n))).collect();
+    assert_eq!(bench.journal.archived(&many).await.unwrap().len(), 2);
+    // The same by a reader, who sees what its position tells of.
+    let read = async |tenant, position, ids: &[u128]| {
+        let ids: Vec<_> = ids.iter().copied().map(id).collect();
+        let read = bench.store.archived(tenant, position, &ids).await.unwrap();
+        let mut ids: Vec<_> = read.iter().map(|conversation| conversation.id().as_u128()).collect();
+        ids.sort_unstable();
+        ids
+    };
+    assert_eq!(read(ours, 5, &[1, 2, 3, 1]).await, [1, 2]);
+    assert_eq!(read(ours, 4, &[1, 2, 3]).await, [1], "the second is newer");
+    assert_eq!(read(theirs, 5, &[2, 3]).await, [3]);
+    assert_eq!(read(ours, 5, &[]).await, [0; 0]);
+    let whole = bench.store.archived(ours, 5, &[id(2)]).await.unwrap();
+    assert_eq!(whole, [Plain { seq: 5, ..Plain::new(2, at(1)) }.listed().conversation]);
+}

@@ -1,0 +1,112 @@
+//! Pages: whatever their size and direction, they make up the list, each conversation once.
+
+use std::sync::Arc;
+
+use rollcall::domain::conversation::{Criteria, Key, Moment, Span, What};
+use rollcall::domain::{Conversation, Time};
+use rollcall::live::Listed;
+use uuid::Uuid;
+
+use super::{Bench, Plain, at, checkpoint};
+use crate::on_both_stores;
+use crate::support::Backend;
+
+on_both_stores!(whole, super::pages_of_any_size_make_up_the_list);
+on_both_stores!(large, super::a_page_of_large_ones_ends_early_and_loses_nothing);
+on_both_stores!(exact, super::an_interval_is_exact_and_the_order_is_of_milliseconds);
+
+/// What the criteria name, page by page in one direction until there is nothing left; how many each page had.
+async fn read(bench: &Bench, criteria: &Criteria, forward: bool, limit: usize) -> (Vec<u128>, Vec<usize>) {
+    let (mut ids, mut sizes) = (Vec::new(), Vec::new());
+    let mut edge: Option<Key> = None;
+    loop {
+        let (after, before) = if forward { (edge, None) } else { (None, edge) };
+        let span = Span { forward, after, before, limit };
+        let page = bench.store.archive_page(bench.ours, 1_000, criteria, &span).await.unwrap();
+        assert!(page.conversations.len() <= limit);
+        ids.extend(page.conversations.iter().map(|conversation| conversation.id().as_u128()));
+        sizes.push(page.conversations.len());
+        assert!(sizes.len() < 1_000, "it does not end");
+        if !page.is_cut {
+            return (ids, sizes);
+        }
+        let Some(last) = page.conversations.last() else { return (ids, sizes) };
+        edge = last.life().map(|life| Key::of(life, last.id()));
+    }
+}
+
+async fn pages_of_any_size_make_up_the_list(backend: Backend) {
+    let bench = Bench::new(backend).await;
+    // Of one millisecond four each, told in no order; theirs are between ours.
+    let place = |n: u128| Plain::new((n * 7_919) % 1_009 + 1, Time::from_micros(at(0).micros() + n as i64 / 4 * 1_000));
+    let mut ours: Vec<Plain> = (0..30).map(place).collect();
+    let theirs: Vec<Plain> = (30..60).map(|n| Plain { closed: ours[n % 30].closed, ..place(n as u128) }).collect();
+    bench.archive(bench.theirs, &checkpoint(1, &theirs, &[])).await;
+    bench.archive(bench.ours, &checkpoint(1, &ours, &[])).await;
+    ours.sort_by_key(Plain::key);
+    let mut expected: Vec<_> = ours.iter().map(|plain| plain.id).collect();
+    for forward in [true, false] {
+        for limit in [1, 3, 4, 7, 29, 30, 31] {
+            assert_eq!(read(&bench, &Criteria::default(), forward, limit).await.0, expected, "{limit} at once");
+        }
+        expected.reverse();
+    }
+    // Between two places, neither of them included, from either end.
+    let between = |forward| Span { forward, after: Some(ours[4].key()), before: Some(ours[9].key()), limit: 2 };
+    for (forward, expected) in [(true, [ours[5].id, ours[6].id]), (false, [ours[8].id, ours[7].id])] {
+        let page = bench.store.archive_page(bench.ours, 1, &Criteria::default(), &between(forward)).await.unwrap();
+        let ids: Vec<_> = page.conversations.iter().map(|conversation| conversation.id().as_u128()).collect();
+        assert_eq!((ids, page.is_cut), (expected.to_vec(), true));
+    }
+}
+
+/// A conversation of so many long messages.
+fn large(id: u128, messages: u64) -> Listed {
+    let text = || Some("é".repeat(4_096).into());
+    let message = |seq| (seq, What::Message { user: None, author: "visitor".into(), text: text() });
+    let whats = (2..2 + messages).map(message);
+    let all = [(1, What::Pushed { user: 1, medium: rollcall::domain::conversation::Medium::Chat, project: None })];
+    let closed = [(2 + messages, What::Closed { reason: None })];
+    let moment = |(seq, what)| Moment { time: at(id as i64), seq, id: Uuid::from_u128(seq.into()), what };
+    let moments = all.into_iter().chain(whats).chain(closed).map(moment).collect();
+    let conversation = Arc::new(Conversation::with(Uuid::from_u128(id), moments));
+    Listed { conversation, project: None, routing_groups: Vec::new() }
+}
+
+async fn a_page_of_large_ones_ends_early_and_loses_nothing(backend: Backend) {
+    let bench = Bench::new(backend).await;
+    // About 1.5 MB each, but for one that is larger than a page.
+    let sizes = [190, 190, 190, 190, 600, 1, 190];
+    let archived = (1..).zip(sizes).map(|(id, messages)| large(id, messages)).collect();
+    let made = rollcall::live::Checkpoint { archived, ..checkpoint(1, &[], &[]) };
+    bench.archive(bench.ours, &made).await;
+    let everything = Criteria::default();
+    assert_eq!(read(&bench, &everything, true, 10).await, (vec![1, 2, 3, 4, 5, 6, 7], vec![3, 2, 2]));
+    assert_eq!(read(&bench, &everything, false, 10).await, (vec![7, 6, 5, 4, 3, 2, 1], vec![3, 3, 1]));
+    // Neither do large ones that nobody asks for take room.
+    let small = Criteria { closed: Some((at(6), at(7))), ..Criteria::default() };
+    assert_eq!(read(&bench, &small, true, 10).await, (vec![6, 7], vec![2]));
+    let last = Span { forward: true, after: None, before: None, limit: 3 };
+    let page = bench.store.archive_page(bench.ours, 1_000, &everything, &last).await.unwrap();
+    assert_eq!(page.conversations[2], large(3, 190).conversation, "whole, with every message");
+}
+
+async fn an_interval_is_exact_and_the_order_is_of_milliseconds(backend: Backend) {
+    let bench = Bench::new(backend).await;
+    let micros = |n: i64| Time::from_micros(at(0).micros() + n);
+    // The last closed first of all in its millisecond, and stands behind by its id.
+    let times = [(1, 999), (2, 1_999), (3, 1_001), (4, 1_000), (5, 2_000)];
+    let all: Vec<_> = times.map(|(id, time)| Plain::new(id, micros(time))).to_vec();
+    bench.archive(bench.ours, &checkpoint(1, &all, &[])).await;
+    let closed = async |from, to| {
+        let criteria = Criteria { closed: Some((micros(from), micros(to))), ..Criteria::default() };
+        read(&bench, &criteria, true, 10).await.0
+    };
+    assert_eq!(closed(0, 3_000).await, [1, 2, 3, 4, 5]);
+    assert_eq!(closed(1_000, 1_999).await, [2, 3, 4]);
+    assert_eq!(closed(1_001, 1_998).await, [3]);
+    assert_eq!(closed(1_001, 1_001).await, [3], "both ends are included");
+    assert_eq!(closed(999, 1_000).await, [1, 4]);
+    assert_eq!(closed(1_002, 1_998).await, [0; 0]);
+    assert_eq!(closed(2_000, 999).await, [0; 0]);
+}

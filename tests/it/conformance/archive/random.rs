@@ -1,0 +1,167 @@
+//! Random archives and questions, answered as a plain filter over a plain list answers them.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use proptest::sample::{Index, select, subsequence};
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
+use rollcall::domain::conversation::{Criteria, Medium, Span};
+use rollcall::domain::{TenantId, Time};
+use uuid::Uuid;
+
+use super::{Bench, Plain, at, checkpoint, new_tenant};
+use crate::on_both_stores;
+use crate::support::Backend;
+
+on_both_stores!(filter, super::every_page_is_what_a_plain_filter_finds);
+
+/// Archives, each of another tenant.
+const CASES: u32 = 8;
+/// Questions about each.
+const QUESTIONS: u32 = 40;
+/// Positions that rows tell of.
+const POSITIONS: u64 = 6;
+
+/// A position to read at, what to ask, and the part of the list.
+type Question = (u64, Criteria, (bool, Option<Index>, Option<Index>, usize));
+
+fn time() -> impl Strategy<Value = Time> {
+    (0..6i64, select(vec![0, 1, 999])).prop_map(|(n, micros)| Time::from_micros(at(0).micros() + n * 1_000 + micros))
+}
+
+fn medium() -> impl Strategy<Value = Medium> {
+    select(vec![Medium::Chat, Medium::FacebookBusinessOnMessenger, Medium::Sms])
+}
+
+fn groups() -> impl Strategy<Value = Vec<Uuid>> {
+    subsequence((1..=3).map(Uuid::from_u128).collect::<Vec<_>>(), 0..=3)
+}
+
+fn users() -> impl Strategy<Value = Vec<i64>> {
+    subsequence(vec![1, 2, 11, 12], 0..=3)
+}
+
+/// Ids that are in another order as numbers than as the texts of some of their parts.
+fn plain() -> impl Strategy<Value = Plain> {
+    let id = (0..40u128).prop_map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835) >> 1);
+    let reason = prop::option::of(select(vec!["done", "Done", "ü"]));
+    let of_list = (id, time(), 1..=POSITIONS);
+    let of_filters = (prop::option::of(1..=3i64), medium(), reason, users(), groups());
+    (of_list, of_filters).prop_map(|((id, closed, seq), (project, medium, reason, users, groups))| Plain {
+        id,
+        closed,
+        seq,
+        project,
+        medium,
+        reason,
+        users,
+        groups,
+    })
+}
+
+fn criteria(ids: Vec<Uuid>) -> impl Strategy<Value = Criteria> {
+    let sometimes = 0.25;
+    let projects = prop::option::weighted(sometimes, prop::collection::vec(1..=4i64, 0..3));
+    let reasons = subsequence(vec!["done", "Done", "ü", "other"], 0..=2);
+    let reasons = reasons.prop_map(|reasons| reasons.into_iter().map(String::from).collect());
+    (
+        prop::option::weighted(0.4, (time(), time())),
+        prop::option::weighted(0.1, select(ids)),
+        projects,
+        prop::option::weighted(sometimes, prop::collection::vec(medium(), 0..3)),
+        prop::option::weighted(sometimes, reasons),
+        prop::option::weighted(sometimes, groups()),
+        prop_oneof![3 => Just(vec![]), 1 => prop::collection::vec(users(), 1..3)],
+    )
+        .prop_map(|(closed, id, projects, media, reasons, routing_groups, users)| Criteria {
+            closed,
+            id,
+            projects,
+            media,
+            reasons,
+            routing_groups,
+            users,
+        })
+}
+
+fn question(ids: Vec<Uuid>) -> impl Strategy<Value = Question> {
+    let place = || prop::option::weighted(0.3, any::<Index>());
+    let position = prop_oneof![3 => Just(POSITIONS), 1 => 0..POSITIONS];
+    (position, criteria(ids), (any::<bool>(), place(), place(), 1..12usize))
+}
+
+/// Whether the conversation is all that is asked.
+fn meets(plain: &Plain, criteria: &Criteria) -> bool {
+    let any = |users: &Vec<i64>| plain.users.iter().any(|user| users.contains(user));
+    let closed = criteria.closed.is_none_or(|(from, to)| plain.closed >= from && plain.closed <= to);
+    let id = criteria.id.is_none_or(|id| id.as_u128() == plain.id);
+    let project = match (&criteria.projects, plain.project) {
+        (None, _) => true,
+        (Some(_), None) => false,
+        (Some(projects), Some(project)) => projects.contains(&project),
+    };
+    let medium = criteria.media.as_ref().is_none_or(|media| media.contains(&plain.medium));
+    let reason = match (&criteria.reasons, plain.reason) {
+        (None, _) => true,
+        (Some(_), None) => false,
+        (Some(reasons), Some(reason)) => reasons.iter().any(|known| known == reason),
+    };
+    let groups = criteria.routing_groups.as_ref();
+    let group = groups.is_none_or(|groups| plain.groups.iter().any(|group| groups.contains(group)));
+    closed && id && project && medium && reason && group && criteria.users.iter().all(any)
+}
+
+/// The tenant's archive is what is expected, for whatever is asked.
+async fn answer(bench: &Bench, tenant: TenantId, all: &BTreeMap<u128, Plain>, question: Question) -> usize {
+    let (position, criteria, (forward, after, before, limit)) = question;
+    let mut list: Vec<&Plain> = all.values().collect();
+    list.sort_by_key(|plain| plain.key());
+    let place = |index: Option<Index>| index.filter(|_| !list.is_empty()).map(|at| list[at.index(list.len())].key());
+    let span = Span { forward, after: place(after), before: place(before), limit };
+    let found = list.iter().filter(|plain| {
+        assert_eq!(plain.listed().meets(&criteria), meets(plain, &criteria), "{plain:?} and {criteria:?} in the view");
+        plain.seq <= position && meets(plain, &criteria)
+    });
+    let is_between = |plain: &&&Plain| {
+        span.after.is_none_or(|after| plain.key() > after) && span.before.is_none_or(|before| plain.key() < before)
+    };
+    let mut expected: Vec<_> = found.filter(is_between).map(|plain| plain.listed().conversation).collect();
+    if !forward {
+        expected.reverse();
+    }
+    expected.truncate(limit);
+    let page = bench.store.archive_page(tenant, position, &criteria, &span).await.expect("a page");
+    assert_eq!(page.conversations, expected, "{criteria:?} {span:?} at {position}");
+    assert_eq!(page.is_cut, expected.len() == limit);
+    expected.len()
+}
+
+async fn every_page_is_what_a_plain_filter_finds(backend: Backend) {
+    let bench = Bench::new(backend).await;
+    let mut runner = TestRunner::deterministic();
+    let mut archives = Vec::new();
+    for n in 0..CASES {
+        let tenant = new_tenant(&bench.store, &bench.clock, &format!("case {n}")).await;
+        let mut all: BTreeMap<u128, Plain> = BTreeMap::new();
+        // What a later checkpoint brings replaces, and what was opened again goes.
+        for position in 1..=3 {
+            let rows = prop::collection::vec(plain(), 0..25).new_tree(&mut runner).unwrap().current();
+            let rows: BTreeMap<_, _> = rows.into_iter().map(|row| (row.id, row)).collect();
+            let reopened: Vec<_> = all.keys().filter(|id| *id % 5 == 0 && !rows.contains_key(id)).copied().collect();
+            bench.archive(tenant, &checkpoint(position, &rows.values().cloned().collect::<Vec<_>>(), &reopened)).await;
+            all.retain(|id, _| !reopened.contains(id));
+            all.extend(rows);
+        }
+        archives.push((tenant, all));
+    }
+    let mut found = 0;
+    for (tenant, all) in &archives {
+        let ids: Vec<_> = all.keys().chain([&5]).copied().map(Uuid::from_u128).collect();
+        let ask = question(ids);
+        for _ in 0..QUESTIONS {
+            found += answer(&bench, *tenant, all, ask.new_tree(&mut runner).unwrap().current()).await;
+        }
+    }
+    assert!(found > (CASES * QUESTIONS) as usize, "questions that find nothing ask nothing: {found}");
+}

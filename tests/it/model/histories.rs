@@ -1,0 +1,127 @@
+//! What a view tells of conversations, in the reference's words, and where the two differ.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+
+use proptest::prelude::*;
+use rollcall::domain::conversation::{Ending, Key, Moment, What};
+use rollcall::domain::{Conversation, EntityRef, Time};
+use rollcall::live::{Listed, View};
+use uuid::Uuid;
+
+use super::compare::Compared;
+use super::reference::{Contact, Reference, Told};
+
+/// A list from its beginning to its end.
+const ALL: (Bound<Key>, Bound<Key>) = (Bound::Unbounded, Bound::Unbounded);
+
+/// What a conversation tells; nothing unless it was started or pushed.
+pub fn told(conversation: &Conversation) -> Option<Told> {
+    let life = conversation.life()?;
+    let contact = |contact: rollcall::domain::conversation::Contact| Contact {
+        user: contact.user,
+        channel: contact.medium,
+        routing: (contact.rule, contact.group),
+        start: contact.start,
+        end: contact.end.map(|(time, ending)| (time, name(ending))),
+    };
+    let closing = life.closing.as_ref();
+    Some(Told {
+        created: life.created,
+        channel: life.medium,
+        project: life.project,
+        closed: closing.map(|closing| (closing.time, closing.reason.as_deref().map(String::from))),
+        contacts: conversation.contacts().into_iter().map(contact).collect(),
+        users: conversation.users().into_iter().collect(),
+        groups: conversation.moments().iter().filter_map(group).collect(),
+        happened: conversation.moments().iter().map(|moment| (moment.time, text(moment))).collect(),
+    })
+}
+
+fn name(ending: Ending) -> &'static str {
+    match ending {
+        Ending::Closed => "closed",
+        Ending::Transferred => "transferred",
+        Ending::Snoozed => "snoozed",
+        Ending::Removed => "removed",
+    }
+}
+
+fn group(moment: &Moment) -> Option<EntityRef> {
+    match moment.what {
+        What::Routed { group, .. } => group,
+        _ => None,
+    }
+}
+
+fn text(moment: &Moment) -> String {
+    match &moment.what {
+        What::Started { project, medium } => format!("started on {project:?} by {medium:?}"),
+        What::Routed { rule, group } => format!("routed by {rule:?} to {group:?}"),
+        What::Pushed { user, medium, project } => format!("pushed to {:?} on {project:?} by {medium:?}", Some(user)),
+        What::Message { user, author, text } => format!("{author} ({user:?}) said {text:?}"),
+        What::Transferred { group, rule } => format!("transferred by {rule:?} to {group:?}"),
+        What::Snoozed { until } => format!("snoozed until {until:?}"),
+        What::Removed {} => String::from("removed"),
+        What::Closed { reason } => format!("closed for {reason:?}"),
+    }
+}
+
+/// Every conversation of a view's two lists.
+pub fn listed(view: &View) -> BTreeMap<Uuid, Told> {
+    let (open, closed) = (view.conversations().open(ALL.0, ALL.1), view.conversations().closed(ALL.0, ALL.1));
+    open.chain(closed).filter_map(|(key, conversation)| Some((key.id, told(conversation)?))).collect()
+}
+
+/// The view tells of conversations what the reference recounts, in both lists and by id.
+pub fn agree_on_conversations(view: &View, reference: &Reference) -> Compared {
+    let known = view.conversations();
+    let all = reference.conversations();
+    let remembered: BTreeSet<Uuid> = reference.remembered();
+    for id in &remembered {
+        let conversation = known.get(*id);
+        prop_assert!(conversation.is_some(), "conversation {} is forgotten", id);
+        prop_assert_eq!(conversation.and_then(|known| told(known)), all.get(id).cloned(), "conversation {}", id);
+        let moments = conversation.map_or(&[][..], |known| known.moments());
+        let ids: BTreeSet<_> = moments.iter().map(|moment| moment.id).collect();
+        prop_assert_eq!(ids.len(), moments.len(), "no two moments have one id: {:?}", moments);
+    }
+    for (id, told) in &all {
+        let Some(conversation) = known.get(*id) else { continue };
+        let listed = Listed::of(conversation, view.directory());
+        let (project, groups) = reference.known_places(told);
+        prop_assert_eq!(listed.project, project, "project of {}", id);
+        prop_assert_eq!(listed.routing_groups, groups.into_iter().collect::<Vec<_>>(), "routing groups of {}", id);
+    }
+    let beside: Vec<_> = known.iter().filter(|(id, _)| !remembered.contains(id)).collect();
+    prop_assert!(beside.is_empty(), "the reference knows nothing of {:?}", beside);
+    let open = known.open(ALL.0, ALL.1).map(|(key, _)| key.id).collect::<Vec<_>>();
+    let closed = known.closed(ALL.0, ALL.1).map(|(key, _)| key.id).collect::<Vec<_>>();
+    prop_assert_eq!(open, in_order(&all, |told| told.closed.is_none().then_some(told.created)), "open ones");
+    prop_assert_eq!(closed, in_order(&all, |told| told.closed.as_ref().map(|(time, _)| *time)), "closed ones");
+    Ok(())
+}
+
+/// Those that have such a time, by its milliseconds, then by id.
+fn in_order(all: &BTreeMap<Uuid, Told>, time: impl Fn(&Told) -> Option<Time>) -> Vec<Uuid> {
+    let mut places: Vec<_> = all.iter().filter_map(|(id, told)| Some((time(told)?.micros() / 1_000, *id))).collect();
+    places.sort_unstable();
+    places.into_iter().map(|(_, id)| id).collect()
+}
+
+/// The ids of what happened and of the contacts, by conversation: they stay what they are.
+fn ids(view: &View) -> BTreeMap<Uuid, [Vec<Uuid>; 2]> {
+    let (open, closed) = (view.conversations().open(ALL.0, ALL.1), view.conversations().closed(ALL.0, ALL.1));
+    let of = |conversation: &Conversation| {
+        let contacts = conversation.contacts().into_iter().map(|contact| contact.id);
+        [conversation.moments().iter().map(|moment| moment.id).collect(), contacts.collect()]
+    };
+    open.chain(closed).map(|(key, conversation)| (key.id, of(conversation))).collect()
+}
+
+/// Two views that tell of conversations alike, whatever positions they tell it of.
+pub fn same_conversations(one: &View, other: &View) -> Compared {
+    prop_assert_eq!(listed(one), listed(other));
+    prop_assert_eq!(ids(one), ids(other));
+    Ok(())
+}
