@@ -83,6 +83,13 @@ impl Conversations {
         self.all.insert_mut(id, known);
     }
 
+    /// Takes out one that the state knows.
+    pub fn take(&mut self, id: Uuid) -> Option<Remembered> {
+        let known = self.known(id)?.clone();
+        self.remove(id);
+        Some(known)
+    }
+
     /// Forgets one.
     pub fn remove(&mut self, id: Uuid) {
         self.unlist(id);

@@ -4,6 +4,7 @@ mod callers;
 mod commits;
 mod conversations;
 mod leases;
+mod pages;
 mod presences;
 mod reads;
 

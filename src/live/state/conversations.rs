@@ -16,17 +16,21 @@ impl State {
     /// the history however late it comes, so it is never stale until the conversation is final.
     pub(super) fn converse(&mut self, entry: &Entry) -> Result<Outcome, Rejection> {
         let Some((id, what)) = self.happening(&entry.event.fact.body)? else { return Ok(Outcome::Stale) };
-        let known = self.conversations.known(id);
-        if known.is_none() && entry.event.fact.is_final {
+        if self.conversations.known(id).is_none() && entry.event.fact.is_final {
             return Ok(Outcome::Stale);
         }
-        let mut conversation =
-            known.map_or_else(|| Arc::new(Conversation::new(id)), |known| known.conversation.clone());
         let (time, seq) = (entry.event.fact.time, entry.seq);
         let moment = Moment { time, seq, id: moment_id(id, &entry.event.id), what: what.clone() };
-        let is_new = Arc::make_mut(&mut conversation).add(moment).map_err(|_| Rejection::ConversationFull)?;
-        if !is_new {
-            return Ok(Outcome::Stale);
+        // Taken out, so that only what a view holds has to be copied, and not what this batch has changed already.
+        let before = self.conversations.take(id);
+        let ended_before = before.as_ref().and_then(|known| known.ended);
+        let mut conversation = before.map_or_else(|| Arc::new(Conversation::new(id)), |known| known.conversation);
+        match Arc::make_mut(&mut conversation).add(moment) {
+            Ok(true) => {}
+            added => {
+                self.conversations.put(Remembered { conversation, ended: ended_before, is_leaving: false });
+                return added.map(|_| Outcome::Stale).map_err(|_| Rejection::ConversationFull);
+            }
         }
         // What nobody started and what is closed would otherwise be kept for good.
         let is_open = conversation.life().is_some_and(|life| life.closing.is_none());

@@ -1,0 +1,142 @@
+//! Pages of closed conversations while conversations keep closing, leaving the view and entering the archive.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use rollcall::domain::Time;
+use rollcall::engine::Limits;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{Stage, standing_clock};
+use crate::on_both_stores;
+use crate::support::api::Api;
+use crate::support::desks::event;
+use crate::support::tasks::spawn;
+use crate::support::{Backend, Setup};
+
+on_both_stores!(while_closing, super::each_is_on_one_page_while_others_close);
+on_both_stores!(read_once, super::a_page_is_one_instant);
+
+/// Conversations closed before the first page of a pass, at least.
+const FIRST: u128 = 60;
+/// Passes over all pages, half of them backward.
+const PASSES: usize = 12;
+/// Conversations on a page.
+const PAGE: usize = 7;
+
+fn id(n: u128) -> Uuid {
+    Uuid::from_u128(0xc105_ed00_0000_4000_8000_0000_0000_0000 + n)
+}
+
+/// One that was pushed, and closed at a time of its own, among those of the others.
+fn closed(n: u128, origin: Time) -> [Value; 2] {
+    let conversation = id(n);
+    let at = origin.plus_seconds(-((n * 7_919 % 5_000) as i64) - 60);
+    [
+        event(
+            format!("push-{n}"),
+            "conversation.pushed",
+            Some(1),
+            at.plus_seconds(-30),
+            json!({
+            "conversation": conversation, "channel": "CHAT" }),
+        ),
+        event(format!("close-{n}"), "conversation.closed", None, at, json!({ "conversation": conversation })),
+    ]
+}
+
+/// One page; its ids in ascending order, and the cursor to go on with, if there is more.
+async fn page(api: &Api, key: &str, forward: bool, cursor: Option<String>) -> (Vec<Uuid>, Option<String>) {
+    let (size, place, more, own) = match forward {
+        true => ("first", "after", "hasNextPage", "endCursor"),
+        false => ("last", "before", "hasPreviousPage", "startCursor"),
+    };
+    let from_here = cursor.map(|cursor| format!(",{place}:\"{cursor}\"")).unwrap_or_default();
+    let interval = "interval:{from:\"2021-02-01T00:00:00Z\",to:\"2021-03-31T00:00:00Z\"}";
+    let query = format!(
+        "{{closedConversations({interval},{size}:{PAGE}{from_here}){{edges{{node{{id}}}} pageInfo{{{more} {own}}}}}}}"
+    );
+    let answer = api.graphql(key, &query).await.expect("an answer").ok().json();
+    let list = &answer["data"]["closedConversations"];
+    let edges = list["edges"].as_array().unwrap_or_else(|| panic!("no page: {answer}"));
+    let ids = edges.iter().map(|edge| edge["node"]["id"].as_str().expect("an id").parse().expect("a GUID")).collect();
+    let goes_on = list["pageInfo"][more].as_bool().expect("a flag");
+    (ids, goes_on.then(|| list["pageInfo"][own].as_str().expect("a cursor").to_owned()))
+}
+
+/// Somebody closes conversations, days go by, and checkpoints are written, while every page is read again and again.
+async fn each_is_on_one_page_while_others_close(backend: Backend) {
+    let limits = Limits { checkpoint_entries: 40, ..Limits::default() };
+    let stage = Stage::with(backend, 1, Setup { clock: standing_clock(), limits, ..Setup::default() }).await;
+    let origin = stage.now();
+    let (api, key) = (stage.service.api.clone(), stage.persona.key.clone());
+    for n in 0..FIRST {
+        api.told(&key, &closed(n, origin)).await;
+    }
+    let is_over = Arc::new(AtomicBool::new(false));
+    let meanwhile = Arc::new(AtomicU64::new(0));
+    let closer = spawn({
+        let (api, key, clock) = (api.clone(), key.clone(), stage.clock.clone());
+        let (is_over, meanwhile) = (is_over.clone(), meanwhile.clone());
+        async move {
+            let mut closed_by_now = FIRST;
+            while !is_over.load(Ordering::Acquire) && closed_by_now < 20 * FIRST {
+                api.told(&key, &closed(closed_by_now, origin)).await;
+                closed_by_now += 1;
+                meanwhile.fetch_add(1, Ordering::AcqRel);
+                // Some leave the view for the archive meanwhile: a day goes by in twenty closes.
+                clock.advance(Duration::from_secs(24 * 3_600 / 20));
+            }
+            closed_by_now
+        }
+    });
+    let mut before: BTreeSet<Uuid> = (0..FIRST).map(id).collect();
+    let mut pass = 0;
+    while pass < PASSES || meanwhile.load(Ordering::Acquire) < 40 {
+        let mut seen: BTreeMap<Uuid, usize> = BTreeMap::new();
+        let mut cursor = None;
+        loop {
+            let (ids, next) = page(&api, &key, pass % 2 == 0, cursor).await;
+            ids.into_iter().for_each(|id| *seen.entry(id).or_default() += 1);
+            cursor = next;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        for conversation in &before {
+            assert_eq!(seen.get(conversation), Some(&1), "{conversation} in pass {pass}");
+        }
+        assert!(seen.values().all(|times| *times == 1), "none comes twice: pass {pass}");
+        before = seen.into_keys().collect();
+        pass += 1;
+    }
+    is_over.store(true, Ordering::Release);
+    let all = closer.await.expect("the closer ends");
+    let left = stage.service.app.reader.snapshot(crate::support::tenant_id(&stage.persona.tenant)).view.clone();
+    let remembered = (0..all).filter(|n| left.conversations().get(id(*n)).is_some()).count();
+    assert!(remembered < all as usize, "none left for the archive alone");
+    stage.service.stop().await;
+}
+
+/// All that one answer tells of conversations is of its position: what the archive got after that does not show.
+async fn a_page_is_one_instant(backend: Backend) {
+    let stage = Stage::new(backend, 1).await;
+    let origin = stage.now();
+    let snapshot = stage.service.app.reader.snapshot(crate::support::tenant_id(&stage.persona.tenant));
+    let (api, key) = (&stage.service.api, &stage.persona.key);
+    api.told(key, &closed(1, origin)).await;
+    let Stage { service, clock, persona } = stage;
+    // Stopping writes a checkpoint, and with it the archive.
+    let service = service.restart(Setup { clock, ..Setup::default() }).await;
+    let archived = |position| {
+        let tenant = crate::support::tenant_id(&persona.tenant);
+        let store = service.app.store.clone();
+        async move { store.archived(tenant, position, &[id(1)]).await.expect("an answer").len() }
+    };
+    assert_eq!(archived(snapshot.view.position()).await, 0, "before it closed");
+    assert_eq!(archived(service.position(&persona.tenant)).await, 1);
+    service.stop().await;
+}
