@@ -6,9 +6,10 @@ mod random;
 use std::sync::Arc;
 
 use rollcall::domain::conversation::{Criteria, Key, Medium, Moment, Span, What, millis};
-use rollcall::domain::{Conversation, EntityRef, TenantId, Time};
+use rollcall::domain::{Conversation, EntityRef, Settings, TenantId, Time};
 use rollcall::live::state::APPLY_VERSION;
 use rollcall::live::{Checkpoint, Listed};
+use rollcall::store::Expiry;
 use uuid::Uuid;
 
 use super::{Bench, at, new_tenant};
@@ -18,6 +19,7 @@ use crate::support::raw::Raw;
 
 on_both_stores!(replaced, super::what_is_newer_replaces_and_what_is_open_again_goes);
 on_both_stores!(together, super::the_archive_is_written_with_the_checkpoint_or_not_at_all);
+on_both_stores!(retention, super::each_tenant_keeps_what_it_wants_to_keep);
 on_both_stores!(known, super::the_journal_knows_what_is_in_the_archive);
 
 /// What is to be known of a closed conversation.
@@ -80,6 +82,25 @@ impl Bench {
         let page = self.store.archive_page(tenant, u64::MAX >> 1, &Criteria::default(), &EVERYTHING).await;
         page.expect("a page").conversations.iter().map(|conversation| conversation.id().as_u128()).collect()
     }
+}
+
+async fn each_tenant_keeps_what_it_wants_to_keep(backend: Backend) {
+    const DAY: i64 = 24 * 60 * 60;
+    let bench = Bench::new(backend).await;
+    let (ours, theirs) = (bench.ours, bench.theirs);
+    let closed: Vec<_> = (1..=9).map(|n| Plain::new(n, at(n as i64 * DAY))).collect();
+    for tenant in [ours, theirs] {
+        bench.archive(tenant, &checkpoint(1, &closed, &[])).await;
+    }
+    let ten_days_later =
+        Expiry { seen: Time::NEVER, journal: Time::NEVER, tokens: Time::NEVER, conversations: at(10 * DAY) };
+    assert_eq!(bench.store.forget(ten_days_later).await.expect("an answer"), 0, "nobody wants anything forgotten");
+    let settings = Settings { conversation_days: Some(4), ..Settings::default() };
+    assert!(bench.store.set_settings(ours, &settings).await.expect("an answer"));
+    assert_eq!(bench.store.forget(ten_days_later).await.expect("an answer"), 5);
+    assert_eq!(bench.in_archive(ours).await, [6, 7, 8, 9], "what closed four days ago is kept");
+    assert_eq!(bench.in_archive(theirs).await, (1..=9).collect::<Vec<_>>());
+    assert_eq!(bench.store.forget(ten_days_later).await.expect("an answer"), 0);
 }
 
 async fn what_is_newer_replaces_and_what_is_open_again_goes(backend: Backend) {
