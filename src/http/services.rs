@@ -8,6 +8,7 @@ use super::graphql::Executor;
 use crate::auth::{Caller, KeyRing, Passwords, Throttle};
 use crate::clock::Clock;
 use crate::domain::Fault;
+use crate::domain::settings::desk::DeskTerms;
 use crate::engine::{Reader, Submitter};
 use crate::lifecycle::Lifecycle;
 use crate::query::logged_in;
@@ -18,6 +19,8 @@ use crate::store::Store;
 pub struct Edge {
     /// Answers that routers act on are refused when the state was not confirmed for so many milliseconds.
     pub max_staleness_ms: u64,
+    /// What desks are told where their tenant sets nothing else.
+    pub desk: DeskTerms,
     /// Adds `POST /echo`, which benchmarks compare with.
     pub bench_echo: bool,
 }
