@@ -10,6 +10,7 @@ pub mod raw;
 pub mod requests;
 pub mod routes;
 pub mod signing;
+pub mod sockets;
 pub mod tasks;
 pub mod wire;
 
