@@ -5,7 +5,7 @@ use crate::auth::tickets::{Pass, SECONDS, USUAL_SECONDS};
 use crate::auth::{Caller, Tickets};
 use crate::domain::event;
 use crate::domain::{Fault, Scope, Time, UserRef};
-use crate::engine::Reader;
+use crate::engine::Snapshot;
 
 /// What a ticket is to be.
 #[derive(Clone, Debug)]
@@ -30,7 +30,7 @@ pub struct Issued {
 
 /// Makes a ticket. [`Fault::NotFound`] for an unknown user, [`Fault::Refused`] for a value that cannot be used,
 /// [`Fault::TooMany`] when too many wait to be used.
-pub fn issue_ticket(caller: &Caller, reader: &Reader, tickets: &Tickets, wanted: Wanted) -> Result<Issued, Fault> {
+pub fn issue_ticket(caller: &Caller, snapshot: &Snapshot, tickets: &Tickets, wanted: Wanted) -> Result<Issued, Fault> {
     caller.require(Scope::EventsWrite)?;
     let session = wanted.session.as_deref().map(event::session).transpose();
     let session = session.map_err(|why| Fault::refused("/session", why))?;
@@ -38,8 +38,7 @@ pub fn issue_ticket(caller: &Caller, reader: &Reader, tickets: &Tickets, wanted:
     if !SECONDS.contains(&seconds) {
         return Err(Fault::refused("/seconds", "must be from 1 to 300"));
     }
-    let view = reader.snapshot(caller.tenant()).view;
-    let user = view.directory().profile_of(&wanted.user).ok_or(Fault::NotFound("user"))?.id;
+    let user = snapshot.view.directory().profile_of(&wanted.user).ok_or(Fault::NotFound("user"))?.id;
     let pass = Pass { user, session };
     let (ticket, expires) = tickets.issue(caller, pass.clone(), seconds)?;
     Ok(Issued { ticket, expires, pass })

@@ -58,12 +58,13 @@ pub async fn issue_ticket(State(services): State<Services>, request: Request) ->
     let body = read_body(&parts.headers, body, DIALECT).await?;
     let NewTicket { user, session, seconds } = document(&parts.headers, &body)?;
     let wanted = command::Wanted { user, session, seconds };
-    let issued = command::issue_ticket(&caller, services.reader(), services.tickets(), wanted)?;
+    let snapshot = services.reader().snapshot(caller.tenant());
+    let issued = command::issue_ticket(&caller, &snapshot, services.tickets(), wanted)?;
     let answer = Answer {
         ticket: issued.ticket.reveal(),
         expires_at: issued.expires,
         user: issued.pass.user.to_string(),
         session: issued.pass.session.as_deref(),
     };
-    Ok(reply::json(201, "application/json", &answer))
+    Ok(reply::from_snapshot(reply::json(201, "application/json", &answer), &snapshot))
 }
