@@ -74,10 +74,22 @@ impl KeyRing {
         may: impl FnOnce(TenantId, LoggedIn) -> Option<Scopes>,
     ) -> Result<Caller, Fault> {
         let credential = credential.filter(|text| !text.is_empty()).ok_or(Fault::CredentialMissing)?;
-        let hash = secret::hash(credential);
+        self.of_hash(secret::hash(credential), may)
+    }
+
+    /// The same of a caller who stayed: what was good when they came may have been taken back since.
+    pub fn again(
+        &self,
+        caller: &Caller,
+        may: impl FnOnce(TenantId, LoggedIn) -> Option<Scopes>,
+    ) -> Result<Caller, Fault> {
+        self.of_hash(caller.credential, may)
+    }
+
+    fn of_hash(&self, hash: [u8; 32], may: impl FnOnce(TenantId, LoggedIn) -> Option<Scopes>) -> Result<Caller, Fault> {
         let keys = self.0.registry.load();
         if let Some(Client { tenant, scopes, .. }) = keys.by_hash.get(&hash).copied() {
-            return Ok(Caller { tenant, scopes });
+            return Ok(Caller { tenant, scopes, credential: hash });
         }
         let token = self.0.tokens.find(&hash, self.0.clock.now()).ok_or(Fault::CredentialInvalid)?;
         let scopes = match token.holder {
@@ -87,7 +99,7 @@ impl KeyRing {
             }
         };
         let scopes = scopes.ok_or(Fault::CredentialInvalid)?;
-        Ok(Caller { tenant: token.tenant, scopes })
+        Ok(Caller { tenant: token.tenant, scopes, credential: hash })
     }
 
     /// The key of that id, by the key itself; a token will not do.

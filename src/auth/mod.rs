@@ -5,11 +5,13 @@ pub mod password;
 pub mod secret;
 pub mod signature;
 pub mod throttle;
+pub mod tickets;
 mod tokens;
 
 pub use keyring::KeyRing;
 pub use password::Passwords;
 pub use throttle::Throttle;
+pub use tickets::Tickets;
 pub use tokens::LoggedIn;
 
 use uuid::Uuid;
@@ -21,6 +23,8 @@ use crate::domain::{Fault, Scope, Scopes, TenantId};
 pub struct Caller {
     tenant: TenantId,
     scopes: Scopes,
+    /// The hash of what was presented, by which it can be asked later whether that is still good.
+    credential: [u8; 32],
 }
 
 impl Caller {

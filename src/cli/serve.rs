@@ -27,7 +27,7 @@ pub async fn start(args: &ServeArgs, location: Location) -> Result<App, Failure>
         listen: args.listen,
         admin_token: args.admin_token().map_err(Failure::setting)?,
         limits: args.limits(),
-        edge: args.edge(),
+        edge: args.edge().map_err(Failure::setting)?,
         max_connections: args.max_connections as usize,
         header_patience: listener::HEADER_PATIENCE,
         clock: Clock::system(),

@@ -1,5 +1,6 @@
 //! `rollcall tenant`: add and list tenants, show and change their settings. A running service notices within a second.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -10,7 +11,9 @@ use crate::clock::Clock;
 use crate::command::tenants::create_tenant::create_tenant;
 use crate::command::tenants::set_settings::set_settings;
 use crate::config::StoreArgs;
+use crate::domain::Fault;
 use crate::domain::directory::Field;
+use crate::domain::settings::desk::{HEARTBEAT_SECONDS, LEASE_SECONDS};
 use crate::domain::settings::{CONVERSATION_DAYS, SettingsPatch, WebhookSecret};
 use crate::query;
 use crate::store::{Store, TenantRecord};
@@ -76,6 +79,12 @@ struct ChangeArgs {
     /// A file with what iAdvize signs its webhooks with, or none to take no more of them.
     #[arg(long, value_name = "PATH|none")]
     iadvize_secret_file: Option<PathBuf>,
+    /// Seconds after which a silent desk is gone, or default for what the service has.
+    #[arg(long, value_name = "N|default", value_parser = lease)]
+    desk_lease_seconds: Option<Field<u32>>,
+    /// Seconds between two heartbeats of a desk, at most half of the lease, or default.
+    #[arg(long, value_name = "N|default", value_parser = heartbeat)]
+    desk_heartbeat_seconds: Option<Field<u32>>,
 }
 
 impl ChangeArgs {
@@ -88,6 +97,8 @@ impl ChangeArgs {
                 Some(path) if path.as_os_str() == "none" => Field::Clear,
                 Some(path) => Field::Set(secret(path)?),
             },
+            desk_lease_seconds: self.desk_lease_seconds.unwrap_or_default(),
+            desk_heartbeat_seconds: self.desk_heartbeat_seconds.unwrap_or_default(),
         })
     }
 }
@@ -106,6 +117,21 @@ fn days(text: &str) -> Result<Field<u32>, &'static str> {
     }
     let days = text.parse().ok().filter(|days| CONVERSATION_DAYS.contains(days));
     days.map(Field::Set).ok_or("must be from 1 to 36500, or forever")
+}
+
+fn lease(text: &str) -> Result<Field<u32>, &'static str> {
+    seconds(text, LEASE_SECONDS).ok_or("must be from 5 to 3600, or default")
+}
+
+fn heartbeat(text: &str) -> Result<Field<u32>, &'static str> {
+    seconds(text, HEARTBEAT_SECONDS).ok_or("must be from 1 to 1800, or default")
+}
+
+fn seconds(text: &str, range: RangeInclusive<u32>) -> Option<Field<u32>> {
+    if text == "default" {
+        return Some(Field::Clear);
+    }
+    text.parse().ok().filter(|seconds| range.contains(seconds)).map(Field::Set)
 }
 
 /// The secret in a file, but for the end of its line. What is wrong is told without the path, in whose place somebody
@@ -141,10 +167,21 @@ pub async fn run(command: TenantCommand) -> Result<(), Failure> {
             let tenant = find(&store, &args.tenant).await?.id;
             let ring = KeyRing::load(store.clone(), None, Clock::system()).await.map_err(Failure::other)?;
             let changed = set_settings(&Admin::local(), (&store, &ring), tenant, &patch).await;
-            show(&changed.map_err(Failure::other)?);
+            show(&changed.map_err(refused)?);
         }
     }
     Ok(())
+}
+
+/// What was wrong with the changes, where they were refused.
+fn refused(fault: Fault) -> Failure {
+    match fault {
+        Fault::Refused(problems) => {
+            let told: Vec<String> = problems.iter().map(|p| format!("{}: {}", p.pointer, p.detail)).collect();
+            Failure::setting(told.join("; "))
+        }
+        fault => Failure::other(fault),
+    }
 }
 
 /// Prints a tenant, a setting a line; of the secret only whether there is one.
@@ -157,6 +194,9 @@ fn show(tenant: &TenantRecord) {
     println!("conversation text  {}", if settings.conversation_text { "on" } else { "off" });
     println!("conversation days  {days}");
     println!("iadvize webhooks   {}", if settings.iadvize_secret.is_some() { "on" } else { "off" });
+    let seconds = |set: Option<u32>| set.map_or(String::from("default"), |seconds| format!("{seconds} s"));
+    println!("desk lease         {}", seconds(settings.desk_lease_seconds));
+    println!("desk heartbeat     {}", seconds(settings.desk_heartbeat_seconds));
 }
 
 /// The tenant that a person means: by id or by name.

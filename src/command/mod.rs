@@ -4,6 +4,7 @@ pub mod change_availability;
 pub mod change_presence;
 pub mod create_operator;
 pub mod delete_operator;
+pub mod desk;
 pub mod issue_token;
 pub mod log_in;
 pub mod post_events;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use sqlx::postgres::PgConnectOptions;
 
+use crate::domain::settings::desk::{DeskTerms, UNFIT};
 use crate::engine::Limits;
 use crate::http::Edge;
 use crate::store::Location;
@@ -110,6 +111,16 @@ pub struct ServeArgs {
           value_name = "DAYS")]
     pub journal_days: u64,
 
+    /// Seconds after which a silent desk is gone, for tenants that set nothing else.
+    #[arg(long, env = "ROLLCALL_DESK_LEASE_SECONDS", default_value_t = 45, value_parser = in_range(5..=3_600),
+          value_name = "SECONDS")]
+    pub desk_lease_seconds: u64,
+
+    /// Seconds between two heartbeats of a desk, likewise; at most half of the lease.
+    #[arg(long, env = "ROLLCALL_DESK_HEARTBEAT_SECONDS", default_value_t = 15, value_parser = in_range(1..=1_800),
+          value_name = "SECONDS")]
+    pub desk_heartbeat_seconds: u64,
+
     /// Adds POST /echo, which benchmarks compare with.
     #[arg(long, hide = true)]
     pub bench_echo: bool,
@@ -135,9 +146,17 @@ impl ServeArgs {
         if self.admin_token.as_ref().is_none_or(is_good) { Ok(self.admin_token.clone()) } else { Err(WANTED) }
     }
 
-    /// How the edge behaves.
-    pub fn edge(&self) -> Edge {
-        Edge { max_staleness_ms: self.max_staleness * 1_000, bench_echo: self.bench_echo }
+    /// How the edge behaves; an error says which settings do not go together.
+    pub fn edge(&self) -> Result<Edge, String> {
+        let desk = DeskTerms { lease: self.desk_lease_seconds as u32, heartbeat: self.desk_heartbeat_seconds as u32 };
+        if !desk.fit() {
+            return Err(format!(
+                "--desk-heartbeat-seconds (ROLLCALL_DESK_HEARTBEAT_SECONDS) of {} does not fit into \
+                 --desk-lease-seconds (ROLLCALL_DESK_LEASE_SECONDS) of {}: it {UNFIT}",
+                desk.heartbeat, desk.lease
+            ));
+        }
+        Ok(Edge { max_staleness_ms: self.max_staleness * 1_000, desk, bench_echo: self.bench_echo })
     }
 }
 

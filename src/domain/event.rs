@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-pub use admission::{Refusal, admit};
+pub use admission::{Refusal, admit, device, session};
 pub use password::PasswordHash;
 
 use super::channel::Channel;
@@ -118,6 +118,9 @@ pub enum Body {
         user: UserRef,
         /// Which.
         session: Box<str>,
+        /// Position of the `desk.connected` whose lease it renews, and no other's; whichever is open when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        opened: Option<u64>,
     },
     /// A session closes.
     #[serde(rename = "desk.disconnected")]
@@ -126,6 +129,9 @@ pub enum Body {
         user: UserRef,
         /// Which.
         session: Box<str>,
+        /// Position of the `desk.connected` that it ends, and no other; whichever is open when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        opened: Option<u64>,
     },
     /// Internal: every session of the user closes.
     #[serde(rename = "desk.closed_all")]

@@ -1,4 +1,7 @@
-//! How a tenant wants things done: what is kept of conversations, and what webhooks are signed with.
+//! How a tenant wants things done: what is kept of conversations, what webhooks are signed with, and how long a silent
+//! desk is waited for.
+
+pub mod desk;
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -7,6 +10,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use self::desk::{DeskTerms, HEARTBEAT_SECONDS, LEASE_SECONDS, UNFIT};
 use super::directory::{Field, Problem};
 
 /// Days for which closed conversations can be kept.
@@ -21,6 +25,25 @@ pub struct Settings {
     pub conversation_days: Option<u32>,
     /// What iAdvize signs its webhooks with; without it none is taken.
     pub iadvize_secret: Option<WebhookSecret>,
+    /// How long a silent desk is waited for, in seconds; as the service has it when absent.
+    pub desk_lease_seconds: Option<u32>,
+    /// How often a desk is to be heard of, in seconds; likewise.
+    pub desk_heartbeat_seconds: Option<u32>,
+}
+
+impl Settings {
+    /// What desks of the tenant are told, where the service has `usual` for those who set nothing.
+    pub fn desk(&self, usual: DeskTerms) -> DeskTerms {
+        usual.with(self.desk_lease_seconds, self.desk_heartbeat_seconds)
+    }
+
+    /// What does not go together, each value being good by itself.
+    pub fn check(&self) -> Vec<Problem> {
+        let pair = self.desk_lease_seconds.zip(self.desk_heartbeat_seconds);
+        let is_good = pair.is_none_or(|(lease, heartbeat)| DeskTerms { lease, heartbeat }.fit());
+        let problem = || Problem { pointer: "/desk_heartbeat_seconds".into(), detail: UNFIT.into() };
+        (!is_good).then(problem).into_iter().collect()
+    }
 }
 
 /// What a webhook is signed with. It is kept as it is, since a signature cannot be checked with a hash of it.
@@ -83,14 +106,26 @@ pub struct SettingsPatch {
     pub conversation_days: Field<u32>,
     /// What iAdvize signs its webhooks with.
     pub iadvize_secret: Field<WebhookSecret>,
+    /// How long a silent desk is waited for.
+    pub desk_lease_seconds: Field<u32>,
+    /// How often a desk is to be heard of.
+    pub desk_heartbeat_seconds: Field<u32>,
 }
 
 impl SettingsPatch {
     /// What is wrong with it.
     pub fn check(&self) -> Vec<Problem> {
-        let is_good = self.conversation_days.value().is_none_or(|days| CONVERSATION_DAYS.contains(days));
-        let problem = || Problem { pointer: "/conversation_days".into(), detail: "must be from 1 to 36500".into() };
-        (!is_good).then(problem).into_iter().collect()
+        let numbers = [
+            (&self.conversation_days, CONVERSATION_DAYS, "conversation_days"),
+            (&self.desk_lease_seconds, LEASE_SECONDS, "desk_lease_seconds"),
+            (&self.desk_heartbeat_seconds, HEARTBEAT_SECONDS, "desk_heartbeat_seconds"),
+        ];
+        let bad = numbers.into_iter().filter(|(field, range, _)| field.value().is_some_and(|n| !range.contains(n)));
+        let problem = |(_, range, name): (_, RangeInclusive<u32>, _)| Problem {
+            pointer: format!("/{name}"),
+            detail: format!("must be from {} to {}", range.start(), range.end()),
+        };
+        bad.map(problem).collect()
     }
 
     /// Carries the changes over.
@@ -100,6 +135,8 @@ impl SettingsPatch {
         settings.conversation_text = text.unwrap_or_default();
         self.conversation_days.patch(&mut settings.conversation_days);
         self.iadvize_secret.patch(&mut settings.iadvize_secret);
+        self.desk_lease_seconds.patch(&mut settings.desk_lease_seconds);
+        self.desk_heartbeat_seconds.patch(&mut settings.desk_heartbeat_seconds);
     }
 }
 
@@ -122,6 +159,7 @@ mod tests {
             conversation_text: true,
             conversation_days: Some(30),
             iadvize_secret: WebhookSecret::new(SECRET),
+            ..Settings::default()
         };
         assert_eq!(settings, expected);
         read("{}").unwrap().patch(&mut settings);
@@ -143,6 +181,27 @@ mod tests {
             assert_eq!(patch.check().len(), 0, "{days}");
         }
         assert!(read(r#"{"conversation_dais":1}"#).unwrap_err().contains("unknown field"));
+        for (patch, problems) in [
+            (r#"{"desk_lease_seconds":4,"desk_heartbeat_seconds":0}"#, 2),
+            (r#"{"desk_lease_seconds":3601,"desk_heartbeat_seconds":1801}"#, 2),
+            (r#"{"desk_lease_seconds":5,"desk_heartbeat_seconds":1800}"#, 0),
+        ] {
+            assert_eq!(read(patch).unwrap().check().len(), problems, "{patch}");
+        }
+    }
+
+    #[test]
+    fn two_heartbeats_fit_into_a_lease() {
+        for (patch, is_good) in [
+            (r#"{"desk_lease_seconds":10,"desk_heartbeat_seconds":5}"#, true),
+            (r#"{"desk_lease_seconds":10,"desk_heartbeat_seconds":6}"#, false),
+            (r#"{"desk_lease_seconds":10}"#, true),
+            (r#"{"desk_heartbeat_seconds":1800}"#, true),
+        ] {
+            let mut settings = Settings::default();
+            read(patch).unwrap().patch(&mut settings);
+            assert_eq!(settings.check().is_empty(), is_good, "{patch}");
+        }
     }
 
     #[test]

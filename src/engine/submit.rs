@@ -21,6 +21,8 @@ pub struct Receipt {
     pub position: u64,
     /// What became of each event, in order.
     pub outcomes: Vec<Outcome>,
+    /// Where each event was journalled, in order; nothing for one that was not.
+    pub positions: Vec<Option<u64>>,
 }
 
 /// One request's events, waiting.
@@ -56,6 +58,16 @@ impl Submitter {
     /// [`Fault::Unavailable`] when the queue is full or the store is away, within about a second: then it is unknown
     /// whether they took place, and the same events may be sent again.
     pub async fn commit(&self, tenant: TenantId, events: Vec<Event>) -> Result<Receipt, Fault> {
+        self.commit_received(tenant, events, self.clock.monotonic()).await
+    }
+
+    /// The same for what came in a while ago, by monotonic time: a lease runs from then.
+    pub async fn commit_received(
+        &self,
+        tenant: TenantId,
+        events: Vec<Event>,
+        received: Duration,
+    ) -> Result<Receipt, Fault> {
         if self.health.is_away() {
             return Err(Fault::Unavailable("the store is away"));
         }
@@ -65,7 +77,7 @@ impl Submitter {
         let full = Fault::Unavailable("the queue is full");
         let share = self.budget.clone().try_acquire_many_owned(kib).map_err(|_| full.clone())?;
         let (reply, answer) = oneshot::channel();
-        let submission = Submission { drafts, tenant, received: self.clock.monotonic(), reply, share };
+        let submission = Submission { drafts, tenant, received, reply, share };
         self.queue.try_send(submission).map_err(|_| full)?;
         let patience = PATIENCE + PATIENCE * (kib / 1024);
         match tokio::time::timeout(patience, answer).await {

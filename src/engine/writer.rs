@@ -48,7 +48,7 @@ pub enum EngineError {
 }
 
 /// What a store that came back was found to hold of the batch at hand.
-type Found = HashMap<(TenantId, EventId), Outcome>;
+type Found = HashMap<(TenantId, EventId), (u64, Outcome)>;
 
 /// The one writer of all tenants.
 pub struct Engine {
@@ -224,26 +224,29 @@ impl Engine {
         for submission in batch {
             let Submission { drafts, tenant, received, reply, share } = submission;
             let mut outcomes = Vec::with_capacity(drafts.len());
+            let mut positions = Vec::with_capacity(drafts.len());
             for Draft { event, .. } in drafts {
+                let seq = placed.remove(&(tenant, event.id.clone())).filter(|_| !event.is_heartbeat());
                 let outcome = if event.is_heartbeat() {
                     self.heartbeat(tenant, &event, received)
-                } else if let Some(seq) = placed.remove(&(tenant, event.id.clone())) {
+                } else if let Some(seq) = seq {
                     touched.insert(tenant);
                     self.apply(tenant, &Entry { seq, recorded, event }, received)?
                 } else {
                     Outcome::Duplicate
                 };
                 outcomes.push(outcome);
+                positions.push(seq);
             }
-            answers.push((tenant, outcomes, reply, share));
+            answers.push((tenant, (outcomes, positions), reply, share));
         }
         self.publish(touched);
-        for (tenant, outcomes, reply, share) in answers {
+        for (tenant, (outcomes, positions), reply, share) in answers {
             count(&outcomes);
             let position = self.states.get(&tenant).map_or(0, State::position);
             drop(share);
             // A caller who went away meanwhile does not want the answer.
-            let _gone = reply.send(Receipt { position, outcomes });
+            let _gone = reply.send(Receipt { position, outcomes, positions });
         }
         Ok(())
     }
@@ -261,12 +264,15 @@ impl Engine {
     }
 
     fn heartbeat(&mut self, tenant: TenantId, event: &Event, received: Duration) -> Outcome {
-        let Body::DeskHeartbeat { user, session } = &event.fact.body else { return Outcome::Stale };
+        let Body::DeskHeartbeat { user, session, opened } = &event.fact.body else { return Outcome::Stale };
         let lease = match self.states.get(&tenant) {
             Some(state) => state.lease(user, session),
             None => Err(Rejection::UnknownUser),
         };
         match lease {
+            Ok(lease) if opened.is_some_and(|opened| opened != lease.opened) => {
+                Outcome::Rejected(Rejection::OtherIncarnation)
+            }
             Ok(lease) => {
                 self.leases.renew(tenant, lease, received);
                 Outcome::Applied
@@ -390,7 +396,7 @@ impl Engine {
                 for entry in self.journal.read(tenant, state.position(), TAIL).await? {
                     self.recorded = self.recorded.max(entry.recorded);
                     let outcome = state.apply(&entry)?;
-                    found.insert((tenant, entry.event.id), outcome);
+                    found.insert((tenant, entry.event.id), (entry.seq, outcome));
                 }
             }
         }
@@ -401,13 +407,16 @@ impl Engine {
         for submission in batch {
             let tenant = submission.tenant;
             let outcome = |draft: Draft| match draft.event.is_heartbeat() {
-                true => self.heartbeat(tenant, &draft.event, submission.received),
-                false => found.get(&(tenant, draft.event.id)).cloned().unwrap_or(Outcome::Duplicate),
+                true => (None, self.heartbeat(tenant, &draft.event, submission.received)),
+                false => match found.get(&(tenant, draft.event.id)).cloned() {
+                    Some((seq, outcome)) => (Some(seq), outcome),
+                    None => (None, Outcome::Duplicate),
+                },
             };
-            let outcomes: Vec<Outcome> = submission.drafts.into_iter().map(outcome).collect();
+            let (positions, outcomes): (Vec<_>, Vec<_>) = submission.drafts.into_iter().map(outcome).unzip();
             count(&outcomes);
             let position = self.states.get(&tenant).map_or(0, State::position);
-            let _gone = submission.reply.send(Receipt { position, outcomes });
+            let _gone = submission.reply.send(Receipt { position, outcomes, positions });
         }
     }
 }

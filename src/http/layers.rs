@@ -73,6 +73,7 @@ fn known(method: &Method) -> &'static str {
 /// The statuses that occur, as names that cost nothing to keep.
 fn status_name(status: u16) -> &'static str {
     match status {
+        101 => "101",
         200 => "200",
         201 => "201",
         204 => "204",

@@ -30,6 +30,8 @@ pub fn router(services: Services) -> Router {
             "/v1/directory",
             put(native::directory::put_directory).get(native::directory::get_directory).fallback(native::wrong_method),
         )
+        .route("/v1/desk", get(native::desk::connect).fallback(native::wrong_method))
+        .route("/v1/desk/tickets", post(native::desk::tickets::issue_ticket).fallback(native::wrong_method))
         .route("/v1/webhooks/iadvize", post(native::webhooks::iadvize::post_webhook).fallback(native::wrong_method))
         .route("/v1/tenants", post(native::tenants::create_tenant).fallback(native::wrong_method))
         .route(

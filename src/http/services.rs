@@ -5,9 +5,12 @@ use std::sync::Arc;
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use super::graphql::Executor;
-use crate::auth::{Caller, KeyRing, Passwords, Throttle};
+use super::native::desk::Seats;
+use crate::auth::tickets::Pass;
+use crate::auth::{Caller, KeyRing, Passwords, Throttle, Tickets};
 use crate::clock::Clock;
 use crate::domain::Fault;
+use crate::domain::settings::desk::DeskTerms;
 use crate::engine::{Reader, Submitter};
 use crate::lifecycle::Lifecycle;
 use crate::query::logged_in;
@@ -18,6 +21,8 @@ use crate::store::Store;
 pub struct Edge {
     /// Answers that routers act on are refused when the state was not confirmed for so many milliseconds.
     pub max_staleness_ms: u64,
+    /// What desks are told where their tenant sets nothing else.
+    pub desk: DeskTerms,
     /// Adds `POST /echo`, which benchmarks compare with.
     pub bench_echo: bool,
 }
@@ -30,6 +35,8 @@ struct Inner {
     ring: KeyRing,
     throttle: Throttle,
     passwords: Passwords,
+    tickets: Tickets,
+    seats: Seats,
     submitter: Submitter,
     reader: Reader,
     store: Store,
@@ -50,10 +57,13 @@ impl Services {
         edge: Edge,
     ) -> Self {
         let (passwords, graphql) = (Passwords::new(lifecycle.clone()), Executor::new());
+        let (tickets, seats) = (Tickets::new(&clock), Seats::default());
         Services(Arc::new(Inner {
             ring,
             throttle,
             passwords,
+            tickets,
+            seats,
             submitter,
             reader,
             store,
@@ -70,6 +80,17 @@ impl Services {
         self.ring().caller(credential, |tenant, who| logged_in::may(self.reader(), tenant, who))
     }
 
+    /// Who asks, once more: a connection may outlive what it was opened with.
+    pub fn again(&self, caller: &Caller) -> Result<Caller, Fault> {
+        self.ring().again(caller, |tenant, who| logged_in::may(self.reader(), tenant, who))
+    }
+
+    /// Who asks, by a ticket, which is worth nothing from now on; and whose desk it is for.
+    pub fn ticket_holder(&self, ticket: &str) -> Result<(Caller, Pass), Fault> {
+        let (caller, pass) = self.tickets().redeem(ticket)?;
+        Ok((self.again(&caller)?, pass))
+    }
+
     /// Every key and token. For who asks there is [`Services::caller`].
     pub fn ring(&self) -> &KeyRing {
         &self.0.ring
@@ -83,6 +104,16 @@ impl Services {
     /// Where passwords are hashed and tried.
     pub fn passwords(&self) -> &Passwords {
         &self.0.passwords
+    }
+
+    /// What browsers connect desks with.
+    pub fn tickets(&self) -> &Tickets {
+        &self.0.tickets
+    }
+
+    /// The desks that are connected here.
+    pub fn seats(&self) -> &Seats {
+        &self.0.seats
     }
 
     /// Where writes go in.

@@ -118,7 +118,7 @@ impl State {
             }
             // A heartbeat is never journalled; should one be met all the same, it changes nothing.
             Body::DeskHeartbeat { .. } => Ok(Outcome::Stale),
-            Body::DeskDisconnected { user, session } => self.close_session(event, user, session),
+            Body::DeskDisconnected { user, session, opened } => self.close_session(event, user, session, *opened),
             Body::DeskClosedAll { user } => self.close_all(event, user),
             Body::DeskLeaseExpired { user, session, opened } => self.expire(event, user, session, *opened),
             Body::StatusChanged { user, presence, presence_id, channels } => {

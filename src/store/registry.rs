@@ -27,29 +27,48 @@ pub(super) struct TenantColumns {
     pub conversation_text: bool,
     pub conversation_days: Option<i32>,
     pub iadvize_secret: Option<String>,
+    pub desk_lease_seconds: Option<i32>,
+    pub desk_heartbeat_seconds: Option<i32>,
 }
 
 impl TenantColumns {
     pub(super) fn read(self) -> Result<TenantRecord, StoreError> {
         let unreadable = |what: &str| StoreError::Unreadable(format!("tenant {}: {what}", self.id));
-        let days = self.conversation_days.map(u32::try_from).transpose();
+        let number = |column: Option<i32>, what| column.map(u32::try_from).transpose().map_err(|_| unreadable(what));
         let secret = self.iadvize_secret.map(|text| WebhookSecret::new(&text).ok_or(()));
         let settings = Settings {
             conversation_text: self.conversation_text,
-            conversation_days: days.map_err(|_| unreadable("conversation_days"))?,
+            conversation_days: number(self.conversation_days, "conversation_days")?,
             iadvize_secret: secret.transpose().map_err(|()| unreadable("iadvize_secret"))?,
+            desk_lease_seconds: number(self.desk_lease_seconds, "desk_lease_seconds")?,
+            desk_heartbeat_seconds: number(self.desk_heartbeat_seconds, "desk_heartbeat_seconds")?,
         };
         let created = Time::from_micros(self.created);
         Ok(TenantRecord { id: TenantId(self.id), name: self.name, created, settings })
     }
 }
 
-/// Settings as either backend stores them: whether texts are kept, days, secret.
-pub(super) fn settings_columns(settings: &Settings) -> (bool, Option<i32>, Option<&str>) {
-    let Settings { conversation_text, conversation_days, iadvize_secret } = settings;
-    // What is checked before has fewer days than any integer column holds.
-    let days = conversation_days.map(|days| i32::try_from(days).unwrap_or(i32::MAX));
-    (*conversation_text, days, iadvize_secret.as_ref().map(WebhookSecret::reveal))
+/// Settings as either backend stores them.
+pub(super) struct SettingsColumns<'a> {
+    pub conversation_text: bool,
+    pub conversation_days: Option<i32>,
+    pub iadvize_secret: Option<&'a str>,
+    pub desk_lease_seconds: Option<i32>,
+    pub desk_heartbeat_seconds: Option<i32>,
+}
+
+impl<'a> From<&'a Settings> for SettingsColumns<'a> {
+    fn from(settings: &'a Settings) -> Self {
+        // What is checked before is smaller than any integer column holds.
+        let number = |value: Option<u32>| value.map(|value| i32::try_from(value).unwrap_or(i32::MAX));
+        SettingsColumns {
+            conversation_text: settings.conversation_text,
+            conversation_days: number(settings.conversation_days),
+            iadvize_secret: settings.iadvize_secret.as_ref().map(WebhookSecret::reveal),
+            desk_lease_seconds: number(settings.desk_lease_seconds),
+            desk_heartbeat_seconds: number(settings.desk_heartbeat_seconds),
+        }
+    }
 }
 
 /// A key as stored: without the key.

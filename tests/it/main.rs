@@ -4,6 +4,7 @@ mod agreement;
 mod cli;
 mod conformance;
 mod descriptions;
+mod desks;
 mod durability;
 mod engine;
 mod hazards;

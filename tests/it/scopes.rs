@@ -36,7 +36,9 @@ const SCOPES: [&str; 12] = [
 ];
 
 /// The scope of every route of a tenant.
-const ROWS: [(&str, &str, &str); 50] = [
+const ROWS: [(&str, &str, &str); 52] = [
+    ("GET", "/v1/desk", "events:write"),
+    ("POST", "/v1/desk/tickets", "events:write"),
     ("POST", "/v1/events", "events:write"),
     ("POST", "/v1/webhooks/iadvize", "events:write"),
     ("PUT", "/v1/directory", "directory:write"),

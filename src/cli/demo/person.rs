@@ -105,7 +105,7 @@ impl Person {
 
     /// A sign of life.
     pub fn heartbeat(&self) -> Body {
-        Body::DeskHeartbeat { user: UserRef::id(self.id), session: SESSION.into() }
+        Body::DeskHeartbeat { user: UserRef::id(self.id), session: SESSION.into(), opened: None }
     }
 
     /// What makes sure that nothing is left of a run before.
@@ -146,7 +146,7 @@ impl Person {
     }
 
     fn disconnected(&self) -> Body {
-        Body::DeskDisconnected { user: UserRef::id(self.id), session: SESSION.into() }
+        Body::DeskDisconnected { user: UserRef::id(self.id), session: SESSION.into(), opened: None }
     }
 
     /// A presence chosen, and both channels switched on or off.

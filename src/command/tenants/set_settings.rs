@@ -23,6 +23,10 @@ pub async fn set_settings(
     let known = in_time(store.tenants()).await?.into_iter().find(|known| known.id == tenant);
     let mut record = known.ok_or(unknown.clone())?;
     patch.patch(&mut record.settings);
+    let problems = record.settings.check();
+    if !problems.is_empty() {
+        return Err(Fault::Refused(problems));
+    }
     if !in_time(store.set_settings(tenant, &record.settings)).await? {
         return Err(unknown);
     }

@@ -14,6 +14,7 @@ use crate::domain::conversation::ConversationId;
 use crate::domain::ids::UserRef;
 use crate::domain::object::Object;
 use crate::domain::presence::Category;
+use crate::domain::settings::desk::LEASE_SECONDS;
 use crate::domain::text;
 use crate::domain::time::{Time, TimeError};
 
@@ -23,8 +24,6 @@ const ID_MAX: usize = 128;
 const SESSION_MAX: usize = 128;
 /// Conversations one `slots.synced` may name.
 const SYNC_MAX: usize = 1_000;
-/// Shortest and longest lease, in seconds.
-const LEASE_SECONDS: std::ops::RangeInclusive<u32> = 5..=3_600;
 /// How far ahead of the server's clock an event may be, in seconds.
 const AHEAD_SECONDS: i64 = 300;
 
@@ -118,10 +117,12 @@ fn read_body(envelope: &Envelope<'_>) -> Result<Body, &'static str> {
     Ok(match envelope.kind.as_ref() {
         "desk.connected" => desk_connected(envelope)?,
         "desk.heartbeat" => {
-            Body::DeskHeartbeat { user: user(envelope)?, session: session(&data::<OfSession<'_>>(envelope)?)? }
+            let session = session(&data::<OfSession<'_>>(envelope)?.session)?;
+            Body::DeskHeartbeat { user: user(envelope)?, session, opened: None }
         }
         "desk.disconnected" => {
-            Body::DeskDisconnected { user: user(envelope)?, session: session(&data::<OfSession<'_>>(envelope)?)? }
+            let session = session(&data::<OfSession<'_>>(envelope)?.session)?;
+            Body::DeskDisconnected { user: user(envelope)?, session, opened: None }
         }
         "status.changed" => status_changed(envelope)?,
         "slot.taken" => {
@@ -156,16 +157,18 @@ fn desk_connected(envelope: &Envelope<'_>) -> Result<Body, &'static str> {
     if connected.lease_seconds.is_some_and(|lease| !LEASE_SECONDS.contains(&lease)) {
         return Err("lease_seconds must be from 5 to 3600");
     }
-    if connected.device.as_ref().is_some_and(|device| !text::is_name(device)) {
-        return Err("device must be 1 to 256 bytes");
-    }
     Ok(Body::DeskConnected {
         user: user(envelope)?,
-        session: session(&OfSession { session: connected.session })?,
+        session: session(&connected.session)?,
         lease_seconds: connected.lease_seconds,
-        device: connected.device.map(|device| device.as_ref().into()),
+        device: connected.device.as_deref().map(device).transpose()?,
         surface: connected.surface,
     })
+}
+
+/// A name for a device, as a desk gives it.
+pub fn device(name: &str) -> Result<Box<str>, &'static str> {
+    if text::is_name(name) { Ok(name.into()) } else { Err("device must be 1 to 256 bytes") }
 }
 
 fn status_changed(envelope: &Envelope<'_>) -> Result<Body, &'static str> {
@@ -251,11 +254,10 @@ pub(super) fn user(envelope: &Envelope<'_>) -> Result<UserRef, &'static str> {
     subject.parse().map_err(|_| "subject must be an id, a GUID or external:<id>")
 }
 
-fn session(data: &OfSession<'_>) -> Result<Box<str>, &'static str> {
-    if data.session.is_empty() || data.session.len() > SESSION_MAX {
-        return Err("session must be 1 to 128 bytes");
-    }
-    Ok(data.session.as_ref().into())
+/// A session, as a desk names it within its user.
+pub fn session(name: &str) -> Result<Box<str>, &'static str> {
+    let is_good = (1..=SESSION_MAX).contains(&name.len()) && !name.contains('\0');
+    if is_good { Ok(name.into()) } else { Err("session must be 1 to 128 bytes") }
 }
 
 fn conversation(id: &str) -> Result<ConversationId, &'static str> {

@@ -1,5 +1,6 @@
-//! Our own API: events and webhooks in, the directory, tenants with their settings, and keys. Errors are RFC 9457 problems.
+//! Our own API: events and webhooks in, desks that stay connected, the directory, tenants with their settings, and keys. Errors are RFC 9457 problems.
 
+pub mod desk;
 pub mod directory;
 pub mod events;
 pub mod keys;
@@ -27,6 +28,14 @@ use crate::domain::{Fault, TenantId};
     tags((name = "Events and directory", description = "What feeds the store"))
 )]
 pub struct Description;
+
+/// Desks that stay connected, likewise.
+#[derive(OpenApi)]
+#[openapi(
+    paths(desk::connect, desk::tickets::issue_ticket),
+    tags((name = "Desks", description = "Desks that stay connected"))
+)]
+pub struct Desks;
 
 /// What vendors post by themselves, likewise.
 #[derive(OpenApi)]

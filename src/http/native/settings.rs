@@ -1,6 +1,7 @@
 //! `GET` and `PATCH /v1/tenants/{tenant}`: the administrator sees how things are done for a tenant, and changes it.
 
 use std::borrow::Cow;
+use std::ops::RangeInclusive;
 
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
@@ -12,6 +13,7 @@ use utoipa::{PartialSchema, ToSchema};
 use super::{admin, document, tenant_id};
 use crate::command::tenants::set_settings as change;
 use crate::domain::TenantId;
+use crate::domain::settings::desk::{HEARTBEAT_SECONDS, LEASE_SECONDS};
 use crate::domain::settings::{CONVERSATION_DAYS, SettingsPatch, WebhookSecret};
 use crate::http::extract::body::DIALECT;
 use crate::http::extract::{read_body, reply};
@@ -31,6 +33,10 @@ struct Answer<'a> {
     #[schema(required)]
     conversation_days: Option<u32>,
     iadvize_webhooks: bool,
+    #[schema(required)]
+    desk_lease_seconds: Option<u32>,
+    #[schema(required)]
+    desk_heartbeat_seconds: Option<u32>,
 }
 
 impl<'a> From<&'a TenantRecord> for Answer<'a> {
@@ -42,6 +48,8 @@ impl<'a> From<&'a TenantRecord> for Answer<'a> {
             conversation_text: settings.conversation_text,
             conversation_days: settings.conversation_days,
             iadvize_webhooks: settings.iadvize_secret.is_some(),
+            desk_lease_seconds: settings.desk_lease_seconds,
+            desk_heartbeat_seconds: settings.desk_heartbeat_seconds,
         }
     }
 }
@@ -53,11 +61,15 @@ impl PartialSchema for Changes {
     fn schema() -> RefOr<Schema> {
         let or_null =
             |kind| ObjectBuilder::new().schema_type(utoipa::openapi::schema::SchemaType::from_iter([kind, Type::Null]));
-        let (days, bytes) = (CONVERSATION_DAYS, WebhookSecret::BYTES);
-        let days = or_null(Type::Integer).minimum(Some(*days.start())).maximum(Some(*days.end()));
+        let within = |range: RangeInclusive<u32>| {
+            or_null(Type::Integer).minimum(Some(*range.start())).maximum(Some(*range.end()))
+        };
+        let bytes = WebhookSecret::BYTES;
         let secret = or_null(Type::String).min_length(Some(*bytes.start())).max_length(Some(*bytes.end()));
         let object = ObjectBuilder::new().property("conversation_text", or_null(Type::Boolean));
-        object.property("conversation_days", days).property("iadvize_secret", secret).into()
+        let object = object.property("conversation_days", within(CONVERSATION_DAYS)).property("iadvize_secret", secret);
+        let object = object.property("desk_lease_seconds", within(LEASE_SECONDS));
+        object.property("desk_heartbeat_seconds", within(HEARTBEAT_SECONDS)).into()
     }
 }
 

@@ -65,10 +65,21 @@ impl State {
         Ok(Outcome::Applied)
     }
 
-    pub(super) fn close_session(&mut self, event: &Event, user: &UserRef, session: &str) -> Result<Outcome, Rejection> {
+    pub(super) fn close_session(
+        &mut self,
+        event: &Event,
+        user: &UserRef,
+        session: &str,
+        opened: Option<u64>,
+    ) -> Result<Outcome, Rejection> {
         let ix = self.subject(user)?;
         let recorded = self.recorded;
         let person = &mut self.people[ix as usize];
+        // A desk that came back before its old connection ended is not to be ended by that.
+        let is_other = |opened| !person.sessions.get(session).is_some_and(|s| s.open && s.opened == opened);
+        if opened.is_some_and(is_other) {
+            return Err(Rejection::OtherIncarnation);
+        }
         let newest = person.sessions.get(session).map_or(person.closed_all, |known| known.at.max(person.closed_all));
         let time = effective(event, newest);
         if time < newest {

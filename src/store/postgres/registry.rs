@@ -6,16 +6,17 @@ use uuid::Uuid;
 
 use super::PostgresStore;
 use crate::domain::{Settings, TenantId, Time};
-use crate::store::registry::{KeyColumns, TenantColumns, scopes_json, settings_columns};
+use crate::store::registry::{KeyColumns, SettingsColumns, TenantColumns, scopes_json};
 use crate::store::{KeyRecord, StoreError, TenantRecord};
 
 impl PostgresStore {
     pub(crate) async fn create_tenant(&self, tenant: &TenantRecord) -> Result<bool, StoreError> {
-        let (text, days, secret) = settings_columns(&tenant.settings);
+        let settings = SettingsColumns::from(&tenant.settings);
         let added = sqlx::query(
             "WITH added AS (
-                 INSERT INTO tenant (id, name, created, conversation_text, conversation_days, iadvize_secret)
-                 VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING RETURNING id
+                 INSERT INTO tenant (id, name, created, conversation_text, conversation_days, iadvize_secret,
+                                     desk_lease_seconds, desk_heartbeat_seconds)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING RETURNING id
              ), headed AS (
                  INSERT INTO head (tenant) SELECT id FROM added
              ), changed AS (
@@ -26,9 +27,11 @@ impl PostgresStore {
         .bind(tenant.id.0)
         .bind(&tenant.name)
         .bind(tenant.created.micros())
-        .bind(text)
-        .bind(days)
-        .bind(secret)
+        .bind(settings.conversation_text)
+        .bind(settings.conversation_days)
+        .bind(settings.iadvize_secret)
+        .bind(settings.desk_lease_seconds)
+        .bind(settings.desk_heartbeat_seconds)
         .fetch_optional(&self.pool)
         .await?;
         Ok(added.is_some())
@@ -36,7 +39,9 @@ impl PostgresStore {
 
     pub(crate) async fn tenants(&self) -> Result<Vec<TenantRecord>, StoreError> {
         let rows = sqlx::query(
-            "SELECT id, name, created, conversation_text, conversation_days, iadvize_secret FROM tenant ORDER BY name",
+            "SELECT id, name, created, conversation_text, conversation_days, iadvize_secret, desk_lease_seconds,
+                    desk_heartbeat_seconds
+             FROM tenant ORDER BY name",
         )
         .fetch_all(&self.pool)
         .await?;
@@ -44,10 +49,11 @@ impl PostgresStore {
     }
 
     pub(crate) async fn set_settings(&self, tenant: TenantId, settings: &Settings) -> Result<bool, StoreError> {
-        let (text, days, secret) = settings_columns(settings);
+        let settings = SettingsColumns::from(settings);
         let kept = sqlx::query(
             "WITH kept AS (
-                 UPDATE tenant SET conversation_text = $2, conversation_days = $3, iadvize_secret = $4
+                 UPDATE tenant SET conversation_text = $2, conversation_days = $3, iadvize_secret = $4,
+                                   desk_lease_seconds = $5, desk_heartbeat_seconds = $6
                  WHERE id = $1 RETURNING id
              ), changed AS (
                  UPDATE registry SET version = version + 1 WHERE EXISTS (SELECT FROM kept)
@@ -55,9 +61,11 @@ impl PostgresStore {
              SELECT id FROM kept",
         )
         .bind(tenant.0)
-        .bind(text)
-        .bind(days)
-        .bind(secret)
+        .bind(settings.conversation_text)
+        .bind(settings.conversation_days)
+        .bind(settings.iadvize_secret)
+        .bind(settings.desk_lease_seconds)
+        .bind(settings.desk_heartbeat_seconds)
         .fetch_optional(&self.pool)
         .await?;
         Ok(kept.is_some())
@@ -134,6 +142,8 @@ fn tenant_columns(row: &PgRow) -> Result<TenantColumns, StoreError> {
         conversation_text: row.try_get("conversation_text")?,
         conversation_days: row.try_get("conversation_days")?,
         iadvize_secret: row.try_get("iadvize_secret")?,
+        desk_lease_seconds: row.try_get("desk_lease_seconds")?,
+        desk_heartbeat_seconds: row.try_get("desk_heartbeat_seconds")?,
     })
 }
 

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{SqliteStore, uuid};
 use crate::domain::{Settings, TenantId, Time};
-use crate::store::registry::{KeyColumns, TenantColumns, scopes_json, settings_columns};
+use crate::store::registry::{KeyColumns, SettingsColumns, TenantColumns, scopes_json};
 use crate::store::{KeyRecord, StoreError, TenantRecord};
 
 const CHANGED: &str = "UPDATE registry SET version = version + 1";
@@ -15,17 +15,20 @@ impl SqliteStore {
     pub(crate) async fn create_tenant(&self, tenant: &TenantRecord) -> Result<bool, StoreError> {
         let mut held = self.hold().await?;
         let mut writing = held.begin_with("BEGIN IMMEDIATE").await?;
-        let (text, days, secret) = settings_columns(&tenant.settings);
+        let settings = SettingsColumns::from(&tenant.settings);
         let added = sqlx::query(
-            "INSERT INTO tenant (id, name, created, conversation_text, conversation_days, iadvize_secret)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
+            "INSERT INTO tenant (id, name, created, conversation_text, conversation_days, iadvize_secret,
+                                 desk_lease_seconds, desk_heartbeat_seconds)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING",
         )
         .bind(tenant.id.to_string())
         .bind(&tenant.name)
         .bind(tenant.created.micros())
-        .bind(text)
-        .bind(days)
-        .bind(secret)
+        .bind(settings.conversation_text)
+        .bind(settings.conversation_days)
+        .bind(settings.iadvize_secret)
+        .bind(settings.desk_lease_seconds)
+        .bind(settings.desk_heartbeat_seconds)
         .execute(&mut *writing)
         .await?
         .rows_affected()
@@ -48,16 +51,20 @@ impl SqliteStore {
     }
 
     pub(crate) async fn set_settings(&self, tenant: TenantId, settings: &Settings) -> Result<bool, StoreError> {
-        let (text, days, secret) = settings_columns(settings);
+        let settings = SettingsColumns::from(settings);
         let mut held = self.hold().await?;
         let mut writing = held.begin_with("BEGIN IMMEDIATE").await?;
         let kept = sqlx::query(
-            "UPDATE tenant SET conversation_text = ?2, conversation_days = ?3, iadvize_secret = ?4 WHERE id = ?1",
+            "UPDATE tenant SET conversation_text = ?2, conversation_days = ?3, iadvize_secret = ?4,
+                               desk_lease_seconds = ?5, desk_heartbeat_seconds = ?6
+             WHERE id = ?1",
         )
         .bind(tenant.to_string())
-        .bind(text)
-        .bind(days)
-        .bind(secret)
+        .bind(settings.conversation_text)
+        .bind(settings.conversation_days)
+        .bind(settings.iadvize_secret)
+        .bind(settings.desk_lease_seconds)
+        .bind(settings.desk_heartbeat_seconds)
         .execute(&mut *writing)
         .await?
         .rows_affected()
@@ -144,6 +151,8 @@ fn tenant_columns(row: &SqliteRow) -> Result<TenantColumns, StoreError> {
         conversation_text: row.try_get("conversation_text")?,
         conversation_days: row.try_get("conversation_days")?,
         iadvize_secret: row.try_get("iadvize_secret")?,
+        desk_lease_seconds: row.try_get("desk_lease_seconds")?,
+        desk_heartbeat_seconds: row.try_get("desk_heartbeat_seconds")?,
     })
 }
 

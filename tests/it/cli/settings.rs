@@ -4,7 +4,7 @@ use super::{complained, printed, run};
 use crate::support::routes::source;
 
 /// Every setting of the service.
-const SETTINGS: [(&str, &str); 12] = [
+const SETTINGS: [(&str, &str); 14] = [
     ("--listen", "ROLLCALL_LISTEN"),
     ("--data-dir", "ROLLCALL_DATA_DIR"),
     ("--database-url", "DATABASE_URL"),
@@ -17,6 +17,8 @@ const SETTINGS: [(&str, &str); 12] = [
     ("--checkpoint-seconds", "ROLLCALL_CHECKPOINT_SECONDS"),
     ("--dedupe-days", "ROLLCALL_DEDUPE_DAYS"),
     ("--journal-days", "ROLLCALL_JOURNAL_DAYS"),
+    ("--desk-lease-seconds", "ROLLCALL_DESK_LEASE_SECONDS"),
+    ("--desk-heartbeat-seconds", "ROLLCALL_DESK_HEARTBEAT_SECONDS"),
 ];
 
 /// The variables that a file declares.
@@ -82,6 +84,10 @@ fn a_bad_value_is_told_with_its_setting_and_why() {
         ("--checkpoint-seconds", "ROLLCALL_CHECKPOINT_SECONDS", "0", "1..="),
         ("--dedupe-days", "ROLLCALL_DEDUPE_DAYS", "366", "365"),
         ("--journal-days", "ROLLCALL_JOURNAL_DAYS", "1.5", "invalid"),
+        ("--desk-lease-seconds", "ROLLCALL_DESK_LEASE_SECONDS", "4", "5..="),
+        ("--desk-lease-seconds", "ROLLCALL_DESK_LEASE_SECONDS", "29", "of 15 does not fit"),
+        ("--desk-heartbeat-seconds", "ROLLCALL_DESK_HEARTBEAT_SECONDS", "1801", "1..="),
+        ("--desk-heartbeat-seconds", "ROLLCALL_DESK_HEARTBEAT_SECONDS", "23", "at most half of the lease"),
         ("--admin-token", "ROLLCALL_ADMIN_TOKEN", "", "at least 16"),
         ("--admin-token", "ROLLCALL_ADMIN_TOKEN", "short", "at least 16"),
         ("--admin-token", "ROLLCALL_ADMIN_TOKEN", "long enough but with spaces", "without spaces"),

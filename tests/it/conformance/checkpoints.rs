@@ -57,7 +57,7 @@ fn story(tenant: TenantId) -> Vec<Draft> {
         taken(2, Channel::Call, "\"two\" ü"),
         taken(2, Channel::Chat, "one"),
         Body::SlotsSynced { user: user(2), channel: Channel::Chat, conversations: vec![conversation("three")] },
-        Body::DeskDisconnected { user: user(1), session: "b".into() },
+        Body::DeskDisconnected { user: user(1), session: "b".into(), opened: None },
         Body::SlotReleased { user: Some(user(2)), conversation: conversation("\"two\" ü") },
         Body::DeskClosedAll { user: user(2) },
         Body::PasswordSet { user: user(3), hash: PasswordHash::new("$argon2id$\"ü\"") },

@@ -48,7 +48,13 @@ async fn a_tenants_name_is_taken_once(backend: Backend) {
 /// Settings that differ from the default in every way.
 fn some_settings() -> Settings {
     let iadvize_secret = WebhookSecret::new("a secret \"é\" of 'ours'");
-    Settings { conversation_text: true, conversation_days: Some(36_500), iadvize_secret }
+    Settings {
+        conversation_text: true,
+        conversation_days: Some(36_500),
+        iadvize_secret,
+        desk_lease_seconds: Some(3_600),
+        desk_heartbeat_seconds: Some(1_800),
+    }
 }
 
 async fn settings_are_kept_as_they_are(backend: Backend) {

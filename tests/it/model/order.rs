@@ -112,7 +112,7 @@ fn connected(session: &str, minute: i64) -> (i64, Body) {
 }
 
 fn disconnected(session: &str, minute: i64) -> (i64, Body) {
-    (minute, Body::DeskDisconnected { user: ann(), session: session.into() })
+    (minute, Body::DeskDisconnected { user: ann(), session: session.into(), opened: None })
 }
 
 /// An old session that came and went, and came late with its end, around a new one that is still open: either another

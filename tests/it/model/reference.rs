@@ -157,6 +157,7 @@ impl Reference {
     fn listen(&mut self, entry: &Entry) -> Option<()> {
         let event = &entry.event;
         match &event.fact.body {
+            Body::DeskDisconnected { opened: Some(_), .. } => panic!("no story has it"),
             Body::DeskConnected { user, session, surface, lease_seconds, .. } => {
                 let whose = self.directory.find(user)?;
                 let opening = Opening { surface: *surface, lease_seconds: *lease_seconds };
@@ -165,7 +166,7 @@ impl Reference {
                     self.seen.insert(whose);
                 }
             }
-            Body::DeskDisconnected { user, session } => {
+            Body::DeskDisconnected { user, session, opened: None } => {
                 let whose = self.directory.find(user)?;
                 self.say_of_session(entry, whose, session, Said::Closed(whose, session.clone()));
             }

@@ -10,6 +10,7 @@ pub mod raw;
 pub mod requests;
 pub mod routes;
 pub mod signing;
+pub mod sockets;
 pub mod tasks;
 pub mod wire;
 
@@ -19,6 +20,7 @@ use std::time::Duration;
 use rollcall::app::{App, Options};
 use rollcall::clock::Clock;
 use rollcall::domain::TenantId;
+use rollcall::domain::settings::desk::DeskTerms;
 use rollcall::engine::Limits;
 use rollcall::http::{Edge, listener};
 use rollcall::store::Location;
@@ -68,6 +70,7 @@ pub struct Setup {
     pub clock: Clock,
     pub limits: Limits,
     pub max_staleness_ms: u64,
+    pub desk: DeskTerms,
     pub max_connections: usize,
     pub header_patience: Duration,
 }
@@ -78,6 +81,7 @@ impl Default for Setup {
             clock: Clock::system(),
             limits: Limits::default(),
             max_staleness_ms: 10_000,
+            desk: DeskTerms::default(),
             max_connections: 1_000,
             header_patience: listener::HEADER_PATIENCE,
         }
@@ -105,7 +109,7 @@ impl Service {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             admin_token: Some(ADMIN.to_owned()),
             limits: setup.limits,
-            edge: Edge { max_staleness_ms: setup.max_staleness_ms, bench_echo: false },
+            edge: Edge { max_staleness_ms: setup.max_staleness_ms, desk: setup.desk, bench_echo: false },
             max_connections: setup.max_connections,
             header_patience: setup.header_patience,
             clock: setup.clock,

@@ -69,6 +69,14 @@ pub fn request(api: &Api, route: &Route, key: Option<&str>, user: &str) -> Reque
         None => request,
     };
     match (dialect(route), route.method) {
+        (Dialect::Native, _) if path == "/v1/desk" => {
+            let request = bearer(api.request(method, &path)).header("Connection", "Upgrade");
+            let request = request.header("Upgrade", "websocket").header("Sec-WebSocket-Version", "13");
+            request.header("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")
+        }
+        (Dialect::Native, _) if path == "/v1/desk/tickets" => {
+            bearer(api.request(method, &path)).json(&json!({ "user": user }))
+        }
         (Dialect::Native, "GET") | (Dialect::Oauth, _) => bearer(api.request(method, &path)),
         (Dialect::Native, "PUT") => bearer(api.request(method, &path)).json(&json!({})),
         (Dialect::Native, _) if path == "/v1/webhooks/iadvize" => {
@@ -189,5 +197,7 @@ pub fn is_answered(dialect: Dialect, answer: &Answer) -> bool {
         return answer.status == 200 && answer.json() == json!({ "authenticated": true });
     }
     let has_errors = dialect == Dialect::Graphql && answer.json().get("errors").is_some();
-    answer.status == 200 && !has_errors && answer.header("rollcall-position").is_some()
+    // A WebSocket is answered before anything is said on it, and a ticket is made.
+    let is_success = matches!((dialect, answer.status), (_, 200) | (Dialect::Native, 101 | 201));
+    is_success && !has_errors && answer.header("rollcall-position").is_some()
 }

@@ -84,7 +84,7 @@ fn said(ids: Vec<i64>, mix: Mix) -> impl Strategy<Value = Body> {
                 Body::DeskConnected { user, session, lease_seconds, device: None, surface }
             }
         ),
-        of_sessions => (who(), session()).prop_map(|(user, session)| Body::DeskDisconnected { user, session }),
+        of_sessions => (who(), session()).prop_map(|(user, session)| Body::DeskDisconnected { user, session, opened: None }),
         1 + of_sessions => status(ids.clone()),
         8 => (who(), channel(), conversation(mix))
             .prop_map(|(user, channel, conversation)| Body::SlotTaken { user, channel, conversation }),
@@ -145,7 +145,7 @@ fn ours(ids: Vec<i64>, mix: Mix) -> impl Strategy<Value = Body> {
     prop_oneof![
         2 => who().prop_map(|user| Body::DeskClosedAll { user }),
         3 => status(ids.clone()),
-        1 => (who(), session()).prop_map(|(user, session)| Body::DeskDisconnected { user, session }),
+        1 => (who(), session()).prop_map(|(user, session)| Body::DeskDisconnected { user, session, opened: None }),
         1 => (who(), session()).prop_map(|(user, session)| {
             Body::DeskConnected { user, session, lease_seconds: None, device: None, surface: Surface::Desk }
         }),

@@ -1,0 +1,121 @@
+//! `GET /v1/desk`: a desk that stays connected, over a WebSocket (docs/desk.md).
+
+mod greeting;
+mod line;
+mod protocol;
+mod seats;
+mod serving;
+pub mod tickets;
+
+use axum::body::Body;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::header::SEC_WEBSOCKET_PROTOCOL;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Response};
+
+pub use seats::Seats;
+
+use crate::auth::Caller;
+use crate::auth::tickets::Pass;
+use crate::domain::{Fault, Scope};
+use crate::http::extract::{Params, Place, credential, reply};
+use crate::http::fault::NativeFault;
+use crate::http::services::Services;
+use greeting::Guest;
+use line::Line;
+
+/// The protocol's name among a client's subprotocols.
+const PROTOCOL: &str = "rollcall.desk.v1";
+/// What precedes a ticket there: browsers can set no other header.
+const TICKET: &str = "ticket.";
+/// The longest message, in bytes.
+const MESSAGE_BYTES: usize = 16 * 1024;
+/// Past this a message is not even read to its end, and the connection cut without a word.
+const FRAME_BYTES: usize = 4 * MESSAGE_BYTES;
+/// What is read and written at once: messages are short, and there are many desks.
+const BUFFER_BYTES: usize = 4 * 1024;
+/// What may wait to be written: one answer at a time, and the longest names what it answers.
+const WAITING_BYTES: usize = 64 * 1024;
+
+/// Connects a desk over a WebSocket; docs/desk.md has the messages.
+#[utoipa::path(
+    get,
+    path = "/v1/desk",
+    params(
+        ("ticket" = Option<String>, Query, description = "A desk ticket, in place of a key; also as the subprotocol `ticket.<ticket>` beside `rollcall.desk.v1`"),
+    ),
+    responses((status = 101, description = "The connection is a WebSocket from here on"), NativeFault),
+)]
+pub async fn connect(State(services): State<Services>, request: Request) -> Result<Response<Body>, NativeFault> {
+    let (mut parts, _) = request.into_parts();
+    let (caller, pass, upgrade) = match ticket(&parts)? {
+        // A ticket is used up only by what can become a connection.
+        Some(ticket) => {
+            let upgrade = upgrade(&mut parts).await?;
+            let (caller, pass) = services.ticket_holder(&ticket)?;
+            (caller, Some(pass), upgrade)
+        }
+        None => (by_key(&services, &parts)?, None, upgrade(&mut parts).await?),
+    };
+    caller.require(Scope::EventsWrite)?;
+    let position = services.reader().snapshot(caller.tenant()).view.position();
+    let place = Place::of(&parts.extensions);
+    let response = upgrade.on_upgrade(move |socket| async move {
+        let lifecycle = services.lifecycle().clone();
+        // Nobody waits for this task, so it only hands the connection to one that is waited for.
+        drop(lifecycle.track(async move {
+            let line = Line::new(socket, services.clock().clone(), services.lifecycle().stopping().clone());
+            stay(services, line, (caller, pass)).await;
+            drop(place);
+        }));
+    });
+    Ok(reply::at_position(response, position))
+}
+
+/// The connection from its beginning to its end.
+async fn stay(services: Services, line: Line, (caller, pass): (Caller, Option<Pass>)) {
+    let guest = Guest { services, line, caller, pass };
+    if let Some(desk) = guest.greet().await {
+        desk.serve().await;
+    }
+}
+
+fn by_key(services: &Services, parts: &Parts) -> Result<Caller, Fault> {
+    let params = query(parts)?;
+    let headers = &parts.headers;
+    let basic = credential::basic_user(headers);
+    let carried = credential::bearer(headers).or_else(|| credential::api_key(headers)).or(basic.as_deref());
+    match carried {
+        Some(key) => services.caller(Some(key)),
+        None => services.caller(params.one("key")?),
+    }
+}
+
+/// The ticket, if one is shown.
+fn ticket(parts: &Parts) -> Result<Option<String>, Fault> {
+    let in_query = query(parts)?.one("ticket")?.map(str::to_owned);
+    Ok(in_query.or_else(|| in_protocols(&parts.headers)))
+}
+
+fn in_protocols(headers: &HeaderMap) -> Option<String> {
+    let lines = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter().filter_map(|value| value.to_str().ok());
+    lines.flat_map(|line| line.split(',')).find_map(|name| name.trim().strip_prefix(TICKET)).map(str::to_owned)
+}
+
+fn query(parts: &Parts) -> Result<Params<'_>, Fault> {
+    Params::parse(parts.uri.query().unwrap_or_default().as_bytes())
+}
+
+async fn upgrade(parts: &mut Parts) -> Result<WebSocketUpgrade, Fault> {
+    let upgrade = WebSocketUpgrade::from_request_parts(parts, &()).await;
+    let upgrade = upgrade.map_err(|why| Fault::Malformed(format!("this is where a WebSocket begins: {why}")))?;
+    // Of what the client offers only our own name is taken up: an answer that repeats the ticket would show it.
+    Ok(upgrade
+        .protocols([PROTOCOL])
+        .max_message_size(FRAME_BYTES)
+        .max_frame_size(FRAME_BYTES)
+        .read_buffer_size(BUFFER_BYTES)
+        .write_buffer_size(BUFFER_BYTES)
+        .max_write_buffer_size(WAITING_BYTES))
+}

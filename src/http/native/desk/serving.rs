@@ -1,0 +1,264 @@
+//! A desk that is connected: its messages one at a time, its lease, and its end.
+
+use std::time::Duration;
+
+use super::greeting::{Guest, Seated};
+use super::line::{Code, Gone, Heard, Line};
+use super::protocol::{Message, Reply, Told};
+use super::seats::Seat;
+use crate::auth::Caller;
+use crate::command::desk::Link;
+use crate::command::desk::disconnect::disconnect;
+use crate::command::desk::renew::renew;
+use crate::command::desk::report::report;
+use crate::domain::event::Rejection;
+use crate::domain::settings::desk::DeskTerms;
+use crate::domain::{Fault, Outcome};
+use crate::http::services::Services;
+
+/// Mistakes a desk may make on one connection.
+pub const MAX_ERRORS: u32 = 10;
+/// Between two heartbeats of a desk that reach the engine, however often it is heard of.
+const APART: Duration = Duration::from_secs(1);
+
+/// A desk that is connected.
+pub struct Desk {
+    services: Services,
+    line: Line,
+    caller: Caller,
+    link: Link,
+    seat: Seat,
+    terms: DeskTerms,
+    pulse: Pulse,
+    errors: u32,
+}
+
+/// When a desk was heard of, and what follows from it; all by monotonic time.
+struct Pulse {
+    /// When anything was last heard.
+    heard: Duration,
+    /// When the lease was last renewed, or that was tried.
+    tried: Duration,
+    /// Heard since then: the lease is to run from here, and does not yet.
+    owed: Option<Duration>,
+    /// When the next ping is due.
+    ping: Duration,
+}
+
+/// Why a connection ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// The desk has closed.
+    Closed,
+    /// The connection is gone.
+    Lost,
+    /// The session is no longer this connection's, for this reason.
+    Ended(&'static str),
+    /// The server has had enough of it.
+    Cut(Code, &'static str),
+}
+
+impl From<Gone> for End {
+    fn from(_: Gone) -> Self {
+        End::Lost
+    }
+}
+
+impl Desk {
+    /// Tells a desk that it is let in; nothing if it does not listen any more. It stays connected until its lease ends.
+    pub async fn welcome(guest: Guest, seated: Seated) -> Option<Self> {
+        let Guest { services, mut line, caller, .. } = guest;
+        let Seated { position, link, seat, terms, heard } = seated;
+        let welcome = Reply::Welcome {
+            position,
+            lease_seconds: terms.lease,
+            heartbeat_seconds: terms.heartbeat,
+            user: link.user.to_string(),
+            session: &link.session,
+        };
+        line.say(&welcome).await.ok()?;
+        let pulse = Pulse { heard, tried: heard, owed: None, ping: heard + seconds(terms.heartbeat) };
+        Some(Desk { services, line, caller, link, seat, terms, pulse, errors: 0 })
+    }
+
+    /// Serves it to its end.
+    pub async fn serve(mut self) {
+        let end = loop {
+            if let Err(end) = self.step().await {
+                break end;
+            }
+        };
+        self.end(end).await;
+    }
+
+    async fn step(&mut self) -> Result<(), End> {
+        let heard = self.line.hear(self.seat.ousted(), self.due()).await;
+        if matches!(heard, Heard::Text(_) | Heard::Binary | Heard::TooBig | Heard::Sign) {
+            let now = self.services.clock().monotonic();
+            (self.pulse.heard, self.pulse.owed) = (now, Some(now));
+        }
+        match heard {
+            Heard::Text(text) => self.take(&text).await?,
+            Heard::Binary => self.complain("messages are text").await?,
+            Heard::Sign | Heard::Due => {}
+            Heard::TooBig => return Err(End::Cut(Code::TooBig, "at most 16 KiB")),
+            Heard::Stopping => return Err(End::Cut(Code::Restart, "stopping")),
+            Heard::Ousted => return Err(End::Ended("replaced")),
+            Heard::Closed => return Err(End::Closed),
+            Heard::Lost => return Err(End::Lost),
+        }
+        self.upkeep().await
+    }
+
+    /// When there is something to do, should nothing be heard until then.
+    fn due(&self) -> Duration {
+        let Pulse { heard, tried, owed, ping } = self.pulse;
+        let renewal = owed.map_or(ping, |_| tried + APART);
+        ping.min(renewal).min(heard + seconds(self.terms.lease))
+    }
+
+    /// Does what is due.
+    async fn upkeep(&mut self) -> Result<(), End> {
+        let now = self.services.clock().monotonic();
+        if self.is_renewal_due(now) {
+            let _or_later = self.renew().await?;
+        }
+        if now >= self.pulse.ping {
+            self.pulse.ping = now + seconds(self.terms.heartbeat);
+            self.line.ping().await?;
+        }
+        // The lease has run out. Whoever left without a word, with the connection open, is not listened for any longer.
+        if now >= self.pulse.heard + seconds(self.terms.lease) { Err(End::Ended("closed")) } else { Ok(()) }
+    }
+
+    fn is_renewal_due(&self, now: Duration) -> bool {
+        self.pulse.owed.is_some() && now >= self.pulse.tried + APART
+    }
+
+    /// Renews the lease from when the desk was last heard of; answers the position, or when to try again.
+    async fn renew(&mut self) -> Result<Result<u64, u32>, End> {
+        let heard = self.pulse.heard;
+        self.pulse.tried = self.services.clock().monotonic();
+        let caller = self.services.again(&self.caller).map_err(|_| End::Ended("credential"))?;
+        let (submitter, clock) = (self.services.submitter(), self.services.clock());
+        match renew(&caller, submitter, clock, (&self.link, heard)).await {
+            Ok(Ok(position)) => {
+                self.pulse.owed = None;
+                Ok(Ok(position))
+            }
+            Ok(Err(rejection)) => Err(End::Ended(reason(&rejection))),
+            Err(Fault::Forbidden) => Err(End::Ended("credential")),
+            // It is owed still. Once the store is back, every lease gets a full term first.
+            Err(fault) => Ok(Err(fault.retry_after().unwrap_or(1))),
+        }
+    }
+
+    async fn take(&mut self, text: &str) -> Result<(), End> {
+        match Message::read(text) {
+            Ok(Message::Heartbeat) => self.heartbeat().await,
+            Ok(Message::Event(told)) => self.event(&told).await,
+            Ok(Message::Hello(_)) => self.complain("hello was said").await,
+            Err(reason) => self.complain(reason).await,
+        }
+    }
+
+    async fn heartbeat(&mut self) -> Result<(), End> {
+        let renewed = match self.is_renewal_due(self.services.clock().monotonic()) {
+            true => self.renew().await?,
+            false => Ok(self.services.reader().snapshot(self.caller.tenant()).view.position()),
+        };
+        let reply = match renewed {
+            Ok(position) => Reply::Heartbeat { position },
+            Err(retry_after) => Reply::Unavailable { id: None, retry_after },
+        };
+        Ok(self.line.say(&reply).await?)
+    }
+
+    async fn event(&mut self, told: &Told<'_>) -> Result<(), End> {
+        let (services, id) = (&self.services, told.id.as_ref());
+        let (clock, reader) = (services.clock(), services.reader());
+        let caller = services.again(&self.caller).map_err(|_| End::Ended("credential"))?;
+        let event = match told.event(self.link.user, &self.link.session, clock.now()) {
+            Ok(event) => event,
+            Err(why) => {
+                let position = reader.snapshot(caller.tenant()).view.position();
+                let reply = Reply::Ack { id, outcome: "rejected", position, reason: Some(why.to_owned()) };
+                return Ok(self.line.say(&reply).await?);
+            }
+        };
+        let now = clock.monotonic();
+        let (settings, due) = (services.ring().settings(caller.tenant()), self.is_renewal_due(now));
+        let at = (services.submitter(), &settings);
+        let reported = match report(&caller, at, clock, (&self.link, due), event).await {
+            Ok(reported) => reported,
+            Err(Fault::Forbidden) => return Err(End::Ended("credential")),
+            Err(fault) => {
+                let retry_after = fault.retry_after().unwrap_or(1);
+                return Ok(self.line.say(&Reply::Unavailable { id: Some(id), retry_after }).await?);
+            }
+        };
+        if due {
+            (self.pulse.tried, self.pulse.owed) = (now, None);
+        }
+        let reason_of = |outcome: &Outcome| match outcome {
+            Outcome::Rejected(rejection) => Some(rejection.to_string()),
+            _ => None,
+        };
+        let (outcome, position) = (&reported.outcome, reported.position);
+        self.line.say(&Reply::Ack { id, outcome: outcome.name(), position, reason: reason_of(outcome) }).await?;
+        reported.ended.map_or(Ok(()), |rejection| Err(End::Ended(reason(&rejection))))
+    }
+
+    /// Says that a message could not be understood, so many times.
+    async fn complain(&mut self, reason: &'static str) -> Result<(), End> {
+        self.errors += 1;
+        if self.errors >= MAX_ERRORS {
+            return Err(End::Cut(Code::Policy, "too many mistakes"));
+        }
+        Ok(self.line.say(&Reply::Error { reason }).await?)
+    }
+
+    async fn end(mut self, end: End) {
+        match end {
+            End::Closed => {
+                let (submitter, clock) = (self.services.submitter(), self.services.clock());
+                if let Ok(caller) = self.services.again(&self.caller)
+                    && let Err(fault) = disconnect(&caller, submitter, clock, &self.link).await
+                {
+                    tracing::debug!(%fault, "a desk that closed is given up when its lease ends");
+                }
+                self.line.finish().await;
+            }
+            End::Lost => self.settle().await,
+            End::Ended(reason) => {
+                if self.line.say(&Reply::Ended { reason }).await.is_ok() {
+                    self.line.close(Code::Ended, reason).await;
+                }
+            }
+            End::Cut(code, reason) => {
+                self.settle().await;
+                self.line.close(code, reason).await;
+            }
+        }
+    }
+
+    /// The lease of a desk that was lost runs from when it was last heard of, and not from a second before.
+    async fn settle(&mut self) {
+        if self.pulse.owed.is_some() && !self.seat.ousted().is_cancelled() {
+            let _as_well_as_can_be = self.renew().await;
+        }
+    }
+}
+
+/// Why a session is no longer a connection's, in a word.
+fn reason(rejection: &Rejection) -> &'static str {
+    match rejection {
+        Rejection::OtherIncarnation => "replaced",
+        Rejection::UnknownUser => "deleted",
+        _ => "closed",
+    }
+}
+
+fn seconds(seconds: u32) -> Duration {
+    Duration::from_secs(seconds.into())
+}

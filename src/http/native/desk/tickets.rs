@@ -1,0 +1,70 @@
+//! `POST /v1/desk/tickets`: what a browser connects a user's desk with, so that it never holds the tenant's key.
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::Response;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::super::{caller, document};
+use crate::command::desk::issue_ticket as command;
+use crate::domain::{Scope, Time, UserRef};
+use crate::http::extract::body::DIALECT;
+use crate::http::extract::{read_body, reply};
+use crate::http::fault::{Details, NativeFault};
+use crate::http::services::Services;
+
+#[derive(Deserialize, ToSchema)]
+struct NewTicket {
+    /// Whose desk it opens: an integer id, a GUID, or `external:` and the external id.
+    #[schema(value_type = String, examples("101"))]
+    user: UserRef,
+    /// As which session; any when absent.
+    #[serde(default)]
+    #[schema(min_length = 1, max_length = 128)]
+    session: Option<String>,
+    /// For how many seconds it is good; 60 when absent.
+    #[serde(default)]
+    #[schema(minimum = 1, maximum = 300)]
+    seconds: Option<u32>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = DeskTicket)]
+struct Answer<'a> {
+    ticket: &'a str,
+    #[schema(value_type = String)]
+    expires_at: Time,
+    user: String,
+    #[schema(required)]
+    session: Option<&'a str>,
+}
+
+/// Makes a ticket for one connection of one user's desk.
+#[utoipa::path(
+    post,
+    path = "/v1/desk/tickets",
+    request_body(content = NewTicket),
+    responses(
+        (status = 201, description = "The ticket, shown this once", body = Answer),
+        (status = 429, description = "Too many tickets of the tenant wait to be used", body = Details, content_type = "application/problem+json"),
+        NativeFault,
+    ),
+)]
+pub async fn issue_ticket(State(services): State<Services>, request: Request) -> Result<Response<Body>, NativeFault> {
+    let (parts, body) = request.into_parts();
+    let caller = caller(&services, &parts.headers)?;
+    caller.require(Scope::EventsWrite)?;
+    let body = read_body(&parts.headers, body, DIALECT).await?;
+    let NewTicket { user, session, seconds } = document(&parts.headers, &body)?;
+    let wanted = command::Wanted { user, session, seconds };
+    let snapshot = services.reader().snapshot(caller.tenant());
+    let issued = command::issue_ticket(&caller, &snapshot, services.tickets(), wanted)?;
+    let answer = Answer {
+        ticket: issued.ticket.reveal(),
+        expires_at: issued.expires,
+        user: issued.pass.user.to_string(),
+        session: issued.pass.session.as_deref(),
+    };
+    Ok(reply::from_snapshot(reply::json(201, "application/json", &answer), &snapshot))
+}

@@ -1,0 +1,159 @@
+//! What is said between a desk and the service.
+
+use serde_json::{Value, json};
+
+use super::{Stage, seconds};
+use crate::on_both_stores;
+use crate::support::desks::{connected, event, user_guid};
+use crate::support::raw::Raw;
+use crate::support::{ADMIN, Backend};
+
+on_both_stores!(welcome, super::a_desk_says_who_it_is_and_is_connected);
+on_both_stores!(events, super::events_are_acknowledged_where_they_are);
+on_both_stores!(retry, super::the_same_event_after_a_reconnection_is_a_duplicate);
+on_both_stores!(refused, super::what_cannot_be_is_told_and_the_connection_stays);
+on_both_stores!(settings, super::a_tenant_has_its_own_lease);
+on_both_stores!(ended, super::a_session_that_was_ended_otherwise_is_told_so);
+on_both_stores!(revoked, super::a_key_that_is_taken_back_ends_what_it_opened);
+
+async fn a_desk_says_who_it_is_and_is_connected(backend: Backend) {
+    let stage = Stage::new(backend, 2).await;
+    let mut desk = stage.guest().await;
+    let hello = json!({ "type": "hello", "user": user_guid(1), "session": "tab-1", "device": "Firefox" });
+    let welcome = desk.ask(hello).await;
+    let expected = json!({ "type": "welcome", "position": 2, "lease_seconds": 45, "heartbeat_seconds": 15,
+                           "user": "1", "session": "tab-1" });
+    assert_eq!(welcome, expected);
+    assert_eq!(stage.connected().await, 1);
+    let mut raw = Raw::open(&stage.service.home.location).await;
+    let journal = raw.journal().await;
+    let opened: Value = serde_json::from_str(&journal[1].event).unwrap();
+    assert_eq!(opened["type"], "desk.connected");
+    let data = json!({ "user": "1", "session": "tab-1", "lease_seconds": 45, "device": "Firefox", "surface": "desk" });
+    assert_eq!(opened["data"], data);
+    assert_eq!(&*journal[1].id.source, "rollcall:desk");
+    assert_eq!(desk.heartbeat().await, json!({ "type": "heartbeat", "position": 2 }));
+    // One that names no session is given one.
+    let mut other = stage.guest().await;
+    let welcome = other.ask(json!({ "type": "hello", "user": "2", "surface": "administration" })).await;
+    assert_eq!(welcome["session"].as_str().map(str::len), Some(36), "{welcome}");
+    assert_eq!(stage.connected().await, 1, "who sets things up is not at work");
+}
+
+async fn events_are_acknowledged_where_they_are(backend: Backend) {
+    let stage = Stage::new(backend, 1).await;
+    let mut desk = stage.desk(1, "tab").await;
+    let ack = desk.event("e1", "slot.taken", json!({ "channel": "chat", "conversation": "c1" })).await;
+    assert_eq!(ack, json!({ "type": "ack", "id": "e1", "outcome": "applied", "position": 3 }));
+    let ack = desk.event("e2", "status.changed", json!({ "channels": { "chat": false } })).await;
+    assert_eq!((&ack["outcome"], &ack["position"]), (&json!("applied"), &json!(4)));
+    let live = stage.service.api.get(&stage.persona.key, "/operator/1/live").await.unwrap().ok();
+    assert_eq!(live.position(), 4);
+    assert!(live.text.contains("\"chat\""), "{}", live.text);
+    let ack = desk.event("e3", "slots.synced", json!({ "channel": "chat", "conversations": [] })).await;
+    assert_eq!(ack["outcome"], "applied");
+    let started = json!({ "conversation": "cbe51cd9-0000-4000-8000-000000000001", "project": 7, "channel": "CHAT" });
+    let ack = desk.event("e4", "conversation.started", started).await;
+    assert_eq!((&ack["type"], &ack["id"]), (&json!("ack"), &json!("e4")), "{ack}");
+    let mut raw = Raw::open(&stage.service.home.location).await;
+    let line = raw.journal().await.remove(2);
+    assert_eq!((&*line.id.source, &*line.id.id), ("desk:1/tab", "e1"));
+}
+
+async fn the_same_event_after_a_reconnection_is_a_duplicate(backend: Backend) {
+    let stage = Stage::new(backend, 1).await;
+    let data = json!({ "channel": "chat", "conversation": "c1" });
+    let mut desk = stage.desk(1, "tab").await;
+    assert_eq!(desk.event("e1", "slot.taken", data.clone()).await["outcome"], "applied");
+    drop(desk);
+    let mut desk = stage.desk(1, "tab").await;
+    let before = stage.position();
+    let again = desk.event("e1", "slot.taken", data.clone()).await;
+    assert_eq!(again, json!({ "type": "ack", "id": "e1", "outcome": "duplicate", "position": before }));
+    let mut other = stage.desk(1, "phone").await;
+    assert_eq!(other.event("e1", "slot.taken", data).await["outcome"], "applied", "another session's own id");
+}
+
+async fn what_cannot_be_is_told_and_the_connection_stays(backend: Backend) {
+    let stage = Stage::new(backend, 1).await;
+    let mut desk = stage.guest().await;
+    assert_eq!(desk.heartbeat().await, json!({ "type": "error", "reason": "hello comes first" }));
+    assert_eq!(desk.hello(99, "tab").await, json!({ "type": "error", "reason": "unknown user" }));
+    assert_eq!(desk.hello(1, "").await["type"], "error");
+    assert_eq!(desk.hello(1, "tab").await["type"], "welcome");
+    let before = stage.position();
+    for (kind, data) in [
+        ("slot.taken", json!({ "channel": "fax", "conversation": "c" })),
+        ("slot.taken", json!({})),
+        ("desk.disconnected", json!({ "session": "other" })),
+        ("desk.lease_expired", json!({ "session": "tab", "opened": 2 })),
+        ("user.deleted", json!({})),
+    ] {
+        let ack = desk.event("e", kind, data).await;
+        assert_eq!((&ack["outcome"], &ack["position"]), (&json!("rejected"), &json!(before)), "{ack}");
+        assert!(ack["reason"].is_string(), "{ack}");
+    }
+    let others = json!({ "type": "slot.taken", "subject": "2", "data": { "channel": "chat", "conversation": "c" } });
+    let ack = desk.ask(json!({ "type": "event", "id": "e", "event": others })).await;
+    assert_eq!(ack["outcome"], "rejected", "nobody speaks for another: {ack}");
+    assert_eq!(stage.position(), before);
+    let ack = desk.event("e", "slot.taken", json!({ "channel": "chat", "conversation": "c" })).await;
+    assert_eq!(ack["outcome"], "applied", "its id was not consumed: {ack}");
+}
+
+async fn a_tenant_has_its_own_lease(backend: Backend) {
+    let stage = Stage::new(backend, 1).await;
+    let path = format!("/v1/tenants/{}", stage.persona.tenant);
+    for (changes, lease, heartbeat) in [
+        (json!({ "desk_lease_seconds": 20 }), 20, 10),
+        (json!({ "desk_heartbeat_seconds": 5 }), 20, 5),
+        (json!({ "desk_lease_seconds": null, "desk_heartbeat_seconds": 30 }), 60, 30),
+    ] {
+        let request = stage.service.api.request(reqwest::Method::PATCH, &path).bearer_auth(ADMIN).json(&changes);
+        crate::support::api::send(request).await.unwrap().ok();
+        let welcome = stage.guest().await.hello(1, "tab").await;
+        assert_eq!((&welcome["lease_seconds"], &welcome["heartbeat_seconds"]), (&json!(lease), &json!(heartbeat)));
+    }
+}
+
+async fn a_session_that_was_ended_otherwise_is_told_so(backend: Backend) {
+    let stage = Stage::new(backend, 1).await;
+    let told = |reason: &str| json!({ "type": "ended", "reason": reason });
+    // Closed by another word of it.
+    let mut desk = stage.desk(1, "tab").await;
+    stage.told(event(1, "desk.disconnected", Some(1), stage.clock.now(), json!({ "session": "tab" }))).await;
+    stage.clock.advance(seconds(1));
+    desk.say(r#"{"type":"heartbeat"}"#).await;
+    assert_eq!(desk.hear().await, told("closed"));
+    assert_eq!(desk.closed().await, Some(4_001));
+    // Opened by another word of it.
+    let mut desk = stage.desk(1, "desk-1").await;
+    stage.told(connected(2, 1, stage.clock.now())).await;
+    stage.clock.advance(seconds(1));
+    let ack = desk.event("e1", "slot.taken", json!({ "channel": "chat", "conversation": "c" })).await;
+    assert_eq!(ack["outcome"], "applied", "true all the same");
+    assert_eq!(desk.hear().await, told("replaced"));
+    assert_eq!(desk.closed().await, Some(4_001));
+    assert_eq!(stage.connected().await, 1, "by that other word");
+    // Opened by another connection, before the old one is noticed.
+    let mut old = stage.desk(1, "tab").await;
+    let _new = stage.desk(1, "tab").await;
+    assert_eq!(old.hear().await, told("replaced"));
+    assert_eq!(old.closed().await, Some(4_001));
+}
+
+async fn a_key_that_is_taken_back_ends_what_it_opened(backend: Backend) {
+    let stage = Stage::new(backend, 1).await;
+    let api = &stage.service.api;
+    let (id, key) = api.key(&stage.persona.tenant, &["events:write"]).await;
+    let mut desk = crate::support::sockets::Desk::greeted(api, &key, 1, "tab").await;
+    let path = format!("/v1/tenants/{}/keys/{id}", stage.persona.tenant);
+    let revoked = api.request(reqwest::Method::DELETE, &path).bearer_auth(ADMIN);
+    assert_eq!(crate::support::api::send(revoked).await.unwrap().status, 204);
+    let before = stage.position();
+    let told = desk.event("e1", "slot.taken", json!({ "channel": "chat", "conversation": "c" })).await;
+    assert_eq!(told, json!({ "type": "ended", "reason": "credential" }));
+    assert_eq!(desk.closed().await, Some(4_001));
+    assert_eq!(stage.position(), before);
+    stage.gone_in(seconds(45)).await;
+}

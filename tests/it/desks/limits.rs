@@ -1,0 +1,95 @@
+//! What a desk may not do, and what becomes of it then.
+
+use serde_json::json;
+use tokio_tungstenite::tungstenite::Message;
+
+use super::{Stage, seconds};
+use crate::on_both_stores;
+use crate::support::Backend;
+use crate::support::raw::Raw;
+use crate::support::tasks::eventually;
+
+on_both_stores!(hello, super::whoever_says_nothing_is_closed);
+on_both_stores!(mistakes, super::so_many_mistakes_and_no_more);
+on_both_stores!(size, super::a_message_has_a_limit);
+on_both_stores!(desks, super::a_user_has_so_many_desks);
+on_both_stores!(beats, super::many_heartbeats_are_few_for_the_engine);
+
+async fn whoever_says_nothing_is_closed(backend: Backend) {
+    let stage = Stage::new(backend, 1).await;
+    let mut desk = stage.guest().await;
+    // The connection is up before its task has looked at the clock.
+    eventually("its time is over", async || {
+        stage.clock.advance(seconds(10));
+        tokio::time::timeout(std::time::Duration::from_millis(50), desk.closed()).await == Ok(Some(1_008))
+    })
+    .await;
+    assert_eq!(stage.position(), 1);
+}
+
+async fn so_many_mistakes_and_no_more(backend: Backend) {
+    let stage = Stage::new(backend, 1).await;
+    for greeted in [false, true] {
+        let mut desk = if greeted { stage.desk(1, "tab").await } else { stage.guest().await };
+        for n in 1..10 {
+            match n % 3 {
+                0 => desk.send(Message::binary(vec![1, 2, 3])).await,
+                1 => desk.say("{\"type\":").await,
+                _ => desk.say(r#"{"type":"event","id":7}"#).await,
+            }
+            assert_eq!(desk.hear().await["type"], "error", "{n}");
+        }
+        desk.say("and one more").await;
+        assert_eq!(desk.closed().await, Some(1_008));
+    }
+    stage.gone_in(seconds(45)).await;
+}
+
+async fn a_message_has_a_limit(backend: Backend) {
+    let stage = Stage::new(backend, 1).await;
+    let message = |bytes: usize| {
+        let empty = json!({ "type": "heartbeat", "more": "" }).to_string().len();
+        json!({ "type": "heartbeat", "more": "x".repeat(bytes - empty) }).to_string()
+    };
+    let mut desk = stage.desk(1, "tab").await;
+    desk.say(&message(16 * 1024)).await;
+    assert_eq!(desk.hear().await["type"], "heartbeat");
+    desk.say(&message(16 * 1024 + 1)).await;
+    assert_eq!(desk.closed().await, Some(1_009));
+    let mut desk = stage.desk(1, "tab").await;
+    desk.say(&message(1024 * 1024)).await;
+    assert_eq!(desk.closed().await, None, "cut");
+    assert_eq!(stage.connected().await, 1, "and not logged off");
+}
+
+async fn a_user_has_so_many_desks(backend: Backend) {
+    let stage = Stage::new(backend, 2).await;
+    let mut desks = Vec::new();
+    for n in 0..16 {
+        desks.push(stage.desk(1, &format!("tab-{n}")).await);
+    }
+    let mut more = stage.guest().await;
+    more.say(r#"{"type":"hello","user":"1","session":"one-more"}"#).await;
+    assert_eq!(more.closed().await, Some(1_013));
+    stage.desk(2, "tab").await.close(1_000).await;
+    stage.desk(1, "tab-0").await.close(1_000).await;
+    drop(desks.pop());
+    eventually("there is a seat again", async || {
+        let mut desk = stage.guest().await;
+        desk.say(r#"{"type":"hello","user":"1","session":"one-more"}"#).await;
+        desk.closed_or_heard().await.is_some_and(|told| told["type"] == "welcome")
+    })
+    .await;
+}
+
+async fn many_heartbeats_are_few_for_the_engine(backend: Backend) {
+    let stage = Stage::new(backend, 1).await;
+    let mut desk = stage.desk(1, "tab").await;
+    let mut raw = Raw::open(&stage.service.home.location).await;
+    let before = stage.service.app.submitter.depth();
+    for _ in 0..200 {
+        assert_eq!(desk.heartbeat().await["position"], 2);
+    }
+    assert_eq!(stage.service.app.submitter.depth(), before);
+    assert_eq!(raw.journal().await.len(), 2);
+}

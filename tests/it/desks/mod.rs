@@ -1,0 +1,105 @@
+//! Desks that stay connected, over real WebSockets (docs/desk.md): PROMISES.md S1 to S3 as a desk meets them.
+
+mod conversation;
+mod leases;
+mod limits;
+mod outages;
+mod tickets;
+
+use std::time::Duration;
+
+use rollcall::clock::Clock;
+use rollcall::domain::Time;
+use serde_json::Value;
+
+use crate::support::api::Persona;
+use crate::support::desks::{directory, heartbeat};
+use crate::support::sockets::Desk;
+use crate::support::tasks::eventually;
+use crate::support::{Backend, Home, Service, Setup};
+
+const MILLI: Duration = Duration::from_millis(1);
+
+fn seconds(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+/// A service with a clock that the test drives, and a tenant with some users.
+struct Stage {
+    service: Service,
+    clock: Clock,
+    persona: Persona,
+}
+
+impl Stage {
+    async fn new(backend: Backend, users: i64) -> Self {
+        Self::on(Home::new(backend).await, users).await
+    }
+
+    async fn on(home: Home, users: i64) -> Self {
+        let clock = Clock::manual(Time::from_micros(1_614_589_200_000_000));
+        let service = Service::start_on(home, setup(&clock)).await;
+        let persona = service.api.persona("tenant").await;
+        service.api.put_directory(&persona.key, &directory(users)).await;
+        Stage { service, clock, persona }
+    }
+
+    /// Stops the service and starts it again; the clock goes on.
+    async fn restart(self) -> Self {
+        let Stage { service, clock, persona } = self;
+        let service = service.restart(setup(&clock)).await;
+        Stage { service, clock, persona }
+    }
+
+    /// A desk that was let in.
+    async fn desk(&self, user: i64, session: &str) -> Desk {
+        Desk::greeted(&self.service.api, &self.persona.key, user, session).await
+    }
+
+    /// A connection that has not said who it is.
+    async fn guest(&self) -> Desk {
+        Desk::with_key(&self.service.api, &self.persona.key).await
+    }
+
+    /// Posts one event, which must be taken.
+    async fn told(&self, event: Value) {
+        self.service.api.told(&self.persona.key, &[event]).await;
+    }
+
+    async fn connected(&self) -> u64 {
+        self.service.api.connected(&self.persona.key).await.0
+    }
+
+    /// Returns once so many are connected.
+    async fn until_connected(&self, wanted: u64) {
+        eventually(&format!("{wanted} are connected"), async || self.connected().await == wanted).await;
+    }
+
+    fn position(&self) -> u64 {
+        self.service.position(&self.persona.tenant)
+    }
+
+    /// Returns once the engine has done everything that is due by now: it ends leases after it answered, so its second
+    /// answer tells that the first turn is over.
+    async fn settle(&self) {
+        for n in 0..2 {
+            let beat = heartbeat(n, 1, "nobody's", self.clock.now());
+            let answer = self.service.api.events(&self.persona.key, &[beat]).await.expect("an answer").ok();
+            assert_eq!(answer.outcomes(), ["rejected"]);
+        }
+    }
+
+    /// All that are connected stay so until just before `left` is over, and are gone when it is.
+    async fn gone_in(&self, left: Duration) {
+        let before = self.connected().await;
+        self.clock.advance(left - MILLI);
+        self.settle().await;
+        assert_eq!(self.connected().await, before, "never before its end");
+        self.clock.advance(MILLI);
+        self.until_connected(0).await;
+    }
+}
+
+fn setup(clock: &Clock) -> Setup {
+    Setup { clock: clock.clone(), max_connections: 3_000, ..Setup::default() }
+}
