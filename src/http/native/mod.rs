@@ -32,10 +32,15 @@ pub struct Description;
 /// Desks that stay connected, likewise.
 #[derive(OpenApi)]
 #[openapi(
-    paths(desk::connect, desk::tickets::issue_ticket),
+    paths(desk::connect),
     tags((name = "Desks", description = "Desks that stay connected"))
 )]
 pub struct Desks;
+
+/// What browsers connect them with, likewise.
+#[derive(OpenApi)]
+#[openapi(paths(desk::tickets::issue_ticket), tags((name = "Desks", description = "Desks that stay connected")))]
+pub struct DeskTickets;
 
 /// What vendors post by themselves, likewise.
 #[derive(OpenApi)]

@@ -59,7 +59,8 @@ pub fn document() -> Document {
     add(&mut document, "/v1", convoso::Description::openapi(), &[AUTH_TOKEN]);
     add(&mut document, "", vonage::Description::openapi(), &[BEARER]);
     add(&mut document, "", native::Description::openapi(), &[BEARER, API_KEY]);
-    add(&mut document, "", native::Desks::openapi(), &[BEARER, API_KEY, KEY_IN_QUERY]);
+    add(&mut document, "", native::Desks::openapi(), &[BEARER, API_KEY, BASIC, KEY_IN_QUERY]);
+    add(&mut document, "", native::DeskTickets::openapi(), &[BEARER, API_KEY]);
     add(&mut document, "", native::Webhooks::openapi(), &[BEARER, API_KEY, BASIC, KEY_IN_QUERY]);
     add(&mut document, "", native::Administration::openapi(), &[ADMINISTRATOR]);
     add(&mut document, "", oauth::Description::openapi(), &[]);

@@ -17,6 +17,7 @@ use crate::support::{ADMIN, Backend, Home};
 on_both_stores!(registry, super::tenants_and_keys_take_effect_within_a_second);
 on_both_stores!(settings, super::settings_take_effect_within_a_second);
 on_both_stores!(unset, super::what_cannot_be_set_is_said);
+on_both_stores!(terms, super::a_tenants_desks_have_terms_that_fit);
 on_both_stores!(refused, super::what_cannot_be_done_is_said);
 on_both_stores!(ingested, super::a_file_of_events_is_posted);
 on_both_stores!(migrated, super::a_store_can_be_made_before_it_is_served);
@@ -72,8 +73,13 @@ async fn settings_take_effect_within_a_second(backend: Backend) {
     let shown = |arguments: &[&str]| {
         let printed = printed(&on(&home, arguments).code(0));
         assert!(!printed.contains("of some length"), "{printed}");
-        // Every line but the three that say which tenant it is.
-        printed.lines().skip(3).map(|line| line.rsplit("  ").next().unwrap_or_default().to_owned()).collect::<Vec<_>>()
+        // Every line but the three that say which tenant it is, and what is said of desks, which has a test of its own.
+        printed
+            .lines()
+            .skip(3)
+            .take(3)
+            .map(|line| line.rsplit("  ").next().unwrap_or_default().to_owned())
+            .collect::<Vec<_>>()
     };
     assert_eq!(shown(&["tenant", "show", "Ännex"]), ["off", "forever", "off"]);
     assert_eq!(shown(&["tenant", "set", "Ännex", "--conversation-text", "on"]), ["on", "forever", "off"]);
@@ -102,6 +108,32 @@ async fn settings_take_effect_within_a_second(backend: Backend) {
         process.api.request(Method::PATCH, &path).bearer_auth(ADMIN).json(&json!({ "conversation_text": null }));
     send(patch).await.expect("an answer").ok();
     assert_eq!(shown(&["tenant", "show", &persona.tenant]), ["off", "forever", "off"]);
+}
+
+async fn a_tenants_desks_have_terms_that_fit(backend: Backend) {
+    let home = Home::new(backend).await;
+    on(&home, &["tenant", "create", "A"]).code(0);
+    let set = |lease: &str, heartbeat: &str| {
+        let flags = ["--desk-lease-seconds", lease, "--desk-heartbeat-seconds", heartbeat];
+        on(&home, &[&["tenant", "set", "A"], &flags[..]].concat())
+    };
+    for (lease, heartbeat, shown) in [("20", "10", ["20 s", "10 s"]), ("default", "1800", ["default", "1800 s"])] {
+        let shown_now = printed(&set(lease, heartbeat).code(0));
+        let lines = shown_now.lines().skip(6).map(|line| line.rsplit("  ").next().unwrap_or_default());
+        assert_eq!(lines.collect::<Vec<_>>(), shown);
+    }
+    for (lease, heartbeat, why) in [
+        ("20", "11", "at most half of the lease"),
+        ("4", "1", "--desk-lease-seconds"),
+        ("3600", "1801", "--desk-heartbeat-seconds"),
+        ("45", "never", "--desk-heartbeat-seconds"),
+    ] {
+        let told = complained(&set(lease, heartbeat).code(2));
+        assert!(told.contains(why), "{told}");
+    }
+    // What was set before counts as well.
+    let told = complained(&on(&home, &["tenant", "set", "A", "--desk-lease-seconds", "45"]).code(2));
+    assert!(told.contains("at most half of the lease"), "{told}");
 }
 
 async fn what_cannot_be_set_is_said(backend: Backend) {

@@ -1,18 +1,25 @@
 //! What a desk may not do, and what becomes of it then.
 
+use std::time::Duration;
+
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::{Stage, seconds};
 use crate::on_both_stores;
-use crate::support::Backend;
+use crate::support::desks::directory;
 use crate::support::raw::Raw;
+use crate::support::sockets::Desk;
 use crate::support::tasks::eventually;
+use crate::support::{Backend, Home, Service, Setup};
 
 on_both_stores!(hello, super::whoever_says_nothing_is_closed);
 on_both_stores!(mistakes, super::so_many_mistakes_and_no_more);
 on_both_stores!(size, super::a_message_has_a_limit);
 on_both_stores!(desks, super::a_user_has_so_many_desks);
+on_both_stores!(places, super::a_connected_desk_is_counted_and_outlives_the_deadlines_of_http);
 on_both_stores!(beats, super::many_heartbeats_are_few_for_the_engine);
 
 async fn whoever_says_nothing_is_closed(backend: Backend) {
@@ -80,6 +87,30 @@ async fn a_user_has_so_many_desks(backend: Backend) {
         desk.closed_or_heard().await.is_some_and(|told| told["type"] == "welcome")
     })
     .await;
+}
+
+async fn a_connected_desk_is_counted_and_outlives_the_deadlines_of_http(backend: Backend) {
+    let patience = Duration::from_millis(300);
+    let setup = Setup { max_connections: 2, header_patience: patience, ..Setup::default() };
+    let service = Service::start_on(Home::new(backend).await, setup).await;
+    let persona = service.api.persona("tenant").await;
+    service.api.put_directory(&persona.key, &directory(2)).await;
+    let mut one = Desk::greeted(&service.api, &persona.key, 1, "tab").await;
+    let mut two = Desk::greeted(&service.api, &persona.key, 2, "tab").await;
+    tokio::time::sleep(patience * 3).await;
+    for desk in [&mut one, &mut two] {
+        assert_eq!(desk.heartbeat().await["type"], "heartbeat", "its connection is not an idle one");
+    }
+    let mut third = TcpStream::connect(service.app.address).await.unwrap();
+    third.write_all(b"GET /livez HTTP/1.1\r\nHost: here\r\n\r\n").await.unwrap();
+    let mut answer = [0; 8];
+    let waits = tokio::time::timeout(Duration::from_millis(300), third.read_exact(&mut answer)).await;
+    assert!(waits.is_err(), "both places are taken");
+    one.close(1_000).await;
+    third.read_exact(&mut answer).await.expect("a place");
+    assert_eq!(&answer, b"HTTP/1.1");
+    drop(two);
+    service.stop().await;
 }
 
 async fn many_heartbeats_are_few_for_the_engine(backend: Backend) {

@@ -12,10 +12,11 @@ use crate::domain::TenantId;
 pub const A_USER: usize = 16;
 
 type User = (TenantId, i64);
+type Sessions = HashMap<Box<str>, CancellationToken>;
 
 /// The desks that are connected to this process. A clone shares them.
 #[derive(Clone, Debug, Default)]
-pub struct Seats(Arc<Mutex<HashMap<User, HashMap<Box<str>, CancellationToken>>>>);
+pub struct Seats(Arc<Mutex<HashMap<User, Sessions>>>);
 
 /// A connected desk's; given back when dropped.
 #[derive(Debug)]
