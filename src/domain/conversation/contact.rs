@@ -93,7 +93,9 @@ mod tests {
     }
 
     /// User, group, start and end in seconds, and how each ended.
-    fn contacts(conversation: &Conversation) -> Vec<(i64, Option<i64>, i64, Option<(i64, Ending)>)> {
+    type Told = (i64, Option<i64>, i64, Option<(i64, Ending)>);
+
+    fn contacts(conversation: &Conversation) -> Vec<Told> {
         let seconds = |time: Time| time.micros() / 1_000_000;
         let group = |group: Option<EntityRef>| match group {
             Some(EntityRef::Id(id)) => Some(id),
