@@ -6,11 +6,13 @@ pub mod secret;
 pub mod signature;
 pub mod throttle;
 mod tokens;
+pub mod traffic;
 
 pub use keyring::KeyRing;
 pub use password::Passwords;
 pub use throttle::Throttle;
 pub use tokens::LoggedIn;
+pub use traffic::{Place, TenantLimits, Traffic};
 
 use uuid::Uuid;
 

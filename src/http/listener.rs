@@ -1,4 +1,5 @@
-//! The accept loop: a cap on connections, a deadline for headers, and an end that waits for requests under way.
+//! The accept loop: a cap on connections, a deadline for handshakes and headers, and an end that waits for requests under
+//! way.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,10 +9,13 @@ use axum::http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
@@ -29,14 +33,26 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// Bytes of one request's line and headers.
 const HEADER_BYTES: usize = 32 * 1024;
 
-/// Serves `router` on `listener` until `stopping` is cancelled, to at most `max_connections` at a time.
+/// Where connections come in.
+pub struct Door {
+    /// Where they are accepted.
+    pub listener: TcpListener,
+    /// What they are secured with, if they are.
+    pub tls: Option<TlsAcceptor>,
+    /// How many there may be at a time.
+    pub max_connections: usize,
+    /// How long a handshake may take, and then the headers of each request.
+    pub header_patience: Duration,
+}
+
+/// Serves `router` to whoever comes through the door until `stopping` is cancelled.
 pub async fn serve(
-    listener: TcpListener,
+    door: Door,
     router: Router,
-    (max_connections, header_patience): (usize, Duration),
     lifecycle: Lifecycle,
     stopping: CancellationToken,
 ) -> Result<(), std::io::Error> {
+    let Door { listener, tls, max_connections, header_patience } = door;
     let places = Arc::new(Semaphore::new(max_connections));
     let under_way = GracefulShutdown::new();
     let cut = CancellationToken::new();
@@ -48,22 +64,22 @@ pub async fn serve(
         let Some((stream, peer, place)) = stream else { continue };
         // Answers are small and written whole; waiting to fill a segment would only delay them.
         let _unimportant = stream.set_nodelay(true);
-        let service = router.clone().map_request(move |mut request: Request<Incoming>| {
-            request.extensions_mut().insert(peer);
-            request
-        });
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(header_patience)
-            .max_buf_size(HEADER_BYTES)
-            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
-        let connection = under_way.watch(connection);
-        let cut = cut.clone();
+        let talk = Talk { router: router.clone(), peer, header_patience, under_way: under_way.watcher() };
+        let (tls, cut, stopping) = (tls.clone(), cut.clone(), stopping.clone());
         drop(lifecycle.track(async move {
+            let talking = async {
+                match tls {
+                    None => talk.over(stream).await,
+                    // In the connection's own task: whoever is slow at it keeps nobody else from being accepted.
+                    Some(tls) => {
+                        if let Some(stream) = shake_hands(&tls, stream, header_patience, &stopping).await {
+                            talk.over(stream).await;
+                        }
+                    }
+                }
+            };
             tokio::select! {
-                ended = connection => if let Err(error) = ended {
-                    tracing::debug!(%error, "a connection ended badly");
-                },
+                () = talking => {}
                 () = cut.cancelled() => {}
             }
             drop(place);
@@ -78,6 +94,54 @@ pub async fn serve(
         }
     }
     Ok(())
+}
+
+/// One connection, about to begin.
+struct Talk {
+    router: Router,
+    peer: Peer,
+    header_patience: Duration,
+    under_way: Watcher,
+}
+
+impl Talk {
+    /// Answers whatever comes over the stream, to its end.
+    async fn over<S: AsyncRead + AsyncWrite + Unpin + 'static>(self, stream: S) {
+        let Talk { router, peer, header_patience, under_way } = self;
+        let service = router.map_request(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(peer);
+            request
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(header_patience)
+            .max_buf_size(HEADER_BYTES)
+            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+        if let Err(error) = under_way.watch(connection).await {
+            tracing::debug!(%error, "a connection ended badly");
+        }
+    }
+}
+
+/// The secured stream; none for whoever takes too long or speaks something else, or when it is time to stop.
+async fn shake_hands(
+    tls: &TlsAcceptor,
+    stream: TcpStream,
+    patience: Duration,
+    stopping: &CancellationToken,
+) -> Option<TlsStream<TcpStream>> {
+    let shaken = tokio::select! {
+        shaken = tokio::time::timeout(patience, tls.accept(stream)) => shaken,
+        () = stopping.cancelled() => return None,
+    };
+    match shaken {
+        Ok(Ok(stream)) => Some(stream),
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "a handshake failed");
+            None
+        }
+        Err(_) => None,
+    }
 }
 
 /// The next connection, once there is a place for it.

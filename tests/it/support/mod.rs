@@ -17,9 +17,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use rollcall::app::{App, Options};
+use rollcall::auth::TenantLimits;
 use rollcall::clock::Clock;
 use rollcall::domain::TenantId;
 use rollcall::engine::Limits;
+use rollcall::http::cors::Origin;
+use rollcall::http::tls::TlsFiles;
 use rollcall::http::{Edge, listener};
 use rollcall::store::Location;
 use rollcall::telemetry;
@@ -70,6 +73,9 @@ pub struct Setup {
     pub max_staleness_ms: u64,
     pub max_connections: usize,
     pub header_patience: Duration,
+    pub tenant_limits: TenantLimits,
+    pub cors_origins: Vec<Origin>,
+    pub tls: Option<TlsFiles>,
 }
 
 impl Default for Setup {
@@ -80,6 +86,9 @@ impl Default for Setup {
             max_staleness_ms: 10_000,
             max_connections: 1_000,
             header_patience: listener::HEADER_PATIENCE,
+            tenant_limits: TenantLimits::default(),
+            cors_origins: Vec::new(),
+            tls: None,
         }
     }
 }
@@ -105,7 +114,13 @@ impl Service {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             admin_token: Some(ADMIN.to_owned()),
             limits: setup.limits,
-            edge: Edge { max_staleness_ms: setup.max_staleness_ms, bench_echo: false },
+            edge: Edge {
+                max_staleness_ms: setup.max_staleness_ms,
+                cors_origins: setup.cors_origins,
+                bench_echo: false,
+            },
+            tenant_limits: setup.tenant_limits,
+            tls: setup.tls,
             max_connections: setup.max_connections,
             header_patience: setup.header_patience,
             clock: setup.clock,
