@@ -134,7 +134,8 @@ if [[ $STORE == postgres ]]; then
     url=$(postgres_database bench)
     STORE_OPTIONS=(--database-url "$url")
 fi
-service_prepare "$WORK/service" --bench-echo "${STORE_OPTIONS[@]+"${STORE_OPTIONS[@]}"}"
+service_prepare "$WORK/service" --bench-echo --tenant-rate 0 --tenant-concurrency 0 \
+    "${STORE_OPTIONS[@]+"${STORE_OPTIONS[@]}"}"
 service_start
 EMPTY_BYTES=$(resident_bytes)
 echo "== $USERS users on the $STORE store"

@@ -8,11 +8,13 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 
 use crate::auth::secret::Secret;
-use crate::auth::{KeyRing, Throttle};
+use crate::auth::{KeyRing, TenantLimits, Throttle, Traffic};
 use crate::boot::{BootError, Booted, boot};
 use crate::clock::Clock;
 use crate::engine::{self, Limits, Parts, Reader, Submitter, Surroundings};
-use crate::http::{self, Edge, Services, listener};
+use crate::http::listener::{self, Door};
+use crate::http::tls::{Tls, TlsError, TlsFiles};
+use crate::http::{self, Edge, Services};
 use crate::lifecycle::Lifecycle;
 use crate::store::{Location, Store};
 use crate::telemetry;
@@ -23,15 +25,19 @@ pub struct Options {
     pub location: Location,
     /// Where to listen.
     pub listen: SocketAddr,
+    /// The certificate, if connections are to be secured.
+    pub tls: Option<TlsFiles>,
     /// The administrator's token, if one was given.
     pub admin_token: Option<String>,
     /// How the engine runs.
     pub limits: Limits,
     /// How the edge behaves.
     pub edge: Edge,
+    /// What every tenant may have.
+    pub tenant_limits: TenantLimits,
     /// Connections at a time.
     pub max_connections: usize,
-    /// How long a request's headers may take; [`listener::HEADER_PATIENCE`] but for tests.
+    /// How long a handshake and a request's headers may take; [`listener::HEADER_PATIENCE`] but for tests.
     pub header_patience: Duration,
     /// The time.
     pub clock: Clock,
@@ -45,6 +51,9 @@ pub enum StartError {
     /// The address cannot be listened on.
     #[error("--listen (ROLLCALL_LISTEN) {0} cannot be used: {1}")]
     Listen(SocketAddr, std::io::Error),
+    /// The certificate cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The store cannot be taken or read.
     #[error(transparent)]
     Boot(#[from] BootError),
@@ -54,6 +63,8 @@ pub enum StartError {
 pub struct App {
     /// The address it listens on.
     pub address: SocketAddr,
+    /// `https` with a certificate, otherwise `http`.
+    pub scheme: &'static str,
     /// The administrator's token, if it was made just now.
     pub new_admin_token: Option<Secret>,
     /// Whether anybody can be administrator.
@@ -73,12 +84,17 @@ pub struct App {
 impl App {
     /// Takes the store, catches up, and opens the doors.
     pub async fn start(options: Options) -> Result<Self, StartError> {
-        let Options { location, listen, admin_token, limits, edge, max_connections, header_patience, clock, metrics } =
-            options;
+        let Options { location, listen, tls, admin_token, limits, edge, clock, metrics, .. } = options;
+        let Options { tenant_limits, max_connections, header_patience, .. } = options;
         let unusable = |error| StartError::Listen(listen, error);
         // Before the store is taken, so that a port in use is told at once.
         let listener = TcpListener::bind(listen).await.map_err(unusable)?;
         let address = listener.local_addr().map_err(unusable)?;
+        let tls = match tls {
+            Some(files) => Some(Tls::load(files).await?),
+            None => None,
+        };
+        let scheme = if tls.is_some() { "https" } else { "http" };
         let Booted { store, journal, states, ring, new_admin_token, has_admin, lock } =
             boot(&location, admin_token.as_deref(), &clock).await?;
 
@@ -87,8 +103,9 @@ impl App {
             Surroundings { journal, store: store.clone(), clock: clock.clone(), lifecycle: lifecycle.clone(), limits };
         let Parts { engine, submitter, reader } = engine::assemble(states, surroundings);
         let throttle = Throttle::new(&clock);
+        let traffic = Traffic::new(tenant_limits, &clock);
         let services = Services::new(
-            (ring.clone(), throttle.clone()),
+            (ring.clone(), throttle.clone(), traffic),
             (submitter.clone(), reader.clone()),
             store.clone(),
             (clock.clone(), lifecycle.clone(), metrics.clone()),
@@ -98,22 +115,25 @@ impl App {
         // The engine outlives the requests under way: it stops once the listener has ended.
         let engine_stopping = lifecycle.last_stopping().clone();
         lifecycle.spawn("engine", engine.run(engine_stopping.clone()));
-        let upkeep = telemetry::keep_up(metrics, clock, lifecycle.stopping().clone());
+        let upkeep = telemetry::keep_up(metrics, clock.clone(), lifecycle.stopping().clone());
         lifecycle.spawn("metrics", upkeep);
         lifecycle.spawn("keys", ring.clone().watch(throttle, lifecycle.stopping().clone()));
-        let serving = listener::serve(
-            listener,
-            router,
-            (max_connections, header_patience),
-            lifecycle.clone(),
-            lifecycle.stopping().clone(),
-        );
+        let door = Door { listener, tls: tls.as_ref().map(Tls::acceptor), max_connections, header_patience };
+        let serving = listener::serve(door, router, lifecycle.clone(), lifecycle.stopping().clone());
+        if let Some(tls) = tls {
+            lifecycle.spawn("certificate", tls.watch(clock, lifecycle.stopping().clone()));
+        }
         lifecycle.spawn("listener", async move {
             let ended = serving.await;
             engine_stopping.cancel();
             ended
         });
-        Ok(App { address, new_admin_token, has_admin, submitter, reader, ring, store, lifecycle, _lock: lock })
+        Ok(App { address, scheme, new_admin_token, has_admin, submitter, reader, ring, store, lifecycle, _lock: lock })
+    }
+
+    /// Where it is found.
+    pub fn url(&self) -> String {
+        format!("{}://{}", self.scheme, self.address)
     }
 
     /// The tasks, to stop them or to hear that one failed.

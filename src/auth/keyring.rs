@@ -74,7 +74,8 @@ impl KeyRing {
         may: impl FnOnce(TenantId, LoggedIn) -> Option<Scopes>,
     ) -> Result<Caller, Fault> {
         let credential = credential.filter(|text| !text.is_empty()).ok_or(Fault::CredentialMissing)?;
-        self.of_hash(secret::hash(credential), may)
+        let hash = secret::hash_of_made(credential).ok_or(Fault::CredentialInvalid)?;
+        self.of_hash(hash, may)
     }
 
     /// The same of a caller who stayed: what was good when they came may have been taken back since.
@@ -104,8 +105,9 @@ impl KeyRing {
 
     /// The key of that id, by the key itself; a token will not do.
     pub fn client(&self, id: &str, key: &str) -> Result<Client, Fault> {
+        let hash = secret::hash_of_made(key).ok_or(Fault::CredentialInvalid)?;
         let keys = self.0.registry.load();
-        let client = keys.by_hash.get(&secret::hash(key)).filter(|client| parse_guid(id) == Some(client.key));
+        let client = keys.by_hash.get(&hash).filter(|client| parse_guid(id) == Some(client.key));
         client.copied().ok_or(Fault::CredentialInvalid)
     }
 

@@ -8,6 +8,9 @@ use sha2::{Digest, Sha256};
 /// Characters of a key that lists may show.
 const VISIBLE: usize = 11;
 
+/// Bytes of the longest secret that is made here, and some to spare.
+const LONGEST: usize = 128;
+
 /// A secret that was just made. It can be shown, and is not printed by accident.
 pub struct Secret(String);
 
@@ -43,6 +46,12 @@ pub fn hash(secret: &str) -> [u8; 32] {
     Sha256::digest(secret.as_bytes()).into()
 }
 
+/// The same of what may be one of the secrets made here. Nothing for what is too long to be one: hashing it would only
+/// be work for whoever sends such.
+pub fn hash_of_made(secret: &str) -> Option<[u8; 32]> {
+    (secret.len() <= LONGEST).then(|| hash(secret))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -53,5 +62,12 @@ mod tests {
         assert_ne!(a.reveal(), b.reveal());
         assert_eq!(a.reveal().len(), 67);
         assert!(a.reveal().starts_with(&a.prefix()) && a.prefix().len() == VISIBLE);
+    }
+
+    #[test]
+    fn what_is_too_long_to_be_one_is_not_hashed() {
+        let made = Secret::generate("rk");
+        assert_eq!(hash_of_made(made.reveal()), Some(made.hash()));
+        assert_eq!(hash_of_made(&"x".repeat(LONGEST + 1)), None);
     }
 }

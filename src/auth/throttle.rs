@@ -1,4 +1,5 @@
-//! How often somebody may ask for a token (CONTRACTS.md 2.2). Every attempt counts, whatever comes of it.
+//! How often somebody may ask for a token (CONTRACTS.md 2.2), or come with a credential that nobody knows. Every attempt
+//! counts, whatever comes of it.
 
 use std::fmt;
 use std::hash::Hash;
@@ -9,7 +10,8 @@ use std::time::Duration;
 
 use governor::middleware::NoOpMiddleware;
 use governor::state::keyed::HashMapStateStore;
-use governor::{Quota, RateLimiter};
+use governor::state::{InMemoryState, NotKeyed};
+use governor::{NotUntil, Quota, RateLimiter};
 use uuid::Uuid;
 
 use super::secret;
@@ -17,13 +19,17 @@ use crate::clock::Clock;
 use crate::domain::Fault;
 
 /// Log-ins a minute with one e-mail address, known or not.
-pub const LOG_INS_A_USER: NonZeroU32 = a_minute(10);
+pub const LOG_INS_A_USER: NonZeroU32 = many(10);
 /// Log-ins a minute from one address of the network.
-pub const LOG_INS_AN_ADDRESS: NonZeroU32 = a_minute(100);
+pub const LOG_INS_AN_ADDRESS: NonZeroU32 = many(100);
 /// Tokens a minute for one key: each is kept until it runs out.
-pub const TOKENS_A_KEY: NonZeroU32 = a_minute(100);
+pub const TOKENS_A_KEY: NonZeroU32 = many(100);
+/// Requests a second without a valid credential from one address of the network.
+pub const STRANGERS_AN_ADDRESS: NonZeroU32 = many(100);
+/// The same at once, after a pause.
+pub const STRANGERS_AT_ONCE: NonZeroU32 = many(1_000);
 
-const fn a_minute(times: u32) -> NonZeroU32 {
+const fn many(times: u32) -> NonZeroU32 {
     NonZeroU32::MIN.saturating_add(times - 1)
 }
 
@@ -49,6 +55,32 @@ struct Inner {
     users: Limit<[u8; 32]>,
     addresses: Limit<IpAddr>,
     keys: Limit<Uuid>,
+    strangers: Limit<IpAddr>,
+}
+
+/// How often one somebody asks.
+pub(super) struct Rate {
+    clock: Clock,
+    limit: RateLimiter<NotKeyed, InMemoryState, Monotonic, NoOpMiddleware<Duration>>,
+}
+
+impl Rate {
+    /// So often a second, and twice as often at once after a pause; none for 0, which is no limit.
+    pub fn a_second(times: u32, clock: &Clock) -> Option<Self> {
+        let (rate, burst) = (NonZeroU32::new(times)?, NonZeroU32::new(times.saturating_mul(2))?);
+        let quota = Quota::per_second(rate).allow_burst(burst);
+        Some(Rate { clock: clock.clone(), limit: RateLimiter::direct_with_clock(quota, Monotonic(clock.clone())) })
+    }
+
+    /// Counts one more; [`Fault::TooMany`] if there were too many.
+    pub fn check(&self) -> Result<(), Fault> {
+        self.limit.check().map_err(|until| too_many(&until, &self.clock))
+    }
+}
+
+fn too_many(until: &NotUntil<Duration>, clock: &Clock) -> Fault {
+    let wait = until.wait_time_from(clock.monotonic());
+    Fault::TooMany { seconds: (wait.as_secs_f64().ceil() as u32).max(1) }
 }
 
 impl fmt::Debug for Throttle {
@@ -61,11 +93,13 @@ impl Throttle {
     /// Nobody has asked yet.
     pub fn new(clock: &Clock) -> Self {
         let quota = Quota::per_minute;
+        let strangers = Quota::per_second(STRANGERS_AN_ADDRESS).allow_burst(STRANGERS_AT_ONCE);
         Throttle(Arc::new(Inner {
             clock: clock.clone(),
             users: RateLimiter::hashmap_with_clock(quota(LOG_INS_A_USER), Monotonic(clock.clone())),
             addresses: RateLimiter::hashmap_with_clock(quota(LOG_INS_AN_ADDRESS), Monotonic(clock.clone())),
             keys: RateLimiter::hashmap_with_clock(quota(TOKENS_A_KEY), Monotonic(clock.clone())),
+            strangers: RateLimiter::hashmap_with_clock(strangers, Monotonic(clock.clone())),
         }))
     }
 
@@ -81,22 +115,27 @@ impl Throttle {
         self.check(&self.0.keys, &key)
     }
 
+    /// Counts a request without a valid credential, likewise. Valid ones are not asked about: behind one address there
+    /// may be many, whom a stranger there is not to lock out.
+    pub fn stranger(&self, from: IpAddr) -> Result<(), Fault> {
+        self.check(&self.0.strangers, &network(from))
+    }
+
     /// Forgets whoever has not asked of late.
     pub fn sweep(&self) {
-        let Inner { users, addresses, keys, .. } = &*self.0;
+        let Inner { users, addresses, keys, strangers, .. } = &*self.0;
         users.retain_recent();
         users.shrink_to_fit();
         addresses.retain_recent();
         addresses.shrink_to_fit();
         keys.retain_recent();
         keys.shrink_to_fit();
+        strangers.retain_recent();
+        strangers.shrink_to_fit();
     }
 
     fn check<K: Hash + Eq + Clone>(&self, limit: &Limit<K>, key: &K) -> Result<(), Fault> {
-        limit.check_key(key).map_err(|until| {
-            let wait = until.wait_time_from(self.0.clock.monotonic());
-            Fault::TooMany { seconds: (wait.as_secs_f64().ceil() as u32).max(1) }
-        })
+        limit.check_key(key).map_err(|until| too_many(&until, &self.0.clock))
     }
 }
 
@@ -158,9 +197,10 @@ mod tests {
         clock.advance(Duration::from_secs(30));
         throttle.log_in(home, "ben").unwrap();
         throttle.token(Uuid::nil()).unwrap();
+        throttle.stranger(home).unwrap();
         clock.advance(Duration::from_secs(90));
         throttle.sweep();
-        let Inner { users, addresses, keys, .. } = &*throttle.0;
-        assert_eq!((users.len(), addresses.len(), keys.len()), (0, 0, 0));
+        let Inner { users, addresses, keys, strangers, .. } = &*throttle.0;
+        assert_eq!((users.len(), addresses.len(), keys.len(), strangers.len()), (0, 0, 0, 0));
     }
 }

@@ -7,8 +7,6 @@ mod names;
 mod people;
 mod person;
 
-use std::net::SocketAddr;
-
 use clap::Args;
 use clap::builder::Resettable;
 
@@ -66,11 +64,11 @@ pub async fn run(args: DemoArgs) -> Result<(), Failure> {
         }
     };
     serve::banner(&app, &location);
-    announce(app.address, &key);
+    announce(&format!("{}://{}", app.scheme, healthcheck::reachable(app.address)), &key);
     serve::until_stopped(app).await
 }
 
-fn announce(address: SocketAddr, key: &Secret) {
+fn announce(url: &str, key: &Secret) {
     println!("  key       {}", key.reveal());
     println!("            for everything of the tenant {TENANT:?}; those of earlier demos no longer work");
     println!();
@@ -78,7 +76,7 @@ fn announce(address: SocketAddr, key: &Secret) {
         "{} people connect, take chats and calls, and go on breaks, faster than life. Ask about them:",
         people::COUNT
     );
-    println!("{}", curls::text(healthcheck::reachable(address), key.reveal()));
+    println!("{}", curls::text(url, key.reveal()));
 }
 
 /// Makes the tenant, its people and their keys, and sets them to work. Answers the key for whoever looks on.

@@ -25,9 +25,11 @@ pub async fn start(args: &ServeArgs, location: Location) -> Result<App, Failure>
     let options = Options {
         location,
         listen: args.listen,
+        tls: args.tls(),
         admin_token: args.admin_token().map_err(Failure::setting)?,
         limits: args.limits(),
         edge: args.edge().map_err(Failure::setting)?,
+        tenant_limits: args.tenant_limits(),
         max_connections: args.max_connections as usize,
         header_patience: listener::HEADER_PATIENCE,
         clock: Clock::system(),
@@ -37,19 +39,19 @@ pub async fn start(args: &ServeArgs, location: Location) -> Result<App, Failure>
         StartError::Boot(BootError::Store(StoreError::Folder(..)) | BootError::Lock(..)) => {
             Failure::setting(format!("--data-dir (ROLLCALL_DATA_DIR): {error}"))
         }
-        StartError::Listen(..) | StartError::Boot(BootError::Taken(_)) => Failure::setting(error),
+        StartError::Listen(..) | StartError::Tls(_) | StartError::Boot(BootError::Taken(_)) => Failure::setting(error),
         StartError::Boot(_) => Failure::other(error),
     })
 }
 
 /// Says where everything is, and shows a token that was just made.
 pub fn banner(app: &App, location: &Location) {
-    println!("rollcall {} on http://{}", env!("CARGO_PKG_VERSION"), app.address);
+    println!("rollcall {} on {}", env!("CARGO_PKG_VERSION"), app.url());
     match location {
         Location::Folder(folder) => println!("  store     embedded, in {}", folder.display()),
         Location::Postgres(options) => println!("  store     PostgreSQL at {}", options.get_host()),
     }
-    println!("  GraphiQL  http://{}/graphiql", app.address);
+    println!("  GraphiQL  {}/graphiql", app.url());
     println!("  process   {}", process::id());
     if let Some(token) = &app.new_admin_token {
         println!("  admin     {}", token.reveal());

@@ -6,9 +6,12 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use sqlx::postgres::PgConnectOptions;
 
+use crate::auth::TenantLimits;
 use crate::domain::settings::desk::{DeskTerms, UNFIT};
 use crate::engine::Limits;
 use crate::http::Edge;
+use crate::http::cors::Origin;
+use crate::http::tls::TlsFiles;
 use crate::store::Location;
 
 /// What the variables of this program begin with.
@@ -68,6 +71,19 @@ pub struct ServeArgs {
     #[arg(long, env = "ROLLCALL_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
     pub listen: SocketAddr,
 
+    /// The certificate to be shown to clients, and those between it and its root, in PEM: HTTPS in place of HTTP. Looked
+    /// at every minute for a newer one.
+    #[arg(long, env = "ROLLCALL_TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+
+    /// The certificate's private key, in PEM.
+    #[arg(long, env = "ROLLCALL_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+
+    /// An origin whose pages may ask from a browser, such as https://desk.example.com; may be repeated.
+    #[arg(long, env = "ROLLCALL_CORS_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
+    pub cors_origin: Vec<Origin>,
+
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented where it is defined")]
     pub store: StoreArgs,
@@ -86,7 +102,17 @@ pub struct ServeArgs {
           value_parser = in_range(1..=1_000_000), value_name = "N")]
     pub max_connections: u64,
 
-    /// Requests with events that may wait for the store; more are answered 503.
+    /// Requests a second of one tenant, and twice as many at once after a pause; more are answered 429. 0: no limit.
+    #[arg(long, env = "ROLLCALL_TENANT_RATE", default_value_t = u64::from(TenantLimits::default().rate),
+          value_parser = in_range(0..=1_000_000), value_name = "N")]
+    pub tenant_rate: u64,
+
+    /// Requests of one tenant at a time; more are answered 429. 0: no limit.
+    #[arg(long, env = "ROLLCALL_TENANT_CONCURRENCY", default_value_t = TenantLimits::default().at_a_time as u64,
+          value_parser = in_range(0..=1_000_000), value_name = "N")]
+    pub tenant_concurrency: u64,
+
+    /// Requests with events that may wait for the store, of one tenant half of that; more are answered 503.
     #[arg(long, env = "ROLLCALL_QUEUE", default_value_t = 8_192, value_parser = in_range(1..=1_000_000),
           value_name = "N")]
     pub queue: u64,
@@ -156,7 +182,23 @@ impl ServeArgs {
                 desk.heartbeat, desk.lease
             ));
         }
-        Ok(Edge { max_staleness_ms: self.max_staleness * 1_000, desk, bench_echo: self.bench_echo })
+        Ok(Edge {
+            max_staleness_ms: self.max_staleness * 1_000,
+            desk,
+            cors_origins: self.cors_origin.clone(),
+            bench_echo: self.bench_echo,
+        })
+    }
+
+    /// What every tenant may have.
+    pub fn tenant_limits(&self) -> TenantLimits {
+        TenantLimits { rate: self.tenant_rate as u32, at_a_time: self.tenant_concurrency as usize }
+    }
+
+    /// Where the certificate is, if there is to be TLS.
+    pub fn tls(&self) -> Option<TlsFiles> {
+        let (certificate, key) = self.tls_cert.clone().zip(self.tls_key.clone())?;
+        Some(TlsFiles { certificate, key })
     }
 }
 

@@ -43,8 +43,8 @@ pub enum Fault {
     /// A method that the route does not take.
     #[error("the method is not allowed")]
     MethodNotAllowed,
-    /// Too often: somebody who tries passwords is slowed down.
-    #[error("too many attempts: try again in {seconds} s")]
+    /// Too often, or too much at a time: a tenant that floods, or somebody who tries passwords.
+    #[error("too many requests: try again in {seconds} s")]
     TooMany {
         /// When it is worth another attempt, in seconds.
         seconds: u32,

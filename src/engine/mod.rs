@@ -6,6 +6,7 @@ mod health;
 mod leases;
 mod published;
 mod reader;
+mod room;
 mod submit;
 mod writer;
 
@@ -29,9 +30,9 @@ use published::Published;
 /// How the engine runs. Every number has its reason where it is used.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Submissions that may wait; more are turned away.
+    /// Submissions that may wait; more are turned away, and those of one tenant when half of that wait.
     pub queue: usize,
-    /// KiB of events that may wait; more are turned away.
+    /// KiB of events that may wait, likewise.
     pub queue_kib: usize,
     /// Entries of a tenant's journal after which a checkpoint is due.
     pub checkpoint_entries: u64,

@@ -1,12 +1,14 @@
-//! Where writes go in: a queue with a bound in number and in bytes, that pushes back and never drops.
+//! Where writes go in: a queue with a bound in number and in bytes, and a share of it for each tenant, that pushes back
+//! and never drops.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
 use super::Limits;
 use super::health::Health;
+use super::room::{Load, Room, Share};
 use crate::clock::Clock;
 use crate::domain::{Event, Fault, Outcome, TenantId};
 use crate::journal::Draft;
@@ -32,30 +34,29 @@ pub(super) struct Submission {
     /// Monotonic time of receipt, from which a heartbeat's lease runs.
     pub received: Duration,
     pub reply: oneshot::Sender<Receipt>,
-    /// Its share of the queue's bytes; given back once it is answered.
-    pub share: OwnedSemaphorePermit,
+    /// Its share of the queue; given back once it is answered.
+    pub share: Share,
 }
 
 /// A handle for writing.
 #[derive(Clone, Debug)]
 pub struct Submitter {
     queue: mpsc::Sender<Submission>,
-    budget: Arc<Semaphore>,
-    budget_kib: u32,
+    room: Arc<Room>,
     clock: Clock,
     health: Arc<Health>,
 }
 
 pub(super) fn channel(limits: &Limits, clock: Clock, health: Arc<Health>) -> (Submitter, mpsc::Receiver<Submission>) {
     let (queue, receiver) = mpsc::channel(limits.queue);
-    let budget = Arc::new(Semaphore::new(limits.queue_kib));
-    (Submitter { queue, budget, budget_kib: limits.queue_kib as u32, clock, health }, receiver)
+    let room = Room::new(Load { requests: limits.queue, kib: limits.queue_kib });
+    (Submitter { queue, room, clock, health }, receiver)
 }
 
 impl Submitter {
     /// Makes the events durable and visible, in one transaction, and tells what became of each.
     ///
-    /// [`Fault::Unavailable`] when the queue is full or the store is away, within about a second: then it is unknown
+    /// [`Fault::Unavailable`] when the queue or the tenant's share of it is full or the store is away, within about a second: then it is unknown
     /// whether they took place, and the same events may be sent again.
     pub async fn commit(&self, tenant: TenantId, events: Vec<Event>) -> Result<Receipt, Fault> {
         self.commit_received(tenant, events, self.clock.monotonic()).await
@@ -73,13 +74,13 @@ impl Submitter {
         }
         let drafts: Vec<Draft> = events.into_iter().map(|event| draft(tenant, event)).collect();
         let bytes: usize = drafts.iter().map(|draft| draft.json.len() + 256).sum();
-        let kib = (bytes as u32).div_ceil(1024).clamp(1, self.budget_kib);
+        let kib = bytes.div_ceil(1024).clamp(1, self.room.largest());
         let full = Fault::Unavailable("the queue is full");
-        let share = self.budget.clone().try_acquire_many_owned(kib).map_err(|_| full.clone())?;
+        let share = self.room.enter(tenant, kib).ok_or_else(|| full.clone())?;
         let (reply, answer) = oneshot::channel();
         let submission = Submission { drafts, tenant, received, reply, share };
         self.queue.try_send(submission).map_err(|_| full)?;
-        let patience = PATIENCE + PATIENCE * (kib / 1024);
+        let patience = PATIENCE + PATIENCE * (kib / 1024) as u32;
         match tokio::time::timeout(patience, answer).await {
             Ok(Ok(receipt)) => Ok(receipt),
             Ok(Err(_)) => Err(Fault::Unavailable("the service is stopping")),

@@ -1,4 +1,4 @@
-//! What surrounds every route: one access line and one measurement a request, and a net for panics.
+//! What surrounds every route: one access line and one measurement a request, an end in time, and a net for panics.
 
 use std::time::Duration;
 
@@ -7,13 +7,15 @@ use axum::body::{Body, Bytes};
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{Method, Response};
 use axum::middleware::{Next, from_fn_with_state};
+use axum::response::IntoResponse;
 use metrics::{counter, histogram};
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::timeout::TimeoutLayer;
 
 use super::drain::drained;
+use super::extract::Peer;
 use super::fault::NativeFault;
 use super::services::Services;
+use super::{asking, cors};
 use crate::domain::Fault;
 
 /// The longest a request may take; everything a handler waits for is bounded more tightly.
@@ -30,12 +32,12 @@ pub struct AroundRouter(Router<Services>);
 impl AroundRouter {
     /// The finished routes.
     pub fn with_state(self, services: Services) -> Router {
-        let status = axum::http::StatusCode::REQUEST_TIMEOUT;
-        self.0
-            .layer(CatchPanicLayer::custom(panicked))
-            .layer(TimeoutLayer::with_status_code(status, PATIENCE))
-            .layer(from_fn_with_state(services.clone(), observe))
-            .with_state(services)
+        let mut router = self.0.layer(CatchPanicLayer::custom(panicked));
+        // Where no other origin may ask there is nothing to look at.
+        if let Some(cors) = cors::layer(&services.edge().cors_origins) {
+            router = router.layer(cors);
+        }
+        router.layer(from_fn_with_state(services.clone(), observe)).with_state(services)
     }
 }
 
@@ -44,7 +46,9 @@ async fn observe(State(services): State<Services>, request: Request, next: Next)
     let began = services.clock().monotonic();
     let method = known(request.method());
     let route = request.extensions().get::<MatchedPath>().cloned();
-    let response = next.run(drained(request, services.lifecycle())).await;
+    let peer = Peer::of(request.extensions());
+    let answering = asking::answer(peer, next.run(drained(request, services.lifecycle())));
+    let response = within(PATIENCE, answering).await;
     let route = route.as_ref().map_or("unknown", MatchedPath::as_str);
     let elapsed = services.clock().monotonic() - began;
     let status = response.status().as_u16();
@@ -54,6 +58,14 @@ async fn observe(State(services): State<Services>, request: Request, next: Next)
     histogram!("rollcall_http_request_seconds", "route" => route.to_owned()).record(elapsed.as_secs_f64());
     tracing::info!(target: "access", method, route, status, micros = elapsed.as_micros() as u64);
     response
+}
+
+/// The answer, or that there was none in time.
+pub async fn within(patience: Duration, answering: impl Future<Output = Response<Body>>) -> Response<Body> {
+    match tokio::time::timeout(patience, answering).await {
+        Ok(response) => response,
+        Err(_) => NativeFault(Fault::TimedOut).into_response(),
+    }
 }
 
 /// The methods that are told apart: a caller's own inventions would make measurements without end.
@@ -96,7 +108,7 @@ fn status_name(status: u16) -> &'static str {
 
 fn panicked(_panic: Box<dyn std::any::Any + Send + 'static>) -> Response<Body> {
     tracing::error!("a handler panicked; this is a bug");
-    axum::response::IntoResponse::into_response(NativeFault(Fault::Internal))
+    NativeFault(Fault::Internal).into_response()
 }
 
 /// What benchmarks compare with: the same router and layers, and no work.

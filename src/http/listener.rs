@@ -1,4 +1,5 @@
-//! The accept loop: a cap on connections, a deadline for headers, and an end that waits for requests under way.
+//! The accept loop: a cap on connections, a deadline for handshakes and headers, and an end that waits for requests under
+//! way.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -10,8 +11,11 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
@@ -30,14 +34,26 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// Bytes of one request's line and headers.
 const HEADER_BYTES: usize = 32 * 1024;
 
-/// Serves `router` on `listener` until `stopping` is cancelled, to at most `max_connections` at a time.
+/// Where connections come in.
+pub struct Door {
+    /// Where they are accepted.
+    pub listener: TcpListener,
+    /// What they are secured with, if they are.
+    pub tls: Option<TlsAcceptor>,
+    /// How many there may be at a time.
+    pub max_connections: usize,
+    /// How long a handshake may take, and then the headers of each request.
+    pub header_patience: Duration,
+}
+
+/// Serves `router` to whoever comes through the door until `stopping` is cancelled.
 pub async fn serve(
-    listener: TcpListener,
+    door: Door,
     router: Router,
-    (max_connections, header_patience): (usize, Duration),
     lifecycle: Lifecycle,
     stopping: CancellationToken,
 ) -> Result<(), std::io::Error> {
+    let Door { listener, tls, max_connections, header_patience } = door;
     let places = Arc::new(Semaphore::new(max_connections));
     let under_way = TaskTracker::new();
     let cut = CancellationToken::new();
@@ -47,36 +63,26 @@ pub async fn serve(
             () = stopping.cancelled() => break,
         };
         let Some((stream, peer, place)) = stream else { continue };
-        let place = Place::new(place);
         // Answers are small and written whole; waiting to fill a segment would only delay them.
         let _unimportant = stream.set_nodelay(true);
-        let of_requests = place.clone();
-        let service = router.clone().map_request(move |mut request: Request<Incoming>| {
-            request.extensions_mut().insert(peer);
-            request.extensions_mut().insert(of_requests.clone());
-            request
-        });
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(header_patience)
-            .max_buf_size(HEADER_BYTES)
-            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
-            .with_upgrades();
-        let (leaving, cut) = (stopping.clone(), cut.clone());
+        let (place, leaving) = (Place::new(place), stopping.clone());
+        let talk = Talk { router: router.clone(), peer, place: place.clone(), header_patience, leaving };
+        let (tls, cut, stopping) = (tls.clone(), cut.clone(), stopping.clone());
         drop(lifecycle.track(under_way.track_future(async move {
-            let mut connection = pin!(connection);
-            let ended = tokio::select! {
-                ended = &mut connection => ended,
-                () = leaving.cancelled() => {
-                    connection.as_mut().graceful_shutdown();
-                    tokio::select! {
-                        ended = connection => ended,
-                        () = cut.cancelled() => Ok(()),
+            let talking = async {
+                match tls {
+                    None => talk.over(stream).await,
+                    // In the connection's own task: whoever is slow at it keeps nobody else from being accepted.
+                    Some(tls) => {
+                        if let Some(stream) = shake_hands(&tls, stream, header_patience, &stopping).await {
+                            talk.over(stream).await;
+                        }
                     }
                 }
             };
-            if let Err(error) = ended {
-                tracing::debug!(%error, "a connection ended badly");
+            tokio::select! {
+                () = talking => {}
+                () = cut.cancelled() => {}
             }
             drop(place);
         })));
@@ -92,6 +98,66 @@ pub async fn serve(
         }
     }
     Ok(())
+}
+
+/// One connection, about to begin.
+struct Talk {
+    router: Router,
+    peer: Peer,
+    place: Place,
+    header_patience: Duration,
+    /// When the request under way is to be the last.
+    leaving: CancellationToken,
+}
+
+impl Talk {
+    /// Answers whatever comes over the stream, to its end.
+    async fn over<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: S) {
+        let Talk { router, peer, place, header_patience, leaving } = self;
+        let service = router.map_request(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(peer);
+            request.extensions_mut().insert(place.clone());
+            request
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(header_patience)
+            .max_buf_size(HEADER_BYTES)
+            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
+            .with_upgrades();
+        let mut connection = pin!(connection);
+        let ended = tokio::select! {
+            ended = &mut connection => ended,
+            () = leaving.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%error, "a connection ended badly");
+        }
+    }
+}
+
+/// The secured stream; none for whoever takes too long or speaks something else, or when it is time to stop.
+async fn shake_hands(
+    tls: &TlsAcceptor,
+    stream: TcpStream,
+    patience: Duration,
+    stopping: &CancellationToken,
+) -> Option<TlsStream<TcpStream>> {
+    let shaken = tokio::select! {
+        shaken = tokio::time::timeout(patience, tls.accept(stream)) => shaken,
+        () = stopping.cancelled() => return None,
+    };
+    match shaken {
+        Ok(Ok(stream)) => Some(stream),
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "a handshake failed");
+            None
+        }
+        Err(_) => None,
+    }
 }
 
 /// The next connection, once there is a place for it.

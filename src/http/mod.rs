@@ -1,6 +1,8 @@
 //! The edge: every route on one screen. The only place that knows HTTP; each dialect is a folder that knows no other.
 
+mod asking;
 pub mod convoso;
+pub mod cors;
 mod describe;
 mod drain;
 pub mod extract;
@@ -14,6 +16,7 @@ pub mod native;
 pub mod oauth;
 pub mod openapi;
 pub mod services;
+pub mod tls;
 pub mod vonage;
 
 use axum::Router;

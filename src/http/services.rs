@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use metrics_exporter_prometheus::PrometheusHandle;
 
+use super::asking;
+use super::cors::Origin;
+use super::extract::Peer;
 use super::graphql::Executor;
 use super::native::desk::Seats;
 use crate::auth::tickets::Pass;
-use crate::auth::{Caller, KeyRing, Passwords, Throttle, Tickets};
+use crate::auth::{Admin, Caller, Client, KeyRing, Passwords, Throttle, Tickets, Traffic};
 use crate::clock::Clock;
 use crate::domain::Fault;
 use crate::domain::settings::desk::DeskTerms;
@@ -17,12 +20,14 @@ use crate::query::logged_in;
 use crate::store::Store;
 
 /// How the edge behaves.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Edge {
     /// Answers that routers act on are refused when the state was not confirmed for so many milliseconds.
     pub max_staleness_ms: u64,
     /// What desks are told where their tenant sets nothing else.
     pub desk: DeskTerms,
+    /// Pages of these origins may ask from a browser.
+    pub cors_origins: Vec<Origin>,
     /// Adds `POST /echo`, which benchmarks compare with.
     pub bench_echo: bool,
 }
@@ -34,6 +39,7 @@ pub struct Services(Arc<Inner>);
 struct Inner {
     ring: KeyRing,
     throttle: Throttle,
+    traffic: Traffic,
     passwords: Passwords,
     tickets: Tickets,
     seats: Seats,
@@ -50,7 +56,7 @@ struct Inner {
 impl Services {
     /// Puts the handles together.
     pub fn new(
-        (ring, throttle): (KeyRing, Throttle),
+        (ring, throttle, traffic): (KeyRing, Throttle, Traffic),
         (submitter, reader): (Submitter, Reader),
         store: Store,
         (clock, lifecycle, metrics): (Clock, Lifecycle, PrometheusHandle),
@@ -61,6 +67,7 @@ impl Services {
         Services(Arc::new(Inner {
             ring,
             throttle,
+            traffic,
             passwords,
             tickets,
             seats,
@@ -75,9 +82,13 @@ impl Services {
         }))
     }
 
-    /// Who asks, by a key or a token: the one way for every dialect.
+    /// Who asks, by a key or a token: the one way for every dialect, and so where a tenant's requests are counted. The
+    /// request has its place among them until it is answered.
     pub fn caller(&self, credential: Option<&str>) -> Result<Caller, Fault> {
-        self.ring().caller(credential, |tenant, who| logged_in::may(self.reader(), tenant, who))
+        let caller = self.ring().caller(credential, |tenant, who| logged_in::may(self.reader(), tenant, who));
+        let caller = caller.map_err(|fault| self.stranger().err().unwrap_or(fault))?;
+        asking::take_place(|| self.0.traffic.enter(caller.tenant()))?;
+        Ok(caller)
     }
 
     /// Who asks, once more: a connection may outlive what it was opened with.
@@ -91,7 +102,22 @@ impl Services {
         Ok((self.again(&caller)?, pass))
     }
 
-    /// Every key and token. For who asks there is [`Services::caller`].
+    /// Whoever shows a key with its id.
+    pub fn client(&self, id: &str, key: &str) -> Result<Client, Fault> {
+        self.ring().client(id, key).map_err(|fault| self.stranger().err().unwrap_or(fault))
+    }
+
+    /// The administrator.
+    pub fn admin(&self, token: Option<&str>) -> Result<Admin, Fault> {
+        self.ring().admin(token).map_err(|fault| self.stranger().err().unwrap_or(fault))
+    }
+
+    /// Counts a request of somebody whom nobody knows; [`Fault::TooMany`] if too many came from where they are.
+    pub fn stranger(&self) -> Result<(), Fault> {
+        asking::peer().map_or(Ok(()), |Peer(from)| self.throttle().stranger(from))
+    }
+
+    /// Every key and token. For who asks there are [`Services::caller`], [`Services::client`] and [`Services::admin`].
     pub fn ring(&self) -> &KeyRing {
         &self.0.ring
     }

@@ -9,6 +9,7 @@ mod durability;
 mod engine;
 mod hazards;
 mod isolation;
+mod limits;
 mod model;
 mod scopes;
 mod store_faults;

@@ -1,12 +1,9 @@
 //! Lines that a person can paste: one for each dialect, and one that posts an event.
 
-use std::net::SocketAddr;
-
 use super::people;
 
-/// The lines, for the service at `address` and one key.
-pub fn text(address: SocketAddr, key: &str) -> String {
-    let url = format!("http://{address}");
+/// The lines, for the service at `url` and one key.
+pub fn text(url: &str, key: &str) -> String {
     let json = "-H 'Content-Type: application/json'";
     let bearer = format!("-H 'Authorization: Bearer {key}'");
     let indicator = "{connectedUsersIndicator{connectedUsersCount countByChatAvailabilityStatus{available busy \

@@ -94,7 +94,7 @@ fn text(fault: &Fault) -> String {
 
 impl IntoResponses for ConvosoFault {
     fn responses() -> BTreeMap<String, RefOr<Described>> {
-        describe::faults::<Failure>(JSON, &[400, 401, 403, 413, 415, 500, 503])
+        describe::faults::<Failure>(JSON, &[400, 401, 403, 413, 415, 429, 500, 503])
     }
 }
 

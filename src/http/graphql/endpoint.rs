@@ -31,7 +31,10 @@ pub async fn graphql(State(services): State<Services>, request: Request) -> Resu
     let (parts, body) = request.into_parts();
     let key = credential::bearer(&parts.headers);
     // A wrong credential is refused before anything else; none at all may still ask about the schema.
-    let caller = key.map(|key| services.caller(Some(key))).transpose()?;
+    let caller = match key {
+        Some(key) => Some(services.caller(Some(key))?),
+        None => services.stranger().map(|()| None)?,
+    };
     if media_type(&parts.headers) != MediaType::Json {
         return Err(Fault::UnsupportedMediaType("application/json").into());
     }

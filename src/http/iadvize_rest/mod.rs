@@ -156,7 +156,7 @@ impl IntoResponse for RestFault {
 
 impl IntoResponses for RestFault {
     fn responses() -> BTreeMap<String, RefOr<Described>> {
-        describe::faults::<Told<'_>>(JSON, &[400, 403, 404, 409, 413, 415, 500, 503])
+        describe::faults::<Told<'_>>(JSON, &[400, 403, 404, 409, 413, 415, 429, 500, 503])
     }
 }
 

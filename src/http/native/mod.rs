@@ -82,7 +82,7 @@ fn caller(services: &Services, headers: &HeaderMap) -> Result<Caller, Fault> {
 
 /// The administrator, by `Authorization: Bearer`.
 fn admin(services: &Services, headers: &HeaderMap) -> Result<Admin, Fault> {
-    services.ring().admin(credential::bearer(headers))
+    services.admin(credential::bearer(headers))
 }
 
 /// A tenant as the administrator names it; what is no id names nobody.

@@ -68,10 +68,13 @@ fn client(services: &Services, headers: &HeaderMap, params: &Params<'_>) -> Resu
         (Some((user, _)), Some(id), _) if user != id => {
             return Err(OauthFault::refused("invalid_request", "client_id is another than that of Authorization"));
         }
-        (Some((user, password)), _, _) => services.ring().client(&user, &password),
-        (None, id, secret) => services.ring().client(id.unwrap_or_default(), secret.unwrap_or_default()),
+        (Some((user, password)), _, _) => services.client(&user, &password),
+        (None, id, secret) => services.client(id.unwrap_or_default(), secret.unwrap_or_default()),
     };
-    known.map_err(|_| OauthFault::refused("invalid_client", "client_id or client_secret not valid"))
+    known.map_err(|fault| match fault {
+        Fault::CredentialInvalid => OauthFault::refused("invalid_client", "client_id or client_secret not valid"),
+        other => OauthFault::Fault(other),
+    })
 }
 
 /// What is asked for, separated by spaces.

@@ -4,7 +4,7 @@ use super::{complained, printed, run};
 use crate::support::routes::source;
 
 /// Every setting of the service.
-const SETTINGS: [(&str, &str); 14] = [
+const SETTINGS: [(&str, &str); 19] = [
     ("--listen", "ROLLCALL_LISTEN"),
     ("--data-dir", "ROLLCALL_DATA_DIR"),
     ("--database-url", "DATABASE_URL"),
@@ -12,6 +12,11 @@ const SETTINGS: [(&str, &str); 14] = [
     ("--log", "ROLLCALL_LOG"),
     ("--log-format", "ROLLCALL_LOG_FORMAT"),
     ("--max-connections", "ROLLCALL_MAX_CONNECTIONS"),
+    ("--tls-cert", "ROLLCALL_TLS_CERT"),
+    ("--tls-key", "ROLLCALL_TLS_KEY"),
+    ("--cors-origin", "ROLLCALL_CORS_ORIGIN"),
+    ("--tenant-rate", "ROLLCALL_TENANT_RATE"),
+    ("--tenant-concurrency", "ROLLCALL_TENANT_CONCURRENCY"),
     ("--queue", "ROLLCALL_QUEUE"),
     ("--max-staleness", "ROLLCALL_MAX_STALENESS"),
     ("--checkpoint-seconds", "ROLLCALL_CHECKPOINT_SECONDS"),
@@ -77,6 +82,13 @@ fn a_bad_value_is_told_with_its_setting_and_why() {
         ("--log-format", "ROLLCALL_LOG_FORMAT", "xml", "pretty, json"),
         ("--max-connections", "ROLLCALL_MAX_CONNECTIONS", "0", "1..="),
         ("--max-connections", "ROLLCALL_MAX_CONNECTIONS", "many", "invalid"),
+        ("--tls-cert", "ROLLCALL_TLS_CERT", "certificate.pem", "--tls-key"),
+        ("--tls-key", "ROLLCALL_TLS_KEY", "key.pem", "--tls-cert"),
+        ("--cors-origin", "ROLLCALL_CORS_ORIGIN", "*", "no origin for everybody"),
+        ("--cors-origin", "ROLLCALL_CORS_ORIGIN", "https://desk.example.com/", "nothing else"),
+        ("--tenant-rate", "ROLLCALL_TENANT_RATE", "-1", "-1"),
+        ("--tenant-rate", "ROLLCALL_TENANT_RATE", "1000001", "0..="),
+        ("--tenant-concurrency", "ROLLCALL_TENANT_CONCURRENCY", "many", "invalid"),
         ("--queue", "ROLLCALL_QUEUE", "0", "1..="),
         ("--queue", "ROLLCALL_QUEUE", "-1", "-1"),
         ("--queue", "ROLLCALL_QUEUE", "99999999999999999999", "too large"),
@@ -106,6 +118,33 @@ fn a_bad_value_is_told_with_its_setting_and_why() {
         for told in [complained(&by_variable), complained(&by_flag)] {
             assert!(told.contains(flag) && told.contains(why), "{variable}={value:?}: {told}");
         }
+    }
+}
+
+#[test]
+fn a_certificate_that_cannot_be_used_is_told_with_its_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let made = || rcgen::generate_simple_self_signed([String::from("localhost")]).expect("a certificate");
+    let (one, other) = (made(), made());
+    let (certificate, key, data) = (path("certificate.pem"), path("key.pem"), path("data"));
+    std::fs::write(&certificate, one.cert.pem()).expect("a file");
+    std::fs::write(&key, one.signing_key.serialize_pem()).expect("a file");
+    std::fs::write(path("other.pem"), other.signing_key.serialize_pem()).expect("a file");
+    std::fs::write(path("empty.pem"), "").expect("a file");
+    std::fs::write(path("broken.pem"), "-----BEGIN CERTIFICATE-----\n?\n-----END CERTIFICATE-----\n").expect("a file");
+    let cases = [
+        (path("nothing.pem"), key.clone(), ["--tls-cert", "nothing.pem", "cannot be read"]),
+        (path("empty.pem"), key.clone(), ["--tls-cert", "empty.pem", "no certificate"]),
+        (path("broken.pem"), key.clone(), ["--tls-cert", "broken.pem", "not PEM"]),
+        (certificate.clone(), path("nothing.pem"), ["--tls-key", "nothing.pem", "cannot be read"]),
+        (certificate.clone(), certificate.clone(), ["--tls-key", "certificate.pem", "no private key"]),
+        (certificate.clone(), path("other.pem"), ["--tls-cert", "--tls-key", "do not go together"]),
+    ];
+    for (certificate, key, why) in cases {
+        let arguments = ["serve", "--listen=127.0.0.1:0", "--data-dir", &data, "--tls-cert", &certificate];
+        let told = complained(&run(&[&arguments[..], &["--tls-key", &key]].concat(), &[]).code(2));
+        assert!(why.iter().all(|part| told.contains(part)), "{why:?}: {told}");
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::Stage;
 use crate::on_both_stores;
 use crate::support::audit::{audit, journals};
-use crate::support::desks::{connected, heartbeat, toggled};
+use crate::support::desks::{connected, directory, heartbeat, toggled};
 use crate::support::raw::Raw;
 use crate::support::tasks::{Stopwatch, eventually, spawn};
 use crate::support::{Backend, Setup};
@@ -97,30 +97,36 @@ async fn what_waits_together_is_committed_together(backend: Backend) {
 }
 
 async fn a_full_queue_turns_away_at_once(backend: Backend) {
-    const QUEUE: usize = 8;
+    const QUEUE: usize = 32;
     let limits = Limits { queue: QUEUE, ..Limits::default() };
     let stage = Stage::with(backend, 20, Setup { limits, ..Setup::default() }).await;
+    let other = stage.service.api.persona("other").await;
+    stage.service.api.put_directory(&other.key, &directory(1)).await;
     let mut raw = Raw::open(&stage.service.home.location).await;
     raw.block().await;
     let mut taken = stage.stall().await;
-    let room = (QUEUE - stage.depth()) as i64;
+    // Half of it is one tenant's; the rest stays free for others.
+    let (before, room) = (stage.depth(), (QUEUE / 2 - taken.len()) as i64);
     taken.extend((1..=room).map(|n| stage.send(vec![connected(n, n, stage.now())])));
-    eventually("the queue is full", async || stage.depth() == QUEUE).await;
+    eventually("the tenant's share is full", async || stage.depth() == before + room as usize).await;
     let watch = Stopwatch::start();
-    for n in 11..=14 {
+    for n in 17..=20 {
         let answer = stage.send(vec![connected(n, n, stage.now())]).await.unwrap();
         assert!(answer.is_unavailable(), "{} {:?}", answer.text, answer.headers);
         assert!(answer.text.contains("queue is full"), "{}", answer.text);
     }
     assert!(watch.elapsed() < Duration::from_millis(500), "at once, not after {:?}", watch.elapsed());
-    // Reading goes on.
+    // Reading goes on, and so does somebody else's writing.
     assert_eq!(stage.connected().await, 0);
+    let (api, now) = (stage.service.api.clone(), stage.now());
+    taken.push(spawn(async move { api.events(&other.key, &[connected(1, 1, now)]).await.expect("an answer") }));
+    eventually("another tenant's is taken", async || stage.depth() == before + room as usize + 1).await;
     raw.release().await;
     for answer in taken {
         assert_eq!(answer.await.unwrap().ok().outcomes(), ["applied"]);
     }
     assert_eq!(stage.connected().await, room as u64);
-    assert_eq!(stage.outcome(connected(11, 11, stage.now())).await, "applied", "what was turned away can come again");
+    assert_eq!(stage.outcome(connected(17, 17, stage.now())).await, "applied", "what was turned away can come again");
     assert_eq!(journals(&mut raw, &[]).await, [""; 0]);
 }
 

@@ -18,10 +18,13 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use rollcall::app::{App, Options};
+use rollcall::auth::TenantLimits;
 use rollcall::clock::Clock;
 use rollcall::domain::TenantId;
 use rollcall::domain::settings::desk::DeskTerms;
 use rollcall::engine::Limits;
+use rollcall::http::cors::Origin;
+use rollcall::http::tls::TlsFiles;
 use rollcall::http::{Edge, listener};
 use rollcall::store::Location;
 use rollcall::telemetry;
@@ -73,6 +76,9 @@ pub struct Setup {
     pub desk: DeskTerms,
     pub max_connections: usize,
     pub header_patience: Duration,
+    pub tenant_limits: TenantLimits,
+    pub cors_origins: Vec<Origin>,
+    pub tls: Option<TlsFiles>,
 }
 
 impl Default for Setup {
@@ -84,6 +90,9 @@ impl Default for Setup {
             desk: DeskTerms::default(),
             max_connections: 1_000,
             header_patience: listener::HEADER_PATIENCE,
+            tenant_limits: TenantLimits::default(),
+            cors_origins: Vec::new(),
+            tls: None,
         }
     }
 }
@@ -109,7 +118,14 @@ impl Service {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             admin_token: Some(ADMIN.to_owned()),
             limits: setup.limits,
-            edge: Edge { max_staleness_ms: setup.max_staleness_ms, desk: setup.desk, bench_echo: false },
+            edge: Edge {
+                max_staleness_ms: setup.max_staleness_ms,
+                cors_origins: setup.cors_origins,
+                desk: setup.desk,
+                bench_echo: false,
+            },
+            tenant_limits: setup.tenant_limits,
+            tls: setup.tls,
             max_connections: setup.max_connections,
             header_patience: setup.header_patience,
             clock: setup.clock,

@@ -31,6 +31,7 @@ pub fn store_flags(location: &Location) -> [String; 2] {
 /// A service in a process of its own; killed when dropped.
 pub struct Process {
     pub api: Api,
+    pub address: SocketAddr,
     child: Child,
     output: TempDir,
 }
@@ -44,7 +45,14 @@ impl Process {
     }
 
     /// Starts a service as the command has it, on a free port, and waits until it is ready.
-    pub async fn start_with(mut command: Command) -> Self {
+    pub async fn start_with(command: Command) -> Self {
+        let process = Self::start_secured(command).await;
+        eventually("the service is ready", || process.api.is_ready()).await;
+        process
+    }
+
+    /// Starts a service that may have a certificate, and waits until it says where it is.
+    pub async fn start_secured(mut command: Command) -> Self {
         let output = tempfile::tempdir().expect("a temporary folder");
         let file = |name: &str| Stdio::from(File::create(output.path().join(name)).expect("a file"));
         command.args(["--listen", "127.0.0.1:0"]);
@@ -58,9 +66,8 @@ impl Process {
             address.is_some()
         })
         .await;
-        let api = Api::at(address.expect("an address"));
-        eventually("the service is ready", || api.is_ready()).await;
-        Process { api, child, output }
+        let address = address.expect("an address");
+        Process { api: Api::at(address), address, child, output }
     }
 
     /// Starts a service and kills it before it may have got anywhere.
@@ -131,5 +138,5 @@ fn said(folder: &Path) -> String {
 /// The address in the first line of the banner, once it is there as a whole.
 fn address_in(said: &str) -> Option<SocketAddr> {
     let (line, _) = said.split_once('\n')?;
-    line.rsplit_once("http://")?.1.trim().parse().ok()
+    line.rsplit_once("://")?.1.trim().parse().ok()
 }

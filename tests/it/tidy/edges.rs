@@ -76,7 +76,7 @@ fn every_room_knows_only_whom_it_may() {
 #[test]
 fn libraries_are_known_where_they_belong() {
     let edge = ["axum", "tower", "tower_http", "async_graphql", "async_graphql_axum", "hyper", "hyper_util", "utoipa"];
-    let rules: [(&[&str], &[&str]); 8] = [
+    let rules: [(&[&str], &[&str]); 9] = [
         (&edge, &["src/http/"]),
         (&["sqlx"], &["src/journal/", "src/store/", "src/config/"]),
         (&["clap"], &["src/cli/", "src/config/"]),
@@ -85,6 +85,7 @@ fn libraries_are_known_where_they_belong() {
         (&["argon2"], &["src/auth/password.rs"]),
         (&["governor"], &["src/auth/throttle.rs"]),
         (&["hmac"], &["src/auth/signature.rs"]),
+        (&["tokio_rustls"], &["src/http/tls.rs", "src/http/listener.rs"]),
     ];
     let mut found = Vec::new();
     for (file, text) in files(&["src"], "rs") {

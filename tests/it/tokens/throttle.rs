@@ -22,7 +22,7 @@ on_both_stores!(address, super::the_hundred_and_first_attempt_of_an_address_is_o
 on_both_stores!(key, super::a_key_gets_a_hundred_tokens_a_minute);
 
 fn is_throttled(answer: &Answer, seconds: &str) {
-    let description = format!("too many attempts: try again in {seconds} s");
+    let description = format!("too many requests: try again in {seconds} s");
     let expected = json!({ "error": "slow_down", "error_description": description });
     assert_eq!((answer.status, answer.json()), (429, expected));
     assert_eq!(answer.header("retry-after"), Some(seconds));
@@ -92,7 +92,7 @@ async fn a_key_gets_a_hundred_tokens_a_minute(backend: Backend) {
 #[tokio::test]
 async fn every_dialect_says_that_it_was_too_often() {
     let fault = || Fault::TooMany { seconds: 6 };
-    let text = "too many attempts: try again in 6 s";
+    let text = "too many requests: try again in 6 s";
     let answers: [(Response, Value); 5] = [
         (ConvosoFault::from(fault()).into_response(), json!({ "success": false, "error": text })),
         (RestFault::from(fault()).into_response(), json!({ "meta": { "status": "error", "message": text } })),
@@ -104,7 +104,7 @@ async fn every_dialect_says_that_it_was_too_often() {
         ),
         (
             NativeFault::from(fault()).into_response(),
-            json!({ "type": "urn:rollcall:problem:too-many", "title": "Too many attempts", "status": 429, "detail": text }),
+            json!({ "type": "urn:rollcall:problem:too-many", "title": "Too many requests", "status": 429, "detail": text }),
         ),
     ];
     for (response, expected) in answers {

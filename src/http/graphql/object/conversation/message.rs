@@ -116,7 +116,8 @@ impl TextMessage {
     }
 
     /// Which user. Null if it was nobody of the account.
-    async fn from_user(&self, ctx: &Context<'_>) -> Result<Option<User>> {
+    #[graphql(name = "fromUser")]
+    async fn sender(&self, ctx: &Context<'_>) -> Result<Option<User>> {
         let snapshot = &ctx.data::<Asked>()?.snapshot;
         Ok(self.user.map(|user| User::of(snapshot, user)))
     }

@@ -1,0 +1,142 @@
+//! TLS: one certificate for everybody, and taking up what its files hold now.
+
+use std::convert::Infallible;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::crypto::{CryptoProvider, aws_lc_rs};
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::server::{ClientHello, ResolvesServerCert};
+use tokio_rustls::rustls::sign::CertifiedKey;
+use tokio_rustls::rustls::{self, ServerConfig};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+
+/// How often the files are looked at: certificates are renewed days before the old ones end.
+const LOOK: Duration = Duration::from_secs(60);
+
+/// Where a certificate and its key are, in PEM.
+#[derive(Clone, Debug)]
+pub struct TlsFiles {
+    /// The certificate, and those between it and its root.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
+/// Why the files cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// The certificate.
+    #[error("--tls-cert (ROLLCALL_TLS_CERT) {0} {1}")]
+    Certificate(PathBuf, String),
+    /// The key.
+    #[error("--tls-key (ROLLCALL_TLS_KEY) {0} {1}")]
+    Key(PathBuf, String),
+    /// Both together.
+    #[error("--tls-cert and --tls-key (ROLLCALL_TLS_CERT, ROLLCALL_TLS_KEY) do not go together: {0}")]
+    Pair(rustls::Error),
+}
+
+/// What connections are secured with.
+pub struct Tls {
+    files: TlsFiles,
+    read: Read,
+    provider: Arc<CryptoProvider>,
+    current: Arc<Current>,
+    acceptor: TlsAcceptor,
+}
+
+/// What the files held: the certificate's and the key's.
+#[derive(PartialEq, Eq)]
+struct Read(Vec<u8>, Vec<u8>);
+
+/// The certificate that new connections are shown.
+#[derive(Debug)]
+struct Current(ArcSwap<CertifiedKey>);
+
+impl ResolvesServerCert for Current {
+    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.0.load_full())
+    }
+}
+
+impl Tls {
+    /// Reads the files.
+    pub async fn load(files: TlsFiles) -> Result<Self, TlsError> {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let read = files.read().await?;
+        let current = Arc::new(Current(ArcSwap::from_pointee(files.certified(&read, &provider)?)));
+        let builder = ServerConfig::builder_with_provider(provider.clone());
+        let builder = builder.with_safe_default_protocol_versions().map_err(TlsError::Pair)?;
+        let mut config = builder.with_no_client_auth().with_cert_resolver(current.clone());
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Tls { files, read, provider, current, acceptor: TlsAcceptor::from(Arc::new(config)) })
+    }
+
+    /// What shakes hands with those who connect.
+    pub fn acceptor(&self) -> TlsAcceptor {
+        self.acceptor.clone()
+    }
+
+    /// Takes up what the files hold, each time that this changed, until `stopping` is cancelled. What cannot be used,
+    /// such as a certificate whose key is still to come, is told once and leaves everything as it is.
+    pub async fn watch(mut self, clock: Clock, stopping: CancellationToken) -> Result<(), Infallible> {
+        loop {
+            tokio::select! {
+                () = clock.sleep(LOOK) => {}
+                () = stopping.cancelled() => return Ok(()),
+            }
+            let read = match self.files.read().await {
+                Ok(read) if read == self.read => continue,
+                Ok(read) => read,
+                Err(error) => {
+                    tracing::warn!(%error, "the certificate cannot be read anew; the one in use stays");
+                    continue;
+                }
+            };
+            match self.files.certified(&read, &self.provider) {
+                Ok(certified) => {
+                    self.current.0.store(Arc::new(certified));
+                    tracing::info!("another certificate is in use");
+                }
+                Err(error) => tracing::warn!(%error, "the new certificate cannot be used; the one in use stays"),
+            }
+            self.read = read;
+        }
+    }
+}
+
+impl TlsFiles {
+    async fn read(&self) -> Result<Read, TlsError> {
+        let unreadable = |error: std::io::Error| format!("cannot be read: {error}");
+        let certificate = tokio::fs::read(&self.certificate).await;
+        let certificate = certificate.map_err(|error| self.bad_certificate(unreadable(error)))?;
+        let key = tokio::fs::read(&self.key).await.map_err(|error| self.bad_key(unreadable(error)))?;
+        Ok(Read(certificate, key))
+    }
+
+    fn certified(&self, Read(certificate, key): &Read, provider: &CryptoProvider) -> Result<CertifiedKey, TlsError> {
+        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(certificate).collect();
+        let chain = chain.map_err(|error| self.bad_certificate(format!("is not PEM: {error}")))?;
+        if chain.is_empty() {
+            return Err(self.bad_certificate(String::from("has no certificate in PEM")));
+        }
+        let key = PrivateKeyDer::from_pem_slice(key);
+        let key = key.map_err(|_| self.bad_key(String::from("has no private key in PEM")))?;
+        CertifiedKey::from_der(chain, key, provider).map_err(TlsError::Pair)
+    }
+
+    fn bad_certificate(&self, why: String) -> TlsError {
+        TlsError::Certificate(self.certificate.clone(), why)
+    }
+
+    fn bad_key(&self, why: String) -> TlsError {
+        TlsError::Key(self.key.clone(), why)
+    }
+}

@@ -1,0 +1,107 @@
+//! Pages of other origins: those on the list may ask and read the answers, and without a list nobody hears of it.
+
+use reqwest::Method;
+use reqwest::header::HeaderMap;
+use rollcall::auth::TenantLimits;
+
+use crate::support::api::{Answer, send};
+use crate::support::{Backend, Home, Service, Setup};
+
+const DESK: &str = "https://desk.example.com";
+const WALL: &str = "http://localhost:3000";
+
+async fn service(origins: &[&str]) -> Service {
+    let cors_origins = origins.iter().map(|origin| origin.parse().expect("an origin")).collect();
+    let tenant_limits = TenantLimits { rate: 1, at_a_time: 0 };
+    let setup = Setup { cors_origins, tenant_limits, ..Setup::default() };
+    Service::start_on(Home::new(Backend::Embedded).await, setup).await
+}
+
+/// What a browser asks before it sends what a page wants.
+async fn preflight(service: &Service, origin: &str, method: &str, path: &str) -> Answer {
+    let request = service.api.request(Method::OPTIONS, path).header("Origin", origin);
+    let request = request.header("Access-Control-Request-Method", method);
+    let headers = "authorization,content-type,x-api-key,rollcall-min-position";
+    send(request.header("Access-Control-Request-Headers", headers)).await.expect("an answer")
+}
+
+fn words(headers: &HeaderMap, name: &str) -> Vec<String> {
+    let text = headers.get(name).map_or("", |value| value.to_str().expect("text"));
+    let mut words: Vec<String> = text.split(',').map(|word| word.trim().to_ascii_lowercase()).collect();
+    words.sort();
+    words
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_of_the_list_may_ask() {
+    let service = service(&[DESK, WALL]).await;
+    let routes = [
+        ("POST", "/graphql"),
+        ("POST", "/v1/events"),
+        ("PUT", "/operator/1/live"),
+        ("PUT", "/api/2/operator/1/live"),
+        ("DELETE", "/operator/1"),
+        ("PATCH", "/agents/5ea70000-0000-4000-8000-000000000001/presence"),
+        ("GET", "/v1/directory"),
+        ("POST", "/agents-availability"),
+        ("POST", "/oauth2/token"),
+    ];
+    for (method, path) in routes {
+        for origin in [DESK, WALL] {
+            let answer = preflight(&service, origin, method, path).await;
+            assert_eq!((answer.status, answer.text.as_str()), (200, ""), "{method} {path}");
+            assert_eq!(answer.header("access-control-allow-origin"), Some(origin), "{method} {path}");
+            assert!(words(&answer.headers, "access-control-allow-methods").contains(&method.to_ascii_lowercase()));
+            let allowed = words(&answer.headers, "access-control-allow-headers");
+            assert_eq!(allowed, ["accept", "authorization", "content-type", "rollcall-min-position", "x-api-key"]);
+            assert_eq!(answer.header("access-control-max-age"), Some("600"));
+            assert_eq!(answer.header("access-control-allow-credentials"), None, "there are no cookies");
+        }
+    }
+    let persona = service.api.persona("tenant").await;
+    let mut statuses = Vec::new();
+    // What goes wrong can be read as well.
+    for key in [persona.key.as_str(), "wrong", &persona.key, &persona.key] {
+        let request = service.api.request(Method::GET, "/v1/directory").bearer_auth(key).header("Origin", DESK);
+        let answer = send(request).await.expect("an answer");
+        assert_eq!(answer.header("access-control-allow-origin"), Some(DESK), "{}", answer.status);
+        let exposed = words(&answer.headers, "access-control-expose-headers");
+        assert_eq!(exposed, ["retry-after", "rollcall-position", "rollcall-staleness-ms"]);
+        assert!(words(&answer.headers, "vary").contains(&String::from("origin")));
+        statuses.push(answer.status);
+    }
+    assert_eq!(statuses, [200, 401, 200, 429]);
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn others_may_not() {
+    let service = service(&[DESK]).await;
+    for origin in [
+        WALL,
+        "https://desk.example.com.evil.example",
+        "https://desk.example.com:8443",
+        "http://desk.example.com",
+        "null",
+    ] {
+        let answer = preflight(&service, origin, "POST", "/graphql").await;
+        assert_eq!(answer.header("access-control-allow-origin"), None, "{origin}");
+        let request = service.api.request(Method::GET, "/livez").header("Origin", origin);
+        let answer = send(request).await.expect("an answer");
+        assert_eq!((answer.status, answer.header("access-control-allow-origin")), (200, None), "{origin}");
+    }
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_list_there_is_nothing_of_it() {
+    let service = service(&[]).await;
+    let answer = preflight(&service, DESK, "POST", "/graphql").await;
+    assert_eq!(answer.status, 405);
+    let request = service.api.request(Method::GET, "/livez").header("Origin", DESK);
+    for answer in [answer, send(request).await.expect("an answer")] {
+        let has = answer.headers.keys().any(|name| name.as_str().starts_with("access-control") || name == "vary");
+        assert!(!has, "{:?}", answer.headers);
+    }
+    service.stop().await;
+}

@@ -1,0 +1,56 @@
+//! What the edge bounds: how much a tenant may ask, how often strangers may, who may ask from a browser, and over what.
+
+mod browsers;
+mod fairness;
+mod places;
+mod rates;
+mod strangers;
+mod time;
+mod tls;
+
+use rollcall::auth::TenantLimits;
+use rollcall::clock::Clock;
+use rollcall::domain::Time;
+use serde_json::json;
+
+use crate::support::api::{Answer, Persona};
+use crate::support::requests::Dialect;
+use crate::support::{Backend, Home, Service, Setup};
+
+/// A service whose tenants may have so much, with a clock that the test drives, and two of them.
+struct Stage {
+    service: Service,
+    clock: Clock,
+    flooding: Persona,
+    quiet: Persona,
+}
+
+impl Stage {
+    async fn new(backend: Backend, tenant_limits: TenantLimits) -> Self {
+        let clock = Clock::manual(Time::from_micros(1_614_589_200_000_000));
+        let setup = Setup { clock: clock.clone(), tenant_limits, ..Setup::default() };
+        let service = Service::start_on(Home::new(backend).await, setup).await;
+        let flooding = service.api.persona("flooding").await;
+        let quiet = service.api.persona("quiet").await;
+        Stage { service, clock, flooding, quiet }
+    }
+}
+
+/// Refused for asking too much, in the words of the dialect.
+fn is_throttled(dialect: Dialect, answer: &Answer, seconds: &str) -> bool {
+    let text = format!("too many requests: try again in {seconds} s");
+    let body = match dialect {
+        Dialect::Native => json!({ "type": "urn:rollcall:problem:too-many", "title": "Too many requests",
+                                   "status": 429, "detail": text }),
+        Dialect::Graphql => {
+            let extensions = json!({ "name": "RATE_LIMITED", "retryPolicy": "RETRY_WITH_BACKOFF" });
+            json!({ "data": null,
+                    "errors": [{ "message": text, "path": [], "locations": [], "extensions": extensions }] })
+        }
+        Dialect::Iadvize => json!({ "meta": { "status": "error", "message": text } }),
+        Dialect::Convoso => json!({ "success": false, "error": text }),
+        Dialect::Vonage => json!({ "message": text }),
+        Dialect::Oauth => json!({ "error": "slow_down", "error_description": text }),
+    };
+    answer.status == 429 && answer.header("retry-after") == Some(seconds) && answer.json() == body
+}

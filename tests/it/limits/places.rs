@@ -1,0 +1,80 @@
+//! Requests of one tenant at a time: each has a place until it is answered, or its client went away.
+
+use std::time::Duration;
+
+use rand::Rng;
+use rollcall::auth::TenantLimits;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use super::{Stage, is_throttled};
+use crate::on_both_stores;
+use crate::support::Backend;
+use crate::support::api::{Answer, Persona};
+use crate::support::desks::{connected, directory};
+use crate::support::raw::Raw;
+use crate::support::requests::Dialect;
+use crate::support::tasks::{eventually, spawn};
+
+on_both_stores!(busy, super::who_has_no_place_is_refused_and_others_are_not);
+on_both_stores!(storm, super::a_storm_of_cancelled_requests_gives_every_place_back);
+
+async fn stage(backend: Backend, at_a_time: usize) -> Stage {
+    let stage = Stage::new(backend, TenantLimits { rate: 0, at_a_time }).await;
+    for persona in [&stage.flooding, &stage.quiet] {
+        stage.service.api.put_directory(&persona.key, &directory(2)).await;
+    }
+    stage
+}
+
+impl Stage {
+    /// Posts an event beside the test.
+    fn post(&self, id: &str, persona: &Persona) -> JoinHandle<Answer> {
+        let (api, key) = (self.service.api.clone(), persona.key.clone());
+        let event = connected(id, 1, self.clock.now());
+        spawn(async move { api.events(&key, &[event]).await.expect("an answer") })
+    }
+
+    async fn ask(&self, persona: &Persona) -> Answer {
+        self.service.api.get(&persona.key, "/v1/directory").await.expect("an answer")
+    }
+}
+
+async fn who_has_no_place_is_refused_and_others_are_not(backend: Backend) {
+    let stage = stage(backend, 2).await;
+    let mut raw = Raw::open(&stage.service.home.location).await;
+    raw.block().await;
+    // Two wait for the store, which takes nothing.
+    let waiting = [stage.post("a", &stage.flooding), stage.post("b", &stage.flooding)];
+    eventually("no place is left", async || {
+        let answer = stage.ask(&stage.flooding).await;
+        assert!(answer.status == 200 || is_throttled(Dialect::Native, &answer, "1"), "{}", answer.text);
+        answer.status == 429
+    })
+    .await;
+    assert_eq!(stage.ask(&stage.quiet).await.status, 200);
+    raw.release().await;
+    for waiting in waiting {
+        // On a busy machine the store may have been away for too long.
+        assert!([200, 503].contains(&waiting.await.expect("a task").status));
+    }
+    for _ in 0..10 {
+        assert_eq!(stage.ask(&stage.flooding).await.status, 200);
+    }
+    stage.service.stop().await;
+}
+
+async fn a_storm_of_cancelled_requests_gives_every_place_back(backend: Backend) {
+    // With one place, one that is lost is the last.
+    let stage = stage(backend, 1).await;
+    let mut given_up = 0;
+    for n in 0..200 {
+        let patience = Duration::from_micros(rand::rng().random_range(0..4_000));
+        let events = [connected(n, 1, stage.clock.now())];
+        let asked = stage.service.api.events(&stage.flooding.key, &events);
+        given_up += usize::from(timeout(patience, asked).await.is_err());
+    }
+    assert!(given_up > 20, "only {given_up} were given up");
+    eventually("the place is there again", async || stage.ask(&stage.flooding).await.status == 200).await;
+    stage.service.stop().await;
+}

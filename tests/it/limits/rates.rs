@@ -1,0 +1,90 @@
+//! Requests a second of one tenant: past them each dialect says so, and nobody else notices.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use reqwest::Method;
+use rollcall::auth::TenantLimits;
+
+use super::{Stage, is_throttled};
+use crate::on_both_stores;
+use crate::support::api::send;
+use crate::support::desks::{directory, user_guid};
+use crate::support::requests::{ADMINISTRATION, PUBLIC, dialect, is_answered, request};
+use crate::support::routes::{Route, table};
+use crate::support::signing::take_webhooks;
+use crate::support::{ADMIN, Backend};
+
+on_both_stores!(every_route, super::every_route_says_that_it_was_too_often);
+
+/// The routes of a tenant.
+fn routes() -> Vec<Route> {
+    let apart: BTreeSet<&str> = PUBLIC.iter().chain(&ADMINISTRATION).map(|(path, _)| *path).collect();
+    table().into_iter().filter(|route| !apart.contains(route.path.as_str())).collect()
+}
+
+async fn every_route_says_that_it_was_too_often(backend: Backend) {
+    let stage = Stage::new(backend, TenantLimits { rate: 2, at_a_time: 0 }).await;
+    let Stage { service, clock, flooding, quiet } = &stage;
+    for persona in [flooding, quiet] {
+        service.api.put_directory(&persona.key, &directory(2)).await;
+        take_webhooks(&service.api, &persona.tenant).await;
+    }
+    let ask = async |key: &str, path: &str| service.api.get(key, path).await.expect("an answer").status;
+    for _ in 0..3 {
+        assert_eq!(ask(&flooding.key, "/operator/1/live").await, 200);
+    }
+    let position = service.position(&flooding.tenant);
+    for route in routes() {
+        let asked = request(&service.api, &route, Some(&flooding.key), &user_guid(1));
+        let answer = send(asked).await.expect("an answer");
+        assert!(is_throttled(dialect(&route), &answer, "1"), "{route:?}: {} {}", answer.status, answer.text);
+    }
+    assert_eq!(service.position(&flooding.tenant), position, "nothing of it took place");
+    // Not another tenant, not the administrator, and not those who look after the service.
+    assert_eq!(ask(&quiet.key, "/operator/1/live").await, 200);
+    for path in ["/livez", "/readyz", "/metrics", "/openapi.json", "/docs/", "/graphiql"] {
+        assert_eq!(ask(ADMIN, path).await, 200, "{path}");
+    }
+    service.api.key(&flooding.tenant, &["*"]).await;
+    // It is over when it was said to be, and all of it is there again after a pause.
+    clock.advance(Duration::from_millis(500));
+    assert_eq!(ask(&flooding.key, "/operator/1/live").await, 200);
+    assert_eq!(ask(&flooding.key, "/operator/1/live").await, 429);
+    for route in routes().into_iter().filter(|route| route.method == "GET") {
+        clock.advance(Duration::from_secs(1));
+        let asked = request(&service.api, &route, Some(&flooding.key), &user_guid(1));
+        let asked = if route.path.contains("/group/") || route.path.contains("/skill/") {
+            request(&service.api, &route, Some(&flooding.key), "1")
+        } else {
+            asked
+        };
+        let answer = send(asked).await.expect("an answer");
+        assert!(is_answered(dialect(&route), &answer), "{route:?}: {} {}", answer.status, answer.text);
+    }
+    stage.service.stop().await;
+}
+
+/// Every key and token of a tenant counts for the tenant.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_key_is_no_more() {
+    let stage = Stage::new(Backend::Embedded, TenantLimits { rate: 1, at_a_time: 0 }).await;
+    let (_, second) = stage.service.api.key(&stage.flooding.tenant, &["*"]).await;
+    let mut statuses = Vec::new();
+    for key in [&stage.flooding.key, &second, &stage.flooding.key, &second] {
+        statuses.push(stage.service.api.get(key, "/operator/live").await.expect("an answer").status);
+    }
+    assert_eq!(statuses, [200, 200, 429, 429]);
+    stage.service.stop().await;
+}
+
+/// The control: without a limit nothing of this is refused.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn none_is_no_limit() {
+    let stage = Stage::new(Backend::Embedded, TenantLimits { rate: 0, at_a_time: 0 }).await;
+    for _ in 0..200 {
+        let request = stage.service.api.request(Method::GET, "/operator/live").bearer_auth(&stage.flooding.key);
+        assert_eq!(send(request).await.expect("an answer").status, 200);
+    }
+    stage.service.stop().await;
+}

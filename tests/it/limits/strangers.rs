@@ -1,0 +1,53 @@
+//! Credentials that nobody knows: there is a number of them that one address may try, and no work in a long one.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use reqwest::Method;
+use rollcall::auth::TenantLimits;
+use rollcall::auth::throttle::STRANGERS_AT_ONCE;
+use serde_json::json;
+
+use super::{Stage, is_throttled};
+use crate::support::api::send;
+use crate::support::desks::user_guid;
+use crate::support::requests::{ADMINISTRATION, Dialect, PUBLIC, dialect, is_unauthenticated, request};
+use crate::support::routes::{Route, table};
+use crate::support::{ADMIN, Backend};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_of_wrong_keys_is_told_to_slow_down_and_right_ones_are_not() {
+    let stage = Stage::new(Backend::Embedded, TenantLimits::default()).await;
+    let Stage { service, clock, quiet, .. } = &stage;
+    let live = Route { method: "GET", path: String::from("/operator/{id}/live") };
+    for n in 0..STRANGERS_AT_ONCE.get() {
+        let key = if n % 2 == 0 { None } else { Some("rk_wrong") };
+        let answer = send(request(&service.api, &live, key, "1")).await.expect("an answer");
+        assert!(is_unauthenticated(Dialect::Iadvize, &answer), "{n}: {} {}", answer.status, answer.text);
+    }
+    let apart: BTreeSet<&str> = PUBLIC.iter().chain(&ADMINISTRATION).map(|(path, _)| *path).collect();
+    for route in table().into_iter().filter(|route| !apart.contains(route.path.as_str())) {
+        for key in [None, Some("rk_wrong")] {
+            let answer = send(request(&service.api, &route, key, &user_guid(1))).await.expect("an answer");
+            let is_told = is_throttled(dialect(&route), &answer, "1");
+            assert!(is_told, "{route:?} with {key:?}: {} {}", answer.status, answer.text);
+        }
+    }
+    let form = [("grant_type", "client_credentials"), ("client_id", "x"), ("client_secret", "x")];
+    let answer = send(service.api.form("/Auth/connect/token", &form)).await.expect("an answer");
+    assert!(is_throttled(Dialect::Oauth, &answer, "1"), "{}", answer.text);
+    let answer = service.api.get("not-the-administrator", "/metrics").await.expect("an answer");
+    assert!(is_throttled(Dialect::Native, &answer, "1"), "{}", answer.text);
+    // Nobody is asked to show who they are for the schema, but so often as others may be strangers.
+    let schema = json!({ "query": "{__typename}" });
+    let anonymous = || service.api.request(Method::POST, "/graphql").json(&schema);
+    assert!(is_throttled(Dialect::Graphql, &send(anonymous()).await.expect("an answer"), "1"));
+
+    // Those who are known come from the same address, as behind a proxy all do.
+    assert_eq!(service.api.get(&quiet.key, "/operator/live").await.expect("an answer").status, 200);
+    assert_eq!(service.api.get(ADMIN, "/metrics").await.expect("an answer").status, 200);
+    clock.advance(Duration::from_secs(1));
+    assert_eq!(service.api.get("rk_wrong", "/v1/directory").await.expect("an answer").status, 401);
+    assert_eq!(send(anonymous()).await.expect("an answer").status, 200);
+    stage.service.stop().await;
+}
