@@ -63,6 +63,7 @@ async def rounds(service, count, flaw=None):
     await ledger.resend(service.port, ledger.entries)
     await ledger.count(service.port)
     service.kill()
+    ledger.lost(service)
     ledger.tables(service)
     ledger.digests(service)
     print(f"   {done} kills, {len(ledger.entries)} requests, {ledger.acknowledged()} events acknowledged, "

@@ -79,6 +79,14 @@ class Ledger:
             if not count == distinct == last == head or first != 1:
                 self.find(f"journal of {tenant}: {count} entries, {distinct} ids, {first} to {last}, head {head}")
 
+    def lost(self, service):
+        """Every acknowledged id stands in the journal's table."""
+        found = {tuple(row) for row in service.sql("SELECT tenant, event_id FROM journal")}
+        for entry in (entry for entry in self.entries if entry.outcomes is not None):
+            for event in entry.events:
+                if (entry.tenant.id, event["id"]) not in found:
+                    self.find(f"{event['id']} was acknowledged and is lost: it is not in the journal")
+
     def digests(self, service):
         """Every tenant loads as a replay of its journal, by the stopped store."""
         status, lines = service.verify()
