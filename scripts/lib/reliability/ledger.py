@@ -1,4 +1,6 @@
 """What clients sent and what they were told, and the audit that compares it with what the service and its tables hold."""
+import asyncio
+
 from client import Client
 
 BATCH = 2_000  # events a request of the audit
@@ -34,15 +36,20 @@ class Ledger:
 
     async def settle(self, port):
         """Sends again what got no answer: each request is there as a whole or not at all."""
-        client = Client(port)
-        for entry in (entry for entry in self.entries if entry.outcomes is None):
-            self.unknown += 1
-            answer = await client.patient("POST", "/v1/events", entry.events, token=entry.tenant.key)
-            entry.answered(answer.ok())
-            repeated = entry.outcomes.count("duplicate")
-            if repeated not in (0, len(entry.outcomes)):
-                self.find(f"a request was taken in part: {entry.outcomes}")
-        client.close()
+        waiting = [entry for entry in self.entries if entry.outcomes is None]
+        self.unknown += len(waiting)
+
+        async def some():
+            client = Client(port)
+            while waiting:
+                entry = waiting.pop()
+                answer = await client.patient("POST", "/v1/events", entry.events, token=entry.tenant.key)
+                entry.answered(answer.ok())
+                if entry.outcomes.count("duplicate") not in (0, len(entry.outcomes)):
+                    self.find(f"a request was taken in part: {entry.outcomes}")
+            client.close()
+
+        await asyncio.gather(*(some() for _ in range(8)))
 
     async def resend(self, port, entries):
         """Sends again what was acknowledged: all of it is known, and no position is taken."""
