@@ -40,6 +40,20 @@ pub enum BootError {
     /// Checkpoint and journal do not fit together.
     #[error(transparent)]
     Gap(#[from] Gap),
+    /// The journal ends before the checkpoint. Going on would give positions a second time, and the state would pass
+    /// over what they hold.
+    #[error(
+        "the journal of tenant {tenant} ends at {head}, before its checkpoint at {checkpoint}: the store lost what it \
+         had acknowledged"
+    )]
+    Lost {
+        /// Whose.
+        tenant: TenantId,
+        /// Where the journal ends.
+        head: u64,
+        /// Where the checkpoint stands.
+        checkpoint: u64,
+    },
 }
 
 /// A store that is ours, with everything in it brought to memory.
@@ -132,6 +146,9 @@ pub async fn load(store: &Store, journal: &mut Journal) -> Result<HashMap<Tenant
             None => State::new(tenant),
         };
         let from = state.position();
+        if from > head.seq {
+            return Err(BootError::Lost { tenant, head: head.seq, checkpoint: from });
+        }
         catch_up(&mut state, journal, tenant, head.seq).await?;
         tracing::debug!(%tenant, checkpoint = from, position = state.position(), "tenant loaded");
         states.insert(tenant, state);

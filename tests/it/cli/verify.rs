@@ -35,6 +35,14 @@ async fn a_store_is_compared_with_its_journal(backend: Backend) {
     raw.run("DELETE FROM journal WHERE seq = 1").await;
     let shortened = printed(&verify().code(0));
     assert!(shortened.contains("the journal begins at 2"), "{shortened}");
+
+    // A journal that ends before its checkpoint lost its end: neither this command nor the server goes on from there.
+    raw.run("DELETE FROM journal WHERE seq = 3").await;
+    raw.run("UPDATE head SET seq = 2").await;
+    for command in ["verify", "serve"] {
+        let refused = complained(&run(&[command, &store[0], &store[1]], &[]).code(1));
+        assert!(refused.contains("ends at 2, before its checkpoint at 3"), "{command}: {refused}");
+    }
 }
 
 #[test]
