@@ -177,10 +177,16 @@ class Postgres:
         """Starts it as it was started before."""
         owner = os.stat(self.data)
         more = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []} if os.geteuid() == 0 else {}
-        # `restart` takes over the options of the last start; without a running server it only starts one.
-        subprocess.run([os.path.join(self.bin, "pg_ctl"), "restart", "--wait", "--pgdata", self.data,
-                        "--log", os.path.join(self.home, "server.log")],
-                       check=True, cwd=self.home, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **more)
+        # `restart` takes over the options of the last start; without a running server it only starts one. A backend that
+        # was being born when the others were killed holds the shared memory for a moment longer.
+        command = [os.path.join(self.bin, "pg_ctl"), "restart", "--wait", "--pgdata", self.data,
+                   "--log", os.path.join(self.home, "server.log")]
+        until = time.monotonic() + 30
+        while subprocess.run(command, cwd=self.home, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                             **more).returncode != 0:
+            if time.monotonic() > until:
+                raise AssertionError("PostgreSQL does not start again")
+            time.sleep(0.2)
 
 
 def is_alive(pid):
