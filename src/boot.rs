@@ -40,6 +40,20 @@ pub enum BootError {
     /// Checkpoint and journal do not fit together.
     #[error(transparent)]
     Gap(#[from] Gap),
+    /// The journal ends before the checkpoint. Going on would give positions a second time, and the state would pass
+    /// over what they hold.
+    #[error(
+        "the journal of tenant {tenant} ends at {head}, before its checkpoint at {checkpoint}: the store lost what it \
+         had acknowledged"
+    )]
+    Lost {
+        /// Whose.
+        tenant: TenantId,
+        /// Where the journal ends.
+        head: u64,
+        /// Where the checkpoint stands.
+        checkpoint: u64,
+    },
 }
 
 /// A store that is ours, with everything in it brought to memory.
@@ -60,11 +74,29 @@ pub struct Booted {
     pub lock: Option<File>,
 }
 
-/// Takes the store and catches up.
-pub async fn boot(location: &Location, admin_token: Option<&str>, clock: &Clock) -> Result<Booted, BootError> {
+/// A store that is ours, and nothing read from it yet.
+pub struct Taken {
+    /// Tenants, keys and checkpoints.
+    pub store: Store,
+    /// The one journal.
+    pub journal: Journal,
+    /// Whether it was made just now.
+    pub is_new: bool,
+    /// Held for as long as the store is used.
+    pub lock: Option<File>,
+}
+
+/// Takes the store, so that no server has it.
+pub async fn take(location: &Location, clock: &Clock) -> Result<Taken, BootError> {
     let lock = take_folder(location, clock).await?;
     let (store, is_new) = Store::open(location).await?;
-    let mut journal = take_journal(&store, clock).await?;
+    let journal = take_journal(&store, clock).await?;
+    Ok(Taken { store, journal, is_new, lock })
+}
+
+/// Takes the store and catches up.
+pub async fn boot(location: &Location, admin_token: Option<&str>, clock: &Clock) -> Result<Booted, BootError> {
+    let Taken { store, mut journal, is_new, lock } = take(location, clock).await?;
     let states = load(&store, &mut journal).await?;
     let (admin, new_admin_token) = admin(location, &store, is_new, admin_token).await?;
     let has_admin = admin.is_some();
@@ -114,19 +146,28 @@ pub async fn load(store: &Store, journal: &mut Journal) -> Result<HashMap<Tenant
             None => State::new(tenant),
         };
         let from = state.position();
-        while state.position() < head.seq {
-            let entries = journal.read(tenant, state.position(), TAIL).await?;
-            if entries.is_empty() {
-                return Err(Gap { at: state.position(), next: head.seq }.into());
-            }
-            for entry in &entries {
-                state.apply(entry)?;
-            }
+        if from > head.seq {
+            return Err(BootError::Lost { tenant, head: head.seq, checkpoint: from });
         }
+        catch_up(&mut state, journal, tenant, head.seq).await?;
         tracing::debug!(%tenant, checkpoint = from, position = state.position(), "tenant loaded");
         states.insert(tenant, state);
     }
     Ok(states)
+}
+
+/// Applies what the journal holds after the state's position, up to the position `end`.
+pub async fn catch_up(state: &mut State, journal: &mut Journal, tenant: TenantId, end: u64) -> Result<(), BootError> {
+    while state.position() < end {
+        let entries = journal.read(tenant, state.position(), TAIL).await?;
+        if entries.is_empty() {
+            return Err(Gap { at: state.position(), next: end }.into());
+        }
+        for entry in &entries {
+            state.apply(entry)?;
+        }
+    }
+    Ok(())
 }
 
 /// The hash of the administrator's token: the one given, else the one made for this store, else, on a new embedded

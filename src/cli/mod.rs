@@ -9,6 +9,7 @@ mod openapi;
 mod schema;
 mod serve;
 mod tenant;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -43,6 +44,8 @@ enum Command {
     Key(key::KeyCommand),
     /// Brings the store's tables up to date.
     Migrate(migrate::MigrateArgs),
+    /// Checks that a stopped store comes up as its journal says; exits 1 if not.
+    Verify(verify::VerifyArgs),
     /// Asks a running service whether it is ready; exits 1 if not.
     Healthcheck(healthcheck::HealthcheckArgs),
     /// Prints the description of the REST API (OpenAPI 3.1).
@@ -85,6 +88,7 @@ pub async fn run() -> ExitCode {
             Some(Command::Tenant(command)) => tenant::run(command).await,
             Some(Command::Key(command)) => key::run(command).await,
             Some(Command::Migrate(args)) => migrate::run(args).await,
+            Some(Command::Verify(args)) => verify::run(args).await,
             Some(Command::Healthcheck(args)) => healthcheck::run(args).await,
             Some(Command::Openapi) => {
                 openapi::run();

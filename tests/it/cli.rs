@@ -4,6 +4,7 @@ mod commands;
 mod life;
 mod secrets;
 mod settings;
+mod verify;
 
 use std::time::Duration;
 

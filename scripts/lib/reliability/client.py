@@ -1,0 +1,101 @@
+"""An HTTP client as small as it can be: one connection, one request at a time, and nothing sent twice by itself."""
+import asyncio
+import json
+
+
+class Gone(Exception):
+    """No answer: whether the request took effect is unknown."""
+
+
+class Answer:
+    def __init__(self, status, headers, body):
+        self.status, self.headers, self.body = status, headers, body
+
+    def json(self):
+        return json.loads(self.body)
+
+    @property
+    def position(self):
+        return int(self.headers["rollcall-position"])
+
+    def ok(self):
+        if self.status != 200:
+            raise AssertionError(f"{self.status} {self.body[:300]!r}")
+        return self
+
+
+def request(method, path, token=None, body=None, headers=None):
+    """A request's bytes."""
+    if body is None:
+        data = b""
+    elif isinstance(body, bytes):
+        data = body
+    else:
+        data = json.dumps(body, separators=(",", ":")).encode()
+    lines = [f"{method} {path} HTTP/1.1", "Host: rollcall", f"Content-Length: {len(data)}"]
+    given = {"Content-Type": "application/json", **(headers or {})}
+    if token:
+        given["Authorization"] = f"Bearer {token}"
+    lines += [f"{name}: {value}" for name, value in given.items()]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + data
+
+
+async def read_answer(reader):
+    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+    status = int(head[0].split()[1])
+    headers = dict(line.lower().split(": ", 1) for line in head[1:] if ": " in line)
+    body = await reader.readexactly(int(headers.get("content-length", 0)))
+    return Answer(status, headers, body)
+
+
+class Client:
+    """Connects when it has to, and again after a connection is lost."""
+
+    def __init__(self, port, token=None):
+        self.port, self.token = port, token
+        self.reader = self.writer = None
+
+    async def ask(self, method, path, body=None, headers=None, token=None, timeout=30):
+        """The answer, or Gone. An idle connection that the server closed meanwhile is Gone too."""
+        try:
+            async with asyncio.timeout(timeout):
+                if self.writer is None:
+                    self.reader, self.writer = await asyncio.open_connection("127.0.0.1", self.port)
+                self.writer.write(request(method, path, token or self.token, body, headers))
+                await self.writer.drain()
+                answer = await read_answer(self.reader)
+        except (OSError, EOFError, TimeoutError, asyncio.LimitOverrunError) as error:
+            self.close()
+            raise Gone(repr(error)) from error
+        except BaseException:
+            self.close()
+            raise
+        if answer.headers.get("connection") == "close":
+            self.close()
+        return answer
+
+    async def post(self, events, **more):
+        """Events: one alone, or several at a time."""
+        body = events[0] if len(events) == 1 else events
+        return await self.ask("POST", "/v1/events", body, **more)
+
+    async def patient(self, *args, seconds=60, **more):
+        """Asks again until it is answered other than with 503; for what may be asked twice."""
+        until = asyncio.get_running_loop().time() + seconds
+        while True:
+            try:
+                answer = await self.ask(*args, **more)
+                if answer.status != 503:
+                    return answer
+                why = answer.body[:200]
+            except Gone as gone:
+                why = gone
+            if asyncio.get_running_loop().time() > until:
+                raise AssertionError(f"no answer to {args[:2]} for {seconds} s: {why}")
+            await asyncio.sleep(0.02)
+
+    def close(self):
+        if self.writer is not None:
+            # Aborting leaves nothing behind that would wait for the other side.
+            self.writer.transport.abort()
+        self.reader = self.writer = None

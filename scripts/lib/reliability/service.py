@@ -1,0 +1,198 @@
+"""The built service as a child of these tools: started, killed, stopped, verified, and looked at from outside."""
+import asyncio
+import os
+import random
+import signal
+import socket
+import subprocess
+import time
+
+from client import Client
+
+ADMIN = "throw-away-administrator"
+
+
+def free_port():
+    """A port below the range that outgoing connections use, so that nobody takes it while the service is down."""
+    while True:
+        port = random.randrange(15000, 30000)
+        with socket.socket() as s:
+            if s.connect_ex(("127.0.0.1", port)) != 0:
+                return port
+
+
+class Service:
+    def __init__(self, program, folder, url=None, flags=()):
+        os.makedirs(folder, exist_ok=True)
+        self.program, self.url, self.port = program, url, free_port()
+        self.data = os.path.join(folder, "data")
+        self.store = ["--database-url", url] if url else ["--data-dir", self.data]
+        self.command = [program, "serve", "--listen", f"127.0.0.1:{self.port}", "--admin-token", ADMIN,
+                        "--log", "warn", *self.store, *flags]
+        self.log_path = os.path.join(folder, "service.log")
+        self.environment = {k: v for k, v in os.environ.items()
+                            if not k.startswith("ROLLCALL_") and k != "DATABASE_URL"}
+        self.process = None
+
+    async def start(self):
+        """Starts it and waits until it is ready; answers how many seconds that took."""
+        began = time.monotonic()
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(self.command, stdout=log, stderr=log, env=self.environment)
+        client = Client(self.port)
+        while True:
+            if self.process.poll() is not None:
+                raise AssertionError(f"the service ended with {self.process.returncode}: {self.said()}")
+            try:
+                if (await client.ask("GET", "/readyz", timeout=2)).status == 200:
+                    break
+            except Exception:  # not there yet
+                pass
+            if time.monotonic() > began + 60:
+                raise AssertionError(f"the service did not become ready: {self.said()}")
+            await asyncio.sleep(0.02)
+        client.close()
+        return time.monotonic() - began
+
+    def kill(self):
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+    def stop(self):
+        """Asks it to end; that must be a clean end."""
+        process, self.process = self.process, None
+        process.send_signal(signal.SIGTERM)
+        status = process.wait(60)
+        if status != 0:
+            raise AssertionError(f"the service ended with {status}: {self.said()}")
+
+    def is_running(self):
+        return self.process is not None and self.process.poll() is None
+
+    def verify(self):
+        """What `rollcall verify` says of the stopped store: exit status and lines."""
+        ended = subprocess.run([self.program, "verify", *self.store], capture_output=True, text=True,
+                               env=self.environment, timeout=600)
+        return ended.returncode, (ended.stdout + ended.stderr).splitlines()
+
+    def said(self):
+        with open(self.log_path, errors="replace") as log:
+            return log.read()[-2000:]
+
+    # --- from outside ---
+
+    def status(self, name):
+        """A number of /proc/PID/status; sizes are in KiB there."""
+        with open(f"/proc/{self.process.pid}/status") as file:
+            return next(int(line.split()[1]) for line in file if line.startswith(name + ":"))
+
+    def rss_mib(self):
+        return self.status("VmRSS") / 1024
+
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+    async def metric(self, name):
+        """The sum over the labels of one metric."""
+        client = Client(self.port, ADMIN)
+        text = (await client.ask("GET", "/metrics")).ok().body.decode()
+        client.close()
+        lines = (line.rsplit(" ", 1) for line in text.splitlines() if line and not line.startswith("#"))
+        return sum(float(value) for key, value in lines if key.split("{")[0] == name)
+
+    # --- the tables, with no code of the service in between ---
+
+    def sql(self, query):
+        """Rows of texts."""
+        if self.url:
+            psql = os.path.join(os.environ["POSTGRES_BIN"], "psql")
+            command = [psql, "--no-psqlrc", "--tuples-only", "--no-align", "--set", "ON_ERROR_STOP=1", "-c", query,
+                       self.url]
+            out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+            return [line.split("|") for line in out.splitlines() if line]
+        import sqlite3
+        connection = sqlite3.connect(os.path.join(self.data, "rollcall.db"))
+        rows = [[str(value) for value in row] for row in connection.execute(query).fetchall()]
+        connection.commit()
+        connection.close()
+        return rows
+
+
+class Postgres:
+    """The private cluster that scripts/lib/postgres.sh made, and its violent ends."""
+
+    def __init__(self):
+        self.bin, self.home = os.environ["POSTGRES_BIN"], os.environ["POSTGRES_HOME"]
+        self.data = os.path.join(self.home, "data")
+
+    def database(self, name):
+        base = os.environ["TEST_POSTGRES"]
+        subprocess.run([os.path.join(self.bin, "psql"), "--no-psqlrc", "--quiet", "-c", f"create database {name}", base],
+                       check=True)
+        return f"{base.rsplit('/', 1)[0]}/{name}"
+
+    def run(self, sql, url=None):
+        subprocess.run([os.path.join(self.bin, "psql"), "--no-psqlrc", "--quiet", "-c", sql,
+                        url or os.environ["TEST_POSTGRES"]], check=True)
+
+    def processes(self):
+        """The postmaster and everything that it started."""
+        with open(os.path.join(self.data, "postmaster.pid")) as file:
+            postmaster = int(file.readline())
+        found = [postmaster]
+        for entry in os.listdir("/proc"):
+            if entry.isdigit():
+                try:
+                    with open(f"/proc/{entry}/stat") as file:
+                        if int(file.read().rsplit(")", 1)[1].split()[1]) == postmaster:
+                            found.append(int(entry))
+                except OSError:
+                    pass  # gone meanwhile
+        return found
+
+    def signal(self, number):
+        for pid in self.processes():
+            try:
+                os.kill(pid, number)
+            except ProcessLookupError:
+                pass
+
+    def kill(self):
+        """Postmaster first, so that it restarts nothing; then waits until the last of them is gone."""
+        victims = self.processes()
+        for pid in victims:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        until = time.monotonic() + 30
+        while any(is_alive(pid) for pid in victims):
+            if time.monotonic() > until:
+                raise AssertionError("PostgreSQL does not die")
+            time.sleep(0.01)
+
+    def start(self):
+        """Starts it as it was started before."""
+        owner = os.stat(self.data)
+        more = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []} if os.geteuid() == 0 else {}
+        # `restart` takes over the options of the last start; without a running server it only starts one. A backend that
+        # was being born when the others were killed holds the shared memory for a moment longer.
+        command = [os.path.join(self.bin, "pg_ctl"), "restart", "--wait", "--pgdata", self.data,
+                   "--log", os.path.join(self.home, "server.log")]
+        until = time.monotonic() + 30
+        while subprocess.run(command, cwd=self.home, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                             **more).returncode != 0:
+            if time.monotonic() > until:
+                raise AssertionError("PostgreSQL does not start again")
+            time.sleep(0.2)
+
+
+def is_alive(pid):
+    """Running, and not only waiting to be reaped by whoever inherited it."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False

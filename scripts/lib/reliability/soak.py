@@ -1,0 +1,166 @@
+"""A steady load for a long time: memory, descriptors and queue stay where they are, and every answer agrees with itself.
+
+What is written comes from a fixed set of desks and slots, so that the state itself does not grow: what ended is
+remembered for 24 hours by design, which is growth that no soak of minutes could tell from a leak.
+"""
+import argparse
+import asyncio
+import random
+import sys
+import tempfile
+import time
+
+from client import Client
+from questions import QUESTIONS, ask
+from service import Postgres, Service
+from world import anything, event, make_tenants
+
+USERS, WRITERS, READERS = 500, 4, 4
+SAMPLE = 5.0  # seconds between samples
+# Memory may grow by so much over the whole time after the warm-up, as the fitted line has it.
+GROWTH_MIB, GROWTH_SHARE = 4.0, 0.05
+DESCRIPTORS = 3  # likewise; connections of the store come and go
+
+
+class Soak:
+    def __init__(self, service, tenant, flaw=None):
+        self.service, self.tenant, self.flaw, self.done = service, tenant, flaw, False
+        self.findings, self.samples, self.writes, self.reads, self.events = [], [], 0, 0, 0
+
+    def find(self, what):
+        self.findings.append(what)
+        self.done = True
+
+    async def write(self, name):
+        client = Client(self.service.port, self.tenant.key)
+        while not self.done:
+            some = []
+            while len(some) < 4:
+                made = anything(f"{name}-{self.events}", self.tenant)
+                if not made["type"].startswith("conversation."):
+                    some.append(made)
+                    self.events += 1
+            user = random.randint(1, USERS)
+            some.append(event(f"beat-{self.events}", "desk.heartbeat", {"session": f"desk-{user}-0"}, user))
+            answer = await client.post(some)
+            if answer.status != 200 or len(answer.json()["results"]) != len(some):
+                self.find(f"a write was answered {answer.status} {answer.body[:200]!r}")
+            self.writes += 1
+            await asyncio.sleep(0.02)
+
+    async def read(self):
+        client, last = Client(self.service.port, self.tenant.key), 0
+        while not self.done:
+            for question in QUESTIONS:
+                answer = await ask(client, question, self.tenant.key)
+                if answer.status != 200:
+                    self.find(f"{question[1]} was answered {answer.status} {answer.body[:200]!r}")
+                    return
+                if self.flaw == "torn" and question[1] == "/graphql":
+                    # What an answer of two instants would look like.
+                    answer.body = answer.body.replace(b'"connectedUsersCount":', b'"connectedUsersCount":1', 1)
+                question[-1](answer, USERS, self.find)
+                if answer.position < last:
+                    self.find(f"{question[1]}: position {answer.position} after {last}")
+                last = answer.position
+                self.reads += 1
+                await asyncio.sleep(0.02)
+
+    async def sample(self, began):
+        waiting = await self.service.metric("rollcall_queue_waiting")
+        self.samples.append((time.monotonic() - began, self.service.rss_mib(), self.service.descriptors(),
+                             self.service.status("Threads"), waiting))
+
+    async def run(self, seconds):
+        began = time.monotonic()
+        tasks = [asyncio.create_task(self.write(f"w{n}")) for n in range(WRITERS)]
+        tasks += [asyncio.create_task(self.read()) for _ in range(READERS)]
+        held = []
+        while time.monotonic() < began + seconds and not self.done:
+            await asyncio.sleep(min(SAMPLE, seconds / 20))
+            await self.sample(began)
+            if self.flaw == "leak":  # a client that opens connections and forgets them
+                held.append(await asyncio.open_connection("127.0.0.1", self.service.port))
+        self.done = True
+        for ended in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(ended, BaseException):
+                self.findings.append(f"a client ended with {ended!r}")
+        for _ in range(50):
+            depth = await self.service.metric("rollcall_queue_waiting")
+            if depth == 0:
+                break
+            await asyncio.sleep(0.1)
+        else:
+            self.findings.append(f"{depth} requests are still waiting at the end")
+        self.judge(seconds)
+
+    def judge(self, seconds):
+        """A straight line through the samples after the warm-up; what it gains is held against the bounds."""
+        warm = min(120.0, seconds / 4)
+        rest = [sample for sample in self.samples if sample[0] >= warm]
+        if len(rest) < 8:
+            self.findings.append(f"only {len(rest)} samples")
+            return
+        span = rest[-1][0] - rest[0][0]
+        memory, descriptors = (slope([s[0] for s in rest], [s[n] for s in rest]) * span for n in (1, 2))
+        mean = sum(s[1] for s in rest) / len(rest)
+        bound = max(GROWTH_MIB, GROWTH_SHARE * mean)
+        print(f"   {self.writes} writes, {self.events} events, {self.reads} reads in {self.samples[-1][0]:.0f} s; after "
+              f"{warm:.0f} s: memory {rest[0][1]:.1f} to {rest[-1][1]:.1f} MiB, mean {mean:.1f}, fitted growth "
+              f"{memory:+.2f} MiB in {span / 60:.1f} min (bound {bound:.1f}); descriptors {min(s[2] for s in rest)} to "
+              f"{max(s[2] for s in rest)}, fitted {descriptors:+.1f}; threads {min(s[3] for s in rest)} to "
+              f"{max(s[3] for s in rest)}; queue at most {max(s[4] for s in rest):.0f}", flush=True)
+        if memory > bound:
+            self.findings.append(f"memory grows: {memory:.1f} MiB in {span:.0f} s")
+        if descriptors > DESCRIPTORS:
+            self.findings.append(f"descriptors grow: {descriptors:.1f} in {span:.0f} s")
+        if max(s[3] for s in rest) > max(s[3] for s in self.samples if s[0] < warm) + 8:
+            self.findings.append("threads grow")
+
+
+def slope(xs, ys):
+    x, y = sum(xs) / len(xs), sum(ys) / len(ys)
+    return sum((a - x) * (b - y) for a, b in zip(xs, ys)) / sum((a - x) ** 2 for a in xs)
+
+
+async def soak(program, folder, url, seconds, flaw=None):
+    service = Service(program, folder, url)
+    try:
+        await service.start()
+        run = Soak(service, (await make_tenants(service.port, 1, USERS))[0], flaw)
+        await run.run(seconds)
+        service.stop()
+        status, lines = service.verify()
+        if status != 0:
+            run.findings.append("; ".join(lines))
+        return run.findings
+    finally:
+        service.kill()
+
+
+async def main():
+    p = argparse.ArgumentParser(description=__doc__)
+    p.add_argument("--program", required=True)
+    p.add_argument("--minutes", type=float, default=20)
+    p.add_argument("--store", choices=("embedded", "postgres"), default="embedded")
+    p.add_argument("--control", action="store_true", help="a torn answer and a leak, each of which must be found")
+    a = p.parse_args()
+    failed = []
+    with tempfile.TemporaryDirectory(prefix="rollcall-soak.") as folder:
+        def url(name):
+            return Postgres().database(f"soak_{name}") if a.store == "postgres" else None
+        if a.control:
+            for flaw, words in (("torn", "add up"), ("leak", "descriptors grow")):
+                findings = await soak(a.program, f"{folder}/{flaw}", url(flaw), 20, flaw)
+                found = [finding for finding in findings if words in finding]
+                print(f"   control {flaw}: {found[0][:200] if found else 'NOT FOUND'}")
+                failed += [] if found else [flaw]
+        else:
+            print(f"== soak: {a.store}, {a.minutes:g} minutes", flush=True)
+            failed = await soak(a.program, f"{folder}/soak", url("soak"), a.minutes * 60)
+    if failed:
+        sys.exit("\n".join(failed[:20]))
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
