@@ -22,7 +22,7 @@ use crate::support::{ADMIN, Backend, Service};
 const SURELY: Duration = Duration::from_secs(10);
 
 /// Every route that takes a body, and how large that may be.
-const ROUTES: [(&str, &str, usize); 20] = [
+const ROUTES: [(&str, &str, usize); 21] = [
     ("POST", "/graphql", 1024 * 1024),
     ("POST", "/agents-availability", 1024 * 1024),
     ("POST", "/v1/user-activity/search", 1024 * 1024),
@@ -34,6 +34,7 @@ const ROUTES: [(&str, &str, usize); 20] = [
     ("POST", "/agent-monitor/search", 1024 * 1024),
     ("PATCH", "/agents/5ea70000-0000-4000-8000-000000000001/presence", 1024 * 1024),
     ("POST", "/v1/webhooks/iadvize", 1024 * 1024),
+    ("POST", "/v1/desk/tickets", 1024 * 1024),
     ("POST", "/v1/tenants", 1024 * 1024),
     ("PATCH", "/v1/tenants/5ea70000-0000-4000-8000-000000000001", 1024 * 1024),
     ("POST", "/v1/tenants/5ea70000-0000-4000-8000-000000000001/keys", 1024 * 1024),
