@@ -48,7 +48,7 @@ async def rounds(service, count, flaw=None):
     for number in range(count):
         began = len(ledger.entries)
         writers = [asyncio.create_task(write(service.port, ledger, f"{number}-{w}", flaw)) for w in range(WRITERS)]
-        await asyncio.sleep(random.uniform(0.1, 1.2))
+        await asyncio.sleep(random.uniform(0.1, 0.8))
         service.kill()
         await asyncio.gather(*writers)
         if number % every == 0:
