@@ -24,7 +24,7 @@ async def write(port, ledger, name, flaw):
         entry = ledger.open(tenant, [anything(f"{name}-{n}-{m}", tenant) for m in range(count)])
         if flaw == "early":  # takes the request as acknowledged once it is sent
             entry.outcomes = ["applied"] * count
-        if flaw == "twice" and n % 20 == 0:  # the same events under other ids, which nobody writes down
+        if flaw == "twice" and n % 5 == 0:  # the same events under other ids, which nobody writes down
             again = [{**event, "id": event["id"] + "-again"} for event in entry.events]
             try:
                 await client.post(again, token=tenant.key)
