@@ -24,7 +24,7 @@ async def write(port, ledger, name, flaw):
         entry = ledger.open(tenant, [anything(f"{name}-{n}-{m}", tenant) for m in range(count)])
         if flaw == "early":  # takes the request as acknowledged once it is sent
             entry.outcomes = ["applied"] * count
-        if flaw == "twice" and n % 20 == 0:  # the same events under other ids, which nobody writes down
+        if flaw == "twice" and n % 5 == 0:  # the same events under other ids, which nobody writes down
             again = [{**event, "id": event["id"] + "-again"} for event in entry.events]
             try:
                 await client.post(again, token=tenant.key)
@@ -48,7 +48,7 @@ async def rounds(service, count, flaw=None):
     for number in range(count):
         began = len(ledger.entries)
         writers = [asyncio.create_task(write(service.port, ledger, f"{number}-{w}", flaw)) for w in range(WRITERS)]
-        await asyncio.sleep(random.uniform(0.1, 1.2))
+        await asyncio.sleep(random.uniform(0.1, 0.8))
         service.kill()
         await asyncio.gather(*writers)
         if number % every == 0:

@@ -12,8 +12,8 @@ import bisect
 import collections
 import itertools
 
-# kind: "write", "rewrite" (sent again until it was answered) or "read"; position: the answer's; slot: the user written, or None; number: what was written;
-# shown: user -> number for a read.
+# kind: "write", "rewrite" (sent again until it was answered) or "read"; position: the answer's; slot: the user
+# written, or None; number: what was written; shown: user -> number for a read.
 Operation = collections.namedtuple("Operation", "client kind asked answered position slot number shown")
 
 
