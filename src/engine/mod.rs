@@ -81,10 +81,14 @@ pub struct Surroundings {
     pub limits: Limits,
 }
 
-/// Puts an engine together from tenants that were loaded and caught up.
-pub fn assemble(states: HashMap<TenantId, State>, surroundings: Surroundings) -> Parts {
+/// Puts an engine together from tenants that were loaded and caught up. Their views are published before there is a
+/// reader: one that came before the engine's first turn would be shown a tenant to whom nothing has happened.
+pub fn assemble(mut states: HashMap<TenantId, State>, surroundings: Surroundings) -> Parts {
     let Surroundings { journal, store, clock, lifecycle, limits } = surroundings;
     let published = Arc::new(Published::default());
+    for (tenant, state) in &mut states {
+        published.board(*tenant).publish(state.publish());
+    }
     let health = Arc::new(Health::new(clock.clone()));
     let (submitter, queue) = submit::channel(&limits, clock.clone(), health.clone());
     let reader = Reader::new(published.clone(), health.clone(), clock.clone());

@@ -92,8 +92,6 @@ impl Engine {
 
     /// Runs until `stopping` is cancelled, then takes what is still queued, writes a last checkpoint and ends.
     pub async fn run(mut self, stopping: CancellationToken) -> Result<(), EngineError> {
-        let tenants: Vec<TenantId> = self.states.keys().copied().collect();
-        self.publish(tenants);
         self.start_leases();
         self.health.confirm();
         self.health.set_running(true);
