@@ -98,9 +98,11 @@ impl Engine {
         loop {
             let deadline = self.leases.next().map_or(self.pulse + PULSE, |next| next.min(self.pulse + PULSE));
             let first = tokio::select! {
+                // First of all: a store that does not answer would make each further turn take seconds.
+                biased;
+                () = stopping.cancelled() => break,
                 first = self.queue.recv() => first,
                 () = self.clock.sleep_until(deadline) => None,
-                () = stopping.cancelled() => break,
             };
             self.turn(first, &stopping).await?;
         }
@@ -124,7 +126,7 @@ impl Engine {
         if drained {
             self.expire_leases(now, stopping).await?;
         }
-        if now >= self.pulse + PULSE {
+        if now >= self.pulse + PULSE && !stopping.is_cancelled() {
             self.pulse = now;
             self.confirm(stopping).await?;
         }
