@@ -46,8 +46,9 @@ impl SqliteStore {
             .busy_timeout(Duration::from_secs(5))
             .pragma("journal_size_limit", "67108864");
         let writer = Writer::new(options.clone());
-        let mut held = writer.hold().await?;
+        // Before anything is opened: making a new file keep a write-ahead log waits for nobody.
         let turn = take_turn(folder).await.map_err(|error| StoreError::Folder(folder.to_owned(), error))?;
+        let mut held = writer.hold().await?;
         MIGRATIONS.run(&mut *held).await?;
         drop(turn);
         held.give_back();
