@@ -28,11 +28,20 @@ async fn stage(backend: Backend, at_a_time: usize) -> Stage {
 }
 
 impl Stage {
-    /// Posts an event beside the test.
+    /// Posts an event beside the test, again and again until it is taken: a place may be somebody else's just then, and a
+    /// store that is blocked is given up after a while.
     fn post(&self, id: &str, persona: &Persona) -> JoinHandle<Answer> {
         let (api, key) = (self.service.api.clone(), persona.key.clone());
         let event = connected(id, 1, self.clock.now());
-        spawn(async move { api.events(&key, &[event]).await.expect("an answer") })
+        spawn(async move {
+            loop {
+                let answer = api.events(&key, std::slice::from_ref(&event)).await.expect("an answer");
+                if ![429, 503].contains(&answer.status) {
+                    return answer;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        })
     }
 
     async fn ask(&self, persona: &Persona) -> Answer {
@@ -55,8 +64,7 @@ async fn who_has_no_place_is_refused_and_others_are_not(backend: Backend) {
     assert_eq!(stage.ask(&stage.quiet).await.status, 200);
     raw.release().await;
     for waiting in waiting {
-        // On a busy machine the store may have been away for too long.
-        assert!([200, 503].contains(&waiting.await.expect("a task").status));
+        assert_eq!(waiting.await.expect("a task").status, 200);
     }
     for _ in 0..10 {
         assert_eq!(stage.ask(&stage.flooding).await.status, 200);
