@@ -10,16 +10,15 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::claim::{Claim, Stamp};
-use super::conversations::Remembered;
 use super::directory::{Account, Entity, Password};
 use super::listed::Listed;
 use super::person::{Person, Presence, Session};
 use super::state::State;
-use crate::domain::conversation::{Medium, Moment};
+use crate::domain::conversation::Moment;
 use crate::domain::directory::Kind;
 use crate::domain::event::{PasswordHash, Surface};
 use crate::domain::ids::parse_guid;
-use crate::domain::{Category, Channel, ConversationId, EntityRef, Profile, Time};
+use crate::domain::{Category, Channel, Conversation, ConversationId, EntityRef, Profile, Time};
 
 /// What a row is about.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -291,31 +290,21 @@ impl ClaimBody {
     }
 }
 
-/// A conversation's row. What follows from the moments is there for people.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct ConversationBody {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub channel: Option<Medium>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub created: Option<Time>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub closed: Option<Time>,
-    pub moments: Vec<Moment>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ended: Option<Time>,
+/// A conversation's row, as it is written.
+#[derive(Debug, Serialize)]
+struct ConversationRow<'a> {
+    #[serde(flatten)]
+    conversation: &'a Conversation,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended: Option<Time>,
 }
 
-impl ConversationBody {
-    fn of(known: &Remembered) -> Self {
-        let life = known.conversation.life();
-        ConversationBody {
-            channel: life.map(|life| life.medium),
-            created: life.map(|life| life.created),
-            closed: known.conversation.closing().map(|closing| closing.time),
-            moments: known.conversation.moments().to_vec(),
-            ended: known.ended,
-        }
-    }
+/// A conversation's row, as it is read.
+#[derive(Debug, Deserialize)]
+pub(super) struct ConversationBody {
+    pub moments: Vec<Moment>,
+    #[serde(default)]
+    pub ended: Option<Time>,
 }
 
 /// Serialising our own plain types cannot fail.
@@ -333,7 +322,10 @@ fn body(state: &State, key: &RowKey) -> Option<String> {
             let ix = directory.users().by_id(*id)?;
             json(&UserBody::of(directory.users().account(ix)?, state.person(ix)?))
         }
-        RowKey::Conversation(id) => json(&ConversationBody::of(state.conversations().known(*id)?)),
+        RowKey::Conversation(id) => {
+            let known = state.conversations().known(*id)?;
+            json(&ConversationRow { conversation: &known.conversation, ended: known.ended })
+        }
         RowKey::Claim(conversation) => {
             let claim = state.claim(conversation)?;
             let holder = state.holder(claim).map(|(ix, _)| ix);

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use uuid::Uuid;
 
 use super::{Store, StoreError, on_backend};
-use crate::domain::conversation::{Criteria, Medium, Moment, Span, millis};
-use crate::domain::{Conversation, TenantId, Time};
+use crate::domain::conversation::{Criteria, Moment, Span, millis};
+use crate::domain::{Conversation, TenantId};
 use crate::live::Listed;
 
 /// Bytes of one page, but for its last conversation: a page that would be larger ends early.
@@ -49,12 +49,9 @@ impl Store {
     }
 }
 
-/// What the archive keeps of a conversation. What follows from the moments is there for people.
-#[derive(Serialize, Deserialize)]
+/// What is read back of a conversation.
+#[derive(Deserialize)]
 struct Kept {
-    channel: Medium,
-    created: Time,
-    closed: Time,
     moments: Vec<Moment>,
 }
 
@@ -77,8 +74,6 @@ impl Columns {
     pub fn of(listed: &Listed) -> Option<Self> {
         let conversation = &listed.conversation;
         let (life, closing) = (conversation.life()?, conversation.closing()?);
-        let moments = conversation.moments().to_vec();
-        let kept = Kept { channel: life.medium, created: life.created, closed: closing.time, moments };
         Some(Columns {
             id: conversation.id(),
             closed_ms: millis(closing.time),
@@ -90,7 +85,7 @@ impl Columns {
             users: conversation.users(),
             routing_groups: listed.routing_groups.clone(),
             // Serialising our own plain types cannot fail.
-            body: serde_json::to_string(&kept).unwrap_or_default(),
+            body: serde_json::to_string(conversation).unwrap_or_default(),
         })
     }
 }

@@ -1,6 +1,6 @@
 //! What happened in one conversation, in the order of time, and the life that follows from it.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use uuid::Uuid;
 
 use super::Medium;
@@ -211,6 +211,31 @@ impl Conversation {
             }
         }
         users
+    }
+}
+
+/// Its stored form, but for the id, which its row is found by. What follows from the moments is there for people.
+#[derive(Serialize)]
+struct Stored<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    channel: Option<Medium>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    created: Option<Time>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    closed: Option<Time>,
+    moments: &'a [Moment],
+}
+
+impl Serialize for Conversation {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let life = self.life();
+        let stored = Stored {
+            channel: life.map(|life| life.medium),
+            created: life.map(|life| life.created),
+            closed: self.closing().map(|closing| closing.time),
+            moments: &self.moments,
+        };
+        stored.serialize(serializer)
     }
 }
 

@@ -98,9 +98,13 @@ pub fn invalid_argument(message: impl Into<String>) -> async_graphql::Error {
     named(message, "INVALID_ARGUMENT")
 }
 
-/// The error of a field that came to a fault, by the name that the fault has anywhere.
+/// The error of a field that came to a fault, by the name that the fault has anywhere; a value that is not valid is an
+/// argument's here.
 pub fn of_field(fault: &Fault) -> async_graphql::Error {
-    named(message(fault), name(fault))
+    match fault {
+        Fault::Invalid { .. } => invalid_argument(message(fault)),
+        other => named(message(other), name(other)),
+    }
 }
 
 fn named(message: impl Into<String>, name: &'static str) -> async_graphql::Error {

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::{Archive, AskedFor, PART_BYTES, Part};
+use super::{Archive, AskedFor, PART_BYTES, Part, first};
 use crate::domain::conversation::{Criteria, Key, Span, millis};
 use crate::domain::{Conversation, Fault};
-use crate::live::{Listed, View};
+use crate::live::View;
 use crate::store::in_time;
 
 impl Archive {
@@ -65,12 +65,7 @@ fn remembered(view: &View, criteria: &Criteria, (span, end): (Span, Option<Key>)
     if is_empty(from, to) {
         return Vec::new();
     }
-    let all = view.conversations().closed(from, to).map(|(_, conversation)| conversation);
-    let meets = |conversation: &&_| Listed::of(conversation, view.directory()).meets(criteria);
-    match span.forward {
-        true => all.filter(meets).take(span.limit).cloned().collect(),
-        false => all.rev().filter(meets).take(span.limit).cloned().collect(),
-    }
+    first(view, view.conversations().closed(from, to), criteria, (span.forward, span.limit))
 }
 
 /// Whether nothing lies between two places: a cursor may be one of another interval.

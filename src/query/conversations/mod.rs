@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use crate::auth::Caller;
 use crate::domain::Conversation;
-use crate::live::View;
+use crate::domain::conversation::{Criteria, Key};
+use crate::live::{Listed, View};
 use crate::store::Store;
 
 pub use asked::{AskedFor, MAX_DAYS};
@@ -41,6 +42,18 @@ pub struct Part {
     pub conversations: Vec<Arc<Conversation>>,
     /// Whether the list goes on after them.
     pub has_more: bool,
+}
+
+/// The first so many of a list of the view that meet the criteria, in the order asked for.
+fn first<'v>(
+    view: &View,
+    list: impl DoubleEndedIterator<Item = (&'v Key, &'v Arc<Conversation>)>,
+    criteria: &Criteria,
+    (forward, limit): (bool, usize),
+) -> Vec<Arc<Conversation>> {
+    let meets = |(_, conversation): &(&Key, &Arc<_>)| Listed::of(conversation, view.directory()).meets(criteria);
+    let found = list.filter(meets).map(|(_, conversation)| conversation.clone());
+    if forward { found.take(limit).collect() } else { found.rev().take(limit).collect() }
 }
 
 impl Part {

@@ -1,6 +1,7 @@
 //! Tenants and keys in a file.
 
-use sqlx::sqlite::SqliteRow;
+use sqlx::query::Query;
+use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteRow};
 use sqlx::{Connection, Row};
 use uuid::Uuid;
 
@@ -12,6 +13,19 @@ use crate::store::{KeyRecord, StoreError, TenantRecord};
 const CHANGED: &str = "UPDATE registry SET version = version + 1";
 
 impl SqliteStore {
+    /// Makes one change, and has running servers notice it, if there is anything that it changes.
+    async fn change(&self, change: Query<'_, Sqlite, SqliteArguments>) -> Result<bool, StoreError> {
+        let mut held = self.hold().await?;
+        let mut writing = held.begin_with("BEGIN IMMEDIATE").await?;
+        let is_made = change.execute(&mut *writing).await?.rows_affected() == 1;
+        if is_made {
+            sqlx::query(CHANGED).execute(&mut *writing).await?;
+        }
+        writing.commit().await?;
+        held.give_back();
+        Ok(is_made)
+    }
+
     pub(crate) async fn create_tenant(&self, tenant: &TenantRecord) -> Result<bool, StoreError> {
         let mut held = self.hold().await?;
         let mut writing = held.begin_with("BEGIN IMMEDIATE").await?;
@@ -52,9 +66,7 @@ impl SqliteStore {
 
     pub(crate) async fn set_settings(&self, tenant: TenantId, settings: &Settings) -> Result<bool, StoreError> {
         let settings = SettingsColumns::from(settings);
-        let mut held = self.hold().await?;
-        let mut writing = held.begin_with("BEGIN IMMEDIATE").await?;
-        let kept = sqlx::query(
+        let change = sqlx::query(
             "UPDATE tenant SET conversation_text = ?2, conversation_days = ?3, iadvize_secret = ?4,
                                desk_lease_seconds = ?5, desk_heartbeat_seconds = ?6
              WHERE id = ?1",
@@ -64,23 +76,12 @@ impl SqliteStore {
         .bind(settings.conversation_days)
         .bind(settings.iadvize_secret)
         .bind(settings.desk_lease_seconds)
-        .bind(settings.desk_heartbeat_seconds)
-        .execute(&mut *writing)
-        .await?
-        .rows_affected()
-            == 1;
-        if kept {
-            sqlx::query(CHANGED).execute(&mut *writing).await?;
-        }
-        writing.commit().await?;
-        held.give_back();
-        Ok(kept)
+        .bind(settings.desk_heartbeat_seconds);
+        self.change(change).await
     }
 
     pub(crate) async fn create_key(&self, key: &KeyRecord) -> Result<bool, StoreError> {
-        let mut held = self.hold().await?;
-        let mut writing = held.begin_with("BEGIN IMMEDIATE").await?;
-        let added = sqlx::query(
+        let change = sqlx::query(
             "INSERT INTO api_key (id, tenant, name, prefix, hash, scopes, created)
              SELECT ?1, id, ?3, ?4, ?5, ?6, ?7 FROM tenant WHERE id = ?2",
         )
@@ -90,17 +91,8 @@ impl SqliteStore {
         .bind(&key.prefix)
         .bind(key.hash.as_slice())
         .bind(scopes_json(&key.scopes))
-        .bind(key.created.micros())
-        .execute(&mut *writing)
-        .await?
-        .rows_affected()
-            == 1;
-        if added {
-            sqlx::query(CHANGED).execute(&mut *writing).await?;
-        }
-        writing.commit().await?;
-        held.give_back();
-        Ok(added)
+        .bind(key.created.micros());
+        self.change(change).await
     }
 
     pub(crate) async fn keys(&self) -> Result<Vec<KeyRecord>, StoreError> {
@@ -109,22 +101,11 @@ impl SqliteStore {
     }
 
     pub(crate) async fn revoke_key(&self, tenant: TenantId, key: Uuid, now: Time) -> Result<bool, StoreError> {
-        let mut held = self.hold().await?;
-        let mut writing = held.begin_with("BEGIN IMMEDIATE").await?;
-        let revoked = sqlx::query("UPDATE api_key SET revoked = ?3 WHERE id = ?1 AND tenant = ?2 AND revoked IS NULL")
+        let change = sqlx::query("UPDATE api_key SET revoked = ?3 WHERE id = ?1 AND tenant = ?2 AND revoked IS NULL")
             .bind(key.to_string())
             .bind(tenant.to_string())
-            .bind(now.micros())
-            .execute(&mut *writing)
-            .await?
-            .rows_affected()
-            == 1;
-        if revoked {
-            sqlx::query(CHANGED).execute(&mut *writing).await?;
-        }
-        writing.commit().await?;
-        held.give_back();
-        Ok(revoked)
+            .bind(now.micros());
+        self.change(change).await
     }
 
     pub(crate) async fn registry_version(&self) -> Result<i64, StoreError> {

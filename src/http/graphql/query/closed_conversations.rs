@@ -5,7 +5,7 @@ use async_graphql::{Context, InputObject, Object, Result};
 use super::conversation_filters::{Flat, connection, span};
 use super::filters::values;
 use crate::http::graphql::Asked;
-use crate::http::graphql::fault::{invalid_argument, of_field};
+use crate::http::graphql::fault::of_field;
 use crate::http::graphql::object::conversation::{Channel, CloseReason, Conversation};
 use crate::http::graphql::paging::{Connection, Page, PageArguments};
 use crate::http::graphql::scalar::{DateTime, Guid, LegacyId};
@@ -58,10 +58,7 @@ impl ClosedConversationsQuery {
         asked_for.id = conversation_id.map(|Guid(guid)| guid);
         let asked = ctx.data::<Asked>()?;
         let archive = asked.reading.archive(&asked.snapshot);
-        let part = archive.closed(asked_for, &span(&page)).await.map_err(|fault| match fault {
-            crate::domain::Fault::Invalid { .. } => invalid_argument(fault.to_string()),
-            fault => of_field(&fault),
-        })?;
+        let part = archive.closed(asked_for, &span(&page)).await.map_err(|fault| of_field(&fault))?;
         Ok(connection(&page, part))
     }
 }
