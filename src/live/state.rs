@@ -2,14 +2,13 @@
 
 mod conversations;
 mod desk;
+mod endings;
 mod load;
 mod people;
 mod slots;
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-
-use uuid::Uuid;
 
 use super::claim::Claim;
 use super::conversations::Conversations;
@@ -21,15 +20,14 @@ use super::rows::{self, Checkpoint, RowKey};
 use super::view::View;
 use crate::domain::{Body, ConversationId, Entry, Outcome, TenantId, Time, UserRef};
 
+use endings::{Ending, Endings};
+
 pub use desk::Lease;
 pub use load::BadRow;
 
 /// The rules that [`State::apply`] follows. A release that changes them raises the number, and checkpoints before its
 /// first new entry.
 pub const APPLY_VERSION: u32 = 1;
-
-/// How long what ended stays remembered, in seconds of recorded time.
-const TOMBSTONE_SECONDS: i64 = 24 * 60 * 60;
 
 /// The journal does not go on where the state stands: an alarm, never to be papered over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -41,15 +39,6 @@ pub struct Gap {
     pub next: u64,
 }
 
-/// Something that ended and is remembered for a while.
-#[derive(Clone, Debug)]
-enum Ending {
-    Session(i64, Box<str>),
-    Claim(ConversationId),
-    Conversation(Uuid),
-    User(i64),
-}
-
 /// One tenant's truth.
 #[derive(Clone, Debug)]
 pub struct State {
@@ -59,7 +48,7 @@ pub struct State {
     people: Vec<Person>,
     claims: HashMap<ConversationId, Claim>,
     conversations: Conversations,
-    endings: VecDeque<(Time, Ending)>,
+    endings: Endings,
     index: Index,
     details: Details,
     touched: Vec<u32>,
@@ -78,7 +67,7 @@ impl State {
             people: Vec::new(),
             claims: HashMap::new(),
             conversations: Conversations::default(),
-            endings: VecDeque::new(),
+            endings: Endings::default(),
             index: Index::default(),
             details: Details::default(),
             touched: Vec::new(),
@@ -222,16 +211,9 @@ impl State {
         self.dirty.insert(RowKey::User(self.user_id(ix)));
     }
 
-    fn remember(&mut self, ending: Ending) {
-        self.endings.push_back((self.recorded, ending));
-    }
-
     /// Forgets what ended a tombstone's time before the entry at hand, by recorded time.
     fn prune(&mut self) {
-        while let Some((ended, _)) = self.endings.front()
-            && ended.plus_seconds(TOMBSTONE_SECONDS) <= self.recorded
-        {
-            let Some((ended, ending)) = self.endings.pop_front() else { return };
+        while let Some((ended, ending)) = self.endings.due(self.recorded) {
             match ending {
                 Ending::Session(user, session) => self.forget_session(user, &session, ended),
                 Ending::Claim(conversation) => self.forget_claim(&conversation, ended),

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::{Ending, State, TOMBSTONE_SECONDS};
+use super::State;
+use super::endings::{Ending, TOMBSTONE_SECONDS};
 use crate::domain::conversation::{Moment, What};
 use crate::domain::event::Rejection;
 use crate::domain::{Body, Conversation, ConversationId, Entry, EventId, Outcome, Time, UserRef};
@@ -37,9 +38,7 @@ impl State {
         let ended = (!is_open).then_some(self.recorded);
         self.conversations.put(Remembered { conversation, ended, is_leaving: false });
         self.dirty.insert(RowKey::Conversation(id));
-        if !is_open {
-            self.remember(Ending::Conversation(id));
-        }
+        self.endings.place(Ending::Conversation(id), ended_before, ended);
         self.let_slot_follow(entry, id, &what)?;
         Ok(Outcome::Applied)
     }

@@ -1,6 +1,7 @@
 //! Sessions: who is connected.
 
-use super::{Ending, State};
+use super::State;
+use super::endings::Ending;
 use crate::domain::event::{Event, Rejection, Surface};
 use crate::domain::{Outcome, Time, UserRef};
 use crate::live::person::Session;
@@ -49,7 +50,7 @@ impl State {
             return Ok(Outcome::Stale);
         }
         person.desk_at = person.desk_at.max(time);
-        person.sessions.insert(
+        let before = person.sessions.insert(
             session.into(),
             Session {
                 at: time,
@@ -61,7 +62,7 @@ impl State {
                 ended: None,
             },
         );
-        self.touch(ix);
+        self.place_session(ix, session, before.and_then(|before| before.ended), None);
         Ok(Outcome::Applied)
     }
 
@@ -97,9 +98,9 @@ impl State {
         });
         known.at = time;
         known.open = false;
-        known.ended = Some(recorded);
+        let before = known.ended.replace(recorded);
         person.desk_at = person.desk_at.max(time);
-        self.end_session(ix, session);
+        self.place_session(ix, session, before, Some(recorded));
         Ok(Outcome::Applied)
     }
 
@@ -123,7 +124,7 @@ impl State {
         }
         self.touch(ix);
         for session in closed {
-            self.end_session(ix, &session);
+            self.place_session(ix, &session, None, Some(recorded));
         }
     }
 
@@ -144,7 +145,7 @@ impl State {
         known.ended = Some(recorded);
         let person = &mut self.people[ix as usize];
         person.desk_at = person.desk_at.max(event.fact.time);
-        self.end_session(ix, session);
+        self.place_session(ix, session, None, Some(recorded));
         Ok(Outcome::Applied)
     }
 
@@ -188,8 +189,9 @@ impl State {
         }
     }
 
-    fn end_session(&mut self, ix: u32, session: &str) {
-        self.remember(Ending::Session(self.user_id(ix), session.into()));
+    /// Remembers an end, or that it is none any more, and lets the rows follow.
+    fn place_session(&mut self, ix: u32, session: &str, before: Option<Time>, after: Option<Time>) {
+        self.endings.place(Ending::Session(self.user_id(ix), session.into()), before, after);
         self.touch(ix);
     }
 }

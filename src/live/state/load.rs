@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Ending, State};
+use super::State;
+use super::endings::Ending;
 use crate::domain::{Conversation, ConversationId, TenantId, Time};
 use crate::live::claim::{Claim, Take};
 use crate::live::conversations::{Conversations, Remembered};
@@ -37,7 +38,6 @@ impl State {
         }
         state.directory = Arc::new(directory);
         state.hold();
-        state.endings.make_contiguous().sort_by_key(|(ended, _)| *ended);
         state.touched = (0..state.people.len() as u32).collect();
         Ok(state)
     }
@@ -61,13 +61,13 @@ impl State {
             }
             RowKey::Conversation(id) => {
                 let body: ConversationBody = serde_json::from_str(&row.body)?;
-                self.recall(body.ended, Ending::Conversation(*id));
+                self.endings.place(Ending::Conversation(*id), None, body.ended);
                 let conversation = Arc::new(Conversation::with(*id, body.moments));
                 self.conversations.put(Remembered { conversation, ended: body.ended, is_leaving: false });
             }
             RowKey::Claim(conversation) => {
                 let claim = claim_from(serde_json::from_str(&row.body)?);
-                self.recall(claim.ended, Ending::Claim(conversation.clone()));
+                self.endings.place(Ending::Claim(conversation.clone()), None, claim.ended);
                 self.claims.insert(conversation.clone(), claim);
             }
         }
@@ -94,7 +94,7 @@ impl State {
             person.floors[floor.channel] = StampBody::stamp(Some(floor.stamp));
         }
         for known in &body.sessions {
-            self.recall(known.ended, Ending::Session(id, known.session.clone()));
+            self.endings.place(Ending::Session(id, known.session.clone()), None, known.ended);
             let session = Session {
                 at: known.at,
                 open: known.open,
@@ -106,14 +106,8 @@ impl State {
             };
             person.sessions.insert(known.session.clone(), session);
         }
-        self.recall(person.deleted, Ending::User(id));
+        self.endings.place(Ending::User(id), None, person.deleted);
         person
-    }
-
-    fn recall(&mut self, ended: Option<Time>, ending: Ending) {
-        if let Some(ended) = ended {
-            self.endings.push_back((ended, ending));
-        }
     }
 
     /// Fills the holders' sets, which no row holds, since they follow from the claims.

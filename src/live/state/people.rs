@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use super::State;
 use super::desk::effective;
-use super::{Ending, State};
+use super::endings::Ending;
 use crate::domain::directory::{Document, Kind};
 use crate::domain::event::{Event, PasswordHash, Rejection};
 use crate::domain::{Category, Channel, EntityRef, Outcome, Time, UserRef};
@@ -83,7 +84,7 @@ impl State {
             self.settle(&conversation, |_| true);
         }
         self.touch(ix);
-        self.remember(Ending::User(user));
+        self.endings.place(Ending::User(user), None, Some(recorded));
         Ok(Outcome::Applied)
     }
 

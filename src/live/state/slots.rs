@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Ending, State};
+use super::State;
+use super::endings::Ending;
 use crate::domain::event::Rejection;
 use crate::domain::{Channel, ConversationId, Entry, Outcome, Time, UserRef};
 use crate::live::claim::{Claim, Stamp, Take};
@@ -115,10 +116,9 @@ impl State {
                 self.touch(ix);
             }
         }
+        let ended_before = claim.ended;
         claim.ended = holder.is_none().then_some(self.recorded);
-        if holder.is_none() {
-            self.remember(Ending::Claim(conversation.clone()));
-        }
+        self.endings.place(Ending::Claim(conversation.clone()), ended_before, claim.ended);
         self.dirty.insert(RowKey::Claim(conversation.clone()));
         self.claims.insert(conversation.clone(), claim);
         Settled { said, changed: before != holder, holder }
