@@ -60,6 +60,8 @@ service_stop() {
     done
     kill -9 "$pid" 2>/dev/null || true
     wait "$pid" || status=$?
+    # Searched for keys, if somebody is about to (scripts/lib/told.sh).
+    if [[ -n ${TEST_OUTPUT:-} ]]; then cat "$SERVICE_LOG" >>"$TEST_OUTPUT"; fi
     if ((status != 0)); then echo "the service ended with status $status" >&2; fi
     return "$status"
 }

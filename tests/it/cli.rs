@@ -1,6 +1,7 @@
 //! The program as its operators meet it: settings, commands, its end, and what it never says.
 
 mod commands;
+mod leaks;
 mod life;
 mod secrets;
 mod settings;
@@ -12,6 +13,7 @@ use assert_cmd::Command;
 use assert_cmd::assert::Assert;
 
 use crate::support::process::program;
+use crate::support::told;
 
 /// Longer than any command takes that comes to an end.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -19,7 +21,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Runs the program to its end, with these variables and no others.
 fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Assert {
     let mut command = Command::from_std(program());
-    command.args(arguments).envs(variables.iter().copied()).timeout(PATIENCE).assert()
+    let ended = command.args(arguments).envs(variables.iter().copied()).timeout(PATIENCE).assert();
+    told::keep(&complained(&ended));
+    ended
 }
 
 /// What a command that ended wrote to its standard output.

@@ -2,6 +2,7 @@
 import asyncio
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -63,14 +64,22 @@ class Service:
             self.process.kill()
             self.process.wait()
             self.process = None
+            self.keep_log()
 
     def stop(self):
         """Asks it to end; that must be a clean end."""
         process, self.process = self.process, None
         process.send_signal(signal.SIGTERM)
         status = process.wait(60)
+        self.keep_log()
         if status != 0:
             raise AssertionError(f"the service ended with {status}: {self.said()}")
+
+    def keep_log(self):
+        """Adds what it has said to what is searched for keys, if somebody is about to."""
+        if "TEST_OUTPUT" in os.environ:
+            with open(self.log_path, "rb") as log, open(os.environ["TEST_OUTPUT"], "ab") as kept:
+                shutil.copyfileobj(log, kept)
 
     def is_running(self):
         return self.process is not None and self.process.poll() is None

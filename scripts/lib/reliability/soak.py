@@ -1,8 +1,8 @@
 """A steady load for a long time: memory, descriptors and queue stay where they are, and every answer agrees with itself.
 
-What is written comes from a fixed set of desks and slots, and nothing ends: what ended is remembered for 24 hours by
-design, which is growth that no soak of minutes could tell from a leak. With --endings desks close and slots are let go
-as well, and memory may grow by so much for each event that may end something.
+What is written is about a fixed set of desks and slots, which open and end over and over. Conversations are left out:
+each is remembered for 24 hours with all that happened in it, by design, which is growth that no soak of minutes could
+tell from a leak.
 """
 import argparse
 import asyncio
@@ -25,15 +25,9 @@ SHORT, SHORT_MIB = 300.0, 16.0
 DESCRIPTORS = 3  # likewise; connections of the store come and go
 
 
-# What each of these ends is remembered for 24 hours.
-ENDINGS = ("desk.disconnected", "slot.released", "slots.synced")
-ENDING_BYTES = 128
-
-
 class Soak:
-    def __init__(self, service, tenant, flaw=None, endings=False):
+    def __init__(self, service, tenant, flaw=None):
         self.service, self.tenant, self.flaw, self.done = service, tenant, flaw, False
-        self.endings, self.ended = endings, 0
         self.findings, self.samples, self.writes, self.reads, self.events = [], [], 0, 0, 0
 
     def find(self, what):
@@ -46,9 +40,7 @@ class Soak:
             some = []
             while len(some) < 4:
                 made = anything(f"{name}-{self.events}", self.tenant)
-                ends = made["type"] in ENDINGS
-                if not made["type"].startswith("conversation.") and (self.endings or not ends):
-                    self.ended += ends
+                if not made["type"].startswith("conversation."):
                     some.append(made)
                     self.events += 1
             user = random.randint(1, USERS)
@@ -80,7 +72,7 @@ class Soak:
     async def sample(self, began):
         waiting = await self.service.metric("rollcall_queue_waiting")
         self.samples.append((time.monotonic() - began, self.service.rss_mib(), self.service.descriptors(),
-                             self.service.status("Threads"), waiting, self.ended))
+                             self.service.status("Threads"), waiting))
 
     async def run(self, seconds):
         began = time.monotonic()
@@ -115,7 +107,7 @@ class Soak:
         span = rest[-1][0] - rest[0][0]
         memory, descriptors = (slope([s[0] for s in rest], [s[n] for s in rest]) * span for n in (1, 2))
         mean = sum(s[1] for s in rest) / len(rest)
-        bound = max(SHORT_MIB if seconds < SHORT else GROWTH_MIB, GROWTH_SHARE * mean) + (rest[-1][5] - rest[0][5]) * ENDING_BYTES / 2**20
+        bound = max(SHORT_MIB if seconds < SHORT else GROWTH_MIB, GROWTH_SHARE * mean)
         print(f"   {self.writes} writes, {self.events} events, {self.reads} reads in {self.samples[-1][0]:.0f} s; after "
               f"{warm:.0f} s: memory {rest[0][1]:.1f} to {rest[-1][1]:.1f} MiB, mean {mean:.1f}, fitted growth "
               f"{memory:+.2f} MiB in {span / 60:.1f} min (bound {bound:.1f}); descriptors {min(s[2] for s in rest)} to "
@@ -134,11 +126,11 @@ def slope(xs, ys):
     return sum((a - x) * (b - y) for a, b in zip(xs, ys)) / sum((a - x) ** 2 for a in xs)
 
 
-async def soak(program, folder, url, seconds, flaw=None, endings=False):
+async def soak(program, folder, url, seconds, flaw=None):
     service = Service(program, folder, url)
     try:
         await service.start()
-        run = Soak(service, (await make_tenants(service.port, 1, USERS))[0], flaw, endings)
+        run = Soak(service, (await make_tenants(service.port, 1, USERS))[0], flaw)
         await run.run(seconds)
         service.stop()
         status, lines = service.verify()
@@ -154,7 +146,6 @@ async def main():
     p.add_argument("--program", required=True)
     p.add_argument("--minutes", type=float, default=20)
     p.add_argument("--store", choices=("embedded", "postgres"), default="embedded")
-    p.add_argument("--endings", action="store_true", help="desks close and slots are let go, which is remembered")
     p.add_argument("--control", action="store_true", help="a torn answer and a leak, each of which must be found")
     a = p.parse_args()
     failed = []
@@ -169,7 +160,7 @@ async def main():
                 failed += [] if found else [flaw]
         else:
             print(f"== soak: {a.store}, {a.minutes:g} minutes", flush=True)
-            failed = await soak(a.program, f"{folder}/soak", url("soak"), a.minutes * 60, endings=a.endings)
+            failed = await soak(a.program, f"{folder}/soak", url("soak"), a.minutes * 60)
     if failed:
         sys.exit("\n".join(failed[:20]))
 

@@ -12,7 +12,7 @@ use super::{REFUSAL, recovers};
 use crate::support::api::{Answer, Persona, send};
 use crate::support::audit::audit;
 use crate::support::desks::{connected, directory, heartbeat, leased};
-use crate::support::proxy::{Proxy, Way};
+use crate::support::postgres::proxy::{Proxy, Way};
 use crate::support::requests::request;
 use crate::support::routes::Route;
 use crate::support::signing::take_webhooks;

@@ -7,8 +7,8 @@ use rollcall::store::Location;
 use crate::support::audit::audit;
 use crate::support::desks::{connected, directory};
 use crate::support::postgres;
+use crate::support::postgres::proxy::{Proxy, Way};
 use crate::support::process::Process;
-use crate::support::proxy::{Proxy, Way};
 use crate::support::tasks::Stopwatch;
 
 /// Longer than it takes to give up on requests and on the store.

@@ -3,7 +3,7 @@
 use super::recovers;
 use crate::support::audit::audit;
 use crate::support::desks::{connected, directory};
-use crate::support::proxy::{Proxy, Way};
+use crate::support::postgres::proxy::{Proxy, Way};
 use crate::support::raw::Raw;
 use crate::support::tasks::{eventually, spawn};
 use crate::support::{Home, Service, Setup, postgres, tenant_id};

@@ -7,7 +7,7 @@ use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 
-use super::ADMIN;
+use super::{ADMIN, told};
 
 /// Longer than any answer may take.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -171,5 +171,8 @@ impl Api {
 pub async fn send(request: RequestBuilder) -> Result<Answer, reqwest::Error> {
     let response = request.send().await?;
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
-    Ok(Answer { status, headers, text: response.text().await? })
+    let path = response.url().path().to_owned();
+    let text = response.text().await?;
+    told::keep_answer(&path, status, &format!("{headers:?} {text}"));
+    Ok(Answer { status, headers, text })
 }

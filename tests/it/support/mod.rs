@@ -5,13 +5,13 @@ pub mod audit;
 pub mod desks;
 pub mod postgres;
 pub mod process;
-pub mod proxy;
 pub mod raw;
 pub mod requests;
 pub mod routes;
 pub mod signing;
 pub mod sockets;
 pub mod tasks;
+pub mod told;
 pub mod wire;
 
 use std::net::SocketAddr;
@@ -113,6 +113,7 @@ impl Service {
 
     /// A service on a store that may hold something already.
     pub async fn start_on(home: Home, setup: Setup) -> Self {
+        told::keep_log();
         let options = Options {
             location: home.location.clone(),
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),

@@ -1,12 +1,14 @@
 //! Databases of their own for tests, on the server that `TEST_POSTGRES` names.
 
+pub mod proxy;
+
 use std::str::FromStr;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, Connection};
 
 /// The server for tests. `scripts/test` starts one; without it these tests fail rather than pass unseen.
-#[expect(clippy::disallowed_methods, reason = "the one setting of the tests")]
+#[expect(clippy::disallowed_methods, reason = "a setting of the tests")]
 pub fn server() -> PgConnectOptions {
     let url = std::env::var("TEST_POSTGRES").expect("TEST_POSTGRES names a PostgreSQL server: run scripts/test");
     PgConnectOptions::from_str(&url).expect("a PostgreSQL URL")

@@ -11,7 +11,7 @@ use sqlx::ConnectOptions;
 use tempfile::TempDir;
 
 use super::tasks::{PATIENCE, eventually, eventually_within};
-use super::{ADMIN, Api};
+use super::{ADMIN, Api, told};
 
 /// The program, without any of our environment.
 pub fn program() -> Command {
@@ -127,12 +127,16 @@ impl Drop for Process {
         // Both fail only when it has ended already.
         let _ended = self.child.kill();
         let _reaped = self.child.wait();
+        told::keep(&read(self.output.path(), "stderr"));
     }
 }
 
 fn said(folder: &Path) -> String {
-    let read = |name: &str| std::fs::read(folder.join(name)).expect("a file");
-    ["stdout", "stderr"].map(|name| String::from_utf8_lossy(&read(name)).into_owned()).concat()
+    ["stdout", "stderr"].map(|name| read(folder, name)).concat()
+}
+
+fn read(folder: &Path, name: &str) -> String {
+    String::from_utf8_lossy(&std::fs::read(folder.join(name)).expect("a file")).into_owned()
 }
 
 /// The address in the first line of the banner, once it is there as a whole.

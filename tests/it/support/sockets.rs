@@ -11,8 +11,8 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-use super::Api;
 use super::tasks::spawn;
+use super::{Api, told};
 
 /// Longer than anything a desk waits for takes.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -40,6 +40,11 @@ impl Desk {
                 Ok(Desk { socket })
             }
             Err(Error::Http(answer)) => {
+                told::keep(&format!(
+                    "{:?} {:?}",
+                    answer.headers(),
+                    answer.body().as_deref().map(String::from_utf8_lossy)
+                ));
                 let body = answer.body().as_deref().map_or(Value::Null, |body| {
                     serde_json::from_slice(body).unwrap_or_else(|_| String::from_utf8_lossy(body).into())
                 });
@@ -149,6 +154,8 @@ impl Desk {
     }
 
     async fn next(&mut self) -> Option<Result<Message, Error>> {
-        tokio::time::timeout(PATIENCE, self.socket.next()).await.expect("something in time")
+        let heard = tokio::time::timeout(PATIENCE, self.socket.next()).await.expect("something in time");
+        told::keep(&format!("{heard:?}"));
+        heard
     }
 }

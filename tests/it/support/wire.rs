@@ -6,6 +6,8 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use super::told;
+
 /// A connection to a service.
 pub struct Wire(TcpStream);
 
@@ -30,15 +32,21 @@ impl Wire {
         let mut bytes = Vec::new();
         // A connection that is reset has ended as well.
         let _ended = tokio::time::timeout(patience, self.0.read_to_end(&mut bytes)).await.ok()?;
-        Some(String::from_utf8_lossy(&bytes).into_owned())
+        Some(heard(&bytes))
     }
 
     /// Whether something comes back within the patience; answers its first bytes.
     pub async fn first(&mut self, patience: Duration) -> Option<String> {
         let mut bytes = vec![0; 4096];
         let read = tokio::time::timeout(patience, self.0.read(&mut bytes)).await.ok()?.ok()?;
-        Some(String::from_utf8_lossy(&bytes[..read]).into_owned())
+        Some(heard(&bytes[..read]))
     }
+}
+
+fn heard(bytes: &[u8]) -> String {
+    let heard = String::from_utf8_lossy(bytes).into_owned();
+    told::keep(&heard);
+    heard
 }
 
 /// The status of an answer.

@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::tasks::spawn;
+use crate::support::tasks::spawn;
 
 /// How the way is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
