@@ -1,7 +1,7 @@
 //! iAdvize's GraphQL dialect (CONTRACTS.md 2): one endpoint, one view a query.
 
 mod archive;
-mod cost;
+pub mod cost;
 pub mod documents;
 pub mod endpoint;
 pub mod fault;

@@ -1,0 +1,20 @@
+//! Any text as a cursor: refused, or the one spelling of a place in a list.
+
+#![no_main]
+
+use base64::prelude::{BASE64_STANDARD, Engine};
+use libfuzzer_sys::fuzz_target;
+use rollcall::http::graphql::paging::{Page, PageArguments};
+
+fuzz_target!(|given: (&str, Option<i32>, bool)| {
+    let (text, size, forward) = given;
+    let cursor = Some(text.to_owned());
+    let arguments = match forward {
+        true => PageArguments { first: size, after: cursor, ..PageArguments::default() },
+        false => PageArguments { last: size, before: cursor, ..PageArguments::default() },
+    };
+    let Ok(page) = Page::<i64>::read(arguments) else { return };
+    assert!((1..=100).contains(&page.limit));
+    let place = if forward { page.after } else { page.before }.expect("the cursor that was given");
+    assert_eq!(BASE64_STANDARD.encode(format!("{}&&{}", place.key, place.guid)), text);
+});

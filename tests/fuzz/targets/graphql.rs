@@ -1,0 +1,26 @@
+//! Any text as a GraphQL document: what the scan lets through, the parser, the count and the scales survive. With the
+//! feature `unguarded` scan and count let everything through, and the first corpus has what ends the process then.
+
+#![no_main]
+
+use async_graphql::Variables;
+use async_graphql::parser::parse_query;
+use libfuzzer_sys::fuzz_target;
+use rollcall::http::graphql::cost::weigh;
+use rollcall::http::graphql::guard::{count, is_introspection, scan};
+
+const GUARDED: bool = cfg!(not(feature = "unguarded"));
+
+fuzz_target!(|text: &str| {
+    if GUARDED && scan(text).is_err() {
+        return;
+    }
+    let Ok(document) = parse_query(text) else { return };
+    if GUARDED && count(&document).is_err() {
+        return;
+    }
+    is_introspection(&document);
+    for (_, operation) in document.operations.iter() {
+        let _weighed = weigh(&document, &operation.node, &Variables::default());
+    }
+});
