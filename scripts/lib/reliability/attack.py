@@ -172,7 +172,8 @@ def p99(times):
 async def siege(service, kinds, sockets, timing, strict):
     seconds, rounds = timing
     await service.start()
-    tenant = (await make_tenants(service.port, 1, USERS))[0]
+    # Those who attack have a key of their own: what they may have at a time is not the other tenant's.
+    tenant, hostile = await make_tenants(service.port, 2, USERS)
     ledger = Ledger([tenant])
     await behave(service, tenant, 2, ledger, "warm", [])
     before_mib, findings = service.rss_mib(), []
@@ -181,7 +182,7 @@ async def siege(service, kinds, sockets, timing, strict):
         for n in range(rounds):  # in turns, since the machine is not the same from one minute to the next
             await behave(service, tenant, seconds, ledger, f"{kind}-{n}-calm", calm)
             ours, theirs = multiprocessing.Pipe()
-            arguments = (theirs, kind, service.port, tenant, sockets)
+            arguments = (theirs, kind, service.port, hostile, sockets)
             attack = multiprocessing.get_context("spawn").Process(target=Attack.process, args=arguments)
             attack.start()
             await asyncio.to_thread(ours.recv)
