@@ -18,10 +18,10 @@ reliability_run() {
     fi
     if [[ ${RELIABILITY_BUILD:-release} == debug ]]; then
         cargo build --locked --quiet
-        program=target/debug/rollcall
+        program=${CARGO_TARGET_DIR:-target}/debug/rollcall
     else
         cargo build --release --locked --quiet
-        program=target/release/rollcall
+        program=${CARGO_TARGET_DIR:-target}/release/rollcall
     fi
     # As many descriptors as one may have: some of the proofs hold thousands of connections.
     ulimit -n "$(ulimit -Hn)"
