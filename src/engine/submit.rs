@@ -13,8 +13,9 @@ use crate::clock::Clock;
 use crate::domain::{Event, Fault, Outcome, TenantId};
 use crate::journal::Draft;
 
-/// How long a caller waits for durability. A megabyte more of events may take a second more.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long a caller waits for durability: of the second within which writes are refused (PROMISES.md, "Faults"), what the
+/// way back leaves. A megabyte more of events may take as much more.
+const PATIENCE: Duration = Duration::from_millis(900);
 
 /// The answer to one request's events.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,8 +57,8 @@ pub(super) fn channel(limits: &Limits, clock: Clock, health: Arc<Health>) -> (Su
 impl Submitter {
     /// Makes the events durable and visible, in one transaction, and tells what became of each.
     ///
-    /// [`Fault::Unavailable`] when the queue or the tenant's share of it is full or the store is away, within about a second: then it is unknown
-    /// whether they took place, and the same events may be sent again.
+    /// [`Fault::Unavailable`] when the queue or the tenant's share of it is full or the store is away, within a second: then it is
+    /// unknown whether they took place, and the same events may be sent again.
     pub async fn commit(&self, tenant: TenantId, events: Vec<Event>) -> Result<Receipt, Fault> {
         self.commit_received(tenant, events, self.clock.monotonic()).await
     }

@@ -22,8 +22,8 @@ pub use registry::{KeyRecord, TenantRecord};
 pub use sqlite::SqliteStore;
 pub use tokens::{TokenHolder, TokenRecord};
 
-/// How long a caller waits for the store to take or to show a tenant, a key or a token.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long a caller waits for the store to take or to show a tenant, a key or a token, as with events.
+const PATIENCE: Duration = Duration::from_millis(900);
 
 /// What the store answers a caller, in time or not at all. A store that fails is away, as far as the caller is concerned;
 /// the log has the details.

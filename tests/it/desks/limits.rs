@@ -18,6 +18,7 @@ use crate::support::{Backend, Home, Service, Setup};
 on_both_stores!(hello, super::whoever_says_nothing_is_closed);
 on_both_stores!(mistakes, super::so_many_mistakes_and_no_more);
 on_both_stores!(size, super::a_message_has_a_limit);
+on_both_stores!(deaf, super::who_does_not_read_is_cut_and_gone_when_its_lease_ends);
 on_both_stores!(desks, super::a_user_has_so_many_desks);
 on_both_stores!(places, super::a_connected_desk_is_counted_and_outlives_the_deadlines_of_http);
 on_both_stores!(beats, super::many_heartbeats_are_few_for_the_engine);
@@ -67,6 +68,20 @@ async fn a_message_has_a_limit(backend: Backend) {
     desk.say(&message(1024 * 1024)).await;
     assert_eq!(desk.closed().await, None, "cut");
     assert_eq!(stage.connected().await, 1, "and not logged off");
+}
+
+async fn who_does_not_read_is_cut_and_gone_when_its_lease_ends(backend: Backend) {
+    let stage = Stage::new(backend, 1).await;
+    let mut desk = Desk::with_little_room(&stage.service.api, &stage.persona.key).await;
+    assert_eq!(desk.hello(1, "tab").await["type"], "welcome");
+    // Refused, and the refusal repeats the id, which JSON makes six times as long.
+    let said = json!({ "type": "event", "id": "\u{1}".repeat(128), "event": { "type": "unknown" } }).to_string();
+    desk.talk_without_reading(&said).await;
+    stage.clock.advance(seconds(5));
+    desk.talk_until_cut(&said).await;
+    assert_eq!(stage.connected().await, 1, "and not logged off");
+    stage.clock.advance(seconds(41));
+    stage.until_connected(0).await;
 }
 
 async fn a_user_has_so_many_desks(backend: Backend) {

@@ -4,18 +4,21 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::handshake::client::Request;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Error, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async, connect_async};
 
 use super::tasks::spawn;
 use super::{Api, told};
 
 /// Longer than anything a desk waits for takes.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// So long nothing can be sent when the other side does not read.
+const STALL: Duration = Duration::from_secs(1);
 
 /// A connected desk.
 pub struct Desk {
@@ -28,11 +31,7 @@ pub type Heard = (Vec<Value>, Option<u16>);
 impl Desk {
     /// Connects with these headers; the status and the body of the answer if it is refused.
     pub async fn open(api: &Api, path: &str, headers: &[(&'static str, &str)]) -> Result<Self, (u16, Value)> {
-        let url = api.url(path).replacen("http", "ws", 1);
-        let mut request = url.into_client_request().expect("a request");
-        for (name, value) in headers {
-            request.headers_mut().insert(*name, value.parse().expect("a value"));
-        }
+        let request = request(api, path, headers);
         match connect_async(request).await {
             Ok((socket, answer)) => {
                 let spoken = answer.headers().get("sec-websocket-protocol").map(|value| value.to_str().expect("text"));
@@ -57,6 +56,31 @@ impl Desk {
     /// Connects with a key.
     pub async fn with_key(api: &Api, key: &str) -> Self {
         Desk::open(api, "/v1/desk", &[("Authorization", &format!("Bearer {key}"))]).await.expect("a WebSocket")
+    }
+
+    /// Connects with a key, and with next to no room for what is on its way.
+    pub async fn with_little_room(api: &Api, key: &str) -> Self {
+        let request = request(api, "/v1/desk", &[("Authorization", &format!("Bearer {key}"))]);
+        let address = request.uri().authority().expect("an address").as_str().parse().expect("an address");
+        let socket = TcpSocket::new_v4().expect("a socket");
+        // With more room to send, it would stall whenever the other side is busy for a while.
+        socket.set_send_buffer_size(4096).expect("a size");
+        socket.set_recv_buffer_size(4096).expect("a size");
+        let stream = MaybeTlsStream::Plain(socket.connect(address).await.expect("a connection"));
+        Desk { socket: client_async(request, stream).await.expect("a WebSocket").0 }
+    }
+
+    /// Says something over and over without reading what comes back, until nothing more can be said.
+    pub async fn talk_without_reading(&mut self, text: &str) {
+        while let Ok(said) = tokio::time::timeout(STALL, self.socket.send(Message::text(text))).await {
+            said.expect("it is sent");
+        }
+    }
+
+    /// Goes on saying it until the other side has cut the connection.
+    pub async fn talk_until_cut(&mut self, text: &str) {
+        let talking = async { while self.socket.send(Message::text(text)).await.is_ok() {} };
+        tokio::time::timeout(PATIENCE, talking).await.expect("an end in time");
     }
 
     /// Connects with a key and says who it is; must be let in.
@@ -158,4 +182,13 @@ impl Desk {
         told::keep(&format!("{heard:?}"));
         heard
     }
+}
+
+fn request(api: &Api, path: &str, headers: &[(&'static str, &str)]) -> Request {
+    let url = api.url(path).replacen("http", "ws", 1);
+    let mut request = url.into_client_request().expect("a request");
+    for (name, value) in headers {
+        request.headers_mut().insert(*name, value.parse().expect("a value"));
+    }
+    request
 }

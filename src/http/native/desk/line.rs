@@ -99,10 +99,8 @@ impl Line {
     async fn send(&mut self, message: Message) -> Result<(), Gone> {
         tokio::select! {
             biased;
-            sent = tokio::time::timeout(SEND_PATIENCE, self.socket.send(message)) => match sent {
-                Ok(Ok(())) => Ok(()),
-                _ => Err(Gone),
-            },
+            sent = self.socket.send(message) => sent.map_err(|_| Gone),
+            () = self.clock.sleep(SEND_PATIENCE) => Err(Gone),
             () = self.stopping.cancelled() => Err(Gone),
         }
     }
