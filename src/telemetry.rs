@@ -77,6 +77,7 @@ fn describe() {
     describe_histogram!("rollcall_http_request_seconds", Unit::Seconds, "Time to answer, by route.");
     describe_counter!("rollcall_events_total", "Events by outcome.");
     describe_gauge!("rollcall_queue_depth", "Submissions taken and waiting at the engine's last turn.");
+    describe_gauge!("rollcall_tasks", "Tasks that have not ended: one for each connection, and the service's own.");
     describe_gauge!("rollcall_queue_waiting", "Submissions waiting for the engine now.");
     describe_histogram!("rollcall_commit_seconds", Unit::Seconds, "Time to make a batch durable.");
     describe_histogram!("rollcall_batch_events", "Events a batch.");

@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
 use metrics::gauge;
+use tokio::runtime::Handle;
 use utoipa::OpenApi;
 
 use super::extract::credential;
@@ -56,6 +57,7 @@ pub async fn metrics(State(services): State<Services>, headers: HeaderMap) -> Re
         let (headcount, _) = connected_users(&view, &Filter::default());
         gauge!("rollcall_connected_users", "tenant" => tenant.to_string()).set(headcount.connected as f64);
     }
+    gauge!("rollcall_tasks").set(Handle::current().metrics().num_alive_tasks() as f64);
     gauge!("rollcall_queue_waiting").set(services.submitter().depth() as f64);
     let mut response = Response::new(Body::from(services.metrics().render()));
     let kind = HeaderValue::from_static("text/plain; version=0.0.4");

@@ -167,7 +167,9 @@ async fn measurements_name_nobody(backend: Backend) {
     let metrics = process.api.get(ADMIN, "/metrics").await.unwrap().ok().text;
     let connected = format!("rollcall_connected_users{{tenant=\"{}\"}} 1", cast.theirs.tenant);
     assert!(metrics.contains(&connected), "{metrics}");
-    assert!(metrics.contains("rollcall_http_requests_total"), "{metrics}");
+    for measured in ["rollcall_http_requests_total", "rollcall_tasks", "rollcall_queue_waiting"] {
+        assert!(metrics.contains(measured), "{measured} in {metrics}");
+    }
     for word in [CANARY, &cast.ours.key, &cast.theirs.key, ADMIN, &THEIR_USER.to_string()] {
         assert!(!metrics.to_lowercase().contains(word), "{word} is in {metrics}");
     }

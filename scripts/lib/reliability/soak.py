@@ -1,4 +1,4 @@
-"""A steady load for a long time: memory, descriptors and queue stay where they are, and every answer agrees with itself.
+"""A steady load for a long time: memory, descriptors, tasks and queue stay where they are, and every answer agrees with itself.
 
 What is written is about a fixed set of desks and slots, which open and end over and over. Conversations are left out:
 each is remembered for 24 hours with all that happened in it, by design, which is growth that no soak of minutes could
@@ -10,6 +10,7 @@ import random
 import sys
 import tempfile
 import time
+import typing
 
 from client import Client
 from questions import QUESTIONS, ask
@@ -22,7 +23,16 @@ SAMPLE = 5.0  # seconds between samples
 GROWTH_MIB, GROWTH_SHARE = 4.0, 0.05
 # A run that is over before its caches are full only shows that nothing runs away.
 SHORT, SHORT_MIB = 300.0, 16.0
-DESCRIPTORS = 3  # likewise; connections of the store come and go
+DESCRIPTORS, TASKS = 3, 3  # likewise; connections of the store come and go
+
+
+class Sample(typing.NamedTuple):
+    seconds: float
+    mib: float
+    descriptors: int
+    tasks: int
+    threads: int
+    waiting: int
 
 
 class Soak:
@@ -70,9 +80,9 @@ class Soak:
                 await asyncio.sleep(0.02)
 
     async def sample(self, began):
-        waiting = await self.service.metric("rollcall_queue_waiting")
-        self.samples.append((time.monotonic() - began, self.service.rss_mib(), self.service.descriptors(),
-                             self.service.status("Threads"), waiting))
+        waiting, tasks = [await self.service.metric(f"rollcall_{name}") for name in ("queue_waiting", "tasks")]
+        self.samples.append(Sample(time.monotonic() - began, self.service.rss_mib(), self.service.descriptors(),
+                                   int(tasks), self.service.status("Threads"), int(waiting)))
 
     async def run(self, seconds):
         began = time.monotonic()
@@ -100,24 +110,27 @@ class Soak:
     def judge(self, seconds):
         """A straight line through the samples after the warm-up; what it gains is held against the bounds."""
         warm = min(120.0, seconds / 4)
-        rest = [sample for sample in self.samples if sample[0] >= warm]
+        rest = [sample for sample in self.samples if sample.seconds >= warm]
         if len(rest) < 8:
             self.findings.append(f"only {len(rest)} samples")
             return
-        span = rest[-1][0] - rest[0][0]
-        memory, descriptors = (slope([s[0] for s in rest], [s[n] for s in rest]) * span for n in (1, 2))
-        mean = sum(s[1] for s in rest) / len(rest)
+        span, figures = rest[-1].seconds - rest[0].seconds, Sample(*zip(*rest))
+        gained = Sample(*(slope(figures.seconds, figure) * span for figure in figures))
+        mean = sum(figures.mib) / len(rest)
         bound = max(SHORT_MIB if seconds < SHORT else GROWTH_MIB, GROWTH_SHARE * mean)
-        print(f"   {self.writes} writes, {self.events} events, {self.reads} reads in {self.samples[-1][0]:.0f} s; after "
-              f"{warm:.0f} s: memory {rest[0][1]:.1f} to {rest[-1][1]:.1f} MiB, mean {mean:.1f}, fitted growth "
-              f"{memory:+.2f} MiB in {span / 60:.1f} min (bound {bound:.1f}); descriptors {min(s[2] for s in rest)} to "
-              f"{max(s[2] for s in rest)}, fitted {descriptors:+.1f}; threads {min(s[3] for s in rest)} to "
-              f"{max(s[3] for s in rest)}; queue at most {max(s[4] for s in rest):.0f}", flush=True)
-        if memory > bound:
-            self.findings.append(f"memory grows: {memory:.1f} MiB in {span:.0f} s")
-        if descriptors > DESCRIPTORS:
-            self.findings.append(f"descriptors grow: {descriptors:.1f} in {span:.0f} s")
-        if max(s[3] for s in rest) > max(s[3] for s in self.samples if s[0] < warm) + 8:
+        print(f"   {self.writes} writes, {self.events} events, {self.reads} reads in {rest[-1].seconds:.0f} s; after "
+              f"{warm:.0f} s: memory {rest[0].mib:.1f} to {rest[-1].mib:.1f} MiB, mean {mean:.1f}, fitted growth "
+              f"{gained.mib:+.2f} MiB in {span / 60:.1f} min (bound {bound:.1f}); descriptors {min(figures.descriptors)} "
+              f"to {max(figures.descriptors)}, fitted {gained.descriptors:+.1f}; tasks {min(figures.tasks)} to "
+              f"{max(figures.tasks)}, fitted {gained.tasks:+.1f}; threads {min(figures.threads)} to "
+              f"{max(figures.threads)}; queue at most {max(figures.waiting)}", flush=True)
+        if gained.mib > bound:
+            self.findings.append(f"memory grows: {gained.mib:.1f} MiB in {span:.0f} s")
+        if gained.descriptors > DESCRIPTORS:
+            self.findings.append(f"descriptors grow: {gained.descriptors:.1f} in {span:.0f} s")
+        if gained.tasks > TASKS:
+            self.findings.append(f"tasks grow: {gained.tasks:.1f} in {span:.0f} s")
+        if max(figures.threads) > max(s.threads for s in self.samples if s.seconds < warm) + 8:
             self.findings.append("threads grow")
 
 
@@ -153,11 +166,12 @@ async def main():
         def url(name):
             return Postgres().database(f"soak_{name}") if a.store == "postgres" else None
         if a.control:
-            for flaw, words in (("torn", "add up"), ("leak", "descriptors grow")):
+            for flaw, signs in (("torn", ["add up"]), ("leak", ["descriptors grow", "tasks grow"])):
                 findings = await soak(a.program, f"{folder}/{flaw}", url(flaw), 20, flaw)
-                found = [finding for finding in findings if words in finding]
-                print(f"   control {flaw}: {found[0][:200] if found else 'NOT FOUND'}")
-                failed += [] if found else [flaw]
+                for words in signs:
+                    found = [finding for finding in findings if words in finding]
+                    print(f"   control {flaw}: {found[0][:200] if found else f'{words}: NOT FOUND'}")
+                    failed += [] if found else [f"{flaw}: {words}"]
         else:
             print(f"== soak: {a.store}, {a.minutes:g} minutes", flush=True)
             failed = await soak(a.program, f"{folder}/soak", url("soak"), a.minutes * 60)
