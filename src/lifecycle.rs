@@ -1,20 +1,37 @@
 //! The only place that starts tasks: each is tracked, asked to stop, and waited for.
 
 use std::future::Future;
+use std::num::NonZero;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// The tasks of a running service.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Lifecycle {
     tasks: TaskTracker,
     stopping: CancellationToken,
     last_stopping: CancellationToken,
     failed: Arc<AtomicBool>,
+    /// Work that keeps cores busy takes turns, for half of them: the other half is for what is done quickly.
+    turns: Arc<Semaphore>,
+}
+
+impl Default for Lifecycle {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        Lifecycle {
+            tasks: TaskTracker::default(),
+            stopping: CancellationToken::default(),
+            last_stopping: CancellationToken::default(),
+            failed: Arc::default(),
+            turns: Arc::new(Semaphore::new(cores.div_ceil(2))),
+        }
+    }
 }
 
 impl Lifecycle {
@@ -44,6 +61,18 @@ impl Lifecycle {
     /// Does work that keeps a thread busy, beside the threads that the tasks share.
     pub fn block<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
         self.tasks.spawn_blocking(work)
+    }
+
+    /// Does such work when its turn comes; nothing if it panicked. It keeps its turn to the end, even when nobody waits
+    /// for it any more.
+    pub async fn block_in_turn<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+        let turn = self.turns.clone().acquire_owned().await.ok()?;
+        let working = self.block(move || {
+            let done = work();
+            drop(turn);
+            done
+        });
+        working.await.ok()
     }
 
     /// Asks every task to stop.
@@ -84,5 +113,69 @@ impl Drop for StopOnDrop {
             self.lifecycle.failed.store(true, Ordering::Relaxed);
             self.lifecycle.stop();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_keeps_cores_busy_takes_turns_and_is_in_nobodys_way() {
+        let lifecycle = Lifecycle::default();
+        let turns = lifecycle.turns.available_permits();
+        let (begun, beginnings) = mpsc::channel();
+        let mut ends = Vec::new();
+        let mut works = Vec::new();
+        for _ in 0..=turns {
+            let (begun, (end, until)) = (begun.clone(), mpsc::channel::<()>());
+            ends.push(end);
+            let work = move || {
+                begun.send(()).unwrap();
+                until.recv().unwrap_err();
+            };
+            let lifecycle = lifecycle.clone();
+            works.push(lifecycle.clone().track(async move { lifecycle.block_in_turn(work).await }));
+        }
+        for _ in 0..turns {
+            while beginnings.try_recv().is_err() {
+                tokio::task::yield_now().await;
+            }
+        }
+        assert_eq!(lifecycle.turns.available_permits(), 0);
+        assert!(beginnings.try_recv().is_err(), "one waits for its turn");
+        ends.clear();
+        for work in works {
+            assert_eq!(work.await.unwrap(), Some(()));
+        }
+        assert_eq!(lifecycle.turns.available_permits(), turns);
+    }
+
+    #[tokio::test]
+    async fn work_keeps_its_turn_when_nobody_waits_and_gives_it_back_when_it_panics() {
+        let lifecycle = Lifecycle::default();
+        let turns = lifecycle.turns.available_permits();
+        let (end, until) = mpsc::channel::<()>();
+        let (begun, beginning) = mpsc::channel();
+        let work = move || {
+            begun.send(()).unwrap();
+            until.recv().unwrap_err();
+        };
+        let waiting = lifecycle.clone().track({
+            let lifecycle = lifecycle.clone();
+            async move { lifecycle.block_in_turn(work).await }
+        });
+        while beginning.try_recv().is_err() {
+            tokio::task::yield_now().await;
+        }
+        waiting.abort();
+        assert!(waiting.await.unwrap_err().is_cancelled());
+        assert_eq!(lifecycle.turns.available_permits(), turns - 1);
+        drop(end);
+        assert_eq!(lifecycle.block_in_turn(|| -> u8 { panic!("on purpose") }).await, None);
+        lifecycle.ended().await;
+        assert_eq!(lifecycle.turns.available_permits(), turns);
     }
 }

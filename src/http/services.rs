@@ -117,6 +117,16 @@ impl Services {
         asking::peer().map_or(Ok(()), |Peer(from)| self.throttle().stranger(from))
     }
 
+    /// Reads what a caller sent. What is long is read beside the threads that answer everybody, and by few at a time:
+    /// whoever sends much keeps others waiting who do, and nobody else.
+    pub async fn read<T: Send + 'static>(
+        &self,
+        is_long: bool,
+        reading: impl FnOnce() -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, Fault> {
+        if is_long { self.lifecycle().block_in_turn(reading).await.ok_or(Fault::Internal)? } else { reading() }
+    }
+
     /// Every key and token. For who asks there are [`Services::caller`], [`Services::client`] and [`Services::admin`].
     pub fn ring(&self) -> &KeyRing {
         &self.0.ring

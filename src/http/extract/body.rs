@@ -25,6 +25,14 @@ pub struct Limit {
 /// The limit on every vendor dialect's body.
 pub const DIALECT: Limit = Limit { bytes: 1024 * 1024, name: "1 MiB" };
 
+/// Bytes of a body that is long: it takes milliseconds to read.
+const LONG: usize = 128 * 1024;
+
+/// Whether a body is to be read beside the threads that answer everybody.
+pub const fn is_long(body: &Bytes) -> bool {
+    body.len() > LONG
+}
+
 /// The content types that routes tell apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MediaType {

@@ -21,6 +21,9 @@ use crate::http::extract::{MediaType, credential, freshness, media_type, read_bo
 use crate::http::services::Services;
 use crate::query;
 
+/// Bytes of a document for which the parser takes milliseconds.
+const LONG: usize = 4 * 1024;
+
 /// Answers a method that the route does not take.
 pub async fn wrong_method() -> GraphqlFault {
     GraphqlFault(Fault::MethodNotAllowed)
@@ -47,7 +50,10 @@ pub async fn graphql(State(services): State<Services>, request: Request) -> Resu
     let known = executor.documents.get(&request.query);
     let document = match &known {
         Some(document) => document.clone(),
-        None => Arc::new(parse(&request.query)?),
+        None => {
+            let text = request.query.clone();
+            Arc::new(services.read(text.len() > LONG, move || parse(&text)).await?)
+        }
     };
     guard::check_variables(&document, request.operation_name.as_deref(), &request.variables)
         .map_err(Fault::Malformed)?;

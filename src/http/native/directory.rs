@@ -14,7 +14,7 @@ use crate::command::upsert_directory::upsert_directory;
 use crate::domain::directory::{Changes, Document, Kind, MAX_ENTITIES};
 use crate::domain::{Fault, Scope};
 use crate::http::describe;
-use crate::http::extract::body::Limit;
+use crate::http::extract::body::{Limit, is_long};
 use crate::http::extract::{freshness, read_body, reply};
 use crate::http::fault::NativeFault;
 use crate::http::services::Services;
@@ -60,7 +60,8 @@ pub async fn put_directory(State(services): State<Services>, request: Request) -
     let caller = caller(&services, &parts.headers)?;
     caller.require(Scope::DirectoryWrite)?;
     let body = read_body(&parts.headers, body, LIMIT).await?;
-    let document: Document = document(&parts.headers, &body)?;
+    let is_long = is_long(&body);
+    let document: Document = services.read(is_long, move || document(&parts.headers, &body)).await?;
     if document.len() > MAX_ENTITIES {
         return Err(NativeFault(Fault::TooLarge("50000 entities")));
     }

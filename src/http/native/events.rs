@@ -14,9 +14,9 @@ use super::caller;
 use crate::auth::Caller;
 use crate::command::post_events::post_events as post;
 use crate::domain::event::{Refusal, admit};
-use crate::domain::{Fault, Outcome, Scope, Time};
+use crate::domain::{Event, Fault, Outcome, Scope, Time};
 use crate::http::describe;
-use crate::http::extract::body::Limit;
+use crate::http::extract::body::{Limit, is_long};
 use crate::http::extract::{MediaType, media_type, read_body, reply};
 use crate::http::fault::NativeFault;
 use crate::http::services::Services;
@@ -76,16 +76,21 @@ pub async fn post_events(State(services): State<Services>, request: Request) -> 
         return Err(NativeFault(Fault::UnsupportedMediaType("JSON, CloudEvents JSON or NDJSON")));
     }
     let body = read_body(&parts.headers, body, LIMIT).await?;
-    let raws = split(media_type, &body)?;
-    if raws.len() > MAX_EVENTS {
-        return Err(NativeFault(Fault::TooLarge("10000 events")));
-    }
-    Ok(take(&services, &caller, &raws).await?)
+    let (now, is_long) = (services.clock().now(), is_long(&body));
+    let read = move || {
+        let raws = split(media_type, &body)?;
+        if raws.len() > MAX_EVENTS {
+            return Err(Fault::TooLarge("10000 events"));
+        }
+        Ok(Told::new(&raws, now))
+    };
+    let told = services.read(is_long, read).await?;
+    Ok(take(&services, &caller, told).await?)
 }
 
 /// Takes events that were read already, and answers what became of each.
-pub(super) async fn take(services: &Services, caller: &Caller, raws: &[&RawValue]) -> Result<Response<Body>, Fault> {
-    let (events, mut results) = admit_all(raws, services.clock().now());
+pub(super) async fn take(services: &Services, caller: &Caller, told: Told) -> Result<Response<Body>, Fault> {
+    let Told { events, mut results } = told;
     let settings = services.ring().settings(caller.tenant());
     let receipt = post(caller, services.submitter(), &settings, events).await?;
     // The admitted ones are the places still open, in order.
@@ -122,19 +127,29 @@ fn split(media_type: MediaType, body: &[u8]) -> Result<Vec<&RawValue>, Fault> {
     Ok(vec![serde_json::from_str(text).map_err(malformed)?])
 }
 
-/// What can be said of each event without knowing the state. An outcome still to come is left empty.
-fn admit_all(raws: &[&RawValue], now: Time) -> (Vec<crate::domain::Event>, Vec<EventResult>) {
-    let mut events = Vec::with_capacity(raws.len());
-    let mut results = Vec::with_capacity(raws.len());
-    for raw in raws {
-        results.push(match admit(raw, now) {
-            Ok(event) => {
-                let id = Some(event.id.id.to_string());
-                events.push(event);
-                EventResult { id, outcome: "", reason: None }
-            }
-            Err(Refusal { id, reason }) => EventResult { id, outcome: "rejected", reason: Some(reason.to_owned()) },
-        });
+/// A request's events, and what can be said of each without knowing the state.
+pub(super) struct Told {
+    /// Those that can be taken.
+    events: Vec<Event>,
+    /// One for each that was sent. An outcome still to come is left empty.
+    results: Vec<EventResult>,
+}
+
+impl Told {
+    /// Reads each event, at the time `now`.
+    pub fn new(raws: &[&RawValue], now: Time) -> Self {
+        let mut events = Vec::with_capacity(raws.len());
+        let mut results = Vec::with_capacity(raws.len());
+        for raw in raws {
+            results.push(match admit(raw, now) {
+                Ok(event) => {
+                    let id = Some(event.id.id.to_string());
+                    events.push(event);
+                    EventResult { id, outcome: "", reason: None }
+                }
+                Err(Refusal { id, reason }) => EventResult { id, outcome: "rejected", reason: Some(reason.to_owned()) },
+            });
+        }
+        Told { events, results }
     }
-    (events, results)
 }

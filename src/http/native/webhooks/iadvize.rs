@@ -16,7 +16,7 @@ use crate::http::describe;
 use crate::http::extract::body::DIALECT;
 use crate::http::extract::{Params, credential, read_body};
 use crate::http::fault::NativeFault;
-use crate::http::native::events::{Answer, take};
+use crate::http::native::events::{Answer, Told, take};
 use crate::http::services::Services;
 
 /// The request header with the signature.
@@ -61,7 +61,7 @@ pub async fn post_webhook(State(services): State<Services>, request: Request) ->
     signature::verify(settings.iadvize_secret.as_ref(), &body, signed(&parts.headers))?;
     let event = read(&body)?;
     let events: Vec<_> = event.iter().map(AsRef::as_ref).collect();
-    Ok(take(&services, &caller, &events).await?)
+    Ok(take(&services, &caller, Told::new(&events, services.clock().now())).await?)
 }
 
 /// Who asks: in a header as everywhere, or in the URL, which is all that the vendor can be given: `?key=`, or as the
