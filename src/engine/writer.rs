@@ -226,14 +226,14 @@ impl Engine {
             let mut outcomes = Vec::with_capacity(drafts.len());
             let mut positions = Vec::with_capacity(drafts.len());
             for Draft { event, .. } in drafts {
-                let seq = placed.remove(&(tenant, event.id.clone())).filter(|_| !event.is_heartbeat());
-                let outcome = if event.is_heartbeat() {
-                    self.heartbeat(tenant, &event, received)
-                } else if let Some(seq) = seq {
+                // A heartbeat is not journalled: what has its id is another event, whose position it must not take.
+                let (seq, outcome) = if event.is_heartbeat() {
+                    (None, self.heartbeat(tenant, &event, received))
+                } else if let Some(seq) = placed.remove(&(tenant, event.id.clone())) {
                     touched.insert(tenant);
-                    self.apply(tenant, &Entry { seq, recorded, event }, received)?
+                    (Some(seq), self.apply(tenant, &Entry { seq, recorded, event }, received)?)
                 } else {
-                    Outcome::Duplicate
+                    (None, Outcome::Duplicate)
                 };
                 outcomes.push(outcome);
                 positions.push(seq);

@@ -15,6 +15,7 @@ use crate::support::tasks::{Stopwatch, eventually, spawn};
 use crate::support::{Backend, Setup};
 
 on_both_stores!(own_outcomes, super::everybody_gets_their_own_outcomes);
+on_both_stores!(same_id, super::a_heartbeat_takes_no_position_of_the_event_with_its_id);
 on_both_stores!(groups, super::what_waits_together_is_committed_together);
 on_both_stores!(queue_full, super::a_full_queue_turns_away_at_once);
 on_both_stores!(visible, super::what_was_acknowledged_is_seen);
@@ -53,6 +54,19 @@ async fn everybody_gets_their_own_outcomes(backend: Backend) {
     assert_eq!(stage.position(), before + 3 * 64 + 1);
     assert_eq!(positions.last(), Some(&stage.position()));
     a_requests_events_are_together(&stage, before).await;
+    let home = stage.service.stop().await;
+    assert_eq!(audit(&home.location, &[]).await, [""; 0]);
+}
+
+async fn a_heartbeat_takes_no_position_of_the_event_with_its_id(backend: Backend) {
+    let stage = Stage::new(backend, 2).await;
+    stage.told(connected("open", 1, stage.now())).await;
+    let before = stage.position();
+    let beat = heartbeat("same", 1, "desk-1", stage.now());
+    let both = stage.send(vec![beat.clone(), toggled("same", 1, stage.now(), true), beat]).await.unwrap().ok();
+    assert_eq!(both.outcomes(), ["applied"; 3]);
+    assert_eq!(stage.position(), before + 1);
+    stage.told(connected("next", 2, stage.now())).await;
     let home = stage.service.stop().await;
     assert_eq!(audit(&home.location, &[]).await, [""; 0]);
 }
