@@ -5,7 +5,7 @@ use std::num::NonZero;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -58,21 +58,24 @@ impl Lifecycle {
         tokio::spawn(self.tasks.track_future(task))
     }
 
-    /// Does work that keeps a thread busy, beside the threads that the tasks share.
-    pub fn block<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
-        self.tasks.spawn_blocking(work)
-    }
-
-    /// Does such work when its turn comes; nothing if it panicked. It keeps its turn to the end, even when nobody waits
-    /// for it any more.
-    pub async fn block_in_turn<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-        let turn = self.turns.clone().acquire_owned().await.ok()?;
-        let working = self.block(move || {
+    /// Does work that keeps a thread busy, beside the threads that the tasks share. It keeps its turn to the end, even
+    /// when nobody waits for it any more.
+    pub fn block<T: Send + 'static>(
+        &self,
+        turn: OwnedSemaphorePermit,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> JoinHandle<T> {
+        self.tasks.spawn_blocking(move || {
             let done = work();
             drop(turn);
             done
-        });
-        working.await.ok()
+        })
+    }
+
+    /// The same when one of everybody's turns comes; nothing if it panicked.
+    pub async fn block_in_turn<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+        let turn = self.turns.clone().acquire_owned().await.ok()?;
+        self.block(turn, work).await.ok()
     }
 
     /// Asks every task to stop.

@@ -64,17 +64,12 @@ impl Passwords {
         .await
     }
 
-    /// Does slow work beside the tasks that answer. It keeps its turn to the end, even when nobody waits for it.
+    /// Does slow work beside the tasks that answer.
     async fn in_turn<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Fault> {
         let turn = tokio::time::timeout(PATIENCE, self.turns.clone().acquire_owned()).await;
         let turn = turn.map_err(|_| Fault::Unavailable("too many passwords are being tried"))?;
         let turn = turn.map_err(|_| Fault::Internal)?;
-        let working = self.lifecycle.block(move || {
-            let done = work();
-            drop(turn);
-            done
-        });
-        working.await.map_err(|_| Fault::Internal)
+        self.lifecycle.block(turn, work).await.map_err(|_| Fault::Internal)
     }
 }
 

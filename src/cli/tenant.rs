@@ -112,26 +112,23 @@ fn switch(text: &str) -> Result<bool, &'static str> {
 }
 
 fn days(text: &str) -> Result<Field<u32>, &'static str> {
-    if text == "forever" {
-        return Ok(Field::Clear);
-    }
-    let days = text.parse().ok().filter(|days| CONVERSATION_DAYS.contains(days));
-    days.map(Field::Set).ok_or("must be from 1 to 36500, or forever")
+    number(text, CONVERSATION_DAYS, "forever").ok_or("must be from 1 to 36500, or forever")
 }
 
 fn lease(text: &str) -> Result<Field<u32>, &'static str> {
-    seconds(text, LEASE_SECONDS).ok_or("must be from 5 to 3600, or default")
+    number(text, LEASE_SECONDS, "default").ok_or("must be from 5 to 3600, or default")
 }
 
 fn heartbeat(text: &str) -> Result<Field<u32>, &'static str> {
-    seconds(text, HEARTBEAT_SECONDS).ok_or("must be from 1 to 1800, or default")
+    number(text, HEARTBEAT_SECONDS, "default").ok_or("must be from 1 to 1800, or default")
 }
 
-fn seconds(text: &str, range: RangeInclusive<u32>) -> Option<Field<u32>> {
-    if text == "default" {
+/// A number of the range, or the word for none.
+fn number(text: &str, range: RangeInclusive<u32>, none: &str) -> Option<Field<u32>> {
+    if text == none {
         return Some(Field::Clear);
     }
-    text.parse().ok().filter(|seconds| range.contains(seconds)).map(Field::Set)
+    text.parse().ok().filter(|number| range.contains(number)).map(Field::Set)
 }
 
 /// The secret in a file, but for the end of its line. What is wrong is told without the path, in whose place somebody

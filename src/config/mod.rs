@@ -1,13 +1,14 @@
 //! Every setting, from flags and from the environment; nothing else reads either.
 
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use sqlx::postgres::PgConnectOptions;
 
 use crate::auth::TenantLimits;
-use crate::domain::settings::desk::{DeskTerms, UNFIT};
+use crate::domain::settings::desk::{DeskTerms, HEARTBEAT_SECONDS, LEASE_SECONDS, UNFIT};
 use crate::engine::Limits;
 use crate::http::Edge;
 use crate::http::cors::Origin;
@@ -138,14 +139,14 @@ pub struct ServeArgs {
     pub journal_days: u64,
 
     /// Seconds after which a silent desk is gone, for tenants that set nothing else.
-    #[arg(long, env = "ROLLCALL_DESK_LEASE_SECONDS", default_value_t = 45, value_parser = in_range(5..=3_600),
-          value_name = "SECONDS")]
-    pub desk_lease_seconds: u64,
+    #[arg(long, env = "ROLLCALL_DESK_LEASE_SECONDS", default_value_t = DeskTerms::default().lease,
+          value_parser = seconds(LEASE_SECONDS), value_name = "SECONDS")]
+    pub desk_lease_seconds: u32,
 
     /// Seconds between two heartbeats of a desk, likewise; at most half of the lease.
-    #[arg(long, env = "ROLLCALL_DESK_HEARTBEAT_SECONDS", default_value_t = 15, value_parser = in_range(1..=1_800),
-          value_name = "SECONDS")]
-    pub desk_heartbeat_seconds: u64,
+    #[arg(long, env = "ROLLCALL_DESK_HEARTBEAT_SECONDS", default_value_t = DeskTerms::default().heartbeat,
+          value_parser = seconds(HEARTBEAT_SECONDS), value_name = "SECONDS")]
+    pub desk_heartbeat_seconds: u32,
 
     /// Adds POST /echo, which benchmarks compare with.
     #[arg(long, hide = true)]
@@ -174,7 +175,7 @@ impl ServeArgs {
 
     /// How the edge behaves; an error says which settings do not go together.
     pub fn edge(&self) -> Result<Edge, String> {
-        let desk = DeskTerms { lease: self.desk_lease_seconds as u32, heartbeat: self.desk_heartbeat_seconds as u32 };
+        let desk = DeskTerms { lease: self.desk_lease_seconds, heartbeat: self.desk_heartbeat_seconds };
         if !desk.fit() {
             return Err(format!(
                 "--desk-heartbeat-seconds (ROLLCALL_DESK_HEARTBEAT_SECONDS) of {} does not fit into \
@@ -202,7 +203,11 @@ impl ServeArgs {
     }
 }
 
-fn in_range(range: std::ops::RangeInclusive<u64>) -> clap::builder::RangedU64ValueParser<u64> {
+fn seconds(range: RangeInclusive<u32>) -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(i64::from(*range.start())..=i64::from(*range.end()))
+}
+
+fn in_range(range: RangeInclusive<u64>) -> clap::builder::RangedU64ValueParser<u64> {
     clap::value_parser!(u64).range(range)
 }
 

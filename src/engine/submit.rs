@@ -57,8 +57,8 @@ pub(super) fn channel(limits: &Limits, clock: Clock, health: Arc<Health>) -> (Su
 impl Submitter {
     /// Makes the events durable and visible, in one transaction, and tells what became of each.
     ///
-    /// [`Fault::Unavailable`] when the queue or the tenant's share of it is full or the store is away, within a second: then it is
-    /// unknown whether they took place, and the same events may be sent again.
+    /// [`Fault::Unavailable`] when the queue or the tenant's share of it is full or the store is away, within a second:
+    /// then it is unknown whether they took place, and the same events may be sent again.
     pub async fn commit(&self, tenant: TenantId, events: Vec<Event>) -> Result<Receipt, Fault> {
         self.commit_received(tenant, events, self.clock.monotonic()).await
     }

@@ -3,7 +3,7 @@
 //! Handlers learn who asks in the middle of their work, each dialect in its own way; what they find out has to outlive
 //! that call, and to end with the request however that ends. So it belongs to the request's own future.
 
-use std::cell::Cell;
+use std::cell::OnceCell;
 use std::future::Future;
 
 use super::extract::Peer;
@@ -16,12 +16,12 @@ tokio::task_local! {
 
 struct Asking {
     peer: Peer,
-    place: Cell<Option<Place>>,
+    place: OnceCell<Place>,
 }
 
 /// Answers one request. Its place is given back when the answer is there, or when its client went away before.
 pub async fn answer<F: Future>(peer: Peer, answering: F) -> F::Output {
-    ASKING.scope(Asking { peer, place: Cell::new(None) }, answering).await
+    ASKING.scope(Asking { peer, place: OnceCell::new() }, answering).await
 }
 
 /// Where the request came from, if this is one.
@@ -31,17 +31,11 @@ pub fn peer() -> Option<Peer> {
 
 /// Takes a place for the request, unless it has one: however often it asks who asks, it counts once.
 pub fn take_place(take: impl FnOnce() -> Result<Place, Fault>) -> Result<(), Fault> {
-    let taken = ASKING.try_with(|asking| {
-        let place = asking.place.take();
-        let is_there = place.is_some();
-        asking.place.set(place);
-        is_there
-    });
-    match taken {
+    match ASKING.try_with(|asking| asking.place.get().is_some()) {
         Ok(true) => Ok(()),
         Ok(false) => {
             let place = take()?;
-            ASKING.with(|asking| asking.place.set(Some(place)));
+            ASKING.with(|asking| drop(asking.place.set(place)));
             Ok(())
         }
         // Outside of a request there is nothing that a place could last for.

@@ -1,4 +1,5 @@
-//! Our own API: events and webhooks in, desks that stay connected, the directory, tenants with their settings, and keys. Errors are RFC 9457 problems.
+//! Our own API: events and webhooks in, desks that stay connected, the directory, tenants with their settings, and keys.
+//! Errors are RFC 9457 problems.
 
 pub mod desk;
 pub mod directory;
