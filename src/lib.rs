@@ -18,6 +18,7 @@ pub mod http;
 
 pub mod auth;
 pub mod command;
+pub mod limits;
 pub mod query;
 
 pub mod domain;

@@ -13,6 +13,7 @@ use crate::engine::Limits;
 use crate::http::Edge;
 use crate::http::cors::Origin;
 use crate::http::tls::TlsFiles;
+use crate::limits::{Budget, Budgets};
 use crate::store::Location;
 
 /// What the variables of this program begin with.
@@ -151,6 +152,10 @@ pub struct ServeArgs {
     /// Adds POST /echo, which benchmarks compare with.
     #[arg(long, hide = true)]
     pub bench_echo: bool,
+
+    /// Removes a budget, for the controls of scripts/neighbours; may be repeated.
+    #[arg(long, hide = true, value_name = "BUDGET")]
+    pub without_budget: Vec<Budget>,
 }
 
 impl ServeArgs {
@@ -161,6 +166,7 @@ impl ServeArgs {
             checkpoint_seconds: self.checkpoint_seconds,
             dedupe_days: self.dedupe_days as i64,
             journal_days: self.journal_days as i64,
+            budgets: self.budgets(),
             ..Limits::default()
         }
     }
@@ -188,7 +194,13 @@ impl ServeArgs {
             desk,
             cors_origins: self.cors_origin.clone(),
             bench_echo: self.bench_echo,
+            budgets: self.budgets(),
         })
+    }
+
+    /// The budgets in force.
+    pub fn budgets(&self) -> Budgets {
+        Budgets::without(self.without_budget.iter().copied())
     }
 
     /// What every tenant may have.

@@ -22,6 +22,7 @@ use crate::clock::Clock;
 use crate::domain::TenantId;
 use crate::journal::Journal;
 use crate::lifecycle::Lifecycle;
+use crate::limits::Budgets;
 use crate::live::State;
 use crate::store::Store;
 use checkpoints::Checkpoints;
@@ -42,6 +43,8 @@ pub struct Limits {
     pub dedupe_days: i64,
     /// Days for which journal entries are kept that a checkpoint covers.
     pub journal_days: i64,
+    /// The budgets in force.
+    pub budgets: Budgets,
 }
 
 impl Default for Limits {
@@ -53,6 +56,7 @@ impl Default for Limits {
             checkpoint_seconds: 30,
             dedupe_days: 7,
             journal_days: 30,
+            budgets: Budgets::default(),
         }
     }
 }

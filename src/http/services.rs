@@ -16,6 +16,7 @@ use crate::domain::Fault;
 use crate::domain::settings::desk::DeskTerms;
 use crate::engine::{Reader, Submitter};
 use crate::lifecycle::Lifecycle;
+use crate::limits::Budgets;
 use crate::query::logged_in;
 use crate::store::Store;
 
@@ -30,6 +31,8 @@ pub struct Edge {
     pub cors_origins: Vec<Origin>,
     /// Adds `POST /echo`, which benchmarks compare with.
     pub bench_echo: bool,
+    /// The budgets in force.
+    pub budgets: Budgets,
 }
 
 /// Everything a handler may need. A clone is another handle to the same.

@@ -26,6 +26,7 @@ use rollcall::engine::Limits;
 use rollcall::http::cors::Origin;
 use rollcall::http::tls::TlsFiles;
 use rollcall::http::{Edge, listener};
+use rollcall::limits::Budgets;
 use rollcall::store::Location;
 use rollcall::telemetry;
 use tempfile::TempDir;
@@ -79,6 +80,7 @@ pub struct Setup {
     pub tenant_limits: TenantLimits,
     pub cors_origins: Vec<Origin>,
     pub tls: Option<TlsFiles>,
+    pub budgets: Budgets,
 }
 
 impl Default for Setup {
@@ -93,6 +95,7 @@ impl Default for Setup {
             tenant_limits: TenantLimits::default(),
             cors_origins: Vec::new(),
             tls: None,
+            budgets: Budgets::default(),
         }
     }
 }
@@ -124,6 +127,7 @@ impl Service {
                 cors_origins: setup.cors_origins,
                 desk: setup.desk,
                 bench_echo: false,
+                budgets: setup.budgets,
             },
             tenant_limits: setup.tenant_limits,
             tls: setup.tls,

@@ -3,17 +3,18 @@
 use super::{code, files, has_word, only_known};
 
 /// What each room may use, besides itself.
-const EDGES: [(&str, &[&str]); 11] = [
+const EDGES: [(&str, &[&str]); 12] = [
     ("domain", &[]),
     ("live", &["domain"]),
     ("projection", &["domain", "live"]),
     ("journal", &["domain"]),
     ("store", &["domain", "journal", "live"]),
-    ("engine", &["domain", "live", "journal", "store", "clock", "lifecycle"]),
-    ("auth", &["domain", "store", "clock", "lifecycle"]),
+    ("engine", &["domain", "live", "journal", "store", "clock", "lifecycle", "limits"]),
+    ("auth", &["domain", "store", "clock", "lifecycle", "limits"]),
+    ("limits", &["domain", "clock"]),
     ("command", &["domain", "engine", "store", "auth", "clock"]),
     ("query", &["domain", "engine", "live", "projection", "store", "auth"]),
-    ("http", &["auth", "command", "query", "domain", "projection", "engine", "store", "clock", "lifecycle"]),
+    ("http", &["auth", "command", "query", "domain", "projection", "engine", "store", "clock", "lifecycle", "limits"]),
     ("clock", &["domain"]),
 ];
 
