@@ -11,7 +11,7 @@ use crate::auth::secret::Secret;
 use crate::auth::{KeyRing, TenantLimits, Throttle, Traffic};
 use crate::boot::{BootError, Booted, boot};
 use crate::clock::Clock;
-use crate::engine::{self, Limits, Parts, Reader, Submitter, Surroundings};
+use crate::engine::{self, EngineDeps, EngineHandles, Limits, Reader, Submitter};
 use crate::http::listener::{self, Door};
 use crate::http::tls::{Tls, TlsError, TlsFiles};
 use crate::http::{self, Edge, Services};
@@ -99,9 +99,15 @@ impl App {
             boot(&location, admin_token.as_deref(), &clock).await?;
 
         let lifecycle = Lifecycle::default();
-        let surroundings =
-            Surroundings { journal, store: store.clone(), clock: clock.clone(), lifecycle: lifecycle.clone(), limits };
-        let Parts { engine, submitter, reader } = engine::assemble(states, surroundings);
+        let deps = EngineDeps {
+            journal,
+            store: store.clone(),
+            clock: clock.clone(),
+            lifecycle: lifecycle.clone(),
+            limits,
+            quarantined: Vec::new(),
+        };
+        let EngineHandles { engine, submitter, reader, leases } = engine::build(states, deps);
         let throttle = Throttle::new(&clock);
         let traffic = Traffic::new(tenant_limits, &clock);
         let services = Services::new(
@@ -115,6 +121,7 @@ impl App {
         // The engine outlives the requests under way: it stops once the listener has ended.
         let engine_stopping = lifecycle.last_stopping().clone();
         lifecycle.spawn("engine", engine.run(engine_stopping.clone()));
+        lifecycle.spawn("pauses", engine::watch_pauses(leases, clock.clone(), lifecycle.stopping().clone()));
         let upkeep = telemetry::keep_up(metrics, clock.clone(), lifecycle.stopping().clone());
         lifecycle.spawn("metrics", upkeep);
         lifecycle.spawn("keys", ring.clone().watch(throttle, lifecycle.stopping().clone()));

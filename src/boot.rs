@@ -9,13 +9,12 @@ use crate::auth::KeyRing;
 use crate::auth::secret::{Secret, hash};
 use crate::clock::Clock;
 use crate::domain::TenantId;
+use crate::engine::replay::{ReplayError, catch_up};
 use crate::journal::{Journal, JournalError};
 use crate::live::State;
-use crate::live::state::{APPLY_VERSION, BadRow, Gap};
+use crate::live::state::{APPLY_VERSION, BadRow};
 use crate::store::{Location, Store, StoreError};
 
-/// Entries read at once.
-const TAIL: u32 = 10_000;
 /// How long another server's hold on the store is waited out: one that was just killed may still seem to be there.
 const TAKEN_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -39,7 +38,7 @@ pub enum BootError {
     Row(#[from] BadRow),
     /// Checkpoint and journal do not fit together.
     #[error(transparent)]
-    Gap(#[from] Gap),
+    Replay(#[from] ReplayError),
     /// The journal ends before the checkpoint. Going on would give positions a second time, and the state would pass
     /// over what they hold.
     #[error(
@@ -154,20 +153,6 @@ pub async fn load(store: &Store, journal: &mut Journal) -> Result<HashMap<Tenant
         states.insert(tenant, state);
     }
     Ok(states)
-}
-
-/// Applies what the journal holds after the state's position, up to the position `end`.
-pub async fn catch_up(state: &mut State, journal: &mut Journal, tenant: TenantId, end: u64) -> Result<(), BootError> {
-    while state.position() < end {
-        let entries = journal.read(tenant, state.position(), TAIL).await?;
-        if entries.is_empty() {
-            return Err(Gap { at: state.position(), next: end }.into());
-        }
-        for entry in &entries {
-            state.apply(entry)?;
-        }
-    }
-    Ok(())
 }
 
 /// The hash of the administrator's token: the one given, else the one made for this store, else, on a new embedded

@@ -72,6 +72,11 @@ impl Clock {
         self.sleep_until(self.monotonic() + duration).await;
     }
 
+    /// Whether the clock is moved by hand.
+    pub fn is_driven(&self) -> bool {
+        matches!(&*self.0, Source::Manual { .. })
+    }
+
     /// Moves a manual clock on; the machine's clock is not to be moved.
     pub fn advance(&self, by: Duration) {
         if let Source::Manual { elapsed, .. } = &*self.0 {

@@ -7,6 +7,7 @@ use crate::boot::{self, BootError, Taken};
 use crate::clock::Clock;
 use crate::config::StoreArgs;
 use crate::domain::TenantId;
+use crate::engine::replay::catch_up;
 use crate::journal::Journal;
 use crate::live::State;
 use crate::store::Location;
@@ -69,11 +70,11 @@ pub async fn run(args: VerifyArgs) -> Result<(), Failure> {
 /// Applies one tenant's journal from nothing, up to the position `end`.
 async fn replay(journal: &mut Journal, tenant: TenantId, end: u64) -> Result<Replay, BootError> {
     if let Some(first) = journal.read(tenant, 0, 1).await?.first()
-        && first.seq > 1
+        && first.entry.seq > 1
     {
-        return Ok(Replay::Shortened { begins: first.seq });
+        return Ok(Replay::Shortened { begins: first.entry.seq });
     }
     let mut state = State::new(tenant);
-    boot::catch_up(&mut state, journal, tenant, end).await?;
+    catch_up(&mut state, journal, tenant, end).await?;
     Ok(Replay::Whole(Box::new(state)))
 }

@@ -383,6 +383,9 @@ pub enum Rejection {
     /// More has happened in the conversation than is kept of one.
     #[error("the conversation has had its 1000 messages, or its 1000 other events")]
     ConversationFull,
+    /// The store refuses its content. It is not journalled, and its id is free.
+    #[error("the store cannot keep the event")]
+    Unstorable,
     /// The directory document cannot be taken.
     #[error("the document is refused")]
     Document(Vec<Problem>),

@@ -1,45 +1,64 @@
 //! Which events come too late for their conversation.
 //!
-//! A closed conversation is forgotten by the state after its tombstone's time; from then on the archive's row is final.
-//! The state could not tell such a conversation from a new one, so an event about it says so itself, before it is
-//! journalled: then applying it again, on any replica, comes to the same.
+//! A closed conversation leaves the state after its tombstone's time; from then on the archive's row is final. The state
+//! cannot tell such a conversation from a new one, so an event about it carries a mark, which apply uses only where the
+//! state does not know the conversation. The mark is made before the append, from a view and the archive: no append waits
+//! for a look-up.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use uuid::Uuid;
 
-use super::submit::{Submission, json};
-use crate::domain::{TenantId, Time};
-use crate::journal::{Journal, JournalError};
-use crate::live::State;
+use crate::domain::{Event, Fault, TenantId, Time};
+use crate::live::View;
+use crate::live::state::TOMBSTONE_SECONDS;
+use crate::store::{Store, in_time};
 
-/// Marks the events of final conversations, for an append that is recorded at `recorded`. One question to the archive
-/// for the whole batch, and none where every conversation is remembered.
+/// A conversation whose tombstone ends within this time counts as gone already: by when the event is applied it may be.
+const MARGIN_SECONDS: i64 = 60 * 60;
+
+/// What a view knows of a conversation.
+enum Known {
+    /// It stays for longer than an append takes.
+    Stays,
+    /// It is final, or will be before long.
+    Leaves,
+    /// It is new, or only the archive has it.
+    Unknown,
+}
+
+fn known(view: &View, id: Uuid, now: Time) -> Known {
+    let Some(known) = view.conversations().known(id) else {
+        return if view.conversations().leaving(id).is_some() { Known::Leaves } else { Known::Unknown };
+    };
+    let is_over = |ended: Time| ended.plus_seconds(TOMBSTONE_SECONDS - MARGIN_SECONDS) <= now;
+    if known.ended.is_some_and(is_over) { Known::Leaves } else { Known::Stays }
+}
+
+/// Marks the events of final conversations. Asks the archive once, and only where the view does not know a conversation.
 pub(super) async fn mark(
-    states: &HashMap<TenantId, State>,
-    journal: &mut Journal,
-    batch: &mut [Submission],
-    recorded: Time,
-) -> Result<(), JournalError> {
-    let mut unknown: HashSet<(TenantId, Uuid)> = HashSet::new();
-    for submission in batch.iter() {
-        let state = states.get(&submission.tenant);
-        let named = submission.drafts.iter().filter_map(|draft| draft.event.fact.body.conversation());
-        let asked = named.filter(|id| state.is_none_or(|state| state.must_ask_archive(*id, recorded)));
-        unknown.extend(asked.map(|id| (submission.tenant, id)));
+    tenant: TenantId,
+    events: &mut [Event],
+    view: &View,
+    store: &Store,
+    now: Time,
+) -> Result<(), Fault> {
+    let mut leaving = HashSet::new();
+    let mut unknown = HashSet::new();
+    for id in events.iter().filter_map(|event| event.fact.body.conversation()) {
+        match known(view, id, now) {
+            Known::Stays => {}
+            Known::Leaves => drop(leaving.insert(id)),
+            Known::Unknown => drop(unknown.insert(id)),
+        }
     }
-    let unknown: Vec<_> = unknown.into_iter().collect();
-    let archived = if unknown.is_empty() { HashSet::new() } else { journal.archived(&unknown).await? };
-    for submission in batch.iter_mut() {
-        let tenant = submission.tenant;
-        let state = states.get(&tenant);
-        for draft in &mut submission.drafts {
-            let Some(id) = draft.event.fact.body.conversation() else { continue };
-            let is_leaving = state.is_some_and(|state| state.is_leaving(id, recorded));
-            if (is_leaving || archived.contains(&(tenant, id))) && !draft.event.fact.is_final {
-                draft.event.fact.is_final = true;
-                draft.json = json(&draft.event);
-            }
+    if !unknown.is_empty() {
+        let unknown: Vec<Uuid> = unknown.into_iter().collect();
+        leaving.extend(in_time(store.are_archived(tenant, &unknown)).await?);
+    }
+    for event in events {
+        if event.fact.body.conversation().is_some_and(|id| leaving.contains(&id)) {
+            event.fact.is_final = true;
         }
     }
     Ok(())

@@ -3,42 +3,53 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use crate::clock::Clock;
 
-/// Shared by the engine, which knows, and everybody who must act on it.
+/// Set by the engine, read by everything that depends on it.
 #[derive(Debug)]
 pub struct Health {
     clock: Clock,
     /// Milliseconds of monotonic time at which the journal last answered.
     confirmed: AtomicU64,
-    away: AtomicBool,
+    away: watch::Sender<bool>,
     running: AtomicBool,
 }
 
 impl Health {
     pub(super) fn new(clock: Clock) -> Self {
         let confirmed = AtomicU64::new(millis(clock.monotonic()));
-        Health { clock, confirmed, away: AtomicBool::new(false), running: AtomicBool::new(false) }
+        Health { clock, confirmed, away: watch::Sender::new(false), running: AtomicBool::new(false) }
     }
 
-    /// The journal answered just now.
+    /// Notes that the journal answered just now.
     pub(super) fn confirm(&self) {
         self.confirmed.store(millis(self.clock.monotonic()), Ordering::Release);
-        self.away.store(false, Ordering::Release);
+        if self.is_away() {
+            self.away.send_replace(false);
+        }
     }
 
-    /// The journal does not answer; writes are refused until it does.
+    /// Notes that the journal does not answer: writes are refused until it does.
     pub(super) fn lose(&self) {
-        self.away.store(true, Ordering::Release);
+        self.away.send_replace(true);
     }
 
     pub(super) fn set_running(&self, running: bool) {
         self.running.store(running, Ordering::Release);
     }
 
-    /// Whether writes are pointless now.
+    /// Whether writes are refused now.
     pub fn is_away(&self) -> bool {
-        self.away.load(Ordering::Acquire)
+        *self.away.borrow()
+    }
+
+    /// Returns once writes are refused.
+    pub(super) async fn until_away(&self) {
+        let mut away = self.away.subscribe();
+        // The sender is this struct's own, so waiting cannot fail.
+        let _away = away.wait_for(|away| *away).await;
     }
 
     /// For how long the journal has not confirmed that this is its newest state, in milliseconds.
@@ -46,7 +57,7 @@ impl Health {
         millis(self.clock.monotonic()).saturating_sub(self.confirmed.load(Ordering::Acquire))
     }
 
-    /// Caught up, and confirmed within the last two seconds.
+    /// Whether the service caught up and was confirmed within the last two seconds.
     pub fn is_ready(&self) -> bool {
         self.running.load(Ordering::Acquire) && self.staleness_ms() < 2_000
     }

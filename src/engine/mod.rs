@@ -1,32 +1,44 @@
-//! The one writer: queue, append, apply, publish, answer. And what hangs on it: leases, checkpoints, readers.
+//! The one writer: queue, append, apply, show, answer; beside it leases, checkpoints and readers.
 
+mod appender;
+mod caller;
 mod checkpoints;
 mod finality;
+mod firsts;
 mod health;
 mod leases;
-mod published;
+mod queue;
 mod reader;
-mod room;
+pub mod replay;
 mod submit;
+mod tenants;
+mod views;
 mod writer;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
+pub use caller::{FirstOutcome, Receipt};
 pub use health::Health;
+pub use leases::{LeaseTable, watch_pauses};
 pub use reader::{Reader, Snapshot};
-pub use submit::{Receipt, Submitter};
-pub use writer::{Engine, EngineError};
+pub use submit::Submitter;
+pub use writer::Engine;
 
 use crate::clock::Clock;
 use crate::domain::TenantId;
 use crate::journal::Journal;
 use crate::lifecycle::Lifecycle;
-use crate::limits::Budgets;
+use crate::limits::{Budget, Budgets};
 use crate::live::State;
 use crate::store::Store;
+use appender::Appender;
 use checkpoints::Checkpoints;
-use published::Published;
+use queue::{FairQueue, Load};
+use submit::SubmitterParts;
+use tenants::Tenants;
+use views::Views;
+use writer::EngineParts;
 
 /// How the engine runs. Every number has its reason where it is used.
 #[derive(Clone, Copy, Debug)]
@@ -62,17 +74,19 @@ impl Default for Limits {
 }
 
 /// An engine about to run, and the handles to it.
-pub struct Parts {
+pub struct EngineHandles {
     /// The task's work.
     pub engine: Engine,
     /// Where writes go in.
     pub submitter: Submitter,
     /// Where reads come from.
     pub reader: Reader,
+    /// The open sessions' leases.
+    pub leases: Arc<LeaseTable>,
 }
 
-/// What an engine needs of its surroundings.
-pub struct Surroundings {
+/// What an engine needs.
+pub struct EngineDeps {
     /// The one journal.
     pub journal: Journal,
     /// Where checkpoints go.
@@ -83,20 +97,41 @@ pub struct Surroundings {
     pub lifecycle: Lifecycle,
     /// How it runs.
     pub limits: Limits,
+    /// Tenants that could not be loaded.
+    pub quarantined: Vec<TenantId>,
 }
 
-/// Puts an engine together from tenants that were loaded and caught up. Their views are published before there is a
-/// reader: one that came before the engine's first turn would be shown a tenant to whom nothing has happened.
-pub fn assemble(mut states: HashMap<TenantId, State>, surroundings: Surroundings) -> Parts {
-    let Surroundings { journal, store, clock, lifecycle, limits } = surroundings;
-    let published = Arc::new(Published::default());
+/// Builds an engine from tenants that were loaded and caught up. Their views are published before there is a reader: one
+/// that came before the engine's first turn would be shown a tenant at position 0.
+pub fn build(mut states: HashMap<TenantId, State>, deps: EngineDeps) -> EngineHandles {
+    let EngineDeps { journal, store, clock, lifecycle, limits, quarantined } = deps;
+    let views = Arc::new(Views::default());
+    quarantined.into_iter().for_each(|tenant| views.quarantine(tenant));
     for (tenant, state) in &mut states {
-        published.board(*tenant).publish(state.publish());
+        views.tenant(*tenant).publish(state.publish());
     }
+    let takes_turns = limits.budgets.has(Budget::Turns);
+    let queue = FairQueue::new(Load { requests: limits.queue, kib: limits.queue_kib }, takes_turns);
     let health = Arc::new(Health::new(clock.clone()));
-    let (submitter, queue) = submit::channel(&limits, clock.clone(), health.clone());
-    let reader = Reader::new(published.clone(), health.clone(), clock.clone());
-    let checkpoints = Checkpoints::new(store, clock.clone(), lifecycle, limits);
-    let engine = Engine::new(states, journal, queue, published, health, clock, checkpoints);
-    Parts { engine, submitter, reader }
+    let leases = Arc::new(LeaseTable::new(clock.clone()));
+    let submitter = Submitter::new(SubmitterParts {
+        queue: queue.clone(),
+        views: views.clone(),
+        leases: leases.clone(),
+        store: store.clone(),
+        clock: clock.clone(),
+        health: health.clone(),
+    });
+    let reader = Reader::new(views.clone(), health.clone(), clock.clone());
+    let engine = Engine::new(EngineParts {
+        tenants: Tenants::new(states, views, leases.clone(), clock.clone()),
+        appender: Appender::new(journal, clock.clone()),
+        queue,
+        leases: leases.clone(),
+        health,
+        checkpoints: Checkpoints::new(store, clock.clone(), lifecycle, limits),
+        clock,
+        takes_turns,
+    });
+    EngineHandles { engine, submitter, reader, leases }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::health::Health;
-use super::published::Published;
+use super::views::Views;
 use crate::clock::Clock;
 use crate::domain::directory::{Document, Problem};
 use crate::domain::{Fault, TenantId, Time};
@@ -32,29 +32,34 @@ impl Snapshot {
 /// A handle for reading.
 #[derive(Clone, Debug)]
 pub struct Reader {
-    published: Arc<Published>,
+    views: Arc<Views>,
     health: Arc<Health>,
     clock: Clock,
 }
 
 impl Reader {
-    pub(super) fn new(published: Arc<Published>, health: Arc<Health>, clock: Clock) -> Self {
-        Reader { published, health, clock }
+    pub(super) fn new(views: Arc<Views>, health: Arc<Health>, clock: Clock) -> Self {
+        Reader { views, health, clock }
     }
 
     /// The tenant as it is now. Never waits.
     pub fn snapshot(&self, tenant: TenantId) -> Snapshot {
-        Snapshot { view: self.published.board(tenant).view(), staleness_ms: self.health.staleness_ms() }
+        Snapshot { view: self.views.tenant(tenant).view(), staleness_ms: self.health.staleness_ms() }
     }
 
     /// The tenant at `position` or later; waits a little for it.
     pub async fn snapshot_at(&self, tenant: TenantId, position: u64) -> Result<Snapshot, Fault> {
-        let mut positions = self.published.board(tenant).positions();
+        let mut positions = self.views.tenant(tenant).positions();
         tokio::select! {
             biased;
             _ = positions.wait_for(|now| *now >= position) => Ok(self.snapshot(tenant)),
             () = self.clock.sleep(PATIENCE) => Err(Fault::Unavailable("the position asked for was not reached")),
         }
+    }
+
+    /// Whether the tenant is out of service: nothing can be said of it.
+    pub fn is_quarantined(&self, tenant: TenantId) -> bool {
+        self.views.is_quarantined(tenant)
     }
 
     /// Whether the service is current.
@@ -64,6 +69,6 @@ impl Reader {
 
     /// Every tenant that anything happened to, as it is now.
     pub fn all(&self) -> Vec<(TenantId, Arc<View>)> {
-        self.published.all()
+        self.views.all()
     }
 }

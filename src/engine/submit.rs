@@ -1,106 +1,162 @@
-//! Where writes go in: a queue with a bound in number and in bytes, and a share of it for each tenant, that pushes back
-//! and never drops.
+//! Where writes go in: heartbeats to the lease table, everything else to the queue.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
-use super::Limits;
+use super::caller::{Caller, Receipt};
+use super::finality;
 use super::health::Health;
-use super::room::{Load, Room, Share};
+use super::leases::LeaseTable;
+use super::queue::{FairQueue, Item};
+use super::tenants::OUT_OF_SERVICE;
+use super::views::Views;
 use crate::clock::Clock;
-use crate::domain::{Event, Fault, Outcome, TenantId};
+use crate::domain::event::Rejection;
+use crate::domain::{Body, Event, Fault, Outcome, TenantId};
 use crate::journal::Draft;
+use crate::store::Store;
 
-/// How long a caller waits for durability: of the second within which writes are refused (PROMISES.md, "Faults"), what the
-/// way back leaves. A megabyte more of events may take as much more.
+/// How long a caller waits for durability: writes are refused within a second, less the way back. A megabyte more of
+/// events may take as much more.
 const PATIENCE: Duration = Duration::from_millis(900);
-
-/// The answer to one request's events.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Receipt {
-    /// The tenant's position after the request.
-    pub position: u64,
-    /// What became of each event, in order.
-    pub outcomes: Vec<Outcome>,
-    /// Where each event was journalled, in order; nothing for one that was not.
-    pub positions: Vec<Option<u64>>,
-}
-
-/// One request's events, waiting.
-pub(super) struct Submission {
-    pub drafts: Vec<Draft>,
-    pub tenant: TenantId,
-    /// Monotonic time of receipt, from which a heartbeat's lease runs.
-    pub received: Duration,
-    pub reply: oneshot::Sender<Receipt>,
-    /// Its share of the queue; given back once it is answered.
-    pub share: Share,
-}
+/// What an event takes in the queue beside its JSON, in bytes.
+const EVENT_BYTES: usize = 256;
 
 /// A handle for writing.
 #[derive(Clone, Debug)]
-pub struct Submitter {
-    queue: mpsc::Sender<Submission>,
-    room: Arc<Room>,
-    clock: Clock,
-    health: Arc<Health>,
-}
+pub struct Submitter(Arc<SubmitterParts>);
 
-pub(super) fn channel(limits: &Limits, clock: Clock, health: Arc<Health>) -> (Submitter, mpsc::Receiver<Submission>) {
-    let (queue, receiver) = mpsc::channel(limits.queue);
-    let room = Room::new(Load { requests: limits.queue, kib: limits.queue_kib });
-    (Submitter { queue, room, clock, health }, receiver)
+/// What writing needs.
+#[derive(Debug)]
+pub(super) struct SubmitterParts {
+    pub queue: Arc<FairQueue>,
+    pub views: Arc<Views>,
+    pub leases: Arc<LeaseTable>,
+    pub store: Store,
+    pub clock: Clock,
+    pub health: Arc<Health>,
 }
 
 impl Submitter {
-    /// Makes the events durable and visible, in one transaction, and tells what became of each.
-    ///
-    /// [`Fault::Unavailable`] when the queue or the tenant's share of it is full or the store is away, within a second:
-    /// then it is unknown whether they took place, and the same events may be sent again.
-    pub async fn commit(&self, tenant: TenantId, events: Vec<Event>) -> Result<Receipt, Fault> {
-        self.commit_received(tenant, events, self.clock.monotonic()).await
+    pub(super) fn new(parts: SubmitterParts) -> Self {
+        Submitter(Arc::new(parts))
     }
 
-    /// The same for what came in a while ago, by monotonic time: a lease runs from then.
+    /// Makes the events durable and visible, in order, and returns what became of each. Up to 256 events of up to 1 MiB
+    /// are taken whole or not at all; of a longer request a prefix may be taken.
+    ///
+    /// [`Fault::Unavailable`] when the queue or the tenant's share of it is full or the store is away, within a second:
+    /// then it is unknown whether they were taken, and the same events may be sent again.
+    pub async fn commit(&self, tenant: TenantId, events: Vec<Event>) -> Result<Receipt, Fault> {
+        self.commit_received(tenant, events, self.0.clock.monotonic()).await
+    }
+
+    /// As [`Submitter::commit`], for events received at an earlier monotonic time: a lease runs from then.
     pub async fn commit_received(
         &self,
         tenant: TenantId,
         events: Vec<Event>,
         received: Duration,
     ) -> Result<Receipt, Fault> {
-        if self.health.is_away() {
+        if self.0.views.is_quarantined(tenant) {
+            return Err(Fault::Unavailable(OUT_OF_SERVICE));
+        }
+        // Heartbeats first, so that nothing can keep them waiting.
+        let beats: Vec<Option<Outcome>> =
+            events.iter().map(|event| event.is_heartbeat().then(|| self.renew(tenant, event, received))).collect();
+        let (heartbeats, journalled): (Vec<Event>, Vec<Event>) = events.into_iter().partition(Event::is_heartbeat);
+        if journalled.is_empty() && (!heartbeats.is_empty() || !self.0.health.is_away()) {
+            let position = self.0.views.tenant(tenant).view().position();
+            let outcomes: Vec<Outcome> = beats.into_iter().flatten().collect();
+            let (positions, firsts) = (vec![None; outcomes.len()], vec![None; outcomes.len()]);
+            return Ok(Receipt { position, outcomes, positions, firsts });
+        }
+        let receipt = self.append(tenant, journalled, received).await?;
+        if heartbeats.is_empty() {
+            return Ok(receipt);
+        }
+        // A session that this request opened is there only now.
+        let mut heartbeats = heartbeats.iter();
+        let beats = beats.into_iter().map(|beat| {
+            let beat = beat?;
+            let event = heartbeats.next().filter(|_| matches!(beat, Outcome::Rejected(_)));
+            Some(event.map_or(beat, |event| self.renew(tenant, event, received)))
+        });
+        Ok(merge(beats.collect(), receipt))
+    }
+
+    /// Renews the lease that a heartbeat names.
+    fn renew(&self, tenant: TenantId, event: &Event, received: Duration) -> Outcome {
+        let Body::DeskHeartbeat { user, session, opened } = &event.fact.body else { return Outcome::Stale };
+        let view = self.0.views.tenant(tenant).view();
+        let Some(profile) = view.directory().profile_of(user) else {
+            return Outcome::Rejected(Rejection::UnknownUser);
+        };
+        match self.0.leases.renew(tenant, (profile.id, session), *opened, received) {
+            Ok(()) => Outcome::Applied,
+            Err(rejection) => Outcome::Rejected(rejection),
+        }
+    }
+
+    /// Queues what is journalled and waits for its outcomes.
+    async fn append(&self, tenant: TenantId, mut events: Vec<Event>, received: Duration) -> Result<Receipt, Fault> {
+        if self.0.health.is_away() {
             return Err(Fault::Unavailable("the store is away"));
         }
-        let drafts: Vec<Draft> = events.into_iter().map(|event| draft(tenant, event)).collect();
-        let bytes: usize = drafts.iter().map(|draft| draft.json.len() + 256).sum();
-        let kib = bytes.div_ceil(1024).clamp(1, self.room.largest());
-        let full = Fault::Unavailable("the queue is full");
-        let share = self.room.enter(tenant, kib).ok_or_else(|| full.clone())?;
-        let (reply, answer) = oneshot::channel();
-        let submission = Submission { drafts, tenant, received, reply, share };
-        self.queue.try_send(submission).map_err(|_| full)?;
-        let patience = PATIENCE + PATIENCE * (kib / 1024) as u32;
-        match tokio::time::timeout(patience, answer).await {
-            Ok(Ok(receipt)) => Ok(receipt),
-            Ok(Err(_)) => Err(Fault::Unavailable("the service is stopping")),
-            Err(_) => Err(Fault::Unavailable("the store did not answer in time")),
+        let view = self.0.views.tenant(tenant).view();
+        finality::mark(tenant, &mut events, &view, &self.0.store, self.0.clock.now()).await?;
+        drop(view);
+        let drafts: Vec<Draft> = events.into_iter().map(|event| Draft::new(tenant, event)).collect();
+        let bytes: usize = drafts.iter().map(|draft| draft.json.len() + EVENT_BYTES).sum();
+        let kib = bytes.div_ceil(1024).clamp(1, self.0.queue.largest());
+        let permit = self.0.queue.enter(tenant, kib).ok_or(Fault::Unavailable("the queue is full"))?;
+        let (caller, answer) = Caller::new(drafts.len(), permit);
+        let item = |(n, draft)| Item { draft, caller: Some((caller.clone(), n)), received };
+        if !self.0.queue.push(tenant, drafts.into_iter().enumerate().map(item).collect()) {
+            return Err(Fault::Unavailable("the service is stopping"));
+        }
+        self.wait(answer, PATIENCE * (kib / 1024) as u32).await
+    }
+
+    /// Waits for the answer. A large request may take `longer`, but not while the store is away.
+    async fn wait(
+        &self,
+        answer: oneshot::Receiver<Result<Receipt, Fault>>,
+        longer: Duration,
+    ) -> Result<Receipt, Fault> {
+        let away = async {
+            tokio::time::sleep(PATIENCE).await;
+            self.0.health.until_away().await;
+        };
+        tokio::select! {
+            biased;
+            answer = answer => answer.unwrap_or(Err(Fault::Unavailable("the service is stopping"))),
+            () = away => Err(Fault::Unavailable("the store is away")),
+            () = tokio::time::sleep(PATIENCE + longer) => Err(Fault::Unavailable("the store did not answer in time")),
         }
     }
 
-    /// How many submissions wait.
+    /// How many requests wait in the queue.
     pub fn depth(&self) -> usize {
-        self.queue.max_capacity() - self.queue.capacity()
+        self.0.queue.len()
     }
 }
 
-pub(super) fn draft(tenant: TenantId, event: Event) -> Draft {
-    let json = if event.is_heartbeat() { String::new() } else { json(&event) };
-    Draft { tenant, event, json }
-}
-
-/// What the journal keeps of an event. Serialising our own plain types cannot fail.
-pub(super) fn json(event: &Event) -> String {
-    serde_json::to_string(&event.fact).unwrap_or_default()
+/// Puts the heartbeats' outcomes to their places among those of the journalled events.
+fn merge(beats: Vec<Option<Outcome>>, journalled: Receipt) -> Receipt {
+    let mut merged = Receipt { position: journalled.position, ..Receipt::default() };
+    let mut outcomes = journalled.outcomes.into_iter();
+    let mut rest = journalled.positions.into_iter().zip(journalled.firsts);
+    for beat in beats {
+        let (outcome, (position, first)) = match beat {
+            Some(beat) => (Some(beat), (None, None)),
+            None => (outcomes.next(), rest.next().unwrap_or_default()),
+        };
+        merged.outcomes.extend(outcome);
+        merged.positions.push(position);
+        merged.firsts.push(first);
+    }
+    merged
 }

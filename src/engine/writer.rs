@@ -1,428 +1,395 @@
-//! The engine's loop. Durable, then visible, then acknowledged; load makes the batches, no timer does.
+//! The engine's loop: append, apply, show, answer. Load makes the batches, no timer does.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use metrics::{counter, gauge, histogram};
-use tokio::sync::mpsc;
+use metrics::gauge;
 use tokio_util::sync::CancellationToken;
 
+use super::appender::{Appender, Attempt, Failure, Placing};
+use super::caller::EventResult;
 use super::checkpoints::Checkpoints;
-use super::finality;
 use super::health::Health;
-use super::leases::Leases;
-use super::published::Published;
-use super::submit::{Receipt, Submission, draft};
+use super::leases::LeaseTable;
+use super::queue::{FairQueue, Item};
+use super::replay::{ReplayError, replay};
+use super::tenants::{OUT_OF_SERVICE, Placed, Tenants};
 use crate::clock::Clock;
 use crate::domain::event::Rejection;
-use crate::domain::{Body, Entry, Event, EventId, Outcome, TenantId, Time, UserRef};
-use crate::journal::{Draft, Journal, JournalError};
-use crate::live::State;
-use crate::live::state::Gap;
+use crate::domain::{Body, Entry, Event, EventId, Fault, Outcome, TenantId, UserRef};
+use crate::journal::{Draft, Head, JournalError};
 
-/// Events of one transaction, unless a single request brings more.
-const MAX_BATCH: usize = 4_096;
-/// Bytes of one transaction, likewise.
-const MAX_BATCH_BYTES: usize = 16 * 1024 * 1024;
-/// Leases ended in one transaction.
-const MAX_EXPIRIES: usize = 1_000;
-/// How long the journal may take for an append; a megabyte more may take a second more.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// Between two attempts to reach a store that is away.
+/// Leases ended in one turn.
+const MAX_EXPIRIES: usize = 500;
+/// How long a turn should take: what another tenant's single event waits for.
+const TURN: Duration = Duration::from_millis(4);
+/// Work of one turn, at least and at most: events, and KiB of them.
+const TURN_WORK: (usize, usize) = (64, 4_096);
+/// How long one turn may apply what documents have left to do.
+const APPLY_TURN: Duration = Duration::from_millis(3);
+/// Between two attempts to reach a store that is away, and before an append to a head that was locked.
 const BACKOFF: Duration = Duration::from_millis(100);
-/// How often an idle engine makes sure that its store is there, and looks whether a checkpoint is due.
+/// How often an idle engine confirms that its store is there, and looks whether a checkpoint is due.
 const PULSE: Duration = Duration::from_millis(500);
-/// Entries read at once when catching up.
-const TAIL: u32 = 10_000;
 
-/// Why the engine cannot go on.
-#[derive(Debug, thiserror::Error)]
-pub enum EngineError {
-    /// The journal and the state do not fit together.
-    #[error(transparent)]
-    Gap(#[from] Gap),
-    /// The journal holds what this release cannot read.
-    #[error(transparent)]
-    Journal(#[from] JournalError),
-}
-
-/// What a store that came back was found to hold of the batch at hand.
+/// What a recovery found of the append that failed, by tenant and event.
 type Found = HashMap<(TenantId, EventId), (u64, Outcome)>;
 
 /// The one writer of all tenants.
+#[derive(Debug)]
 pub struct Engine {
-    states: HashMap<TenantId, State>,
-    journal: Journal,
-    queue: mpsc::Receiver<Submission>,
-    published: Arc<Published>,
+    tenants: Tenants,
+    appender: Appender,
+    queue: Arc<FairQueue>,
+    leases: Arc<LeaseTable>,
     health: Arc<Health>,
     clock: Clock,
-    leases: Leases,
     checkpoints: Checkpoints,
-    /// When the newest batch was recorded: recorded time never goes back.
-    recorded: Time,
+    /// Whether turns are bounded; without that the engine takes all that waits, as a control.
+    takes_turns: bool,
+    pace: Pace,
+    /// When the store was last asked whether it is there.
     pulse: Duration,
 }
 
-impl Engine {
-    pub(super) fn new(
-        states: HashMap<TenantId, State>,
-        journal: Journal,
-        queue: mpsc::Receiver<Submission>,
-        published: Arc<Published>,
-        health: Arc<Health>,
-        clock: Clock,
-        checkpoints: Checkpoints,
-    ) -> Self {
-        let recorded = states.values().map(State::recorded).max().unwrap_or(Time::NEVER);
-        Engine {
-            states,
-            journal,
-            queue,
-            published,
-            health,
-            leases: Leases::default(),
-            checkpoints,
-            recorded,
-            pulse: clock.monotonic(),
-            clock,
+/// How much work a turn may take, from how long the last ones took.
+#[derive(Debug)]
+struct Pace {
+    work: usize,
+    /// What a commit takes however little is in it, in seconds. No smaller turn would shorten that.
+    fixed: f64,
+    /// What a unit of work takes beside that, in seconds.
+    unit: f64,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Pace { work: 512, fixed: 0.0, unit: TURN.as_secs_f64() / 512.0 }
+    }
+}
+
+impl Pace {
+    fn note(&mut self, work: usize, took: Duration) {
+        let took = took.as_secs_f64();
+        if (1..=8).contains(&work) {
+            self.fixed += (took - self.fixed) * 0.1;
+        } else if work >= TURN_WORK.0 {
+            let unit = (took - self.fixed).max(0.0) / work as f64;
+            self.unit += (unit - self.unit) * 0.2;
+            self.work = ((TURN.as_secs_f64() / self.unit.max(1e-9)) as usize).clamp(TURN_WORK.0, TURN_WORK.1);
         }
+    }
+}
+
+/// What the engine is made of.
+pub(super) struct EngineParts {
+    pub tenants: Tenants,
+    pub appender: Appender,
+    pub queue: Arc<FairQueue>,
+    pub leases: Arc<LeaseTable>,
+    pub health: Arc<Health>,
+    pub clock: Clock,
+    pub checkpoints: Checkpoints,
+    pub takes_turns: bool,
+}
+
+impl Engine {
+    pub(super) fn new(parts: EngineParts) -> Self {
+        let EngineParts { tenants, appender, queue, leases, health, clock, checkpoints, takes_turns } = parts;
+        let (pace, pulse) = (Pace::default(), clock.monotonic());
+        Engine { tenants, appender, queue, leases, health, clock, checkpoints, takes_turns, pace, pulse }
     }
 
     /// Runs until `stopping` is cancelled, then takes what is still queued, writes a last checkpoint and ends.
-    pub async fn run(mut self, stopping: CancellationToken) -> Result<(), EngineError> {
-        self.start_leases();
+    pub async fn run(mut self, stopping: CancellationToken) -> Result<(), Infallible> {
+        self.tenants.open_leases();
         self.health.confirm();
         self.health.set_running(true);
         loop {
             let deadline = self.leases.next().map_or(self.pulse + PULSE, |next| next.min(self.pulse + PULSE));
-            let first = tokio::select! {
+            tokio::select! {
                 // First of all: a store that does not answer would make each further turn take seconds.
                 biased;
                 () = stopping.cancelled() => break,
-                first = self.queue.recv() => first,
-                () = self.clock.sleep_until(deadline) => None,
-            };
-            self.turn(first, &stopping).await?;
+                () = self.queue.wait() => {}
+                () = self.clock.sleep_until(deadline) => {}
+                () = std::future::ready(()), if self.tenants.are_busy() || self.queue.len() > 0 => {}
+            }
+            self.turn(&stopping).await;
         }
         self.queue.close();
-        while let Some(first) = self.queue.recv().await {
-            let batch = self.drain(Some(first));
-            self.commit(batch, &stopping).await?;
-        }
-        self.checkpoints.finish(&mut self.states).await;
+        while self.queue.len() > 0 && self.write(&stopping).await {}
+        self.tenants.work(None);
+        self.checkpoints.finish(&mut self.tenants.states).await;
         self.health.set_running(false);
         Ok(())
     }
 
-    async fn turn(&mut self, first: Option<Submission>, stopping: &CancellationToken) -> Result<(), EngineError> {
-        // Read before the queue is drained: a heartbeat that came before its lease ran out is then among the drained.
+    /// One turn: leases that ran out, a bounded batch of what waits, a bounded piece of what documents left to do.
+    async fn turn(&mut self, stopping: &CancellationToken) {
         let now = self.clock.monotonic();
-        let batch = self.drain(first);
-        let drained = batch.len() < MAX_BATCH && self.queue.is_empty();
-        gauge!("rollcall_queue_depth").set((batch.len() + self.queue.len()) as f64);
-        self.commit(batch, stopping).await?;
-        if drained {
-            self.expire_leases(now, stopping).await?;
-        }
+        self.write(stopping).await;
         if now >= self.pulse + PULSE && !stopping.is_cancelled() {
             self.pulse = now;
-            self.confirm(stopping).await?;
-        }
-        self.checkpoints.step(&mut self.states).await;
-        Ok(())
-    }
-
-    /// What is queued now, within the bounds of a batch.
-    fn drain(&mut self, first: Option<Submission>) -> Vec<Submission> {
-        let mut batch = Vec::new();
-        let (mut events, mut bytes) = (0, 0);
-        let mut next = first.or_else(|| self.queue.try_recv().ok());
-        while let Some(submission) = next {
-            events += submission.drafts.len();
-            bytes += submission.drafts.iter().map(|draft| draft.json.len()).sum::<usize>();
-            batch.push(submission);
-            let has_room = events < MAX_BATCH && bytes < MAX_BATCH_BYTES;
-            next = if has_room { self.queue.try_recv().ok() } else { None };
-        }
-        batch
-    }
-
-    async fn commit(&mut self, mut batch: Vec<Submission>, stopping: &CancellationToken) -> Result<(), EngineError> {
-        let mut attempt = 0;
-        loop {
-            // Whoever stopped waiting was told that the outcome is unknown, and may have sent the events again.
-            batch.retain(|submission| !submission.reply.is_closed());
-            if batch.is_empty() {
-                return Ok(());
-            }
-            let recorded = self.clock.now().max(self.recorded);
-            match self.place(&mut batch, recorded).await {
-                Ok(placed) => {
-                    self.recorded = recorded;
-                    return self.answer(batch, placed, recorded);
-                }
-                Err(error) => {
-                    attempt += 1;
-                    tracing::warn!(%error, attempt, "an append failed; its outcome is unknown until the store is back");
-                    // A store that is there and still takes nothing, as one that is full, is not asked without a pause.
-                    if attempt > 1 {
-                        tokio::time::sleep(BACKOFF).await;
-                    }
-                    let Some(found) = self.recover(stopping).await? else { return Ok(()) };
-                    // A batch is there as a whole or not at all.
-                    if !found.is_empty() {
-                        self.answer_found(batch, &found);
-                        return Ok(());
-                    }
-                }
+            match self.appender.confirm().await {
+                Ok(()) => self.health.confirm(),
+                Err(error) => drop(self.recover(None, &error, stopping).await),
             }
         }
+        self.checkpoints.step(&mut self.tenants.states).await;
+        // The engine shares its thread with handlers.
+        tokio::task::yield_now().await;
     }
 
-    /// Appends a batch; the position of each event that was taken. Of two with one id the first has it.
-    async fn place(
-        &mut self,
-        batch: &mut [Submission],
-        recorded: Time,
-    ) -> Result<HashMap<(TenantId, EventId), u64>, JournalError> {
-        let marking = finality::mark(&self.states, &mut self.journal, batch, recorded);
-        tokio::time::timeout(PATIENCE, marking).await.map_err(|_| JournalError::TimedOut)??;
-        let all = batch.iter().flat_map(|submission| &submission.drafts);
-        let drafts: Vec<Draft> = all.filter(|draft| !draft.event.is_heartbeat()).cloned().collect();
-        let positions = self.append(recorded, &drafts).await?;
-        let pairs = drafts.into_iter().zip(positions);
-        Ok(pairs.filter_map(|(draft, seq)| Some(((draft.tenant, draft.event.id), seq?))).collect())
-    }
-
-    /// Appends what is not a heartbeat; answers each draft's position.
-    async fn append(&mut self, recorded: Time, drafts: &[Draft]) -> Result<Vec<Option<u64>>, JournalError> {
-        if drafts.is_empty() {
-            return Ok(Vec::new());
-        }
-        let began = self.clock.monotonic();
-        let bytes: usize = drafts.iter().map(|draft| draft.json.len()).sum();
-        let patience = PATIENCE + Duration::from_secs(bytes as u64 / (1024 * 1024));
-        let appending = self.journal.append(recorded, drafts);
-        let positions = tokio::time::timeout(patience, appending).await.map_err(|_| JournalError::TimedOut)??;
-        histogram!("rollcall_commit_seconds").record((self.clock.monotonic() - began).as_secs_f64());
-        histogram!("rollcall_batch_events").record(drafts.len() as f64);
-        self.health.confirm();
-        Ok(positions)
-    }
-
-    /// Applies what was appended, shows it, and answers everybody who waits.
-    fn answer(
-        &mut self,
-        batch: Vec<Submission>,
-        mut placed: HashMap<(TenantId, EventId), u64>,
-        recorded: Time,
-    ) -> Result<(), EngineError> {
-        let mut answers = Vec::with_capacity(batch.len());
-        let mut touched = HashSet::new();
-        for submission in batch {
-            let Submission { drafts, tenant, received, reply, share } = submission;
-            let mut outcomes = Vec::with_capacity(drafts.len());
-            let mut positions = Vec::with_capacity(drafts.len());
-            for Draft { event, .. } in drafts {
-                // A heartbeat is not journalled: what has its id is another event, whose position it must not take.
-                let (seq, outcome) = if event.is_heartbeat() {
-                    (None, self.heartbeat(tenant, &event, received))
-                } else if let Some(seq) = placed.remove(&(tenant, event.id.clone())) {
-                    touched.insert(tenant);
-                    (Some(seq), self.apply(tenant, &Entry { seq, recorded, event }, received)?)
-                } else {
-                    (None, Outcome::Duplicate)
-                };
-                outcomes.push(outcome);
-                positions.push(seq);
+    /// Appends, applies, shows and answers one batch. Returns false when told to stop while the store is away.
+    async fn write(&mut self, stopping: &CancellationToken) -> bool {
+        let mut items = self.expired();
+        let tenants = &self.tenants;
+        let limit = if self.takes_turns { self.pace.work } else { TURN_WORK.1 };
+        items.extend(self.queue.take(limit, |tenant| tenants.is_busy(tenant)));
+        gauge!("rollcall_queue_depth").set((items.len() + self.queue.len()) as f64);
+        // A caller that stopped waiting was told that the outcome is unknown, and may have sent the events again.
+        items.retain(|item| item.caller.as_ref().is_none_or(|(caller, _)| !caller.is_gone()));
+        items.retain(|item| {
+            let is_out = self.tenants.is_quarantined(item.draft.tenant);
+            if is_out {
+                refuse(item, OUT_OF_SERVICE);
             }
-            answers.push((tenant, (outcomes, positions), reply, share));
-        }
-        self.publish(touched);
-        for (tenant, (outcomes, positions), reply, share) in answers {
-            count(&outcomes);
-            let position = self.states.get(&tenant).map_or(0, State::position);
-            drop(share);
-            // A caller who went away meanwhile does not want the answer.
-            let _gone = reply.send(Receipt { position, outcomes, positions });
-        }
-        Ok(())
+            !is_out
+        });
+        let (began, work) = (self.clock.monotonic(), items.iter().map(Item::work).sum());
+        let is_answered = self.append(items, stopping).await;
+        let until = self.takes_turns.then(|| self.clock.monotonic() + APPLY_TURN);
+        self.tenants.work(until);
+        self.pace.note(work, self.clock.monotonic() - began);
+        is_answered
     }
 
-    fn apply(&mut self, tenant: TenantId, entry: &Entry, received: Duration) -> Result<Outcome, EngineError> {
-        let state = self.states.entry(tenant).or_insert_with(|| State::new(tenant));
-        let outcome = state.apply(entry)?;
-        if let Body::DeskConnected { user, session, .. } = &entry.event.fact.body
-            && outcome == Outcome::Applied
-            && let Ok(lease) = state.lease(user, session)
-        {
-            self.leases.renew(tenant, lease, received);
-        }
-        Ok(outcome)
-    }
-
-    fn heartbeat(&mut self, tenant: TenantId, event: &Event, received: Duration) -> Outcome {
-        let Body::DeskHeartbeat { user, session, opened } = &event.fact.body else { return Outcome::Stale };
-        let lease = match self.states.get(&tenant) {
-            Some(state) => state.lease(user, session),
-            None => Err(Rejection::UnknownUser),
-        };
-        match lease {
-            Ok(lease) if opened.is_some_and(|opened| opened != lease.opened) => {
-                Outcome::Rejected(Rejection::OtherIncarnation)
-            }
-            Ok(lease) => {
-                self.leases.renew(tenant, lease, received);
-                Outcome::Applied
-            }
-            Err(rejection) => Outcome::Rejected(rejection),
-        }
-    }
-
-    fn publish(&mut self, tenants: impl IntoIterator<Item = TenantId>) {
-        for tenant in tenants {
-            if let Some(state) = self.states.get_mut(&tenant) {
-                self.published.board(tenant).publish(state.publish());
-            }
-        }
-    }
-
-    fn start_leases(&mut self) {
-        let now = self.clock.monotonic();
-        for (tenant, state) in &self.states {
-            for lease in state.leases() {
-                self.leases.renew(*tenant, lease, now);
-            }
-        }
-    }
-
-    /// Journals the end of the leases that ran out by `now`, whose heartbeats have all been taken.
-    async fn expire_leases(&mut self, now: Duration, stopping: &CancellationToken) -> Result<(), EngineError> {
-        let expired = self.leases.expire(now, MAX_EXPIRIES);
-        let mut drafts = Vec::with_capacity(expired.len());
-        for lease in expired {
+    /// Events that end the leases which ran out.
+    fn expired(&mut self) -> Vec<Item> {
+        let mut items = Vec::new();
+        for lease in self.leases.expire(MAX_EXPIRIES) {
             let user = UserRef::id(lease.user);
-            let open = self.states.get(&lease.tenant).map(|state| state.lease(&user, &lease.session));
-            if !matches!(open, Some(Ok(open)) if open.opened == lease.opened) {
-                continue;
+            let open = self.tenants.states.get(&lease.tenant).map(|state| state.lease(&user, &lease.session));
+            // Another incarnation may be open by now, or the end of this one be under way.
+            if matches!(open, Some(Ok(open)) if open.opened == lease.opened) {
+                let body = Body::DeskLeaseExpired { user, session: lease.session, opened: lease.opened };
+                let event = Event::internal("rollcall:lease", self.clock.new_id(), self.clock.now(), body);
+                let draft = Draft::new(lease.tenant, event);
+                items.push(Item { draft, caller: None, received: self.clock.monotonic() });
             }
-            let body = Body::DeskLeaseExpired { user, session: lease.session, opened: lease.opened };
-            let event = Event::internal("rollcall:lease", self.clock.new_id(), self.clock.now(), body);
-            drafts.push(draft(lease.tenant, event));
         }
-        if drafts.is_empty() {
-            return Ok(());
+        items
+    }
+
+    /// Appends the items and hands them on to their tenants, whatever becomes of the store meanwhile. Returns false when
+    /// told to stop while the store is away: then the rest is not answered.
+    async fn append(&mut self, mut items: Vec<Item>, stopping: &CancellationToken) -> bool {
+        let mut attempts = 0;
+        while !items.is_empty() {
+            let (drafts, waiting): (Vec<Draft>, Vec<_>) =
+                items.into_iter().map(|item| (item.draft, (item.caller, item.received))).unzip();
+            let Attempt { placings, heads, failure } = self.appender.append(&drafts).await;
+            if failure.is_none() {
+                self.health.confirm();
+            }
+            let rest =
+                drafts.into_iter().zip(waiting).map(|(draft, (caller, received))| Item { draft, caller, received });
+            let undecided = self.place(rest.zip(placings).collect(), &heads).await;
+            let Some(failure) = failure else { break };
+            attempts += 1;
+            // A store that is there and still takes nothing, as one that is full, is not asked without a pause.
+            if attempts > 1 {
+                tokio::time::sleep(BACKOFF).await;
+            }
+            let Some(found) = self.recover(Some(&failure), &failure.error, stopping).await else { return false };
+            items = self.answer_found(undecided, found);
         }
-        let recorded = self.clock.now().max(self.recorded);
-        match self.append(recorded, &drafts).await {
-            Ok(positions) => {
-                self.recorded = recorded;
-                let mut touched = HashSet::new();
-                for (Draft { tenant, event, .. }, seq) in drafts.into_iter().zip(positions) {
-                    if let Some(seq) = seq {
-                        touched.insert(tenant);
-                        self.apply(tenant, &Entry { seq, recorded, event }, now)?;
-                    }
+        true
+    }
+
+    /// Hands placed events to their tenants and settles the others; returns the undecided ones.
+    async fn place(&mut self, items: Vec<(Item, Placing)>, heads: &HashMap<TenantId, Head>) -> Vec<Item> {
+        for (tenant, head) in heads {
+            self.follow(*tenant, head.seq).await;
+        }
+        let mut undecided = Vec::new();
+        let mut busy: HashMap<TenantId, Vec<Item>> = HashMap::new();
+        for (item, placing) in items {
+            let tenant = item.draft.tenant;
+            let settled = match placing {
+                Placing::Undecided => {
+                    undecided.push(item);
+                    continue;
                 }
-                self.publish(touched);
-            }
-            // Recovery gives every lease another term, these as well: they are still open.
-            Err(error) => {
-                tracing::warn!(%error, "the end of leases could not be journalled");
-                self.recover(stopping).await?;
-            }
+                Placing::Busy => {
+                    busy.entry(tenant).or_default().push(item);
+                    continue;
+                }
+                Placing::Placed { .. } if self.tenants.is_quarantined(tenant) => {
+                    refuse(&item, OUT_OF_SERVICE);
+                    continue;
+                }
+                Placing::Placed { seq, recorded } => {
+                    let Item { draft, caller, received } = item;
+                    let entry = Entry { seq, recorded, event: draft.event };
+                    self.tenants.accept(tenant, Placed { entry, caller, received });
+                    continue;
+                }
+                Placing::Missing => {
+                    tracing::error!(%tenant, "the tenant has no head in the journal, so nothing of it can be written");
+                    refuse(&item, "the tenant's journal is missing");
+                    continue;
+                }
+                Placing::Duplicate => self.tenants.duplicate(tenant, &item.draft.event.id),
+                Placing::Refused => EventResult::unplaced(Outcome::Rejected(Rejection::Unstorable)),
+            };
+            self.tenants.settle(tenant, item.caller.as_ref(), settled);
         }
-        Ok(())
+        if !busy.is_empty() {
+            // Its holder may take a while; trying again at once would only keep the others waiting.
+            tokio::time::sleep(BACKOFF.min(Duration::from_millis(10))).await;
+        }
+        for (tenant, items) in busy {
+            self.queue.put_back(tenant, items);
+        }
+        undecided
     }
 
-    /// Makes sure that the store is there.
-    async fn confirm(&mut self, stopping: &CancellationToken) -> Result<(), EngineError> {
-        match tokio::time::timeout(PATIENCE, self.journal.confirm()).await {
-            Ok(Ok(())) => self.health.confirm(),
-            Ok(Err(error)) => {
-                tracing::warn!(%error, "the store does not answer");
-                self.recover(stopping).await?;
-            }
-            Err(_) => {
-                tracing::warn!("the store does not answer in time");
-                self.recover(stopping).await?;
-            }
+    /// Brings a tenant to position `seq` before its own entries follow: others may have been appended by another server.
+    async fn follow(&mut self, tenant: TenantId, seq: u64) {
+        let end = self.tenants.end(tenant);
+        if end == seq || self.tenants.is_quarantined(tenant) {
+            return;
         }
-        Ok(())
+        tracing::warn!(%tenant, at = end, head = seq, "the journal went on without this state");
+        self.tenants.work(None);
+        if end > seq {
+            let reason = format!("the journal ends at {seq}, the state is at {end}: history was lost");
+            self.tenants.quarantine(tenant, &reason);
+            return;
+        }
+        let Self { tenants, appender, .. } = self;
+        let applying = replay(&mut appender.journal, tenant, (end, seq), |logged| {
+            tenants.replayed(tenant, logged.entry).map(drop)
+        });
+        if let Err(error) = applying.await {
+            self.tenants.quarantine(tenant, &error.to_string());
+        }
     }
 
-    /// Waits for the store to be back, then applies what the journal holds beyond the state: the batch whose append
-    /// failed, if it was durable after all. `None` when told to stop meanwhile.
-    async fn recover(&mut self, stopping: &CancellationToken) -> Result<Option<Found>, EngineError> {
+    /// Answers the events that the failed append had placed after all; returns those that are to be sent again.
+    fn answer_found(&mut self, undecided: Vec<Item>, mut found: Found) -> Vec<Item> {
+        let mut again = Vec::new();
+        for item in undecided {
+            let tenant = item.draft.tenant;
+            match found.remove(&(tenant, item.draft.event.id.clone())) {
+                Some((seq, outcome)) => {
+                    let result = EventResult { outcome, position: Some(seq), first: None };
+                    self.tenants.settle(tenant, item.caller.as_ref(), result);
+                }
+                None => again.push(item),
+            }
+        }
+        self.tenants.show();
+        again.retain(|item| item.caller.as_ref().is_none_or(|(caller, _)| !caller.is_gone()));
+        // Leases that were about to end got another term.
+        again.retain(|item| item.caller.is_some());
+        again
+    }
+
+    /// Waits for the store to be back, decides what became of the append that failed, and applies what the journal holds
+    /// beyond the states. `None` when told to stop meanwhile.
+    async fn recover(
+        &mut self,
+        failed: Option<&Failure>,
+        error: &JournalError,
+        stopping: &CancellationToken,
+    ) -> Option<Found> {
         self.health.lose();
+        match failed {
+            Some(_) => tracing::warn!(%error, "an append failed; its outcome is unknown until the store is back"),
+            None => tracing::warn!(%error, "the store does not answer; writes are refused until it does"),
+        }
+        self.tenants.work(None);
         let mut reported = String::new();
-        // Kept from one attempt to the next: what an attempt applied before it failed is neither read nor told again.
+        // Kept from one attempt to the next: an entry that an attempt applied before it failed is not read again.
         let mut found = Found::new();
         loop {
-            match tokio::time::timeout(PATIENCE, self.catch_up(&mut found)).await {
-                Ok(Ok(())) => {
-                    let tenants: HashSet<TenantId> = found.keys().map(|(tenant, _)| *tenant).collect();
-                    self.publish(tenants);
-                    self.leases = Leases::default();
-                    self.start_leases();
-                    self.health.confirm();
-                    tracing::info!(entries = found.len(), "the store is back");
-                    return Ok(Some(found));
-                }
-                Ok(Err(EngineError::Journal(error @ (JournalError::Store(_) | JournalError::Taken)))) => {
+            match self.catch_up(failed, &mut found).await {
+                Ok(()) => break,
+                Err(error) => {
                     let error = error.to_string();
                     if error != reported {
                         tracing::warn!(%error, "waiting for the store");
                         reported = error;
                     }
                 }
-                Ok(Err(error)) => return Err(error),
-                Err(_) => {}
             }
             tokio::select! {
                 () = tokio::time::sleep(BACKOFF) => {}
-                () = stopping.cancelled() => return Ok(None),
+                () = stopping.cancelled() => return None,
             }
         }
+        self.tenants.show();
+        self.leases.restart();
+        self.health.confirm();
+        tracing::info!(entries = found.len(), "the store is back");
+        Some(found)
     }
 
-    async fn catch_up(&mut self, found: &mut Found) -> Result<(), EngineError> {
-        self.journal.recover().await?;
-        for (tenant, head) in self.journal.heads().await? {
-            let state = self.states.entry(tenant).or_insert_with(|| State::new(tenant));
-            while state.position() < head.seq {
-                for entry in self.journal.read(tenant, state.position(), TAIL).await? {
-                    self.recorded = self.recorded.max(entry.recorded);
-                    let outcome = state.apply(&entry)?;
-                    found.insert((tenant, entry.event.id), (entry.seq, outcome));
+    /// Connects anew and brings every tenant to its head. Each tenant's failure is its own.
+    async fn catch_up(&mut self, failed: Option<&Failure>, found: &mut Found) -> Result<(), JournalError> {
+        let of_failed = failed.map(|failure| failure.batch);
+        let fenced = failed.map_or(&[][..], |failure| &failure.tenants);
+        let heads = self.appender.reconnect(fenced).await?;
+        for (tenant, head) in heads {
+            let end = self.tenants.end(tenant);
+            if end == head.seq || self.tenants.is_quarantined(tenant) {
+                continue;
+            }
+            let Self { tenants, appender, .. } = self;
+            let applying = replay(&mut appender.journal, tenant, (end, head.seq), |logged| {
+                let (seq, id) = (logged.entry.seq, logged.entry.event.id.clone());
+                let outcome = tenants.replayed(tenant, logged.entry)?;
+                if logged.batch.is_some() && logged.batch == of_failed {
+                    found.insert((tenant, id), (seq, outcome));
                 }
+                Ok(())
+            });
+            match applying.await {
+                Ok(()) => {}
+                Err(ReplayError::Journal(error)) if !ReplayError::is_tenants(&error) => return Err(error),
+                Err(error) => self.tenants.quarantine(tenant, &error.to_string()),
             }
         }
         Ok(())
     }
+}
 
-    fn answer_found(&mut self, batch: Vec<Submission>, found: &Found) {
-        for submission in batch {
-            let tenant = submission.tenant;
-            let outcome = |draft: Draft| match draft.event.is_heartbeat() {
-                true => (None, self.heartbeat(tenant, &draft.event, submission.received)),
-                false => match found.get(&(tenant, draft.event.id)).cloned() {
-                    Some((seq, outcome)) => (Some(seq), outcome),
-                    None => (None, Outcome::Duplicate),
-                },
-            };
-            let (positions, outcomes): (Vec<_>, Vec<_>) = submission.drafts.into_iter().map(outcome).unzip();
-            count(&outcomes);
-            let position = self.states.get(&tenant).map_or(0, State::position);
-            let _gone = submission.reply.send(Receipt { position, outcomes, positions });
-        }
+/// Answers an event's request that it could not be taken.
+fn refuse(item: &Item, why: &'static str) {
+    if let Some((caller, _)) = &item.caller {
+        caller.refuse(Fault::Unavailable(why));
     }
 }
 
-fn count(outcomes: &[Outcome]) {
-    for outcome in outcomes {
-        counter!("rollcall_events_total", "outcome" => outcome.name()).increment(1);
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_turn_takes_what_fits_into_its_time_however_slow_a_commit_is() {
+        let mut pace = Pace::default();
+        let commit = Duration::from_millis(20);
+        (0..100).for_each(|_| pace.note(1, commit));
+        (0..100).for_each(|_| pace.note(500, commit + Duration::from_millis(1)));
+        assert!((1_800..=2_200).contains(&pace.work), "{pace:?}");
+        (0..100).for_each(|_| pace.note(2_000, commit + Duration::from_millis(200)));
+        assert_eq!(pace.work, TURN_WORK.0, "{pace:?}");
+        (0..100).for_each(|_| pace.note(64, Duration::ZERO));
+        assert_eq!(pace.work, TURN_WORK.1, "{pace:?}");
     }
 }

@@ -91,12 +91,20 @@ impl Services {
         let caller = self.ring().caller(credential, |tenant, who| logged_in::may(self.reader(), tenant, who));
         let caller = caller.map_err(|fault| self.stranger().err().unwrap_or(fault))?;
         asking::take_place(|| self.0.traffic.enter(caller.tenant()))?;
+        self.in_service(&caller)?;
         Ok(caller)
     }
 
     /// Who asks, once more: a connection may outlive what it was opened with.
     pub fn again(&self, caller: &Caller) -> Result<Caller, Fault> {
+        self.in_service(caller)?;
         self.ring().again(caller, |tenant, who| logged_in::may(self.reader(), tenant, who))
+    }
+
+    /// [`Fault::Unavailable`] for a caller whose tenant could not be loaded: any answer would be a wrong one.
+    fn in_service(&self, caller: &Caller) -> Result<(), Fault> {
+        let is_out = self.reader().is_quarantined(caller.tenant());
+        if is_out { Err(Fault::Unavailable("the tenant is out of service")) } else { Ok(()) }
     }
 
     /// Who asks, by a ticket, which is worth nothing from now on; and whose desk it is for.

@@ -2,42 +2,50 @@
 
 use std::collections::{HashMap, HashSet};
 
+use sha2::{Digest, Sha256};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow};
 use sqlx::{Connection, Row};
 use uuid::Uuid;
 
-use super::{Draft, Head, JournalError, Stored};
-use crate::domain::{Entry, TenantId, Time};
+use super::{Appended, Batch, Draft, Head, JournalError, Logged, Placement, Stored};
+use crate::domain::{EventId, TenantId};
 
 /// Held for as long as a server runs on a database; a second server does not get it. The digits spell "roll".
 const SERVER_LOCK: i64 = 0x726f_6c6c;
 
-/// Locks the heads in the order of tenants, drops the ids seen before, and gives the rest their positions. The heads
-/// are locked before anything is inserted because the inserts join them.
+/// Locks the heads in the order of tenants, passing over those that another session holds; drops the ids seen before, and
+/// gives the rest their positions. The heads are locked before anything is inserted because the inserts join them. The
+/// rows without a draft (ord 0) are the heads as they were.
 const APPEND: &str = "
 WITH input AS (
-    SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[])
-        WITH ORDINALITY AS t (tenant, source, event_id, event, ord)
+    SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[])
+        WITH ORDINALITY AS t (tenant, key, source, event_id, event, ord)
 ), held AS (
-    SELECT tenant, seq FROM head WHERE tenant = ANY ($7) ORDER BY tenant FOR UPDATE
+    SELECT tenant, seq, greatest(recorded, $6) AS recorded, tail
+    FROM head WHERE tenant = ANY ($8) ORDER BY tenant FOR UPDATE SKIP LOCKED
 ), fresh AS (
-    INSERT INTO seen (tenant, source, event_id, recorded)
-    SELECT i.tenant, i.source, i.event_id, $5 FROM input i JOIN held USING (tenant)
+    INSERT INTO seen (tenant, key, recorded)
+    SELECT i.tenant, i.key, held.recorded FROM input i JOIN held USING (tenant)
     ON CONFLICT DO NOTHING
-    RETURNING tenant, source, event_id
+    RETURNING tenant, key
 ), placed AS (
-    SELECT i.ord, i.tenant, i.source, i.event_id, i.event,
+    SELECT i.ord, i.tenant, i.source, i.event_id, i.event, held.recorded,
            held.seq + row_number() OVER (PARTITION BY i.tenant ORDER BY i.ord) AS seq
-    FROM input i JOIN fresh USING (tenant, source, event_id) JOIN held ON held.tenant = i.tenant
+    FROM input i JOIN fresh USING (tenant, key) JOIN held ON held.tenant = i.tenant
 ), written AS (
-    INSERT INTO journal (tenant, seq, recorded, source, event_id, apply_version, event)
-    SELECT tenant, seq, $5, source, event_id, $6, event::json FROM placed
+    INSERT INTO journal (tenant, seq, recorded, source, event_id, apply_version, batch, event)
+    SELECT tenant, seq, recorded, source, event_id, $7, $9, event::json FROM placed
 ), moved AS (
-    UPDATE head SET seq = last.seq, recorded = $5
-    FROM (SELECT tenant, max(seq) AS seq FROM placed GROUP BY tenant) AS last
-    WHERE head.tenant = last.tenant AND head.tenant = ANY ($7)
+    UPDATE head SET seq = last.seq, recorded = last.recorded, tail = $9
+    FROM (SELECT tenant, max(seq) AS seq, max(recorded) AS recorded FROM placed GROUP BY tenant) AS last
+    WHERE head.tenant = last.tenant AND head.tenant = ANY ($8)
 )
-SELECT ord, seq FROM placed";
+SELECT ord, tenant, seq, recorded, NULL::uuid AS tail FROM placed
+UNION ALL
+SELECT 0, tenant, seq, recorded, tail FROM held";
+
+/// One row of [`APPEND`]: a draft's place, counted from 1, or 0 for a head.
+type Placed = (i64, Uuid, i64, i64, Option<Uuid>);
 
 /// The journal's connection and how to make it anew.
 #[derive(Debug)]
@@ -74,67 +82,85 @@ impl PostgresJournal {
         Ok(())
     }
 
-    pub(super) async fn append(&mut self, recorded: Time, batch: &[Draft]) -> Result<Vec<Option<u64>>, JournalError> {
+    pub(super) async fn append(&mut self, batch: Batch<'_>) -> Result<Appended, JournalError> {
         let version = self.apply_version as i32;
-        // Of two equal ids in one statement both would be joined with the one that is fresh.
-        let mut taken = HashSet::with_capacity(batch.len());
-        let places: Vec<usize> =
-            (0..batch.len()).filter(|n| taken.insert((batch[*n].tenant, &batch[*n].event.id))).collect();
-        let first = || places.iter().map(|n| &batch[*n]);
-        let tenants: Vec<Uuid> = first().map(|draft| draft.tenant.0).collect();
-        let heads: Vec<Uuid> = tenants.iter().copied().collect::<HashSet<_>>().into_iter().collect();
-        let sources: Vec<&str> = first().map(|draft| &*draft.event.id.source).collect();
-        let ids: Vec<&str> = first().map(|draft| &*draft.event.id.id).collect();
-        let events: Vec<&str> = first().map(|draft| draft.json.as_str()).collect();
-        let placed: Vec<(i64, i64)> = sqlx::query_as(APPEND)
+        // ON CONFLICT takes one of two rows with one id; that must be the first.
+        let mut taken = HashSet::with_capacity(batch.drafts.len());
+        let first: Vec<usize> = (0..batch.drafts.len())
+            .filter(|n| taken.insert((batch.drafts[*n].tenant, &batch.drafts[*n].event.id)))
+            .collect();
+        let drafts = || first.iter().map(|n| &batch.drafts[*n]);
+        let tenants: Vec<Uuid> = drafts().map(|draft| draft.tenant.0).collect();
+        let named: Vec<Uuid> = tenants.iter().copied().collect::<HashSet<_>>().into_iter().collect();
+        let rows: Vec<Placed> = sqlx::query_as(APPEND)
             .bind(tenants)
-            .bind(sources)
-            .bind(ids)
-            .bind(events)
-            .bind(recorded.micros())
+            .bind(drafts().map(|draft| seen_key(&draft.event.id)).collect::<Vec<_>>())
+            .bind(drafts().map(|draft| &*draft.event.id.source).collect::<Vec<_>>())
+            .bind(drafts().map(|draft| &*draft.event.id.id).collect::<Vec<_>>())
+            .bind(drafts().map(|draft| draft.json.as_str()).collect::<Vec<_>>())
+            .bind(batch.recorded.micros())
             .bind(version)
-            .bind(heads)
+            .bind(&named)
+            .bind(batch.id)
             .fetch_all(self.connection()?)
             .await?;
-        let mut positions = vec![None; batch.len()];
-        for (ord, seq) in placed {
-            positions[places[ord as usize - 1]] = Some(seq as u64);
+        let mut heads = HashMap::new();
+        let mut placed = HashMap::new();
+        for (ord, tenant, seq, recorded, tail) in rows {
+            match ord {
+                0 => drop(heads.insert(TenantId(tenant), Head { seq: seq as u64, recorded, tail })),
+                _ => drop(placed.insert(first[ord as usize - 1], seq as u64)),
+            }
         }
-        Ok(positions)
+        let missing = self.missing(named.into_iter().filter(|tenant| !heads.contains_key(&TenantId(*tenant)))).await?;
+        let place = |(n, draft): (usize, &Draft)| match placed.get(&n) {
+            Some(seq) => Placement::Placed(*seq),
+            None if heads.contains_key(&draft.tenant) => Placement::Duplicate,
+            None if missing.contains(&draft.tenant) => Placement::Missing,
+            None => Placement::Busy,
+        };
+        Ok(Appended { placements: batch.drafts.iter().enumerate().map(place).collect(), heads })
     }
 
-    pub(super) async fn archived(
-        &mut self,
-        conversations: &[(TenantId, Uuid)],
-    ) -> Result<HashSet<(TenantId, Uuid)>, JournalError> {
-        let (tenants, ids): (Vec<Uuid>, Vec<Uuid>) = conversations.iter().map(|(tenant, id)| (tenant.0, *id)).unzip();
-        let rows: Vec<(Uuid, Uuid)> = sqlx::query_as(
-            "SELECT tenant, id FROM archive JOIN unnest($1::uuid[], $2::uuid[]) AS asked (tenant, id) USING (tenant, id)",
-        )
-        .bind(tenants)
-        .bind(ids)
-        .fetch_all(self.connection()?)
-        .await?;
-        Ok(rows.into_iter().map(|(tenant, id)| (TenantId(tenant), id)).collect())
+    /// Those of these tenants that have no head, in a statement of its own: the one that appends cannot tell them from
+    /// those whose head is locked.
+    async fn missing(&mut self, tenants: impl Iterator<Item = Uuid>) -> Result<HashSet<TenantId>, JournalError> {
+        let tenants: Vec<Uuid> = tenants.collect();
+        if tenants.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let there: Vec<Uuid> = sqlx::query_scalar("SELECT tenant FROM head WHERE tenant = ANY ($1)")
+            .bind(&tenants)
+            .fetch_all(self.connection()?)
+            .await?;
+        Ok(tenants.into_iter().filter(|tenant| !there.contains(tenant)).map(TenantId).collect())
+    }
+
+    /// Locks the heads and lets them go in one autocommit statement, which waits for a transaction of a lost connection
+    /// that still holds one. Rows are read afterwards, in another statement: in READ COMMITTED the one that waited sees
+    /// the new head and no other row committed meanwhile.
+    pub(super) async fn fence(&mut self, tenants: &[TenantId]) -> Result<(), JournalError> {
+        let tenants: Vec<Uuid> = tenants.iter().map(|tenant| tenant.0).collect();
+        sqlx::query("SELECT 1 FROM head WHERE tenant = ANY ($1) ORDER BY tenant FOR UPDATE")
+            .bind(tenants)
+            .execute(self.connection()?)
+            .await?;
+        Ok(())
     }
 
     pub(super) async fn heads(&mut self) -> Result<HashMap<TenantId, Head>, JournalError> {
-        // FOR SHARE waits for a transaction of ours that a lost connection left running.
-        let rows = sqlx::query("SELECT tenant, seq, recorded FROM head ORDER BY tenant FOR SHARE")
-            .fetch_all(self.connection()?)
-            .await?;
-        rows.iter()
-            .map(|row| {
-                let head = Head { seq: row.try_get::<i64, _>("seq")? as u64, recorded: row.try_get("recorded")? };
-                Ok((TenantId(row.try_get("tenant")?), head))
-            })
-            .collect()
+        type Columns = (Uuid, i64, i64, Option<Uuid>);
+        let rows: Vec<Columns> =
+            sqlx::query_as("SELECT tenant, seq, recorded, tail FROM head").fetch_all(self.connection()?).await?;
+        let head =
+            |(tenant, seq, recorded, tail): Columns| (TenantId(tenant), Head { seq: seq as u64, recorded, tail });
+        Ok(rows.into_iter().map(head).collect())
     }
 
-    pub(super) async fn read(&mut self, tenant: TenantId, after: u64, limit: u32) -> Result<Vec<Entry>, JournalError> {
+    pub(super) async fn read(&mut self, tenant: TenantId, after: u64, limit: u32) -> Result<Vec<Logged>, JournalError> {
         let version = self.apply_version;
         let rows = sqlx::query(
-            "SELECT seq, recorded, source, event_id, apply_version, event::text AS event
+            "SELECT seq, recorded, source, event_id, apply_version, batch, event::text AS event
              FROM journal WHERE tenant = $1 AND seq > $2 ORDER BY seq LIMIT $3",
         )
         .bind(tenant.0)
@@ -150,6 +176,16 @@ impl PostgresJournal {
     }
 }
 
+/// The key of an event's identity in `seen`: the first 16 bytes of SHA-256 over source, a zero byte and id. No text holds
+/// a zero byte, so different identities are different inputs; finding two with one key is out of reach, and would harm
+/// only the tenant that sends both. `migrations/postgres/0008_batches.sql` computes the same.
+fn seen_key(id: &EventId) -> Uuid {
+    let hash = Sha256::new().chain_update(&*id.source).chain_update([0]).chain_update(&*id.id).finalize();
+    let mut key = [0; 16];
+    key.copy_from_slice(&hash[..16]);
+    Uuid::from_bytes(key)
+}
+
 fn stored(row: &PgRow) -> Result<Stored, sqlx::Error> {
     Ok(Stored {
         seq: row.try_get("seq")?,
@@ -157,6 +193,7 @@ fn stored(row: &PgRow) -> Result<Stored, sqlx::Error> {
         source: row.try_get("source")?,
         event_id: row.try_get("event_id")?,
         apply_version: row.try_get::<i32, _>("apply_version")? as u32,
+        batch: row.try_get("batch")?,
         event: row.try_get("event")?,
     })
 }

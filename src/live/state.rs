@@ -5,6 +5,7 @@ mod desk;
 mod endings;
 mod load;
 mod people;
+mod progress;
 mod slots;
 
 use std::collections::{HashMap, HashSet};
@@ -23,7 +24,9 @@ use crate::domain::{Body, ConversationId, Entry, Outcome, TenantId, Time, UserRe
 use endings::{Ending, Endings};
 
 pub use desk::Lease;
+pub use endings::TOMBSTONE_SECONDS;
 pub use load::BadRow;
+pub use progress::Step;
 
 /// The rules that [`State::apply`] follows. A release that changes them raises the number, and checkpoints before its
 /// first new entry.

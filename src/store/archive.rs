@@ -37,6 +37,11 @@ impl Store {
         Ok(ArchivePage { conversations: fits.map(Read::conversation).collect::<Result<_, _>>()?, is_cut })
     }
 
+    /// Returns which of these conversations the archive has.
+    pub async fn are_archived(&self, tenant: TenantId, ids: &[Uuid]) -> Result<Vec<Uuid>, StoreError> {
+        on_backend!(self, store => store.are_archived(tenant, ids).await)
+    }
+
     /// Those of these conversations that are in the archive, as a reader at `position` sees them.
     pub async fn archived(
         &self,

@@ -10,7 +10,7 @@ mod registry;
 use rollcall::clock::Clock;
 use rollcall::domain::event::Fact;
 use rollcall::domain::{Body, ConversationId, Event, EventId, Settings, TenantId, Time};
-use rollcall::journal::{Draft, Journal};
+use rollcall::journal::{Batch, Draft, Journal, Placement};
 use rollcall::live::state::APPLY_VERSION;
 use rollcall::store::{Store, TenantRecord};
 
@@ -56,7 +56,18 @@ impl Bench {
 
     /// Appends, and answers the positions.
     async fn append(&mut self, recorded: Time, drafts: &[Draft]) -> Vec<Option<u64>> {
-        self.journal.append(recorded, drafts).await.expect("it is appended")
+        let appended = self.journal.append(self.batch(recorded, drafts)).await.expect("it is appended");
+        let position = |placement| match placement {
+            Placement::Placed(seq) => Some(seq),
+            Placement::Duplicate => None,
+            Placement::Busy | Placement::Missing => panic!("{placement:?}"),
+        };
+        appended.placements.into_iter().map(position).collect()
+    }
+
+    /// A batch of its own id.
+    fn batch<'a>(&self, recorded: Time, drafts: &'a [Draft]) -> Batch<'a> {
+        Batch { id: self.clock.new_id(), recorded, drafts }
     }
 
     /// Starts anew, as the engine does: again and again until the connection that was lost has let go.
@@ -67,9 +78,9 @@ impl Bench {
     /// The ids of a tenant's journal, in its order.
     async fn ids(&mut self, tenant: TenantId) -> Vec<String> {
         let entries = self.journal.read(tenant, 0, u32::MAX).await.expect("it is read");
-        let in_order = entries.iter().enumerate().all(|(n, entry)| entry.seq == n as u64 + 1);
+        let in_order = entries.iter().enumerate().all(|(n, logged)| logged.entry.seq == n as u64 + 1);
         assert!(in_order, "contiguous from 1: {entries:?}");
-        entries.into_iter().map(|entry| entry.event.id.id.into()).collect()
+        entries.into_iter().map(|logged| logged.entry.event.id.id.into()).collect()
     }
 }
 
@@ -94,8 +105,7 @@ fn draft(tenant: TenantId, id: &str) -> Draft {
 /// An event to journal.
 fn draft_of(tenant: TenantId, source: &str, id: &str, time: Time, body: Body) -> Draft {
     let event = Event { id: EventId { source: source.into(), id: id.into() }, fact: Fact::new(time, body) };
-    let json = serde_json::to_string(&event.fact).expect("plain types");
-    Draft { tenant, event, json }
+    Draft::new(tenant, event)
 }
 
 /// So many drafts, numbered from `from`.

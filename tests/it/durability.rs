@@ -199,7 +199,8 @@ async fn what_is_wrong_is_noticed(home: &Home, personas: &[Persona; 2], acknowle
     notices("was acknowledged and is lost").await;
 
     raw.run(&format!(
-        "INSERT INTO journal SELECT tenant, {seq}, recorded, source, event_id, apply_version, event
+        "INSERT INTO journal (tenant, seq, recorded, source, event_id, apply_version, event)
+         SELECT tenant, {seq}, recorded, source, event_id, apply_version, event
          FROM journal WHERE tenant = '{tenant}' AND seq = {seq} - 1"
     ))
     .await;

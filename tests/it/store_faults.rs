@@ -6,6 +6,7 @@ mod embedded;
 mod ending;
 mod in_doubt;
 mod terminated;
+mod undecided;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

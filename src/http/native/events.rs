@@ -40,6 +40,17 @@ struct EventResult {
     outcome: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+    /// Of a duplicate: what the event came to when it was taken first, where that is known and was not `applied`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first: Option<First>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = FirstOutcome)]
+struct First {
+    outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
 }
 
 /// An event, for the API's description.
@@ -95,8 +106,11 @@ pub(super) async fn take(services: &Services, caller: &Caller, told: Told) -> Re
     let receipt = post(caller, services.submitter(), &settings, events).await?;
     // The admitted ones are the places still open, in order.
     let open = results.iter_mut().filter(|result| result.outcome.is_empty());
-    for (result, outcome) in open.zip(&receipt.outcomes) {
+    for ((result, outcome), first) in open.zip(&receipt.outcomes).zip(&receipt.firsts) {
         result.outcome = outcome.name();
+        result.first = first
+            .as_ref()
+            .map(|first| First { outcome: first.outcome, reason: first.reason.as_deref().map(str::to_owned) });
         if let Outcome::Rejected(rejection) = outcome {
             result.reason = Some(rejection.to_string());
         }
@@ -145,9 +159,11 @@ impl Told {
                 Ok(event) => {
                     let id = Some(event.id.id.to_string());
                     events.push(event);
-                    EventResult { id, outcome: "", reason: None }
+                    EventResult { id, outcome: "", reason: None, first: None }
                 }
-                Err(Refusal { id, reason }) => EventResult { id, outcome: "rejected", reason: Some(reason.to_owned()) },
+                Err(Refusal { id, reason }) => {
+                    EventResult { id, outcome: "rejected", reason: Some(reason.to_owned()), first: None }
+                }
             });
         }
         Told { events, results }

@@ -8,8 +8,8 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Connection, Row};
 use uuid::Uuid;
 
-use super::{Draft, Head, JournalError, Stored};
-use crate::domain::{Entry, TenantId, Time};
+use super::{Appended, Batch, Draft, Head, JournalError, Logged, Placement, Stored};
+use crate::domain::TenantId;
 
 pub use writer::{Held, Writer};
 
@@ -26,9 +26,18 @@ impl SqliteJournal {
         SqliteJournal { writer, apply_version }
     }
 
+    /// Takes up the writing connection once; a holder that failed did not give it back, so that this makes a fresh one.
     pub(super) async fn recover(&mut self) -> Result<(), JournalError> {
-        // Whoever failed did not give the connection back; holding it once makes a fresh one.
         self.writer.hold().await?.give_back();
+        Ok(())
+    }
+
+    /// Takes the write lock, for which SQLite makes this connection wait until the one before has ended what it was
+    /// doing: a commit that was sent keeps the lock until it is done, and one that was not sent cannot come any more.
+    pub(super) async fn fence(&mut self) -> Result<(), JournalError> {
+        let mut held = self.writer.hold().await?;
+        held.begin_with("BEGIN IMMEDIATE").await?.rollback().await?;
+        held.give_back();
         Ok(())
     }
 
@@ -39,103 +48,71 @@ impl SqliteJournal {
         Ok(())
     }
 
-    pub(super) async fn append(&mut self, recorded: Time, batch: &[Draft]) -> Result<Vec<Option<u64>>, JournalError> {
+    pub(super) async fn append(&mut self, batch: Batch<'_>) -> Result<Appended, JournalError> {
         let mut held = self.writer.hold().await?;
         let mut transaction = held.begin_with("BEGIN IMMEDIATE").await?;
-
-        let claims: Vec<_> = batch.iter().map(|d| (d.tenant.0, &d.event.id.source, &d.event.id.id)).collect();
+        let tenants: HashSet<Uuid> = batch.drafts.iter().map(|draft| draft.tenant.0).collect();
+        let rows = sqlx::query(
+            "SELECT tenant, seq, recorded, tail FROM head WHERE tenant IN (SELECT value FROM json_each(?1))",
+        )
+        .bind(json(&tenants))
+        .fetch_all(&mut *transaction)
+        .await?;
+        let mut heads: HashMap<TenantId, Head> = rows.iter().map(head).collect::<Result<_, sqlx::Error>>()?;
+        for head in heads.values_mut() {
+            head.recorded = head.recorded.max(batch.recorded.micros());
+        }
+        let recorded = |draft: &Draft| heads.get(&draft.tenant).map(|head| head.recorded);
+        let claims: Vec<_> = batch
+            .drafts
+            .iter()
+            .filter_map(|d| Some((d.tenant.0, &d.event.id.source, &d.event.id.id, recorded(d)?)))
+            .collect();
         let fresh = sqlx::query(
             "INSERT INTO seen (tenant, source, event_id, recorded)
-             SELECT value ->> 0, value ->> 1, value ->> 2, ?2 FROM json_each(?1) WHERE true
+             SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?1) WHERE true
              ON CONFLICT DO NOTHING RETURNING tenant, source, event_id",
         )
         .bind(json(&claims))
-        .bind(recorded.micros())
         .fetch_all(&mut *transaction)
         .await?;
-        let mut fresh: HashSet<(Uuid, String, String)> = fresh
-            .iter()
-            .map(|row| Ok((uuid(row.try_get(0)?)?, row.try_get(1)?, row.try_get(2)?)))
-            .collect::<Result<_, sqlx::Error>>()?;
-
-        let mut heads: HashMap<TenantId, u64> = HashMap::new();
-        for tenant in batch.iter().map(|draft| draft.tenant) {
-            if let std::collections::hash_map::Entry::Vacant(head) = heads.entry(tenant) {
-                let seq: i64 = sqlx::query_scalar("SELECT seq FROM head WHERE tenant = ?1")
-                    .bind(tenant.to_string())
-                    .fetch_one(&mut *transaction)
-                    .await?;
-                head.insert(seq as u64);
-            }
-        }
-
-        let mut positions = Vec::with_capacity(batch.len());
-        let mut rows = Vec::with_capacity(batch.len());
-        for draft in batch {
-            let id = &draft.event.id;
-            let is_fresh = fresh.remove(&(draft.tenant.0, id.source.to_string(), id.id.to_string()));
-            let head = heads.get_mut(&draft.tenant).filter(|_| is_fresh);
-            positions.push(head.map(|head| {
-                *head += 1;
-                rows.push((draft.tenant.0, *head, &id.source, &id.id, &draft.json));
-                *head
-            }));
-        }
+        let fresh = fresh.iter().map(|row| Ok((uuid(row.try_get(0)?)?, row.try_get(1)?, row.try_get(2)?)));
+        let placed = Placed::new(&batch, &heads, fresh.collect::<Result<_, sqlx::Error>>()?);
         sqlx::query(
-            "INSERT INTO journal (tenant, seq, recorded, source, event_id, apply_version, event)
-             SELECT value ->> 0, value ->> 1, ?2, value ->> 2, value ->> 3, ?3, value ->> 4 FROM json_each(?1)",
+            "INSERT INTO journal (tenant, seq, recorded, source, event_id, apply_version, batch, event)
+             SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, ?2, ?3, value ->> 5
+             FROM json_each(?1)",
         )
-        .bind(json(&rows))
-        .bind(recorded.micros())
+        .bind(json(&placed.rows))
         .bind(self.apply_version)
+        .bind(batch.id.to_string())
         .execute(&mut *transaction)
         .await?;
-        let heads: Vec<_> = heads.iter().map(|(tenant, seq)| (tenant.0, *seq)).collect();
         sqlx::query(
-            "UPDATE head SET seq = input.value ->> 1, recorded = ?2
+            "UPDATE head SET seq = input.value ->> 1, recorded = input.value ->> 2, tail = ?2
              FROM json_each(?1) AS input WHERE head.tenant = input.value ->> 0",
         )
-        .bind(json(&heads))
-        .bind(recorded.micros())
+        .bind(json(&placed.moved))
+        .bind(batch.id.to_string())
         .execute(&mut *transaction)
         .await?;
+        let placements = placed.placements;
         transaction.commit().await?;
         held.give_back();
-        Ok(positions)
-    }
-
-    pub(super) async fn archived(
-        &mut self,
-        conversations: &[(TenantId, Uuid)],
-    ) -> Result<HashSet<(TenantId, Uuid)>, JournalError> {
-        let mut held = self.writer.hold().await?;
-        let rows = sqlx::query(
-            "SELECT tenant, id FROM archive
-             WHERE (tenant, id) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?1))",
-        )
-        .bind(json(&conversations))
-        .fetch_all(&mut *held)
-        .await?;
-        held.give_back();
-        rows.iter().map(|row| Ok((TenantId(uuid(row.try_get(0)?)?), uuid(row.try_get(1)?)?))).collect()
+        Ok(Appended { placements, heads })
     }
 
     pub(super) async fn heads(&mut self) -> Result<HashMap<TenantId, Head>, JournalError> {
         let mut held = self.writer.hold().await?;
-        let rows = sqlx::query("SELECT tenant, seq, recorded FROM head").fetch_all(&mut *held).await?;
+        let rows = sqlx::query("SELECT tenant, seq, recorded, tail FROM head").fetch_all(&mut *held).await?;
         held.give_back();
-        rows.iter()
-            .map(|row| {
-                let head = Head { seq: row.try_get::<i64, _>(1)? as u64, recorded: row.try_get(2)? };
-                Ok((TenantId(uuid(row.try_get(0)?)?), head))
-            })
-            .collect()
+        Ok(rows.iter().map(head).collect::<Result<_, sqlx::Error>>()?)
     }
 
-    pub(super) async fn read(&mut self, tenant: TenantId, after: u64, limit: u32) -> Result<Vec<Entry>, JournalError> {
+    pub(super) async fn read(&mut self, tenant: TenantId, after: u64, limit: u32) -> Result<Vec<Logged>, JournalError> {
         let mut held = self.writer.hold().await?;
         let rows = sqlx::query(
-            "SELECT seq, recorded, source, event_id, apply_version, event
+            "SELECT seq, recorded, source, event_id, apply_version, batch, event
              FROM journal WHERE tenant = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
         )
         .bind(tenant.to_string())
@@ -148,6 +125,56 @@ impl SqliteJournal {
     }
 }
 
+/// A journal row: tenant, position, recorded, source, id, event.
+type JournalRow<'a> = (Uuid, u64, i64, &'a str, &'a str, &'a str);
+
+/// Where the drafts of a batch go.
+struct Placed<'a> {
+    placements: Vec<Placement>,
+    rows: Vec<JournalRow<'a>>,
+    /// The heads that move: tenant, position, recorded.
+    moved: Vec<(Uuid, u64, i64)>,
+}
+
+impl<'a> Placed<'a> {
+    /// Numbers the drafts whose ids are `fresh`, each tenant's from its head on. Of two with one id the first is placed.
+    fn new(batch: &Batch<'a>, heads: &HashMap<TenantId, Head>, mut fresh: HashSet<(Uuid, String, String)>) -> Self {
+        let mut ends = heads.clone();
+        let mut placements = Vec::with_capacity(batch.drafts.len());
+        let mut rows = Vec::with_capacity(batch.drafts.len());
+        for draft in batch.drafts {
+            let id = &draft.event.id;
+            let Some(end) = ends.get_mut(&draft.tenant) else {
+                placements.push(Placement::Missing);
+                continue;
+            };
+            if fresh.remove(&(draft.tenant.0, id.source.to_string(), id.id.to_string())) {
+                end.seq += 1;
+                placements.push(Placement::Placed(end.seq));
+                rows.push((draft.tenant.0, end.seq, end.recorded, &*id.source, &*id.id, draft.json.as_str()));
+            } else {
+                placements.push(Placement::Duplicate);
+            }
+        }
+        let moved = ends.iter().filter(|(tenant, end)| heads.get(tenant).is_some_and(|head| head.seq < end.seq));
+        let moved = moved.map(|(tenant, end)| (tenant.0, end.seq, end.recorded)).collect();
+        Placed { placements, rows, moved }
+    }
+}
+
+fn head(row: &SqliteRow) -> Result<(TenantId, Head), sqlx::Error> {
+    let head = Head {
+        seq: row.try_get::<i64, _>("seq")? as u64,
+        recorded: row.try_get("recorded")?,
+        tail: batch(row.try_get("tail")?)?,
+    };
+    Ok((TenantId(uuid(row.try_get("tenant")?)?), head))
+}
+
+fn batch(text: Option<&str>) -> Result<Option<Uuid>, sqlx::Error> {
+    text.map(uuid).transpose()
+}
+
 fn stored(row: &SqliteRow) -> Result<Stored, sqlx::Error> {
     Ok(Stored {
         seq: row.try_get("seq")?,
@@ -155,6 +182,7 @@ fn stored(row: &SqliteRow) -> Result<Stored, sqlx::Error> {
         source: row.try_get("source")?,
         event_id: row.try_get("event_id")?,
         apply_version: row.try_get("apply_version")?,
+        batch: batch(row.try_get("batch")?)?,
         event: row.try_get("event")?,
     })
 }

@@ -3,7 +3,7 @@
 use super::State;
 use super::endings::Ending;
 use crate::domain::event::{Event, Rejection, Surface};
-use crate::domain::{Outcome, Time, UserRef};
+use crate::domain::{EntityRef, Outcome, Time, UserRef};
 use crate::live::person::Session;
 
 /// What a `desk.connected` says besides who and which session.
@@ -149,6 +149,22 @@ impl State {
         Ok(Outcome::Applied)
     }
 
+    /// Returns the integer id of a live user.
+    pub fn user(&self, user: &UserRef) -> Option<i64> {
+        self.directory.find(user).map(|ix| self.user_id(ix))
+    }
+
+    /// Returns the integer id of a user, live or deleted and remembered.
+    pub fn remembered_user(&self, user: &UserRef) -> Option<i64> {
+        let users = self.directory.users();
+        let ix = match user {
+            UserRef::Entity(EntityRef::Id(id)) => users.by_id(*id),
+            UserRef::Entity(EntityRef::Guid(guid)) => users.by_guid(*guid),
+            UserRef::External(_) => self.directory.find(user),
+        };
+        ix.map(|ix| self.user_id(ix))
+    }
+
     /// The lease of an open session; what a heartbeat asks for.
     pub fn lease(&self, user: &UserRef, session: &str) -> Result<Lease, Rejection> {
         let ix = self.subject(user)?;
@@ -162,12 +178,17 @@ impl State {
         })
     }
 
-    /// Every open session with a lease, as after a restart.
+    /// Returns every open session that has a lease.
     pub fn leases(&self) -> Vec<Lease> {
+        self.open_sessions().into_iter().filter(|lease| lease.seconds.is_some()).collect()
+    }
+
+    /// Returns every open session, with its lease if it has one.
+    pub fn open_sessions(&self) -> Vec<Lease> {
         let mut leases = Vec::new();
         for (ix, profile) in self.directory.users().live() {
             for (session, known) in &self.people[ix as usize].sessions {
-                if known.open && known.lease_seconds.is_some() {
+                if known.open {
                     leases.push(Lease {
                         user: profile.id,
                         session: session.clone(),

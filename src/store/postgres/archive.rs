@@ -105,6 +105,12 @@ impl PostgresStore {
         rows.iter().map(read).collect()
     }
 
+    /// On the pool of short statements: a write waits for the answer.
+    pub(crate) async fn are_archived(&self, tenant: TenantId, ids: &[Uuid]) -> Result<Vec<Uuid>, StoreError> {
+        let found = sqlx::query_scalar("SELECT id FROM archive WHERE tenant = $1 AND id = ANY ($2)");
+        Ok(found.bind(tenant.0).bind(ids).fetch_all(&self.pool).await?)
+    }
+
     pub(crate) async fn archived(
         &self,
         tenant: TenantId,

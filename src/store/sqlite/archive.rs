@@ -96,6 +96,13 @@ impl SqliteStore {
         rows.iter().map(read).collect()
     }
 
+    /// On the pool of short statements: a write waits for the answer.
+    pub(crate) async fn are_archived(&self, tenant: TenantId, ids: &[Uuid]) -> Result<Vec<Uuid>, StoreError> {
+        let found = sqlx::query("SELECT id FROM archive WHERE tenant = ?1 AND id IN (SELECT value FROM json_each(?2))");
+        let rows = found.bind(tenant.to_string()).bind(json(&ids)).fetch_all(&self.reads).await?;
+        rows.iter().map(|row| uuid(row.try_get(0)?)).collect()
+    }
+
     pub(crate) async fn archived(
         &self,
         tenant: TenantId,

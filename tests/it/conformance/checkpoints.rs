@@ -72,7 +72,7 @@ async fn play(bench: &mut Bench, state: &mut State, recorded: Time, drafts: &[Dr
     let before = state.position();
     bench.append(recorded, drafts).await;
     for entry in bench.journal.read(tenant, before, u32::MAX).await.unwrap() {
-        state.apply(&entry).expect("no gap");
+        state.apply(&entry.entry).expect("no gap");
     }
 }
 

@@ -131,7 +131,7 @@ impl Raw {
             ),
             Raw::Postgres(_) => format!(
                 "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
-                     $$ BEGIN IF {condition} THEN RAISE 'refused'; END IF; RETURN NEW; END $$;
+                     $$ BEGIN IF {condition} THEN RAISE 'refused' USING ERRCODE = 'check_violation'; END IF; RETURN NEW; END $$;
                  CREATE TRIGGER refuse BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION refuse()"
             ),
         };

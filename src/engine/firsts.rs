@@ -1,0 +1,94 @@
+//! What became of events when they were taken first, so that a repeat can be answered with it.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use super::caller::FirstOutcome;
+use crate::domain::{EventId, Outcome, TenantId};
+
+/// Bytes remembered of one tenant.
+const TENANT_BYTES: usize = 64 * 1024;
+/// Bytes remembered in all.
+const ALL_BYTES: usize = 64 * 1024 * 1024;
+/// What an entry takes beside its texts.
+const OVERHEAD: usize = 160;
+
+/// Outcomes other than `applied`, the newest of each tenant. An event that is not here was applied, or is unknown.
+#[derive(Debug, Default)]
+pub(super) struct FirstOutcomes {
+    tenants: HashMap<TenantId, Known>,
+    bytes: usize,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    outcomes: HashMap<EventId, Arc<FirstOutcome>>,
+    order: VecDeque<EventId>,
+    bytes: usize,
+}
+
+impl FirstOutcomes {
+    /// Remembers what an event came to, unless it was applied without more to say.
+    pub fn note(&mut self, tenant: TenantId, id: &EventId, outcome: &Outcome) {
+        let reason = match outcome {
+            Outcome::Rejected(rejection) => Some(rejection.to_string().into()),
+            Outcome::Stale => None,
+            Outcome::Applied | Outcome::Upserted(_) | Outcome::Duplicate => return,
+        };
+        let first = Arc::new(FirstOutcome { outcome: outcome.name(), reason });
+        let size = size(id, &first);
+        let known = self.tenants.entry(tenant).or_default();
+        while known.bytes + size > TENANT_BYTES || (self.bytes + size > ALL_BYTES && known.bytes > 0) {
+            let Some(oldest) = known.order.pop_front() else { return };
+            if let Some(gone) = known.outcomes.remove(&oldest) {
+                let freed = self::size(&oldest, &gone);
+                known.bytes -= freed;
+                self.bytes -= freed;
+            }
+        }
+        if self.bytes + size <= ALL_BYTES && known.outcomes.insert(id.clone(), first).is_none() {
+            known.order.push_back(id.clone());
+            known.bytes += size;
+            self.bytes += size;
+        }
+    }
+
+    /// Returns what a repeated event came to first, if that is known.
+    pub fn get(&self, tenant: TenantId, id: &EventId) -> Option<Arc<FirstOutcome>> {
+        self.tenants.get(&tenant)?.outcomes.get(id).cloned()
+    }
+}
+
+/// Bytes that an entry takes: its id stands in the map and in the order.
+fn size(id: &EventId, first: &FirstOutcome) -> usize {
+    OVERHEAD + 2 * id.id.len() + id.source.len() + first.reason.as_ref().map_or(0, |reason| reason.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::event::Rejection;
+
+    fn id(n: usize) -> EventId {
+        EventId { source: "/tests".into(), id: n.to_string().into() }
+    }
+
+    #[test]
+    fn the_newest_of_each_tenant_are_known_within_the_bound() {
+        let (one, other) = (TenantId(Uuid::from_u128(1)), TenantId(Uuid::from_u128(2)));
+        let mut firsts = FirstOutcomes::default();
+        firsts.note(other, &id(0), &Outcome::Stale);
+        for n in 0..10_000 {
+            firsts.note(one, &id(n), &Outcome::Rejected(Rejection::UnknownUser));
+            firsts.note(one, &id(n), &Outcome::Applied);
+        }
+        assert!(firsts.tenants[&one].bytes <= TENANT_BYTES);
+        assert_eq!(firsts.get(one, &id(0)), None, "the oldest made room");
+        let newest = firsts.get(one, &id(9_999)).unwrap();
+        assert_eq!((newest.outcome, newest.reason.as_deref()), ("rejected", Some("unknown user")));
+        assert_eq!(firsts.get(other, &id(0)).unwrap().outcome, "stale", "another tenant's are its own");
+        assert_eq!(firsts.bytes, firsts.tenants.values().map(|known| known.bytes).sum::<usize>());
+    }
+}

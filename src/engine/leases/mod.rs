@@ -1,0 +1,318 @@
+//! When silent desks are given up. Deadlines live here, outside state and journal: a heartbeat costs no write, and waits
+//! for nothing, since handlers renew leases directly.
+
+mod pauses;
+
+use std::collections::{BTreeSet, HashMap};
+use std::hash::{BuildHasher, RandomState};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use crate::clock::Clock;
+use crate::domain::TenantId;
+use crate::domain::event::Rejection;
+use crate::live::state::Lease;
+use pauses::Pauses;
+
+pub use pauses::watch as watch_pauses;
+
+/// Locks that heartbeats share: enough that few of them meet.
+const SHARDS: usize = 64;
+
+/// One session's place in the order of deadlines.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Key {
+    tenant: TenantId,
+    user: i64,
+    session: Box<str>,
+}
+
+/// An open session.
+#[derive(Debug)]
+struct Session {
+    name: Box<str>,
+    opened: u64,
+    /// Lease length; `None` for one that lasts until it is closed.
+    seconds: Option<u32>,
+    /// When the desk was last heard, in lease time.
+    heard: Duration,
+    /// The deadline under which the session stands in the order; later than that when it was renewed since.
+    queued: Duration,
+    /// The lease ran out and its end is on the way to the journal: too late to renew.
+    is_ending: bool,
+}
+
+impl Session {
+    fn deadline(&self) -> Option<Duration> {
+        self.seconds.map(|seconds| self.heard + Duration::from_secs(seconds.into()))
+    }
+}
+
+/// A lease that ran out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expired {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The user, by integer id.
+    pub user: i64,
+    /// The session.
+    pub session: Box<str>,
+    /// The incarnation that ends.
+    pub opened: u64,
+}
+
+type Shard = HashMap<(TenantId, i64), Vec<Session>>;
+
+/// Every open session, by user.
+///
+/// The engine opens and closes sessions as it applies events; handlers renew them. All times are lease time: monotonic
+/// time without the stretches in which the process stood still and no heartbeat could be taken.
+#[derive(Debug)]
+pub struct LeaseTable {
+    clock: Clock,
+    pauses: Pauses,
+    hasher: RandomState,
+    shards: Vec<Mutex<Shard>>,
+    /// Sessions with a lease, by a deadline that is never later than theirs.
+    order: Mutex<BTreeSet<(Duration, Key)>>,
+}
+
+impl LeaseTable {
+    /// A table without sessions.
+    pub fn new(clock: Clock) -> Self {
+        LeaseTable {
+            pauses: Pauses::new(&clock),
+            clock,
+            hasher: RandomState::new(),
+            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            order: Mutex::default(),
+        }
+    }
+
+    /// The stretches that do not count.
+    pub fn pauses(&self) -> &Pauses {
+        &self.pauses
+    }
+
+    fn shard(&self, tenant: TenantId, user: i64) -> &Mutex<Shard> {
+        &self.shards[self.hasher.hash_one((tenant, user)) as usize % SHARDS]
+    }
+
+    /// Opens a session, or opens it again, as it was heard at monotonic time `heard`.
+    pub fn open(&self, tenant: TenantId, lease: Lease, heard: Duration) {
+        let Lease { user, session, opened, seconds } = lease;
+        self.close(tenant, user, &session);
+        let heard = self.pauses.lease_time(heard);
+        let key = Key { tenant, user, session };
+        let mut new =
+            Session { name: key.session.clone(), opened, seconds, heard, queued: Duration::ZERO, is_ending: false };
+        if let Some(deadline) = new.deadline() {
+            new.queued = deadline;
+            self.order.lock().insert((deadline, key));
+        }
+        self.shard(tenant, user).lock().entry((tenant, user)).or_default().push(new);
+    }
+
+    /// Removes a session that is no longer open.
+    pub fn close(&self, tenant: TenantId, user: i64, session: &str) {
+        let mut shard = self.shard(tenant, user).lock();
+        let Some(sessions) = shard.get_mut(&(tenant, user)) else { return };
+        let Some(at) = sessions.iter().position(|known| *known.name == *session) else { return };
+        let closed = sessions.swap_remove(at);
+        if sessions.is_empty() {
+            shard.remove(&(tenant, user));
+        }
+        drop(shard);
+        if closed.seconds.is_some() {
+            self.order.lock().remove(&(closed.queued, Key { tenant, user, session: closed.name }));
+        }
+    }
+
+    /// Removes every session of a user.
+    pub fn close_user(&self, tenant: TenantId, user: i64) {
+        let Some(closed) = self.shard(tenant, user).lock().remove(&(tenant, user)) else { return };
+        let mut order = self.order.lock();
+        for session in closed.into_iter().filter(|session| session.seconds.is_some()) {
+            order.remove(&(session.queued, Key { tenant, user, session: session.name }));
+        }
+    }
+
+    /// Renews the lease of an open session, heard at monotonic time `heard`.
+    ///
+    /// [`Rejection::UnknownSession`] when there is none or its lease ran out, [`Rejection::OtherIncarnation`] when it was
+    /// opened at another position than `opened`.
+    pub fn renew(
+        &self,
+        tenant: TenantId,
+        (user, session): (i64, &str),
+        opened: Option<u64>,
+        heard: Duration,
+    ) -> Result<(), Rejection> {
+        let heard = self.pauses.lease_time(heard);
+        let mut shard = self.shard(tenant, user).lock();
+        let known = shard
+            .get_mut(&(tenant, user))
+            .and_then(|sessions| sessions.iter_mut().find(|known| *known.name == *session && !known.is_ending));
+        let known = known.ok_or(Rejection::UnknownSession)?;
+        if opened.is_some_and(|opened| opened != known.opened) {
+            return Err(Rejection::OtherIncarnation);
+        }
+        known.heard = known.heard.max(heard);
+        Ok(())
+    }
+
+    /// When the engine should look for leases that ran out, in monotonic time.
+    pub fn next(&self) -> Option<Duration> {
+        let deadline = self.order.lock().first().map(|(deadline, _)| *deadline)?;
+        Some(self.pauses.monotonic(deadline))
+    }
+
+    /// Returns up to `limit` leases that ran out by now and marks them as ending: a later heartbeat is rejected.
+    pub fn expire(&self, limit: usize) -> Vec<Expired> {
+        // A pause that ended just now must be known before its length can be taken for silence.
+        self.pauses.note(self.clock.monotonic());
+        let now = self.pauses.lease_time(self.clock.monotonic());
+        let mut expired = Vec::new();
+        while expired.len() < limit {
+            let mut order = self.order.lock();
+            let Some((queued, key)) = order.first().filter(|(deadline, _)| *deadline <= now).cloned() else { break };
+            order.remove(&(queued, key.clone()));
+            drop(order);
+            let mut shard = self.shard(key.tenant, key.user).lock();
+            let sessions = shard.get_mut(&(key.tenant, key.user));
+            let known = sessions.and_then(|sessions| {
+                sessions.iter_mut().find(|known| known.name == key.session && known.queued == queued)
+            });
+            let Some(known) = known else { continue };
+            let Some(deadline) = known.deadline() else { continue };
+            if deadline > now {
+                known.queued = deadline;
+                drop(shard);
+                self.order.lock().insert((deadline, key));
+                continue;
+            }
+            known.is_ending = true;
+            let opened = known.opened;
+            drop(shard);
+            expired.push(Expired { tenant: key.tenant, user: key.user, session: key.session, opened });
+        }
+        expired
+    }
+
+    /// Gives every lease one full term from now: heartbeats could not be taken, or their ends not be journalled.
+    pub fn restart(&self) {
+        let now = self.pauses.lease_time(self.clock.monotonic());
+        for shard in &self.shards {
+            let mut queue = Vec::new();
+            for ((tenant, user), sessions) in shard.lock().iter_mut() {
+                for session in sessions {
+                    session.heard = session.heard.max(now);
+                    // One that was ending is not in the order any more.
+                    if std::mem::take(&mut session.is_ending)
+                        && let Some(deadline) = session.deadline()
+                    {
+                        session.queued = deadline;
+                        queue.push((deadline, Key { tenant: *tenant, user: *user, session: session.name.clone() }));
+                    }
+                }
+            }
+            self.order.lock().extend(queue);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Time;
+
+    const TENANT: TenantId = TenantId(uuid::Uuid::nil());
+
+    fn lease(session: &str, seconds: Option<u32>) -> Lease {
+        Lease { user: 1, session: session.into(), opened: 7, seconds }
+    }
+
+    fn seconds(n: u64) -> Duration {
+        Duration::from_secs(n)
+    }
+
+    fn table() -> (Clock, LeaseTable) {
+        let clock = Clock::manual(Time::from_micros(0));
+        (clock.clone(), LeaseTable::new(clock))
+    }
+
+    fn ends(table: &LeaseTable) -> Vec<Box<str>> {
+        table.expire(10).into_iter().map(|expired| expired.session).collect()
+    }
+
+    #[test]
+    fn a_renewed_lease_runs_from_its_renewal() {
+        let (clock, table) = table();
+        table.open(TENANT, lease("a", Some(10)), seconds(0));
+        table.open(TENANT, lease("b", Some(10)), seconds(0));
+        table.open(TENANT, lease("c", None), seconds(0));
+        clock.advance(seconds(5));
+        assert_eq!(table.renew(TENANT, (1, "a"), None, seconds(5)), Ok(()));
+        assert_eq!(table.renew(TENANT, (1, "c"), Some(7), seconds(5)), Ok(()));
+        clock.advance(seconds(4));
+        assert_eq!(ends(&table), [] as [Box<str>; 0]);
+        clock.advance(seconds(1));
+        assert_eq!(ends(&table), ["b".into()]);
+        assert_eq!(table.next(), Some(seconds(15)));
+        clock.advance(seconds(5));
+        assert_eq!(ends(&table), ["a".into()]);
+        assert_eq!(table.next(), None);
+        // A renewal that was received before it ran out and comes too late all the same.
+        assert_eq!(table.renew(TENANT, (1, "a"), None, seconds(14)), Err(Rejection::UnknownSession));
+    }
+
+    #[test]
+    fn only_open_sessions_are_renewed_and_only_their_own_incarnation() {
+        let (_clock, table) = table();
+        assert_eq!(table.renew(TENANT, (1, "a"), None, seconds(0)), Err(Rejection::UnknownSession));
+        table.open(TENANT, lease("a", Some(10)), seconds(0));
+        assert_eq!(table.renew(TENANT, (1, "a"), Some(6), seconds(0)), Err(Rejection::OtherIncarnation));
+        assert_eq!(table.renew(TENANT, (2, "a"), None, seconds(0)), Err(Rejection::UnknownSession));
+        table.close(TENANT, 1, "a");
+        assert_eq!(table.renew(TENANT, (1, "a"), None, seconds(0)), Err(Rejection::UnknownSession));
+        table.open(TENANT, lease("a", Some(10)), seconds(0));
+        table.open(TENANT, lease("b", Some(10)), seconds(0));
+        table.close_user(TENANT, 1);
+        assert_eq!(table.next(), None);
+        assert!(table.shards.iter().all(|shard| shard.lock().is_empty()));
+    }
+
+    #[test]
+    fn after_a_restart_of_terms_every_lease_runs_in_full() {
+        let (clock, table) = table();
+        table.open(TENANT, lease("a", Some(10)), seconds(0));
+        table.open(TENANT, lease("b", Some(20)), seconds(0));
+        clock.advance(seconds(10));
+        assert_eq!(ends(&table), ["a".into()], "its end cannot be journalled");
+        table.restart();
+        assert_eq!(table.renew(TENANT, (1, "a"), None, seconds(10)), Ok(()));
+        clock.advance(seconds(9));
+        assert_eq!(ends(&table), [] as [Box<str>; 0]);
+        clock.advance(seconds(1));
+        assert_eq!(ends(&table), ["a".into()]);
+        clock.advance(seconds(10));
+        assert_eq!(ends(&table), ["b".into()]);
+    }
+
+    #[test]
+    fn time_in_which_the_process_stood_still_does_not_count() {
+        let (clock, table) = table();
+        table.open(TENANT, lease("a", Some(5)), seconds(0));
+        clock.advance(seconds(10));
+        table.pauses().add(seconds(2), seconds(10));
+        assert_eq!(ends(&table), [] as [Box<str>; 0], "two seconds of silence");
+        assert_eq!(table.next(), Some(seconds(13)));
+        // Heard before the pause and handled after it: three seconds are left as well.
+        assert_eq!(table.renew(TENANT, (1, "a"), None, seconds(2)), Ok(()));
+        clock.advance(seconds(5) - Duration::from_millis(1));
+        assert_eq!(ends(&table), [] as [Box<str>; 0]);
+        clock.advance(Duration::from_millis(1));
+        assert_eq!(ends(&table), ["a".into()]);
+    }
+}

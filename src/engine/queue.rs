@@ -1,0 +1,461 @@
+//! What waits for the engine: bounded in number and bytes, and taken from the tenants in turn.
+//!
+//! A request is admitted while its tenant has less waiting than is still free. So one tenant that floods gets half of the
+//! queue, two get a third each, and there is always some left for the next. What waits is taken by deficit round robin:
+//! each round a tenant may take one quantum of work, so that a tenant with a long request delays another's single event
+//! by a quantum and not by the request.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use super::caller::Caller;
+use crate::domain::TenantId;
+use crate::journal::Draft;
+
+/// Events of a request that are appended in one transaction; a longer request is cut.
+const SLICE_EVENTS: usize = 256;
+/// Bytes of them.
+const SLICE_BYTES: usize = 1024 * 1024;
+/// Work of the largest slice of more than one event.
+const SLICE_WORK: usize = SLICE_EVENTS + SLICE_BYTES / 1024;
+/// Work that a tenant may take in one round. A slice of usual events fits.
+const QUANTUM: usize = 512;
+
+/// Requests and KiB that wait, or that may.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Load {
+    pub requests: usize,
+    pub kib: usize,
+}
+
+/// An event that waits to be appended, and who waits for its outcome.
+#[derive(Debug)]
+pub(super) struct Item {
+    pub draft: Draft,
+    /// The request and the event's place in it; `None` for events that the engine makes.
+    pub caller: Option<(Arc<Caller>, usize)>,
+    /// Monotonic time of receipt, from which a lease runs.
+    pub received: Duration,
+}
+
+impl Item {
+    /// What the event costs: one, and one for each KiB, since storing is paid by the byte and applying by the event.
+    pub fn work(&self) -> usize {
+        1 + self.draft.json.len() / 1024
+    }
+}
+
+/// Events of one tenant that are appended in one transaction or not at all.
+#[derive(Debug)]
+struct Slice {
+    items: Vec<Item>,
+    work: usize,
+}
+
+impl Slice {
+    /// The last slice of its request; the request stops waiting with it.
+    fn is_last(&self, next: Option<&Slice>) -> bool {
+        let caller = |slice: &Slice| slice.items.first()?.caller.as_ref().map(|(caller, _)| Arc::as_ptr(caller));
+        next.and_then(caller) != caller(self)
+    }
+}
+
+/// Cuts a request where it is longer than a slice. A short one stays whole: it is taken whole or not at all.
+fn slices(items: Vec<Item>) -> Vec<Slice> {
+    let mut slices: Vec<Slice> = Vec::new();
+    let mut bytes = 0;
+    for item in items {
+        let length = item.draft.json.len();
+        let fits = |slice: &Slice| slice.items.len() < SLICE_EVENTS && bytes + length <= SLICE_BYTES;
+        if slices.last().is_some_and(fits) {
+            bytes += length;
+        } else {
+            bytes = length;
+            slices.push(Slice { items: Vec::new(), work: 0 });
+        }
+        if let Some(slice) = slices.last_mut() {
+            slice.work += item.work();
+            slice.items.push(item);
+        }
+    }
+    slices
+}
+
+/// The tenants' waiting slices.
+#[derive(Debug, Default)]
+struct Lanes {
+    lanes: HashMap<TenantId, Lane>,
+    /// Tenants with something waiting, the next one to take from first.
+    ring: VecDeque<TenantId>,
+    /// Requests that wait, none of whose last slices was taken.
+    requests: usize,
+    is_closed: bool,
+}
+
+#[derive(Debug, Default)]
+struct Lane {
+    slices: VecDeque<Slice>,
+    /// Work that the tenant may take before the next round.
+    deficit: usize,
+}
+
+impl Lane {
+    /// The work of the slice that is next.
+    fn next_work(&self) -> usize {
+        self.slices.front().map_or(0, |slice| slice.work)
+    }
+}
+
+/// The engine's queue.
+#[derive(Debug)]
+pub(super) struct FairQueue {
+    bound: Load,
+    taken: Mutex<Taken>,
+    lanes: Mutex<Lanes>,
+    changed: Notify,
+    /// Whether tenants take turns; without turns the queue is first in, first out, as a control.
+    takes_turns: bool,
+}
+
+#[derive(Debug, Default)]
+struct Taken {
+    all: Load,
+    tenants: HashMap<TenantId, Load>,
+}
+
+/// One request's share of the queue; given back when dropped.
+#[derive(Debug)]
+pub(super) struct QueuePermit {
+    queue: Arc<FairQueue>,
+    tenant: TenantId,
+    kib: usize,
+}
+
+impl FairQueue {
+    pub fn new(bound: Load, takes_turns: bool) -> Arc<Self> {
+        Arc::new(FairQueue {
+            bound,
+            taken: Mutex::default(),
+            lanes: Mutex::default(),
+            changed: Notify::new(),
+            takes_turns,
+        })
+    }
+
+    /// The largest that one request may count; a larger one counts as this, so that it fits into an empty queue.
+    pub fn largest(&self) -> usize {
+        (self.bound.kib / 2).max(1)
+    }
+
+    /// Returns a share for a request of so many KiB, or `None` when its tenant has no more.
+    pub fn enter(self: &Arc<Self>, tenant: TenantId, kib: usize) -> Option<QueuePermit> {
+        let mut taken = self.taken.lock();
+        let own = taken.tenants.get(&tenant).copied().unwrap_or_default();
+        let free = Load { requests: self.bound.requests - taken.all.requests, kib: self.bound.kib - taken.all.kib };
+        if own.requests >= free.requests || own.kib + kib > free.kib {
+            return None;
+        }
+        taken.all = Load { requests: taken.all.requests + 1, kib: taken.all.kib + kib };
+        taken.tenants.insert(tenant, Load { requests: own.requests + 1, kib: own.kib + kib });
+        Some(QueuePermit { queue: self.clone(), tenant, kib })
+    }
+
+    /// Puts a request's events behind the others of its tenant. Returns false when the queue is closed.
+    pub fn push(&self, tenant: TenantId, items: Vec<Item>) -> bool {
+        let mut lanes = self.lanes.lock();
+        if lanes.is_closed {
+            return false;
+        }
+        lanes.requests += 1;
+        lanes.push(self.lane_of(tenant), slices(items), false);
+        drop(lanes);
+        self.changed.notify_one();
+        true
+    }
+
+    /// Puts events back before the others of their tenant, to be taken again first.
+    pub fn put_back(&self, tenant: TenantId, items: Vec<Item>) {
+        if items.is_empty() {
+            return;
+        }
+        let mut lanes = self.lanes.lock();
+        let slices = slices(items);
+        // Each will be counted as taken once more.
+        lanes.requests += requests(&slices);
+        lanes.push(self.lane_of(tenant), slices, true);
+        drop(lanes);
+        self.changed.notify_one();
+    }
+
+    /// Without turns everything waits in one lane.
+    fn lane_of(&self, tenant: TenantId) -> TenantId {
+        if self.takes_turns { tenant } else { TenantId(uuid::Uuid::nil()) }
+    }
+
+    /// Takes up to `limit` work, from the tenants in turn, passing over those that are `busy`. At least one slice, if
+    /// there is one.
+    pub fn take(&self, limit: usize, busy: impl Fn(TenantId) -> bool) -> Vec<Item> {
+        self.lanes.lock().take(limit, busy)
+    }
+
+    /// Returns once something may be waiting.
+    pub async fn wait(&self) {
+        self.changed.notified().await;
+    }
+
+    /// How many requests wait.
+    pub fn len(&self) -> usize {
+        self.lanes.lock().requests
+    }
+
+    /// Takes no more requests.
+    pub fn close(&self) {
+        self.lanes.lock().is_closed = true;
+    }
+}
+
+impl Lanes {
+    fn push(&mut self, tenant: TenantId, slices: Vec<Slice>, first: bool) {
+        let lane = self.lanes.entry(tenant).or_default();
+        if lane.slices.is_empty() {
+            self.ring.push_back(tenant);
+        }
+        if first {
+            slices.into_iter().rev().for_each(|slice| lane.slices.push_front(slice));
+        } else {
+            lane.slices.extend(slices);
+        }
+    }
+
+    fn take(&mut self, limit: usize, busy: impl Fn(TenantId) -> bool) -> Vec<Item> {
+        let (mut items, mut work, mut passed) = (Vec::new(), 0, 0);
+        // Until every tenant in the ring was passed over since the last that could take something.
+        while work < limit && passed < self.ring.len() {
+            let Some(tenant) = self.ring.pop_front() else { break };
+            let Some(lane) = self.lanes.get_mut(&tenant) else { continue };
+            if busy(tenant) {
+                passed += 1;
+                self.ring.push_back(tenant);
+                continue;
+            }
+            if lane.next_work() > lane.deficit {
+                lane.deficit += QUANTUM;
+            }
+            let taken = items.len();
+            // The last slice may pass the limit; a document, which may be far more than a turn, is taken alone.
+            while lane.next_work() <= lane.deficit
+                && (work == 0 || (work < limit && lane.next_work() <= SLICE_WORK))
+                && let Some(slice) = lane.slices.pop_front()
+            {
+                lane.deficit -= slice.work;
+                work += slice.work;
+                self.requests -= usize::from(slice.is_last(lane.slices.front()));
+                items.extend(slice.items);
+            }
+            if lane.slices.is_empty() {
+                self.lanes.remove(&tenant);
+                passed = 0;
+                continue;
+            }
+            let is_full = items.len() == taken && lane.next_work() <= lane.deficit;
+            passed = if is_full { passed + 1 } else { 0 };
+            self.ring.push_back(tenant);
+        }
+        items
+    }
+}
+
+/// How many requests end in these slices.
+fn requests(slices: &[Slice]) -> usize {
+    slices.iter().enumerate().filter(|(n, slice)| slice.is_last(slices.get(n + 1))).count()
+}
+
+impl Drop for QueuePermit {
+    fn drop(&mut self) {
+        let Taken { all, tenants } = &mut *self.queue.taken.lock();
+        *all = Load { requests: all.requests - 1, kib: all.kib - self.kib };
+        if let Some(own) = tenants.get_mut(&self.tenant) {
+            *own = Load { requests: own.requests - 1, kib: own.kib - self.kib };
+            if own.requests == 0 {
+                tenants.remove(&self.tenant);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::{Body, ConversationId, Event, Time};
+
+    fn tenant(n: u128) -> TenantId {
+        TenantId(Uuid::from_u128(n))
+    }
+
+    fn queue() -> Arc<FairQueue> {
+        FairQueue::new(Load { requests: 1_000_000, kib: 1 << 40 }, true)
+    }
+
+    /// Puts a request of so many events of so many bytes into the queue.
+    fn push(queue: &Arc<FairQueue>, tenant: TenantId, events: usize, bytes: usize) {
+        let permit = queue.enter(tenant, 1).unwrap();
+        let (caller, _answer) = Caller::new(events, permit);
+        let conversation = ConversationId::new("c").unwrap();
+        let body = Body::SlotReleased { user: None, conversation };
+        let event = Event::internal("rollcall:tests", Uuid::nil(), Time::from_micros(0), body);
+        let item = |n| Item {
+            draft: Draft { tenant, event: event.clone(), json: "x".repeat(bytes) },
+            caller: Some((caller.clone(), n)),
+            received: Duration::ZERO,
+        };
+        assert!(queue.push(tenant, (0..events).map(item).collect()));
+    }
+
+    /// How many events of each tenant a turn takes, in the order of the turn.
+    fn turn(queue: &FairQueue, limit: usize) -> Vec<(u128, usize)> {
+        let items = queue.take(limit, |_| false);
+        let mut turn: Vec<(u128, usize)> = Vec::new();
+        for item in items {
+            let tenant = item.draft.tenant.0.as_u128();
+            match turn.last_mut() {
+                Some((last, count)) if *last == tenant => *count += 1,
+                _ => turn.push((tenant, 1)),
+            }
+        }
+        turn
+    }
+
+    #[test]
+    fn a_single_event_waits_for_one_turn_of_a_flood() {
+        for limit in [1, 100, 256, 1_000] {
+            let queue = queue();
+            (0..16).for_each(|_| push(&queue, tenant(1), 10_000, 100));
+            turn(&queue, limit);
+            push(&queue, tenant(2), 1, 100);
+            let next = turn(&queue, limit);
+            let after = turn(&queue, limit);
+            assert!(next.iter().chain(&after).any(|(tenant, _)| *tenant == 2), "{limit}: {next:?} {after:?}");
+            assert!(next.iter().map(|(_, count)| count).sum::<usize>() < limit + SLICE_EVENTS, "{next:?}");
+        }
+    }
+
+    #[test]
+    fn tenants_that_flood_share_equally_by_work() {
+        let queue = queue();
+        push(&queue, tenant(1), 100_000, 100);
+        (0..20_000).for_each(|_| push(&queue, tenant(2), 1, 100));
+        // Ten times the bytes are more work: fewer events a round.
+        push(&queue, tenant(3), 4_000, 10 * 1024);
+        let mut taken = HashMap::new();
+        for _ in 0..20 {
+            for (tenant, count) in turn(&queue, 1_024) {
+                *taken.entry(tenant).or_insert(0) += count;
+            }
+        }
+        let work = [taken[&1], taken[&2], taken[&3] * 11];
+        assert!(work.iter().max().unwrap() - work.iter().min().unwrap() <= 2 * SLICE_WORK, "{work:?}");
+    }
+
+    #[test]
+    fn what_is_larger_than_a_turn_is_taken_alone_and_in_its_time() {
+        let queue = queue();
+        push(&queue, tenant(1), 1, 8 * 1024 * 1024);
+        let mut turns = 0;
+        loop {
+            (0..600).for_each(|_| push(&queue, tenant(2), 1, 100));
+            let taken = turn(&queue, 600);
+            turns += 1;
+            if taken.iter().any(|(tenant, _)| *tenant == 1) {
+                assert_eq!(taken, [(1, 1)]);
+                break;
+            }
+            assert!(turns < 50, "it is never taken");
+        }
+        assert!(turns > 1, "others come first");
+    }
+
+    #[test]
+    fn a_short_request_is_taken_whole_and_a_long_one_in_order() {
+        let queue = queue();
+        push(&queue, tenant(1), 256, 100);
+        push(&queue, tenant(1), 600, 100);
+        assert_eq!(queue.len(), 2);
+        assert_eq!(turn(&queue, 10), [(1, 256)]);
+        assert_eq!(queue.len(), 1);
+        let mut next = 0;
+        while queue.len() > 0 {
+            for item in queue.take(10, |_| false) {
+                assert_eq!(item.caller.unwrap().1, next);
+                next += 1;
+            }
+        }
+        assert_eq!(next, 600);
+        assert!(queue.take(10, |_| false).is_empty());
+    }
+
+    #[test]
+    fn what_is_put_back_comes_first_and_busy_tenants_are_passed_over() {
+        let queue = queue();
+        push(&queue, tenant(1), 2, 100);
+        let mut items = queue.take(10, |_| false);
+        push(&queue, tenant(1), 1, 100);
+        push(&queue, tenant(2), 1, 100);
+        items.remove(0);
+        queue.put_back(tenant(1), items);
+        assert_eq!(queue.len(), 3);
+        assert!(queue.take(10, |_| true).is_empty());
+        let taken = queue.take(10, |busy| busy == tenant(2));
+        assert_eq!(taken.iter().map(|item| item.caller.as_ref().unwrap().1).collect::<Vec<_>>(), [1, 0]);
+        assert_eq!(queue.take(10, |_| false).len(), 1);
+        assert_eq!(queue.len(), 0);
+    }
+
+    /// As many shares as a tenant gets.
+    fn flood(queue: &Arc<FairQueue>, tenant: TenantId, kib: usize) -> Vec<QueuePermit> {
+        std::iter::from_fn(|| queue.enter(tenant, kib)).collect()
+    }
+
+    #[test]
+    fn a_tenant_that_floods_leaves_room_for_the_next() {
+        let queue = FairQueue::new(Load { requests: 64, kib: 1 << 20 }, true);
+        let mut held = Vec::new();
+        let got: Vec<usize> = (0..6)
+            .map(|n| {
+                let permits = flood(&queue, tenant(n), 1);
+                let got = permits.len();
+                held.push(permits);
+                got
+            })
+            .collect();
+        assert_eq!(got, [32, 16, 8, 4, 2, 1]);
+        held.clear();
+        assert_eq!(queue.taken.lock().tenants, HashMap::new());
+        assert_eq!(queue.taken.lock().all, Load::default());
+        assert_eq!(flood(&queue, tenant(0), 1).len(), 32, "all of it is free again");
+    }
+
+    #[test]
+    fn large_requests_leave_room_as_well() {
+        let queue = FairQueue::new(Load { requests: 1_000, kib: 100 }, true);
+        let flood = flood(&queue, tenant(0), 10);
+        assert_eq!(flood.len(), 5);
+        assert!(queue.enter(tenant(1), 50).is_some() && queue.enter(tenant(1), 51).is_none());
+        drop(flood);
+        assert!(queue.enter(tenant(0), queue.largest()).is_some());
+    }
+
+    #[test]
+    fn the_smallest_queue_has_one_place() {
+        let queue = FairQueue::new(Load { requests: 1, kib: 1 }, true);
+        let permit = queue.enter(tenant(0), queue.largest());
+        assert!(permit.is_some() && queue.enter(tenant(1), 1).is_none());
+        drop(permit);
+        assert!(queue.enter(tenant(1), 1).is_some());
+    }
+}

@@ -1,0 +1,75 @@
+//! The newest view of every tenant, each behind one atomic pointer.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tokio::sync::watch;
+
+use crate::domain::TenantId;
+use crate::live::Directory;
+use crate::live::View;
+use crate::live::conversations::Conversations;
+use crate::live::details::Details;
+use crate::live::index::Index;
+
+/// One tenant's newest view, and its position for reads that wait for one.
+#[derive(Debug)]
+pub struct TenantView {
+    view: ArcSwap<View>,
+    position: watch::Sender<u64>,
+}
+
+impl TenantView {
+    /// Returns the newest view.
+    pub fn view(&self) -> Arc<View> {
+        self.view.load_full()
+    }
+
+    /// Subscribes to changes of the position.
+    pub fn positions(&self) -> watch::Receiver<u64> {
+        self.position.subscribe()
+    }
+
+    /// Replaces the view by a newer one.
+    pub fn publish(&self, view: Arc<View>) {
+        let position = view.position();
+        self.view.store(view);
+        self.position.send_replace(position);
+    }
+}
+
+/// The views of all tenants, and the tenants that have none because they could not be loaded.
+#[derive(Debug, Default)]
+pub struct Views {
+    tenants: papaya::HashMap<TenantId, Arc<TenantView>>,
+    quarantined: papaya::HashMap<TenantId, ()>,
+}
+
+impl Views {
+    /// Returns a tenant's view; an empty one at position 0 where nothing was journalled yet.
+    pub fn tenant(&self, tenant: TenantId) -> Arc<TenantView> {
+        let tenants = self.tenants.pin();
+        let empty = || {
+            let people = (Index::default(), Details::default());
+            let view = View::new(0, Arc::new(Directory::new(tenant)), people, Conversations::default());
+            Arc::new(TenantView { view: ArcSwap::from_pointee(view), position: watch::Sender::new(0) })
+        };
+        tenants.get_or_insert_with(tenant, empty).clone()
+    }
+
+    /// Returns every tenant with its newest view.
+    pub fn all(&self) -> Vec<(TenantId, Arc<View>)> {
+        self.tenants.pin().iter().map(|(tenant, shown)| (*tenant, shown.view())).collect()
+    }
+
+    /// Takes a tenant out of service: its view may be wrong, and a wrong number is worse than none.
+    pub fn quarantine(&self, tenant: TenantId) {
+        self.quarantined.pin().insert(tenant, ());
+        self.tenants.pin().remove(&tenant);
+    }
+
+    /// Whether the tenant is out of service.
+    pub fn is_quarantined(&self, tenant: TenantId) -> bool {
+        self.quarantined.pin().contains_key(&tenant)
+    }
+}

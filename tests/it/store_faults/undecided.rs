@@ -1,0 +1,153 @@
+//! `duplicate` is looked up, never a default; what the store refuses is answered to its sender only.
+
+use serde_json::{Value, json};
+
+use super::recovers;
+use crate::on_both_stores;
+use crate::support::api::Persona;
+use crate::support::audit::audit;
+use crate::support::desks::{connected, directory, heartbeat, toggled};
+use crate::support::raw::Raw;
+use crate::support::tasks::{eventually, spawn};
+use crate::support::{Backend, Service, tenant_id};
+
+on_both_stores!(refused, super::content_that_the_store_refuses_is_rejected_alone);
+on_both_stores!(headless, super::events_of_a_tenant_without_a_head_are_refused);
+on_both_stores!(firsts, super::a_repeat_is_answered_with_its_first_outcome);
+on_both_stores!(gap, super::a_tenant_whose_journal_lost_entries_is_out_of_service_alone);
+
+struct Stage {
+    service: Service,
+    persona: Persona,
+    raw: Raw,
+}
+
+impl Stage {
+    async fn new(backend: Backend) -> Self {
+        let service = Service::start(backend).await;
+        let persona = service.api.persona("tenant").await;
+        service.api.put_directory(&persona.key, &directory(10)).await;
+        let raw = Raw::open(&service.home.location).await;
+        Stage { service, persona, raw }
+    }
+
+    async fn post(&self, events: &[Value]) -> crate::support::api::Answer {
+        self.service.api.events(&self.persona.key, events).await.expect("the service is there")
+    }
+}
+
+fn now() -> rollcall::domain::Time {
+    rollcall::clock::Clock::system().now()
+}
+
+async fn content_that_the_store_refuses_is_rejected_alone(backend: Backend) {
+    let mut stage = Stage::new(backend).await;
+    let other = stage.service.api.persona("other").await;
+    stage.service.api.put_directory(&other.key, &directory(10)).await;
+    stage.raw.refuse("journal", "NEW.event_id LIKE 'poison%'").await;
+    let ids = ["a", "poison-1", "b", "c", "poison-2", "d", "e"];
+    let events: Vec<Value> = (1..).zip(ids).map(|(user, id)| connected(id, user, now())).collect();
+    let (api, key) = (stage.service.api.clone(), other.key.clone());
+    let theirs = spawn(async move {
+        for n in 0..20 {
+            assert_eq!(api.events(&key, &[connected(n, 2, now())]).await.unwrap().ok().outcomes(), ["applied"]);
+        }
+    });
+    for attempt in 0..3 {
+        let answer = stage.post(&events).await.ok();
+        let good = if attempt == 0 { "applied" } else { "duplicate" };
+        assert_eq!(answer.outcomes(), [good, "rejected", good, good, "rejected", good, good]);
+        let reason = answer.json()["results"][1]["reason"].as_str().unwrap().to_owned();
+        assert!(reason.contains("cannot keep"), "{reason}");
+    }
+    theirs.await.expect("the other tenant meets none of it");
+    // The ids were not consumed.
+    stage.raw.accept().await;
+    assert_eq!(stage.post(&events[1..2]).await.ok().outcomes(), ["applied"]);
+    let home = stage.service.stop().await;
+    assert_eq!(audit(&home.location, &[]).await, [""; 0]);
+}
+
+async fn events_of_a_tenant_without_a_head_are_refused(backend: Backend) {
+    let mut stage = Stage::new(backend).await;
+    let tenant = &stage.persona.tenant;
+    stage.raw.run(&format!("CREATE TABLE kept AS SELECT * FROM head WHERE tenant = '{tenant}'")).await;
+    stage.raw.run(&format!("DELETE FROM head WHERE tenant = '{tenant}'")).await;
+    for _ in 0..2 {
+        let answer = stage.post(&[connected("one", 1, now()), connected("two", 2, now())]).await;
+        assert!(answer.is_unavailable(), "{} {}", answer.status, answer.text);
+        assert!(answer.text.contains("journal is missing"), "{}", answer.text);
+    }
+    stage.raw.run("INSERT INTO head SELECT * FROM kept").await;
+    let answer = stage.post(&[connected("one", 1, now()), connected("two", 2, now())]).await.ok();
+    assert_eq!(answer.outcomes(), ["applied"; 2], "none of it was taken");
+}
+
+async fn a_repeat_is_answered_with_its_first_outcome(backend: Backend) {
+    let stage = Stage::new(backend).await;
+    let events = [
+        connected("new", 1, now()),
+        connected("unknown", 99, now()),
+        toggled("late", 1, now().plus_seconds(-60), true),
+        toggled("newer", 1, now(), true),
+        toggled("stale", 1, now().plus_seconds(-120), false),
+        heartbeat("beat", 1, "desk-1", now()),
+    ];
+    let first = stage.post(&events).await.ok();
+    assert_eq!(first.outcomes(), ["applied", "rejected", "applied", "applied", "stale", "applied"]);
+    let again = stage.post(&events).await.ok();
+    assert_eq!(again.outcomes(), ["duplicate", "duplicate", "duplicate", "duplicate", "duplicate", "applied"]);
+    let results = again.json()["results"].clone();
+    assert_eq!(results[0]["first"], Value::Null, "it was applied, or is unknown");
+    assert_eq!(results[1]["first"], json!({ "outcome": "rejected", "reason": "unknown user" }));
+    assert_eq!(results[4]["first"], json!({ "outcome": "stale" }));
+    assert_eq!(again.json()["position"], first.json()["position"]);
+    // Another tenant that uses the same ids is told nothing of it.
+    let other = stage.service.api.persona("other").await;
+    stage.service.api.put_directory(&other.key, &directory(10)).await;
+    let theirs = stage.service.api.events(&other.key, &events).await.unwrap().ok();
+    assert_eq!(theirs.outcomes(), first.outcomes());
+}
+
+/// The journal goes on where the state has not been: what lies between cannot be read, so that tenant's numbers cannot
+/// be trusted. The others go on.
+async fn a_tenant_whose_journal_lost_entries_is_out_of_service_alone(backend: Backend) {
+    let mut stage = Stage::new(backend).await;
+    let other = stage.service.api.persona("other").await;
+    stage.service.api.put_directory(&other.key, &directory(10)).await;
+    let tenant = stage.persona.tenant.clone();
+    stage.raw.run(&format!("UPDATE head SET seq = seq + 5 WHERE tenant = '{tenant}'")).await;
+    let answer = stage.post(&[connected("one", 1, now())]).await;
+    assert!(answer.is_unavailable(), "{} {}", answer.status, answer.text);
+    eventually("reads are refused as well", async || {
+        stage.service.api.get(&stage.persona.key, "/operator/live").await.unwrap().status == 503
+    })
+    .await;
+    recovers(&stage.service.api, &other, &connected("theirs", 1, now())).await;
+    assert_eq!(stage.service.position(&other.tenant), 2);
+    assert!(stage.service.app.reader.is_quarantined(tenant_id(&tenant)));
+    assert!(!stage.service.app.reader.is_quarantined(tenant_id(&other.tenant)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_head_that_another_session_holds_is_waited_for() {
+    let mut stage = Stage::new(Backend::Postgres).await;
+    let other = stage.service.api.persona("other").await;
+    stage.service.api.put_directory(&other.key, &directory(10)).await;
+    let tenant = stage.persona.tenant.clone();
+    stage.raw.run(&format!("BEGIN; SELECT 1 FROM head WHERE tenant = '{tenant}' FOR UPDATE")).await;
+    let (api, key) = (stage.service.api.clone(), stage.persona.key.clone());
+    let held = spawn(async move { api.events(&key, &[connected("held", 1, now())]).await.unwrap() });
+    for n in 0..20 {
+        let answer = stage.service.api.events(&other.key, &[connected(n, 1, now())]).await.unwrap().ok();
+        assert_eq!(answer.outcomes(), ["applied"], "another tenant does not wait for it");
+    }
+    assert!(!held.is_finished());
+    stage.raw.run("ROLLBACK").await;
+    let answer = held.await.expect("no panic");
+    assert!(answer.status == 503 || answer.outcomes() == ["applied"], "{} {}", answer.status, answer.text);
+    let again = stage.post(&[connected("held", 1, now())]).await.ok().outcomes();
+    assert!(again == ["applied"] || again == ["duplicate"], "{again:?}");
+    let home = stage.service.stop().await;
+    assert_eq!(audit(&home.location, &[]).await, [""; 0]);
+}
