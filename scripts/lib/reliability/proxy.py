@@ -38,7 +38,7 @@ class Pair:
 
 
 class Proxy:
-    """Passes everything on until it is told otherwise. Texts of `cuts` are looked for in what the service sends."""
+    """Passes everything on, until a method here changes that. Texts of `cuts` are looked for in what the service sends."""
 
     def __init__(self, url):
         rest, database = url.rsplit("/", 1)

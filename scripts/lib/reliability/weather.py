@@ -10,6 +10,7 @@ import weather_clocks
 import weather_desks
 import weather_network
 import weather_stores
+from client import Gone
 from service import Postgres, Service
 
 ROWS = {
@@ -66,7 +67,7 @@ async def run(name, arguments, folder):
     stage, began = Stage(arguments.program, folder, arguments.short, arguments.control), time.monotonic()
     try:
         await ROWS[name](stage)
-    except AssertionError as error:
+    except (AssertionError, Gone) as error:
         stage.find(f"{error}")
     finally:
         stage.end()

@@ -53,6 +53,7 @@ class Jumping:
 
     async def look(self, when):
         """What must hold whatever the wall clock shows."""
+        self.client.close()  # an idle connection is closed by the service after a while
         sent = self.consumed
         if self.stage.control:  # an id that was not consumed
             sent = [{**sent[0], "id": f"forgotten-{self.count}"}]
@@ -118,7 +119,7 @@ async def jumping_clock(stage):
 
 
 async def producer_ahead(stage):
-    """A producer four minutes ahead says Away; what anybody says later, with the true time, wins."""
+    """A producer four minutes ahead says Away; what is said later, with the true time, wins."""
     service = stage.service()
     await service.start()
     tenant = (await make_tenants(service.port, 1, 10))[0]

@@ -68,7 +68,7 @@ class Beating:
 
 
 async def paused_process(stage):
-    """The process is stopped for longer than a lease, as a paused virtual machine is: nobody is logged off."""
+    """The process is stopped for longer than a lease, as a paused virtual machine is: no desk is logged off."""
     pauses = (8,) if stage.short else (8, 5.5, 20)
     for url in [None] if stage.short else [None, stage.database()]:
         service = stage.service(url)
@@ -83,7 +83,7 @@ async def paused_process(stage):
             if stage.control:
                 beating.silent.add(7)  # this one falls silent, and has to be missed
             os.kill(service.process.pid, signal.SIGCONT)
-            # Whoever would be logged off by the pause is gone within a lease after it.
+            # A desk that the pause logs off is gone within a lease after it.
             await asyncio.sleep(LEASE + 2 * SLACK)
         if stage.control:
             await asyncio.sleep(LEASE)
@@ -104,7 +104,7 @@ def heavy_requests(short):
 
 
 async def heavy_import(stage):
-    """A neighbour's requests are long to apply while desks send heartbeats: nobody is logged off."""
+    """A neighbour's requests are long to apply while desks send heartbeats: no desk is logged off."""
     service = stage.service()
     await service.start()
     quiet, busy = await make_tenants(service.port, 2, 100)
