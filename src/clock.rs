@@ -1,44 +1,75 @@
 //! The only place that reads the time and makes ids. Everything else is given a [`Clock`], and tests drive it by hand.
+//!
+//! [`Clock::now`] is service time: it advances with the machine's uptime and follows the wall clock slowly, so that a
+//! clock that is set wrong expires nothing (`docs/decisions/0043-guarded-clock.md`).
+
+mod guard;
+mod source;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use parking_lot::Mutex;
 use uuid::Uuid;
 
+use self::guard::{Change, Guard};
+use self::source::Source;
 use crate::domain::Time;
 
-/// Tells the time of day, and a monotonic time since the clock was made.
+pub use self::guard::{ClockAlarm, Suspect};
+
+/// Service time, and a monotonic time since the clock was made. A clone shares both.
 #[derive(Clone, Debug)]
-pub struct Clock(Arc<Source>);
+pub struct Clock(Arc<Inner>);
 
 #[derive(Debug)]
-enum Source {
-    System { start: std::time::Instant },
-    Manual { origin: Time, elapsed: watch::Sender<Duration> },
+struct Inner {
+    source: Source,
+    guard: Mutex<Guard>,
 }
 
 impl Clock {
     /// The machine's clock.
-    #[expect(clippy::disallowed_methods, reason = "this is where time enters")]
     pub fn system() -> Self {
-        Clock(Arc::new(Source::System { start: std::time::Instant::now() }))
+        Self::of(Source::system())
     }
 
-    /// A clock that stands still at `origin` until it is advanced.
+    /// A clock that stands still at `origin` until it is moved.
     pub fn manual(origin: Time) -> Self {
-        Clock(Arc::new(Source::Manual { origin, elapsed: watch::Sender::new(Duration::ZERO) }))
+        Self::of(Source::manual(origin))
     }
 
-    /// The time of day.
-    #[expect(clippy::disallowed_methods, reason = "this is where time enters")]
+    fn of(source: Source) -> Self {
+        let guard = Mutex::new(Guard::new(source.read()));
+        Clock(Arc::new(Inner { source, guard }))
+    }
+
+    /// Returns service time: the guarded clock plus the last measured offset to the database's. Never goes back.
     pub fn now(&self) -> Time {
-        match &*self.0 {
-            Source::System { .. } => jiff::Timestamp::now().into(),
-            Source::Manual { origin, elapsed } => {
-                Time::from_micros(origin.micros() + elapsed.borrow().as_micros() as i64)
-            }
+        self.guarded(|guard, source| guard.now(source.read()))
+    }
+
+    /// Takes the database's clock, as just read. Called about twice a second wherever there is a database with a clock
+    /// of its own; without any call the wall clock is trusted again after 10 minutes, with them once both agree for 10 s.
+    pub fn observe_database(&self, database: Time) {
+        self.guarded(|guard, source| guard.observe_database(source.read(), database));
+    }
+
+    /// Returns which clock is off, if one is: the service is not ready then.
+    pub fn alarm(&self) -> Option<ClockAlarm> {
+        self.guarded(|guard, source| guard.alarm(source.read()))
+    }
+
+    /// Reads the clocks and uses the guard under one lock, so that readings reach it in order.
+    fn guarded<T>(&self, work: impl FnOnce(&mut Guard, &Source) -> T) -> T {
+        let mut guard = self.0.guard.lock();
+        let result = work(&mut guard, &self.0.source);
+        let change = guard.change();
+        drop(guard);
+        if let Some(change) = change {
+            log(change);
         }
+        result
     }
 
     /// A new id, which sorts by the time it was made at.
@@ -49,22 +80,12 @@ impl Clock {
 
     /// Time since the clock was made; never goes back, whatever happens to the time of day.
     pub fn monotonic(&self) -> Duration {
-        match &*self.0 {
-            Source::System { start } => start.elapsed(),
-            Source::Manual { elapsed, .. } => *elapsed.borrow(),
-        }
+        self.0.source.monotonic()
     }
 
     /// Returns once [`Clock::monotonic`] has reached `deadline`.
     pub async fn sleep_until(&self, deadline: Duration) {
-        match &*self.0 {
-            Source::System { start } => tokio::time::sleep_until((*start + deadline).into()).await,
-            Source::Manual { elapsed, .. } => {
-                let mut changes = elapsed.subscribe();
-                // The sender lives as long as this clock, so waiting cannot fail.
-                let _reached = changes.wait_for(|now| *now >= deadline).await;
-            }
-        }
+        self.0.source.sleep_until(deadline).await;
     }
 
     /// Returns after `duration`.
@@ -72,15 +93,254 @@ impl Clock {
         self.sleep_until(self.monotonic() + duration).await;
     }
 
-    /// Whether the clock is moved by hand.
-    pub fn is_driven(&self) -> bool {
-        matches!(&*self.0, Source::Manual { .. })
+    /// Whether a test drives this clock: it says nothing of the true time, nor does the database's of it.
+    pub fn is_manual(&self) -> bool {
+        matches!(self.0.source, Source::Manual(_))
     }
 
     /// Moves a manual clock on; the machine's clock is not to be moved.
     pub fn advance(&self, by: Duration) {
-        if let Source::Manual { elapsed, .. } = &*self.0 {
-            elapsed.send_modify(|now| *now += by);
+        if let Source::Manual(manual) = &self.0.source {
+            manual.advance(by);
         }
+    }
+
+    /// Moves only the wall clock of a manual clock, as a person or a wrong time server does.
+    pub fn jump(&self, seconds: i64) {
+        if let Source::Manual(manual) = &self.0.source {
+            manual.jump(seconds);
+        }
+    }
+
+    /// Suspends the machine of a manual clock: its uptime and wall clock move on, its monotonic time does not.
+    pub fn suspend(&self, by: Duration) {
+        if let Source::Manual(manual) = &self.0.source {
+            manual.suspend(by);
+        }
+    }
+}
+
+fn log(change: Change) {
+    match change {
+        Change::Jumped(ms) => tracing::error!(ms, "the wall clock jumped; service time goes on without it"),
+        Change::Returned => tracing::info!("the wall clock is back at service time"),
+        Change::Stepped(ms) if ms < 0 => {
+            tracing::warn!(ms, "the wall clock is trusted again; service time stands until it is reached");
+        }
+        Change::Stepped(ms) => tracing::warn!(ms, "the wall clock is trusted again; service time stepped to it"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ORIGIN: Time = Time::from_micros(1_000_000_000_000_000);
+    const DAY: i64 = 24 * 60 * 60;
+
+    fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    /// Seconds of service time since the origin.
+    fn passed(clock: &Clock) -> f64 {
+        (clock.now().micros() - ORIGIN.micros()) as f64 / 1e6
+    }
+
+    /// Lets time pass, with a database that is asked twice a second and is so many seconds off the true time.
+    fn run(clock: &Clock, for_seconds: u64, true_time: &mut i64, database_off: i64) {
+        for _ in 0..for_seconds * 2 {
+            clock.advance(Duration::from_millis(500));
+            *true_time += 500_000;
+            clock.observe_database(Time::from_micros(*true_time + database_off * 1_000_000));
+        }
+    }
+
+    fn is_near(left: f64, right: f64) -> bool {
+        (left - right).abs() < 0.5
+    }
+
+    #[test]
+    fn days_ahead_for_a_minute_move_nothing() {
+        for days in [8, 400] {
+            let clock = Clock::manual(ORIGIN);
+            assert_eq!(clock.alarm(), None);
+            clock.jump(days * DAY);
+            for second in 1..=75 {
+                clock.advance(seconds(1));
+                assert!(is_near(passed(&clock), f64::from(second)), "{days} days: {} s", passed(&clock));
+            }
+            let alarm = clock.alarm().unwrap();
+            assert_eq!((alarm.suspect, alarm.standing), (Suspect::Wall, seconds(74)));
+            assert!((alarm.ahead_ms - days * DAY * 1_000).abs() < 100, "{alarm:?}");
+            clock.jump(-days * DAY);
+            assert_eq!(clock.alarm(), None);
+            assert!(is_near(passed(&clock), 75.0));
+        }
+    }
+
+    #[test]
+    fn an_hour_behind_for_a_minute_moves_nothing() {
+        let clock = Clock::manual(ORIGIN);
+        clock.advance(seconds(10));
+        clock.jump(-3_600);
+        clock.advance(seconds(60));
+        assert!(is_near(passed(&clock), 70.0));
+        assert!(clock.alarm().is_some_and(|alarm| alarm.ahead_ms < -3_599_000));
+        assert_eq!(clock.alarm().unwrap().to_string(), "the wall clock is 3600.0 s behind service time, for 0 s");
+    }
+
+    #[test]
+    fn a_wall_clock_that_stays_is_trusted_after_ten_minutes() {
+        let clock = Clock::manual(ORIGIN);
+        clock.jump(DAY);
+        assert!(clock.alarm().is_some());
+        clock.advance(seconds(599));
+        assert!(clock.alarm().is_some());
+        assert!(is_near(passed(&clock), 599.0));
+        clock.advance(seconds(1));
+        assert!(is_near(passed(&clock), 600.0 + DAY as f64));
+        assert_eq!(clock.alarm(), None);
+    }
+
+    #[test]
+    fn a_wall_clock_that_jumps_again_starts_the_ten_minutes_again() {
+        let clock = Clock::manual(ORIGIN);
+        for _ in 0..10 {
+            clock.jump(DAY);
+            clock.advance(seconds(300));
+            assert!(clock.alarm().is_some());
+        }
+        assert!(is_near(passed(&clock), 3_000.0) || passed(&clock) < 3_002.0);
+        assert_eq!(clock.alarm().unwrap().standing, seconds(2_700));
+    }
+
+    #[test]
+    fn service_time_waits_after_a_correction_backwards() {
+        let clock = Clock::manual(ORIGIN);
+        clock.jump(-3_600);
+        assert!(clock.alarm().is_some());
+        clock.advance(seconds(600));
+        assert_eq!(clock.alarm(), None, "certain");
+        let stands = clock.now();
+        clock.advance(seconds(1_800));
+        assert_eq!(clock.now(), stands);
+        clock.advance(seconds(3_000));
+        assert!(is_near(passed(&clock), 1_800.0), "{} s: on from where it waited", passed(&clock));
+    }
+
+    #[test]
+    fn a_slow_drift_is_followed_without_an_alarm() {
+        let clock = Clock::manual(ORIGIN);
+        // 1 s in 5000 s: 200 ppm.
+        for step in 1..=50 {
+            clock.advance(seconds(5_000));
+            clock.jump(1);
+            assert_eq!(clock.alarm(), None);
+            clock.advance(seconds(2_001));
+            assert!((passed(&clock) - f64::from(step) * 7_002.0).abs() < 0.01, "{step}: {}", passed(&clock));
+        }
+    }
+
+    #[test]
+    fn a_correction_is_slow_however_often_the_time_is_read() {
+        let clock = Clock::manual(ORIGIN);
+        clock.jump(1);
+        for _ in 0..25_000 {
+            clock.advance(Duration::from_nanos(400_900));
+            let _read = clock.now();
+        }
+        // After 10.0225 s: at most 500 ppm of them, and not much less.
+        assert!((0.0045..=0.0051).contains(&(passed(&clock) - clock.monotonic().as_secs_f64())), "{}", passed(&clock));
+    }
+
+    #[test]
+    fn a_suspended_machine_wakes_up_later() {
+        let clock = Clock::manual(ORIGIN);
+        clock.suspend(seconds(8 * 3_600));
+        assert_eq!(clock.alarm(), None);
+        assert_eq!(clock.now(), ORIGIN.plus_seconds(8 * 3_600));
+        assert_eq!(clock.monotonic(), Duration::ZERO);
+    }
+
+    #[test]
+    fn wall_clock_and_database_together_are_trusted_after_ten_seconds() {
+        let clock = Clock::manual(ORIGIN);
+        let mut time = ORIGIN.micros();
+        run(&clock, 60, &mut time, 0);
+        // Both at the new time: this machine had been wrong.
+        clock.jump(DAY);
+        time += DAY * 1_000_000;
+        run(&clock, 9, &mut time, 0);
+        assert!(is_near(passed(&clock), 69.0));
+        assert!(clock.alarm().is_some());
+        run(&clock, 2, &mut time, 0);
+        assert!(is_near(passed(&clock), 71.0 + DAY as f64));
+        assert_eq!(clock.alarm(), None);
+    }
+
+    #[test]
+    fn a_wall_clock_that_the_database_contradicts_is_never_trusted() {
+        let clock = Clock::manual(ORIGIN);
+        let mut time = ORIGIN.micros();
+        run(&clock, 10, &mut time, 0);
+        clock.jump(DAY);
+        run(&clock, 1_200, &mut time, 0);
+        assert!(is_near(passed(&clock), 1_210.0));
+        assert_eq!(clock.alarm().unwrap().suspect, Suspect::Wall);
+        clock.jump(-DAY);
+        run(&clock, 1, &mut time, 0);
+        assert_eq!(clock.alarm(), None);
+    }
+
+    #[test]
+    fn agreement_is_only_counted_while_the_database_answers() {
+        let clock = Clock::manual(ORIGIN);
+        let mut time = ORIGIN.micros();
+        run(&clock, 1, &mut time, 0);
+        clock.jump(DAY);
+        time += DAY * 1_000_000;
+        run(&clock, 6, &mut time, 0);
+        clock.advance(seconds(60));
+        time += 60_000_000;
+        run(&clock, 6, &mut time, 0);
+        assert!(clock.alarm().is_some());
+        run(&clock, 5, &mut time, 0);
+        assert_eq!(clock.alarm(), None);
+    }
+
+    #[test]
+    fn service_time_is_the_databases_within_two_seconds() {
+        let clock = Clock::manual(ORIGIN);
+        let mut time = ORIGIN.micros();
+        run(&clock, 10, &mut time, 1);
+        assert!((passed(&clock) - 11.0).abs() < 0.01, "{}", passed(&clock));
+        assert_eq!(clock.alarm(), None);
+    }
+
+    #[test]
+    fn a_database_that_is_further_off_is_an_alarm_and_no_time() {
+        let clock = Clock::manual(ORIGIN);
+        let mut time = ORIGIN.micros();
+        run(&clock, 10, &mut time, 0);
+        // Once: an answer that was delayed.
+        clock.observe_database(Time::from_micros(time - 8_000_000));
+        assert_eq!(clock.alarm(), None);
+        run(&clock, 1, &mut time, 0);
+        run(&clock, 60, &mut time, 8 * DAY);
+        assert!(is_near(passed(&clock), 71.0));
+        let alarm = clock.alarm().unwrap();
+        assert_eq!((alarm.suspect, alarm.ahead_ms), (Suspect::Database, 8 * DAY * 1_000));
+        run(&clock, 1, &mut time, 0);
+        assert_eq!(clock.alarm(), None);
+    }
+
+    #[test]
+    fn the_machines_clock_is_calm() {
+        let clock = Clock::system();
+        let (first, started) = (clock.now(), clock.monotonic());
+        assert!(first.micros() > ORIGIN.micros());
+        assert!(clock.now() >= first && clock.monotonic() >= started);
+        assert_eq!(clock.alarm(), None);
     }
 }

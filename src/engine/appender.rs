@@ -103,9 +103,15 @@ impl Appender {
         Ok(appended)
     }
 
-    /// Checks that the store answers and is still ours.
+    /// Confirms that the store answers and is still ours, and compares the clocks.
     pub async fn confirm(&mut self) -> Result<(), JournalError> {
-        tokio::time::timeout(ANSWER_TIMEOUT, self.journal.confirm()).await.map_err(|_| JournalError::TimedOut)?
+        let confirming = tokio::time::timeout(ANSWER_TIMEOUT, self.journal.confirm());
+        let database = confirming.await.map_err(|_| JournalError::TimedOut)??;
+        // A clock that a test drives has nothing to do with the database's.
+        if let Some(database) = database.filter(|_| !self.clock.is_manual()) {
+            self.clock.observe_database(database);
+        }
+        Ok(())
     }
 
     /// Connects anew, waits until no earlier append to these tenants can be under way, and returns all heads.

@@ -11,6 +11,7 @@ use utoipa::OpenApi;
 use super::extract::credential;
 use super::fault::NativeFault;
 use super::services::Services;
+use crate::clock::Suspect;
 use crate::domain::Filter;
 use crate::query::connected_users::connected_users;
 
@@ -29,7 +30,7 @@ pub async fn livez() -> &'static str {
     "alive\n"
 }
 
-/// 200 once the state is caught up and the store confirmed it within the last two seconds, otherwise 503 and why.
+/// 200 once the state is caught up, the store confirmed it within two seconds and the clocks agree; otherwise 503, why.
 #[utoipa::path(
     get,
     path = "/readyz",
@@ -37,7 +38,9 @@ pub async fn livez() -> &'static str {
 )]
 pub async fn readyz(State(services): State<Services>) -> (StatusCode, String) {
     let health = services.reader().health();
-    if health.is_ready() {
+    if let Some(alarm) = services.clock().alarm() {
+        (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {alarm}\n"))
+    } else if health.is_ready() {
         (StatusCode::OK, String::from("ready\n"))
     } else {
         let why = format!("not ready: the store has not confirmed the state for {} ms\n", health.staleness_ms());
@@ -56,6 +59,11 @@ pub async fn metrics(State(services): State<Services>, headers: HeaderMap) -> Re
     for (tenant, view) in services.reader().all() {
         let (headcount, _) = connected_users(&view, &Filter::default());
         gauge!("rollcall_connected_users", "tenant" => tenant.to_string()).set(headcount.connected as f64);
+    }
+    let alarm = services.clock().alarm();
+    for (clock, suspect) in [("wall", Suspect::Wall), ("database", Suspect::Database)] {
+        let ahead = alarm.filter(|alarm| alarm.suspect == suspect).map_or(0.0, |alarm| alarm.ahead_ms as f64 / 1e3);
+        gauge!("rollcall_clock_ahead_seconds", "clock" => clock).set(ahead);
     }
     gauge!("rollcall_tasks").set(Handle::current().metrics().num_alive_tasks() as f64);
     gauge!("rollcall_queue_waiting").set(services.submitter().depth() as f64);

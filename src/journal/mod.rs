@@ -188,8 +188,8 @@ impl Journal {
         }
     }
 
-    /// Makes sure that the store answers and is still ours.
-    pub async fn confirm(&mut self) -> Result<(), JournalError> {
+    /// Confirms that the store answers and is still ours. Returns its clock, where it has one of its own.
+    pub async fn confirm(&mut self) -> Result<Option<Time>, JournalError> {
         match self {
             Journal::Sqlite(journal) => journal.confirm().await,
             Journal::Postgres(journal) => journal.confirm().await,

@@ -8,7 +8,7 @@ use sqlx::{Connection, Row};
 use uuid::Uuid;
 
 use super::{Appended, Batch, Draft, Head, JournalError, Logged, Placement, Stored};
-use crate::domain::{EventId, TenantId};
+use crate::domain::{EventId, TenantId, Time};
 
 /// Held for as long as a server runs on a database; a second server does not get it. The digits spell "roll".
 const SERVER_LOCK: i64 = 0x726f_6c6c;
@@ -77,9 +77,9 @@ impl PostgresJournal {
     }
 
     /// The lock lives with the connection: while it answers, no other server has the store.
-    pub(super) async fn confirm(&mut self) -> Result<(), JournalError> {
-        sqlx::query("SELECT 1").execute(self.connection()?).await?;
-        Ok(())
+    pub(super) async fn confirm(&mut self) -> Result<Option<Time>, JournalError> {
+        let now = sqlx::query_scalar("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint");
+        Ok(Some(Time::from_micros(now.fetch_one(self.connection()?).await?)))
     }
 
     pub(super) async fn append(&mut self, batch: Batch<'_>) -> Result<Appended, JournalError> {

@@ -1,6 +1,7 @@
 //! The engine as its users meet it: leases, commits, reads, and what time does to presences and conversations.
 
 mod callers;
+mod clocks;
 mod commits;
 mod conversations;
 mod leases;

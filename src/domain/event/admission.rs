@@ -24,7 +24,8 @@ const ID_MAX: usize = 128;
 const SESSION_MAX: usize = 128;
 /// Conversations one `slots.synced` may name.
 const SYNC_MAX: usize = 1_000;
-/// How far ahead of the server's clock an event may be, in seconds.
+/// How far ahead of service time an event may be, in seconds. Within this it counts as now, since a producer's clock that
+/// is ahead would otherwise win over what happens until service time reaches it.
 const AHEAD_SECONDS: i64 = 300;
 
 /// An event refused at admission: its id, where one could be read, and why.
@@ -54,7 +55,7 @@ pub(super) struct Envelope<'a> {
     data: Option<&'a RawValue>,
 }
 
-/// Reads one event; `now` is the server's time.
+/// Reads one event; `now` is service time. A time ahead of it counts as `now`, and is journalled so.
 pub fn admit(raw: &RawValue, now: Time) -> Result<Event, Refusal> {
     let refuse = |reason| Refusal { id: id_of(raw), reason };
     let Object(envelope): Object<Envelope<'_>> = serde_json::from_str(raw.get())
@@ -96,7 +97,8 @@ fn read(envelope: &Envelope<'_>, raw: &RawValue, now: Time) -> Result<Event, &'s
     }
     let body = read_body(envelope)?;
     let id = EventId { source: envelope.source.as_ref().into(), id: envelope.id.as_ref().into() };
-    Ok(Event { id, fact: Fact::new(time, body) })
+    // Clamped here, before the journal: what is applied, now or at a replay, is what stands there.
+    Ok(Event { id, fact: Fact::new(time.min(now), body) })
 }
 
 /// Whether any string, wherever it stands, holds U+0000. The text search is cheap and almost always settles it.
@@ -306,6 +308,28 @@ mod tests {
         assert_eq!(reason(twice), "data does not fit the type");
         assert!(reason("[1]").starts_with("not an event"));
         assert!(reason(r#"{"id":"1","id":"2","source":"s","type":"t","time":"t"}"#).starts_with("not an event"));
+    }
+
+    #[test]
+    fn a_time_ahead_counts_as_now() {
+        let time_of = |time: Time| read(&TAKEN.replace("1999-02-01T07:02:55Z", &time.to_string()));
+        for ahead in [1, 240, 300] {
+            assert_eq!(time_of(NOW.plus_seconds(ahead)).unwrap().fact.time, NOW, "{ahead} s ahead");
+        }
+        assert_eq!(time_of(NOW).unwrap().fact.time, NOW);
+        assert_eq!(time_of(NOW.plus_seconds(-1)).unwrap().fact.time, NOW.plus_seconds(-1));
+        let beyond = Time::from_micros(NOW.plus_seconds(300).micros() + 1);
+        assert_eq!(time_of(beyond).unwrap_err().reason, "time is more than 5 minutes ahead");
+    }
+
+    #[test]
+    fn times_are_of_the_years_1970_to_2999() {
+        let reason_of = |time: &str| reason(&TAKEN.replace("1999-02-01T07:02:55Z", time));
+        for time in ["1969-12-31T23:59:59.999999Z", "3000-01-01T00:00:00Z", "1970-01-01T00:00:00+00:01"] {
+            assert_eq!(reason_of(time), "time is outside the years 1970 to 2999", "{time}");
+        }
+        assert_eq!(reason_of("2999-12-31T23:59:59Z"), "time is more than 5 minutes ahead");
+        assert!(read(&TAKEN.replace("1999-02-01T07:02:55Z", "1970-01-01T00:00:00Z")).is_ok());
     }
 
     #[test]

@@ -36,20 +36,20 @@ pub struct Pauses {
     /// When the process was last seen to run.
     seen: Mutex<Duration>,
     /// A clock that is driven leaps, and no leap is a pause.
-    is_driven: bool,
+    is_manual: bool,
 }
 
 impl Pauses {
     pub(super) fn new(clock: &Clock) -> Self {
         let (known, seen) = (ArcSwap::default(), Mutex::new(clock.monotonic()));
-        Pauses { known, seen, is_driven: clock.is_driven() }
+        Pauses { known, seen, is_manual: clock.is_manual() }
     }
 
     /// Notes that the process runs at `now`.
     pub(super) fn note(&self, now: Duration) {
         let mut seen = self.seen.lock();
         let from = *seen + TICK;
-        if now > from + TOLERANCE && !self.is_driven {
+        if now > from + TOLERANCE && !self.is_manual {
             tracing::warn!(seconds = (now - from).as_secs_f64(), "the process stood still; leases run on from here");
             self.add(from, now);
         }

@@ -9,7 +9,7 @@ use sqlx::{Connection, Row};
 use uuid::Uuid;
 
 use super::{Appended, Batch, Draft, Head, JournalError, Logged, Placement, Stored};
-use crate::domain::TenantId;
+use crate::domain::{TenantId, Time};
 
 pub use writer::{Held, Writer};
 
@@ -41,11 +41,11 @@ impl SqliteJournal {
         Ok(())
     }
 
-    pub(super) async fn confirm(&mut self) -> Result<(), JournalError> {
+    pub(super) async fn confirm(&mut self) -> Result<Option<Time>, JournalError> {
         let mut held = self.writer.hold().await?;
         sqlx::query("SELECT 1 FROM head LIMIT 1").execute(&mut *held).await?;
         held.give_back();
-        Ok(())
+        Ok(None)
     }
 
     pub(super) async fn append(&mut self, batch: Batch<'_>) -> Result<Appended, JournalError> {

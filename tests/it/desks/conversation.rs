@@ -10,6 +10,7 @@ use crate::support::{ADMIN, Backend};
 
 on_both_stores!(welcome, super::a_desk_says_who_it_is_and_is_connected);
 on_both_stores!(events, super::events_are_acknowledged_where_they_are);
+on_both_stores!(ahead, super::a_desk_whose_clock_is_ahead_reports_as_of_now);
 on_both_stores!(retry, super::the_same_event_after_a_reconnection_is_a_duplicate);
 on_both_stores!(refused, super::what_cannot_be_is_told_and_the_connection_stays);
 on_both_stores!(settings, super::a_tenant_has_its_own_lease);
@@ -58,6 +59,26 @@ async fn events_are_acknowledged_where_they_are(backend: Backend) {
     let mut raw = Raw::open(&stage.service.home.location).await;
     let line = raw.journal().await.remove(2);
     assert_eq!((&*line.id.source, &*line.id.id), ("desk:1/tab", "e1"));
+}
+
+async fn a_desk_whose_clock_is_ahead_reports_as_of_now(backend: Backend) {
+    let stage = Stage::new(backend, 1).await;
+    let mut desk = stage.desk(1, "tab").await;
+    for (id, ahead, outcome) in
+        [("a", 240, "applied"), ("b", 300, "applied"), ("c", 301, "rejected"), ("d", 0, "applied")]
+    {
+        let time = stage.clock.now().plus_seconds(ahead).to_string();
+        let event = json!({ "type": "status.changed", "time": time, "data": { "channels": { "chat": id == "d" } } });
+        let ack = desk.ask(json!({ "type": "event", "id": id, "event": event })).await;
+        assert_eq!(ack["outcome"], outcome, "{ahead} s ahead: {ack}");
+    }
+    let mut raw = Raw::open(&stage.service.home.location).await;
+    let reported: Vec<_> = raw.journal().await.into_iter().skip(2).collect();
+    assert_eq!(reported.len(), 3);
+    for line in reported {
+        let event: Value = serde_json::from_str(&line.event).unwrap();
+        assert_eq!(event["time"], json!(stage.clock.now().to_string()), "{event}");
+    }
 }
 
 async fn the_same_event_after_a_reconnection_is_a_duplicate(backend: Backend) {

@@ -14,6 +14,7 @@ use crate::support::tasks::eventually;
 use crate::support::{ADMIN, Backend, tenant_id};
 
 on_both_stores!(time, super::tokens_end_when_they_said);
+on_both_stores!(jump, super::tokens_outlive_a_jump_of_the_wall_clock);
 on_both_stores!(deletion, super::a_token_ends_with_its_user);
 on_both_stores!(change, super::a_token_ends_with_the_password);
 on_both_stores!(key, super::a_token_ends_with_its_key);
@@ -33,6 +34,23 @@ async fn tokens_end_when_they_said(backend: Backend) {
     }
     let again = stage.token(ANN).await;
     assert!(stage.is_known(&again).await && !stage.is_known(&of_user).await);
+    stage.service.stop().await;
+}
+
+async fn tokens_outlive_a_jump_of_the_wall_clock(backend: Backend) {
+    let stage = Stage::new(backend).await;
+    for days in [8, 400] {
+        let of_user = stage.token(ANN).await;
+        let (_, of_key) = stage.key_token(&["operators:read"]).await;
+        stage.clock.jump(days * 24 * 60 * 60);
+        stage.clock.advance(Duration::from_secs(75));
+        assert!(stage.is_known(&of_user).await && stage.is_known(&of_key).await, "{days} days ahead");
+        let made = stage.token(MAX).await;
+        stage.clock.jump(-days * 24 * 60 * 60);
+        assert!(stage.is_known(&of_user).await && stage.is_known(&of_key).await, "{days} days ahead, and back");
+        stage.clock.advance(Duration::from_secs(86_401));
+        assert!(!stage.is_known(&made).await, "one made while the clock was {days} days ahead ends after its day");
+    }
     stage.service.stop().await;
 }
 

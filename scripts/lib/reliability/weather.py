@@ -1,0 +1,108 @@
+"""Bad weather, a row a fault: what was promised holds through it (PROMISES.md W6, S1, S2), and a control finds what is not so."""
+import argparse
+import asyncio
+import os
+import sys
+import tempfile
+import time
+
+import weather_clocks
+import weather_desks
+import weather_network
+import weather_stores
+from client import Gone
+from service import Postgres, Service
+
+ROWS = {
+    "slow-fsync": weather_stores.slow_fsync,
+    "paused-process": weather_desks.paused_process,
+    "heavy-import": weather_desks.heavy_import,
+    "silent-desks": weather_desks.silent_desks,
+    "cut-append": weather_network.cut_append,
+    "silent-network": weather_network.silent_network,
+    "jumping-clock": weather_clocks.jumping_clock,
+    "producer-ahead": weather_clocks.producer_ahead,
+    "unfit-database": weather_stores.unfit_database,
+    "unreadable-tenant": weather_stores.unreadable_tenant,
+    "second-server": weather_stores.second_server,
+}
+
+
+class Stage:
+    """What a row has: the program, a folder, databases, and whether it is to be short or to be a control."""
+
+    def __init__(self, program, folder, short, control):
+        self.program, self.folder, self.short, self.control = os.path.abspath(program), folder, short, control
+        self.services, self.findings, self.figures, self.count = [], [], [], 0
+
+    def find(self, what):
+        self.findings.append(what)
+
+    def figure(self, what):
+        self.figures.append(what)
+
+    def database(self, options=""):
+        """An empty database; answers its URL."""
+        self.count += 1
+        name, base = f"weather_{os.getpid()}_{self.count}_{time.monotonic_ns() % 10**9}", os.environ["TEST_POSTGRES"]
+        Postgres().run(f"CREATE DATABASE {name} {options}")
+        return f"{base.rsplit('/', 1)[0]}/{name}"
+
+    def service(self, url=None, flags=(), environment=None):
+        """Not started yet."""
+        self.count += 1
+        service = Service(self.program, f"{self.folder}/service-{self.count}", url, flags)
+        service.environment.update(environment or {})
+        self.services.append(service)
+        return service
+
+    def end(self):
+        for service in self.services:
+            service.kill()
+
+
+async def run(name, arguments, folder):
+    """One row; answers whether it is as it should be."""
+    os.makedirs(folder)
+    stage, began = Stage(arguments.program, folder, arguments.short, arguments.control), time.monotonic()
+    try:
+        await ROWS[name](stage)
+    except (AssertionError, Gone) as error:
+        stage.find(f"{error}")
+    finally:
+        stage.end()
+        await end_tasks()
+    seconds, figures = time.monotonic() - began, "; ".join(stage.figures)
+    if stage.control:
+        print(f"   control {name}: {stage.findings[0] if stage.findings else 'NOT FOUND'}", flush=True)
+        return bool(stage.findings)
+    print(f"   {name}: {figures}{'; ' if figures else ''}{len(stage.findings)} findings, {seconds:.0f} s", flush=True)
+    for finding in stage.findings[:5]:
+        print(f"      {finding[:600]}", flush=True)
+    return not stage.findings
+
+
+async def end_tasks():
+    """Ends what a row that failed has left running."""
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
+
+
+async def main():
+    p = argparse.ArgumentParser(description=__doc__)
+    p.add_argument("--program", required=True)
+    p.add_argument("--only", action="append", choices=ROWS, help="this row, and others named so")
+    p.add_argument("--short", action="store_true", help="each a few seconds")
+    p.add_argument("--control", action="store_true", help="something is wrong on purpose in each row, which it must find")
+    a = p.parse_args()
+    with tempfile.TemporaryDirectory(prefix="rollcall-weather.") as folder:
+        print("== weather", flush=True)
+        failed = [name for name in a.only or ROWS if not await run(name, a, f"{folder}/{name}")]
+    if failed:
+        sys.exit(f"not as promised: {', '.join(failed)}")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,115 @@
+//! Where time enters: the machine's clocks, or those of a test.
+
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+use super::guard::Reading;
+use crate::domain::Time;
+
+/// The clocks of the machine, or those of a test.
+#[derive(Debug)]
+pub enum Source {
+    /// The machine's.
+    System {
+        /// When this was made.
+        start: std::time::Instant,
+    },
+    /// A test's.
+    Manual(Manual),
+}
+
+/// Clocks that stand still until they are moved.
+#[derive(Debug)]
+pub struct Manual {
+    origin: Time,
+    elapsed: watch::Sender<Duration>,
+    apart: Mutex<Apart>,
+}
+
+/// How far the clocks of a test are from its monotonic time.
+#[derive(Clone, Copy, Debug, Default)]
+struct Apart {
+    /// The wall clock, in microseconds.
+    wall: i64,
+    /// Uptime: the time for which the machine was suspended.
+    suspended: Duration,
+}
+
+impl Source {
+    /// The machine's clocks.
+    #[expect(clippy::disallowed_methods, reason = "this is where time enters")]
+    pub fn system() -> Self {
+        Source::System { start: std::time::Instant::now() }
+    }
+
+    /// Clocks that stand still at `origin`.
+    pub fn manual(origin: Time) -> Self {
+        Source::Manual(Manual { origin, elapsed: watch::Sender::new(Duration::ZERO), apart: Mutex::default() })
+    }
+
+    /// Returns what the clocks show now.
+    #[expect(clippy::disallowed_methods, reason = "this is where time enters")]
+    pub fn read(&self) -> Reading {
+        match self {
+            Source::System { start } => Reading { uptime: uptime(*start), wall: jiff::Timestamp::now().into() },
+            Source::Manual(Manual { origin, elapsed, apart }) => {
+                let (elapsed, Apart { wall, suspended }) = (*elapsed.borrow(), *apart.lock());
+                let uptime = elapsed + suspended;
+                let wall = origin.micros() + uptime.as_micros() as i64 + wall;
+                Reading { uptime, wall: Time::from_micros(wall) }
+            }
+        }
+    }
+
+    /// Returns the time since this was made; suspended time does not count.
+    pub fn monotonic(&self) -> Duration {
+        match self {
+            Source::System { start } => start.elapsed(),
+            Source::Manual(Manual { elapsed, .. }) => *elapsed.borrow(),
+        }
+    }
+
+    /// Returns once [`Source::monotonic`] has reached `deadline`.
+    pub async fn sleep_until(&self, deadline: Duration) {
+        match self {
+            Source::System { start } => tokio::time::sleep_until((*start + deadline).into()).await,
+            Source::Manual(Manual { elapsed, .. }) => {
+                let mut changes = elapsed.subscribe();
+                // The sender lives as long as this source, so waiting cannot fail.
+                let _reached = changes.wait_for(|now| *now >= deadline).await;
+            }
+        }
+    }
+}
+
+impl Manual {
+    /// Moves all clocks on.
+    pub fn advance(&self, by: Duration) {
+        self.elapsed.send_modify(|now| *now += by);
+    }
+
+    /// Moves the wall clock only.
+    pub fn jump(&self, seconds: i64) {
+        self.apart.lock().wall += seconds * 1_000_000;
+    }
+
+    /// Moves uptime and the wall clock on, as they do while a machine is suspended.
+    pub fn suspend(&self, by: Duration) {
+        self.apart.lock().suspended += by;
+    }
+}
+
+/// Time since the machine started, suspended time included.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn uptime(_start: std::time::Instant) -> Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    Duration::new(now.tv_sec.unsigned_abs(), now.tv_nsec.unsigned_abs() as u32)
+}
+
+/// Elsewhere no clock counts suspended time; after a suspension the wall clock looks as if it had jumped.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn uptime(start: std::time::Instant) -> Duration {
+    start.elapsed()
+}
