@@ -1,18 +1,21 @@
-//! Writing: what one event costs, what it costs to show a batch of them to readers, and how long a start takes.
+//! Writing: one event, a batch shown to readers, changes of the directory, and the load of a checkpoint.
 
 mod population;
 mod traffic;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use mimalloc::MiMalloc;
-use rollcall::domain::{Entry, TenantId};
+use rollcall::domain::directory::{Document, UserPatch};
+use rollcall::domain::{Body, EntityRef, Entry, TenantId};
 use rollcall::live::State;
 use uuid::Uuid;
 
-use population::{Journal, sizes, tenant};
+use population::person::GROUPS;
+use population::{Journal, MadeUp, sizes, tenant};
 use traffic::Traffic;
 
 /// As the service has it.
@@ -21,6 +24,9 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Events applied between two checkpoints.
 const SLICE: u64 = 4_096;
+
+/// Users of the long document.
+const DOCUMENT: u32 = 10_000;
 
 /// A tenant at work. Cells, since a benchmark prepares in one closure and measures in another.
 struct Day {
@@ -42,6 +48,11 @@ impl Day {
     fn entry(&self) -> Entry {
         let body = self.traffic.borrow_mut().next().expect("traffic never ends");
         self.journal.borrow_mut().entry(body)
+    }
+
+    fn document(&self, users: Vec<UserPatch>) -> Entry {
+        let document = Arc::new(Document { users, ..Document::default() });
+        self.journal.borrow_mut().entry(Body::DirectoryUpserted { document })
     }
 
     fn apply(&self, entry: &Entry) {
@@ -117,5 +128,65 @@ fn load(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, apply, publish, load);
+/// A change of a person's name and group, another one for each `turn`.
+fn moved(person: u32, turn: u32) -> UserPatch {
+    UserPatch {
+        id: Some(MadeUp::new(person).id),
+        name: Some(format!("Agent who moved {turn} times")),
+        groups: Some(vec![EntityRef::Id(i64::from(1 + turn % GROUPS))]),
+        ..UserPatch::default()
+    }
+}
+
+/// One changed user, as `PUT /operator/{id}` makes it: applied and shown to readers, who hold the view before.
+fn change(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("a changed user");
+    group.sample_size(20).warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(1));
+    for users in sizes() {
+        let day = Day::of(*users);
+        let view = RefCell::new(day.journal.borrow_mut().state.publish());
+        let turn = Cell::new(0);
+        let prepare = || {
+            if day.journal.borrow().state.grown() > SLICE {
+                day.journal.borrow_mut().state.checkpoint();
+            }
+            // Users far apart, none twice in a row.
+            turn.set(turn.get() + 1);
+            day.document(vec![moved(turn.get() * 7_919 % users, turn.get())])
+        };
+        let change = |entry: &mut Entry| {
+            day.apply(entry);
+            *view.borrow_mut() = day.journal.borrow_mut().state.publish();
+        };
+        group.bench_function(BenchmarkId::from_parameter(users), |b| {
+            b.iter_batched_ref(prepare, change, BatchSize::PerIteration);
+        });
+    }
+    group.finish();
+}
+
+/// A document of new users, applied to the same state each time and shown to readers.
+fn document(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("a document of 10,000 users");
+    group.sample_size(10).warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(3));
+    let largest = sizes()[sizes().len() - 1];
+    for users in [0, largest] {
+        let mut journal = tenant(users);
+        journal.state.publish();
+        journal.state.checkpoint();
+        let users_of_it = (users..users + DOCUMENT).map(|n| MadeUp::new(n).patch()).collect();
+        let document = Arc::new(Document { users: users_of_it, ..Document::default() });
+        let entry = journal.entry(Body::DirectoryUpserted { document });
+        let apply = |state: &mut State| {
+            state.apply(&entry).expect("no gap");
+            state.publish()
+        };
+        group.bench_function(BenchmarkId::new("users before", users), |b| {
+            b.iter_batched_ref(|| journal.state.clone(), apply, BatchSize::PerIteration);
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, apply, publish, change, document, load);
 criterion_main!(benches);

@@ -1,4 +1,4 @@
-//! Memory: what the counting index takes for each user, and what the whole process takes.
+//! Memory: bytes a user of the counting index, of the accounts with the maps that find them, and of the whole process.
 //!
 //! Each size is measured in a process of its own, which nothing else has grown before.
 
@@ -23,8 +23,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     if let Some(users) = one_size {
         return measure(users);
     }
-    println!("|     users | index | memberships | together | resident |  resident in all |");
-    println!("| --------: | ----: | ----------: | -------: | -------: | ---------------: |");
+    println!("|     users | index | memberships | together | accounts | resident |  resident in all |");
+    println!("| --------: | ----: | ----------: | -------: | -------: | -------: | ---------------: |");
     for users in [10].iter().chain(sizes()) {
         let status = Command::new(std::env::current_exe()?).arg(format!("{ONE_SIZE}{users}")).status()?;
         assert!(status.success(), "{users} users could not be measured");
@@ -43,10 +43,11 @@ fn measure(users: u32) -> Result<(), Box<dyn Error>> {
     let (index, members) = (view.index().heap_bytes(), view.directory().members().heap_bytes());
     let each = |bytes: usize| bytes as f64 / f64::from(users);
     println!(
-        "| {users:9} | {:5.1} | {:11.1} | {:8.1} | {:8.0} | {grown:12} KiB |",
+        "| {users:9} | {:5.1} | {:11.1} | {:8.1} | {:8.0} | {:8.0} | {grown:12} KiB |",
         each(index),
         each(members),
         each(index + members),
+        each(view.directory().users().heap_bytes()),
         each(grown * 1_024),
     );
     Ok(())

@@ -68,7 +68,7 @@ fn candidates(reader: &Reader, email: &str) -> Vec<Candidate> {
         let account = users.by_email(email).and_then(|ix| users.account(ix))?;
         let password = account.password.clone()?;
         let who = LoggedIn { guid: account.profile.guid, password: password.set };
-        Some(Candidate { tenant, who, hash: password.hash, scopes: Scope::of_user(account.profile.roles) })
+        Some(Candidate { tenant, who, hash: password.hash.clone(), scopes: Scope::of_user(account.profile.roles) })
     });
     found.collect()
 }

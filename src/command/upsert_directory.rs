@@ -1,4 +1,4 @@
-//! Reference data and users are made or changed, as one event.
+//! Makes or changes reference data and users, as one event.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::domain::event::Rejection;
 use crate::domain::{Body, Event, Fault, Outcome, Scope};
 use crate::engine::{Reader, Submitter};
 
-/// What the document did, and the position at which it is in effect.
+/// Commits a document. Returns its effect and the position at which it is visible.
 pub async fn upsert_directory(
     caller: &Caller,
     (submitter, reader): (&Submitter, &Reader),
@@ -20,7 +20,8 @@ pub async fn upsert_directory(
     upsert(caller, (submitter, reader), clock, (document, None)).await
 }
 
-/// The same for callers whose right to do so was seen to; with what is to happen right after it, in one transaction.
+/// Commits a document for a caller whose right to do so was checked before, and `then` right after it in the same
+/// transaction.
 pub(super) async fn upsert(
     caller: &Caller,
     (submitter, reader): (&Submitter, &Reader),
@@ -33,7 +34,7 @@ pub(super) async fn upsert(
     }
     // Tried on a copy first, so that a document that would be refused does not fill the journal. What counts is the
     // outcome below: the directory may have changed since.
-    reader.snapshot(caller.tenant()).try_document(&document).map_err(Fault::Refused)?;
+    reader.snapshot(caller.tenant()).try_document(&document).await.map_err(Fault::Refused)?;
 
     let body = Body::DirectoryUpserted { document: Arc::new(document) };
     let event = |body| Event::internal("rollcall:directory", clock.new_id(), clock.now(), body);

@@ -8,7 +8,7 @@ use super::status::Status;
 pub const MAX_VALUES: usize = 500;
 
 /// A property users are grouped by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Dimension {
     /// Groups, the primary one included.
     Group,

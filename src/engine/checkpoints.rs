@@ -93,7 +93,7 @@ impl Checkpoints {
     /// The tenant whose journal has grown most since its checkpoint, once that is long or long ago.
     fn most_due(&self, states: &HashMap<TenantId, State>, now: Duration) -> Option<TenantId> {
         let interval = Duration::from_secs(self.limits.checkpoint_seconds);
-        let due = states.iter().filter_map(|(tenant, state)| {
+        let due = states.iter().filter(|(_, state)| !state.is_applying()).filter_map(|(tenant, state)| {
             let last = self.last.get(tenant).copied().unwrap_or(self.started);
             let grown = state.grown();
             let is_due = grown >= self.limits.checkpoint_entries || (grown > 0 && now >= last + interval);

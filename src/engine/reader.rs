@@ -8,10 +8,14 @@ use super::views::Views;
 use crate::clock::Clock;
 use crate::domain::directory::{Document, Problem};
 use crate::domain::{Fault, TenantId, Time};
-use crate::live::{Directory, View};
+use crate::live::View;
+use crate::live::directory::Upsert;
 
 /// How long a read waits for the position it asks for.
 const PATIENCE: Duration = Duration::from_millis(250);
+
+/// Units of work of a document between which other requests may run.
+const SLICE: usize = 256;
 
 /// What one request reads: every number in its answer comes from here.
 #[derive(Clone, Debug)]
@@ -23,9 +27,16 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// Whether the directory as it is now would take the document.
-    pub fn try_document(&self, document: &Document) -> Result<(), Vec<Problem>> {
-        Directory::clone(self.view.directory()).upsert(document, Time::NEVER).map(|_| ())
+    /// Returns the problems that the document would have with the directory as it is now. A long document is tried in
+    /// slices of well under a millisecond, between which the thread is free for other requests.
+    pub async fn try_document(&self, document: &Document) -> Result<(), Vec<Problem>> {
+        let mut upsert = Upsert::new(self.view.directory(), Time::NEVER);
+        let mut steps = SLICE;
+        while !upsert.advance(document, &mut steps) {
+            steps = SLICE;
+            tokio::task::yield_now().await;
+        }
+        upsert.finish().map(|_| ())
     }
 }
 

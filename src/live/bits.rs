@@ -1,14 +1,31 @@
-//! A set of users, by dense index: as a list while it is small, as a bitset when that is smaller.
+//! A set of users, by dense index: as a list while it is small, else in blocks that are copied when they change.
 
-use super::index::BLOCK_WORDS;
+use std::sync::Arc;
 
-/// Users who share one property.
+use super::index::{BLOCK_USERS, BLOCK_WORDS};
+
+/// Members up to which a set may be one list: copying it must stay cheap.
+const LIST_MAX: usize = 1_024;
+
+/// Users who share one property. Cloning a large one copies a pointer for each 8,192 users, and a change one block.
 #[derive(Clone, Debug)]
 pub enum Bits {
     /// Ascending indexes: 4 bytes a member.
     List(Vec<u32>),
-    /// One bit a user: cheaper once more than one in 32 is a member.
-    Dense(Vec<u64>),
+    /// As many blocks as the highest member needs.
+    Blocks(Vec<Part>),
+}
+
+/// The members in one block of users.
+#[derive(Clone, Debug, Default)]
+pub enum Part {
+    /// There are none.
+    #[default]
+    Empty,
+    /// Ascending places in the block: cheaper while at most one in 32 is a member.
+    List(Arc<Vec<u16>>),
+    /// One bit for each user.
+    Dense(Arc<[u64]>),
 }
 
 impl Default for Bits {
@@ -20,20 +37,21 @@ impl Default for Bits {
 impl Bits {
     /// Adds a user.
     pub fn insert(&mut self, ix: u32) {
-        if let Bits::List(list) = self {
-            let Err(at) = list.binary_search(&ix) else { return };
-            list.insert(at, ix);
-            let last = list[list.len() - 1];
-            if list.len() * 4 <= words_for(last) * 8 {
-                return;
+        match self {
+            Bits::List(list) => {
+                let Err(at) = list.binary_search(&ix) else { return };
+                list.insert(at, ix);
+                let last = list[list.len() - 1] as usize;
+                if list.len() <= LIST_MAX && !is_dense(list.len(), last / 64 + 1) {
+                    return;
+                }
+                let mut parts = Vec::new();
+                for member in list.iter() {
+                    insert(&mut parts, *member);
+                }
+                *self = Bits::Blocks(parts);
             }
-            let mut words = Vec::new();
-            for member in list.iter() {
-                set(&mut words, *member);
-            }
-            *self = Bits::Dense(words);
-        } else if let Bits::Dense(words) = self {
-            set(words, ix);
+            Bits::Blocks(parts) => insert(parts, ix),
         }
     }
 
@@ -45,9 +63,9 @@ impl Bits {
                     list.remove(at);
                 }
             }
-            Bits::Dense(words) => {
-                if let Some(word) = words.get_mut(ix as usize / 64) {
-                    *word &= !(1 << (ix % 64));
+            Bits::Blocks(parts) => {
+                if let Some(part) = parts.get_mut((ix / BLOCK_USERS) as usize) {
+                    part.remove(ix % BLOCK_USERS);
                 }
             }
         }
@@ -56,16 +74,23 @@ impl Bits {
     /// Adds the members of one block to `out`, which holds that block's words.
     #[inline(always)]
     pub fn or_into(&self, block: usize, out: &mut [u64]) {
-        let first = block * BLOCK_WORDS;
         match self {
-            Bits::Dense(words) => {
-                let part = words.get(first..).unwrap_or_default();
-                for (o, w) in out.iter_mut().zip(part) {
-                    *o |= w;
+            Bits::Blocks(parts) => match parts.get(block) {
+                Some(Part::Dense(words)) => {
+                    for (o, w) in out.iter_mut().zip(words.iter()) {
+                        *o |= w;
+                    }
                 }
-            }
+                Some(Part::List(list)) => {
+                    let end = out.len() * 64;
+                    for at in list.iter().map(|at| usize::from(*at)).take_while(|at| *at < end) {
+                        out[at / 64] |= 1 << (at % 64);
+                    }
+                }
+                Some(Part::Empty) | None => {}
+            },
             Bits::List(list) => {
-                let start = (first * 64) as u32;
+                let start = block as u32 * BLOCK_USERS;
                 let end = start + (out.len() * 64) as u32;
                 let from = list.partition_point(|ix| *ix < start);
                 for ix in list[from..].iter().take_while(|ix| **ix < end) {
@@ -80,7 +105,10 @@ impl Bits {
     #[inline(always)]
     pub fn whole(&self, block: usize, words: usize) -> Option<&[u64]> {
         match self {
-            Bits::Dense(all) => all.get(block * BLOCK_WORDS..block * BLOCK_WORDS + words),
+            Bits::Blocks(parts) => match parts.get(block)? {
+                Part::Dense(all) => all.get(..words),
+                Part::Empty | Part::List(_) => None,
+            },
             Bits::List(_) => None,
         }
     }
@@ -88,23 +116,21 @@ impl Bits {
     /// Keeps in `mask` only the members of one block.
     #[inline(always)]
     pub fn and_into(&self, block: usize, mask: &mut [u64]) {
-        match self {
-            Bits::Dense(words) => {
-                let part = words.get(block * BLOCK_WORDS..).unwrap_or_default();
-                let known = part.len().min(mask.len());
-                for (m, w) in mask.iter_mut().zip(part) {
-                    *m &= w;
-                }
-                mask[known..].fill(0);
+        if let Bits::Blocks(parts) = self
+            && let Some(Part::Dense(words)) = parts.get(block)
+        {
+            let known = words.len().min(mask.len());
+            for (m, w) in mask.iter_mut().zip(words.iter()) {
+                *m &= w;
             }
-            Bits::List(_) => {
-                let mut members = [0; BLOCK_WORDS];
-                let members = &mut members[..mask.len()];
-                self.or_into(block, members);
-                for (m, w) in mask.iter_mut().zip(members) {
-                    *m &= *w;
-                }
-            }
+            mask[known..].fill(0);
+            return;
+        }
+        let mut members = [0; BLOCK_WORDS];
+        let members = &mut members[..mask.len()];
+        self.or_into(block, members);
+        for (m, w) in mask.iter_mut().zip(members) {
+            *m &= *w;
         }
     }
 
@@ -112,21 +138,111 @@ impl Bits {
     pub fn heap_bytes(&self) -> usize {
         match self {
             Bits::List(list) => list.capacity() * 4,
-            Bits::Dense(words) => words.capacity() * 8,
+            Bits::Blocks(parts) => {
+                parts.capacity() * size_of::<Part>() + parts.iter().map(Part::heap_bytes).sum::<usize>()
+            }
+        }
+    }
+
+    /// The number of members, words and pointers that this copy does not share with the set `before` it.
+    pub fn copied_since(&self, before: &Self) -> usize {
+        match (self, before) {
+            (Bits::List(list), _) => list.len(),
+            (Bits::Blocks(parts), Bits::Blocks(old)) => {
+                let copied = parts.iter().enumerate().map(|(n, part)| match (part, old.get(n)) {
+                    (Part::Dense(words), Some(Part::Dense(old))) if Arc::ptr_eq(words, old) => 0,
+                    (Part::List(list), Some(Part::List(old))) if Arc::ptr_eq(list, old) => 0,
+                    (part, _) => part.heap_bytes() / size_of::<u64>(),
+                });
+                parts.len() + copied.sum::<usize>()
+            }
+            (Bits::Blocks(_), Bits::List(_)) => self.heap_bytes() / size_of::<u64>(),
         }
     }
 }
 
-const fn words_for(ix: u32) -> usize {
-    ix as usize / 64 + 1
+impl Part {
+    /// Adds a place; a part of bits has at least `words` of them.
+    fn insert(&mut self, at: u32, words: usize) {
+        match self {
+            Part::Empty => *self = Part::List(Arc::new(vec![at as u16])),
+            Part::List(list) => {
+                let Err(place) = list.binary_search(&(at as u16)) else { return };
+                let list = Arc::make_mut(list);
+                list.insert(place, at as u16);
+                let last = usize::from(list[list.len() - 1]);
+                let words = words.max(words_for(last));
+                if is_dense(list.len(), words) {
+                    let mut bits = vec![0; words];
+                    for at in list.iter().copied().map(usize::from) {
+                        bits[at / 64] |= 1 << (at % 64);
+                    }
+                    *self = Part::Dense(bits.into());
+                }
+            }
+            Part::Dense(bits) => {
+                let at = at as usize;
+                if at / 64 >= bits.len() {
+                    let mut wider = bits.to_vec();
+                    wider.resize(words_for(at), 0);
+                    *bits = wider.into();
+                }
+                if bits[at / 64] & (1 << (at % 64)) == 0 {
+                    Arc::make_mut(bits)[at / 64] |= 1 << (at % 64);
+                }
+            }
+        }
+    }
+
+    fn remove(&mut self, at: u32) {
+        match self {
+            Part::Empty => {}
+            Part::List(list) => {
+                let Ok(place) = list.binary_search(&(at as u16)) else { return };
+                if list.len() == 1 {
+                    *self = Part::Empty;
+                } else {
+                    Arc::make_mut(list).remove(place);
+                }
+            }
+            Part::Dense(bits) => {
+                let at = at as usize;
+                if bits.get(at / 64).is_some_and(|word| word & (1 << (at % 64)) != 0) {
+                    Arc::make_mut(bits)[at / 64] &= !(1 << (at % 64));
+                }
+            }
+        }
+    }
+
+    fn heap_bytes(&self) -> usize {
+        let counters = 2 * size_of::<usize>();
+        match self {
+            Part::Empty => 0,
+            Part::List(list) => list.capacity() * size_of::<u16>() + size_of::<Vec<u16>>() + counters,
+            Part::Dense(bits) => size_of_val::<[u64]>(bits) + counters,
+        }
+    }
 }
 
-fn set(words: &mut Vec<u64>, ix: u32) {
-    let word = ix as usize / 64;
-    if word >= words.len() {
-        words.resize(word + 1, 0);
+fn insert(parts: &mut Vec<Part>, ix: u32) {
+    let block = (ix / BLOCK_USERS) as usize;
+    if parts.len() <= block {
+        parts.resize(block + 1, Part::Empty);
     }
-    words[word] |= 1 << (ix % 64);
+    // Only the first block is ever shorter than the index's, which are full where another follows: the words of all
+    // others can be joined as they are.
+    let words = if block == 0 { 1 } else { BLOCK_WORDS };
+    parts[block].insert(ix % BLOCK_USERS, words);
+}
+
+/// Returns whether bits are smaller than a list, at 4 bytes a member.
+const fn is_dense(members: usize, words: usize) -> bool {
+    members > words * 2
+}
+
+/// Words of a part whose highest place is `last`, as the index rounds them.
+const fn words_for(last: usize) -> usize {
+    (last / 64 + 1).next_power_of_two()
 }
 
 #[cfg(test)]
@@ -145,6 +261,9 @@ mod tests {
             let mut all = [!0; BLOCK_WORDS];
             bits.and_into(block, &mut all);
             assert_eq!(words, all, "both readings agree");
+            if let Some(whole) = bits.whole(block, BLOCK_WORDS) {
+                assert_eq!(words, whole, "as does the third");
+            }
             for (w, word) in words.iter().enumerate() {
                 for bit in (0..64).filter(|bit| word & (1 << bit) != 0) {
                     found.insert((block * BLOCK_WORDS * 64 + w * 64 + bit) as u32);
@@ -156,15 +275,40 @@ mod tests {
 
     proptest! {
         #[test]
-        fn behaves_as_a_set(changes in proptest::collection::vec((0u32..20_000, any::<bool>()), 0..400)) {
-            let mut bits = Bits::default();
-            let mut reference = BTreeSet::new();
+        fn behaves_as_a_set(
+            changes in proptest::collection::vec((0u32..20_000, any::<bool>()), 0..400),
+            // With these many there are blocks.
+            first in prop_oneof![Just(0), Just(600), Just(1_100u32)],
+            apart in 1u32..17,
+        ) {
+            let (mut bits, mut reference) = (Bits::default(), BTreeSet::new());
+            for ix in (0..first).map(|n| n * apart) {
+                bits.insert(ix);
+                reference.insert(ix);
+            }
+            let before = (bits.clone(), reference.clone());
             for (ix, add) in changes {
                 // Two regions, so that both the list and the bitset are met.
                 let ix = if ix % 3 == 0 { ix % 100 } else { ix };
                 if add { bits.insert(ix); reference.insert(ix); } else { bits.remove(ix); reference.remove(&ix); }
             }
             prop_assert_eq!(members(&bits, 3), reference);
+            prop_assert_eq!(members(&before.0, 3), before.1, "a clone stays as it was");
+        }
+    }
+
+    #[test]
+    fn a_change_to_a_large_set_copies_one_block() {
+        for apart in [1, 10, 100] {
+            let mut bits = Bits::default();
+            for ix in (0..1_000_000).step_by(apart) {
+                bits.insert(ix);
+            }
+            let before = bits.clone();
+            bits.remove(500_000);
+            bits.insert(500_001);
+            let copied = bits.copied_since(&before);
+            assert!(copied <= 1_000_000_usize.div_ceil(BLOCK_USERS as usize) + BLOCK_WORDS + 8, "{copied} at {apart}");
         }
     }
 }

@@ -1,18 +1,9 @@
-//! What readers may ask of one user and nobody counts, kept in chunks that are copied when they change.
-//!
-//! Chunks are small and lie in blocks, so that a change copies one chunk and a block's pointers, and a new view no more
-//! than a pointer for each block.
+//! Facts about single users that answers show and no aggregate counts.
 
-use std::sync::Arc;
-
+use super::persistent::Chunks;
 use crate::domain::Time;
 
-/// Users in a chunk.
-const CHUNK_USERS: usize = 64;
-/// Chunks in a block.
-const BLOCK_CHUNKS: usize = 64;
-
-/// What is kept of one user.
+/// The facts about one user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Detail {
     /// The presence definition chosen, by integer id, where one was.
@@ -29,61 +20,33 @@ impl Default for Detail {
     }
 }
 
-/// Up to [`CHUNK_USERS`] users; as short as those who have something to tell allow.
-type Chunk = Arc<Vec<Detail>>;
-
-/// The details of all users. A clone shares every block until one side changes it.
+/// The details of all users. A clone shares every chunk until one side changes it.
 #[derive(Clone, Debug, Default)]
-pub struct Details {
-    blocks: Vec<Arc<Vec<Chunk>>>,
-}
+pub struct Details(Chunks<Detail>);
 
 impl Details {
     /// Puts a user's details in place; copies the chunk if a view holds it.
     pub fn set(&mut self, ix: u32, detail: Detail) {
         // Most users are put in again because something else of theirs changed.
-        if self.get(ix) == detail {
-            return;
+        if self.get(ix) != detail {
+            *self.0.reach(ix as usize) = detail;
         }
-        let (block, chunk, at) = place(ix);
-        let chunks = Arc::make_mut(reach(&mut self.blocks, block));
-        let details = Arc::make_mut(reach(chunks, chunk));
-        if details.len() <= at {
-            details.resize(at + 1, Detail::default());
-        }
-        details[at] = detail;
     }
 
-    /// A user's details; those of somebody to whom nothing happened for one who was never put in.
+    /// A user's details; the default for one who was never put in.
     pub fn get(&self, ix: u32) -> Detail {
-        let (block, chunk, at) = place(ix);
-        let details = self.blocks.get(block).and_then(|chunks| chunks.get(chunk)?.get(at));
-        details.copied().unwrap_or_default()
+        self.0.get(ix as usize).copied().unwrap_or_default()
+    }
+
+    /// The number of elements and pointers that this copy does not share with the details `before` it.
+    pub fn copied_since(&self, before: &Self) -> usize {
+        self.0.copied_since(&before.0)
     }
 
     /// Bytes that the chunks occupy.
     pub fn heap_bytes(&self) -> usize {
-        let chunk = |chunk: &Chunk| chunk.capacity() * size_of::<Detail>() + size_of::<Vec<Detail>>() + 16;
-        let block = |block: &Arc<Vec<Chunk>>| {
-            let slots = block.capacity() * size_of::<Chunk>() + size_of::<Vec<Chunk>>() + 16;
-            slots + block.iter().map(chunk).sum::<usize>()
-        };
-        self.blocks.iter().map(block).sum()
+        self.0.heap_bytes()
     }
-}
-
-/// The block, the chunk in it and the place in that.
-const fn place(ix: u32) -> (usize, usize, usize) {
-    let chunk = ix as usize / CHUNK_USERS;
-    (chunk / BLOCK_CHUNKS, chunk % BLOCK_CHUNKS, ix as usize % CHUNK_USERS)
-}
-
-/// The element at `at`, with empty ones before it where there were none.
-fn reach<T>(list: &mut Vec<Arc<Vec<T>>>, at: usize) -> &mut Arc<Vec<T>> {
-    if list.len() <= at {
-        list.resize_with(at + 1, Arc::default);
-    }
-    &mut list[at]
 }
 
 #[cfg(test)]
@@ -129,18 +92,18 @@ mod tests {
     }
 
     #[test]
-    fn a_change_leaves_the_rest_shared() {
+    fn equal_details_are_not_written_again() {
         let mut details = Details::default();
         for ix in 0..10_000 {
             details.set(ix, detail_of(ix));
         }
         let before = details.clone();
-        details.set(4_100, detail_of(1));
         details.set(200, detail_of(200));
-        let shared = |block: usize| Arc::ptr_eq(&before.blocks[block], &details.blocks[block]);
-        assert_eq!([shared(0), shared(1), shared(2)], [true, false, true], "what is as before is not copied");
-        let chunks = before.blocks[1].iter().zip(details.blocks[1].iter());
-        assert_eq!(chunks.filter(|(one, other)| !Arc::ptr_eq(one, other)).count(), 1);
+        details.set(9_999_999, Detail::default());
+        // Without a change no chunk is copied; the pointers to the blocks always are.
+        assert_eq!(details.copied_since(&before), 3);
+        details.set(4_100, detail_of(1));
+        assert!(details.copied_since(&before) < 200);
     }
 
     #[test]

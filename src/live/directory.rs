@@ -1,9 +1,11 @@
-//! Reference data and users of one tenant, as they are now, with who belongs where.
+//! Reference data and users of one tenant, as they are now, with their memberships.
 //!
-//! Copied when it changes, which is rare; views share it.
+//! A copy shares everything that neither side changes afterwards: it costs the same at every size, and a change costs
+//! what it changes. So a write works on a copy, and views share the rest.
 
 mod definitions;
 mod members;
+mod patch;
 mod table;
 mod upsert;
 mod users;
@@ -15,13 +17,14 @@ use uuid::Uuid;
 
 pub use members::Members;
 pub use table::Table;
-pub use upsert::Upserted;
+pub use upsert::{Upsert, Upserted};
 pub use users::{Account, Password, Users};
 
 use crate::domain::directory::Kind;
 use crate::domain::filter::{Dimension, Value};
 use crate::domain::ids::{EntityRef, TenantId, UserRef};
 use crate::domain::presence::DefinitionCategory;
+use crate::domain::role::Role;
 use crate::domain::{Profile, Time, text};
 
 /// One entity of reference data.
@@ -67,7 +70,7 @@ pub struct Directory {
 }
 
 impl Directory {
-    /// Nobody and nothing yet.
+    /// An empty directory.
     pub fn new(tenant: TenantId) -> Self {
         Directory { tenant, tables: Default::default(), users: Users::default(), members: Members::default() }
     }
@@ -82,7 +85,7 @@ impl Directory {
         &self.users
     }
 
-    /// Who belongs where.
+    /// The sets of users by value and role.
     pub fn members(&self) -> &Members {
         &self.members
     }
@@ -102,7 +105,12 @@ impl Directory {
         self.users.account(ix).filter(|account| account.deleted.is_none()).map(|account| &account.profile)
     }
 
-    /// The profile of a live user, by whatever names them.
+    /// The integer id of the user at an index, 0 if there is none.
+    pub fn user_id(&self, ix: u32) -> i64 {
+        self.users.account(ix).map_or(0, |account| account.profile.id)
+    }
+
+    /// The profile of a live user, by a reference in any form.
     pub fn profile_of(&self, user: &UserRef) -> Option<&Arc<Profile>> {
         self.profile(self.find(user)?)
     }
@@ -110,11 +118,11 @@ impl Directory {
     /// The rows of `dimension` that a caller's value names: none when unknown, several when a name is shared.
     pub fn resolve(&self, dimension: Dimension, value: &Value) -> impl Iterator<Item = u32> {
         let table = self.table(kind_of(dimension));
-        let (one, several): (_, &[u32]) = match value {
-            Value::Entity(reference) => (table.find(*reference), &[]),
+        let (one, several) = match value {
+            Value::Entity(reference) => (table.find(*reference), Vec::new()),
             Value::Name(name) => (None, table.named(name)),
         };
-        one.into_iter().chain(several.iter().copied())
+        one.into_iter().chain(several)
     }
 
     /// Puts back an entity from a checkpoint.
@@ -122,7 +130,7 @@ impl Directory {
         self.tables[kind as usize].put(Arc::new(entity));
     }
 
-    /// Puts back a user from a checkpoint, whose references were restored before; answers the index.
+    /// Puts back a user from a checkpoint, whose references were restored before, and returns the index.
     pub fn restore_user(&mut self, profile: Profile, deleted: Option<Time>) -> u32 {
         let profile = Arc::new(profile);
         let Some(deleted) = deleted else {
@@ -153,9 +161,12 @@ impl Directory {
         }
     }
 
-    /// Takes a user out of everything but memory: their ids stay taken.
+    /// Removes a user from everything but memory: their ids stay taken.
     pub fn delete(&mut self, ix: u32, at: Time) {
-        self.leave(ix);
+        if let Some(account) = self.users.account(ix) {
+            let before = account.profile.clone();
+            self.change_memberships(ix, Some(&before), None);
+        }
         self.users.delete(ix, at);
     }
 
@@ -164,25 +175,41 @@ impl Directory {
         self.users.forget(ix);
     }
 
+    /// The number of elements and pointers that this copy does not share with the directory `before` it.
+    pub fn copied_since(&self, before: &Self) -> usize {
+        let tables = self.tables.iter().zip(&before.tables).map(|(table, old)| table.copied_since(old));
+        tables.sum::<usize>() + self.users.copied_since(&before.users) + self.members.copied_since(&before.members)
+    }
+
     fn join(&mut self, ix: u32) {
-        let Some(account) = self.users.account(ix) else { return };
-        let profile = account.profile.clone();
-        for (dimension, row) in self.rows_of(&profile) {
-            self.members.of_mut(dimension, row).insert(ix);
-        }
-        for role in profile.roles.iter() {
-            self.members.role_mut(role).insert(ix);
+        if let Some(account) = self.users.account(ix) {
+            let profile = account.profile.clone();
+            self.change_memberships(ix, None, Some(&profile));
         }
     }
 
-    fn leave(&mut self, ix: u32) {
-        let Some(account) = self.users.account(ix) else { return };
-        let profile = account.profile.clone();
-        for (dimension, row) in self.rows_of(&profile) {
+    /// Moves a user from the sets of one profile to those of another. Sets that both are in are not touched, so that
+    /// they stay shared.
+    fn change_memberships(&mut self, ix: u32, before: Option<&Profile>, after: Option<&Profile>) {
+        let rows = |profile: Option<&Profile>| {
+            let mut rows = profile.map(|profile| self.rows_of(profile)).unwrap_or_default();
+            rows.sort_unstable();
+            rows
+        };
+        let (old, new) = (rows(before), rows(after));
+        for &(dimension, row) in old.iter().filter(|row| new.binary_search(row).is_err()) {
             self.members.of_mut(dimension, row).remove(ix);
         }
-        for role in profile.roles.iter() {
-            self.members.role_mut(role).remove(ix);
+        for &(dimension, row) in new.iter().filter(|row| old.binary_search(row).is_err()) {
+            self.members.of_mut(dimension, row).insert(ix);
+        }
+        for role in Role::ALL {
+            let has = |profile: Option<&Profile>| profile.is_some_and(|profile| profile.roles.contains(role));
+            match (has(before), has(after)) {
+                (true, false) => self.members.role_mut(role).remove(ix),
+                (false, true) => self.members.role_mut(role).insert(ix),
+                _ => {}
+            }
         }
     }
 

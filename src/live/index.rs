@@ -266,6 +266,12 @@ impl Index {
         self.blocks.iter().map(|block| block.heap_bytes() + 16).sum()
     }
 
+    /// The number of blocks and pointers that this copy does not share with the index `before` it.
+    pub fn copied_since(&self, before: &Self) -> usize {
+        let shared = self.blocks.iter().zip(&before.blocks).filter(|(block, old)| Arc::ptr_eq(block, old)).count();
+        2 * self.blocks.len() - shared
+    }
+
     fn widen_last(&mut self, words: usize) {
         if let Some(last) = self.blocks.last_mut()
             && last.words < words

@@ -10,6 +10,7 @@ pub mod directory;
 pub mod index;
 pub mod kernel;
 pub mod listed;
+pub mod persistent;
 pub mod person;
 pub mod rows;
 pub mod selection;

@@ -238,10 +238,10 @@ impl UserBody {
     fn of(account: &Account, person: &Person) -> Self {
         let Presence { category, definition } = person.presence.value;
         let toggles = person.toggles.iter().filter(|(_, toggle)| toggle.at != Time::NEVER);
-        let password = |Password { hash, set }: &Password| PasswordBody { hash: hash.clone(), set: *set };
+        let password = |password: &Password| PasswordBody { hash: password.hash.clone(), set: password.set };
         UserBody {
             profile: account.profile.clone(),
-            password: account.password.as_ref().map(password),
+            password: account.password.as_deref().map(password),
             presence: PresenceBody { category, definition, at: set(person.presence.at) },
             toggles: toggles.map(|(channel, t)| ToggleBody { channel, on: t.value, at: t.at }).collect(),
             floors: person

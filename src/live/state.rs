@@ -16,6 +16,7 @@ use super::conversations::Conversations;
 use super::details::{Detail, Details};
 use super::directory::Directory;
 use super::index::{Columns, Index, columns};
+use super::persistent::Chunks;
 use super::person::Person;
 use super::rows::{self, Checkpoint, RowKey};
 use super::view::View;
@@ -48,7 +49,7 @@ pub struct State {
     position: u64,
     recorded: Time,
     directory: Arc<Directory>,
-    people: Vec<Person>,
+    people: Chunks<Person>,
     claims: HashMap<ConversationId, Claim>,
     conversations: Conversations,
     endings: Endings,
@@ -58,6 +59,8 @@ pub struct State {
     dirty: HashSet<RowKey>,
     /// The position of the newest checkpoint.
     saved: u64,
+    /// The entry that is being applied in slices.
+    pending: Option<progress::Pending>,
 }
 
 impl State {
@@ -67,7 +70,7 @@ impl State {
             position: 0,
             recorded: Time::NEVER,
             directory: Arc::new(Directory::new(tenant)),
-            people: Vec::new(),
+            people: Chunks::default(),
             claims: HashMap::new(),
             conversations: Conversations::default(),
             endings: Endings::default(),
@@ -76,6 +79,7 @@ impl State {
             touched: Vec::new(),
             dirty: HashSet::new(),
             saved: 0,
+            pending: None,
         }
     }
 
@@ -87,17 +91,6 @@ impl State {
     /// When the newest of them was journalled.
     pub fn recorded(&self) -> Time {
         self.recorded
-    }
-
-    /// Applies the next entry. Deterministic: the same entries in the same order end in the same state and outcomes.
-    pub fn apply(&mut self, entry: &Entry) -> Result<Outcome, Gap> {
-        if entry.seq != self.position + 1 {
-            return Err(Gap { at: self.position, next: entry.seq });
-        }
-        self.position = entry.seq;
-        self.recorded = entry.recorded;
-        self.prune();
-        Ok(self.take(entry).unwrap_or_else(Outcome::Rejected))
     }
 
     fn take(&mut self, entry: &Entry) -> Result<Outcome, crate::domain::event::Rejection> {
@@ -127,7 +120,8 @@ impl State {
             | Body::ConversationSnoozed { .. }
             | Body::ConversationRemoved { .. }
             | Body::ConversationClosed { .. } => self.converse(entry),
-            Body::DirectoryUpserted { document } => self.upsert_directory(document),
+            // Documents are applied in slices.
+            Body::DirectoryUpserted { .. } => Ok(Outcome::Stale),
             Body::UserDeleted { user } => self.delete_user(user),
             Body::PasswordSet { user, hash } => self.set_password(user, hash),
         }
@@ -135,26 +129,27 @@ impl State {
 
     /// Brings index and details up to date and gives the view of this position.
     pub fn publish(&mut self) -> Arc<View> {
+        debug_assert!(!self.is_applying(), "half an entry is not to be seen");
         self.touched.sort_unstable();
         self.touched.dedup();
         for ix in std::mem::take(&mut self.touched) {
-            let columns = self.columns_of(ix);
+            let columns = self.columns_of(&self.directory, ix);
             self.index.set(ix, &columns);
-            self.details.set(ix, self.detail_of(ix));
+            self.details.set(ix, self.detail_of(&self.directory, ix));
         }
         let people = (self.index.clone(), self.details.clone());
         Arc::new(View::new(self.position, self.directory.clone(), people, self.conversations.clone()))
     }
 
-    fn columns_of(&self, ix: u32) -> Columns {
-        let Some(profile) = self.directory.profile(ix) else { return Columns::default() };
+    fn columns_of(&self, directory: &Directory, ix: u32) -> Columns {
+        let Some(profile) = directory.profile(ix) else { return Columns::default() };
         let person = &self.people[ix as usize];
         let assigned = !profile.queues.is_empty() || !profile.campaigns.is_empty();
         columns(&person.facts(profile), assigned, person.ever_logged_in)
     }
 
-    fn detail_of(&self, ix: u32) -> Detail {
-        let Some(person) = self.directory.profile(ix).and_then(|_| self.people.get(ix as usize)) else {
+    fn detail_of(&self, directory: &Directory, ix: u32) -> Detail {
+        let Some(person) = directory.profile(ix).and_then(|_| self.people.get(ix as usize)) else {
             return Detail::default();
         };
         Detail {
@@ -166,6 +161,7 @@ impl State {
 
     /// What has to be written so that the stored rows equal this state.
     pub fn checkpoint(&mut self) -> Checkpoint {
+        debug_assert!(!self.is_applying(), "half an entry is not to be stored");
         let keys = std::mem::take(&mut self.dirty);
         self.saved = self.position;
         rows::export(self, keys)
@@ -196,6 +192,7 @@ impl State {
 
     /// A fingerprint of the complete state: equal for equal states, whatever way they came about.
     pub fn digest(&self) -> String {
+        debug_assert!(!self.is_applying(), "half an entry has no digest");
         rows::digest(self)
     }
 
@@ -205,7 +202,7 @@ impl State {
     }
 
     fn user_id(&self, ix: u32) -> i64 {
-        self.directory.users().account(ix).map_or(0, |account| account.profile.id)
+        self.directory.user_id(ix)
     }
 
     /// The user's index row and stored row must follow.
@@ -214,9 +211,9 @@ impl State {
         self.dirty.insert(RowKey::User(self.user_id(ix)));
     }
 
-    /// Forgets what ended a tombstone's time before the entry at hand, by recorded time.
-    fn prune(&mut self) {
-        while let Some((ended, ending)) = self.endings.due(self.recorded) {
+    /// Forgets what ended a tombstone's time before the entry at hand, by that entry's recorded time.
+    fn prune(&mut self, recorded: Time) {
+        while let Some((ended, ending)) = self.endings.due(recorded) {
             match ending {
                 Ending::Session(user, session) => self.forget_session(user, &session, ended),
                 Ending::Claim(conversation) => self.forget_claim(&conversation, ended),

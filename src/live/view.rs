@@ -57,6 +57,14 @@ impl View {
         self.details.get(ix)
     }
 
+    /// The number of elements and pointers of directory, index and details that this view does not share with the one
+    /// `before` it: the work that the difference took.
+    pub fn copied_since(&self, before: &Self) -> usize {
+        self.directory.copied_since(&before.directory)
+            + self.index.copied_since(&before.index)
+            + self.details.copied_since(&before.details)
+    }
+
     /// Conversations that are open, or closed not long ago.
     pub fn conversations(&self) -> &Conversations {
         &self.conversations

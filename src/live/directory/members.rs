@@ -1,22 +1,23 @@
-//! Who belongs where: one set of users per value of each dimension, and per role.
+//! Memberships: one set of users per value of each dimension, and per role.
 
 use std::sync::Arc;
 
 use crate::domain::filter::Dimension;
 use crate::domain::role::Role;
 use crate::live::bits::Bits;
+use crate::live::persistent::Chunks;
 
 /// All memberships of a tenant. A copy shares every set that has not changed since.
 #[derive(Clone, Debug, Default)]
 pub struct Members {
-    sets: [Vec<Arc<Bits>>; Dimension::ALL.len()],
+    sets: [Chunks<Option<Arc<Bits>>>; Dimension::ALL.len()],
     roles: [Arc<Bits>; Role::ALL.len()],
 }
 
 impl Members {
     /// The users of one value, by its row in the dimension's table.
     pub fn of(&self, dimension: Dimension, row: u32) -> Option<&Bits> {
-        self.sets[dimension as usize].get(row as usize).map(Arc::as_ref)
+        self.sets[dimension as usize].get(row as usize)?.as_deref()
     }
 
     /// The users with a role.
@@ -26,11 +27,7 @@ impl Members {
 
     /// As [`Members::of`], to be changed.
     pub fn of_mut(&mut self, dimension: Dimension, row: u32) -> &mut Bits {
-        let sets = &mut self.sets[dimension as usize];
-        if sets.len() <= row as usize {
-            sets.resize_with(row as usize + 1, Arc::default);
-        }
-        Arc::make_mut(&mut sets[row as usize])
+        Arc::make_mut(self.sets[dimension as usize].reach(row as usize).get_or_insert_default())
     }
 
     /// As [`Members::role`], to be changed.
@@ -40,6 +37,18 @@ impl Members {
 
     /// Bytes that the sets occupy.
     pub fn heap_bytes(&self) -> usize {
-        self.sets.iter().flatten().chain(&self.roles).map(|set| set.heap_bytes() + size_of::<Bits>() + 16).sum()
+        let sets = self.sets.iter().flat_map(Chunks::iter).flatten().chain(&self.roles);
+        let lists: usize = self.sets.iter().map(Chunks::heap_bytes).sum();
+        lists + sets.map(|set| set.heap_bytes() + size_of::<Bits>() + 16).sum::<usize>()
+    }
+
+    /// The number of elements and pointers that this copy does not share with the memberships `before` it.
+    pub fn copied_since(&self, before: &Self) -> usize {
+        let lists = self.sets.iter().zip(&before.sets).map(|(sets, old)| sets.copied_since(old));
+        let sets = self.sets.iter().flat_map(Chunks::iter).zip(before.sets.iter().flat_map(Chunks::iter));
+        let sets = sets.filter_map(|(set, old)| Some((set.as_ref()?, old.as_ref()?)));
+        let roles = self.roles.iter().zip(&before.roles);
+        let copied = sets.chain(roles).filter(|(set, old)| !Arc::ptr_eq(set, old));
+        lists.sum::<usize>() + copied.map(|(set, old)| set.copied_since(old)).sum::<usize>()
     }
 }

@@ -1,37 +1,37 @@
 //! The entities of one kind, found by id, by GUID and by name.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use uuid::Uuid;
 
 use super::{Entity, folded};
 use crate::domain::ids::EntityRef;
+use crate::live::persistent::{Chunks, Lookup};
 
 /// The entities of one kind. A row's number is its place in the memberships and never changes.
 #[derive(Clone, Debug, Default)]
 pub struct Table {
-    rows: Vec<Arc<Entity>>,
-    by_id: HashMap<i64, u32>,
-    by_guid: HashMap<Uuid, u32>,
-    by_name: HashMap<String, Vec<u32>>,
+    rows: Chunks<Arc<Entity>>,
+    by_id: Lookup,
+    by_guid: Lookup,
+    by_name: Lookup,
     high: i64,
 }
 
 impl Table {
     /// Every entity, in the order of the rows.
-    pub fn rows(&self) -> &[Arc<Entity>] {
+    pub fn rows(&self) -> &Chunks<Arc<Entity>> {
         &self.rows
     }
 
     /// The row with this integer id.
     pub fn by_id(&self, id: i64) -> Option<u32> {
-        self.by_id.get(&id).copied()
+        self.by_id.find(&id, |row| self.row(row).is_some_and(|entity| entity.id == id))
     }
 
     /// The row with this GUID.
     pub fn by_guid(&self, guid: Uuid) -> Option<u32> {
-        self.by_guid.get(&guid).copied()
+        self.by_guid.find(&guid, |row| self.row(row).is_some_and(|entity| entity.guid == guid))
     }
 
     /// The row that a reference in either form names.
@@ -44,12 +44,18 @@ impl Table {
 
     /// The entity that a reference in either form names.
     pub fn get(&self, reference: EntityRef) -> Option<&Arc<Entity>> {
-        Some(&self.rows[self.find(reference)? as usize])
+        self.row(self.find(reference)?)
+    }
+
+    /// The entity of a row.
+    pub fn row(&self, row: u32) -> Option<&Arc<Entity>> {
+        self.rows.get(row as usize)
     }
 
     /// The rows with this name, trimmed and without regard to case.
-    pub fn named(&self, name: &str) -> &[u32] {
-        self.by_name.get(&folded(name)).map_or(&[], Vec::as_slice)
+    pub fn named(&self, name: &str) -> Vec<u32> {
+        let name = folded(name);
+        self.by_name.all(name.as_str(), |row| self.row(row).is_some_and(|entity| folded(&entity.name) == name))
     }
 
     /// The ids of the entities that the one with this id lies in, the nearest first.
@@ -68,24 +74,32 @@ impl Table {
         self.high = self.high.max(id);
     }
 
-    /// Adds an entity, or puts it in the place of the one with its id.
+    /// Adds an entity, or replaces the one with its id, whose GUID is the same.
     pub fn put(&mut self, entity: Arc<Entity>) {
         self.raise(entity.id);
-        let row = match self.by_id(entity.id) {
-            Some(row) => {
-                let before = std::mem::replace(&mut self.rows[row as usize], entity.clone());
-                if let Some(rows) = self.by_name.get_mut(&folded(&before.name)) {
-                    rows.retain(|r| *r != row);
-                }
-                row
+        let name = folded(&entity.name);
+        let row = self.by_id(entity.id);
+        if let Some(row) = row
+            && let Some(before) = self.rows.get_mut(row as usize)
+        {
+            let before = std::mem::replace(before, entity);
+            let old = folded(&before.name);
+            if old != name {
+                self.by_name.remove(old.as_str(), row);
+                self.by_name.insert(name.as_str(), row);
             }
-            None => {
-                self.rows.push(entity.clone());
-                (self.rows.len() - 1) as u32
-            }
-        };
-        self.by_id.insert(entity.id, row);
-        self.by_guid.insert(entity.guid, row);
-        self.by_name.entry(folded(&entity.name)).or_default().push(row);
+            return;
+        }
+        let row = self.rows.push(entity.clone()) as u32;
+        self.by_id.insert(&entity.id, row);
+        self.by_guid.insert(&entity.guid, row);
+        self.by_name.insert(name.as_str(), row);
+    }
+
+    /// The number of elements and pointers that this copy does not share with the table `before` it.
+    pub fn copied_since(&self, before: &Self) -> usize {
+        let lookups =
+            [(&self.by_id, &before.by_id), (&self.by_guid, &before.by_guid), (&self.by_name, &before.by_name)];
+        self.rows.copied_since(&before.rows) + lookups.map(|(one, old)| one.copied_since(old)).iter().sum::<usize>()
     }
 }

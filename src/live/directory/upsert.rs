@@ -1,4 +1,4 @@
-//! Takes a document into the directory, as a whole or not at all (EVENTS.md, "Directory").
+//! Applies a document to a copy of the directory, as a whole or not at all, in slices of any size.
 
 use std::collections::HashSet;
 use std::hash::Hash;
@@ -6,15 +6,17 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use super::patch::references_of;
 use super::{Directory, Entity};
-use crate::domain::Profile;
-use crate::domain::directory::{Changes, ChannelPatch, Document, EntityPatch, Field, Kind, Problem, TAKEN, UserPatch};
+use crate::domain::directory::{Changes, Document, EntityPatch, Field, Kind, Problem, TAKEN, UserPatch};
 use crate::domain::ids::{EntityRef, MAX_ID};
-use crate::domain::profile::ChannelConf;
-use crate::domain::{Channel, Roles, Time};
+use crate::domain::{Profile, Time};
 
-/// What a document did.
-#[derive(Debug, Default)]
+/// References that are looked up for one unit of work.
+const REFERENCES_PER_UNIT: usize = 16;
+
+/// The effect of a document.
+#[derive(Clone, Debug, Default)]
 pub struct Upserted {
     /// The counts for the caller.
     pub changes: Changes,
@@ -25,62 +27,155 @@ pub struct Upserted {
 }
 
 /// A problem's place and text, below one entity.
-type Refused = (String, &'static str);
+pub(super) type Refused = (String, &'static str);
 
-impl Directory {
-    /// Takes the document in; what it makes is created at `now`. On an error this directory is half-changed: work on a
-    /// copy and drop it.
-    pub fn upsert(&mut self, document: &Document, now: Time) -> Result<Upserted, Vec<Problem>> {
-        let mut done = Upserted::default();
-        let mut problems = Vec::new();
-        for kind in Kind::ALL {
-            let mut named = HashSet::new();
-            for (n, patch) in document.of(kind).iter().enumerate() {
-                if let Err((member, detail)) = self.upsert_entity((kind, patch), now, &mut named, &mut done) {
-                    problems.push(problem(kind.member(), n, &member, detail));
-                }
-            }
+/// A document that is being applied to a directory of its own.
+#[derive(Clone, Debug)]
+pub struct Upsert {
+    directory: Directory,
+    now: Time,
+    stage: Stage,
+    /// The patch of the stage that is next.
+    next: usize,
+    /// Entities of one kind that were named so far.
+    entities: HashSet<i64>,
+    /// Users that were named so far.
+    users: HashSet<u32>,
+    targets: Vec<Target>,
+    done: Upserted,
+    problems: Vec<Problem>,
+}
+
+/// The stages of a document, in order. Each goes over all of its patches, so that the order of problems is the same as
+/// when every stage was a loop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Entities of the kind at this place of [`Kind::ALL`] are made and changed.
+    Entities(usize),
+    /// The user that each patch is about is found, before any changes.
+    Targets,
+    /// The names of these users are freed, so that they can be exchanged within the document.
+    Names,
+    /// Users are made and changed.
+    Users,
+}
+
+/// The user that a patch is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Target {
+    /// A problem was found; the patch is passed over.
+    Unclear,
+    /// A user to be made.
+    New,
+    /// The user at this index.
+    Known(u32),
+}
+
+impl Upsert {
+    /// Begins a document for a copy of `directory`. New entities are created at `now`.
+    pub fn new(directory: &Directory, now: Time) -> Self {
+        Upsert {
+            directory: directory.clone(),
+            now,
+            stage: Stage::Entities(0),
+            next: 0,
+            entities: HashSet::new(),
+            users: HashSet::new(),
+            targets: Vec::new(),
+            done: Upserted::default(),
+            problems: Vec::new(),
         }
-        let targets = self.find_targets(&document.users, &mut problems);
-        for ix in targets.iter().copied().flatten().flatten() {
-            self.users.unname(ix);
-        }
-        for (n, (patch, target)) in document.users.iter().zip(&targets).enumerate() {
-            let Some(target) = *target else { continue };
-            if let Err((member, detail)) = self.upsert_user(patch, target, &mut done) {
-                problems.push(problem("users", n, &member, detail));
-            }
-        }
-        if problems.is_empty() { Ok(done) } else { Err(problems) }
     }
 
-    fn upsert_entity(
-        &mut self,
-        (kind, patch): (Kind, &EntityPatch),
-        now: Time,
-        named: &mut HashSet<i64>,
-        done: &mut Upserted,
-    ) -> Result<(), Refused> {
-        let table = self.table(kind);
+    /// Continues with the same document until it is finished or `steps` units of work are used up, which it counts
+    /// down. Returns whether the document is finished.
+    pub fn advance(&mut self, document: &Document, steps: &mut usize) -> bool {
+        while *steps > 0 {
+            let Some(cost) = self.step(document) else { return true };
+            *steps = steps.saturating_sub(cost);
+        }
+        false
+    }
+
+    /// The directory with the document in it, or every problem of the document.
+    pub fn finish(self) -> Result<(Directory, Upserted), Vec<Problem>> {
+        if self.problems.is_empty() { Ok((self.directory, self.done)) } else { Err(self.problems) }
+    }
+
+    /// Does one patch's part of the stage, or goes to the next stage. Returns the units of work, `None` at the end.
+    fn step(&mut self, document: &Document) -> Option<usize> {
+        let n = self.next;
+        self.next += 1;
+        match self.stage {
+            Stage::Entities(kind) => {
+                let Some(kind) = Kind::ALL.get(kind).copied() else { return self.enter(Stage::Targets) };
+                let Some(patch) = document.of(kind).get(n) else {
+                    self.entities.clear();
+                    return self.enter(Stage::Entities(kind as usize + 1));
+                };
+                let mut walked = 0;
+                if let Err((member, detail)) = self.upsert_entity(kind, patch, &mut walked) {
+                    self.problems.push(problem(kind.member(), n, &member, detail));
+                }
+                let references = patch.routing_groups.as_ref().map_or(0, Vec::len) + walked;
+                return Some(1 + references / REFERENCES_PER_UNIT);
+            }
+            Stage::Targets => {
+                let Some(patch) = document.users.get(n) else { return self.enter(Stage::Names) };
+                let target = self.find_target(patch).unwrap_or_else(|(member, detail)| {
+                    self.problems.push(problem("users", n, &member, detail));
+                    Target::Unclear
+                });
+                self.targets.push(target);
+            }
+            Stage::Names => match self.targets.get(n) {
+                Some(Target::Known(ix)) => self.directory.users.unname(*ix),
+                Some(Target::New | Target::Unclear) => {}
+                None => return self.enter(Stage::Users),
+            },
+            Stage::Users => {
+                let (patch, target) = (document.users.get(n)?, *self.targets.get(n)?);
+                if target != Target::Unclear
+                    && let Err((member, detail)) = self.upsert_user(patch, target)
+                {
+                    self.problems.push(problem("users", n, &member, detail));
+                }
+                return Some(1 + references_of(patch) / REFERENCES_PER_UNIT);
+            }
+        }
+        Some(1)
+    }
+
+    /// Goes to a stage, which costs nothing.
+    fn enter(&mut self, stage: Stage) -> Option<usize> {
+        (self.stage, self.next) = (stage, 0);
+        Some(0)
+    }
+
+    fn upsert_entity(&mut self, kind: Kind, patch: &EntityPatch, walked: &mut usize) -> Result<(), Refused> {
+        let directory = &mut self.directory;
+        let table = directory.table(kind);
         let by_id = patch.id.map(|id| table.by_id(id));
         let by_guid = patch.guid.map(|guid| table.by_guid(guid));
         let row = one_target(&[("id", by_id), ("guid", by_guid)])?;
-        let before = row.map(|row| table.rows()[row as usize].clone());
+        let before = row.and_then(|row| table.row(row)).cloned();
         let mut entity = match &before {
             Some(entity) => Entity::clone(entity),
-            None => Entity { created: Some(now), ..self.new_entity(kind, patch)? },
+            None => Entity { created: Some(self.now), ..directory.new_entity(kind, patch)? },
         };
-        once(named, entity.id)?;
+        once(&mut self.entities, entity.id)?;
         if let Some(name) = &patch.name {
             entity.name.clone_from(name);
         }
         if let Some(groups) = &patch.routing_groups {
-            entity.routing_groups = Some(self.routing_groups(groups)?);
+            entity.routing_groups = Some(directory.routing_groups(groups)?);
         }
         match patch.parent {
             Field::Absent => {}
             Field::Clear => entity.parent = None,
-            Field::Set(parent) => entity.parent = Some(self.parent(kind, entity.id, parent)?),
+            Field::Set(parent) => {
+                entity.parent = Some(directory.parent(kind, before.as_deref(), parent, walked)?);
+            }
         }
         entity.order = patch.order.or(entity.order);
         entity.category = patch.category.or(entity.category);
@@ -89,17 +184,89 @@ impl Directory {
             entity.description.clone_from(&patch.description);
         }
         if before.as_deref() == Some(&entity) {
-            done.changes.unchanged += 1;
+            self.done.changes.unchanged += 1;
             return Ok(());
         }
         if before.is_some() {
-            done.changes.updated += 1;
+            self.done.changes.updated += 1;
         } else {
-            done.changes.created += 1;
+            self.done.changes.created += 1;
         }
-        done.entities.push((kind, entity.id));
-        self.tables[kind as usize].put(Arc::new(entity));
+        self.done.entities.push((kind, entity.id));
+        directory.tables[kind as usize].put(Arc::new(entity));
         Ok(())
+    }
+
+    fn find_target(&mut self, patch: &UserPatch) -> Result<Target, Refused> {
+        let users = &self.directory.users;
+        let by_id = patch.id.map(|id| users.by_id(id));
+        let by_guid = patch.guid.map(|guid| users.by_guid(guid));
+        let external = patch.external_id.value().filter(|_| by_id.is_none() && by_guid.is_none());
+        let by_external = external.map(|id| users.by_external(id));
+        let target = one_target(&[("id", by_id), ("guid", by_guid), ("external_id", by_external)])?;
+        let Some(ix) = target else { return Ok(Target::New) };
+        once(&mut self.users, ix)?;
+        if users.account(ix).is_some_and(|account| account.deleted.is_some()) {
+            return Err((String::from("id"), "belonged to a user who was deleted"));
+        }
+        Ok(Target::Known(ix))
+    }
+
+    fn upsert_user(&mut self, patch: &UserPatch, target: Target) -> Result<(), Refused> {
+        let directory = &mut self.directory;
+        let target = match target {
+            Target::Known(ix) => Some(ix),
+            Target::New | Target::Unclear => None,
+        };
+        let before = target.and_then(|ix| directory.users.account(ix)).map(|account| account.profile.clone());
+        let mut profile = match &before {
+            Some(profile) => Profile::clone(profile),
+            None => directory.new_user(patch)?,
+        };
+        directory.patch_profile(&mut profile, patch)?;
+        let users = &directory.users;
+        for (member, owner) in [
+            ("external_id", profile.external_id.as_ref().and_then(|id| users.by_external(id))),
+            ("email", profile.email.as_ref().and_then(|email| users.by_email(email))),
+        ] {
+            if owner.is_some_and(|owner| Some(owner) != target) {
+                return Err((String::from(member), TAKEN));
+            }
+        }
+        if let (Some(ix), true) = (target, before.as_deref() == Some(&profile)) {
+            directory.users.rename(ix);
+            self.done.changes.unchanged += 1;
+            return Ok(());
+        }
+        let profile = Arc::new(profile);
+        let ix = match target {
+            Some(ix) => {
+                directory.users.replace(ix, profile.clone());
+                self.done.changes.updated += 1;
+                ix
+            }
+            None => {
+                self.done.changes.created += 1;
+                directory.users.insert(profile.clone())
+            }
+        };
+        directory.change_memberships(ix, before.as_deref(), Some(&profile));
+        self.done.users.push(ix);
+        Ok(())
+    }
+}
+
+impl Directory {
+    /// Applies the document; new entities are created at `now`. On an error nothing has changed.
+    pub fn upsert(&mut self, document: &Document, now: Time) -> Result<Upserted, Vec<Problem>> {
+        let mut upsert = Upsert::new(self, now);
+        let mut steps = usize::MAX;
+        while !upsert.advance(document, &mut steps) {
+            steps = usize::MAX;
+        }
+        let (directory, done) = upsert.finish()?;
+        *self = directory;
+        Ok(done)
     }
 
     fn new_entity(&self, kind: Kind, patch: &EntityPatch) -> Result<Entity, Refused> {
@@ -129,18 +296,38 @@ impl Directory {
         })
     }
 
-    /// The integer id of a parent that is there already and does not lie in the entity itself.
-    fn parent(&self, kind: Kind, id: i64, parent: EntityRef) -> Result<i64, Refused> {
+    /// The integer id of a parent that is there already and does not lie in the entity itself. Adds the entities that
+    /// were looked at to `walked`.
+    fn parent(
+        &self,
+        kind: Kind,
+        entity: Option<&Entity>,
+        parent: EntityRef,
+        walked: &mut usize,
+    ) -> Result<i64, Refused> {
         let refused = |detail| (String::from("parent"), detail);
         let table = self.table(kind);
         let parent = table.get(parent).ok_or(refused("is not known"))?.id;
-        if parent == id || table.ancestors(parent).any(|ancestor| ancestor == id) {
+        // Nothing lies in a new entity, and where the parent stays there is still no cycle.
+        let Some(entity) = entity.filter(|entity| entity.parent != Some(parent)) else { return Ok(parent) };
+        let mut above = table.ancestors(parent).inspect(|_| *walked += 1);
+        if parent == entity.id || above.any(|ancestor| ancestor == entity.id) {
             return Err(refused("lies in the entity itself"));
         }
         Ok(parent)
     }
 
-    /// What is missing of an identity is given here: the next integer, and a GUID made from it.
+    /// The profile of a user to be made, with nothing but its identity and name.
+    fn new_user(&self, patch: &UserPatch) -> Result<Profile, Refused> {
+        let (id, guid) = self.identity("user", patch.id, patch.guid, self.users.high())?;
+        if self.users.by_id(id).is_some() || self.users.by_guid(guid).is_some() {
+            return Err((String::new(), "names a user twice"));
+        }
+        let name = patch.name.clone().ok_or((String::from("name"), "is needed for a new user"))?;
+        Ok(Profile::new(id, guid, name))
+    }
+
+    /// Completes an identity: with the next integer id, and with a GUID that follows from the id.
     fn identity(&self, kind: &str, id: Option<i64>, guid: Option<Uuid>, high: i64) -> Result<(i64, Uuid), Refused> {
         let id = id.unwrap_or(high + 1);
         if id > MAX_ID {
@@ -149,188 +336,9 @@ impl Directory {
         let guid = guid.unwrap_or_else(|| Uuid::new_v5(&self.tenant.0, format!("{kind}/{id}").as_bytes()));
         Ok((id, guid))
     }
-
-    /// The user each patch is about, `Some(None)` for a new one, and `None` where that cannot be said. Decided before
-    /// anything changes.
-    fn find_targets(&self, patches: &[UserPatch], problems: &mut Vec<Problem>) -> Vec<Option<Option<u32>>> {
-        let mut named = HashSet::new();
-        let mut find = |patch: &UserPatch| -> Result<Option<u32>, Refused> {
-            let by_id = patch.id.map(|id| self.users.by_id(id));
-            let by_guid = patch.guid.map(|guid| self.users.by_guid(guid));
-            let external = patch.external_id.value().filter(|_| by_id.is_none() && by_guid.is_none());
-            let by_external = external.map(|id| self.users.by_external(id));
-            let target = one_target(&[("id", by_id), ("guid", by_guid), ("external_id", by_external)])?;
-            if let Some(ix) = target {
-                once(&mut named, ix)?;
-                if self.users.account(ix).is_some_and(|account| account.deleted.is_some()) {
-                    return Err((String::from("id"), "belonged to a user who was deleted"));
-                }
-            }
-            Ok(target)
-        };
-        let mut targets = Vec::with_capacity(patches.len());
-        for (n, patch) in patches.iter().enumerate() {
-            let target = find(patch).map_err(|(member, detail)| problems.push(problem("users", n, &member, detail)));
-            targets.push(target.ok());
-        }
-        targets
-    }
-
-    fn upsert_user(&mut self, patch: &UserPatch, target: Option<u32>, done: &mut Upserted) -> Result<(), Refused> {
-        let before = target.and_then(|ix| self.users.account(ix)).map(|account| account.profile.clone());
-        let mut profile = match &before {
-            Some(profile) => Profile::clone(profile),
-            None => {
-                let (id, guid) = self.identity("user", patch.id, patch.guid, self.users.high())?;
-                if self.users.by_id(id).is_some() || self.users.by_guid(guid).is_some() {
-                    return Err((String::new(), "names a user twice"));
-                }
-                let name = patch.name.clone().ok_or((String::from("name"), "is needed for a new user"))?;
-                Profile::new(id, guid, name)
-            }
-        };
-        self.patch_profile(&mut profile, patch)?;
-        for (member, owner) in [
-            ("external_id", profile.external_id.as_ref().and_then(|id| self.users.by_external(id))),
-            ("email", profile.email.as_ref().and_then(|email| self.users.by_email(email))),
-        ] {
-            if owner.is_some_and(|owner| Some(owner) != target) {
-                return Err((String::from(member), TAKEN));
-            }
-        }
-        let unchanged = before.as_deref() == Some(&profile);
-        let profile = Arc::new(profile);
-        let ix = match target {
-            Some(ix) => {
-                self.leave(ix);
-                self.users.replace(ix, profile);
-                ix
-            }
-            None => self.users.insert(profile),
-        };
-        self.join(ix);
-        match (unchanged, target) {
-            (true, _) => done.changes.unchanged += 1,
-            (false, Some(_)) => done.changes.updated += 1,
-            (false, None) => done.changes.created += 1,
-        }
-        if !unchanged {
-            done.users.push(ix);
-        }
-        Ok(())
-    }
-
-    fn patch_profile(&self, profile: &mut Profile, patch: &UserPatch) -> Result<(), Refused> {
-        patch.external_id.patch(&mut profile.external_id);
-        if let Some(name) = &patch.name {
-            profile.name.clone_from(name);
-        }
-        patch.first_name.patch(&mut profile.first_name);
-        patch.pseudo.patch(&mut profile.pseudo);
-        patch.email.patch(&mut profile.email);
-        if let Some(roles) = &patch.roles {
-            profile.roles = roles.iter().copied().collect();
-        } else if let Some(role) = patch.role {
-            profile.roles = Roles::from_iter([role]);
-        }
-        for (group, member) in [(&patch.primary_group, "primary_group"), (&patch.group_id, "group_id")] {
-            match group {
-                Field::Absent => {}
-                Field::Clear => profile.primary_group = None,
-                Field::Set(group) => {
-                    let group = self.table(Kind::Group).get(*group);
-                    profile.primary_group = Some(group.ok_or((String::from(member), "is not known"))?.id);
-                }
-            }
-        }
-        for (kind, references, member) in [
-            (Kind::Group, &patch.groups, "groups"),
-            (Kind::Skill, &patch.skills, "skills"),
-            (Kind::Skill, &patch.skill_list, "skill_list"),
-            (Kind::Project, &patch.projects, "projects"),
-            (Kind::Project, &patch.website_list, "website_list"),
-            (Kind::Queue, &patch.queues, "queues"),
-            (Kind::Campaign, &patch.campaigns, "campaigns"),
-        ] {
-            let Some(references) = references else { continue };
-            let ids = self.references(kind, references, member)?;
-            match kind {
-                Kind::Group => profile.groups = ids,
-                Kind::Skill => profile.skills = ids,
-                Kind::Project => profile.projects = ids,
-                Kind::Queue => profile.queues = ids,
-                _ => profile.campaigns = ids,
-            }
-        }
-        if let Some(groups) = &patch.routing_groups {
-            profile.routing_groups = self.routing_groups(groups)?;
-        }
-        patch_channels(profile, patch);
-        profile.chat_and_call = patch.chat_and_call.unwrap_or(profile.chat_and_call);
-        profile.chat_to_video = patch.chat_to_video.unwrap_or(profile.chat_to_video);
-        if let Some(languages) = &patch.language_list {
-            profile.language_list.clone_from(languages);
-        }
-        patch.language_admin.patch(&mut profile.language_admin);
-        patch.sso_key.patch(&mut profile.sso_key);
-        patch.call_config.patch(&mut profile.call_config);
-        patch.experience.patch(&mut profile.experience);
-        patch.satisfaction.patch(&mut profile.satisfaction);
-        patch.profile.patch(&mut profile.profile);
-        Ok(())
-    }
-
-    /// The integer ids that the references name, ascending and without repeats.
-    fn references(&self, kind: Kind, references: &[EntityRef], member: &str) -> Result<Vec<i64>, Refused> {
-        self.resolved(kind, references, member, |entity| entity.id)
-    }
-
-    /// The GUIDs of the routing groups that the references name, likewise.
-    fn routing_groups(&self, references: &[EntityRef]) -> Result<Vec<Uuid>, Refused> {
-        self.resolved(Kind::RoutingGroup, references, "routing_groups", |entity| entity.guid)
-    }
-
-    fn resolved<T: Ord>(
-        &self,
-        kind: Kind,
-        references: &[EntityRef],
-        member: &str,
-        identity: impl Fn(&Entity) -> T,
-    ) -> Result<Vec<T>, Refused> {
-        let table = self.table(kind);
-        let mut identities = Vec::with_capacity(references.len());
-        for (n, reference) in references.iter().enumerate() {
-            let entity = table.get(*reference).ok_or_else(|| (format!("{member}/{n}"), "is not known"))?;
-            identities.push(identity(entity));
-        }
-        identities.sort_unstable();
-        identities.dedup();
-        Ok(identities)
-    }
 }
 
-fn patch_channels(profile: &mut Profile, patch: &UserPatch) {
-    let channels = &mut profile.channels;
-    for (channel, conf) in [
-        (Channel::Chat, &mut channels.chat),
-        (Channel::Call, &mut channels.call),
-        (Channel::Video, &mut channels.video),
-        (Channel::ThirdParty, &mut channels.third_party),
-    ] {
-        if let Some(nested) = patch.channels.as_ref().and_then(|c| c.of(channel)) {
-            patch_channel(conf, nested);
-        }
-        patch_channel(conf, &patch.flat(channel));
-    }
-}
-
-fn patch_channel(conf: &mut ChannelConf, patch: &ChannelPatch) {
-    conf.enabled = patch.enabled.unwrap_or(conf.enabled);
-    conf.max_slots = patch.max_slots.unwrap_or(conf.max_slots);
-    conf.priority = patch.priority.unwrap_or(conf.priority);
-}
-
-/// The one thing that all identities given name; `None` when none of them is known.
+/// The one thing that all given identities name; `None` when none of them is known.
 fn one_target(identities: &[(&'static str, Option<Option<u32>>)]) -> Result<Option<u32>, Refused> {
     let mut given = identities.iter().filter_map(|(member, found)| Some((member, (*found)?)));
     let Some((_, first)) = given.next() else { return Ok(None) };

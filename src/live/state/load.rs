@@ -56,8 +56,7 @@ impl State {
                 let ix = directory.restore_user(Arc::unwrap_or_clone(body.profile), person.deleted);
                 let password = body.password.map(|known| Password { hash: known.hash, set: known.set });
                 directory.set_password(ix, password);
-                self.people.resize_with(ix as usize + 1, Person::default);
-                self.people[ix as usize] = person;
+                *self.people.reach(ix as usize) = person;
             }
             RowKey::Conversation(id) => {
                 let body: ConversationBody = serde_json::from_str(&row.body)?;

@@ -7,10 +7,10 @@ use uuid::Uuid;
 use super::State;
 use super::desk::effective;
 use super::endings::Ending;
-use crate::domain::directory::{Document, Kind};
+use crate::domain::directory::Kind;
 use crate::domain::event::{Event, PasswordHash, Rejection};
 use crate::domain::{Category, Channel, EntityRef, Outcome, Time, UserRef};
-use crate::live::directory::{Directory, Password};
+use crate::live::directory::Password;
 use crate::live::person::{Person, Presence};
 use crate::live::rows::RowKey;
 
@@ -54,20 +54,6 @@ impl State {
             return Err(Rejection::PresenceMismatch);
         }
         Ok(Some(Presence { category: meant, definition: Some(definition.id) }))
-    }
-
-    pub(super) fn upsert_directory(&mut self, document: &Document) -> Result<Outcome, Rejection> {
-        let mut next = Directory::clone(&self.directory);
-        let done = next.upsert(document, self.recorded).map_err(Rejection::Document)?;
-        self.directory = Arc::new(next);
-        self.people.resize_with(self.directory.users().len(), Person::default);
-        for (kind, id) in done.entities {
-            self.dirty.insert(RowKey::Entity(kind, id));
-        }
-        for ix in done.users {
-            self.touch(ix);
-        }
-        Ok(Outcome::Upserted(done.changes))
     }
 
     /// The user lets go of everything and vanishes from every count; the ids stay taken while remembered.

@@ -10,6 +10,7 @@ mod histories;
 mod order;
 mod outcomes;
 pub mod reference;
+mod slices;
 mod stories;
 
 use proptest::prelude::*;

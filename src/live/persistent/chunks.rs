@@ -1,0 +1,197 @@
+//! A list in chunks that are copied when they change.
+
+use std::ops::{Index, IndexMut};
+use std::sync::Arc;
+
+/// Elements in a chunk.
+const CHUNK: usize = 32;
+/// Chunks in a block.
+const BLOCK: usize = 128;
+
+type Chunk<T> = Arc<Vec<T>>;
+type Block<T> = Arc<Vec<Chunk<T>>>;
+
+/// A list of which a clone copies one pointer for each 4,096 elements, and a change at most one chunk and one block's
+/// pointers.
+#[derive(Clone, Debug)]
+pub struct Chunks<T> {
+    blocks: Vec<Block<T>>,
+}
+
+impl<T> Default for Chunks<T> {
+    fn default() -> Self {
+        Chunks { blocks: Vec::new() }
+    }
+}
+
+impl<T> Chunks<T> {
+    /// One past the highest place that holds an element.
+    pub fn len(&self) -> usize {
+        let Some(block) = self.blocks.last() else { return 0 };
+        let last = block.last().map_or(0, |chunk| chunk.len());
+        ((self.blocks.len() - 1) * BLOCK + block.len().saturating_sub(1)) * CHUNK + last
+    }
+
+    /// Returns whether there is no element.
+    pub fn is_empty(&self) -> bool {
+        self.blocks.is_empty()
+    }
+
+    /// The element at a place.
+    pub fn get(&self, ix: usize) -> Option<&T> {
+        let (block, chunk, at) = place(ix);
+        self.blocks.get(block)?.get(chunk)?.get(at)
+    }
+
+    /// All elements in order.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.blocks.iter().flat_map(|block| block.iter()).flat_map(|chunk| chunk.iter())
+    }
+
+    /// Bytes that the list occupies, without what its elements point to.
+    pub fn heap_bytes(&self) -> usize {
+        let chunk = |chunk: &Chunk<T>| vec_bytes(chunk.capacity(), size_of::<T>());
+        let block = |block: &Block<T>| {
+            vec_bytes(block.capacity(), size_of::<Chunk<T>>()) + block.iter().map(chunk).sum::<usize>()
+        };
+        self.blocks.iter().map(block).sum()
+    }
+}
+
+impl<T: Clone> Chunks<T> {
+    /// The element at a place, to be changed.
+    pub fn get_mut(&mut self, ix: usize) -> Option<&mut T> {
+        let (block, chunk, at) = place(ix);
+        let chunks = Arc::make_mut(self.blocks.get_mut(block)?);
+        Arc::make_mut(chunks.get_mut(chunk)?).get_mut(at)
+    }
+
+    /// Appends an element to a list without gaps and returns its place.
+    pub fn push(&mut self, element: T) -> usize {
+        let ix = self.len();
+        self.chunk_of(ix).push(element);
+        ix
+    }
+
+    fn chunk_of(&mut self, ix: usize) -> &mut Vec<T> {
+        let (block, chunk, _) = place(ix);
+        let chunks = Arc::make_mut(reach(&mut self.blocks, block));
+        Arc::make_mut(reach(chunks, chunk))
+    }
+
+    /// The number of elements and pointers that this copy does not share with the list `before` it.
+    pub fn copied_since(&self, before: &Self) -> usize {
+        let mut copied = self.blocks.len();
+        for (b, block) in self.blocks.iter().enumerate() {
+            let old = before.blocks.get(b);
+            if old.is_some_and(|old| Arc::ptr_eq(old, block)) {
+                continue;
+            }
+            copied += block.len();
+            for (c, chunk) in block.iter().enumerate() {
+                let old = old.and_then(|old| old.get(c));
+                if !old.is_some_and(|old| Arc::ptr_eq(old, chunk)) {
+                    copied += chunk.len();
+                }
+            }
+        }
+        copied
+    }
+}
+
+impl<T: Clone + Default> Chunks<T> {
+    /// The element at a place, to be changed. Its chunk is filled with defaults as far as that; chunks before it stay
+    /// as short as they are.
+    pub fn reach(&mut self, ix: usize) -> &mut T {
+        let (_, _, at) = place(ix);
+        let elements = self.chunk_of(ix);
+        if elements.len() <= at {
+            elements.resize(at + 1, T::default());
+        }
+        &mut elements[at]
+    }
+}
+
+impl<T> Index<usize> for Chunks<T> {
+    type Output = T;
+
+    fn index(&self, ix: usize) -> &T {
+        let (block, chunk, at) = place(ix);
+        &self.blocks[block][chunk][at]
+    }
+}
+
+impl<T: Clone> IndexMut<usize> for Chunks<T> {
+    fn index_mut(&mut self, ix: usize) -> &mut T {
+        let (block, chunk, at) = place(ix);
+        &mut Arc::make_mut(&mut Arc::make_mut(&mut self.blocks[block])[chunk])[at]
+    }
+}
+
+/// The block, the chunk in it and the place in that.
+const fn place(ix: usize) -> (usize, usize, usize) {
+    (ix / CHUNK / BLOCK, ix / CHUNK % BLOCK, ix % CHUNK)
+}
+
+/// The element at `at`, with empty ones before it where there were none.
+fn reach<T>(list: &mut Vec<Arc<Vec<T>>>, at: usize) -> &mut Arc<Vec<T>> {
+    if list.len() <= at {
+        list.resize_with(at + 1, Arc::default);
+    }
+    &mut list[at]
+}
+
+/// Bytes of a shared vector: its elements, its header and the two counters.
+const fn vec_bytes(capacity: usize, element: usize) -> usize {
+    capacity * element + size_of::<Vec<u8>>() + 2 * size_of::<usize>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLACES: [usize; 10] = [0, 1, 31, 32, 700, 4_095, 4_096, 4_200, 20_000, 1_000_000];
+
+    #[test]
+    fn elements_are_found_across_blocks_and_gaps() {
+        let mut list = Chunks::default();
+        for (n, ix) in PLACES.into_iter().enumerate() {
+            *list.reach(ix) = ix;
+            assert_eq!(list.len(), ix + 1, "after {n} elements");
+        }
+        *list.reach(1) = 999;
+        for ix in PLACES.into_iter().filter(|ix| *ix != 1) {
+            assert_eq!(list.get(ix), Some(&ix));
+        }
+        assert_eq!(list.get(1), Some(&999));
+        assert_eq!(list.get(2), Some(&0), "its chunk was filled");
+        assert_eq!(list.get(33), None, "its chunk ends before it");
+        assert_eq!(list.get(3_000_000), None);
+        assert_eq!(list.get_mut(5_000), None);
+        *list.get_mut(700).unwrap() = 5;
+        assert_eq!(list[700], 5);
+    }
+
+    #[test]
+    fn pushed_elements_are_in_order() {
+        let mut list = Chunks::default();
+        assert!(list.is_empty());
+        for n in 0..10_000 {
+            assert_eq!(list.push(n), n);
+        }
+        assert_eq!(list.len(), 10_000);
+        assert!(list.iter().copied().eq(0..10_000));
+    }
+
+    #[test]
+    fn a_change_copies_one_chunk_and_leaves_the_clone_as_it_was() {
+        let mut list = Chunks::default();
+        for n in 0..100_000 {
+            list.push(n);
+        }
+        let before = list.clone();
+        list[50_000] = 7;
+        assert_eq!((before[50_000], list[50_000]), (50_000, 7));
+        assert_eq!(list.copied_since(&before), 100_000_usize.div_ceil(CHUNK * BLOCK) + BLOCK + CHUNK);
+    }
+}
