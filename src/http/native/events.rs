@@ -20,6 +20,8 @@ use crate::http::extract::body::{Limit, is_long};
 use crate::http::extract::{MediaType, media_type, read_body, reply};
 use crate::http::fault::NativeFault;
 use crate::http::services::Services;
+use crate::limits::TurnKey;
+use crate::query;
 
 /// The limit on the body.
 const LIMIT: Limit = Limit { bytes: 8 * 1024 * 1024, name: "8 MiB" };
@@ -84,26 +86,38 @@ pub async fn post_events(State(services): State<Services>, request: Request) -> 
         }
         Ok(Told::new(&raws, now))
     };
-    let told = services.read(is_long, read).await?;
+    let told = services.read(TurnKey::Tenant(caller.tenant()), is_long, read).await?;
     Ok(take(&services, &caller, told).await?)
 }
 
 /// Takes events that were read already, and answers what became of each.
 pub(super) async fn take(services: &Services, caller: &Caller, told: Told) -> Result<Response<Body>, Fault> {
-    let Told { events, mut results } = told;
+    let Told { events, results } = told;
     let settings = services.ring().settings(caller.tenant());
     let receipt = post(caller, services.submitter(), &settings, events).await?;
+    let is_long = results.len() > query::SHORT;
+    // The events are durable: an answer that is refused for what is waiting would make their sender repeat them.
+    if is_long {
+        let key = TurnKey::Tenant(caller.tenant());
+        let answer = move || answer(results, receipt.position, &receipt.outcomes);
+        return services.lifecycle().continue_cpu_bound(key, answer).await;
+    }
+    Ok(answer(results, receipt.position, &receipt.outcomes))
+}
+
+/// The answer once the outcomes are known.
+fn answer(mut results: Vec<EventResult>, position: u64, outcomes: &[Outcome]) -> Response<Body> {
     // The admitted ones are the places still open, in order.
     let open = results.iter_mut().filter(|result| result.outcome.is_empty());
-    for (result, outcome) in open.zip(&receipt.outcomes) {
+    for (result, outcome) in open.zip(outcomes) {
         result.outcome = outcome.name();
         if let Outcome::Rejected(rejection) = outcome {
             result.reason = Some(rejection.to_string());
         }
     }
     let applied = results.iter().filter(|result| result.outcome == "applied").count();
-    let answer = Answer { position: receipt.position, applied, results };
-    Ok(reply::at_position(reply::json(200, "application/json", &answer), receipt.position))
+    let answer = Answer { position, applied, results };
+    reply::at_position(reply::json(200, "application/json", &answer), position)
 }
 
 /// The events of the body; all of it must parse, or none is taken.

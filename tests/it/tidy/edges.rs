@@ -12,7 +12,7 @@ const EDGES: [(&str, &[&str]); 12] = [
     ("engine", &["domain", "live", "journal", "store", "clock", "lifecycle", "limits"]),
     ("auth", &["domain", "store", "clock", "lifecycle", "limits"]),
     ("limits", &["domain", "clock"]),
-    ("command", &["domain", "engine", "store", "auth", "clock"]),
+    ("command", &["domain", "engine", "store", "auth", "clock", "lifecycle", "limits"]),
     ("query", &["domain", "engine", "live", "projection", "store", "auth"]),
     ("http", &["auth", "command", "query", "domain", "projection", "engine", "store", "clock", "lifecycle", "limits"]),
     ("clock", &["domain"]),
