@@ -98,7 +98,7 @@ impl App {
         let Booted { store, journal, states, ring, new_admin_token, has_admin, lock } =
             boot(&location, admin_token.as_deref(), &clock).await?;
 
-        let lifecycle = Lifecycle::default();
+        let lifecycle = Lifecycle::new(&clock, edge.budgets);
         let deps = EngineDeps {
             journal,
             store: store.clone(),

@@ -5,10 +5,18 @@ use std::num::NonZero;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+use crate::clock::Clock;
+use crate::domain::Fault;
+use crate::limits::{Budget, Budgets, FairQueue, QueueLimits, TurnKey};
+
+/// Pieces of long work that may wait for one tenant, and for all unauthenticated callers together.
+const WAITING_PER_KEY: usize = 256;
+/// Pieces of long work that may wait in all.
+const WAITING: usize = 4_096;
 
 /// The tasks of a running service.
 #[derive(Clone, Debug)]
@@ -17,25 +25,41 @@ pub struct Lifecycle {
     stopping: CancellationToken,
     last_stopping: CancellationToken,
     failed: Arc<AtomicBool>,
-    /// Work that keeps cores busy takes turns, for half of them: the other half is for what is done quickly.
-    turns: Arc<Semaphore>,
+    cpu: FairQueue,
 }
 
 impl Default for Lifecycle {
+    /// With the machine's clock and every budget.
     fn default() -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        Lifecycle::new(&Clock::system(), Budgets::default())
+    }
+}
+
+/// Permits for work that keeps a core busy: half of the cores stay free for what is done quickly.
+pub fn cpu_permits() -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    (cores / 2).max(1)
+}
+
+impl Lifecycle {
+    /// No tasks yet.
+    pub fn new(clock: &Clock, budgets: Budgets) -> Self {
+        let limits = QueueLimits { permits: cpu_permits(), waiting_per_key: WAITING_PER_KEY, waiting: WAITING };
+        let cpu = if budgets.has(Budget::HeavyReads) {
+            FairQueue::new(limits, clock)
+        } else {
+            FairQueue::first_come(limits.permits, clock)
+        };
         Lifecycle {
             tasks: TaskTracker::default(),
             stopping: CancellationToken::default(),
             last_stopping: CancellationToken::default(),
             failed: Arc::default(),
-            turns: Arc::new(Semaphore::new(cores.div_ceil(2))),
+            cpu,
         }
     }
-}
 
-impl Lifecycle {
-    /// Starts a task that the service cannot do without: should it fail or panic, everything stops.
+    /// Starts a task that the service cannot do without: when it fails or panics, everything stops.
     pub fn spawn<E: std::fmt::Display>(
         &self,
         name: &'static str,
@@ -52,30 +76,51 @@ impl Lifecycle {
         }));
     }
 
-    /// Starts a task that serves one caller; its end is nobody else's business.
+    /// Starts a task that serves one caller: its end, however it ends, concerns only that caller.
     #[expect(clippy::disallowed_methods, reason = "this is where tasks are started")]
     pub fn track<T: Send + 'static>(&self, task: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
         tokio::spawn(self.tasks.track_future(task))
     }
 
-    /// Does work that keeps a thread busy, beside the threads that the tasks share. It keeps its turn to the end, even
-    /// when nobody waits for it any more.
-    pub fn block<T: Send + 'static>(
+    /// Does work that keeps a thread busy, beside the threads that the tasks share. The permit is held until the work
+    /// is done, also when its caller went away.
+    pub fn block<P: Send + 'static, T: Send + 'static>(
         &self,
-        turn: OwnedSemaphorePermit,
+        permit: P,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> JoinHandle<T> {
         self.tasks.spawn_blocking(move || {
             let done = work();
-            drop(turn);
+            drop(permit);
             done
         })
     }
 
-    /// The same when one of everybody's turns comes; nothing if it panicked.
-    pub async fn block_in_turn<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-        let turn = self.turns.clone().acquire_owned().await.ok()?;
-        self.block(turn, work).await.ok()
+    /// Does work that keeps a core busy, beside the threads that the tasks share, when it is the turn of `key`.
+    ///
+    /// [`Fault::TooMany`] or [`Fault::Unavailable`] when too much is waiting, [`Fault::Internal`] if the work panicked.
+    pub async fn run_cpu_bound<T: Send + 'static>(
+        &self,
+        key: TurnKey,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Fault> {
+        let permit = self.cpu.enter(key).await?;
+        self.block(permit, work).await.map_err(|_| Fault::Internal)
+    }
+
+    /// Does a further slice of work that [`Lifecycle::run_cpu_bound`] began, which is not refused for what is waiting.
+    pub async fn continue_cpu_bound<T: Send + 'static>(
+        &self,
+        key: TurnKey,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Fault> {
+        let permit = self.cpu.enter_again(key).await?;
+        self.block(permit, work).await.map_err(|_| Fault::Internal)
+    }
+
+    /// The queue for work that keeps a core busy.
+    pub const fn cpu(&self) -> &FairQueue {
+        &self.cpu
     }
 
     /// Asks every task to stop.
@@ -88,7 +133,7 @@ impl Lifecycle {
         &self.stopping
     }
 
-    /// Cancelled when what others depend on is to stop: after them.
+    /// Cancelled when the engine is to stop: after all that depends on it.
     pub fn last_stopping(&self) -> &CancellationToken {
         &self.last_stopping
     }
@@ -125,14 +170,15 @@ mod tests {
 
     use super::*;
 
+    const KEY: TurnKey = TurnKey::Strangers;
+
     #[tokio::test]
-    async fn what_keeps_cores_busy_takes_turns_and_is_in_nobodys_way() {
+    async fn at_most_half_of_the_cores_are_busy_and_the_rest_waits() {
         let lifecycle = Lifecycle::default();
-        let turns = lifecycle.turns.available_permits();
         let (begun, beginnings) = mpsc::channel();
         let mut ends = Vec::new();
         let mut works = Vec::new();
-        for _ in 0..=turns {
+        for _ in 0..=cpu_permits() {
             let (begun, (end, until)) = (begun.clone(), mpsc::channel::<()>());
             ends.push(end);
             let work = move || {
@@ -140,26 +186,25 @@ mod tests {
                 until.recv().unwrap_err();
             };
             let lifecycle = lifecycle.clone();
-            works.push(lifecycle.clone().track(async move { lifecycle.block_in_turn(work).await }));
+            works.push(lifecycle.clone().track(async move { lifecycle.run_cpu_bound(KEY, work).await }));
         }
-        for _ in 0..turns {
+        for _ in 0..cpu_permits() {
             while beginnings.try_recv().is_err() {
                 tokio::task::yield_now().await;
             }
         }
-        assert_eq!(lifecycle.turns.available_permits(), 0);
+        assert_eq!((lifecycle.cpu.running(), lifecycle.cpu.waiting()), (cpu_permits(), 1));
         assert!(beginnings.try_recv().is_err(), "one waits for its turn");
         ends.clear();
         for work in works {
-            assert_eq!(work.await.unwrap(), Some(()));
+            assert_eq!(work.await.unwrap(), Ok(()));
         }
-        assert_eq!(lifecycle.turns.available_permits(), turns);
+        assert_eq!((lifecycle.cpu.running(), lifecycle.cpu.waiting()), (0, 0));
     }
 
     #[tokio::test]
-    async fn work_keeps_its_turn_when_nobody_waits_and_gives_it_back_when_it_panics() {
+    async fn work_holds_its_permit_without_a_caller_and_gives_it_back_when_it_panics() {
         let lifecycle = Lifecycle::default();
-        let turns = lifecycle.turns.available_permits();
         let (end, until) = mpsc::channel::<()>();
         let (begun, beginning) = mpsc::channel();
         let work = move || {
@@ -168,17 +213,24 @@ mod tests {
         };
         let waiting = lifecycle.clone().track({
             let lifecycle = lifecycle.clone();
-            async move { lifecycle.block_in_turn(work).await }
+            async move { lifecycle.run_cpu_bound(KEY, work).await }
         });
         while beginning.try_recv().is_err() {
             tokio::task::yield_now().await;
         }
         waiting.abort();
         assert!(waiting.await.unwrap_err().is_cancelled());
-        assert_eq!(lifecycle.turns.available_permits(), turns - 1);
+        assert_eq!(lifecycle.cpu.running(), 1);
         drop(end);
-        assert_eq!(lifecycle.block_in_turn(|| -> u8 { panic!("on purpose") }).await, None);
+        assert_eq!(lifecycle.run_cpu_bound(KEY, || -> u8 { panic!("on purpose") }).await, Err(Fault::Internal));
         lifecycle.ended().await;
-        assert_eq!(lifecycle.turns.available_permits(), turns);
+        assert_eq!(lifecycle.cpu.running(), 0);
+    }
+
+    #[tokio::test]
+    async fn without_the_budget_the_queue_has_no_keys() {
+        let lifecycle = Lifecycle::new(&Clock::system(), Budgets::without([Budget::HeavyReads]));
+        assert!(!lifecycle.cpu().is_fair() && Lifecycle::default().cpu().is_fair());
+        assert_eq!(lifecycle.run_cpu_bound(KEY, || 7).await, Ok(7));
     }
 }

@@ -1,76 +1,104 @@
-//! Passwords of people: hashed with Argon2id, which is slow on purpose, and so done beside everything else and by few at
-//! a time.
+//! Passwords of people: hashed with Argon2id, which is slow on purpose, and so done beside everything else, by few at a
+//! time and in turn.
 
-use std::sync::Arc;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use argon2::Argon2;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc};
-use tokio::sync::Semaphore;
 
-use crate::domain::Fault;
+use super::throttle::network;
+use crate::clock::Clock;
 use crate::domain::event::PasswordHash;
-use crate::lifecycle::Lifecycle;
+use crate::domain::{Fault, TenantId};
+use crate::lifecycle::{Lifecycle, cpu_permits};
+use crate::limits::{Budget, Budgets, FairQueue, QueueLimits, TurnKey};
 
 /// Longest password, in bytes: hashing is to take the same time for all.
 pub const MAX_BYTES: usize = 1_024;
-/// Passwords hashed at a time: each takes 19 MiB and a core.
+/// Passwords of one tenant that may wait to be hashed, and log-ins of one network.
+const WAITING_PER_KEY: usize = 64;
+/// The same of all together: at most what is hashed within [`TURN_TIMEOUT`] on a slow core.
+const WAITING: usize = 1_024;
+/// Passwords hashed at a time where callers do not take turns.
 const AT_A_TIME: usize = 2;
-/// How long one waits for its turn.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// A hash in the form of all others that no password is known for: tried in the place of one that is not there, so that
-/// nobody learns from the time it takes whether there is one.
-const NOBODYS: &str =
-    "$argon2id$v=19$m=19456,t=2,p=1$cm9sbGNhbGwgbm9ib2R5cw$cm9sbGNhbGwga25vd3Mgbm8gc3VjaCBwYXNzd29yZCE";
+/// How long a caller waits for its turn.
+const TURN_TIMEOUT: Duration = Duration::from_secs(5);
+/// A hash like all others, of no known password. It is tried in the place of hashes that are not there, so that the time
+/// an answer takes says nothing about which accounts exist.
+const DUMMY: &str = "$argon2id$v=19$m=19456,t=2,p=1$cm9sbGNhbGwgbm9ib2R5cw$cm9sbGNhbGwga25vd3Mgbm8gc3VjaCBwYXNzd29yZCE";
 
-/// Where passwords are hashed and tried. A clone is another handle to the same turns.
+/// Where passwords are hashed and tried: a queue of its own beside that of other long work, so that neither waits for
+/// the other. A clone is another handle to the same queue.
 #[derive(Clone, Debug)]
 pub struct Passwords {
-    turns: Arc<Semaphore>,
+    queue: FairQueue,
     lifecycle: Lifecycle,
 }
 
 impl Passwords {
-    /// Nobody waits yet.
-    pub fn new(lifecycle: Lifecycle) -> Self {
-        Passwords { turns: Arc::new(Semaphore::new(AT_A_TIME)), lifecycle }
+    /// An empty queue.
+    pub fn new(lifecycle: Lifecycle, clock: &Clock, budgets: Budgets) -> Self {
+        let limits = QueueLimits { permits: cpu_permits(), waiting_per_key: WAITING_PER_KEY, waiting: WAITING };
+        let queue = if budgets.has(Budget::Passwords) {
+            FairQueue::new(limits, clock)
+        } else {
+            FairQueue::first_come(AT_A_TIME, clock)
+        };
+        Passwords { queue, lifecycle }
     }
 
-    /// What is to be kept of a password, for `Body::PasswordSet`.
+    /// Hashes a password that a tenant sets, for `Body::PasswordSet`.
     ///
-    /// [`Fault::Invalid`], naming `password`, unless it has 1 to [`MAX_BYTES`] bytes; [`Fault::Unavailable`] when too
-    /// many wait for their turn.
-    pub async fn hash_password(&self, password: &str) -> Result<PasswordHash, Fault> {
+    /// [`Fault::Invalid`], naming `password`, unless it has 1 to [`MAX_BYTES`] bytes; [`Fault::TooMany`] or
+    /// [`Fault::Unavailable`] when too many are waiting.
+    pub async fn hash_password(&self, tenant: TenantId, password: &str) -> Result<PasswordHash, Fault> {
         if !is_password(password) {
             return Err(Fault::invalid("password", "must be 1 to 1024 bytes"));
         }
         let password = password.to_owned();
-        self.in_turn(move || hash(&password)).await?.ok_or(Fault::Internal)
+        self.in_turn(TurnKey::Tenant(tenant), move || hash(&password)).await?.ok_or(Fault::Internal)
     }
 
-    /// Which of the hashes are of this password, by their places. Without any, it takes as long as for one.
-    pub async fn matching(&self, password: &str, hashes: Vec<PasswordHash>) -> Result<Vec<usize>, Fault> {
-        if !is_password(password) {
-            return Ok(Vec::new());
-        }
-        let password = password.to_owned();
-        self.in_turn(move || {
-            if hashes.is_empty() {
-                verify(&password, NOBODYS);
-            }
-            let places = hashes.iter().enumerate();
-            places.filter(|(_, hash)| verify(&password, hash.phc())).map(|(place, _)| place).collect()
-        })
-        .await
+    /// Returns the positions of the hashes that are of this password, for a log-in from an address.
+    ///
+    /// It takes the work of `tries` hashes, whatever the password and however many hashes of at most `tries` there are:
+    /// the time of the answer would otherwise say in how many tenants an account has a password.
+    pub async fn matching(
+        &self,
+        from: IpAddr,
+        password: &str,
+        hashes: Vec<PasswordHash>,
+        tries: usize,
+    ) -> Result<Vec<usize>, Fault> {
+        let is_possible = is_password(password);
+        // What no account can have as its password is hashed in a shortened form, and matches nothing.
+        let password: String = if is_possible { password.to_owned() } else { password.chars().take(1).collect() };
+        let tries = if self.queue.is_fair() { tries } else { 1 };
+        let work = move || {
+            let tried = padded(&hashes, tries).into_iter().enumerate();
+            let found: Vec<usize> = tried.filter(|(_, hash)| verify(&password, hash)).map(|(at, _)| at).collect();
+            if is_possible { found } else { Vec::new() }
+        };
+        self.in_turn(TurnKey::Network(network(from)), work).await
     }
 
-    /// Does slow work beside the tasks that answer.
-    async fn in_turn<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Fault> {
-        let turn = tokio::time::timeout(PATIENCE, self.turns.clone().acquire_owned()).await;
-        let turn = turn.map_err(|_| Fault::Unavailable("too many passwords are being tried"))?;
-        let turn = turn.map_err(|_| Fault::Internal)?;
-        self.lifecycle.block(turn, work).await.map_err(|_| Fault::Internal)
+    /// Does slow work beside the tasks that answer, when it is the turn of `key`.
+    async fn in_turn<T: Send + 'static>(
+        &self,
+        key: TurnKey,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Fault> {
+        let permit = tokio::time::timeout(TURN_TIMEOUT, self.queue.enter(key)).await;
+        let permit = permit.map_err(|_| Fault::Unavailable("too many passwords are being tried"))??;
+        self.lifecycle.block(permit, work).await.map_err(|_| Fault::Internal)
     }
+}
+
+/// The hashes to try, followed by as many dummies as are missing to `tries`, and at least one in all.
+fn padded(hashes: &[PasswordHash], tries: usize) -> Vec<&str> {
+    let dummies = tries.max(1).saturating_sub(hashes.len());
+    hashes.iter().map(PasswordHash::phc).chain(std::iter::repeat_n(DUMMY, dummies)).collect()
 }
 
 const fn is_password(text: &str) -> bool {
@@ -91,29 +119,102 @@ fn verify(password: &str, kept: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
+    use uuid::Uuid;
+
     use super::*;
+    use crate::domain::Time;
+
+    const TENANT: TenantId = TenantId(Uuid::from_u128(1));
+    const FROM: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+    fn passwords(budgets: Budgets) -> Passwords {
+        Passwords::new(Lifecycle::default(), &Clock::manual(Time::from_micros(0)), budgets)
+    }
 
     #[tokio::test]
     async fn a_password_matches_its_own_hashes() {
-        let passwords = Passwords::new(Lifecycle::default());
-        let one = passwords.hash_password("one").await.unwrap();
-        let again = passwords.hash_password("one").await.unwrap();
-        let two = passwords.hash_password("two").await.unwrap();
+        let passwords = passwords(Budgets::default());
+        let one = passwords.hash_password(TENANT, "one").await.unwrap();
+        let again = passwords.hash_password(TENANT, "one").await.unwrap();
+        let two = passwords.hash_password(TENANT, "two").await.unwrap();
         assert_ne!(one, again, "each has its own salt");
-        assert_eq!(passwords.matching("one", vec![two, one, again]).await, Ok(vec![1, 2]));
-        assert_eq!(passwords.matching("one", Vec::new()).await, Ok(Vec::new()));
+        let hashes = vec![two, one, again];
+        assert_eq!(passwords.matching(FROM, "one", hashes.clone(), 4).await, Ok(vec![1, 2]));
+        assert_eq!(passwords.matching(FROM, "one", Vec::new(), 1).await, Ok(Vec::new()));
         for text in ["", &"x".repeat(MAX_BYTES + 1)] {
-            assert!(passwords.hash_password(text).await.is_err());
-            assert_eq!(passwords.matching(text, Vec::new()).await, Ok(Vec::new()));
+            assert!(passwords.hash_password(TENANT, text).await.is_err());
+            assert_eq!(passwords.matching(FROM, text, hashes.clone(), 3).await, Ok(Vec::new()));
         }
+        let x = passwords.hash_password(TENANT, "x").await.unwrap();
+        assert_eq!(passwords.matching(FROM, &"x".repeat(MAX_BYTES + 1), vec![x], 1).await, Ok(Vec::new()));
     }
 
     #[test]
-    fn nobodys_hash_takes_as_long_as_any_other() {
+    fn a_log_in_takes_the_same_work_however_many_accounts_there_are() {
+        let hashes: Vec<PasswordHash> = (0..4).map(|n| PasswordHash::new(&n.to_string())).collect();
+        for accounts in 0..=4 {
+            let tried = padded(&hashes[..accounts], 4);
+            assert_eq!(tried.len(), 4, "{accounts}");
+            assert_eq!(tried.iter().filter(|phc| **phc == DUMMY).count(), 4 - accounts);
+        }
+        assert_eq!(padded(&[], 0), [DUMMY], "also before there is any tenant");
+    }
+
+    /// Polls once what waits behind the one hash that the test holds the permit of.
+    async fn waits<T>(work: std::pin::Pin<&mut impl Future<Output = T>>) {
+        tokio::select! {
+            biased;
+            _ = work => panic!("it does not wait"),
+            () = std::future::ready(()) => {}
+        }
+    }
+
+    #[tokio::test]
+    async fn a_tenant_that_sets_many_passwords_delays_a_log_in_by_one_hash() {
+        let clock = Clock::manual(Time::from_micros(0));
+        let passwords = Passwords::new(Lifecycle::default(), &clock, Budgets::default());
+        let mut held = Vec::new();
+        for _ in 0..cpu_permits() {
+            held.push(passwords.queue.enter(TurnKey::Tenant(TENANT)).await.unwrap());
+        }
+        let mut flood: Vec<_> =
+            (0..WAITING_PER_KEY).map(|_| Box::pin(passwords.queue.enter(TurnKey::Tenant(TENANT)))).collect();
+        for sending in &mut flood {
+            waits(sending.as_mut()).await;
+        }
+        let one_too_many = passwords.hash_password(TENANT, "x").await;
+        assert_eq!(one_too_many, Err(Fault::TooMany { seconds: 1 }));
+        let mut log_in = std::pin::pin!(passwords.queue.enter(TurnKey::Network(FROM)));
+        waits(log_in.as_mut()).await;
+        clock.advance(Duration::from_millis(14));
+        held.pop();
+        assert!(log_in.await.is_ok(), "the hash under way is all it waits for");
+    }
+
+    #[tokio::test]
+    async fn without_the_budget_passwords_wait_for_all_that_came_before() {
+        let passwords = passwords(Budgets::without([Budget::Passwords]));
+        let tenant = TurnKey::Tenant(TENANT);
+        let mut held = vec![passwords.queue.enter(tenant).await.unwrap(), passwords.queue.enter(tenant).await.unwrap()];
+        let mut before = Box::pin(passwords.queue.enter(tenant));
+        waits(before.as_mut()).await;
+        let mut log_in = std::pin::pin!(passwords.queue.enter(TurnKey::Network(FROM)));
+        waits(log_in.as_mut()).await;
+        held.pop();
+        held.push(before.await.unwrap());
+        waits(log_in.as_mut()).await;
+        held.pop();
+        assert!(log_in.await.is_ok());
+    }
+
+    #[test]
+    fn the_dummy_takes_as_long_as_any_other_hash() {
         let parameters = |phc: &str| phc.split('$').take(4).map(str::to_owned).collect::<Vec<_>>();
-        assert_eq!(parameters(NOBODYS), parameters(hash("x").unwrap().phc()));
+        assert_eq!(parameters(DUMMY), parameters(hash("x").unwrap().phc()));
         let lengths = |phc: &str| phc.split('$').skip(4).map(str::len).collect::<Vec<_>>();
-        assert_eq!(lengths(NOBODYS), lengths(hash("x").unwrap().phc()));
-        assert!(phc::PasswordHash::new(NOBODYS).is_ok());
+        assert_eq!(lengths(DUMMY), lengths(hash("x").unwrap().phc()));
+        assert!(phc::PasswordHash::new(DUMMY).is_ok());
     }
 }

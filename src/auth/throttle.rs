@@ -141,7 +141,7 @@ impl Throttle {
 
 /// What one somebody has: an address of the fourth version, and of the sixth a network, which has more addresses than
 /// could ever be counted.
-fn network(address: IpAddr) -> IpAddr {
+pub(super) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
         address => address,

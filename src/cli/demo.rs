@@ -88,7 +88,8 @@ async fn populate(app: &App) -> Result<Secret, Fault> {
     let scopes = vec![Scope::DirectoryWrite, Scope::EventsWrite, Scope::OperatorsRead];
     let floor_key = self::key(app, &clock, tenant, (FLOOR_KEY, scopes)).await?;
     let caller: Caller = app.ring.caller(Some(floor_key.reveal()), |_, _| None)?;
-    upsert_directory(&caller, (&app.submitter, &app.reader), &clock, people::document()).await?;
+    let engine = (&app.submitter, &app.reader);
+    upsert_directory(&caller, engine, &clock, app.lifecycle(), people::document()).await?;
     let mut floor = Floor::new(caller, (app.submitter.clone(), app.reader.clone()), clock);
     floor.open().await?;
     let stopping = app.lifecycle().stopping().clone();

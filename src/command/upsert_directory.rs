@@ -7,17 +7,30 @@ use crate::clock::Clock;
 use crate::domain::directory::{Changes, Document};
 use crate::domain::event::Rejection;
 use crate::domain::{Body, Event, Fault, Outcome, Scope};
-use crate::engine::{Reader, Submitter};
+use crate::engine::{Reader, Snapshot, Submitter};
+use crate::lifecycle::Lifecycle;
+use crate::limits::TurnKey;
+
+/// Entities of a document that is checked where every request is answered. More of them take milliseconds.
+const SHORT: usize = 100;
 
 /// Commits a document. Returns its effect and the position at which it is visible.
 pub async fn upsert_directory(
     caller: &Caller,
     (submitter, reader): (&Submitter, &Reader),
     clock: &Clock,
+    lifecycle: &Lifecycle,
     document: Document,
 ) -> Result<(u64, Changes), Fault> {
     caller.require(Scope::DirectoryWrite)?;
-    upsert(caller, (submitter, reader), clock, (document, None)).await
+    let snapshot = reader.snapshot(caller.tenant());
+    let document = if document.len() > SHORT {
+        let check = move || checked(&snapshot, document);
+        lifecycle.run_cpu_bound(TurnKey::Tenant(caller.tenant()), check).await??
+    } else {
+        checked(&snapshot, document)?
+    };
+    commit(caller, submitter, clock, (document, None)).await
 }
 
 /// Commits a document for a caller whose right to do so was checked before, and `then` right after it in the same
@@ -28,14 +41,33 @@ pub(super) async fn upsert(
     clock: &Clock,
     (document, then): (Document, Option<Body>),
 ) -> Result<(u64, Changes), Fault> {
+    let document = checked(&reader.snapshot(caller.tenant()), document)?;
+    commit(caller, submitter, clock, (document, then)).await
+}
+
+/// Returns the document if the directory of the snapshot would take it.
+fn checked(snapshot: &Snapshot, document: Document) -> Result<Document, Fault> {
     let problems = document.check();
     if !problems.is_empty() {
         return Err(Fault::Refused(problems));
     }
     // Tried on a copy first, so that a document that would be refused does not fill the journal. What counts is the
+<<<<<<< HEAD
     // outcome below: the directory may have changed since.
     reader.snapshot(caller.tenant()).try_document(&document).await.map_err(Fault::Refused)?;
+=======
+    // outcome of its event: the directory may have changed since.
+    snapshot.try_document(&document).map_err(Fault::Refused)?;
+    Ok(document)
+}
+>>>>>>> heavy
 
+async fn commit(
+    caller: &Caller,
+    submitter: &Submitter,
+    clock: &Clock,
+    (document, then): (Document, Option<Body>),
+) -> Result<(u64, Changes), Fault> {
     let body = Body::DirectoryUpserted { document: Arc::new(document) };
     let event = |body| Event::internal("rollcall:directory", clock.new_id(), clock.now(), body);
     let events = std::iter::once(body).chain(then).map(event).collect();

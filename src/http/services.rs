@@ -16,7 +16,7 @@ use crate::domain::Fault;
 use crate::domain::settings::desk::DeskTerms;
 use crate::engine::{Reader, Submitter};
 use crate::lifecycle::Lifecycle;
-use crate::limits::Budgets;
+use crate::limits::{Budgets, TurnKey};
 use crate::query::logged_in;
 use crate::store::Store;
 
@@ -65,7 +65,7 @@ impl Services {
         (clock, lifecycle, metrics): (Clock, Lifecycle, PrometheusHandle),
         edge: Edge,
     ) -> Self {
-        let (passwords, graphql) = (Passwords::new(lifecycle.clone()), Executor::new());
+        let (passwords, graphql) = (Passwords::new(lifecycle.clone(), &clock, edge.budgets), Executor::new());
         let (tickets, seats) = (Tickets::new(&clock), Seats::default());
         Services(Arc::new(Inner {
             ring,
@@ -128,14 +128,15 @@ impl Services {
         asking::peer().map_or(Ok(()), |Peer(from)| self.throttle().stranger(from))
     }
 
-    /// Reads what a caller sent. What is long is read beside the threads that answer everybody, and by few at a time:
-    /// whoever sends much keeps others waiting who do, and nobody else.
+    /// Does work for a caller: inline when it is short, otherwise beside the threads that answer everybody, when it is
+    /// the turn of `key`.
     pub async fn read<T: Send + 'static>(
         &self,
+        key: TurnKey,
         is_long: bool,
-        reading: impl FnOnce() -> Result<T, Fault> + Send + 'static,
+        work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, Fault> {
-        if is_long { self.lifecycle().block_in_turn(reading).await.ok_or(Fault::Internal)? } else { reading() }
+        if is_long { self.lifecycle().run_cpu_bound(key, work).await? } else { work() }
     }
 
     /// Every key and token. For who asks there are [`Services::caller`], [`Services::client`] and [`Services::admin`].

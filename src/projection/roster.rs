@@ -1,4 +1,4 @@
-//! Who is in a selection: their indexes, for questions that want people rather than numbers.
+//! The users of a selection by index, for answers that list people rather than count them.
 
 use crate::domain::{Channel, Filter};
 use crate::live::View;
@@ -20,6 +20,30 @@ pub enum Connection {
     OfflineSeenBefore,
 }
 
+impl Connection {
+    /// Returns those of the users in `mask` that have this connection, word by word.
+    #[inline(always)]
+    fn keep<'b>(self, block: &'b Block, mask: &'b [u64]) -> impl Iterator<Item = u64> + use<'b> {
+        // Available implies connected.
+        let online = block.plane(match self {
+            Connection::OnlineFor(channel) => Plane::Available(channel),
+            Connection::Any | Connection::Online | Connection::Offline | Connection::OfflineSeenBefore => {
+                Plane::Connected
+            }
+        });
+        let seen = block.plane(Plane::EverLoggedIn);
+        mask.iter().zip(online).zip(seen).map(move |((selected, online), seen)| {
+            selected
+                & match self {
+                    Connection::Any => !0,
+                    Connection::Online | Connection::OnlineFor(_) => *online,
+                    Connection::Offline => !online,
+                    Connection::OfflineSeenBefore => seen & !online,
+                }
+        })
+    }
+}
+
 #[derive(Debug)]
 struct Indexes {
     connection: Connection,
@@ -29,22 +53,7 @@ struct Indexes {
 impl Aggregate for Indexes {
     #[inline(always)]
     fn add(&mut self, n: usize, block: &Block, mask: &[u64]) {
-        // Available implies connected.
-        let online = block.plane(match self.connection {
-            Connection::OnlineFor(channel) => Plane::Available(channel),
-            Connection::Any | Connection::Online | Connection::Offline | Connection::OfflineSeenBefore => {
-                Plane::Connected
-            }
-        });
-        let seen = block.plane(Plane::EverLoggedIn);
-        for (word, selected) in mask.iter().enumerate() {
-            let mut rest = selected
-                & match self.connection {
-                    Connection::Any => !0,
-                    Connection::Online | Connection::OnlineFor(_) => online[word],
-                    Connection::Offline => !online[word],
-                    Connection::OfflineSeenBefore => seen[word] & !online[word],
-                };
+        for (word, mut rest) in self.connection.keep(block, mask).enumerate() {
             while rest != 0 {
                 self.found.push(n as u32 * BLOCK_USERS + word as u32 * 64 + rest.trailing_zeros());
                 rest &= rest - 1;
@@ -53,7 +62,34 @@ impl Aggregate for Indexes {
     }
 }
 
+#[derive(Debug)]
+struct Size {
+    connection: Connection,
+    users: usize,
+}
+
+impl Aggregate for Size {
+    #[inline(always)]
+    fn add(&mut self, _n: usize, block: &Block, mask: &[u64]) {
+        self.users += self.connection.keep(block, mask).map(|word| word.count_ones() as usize).sum::<usize>();
+    }
+}
+
 /// The users of the selection, by index.
 pub fn roster(view: &View, filter: &Filter, connection: Connection) -> Vec<u32> {
     view.count(filter, Indexes { connection, found: Vec::new() }).found
+}
+
+/// The users of the selection by index, ascending by integer id.
+pub fn roster_by_id(view: &View, filter: &Filter, connection: Connection) -> Vec<u32> {
+    let found = roster(view, filter, connection).into_iter();
+    // Ids are looked up once each rather than at every comparison.
+    let mut users: Vec<(i64, u32)> = found.filter_map(|ix| Some((view.directory().profile(ix)?.id, ix))).collect();
+    users.sort_unstable();
+    users.into_iter().map(|(_, ix)| ix).collect()
+}
+
+/// The number of users that [`roster`] returns, without listing them.
+pub fn roster_size(view: &View, filter: &Filter, connection: Connection) -> usize {
+    view.count(filter, Size { connection, users: 0 }).users
 }

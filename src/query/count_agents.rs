@@ -12,6 +12,12 @@ pub fn count_agents(view: &View, filter: &Filter, channel: Channel) -> u64 {
 }
 
 /// The integer ids of those, ascending.
-pub fn list_agents(view: &View, filter: &Filter, channel: Channel) -> Vec<i64> {
-    operators(view, filter, Connection::OnlineFor(channel)).into_iter().map(|profile| profile.id).collect()
+pub fn list_agents(
+    view: &View,
+    filter: &Filter,
+    channel: Channel,
+) -> impl ExactSizeIterator<Item = i64> + Send + use<> {
+    let ids: Vec<i64> =
+        operators(view, filter, Connection::OnlineFor(channel)).iter().map(|profile| profile.id).collect();
+    ids.into_iter()
 }

@@ -9,40 +9,42 @@ use crate::domain::directory::Kind;
 use crate::live::View;
 use crate::live::directory::Entity;
 
-/// The whole directory, each list ascending by id.
+/// One row of the directory.
 #[derive(Debug, Serialize)]
-pub struct DirectoryDocument {
-    projects: Vec<Arc<Entity>>,
-    groups: Vec<Arc<Entity>>,
-    skills: Vec<Arc<Entity>>,
-    queues: Vec<Arc<Entity>>,
-    campaigns: Vec<Arc<Entity>>,
-    routing_groups: Vec<Arc<Entity>>,
-    routing_rules: Vec<Arc<Entity>>,
-    presence_definitions: Vec<Arc<Entity>>,
-    users: Vec<Arc<Profile>>,
+#[serde(untagged)]
+pub enum Row {
+    /// Of reference data.
+    Entity(Entity),
+    /// A user.
+    User(Arc<Profile>),
 }
 
-/// The directory of a view.
-pub fn directory(view: &View) -> DirectoryDocument {
-    let of = |kind| {
-        // When an entity came to be is not for a document to say, so it is not in what a document takes back.
-        let plain = |entity: &Arc<Entity>| Arc::new(Entity { created: None, ..Entity::clone(entity) });
-        let mut rows: Vec<_> = view.directory().table(kind).rows().iter().map(plain).collect();
-        rows.sort_unstable_by_key(|entity| entity.id);
-        rows
-    };
-    let mut users: Vec<_> = view.directory().users().live().map(|(_, profile)| profile.clone()).collect();
-    users.sort_unstable_by_key(|profile| profile.id);
-    DirectoryDocument {
-        projects: of(Kind::Project),
-        groups: of(Kind::Group),
-        skills: of(Kind::Skill),
-        queues: of(Kind::Queue),
-        campaigns: of(Kind::Campaign),
-        routing_groups: of(Kind::RoutingGroup),
-        routing_rules: of(Kind::RoutingRule),
-        presence_definitions: of(Kind::PresenceDefinition),
-        users,
-    }
+/// The rows of one member of the document.
+pub type Rows = Box<dyn Iterator<Item = Row> + Send>;
+
+/// How many rows the directory has, those of deleted users among them.
+pub fn directory_size(view: &View) -> usize {
+    let directory = view.directory();
+    Kind::ALL.into_iter().map(|kind| directory.table(kind).rows().len()).sum::<usize>() + directory.users().len()
+}
+
+/// The whole directory by the document's members, each ascending by id.
+pub fn directory(view: &Arc<View>) -> Vec<(&'static str, Rows)> {
+    let entities = Kind::ALL.into_iter().map(|kind| (kind.member(), entities(view, kind)));
+    entities.chain([("users", users(view))]).collect()
+}
+
+fn entities(view: &View, kind: Kind) -> Rows {
+    let mut rows: Vec<Arc<Entity>> = view.directory().table(kind).rows().to_vec();
+    rows.sort_unstable_by_key(|entity| entity.id);
+    // The time of creation is no member of a document, so it is not in what a document takes back.
+    Box::new(rows.into_iter().map(|entity| Row::Entity(Entity { created: None, ..Entity::clone(&entity) })))
+}
+
+fn users(view: &Arc<View>) -> Rows {
+    let view = view.clone();
+    // Indexes rather than profiles, so that a long answer holds little besides its view.
+    let mut users: Vec<(i64, u32)> = view.directory().users().live().map(|(ix, profile)| (profile.id, ix)).collect();
+    users.sort_unstable();
+    Box::new(users.into_iter().filter_map(move |(_, ix)| Some(Row::User(view.directory().profile(ix)?.clone()))))
 }

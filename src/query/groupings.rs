@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use super::SHORT;
 use super::people::operators::{operator, operators};
 use crate::domain::filter::{Clause, Dimension, Value};
 use crate::domain::{EntityRef, Filter};
@@ -45,20 +46,30 @@ pub fn groupings<'v>(view: &'v View, dimension: Dimension, wanted: &Wanted) -> V
     found
 }
 
-/// One of them with all that is known of it.
-pub fn grouping(view: &View, dimension: Dimension, reference: EntityRef) -> Option<Grouping> {
-    Some(described(view, dimension, view.directory().table(kind_of(dimension)).get(reference)?))
+/// The entity of a dimension that a reference names.
+pub fn entity(view: &View, dimension: Dimension, reference: EntityRef) -> Option<&Arc<Entity>> {
+    view.directory().table(kind_of(dimension)).get(reference)
 }
 
-/// The same for one that was found.
+/// The filter for the users who belong to an entity.
+pub fn members(dimension: Dimension, entity: &Entity) -> Filter {
+    Filter::default().and(Clause::Any(dimension, vec![Value::Entity(EntityRef::Id(entity.id))]))
+}
+
+/// An entity with all that is known of it.
 pub fn described(view: &View, dimension: Dimension, entity: &Arc<Entity>) -> Grouping {
-    let value = Value::Entity(EntityRef::Id(entity.id));
-    let members = Filter::default().and(Clause::Any(dimension, vec![value]));
+    let members = members(dimension, entity);
     Grouping {
         entity: entity.clone(),
         parents: view.directory().table(kind_of(dimension)).ancestors(entity.id).collect(),
         operators: operators(view, &members, Connection::Any).into_iter().map(|profile| profile.id).collect(),
     }
+}
+
+/// Whether finding entities of a dimension takes long, or describing a page of them does.
+pub fn is_long(view: &View, dimension: Dimension, is_described: bool) -> bool {
+    let entities = view.directory().table(kind_of(dimension)).rows().len();
+    entities > SHORT || (is_described && view.directory().users().len() > SHORT)
 }
 
 fn belongs(view: &View, dimension: Dimension, reference: EntityRef) -> Vec<i64> {

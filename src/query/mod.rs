@@ -15,8 +15,14 @@ pub mod routing_rule;
 pub mod user_activity;
 
 use crate::auth::Caller;
-use crate::domain::{Fault, Scope};
+use crate::domain::filter::{Clause, TextField};
+use crate::domain::{Fault, Filter, Scope};
 use crate::engine::{Reader, Snapshot};
+use crate::live::View;
+use crate::projection::roster::{Connection, roster_size};
+
+/// Rows that are found and written where every request is answered. More of them take milliseconds.
+pub const SHORT: usize = 1_000;
 
 /// What a read asks of the view it is answered from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,4 +44,15 @@ pub async fn open(reader: &Reader, caller: &Caller, scope: Scope, freshness: Fre
         return Err(Fault::Unavailable("the state is too old to be relied on"));
     }
     Ok(snapshot)
+}
+
+/// Whether a list of these users is long, or takes long to find: then it is not to be made where every request is
+/// answered.
+pub fn is_long_list(view: &View, filter: &Filter, connection: Connection) -> bool {
+    if view.directory().users().len() <= SHORT {
+        return false;
+    }
+    // A name is compared with that of every user; all other clauses are combined bit by bit.
+    let is_search = filter.clauses().iter().any(|clause| matches!(clause, Clause::Text(TextField::Name, _)));
+    is_search || roster_size(view, filter, connection) > SHORT
 }

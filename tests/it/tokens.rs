@@ -9,8 +9,9 @@ mod throttle;
 use rollcall::auth::Passwords;
 use rollcall::clock::Clock;
 use rollcall::domain::event::PasswordHash;
-use rollcall::domain::{Body, EntityRef, Event, Fault, Outcome, Time, UserRef};
+use rollcall::domain::{Body, EntityRef, Event, Fault, Outcome, TenantId, Time, UserRef};
 use rollcall::lifecycle::Lifecycle;
+use rollcall::limits::Budgets;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -50,7 +51,8 @@ fn people() -> Value {
 }
 
 async fn hash(password: &str) -> PasswordHash {
-    Passwords::new(Lifecycle::default()).hash_password(password).await.expect("a hash")
+    let passwords = Passwords::new(Lifecycle::default(), &Clock::system(), Budgets::default());
+    passwords.hash_password(TenantId(Uuid::nil()), password).await.expect("a hash")
 }
 
 impl Stage {

@@ -103,7 +103,7 @@ impl Floor {
 
     async fn online(&self) -> Result<Vec<OperatorLive>, Fault> {
         let snapshot = query::open(&self.reader, &self.caller, Scope::OperatorsRead, Freshness::default()).await?;
-        Ok(operators_live(&snapshot.view, &Filter::default(), Connection::Online))
+        Ok(operators_live(&snapshot.view, &Filter::default(), Connection::Online).collect())
     }
 
     /// A sign of life of every desk. One that the service does not know, as when somebody sent it offline, reconnects.

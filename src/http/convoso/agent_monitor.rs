@@ -12,9 +12,13 @@ use utoipa::ToSchema;
 
 use super::search::{self, Search};
 use super::{ConvosoFault, JSON, OrFailure, wrong_method};
+use crate::http::extract::long_answer::{Lists, Steps, json_in_slices};
 use crate::http::extract::reply;
 use crate::http::services::Services;
-use crate::query::agent_monitor::{Named, Watched, Work, agent_monitor};
+use crate::limits::TurnKey;
+use crate::projection::roster::Connection;
+use crate::query;
+use crate::query::agent_monitor::{Monitor, Named, Watched, Work};
 
 /// The route, the same under both of its paths.
 pub fn routes() -> MethodRouter<Services> {
@@ -41,7 +45,7 @@ struct Entries<'a> {
     code: u16,
     campaigns: Vec<Choice<'a>>,
     queues: Vec<Choice<'a>>,
-    agents: Vec<Agent<'a>>,
+    agents: Vec<Agent>,
     agent_total: usize,
     agent_ready: usize,
     agent_incall: usize,
@@ -58,13 +62,13 @@ struct Choice<'a> {
 /// One agent. Ids are texts here, as the vendor has them; what there is none of is an empty text.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ConvosoMonitorAgent)]
-struct Agent<'a> {
+struct Agent {
     user_id: String,
     user_full_name: String,
     campaign_id: String,
-    campaign_name: &'a str,
+    campaign_name: String,
     queue_id: String,
-    queue_name: &'a str,
+    queue_name: String,
     queue_assignment: String,
     queue_assignment_ids: Vec<String>,
     channel_type: &'static str,
@@ -99,22 +103,48 @@ pub async fn watch_by_body(services: State<Services>, request: Request) -> Resul
 }
 
 async fn watch(State(services): State<Services>, request: Request) -> Result<Response<Body>, ConvosoFault> {
-    let (filter, snapshot) = search::open(&services, request).await?;
-    let monitor = agent_monitor(&snapshot.view, &filter);
-    let number = |work| monitor.agents.iter().filter(|agent| agent.work == work).count();
+    let (caller, filter, snapshot) = search::open(&services, request).await?;
+    let is_long = query::is_long_list(&snapshot.view, &filter, Connection::Online);
+    let view = snapshot.view.clone();
+    let begin = move || Watching { counting: Some(Monitor::new(&view, &filter)), listing: None };
+    let answer = json_in_slices(&services, TurnKey::Tenant(caller.tenant()), is_long, JSON, begin).await?;
+    Ok(reply::from_snapshot(answer, &snapshot))
+}
+
+/// The answer in the making: campaigns and queues stand before the agents, so those are counted first.
+struct Watching {
+    counting: Option<Monitor>,
+    listing: Option<Lists<Agent>>,
+}
+
+impl Steps for Watching {
+    fn step(&mut self, out: &mut Vec<u8>) -> bool {
+        if let Some(lists) = &mut self.listing {
+            return lists.step(out);
+        }
+        if !self.counting.as_mut().is_some_and(Monitor::count_next) {
+            self.listing = self.counting.take().map(listing);
+        }
+        true
+    }
+}
+
+/// The answer with the agents of a monitor that has counted them.
+fn listing(monitor: Monitor) -> Lists<Agent> {
+    let (counts, campaigns, queues) = (monitor.counts(), monitor.campaigns(), monitor.queues());
     let entries = Entries {
         success: true,
         code: 200,
-        campaigns: monitor.campaigns.iter().map(Choice::from).collect(),
-        queues: monitor.queues.iter().map(Choice::from).collect(),
-        agents: monitor.agents.iter().map(Agent::from).collect(),
-        agent_total: monitor.agents.len(),
-        agent_ready: number(Work::Ready),
-        agent_incall: number(Work::InCall),
-        agent_paused: number(Work::Paused),
+        campaigns: campaigns.iter().map(Choice::from).collect(),
+        queues: queues.iter().map(Choice::from).collect(),
+        agents: Vec::new(),
+        agent_total: counts.total,
+        agent_ready: counts.ready,
+        agent_incall: counts.in_call,
+        agent_paused: counts.paused,
     };
     let answer = Answer { success: true, data: Data { entries } };
-    Ok(reply::from_snapshot(reply::json(200, JSON, &answer), &snapshot))
+    Lists::within(&answer, "agents", monitor.into_agents().map(Agent::from))
 }
 
 impl<'a> From<&'a Named> for Choice<'a> {
@@ -123,10 +153,11 @@ impl<'a> From<&'a Named> for Choice<'a> {
     }
 }
 
-impl<'a> From<&'a Watched> for Agent<'a> {
-    fn from(agent: &'a Watched) -> Self {
+impl From<Watched> for Agent {
+    fn from(agent: Watched) -> Self {
         let joined = |named: &[Named]| named.iter().map(|n| n.name.as_str()).collect::<Vec<_>>().join(",");
         let first_id = |named: &[Named]| named.first().map(|n| n.id.to_string()).unwrap_or_default();
+        let first_name = |named: &[Named]| named.first().map(|n| n.name.clone()).unwrap_or_default();
         let (status, status_label) = match agent.work {
             Work::Ready => ("READY", "Ready"),
             Work::InCall => ("INCALL", "In call"),
@@ -134,11 +165,11 @@ impl<'a> From<&'a Watched> for Agent<'a> {
         };
         Agent {
             user_id: agent.id.to_string(),
-            user_full_name: agent.full_name.clone(),
+            user_full_name: agent.full_name,
             campaign_id: first_id(&agent.campaigns),
-            campaign_name: agent.campaigns.first().map_or("", |campaign| &campaign.name),
+            campaign_name: first_name(&agent.campaigns),
             queue_id: first_id(&agent.queues),
-            queue_name: agent.queues.first().map_or("", |queue| &queue.name),
+            queue_name: first_name(&agent.queues),
             queue_assignment: joined(&agent.queues),
             queue_assignment_ids: agent.queues.iter().map(|queue| queue.id.to_string()).collect(),
             channel_type: "VOICE",

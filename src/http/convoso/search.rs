@@ -5,6 +5,7 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::ConvosoFault;
+use crate::auth::Caller;
 use crate::domain::filter::{Clause, Dimension, MAX_VALUES, Value};
 use crate::domain::object::Object;
 use crate::domain::{EntityRef, Fault, Filter, Scope};
@@ -44,7 +45,7 @@ struct JsonSearch {
 }
 
 /// Authenticates the request, reads whom it is about, and takes the view to answer from.
-pub async fn open(services: &Services, request: Request) -> Result<(Filter, Snapshot), ConvosoFault> {
+pub async fn open(services: &Services, request: Request) -> Result<(Caller, Filter, Snapshot), ConvosoFault> {
     let (parts, body) = request.into_parts();
     let body = read_body(&parts.headers, body, DIALECT).await?;
     let in_query = from_params(parts.uri.query().unwrap_or_default().as_bytes())?;
@@ -66,7 +67,8 @@ pub async fn open(services: &Services, request: Request) -> Result<(Filter, Snap
     caller.require(Scope::UserActivityRead)?;
     let filter = filter(&search)?;
     let freshness = freshness::current(&parts.headers, services)?;
-    Ok((filter, query::open(services.reader(), &caller, Scope::UserActivityRead, freshness).await?))
+    let snapshot = query::open(services.reader(), &caller, Scope::UserActivityRead, freshness).await?;
+    Ok((caller, filter, snapshot))
 }
 
 fn from_params(encoded: &[u8]) -> Result<Search, Fault> {

@@ -58,7 +58,7 @@ pub async fn count_by_body(services: State<Services>, request: Request) -> Resul
 }
 
 async fn count(State(services): State<Services>, request: Request) -> Result<Response<Body>, ConvosoFault> {
-    let (filter, snapshot) = search::open(&services, request).await?;
+    let (_, filter, snapshot) = search::open(&services, request).await?;
     let ready = user_activity(&snapshot.view, &filter);
     let counts = Counts { available_agents: ready.available, logged_in_agents: ready.logged_in };
     Ok(reply::from_snapshot(reply::json(200, JSON, &Answer { success: true, data: counts }), &snapshot))

@@ -5,6 +5,7 @@ pub mod brackets;
 pub mod credential;
 pub mod freshness;
 pub mod json;
+pub mod long_answer;
 pub mod params;
 pub mod peer;
 pub mod place;

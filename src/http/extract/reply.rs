@@ -20,8 +20,12 @@ const STALE_MS: u64 = 2_000;
 /// A JSON answer.
 pub fn json<T: Serialize>(status: u16, content_type: &'static str, body: &T) -> Response<Body> {
     // Serialising our own plain types cannot fail.
-    let body = serde_json::to_vec(body).unwrap_or_default();
-    let mut response = Response::new(Body::from(body));
+    json_body(status, content_type, Body::from(serde_json::to_vec(body).unwrap_or_default()))
+}
+
+/// A JSON answer that is written already, or will be.
+pub fn json_body(status: u16, content_type: &'static str, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));

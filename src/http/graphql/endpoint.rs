@@ -19,6 +19,7 @@ use crate::domain::{Fault, Scope};
 use crate::http::extract::body::DIALECT;
 use crate::http::extract::{MediaType, credential, freshness, media_type, read_body, reply};
 use crate::http::services::Services;
+use crate::limits::TurnKey;
 use crate::query;
 
 /// Bytes of a document for which the parser takes milliseconds.
@@ -52,7 +53,8 @@ pub async fn graphql(State(services): State<Services>, request: Request) -> Resu
         Some(document) => document.clone(),
         None => {
             let text = request.query.clone();
-            Arc::new(services.read(text.len() > LONG, move || parse(&text)).await?)
+            let key = caller.map_or(TurnKey::Strangers, |caller| TurnKey::Tenant(caller.tenant()));
+            Arc::new(services.read(key, text.len() > LONG, move || parse(&text)).await?)
         }
     };
     guard::check_variables(&document, request.operation_name.as_deref(), &request.variables)

@@ -23,7 +23,7 @@ pub async fn get_live(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response<Body>, RestFault> {
-    let snapshot = open(&services, &headers, query, freshness::current(&headers, &services)).await?;
+    let (_, snapshot) = open(&services, &headers, query, freshness::current(&headers, &services)).await?;
     let operator = id.parse().ok().and_then(|reference| operator_live(&snapshot.view, reference));
     let operator = operator.ok_or_else(|| RestFault::unknown("operator", &id))?;
     Ok(reply::from_snapshot(data(Row::from(operator)), &snapshot))

@@ -1,4 +1,4 @@
-//! `GET /operator/live`: how every operator of a selection stands now; online ones unless asked otherwise.
+//! `GET /operator/live`: every operator of a selection with their availability now; online ones by default.
 
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
@@ -6,10 +6,12 @@ use axum::http::{HeaderMap, Response};
 
 use super::filters::OperatorFilters;
 use super::live_row::Row;
-use super::{Envelope, RestFault, caller, data, filters};
+use super::{Envelope, JSON, RestFault, SUCCESS, caller, filters};
 use crate::domain::Scope;
+use crate::http::extract::long_answer::{Lists, json_in_slices};
 use crate::http::extract::{Params, freshness, reply};
 use crate::http::services::Services;
+use crate::limits::TurnKey;
 use crate::projection::roster::Connection;
 use crate::query;
 use crate::query::people::operators_live::operators_live;
@@ -34,7 +36,12 @@ pub async fn list_live(
     let connection = if online.unwrap_or(true) { Connection::Online } else { Connection::OfflineSeenBefore };
     let freshness = freshness::current(&headers, &services)?;
     let snapshot = query::open(services.reader(), &caller, Scope::OperatorsRead, freshness).await?;
-    let operators = operators_live(&snapshot.view, &filter, connection);
-    let rows: Vec<Row> = operators.into_iter().map(Row::from).collect();
-    Ok(reply::from_snapshot(data(rows), &snapshot))
+    let is_long = query::is_long_list(&snapshot.view, &filter, connection);
+    let view = snapshot.view.clone();
+    let begin = move || {
+        let empty = Envelope { meta: SUCCESS, data: Vec::<Row>::new(), pagination: None };
+        Lists::within(&empty, "data", operators_live(&view, &filter, connection).map(Row::from))
+    };
+    let answer = json_in_slices(&services, TurnKey::Tenant(caller.tenant()), is_long, JSON, begin).await?;
+    Ok(reply::from_snapshot(answer, &snapshot))
 }

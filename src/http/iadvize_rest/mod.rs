@@ -171,10 +171,11 @@ async fn open(
     headers: &HeaderMap,
     query: Option<String>,
     freshness: Result<Freshness, Fault>,
-) -> Result<Snapshot, Fault> {
+) -> Result<(Caller, Snapshot), Fault> {
     let query = query.unwrap_or_default();
     let caller = caller(services, headers, &Params::parse(query.as_bytes())?)?;
-    query::open(services.reader(), &caller, Scope::OperatorsRead, freshness?).await
+    let snapshot = query::open(services.reader(), &caller, Scope::OperatorsRead, freshness?).await?;
+    Ok((caller, snapshot))
 }
 
 /// Authorises a write and reads its fields. The vendor's client repeats them in the query; only the key is looked for

@@ -15,10 +15,13 @@ use crate::domain::directory::{Changes, Document, Kind, MAX_ENTITIES};
 use crate::domain::{Fault, Scope};
 use crate::http::describe;
 use crate::http::extract::body::{Limit, is_long};
+use crate::http::extract::long_answer::{Lists, json_in_slices};
 use crate::http::extract::{freshness, read_body, reply};
 use crate::http::fault::NativeFault;
 use crate::http::services::Services;
-use crate::query::{self, directory::directory};
+use crate::limits::TurnKey;
+use crate::query;
+use crate::query::directory::{directory, directory_size};
 
 /// The limit on the body.
 const LIMIT: Limit = Limit { bytes: 32 * 1024 * 1024, name: "32 MiB" };
@@ -61,12 +64,14 @@ pub async fn put_directory(State(services): State<Services>, request: Request) -
     caller.require(Scope::DirectoryWrite)?;
     let body = read_body(&parts.headers, body, LIMIT).await?;
     let is_long = is_long(&body);
-    let document: Document = services.read(is_long, move || document(&parts.headers, &body)).await?;
+    let document: Document =
+        services.read(TurnKey::Tenant(caller.tenant()), is_long, move || document(&parts.headers, &body)).await?;
     if document.len() > MAX_ENTITIES {
         return Err(NativeFault(Fault::TooLarge("50000 entities")));
     }
+    let engine = (services.submitter(), services.reader());
     let (position, changes) =
-        upsert_directory(&caller, (services.submitter(), services.reader()), services.clock(), document).await?;
+        upsert_directory(&caller, engine, services.clock(), services.lifecycle(), document).await?;
     let Changes { created, updated, unchanged } = changes;
     let answer = Answer { position, created, updated, unchanged };
     Ok(reply::at_position(reply::json(200, "application/json", &answer), position))
@@ -85,6 +90,10 @@ pub async fn get_directory(
     let caller = caller(&services, &headers)?;
     let freshness = freshness::any_age(&headers)?;
     let snapshot = query::open(services.reader(), &caller, Scope::DirectoryRead, freshness).await?;
-    let answer = reply::json(200, "application/json", &directory(&snapshot.view));
+    let is_long = directory_size(&snapshot.view) > query::SHORT;
+    let view = snapshot.view.clone();
+    let begin = move || Lists::object(directory(&view));
+    let answer =
+        json_in_slices(&services, TurnKey::Tenant(caller.tenant()), is_long, "application/json", begin).await?;
     Ok(reply::from_snapshot(answer, &snapshot))
 }

@@ -15,11 +15,14 @@ use crate::auth::Caller;
 use crate::command::post_events::post_events as post;
 use crate::domain::event::{Refusal, admit};
 use crate::domain::{Event, Fault, Outcome, Scope, Time};
+use crate::engine::Receipt;
 use crate::http::describe;
 use crate::http::extract::body::{Limit, is_long};
 use crate::http::extract::{MediaType, media_type, read_body, reply};
 use crate::http::fault::NativeFault;
 use crate::http::services::Services;
+use crate::limits::TurnKey;
+use crate::query;
 
 /// The limit on the body.
 const LIMIT: Limit = Limit { bytes: 8 * 1024 * 1024, name: "8 MiB" };
@@ -95,15 +98,27 @@ pub async fn post_events(State(services): State<Services>, request: Request) -> 
         }
         Ok(Told::new(&raws, now))
     };
-    let told = services.read(is_long, read).await?;
+    let told = services.read(TurnKey::Tenant(caller.tenant()), is_long, read).await?;
     Ok(take(&services, &caller, told).await?)
 }
 
 /// Takes events that were read already, and answers what became of each.
 pub(super) async fn take(services: &Services, caller: &Caller, told: Told) -> Result<Response<Body>, Fault> {
-    let Told { events, mut results } = told;
+    let Told { events, results } = told;
     let settings = services.ring().settings(caller.tenant());
     let receipt = post(caller, services.submitter(), &settings, events).await?;
+    let is_long = results.len() > query::SHORT;
+    // The events are durable: an answer that is refused for what is waiting would make their sender repeat them.
+    if is_long {
+        let key = TurnKey::Tenant(caller.tenant());
+        let answer = move || answer(results, &receipt);
+        return services.lifecycle().continue_cpu_bound(key, answer).await;
+    }
+    Ok(answer(results, &receipt))
+}
+
+/// The answer once the outcomes are known.
+fn answer(mut results: Vec<EventResult>, receipt: &Receipt) -> Response<Body> {
     // The admitted ones are the places still open, in order.
     let open = results.iter_mut().filter(|result| result.outcome.is_empty());
     for ((result, outcome), first) in open.zip(&receipt.outcomes).zip(&receipt.firsts) {
@@ -117,7 +132,7 @@ pub(super) async fn take(services: &Services, caller: &Caller, told: Told) -> Re
     }
     let applied = results.iter().filter(|result| result.outcome == "applied").count();
     let answer = Answer { position: receipt.position, applied, results };
-    Ok(reply::at_position(reply::json(200, "application/json", &answer), receipt.position))
+    reply::at_position(reply::json(200, "application/json", &answer), receipt.position)
 }
 
 /// The events of the body; all of it must parse, or none is taken.

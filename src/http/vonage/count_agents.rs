@@ -10,9 +10,12 @@ use utoipa::ToSchema;
 use super::{JSON, VonageFault, authorise};
 use crate::domain::filter::{Clause, Dimension, MAX_VALUES, Value};
 use crate::domain::{Channel, EntityRef, Filter, Scope};
+use crate::http::extract::long_answer::{Lists, json_in_slices};
 use crate::http::extract::params::csv;
 use crate::http::extract::{Params, freshness, reply};
 use crate::http::services::Services;
+use crate::limits::TurnKey;
+use crate::projection::roster::Connection;
 use crate::query::{self, count_agents as question};
 
 #[derive(Serialize, ToSchema)]
@@ -85,15 +88,19 @@ async fn count(
     }
     let freshness = freshness::current(&headers, &services)?;
     let snapshot = query::open(services.reader(), &caller, Scope::AgentsAvailabilityRead, freshness).await?;
-    let answer = match fields {
-        Some(_) => Answer { count: question::count_agents(&snapshot.view, &filter, Channel::Call), agents: None },
-        None => {
-            let ids = question::list_agents(&snapshot.view, &filter, Channel::Call);
-            let agent = |id: &i64| Agent { id: id.to_string(), links: [] };
-            Answer { count: ids.len() as u64, agents: Some(ids.iter().map(agent).collect()) }
-        }
+    if fields.is_some() {
+        let answer = Answer { count: question::count_agents(&snapshot.view, &filter, Channel::Call), agents: None };
+        return Ok(reply::from_snapshot(reply::json(200, JSON, &answer), &snapshot));
+    }
+    let is_long = query::is_long_list(&snapshot.view, &filter, Connection::OnlineFor(Channel::Call));
+    let view = snapshot.view.clone();
+    let begin = move || {
+        let ids = question::list_agents(&view, &filter, Channel::Call);
+        let empty = Answer { count: ids.len() as u64, agents: Some(Vec::new()) };
+        Lists::within(&empty, "agents", ids.map(|id| Agent { id: id.to_string(), links: [] }))
     };
-    Ok(reply::from_snapshot(reply::json(200, JSON, &answer), &snapshot))
+    let answer = json_in_slices(&services, TurnKey::Tenant(caller.tenant()), is_long, JSON, begin).await?;
+    Ok(reply::from_snapshot(answer, &snapshot))
 }
 
 /// The one value that a parameter takes.

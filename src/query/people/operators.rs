@@ -4,14 +4,12 @@ use std::sync::Arc;
 
 use crate::domain::{EntityRef, Filter, Profile, UserRef};
 use crate::live::View;
-use crate::projection::roster::{Connection, roster};
+use crate::projection::roster::{Connection, roster_by_id};
 
 /// The operators of a selection, ascending by id.
 pub fn operators<'v>(view: &'v View, filter: &Filter, connection: Connection) -> Vec<&'v Arc<Profile>> {
-    let found = roster(view, filter, connection).into_iter();
-    let mut operators: Vec<_> = found.filter_map(|ix| view.directory().profile(ix)).collect();
-    operators.sort_unstable_by_key(|profile| profile.id);
-    operators
+    let found = roster_by_id(view, filter, connection).into_iter();
+    found.filter_map(|ix| view.directory().profile(ix)).collect()
 }
 
 /// One operator.

@@ -1,9 +1,11 @@
 //! How each operator stands on chat, call and video now.
 
+use std::sync::Arc;
+
 use crate::domain::{Channel, EntityRef, Filter, UserRef};
 use crate::live::View;
 use crate::live::index::{Columns, Plane};
-use crate::projection::roster::{Connection, roster};
+use crate::projection::roster::{Connection, roster_by_id};
 
 /// One operator on one channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,12 +54,14 @@ impl OperatorLive {
 }
 
 /// The operators of a selection, ascending by id.
-pub fn operators_live(view: &View, filter: &Filter, connection: Connection) -> Vec<OperatorLive> {
-    let found = roster(view, filter, connection).into_iter();
-    let mut operators: Vec<_> =
-        found.filter_map(|ix| Some(OperatorLive::of(view.directory().profile(ix)?.id, &view.columns(ix)))).collect();
-    operators.sort_unstable_by_key(|operator| operator.id);
-    operators
+pub fn operators_live(
+    view: &Arc<View>,
+    filter: &Filter,
+    connection: Connection,
+) -> impl Iterator<Item = OperatorLive> + Send + use<> {
+    let view = view.clone();
+    let found = roster_by_id(&view, filter, connection).into_iter();
+    found.filter_map(move |ix| Some(OperatorLive::of(view.directory().profile(ix)?.id, &view.columns(ix))))
 }
 
 /// One operator, connected or not.

@@ -2,10 +2,12 @@
 
 use uuid::Uuid;
 
+use crate::domain::directory::Kind;
 use crate::domain::presence::{Category, Definition};
 use crate::domain::{EntityRef, Time, UserRef};
 use crate::live::View;
 use crate::live::index::Plane;
+use crate::query::SHORT;
 
 /// What one user shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +41,12 @@ pub fn presence(view: &View, user: Uuid) -> Option<Presence> {
 /// The users there are of those asked for, in that order.
 pub fn presences(view: &View, users: &[Uuid]) -> Vec<Presence> {
     users.iter().filter_map(|user| presence(view, *user)).collect()
+}
+
+/// Whether the tenant has so many definitions of its own that listing them, or choosing the one a user shows among them,
+/// takes long.
+pub fn has_many_definitions(view: &View) -> bool {
+    view.directory().table(Kind::PresenceDefinition).rows().len() > SHORT
 }
 
 /// Every definition, the built-in ones first.

@@ -2,6 +2,7 @@
 
 mod browsers;
 mod fairness;
+mod heavy;
 mod places;
 mod rates;
 mod strangers;

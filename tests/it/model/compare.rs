@@ -36,7 +36,7 @@ pub fn answers(view: &View, filter: &Filter) -> Answers {
         let indexes = roster(view, filter, connection);
         indexes.into_iter().map(|ix| view.directory().profile(ix).unwrap().id).collect()
     };
-    let for_calls: BTreeSet<_> = list_agents(view, filter, Channel::Call).into_iter().collect();
+    let for_calls: BTreeSet<_> = list_agents(view, filter, Channel::Call).collect();
     assert_eq!(count_agents(view, filter, Channel::Call), for_calls.len() as u64, "with and without the list");
     Answers {
         for_calls,

@@ -1,6 +1,7 @@
 //! Whether a store holds what was acknowledged, once each, and comes up again as a replay of its journal.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use rollcall::domain::{EventId, Filter, TenantId};
 use rollcall::http::iadvize_rest::live_row::Row;
@@ -87,13 +88,13 @@ async fn states(location: &Location, raw: &mut Raw) -> Vec<String> {
 }
 
 /// Where a service answers otherwise than this view does.
-pub async fn differences(api: &Api, key: &str, view: &View) -> Vec<String> {
+pub async fn differences(api: &Api, key: &str, view: &Arc<View>) -> Vec<String> {
     let mut findings = Vec::new();
     let everybody = Filter::default();
     for (path, connection) in
         [("/operator/live", Connection::Online), ("/operator/live?connected=0", Connection::OfflineSeenBefore)]
     {
-        let rows: Vec<Row> = operators_live(view, &everybody, connection).into_iter().map(Row::from).collect();
+        let rows: Vec<Row> = operators_live(view, &everybody, connection).map(Row::from).collect();
         let expected = serde_json::to_value(rows).expect("plain types");
         let answer = api.get(key, path).await.expect("an answer").ok();
         if answer.json()["data"] != expected || answer.position() != view.position() {
@@ -106,7 +107,8 @@ pub async fn differences(api: &Api, key: &str, view: &View) -> Vec<String> {
     if connected != expected {
         findings.push(format!("connected and position: {connected:?}, not {expected:?}"));
     }
-    let expected = serde_json::to_value(directory(view)).expect("plain types");
+    let members = directory(view).into_iter().map(|(name, rows)| (name, rows.collect::<Vec<_>>()));
+    let expected = serde_json::to_value(members.collect::<HashMap<_, _>>()).expect("plain types");
     if api.get(key, "/v1/directory").await.expect("an answer").ok().json() != expected {
         findings.push(String::from("/v1/directory is another"));
     }

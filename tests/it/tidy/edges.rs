@@ -12,7 +12,7 @@ const EDGES: [(&str, &[&str]); 12] = [
     ("engine", &["domain", "live", "journal", "store", "clock", "lifecycle", "limits"]),
     ("auth", &["domain", "store", "clock", "lifecycle", "limits"]),
     ("limits", &["domain", "clock"]),
-    ("command", &["domain", "engine", "store", "auth", "clock"]),
+    ("command", &["domain", "engine", "store", "auth", "clock", "lifecycle", "limits"]),
     ("query", &["domain", "engine", "live", "projection", "store", "auth"]),
     ("http", &["auth", "command", "query", "domain", "projection", "engine", "store", "clock", "lifecycle", "limits"]),
     ("clock", &["domain"]),
@@ -23,7 +23,7 @@ const AROUND: [&str; 8] = ["app", "boot", "cli", "config", "lib", "lifecycle", "
 
 /// Of some rooms only some things: what a room uses, from where, and which names.
 const NAMES: [(&str, &str, &[&str]); 5] = [
-    ("http", "engine", &["Reader", "Submitter", "Snapshot", "Health"]),
+    ("http", "engine", &["Reader", "Receipt", "Submitter", "Snapshot", "Health"]),
     ("http", "store", &["KeyRecord", "TenantRecord"]),
     ("query", "engine", &["Reader", "Snapshot"]),
     ("query", "store", &["KeyRecord", "TenantRecord", "Store", "in_time"]),

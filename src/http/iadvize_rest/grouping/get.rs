@@ -9,7 +9,10 @@ use super::row::Row;
 use crate::http::extract::{freshness, reply};
 use crate::http::iadvize_rest::{Envelope, RestFault, data, open};
 use crate::http::services::Services;
-use crate::query::groupings::grouping;
+use crate::limits::TurnKey;
+use crate::projection::roster::Connection;
+use crate::query;
+use crate::query::groupings::{described, entity, members};
 
 /// Shows one group.
 #[utoipa::path(
@@ -47,11 +50,17 @@ async fn get(
     resource: Resource,
     State(services): State<Services>,
     Path(id): Path<String>,
-    RawQuery(query): RawQuery,
+    RawQuery(text): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response<Body>, RestFault> {
-    let snapshot = open(&services, &headers, query, freshness::any_age(&headers)).await?;
-    let found = id.parse().ok().and_then(|reference| grouping(&snapshot.view, resource.dimension(), reference));
+    let (caller, snapshot) = open(&services, &headers, text, freshness::any_age(&headers)).await?;
+    let dimension = resource.dimension();
+    let found = id.parse().ok().and_then(|reference| entity(&snapshot.view, dimension, reference).cloned());
     let found = found.ok_or_else(|| RestFault::unknown(resource.name(), &id))?;
-    Ok(reply::from_snapshot(data(Row::new(resource, found)), &snapshot))
+    let is_long = query::is_long_list(&snapshot.view, &members(dimension, &found), Connection::Any);
+    let view = snapshot.view.clone();
+    // The row lists the members, who may be all users there are.
+    let answer = move || Ok(data(Row::new(resource, described(&view, dimension, &found))));
+    let answer = services.read(TurnKey::Tenant(caller.tenant()), is_long, answer).await?;
+    Ok(reply::from_snapshot(answer, &snapshot))
 }

@@ -1,5 +1,7 @@
 //! `GET /group` and `GET /skill`, page by page.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, Response};
@@ -7,12 +9,14 @@ use axum::http::{HeaderMap, Response};
 use super::Resource;
 use super::row::{Item, Row};
 use crate::domain::Scope;
+use crate::http::extract::long_answer::{Lists, json_in_slices};
 use crate::http::extract::{Params, freshness, reply};
 use crate::http::iadvize_rest::filters::ids;
 use crate::http::iadvize_rest::paging::Paging;
-use crate::http::iadvize_rest::{Envelope, RestFault, caller, page};
+use crate::http::iadvize_rest::{Envelope, JSON, RestFault, SUCCESS, caller, page};
 use crate::http::services::Services;
-use crate::query::groupings::{Wanted, described, groupings};
+use crate::limits::TurnKey;
+use crate::query::groupings::{Wanted, described, groupings, is_long};
 
 /// Lists groups, ascending by id.
 #[utoipa::path(
@@ -62,12 +66,24 @@ async fn list(
     let paging = Paging::read(&query)?;
     let freshness = freshness::any_age(&headers)?;
     let snapshot = crate::query::open(services.reader(), &caller, Scope::OperatorsRead, freshness).await?;
-    let (view, dimension) = (&snapshot.view, resource.dimension());
-    let found = groupings(view, dimension, &wanted);
-    let (part, pagination) = paging.of(&found);
+    let key = TurnKey::Tenant(caller.tenant());
+    let (view, dimension) = (snapshot.view.clone(), resource.dimension());
+    let is_long = is_long(&view, dimension, paging.full);
+    let find = move || {
+        let found = groupings(&view, dimension, &wanted);
+        let (part, pagination) = paging.of(&found);
+        Ok((part.iter().map(|entity| Arc::clone(entity)).collect::<Vec<_>>(), pagination))
+    };
+    let (part, pagination) = services.read(key, is_long, find).await?;
     let answer = if paging.full {
-        let row = |entity| Row::new(resource, described(view, dimension, entity));
-        page(&part.iter().copied().map(row).collect::<Vec<_>>(), pagination)
+        // Each row lists the members, who may be all users there are.
+        let view = snapshot.view.clone();
+        let begin = move || {
+            let empty = Envelope { meta: SUCCESS, data: Vec::<Row>::new(), pagination: Some(pagination) };
+            let rows = part.into_iter().map(move |entity| Row::new(resource, described(&view, dimension, &entity)));
+            Lists::within(&empty, "data", rows)
+        };
+        json_in_slices(&services, key, is_long, JSON, begin).await?
     } else {
         page(&part.iter().map(|entity| Item::new(resource, entity.id)).collect::<Vec<_>>(), pagination)
     };

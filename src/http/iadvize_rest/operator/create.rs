@@ -25,7 +25,7 @@ pub async fn create(State(services): State<Services>, request: Request) -> Resul
     if let Some(missing) = NEEDED.into_iter().find(|name| fields.get(name).is_none()) {
         return Err(RestFault::Missing(missing));
     }
-    let user = (patch::read(&fields)?, password(&services, &fields).await?);
+    let user = (patch::read(&fields)?, password(&services, &caller, &fields).await?);
     let made = create_operator(&caller, (services.submitter(), services.reader()), services.clock(), user).await;
     let (position, profile) = made.map_err(|fault| refused(fault, ""))?;
     Ok(reply::at_position(data(Row::from(&*profile)), position))

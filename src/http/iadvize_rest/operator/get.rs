@@ -25,7 +25,7 @@ pub async fn get(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response<Body>, RestFault> {
-    let snapshot = open(&services, &headers, query, freshness::any_age(&headers)).await?;
+    let (_, snapshot) = open(&services, &headers, query, freshness::any_age(&headers)).await?;
     let profile = operator(&snapshot.view, reference(&id)?).ok_or_else(|| RestFault::unknown("operator", &id))?;
     Ok(reply::from_snapshot(data(Row::from(&**profile)), &snapshot))
 }

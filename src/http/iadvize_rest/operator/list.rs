@@ -11,6 +11,7 @@ use crate::http::iadvize_rest::filters::OperatorFilters;
 use crate::http::iadvize_rest::paging::Paging;
 use crate::http::iadvize_rest::{Envelope, RestFault, caller, filters, page};
 use crate::http::services::Services;
+use crate::limits::TurnKey;
 use crate::projection::roster::Connection;
 use crate::query;
 use crate::query::people::operators::operators;
@@ -41,12 +42,17 @@ pub async fn list(
     };
     let freshness = freshness::any_age(&headers)?;
     let snapshot = query::open(services.reader(), &caller, Scope::OperatorsRead, freshness).await?;
-    let found = operators(&snapshot.view, &filter, connection);
-    let (part, pagination) = paging.of(&found);
-    let answer = if paging.full {
-        page(&part.iter().map(|profile| Row::from(&***profile)).collect::<Vec<_>>(), pagination)
-    } else {
-        page(&part.iter().map(|profile| Item::from(&***profile)).collect::<Vec<_>>(), pagination)
+    let is_long = query::is_long_list(&snapshot.view, &filter, connection);
+    let view = snapshot.view.clone();
+    let answer = move || {
+        let found = operators(&view, &filter, connection);
+        let (part, pagination) = paging.of(&found);
+        Ok(if paging.full {
+            page(&part.iter().map(|profile| Row::from(&***profile)).collect::<Vec<_>>(), pagination)
+        } else {
+            page(&part.iter().map(|profile| Item::from(&***profile)).collect::<Vec<_>>(), pagination)
+        })
     };
+    let answer = services.read(TurnKey::Tenant(caller.tenant()), is_long, answer).await?;
     Ok(reply::from_snapshot(answer, &snapshot))
 }

@@ -14,16 +14,17 @@ use serde_json::Value;
 
 use super::RestFault;
 use super::fields::Fields;
+use crate::auth::Caller;
 use crate::domain::directory::{Problem, TAKEN};
 use crate::domain::event::PasswordHash;
 use crate::domain::{EntityRef, Fault};
 use crate::http::services::Services;
 
 /// The password among the fields, hashed. The vendor's REST API has none; here it is what `/oauth2/token` asks for.
-async fn password(services: &Services, fields: &Fields) -> Result<Option<PasswordHash>, Fault> {
+async fn password(services: &Services, caller: &Caller, fields: &Fields) -> Result<Option<PasswordHash>, Fault> {
     match fields.get("password") {
         None => Ok(None),
-        Some(Value::String(text)) => services.passwords().hash_password(text).await.map(Some),
+        Some(Value::String(text)) => services.passwords().hash_password(caller.tenant(), text).await.map(Some),
         Some(_) => Err(Fault::invalid("password", "must be a text")),
     }
 }

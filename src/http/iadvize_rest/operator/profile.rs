@@ -37,7 +37,7 @@ pub async fn profile(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response<Body>, RestFault> {
-    let snapshot = open(&services, &headers, query, freshness::any_age(&headers)).await?;
+    let (_, snapshot) = open(&services, &headers, query, freshness::any_age(&headers)).await?;
     let operator = operator(&snapshot.view, reference(&id)?).ok_or_else(|| RestFault::unknown("operator", &id))?;
     let shown = operator.profile.as_ref();
     let row = Row {

@@ -27,7 +27,7 @@ pub async fn update(
     request: Request,
 ) -> Result<Response<Body>, RestFault> {
     let (caller, fields) = write(&services, request).await?;
-    let user = (patch::read(&fields)?, password(&services, &fields).await?);
+    let user = (patch::read(&fields)?, password(&services, &caller, &fields).await?);
     let engine = (services.submitter(), services.reader());
     let changed = update_operator(&caller, engine, services.clock(), reference(&id)?, user).await;
     let (position, profile) = changed.map_err(|fault| refused(fault, &id))?;

@@ -9,8 +9,10 @@ use utoipa::ToSchema;
 use super::super::{JSON, VonageFault, admit};
 use super::PresenceDefinition;
 use crate::domain::Scope;
+use crate::http::extract::long_answer::{Lists, json_in_slices};
 use crate::http::extract::{freshness, reply};
 use crate::http::services::Services;
+use crate::limits::TurnKey;
 use crate::query;
 use crate::query::people::presences;
 
@@ -40,7 +42,12 @@ pub async fn list_definitions(
     let caller = admit(&services, &headers, Scope::UsersRead, uri.path())?;
     let freshness = freshness::current(&headers, &services)?;
     let snapshot = query::open(services.reader(), &caller, Scope::UsersRead, freshness).await?;
-    let definitions = presences::definitions(&snapshot.view).into_iter();
-    let answer = Answer { presence_definitions: definitions.map(PresenceDefinition::from).collect() };
-    Ok(reply::from_snapshot(reply::json(200, JSON, &answer), &snapshot))
+    let is_long = presences::has_many_definitions(&snapshot.view);
+    let view = snapshot.view.clone();
+    let begin = move || {
+        let rows = presences::definitions(&view).into_iter().map(PresenceDefinition::from);
+        Lists::within(&Answer { presence_definitions: Vec::new() }, "presenceDefinitions", rows)
+    };
+    let answer = json_in_slices(&services, TurnKey::Tenant(caller.tenant()), is_long, JSON, begin).await?;
+    Ok(reply::from_snapshot(answer, &snapshot))
 }

@@ -1,4 +1,4 @@
-//! `GET /agents/presences/users?userId=a,b`: what some agents show now.
+//! `GET /agents/presences/users?userId=a,b`: the presences of some agents.
 
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
@@ -13,13 +13,14 @@ use crate::domain::{Fault, Scope};
 use crate::http::extract::params::csv;
 use crate::http::extract::{Params, freshness, reply};
 use crate::http::services::Services;
+use crate::limits::TurnKey;
 use crate::query;
 use crate::query::people::presences;
 
 /// Agents one request may name, as the vendor limits them.
 const MAX_USERS: usize = 50;
 
-/// Those who are known, in the order in which they were asked for.
+/// Lists the agents that exist, in the order of the request.
 #[utoipa::path(
     get,
     operation_id = "list_agent_presences",
@@ -41,8 +42,11 @@ pub async fn list_presences(
     let users = users(&Params::parse(query.as_bytes())?)?;
     let freshness = freshness::current(&headers, &services)?;
     let snapshot = query::open(services.reader(), &caller, Scope::UsersRead, freshness).await?;
-    let shown = presences::presences(&snapshot.view, &users).into_iter();
-    let answer: Vec<_> = shown.map(AgentPresence::from).collect();
+    let is_long = presences::has_many_definitions(&snapshot.view);
+    let view = snapshot.view.clone();
+    let find = move || Ok(presences::presences(&view, &users));
+    let shown = services.read(TurnKey::Tenant(caller.tenant()), is_long, find).await?;
+    let answer: Vec<_> = shown.into_iter().map(AgentPresence::from).collect();
     Ok(reply::from_snapshot(reply::json(200, JSON, &answer), &snapshot))
 }
 

@@ -1,0 +1,236 @@
+//! Answers with lists: short ones are written at once; long ones in slices, beside the threads that answer everybody,
+//! in turn with other tenants, and no faster than the client reads.
+//!
+//! The bytes are the same either way: there is one writer. All slices come from the one view that the answer began with.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use axum::body::{Body, HttpBody};
+use axum::http::Response;
+use bytes::Bytes;
+use hyper::body::Frame;
+use serde::Serialize;
+
+use super::reply;
+use crate::domain::Fault;
+use crate::http::services::Services;
+use crate::limits::TurnKey;
+
+/// Bytes after which a slice ends.
+const SLICE_BYTES: usize = 64 * 1024;
+/// Steps after which a slice ends, however little they wrote.
+const SLICE_STEPS: usize = 1_000;
+
+/// An answer that is written step by step.
+pub trait Steps: Send + 'static {
+    /// Writes a little more of the answer; false once it is complete.
+    fn step(&mut self, out: &mut Vec<u8>) -> bool;
+}
+
+/// JSON text around lists whose rows are written one by one.
+pub struct Lists<R> {
+    /// What comes before each list, and its rows.
+    lists: VecDeque<(Vec<u8>, Box<dyn Iterator<Item = R> + Send>)>,
+    tail: Vec<u8>,
+    is_first: bool,
+}
+
+impl<R: Serialize> Lists<R> {
+    /// An object whose members are lists.
+    pub fn object(members: impl IntoIterator<Item = (&'static str, Box<dyn Iterator<Item = R> + Send>)>) -> Self {
+        let mut before = String::from("{");
+        let mut lists = VecDeque::new();
+        for (name, rows) in members {
+            lists.push_back((format!("{before}\"{name}\":[").into_bytes(), rows));
+            before = String::from("],");
+        }
+        Lists { lists, tail: b"]}".to_vec(), is_first: true }
+    }
+
+    /// A JSON text whose member `name` is an empty list, with the rows put into that list.
+    pub fn within<T: Serialize>(text: &T, name: &str, rows: impl Iterator<Item = R> + Send + 'static) -> Self {
+        let mut head = json(text);
+        let list = format!("\"{name}\":[");
+        // Quotes within texts are escaped, so that this is found nowhere but at the member.
+        let at = head.windows(list.len()).position(|part| part == list.as_bytes());
+        let tail = head.split_off(at.map_or(head.len(), |at| at + list.len()));
+        Lists { lists: VecDeque::from([(head, Box::new(rows) as _)]), tail, is_first: true }
+    }
+}
+
+impl<R: Serialize + 'static> Steps for Lists<R> {
+    fn step(&mut self, out: &mut Vec<u8>) -> bool {
+        let Some((head, rows)) = self.lists.front_mut() else {
+            out.append(&mut self.tail);
+            return false;
+        };
+        out.append(head);
+        match rows.next() {
+            Some(row) => {
+                if !std::mem::take(&mut self.is_first) {
+                    out.push(b',');
+                }
+                write(out, &row);
+            }
+            None => {
+                self.lists.pop_front();
+                self.is_first = true;
+            }
+        }
+        true
+    }
+}
+
+/// Answers with JSON in as many slices as it takes. A short answer is written here and now; a long one is begun when it
+/// is the turn of `key`, and refused when too much is waiting.
+pub async fn json_in_slices<S: Steps>(
+    services: &Services,
+    key: TurnKey,
+    is_long: bool,
+    content_type: &'static str,
+    begin: impl FnOnce() -> S + Send + 'static,
+) -> Result<Response<Body>, Fault> {
+    let body = if is_long && services.lifecycle().cpu().is_fair() {
+        let first = move || slice(begin());
+        let (text, rest) = services.lifecycle().run_cpu_bound(key, first).await?;
+        match rest {
+            None => Body::from(text),
+            Some(steps) => Body::new(Slices { first: Some(text.into()), next: Some(next(services, key, steps)) }),
+        }
+    } else {
+        let (mut text, mut steps) = (Vec::new(), begin());
+        while steps.step(&mut text) {}
+        Body::from(text)
+    };
+    Ok(reply::json_body(200, content_type, body))
+}
+
+/// Writes one slice; with what is left, if anything is.
+fn slice<S: Steps>(mut steps: S) -> (Vec<u8>, Option<S>) {
+    let mut text = Vec::new();
+    for _ in 0..SLICE_STEPS {
+        if !steps.step(&mut text) {
+            return (text, None);
+        }
+        if text.len() >= SLICE_BYTES {
+            break;
+        }
+    }
+    (text, Some(steps))
+}
+
+/// A slice that is being written, and then the one after it.
+type Next = Pin<Box<dyn Future<Output = Result<(Bytes, Option<Rest>), Fault>> + Send>>;
+
+/// What is left to be written, with its type forgotten.
+struct Rest(Next);
+
+/// Writes slices, each in a turn of its own, until there is something to send.
+fn next<S: Steps>(services: &Services, key: TurnKey, mut steps: S) -> Next {
+    let services = services.clone();
+    Box::pin(async move {
+        loop {
+            let (text, rest) = services.lifecycle().continue_cpu_bound(key, move || slice(steps)).await?;
+            match rest {
+                None => return Ok((text.into(), None)),
+                Some(rest) if text.is_empty() => steps = rest,
+                Some(rest) => return Ok((text.into(), Some(Rest(next(&services, key, rest))))),
+            }
+        }
+    })
+}
+
+/// A body that writes its next slice when the connection takes more, and holds no turn while it does not. Dropping it
+/// ends the work.
+struct Slices {
+    first: Option<Bytes>,
+    next: Option<Next>,
+}
+
+impl HttpBody for Slices {
+    type Data = Bytes;
+    type Error = Fault;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+        if let Some(text) = self.first.take().filter(|text| !text.is_empty()) {
+            return Poll::Ready(Some(Ok(Frame::data(text))));
+        }
+        let Some(next) = &mut self.next else { return Poll::Ready(None) };
+        let slice = ready!(next.as_mut().poll(cx));
+        self.next = None;
+        // An error ends the connection, so that the client does not take half an answer for a whole one.
+        Poll::Ready(Some(slice.map(|(text, rest)| {
+            self.next = rest.map(|Rest(next)| next);
+            Frame::data(text)
+        })))
+    }
+}
+
+/// A value of our own as JSON.
+fn json<T: Serialize>(value: &T) -> Vec<u8> {
+    let mut text = Vec::new();
+    write(&mut text, value);
+    text
+}
+
+fn write<T: Serialize>(out: &mut Vec<u8>, value: &T) {
+    // Neither our own plain types nor memory can fail.
+    let _written = serde_json::to_writer(out, value);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Serialize)]
+    struct Answer<'a> {
+        count: usize,
+        name: &'a str,
+        rows: Vec<u32>,
+        more: Vec<u32>,
+    }
+
+    /// The whole text, and its slices.
+    fn slices<S: Steps>(steps: S) -> (Vec<u8>, usize) {
+        let (mut whole, mut number, mut rest) = (Vec::new(), 0, Some(steps));
+        while let Some(steps) = rest {
+            let (text, left) = slice(steps);
+            whole.extend(text);
+            number += 1;
+            rest = left;
+        }
+        (whole, number)
+    }
+
+    #[test]
+    fn rows_stand_where_the_list_stands() {
+        for rows in [0, 1, 1_000, 1_001, 50_000] {
+            let answer = |rows| Answer { count: 7, name: "\"rows\":[", rows, more: vec![1] };
+            let lists = Lists::within(&answer(Vec::new()), "rows", 0..rows);
+            let (text, number) = slices(lists);
+            assert_eq!(text, serde_json::to_vec(&answer((0..rows).collect())).unwrap(), "{rows}");
+            assert!(number >= rows as usize / SLICE_STEPS && number <= rows as usize / SLICE_STEPS + 1, "{number}");
+        }
+    }
+
+    #[test]
+    fn an_object_has_its_lists_in_order() {
+        let rows = |of: &'static [u8]| Box::new(of.iter()) as Box<dyn Iterator<Item = &'static u8> + Send>;
+        let lists = Lists::object([("a", rows(&[])), ("b", rows(&[1, 2])), ("c", rows(&[3]))]);
+        assert_eq!(slices(lists).0, br#"{"a":[],"b":[1,2],"c":[3]}"#);
+    }
+
+    #[test]
+    fn a_slice_ends_when_it_is_long() {
+        let lists = Lists::within(
+            &Answer { count: 0, name: "", rows: vec![], more: vec![] },
+            "rows",
+            std::iter::repeat_n("x".repeat(30_000), 9),
+        );
+        let (text, number) = slices(lists);
+        assert!(text.len() > 270_000);
+        assert_eq!(number, 4, "three rows a slice");
+    }
+}
