@@ -7,10 +7,8 @@ pub mod freshness;
 pub mod json;
 pub mod params;
 pub mod peer;
-pub mod place;
 pub mod reply;
 
 pub use body::{MediaType, media_type, read_body};
 pub use params::Params;
 pub use peer::Peer;
-pub use place::Place;

@@ -12,7 +12,7 @@ const EDGES: [(&str, &[&str]); 12] = [
     ("engine", &["domain", "live", "journal", "store", "clock", "lifecycle", "limits"]),
     ("auth", &["domain", "store", "clock", "lifecycle", "limits"]),
     ("limits", &["domain", "clock"]),
-    ("command", &["domain", "engine", "store", "auth", "clock"]),
+    ("command", &["domain", "engine", "store", "auth", "clock", "limits"]),
     ("query", &["domain", "engine", "live", "projection", "store", "auth"]),
     ("http", &["auth", "command", "query", "domain", "projection", "engine", "store", "clock", "lifecycle", "limits"]),
     ("clock", &["domain"]),
@@ -84,7 +84,7 @@ fn libraries_are_known_where_they_belong() {
         (&["rand"], &["src/auth/secret.rs", "src/cli/demo"]),
         (&["reqwest"], &["src/cli/"]),
         (&["argon2"], &["src/auth/password.rs"]),
-        (&["governor"], &["src/auth/throttle.rs"]),
+        (&["governor"], &["src/limits/rate.rs", "src/limits/throttle.rs"]),
         (&["hmac"], &["src/auth/signature.rs"]),
         (&["tokio_rustls"], &["src/http/tls.rs", "src/http/listener.rs"]),
     ];
