@@ -7,15 +7,17 @@ use std::time::Duration;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 
+use crate::auth::KeyRing;
 use crate::auth::secret::Secret;
-use crate::auth::{KeyRing, TenantLimits, Throttle, Traffic};
 use crate::boot::{BootError, Booted, boot};
 use crate::clock::Clock;
 use crate::engine::{self, EngineDeps, EngineHandles, Limits, Reader, Submitter};
-use crate::http::listener::{self, Door};
+use crate::http::listener::{self, ListenerConfig};
 use crate::http::tls::{Tls, TlsError, TlsFiles};
 use crate::http::{self, Edge, Services};
 use crate::lifecycle::Lifecycle;
+use crate::limits::sockets::SocketLimits;
+use crate::limits::{Budget, Sockets, TenantBudgets, TenantLimits, Throttle};
 use crate::store::{Location, Store};
 use crate::telemetry;
 
@@ -37,8 +39,8 @@ pub struct Options {
     pub tenant_limits: TenantLimits,
     /// Connections at a time.
     pub max_connections: usize,
-    /// How long a handshake and a request's headers may take; [`listener::HEADER_PATIENCE`] but for tests.
-    pub header_patience: Duration,
+    /// How long a handshake and a request's headers may take; [`listener::HEADER_TIMEOUT`] but for tests.
+    pub header_timeout: Duration,
     /// The time.
     pub clock: Clock,
     /// What was measured.
@@ -85,7 +87,7 @@ impl App {
     /// Takes the store, catches up, and opens the doors.
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let Options { location, listen, tls, admin_token, limits, edge, clock, metrics, .. } = options;
-        let Options { tenant_limits, max_connections, header_patience, .. } = options;
+        let Options { tenant_limits, max_connections, header_timeout, .. } = options;
         let unusable = |error| StartError::Listen(listen, error);
         // Before the store is taken, so that a port in use is told at once.
         let listener = TcpListener::bind(listen).await.map_err(unusable)?;
@@ -109,9 +111,13 @@ impl App {
         };
         let EngineHandles { engine, submitter, reader, leases } = engine::build(states, deps);
         let throttle = Throttle::new(&clock);
-        let traffic = Traffic::new(tenant_limits, &clock);
+        let tenants = TenantBudgets::new(tenant_limits, &clock);
+        let (sockets, pace) = (
+            sockets(max_connections, edge.budgets.has(Budget::Sockets)),
+            edge.budgets.has(Budget::Answers).then(|| clock.clone()),
+        );
         let services = Services::new(
-            (ring.clone(), throttle.clone(), traffic),
+            (ring.clone(), throttle.clone(), tenants),
             (submitter.clone(), reader.clone()),
             store.clone(),
             (clock.clone(), lifecycle.clone(), metrics.clone()),
@@ -125,8 +131,14 @@ impl App {
         let upkeep = telemetry::keep_up(metrics, clock.clone(), lifecycle.stopping().clone());
         lifecycle.spawn("metrics", upkeep);
         lifecycle.spawn("keys", ring.clone().watch(throttle, lifecycle.stopping().clone()));
-        let door = Door { listener, tls: tls.as_ref().map(Tls::acceptor), max_connections, header_patience };
-        let serving = listener::serve(door, router, lifecycle.clone(), lifecycle.stopping().clone());
+        let config = ListenerConfig {
+            listener,
+            tls: tls.as_ref().map(Tls::acceptor),
+            sockets,
+            header_timeout,
+            write_clock: pace,
+        };
+        let serving = listener::serve(config, router, lifecycle.clone(), lifecycle.stopping().clone());
         if let Some(tls) = tls {
             lifecycle.spawn("certificate", tls.watch(clock, lifecycle.stopping().clone()));
         }
@@ -155,4 +167,38 @@ impl App {
         self.lifecycle.ended().await;
         !self.lifecycle.has_failed()
     }
+}
+
+/// The connections there may be: the setting, or fewer where the process may not have that many files open.
+fn sockets(max_connections: usize, is_enforced: bool) -> Sockets {
+    let wanted = SocketLimits::of(max_connections);
+    let limits = match open_files() {
+        Some(files) => wanted.within_files(files),
+        None => wanted,
+    };
+    if limits != wanted {
+        tracing::warn!(
+            max_connections,
+            connections = limits.places,
+            "the limit on open files allows fewer connections than --max-connections (ROLLCALL_MAX_CONNECTIONS)"
+        );
+    }
+    Sockets::new(limits, is_enforced)
+}
+
+/// Raises the number of files that the process may have open to the most that is allowed, and returns it.
+#[cfg(unix)]
+fn open_files() -> Option<usize> {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!(%error, "the limit on open files cannot be raised");
+    }
+    getrlimit(Resource::Nofile).current.map(|files| files as usize)
+}
+
+#[cfg(not(unix))]
+fn open_files() -> Option<usize> {
+    None
 }

@@ -1,24 +1,33 @@
 //! Log lines and measurements.
 
 use std::convert::Infallible;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
+use std::sync::{OnceLock, mpsc};
 use std::time::Duration;
 
-use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio_util::sync::CancellationToken;
+use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::prelude::*;
 use tracing_subscriber::util::TryInitError;
 
 use crate::clock::Clock;
 use crate::config::{LogArgs, LogFormat};
+use crate::limits::{Budget, Budgets};
 
 /// Upper bounds of the latency histograms, in seconds.
 const SECONDS: &[f64] =
     &[0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 /// Upper bounds of the batch sizes.
 const EVENTS: &[f64] = &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1_000.0, 2_000.0, 5_000.0, 10_000.0];
+
+/// Log lines that may wait to be written.
+const WAITING_LINES: usize = 10_000;
+/// How long the start waits for a reader of its standard output.
+const PRINT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How often samples are folded into their histograms.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -34,18 +43,55 @@ pub enum LogError {
     Taken(#[from] TryInitError),
 }
 
-/// Starts logging to standard error.
-pub fn start_logging(args: &LogArgs) -> Result<(), LogError> {
+/// Writes the lines that wait when dropped, for a second at most.
+#[must_use]
+pub struct LogGuard {
+    _worker: Option<WorkerGuard>,
+}
+
+/// The lines dropped for want of a reader, once logging has begun.
+static DROPPED: OnceLock<ErrorCounter> = OnceLock::new();
+
+/// Starts logging to standard error. Lines are written by a thread of their own: when they are not read, the newest are
+/// dropped and counted, and the service goes on.
+pub fn start_logging(args: &LogArgs, budgets: Budgets) -> Result<LogGuard, LogError> {
     // Written out by SQL statement only when asked for.
     let filter: EnvFilter = format!("sqlx=warn,{}", args.log).parse()?;
     let is_terminal = std::io::stderr().is_terminal();
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(is_terminal);
+    let (writer, worker) = writer(budgets);
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(is_terminal);
     let lines = match args.log_format {
         LogFormat::Pretty => lines.with_target(true).boxed(),
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
     tracing_subscriber::registry().with(filter).with(lines).try_init()?;
-    Ok(())
+    // The default hook writes to standard error itself, and would wait for its reader.
+    std::panic::set_hook(Box::new(|panic| tracing::error!(%panic, "a panic; this is a bug")));
+    Ok(LogGuard { _worker: worker })
+}
+
+fn writer(budgets: Budgets) -> (BoxMakeWriter, Option<WorkerGuard>) {
+    if !budgets.has(Budget::Logs) {
+        return (BoxMakeWriter::new(std::io::stderr), None);
+    }
+    let builder = NonBlockingBuilder::default().lossy(true).buffered_lines_limit(WAITING_LINES);
+    let (writer, worker) = builder.thread_name("log").finish(std::io::stderr());
+    let _once = DROPPED.set(writer.error_counter());
+    (BoxMakeWriter::new(writer), Some(worker))
+}
+
+/// Prints to standard output, and goes on after a moment when it is not read.
+pub fn print(text: String) {
+    let (done, printed) = mpsc::channel();
+    let printing = std::thread::Builder::new().name(String::from("print")).spawn(move || {
+        // A reader that has gone away misses the text, and nothing else.
+        let _gone = std::io::stdout().write_all(text.as_bytes());
+        let _gone = std::io::stdout().flush();
+        let _waited = done.send(());
+    });
+    if printing.is_ok() {
+        let _in_time = printed.recv_timeout(PRINT_TIMEOUT);
+    }
 }
 
 /// Starts measuring for the whole process.
@@ -66,7 +112,12 @@ pub fn start_measuring() -> Result<PrometheusHandle, BuildError> {
 pub async fn keep_up(metrics: PrometheusHandle, clock: Clock, stopping: CancellationToken) -> Result<(), Infallible> {
     loop {
         tokio::select! {
-            () = clock.sleep(UPKEEP) => metrics.run_upkeep(),
+            () = clock.sleep(UPKEEP) => {
+                metrics.run_upkeep();
+                if let Some(dropped) = DROPPED.get() {
+                    counter!("rollcall_log_lines_dropped_total").absolute(dropped.dropped_lines() as u64);
+                }
+            }
             () = stopping.cancelled() => return Ok(()),
         }
     }
@@ -81,5 +132,8 @@ fn describe() {
     describe_gauge!("rollcall_queue_waiting", "Submissions waiting for the engine now.");
     describe_histogram!("rollcall_commit_seconds", Unit::Seconds, "Time to make a batch durable.");
     describe_histogram!("rollcall_batch_events", "Events a batch.");
+    describe_gauge!("rollcall_body_bytes", Unit::Bytes, "Request bodies in memory.");
+    describe_gauge!("rollcall_answer_bytes", Unit::Bytes, "Answers in memory that were not read yet.");
+    describe_counter!("rollcall_log_lines_dropped_total", "Log lines dropped because they were not read.");
     describe_gauge!("rollcall_connected_users", "Connected users by tenant.");
 }

@@ -11,12 +11,12 @@ use tokio::sync::{Mutex, MutexGuard};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::throttle::Throttle;
 use super::tokens::{LoggedIn, Tokens};
 use super::{Admin, Caller, Client, secret};
 use crate::clock::Clock;
 use crate::domain::ids::parse_guid;
 use crate::domain::{Fault, Scopes, Settings, TenantId};
+use crate::limits::Throttle;
 use crate::store::{Store, StoreError, TokenHolder, TokenRecord};
 
 /// How often changes made by another process are looked for; they take effect within a second.

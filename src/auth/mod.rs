@@ -4,17 +4,13 @@ mod keyring;
 pub mod password;
 pub mod secret;
 pub mod signature;
-pub mod throttle;
 pub mod tickets;
 mod tokens;
-pub mod traffic;
 
 pub use keyring::KeyRing;
 pub use password::Passwords;
-pub use throttle::Throttle;
 pub use tickets::Tickets;
 pub use tokens::LoggedIn;
-pub use traffic::{Place, TenantLimits, Traffic};
 
 use uuid::Uuid;
 

@@ -7,11 +7,11 @@ use std::time::Duration;
 use argon2::Argon2;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc};
 
-use super::throttle::network;
 use crate::clock::Clock;
 use crate::domain::event::PasswordHash;
 use crate::domain::{Fault, TenantId};
 use crate::lifecycle::{Lifecycle, cpu_permits};
+use crate::limits::throttle::network;
 use crate::limits::{Budget, Budgets, FairQueue, QueueLimits, TurnKey};
 
 /// Longest password, in bytes: hashing is to take the same time for all.

@@ -53,7 +53,7 @@ pub async fn run(args: DemoArgs) -> Result<(), Failure> {
     if args.store.database_url.is_some() {
         return Err(Failure::setting("--database-url is for serve: the demo runs on an embedded store of its own"));
     }
-    telemetry::start_logging(&args.log).map_err(Failure::setting)?;
+    let _log = telemetry::start_logging(&args.log, args.budgets()).map_err(Failure::setting)?;
     let location = Location::Folder(args.store.data_dir.clone());
     let app = serve::start(&args, location.clone()).await?;
     let key = match populate(&app).await {
@@ -63,20 +63,23 @@ pub async fn run(args: DemoArgs) -> Result<(), Failure> {
             return Err(Failure::other(format!("the demo could not be set up: {fault}")));
         }
     };
-    serve::banner(&app, &location);
-    announce(&format!("{}://{}", app.scheme, healthcheck::reachable(app.address)), &key);
+    let url = format!("{}://{}", app.scheme, healthcheck::reachable(app.address));
+    telemetry::print(serve::banner(&app, &location) + &announcement(&url, &key));
     serve::until_stopped(app).await
 }
 
-fn announce(url: &str, key: &Secret) {
-    println!("  key       {}", key.reveal());
-    println!("            for everything of the tenant {TENANT:?}; those of earlier demos no longer work");
-    println!();
-    println!(
-        "{} people connect, take chats and calls, and go on breaks, faster than life. Ask about them:",
-        people::COUNT
-    );
-    println!("{}", curls::text(url, key.reveal()));
+fn announcement(url: &str, key: &Secret) -> String {
+    format!(
+        "  key       {}
+            for everything of the tenant {TENANT:?}; those of earlier demos no longer work
+
+{} people connect, take chats and calls, and go on breaks, faster than life. Ask about them:
+{}
+",
+        key.reveal(),
+        people::COUNT,
+        curls::text(url, key.reveal())
+    )
 }
 
 /// Makes the tenant, its people and their keys, and sets them to work. Answers the key for whoever looks on.

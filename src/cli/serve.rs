@@ -13,10 +13,10 @@ use crate::telemetry;
 
 /// Runs the service.
 pub async fn run(args: ServeArgs) -> Result<(), Failure> {
-    telemetry::start_logging(&args.log).map_err(Failure::setting)?;
+    let _log = telemetry::start_logging(&args.log, args.budgets()).map_err(Failure::setting)?;
     let location = args.store.location().map_err(Failure::setting)?;
     let app = start(&args, location.clone()).await?;
-    banner(&app, &location);
+    telemetry::print(banner(&app, &location));
     until_stopped(app).await
 }
 
@@ -31,7 +31,7 @@ pub async fn start(args: &ServeArgs, location: Location) -> Result<App, Failure>
         edge: args.edge().map_err(Failure::setting)?,
         tenant_limits: args.tenant_limits(),
         max_connections: args.max_connections as usize,
-        header_patience: listener::HEADER_PATIENCE,
+        header_timeout: listener::HEADER_TIMEOUT,
         clock: Clock::system(),
         metrics: telemetry::start_measuring().map_err(Failure::other)?,
     };
@@ -45,20 +45,25 @@ pub async fn start(args: &ServeArgs, location: Location) -> Result<App, Failure>
 }
 
 /// Says where everything is, and shows a token that was just made.
-pub fn banner(app: &App, location: &Location) {
-    println!("rollcall {} on {}", env!("CARGO_PKG_VERSION"), app.url());
-    match location {
-        Location::Folder(folder) => println!("  store     embedded, in {}", folder.display()),
-        Location::Postgres(options) => println!("  store     PostgreSQL at {}", options.get_host()),
-    }
-    println!("  GraphiQL  {}/graphiql", app.url());
-    println!("  process   {}", process::id());
+pub fn banner(app: &App, location: &Location) -> String {
+    let url = app.url();
+    let mut lines = vec![format!("rollcall {} on {url}", env!("CARGO_PKG_VERSION"))];
+    lines.push(match location {
+        Location::Folder(folder) => format!("  store     embedded, in {}", folder.display()),
+        Location::Postgres(options) => format!("  store     PostgreSQL at {}", options.get_host()),
+    });
+    lines.push(format!("  GraphiQL  {url}/graphiql"));
+    lines.push(format!("  process   {}", process::id()));
     if let Some(token) = &app.new_admin_token {
-        println!("  admin     {}", token.reveal());
-        println!("            made for this new store and shown this once: keep it, or set ROLLCALL_ADMIN_TOKEN");
+        lines.push(format!("  admin     {}", token.reveal()));
+        lines.push(String::from(
+            "            made for this new store and shown this once: keep it, or set ROLLCALL_ADMIN_TOKEN",
+        ));
     } else if !app.has_admin {
-        println!("  admin     none: set ROLLCALL_ADMIN_TOKEN to add tenants and keys over HTTP");
+        lines.push(String::from("  admin     none: set ROLLCALL_ADMIN_TOKEN to add tenants and keys over HTTP"));
     }
+    lines.push(String::new());
+    lines.join("\n")
 }
 
 /// Waits for a signal, or for a task to fail, and stops in order.

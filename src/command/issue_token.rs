@@ -1,9 +1,10 @@
 //! Somebody who has shown who they are gets a token.
 
 use crate::auth::secret::Secret;
-use crate::auth::{Client, KeyRing, Throttle};
+use crate::auth::{Client, KeyRing};
 use crate::clock::Clock;
 use crate::domain::{Fault, Scope, TenantId};
+use crate::limits::Throttle;
 use crate::store::{Store, TokenHolder, TokenRecord, in_time};
 
 /// How long a key's token lasts, in seconds.

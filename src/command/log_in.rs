@@ -4,11 +4,12 @@ use std::net::IpAddr;
 
 use super::issue_token::{Grant, issue};
 use crate::auth::secret::Secret;
-use crate::auth::{KeyRing, LoggedIn, Passwords, Throttle};
+use crate::auth::{KeyRing, LoggedIn, Passwords};
 use crate::clock::Clock;
 use crate::domain::event::PasswordHash;
 use crate::domain::{Fault, Scope, TenantId};
 use crate::engine::Reader;
+use crate::limits::Throttle;
 use crate::store::{Store, TokenHolder};
 
 /// How long the token lasts, in seconds.

@@ -52,15 +52,10 @@ fn checked(snapshot: &Snapshot, document: Document) -> Result<Document, Fault> {
         return Err(Fault::Refused(problems));
     }
     // Tried on a copy first, so that a document that would be refused does not fill the journal. What counts is the
-<<<<<<< HEAD
-    // outcome below: the directory may have changed since.
-    reader.snapshot(caller.tenant()).try_document(&document).await.map_err(Fault::Refused)?;
-=======
     // outcome of its event: the directory may have changed since.
     snapshot.try_document(&document).map_err(Fault::Refused)?;
     Ok(document)
 }
->>>>>>> heavy
 
 async fn commit(
     caller: &Caller,

@@ -7,13 +7,12 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use sqlx::postgres::PgConnectOptions;
 
-use crate::auth::TenantLimits;
 use crate::domain::settings::desk::{DeskTerms, HEARTBEAT_SECONDS, LEASE_SECONDS, UNFIT};
 use crate::engine::Limits;
 use crate::http::Edge;
 use crate::http::cors::Origin;
 use crate::http::tls::TlsFiles;
-use crate::limits::{Budget, Budgets};
+use crate::limits::{Budget, Budgets, MemoryBudget, TenantLimits};
 use crate::store::Location;
 
 /// What the variables of this program begin with.
@@ -99,7 +98,7 @@ pub struct ServeArgs {
     #[expect(missing_docs, reason = "documented where it is defined")]
     pub log: LogArgs,
 
-    /// Connections at a time; more wait to be accepted.
+    /// Connections at a time; past them the one that has been idle or unauthenticated longest is closed.
     #[arg(long, env = "ROLLCALL_MAX_CONNECTIONS", default_value_t = 10_000,
           value_parser = in_range(1..=1_000_000), value_name = "N")]
     pub max_connections: u64,
@@ -109,10 +108,22 @@ pub struct ServeArgs {
           value_parser = in_range(0..=1_000_000), value_name = "N")]
     pub tenant_rate: u64,
 
+    /// Events a second of one tenant, and twice as many at once after a pause; a request with more is answered 429 as a
+    /// whole. 0: no limit.
+    #[arg(long, env = "ROLLCALL_TENANT_EVENTS", default_value_t = u64::from(TenantLimits::default().events),
+          value_parser = in_range(0..=100_000_000), value_name = "N")]
+    pub tenant_events: u64,
+
     /// Requests of one tenant at a time; more are answered 429. 0: no limit.
     #[arg(long, env = "ROLLCALL_TENANT_CONCURRENCY", default_value_t = TenantLimits::default().at_a_time as u64,
           value_parser = in_range(0..=1_000_000), value_name = "N")]
     pub tenant_concurrency: u64,
+
+    /// MiB of memory for requests: an eighth for bodies that arrive, a quarter for answers that wait to be read. Of each a
+    /// tenant has half at most, and all unauthenticated callers together a sixteenth.
+    #[arg(long, env = "ROLLCALL_MEMORY_BUDGET", default_value_t = MemoryBudget::DEFAULT_MIB as u64,
+          value_parser = in_range(MemoryBudget::LEAST_MIB as u64..=1_048_576), value_name = "MIB")]
+    pub memory_budget: u64,
 
     /// Requests with events that may wait for the store, of one tenant half of that; more are answered 503.
     #[arg(long, env = "ROLLCALL_QUEUE", default_value_t = 8_192, value_parser = in_range(1..=1_000_000),
@@ -194,6 +205,7 @@ impl ServeArgs {
             desk,
             cors_origins: self.cors_origin.clone(),
             bench_echo: self.bench_echo,
+            memory: MemoryBudget::of_mib(self.memory_budget as usize),
             budgets: self.budgets(),
         })
     }
@@ -205,7 +217,11 @@ impl ServeArgs {
 
     /// What every tenant may have.
     pub fn tenant_limits(&self) -> TenantLimits {
-        TenantLimits { rate: self.tenant_rate as u32, at_a_time: self.tenant_concurrency as usize }
+        TenantLimits {
+            rate: self.tenant_rate as u32,
+            events: self.tenant_events as u32,
+            at_a_time: self.tenant_concurrency as usize,
+        }
     }
 
     /// Where the certificate is, if there is to be TLS.

@@ -14,9 +14,6 @@ use crate::live::directory::Upsert;
 /// How long a read waits for the position it asks for.
 const PATIENCE: Duration = Duration::from_millis(250);
 
-/// Units of work of a document between which other requests may run.
-const SLICE: usize = 256;
-
 /// What one request reads: every number in its answer comes from here.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
@@ -27,15 +24,12 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// Returns the problems that the document would have with the directory as it is now. A long document is tried in
-    /// slices of well under a millisecond, between which the thread is free for other requests.
-    pub async fn try_document(&self, document: &Document) -> Result<(), Vec<Problem>> {
+    /// Returns the problems that the document would have with the directory as it is now. A long document takes
+    /// milliseconds: it must not be tried where other requests are answered.
+    pub fn try_document(&self, document: &Document) -> Result<(), Vec<Problem>> {
         let mut upsert = Upsert::new(self.view.directory(), Time::NEVER);
-        let mut steps = SLICE;
-        while !upsert.advance(document, &mut steps) {
-            steps = SLICE;
-            tokio::task::yield_now().await;
-        }
+        let mut steps = usize::MAX;
+        while !upsert.advance(document, &mut steps) {}
         upsert.finish().map(|_| ())
     }
 }

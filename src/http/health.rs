@@ -13,12 +13,18 @@ use super::fault::NativeFault;
 use super::services::Services;
 use crate::clock::Suspect;
 use crate::domain::Filter;
+use crate::limits::ByteBudget;
 use crate::query::connected_users::connected_users;
 
 /// The routes, for the API's description.
 #[derive(OpenApi)]
 #[openapi(paths(livez, readyz, metrics), tags((name = "Health", description = "For those who operate the service")))]
 pub struct Description;
+
+/// Whether a path is asked by health probes, for which connections are kept.
+pub fn is_probe(path: &str) -> bool {
+    matches!(path, "/livez" | "/readyz")
+}
 
 /// 200 while the process answers at all.
 #[utoipa::path(
@@ -66,6 +72,9 @@ pub async fn metrics(State(services): State<Services>, headers: HeaderMap) -> Re
         gauge!("rollcall_clock_ahead_seconds", "clock" => clock).set(ahead);
     }
     gauge!("rollcall_tasks").set(Handle::current().metrics().num_alive_tasks() as f64);
+    let held = |budget: Option<&ByteBudget>| budget.map_or(0, ByteBudget::held) as f64;
+    gauge!("rollcall_body_bytes").set(held(services.bodies()));
+    gauge!("rollcall_answer_bytes").set(held(services.answers()));
     gauge!("rollcall_queue_waiting").set(services.submitter().depth() as f64);
     let mut response = Response::new(Body::from(services.metrics().render()));
     let kind = HeaderValue::from_static("text/plain; version=0.0.4");

@@ -1,4 +1,5 @@
-//! What surrounds every route: one access line and one measurement a request, an end in time, and a net for panics.
+//! What surrounds every route: one access line and one measurement a request, an end in time, a net for panics, and the
+//! budgets of bytes.
 
 use std::time::Duration;
 
@@ -11,29 +12,31 @@ use axum::response::IntoResponse;
 use metrics::{counter, histogram};
 use tower_http::catch_panic::CatchPanicLayer;
 
+use super::dialect::Dialect;
 use super::drain::drained;
-use super::extract::Peer;
+use super::extract::body;
 use super::fault::NativeFault;
+use super::request_context::RequestContext;
 use super::services::Services;
-use super::{asking, cors};
+use super::{answer, cors};
 use crate::domain::Fault;
 
 /// The longest a request may take; everything a handler waits for is bounded more tightly.
-const PATIENCE: Duration = Duration::from_secs(90);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// Puts the layers around the routes.
 pub fn around(router: Router<Services>) -> AroundRouter {
     AroundRouter(router)
 }
 
-/// Routes that wait for their state, since the layers need it too.
+/// Routes without their state, which the layers need as well.
 pub struct AroundRouter(Router<Services>);
 
 impl AroundRouter {
     /// The finished routes.
     pub fn with_state(self, services: Services) -> Router {
         let mut router = self.0.layer(CatchPanicLayer::custom(panicked));
-        // Where no other origin may ask there is nothing to look at.
+        // Without origins there is no layer to pass.
         if let Some(cors) = cors::layer(&services.edge().cors_origins) {
             router = router.layer(cors);
         }
@@ -46,9 +49,12 @@ async fn observe(State(services): State<Services>, request: Request, next: Next)
     let began = services.clock().monotonic();
     let method = known(request.method());
     let route = request.extensions().get::<MatchedPath>().cloned();
-    let peer = Peer::of(request.extensions());
-    let answering = asking::answer(peer, next.run(drained(request, services.lifecycle())));
-    let response = within(PATIENCE, answering).await;
+    let dialect = Dialect::of(request.uri().path());
+    let context = RequestContext::new(request.extensions());
+    let request = body::metered(drained(request, services.lifecycle()), &context, services.bodies());
+    let response = within(REQUEST_TIMEOUT, dialect, context.scope(next.run(request))).await;
+    context.release_body();
+    let response = answer::counted(response, &context, services.answers(), dialect);
     let route = route.as_ref().map_or("unknown", MatchedPath::as_str);
     let elapsed = services.clock().monotonic() - began;
     let status = response.status().as_u16();
@@ -60,15 +66,19 @@ async fn observe(State(services): State<Services>, request: Request, next: Next)
     response
 }
 
-/// The answer, or that there was none in time.
-pub async fn within(patience: Duration, answering: impl Future<Output = Response<Body>>) -> Response<Body> {
-    match tokio::time::timeout(patience, answering).await {
+/// Returns the answer, or that there was none in time in the words of the dialect.
+pub async fn within(
+    timeout: Duration,
+    dialect: Dialect,
+    answering: impl Future<Output = Response<Body>>,
+) -> Response<Body> {
+    match tokio::time::timeout(timeout, answering).await {
         Ok(response) => response,
-        Err(_) => NativeFault(Fault::TimedOut).into_response(),
+        Err(_) => dialect.answer(Fault::TimedOut),
     }
 }
 
-/// The methods that are told apart: a caller's own inventions would make measurements without end.
+/// The methods that are measured apart: invented ones would make measurements without end.
 fn known(method: &Method) -> &'static str {
     match method.as_str() {
         "GET" => "GET",

@@ -1,98 +1,113 @@
-//! The accept loop: a cap on connections, a deadline for handshakes and headers, and an end that waits for requests under
-//! way.
+//! The accept loop, which never stops accepting; a deadline for handshakes and headers; and an end that waits for
+//! requests under way.
 
+use std::convert::Infallible;
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::Request;
+use axum::body::Body;
+use axum::http::header::CONNECTION;
+use axum::http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
-use super::extract::{Peer, Place};
+use super::connection::Connection;
+use super::connection::paced::Paced;
+use super::dialect::Dialect;
+use super::extract::Peer;
+use super::health;
+use crate::clock::Clock;
+use crate::domain::Fault;
 use crate::lifecycle::Lifecycle;
+use crate::limits::Sockets;
 
 /// How long a request's headers may take, counted from the connection's start or the answer before. So an idle
 /// connection ends here too: later than the 60 seconds after which load balancers give theirs up, since a connection
 /// that we close first can lose a request.
-pub const HEADER_PATIENCE: Duration = Duration::from_secs(75);
+pub const HEADER_TIMEOUT: Duration = Duration::from_secs(75);
 /// How long requests under way are waited for when the service stops; then every connection is cut.
-const GRACE: Duration = Duration::from_secs(10);
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 /// After an accept that failed for want of descriptors, how long until the next.
 const PAUSE: Duration = Duration::from_millis(50);
 /// Bytes of one request's line and headers.
 const HEADER_BYTES: usize = 32 * 1024;
 
-/// Where connections come in.
-pub struct Door {
+/// Where and how connections are accepted.
+pub struct ListenerConfig {
     /// Where they are accepted.
     pub listener: TcpListener,
     /// What they are secured with, if they are.
     pub tls: Option<TlsAcceptor>,
-    /// How many there may be at a time.
-    pub max_connections: usize,
+    /// Their places.
+    pub sockets: Sockets,
     /// How long a handshake may take, and then the headers of each request.
-    pub header_patience: Duration,
+    pub header_timeout: Duration,
+    /// The clock by which answers must be read at a pace; without one they need not be.
+    pub write_clock: Option<Clock>,
 }
 
-/// Serves `router` to whoever comes through the door until `stopping` is cancelled.
+/// Serves `router` on every accepted connection until `stopping` is cancelled.
 pub async fn serve(
-    door: Door,
+    config: ListenerConfig,
     router: Router,
     lifecycle: Lifecycle,
     stopping: CancellationToken,
 ) -> Result<(), std::io::Error> {
-    let Door { listener, tls, max_connections, header_patience } = door;
-    let places = Arc::new(Semaphore::new(max_connections));
+    let ListenerConfig { listener, tls, sockets, header_timeout, write_clock } = config;
     let under_way = TaskTracker::new();
     let cut = CancellationToken::new();
     loop {
         let stream = tokio::select! {
-            accepted = accept(&listener, &places) => accepted,
+            accepted = accept(&listener, &sockets) => accepted,
             () = stopping.cancelled() => break,
         };
-        let Some((stream, peer, place)) = stream else { continue };
+        let Some((stream, peer, connection)) = stream else { continue };
         // Answers are small and written whole; waiting to fill a segment would only delay them.
         let _unimportant = stream.set_nodelay(true);
-        let (place, leaving) = (Place::new(place), stopping.clone());
-        let talk = Talk { router: router.clone(), peer, place: place.clone(), header_patience, leaving };
+        let requests = Requests {
+            router: router.clone(),
+            peer,
+            connection: connection.clone(),
+            header_timeout,
+            write_clock: write_clock.clone(),
+            leaving: stopping.clone(),
+        };
         let (tls, cut, stopping) = (tls.clone(), cut.clone(), stopping.clone());
         drop(lifecycle.track(under_way.track_future(async move {
-            let talking = async {
+            let serving = async {
                 match tls {
-                    None => talk.over(stream).await,
-                    // In the connection's own task: whoever is slow at it keeps nobody else from being accepted.
+                    None => requests.over(stream).await,
+                    // In the connection's own task: a slow handshake delays no other connection.
                     Some(tls) => {
-                        if let Some(stream) = shake_hands(&tls, stream, header_patience, &stopping).await {
-                            talk.over(stream).await;
+                        if let Some(stream) = shake_hands(&tls, stream, header_timeout, &stopping).await {
+                            requests.over(stream).await;
                         }
                     }
                 }
             };
             tokio::select! {
-                () = talking => {}
+                () = serving => {}
                 () = cut.cancelled() => {}
+                () = connection.permit().cut().cancelled() => tracing::debug!("a connection is closed to make room"),
             }
-            drop(place);
         })));
     }
     drop(listener);
-    // What became something else than HTTP is not waited for here: it is told to stop as every task is.
+    // Upgraded connections are not waited for here: each is a task that is told to stop.
     under_way.close();
     tokio::select! {
         () = under_way.wait() => {}
-        () = tokio::time::sleep(GRACE) => {
+        () = tokio::time::sleep(STOP_TIMEOUT) => {
             tracing::warn!("connections that neither ask nor leave are cut");
             cut.cancel();
         }
@@ -100,30 +115,29 @@ pub async fn serve(
     Ok(())
 }
 
-/// One connection, about to begin.
-struct Talk {
+/// The requests of one connection.
+struct Requests {
     router: Router,
     peer: Peer,
-    place: Place,
-    header_patience: Duration,
+    connection: Connection,
+    header_timeout: Duration,
+    write_clock: Option<Clock>,
     /// When the request under way is to be the last.
     leaving: CancellationToken,
 }
 
-impl Talk {
-    /// Answers whatever comes over the stream, to its end.
+impl Requests {
+    /// Answers the requests that come over the stream, to its end.
     async fn over<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: S) {
-        let Talk { router, peer, place, header_patience, leaving } = self;
-        let service = router.map_request(move |mut request: Request<Incoming>| {
-            request.extensions_mut().insert(peer);
-            request.extensions_mut().insert(place.clone());
-            request
-        });
+        let Requests { router, peer, connection, header_timeout, write_clock, leaving } = self;
+        let stream = Paced::new(stream, connection.clone(), write_clock);
+        let service =
+            service_fn(move |request: Request<Incoming>| answer(router.clone(), request, peer, connection.clone()));
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(header_patience)
+            .header_read_timeout(header_timeout)
             .max_buf_size(HEADER_BYTES)
-            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
+            .serve_connection(TokioIo::new(stream), service)
             .with_upgrades();
         let mut connection = pin!(connection);
         let ended = tokio::select! {
@@ -139,15 +153,34 @@ impl Talk {
     }
 }
 
-/// The secured stream; none for whoever takes too long or speaks something else, or when it is time to stop.
+/// Answers one request, once the answers before it were written.
+async fn answer(
+    router: Router,
+    mut request: Request<Incoming>,
+    peer: Peer,
+    connection: Connection,
+) -> Result<Response<Body>, Infallible> {
+    connection.written().await;
+    let path = request.uri().path();
+    if !connection.permit().request_started(health::is_probe(path)) {
+        let mut response = Dialect::of(path).answer(Fault::Unavailable("too many connections"));
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        return Ok(response);
+    }
+    request.extensions_mut().insert(peer);
+    request.extensions_mut().insert(connection);
+    router.oneshot(request).await
+}
+
+/// The secured stream; none when the handshake takes too long or fails, or when the service stops.
 async fn shake_hands(
     tls: &TlsAcceptor,
     stream: TcpStream,
-    patience: Duration,
+    timeout: Duration,
     stopping: &CancellationToken,
 ) -> Option<TlsStream<TcpStream>> {
     let shaken = tokio::select! {
-        shaken = tokio::time::timeout(patience, tls.accept(stream)) => shaken,
+        shaken = tokio::time::timeout(timeout, tls.accept(stream)) => shaken,
         () = stopping.cancelled() => return None,
     };
     match shaken {
@@ -160,13 +193,14 @@ async fn shake_hands(
     }
 }
 
-/// The next connection, once there is a place for it.
-async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> Option<(TcpStream, Peer, OwnedSemaphorePermit)> {
-    let place = places.clone().acquire_owned().await.ok()?;
+/// The next connection, with its place.
+async fn accept(listener: &TcpListener, sockets: &Sockets) -> Option<(TcpStream, Peer, Connection)> {
+    sockets.room().await;
     match listener.accept().await {
-        Ok((stream, address)) => Some((stream, Peer(address.ip()), place)),
+        Ok((stream, address)) => Some((stream, Peer(address.ip()), Connection::new(sockets.admit()))),
         Err(error) => {
-            tracing::warn!(%error, "a connection could not be accepted");
+            let has_made_room = sockets.make_room();
+            tracing::warn!(%error, has_made_room, "a connection could not be accepted");
             tokio::time::sleep(PAUSE).await;
             None
         }

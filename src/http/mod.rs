@@ -1,9 +1,11 @@
 //! The edge: every route on one screen. The only place that knows HTTP; each dialect is a folder that knows no other.
 
-mod asking;
+mod answer;
+pub mod connection;
 pub mod convoso;
 pub mod cors;
 mod describe;
+pub mod dialect;
 mod drain;
 pub mod extract;
 pub mod fault;
@@ -15,6 +17,7 @@ pub mod listener;
 pub mod native;
 pub mod oauth;
 pub mod openapi;
+mod request_context;
 pub mod services;
 pub mod tls;
 pub mod vonage;

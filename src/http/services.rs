@@ -4,19 +4,18 @@ use std::sync::Arc;
 
 use metrics_exporter_prometheus::PrometheusHandle;
 
-use super::asking;
 use super::cors::Origin;
-use super::extract::Peer;
 use super::graphql::Executor;
 use super::native::desk::Seats;
+use super::request_context::RequestContext;
 use crate::auth::tickets::Pass;
-use crate::auth::{Admin, Caller, Client, KeyRing, Passwords, Throttle, Tickets, Traffic};
+use crate::auth::{Admin, Caller, Client, KeyRing, Passwords, Tickets};
 use crate::clock::Clock;
 use crate::domain::Fault;
 use crate::domain::settings::desk::DeskTerms;
 use crate::engine::{Reader, Submitter};
 use crate::lifecycle::Lifecycle;
-use crate::limits::{Budgets, TurnKey};
+use crate::limits::{Budget, Budgets, ByteBudget, MemoryBudget, Owner, TenantBudgets, Throttle, TurnKey};
 use crate::query::logged_in;
 use crate::store::Store;
 
@@ -31,6 +30,8 @@ pub struct Edge {
     pub cors_origins: Vec<Origin>,
     /// Adds `POST /echo`, which benchmarks compare with.
     pub bench_echo: bool,
+    /// Bytes of bodies and of answers in memory.
+    pub memory: MemoryBudget,
     /// The budgets in force.
     pub budgets: Budgets,
 }
@@ -42,7 +43,9 @@ pub struct Services(Arc<Inner>);
 struct Inner {
     ring: KeyRing,
     throttle: Throttle,
-    traffic: Traffic,
+    tenants: TenantBudgets,
+    bodies: Option<ByteBudget>,
+    answers: Option<ByteBudget>,
     passwords: Passwords,
     tickets: Tickets,
     seats: Seats,
@@ -59,7 +62,7 @@ struct Inner {
 impl Services {
     /// Puts the handles together.
     pub fn new(
-        (ring, throttle, traffic): (KeyRing, Throttle, Traffic),
+        (ring, throttle, tenants): (KeyRing, Throttle, TenantBudgets),
         (submitter, reader): (Submitter, Reader),
         store: Store,
         (clock, lifecycle, metrics): (Clock, Lifecycle, PrometheusHandle),
@@ -67,10 +70,15 @@ impl Services {
     ) -> Self {
         let (passwords, graphql) = (Passwords::new(lifecycle.clone(), &clock, edge.budgets), Executor::new());
         let (tickets, seats) = (Tickets::new(&clock), Seats::default());
+        let budget = |budget, bytes| edge.budgets.has(budget).then(|| ByteBudget::new(bytes));
+        let (bodies, answers) =
+            (budget(Budget::Bodies, edge.memory.bodies), budget(Budget::Answers, edge.memory.answers));
         Services(Arc::new(Inner {
             ring,
             throttle,
-            traffic,
+            tenants,
+            bodies,
+            answers,
             passwords,
             tickets,
             seats,
@@ -85,12 +93,21 @@ impl Services {
         }))
     }
 
-    /// Who asks, by a key or a token: the one way for every dialect, and so where a tenant's requests are counted. The
-    /// request has its place among them until it is answered.
+    /// The caller of a request, by a key or a token: the one way for every dialect, and so the place where the request
+    /// gets its permits, which it keeps until its answer was written.
     pub fn caller(&self, credential: Option<&str>) -> Result<Caller, Fault> {
         let caller = self.ring().caller(credential, |tenant, who| logged_in::may(self.reader(), tenant, who));
         let caller = caller.map_err(|fault| self.stranger().err().unwrap_or(fault))?;
-        asking::take_place(|| self.0.traffic.enter(caller.tenant()))?;
+        let tenant = caller.tenant();
+        let enter = || {
+            self.answers().map_or(Ok(()), |answers| answers.check(Owner::Tenant(tenant)))?;
+            self.0.tenants.enter(tenant)
+        };
+        match RequestContext::current() {
+            Some(request) => request.authenticated(tenant, enter)?,
+            // Outside of a request there is nothing that a permit could last for.
+            None => enter().map(drop)?,
+        }
         self.in_service(&caller)?;
         Ok(caller)
     }
@@ -120,12 +137,16 @@ impl Services {
 
     /// The administrator.
     pub fn admin(&self, token: Option<&str>) -> Result<Admin, Fault> {
-        self.ring().admin(token).map_err(|fault| self.stranger().err().unwrap_or(fault))
+        let admin = self.ring().admin(token).map_err(|fault| self.stranger().err().unwrap_or(fault))?;
+        if let Some(request) = RequestContext::current() {
+            request.administrator();
+        }
+        Ok(admin)
     }
 
-    /// Counts a request of somebody whom nobody knows; [`Fault::TooMany`] if too many came from where they are.
+    /// Counts a request without a valid credential; [`Fault::TooMany`] when too many came from its address.
     pub fn stranger(&self) -> Result<(), Fault> {
-        asking::peer().map_or(Ok(()), |Peer(from)| self.throttle().stranger(from))
+        RequestContext::current().map_or(Ok(()), |request| self.throttle().unauthenticated(request.peer().0))
     }
 
     /// Does work for a caller: inline when it is short, otherwise beside the threads that answer everybody, when it is
@@ -144,9 +165,24 @@ impl Services {
         &self.0.ring
     }
 
-    /// How often somebody may ask for a token.
+    /// The rates of unauthenticated callers.
     pub fn throttle(&self) -> &Throttle {
         &self.0.throttle
+    }
+
+    /// The rates of tenants.
+    pub fn tenants(&self) -> &TenantBudgets {
+        &self.0.tenants
+    }
+
+    /// The budget of request bodies, if it is in force.
+    pub fn bodies(&self) -> Option<&ByteBudget> {
+        self.0.bodies.as_ref()
+    }
+
+    /// The budget of answers, if it is in force.
+    pub fn answers(&self) -> Option<&ByteBudget> {
+        self.0.answers.as_ref()
     }
 
     /// Where passwords are hashed and tried.

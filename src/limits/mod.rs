@@ -1,7 +1,16 @@
 //! What one tenant, all unauthenticated callers together and the whole service may use at a time.
 
 pub mod budget;
+pub mod bytes;
+pub mod rate;
+pub mod sockets;
+pub mod tenants;
+pub mod throttle;
 pub mod turns;
 
 pub use budget::{Budget, Budgets};
+pub use bytes::{ByteBudget, BytePermit, MemoryBudget, Owner};
+pub use sockets::{ConnectionPermit, Sockets};
+pub use tenants::{TenantBudgets, TenantLimits, TenantPermit};
+pub use throttle::Throttle;
 pub use turns::{FairQueue, QueueLimits, QueuePermit, TurnKey};

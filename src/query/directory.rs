@@ -35,7 +35,7 @@ pub fn directory(view: &Arc<View>) -> Vec<(&'static str, Rows)> {
 }
 
 fn entities(view: &View, kind: Kind) -> Rows {
-    let mut rows: Vec<Arc<Entity>> = view.directory().table(kind).rows().to_vec();
+    let mut rows: Vec<Arc<Entity>> = view.directory().table(kind).rows().iter().cloned().collect();
     rows.sort_unstable_by_key(|entity| entity.id);
     // The time of creation is no member of a document, so it is not in what a document takes back.
     Box::new(rows.into_iter().map(|entity| Row::Entity(Entity { created: None, ..Entity::clone(&entity) })))

@@ -235,7 +235,8 @@ async def main():
         # has none: whoever behaves waits for a place, and that must be found.
         places = sockets // 2 if a.control else sockets + 1_000
         kinds = ["slow_sockets"] if a.control else a.only or ATTACKS
-        service = Service(a.program, folder, None, ["--max-connections", str(places)])
+        waiting = ["--without-budget", "sockets"] if a.control else []
+        service = Service(a.program, folder, None, ["--max-connections", str(places), *waiting])
         try:
             findings = await siege(service, kinds, sockets, (a.seconds, a.rounds), a.latency == "judge")
         finally:

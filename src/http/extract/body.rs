@@ -1,17 +1,24 @@
-//! Bodies: bounded in size and in time, whatever the client does.
+//! Bodies: bounded in size, in time and in their sum, whatever the client does.
 
+use std::error::Error;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
+use axum::extract::Request;
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
-use bytes::Bytes;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use hyper::body::{Frame, SizeHint};
 
 use crate::domain::Fault;
+use crate::http::request_context::RequestContext;
+use crate::limits::{ByteBudget, Owner};
 
-/// How long a body may take to arrive as a whole: one that drips in ends as well.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a body may take to arrive as a whole, also when bytes keep coming.
+pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A limit on a body, with its name for the error.
 #[derive(Clone, Copy, Debug)]
@@ -25,10 +32,16 @@ pub struct Limit {
 /// The limit on every vendor dialect's body.
 pub const DIALECT: Limit = Limit { bytes: 1024 * 1024, name: "1 MiB" };
 
-/// Bytes of a body that is long: it takes milliseconds to read.
+/// The limit on the forms of the token endpoints, which anyone may send.
+pub const TOKEN_FORM: Limit = Limit { bytes: 16 * 1024, name: "16 KiB" };
+
+/// The limit on a body that holds the credential itself: larger ones carry it outside of the body.
+pub const UNAUTHENTICATED: Limit = Limit { bytes: 128 * 1024, name: "128 KiB without a valid credential" };
+
+/// Bytes of a body that takes milliseconds to parse.
 const LONG: usize = 128 * 1024;
 
-/// Whether a body is to be read beside the threads that answer everybody.
+/// Whether a body is to be parsed beside the threads that answer all requests.
 pub const fn is_long(body: &Bytes) -> bool {
     body.len() > LONG
 }
@@ -66,18 +79,19 @@ pub fn media_type(headers: &HeaderMap) -> MediaType {
     }
 }
 
-/// The whole body. [`Fault::TooLarge`] past the limit, [`Fault::TimedOut`] when it does not arrive in time,
-/// [`Fault::UnsupportedMediaType`] when it is compressed: nothing is ever inflated, so nothing can explode.
+/// Reads the whole body. [`Fault::TooLarge`] past the limit, [`Fault::TimedOut`] when it does not arrive in time,
+/// [`Fault::TooMany`] or [`Fault::Unavailable`] past the budget of bytes, [`Fault::UnsupportedMediaType`] when it is
+/// compressed: nothing is ever inflated.
 pub async fn read_body(headers: &HeaderMap, body: Body, limit: Limit) -> Result<Bytes, Fault> {
-    read_body_within(headers, body, limit, PATIENCE).await
+    read_body_within(headers, body, limit, BODY_TIMEOUT).await
 }
 
-/// The same with another patience; apart, so that a test need not wait for the usual one.
+/// Reads the body as [`read_body`] does, with another timeout: a test need not wait for the usual one.
 pub async fn read_body_within(
     headers: &HeaderMap,
     body: Body,
     limit: Limit,
-    patience: Duration,
+    timeout: Duration,
 ) -> Result<Bytes, Fault> {
     if headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
         return Err(Fault::UnsupportedMediaType("a body without content encoding"));
@@ -86,10 +100,84 @@ pub async fn read_body_within(
     if announced.is_some_and(|length| length > limit.bytes as u64) {
         return Err(Fault::TooLarge(limit.name));
     }
-    match tokio::time::timeout(patience, Limited::new(body, limit.bytes).collect()).await {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Fault::TooLarge(limit.name)),
-        Ok(Err(_)) => Err(Fault::Malformed(String::from("the body did not arrive"))),
+    match tokio::time::timeout(timeout, collect(body, limit)).await {
+        Ok(collected) => collected,
         Err(_) => Err(Fault::TimedOut),
     }
+}
+
+/// Copies what arrives into one buffer: a frame that was kept would keep the whole buffer that it was read into.
+async fn collect(mut body: Body, limit: Limit) -> Result<Bytes, Fault> {
+    let mut bytes = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(refusal)?.into_data() else { continue };
+        if bytes.len() + data.len() > limit.bytes {
+            return Err(Fault::TooLarge(limit.name));
+        }
+        bytes.extend_from_slice(&data);
+    }
+    Ok(bytes.freeze())
+}
+
+/// Counts what a handler reads of the body against the budget of its caller, as it arrives; nothing without a budget.
+pub fn metered(request: Request, context: &RequestContext, budget: Option<&ByteBudget>) -> Request {
+    let Some(budget) = budget.filter(|_| !request.body().is_end_stream()) else { return request };
+    let (context, budget) = (context.clone(), budget.clone());
+    request.map(|body| Body::new(Metered { body, context, budget, read: 0 }))
+}
+
+struct Metered {
+    body: Body,
+    context: RequestContext,
+    budget: ByteBudget,
+    read: usize,
+}
+
+impl Metered {
+    fn count(&mut self, bytes: usize) -> Result<(), Fault> {
+        self.read += bytes;
+        if self.read > UNAUTHENTICATED.bytes && self.context.owner() == Owner::Unauthenticated {
+            return Err(Fault::TooLarge(UNAUTHENTICATED.name));
+        }
+        self.context.take_body(&self.budget, bytes)
+    }
+}
+
+impl HttpBody for Metered {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        let arrived = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref()).map_or(0, Bytes::len);
+        match self.count(arrived) {
+            Ok(()) => Poll::Ready(frame),
+            Err(fault) => Poll::Ready(Some(Err(axum::Error::new(OverBudget(fault))))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// Why a body was not read on.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+struct OverBudget(Fault);
+
+/// The fault for a body that ended before its end.
+fn refusal(error: axum::Error) -> Fault {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(&error);
+    while let Some(error) = cause {
+        if let Some(OverBudget(fault)) = error.downcast_ref() {
+            return fault.clone();
+        }
+        cause = error.source();
+    }
+    Fault::Malformed(String::from("the body did not arrive"))
 }

@@ -8,10 +8,8 @@ pub mod json;
 pub mod long_answer;
 pub mod params;
 pub mod peer;
-pub mod place;
 pub mod reply;
 
 pub use body::{MediaType, media_type, read_body};
 pub use params::Params;
 pub use peer::Peer;
-pub use place::Place;

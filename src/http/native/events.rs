@@ -105,6 +105,7 @@ pub async fn post_events(State(services): State<Services>, request: Request) -> 
 /// Takes events that were read already, and answers what became of each.
 pub(super) async fn take(services: &Services, caller: &Caller, told: Told) -> Result<Response<Body>, Fault> {
     let Told { events, results } = told;
+    services.tenants().count_events(caller.tenant(), events.len())?;
     let settings = services.ring().settings(caller.tenant());
     let receipt = post(caller, services.submitter(), &settings, events).await?;
     let is_long = results.len() > query::SHORT;

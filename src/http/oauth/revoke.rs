@@ -40,8 +40,10 @@ pub async fn revoke_client_token(services: State<Services>, request: Request) ->
     revoke(services, request).await
 }
 
-/// Whoever has it may; what was no token is none afterwards either, and so it is 200 for both.
+/// Revokes the token of the form. Revoking an unknown token succeeds (RFC 7009). Counted as a request without a
+/// credential, since it has none.
 async fn revoke(State(services): State<Services>, request: Request) -> Result<StatusCode, OauthFault> {
+    services.stranger()?;
     let (_, body) = form(request).await?;
     let params = Params::parse(&body)?;
     revoke_token(services.store(), services.ring(), required(&params, "token")?).await?;

@@ -4,7 +4,7 @@ use super::{complained, printed, run};
 use crate::support::routes::source;
 
 /// Every setting of the service.
-const SETTINGS: [(&str, &str); 19] = [
+const SETTINGS: [(&str, &str); 21] = [
     ("--listen", "ROLLCALL_LISTEN"),
     ("--data-dir", "ROLLCALL_DATA_DIR"),
     ("--database-url", "DATABASE_URL"),
@@ -17,6 +17,8 @@ const SETTINGS: [(&str, &str); 19] = [
     ("--cors-origin", "ROLLCALL_CORS_ORIGIN"),
     ("--tenant-rate", "ROLLCALL_TENANT_RATE"),
     ("--tenant-concurrency", "ROLLCALL_TENANT_CONCURRENCY"),
+    ("--tenant-events", "ROLLCALL_TENANT_EVENTS"),
+    ("--memory-budget", "ROLLCALL_MEMORY_BUDGET"),
     ("--queue", "ROLLCALL_QUEUE"),
     ("--max-staleness", "ROLLCALL_MAX_STALENESS"),
     ("--checkpoint-seconds", "ROLLCALL_CHECKPOINT_SECONDS"),
@@ -89,6 +91,8 @@ fn a_bad_value_is_told_with_its_setting_and_why() {
         ("--tenant-rate", "ROLLCALL_TENANT_RATE", "-1", "-1"),
         ("--tenant-rate", "ROLLCALL_TENANT_RATE", "1000001", "0..="),
         ("--tenant-concurrency", "ROLLCALL_TENANT_CONCURRENCY", "many", "invalid"),
+        ("--tenant-events", "ROLLCALL_TENANT_EVENTS", "100000001", "0..="),
+        ("--memory-budget", "ROLLCALL_MEMORY_BUDGET", "511", "512..="),
         ("--queue", "ROLLCALL_QUEUE", "0", "1..="),
         ("--queue", "ROLLCALL_QUEUE", "-1", "-1"),
         ("--queue", "ROLLCALL_QUEUE", "99999999999999999999", "too large"),

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use rollcall::clock::Clock;
+use rollcall::domain::Time;
+use rollcall::limits::{Budget, Budgets, TenantLimits};
 use serde_json::json;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::{Stage, seconds};
@@ -21,6 +22,8 @@ on_both_stores!(size, super::a_message_has_a_limit);
 on_both_stores!(deaf, super::who_does_not_read_is_cut_and_gone_when_its_lease_ends);
 on_both_stores!(desks, super::a_user_has_so_many_desks);
 on_both_stores!(places, super::a_connected_desk_is_counted_and_outlives_the_deadlines_of_http);
+on_both_stores!(pace, super::a_socket_has_a_pace);
+on_both_stores!(rates, super::messages_count_for_their_tenant);
 on_both_stores!(beats, super::many_heartbeats_are_few_for_the_engine);
 
 async fn whoever_says_nothing_is_closed(backend: Backend) {
@@ -71,7 +74,8 @@ async fn a_message_has_a_limit(backend: Backend) {
 }
 
 async fn who_does_not_read_is_cut_and_gone_when_its_lease_ends(backend: Backend) {
-    let stage = Stage::new(backend, 1).await;
+    // With a pace it would be closed for saying too much.
+    let stage = Stage::with(Home::new(backend).await, 1, Budgets::without([Budget::Desks])).await;
     let mut desk = Desk::with_little_room(&stage.service.api, &stage.persona.key).await;
     assert_eq!(desk.hello(1, "tab").await["type"], "welcome");
     // Refused, and the refusal repeats the id, which JSON makes six times as long.
@@ -106,7 +110,7 @@ async fn a_user_has_so_many_desks(backend: Backend) {
 
 async fn a_connected_desk_is_counted_and_outlives_the_deadlines_of_http(backend: Backend) {
     let patience = Duration::from_millis(300);
-    let setup = Setup { max_connections: 2, header_patience: patience, ..Setup::default() };
+    let setup = Setup { max_connections: 4, header_patience: patience, ..Setup::default() };
     let service = Service::start_on(Home::new(backend).await, setup).await;
     let persona = service.api.persona("tenant").await;
     service.api.put_directory(&persona.key, &directory(2)).await;
@@ -116,14 +120,13 @@ async fn a_connected_desk_is_counted_and_outlives_the_deadlines_of_http(backend:
     for desk in [&mut one, &mut two] {
         assert_eq!(desk.heartbeat().await["type"], "heartbeat", "its connection is not an idle one");
     }
-    let mut third = TcpStream::connect(service.app.address).await.unwrap();
-    third.write_all(b"GET /livez HTTP/1.1\r\nHost: here\r\n\r\n").await.unwrap();
-    let mut answer = [0; 8];
-    let waits = tokio::time::timeout(Duration::from_millis(300), third.read_exact(&mut answer)).await;
-    assert!(waits.is_err(), "both places are taken");
+    // A tenant leaves as many places as its desks have.
+    let headers = [("Authorization", &*format!("Bearer {}", persona.key))];
+    let refused = Desk::open(&service.api, "/v1/desk", &headers).await.err().expect("it is refused");
+    assert_eq!(refused.0, 429, "{}", refused.1);
     one.close(1_000).await;
-    third.read_exact(&mut answer).await.expect("a place");
-    assert_eq!(&answer, b"HTTP/1.1");
+    eventually("there is a place", async || Desk::open(&service.api, "/v1/desk", &headers).await.is_ok()).await;
+    assert_eq!(two.heartbeat().await["type"], "heartbeat");
     drop(two);
     service.stop().await;
 }
@@ -138,4 +141,56 @@ async fn many_heartbeats_are_few_for_the_engine(backend: Backend) {
     }
     assert_eq!(stage.service.app.submitter.depth(), before);
     assert_eq!(raw.journal().await.len(), 2);
+}
+
+async fn a_socket_has_a_pace(backend: Backend) {
+    let stage = Stage::new(backend, 1).await;
+    let heartbeat = r#"{"type":"heartbeat"}"#;
+    let pong = || Message::Pong(vec![1].into());
+    // Both together are few enough, once and again.
+    let mut desk = stage.desk(1, "tab").await;
+    for _ in 0..2 {
+        for _ in 0..190 {
+            desk.send(pong()).await;
+            assert_eq!(desk.heartbeat().await["type"], "heartbeat");
+        }
+        stage.clock.advance(seconds(8));
+    }
+    for said in [Message::text(heartbeat), pong(), Message::Ping(vec![1].into())] {
+        let mut desk = stage.desk(1, "tab").await;
+        for _ in 0..410 {
+            // What comes after the close is not taken.
+            if !desk.try_send(said.clone()).await {
+                break;
+            }
+        }
+        assert_eq!(desk.closed().await, Some(1_008), "{said:?}");
+    }
+}
+
+/// Messages count as the requests of their tenant do.
+async fn messages_count_for_their_tenant(backend: Backend) {
+    for (budgets, is_counted) in [(Budgets::default(), true), (Budgets::without([Budget::Desks]), false)] {
+        let clock = Clock::manual(Time::from_micros(1_614_589_200_000_000));
+        let tenant_limits = TenantLimits { rate: 10, ..TenantLimits::default() };
+        let setup = Setup { clock: clock.clone(), tenant_limits, budgets, ..Setup::default() };
+        let service = Service::start_on(Home::new(backend).await, setup).await;
+        let persona = service.api.persona("tenant").await;
+        service.api.put_directory(&persona.key, &directory(1)).await;
+        // With the document, the connection and its first message, 17 are left.
+        let mut desk = Desk::greeted(&service.api, &persona.key, 1, "tab").await;
+        for n in 0..40 {
+            let heard = desk.event(&format!("{n}"), "status.changed", json!({ "presence": "Away" })).await;
+            let is_refused = heard["type"] == "unavailable";
+            assert_eq!(is_refused, is_counted && n >= 17, "{n}: {heard}");
+            if is_refused {
+                assert_eq!((&heard["id"], &heard["retry_after"]), (&json!(n.to_string()), &json!(1)));
+            }
+        }
+        let answer = service.api.get(&persona.key, "/operator/1/live").await.expect("an answer");
+        assert_eq!(answer.status, if is_counted { 429 } else { 200 });
+        let heard = desk.heartbeat().await;
+        assert_eq!(heard["type"], if is_counted { "unavailable" } else { "heartbeat" });
+        service.stop().await;
+    }
 }

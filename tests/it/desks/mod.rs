@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use rollcall::clock::Clock;
 use rollcall::domain::Time;
+use rollcall::limits::Budgets;
 use serde_json::Value;
 
 use crate::support::api::Persona;
@@ -37,8 +38,12 @@ impl Stage {
     }
 
     async fn on(home: Home, users: i64) -> Self {
+        Self::with(home, users, Budgets::default()).await
+    }
+
+    async fn with(home: Home, users: i64, budgets: Budgets) -> Self {
         let clock = Clock::manual(Time::from_micros(1_614_589_200_000_000));
-        let service = Service::start_on(home, setup(&clock)).await;
+        let service = Service::start_on(home, Setup { budgets, ..setup(&clock) }).await;
         let persona = service.api.persona("tenant").await;
         service.api.put_directory(&persona.key, &directory(users)).await;
         Stage { service, clock, persona }

@@ -9,7 +9,7 @@ use axum::body::{Body, Bytes, HttpBody};
 use hyper::body::Frame;
 use reqwest::Method;
 use rollcall::domain::Fault;
-use rollcall::http::extract::body::{DIALECT, PATIENCE, read_body_within};
+use rollcall::http::extract::body::{BODY_TIMEOUT, DIALECT, read_body_within};
 use tokio::time::Interval;
 
 use crate::support::api::{Persona, send};
@@ -25,23 +25,23 @@ const SURELY: Duration = Duration::from_secs(10);
 const ROUTES: [(&str, &str, usize); 21] = [
     ("POST", "/graphql", 1024 * 1024),
     ("POST", "/agents-availability", 1024 * 1024),
-    ("POST", "/v1/user-activity/search", 1024 * 1024),
-    ("POST", "/user-activity/search", 1024 * 1024),
+    ("POST", "/v1/user-activity/search", 128 * 1024),
+    ("POST", "/user-activity/search", 128 * 1024),
     ("PUT", "/operator/1/live", 1024 * 1024),
     ("PUT", "/api/2/operator/1/live", 1024 * 1024),
     ("POST", "/operator", 1024 * 1024),
     ("PUT", "/operator/1", 1024 * 1024),
-    ("POST", "/agent-monitor/search", 1024 * 1024),
+    ("POST", "/agent-monitor/search", 128 * 1024),
     ("PATCH", "/agents/5ea70000-0000-4000-8000-000000000001/presence", 1024 * 1024),
     ("POST", "/v1/webhooks/iadvize", 1024 * 1024),
     ("POST", "/v1/desk/tickets", 1024 * 1024),
     ("POST", "/v1/tenants", 1024 * 1024),
     ("PATCH", "/v1/tenants/5ea70000-0000-4000-8000-000000000001", 1024 * 1024),
     ("POST", "/v1/tenants/5ea70000-0000-4000-8000-000000000001/keys", 1024 * 1024),
-    ("POST", "/oauth2/token", 1024 * 1024),
-    ("POST", "/oauth2/revoke", 1024 * 1024),
-    ("POST", "/Auth/connect/token", 1024 * 1024),
-    ("POST", "/Auth/connect/revocation", 1024 * 1024),
+    ("POST", "/oauth2/token", 16 * 1024),
+    ("POST", "/oauth2/revoke", 16 * 1024),
+    ("POST", "/Auth/connect/token", 16 * 1024),
+    ("POST", "/Auth/connect/revocation", 16 * 1024),
     ("POST", "/v1/events", 8 * 1024 * 1024),
     ("PUT", "/v1/directory", 32 * 1024 * 1024),
 ];
@@ -146,7 +146,7 @@ async fn a_body_whose_sender_leaves_ends_at_once() {
 
 #[tokio::test]
 async fn a_body_that_does_not_come_ends_in_time() {
-    assert!(PATIENCE <= Duration::from_secs(30));
+    assert!(BODY_TIMEOUT <= Duration::from_secs(30));
     let patience = Duration::from_millis(60);
     let (never, often) = (Duration::from_secs(3_600), Duration::from_millis(5));
     for (what, body) in [("nothing", Drip::every(never)), ("a drop now and then", Drip::every(often))] {

@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 use reqwest::header::HeaderMap;
-use rollcall::auth::TenantLimits;
+use rollcall::limits::TenantLimits;
 
 use crate::support::api::{Answer, send};
 use crate::support::{Backend, Home, Service, Setup};
@@ -12,7 +12,7 @@ const WALL: &str = "http://localhost:3000";
 
 async fn service(origins: &[&str]) -> Service {
     let cors_origins = origins.iter().map(|origin| origin.parse().expect("an origin")).collect();
-    let tenant_limits = TenantLimits { rate: 1, at_a_time: 0 };
+    let tenant_limits = TenantLimits { rate: 1, events: 0, at_a_time: 0 };
     let setup = Setup { cors_origins, tenant_limits, ..Setup::default() };
     Service::start_on(Home::new(Backend::Embedded).await, setup).await
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use reqwest::Method;
-use rollcall::auth::TenantLimits;
+use rollcall::limits::TenantLimits;
 use serde_json::Value;
 use tokio::task::JoinHandle;
 
@@ -70,8 +70,8 @@ async fn beside_a_flood(tenant_limits: TenantLimits) -> Duration {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flood_leaves_the_others_their_time() {
-    let without = beside_a_flood(TenantLimits { rate: 0, at_a_time: 0 }).await;
-    let with = beside_a_flood(TenantLimits { rate: 0, at_a_time: 1 }).await;
+    let without = beside_a_flood(TenantLimits { rate: 0, events: 0, at_a_time: 0 }).await;
+    let with = beside_a_flood(TenantLimits { rate: 0, events: 0, at_a_time: 1 }).await;
     println!("with the limit {with:?}, without {without:?}");
     assert!(with * 2 < without, "with the limit {with:?}, without {without:?}");
 }

@@ -2,8 +2,8 @@
 
 use axum::body::Bytes;
 use reqwest::{Method, RequestBuilder};
-use rollcall::auth::TenantLimits;
 use rollcall::lifecycle::cpu_permits;
+use rollcall::limits::TenantLimits;
 use rollcall::limits::{Budget, Budgets, QueuePermit, TurnKey};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -195,7 +195,7 @@ async fn short_answers_wait_for_no_long_work() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn answers_that_are_not_read_hold_no_turn() {
-    let setup = Setup { tenant_limits: TenantLimits { rate: 0, at_a_time: 0 }, ..Setup::default() };
+    let setup = Setup { tenant_limits: TenantLimits { rate: 0, at_a_time: 0, events: 0 }, ..Setup::default() };
     let service = Service::start_on(Home::new(Backend::Embedded).await, setup).await;
     let (unread, other) = (tenant_of(&service, 5_000).await, tenant_of(&service, 1_001).await);
     let mut wires = Vec::new();

@@ -1,17 +1,23 @@
-//! What the edge bounds: how much a tenant may ask, how often strangers may, who may ask from a browser, and over what.
+//! The bounds of the edge: requests, events, bytes and connections of a tenant and of unauthenticated callers, log lines,
+//! pages of other origins, and TLS.
 
+mod answers;
+mod bodies;
 mod browsers;
+mod events;
 mod fairness;
 mod heavy;
+mod logs;
 mod places;
 mod rates;
+mod sockets;
 mod strangers;
 mod time;
 mod tls;
 
-use rollcall::auth::TenantLimits;
 use rollcall::clock::Clock;
 use rollcall::domain::Time;
+use rollcall::limits::TenantLimits;
 use serde_json::json;
 
 use crate::support::api::{Answer, Persona};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rand::Rng;
-use rollcall::auth::TenantLimits;
+use rollcall::limits::TenantLimits;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -20,7 +20,7 @@ on_both_stores!(busy, super::who_has_no_place_is_refused_and_others_are_not);
 on_both_stores!(storm, super::a_storm_of_cancelled_requests_gives_every_place_back);
 
 async fn stage(backend: Backend, at_a_time: usize) -> Stage {
-    let stage = Stage::new(backend, TenantLimits { rate: 0, at_a_time }).await;
+    let stage = Stage::new(backend, TenantLimits { rate: 0, events: 0, at_a_time }).await;
     for persona in [&stage.flooding, &stage.quiet] {
         stage.service.api.put_directory(&persona.key, &directory(2)).await;
     }

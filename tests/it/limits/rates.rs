@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use reqwest::Method;
-use rollcall::auth::TenantLimits;
+use rollcall::limits::TenantLimits;
 
 use super::{Stage, is_throttled};
 use crate::on_both_stores;
@@ -24,7 +24,7 @@ fn routes() -> Vec<Route> {
 }
 
 async fn every_route_says_that_it_was_too_often(backend: Backend) {
-    let stage = Stage::new(backend, TenantLimits { rate: 2, at_a_time: 0 }).await;
+    let stage = Stage::new(backend, TenantLimits { rate: 2, events: 0, at_a_time: 0 }).await;
     let Stage { service, clock, flooding, quiet } = &stage;
     for persona in [flooding, quiet] {
         service.api.put_directory(&persona.key, &directory(2)).await;
@@ -68,7 +68,7 @@ async fn every_route_says_that_it_was_too_often(backend: Backend) {
 /// Every key and token of a tenant counts for the tenant.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_key_is_no_more() {
-    let stage = Stage::new(Backend::Embedded, TenantLimits { rate: 1, at_a_time: 0 }).await;
+    let stage = Stage::new(Backend::Embedded, TenantLimits { rate: 1, events: 0, at_a_time: 0 }).await;
     let (_, second) = stage.service.api.key(&stage.flooding.tenant, &["*"]).await;
     let mut statuses = Vec::new();
     for key in [&stage.flooding.key, &second, &stage.flooding.key, &second] {
@@ -81,7 +81,7 @@ async fn another_key_is_no_more() {
 /// The control: without a limit nothing of this is refused.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn none_is_no_limit() {
-    let stage = Stage::new(Backend::Embedded, TenantLimits { rate: 0, at_a_time: 0 }).await;
+    let stage = Stage::new(Backend::Embedded, TenantLimits { rate: 0, events: 0, at_a_time: 0 }).await;
     for _ in 0..200 {
         let request = stage.service.api.request(Method::GET, "/operator/live").bearer_auth(&stage.flooding.key);
         assert_eq!(send(request).await.expect("an answer").status, 200);

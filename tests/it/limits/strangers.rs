@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use reqwest::Method;
-use rollcall::auth::TenantLimits;
-use rollcall::auth::throttle::STRANGERS_AT_ONCE;
+use rollcall::limits::TenantLimits;
+use rollcall::limits::throttle::UNAUTHENTICATED_AT_ONCE;
 use serde_json::json;
 
 use super::{Stage, is_throttled};
@@ -20,7 +20,7 @@ async fn a_flood_of_wrong_keys_is_told_to_slow_down_and_right_ones_are_not() {
     let stage = Stage::new(Backend::Embedded, TenantLimits::default()).await;
     let Stage { service, clock, quiet, .. } = &stage;
     let live = Route { method: "GET", path: String::from("/operator/{id}/live") };
-    for n in 0..STRANGERS_AT_ONCE.get() {
+    for n in 0..UNAUTHENTICATED_AT_ONCE.get() {
         let key = if n % 2 == 0 { None } else { Some("rk_wrong") };
         let answer = send(request(&service.api, &live, key, "1")).await.expect("an answer");
         assert!(is_unauthenticated(Dialect::Iadvize, &answer), "{n}: {} {}", answer.status, answer.text);

@@ -105,8 +105,8 @@ async fn half_a_handshake_keeps_nobody_waiting_and_no_place_for_long() {
     let mut wire = Wire::to(address).await;
     wire.send("\u{16}").await;
     halves.push(wire);
-    assert!(answers(&trusting, address).await, "once the first of them has had its time");
-    assert!(watch.elapsed() >= PATIENCE / 2, "nobody left before {:?}", watch.elapsed());
+    assert!(answers(&trusting, address).await, "the oldest of them has made room");
+    assert!(watch.elapsed() < PATIENCE, "it took {:?}", watch.elapsed());
     for mut half in halves {
         assert!(half.rest(SURELY).await.is_some(), "it is cut");
     }

@@ -18,7 +18,6 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use rollcall::app::{App, Options};
-use rollcall::auth::TenantLimits;
 use rollcall::clock::Clock;
 use rollcall::domain::TenantId;
 use rollcall::domain::settings::desk::DeskTerms;
@@ -26,7 +25,7 @@ use rollcall::engine::Limits;
 use rollcall::http::cors::Origin;
 use rollcall::http::tls::TlsFiles;
 use rollcall::http::{Edge, listener};
-use rollcall::limits::Budgets;
+use rollcall::limits::{Budgets, MemoryBudget, TenantLimits};
 use rollcall::store::Location;
 use rollcall::telemetry;
 use tempfile::TempDir;
@@ -80,6 +79,7 @@ pub struct Setup {
     pub tenant_limits: TenantLimits,
     pub cors_origins: Vec<Origin>,
     pub tls: Option<TlsFiles>,
+    pub memory: MemoryBudget,
     pub budgets: Budgets,
 }
 
@@ -91,10 +91,11 @@ impl Default for Setup {
             max_staleness_ms: 10_000,
             desk: DeskTerms::default(),
             max_connections: 1_000,
-            header_patience: listener::HEADER_PATIENCE,
+            header_patience: listener::HEADER_TIMEOUT,
             tenant_limits: TenantLimits::default(),
             cors_origins: Vec::new(),
             tls: None,
+            memory: MemoryBudget::default(),
             budgets: Budgets::default(),
         }
     }
@@ -127,12 +128,13 @@ impl Service {
                 cors_origins: setup.cors_origins,
                 desk: setup.desk,
                 bench_echo: false,
+                memory: setup.memory,
                 budgets: setup.budgets,
             },
             tenant_limits: setup.tenant_limits,
             tls: setup.tls,
             max_connections: setup.max_connections,
-            header_patience: setup.header_patience,
+            header_timeout: setup.header_patience,
             clock: setup.clock,
             metrics: telemetry::start_measuring().expect("a recorder"),
         };

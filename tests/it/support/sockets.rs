@@ -122,6 +122,11 @@ impl Desk {
         self.socket.send(frame).await.expect("it is sent");
     }
 
+    /// Sends a frame; whether the connection still took it.
+    pub async fn try_send(&mut self, frame: Message) -> bool {
+        self.socket.send(frame).await.is_ok()
+    }
+
     /// The next message.
     pub async fn hear(&mut self) -> Value {
         loop {

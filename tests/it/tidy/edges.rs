@@ -84,7 +84,7 @@ fn libraries_are_known_where_they_belong() {
         (&["rand"], &["src/auth/secret.rs", "src/cli/demo"]),
         (&["reqwest"], &["src/cli/"]),
         (&["argon2"], &["src/auth/password.rs"]),
-        (&["governor"], &["src/auth/throttle.rs"]),
+        (&["governor"], &["src/limits/rate.rs", "src/limits/throttle.rs"]),
         (&["hmac"], &["src/auth/signature.rs"]),
         (&["tokio_rustls"], &["src/http/tls.rs", "src/http/listener.rs"]),
     ];

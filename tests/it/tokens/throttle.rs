@@ -1,5 +1,6 @@
 //! Too many attempts, and how each dialect says so.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
@@ -18,6 +19,7 @@ use crate::support::Backend;
 use crate::support::api::{Answer, send};
 
 on_both_stores!(user, super::the_eleventh_attempt_of_a_user_is_one_too_many);
+on_both_stores!(elsewhere, super::wrong_log_ins_from_elsewhere_leave_the_owner_in);
 on_both_stores!(address, super::the_hundred_and_first_attempt_of_an_address_is_one_too_many);
 on_both_stores!(key, super::a_key_gets_a_hundred_tokens_a_minute);
 
@@ -54,6 +56,24 @@ async fn the_eleventh_attempt_of_a_user_is_one_too_many(backend: Backend) {
         stage.token(ANN).await;
     }
     is_throttled(&stage.log_in(ANN, PASSWORD).await, "6");
+    stage.service.stop().await;
+}
+
+async fn wrong_log_ins_from_elsewhere_leave_the_owner_in(backend: Backend) {
+    let stage = Stage::new(backend).await;
+    let client = reqwest::Client::builder().local_address(IpAddr::from([127, 0, 0, 2])).build().expect("a client");
+    let elsewhere = async |password: &str| {
+        let body = format!("grant_type=password&username={ANN}&password={password}");
+        let request = client.post(stage.service.url("/oauth2/token")).body(body);
+        let request = request.header("Content-Type", "application/x-www-form-urlencoded");
+        send(request).await.expect("an answer")
+    };
+    for n in 0..10 {
+        assert_eq!(elsewhere("wrong").await.status, 400, "{n}");
+    }
+    is_throttled(&elsewhere("wrong").await, "6");
+    let token = stage.token(ANN).await;
+    assert!(stage.is_known(&token).await, "the owner gets in");
     stage.service.stop().await;
 }
 

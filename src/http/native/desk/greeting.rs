@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::line::{Code, Gone, Heard, Line};
 use super::protocol::{Hello, Message, Reply};
 use super::seats::Seat;
-use super::serving::{Desk, MAX_ERRORS};
+use super::serving::{Desk, MAX_ERRORS, TOO_FAST, count};
 use crate::auth::Caller;
 use crate::auth::tickets::Pass;
 use crate::command::desk::Link;
@@ -67,6 +67,7 @@ impl Guest {
                 Heard::Sign => continue,
                 Heard::Binary => NotYet::Wrong("messages are text"),
                 Heard::TooBig => NotYet::Close(Code::TooBig, "at most 16 KiB"),
+                Heard::TooFast => NotYet::Close(Code::Policy, TOO_FAST),
                 Heard::Due => NotYet::Close(Code::Policy, "no hello"),
                 Heard::Stopping => NotYet::Close(Code::Restart, "stopping"),
                 Heard::Closed | Heard::Lost | Heard::Ousted => {
@@ -104,6 +105,7 @@ impl Guest {
         let services = &self.services;
         let heard = services.clock().monotonic();
         let caller = services.again(&self.caller).map_err(not_yet)?;
+        count(services, &self.line, &caller, 0).map_err(not_yet)?;
         let terms = services.ring().settings(caller.tenant()).desk(services.edge().desk);
         let opening = self.opening(hello, &caller, terms)?;
         let too_many = NotYet::Close(Code::Later, "too many desks of this user");

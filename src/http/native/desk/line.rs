@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::MESSAGE_BYTES;
 use super::protocol::Reply;
 use crate::clock::Clock;
+use crate::limits::rate::Rate;
 
 /// How long a desk may leave an answer unread; then the connection is cut.
 const SEND_PATIENCE: Duration = Duration::from_secs(5);
@@ -43,6 +44,8 @@ pub enum Heard {
     TooBig,
     /// A ping or a pong: it is there.
     Sign,
+    /// More frames than the pace of a socket allows.
+    TooFast,
     /// The desk has closed.
     Closed,
     /// The connection is gone, and nobody said so.
@@ -64,12 +67,18 @@ pub struct Line {
     socket: WebSocket,
     clock: Clock,
     stopping: CancellationToken,
+    pace: Option<Rate>,
 }
 
 impl Line {
     /// A connection that was just made.
-    pub fn new(socket: WebSocket, clock: Clock, stopping: CancellationToken) -> Self {
-        Line { socket, clock, stopping }
+    pub fn new(socket: WebSocket, clock: Clock, stopping: CancellationToken, pace: Option<Rate>) -> Self {
+        Line { socket, clock, stopping, pace }
+    }
+
+    /// Whether its messages are bounded.
+    pub fn is_paced(&self) -> bool {
+        self.pace.is_some()
     }
 
     /// The next that is heard, until the service stops, `ousted` is cancelled, or the time `until`.
@@ -80,7 +89,7 @@ impl Line {
             () = ousted.cancelled() => Heard::Ousted,
             // Before what comes in, which might never stop coming.
             () = self.clock.sleep_until(until) => Heard::Due,
-            frame = self.socket.recv() => heard(frame),
+            frame = self.socket.recv() => paced(heard(frame), self.pace.as_ref()),
         }
     }
 
@@ -125,6 +134,12 @@ impl Line {
     async fn drain(&mut self) {
         while let Some(Ok(_)) = self.socket.recv().await {}
     }
+}
+
+/// What was heard, or that it was one frame too many.
+fn paced(heard: Heard, pace: Option<&Rate>) -> Heard {
+    let is_frame = matches!(heard, Heard::Text(_) | Heard::Binary | Heard::Sign);
+    if is_frame && pace.is_some_and(|pace| pace.check().is_err()) { Heard::TooFast } else { heard }
 }
 
 fn heard(frame: Option<Result<Message, axum::Error>>) -> Heard {

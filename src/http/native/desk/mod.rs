@@ -19,9 +19,12 @@ pub use seats::Seats;
 use crate::auth::Caller;
 use crate::auth::tickets::Pass;
 use crate::domain::{Fault, Scope};
-use crate::http::extract::{Params, Place, credential, reply};
+use crate::http::connection::Connection;
+use crate::http::extract::{Params, credential, reply};
 use crate::http::fault::NativeFault;
 use crate::http::services::Services;
+use crate::limits::Budget;
+use crate::limits::rate::Rate;
 use greeting::Guest;
 use line::Line;
 
@@ -33,6 +36,10 @@ const TICKET: &str = "ticket.";
 const MESSAGE_BYTES: usize = 16 * 1024;
 /// Past this a message is not even read to its end, and the connection cut without a word.
 const FRAME_BYTES: usize = 4 * MESSAGE_BYTES;
+/// Frames a second of one socket, pings and pongs among them; past them it is closed.
+const FRAMES_A_SECOND: u32 = 50;
+/// The burst of those after a pause.
+const FRAMES_AT_ONCE: u32 = 400;
 /// What is read and written at once: messages are short, and there are many desks.
 const BUFFER_BYTES: usize = 4 * 1024;
 /// What may wait to be written: one answer at a time, and the longest names what it answers.
@@ -60,17 +67,27 @@ pub async fn connect(State(services): State<Services>, request: Request) -> Resu
     };
     caller.require(Scope::EventsWrite)?;
     let position = services.reader().snapshot(caller.tenant()).view.position();
-    let place = Place::of(&parts.extensions);
+    let connection = Connection::of(&parts.extensions);
+    if let Some(connection) = &connection {
+        connection.permit().become_desk(caller.tenant())?;
+    }
     let response = upgrade.on_upgrade(move |socket| async move {
         let lifecycle = services.lifecycle().clone();
         // Nobody waits for this task, so it only hands the connection to one that is waited for.
         drop(lifecycle.track(async move {
-            let line = Line::new(socket, services.clock().clone(), services.lifecycle().stopping().clone());
+            let (clock, stopping) = (services.clock().clone(), services.lifecycle().stopping().clone());
+            let line = Line::new(socket, clock, stopping, pace(&services));
             stay(services, line, (caller, pass)).await;
-            drop(place);
+            drop(connection);
         }));
     });
     Ok(reply::at_position(response, position))
+}
+
+/// The pace of one socket; none where desks are not bounded, and then its messages do not count for its tenant either.
+fn pace(services: &Services) -> Option<Rate> {
+    let is_bounded = services.edge().budgets.has(Budget::Desks);
+    if is_bounded { Rate::new(FRAMES_A_SECOND, FRAMES_AT_ONCE, services.clock()) } else { None }
 }
 
 /// The connection from its beginning to its end.

@@ -18,6 +18,8 @@ use crate::http::services::Services;
 
 /// Mistakes a desk may make on one connection.
 pub const MAX_ERRORS: u32 = 10;
+/// The reason with which a socket is closed that sends too many frames.
+pub const TOO_FAST: &str = "too many messages";
 /// Between two heartbeats of a desk that reach the engine, however often it is heard of.
 const APART: Duration = Duration::from_secs(1);
 
@@ -102,6 +104,7 @@ impl Desk {
             Heard::Binary => self.complain("messages are text").await?,
             Heard::Sign | Heard::Due => {}
             Heard::TooBig => return Err(End::Cut(Code::TooBig, "at most 16 KiB")),
+            Heard::TooFast => return Err(End::Cut(Code::Policy, TOO_FAST)),
             Heard::Stopping => return Err(End::Cut(Code::Restart, "stopping")),
             Heard::Ousted => return Err(End::Ended("replaced")),
             Heard::Closed => return Err(End::Closed),
@@ -163,6 +166,10 @@ impl Desk {
     }
 
     async fn heartbeat(&mut self) -> Result<(), End> {
+        // The lease is renewed all the same: the desk was heard of.
+        if let Err(fault) = count(&self.services, &self.line, &self.caller, 0) {
+            return self.unavailable(None, &fault).await;
+        }
         let renewed = match self.is_renewal_due(self.services.clock().monotonic()) {
             true => self.renew().await?,
             false => Ok(self.services.reader().snapshot(self.caller.tenant()).view.position()),
@@ -175,6 +182,9 @@ impl Desk {
     }
 
     async fn event(&mut self, told: &Told<'_>) -> Result<(), End> {
+        if let Err(fault) = count(&self.services, &self.line, &self.caller, 1) {
+            return self.unavailable(Some(told.id.as_ref()), &fault).await;
+        }
         let (services, id) = (&self.services, told.id.as_ref());
         let (clock, reader) = (services.clock(), services.reader());
         let caller = services.again(&self.caller).map_err(|_| End::Ended("credential"))?;
@@ -192,10 +202,7 @@ impl Desk {
         let reported = match report(&caller, at, clock, (&self.link, due), event).await {
             Ok(reported) => reported,
             Err(Fault::Forbidden) => return Err(End::Ended("credential")),
-            Err(fault) => {
-                let retry_after = fault.retry_after().unwrap_or(1);
-                return Ok(self.line.say(&Reply::Unavailable { id: Some(id), retry_after }).await?);
-            }
+            Err(fault) => return self.unavailable(Some(id), &fault).await,
         };
         if due {
             (self.pulse.tried, self.pulse.owed) = (now, None);
@@ -207,6 +214,12 @@ impl Desk {
         let (outcome, position) = (&reported.outcome, reported.position);
         self.line.say(&Reply::Ack { id, outcome: outcome.name(), position, reason: reason_of(outcome) }).await?;
         reported.ended.map_or(Ok(()), |rejection| Err(End::Ended(reason(&rejection))))
+    }
+
+    /// Says that a message was not taken, and when to send it again.
+    async fn unavailable(&mut self, id: Option<&str>, fault: &Fault) -> Result<(), End> {
+        let retry_after = fault.retry_after().unwrap_or(1);
+        Ok(self.line.say(&Reply::Unavailable { id, retry_after }).await?)
     }
 
     /// Says that a message could not be understood, so many times.
@@ -248,6 +261,15 @@ impl Desk {
             let _as_well_as_can_be = self.renew().await;
         }
     }
+}
+
+/// Counts a message against the rates of its tenant, and the events in it.
+pub fn count(services: &Services, line: &Line, caller: &Caller, events: usize) -> Result<(), Fault> {
+    if !line.is_paced() {
+        return Ok(());
+    }
+    services.tenants().count_message(caller.tenant())?;
+    services.tenants().count_events(caller.tenant(), events)
 }
 
 /// Why a session is no longer a connection's, in a word.

@@ -1,0 +1,90 @@
+//! The dialect of a path, for what is refused before or after its handler: the 408, 429 and 503 of the edge have the
+//! dialect's own shape.
+
+use axum::body::Body;
+use axum::http::Response;
+use axum::response::IntoResponse;
+
+use super::convoso::ConvosoFault;
+use super::fault::NativeFault;
+use super::graphql::fault::GraphqlFault;
+use super::iadvize_rest::RestFault;
+use super::oauth::OauthFault;
+use super::vonage::VonageFault;
+use crate::domain::Fault;
+
+/// A dialect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// Our own API, and whatever is none of the others.
+    Native,
+    /// iAdvize's GraphQL.
+    Graphql,
+    /// iAdvize's REST.
+    Iadvize,
+    /// Convoso.
+    Convoso,
+    /// Vonage Contact Center.
+    Vonage,
+    /// Tokens.
+    Oauth,
+}
+
+impl Dialect {
+    /// The dialect that is spoken at a path.
+    pub fn of(path: &str) -> Self {
+        let path = path.strip_prefix("/v1").unwrap_or(path);
+        let first = path.split('/').nth(1).unwrap_or_default();
+        match first {
+            "graphql" => Dialect::Graphql,
+            "api" | "operator" | "group" | "skill" => Dialect::Iadvize,
+            "user-activity" | "agent-monitor" => Dialect::Convoso,
+            "agents-availability" | "agents" | "v0" => Dialect::Vonage,
+            "oauth2" | "_authenticated" | "Auth" => Dialect::Oauth,
+            _ => Dialect::Native,
+        }
+    }
+
+    /// A fault in the words of the dialect.
+    pub fn answer(self, fault: Fault) -> Response<Body> {
+        match self {
+            Dialect::Native => NativeFault(fault).into_response(),
+            Dialect::Graphql => GraphqlFault(fault).into_response(),
+            Dialect::Iadvize => RestFault::from(fault).into_response(),
+            Dialect::Convoso => ConvosoFault::from(fault).into_response(),
+            Dialect::Vonage => VonageFault::from(fault).into_response(),
+            Dialect::Oauth => OauthFault::from(fault).into_response(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_path_has_its_dialect() {
+        for (path, dialect) in [
+            ("/v1/events", Dialect::Native),
+            ("/v1/directory", Dialect::Native),
+            ("/livez", Dialect::Native),
+            ("/", Dialect::Native),
+            ("", Dialect::Native),
+            ("/graphql", Dialect::Graphql),
+            ("/graphiql", Dialect::Native),
+            ("/operator/1/live", Dialect::Iadvize),
+            ("/api/2/skill", Dialect::Iadvize),
+            ("/v1/user-activity/search", Dialect::Convoso),
+            ("/agent-monitor/search", Dialect::Convoso),
+            ("/agents/1/presence", Dialect::Vonage),
+            ("/agents-availability", Dialect::Vonage),
+            ("/v0/acme/agents", Dialect::Vonage),
+            ("/oauth2/token", Dialect::Oauth),
+            ("/Auth/connect/revocation", Dialect::Oauth),
+            ("/_authenticated", Dialect::Oauth),
+        ] {
+            assert_eq!(Dialect::of(path), dialect, "{path}");
+        }
+        assert_eq!(Dialect::Iadvize.answer(Fault::TimedOut).status(), 408);
+    }
+}

@@ -1,0 +1,390 @@
+//! Connections: how many there may be, which one makes room for the next, and places kept for health probes.
+//!
+//! Accepting never stops. When every place is taken, the connection that has gone longest without proving anything is
+//! closed: first those without a valid credential on their newest request, then those that are idle between two
+//! requests of a tenant. When there is none of either, the new connection gets one of the places that are kept: there it
+//! may ask for health, and is refused anything else.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::domain::{Fault, TenantId};
+
+/// How many connections there may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SocketLimits {
+    /// Connections at a time.
+    pub places: usize,
+    /// Connections beyond those, for health probes.
+    pub kept: usize,
+}
+
+impl SocketLimits {
+    /// Places kept beside the others.
+    const KEPT: usize = 64;
+
+    /// The limits for a number of connections.
+    pub const fn of(places: usize) -> Self {
+        SocketLimits { places, kept: SocketLimits::KEPT }
+    }
+
+    /// The same within a number of open files, of which the store and the rest of the process need some.
+    pub fn within_files(self, files: usize) -> Self {
+        const OTHERS: usize = 128;
+        let usable = files.saturating_sub(OTHERS);
+        let kept = self.kept.min(usable / 8).max(1);
+        SocketLimits { places: self.places.min(usable.saturating_sub(kept)).max(1), kept }
+    }
+}
+
+/// In which order connections make room. Within a rank the one that has been there longest goes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    /// Without a valid credential on its newest request, or without any request yet.
+    Unauthenticated,
+    /// Idle after a request of a tenant.
+    Idle,
+    /// In one of the kept places; makes room for others there only.
+    Kept,
+}
+
+/// A connection among those that can make room.
+type Key = (Rank, u64);
+
+/// The connections of this process. A clone shares them.
+#[derive(Clone, Debug)]
+pub struct Sockets(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    limits: SocketLimits,
+    is_enforced: bool,
+    state: Mutex<State>,
+    left: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    next: u64,
+    entries: HashMap<u64, Entry>,
+    /// Those that can make room, by rank and age.
+    evictable: BTreeMap<Key, u64>,
+    /// Entries in the kept places.
+    kept: usize,
+    /// Desks by tenant, and all of them.
+    desks: HashMap<TenantId, usize>,
+    all_desks: usize,
+}
+
+#[derive(Debug)]
+struct Entry {
+    is_kept: bool,
+    /// Its place in `State::evictable`; none while a request of a tenant is answered, and for desks.
+    key: Option<Key>,
+    tenant: Option<TenantId>,
+    is_desk: bool,
+    cut: CancellationToken,
+}
+
+/// One connection's place; given back when dropped.
+#[derive(Debug)]
+pub struct ConnectionPermit {
+    sockets: Sockets,
+    id: u64,
+    cut: CancellationToken,
+}
+
+impl Sockets {
+    /// No connections yet. Where the limits are not enforced, connections wait for a place and none is closed.
+    pub fn new(limits: SocketLimits, is_enforced: bool) -> Self {
+        Sockets(Arc::new(Inner { limits, is_enforced, state: Mutex::default(), left: Notify::new() }))
+    }
+
+    /// Waits for a place where the limits are not enforced; otherwise there always is one.
+    pub async fn room(&self) {
+        loop {
+            let left = self.0.left.notified();
+            if self.0.is_enforced || self.len() < self.0.limits.places {
+                return;
+            }
+            left.await;
+        }
+    }
+
+    /// Gives a new connection a place, if need be that of another one, which is cut.
+    pub fn admit(&self) -> ConnectionPermit {
+        let mut state = self.0.state.lock();
+        let mut is_kept = false;
+        if self.0.is_enforced && state.taken() >= self.0.limits.places && !state.evict(Rank::Unauthenticated) {
+            is_kept = true;
+            if state.kept >= self.0.limits.kept {
+                state.evict(Rank::Kept);
+            }
+        }
+        let (id, cut) = (state.number(), CancellationToken::new());
+        let entry = Entry { is_kept, key: None, tenant: None, is_desk: false, cut: cut.clone() };
+        state.kept += usize::from(is_kept);
+        state.entries.insert(id, entry);
+        state.rank(id, Rank::Unauthenticated);
+        drop(state);
+        ConnectionPermit { sockets: self.clone(), id, cut }
+    }
+
+    /// Closes one connection, for want of open files; whether there was one to close.
+    pub fn make_room(&self) -> bool {
+        let mut state = self.0.state.lock();
+        self.0.is_enforced && (state.evict(Rank::Unauthenticated) || state.evict(Rank::Kept))
+    }
+
+    /// How many connections there are.
+    pub fn len(&self) -> usize {
+        self.0.state.lock().entries.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl State {
+    fn taken(&self) -> usize {
+        self.entries.len() - self.kept
+    }
+
+    fn number(&mut self) -> u64 {
+        self.next += 1;
+        self.next
+    }
+
+    /// Puts a connection among those that can make room, as the newest of its rank.
+    fn rank(&mut self, id: u64, rank: Rank) {
+        let number = self.number();
+        let Some(entry) = self.entries.get_mut(&id) else { return };
+        let key = (if entry.is_kept { Rank::Kept } else { rank }, number);
+        if let Some(before) = entry.key.replace(key) {
+            self.evictable.remove(&before);
+        }
+        self.evictable.insert(key, id);
+    }
+
+    /// Cuts the first that can make room: of the kept places for [`Rank::Kept`], otherwise of all others.
+    fn evict(&mut self, from: Rank) -> bool {
+        let first = self.evictable.range((from, 0)..).next().map(|((rank, _), id)| (*rank, *id));
+        match first {
+            Some((rank, id)) if (rank == Rank::Kept) == (from == Rank::Kept) => {
+                if let Some(entry) = self.remove(id) {
+                    entry.cut.cancel();
+                }
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn remove(&mut self, id: u64) -> Option<Entry> {
+        let entry = self.entries.remove(&id)?;
+        if let Some(key) = entry.key {
+            self.evictable.remove(&key);
+        }
+        self.kept -= usize::from(entry.is_kept);
+        if let (true, Some(tenant)) = (entry.is_desk, entry.tenant) {
+            self.all_desks -= 1;
+            if let Some(desks) = self.desks.get_mut(&tenant) {
+                *desks -= 1;
+                if *desks == 0 {
+                    self.desks.remove(&tenant);
+                }
+            }
+        }
+        Some(entry)
+    }
+}
+
+impl ConnectionPermit {
+    /// Cancelled when the connection is to be closed at once, to make room.
+    pub fn cut(&self) -> &CancellationToken {
+        &self.cut
+    }
+
+    /// A request has come as a whole. Whether it may be answered: in a kept place only a health probe may, unless a
+    /// place has become free.
+    pub fn request_started(&self, is_health: bool) -> bool {
+        let mut state = self.sockets.0.state.lock();
+        let has_room = state.taken() < self.sockets.0.limits.places;
+        let Some(entry) = state.entries.get_mut(&self.id) else { return false };
+        let is_promoted = entry.is_kept && has_room;
+        entry.is_kept &= !is_promoted;
+        entry.tenant = None;
+        let is_refused = entry.is_kept && !is_health;
+        state.kept -= usize::from(is_promoted);
+        state.rank(self.id, Rank::Unauthenticated);
+        !is_refused
+    }
+
+    /// The request under way is a tenant's: the connection stays until it is answered.
+    pub fn authenticated(&self, tenant: TenantId) {
+        let state = &mut *self.sockets.0.state.lock();
+        let Some(entry) = state.entries.get_mut(&self.id).filter(|entry| !entry.is_kept) else { return };
+        entry.tenant = Some(tenant);
+        if let Some(key) = entry.key.take() {
+            state.evictable.remove(&key);
+        }
+    }
+
+    /// The answer was written: the connection is idle.
+    pub fn answered(&self) {
+        let mut state = self.sockets.0.state.lock();
+        match state.entries.get(&self.id) {
+            Some(entry) if !entry.is_desk => {
+                let rank = if entry.tenant.is_some() { Rank::Idle } else { Rank::Unauthenticated };
+                state.rank(self.id, rank);
+            }
+            _ => {}
+        }
+    }
+
+    /// The connection becomes a desk of a tenant, and stays until it ends. [`Fault::TooMany`] unless the tenant has
+    /// fewer desks than there are places left by all desks.
+    pub fn become_desk(&self, tenant: TenantId) -> Result<(), Fault> {
+        let Inner { limits, is_enforced, state, .. } = &*self.sockets.0;
+        let state = &mut *state.lock();
+        let own = state.desks.get(&tenant).copied().unwrap_or_default();
+        if *is_enforced && own >= limits.places.saturating_sub(state.all_desks) {
+            return Err(Fault::TooMany { seconds: 1 });
+        }
+        let gone = || Fault::Unavailable("the connection is closed to make room");
+        let entry = state.entries.get_mut(&self.id).filter(|entry| !entry.is_desk).ok_or_else(gone)?;
+        (entry.tenant, entry.is_desk) = (Some(tenant), true);
+        if let Some(key) = entry.key.take() {
+            state.evictable.remove(&key);
+        }
+        state.all_desks += 1;
+        *state.desks.entry(tenant).or_default() += 1;
+        Ok(())
+    }
+}
+
+impl Drop for ConnectionPermit {
+    fn drop(&mut self) {
+        // One that made room for another is no longer there.
+        let _entry = self.sockets.0.state.lock().remove(self.id);
+        self.sockets.0.left.notify_waiters();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    const ACME: TenantId = TenantId(Uuid::from_u128(1));
+    const OTHER: TenantId = TenantId(Uuid::from_u128(2));
+
+    fn sockets(places: usize, kept: usize) -> Sockets {
+        Sockets::new(SocketLimits { places, kept }, true)
+    }
+
+    fn is_cut(permit: &ConnectionPermit) -> bool {
+        permit.cut().is_cancelled()
+    }
+
+    #[test]
+    fn the_oldest_without_a_credential_makes_room_and_then_the_oldest_idle_one() {
+        let sockets = sockets(3, 1);
+        let idle = sockets.admit();
+        assert!(idle.request_started(false));
+        idle.authenticated(ACME);
+        idle.answered();
+        let (half, probe) = (sockets.admit(), sockets.admit());
+        let first = sockets.admit();
+        assert!(is_cut(&half) && !is_cut(&probe) && !is_cut(&idle));
+        // A request makes a connection the newest of its rank.
+        assert!(probe.request_started(true));
+        let second = sockets.admit();
+        assert!(is_cut(&first) && !is_cut(&probe));
+        let busy = second;
+        assert!(busy.request_started(false));
+        busy.authenticated(ACME);
+        let third = sockets.admit();
+        assert!(is_cut(&probe) && !is_cut(&idle));
+        assert!(third.request_started(false));
+        third.authenticated(OTHER);
+        let fourth = sockets.admit();
+        assert!(is_cut(&idle) && !is_cut(&busy) && !is_cut(&third));
+        drop((idle, half, probe, first, busy, third, fourth));
+        assert!(sockets.is_empty());
+    }
+
+    #[test]
+    fn kept_places_answer_health_until_a_place_is_free() {
+        let sockets = sockets(2, 1);
+        let busy: Vec<_> = (0..2)
+            .map(|_| {
+                let permit = sockets.admit();
+                assert!(permit.request_started(false));
+                permit.authenticated(ACME);
+                permit
+            })
+            .collect();
+        let probe = sockets.admit();
+        assert!(probe.request_started(true));
+        probe.authenticated(ACME);
+        probe.answered();
+        assert!(!probe.request_started(false), "only health");
+        let next = sockets.admit();
+        assert!(is_cut(&probe) && !busy.iter().any(is_cut));
+        assert!(!probe.request_started(true), "it is closed");
+        drop(busy);
+        assert!(next.request_started(false), "a place is free");
+        drop((probe, next));
+        assert!(sockets.is_empty());
+        assert_eq!(sockets.0.state.lock().kept, 0);
+    }
+
+    #[test]
+    fn a_tenant_leaves_places_for_the_desks_of_others() {
+        let sockets = sockets(100, 1);
+        let mut desks = Vec::new();
+        let mut got = |tenant| {
+            let taken = std::iter::from_fn(|| {
+                let permit = sockets.admit();
+                permit.become_desk(tenant).is_ok().then_some(permit)
+            });
+            let taken: Vec<_> = taken.collect();
+            let count = taken.len();
+            desks.extend(taken);
+            count
+        };
+        assert_eq!((got(ACME), got(OTHER)), (50, 25));
+        assert!(!desks.iter().any(is_cut));
+        desks.clear();
+        assert!(sockets.0.state.lock().desks.is_empty() && sockets.is_empty());
+    }
+
+    #[tokio::test]
+    async fn without_the_budget_connections_wait_for_a_place() {
+        let sockets = Sockets::new(SocketLimits { places: 1, kept: 1 }, false);
+        sockets.room().await;
+        let first = sockets.admit();
+        let moment = std::time::Duration::from_millis(20);
+        assert!(tokio::time::timeout(moment, sockets.room()).await.is_err());
+        assert!(!sockets.make_room() && !is_cut(&first));
+        drop(first);
+        sockets.room().await;
+    }
+
+    #[test]
+    fn open_files_bound_the_places() {
+        let limits = SocketLimits::of(10_000);
+        assert_eq!(limits.within_files(1_000_000), limits);
+        let SocketLimits { places, kept } = limits.within_files(1_024);
+        assert_eq!((places, kept), (832, 64));
+        assert_eq!(SocketLimits::of(3).within_files(64), SocketLimits { places: 1, kept: 1 });
+    }
+}

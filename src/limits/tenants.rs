@@ -1,0 +1,175 @@
+//! What one tenant may ask: requests a second, events a second, and requests at a time.
+
+use std::fmt;
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::rate::Rate;
+use crate::clock::Clock;
+use crate::domain::{Fault, TenantId};
+
+/// Events of the largest request: the least burst, so that any request can be taken at any rate.
+const LARGEST_REQUEST: u32 = 10_000;
+
+/// The limits of every tenant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TenantLimits {
+    /// Requests a second, messages of desks among them, and twice as many at once after a pause; 0: no limit.
+    pub rate: u32,
+    /// Events a second, and twice as many at once after a pause (10,000 at least); 0: no limit.
+    pub events: u32,
+    /// Requests at a time; 0: no limit.
+    pub at_a_time: usize,
+}
+
+impl Default for TenantLimits {
+    /// Far above what desks and dashboards ask for.
+    fn default() -> Self {
+        TenantLimits { rate: 50_000, events: 100_000, at_a_time: 1_024 }
+    }
+}
+
+/// Every tenant's rates, and its requests under way. A clone shares them.
+#[derive(Clone)]
+pub struct TenantBudgets(Arc<Inner>);
+
+struct Inner {
+    clock: Clock,
+    limits: TenantLimits,
+    /// Only of tenants that a credential named, so that it cannot grow beyond the tenants there are.
+    tenants: papaya::HashMap<TenantId, Arc<Gate>>,
+}
+
+struct Gate {
+    rate: Option<Rate>,
+    events: Option<Rate>,
+    at_a_time: Option<Arc<Semaphore>>,
+}
+
+/// One request among those of its tenant at a time; given back when dropped.
+#[derive(Debug)]
+pub struct TenantPermit {
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+impl fmt::Debug for TenantBudgets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TenantBudgets")
+    }
+}
+
+impl TenantBudgets {
+    /// The same limits for every tenant.
+    pub fn new(limits: TenantLimits, clock: &Clock) -> Self {
+        TenantBudgets(Arc::new(Inner { clock: clock.clone(), limits, tenants: papaya::HashMap::new() }))
+    }
+
+    /// Counts a request of a tenant and lets it in; [`Fault::TooMany`] past the rate, or past the number at a time.
+    pub fn enter(&self, tenant: TenantId) -> Result<TenantPermit, Fault> {
+        let gate = self.gate(tenant);
+        // The permit first: a request that gets none does not count against the rate.
+        let permit = gate.at_a_time.as_ref().map(|permits| permits.clone().try_acquire_owned()).transpose();
+        let permit = permit.map_err(|_| Fault::TooMany { seconds: 1 })?;
+        gate.rate.as_ref().map_or(Ok(()), Rate::check)?;
+        Ok(TenantPermit { _permit: permit })
+    }
+
+    /// Counts a message of a connected desk as a request; [`Fault::TooMany`] past the rate.
+    pub fn count_message(&self, tenant: TenantId) -> Result<(), Fault> {
+        self.gate(tenant).rate.as_ref().map_or(Ok(()), Rate::check)
+    }
+
+    /// Counts events, all or none; [`Fault::TooMany`] past the rate. Asked before the first of them is submitted, so
+    /// that a refused request has placed nothing.
+    pub fn count_events(&self, tenant: TenantId, events: usize) -> Result<(), Fault> {
+        let events = u32::try_from(events).unwrap_or(u32::MAX);
+        self.gate(tenant).events.as_ref().map_or(Ok(()), |rate| rate.check_many(events))
+    }
+
+    fn gate(&self, tenant: TenantId) -> Arc<Gate> {
+        self.0.tenants.pin().get_or_insert_with(tenant, || Arc::new(self.new_gate())).clone()
+    }
+
+    fn new_gate(&self) -> Gate {
+        let TenantLimits { rate, events, at_a_time } = self.0.limits;
+        Gate {
+            rate: Rate::new(rate, rate.saturating_mul(2), &self.0.clock),
+            events: Rate::new(events, events.saturating_mul(2).max(LARGEST_REQUEST), &self.0.clock),
+            at_a_time: (at_a_time > 0).then(|| Arc::new(Semaphore::new(at_a_time))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::Time;
+
+    const ACME: TenantId = TenantId(Uuid::from_u128(1));
+    const OTHER: TenantId = TenantId(Uuid::from_u128(2));
+
+    fn stage(rate: u32, at_a_time: usize) -> (Clock, TenantBudgets) {
+        let clock = Clock::manual(Time::from_micros(0));
+        (clock.clone(), TenantBudgets::new(TenantLimits { rate, events: 5, at_a_time }, &clock))
+    }
+
+    #[test]
+    fn so_many_a_second_and_twice_as_many_at_once() {
+        let (clock, traffic) = stage(10, 0);
+        let taken = |tenant| (0..100).take_while(|_| traffic.enter(tenant).is_ok()).count();
+        assert_eq!((taken(ACME), taken(OTHER)), (20, 20));
+        assert_eq!(traffic.enter(ACME).unwrap_err(), Fault::TooMany { seconds: 1 });
+        clock.advance(Duration::from_millis(500));
+        assert_eq!(taken(ACME), 5);
+        clock.advance(Duration::from_secs(60));
+        assert_eq!(taken(ACME), 20);
+    }
+
+    #[test]
+    fn so_many_at_a_time() {
+        let (_, traffic) = stage(0, 3);
+        let held: Vec<TenantPermit> = (0..3).map(|_| traffic.enter(ACME).unwrap()).collect();
+        assert_eq!(traffic.enter(ACME).unwrap_err(), Fault::TooMany { seconds: 1 });
+        assert!(traffic.enter(OTHER).is_ok());
+        drop(held);
+        assert!(traffic.enter(ACME).is_ok());
+    }
+
+    #[test]
+    fn refused_requests_do_not_count_against_the_rate() {
+        let (_, traffic) = stage(1, 1);
+        let held = traffic.enter(ACME).unwrap();
+        for _ in 0..10 {
+            assert!(traffic.enter(ACME).is_err());
+        }
+        drop(held);
+        assert!(traffic.enter(ACME).is_ok());
+        assert!(traffic.enter(ACME).is_err());
+    }
+
+    #[test]
+    fn none_is_as_many_as_there_are() {
+        let (_, traffic) = stage(0, 0);
+        let held: Vec<_> = (0..10_000).map(|_| traffic.enter(ACME)).collect();
+        assert!(held.iter().all(Result::is_ok));
+    }
+
+    #[test]
+    fn events_are_counted_by_request() {
+        let (clock, traffic) = stage(0, 0);
+        assert_eq!(traffic.count_events(ACME, 9_990), Ok(()));
+        assert!(traffic.count_events(ACME, 11).is_err());
+        assert_eq!(traffic.count_events(ACME, 10), Ok(()), "nothing of the eleven was counted");
+        assert_eq!(traffic.count_events(OTHER, 10_000), Ok(()));
+        assert!(traffic.count_events(ACME, 5).is_err());
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(traffic.count_events(ACME, 5), Ok(()));
+        clock.advance(Duration::from_secs(3_600));
+        assert_eq!(traffic.count_events(ACME, 10_000), Ok(()), "the largest request fits at any rate");
+    }
+}

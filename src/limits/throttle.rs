@@ -1,0 +1,158 @@
+//! How often unauthenticated callers may try: log-ins, tokens for a key, and requests without a valid credential. Every
+//! attempt counts, whatever comes of it.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv6Addr};
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use governor::Quota;
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::rate::KeyedRate;
+use crate::clock::Clock;
+use crate::domain::Fault;
+
+/// Log-ins a minute with one e-mail address, known or not, from one address of the network. Other addresses have their
+/// own, so that wrong log-ins from elsewhere do not lock the owner out.
+pub const LOG_INS_A_USER: NonZeroU32 = many(10);
+/// Log-ins a minute from one address of the network.
+pub const LOG_INS_AN_ADDRESS: NonZeroU32 = many(100);
+/// Tokens a minute for one key: each is kept until it expires.
+pub const TOKENS_A_KEY: NonZeroU32 = many(100);
+/// Requests a second without a valid credential from one address of the network.
+pub const UNAUTHENTICATED_AN_ADDRESS: NonZeroU32 = many(100);
+/// The burst of those after a pause.
+pub const UNAUTHENTICATED_AT_ONCE: NonZeroU32 = many(1_000);
+
+const fn many(times: u32) -> NonZeroU32 {
+    NonZeroU32::MIN.saturating_add(times - 1)
+}
+
+/// The rates of unauthenticated callers. A clone shares them.
+#[derive(Clone)]
+pub struct Throttle(Arc<Inner>);
+
+struct Inner {
+    users: KeyedRate<(IpAddr, [u8; 32])>,
+    addresses: KeyedRate<IpAddr>,
+    keys: KeyedRate<Uuid>,
+    unauthenticated: KeyedRate<IpAddr>,
+}
+
+impl fmt::Debug for Throttle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Throttle")
+    }
+}
+
+impl Throttle {
+    /// Full bursts for all.
+    pub fn new(clock: &Clock) -> Self {
+        let unauthenticated = Quota::per_second(UNAUTHENTICATED_AN_ADDRESS).allow_burst(UNAUTHENTICATED_AT_ONCE);
+        Throttle(Arc::new(Inner {
+            users: KeyedRate::new(Quota::per_minute(LOG_INS_A_USER), clock),
+            addresses: KeyedRate::new(Quota::per_minute(LOG_INS_AN_ADDRESS), clock),
+            keys: KeyedRate::new(Quota::per_minute(TOKENS_A_KEY), clock),
+            unauthenticated: KeyedRate::new(unauthenticated, clock),
+        }))
+    }
+
+    /// Counts an attempt to log in; [`Fault::TooMany`] past the rate of the address, or of the name from there.
+    pub fn log_in(&self, from: IpAddr, email: &str) -> Result<(), Fault> {
+        let from = network(from);
+        self.0.addresses.check(&from)?;
+        // Hashed, so that long names cost no memory.
+        self.0.users.check(&(from, Sha256::digest(email.to_lowercase()).into()))
+    }
+
+    /// Counts a token for a key; [`Fault::TooMany`] past the key's rate.
+    pub fn token(&self, key: Uuid) -> Result<(), Fault> {
+        self.0.keys.check(&key)
+    }
+
+    /// Counts a request without a valid credential; [`Fault::TooMany`] past the rate of the address. Requests with a
+    /// valid one are not counted: behind a proxy all share one address.
+    pub fn unauthenticated(&self, from: IpAddr) -> Result<(), Fault> {
+        self.0.unauthenticated.check(&network(from))
+    }
+
+    /// Forgets the callers whose burst is whole again.
+    pub fn sweep(&self) {
+        let Inner { users, addresses, keys, unauthenticated } = &*self.0;
+        users.sweep();
+        addresses.sweep();
+        keys.sweep();
+        unauthenticated.sweep();
+    }
+}
+
+/// The unit that is counted: an address of IPv4, and of IPv6 a network of 64 bits, which has more addresses than can be
+/// counted.
+pub fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+        address => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::domain::Time;
+
+    fn stage() -> (Clock, Throttle, IpAddr) {
+        let clock = Clock::manual(Time::from_micros(0));
+        (clock.clone(), Throttle::new(&clock), IpAddr::from([192, 0, 2, 1]))
+    }
+
+    #[test]
+    fn the_eleventh_log_in_of_a_name_from_an_address_is_one_too_many() {
+        let (clock, throttle, home) = stage();
+        for n in 0..10 {
+            let email = if n % 2 == 0 { "Ann@example.com" } else { "ann@EXAMPLE.com" };
+            assert_eq!(throttle.log_in(home, email), Ok(()), "{n}");
+        }
+        assert_eq!(throttle.log_in(home, "ann@example.com"), Err(Fault::TooMany { seconds: 6 }));
+        assert_eq!(throttle.log_in(home, "ben@example.com"), Ok(()), "another name");
+        assert_eq!(throttle.log_in([192, 0, 2, 2].into(), "ann@example.com"), Ok(()), "another address");
+        clock.advance(Duration::from_secs(6));
+        assert_eq!(throttle.log_in(home, "ann@example.com"), Ok(()), "after the stated wait");
+        assert!(throttle.log_in(home, "ann@example.com").is_err());
+    }
+
+    #[test]
+    fn an_address_has_a_hundred_for_all_its_names() {
+        let (_, throttle, home) = stage();
+        for n in 0..100 {
+            assert_eq!(throttle.log_in(home, &format!("{n}")), Ok(()));
+        }
+        assert_eq!(throttle.log_in(home, "x"), Err(Fault::TooMany { seconds: 1 }));
+        assert_eq!(throttle.log_in([192, 0, 2, 2].into(), "x"), Ok(()));
+    }
+
+    #[test]
+    fn a_network_of_ipv6_is_counted_as_one() {
+        let of = |text: &str| network(text.parse().unwrap());
+        assert_eq!(of("2001:db8:1:2::1"), of("2001:db8:1:2:ffff::2"));
+        assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
+        assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"));
+    }
+
+    #[test]
+    fn callers_of_long_ago_are_forgotten() {
+        let (clock, throttle, home) = stage();
+        throttle.log_in(home, "ann").unwrap();
+        clock.advance(Duration::from_secs(30));
+        throttle.log_in(home, "ben").unwrap();
+        throttle.token(Uuid::nil()).unwrap();
+        throttle.unauthenticated(home).unwrap();
+        clock.advance(Duration::from_secs(90));
+        throttle.sweep();
+        let Inner { users, addresses, keys, unauthenticated } = &*throttle.0;
+        assert!(users.is_empty() && addresses.is_empty() && keys.is_empty() && unauthenticated.is_empty());
+    }
+}

@@ -1,0 +1,167 @@
+//! Bodies that arrive: their sum has a bound for a tenant, for all unauthenticated callers, and for all.
+
+use std::time::Duration;
+
+use rollcall::limits::{Budget, Budgets, MemoryBudget};
+use serde_json::json;
+
+use super::is_throttled;
+use crate::support::api::{Answer, Persona, send};
+use crate::support::desks::{connected, directory};
+use crate::support::requests::Dialect;
+use crate::support::tasks::eventually;
+use crate::support::wire::{Wire, status};
+use crate::support::{Backend, Home, Service, Setup};
+
+const KIB: usize = 1024;
+/// A tenant has half of it, and unauthenticated callers a sixteenth: 64 KiB.
+const BODIES: usize = 1024 * KIB;
+
+async fn service(budgets: Budgets) -> (Service, [Persona; 3]) {
+    let memory = MemoryBudget { bodies: BODIES, ..MemoryBudget::default() };
+    let setup = Setup { memory, budgets, ..Setup::default() };
+    let service = Service::start_on(Home::new(Backend::Embedded).await, setup).await;
+    let api = &service.api;
+    let personas = [api.persona("flooding").await, api.persona("second").await, api.persona("quiet").await];
+    for persona in &personas {
+        api.put_directory(&persona.key, &directory(2)).await;
+    }
+    (service, personas)
+}
+
+/// Sends the beginning of a directory, and keeps the connection open.
+async fn half_a_directory(service: &Service, persona: &Persona, kib: usize) -> Wire {
+    let mut wire = Wire::to(service.app.address).await;
+    wire.send(format!(
+        "PUT /v1/directory HTTP/1.1\r\nHost: rollcall\r\nAuthorization: Bearer {}\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{}",
+        persona.key,
+        8 * KIB * KIB,
+        " ".repeat(kib * KIB)
+    ))
+    .await;
+    wire
+}
+
+/// Sends a directory that is this large mostly because of its spaces.
+async fn put(service: &Service, persona: &Persona, kib: usize) -> Answer {
+    let document = format!("{}{}", " ".repeat(kib * KIB), json!({ "users": [] }));
+    let request = service.api.request(reqwest::Method::PUT, "/v1/directory").bearer_auth(&persona.key);
+    send(request.header("Content-Type", "application/json").body(document)).await.expect("an answer")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bodies_of_a_tenant_are_bounded_and_leave_room_for_others() {
+    let (service, [flooding, second, quiet]) = service(Budgets::default()).await;
+    let mut first = half_a_directory(&service, &flooding, 400).await;
+    eventually("it holds most of its share", async || {
+        // It may itself have been refused, for the bytes of the other one.
+        if first.first(Duration::from_millis(20)).await.is_some() {
+            first = half_a_directory(&service, &flooding, 400).await;
+        }
+        let answer = put(&service, &flooding, 200).await;
+        assert!(
+            answer.status == 200 || is_throttled(Dialect::Native, &answer, "1"),
+            "{} {}",
+            answer.status,
+            answer.text
+        );
+        answer.status == 429
+    })
+    .await;
+    assert_eq!(put(&service, &flooding, 50).await.status, 200, "what still fits is taken");
+    // The second has half of what is left; past it, others hold too much.
+    let mut others = half_a_directory(&service, &second, 250).await;
+    eventually("the second holds its share of the rest", async || {
+        if others.first(Duration::from_millis(20)).await.is_some() {
+            others = half_a_directory(&service, &second, 250).await;
+        }
+        let answer = put(&service, &second, 200).await;
+        assert!(answer.status == 200 || answer.is_unavailable(), "{} {}", answer.status, answer.text);
+        answer.status == 503
+    })
+    .await;
+    let event = connected("small", 1, rollcall::clock::Clock::system().now());
+    service.api.told(&quiet.key, &[event]).await;
+    drop((first, others));
+    eventually("all of it is given back", async || {
+        put(&service, &flooding, 450).await.status == 200 && put(&service, &second, 450).await.status == 200
+    })
+    .await;
+    service.stop().await;
+}
+
+/// Sends the beginning of a log-in, and keeps the connection open.
+async fn half_a_form(service: &Service, kib: usize) -> Wire {
+    let mut wire = Wire::to(service.app.address).await;
+    wire.send(format!(
+        "POST /oauth2/token HTTP/1.1\r\nHost: rollcall\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+         Content-Length: {}\r\n\r\n{}",
+        16 * KIB,
+        "x".repeat(kib * KIB)
+    ))
+    .await;
+    wire
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bodies_of_unauthenticated_callers_are_bounded_together() {
+    let (service, [_, _, quiet]) = service(Budgets::default()).await;
+    let mut held = Vec::new();
+    for _ in 0..8 {
+        held.push(half_a_form(&service, 15).await);
+    }
+    let name = "x".repeat(8 * KIB);
+    let form = [("grant_type", "password"), ("username", name.as_str()), ("password", "")];
+    eventually("their share is used up", async || {
+        let answer = send(service.api.form("/oauth2/token", &form)).await.expect("an answer");
+        assert!(
+            answer.status == 400 || is_throttled(Dialect::Oauth, &answer, "1"),
+            "{} {}",
+            answer.status,
+            answer.text
+        );
+        answer.status == 429
+    })
+    .await;
+    assert_eq!(put(&service, &quiet, 300).await.status, 200);
+    drop(held);
+    eventually("it is given back", async || {
+        send(service.api.form("/oauth2/token", &form)).await.expect("an answer").status == 400
+    })
+    .await;
+    service.stop().await;
+}
+
+/// The control: without the budget nothing of this is refused.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_the_budget_bodies_have_no_sum() {
+    let (service, [flooding, ..]) = service(Budgets::without([Budget::Bodies])).await;
+    let mut held = Vec::new();
+    for _ in 0..5 {
+        held.push(half_a_directory(&service, &flooding, 400).await);
+    }
+    for _ in 0..5 {
+        assert_eq!(put(&service, &flooding, 400).await.status, 200);
+    }
+    drop(held);
+    service.stop().await;
+}
+
+/// A request without a valid credential is refused before its body is read, wherever the credential is outside of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn large_bodies_need_a_credential_first() {
+    let (service, _) = service(Budgets::default()).await;
+    for (method, path) in [("PUT", "/v1/directory"), ("POST", "/v1/events"), ("PUT", "/operator/1/live")] {
+        let mut wire = Wire::to(service.app.address).await;
+        wire.send(format!(
+            "{method} {path} HTTP/1.1\r\nHost: rollcall\r\nAuthorization: Bearer wrong\r\n\
+             Content-Type: application/json\r\nContent-Length: 1000000\r\n\r\n"
+        ))
+        .await;
+        let answer = wire.first(Duration::from_secs(10)).await.unwrap_or_else(|| panic!("{path} waits for the body"));
+        // iAdvize's REST has 403 for a wrong key.
+        assert!(matches!(status(&answer), Some(401 | 403)), "{path}: {answer}");
+    }
+    service.stop().await;
+}

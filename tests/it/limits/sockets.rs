@@ -1,0 +1,172 @@
+//! Connections: the oldest that proves nothing makes room for the next, and health is always answered.
+
+use std::time::Duration;
+
+use rollcall::limits::{Budget, Budgets};
+use serde_json::json;
+
+use crate::support::api::{Api, Persona};
+use crate::support::desks::{connected, directory};
+use crate::support::process::{Process, program, store_flags};
+use crate::support::raw::Raw;
+use crate::support::sockets::Desk;
+use crate::support::tasks::{eventually, spawn};
+use crate::support::wire::{Wire, status};
+use crate::support::{ADMIN, Backend, Home, Service, Setup};
+
+const SURELY: Duration = Duration::from_secs(10);
+const HALF: &str = "GET /livez HTTP/1.1\r\nHost: rollcall\r\nX-Half:";
+const PROBE: &str = "GET /livez HTTP/1.1\r\nHost: rollcall\r\n\r\n";
+
+async fn service(max_connections: usize, budgets: Budgets) -> Service {
+    let setup = Setup { max_connections, budgets, ..Setup::default() };
+    Service::start_on(Home::new(Backend::Embedded).await, setup).await
+}
+
+/// The answer to a request on a connection of its own.
+async fn asked(service: &Service, request: &str) -> String {
+    let mut wire = Wire::to(service.app.address).await;
+    wire.send(request).await;
+    wire.first(SURELY).await.unwrap_or_else(|| panic!("no answer to {request}"))
+}
+
+async fn held(service: &Service, count: usize, said: &str) -> Vec<Wire> {
+    let mut held = Vec::new();
+    for _ in 0..count {
+        let mut wire = Wire::to(service.app.address).await;
+        wire.send(said).await;
+        held.push(wire);
+    }
+    held
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_that_prove_nothing_make_room() {
+    let service = service(8, Budgets::default()).await;
+    let body = "POST /oauth2/token HTTP/1.1\r\nHost: rollcall\r\nContent-Length: 10\r\n\
+                Content-Type: application/x-www-form-urlencoded\r\n\r\n";
+    for said in ["", HALF, PROBE, body] {
+        let mut wires = held(&service, 40, said).await;
+        for _ in 0..10 {
+            assert_eq!(status(&asked(&service, PROBE).await), Some(200), "{said:?}");
+        }
+        assert!(wires.remove(0).rest(SURELY).await.is_some(), "the oldest of {said:?} is closed");
+    }
+    service.stop().await;
+}
+
+/// The control: without the budget a connection waits for a place.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_the_budget_connections_wait() {
+    let service = service(8, Budgets::without([Budget::Sockets])).await;
+    let wires = held(&service, 8, HALF).await;
+    let mut next = Wire::to(service.app.address).await;
+    next.send(PROBE).await;
+    assert!(next.first(Duration::from_millis(300)).await.is_none(), "it waits");
+    drop(wires);
+    assert_eq!(status(&next.first(SURELY).await.expect("an answer")), Some(200));
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tenants_desks_leave_places_for_others() {
+    let service = service(20, Budgets::default()).await;
+    let (flooding, quiet) = (service.api.persona("flooding").await, service.api.persona("quiet").await);
+    service.api.put_directory(&quiet.key, &directory(2)).await;
+    let mut desks = Vec::new();
+    let refused = loop {
+        let headers = [("Authorization", &*format!("Bearer {}", flooding.key))];
+        match Desk::open(&service.api, "/v1/desk", &headers).await {
+            Ok(desk) => desks.push(desk),
+            Err(refused) => break refused,
+        }
+        assert!(desks.len() <= 20, "there is no bound");
+    };
+    assert_eq!((desks.len(), refused.0), (10, 429), "{}", refused.1);
+    assert_eq!(refused.1["type"], json!("urn:rollcall:problem:too-many"));
+    let mut desk = Desk::greeted(&service.api, &quiet.key, 1, "tab").await;
+    for _ in 0..20 {
+        assert_eq!(status(&asked(&service, PROBE).await), Some(200));
+        assert_eq!(service.api.get(&quiet.key, "/operator/1/live").await.expect("an answer").status, 200);
+    }
+    assert_eq!(desk.heartbeat().await["type"], "heartbeat");
+    drop(desks);
+    eventually("they are given back", async || {
+        let headers = [("Authorization", &*format!("Bearer {}", flooding.key))];
+        Desk::open(&service.api, "/v1/desk", &headers).await.is_ok()
+    })
+    .await;
+    service.stop().await;
+}
+
+/// Posts an event on a connection of its own, which waits for the store.
+fn post(service: &Service, persona: &Persona, n: usize) -> tokio::task::JoinHandle<()> {
+    let (address, key) = (service.app.address, persona.key.clone());
+    spawn(async move {
+        // A client of its own, so that no connection is shared; whatever it is answered is not what is tested here.
+        let event = connected(n, 1, rollcall::clock::Clock::system().now());
+        let _answer = Api::at(address).events(&key, &[event]).await;
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn health_has_places_of_its_own() {
+    let service = service(4, Budgets::default()).await;
+    let persona = service.api.persona("tenant").await;
+    service.api.put_directory(&persona.key, &directory(2)).await;
+    let directory = format!("GET /operator/1/live?key={} HTTP/1.1\r\nHost: rollcall\r\n\r\n", persona.key);
+    let mut raw = Raw::open(&service.home.location).await;
+    raw.block().await;
+    let mut n = 0;
+    let mut waiting = Vec::new();
+    eventually("every place is a request under way", async || {
+        // The store gives each up after a second.
+        for _ in 0..4 {
+            n += 1;
+            waiting.push(post(&service, &persona, n));
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let refused = asked(&service, &directory).await;
+        for probe in [PROBE, "GET /readyz HTTP/1.1\r\nHost: rollcall\r\n\r\n"] {
+            let answer = asked(&service, probe).await;
+            assert!(answer.ends_with("alive\n") || answer.contains("ready"), "{answer}");
+        }
+        let is_refused = status(&refused) == Some(503) && refused.to_lowercase().contains("\r\nretry-after: 1\r\n");
+        if is_refused {
+            assert!(refused.ends_with(r#"{"meta":{"status":"error","message":"too many connections"}}"#), "{refused}");
+        }
+        is_refused
+    })
+    .await;
+    raw.release().await;
+    for waiting in waiting {
+        waiting.await.expect("a task");
+    }
+    eventually("there are places again", async || status(&asked(&service, &directory).await) == Some(200)).await;
+    service.stop().await;
+}
+
+/// The setting is more than the process may have open files: half-sent requests in that number keep it from nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn open_files_do_not_run_out() {
+    let home = Home::new(Backend::Embedded).await;
+    let mut command = std::process::Command::new("sh");
+    command.env_clear().args(["-c", "ulimit -n 256; exec \"$0\" \"$@\""]).arg(program().get_program());
+    command.arg("serve").args(store_flags(&home.location)).args(["--admin-token", ADMIN]);
+    let process = Process::start_with(command).await;
+    let mut wires = Vec::new();
+    for _ in 0..400 {
+        let mut wire = Wire::to(process.address).await;
+        wire.send(HALF).await;
+        wires.push(wire);
+    }
+    for _ in 0..20 {
+        let mut wire = Wire::to(process.address).await;
+        wire.send(PROBE).await;
+        assert_eq!(status(&wire.first(SURELY).await.expect("an answer")), Some(200));
+    }
+    process.api.persona("tenant").await;
+    let (ended, said) = process.terminate().await;
+    assert!(ended.success(), "{said}");
+    assert!(said.contains("--max-connections"), "{said}");
+}
