@@ -1,0 +1,69 @@
+"""Answers that are asked for and never read."""
+import asyncio
+import socket
+import time
+
+from client import request
+from neighbours.row import Row
+
+RECEIVE_BYTES = 4096
+CLOSED_MOST = 60.0  # seconds after which a connection whose answer is not read must have been closed
+TRIED = 20  # connections of that question
+
+
+class Unread(Row):
+    """At the full scale, also: whether the service closes connections that take nothing, ever."""
+
+    sockets = 0
+
+    def data(self):
+        raise NotImplementedError
+
+    async def attack(self):
+        await self.hold(self.scaled(self.sockets), self.data(), RECEIVE_BYTES)
+
+    async def judge(self, stage, turns):
+        if self.scale < 1 or turns.options.control:
+            return []
+        loop, before, held = asyncio.get_running_loop(), stage.service.descriptors(), []
+        try:
+            for _ in range(TRIED):
+                one = socket.socket()
+                held.append(one)
+                one.setblocking(False)
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)
+                await loop.sock_connect(one, ("127.0.0.1", stage.service.port))
+                await asyncio.wait_for(loop.sock_sendall(one, self.data()), 30)
+            began = time.monotonic()
+            while time.monotonic() < began + CLOSED_MOST:
+                await asyncio.sleep(1)
+                if stage.service.descriptors() <= before + TRIED // 4:
+                    print(f"   {self.name}: {TRIED} unread connections were closed after "
+                          f"{time.monotonic() - began:.0f} s", flush=True)
+                    return []
+            return [f"connections whose answers nothing reads are still there after {CLOSED_MOST:.0f} s"]
+        finally:
+            for one in held:
+                one.close()
+
+
+class UnreadScript(Unread):
+    name, title = "unread-script", "300 sockets that ask for a page's script 20 times and read nothing"
+    credential, budget, sockets = "none", "answers", 300
+
+    def data(self):
+        return request("GET", "/docs/swagger-ui-bundle.js") * 20
+
+
+class UnreadDirectory(Unread):
+    name, title = "unread-directory", "40 sockets that ask for a directory of 25,000 users and read nothing"
+    budget, sockets = "answers", 40
+
+    async def prepare(self, stage):
+        self.hostile = await stage.connected(self.scaled(25_000, 25))
+
+    def data(self):
+        return request("GET", "/v1/directory", self.hostile.key)
+
+
+ROWS = (UnreadScript, UnreadDirectory)
