@@ -48,8 +48,8 @@ class Unread(Row):
 
 
 class UnreadScript(Unread):
-    name, title = "unread-script", "300 sockets that ask for a page's script 20 times and read nothing"
-    credential, budget, sockets = "none", "answers", 300
+    name, title = "unread-script", "600 sockets that ask for a page's script 20 times and read nothing"
+    credential, budget, sockets = "none", "answers", 600
 
     def data(self):
         return request("GET", "/docs/swagger-ui-bundle.js") * 20

@@ -8,7 +8,7 @@ from questions import QUESTIONS, ask
 from world import anything
 
 USERS = 25
-PATIENCE = 10.0  # seconds: an answer that takes longer is none
+PATIENCE = 5.0  # seconds: an answer that takes longer is none
 PAUSE = 0.02  # seconds between two requests of one kind
 LOG_IN_PAUSE = 0.25
 PASSWORD = "right-horse-battery"

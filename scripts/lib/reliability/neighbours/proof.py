@@ -26,25 +26,23 @@ ROWS = {row.name: row for family in FAMILIES for row in family.ROWS}
 async def play(options, rows, place):
     """Rows on one service, and the audit in the end; returns their turns."""
     folder, url = place
-    flags = [*rows[0].flags(), *options.service_flag]
+    flags = [*rows[0].flags(), f"--memory-budget={options.memory_mib}", *options.service_flag]
     if options.control and rows[0].budget:
         flags += ["--without-budget", rows[0].budget]
     service, attacker, played = NeighbourService(options.program, folder, url, flags, rows[0]), Attacker(), []
+    stage = Stage(service, url, options.control)
     try:
-        stage = Stage(service, url)
         await stage.open()
         for row in rows:
-            turns = Turns(stage, row, attacker, options)
-            played.append(turns)
-            await turns.run()
-            turns.judge()
-            print(turns.line(), flush=True)
+            played.append(Turns(stage, row, attacker, options))
+            await played[-1].run()
+            played[-1].judge()
+            print(played[-1].line(), flush=True)
             if not service.is_running():
                 return played
         played[-1].findings += (await stage.audit())[:5]
-    except Exception as error:  # a row that cannot be played is found as any other
-        if not played:
-            raise
+    except Exception as error:  # what keeps a row from being played is found like anything else
+        played = played or [Turns(stage, rows[0], attacker, options)]
         played[-1].findings.append(f"{type(error).__name__}: {error}")
     finally:
         attacker.close()
@@ -67,7 +65,7 @@ def report(options, played):
     for turns in played:
         if options.control:
             verdict = "found" if turns.findings else "NOT FOUND"
-            removed = f"without {turns.row.budget}" if turns.row.budget else "paused"
+            removed = f"without {turns.row.budget}" if turns.row.budget else "its own" if turns.row.has_own_control else "paused"
             print(f"   control {turns.row.name} ({removed}): {verdict} {'; '.join(turns.findings[:2])[:300]}")
             failed += [] if turns.findings else [f"the control of {turns.row.name} passed"]
         else:
@@ -89,8 +87,8 @@ def arguments():
     p.add_argument("--latency", choices=("judge", "report"), default="judge",
                    help="report: no turns beside a sink, one service for many rows, no finding for a p99")
     p.add_argument("--ratio", type=float, default=1.5, help="a p99 under attack to that beside a sink, at most")
-    p.add_argument("--memory-mib", type=float, default=512,
-                   help="by which the service may grow beyond what its tenants keep: its memory budget")
+    p.add_argument("--memory-mib", type=int, default=512,
+                   help="the service's memory budget, by which it may grow beyond what its tenants keep")
     p.add_argument("--service-flag", action="append", default=[], help="one more flag of the service: --service-flag=--x=y")
     p.add_argument("--store", choices=("embedded", "postgres"), default="embedded")
     p.add_argument("--control", action="store_true", help="each row once without its budget, which must be found")
@@ -110,7 +108,7 @@ async def main():
     with tempfile.TemporaryDirectory(prefix="rollcall-neighbours.") as folder:
         for n, some in enumerate(together(rows, not options.judged)):
             url = Postgres().database(f"neighbours_{n}") if options.store == "postgres" else None
-            options.pauses = options.control and some[0].budget is None
+            options.pauses = options.control and some[0].budget is None and not some[0].has_own_control
             played += await play(options, some, (os.path.join(folder, str(n)), url))
     if failed := report(options, played):
         sys.exit("\n".join(failed[:30]))

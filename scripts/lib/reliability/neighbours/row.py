@@ -22,7 +22,8 @@ class Row:
 
     name = title = ""
     credential = "a key of another tenant"
-    budget = None  # its name for --without-budget; None: no budget can be removed, the control pauses the service
+    budget = None  # its name for --without-budget; None: there is none that could be removed
+    has_own_control = False  # whether the row has another control; otherwise one without a budget pauses the service
     users = 25  # of the attacking tenant
     log_ins = False  # whether the others log in as well
     kept_mib = 0  # what the attacking tenant may keep in memory at scale 1

@@ -13,8 +13,8 @@ from world import directory, event, make_tenants
 
 DOCUMENT_USERS = 2_500  # a directory is loaded in documents of so many
 EVENTS = 1_000  # events a request, in preparations
-INSISTING = 180.0  # seconds for one request of a preparation
 F_SETPIPE_SZ, PIPE_BYTES = 1031, 4096
+INSISTING = 180.0  # seconds for one request of a preparation
 
 
 class NeighbourService(Service):
@@ -49,8 +49,8 @@ class NeighbourService(Service):
 
 
 class Stage:
-    def __init__(self, service, url):
-        self.service, self.url = service, url
+    def __init__(self, service, url, is_control):
+        self.service, self.url, self.is_control = service, url, is_control
         self.ledger = self.others = self.tenant = None
         self.crowds = {}
 

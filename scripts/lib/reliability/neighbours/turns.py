@@ -13,6 +13,8 @@ PAUSED = 1.5  # seconds for which a control stops the service that no budget pro
 
 class Turns:
     def __init__(self, stage, row, attacker, options):
+        # Where latency is not judged, one calm for the rows of a service is enough to see what is usual.
+        self.has_calm = options.judged or not stage.crowds
         self.stage, self.row, self.attacker, self.options = stage, row, attacker, options
         self.notes = {}
         self.seen = {sort: Seen() for sort in ("calm", "attack", "sink")}
@@ -28,9 +30,8 @@ class Turns:
         self.before_mib = self.stage.service.rss_mib()
         for _ in range(self.options.rounds):
             now = {sort: Seen() for sort in self.seen}
-            # The calm of a short form says little, and takes no more time than it must.
-            seconds = self.options.seconds * (1 if self.options.judged else 0.5)
-            await self.others(now["calm"], lambda ends=time.monotonic() + seconds: time.monotonic() > ends)
+            if self.has_calm:
+                await self.others(now["calm"], lambda ends=time.monotonic() + self.options.seconds: time.monotonic() > ends)
             await self.attack(now["attack"])
             if not self.stage.service.is_running():
                 self.findings.append(f"the service ended: {self.stage.service.said()[-300:]}")
@@ -129,10 +130,10 @@ class Turns:
         cells = []
         for name in CLASSES:
             calm, sink, under = (self.pooled(sort, name) for sort in ("calm", "sink", "attack"))
-            if calm and under:
-                beside = f" {p99(sink):.0f}" if sink else ""
-                ratio = self.ratio(name, "sink" if sink else "calm")
-                cells.append(f"{name} {p99(calm):.1f}{beside} {p99(under):.1f} ({ratio:.2f})")
+            ratio = self.ratio(name, "sink" if sink else "calm")
+            figures = " ".join(f"{p99(times):.1f}" if times else "-" for times in (calm, sink, under))
+            if under or calm:
+                cells.append(f"{name} {figures}" + (f" ({ratio:.2f})" if ratio else ""))
         refused = sum(sum(now["attack"].refused.values()) for now in self.rounds)
         late = sum(sum(now["attack"].late.values()) for now in self.rounds)
         return (f"   {self.row.name:21} {'; '.join(cells)}; refused {refused}, late {late}; "
