@@ -65,7 +65,6 @@ class Trickle(Row):
         client.close()
         took = time.monotonic() - self.since
         turns.notes["forgotten"] = f"{self.old - left} of {self.old} after {took:.0f} s"
-        print(f"   {self.name}: {turns.notes['forgotten']}", flush=True)
         return [] if left < self.old else [f"nothing old was forgotten in {took:.0f} s"]
 
     def left(self, stage):
@@ -114,7 +113,6 @@ class ManyKeys(Row):
 
     async def judge(self, _stage, turns):
         turns.notes["start"] = f"{self.start_seconds:.1f} s"
-        print(f"   {self.name}: ready {self.start_seconds:.1f} s after the start", flush=True)
         found = [f"the start took {self.start_seconds:.1f} s"] if self.start_seconds > START_MOST else []
         refused = sum(count for kind, count in turns.answers.items() if kind not in (200, 201, 204))
         return found + ([f"{refused} changes of keys were refused: {turns.answers}"] if refused else [])

@@ -27,7 +27,7 @@ class Passwords(Row):
 class Guesses(Row):
     """The guesses are of one user of the others, who then logs in from another address."""
     name, title = "guessed-passwords", "11 wrong log-ins of another tenant's user from one address, over and over"
-    credential, budget, log_ins = "none", "passwords", True
+    credential, log_ins = "none", True
 
     async def prepare(self, stage):
         await super().prepare(stage)

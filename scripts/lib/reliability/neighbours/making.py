@@ -23,7 +23,7 @@ def events(key, made):
 
 
 def statuses(count, users):
-    """Events that each change what somebody chose."""
+    """Events that each change what a user has chosen."""
     return [event(f"{TAG}-{n}", "status.changed", {"presence": ("Ready", "Away")[n % 2]}, 1 + n % users) for n in range(count)]
 
 

@@ -24,9 +24,18 @@ class Seen:
 
     def __init__(self):
         self.times = collections.defaultdict(list)  # seconds by kind
+        self.asked = collections.Counter()
         self.refused = collections.Counter()  # 503 and 429 by kind
         self.late = collections.Counter()  # no answer in time, or the connection closed
         self.odd = []
+
+    def took(self, kind, seconds):
+        """Notes a request, and those that would have been sent while it was under way: they would have waited, too."""
+        pause = LOG_IN_PAUSE if kind == "log-in" else PAUSE
+        self.asked[kind] += 1
+        while seconds > 0:
+            self.times[kind].append(seconds)
+            seconds -= pause
 
     def pooled(self, name):
         return sorted(time for kind in CLASSES[name] for time in self.times.get(kind, ()))
@@ -35,7 +44,7 @@ class Seen:
         """Milliseconds by kind and class, and what was refused."""
         made = {kind: quantiles(sorted(times)) for kind, times in self.times.items() if times}
         made |= {name: quantiles(self.pooled(name)) for name in CLASSES if self.pooled(name)}
-        return {"ms": made, "refused": dict(self.refused), "late": dict(self.late)}
+        return {"ms": made, "asked": dict(self.asked), "refused": dict(self.refused), "late": dict(self.late)}
 
     def findings(self):
         made = [f"{count} x {kind} of the others refused" for kind, count in self.refused.items()]
@@ -44,7 +53,7 @@ class Seen:
 
 
 def quantiles(times):
-    return {"n": len(times), "p50": round(times[len(times) // 2] * 1000, 2), "p99": round(p99(times), 2)}
+    return {"p50": round(times[len(times) // 2] * 1000, 2), "p99": round(p99(times), 2)}
 
 
 def p99(times):
@@ -85,11 +94,13 @@ class Others:
         try:
             answer = await asyncio.wait_for(asking, PATIENCE)
         except (Gone, OSError, EOFError, TimeoutError):
+            # What was never answered counts in the quantiles, too.
+            seen.took(kind, max(PATIENCE, time.monotonic() - began))
             seen.late[kind] += 1
             # A refused connection would be asked for again at once.
             await asyncio.sleep(0.1)
             return None
-        seen.times[kind].append(time.monotonic() - began)
+        seen.took(kind, time.monotonic() - began)
         if answer.status in (429, 503):
             seen.refused[kind] += 1
         elif answer.status != 200:

@@ -4,11 +4,11 @@ import os
 import signal
 import time
 
-from neighbours.others import CLASSES, Seen, p99
+from neighbours.others import CLASSES, PATIENCE, Seen, p99
 from neighbours.row import HELD_MOST
 from neighbours.sink import Sink
 
-PAUSED = 1.5  # seconds for which a control stops the service that no budget protects
+PAUSED = PATIENCE + 1  # seconds for which a control stops the service, if no budget protects from the row
 
 
 class Turns:
@@ -106,8 +106,6 @@ class Turns:
             # What is wrong in the calm is what the attack before left behind.
             self.findings += [f"in the calm: {what}" for what in now["calm"].findings()]
         for name in CLASSES:
-            if self.pooled("calm", name) and not self.pooled("attack", name):
-                self.findings.append(f"{name}: no answers at all")
             ratio = self.ratio(name, "sink") if self.options.judged else None
             if ratio is not None and ratio > self.options.ratio:
                 self.findings.append(f"{name}: p99 is {ratio:.2f} times that beside a sink")
@@ -123,7 +121,7 @@ class Turns:
                 "scale": self.row.scale, "ratios": ratios, "rounds": by_sort, "before_mib": round(self.before_mib, 1),
                 "peak_mib": round(self.peak_mib, 1), "descriptors": self.descriptors, "attacks": self.count,
                 "attacked_seconds": round(self.attacked, 2), "received_bytes": self.received,
-                "answers": {str(kind): count for kind, count in self.answers.items()}, "findings": self.findings}
+                "answers": {str(kind): count for kind, count in self.answers.items()}, "notes": self.notes, "findings": self.findings}
 
     def line(self):
         """One line of the closing table."""
@@ -138,4 +136,4 @@ class Turns:
         late = sum(sum(now["attack"].late.values()) for now in self.rounds)
         return (f"   {self.row.name:21} {'; '.join(cells)}; refused {refused}, late {late}; "
                 f"{self.before_mib:.0f} to {self.peak_mib:.0f} MiB; {self.count} attacks "
-                f"{dict(sorted(self.answers.items(), key=str))}")
+                f"{dict(sorted(self.answers.items(), key=str))}{self.notes or ''}")
