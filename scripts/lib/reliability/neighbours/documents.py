@@ -10,7 +10,7 @@ TEXT_BYTES = 16 * 1024  # of the longest document that is taken
 
 class Introspection(Row):
     name, title = "introspection", "nested introspection, a kilobyte a request"
-    credential, budget = "none", "introspection"
+    credential, budget, least = "none", "introspection", 2
 
     async def attack(self):
         # Each type of an interface leads back to the interface, and each level has three times as many.
@@ -24,7 +24,7 @@ class Introspection(Row):
 
 class Variables(Row):
     name, title = "variables", "100 aliases, each of which uses a variable of 510,000 values"
-    budget = "variables"
+    budget, least = "variables", 2
 
     async def attack(self):
         aliases = " ".join(f"a{n}:connectedUsersIndicator(groupIds:$v){{connectedUsersCount}}" for n in range(100))

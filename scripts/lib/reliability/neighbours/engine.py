@@ -54,7 +54,7 @@ class Directories(Writes):
 
 class OneDocument(Writes):
     name, title = "one-directory", "25,000 users in one request, over and over"
-    users, kept_mib = 25, 128
+    users, kept_mib, least = 25, 128, 1
 
     async def attack(self):
         made = Tagged("PUT", "/v1/directory", self.hostile.key, named_users(1, self.scaled(25_000)))
@@ -63,7 +63,7 @@ class OneDocument(Writes):
 
 class EightDocuments(Writes):
     name, title = "eight-directories", "200,000 users in eight requests at a time, over and over"
-    users, budget, kept_mib = 25, "turns", 768
+    users, kept_mib, least = 25, 768, 8
 
     def flags(self):
         return ["--checkpoint-seconds=1"]
@@ -78,7 +78,7 @@ class LongDirectories(Writes):
     """Each document is of other users, so that the next checkpoint has all of them to write."""
     name, title = "long-directories", "18 directories of 32 MB, and a checkpoint each second"
     users, budget, kept_mib = 25, "checkpoints", 1_800
-    documents = 18
+    documents = least = 18
 
     def flags(self):
         return ["--checkpoint-seconds=1"]

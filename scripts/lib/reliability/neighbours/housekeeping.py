@@ -9,6 +9,7 @@ from neighbours.row import Row
 from service import ADMIN
 from world import event, make_tenants
 
+AT_ONCE = 13  # events a second, all of them at once and each of another tenant
 DAY = 86_400 * 10 ** 6  # microseconds
 FORGOTTEN_MOST = 180.0  # seconds within which something of the old rows must be gone
 START_MOST = 10.0  # seconds for a start with many keys and tenants
@@ -30,7 +31,7 @@ class Trickle(Row):
     budget = "checkpoints"
 
     def flags(self):
-        return ["--checkpoint-seconds=5", "--dedupe-days=1"]
+        return ["--checkpoint-seconds=1", "--dedupe-days=1"]
 
     async def prepare(self, stage):
         await super().prepare(stage)
@@ -49,20 +50,19 @@ class Trickle(Row):
 
         def make():
             tenant = next(tenants)
-            kind = ("Ready", "Away")[hash(tenant.id) % 2]
-            return request("POST", "/v1/events", tenant.key, event(uuid.uuid4().hex, "status.changed", {"presence": kind}, 1))
-        await self.crowd(1, make, pause=1 / 13)
+            return request("POST", "/v1/events", tenant.key, event(uuid.uuid4().hex, "status.changed", {"presence": "Away"}, 1))
+        await self.crowd(AT_ONCE, make, pause=1)
 
     async def judge(self, stage, turns):
         if self.scale < 1:
             return []
-        tenants, client = itertools.cycle(self.tenants), Client(stage.service.port)
+        tenants, clients = itertools.cycle(self.tenants), [Client(stage.service.port) for _ in range(AT_ONCE)]
         while (left := self.left(stage)) == self.old and time.monotonic() < self.since + FORGOTTEN_MOST:
-            for _ in range(13):
-                tenant = next(tenants)
-                await client.post([event(uuid.uuid4().hex, "status.changed", {"presence": "Away"}, 1)], token=tenant.key)
-                await asyncio.sleep(1 / 13)
-        client.close()
+            await asyncio.gather(*(client.post([event(uuid.uuid4().hex, "status.changed", {"presence": "Away"}, 1)],
+                                               token=next(tenants).key) for client in clients))
+            await asyncio.sleep(1)
+        for client in clients:
+            client.close()
         took = time.monotonic() - self.since
         turns.notes["forgotten"] = f"{self.old - left} of {self.old} after {took:.0f} s"
         return [] if left < self.old else [f"nothing old was forgotten in {took:.0f} s"]

@@ -38,8 +38,10 @@ class Slots(Row):
     async def attack(self):
         taken = [event(f"{TAG}-{n}", "slot.taken", {"channel": "chat", "conversation": f"{n:0>128}"}, 1)
                  for n in range(self.scaled(20_000))]
+        self.is_ready = False
         for first in range(0, len(taken), 5_000):
             await self.expect(events(self.hostile.key, taken[first:first + 5_000]).again())
+        self.is_ready = True
         named = [f"{n:x>128}" for n in range(self.scaled(2_000))]
         synced = [event(f"{TAG}-{n}", "slots.synced", {"channel": "chat", "conversations": named}, 1, ago=3_600)
                   for n in range(10)]

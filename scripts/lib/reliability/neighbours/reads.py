@@ -6,7 +6,7 @@ READERS = 8
 
 
 class Reads(Row):
-    budget = "heavy-reads"
+    budget, least = "heavy-reads", READERS
 
     async def prepare(self, stage):
         self.hostile = await stage.connected(self.scaled(25_000, 25))

@@ -14,7 +14,7 @@ from client import read_answer
 
 PATIENCE = 60.0  # seconds within which the service must answer an attacker, too
 GRACE = 2.0  # seconds for requests under way, once an attack is over
-HELD_MOST = 30.0  # seconds that an attack may take to be set up
+SET_UP_MOST = 30.0  # seconds that an attack may take to be set up
 
 
 class Row:
@@ -28,6 +28,7 @@ class Row:
     log_ins = False  # whether the others log in as well
     kept_mib = 0  # what the attacking tenant may keep in memory at scale 1
     descriptors = None  # the service's limit, if not the one of this machine
+    least = 0  # answers without which the attack has not begun
     deaf = False  # whether the service's output is a pipe that is never read
     log = "warn"
 
@@ -68,7 +69,7 @@ class Row:
         attacking = asyncio.create_task(self.attack())
         has_said = False
         while not pipe.poll():
-            if self.is_ready and not has_said:
+            if self.is_ready and sum(self.answers.values()) >= self.least and not has_said:
                 pipe.send("ready")
                 has_said = True
             if attacking.done() and attacking.exception() is not None:
@@ -150,7 +151,7 @@ class Row:
                 sock = None
                 try:
                     sock = await self.plain_socket(receive_bytes)
-                    async with asyncio.timeout(HELD_MOST):
+                    async with asyncio.timeout(SET_UP_MOST):
                         await loop.sock_sendall(sock, data)
                     open_now += 1
                     while not self.done and not is_closed(sock):
@@ -167,7 +168,7 @@ class Row:
                     await asyncio.sleep(0.2)
 
         async def ready():
-            while not self.done and open_now < count and time.monotonic() < self.began + HELD_MOST:
+            while not self.done and open_now < count and time.monotonic() < self.began + SET_UP_MOST:
                 await asyncio.sleep(0.05)
             self.is_ready = True
 

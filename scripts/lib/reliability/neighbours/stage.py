@@ -14,6 +14,7 @@ from world import directory, event, make_tenants
 DOCUMENT_USERS = 2_500  # a directory is loaded in documents of so many
 EVENTS = 1_000  # events a request, in preparations
 F_SETPIPE_SZ, PIPE_BYTES = 1031, 4096
+QUIET_MOST = 20.0  # seconds after an attack within which a single event is quick again
 INSISTING = 180.0  # seconds for one request of a preparation
 
 
@@ -92,8 +93,8 @@ class Stage:
             client.close()
         return tenant
 
-    async def quiet(self, seconds=20.0):
-        """Waits until what an attack left behind is done, but not for ever."""
+    async def quiet(self, seconds=QUIET_MOST):
+        """Waits until what an attack left behind is done, but not for ever; returns whether it is."""
         client, until, calm = Client(self.service.port, self.tenant.key), time.monotonic() + seconds, 0
         while calm < 5 and time.monotonic() < until:
             began = time.monotonic()
@@ -104,6 +105,7 @@ class Stage:
             calm = calm + 1 if status != 503 and time.monotonic() - began < 0.1 else 0
             await asyncio.sleep(0.02)
         client.close()
+        return calm == 5
 
     async def audit(self):
         """Nothing that was acknowledged is lost or there twice, and the service ends as it should."""

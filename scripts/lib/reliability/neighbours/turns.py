@@ -5,8 +5,9 @@ import signal
 import time
 
 from neighbours.others import CLASSES, PATIENCE, Seen, p99
-from neighbours.row import HELD_MOST
+from neighbours.row import SET_UP_MOST
 from neighbours.sink import Sink
+from neighbours.stage import QUIET_MOST
 
 PAUSED = PATIENCE + 1  # seconds for which a control stops the service, if no budget protects from the row
 
@@ -36,8 +37,9 @@ class Turns:
             if not self.stage.service.is_running():
                 self.findings.append(f"the service ended: {self.stage.service.said()[-300:]}")
                 return
-            await self.stage.quiet()
+            is_quiet = await self.stage.quiet()
             if self.options.judged:
+                self.findings += [] if is_quiet else [f"the others are still slow {QUIET_MOST:.0f} s after the attack"]
                 await self.beside_sink(now["sink"])
             self.rounds.append(now)
         self.findings += await self.row.judge(self.stage, self)
@@ -69,7 +71,7 @@ class Turns:
             if ready is None and self.attacker.is_ready():
                 ready = now
             is_old = ready is not None and now > ready + self.options.seconds / 2
-            return now > began + self.options.seconds and (is_old or now > began + HELD_MOST)
+            return now > began + self.options.seconds and (is_old or now > began + SET_UP_MOST)
 
         await self.others(seen, is_over)
         if rate is None and self.stage.service.is_running():
