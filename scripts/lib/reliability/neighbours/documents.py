@@ -36,7 +36,7 @@ class Variables(Row):
 
 class LongDocuments(Row):
     name, title = "long-documents", "16 KiB a document, no two the same"
-    budget = "documents"
+    budget, least, most_mib = "documents", 300, 192  # 300 are 4.7 MB of text
 
     async def attack(self):
         def make():

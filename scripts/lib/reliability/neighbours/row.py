@@ -26,9 +26,10 @@ class Row:
     has_own_control = False  # whether the row has another control; otherwise one without a budget pauses the service
     users = 25  # of the attacking tenant
     log_ins = False  # whether the others log in as well
+    most_mib = 1_000_000  # by which memory may grow, where that is less than the whole memory budget
     kept_mib = 0  # what the attacking tenant may keep in memory at scale 1
     descriptors = None  # the service's limit, if not the one of this machine
-    least = 0  # answers without which the attack has not begun
+    least = 0  # answers without which the attack has not begun, at scale 1
     deaf = False  # whether the service's output is a pipe that is never read
     log = "warn"
 
@@ -69,7 +70,7 @@ class Row:
         attacking = asyncio.create_task(self.attack())
         has_said = False
         while not pipe.poll():
-            if self.is_ready and sum(self.answers.values()) >= self.least and not has_said:
+            if self.is_ready and sum(self.answers.values()) >= round(self.least * self.scale) and not has_said:
                 pipe.send("ready")
                 has_said = True
             if attacking.done() and attacking.exception() is not None:

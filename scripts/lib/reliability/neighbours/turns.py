@@ -111,7 +111,7 @@ class Turns:
             ratio = self.ratio(name, "sink") if self.options.judged else None
             if ratio is not None and ratio > self.options.ratio:
                 self.findings.append(f"{name}: p99 is {ratio:.2f} times that beside a sink")
-        bound = self.before_mib + self.options.memory_mib + self.row.kept_mib * self.row.scale
+        bound = self.before_mib + min(self.options.memory_mib, self.row.most_mib) + self.row.kept_mib * self.row.scale
         if self.peak_mib > bound:
             self.findings.append(f"memory grew from {self.before_mib:.0f} to {self.peak_mib:.0f} MiB, more than to {bound:.0f}")
         return self.findings
