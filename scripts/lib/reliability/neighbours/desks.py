@@ -11,7 +11,7 @@ AT_ONCE = 64  # messages that are sent before any of their answers is read
 
 
 class Talking(Row):
-    budget, sockets, events_only = "desks", 1, True
+    budget, sockets = "desks", 1
 
     def next_message(self):
         raise NotImplementedError
@@ -58,20 +58,24 @@ class Talking(Row):
 
 
 class Flooding(Talking):
-    name, title = "flooding-desk", "one desk that sends events without end"
+    name, title = "flooding-desk", "one desk that sends events and heartbeats without end"
     made = itertools.count()
 
     def flags(self):
         return [f"--tenant-rate={RATE}"]
 
     def next_message(self):
+        n = next(self.made)
+        if n % 10:
+            return websocket.message({"type": "heartbeat"})
         return websocket.message({"type": "event", "id": uuid.uuid4().hex, "event": {
-            "type": "status.changed", "data": {"presence": ("Ready", "Away")[next(self.made) % 2]}}})
+            "type": "status.changed", "data": {"presence": ("Ready", "Away")[n // 10 % 2]}}})
 
     async def judge(self, _stage, turns):
-        """Messages count as requests do: no more of them are taken than the tenant's rate allows."""
-        taken, allowed = turns.answers.get("ack", 0), RATE * (turns.attacked + 2 * turns.options.rounds)
-        return [f"{taken} events of one desk were taken in {turns.attacked:.0f} s at a rate of {RATE}"] \
+        """Expects messages to count as requests do: no more are taken than the tenant's rate allows."""
+        taken = turns.answers.get("ack", 0) + turns.answers.get("heartbeat", 0)
+        allowed = RATE * (turns.attacked + 2 * turns.options.rounds)
+        return [f"{taken} messages of one desk were taken in {turns.attacked:.0f} s at a rate of {RATE}"] \
             if taken > allowed else []
 
 

@@ -71,7 +71,7 @@ class Keeps(Row):
     """Everything that one key can make the service remember, as fast as it is taken, within limits that were set."""
     name, title = "kept", "new conversations with long messages, slots, sessions and ids without end"
     kept_mib, has_own_control = 64, True
-    limits = {"sessions": 200, "sessions_per_user": 100, "slots": 200, "slots_per_user": 100, "conversations": 200,
+    limits = {"sessions": 50, "sessions_per_user": 50, "slots": 50, "slots_per_user": 50, "conversations": 50,
               "tombstones": 1_000}
 
     async def prepare(self, stage):
@@ -103,14 +103,13 @@ class Keeps(Row):
         await self.crowd(4, make)
 
     async def judge(self, stage, turns):
-        """Of each kind that has a limit one more is refused by now."""
+        """Expects one more of each kind that has a limit to be rejected by now."""
         if self.refusal:
             return [self.refusal]
-        more, user = str(uuid.uuid4()), 1
-        client, found = Client(stage.service.port, self.hostile.key), []
-        for kind, data, subject in (("desk.connected", {"session": more}, user), ("slot.taken", {
-                "channel": "call", "conversation": more}, user), ("conversation.started", {
-                    "conversation": more, "channel": "CHAT", "project": 7}, None)):
+        more, client, found = str(uuid.uuid4()), Client(stage.service.port, self.hostile.key), []
+        past = (("desk.connected", {"session": more}, 1), ("slot.taken", {"channel": "call", "conversation": more}, 1),
+                ("conversation.started", {"conversation": more, "channel": "CHAT", "project": 7}, None))
+        for kind, data, subject in past:
             answer = await insist(client, "POST", "/v1/events", event(uuid.uuid4().hex, kind, data, subject))
             result = answer.json()["results"][0]
             turns.notes[kind] = result

@@ -41,7 +41,7 @@ class Seen:
         return sorted(time for kind in CLASSES[name] for time in self.times.get(kind, ()))
 
     def figures(self):
-        """Milliseconds by kind and class, and what was refused."""
+        """Returns milliseconds by kind and class, and what was refused."""
         made = {kind: quantiles(sorted(times)) for kind, times in self.times.items() if times}
         made |= {name: quantiles(self.pooled(name)) for name in CLASSES if self.pooled(name)}
         return {"ms": made, "asked": dict(self.asked), "refused": dict(self.refused), "late": dict(self.late)}
@@ -67,7 +67,7 @@ class Others:
         self.events, self.log_ins, self.has_passwords = 0, 0, False
 
     async def give_passwords(self):
-        """Lets the small tenant's users log in."""
+        """Sets the passwords of the small tenant's users."""
         if self.has_passwords:
             return
         client = Client(self.service.port, self.tenant.key)
@@ -80,7 +80,7 @@ class Others:
         self.has_passwords = True
 
     async def behave(self, seen, until, log_ins=False):
-        """Each kind of request over and over, in loops of their own, until `until()`."""
+        """Sends each kind of request over and over, in loops of their own, until `until()`."""
         loops = [self.read(kind, question, seen, until) for kind, question in READS.items()]
         loops += [self.write(seen, until), self.connect(seen, until)]
         loops += [self.probe(path, seen, until) for path in ("livez", "readyz")]
@@ -89,7 +89,7 @@ class Others:
         await asyncio.gather(*loops)
 
     async def timed(self, kind, asking, seen):
-        """The answer if it is a good one; otherwise what was wrong is noted."""
+        """Returns the answer if it is 200; otherwise notes what was wrong."""
         began = time.monotonic()
         try:
             answer = await asyncio.wait_for(asking, PATIENCE)
@@ -156,7 +156,7 @@ def email(tenant, user):
 
 
 async def log_in(port, name, password, source):
-    """One log-in, from one of many addresses of this machine: so many a minute are allowed from each."""
+    """Logs in from one of many addresses of this machine: so many log-ins a minute are allowed from each."""
     data = request("POST", "/oauth2/token", None, f"grant_type=password&username={name}&password={password}".encode(),
                    {"Content-Type": "application/x-www-form-urlencoded"})
     address = f"127.1.{source // 250 % 250}.{source % 250 + 1}"

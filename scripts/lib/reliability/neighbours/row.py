@@ -47,7 +47,7 @@ class Row:
         return max(least, round(full * self.scale))
 
     def flags(self):
-        """More flags of the service."""
+        """Returns more flags of the service."""
         return []
 
     async def prepare(self, stage):
@@ -55,7 +55,7 @@ class Row:
         self.hostile = await stage.hostile(self.users)
 
     async def judge(self, _stage, _turns):
-        """More findings, after the last turn; in the proof's process, with the counts of all turns."""
+        """Returns more findings, after the last turn; in the proof's process, with the counts of all turns."""
         return []
 
     async def attack(self):
@@ -65,7 +65,7 @@ class Row:
     # --- in the attacker's process ---
 
     async def run(self, pipe, port, is_sink, rate):
-        """One turn, until the other end of the pipe has something to say."""
+        """Plays one turn, until a message comes through the pipe."""
         self.port, self.is_sink, self.rate, self.began = port, is_sink, rate, time.monotonic()
         attacking = asyncio.create_task(self.attack())
         has_said = False
@@ -126,11 +126,11 @@ class Row:
             await asyncio.sleep(pause)
 
     async def crowd(self, count, make, statuses=None, pause=0.01):
-        """The same over so many connections."""
+        """Repeats it over so many connections at a time."""
         await asyncio.gather(*(self.repeat(make, statuses, pause) for _ in range(count)))
 
     async def plain_socket(self, receive_bytes=None):
-        """A connected socket that stays open until the turn is over, and whose answers wait in the service."""
+        """Returns a connected socket that stays open until the turn is over."""
         one = socket.socket()
         self.held.append(one)
         one.setblocking(False)
@@ -177,7 +177,7 @@ class Row:
 
 
 def is_closed(sock):
-    """Whether the other side has closed it, without reading what waits there."""
+    """Returns whether the other side has closed it, without reading what waits there."""
     try:
         return sock.recv(1, socket.MSG_PEEK) == b""
     except BlockingIOError:
@@ -207,7 +207,7 @@ class Attacker:
         self.pipe.send((row, port, is_sink, rate))
 
     def is_ready(self):
-        """Whether the attack is set up; consumes that it said so."""
+        """Returns whether the attack is under way; consumes the message that says so."""
         return self.pipe.poll() and self.pipe.recv() == "ready"
 
     async def end(self, has_said):

@@ -64,7 +64,7 @@ class Stage:
         await self.others.behave(Seen(), lambda: time.monotonic() > until)
 
     async def hostile(self, users):
-        """A tenant for an attack; those of one size share it."""
+        """Returns a tenant for an attack; those of one size share it."""
         if users not in self.crowds:
             (tenant,) = await make_tenants(self.service.port, 1, min(users, DOCUMENT_USERS))
             tenant.users = users
@@ -73,7 +73,7 @@ class Stage:
         return self.crowds[users]
 
     async def load(self, tenant, done, users):
-        """The rest of a directory."""
+        """Loads the rest of a directory."""
         client = Client(self.service.port, tenant.key)
         for first in range(done + 1, users + 1, DOCUMENT_USERS):
             last = min(first + DOCUMENT_USERS - 1, users)
@@ -81,7 +81,7 @@ class Stage:
         client.close()
 
     async def connected(self, users):
-        """A tenant of so many users, each of them at a desk."""
+        """Returns a tenant of so many users, each of them at a desk."""
         is_new = users not in self.crowds
         tenant = await self.hostile(users)
         if is_new:
@@ -108,7 +108,7 @@ class Stage:
         return calm == 5
 
     async def audit(self):
-        """Nothing that was acknowledged is lost or there twice, and the service ends as it should."""
+        """Expects nothing acknowledged to be lost or there twice, and the service to end on SIGTERM."""
         await self.ledger.settle(self.service.port)
         await self.ledger.resend(self.service.port, self.ledger.entries)
         try:
@@ -121,7 +121,7 @@ class Stage:
 
 
 async def insist(client, method, path, body=None, **more):
-    """The answer to a request of a preparation, which may be refused for a while: preparations have budgets, too."""
+    """Returns the answer to a request of a preparation, which may be refused for a while: budgets hold for it, too."""
     until = time.monotonic() + INSISTING
     while True:
         try:

@@ -61,7 +61,7 @@ class Turns:
         self.findings += odd
 
     async def turn(self, seen, port, rate):
-        """The others, for the time of a turn and until the attack is set up, beside the attacker."""
+        """Runs the others beside the attacker, for the time of a turn and until the attack has been under way for half of it."""
         self.attacker.begin(self.row, port, rate is not None, rate)
         began, ready = time.monotonic(), None  # when it was
 
@@ -86,7 +86,7 @@ class Turns:
             sink.close()
 
     async def pause(self):
-        """What no budget protects from: the control of those rows that have none."""
+        """Stops the service for a while: the control of rows without a budget."""
         await asyncio.sleep(self.options.seconds / 4)
         os.kill(self.stage.service.process.pid, signal.SIGSTOP)
         await asyncio.sleep(PAUSED)
@@ -102,7 +102,7 @@ class Turns:
         return p99(under) / p99(calm) if under and calm else None
 
     def judge(self):
-        """All that was found, latency among it if it is to be judged."""
+        """Completes the findings, with latency if it is to be judged."""
         for now in self.rounds:
             self.findings += now["attack"].findings()
             # What is wrong in the calm is what the attack before left behind.
@@ -126,7 +126,7 @@ class Turns:
                 "answers": {str(kind): count for kind, count in self.answers.items()}, "notes": self.notes, "findings": self.findings}
 
     def line(self):
-        """One line of the closing table."""
+        """Returns one line of the table."""
         cells = []
         for name in CLASSES:
             calm, sink, under = (self.pooled(sort, name) for sort in ("calm", "sink", "attack"))
