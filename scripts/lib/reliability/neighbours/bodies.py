@@ -20,7 +20,8 @@ class UnfinishedForms(Row):
     credential, budget = "none", "bodies"
 
     async def attack(self):
-        data = request("POST", "/oauth2/token", None, b"a" * (MIB - 1), {"Content-Type": "application/x-www-form-urlencoded"})
+        form = {"Content-Type": "application/x-www-form-urlencoded"}
+        data = request("POST", "/oauth2/token", None, b"a" * (MIB - 1), form)
         await self.hold(self.scaled(600), unfinished(data))
 
 

@@ -11,7 +11,7 @@ CONNECTIONS = 16
 
 
 class Writes(Row):
-    budget, users = "turns", 2_500
+    budget, users, least = "turns", 2_500, CONNECTIONS
 
     async def prepare(self, stage):
         self.hostile = await stage.hostile(self.scaled(self.users, 25))

@@ -17,12 +17,19 @@ NUMBERED = {  # the numbers 1 to %d, as a table n(i)
     False: "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) ",
     True: "WITH n(i) AS (SELECT generate_series(1, %d)) ",
 }
-NAMED = {False: "printf('%s-0000-4000-8000-%%012x', i)", True: "('%s-0000-4000-8000-' || lpad(to_hex(i), 12, '0'))::uuid"}
+NAMED = {  # ids of those numbers, beginning with %s
+    False: "printf('%s-0000-4000-8000-%%012x', i)",
+    True: "('%s-0000-4000-8000-' || lpad(to_hex(i), 12, '0'))::uuid",
+}
 
 
 def insert(service, count, into, what):
     """So many rows, straight into a table."""
     service.sql(f"INSERT INTO {into} {NUMBERED[bool(service.url)] % count} SELECT {what} FROM n")
+
+
+def away():
+    return event(uuid.uuid4().hex, "status.changed", {"presence": "Away"}, 1)
 
 
 class Trickle(Row):
@@ -49,8 +56,7 @@ class Trickle(Row):
         tenants = itertools.cycle(self.tenants)
 
         def make():
-            tenant = next(tenants)
-            return request("POST", "/v1/events", tenant.key, event(uuid.uuid4().hex, "status.changed", {"presence": "Away"}, 1))
+            return request("POST", "/v1/events", next(tenants).key, away())
         await self.crowd(AT_ONCE, make, pause=1)
 
     async def judge(self, stage, turns):
@@ -58,8 +64,7 @@ class Trickle(Row):
             return []
         tenants, clients = itertools.cycle(self.tenants), [Client(stage.service.port) for _ in range(AT_ONCE)]
         while (left := self.left(stage)) == self.old and time.monotonic() < self.since + FORGOTTEN_MOST:
-            await asyncio.gather(*(client.post([event(uuid.uuid4().hex, "status.changed", {"presence": "Away"}, 1)],
-                                               token=next(tenants).key) for client in clients))
+            await asyncio.gather(*(client.post([away()], token=next(tenants).key) for client in clients))
             await asyncio.sleep(1)
         for client in clients:
             client.close()

@@ -49,7 +49,7 @@ class Slots(Row):
 
 
 class Deletions(Row):
-    """What is remembered of the deleted goes a day of recorded time later, which no test from outside can bring about."""
+    """What is remembered of them goes a day of recorded time later, which cannot be brought about from outside."""
     name, title = "deletions", "2,500 users made and deleted, over and over"
     kept_mib = 64
 

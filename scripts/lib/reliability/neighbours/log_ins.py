@@ -19,8 +19,9 @@ class Passwords(Row):
 
         def make():
             n = next(numbers)
-            fields = {"password": f"another-horse-{n}", "email": f"user{n % self.hostile.users}@{self.hostile.id}.example"}
-            return request("PUT", f"/operator/{1 + n % self.hostile.users}", self.hostile.key, fields)
+            user = 1 + n % self.hostile.users
+            fields = {"password": f"another-horse-{n}", "email": email(self.hostile, user)}
+            return request("PUT", f"/operator/{user}", self.hostile.key, fields)
         await self.crowd(16, make)
 
 
@@ -43,7 +44,9 @@ class Guesses(Row):
             await guess(stage.service.port, self.name_guessed)
         answer = await log_in(stage.service.port, self.name_guessed, PASSWORD, 40_000)
         turns.notes["owner"] = answer.status
-        return [] if answer.status == 200 else [f"the owner is answered {answer.status} {answer.body[:100]!r} after 11 guesses"]
+        if answer.status == 200:
+            return []
+        return [f"the owner is answered {answer.status} {answer.body[:100]!r} after 11 guesses"]
 
 
 async def guess(port, name):

@@ -11,7 +11,7 @@ class UnreadLog(Row):
     credential, budget, deaf, log = "none", "logs", True, "info"
 
     async def attack(self):
-        made = [request("GET", "/operator/live", "rk_" + "x" * 40), request("GET", "/openapi.json"), request("GET", "/nothing")]
+        made = [request("GET", path, "rk_" + "x" * 40) for path in ("/operator/live", "/openapi.json", "/nothing")]
         await self.crowd(4, lambda: random.choice(made))
 
 

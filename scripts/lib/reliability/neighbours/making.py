@@ -1,4 +1,4 @@
-"""Requests of many kilobytes, made once and sent as often as wanted, each time with another tag in its ids and names."""
+"""Requests of many kilobytes, made once and sent often, each time with another tag in ids and names."""
 import json
 import uuid
 
@@ -24,7 +24,8 @@ def events(key, made):
 
 def statuses(count, users):
     """Events that each change what a user has chosen."""
-    return [event(f"{TAG}-{n}", "status.changed", {"presence": ("Ready", "Away")[n % 2]}, 1 + n % users) for n in range(count)]
+    return [event(f"{TAG}-{n}", "status.changed", {"presence": ("Ready", "Away")[n % 2]}, 1 + n % users)
+            for n in range(count)]
 
 
 def named_users(first, count, more=None):

@@ -1,4 +1,4 @@
-"""The others: a small tenant's reads and single events in every dialect, its log-ins, and the probes; all of them timed."""
+"""The others: a small tenant's reads and single events in every dialect, its log-ins, and the probes, all timed."""
 import asyncio
 import collections
 import time
@@ -48,7 +48,8 @@ class Seen:
 
     def findings(self):
         made = [f"{count} x {kind} of the others refused" for kind, count in self.refused.items()]
-        made += [f"{count} x {kind} of the others without an answer in {PATIENCE:.0f} s" for kind, count in self.late.items()]
+        made += [f"{count} x {kind} of the others without an answer in {PATIENCE:.0f} s"
+                 for kind, count in self.late.items()]
         return made + self.odd[:3]
 
 
@@ -146,8 +147,8 @@ class Others:
     async def log_in(self, seen, until):
         while not until():
             self.log_ins += 1
-            user = 1 + self.log_ins % USERS
-            await self.timed("log-in", log_in(self.service.port, email(self.tenant, user), PASSWORD, self.log_ins), seen)
+            name = email(self.tenant, 1 + self.log_ins % USERS)
+            await self.timed("log-in", log_in(self.service.port, name, PASSWORD, self.log_ins), seen)
             await asyncio.sleep(LOG_IN_PAUSE)
 
 

@@ -1,8 +1,8 @@
 """No tenant and no unauthenticated caller takes the service from the others (PROMISES.md W5).
 
-Each row is one attack. In turns without it, under it and beside a sink, another tenant reads and writes in every dialect,
-and the probes are asked: none may be refused or late, the p99 stays, and so does the memory. Then nothing that was
-acknowledged may be lost.
+Each row is one attack. In turns without it, under it and beside a sink, another tenant reads and writes in every
+dialect, and the probes are asked: none may be refused or late, the p99 stays, and so does the memory. Then nothing that
+was acknowledged may be lost.
 """
 import argparse
 import asyncio
@@ -65,7 +65,8 @@ def report(options, played):
     for turns in played:
         if options.control:
             verdict = "found" if turns.findings else "NOT FOUND"
-            removed = f"without {turns.row.budget}" if turns.row.budget else "its own" if turns.row.has_own_control else "paused"
+            other = "without limits" if turns.row.has_own_control else "paused"
+            removed = f"without {turns.row.budget}" if turns.row.budget else other
             print(f"   control {turns.row.name} ({removed}): {verdict} {'; '.join(turns.findings[:2])[:300]}")
             failed += [] if turns.findings else [f"the control of {turns.row.name} passed"]
         else:
@@ -89,7 +90,7 @@ def arguments():
     p.add_argument("--ratio", type=float, default=1.5, help="a p99 under attack to that beside a sink, at most")
     p.add_argument("--memory-mib", type=int, default=512,
                    help="the service's memory budget, by which it may grow beyond what its tenants keep")
-    p.add_argument("--service-flag", action="append", default=[], help="one more flag of the service: --service-flag=--x=y")
+    p.add_argument("--service-flag", action="append", default=[], help="one more flag of the service, as =--name=value")
     p.add_argument("--store", choices=("embedded", "postgres"), default="embedded")
     p.add_argument("--control", action="store_true", help="each row once without its budget, which must be found")
     p.add_argument("--json", metavar="FILE", help="all figures")

@@ -1,8 +1,8 @@
 """An attack: what it prepares, what it sends, and the process of its own from which it sends it.
 
-One instance goes through three lives. In the proof's process `prepare` makes what the attack needs. Then the instance is
-pickled into the attacker's process, where `attack` runs against the service, and again against a sink: a server that
-answers everything at once and does nothing, which shows what the attacker itself costs the others on this machine.
+In the proof's process `prepare` makes what the attack needs. Then the instance is pickled into the attacker's process,
+where `attack` runs against the service, and again against a sink: a server that answers everything at once and does
+nothing, which shows what the attacker itself costs the others on this machine.
 """
 import asyncio
 import collections
@@ -141,7 +141,7 @@ class Row:
         return one
 
     async def hold(self, count, data, receive_bytes=None):
-        """Opens so many sockets, sends each the same without reading, and holds them; opens those anew that were closed."""
+        """Opens so many sockets, sends on each without reading, and holds them; replaces those that were closed."""
         self.is_ready = False
         loop, open_now = asyncio.get_running_loop(), 0
 

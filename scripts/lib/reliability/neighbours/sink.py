@@ -1,4 +1,4 @@
-"""A server that answers everything at once and does nothing: what remains under its attack is the attacker's own cost."""
+"""A server that answers everything at once and does nothing: what it costs the others is the attacker's own cost."""
 import asyncio
 import multiprocessing
 import re

@@ -9,6 +9,7 @@ from neighbours.row import SET_UP_MOST
 from neighbours.sink import Sink
 from neighbours.stage import QUIET_MOST
 
+SORTS = ("calm", "sink", "attack")
 PAUSED = PATIENCE + 1  # seconds for which a control stops the service, if no budget protects from the row
 
 
@@ -17,8 +18,7 @@ class Turns:
         # Where latency is not judged, one calm for the rows of a service is enough to see what is usual.
         self.has_calm = options.judged or not stage.crowds
         self.stage, self.row, self.attacker, self.options = stage, row, attacker, options
-        self.notes = {}
-        self.seen = {sort: Seen() for sort in ("calm", "attack", "sink")}
+        self.notes = {}  # more to be seen, by name
         self.rounds, self.findings = [], []
         self.before_mib = self.peak_mib = self.descriptors = self.count = 0
         self.attacked, self.received, self.answers = 0.0, 0, {}
@@ -30,9 +30,10 @@ class Turns:
         await self.stage.quiet()
         self.before_mib = self.stage.service.rss_mib()
         for _ in range(self.options.rounds):
-            now = {sort: Seen() for sort in self.seen}
+            now = {sort: Seen() for sort in SORTS}
             if self.has_calm:
-                await self.others(now["calm"], lambda ends=time.monotonic() + self.options.seconds: time.monotonic() > ends)
+                ends = time.monotonic() + self.options.seconds
+                await self.others(now["calm"], lambda: time.monotonic() > ends)
             await self.attack(now["attack"])
             if not self.stage.service.is_running():
                 self.findings.append(f"the service ended: {self.stage.service.said()[-300:]}")
@@ -61,7 +62,7 @@ class Turns:
         self.findings += odd
 
     async def turn(self, seen, port, rate):
-        """Runs the others beside the attacker, for the time of a turn and until the attack has been under way for half of it."""
+        """Runs the others beside the attacker, for a turn and until the attack has been under way for half of one."""
         self.attacker.begin(self.row, port, rate is not None, rate)
         began, ready = time.monotonic(), None  # when it was
 
@@ -113,23 +114,26 @@ class Turns:
                 self.findings.append(f"{name}: p99 is {ratio:.2f} times that beside a sink")
         bound = self.before_mib + min(self.options.memory_mib, self.row.most_mib) + self.row.kept_mib * self.row.scale
         if self.peak_mib > bound:
-            self.findings.append(f"memory grew from {self.before_mib:.0f} to {self.peak_mib:.0f} MiB, more than to {bound:.0f}")
+            grown = f"memory grew from {self.before_mib:.0f} to {self.peak_mib:.0f} MiB"
+            self.findings.append(f"{grown}, more than to {bound:.0f}")
         return self.findings
 
     def figures(self):
-        by_sort = {sort: [now[sort].figures() for now in self.rounds] for sort in self.seen}
+        by_sort = {sort: [now[sort].figures() for now in self.rounds] for sort in SORTS}
         ratios = {name: {to: self.ratio(name, to) for to in ("calm", "sink")} for name in CLASSES}
-        return {"row": self.row.name, "title": self.row.title, "credential": self.row.credential, "budget": self.row.budget,
-                "scale": self.row.scale, "ratios": ratios, "rounds": by_sort, "before_mib": round(self.before_mib, 1),
+        row = self.row
+        return {"row": row.name, "title": row.title, "credential": row.credential, "budget": row.budget,
+                "scale": row.scale, "ratios": ratios, "rounds": by_sort, "before_mib": round(self.before_mib, 1),
                 "peak_mib": round(self.peak_mib, 1), "descriptors": self.descriptors, "attacks": self.count,
                 "attacked_seconds": round(self.attacked, 2), "received_bytes": self.received,
-                "answers": {str(kind): count for kind, count in self.answers.items()}, "notes": self.notes, "findings": self.findings}
+                "answers": {str(kind): count for kind, count in self.answers.items()}, "notes": self.notes,
+                "findings": self.findings}
 
     def line(self):
         """Returns one line of the table."""
         cells = []
         for name in CLASSES:
-            calm, sink, under = (self.pooled(sort, name) for sort in ("calm", "sink", "attack"))
+            calm, sink, under = (self.pooled(sort, name) for sort in SORTS)
             ratio = self.ratio(name, "sink" if sink else "calm")
             figures = " ".join(f"{p99(times):.1f}" if times else "-" for times in (calm, sink, under))
             if under or calm:
