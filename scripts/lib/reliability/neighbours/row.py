@@ -13,6 +13,7 @@ import time
 from client import read_answer
 
 PATIENCE = 60.0  # seconds within which the service must answer an attacker, too
+STALLED = 3.0  # seconds without another socket that has sent all: there will be none
 GRACE = 2.0  # seconds for requests under way, once an attack is over
 SET_UP_MOST = 30.0  # seconds that an attack may take to be set up
 
@@ -69,6 +70,7 @@ class Row:
         self.port, self.is_sink, self.rate, self.began = port, is_sink, rate, time.monotonic()
         attacking = asyncio.create_task(self.attack())
         has_said = False
+        await asyncio.sleep(0)  # the attack begins, and says so if it has to be set up first
         while not pipe.poll():
             if self.is_ready and sum(self.answers.values()) >= round(self.least * self.scale) and not has_said:
                 pipe.send("ready")
@@ -143,10 +145,10 @@ class Row:
     async def hold(self, count, data, receive_bytes=None):
         """Opens so many sockets, sends on each without reading, and holds them; replaces those that were closed."""
         self.is_ready = False
-        loop, open_now = asyncio.get_running_loop(), 0
+        loop, tried, progress = asyncio.get_running_loop(), set(), time.monotonic()
 
-        async def one():
-            nonlocal open_now
+        async def one(n):
+            nonlocal progress
             while not self.done:
                 await self.turn()
                 sock = None
@@ -154,12 +156,12 @@ class Row:
                     sock = await self.plain_socket(receive_bytes)
                     async with asyncio.timeout(SET_UP_MOST):
                         await loop.sock_sendall(sock, data)
-                    open_now += 1
+                    progress = progress if n in tried else time.monotonic()
+                    tried.add(n)
                     while not self.done and not is_closed(sock):
                         await asyncio.sleep(0.5)
-                    open_now -= 1
                 except (OSError, TimeoutError):
-                    pass
+                    tried.add(n)
                 finally:
                     if sock is not None:
                         self.held.remove(sock)
@@ -169,11 +171,12 @@ class Row:
                     await asyncio.sleep(0.2)
 
         async def ready():
-            while not self.done and open_now < count and time.monotonic() < self.began + SET_UP_MOST:
+            # A service that reads no more of what is sent has been attacked as well as one that has read all of it.
+            while not self.done and len(tried) < count and time.monotonic() < progress + STALLED:
                 await asyncio.sleep(0.05)
             self.is_ready = True
 
-        await asyncio.gather(ready(), *(one() for _ in range(count)))
+        await asyncio.gather(ready(), *(one(n) for n in range(count)))
 
 
 def is_closed(sock):

@@ -65,6 +65,7 @@ class Turns:
         """Runs the others beside the attacker, for a turn and until the attack has been under way for half of one."""
         self.attacker.begin(self.row, port, rate is not None, rate)
         began, ready = time.monotonic(), None  # when it was
+        most = min(SET_UP_MOST, 10 * self.options.seconds)
 
         def is_over():
             nonlocal ready
@@ -72,7 +73,7 @@ class Turns:
             if ready is None and self.attacker.is_ready():
                 ready = now
             is_old = ready is not None and now > ready + self.options.seconds / 2
-            return now > began + self.options.seconds and (is_old or now > began + SET_UP_MOST)
+            return now > began + self.options.seconds and (is_old or now > began + most)
 
         await self.others(seen, is_over)
         if rate is None and self.stage.service.is_running():
