@@ -14,7 +14,7 @@ from client import read_answer
 
 PATIENCE = 60.0  # seconds within which the service must answer an attacker, too
 STALLED = 3.0  # seconds without another socket that has sent all: there will be none
-GRACE = 2.0  # seconds for requests under way, once an attack is over
+GRACE = 1.0  # seconds for requests under way, once an attack is over
 SET_UP_MOST = 30.0  # seconds that an attack may take to be set up
 
 

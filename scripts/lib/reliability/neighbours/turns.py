@@ -32,7 +32,7 @@ class Turns:
         for _ in range(self.options.rounds):
             now = {sort: Seen() for sort in SORTS}
             if self.has_calm:
-                ends = time.monotonic() + self.options.seconds
+                ends = time.monotonic() + self.options.seconds * (1 if self.options.judged else 0.5)
                 await self.others(now["calm"], lambda: time.monotonic() > ends)
             await self.attack(now["attack"])
             if not self.stage.service.is_running():
