@@ -37,8 +37,9 @@ async def make_tenants(port, count, users, conversations=60):
         if tenant.status not in (200, 201):
             raise AssertionError(tenant.body)
         tenant = tenant.json()["id"]
-        key = (await client.ask("POST", f"/v1/tenants/{tenant}/keys", {"name": "key", "scopes": ["*"]})).json()["key"]
-        (await client.ask("PUT", "/v1/directory", directory(users), token=key)).ok()
+        wanted = {"name": "key", "scopes": ["*"]}
+        key = (await client.patient("POST", f"/v1/tenants/{tenant}/keys", wanted)).json()["key"]
+        (await client.patient("PUT", "/v1/directory", directory(users), token=key)).ok()
         made.append(Tenant(tenant, key, users, conversations))
     client.close()
     return made
