@@ -25,7 +25,7 @@ reliability_run() {
     fi
     # As many descriptors as one may have: some of the proofs hold thousands of connections.
     ulimit -n "$(ulimit -Hn)"
-    PYTHONDONTWRITEBYTECODE=1 POSTGRES_BIN=$POSTGRES_BIN POSTGRES_HOME=$POSTGRES_HOME \
+    PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=scripts/lib/reliability POSTGRES_BIN=$POSTGRES_BIN POSTGRES_HOME=$POSTGRES_HOME \
         python3 "scripts/lib/reliability/$module.py" --program "$program" "$@"
 }
 

@@ -44,8 +44,21 @@ async def read_answer(reader):
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
     status = int(head[0].split()[1])
     headers = dict(line.lower().split(": ", 1) for line in head[1:] if ": " in line)
+    if headers.get("transfer-encoding") == "chunked":
+        return Answer(status, headers, await read_chunks(reader))
     body = await reader.readexactly(int(headers.get("content-length", 0)))
     return Answer(status, headers, body)
+
+
+async def read_chunks(reader):
+    """A body that is sent while it is made."""
+    parts = []
+    while size := int((await reader.readuntil(b"\r\n")).split(b";")[0], 16):
+        parts.append(await reader.readexactly(size))
+        await reader.readexactly(2)
+    while await reader.readuntil(b"\r\n") != b"\r\n":
+        pass  # trailers
+    return b"".join(parts)
 
 
 class Client:

@@ -43,7 +43,7 @@ class Service:
         """Starts it and waits until it is ready; answers how many seconds that took."""
         began = time.monotonic()
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen(self.command, stdout=log, stderr=log, env=self.environment)
+            self.process = self.spawn(log)
         client = Client(self.port)
         while True:
             if self.process.poll() is not None:
@@ -58,6 +58,9 @@ class Service:
             await asyncio.sleep(0.02)
         client.close()
         return time.monotonic() - began
+
+    def spawn(self, log):
+        return subprocess.Popen(self.command, stdout=log, stderr=log, env=self.environment)
 
     def kill(self):
         if self.process is not None:

@@ -16,7 +16,7 @@ class Tenant:
         self.conversations = [str(uuid.uuid4()) for _ in range(conversations)]
 
 
-def directory(users):
+def directory(users, first=1):
     def user(number):
         return {"id": number, "name": f"user {number}", "roles": ["operator"], "queues": [1], "groups": [1 + number % 2],
                 "skills": [1], "campaigns": [111],
@@ -25,7 +25,7 @@ def directory(users):
             "skills": [{"id": 1, "name": "skill"}], "campaigns": [{"id": 111, "name": "campaign"}],
             "projects": [{"id": 7, "name": "project"}],
             "presence_definitions": [{"id": 1, "guid": BREAK, "category": "Away", "description": "Break"}],
-            "users": [user(number) for number in range(1, users + 1)]}
+            "users": [user(number) for number in range(first, users + 1)]}
 
 
 async def make_tenants(port, count, users, conversations=60):
@@ -37,8 +37,9 @@ async def make_tenants(port, count, users, conversations=60):
         if tenant.status not in (200, 201):
             raise AssertionError(tenant.body)
         tenant = tenant.json()["id"]
-        key = (await client.ask("POST", f"/v1/tenants/{tenant}/keys", {"name": "key", "scopes": ["*"]})).json()["key"]
-        (await client.ask("PUT", "/v1/directory", directory(users), token=key)).ok()
+        wanted = {"name": "key", "scopes": ["*"]}
+        key = (await client.patient("POST", f"/v1/tenants/{tenant}/keys", wanted)).json()["key"]
+        (await client.patient("PUT", "/v1/directory", directory(users), token=key)).ok()
         made.append(Tenant(tenant, key, users, conversations))
     client.close()
     return made

@@ -1,0 +1,77 @@
+"""Answers that are asked for and never read."""
+import asyncio
+import socket
+import time
+
+from client import request
+from neighbours.row import Row
+
+RECEIVE_BYTES = 4096
+CLOSED_MOST = 60.0  # seconds after which a connection whose answer is not read must have been closed
+ESTABLISHED = "01"
+TRIED = 20  # connections of that question
+
+
+class Unread(Row):
+    """At the full scale, also: whether the service closes connections that take nothing, ever."""
+
+    sockets = 0
+
+    def data(self):
+        raise NotImplementedError
+
+    async def attack(self):
+        await self.hold(self.scaled(self.sockets), self.data(), RECEIVE_BYTES)
+
+    async def judge(self, stage, turns):
+        if self.scale < 1 or turns.options.control:
+            return []
+        loop, held = asyncio.get_running_loop(), []
+        try:
+            for _ in range(TRIED):
+                one = socket.socket()
+                held.append(one)
+                one.setblocking(False)
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)
+                await loop.sock_connect(one, ("127.0.0.1", stage.service.port))
+                await asyncio.wait_for(loop.sock_sendall(one, self.data()), 30)
+            began, ports = time.monotonic(), {one.getsockname()[1] for one in held}
+            while time.monotonic() < began + CLOSED_MOST:
+                await asyncio.sleep(1)
+                if not open_ports(stage.service.port) & ports:
+                    turns.notes["closed after"] = f"{time.monotonic() - began:.0f} s"
+                    return []
+            return [f"connections whose answers nothing reads are still there after {CLOSED_MOST:.0f} s"]
+        finally:
+            for one in held:
+                one.close()
+
+
+def open_ports(port):
+    """The other ends of the connections that a port of this machine has open."""
+    with open("/proc/net/tcp") as file:
+        rows = [line.split() for line in file.readlines()[1:]]
+    return {int(there.split(":")[1], 16) for _, here, there, state, *_ in rows
+            if state == ESTABLISHED and int(here.split(":")[1], 16) == port}
+
+
+class UnreadScript(Unread):
+    name, title = "unread-script", "600 sockets that ask for a page's script 20 times and read nothing"
+    credential, budget, sockets = "none", "answers", 600
+
+    def data(self):
+        return request("GET", "/docs/swagger-ui-bundle.js") * 20
+
+
+class UnreadDirectory(Unread):
+    name, title = "unread-directory", "40 sockets that ask for a directory of 25,000 users and read nothing"
+    budget, sockets = "answers", 40
+
+    async def prepare(self, stage):
+        self.hostile = await stage.connected(self.scaled(25_000, 25))
+
+    def data(self):
+        return request("GET", "/v1/directory", self.hostile.key)
+
+
+ROWS = (UnreadScript, UnreadDirectory)

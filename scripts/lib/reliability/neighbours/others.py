@@ -1,0 +1,169 @@
+"""The others: a small tenant's reads and single events in every dialect, its log-ins, and the probes, all timed."""
+import asyncio
+import collections
+import time
+
+from client import Client, Gone, read_answer, request
+from questions import QUESTIONS, ask
+from world import anything
+
+USERS = 25
+PATIENCE = 5.0  # seconds: an answer that takes longer is none
+PAUSE = 0.02  # seconds between two requests of one kind
+LOG_IN_PAUSE = 0.25
+PASSWORD = "right-horse-battery"
+GRAPHQL, VONAGE, CONVOSO, IADVIZE = QUESTIONS
+READS = {"graphql": GRAPHQL, "iadvize": IADVIZE, "convoso": CONVOSO, "vonage": VONAGE}
+# Kinds that are judged together: a p99 needs its samples.
+CLASSES = {"reads": tuple(READS), "events": ("event",), "fresh": ("connect",), "probes": ("livez", "readyz"),
+           "log-ins": ("log-in",)}
+
+
+class Seen:
+    """What the others were answered in the turns of one sort."""
+
+    def __init__(self):
+        self.times = collections.defaultdict(list)  # seconds by kind
+        self.asked = collections.Counter()
+        self.refused = collections.Counter()  # 503 and 429 by kind
+        self.late = collections.Counter()  # no answer in time, or the connection closed
+        self.odd = []
+
+    def took(self, kind, seconds):
+        """Notes a request, and those that would have been sent while it was under way: they would have waited, too."""
+        pause = LOG_IN_PAUSE if kind == "log-in" else PAUSE
+        self.asked[kind] += 1
+        while seconds > 0:
+            self.times[kind].append(seconds)
+            seconds -= pause
+
+    def pooled(self, name):
+        return sorted(time for kind in CLASSES[name] for time in self.times.get(kind, ()))
+
+    def figures(self):
+        """Returns milliseconds by kind and class, and what was refused."""
+        made = {kind: quantiles(sorted(times)) for kind, times in self.times.items() if times}
+        made |= {name: quantiles(self.pooled(name)) for name in CLASSES if self.pooled(name)}
+        return {"ms": made, "asked": dict(self.asked), "refused": dict(self.refused), "late": dict(self.late)}
+
+    def findings(self):
+        made = [f"{count} x {kind} of the others refused" for kind, count in self.refused.items()]
+        made += [f"{count} x {kind} of the others without an answer in {PATIENCE:.0f} s"
+                 for kind, count in self.late.items()]
+        return made + self.odd[:3]
+
+
+def quantiles(times):
+    return {"p50": round(times[len(times) // 2] * 1000, 2), "p99": round(p99(times), 2)}
+
+
+def p99(times):
+    """Milliseconds, of sorted seconds."""
+    return times[int(len(times) * 0.99)] * 1000
+
+
+class Others:
+    def __init__(self, service, tenant, ledger):
+        self.service, self.tenant, self.ledger = service, tenant, ledger
+        self.events, self.log_ins, self.has_passwords = 0, 0, False
+
+    async def give_passwords(self):
+        """Sets the passwords of the small tenant's users."""
+        if self.has_passwords:
+            return
+        client = Client(self.service.port, self.tenant.key)
+        for user in range(1, USERS + 1):
+            fields = {"email": email(self.tenant, user), "password": PASSWORD}
+            answer = await client.patient("PUT", f"/operator/{user}", fields)
+            if answer.status != 200:
+                raise AssertionError(f"no password: {answer.status} {answer.body[:200]!r}")
+        client.close()
+        self.has_passwords = True
+
+    async def behave(self, seen, until, log_ins=False):
+        """Sends each kind of request over and over, in loops of their own, until `until()`."""
+        loops = [self.read(kind, question, seen, until) for kind, question in READS.items()]
+        loops += [self.write(seen, until), self.connect(seen, until)]
+        loops += [self.probe(path, seen, until) for path in ("livez", "readyz")]
+        if log_ins:
+            loops.append(self.log_in(seen, until))
+        await asyncio.gather(*loops)
+
+    async def timed(self, kind, asking, seen):
+        """Returns the answer if it is 200; otherwise notes what was wrong."""
+        began = time.monotonic()
+        try:
+            answer = await asyncio.wait_for(asking, PATIENCE)
+        except (Gone, OSError, EOFError, TimeoutError):
+            # What was never answered counts in the quantiles, too.
+            seen.took(kind, max(PATIENCE, time.monotonic() - began))
+            seen.late[kind] += 1
+            # A refused connection would be asked for again at once.
+            await asyncio.sleep(0.1)
+            return None
+        seen.took(kind, time.monotonic() - began)
+        if answer.status in (429, 503):
+            seen.refused[kind] += 1
+        elif answer.status != 200:
+            seen.odd.append(f"{kind} of the others was answered {answer.status} {answer.body[:150]!r}")
+        else:
+            return answer
+        return None
+
+    async def read(self, kind, question, seen, until):
+        client = Client(self.service.port, self.tenant.key)
+        while not until():
+            answer = await self.timed(kind, ask(client, question, self.tenant.key), seen)
+            if answer is not None:
+                question[-1](answer, USERS, self.ledger.find)
+            await asyncio.sleep(PAUSE)
+        client.close()
+
+    async def write(self, seen, until):
+        client = Client(self.service.port, self.tenant.key)
+        while not until():
+            self.events += 1
+            entry = self.ledger.open(self.tenant, [anything(f"other-{self.events}", self.tenant)])
+            answer = await self.timed("event", client.post(entry.events), seen)
+            if answer is not None:
+                entry.answered(answer)
+            await asyncio.sleep(PAUSE)
+        client.close()
+
+    async def connect(self, seen, until):
+        while not until():
+            client = Client(self.service.port, self.tenant.key)
+            await self.timed("connect", ask(client, READS["graphql"], self.tenant.key), seen)
+            client.close()
+            await asyncio.sleep(PAUSE)
+
+    async def probe(self, path, seen, until):
+        while not until():
+            client = Client(self.service.port)
+            await self.timed(path, client.ask("GET", f"/{path}"), seen)
+            client.close()
+            await asyncio.sleep(PAUSE)
+
+    async def log_in(self, seen, until):
+        while not until():
+            self.log_ins += 1
+            name = email(self.tenant, 1 + self.log_ins % USERS)
+            await self.timed("log-in", log_in(self.service.port, name, PASSWORD, self.log_ins), seen)
+            await asyncio.sleep(LOG_IN_PAUSE)
+
+
+def email(tenant, user):
+    return f"user{user}@{tenant.id}.example"
+
+
+async def log_in(port, name, password, source):
+    """Logs in from one of many addresses of this machine: so many log-ins a minute are allowed from each."""
+    data = request("POST", "/oauth2/token", None, f"grant_type=password&username={name}&password={password}".encode(),
+                   {"Content-Type": "application/x-www-form-urlencoded"})
+    address = f"127.1.{source // 250 % 250}.{source % 250 + 1}"
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(address, 0))
+    try:
+        writer.write(data)
+        return await read_answer(reader)
+    finally:
+        writer.transport.abort()
