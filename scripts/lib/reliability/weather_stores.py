@@ -21,6 +21,11 @@ def shim(folder):
     return library
 
 
+def desks():
+    """Every user's desk opens."""
+    return [event(f"desk-{user}", "desk.connected", {"session": "desk"}, user) for user in range(1, USERS + 1)]
+
+
 async def slots(client):
     """How many chats each user holds, as a read shows it."""
     rows = (await client.patient("GET", "/operator/live")).ok().json()["data"]
@@ -36,6 +41,9 @@ async def slow_fsync(stage):
     await service.start()
     tenant, other = await make_tenants(service.port, 2, USERS)
     ledger, client = Ledger([tenant, other]), Client(service.port, tenant.key)
+    # Reads list who is connected.
+    entry = ledger.open(tenant, desks())
+    entry.answered((await client.post(entry.events)).ok())
     pid, rounds, refused = service.process.pid, 1 if stage.short else 5, 0
     beside = asyncio.create_task(write_beside(ledger, other, service.port))
     for number in range(rounds):
@@ -170,7 +178,7 @@ async def unreadable_tenant(stage):
         spoilt, well = await make_tenants(service.port, 2, USERS)
         for tenant in (spoilt, well):
             made = [event(f"e{n}", "slot.taken", {"channel": "chat", "conversation": f"c{n}"}, 1) for n in range(5)]
-            (await Client(service.port, tenant.key).post(made)).ok()
+            (await Client(service.port, tenant.key).post(desks() + made)).ok()
         service.stop()
         if not stage.control:
             await spoil(service, spoilt, kind)
