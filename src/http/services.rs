@@ -6,7 +6,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 
 use super::cors::Origin;
 use super::graphql::Executor;
-use super::native::desk::Seats;
+use super::native::desk::Connections;
 use super::request_context::RequestContext;
 use crate::auth::tickets::Pass;
 use crate::auth::{Admin, Caller, Client, KeyRing, Passwords, Tickets};
@@ -48,7 +48,7 @@ struct Inner {
     answers: Option<ByteBudget>,
     passwords: Passwords,
     tickets: Tickets,
-    seats: Seats,
+    connections: Connections,
     submitter: Submitter,
     reader: Reader,
     store: Store,
@@ -69,7 +69,7 @@ impl Services {
         edge: Edge,
     ) -> Self {
         let (passwords, graphql) = (Passwords::new(lifecycle.clone(), &clock, edge.budgets), Executor::new());
-        let (tickets, seats) = (Tickets::new(&clock), Seats::default());
+        let (tickets, connections) = (Tickets::new(&clock), Connections::default());
         let budget = |budget, bytes| edge.budgets.has(budget).then(|| ByteBudget::new(bytes));
         let (bodies, answers) =
             (budget(Budget::Bodies, edge.memory.bodies), budget(Budget::Answers, edge.memory.answers));
@@ -81,7 +81,7 @@ impl Services {
             answers,
             passwords,
             tickets,
-            seats,
+            connections,
             submitter,
             reader,
             store,
@@ -196,8 +196,8 @@ impl Services {
     }
 
     /// The desks that are connected here.
-    pub fn seats(&self) -> &Seats {
-        &self.0.seats
+    pub fn connections(&self) -> &Connections {
+        &self.0.connections
     }
 
     /// Where writes go in.

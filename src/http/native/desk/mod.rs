@@ -1,10 +1,10 @@
 //! `GET /v1/desk`: a desk that stays connected, over a WebSocket (docs/desk.md).
 
-mod greeting;
-mod line;
+mod connections;
+mod handshake;
 mod protocol;
-mod seats;
 mod serving;
+mod socket;
 pub mod tickets;
 
 use axum::body::Body;
@@ -14,7 +14,7 @@ use axum::http::header::SEC_WEBSOCKET_PROTOCOL;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Response};
 
-pub use seats::Seats;
+pub use connections::Connections;
 
 use crate::auth::Caller;
 use crate::auth::tickets::Pass;
@@ -25,8 +25,8 @@ use crate::http::fault::NativeFault;
 use crate::http::services::Services;
 use crate::limits::Budget;
 use crate::limits::rate::Rate;
-use greeting::Guest;
-use line::Line;
+use handshake::Handshake;
+use socket::Socket;
 
 /// The protocol's name among a client's subprotocols.
 const PROTOCOL: &str = "rollcall.desk.v1";
@@ -34,7 +34,7 @@ const PROTOCOL: &str = "rollcall.desk.v1";
 const TICKET: &str = "ticket.";
 /// The longest message, in bytes.
 const MESSAGE_BYTES: usize = 16 * 1024;
-/// Past this a message is not even read to its end, and the connection cut without a word.
+/// Past this a message is not read to its end, and the connection is cut without a close.
 const FRAME_BYTES: usize = 4 * MESSAGE_BYTES;
 /// Frames a second of one socket, pings and pongs among them; past them it is closed.
 const FRAMES_A_SECOND: u32 = 50;
@@ -73,11 +73,11 @@ pub async fn connect(State(services): State<Services>, request: Request) -> Resu
     }
     let response = upgrade.on_upgrade(move |socket| async move {
         let lifecycle = services.lifecycle().clone();
-        // Nobody waits for this task, so it only hands the connection to one that is waited for.
+        // This task is not tracked, so it only hands the connection to one that is.
         drop(lifecycle.track(async move {
             let (clock, stopping) = (services.clock().clone(), services.lifecycle().stopping().clone());
-            let line = Line::new(socket, clock, stopping, pace(&services));
-            stay(services, line, (caller, pass)).await;
+            let socket = Socket::new(socket, clock, stopping, pace(&services));
+            stay(services, socket, (caller, pass)).await;
             drop(connection);
         }));
     });
@@ -91,9 +91,9 @@ fn pace(services: &Services) -> Option<Rate> {
 }
 
 /// The connection from its beginning to its end.
-async fn stay(services: Services, line: Line, (caller, pass): (Caller, Option<Pass>)) {
-    let guest = Guest { services, line, caller, pass };
-    if let Some(desk) = guest.greet().await {
+async fn stay(services: Services, socket: Socket, (caller, pass): (Caller, Option<Pass>)) {
+    let handshake = Handshake { services, socket, caller, pass };
+    if let Some(desk) = handshake.accept().await {
         desk.serve().await;
     }
 }

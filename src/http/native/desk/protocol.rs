@@ -18,7 +18,7 @@ pub enum Message<'a> {
     /// Who it is. Once, and first.
     Hello(Hello),
     /// Something happened at it.
-    Event(Told<'a>),
+    Event(EventMessage<'a>),
     /// It is still there.
     Heartbeat,
 }
@@ -38,7 +38,7 @@ pub struct Hello {
 
 /// Something that happened at a desk.
 #[derive(Debug)]
-pub struct Told<'a> {
+pub struct EventMessage<'a> {
     /// The desk's own id of it.
     pub id: Cow<'a, str>,
     event: &'a RawValue,
@@ -75,7 +75,7 @@ impl<'a> Message<'a> {
             "event" => {
                 let id = any.id.filter(|id| (1..=ID_MAX).contains(&id.len()) && !id.contains('\0'));
                 let id = id.ok_or("an event needs an id of 1 to 128 bytes")?;
-                Ok(Message::Event(Told { id, event: any.event.ok_or("event is missing")? }))
+                Ok(Message::Event(EventMessage { id, event: any.event.ok_or("event is missing")? }))
             }
             "heartbeat" => Ok(Message::Heartbeat),
             _ => Err("type must be hello, event or heartbeat"),
@@ -83,7 +83,7 @@ impl<'a> Message<'a> {
     }
 }
 
-impl Told<'_> {
+impl EventMessage<'_> {
     /// The event of this user's session, or why it cannot be one. Read as any other event is, so that the same is said
     /// of the same mistakes.
     pub fn event(&self, user: i64, session: &str, now: Time) -> Result<Event, &'static str> {

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::greeting::{Guest, Seated};
-use super::line::{Code, Gone, Heard, Line};
-use super::protocol::{Message, Reply, Told};
-use super::seats::Seat;
+use super::connections::DeskConnection;
+use super::handshake::{Accepted, Handshake};
+use super::protocol::{EventMessage, Message, Reply};
+use super::socket::{Code, Disconnected, Incoming, Socket};
 use crate::auth::Caller;
 use crate::command::desk::Link;
 use crate::command::desk::disconnect::disconnect;
@@ -26,10 +26,10 @@ const APART: Duration = Duration::from_secs(1);
 /// A desk that is connected.
 pub struct Desk {
     services: Services,
-    line: Line,
+    socket: Socket,
     caller: Caller,
     link: Link,
-    seat: Seat,
+    connection: DeskConnection,
     terms: DeskTerms,
     pulse: Pulse,
     errors: u32,
@@ -41,7 +41,7 @@ struct Pulse {
     heard: Duration,
     /// When the lease was last renewed, or that was tried.
     tried: Duration,
-    /// Heard since then: the lease is to run from here, and does not yet.
+    /// When a frame came since then: the lease is to run from here, and does not yet.
     owed: Option<Duration>,
     /// When the next ping is due.
     ping: Duration,
@@ -56,21 +56,21 @@ enum End {
     Lost,
     /// The session is no longer this connection's, for this reason.
     Ended(&'static str),
-    /// The server has had enough of it.
+    /// The server closes it, with this code and reason.
     Cut(Code, &'static str),
 }
 
-impl From<Gone> for End {
-    fn from(_: Gone) -> Self {
+impl From<Disconnected> for End {
+    fn from(_: Disconnected) -> Self {
         End::Lost
     }
 }
 
 impl Desk {
-    /// Tells a desk that it is let in; nothing if it does not listen any more. It stays connected until its lease ends.
-    pub async fn welcome(guest: Guest, seated: Seated) -> Option<Self> {
-        let Guest { services, mut line, caller, .. } = guest;
-        let Seated { position, link, seat, terms, heard } = seated;
+    /// Welcomes a desk; `None` if it does not read any more. Its session stays connected until the lease ends.
+    pub async fn welcome(handshake: Handshake, accepted: Accepted) -> Option<Self> {
+        let Handshake { services, mut socket, caller, .. } = handshake;
+        let Accepted { position, link, connection, terms, heard } = accepted;
         let welcome = Reply::Welcome {
             position,
             lease_seconds: terms.lease,
@@ -78,9 +78,9 @@ impl Desk {
             user: link.user.to_string(),
             session: &link.session,
         };
-        line.say(&welcome).await.ok()?;
+        socket.send(&welcome).await.ok()?;
         let pulse = Pulse { heard, tried: heard, owed: None, ping: heard + seconds(terms.heartbeat) };
-        Some(Desk { services, line, caller, link, seat, terms, pulse, errors: 0 })
+        Some(Desk { services, socket, caller, link, connection, terms, pulse, errors: 0 })
     }
 
     /// Serves it to its end.
@@ -94,21 +94,21 @@ impl Desk {
     }
 
     async fn step(&mut self) -> Result<(), End> {
-        let heard = self.line.hear(self.seat.ousted(), self.due()).await;
-        if matches!(heard, Heard::Text(_) | Heard::Binary | Heard::TooBig | Heard::Sign) {
+        let heard = self.socket.recv(self.connection.superseded(), self.due()).await;
+        if matches!(heard, Incoming::Text(_) | Incoming::Binary | Incoming::TooBig | Incoming::Sign) {
             let now = self.services.clock().monotonic();
             (self.pulse.heard, self.pulse.owed) = (now, Some(now));
         }
         match heard {
-            Heard::Text(text) => self.take(&text).await?,
-            Heard::Binary => self.complain("messages are text").await?,
-            Heard::Sign | Heard::Due => {}
-            Heard::TooBig => return Err(End::Cut(Code::TooBig, "at most 16 KiB")),
-            Heard::TooFast => return Err(End::Cut(Code::Policy, TOO_FAST)),
-            Heard::Stopping => return Err(End::Cut(Code::Restart, "stopping")),
-            Heard::Ousted => return Err(End::Ended("replaced")),
-            Heard::Closed => return Err(End::Closed),
-            Heard::Lost => return Err(End::Lost),
+            Incoming::Text(text) => self.take(&text).await?,
+            Incoming::Binary => self.complain("messages are text").await?,
+            Incoming::Sign | Incoming::Due => {}
+            Incoming::TooBig => return Err(End::Cut(Code::TooBig, "at most 16 KiB")),
+            Incoming::TooFast => return Err(End::Cut(Code::Policy, TOO_FAST)),
+            Incoming::Stopping => return Err(End::Cut(Code::Restart, "stopping")),
+            Incoming::Superseded => return Err(End::Ended("replaced")),
+            Incoming::Closed => return Err(End::Closed),
+            Incoming::Lost => return Err(End::Lost),
         }
         self.upkeep().await
     }
@@ -128,9 +128,9 @@ impl Desk {
         }
         if now >= self.pulse.ping {
             self.pulse.ping = now + seconds(self.terms.heartbeat);
-            self.line.ping().await?;
+            self.socket.ping().await?;
         }
-        // The lease has run out. Whoever left without a word, with the connection open, is not listened for any longer.
+        // The lease has run out with the connection still open.
         if now >= self.pulse.heard + seconds(self.terms.lease) { Err(End::Ended("closed")) } else { Ok(()) }
     }
 
@@ -167,7 +167,7 @@ impl Desk {
 
     async fn heartbeat(&mut self) -> Result<(), End> {
         // The lease is renewed all the same: the desk was heard of.
-        if let Err(fault) = count(&self.services, &self.line, &self.caller, 0) {
+        if let Err(fault) = count(&self.services, &self.socket, &self.caller, 0) {
             return self.unavailable(None, &fault).await;
         }
         let renewed = match self.is_renewal_due(self.services.clock().monotonic()) {
@@ -178,11 +178,11 @@ impl Desk {
             Ok(position) => Reply::Heartbeat { position },
             Err(retry_after) => Reply::Unavailable { id: None, retry_after },
         };
-        Ok(self.line.say(&reply).await?)
+        Ok(self.socket.send(&reply).await?)
     }
 
-    async fn event(&mut self, told: &Told<'_>) -> Result<(), End> {
-        if let Err(fault) = count(&self.services, &self.line, &self.caller, 1) {
+    async fn event(&mut self, told: &EventMessage<'_>) -> Result<(), End> {
+        if let Err(fault) = count(&self.services, &self.socket, &self.caller, 1) {
             return self.unavailable(Some(told.id.as_ref()), &fault).await;
         }
         let (services, id) = (&self.services, told.id.as_ref());
@@ -193,7 +193,7 @@ impl Desk {
             Err(why) => {
                 let position = reader.snapshot(caller.tenant()).view.position();
                 let reply = Reply::Ack { id, outcome: "rejected", position, reason: Some(why.to_owned()) };
-                return Ok(self.line.say(&reply).await?);
+                return Ok(self.socket.send(&reply).await?);
             }
         };
         let now = clock.monotonic();
@@ -212,23 +212,23 @@ impl Desk {
             _ => None,
         };
         let (outcome, position) = (&reported.outcome, reported.position);
-        self.line.say(&Reply::Ack { id, outcome: outcome.name(), position, reason: reason_of(outcome) }).await?;
+        self.socket.send(&Reply::Ack { id, outcome: outcome.name(), position, reason: reason_of(outcome) }).await?;
         reported.ended.map_or(Ok(()), |rejection| Err(End::Ended(reason(&rejection))))
     }
 
-    /// Says that a message was not taken, and when to send it again.
+    /// Answers that a message was not taken, and when to send it again.
     async fn unavailable(&mut self, id: Option<&str>, fault: &Fault) -> Result<(), End> {
         let retry_after = fault.retry_after().unwrap_or(1);
-        Ok(self.line.say(&Reply::Unavailable { id, retry_after }).await?)
+        Ok(self.socket.send(&Reply::Unavailable { id, retry_after }).await?)
     }
 
-    /// Says that a message could not be understood, so many times.
+    /// Answers that a message could not be understood; past [`MAX_ERRORS`] the connection is closed.
     async fn complain(&mut self, reason: &'static str) -> Result<(), End> {
         self.errors += 1;
         if self.errors >= MAX_ERRORS {
             return Err(End::Cut(Code::Policy, "too many mistakes"));
         }
-        Ok(self.line.say(&Reply::Error { reason }).await?)
+        Ok(self.socket.send(&Reply::Error { reason }).await?)
     }
 
     async fn end(mut self, end: End) {
@@ -240,32 +240,32 @@ impl Desk {
                 {
                     tracing::debug!(%fault, "a desk that closed is given up when its lease ends");
                 }
-                self.line.finish().await;
+                self.socket.finish().await;
             }
             End::Lost => self.settle().await,
             End::Ended(reason) => {
-                if self.line.say(&Reply::Ended { reason }).await.is_ok() {
-                    self.line.close(Code::Ended, reason).await;
+                if self.socket.send(&Reply::Ended { reason }).await.is_ok() {
+                    self.socket.close(Code::Ended, reason).await;
                 }
             }
             End::Cut(code, reason) => {
                 self.settle().await;
-                self.line.close(code, reason).await;
+                self.socket.close(code, reason).await;
             }
         }
     }
 
     /// The lease of a desk that was lost runs from when it was last heard of, and not from a second before.
     async fn settle(&mut self) {
-        if self.pulse.owed.is_some() && !self.seat.ousted().is_cancelled() {
+        if self.pulse.owed.is_some() && !self.connection.superseded().is_cancelled() {
             let _as_well_as_can_be = self.renew().await;
         }
     }
 }
 
 /// Counts a message against the rates of its tenant, and the events in it.
-pub fn count(services: &Services, line: &Line, caller: &Caller, events: usize) -> Result<(), Fault> {
-    if !line.is_paced() {
+pub fn count(services: &Services, socket: &Socket, caller: &Caller, events: usize) -> Result<(), Fault> {
+    if !socket.is_paced() {
         return Ok(());
     }
     services.tenants().count_message(caller.tenant())?;

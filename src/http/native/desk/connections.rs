@@ -1,0 +1,87 @@
+//! The desks that are connected to this process: how many of a user, and which connection a newer one superseded.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio_util::sync::CancellationToken;
+
+use crate::domain::TenantId;
+
+/// Desks of one user at a time.
+pub const A_USER: usize = 16;
+
+type User = (TenantId, i64);
+type Sessions = HashMap<Box<str>, CancellationToken>;
+
+/// The desks that are connected to this process. A clone shares them.
+#[derive(Clone, Debug, Default)]
+pub struct Connections(Arc<Mutex<HashMap<User, Sessions>>>);
+
+/// One desk's connection; given up when dropped.
+#[derive(Debug)]
+pub struct DeskConnection {
+    connections: Connections,
+    user: User,
+    session: Box<str>,
+    superseded: CancellationToken,
+}
+
+impl Connections {
+    /// Registers a connection for the session; the one that had it is superseded. `None` when the user has too many.
+    pub fn take(&self, user: User, session: &str) -> Option<DeskConnection> {
+        let mut connections = self.0.lock();
+        let of_user = connections.entry(user).or_default();
+        if of_user.len() >= A_USER && !of_user.contains_key(session) {
+            return None;
+        }
+        let superseded = CancellationToken::new();
+        if let Some(other) = of_user.insert(session.into(), superseded.clone()) {
+            other.cancel();
+        }
+        Some(DeskConnection { connections: self.clone(), user, session: session.into(), superseded })
+    }
+}
+
+impl DeskConnection {
+    /// Cancelled when another connection has taken the session over.
+    pub fn superseded(&self) -> &CancellationToken {
+        &self.superseded
+    }
+}
+
+impl Drop for DeskConnection {
+    fn drop(&mut self) {
+        // A superseded one is registered no longer: only its successor cancels the token.
+        let mut connections = self.connections.0.lock();
+        if self.superseded.is_cancelled() {
+            return;
+        }
+        if let Some(of_user) = connections.get_mut(&self.user) {
+            of_user.remove(&self.session);
+            if of_user.is_empty() {
+                connections.remove(&self.user);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_has_one_connection_and_a_user_so_many() {
+        let (connections, user) = (Connections::default(), (TenantId(uuid::Uuid::nil()), 1));
+        let first = connections.take(user, "0").unwrap();
+        let second = connections.take(user, "0").unwrap();
+        assert!(first.superseded().is_cancelled() && !second.superseded().is_cancelled());
+        drop(first);
+        let others: Vec<_> = (1..A_USER).map(|n| connections.take(user, &n.to_string()).unwrap()).collect();
+        assert!(connections.take(user, "one more").is_none());
+        assert!(connections.take((user.0, 2), "one more").is_some(), "another user");
+        assert!(connections.take(user, "0").is_some(), "one that is there already");
+        drop((second, others));
+        assert!(connections.0.lock().is_empty());
+    }
+}

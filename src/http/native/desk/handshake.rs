@@ -1,0 +1,156 @@
+//! The handshake: the first message of a connection names its user and session.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::connections::DeskConnection;
+use super::protocol::{Hello, Message, Reply};
+use super::serving::{Desk, MAX_ERRORS, TOO_FAST, count};
+use super::socket::{Code, Disconnected, Incoming, Socket};
+use crate::auth::Caller;
+use crate::auth::tickets::Pass;
+use crate::command::desk::Link;
+use crate::command::desk::connect::{Opening, connect};
+use crate::domain::settings::desk::DeskTerms;
+use crate::domain::{Fault, event};
+use crate::http::services::Services;
+
+/// How long the first message may take.
+const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A connection before its first message was accepted.
+pub struct Handshake {
+    pub services: Services,
+    pub socket: Socket,
+    pub caller: Caller,
+    /// The user it is for, if it came with a ticket.
+    pub pass: Option<Pass>,
+}
+
+/// Why a first message was not accepted.
+enum HandshakeError {
+    /// The message is wrong, and may be sent again corrected.
+    Wrong(&'static str),
+    /// Not now: the same may be sent again after so many seconds.
+    Unavailable(u32),
+    /// The connection is closed.
+    Close(Code, &'static str),
+}
+
+/// A first message that was accepted.
+pub struct Accepted {
+    /// The tenant's position at which it is connected.
+    pub position: u64,
+    /// The connection.
+    pub link: Link,
+    /// The connection among those of this process.
+    pub connection: DeskConnection,
+    /// The lease and the heartbeat it is to keep.
+    pub terms: DeskTerms,
+    /// When the message came, by monotonic time.
+    pub heard: Duration,
+}
+
+impl Handshake {
+    /// Waits for the first message and accepts it; `None` if the connection has ended instead.
+    pub async fn accept(mut self) -> Option<Desk> {
+        let nobody = CancellationToken::new();
+        let mut until = self.services.clock().monotonic() + HELLO_TIMEOUT;
+        let mut errors = 0;
+        loop {
+            let refused = match self.socket.recv(&nobody, until).await {
+                Incoming::Text(text) => match self.hello(&text).await {
+                    Ok(accepted) => return Desk::welcome(self, accepted).await,
+                    Err(refused) => refused,
+                },
+                Incoming::Sign => continue,
+                Incoming::Binary => HandshakeError::Wrong("messages are text"),
+                Incoming::TooBig => HandshakeError::Close(Code::TooBig, "at most 16 KiB"),
+                Incoming::TooFast => HandshakeError::Close(Code::Policy, TOO_FAST),
+                Incoming::Due => HandshakeError::Close(Code::Policy, "no hello"),
+                Incoming::Stopping => HandshakeError::Close(Code::Restart, "stopping"),
+                Incoming::Closed | Incoming::Lost | Incoming::Superseded => {
+                    self.socket.finish().await;
+                    return None;
+                }
+            };
+            errors += u32::from(matches!(refused, HandshakeError::Wrong(_)));
+            let said = match refused {
+                HandshakeError::Wrong(reason) if errors < MAX_ERRORS => {
+                    self.socket.send(&Reply::Error { reason }).await
+                }
+                HandshakeError::Wrong(_) => {
+                    self.socket.close(Code::Policy, "too many mistakes").await;
+                    return None;
+                }
+                HandshakeError::Unavailable(retry_after) => {
+                    until = self.services.clock().monotonic() + HELLO_TIMEOUT;
+                    self.socket.send(&Reply::Unavailable { id: None, retry_after }).await
+                }
+                HandshakeError::Close(code, reason) => {
+                    self.socket.close(code, reason).await;
+                    return None;
+                }
+            };
+            if said == Err(Disconnected) {
+                return None;
+            }
+        }
+    }
+
+    /// Opens the session that a desk asks for.
+    async fn hello(&mut self, text: &str) -> Result<Accepted, HandshakeError> {
+        let Message::Hello(hello) = Message::read(text).map_err(HandshakeError::Wrong)? else {
+            return Err(HandshakeError::Wrong("hello comes first"));
+        };
+        let services = &self.services;
+        let heard = services.clock().monotonic();
+        let caller = services.again(&self.caller).map_err(handshake_error)?;
+        count(services, &self.socket, &caller, 0).map_err(handshake_error)?;
+        let terms = services.ring().settings(caller.tenant()).desk(services.edge().desk);
+        let opening = self.opening(hello, &caller, terms)?;
+        let too_many = HandshakeError::Close(Code::Later, "too many desks of this user");
+        let connection =
+            services.connections().take((caller.tenant(), opening.user), &opening.session).ok_or(too_many)?;
+        let connected = connect(&caller, services.submitter(), services.clock(), opening).await;
+        let (position, link) = connected.map_err(handshake_error)?;
+        Ok(Accepted { position, link, connection, terms, heard })
+    }
+
+    fn opening(&self, hello: Hello, caller: &Caller, terms: DeskTerms) -> Result<Opening, HandshakeError> {
+        let services = &self.services;
+        let view = services.reader().snapshot(caller.tenant()).view;
+        let named = hello.user.map(|user| view.directory().profile_of(&user).map(|profile| profile.id));
+        let user = match (&self.pass, named) {
+            (_, Some(None)) => return Err(HandshakeError::Wrong("unknown user")),
+            (Some(pass), Some(Some(user))) if user != pass.user => {
+                return Err(HandshakeError::Wrong("the ticket is for another user"));
+            }
+            (Some(pass), _) => pass.user,
+            (None, Some(Some(user))) => user,
+            (None, None) => return Err(HandshakeError::Wrong("user is missing")),
+        };
+        let session = hello.session.as_deref().map(event::session).transpose().map_err(HandshakeError::Wrong)?;
+        let session = match (self.pass.as_ref().and_then(|pass| pass.session.clone()), session) {
+            (Some(of_ticket), Some(session)) if of_ticket != session => {
+                return Err(HandshakeError::Wrong("the ticket is for another session"));
+            }
+            (Some(session), _) | (None, Some(session)) => session,
+            (None, None) => services.clock().new_id().to_string().into(),
+        };
+        let device = hello.device.as_deref().map(event::device).transpose().map_err(HandshakeError::Wrong)?;
+        Ok(Opening { user, session, device, surface: hello.surface, lease_seconds: terms.lease })
+    }
+}
+
+/// Translates a fault for a connection before its first message was accepted.
+fn handshake_error(fault: Fault) -> HandshakeError {
+    match fault {
+        Fault::NotFound(_) => HandshakeError::Wrong("unknown user"),
+        Fault::CredentialMissing | Fault::CredentialInvalid | Fault::Forbidden => {
+            HandshakeError::Close(Code::Policy, "the credential is no longer valid")
+        }
+        fault => HandshakeError::Unavailable(fault.retry_after().unwrap_or(1)),
+    }
+}
