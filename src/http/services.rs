@@ -68,7 +68,8 @@ impl Services {
         (clock, lifecycle, metrics): (Clock, Lifecycle, PrometheusHandle),
         edge: Edge,
     ) -> Self {
-        let (passwords, graphql) = (Passwords::new(lifecycle.clone(), &clock, edge.budgets), Executor::new());
+        let (passwords, graphql) =
+            (Passwords::new(lifecycle.clone(), &clock, edge.budgets), Executor::new(edge.budgets));
         let (tickets, connections) = (Tickets::new(&clock), Connections::default());
         let budget = |budget, bytes| edge.budgets.has(budget).then(|| ByteBudget::new(bytes));
         let (bodies, answers) =

@@ -34,6 +34,11 @@ pub struct Conversations {
 }
 
 impl Conversations {
+    /// How many are remembered.
+    pub fn count(&self) -> usize {
+        self.all.size()
+    }
+
     /// One that is remembered, part of the state or not.
     pub fn get(&self, id: Uuid) -> Option<&Arc<Conversation>> {
         self.all.get(&id).map(|known| &known.conversation)

@@ -7,6 +7,7 @@ mod descriptions;
 mod desks;
 mod durability;
 mod engine;
+mod graphql;
 mod hazards;
 mod isolation;
 mod limits;

@@ -1,14 +1,17 @@
-//! How much a request may ask for: what its fields come to, with lists at their length.
+//! How much a request may ask for: what its fields come to, with lists at their length, and the values it uses.
 //!
 //! Weighed here, before anything is executed, since the library's own complexity does not reach fields that are
 //! selected on an interface, as most of a user's are.
 
 use std::collections::HashMap;
 
-use async_graphql::parser::types::{ExecutableDocument, Field, OperationDefinition, Selection, SelectionSet};
-use async_graphql::{Name, Value, Variables};
+use async_graphql::parser::types::{
+    Directive, ExecutableDocument, Field, OperationDefinition, Selection, SelectionSet,
+};
+use async_graphql::{Name, Positioned, Value, Variables};
 
 use super::paging::MAX_PAGE;
+use super::values::{MAX_USED, Sizes};
 
 /// What a request may come to: a full page of conversations with all there is to ask of each, and not two of them.
 pub const MAX_COST: usize = 20_000;
@@ -23,8 +26,10 @@ pub const LIST: usize = 10;
 /// How long the lists of a conversation are taken to be, which most often had one contact. However long they are, a page
 /// of conversations ends before it grows too large.
 pub const FEW: usize = 3;
-/// The same of its messages.
+/// How long the list of its messages is taken to be.
 pub const MESSAGES: usize = 5;
+/// Nanoseconds from which on an operation is executed beside the threads that all requests share.
+const HEAVY_NANOS: usize = 2_000_000;
 
 /// What sort of field a name stands for. Names are enough: none means two things in this schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,39 +65,107 @@ const fn sort(field: &str) -> Sort {
     }
 }
 
-/// Refuses an operation that asks for too much. Only for a document that was counted, whose fragments therefore do not
-/// spread themselves.
+/// What an operation comes to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    /// Fields, with lists at their length, and what a field costs beside itself.
+    pub fields: usize,
+    /// Lists of all users or conversations that are looked through.
+    pub walks: usize,
+    /// Values of arguments, a variable's for each use.
+    pub values: usize,
+}
+
+impl Work {
+    const fn and(self, other: Work) -> Work {
+        Work {
+            fields: self.fields.saturating_add(other.fields),
+            walks: self.walks.saturating_add(other.walks),
+            values: self.values.saturating_add(other.values),
+        }
+    }
+
+    const fn times(self, count: usize) -> Work {
+        Work {
+            fields: self.fields.saturating_mul(count),
+            walks: self.walks.saturating_mul(count),
+            values: self.values.saturating_mul(count),
+        }
+    }
+
+    /// Whether the operation may keep a core busy for milliseconds where there are so many users and conversations. The
+    /// nanoseconds of each part are those of a machine twice as slow as the one they were measured on.
+    pub const fn is_heavy(&self, users: usize, conversations: usize) -> bool {
+        let fields = self.fields.saturating_mul(500);
+        // A value is copied, checked and coerced, and a filter joins its set of users, a word for 64 of them.
+        let values = self.values.saturating_mul(users / 64 + 300);
+        let walks = self.walks.saturating_mul(users.saturating_add(conversations).saturating_mul(30));
+        fields.saturating_add(values).saturating_add(walks) > HEAVY_NANOS
+    }
+}
+
+/// Refuses an operation that asks for too much, and returns what it comes to; values count only if `are_counted`. Only
+/// for a document that was counted, whose fragments therefore do not spread themselves.
 pub fn weigh(
     document: &ExecutableDocument,
     operation: &OperationDefinition,
     variables: &Variables,
-) -> Result<(), &'static str> {
-    let mut scales = Scales { document, operation, variables, known: HashMap::new() };
-    let cost = scales.set(&operation.selection_set.node);
-    if cost > MAX_COST { Err("the operation asks for too much: its cost is more than 20000") } else { Ok(()) }
+    are_counted: bool,
+) -> Result<Work, String> {
+    let (mut scales, work) = weigh_all(document, operation, variables);
+    if work.fields > MAX_COST {
+        return Err(format!("the operation asks for too much: its cost is more than {MAX_COST}"));
+    }
+    if !are_counted {
+        return Ok(Work { values: 0, ..work });
+    }
+    // The validator looks into fragments that are never spread as well, before it refuses them.
+    let unused: Vec<&Name> = document.fragments.keys().filter(|name| !scales.known.contains_key(name)).collect();
+    let used = unused.into_iter().fold(work.values, |sum, name| sum.saturating_add(scales.fragment(name).values));
+    if used > MAX_USED { Err(scales.sizes.too_many_used()) } else { Ok(work) }
+}
+
+fn weigh_all<'d>(
+    document: &'d ExecutableDocument,
+    operation: &'d OperationDefinition,
+    variables: &'d Variables,
+) -> (Scales<'d>, Work) {
+    let defaults = operation.variable_definitions.iter().filter_map(|definition| {
+        let (name, default) = (&definition.node.name.node, definition.node.default_value.as_ref()?);
+        Some((name, &default.node))
+    });
+    // What is given takes the place of a default.
+    let sizes = Sizes::of(defaults.chain(variables.iter()));
+    let mut scales = Scales { document, operation, variables, sizes, known: HashMap::new() };
+    let work = scales.set(&operation.selection_set.node).and(scales.directives(&operation.directives));
+    (scales, work)
 }
 
 struct Scales<'d> {
     document: &'d ExecutableDocument,
     operation: &'d OperationDefinition,
     variables: &'d Variables,
+    sizes: Sizes<'d>,
     /// What a fragment costs wherever it is spread.
-    known: HashMap<&'d Name, usize>,
+    known: HashMap<&'d Name, Work>,
 }
 
 impl<'d> Scales<'d> {
-    fn set(&mut self, set: &'d SelectionSet) -> usize {
-        let costs = set.items.iter().map(|selection| match &selection.node {
-            Selection::Field(field) => self.field(&field.node),
-            Selection::InlineFragment(fragment) => self.set(&fragment.node.selection_set.node),
-            Selection::FragmentSpread(spread) => self.fragment(&spread.node.fragment_name.node),
-        });
-        costs.fold(0, usize::saturating_add)
+    fn set(&mut self, set: &'d SelectionSet) -> Work {
+        set.items.iter().fold(Work::default(), |sum, selection| {
+            let inside = match &selection.node {
+                Selection::Field(field) => self.field(&field.node),
+                Selection::InlineFragment(fragment) => self.set(&fragment.node.selection_set.node),
+                Selection::FragmentSpread(spread) => self.fragment(&spread.node.fragment_name.node),
+            };
+            sum.and(inside).and(self.directives(selection.node.directives()))
+        })
     }
 
-    fn field(&mut self, field: &'d Field) -> usize {
+    fn field(&mut self, field: &'d Field) -> Work {
         let inside = self.set(&field.selection_set.node);
-        let (once, times) = match sort(&field.name.node) {
+        let sort = sort(&field.name.node);
+        let (once, times) = match sort {
             Sort::One => (1, 1),
             Sort::Read => (READ, 1),
             Sort::Page => (1, self.page(field)),
@@ -102,18 +175,27 @@ impl<'d> Scales<'d> {
             Sort::Messages => (1, MESSAGES),
             Sort::Change => (CHANGE, 1),
         };
-        inside.saturating_mul(times).saturating_add(once)
+        let values = field.arguments.iter().map(|(_, value)| self.sizes.argument(&value.node));
+        let values = values.fold(0, usize::saturating_add);
+        inside.times(times).and(Work { fields: once, walks: usize::from(sort == Sort::Walk), values })
     }
 
-    fn fragment(&mut self, name: &'d Name) -> usize {
+    fn fragment(&mut self, name: &'d Name) -> Work {
         if let Some(cost) = self.known.get(name) {
             return *cost;
         }
         // An unknown fragment is for the validator to name.
-        let Some(fragment) = self.document.fragments.get(name) else { return 0 };
-        let cost = self.set(&fragment.node.selection_set.node);
+        let Some(fragment) = self.document.fragments.get(name) else { return Work::default() };
+        let cost = self.set(&fragment.node.selection_set.node).and(self.directives(&fragment.node.directives));
         self.known.insert(name, cost);
         cost
+    }
+
+    /// The values that directives take.
+    fn directives(&self, directives: &[Positioned<Directive>]) -> Work {
+        let arguments = directives.iter().flat_map(|directive| &directive.node.arguments);
+        let values = arguments.map(|(_, value)| self.sizes.argument(&value.node));
+        Work { values: values.fold(0, usize::saturating_add), ..Work::default() }
     }
 
     /// How many items a page may have. What the field will refuse counts as a full page.
@@ -146,13 +228,20 @@ mod tests {
     use super::*;
     use crate::http::graphql::schema;
 
-    fn cost(text: &str, variables: Json) -> usize {
+    fn work(text: &str, variables: Json) -> Work {
         let document = parse_query(text).unwrap();
         let (_, operation) = document.operations.iter().next().unwrap();
-        let variables = Variables::from_json(variables);
-        let mut scales =
-            Scales { document: &document, operation: &operation.node, variables: &variables, known: HashMap::new() };
-        scales.set(&operation.node.selection_set.node)
+        weigh_all(&document, &operation.node, &Variables::from_json(variables)).1
+    }
+
+    fn cost(text: &str, variables: Json) -> usize {
+        work(text, variables).fields
+    }
+
+    fn is_refused(text: &str, variables: Json) -> bool {
+        let document = parse_query(text).unwrap();
+        let (_, operation) = document.operations.iter().next().unwrap();
+        weigh(&document, &operation.node, &Variables::from_json(variables), true).is_err()
     }
 
     #[test]
@@ -215,6 +304,48 @@ mod tests {
         assert!(cost(&format!("{{a:{rich} b:{rich}}}"), json!({})) > MAX_COST);
     }
 
+    #[test]
+    fn values_count_for_each_use_in_every_place() {
+        let filter = "connectedUsersIndicator(userIds:$v){connectedUsersCount}";
+        let list = json!({ "v": vec![1; 499] });
+        let of = |text: &str| work(&format!("query($v:[LegacyId!]=[1,2]){text}"), list.clone()).values;
+        assert_eq!(of(&format!("{{{filter}}}")), 500);
+        assert_eq!(of(&format!("{{a:{filter} b:{filter} ...{{c:{filter}}}}}")), 1_500);
+        assert_eq!(of(&format!("{{...f ...f}} fragment f on Query{{a:{filter}}}")), 1_000);
+        assert_eq!(of("{__typename @include(if:$v)}"), 500);
+        assert_eq!(of("{...f @include(if:$v)} fragment f on Query{__typename}"), 500);
+        assert_eq!(of("@a(b:$v) {__typename}"), 500);
+        assert_eq!(of("{users(first:10){edges{node{projects(after:$v){pageInfo{hasNextPage}}}}}}"), 5_001);
+        assert_eq!(work(&format!("query($v:[LegacyId!]=[1,2]){{{filter}}}"), json!({})).values, 3, "a default");
+        assert_eq!(work("{connectedUsersIndicator(userIds:[1,2]){connectedUsersCount}}", json!({})).values, 3);
+        let aliases = |count: usize| (0..count).map(|n| format!("a{n}:{filter} ")).collect::<String>();
+        assert!(!is_refused(&format!("query($v:[LegacyId!]){{{}}}", aliases(100)), list.clone()));
+        assert!(is_refused(&format!("query($v:[LegacyId!]){{{}}}", aliases(101)), list.clone()));
+        let unused = format!("query($v:[LegacyId!]){{a}} fragment f on Query{{{}}}", aliases(101));
+        assert!(is_refused(&unused, list));
+    }
+
+    #[test]
+    fn what_takes_long_is_known_by_its_size_and_that_of_the_tenant() {
+        let small = work("{connectedUsersIndicator(groupIds:[1,2]){connectedUsersCount}}", json!({}));
+        assert!(!small.is_heavy(1_000_000, 100_000));
+        let one = work("{users(first:5){edges{node{id}}}}", json!({}));
+        let many = work(
+            &format!(
+                "{{{}}}",
+                (0..19).map(|n| format!("a{n}:users(first:5){{edges{{node{{id}}}}}} ")).collect::<String>()
+            ),
+            json!({}),
+        );
+        assert!(!one.is_heavy(25_000, 0) && one.is_heavy(200_000, 0) && many.is_heavy(25_000, 0));
+        assert_eq!((one.walks, many.walks), (1, 19));
+        let values = work(
+            "query($v:[LegacyId!]){connectedUsersIndicator(userIds:$v){connectedUsersCount}}",
+            json!({ "v": vec![1; 9_999] }),
+        );
+        assert!(values.is_heavy(0, 0));
+    }
+
     /// A field that is added to the schema is weighed as what it is.
     #[tokio::test]
     async fn every_list_and_every_change_is_known() {
@@ -229,11 +360,11 @@ mod tests {
                 continue;
             }
             for field in owner["fields"].as_array().into_iter().flatten() {
-                let told = field["type"].to_string();
-                let is_list = told.contains("\"LIST\"");
+                let shape = field["type"].to_string();
+                let is_list = shape.contains("\"LIST\"");
                 let expected: &[Sort] = match () {
                     () if name == "Mutation" => &[Sort::Change],
-                    () if told.contains("Connection\"") => &[Sort::Page, Sort::Walk],
+                    () if shape.contains("Connection\"") => &[Sort::Page, Sort::Walk],
                     () if is_list => &[Sort::List, Sort::Few, Sort::Messages],
                     () if name == "Query" => &[Sort::One, Sort::Read],
                     () => &[Sort::One],

@@ -1,25 +1,29 @@
-//! `POST /graphql`: guard, parse, authenticate, execute against one view, answer with the documented statuses.
+//! `POST /graphql`: authenticate, parse, weigh, execute against one view, answer with the documented statuses.
 
 use std::sync::Arc;
 
+use async_graphql::Request as GraphqlRequest;
 use async_graphql::parser::parse_query;
 use async_graphql::parser::types::{ExecutableDocument, OperationType};
-use async_graphql::{ParseRequestError, Request as GraphqlRequest};
-use async_graphql_axum::GraphQLRequest;
 use axum::body::Body;
-use axum::extract::{FromRequest, Request, State};
-use axum::http::Response;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, Response};
 use axum::response::IntoResponse;
 
 use super::archive::Reading;
-use super::fault::{GraphqlFault, answer};
+use super::cost::Work;
+use super::documents::Document;
+use super::executor::run_in_turns;
+use super::fault::{Answer, GraphqlFault};
+use super::introspection::HEAVY_ANSWER;
 use super::mutation::Acting;
-use super::{Asked, Executor, cost, guard};
-use crate::domain::{Fault, Scope};
-use crate::http::extract::body::DIALECT;
+use super::{Asked, cost, guard, request};
+use crate::auth::Caller;
+use crate::domain::{Fault, Scope, TenantId};
+use crate::http::extract::body::{DIALECT, is_long};
 use crate::http::extract::{MediaType, credential, freshness, media_type, read_body, reply};
 use crate::http::services::Services;
-use crate::limits::TurnKey;
+use crate::limits::{Budget, TurnKey};
 use crate::query;
 
 /// Bytes of a document for which the parser takes milliseconds.
@@ -34,7 +38,7 @@ pub async fn wrong_method() -> GraphqlFault {
 pub async fn graphql(State(services): State<Services>, request: Request) -> Result<Response<Body>, GraphqlFault> {
     let (parts, body) = request.into_parts();
     let key = credential::bearer(&parts.headers);
-    // A wrong credential is refused before anything else; none at all may still ask about the schema.
+    // A wrong credential is refused before anything else; without one the schema may still be asked for.
     let caller = match key {
         Some(key) => Some(services.caller(Some(key))?),
         None => services.stranger().map(|()| None)?,
@@ -42,46 +46,94 @@ pub async fn graphql(State(services): State<Services>, request: Request) -> Resu
     if media_type(&parts.headers) != MediaType::Json {
         return Err(Fault::UnsupportedMediaType("application/json").into());
     }
-    let headers = parts.headers.clone();
-    let body = read_body(&headers, body, DIALECT).await?;
-    let rebuilt = Request::from_parts(parts, Body::from(body));
-    let GraphqlBody(request) = GraphqlBody::from_request(rebuilt, &()).await?;
+    let body = read_body(&parts.headers, body, DIALECT).await?;
+    let are_counted = services.edge().budgets.has(Budget::Variables);
+    let key = turn_key(caller.as_ref().map(Caller::tenant));
+    let request = services.read(key, is_long(&body), move || request::read(&body, are_counted)).await?;
+    let document = document(&services, caller.as_ref().map(Caller::tenant), &request.query).await?;
+    let asked = Weighed::new(&services, document, &request).await?;
+    match caller {
+        Some(caller) => answer_caller(services, caller, &parts.headers, (request, asked)).await,
+        None if asked.is_introspection => Ok(introspect(&services, None, request, asked).await?.into_response()),
+        None => Err(Fault::CredentialMissing.into()),
+    }
+}
 
-    let executor = services.graphql();
-    let known = executor.documents.get(&request.query);
-    let document = match &known {
-        Some(document) => document.clone(),
-        None => {
-            let text = request.query.clone();
-            let key = caller.map_or(TurnKey::Strangers, |caller| TurnKey::Tenant(caller.tenant()));
-            Arc::new(services.read(key, text.len() > LONG, move || parse(&text)).await?)
-        }
-    };
-    guard::check_variables(&document, request.operation_name.as_deref(), &request.variables)
-        .map_err(Fault::Malformed)?;
-    let operation = guard::operation(&document, request.operation_name.as_deref());
-    if let Some(operation) = operation {
-        cost::weigh(&document, operation, &request.variables).map_err(|why| Fault::Malformed(why.to_owned()))?;
+/// Answers a caller from one view.
+async fn answer_caller(
+    services: Services,
+    caller: Caller,
+    headers: &HeaderMap,
+    (request, asked): (GraphqlRequest, Weighed),
+) -> Result<Response<Body>, GraphqlFault> {
+    let scope = if asked.is_change { Scope::GraphqlWrite } else { Scope::GraphqlRead };
+    let snapshot = query::open(services.reader(), &caller, scope, freshness::any_age(headers)?).await?;
+    if asked.is_introspection {
+        let answer = introspect(&services, Some(caller.tenant()), request, asked).await?;
+        return Ok(reply::from_snapshot(answer.into_response(), &snapshot));
     }
-    let is_change = operation.is_some_and(|operation| operation.ty == OperationType::Mutation);
-    let Some(caller) = caller else {
-        if !guard::is_introspection(&document) {
-            return Err(Fault::CredentialMissing.into());
-        }
-        return Ok(answer(executor.run(request, document, known.is_some()).await));
-    };
-    let scope = if is_change { Scope::GraphqlWrite } else { Scope::GraphqlRead };
-    let snapshot = query::open(services.reader(), &caller, scope, freshness::any_age(&headers)?).await?;
-    if is_change {
+    if asked.is_change {
         let acting = Arc::new(Acting::new(services.clone(), caller, snapshot));
-        let response = executor.run(request.data(acting.clone()), document, known.is_some()).await;
-        return Ok(reply::from_snapshot(answer(response), &acting.newest()));
+        let response = services.graphql().run(request.data(acting.clone()), &asked.document).await;
+        return Ok(reply::from_snapshot(Answer::of(response).into_response(), &acting.newest()));
     }
+    let view = &snapshot.view;
+    let is_heavy = asked.work.is_heavy(view.directory().users().len(), view.conversations().count());
     let max_staleness_ms = services.edge().max_staleness_ms;
+    let key = TurnKey::Tenant(caller.tenant());
     let reading = Arc::new(Reading::new(services.clone(), caller));
-    let request = request.data(Asked { snapshot: snapshot.clone(), reading, max_staleness_ms });
-    let response = executor.run(request, document, known.is_some()).await;
-    Ok(reply::from_snapshot(answer(response), &snapshot))
+    let request = request.data(Asked { snapshot: snapshot.clone(), reading, max_staleness_ms, items: Arc::default() });
+    let answer = execute(&services, key, request, (asked.document, is_heavy)).await?;
+    Ok(reply::from_snapshot(answer.into_response(), &snapshot))
+}
+
+/// Answers what asks about the schema and nothing else, from a text that was kept where there is one.
+async fn introspect(
+    services: &Services,
+    tenant: Option<TenantId>,
+    request: GraphqlRequest,
+    asked: Weighed,
+) -> Result<Answer, Fault> {
+    let is_kept = asked.takes_no_variables && services.edge().budgets.has(Budget::Introspection);
+    let known = &services.graphql().introspection;
+    let (text, operation) = (request.query.clone(), request.operation_name.clone());
+    if is_kept && let Some(body) = known.answer(tenant.is_some(), &text, operation.as_deref()) {
+        return Ok(Answer { status: 200, body });
+    }
+    let is_heavy = asked.answer_bytes > HEAVY_ANSWER;
+    let answer = execute(services, turn_key(tenant), request, (asked.document, is_heavy)).await?;
+    if is_kept && answer.status == 200 {
+        known.keep(tenant.is_some(), &text, operation.as_deref(), answer.body.clone());
+    }
+    Ok(answer)
+}
+
+/// For whom work is done.
+fn turn_key(tenant: Option<TenantId>) -> TurnKey {
+    tenant.map_or(TurnKey::Strangers, TurnKey::Tenant)
+}
+
+/// Executes a query and writes its answer.
+async fn execute(
+    services: &Services,
+    key: TurnKey,
+    request: GraphqlRequest,
+    (document, is_heavy): (Arc<Document>, bool),
+) -> Result<Answer, Fault> {
+    let running = services.clone();
+    let answering = async move { Answer::of(running.graphql().run(request, &document).await) };
+    if is_heavy { run_in_turns(services, key, answering).await } else { Ok(answering.await) }
+}
+
+/// The document of a text, parsed unless it is known.
+async fn document(services: &Services, caller: Option<TenantId>, text: &str) -> Result<Arc<Document>, Fault> {
+    let documents = &services.graphql().documents;
+    if let Some(known) = documents.get(caller, text) {
+        return Ok(known);
+    }
+    let owned = text.to_owned();
+    let parsed = services.read(turn_key(caller), text.len() > LONG, move || parse(&owned)).await?;
+    Ok(documents.keep(caller, text.to_owned(), parsed))
 }
 
 fn parse(text: &str) -> Result<ExecutableDocument, Fault> {
@@ -91,72 +143,35 @@ fn parse(text: &str) -> Result<ExecutableDocument, Fault> {
     Ok(document)
 }
 
-impl Executor {
-    /// Executes a document; one that passed validation before is not validated again.
-    async fn run(
-        &self,
-        mut request: GraphqlRequest,
-        document: Arc<ExecutableDocument>,
-        is_known: bool,
-    ) -> async_graphql::Response {
-        let text = request.query.clone();
-        let is_query = document.operations.iter().all(|(_, operation)| operation.node.ty == OperationType::Query);
-        request.set_parsed_query(ExecutableDocument::clone(&document));
-        if !is_known || !is_query {
-            let response = self.strict.execute(request).await;
-            // Values of variables are checked too, so only what passed as a whole is known to be good.
-            if response.errors.is_empty() {
-                self.documents.keep(text, document);
-            }
-            return response;
-        }
-        // Without the checks a wrong value of a variable would be told as a field's error. Reading has no effect, so
-        // what came to an error is simply executed again with all of them.
-        let asked = request.data.get(&std::any::TypeId::of::<Asked>()).and_then(|asked| asked.downcast_ref::<Asked>());
-        let mut again = GraphqlRequest::new(text).variables(request.variables.clone());
-        again.operation_name.clone_from(&request.operation_name);
-        if let Some(asked) = asked {
-            again = again.data(asked.clone());
-        }
-        let response = self.fast.execute(request).await;
-        if response.errors.is_empty() {
-            return response;
-        }
-        again.set_parsed_query(ExecutableDocument::clone(&document));
-        self.strict.execute(again).await
-    }
+/// A request that asks for no more than one may.
+struct Weighed {
+    document: Arc<Document>,
+    work: Work,
+    /// Bytes of the answers about the schema.
+    answer_bytes: usize,
+    is_change: bool,
+    is_introspection: bool,
+    takes_no_variables: bool,
 }
 
-/// The request in its JSON form, with this dialect's words for what is wrong with it.
-struct GraphqlBody(GraphqlRequest);
-
-/// A body that is no request.
-struct BadRequest(ParseRequestError);
-
-impl From<ParseRequestError> for BadRequest {
-    fn from(error: ParseRequestError) -> Self {
-        BadRequest(error)
-    }
-}
-
-impl IntoResponse for BadRequest {
-    fn into_response(self) -> Response<Body> {
-        GraphqlFault(self.into()).into_response()
-    }
-}
-
-impl From<BadRequest> for Fault {
-    fn from(BadRequest(error): BadRequest) -> Self {
-        match error {
-            ParseRequestError::PayloadTooLarge => Fault::TooLarge(DIALECT.name),
-            error => Fault::Malformed(error.to_string()),
-        }
-    }
-}
-
-impl GraphqlBody {
-    async fn from_request(request: Request, state: &()) -> Result<Self, Fault> {
-        let read = GraphQLRequest::<BadRequest>::from_request(request, state).await;
-        Ok(GraphqlBody(read.map_err(Fault::from)?.into_inner()))
+impl Weighed {
+    async fn new(services: &Services, document: Arc<Document>, request: &GraphqlRequest) -> Result<Self, Fault> {
+        let parsed = &document.parsed;
+        let operation = guard::operation(parsed, request.operation_name.as_deref()).map_err(Fault::Malformed)?;
+        guard::check_variables(operation, &request.variables).map_err(Fault::Malformed)?;
+        let budgets = services.edge().budgets;
+        let are_counted = budgets.has(Budget::Variables);
+        let work = cost::weigh(parsed, operation, &request.variables, are_counted).map_err(Fault::Malformed)?;
+        let answer_bytes = if budgets.has(Budget::Introspection) {
+            let executor = services.graphql();
+            let weighing = executor.introspection.weigh(&executor.schema, parsed, operation, &request.variables);
+            weighing.await.map_err(Fault::Malformed)?
+        } else {
+            0
+        };
+        let (is_change, takes_no_variables) =
+            (operation.ty == OperationType::Mutation, operation.variable_definitions.is_empty());
+        let is_introspection = guard::is_introspection(parsed);
+        Ok(Weighed { work, answer_bytes, is_change, is_introspection, takes_no_variables, document })
     }
 }

@@ -1,7 +1,7 @@
-//! This dialect's errors: `errors[]` with a stable `extensions.name` (CONTRACTS.md 2.3).
+//! This dialect's answers and its errors: `errors[]` with a stable `extensions.name`.
 
-use async_graphql::{ErrorExtensionValues, ErrorExtensions, PathSegment, ServerError};
-use axum::body::Body;
+use async_graphql::{ErrorExtensionValues, ErrorExtensions, PathSegment, Pos, ServerError};
+use axum::body::{Body, Bytes};
 use axum::http::Response;
 use axum::response::IntoResponse;
 use serde::Serialize;
@@ -112,16 +112,49 @@ fn named(message: impl Into<String>, name: &'static str) -> async_graphql::Error
     error.extend_with(|_, extensions: &mut ErrorExtensionValues| extensions.set("name", name))
 }
 
-/// The answer to an executed request: 200, 400 when the request itself was refused, or 503 when one of its fields
-/// cannot be answered now.
-pub fn answer(response: async_graphql::Response) -> Response<Body> {
-    let refused = is_refused(&response);
-    let body = ResponseBody { data: response.data, errors: response.errors.into_iter().map(executed).collect() };
-    if body.errors.iter().any(|error| error.extensions.name == UNAVAILABLE) {
-        let fault = Fault::Unavailable("a field cannot be answered now");
-        return reply::retry_after(reply::json(fault.status(), "application/json", &body), &fault);
+/// The answer to an executed request, written.
+pub struct Answer {
+    /// 200, 400 when the request itself was refused, or 503 when one of its fields cannot be answered now.
+    pub status: u16,
+    /// The body.
+    pub body: Bytes,
+}
+
+impl Answer {
+    /// Writes a response.
+    pub fn of(response: async_graphql::Response) -> Self {
+        let is_refused = is_refused(&response);
+        let mut errors: Vec<_> = response.errors.into_iter().collect();
+        if is_refused {
+            // The validator finds some of them in the order of a hash table.
+            errors.sort_by(|one, other| order(one).cmp(&order(other)));
+        }
+        let errors: Vec<_> = errors.into_iter().map(executed).collect();
+        let is_unavailable = errors.iter().any(|error| error.extensions.name == UNAVAILABLE);
+        let status = match (is_unavailable, is_refused) {
+            (true, _) => 503,
+            (false, true) => 400,
+            (false, false) => 200,
+        };
+        // Serialising our own plain types cannot fail.
+        let body = serde_json::to_vec(&ResponseBody { data: response.data, errors }).unwrap_or_default();
+        Answer { status, body: body.into() }
     }
-    reply::json(if refused { 400 } else { 200 }, "application/json", &body)
+}
+
+impl IntoResponse for Answer {
+    fn into_response(self) -> Response<Body> {
+        let response = reply::json_body(self.status, "application/json", Body::from(self.body));
+        if self.status == 503 {
+            return reply::retry_after(response, &Fault::Unavailable("a field cannot be answered now"));
+        }
+        response
+    }
+}
+
+/// Errors of a document in the order of its text.
+fn order(error: &ServerError) -> (Option<Pos>, &str) {
+    (error.locations.first().copied(), &error.message)
 }
 
 /// Whether the request did not pass validation: then no field was reached, and there is nothing to be told.

@@ -1,4 +1,4 @@
-//! What is refused before the parser or the validator can be hurt by it (PROMISES.md, hazard 2).
+//! What is refused before the parser or the validator can be hurt by it.
 
 use std::collections::HashMap;
 
@@ -136,14 +136,18 @@ impl<'d> Counter<'d> {
     }
 }
 
-/// The operation that a request executes, if it names one that is there.
-pub fn operation<'d>(document: &'d ExecutableDocument, name: Option<&str>) -> Option<&'d OperationDefinition> {
-    match (&document.operations, name) {
-        (DocumentOperations::Single(only), None) => Some(&only.node),
-        (DocumentOperations::Multiple(all), Some(name)) => all.get(name).map(|operation| &operation.node),
-        (DocumentOperations::Multiple(all), None) if all.len() == 1 => all.values().next().map(|only| &only.node),
+/// Returns the operation that a request executes, or why there is none.
+pub fn operation<'d>(document: &'d ExecutableDocument, name: Option<&str>) -> Result<&'d OperationDefinition, String> {
+    let found = match (&document.operations, name) {
+        (DocumentOperations::Single(only), None) => Some(only),
+        (DocumentOperations::Multiple(all), Some(name)) => all.get(name),
+        (DocumentOperations::Multiple(all), None) if all.len() == 1 => all.values().next(),
         _ => None,
-    }
+    };
+    found.map(|operation| &operation.node).ok_or_else(|| match name {
+        Some(name) => format!("Unknown operation named \"{name}\""),
+        None => String::from("Operation name required in request."),
+    })
 }
 
 /// Whether the document asks about the schema and nothing else: that is public. Only for a document that was counted,
@@ -164,24 +168,16 @@ fn asks_schema_only(document: &ExecutableDocument, set: &SelectionSet) -> bool {
     })
 }
 
-/// Whether every variable that must have a value has one: the validator leaves that to the fields that use it.
-pub fn check_variables(
-    document: &ExecutableDocument,
-    operation: Option<&str>,
-    variables: &Variables,
-) -> Result<(), String> {
-    for (name, known) in document.operations.iter() {
-        if operation.is_some_and(|wanted| name.is_none_or(|name| name != wanted)) {
-            continue;
-        }
-        for definition in &known.node.variable_definitions {
-            let variable = &definition.node;
-            let name = &variable.name.node;
-            let given = variables.get(name);
-            let is_missing = given.is_none() && variable.default_value.is_none();
-            if !variable.var_type.node.nullable && (is_missing || given == Some(&Value::Null)) {
-                return Err(format!("the variable ${name} must have a value"));
-            }
+/// Rejects a request without a value for a variable that must have one: the validator leaves that to the fields that use
+/// it.
+pub fn check_variables(operation: &OperationDefinition, variables: &Variables) -> Result<(), String> {
+    for definition in &operation.variable_definitions {
+        let variable = &definition.node;
+        let name = &variable.name.node;
+        let given = variables.get(name);
+        let is_missing = given.is_none() && variable.default_value.is_none();
+        if !variable.var_type.node.nullable && (is_missing || given == Some(&Value::Null)) {
+            return Err(format!("the variable ${name} must have a value"));
         }
     }
     Ok(())
@@ -242,7 +238,7 @@ mod tests {
             (&unnamed, None, Some(OperationType::Mutation)),
             (&unnamed, Some("c"), None),
         ] {
-            assert_eq!(operation(document, name).map(|found| found.ty), expected, "{name:?}");
+            assert_eq!(operation(document, name).ok().map(|found| found.ty), expected, "{name:?}");
         }
     }
 

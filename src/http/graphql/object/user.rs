@@ -6,13 +6,15 @@ use std::marker::PhantomData;
 use async_graphql::parser::types::Field;
 use async_graphql::registry::Registry;
 use async_graphql::{
-    ContextSelectionSet, Description, Interface, Object, OutputType, Positioned, Result, ServerResult, TypeName, Value,
+    Context, ContextSelectionSet, Description, Interface, Object, OutputType, Positioned, Result, ServerResult,
+    TypeName, Value,
 };
 
 use super::availability::{UserAvailability, UserPresence};
 use super::reference::{Group, Project, Skill};
 use crate::domain::{EntityRef, Profile, Role};
 use crate::engine::Snapshot;
+use crate::http::graphql::Asked;
 use crate::http::graphql::paging::{Connection, Page, PageArguments};
 use crate::http::graphql::scalar::{DateTime, Language, LegacyId, UserRole};
 use crate::query::people::users::Member;
@@ -65,8 +67,8 @@ use crate::query::people::users::Member;
         desc = "When the user was deleted. Null if they were not, or if that is no longer remembered."
     ),
     field(name = "roles", ty = "Vec<UserRole>", desc = "Roles; a user may have none."),
-    field(name = "groups", ty = "Vec<Group>", desc = "Groups, the primary one among them, ascending by id."),
-    field(name = "skills", ty = "Vec<Skill>", desc = "Skills, ascending by id."),
+    field(name = "groups", ty = "Result<Vec<Group>>", desc = "Groups, the primary one among them, ascending by id."),
+    field(name = "skills", ty = "Result<Vec<Skill>>", desc = "Skills, ascending by id."),
     field(name = "presence", ty = "Option<UserPresence>", desc = "What the user shows. Null for a deleted user."),
     field(
         name = "availability",
@@ -147,6 +149,14 @@ impl User {
     pub fn find(snapshot: &Snapshot, user: EntityRef) -> Option<Self> {
         Member::find(&snapshot.view, user).map(User::new)
     }
+}
+
+/// A list without pages, counted. A change is answered with one user, whose lists are not.
+fn counted<T>(ctx: &Context<'_>, list: Vec<T>) -> Result<Vec<T>> {
+    if let Some(asked) = ctx.data_opt::<Asked>() {
+        asked.count(list.len())?;
+    }
+    Ok(list)
 }
 
 /// What tells the types of users apart.
@@ -268,13 +278,13 @@ impl<S: Sort> Account<S> {
     }
 
     /// Groups, the primary one among them, ascending by id.
-    async fn groups(&self) -> Vec<Group> {
-        self.0.groups().map(Group).collect()
+    async fn groups(&self, ctx: &Context<'_>) -> Result<Vec<Group>> {
+        counted(ctx, self.0.groups().map(Group).collect())
     }
 
     /// Skills, ascending by id.
-    async fn skills(&self) -> Vec<Skill> {
-        self.0.skills().map(Skill).collect()
+    async fn skills(&self, ctx: &Context<'_>) -> Result<Vec<Skill>> {
+        counted(ctx, self.0.skills().map(Skill).collect())
     }
 
     /// What the user shows. Null for a deleted user.

@@ -79,7 +79,10 @@ impl RoutingRule {
     /// A wrong answer would be worse than none: while the state cannot be relied on, this is an error, and the request
     /// is answered with HTTP status 503.
     async fn availability(&self, ctx: &Context<'_>) -> Result<RoutingRuleAvailability> {
-        let view = &ctx.data::<Asked>()?.current()?.view;
+        let asked = ctx.data::<Asked>()?;
+        let view = &asked.current()?.view;
+        // Each of its groups is looked through for each channel.
+        asked.count(Channel::ALL.len() * self.0.routing_groups().len())?;
         Ok(RoutingRuleAvailability(available(view, &self.0)))
     }
 }

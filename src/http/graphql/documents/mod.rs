@@ -1,0 +1,176 @@
+//! Documents seen before, parsed and guarded once. The cache changes what a request costs and never its answer: what
+//! depends on variables is checked on every request.
+//!
+//! Each tenant has a share of its own, bounded by the memory that its documents take, and requests without a credential
+//! have one together: no caller's texts push out another's.
+
+mod footprint;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use async_graphql::parser::types::ExecutableDocument;
+use quick_cache::sync::{Cache, DefaultLifecycle};
+use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
+
+use crate::domain::TenantId;
+
+/// Bytes that a tenant's documents take at most.
+pub const SHARE_BYTES: usize = 512 * 1024;
+/// Bytes of the largest document that is kept. Longer ones are rare, and parsed each time.
+pub const DOCUMENT_BYTES: usize = 128 * 1024;
+/// Tenants with a share. One more takes the place of one that asked less.
+pub const SHARES: usize = 64;
+/// Documents expected in a share, to size its table.
+const EXPECTED: usize = 64;
+
+/// Bytes of text that are kept where the budget is removed, whatever memory they take.
+const TEXT_BYTES: usize = 4 * 1024 * 1024;
+
+/// A document that was parsed and passed the guard.
+pub struct Document {
+    /// What was parsed.
+    pub parsed: ExecutableDocument,
+    /// What it counts in the cache.
+    weight: usize,
+}
+
+/// The weight of an entry is measured once, when it is made.
+#[derive(Clone)]
+struct Measured;
+
+impl Weighter<String, Arc<Document>> for Measured {
+    fn weight(&self, _text: &String, document: &Arc<Document>) -> u64 {
+        document.weight as u64
+    }
+}
+
+type Share = Cache<String, Arc<Document>, Measured>;
+
+/// The documents of all callers.
+pub struct Documents {
+    /// `None` where the budget is removed: then all callers share one cache.
+    tenants: Option<Cache<TenantId, Arc<Share>>>,
+    unauthenticated: Share,
+}
+
+impl Documents {
+    /// An empty cache; without its bounds if `is_bounded` is false.
+    pub fn new(is_bounded: bool) -> Self {
+        Documents {
+            tenants: is_bounded.then(|| Cache::new(SHARES)),
+            unauthenticated: share(if is_bounded { SHARE_BYTES } else { TEXT_BYTES }),
+        }
+    }
+
+    /// The document of a text, if the caller sent it before.
+    pub fn get(&self, caller: Option<TenantId>, text: &str) -> Option<Arc<Document>> {
+        match (&self.tenants, caller) {
+            (Some(tenants), Some(tenant)) => tenants.get(&tenant)?.get(text),
+            _ => self.unauthenticated.get(text),
+        }
+    }
+
+    /// Keeps a document for the caller's next request, unless it is too large.
+    pub fn keep(&self, caller: Option<TenantId>, text: String, parsed: ExecutableDocument) -> Arc<Document> {
+        let is_bounded = self.tenants.is_some();
+        let weight = if is_bounded { text.len() + footprint::bytes(&parsed) } else { text.len().max(64) };
+        let document = Arc::new(Document { parsed, weight });
+        if is_bounded && weight > DOCUMENT_BYTES {
+            return document;
+        }
+        match (&self.tenants, caller) {
+            (Some(tenants), Some(tenant)) => {
+                let Ok::<_, Infallible>(share) =
+                    tenants.get_or_insert_with(&tenant, || Ok(Arc::new(share(SHARE_BYTES))));
+                share.insert(text, document.clone());
+            }
+            _ => self.unauthenticated.insert(text, document.clone()),
+        }
+        document
+    }
+}
+
+fn share(bytes: usize) -> Share {
+    let weight = bytes as u64;
+    // One shard: several would divide the bytes among themselves, and refuse what is larger than their part.
+    let options = OptionsBuilder::new().shards(1).estimated_items_capacity(EXPECTED).weight_capacity(weight).build();
+    let hasher = DefaultHashBuilder::default;
+    match options {
+        Ok(options) => Cache::with_options(options, Measured, hasher(), DefaultLifecycle::default()),
+        Err(_) => Cache::with(EXPECTED, weight, Measured, hasher(), DefaultLifecycle::default()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_graphql::parser::parse_query;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn tenant(number: u128) -> Option<TenantId> {
+        Some(TenantId(Uuid::from_u128(number)))
+    }
+
+    fn keep(documents: &Documents, caller: Option<TenantId>, text: &str) {
+        documents.keep(caller, text.to_owned(), parse_query(text).unwrap());
+    }
+
+    /// Keeps so many texts of the most expensive kind, a field for every second byte: each is parsed as the same, which
+    /// makes no difference to what they take.
+    fn flood(documents: &Documents, caller: Option<TenantId>, count: usize) {
+        let parsed = parse_query(expensive(0)).unwrap();
+        for number in 0..count {
+            documents.keep(caller, expensive(number), parsed.clone());
+        }
+    }
+
+    fn expensive(number: usize) -> String {
+        format!("{{a{number} {}}}", "a ".repeat(100))
+    }
+
+    fn weight(documents: &Documents) -> u64 {
+        let tenants = documents.tenants.iter().flat_map(Cache::iter);
+        documents.unauthenticated.weight() + tenants.map(|(_, share)| share.weight()).sum::<u64>()
+    }
+
+    #[test]
+    fn a_flood_of_texts_stays_within_its_share_and_pushes_nothing_of_others_out() {
+        let documents = Documents::new(true);
+        for text in ["{a}", "{b}"] {
+            keep(&documents, tenant(1), text);
+        }
+        flood(&documents, tenant(2), 200);
+        flood(&documents, None, 200);
+        assert!(weight(&documents) <= 3 * SHARE_BYTES as u64);
+        assert!((0..200).any(|number| documents.get(tenant(2), &expensive(number)).is_some()));
+        assert!(documents.get(tenant(1), "{a}").is_some() && documents.get(tenant(1), "{b}").is_some());
+        assert!(documents.get(tenant(2), "{a}").is_none() && documents.get(None, "{a}").is_none());
+    }
+
+    #[test]
+    fn all_tenants_together_are_bounded() {
+        let documents = Documents::new(true);
+        for number in 0..200 {
+            flood(&documents, tenant(number), 10);
+        }
+        assert!(weight(&documents) <= (SHARES * SHARE_BYTES) as u64);
+    }
+
+    #[test]
+    fn a_document_that_is_too_large_is_answered_and_not_kept() {
+        let documents = Documents::new(true);
+        let text = format!("{{a(b:[{}])}}", "1,".repeat(4_000));
+        keep(&documents, tenant(1), &text);
+        assert!(documents.get(tenant(1), &text).is_none());
+    }
+
+    #[test]
+    fn without_the_budget_texts_count_and_not_what_they_take() {
+        let documents = Documents::new(false);
+        flood(&documents, tenant(2), 200);
+        let kept = (0..200).filter(|number| documents.get(tenant(1), &expensive(*number)).is_some());
+        assert_eq!(kept.count(), 200);
+    }
+}

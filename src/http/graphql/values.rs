@@ -1,0 +1,239 @@
+//! How many values a request gives: those of its variables before they are made into anything, and all that its
+//! operation uses, times their uses.
+//!
+//! Every use of a variable is copied, checked and coerced by itself, so what one variable costs is its size times its
+//! uses. A value counts one, whatever holds it one more, and a text one more for every 64 bytes.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use async_graphql::Name;
+use async_graphql_value::{ConstValue, Value};
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+/// Values of all variables of a request together. A filter takes 500.
+pub const MAX_GIVEN: usize = 10_000;
+/// Values that an operation uses, each counted as often as it is used.
+pub const MAX_USED: usize = 50_000;
+/// Bytes of a text that count as much as a value.
+const TEXT: usize = 64;
+/// Characters of a variable's name in an error.
+const SHOWN: usize = 64;
+
+/// The sizes of a request's variables.
+#[derive(Default)]
+pub struct Sizes<'v> {
+    known: HashMap<&'v str, usize>,
+}
+
+impl<'v> Sizes<'v> {
+    /// Measures each variable once.
+    pub fn of(variables: impl Iterator<Item = (&'v Name, &'v ConstValue)>) -> Self {
+        Sizes { known: variables.map(|(name, value)| (name.as_str(), constant(value))).collect() }
+    }
+
+    /// Values of an argument, with variables at their size.
+    pub fn argument(&self, argument: &Value) -> usize {
+        match argument {
+            Value::Variable(name) => self.known.get(name.as_str()).copied().unwrap_or(1),
+            Value::List(all) => all.iter().fold(1, |sum, value| sum.saturating_add(self.argument(value))),
+            Value::Object(all) => all.values().fold(1, |sum, value| sum.saturating_add(self.argument(value))),
+            Value::String(text) => 1 + text.len() / TEXT,
+            _ => 1,
+        }
+    }
+
+    /// The error for too many uses.
+    pub fn too_many_used(&self) -> String {
+        let largest = self.known.iter().max_by_key(|(name, size)| (**size, std::cmp::Reverse(**name)));
+        let largest = largest.map(|(name, size)| format!("; the largest variable is ${name} with {size}"));
+        format!(
+            "the operation uses more than {MAX_USED} values, counting a variable's for each use{}",
+            largest.unwrap_or_default()
+        )
+    }
+}
+
+fn constant(value: &ConstValue) -> usize {
+    match value {
+        ConstValue::List(all) => all.iter().fold(1, |sum, value| sum.saturating_add(constant(value))),
+        ConstValue::Object(all) => all.values().fold(1, |sum, value| sum.saturating_add(constant(value))),
+        ConstValue::String(text) => 1 + text.len() / TEXT,
+        _ => 1,
+    }
+}
+
+/// Refuses a body whose variables or extensions have too many values, before anything is made of them: in memory a
+/// value takes dozens of times its two bytes of text. A body that is no request is left to its parser.
+pub fn check_given(body: &[u8]) -> Result<(), String> {
+    let Ok(outline) = serde_json::from_slice::<Outline>(body) else { return Ok(()) };
+    for (what, sigil, members) in [("variables", "$", outline.variables), ("extensions", "", outline.extensions)] {
+        let Some(Members { total, largest: (name, size) }) = members else { continue };
+        if total > MAX_GIVEN {
+            let name: String = name.chars().take(SHOWN).collect();
+            return Err(format!("the {what} have more than {MAX_GIVEN} values: {sigil}{name} has {size}"));
+        }
+    }
+    Ok(())
+}
+
+/// The parts of a request that may hold many values.
+#[derive(Deserialize)]
+struct Outline {
+    #[serde(default)]
+    variables: Option<Members>,
+    #[serde(default)]
+    extensions: Option<Members>,
+}
+
+/// The values of an object's members, and the member that has most. A name that is repeated is counted each time.
+#[derive(Default)]
+struct Members {
+    total: usize,
+    largest: (String, usize),
+}
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(MembersVisitor)
+    }
+}
+
+struct MembersVisitor;
+
+impl<'de> Visitor<'de> for MembersVisitor {
+    type Value = Members;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+        let mut members = Members::default();
+        while let Some((name, Counted(size))) = map.next_entry::<String, _>()? {
+            members.total = members.total.saturating_add(size);
+            if size > members.largest.1 {
+                members.largest = (name, size);
+            }
+        }
+        Ok(members)
+    }
+}
+
+/// How many values a JSON value has, counted without keeping them.
+struct Counted(usize);
+
+impl<'de> Deserialize<'de> for Counted {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(CountedVisitor)
+    }
+}
+
+struct CountedVisitor;
+
+impl<'de> Visitor<'de> for CountedVisitor {
+    type Value = Counted;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Counted, E> {
+        Ok(Counted(1))
+    }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<Counted, E> {
+        Ok(Counted(1))
+    }
+
+    fn visit_i64<E: Error>(self, _: i64) -> Result<Counted, E> {
+        Ok(Counted(1))
+    }
+
+    fn visit_u64<E: Error>(self, _: u64) -> Result<Counted, E> {
+        Ok(Counted(1))
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<Counted, E> {
+        Ok(Counted(1))
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Counted, E> {
+        Ok(Counted(1 + text.len() / TEXT))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Counted, A::Error> {
+        let mut sum = 1_usize;
+        while let Some(Counted(size)) = list.next_element()? {
+            sum = sum.saturating_add(size);
+        }
+        Ok(Counted(sum))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Counted, A::Error> {
+        let mut sum = 1_usize;
+        while let Some((IgnoredAny, Counted(size))) = map.next_entry()? {
+            sum = sum.saturating_add(size);
+        }
+        Ok(Counted(sum))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_graphql::Variables;
+    use async_graphql::parser::parse_query;
+    use serde_json::{Value as Json, json};
+
+    use super::*;
+
+    fn given(variables: &Json) -> Result<(), String> {
+        check_given(json!({ "query": "{a}", "variables": variables }).to_string().as_bytes())
+    }
+
+    #[test]
+    fn the_values_of_all_variables_are_counted_wherever_they_are() {
+        let list = |count: usize| vec![1; count];
+        assert_eq!(given(&json!({ "a": list(MAX_GIVEN - 1) })), Ok(()));
+        let refused = format!("the variables have more than 10000 values: $b has {MAX_GIVEN}");
+        assert_eq!(given(&json!({ "a": 1, "b": list(MAX_GIVEN - 1) })), Err(refused));
+        assert!(given(&json!({ "a": list(6_000), "b": list(6_000) })).is_err());
+        assert!(given(&json!({ "a": { "b": [list(6_000), list(6_000)] } })).is_err());
+        assert!(given(&json!({ "a": vec![json!({}); MAX_GIVEN] })).is_err());
+        assert!(given(&json!({ "a": "x".repeat(MAX_GIVEN * 64) })).is_err());
+        let many: serde_json::Map<_, _> = (0..=MAX_GIVEN).map(|n| (format!("v{n}"), Json::Null)).collect();
+        assert!(given(&Json::from(many)).is_err());
+        let body = json!({ "query": "{a}", "extensions": { "a": list(MAX_GIVEN) } }).to_string();
+        assert_eq!(
+            check_given(body.as_bytes()),
+            Err(String::from("the extensions have more than 10000 values: a has 10001"))
+        );
+        let repeated = format!("{{\"variables\":{{\"a\":{0:?},\"a\":{0:?}}}}}", list(6_000));
+        assert!(check_given(repeated.as_bytes()).is_err());
+    }
+
+    #[test]
+    fn a_body_that_is_no_request_is_left_to_its_parser() {
+        for body in ["", "[]", "{", "{\"variables\":[1]}", "{\"variables\":null}", "{\"variables\":\"\"}", "1"] {
+            assert_eq!(check_given(body.as_bytes()), Ok(()), "{body}");
+        }
+    }
+
+    #[test]
+    fn an_argument_counts_its_variables_at_their_size() {
+        let text = "query($a:[Int] $b:A $n:Int){f(x:$a y:[$a, 1, {z:$b}] z:$n)}";
+        let document = parse_query(text).unwrap();
+        let (_, operation) = document.operations.iter().next().unwrap();
+        let async_graphql::parser::types::Selection::Field(field) = &operation.node.selection_set.node.items[0].node
+        else {
+            panic!("a field")
+        };
+        let variables = Variables::from_json(json!({ "a": [1, 2, 3], "b": { "c": [1] } }));
+        let sizes = Sizes::of(variables.iter());
+        let counted: Vec<usize> = field.node.arguments.iter().map(|(_, value)| sizes.argument(&value.node)).collect();
+        // A list counts itself and its items; an object itself and its members; what is not given counts one.
+        assert_eq!(counted, [4, 1 + 4 + 1 + 1 + 3, 1]);
+        assert!(sizes.too_many_used().ends_with("the largest variable is $a with 4"), "{}", sizes.too_many_used());
+    }
+}

@@ -1,0 +1,262 @@
+//! Requests made from the schema: for every argument of every field, right and wrong values, as literals and as
+//! variables.
+
+use std::collections::BTreeMap;
+
+use async_graphql::Value as Literal;
+use rollcall::http::graphql::schema;
+use serde_json::{Value, json};
+
+/// One request.
+#[derive(Clone, Debug)]
+pub struct Case {
+    pub text: String,
+    pub variables: Value,
+}
+
+/// Where a field with arguments is asked for: its name in the schema, what stands before and behind its arguments, and
+/// the arguments that it cannot do without.
+type Place = (&'static str, &'static str, &'static str, &'static [(&'static str, &'static str)]);
+
+const PROJECTS: &str = "{edges{cursor node{id}}}";
+const CONVERSATIONS: &str = "{edges{cursor node{id}}pageInfo{hasNextPage}}";
+const PLACES: [Place; 11] = [
+    ("Query.connectedUsersIndicator", "{connectedUsersIndicator", "{connectedUsersCount}}", &[]),
+    ("Query.users", "{users", "{edges{node{id}}}}", &[]),
+    ("Query.user", "{user", "{id}}", &[("id", "101")]),
+    ("Query.conversation", "{conversation", "{id}}", &[("id", "\"a0000101-0000-4000-8000-000000000101\"")]),
+    ("Query.conversations", "{conversations", CONVERSATIONS, &[]),
+    (
+        "Query.closedConversations",
+        "{closedConversations",
+        CONVERSATIONS,
+        &[("interval", "{from:\"2024-01-01T00:00:00Z\",to:\"2024-02-01T00:00:00Z\"}")],
+    ),
+    ("Query.routingRule", "{routingRule", "{id}}", &[("id", "\"a0000101-0000-4000-8000-000000000101\"")]),
+    (
+        "UsersInProductionOccupancy.occupancyRate",
+        "{connectedUsersIndicator{usersInProductionChatOccupancy{occupancyRate",
+        "}}}",
+        &[],
+    ),
+    ("User.projects", "{users{edges{node{projects", PROJECTS, &[]),
+    ("Expert.projects", "{users{edges{node{... on Expert{projects", PROJECTS, &[]),
+    (
+        "Mutation.userAvailabilityStatusUpdate",
+        "mutation{userAvailabilityStatusUpdate",
+        "{user{id}userErrors{field message}}}",
+        &[("input", "{userId:101,channel:CHAT,status:AVAILABLE}")],
+    ),
+];
+
+/// Fields that are another one's in all but the name of their type.
+const SAME: [&str; 2] = ["Bot.projects", "Professional.projects"];
+
+/// The schema's types by name, as introspection has them.
+pub struct Types(BTreeMap<String, Value>);
+
+impl Types {
+    pub async fn read() -> Self {
+        let of = "kind name ofType{kind name ofType{kind name ofType{kind name}}}";
+        let query = format!(
+            "{{__schema{{types{{kind name enumValues(includeDeprecated:true){{name}} inputFields{{name defaultValue \
+             type{{{of}}}}} fields(includeDeprecated:true){{name args{{name defaultValue type{{{of}}}}}}}}}}}}}"
+        );
+        let answer = schema().finish().execute(query).await.data.into_json().expect("an answer");
+        let types = answer["__schema"]["types"].as_array().expect("types").clone();
+        Types(types.into_iter().map(|of| (of["name"].as_str().expect("a name").to_owned(), of)).collect())
+    }
+
+    /// Every field that takes arguments, by the name of its type.
+    fn fields(&self) -> BTreeMap<String, Vec<Value>> {
+        let mut found = BTreeMap::new();
+        for (name, of) in self.0.iter().filter(|(name, _)| !name.starts_with("__")) {
+            for field in of["fields"].as_array().into_iter().flatten() {
+                let arguments = field["args"].as_array().expect("arguments").clone();
+                if !arguments.is_empty() {
+                    found.insert(format!("{name}.{}", field["name"].as_str().expect("a name")), arguments);
+                }
+            }
+        }
+        found
+    }
+
+    /// A value that a type takes.
+    fn right(&self, of: &Value) -> Value {
+        match of["kind"].as_str().expect("a kind") {
+            "NON_NULL" => self.right(&of["ofType"]),
+            "LIST" => json!([self.right(&of["ofType"])]),
+            "ENUM" => json!({ "enum": self.0[name(of)]["enumValues"][0]["name"] }),
+            "INPUT_OBJECT" => {
+                let members = self.members(of).into_iter();
+                let needed = members.filter(|(_, of)| of["kind"] == "NON_NULL" || name(of) == "AvailabilityStatus");
+                Value::Object(needed.map(|(name, of)| (name, self.right(&of))).collect())
+            }
+            _ => match name(of) {
+                "LegacyId" => json!(101),
+                "Int" => json!(2),
+                "UUID" => json!("a0000101-0000-4000-8000-000000000101"),
+                "DateTime" => json!("2024-01-15T00:00:00Z"),
+                "Boolean" => json!(true),
+                _ => json!("x"),
+            },
+        }
+    }
+
+    fn members(&self, of: &Value) -> Vec<(String, Value)> {
+        let members = self.0[name(of)]["inputFields"].as_array().expect("members");
+        members.iter().map(|of| (of["name"].as_str().expect("a name").to_owned(), of["type"].clone())).collect()
+    }
+
+    /// Values for an argument of a type: those it takes, and others that are near.
+    fn values(&self, of: &Value) -> Vec<Value> {
+        let right = self.right(of);
+        let mut values = vec![right.clone(), Value::Null, json!([right]), json!([right, null]), json!([])];
+        let scalars = [json!(true), json!(1.5), json!(-1), json!("words"), json!("101"), json!({}), json!({ "a": 1 })];
+        values.extend(scalars);
+        let mut inner = of;
+        while !inner["ofType"].is_null() {
+            inner = &inner["ofType"];
+        }
+        let one = self.right(inner);
+        values.extend([one.clone(), json!([one, one]), json!([one, "words"]), json!([[one]]), json!([one, null])]);
+        match inner["kind"].as_str() {
+            Some("ENUM") => {
+                let known = one["enum"].as_str().expect("a value").to_owned();
+                let lower = known.to_lowercase();
+                let other = known.replace('A', "a");
+                values.extend([json!(known), json!({ "enum": lower }), json!({ "enum": other }), json!(other)]);
+                values.extend([json!([{ "enum": lower }]), json!([{ "enum": "NOTHING" }]), json!(["NOTHING"])]);
+            }
+            Some("INPUT_OBJECT") => {
+                for (member, of) in self.members(inner) {
+                    let with = |changed: Value| {
+                        let mut whole = one.clone();
+                        whole[&member] = changed;
+                        whole
+                    };
+                    values.extend(self.values(&of).into_iter().map(with));
+                    let mut without = one.clone();
+                    without.as_object_mut().expect("an object").remove(&member);
+                    let mut misspelt = without.clone();
+                    misspelt[format!("{member}s")] = self.right(&of);
+                    let mut upper = without.clone();
+                    upper[member.to_uppercase()] = self.right(&of);
+                    values.extend([without, misspelt, upper]);
+                }
+            }
+            _ => {}
+        }
+        values.sort_by_key(Value::to_string);
+        values.dedup();
+        values
+    }
+}
+
+fn name(of: &Value) -> &str {
+    of["name"].as_str().unwrap_or_default()
+}
+
+/// The type as a document writes it.
+fn written(of: &Value) -> String {
+    match of["kind"].as_str() {
+        Some("NON_NULL") => format!("{}!", written(&of["ofType"])),
+        Some("LIST") => format!("[{}]", written(&of["ofType"])),
+        _ => name(of).to_owned(),
+    }
+}
+
+/// A value as a literal of a document.
+fn literal(value: &Value) -> String {
+    match value {
+        Value::Array(all) => format!("[{}]", all.iter().map(literal).collect::<Vec<_>>().join(",")),
+        Value::Object(all) => match all.get("enum") {
+            Some(Value::String(name)) => name.clone(),
+            _ => {
+                let members = all.iter().map(|(name, value)| format!("{name}:{}", literal(value)));
+                format!("{{{}}}", members.collect::<Vec<_>>().join(","))
+            }
+        },
+        other => Literal::from_json(other.clone()).expect("a literal").to_string(),
+    }
+}
+
+/// A value as a variable's: there a name of an enum is a text.
+fn given(value: &Value) -> Value {
+    match value {
+        Value::Array(all) => all.iter().map(given).collect(),
+        Value::Object(all) => match all.get("enum") {
+            Some(name) => name.clone(),
+            None => Value::Object(all.iter().map(|(name, value)| (name.clone(), given(value))).collect()),
+        },
+        other => other.clone(),
+    }
+}
+
+/// Every request, those of one text together.
+pub fn cases(types: &Types) -> Vec<Vec<Case>> {
+    let mut fields = types.fields();
+    let mut groups = Vec::new();
+    for place in PLACES {
+        let arguments = fields.remove(place.0).unwrap_or_else(|| panic!("{} is not in the schema", place.0));
+        for argument in arguments {
+            let (name, of) = (argument["name"].as_str().expect("a name"), &argument["type"]);
+            let values = types.values(of);
+            for value in &values {
+                let text = document(&place, "", &format!("{name}:{}", literal(value)), name);
+                groups.push(vec![Case { text, variables: json!({}) }]);
+            }
+            groups.extend(with_variables(&place, (name, of), &values));
+        }
+    }
+    let left: Vec<_> = fields.keys().filter(|name| !SAME.contains(&name.as_str())).collect();
+    assert!(left.is_empty(), "fields with arguments that are asked for nowhere: {left:?}");
+    groups
+}
+
+/// The requests that give one argument by a variable: declared as the argument is and otherwise, with a default and
+/// without, used as it is and inside a list.
+fn with_variables(place: &Place, (name, of): (&str, &Value), values: &[Value]) -> Vec<Vec<Case>> {
+    let declared = written(of);
+    let nullable = declared.trim_end_matches('!').to_owned();
+    let used = |head: &str, value: &str| document(place, head, &format!("{name}:{value}"), name);
+    let default = literal(&values[values.len() - 1]);
+    let mut texts = vec![
+        used(&format!("(${V}:{declared})"), "$v"),
+        used(&format!("(${V}:{nullable})"), "$v"),
+        used(&format!("(${V}:{nullable}={default})"), "$v"),
+    ];
+    let element = nullable.trim_start_matches('[').trim_end_matches(['!', ']']).to_owned();
+    if element != nullable {
+        texts.push(used(&format!("(${V}:{element})"), "[$v]"));
+        texts.push(used(&format!("(${V}:{element}!)"), "[$v,$v]"));
+    }
+    // These are wrong whatever the value is.
+    let wrong = [
+        used(&format!("(${V}:String)"), "$v"),
+        used(&format!("(${V}:Nothing)"), "$v"),
+        used("", "$v"),
+        document(place, &format!("(${V}:{nullable})"), "", ""),
+    ];
+    let requests = |(text, values): (String, &[Value])| {
+        let mut all: Vec<Value> = values.iter().map(|value| json!({ V: given(value) })).collect();
+        all.extend([json!({}), json!({ "other": 1 }), json!({ V: given(&values[0]), "other": [1] })]);
+        all.into_iter().map(|variables| Case { text: text.clone(), variables }).collect()
+    };
+    let texts = texts.into_iter().map(|text| (text, values));
+    texts.chain(wrong.into_iter().map(|text| (text, &values[..2]))).map(requests).collect()
+}
+
+const V: &str = "v";
+
+/// A document that asks for the field of a place with one argument, and those that it needs besides.
+fn document((_, before, behind, needed): &Place, head: &str, argument: &str, name: &str) -> String {
+    let needed = needed.iter().filter(|(needed, _)| *needed != name).map(|(name, value)| format!("{name}:{value}"));
+    let arguments: Vec<String> = needed.chain((!argument.is_empty()).then(|| argument.to_owned())).collect();
+    let arguments = if arguments.is_empty() { String::new() } else { format!("({})", arguments.join(" ")) };
+    let (kind, body) = before.split_once('{').expect("an operation");
+    let kind = if kind.is_empty() { "query" } else { kind };
+    let text = format!("{kind}{head}{{{body}{arguments}{behind}");
+    let open = text.matches('{').count() - text.matches('}').count();
+    format!("{text}{}", "}".repeat(open))
+}
