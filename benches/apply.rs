@@ -95,7 +95,7 @@ fn publish(criterion: &mut Criterion) {
         group.sample_size(20).warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(1));
         for batch in [1, 16, 256] {
             let prepare = || {
-                if day.journal.borrow().state.grown() > SLICE {
+                if day.journal.borrow().state.entries_since_checkpoint() > SLICE {
                     day.journal.borrow_mut().state.checkpoint();
                 }
                 for _ in 0..batch {
@@ -147,7 +147,7 @@ fn change(criterion: &mut Criterion) {
         let view = RefCell::new(day.journal.borrow_mut().state.publish());
         let turn = Cell::new(0);
         let prepare = || {
-            if day.journal.borrow().state.grown() > SLICE {
+            if day.journal.borrow().state.entries_since_checkpoint() > SLICE {
                 day.journal.borrow_mut().state.checkpoint();
             }
             // Users far apart, none twice in a row.

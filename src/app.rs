@@ -97,7 +97,7 @@ impl App {
             None => None,
         };
         let scheme = if tls.is_some() { "https" } else { "http" };
-        let Booted { store, journal, states, ring, new_admin_token, has_admin, lock } =
+        let Booted { store, journal, states, quarantined, ring, new_admin_token, has_admin, lock } =
             boot(&location, admin_token.as_deref(), &clock).await?;
 
         let lifecycle = Lifecycle::new(&clock, edge.budgets);
@@ -107,7 +107,7 @@ impl App {
             clock: clock.clone(),
             lifecycle: lifecycle.clone(),
             limits,
-            quarantined: Vec::new(),
+            quarantined: quarantined.into_keys().collect(),
         };
         let EngineHandles { engine, submitter, reader, leases } = engine::build(states, deps);
         let throttle = Throttle::new(&clock);

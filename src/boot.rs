@@ -1,22 +1,30 @@
-//! Before the doors open: take the store, bring every tenant's state up to the end of its journal.
+//! Before the service listens: take the store, bring every tenant's state up to the end of its journal.
+
+mod loading;
 
 use std::collections::HashMap;
-use std::fs::{File, TryLockError};
-use std::path::PathBuf;
+use std::fs::File;
 use std::time::Duration;
+
+use metrics::gauge;
 
 use crate::auth::KeyRing;
 use crate::auth::secret::{Secret, hash};
 use crate::clock::Clock;
 use crate::domain::TenantId;
-use crate::engine::replay::{ReplayError, catch_up};
+use crate::engine::replay::ReplayError;
 use crate::journal::{Journal, JournalError};
 use crate::live::State;
 use crate::live::state::{APPLY_VERSION, BadRow};
-use crate::store::{Location, Store, StoreError};
+use crate::store::{Location, ServerLock, Store, StoreError};
 
-/// How long another server's hold on the store is waited out: one that was just killed may still seem to be there.
-const TAKEN_PATIENCE: Duration = Duration::from_secs(5);
+pub use loading::{Tenants, load};
+
+/// How long another server's lock is waited for. One whose network went silent seems to be there until its session is
+/// ended, which the settings of every connection let PostgreSQL do within 10 s.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(15);
+/// Between two attempts at the lock.
+const LOCK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Why the service cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -24,9 +32,6 @@ pub enum BootError {
     /// Another server has the store.
     #[error("another server is running on this store ({0})")]
     Taken(String),
-    /// The lock file cannot be used.
-    #[error("the lock file {0} cannot be used: {1}")]
-    Lock(PathBuf, std::io::Error),
     /// The store does not answer, or holds what it should not.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -61,8 +66,10 @@ pub struct Booted {
     pub store: Store,
     /// The one journal.
     pub journal: Journal,
-    /// Every tenant's state.
+    /// Every tenant's state, but those in quarantine.
     pub states: HashMap<TenantId, State>,
+    /// The tenants that cannot be loaded, and why: nothing may be written for them, and no answer given about them.
+    pub quarantined: HashMap<TenantId, String>,
     /// Every key.
     pub ring: KeyRing,
     /// The administrator's token, if it was made just now: to be shown once.
@@ -85,74 +92,39 @@ pub struct Taken {
     pub lock: Option<File>,
 }
 
-/// Takes the store, so that no server has it.
+/// Takes the store, so that no server has it. The lock comes first: nothing is changed under a running server.
 pub async fn take(location: &Location, clock: &Clock) -> Result<Taken, BootError> {
-    let lock = take_folder(location, clock).await?;
-    let (store, is_new) = Store::open(location).await?;
-    let journal = take_journal(&store, clock).await?;
+    let lock = take_lock(location, clock).await?;
+    let (store, is_new) = Store::open_locked(location, &lock).await?;
+    let (journal, lock) = store.locked_journal(lock, APPLY_VERSION).await?;
     Ok(Taken { store, journal, is_new, lock })
 }
 
 /// Takes the store and catches up.
 pub async fn boot(location: &Location, admin_token: Option<&str>, clock: &Clock) -> Result<Booted, BootError> {
     let Taken { store, mut journal, is_new, lock } = take(location, clock).await?;
-    let states = load(&store, &mut journal).await?;
+    let Tenants { states, quarantined } = load(&store, &mut journal).await?;
+    gauge!("rollcall_quarantined_tenants").set(quarantined.len() as f64);
     let (admin, new_admin_token) = admin(location, &store, is_new, admin_token).await?;
     let has_admin = admin.is_some();
     let ring = KeyRing::load(store.clone(), admin, clock.clone()).await?;
-    Ok(Booted { store, journal, states, ring, new_admin_token, has_admin, lock })
+    Ok(Booted { store, journal, states, quarantined, ring, new_admin_token, has_admin, lock })
 }
 
-/// One server a folder: the lock goes with the process, however it ends.
-async fn take_folder(location: &Location, clock: &Clock) -> Result<Option<File>, BootError> {
-    let Location::Folder(folder) = location else { return Ok(None) };
-    std::fs::create_dir_all(folder).map_err(|error| StoreError::Folder(folder.clone(), error))?;
-    let path = folder.join("rollcall.lock");
-    let refused = |error| BootError::Lock(path.clone(), error);
-    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(refused)?;
-    let until = clock.monotonic() + TAKEN_PATIENCE;
+async fn take_lock(location: &Location, clock: &Clock) -> Result<ServerLock, BootError> {
+    let until = clock.monotonic() + LOCK_TIMEOUT;
     loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(Some(file)),
-            Err(TryLockError::WouldBlock) if clock.monotonic() < until => {
-                tokio::time::sleep(Duration::from_millis(50)).await;
+        match ServerLock::try_take(location).await? {
+            Some(lock) => return Ok(lock),
+            None if clock.monotonic() < until => tokio::time::sleep(LOCK_INTERVAL).await,
+            None => {
+                return Err(BootError::Taken(match location {
+                    Location::Folder(folder) => folder.display().to_string(),
+                    Location::Postgres(_) => String::from("PostgreSQL"),
+                }));
             }
-            Err(TryLockError::WouldBlock) => return Err(BootError::Taken(folder.display().to_string())),
-            Err(TryLockError::Error(error)) => return Err(refused(error)),
         }
     }
-}
-
-async fn take_journal(store: &Store, clock: &Clock) -> Result<Journal, BootError> {
-    let until = clock.monotonic() + TAKEN_PATIENCE;
-    loop {
-        match store.journal(APPLY_VERSION).await {
-            Err(JournalError::Taken) if clock.monotonic() < until => {
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-            Err(JournalError::Taken) => return Err(BootError::Taken(String::from("PostgreSQL"))),
-            other => return Ok(other?),
-        }
-    }
-}
-
-/// Each tenant's checkpoint, and the journal's entries after it.
-pub async fn load(store: &Store, journal: &mut Journal) -> Result<HashMap<TenantId, State>, BootError> {
-    let mut states = HashMap::new();
-    for (tenant, head) in journal.heads().await? {
-        let mut state = match store.load_checkpoint(tenant).await? {
-            Some(loaded) => State::load(tenant, loaded.position, loaded.rows)?,
-            None => State::new(tenant),
-        };
-        let from = state.position();
-        if from > head.seq {
-            return Err(BootError::Lost { tenant, head: head.seq, checkpoint: from });
-        }
-        catch_up(&mut state, journal, tenant, head.seq).await?;
-        tracing::debug!(%tenant, checkpoint = from, position = state.position(), "tenant loaded");
-        states.insert(tenant, state);
-    }
-    Ok(states)
 }
 
 /// The hash of the administrator's token: the one given, else the one made for this store, else, on a new embedded

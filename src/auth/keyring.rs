@@ -1,11 +1,11 @@
 //! All keys and tokens that are valid now, and how things are done for their tenants, in memory: asking waits for
 //! nothing.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use rpds::HashTrieMapSync;
 use subtle::ConstantTimeEq;
 use tokio::sync::{Mutex, MutexGuard};
 use tokio_util::sync::CancellationToken;
@@ -17,10 +17,12 @@ use crate::clock::Clock;
 use crate::domain::ids::parse_guid;
 use crate::domain::{Fault, Scopes, Settings, TenantId};
 use crate::limits::Throttle;
-use crate::store::{Store, StoreError, TokenHolder, TokenRecord};
+use crate::store::{RegistryChanges, RegistryVersion, Store, StoreError, TokenHolder, TokenRecord};
 
 /// How often changes made by another process are looked for; they take effect within a second.
 const WATCH: Duration = Duration::from_millis(500);
+/// How long one look for changes may take: a store that went silent must not keep others from looking.
+const REFRESH_TIMEOUT: Duration = Duration::from_secs(2);
 /// How often what ran out is swept from memory.
 const SWEEP: Duration = Duration::from_secs(60);
 
@@ -34,17 +36,21 @@ struct Inner {
     clock: Clock,
     admin: Option<[u8; 32]>,
     registry: ArcSwap<Registry>,
+    /// Held while the registry is read anew, so that what was read first is taken first.
+    refreshing: Mutex<()>,
     turn: Mutex<()>,
     tokens: Tokens,
 }
 
-/// What the store holds of tenants and keys: the keys that are not revoked, and every tenant's settings.
-#[derive(Debug)]
+/// What the store holds of tenants and keys: the keys that are not revoked, and every tenant's settings. Persistent maps:
+/// a change costs what it changes, however many keys there are.
+#[derive(Clone, Debug)]
 struct Registry {
-    version: i64,
-    by_hash: HashMap<[u8; 32], Client>,
-    ids: HashSet<Uuid>,
-    settings: HashMap<TenantId, Settings>,
+    version: RegistryVersion,
+    by_hash: HashTrieMapSync<[u8; 32], Client>,
+    /// The hash of each key, by its id.
+    ids: HashTrieMapSync<Uuid, [u8; 32]>,
+    settings: HashTrieMapSync<TenantId, Settings>,
 }
 
 impl KeyRing {
@@ -57,6 +63,7 @@ impl KeyRing {
             clock,
             admin,
             registry,
+            refreshing: Mutex::default(),
             turn: Mutex::default(),
             tokens: Tokens::default(),
         }));
@@ -94,7 +101,7 @@ impl KeyRing {
         }
         let token = self.0.tokens.find(&hash, self.0.clock.now()).ok_or(Fault::CredentialInvalid)?;
         let scopes = match token.holder {
-            TokenHolder::Key(key) => keys.ids.contains(&key).then_some(token.scopes),
+            TokenHolder::Key(key) => keys.ids.contains_key(&key).then_some(token.scopes),
             TokenHolder::User { guid, password } => {
                 may(token.tenant, LoggedIn { guid, password }).map(|now| token.scopes.within(now))
             }
@@ -108,7 +115,18 @@ impl KeyRing {
         let hash = secret::hash_of_made(key).ok_or(Fault::CredentialInvalid)?;
         let keys = self.0.registry.load();
         let client = keys.by_hash.get(&hash).filter(|client| parse_guid(id) == Some(client.key));
-        client.copied().ok_or(Fault::CredentialInvalid)
+        let client = client.copied().ok_or(Fault::CredentialInvalid)?;
+        Ok(client)
+    }
+
+    /// How many keys are valid.
+    pub fn keys(&self) -> usize {
+        self.0.registry.load().ids.size()
+    }
+
+    /// Whether the key of that id is valid.
+    pub fn has_key(&self, id: Uuid) -> bool {
+        self.0.registry.load().ids.contains_key(&id)
     }
 
     /// How things are done for a tenant, as of now.
@@ -145,12 +163,17 @@ impl KeyRing {
 
     /// Takes over what keys and settings the store holds now, if any changed.
     pub async fn refresh(&self) -> Result<(), StoreError> {
-        if self.0.store.registry_version().await? == self.0.registry.load().version {
+        let _refreshing = self.0.refreshing.lock().await;
+        let known = self.0.registry.load_full();
+        let version = self.0.store.registry_version().await?;
+        if version == known.version {
             return Ok(());
         }
-        let read = Arc::new(Registry::read(&self.0.store).await?);
-        // Of two that read at a time the later one may be the first to have done so: what is newer stays.
-        self.0.registry.rcu(|known| if known.version < read.version { read.clone() } else { known.clone() });
+        let read = match self.0.store.registry_changes(known.version).await? {
+            Some(changes) => known.with(version, changes),
+            None => Registry::read(&self.0.store).await?,
+        };
+        self.0.registry.store(Arc::new(read));
         Ok(())
     }
 
@@ -169,8 +192,9 @@ impl KeyRing {
                 self.0.tokens.purge(clock.now());
                 throttle.sweep();
             }
+            let refreshing = tokio::time::timeout(REFRESH_TIMEOUT, self.refresh());
             let refreshed = tokio::select! {
-                refreshed = self.refresh() => refreshed,
+                refreshed = refreshing => refreshed.unwrap_or(Err(StoreError::TimedOut)),
                 // A store that does not answer keeps nobody from ending.
                 () = stopping.cancelled() => return Ok(()),
             };
@@ -190,14 +214,32 @@ impl Registry {
     async fn read(store: &Store) -> Result<Self, StoreError> {
         // The version first: a change between the reads is then seen again next time, never missed.
         let version = store.registry_version().await?;
-        let (mut by_hash, mut ids) = (HashMap::new(), HashSet::new());
-        for key in store.keys().await?.into_iter().filter(|key| key.revoked.is_none()) {
-            ids.insert(key.id);
-            let client = Client { key: key.id, tenant: key.tenant, scopes: key.scopes.into_iter().collect() };
-            by_hash.insert(key.hash, client);
+        let nothing = Registry {
+            version,
+            by_hash: HashTrieMapSync::default(),
+            ids: HashTrieMapSync::default(),
+            settings: HashTrieMapSync::default(),
+        };
+        let (keys, tenants) = (store.valid_keys().await?, store.tenants().await?);
+        Ok(nothing.with(version, RegistryChanges { tenants, keys }))
+    }
+
+    /// The registry after some changes.
+    fn with(&self, version: RegistryVersion, changes: RegistryChanges) -> Self {
+        let mut after = Registry { version, ..self.clone() };
+        for key in changes.keys {
+            if key.revoked.is_some() {
+                after.ids.remove_mut(&key.id);
+                after.by_hash.remove_mut(&key.hash);
+            } else {
+                after.ids.insert_mut(key.id, key.hash);
+                let client = Client { key: key.id, tenant: key.tenant, scopes: key.scopes.into_iter().collect() };
+                after.by_hash.insert_mut(key.hash, client);
+            }
         }
-        let tenants = store.tenants().await?.into_iter();
-        let settings = tenants.map(|tenant| (tenant.id, tenant.settings)).collect();
-        Ok(Registry { version, by_hash, ids, settings })
+        for tenant in changes.tenants {
+            after.settings.insert_mut(tenant.id, tenant.settings);
+        }
+        after
     }
 }

@@ -36,10 +36,11 @@ pub async fn start(args: &ServeArgs, location: Location) -> Result<App, Failure>
         metrics: telemetry::start_measuring().map_err(Failure::other)?,
     };
     App::start(options).await.map_err(|error| match error {
-        StartError::Boot(BootError::Store(StoreError::Folder(..)) | BootError::Lock(..)) => {
+        StartError::Boot(BootError::Store(StoreError::Folder(..) | StoreError::Lock(..))) => {
             Failure::setting(format!("--data-dir (ROLLCALL_DATA_DIR): {error}"))
         }
         StartError::Listen(..) | StartError::Tls(_) | StartError::Boot(BootError::Taken(_)) => Failure::setting(error),
+        StartError::Boot(BootError::Store(StoreError::Unsuitable(_))) => Failure::setting(error),
         StartError::Boot(_) => Failure::other(error),
     })
 }

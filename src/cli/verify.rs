@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::Failure;
-use crate::boot::{self, BootError, Taken};
+use crate::boot::{self, BootError, Taken, Tenants};
 use crate::clock::Clock;
 use crate::config::StoreArgs;
 use crate::domain::TenantId;
@@ -43,8 +43,15 @@ pub async fn run(args: VerifyArgs) -> Result<(), Failure> {
         other => Failure::other(other),
     };
     let Taken { store, mut journal, lock: _held, .. } = boot::take(&location, &Clock::system()).await.map_err(told)?;
-    let mut states: Vec<_> = boot::load(&store, &mut journal).await.map_err(told)?.into_iter().collect();
+    let Tenants { states, quarantined } = boot::load(&store, &mut journal).await.map_err(told)?;
+    let mut states: Vec<_> = states.into_iter().collect();
     states.sort_by_key(|(tenant, _)| tenant.0);
+    let mut quarantined: Vec<_> = quarantined.into_iter().collect();
+    quarantined.sort_unstable();
+    for (tenant, reason) in &quarantined {
+        println!("{tenant}  NOT LOADED: {reason}");
+    }
+    let all = states.len() + quarantined.len();
     let mut differ = 0;
     for (tenant, state) in &states {
         let loaded = state.digest();
@@ -58,10 +65,12 @@ pub async fn run(args: VerifyArgs) -> Result<(), Failure> {
         };
         println!("{tenant}  {}  {loaded}  {found}", state.position());
     }
+    if !quarantined.is_empty() {
+        return Err(Failure::other(format!("{} of {all} tenants cannot be loaded", quarantined.len())));
+    }
     if differ > 0 {
         return Err(Failure::other(format!(
-            "{differ} of {} tenants load as another state than their journal makes",
-            states.len()
+            "{differ} of {all} tenants load as another state than their journal makes"
         )));
     }
     Ok(())

@@ -11,8 +11,8 @@ use super::request_context::RequestContext;
 use crate::auth::tickets::Pass;
 use crate::auth::{Admin, Caller, Client, KeyRing, Passwords, Tickets};
 use crate::clock::Clock;
-use crate::domain::Fault;
 use crate::domain::settings::desk::DeskTerms;
+use crate::domain::{Fault, TenantId};
 use crate::engine::{Reader, Submitter};
 use crate::lifecycle::Lifecycle;
 use crate::limits::{Budget, Budgets, ByteBudget, MemoryBudget, Owner, TenantBudgets, Throttle, TurnKey};
@@ -109,19 +109,19 @@ impl Services {
             // Outside of a request there is nothing that a permit could last for.
             None => enter().map(drop)?,
         }
-        self.in_service(&caller)?;
+        self.in_service(caller.tenant())?;
         Ok(caller)
     }
 
     /// Who asks, once more: a connection may outlive what it was opened with.
     pub fn again(&self, caller: &Caller) -> Result<Caller, Fault> {
-        self.in_service(caller)?;
+        self.in_service(caller.tenant())?;
         self.ring().again(caller, |tenant, who| logged_in::may(self.reader(), tenant, who))
     }
 
     /// [`Fault::Unavailable`] for a caller whose tenant could not be loaded: any answer would be a wrong one.
-    fn in_service(&self, caller: &Caller) -> Result<(), Fault> {
-        let is_out = self.reader().is_quarantined(caller.tenant());
+    fn in_service(&self, tenant: TenantId) -> Result<(), Fault> {
+        let is_out = self.reader().is_quarantined(tenant);
         if is_out { Err(Fault::Unavailable("the tenant is out of service")) } else { Ok(()) }
     }
 
@@ -133,7 +133,9 @@ impl Services {
 
     /// Whoever shows a key with its id.
     pub fn client(&self, id: &str, key: &str) -> Result<Client, Fault> {
-        self.ring().client(id, key).map_err(|fault| self.stranger().err().unwrap_or(fault))
+        let client = self.ring().client(id, key).map_err(|fault| self.stranger().err().unwrap_or(fault))?;
+        self.in_service(client.tenant())?;
+        Ok(client)
     }
 
     /// The administrator.

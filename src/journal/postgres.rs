@@ -63,13 +63,21 @@ impl PostgresJournal {
         Ok(journal)
     }
 
+    /// A journal on a connection that holds the server's lock already.
+    pub fn locked(options: PgConnectOptions, connection: PgConnection, apply_version: u32) -> Self {
+        PostgresJournal { options, connection: Some(connection), apply_version }
+    }
+
+    /// Takes the server's lock for as long as a connection lasts; false if another server has it.
+    pub async fn try_lock(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+        sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(SERVER_LOCK).fetch_one(connection).await
+    }
+
     pub(super) async fn recover(&mut self) -> Result<(), JournalError> {
         // Dropped rather than closed: whatever it was doing, it is not to be waited for.
         self.connection = None;
         let mut connection = PgConnection::connect_with(&self.options).await?;
-        let taken: bool =
-            sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(SERVER_LOCK).fetch_one(&mut connection).await?;
-        if !taken {
+        if !Self::try_lock(&mut connection).await? {
             return Err(JournalError::Taken);
         }
         self.connection = Some(connection);

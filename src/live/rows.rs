@@ -2,7 +2,6 @@
 //!
 //! A row's body is JSON that a person can read and query with SQL; it leaves out what was never set.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -78,11 +77,13 @@ pub struct Row {
     pub body: String,
 }
 
-/// Rows that bring what is stored to one position, to be written as one transaction.
+/// Rows that bring what is stored to one position: a whole checkpoint, or a slice of one.
 #[derive(Clone, Debug)]
 pub struct Checkpoint {
     /// The position they describe.
     pub position: u64,
+    /// Roughly how large the rows are.
+    pub bytes: usize,
     /// Rows to insert or replace.
     pub upserts: Vec<Row>,
     /// Rows to delete.
@@ -94,6 +95,12 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
+    /// No rows yet.
+    pub(super) fn empty(position: u64) -> Self {
+        let (archived, reopened) = (Vec::new(), Vec::new());
+        Checkpoint { position, bytes: 0, upserts: Vec::new(), deletes: Vec::new(), archived, reopened }
+    }
+
     /// What the rows are about.
     pub fn keys(&self) -> impl Iterator<Item = &RowKey> {
         self.upserts.iter().map(|row| &row.key).chain(&self.deletes)
@@ -313,7 +320,7 @@ fn json<T: Serialize>(body: &T) -> String {
 }
 
 /// The row's body as the state has it now; `None` when there is no such thing any more.
-fn body(state: &State, key: &RowKey) -> Option<String> {
+pub(super) fn body(state: &State, key: &RowKey) -> Option<String> {
     let directory = state.directory();
     Some(match key {
         RowKey::Tenant => json(&TenantBody { recorded: set(state.recorded()), high_water: directory.high_water() }),
@@ -333,35 +340,6 @@ fn body(state: &State, key: &RowKey) -> Option<String> {
             json(&ClaimBody::of(claim, held_by))
         }
     })
-}
-
-/// The rows of these keys, with the tenant's own.
-pub(super) fn export(state: &State, mut keys: HashSet<RowKey>) -> Checkpoint {
-    let mut checkpoint = Checkpoint {
-        position: state.position(),
-        upserts: Vec::new(),
-        deletes: Vec::new(),
-        archived: Vec::new(),
-        reopened: Vec::new(),
-    };
-    // It may be among them: a checkpoint that could not be written gives all its keys back.
-    keys.insert(RowKey::Tenant);
-    for key in keys {
-        if let RowKey::Conversation(id) = key
-            && let Some(conversation) = state.conversations().get(id)
-        {
-            if conversation.closing().is_some() {
-                checkpoint.archived.push(Listed::of(conversation, state.directory()));
-            } else if conversation.was_closed() {
-                checkpoint.reopened.push(id);
-            }
-        }
-        match body(state, &key) {
-            Some(body) => checkpoint.upserts.push(Row { key, body }),
-            None => checkpoint.deletes.push(key),
-        }
-    }
-    checkpoint
 }
 
 /// Every key of the state but the tenant's own.

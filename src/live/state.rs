@@ -3,6 +3,7 @@
 mod conversations;
 mod desk;
 mod endings;
+mod export;
 mod load;
 mod people;
 mod progress;
@@ -18,7 +19,7 @@ use super::directory::Directory;
 use super::index::{Columns, Index, columns};
 use super::persistent::Chunks;
 use super::person::Person;
-use super::rows::{self, Checkpoint, RowKey};
+use super::rows::{self, RowKey};
 use super::view::View;
 use crate::domain::{Body, ConversationId, Entry, Outcome, TenantId, Time, UserRef};
 
@@ -26,6 +27,7 @@ use endings::{Ending, Endings};
 
 pub use desk::Lease;
 pub use endings::TOMBSTONE_SECONDS;
+pub use export::{Changed, CheckpointSource, Export};
 pub use load::BadRow;
 pub use progress::Step;
 
@@ -157,37 +159,6 @@ impl State {
             updated: person.presence.at.max(person.desk_at),
             handled: person.handled,
         }
-    }
-
-    /// What has to be written so that the stored rows equal this state.
-    pub fn checkpoint(&mut self) -> Checkpoint {
-        debug_assert!(!self.is_applying(), "half an entry is not to be stored");
-        let keys = std::mem::take(&mut self.dirty);
-        self.saved = self.position;
-        rows::export(self, keys)
-    }
-
-    /// What a checkpoint says left for the archive is there, and need not be remembered. What happened in it while the
-    /// checkpoint was being written is not there yet: such a conversation stays for the next one.
-    pub fn settle_checkpoint(&mut self, checkpoint: &Checkpoint) {
-        for archived in &checkpoint.archived {
-            let id = archived.conversation.id();
-            let left = self.conversations.leaving(id);
-            if left.is_some_and(|left| Arc::ptr_eq(left, &archived.conversation)) {
-                self.conversations.remove(id);
-            }
-        }
-    }
-
-    /// How many entries were applied since the newest checkpoint, those that changed nothing among them.
-    pub fn grown(&self) -> u64 {
-        self.position - self.saved
-    }
-
-    /// Takes back what a checkpoint that could not be written had taken.
-    pub fn spoil(&mut self, checkpoint: &Checkpoint) {
-        self.dirty.extend(checkpoint.keys().cloned());
-        self.saved = 0;
     }
 
     /// A fingerprint of the complete state: equal for equal states, whatever way they came about.

@@ -7,9 +7,7 @@ use crate::store::{KeyRecord, Store, TenantRecord, in_time};
 /// Every key of a tenant, revoked ones included; [`Fault::NotFound`] for an unknown tenant.
 pub async fn keys(admin: &Admin, store: &Store, tenant: TenantId) -> Result<Vec<KeyRecord>, Fault> {
     self::tenant(admin, store, tenant).await?;
-    let mut keys = in_time(store.keys()).await?;
-    keys.retain(|key| key.tenant == tenant);
-    Ok(keys)
+    in_time(store.keys_of(tenant)).await
 }
 
 /// A tenant; [`Fault::NotFound`] for an unknown one.

@@ -1,6 +1,10 @@
 //! What is kept beside the journal: checkpoints, tenants, keys and tokens. One narrow interface, one folder a backend.
 
 pub mod archive;
+pub mod checkpoint;
+pub mod housekeeping;
+pub mod load;
+pub mod lock;
 pub mod postgres;
 pub mod registry;
 pub mod sqlite;
@@ -12,13 +16,16 @@ use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;
 
-use crate::domain::{Fault, TenantId, Time};
+use crate::domain::Fault;
 use crate::journal::{Journal, JournalError, PostgresJournal, SqliteJournal};
-use crate::live::{Checkpoint, Row};
 
 pub use archive::ArchivePage;
+pub use checkpoint::{CheckpointWriter, Loaded, Mark};
+pub use housekeeping::{Chore, Expiry};
+pub use load::CheckpointReader;
+pub use lock::ServerLock;
 pub use postgres::PostgresStore;
-pub use registry::{KeyRecord, TenantRecord};
+pub use registry::{KeyRecord, RegistryChanges, RegistryVersion, TenantRecord};
 pub use sqlite::SqliteStore;
 pub use tokens::{TokenHolder, TokenRecord};
 
@@ -53,37 +60,29 @@ pub enum StoreError {
     /// It is away, full, slow or broken.
     #[error("the store failed: {0}")]
     Sql(#[from] sqlx::Error),
+    /// It did not answer in time.
+    #[error("the store did not answer in time")]
+    TimedOut,
     /// Its tables could not be brought up to date.
     #[error("the store's tables could not be brought up to date: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),
     /// Its folder cannot be made.
     #[error("the folder {0} cannot be made: {1}")]
     Folder(PathBuf, std::io::Error),
+    /// Its lock file cannot be used.
+    #[error("the lock file {0} cannot be used: {1}")]
+    Lock(PathBuf, std::io::Error),
+    /// The server is not one that this program can work on.
+    #[error("this PostgreSQL database cannot be used: {0}")]
+    Unsuitable(String),
+    /// Its tables are older than this program, and a server uses them.
+    #[error(
+        "the store's tables are older than this program, and another server is running on them: stop it, then try again"
+    )]
+    Outdated,
     /// Something in it is not what this program writes.
     #[error("the store holds something unreadable: {0}")]
     Unreadable(String),
-}
-
-/// A stored checkpoint.
-#[derive(Debug)]
-pub struct Loaded {
-    /// The position that the rows describe.
-    pub position: u64,
-    /// The complete state.
-    pub rows: Vec<Row>,
-}
-
-/// What may be forgotten: everything of before these times.
-#[derive(Clone, Copy, Debug)]
-pub struct Expiry {
-    /// Event ids, once repeats are no longer looked for.
-    pub seen: Time,
-    /// Journal entries, once a checkpoint covers them.
-    pub journal: Time,
-    /// Tokens, once they ran out.
-    pub tokens: Time,
-    /// Closed conversations, once as many days have passed by then as their tenant keeps them.
-    pub conversations: Time,
 }
 
 /// The store on one of its backends. A clone is another handle to the same store.
@@ -107,21 +106,31 @@ macro_rules! on_backend {
 pub(crate) use on_backend;
 
 impl Store {
-    /// Opens the store, bringing its tables up to date. Tells whether it was made just now.
+    /// Opens the store beside whatever else uses it, bringing its tables up to date if no server is running on older
+    /// ones. Tells whether it was made just now.
     pub async fn open(location: &Location) -> Result<(Self, bool), StoreError> {
+        Self::open_as(location, false).await
+    }
+
+    /// Opens the store for the server that has its lock.
+    pub async fn open_locked(location: &Location, _lock: &ServerLock) -> Result<(Self, bool), StoreError> {
+        Self::open_as(location, true).await
+    }
+
+    async fn open_as(location: &Location, is_locked: bool) -> Result<(Self, bool), StoreError> {
         Ok(match location {
             Location::Folder(folder) => {
-                let (store, is_new) = SqliteStore::open(folder).await?;
+                let (store, is_new) = SqliteStore::open(folder, is_locked).await?;
                 (Store::Sqlite(store), is_new)
             }
             Location::Postgres(options) => {
-                let (store, is_new) = PostgresStore::open(options).await?;
+                let (store, is_new) = PostgresStore::open(options, is_locked).await?;
                 (Store::Postgres(store), is_new)
             }
         })
     }
 
-    /// The journal of the same store, for the one engine. `apply_version` names the rules it applies.
+    /// The journal of the same store, for one that has no lock yet. `apply_version` names the rules it applies.
     pub async fn journal(&self, apply_version: u32) -> Result<Journal, JournalError> {
         Ok(match self {
             Store::Sqlite(store) => Journal::Sqlite(SqliteJournal::new(store.writer().clone(), apply_version)),
@@ -129,25 +138,5 @@ impl Store {
                 Journal::Postgres(PostgresJournal::open(store.options().clone(), apply_version).await?)
             }
         })
-    }
-
-    /// The newest checkpoint of a tenant.
-    pub async fn load_checkpoint(&self, tenant: TenantId) -> Result<Option<Loaded>, StoreError> {
-        on_backend!(self, store => store.load_checkpoint(tenant).await)
-    }
-
-    /// Writes a checkpoint in one transaction. One for an older position than is stored changes nothing.
-    pub async fn write_checkpoint(
-        &self,
-        tenant: TenantId,
-        apply_version: u32,
-        checkpoint: &Checkpoint,
-    ) -> Result<(), StoreError> {
-        on_backend!(self, store => store.write_checkpoint(tenant, apply_version, checkpoint).await)
-    }
-
-    /// Forgets a bounded number of old rows; tells how many, 0 once there is nothing left to forget.
-    pub async fn forget(&self, expiry: Expiry) -> Result<u64, StoreError> {
-        on_backend!(self, store => store.forget(expiry).await)
     }
 }

@@ -92,6 +92,24 @@ pub struct KeyRecord {
     pub revoked: Option<Time>,
 }
 
+/// The contents of the registry: equal for equal contents, and only for them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RegistryVersion {
+    /// Raised by every change.
+    pub number: i64,
+    /// Random, and made with every change: a store that lost its newest changes may come to the same number again.
+    pub epoch: i64,
+}
+
+/// Tenants and keys that changed.
+#[derive(Debug, Default)]
+pub struct RegistryChanges {
+    /// Tenants, as they are now.
+    pub tenants: Vec<TenantRecord>,
+    /// Keys, as they are now, some of them revoked.
+    pub keys: Vec<KeyRecord>,
+}
+
 /// A key's columns as either backend gives them.
 pub(super) struct KeyColumns {
     pub id: Uuid,
@@ -151,13 +169,29 @@ impl Store {
         on_backend!(self, store => store.keys().await)
     }
 
+    /// Every key of one tenant, revoked ones included, oldest first.
+    pub async fn keys_of(&self, tenant: TenantId) -> Result<Vec<KeyRecord>, StoreError> {
+        on_backend!(self, store => store.keys_of(tenant).await)
+    }
+
+    /// The keys that are not revoked, oldest first.
+    pub async fn valid_keys(&self) -> Result<Vec<KeyRecord>, StoreError> {
+        on_backend!(self, store => store.valid_keys().await)
+    }
+
+    /// The tenants and keys that changed after a version, as they are now. `None` where that version is not among the
+    /// newest of this store, or a tenant is gone: everything is to be read anew.
+    pub async fn registry_changes(&self, since: RegistryVersion) -> Result<Option<RegistryChanges>, StoreError> {
+        on_backend!(self, store => store.registry_changes(since).await)
+    }
+
     /// Revokes a tenant's key; false if there is none by that id that is not revoked yet.
     pub async fn revoke_key(&self, tenant: TenantId, key: Uuid, now: Time) -> Result<bool, StoreError> {
         on_backend!(self, store => store.revoke_key(tenant, key, now).await)
     }
 
-    /// A number that every change of tenants and keys raises.
-    pub async fn registry_version(&self) -> Result<i64, StoreError> {
+    /// What every change of tenants and keys changes.
+    pub async fn registry_version(&self) -> Result<RegistryVersion, StoreError> {
         on_backend!(self, store => store.registry_version().await)
     }
 

@@ -5,6 +5,7 @@ mod checkpoints;
 mod forgetting;
 mod journal;
 mod ownership;
+mod quarantine;
 mod registry;
 
 use rollcall::clock::Clock;

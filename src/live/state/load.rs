@@ -9,7 +9,7 @@ use crate::live::claim::{Claim, Take};
 use crate::live::conversations::{Conversations, Remembered};
 use crate::live::directory::{Directory, Password};
 use crate::live::person::{Person, Presence, Register, Session};
-use crate::live::rows::{self, ClaimBody, ConversationBody, Row, RowKey, StampBody, TenantBody, UserBody};
+use crate::live::rows::{ClaimBody, ConversationBody, Row, RowKey, StampBody, TenantBody, UserBody};
 
 /// A row that is not what a checkpoint wrote.
 #[derive(Debug, thiserror::Error)]
@@ -119,11 +119,6 @@ impl State {
         for (conversation, (ix, channel)) in held {
             self.people[ix as usize].held[channel].insert(conversation);
         }
-    }
-
-    /// Every row of the state, as a first checkpoint would write it.
-    pub fn rows(&self) -> Vec<Row> {
-        rows::export(self, rows::keys(self).into_iter().collect()).upserts
     }
 
     pub(in crate::live) fn directory(&self) -> &Directory {

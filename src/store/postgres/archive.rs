@@ -1,6 +1,6 @@
 //! The archive on a server.
 
-use sqlx::postgres::{PgConnection, PgPool, PgRow, Postgres};
+use sqlx::postgres::{PgConnection, PgRow, Postgres};
 use sqlx::{QueryBuilder, Row};
 use uuid::Uuid;
 
@@ -57,21 +57,6 @@ pub(super) async fn write(writing: &mut PgConnection, tenant: TenantId, made: &C
 /// An array as PostgreSQL writes it, of values that need no quotes.
 fn array<T: ToString>(values: &[T]) -> String {
     format!("{{{}}}", values.iter().map(T::to_string).collect::<Vec<_>>().join(","))
-}
-
-/// Forgets a few of the conversations that closed more days before `now` than their tenant keeps them.
-pub(super) async fn forget(pool: &PgPool, now: i64, limit: i64) -> Result<u64, sqlx::Error> {
-    let forgotten = sqlx::query(
-        "DELETE FROM archive WHERE ctid = ANY (ARRAY(
-            SELECT a.ctid FROM tenant t
-            JOIN archive a ON a.tenant = t.id AND a.closed_ms < ($1 - t.conversation_days * 86400000000) / 1000
-            WHERE t.conversation_days IS NOT NULL LIMIT $2))",
-    )
-    .bind(now)
-    .bind(limit)
-    .execute(pool)
-    .await?;
-    Ok(forgotten.rows_affected())
 }
 
 impl PostgresStore {

@@ -1,5 +1,7 @@
 //! Tenants and keys on a server. Each change is one statement, so that a caller who goes away leaves nothing half done.
 
+use std::collections::HashSet;
+
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 use uuid::Uuid;
@@ -7,23 +9,42 @@ use uuid::Uuid;
 use super::PostgresStore;
 use crate::domain::{Settings, TenantId, Time};
 use crate::store::registry::{KeyColumns, SettingsColumns, TenantColumns, scopes_json};
-use crate::store::{KeyRecord, StoreError, TenantRecord};
+use crate::store::{KeyRecord, RegistryChanges, RegistryVersion, StoreError, TenantRecord};
+
+/// Ends a statement whose first part, called `made`, makes one change: has running servers notice it, if there is
+/// anything that it changed. `$1` is the key's or the tenant's id.
+macro_rules! noting {
+    ($column:literal, $statement:literal $(,)?) => {
+        concat!(
+            $statement,
+            ", changed AS (
+                 UPDATE registry SET version = version + 1, epoch = (random() * 9007199254740992)::bigint
+                 WHERE one AND EXISTS (SELECT FROM made) RETURNING version, epoch
+             ), noted AS (
+                 INSERT INTO registry_change (version, epoch, ",
+            $column,
+            ") SELECT version, epoch, $1 FROM changed
+             ), trimmed AS (
+                 DELETE FROM registry_change WHERE version <= (SELECT version - 1000 FROM changed)
+             )
+             SELECT id FROM made"
+        )
+    };
+}
 
 impl PostgresStore {
     pub(crate) async fn create_tenant(&self, tenant: &TenantRecord) -> Result<bool, StoreError> {
         let settings = SettingsColumns::from(&tenant.settings);
-        let added = sqlx::query(
-            "WITH added AS (
+        let added = sqlx::query(noting!(
+            "tenant",
+            "WITH made AS (
                  INSERT INTO tenant (id, name, created, conversation_text, conversation_days, iadvize_secret,
                                      desk_lease_seconds, desk_heartbeat_seconds)
                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING RETURNING id
              ), headed AS (
-                 INSERT INTO head (tenant) SELECT id FROM added
-             ), changed AS (
-                 UPDATE registry SET version = version + 1 WHERE EXISTS (SELECT FROM added)
-             )
-             SELECT id FROM added",
-        )
+                 INSERT INTO head (tenant) SELECT id FROM made
+             )",
+        ))
         .bind(tenant.id.0)
         .bind(&tenant.name)
         .bind(tenant.created.micros())
@@ -50,16 +71,14 @@ impl PostgresStore {
 
     pub(crate) async fn set_settings(&self, tenant: TenantId, settings: &Settings) -> Result<bool, StoreError> {
         let settings = SettingsColumns::from(settings);
-        let kept = sqlx::query(
-            "WITH kept AS (
+        let kept = sqlx::query(noting!(
+            "tenant",
+            "WITH made AS (
                  UPDATE tenant SET conversation_text = $2, conversation_days = $3, iadvize_secret = $4,
                                    desk_lease_seconds = $5, desk_heartbeat_seconds = $6
                  WHERE id = $1 RETURNING id
-             ), changed AS (
-                 UPDATE registry SET version = version + 1 WHERE EXISTS (SELECT FROM kept)
-             )
-             SELECT id FROM kept",
-        )
+             )",
+        ))
         .bind(tenant.0)
         .bind(settings.conversation_text)
         .bind(settings.conversation_days)
@@ -72,15 +91,13 @@ impl PostgresStore {
     }
 
     pub(crate) async fn create_key(&self, key: &KeyRecord) -> Result<bool, StoreError> {
-        let added = sqlx::query(
-            "WITH added AS (
+        let added = sqlx::query(noting!(
+            "key",
+            "WITH made AS (
                  INSERT INTO api_key (id, tenant, name, prefix, hash, scopes, created)
                  SELECT $1, id, $3, $4, $5, $6::jsonb, $7 FROM tenant WHERE id = $2 RETURNING id
-             ), changed AS (
-                 UPDATE registry SET version = version + 1 WHERE EXISTS (SELECT FROM added)
-             )
-             SELECT id FROM added",
-        )
+             )",
+        ))
         .bind(key.id)
         .bind(key.tenant.0)
         .bind(&key.name)
@@ -104,14 +121,12 @@ impl PostgresStore {
     }
 
     pub(crate) async fn revoke_key(&self, tenant: TenantId, key: Uuid, now: Time) -> Result<bool, StoreError> {
-        let revoked = sqlx::query(
-            "WITH revoked AS (
+        let revoked = sqlx::query(noting!(
+            "key",
+            "WITH made AS (
                  UPDATE api_key SET revoked = $3 WHERE id = $1 AND tenant = $2 AND revoked IS NULL RETURNING id
-             ), changed AS (
-                 UPDATE registry SET version = version + 1 WHERE EXISTS (SELECT FROM revoked)
-             )
-             SELECT id FROM revoked",
-        )
+             )",
+        ))
         .bind(key)
         .bind(tenant.0)
         .bind(now.micros())
@@ -120,8 +135,70 @@ impl PostgresStore {
         Ok(revoked.is_some())
     }
 
-    pub(crate) async fn registry_version(&self) -> Result<i64, StoreError> {
-        Ok(sqlx::query_scalar("SELECT version FROM registry").fetch_one(&self.pool).await?)
+    pub(crate) async fn keys_of(&self, tenant: TenantId) -> Result<Vec<KeyRecord>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT id, tenant, name, prefix, hash, scopes::text AS scopes, created, revoked
+             FROM api_key WHERE tenant = $1 ORDER BY created, id",
+        )
+        .bind(tenant.0)
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter().map(|row| columns(row)?.read()).collect()
+    }
+
+    pub(crate) async fn valid_keys(&self) -> Result<Vec<KeyRecord>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT id, tenant, name, prefix, hash, scopes::text AS scopes, created, revoked
+             FROM api_key WHERE revoked IS NULL ORDER BY created, id",
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter().map(|row| columns(row)?.read()).collect()
+    }
+
+    pub(crate) async fn registry_version(&self) -> Result<RegistryVersion, StoreError> {
+        let row = sqlx::query("SELECT version, epoch FROM registry").fetch_one(&self.pool).await?;
+        Ok(RegistryVersion { number: row.try_get(0)?, epoch: row.try_get(1)? })
+    }
+
+    /// On one connection: a caller waits for the answer, and each connection is looked at before it is lent.
+    pub(crate) async fn registry_changes(&self, since: RegistryVersion) -> Result<Option<RegistryChanges>, StoreError> {
+        let mut reading = self.pool.acquire().await?;
+        let changed: Vec<(i64, i64, Option<Uuid>, Option<Uuid>)> =
+            sqlx::query_as("SELECT version, epoch, tenant, key FROM registry_change WHERE version >= $1")
+                .bind(since.number)
+                .fetch_all(&mut *reading)
+                .await?;
+        if !changed.iter().any(|(number, epoch, ..)| (*number, *epoch) == (since.number, since.epoch)) {
+            return Ok(None);
+        }
+        let newer = || changed.iter().filter(|(number, ..)| *number > since.number);
+        let tenants: HashSet<Uuid> = newer().filter_map(|(_, _, tenant, _)| *tenant).collect();
+        let keys: HashSet<Uuid> = newer().filter_map(|(_, _, _, key)| *key).collect();
+        let mut changes = RegistryChanges::default();
+        if !tenants.is_empty() {
+            let rows = sqlx::query(
+                "SELECT id, name, created, conversation_text, conversation_days, iadvize_secret, desk_lease_seconds,
+                        desk_heartbeat_seconds
+                 FROM tenant WHERE id = ANY ($1)",
+            )
+            .bind(tenants.iter().copied().collect::<Vec<_>>())
+            .fetch_all(&mut *reading)
+            .await?;
+            changes.tenants = rows.iter().map(|row| tenant_columns(row)?.read()).collect::<Result<_, _>>()?;
+        }
+        if !keys.is_empty() {
+            let rows = sqlx::query(
+                "SELECT id, tenant, name, prefix, hash, scopes::text AS scopes, created, revoked
+                 FROM api_key WHERE id = ANY ($1)",
+            )
+            .bind(keys.into_iter().collect::<Vec<_>>())
+            .fetch_all(&mut *reading)
+            .await?;
+            changes.keys = rows.iter().map(|row| columns(row)?.read()).collect::<Result<_, _>>()?;
+        }
+        // A tenant that is gone took its keys with it.
+        Ok((changes.tenants.len() == tenants.len()).then_some(changes))
     }
 
     pub(crate) async fn admin_hash(&self) -> Result<Option<Vec<u8>>, StoreError> {

@@ -51,21 +51,6 @@ pub(super) async fn write(writing: &mut SqliteConnection, tenant: &str, made: &C
     Ok(())
 }
 
-/// Forgets a few of the conversations that closed more days before `now` than their tenant keeps them.
-pub(super) async fn forget(writing: &mut SqliteConnection, now: i64, limit: u32) -> Result<u64, sqlx::Error> {
-    let forgotten = sqlx::query(
-        "DELETE FROM archive WHERE rowid IN
-         (SELECT a.rowid FROM tenant t
-          JOIN archive a ON a.tenant = t.id AND a.closed_ms < (?1 - t.conversation_days * 86400000000) / 1000
-          WHERE t.conversation_days IS NOT NULL LIMIT ?2)",
-    )
-    .bind(now)
-    .bind(limit)
-    .execute(writing)
-    .await?;
-    Ok(forgotten.rows_affected())
-}
-
 impl SqliteStore {
     pub(crate) async fn archive_page(
         &self,

@@ -1,113 +1,175 @@
-//! Checkpoints in a file, and what may be forgotten once they are there.
+//! Checkpoints in a file: transactions of a few milliseconds through the writing connection, between appends.
+//!
+//! A checkpoint that fits one slice goes straight to `state_row`. A larger one is staged in `state_row_next`, becomes
+//! current when its last slice is in, and is then moved to `state_row`, in slices as well. Whoever reads in between
+//! takes the staged rows in place of those of the same key.
 
-use sqlx::{Connection, Row as _};
+use sqlx::sqlite::{Sqlite, SqliteConnection};
+use sqlx::{Connection, Row as _, Transaction};
 
 use super::{SqliteStore, archive};
-use crate::domain::TenantId;
-use crate::live::{Checkpoint, Row, RowKey};
-use crate::store::{Expiry, Loaded, StoreError};
+use crate::live::Checkpoint;
+use crate::store::StoreError;
+use crate::store::checkpoint::Mark;
 
-/// Rows forgotten in one transaction: few enough that an append does not wait for long.
-const SLICE: u32 = 5_000;
+/// Rows moved or deleted in one transaction, and bytes of them.
+const TIDY_ROWS: i64 = 500;
+const TIDY_BYTES: i64 = 512 * 1024;
+
+/// A checkpoint being written to a file.
+#[derive(Debug)]
+pub struct CheckpointWriter {
+    store: SqliteStore,
+    mark: Mark,
+    is_staged: bool,
+}
 
 impl SqliteStore {
-    pub(crate) async fn load_checkpoint(&self, tenant: TenantId) -> Result<Option<Loaded>, StoreError> {
-        let mut reading = self.reads.acquire().await?;
-        let mut reading = reading.begin().await?;
-        let position: Option<i64> = sqlx::query_scalar("SELECT position FROM checkpoint WHERE tenant = ?1")
-            .bind(tenant.to_string())
-            .fetch_optional(&mut *reading)
-            .await?;
-        let Some(position) = position else { return Ok(None) };
-        let stored = sqlx::query("SELECT kind, key, body FROM state_row WHERE tenant = ?1")
-            .bind(tenant.to_string())
-            .fetch_all(&mut *reading)
-            .await?;
-        let mut rows = Vec::with_capacity(stored.len());
-        for row in &stored {
-            let (kind, key): (&str, &str) = (row.try_get("kind")?, row.try_get("key")?);
-            let key = RowKey::parse(kind, key).ok_or_else(|| StoreError::Unreadable(format!("row {kind} {key}")))?;
-            rows.push(Row { key, body: row.try_get("body")? });
-        }
-        Ok(Some(Loaded { position: position as u64, rows }))
-    }
-
-    pub(crate) async fn write_checkpoint(
-        &self,
-        tenant: TenantId,
-        apply_version: u32,
-        checkpoint: &Checkpoint,
-    ) -> Result<(), StoreError> {
-        let upserts: Vec<_> = checkpoint.upserts.iter().map(|r| (r.key.kind(), r.key.key(), &r.body)).collect();
-        let deletes: Vec<_> = checkpoint.deletes.iter().map(|key| (key.kind(), key.key())).collect();
-        let tenant = tenant.to_string();
+    pub(crate) async fn begin_checkpoint(&self, mark: Mark) -> Result<Option<CheckpointWriter>, StoreError> {
         let mut held = self.hold().await?;
+        let stored: Option<i64> = sqlx::query_scalar("SELECT position FROM checkpoint WHERE tenant = ?1")
+            .bind(mark.tenant.to_string())
+            .fetch_optional(&mut *held)
+            .await?;
+        held.give_back();
+        let is_newer = stored.is_none_or(|stored| stored < mark.position as i64);
+        Ok(is_newer.then(|| CheckpointWriter { store: self.clone(), mark, is_staged: false }))
+    }
+}
+
+impl CheckpointWriter {
+    /// Writes a slice. Archived conversations are in their place before the checkpoint is current: what they say is in
+    /// the journal, and readers of an older position do not see them.
+    pub(crate) async fn write(&mut self, slice: &Checkpoint, is_last: bool) -> Result<(), StoreError> {
+        let mut held = self.store.hold().await?;
         let mut writing = held.begin_with("BEGIN IMMEDIATE").await?;
-        let moved = sqlx::query(
-            "INSERT INTO checkpoint (tenant, position, apply_version) VALUES (?1, ?2, ?3)
-             ON CONFLICT (tenant) DO UPDATE SET position = excluded.position, apply_version = excluded.apply_version
-             WHERE excluded.position > checkpoint.position",
-        )
-        .bind(&tenant)
-        .bind(checkpoint.position as i64)
-        .bind(apply_version)
-        .execute(&mut *writing)
-        .await?;
-        if moved.rows_affected() == 1 {
-            sqlx::query(
-                "INSERT INTO state_row (tenant, kind, key, body)
-                 SELECT ?1, value ->> 0, value ->> 1, value ->> 2 FROM json_each(?2) WHERE true
-                 ON CONFLICT (tenant, kind, key) DO UPDATE SET body = excluded.body",
-            )
-            .bind(&tenant)
-            .bind(serde_json::to_string(&upserts).unwrap_or_default())
-            .execute(&mut *writing)
-            .await?;
-            sqlx::query(
-                "DELETE FROM state_row WHERE tenant = ?1
-                 AND (kind, key) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?2))",
-            )
-            .bind(&tenant)
-            .bind(serde_json::to_string(&deletes).unwrap_or_default())
-            .execute(&mut *writing)
-            .await?;
-            archive::write(&mut writing, &tenant, checkpoint).await?;
+        let is_whole = is_last && !self.is_staged;
+        let is_ours = !is_last || self.move_mark(&mut writing).await?;
+        if is_ours {
+            match is_whole {
+                true => self.store_rows(&mut writing, slice).await?,
+                false => self.stage_rows(&mut writing, slice).await?,
+            }
+            archive::write(&mut writing, &self.tenant(), slice).await?;
         }
         writing.commit().await?;
         held.give_back();
+        self.is_staged = !is_whole;
         Ok(())
     }
 
-    pub(crate) async fn forget(&self, expiry: Expiry) -> Result<u64, StoreError> {
-        let mut held = self.hold().await?;
-        let seen = sqlx::query(
-            "DELETE FROM seen WHERE (tenant, source, event_id) IN
-             (SELECT tenant, source, event_id FROM seen WHERE recorded < ?1 LIMIT ?2)",
+    /// Makes the checkpoint current; false if a newer one is there.
+    async fn move_mark(&self, writing: &mut SqliteConnection) -> Result<bool, StoreError> {
+        let moved = sqlx::query(
+            "INSERT INTO checkpoint (tenant, position, apply_version, batch, staged) VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT (tenant) DO UPDATE SET position = excluded.position, apply_version = excluded.apply_version,
+                                                batch = excluded.batch, staged = excluded.staged
+             WHERE excluded.position > checkpoint.position",
         )
-        .bind(expiry.seen.micros())
-        .bind(SLICE)
-        .execute(&mut *held)
+        .bind(self.tenant())
+        .bind(self.mark.position as i64)
+        .bind(self.mark.apply_version)
+        .bind(self.mark.batch.map(|id| id.to_string()))
+        .bind(self.is_staged)
+        .execute(writing)
         .await?;
-        let entries = sqlx::query(
-            // Positions are contiguous, so the oldest few are found without reading the rest.
-            "DELETE FROM journal WHERE (tenant, seq) IN
-             (SELECT j.tenant, j.seq FROM checkpoint c
-              JOIN journal j ON j.tenant = c.tenant AND j.seq <= c.position
-                            AND j.seq < (SELECT min(seq) + ?2 FROM journal WHERE tenant = c.tenant)
-              WHERE j.recorded < ?1)",
+        Ok(moved.rows_affected() == 1)
+    }
+
+    async fn store_rows(&self, writing: &mut SqliteConnection, slice: &Checkpoint) -> Result<(), sqlx::Error> {
+        let upserts: Vec<_> = slice.upserts.iter().map(|r| (r.key.kind(), r.key.key(), &r.body)).collect();
+        let deletes: Vec<_> = slice.deletes.iter().map(|key| (key.kind(), key.key())).collect();
+        sqlx::query(
+            "INSERT INTO state_row (tenant, kind, key, body)
+             SELECT ?1, value ->> 0, value ->> 1, value ->> 2 FROM json_each(?2) WHERE true
+             ON CONFLICT (tenant, kind, key) DO UPDATE SET body = excluded.body",
         )
-        .bind(expiry.journal.micros())
-        .bind(SLICE)
-        .execute(&mut *held)
+        .bind(self.tenant())
+        .bind(serde_json::to_string(&upserts).unwrap_or_default())
+        .execute(&mut *writing)
         .await?;
-        let tokens =
-            sqlx::query("DELETE FROM token WHERE hash IN (SELECT hash FROM token WHERE expires < ?1 LIMIT ?2)")
-                .bind(expiry.tokens.micros())
-                .bind(SLICE)
-                .execute(&mut *held)
-                .await?;
-        let conversations = archive::forget(&mut held, expiry.conversations.micros(), SLICE).await?;
+        sqlx::query(
+            "DELETE FROM state_row WHERE tenant = ?1
+             AND (kind, key) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?2))",
+        )
+        .bind(self.tenant())
+        .bind(serde_json::to_string(&deletes).unwrap_or_default())
+        .execute(writing)
+        .await?;
+        Ok(())
+    }
+
+    async fn stage_rows(&self, writing: &mut SqliteConnection, slice: &Checkpoint) -> Result<(), sqlx::Error> {
+        let upserts = slice.upserts.iter().map(|row| (row.key.kind(), row.key.key(), Some(&row.body)));
+        let deletes = slice.deletes.iter().map(|key| (key.kind(), key.key(), None));
+        let rows: Vec<_> = upserts.chain(deletes).collect();
+        sqlx::query(
+            "INSERT INTO state_row_next (tenant, kind, key, body)
+             SELECT ?1, value ->> 0, value ->> 1, value ->> 2 FROM json_each(?2)",
+        )
+        .bind(self.tenant())
+        .bind(serde_json::to_string(&rows).unwrap_or_default())
+        .execute(writing)
+        .await?;
+        Ok(())
+    }
+
+    pub(crate) async fn tidy(&mut self) -> Result<bool, StoreError> {
+        let mut held = self.store.hold().await?;
+        let mut writing = held.begin_with("BEGIN IMMEDIATE").await?;
+        let is_left = self.tidy_slice(&mut writing).await?;
+        writing.commit().await?;
         held.give_back();
-        Ok(seen.rows_affected() + entries.rows_affected() + tokens.rows_affected() + conversations)
+        Ok(is_left)
+    }
+
+    async fn tidy_slice(&self, writing: &mut Transaction<'_, Sqlite>) -> Result<bool, StoreError> {
+        let tenant = self.tenant();
+        let is_current: Option<bool> = sqlx::query_scalar("SELECT staged FROM checkpoint WHERE tenant = ?1")
+            .bind(&tenant)
+            .fetch_optional(&mut **writing)
+            .await?;
+        let is_current = is_current.unwrap_or(false);
+        let last = sqlx::query(
+            "SELECT kind, key FROM (
+                 SELECT kind, key, sum(size) OVER (ORDER BY kind, key) - size AS before
+                 FROM (SELECT kind, key, coalesce(octet_length(body), 0) AS size FROM state_row_next
+                       WHERE tenant = ?1 ORDER BY kind, key LIMIT ?2))
+             WHERE before < ?3 ORDER BY kind DESC, key DESC LIMIT 1",
+        )
+        .bind(&tenant)
+        .bind(TIDY_ROWS)
+        .bind(TIDY_BYTES)
+        .fetch_optional(&mut **writing)
+        .await?;
+        let Some(last) = last else {
+            if is_current {
+                sqlx::query("UPDATE checkpoint SET staged = 0 WHERE tenant = ?1")
+                    .bind(&tenant)
+                    .execute(&mut **writing)
+                    .await?;
+            }
+            return Ok(false);
+        };
+        let (kind, key): (String, String) = (last.try_get(0)?, last.try_get(1)?);
+        const MOVE: [&str; 2] = [
+            "INSERT INTO state_row (tenant, kind, key, body)
+             SELECT tenant, kind, key, body FROM state_row_next
+             WHERE tenant = ?1 AND (kind, key) <= (?2, ?3) AND body IS NOT NULL
+             ON CONFLICT (tenant, kind, key) DO UPDATE SET body = excluded.body",
+            "DELETE FROM state_row WHERE (tenant, kind, key) IN
+             (SELECT tenant, kind, key FROM state_row_next
+              WHERE tenant = ?1 AND (kind, key) <= (?2, ?3) AND body IS NULL)",
+        ];
+        const DELETE: &str = "DELETE FROM state_row_next WHERE tenant = ?1 AND (kind, key) <= (?2, ?3)";
+        let moves = MOVE.iter().filter(|_| is_current);
+        for statement in moves.chain([&DELETE]) {
+            sqlx::query(*statement).bind(&tenant).bind(&kind).bind(&key).execute(&mut **writing).await?;
+        }
+        Ok(true)
+    }
+
+    fn tenant(&self) -> String {
+        self.mark.tenant.to_string()
     }
 }

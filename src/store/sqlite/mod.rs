@@ -2,6 +2,8 @@
 
 mod archive;
 mod checkpoint;
+mod housekeeping;
+mod load;
 mod registry;
 mod tokens;
 
@@ -10,11 +12,16 @@ use std::path::Path;
 use std::time::Duration;
 
 use sqlx::migrate::Migrator;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
 use uuid::Uuid;
 
-use super::StoreError;
+use super::{StoreError, lock};
 use crate::journal::sqlite::{Held, Writer};
+
+pub use checkpoint::CheckpointWriter;
+pub use load::CheckpointReader;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
@@ -33,7 +40,8 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    pub(super) async fn open(folder: &Path) -> Result<(Self, bool), StoreError> {
+    /// Opens the store. Its tables are brought up to date under the server's lock, which a server that starts has already.
+    pub(super) async fn open(folder: &Path, is_locked: bool) -> Result<(Self, bool), StoreError> {
         std::fs::create_dir_all(folder).map_err(|error| StoreError::Folder(folder.to_owned(), error))?;
         let file = folder.join(FILE);
         let is_new = !file.exists();
@@ -49,7 +57,12 @@ impl SqliteStore {
         // Before anything is opened: making a new file keep a write-ahead log waits for nobody.
         let turn = take_turn(folder).await.map_err(|error| StoreError::Folder(folder.to_owned(), error))?;
         let mut held = writer.hold().await?;
-        MIGRATIONS.run(&mut *held).await?;
+        if is_outdated(&mut held).await? {
+            // A new file has no server yet.
+            let _lock =
+                if is_locked || is_new { None } else { Some(lock::try_folder(folder)?.ok_or(StoreError::Outdated)?) };
+            MIGRATIONS.run(&mut *held).await?;
+        }
         drop(turn);
         held.give_back();
         let options = options.read_only(true).create_if_missing(false);
@@ -95,6 +108,19 @@ async fn take_turn(folder: &Path) -> Result<File, std::io::Error> {
             Err(TryLockError::Error(error)) => return Err(error),
         }
     }
+}
+
+/// Whether the tables are older than this program.
+async fn is_outdated(connection: &mut SqliteConnection) -> Result<bool, StoreError> {
+    let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_master WHERE name = '_sqlx_migrations'")
+        .fetch_one(&mut *connection)
+        .await?;
+    if tables == 0 {
+        return Ok(true);
+    }
+    let applied: Vec<i64> =
+        sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success").fetch_all(connection).await?;
+    Ok(MIGRATIONS.iter().any(|migration| !applied.contains(&migration.version)))
 }
 
 fn uuid(text: &str) -> Result<Uuid, StoreError> {

@@ -1,25 +1,56 @@
 //! Tenants and keys in a file.
 
+use std::collections::HashSet;
+
 use sqlx::query::Query;
-use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteRow};
+use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteConnection, SqliteRow};
 use sqlx::{Connection, Row};
 use uuid::Uuid;
 
 use super::{SqliteStore, uuid};
 use crate::domain::{Settings, TenantId, Time};
 use crate::store::registry::{KeyColumns, SettingsColumns, TenantColumns, scopes_json};
-use crate::store::{KeyRecord, StoreError, TenantRecord};
+use crate::store::{KeyRecord, RegistryChanges, RegistryVersion, StoreError, TenantRecord};
 
-const CHANGED: &str = "UPDATE registry SET version = version + 1";
+/// Changes that are remembered.
+const REMEMBERED: i64 = 1_000;
+
+/// What a change is about.
+#[derive(Clone, Copy)]
+enum Subject {
+    Tenant(TenantId),
+    Key(Uuid),
+}
+
+/// Has running servers notice a change.
+async fn note(writing: &mut SqliteConnection, subject: Subject) -> Result<(), sqlx::Error> {
+    let (tenant, key) = match subject {
+        Subject::Tenant(tenant) => (Some(tenant.to_string()), None),
+        Subject::Key(key) => (None, Some(key.to_string())),
+    };
+    sqlx::query("UPDATE registry SET version = version + 1, epoch = random()").execute(&mut *writing).await?;
+    sqlx::query(
+        "INSERT INTO registry_change (version, epoch, tenant, key) SELECT version, epoch, ?1, ?2 FROM registry",
+    )
+    .bind(tenant)
+    .bind(key)
+    .execute(&mut *writing)
+    .await?;
+    sqlx::query("DELETE FROM registry_change WHERE version <= (SELECT version FROM registry) - ?1")
+        .bind(REMEMBERED)
+        .execute(writing)
+        .await?;
+    Ok(())
+}
 
 impl SqliteStore {
     /// Makes one change, and has running servers notice it, if there is anything that it changes.
-    async fn change(&self, change: Query<'_, Sqlite, SqliteArguments>) -> Result<bool, StoreError> {
+    async fn change(&self, subject: Subject, change: Query<'_, Sqlite, SqliteArguments>) -> Result<bool, StoreError> {
         let mut held = self.hold().await?;
         let mut writing = held.begin_with("BEGIN IMMEDIATE").await?;
         let is_made = change.execute(&mut *writing).await?.rows_affected() == 1;
         if is_made {
-            sqlx::query(CHANGED).execute(&mut *writing).await?;
+            note(&mut writing, subject).await?;
         }
         writing.commit().await?;
         held.give_back();
@@ -52,7 +83,7 @@ impl SqliteStore {
                 .bind(tenant.id.to_string())
                 .execute(&mut *writing)
                 .await?;
-            sqlx::query(CHANGED).execute(&mut *writing).await?;
+            note(&mut writing, Subject::Tenant(tenant.id)).await?;
         }
         writing.commit().await?;
         held.give_back();
@@ -77,7 +108,7 @@ impl SqliteStore {
         .bind(settings.iadvize_secret)
         .bind(settings.desk_lease_seconds)
         .bind(settings.desk_heartbeat_seconds);
-        self.change(change).await
+        self.change(Subject::Tenant(tenant), change).await
     }
 
     pub(crate) async fn create_key(&self, key: &KeyRecord) -> Result<bool, StoreError> {
@@ -92,7 +123,7 @@ impl SqliteStore {
         .bind(key.hash.as_slice())
         .bind(scopes_json(&key.scopes))
         .bind(key.created.micros());
-        self.change(change).await
+        self.change(Subject::Key(key.id), change).await
     }
 
     pub(crate) async fn keys(&self) -> Result<Vec<KeyRecord>, StoreError> {
@@ -105,11 +136,65 @@ impl SqliteStore {
             .bind(key.to_string())
             .bind(tenant.to_string())
             .bind(now.micros());
-        self.change(change).await
+        self.change(Subject::Key(key), change).await
     }
 
-    pub(crate) async fn registry_version(&self) -> Result<i64, StoreError> {
-        Ok(sqlx::query_scalar("SELECT version FROM registry").fetch_one(&self.reads).await?)
+    pub(crate) async fn keys_of(&self, tenant: TenantId) -> Result<Vec<KeyRecord>, StoreError> {
+        let rows = sqlx::query("SELECT * FROM api_key WHERE tenant = ?1 ORDER BY created, id")
+            .bind(tenant.to_string())
+            .fetch_all(&self.reads)
+            .await?;
+        rows.iter().map(|row| columns(row)?.read()).collect()
+    }
+
+    pub(crate) async fn valid_keys(&self) -> Result<Vec<KeyRecord>, StoreError> {
+        let rows = sqlx::query("SELECT * FROM api_key WHERE revoked IS NULL ORDER BY created, id")
+            .fetch_all(&self.reads)
+            .await?;
+        rows.iter().map(|row| columns(row)?.read()).collect()
+    }
+
+    pub(crate) async fn registry_version(&self) -> Result<RegistryVersion, StoreError> {
+        let row = sqlx::query("SELECT version, epoch FROM registry").fetch_one(&self.reads).await?;
+        Ok(RegistryVersion { number: row.try_get(0)?, epoch: row.try_get(1)? })
+    }
+
+    pub(crate) async fn registry_changes(&self, since: RegistryVersion) -> Result<Option<RegistryChanges>, StoreError> {
+        let mut reading = self.reads.acquire().await?;
+        let changed =
+            sqlx::query("SELECT version, epoch, tenant, key FROM registry_change WHERE version >= ?1 ORDER BY version")
+                .bind(since.number)
+                .fetch_all(&mut *reading)
+                .await?;
+        let (mut is_known, mut tenants, mut keys) = (false, HashSet::new(), HashSet::new());
+        for row in &changed {
+            if row.try_get::<i64, _>("version")? == since.number {
+                is_known = row.try_get::<i64, _>("epoch")? == since.epoch;
+                continue;
+            }
+            tenants.extend(row.try_get::<Option<String>, _>("tenant")?);
+            keys.extend(row.try_get::<Option<String>, _>("key")?);
+        }
+        let mut changes = RegistryChanges::default();
+        if !is_known {
+            return Ok(None);
+        }
+        if !tenants.is_empty() {
+            let rows = sqlx::query("SELECT * FROM tenant WHERE id IN (SELECT value FROM json_each(?1))")
+                .bind(serde_json::to_string(&tenants).unwrap_or_default())
+                .fetch_all(&mut *reading)
+                .await?;
+            changes.tenants = rows.iter().map(|row| tenant_columns(row)?.read()).collect::<Result<_, _>>()?;
+        }
+        if !keys.is_empty() {
+            let rows = sqlx::query("SELECT * FROM api_key WHERE id IN (SELECT value FROM json_each(?1))")
+                .bind(serde_json::to_string(&keys).unwrap_or_default())
+                .fetch_all(&mut *reading)
+                .await?;
+            changes.keys = rows.iter().map(|row| columns(row)?.read()).collect::<Result<_, _>>()?;
+        }
+        // A tenant that is gone took its keys with it.
+        Ok((changes.tenants.len() == tenants.len()).then_some(changes))
     }
 
     pub(crate) async fn admin_hash(&self) -> Result<Option<Vec<u8>>, StoreError> {

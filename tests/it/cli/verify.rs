@@ -5,7 +5,7 @@ use crate::on_both_stores;
 use crate::support::desks::{connected, directory, toggled};
 use crate::support::process::{Process, store_flags};
 use crate::support::raw::Raw;
-use crate::support::{Backend, Home};
+use crate::support::{ADMIN, Backend, Home};
 
 on_both_stores!(verified, super::a_store_is_compared_with_its_journal);
 
@@ -36,13 +36,27 @@ async fn a_store_is_compared_with_its_journal(backend: Backend) {
     let shortened = printed(&verify().code(0));
     assert!(shortened.contains("the journal begins at 2"), "{shortened}");
 
-    // A journal that ends before its checkpoint lost its end: neither this command nor the server goes on from there.
+    // A journal that ends before its checkpoint lost its end: the tenant cannot be loaded from there.
     raw.run("DELETE FROM journal WHERE seq = 3").await;
     raw.run("UPDATE head SET seq = 2").await;
-    for command in ["verify", "serve"] {
-        let refused = complained(&run(&[command, &store[0], &store[1]], &[]).code(1));
-        assert!(refused.contains("ends at 2, before its checkpoint at 3"), "{command}: {refused}");
-    }
+    let lost = verify().code(1);
+    assert!(printed(&lost).contains("NOT LOADED: the journal of tenant"), "{}", printed(&lost));
+    assert!(printed(&lost).contains("ends at 2, before its checkpoint at 3"), "{}", printed(&lost));
+    assert!(complained(&lost).contains("1 of 1 tenants cannot be loaded"), "{}", complained(&lost));
+    // A server starts without it, and answers with 503 for it.
+    let process = Process::start(&home.location, &[]).await;
+    let events = [connected("3", 3, now)];
+    let refused = process.api.events(&persona.key, &events).await.expect("an answer");
+    assert_eq!(refused.status, 503, "{}", refused.text);
+    let other = process.api.persona("another").await;
+    process.api.put_directory(&other.key, &directory(3)).await;
+    process.api.events(&other.key, &events).await.expect("an answer").ok();
+    let metrics = process.api.client().get(process.api.url("/metrics")).bearer_auth(ADMIN).send().await;
+    let metrics = metrics.expect("an answer").text().await.expect("a text");
+    assert!(metrics.contains("rollcall_quarantined_tenants 1"), "{metrics}");
+    let (status, said) = process.terminate().await;
+    assert!(status.success(), "{said}");
+    assert!(said.contains("a tenant cannot be loaded"), "{said}");
 }
 
 #[test]

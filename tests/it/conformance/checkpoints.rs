@@ -5,8 +5,9 @@ use std::sync::Arc;
 use rollcall::domain::event::{PasswordHash, Surface};
 use rollcall::domain::{Body, Channel, ConversationId, TenantId, Time, UserRef};
 use rollcall::journal::Draft;
-use rollcall::live::State;
-use rollcall::live::state::APPLY_VERSION;
+use rollcall::live::state::{APPLY_VERSION, Export};
+use rollcall::live::{Checkpoint, State};
+use rollcall::store::Mark;
 
 use super::{Bench, at, draft_of};
 use crate::on_both_stores;
@@ -18,6 +19,8 @@ on_both_stores!(round_trip, super::what_is_loaded_is_what_was_written);
 on_both_stores!(forward_only, super::an_older_checkpoint_changes_nothing);
 on_both_stores!(deletes, super::rows_that_are_gone_are_deleted);
 on_both_stores!(tail, super::a_checkpoint_and_the_tail_are_the_whole);
+on_both_stores!(slices, super::a_checkpoint_counts_with_its_last_slice_wherever_the_server_is_killed);
+on_both_stores!(large, super::a_large_checkpoint_and_the_next_are_the_whole);
 on_both_stores!(apart, super::tenants_have_checkpoints_of_their_own);
 
 /// A day, in seconds: how long what ended stays remembered.
@@ -82,6 +85,13 @@ async fn loaded(bench: &Bench, tenant: TenantId) -> State {
     State::load(tenant, loaded.position, loaded.rows).expect("rows that can be read")
 }
 
+/// All rows of a checkpoint.
+fn whole(mut export: Export) -> Checkpoint {
+    let mut whole = export.slice();
+    while export.add_to(&mut whole) {}
+    whole
+}
+
 async fn what_is_loaded_is_what_was_written(backend: Backend) {
     let mut bench = Bench::new(backend).await;
     let ours = bench.ours;
@@ -104,9 +114,11 @@ async fn an_older_checkpoint_changes_nothing(backend: Backend) {
     let mut state = State::new(ours);
     let story = story(ours);
     play(&mut bench, &mut state, at(100), &story[..6]).await;
-    let older = state.checkpoint();
+    let begun = state.begin_checkpoint();
+    let changed = begun.changed();
+    let older = whole(begun.export());
     play(&mut bench, &mut state, at(101), &story[6..]).await;
-    state.spoil(&older);
+    state.checkpoint_failed(changed);
     let newer = state.checkpoint();
     bench.store.write_checkpoint(ours, APPLY_VERSION, &newer).await.unwrap();
     for same_or_older in [&older, &newer, &older] {
@@ -144,7 +156,7 @@ async fn a_checkpoint_and_the_tail_are_the_whole(backend: Backend) {
     bench.store.write_checkpoint(ours, APPLY_VERSION, &state.checkpoint()).await.unwrap();
     play(&mut bench, &mut state, at(101), &story[7..]).await;
     let mut bench = bench.reopen().await;
-    let loaded = rollcall::boot::load(&bench.store, &mut bench.journal).await.expect("it loads");
+    let loaded = rollcall::boot::load(&bench.store, &mut bench.journal).await.expect("it loads").states;
     assert_eq!(loaded[&ours].digest(), state.digest());
     assert_eq!(loaded[&bench.theirs].position(), 0);
     let whole = Raw::open(&bench.home.location).await.replay().await;
@@ -163,4 +175,85 @@ async fn tenants_have_checkpoints_of_their_own(backend: Backend) {
     assert_eq!(loaded(&bench, ours).await.digest(), our_state.digest());
     assert_eq!(loaded(&bench, theirs).await.digest(), their_state.digest());
     assert_ne!(our_state.digest(), their_state.digest());
+}
+
+/// Writes so many slices of a checkpoint, a row each, and so many pieces of what follows them; and is killed then.
+async fn write_slices(bench: &Bench, state: &mut State, (slices, tidied): (usize, usize)) -> bool {
+    let source = state.begin_checkpoint();
+    let (position, batch) = (source.position(), Some(bench.clock.new_id()));
+    let mark = Mark { tenant: bench.ours, position, apply_version: APPLY_VERSION, batch };
+    let mut writer = bench.store.begin_checkpoint(mark).await.unwrap().expect("it is newer");
+    while writer.tidy().await.unwrap() {}
+    let mut export = source.export();
+    for _ in 0..slices {
+        let mut slice = export.slice();
+        if !export.add_to(&mut slice) {
+            break;
+        }
+        writer.write(&slice, export.is_done()).await.unwrap();
+    }
+    for _ in 0..tidied {
+        writer.tidy().await.unwrap();
+    }
+    export.is_done()
+}
+
+async fn a_checkpoint_counts_with_its_last_slice_wherever_the_server_is_killed(backend: Backend) {
+    let mut bench = Bench::new(backend).await;
+    let ours = bench.ours;
+    let mut state = State::new(ours);
+    let story = story(ours);
+    play(&mut bench, &mut state, at(100), &story[..5]).await;
+    bench.store.write_checkpoint(ours, APPLY_VERSION, &state.checkpoint()).await.unwrap();
+    play(&mut bench, &mut state, at(101), &story[5..]).await;
+    // A day later some of the rows go.
+    let later = [draft_of(ours, "/tests", "later", at(DAY), Body::DeskClosedAll { user: user(3) })];
+    play(&mut bench, &mut state, at(101 + DAY), &later).await;
+    let stored = async |bench: &Bench| bench.store.load_checkpoint(ours).await.unwrap().expect("a checkpoint");
+    let (mut killed_early, mut killed_late) = (0, 0);
+    for slices in 0..20 {
+        // As a server that was killed finds it: the state of the last checkpoint and the tail.
+        let booted = rollcall::boot::load(&bench.store, &mut bench.journal).await.expect("it loads").states;
+        assert_eq!(booted[&ours].digest(), state.digest(), "after {slices} slices");
+        let mut served = booted.into_iter().find(|(tenant, _)| *tenant == ours).expect("our tenant").1;
+        if served.entries_since_checkpoint() == 0 && stored(&bench).await.position == state.position() {
+            let more = [draft_of(ours, "/tests", &slices.to_string(), at(DAY), Body::DeskClosedAll { user: user(1) })];
+            play(&mut bench, &mut state, at(102 + DAY), &more).await;
+            continue;
+        }
+        let position = stored(&bench).await.position;
+        let is_whole = write_slices(&bench, &mut served, (slices, slices % 3)).await;
+        let now = stored(&bench).await;
+        assert_eq!(now.position == state.position(), is_whole, "{slices} slices");
+        if is_whole {
+            killed_late += 1;
+            assert!(now.batch.is_some(), "the batch of its position is kept");
+            let loaded = State::load(ours, now.position, now.rows).expect("rows that can be read");
+            assert_eq!(loaded.digest(), state.digest(), "whether its rows are where they belong or not yet");
+        } else {
+            killed_early += 1;
+            assert_eq!(now.position, position);
+        }
+        bench = bench.reopen().await;
+    }
+    assert!(killed_early > 2 && killed_late > 2, "{killed_early} {killed_late}");
+}
+
+async fn a_large_checkpoint_and_the_next_are_the_whole(backend: Backend) {
+    let mut bench = Bench::new(backend).await;
+    let ours = bench.ours;
+    let mut state = State::new(ours);
+    let document = serde_json::from_value(desks::directory(1_200)).expect("a document");
+    let directory = Body::DirectoryUpserted { document: Arc::new(document) };
+    play(&mut bench, &mut state, at(100), &[draft_of(ours, "rollcall:story", "0", at(0), directory)]).await;
+    let slices = 10_000;
+    assert!(write_slices(&bench, &mut state, (slices, 1)).await, "more rows than one piece of what follows has");
+    assert_eq!(loaded(&bench, ours).await.digest(), state.digest());
+    play(&mut bench, &mut state, at(101), &story(ours)[1..]).await;
+    bench.store.write_checkpoint(ours, APPLY_VERSION, &state.checkpoint()).await.unwrap();
+    assert_eq!(loaded(&bench, ours).await.digest(), state.digest());
+    if backend == Backend::Embedded {
+        let mut raw = Raw::open(&bench.home.location).await;
+        assert_eq!(raw.number("SELECT count(*) FROM state_row_next").await, 0, "everything is where it belongs");
+    }
 }

@@ -3,7 +3,7 @@
 use rollcall::domain::Time;
 use rollcall::live::State;
 use rollcall::live::state::APPLY_VERSION;
-use rollcall::store::{Expiry, TokenHolder, TokenRecord};
+use rollcall::store::{Chore, Expiry, TokenHolder, TokenRecord};
 
 use super::{Bench, at, draft, drafts};
 use crate::on_both_stores;
@@ -12,11 +12,12 @@ use crate::support::raw::Raw;
 
 on_both_stores!(needed, super::what_no_checkpoint_covers_is_kept);
 on_both_stores!(expired, super::only_what_is_old_enough_goes);
+on_both_stores!(apart, super::each_tenants_journal_is_a_chore_of_its_own);
 on_both_stores!(tokens, super::tokens_go_once_they_ran_out);
 on_both_stores!(slices, super::much_is_forgotten_a_little_at_a_time);
 
-/// Rows that may go at once: the ids and the entries of one slice.
-const SLICES: u64 = 2 * 5_000;
+/// Rows that may go at once.
+const LIMIT: u32 = 2_000;
 
 const NOTHING: Expiry =
     Expiry { seen: Time::NEVER, journal: Time::NEVER, tokens: Time::NEVER, conversations: Time::NEVER };
@@ -25,13 +26,16 @@ impl Bench {
     /// Forgets until there is nothing left to forget; answers what went at once.
     async fn forget(&self, expiry: Expiry) -> Vec<u64> {
         let mut slices = Vec::new();
-        loop {
-            match self.store.forget(expiry).await.expect("the store answers") {
-                0 => return slices,
-                gone => slices.push(gone),
+        for chore in self.store.chores(expiry).await.expect("the store answers") {
+            loop {
+                match self.store.forget(chore, LIMIT).await.expect("the store answers") {
+                    0 => break,
+                    gone => slices.push(gone),
+                }
+                assert!(slices.len() < 1_000, "it does not end");
             }
-            assert!(slices.len() < 1_000, "it does not end");
         }
+        slices
     }
 
     /// A checkpoint of our tenant at the end of its journal.
@@ -60,7 +64,7 @@ async fn what_no_checkpoint_covers_is_kept(backend: Backend) {
     assert_eq!(left.len(), expected.len());
     assert!(expected.iter().all(|line| left.contains(line)), "{left:?}");
     // Whoever starts now has the checkpoint and the rest.
-    let loaded = rollcall::boot::load(&bench.store, &mut bench.journal).await.expect("it loads");
+    let loaded = rollcall::boot::load(&bench.store, &mut bench.journal).await.expect("it loads").states;
     assert_eq!((loaded[&ours].position(), loaded[&theirs].position()), (7, 4));
     assert_eq!(bench.append(at(2), &[draft(ours, "0")]).await, [None], "the ids are remembered for another time");
 }
@@ -88,14 +92,14 @@ async fn only_what_is_old_enough_goes(backend: Backend) {
 impl Bench {
     /// All of a journal may go: positions go on where they were.
     async fn checkpoint_after_forgetting(&mut self) {
-        let loaded = rollcall::boot::load(&self.store, &mut self.journal).await.expect("it loads");
+        let loaded = rollcall::boot::load(&self.store, &mut self.journal).await.expect("it loads").states;
         let mut state = loaded.into_iter().find(|(tenant, _)| *tenant == self.ours).expect("our tenant").1;
         self.store.write_checkpoint(self.ours, APPLY_VERSION, &state.checkpoint()).await.unwrap();
         self.forget(Expiry { journal: at(1_000), ..NOTHING }).await;
         let ours = self.ours;
         assert!(self.journal.read(ours, 0, 10).await.unwrap().is_empty());
         assert_eq!(self.append(at(1_001), &[draft(ours, "new")]).await, [Some(8)]);
-        let loaded = rollcall::boot::load(&self.store, &mut self.journal).await.expect("it loads");
+        let loaded = rollcall::boot::load(&self.store, &mut self.journal).await.expect("it loads").states;
         assert_eq!(loaded[&ours].position(), 8);
     }
 }
@@ -123,9 +127,35 @@ async fn much_is_forgotten_a_little_at_a_time(backend: Backend) {
     bench.append(at(10), &drafts(ours, 12_000, 1)).await;
     bench.checkpoint().await;
     let slices = bench.forget(Expiry { seen: at(5), journal: at(5), ..NOTHING }).await;
-    assert!(slices.iter().all(|gone| *gone <= SLICES), "{slices:?}");
+    assert!(slices.iter().all(|gone| *gone <= u64::from(LIMIT)), "{slices:?}");
     assert_eq!(slices.iter().sum::<u64>(), 24_000, "{slices:?}");
     let mut raw = Raw::open(&bench.home.location).await;
     assert_eq!(raw.number("SELECT count(*) FROM seen").await, 1);
     assert_eq!(raw.journal().await.iter().map(|line| line.seq).collect::<Vec<_>>(), [12_001]);
+}
+
+async fn each_tenants_journal_is_a_chore_of_its_own(backend: Backend) {
+    let mut bench = Bench::new(backend).await;
+    let (ours, theirs) = (bench.ours, bench.theirs);
+    let nobody = super::new_tenant(&bench.store, &bench.clock, "nobody").await;
+    for tenant in [ours, theirs] {
+        bench.append(at(0), &drafts(tenant, 0, 30)).await;
+        let mut state = State::new(tenant);
+        for entry in bench.journal.read(tenant, 0, u32::MAX).await.unwrap() {
+            state.apply(&entry.entry).expect("no gap");
+        }
+        bench.store.write_checkpoint(tenant, APPLY_VERSION, &state.checkpoint()).await.unwrap();
+    }
+    let expiry = Expiry { journal: at(5), ..NOTHING };
+    let journals = async |bench: &Bench| -> Vec<Chore> {
+        let all = bench.store.chores(expiry).await.unwrap();
+        all.into_iter().filter(|chore| matches!(chore, Chore::Journal(..))).collect()
+    };
+    let due = journals(&bench).await;
+    assert!(due.len() == 2 && due.iter().all(|chore| *chore != Chore::Journal(nobody, at(5))), "{due:?}");
+    assert_eq!(bench.store.forget(Chore::Journal(ours, at(5)), 10).await.unwrap(), 10, "no more at once");
+    let mut raw = Raw::open(&bench.home.location).await;
+    assert_eq!(raw.journal().await.iter().filter(|line| line.tenant == theirs).count(), 30, "theirs waits its turn");
+    assert_eq!(bench.store.forget(Chore::Journal(ours, at(5)), 100).await.unwrap(), 20);
+    assert_eq!(journals(&bench).await, [Chore::Journal(theirs, at(5))]);
 }

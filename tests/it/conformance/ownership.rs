@@ -7,11 +7,12 @@ use rollcall::boot::{BootError, boot};
 use rollcall::clock::Clock;
 use rollcall::journal::JournalError;
 use rollcall::live::state::APPLY_VERSION;
-use rollcall::store::Store;
+use rollcall::store::{Location, Store, StoreError};
 use tokio::time::timeout;
 
 use super::{Bench, at, drafts};
 use crate::on_both_stores;
+use crate::support::raw::Raw;
 use crate::support::tasks::eventually;
 use crate::support::{Backend, Home};
 
@@ -19,8 +20,8 @@ on_both_stores!(second_server, super::a_second_server_waits_a_little_and_is_refu
 on_both_stores!(next_server, super::a_server_that_waits_gets_the_store_when_the_first_is_gone);
 on_both_stores!(migrations, super::tables_are_brought_up_to_date_as_often_as_one_likes);
 
-/// What a server is waited for, and a little more.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a server waits for the lock of another.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(15);
 
 #[tokio::test]
 async fn a_second_journal_on_one_database_is_refused() {
@@ -38,6 +39,55 @@ async fn servers_on_two_databases_are_none_of_each_others_business() {
     drop((one, other));
 }
 
+#[tokio::test]
+async fn a_second_server_changes_no_tables_before_it_has_the_lock() {
+    for backend in [Backend::Embedded, Backend::Postgres] {
+        let home = Home::new(backend).await;
+        let first = boot(&home.location, None, &Clock::system()).await.expect("the first server starts");
+        // As a server of an older release left them: the newest migration is not known.
+        let mut raw = Raw::open(&home.location).await;
+        let newest = "(SELECT max(version) FROM _sqlx_migrations)";
+        raw.run("DROP TABLE registry_change").await;
+        raw.run(&format!("UPDATE _sqlx_migrations SET version = 99999 WHERE version = {newest}")).await;
+        raw.run("DELETE FROM _sqlx_migrations WHERE version = 99999").await;
+        let clock = Clock::manual(at(0));
+        let mut second = pin!(boot(&home.location, None, &clock));
+        assert!(timeout(LOOKS, &mut second).await.is_err(), "it waits");
+        let command = Store::open(&home.location).await;
+        assert!(matches!(command, Err(StoreError::Outdated)), "{backend:?}: {:?}", command.err());
+        assert_eq!(raw.number("SELECT count(*) FROM _sqlx_migrations WHERE version >= 10").await, 0, "{backend:?}");
+        drop(first);
+    }
+}
+
+#[tokio::test]
+async fn databases_that_cannot_hold_the_service_are_refused_by_the_settings_name() {
+    let options = crate::support::postgres::new_database_with("ENCODING 'LATIN1' TEMPLATE template0 LOCALE 'C'").await;
+    let refused = Store::open(&Location::Postgres(Box::new(options))).await.err().map(|error| error.to_string());
+    assert!(refused.as_ref().is_some_and(|why| why.contains("server_encoding is LATIN1")), "{refused:?}");
+    let options = crate::support::postgres::new_database().await;
+    let read_only = options.clone().options([("default_transaction_read_only", "on")]);
+    let refused = Store::open(&Location::Postgres(Box::new(read_only))).await.err().map(|error| error.to_string());
+    assert!(refused.as_ref().is_some_and(|why| why.contains("default_transaction_read_only")), "{refused:?}");
+}
+
+#[tokio::test]
+async fn connections_end_when_they_are_silent_and_commits_are_not_lowered() {
+    for (given, expected) in [("off", "on"), ("local", "on"), ("remote_apply", "remote_apply")] {
+        let options = crate::support::postgres::new_database().await.options([("synchronous_commit", given)]);
+        let (store, _) = Store::open(&Location::Postgres(Box::new(options))).await.expect("the store opens");
+        let Store::Postgres(store) = store else { panic!("another store") };
+        let setting = async |name: &str| -> String {
+            let asked = sqlx::query_scalar("SELECT current_setting($1)").bind(name.to_owned());
+            asked.fetch_one(store.pool()).await.expect("a setting")
+        };
+        assert_eq!(setting("synchronous_commit").await, expected, "{given}");
+        // What a server has of a client that went silent, in ms; a socket in the file system cannot.
+        let timeout = setting("tcp_user_timeout").await;
+        assert!(["10000", "0"].contains(&timeout.as_str()), "{timeout}");
+    }
+}
+
 /// What a step of the clock may take to be noticed: a server that waits looks ten times a second.
 const LOOKS: Duration = Duration::from_millis(300);
 
@@ -47,11 +97,11 @@ async fn a_second_server_waits_a_little_and_is_refused(backend: Backend) {
     let clock = Clock::manual(at(0));
     let mut second = pin!(boot(&home.location, None, &clock));
     assert!(timeout(LOOKS, &mut second).await.is_err());
-    clock.advance(PATIENCE - Duration::from_millis(1));
+    clock.advance(LOCK_TIMEOUT - Duration::from_millis(1));
     assert!(timeout(LOOKS, &mut second).await.is_err(), "one that was just killed may still seem to be there");
     let mut refused = None;
     for _ in 0..5 {
-        clock.advance(PATIENCE);
+        clock.advance(LOCK_TIMEOUT);
         refused = timeout(LOOKS, &mut second).await.ok();
         if refused.is_some() {
             break;
@@ -68,7 +118,7 @@ async fn a_server_that_waits_gets_the_store_when_the_first_is_gone(backend: Back
     let mut second = pin!(boot(&home.location, None, &clock));
     assert!(timeout(LOOKS, &mut second).await.is_err());
     drop(first);
-    timeout(PATIENCE, second).await.expect("it does not wait any longer").expect("the second server starts");
+    timeout(LOCK_TIMEOUT, second).await.expect("it does not wait any longer").expect("the second server starts");
 }
 
 async fn tables_are_brought_up_to_date_as_often_as_one_likes(backend: Backend) {

@@ -1,5 +1,6 @@
 //! Tenants with their settings, keys and tokens.
 
+use rollcall::auth::KeyRing;
 use rollcall::domain::settings::{Settings, WebhookSecret};
 use rollcall::domain::{Scope, TenantId};
 use rollcall::store::{KeyRecord, TenantRecord, TokenHolder, TokenRecord};
@@ -7,12 +8,15 @@ use rollcall::store::{KeyRecord, TenantRecord, TokenHolder, TokenRecord};
 use super::{Bench, at};
 use crate::on_both_stores;
 use crate::support::Backend;
+use crate::support::raw::Raw;
 
 on_both_stores!(tenants, super::a_tenants_name_is_taken_once);
 on_both_stores!(settings, super::settings_are_kept_as_they_are);
 on_both_stores!(keys, super::keys_are_kept_as_they_are);
 on_both_stores!(revoking, super::a_key_is_revoked_once_and_by_its_own_tenant);
 on_both_stores!(version, super::every_change_raises_the_version_and_nothing_else_does);
+on_both_stores!(changes, super::changes_are_read_and_nothing_else);
+on_both_stores!(forks, super::a_store_that_lost_its_newest_changes_is_read_anew);
 on_both_stores!(tokens, super::tokens_are_kept_as_they_are);
 on_both_stores!(deleting, super::a_token_is_deleted_by_its_hash);
 on_both_stores!(administrator, super::the_administrators_hash_is_kept);
@@ -166,8 +170,8 @@ async fn tokens_are_kept_as_they_are(backend: Backend) {
     let no_key = token(bench.ours, TokenHolder::Key(bench.clock.new_id()), 4);
     assert!(bench.store.create_token(&no_key).await.is_err(), "there is no such key");
     assert_eq!(
-        bench.store.registry_version().await.unwrap(),
-        version + 1,
+        bench.store.registry_version().await.unwrap().number,
+        version.number + 1,
         "a token is no reason to read all keys anew"
     );
     let bench = bench.reopen().await;
@@ -197,4 +201,51 @@ async fn the_administrators_hash_is_kept(backend: Backend) {
     assert_eq!(bench.store.admin_hash().await.unwrap(), Some(vec![7; 32]));
     bench.store.set_admin_hash(&[8; 32]).await.unwrap();
     assert_eq!(bench.store.admin_hash().await.unwrap(), Some(vec![8; 32]));
+}
+
+async fn changes_are_read_and_nothing_else(backend: Backend) {
+    let bench = Bench::new(backend).await;
+    let (first, second) = (key(&bench, bench.ours, 1), key(&bench, bench.theirs, 2));
+    bench.store.create_key(&first).await.unwrap();
+    let since = bench.store.registry_version().await.unwrap();
+    let none = bench.store.registry_changes(since).await.unwrap().expect("it is the newest");
+    assert!(none.keys.is_empty() && none.tenants.is_empty(), "{none:?}");
+    bench.store.create_key(&second).await.unwrap();
+    bench.store.revoke_key(bench.ours, first.id, at(5)).await.unwrap();
+    bench.store.set_settings(bench.theirs, &some_settings()).await.unwrap();
+    let changes = bench.store.registry_changes(since).await.unwrap().expect("it is among the newest");
+    let mut keys = changes.keys;
+    keys.sort_by_key(|key| key.hash);
+    assert_eq!(keys, [KeyRecord { revoked: Some(at(5)), ..first.clone() }, second.clone()]);
+    assert_eq!(changes.tenants.iter().map(|tenant| tenant.id).collect::<Vec<_>>(), [bench.theirs]);
+    assert_eq!(bench.store.valid_keys().await.unwrap(), std::slice::from_ref(&second));
+    assert_eq!(bench.store.keys_of(bench.ours).await.unwrap().len(), 1, "the revoked one");
+    // A thousand changes later what changed is not remembered any more.
+    for n in 0..1_001 {
+        let days = Some(n % 9 + 1);
+        let settings = Settings { conversation_days: days, ..Settings::default() };
+        bench.store.set_settings(bench.ours, &settings).await.unwrap();
+    }
+    assert!(bench.store.registry_changes(since).await.unwrap().is_none());
+}
+
+async fn a_store_that_lost_its_newest_changes_is_read_anew(backend: Backend) {
+    let bench = Bench::new(backend).await;
+    let (lost, kept) = (key(&bench, bench.ours, 1), key(&bench, bench.ours, 2));
+    let mut raw = Raw::open(&bench.home.location).await;
+    bench.store.create_key(&lost).await.unwrap();
+    let ring = KeyRing::load(bench.store.clone(), None, bench.clock.clone()).await.unwrap();
+    let since = bench.store.registry_version().await.unwrap();
+    // The standby that took over never had the newest change, and came to the same number by another one.
+    raw.run("DELETE FROM api_key").await;
+    raw.run("DELETE FROM registry_change WHERE version = (SELECT version FROM registry)").await;
+    raw.run("UPDATE registry SET version = version - 1").await;
+    bench.store.create_key(&kept).await.unwrap();
+    let now = bench.store.registry_version().await.unwrap();
+    assert!(now.number == since.number && now != since, "{since:?} {now:?}");
+    assert!(bench.store.registry_changes(since).await.unwrap().is_none(), "it is unknown here");
+    ring.refresh().await.unwrap();
+    ring.refresh().await.unwrap();
+    assert_eq!(ring.keys(), 1);
+    assert!(ring.has_key(kept.id) && !ring.has_key(lost.id));
 }

@@ -1,7 +1,7 @@
 //! Questions about the schema, which need no credential: the usual one is answered from a text that is kept, and one
 //! whose answer would be out of proportion is refused before it runs.
 
-use rollcall::auth::TenantLimits;
+use rollcall::limits::TenantLimits;
 use rollcall::limits::{Budget, Budgets};
 use serde_json::{Value, json};
 
@@ -117,7 +117,7 @@ async fn a_question_that_multiplies_is_refused_before_it_runs() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_the_budget_such_a_question_is_answered() {
     let setup = Setup {
-        tenant_limits: TenantLimits { rate: 0, at_a_time: 0 },
+        tenant_limits: TenantLimits { rate: 0, at_a_time: 0, events: 0 },
         budgets: Budgets::without([Budget::Introspection]),
         ..Setup::default()
     };

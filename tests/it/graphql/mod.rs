@@ -6,7 +6,7 @@ mod introspection;
 mod lists;
 mod variables;
 
-use rollcall::auth::TenantLimits;
+use rollcall::limits::TenantLimits;
 use serde_json::{Value, json};
 
 use crate::support::api::{Answer, send};
@@ -14,7 +14,7 @@ use crate::support::{Api, Backend, Home, Service, Setup};
 
 /// A service that limits nothing by the number of requests.
 async fn start() -> Service {
-    let setup = Setup { tenant_limits: TenantLimits { rate: 0, at_a_time: 0 }, ..Setup::default() };
+    let setup = Setup { tenant_limits: TenantLimits { rate: 0, at_a_time: 0, events: 0 }, ..Setup::default() };
     Service::start_on(Home::new(Backend::Embedded).await, setup).await
 }
 

@@ -1,6 +1,6 @@
 //! Values of variables are counted before they are made, and once for each use before they are coerced.
 
-use rollcall::auth::TenantLimits;
+use rollcall::limits::TenantLimits;
 use rollcall::limits::{Budget, Budgets};
 use serde_json::{Value, json};
 
@@ -60,7 +60,7 @@ async fn values_count_once_for_each_use() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_the_budget_every_value_is_coerced() {
     let setup = Setup {
-        tenant_limits: TenantLimits { rate: 0, at_a_time: 0 },
+        tenant_limits: TenantLimits { rate: 0, at_a_time: 0, events: 0 },
         budgets: Budgets::without([Budget::Variables]),
         ..Setup::default()
     };

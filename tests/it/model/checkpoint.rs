@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashSet};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use rollcall::domain::{Entry, Filter, Outcome};
+use rollcall::live::state::{Changed, Export};
 use rollcall::live::{Checkpoint, Row, RowKey, State};
 
 use super::archive::Archive;
@@ -23,6 +24,17 @@ fn load(position: u64, rows: Vec<Row>) -> Result<State, TestCaseError> {
     State::load(TENANT, position, rows).map_err(|row| TestCaseError::fail(row.to_string()))
 }
 
+/// The rows of a checkpoint, two by two.
+fn slices(mut export: Export) -> Vec<Checkpoint> {
+    let mut slices = Vec::new();
+    while !export.is_done() {
+        let mut slice = export.slice();
+        while slice.keys().count() < 2 && export.add_to(&mut slice) {}
+        slices.push(slice);
+    }
+    slices
+}
+
 fn sorted(mut rows: Vec<Row>) -> Vec<Row> {
     rows.sort_by(|a, b| a.key.cmp(&b.key));
     rows
@@ -33,26 +45,36 @@ fn sorted(mut rows: Vec<Row>) -> Vec<Row> {
 struct Stored {
     /// A broken store: rows that should go stay.
     keeps_deleted: bool,
+    /// Another: slices count before the last one is in.
+    counts_early: bool,
     position: u64,
     rows: BTreeMap<RowKey, Row>,
     archive: Archive,
 }
 
 impl Stored {
-    fn write(&mut self, checkpoint: &Checkpoint) -> Compared {
-        // One statement cannot write a row twice.
-        let keys: Vec<_> = checkpoint.keys().collect();
+    /// Writes the first `written` slices of a checkpoint, which counts once the last one is in. Archived conversations
+    /// are in their place before that.
+    fn write(&mut self, slices: &[Checkpoint], written: usize) -> Compared {
+        // One statement cannot write a row twice, and neither can two of one checkpoint.
+        let keys: Vec<_> = slices.iter().flat_map(Checkpoint::keys).collect();
         prop_assert_eq!(keys.iter().collect::<HashSet<_>>().len(), keys.len(), "a row is named twice: {:?}", keys);
         // The position only moves forward: what is there already is not written again.
-        if checkpoint.position <= self.position {
+        if slices.iter().any(|slice| slice.position <= self.position) {
             return Ok(());
         }
-        self.position = checkpoint.position;
-        for key in checkpoint.deletes.iter().filter(|_| !self.keeps_deleted) {
-            self.rows.remove(key);
+        let is_current = written == slices.len() || self.counts_early;
+        for slice in &slices[..written] {
+            self.archive.write(slice)?;
+            if is_current {
+                self.position = slice.position;
+                for key in slice.deletes.iter().filter(|_| !self.keeps_deleted) {
+                    self.rows.remove(key);
+                }
+                self.rows.extend(slice.upserts.iter().map(|row| (row.key.clone(), row.clone())));
+            }
         }
-        self.rows.extend(checkpoint.upserts.iter().map(|row| (row.key.clone(), row.clone())));
-        self.archive.write(checkpoint)
+        Ok(())
     }
 
     /// The rows, as they come back from a database: by kind and key, in no particular order.
@@ -89,11 +111,11 @@ enum Then {
     End,
     /// The store is away: the one that began is not written, and what it would have written stays due.
     Fail,
-    /// The server is killed and starts again from what is stored and the journal's tail. What it had begun to write may
-    /// have come to be.
+    /// The server is killed between two slices of the checkpoint that began, or before or after all of them, and starts
+    /// again from what is stored and the journal's tail.
     Restart {
-        /// It has.
-        is_written: bool,
+        /// How many of the slices are in the store, as a part of 100.
+        written: usize,
     },
 }
 
@@ -104,7 +126,7 @@ fn then() -> impl Strategy<Value = Then> {
         2 => Just(Then::Begin),
         2 => Just(Then::End),
         1 => Just(Then::Fail),
-        2 => any::<bool>().prop_map(|is_written| Then::Restart { is_written })
+        2 => prop_oneof![Just(0), Just(100), 0..100_usize].prop_map(|written| Then::Restart { written })
     ]
 }
 
@@ -116,7 +138,7 @@ fn mixed() -> impl Strategy<Value = History> {
 struct Server {
     stored: Stored,
     served: State,
-    begun: Option<Checkpoint>,
+    begun: Option<(Vec<Checkpoint>, Changed)>,
     journal: Vec<Entry>,
     whole: State,
     reference: Reference,
@@ -145,20 +167,20 @@ impl Server {
                 self.end()?;
                 self.begin();
                 self.end()?;
-                prop_assert_eq!(self.served.grown(), 0);
+                prop_assert_eq!(self.served.entries_since_checkpoint(), 0);
                 self.is_stored()?;
             }
             Then::Begin => self.begin(),
             Then::End => self.end()?,
             Then::Fail => {
                 self.begin();
-                if let Some(checkpoint) = self.begun.take() {
-                    self.served.spoil(&checkpoint);
+                if let Some((_, changed)) = self.begun.take() {
+                    self.served.checkpoint_failed(changed);
                 }
             }
-            Then::Restart { is_written } => {
-                if let Some(checkpoint) = self.begun.take().filter(|_| is_written) {
-                    self.stored.write(&checkpoint)?;
+            Then::Restart { written } => {
+                if let Some((slices, _)) = self.begun.take() {
+                    self.stored.write(&slices, slices.len() * written / 100)?;
                 }
                 self.served = load(self.stored.position, self.stored.read())?;
                 for entry in &self.journal[self.stored.position as usize..] {
@@ -172,14 +194,17 @@ impl Server {
 
     fn begin(&mut self) {
         if self.begun.is_none() {
-            self.begun = Some(self.served.checkpoint());
+            let source = self.served.begin_checkpoint();
+            let changed = source.changed();
+            self.begun = Some((slices(source.export()), changed));
         }
     }
 
     fn end(&mut self) -> Compared {
-        if let Some(checkpoint) = self.begun.take() {
-            self.stored.write(&checkpoint)?;
-            self.served.settle_checkpoint(&checkpoint);
+        if let Some((slices, _)) = self.begun.take() {
+            self.stored.write(&slices, slices.len())?;
+            let archived = slices.iter().flat_map(|slice| &slice.archived);
+            self.served.checkpoint_written(archived.map(|listed| &listed.conversation));
         }
         Ok(())
     }
@@ -230,7 +255,7 @@ proptest! {
             let entry = stored.archive.mark(&whole, entry);
             apply(&mut whole, &entry)?;
         }
-        stored.write(&whole.clone().checkpoint())?;
+        stored.write(&[whole.clone().checkpoint()], 1)?;
         let mut loaded = load(whole.position(), whole.rows())?;
         stored.no_different(&mut loaded, &mut whole, &filters)?;
         for (n, entry) in tail.iter().enumerate() {
@@ -269,6 +294,11 @@ fn is_noticed(broken: &Stored, mix: Mix) -> bool {
 #[test]
 fn a_store_that_keeps_what_is_deleted_is_noticed() {
     assert!(is_noticed(&Stored { keeps_deleted: true, ..Stored::default() }, Mix::EVERYTHING));
+}
+
+#[test]
+fn a_checkpoint_that_counts_before_its_last_slice_is_noticed() {
+    assert!(is_noticed(&Stored { counts_early: true, ..Stored::default() }, Mix::EVERYTHING));
 }
 
 #[test]

@@ -136,11 +136,11 @@ fn what_happens_while_a_checkpoint_is_being_written_waits_for_the_next() {
     story.hour = 24;
     story.make(super::generate::user(2));
     assert!(story.state.is_leaving(conversation, at(60)));
-    story.state.settle_checkpoint(&begun);
+    story.state.checkpoint_written(begun.archived.iter().map(|listed| &listed.conversation));
     let moments = |state: &mut State| state.publish().conversations().get(conversation).map(|c| c.moments().len());
     assert_eq!(moments(&mut story.state), Some(3), "the archive knows of two");
     let next = story.state.checkpoint();
     assert_eq!(next.archived.len(), 1);
-    story.state.settle_checkpoint(&next);
+    story.state.checkpoint_written(next.archived.iter().map(|listed| &listed.conversation));
     assert_eq!(moments(&mut story.state), None, "now it is there");
 }

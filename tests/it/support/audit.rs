@@ -76,10 +76,11 @@ async fn states(location: &Location, raw: &mut Raw) -> Vec<String> {
         Ok(loaded) => loaded,
         Err(error) => return vec![format!("it cannot be loaded: {error}")],
     };
-    let mut findings = Vec::new();
+    let unreadable = |(tenant, reason)| format!("{tenant} cannot be loaded: {reason}");
+    let mut findings: Vec<_> = loaded.quarantined.iter().map(unreadable).collect();
     let replayed = raw.replay().await;
     for (tenant, state) in &replayed {
-        let digest = loaded.get(tenant).map(State::digest);
+        let digest = loaded.states.get(tenant).map(State::digest);
         if digest.as_ref() != Some(&state.digest()) {
             findings.push(format!("{tenant} loads as another state than its journal makes"));
         }

@@ -15,11 +15,16 @@ pub fn server() -> PgConnectOptions {
 }
 
 /// A new, empty database.
-#[expect(clippy::disallowed_methods, reason = "a name that no other test has")]
 pub async fn new_database() -> PgConnectOptions {
+    new_database_with("").await
+}
+
+/// A new, empty database that differs from the usual.
+#[expect(clippy::disallowed_methods, reason = "a name that no other test has")]
+pub async fn new_database_with(how: &str) -> PgConnectOptions {
     let name = format!("test_{}", uuid::Uuid::new_v4().simple());
     let mut connection = PgConnection::connect_with(&server()).await.expect("the test server answers");
-    let create = AssertSqlSafe(format!("CREATE DATABASE {name}"));
+    let create = AssertSqlSafe(format!("CREATE DATABASE {name} {how}"));
     sqlx::query(create).execute(&mut connection).await.expect("a database");
     server().database(&name)
 }

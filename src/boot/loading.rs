@@ -1,0 +1,181 @@
+//! Every tenant's state, from its checkpoint and the journal's entries after it. A tenant that cannot be loaded does not
+//! keep the others from it.
+
+use std::collections::{HashMap, VecDeque};
+use std::num::NonZero;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
+
+use super::BootError;
+use crate::domain::TenantId;
+use crate::engine::replay::{ReplayError, catch_up};
+use crate::journal::{Head, Journal, JournalError};
+use crate::lifecycle::Lifecycle;
+use crate::live::State;
+use crate::store::{CheckpointReader, Loaded, Store, StoreError};
+
+/// Tenants whose checkpoints are read at once, at most.
+const RANGE: usize = 256;
+/// Connections that read checkpoints, at most.
+const READERS: usize = 4;
+
+/// What a store holds.
+#[derive(Debug, Default)]
+pub struct Tenants {
+    /// Every tenant's state, at the end of its journal.
+    pub states: HashMap<TenantId, State>,
+    /// The tenants that cannot be loaded, and why.
+    pub quarantined: HashMap<TenantId, String>,
+}
+
+/// A tenant's checkpoint as a state, or why there is none. Tenants without a checkpoint have neither.
+type Decoded = (TenantId, Result<State, String>);
+
+/// Loads every tenant. Fails if the store does not answer; what is wrong with one tenant's data is in
+/// [`Tenants::quarantined`].
+pub async fn load(store: &Store, journal: &mut Journal) -> Result<Tenants, BootError> {
+    let heads = journal.heads().await?;
+    let mut ids: Vec<TenantId> = heads.keys().copied().collect();
+    ids.sort_unstable();
+    let mut tenants = Tenants::default();
+    for (tenant, decoded) in load_checkpoints(store, &ids).await? {
+        match decoded {
+            Ok(state) => drop(tenants.states.insert(tenant, state)),
+            Err(reason) => drop(tenants.quarantined.insert(tenant, reason)),
+        }
+    }
+    for (tenant, head) in heads {
+        if tenants.quarantined.contains_key(&tenant) {
+            continue;
+        }
+        let state = tenants.states.entry(tenant).or_insert_with(|| State::new(tenant));
+        match catch_up_to(state, journal, tenant, head).await {
+            Ok(()) => {}
+            Err(error) if error.is_of_tenant() => {
+                tenants.states.remove(&tenant);
+                tenants.quarantined.insert(tenant, error.to_string());
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    for (tenant, reason) in &tenants.quarantined {
+        tracing::error!(%tenant, reason, "a tenant cannot be loaded; the others are served without it");
+    }
+    Ok(tenants)
+}
+
+async fn catch_up_to(state: &mut State, journal: &mut Journal, tenant: TenantId, head: Head) -> Result<(), BootError> {
+    let checkpoint = state.position();
+    if checkpoint > head.seq {
+        return Err(BootError::Lost { tenant, head: head.seq, checkpoint });
+    }
+    catch_up(state, journal, tenant, head.seq).await?;
+    tracing::debug!(%tenant, checkpoint, position = state.position(), "tenant loaded");
+    Ok(())
+}
+
+impl BootError {
+    /// Whether only one tenant's data are wrong, and the store answers.
+    fn is_of_tenant(&self) -> bool {
+        match self {
+            BootError::Row(_) | BootError::Lost { .. } | BootError::Replay(ReplayError::Gap(_)) => true,
+            BootError::Journal(error) | BootError::Replay(ReplayError::Journal(error)) => match error {
+                JournalError::Store(error) => StoreError::is_content(error),
+                other => ReplayError::is_tenants(other),
+            },
+            BootError::Store(error) => error.is_of_content(),
+            BootError::Taken(_) => false,
+        }
+    }
+}
+
+/// What the readers share.
+#[derive(Clone)]
+struct Work {
+    store: Store,
+    lifecycle: Lifecycle,
+    ranges: Arc<Mutex<VecDeque<Vec<TenantId>>>>,
+    /// Rows are decoded on every core: nothing else runs yet.
+    cores: Arc<Semaphore>,
+}
+
+/// Reads all checkpoints over a few connections at a time, and decodes them meanwhile.
+async fn load_checkpoints(store: &Store, ids: &[TenantId]) -> Result<Vec<Decoded>, BootError> {
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let readers = store.checkpoint_readers(READERS.min(ids.len())).await?;
+    // Several ranges a reader, so that one with large tenants leaves the rest to the others.
+    let size = ids.len().div_ceil(4 * readers.len()).clamp(1, RANGE);
+    let ranges = ids.chunks(size).map(<[TenantId]>::to_vec).collect();
+    let work = Work {
+        store: store.clone(),
+        lifecycle: Lifecycle::default(),
+        ranges: Arc::new(Mutex::new(ranges)),
+        cores: Arc::new(Semaphore::new(cores)),
+    };
+    let tasks: Vec<_> = readers.into_iter().map(|reader| work.lifecycle.track(work.clone().read(reader))).collect();
+    let mut decoded = Vec::new();
+    for task in tasks {
+        let read = task.await.map_err(|_| StoreError::Unreadable(String::from("checkpoints: reading panicked")))?;
+        decoded.extend(read?);
+    }
+    Ok(decoded)
+}
+
+impl Work {
+    async fn read(self, reader: CheckpointReader) -> Result<Vec<Decoded>, BootError> {
+        let mut reader = Some(reader);
+        let mut decoding = Vec::new();
+        while let Some(range) = self.next_range() {
+            for (tenant, loaded) in self.read_range(&mut reader, &range).await? {
+                // Waiting for a core bounds the rows in memory. Nobody closes the cores.
+                let Ok(core) = self.cores.clone().acquire_owned().await else { continue };
+                let decode = move || match loaded {
+                    Ok(loaded) => State::load(tenant, loaded.position, loaded.rows).map_err(|error| error.to_string()),
+                    Err(error) => Err(error.to_string()),
+                };
+                decoding.push((tenant, self.lifecycle.block(core, decode)));
+            }
+        }
+        if let Some(reader) = reader {
+            reader.close().await?;
+        }
+        let mut decoded = Vec::with_capacity(decoding.len());
+        for (tenant, state) in decoding {
+            let state = state.await.unwrap_or_else(|error| Err(format!("decoding its rows failed: {error}")));
+            decoded.push((tenant, state));
+        }
+        Ok(decoded)
+    }
+
+    fn next_range(&self) -> Option<Vec<TenantId>> {
+        self.ranges.lock().pop_front()
+    }
+
+    /// Reads a range at once, or tenant by tenant once something in it could not be read.
+    async fn read_range(
+        &self,
+        reader: &mut Option<CheckpointReader>,
+        range: &[TenantId],
+    ) -> Result<Vec<(TenantId, Result<Loaded, StoreError>)>, BootError> {
+        let (Some(first), Some(last)) = (range.first(), range.last()) else { return Ok(Vec::new()) };
+        if let Some(reading) = reader.as_mut() {
+            match reading.read(*first, *last).await {
+                Ok(loaded) => return Ok(loaded),
+                // Its transaction is worth nothing any more.
+                Err(error) if error.is_of_content() => *reader = None,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let mut found = Vec::new();
+        for tenant in range {
+            match self.store.load_checkpoint(*tenant).await {
+                Ok(loaded) => found.extend(loaded.map(|loaded| (*tenant, Ok(loaded)))),
+                Err(error) if error.is_of_content() => found.push((*tenant, Err(error))),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(found)
+    }
+}

@@ -1,0 +1,117 @@
+//! Deletes what need not be kept any longer, by a schedule of its own, in statements of a few rows.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use metrics::counter;
+use tokio::task::JoinHandle;
+
+use super::Checkpoints;
+use super::writing::Pace;
+use crate::clock::Clock;
+use crate::domain::{TenantId, Time};
+use crate::limits::Budget;
+use crate::live::State;
+use crate::store::{Chore, Expiry, Store, StoreError};
+
+/// From the beginning of one pass to that of the next. One that takes longer goes on, and the next begins after it.
+const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(60);
+/// Rows of one statement.
+const MOST_ROWS: u32 = 2_000;
+/// Rows of a statement where the store is slow, and of each chore's first one.
+const FEWEST_ROWS: u32 = 64;
+
+/// The schedule, and the pass under way.
+#[derive(Debug)]
+pub(super) struct Housekeeping {
+    begun: Duration,
+    pass: Option<JoinHandle<()>>,
+}
+
+impl Housekeeping {
+    pub fn new(started: Duration) -> Self {
+        Housekeeping { begun: started, pass: None }
+    }
+
+    /// Ends the pass under way, if there is one.
+    pub fn abort(&self) {
+        if let Some(pass) = &self.pass {
+            pass.abort();
+        }
+    }
+}
+
+impl Checkpoints {
+    /// Begins a pass once the last one's time is over and it has ended.
+    pub(super) fn keep_house(&mut self, now: Duration, states: &HashMap<TenantId, State>) {
+        let is_busy = self.housekeeping.pass.as_ref().is_some_and(|pass| !pass.is_finished());
+        // The control: housekeeping that waits until no checkpoint is due may never come.
+        let is_kept_out = !self.limits.budgets.has(Budget::Checkpoints) && !self.writing.is_empty();
+        if is_busy || is_kept_out || now < self.housekeeping.begun + HOUSEKEEPING_INTERVAL {
+            return;
+        }
+        self.housekeeping.begun = now;
+        let recorded = states.values().map(State::recorded).max().unwrap_or(Time::NEVER);
+        let expiry = expiry(self.clock.now(), recorded, (self.limits.dedupe_days, self.limits.journal_days));
+        let (store, clock) = (self.store.clone(), self.clock.clone());
+        let pass = self.lifecycle.track(async move {
+            if let Err(error) = forget(&store, clock, expiry).await {
+                tracing::warn!(%error, "old rows could not be deleted; it will be tried again");
+            }
+        });
+        self.housekeeping.pass = Some(pass);
+    }
+}
+
+/// What may go now. Ids and journal entries age by what was recorded: a clock that jumps ahead deletes none before an
+/// entry was recorded at its time.
+fn expiry(now: Time, recorded: Time, (dedupe_days, journal_days): (i64, i64)) -> Expiry {
+    const DAY: i64 = 24 * 60 * 60;
+    let aged = recorded.min(now);
+    Expiry {
+        seen: aged.plus_seconds(-DAY * dedupe_days),
+        journal: aged.plus_seconds(-DAY * journal_days),
+        tokens: now,
+        conversations: now,
+    }
+}
+
+/// Takes the chores in turn, a statement each, until none has rows left. One that fails is left for the next pass and
+/// keeps no other from its turn; the first failure is returned.
+async fn forget(store: &Store, clock: Clock, expiry: Expiry) -> Result<(), StoreError> {
+    let mut pace = Pace::new(clock, store.shares_its_writer(), Arc::new(AtomicBool::new(false)));
+    let mut failure = None;
+    let mut chores: VecDeque<(Chore, u32)> =
+        pace.take(store.chores(expiry)).await?.into_iter().map(|chore| (chore, FEWEST_ROWS)).collect();
+    while let Some((chore, limit)) = chores.pop_front() {
+        match pace.take(store.forget(chore, limit)).await {
+            Ok(deleted) => {
+                counter!("rollcall_housekeeping_rows_total").increment(deleted);
+                if deleted >= u64::from(limit) {
+                    chores.push_back((chore, pace.rows(limit, (FEWEST_ROWS, MOST_ROWS))));
+                }
+            }
+            Err(error) => failure = failure.or(Some(error)),
+        }
+        pace.pause().await;
+    }
+    failure.map_or(Ok(()), Err)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_and_entries_age_by_what_was_recorded() {
+        let at = |days: i64| Time::from_micros(1_614_589_200_000_000).plus_seconds(days * 86_400);
+        let usual = expiry(at(40), at(40), (7, 30));
+        assert_eq!((usual.seen, usual.journal, usual.tokens), (at(33), at(10), at(40)));
+        let jumped = expiry(at(400), at(40), (7, 30));
+        assert_eq!((jumped.seen, jumped.journal), (at(33), at(10)), "nothing was recorded since");
+        let went_back = expiry(at(20), at(40), (7, 30));
+        assert_eq!(went_back.seen, at(13));
+    }
+}

@@ -1,0 +1,358 @@
+//! Keeps the stored state up to date, beside the path that acknowledges. The engine only takes an immutable copy of a
+//! tenant's state; exporting and writing it is the work of a task of its own.
+
+mod housekeeping;
+mod writing;
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::task::{JoinError, JoinHandle};
+
+use super::Limits;
+use crate::clock::Clock;
+use crate::domain::{Conversation, TenantId};
+use crate::lifecycle::Lifecycle;
+use crate::limits::Budget;
+use crate::live::State;
+use crate::live::state::{Changed, CheckpointSource};
+use crate::store::{Store, StoreError};
+use housekeeping::Housekeeping;
+use writing::Job;
+
+/// Rows that changed, after which a checkpoint is due: so many take a second or two to write.
+const DUE_ROWS: usize = 50_000;
+/// How often the tenants are looked through for due checkpoints.
+const SCAN_INTERVAL: Duration = Duration::from_millis(100);
+/// Checkpoints begun and not ended. More than are written at a time, so that the next one need not wait for the engine's
+/// turn; few, since each holds a copy of a state.
+const IN_FLIGHT: usize = 4;
+/// How long a tenant waits after its checkpoint failed, doubled with each failure in a row.
+const FIRST_BACKOFF: Duration = Duration::from_secs(2);
+/// The longest such wait.
+const LONGEST_BACKOFF: Duration = Duration::from_secs(300);
+/// Archived conversations taken out of memory in one turn of the engine.
+const FORGOTTEN_PER_STEP: usize = 256;
+/// How long the last checkpoints may take when the service ends: a store that does not answer is not waited for, since
+/// the journal has everything and the next start applies it.
+const LAST_CHECKPOINTS_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The conversations that a written checkpoint moved to the archive.
+type Archived = Vec<Arc<Conversation>>;
+
+/// Begins the checkpoints that are due, the tenant first that has waited longest, and looks after housekeeping.
+#[derive(Debug)]
+pub(super) struct Checkpoints {
+    store: Store,
+    clock: Clock,
+    lifecycle: Lifecycle,
+    limits: Limits,
+    started: Duration,
+    schedules: HashMap<TenantId, Schedule>,
+    next_scan: Duration,
+    due: VecDeque<TenantId>,
+    writing: HashMap<TenantId, Writing>,
+    /// Who may write now: one at a time through the connection that appends, two on connections of their own.
+    turns: Arc<Semaphore>,
+    archived: VecDeque<(TenantId, Arc<Conversation>)>,
+    housekeeping: Housekeeping,
+    /// Set when the service ends: checkpoints under way make no more pauses.
+    hurry: Arc<AtomicBool>,
+}
+
+/// When a tenant's next checkpoint may be.
+#[derive(Clone, Copy, Debug, Default)]
+struct Schedule {
+    /// When the newest written one was begun.
+    last: Duration,
+    failures: u32,
+    /// Not before this, after a failure.
+    not_before: Duration,
+}
+
+/// A checkpoint under way.
+#[derive(Debug)]
+struct Writing {
+    task: JoinHandle<Result<Archived, StoreError>>,
+    changed: Changed,
+    begun: Duration,
+}
+
+impl Checkpoints {
+    pub fn new(store: Store, clock: Clock, lifecycle: Lifecycle, limits: Limits) -> Self {
+        let started = clock.monotonic();
+        Checkpoints {
+            turns: Arc::new(Semaphore::new(if store.shares_its_writer() { 1 } else { 2 })),
+            housekeeping: Housekeeping::new(started),
+            next_scan: started,
+            schedules: HashMap::new(),
+            due: VecDeque::new(),
+            writing: HashMap::new(),
+            archived: VecDeque::new(),
+            hurry: Arc::default(),
+            store,
+            clock,
+            lifecycle,
+            limits,
+            started,
+        }
+    }
+
+    /// Settles the checkpoints that ended and begins those that are due. Never waits for the store, and does no work that
+    /// grows with a tenant's rows.
+    pub async fn step(&mut self, states: &mut HashMap<TenantId, State>) {
+        let ended: Vec<_> =
+            self.writing.iter().filter(|(_, writing)| writing.task.is_finished()).map(|(tenant, _)| *tenant).collect();
+        for tenant in ended {
+            if let Some(Writing { task, changed, begun }) = self.writing.remove(&tenant) {
+                let ended = task.await;
+                self.settle(tenant, (changed, begun), ended, states);
+            }
+        }
+        self.forget_archived(FORGOTTEN_PER_STEP, states);
+        let now = self.clock.monotonic();
+        self.scan(now, states);
+        while self.writing.len() < IN_FLIGHT
+            && let Some(tenant) = self.due.pop_front()
+        {
+            if let Some(state) = states.get_mut(&tenant).filter(|state| !state.is_applying()) {
+                self.begin(tenant, state, now);
+            }
+        }
+        self.keep_house(now, states);
+    }
+
+    /// Writes whatever is not written yet, and waits for it as long as is sensible.
+    pub async fn finish(mut self, states: &mut HashMap<TenantId, State>) {
+        self.housekeeping.abort();
+        self.hurry.store(true, Ordering::Relaxed);
+        if tokio::time::timeout(LAST_CHECKPOINTS_TIMEOUT, self.write_rest(states)).await.is_err() {
+            tracing::warn!("the store does not take the last checkpoints; the next start takes longer");
+        }
+        for writing in self.writing.values() {
+            writing.task.abort();
+        }
+    }
+
+    async fn write_rest(&mut self, states: &mut HashMap<TenantId, State>) {
+        let under_way: Vec<_> = self.writing.keys().copied().collect();
+        for tenant in under_way {
+            if let Some(writing) = self.writing.get_mut(&tenant) {
+                let ended = (&mut writing.task).await;
+                let about = (writing.changed.clone(), writing.begun);
+                self.writing.remove(&tenant);
+                self.settle(tenant, about, ended, states);
+            }
+        }
+        for (tenant, state) in states.iter_mut() {
+            if state.is_applying() || state.entries_since_checkpoint() == 0 {
+                continue;
+            }
+            if let Err(error) = self.job(*tenant, state.begin_checkpoint()).write().await {
+                tracing::warn!(%error, %tenant, "the last checkpoint was not written; the next start takes longer");
+            }
+        }
+    }
+
+    /// Finds the tenants whose checkpoints are due, now and then.
+    fn scan(&mut self, now: Duration, states: &HashMap<TenantId, State>) {
+        if now < self.next_scan {
+            return;
+        }
+        self.next_scan = now + SCAN_INTERVAL;
+        let interval = Duration::from_secs(self.limits.checkpoint_seconds);
+        let due =
+            states.iter().filter(|(tenant, _)| !self.writing.contains_key(tenant)).filter_map(|(tenant, state)| {
+                let schedule = self.schedule(*tenant);
+                let entries = state.entries_since_checkpoint();
+                let is_due = entries >= self.limits.checkpoint_entries
+                    || state.rows_since_checkpoint() >= DUE_ROWS
+                    || (entries > 0 && now >= schedule.last + interval);
+                (is_due && now >= schedule.not_before).then_some((schedule.last, *tenant))
+            });
+        let mut due: Vec<_> = due.collect();
+        due.sort_unstable();
+        self.due = due.into_iter().map(|(_, tenant)| tenant).collect();
+    }
+
+    fn schedule(&self, tenant: TenantId) -> Schedule {
+        let never = Schedule { last: self.started, ..Schedule::default() };
+        self.schedules.get(&tenant).copied().unwrap_or(never)
+    }
+
+    fn job(&self, tenant: TenantId, source: CheckpointSource) -> Job {
+        Job {
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            lifecycle: self.lifecycle.clone(),
+            tenant,
+            source,
+            hurry: self.hurry.clone(),
+        }
+    }
+
+    fn begin(&mut self, tenant: TenantId, state: &mut State, now: Duration) {
+        let source = state.begin_checkpoint();
+        let changed = source.changed();
+        let job = self.job(tenant, source);
+        let turns = self.turns.clone();
+        let task = if self.limits.budgets.has(Budget::Checkpoints) {
+            self.lifecycle.track(async move {
+                // Nobody closes the turns.
+                let _turn = turns.acquire().await;
+                job.write().await
+            })
+        } else {
+            // Exported on the engine and written at once: the control that shows what slices are for.
+            let whole = job.export_whole();
+            self.lifecycle.track(async move {
+                let _turn = turns.acquire().await;
+                whole.write().await
+            })
+        };
+        self.writing.insert(tenant, Writing { task, changed, begun: now });
+    }
+
+    /// Takes note of how a checkpoint ended. Whatever is not success, an error, a panic or an abort, marks its rows
+    /// dirty again.
+    fn settle(
+        &mut self,
+        tenant: TenantId,
+        (changed, begun): (Changed, Duration),
+        ended: Result<Result<Archived, StoreError>, JoinError>,
+        states: &mut HashMap<TenantId, State>,
+    ) {
+        let Some(state) = states.get_mut(&tenant) else { return };
+        let mut schedule = self.schedule(tenant);
+        let error = match ended {
+            Ok(Ok(archived)) => {
+                self.archived.extend(archived.into_iter().map(|conversation| (tenant, conversation)));
+                schedule = Schedule { last: begun, ..Schedule::default() };
+                None
+            }
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(error) => Some(error.to_string()),
+        };
+        if let Some(error) = error {
+            let backoff = LONGEST_BACKOFF.min(FIRST_BACKOFF * 2_u32.saturating_pow(schedule.failures.min(16)));
+            schedule.failures += 1;
+            schedule.not_before = self.clock.monotonic() + backoff;
+            metrics::counter!("rollcall_checkpoint_failures_total").increment(1);
+            tracing::warn!(%error, %tenant, ?backoff, "a checkpoint was not written; it will be tried again");
+            state.checkpoint_failed(changed);
+        }
+        self.schedules.insert(tenant, schedule);
+    }
+
+    fn forget_archived(&mut self, limit: usize, states: &mut HashMap<TenantId, State>) {
+        for (tenant, conversation) in self.archived.drain(..limit.min(self.archived.len())) {
+            if let Some(state) = states.get_mut(&tenant) {
+                state.checkpoint_written([&conversation]);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::directory::Document;
+    use crate::domain::{Body, Entry, Event, Time};
+    use crate::store::{Location, TenantRecord};
+
+    fn at(seconds: i64) -> Time {
+        Time::from_micros(1_614_589_200_000_000).plus_seconds(seconds)
+    }
+
+    /// A user more, by the next entry.
+    fn grow(state: &mut State, clock: &Clock) {
+        let seq = state.position() + 1;
+        let document: Document =
+            serde_json::from_value(serde_json::json!({ "users": [{ "id": seq, "name": "a" }] })).unwrap();
+        let event = Event::internal(
+            "rollcall:tests",
+            clock.new_id(),
+            at(0),
+            Body::DirectoryUpserted { document: document.into() },
+        );
+        state.apply(&Entry { seq, recorded: at(0), event }).unwrap();
+    }
+
+    async fn new(clock: &Clock) -> (tempfile::TempDir, Store, Checkpoints, TenantId) {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, _) = Store::open(&Location::Folder(folder.path().join("data"))).await.unwrap();
+        let tenant = TenantId(clock.new_id());
+        let record =
+            TenantRecord { id: tenant, name: "a".into(), created: at(0), settings: crate::domain::Settings::default() };
+        assert!(store.create_tenant(&record).await.unwrap());
+        let checkpoints = Checkpoints::new(store.clone(), clock.clone(), Lifecycle::default(), Limits::default());
+        (folder, store, checkpoints, tenant)
+    }
+
+    async fn stored(store: &Store, tenant: TenantId) -> Option<u64> {
+        store.load_checkpoint(tenant).await.unwrap().map(|loaded| loaded.position)
+    }
+
+    /// Takes turns until no checkpoint is under way.
+    async fn settled(checkpoints: &mut Checkpoints, states: &mut HashMap<TenantId, State>) {
+        loop {
+            checkpoints.step(states).await;
+            if checkpoints.writing.is_empty() {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_checkpoint_task_that_panics_loses_no_row() {
+        let clock = Clock::manual(at(0));
+        let (_folder, store, mut checkpoints, tenant) = new(&clock).await;
+        let mut states = HashMap::from([(tenant, State::new(tenant))]);
+        grow(states.get_mut(&tenant).unwrap(), &clock);
+        let state = states.get_mut(&tenant).unwrap();
+        let changed = state.begin_checkpoint().changed();
+        assert_eq!(state.rows_since_checkpoint(), 0);
+        let task = checkpoints.lifecycle.track(async { panic!("on purpose") });
+        checkpoints.writing.insert(tenant, Writing { task, changed, begun: clock.monotonic() });
+        grow(states.get_mut(&tenant).unwrap(), &clock);
+        settled(&mut checkpoints, &mut states).await;
+        let state = &states[&tenant];
+        assert_eq!((state.rows_since_checkpoint(), state.entries_since_checkpoint()), (2, 2), "both users");
+        assert_eq!(stored(&store, tenant).await, None);
+        clock.advance(Duration::from_secs(31));
+        settled(&mut checkpoints, &mut states).await;
+        let loaded = store.load_checkpoint(tenant).await.unwrap().unwrap();
+        let loaded = State::load(tenant, loaded.position, loaded.rows).unwrap();
+        assert_eq!(loaded.digest(), states[&tenant].digest());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_tenant_that_fails_waits_longer_each_time_and_keeps_no_other_from_its_turn() {
+        let clock = Clock::manual(at(0));
+        let (_folder, store, mut checkpoints, tenant) = new(&clock).await;
+        // The store knows nothing of this one, so that its rows are refused.
+        let failing = TenantId(clock.new_id());
+        let mut states = HashMap::from([(tenant, State::new(tenant)), (failing, State::new(failing))]);
+        let mut waits = Vec::new();
+        for _ in 0..200 {
+            for state in states.values_mut() {
+                grow(state, &clock);
+            }
+            clock.advance(Duration::from_secs(31));
+            let failures = checkpoints.schedule(failing).failures;
+            settled(&mut checkpoints, &mut states).await;
+            assert_eq!(stored(&store, tenant).await, Some(states[&tenant].position()), "others are written each time");
+            let schedule = checkpoints.schedule(failing);
+            if schedule.failures > failures {
+                waits.push((schedule.not_before - clock.monotonic()).as_secs());
+            }
+        }
+        assert_eq!(waits[..9], [2, 4, 8, 16, 32, 64, 128, 256, 300]);
+        assert_eq!(states[&failing].entries_since_checkpoint(), 200, "nothing of it is lost");
+        assert_eq!(stored(&store, failing).await, None);
+    }
+}

@@ -1,0 +1,124 @@
+//! All tenants' checkpoints read back: a few connections, a few statements, whatever the number of tenants.
+
+use std::collections::HashMap;
+
+use uuid::Uuid;
+
+use super::{Loaded, Store, StoreError, postgres, sqlite};
+use crate::domain::TenantId;
+use crate::live::{Row, RowKey};
+
+/// Rows of one statement: enough that its round trip does not matter, and few enough to hold.
+pub(super) const PAGE: i64 = 10_000;
+
+/// A connection that reads checkpoints.
+#[derive(Debug)]
+pub enum CheckpointReader {
+    /// From a file.
+    Sqlite(sqlite::CheckpointReader),
+    /// From a server.
+    Postgres(postgres::CheckpointReader),
+}
+
+impl CheckpointReader {
+    /// The checkpoints of the tenants from `first` to `last`, in the order of their ids. A tenant whose rows are not
+    /// what this program writes has an error of its own; any other error is of the store.
+    pub async fn read(
+        &mut self,
+        first: TenantId,
+        last: TenantId,
+    ) -> Result<Vec<(TenantId, Result<Loaded, StoreError>)>, StoreError> {
+        match self {
+            CheckpointReader::Sqlite(reader) => reader.read(first, last).await,
+            CheckpointReader::Postgres(reader) => reader.read(first, last).await,
+        }
+    }
+
+    /// Ends the reading.
+    pub async fn close(self) -> Result<(), StoreError> {
+        match self {
+            CheckpointReader::Sqlite(reader) => reader.close().await,
+            CheckpointReader::Postgres(reader) => reader.close().await,
+        }
+    }
+}
+
+impl Store {
+    /// Connections that all read the same instant's checkpoints: at most `wanted`, at least one.
+    pub async fn checkpoint_readers(&self, wanted: usize) -> Result<Vec<CheckpointReader>, StoreError> {
+        Ok(match self {
+            Store::Sqlite(store) => {
+                store.checkpoint_readers(wanted).await?.into_iter().map(CheckpointReader::Sqlite).collect()
+            }
+            Store::Postgres(store) => {
+                store.checkpoint_readers(wanted).await?.into_iter().map(CheckpointReader::Postgres).collect()
+            }
+        })
+    }
+
+    /// The newest checkpoint of a tenant.
+    pub async fn load_checkpoint(&self, tenant: TenantId) -> Result<Option<Loaded>, StoreError> {
+        let Some(mut reader) = self.checkpoint_readers(1).await?.pop() else { return Ok(None) };
+        let found = reader.read(tenant, tenant).await?.pop();
+        reader.close().await?;
+        found.map(|(_, loaded)| loaded).transpose()
+    }
+}
+
+impl StoreError {
+    /// Whether the store answers and only what it holds there cannot be read.
+    pub fn is_of_content(&self) -> bool {
+        match self {
+            StoreError::Unreadable(_) => true,
+            StoreError::Sql(error) => StoreError::is_content(error),
+            _ => false,
+        }
+    }
+
+    /// Whether it is the content that a statement failed for.
+    pub fn is_content(error: &sqlx::Error) -> bool {
+        match error {
+            sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => true,
+            sqlx::Error::Database(error) => {
+                let code = error.code().unwrap_or_default();
+                // PostgreSQL's damaged pages and data exceptions, each with five characters; SQLite's "malformed", in the
+                // lowest byte of its numbers.
+                match code.len() {
+                    5 => code.starts_with("XX") || code.starts_with("22"),
+                    _ => code.parse::<u32>().is_ok_and(|code| code & 0xff == 11),
+                }
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Several tenants' checkpoints as their rows come in.
+#[derive(Default)]
+pub(super) struct Gathering {
+    found: Vec<(TenantId, Result<Loaded, StoreError>)>,
+    places: HashMap<Uuid, usize>,
+}
+
+impl Gathering {
+    /// Adds a checkpoint without its rows.
+    pub fn add_mark(&mut self, tenant: Uuid, position: i64, batch: Option<Uuid>) {
+        self.places.insert(tenant, self.found.len());
+        self.found.push((TenantId(tenant), Ok(Loaded { position: position as u64, batch, rows: Vec::new() })));
+    }
+
+    /// Adds a row to its tenant's checkpoint. Rows of a tenant without one belong to none yet.
+    pub fn add_row(&mut self, tenant: Uuid, (kind, key): (&str, &str), body: String) {
+        let Some(place) = self.places.get(&tenant) else { return };
+        let (_, found) = &mut self.found[*place];
+        match (&mut *found, RowKey::parse(kind, key)) {
+            (Ok(loaded), Some(key)) => loaded.rows.push(Row { key, body }),
+            (Ok(_), None) => *found = Err(StoreError::Unreadable(format!("row {kind} {key}"))),
+            (Err(_), _) => {}
+        }
+    }
+
+    pub fn into_found(self) -> Vec<(TenantId, Result<Loaded, StoreError>)> {
+        self.found
+    }
+}

@@ -1,0 +1,90 @@
+//! Checkpoints read back from a server.
+
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Row as _};
+use uuid::Uuid;
+
+use super::PostgresStore;
+use crate::domain::TenantId;
+use crate::store::load::{Gathering, PAGE};
+use crate::store::{Loaded, StoreError};
+
+/// A reading connection in a transaction.
+#[derive(Debug)]
+pub struct CheckpointReader(PgConnection);
+
+impl PostgresStore {
+    /// The first connection exports its snapshot, and the others read the same.
+    pub(crate) async fn checkpoint_readers(&self, wanted: usize) -> Result<Vec<CheckpointReader>, StoreError> {
+        let mut readers = Vec::new();
+        let mut snapshot: Option<String> = None;
+        for _ in 0..wanted.max(1) {
+            let mut connection = PgConnection::connect_with(&self.options).await?;
+            // It may wait for rows to be decoded before it reads on.
+            let begin = "SET idle_in_transaction_session_timeout = 0; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+            sqlx::raw_sql(begin).execute(&mut connection).await?;
+            match &snapshot {
+                Some(name) => {
+                    // The name is the server's own; the statement takes no parameters.
+                    let take = AssertSqlSafe(format!("SET TRANSACTION SNAPSHOT '{name}'"));
+                    sqlx::raw_sql(take).execute(&mut connection).await?;
+                }
+                None if wanted > 1 => {
+                    let name = sqlx::query_scalar("SELECT pg_export_snapshot()").fetch_one(&mut connection).await?;
+                    snapshot = Some(name);
+                }
+                None => {}
+            }
+            readers.push(CheckpointReader(connection));
+        }
+        Ok(readers)
+    }
+}
+
+impl CheckpointReader {
+    pub(crate) async fn read(
+        &mut self,
+        first: TenantId,
+        last: TenantId,
+    ) -> Result<Vec<(TenantId, Result<Loaded, StoreError>)>, StoreError> {
+        let mut gathering = Gathering::default();
+        let marks: Vec<(Uuid, i64, Option<Uuid>)> = sqlx::query_as(
+            "SELECT tenant, position, batch FROM checkpoint WHERE tenant BETWEEN $1 AND $2 ORDER BY tenant",
+        )
+        .bind(first.0)
+        .bind(last.0)
+        .fetch_all(&mut self.0)
+        .await?;
+        for (tenant, position, batch) in marks {
+            gathering.add_mark(tenant, position, batch);
+        }
+        let (mut after, mut is_first) = ((first.0, String::new(), String::new()), true);
+        loop {
+            // The tenant's own row has an empty key, so the first page includes where it begins.
+            let page = sqlx::query(if is_first {
+                "SELECT tenant, kind, key, body::text AS body FROM state_row
+                 WHERE (tenant, kind, key) >= ($1, $2, $3) AND tenant <= $4 ORDER BY tenant, kind, key LIMIT $5"
+            } else {
+                "SELECT tenant, kind, key, body::text AS body FROM state_row
+                 WHERE (tenant, kind, key) > ($1, $2, $3) AND tenant <= $4 ORDER BY tenant, kind, key LIMIT $5"
+            });
+            let page = page.bind(after.0).bind(&after.1).bind(&after.2).bind(last.0).bind(PAGE);
+            let page = page.fetch_all(&mut self.0).await?;
+            is_first = false;
+            for row in &page {
+                gathering.add_row(row.try_get(0)?, (row.try_get(1)?, row.try_get(2)?), row.try_get(3)?);
+            }
+            match page.last() {
+                Some(row) if page.len() == PAGE as usize => {
+                    after = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+                }
+                _ => return Ok(gathering.into_found()),
+            }
+        }
+    }
+
+    pub(crate) async fn close(mut self) -> Result<(), StoreError> {
+        sqlx::raw_sql("COMMIT").execute(&mut self.0).await?;
+        self.0.close().await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,108 @@
+//! Checkpoints read back from a file.
+
+use std::collections::HashMap;
+
+use sqlx::Row as _;
+use sqlx::pool::PoolConnection;
+use sqlx::sqlite::Sqlite;
+use uuid::Uuid;
+
+use super::{SqliteStore, uuid};
+use crate::domain::TenantId;
+use crate::store::load::{Gathering, PAGE};
+use crate::store::{Loaded, StoreError};
+
+/// A reading connection in a transaction.
+#[derive(Debug)]
+pub struct CheckpointReader(PoolConnection<Sqlite>);
+
+/// Rows of checkpoints that are current and not all moved to `state_row`: by tenant, kind and key; no body where the
+/// row is deleted.
+type Staged = HashMap<(String, String, String), Option<String>>;
+
+impl SqliteStore {
+    /// Nobody else writes while a server starts, so that the connections see the same.
+    pub(crate) async fn checkpoint_readers(&self, wanted: usize) -> Result<Vec<CheckpointReader>, StoreError> {
+        let mut readers = Vec::new();
+        for _ in 0..wanted.clamp(1, self.reads.options().get_max_connections() as usize) {
+            let mut connection = self.reads.acquire().await?;
+            sqlx::raw_sql("BEGIN").execute(&mut *connection).await?;
+            readers.push(CheckpointReader(connection));
+        }
+        Ok(readers)
+    }
+}
+
+impl CheckpointReader {
+    pub(crate) async fn read(
+        &mut self,
+        first: TenantId,
+        last: TenantId,
+    ) -> Result<Vec<(TenantId, Result<Loaded, StoreError>)>, StoreError> {
+        let (first, last) = (first.to_string(), last.to_string());
+        let mut gathering = Gathering::default();
+        let marks = sqlx::query(
+            "SELECT tenant, position, batch FROM checkpoint WHERE tenant BETWEEN ?1 AND ?2 ORDER BY tenant",
+        )
+        .bind(&first)
+        .bind(&last)
+        .fetch_all(&mut *self.0)
+        .await?;
+        for mark in &marks {
+            let batch = mark.try_get::<Option<&str>, _>("batch")?.and_then(|text| Uuid::try_parse(text).ok());
+            gathering.add_mark(uuid(mark.try_get("tenant")?)?, mark.try_get("position")?, batch);
+        }
+        let mut staged = self.staged(&first, &last).await?;
+        let (mut after, mut is_first) = ((first, String::new(), String::new()), true);
+        loop {
+            // The tenant's own row has an empty key, so the first page includes where it begins.
+            let page = sqlx::query(if is_first {
+                "SELECT tenant, kind, key, body FROM state_row
+                 WHERE (tenant, kind, key) >= (?1, ?2, ?3) AND tenant <= ?4 ORDER BY tenant, kind, key LIMIT ?5"
+            } else {
+                "SELECT tenant, kind, key, body FROM state_row
+                 WHERE (tenant, kind, key) > (?1, ?2, ?3) AND tenant <= ?4 ORDER BY tenant, kind, key LIMIT ?5"
+            });
+            let page = page.bind(&after.0).bind(&after.1).bind(&after.2).bind(&last).bind(PAGE);
+            let page = page.fetch_all(&mut *self.0).await?;
+            is_first = false;
+            for row in &page {
+                let place: (String, String, String) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+                let body = match staged.remove(&place) {
+                    Some(newer) => newer,
+                    None => Some(row.try_get(3)?),
+                };
+                if let Some(body) = body {
+                    gathering.add_row(uuid(&place.0)?, (&place.1, &place.2), body);
+                }
+                after = place;
+            }
+            if page.len() < PAGE as usize {
+                break;
+            }
+        }
+        for ((tenant, kind, key), body) in staged {
+            if let Some(body) = body {
+                gathering.add_row(uuid(&tenant)?, (&kind, &key), body);
+            }
+        }
+        Ok(gathering.into_found())
+    }
+
+    async fn staged(&mut self, first: &str, last: &str) -> Result<Staged, StoreError> {
+        let rows = sqlx::query(
+            "SELECT n.tenant, n.kind, n.key, n.body FROM checkpoint c JOIN state_row_next n ON n.tenant = c.tenant
+             WHERE c.tenant BETWEEN ?1 AND ?2 AND c.staged",
+        )
+        .bind(first)
+        .bind(last)
+        .fetch_all(&mut *self.0)
+        .await?;
+        rows.iter().map(|row| Ok(((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?), row.try_get(3)?))).collect()
+    }
+
+    pub(crate) async fn close(mut self) -> Result<(), StoreError> {
+        sqlx::raw_sql("COMMIT").execute(&mut *self.0).await?;
+        Ok(())
+    }
+}
