@@ -56,6 +56,7 @@ fn start_working(journal: &mut Journal, person: &MadeUp) {
     if person.facts.connected {
         let session = "desk".into();
         let connected = Body::DeskConnected {
+            socket: false,
             user: user.clone(),
             session,
             lease_seconds: None,

@@ -51,7 +51,7 @@ impl Iterator for Traffic {
         Some(match self.dice.below(10) {
             0 => {
                 let (session, surface) = ("desk".into(), Surface::Desk);
-                Body::DeskConnected { user, session, lease_seconds: Some(60), device: None, surface }
+                Body::DeskConnected { user, session, lease_seconds: Some(60), device: None, surface, socket: false }
             }
             1 => self.change_status(user),
             _ if self.held.len() < self.enough() => self.take(user),

@@ -17,6 +17,7 @@ use super::conversation::{ConversationId, Medium};
 use super::directory::{Changes, Document, Problem};
 use super::ids::{EntityRef, UserRef};
 use super::presence::Category;
+use super::settings::limits::{Quota, Quotas};
 use super::time::Time;
 
 /// The identity of an event within its tenant: two events with equal ids are one event, sent twice.
@@ -110,6 +111,9 @@ pub enum Body {
         /// Where.
         #[serde(default)]
         surface: Surface,
+        /// A socket of ours opens it, so that it counts among the user's sockets. Never set by a source.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        socket: bool,
     },
     /// A session is still there.
     #[serde(rename = "desk.heartbeat")]
@@ -298,6 +302,12 @@ pub enum Body {
         /// What is kept of it.
         hash: PasswordHash,
     },
+    /// Internal: what the tenant may keep. It replaces all that was set before.
+    #[serde(rename = "limits.set")]
+    LimitsSet {
+        /// The quotas.
+        limits: Quotas,
+    },
 }
 
 impl Body {
@@ -340,13 +350,15 @@ pub struct Entry {
 pub enum Outcome {
     /// It changed state, or confirmed it.
     Applied,
+    /// The user is unknown or deleted; the take ended the claim of the user who held the conversation.
+    HolderReleased,
     /// It changed the directory so.
     Upserted(Changes),
     /// True, but something newer overrode all of it.
     Stale,
     /// Taken before.
     Duplicate,
-    /// Refused; state is as before.
+    /// Refused; nothing that can be seen has changed.
     Rejected(Rejection),
 }
 
@@ -354,10 +366,19 @@ impl Outcome {
     /// The outcome's name on the wire.
     pub const fn name(&self) -> &'static str {
         match self {
-            Outcome::Applied | Outcome::Upserted(_) => "applied",
+            Outcome::Applied | Outcome::HolderReleased | Outcome::Upserted(_) => "applied",
             Outcome::Stale => "stale",
             Outcome::Duplicate => "duplicate",
             Outcome::Rejected(_) => "rejected",
+        }
+    }
+
+    /// The reason that goes with the outcome on the wire.
+    pub fn reason(&self) -> Option<String> {
+        match self {
+            Outcome::HolderReleased => Some(String::from("unknown user; previous holder released")),
+            Outcome::Rejected(rejection) => Some(rejection.to_string()),
+            Outcome::Applied | Outcome::Upserted(_) | Outcome::Stale | Outcome::Duplicate => None,
         }
     }
 }
@@ -386,7 +407,22 @@ pub enum Rejection {
     /// The store refuses its content. It is not journalled, and its id is free.
     #[error("the store cannot keep the event")]
     Unstorable,
+    /// The tenant keeps as much as it may.
+    #[error("the limit {name} of {limit} is reached")]
+    Limit {
+        /// The quota's name.
+        name: &'static str,
+        /// Its number.
+        limit: u32,
+    },
     /// The directory document cannot be taken.
     #[error("the document is refused")]
     Document(Vec<Problem>),
+}
+
+impl Rejection {
+    /// A quota that is used up.
+    pub const fn limit(quota: Quota, limit: u32) -> Self {
+        Rejection::Limit { name: quota.name(), limit }
+    }
 }

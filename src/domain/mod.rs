@@ -28,5 +28,6 @@ pub use profile::Profile;
 pub use role::{Role, Roles};
 pub use scope::{Scope, Scopes};
 pub use settings::Settings;
+pub use settings::limits::{Quota, Quotas};
 pub use status::Status;
 pub use time::Time;

@@ -2,6 +2,7 @@
 //! desk is waited for.
 
 pub mod desk;
+pub mod limits;
 
 use std::fmt;
 use std::ops::RangeInclusive;

@@ -30,11 +30,10 @@ struct Known {
 impl FirstOutcomes {
     /// Remembers what an event came to, unless it was applied without more to say.
     pub fn note(&mut self, tenant: TenantId, id: &EventId, outcome: &Outcome) {
-        let reason = match outcome {
-            Outcome::Rejected(rejection) => Some(rejection.to_string().into()),
-            Outcome::Stale => None,
-            Outcome::Applied | Outcome::Upserted(_) | Outcome::Duplicate => return,
-        };
+        if matches!(outcome, Outcome::Applied | Outcome::Upserted(_) | Outcome::Duplicate) {
+            return;
+        }
+        let reason = outcome.reason().map(Into::into);
         let first = Arc::new(FirstOutcome { outcome: outcome.name(), reason });
         let size = size(id, &first);
         let known = self.tenants.entry(tenant).or_default();

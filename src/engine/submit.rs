@@ -106,7 +106,7 @@ impl Submitter {
             return Err(Fault::Unavailable("the store is away"));
         }
         let view = self.0.views.tenant(tenant).view();
-        finality::mark(tenant, &mut events, &view, &self.0.store, self.0.clock.now()).await?;
+        finality::mark(tenant, &mut events, &view, &self.0.store).await?;
         drop(view);
         let drafts: Vec<Draft> = events.into_iter().map(|event| Draft::new(tenant, event)).collect();
         let bytes: usize = drafts.iter().map(|draft| draft.json.len() + EVENT_BYTES).sum();

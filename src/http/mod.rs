@@ -45,6 +45,10 @@ pub fn router(services: Services) -> Router {
             get(native::settings::get_tenant).patch(native::settings::set_settings).fallback(native::wrong_method),
         )
         .route(
+            "/v1/tenants/{tenant}/limits",
+            get(native::limits::get_limits).put(native::limits::put_limits).fallback(native::wrong_method),
+        )
+        .route(
             "/v1/tenants/{tenant}/keys",
             post(native::keys::create_key).get(native::keys::list_keys).fallback(native::wrong_method),
         )

@@ -1,5 +1,7 @@
 //! Who holds a conversation, decided from the newest take and the newest releases (EVENTS.md, "Order").
 
+use crate::domain::event::Rejection;
+use crate::domain::settings::limits::USERS_PER_CONVERSATION;
 use crate::domain::{Channel, Time};
 
 /// A point in the order of events: by time, and at equal times by the order of the journal.
@@ -21,7 +23,7 @@ impl Stamp {
 pub struct Take {
     /// When.
     pub stamp: Stamp,
-    /// Who, by integer id.
+    /// Who, by integer id; 0 for a user whom the directory did not know.
     pub user: i64,
     /// On which channel.
     pub channel: Channel,
@@ -36,33 +38,54 @@ pub struct Claim {
     pub released: Stamp,
     /// The newest release of each user who released it, ascending by user.
     pub released_by: Vec<(i64, Stamp)>,
-    /// Everybody who ever took it, ascending: the conversations that each of them handled are counted by it.
-    pub takers: Vec<i64>,
+    /// Everybody who ever took it, ascending, with the position of the first take: the conversations that each of them
+    /// handled are counted by it.
+    pub takers: Vec<(i64, u64)>,
+    /// The newest event time of all that was said of it: what the floor rises to when it is forgotten.
+    pub newest: Time,
     /// While nobody holds it: when that was last recorded, for the tombstone.
     pub ended: Option<Time>,
 }
 
 impl Default for Claim {
     fn default() -> Self {
-        Claim { take: None, released: Stamp::NEVER, released_by: Vec::new(), takers: Vec::new(), ended: None }
+        Claim {
+            take: None,
+            released: Stamp::NEVER,
+            released_by: Vec::new(),
+            takers: Vec::new(),
+            newest: Time::NEVER,
+            ended: None,
+        }
     }
 }
 
 impl Claim {
-    /// Records a take; an older one than the newest holds nothing. Tells whether it is the user's first.
-    pub fn take(&mut self, take: Take) -> bool {
+    /// Records a take; an older one than the newest holds nothing. Returns whether it is the user's first.
+    pub fn take(&mut self, take: Take) -> Result<bool, Rejection> {
+        let first = self.takers.binary_search_by_key(&take.user, |(user, _)| *user);
+        if let Err(at) = first {
+            self.takers.insert(at, (take.user, take.stamp.seq));
+            has_room(self.takers.len())?;
+        }
+        self.supersede(take);
+        Ok(first.is_err())
+    }
+
+    /// Records a take by a user whom the directory does not know: it only ends older ones.
+    pub fn take_unknown(&mut self, stamp: Stamp, channel: Channel) {
+        self.supersede(Take { stamp, user: 0, channel });
+    }
+
+    fn supersede(&mut self, take: Take) {
         if self.take.is_none_or(|newest| newest.stamp < take.stamp) {
             self.take = Some(take);
         }
-        let first = self.takers.binary_search(&take.user);
-        if let Err(at) = first {
-            self.takers.insert(at, take.user);
-        }
-        first.is_err()
+        self.newest = self.newest.max(take.stamp.time);
     }
 
-    /// Records a release by `user`, or by nobody in particular. Tells whether it is the newest of its sort.
-    pub fn release(&mut self, user: Option<i64>, stamp: Stamp) -> bool {
+    /// Records a release by `user`, or without a subject. Returns whether it is the newest of its sort.
+    pub fn release(&mut self, user: Option<i64>, stamp: Stamp) -> Result<bool, Rejection> {
         let newest = match user {
             None => &mut self.released,
             Some(user) => {
@@ -70,26 +93,31 @@ impl Claim {
                     self.released_by.insert(at, (user, Stamp::NEVER));
                     at
                 });
+                has_room(self.released_by.len())?;
                 &mut self.released_by[at].1
             }
         };
         let advances = stamp > *newest;
         *newest = stamp.max(*newest);
-        advances
+        self.newest = self.newest.max(stamp.time);
+        Ok(advances)
     }
 
-    /// Takes a forgotten user's name off what is remembered, since the id may be given again. Their take still ends
-    /// every older one. Tells whether anything changed.
-    pub fn disown(&mut self, user: i64) -> bool {
-        let before = (self.released_by.len(), self.takers.len());
-        self.released_by.retain(|(by, _)| *by != user);
-        self.takers.retain(|by| *by != user);
-        let mut changed = before != (self.released_by.len(), self.takers.len());
-        if let Some(take) = self.take.as_mut().filter(|take| take.user == user) {
+    /// Drops what an earlier owner of the user's id said, who was forgotten before the entry at `created`. Their take
+    /// still ends every older one.
+    pub fn disown(&mut self, user: i64, created: u64) {
+        self.released_by.retain(|(by, stamp)| *by != user || stamp.seq >= created);
+        self.takers.retain(|(by, seq)| *by != user || *seq >= created);
+        if let Some(take) = self.take.as_mut().filter(|take| take.user == user && take.stamp.seq < created) {
             take.user = 0;
-            changed = true;
         }
-        changed
+    }
+
+    /// The newest event time that the take and the releases tell.
+    pub fn newest_standing(&self) -> Time {
+        let taken = self.take.map_or(Time::NEVER, |take| take.stamp.time);
+        let by_users = self.released_by.iter().map(|(_, stamp)| stamp.time).max().unwrap_or(Time::NEVER);
+        taken.max(self.released.time).max(by_users)
     }
 
     /// The newest take, unless a release that applies to it is newer. A sync's floor is for the caller to compare.
@@ -99,6 +127,11 @@ impl Claim {
         let released = by_user.map_or(self.released, |(_, stamp)| self.released.max(*stamp));
         (take.stamp > released).then_some(take)
     }
+}
+
+fn has_room(users: usize) -> Result<(), Rejection> {
+    let limit = USERS_PER_CONVERSATION;
+    if users > limit as usize { Err(Rejection::Limit { name: "users_per_conversation", limit }) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -116,21 +149,47 @@ mod tests {
     #[test]
     fn the_old_holder_cannot_free_the_new_one() {
         let mut claim = Claim::default();
-        claim.take(taken(1, 10));
-        claim.take(taken(2, 20));
-        claim.release(Some(1), at(21));
+        claim.take(taken(1, 10)).unwrap();
+        claim.take(taken(2, 20)).unwrap();
+        claim.release(Some(1), at(21)).unwrap();
         assert_eq!(claim.standing(), Some(taken(2, 20)));
-        claim.release(None, at(22));
+        claim.release(None, at(22)).unwrap();
         assert_eq!(claim.standing(), None);
     }
 
     #[test]
     fn a_late_take_does_not_come_back_to_life() {
         let mut claim = Claim::default();
-        claim.release(Some(1), at(20));
-        claim.take(taken(1, 10));
+        claim.release(Some(1), at(20)).unwrap();
+        claim.take(taken(1, 10)).unwrap();
         assert_eq!(claim.standing(), None, "released before the take arrived");
-        claim.take(taken(2, 5));
+        claim.take(taken(2, 5)).unwrap();
         assert_eq!(claim.standing(), None, "and the released take had ended the older one");
+    }
+
+    #[test]
+    fn the_users_of_one_conversation_are_bounded() {
+        let mut claim = Claim::default();
+        let last = i64::from(USERS_PER_CONVERSATION);
+        for user in 1..=last {
+            claim.take(taken(user, user)).unwrap();
+            claim.release(Some(user), at(user)).unwrap();
+        }
+        let refused = Rejection::Limit { name: "users_per_conversation", limit: USERS_PER_CONVERSATION };
+        assert_eq!(claim.clone().take(taken(last + 1, last + 1)), Err(refused.clone()));
+        assert_eq!(claim.clone().release(Some(last + 1), at(last + 1)), Err(refused));
+        assert_eq!(claim.take(taken(1, last + 2)), Ok(false));
+        assert_eq!(claim.release(None, at(last + 3)), Ok(true));
+    }
+
+    #[test]
+    fn an_earlier_owner_of_an_id_holds_and_releases_nothing() {
+        let mut claim = Claim::default();
+        claim.take(taken(1, 10)).unwrap();
+        claim.release(Some(1), at(30)).unwrap();
+        claim.disown(1, 40);
+        assert_eq!(claim.take(taken(1, 50)), Ok(true), "the first take of the new owner");
+        assert_eq!(claim.standing(), Some(taken(1, 50)));
+        assert_eq!(claim.newest, at(50).time);
     }
 }

@@ -5,9 +5,10 @@
 use std::ops::Bound;
 use std::sync::Arc;
 
-use rpds::{HashTrieMapSync, RedBlackTreeMapSync};
+use rpds::RedBlackTreeMapSync;
 use uuid::Uuid;
 
+use super::persistent::{Map, steps};
 use crate::domain::conversation::Key;
 use crate::domain::{Conversation, Time};
 
@@ -28,7 +29,9 @@ type List = RedBlackTreeMapSync<Key, Arc<Conversation>>;
 /// Every conversation that is remembered.
 #[derive(Clone, Debug, Default)]
 pub struct Conversations {
-    all: HashTrieMapSync<Uuid, Remembered>,
+    all: Map<Uuid, Remembered>,
+    /// How many of them leave.
+    leaving: usize,
     open: List,
     closed: List,
 }
@@ -36,7 +39,7 @@ pub struct Conversations {
 impl Conversations {
     /// How many are remembered.
     pub fn count(&self) -> usize {
-        self.all.size()
+        self.all.len()
     }
 
     /// One that is remembered, part of the state or not.
@@ -47,6 +50,11 @@ impl Conversations {
     /// What the state knows of one.
     pub fn known(&self, id: Uuid) -> Option<&Remembered> {
         self.all.get(&id).filter(|known| !known.is_leaving)
+    }
+
+    /// The number of those that the state knows.
+    pub fn known_len(&self) -> usize {
+        self.all.len() - self.leaving
     }
 
     /// Every one that the state knows.
@@ -81,11 +89,12 @@ impl Conversations {
     pub fn put(&mut self, known: Remembered) {
         let id = known.conversation.id();
         self.unlist(id);
+        self.leaving += usize::from(known.is_leaving);
         if let Some(life) = known.conversation.life() {
             let list = if life.closing.is_some() { &mut self.closed } else { &mut self.open };
             list.insert_mut(Key::of(life, id), known.conversation.clone());
         }
-        self.all.insert_mut(id, known);
+        self.all.insert(id, known);
     }
 
     /// Takes out one that the state knows.
@@ -98,11 +107,14 @@ impl Conversations {
     /// Forgets one.
     pub fn remove(&mut self, id: Uuid) {
         self.unlist(id);
-        self.all.remove_mut(&id);
+        self.all.remove(&id);
     }
 
     fn unlist(&mut self, id: Uuid) {
-        let Some(life) = self.all.get(&id).and_then(|known| known.conversation.life()) else { return };
+        let Some(known) = self.all.get(&id) else { return };
+        self.leaving -= usize::from(known.is_leaving);
+        let Some(life) = known.conversation.life() else { return };
+        steps::count(1);
         let list = if life.closing.is_some() { &mut self.closed } else { &mut self.open };
         list.remove_mut(&Key::of(life, id));
     }
@@ -126,7 +138,7 @@ mod tests {
     }
 
     fn pushed() -> What {
-        What::Pushed { user: 1, medium: Medium::Chat, project: None }
+        What::Pushed { user: 1, given: None, medium: Medium::Chat, project: None }
     }
 
     fn ids(list: impl Iterator<Item = (Key, Uuid)>) -> Vec<u128> {
@@ -170,6 +182,8 @@ mod tests {
         known.put(Remembered { is_leaving: true, ..told(1, &[(10, pushed())]) });
         assert!(known.get(Uuid::from_u128(1)).is_some());
         assert_eq!(known.known(Uuid::from_u128(1)), None);
-        assert_eq!(known.iter().count(), 0);
+        assert_eq!((known.iter().count(), known.known_len()), (0, 0));
+        known.remove(Uuid::from_u128(1));
+        assert_eq!(known.known_len(), 0);
     }
 }

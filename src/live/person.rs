@@ -8,6 +8,7 @@ use crate::domain::status::{Facts, Lane};
 use crate::domain::{Category, Channel, ConversationId, PerChannel, Time};
 
 use super::claim::Stamp;
+use super::persistent::steps;
 
 /// A value with the time it was chosen at; the newest wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +62,8 @@ pub struct Session {
     pub opened: u64,
     /// When its end was recorded, for the tombstone.
     pub ended: Option<Time>,
+    /// A socket of ours opened it.
+    pub socket: bool,
 }
 
 /// The truth about one user.
@@ -87,6 +90,11 @@ pub struct Person {
     pub held: PerChannel<BTreeSet<ConversationId>>,
     /// When the user's deletion was recorded.
     pub deleted: Option<Time>,
+    /// Position of the entry that created the user; 0 where it is not known. What claims say of the same id from before
+    /// is an earlier owner's.
+    pub created: Option<u64>,
+    /// The newest event time of any session of this user that was forgotten early, since too many had ended.
+    pub sessions_floor: Time,
 }
 
 impl Default for Person {
@@ -102,6 +110,8 @@ impl Default for Person {
             handled: 0,
             held: PerChannel::default(),
             deleted: None,
+            created: None,
+            sessions_floor: Time::NEVER,
         }
     }
 }
@@ -110,6 +120,26 @@ impl Person {
     /// At least one desk session is open.
     pub fn is_connected(&self) -> bool {
         self.sessions.values().any(|session| session.open && session.surface == Surface::Desk)
+    }
+
+    /// The number of open sessions, sockets or others, but for the one of that name.
+    pub fn open_beside(&self, name: &str, socket: bool) -> usize {
+        let is_counted = |known: &str, session: &Session| session.open && session.socket == socket && known != name;
+        steps::count(self.sessions.len());
+        self.sessions.iter().filter(|(known, session)| is_counted(known, session)).count()
+    }
+
+    /// The number of conversations held, on all channels.
+    pub fn held_in_all(&self) -> usize {
+        self.held.0.iter().map(BTreeSet::len).sum()
+    }
+
+    /// The newest event time of anything that is kept of the person: what the floor rises to when they are forgotten.
+    pub fn newest(&self) -> Time {
+        let toggles = self.toggles.0.iter().map(|toggle| toggle.at);
+        let floors = self.floors.0.iter().map(|floor| floor.time);
+        let times = [self.presence.at, self.closed_all, self.desk_at, self.sessions_floor];
+        toggles.chain(floors).chain(times).max().unwrap_or(Time::NEVER)
     }
 
     /// What a status is decided from.

@@ -17,7 +17,7 @@ use crate::domain::conversation::Moment;
 use crate::domain::directory::Kind;
 use crate::domain::event::{PasswordHash, Surface};
 use crate::domain::ids::parse_guid;
-use crate::domain::{Category, Channel, Conversation, ConversationId, EntityRef, Profile, Time};
+use crate::domain::{Category, Channel, Conversation, ConversationId, EntityRef, Profile, Quotas, Time};
 
 /// What a row is about.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -113,6 +113,10 @@ pub(super) struct TenantBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recorded: Option<Time>,
     pub high_water: Vec<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub floor: Option<Time>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<Quotas>,
 }
 
 /// A stamp, as stored.
@@ -168,6 +172,8 @@ pub(super) struct SessionBody {
     pub opened: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<Time>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub socket: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -198,6 +204,10 @@ pub(super) struct UserBody {
     pub handled: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deleted: Option<Time>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub created: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sessions_floor: Option<Time>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -228,6 +238,12 @@ pub(super) struct ClaimBody {
     pub released_by: Vec<ReleaseBody>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub takers: Vec<i64>,
+    /// The position of each taker's first take.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub takers_at: Vec<u64>,
+    /// The newest event time, where nothing else tells it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newest: Option<Time>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<Time>,
 }
@@ -262,6 +278,8 @@ impl UserBody {
             ever_logged_in: person.ever_logged_in,
             handled: person.handled,
             deleted: person.deleted,
+            created: person.created.unwrap_or(0),
+            sessions_floor: set(person.sessions_floor),
         }
     }
 }
@@ -277,6 +295,7 @@ impl SessionBody {
             device: known.device.clone(),
             opened: known.opened,
             ended: known.ended,
+            socket: known.socket,
         }
     }
 }
@@ -291,7 +310,9 @@ impl ClaimBody {
             }),
             released: StampBody::of(claim.released),
             released_by: claim.released_by.iter().filter_map(release).collect(),
-            takers: claim.takers.clone(),
+            takers: claim.takers.iter().map(|(user, _)| *user).collect(),
+            takers_at: claim.takers.iter().map(|(_, seq)| *seq).collect(),
+            newest: set(claim.newest).filter(|newest| *newest != claim.newest_standing()),
             ended: claim.ended,
         }
     }
@@ -323,7 +344,12 @@ fn json<T: Serialize>(body: &T) -> String {
 pub(super) fn body(state: &State, key: &RowKey) -> Option<String> {
     let directory = state.directory();
     Some(match key {
-        RowKey::Tenant => json(&TenantBody { recorded: set(state.recorded()), high_water: directory.high_water() }),
+        RowKey::Tenant => json(&TenantBody {
+            recorded: set(state.recorded()),
+            high_water: directory.high_water(),
+            floor: set(state.floor()),
+            limits: Some(state.limits()).filter(|limits| *limits != Quotas::default()),
+        }),
         RowKey::Entity(kind, id) => json::<Arc<Entity>>(directory.table(*kind).get(EntityRef::Id(*id))?),
         RowKey::User(id) => {
             let ix = directory.users().by_id(*id)?;

@@ -4,12 +4,14 @@ mod conversations;
 mod desk;
 mod endings;
 mod export;
+mod limits;
 mod load;
 mod people;
 mod progress;
 mod slots;
+mod steps;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::claim::Claim;
@@ -17,23 +19,27 @@ use super::conversations::Conversations;
 use super::details::{Detail, Details};
 use super::directory::Directory;
 use super::index::{Columns, Index, columns};
-use super::persistent::Chunks;
+use super::persistent::{Chunks, Map};
 use super::person::Person;
 use super::rows::{self, RowKey};
 use super::view::View;
-use crate::domain::{Body, ConversationId, Entry, Outcome, TenantId, Time, UserRef};
+use crate::domain::event::{Event, Rejection};
+use crate::domain::{Body, ConversationId, Entry, Outcome, Quota, Quotas, TenantId, Time, UserRef};
 
 use endings::{Ending, Endings};
+use limits::Usage;
 
 pub use desk::Lease;
-pub use endings::TOMBSTONE_SECONDS;
 pub use export::{Changed, CheckpointSource, Export};
 pub use load::BadRow;
 pub use progress::Step;
 
 /// The rules that [`State::apply`] follows. A release that changes them raises the number, and checkpoints before its
 /// first new entry.
-pub const APPLY_VERSION: u32 = 1;
+pub const APPLY_VERSION: u32 = 2;
+
+/// Things that one entry forgets at most, besides as many as it names: more than it can add, so that forgetting keeps up.
+const FORGOTTEN_PER_ENTRY: usize = 8;
 
 /// The journal does not go on where the state stands: an alarm, never to be papered over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -45,16 +51,20 @@ pub struct Gap {
     pub next: u64,
 }
 
-/// One tenant's truth.
+/// One tenant's truth. A copy is cheap once [`State::checkpoint`] has taken what is dirty: it shares all else.
 #[derive(Clone, Debug)]
 pub struct State {
     position: u64,
     recorded: Time,
     directory: Arc<Directory>,
     people: Chunks<Person>,
-    claims: HashMap<ConversationId, Claim>,
+    claims: Map<ConversationId, Claim>,
     conversations: Conversations,
     endings: Endings,
+    /// The newest event time of anything that was forgotten.
+    floor: Time,
+    limits: Quotas,
+    usage: Usage,
     index: Index,
     details: Details,
     touched: Vec<u32>,
@@ -73,9 +83,12 @@ impl State {
             recorded: Time::NEVER,
             directory: Arc::new(Directory::new(tenant)),
             people: Chunks::default(),
-            claims: HashMap::new(),
+            claims: Map::default(),
             conversations: Conversations::default(),
             endings: Endings::default(),
+            floor: Time::NEVER,
+            limits: Quotas::default(),
+            usage: Usage::default(),
             index: Index::default(),
             details: Details::default(),
             touched: Vec::new(),
@@ -95,12 +108,16 @@ impl State {
         self.recorded
     }
 
-    fn take(&mut self, entry: &Entry) -> Result<Outcome, crate::domain::event::Rejection> {
+    fn take(&mut self, entry: &Entry) -> Result<Outcome, Rejection> {
         let event = &entry.event;
         match &event.fact.body {
-            Body::DeskConnected { user, session, lease_seconds, device, surface } => {
-                let opening =
-                    desk::Opening { lease_seconds: *lease_seconds, device: device.as_deref(), surface: *surface };
+            Body::DeskConnected { user, session, lease_seconds, device, surface, socket } => {
+                let opening = desk::Opening {
+                    lease_seconds: *lease_seconds,
+                    device: device.as_deref(),
+                    surface: *surface,
+                    socket: *socket,
+                };
                 self.open_session(event, user, session, &opening)
             }
             // A heartbeat is never journalled; should one be met all the same, it changes nothing.
@@ -124,8 +141,9 @@ impl State {
             | Body::ConversationClosed { .. } => self.converse(entry),
             // Documents are applied in slices.
             Body::DirectoryUpserted { .. } => Ok(Outcome::Stale),
-            Body::UserDeleted { user } => self.delete_user(user),
+            Body::UserDeleted { user } => self.delete_user(entry, user),
             Body::PasswordSet { user, hash } => self.set_password(user, hash),
+            Body::LimitsSet { limits } => Ok(self.set_limits(*limits)),
         }
     }
 
@@ -140,7 +158,8 @@ impl State {
             self.details.set(ix, self.detail_of(&self.directory, ix));
         }
         let people = (self.index.clone(), self.details.clone());
-        Arc::new(View::new(self.position, self.directory.clone(), people, self.conversations.clone()))
+        let view = View::new(self.position, self.directory.clone(), people, self.conversations.clone());
+        Arc::new(view.with_limits(self.limits))
     }
 
     fn columns_of(&self, directory: &Directory, ix: u32) -> Columns {
@@ -168,8 +187,19 @@ impl State {
     }
 
     /// The user an event is about.
-    fn subject(&self, user: &UserRef) -> Result<u32, crate::domain::event::Rejection> {
-        self.directory.find(user).ok_or(crate::domain::event::Rejection::UnknownUser)
+    fn subject(&self, user: &UserRef) -> Result<u32, Rejection> {
+        self.directory.find(user).ok_or(Rejection::UnknownUser)
+    }
+
+    /// Whether an event is too late to be about something that the state does not know: it may have been forgotten.
+    /// What the server itself writes is never late.
+    fn is_late(&self, event: &Event) -> bool {
+        event.fact.time <= self.floor && !event.is_authoritative()
+    }
+
+    /// The newest event time of anything that was forgotten; [`Time::NEVER`] as long as nothing was.
+    pub fn floor(&self) -> Time {
+        self.floor
     }
 
     fn user_id(&self, ix: u32) -> i64 {
@@ -178,19 +208,28 @@ impl State {
 
     /// The user's index row and stored row must follow.
     fn touch(&mut self, ix: u32) {
+        // A place in the directory is touched for the first time by the entry that creates its user.
+        self.people[ix as usize].created.get_or_insert(self.position);
         self.touched.push(ix);
         self.dirty.insert(RowKey::User(self.user_id(ix)));
     }
 
-    /// Forgets what ended a tombstone's time before the entry at hand, by that entry's recorded time.
-    fn prune(&mut self, recorded: Time) {
-        while let Some((ended, ending)) = self.endings.due(recorded) {
-            match ending {
-                Ending::Session(user, session) => self.forget_session(user, &session, ended),
-                Ending::Claim(conversation) => self.forget_claim(&conversation, ended),
-                Ending::Conversation(conversation) => self.forget_conversation(conversation, ended),
-                Ending::User(user) => self.forget_user(user, ended),
-            }
+    /// Forgets what ended a tombstone's time before the entry at hand, by recorded time, and what there is too much of:
+    /// the oldest first, and a bounded number. What has to wait for a later entry stays known until then.
+    fn prune(&mut self, entry: &Entry) {
+        let named = match &entry.event.fact.body {
+            Body::SlotsSynced { conversations, .. } => conversations.len(),
+            _ => 0,
+        };
+        for _ in 0..FORGOTTEN_PER_ENTRY + named {
+            let newest = match self.endings.due(entry.recorded, self.limits.limit(Quota::Tombstones)) {
+                None => break,
+                Some(Ending::Session(user, session)) => self.forget_session(user, &session),
+                Some(Ending::Claim(conversation)) => self.forget_claim(&conversation),
+                Some(Ending::Conversation(conversation)) => self.forget_conversation(conversation),
+                Some(Ending::User(user)) => self.forget_user(user),
+            };
+            self.floor = self.floor.max(newest);
         }
     }
 }

@@ -8,7 +8,7 @@ use super::directory::Directory;
 use super::index::{Columns, Index};
 use super::kernel::{Aggregate, fold};
 use super::selection::Selection;
-use crate::domain::Filter;
+use crate::domain::{Filter, Quotas};
 
 /// One tenant at one position.
 #[derive(Clone, Debug)]
@@ -18,6 +18,7 @@ pub struct View {
     index: Index,
     details: Details,
     conversations: Conversations,
+    limits: Quotas,
 }
 
 impl View {
@@ -28,7 +29,18 @@ impl View {
         (index, details): (Index, Details),
         conversations: Conversations,
     ) -> Self {
-        View { position, directory, index, details, conversations }
+        View { position, directory, index, details, conversations, limits: Quotas::default() }
+    }
+
+    /// The same view with the limits that were set for the tenant.
+    #[must_use]
+    pub fn with_limits(self, limits: Quotas) -> Self {
+        View { limits, ..self }
+    }
+
+    /// What the tenant may keep.
+    pub fn limits(&self) -> Quotas {
+        self.limits
     }
 
     /// The tenant's position: how many entries of its journal are in here.

@@ -188,6 +188,8 @@ async fn administrators_and_tenants_are_kept_apart(backend: Backend) {
         (Method::POST, String::from("/v1/tenants")),
         (Method::GET, format!("/v1/tenants/{tenant}")),
         (Method::PATCH, format!("/v1/tenants/{tenant}")),
+        (Method::GET, format!("/v1/tenants/{tenant}/limits")),
+        (Method::PUT, format!("/v1/tenants/{tenant}/limits")),
         (Method::POST, format!("/v1/tenants/{tenant}/keys")),
         (Method::GET, format!("/v1/tenants/{tenant}/keys")),
         (Method::DELETE, format!("/v1/tenants/{tenant}/keys/{id}")),

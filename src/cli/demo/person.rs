@@ -137,6 +137,7 @@ impl Person {
 
     fn connected(&self) -> Body {
         Body::DeskConnected {
+            socket: false,
             user: UserRef::id(self.id),
             session: SESSION.into(),
             lease_seconds: Some(LEASE),

@@ -3,9 +3,12 @@
 use super::{Link, event};
 use crate::auth::Caller;
 use crate::clock::Clock;
-use crate::domain::event::Surface;
+use crate::domain::event::{Rejection, Surface};
 use crate::domain::{Body, Fault, Outcome, Scope, UserRef};
 use crate::engine::Submitter;
+
+/// When a desk past a limit may try again.
+const RETRY_SECONDS: u32 = 30;
 
 /// Who connects, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +27,7 @@ pub struct Opening {
 
 /// Opens the session, whether it was open or not; answers the position at which it is, and the connection.
 ///
-/// [`Fault::NotFound`] for an unknown user.
+/// [`Fault::NotFound`] for an unknown user, [`Fault::TooMany`] where a limit of open sessions is reached.
 pub async fn connect(
     caller: &Caller,
     submitter: &Submitter,
@@ -39,10 +42,14 @@ pub async fn connect(
         lease_seconds: Some(lease_seconds),
         device,
         surface,
+        socket: true,
     };
     let receipt = submitter.commit(caller.tenant(), vec![event(clock, body)]).await?;
-    if let Some(Outcome::Rejected(_)) = receipt.outcomes.first() {
-        return Err(Fault::NotFound("user"));
+    match receipt.outcomes.first() {
+        // It passes when another desk of the user closes, or the administrator raises a limit.
+        Some(Outcome::Rejected(Rejection::Limit { .. })) => return Err(Fault::TooMany { seconds: RETRY_SECONDS }),
+        Some(Outcome::Rejected(_)) => return Err(Fault::NotFound("user")),
+        _ => {}
     }
     // An id that was made just now is journalled, once.
     let opened = receipt.positions.first().copied().flatten().ok_or(Fault::Internal)?;

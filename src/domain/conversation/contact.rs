@@ -85,7 +85,7 @@ mod tests {
     }
 
     fn pushed(user: i64) -> What {
-        What::Pushed { user, medium: Medium::Chat, project: None }
+        What::Pushed { user, given: None, medium: Medium::Chat, project: None }
     }
 
     fn routed(group: i64) -> What {

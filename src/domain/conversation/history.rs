@@ -1,10 +1,12 @@
 //! What happened in one conversation, in the order of time, and the life that follows from it.
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize, Serializer};
 use uuid::Uuid;
 
 use super::Medium;
-use crate::domain::{EntityRef, Time};
+use crate::domain::{EntityRef, Time, UserRef};
 
 /// Things of one sort, messages or others, that one conversation may hold: it is kept in memory, and answered as a whole.
 const MOMENTS_MAX: usize = 1_000;
@@ -45,8 +47,11 @@ pub enum What {
     },
     /// A contact with a user begins.
     Pushed {
-        /// Who.
+        /// Who; 0 if the directory did not know the user, and the event named none by integer id.
         user: i64,
+        /// The user as the event named one whom the directory did not know.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        given: Option<UserRef>,
         /// Where it takes place.
         medium: Medium,
         /// On whose site.
@@ -202,10 +207,11 @@ impl Conversation {
 
     /// The users it was pushed to, each once, in the order of their first contacts.
     pub fn users(&self) -> Vec<i64> {
-        let mut users = Vec::new();
+        let (mut users, mut seen) = (Vec::new(), HashSet::new());
         for moment in &self.moments {
             if let What::Pushed { user, .. } = moment.what
-                && !users.contains(&user)
+                && user != 0
+                && seen.insert(user)
             {
                 users.push(user);
             }
@@ -281,7 +287,7 @@ mod tests {
     }
 
     fn pushed(user: i64) -> What {
-        What::Pushed { user, medium: Medium::Chat, project: None }
+        What::Pushed { user, given: None, medium: Medium::Chat, project: None }
     }
 
     fn closed() -> What {
@@ -327,7 +333,7 @@ mod tests {
     #[test]
     fn a_start_knows_better_than_a_push() {
         let project = EntityRef::Id(7);
-        let push = What::Pushed { user: 1, medium: Medium::Chat, project: Some(EntityRef::Id(8)) };
+        let push = What::Pushed { user: 1, given: None, medium: Medium::Chat, project: Some(EntityRef::Id(8)) };
         let conversation = told([
             moment(5, 1, push),
             moment(6, 2, What::Started { project, medium: Medium::Sms }),

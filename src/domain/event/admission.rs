@@ -165,6 +165,7 @@ fn desk_connected(envelope: &Envelope<'_>) -> Result<Body, &'static str> {
         lease_seconds: connected.lease_seconds,
         device: connected.device.as_deref().map(device).transpose()?,
         surface: connected.surface,
+        socket: false,
     })
 }
 

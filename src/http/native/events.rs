@@ -14,7 +14,7 @@ use super::caller;
 use crate::auth::Caller;
 use crate::command::post_events::post_events as post;
 use crate::domain::event::{Refusal, admit};
-use crate::domain::{Event, Fault, Outcome, Scope, Time};
+use crate::domain::{Event, Fault, Scope, Time};
 use crate::engine::Receipt;
 use crate::http::describe;
 use crate::http::extract::body::{Limit, is_long};
@@ -127,9 +127,7 @@ fn answer(mut results: Vec<EventResult>, receipt: &Receipt) -> Response<Body> {
         result.first = first
             .as_ref()
             .map(|first| First { outcome: first.outcome, reason: first.reason.as_deref().map(str::to_owned) });
-        if let Outcome::Rejected(rejection) = outcome {
-            result.reason = Some(rejection.to_string());
-        }
+        result.reason = outcome.reason();
     }
     let applied = results.iter().filter(|result| result.outcome == "applied").count();
     let answer = Answer { position: receipt.position, applied, results };

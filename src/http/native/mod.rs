@@ -5,6 +5,7 @@ pub mod desk;
 pub mod directory;
 pub mod events;
 pub mod keys;
+pub mod limits;
 pub mod settings;
 pub mod tenants;
 pub mod webhooks;
@@ -58,6 +59,8 @@ pub struct Webhooks;
         tenants::create_tenant,
         settings::get_tenant,
         settings::set_settings,
+        limits::get_limits,
+        limits::put_limits,
         keys::create_key,
         keys::list_keys,
         keys::revoke_key,

@@ -50,6 +50,11 @@ impl Users {
         self.accounts.len()
     }
 
+    /// The number of users, with deleted ones that are still remembered.
+    pub fn count(&self) -> usize {
+        self.accounts.len() - self.free.len()
+    }
+
     /// Returns whether there has never been a user.
     pub fn is_empty(&self) -> bool {
         self.accounts.is_empty()

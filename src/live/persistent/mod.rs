@@ -2,6 +2,9 @@
 
 mod chunks;
 mod lookup;
+mod maps;
+pub(super) mod steps;
 
 pub use chunks::Chunks;
 pub use lookup::Lookup;
+pub(super) use maps::{Map, Ordered};

@@ -5,23 +5,49 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::State;
-use super::endings::{Ending, TOMBSTONE_SECONDS};
+use super::endings::Ending;
+use super::slots::{Change, Taking};
 use crate::domain::conversation::{Moment, What};
 use crate::domain::event::Rejection;
-use crate::domain::{Body, Conversation, ConversationId, Entry, EventId, Outcome, Time, UserRef};
+use crate::domain::{Body, Conversation, ConversationId, EntityRef, Entry, EventId, Outcome, Quota, Time, UserRef};
 use crate::live::conversations::Remembered;
 use crate::live::rows::RowKey;
 
+/// A slot that follows what happened.
+enum Follows {
+    /// It stays as it is.
+    Nothing,
+    Taken(Taking),
+    Changed(Change),
+}
+
 impl State {
     /// Puts what happened in its place in the conversation's history, and lets the slot follow. What happened is part of
-    /// the history however late it comes, so it is never stale until the conversation is final.
+    /// the history however late it comes, so it is never stale while the conversation is known.
     pub(super) fn converse(&mut self, entry: &Entry) -> Result<Outcome, Rejection> {
         let Some((id, what)) = self.happening(&entry.event.fact.body)? else { return Ok(Outcome::Stale) };
-        if self.conversations.known(id).is_none() && entry.event.fact.is_final {
-            return Ok(Outcome::Stale);
+        let is_unknown_user = matches!(&what, What::Pushed { given: Some(_), .. });
+        if self.conversations.known(id).is_none() {
+            // The mark is a hint of the replica that journalled the event: where the state knows the conversation, it counts for
+            // nothing.
+            if entry.event.fact.is_final || self.is_late(&entry.event) {
+                return if is_unknown_user { Err(Rejection::UnknownUser) } else { Ok(Outcome::Stale) };
+            }
+            let known = self.conversations.known_len();
+            self.check_room(Quota::Conversations, known, known + 1)?;
+        }
+        // Decided before the history is written, since it may be refused.
+        let slot = self.slot_that_follows(entry, id, &what)?;
+        let mut outcome = Outcome::Applied;
+        if is_unknown_user {
+            outcome = Outcome::HolderReleased;
+            if !matches!(&slot, Follows::Changed(change) if change.releases()) {
+                self.let_slot_follow(slot);
+                return Err(Rejection::UnknownUser);
+            }
         }
         let (time, seq) = (entry.event.fact.time, entry.seq);
-        let moment = Moment { time, seq, id: moment_id(id, &entry.event.id), what: what.clone() };
+        let moment = Moment { time, seq, id: moment_id(id, &entry.event.id), what };
         // Taken out, so that only what a view holds has to be copied, and not what this batch has changed already.
         let before = self.conversations.take(id);
         let ended_before = before.as_ref().and_then(|known| known.ended);
@@ -33,14 +59,14 @@ impl State {
                 return added.map(|_| Outcome::Stale).map_err(|_| Rejection::ConversationFull);
             }
         }
-        // What nobody started and what is closed would otherwise be kept for good.
+        // What was never started and what is closed would otherwise be kept for good.
         let is_open = conversation.life().is_some_and(|life| life.closing.is_none());
         let ended = (!is_open).then_some(self.recorded);
         self.conversations.put(Remembered { conversation, ended, is_leaving: false });
         self.dirty.insert(RowKey::Conversation(id));
         self.endings.place(Ending::Conversation(id), ended_before, ended);
-        self.let_slot_follow(entry, id, &what)?;
-        Ok(Outcome::Applied)
+        self.let_slot_follow(slot);
+        Ok(outcome)
     }
 
     /// What the event says happened, and in which conversation.
@@ -54,7 +80,12 @@ impl State {
                 (*conversation, What::Routed { rule: *routing_rule, group: *routing_group })
             }
             Body::ConversationPushed { user, conversation, channel, project } => {
-                (*conversation, What::Pushed { user: id(user)?, medium: *channel, project: *project })
+                let (user, given) = match (id(user), user) {
+                    (Ok(user), _) => (user, None),
+                    (Err(_), UserRef::Entity(EntityRef::Id(given))) => (*given, Some(user.clone())),
+                    (Err(_), _) => (0, Some(user.clone())),
+                };
+                (*conversation, What::Pushed { user, given, medium: *channel, project: *project })
             }
             Body::ConversationMessage { user, conversation, author, text } => {
                 let user = user.as_ref().map(id).transpose()?;
@@ -72,23 +103,38 @@ impl State {
         }))
     }
 
-    fn let_slot_follow(&mut self, entry: &Entry, id: Uuid, what: &What) -> Result<(), Rejection> {
+    /// Decides what becomes of the slot.
+    fn slot_that_follows(&self, entry: &Entry, id: Uuid, what: &What) -> Result<Follows, Rejection> {
         let conversation = ConversationId::from(id);
-        match what {
+        Ok(match what {
+            What::Pushed { given: Some(_), medium, .. } => {
+                self.unknown_take(entry, medium.slot(), &conversation).map_or(Follows::Nothing, Follows::Changed)
+            }
             What::Pushed { user, medium, .. } => {
-                self.take_slot(entry, &UserRef::id(*user), medium.slot(), &conversation)?;
+                let ix = self.subject(&UserRef::id(*user))?;
+                self.taking(entry, ix, medium.slot(), &conversation)?.map_or(Follows::Nothing, Follows::Taken)
             }
             What::Transferred { .. } | What::Snoozed { .. } | What::Removed {} | What::Closed { .. } => {
-                self.release_slot(entry, None, &conversation)?;
+                self.release(entry, &conversation)?.map_or(Follows::Nothing, Follows::Changed)
             }
-            What::Started { .. } | What::Routed { .. } | What::Message { .. } => {}
-        }
-        Ok(())
+            What::Started { .. } | What::Routed { .. } | What::Message { .. } => Follows::Nothing,
+        })
     }
 
-    /// The tombstone's time is over: a closed conversation leaves for the archive, what was never one is forgotten.
-    pub(super) fn forget_conversation(&mut self, id: Uuid, ended: Time) {
-        let Some(known) = self.conversations.known(id).filter(|known| known.ended == Some(ended)) else { return };
+    fn let_slot_follow(&mut self, slot: Follows) {
+        match slot {
+            Follows::Nothing => {}
+            Follows::Taken(taking) => {
+                self.make_taking(taking);
+            }
+            Follows::Changed(change) => self.make(change),
+        }
+    }
+
+    /// Forgets a conversation: a closed one leaves for the archive. Returns the newest event time of its history.
+    pub(super) fn forget_conversation(&mut self, id: Uuid) -> Time {
+        let Some(known) = self.conversations.known(id) else { return Time::NEVER };
+        let newest = known.conversation.moments().last().map_or(Time::NEVER, |moment| moment.time);
         if known.conversation.closing().is_some() {
             let leaving = Remembered { is_leaving: true, ..known.clone() };
             self.conversations.put(leaving);
@@ -96,21 +142,18 @@ impl State {
             self.conversations.remove(id);
         }
         self.dirty.insert(RowKey::Conversation(id));
+        newest
     }
 
-    /// Whether only the archive can tell if the conversation is final. An entry that is recorded at `recorded` does not
-    /// find in the state what leaves by then.
-    pub fn must_ask_archive(&self, id: Uuid, recorded: Time) -> bool {
-        let stays =
-            |known: &Remembered| known.ended.is_none_or(|ended| ended.plus_seconds(TOMBSTONE_SECONDS) > recorded);
-        !self.is_leaving(id, recorded) && !self.conversations.known(id).is_some_and(stays)
+    /// Whether only the archive can tell if the conversation is final.
+    pub fn must_ask_archive(&self, id: Uuid) -> bool {
+        self.conversations.get(id).is_none()
     }
 
-    /// Whether the conversation is final for an entry that is recorded at `recorded`, as far as the state can tell.
-    pub fn is_leaving(&self, id: Uuid, recorded: Time) -> bool {
-        let Some(known) = self.conversations.known(id) else { return self.conversations.leaving(id).is_some() };
-        let is_over = known.ended.is_some_and(|ended| ended.plus_seconds(TOMBSTONE_SECONDS) <= recorded);
-        is_over && known.conversation.closing().is_some()
+    /// Whether the conversation is closed, as far as the state can tell. It may be forgotten by the time at which an event
+    /// about it is applied; then it is final, and the event says so.
+    pub fn is_closed(&self, id: Uuid) -> bool {
+        self.conversations.get(id).is_some_and(|conversation| conversation.closing().is_some())
     }
 }
 

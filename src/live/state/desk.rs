@@ -1,16 +1,20 @@
 //! Sessions: who is connected.
 
+use super::FORGOTTEN_PER_ENTRY;
 use super::State;
 use super::endings::Ending;
 use crate::domain::event::{Event, Rejection, Surface};
-use crate::domain::{EntityRef, Outcome, Time, UserRef};
-use crate::live::person::Session;
+use crate::domain::settings::limits::{ENDED_SESSIONS_PER_USER, SOCKETS_PER_USER};
+use crate::domain::{EntityRef, Outcome, Quota, Time, UserRef};
+use crate::live::persistent::steps;
+use crate::live::person::{Person, Session};
 
 /// What a `desk.connected` says besides who and which session.
 pub(super) struct Opening<'a> {
     pub lease_seconds: Option<u32>,
     pub device: Option<&'a str>,
     pub surface: Surface,
+    pub socket: bool,
 }
 
 /// An open session that ends without heartbeats. Deadlines are the engine's.
@@ -36,20 +40,21 @@ impl State {
     ) -> Result<Outcome, Rejection> {
         let ix = self.subject(user)?;
         let opened = self.position;
+        let word = self.word(event, &self.people[ix as usize], session);
+        if let Some(time) = word {
+            self.check_sessions(ix, session, opening.socket)?;
+            self.people[ix as usize].desk_at = self.people[ix as usize].desk_at.max(time);
+        }
         let person = &mut self.people[ix as usize];
         // Even a stale connection tells that the person has been there.
         let first = opening.surface == Surface::Desk && !person.ever_logged_in;
         person.ever_logged_in |= first;
-        let known = person.sessions.get(session);
-        let newest = known.map_or(person.closed_all, |known| known.at.max(person.closed_all));
-        let time = effective(event, newest);
-        if time < newest {
+        let Some(time) = word else {
             if first {
                 self.touch(ix);
             }
             return Ok(Outcome::Stale);
-        }
-        person.desk_at = person.desk_at.max(time);
+        };
         let before = person.sessions.insert(
             session.into(),
             Session {
@@ -60,10 +65,45 @@ impl State {
                 device: opening.device.map(Into::into),
                 opened,
                 ended: None,
+                socket: opening.socket,
             },
         );
+        self.usage.sessions += usize::from(!before.as_ref().is_some_and(|before| before.open));
         self.place_session(ix, session, before.and_then(|before| before.ended), None);
         Ok(Outcome::Applied)
+    }
+
+    /// The time at which an event counts as said of a session; `None` when something newer was said, or when it is too
+    /// late to be about a session that the state does not know.
+    fn word(&self, event: &Event, person: &Person, session: &str) -> Option<Time> {
+        let (newest, is_late) = match person.sessions.get(session) {
+            Some(known) => (known.at.max(person.closed_all), false),
+            None => {
+                let floor = self.floor.max(person.sessions_floor);
+                let is_late = event.fact.time <= floor && !event.is_authoritative();
+                (person.closed_all.max(if is_late { Time::NEVER } else { floor }), is_late)
+            }
+        };
+        let time = effective(event, newest);
+        (time >= newest && !is_late).then_some(time)
+    }
+
+    /// Whether one more session may be open. One that is open already takes no other place, unless it changes its kind.
+    fn check_sessions(&self, ix: u32, session: &str, socket: bool) -> Result<(), Rejection> {
+        let person = &self.people[ix as usize];
+        let known = person.sessions.get(session).filter(|known| known.open);
+        if known.is_none() {
+            self.check_room(Quota::Sessions, self.usage.sessions, self.usage.sessions + 1)?;
+        }
+        if known.is_some_and(|known| known.socket == socket) {
+            return Ok(());
+        }
+        let beside = person.open_beside(session, socket);
+        if !socket {
+            return self.check_room(Quota::SessionsPerUser, beside, beside + 1);
+        }
+        let limit = SOCKETS_PER_USER;
+        if beside >= limit as usize { Err(Rejection::Limit { name: "sockets_per_user", limit }) } else { Ok(()) }
     }
 
     pub(super) fn close_session(
@@ -75,17 +115,14 @@ impl State {
     ) -> Result<Outcome, Rejection> {
         let ix = self.subject(user)?;
         let recorded = self.recorded;
-        let person = &mut self.people[ix as usize];
+        let person = &self.people[ix as usize];
         // A desk that came back before its old connection ended is not to be ended by that.
         let is_other = |opened| !person.sessions.get(session).is_some_and(|s| s.open && s.opened == opened);
         if opened.is_some_and(is_other) {
             return Err(Rejection::OtherIncarnation);
         }
-        let newest = person.sessions.get(session).map_or(person.closed_all, |known| known.at.max(person.closed_all));
-        let time = effective(event, newest);
-        if time < newest {
-            return Ok(Outcome::Stale);
-        }
+        let Some(time) = self.word(event, &self.people[ix as usize], session) else { return Ok(Outcome::Stale) };
+        let person = &mut self.people[ix as usize];
         // A session that was never heard of may still connect late; the end is remembered for that.
         let known = person.sessions.entry(session.into()).or_insert(Session {
             at: time,
@@ -95,9 +132,10 @@ impl State {
             device: None,
             opened: 0,
             ended: None,
+            socket: false,
         });
         known.at = time;
-        known.open = false;
+        self.usage.sessions -= usize::from(std::mem::take(&mut known.open));
         let before = known.ended.replace(recorded);
         person.desk_at = person.desk_at.max(time);
         self.place_session(ix, session, before, Some(recorded));
@@ -114,6 +152,7 @@ impl State {
         let recorded = self.recorded;
         let person = &mut self.people[ix as usize];
         person.closed_all = person.closed_all.max(time);
+        steps::count(person.sessions.len());
         let mut closed = Vec::new();
         for (name, session) in person.sessions.iter_mut().filter(|(_, session)| session.open) {
             session.at = session.at.max(time);
@@ -123,6 +162,7 @@ impl State {
             closed.push(name.clone());
         }
         self.touch(ix);
+        self.usage.sessions -= closed.len();
         for session in closed {
             self.place_session(ix, &session, None, Some(recorded));
         }
@@ -143,6 +183,7 @@ impl State {
         let known = known.filter(|s| s.open && s.opened == opened).ok_or(Rejection::OtherIncarnation)?;
         known.open = false;
         known.ended = Some(recorded);
+        self.usage.sessions -= 1;
         let person = &mut self.people[ix as usize];
         person.desk_at = person.desk_at.max(event.fact.time);
         self.place_session(ix, session, None, Some(recorded));
@@ -201,12 +242,22 @@ impl State {
         leases
     }
 
-    pub(super) fn forget_session(&mut self, user: i64, session: &str, ended: Time) {
-        let Some(ix) = self.directory.users().by_id(user) else { return };
-        let sessions = &mut self.people[ix as usize].sessions;
-        if sessions.get(session).is_some_and(|known| known.ended == Some(ended)) {
-            sessions.remove(session);
-            self.touch(ix);
+    /// Forgets a session; returns the newest event time that was said of it.
+    pub(super) fn forget_session(&mut self, user: i64, session: &str) -> Time {
+        let Some(ix) = self.directory.users().by_id(user) else { return Time::NEVER };
+        let known = self.people[ix as usize].sessions.remove(session);
+        self.touch(ix);
+        known.map_or(Time::NEVER, |known| known.at)
+    }
+
+    /// Ends and forgets every session of a user who is deleted.
+    pub(super) fn drop_sessions(&mut self, ix: u32) {
+        let user = self.user_id(ix);
+        let sessions = std::mem::take(&mut self.people[ix as usize].sessions);
+        steps::count(sessions.len());
+        for (session, known) in sessions {
+            self.usage.sessions -= usize::from(known.open);
+            self.endings.place(Ending::Session(user, session), known.ended, None);
         }
     }
 
@@ -214,6 +265,27 @@ impl State {
     fn place_session(&mut self, ix: u32, session: &str, before: Option<Time>, after: Option<Time>) {
         self.endings.place(Ending::Session(self.user_id(ix), session.into()), before, after);
         self.touch(ix);
+        if after.is_some() {
+            self.bound_ended(ix);
+        }
+    }
+
+    /// Forgets the oldest ended sessions of a user of whom too many are remembered. Only this user's floor rises: one
+    /// device that reconnects all the time does not make the events of others late.
+    fn bound_ended(&mut self, ix: u32) {
+        let user = self.user_id(ix);
+        for _ in 0..FORGOTTEN_PER_ENTRY {
+            let person = &mut self.people[ix as usize];
+            steps::count(person.sessions.len());
+            let ended = || person.sessions.iter().filter_map(|(name, known)| Some((known.ended?, name)));
+            if ended().count() <= ENDED_SESSIONS_PER_USER {
+                return;
+            }
+            let Some((since, name)) = ended().min().map(|(since, name)| (since, name.clone())) else { return };
+            let known = person.sessions.remove(&name);
+            person.sessions_floor = person.sessions_floor.max(known.map_or(Time::NEVER, |known| known.at));
+            self.endings.place(Ending::Session(user, name), Some(since), None);
+        }
     }
 }
 

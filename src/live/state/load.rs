@@ -38,6 +38,7 @@ impl State {
         }
         state.directory = Arc::new(directory);
         state.hold();
+        state.usage = state.recount();
         state.touched = (0..state.people.len() as u32).collect();
         Ok(state)
     }
@@ -47,6 +48,8 @@ impl State {
             RowKey::Tenant => {
                 let body: TenantBody = serde_json::from_str(&row.body)?;
                 self.recorded = body.recorded.unwrap_or(Time::NEVER);
+                self.floor = body.floor.unwrap_or(Time::NEVER);
+                self.limits = body.limits.unwrap_or_default();
                 directory.restore_high_water(&body.high_water);
             }
             RowKey::Entity(kind, _) => directory.restore_entity(*kind, serde_json::from_str(&row.body)?),
@@ -84,6 +87,8 @@ impl State {
             ever_logged_in: body.ever_logged_in,
             handled: body.handled,
             deleted: body.deleted,
+            created: Some(body.created),
+            sessions_floor: body.sessions_floor.unwrap_or(Time::NEVER),
             ..Person::default()
         };
         for toggle in &body.toggles {
@@ -102,6 +107,7 @@ impl State {
                 device: known.device.clone(),
                 opened: known.opened,
                 ended: known.ended,
+                socket: known.socket,
             };
             person.sessions.insert(known.session.clone(), session);
         }
@@ -138,12 +144,14 @@ impl State {
     }
 
     pub(in crate::live) fn claims(&self) -> impl Iterator<Item = &ConversationId> {
-        self.claims.keys()
+        self.claims.iter().map(|(conversation, _)| conversation)
     }
 }
 
 fn claim_from(body: ClaimBody) -> Claim {
-    Claim {
+    // Rows of older releases do not have the positions.
+    let takers_at = body.takers_at.into_iter().chain(std::iter::repeat(0));
+    let mut claim = Claim {
         take: body.taken.map(|taken| Take {
             stamp: StampBody::stamp(Some(taken.stamp)),
             user: taken.user,
@@ -151,7 +159,10 @@ fn claim_from(body: ClaimBody) -> Claim {
         }),
         released: StampBody::stamp(body.released),
         released_by: body.released_by.iter().map(|r| (r.user, StampBody::stamp(Some(r.stamp)))).collect(),
-        takers: body.takers,
+        takers: body.takers.into_iter().zip(takers_at).collect(),
+        newest: body.newest.unwrap_or(Time::NEVER),
         ended: body.ended,
-    }
+    };
+    claim.newest = claim.newest.max(claim.newest_standing());
+    claim
 }

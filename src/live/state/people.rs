@@ -9,10 +9,10 @@ use super::desk::effective;
 use super::endings::Ending;
 use crate::domain::directory::Kind;
 use crate::domain::event::{Event, PasswordHash, Rejection};
-use crate::domain::{Category, Channel, EntityRef, Outcome, Time, UserRef};
+use crate::domain::{Category, Channel, EntityRef, Entry, Outcome, Time, UserRef};
 use crate::live::directory::Password;
+use crate::live::persistent::steps;
 use crate::live::person::{Person, Presence};
-use crate::live::rows::RowKey;
 
 impl State {
     pub(super) fn change_status(
@@ -57,17 +57,19 @@ impl State {
     }
 
     /// The user lets go of everything and vanishes from every count; the ids stay taken while remembered.
-    pub(super) fn delete_user(&mut self, user: &UserRef) -> Result<Outcome, Rejection> {
+    pub(super) fn delete_user(&mut self, entry: &Entry, user: &UserRef) -> Result<Outcome, Rejection> {
         let ix = self.subject(user)?;
         let user = self.user_id(ix);
         let recorded = self.recorded;
         Arc::make_mut(&mut self.directory).delete(ix, recorded);
-        let person = &mut self.people[ix as usize];
-        person.deleted = Some(recorded);
-        person.sessions.clear();
-        let held: Vec<_> = person.held.0.iter().flatten().cloned().collect();
+        self.people[ix as usize].deleted = Some(recorded);
+        self.drop_sessions(ix);
+        let held: Vec<_> = self.people[ix as usize].held.0.iter().flatten().cloned().collect();
+        steps::count(held.len());
         for conversation in held {
-            self.settle(&conversation, |_| true);
+            if let Some(change) = self.change(entry, &conversation, |_| Ok(()))? {
+                self.make(change);
+            }
         }
         self.touch(ix);
         self.endings.place(Ending::User(user), None, Some(recorded));
@@ -83,19 +85,14 @@ impl State {
         Ok(Outcome::Applied)
     }
 
-    pub(super) fn forget_user(&mut self, user: i64, ended: Time) {
-        let Some(ix) = self.directory.users().by_id(user) else { return };
-        if self.people[ix as usize].deleted != Some(ended) {
-            return;
-        }
+    /// Forgets a deleted user, whose id may be given again; returns the newest event time of what was kept. Claims that
+    /// name the id are not looked for: they tell by their positions that an earlier owner is meant.
+    pub(super) fn forget_user(&mut self, user: i64) -> Time {
+        let Some(ix) = self.directory.users().by_id(user) else { return Time::NEVER };
         self.touch(ix);
+        let newest = self.people[ix as usize].newest();
         self.people[ix as usize] = Person::default();
         Arc::make_mut(&mut self.directory).forget(ix);
-        // The id may be given again: what its last owner took and released is nobody's from now on.
-        for (conversation, claim) in &mut self.claims {
-            if claim.disown(user) {
-                self.dirty.insert(RowKey::Claim(conversation.clone()));
-            }
-        }
+        newest
     }
 }

@@ -74,7 +74,7 @@ impl State {
         if entry.seq != self.position + 1 {
             return Err(Gap { at: self.position, next: entry.seq });
         }
-        self.prune(entry.recorded);
+        self.prune(entry);
         if let Body::DirectoryUpserted { document } = &entry.event.fact.body {
             let upsert = Box::new(Upsert::new(&self.directory, entry.recorded));
             let work = Work::Directory(document.clone(), upsert);
@@ -97,6 +97,11 @@ impl State {
                     if upsert.advance(&document, &mut steps) {
                         match upsert.finish() {
                             Ok((directory, done)) => {
+                                if let Err(full) = self.check_users(directory.users().count()) {
+                                    self.position = seq;
+                                    self.recorded = recorded;
+                                    return Step::Done(Outcome::Rejected(full));
+                                }
                                 let work = Work::Rows(Box::new(self.rows_for(directory, done)));
                                 self.pending = Some(Pending { seq, recorded, work });
                                 continue;
@@ -143,7 +148,7 @@ impl State {
                 self.dirty.insert(RowKey::Entity(*kind, *id));
             } else if let Some(ix) = rows.done.users.get(n - rows.done.entities.len()).copied() {
                 // Makes the place of a new user, which is not looked at before the directory has them.
-                self.people.reach(ix as usize);
+                self.people.reach(ix as usize).created.get_or_insert(self.position + 1);
                 rows.index.set(ix, &self.columns_of(&rows.directory, ix));
                 rows.details.set(ix, self.detail_of(&rows.directory, ix));
                 self.dirty.insert(RowKey::User(rows.directory.user_id(ix)));

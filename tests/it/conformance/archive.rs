@@ -43,7 +43,7 @@ impl Plain {
     /// As a checkpoint brings it.
     fn listed(&self) -> Listed {
         let started = What::Started { project: EntityRef::Id(99), medium: self.medium };
-        let pushed = |user: &i64| What::Pushed { user: *user, medium: Medium::Video, project: None };
+        let pushed = |user: &i64| What::Pushed { user: *user, given: None, medium: Medium::Video, project: None };
         let closed = What::Closed { reason: self.reason.map(Box::from) };
         let before = std::iter::once(started).chain(self.users.iter().map(pushed));
         let moments = before.map(|what| (self.closed.plus_seconds(-60), 1, what));

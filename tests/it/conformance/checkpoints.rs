@@ -43,6 +43,7 @@ fn story(tenant: TenantId) -> Vec<Draft> {
         lease_seconds,
         device: Some("a \"phone\"".into()),
         surface: Surface::Desk,
+        socket: false,
     };
     let taken = |id, channel, name: &str| Body::SlotTaken { user: user(id), channel, conversation: conversation(name) };
     let bodies = [

@@ -2,6 +2,7 @@
 
 use rollcall::domain::Body;
 use rollcall::journal::{Head, JournalError};
+use rollcall::live::State;
 use rollcall::live::state::APPLY_VERSION;
 
 use super::{Bench, at, draft, draft_of, drafts};
@@ -19,6 +20,7 @@ on_both_stores!(whole, super::a_batch_is_there_as_a_whole_or_not_at_all);
 on_both_stores!(reading, super::a_journal_is_read_in_pieces);
 on_both_stores!(stored, super::what_is_read_is_what_was_appended);
 on_both_stores!(versions, super::entries_of_other_rules_are_refused);
+on_both_stores!(taken_over, super::a_store_of_older_rules_is_taken_over_at_a_checkpoint_of_its_head);
 on_both_stores!(confirming, super::a_journal_that_is_there_confirms_and_recovers);
 on_both_stores!(large, super::the_largest_batch_is_one_transaction);
 
@@ -163,6 +165,29 @@ async fn entries_of_other_rules_are_refused(backend: Backend) {
     let booted = rollcall::boot::load(&bench.store, &mut bench.journal).await.expect("it loads");
     assert!(booted.quarantined[&ours].contains("apply version"), "{:?}", booted.quarantined);
     assert!(!booted.states.contains_key(&ours) && booted.states.contains_key(&bench.theirs));
+}
+
+async fn a_store_of_older_rules_is_taken_over_at_a_checkpoint_of_its_head(backend: Backend) {
+    let mut bench = Bench::new(backend).await.reopen_as(APPLY_VERSION - 1).await;
+    let ours = bench.ours;
+    bench.append(at(0), &drafts(ours, 0, 2)).await;
+    let entries = bench.journal.read(ours, 0, 10).await.unwrap();
+    let mut state = State::new(ours);
+    state.apply(&entries[0].entry).unwrap();
+    bench.store.write_checkpoint(ours, APPLY_VERSION - 1, &state.checkpoint()).await.unwrap();
+    let mut bench = bench.reopen().await;
+    let booted = rollcall::boot::load(&bench.store, &mut bench.journal).await.expect("it loads");
+    assert!(booted.quarantined[&ours].contains("apply version"), "an entry of the older rules is left to apply");
+    // The older release writes its last checkpoint when it stops.
+    state.apply(&entries[1].entry).unwrap();
+    bench.store.write_checkpoint(ours, APPLY_VERSION - 1, &state.checkpoint()).await.unwrap();
+    let loaded = rollcall::boot::load(&bench.store, &mut bench.journal).await.expect("it loads").states;
+    assert_eq!((loaded[&ours].position(), loaded[&ours].digest()), (2, state.digest()));
+    // Entries of the newer rules follow, and are applied at the next start.
+    bench.append(at(1), &drafts(ours, 2, 1)).await;
+    let mut bench = bench.reopen().await;
+    let loaded = rollcall::boot::load(&bench.store, &mut bench.journal).await.expect("it loads").states;
+    assert_eq!(loaded[&ours].position(), 3);
 }
 
 async fn a_journal_that_is_there_confirms_and_recovers(backend: Backend) {

@@ -44,8 +44,8 @@ impl Archive {
     pub fn mark(&self, state: &State, entry: &Entry) -> Entry {
         let mut entry = entry.clone();
         if let Some(id) = entry.event.fact.body.conversation() {
-            let is_archived = state.must_ask_archive(id, entry.recorded) && self.rows.contains_key(&id);
-            entry.event.fact.is_final = is_archived || state.is_leaving(id, entry.recorded);
+            let is_archived = state.must_ask_archive(id) && self.rows.contains_key(&id);
+            entry.event.fact.is_final = is_archived || state.is_closed(id);
         }
         entry
     }

@@ -165,6 +165,7 @@ pub fn agree_on_outcome(outcome: &Outcome, verdict: Verdict) -> Compared {
     let told = match outcome {
         Outcome::Applied if verdict == Verdict::Applied => verdict,
         Outcome::Stale if verdict == Verdict::Stale => verdict,
+        Outcome::HolderReleased => Verdict::HolderReleased,
         Outcome::Applied | Outcome::Stale => Verdict::Taken,
         Outcome::Upserted(Changes { created, updated, unchanged }) => {
             Verdict::Upserted([*created, *updated, *unchanged])

@@ -106,11 +106,21 @@ impl History {
         history
     }
 
+    /// Recorded time since the first entry, in microseconds.
+    fn elapsed(&self) -> i64 {
+        let last = self.entries[self.entries.len() - 1].recorded;
+        last.micros() - at(TIMES).micros()
+    }
+
     fn event(&self, n: usize, step: &Step) -> Option<Event> {
         let sent = &self.entries[1..];
         match step {
             Step::Say { when, internal, body } => {
                 let mut time = at(when.unwrap_or(n as i64 / 8));
+                // Most of what is said tells of its own day, some of it of the first.
+                if !n.is_multiple_of(3) {
+                    time = Time::from_micros(time.micros() + self.elapsed());
+                }
                 if body.conversation().is_some() {
                     // Of one millisecond, and not always of one time.
                     time = Time::from_micros(time.micros() + 300 * (n as i64 % 2));
@@ -128,7 +138,8 @@ impl History {
                 let opened: Vec<_> = sent.iter().filter_map(connection).collect();
                 let (user, session, opened) = opened.get(which.index(opened.len().max(1)))?.clone();
                 let body = Body::DeskLeaseExpired { user, session, opened };
-                Some(Event::internal("rollcall:lease", Uuid::from_u128(n as u128 + 1), at(TIMES), body))
+                let time = Time::from_micros(at(TIMES).micros() + self.elapsed());
+                Some(Event::internal("rollcall:lease", Uuid::from_u128(n as u128 + 1), time, body))
             }
             Step::Repeat { which, body, .. } => {
                 let mut event = sent.get(which.index(sent.len().max(1)))?.event.clone();

@@ -58,7 +58,9 @@ fn text(moment: &Moment) -> String {
     match &moment.what {
         What::Started { project, medium } => format!("started on {project:?} by {medium:?}"),
         What::Routed { rule, group } => format!("routed by {rule:?} to {group:?}"),
-        What::Pushed { user, medium, project } => format!("pushed to {:?} on {project:?} by {medium:?}", Some(user)),
+        What::Pushed { user, medium, project, .. } => {
+            format!("pushed to {:?} on {project:?} by {medium:?}", Some(user))
+        }
         What::Message { user, author, text } => format!("{author} ({user:?}) said {text:?}"),
         What::Transferred { group, rule } => format!("transferred by {rule:?} to {group:?}"),
         What::Snoozed { until } => format!("snoozed until {until:?}"),

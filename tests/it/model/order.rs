@@ -20,7 +20,8 @@ fn play(entries: &[Entry]) -> Result<(State, BTreeSet<EventId>), TestCaseError> 
     let mut refused = BTreeSet::new();
     for entry in entries {
         let outcome = state.apply(entry).map_err(|gap| TestCaseError::fail(gap.to_string()))?;
-        if matches!(outcome, Outcome::Rejected(_)) {
+        // Whether a take by an unknown user ends a claim depends on what came before it.
+        if matches!(outcome, Outcome::Rejected(_) | Outcome::HolderReleased) {
             refused.insert(entry.event.id.clone());
         }
     }
@@ -32,7 +33,16 @@ fn sent(history: &History) -> (Document, Vec<Event>) {
     let Body::DirectoryUpserted { document } = &history.entries[0].event.fact.body else {
         panic!("a history starts with a directory")
     };
-    let events: Vec<_> = history.entries[1..].iter().map(|entry| entry.event.clone()).collect();
+    let mut state = State::new(TENANT);
+    state.apply(&history.entries[0]).expect("it is the first");
+    let view = state.publish();
+    // A push to an unknown user is a contact only where it ends a claim, so that its order matters.
+    let is_ordered = |event: &Event| match &event.fact.body {
+        Body::ConversationPushed { user, .. } => view.directory().find(user).is_none(),
+        _ => false,
+    };
+    let events = history.entries[1..].iter().map(|entry| entry.event.clone());
+    let events: Vec<_> = events.filter(|event| !is_ordered(event)).collect();
     assert!(!events.iter().any(is_internal), "the order of what the server itself writes does matter");
     (Document::clone(document), events)
 }
@@ -44,7 +54,7 @@ fn permuted(events: &[Event], order: &[usize]) -> Vec<Event> {
         of_time.entry(event.fact.time).or_default().push_back(event);
     }
     let next = |n: &usize| of_time.get_mut(&events[*n].fact.time)?.pop_front().cloned();
-    order.iter().filter_map(next).collect()
+    order.iter().filter(|n| **n < events.len()).filter_map(next).collect()
 }
 
 /// The two orders end in the same state, and refuse the same events.
@@ -96,7 +106,7 @@ proptest! {
 fn an_order_that_mixes_equal_times_is_noticed() {
     assert!(fails(100, &shuffled(), |(history, order)| {
         let (directory, events) = sent(&history);
-        let again: Vec<_> = order.iter().map(|n| events[*n].clone()).collect();
+        let again: Vec<_> = order.iter().filter_map(|n| events.get(*n).cloned()).collect();
         ends_the_same(&directory, &events, &again)
     }));
 }
@@ -108,17 +118,29 @@ fn ann() -> UserRef {
 
 fn connected(session: &str, minute: i64) -> (i64, Body) {
     let session = session.into();
-    (minute, Body::DeskConnected { user: ann(), session, lease_seconds: None, device: None, surface: Surface::Desk })
+    (
+        minute,
+        Body::DeskConnected {
+            user: ann(),
+            session,
+            lease_seconds: None,
+            device: None,
+            surface: Surface::Desk,
+            socket: false,
+        },
+    )
 }
 
 fn disconnected(session: &str, minute: i64) -> (i64, Body) {
     (minute, Body::DeskDisconnected { user: ann(), session: session.into(), opened: None })
 }
 
+/// The minute at which the person connected, and still is.
+const NOW: i64 = 100;
+
 /// An old session that came and went, and came late with its end, around a new one that is still open: either another
 /// session or the same name again, which yesterday's tab may well have had.
 fn old_and_new() -> impl Strategy<Value = Vec<(i64, Body)>> {
-    const NOW: i64 = 100;
     let old = prop::collection::vec((0..NOW, any::<bool>()), 0..5);
     let late = prop::collection::vec(0..2 * NOW, 0..5);
     (any::<bool>(), old, late).prop_flat_map(|(renamed, old, late)| {
@@ -139,6 +161,11 @@ proptest! {
 
     #[test]
     fn a_late_disconnect_of_an_old_session_logs_nobody_off(story in old_and_new(), hours in 0..60i64) {
+        let mut story = story;
+        if hours > 0 {
+            // A day later a connection that is not known may come too late; words about one that is open never matter.
+            story.sort_by_key(|(minute, body)| (*minute, matches!(body, Body::DeskConnected { .. })) != (NOW, true));
+        }
         let events: Vec<_> = story.into_iter().enumerate().map(|(n, (minute, body))| event(n, at(minute), body)).collect();
         let directory = Document { users: vec![super::generate::user(1)], ..Document::default() };
         let mut entries = journal(&directory, &events);

@@ -19,6 +19,7 @@
 //!   connection, so that any later word of the desk, whose clock may be behind ours, still wins.
 //! * "Remembered for 24 h of recorded time": what ended is forgotten word by word, counted from the newest entry that
 //!   spoke of it or ended it. What a sync says of the channel, and a `closed_all` of the person, is never forgotten.
+//! * A take by a user whom the directory does not know is a word like others: nobody holds the conversation after it.
 //! * `ever_logged_in`: a connection that came too late to open anything still tells that the person was there.
 //! * `updated`: the newest word about a presence, or about a session when it was said; it outlives them. A `closed_all` is
 //!   one about each session that it ends, at the time it ends them, and an expiry is one by the server's time.
@@ -27,13 +28,15 @@ mod answers;
 mod conversations;
 mod directory;
 mod flaw;
+mod forgetting;
 mod individual;
+mod quotas;
 mod replay;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use rollcall::domain::event::Surface;
-use rollcall::domain::{Body, Category, Channel, ConversationId, Entry, Event, TenantId, Time, UserRef};
+use rollcall::domain::{Body, Category, Channel, ConversationId, Entry, Event, Quota, Quotas, TenantId, Time, UserRef};
 
 pub use answers::Answers;
 use conversations::Conversations;
@@ -61,6 +64,8 @@ enum Said {
     Closed(Whose, Box<str>),
     ClosedAll(Whose),
     Taken(Whose, Channel, ConversationId),
+    /// Taken by a user whom the directory does not know.
+    Gone(ConversationId),
     Released(Option<Whose>, ConversationId),
     Synced(Whose, Channel, BTreeSet<ConversationId>),
 }
@@ -70,6 +75,7 @@ enum Said {
 struct Opening {
     surface: Surface,
     lease_seconds: Option<u32>,
+    socket: bool,
 }
 
 /// When, and at which place in the journal.
@@ -86,6 +92,8 @@ pub enum Verdict {
     /// Applied or stale.
     Taken,
     Applied,
+    /// The user is unknown, and the take ended somebody's claim.
+    HolderReleased,
     Stale,
     Rejected,
     Upserted(Counts),
@@ -108,6 +116,9 @@ pub struct Reference {
     released_since: HashMap<ConversationId, Time>,
     closed_since: HashMap<(Whose, Box<str>), Time>,
     conversations: Conversations,
+    /// The newest time of all words about what was forgotten.
+    floor: Time,
+    limits: Quotas,
 }
 
 impl Reference {
@@ -125,12 +136,15 @@ impl Reference {
             released_since: HashMap::new(),
             closed_since: HashMap::new(),
             conversations: Conversations::default(),
+            floor: Time::NEVER,
+            limits: Quotas::default(),
         }
     }
 
     /// The same with one rule broken, to see whether anybody notices.
     pub fn with_flaw(tenant: TenantId, flaw: Option<Flaw>) -> Self {
-        Reference { flaw, conversations: Conversations::with_flaw(flaw), ..Reference::new(tenant) }
+        let floor = if flaw == Some(Flaw::FreshTenantsHaveAFloor) { super::generate::at(2) } else { Time::NEVER };
+        Reference { flaw, floor, conversations: Conversations::with_flaw(flaw), ..Reference::new(tenant) }
     }
 
     fn has(&self, flaw: Flaw) -> bool {
@@ -139,14 +153,15 @@ impl Reference {
 
     /// Takes the next entry of the journal.
     pub fn record(&mut self, entry: &Entry) -> Verdict {
-        self.forget(entry.recorded);
+        self.forget(entry);
         let before = self.holders();
         let verdict = match &entry.event.fact.body {
-            Body::DirectoryUpserted { document } => match self.directory.upsert(document) {
-                Some(counts) => Verdict::Upserted(counts),
-                None => Verdict::Rejected,
-            },
+            Body::DirectoryUpserted { document } => self.upsert(document),
             body if body.conversation().is_some() => self.converse(entry),
+            Body::SlotTaken { user, channel, conversation } => match self.directory.find(user) {
+                Some(whose) => self.hear_take(entry, whose, *channel, conversation),
+                None => self.hear_unknown_take(entry, conversation),
+            },
             _ => self.listen(entry).map_or(Verdict::Rejected, |()| Verdict::Taken),
         };
         self.note_endings(entry, &before);
@@ -158,10 +173,14 @@ impl Reference {
         let event = &entry.event;
         match &event.fact.body {
             Body::DeskDisconnected { opened: Some(_), .. } => panic!("no story has it"),
-            Body::DeskConnected { user, session, surface, lease_seconds, .. } => {
+            Body::DeskConnected { user, session, surface, lease_seconds, socket, .. } => {
                 let whose = self.directory.find(user)?;
-                let opening = Opening { surface: *surface, lease_seconds: *lease_seconds };
-                let wins = self.say_of_session(entry, whose, session, Said::Opened(whose, session.clone(), opening));
+                let opening = Opening { surface: *surface, lease_seconds: *lease_seconds, socket: *socket };
+                let (_, wins) = self.word_of_session(entry, whose, session);
+                if wins && !self.has_room_for_session(whose, session, *socket) {
+                    return None;
+                }
+                self.say_of_session(entry, whose, session, Said::Opened(whose, session.clone(), opening));
                 if *surface == Surface::Desk && (wins || !self.has(Flaw::LateConnectionsAreNotSeen)) {
                     self.seen.insert(whose);
                 }
@@ -196,25 +215,29 @@ impl Reference {
                     self.say(entry, time, Said::Toggle(whose, *channel, *on));
                 }
             }
-            Body::SlotTaken { user, channel, conversation } => {
-                let whose = self.directory.find(user)?;
-                self.say(entry, event.fact.time, Said::Taken(whose, *channel, conversation.clone()));
-                self.take(whose, conversation);
-            }
             Body::SlotReleased { user, conversation } => {
                 let whose = match user {
                     Some(user) => Some(self.directory.find(user)?),
                     None => None,
                 };
-                self.say(entry, event.fact.time, Said::Released(whose, conversation.clone()));
+                if !self.is_late_for_slot(event, conversation) {
+                    self.say(entry, event.fact.time, Said::Released(whose, conversation.clone()));
+                }
             }
             Body::SlotsSynced { user, channel, conversations } => {
                 let whose = self.directory.find(user)?;
-                let named = conversations.iter().cloned().collect();
-                for conversation in conversations {
+                let named: BTreeSet<_> = conversations.iter().cloned().collect();
+                if !self.has_room(Quota::SlotsPerUser, 0, named.len()) {
+                    return None;
+                }
+                let heard: BTreeSet<_> =
+                    named.into_iter().filter(|conversation| !self.is_late_for_slot(event, conversation)).collect();
+                if !self.say_of_slots(entry, whose, Said::Synced(whose, *channel, heard.clone())) {
+                    return None;
+                }
+                for conversation in &heard {
                     self.take(whose, conversation);
                 }
-                self.say(entry, event.fact.time, Said::Synced(whose, *channel, named));
             }
             Body::PasswordSet { user, hash } => {
                 let whose = self.directory.find(user)?;
@@ -223,14 +246,49 @@ impl Reference {
             Body::UserDeleted { user } => {
                 let whose = self.directory.find(user)?;
                 self.directory.accounts[whose].deleted = Some(entry.recorded);
+                self.closed_since.retain(|(w, _), _| *w != whose);
                 if self.has(Flaw::DeletionGivesBack) {
                     self.words.retain(|word| !matches!(&word.said, Said::Taken(w, ..) if *w == whose));
                 }
             }
+            Body::LimitsSet { limits } => self.limits = *limits,
             // Heartbeats say nothing; documents and conversations are heard elsewhere.
             _ => {}
         }
         Some(())
+    }
+
+    /// A document, which may not make more users than there is room for.
+    fn upsert(&mut self, document: &rollcall::domain::directory::Document) -> Verdict {
+        let before = self.directory.clone();
+        let Some(counts) = self.directory.upsert(document) else { return Verdict::Rejected };
+        if !self.has_room(Quota::Users, before.taken(), self.directory.taken()) {
+            self.directory = before;
+            return Verdict::Rejected;
+        }
+        Verdict::Upserted(counts)
+    }
+
+    fn hear_take(&mut self, entry: &Entry, whose: Whose, channel: Channel, conversation: &ConversationId) -> Verdict {
+        if self.is_late_for_slot(&entry.event, conversation) {
+            return Verdict::Stale;
+        }
+        if !self.say_of_slots(entry, whose, Said::Taken(whose, channel, conversation.clone())) {
+            return Verdict::Rejected;
+        }
+        self.take(whose, conversation);
+        Verdict::Taken
+    }
+
+    /// The conversation went to a user whom nobody knows.
+    fn hear_unknown_take(&mut self, entry: &Entry, conversation: &ConversationId) -> Verdict {
+        if self.is_late_for_slot(&entry.event, conversation) || self.has(Flaw::UnknownUsersReleaseNobody) {
+            return Verdict::Rejected;
+        }
+        let was_held = self.holders().contains_key(conversation);
+        self.say(entry, entry.event.fact.time, Said::Gone(conversation.clone()));
+        let is_held = self.holders().contains_key(conversation);
+        if was_held && !is_held { Verdict::HolderReleased } else { Verdict::Rejected }
     }
 
     fn say(&mut self, entry: &Entry, time: Time, said: Said) {
@@ -259,11 +317,23 @@ impl Reference {
         }
     }
 
-    /// Tells whether it is the newest word about the session.
-    fn say_of_session(&mut self, entry: &Entry, whose: Whose, session: &str, said: Said) -> bool {
+    /// The time of a word about a session, and whether it is the newest.
+    fn word_of_session(&self, entry: &Entry, whose: Whose, session: &str) -> (Time, bool) {
         let about = |said: &Said| is_about_session(said, whose, session) || is_closed_all(said, whose);
-        let time = self.moment(&entry.event, about);
-        let wins = self.words.iter().filter(|word| about(&word.said)).all(|word| word.time <= time);
+        let mut time = self.moment(&entry.event, about);
+        if !self.knows_session(whose, session) && !self.has(Flaw::FloorIsForConversationsOnly) {
+            if self.is_late(&entry.event) {
+                return (time, false);
+            }
+            // What the server itself writes is never late: it counts as said no earlier than what was forgotten.
+            time = time.max(self.floor);
+        }
+        (time, self.words.iter().filter(|word| about(&word.said)).all(|word| word.time <= time))
+    }
+
+    /// Says a word about a session, unless it comes too late for one that is not known.
+    fn say_of_session(&mut self, entry: &Entry, whose: Whose, session: &str, said: Said) {
+        let (time, wins) = self.word_of_session(entry, whose, session);
         if wins {
             if !self.has(Flaw::DesksUpdateNothing) {
                 self.update(whose, time);
@@ -274,9 +344,10 @@ impl Reference {
             } else {
                 self.closed_since.remove(&key);
             }
+            self.say(entry, time, said);
+        } else if self.knows_session(whose, session) || !self.is_late(&entry.event) {
+            self.say(entry, time, said);
         }
-        self.say(entry, time, said);
-        wins
     }
 
     fn close_all(&mut self, entry: &Entry, user: &UserRef) -> Option<()> {
@@ -316,7 +387,7 @@ impl Reference {
     fn note_endings(&mut self, entry: &Entry, before: &HashMap<ConversationId, (Whose, Channel)>) {
         let after = self.holders();
         let spoken = self.words.iter().filter(|word| word.seq == entry.seq).flat_map(|word| match &word.said {
-            Said::Taken(_, _, conversation) | Said::Released(_, conversation) => vec![conversation.clone()],
+            Said::Taken(_, _, about) | Said::Released(_, about) | Said::Gone(about) => vec![about.clone()],
             Said::Synced(_, _, named) => named.iter().cloned().collect(),
             _ => Vec::new(),
         });
@@ -325,33 +396,6 @@ impl Reference {
                 self.released_since.insert(conversation, entry.recorded);
             } else {
                 self.released_since.remove(&conversation);
-            }
-        }
-    }
-
-    /// Forgets what ended a day before `now`, and with it every word about it.
-    fn forget(&mut self, now: Time) {
-        if self.has(Flaw::NothingIsForgotten) {
-            return;
-        }
-        self.conversations.forget(now);
-        let is_over = |since: Time| since.plus_seconds(REMEMBERED) <= now;
-        let over: HashSet<_> =
-            self.released_since.extract_if(|_, since| is_over(*since)).map(|(conversation, _)| conversation).collect();
-        let closed: Vec<_> = self.closed_since.extract_if(|_, since| is_over(*since)).map(|(key, _)| key).collect();
-        self.took.retain(|conversation, _| !over.contains(conversation));
-        self.words.retain_mut(|word| match &mut word.said {
-            Said::Taken(_, _, conversation) | Said::Released(_, conversation) => !over.contains(conversation),
-            Said::Synced(_, _, named) => {
-                named.retain(|conversation| !over.contains(conversation));
-                true
-            }
-            said => !closed.iter().any(|(whose, session)| is_about_session(said, *whose, session)),
-        });
-        for whose in 0..self.directory.accounts.len() {
-            let account = &self.directory.accounts[whose];
-            if !account.forgotten && account.deleted.is_some_and(is_over) {
-                self.directory.forget(whose);
             }
         }
     }

@@ -9,19 +9,25 @@ use uuid::Uuid;
 use super::generate::{TENANT, at, event, upsert, user};
 
 /// A tenant that is told one thing after the other.
-struct Story {
-    state: State,
-    hour: i64,
+pub struct Story {
+    pub state: State,
+    pub hour: i64,
 }
 
 impl Story {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Story { state: State::new(TENANT), hour: 0 }
     }
 
-    fn tell(&mut self, minute: i64, body: Body) -> Outcome {
+    pub fn tell(&mut self, minute: i64, body: Body) -> Outcome {
         let n = self.state.position() + 1;
-        let ours = matches!(body, Body::DirectoryUpserted { .. } | Body::UserDeleted { .. });
+        let ours = matches!(
+            body,
+            Body::DirectoryUpserted { .. }
+                | Body::UserDeleted { .. }
+                | Body::LimitsSet { .. }
+                | Body::DeskClosedAll { .. }
+        );
         let event = match ours {
             true => Event::internal("rollcall:test", Uuid::from_u128(n.into()), at(minute), body),
             false => event(n as usize, at(minute), body),
@@ -30,23 +36,23 @@ impl Story {
         self.state.apply(&Entry { seq: n, recorded, event }).unwrap()
     }
 
-    fn make(&mut self, user: UserPatch) {
+    pub fn make(&mut self, user: UserPatch) {
         let outcome = self.tell(0, upsert(Document { users: vec![user], ..Document::default() }));
         assert!(matches!(outcome, Outcome::Upserted(_)), "{outcome:?}");
     }
 
-    fn delete(&mut self, id: i64) {
+    pub fn delete(&mut self, id: i64) {
         assert_eq!(self.tell(0, Body::UserDeleted { user: UserRef::id(id) }), Outcome::Applied);
     }
 
     /// Conversations held by a user, by channel, now and after a restart.
-    fn held(&mut self, id: i64) -> [[u32; 4]; 2] {
+    pub fn held(&mut self, id: i64) -> [[u32; 4]; 2] {
         let current = |view: &View| view.columns(view.directory().find(&UserRef::id(id)).unwrap()).current.0;
         let mut loaded = self.restarted();
         [current(&self.state.publish()), current(&loaded.publish())]
     }
 
-    fn restarted(&self) -> State {
+    pub fn restarted(&self) -> State {
         State::load(TENANT, self.state.position(), self.state.rows()).unwrap()
     }
 }
@@ -135,7 +141,7 @@ fn what_happens_while_a_checkpoint_is_being_written_waits_for_the_next() {
     story.tell(1, Body::ConversationRouted { conversation, routing_rule: None, routing_group: None });
     story.hour = 24;
     story.make(super::generate::user(2));
-    assert!(story.state.is_leaving(conversation, at(60)));
+    assert!(story.state.is_closed(conversation));
     story.state.checkpoint_written(begun.archived.iter().map(|listed| &listed.conversation));
     let moments = |state: &mut State| state.publish().conversations().get(conversation).map(|c| c.moments().len());
     assert_eq!(moments(&mut story.state), Some(3), "the archive knows of two");

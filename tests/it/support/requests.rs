@@ -38,10 +38,11 @@ pub const PUBLIC: [(&str, &str); 13] = [
 ];
 
 /// Routes of the administrator, who is no tenant: they take another credential.
-pub const ADMINISTRATION: [(&str, &str); 5] = [
+pub const ADMINISTRATION: [(&str, &str); 6] = [
     ("/metrics", "names tenants by their ids"),
     ("/v1/tenants", "adds tenants"),
     ("/v1/tenants/{tenant}", "is about the tenant in its path"),
+    ("/v1/tenants/{tenant}/limits", "is about the tenant in its path"),
     ("/v1/tenants/{tenant}/keys", "is about the tenant in its path"),
     ("/v1/tenants/{tenant}/keys/{key}", "is about the tenant in its path"),
 ];

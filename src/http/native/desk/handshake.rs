@@ -114,7 +114,10 @@ impl Handshake {
         let connection =
             services.connections().take((caller.tenant(), opening.user), &opening.session).ok_or(too_many)?;
         let connected = connect(&caller, services.submitter(), services.clock(), opening).await;
-        let (position, link) = connected.map_err(handshake_error)?;
+        let (position, link) = connected.map_err(|fault| match fault {
+            Fault::TooMany { .. } => HandshakeError::Close(Code::Later, "too many desks of this user"),
+            fault => handshake_error(fault),
+        })?;
         Ok(Accepted { position, link, connection, terms, heard })
     }
 

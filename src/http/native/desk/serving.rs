@@ -11,9 +11,9 @@ use crate::command::desk::Link;
 use crate::command::desk::disconnect::disconnect;
 use crate::command::desk::renew::renew;
 use crate::command::desk::report::report;
+use crate::domain::Fault;
 use crate::domain::event::Rejection;
 use crate::domain::settings::desk::DeskTerms;
-use crate::domain::{Fault, Outcome};
 use crate::http::services::Services;
 
 /// Mistakes a desk may make on one connection.
@@ -207,12 +207,8 @@ impl Desk {
         if due {
             (self.pulse.tried, self.pulse.owed) = (now, None);
         }
-        let reason_of = |outcome: &Outcome| match outcome {
-            Outcome::Rejected(rejection) => Some(rejection.to_string()),
-            _ => None,
-        };
         let (outcome, position) = (&reported.outcome, reported.position);
-        self.socket.send(&Reply::Ack { id, outcome: outcome.name(), position, reason: reason_of(outcome) }).await?;
+        self.socket.send(&Reply::Ack { id, outcome: outcome.name(), position, reason: outcome.reason() }).await?;
         reported.ended.map_or(Ok(()), |rejection| Err(End::Ended(reason(&rejection))))
     }
 

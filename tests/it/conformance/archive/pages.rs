@@ -65,7 +65,10 @@ fn large(id: u128, messages: u64) -> Listed {
     let text = || Some("é".repeat(4_096).into());
     let message = |seq| (seq, What::Message { user: None, author: "visitor".into(), text: text() });
     let whats = (2..2 + messages).map(message);
-    let all = [(1, What::Pushed { user: 1, medium: rollcall::domain::conversation::Medium::Chat, project: None })];
+    let all = [(
+        1,
+        What::Pushed { user: 1, given: None, medium: rollcall::domain::conversation::Medium::Chat, project: None },
+    )];
     let closed = [(2 + messages, What::Closed { reason: None })];
     let moment = |(seq, what)| Moment { time: at(id as i64), seq, id: Uuid::from_u128(seq.into()), what };
     let moments = all.into_iter().chain(whats).chain(closed).map(moment).collect();

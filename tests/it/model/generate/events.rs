@@ -5,7 +5,7 @@ use proptest::sample::{Index, select};
 use rollcall::domain::conversation::Medium;
 use rollcall::domain::event::{PasswordHash, Surface};
 use rollcall::domain::ids::EntityRef;
-use rollcall::domain::{Body, Category, Channel, ConversationId, UserRef};
+use rollcall::domain::{Body, Category, Channel, ConversationId, Quotas, UserRef};
 use uuid::Uuid;
 
 use super::{Step, TIMES, at, documents, guid_of, upsert};
@@ -81,7 +81,7 @@ fn said(ids: Vec<i64>, mix: Mix) -> impl Strategy<Value = Body> {
     prop_oneof![
         2 * of_sessions => (who(), session(), prop::option::of(Just(60)), surface()).prop_map(
             |(user, session, lease_seconds, surface)| {
-                Body::DeskConnected { user, session, lease_seconds, device: None, surface }
+                Body::DeskConnected { user, session, lease_seconds, device: None, surface, socket: false }
             }
         ),
         of_sessions => (who(), session()).prop_map(|(user, session)| Body::DeskDisconnected { user, session, opened: None }),
@@ -146,16 +146,35 @@ fn ours(ids: Vec<i64>, mix: Mix) -> impl Strategy<Value = Body> {
         2 => who().prop_map(|user| Body::DeskClosedAll { user }),
         3 => status(ids.clone()),
         1 => (who(), session()).prop_map(|(user, session)| Body::DeskDisconnected { user, session, opened: None }),
-        1 => (who(), session()).prop_map(|(user, session)| {
-            Body::DeskConnected { user, session, lease_seconds: None, device: None, surface: Surface::Desk }
+        1 => (who(), session(), any::<bool>()).prop_map(|(user, session, socket)| {
+            Body::DeskConnected { user, session, lease_seconds: None, device: None, surface: Surface::Desk, socket }
         }),
         2 * mix.turnover => who().prop_map(|user| Body::UserDeleted { user }),
         1 => (who(), 0..3u8).prop_map(|(user, n)| {
             Body::PasswordSet { user, hash: PasswordHash::new(&format!("hash {n}")) }
         }),
+        1 => limits().prop_map(|limits| Body::LimitsSet { limits }),
         5 => documents::change(ids.clone()).prop_map(upsert),
         2 * mix.turnover - 1 => documents::again(ids.clone()).prop_map(upsert),
     ]
+}
+
+/// Limits so small that they are reached.
+fn limits() -> impl Strategy<Value = Quotas> {
+    let few = || prop::option::weighted(0.4, 1..5u32);
+    let tombstones = prop::option::weighted(0.3, 1..8u32);
+    let users = prop::option::weighted(0.3, 1..45u32);
+    (users, few(), few(), few(), few(), few(), tombstones).prop_map(
+        |(users, sessions, sessions_per_user, slots, slots_per_user, conversations, tombstones)| Quotas {
+            users,
+            sessions,
+            sessions_per_user,
+            slots,
+            slots_per_user,
+            conversations,
+            tombstones,
+        },
+    )
 }
 
 fn status(ids: Vec<i64>) -> impl Strategy<Value = Body> {

@@ -16,10 +16,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use rollcall::domain::conversation::Medium;
 use rollcall::domain::directory::Kind;
-use rollcall::domain::{Body, Channel, ConversationId, EntityRef, Entry, EventId, Time, UserRef};
+use rollcall::domain::{Body, Channel, ConversationId, EntityRef, Entry, EventId, Quota, Time, UserRef};
 use uuid::Uuid;
 
-use super::{Flaw, REMEMBERED, Reference, Said, Verdict};
+use super::{Flaw, Reference, Said, Verdict};
 
 /// One accepted word about a conversation.
 #[derive(Clone, Debug)]
@@ -67,7 +67,7 @@ pub struct Conversations {
     flaw: Option<Flaw>,
     spoken: HashMap<Uuid, Vec<Spoken>>,
     /// Since when nobody spoke of what is not open, by recorded time.
-    quiet_since: HashMap<Uuid, Time>,
+    pub quiet_since: HashMap<Uuid, Time>,
     /// Those that nothing is added to any more.
     is_final: HashSet<Uuid>,
 }
@@ -136,9 +136,6 @@ impl Conversations {
 
     /// Hears a word; false when nobody needs it any more.
     fn hear(&mut self, entry: &Entry, id: Uuid, user: Option<i64>) -> bool {
-        if self.is_final.contains(&id) && !self.has(Flaw::FinalIsAmended) {
-            return false;
-        }
         let event = &entry.event;
         let is_repeat = self.spoken.get(&id).is_some_and(|spoken| spoken.iter().any(|word| word.id == event.id));
         if is_repeat && !self.has(Flaw::RepeatsHappenAgain) {
@@ -156,17 +153,21 @@ impl Conversations {
         true
     }
 
-    /// A day after the newest word a closed conversation is final, and what nobody started is forgotten.
-    pub fn forget(&mut self, now: Time) {
-        let over: Vec<Uuid> =
-            self.quiet_since.extract_if(|_, since| since.plus_seconds(REMEMBERED) <= now).map(|(id, _)| id).collect();
-        for id in over {
-            if self.told(id).is_some() {
-                self.is_final.insert(id);
-            } else if !self.has(Flaw::NeverStartedIsKept) {
-                self.spoken.remove(&id);
-            }
+    /// Forgets a conversation: a closed one is final, of another nothing is left. Returns the time of its newest word.
+    pub fn forget(&mut self, id: Uuid) -> Option<Time> {
+        self.quiet_since.remove(&id);
+        let newest = self.spoken.get(&id)?.iter().map(|word| word.time).max();
+        if self.told(id).is_some() {
+            self.is_final.insert(id);
+        } else if !self.has(Flaw::NeverStartedIsKept) {
+            self.spoken.remove(&id);
         }
+        newest
+    }
+
+    /// Those that are neither forgotten nor final.
+    fn known(&self) -> impl Iterator<Item = &Uuid> {
+        self.spoken.keys().filter(|id| !self.is_final.contains(*id) || self.has(Flaw::FinalIsAmended))
     }
 
     fn in_order(&self, id: Uuid) -> Vec<&Spoken> {
@@ -192,7 +193,12 @@ impl Conversations {
             project,
             closed: self.closed(&words),
             contacts: pushes.filter_map(|at| self.contact(&words, at)).collect(),
-            users: words.iter().filter(|word| word.is_push()).filter_map(|word| word.user).collect(),
+            users: words
+                .iter()
+                .filter(|word| word.is_push())
+                .filter_map(|word| word.user)
+                .filter(|id| *id != 0)
+                .collect(),
             groups: words.iter().filter_map(|word| word.group()).collect(),
             happened: words.iter().map(|word| (word.time, word.text())).collect(),
         })
@@ -279,32 +285,77 @@ impl Reference {
             Body::ConversationMessage { user, .. } => user.as_ref(),
             _ => None,
         };
+        let is_push = matches!(body, Body::ConversationPushed { .. });
         let whose = subject.map(|user| self.directory.find(user));
-        if whose == Some(None) {
+        if whose == Some(None) && !is_push {
             return Verdict::Rejected;
         }
+        let slot = ConversationId::new(&id.to_string()).expect("an id");
+        if !self.conversations.known().any(|known| *known == id) {
+            if self.conversations.is_final.contains(&id) || self.is_late(&entry.event) {
+                return if whose == Some(None) { Verdict::Rejected } else { Verdict::Stale };
+            }
+            let known = self.conversations.known().count();
+            if !self.has_room(Quota::Conversations, known, known + 1) {
+                return Verdict::Rejected;
+            }
+        }
+        let words = self.words.len();
+        if whose == Some(None) {
+            return self.push_to_unknown(entry, id, &slot);
+        }
         let whose = whose.flatten();
+        let took = match (body, whose) {
+            (Body::ConversationPushed { channel, .. }, Some(whose)) if self.slot_follows(entry, &slot) => {
+                if !self.say_of_slots(entry, whose, Said::Taken(whose, slot_of(*channel), slot.clone())) {
+                    return Verdict::Rejected;
+                }
+                Some(whose)
+            }
+            _ => None,
+        };
         let user = whose.map(|whose| self.directory.accounts[whose].id);
         if !self.conversations.hear(entry, id, user) {
+            self.words.truncate(words);
             return Verdict::Stale;
         }
-        let slot = ConversationId::new(&id.to_string()).expect("an id");
-        match (body, whose) {
-            _ if self.has(Flaw::SlotsDoNotFollow) => {}
-            (Body::ConversationPushed { channel, .. }, Some(whose)) => {
-                self.say(entry, entry.event.fact.time, Said::Taken(whose, slot_of(*channel), slot.clone()));
-                self.take(whose, &slot);
-            }
-            (
-                Body::ConversationTransferred { .. }
+        if let Some(whose) = took {
+            self.take(whose, &slot);
+        }
+        let ends = matches!(
+            body,
+            Body::ConversationTransferred { .. }
                 | Body::ConversationSnoozed { .. }
                 | Body::ConversationRemoved { .. }
-                | Body::ConversationClosed { .. },
-                _,
-            ) => self.say(entry, entry.event.fact.time, Said::Released(None, slot)),
-            _ => {}
+                | Body::ConversationClosed { .. }
+        );
+        if ends && self.slot_follows(entry, &slot) {
+            self.say(entry, entry.event.fact.time, Said::Released(None, slot));
         }
         Verdict::Applied
+    }
+
+    fn slot_follows(&self, entry: &Entry, slot: &ConversationId) -> bool {
+        !self.is_late_for_slot(&entry.event, slot) && !self.has(Flaw::SlotsDoNotFollow)
+    }
+
+    /// A push to a user whom nobody knows is a contact if it ends another's claim, and is named as the event names it.
+    fn push_to_unknown(&mut self, entry: &Entry, id: Uuid, slot: &ConversationId) -> Verdict {
+        let Body::ConversationPushed { user, .. } = &entry.event.fact.body else { return Verdict::Rejected };
+        let words = self.words.len();
+        let verdict = self.hear_unknown_take(entry, slot);
+        if verdict != Verdict::HolderReleased {
+            return Verdict::Rejected;
+        }
+        let given = match user {
+            UserRef::Entity(EntityRef::Id(given)) => *given,
+            _ => 0,
+        };
+        if !self.conversations.hear(entry, id, Some(given)) {
+            self.words.truncate(words);
+            return Verdict::Stale;
+        }
+        verdict
     }
 }
 

@@ -111,6 +111,11 @@ impl Directory {
         found.filter(|at| self.accounts[*at].is_live())
     }
 
+    /// How many ids of users are taken.
+    pub fn taken(&self) -> usize {
+        self.by_id.len()
+    }
+
     /// Frees the ids of a deleted user.
     pub fn forget(&mut self, at: usize) {
         self.accounts[at].forgotten = true;

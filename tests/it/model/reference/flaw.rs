@@ -81,11 +81,23 @@ pub enum Flaw {
     AmendingDoesNotDelay,
     /// What nobody started is kept for good.
     NeverStartedIsKept,
+    /// The tenant keeps whatever it is sent.
+    QuotasAreIgnored,
+    /// However much ended, it is remembered for its day.
+    TombstonesAreNotBounded,
+    /// A forgotten session or slot comes back to life by a late event.
+    FloorIsForConversationsOnly,
+    /// Forgetting leaves no trace.
+    ForgettingRaisesNoFloor,
+    /// A tenant that has forgotten nothing refuses what is old.
+    FreshTenantsHaveAFloor,
+    /// A take by an unknown user leaves the conversation with its holder.
+    UnknownUsersReleaseNobody,
 }
 
 impl Flaw {
     /// Every one of them.
-    pub const ALL: [Flaw; 39] = [
+    pub const ALL: [Flaw; 45] = [
         Flaw::BusyBeforeToggleOff,
         Flaw::NothingBlocks,
         Flaw::AdministrationConnects,
@@ -125,5 +137,11 @@ impl Flaw {
         Flaw::FinalIsAmended,
         Flaw::AmendingDoesNotDelay,
         Flaw::NeverStartedIsKept,
+        Flaw::QuotasAreIgnored,
+        Flaw::TombstonesAreNotBounded,
+        Flaw::FloorIsForConversationsOnly,
+        Flaw::ForgettingRaisesNoFloor,
+        Flaw::FreshTenantsHaveAFloor,
+        Flaw::UnknownUsersReleaseNobody,
     ];
 }

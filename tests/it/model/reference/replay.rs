@@ -35,6 +35,9 @@ impl Reference {
                 Said::Taken(whose, channel, conversation) => {
                     held.insert(conversation.clone(), (*whose, *channel, word.seq));
                 }
+                Said::Gone(conversation) => {
+                    held.remove(conversation);
+                }
                 Said::Released(whose, conversation) => {
                     let ends = |holder: Whose| whose.is_none_or(|whose| whose == holder);
                     if held.get(conversation).is_some_and(|(w, ..)| ends(*w) || self.has(Flaw::AnyoneReleases)) {

@@ -1,0 +1,118 @@
+//! `GET` and `PUT /v1/tenants/{tenant}/limits`: the administrator sees and sets what a tenant may keep.
+
+use std::borrow::Cow;
+
+use axum::body::Body;
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderMap, Response};
+use utoipa::openapi::schema::SchemaType;
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
+
+use super::{admin, document, tenant_id};
+use crate::command::tenants::set_limits as change;
+use crate::domain::{Quota, Quotas};
+use crate::http::extract::body::DIALECT;
+use crate::http::extract::{read_body, reply};
+use crate::http::fault::NativeFault;
+use crate::http::services::Services;
+use crate::query;
+
+/// Every limit in force, for the API's description.
+struct Limits;
+
+impl PartialSchema for Limits {
+    fn schema() -> RefOr<Schema> {
+        let limit = |object: ObjectBuilder, quota: Quota| {
+            let integer = ObjectBuilder::new().schema_type(Type::Integer).description(Some(meaning(quota)));
+            object.property(quota.name(), within(integer, quota)).required(quota.name())
+        };
+        Quota::ALL.into_iter().fold(ObjectBuilder::new(), limit).into()
+    }
+}
+
+impl ToSchema for Limits {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("TenantLimits")
+    }
+}
+
+/// The limits that are set, for the API's description.
+struct Changes;
+
+impl PartialSchema for Changes {
+    fn schema() -> RefOr<Schema> {
+        let limit = |object: ObjectBuilder, quota: Quota| {
+            let or_null = ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::Integer, Type::Null]));
+            let described =
+                or_null.description(Some(format!("{}. Default: {}", meaning(quota), quota.default_limit())));
+            object.property(quota.name(), within(described, quota))
+        };
+        Quota::ALL.into_iter().fold(ObjectBuilder::new(), limit).into()
+    }
+}
+
+impl ToSchema for Changes {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("LimitsToSet")
+    }
+}
+
+fn within(limit: ObjectBuilder, quota: Quota) -> ObjectBuilder {
+    limit.minimum(Some(*quota.range().start())).maximum(Some(*quota.range().end()))
+}
+
+const fn meaning(quota: Quota) -> &'static str {
+    match quota {
+        Quota::Users => "Users, with deleted ones that are still remembered",
+        Quota::Sessions => "Open sessions of all users",
+        Quota::SessionsPerUser => "Open sessions of one user that came by POST /v1/events",
+        Quota::Slots => "Conversations held by all users",
+        Quota::SlotsPerUser => "Conversations held by one user on all channels, and named by one slots.synced",
+        Quota::Conversations => "Conversations with a history: open ones, and closed ones until they are archived",
+        Quota::Tombstones => "Things that ended and are remembered; past it the oldest are forgotten early",
+    }
+}
+
+/// What the tenant may keep: every limit in force.
+#[utoipa::path(
+    get,
+    path = "/v1/tenants/{tenant}/limits",
+    params(("tenant" = String, Path, description = "The tenant's id")),
+    responses((status = 200, description = "Every limit in force", body = Limits), NativeFault),
+)]
+pub async fn get_limits(
+    State(services): State<Services>,
+    Path(tenant): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response<Body>, NativeFault> {
+    let admin = admin(&services, &headers)?;
+    let tenant = query::keys::tenant(&admin, services.store(), tenant_id(&tenant)?).await?.id;
+    let view = services.reader().snapshot(tenant).view;
+    let answer = reply::json(200, "application/json", &view.limits().in_force());
+    Ok(reply::at_position(answer, view.position()))
+}
+
+/// Replaces the tenant's limits; an absent member or `null` is the default. What is kept already stays, what comes anew
+/// past a limit is rejected. The limits are journalled before this answers.
+#[utoipa::path(
+    put,
+    path = "/v1/tenants/{tenant}/limits",
+    params(("tenant" = String, Path, description = "The tenant's id")),
+    request_body(content = Changes),
+    responses((status = 200, description = "Every limit in force", body = Limits), NativeFault),
+)]
+pub async fn put_limits(
+    State(services): State<Services>,
+    Path(tenant): Path<String>,
+    request: Request,
+) -> Result<Response<Body>, NativeFault> {
+    let (parts, body) = request.into_parts();
+    let admin = admin(&services, &parts.headers)?;
+    let tenant = tenant_id(&tenant)?;
+    let body = read_body(&parts.headers, body, DIALECT).await?;
+    let limits: Quotas = document(&parts.headers, &body)?;
+    let at = (services.store(), services.submitter());
+    let position = change::set_limits(&admin, at, services.clock(), tenant, limits).await?;
+    Ok(reply::at_position(reply::json(200, "application/json", &limits.in_force()), position))
+}

@@ -1,0 +1,160 @@
+//! What comes too late for something that was forgotten (EVENTS.md, "Order, repeats, truth"), as stories.
+
+use rollcall::domain::conversation::Medium;
+use rollcall::domain::event::{Rejection, Surface};
+use rollcall::domain::{Body, Channel, ConversationId, Outcome, Time, UserRef};
+use rollcall::live::State;
+use rollcall::live::index::Plane;
+use uuid::Uuid;
+
+use super::generate::{TENANT, at, user};
+use super::stories::Story;
+
+fn connected(id: i64, session: &str) -> Body {
+    let (user, session) = (UserRef::id(id), session.into());
+    Body::DeskConnected { user, session, lease_seconds: None, device: None, surface: Surface::Desk, socket: false }
+}
+
+fn disconnected(id: i64, session: &str) -> Body {
+    Body::DeskDisconnected { user: UserRef::id(id), session: session.into(), opened: None }
+}
+
+fn taken(id: i64, name: &str) -> Body {
+    let conversation = ConversationId::new(name).unwrap();
+    Body::SlotTaken { user: UserRef::id(id), channel: Channel::Chat, conversation }
+}
+
+fn released(name: &str) -> Body {
+    Body::SlotReleased { user: None, conversation: ConversationId::new(name).unwrap() }
+}
+
+fn pushed(id: i64, conversation: Uuid) -> Body {
+    Body::ConversationPushed { user: UserRef::id(id), conversation, channel: Medium::Chat, project: None }
+}
+
+fn is_connected(state: &mut State, id: i64) -> bool {
+    let view = state.publish();
+    view.columns(view.directory().find(&UserRef::id(id)).unwrap()).has(Plane::Connected)
+}
+
+#[test]
+fn a_session_that_was_forgotten_does_not_come_back() {
+    let mut story = Story::new();
+    story.make(user(1));
+    story.tell(1, connected(1, "a"));
+    story.tell(9, disconnected(1, "a"));
+    story.hour = 25;
+    // The same events again, after the window in which their ids are known.
+    assert_eq!(story.tell(1, connected(1, "a")), Outcome::Stale);
+    assert!(!is_connected(&mut story.state, 1));
+    assert_eq!(story.state.floor(), at(9));
+    let mut restarted = story.restarted();
+    assert_eq!(restarted.floor(), at(9), "the floor is kept");
+    assert!(!is_connected(&mut restarted, 1));
+    assert_eq!(story.tell(10, connected(1, "a")), Outcome::Applied, "what is newer than all that was forgotten");
+}
+
+#[test]
+fn a_slot_that_was_forgotten_does_not_come_back() {
+    let mut story = Story::new();
+    story.make(user(1));
+    story.tell(1, taken(1, "c"));
+    story.tell(9, released("c"));
+    story.hour = 25;
+    assert_eq!(story.tell(1, taken(1, "c")), Outcome::Stale);
+    assert_eq!(story.tell(9, taken(1, "d")), Outcome::Stale, "one rule for all that is not known");
+    assert_eq!(story.held(1), [[0; 4]; 2]);
+    assert_eq!(story.tell(10, taken(1, "c")), Outcome::Applied);
+}
+
+#[test]
+fn a_conversation_that_was_forgotten_does_not_come_back() {
+    let mut story = Story::new();
+    story.make(user(1));
+    let conversation = Uuid::from_u128(7);
+    story.tell(1, pushed(1, conversation));
+    story.tell(9, Body::ConversationClosed { conversation, reason: None });
+    story.hour = 25;
+    // Nobody has marked it as final.
+    assert_eq!(story.tell(1, pushed(1, conversation)), Outcome::Stale);
+    assert_eq!(story.held(1), [[0; 4]; 2]);
+}
+
+#[test]
+fn a_fresh_tenant_takes_what_is_old() {
+    let mut story = Story::new();
+    story.hour = 24 * 365;
+    story.make(user(1));
+    assert_eq!(story.state.floor(), Time::NEVER);
+    assert_eq!(story.tell(1, connected(1, "a")), Outcome::Applied);
+    assert_eq!(story.tell(1, taken(1, "c")), Outcome::Applied);
+    assert_eq!(story.tell(1, pushed(1, Uuid::from_u128(7))), Outcome::Applied);
+    assert!(is_connected(&mut story.state, 1));
+}
+
+/// A device that makes a new session each time makes no one else's events late.
+#[test]
+fn the_ended_sessions_of_one_user_are_bounded_and_raise_the_floor_of_that_user_only() {
+    let mut story = Story::new();
+    story.make(user(1));
+    story.make(user(2));
+    for n in 0..300 {
+        story.tell(n, connected(1, &format!("s{n}")));
+        story.tell(n, disconnected(1, &format!("s{n}")));
+    }
+    let row = story.state.rows().into_iter().map(|row| row.body).find(|body| body.contains("\"s299\"")).unwrap();
+    assert_eq!(row.matches("\"session\"").count(), 256);
+    assert_eq!(story.state.floor(), Time::NEVER);
+    assert_eq!(story.tell(10, connected(1, "s10")), Outcome::Stale);
+    assert_eq!(story.tell(10, connected(2, "s10")), Outcome::Applied);
+    assert_eq!(story.restarted().digest(), story.state.digest());
+    assert_eq!(story.tell(300, connected(1, "s10")), Outcome::Applied);
+}
+
+/// Rows of the release before have neither a floor nor the positions of takes and users.
+#[test]
+fn rows_of_the_release_before_are_read() {
+    let mut story = Story::new();
+    story.make(user(1));
+    story.tell(1, taken(1, "c"));
+    story.tell(2, taken(1, "d"));
+    story.tell(3, released("d"));
+    let members = ["created", "takers_at", "newest", "floor", "limits", "sessions_floor", "socket"];
+    let mut rows = story.state.rows();
+    for row in &mut rows {
+        let mut body: serde_json::Map<_, _> = serde_json::from_str(&row.body).unwrap();
+        // A profile has the time of its creation under the same name as a row has the position.
+        body.retain(|name, _| !members.contains(&name.as_str()));
+        row.body = serde_json::to_string(&body).unwrap();
+    }
+    let mut loaded = State::load(TENANT, story.state.position(), rows).unwrap();
+    assert_eq!(loaded.floor(), Time::NEVER);
+    let handled = |state: &mut State| {
+        let view = state.publish();
+        let ix = view.directory().find(&UserRef::id(1)).unwrap();
+        (view.columns(ix).current.0, view.detail(ix).handled)
+    };
+    assert_eq!(handled(&mut loaded), ([1, 0, 0, 0], 2));
+    story.state = loaded;
+    assert_eq!(story.tell(4, taken(1, "d")), Outcome::Applied);
+    assert_eq!(handled(&mut story.state), ([2, 0, 0, 0], 2), "it was taken before by the same user");
+}
+
+#[test]
+fn an_unknown_user_who_takes_a_conversation_ends_the_claim_in_either_order() {
+    let rejected = Outcome::Rejected(Rejection::UnknownUser);
+    for newest_first in [false, true] {
+        let mut story = Story::new();
+        story.make(user(1));
+        let outcomes = match newest_first {
+            false => [story.tell(1, taken(1, "c")), story.tell(2, taken(9, "c"))],
+            true => [story.tell(2, taken(9, "c")), story.tell(1, taken(1, "c"))],
+        };
+        let expected = match newest_first {
+            false => [Outcome::Applied, Outcome::HolderReleased],
+            true => [rejected.clone(), Outcome::Stale],
+        };
+        assert_eq!(outcomes, expected);
+        assert_eq!(story.held(1), [[0; 4]; 2]);
+    }
+}
