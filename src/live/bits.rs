@@ -162,8 +162,7 @@ impl Bits {
 }
 
 impl Part {
-    /// Adds a place; a part of bits has at least `words` of them.
-    fn insert(&mut self, at: u32, words: usize) {
+    fn insert(&mut self, at: u32) {
         match self {
             Part::Empty => *self = Part::List(Arc::new(vec![at as u16])),
             Part::List(list) => {
@@ -171,7 +170,7 @@ impl Part {
                 let list = Arc::make_mut(list);
                 list.insert(place, at as u16);
                 let last = usize::from(list[list.len() - 1]);
-                let words = words.max(words_for(last));
+                let words = words_for(last);
                 if is_dense(list.len(), words) {
                     let mut bits = vec![0; words];
                     for at in list.iter().copied().map(usize::from) {
@@ -229,10 +228,7 @@ fn insert(parts: &mut Vec<Part>, ix: u32) {
     if parts.len() <= block {
         parts.resize(block + 1, Part::Empty);
     }
-    // Only the first block is ever shorter than the index's, which are full where another follows: the words of all
-    // others can be joined as they are.
-    let words = if block == 0 { 1 } else { BLOCK_WORDS };
-    parts[block].insert(ix % BLOCK_USERS, words);
+    parts[block].insert(ix % BLOCK_USERS);
 }
 
 /// Returns whether bits are smaller than a list, at 4 bytes a member.
@@ -240,7 +236,8 @@ const fn is_dense(members: usize, words: usize) -> bool {
     members > words * 2
 }
 
-/// Words of a part whose highest place is `last`, as the index rounds them.
+/// Words of a part whose highest place is `last`: rounded as the index rounds those of its last block, so that the words
+/// of a set that is spread over the block can be joined as they are.
 const fn words_for(last: usize) -> usize {
     (last / 64 + 1).next_power_of_two()
 }
