@@ -22,7 +22,7 @@ use crate::support::{ADMIN, Backend, Service};
 const SURELY: Duration = Duration::from_secs(10);
 
 /// Every route that takes a body, and how large that may be.
-const ROUTES: [(&str, &str, usize); 21] = [
+const ROUTES: [(&str, &str, usize); 22] = [
     ("POST", "/graphql", 1024 * 1024),
     ("POST", "/agents-availability", 1024 * 1024),
     ("POST", "/v1/user-activity/search", 128 * 1024),
@@ -38,6 +38,7 @@ const ROUTES: [(&str, &str, usize); 21] = [
     ("POST", "/v1/tenants", 1024 * 1024),
     ("PATCH", "/v1/tenants/5ea70000-0000-4000-8000-000000000001", 1024 * 1024),
     ("POST", "/v1/tenants/5ea70000-0000-4000-8000-000000000001/keys", 1024 * 1024),
+    ("PUT", "/v1/tenants/5ea70000-0000-4000-8000-000000000001/limits", 1024 * 1024),
     ("POST", "/oauth2/token", 16 * 1024),
     ("POST", "/oauth2/revoke", 16 * 1024),
     ("POST", "/Auth/connect/token", 16 * 1024),
@@ -164,6 +165,7 @@ fn no_route_reads_a_body_by_itself() {
         "native/directory.rs",
         "native/events.rs",
         "native/keys.rs",
+        "native/limits.rs",
         "native/settings.rs",
         "native/tenants.rs",
         "native/webhooks/iadvize.rs",
