@@ -30,7 +30,7 @@ async fn a_desk_says_who_it_is_and_is_connected(backend: Backend) {
     let journal = raw.journal().await;
     let opened: Value = serde_json::from_str(&journal[1].event).unwrap();
     assert_eq!(opened["type"], "desk.connected");
-    let data = json!({ "user": "1", "session": "tab-1", "lease_seconds": 45, "device": "Firefox", "surface": "desk" });
+    let data = json!({ "user": "1", "session": "tab-1", "lease_seconds": 45, "device": "Firefox", "surface": "desk", "socket": true });
     assert_eq!(opened["data"], data);
     assert_eq!(&*journal[1].id.source, "rollcall:desk");
     assert_eq!(desk.heartbeat().await, json!({ "type": "heartbeat", "position": 2 }));
