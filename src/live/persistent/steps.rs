@@ -12,11 +12,7 @@ pub fn count(steps: usize) {
 }
 
 /// Returns the count of this thread and starts again at 0.
-<<<<<<< HEAD
-#[cfg(test)]
-=======
 #[cfg_attr(not(test), expect(dead_code, reason = "unit tests read the count"))]
->>>>>>> state
 pub fn take() -> u64 {
     STEPS.with(Cell::take)
 }
