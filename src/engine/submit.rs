@@ -18,9 +18,9 @@ use crate::domain::{Body, Event, Fault, Outcome, TenantId};
 use crate::journal::Draft;
 use crate::store::Store;
 
-/// How long a caller waits for durability: writes are refused within a second, less the way back. A megabyte more of
-/// events may take as much more.
-const PATIENCE: Duration = Duration::from_millis(900);
+/// How long a caller waits for durability: writes are refused within a second, less the way back. Another megabyte, or
+/// another thousand events, may take as much more while the store is there.
+const COMMIT_TIMEOUT: Duration = Duration::from_millis(900);
 /// What an event takes in the queue beside its JSON, in bytes.
 const EVENT_BYTES: usize = 256;
 
@@ -113,11 +113,12 @@ impl Submitter {
         let kib = bytes.div_ceil(1024).clamp(1, self.0.queue.largest());
         let permit = self.0.queue.enter(tenant, kib).ok_or(Fault::Unavailable("the queue is full"))?;
         let (caller, answer) = Caller::new(drafts.len(), permit);
+        let longer = COMMIT_TIMEOUT * (kib / 1024).max(drafts.len() / 1_000) as u32;
         let item = |(n, draft)| Item { draft, caller: Some((caller.clone(), n)), received };
         if !self.0.queue.push(tenant, drafts.into_iter().enumerate().map(item).collect()) {
             return Err(Fault::Unavailable("the service is stopping"));
         }
-        self.wait(answer, PATIENCE * (kib / 1024) as u32).await
+        self.wait(answer, longer).await
     }
 
     /// Waits for the answer. A large request may take `longer`, but not while the store is away.
@@ -127,14 +128,14 @@ impl Submitter {
         longer: Duration,
     ) -> Result<Receipt, Fault> {
         let away = async {
-            tokio::time::sleep(PATIENCE).await;
+            tokio::time::sleep(COMMIT_TIMEOUT).await;
             self.0.health.until_away().await;
         };
         tokio::select! {
             biased;
             answer = answer => answer.unwrap_or(Err(Fault::Unavailable("the service is stopping"))),
             () = away => Err(Fault::Unavailable("the store is away")),
-            () = tokio::time::sleep(PATIENCE + longer) => Err(Fault::Unavailable("the store did not answer in time")),
+            () = tokio::time::sleep(COMMIT_TIMEOUT + longer) => Err(Fault::Unavailable("the store did not answer in time")),
         }
     }
 
