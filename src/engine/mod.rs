@@ -1,6 +1,7 @@
 //! The one writer: queue, append, apply, show, answer; beside it leases, checkpoints and readers.
 
 mod appender;
+mod beats;
 mod caller;
 mod checkpoints;
 mod finality;

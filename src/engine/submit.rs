@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use super::beats::Places;
 use super::caller::{Caller, Receipt};
 use super::finality;
 use super::health::Health;
@@ -63,28 +64,18 @@ impl Submitter {
         if self.0.views.is_quarantined(tenant) {
             return Err(Fault::Unavailable(OUT_OF_SERVICE));
         }
-        // Heartbeats first, so that nothing can keep them waiting.
-        let beats: Vec<Option<Outcome>> =
-            events.iter().map(|event| event.is_heartbeat().then(|| self.renew(tenant, event, received))).collect();
-        let (heartbeats, journalled): (Vec<Event>, Vec<Event>) = events.into_iter().partition(Event::is_heartbeat);
-        if journalled.is_empty() && (!heartbeats.is_empty() || !self.0.health.is_away()) {
-            let position = self.0.views.tenant(tenant).view().position();
-            let outcomes: Vec<Outcome> = beats.into_iter().flatten().collect();
-            let (positions, firsts) = (vec![None; outcomes.len()], vec![None; outcomes.len()]);
-            return Ok(Receipt { position, outcomes, positions, firsts });
+        let away = self.0.health.is_away();
+        if !events.iter().any(Event::is_heartbeat) && (!events.is_empty() || away) {
+            return self.append(tenant, events, received).await;
         }
-        let receipt = self.append(tenant, journalled, received).await?;
-        if heartbeats.is_empty() {
-            return Ok(receipt);
-        }
-        // A session that this request opened is there only now.
-        let mut heartbeats = heartbeats.iter();
-        let beats = beats.into_iter().map(|beat| {
-            let beat = beat?;
-            let event = heartbeats.next().filter(|_| matches!(beat, Outcome::Rejected(_)));
-            Some(event.map_or(beat, |event| self.renew(tenant, event, received)))
-        });
-        Ok(merge(beats.collect(), receipt))
+        // Heartbeats are renewed first, so that nothing can keep them waiting.
+        let places = Places::new(&events, |event| self.renew(tenant, event, received));
+        let journalled: Vec<Event> = events.into_iter().filter(|event| !event.is_heartbeat()).collect();
+        let receipt = match journalled.is_empty() {
+            true => Receipt { position: self.0.views.tenant(tenant).view().position(), ..Receipt::default() },
+            false => self.append(tenant, journalled, received).await?,
+        };
+        Ok(places.merge(receipt, &self.0.views.tenant(tenant).view()))
     }
 
     /// Renews the lease that a heartbeat names.
@@ -143,21 +134,4 @@ impl Submitter {
     pub fn depth(&self) -> usize {
         self.0.queue.len()
     }
-}
-
-/// Puts the heartbeats' outcomes to their places among those of the journalled events.
-fn merge(beats: Vec<Option<Outcome>>, journalled: Receipt) -> Receipt {
-    let mut merged = Receipt { position: journalled.position, ..Receipt::default() };
-    let mut outcomes = journalled.outcomes.into_iter();
-    let mut rest = journalled.positions.into_iter().zip(journalled.firsts);
-    for beat in beats {
-        let (outcome, (position, first)) = match beat {
-            Some(beat) => (Some(beat), (None, None)),
-            None => (outcomes.next(), rest.next().unwrap_or_default()),
-        };
-        merged.outcomes.extend(outcome);
-        merged.positions.push(position);
-        merged.firsts.push(first);
-    }
-    merged
 }

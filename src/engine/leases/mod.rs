@@ -17,6 +17,8 @@ use pauses::Pauses;
 
 pub use pauses::watch as watch_pauses;
 
+/// A pause after which leases do not just go on.
+const LONG_PAUSE: Duration = Duration::from_secs(5);
 /// Locks that heartbeats share: enough that few of them meet.
 const SHARDS: usize = 64;
 
@@ -90,9 +92,12 @@ impl LeaseTable {
         }
     }
 
-    /// The stretches that do not count.
-    pub fn pauses(&self) -> &Pauses {
-        &self.pauses
+    /// Notes that the process runs. After a long pause every lease gets one full term: a desk may have taken so long a
+    /// silence for an end, and needs time to connect again.
+    fn note(&self) {
+        if self.pauses.note(self.clock.monotonic()) > LONG_PAUSE {
+            self.restart();
+        }
     }
 
     fn shard(&self, tenant: TenantId, user: i64) -> &Mutex<Shard> {
@@ -171,7 +176,7 @@ impl LeaseTable {
     /// Returns up to `limit` leases that ran out by now and marks them as ending: a later heartbeat is rejected.
     pub fn expire(&self, limit: usize) -> Vec<Expired> {
         // A pause that ended just now must be known before its length can be taken for silence.
-        self.pauses.note(self.clock.monotonic());
+        self.note();
         let now = self.pauses.lease_time(self.clock.monotonic());
         let mut expired = Vec::new();
         while expired.len() < limit {
@@ -305,7 +310,7 @@ mod tests {
         let (clock, table) = table();
         table.open(TENANT, lease("a", Some(5)), seconds(0));
         clock.advance(seconds(10));
-        table.pauses().add(seconds(2), seconds(10));
+        table.pauses.add(seconds(2), seconds(10));
         assert_eq!(ends(&table), [] as [Box<str>; 0], "two seconds of silence");
         assert_eq!(table.next(), Some(seconds(13)));
         // Heard before the pause and handled after it: three seconds are left as well.

@@ -45,15 +45,17 @@ impl Pauses {
         Pauses { known, seen, is_manual: clock.is_manual() }
     }
 
-    /// Notes that the process runs at `now`.
-    pub(super) fn note(&self, now: Duration) {
+    /// Notes that the process runs at `now`. Returns the length of the pause that ended, if one did.
+    pub(super) fn note(&self, now: Duration) -> Duration {
         let mut seen = self.seen.lock();
         let from = *seen + TICK;
-        if now > from + TOLERANCE && !self.is_manual {
+        let is_pause = now > from + TOLERANCE && !self.is_manual;
+        if is_pause {
             tracing::warn!(seconds = (now - from).as_secs_f64(), "the process stood still; leases run on from here");
             self.add(from, now);
         }
         *seen = now.max(*seen);
+        if is_pause { now - from } else { Duration::ZERO }
     }
 
     /// Adds a pause; the newest so far.
@@ -88,7 +90,7 @@ impl Pauses {
 pub async fn watch(leases: Arc<LeaseTable>, clock: Clock, stopping: CancellationToken) -> Result<(), Infallible> {
     loop {
         tokio::select! {
-            () = clock.sleep(TICK) => leases.pauses().note(clock.monotonic()),
+            () = clock.sleep(TICK) => leases.note(),
             () = stopping.cancelled() => return Ok(()),
         }
     }

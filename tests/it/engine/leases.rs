@@ -21,6 +21,7 @@ on_both_stores!(closed, super::what_was_closed_does_not_end_again);
 on_both_stores!(restart, super::a_restart_gives_one_full_term);
 on_both_stores!(many, super::many_silent_desks_are_all_given_up_and_no_other);
 on_both_stores!(queued, super::a_heartbeat_waits_for_no_write);
+on_both_stores!(mixed, super::heartbeats_are_judged_at_their_place_in_a_request);
 
 const MILLI: Duration = Duration::from_millis(1);
 
@@ -170,4 +171,22 @@ async fn a_heartbeat_waits_for_no_write(backend: Backend) {
     stage.settle().await;
     assert_eq!(stage.connected().await, 1);
     stage.ends_in(seconds(5)).await;
+}
+
+async fn heartbeats_are_judged_at_their_place_in_a_request(backend: Backend) {
+    let stage = Stage::new(backend, 2).await;
+    let now = stage.now();
+    let open = |id| leased(id, 1, "desk", now, 10);
+    let close = |id| event(id, "desk.disconnected", Some(1), now, json!({ "session": "desk" }));
+    let beat = || heartbeat("beat", 1, "desk", now);
+    let requests: [(&[Value], &[&str]); 4] = [
+        (&[beat(), open(1), beat()], &["rejected", "applied", "applied"]),
+        (&[beat(), close(2), beat()], &["applied", "applied", "rejected"]),
+        (&[open(3), beat(), close(4), beat()], &["applied", "applied", "applied", "rejected"]),
+        (&[beat(), beat()], &["rejected", "rejected"]),
+    ];
+    for (events, outcomes) in requests {
+        let answer = stage.service.api.events(&stage.persona.key, events).await.unwrap().ok();
+        assert_eq!(answer.outcomes(), outcomes, "{events:?}");
+    }
 }

@@ -1,5 +1,5 @@
-//! One tenant floods: what another waits for stays bounded. Measured against the same flood without the limit, which is
-//! the control: there the other one waits for all that the first has sent.
+//! One tenant floods: what another waits for stays bounded. Measured against the same flood without turns, which is the
+//! control: there the other one waits for all that the first has sent.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use reqwest::Method;
-use rollcall::limits::TenantLimits;
+use rollcall::engine::Limits;
+use rollcall::limits::{Budget, Budgets, TenantLimits};
 use serde_json::Value;
 use tokio::task::JoinHandle;
 
@@ -38,8 +39,9 @@ fn flood(service: &Service, persona: &Persona, body: Bytes, over: &Arc<AtomicBoo
 }
 
 /// How long the slower ones of another tenant's writes take beside the flood: nine in ten are faster.
-async fn beside_a_flood(tenant_limits: TenantLimits) -> Duration {
-    let setup = Setup { tenant_limits, ..Setup::default() };
+async fn beside_a_flood(budgets: Budgets) -> Duration {
+    let tenant_limits = TenantLimits { rate: 0, events: 0, at_a_time: 0 };
+    let setup = Setup { tenant_limits, budgets, limits: Limits { budgets, ..Limits::default() }, ..Setup::default() };
     let service = Service::start_on(Home::new(Backend::Embedded).await, setup).await;
     let (flooding, quiet) = (service.api.persona("flooding").await, service.api.persona("quiet").await);
     for persona in [&flooding, &quiet] {
@@ -70,8 +72,8 @@ async fn beside_a_flood(tenant_limits: TenantLimits) -> Duration {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flood_leaves_the_others_their_time() {
-    let without = beside_a_flood(TenantLimits { rate: 0, events: 0, at_a_time: 0 }).await;
-    let with = beside_a_flood(TenantLimits { rate: 0, events: 0, at_a_time: 1 }).await;
-    println!("with the limit {with:?}, without {without:?}");
-    assert!(with * 2 < without, "with the limit {with:?}, without {without:?}");
+    let without = beside_a_flood(Budgets::without([Budget::Turns])).await;
+    let with = beside_a_flood(Budgets::default()).await;
+    println!("with turns {with:?}, without {without:?}");
+    assert!(with * 2 < without, "with turns {with:?}, without {without:?}");
 }
