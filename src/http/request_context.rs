@@ -85,7 +85,7 @@ impl RequestContext {
         if state.permit.is_none() {
             state.permit = Some(enter()?);
             if let Some(connection) = self.connection() {
-                connection.permit().authenticated(tenant);
+                connection.permit().authenticated(tenant)?;
             }
         }
         Ok(())

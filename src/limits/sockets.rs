@@ -75,9 +75,9 @@ struct State {
     evictable: BTreeMap<Key, u64>,
     /// Entries in the kept places.
     kept: usize,
-    /// Desks by tenant, and all of them.
-    desks: HashMap<TenantId, usize>,
-    all_desks: usize,
+    /// Connections that cannot make room, by tenant, and all of them: desks, and those whose request is not answered yet.
+    held: HashMap<TenantId, usize>,
+    all_held: usize,
 }
 
 #[derive(Debug)]
@@ -87,6 +87,8 @@ struct Entry {
     key: Option<Key>,
     tenant: Option<TenantId>,
     is_desk: bool,
+    /// Counted among its tenant's that cannot make room.
+    is_held: bool,
     cut: CancellationToken,
 }
 
@@ -126,7 +128,7 @@ impl Sockets {
             }
         }
         let (id, cut) = (state.number(), CancellationToken::new());
-        let entry = Entry { is_kept, key: None, tenant: None, is_desk: false, cut: cut.clone() };
+        let entry = Entry { is_kept, key: None, tenant: None, is_desk: false, is_held: false, cut: cut.clone() };
         state.kept += usize::from(is_kept);
         state.entries.insert(id, entry);
         state.rank(id, Rank::Unauthenticated);
@@ -192,16 +194,32 @@ impl State {
             self.evictable.remove(&key);
         }
         self.kept -= usize::from(entry.is_kept);
-        if let (true, Some(tenant)) = (entry.is_desk, entry.tenant) {
-            self.all_desks -= 1;
-            if let Some(desks) = self.desks.get_mut(&tenant) {
-                *desks -= 1;
-                if *desks == 0 {
-                    self.desks.remove(&tenant);
-                }
-            }
+        if let (true, Some(tenant)) = (entry.is_held, entry.tenant) {
+            self.release(tenant);
         }
         Some(entry)
+    }
+
+    /// Counts a connection of a tenant that cannot make room. [`Fault::TooMany`] unless the tenant has fewer of them than
+    /// there are places left by all: so one tenant gets half of the places, and there is always some left for the next.
+    fn hold(&mut self, tenant: TenantId, limits: Option<SocketLimits>) -> Result<(), Fault> {
+        let own = self.held.get(&tenant).copied().unwrap_or_default();
+        if limits.is_some_and(|limits| own >= limits.places.saturating_sub(self.all_held)) {
+            return Err(Fault::TooMany { seconds: 1 });
+        }
+        self.all_held += 1;
+        *self.held.entry(tenant).or_default() += 1;
+        Ok(())
+    }
+
+    fn release(&mut self, tenant: TenantId) {
+        self.all_held -= 1;
+        if let Some(held) = self.held.get_mut(&tenant) {
+            *held -= 1;
+            if *held == 0 {
+                self.held.remove(&tenant);
+            }
+        }
     }
 }
 
@@ -226,46 +244,57 @@ impl ConnectionPermit {
         !is_refused
     }
 
-    /// The request under way is a tenant's: the connection stays until it is answered.
-    pub fn authenticated(&self, tenant: TenantId) {
+    /// The request under way is a tenant's: the connection stays until it is answered. [`Fault::TooMany`] when the tenant
+    /// has its share of the connections that stay.
+    pub fn authenticated(&self, tenant: TenantId) -> Result<(), Fault> {
+        let limits = self.limits();
         let state = &mut *self.sockets.0.state.lock();
-        let Some(entry) = state.entries.get_mut(&self.id).filter(|entry| !entry.is_kept) else { return };
-        entry.tenant = Some(tenant);
+        let Some(entry) = state.entries.get(&self.id).filter(|entry| !entry.is_kept && !entry.is_held) else {
+            return Ok(());
+        };
+        debug_assert!(!entry.is_desk, "a desk is counted already");
+        state.hold(tenant, limits)?;
+        let Some(entry) = state.entries.get_mut(&self.id) else { return Ok(()) };
+        (entry.tenant, entry.is_held) = (Some(tenant), true);
         if let Some(key) = entry.key.take() {
             state.evictable.remove(&key);
         }
+        Ok(())
     }
 
     /// The answer was written: the connection is idle.
     pub fn answered(&self) {
-        let mut state = self.sockets.0.state.lock();
-        match state.entries.get(&self.id) {
-            Some(entry) if !entry.is_desk => {
-                let rank = if entry.tenant.is_some() { Rank::Idle } else { Rank::Unauthenticated };
-                state.rank(self.id, rank);
-            }
-            _ => {}
+        let state = &mut *self.sockets.0.state.lock();
+        let Some(entry) = state.entries.get_mut(&self.id).filter(|entry| !entry.is_desk) else { return };
+        let rank = if entry.tenant.is_some() { Rank::Idle } else { Rank::Unauthenticated };
+        if let (true, Some(tenant)) = (std::mem::take(&mut entry.is_held), entry.tenant) {
+            state.release(tenant);
         }
+        state.rank(self.id, rank);
     }
 
-    /// The connection becomes a desk of a tenant, and stays until it ends. [`Fault::TooMany`] unless the tenant has
-    /// fewer desks than there are places left by all desks.
+    /// The connection becomes a desk of a tenant, and stays until it ends. [`Fault::TooMany`] when the tenant has its share
+    /// of the connections that stay.
     pub fn become_desk(&self, tenant: TenantId) -> Result<(), Fault> {
-        let Inner { limits, is_enforced, state, .. } = &*self.sockets.0;
-        let state = &mut *state.lock();
-        let own = state.desks.get(&tenant).copied().unwrap_or_default();
-        if *is_enforced && own >= limits.places.saturating_sub(state.all_desks) {
-            return Err(Fault::TooMany { seconds: 1 });
-        }
+        let limits = self.limits();
+        let state = &mut *self.sockets.0.state.lock();
         let gone = || Fault::Unavailable("the connection is closed to make room");
         let entry = state.entries.get_mut(&self.id).filter(|entry| !entry.is_desk).ok_or_else(gone)?;
-        (entry.tenant, entry.is_desk) = (Some(tenant), true);
+        // The request that asked for it may be counted already.
+        if let (true, Some(before)) = (std::mem::take(&mut entry.is_held), entry.tenant) {
+            state.release(before);
+        }
+        state.hold(tenant, limits)?;
+        let entry = state.entries.get_mut(&self.id).ok_or_else(gone)?;
+        (entry.tenant, entry.is_desk, entry.is_held) = (Some(tenant), true, true);
         if let Some(key) = entry.key.take() {
             state.evictable.remove(&key);
         }
-        state.all_desks += 1;
-        *state.desks.entry(tenant).or_default() += 1;
         Ok(())
+    }
+
+    fn limits(&self) -> Option<SocketLimits> {
+        self.sockets.0.is_enforced.then_some(self.sockets.0.limits)
     }
 }
 
@@ -299,7 +328,7 @@ mod tests {
         let sockets = sockets(3, 1);
         let idle = sockets.admit();
         assert!(idle.request_started(false));
-        idle.authenticated(ACME);
+        idle.authenticated(ACME).unwrap();
         idle.answered();
         let (half, probe) = (sockets.admit(), sockets.admit());
         let first = sockets.admit();
@@ -310,11 +339,11 @@ mod tests {
         assert!(is_cut(&first) && !is_cut(&probe));
         let busy = second;
         assert!(busy.request_started(false));
-        busy.authenticated(ACME);
+        busy.authenticated(ACME).unwrap();
         let third = sockets.admit();
         assert!(is_cut(&probe) && !is_cut(&idle));
         assert!(third.request_started(false));
-        third.authenticated(OTHER);
+        third.authenticated(OTHER).unwrap();
         let fourth = sockets.admit();
         assert!(is_cut(&idle) && !is_cut(&busy) && !is_cut(&third));
         drop((idle, half, probe, first, busy, third, fourth));
@@ -324,17 +353,15 @@ mod tests {
     #[test]
     fn kept_places_answer_health_until_a_place_is_free() {
         let sockets = sockets(2, 1);
-        let busy: Vec<_> = (0..2)
-            .map(|_| {
-                let permit = sockets.admit();
-                assert!(permit.request_started(false));
-                permit.authenticated(ACME);
-                permit
-            })
-            .collect();
+        let busy = [ACME, OTHER].map(|tenant| {
+            let permit = sockets.admit();
+            assert!(permit.request_started(false));
+            permit.authenticated(tenant).unwrap();
+            permit
+        });
         let probe = sockets.admit();
         assert!(probe.request_started(true));
-        probe.authenticated(ACME);
+        probe.authenticated(ACME).unwrap();
         probe.answered();
         assert!(!probe.request_started(false), "only health");
         let next = sockets.admit();
@@ -364,7 +391,38 @@ mod tests {
         assert_eq!((got(ACME), got(OTHER)), (50, 25));
         assert!(!desks.iter().any(is_cut));
         desks.clear();
-        assert!(sockets.0.state.lock().desks.is_empty() && sockets.is_empty());
+        assert!(sockets.0.state.lock().held.is_empty() && sockets.is_empty());
+    }
+
+    #[test]
+    fn requests_under_way_leave_places_for_other_tenants() {
+        let sockets = sockets(100, 1);
+        let mut busy = Vec::new();
+        let mut got = |tenant| {
+            let taken = std::iter::from_fn(|| {
+                let permit = sockets.admit();
+                assert!(permit.request_started(false));
+                permit.authenticated(tenant).is_ok().then_some(permit)
+            });
+            let taken: Vec<_> = taken.collect();
+            let count = taken.len();
+            busy.extend(taken);
+            count
+        };
+        assert_eq!((got(ACME), got(OTHER)), (50, 25));
+        busy.clear();
+        // One that was answered and asks again is counted once; one that becomes a desk as well.
+        let first = sockets.admit();
+        for _ in 0..3 {
+            first.answered();
+            assert!(first.request_started(false));
+            first.authenticated(ACME).unwrap();
+            first.authenticated(ACME).unwrap();
+        }
+        first.become_desk(ACME).unwrap();
+        assert_eq!(sockets.0.state.lock().all_held, 1);
+        drop(first);
+        assert!(sockets.0.state.lock().held.is_empty() && sockets.is_empty());
     }
 
     #[tokio::test]

@@ -60,7 +60,7 @@ pub(in crate::store) async fn first(
     } else if server.try_get("is_standby")? {
         Some(String::from("the server is a standby (pg_is_in_recovery is true); connect to the primary"))
     } else if server.try_get("is_read_only")? {
-        Some(String::from("it takes no writes; default_transaction_read_only must be off"))
+        Some(String::from("it is read-only: default_transaction_read_only must be off"))
     } else {
         None
     };
