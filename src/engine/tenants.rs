@@ -197,14 +197,14 @@ impl Tenants {
     /// numbers. The others go on.
     pub fn quarantine(&mut self, tenant: TenantId, reason: &str) {
         tracing::error!(%tenant, reason, "the tenant is out of service until the next start");
+        // Before anything can return: a tenant without waiting requests counts as well.
+        gauge!("rollcall_quarantined_tenants").increment(1);
         self.views.quarantine(tenant);
         self.states.remove(&tenant);
         self.ring.retain(|other| *other != tenant);
-        let fault = || Fault::Unavailable(OUT_OF_SERVICE);
         let Some(backlog) = self.backlogs.remove(&tenant) else { return };
         let callers = backlog.entries.into_iter().filter_map(|placed| placed.caller).map(|(caller, _)| caller);
-        callers.chain(backlog.waiting).for_each(|caller| caller.refuse(fault()));
-        gauge!("rollcall_quarantined_tenants").increment(1);
+        callers.chain(backlog.waiting).for_each(|caller| caller.refuse(Fault::Unavailable(OUT_OF_SERVICE)));
     }
 
     /// Whether the tenant is out of service.

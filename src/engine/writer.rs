@@ -29,8 +29,10 @@ const TURN: Duration = Duration::from_millis(4);
 const TURN_WORK: (usize, usize) = (64, 4_096);
 /// How long one turn may apply what documents have left to do.
 const APPLY_TURN: Duration = Duration::from_millis(3);
-/// Between two attempts to reach a store that is away, and before an append to a head that was locked.
+/// Between two attempts to reach a store that is away.
 const BACKOFF: Duration = Duration::from_millis(100);
+/// Before the next append, when a head was locked by another session.
+const LOCKED_BACKOFF: Duration = Duration::from_millis(10);
 /// How often an idle engine confirms that its store is there, and looks whether a checkpoint is due.
 const PULSE: Duration = Duration::from_millis(500);
 
@@ -250,7 +252,7 @@ impl Engine {
         }
         if !busy.is_empty() {
             // Its holder may take a while; trying again at once would only keep the others waiting.
-            tokio::time::sleep(BACKOFF.min(Duration::from_millis(10))).await;
+            tokio::time::sleep(LOCKED_BACKOFF).await;
         }
         for (tenant, items) in busy {
             self.queue.put_back(tenant, items);
@@ -294,9 +296,8 @@ impl Engine {
             }
         }
         self.tenants.show();
-        again.retain(|item| item.caller.as_ref().is_none_or(|(caller, _)| !caller.is_gone()));
-        // Leases that were about to end got another term.
-        again.retain(|item| item.caller.is_some());
+        // Those without a caller end leases, which got another term.
+        again.retain(|item| item.caller.as_ref().is_some_and(|(caller, _)| !caller.is_gone()));
         again
     }
 
