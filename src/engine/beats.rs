@@ -1,4 +1,4 @@
-//! Heartbeats that share a request with other events: renewed at once, judged at their place among the others.
+//! Heartbeats in requests with other events: leases are renewed at once, outcomes follow the order of the request.
 
 use std::collections::HashMap;
 
@@ -7,14 +7,14 @@ use crate::domain::event::Rejection;
 use crate::domain::{Body, Event, Outcome, UserRef};
 use crate::live::View;
 
-/// A session, by its user's integer id.
+/// A session's key: its user's integer id and its name.
 type SessionKey = (i64, Box<str>);
 
-/// One event of the request, as far as it matters to heartbeats.
+/// The part of one event that decides the outcomes of heartbeats.
 enum Place {
-    /// A heartbeat of this user and session, and what its renewal came to.
+    /// A heartbeat of this user and session, and the outcome of its renewal.
     Heartbeat(UserRef, Box<str>, Outcome),
-    /// An event that opens or closes a session if it is applied.
+    /// An event that, if applied, opens (true) or closes (false) a session.
     Session(UserRef, Box<str>, bool),
     /// Any other event.
     Other,
@@ -24,7 +24,7 @@ enum Place {
 pub(super) struct Places(Vec<Place>);
 
 impl Places {
-    /// Renews the heartbeats among the events with `renew` and notes the order of all.
+    /// Calls `renew` for every heartbeat and records the order of all events.
     pub fn new(events: &[Event], renew: impl Fn(&Event) -> Outcome) -> Self {
         let place = |event: &Event| match &event.fact.body {
             Body::DeskHeartbeat { user, session, .. } => Place::Heartbeat(user.clone(), session.clone(), renew(event)),
@@ -35,8 +35,9 @@ impl Places {
         Places(events.iter().map(place).collect())
     }
 
-    /// Puts the heartbeats' outcomes to their places among those of the journalled events. A heartbeat after an event of
-    /// the same request that opened or closed its session is judged by that event; `view` is newer than the request.
+    /// Merges the heartbeats' outcomes into the receipt of the journalled events, in the order of the request. A
+    /// heartbeat after an event of the same request that opened or closed its session takes its outcome from that
+    /// event, since the lease was renewed before the event was applied. `view` is newer than the request.
     pub fn merge(self, journalled: Receipt, view: &View) -> Receipt {
         let mut merged = Receipt { position: journalled.position, ..Receipt::default() };
         let mut rest = journalled.outcomes.into_iter().zip(journalled.positions).zip(journalled.firsts);

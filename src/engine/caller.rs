@@ -1,4 +1,4 @@
-//! A request that waits for the outcomes of its events.
+//! The requests that wait for the outcomes of their events.
 
 use std::sync::Arc;
 
@@ -15,22 +15,22 @@ pub struct Receipt {
     pub position: u64,
     /// One outcome per event, in order.
     pub outcomes: Vec<Outcome>,
-    /// Where each event was journalled, in order; `None` for one that was not.
+    /// The position of each event in the journal, in order; `None` for an event that was not journalled.
     pub positions: Vec<Option<u64>>,
-    /// What a duplicate came to when it was taken first, where that is known and was not `applied`.
+    /// The first outcome of each duplicate, if it was not `applied` and is still recorded; `None` for other events.
     pub firsts: Vec<Option<Arc<FirstOutcome>>>,
 }
 
-/// What became of an event when it was taken first.
+/// The outcome of an event when it was first received.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FirstOutcome {
     /// The outcome's name on the wire.
     pub outcome: &'static str,
-    /// The reason, where it had one.
+    /// The reason for the outcome, if there was one.
     pub reason: Option<Box<str>>,
 }
 
-/// What became of one event.
+/// One event's part of a [`Receipt`].
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct EventResult {
     pub outcome: Outcome,
@@ -39,27 +39,30 @@ pub(super) struct EventResult {
 }
 
 impl EventResult {
-    /// The result of an event that is not journalled.
+    /// Makes the result of an event without a position in the journal.
     pub const fn unplaced(outcome: Outcome) -> Self {
         EventResult { outcome, position: None, first: None }
     }
 }
 
-/// A request's results so far, and the way to its handler.
+/// A request's results so far, and the channel to its handler.
 #[derive(Debug)]
 pub(super) struct Caller(Mutex<Waiting>);
 
 #[derive(Debug)]
 struct Waiting {
+    /// One result per event; `None` until it is settled.
     results: Vec<Option<EventResult>>,
+    /// Events without a result.
     left: usize,
+    /// Taken when the request is answered.
     reply: Option<oneshot::Sender<Result<Receipt, Fault>>>,
-    /// The request's share of the queue, given back with the answer.
+    /// The request's share of the queue, released with the answer.
     permit: Option<QueuePermit>,
 }
 
 impl Caller {
-    /// A request of `events` events, and where its handler waits.
+    /// Makes a request of `events` events, and the channel on which its handler waits.
     pub fn new(events: usize, permit: QueuePermit) -> (Arc<Self>, oneshot::Receiver<Result<Receipt, Fault>>) {
         let (reply, answer) = oneshot::channel();
         let results = vec![None; events];
@@ -67,12 +70,12 @@ impl Caller {
         (Arc::new(Caller(Mutex::new(waiting))), answer)
     }
 
-    /// Whether nobody waits for the answer: the handler gave up, or the request was answered.
+    /// Returns true if no handler waits for the answer: it gave up, or the request was answered.
     pub fn is_gone(&self) -> bool {
         self.0.lock().reply.as_ref().is_none_or(oneshot::Sender::is_closed)
     }
 
-    /// Notes the result of the event at `index`; returns whether it was the last.
+    /// Records the result of the event at `index`. Returns true if it was the last one missing.
     pub fn settle(&self, index: usize, result: EventResult) -> bool {
         let mut waiting = self.0.lock();
         match waiting.results.get_mut(index) {
@@ -85,7 +88,7 @@ impl Caller {
         }
     }
 
-    /// Answers with the results, at the tenant's position.
+    /// Answers with the results and the tenant's position.
     pub fn answer(&self, position: u64) {
         let mut waiting = self.0.lock();
         let mut receipt = Receipt { position, ..Receipt::default() };
@@ -97,7 +100,7 @@ impl Caller {
         waiting.finish(Ok(receipt));
     }
 
-    /// Answers that the events were not, or not all, taken.
+    /// Answers with a fault; some of the events may have been journalled.
     pub fn refuse(&self, fault: Fault) {
         self.0.lock().finish(Err(fault));
     }
@@ -105,10 +108,10 @@ impl Caller {
 
 impl Waiting {
     fn finish(&mut self, answer: Result<Receipt, Fault>) {
-        // The place in the queue first: a client that sends its next request at once finds it free.
+        // Released before the answer is sent, so that a client that sends its next request at once finds it free.
         self.permit = None;
         if let Some(reply) = self.reply.take() {
-            // A handler that went away meanwhile does not want the answer.
+            // Fails if the handler gave up meanwhile; the answer is not needed then.
             let _gone = reply.send(answer);
         }
     }

@@ -1,10 +1,10 @@
-//! Which events come too late for their conversation.
+//! Marks events of conversations that may be final, before they are appended.
 //!
-//! A closed conversation leaves the state after its tombstone's time; from then on the archive's row is final. The state
-//! cannot tell such a conversation from a new one by an event that is newer than its floor, so the event carries a mark.
-//! It is a hint, which apply uses only where the state does not know the conversation: every closed one can be marked,
-//! whether it is forgotten meanwhile or not. The mark is made before the append, from a view and the archive: no append waits
-//! for a look-up.
+//! A closed conversation leaves the state after its tombstone's time; from then on the archive's row is final. The
+//! state cannot distinguish such a conversation from a new one by an event that is newer than its floor, so the event
+//! carries a mark. The mark is a hint that apply uses only where the state does not have the conversation, so events of
+//! any closed conversation may carry it. It is set before the append, from a view and the archive, so that no append
+//! waits for a look-up.
 
 use std::collections::HashSet;
 
@@ -14,13 +14,13 @@ use crate::domain::{Event, Fault, TenantId};
 use crate::live::View;
 use crate::store::{Store, in_time};
 
-/// What a view knows of a conversation.
+/// The state of a conversation in a view.
 enum Known {
-    /// It is not closed, and in the archive only if it was opened again.
+    /// Not closed. It is in the archive only if it was opened again.
     Stays,
-    /// It is closed: by the time at which an event is applied it may be final.
+    /// Closed: it may be final by the time an event is applied.
     Leaves,
-    /// It is new, or only the archive has it.
+    /// Not in the view: it is new, or only in the archive.
     Unknown,
 }
 
@@ -32,7 +32,7 @@ fn known(view: &View, id: Uuid) -> Known {
     }
 }
 
-/// Marks the events of closed conversations. Asks the archive once, and only where the view does not know a conversation.
+/// Marks the events of closed conversations. Reads the archive at most once, and only if the view lacks a conversation.
 pub(super) async fn mark(tenant: TenantId, events: &mut [Event], view: &View, store: &Store) -> Result<(), Fault> {
     let mut leaving = HashSet::new();
     let mut unknown = HashSet::new();

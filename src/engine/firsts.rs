@@ -1,4 +1,4 @@
-//! What became of events when they were taken first, so that a repeat can be answered with it.
+//! The first outcomes of recent events, which the answers to repeats include.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -6,29 +6,33 @@ use std::sync::Arc;
 use super::caller::FirstOutcome;
 use crate::domain::{EventId, Outcome, TenantId};
 
-/// Bytes remembered of one tenant.
+/// The most bytes kept for one tenant.
 const TENANT_BYTES: usize = 64 * 1024;
-/// Bytes remembered in all.
+/// The most bytes kept for all tenants together.
 const ALL_BYTES: usize = 64 * 1024 * 1024;
-/// What an entry takes beside its texts.
+/// Bytes that an entry takes besides its texts.
 const OVERHEAD: usize = 160;
 
-/// Outcomes other than `applied`, the newest of each tenant. An event that is not here was applied, or is unknown.
+/// The newest outcomes of each tenant other than `applied`. An event without an entry was applied, or its entry was
+/// evicted.
 #[derive(Debug, Default)]
 pub(super) struct FirstOutcomes {
     tenants: HashMap<TenantId, Known>,
     bytes: usize,
 }
 
+/// One tenant's outcomes.
 #[derive(Debug, Default)]
 struct Known {
     outcomes: HashMap<EventId, Arc<FirstOutcome>>,
+    /// The ids in the order of arrival, the oldest first.
     order: VecDeque<EventId>,
     bytes: usize,
 }
 
 impl FirstOutcomes {
-    /// Remembers what an event came to, unless it was applied without more to say.
+    /// Records the outcome of an event, unless it is `applied` or `duplicate`. Evicts the tenant's oldest entries where
+    /// needed; if the bytes of all tenants are used up and none of them are its own, the outcome is not recorded.
     pub fn note(&mut self, tenant: TenantId, id: &EventId, outcome: &Outcome) {
         if matches!(outcome, Outcome::Applied | Outcome::Upserted(_) | Outcome::Duplicate) {
             return;
@@ -52,13 +56,13 @@ impl FirstOutcomes {
         }
     }
 
-    /// Returns what a repeated event came to first, if that is known.
+    /// Returns the first outcome of a repeated event, if it is still recorded.
     pub fn get(&self, tenant: TenantId, id: &EventId) -> Option<Arc<FirstOutcome>> {
         self.tenants.get(&tenant)?.outcomes.get(id).cloned()
     }
 }
 
-/// Bytes that an entry takes: its id stands in the map and in the order.
+/// Returns the bytes of an entry. Its id is held twice, in the map and in the order; the source is shared by both.
 fn size(id: &EventId, first: &FirstOutcome) -> usize {
     OVERHEAD + 2 * id.id.len() + id.source.len() + first.reason.as_ref().map_or(0, |reason| reason.len())
 }
@@ -75,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_of_each_tenant_are_known_within_the_bound() {
+    fn each_tenant_keeps_its_newest_outcomes_within_its_bound() {
         let (one, other) = (TenantId(Uuid::from_u128(1)), TenantId(Uuid::from_u128(2)));
         let mut firsts = FirstOutcomes::default();
         firsts.note(other, &id(0), &Outcome::Stale);
@@ -84,10 +88,10 @@ mod tests {
             firsts.note(one, &id(n), &Outcome::Applied);
         }
         assert!(firsts.tenants[&one].bytes <= TENANT_BYTES);
-        assert_eq!(firsts.get(one, &id(0)), None, "the oldest made room");
+        assert_eq!(firsts.get(one, &id(0)), None, "the oldest is evicted");
         let newest = firsts.get(one, &id(9_999)).unwrap();
         assert_eq!((newest.outcome, newest.reason.as_deref()), ("rejected", Some("unknown user")));
-        assert_eq!(firsts.get(other, &id(0)).unwrap().outcome, "stale", "another tenant's are its own");
+        assert_eq!(firsts.get(other, &id(0)).unwrap().outcome, "stale", "other tenants' entries stay");
         assert_eq!(firsts.bytes, firsts.tenants.values().map(|known| known.bytes).sum::<usize>());
     }
 }

@@ -1,4 +1,4 @@
-//! Whether the store answers, and since when the state is known to be current.
+//! The engine's health: reachability of the store, and the time since the state was last confirmed to be current.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -7,13 +7,15 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 
-/// Set by the engine, read by everything that depends on it.
+/// Written by the engine; read by the submitter and, through [`Reader`](super::Reader), by request handlers.
 #[derive(Debug)]
 pub struct Health {
     clock: Clock,
     /// Milliseconds of monotonic time at which the journal last answered.
     confirmed: AtomicU64,
+    /// True while the journal does not answer and writes are rejected.
     away: watch::Sender<bool>,
+    /// True from the engine's first turn until it ends.
     running: AtomicBool,
 }
 
@@ -31,7 +33,7 @@ impl Health {
         }
     }
 
-    /// Notes that the journal does not answer: writes are refused until it does.
+    /// Notes that the journal does not answer: writes are rejected until it does.
     pub(super) fn lose(&self) {
         self.away.send_replace(true);
     }
@@ -40,24 +42,24 @@ impl Health {
         self.running.store(running, Ordering::Release);
     }
 
-    /// Whether writes are refused now.
+    /// Returns true while the journal does not answer and writes are rejected.
     pub fn is_away(&self) -> bool {
         *self.away.borrow()
     }
 
-    /// Returns once writes are refused.
+    /// Returns once writes are rejected; at once if they already are.
     pub(super) async fn until_away(&self) {
         let mut away = self.away.subscribe();
         // The sender is this struct's own, so waiting cannot fail.
         let _away = away.wait_for(|away| *away).await;
     }
 
-    /// For how long the journal has not confirmed that this is its newest state, in milliseconds.
+    /// Returns the milliseconds since the journal last confirmed that this is its newest state.
     pub fn staleness_ms(&self) -> u64 {
         millis(self.clock.monotonic()).saturating_sub(self.confirmed.load(Ordering::Acquire))
     }
 
-    /// Whether the service caught up and was confirmed within the last two seconds.
+    /// Returns true if the engine runs and the journal confirmed its state within the last two seconds.
     pub fn is_ready(&self) -> bool {
         self.running.load(Ordering::Acquire) && self.staleness_ms() < 2_000
     }

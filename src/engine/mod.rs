@@ -1,4 +1,5 @@
-//! The one writer: queue, append, apply, show, answer; beside it leases, checkpoints and readers.
+//! The single writer of all tenants. It takes events from a queue, appends them to the journal, applies them to the
+//! states, publishes views and answers the callers. Leases, checkpoints and readers live beside it.
 
 mod appender;
 mod beats;
@@ -41,22 +42,23 @@ use tenants::Tenants;
 use views::Views;
 use writer::EngineParts;
 
-/// How the engine runs. Every number has its reason where it is used.
+/// The engine's settings.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Submissions that may wait; more are turned away, and those of one tenant when half of that wait.
+    /// Requests that may wait in all. A tenant's request is rejected when as many of its requests wait as are left
+    /// free.
     pub queue: usize,
-    /// KiB of events that may wait, likewise.
+    /// KiB of events that may wait in all, with the same share for a tenant.
     pub queue_kib: usize,
     /// Entries of a tenant's journal after which a checkpoint is due.
     pub checkpoint_entries: u64,
     /// Seconds after which a checkpoint is due if anything changed.
     pub checkpoint_seconds: u64,
-    /// Days for which repeats of an event are recognised.
+    /// Days for which event ids are kept to recognise repeats.
     pub dedupe_days: i64,
-    /// Days for which journal entries are kept that a checkpoint covers.
+    /// Days for which journal entries are kept once a checkpoint covers them.
     pub journal_days: i64,
-    /// The budgets in force.
+    /// The budgets that are enforced.
     pub budgets: Budgets,
 }
 
@@ -74,36 +76,36 @@ impl Default for Limits {
     }
 }
 
-/// An engine about to run, and the handles to it.
+/// An engine that is not running yet, and the handles to it.
 pub struct EngineHandles {
-    /// The task's work.
+    /// The engine, to be run in a task of its own.
     pub engine: Engine,
-    /// Where writes go in.
+    /// Submits events.
     pub submitter: Submitter,
-    /// Where reads come from.
+    /// Reads the published views.
     pub reader: Reader,
-    /// The open sessions' leases.
+    /// The leases of the open sessions.
     pub leases: Arc<LeaseTable>,
 }
 
-/// What an engine needs.
+/// The dependencies of an engine.
 pub struct EngineDeps {
-    /// The one journal.
+    /// The journal, which nothing else appends to.
     pub journal: Journal,
-    /// Where checkpoints go.
+    /// The store that checkpoints are written to.
     pub store: Store,
-    /// The time.
+    /// The source of time and of ids.
     pub clock: Clock,
-    /// Where tasks are started.
+    /// Starts the tasks that write checkpoints and delete old rows.
     pub lifecycle: Lifecycle,
-    /// How it runs.
+    /// The engine's settings.
     pub limits: Limits,
-    /// Tenants that could not be loaded.
+    /// Tenants that could not be loaded; they are out of service from the start.
     pub quarantined: Vec<TenantId>,
 }
 
-/// Builds an engine from tenants that were loaded and caught up. Their views are published before there is a reader: one
-/// that came before the engine's first turn would be shown a tenant at position 0.
+/// Builds an engine from tenants that were loaded and caught up. Publishes their views before a reader exists: a read
+/// before the engine's first turn would otherwise find a loaded tenant at position 0.
 pub fn build(mut states: HashMap<TenantId, State>, deps: EngineDeps) -> EngineHandles {
     let EngineDeps { journal, store, clock, lifecycle, limits, quarantined } = deps;
     let views = Arc::new(Views::default());

@@ -1,9 +1,9 @@
-//! What waits for the engine: bounded in number and bytes, and taken from the tenants in turn.
+//! The engine's queue: bounded in requests and bytes, and served fairly by tenant.
 //!
-//! A request is admitted while its tenant has less waiting than is still free. So one tenant that floods gets half of the
-//! queue, two get a third each, and there is always some left for the next. What waits is taken by deficit round robin:
-//! each round a tenant may take one quantum of work, so that a tenant with a long request delays another's single event
-//! by a quantum and not by the request.
+//! A request is admitted while its tenant has less waiting than is still free. So one tenant that floods gets half of
+//! the queue, two get a third each, and there is always some left for the next. Tenants are served by deficit round
+//! robin: each may take one quantum of work a round, so that a tenant's long request delays another tenant's single
+//! event by a quantum, not by the whole request.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -18,32 +18,32 @@ use crate::journal::Draft;
 
 /// Events of a request that are appended in one transaction; a longer request is cut.
 const SLICE_EVENTS: usize = 256;
-/// Bytes of them.
+/// Bytes of JSON of those events. A single larger event is a slice of its own.
 const SLICE_BYTES: usize = 1024 * 1024;
 /// Work of the largest slice of more than one event.
 const SLICE_WORK: usize = SLICE_EVENTS + SLICE_BYTES / 1024;
-/// Work that a tenant may take in one round. A slice of usual events fits.
+/// Work that a tenant may take in one round: enough for a full slice of small events.
 const QUANTUM: usize = 512;
 
-/// Requests and KiB that wait, or that may.
+/// Requests and KiB that are waiting, or the most that may be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Load {
     pub requests: usize,
     pub kib: usize,
 }
 
-/// An event that waits to be appended, and who waits for its outcome.
+/// An event that waits to be appended, and the request that waits for its outcome.
 #[derive(Debug)]
 pub(super) struct Item {
     pub draft: Draft,
-    /// The request and the event's place in it; `None` for events that the engine makes.
+    /// The request and the event's index in it; `None` for events made by the engine.
     pub caller: Option<(Arc<Caller>, usize)>,
     /// Monotonic time of receipt, from which a lease runs.
     pub received: Duration,
 }
 
 impl Item {
-    /// What the event costs: one, and one for each KiB, since storing is paid by the byte and applying by the event.
+    /// Returns the event's work: one unit, and one for each KiB. Applying costs per event, storing costs per byte.
     pub fn work(&self) -> usize {
         1 + self.draft.json.len() / 1024
     }
@@ -57,14 +57,15 @@ struct Slice {
 }
 
 impl Slice {
-    /// The last slice of its request; the request stops waiting with it.
+    /// Returns true if the slice is its request's last, with which the request stops waiting. `next` is the slice
+    /// behind.
     fn is_last(&self, next: Option<&Slice>) -> bool {
         let caller = |slice: &Slice| slice.items.first()?.caller.as_ref().map(|(caller, _)| Arc::as_ptr(caller));
         next.and_then(caller) != caller(self)
     }
 }
 
-/// Cuts a request where it is longer than a slice. A short one stays whole: it is taken whole or not at all.
+/// Cuts a request's events into slices. A request that fits one slice is appended as a whole or not at all.
 fn slices(items: Vec<Item>) -> Vec<Slice> {
     let mut slices: Vec<Slice> = Vec::new();
     let mut bytes = 0;
@@ -85,17 +86,18 @@ fn slices(items: Vec<Item>) -> Vec<Slice> {
     slices
 }
 
-/// The tenants' waiting slices.
+/// The waiting slices of all tenants.
 #[derive(Debug, Default)]
 struct Lanes {
     lanes: HashMap<TenantId, Lane>,
-    /// Tenants with something waiting, the next one to take from first.
+    /// Tenants with waiting slices, in the order in which they are served.
     ring: VecDeque<TenantId>,
-    /// Requests that wait, none of whose last slices was taken.
+    /// Requests with their last slice still in a lane.
     requests: usize,
     is_closed: bool,
 }
 
+/// One tenant's waiting slices, in order.
 #[derive(Debug, Default)]
 struct Lane {
     slices: VecDeque<Slice>,
@@ -104,7 +106,7 @@ struct Lane {
 }
 
 impl Lane {
-    /// The work of the slice that is next.
+    /// Returns the work of the first slice; 0 if there is none.
     fn next_work(&self) -> usize {
         self.slices.front().map_or(0, |slice| slice.work)
     }
@@ -117,17 +119,18 @@ pub(super) struct FairQueue {
     taken: Mutex<Taken>,
     lanes: Mutex<Lanes>,
     changed: Notify,
-    /// Whether tenants take turns; without turns the queue is first in, first out, as a control.
+    /// False for a single first-in-first-out lane, which measurements compare the fair queue with.
     takes_turns: bool,
 }
 
+/// The shares in use, in all and by tenant.
 #[derive(Debug, Default)]
 struct Taken {
     all: Load,
     tenants: HashMap<TenantId, Load>,
 }
 
-/// One request's share of the queue; given back when dropped.
+/// One request's share of the queue, released when dropped.
 #[derive(Debug)]
 pub(super) struct QueuePermit {
     queue: Arc<FairQueue>,
@@ -146,12 +149,12 @@ impl FairQueue {
         })
     }
 
-    /// The largest that one request may count; a larger one counts as this, so that it fits into an empty queue.
+    /// Returns the most KiB that one request counts for. A larger one counts as this, so that an empty queue admits it.
     pub fn largest(&self) -> usize {
         (self.bound.kib / 2).max(1)
     }
 
-    /// Returns a share for a request of so many KiB, or `None` when its tenant has no more.
+    /// Takes a share for a request of `kib` KiB. `None` when the tenant's share of the queue is used up.
     pub fn enter(self: &Arc<Self>, tenant: TenantId, kib: usize) -> Option<QueuePermit> {
         let mut taken = self.taken.lock();
         let own = taken.tenants.get(&tenant).copied().unwrap_or_default();
@@ -164,7 +167,7 @@ impl FairQueue {
         Some(QueuePermit { queue: self.clone(), tenant, kib })
     }
 
-    /// Puts a request's events behind the others of its tenant. Returns false when the queue is closed.
+    /// Appends a request's events to its tenant's lane. Returns false if the queue is closed.
     pub fn push(&self, tenant: TenantId, items: Vec<Item>) -> bool {
         let mut lanes = self.lanes.lock();
         if lanes.is_closed {
@@ -177,42 +180,42 @@ impl FairQueue {
         true
     }
 
-    /// Puts events back before the others of their tenant, to be taken again first.
+    /// Puts taken events back at the front of their tenant's lane.
     pub fn put_back(&self, tenant: TenantId, items: Vec<Item>) {
         if items.is_empty() {
             return;
         }
         let mut lanes = self.lanes.lock();
         let slices = slices(items);
-        // Each will be counted as taken once more.
+        // `take` will subtract each request a second time.
         lanes.requests += requests(&slices);
         lanes.push(self.lane_of(tenant), slices, true);
         drop(lanes);
         self.changed.notify_one();
     }
 
-    /// Without turns everything waits in one lane.
+    /// Returns the lane of a tenant; without turns all tenants share one.
     fn lane_of(&self, tenant: TenantId) -> TenantId {
         if self.takes_turns { tenant } else { TenantId(uuid::Uuid::nil()) }
     }
 
-    /// Takes up to `limit` work, from the tenants in turn, passing over those that are `busy`. At least one slice, if
-    /// there is one.
+    /// Takes slices of about `limit` work, from the tenants in turn, skipping those that are `busy`. At least one slice
+    /// is taken if any tenant that is not busy has one. The last slice may exceed the limit.
     pub fn take(&self, limit: usize, busy: impl Fn(TenantId) -> bool) -> Vec<Item> {
         self.lanes.lock().take(limit, busy)
     }
 
-    /// Returns once something may be waiting.
+    /// Returns once events were added. Events that are still there from before do not wake it again.
     pub async fn wait(&self) {
         self.changed.notified().await;
     }
 
-    /// How many requests wait.
+    /// Returns the number of requests that wait.
     pub fn len(&self) -> usize {
         self.lanes.lock().requests
     }
 
-    /// Takes no more requests.
+    /// Closes the queue for further requests. Events in it can still be taken and put back.
     pub fn close(&self) {
         self.lanes.lock().is_closed = true;
     }
@@ -233,7 +236,7 @@ impl Lanes {
 
     fn take(&mut self, limit: usize, busy: impl Fn(TenantId) -> bool) -> Vec<Item> {
         let (mut items, mut work, mut passed) = (Vec::new(), 0, 0);
-        // Until every tenant in the ring was passed over since the last that could take something.
+        // Ends when no tenant in the ring made progress for a whole round.
         while work < limit && passed < self.ring.len() {
             let Some(tenant) = self.ring.pop_front() else { break };
             let Some(lane) = self.lanes.get_mut(&tenant) else { continue };
@@ -246,7 +249,8 @@ impl Lanes {
                 lane.deficit += QUANTUM;
             }
             let taken = items.len();
-            // The last slice may pass the limit; a document, which may be far more than a turn, is taken alone.
+            // The last slice may exceed the limit. A slice above SLICE_WORK is a single large event, such as a
+            // document, which may be far more than a turn: it is taken alone.
             while lane.next_work() <= lane.deficit
                 && (work == 0 || (work < limit && lane.next_work() <= SLICE_WORK))
                 && let Some(slice) = lane.slices.pop_front()
@@ -269,7 +273,7 @@ impl Lanes {
     }
 }
 
-/// How many requests end in these slices.
+/// Counts the requests that end within these slices.
 fn requests(slices: &[Slice]) -> usize {
     slices.iter().enumerate().filter(|(n, slice)| slice.is_last(slices.get(n + 1))).count()
 }
@@ -302,7 +306,7 @@ mod tests {
         FairQueue::new(Load { requests: 1_000_000, kib: 1 << 40 }, true)
     }
 
-    /// Puts a request of so many events of so many bytes into the queue.
+    /// Queues a request of `events` events of `bytes` bytes each.
     fn push(queue: &Arc<FairQueue>, tenant: TenantId, events: usize, bytes: usize) {
         let permit = queue.enter(tenant, 1).unwrap();
         let (caller, _answer) = Caller::new(events, permit);
@@ -317,7 +321,7 @@ mod tests {
         assert!(queue.push(tenant, (0..events).map(item).collect()));
     }
 
-    /// How many events of each tenant a turn takes, in the order of the turn.
+    /// Takes one turn and returns the runs of events by tenant, in order.
     fn turn(queue: &FairQueue, limit: usize) -> Vec<(u128, usize)> {
         let items = queue.take(limit, |_| false);
         let mut turn: Vec<(u128, usize)> = Vec::new();
@@ -332,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn a_single_event_waits_for_one_turn_of_a_flood() {
+    fn a_single_event_waits_at_most_one_turn_behind_a_flood() {
         for limit in [1, 100, 256, 1_000] {
             let queue = queue();
             (0..16).for_each(|_| push(&queue, tenant(1), 10_000, 100));
@@ -346,11 +350,11 @@ mod tests {
     }
 
     #[test]
-    fn tenants_that_flood_share_equally_by_work() {
+    fn flooding_tenants_get_equal_work() {
         let queue = queue();
         push(&queue, tenant(1), 100_000, 100);
         (0..20_000).for_each(|_| push(&queue, tenant(2), 1, 100));
-        // Ten times the bytes are more work: fewer events a round.
+        // Ten times the bytes per event: 11 units of work each.
         push(&queue, tenant(3), 4_000, 10 * 1024);
         let mut taken = HashMap::new();
         for _ in 0..20 {
@@ -363,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_larger_than_a_turn_is_taken_alone_and_in_its_time() {
+    fn an_event_larger_than_a_turn_is_taken_alone_once_its_deficit_allows() {
         let queue = queue();
         push(&queue, tenant(1), 1, 8 * 1024 * 1024);
         let mut turns = 0;
@@ -381,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn a_short_request_is_taken_whole_and_a_long_one_in_order() {
+    fn short_requests_stay_whole_and_long_ones_keep_their_order() {
         let queue = queue();
         push(&queue, tenant(1), 256, 100);
         push(&queue, tenant(1), 600, 100);
@@ -400,7 +404,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_put_back_comes_first_and_busy_tenants_are_passed_over() {
+    fn events_put_back_come_first_and_busy_tenants_are_skipped() {
         let queue = queue();
         push(&queue, tenant(1), 2, 100);
         let mut items = queue.take(10, |_| false);
@@ -416,13 +420,13 @@ mod tests {
         assert_eq!(queue.len(), 0);
     }
 
-    /// As many shares as a tenant gets.
+    /// Takes shares for a tenant until the queue rejects it.
     fn flood(queue: &Arc<FairQueue>, tenant: TenantId, kib: usize) -> Vec<QueuePermit> {
         std::iter::from_fn(|| queue.enter(tenant, kib)).collect()
     }
 
     #[test]
-    fn a_tenant_that_floods_leaves_room_for_the_next() {
+    fn a_flooding_tenant_leaves_requests_for_the_next() {
         let queue = FairQueue::new(Load { requests: 64, kib: 1 << 20 }, true);
         let mut held = Vec::new();
         let got: Vec<usize> = (0..6)
@@ -441,7 +445,7 @@ mod tests {
     }
 
     #[test]
-    fn large_requests_leave_room_as_well() {
+    fn large_requests_leave_bytes_for_the_next() {
         let queue = FairQueue::new(Load { requests: 1_000, kib: 100 }, true);
         let flood = flood(&queue, tenant(0), 10);
         assert_eq!(flood.len(), 5);
@@ -451,7 +455,7 @@ mod tests {
     }
 
     #[test]
-    fn the_smallest_queue_has_one_place() {
+    fn the_smallest_queue_admits_one_request() {
         let queue = FairQueue::new(Load { requests: 1, kib: 1 }, true);
         let permit = queue.enter(tenant(0), queue.largest());
         assert!(permit.is_some() && queue.enter(tenant(1), 1).is_none());

@@ -1,4 +1,4 @@
-//! Where reads come from: one immutable view a request, and how fresh it is.
+//! The read path of handlers: one immutable view per request, with its staleness.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,21 +11,21 @@ use crate::domain::{Fault, TenantId, Time};
 use crate::live::View;
 use crate::live::directory::Upsert;
 
-/// How long a read waits for the position it asks for.
-const PATIENCE: Duration = Duration::from_millis(250);
+/// The longest wait of a read for its requested position.
+const READ_TIMEOUT: Duration = Duration::from_millis(250);
 
-/// What one request reads: every number in its answer comes from here.
+/// The data that one request reads. Every number in its answer comes from this one view, so that they agree.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     /// The tenant at one position.
     pub view: Arc<View>,
-    /// For how long the store has not confirmed it, in milliseconds.
+    /// Milliseconds since the store last confirmed that this is the newest state.
     pub staleness_ms: u64,
 }
 
 impl Snapshot {
-    /// Returns the problems that the document would have with the directory as it is now. A long document takes
-    /// milliseconds: it must not be tried where other requests are answered.
+    /// Applies the document to a copy of the directory and returns the problems found. Long documents take
+    /// milliseconds: call it for them outside of the threads that answer requests.
     pub fn try_document(&self, document: &Document) -> Result<(), Vec<Problem>> {
         let mut upsert = Upsert::new(self.view.directory(), Time::NEVER);
         let mut steps = usize::MAX;
@@ -34,7 +34,7 @@ impl Snapshot {
     }
 }
 
-/// A handle for reading.
+/// A cloneable handle to the published views of all tenants.
 #[derive(Clone, Debug)]
 pub struct Reader {
     views: Arc<Views>,
@@ -47,32 +47,34 @@ impl Reader {
         Reader { views, health, clock }
     }
 
-    /// The tenant as it is now. Never waits.
+    /// Returns the tenant's newest view. Never waits.
     pub fn snapshot(&self, tenant: TenantId) -> Snapshot {
         Snapshot { view: self.views.tenant(tenant).view(), staleness_ms: self.health.staleness_ms() }
     }
 
-    /// The tenant at `position` or later; waits a little for it.
+    /// Returns the tenant's view at `position` or later, waiting up to 250 ms for it.
+    ///
+    /// [`Fault::Unavailable`] if the position is not reached in that time.
     pub async fn snapshot_at(&self, tenant: TenantId, position: u64) -> Result<Snapshot, Fault> {
         let mut positions = self.views.tenant(tenant).positions();
         tokio::select! {
             biased;
             _ = positions.wait_for(|now| *now >= position) => Ok(self.snapshot(tenant)),
-            () = self.clock.sleep(PATIENCE) => Err(Fault::Unavailable("the position asked for was not reached")),
+            () = self.clock.sleep(READ_TIMEOUT) => Err(Fault::Unavailable("the position asked for was not reached")),
         }
     }
 
-    /// Whether the tenant is out of service: nothing can be said of it.
+    /// Returns true if the tenant is out of service and has no view to read.
     pub fn is_quarantined(&self, tenant: TenantId) -> bool {
         self.views.is_quarantined(tenant)
     }
 
-    /// Whether the service is current.
+    /// Returns the engine's health.
     pub fn health(&self) -> &Health {
         &self.health
     }
 
-    /// Every tenant that anything happened to, as it is now.
+    /// Returns the newest view of every tenant in service that was loaded, written or read since the start.
     pub fn all(&self) -> Vec<(TenantId, Arc<View>)> {
         self.views.all()
     }

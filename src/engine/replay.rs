@@ -1,32 +1,33 @@
-//! Applying what the journal holds beyond a state: at the start, after a store was away, and to verify.
+//! Applies the journal entries beyond a state: at the start, after an outage of the store, and in `rollcall verify`.
 
 use crate::domain::TenantId;
 use crate::journal::{Journal, JournalError, Logged};
 use crate::live::State;
 use crate::live::state::Gap;
 
-/// Entries read at once.
-const PIECE: u32 = 2_000;
+/// Entries read in one query.
+const PAGE_ENTRIES: u32 = 2_000;
 
-/// Why a tenant's journal cannot be applied to its end.
+/// The reason why a tenant's journal cannot be applied to its end.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
-    /// The journal does not go on where the state stands.
+    /// The next entry does not follow the state's position.
     #[error(transparent)]
     Gap(#[from] Gap),
-    /// The journal failed, or holds what this release cannot read.
+    /// The journal failed, or has an entry that this release cannot read.
     #[error(transparent)]
     Journal(#[from] JournalError),
 }
 
 impl ReplayError {
-    /// Whether a tenant's stored entries are at fault, rather than the store.
+    /// Returns true if a tenant's stored entries are at fault, rather than the store.
     pub const fn is_tenants(error: &JournalError) -> bool {
         matches!(error, JournalError::Version { .. } | JournalError::Unreadable { .. })
     }
 }
 
-/// Hands the entries after position `from`, up to `to`, to `apply`, in order.
+/// Reads the entries after position `from`, up to `to`, and calls `apply` with each, in order. [`Gap`] if there are
+/// fewer.
 pub async fn replay(
     journal: &mut Journal,
     tenant: TenantId,
@@ -35,7 +36,7 @@ pub async fn replay(
 ) -> Result<(), ReplayError> {
     let mut at = from;
     while at < to {
-        let entries = journal.read(tenant, at, PIECE).await?;
+        let entries = journal.read(tenant, at, PAGE_ENTRIES).await?;
         if entries.is_empty() {
             return Err(Gap { at, next: to }.into());
         }
@@ -47,7 +48,7 @@ pub async fn replay(
     Ok(())
 }
 
-/// Applies a tenant's journal to `state`, up to position `to`.
+/// Applies a tenant's journal entries beyond `state`, up to position `to`.
 pub async fn catch_up(state: &mut State, journal: &mut Journal, tenant: TenantId, to: u64) -> Result<(), ReplayError> {
     let from = state.position();
     replay(journal, tenant, (from, to), |logged| state.apply(&logged.entry).map(drop)).await

@@ -1,4 +1,4 @@
-//! Where writes go in: heartbeats to the lease table, everything else to the queue.
+//! The write path of handlers: heartbeats renew leases directly, all other events go through the queue.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,17 +19,17 @@ use crate::domain::{Body, Event, Fault, Outcome, TenantId};
 use crate::journal::Draft;
 use crate::store::Store;
 
-/// How long a caller waits for durability: writes are refused within a second, less the way back. Another megabyte, or
-/// another thousand events, may take as much more while the store is there.
+/// The longest wait for durability: a caller gets its answer within one second, of which 100 ms are left for the
+/// response. Each MiB or thousand events of a request add as much again, as long as the store is reachable.
 const COMMIT_TIMEOUT: Duration = Duration::from_millis(900);
-/// What an event takes in the queue beside its JSON, in bytes.
+/// Bytes that an event takes in the queue besides its JSON.
 const EVENT_BYTES: usize = 256;
 
-/// A handle for writing.
+/// A cloneable handle for submitting events.
 #[derive(Clone, Debug)]
 pub struct Submitter(Arc<SubmitterParts>);
 
-/// What writing needs.
+/// The dependencies of a [`Submitter`].
 #[derive(Debug)]
 pub(super) struct SubmitterParts {
     pub queue: Arc<FairQueue>,
@@ -45,16 +45,16 @@ impl Submitter {
         Submitter(Arc::new(parts))
     }
 
-    /// Makes the events durable and visible, in order, and returns what became of each. Up to 256 events of up to 1 MiB
-    /// are taken whole or not at all; of a longer request a prefix may be taken.
+    /// Makes the events durable and visible, in order, and returns one outcome each. Up to 256 events of up to 1 MiB in
+    /// all are committed as a whole or not at all; of a longer request a prefix may be committed.
     ///
-    /// [`Fault::Unavailable`] when the queue or the tenant's share of it is full or the store is away, within a second:
-    /// then it is unknown whether they were taken, and the same events may be sent again.
+    /// [`Fault::Unavailable`] when the tenant's share of the queue is used up, the store is unavailable or the tenant
+    /// is out of service. The outcome is unknown then, and the same events may be sent again.
     pub async fn commit(&self, tenant: TenantId, events: Vec<Event>) -> Result<Receipt, Fault> {
         self.commit_received(tenant, events, self.0.clock.monotonic()).await
     }
 
-    /// As [`Submitter::commit`], for events received at an earlier monotonic time: a lease runs from then.
+    /// Works as [`Submitter::commit`] for events received at an earlier monotonic time, from which their leases run.
     pub async fn commit_received(
         &self,
         tenant: TenantId,
@@ -68,7 +68,7 @@ impl Submitter {
         if !events.iter().any(Event::is_heartbeat) && (!events.is_empty() || away) {
             return self.append(tenant, events, received).await;
         }
-        // Heartbeats are renewed first, so that nothing can keep them waiting.
+        // Leases are renewed first, so that they do not expire while the other events wait in the queue.
         let places = Places::new(&events, |event| self.renew(tenant, event, received));
         let journalled: Vec<Event> = events.into_iter().filter(|event| !event.is_heartbeat()).collect();
         let receipt = match journalled.is_empty() {
@@ -78,8 +78,9 @@ impl Submitter {
         Ok(places.merge(receipt, &self.0.views.tenant(tenant).view()))
     }
 
-    /// Renews the lease that a heartbeat names.
+    /// Renews the lease of a heartbeat's session.
     fn renew(&self, tenant: TenantId, event: &Event, received: Duration) -> Outcome {
+        // Called with heartbeats only.
         let Body::DeskHeartbeat { user, session, opened } = &event.fact.body else { return Outcome::Stale };
         let view = self.0.views.tenant(tenant).view();
         let Some(profile) = view.directory().profile_of(user) else {
@@ -91,10 +92,10 @@ impl Submitter {
         }
     }
 
-    /// Queues what is journalled and waits for its outcomes.
+    /// Queues events for the journal and waits for their outcomes.
     async fn append(&self, tenant: TenantId, mut events: Vec<Event>, received: Duration) -> Result<Receipt, Fault> {
         if self.0.health.is_away() {
-            return Err(Fault::Unavailable("the store is away"));
+            return Err(Fault::Unavailable("the store is unavailable"));
         }
         let view = self.0.views.tenant(tenant).view();
         finality::mark(tenant, &mut events, &view, &self.0.store).await?;
@@ -112,7 +113,7 @@ impl Submitter {
         self.wait(answer, longer).await
     }
 
-    /// Waits for the answer. A large request may take `longer`, but not while the store is away.
+    /// Waits [`COMMIT_TIMEOUT`] for the answer, and `longer` than that unless the store becomes unavailable.
     async fn wait(
         &self,
         answer: oneshot::Receiver<Result<Receipt, Fault>>,
@@ -125,12 +126,12 @@ impl Submitter {
         tokio::select! {
             biased;
             answer = answer => answer.unwrap_or(Err(Fault::Unavailable("the service is stopping"))),
-            () = away => Err(Fault::Unavailable("the store is away")),
+            () = away => Err(Fault::Unavailable("the store is unavailable")),
             () = tokio::time::sleep(COMMIT_TIMEOUT + longer) => Err(Fault::Unavailable("the store did not answer in time")),
         }
     }
 
-    /// How many requests wait in the queue.
+    /// Returns the number of requests in the queue.
     pub fn depth(&self) -> usize {
         self.0.queue.len()
     }

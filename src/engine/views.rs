@@ -1,4 +1,4 @@
-//! The newest view of every tenant, each behind one atomic pointer.
+//! The newest view of every tenant, each behind an atomic pointer, so that readers take no lock.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::live::conversations::Conversations;
 use crate::live::details::Details;
 use crate::live::index::Index;
 
-/// One tenant's newest view, and its position for reads that wait for one.
+/// One tenant's newest view, and a channel of its position for reads that wait for one.
 #[derive(Debug)]
 pub struct TenantView {
     view: ArcSwap<View>,
@@ -38,7 +38,7 @@ impl TenantView {
     }
 }
 
-/// The views of all tenants, and the tenants that have none because they could not be loaded.
+/// The views of all tenants, and the tenants in quarantine, which have none.
 #[derive(Debug, Default)]
 pub struct Views {
     tenants: papaya::HashMap<TenantId, Arc<TenantView>>,
@@ -46,7 +46,7 @@ pub struct Views {
 }
 
 impl Views {
-    /// Returns a tenant's view; an empty one at position 0 where nothing was journalled yet.
+    /// Returns a tenant's view. A tenant without one gets an empty view at position 0.
     pub fn tenant(&self, tenant: TenantId) -> Arc<TenantView> {
         let tenants = self.tenants.pin();
         let empty = || {
@@ -62,13 +62,13 @@ impl Views {
         self.tenants.pin().iter().map(|(tenant, shown)| (*tenant, shown.view())).collect()
     }
 
-    /// Takes a tenant out of service: its view may be wrong, and a wrong number is worse than none.
+    /// Takes a tenant out of service and drops its view, which may be wrong: a wrong number is worse than none.
     pub fn quarantine(&self, tenant: TenantId) {
         self.quarantined.pin().insert(tenant, ());
         self.tenants.pin().remove(&tenant);
     }
 
-    /// Whether the tenant is out of service.
+    /// Returns true if the tenant is out of service.
     pub fn is_quarantined(&self, tenant: TenantId) -> bool {
         self.quarantined.pin().contains_key(&tenant)
     }

@@ -1,4 +1,4 @@
-//! Deletes what need not be kept any longer, by a schedule of its own, in statements of a few rows.
+//! Deletes rows past their retention, on a schedule of its own, in statements of a few rows.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -16,14 +16,14 @@ use crate::limits::Budget;
 use crate::live::State;
 use crate::store::{Chore, Expiry, Store, StoreError};
 
-/// From the beginning of one pass to that of the next. One that takes longer goes on, and the next begins after it.
+/// The time from the start of one pass to the start of the next. A pass that takes longer is finished first.
 const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(60);
-/// Rows of one statement.
+/// The most rows of one statement.
 const MOST_ROWS: u32 = 2_000;
-/// Rows of a statement where the store is slow, and of each chore's first one.
+/// Rows of a statement on a slow store, and of each chore's first statement.
 const FEWEST_ROWS: u32 = 64;
 
-/// The schedule, and the pass under way.
+/// The start of the newest pass, by monotonic time, and its task.
 #[derive(Debug)]
 pub(super) struct Housekeeping {
     begun: Duration,
@@ -35,7 +35,7 @@ impl Housekeeping {
         Housekeeping { begun: started, pass: None }
     }
 
-    /// Ends the pass under way, if there is one.
+    /// Aborts the running pass, if there is one.
     pub fn abort(&self) {
         if let Some(pass) = &self.pass {
             pass.abort();
@@ -44,10 +44,11 @@ impl Housekeeping {
 }
 
 impl Checkpoints {
-    /// Begins a pass once the last one's time is over and it has ended.
+    /// Starts a pass if the interval has passed and no pass is running.
     pub(super) fn keep_house(&mut self, now: Duration, states: &HashMap<TenantId, State>) {
         let is_busy = self.housekeeping.pass.as_ref().is_some_and(|pass| !pass.is_finished());
-        // The control: housekeeping that waits until no checkpoint is due may never come.
+        // With the budget off, housekeeping waits for the checkpoints, as a control for measurements: under load it may
+        // then never run.
         let is_kept_out = !self.limits.budgets.has(Budget::Checkpoints) && !self.writing.is_empty();
         if is_busy || is_kept_out || now < self.housekeeping.begun + HOUSEKEEPING_INTERVAL {
             return;
@@ -65,8 +66,8 @@ impl Checkpoints {
     }
 }
 
-/// What may go now. Ids and journal entries age by what was recorded: a clock that jumps ahead deletes none before an
-/// entry was recorded at its time.
+/// Returns the times before which rows may be deleted. Ids and journal entries age by the newest recorded entry rather
+/// than by the clock alone, so that a clock that jumps ahead deletes none of them before an entry was recorded.
 fn expiry(now: Time, recorded: Time, (dedupe_days, journal_days): (i64, i64)) -> Expiry {
     const DAY: i64 = 24 * 60 * 60;
     let aged = recorded.min(now);
@@ -78,8 +79,8 @@ fn expiry(now: Time, recorded: Time, (dedupe_days, journal_days): (i64, i64)) ->
     }
 }
 
-/// Takes the chores in turn, a statement each, until none has rows left. One that fails is left for the next pass and
-/// keeps no other from its turn; the first failure is returned.
+/// Runs the chores in turn, one statement each, until none has rows left. A chore that fails is left for the next pass
+/// and does not stop the others. Returns the first failure.
 async fn forget(store: &Store, clock: Clock, expiry: Expiry) -> Result<(), StoreError> {
     let mut pace = Pace::new(clock, store.shares_its_writer(), Arc::new(AtomicBool::new(false)));
     let mut failure = None;
@@ -105,12 +106,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_and_entries_age_by_what_was_recorded() {
+    fn ids_and_entries_age_by_the_newest_recorded_entry() {
         let at = |days: i64| Time::from_micros(1_614_589_200_000_000).plus_seconds(days * 86_400);
         let usual = expiry(at(40), at(40), (7, 30));
         assert_eq!((usual.seen, usual.journal, usual.tokens), (at(33), at(10), at(40)));
         let jumped = expiry(at(400), at(40), (7, 30));
-        assert_eq!((jumped.seen, jumped.journal), (at(33), at(10)), "nothing was recorded since");
+        assert_eq!((jumped.seen, jumped.journal), (at(33), at(10)), "no entry was recorded since");
         let went_back = expiry(at(20), at(40), (7, 30));
         assert_eq!(went_back.seen, at(13));
     }

@@ -1,5 +1,5 @@
-//! Keeps the stored state up to date, beside the path that acknowledges. The engine only takes an immutable copy of a
-//! tenant's state; exporting and writing it is the work of a task of its own.
+//! Writes checkpoints of the states, off the path that acknowledges writes. The engine only takes an immutable copy of
+//! a tenant's state; a task of its own exports and writes it.
 
 mod housekeeping;
 mod writing;
@@ -23,27 +23,27 @@ use crate::store::{Store, StoreError};
 use housekeeping::Housekeeping;
 use writing::Job;
 
-/// Rows that changed, after which a checkpoint is due: so many take a second or two to write.
+/// Changed rows after which a checkpoint is due: about as many as are written in one or two seconds.
 const DUE_ROWS: usize = 50_000;
-/// How often the tenants are looked through for due checkpoints.
+/// The interval between two searches for due checkpoints.
 const SCAN_INTERVAL: Duration = Duration::from_millis(100);
-/// Checkpoints begun and not ended. More than are written at a time, so that the next one need not wait for the engine's
-/// turn; few, since each holds a copy of a state.
+/// The most checkpoints begun and not ended. More than are written at a time, so that the next one is ready before the
+/// engine's next turn; few, since each holds a copy of a state.
 const IN_FLIGHT: usize = 4;
-/// How long a tenant waits after its checkpoint failed, doubled with each failure in a row.
+/// A tenant's wait after its checkpoint failed, doubled with each failure in a row.
 const FIRST_BACKOFF: Duration = Duration::from_secs(2);
 /// The longest such wait.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(300);
-/// Archived conversations taken out of memory in one turn of the engine.
+/// Archived conversations removed from the states in one turn of the engine.
 const FORGOTTEN_PER_STEP: usize = 256;
-/// How long the last checkpoints may take when the service ends: a store that does not answer is not waited for, since
-/// the journal has everything and the next start applies it.
+/// The longest wait for the last checkpoints when the service ends. It may be short: the journal has everything, and
+/// the next start applies what no checkpoint covers.
 const LAST_CHECKPOINTS_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The conversations that a written checkpoint moved to the archive.
 type Archived = Vec<Arc<Conversation>>;
 
-/// Begins the checkpoints that are due, the tenant first that has waited longest, and looks after housekeeping.
+/// Starts due checkpoints, the longest-waiting tenant first, and housekeeping.
 #[derive(Debug)]
 pub(super) struct Checkpoints {
     store: Store,
@@ -55,29 +55,33 @@ pub(super) struct Checkpoints {
     next_scan: Duration,
     due: VecDeque<TenantId>,
     writing: HashMap<TenantId, Writing>,
-    /// Who may write now: one at a time through the connection that appends, two on connections of their own.
+    /// Permits to write: one if checkpoints share the connection that appends, two on connections of their own.
     turns: Arc<Semaphore>,
+    /// Conversations that are archived and still in their tenant's state.
     archived: VecDeque<(TenantId, Arc<Conversation>)>,
     housekeeping: Housekeeping,
-    /// Set when the service ends: checkpoints under way make no more pauses.
+    /// Set when the service ends: running checkpoints make no more pauses.
     hurry: Arc<AtomicBool>,
 }
 
-/// When a tenant's next checkpoint may be.
+/// The times that decide a tenant's next checkpoint, by the monotonic clock.
 #[derive(Clone, Copy, Debug, Default)]
 struct Schedule {
-    /// When the newest written one was begun.
+    /// The start of the newest checkpoint that was written.
     last: Duration,
+    /// Failures in a row.
     failures: u32,
-    /// Not before this, after a failure.
+    /// The earliest time after a failure.
     not_before: Duration,
 }
 
-/// A checkpoint under way.
+/// A running checkpoint.
 #[derive(Debug)]
 struct Writing {
     task: JoinHandle<Result<Archived, StoreError>>,
+    /// The rows it writes, to be marked dirty again if it fails.
     changed: Changed,
+    /// Monotonic time of its start.
     begun: Duration,
 }
 
@@ -101,8 +105,8 @@ impl Checkpoints {
         }
     }
 
-    /// Settles the checkpoints that ended and begins those that are due. Never waits for the store, and does no work that
-    /// grows with a tenant's rows.
+    /// Settles the checkpoints that ended and starts those that are due. Never waits for the store, and its work does
+    /// not grow with a tenant's rows.
     pub async fn step(&mut self, states: &mut HashMap<TenantId, State>) {
         let ended: Vec<_> =
             self.writing.iter().filter(|(_, writing)| writing.task.is_finished()).map(|(tenant, _)| *tenant).collect();
@@ -125,12 +129,12 @@ impl Checkpoints {
         self.keep_house(now, states);
     }
 
-    /// Writes whatever is not written yet, and waits for it as long as is sensible.
+    /// Writes a last checkpoint of every tenant that needs one, for at most [`LAST_CHECKPOINTS_TIMEOUT`].
     pub async fn finish(mut self, states: &mut HashMap<TenantId, State>) {
         self.housekeeping.abort();
         self.hurry.store(true, Ordering::Relaxed);
         if tokio::time::timeout(LAST_CHECKPOINTS_TIMEOUT, self.write_rest(states)).await.is_err() {
-            tracing::warn!("the store does not take the last checkpoints; the next start takes longer");
+            tracing::warn!("the last checkpoints were not written in time; the next start takes longer");
         }
         for writing in self.writing.values() {
             writing.task.abort();
@@ -157,7 +161,7 @@ impl Checkpoints {
         }
     }
 
-    /// Finds the tenants whose checkpoints are due, now and then.
+    /// Lists the tenants with a due checkpoint, the longest-waiting first, at most every [`SCAN_INTERVAL`].
     fn scan(&mut self, now: Duration, states: &HashMap<TenantId, State>) {
         if now < self.next_scan {
             return;
@@ -201,12 +205,13 @@ impl Checkpoints {
         let turns = self.turns.clone();
         let task = if self.limits.budgets.has(Budget::Checkpoints) {
             self.lifecycle.track(async move {
-                // Nobody closes the turns.
+                // Fails only for a closed semaphore, and this one is never closed.
                 let _turn = turns.acquire().await;
                 job.write().await
             })
         } else {
-            // Exported on the engine and written at once: the control that shows what slices are for.
+            // With the budget off, everything is exported on the engine's task and written at once, as a control for
+            // measurements.
             let whole = job.export_whole();
             self.lifecycle.track(async move {
                 let _turn = turns.acquire().await;
@@ -216,8 +221,8 @@ impl Checkpoints {
         self.writing.insert(tenant, Writing { task, changed, begun: now });
     }
 
-    /// Takes note of how a checkpoint ended. Whatever is not success, an error, a panic or an abort, marks its rows
-    /// dirty again.
+    /// Records how a checkpoint ended. After an error, a panic or an abort its rows are marked dirty again, and the
+    /// tenant waits before the next attempt.
     fn settle(
         &mut self,
         tenant: TenantId,
@@ -247,6 +252,7 @@ impl Checkpoints {
         self.schedules.insert(tenant, schedule);
     }
 
+    /// Removes up to `limit` archived conversations from their tenants' states.
     fn forget_archived(&mut self, limit: usize, states: &mut HashMap<TenantId, State>) {
         for (tenant, conversation) in self.archived.drain(..limit.min(self.archived.len())) {
             if let Some(state) = states.get_mut(&tenant) {
@@ -267,7 +273,7 @@ mod tests {
         Time::from_micros(1_614_589_200_000_000).plus_seconds(seconds)
     }
 
-    /// A user more, by the next entry.
+    /// Applies an entry that adds a user.
     fn grow(state: &mut State, clock: &Clock) {
         let seq = state.position() + 1;
         let document: Document =
@@ -296,7 +302,7 @@ mod tests {
         store.load_checkpoint(tenant).await.unwrap().map(|loaded| loaded.position)
     }
 
-    /// Takes turns until no checkpoint is under way.
+    /// Steps until no checkpoint is running.
     async fn settled(checkpoints: &mut Checkpoints, states: &mut HashMap<TenantId, State>) {
         loop {
             checkpoints.step(states).await;
@@ -308,7 +314,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_checkpoint_task_that_panics_loses_no_row() {
+    async fn rows_of_a_panicked_checkpoint_are_written_by_the_next() {
         let clock = Clock::manual(at(0));
         let (_folder, store, mut checkpoints, tenant) = new(&clock).await;
         let mut states = HashMap::from([(tenant, State::new(tenant))]);
@@ -331,10 +337,10 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_tenant_that_fails_waits_longer_each_time_and_keeps_no_other_from_its_turn() {
+    async fn a_failing_tenant_backs_off_without_delaying_the_others() {
         let clock = Clock::manual(at(0));
         let (_folder, store, mut checkpoints, tenant) = new(&clock).await;
-        // The store knows nothing of this one, so that its rows are refused.
+        // This tenant is not in the store, so its rows are rejected.
         let failing = TenantId(clock.new_id());
         let mut states = HashMap::from([(tenant, State::new(tenant)), (failing, State::new(failing))]);
         let mut waits = Vec::new();
@@ -352,7 +358,7 @@ mod tests {
             }
         }
         assert_eq!(waits[..9], [2, 4, 8, 16, 32, 64, 128, 256, 300]);
-        assert_eq!(states[&failing].entries_since_checkpoint(), 200, "nothing of it is lost");
+        assert_eq!(states[&failing].entries_since_checkpoint(), 200, "none of its entries is lost");
         assert_eq!(stored(&store, failing).await, None);
     }
 }

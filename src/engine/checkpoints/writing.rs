@@ -1,4 +1,4 @@
-//! One checkpoint on its way to the store, in slices bounded in bytes and time.
+//! Exports one checkpoint and writes it to the store, in slices bounded in bytes and time.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -17,19 +17,19 @@ use crate::store::{CheckpointWriter, Mark, Store, StoreError};
 
 /// The largest slice.
 const SLICE_BYTES: usize = 1024 * 1024;
-/// The smallest slice where the store is slow.
+/// The smallest slice, for a slow store.
 const SMALLEST_SLICE_BYTES: usize = 32 * 1024;
-/// The first slice through a connection that appends wait for, until it is known how long one takes.
+/// The first slice on a connection that is shared with appends, before any slice was timed.
 const FIRST_SLICE_BYTES: usize = 128 * 1024;
-/// How long a slice should take where appends wait for it.
+/// The target duration of a slice on a connection that is shared with appends.
 const SLICE_TIME: Duration = Duration::from_millis(20);
 /// The longest pause after a slice.
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
-/// Rows of a slice, whatever their size: deletions have none.
+/// The most rows of a slice. Deletions count no bytes, so bytes alone would not bound it.
 const SLICE_ROWS: usize = 5_000;
-/// Rows exported before other tasks get their turn.
+/// Rows exported before the task yields to others.
 const ROWS_PER_TURN: usize = 64;
-/// How long the store may take for one slice before the checkpoint is given up.
+/// The longest wait for the store to take one slice; after it the checkpoint fails.
 const SLICE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A checkpoint to be written.
@@ -43,7 +43,7 @@ pub(super) struct Job {
     pub hurry: Arc<AtomicBool>,
 }
 
-/// A checkpoint that was exported as a whole.
+/// A checkpoint that was exported into memory as a whole.
 pub(super) struct WholeJob {
     store: Store,
     tenant: TenantId,
@@ -58,13 +58,14 @@ impl Job {
         let begun = clock.monotonic();
         let mark = Mark { tenant, position: source.position(), apply_version: APPLY_VERSION, batch: None };
         let mut pace = Pace::new(clock, store.shares_its_writer(), hurry);
-        // One that is stored already left nothing to do; so it is with the state's copy, which is given up here.
+        // None if this position or a newer one is stored already: there is nothing to write.
         let Some(mut writer) = pace.take(store.begin_checkpoint(mark)).await? else { return Ok(Archived::new()) };
         while pace.take(writer.tidy()).await? {
             pace.pause().await;
         }
         let panicked = || StoreError::Unreadable(String::from("the rows of a checkpoint could not be exported"));
-        // Sorting is work for a core. It needs no permit: no more checkpoints are written at a time than there are turns.
+        // Sorting takes a core for a while, so it runs on the blocking pool. It needs no permit: only as many
+        // checkpoints are written at a time as there are turns.
         let mut export = lifecycle.block((), move || source.export()).await.map_err(|_| panicked())?;
         loop {
             let slice = fill(&mut export, pace.bytes).await;
@@ -78,13 +79,13 @@ impl Job {
         }
         histogram!("rollcall_checkpoint_seconds").record((pace.clock.monotonic() - begun).as_secs_f64());
         if let Err(error) = move_staged(&mut writer, &mut pace).await {
-            // It is current all the same: the next one goes on with this.
+            // The checkpoint is current all the same; the next checkpoint moves the rest.
             tracing::warn!(%error, %tenant, "a checkpoint's staged rows were not moved yet");
         }
         Ok(export.left())
     }
 
-    /// Exports every row at once.
+    /// Exports every row into one slice.
     pub fn export_whole(self) -> WholeJob {
         let mut export = self.source.export();
         let mut whole = export.slice();
@@ -101,7 +102,7 @@ impl WholeJob {
     }
 }
 
-/// Exports a slice of about so many bytes, in turns with other tasks.
+/// Exports a slice of about `bytes` bytes, yielding to other tasks.
 async fn fill(export: &mut Export, bytes: usize) -> Checkpoint {
     let mut slice = export.slice();
     let mut rows = 0;
@@ -114,6 +115,7 @@ async fn fill(export: &mut Export, bytes: usize) -> Checkpoint {
     slice
 }
 
+/// Moves the staged rows of a current checkpoint to where they belong.
 async fn move_staged(writer: &mut CheckpointWriter, pace: &mut Pace) -> Result<(), StoreError> {
     while pace.take(writer.tidy()).await? {
         pace.pause().await;
@@ -121,14 +123,16 @@ async fn move_staged(writer: &mut CheckpointWriter, pace: &mut Pace) -> Result<(
     Ok(())
 }
 
-/// How large the slices are and how much room is between them.
+/// The size of the slices and the pauses between them.
 pub(super) struct Pace {
     clock: Clock,
-    /// Whether appends wait for the slices.
+    /// True if the slices share their connection with appends, which then wait for each slice.
     is_shared: bool,
+    /// Set when the service ends: no more pauses.
     hurry: Arc<AtomicBool>,
+    /// Bytes of the next slice.
     bytes: usize,
-    /// How long the newest slice took.
+    /// The duration of the newest statement.
     took: Duration,
 }
 
@@ -138,7 +142,7 @@ impl Pace {
         Pace { clock, is_shared, hurry, bytes, took: Duration::ZERO }
     }
 
-    /// Waits for the store, but not for ever, and takes the time.
+    /// Waits for the store and records how long it took. [`StoreError::TimedOut`] after [`SLICE_TIMEOUT`].
     pub async fn take<T>(&mut self, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
         let begun = self.clock.monotonic();
         let done = tokio::time::timeout(SLICE_TIMEOUT, work).await.map_err(|_| StoreError::TimedOut)?;
@@ -155,7 +159,7 @@ impl Pace {
         }
     }
 
-    /// How many rows the next statement may have so that it takes about [`SLICE_TIME`], from how long one of `rows` took.
+    /// Returns the rows of the next statement so that it takes about [`SLICE_TIME`], from how long one of `rows` took.
     pub fn rows(&self, rows: u32, (fewest, most): (u32, u32)) -> u32 {
         if !self.is_shared {
             return most;
@@ -164,7 +168,7 @@ impl Pace {
         u32::try_from(fits).unwrap_or(most).min(rows.saturating_mul(4)).clamp(fewest, most)
     }
 
-    /// Leaves the connection to appends for as long as the newest slice held it.
+    /// Leaves a shared connection to appends for as long as the newest slice held it, at most [`LONGEST_PAUSE`].
     pub async fn pause(&self) {
         if self.is_shared && !self.hurry.load(Ordering::Relaxed) {
             tokio::time::sleep(self.took.min(LONGEST_PAUSE)).await;

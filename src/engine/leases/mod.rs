@@ -1,5 +1,5 @@
-//! When silent desks are given up. Deadlines live here, outside state and journal: a heartbeat costs no write, and waits
-//! for nothing, since handlers renew leases directly.
+//! The leases of open sessions. Deadlines live here, outside of state and journal: a heartbeat costs no write, and
+//! handlers renew leases directly, without waiting for the engine.
 
 mod pauses;
 
@@ -17,12 +17,12 @@ use pauses::Pauses;
 
 pub use pauses::watch as watch_pauses;
 
-/// A pause after which leases do not just go on.
+/// A pause of the process beyond which every lease is given a full term again.
 const LONG_PAUSE: Duration = Duration::from_secs(5);
-/// Locks that heartbeats share: enough that few of them meet.
+/// The number of locks that sessions are spread over, so that heartbeats seldom contend.
 const SHARDS: usize = 64;
 
-/// One session's place in the order of deadlines.
+/// One session's key in the order of deadlines.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Key {
     tenant: TenantId,
@@ -34,14 +34,15 @@ struct Key {
 #[derive(Debug)]
 struct Session {
     name: Box<str>,
+    /// Position of the event that opened it.
     opened: u64,
-    /// Lease length; `None` for one that lasts until it is closed.
+    /// Lease length in seconds; `None` for a session that lasts until it is closed.
     seconds: Option<u32>,
-    /// When the desk was last heard, in lease time.
+    /// Lease time of the newest heartbeat, or of the opening.
     heard: Duration,
-    /// The deadline under which the session stands in the order; later than that when it was renewed since.
+    /// The deadline under which the session is in the order. Renewals do not move it: the real deadline may be later.
     queued: Duration,
-    /// The lease ran out and its end is on the way to the journal: too late to renew.
+    /// True once the lease ran out and its end is on the way to the journal: it can no longer be renewed.
     is_ending: bool,
 }
 
@@ -54,13 +55,13 @@ impl Session {
 /// A lease that ran out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expired {
-    /// The tenant.
+    /// The tenant of the session.
     pub tenant: TenantId,
-    /// The user, by integer id.
+    /// The user's integer id.
     pub user: i64,
-    /// The session.
+    /// The session's name.
     pub session: Box<str>,
-    /// The incarnation that ends.
+    /// The incarnation that ends, by the position at which it was opened.
     pub opened: u64,
 }
 
@@ -68,20 +69,20 @@ type Shard = HashMap<(TenantId, i64), Vec<Session>>;
 
 /// Every open session, by user.
 ///
-/// The engine opens and closes sessions as it applies events; handlers renew them. All times are lease time: monotonic
-/// time without the stretches in which the process stood still and no heartbeat could be taken.
+/// The engine opens and closes sessions as it applies events; handlers renew them. Deadlines are in lease time:
+/// monotonic time less the pauses of the process, in which no heartbeat could be received.
 #[derive(Debug)]
 pub struct LeaseTable {
     clock: Clock,
     pauses: Pauses,
     hasher: RandomState,
     shards: Vec<Mutex<Shard>>,
-    /// Sessions with a lease, by a deadline that is never later than theirs.
+    /// Sessions with a lease, by their `queued` deadline, which is never later than the real one.
     order: Mutex<BTreeSet<(Duration, Key)>>,
 }
 
 impl LeaseTable {
-    /// A table without sessions.
+    /// Makes a table without sessions.
     pub fn new(clock: Clock) -> Self {
         LeaseTable {
             pauses: Pauses::new(&clock),
@@ -92,8 +93,8 @@ impl LeaseTable {
         }
     }
 
-    /// Notes that the process runs. After a long pause every lease gets one full term: a desk may have taken so long a
-    /// silence for an end, and needs time to connect again.
+    /// Notes that the process runs. After a long pause every lease gets a full term: a desk may have taken the silence
+    /// for the end of its connection, and needs time to connect again.
     fn note(&self) {
         if self.pauses.note(self.clock.monotonic()) > LONG_PAUSE {
             self.restart();
@@ -104,7 +105,7 @@ impl LeaseTable {
         &self.shards[self.hasher.hash_one((tenant, user)) as usize % SHARDS]
     }
 
-    /// Opens a session, or opens it again, as it was heard at monotonic time `heard`.
+    /// Opens a session, or opens it again, with a lease from monotonic time `heard`.
     pub fn open(&self, tenant: TenantId, lease: Lease, heard: Duration) {
         let Lease { user, session, opened, seconds } = lease;
         self.close(tenant, user, &session);
@@ -143,10 +144,10 @@ impl LeaseTable {
         }
     }
 
-    /// Renews the lease of an open session, heard at monotonic time `heard`.
+    /// Renews the lease of an open session by a heartbeat that was received at monotonic time `heard`.
     ///
-    /// [`Rejection::UnknownSession`] when there is none or its lease ran out, [`Rejection::OtherIncarnation`] when it was
-    /// opened at another position than `opened`.
+    /// [`Rejection::UnknownSession`] if the session is not open or its lease ran out, [`Rejection::OtherIncarnation`]
+    /// if it was opened at another position than `opened`.
     pub fn renew(
         &self,
         tenant: TenantId,
@@ -167,7 +168,7 @@ impl LeaseTable {
         Ok(())
     }
 
-    /// When the engine should look for leases that ran out, in monotonic time.
+    /// Returns the monotonic time at which the engine should next call [`LeaseTable::expire`].
     pub fn next(&self) -> Option<Duration> {
         let deadline = self.order.lock().first().map(|(deadline, _)| *deadline)?;
         Some(self.pauses.monotonic(deadline))
@@ -175,7 +176,7 @@ impl LeaseTable {
 
     /// Returns up to `limit` leases that ran out by now and marks them as ending: a later heartbeat is rejected.
     pub fn expire(&self, limit: usize) -> Vec<Expired> {
-        // A pause that ended just now must be known before its length can be taken for silence.
+        // A pause that ended just now must be recorded first, or its length would count as the desks' silence.
         self.note();
         let now = self.pauses.lease_time(self.clock.monotonic());
         let mut expired = Vec::new();
@@ -192,6 +193,7 @@ impl LeaseTable {
             let Some(known) = known else { continue };
             let Some(deadline) = known.deadline() else { continue };
             if deadline > now {
+                // Renewed since it was queued: back into the order, under its real deadline.
                 known.queued = deadline;
                 drop(shard);
                 self.order.lock().insert((deadline, key));
@@ -205,7 +207,8 @@ impl LeaseTable {
         expired
     }
 
-    /// Gives every lease one full term from now: heartbeats could not be taken, or their ends not be journalled.
+    /// Gives every lease a full term from now, and reopens those that were ending. Called after a stretch in which
+    /// heartbeats could not be received or ends of leases could not be journalled.
     pub fn restart(&self) {
         let now = self.pauses.lease_time(self.clock.monotonic());
         for shard in &self.shards {
@@ -213,7 +216,7 @@ impl LeaseTable {
             for ((tenant, user), sessions) in shard.lock().iter_mut() {
                 for session in sessions {
                     session.heard = session.heard.max(now);
-                    // One that was ending is not in the order any more.
+                    // A session that was ending was removed from the order.
                     if std::mem::take(&mut session.is_ending)
                         && let Some(deadline) = session.deadline()
                     {
@@ -252,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_renewed_lease_runs_from_its_renewal() {
+    fn a_renewed_lease_runs_a_full_term_from_the_renewal() {
         let (clock, table) = table();
         table.open(TENANT, lease("a", Some(10)), seconds(0));
         table.open(TENANT, lease("b", Some(10)), seconds(0));
@@ -268,12 +271,12 @@ mod tests {
         clock.advance(seconds(5));
         assert_eq!(ends(&table), ["a".into()]);
         assert_eq!(table.next(), None);
-        // A renewal that was received before it ran out and comes too late all the same.
+        // A heartbeat that was received in time, and handled after the lease was taken as expired.
         assert_eq!(table.renew(TENANT, (1, "a"), None, seconds(14)), Err(Rejection::UnknownSession));
     }
 
     #[test]
-    fn only_open_sessions_are_renewed_and_only_their_own_incarnation() {
+    fn only_open_sessions_of_the_same_incarnation_are_renewed() {
         let (_clock, table) = table();
         assert_eq!(table.renew(TENANT, (1, "a"), None, seconds(0)), Err(Rejection::UnknownSession));
         table.open(TENANT, lease("a", Some(10)), seconds(0));
@@ -289,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_restart_of_terms_every_lease_runs_in_full() {
+    fn restart_gives_every_lease_a_full_term() {
         let (clock, table) = table();
         table.open(TENANT, lease("a", Some(10)), seconds(0));
         table.open(TENANT, lease("b", Some(20)), seconds(0));
@@ -306,14 +309,14 @@ mod tests {
     }
 
     #[test]
-    fn time_in_which_the_process_stood_still_does_not_count() {
+    fn pauses_of_the_process_do_not_count_as_silence() {
         let (clock, table) = table();
         table.open(TENANT, lease("a", Some(5)), seconds(0));
         clock.advance(seconds(10));
         table.pauses.add(seconds(2), seconds(10));
         assert_eq!(ends(&table), [] as [Box<str>; 0], "two seconds of silence");
         assert_eq!(table.next(), Some(seconds(13)));
-        // Heard before the pause and handled after it: three seconds are left as well.
+        // A heartbeat received before the pause and handled after it leaves three seconds as well.
         assert_eq!(table.renew(TENANT, (1, "a"), None, seconds(2)), Ok(()));
         clock.advance(seconds(5) - Duration::from_millis(1));
         assert_eq!(ends(&table), [] as [Box<str>; 0]);

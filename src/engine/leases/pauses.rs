@@ -1,7 +1,7 @@
-//! The stretches in which the process stood still: suspended, stopped, or starved of its cores.
+//! Pauses of the process: stretches in which it was suspended, stopped, or got no processor time.
 //!
-//! In such a stretch no heartbeat can be taken, so its length is not the desks' silence. A task that wakes ten times a
-//! second notices a stretch by its own delay; everything here shares its fate.
+//! No heartbeat can be received in a pause, so its length must not count as the desks' silence. A task that wakes ten
+//! times a second detects a pause by its own delay, since a pause stops all tasks of the process.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -14,14 +14,15 @@ use tokio_util::sync::CancellationToken;
 use super::LeaseTable;
 use crate::clock::Clock;
 
-/// How often the process is seen to run.
+/// The interval at which the process is checked.
 const TICK: Duration = Duration::from_millis(100);
-/// A delay beyond this is a pause. Shorter ones are part of the second within which a silent desk is given up.
+/// A delay of a check beyond this is a pause. Shorter delays fit into the second that a silent desk may outlive its
+/// lease.
 const TOLERANCE: Duration = Duration::from_millis(500);
-/// Pauses that are remembered, for times before them that are still to be converted.
+/// The newest pauses that are kept, to convert times from before them.
 const REMEMBERED: usize = 1_000;
 
-/// One pause, and the sum of all before it.
+/// One pause, in monotonic time, and the sum of all pauses before it.
 #[derive(Clone, Copy, Debug)]
 struct Pause {
     from: Duration,
@@ -29,13 +30,13 @@ struct Pause {
     before: Duration,
 }
 
-/// The pauses so far.
+/// The newest pauses of the process.
 #[derive(Debug)]
 pub struct Pauses {
     known: ArcSwap<Vec<Pause>>,
-    /// When the process was last seen to run.
+    /// Monotonic time of the newest check.
     seen: Mutex<Duration>,
-    /// A clock that is driven leaps, and no leap is a pause.
+    /// True for a manual clock: its jumps are not pauses.
     is_manual: bool,
 }
 
@@ -45,20 +46,20 @@ impl Pauses {
         Pauses { known, seen, is_manual: clock.is_manual() }
     }
 
-    /// Notes that the process runs at `now`. Returns the length of the pause that ended, if one did.
+    /// Notes that the process runs at `now`. Returns the length of the pause that ended just now; zero if none did.
     pub(super) fn note(&self, now: Duration) -> Duration {
         let mut seen = self.seen.lock();
         let from = *seen + TICK;
         let is_pause = now > from + TOLERANCE && !self.is_manual;
         if is_pause {
-            tracing::warn!(seconds = (now - from).as_secs_f64(), "the process stood still; leases run on from here");
+            tracing::warn!(seconds = (now - from).as_secs_f64(), "the process was paused; leases do not count it");
             self.add(from, now);
         }
         *seen = now.max(*seen);
         if is_pause { now - from } else { Duration::ZERO }
     }
 
-    /// Adds a pause; the newest so far.
+    /// Adds a pause, which must be newer than all others.
     pub(super) fn add(&self, from: Duration, to: Duration) {
         let mut known = Vec::clone(&self.known.load());
         let before = known.last().map_or(Duration::ZERO, |last| last.before + (last.to - last.from));
@@ -69,7 +70,7 @@ impl Pauses {
         self.known.store(Arc::new(known));
     }
 
-    /// Monotonic time without the pauses before it.
+    /// Converts monotonic time to lease time, which stands still in pauses.
     pub(super) fn lease_time(&self, monotonic: Duration) -> Duration {
         let known = self.known.load();
         let begun = known.partition_point(|pause| pause.from <= monotonic);
@@ -77,7 +78,7 @@ impl Pauses {
         monotonic - last.before - (monotonic.min(last.to) - last.from)
     }
 
-    /// The monotonic time at which lease time reaches `lease`, if no pause follows.
+    /// Returns the monotonic time at which lease time reaches `lease`, provided that no further pause occurs.
     pub(super) fn monotonic(&self, lease: Duration) -> Duration {
         let known = self.known.load();
         let passed = |pause: &Pause| lease >= pause.from - pause.before;
@@ -86,7 +87,7 @@ impl Pauses {
     }
 }
 
-/// Watches for pauses until `stopping` is cancelled.
+/// Checks for pauses ten times a second until `stopping` is cancelled.
 pub async fn watch(leases: Arc<LeaseTable>, clock: Clock, stopping: CancellationToken) -> Result<(), Infallible> {
     loop {
         tokio::select! {
@@ -106,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn lease_time_stands_still_in_a_pause() {
+    fn lease_time_stands_still_in_pauses() {
         let pauses = Pauses::new(&Clock::manual(Time::from_micros(0)));
         pauses.add(seconds(10), seconds(18));
         pauses.add(seconds(20), seconds(21));
@@ -120,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_delay_is_a_pause_and_a_short_one_is_not() {
+    fn only_delays_beyond_the_tolerance_are_pauses() {
         let pauses = Pauses::new(&Clock::system());
         let begin = *pauses.seen.lock();
         pauses.note(begin + TICK + TOLERANCE);
