@@ -1,8 +1,9 @@
-//! The ordered log of every tenant: what is in it happened, in this order, and nothing else did.
+//! The ordered log of every tenant's events, from which all state is derived.
 //!
-//! One narrow interface, one backend a file. A backend keeps these promises, which the conformance tests check:
-//! positions are contiguous from 1 within a tenant and in the order of commit; a batch is there as a whole or not at
-//! all; an event id is taken once within the dedupe window; what [`Journal::append`] answered is durable.
+//! One interface, and one module per backend. Every backend gives these guarantees, which the conformance tests check:
+//! a tenant's positions are contiguous from 1 and in the order of commit; a batch is stored as a whole or not at all;
+//! an event id is placed once within the dedupe window; the result of [`Journal::append`] is durable when it is
+//! returned.
 
 pub mod postgres;
 pub mod sqlite;
@@ -16,19 +17,19 @@ use crate::domain::{Entry, Event, TenantId, Time};
 pub use postgres::PostgresJournal;
 pub use sqlite::SqliteJournal;
 
-/// An event on its way into the journal, with the JSON that is kept of it.
+/// An event to be appended, and its stored JSON.
 #[derive(Clone, Debug)]
 pub struct Draft {
-    /// The tenant.
+    /// The tenant of the journal.
     pub tenant: TenantId,
-    /// The event.
+    /// The event to append.
     pub event: Event,
-    /// [`Event::fact`] as JSON, made by the submitting task so that the engine need not.
+    /// [`Event::fact`] as JSON. Serialised by the submitting task, to keep that work off the engine's task.
     pub json: String,
 }
 
 impl Draft {
-    /// Serialises what the journal keeps of `event`.
+    /// Makes a draft of `event` and serialises its fact.
     pub fn new(tenant: TenantId, event: Event) -> Self {
         // Serialising our own plain types cannot fail.
         let json = serde_json::to_string(&event.fact).unwrap_or_default();
@@ -39,85 +40,86 @@ impl Draft {
 /// Drafts that are appended in one transaction.
 #[derive(Clone, Copy, Debug)]
 pub struct Batch<'a> {
-    /// A random id, kept with each row and in the heads, by which an append of unknown outcome is found again.
+    /// A unique id, stored with each entry and in the heads, to find out whether an append of unknown outcome took
+    /// place.
     pub id: Uuid,
-    /// Service time; an entry is recorded at the later of this and its head's.
+    /// Service time. Entries are recorded at the later of this and their tenant's newest recorded time.
     pub recorded: Time,
     /// The drafts, in order.
     pub drafts: &'a [Draft],
 }
 
-/// What an append did with one draft.
+/// The result of an append for one draft.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Placement {
-    /// It is journalled at this position.
+    /// The event is journalled at this position.
     Placed(u64),
-    /// Its id was looked up and found: it was taken before.
+    /// The event's id was placed before, within the dedupe window or earlier in the batch.
     Duplicate,
-    /// The tenant's head is locked by another session. Nothing of the tenant was taken; try again.
+    /// The tenant's head is locked by another session. None of the tenant's drafts were appended; try again.
     Busy,
-    /// The tenant has no head, so nothing of it can be journalled.
+    /// The tenant has no head, so its events cannot be journalled.
     Missing,
 }
 
-/// What an append did.
+/// The result of an append.
 #[derive(Clone, Debug, Default)]
 pub struct Appended {
     /// One placement per draft, in order.
     pub placements: Vec<Placement>,
-    /// The head of each tenant as it was before, with the time at which this batch is recorded.
+    /// The head of each tenant before the append, with the recorded time of this batch.
     pub heads: HashMap<TenantId, Head>,
 }
 
-/// Where a tenant's journal ends.
+/// The end of a tenant's journal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Head {
-    /// The newest position; 0 for none.
+    /// The newest position; 0 for an empty journal.
     pub seq: u64,
-    /// When that entry was recorded, in microseconds.
+    /// The recorded time of that entry, in microseconds since the epoch.
     pub recorded: i64,
-    /// The batch that wrote it.
+    /// The batch that wrote it, if known.
     pub tail: Option<Uuid>,
 }
 
-/// An entry as it is stored.
+/// An entry as stored.
 #[derive(Clone, Debug)]
 pub struct Logged {
-    /// The entry.
+    /// The stored entry.
     pub entry: Entry,
-    /// The batch it was appended with; unknown for entries of releases that kept none.
+    /// The batch of the entry; `None` for entries of releases that did not store it.
     pub batch: Option<Uuid>,
 }
 
-/// Why the journal failed.
+/// An error of the journal.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
-    /// The store is away, full, slow or broken. Whether an append took place is unknown until [`Journal::fence`].
+    /// The store is unreachable, full, slow or broken. The outcome of an append is unknown until [`Journal::fence`].
     #[error("the journal's store failed: {0}")]
     Store(sqlx::Error),
-    /// The store is there and refuses something in the batch. Nothing of the batch was taken.
+    /// The store answered and rejected some content of the batch. Nothing of the batch was appended.
     #[error("the journal's store refuses the content: {0}")]
     Content(sqlx::Error),
-    /// No answer in time. As unknown as any other failure.
+    /// The store did not answer in time. The outcome is as unknown as for [`JournalError::Store`].
     #[error("the journal's store did not answer in time")]
     TimedOut,
-    /// Another server has the store.
+    /// Another server holds the store's lock.
     #[error("another server is running on this store")]
     Taken,
-    /// An entry that this release cannot apply.
+    /// An entry was written for other rules than this release applies.
     #[error("entry {seq} of tenant {tenant} was written by apply version {found}, and no checkpoint covers it")]
     Version {
-        /// The tenant.
+        /// The tenant of the entry.
         tenant: TenantId,
         /// The entry's position.
         seq: u64,
-        /// The rules it was written for.
+        /// The entry's apply version.
         found: u32,
     },
-    /// An entry that cannot be read.
+    /// An entry's JSON cannot be parsed.
     #[error("entry {seq} of tenant {tenant} cannot be read: {error}")]
     Unreadable {
-        /// The tenant.
+        /// The tenant of the entry.
         tenant: TenantId,
         /// The entry's position.
         seq: u64,
@@ -132,8 +134,9 @@ impl From<sqlx::Error> for JournalError {
     }
 }
 
-/// Whether the store refused what it was given, rather than failed: PostgreSQL's classes 22 (data), 23 (constraint) and
-/// 54 (limits), SQLite's TOOBIG, CONSTRAINT and MISMATCH, whose extended codes keep the primary one in their low byte.
+/// Returns true if the store rejected the content of a statement, rather than failed: PostgreSQL's error classes 22
+/// (data), 23 (constraint) and 54 (limits), SQLite's codes TOOBIG, CONSTRAINT and MISMATCH. Extended codes of SQLite
+/// hold the primary code in their low byte; PostgreSQL's codes have five characters.
 fn is_content(error: &sqlx::Error) -> bool {
     let sqlx::Error::Database(error) = error else { return false };
     let code = error.code().unwrap_or_default();
@@ -146,17 +149,18 @@ fn is_content(error: &sqlx::Error) -> bool {
 /// The journal on one of its backends.
 #[derive(Debug)]
 pub enum Journal {
-    /// A file.
+    /// In a SQLite file.
     Sqlite(SqliteJournal),
-    /// A server.
+    /// On a PostgreSQL server.
     Postgres(PostgresJournal),
 }
 
 impl Journal {
     /// Appends the batch durably and in order, in one transaction.
     ///
-    /// [`JournalError::Content`]: nothing was taken. After any other error the outcome is unknown: call
-    /// [`Journal::recover`] and [`Journal::fence`], and look for the batch's id beyond the state.
+    /// [`JournalError::Content`] if nothing was appended because of the content. After any other error the outcome is
+    /// unknown: call [`Journal::recover`] and [`Journal::fence`], then look for the batch's id in the entries beyond
+    /// the state.
     pub async fn append(&mut self, batch: Batch<'_>) -> Result<Appended, JournalError> {
         match self {
             Journal::Sqlite(journal) => journal.append(batch).await,
@@ -164,7 +168,7 @@ impl Journal {
         }
     }
 
-    /// Waits until no earlier append to these tenants can still be under way, so that what is read next is decided.
+    /// Waits until no earlier append to these tenants can still commit, so that later reads see its outcome.
     pub async fn fence(&mut self, tenants: &[TenantId]) -> Result<(), JournalError> {
         match self {
             Journal::Sqlite(journal) => journal.fence().await,
@@ -172,7 +176,7 @@ impl Journal {
         }
     }
 
-    /// Returns where every tenant's journal ends. An append of unknown outcome must be fenced before.
+    /// Returns the head of every tenant. An append of unknown outcome must be fenced before.
     pub async fn heads(&mut self) -> Result<HashMap<TenantId, Head>, JournalError> {
         match self {
             Journal::Sqlite(journal) => journal.heads().await,
@@ -180,7 +184,7 @@ impl Journal {
         }
     }
 
-    /// Returns up to `limit` entries of one tenant that follow position `after`, in order.
+    /// Returns up to `limit` entries of one tenant after position `after`, in order.
     pub async fn read(&mut self, tenant: TenantId, after: u64, limit: u32) -> Result<Vec<Logged>, JournalError> {
         match self {
             Journal::Sqlite(journal) => journal.read(tenant, after, limit).await,
@@ -188,7 +192,8 @@ impl Journal {
         }
     }
 
-    /// Confirms that the store answers and is still ours. Returns its clock, where it has one of its own.
+    /// Confirms that the store answers and that this process still holds its lock. Returns the time of the store's own
+    /// clock, if it has one.
     pub async fn confirm(&mut self) -> Result<Option<Time>, JournalError> {
         match self {
             Journal::Sqlite(journal) => journal.confirm().await,
@@ -196,7 +201,7 @@ impl Journal {
         }
     }
 
-    /// Starts anew after an error: a fresh connection, and sole ownership confirmed.
+    /// Reconnects after an error and confirms that this process holds the store's lock.
     pub async fn recover(&mut self) -> Result<(), JournalError> {
         match self {
             Journal::Sqlite(journal) => journal.recover().await,
@@ -205,7 +210,7 @@ impl Journal {
     }
 }
 
-/// One stored entry, before it is read.
+/// The columns of a stored entry.
 struct Stored {
     seq: i64,
     recorded: i64,
@@ -217,6 +222,8 @@ struct Stored {
 }
 
 impl Stored {
+    /// Parses the entry. [`JournalError::Version`] if it is not of `apply_version`, [`JournalError::Unreadable`] if its
+    /// JSON cannot be parsed.
     fn read(self, tenant: TenantId, apply_version: u32) -> Result<Logged, JournalError> {
         let seq = self.seq as u64;
         if self.apply_version != apply_version {

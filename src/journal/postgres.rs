@@ -1,4 +1,4 @@
-//! The journal on PostgreSQL: one statement and one round trip a batch, on a connection of its own.
+//! The journal on PostgreSQL: one statement and one round trip per batch, on a connection of its own.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,12 +10,13 @@ use uuid::Uuid;
 use super::{Appended, Batch, Draft, Head, JournalError, Logged, Placement, Stored};
 use crate::domain::{EventId, TenantId, Time};
 
-/// Held for as long as a server runs on a database; a second server does not get it. The digits spell "roll".
+/// The key of the advisory lock that a server holds while it runs, so that a second one cannot start on the database.
+/// The digits spell "roll" in ASCII.
 const SERVER_LOCK: i64 = 0x726f_6c6c;
 
-/// Locks the heads in the order of tenants, passing over those that another session holds; drops the ids seen before, and
-/// gives the rest their positions. The heads are locked before anything is inserted because the inserts join them. The
-/// rows without a draft (ord 0) are the heads as they were.
+/// Locks the heads in the order of tenants, skipping those locked by another session; drops the ids seen before, and
+/// numbers the rest. The heads are locked before anything is inserted because the inserts join them. The returned rows
+/// with ord 0 are the heads before the append.
 const APPEND: &str = "
 WITH input AS (
     SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[])
@@ -44,37 +45,39 @@ SELECT ord, tenant, seq, recorded, NULL::uuid AS tail FROM placed
 UNION ALL
 SELECT 0, tenant, seq, recorded, tail FROM held";
 
-/// One row of [`APPEND`]: a draft's place, counted from 1, or 0 for a head.
+/// One row of [`APPEND`]: the draft's number, from 1, or 0 for a head; tenant, position, recorded time, and a head's
+/// batch.
 type Placed = (i64, Uuid, i64, i64, Option<Uuid>);
 
-/// The journal's connection and how to make it anew.
+/// The journal's connection, and the options to reconnect with.
 #[derive(Debug)]
 pub struct PostgresJournal {
     options: PgConnectOptions,
+    /// `None` after a failed reconnect.
     connection: Option<PgConnection>,
     apply_version: u32,
 }
 
 impl PostgresJournal {
-    /// Connects, and takes the server's lock: [`JournalError::Taken`] if another server has it.
+    /// Connects and takes the server's lock. [`JournalError::Taken`] if another server has it.
     pub async fn open(options: PgConnectOptions, apply_version: u32) -> Result<Self, JournalError> {
         let mut journal = PostgresJournal { options, connection: None, apply_version };
         journal.recover().await?;
         Ok(journal)
     }
 
-    /// A journal on a connection that holds the server's lock already.
+    /// Makes a journal on a connection that holds the server's lock.
     pub fn locked(options: PgConnectOptions, connection: PgConnection, apply_version: u32) -> Self {
         PostgresJournal { options, connection: Some(connection), apply_version }
     }
 
-    /// Takes the server's lock for as long as a connection lasts; false if another server has it.
+    /// Takes the server's lock, which is held until the connection ends. Returns false if another session has it.
     pub async fn try_lock(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
         sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(SERVER_LOCK).fetch_one(connection).await
     }
 
     pub(super) async fn recover(&mut self) -> Result<(), JournalError> {
-        // Dropped rather than closed: whatever it was doing, it is not to be waited for.
+        // Dropped rather than closed: closing would wait for a server that may not answer.
         self.connection = None;
         let mut connection = PgConnection::connect_with(&self.options).await?;
         if !Self::try_lock(&mut connection).await? {
@@ -84,7 +87,8 @@ impl PostgresJournal {
         Ok(())
     }
 
-    /// The lock lives with the connection: while it answers, no other server has the store.
+    /// Reads the server's clock. The lock ends with the connection, so an answer also shows that the lock is still
+    /// held.
     pub(super) async fn confirm(&mut self) -> Result<Option<Time>, JournalError> {
         let now = sqlx::query_scalar("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint");
         Ok(Some(Time::from_micros(now.fetch_one(self.connection()?).await?)))
@@ -92,7 +96,7 @@ impl PostgresJournal {
 
     pub(super) async fn append(&mut self, batch: Batch<'_>) -> Result<Appended, JournalError> {
         let version = self.apply_version as i32;
-        // ON CONFLICT takes one of two rows with one id; that must be the first.
+        // Of two rows with one id, ON CONFLICT inserts an arbitrary one; it must be the first.
         let mut taken = HashSet::with_capacity(batch.drafts.len());
         let first: Vec<usize> = (0..batch.drafts.len())
             .filter(|n| taken.insert((batch.drafts[*n].tenant, &batch.drafts[*n].event.id)))
@@ -130,8 +134,8 @@ impl PostgresJournal {
         Ok(Appended { placements: batch.drafts.iter().enumerate().map(place).collect(), heads })
     }
 
-    /// Those of these tenants that have no head, in a statement of its own: the one that appends cannot tell them from
-    /// those whose head is locked.
+    /// Returns the given tenants that have no head. A statement of its own, because the append cannot distinguish
+    /// missing heads from locked ones.
     async fn missing(&mut self, tenants: impl Iterator<Item = Uuid>) -> Result<HashSet<TenantId>, JournalError> {
         let tenants: Vec<Uuid> = tenants.collect();
         if tenants.is_empty() {
@@ -144,9 +148,9 @@ impl PostgresJournal {
         Ok(tenants.into_iter().filter(|tenant| !there.contains(tenant)).map(TenantId).collect())
     }
 
-    /// Locks the heads and lets them go in one autocommit statement, which waits for a transaction of a lost connection
-    /// that still holds one. Rows are read afterwards, in another statement: in READ COMMITTED the one that waited sees
-    /// the new head and no other row committed meanwhile.
+    /// Locks and releases the heads in one autocommit statement, which waits for any transaction of a lost connection
+    /// that still holds one. Rows must be read in a later statement: in READ COMMITTED a statement that waited for a
+    /// lock sees the new version of the locked row, but no other rows committed meanwhile.
     pub(super) async fn fence(&mut self, tenants: &[TenantId]) -> Result<(), JournalError> {
         let tenants: Vec<Uuid> = tenants.iter().map(|tenant| tenant.0).collect();
         sqlx::query("SELECT 1 FROM head WHERE tenant = ANY ($1) ORDER BY tenant FOR UPDATE")
@@ -184,9 +188,9 @@ impl PostgresJournal {
     }
 }
 
-/// The key of an event's identity in `seen`: the first 16 bytes of SHA-256 over source, a zero byte and id. No text holds
-/// a zero byte, so different identities are different inputs; finding two with one key is out of reach, and would harm
-/// only the tenant that sends both. `migrations/postgres/0008_batches.sql` computes the same.
+/// The key of an event id in `seen`: the first 16 bytes of SHA-256 over source, a zero byte and id. No text contains a
+/// zero byte, so different ids are different inputs. A collision is infeasible to find, and would harm only the tenant
+/// that sends both events. `migrations/postgres/0008_batches.sql` computes the same key.
 fn seen_key(id: &EventId) -> Uuid {
     let hash = Sha256::new().chain_update(&*id.source).chain_update([0]).chain_update(&*id.id).finalize();
     let mut key = [0; 16];

@@ -1,4 +1,4 @@
-//! The journal in a SQLite file: WAL, `synchronous=FULL`, a handful of statements a batch.
+//! The journal in a SQLite file: WAL, `synchronous=FULL`, four statements in one transaction per batch.
 
 mod writer;
 
@@ -21,19 +21,19 @@ pub struct SqliteJournal {
 }
 
 impl SqliteJournal {
-    /// A journal that writes through `writer`.
+    /// Makes a journal that writes through `writer`.
     pub fn new(writer: Writer, apply_version: u32) -> Self {
         SqliteJournal { writer, apply_version }
     }
 
-    /// Takes up the writing connection once; a holder that failed did not give it back, so that this makes a fresh one.
+    /// Acquires the writing connection once. A holder that failed did not give it back, so this opens a fresh one.
     pub(super) async fn recover(&mut self) -> Result<(), JournalError> {
         self.writer.hold().await?.give_back();
         Ok(())
     }
 
-    /// Takes the write lock, for which SQLite makes this connection wait until the one before has ended what it was
-    /// doing: a commit that was sent keeps the lock until it is done, and one that was not sent cannot come any more.
+    /// Takes and releases SQLite's write lock. It waits for the previous connection: a commit that was sent keeps the
+    /// lock until it is done, and one that was not sent can no longer happen.
     pub(super) async fn fence(&mut self) -> Result<(), JournalError> {
         let mut held = self.writer.hold().await?;
         held.begin_with("BEGIN IMMEDIATE").await?.rollback().await?;
@@ -128,16 +128,17 @@ impl SqliteJournal {
 /// A journal row: tenant, position, recorded, source, id, event.
 type JournalRow<'a> = (Uuid, u64, i64, &'a str, &'a str, &'a str);
 
-/// Where the drafts of a batch go.
+/// The placements of a batch, and the rows to be written for them.
 struct Placed<'a> {
     placements: Vec<Placement>,
     rows: Vec<JournalRow<'a>>,
-    /// The heads that move: tenant, position, recorded.
+    /// The heads to update: tenant, position, recorded.
     moved: Vec<(Uuid, u64, i64)>,
 }
 
 impl<'a> Placed<'a> {
-    /// Numbers the drafts whose ids are `fresh`, each tenant's from its head on. Of two with one id the first is placed.
+    /// Numbers the drafts with ids in `fresh`, from each tenant's head on. Of two drafts with one id the first is
+    /// placed.
     fn new(batch: &Batch<'a>, heads: &HashMap<TenantId, Head>, mut fresh: HashSet<(Uuid, String, String)>) -> Self {
         let mut ends = heads.clone();
         let mut placements = Vec::with_capacity(batch.drafts.len());
@@ -187,8 +188,8 @@ fn stored(row: &SqliteRow) -> Result<Stored, sqlx::Error> {
     })
 }
 
-/// The rows of one statement as a JSON array: one parameter, and one text to prepare, whatever their number.
-/// Serialising plain tuples cannot fail.
+/// Serialises the rows of a statement as one JSON array, so that the statement's text and its number of parameters do
+/// not depend on the number of rows. Serialising plain tuples cannot fail.
 fn json<T: serde::Serialize>(rows: &T) -> String {
     serde_json::to_string(rows).unwrap_or_default()
 }

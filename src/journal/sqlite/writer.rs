@@ -1,7 +1,7 @@
-//! The one connection that writes to an embedded store: the journal's, lent to whoever else must write.
+//! The only connection that writes to an embedded store, shared by the journal and all other writers.
 //!
-//! SQLite has one writer at a time. Sharing a connection in turn keeps the order fair; a second one would make the
-//! acknowledgement path wait on a lock that is polled.
+//! SQLite allows one writer at a time. Waiting for a shared connection is fair, in order of arrival; with a second
+//! connection, appends would wait on SQLite's lock, which is polled.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
@@ -10,15 +10,16 @@ use sqlx::ConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-/// The writing connection, lent to one at a time.
+/// The writing connection, held by one user at a time. A clone shares it.
 #[derive(Clone, Debug)]
 pub struct Writer {
     options: SqliteConnectOptions,
+    /// `None` while it is held, before its first use, and after it was dropped.
     connection: Arc<Mutex<Option<SqliteConnection>>>,
 }
 
-/// The writing connection, held. Unless it is given back, as after an error or when the holder was cancelled in the
-/// middle of a transaction, it is closed, and the next holder gets a fresh one.
+/// Exclusive use of the writing connection. A connection that is dropped instead of given back, as after an error or
+/// when its holder was cancelled inside a transaction, is closed, and the next holder opens a fresh one.
 #[derive(Debug)]
 pub struct Held {
     home: OwnedMutexGuard<Option<SqliteConnection>>,
@@ -26,12 +27,12 @@ pub struct Held {
 }
 
 impl Writer {
-    /// A writer for the file that `options` name.
+    /// Makes a writer for the file in `options`. Connects on first use.
     pub fn new(options: SqliteConnectOptions) -> Self {
         Writer { options, connection: Arc::default() }
     }
 
-    /// Waits for the connection.
+    /// Waits for exclusive use of the connection, and opens one if there is none.
     pub async fn hold(&self) -> Result<Held, sqlx::Error> {
         let mut home = self.connection.clone().lock_owned().await;
         let connection = match home.take() {
@@ -43,7 +44,7 @@ impl Writer {
 }
 
 impl Held {
-    /// Gives the connection back, fit for the next holder.
+    /// Gives the connection back for reuse. It must not be inside a transaction.
     pub fn give_back(mut self) {
         *self.home = Some(self.connection);
     }
