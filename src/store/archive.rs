@@ -1,4 +1,4 @@
-//! The archive: closed conversations, and how they are read back.
+//! The archive of closed conversations: its rows, and the queries over them.
 
 use std::sync::Arc;
 
@@ -10,20 +10,21 @@ use crate::domain::conversation::{Criteria, Moment, Span, millis};
 use crate::domain::{Conversation, TenantId};
 use crate::live::Listed;
 
-/// Bytes of one page, but for its last conversation: a page that would be larger ends early.
+/// Bytes after which a page ends early. The conversation that crosses the limit is still included.
 pub(crate) const PAGE_BYTES: i64 = 4 * 1024 * 1024;
 
-/// Conversations of a list, in the order asked for.
+/// One page of a list.
 #[derive(Debug)]
 pub struct ArchivePage {
-    /// The conversations.
+    /// The conversations, in the requested order.
     pub conversations: Vec<Arc<Conversation>>,
-    /// Whether the list may go on after them: there are as many as were asked for, or as large ones as a page takes.
+    /// True if the list may go on: the page ended at the requested number or at [`PAGE_BYTES`] rather than for lack of
+    /// rows.
     pub is_cut: bool,
 }
 
 impl Store {
-    /// Closed conversations of one tenant that meet the criteria, as a reader at `position` sees them.
+    /// Reads closed conversations of one tenant that meet the criteria, as of `position`.
     pub async fn archive_page(
         &self,
         tenant: TenantId,
@@ -37,12 +38,12 @@ impl Store {
         Ok(ArchivePage { conversations: fits.map(Read::conversation).collect::<Result<_, _>>()?, is_cut })
     }
 
-    /// Returns which of these conversations the archive has.
+    /// Returns the ids among these that are in the archive.
     pub async fn are_archived(&self, tenant: TenantId, ids: &[Uuid]) -> Result<Vec<Uuid>, StoreError> {
         on_backend!(self, store => store.are_archived(tenant, ids).await)
     }
 
-    /// Those of these conversations that are in the archive, as a reader at `position` sees them.
+    /// Reads the conversations of these ids that are in the archive, as of `position`.
     pub async fn archived(
         &self,
         tenant: TenantId,
@@ -54,13 +55,13 @@ impl Store {
     }
 }
 
-/// What is read back of a conversation.
+/// The part of a conversation's JSON that is read back; the rest follows from it.
 #[derive(Deserialize)]
 struct Kept {
     moments: Vec<Moment>,
 }
 
-/// A row as both backends write it.
+/// The columns of a row, as both backends write them.
 pub(crate) struct Columns {
     pub id: Uuid,
     pub closed_ms: i64,
@@ -75,7 +76,7 @@ pub(crate) struct Columns {
 }
 
 impl Columns {
-    /// The row of a closed conversation.
+    /// Makes the row of a conversation. `None` if it is not closed.
     pub fn of(listed: &Listed) -> Option<Self> {
         let conversation = &listed.conversation;
         let (life, closing) = (conversation.life()?, conversation.closing()?);
@@ -95,12 +96,12 @@ impl Columns {
     }
 }
 
-/// A row as both backends read it.
+/// The columns of a row, as both backends read them.
 pub(crate) struct Read {
     pub id: Uuid,
-    /// Empty where its page is full already: what is not given is not read.
+    /// The conversation's JSON. Empty if the rows before it fill the page, so that no large text is read in vain.
     pub body: String,
-    /// Bytes of the rows before it on its page.
+    /// Bytes of the rows before it on the page.
     pub before: i64,
 }
 

@@ -1,4 +1,4 @@
-//! Checkpoints: written in slices, current as a whole or not at all.
+//! Writes checkpoints of the states: in slices, and current as a whole or not at all.
 
 use uuid::Uuid;
 
@@ -6,41 +6,41 @@ use super::{Store, StoreError, postgres, sqlite};
 use crate::domain::TenantId;
 use crate::live::{Checkpoint, Row};
 
-/// What a checkpoint describes.
+/// A checkpoint's identity.
 #[derive(Clone, Copy, Debug)]
 pub struct Mark {
-    /// Whose state.
+    /// The tenant of the state.
     pub tenant: TenantId,
-    /// The position.
+    /// The position of the last entry in the state.
     pub position: u64,
-    /// The rules by which the state came about.
+    /// The version of the rules that produced the state.
     pub apply_version: u32,
-    /// The id of the batch that appended the entry at the position, where it is known.
+    /// The id of the batch that appended the entry at the position, if known.
     pub batch: Option<Uuid>,
 }
 
 /// A stored checkpoint.
 #[derive(Debug)]
 pub struct Loaded {
-    /// The position that the rows describe.
+    /// The position of the last entry in the state.
     pub position: u64,
-    /// The id of the batch that appended the entry at the position, where it is known.
+    /// The id of the batch that appended the entry at the position, if known.
     pub batch: Option<Uuid>,
-    /// The complete state.
+    /// All rows of the state.
     pub rows: Vec<Row>,
 }
 
-/// A checkpoint being written. Dropped before its last slice it leaves the one before in force.
+/// A checkpoint being written. If it is dropped before its last slice, the previous checkpoint stays current.
 #[derive(Debug)]
 pub enum CheckpointWriter {
-    /// To a file, in transactions of a few milliseconds.
+    /// Writes to a file, in transactions of a few milliseconds.
     Sqlite(Box<sqlite::CheckpointWriter>),
-    /// To a server, in one transaction on a connection of its own.
+    /// Writes to a server, in one transaction on a connection of its own.
     Postgres(Box<postgres::CheckpointWriter>),
 }
 
 impl CheckpointWriter {
-    /// Writes a slice. With the last one the checkpoint becomes current.
+    /// Writes a slice. The last one makes the checkpoint current.
     pub async fn write(&mut self, slice: &Checkpoint, is_last: bool) -> Result<(), StoreError> {
         match self {
             CheckpointWriter::Sqlite(writer) => writer.write(slice, is_last).await,
@@ -48,8 +48,8 @@ impl CheckpointWriter {
         }
     }
 
-    /// Does a slice of what the file needs before a checkpoint begins and after it is current: moves rows to where
-    /// they belong, or deletes those of a checkpoint that was given up. False once nothing is left to do.
+    /// Moves some staged rows of a current checkpoint to their table, or deletes some of an abandoned one. Only the
+    /// embedded store stages rows. Call it before the first slice and after the last, until it returns false.
     pub async fn tidy(&mut self) -> Result<bool, StoreError> {
         match self {
             CheckpointWriter::Sqlite(writer) => writer.tidy().await,
@@ -59,7 +59,7 @@ impl CheckpointWriter {
 }
 
 impl Store {
-    /// Begins a checkpoint. `None` if one of that position or a newer one is stored already.
+    /// Begins a checkpoint. `None` if one of the same or a newer position is stored already.
     pub async fn begin_checkpoint(&self, mark: Mark) -> Result<Option<CheckpointWriter>, StoreError> {
         Ok(match self {
             Store::Sqlite(store) => {
@@ -71,13 +71,13 @@ impl Store {
         })
     }
 
-    /// Whether checkpoints are written through the connection on which events are appended, so that each slice makes an
-    /// append wait.
+    /// Returns true if checkpoints share the connection on which events are appended, so that each slice delays
+    /// appends.
     pub fn shares_its_writer(&self) -> bool {
         matches!(self, Store::Sqlite(_))
     }
 
-    /// Writes a whole checkpoint in one transaction. One for an older position than is stored changes nothing.
+    /// Writes a whole checkpoint in one transaction. Does nothing if one of the same or a newer position is stored.
     pub async fn write_checkpoint(
         &self,
         tenant: TenantId,

@@ -1,36 +1,36 @@
-//! Housekeeping: what may be deleted, a few rows at a time, each tenant in its turn.
+//! Housekeeping: deletes rows past their retention, a few at a time.
 
 use super::{Store, StoreError, on_backend};
 use crate::domain::{TenantId, Time};
 
-/// What may be deleted: everything of before these times.
+/// The times before which rows may be deleted.
 #[derive(Clone, Copy, Debug)]
 pub struct Expiry {
-    /// Event ids, once repeats are no longer looked for.
+    /// Event ids recorded before this time.
     pub seen: Time,
-    /// Journal entries, once a checkpoint covers them.
+    /// Journal entries recorded before this time, if a checkpoint covers them.
     pub journal: Time,
-    /// Tokens, once they ran out.
+    /// Tokens that expired before this time.
     pub tokens: Time,
-    /// Closed conversations, once as many days have passed by then as their tenant keeps them.
+    /// The time from which each tenant's retention of closed conversations is counted back.
     pub conversations: Time,
 }
 
-/// Rows of one kind that may be deleted, in any number.
+/// Rows of one kind that may be deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Chore {
     /// Event ids recorded before a time.
     Seen(Time),
-    /// Tokens that ran out before a time.
+    /// Tokens that expired before a time.
     Tokens(Time),
-    /// A tenant's journal entries that its checkpoint covers and that were recorded before a time.
+    /// A tenant's journal entries that were recorded before a time and that its checkpoint covers.
     Journal(TenantId, Time),
     /// A tenant's archived conversations that closed before a time.
     Archive(TenantId, Time),
 }
 
 impl Store {
-    /// What there may be to delete now. Reads, and writes nothing.
+    /// Lists the chores that may have rows to delete. Writes nothing.
     pub async fn chores(&self, expiry: Expiry) -> Result<Vec<Chore>, StoreError> {
         let mut chores = vec![Chore::Seen(expiry.seen), Chore::Tokens(expiry.tokens)];
         let journals = on_backend!(self, store => store.overlong_journals(expiry.journal).await)?;
@@ -43,7 +43,8 @@ impl Store {
         Ok(chores)
     }
 
-    /// Deletes at most `limit` rows, in one statement. Returns how many: fewer than `limit` if that was all.
+    /// Deletes at most `limit` rows of a chore in one statement. Returns their number: fewer than `limit` if none are
+    /// left.
     pub async fn forget(&self, chore: Chore, limit: u32) -> Result<u64, StoreError> {
         on_backend!(self, store => store.forget(chore, limit).await)
     }

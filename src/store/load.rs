@@ -1,4 +1,4 @@
-//! All tenants' checkpoints read back: a few connections, a few statements, whatever the number of tenants.
+//! Reads all tenants' checkpoints. The number of connections and statements does not depend on the number of tenants.
 
 use std::collections::HashMap;
 
@@ -8,21 +8,21 @@ use super::{Loaded, Store, StoreError, postgres, sqlite};
 use crate::domain::TenantId;
 use crate::live::{Row, RowKey};
 
-/// Rows of one statement: enough that its round trip does not matter, and few enough to hold.
+/// Rows of one statement: enough that its round trip does not matter, and few enough to hold in memory.
 pub(super) const PAGE: i64 = 10_000;
 
 /// A connection that reads checkpoints.
 #[derive(Debug)]
 pub enum CheckpointReader {
-    /// From a file.
+    /// Reads from a file.
     Sqlite(sqlite::CheckpointReader),
-    /// From a server.
+    /// Reads from a server.
     Postgres(postgres::CheckpointReader),
 }
 
 impl CheckpointReader {
-    /// The checkpoints of the tenants from `first` to `last`, in the order of their ids. A tenant whose rows are not
-    /// what this program writes has an error of its own; any other error is of the store.
+    /// Reads the checkpoints of the tenants from `first` to `last`, both included, in the order of their ids.
+    /// Unreadable rows are an error of their tenant alone; any other error is the store's.
     pub async fn read(
         &mut self,
         first: TenantId,
@@ -34,7 +34,7 @@ impl CheckpointReader {
         }
     }
 
-    /// Ends the reading.
+    /// Ends the transaction and releases the connection.
     pub async fn close(self) -> Result<(), StoreError> {
         match self {
             CheckpointReader::Sqlite(reader) => reader.close().await,
@@ -44,7 +44,7 @@ impl CheckpointReader {
 }
 
 impl Store {
-    /// Connections that all read the same instant's checkpoints: at most `wanted`, at least one.
+    /// Opens up to `wanted` connections, at least one, that all read the checkpoints of the same instant.
     pub async fn checkpoint_readers(&self, wanted: usize) -> Result<Vec<CheckpointReader>, StoreError> {
         Ok(match self {
             Store::Sqlite(store) => {
@@ -56,7 +56,7 @@ impl Store {
         })
     }
 
-    /// The newest checkpoint of a tenant.
+    /// Reads a tenant's current checkpoint. `None` if it has none.
     pub async fn load_checkpoint(&self, tenant: TenantId) -> Result<Option<Loaded>, StoreError> {
         let Some(mut reader) = self.checkpoint_readers(1).await?.pop() else { return Ok(None) };
         let found = reader.read(tenant, tenant).await?.pop();
@@ -66,7 +66,7 @@ impl Store {
 }
 
 impl StoreError {
-    /// Whether the store answers and only what it holds there cannot be read.
+    /// Returns true if the store answered and only its stored content cannot be read.
     pub fn is_of_content(&self) -> bool {
         match self {
             StoreError::Unreadable(_) => true,
@@ -75,14 +75,14 @@ impl StoreError {
         }
     }
 
-    /// Whether it is the content that a statement failed for.
+    /// Returns true if a statement failed because of stored content.
     pub fn is_content(error: &sqlx::Error) -> bool {
         match error {
             sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => true,
             sqlx::Error::Database(error) => {
                 let code = error.code().unwrap_or_default();
-                // PostgreSQL's damaged pages and data exceptions, each with five characters; SQLite's "malformed", in the
-                // lowest byte of its numbers.
+                // PostgreSQL: XX (damaged pages) and 22 (data exceptions), in codes of five characters. SQLite: 11
+                // (SQLITE_CORRUPT), in the lowest byte of an extended code.
                 match code.len() {
                     5 => code.starts_with("XX") || code.starts_with("22"),
                     _ => code.parse::<u32>().is_ok_and(|code| code & 0xff == 11),
@@ -93,10 +93,11 @@ impl StoreError {
     }
 }
 
-/// Several tenants' checkpoints as their rows come in.
+/// Collects the rows of several tenants' checkpoints.
 #[derive(Default)]
 pub(super) struct Gathering {
     found: Vec<(TenantId, Result<Loaded, StoreError>)>,
+    /// Each tenant's index in `found`.
     places: HashMap<Uuid, usize>,
 }
 
@@ -107,7 +108,8 @@ impl Gathering {
         self.found.push((TenantId(tenant), Ok(Loaded { position: position as u64, batch, rows: Vec::new() })));
     }
 
-    /// Adds a row to its tenant's checkpoint. Rows of a tenant without one belong to none yet.
+    /// Adds a row to its tenant's checkpoint. Rows of a tenant without a checkpoint are ignored: they belong to none
+    /// yet.
     pub fn add_row(&mut self, tenant: Uuid, (kind, key): (&str, &str), body: String) {
         let Some(place) = self.places.get(&tenant) else { return };
         let (_, found) = &mut self.found[*place];

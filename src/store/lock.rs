@@ -1,4 +1,4 @@
-//! One server a store: a lock that goes with the process, however it ends.
+//! The lock that allows one server per store. It is released when the process ends, however it ends.
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -11,18 +11,18 @@ use crate::journal::{Journal, JournalError, PostgresJournal, SqliteJournal};
 /// The lock file's name within a folder.
 const FILE: &str = "rollcall.lock";
 
-/// The right to be a store's one server. It is taken before the tables are brought up to date, so that a second server
-/// changes nothing under a running one.
+/// The lock of a store's only server. It is taken before migrations run, so that a second server cannot migrate the
+/// tables under a running one.
 #[derive(Debug)]
 pub enum ServerLock {
-    /// A file that is locked.
+    /// A locked file in the store's folder.
     Folder(File),
     /// A session that holds an advisory lock.
     Postgres(Box<PgConnection>),
 }
 
 impl ServerLock {
-    /// Takes the lock, unless another server has it.
+    /// Takes the lock. `None` if another server has it.
     pub async fn try_take(location: &Location) -> Result<Option<Self>, StoreError> {
         match location {
             Location::Folder(folder) => Ok(try_folder(folder)?.map(ServerLock::Folder)),
@@ -35,7 +35,7 @@ impl ServerLock {
     }
 }
 
-/// Locks the file in a folder, which is made if it is not there.
+/// Creates the folder if needed and locks the lock file in it. `None` if another process has it locked.
 pub(super) fn try_folder(folder: &Path) -> Result<Option<File>, StoreError> {
     std::fs::create_dir_all(folder).map_err(|error| StoreError::Folder(folder.to_owned(), error))?;
     let path: PathBuf = folder.join(FILE);
@@ -49,8 +49,11 @@ pub(super) fn try_folder(folder: &Path) -> Result<Option<File>, StoreError> {
 }
 
 impl Store {
-    /// The journal of the same store, for the one engine, on the connection that holds the lock. `apply_version` names
-    /// the rules it applies. Returns what must be held besides for as long as the server runs.
+    /// Opens the store's journal for the engine of the server that holds `lock`. `apply_version` is the version of the
+    /// rules it applies. A returned file must be held for as long as the server runs; on PostgreSQL the journal's
+    /// connection holds the lock.
+    ///
+    /// [`JournalError::Taken`] for the lock of another kind of store.
     pub async fn locked_journal(
         &self,
         lock: ServerLock,
@@ -64,7 +67,7 @@ impl Store {
             (Store::Sqlite(store), ServerLock::Folder(file)) => {
                 (Journal::Sqlite(SqliteJournal::new(store.writer().clone(), apply_version)), Some(file))
             }
-            // A lock of another store protects nothing here.
+            // A lock of the other backend does not protect this store.
             _ => return Err(JournalError::Taken),
         })
     }

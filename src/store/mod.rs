@@ -1,4 +1,5 @@
-//! What is kept beside the journal: checkpoints, tenants, keys and tokens. One narrow interface, one folder a backend.
+//! Persistent data besides the journal: checkpoints, the archive, tenants, keys and tokens. One interface, and one
+//! folder per backend.
 
 pub mod archive;
 pub mod checkpoint;
@@ -29,58 +30,59 @@ pub use registry::{KeyRecord, RegistryChanges, RegistryVersion, TenantRecord};
 pub use sqlite::SqliteStore;
 pub use tokens::{TokenHolder, TokenRecord};
 
-/// How long a caller waits for the store to take or to show a tenant, a key or a token, as with events.
-const PATIENCE: Duration = Duration::from_millis(900);
+/// The longest wait of a caller for the store: one second, less 100 ms for the response, as for events.
+const STORE_TIMEOUT: Duration = Duration::from_millis(900);
 
-/// What the store answers a caller, in time or not at all. A store that fails is away, as far as the caller is concerned;
-/// the log has the details.
-pub async fn in_time<T>(asking: impl Future<Output = Result<T, StoreError>>) -> Result<T, Fault> {
-    match tokio::time::timeout(PATIENCE, asking).await {
+/// Awaits an operation of the store for a caller, for at most 900 ms.
+///
+/// [`Fault::Unavailable`] if it fails or takes longer. Errors are logged; callers do not see their details.
+pub async fn in_time<T>(operation: impl Future<Output = Result<T, StoreError>>) -> Result<T, Fault> {
+    match tokio::time::timeout(STORE_TIMEOUT, operation).await {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(error)) => {
             tracing::warn!(%error, "the store failed");
-            Err(Fault::Unavailable("the store is away"))
+            Err(Fault::Unavailable("the store is unavailable"))
         }
         Err(_) => Err(Fault::Unavailable("the store did not answer in time")),
     }
 }
 
-/// Where everything is kept.
+/// The place of the journal and the store.
 #[derive(Clone, Debug)]
 pub enum Location {
-    /// In a file below this folder.
+    /// A SQLite file in this folder.
     Folder(PathBuf),
-    /// On a PostgreSQL server, 14 or newer.
+    /// A database of a PostgreSQL server, 14 or newer.
     Postgres(Box<PgConnectOptions>),
 }
 
-/// Why the store did not answer.
+/// An error of the store.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// It is away, full, slow or broken.
+    /// The store is unreachable, full, slow or broken, or rejected a statement.
     #[error("the store failed: {0}")]
     Sql(#[from] sqlx::Error),
-    /// It did not answer in time.
+    /// The store did not answer in time.
     #[error("the store did not answer in time")]
     TimedOut,
-    /// Its tables could not be brought up to date.
+    /// A migration of the tables failed.
     #[error("the store's tables could not be brought up to date: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),
-    /// Its folder cannot be made.
+    /// The store's folder cannot be created.
     #[error("the folder {0} cannot be made: {1}")]
     Folder(PathBuf, std::io::Error),
-    /// Its lock file cannot be used.
+    /// The store's lock file cannot be opened or locked.
     #[error("the lock file {0} cannot be used: {1}")]
     Lock(PathBuf, std::io::Error),
-    /// The server is not one that this program can work on.
+    /// The PostgreSQL database does not meet the service's requirements.
     #[error("this PostgreSQL database cannot be used: {0}")]
     Unsuitable(String),
-    /// Its tables are older than this program, and a server uses them.
+    /// The tables are older than this program, and a running server uses them.
     #[error(
         "the store's tables are older than this program, and another server is running on them: stop it, then try again"
     )]
     Outdated,
-    /// Something in it is not what this program writes.
+    /// The store holds data that this program does not write.
     #[error("the store holds something unreadable: {0}")]
     Unreadable(String),
 }
@@ -88,9 +90,9 @@ pub enum StoreError {
 /// The store on one of its backends. A clone is another handle to the same store.
 #[derive(Clone, Debug)]
 pub enum Store {
-    /// A file.
+    /// In a SQLite file.
     Sqlite(SqliteStore),
-    /// A server.
+    /// On a PostgreSQL server.
     Postgres(PostgresStore),
 }
 
@@ -106,13 +108,15 @@ macro_rules! on_backend {
 pub(crate) use on_backend;
 
 impl Store {
-    /// Opens the store beside whatever else uses it, bringing its tables up to date if no server is running on older
-    /// ones. Tells whether it was made just now.
+    /// Opens the store without the server's lock, beside a server that may be running. Migrates outdated tables, and
+    /// returns true if the store was created just now.
+    ///
+    /// [`StoreError::Outdated`] if the tables are outdated and a server is running on them.
     pub async fn open(location: &Location) -> Result<(Self, bool), StoreError> {
         Self::open_as(location, false).await
     }
 
-    /// Opens the store for the server that has its lock.
+    /// Opens the store for the server that holds its lock. Works as [`Store::open`] otherwise.
     pub async fn open_locked(location: &Location, _lock: &ServerLock) -> Result<(Self, bool), StoreError> {
         Self::open_as(location, true).await
     }
@@ -130,7 +134,8 @@ impl Store {
         })
     }
 
-    /// The journal of the same store, for one that has no lock yet. `apply_version` names the rules it applies.
+    /// Opens the store's journal for a process without a [`ServerLock`]. On PostgreSQL this takes the server's lock, on
+    /// SQLite it takes none. `apply_version` is the version of the rules that the process applies.
     pub async fn journal(&self, apply_version: u32) -> Result<Journal, JournalError> {
         Ok(match self {
             Store::Sqlite(store) => Journal::Sqlite(SqliteJournal::new(store.writer().clone(), apply_version)),

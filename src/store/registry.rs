@@ -1,4 +1,4 @@
-//! Tenants with their settings, and their keys.
+//! The registry: tenants with their settings, and their keys.
 
 use uuid::Uuid;
 
@@ -6,20 +6,20 @@ use super::{Store, StoreError, on_backend};
 use crate::domain::settings::{Settings, WebhookSecret};
 use crate::domain::{Scope, TenantId, Time};
 
-/// A tenant as stored.
+/// A stored tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TenantRecord {
-    /// Identity.
+    /// The tenant's id.
     pub id: TenantId,
-    /// Name, unique.
+    /// The name, unique in the store.
     pub name: String,
-    /// Since when.
+    /// Time of creation.
     pub created: Time,
-    /// How things are done for it.
+    /// The tenant's settings.
     pub settings: Settings,
 }
 
-/// A tenant's columns as either backend gives them.
+/// A tenant's columns, as either backend reads them.
 pub(super) struct TenantColumns {
     pub id: Uuid,
     pub name: String,
@@ -48,7 +48,7 @@ impl TenantColumns {
     }
 }
 
-/// Settings as either backend stores them.
+/// A tenant's settings as columns, as either backend writes them.
 pub(super) struct SettingsColumns<'a> {
     pub conversation_text: bool,
     pub conversation_days: Option<i32>,
@@ -59,7 +59,7 @@ pub(super) struct SettingsColumns<'a> {
 
 impl<'a> From<&'a Settings> for SettingsColumns<'a> {
     fn from(settings: &'a Settings) -> Self {
-        // What is checked before is smaller than any integer column holds.
+        // Settings were checked before: none exceeds an integer column.
         let number = |value: Option<u32>| value.map(|value| i32::try_from(value).unwrap_or(i32::MAX));
         SettingsColumns {
             conversation_text: settings.conversation_text,
@@ -71,46 +71,46 @@ impl<'a> From<&'a Settings> for SettingsColumns<'a> {
     }
 }
 
-/// A key as stored: without the key.
+/// A stored key. The secret itself is not stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyRecord {
-    /// Identity.
+    /// The key's id.
     pub id: Uuid,
-    /// Whose.
+    /// The tenant that the key belongs to.
     pub tenant: TenantId,
     /// A name for people.
     pub name: String,
-    /// The key's visible beginning.
+    /// The first characters of the secret, which may be shown.
     pub prefix: String,
-    /// SHA-256 of the key.
+    /// SHA-256 of the secret.
     pub hash: [u8; 32],
-    /// What it may do.
+    /// The scopes it grants.
     pub scopes: Vec<Scope>,
-    /// Since when.
+    /// Time of creation.
     pub created: Time,
-    /// Until when.
+    /// Time of revocation; `None` while the key is valid.
     pub revoked: Option<Time>,
 }
 
-/// The contents of the registry: equal for equal contents, and only for them.
+/// A version of the registry. Equal versions mean equal contents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RegistryVersion {
-    /// Raised by every change.
+    /// Incremented by every change.
     pub number: i64,
-    /// Random, and made with every change: a store that lost its newest changes may come to the same number again.
+    /// Random, and set anew by every change: a store that lost its newest changes may reach the same number again.
     pub epoch: i64,
 }
 
-/// Tenants and keys that changed.
+/// The changed part of the registry.
 #[derive(Debug, Default)]
 pub struct RegistryChanges {
-    /// Tenants, as they are now.
+    /// The changed tenants, as they are now.
     pub tenants: Vec<TenantRecord>,
-    /// Keys, as they are now, some of them revoked.
+    /// The changed keys, as they are now, revoked ones included.
     pub keys: Vec<KeyRecord>,
 }
 
-/// A key's columns as either backend gives them.
+/// A key's columns, as either backend reads them.
 pub(super) struct KeyColumns {
     pub id: Uuid,
     pub tenant: Uuid,
@@ -138,69 +138,70 @@ impl KeyColumns {
     }
 }
 
-/// Scopes as stored; serialising plain names cannot fail.
+/// Serialises scopes for storage. Serialising plain names cannot fail.
 pub(super) fn scopes_json(scopes: &[Scope]) -> String {
     serde_json::to_string(scopes).unwrap_or_default()
 }
 
 impl Store {
-    /// Adds a tenant; false if the name is taken.
+    /// Adds a tenant and its head in the journal. Returns false if the name or the id is taken.
     pub async fn create_tenant(&self, tenant: &TenantRecord) -> Result<bool, StoreError> {
         on_backend!(self, store => store.create_tenant(tenant).await)
     }
 
-    /// Every tenant, by name.
+    /// Returns every tenant, by name.
     pub async fn tenants(&self) -> Result<Vec<TenantRecord>, StoreError> {
         on_backend!(self, store => store.tenants().await)
     }
 
-    /// Changes how things are done for a tenant; false if there is no such tenant.
+    /// Replaces a tenant's settings. Returns false for an unknown tenant.
     pub async fn set_settings(&self, tenant: TenantId, settings: &Settings) -> Result<bool, StoreError> {
         on_backend!(self, store => store.set_settings(tenant, settings).await)
     }
 
-    /// Adds a key; false if there is no such tenant.
+    /// Adds a key. Returns false for an unknown tenant.
     pub async fn create_key(&self, key: &KeyRecord) -> Result<bool, StoreError> {
         on_backend!(self, store => store.create_key(key).await)
     }
 
-    /// Every key of every tenant, revoked ones included, oldest first.
+    /// Returns every key of every tenant, revoked ones included, oldest first.
     pub async fn keys(&self) -> Result<Vec<KeyRecord>, StoreError> {
         on_backend!(self, store => store.keys().await)
     }
 
-    /// Every key of one tenant, revoked ones included, oldest first.
+    /// Returns every key of one tenant, revoked ones included, oldest first.
     pub async fn keys_of(&self, tenant: TenantId) -> Result<Vec<KeyRecord>, StoreError> {
         on_backend!(self, store => store.keys_of(tenant).await)
     }
 
-    /// The keys that are not revoked, oldest first.
+    /// Returns the keys of all tenants that are not revoked, oldest first.
     pub async fn valid_keys(&self) -> Result<Vec<KeyRecord>, StoreError> {
         on_backend!(self, store => store.valid_keys().await)
     }
 
-    /// The tenants and keys that changed after a version, as they are now. `None` where that version is not among the
-    /// newest of this store, or a tenant is gone: everything is to be read anew.
+    /// Returns the tenants and keys that changed after a version, as they are now. `None` if the version is not among
+    /// the last thousand of this store, or a changed tenant no longer exists: the registry must be read as a whole
+    /// then.
     pub async fn registry_changes(&self, since: RegistryVersion) -> Result<Option<RegistryChanges>, StoreError> {
         on_backend!(self, store => store.registry_changes(since).await)
     }
 
-    /// Revokes a tenant's key; false if there is none by that id that is not revoked yet.
+    /// Revokes a tenant's key. Returns false if the tenant has no valid key of that id.
     pub async fn revoke_key(&self, tenant: TenantId, key: Uuid, now: Time) -> Result<bool, StoreError> {
         on_backend!(self, store => store.revoke_key(tenant, key, now).await)
     }
 
-    /// What every change of tenants and keys changes.
+    /// Returns the registry's version, which every change of a tenant or key changes.
     pub async fn registry_version(&self) -> Result<RegistryVersion, StoreError> {
         on_backend!(self, store => store.registry_version().await)
     }
 
-    /// SHA-256 of the administrator's token that was made for this store, if one was.
+    /// Returns SHA-256 of the administrator's token that was generated for this store, if one was.
     pub async fn admin_hash(&self) -> Result<Option<Vec<u8>>, StoreError> {
         on_backend!(self, store => store.admin_hash().await)
     }
 
-    /// Keeps SHA-256 of an administrator's token.
+    /// Stores SHA-256 of the administrator's token, in place of any before.
     pub async fn set_admin_hash(&self, hash: &[u8; 32]) -> Result<(), StoreError> {
         on_backend!(self, store => store.set_admin_hash(hash).await)
     }

@@ -1,42 +1,42 @@
-//! Tokens: what was given for a key or a password, until it runs out.
+//! The tokens that were issued for a key or a password, until they expire.
 
 use uuid::Uuid;
 
 use super::{Store, StoreError, on_backend};
 use crate::domain::{Scope, TenantId, Time};
 
-/// What a token was given for. It is worth nothing without it.
+/// The credential that a token was issued for. The token is invalid once the credential is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenHolder {
     /// A key, by its id.
     Key(Uuid),
-    /// Somebody's password.
+    /// A user's password.
     User {
-        /// Whose.
+        /// The user's GUID.
         guid: Uuid,
-        /// Position at which it was set.
+        /// The position in the journal at which the password was set. Another position means another password.
         password: u64,
     },
 }
 
-/// A token as stored: without the token.
+/// A stored token. The secret itself is not stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenRecord {
     /// SHA-256 of the token.
     pub hash: [u8; 32],
-    /// Whose.
+    /// The tenant that the token belongs to.
     pub tenant: TenantId,
-    /// What it was given for.
+    /// The credential it was issued for.
     pub holder: TokenHolder,
-    /// What it may do.
+    /// The scopes it grants.
     pub scopes: Vec<Scope>,
-    /// Since when.
+    /// Time of issue.
     pub created: Time,
-    /// Until when: from then on it is worth nothing.
+    /// Time from which it is invalid.
     pub expires: Time,
 }
 
-/// A token's columns as either backend gives them.
+/// A token's columns, as either backend reads them.
 pub(super) struct TokenColumns {
     pub hash: Vec<u8>,
     pub tenant: Uuid,
@@ -67,7 +67,7 @@ impl TokenColumns {
     }
 }
 
-/// What a holder is stored as: the key, or the person and the position of the password.
+/// Returns a holder's columns: the key, or the person's GUID and the position of the password.
 pub(super) const fn holder_columns(holder: TokenHolder) -> (Option<Uuid>, Option<Uuid>, Option<i64>) {
     match holder {
         TokenHolder::Key(key) => (Some(key), None, None),
@@ -81,12 +81,12 @@ impl Store {
         on_backend!(self, store => store.create_token(token).await)
     }
 
-    /// Every token that has not run out by `now`, oldest first.
+    /// Returns every token that has not expired by `now`, oldest first.
     pub async fn tokens(&self, now: Time) -> Result<Vec<TokenRecord>, StoreError> {
         on_backend!(self, store => store.tokens(now).await)
     }
 
-    /// Deletes a token, if it is there.
+    /// Deletes a token. Succeeds if there is none.
     pub async fn delete_token(&self, hash: &[u8; 32]) -> Result<(), StoreError> {
         on_backend!(self, store => store.delete_token(hash).await)
     }

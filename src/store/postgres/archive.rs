@@ -1,4 +1,4 @@
-//! The archive on a server.
+//! The archive on PostgreSQL.
 
 use sqlx::postgres::{PgConnection, PgRow, Postgres};
 use sqlx::{QueryBuilder, Row};
@@ -11,7 +11,7 @@ use crate::live::Checkpoint;
 use crate::store::StoreError;
 use crate::store::archive::{Columns, PAGE_BYTES, Read};
 
-/// Puts what a checkpoint says into the archive and takes out what it says.
+/// Writes a checkpoint's closed conversations to the archive and deletes its reopened ones.
 pub(super) async fn write(writing: &mut PgConnection, tenant: TenantId, made: &Checkpoint) -> Result<(), sqlx::Error> {
     let rows: Vec<Columns> = made.archived.iter().filter_map(Columns::of).collect();
     if !rows.is_empty() {
@@ -37,7 +37,7 @@ pub(super) async fn write(writing: &mut PgConnection, tenant: TenantId, made: &C
         .bind(rows.iter().map(|row| row.project).collect::<Vec<_>>())
         .bind(rows.iter().map(|row| row.channel).collect::<Vec<_>>())
         .bind(rows.iter().map(|row| row.reason.as_deref()).collect::<Vec<_>>())
-        // One array a row cannot be unnested with the others, but its text can.
+        // Arrays of arrays cannot be unnested by row, so each row's array is bound as text and cast.
         .bind(rows.iter().map(|row| array(&row.users)).collect::<Vec<_>>())
         .bind(rows.iter().map(|row| array(&row.routing_groups)).collect::<Vec<_>>())
         .bind(rows.iter().map(|row| row.body.as_str()).collect::<Vec<_>>())
@@ -54,7 +54,7 @@ pub(super) async fn write(writing: &mut PgConnection, tenant: TenantId, made: &C
     Ok(())
 }
 
-/// An array as PostgreSQL writes it, of values that need no quotes.
+/// Formats an array literal of PostgreSQL. The values must need no quotes.
 fn array<T: ToString>(values: &[T]) -> String {
     format!("{{{}}}", values.iter().map(T::to_string).collect::<Vec<_>>().join(","))
 }
@@ -90,7 +90,7 @@ impl PostgresStore {
         rows.iter().map(read).collect()
     }
 
-    /// On the pool of short statements: a write waits for the answer.
+    /// Uses the pool of short statements rather than the archive's, since a write waits for the answer.
     pub(crate) async fn are_archived(&self, tenant: TenantId, ids: &[Uuid]) -> Result<Vec<Uuid>, StoreError> {
         let found = sqlx::query_scalar("SELECT id FROM archive WHERE tenant = $1 AND id = ANY ($2)");
         Ok(found.bind(tenant.0).bind(ids).fetch_all(&self.pool).await?)
@@ -115,6 +115,7 @@ impl PostgresStore {
     }
 }
 
+/// Adds the criteria to the WHERE clause.
 fn restrict(asked: &mut QueryBuilder<Postgres>, criteria: &Criteria) {
     if let Some((from, to)) = criteria.closed {
         asked.push(" AND closed_ms BETWEEN ").push_bind(millis(from)).push(" AND ").push_bind(millis(to));
@@ -141,6 +142,7 @@ fn restrict(asked: &mut QueryBuilder<Postgres>, criteria: &Criteria) {
     }
 }
 
+/// Reads the columns of one row.
 fn read(row: &PgRow) -> Result<Read, StoreError> {
     Ok(Read { id: row.try_get("id")?, body: row.try_get("body")?, before: row.try_get("before")? })
 }

@@ -1,4 +1,4 @@
-//! Checkpoints on a server: one transaction of bounded statements, on a connection that nothing else waits for.
+//! Checkpoints on PostgreSQL: one transaction of bounded statements, on a connection that nothing else uses.
 
 use sqlx::{Connection, PgConnection};
 
@@ -7,17 +7,18 @@ use crate::live::{Checkpoint, RowKey};
 use crate::store::StoreError;
 use crate::store::checkpoint::Mark;
 
-/// How long the server works on a slice, in ms.
+/// The server's time limit for a statement of a checkpoint, in milliseconds.
 const STATEMENT_TIMEOUT: &str = "30000";
-/// How long a checkpoint waits for another writer of the same tenant's, as one that was given up, in ms.
+/// The longest wait for the lock of another writer of the same tenant's checkpoint, such as an abandoned one, in
+/// milliseconds.
 const LOCK_TIMEOUT: &str = "5000";
 
-/// A checkpoint being written to a server. Its connection is in a transaction, which ends with it.
+/// A checkpoint being written to PostgreSQL. Its connection is in a transaction; dropping the writer rolls it back.
 #[derive(Debug)]
 pub struct CheckpointWriter {
     store: PostgresStore,
     mark: Mark,
-    /// Taken while a slice is written: a writer that was cancelled in the middle of one writes no other.
+    /// Taken while a slice is written, so that a writer that was cancelled within a slice cannot write another.
     connection: Option<PgConnection>,
 }
 
@@ -25,7 +26,7 @@ impl PostgresStore {
     pub(crate) async fn begin_checkpoint(&self, mark: Mark) -> Result<Option<CheckpointWriter>, StoreError> {
         let mut connection = self.spare_connection().await?;
         sqlx::raw_sql("BEGIN").execute(&mut connection).await?;
-        // The row is locked before any other, so that two writers never wait for each other.
+        // The tenant's row is locked before any other, so that two writers cannot deadlock.
         let moved = sqlx::query(
             "INSERT INTO checkpoint (tenant, position, apply_version, batch) VALUES ($1, $2, $3, $4)
              ON CONFLICT (tenant) DO UPDATE SET position = excluded.position, apply_version = excluded.apply_version,
@@ -46,7 +47,7 @@ impl PostgresStore {
         Ok(Some(CheckpointWriter { store: self.clone(), mark, connection: Some(connection) }))
     }
 
-    /// A connection for checkpoints: one that is free, or a new one.
+    /// Returns a spare connection that answers, or a new one.
     async fn spare_connection(&self) -> Result<PgConnection, StoreError> {
         let free = self.spare.lock().pop();
         if let Some(mut connection) = free
@@ -58,7 +59,7 @@ impl PostgresStore {
         Ok(PgConnection::connect_with(&self.options.clone().options(limits)).await?)
     }
 
-    /// Keeps a connection that is in no transaction for the next checkpoint.
+    /// Keeps a connection for the next checkpoint. It must not be inside a transaction.
     fn spare(&self, connection: PgConnection) {
         self.spare.lock().push(connection);
     }

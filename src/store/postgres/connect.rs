@@ -1,5 +1,5 @@
-//! How to connect to PostgreSQL: a silent connection ends in seconds on both sides, and a server that cannot keep the
-//! service's promises is refused before anything is written.
+//! Connects to PostgreSQL. Both sides drop a silent connection within seconds, and a server that does not meet the
+//! requirements is rejected before anything is written.
 
 use std::time::Duration;
 
@@ -11,17 +11,17 @@ use super::MIGRATIONS;
 use crate::journal::PostgresJournal;
 use crate::store::StoreError;
 
-/// The oldest server that the statements here work on.
+/// The oldest supported server, as `server_version_num`: 14.0.
 const OLDEST: i32 = 140_000;
-/// How long a migration waits for a table that another process uses, before it gives way and is tried again.
+/// The longest wait of a migration for the lock of a table, in milliseconds, before it is tried again.
 const LOCK_TIMEOUT: &str = "1000";
-/// How often migrations are tried.
+/// The number of attempts at a migration, or at the server's lock.
 const ATTEMPTS: u32 = 10;
-/// Between two attempts at them, or at the lock that a running server has.
+/// The pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// The settings of every connection. With them the server ends a session whose client went silent within 10 s, and with it
-/// the locks that it held; a client that is there answers the probes. Our own side has a time limit for every wait.
+/// Adds the settings of every connection. With them the server ends the session of a client that went silent within 10
+/// s, and releases its locks; a client that is alive answers the probes. On our side every wait has a time limit.
 fn hardened(options: &PgConnectOptions) -> PgConnectOptions {
     options.clone().options([
         ("tcp_keepalives_idle", "4"),
@@ -29,13 +29,15 @@ fn hardened(options: &PgConnectOptions) -> PgConnectOptions {
         ("tcp_keepalives_count", "3"),
         ("tcp_user_timeout", "10000"),
         ("idle_in_transaction_session_timeout", "30000"),
-        // Every statement here is short; compiling one takes longer than running it.
+        // Every statement here is short: JIT compilation would take longer than running it.
         ("jit", "off"),
     ])
 }
 
-/// Connects for the first time, and makes sure that the service can work there. Returns the connection and how to make
-/// others like it.
+/// Connects for the first time and checks the server. Returns the connection and the options for further ones.
+///
+/// [`StoreError::Unsuitable`] for a server older than 14, another encoding than UTF8, a standby or a read-only
+/// database.
 pub(in crate::store) async fn first(
     options: &PgConnectOptions,
 ) -> Result<(PgConnection, PgConnectOptions), StoreError> {
@@ -72,17 +74,17 @@ pub(in crate::store) async fn first(
     Ok((connection, options.options([("synchronous_commit", commits)])))
 }
 
-/// What `synchronous_commit` must be where it is `setting`: an acknowledged write is on the server's disk, and on its
-/// standbys' where the operator wants that.
+/// Returns the value to set `synchronous_commit` to, given the server's `setting`. An acknowledged write must be on the
+/// server's disk at least; the stricter `remote_apply` is kept.
 fn raised(setting: &str) -> &str {
     match setting {
         "remote_apply" => setting,
-        // Also the older spellings of a boolean that is true.
+        // Includes the older boolean spellings of "on".
         _ => "on",
     }
 }
 
-/// Whether the tables are older than this program.
+/// Returns true if a migration of this program was not applied to the tables.
 pub(super) async fn is_outdated(connection: &mut PgConnection) -> Result<bool, StoreError> {
     let table: Option<String> =
         sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations')::text").fetch_one(&mut *connection).await?;
@@ -94,7 +96,9 @@ pub(super) async fn is_outdated(connection: &mut PgConnection) -> Result<bool, S
     Ok(MIGRATIONS.iter().any(|migration| !applied.contains(&migration.version)))
 }
 
-/// Takes the lock of a server for the time of a migration, unless another process brings the tables up to date first.
+/// Takes the server's lock for the time of a migration. Also returns once another process has migrated the tables.
+///
+/// [`StoreError::Outdated`] if neither happens within two seconds: a server is running on the outdated tables.
 pub(super) async fn lock_for_migration(connection: &mut PgConnection) -> Result<(), StoreError> {
     for _ in 0..ATTEMPTS {
         if PostgresJournal::try_lock(connection).await? || !is_outdated(connection).await? {
@@ -105,8 +109,8 @@ pub(super) async fn lock_for_migration(connection: &mut PgConnection) -> Result<
     Err(StoreError::Outdated)
 }
 
-/// Brings the tables up to date. A table that is in use for longer than a second is waited for in several attempts, so
-/// that whoever comes after the migration in the queue for its lock does not wait for longer than that either.
+/// Runs the migrations. A table that is in use is waited for in attempts of a second each, since statements that queue
+/// behind the migration for the table's lock wait as long as it does.
 pub(super) async fn migrate(options: &PgConnectOptions) -> Result<(), StoreError> {
     let options = options.clone().options([("lock_timeout", LOCK_TIMEOUT)]);
     let mut connection = PgConnection::connect_with(&options).await?;
@@ -125,6 +129,7 @@ pub(super) async fn migrate(options: &PgConnectOptions) -> Result<(), StoreError
     Ok(())
 }
 
+/// Returns true if a migration failed with PostgreSQL's `lock_not_available`.
 fn is_lock_timeout(error: &MigrateError) -> bool {
     let (MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) = error else { return false };
     error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "55P03")
@@ -135,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn synchronous_commit_is_raised_and_never_lowered() {
+    fn synchronous_commit_is_never_lowered() {
         let raised_to = ["off", "local", "remote_write", "on", "remote_apply"].map(raised);
         assert_eq!(raised_to, ["on", "on", "on", "on", "remote_apply"]);
     }

@@ -1,4 +1,4 @@
-//! Housekeeping on a server: statements of a few rows, each a transaction of its own.
+//! Housekeeping on PostgreSQL: statements of a few rows, each a transaction of its own.
 
 use uuid::Uuid;
 
@@ -9,9 +9,9 @@ use crate::store::StoreError;
 use crate::store::housekeeping::Chore;
 
 impl PostgresStore {
-    /// The tenants whose oldest journal entry was recorded before a time and is covered by a checkpoint.
+    /// Returns the tenants with journal entries that were recorded before a time and that a checkpoint covers.
     pub(crate) async fn overlong_journals(&self, before: Time) -> Result<Vec<TenantId>, StoreError> {
-        // Entries are recorded in the order of positions, so the oldest one decides.
+        // Recorded times ascend with positions, so looking at the oldest entry is enough.
         let tenants: Vec<Uuid> = sqlx::query_scalar(
             "SELECT c.tenant FROM checkpoint c CROSS JOIN LATERAL (
                  SELECT recorded FROM journal j WHERE j.tenant = c.tenant AND j.seq <= c.position
@@ -24,7 +24,7 @@ impl PostgresStore {
         Ok(tenants.into_iter().map(TenantId).collect())
     }
 
-    /// The tenants that do not keep their archive for good, and for how many days they do.
+    /// Returns the tenants with a limited retention of closed conversations, and the retention in days.
     pub(crate) async fn archive_days(&self) -> Result<Vec<(TenantId, i32)>, StoreError> {
         let rows: Vec<(Uuid, i32)> =
             sqlx::query_as("SELECT id, conversation_days FROM tenant WHERE conversation_days IS NOT NULL")
@@ -43,7 +43,7 @@ impl PostgresStore {
                 "DELETE FROM token WHERE hash = ANY (ARRAY(SELECT hash FROM token WHERE expires < $1 LIMIT $2))",
             )
             .bind(before.micros()),
-            // Positions are contiguous, so the oldest few are found without reading the rest.
+            // Positions are contiguous, so the oldest rows are a range of positions, found without a scan.
             Chore::Journal(_, before) => sqlx::query(
                 "DELETE FROM journal WHERE tenant = $3 AND recorded < $1
                  AND seq < (SELECT min(seq) + $2 FROM journal WHERE tenant = $3)

@@ -1,4 +1,4 @@
-//! Checkpoints read back from a server.
+//! Reads checkpoints from PostgreSQL.
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row as _};
 use uuid::Uuid;
@@ -8,23 +8,24 @@ use crate::domain::TenantId;
 use crate::store::load::{Gathering, PAGE};
 use crate::store::{Loaded, StoreError};
 
-/// A reading connection in a transaction.
+/// A connection in a read-only transaction.
 #[derive(Debug)]
 pub struct CheckpointReader(PgConnection);
 
 impl PostgresStore {
-    /// The first connection exports its snapshot, and the others read the same.
+    /// Opens the connections. The first one exports its snapshot and the others import it, so that all see the same
+    /// data.
     pub(crate) async fn checkpoint_readers(&self, wanted: usize) -> Result<Vec<CheckpointReader>, StoreError> {
         let mut readers = Vec::new();
         let mut snapshot: Option<String> = None;
         for _ in 0..wanted.max(1) {
             let mut connection = PgConnection::connect_with(&self.options).await?;
-            // It may wait for rows to be decoded before it reads on.
+            // A reader is idle while its rows are decoded, which may take long.
             let begin = "SET idle_in_transaction_session_timeout = 0; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
             sqlx::raw_sql(begin).execute(&mut connection).await?;
             match &snapshot {
                 Some(name) => {
-                    // The name is the server's own; the statement takes no parameters.
+                    // SET takes no parameters; the name comes from the server itself.
                     let take = AssertSqlSafe(format!("SET TRANSACTION SNAPSHOT '{name}'"));
                     sqlx::raw_sql(take).execute(&mut connection).await?;
                 }
@@ -59,7 +60,7 @@ impl CheckpointReader {
         }
         let (mut after, mut is_first) = ((first.0, String::new(), String::new()), true);
         loop {
-            // The tenant's own row has an empty key, so the first page includes where it begins.
+            // The first page includes its starting point, since a tenant's own row has an empty key.
             let page = sqlx::query(if is_first {
                 "SELECT tenant, kind, key, body::text AS body FROM state_row
                  WHERE (tenant, kind, key) >= ($1, $2, $3) AND tenant <= $4 ORDER BY tenant, kind, key LIMIT $5"

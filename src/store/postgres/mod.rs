@@ -1,4 +1,5 @@
-//! The store on PostgreSQL. The journal has a connection of its own; everything else shares a small pool.
+//! The store on PostgreSQL. The journal and checkpoints have connections of their own; everything else uses small
+//! pools.
 
 mod archive;
 mod checkpoint;
@@ -23,11 +24,11 @@ pub use load::CheckpointReader;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
-/// How long the server works on a page of the archive, whose caller may not wait any more.
+/// The server's time limit for a page of the archive. Its caller gives up earlier and does not cancel the statement.
 const ARCHIVE_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long the server works on any other statement of a request, or of housekeeping.
+/// The server's time limit for any other statement of a request or of housekeeping.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a pooled connection may take to show that it is fit for use. A silent one is closed instead of lent.
+/// The time limit for the check of a pooled connection before it is used. A connection that does not answer is closed.
 const CHECK_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// The store on a server.
@@ -35,14 +36,15 @@ const CHECK_TIMEOUT: Duration = Duration::from_millis(500);
 pub struct PostgresStore {
     options: PgConnectOptions,
     pool: PgPool,
-    /// Apart from the others, so that a long page keeps nobody from a key.
+    /// A pool of its own, so that slow pages of the archive do not occupy the connections of other requests.
     archive: PgPool,
-    /// Connections on which checkpoints were written and others may be.
+    /// Idle connections for checkpoints.
     spare: Arc<Mutex<Vec<PgConnection>>>,
 }
 
 impl PostgresStore {
-    /// Opens the store. Its tables are brought up to date under the server's lock, which a server that starts has already.
+    /// Opens the store. Outdated tables are migrated under the server's lock, which is taken for that time unless the
+    /// caller holds it (`is_locked`). Returns true if the store was created just now.
     pub(super) async fn open(options: &PgConnectOptions, is_locked: bool) -> Result<(Self, bool), StoreError> {
         let (mut connection, options) = connect::first(options).await?;
         let known: Option<String> =
@@ -53,7 +55,7 @@ impl PostgresStore {
             }
             connect::migrate(&options).await?;
         }
-        // A lock that was taken for the migration goes with the connection.
+        // A lock that was taken for the migration ends with the connection.
         connection.close().await?;
         let archive = options.clone().options([
             ("default_transaction_read_only", String::from("on")),
@@ -65,32 +67,33 @@ impl PostgresStore {
         Ok((store, known.is_none()))
     }
 
-    /// How to connect, for the journal.
+    /// Returns the connection options, for the journal's own connection.
     pub fn options(&self) -> &PgConnectOptions {
         &self.options
     }
 
-    /// The connections that everything but the journal shares.
+    /// Returns the pool of short statements.
     pub fn pool(&self) -> &PgPool {
         &self.pool
     }
 }
 
-/// A few connections, each looked at before it is used.
+/// Makes a pool of up to four connections, each checked before it is used.
 fn pool(options: PgConnectOptions) -> PgPool {
     PgPoolOptions::new()
         .max_connections(4)
         .acquire_timeout(Duration::from_secs(1))
-        // The library's own look has no time limit: one silent connection would use up every caller's wait.
+        // sqlx's own check has no time limit of its own: one silent connection would use up each caller's timeout.
         .test_before_acquire(false)
         .before_acquire(|connection, _| {
             Box::pin(async move {
-                // In a transaction now() stands still. A connection that was left in one is dropped, since what is
-                // written on it would vanish with it.
-                let look = sqlx::query_scalar("SELECT now() = statement_timestamp()").fetch_one(connection);
-                let look = tokio::time::timeout(CHECK_TIMEOUT, look).await;
-                // An error closes the connection at once, without a farewell that may not arrive either.
-                look.map_err(|_| sqlx::Error::PoolTimedOut)?
+                // now() stands still inside a transaction. A connection that was left in one is dropped, since its
+                // writes would never be committed.
+                let check = sqlx::query_scalar("SELECT now() = statement_timestamp()").fetch_one(connection);
+                let check = tokio::time::timeout(CHECK_TIMEOUT, check).await;
+                // Returning an error closes the connection at once, without a Terminate message that may not get
+                // through.
+                check.map_err(|_| sqlx::Error::PoolTimedOut)?
             })
         })
         .connect_lazy_with(options)

@@ -1,4 +1,4 @@
-//! Tenants and keys on a server. Each change is one statement, so that a caller who goes away leaves nothing half done.
+//! Tenants and keys on PostgreSQL. Each change is one statement, so that a cancelled request cannot leave a part of it.
 
 use std::collections::HashSet;
 
@@ -11,8 +11,9 @@ use crate::domain::{Settings, TenantId, Time};
 use crate::store::registry::{KeyColumns, SettingsColumns, TenantColumns, scopes_json};
 use crate::store::{KeyRecord, RegistryChanges, RegistryVersion, StoreError, TenantRecord};
 
-/// Ends a statement whose first part, called `made`, makes one change: has running servers notice it, if there is
-/// anything that it changed. `$1` is the key's or the tenant's id.
+/// Appends to a statement, with a first part `made` that makes one change, the parts that publish it to running
+/// servers: if `made` returned a row, the registry gets a new version, and the change is listed under it. The last
+/// thousand changes are kept. `$1` is the id of the key or tenant.
 macro_rules! noting {
     ($column:literal, $statement:literal $(,)?) => {
         concat!(
@@ -161,7 +162,7 @@ impl PostgresStore {
         Ok(RegistryVersion { number: row.try_get(0)?, epoch: row.try_get(1)? })
     }
 
-    /// On one connection: a caller waits for the answer, and each connection is looked at before it is lent.
+    /// Uses one connection for all its statements: each checkout from the pool costs a round trip, and a caller waits.
     pub(crate) async fn registry_changes(&self, since: RegistryVersion) -> Result<Option<RegistryChanges>, StoreError> {
         let mut reading = self.pool.acquire().await?;
         let changed: Vec<(i64, i64, Option<Uuid>, Option<Uuid>)> =
@@ -197,7 +198,7 @@ impl PostgresStore {
             .await?;
             changes.keys = rows.iter().map(|row| columns(row)?.read()).collect::<Result<_, _>>()?;
         }
-        // A tenant that is gone took its keys with it.
+        // A changed tenant that no longer exists was deleted together with its keys, which is not listed as a change.
         Ok((changes.tenants.len() == tenants.len()).then_some(changes))
     }
 

@@ -1,4 +1,4 @@
-//! Tokens on a server. Each change is one statement, so that a caller who goes away leaves nothing half done.
+//! Tokens on PostgreSQL. Each change is one statement, so that a cancelled request cannot leave a part of it.
 
 use sqlx::Row;
 use sqlx::postgres::PgRow;

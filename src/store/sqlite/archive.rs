@@ -1,4 +1,4 @@
-//! The archive in a file.
+//! The archive in a SQLite file.
 
 use serde::Serialize;
 use sqlx::sqlite::{Sqlite, SqliteConnection, SqliteRow};
@@ -12,7 +12,7 @@ use crate::live::Checkpoint;
 use crate::store::StoreError;
 use crate::store::archive::{Columns, PAGE_BYTES, Read};
 
-/// Puts what a checkpoint says into the archive and takes out what it says.
+/// Writes a checkpoint's closed conversations to the archive and deletes its reopened ones.
 pub(super) async fn write(writing: &mut SqliteConnection, tenant: &str, made: &Checkpoint) -> Result<(), sqlx::Error> {
     let columns = made.archived.iter().filter_map(Columns::of);
     let rows: Vec<_> = columns
@@ -81,7 +81,7 @@ impl SqliteStore {
         rows.iter().map(read).collect()
     }
 
-    /// On the pool of short statements: a write waits for the answer.
+    /// Uses the pool of short statements rather than the archive's, since a write waits for the answer.
     pub(crate) async fn are_archived(&self, tenant: TenantId, ids: &[Uuid]) -> Result<Vec<Uuid>, StoreError> {
         let found = sqlx::query("SELECT id FROM archive WHERE tenant = ?1 AND id IN (SELECT value FROM json_each(?2))");
         let rows = found.bind(tenant.to_string()).bind(json(&ids)).fetch_all(&self.reads).await?;
@@ -107,6 +107,7 @@ impl SqliteStore {
     }
 }
 
+/// Adds the criteria to the WHERE clause.
 fn restrict(asked: &mut QueryBuilder<Sqlite>, criteria: &Criteria) {
     if let Some((from, to)) = criteria.closed {
         asked.push(" AND closed_ms BETWEEN ").push_bind(millis(from)).push(" AND ").push_bind(millis(to));
@@ -132,11 +133,12 @@ fn restrict(asked: &mut QueryBuilder<Sqlite>, criteria: &Criteria) {
     }
 }
 
+/// Reads the columns of one row.
 fn read(row: &SqliteRow) -> Result<Read, StoreError> {
     Ok(Read { id: uuid(row.try_get("id")?)?, body: row.try_get("body")?, before: row.try_get("before")? })
 }
 
-/// Serialising plain values cannot fail.
+/// Serialises a value to bind as one parameter. Serialising plain values cannot fail.
 fn json<T: Serialize + ?Sized>(value: &T) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }

@@ -1,8 +1,8 @@
-//! Checkpoints in a file: transactions of a few milliseconds through the writing connection, between appends.
+//! Checkpoints in a SQLite file: transactions of a few milliseconds on the writing connection, between appends.
 //!
-//! A checkpoint that fits one slice goes straight to `state_row`. A larger one is staged in `state_row_next`, becomes
-//! current when its last slice is in, and is then moved to `state_row`, in slices as well. Whoever reads in between
-//! takes the staged rows in place of those of the same key.
+//! A checkpoint that fits one slice is written to `state_row`. A larger one is staged in `state_row_next`, becomes
+//! current with its last slice, and is then moved to `state_row`, in slices as well. Until then, readers take staged
+//! rows in place of the rows of the same key.
 
 use sqlx::sqlite::{Sqlite, SqliteConnection};
 use sqlx::{Connection, Row as _, Transaction};
@@ -12,15 +12,17 @@ use crate::live::Checkpoint;
 use crate::store::StoreError;
 use crate::store::checkpoint::Mark;
 
-/// Rows moved or deleted in one transaction, and bytes of them.
+/// The most rows moved or deleted in one transaction.
 const TIDY_ROWS: i64 = 500;
+/// Bytes of rows after which such a transaction ends early.
 const TIDY_BYTES: i64 = 512 * 1024;
 
-/// A checkpoint being written to a file.
+/// A checkpoint being written to a SQLite file.
 #[derive(Debug)]
 pub struct CheckpointWriter {
     store: SqliteStore,
     mark: Mark,
+    /// True once a slice was written to `state_row_next`.
     is_staged: bool,
 }
 
@@ -38,8 +40,8 @@ impl SqliteStore {
 }
 
 impl CheckpointWriter {
-    /// Writes a slice. Archived conversations are in their place before the checkpoint is current: what they say is in
-    /// the journal, and readers of an older position do not see them.
+    /// Writes a slice. Its archived conversations are written to the archive at once, before the checkpoint is current.
+    /// That is safe: the journal has the same content, and readers of an older position skip the rows.
     pub(crate) async fn write(&mut self, slice: &Checkpoint, is_last: bool) -> Result<(), StoreError> {
         let mut held = self.store.hold().await?;
         let mut writing = held.begin_with("BEGIN IMMEDIATE").await?;
@@ -58,7 +60,7 @@ impl CheckpointWriter {
         Ok(())
     }
 
-    /// Makes the checkpoint current; false if a newer one is there.
+    /// Makes the checkpoint current. Returns false if one of the same or a newer position is stored.
     async fn move_mark(&self, writing: &mut SqliteConnection) -> Result<bool, StoreError> {
         let moved = sqlx::query(
             "INSERT INTO checkpoint (tenant, position, apply_version, batch, staged) VALUES (?1, ?2, ?3, ?4, ?5)
@@ -76,6 +78,7 @@ impl CheckpointWriter {
         Ok(moved.rows_affected() == 1)
     }
 
+    /// Writes the rows to `state_row`.
     async fn store_rows(&self, writing: &mut SqliteConnection, slice: &Checkpoint) -> Result<(), sqlx::Error> {
         let upserts: Vec<_> = slice.upserts.iter().map(|r| (r.key.kind(), r.key.key(), &r.body)).collect();
         let deletes: Vec<_> = slice.deletes.iter().map(|key| (key.kind(), key.key())).collect();
@@ -99,6 +102,7 @@ impl CheckpointWriter {
         Ok(())
     }
 
+    /// Writes the rows to `state_row_next`; deletions have no body.
     async fn stage_rows(&self, writing: &mut SqliteConnection, slice: &Checkpoint) -> Result<(), sqlx::Error> {
         let upserts = slice.upserts.iter().map(|row| (row.key.kind(), row.key.key(), Some(&row.body)));
         let deletes = slice.deletes.iter().map(|key| (key.kind(), key.key(), None));
@@ -123,12 +127,14 @@ impl CheckpointWriter {
         Ok(is_left)
     }
 
+    /// Moves or deletes the first staged rows of the tenant. Returns false if there are none.
     async fn tidy_slice(&self, writing: &mut Transaction<'_, Sqlite>) -> Result<bool, StoreError> {
         let tenant = self.tenant();
         let is_current: Option<bool> = sqlx::query_scalar("SELECT staged FROM checkpoint WHERE tenant = ?1")
             .bind(&tenant)
             .fetch_optional(&mut **writing)
             .await?;
+        // Staged rows belong to the current checkpoint if it is marked so, and otherwise to one that was abandoned.
         let is_current = is_current.unwrap_or(false);
         let last = sqlx::query(
             "SELECT kind, key FROM (

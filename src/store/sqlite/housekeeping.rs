@@ -1,4 +1,4 @@
-//! Housekeeping in a file: statements of a few rows through the writing connection, between appends.
+//! Housekeeping in a SQLite file: statements of a few rows on the writing connection, between appends.
 
 use sqlx::Row as _;
 
@@ -9,9 +9,9 @@ use crate::store::StoreError;
 use crate::store::housekeeping::Chore;
 
 impl SqliteStore {
-    /// The tenants whose oldest journal entry was recorded before a time and is covered by a checkpoint.
+    /// Returns the tenants with journal entries that were recorded before a time and that a checkpoint covers.
     pub(crate) async fn overlong_journals(&self, before: Time) -> Result<Vec<TenantId>, StoreError> {
-        // Entries are recorded in the order of positions, so the oldest one decides.
+        // Recorded times ascend with positions, so looking at the oldest entry is enough.
         let rows = sqlx::query(
             "SELECT c.tenant FROM checkpoint c
              WHERE (SELECT recorded FROM journal j WHERE j.tenant = c.tenant AND j.seq <= c.position
@@ -23,7 +23,7 @@ impl SqliteStore {
         rows.iter().map(|row| Ok(TenantId(uuid(row.try_get(0)?)?))).collect()
     }
 
-    /// The tenants that do not keep their archive for good, and for how many days they do.
+    /// Returns the tenants with a limited retention of closed conversations, and the retention in days.
     pub(crate) async fn archive_days(&self) -> Result<Vec<(TenantId, i32)>, StoreError> {
         let rows = sqlx::query("SELECT id, conversation_days FROM tenant WHERE conversation_days IS NOT NULL")
             .fetch_all(&self.reads)
@@ -42,7 +42,7 @@ impl SqliteStore {
                 sqlx::query("DELETE FROM token WHERE hash IN (SELECT hash FROM token WHERE expires < ?1 LIMIT ?2)")
                     .bind(before.micros())
             }
-            // Positions are contiguous, so the oldest few are found without reading the rest.
+            // Positions are contiguous, so the oldest rows are a range of positions, found without a scan.
             Chore::Journal(_, before) => sqlx::query(
                 "DELETE FROM journal WHERE tenant = ?3 AND recorded < ?1
                  AND seq < (SELECT min(seq) + ?2 FROM journal WHERE tenant = ?3)

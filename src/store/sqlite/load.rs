@@ -1,4 +1,4 @@
-//! Checkpoints read back from a file.
+//! Reads checkpoints from a SQLite file.
 
 use std::collections::HashMap;
 
@@ -12,16 +12,17 @@ use crate::domain::TenantId;
 use crate::store::load::{Gathering, PAGE};
 use crate::store::{Loaded, StoreError};
 
-/// A reading connection in a transaction.
+/// A connection in a read transaction.
 #[derive(Debug)]
 pub struct CheckpointReader(PoolConnection<Sqlite>);
 
-/// Rows of checkpoints that are current and not all moved to `state_row`: by tenant, kind and key; no body where the
-/// row is deleted.
+/// The staged rows of current checkpoints, by tenant, kind and key, without those moved to `state_row`. `None` for a
+/// deleted row.
 type Staged = HashMap<(String, String, String), Option<String>>;
 
 impl SqliteStore {
-    /// Nobody else writes while a server starts, so that the connections see the same.
+    /// Opens the connections. They see the same data without a shared snapshot, since nothing writes checkpoints while a
+    /// server starts.
     pub(crate) async fn checkpoint_readers(&self, wanted: usize) -> Result<Vec<CheckpointReader>, StoreError> {
         let mut readers = Vec::new();
         for _ in 0..wanted.clamp(1, self.reads.options().get_max_connections() as usize) {
@@ -55,7 +56,7 @@ impl CheckpointReader {
         let mut staged = self.staged(&first, &last).await?;
         let (mut after, mut is_first) = ((first, String::new(), String::new()), true);
         loop {
-            // The tenant's own row has an empty key, so the first page includes where it begins.
+            // The first page includes its starting point, since a tenant's own row has an empty key.
             let page = sqlx::query(if is_first {
                 "SELECT tenant, kind, key, body FROM state_row
                  WHERE (tenant, kind, key) >= (?1, ?2, ?3) AND tenant <= ?4 ORDER BY tenant, kind, key LIMIT ?5"
@@ -81,6 +82,7 @@ impl CheckpointReader {
                 break;
             }
         }
+        // Rows left over are new: `state_row` has none of their key.
         for ((tenant, kind, key), body) in staged {
             if let Some(body) = body {
                 gathering.add_row(uuid(&tenant)?, (&kind, &key), body);

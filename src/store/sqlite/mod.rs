@@ -1,4 +1,4 @@
-//! The store in a SQLite file. Whatever writes does so through the journal's connection.
+//! The store in a SQLite file. All writes go through one connection, which the journal uses as well.
 
 mod archive;
 mod checkpoint;
@@ -25,22 +25,23 @@ pub use load::CheckpointReader;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
-/// The file's name within its folder.
+/// The database file's name within its folder.
 pub const FILE: &str = "rollcall.db";
-/// Held while the tables are brought up to date.
+/// The name of the file that is locked during migrations.
 const TURN: &str = "migrate.lock";
 
-/// The store in a file.
+/// The store in a SQLite file.
 #[derive(Clone, Debug)]
 pub struct SqliteStore {
     writer: Writer,
     reads: SqlitePool,
-    /// Apart from the others, so that a long page keeps nobody from a key.
+    /// A pool of its own, so that slow pages of the archive do not occupy the connections of other requests.
     archive: SqlitePool,
 }
 
 impl SqliteStore {
-    /// Opens the store. Its tables are brought up to date under the server's lock, which a server that starts has already.
+    /// Opens the store. Outdated tables are migrated under the server's lock, which is taken for that time unless the
+    /// caller holds it (`is_locked`) or the file is new. Returns true if the file was created just now.
     pub(super) async fn open(folder: &Path, is_locked: bool) -> Result<(Self, bool), StoreError> {
         std::fs::create_dir_all(folder).map_err(|error| StoreError::Folder(folder.to_owned(), error))?;
         let file = folder.join(FILE);
@@ -54,11 +55,12 @@ impl SqliteStore {
             .busy_timeout(Duration::from_secs(5))
             .pragma("journal_size_limit", "67108864");
         let writer = Writer::new(options.clone());
-        // Before anything is opened: making a new file keep a write-ahead log waits for nobody.
+        // Before the file is opened: switching a new file to WAL fails at once, rather than waits, if another process
+        // has it locked.
         let turn = take_turn(folder).await.map_err(|error| StoreError::Folder(folder.to_owned(), error))?;
         let mut held = writer.hold().await?;
         if is_outdated(&mut held).await? {
-            // A new file has no server yet.
+            // No server can be running on a new file.
             let _lock =
                 if is_locked || is_new { None } else { Some(lock::try_folder(folder)?.ok_or(StoreError::Outdated)?) };
             MIGRATIONS.run(&mut *held).await?;
@@ -70,12 +72,12 @@ impl SqliteStore {
         Ok((SqliteStore { writer, reads, archive }, is_new))
     }
 
-    /// The one connection that writes.
+    /// Returns the only connection that writes.
     pub fn writer(&self) -> &Writer {
         &self.writer
     }
 
-    /// The connections that read.
+    /// Returns the pool of read-only connections for short statements.
     pub fn reads(&self) -> &SqlitePool {
         &self.reads
     }
@@ -85,20 +87,21 @@ impl SqliteStore {
     }
 }
 
-/// Two connections for reading.
+/// Makes a pool of two read-only connections.
 fn pool(options: SqliteConnectOptions) -> SqlitePool {
     SqlitePoolOptions::new()
         .max_connections(2)
         .before_acquire(|connection, _| {
             Box::pin(async move {
-                // BEGIN fails inside a transaction: such a connection was poisoned and is dropped.
+                // BEGIN fails inside a transaction: a connection that was left in one is dropped.
                 Ok(sqlx::raw_sql("BEGIN; COMMIT").execute(connection).await.is_ok())
             })
         })
         .connect_lazy_with(options)
 }
 
-/// A command may open the store while a server does, and SQLite's migrations have no lock of their own.
+/// Waits for the lock file of migrations. A command may open the store at the same time as a server, and sqlx's
+/// migrations of SQLite take no lock.
 async fn take_turn(folder: &Path) -> Result<File, std::io::Error> {
     let file = File::create(folder.join(TURN))?;
     loop {
@@ -110,7 +113,7 @@ async fn take_turn(folder: &Path) -> Result<File, std::io::Error> {
     }
 }
 
-/// Whether the tables are older than this program.
+/// Returns true if a migration of this program was not applied to the tables.
 async fn is_outdated(connection: &mut SqliteConnection) -> Result<bool, StoreError> {
     let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_master WHERE name = '_sqlx_migrations'")
         .fetch_one(&mut *connection)

@@ -1,4 +1,4 @@
-//! Tenants and keys in a file.
+//! Tenants and keys in a SQLite file.
 
 use std::collections::HashSet;
 
@@ -12,17 +12,17 @@ use crate::domain::{Settings, TenantId, Time};
 use crate::store::registry::{KeyColumns, SettingsColumns, TenantColumns, scopes_json};
 use crate::store::{KeyRecord, RegistryChanges, RegistryVersion, StoreError, TenantRecord};
 
-/// Changes that are remembered.
+/// The newest changes that are kept.
 const REMEMBERED: i64 = 1_000;
 
-/// What a change is about.
+/// The subject of a change.
 #[derive(Clone, Copy)]
 enum Subject {
     Tenant(TenantId),
     Key(Uuid),
 }
 
-/// Has running servers notice a change.
+/// Publishes a change to running servers: gives the registry a new version and lists the change under it.
 async fn note(writing: &mut SqliteConnection, subject: Subject) -> Result<(), sqlx::Error> {
     let (tenant, key) = match subject {
         Subject::Tenant(tenant) => (Some(tenant.to_string()), None),
@@ -44,7 +44,7 @@ async fn note(writing: &mut SqliteConnection, subject: Subject) -> Result<(), sq
 }
 
 impl SqliteStore {
-    /// Makes one change, and has running servers notice it, if there is anything that it changes.
+    /// Makes one change and, if it changed a row, publishes it to running servers. Returns false if it changed none.
     async fn change(&self, subject: Subject, change: Query<'_, Sqlite, SqliteArguments>) -> Result<bool, StoreError> {
         let mut held = self.hold().await?;
         let mut writing = held.begin_with("BEGIN IMMEDIATE").await?;
@@ -193,7 +193,7 @@ impl SqliteStore {
                 .await?;
             changes.keys = rows.iter().map(|row| columns(row)?.read()).collect::<Result<_, _>>()?;
         }
-        // A tenant that is gone took its keys with it.
+        // A changed tenant that no longer exists was deleted together with its keys, which is not listed as a change.
         Ok((changes.tenants.len() == tenants.len()).then_some(changes))
     }
 

@@ -1,4 +1,4 @@
-//! Tokens in a file.
+//! Tokens in a SQLite file.
 
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
