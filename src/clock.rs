@@ -1,7 +1,7 @@
-//! The only place that reads the time and makes ids. Everything else is given a [`Clock`], and tests drive it by hand.
+//! The only module that reads the time and makes ids. All other code takes a [`Clock`], which tests drive by hand.
 //!
-//! [`Clock::now`] is service time: it advances with the machine's uptime and follows the wall clock slowly, so that a
-//! clock that is set wrong expires nothing (`docs/decisions/0043-guarded-clock.md`).
+//! [`Clock::now`] is service time: it advances with the machine's uptime and approaches the wall clock slowly, so that
+//! a wrong wall clock expires nothing (`docs/decisions/0043-guarded-clock.md`).
 
 mod guard;
 mod source;
@@ -18,7 +18,7 @@ use crate::domain::Time;
 
 pub use self::guard::{ClockAlarm, Suspect};
 
-/// Service time, and a monotonic time since the clock was made. A clone shares both.
+/// Service time, monotonic time and ids. A clone shares the clock.
 #[derive(Clone, Debug)]
 pub struct Clock(Arc<Inner>);
 
@@ -29,12 +29,12 @@ struct Inner {
 }
 
 impl Clock {
-    /// The machine's clock.
+    /// Makes a clock that reads the machine's clocks.
     pub fn system() -> Self {
         Self::of(Source::system())
     }
 
-    /// A clock that stands still at `origin` until it is moved.
+    /// Makes a clock for tests that stands still at `origin` until it is moved.
     pub fn manual(origin: Time) -> Self {
         Self::of(Source::manual(origin))
     }
@@ -44,23 +44,24 @@ impl Clock {
         Clock(Arc::new(Inner { source, guard }))
     }
 
-    /// Returns service time: the guarded clock plus the last measured offset to the database's. Never goes back.
+    /// Returns service time: guarded time plus the last measured offset to the database's clock. Never goes back.
     pub fn now(&self) -> Time {
         self.guarded(|guard, source| guard.now(source.read()))
     }
 
-    /// Takes the database's clock, as just read. Called about twice a second wherever there is a database with a clock
-    /// of its own; without any call the wall clock is trusted again after 10 minutes, with them once both agree for 10 s.
+    /// Compares the clocks with the database's, as read just now. Called about twice a second where the database has a
+    /// clock of its own. After a jump the wall clock is trusted again once it has agreed with the database for 10 s,
+    /// or, without a database, after 10 minutes.
     pub fn observe_database(&self, database: Time) {
         self.guarded(|guard, source| guard.observe_database(source.read(), database));
     }
 
-    /// Returns which clock is off, if one is: the service is not ready then.
+    /// Returns the clock that is off, if one is. The service is not ready then.
     pub fn alarm(&self) -> Option<ClockAlarm> {
         self.guarded(|guard, source| guard.alarm(source.read()))
     }
 
-    /// Reads the clocks and uses the guard under one lock, so that readings reach it in order.
+    /// Reads the clocks and calls the guard under one lock, so that it gets the readings in order.
     fn guarded<T>(&self, work: impl FnOnce(&mut Guard, &Source) -> T) -> T {
         let mut guard = self.0.guard.lock();
         let result = work(&mut guard, &self.0.source);
@@ -72,13 +73,13 @@ impl Clock {
         result
     }
 
-    /// A new id, which sorts by the time it was made at.
+    /// Makes a new id (UUIDv7), which sorts by its time of creation.
     #[expect(clippy::disallowed_methods, reason = "this is where ids are made")]
     pub fn new_id(&self) -> Uuid {
         Uuid::now_v7()
     }
 
-    /// Time since the clock was made; never goes back, whatever happens to the time of day.
+    /// Returns the time since the clock was made. Never goes back, and is independent of the wall clock.
     pub fn monotonic(&self) -> Duration {
         self.0.source.monotonic()
     }
@@ -88,31 +89,31 @@ impl Clock {
         self.0.source.sleep_until(deadline).await;
     }
 
-    /// Returns after `duration`.
+    /// Returns after `duration` of monotonic time.
     pub async fn sleep(&self, duration: Duration) {
         self.sleep_until(self.monotonic() + duration).await;
     }
 
-    /// Whether a test drives this clock: it says nothing of the true time, nor does the database's of it.
+    /// Returns true for a manual clock, which has nothing to do with the true time or with the database's clock.
     pub fn is_manual(&self) -> bool {
         matches!(self.0.source, Source::Manual(_))
     }
 
-    /// Moves a manual clock on; the machine's clock is not to be moved.
+    /// Moves a manual clock on. Does nothing to the machine's clock.
     pub fn advance(&self, by: Duration) {
         if let Source::Manual(manual) = &self.0.source {
             manual.advance(by);
         }
     }
 
-    /// Moves only the wall clock of a manual clock, as a person or a wrong time server does.
+    /// Moves only the wall clock of a manual clock, as an operator or a wrong time server does.
     pub fn jump(&self, seconds: i64) {
         if let Source::Manual(manual) = &self.0.source {
             manual.jump(seconds);
         }
     }
 
-    /// Suspends the machine of a manual clock: its uptime and wall clock move on, its monotonic time does not.
+    /// Simulates a suspended machine on a manual clock: uptime and wall clock move on, monotonic time does not.
     pub fn suspend(&self, by: Duration) {
         if let Source::Manual(manual) = &self.0.source {
             manual.suspend(by);
@@ -120,12 +121,13 @@ impl Clock {
     }
 }
 
+/// Logs a change of the guard. Called without its lock.
 fn log(change: Change) {
     match change {
-        Change::Jumped(ms) => tracing::error!(ms, "the wall clock jumped; service time goes on without it"),
-        Change::Returned => tracing::info!("the wall clock is back at service time"),
+        Change::Jumped(ms) => tracing::error!(ms, "the wall clock jumped; service time does not follow it"),
+        Change::Returned => tracing::info!("the wall clock agrees with service time again"),
         Change::Stepped(ms) if ms < 0 => {
-            tracing::warn!(ms, "the wall clock is trusted again; service time stands until it is reached");
+            tracing::warn!(ms, "the wall clock is trusted again; service time stands still until it is reached");
         }
         Change::Stepped(ms) => tracing::warn!(ms, "the wall clock is trusted again; service time stepped to it"),
     }
@@ -147,7 +149,7 @@ mod tests {
         (clock.now().micros() - ORIGIN.micros()) as f64 / 1e6
     }
 
-    /// Lets time pass, with a database that is asked twice a second and is so many seconds off the true time.
+    /// Lets time pass, with a database that is read twice a second and is `database_off` seconds off the true time.
     fn run(clock: &Clock, for_seconds: u64, true_time: &mut i64, database_off: i64) {
         for _ in 0..for_seconds * 2 {
             clock.advance(Duration::from_millis(500));
@@ -161,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn days_ahead_for_a_minute_move_nothing() {
+    fn service_time_ignores_a_wall_clock_that_is_days_ahead_for_a_minute() {
         for days in [8, 400] {
             let clock = Clock::manual(ORIGIN);
             assert_eq!(clock.alarm(), None);
@@ -180,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn an_hour_behind_for_a_minute_moves_nothing() {
+    fn service_time_ignores_a_wall_clock_that_is_an_hour_behind_for_a_minute() {
         let clock = Clock::manual(ORIGIN);
         clock.advance(seconds(10));
         clock.jump(-3_600);
@@ -191,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wall_clock_that_stays_is_trusted_after_ten_minutes() {
+    fn a_steady_wall_clock_is_trusted_after_ten_minutes() {
         let clock = Clock::manual(ORIGIN);
         clock.jump(DAY);
         assert!(clock.alarm().is_some());
@@ -204,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wall_clock_that_jumps_again_starts_the_ten_minutes_again() {
+    fn a_further_jump_restarts_the_ten_minutes() {
         let clock = Clock::manual(ORIGIN);
         for _ in 0..10 {
             clock.jump(DAY);
@@ -216,21 +218,21 @@ mod tests {
     }
 
     #[test]
-    fn service_time_waits_after_a_correction_backwards() {
+    fn service_time_stands_still_after_a_step_backwards() {
         let clock = Clock::manual(ORIGIN);
         clock.jump(-3_600);
         assert!(clock.alarm().is_some());
         clock.advance(seconds(600));
-        assert_eq!(clock.alarm(), None, "certain");
+        assert_eq!(clock.alarm(), None, "the wall clock is trusted");
         let stands = clock.now();
         clock.advance(seconds(1_800));
         assert_eq!(clock.now(), stands);
         clock.advance(seconds(3_000));
-        assert!(is_near(passed(&clock), 1_800.0), "{} s: on from where it waited", passed(&clock));
+        assert!(is_near(passed(&clock), 1_800.0), "{} s: it goes on from where it stood", passed(&clock));
     }
 
     #[test]
-    fn a_slow_drift_is_followed_without_an_alarm() {
+    fn service_time_follows_a_slow_drift_without_an_alarm() {
         let clock = Clock::manual(ORIGIN);
         // 1 s in 5000 s: 200 ppm.
         for step in 1..=50 {
@@ -243,19 +245,19 @@ mod tests {
     }
 
     #[test]
-    fn a_correction_is_slow_however_often_the_time_is_read() {
+    fn corrections_stay_within_500_ppm_for_frequent_reads() {
         let clock = Clock::manual(ORIGIN);
         clock.jump(1);
         for _ in 0..25_000 {
             clock.advance(Duration::from_nanos(400_900));
             let _read = clock.now();
         }
-        // After 10.0225 s: at most 500 ppm of them, and not much less.
+        // After 10.0225 s: at most 500 ppm of that, and not much less.
         assert!((0.0045..=0.0051).contains(&(passed(&clock) - clock.monotonic().as_secs_f64())), "{}", passed(&clock));
     }
 
     #[test]
-    fn a_suspended_machine_wakes_up_later() {
+    fn suspended_time_counts_for_service_time_but_not_for_monotonic_time() {
         let clock = Clock::manual(ORIGIN);
         clock.suspend(seconds(8 * 3_600));
         assert_eq!(clock.alarm(), None);
@@ -264,11 +266,11 @@ mod tests {
     }
 
     #[test]
-    fn wall_clock_and_database_together_are_trusted_after_ten_seconds() {
+    fn a_wall_clock_that_agrees_with_the_database_is_trusted_after_ten_seconds() {
         let clock = Clock::manual(ORIGIN);
         let mut time = ORIGIN.micros();
         run(&clock, 60, &mut time, 0);
-        // Both at the new time: this machine had been wrong.
+        // Wall clock and database are both at the new time: service time was wrong.
         clock.jump(DAY);
         time += DAY * 1_000_000;
         run(&clock, 9, &mut time, 0);
@@ -294,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn agreement_is_only_counted_while_the_database_answers() {
+    fn agreement_only_counts_while_the_database_answers() {
         let clock = Clock::manual(ORIGIN);
         let mut time = ORIGIN.micros();
         run(&clock, 1, &mut time, 0);
@@ -310,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn service_time_is_the_databases_within_two_seconds() {
+    fn service_time_follows_a_database_within_two_seconds() {
         let clock = Clock::manual(ORIGIN);
         let mut time = ORIGIN.micros();
         run(&clock, 10, &mut time, 1);
@@ -319,11 +321,11 @@ mod tests {
     }
 
     #[test]
-    fn a_database_that_is_further_off_is_an_alarm_and_no_time() {
+    fn a_database_further_off_raises_an_alarm_and_is_not_followed() {
         let clock = Clock::manual(ORIGIN);
         let mut time = ORIGIN.micros();
         run(&clock, 10, &mut time, 0);
-        // Once: an answer that was delayed.
+        // A single difference: an answer that was delayed.
         clock.observe_database(Time::from_micros(time - 8_000_000));
         assert_eq!(clock.alarm(), None);
         run(&clock, 1, &mut time, 0);
@@ -336,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn the_machines_clock_is_calm() {
+    fn the_system_clock_advances_without_an_alarm() {
         let clock = Clock::system();
         let (first, started) = (clock.now(), clock.monotonic());
         assert!(first.micros() > ORIGIN.micros());

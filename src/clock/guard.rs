@@ -1,43 +1,45 @@
-//! The guard of the wall clock: service time follows the machine's uptime, and a jump of the wall clock is an alarm.
+//! Guards service time against a wrong wall clock: service time follows the machine's uptime, and a jump of the wall
+//! clock raises an alarm.
 //!
-//! Pure: every method is given a [`Reading`], so that tests can move uptime and wall clock apart.
+//! Every method takes a [`Reading`] and reads no clock itself, so that tests can move uptime and wall clock apart.
 
 use std::time::Duration;
 
 use crate::domain::Time;
 
-/// How far the wall clock, or the database's, may be from guarded time before it counts as a jump: 2 s.
+/// The largest difference of a clock from guarded time that is no jump, in microseconds: 2 s.
 const TOLERANCE: i64 = 2_000_000;
-/// Guarded time approaches the wall clock by at most this part of the time that passes: 500 ppm.
+/// The divisor of the passed time by which guarded time approaches the wall clock at most: 1/2000, or 500 ppm.
 const SLEW: i64 = 2_000;
-/// Between two corrections; shorter pauses would round the correction to nothing.
+/// The shortest time between two corrections. In shorter intervals the correction would round to zero.
 const SLEW_EVERY: Duration = Duration::from_millis(100);
-/// For how long wall clock and database agree before guarded time steps to them.
+/// The time for which wall clock and database must agree before guarded time steps to them.
 const AGREED: Duration = Duration::from_secs(10);
-/// For how long the wall clock runs on from its new time before guarded time steps to it, where no database is asked.
+/// The time for which the wall clock must run on from its new time before guarded time steps to it, if there is no
+/// database.
 const STOOD: Duration = Duration::from_secs(10 * 60);
-/// The longest pause between two observations of the database within which their agreement counts as unbroken.
+/// The longest interval between two observations of the database over which agreement counts as unbroken.
 const OBSERVED: Duration = Duration::from_secs(3);
-/// For how long the database's clock is off before that is an alarm: an answer that was delayed looks like it once.
+/// The time for which the database's clock must be off before an alarm is raised: one delayed answer is not enough.
 const DISAGREED: Duration = Duration::from_secs(2);
 
-/// What the machine's clocks show at one moment.
+/// A reading of the machine's clocks at one moment.
 #[derive(Clone, Copy, Debug)]
 pub struct Reading {
     /// Time since the machine started, suspended time included. Never goes back.
     pub uptime: Duration,
-    /// The wall clock, which anything may set.
+    /// The wall clock, which may be set to any time.
     pub wall: Time,
 }
 
-/// A clock that cannot be trusted: service time does not follow it, and the service is not ready.
+/// An alarm about a clock that is not trusted. Service time does not follow it, and the service is not ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClockAlarm {
-    /// Which clock is off.
+    /// The clock that is off.
     pub suspect: Suspect,
-    /// By how many milliseconds it is ahead of guarded time; negative if it is behind.
+    /// Milliseconds by which it is ahead of guarded time; negative if it is behind.
     pub ahead_ms: i64,
-    /// For how long.
+    /// The time since the difference was noticed.
     pub standing: Duration,
 }
 
@@ -62,18 +64,18 @@ impl std::fmt::Display for ClockAlarm {
     }
 }
 
-/// A change of the guard that an operator has to know about.
+/// A change of the guard to be logged for the operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// The wall clock jumped by so many milliseconds.
+    /// The wall clock jumped, by milliseconds.
     Jumped(i64),
-    /// The wall clock is back at guarded time.
+    /// The wall clock is back within the tolerance of guarded time.
     Returned,
-    /// The wall clock is trusted again, and guarded time stepped by so many milliseconds.
+    /// The wall clock is trusted again, and guarded time stepped to it, by milliseconds.
     Stepped(i64),
 }
 
-/// Guarded time, and why it may differ from the wall clock.
+/// Guarded time, and the state that decides its corrections.
 #[derive(Debug)]
 pub struct Guard {
     /// Uptime of the newest reading.
@@ -82,39 +84,43 @@ pub struct Guard {
     time: i64,
     /// Uptime of the newest correction.
     slewed: Duration,
-    /// The newest service time that was returned. Service time never goes back, also when guarded time steps back.
+    /// The newest service time that was returned, in microseconds since the epoch. It keeps service time from going
+    /// back when guarded time steps back.
     issued: i64,
-    /// The database's clock less guarded time, as last measured; 0 without a database.
+    /// The database's clock less guarded time, in microseconds, as last measured; 0 without a database.
     offset: i64,
+    /// Set while the wall clock differs from guarded time by more than the tolerance.
     jump: Option<Jump>,
+    /// Set once the database's clock was observed.
     database: Option<Database>,
+    /// The newest change that was not logged yet.
     change: Option<Change>,
 }
 
-/// The wall clock is not where guarded time is.
+/// A difference between wall clock and guarded time.
 #[derive(Clone, Copy, Debug)]
 struct Jump {
-    /// Uptime at which that was noticed.
+    /// Uptime at which it was noticed.
     since: Duration,
-    /// Uptime since which the wall clock runs on from one new time.
+    /// Uptime since which the wall clock has run on without a further jump.
     stood: Duration,
-    /// The wall clock less uptime then, in microseconds.
+    /// The wall clock less uptime at `stood`, in microseconds.
     origin: i64,
 }
 
-/// What is known of the database's clock.
+/// The observations of the database's clock.
 #[derive(Clone, Copy, Debug)]
 struct Database {
     /// Uptime of the newest observation.
     seen: Duration,
-    /// Uptime since which it agrees with the wall clock.
+    /// Uptime since which it has agreed with the wall clock; `None` if it does not.
     agreed: Option<Duration>,
-    /// Uptime since which it is off guarded time, and by how much.
+    /// Uptime since which it has been off guarded time, and the newest difference in microseconds; `None` if it is not.
     off: Option<(Duration, i64)>,
 }
 
 impl Guard {
-    /// Starts at the wall clock, since there is nothing else to start from.
+    /// Starts at the wall clock, the only time known then.
     pub fn new(Reading { uptime, wall }: Reading) -> Self {
         let time = wall.micros();
         Guard { uptime, time, slewed: uptime, issued: time, offset: 0, jump: None, database: None, change: None }
@@ -127,7 +133,8 @@ impl Guard {
         Time::from_micros(self.issued)
     }
 
-    /// Takes the database's clock, as read a moment ago.
+    /// Records an observation of the database's clock, and steps to the wall clock after a jump if both have agreed for
+    /// [`AGREED`].
     pub fn observe_database(&mut self, reading: Reading, database: Time) {
         let uptime = reading.uptime;
         let agrees = (reading.wall.micros() - database.micros()).abs() <= TOLERANCE;
@@ -150,7 +157,7 @@ impl Guard {
         }
     }
 
-    /// Returns which clock is off, if one is.
+    /// Returns the clock that is off, if one is; the wall clock first.
     pub fn alarm(&mut self, reading: Reading) -> Option<ClockAlarm> {
         self.advance(reading);
         if let Some(Jump { since, .. }) = self.jump {
@@ -163,16 +170,18 @@ impl Guard {
         (standing >= DISAGREED).then_some(alarm)
     }
 
-    /// Returns what changed since the last call.
+    /// Returns the newest change since the last call.
     pub fn change(&mut self) -> Option<Change> {
         self.change.take()
     }
 
-    /// Moves guarded time on with uptime and a little towards the wall clock, and notices whether that jumped.
+    /// Moves guarded time on with uptime, slews it towards the wall clock, and detects the start and end of a jump.
+    /// Steps to the wall clock after [`STOOD`] if there is no database.
     fn advance(&mut self, reading: Reading) {
-        // Readings are taken one after the other; a platform whose uptime goes back is held where it was.
+        // On a platform with an uptime that goes back, time stands still until it catches up.
         let uptime = reading.uptime.max(self.uptime);
-        // Each is rounded by itself: what a difference loses would add up with every reading.
+        // Both times are rounded before they are subtracted: rounding the difference would lose a part of a microsecond
+        // with every reading.
         self.time += micros(uptime) - micros(self.uptime);
         self.uptime = uptime;
         let wall = reading.wall.micros();
@@ -200,7 +209,7 @@ impl Guard {
         }
     }
 
-    /// Trusts the wall clock again.
+    /// Steps guarded time to the wall clock, which is trusted again.
     fn step(&mut self, reading: Reading) {
         let wall = reading.wall.micros();
         self.change = Some(Change::Stepped((wall - self.time) / 1_000));

@@ -1,4 +1,4 @@
-//! Where time enters: the machine's clocks, or those of a test.
+//! The sources of time: the machine's clocks, or manual ones for tests.
 
 use std::time::Duration;
 
@@ -8,15 +8,15 @@ use tokio::sync::watch;
 use super::guard::Reading;
 use crate::domain::Time;
 
-/// The clocks of the machine, or those of a test.
+/// A set of clocks: wall clock, uptime and monotonic time.
 #[derive(Debug)]
 pub enum Source {
-    /// The machine's.
+    /// The machine's clocks.
     System {
-        /// When this was made.
+        /// The origin of monotonic time.
         start: std::time::Instant,
     },
-    /// A test's.
+    /// Clocks driven by a test.
     Manual(Manual),
 }
 
@@ -28,28 +28,28 @@ pub struct Manual {
     apart: Mutex<Apart>,
 }
 
-/// How far the clocks of a test are from its monotonic time.
+/// The offsets of manual clocks from monotonic time.
 #[derive(Clone, Copy, Debug, Default)]
 struct Apart {
-    /// The wall clock, in microseconds.
+    /// The jumps of the wall clock, in microseconds.
     wall: i64,
-    /// Uptime: the time for which the machine was suspended.
+    /// The time for which the machine was suspended, which uptime and wall clock include.
     suspended: Duration,
 }
 
 impl Source {
-    /// The machine's clocks.
+    /// Makes a source of the machine's clocks.
     #[expect(clippy::disallowed_methods, reason = "this is where time enters")]
     pub fn system() -> Self {
         Source::System { start: std::time::Instant::now() }
     }
 
-    /// Clocks that stand still at `origin`.
+    /// Makes manual clocks that stand still at `origin`.
     pub fn manual(origin: Time) -> Self {
         Source::Manual(Manual { origin, elapsed: watch::Sender::new(Duration::ZERO), apart: Mutex::default() })
     }
 
-    /// Returns what the clocks show now.
+    /// Reads uptime and wall clock.
     #[expect(clippy::disallowed_methods, reason = "this is where time enters")]
     pub fn read(&self) -> Reading {
         match self {
@@ -95,20 +95,21 @@ impl Manual {
         self.apart.lock().wall += seconds * 1_000_000;
     }
 
-    /// Moves uptime and the wall clock on, as they do while a machine is suspended.
+    /// Moves uptime and wall clock on, as they do while a machine is suspended.
     pub fn suspend(&self, by: Duration) {
         self.apart.lock().suspended += by;
     }
 }
 
-/// Time since the machine started, suspended time included.
+/// Returns the time since the machine started, suspended time included.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn uptime(_start: std::time::Instant) -> Duration {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
     Duration::new(now.tv_sec.unsigned_abs(), now.tv_nsec.unsigned_abs() as u32)
 }
 
-/// Elsewhere no clock counts suspended time; after a suspension the wall clock looks as if it had jumped.
+/// Returns the time since `start`. No clock of these platforms counts suspended time, so the wall clock seems to jump
+/// when a suspended machine wakes.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 fn uptime(start: std::time::Instant) -> Duration {
     start.elapsed()

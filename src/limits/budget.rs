@@ -1,38 +1,39 @@
-//! The budgets by name, so that a proof can remove one and show that it is the one that protects the others.
+//! The budgets by name. `scripts/neighbours` removes one at a time to show that it is the one that protects the tenants
+//! from each other.
 
 use std::str::FromStr;
 
-/// One budget. Each bounds what a single caller can take from all others.
+/// One budget. Each bounds the harm that a single caller can do to all others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Budget {
-    /// The size of introspection answers, by real list lengths.
+    /// The size of introspection answers, computed with the real lengths of their lists.
     Introspection,
-    /// Values in a GraphQL request's variables, counted once for each use.
+    /// Values in a GraphQL request's variables, counted for each use of a variable.
     Variables,
     /// Parsed GraphQL documents kept in memory, by their size.
     Documents,
     /// Bytes of request bodies held at a time.
     Bodies,
-    /// Bytes of answers that were built and not yet sent, and the pace at which they must be read.
+    /// Bytes of answers that were built and not yet sent, and the rate at which clients must read them.
     Answers,
-    /// Connections, and places among them kept for health probes.
+    /// Connections at a time, with some reserved for health probes.
     Sockets,
-    /// Work of the engine: tenants take turns in slices.
+    /// Work of the engine, which serves tenants in turn.
     Turns,
     /// Messages of desk sockets.
     Desks,
     /// Processor time of heavy reads and long bodies.
     HeavyReads,
-    /// Checkpoints and housekeeping in slices.
+    /// Time that appends wait for checkpoints and housekeeping, which are done in slices.
     Checkpoints,
     /// Processor time of password hashing.
     Passwords,
-    /// Log lines that wait for their reader.
+    /// Log lines that wait to be read.
     Logs,
 }
 
 impl Budget {
-    /// Every budget.
+    /// Every budget, in the order of declaration.
     pub const ALL: [Budget; 12] = [
         Budget::Introspection,
         Budget::Variables,
@@ -48,7 +49,7 @@ impl Budget {
         Budget::Logs,
     ];
 
-    /// The name on the command line.
+    /// Returns the budget's name on the command line.
     pub const fn name(self) -> &'static str {
         match self {
             Budget::Introspection => "introspection",
@@ -75,19 +76,19 @@ impl FromStr for Budget {
     }
 }
 
-/// The budgets in force: all of them, except in the controls of `scripts/neighbours`.
+/// The set of enforced budgets: all of them, except in the controls of `scripts/neighbours`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Budgets {
     removed: u16,
 }
 
 impl Budgets {
-    /// All budgets but these.
+    /// Returns all budgets but these.
     pub fn without(removed: impl IntoIterator<Item = Budget>) -> Self {
         Budgets { removed: removed.into_iter().fold(0, |bits, budget| bits | 1 << budget as u16) }
     }
 
-    /// Whether the budget is in force.
+    /// Returns true if the budget is enforced.
     pub const fn has(self, budget: Budget) -> bool {
         self.removed & (1 << budget as u16) == 0
     }

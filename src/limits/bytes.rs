@@ -1,7 +1,7 @@
-//! Bytes held in memory for callers: bodies that arrive, and answers that wait to be read.
+//! Bounds the bytes held in memory for callers: request bodies, and answers that were not read yet.
 //!
-//! A caller is let in while it holds less than is still free, as in the queue before the engine: one that floods gets
-//! half, two get a third each, and there is always something left for the next.
+//! A caller may take bytes as long as it then holds no more than was free before, as in the engine's queue: one that
+//! floods gets half, two get a third each, and there is always something left for the next.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,34 +10,35 @@ use parking_lot::Mutex;
 
 use crate::domain::{Fault, TenantId};
 
-/// On whose account bytes are held.
+/// The account that bytes are charged to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Owner {
-    /// All callers that have not shown a valid credential, together.
+    /// All callers without a valid credential together.
     Unauthenticated,
     /// The administrator.
     Administrator,
-    /// A tenant.
+    /// All callers of one tenant together.
     Tenant(TenantId),
 }
 
-/// The bounds, in bytes. Both follow from `--memory-budget`: the rest of it is for what bodies become while they are
-/// parsed, for answers while they are built, and for the queue before the engine.
+/// The bounds, in bytes. Both follow from `--memory-budget`. The rest of it is left for bodies while they are parsed,
+/// answers while they are built, and the engine's queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryBudget {
-    /// Request bodies at a time.
+    /// Bytes of request bodies held at a time.
     pub bodies: usize,
-    /// Answers at a time that were not read yet.
+    /// Bytes of unread answers held at a time.
     pub answers: usize,
 }
 
 impl MemoryBudget {
     /// The default of `--memory-budget`, in MiB.
     pub const DEFAULT_MIB: usize = 1_024;
-    /// The least, in MiB: half of its share for bodies has room for the largest body.
+    /// The least `--memory-budget`, in MiB: one tenant's half of the bytes for bodies fits the largest body.
     pub const LEAST_MIB: usize = 512;
 
-    /// An eighth for bodies, since a body becomes several times its size while it is parsed, and a quarter for answers.
+    /// Divides a memory budget: an eighth for bodies, which grow to several times their size while they are parsed, and
+    /// a quarter for answers.
     pub const fn of_mib(mib: usize) -> Self {
         MemoryBudget { bodies: mib * 1024 * 1024 / 8, answers: mib * 1024 * 1024 / 4 }
     }
@@ -49,12 +50,12 @@ impl Default for MemoryBudget {
     }
 }
 
-/// All unauthenticated callers together hold at most this part.
+/// The divisor of the bound for all unauthenticated callers together.
 const UNAUTHENTICATED_PART: usize = 16;
-/// When what is held may have been given back.
+/// Seconds after which a rejected caller may retry.
 const RETRY_SECONDS: u32 = 1;
 
-/// A bound on bytes held at a time, and who holds them. A clone shares it.
+/// A bound on bytes held at a time, and the accounts they are charged to. A clone shares it.
 #[derive(Clone, Debug)]
 pub struct ByteBudget(Arc<Inner>);
 
@@ -70,7 +71,7 @@ struct Held {
     owners: HashMap<Owner, usize>,
 }
 
-/// Bytes that are held; given back when dropped.
+/// Held bytes, released when dropped.
 #[derive(Debug)]
 pub struct BytePermit {
     budget: ByteBudget,
@@ -79,14 +80,15 @@ pub struct BytePermit {
 }
 
 impl ByteBudget {
-    /// A budget of so many bytes.
+    /// Makes a budget of `bound` bytes.
     pub fn new(bound: usize) -> Self {
         ByteBudget(Arc::new(Inner { bound, held: Mutex::default() }))
     }
 
-    /// Takes bytes for a caller. [`Fault::TooMany`] past its own share, [`Fault::Unavailable`] when others hold too
-    /// much. More than the largest share count as that share, so that what is large can be taken when nothing else is
-    /// held.
+    /// Takes bytes for a caller. A number above the caller's share counts as the share, so that a large body or answer
+    /// is admitted when the caller holds nothing else.
+    ///
+    /// [`Fault::TooMany`] beyond the caller's own share, [`Fault::Unavailable`] if other callers hold too much.
     pub fn take(&self, owner: Owner, bytes: usize) -> Result<BytePermit, Fault> {
         let (share, mut held) = (self.share(owner), self.0.held.lock());
         let own = held.owners.get(&owner).copied().unwrap_or_default();
@@ -95,25 +97,25 @@ impl ByteBudget {
             return Err(Fault::TooMany { seconds: RETRY_SECONDS });
         }
         if own + bytes > self.0.bound.saturating_sub(held.all) {
-            return Err(Fault::Unavailable("too much is held for other callers"));
+            return Err(Fault::Unavailable("other callers use too much memory"));
         }
         held.add(owner, bytes);
         Ok(BytePermit { budget: self.clone(), owner, bytes })
     }
 
-    /// Counts bytes that are held already, whatever the bound: what is small, or comes piece by piece.
+    /// Charges bytes to a caller without enforcing the bound: for small answers, and for pieces of streamed ones.
     pub fn count(&self, owner: Owner, bytes: usize) -> BytePermit {
         self.0.held.lock().add(owner, bytes);
         BytePermit { budget: self.clone(), owner, bytes }
     }
 
-    /// [`Fault::TooMany`] when a caller's share is used up, before anything more is made for it.
+    /// Rejects a caller with [`Fault::TooMany`] if its share is used up, before more is built for it.
     pub fn check(&self, owner: Owner) -> Result<(), Fault> {
         let own = self.0.held.lock().owners.get(&owner).copied().unwrap_or_default();
         if own >= self.share(owner) { Err(Fault::TooMany { seconds: RETRY_SECONDS }) } else { Ok(()) }
     }
 
-    /// The bytes held now.
+    /// Returns the bytes held now.
     pub fn held(&self) -> usize {
         self.0.held.lock().all
     }
@@ -171,7 +173,7 @@ mod tests {
     const FULL: Fault = Fault::TooMany { seconds: 1 };
 
     #[test]
-    fn one_caller_gets_half_and_leaves_something_for_the_next() {
+    fn one_caller_gets_half_and_leaves_bytes_for_the_next() {
         let budget = ByteBudget::new(1_600);
         let mut held = Vec::new();
         for (owner, expected) in [(tenant(1), 800), (tenant(2), 400), (tenant(3), 200), (Owner::Unauthenticated, 100)] {
@@ -188,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_large_one_is_taken_when_nothing_else_is_held() {
+    fn a_large_request_is_admitted_when_the_caller_holds_nothing_else() {
         let budget = ByteBudget::new(1_000);
         let small = budget.count(tenant(1), 1);
         assert_eq!(budget.take(tenant(1), 1_000_000).unwrap_err(), FULL);
@@ -201,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn what_grows_is_given_back_as_a_whole() {
+    fn a_grown_permit_releases_all_its_bytes() {
         let budget = ByteBudget::new(100);
         let mut permit = budget.take(tenant(1), 20).unwrap();
         assert_eq!((permit.grow(30), permit.grow(1)), (Ok(()), Err(FULL)));

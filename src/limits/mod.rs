@@ -1,4 +1,4 @@
-//! What one tenant, all unauthenticated callers together and the whole service may use at a time.
+//! Limits on the resources in use: of one tenant, of all unauthenticated callers together, and of the whole service.
 
 pub mod budget;
 pub mod bytes;

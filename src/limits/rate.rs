@@ -1,4 +1,4 @@
-//! Rates: so many a second, with a burst after a pause, by the injected clock.
+//! Rate limits: a number a second with a burst, by the injected clock.
 
 use std::hash::Hash;
 use std::num::NonZeroU32;
@@ -12,7 +12,7 @@ use governor::{NotUntil, Quota, RateLimiter};
 use crate::clock::Clock;
 use crate::domain::Fault;
 
-/// The time, as the limits read it.
+/// Adapts [`Clock::monotonic`] to the rate limiter.
 struct Monotonic(Clock);
 
 impl governor::clock::Clock for Monotonic {
@@ -23,7 +23,7 @@ impl governor::clock::Clock for Monotonic {
     }
 }
 
-/// The rate of one caller.
+/// A rate limit without keys.
 pub struct Rate {
     clock: Clock,
     burst: u32,
@@ -31,7 +31,7 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// A rate of `per_second`, with `burst` at once after a pause. `None` for a rate of 0, which is no limit.
+    /// Makes a limit of `per_second`, with `burst` at once after a pause. `None` if either is 0, which means no limit.
     pub fn new(per_second: u32, burst: u32, clock: &Clock) -> Option<Self> {
         let (rate, most) = (NonZeroU32::new(per_second)?, NonZeroU32::new(burst)?);
         let quota = Quota::per_second(rate).allow_burst(most);
@@ -39,13 +39,13 @@ impl Rate {
         Some(Rate { clock: clock.clone(), burst, limit })
     }
 
-    /// Counts one; [`Fault::TooMany`] past the rate.
+    /// Counts one. [`Fault::TooMany`] beyond the rate.
     pub fn check(&self) -> Result<(), Fault> {
         self.limit.check().map_err(|until| too_many(&until, &self.clock))
     }
 
-    /// Counts `n` as a whole, or nothing of them: [`Fault::TooMany`] past the rate. More than the burst count as the
-    /// burst, so that what is large can be taken at all.
+    /// Counts `n`, all or none. [`Fault::TooMany`] beyond the rate. A number above the burst counts as the burst, as it
+    /// could never pass otherwise.
     pub fn check_many(&self, n: u32) -> Result<(), Fault> {
         let Some(n) = NonZeroU32::new(n.min(self.burst)) else { return Ok(()) };
         match self.limit.check_n(n) {
@@ -56,40 +56,41 @@ impl Rate {
     }
 }
 
-/// The rates of many callers, each by its key.
+/// A rate limit for each of many keys.
 pub struct KeyedRate<K: Hash + Eq + Clone> {
     clock: Clock,
     limit: RateLimiter<K, HashMapStateStore<K>, Monotonic, NoOpMiddleware<Duration>>,
 }
 
 impl<K: Hash + Eq + Clone> KeyedRate<K> {
-    /// The same quota for every key.
+    /// Makes a limit with the same quota for every key.
     pub fn new(quota: Quota, clock: &Clock) -> Self {
         KeyedRate { clock: clock.clone(), limit: RateLimiter::hashmap_with_clock(quota, Monotonic(clock.clone())) }
     }
 
-    /// Counts one of a key; [`Fault::TooMany`] past its rate.
+    /// Counts one for a key. [`Fault::TooMany`] beyond its rate.
     pub fn check(&self, key: &K) -> Result<(), Fault> {
         self.limit.check_key(key).map_err(|until| too_many(&until, &self.clock))
     }
 
-    /// Forgets the keys whose burst is whole again.
+    /// Removes the keys with a full burst, which behave as new ones.
     pub fn sweep(&self) {
         self.limit.retain_recent();
         self.limit.shrink_to_fit();
     }
 
-    /// How many keys are remembered.
+    /// Returns the number of keys held in memory.
     pub fn len(&self) -> usize {
         self.limit.len()
     }
 
-    /// Whether no key is remembered.
+    /// Returns true if no keys are held in memory.
     pub fn is_empty(&self) -> bool {
         self.limit.is_empty()
     }
 }
 
+/// Makes the fault with the seconds until the next one passes, rounded up, at least 1.
 fn too_many(until: &NotUntil<Duration>, clock: &Clock) -> Fault {
     let wait = until.wait_time_from(clock.monotonic());
     Fault::TooMany { seconds: (wait.as_secs_f64().ceil() as u32).max(1) }
@@ -101,16 +102,16 @@ mod tests {
     use crate::domain::Time;
 
     #[test]
-    fn many_are_counted_as_a_whole_or_not_at_all() {
+    fn several_are_counted_all_or_none() {
         let clock = Clock::manual(Time::from_micros(0));
         let rate = Rate::new(10, 20, &clock).unwrap();
         assert_eq!(rate.check_many(0), Ok(()));
         assert_eq!(rate.check_many(15), Ok(()));
         assert_eq!(rate.check_many(10), Err(Fault::TooMany { seconds: 1 }));
-        assert_eq!(rate.check_many(5), Ok(()), "nothing of the ten was counted");
+        assert_eq!(rate.check_many(5), Ok(()), "none of the ten was counted");
         assert!(rate.check().is_err());
         clock.advance(Duration::from_secs(2));
-        assert_eq!(rate.check_many(1_000), Ok(()), "more than the burst count as the burst");
+        assert_eq!(rate.check_many(1_000), Ok(()), "a number above the burst counts as the burst");
         assert!(rate.check().is_err());
         assert!(Rate::new(0, 0, &clock).is_none());
     }

@@ -1,9 +1,8 @@
-//! Connections: how many there may be, which one makes room for the next, and places kept for health probes.
+//! Limits the connections: evicts one to make room for the next, and reserves places for health probes.
 //!
-//! Accepting never stops. When every place is taken, the connection that has gone longest without proving anything is
-//! closed: first those without a valid credential on their newest request, then those that are idle between two
-//! requests of a tenant. When there is none of either, the new connection gets one of the places that are kept: there it
-//! may ask for health, and is refused anything else.
+//! Accepting never stops. When every place is taken, another connection is evicted: first the oldest without a valid
+//! credential on its newest request, then the oldest that is idle between two requests of a tenant. If there is none of
+//! either, the new connection gets a reserved place, where only health probes are answered.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -14,26 +13,27 @@ use tokio_util::sync::CancellationToken;
 
 use crate::domain::{Fault, TenantId};
 
-/// How many connections there may be.
+/// The limits on the number of connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SocketLimits {
     /// Connections at a time.
     pub places: usize,
-    /// Connections beyond those, for health probes.
+    /// Further connections that are reserved for health probes.
     pub kept: usize,
 }
 
 impl SocketLimits {
-    /// Places kept beside the others.
+    /// The usual number of reserved places.
     const KEPT: usize = 64;
 
-    /// The limits for a number of connections.
+    /// Returns the limits for a number of connections.
     pub const fn of(places: usize) -> Self {
         SocketLimits { places, kept: SocketLimits::KEPT }
     }
 
-    /// The same within a number of open files, of which the store and the rest of the process need some.
+    /// Lowers the limits to fit the process's limit on open files.
     pub fn within_files(self, files: usize) -> Self {
+        // Files of the store and the rest of the process.
         const OTHERS: usize = 128;
         let usable = files.saturating_sub(OTHERS);
         let kept = self.kept.min(usable / 8).max(1);
@@ -41,18 +41,18 @@ impl SocketLimits {
     }
 }
 
-/// In which order connections make room. Within a rank the one that has been there longest goes first.
+/// The order in which connections are evicted. Within a rank the oldest goes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
     /// Without a valid credential on its newest request, or without any request yet.
     Unauthenticated,
     /// Idle after a request of a tenant.
     Idle,
-    /// In one of the kept places; makes room for others there only.
+    /// In a reserved place; evicted only for another connection there.
     Kept,
 }
 
-/// A connection among those that can make room.
+/// A connection's key in the order of eviction: its rank, and a number that ascends with time.
 type Key = (Rank, u64);
 
 /// The connections of this process. A clone shares them.
@@ -64,35 +64,43 @@ struct Inner {
     limits: SocketLimits,
     is_enforced: bool,
     state: Mutex<State>,
+    /// Notified when a connection ends.
     left: Notify,
 }
 
 #[derive(Debug, Default)]
 struct State {
+    /// The newest number given to a connection, or to a key in the order of eviction.
     next: u64,
+    /// Every connection, by its number.
     entries: HashMap<u64, Entry>,
-    /// Those that can make room, by rank and age.
+    /// The connections that can be evicted, by rank and age.
     evictable: BTreeMap<Key, u64>,
-    /// Entries in the kept places.
+    /// The number of entries in reserved places.
     kept: usize,
-    /// Connections that cannot make room, by tenant, and all of them: desks, and those whose request is not answered yet.
+    /// The number of connections that cannot be evicted, by tenant: desks, and connections with a running request.
     held: HashMap<TenantId, usize>,
+    /// The sum of `held`.
     all_held: usize,
 }
 
+/// One connection.
 #[derive(Debug)]
 struct Entry {
+    /// True in a reserved place.
     is_kept: bool,
-    /// Its place in `State::evictable`; none while a request of a tenant is answered, and for desks.
+    /// Its key in `State::evictable`; `None` during a request of a tenant, and for desks.
     key: Option<Key>,
+    /// The tenant of the newest request, or of the desk.
     tenant: Option<TenantId>,
     is_desk: bool,
-    /// Counted among its tenant's that cannot make room.
+    /// True while it is counted in `State::held`.
     is_held: bool,
+    /// Cancelled when the connection is evicted.
     cut: CancellationToken,
 }
 
-/// One connection's place; given back when dropped.
+/// One connection's place, released when dropped.
 #[derive(Debug)]
 pub struct ConnectionPermit {
     sockets: Sockets,
@@ -101,12 +109,12 @@ pub struct ConnectionPermit {
 }
 
 impl Sockets {
-    /// No connections yet. Where the limits are not enforced, connections wait for a place and none is closed.
+    /// Makes an empty set. If the limits are not enforced, new connections wait for a place, and none is evicted.
     pub fn new(limits: SocketLimits, is_enforced: bool) -> Self {
         Sockets(Arc::new(Inner { limits, is_enforced, state: Mutex::default(), left: Notify::new() }))
     }
 
-    /// Waits for a place where the limits are not enforced; otherwise there always is one.
+    /// Waits for a free place if the limits are not enforced. Otherwise returns at once, since eviction makes room.
     pub async fn room(&self) {
         loop {
             let left = self.0.left.notified();
@@ -117,7 +125,7 @@ impl Sockets {
         }
     }
 
-    /// Gives a new connection a place, if need be that of another one, which is cut.
+    /// Gives a new connection a place. Evicts another connection if all are taken.
     pub fn admit(&self) -> ConnectionPermit {
         let mut state = self.0.state.lock();
         let mut is_kept = false;
@@ -136,34 +144,37 @@ impl Sockets {
         ConnectionPermit { sockets: self.clone(), id, cut }
     }
 
-    /// Closes one connection, for want of open files; whether there was one to close.
+    /// Evicts one connection when the process has no more open files. Returns false if none can be evicted.
     pub fn make_room(&self) -> bool {
         let mut state = self.0.state.lock();
         self.0.is_enforced && (state.evict(Rank::Unauthenticated) || state.evict(Rank::Kept))
     }
 
-    /// How many connections there are.
+    /// Returns the number of connections.
     pub fn len(&self) -> usize {
         self.0.state.lock().entries.len()
     }
 
-    /// Whether there is none.
+    /// Returns true if there are no connections.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
 impl State {
+    /// Returns the number of connections outside of the reserved places.
     fn taken(&self) -> usize {
         self.entries.len() - self.kept
     }
 
+    /// Returns a number that is larger than all before.
     fn number(&mut self) -> u64 {
         self.next += 1;
         self.next
     }
 
-    /// Puts a connection among those that can make room, as the newest of its rank.
+    /// Makes a connection evictable, as the newest of its rank. A connection in a reserved place stays of
+    /// [`Rank::Kept`].
     fn rank(&mut self, id: u64, rank: Rank) {
         let number = self.number();
         let Some(entry) = self.entries.get_mut(&id) else { return };
@@ -174,7 +185,8 @@ impl State {
         self.evictable.insert(key, id);
     }
 
-    /// Cuts the first that can make room: of the kept places for [`Rank::Kept`], otherwise of all others.
+    /// Evicts the first connection in order: from the reserved places for [`Rank::Kept`], otherwise from all others.
+    /// Returns false if there is none.
     fn evict(&mut self, from: Rank) -> bool {
         let first = self.evictable.range((from, 0)..).next().map(|((rank, _), id)| (*rank, *id));
         match first {
@@ -200,8 +212,9 @@ impl State {
         Some(entry)
     }
 
-    /// Counts a connection of a tenant that cannot make room. [`Fault::TooMany`] unless the tenant has fewer of them than
-    /// there are places left by all: so one tenant gets half of the places, and there is always some left for the next.
+    /// Counts a connection of a tenant that cannot be evicted. [`Fault::TooMany`] unless the tenant has fewer of them
+    /// than there are places without one: one tenant gets at most half of the places, and some are always left for the
+    /// next.
     fn hold(&mut self, tenant: TenantId, limits: Option<SocketLimits>) -> Result<(), Fault> {
         let own = self.held.get(&tenant).copied().unwrap_or_default();
         if limits.is_some_and(|limits| own >= limits.places.saturating_sub(self.all_held)) {
@@ -224,13 +237,13 @@ impl State {
 }
 
 impl ConnectionPermit {
-    /// Cancelled when the connection is to be closed at once, to make room.
+    /// Returns the token that is cancelled when the connection is evicted and must be closed at once.
     pub fn cut(&self) -> &CancellationToken {
         &self.cut
     }
 
-    /// A request has come as a whole. Whether it may be answered: in a kept place only a health probe may, unless a
-    /// place has become free.
+    /// Notes that a request's head was received. Returns false if it must be rejected: a connection in a reserved place
+    /// serves only health probes, unless it can move to a place that has become free.
     pub fn request_started(&self, is_health: bool) -> bool {
         let mut state = self.sockets.0.state.lock();
         let has_room = state.taken() < self.sockets.0.limits.places;
@@ -244,8 +257,8 @@ impl ConnectionPermit {
         !is_refused
     }
 
-    /// The request under way is a tenant's: the connection stays until it is answered. [`Fault::TooMany`] when the tenant
-    /// has its share of the connections that stay.
+    /// Notes that the running request is authenticated: the connection cannot be evicted until the answer is written.
+    /// [`Fault::TooMany`] if the tenant's share of such connections is used up.
     pub fn authenticated(&self, tenant: TenantId) -> Result<(), Fault> {
         let limits = self.limits();
         let state = &mut *self.sockets.0.state.lock();
@@ -262,7 +275,7 @@ impl ConnectionPermit {
         Ok(())
     }
 
-    /// The answer was written: the connection is idle.
+    /// Notes that the answer was written. The connection can be evicted from then on.
     pub fn answered(&self) {
         let state = &mut *self.sockets.0.state.lock();
         let Some(entry) = state.entries.get_mut(&self.id).filter(|entry| !entry.is_desk) else { return };
@@ -273,14 +286,14 @@ impl ConnectionPermit {
         state.rank(self.id, rank);
     }
 
-    /// The connection becomes a desk of a tenant, and stays until it ends. [`Fault::TooMany`] when the tenant has its share
-    /// of the connections that stay.
+    /// Makes the connection a desk of a tenant, which cannot be evicted until it ends. [`Fault::TooMany`] if the
+    /// tenant's share of such connections is used up, [`Fault::Unavailable`] if the connection was evicted already.
     pub fn become_desk(&self, tenant: TenantId) -> Result<(), Fault> {
         let limits = self.limits();
         let state = &mut *self.sockets.0.state.lock();
         let gone = || Fault::Unavailable("the connection is closed to make room");
         let entry = state.entries.get_mut(&self.id).filter(|entry| !entry.is_desk).ok_or_else(gone)?;
-        // The request that asked for it may be counted already.
+        // The request for the desk may be counted already; it becomes the desk and must not count twice.
         if let (true, Some(before)) = (std::mem::take(&mut entry.is_held), entry.tenant) {
             state.release(before);
         }
@@ -300,7 +313,7 @@ impl ConnectionPermit {
 
 impl Drop for ConnectionPermit {
     fn drop(&mut self) {
-        // One that made room for another is no longer there.
+        // Returns None for an evicted connection, which was removed before.
         let _entry = self.sockets.0.state.lock().remove(self.id);
         self.sockets.0.left.notify_waiters();
     }
@@ -324,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_without_a_credential_makes_room_and_then_the_oldest_idle_one() {
+    fn unauthenticated_connections_are_evicted_before_idle_ones_and_oldest_first() {
         let sockets = sockets(3, 1);
         let idle = sockets.admit();
         assert!(idle.request_started(false));
@@ -351,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn kept_places_answer_health_until_a_place_is_free() {
+    fn reserved_places_serve_only_health_until_a_place_is_free() {
         let sockets = sockets(2, 1);
         let busy = [ACME, OTHER].map(|tenant| {
             let permit = sockets.admit();
@@ -363,10 +376,10 @@ mod tests {
         assert!(probe.request_started(true));
         probe.authenticated(ACME).unwrap();
         probe.answered();
-        assert!(!probe.request_started(false), "only health");
+        assert!(!probe.request_started(false), "only health probes");
         let next = sockets.admit();
         assert!(is_cut(&probe) && !busy.iter().any(is_cut));
-        assert!(!probe.request_started(true), "it is closed");
+        assert!(!probe.request_started(true), "it was evicted");
         drop(busy);
         assert!(next.request_started(false), "a place is free");
         drop((probe, next));
@@ -375,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tenant_leaves_places_for_the_desks_of_others() {
+    fn desks_of_a_tenant_leave_places_for_other_tenants() {
         let sockets = sockets(100, 1);
         let mut desks = Vec::new();
         let mut got = |tenant| {
@@ -395,7 +408,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_under_way_leave_places_for_other_tenants() {
+    fn running_requests_of_a_tenant_leave_places_for_other_tenants() {
         let sockets = sockets(100, 1);
         let mut busy = Vec::new();
         let mut got = |tenant| {
@@ -411,7 +424,7 @@ mod tests {
         };
         assert_eq!((got(ACME), got(OTHER)), (50, 25));
         busy.clear();
-        // One that was answered and asks again is counted once; one that becomes a desk as well.
+        // A connection counts once, also after further requests and as a desk.
         let first = sockets.admit();
         for _ in 0..3 {
             first.answered();
@@ -426,7 +439,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn without_the_budget_connections_wait_for_a_place() {
+    async fn connections_wait_for_a_place_without_the_budget() {
         let sockets = Sockets::new(SocketLimits { places: 1, kept: 1 }, false);
         sockets.room().await;
         let first = sockets.admit();
@@ -438,7 +451,7 @@ mod tests {
     }
 
     #[test]
-    fn open_files_bound_the_places() {
+    fn places_are_bounded_by_open_files() {
         let limits = SocketLimits::of(10_000);
         assert_eq!(limits.within_files(1_000_000), limits);
         let SocketLimits { places, kept } = limits.within_files(1_024);

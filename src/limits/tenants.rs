@@ -1,4 +1,4 @@
-//! What one tenant may ask: requests a second, events a second, and requests at a time.
+//! The limits of each tenant: requests a second, events a second, and requests at a time.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,45 +9,46 @@ use super::rate::Rate;
 use crate::clock::Clock;
 use crate::domain::{Fault, TenantId};
 
-/// Events of the largest request: the least burst, so that any request can be taken at any rate.
+/// Events of the largest request. It is the smallest burst, so that any request is admitted at some time at any rate.
 const LARGEST_REQUEST: u32 = 10_000;
 
-/// The limits of every tenant.
+/// The limits that apply to every tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TenantLimits {
-    /// Requests a second, messages of desks among them, and twice as many at once after a pause; 0: no limit.
+    /// Requests a second, including messages of desks. The burst is twice that. 0 means no limit.
     pub rate: u32,
-    /// Events a second, and twice as many at once after a pause (10,000 at least); 0: no limit.
+    /// Events a second. The burst is twice that, and 10,000 at least. 0 means no limit.
     pub events: u32,
-    /// Requests at a time; 0: no limit.
+    /// Requests at a time. 0 means no limit.
     pub at_a_time: usize,
 }
 
 impl Default for TenantLimits {
-    /// Far above what desks and dashboards ask for.
+    /// Returns limits far above the usual load of desks and dashboards.
     fn default() -> Self {
         TenantLimits { rate: 50_000, events: 100_000, at_a_time: 1_024 }
     }
 }
 
-/// Every tenant's rates, and its requests under way. A clone shares them.
+/// Every tenant's rates and running requests. A clone shares them.
 #[derive(Clone)]
 pub struct TenantBudgets(Arc<Inner>);
 
 struct Inner {
     clock: Clock,
     limits: TenantLimits,
-    /// Only of tenants that a credential named, so that it cannot grow beyond the tenants there are.
+    /// Has only tenants of valid credentials, so that it cannot grow beyond the number of tenants.
     tenants: papaya::HashMap<TenantId, Arc<Gate>>,
 }
 
+/// One tenant's rates and permits; `None` without a limit.
 struct Gate {
     rate: Option<Rate>,
     events: Option<Rate>,
     at_a_time: Option<Arc<Semaphore>>,
 }
 
-/// One request among those of its tenant at a time; given back when dropped.
+/// A running request of a tenant, released when dropped.
 #[derive(Debug)]
 pub struct TenantPermit {
     _permit: Option<OwnedSemaphorePermit>,
@@ -60,28 +61,28 @@ impl fmt::Debug for TenantBudgets {
 }
 
 impl TenantBudgets {
-    /// The same limits for every tenant.
+    /// Makes budgets with the same limits for every tenant.
     pub fn new(limits: TenantLimits, clock: &Clock) -> Self {
         TenantBudgets(Arc::new(Inner { clock: clock.clone(), limits, tenants: papaya::HashMap::new() }))
     }
 
-    /// Counts a request of a tenant and lets it in; [`Fault::TooMany`] past the rate, or past the number at a time.
+    /// Counts a request of a tenant and admits it. [`Fault::TooMany`] beyond the rate or the number at a time.
     pub fn enter(&self, tenant: TenantId) -> Result<TenantPermit, Fault> {
         let gate = self.gate(tenant);
-        // The permit first: a request that gets none does not count against the rate.
+        // The permit is taken first: a request that gets none does not count against the rate.
         let permit = gate.at_a_time.as_ref().map(|permits| permits.clone().try_acquire_owned()).transpose();
         let permit = permit.map_err(|_| Fault::TooMany { seconds: 1 })?;
         gate.rate.as_ref().map_or(Ok(()), Rate::check)?;
         Ok(TenantPermit { _permit: permit })
     }
 
-    /// Counts a message of a connected desk as a request; [`Fault::TooMany`] past the rate.
+    /// Counts a message of a connected desk as a request. [`Fault::TooMany`] beyond the rate.
     pub fn count_message(&self, tenant: TenantId) -> Result<(), Fault> {
         self.gate(tenant).rate.as_ref().map_or(Ok(()), Rate::check)
     }
 
-    /// Counts events, all or none; [`Fault::TooMany`] past the rate. Asked before the first of them is submitted, so
-    /// that a refused request has placed nothing.
+    /// Counts the events of a request, all or none. [`Fault::TooMany`] beyond the rate. Call it before any of them is
+    /// submitted, so that a rejected request appends nothing.
     pub fn count_events(&self, tenant: TenantId, events: usize) -> Result<(), Fault> {
         let events = u32::try_from(events).unwrap_or(u32::MAX);
         self.gate(tenant).events.as_ref().map_or(Ok(()), |rate| rate.check_many(events))
@@ -119,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn so_many_a_second_and_twice_as_many_at_once() {
+    fn each_tenant_has_its_rate_and_a_burst_of_twice_that() {
         let (clock, traffic) = stage(10, 0);
         let taken = |tenant| (0..100).take_while(|_| traffic.enter(tenant).is_ok()).count();
         assert_eq!((taken(ACME), taken(OTHER)), (20, 20));
@@ -131,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn so_many_at_a_time() {
+    fn requests_at_a_time_are_limited_by_tenant() {
         let (_, traffic) = stage(0, 3);
         let held: Vec<TenantPermit> = (0..3).map(|_| traffic.enter(ACME).unwrap()).collect();
         assert_eq!(traffic.enter(ACME).unwrap_err(), Fault::TooMany { seconds: 1 });
@@ -153,18 +154,18 @@ mod tests {
     }
 
     #[test]
-    fn none_is_as_many_as_there_are() {
+    fn zero_means_no_limit() {
         let (_, traffic) = stage(0, 0);
         let held: Vec<_> = (0..10_000).map(|_| traffic.enter(ACME)).collect();
         assert!(held.iter().all(Result::is_ok));
     }
 
     #[test]
-    fn events_are_counted_by_request() {
+    fn events_of_a_request_are_counted_all_or_none() {
         let (clock, traffic) = stage(0, 0);
         assert_eq!(traffic.count_events(ACME, 9_990), Ok(()));
         assert!(traffic.count_events(ACME, 11).is_err());
-        assert_eq!(traffic.count_events(ACME, 10), Ok(()), "nothing of the eleven was counted");
+        assert_eq!(traffic.count_events(ACME, 10), Ok(()), "none of the eleven was counted");
         assert_eq!(traffic.count_events(OTHER, 10_000), Ok(()));
         assert!(traffic.count_events(ACME, 5).is_err());
         clock.advance(Duration::from_secs(1));

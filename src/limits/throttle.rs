@@ -1,5 +1,5 @@
-//! How often unauthenticated callers may try: log-ins, tokens for a key, and requests without a valid credential. Every
-//! attempt counts, whatever comes of it.
+//! Rate limits of authentication: log-ins, tokens for a key, and requests without a valid credential. Every attempt
+//! counts, whether it succeeds or not.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
@@ -14,23 +14,23 @@ use super::rate::KeyedRate;
 use crate::clock::Clock;
 use crate::domain::Fault;
 
-/// Log-ins a minute with one e-mail address, known or not, from one address of the network. Other addresses have their
-/// own, so that wrong log-ins from elsewhere do not lock the owner out.
+/// Log-ins a minute with one e-mail address, known or not, from one IP address. They are counted by IP address, so that
+/// wrong log-ins from elsewhere do not lock the user out.
 pub const LOG_INS_A_USER: NonZeroU32 = many(10);
-/// Log-ins a minute from one address of the network.
+/// Log-ins a minute from one IP address.
 pub const LOG_INS_AN_ADDRESS: NonZeroU32 = many(100);
-/// Tokens a minute for one key: each is kept until it expires.
+/// Tokens a minute for one key. They are limited because each is stored until it expires.
 pub const TOKENS_A_KEY: NonZeroU32 = many(100);
-/// Requests a second without a valid credential from one address of the network.
+/// Requests a second without a valid credential from one IP address.
 pub const UNAUTHENTICATED_AN_ADDRESS: NonZeroU32 = many(100);
-/// The burst of those after a pause.
+/// The burst of requests without a valid credential after a pause.
 pub const UNAUTHENTICATED_AT_ONCE: NonZeroU32 = many(1_000);
 
 const fn many(times: u32) -> NonZeroU32 {
     NonZeroU32::MIN.saturating_add(times - 1)
 }
 
-/// The rates of unauthenticated callers. A clone shares them.
+/// The rate limits of authentication. A clone shares them.
 #[derive(Clone)]
 pub struct Throttle(Arc<Inner>);
 
@@ -48,7 +48,7 @@ impl fmt::Debug for Throttle {
 }
 
 impl Throttle {
-    /// Full bursts for all.
+    /// Makes the limits, with full bursts.
     pub fn new(clock: &Clock) -> Self {
         let unauthenticated = Quota::per_second(UNAUTHENTICATED_AN_ADDRESS).allow_burst(UNAUTHENTICATED_AT_ONCE);
         Throttle(Arc::new(Inner {
@@ -59,26 +59,27 @@ impl Throttle {
         }))
     }
 
-    /// Counts an attempt to log in; [`Fault::TooMany`] past the rate of the address, or of the name from there.
+    /// Counts an attempt to log in. [`Fault::TooMany`] beyond the rate of the IP address, or of the e-mail address from
+    /// there.
     pub fn log_in(&self, from: IpAddr, email: &str) -> Result<(), Fault> {
         let from = network(from);
         self.0.addresses.check(&from)?;
-        // Hashed, so that long names cost no memory.
+        // Hashed, so that long e-mail addresses take no memory.
         self.0.users.check(&(from, Sha256::digest(email.to_lowercase()).into()))
     }
 
-    /// Counts a token for a key; [`Fault::TooMany`] past the key's rate.
+    /// Counts a token for a key. [`Fault::TooMany`] beyond the key's rate.
     pub fn token(&self, key: Uuid) -> Result<(), Fault> {
         self.0.keys.check(&key)
     }
 
-    /// Counts a request without a valid credential; [`Fault::TooMany`] past the rate of the address. Requests with a
-    /// valid one are not counted: behind a proxy all share one address.
+    /// Counts a request without a valid credential. [`Fault::TooMany`] beyond the rate of the IP address. Requests with
+    /// a valid credential must not be counted here: behind a proxy all clients share one address.
     pub fn unauthenticated(&self, from: IpAddr) -> Result<(), Fault> {
         self.0.unauthenticated.check(&network(from))
     }
 
-    /// Forgets the callers whose burst is whole again.
+    /// Removes the callers with a full burst from memory.
     pub fn sweep(&self) {
         let Inner { users, addresses, keys, unauthenticated } = &*self.0;
         users.sweep();
@@ -88,8 +89,8 @@ impl Throttle {
     }
 }
 
-/// The unit that is counted: an address of IPv4, and of IPv6 a network of 64 bits, which has more addresses than can be
-/// counted.
+/// The rate-limit key of an address: an IPv4 address itself, or the /64 network of an IPv6 address, since a host can use
+/// any of the 2^64 addresses of its network.
 pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
@@ -110,22 +111,22 @@ mod tests {
     }
 
     #[test]
-    fn the_eleventh_log_in_of_a_name_from_an_address_is_one_too_many() {
+    fn ten_log_ins_a_minute_pass_for_one_email_from_one_address() {
         let (clock, throttle, home) = stage();
         for n in 0..10 {
             let email = if n % 2 == 0 { "Ann@example.com" } else { "ann@EXAMPLE.com" };
             assert_eq!(throttle.log_in(home, email), Ok(()), "{n}");
         }
         assert_eq!(throttle.log_in(home, "ann@example.com"), Err(Fault::TooMany { seconds: 6 }));
-        assert_eq!(throttle.log_in(home, "ben@example.com"), Ok(()), "another name");
-        assert_eq!(throttle.log_in([192, 0, 2, 2].into(), "ann@example.com"), Ok(()), "another address");
+        assert_eq!(throttle.log_in(home, "ben@example.com"), Ok(()), "another e-mail address");
+        assert_eq!(throttle.log_in([192, 0, 2, 2].into(), "ann@example.com"), Ok(()), "another IP address");
         clock.advance(Duration::from_secs(6));
         assert_eq!(throttle.log_in(home, "ann@example.com"), Ok(()), "after the stated wait");
         assert!(throttle.log_in(home, "ann@example.com").is_err());
     }
 
     #[test]
-    fn an_address_has_a_hundred_for_all_its_names() {
+    fn a_hundred_log_ins_a_minute_pass_from_one_address() {
         let (_, throttle, home) = stage();
         for n in 0..100 {
             assert_eq!(throttle.log_in(home, &format!("{n}")), Ok(()));
@@ -135,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_of_ipv6_is_counted_as_one() {
+    fn an_ipv6_network_of_64_bits_is_one_key() {
         let of = |text: &str| network(text.parse().unwrap());
         assert_eq!(of("2001:db8:1:2::1"), of("2001:db8:1:2:ffff::2"));
         assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
@@ -143,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn callers_of_long_ago_are_forgotten() {
+    fn sweep_removes_callers_with_full_bursts() {
         let (clock, throttle, home) = stage();
         throttle.log_in(home, "ann").unwrap();
         clock.advance(Duration::from_secs(30));

@@ -1,7 +1,7 @@
-//! A queue for processor time in which keys take turns, so that one tenant's work never waits behind all of another's.
+//! A fair queue for processor time: one tenant's work never waits behind all of another's.
 //!
-//! Callers of one key are served in the order in which they came; the keys are served in turn. What a piece of work
-//! took is measured: a key whose piece took longer than a turn is passed over until the others have had as much.
+//! Keys are served in turn, and the callers of one key in the order of arrival. The duration of each piece of work is
+//! measured: after a piece longer than a turn, its key is skipped until the other keys have had as much time.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
@@ -14,24 +14,24 @@ use tokio::sync::oneshot;
 use crate::clock::Clock;
 use crate::domain::{Fault, TenantId};
 
-/// What one turn is worth, in microseconds: about one slice of a long answer.
+/// The length of one turn, in microseconds: about one slice of a long answer.
 const TURN: i64 = 200;
 
-/// For whom work is done.
+/// The key under which a caller's work is queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TurnKey {
-    /// An authenticated caller, by tenant.
+    /// All authenticated callers of a tenant.
     Tenant(TenantId),
-    /// Unauthenticated callers, all of them together.
+    /// All unauthenticated callers together.
     Strangers,
-    /// Unauthenticated callers of one network, where a flood from elsewhere must not lock them out.
+    /// Unauthenticated callers of one network, for work from which a flood from elsewhere must not lock them out.
     Network(IpAddr),
 }
 
-/// How much a queue takes.
+/// The bounds of a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueueLimits {
-    /// Pieces of work done at a time.
+    /// Pieces of work that run at a time.
     pub permits: usize,
     /// Callers of one key that may wait.
     pub waiting_per_key: usize,
@@ -39,7 +39,7 @@ pub struct QueueLimits {
     pub waiting: usize,
 }
 
-/// A queue whose keys take turns. A clone is another handle to the same queue.
+/// A queue that serves its keys in turn. A clone is another handle to the same queue.
 #[derive(Clone, Debug)]
 pub struct FairQueue(Arc<Inner>);
 
@@ -47,46 +47,52 @@ pub struct FairQueue(Arc<Inner>);
 struct Inner {
     clock: Clock,
     limits: QueueLimits,
-    /// Whether keys are told apart.
+    /// False if all callers share one key, first come, first served.
     is_fair: bool,
     state: Mutex<State>,
 }
 
-/// The permission to do one piece of work. Dropping it charges its key for the time since it was given, and serves the
-/// next caller.
+/// A permit to do one piece of work. Dropping it charges its key for the time since it was granted, and serves the next
+/// caller.
 #[derive(Debug)]
 pub struct QueuePermit {
     queue: FairQueue,
     key: TurnKey,
+    /// Monotonic time at which it was granted.
     since: Duration,
 }
 
-/// Where keys stand. Each key of `lanes` is in `order` once.
+/// The lanes of all keys. Each key of `lanes` is in `order` once.
 #[derive(Debug, Default)]
 struct State {
+    /// Permits in use, in all.
     running: usize,
+    /// Waiting callers, in all.
     waiting: usize,
     last_id: u64,
     lanes: HashMap<TurnKey, Lane>,
+    /// The order in which keys are served.
     order: VecDeque<TurnKey>,
 }
 
-/// One key's callers, and what it owes.
+/// One key's callers and debt.
 #[derive(Debug, Default)]
 struct Lane {
     waiters: VecDeque<Waiter>,
+    /// Permits in use.
     running: usize,
-    /// Microseconds by which its work was longer than its turns.
+    /// Microseconds of work beyond the key's turns.
     debt: i64,
 }
 
+/// The queue's side of a waiting caller.
 #[derive(Debug)]
 struct Waiter {
     id: u64,
     grant: oneshot::Sender<QueuePermit>,
 }
 
-/// A caller that waits. Dropping it gives its place in the queue up.
+/// The caller's side of a waiting caller. Dropping it leaves the queue.
 struct Waiting<'q> {
     queue: &'q FairQueue,
     key: TurnKey,
@@ -94,19 +100,19 @@ struct Waiting<'q> {
     granted: oneshot::Receiver<QueuePermit>,
 }
 
-/// What a caller that asks for a permit gets at once.
+/// The immediate result of entering the queue.
 enum Entered<'q> {
     Permit(QueuePermit),
     Waiting(Waiting<'q>),
 }
 
 impl FairQueue {
-    /// An empty queue whose keys take turns.
+    /// Makes an empty queue that serves its keys in turn.
     pub fn new(limits: QueueLimits, clock: &Clock) -> Self {
         FairQueue::with(limits, true, clock)
     }
 
-    /// An empty queue without keys and without bounds: first come, first served.
+    /// Makes an empty queue without keys and without bounds on waiting callers: first come, first served.
     pub fn first_come(permits: usize, clock: &Clock) -> Self {
         let limits = QueueLimits { permits, waiting_per_key: usize::MAX, waiting: usize::MAX };
         FairQueue::with(limits, false, clock)
@@ -116,38 +122,39 @@ impl FairQueue {
         FairQueue(Arc::new(Inner { clock: clock.clone(), limits, is_fair, state: Mutex::default() }))
     }
 
-    /// Waits for a permit. [`Fault::TooMany`] when too many callers of the key wait, [`Fault::Unavailable`] when too
-    /// many wait in all.
+    /// Waits for a permit. [`Fault::TooMany`] if too many callers of the key wait, [`Fault::Unavailable`] if too many
+    /// wait in all.
     pub async fn enter(&self, key: TurnKey) -> Result<QueuePermit, Fault> {
         self.join(key, true)?.permit().await
     }
 
-    /// Waits for the permit to go on with work that was begun, which is never refused.
+    /// Waits for a permit to continue work that was begun. Never rejected for the number of waiting callers.
     pub async fn enter_again(&self, key: TurnKey) -> Result<QueuePermit, Fault> {
         self.join(key, false)?.permit().await
     }
 
-    /// Whether keys are told apart.
+    /// Returns true if keys are served in turn, false if all callers share one key.
     pub fn is_fair(&self) -> bool {
         self.0.is_fair
     }
 
-    /// Callers that wait, in all.
+    /// Returns the number of waiting callers.
     pub fn waiting(&self) -> usize {
         self.0.state.lock().waiting
     }
 
-    /// Permits that are in use.
+    /// Returns the number of permits in use.
     pub fn running(&self) -> usize {
         self.0.state.lock().running
     }
 
+    /// Takes a free permit, or joins the waiting callers of the key.
     fn join(&self, key: TurnKey, is_bounded: bool) -> Result<Entered<'_>, Fault> {
         let key = if self.0.is_fair { key } else { TurnKey::Strangers };
         let limits = &self.0.limits;
         let mut state = self.0.state.lock();
         if state.running < limits.permits {
-            // While a permit is free, nothing waits.
+            // A free permit means that no caller waits, so none is overtaken.
             state.lane(key).running += 1;
             state.running += 1;
             return Ok(Entered::Permit(self.permit(key)));
@@ -170,7 +177,7 @@ impl FairQueue {
         QueuePermit { queue: self.clone(), key, since: self.0.clock.monotonic() }
     }
 
-    /// Takes a permit back that was held for `micros`, and serves the next caller.
+    /// Takes back a permit that was held for `micros` microseconds, and serves the next caller.
     fn leave(&self, key: TurnKey, micros: i64) {
         let next = {
             let mut state = self.0.state.lock();
@@ -178,7 +185,7 @@ impl FairQueue {
             state.next()
         };
         if let Some((key, waiter)) = next {
-            // A caller that went away at this moment gives the permit back by dropping it, outside of the lock.
+            // Sent outside of the lock: if the caller was dropped meanwhile, so is the permit, which calls `leave` again.
             let _received = waiter.grant.send(self.permit(key));
         }
     }
@@ -188,7 +195,7 @@ impl Entered<'_> {
     async fn permit(self) -> Result<QueuePermit, Fault> {
         match self {
             Entered::Permit(permit) => Ok(permit),
-            // A waiter leaves the queue with a permit or by its caller's own doing.
+            // A waiter leaves the queue by a grant, or when its caller is dropped, so receiving cannot fail.
             Entered::Waiting(mut waiting) => (&mut waiting.granted).await.map_err(|_| Fault::Internal),
         }
     }
@@ -208,6 +215,7 @@ impl Drop for QueuePermit {
 }
 
 impl State {
+    /// Returns the key's lane, adding one at the end of the order if there is none.
     fn lane(&mut self, key: TurnKey) -> &mut Lane {
         self.lanes.entry(key).or_insert_with(|| {
             self.order.push_back(key);
@@ -215,15 +223,17 @@ impl State {
         })
     }
 
+    /// Ends a piece of work and adds its time beyond one turn to the key's debt.
     fn charge(&mut self, key: TurnKey, micros: i64) {
         self.running -= 1;
         let lane = self.lane(key);
         lane.running -= 1;
-        // A turn that was not used up is not saved for later.
+        // Unused time of a turn is not saved for later: the debt never goes below zero.
         lane.debt = (lane.debt.saturating_add(micros) - TURN).max(0);
         self.forget_if_idle(key);
     }
 
+    /// Removes a waiting caller, if it still waits.
     fn cancel(&mut self, key: TurnKey, id: u64) {
         let Some(lane) = self.lanes.get_mut(&key) else { return };
         let Some(place) = lane.waiters.iter().position(|waiter| waiter.id == id) else { return };
@@ -239,16 +249,16 @@ impl State {
         }
     }
 
-    /// Takes the caller whose turn it is out of the queue.
+    /// Removes and returns the next caller in turn. `None` if none waits.
     fn next(&mut self) -> Option<(TurnKey, Waiter)> {
         if self.waiting == 0 {
-            // Nothing competes with a key that owes, so there is no one to make up to.
+            // No key competes with those in debt, so the debts are dropped.
             self.lanes.values_mut().for_each(|lane| lane.debt = 0);
             self.lanes.retain(|_, lane| !lane.is_idle());
             self.order.retain(|key| self.lanes.contains_key(key));
             return None;
         }
-        // Rounds in which every waiting key would be passed over are counted at once.
+        // Rounds in which every waiting key would be skipped are paid at once.
         let waiting = self.lanes.values().filter(|lane| !lane.waiters.is_empty());
         let rounds = waiting.map(Lane::turns_owed).min().unwrap_or(0);
         self.lanes.values_mut().for_each(|lane| lane.pay(rounds));
@@ -279,10 +289,12 @@ impl Lane {
         self.waiters.is_empty() && self.running == 0 && self.debt == 0
     }
 
+    /// Returns the number of turns that pay the debt, rounded up.
     const fn turns_owed(&self) -> i64 {
         self.debt / TURN + (self.debt % TURN > 0) as i64
     }
 
+    /// Reduces the debt by a number of turns.
     fn pay(&mut self, turns: i64) {
         self.debt = self.debt.saturating_sub(turns.saturating_mul(TURN)).max(0);
     }
@@ -299,7 +311,7 @@ mod tests {
     const B: TurnKey = TurnKey::Tenant(TenantId(Uuid::from_u128(2)));
     const C: TurnKey = TurnKey::Strangers;
 
-    /// One permit; three callers a key and five in all may wait.
+    /// Makes a queue with one permit, in which three callers of a key and five in all may wait.
     fn bench() -> (Clock, FairQueue) {
         let clock = Clock::manual(Time::from_micros(0));
         (clock.clone(), FairQueue::new(QueueLimits { permits: 1, waiting_per_key: 3, waiting: 5 }, &clock))
@@ -319,7 +331,7 @@ mod tests {
         }
     }
 
-    /// Serves callers until none waits; the cost of each piece of work by its key, in microseconds.
+    /// Serves callers until none waits, and returns their ids in order. `costs` has the microseconds of work by key.
     fn order(
         clock: &Clock,
         mut permit: QueuePermit,
@@ -350,29 +362,29 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_delays_another_key_by_the_piece_under_way() {
+    fn a_flood_delays_another_key_by_one_piece_of_work() {
         let (clock, queue) = bench();
         let first = running(&queue, A);
         let callers = [A, A, A, B].map(|key| waiting(&queue, key)).into();
-        // The piece under way was longer than a turn, so its key is passed over.
+        // The running piece was longer than a turn, so its key is skipped.
         assert_eq!(order(&clock, first, callers, &[(A, 10_000), (B, 10)]), [4, 1, 2, 3]);
     }
 
     #[test]
-    fn a_key_with_long_pieces_gets_no_more_time_than_one_with_short_ones() {
+    fn keys_with_long_and_short_pieces_get_equal_time() {
         let clock = Clock::manual(Time::from_micros(0));
         let queue = FairQueue::new(QueueLimits { permits: 1, waiting_per_key: 100, waiting: 200 }, &clock);
         let first = running(&queue, A);
         let callers: Vec<_> = [A; 10].into_iter().chain([B; 50]).map(|key| waiting(&queue, key)).collect();
         let served = order(&clock, first, callers, &[(A, 10 * TURN as u64), (B, TURN as u64)]);
         let long: Vec<usize> = served.iter().enumerate().filter(|(_, id)| **id <= 10).map(|(n, _)| n).collect();
-        // Nine or ten short ones to each long one, as long as there are short ones; then the rest.
+        // Nine or ten short pieces for each long one, while there are short ones; then the rest.
         assert!(long[..5].windows(2).all(|pair| (10..=11).contains(&(pair[1] - pair[0]))), "{long:?}");
-        assert_eq!(served.len(), 60, "work goes on when every waiting key owes");
+        assert_eq!(served.len(), 60, "callers are served when every waiting key is in debt");
     }
 
     #[test]
-    fn what_a_key_owes_is_forgotten_when_nothing_waits() {
+    fn debts_are_dropped_when_no_caller_waits() {
         let (clock, queue) = bench();
         let first = running(&queue, A);
         assert!(order(&clock, first, Vec::new(), &[(A, 1_000_000)]).is_empty());
@@ -382,7 +394,7 @@ mod tests {
     }
 
     #[test]
-    fn too_many_of_a_key_are_429_and_too_many_in_all_503() {
+    fn too_many_callers_of_a_key_are_429_and_in_all_503() {
         let (_, queue) = bench();
         let _first = running(&queue, A);
         let mut callers: Vec<_> = [A, A, A, B].map(|key| waiting(&queue, key)).into();
@@ -390,21 +402,21 @@ mod tests {
         callers.push(waiting(&queue, B));
         assert_eq!(queue.join(B, true).err(), Some(Fault::Unavailable("too much work is waiting")));
         assert_eq!(queue.join(C, true).err(), Some(Fault::Unavailable("too much work is waiting")));
-        assert!(queue.join(A, false).is_ok(), "what was begun may go on");
+        assert!(queue.join(A, false).is_ok(), "begun work may continue");
         callers.remove(0);
         callers.push(waiting(&queue, C));
         assert!(queue.join(A, true).is_err(), "the queue as a whole is full again");
     }
 
     #[test]
-    fn a_caller_that_goes_away_gives_its_place_up() {
+    fn a_dropped_caller_leaves_the_queue() {
         let (clock, queue) = bench();
         let first = running(&queue, A);
         let [one, two, three] = [A, B, A].map(|key| waiting(&queue, key));
         drop((one, two));
         assert_eq!(queue.waiting(), 1);
         assert_eq!(order(&clock, first, vec![three], &[]), [3]);
-        // The permit was given, but its caller is gone before it is received.
+        // The permit is granted, but its caller is dropped before it receives it.
         let first = running(&queue, A);
         let [one, two] = [A, B].map(|key| waiting(&queue, key));
         drop(first);
@@ -417,7 +429,7 @@ mod tests {
     }
 
     #[test]
-    fn without_keys_the_first_to_come_is_the_first_served() {
+    fn without_keys_callers_are_served_in_order_of_arrival() {
         let clock = Clock::manual(Time::from_micros(0));
         let queue = FairQueue::first_come(1, &clock);
         let first = running(&queue, A);

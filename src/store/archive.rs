@@ -18,8 +18,7 @@ pub(crate) const PAGE_BYTES: i64 = 4 * 1024 * 1024;
 pub struct ArchivePage {
     /// The conversations, in the requested order.
     pub conversations: Vec<Arc<Conversation>>,
-    /// True if the list may go on: the page ended at the requested number or at [`PAGE_BYTES`] rather than for lack of
-    /// rows.
+    /// True if the list may go on: the page ended at the requested number or at 4 MiB, rather than for lack of rows.
     pub is_cut: bool,
 }
 
