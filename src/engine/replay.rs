@@ -36,7 +36,9 @@ pub async fn replay(
 ) -> Result<(), ReplayError> {
     let mut at = from;
     while at < to {
-        let entries = journal.read(tenant, at, PAGE_ENTRIES).await?;
+        // Not beyond `to`: later entries may be in the tenant's backlog already, and would be applied twice.
+        let limit = u32::try_from(to - at).unwrap_or(PAGE_ENTRIES).min(PAGE_ENTRIES);
+        let entries = journal.read(tenant, at, limit).await?;
         if entries.is_empty() {
             return Err(Gap { at, next: to }.into());
         }
