@@ -1,4 +1,5 @@
-//! Appending to the journal: placed, refused, or undecided until the store is back.
+//! Appends drafts to the journal and sorts out errors: each draft is placed, refused, or undecided until the journal
+//! can be read again.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -11,36 +12,36 @@ use crate::clock::Clock;
 use crate::domain::{TenantId, Time};
 use crate::journal::{Appended, Batch, Draft, Head, Journal, JournalError, Placement};
 
-/// How long the journal may take for an append; a megabyte more may take a second more.
+/// The longest wait for an append; each MiB of JSON adds a second.
 const APPEND_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long one step of a recovery, or a confirmation, may take.
+/// The longest wait for a reconnection or a confirmation.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What became of one draft.
+/// The result of an append for one draft.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Placing {
-    /// It is journalled.
+    /// The event is journalled.
     Placed { seq: u64, recorded: Time },
-    /// Its id was looked up and found.
+    /// The event's id was placed before.
     Duplicate,
-    /// The tenant's head was locked by another session; it is to be sent again.
+    /// The tenant's head was locked by another session; the draft must be sent again.
     Busy,
     /// The tenant has no head.
     Missing,
-    /// The store refuses its content.
+    /// The store rejected the event's content.
     Refused,
-    /// Unknown until the store is back.
+    /// The outcome is unknown until the journal is read.
     Undecided,
 }
 
-/// What an append came to.
+/// The result of an append.
 #[derive(Debug, Default)]
 pub(super) struct Attempt {
     /// One per draft, in order.
     pub placings: Vec<Placing>,
-    /// The heads as they were before.
+    /// The heads before the append.
     pub heads: HashMap<TenantId, Head>,
-    /// The ids under which the drafts were sent: one, or one a piece where content was refused.
+    /// The ids of the batches that were sent: one, or several if the store rejected content.
     pub batches: Vec<Uuid>,
     /// The error that left some drafts undecided.
     pub failure: Option<JournalError>,
@@ -49,13 +50,13 @@ pub(super) struct Attempt {
 /// An append whose outcome is unknown until the journal is read.
 #[derive(Debug)]
 pub(super) struct UnknownAppend {
-    /// The batches that may be journalled.
+    /// The ids of the batches that may be journalled.
     pub batches: Vec<Uuid>,
-    /// Their tenants.
+    /// The tenants with events in them.
     pub tenants: Vec<TenantId>,
 }
 
-/// The journal's one writer.
+/// The only writer of the journal.
 #[derive(Debug)]
 pub(super) struct Appender {
     pub journal: Journal,
@@ -67,8 +68,8 @@ impl Appender {
         Appender { journal, clock }
     }
 
-    /// Appends the drafts in one transaction. What the store refuses for its content is found by halving: the culprits
-    /// are refused, the others are appended in order, in more than one transaction.
+    /// Appends the drafts in one transaction. If the store rejects their content, the rejected drafts are found by
+    /// halving the batch; the others are appended in order, in several transactions.
     pub async fn append(&mut self, drafts: &[Draft]) -> Attempt {
         let mut attempt = Attempt { placings: vec![Placing::Undecided; drafts.len()], ..Attempt::default() };
         let whole = 0..drafts.len();
@@ -79,7 +80,7 @@ impl Appender {
             match self.append_batch(batch).await {
                 Ok(appended) => attempt.note(&piece, batch.drafts, appended),
                 Err(JournalError::Content(error)) => {
-                    tracing::warn!(%error, events = piece.len(), "the store refuses content; looking for the event");
+                    tracing::warn!(%error, events = piece.len(), "the store rejects content; looking for the event");
                     halve(&piece, &mut pieces, &mut attempt);
                 }
                 Err(error) => {
@@ -91,6 +92,7 @@ impl Appender {
         attempt
     }
 
+    /// Appends one batch within its time limit and records its duration.
     async fn append_batch(&mut self, batch: Batch<'_>) -> Result<Appended, JournalError> {
         let began = self.clock.monotonic();
         let bytes: usize = batch.drafts.iter().map(|draft| draft.json.len()).sum();
@@ -102,18 +104,19 @@ impl Appender {
         Ok(appended)
     }
 
-    /// Confirms that the store answers and is still ours, and compares the clocks.
+    /// Confirms that the store answers and that this process still holds its lock, and compares its clock with ours.
     pub async fn confirm(&mut self) -> Result<(), JournalError> {
         let confirming = tokio::time::timeout(ANSWER_TIMEOUT, self.journal.confirm());
         let database = confirming.await.map_err(|_| JournalError::TimedOut)??;
-        // A clock that a test drives has nothing to do with the database's.
+        // A manual clock has nothing to do with the database's.
         if let Some(database) = database.filter(|_| !self.clock.is_manual()) {
             self.clock.observe_database(database);
         }
         Ok(())
     }
 
-    /// Connects anew, waits until no earlier append to these tenants can be under way, and returns all heads.
+    /// Reconnects, waits until no earlier append to these tenants can still commit, and returns the heads of all
+    /// tenants.
     pub async fn reconnect(&mut self, tenants: &[TenantId]) -> Result<HashMap<TenantId, Head>, JournalError> {
         let reconnecting = async {
             self.journal.recover().await?;
@@ -125,7 +128,8 @@ impl Appender {
 }
 
 impl Attempt {
-    /// Leaves what was placed undecided as well: the entries before it could not be read.
+    /// Makes the placed drafts undecided as well. Used if the entries before theirs cannot be read: they are applied
+    /// later, when the journal is read.
     pub fn undecide(&mut self, error: JournalError) {
         for placing in self.placings.iter_mut().filter(|placing| matches!(placing, Placing::Placed { .. })) {
             *placing = Placing::Undecided;
@@ -133,6 +137,7 @@ impl Attempt {
         self.failure.get_or_insert(error);
     }
 
+    /// Records the result of one batch, which had the drafts of `piece`. Keeps the first head of each tenant.
     fn note(&mut self, piece: &Range<usize>, drafts: &[Draft], appended: Appended) {
         for ((n, draft), placement) in piece.clone().zip(drafts).zip(appended.placements) {
             self.placings[n] = match placement {
@@ -151,7 +156,7 @@ impl Attempt {
     }
 }
 
-/// Puts the halves of a refused piece on the stack, the first one on top; a piece of one is the culprit.
+/// Puts the halves of a rejected piece on the stack, the first one on top. A piece of one draft is the rejected one.
 fn halve(piece: &Range<usize>, pieces: &mut Vec<Range<usize>>, attempt: &mut Attempt) {
     if piece.len() == 1 {
         attempt.placings[piece.start] = Placing::Refused;
@@ -168,7 +173,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_placed_is_undecided_when_the_entries_before_it_cannot_be_read() {
+    fn placed_drafts_become_undecided_if_earlier_entries_cannot_be_read() {
         let placed = Placing::Placed { seq: 4, recorded: Time::NEVER };
         let placings = Vec::from([placed, Placing::Duplicate, Placing::Refused, placed]);
         let mut attempt = Attempt { placings, ..Attempt::default() };

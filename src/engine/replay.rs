@@ -36,7 +36,7 @@ pub async fn replay(
 ) -> Result<(), ReplayError> {
     let mut at = from;
     while at < to {
-        // Not beyond `to`: later entries may be in the tenant's backlog already, and would be applied twice.
+        // Not beyond `to`: the engine may be about to apply later entries from memory, and none may be applied twice.
         let limit = u32::try_from(to - at).unwrap_or(PAGE_ENTRIES).min(PAGE_ENTRIES);
         let entries = journal.read(tenant, at, limit).await?;
         if entries.is_empty() {

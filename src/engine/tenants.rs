@@ -1,4 +1,4 @@
-//! Every tenant's state: entries are applied in turn and in steps, then shown, then answered.
+//! The states of all tenants. Entries are applied in turn and in steps, then published in views, then answered.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -15,39 +15,40 @@ use crate::domain::{Body, Entry, EventId, Fault, Outcome, TenantId};
 use crate::live::State;
 use crate::live::state::{Gap, Step};
 
-/// Units of work that a tenant may do before the clock is looked at: some hundreds of microseconds.
+/// Units of work that are done for a tenant between two readings of the clock: some hundreds of microseconds.
 const STEPS: usize = 128;
 
-/// Why a write to a tenant in quarantine is refused.
+/// The reason with which writes to a tenant in quarantine are rejected.
 pub(super) const OUT_OF_SERVICE: &str = "the tenant is out of service: its stored state cannot be read";
 
-/// An entry that is in the journal and not yet in the state.
+/// An entry that is journalled and not yet applied.
 #[derive(Debug)]
 pub(super) struct Placed {
     pub entry: Entry,
-    /// The request and the event's place in it; `None` for events of the engine or of another server.
+    /// The request and the event's index in it; `None` for events made by the engine.
     pub caller: Option<(Arc<Caller>, usize)>,
     /// Monotonic time of receipt, from which a lease runs.
     pub received: Duration,
 }
 
-/// What a tenant still has to do.
+/// One tenant's pending work.
 #[derive(Debug, Default)]
 struct Backlog {
+    /// Entries to apply, in order.
     entries: VecDeque<Placed>,
-    /// Requests whose results are all there, and which wait for a view that shows them.
+    /// Requests with all their results, to be answered once a view has them.
     waiting: Vec<Arc<Caller>>,
-    /// Whether entries were applied that no view shows.
+    /// True if entries were applied that no view has.
     is_touched: bool,
 }
 
-/// The states of all tenants, and their way to readers and callers.
+/// The states of all tenants, their pending work, and the structures that follow from the states.
 #[derive(Debug)]
 pub(super) struct Tenants {
-    /// By tenant, for checkpoints. One that is applying in part must be left alone.
+    /// By tenant; shared with checkpoints, which must skip a state in the middle of a document.
     pub states: HashMap<TenantId, State>,
     backlogs: HashMap<TenantId, Backlog>,
-    /// Tenants with entries to apply, the next one first.
+    /// Tenants with entries to apply, in the order in which they are served.
     ring: VecDeque<TenantId>,
     firsts: FirstOutcomes,
     views: Arc<Views>,
@@ -68,24 +69,24 @@ impl Tenants {
         }
     }
 
-    /// The position of the last entry that the state has or is to apply.
+    /// Returns the position of the tenant's last entry, applied or pending.
     pub fn end(&self, tenant: TenantId) -> u64 {
         let position = self.states.get(&tenant).map_or(0, State::position);
         let last = self.backlogs.get(&tenant).and_then(|backlog| backlog.entries.back());
         last.map_or(position, |placed| placed.entry.seq)
     }
 
-    /// Whether the tenant has entries to apply: its later events wait for them.
+    /// Returns true if the tenant has entries to apply. Its queued events wait for them.
     pub fn is_busy(&self, tenant: TenantId) -> bool {
         self.backlogs.get(&tenant).is_some_and(|backlog| !backlog.entries.is_empty())
     }
 
-    /// Whether any tenant has entries to apply.
+    /// Returns true if any tenant has entries to apply.
     pub fn are_busy(&self) -> bool {
         !self.ring.is_empty()
     }
 
-    /// Takes an entry to apply. It must follow the last one.
+    /// Adds an entry to the tenant's backlog. It must follow the last one.
     pub fn accept(&mut self, tenant: TenantId, placed: Placed) {
         let backlog = self.backlogs.entry(tenant).or_default();
         if backlog.entries.is_empty() {
@@ -94,7 +95,8 @@ impl Tenants {
         backlog.entries.push_back(placed);
     }
 
-    /// Counts an event's result and notes it for the event's request.
+    /// Counts an event's result and records it with the event's request. The last result of a request makes it wait for
+    /// the next view.
     pub fn settle(&mut self, tenant: TenantId, caller: Option<&(Arc<Caller>, usize)>, result: EventResult) {
         counter!("rollcall_events_total", "outcome" => result.outcome.name()).increment(1);
         if let Some((caller, index)) = caller
@@ -104,13 +106,13 @@ impl Tenants {
         }
     }
 
-    /// The result of an event whose id was taken before.
+    /// Returns the result of a repeated event.
     pub fn duplicate(&self, tenant: TenantId, id: &EventId) -> EventResult {
         EventResult { first: self.firsts.get(tenant, id), ..EventResult::unplaced(Outcome::Duplicate) }
     }
 
-    /// Applies what waits, the tenants in turn, until `deadline` by monotonic time or to its end. A document that is
-    /// applied in part stays so until the next call. Shows and answers whatever can be.
+    /// Applies pending entries, serving the tenants in turn, until `deadline` by monotonic time or until none are left.
+    /// A document may be left half applied until the next call. Then publishes views and answers requests.
     pub fn work(&mut self, deadline: Option<Duration>) {
         while let Some(tenant) = self.ring.pop_front() {
             match self.work_on(tenant, STEPS) {
@@ -125,7 +127,9 @@ impl Tenants {
         self.show();
     }
 
-    /// Applies a tenant's entries for about `steps` units; returns whether there is more.
+    /// Applies a tenant's entries for about `steps` units of work. Returns true if more are left.
+    ///
+    /// [`Gap`] if an entry does not follow the state.
     fn work_on(&mut self, tenant: TenantId, mut steps: usize) -> Result<bool, Gap> {
         while steps > 0 {
             let Some(backlog) = self.backlogs.get_mut(&tenant) else { return Ok(false) };
@@ -135,14 +139,15 @@ impl Tenants {
             let step = if state.is_applying() {
                 state.resume(steps)
             } else {
-                // A document may take many turns in which no view is made: what came before it is shown first.
+                // A document may take many turns, during which no view is published: earlier entries are published
+                // first.
                 if is_document {
                     show(&self.views, tenant, state, backlog);
                 }
                 match state.begin(&placed.entry, steps) {
                     Ok(step) => step,
                     Err(gap) => {
-                        // Back to where quarantine finds its request.
+                        // Put back, so that quarantine answers its request.
                         backlog.entries.push_front(placed);
                         return Err(gap);
                     }
@@ -172,7 +177,9 @@ impl Tenants {
         self.firsts.note(tenant, &entry.event.id, outcome);
     }
 
-    /// Applies an entry that was read from the journal; returns its outcome.
+    /// Applies an entry that was read from the journal. Returns its outcome.
+    ///
+    /// [`Gap`] if the entry does not follow the state.
     pub fn replayed(&mut self, tenant: TenantId, entry: &Entry) -> Result<Outcome, Gap> {
         let state = self.states.entry(tenant).or_insert_with(|| State::new(tenant));
         let outcome = state.apply(entry)?;
@@ -182,8 +189,8 @@ impl Tenants {
         Ok(outcome)
     }
 
-    /// Publishes a view of every tenant that changed and answers the requests that are complete. A tenant in the middle
-    /// of a document goes on showing the state before it.
+    /// Publishes a view of every changed tenant and answers the complete requests. A tenant in the middle of a document
+    /// keeps the view from before it.
     pub fn show(&mut self) {
         let mut idle = Vec::new();
         for (tenant, backlog) in &mut self.backlogs {
@@ -200,11 +207,11 @@ impl Tenants {
         }
     }
 
-    /// Takes a tenant out of service: its state and its journal do not fit together, and going on would give wrong
-    /// numbers. The others go on.
+    /// Takes a tenant out of service until the next start: its state and journal contradict each other, and serving it
+    /// would return wrong numbers. Other tenants are not affected.
     pub fn quarantine(&mut self, tenant: TenantId, reason: &str) {
         tracing::error!(%tenant, reason, "the tenant is out of service until the next start");
-        // Before anything can return: a tenant without waiting requests counts as well.
+        // Counted before the early return below: a tenant without pending requests counts as well.
         gauge!("rollcall_quarantined_tenants").increment(1);
         self.views.quarantine(tenant);
         self.states.remove(&tenant);
@@ -214,12 +221,12 @@ impl Tenants {
         callers.chain(backlog.waiting).for_each(|caller| caller.refuse(Fault::Unavailable(OUT_OF_SERVICE)));
     }
 
-    /// Whether the tenant is out of service.
+    /// Returns true if the tenant is out of service.
     pub fn is_quarantined(&self, tenant: TenantId) -> bool {
         self.views.is_quarantined(tenant)
     }
 
-    /// Opens every session of the states in the lease table, each with one full term.
+    /// Opens every open session of the states in the lease table, each with a full term.
     pub fn open_leases(&self) {
         let now = self.clock.monotonic();
         for (tenant, state) in &self.states {
@@ -230,7 +237,7 @@ impl Tenants {
     }
 }
 
-/// Publishes the tenant's view if it changed, then answers the requests that waited for it.
+/// Publishes the tenant's view if it changed, then answers the requests that wait for it.
 fn show(views: &Views, tenant: TenantId, state: &mut State, backlog: &mut Backlog) {
     if std::mem::take(&mut backlog.is_touched) {
         views.tenant(tenant).publish(state.publish());
@@ -240,7 +247,7 @@ fn show(views: &Views, tenant: TenantId, state: &mut State, backlog: &mut Backlo
     }
 }
 
-/// Lets the lease table follow an event that was applied. Sessions that a late event did not close stay open.
+/// Updates the lease table after an event was applied. Sessions that a late event did not close stay open.
 fn follow(leases: &LeaseTable, state: &State, tenant: TenantId, body: &Body, received: Duration) {
     match body {
         Body::DeskConnected { user, session, .. } => {

@@ -1,4 +1,5 @@
-//! The engine's loop: append, apply, show, answer. Load makes the batches, no timer does.
+//! The engine's loop: append, apply, publish, answer. Events that arrive during one turn form the batch of the next, so
+//! no timer delays them.
 
 use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
@@ -21,25 +22,25 @@ use crate::domain::event::Rejection;
 use crate::domain::{Body, Entry, Event, EventId, Fault, Outcome, TenantId, UserRef};
 use crate::journal::{Draft, Head, JournalError, Logged};
 
-/// Leases ended in one turn.
+/// The most leases ended in one turn.
 const MAX_EXPIRIES: usize = 500;
-/// How long a turn should take: what another tenant's single event waits for.
+/// The target duration of a turn, since another tenant's single event waits for it.
 const TURN: Duration = Duration::from_millis(4);
-/// Work of one turn, at least and at most: events, and KiB of them.
+/// The least and the most work of one turn: one unit for each event, and one for each KiB.
 const TURN_WORK: (usize, usize) = (64, 4_096);
-/// How long one turn may apply what documents have left to do.
+/// The time in one turn for applying entries. What is left of a document is applied in the next turn.
 const APPLY_TURN: Duration = Duration::from_millis(3);
-/// Between two attempts to reach a store that is away.
+/// The pause between two attempts to reach the store.
 const BACKOFF: Duration = Duration::from_millis(100);
-/// Before the next append, when a head was locked by another session.
+/// The pause before the next append after a head was locked by another session.
 const LOCKED_BACKOFF: Duration = Duration::from_millis(10);
-/// How often an idle engine confirms that its store is there, and looks whether a checkpoint is due.
+/// The interval at which an idle engine confirms the store and looks for due checkpoints.
 const PULSE: Duration = Duration::from_millis(500);
 
-/// What a recovery found of the append that failed, by tenant and event.
+/// The events of a failed append that were found in the journal, with their positions and outcomes.
 type Found = HashMap<(TenantId, EventId), (u64, Outcome)>;
 
-/// The one writer of all tenants.
+/// The single writer of all tenants.
 #[derive(Debug)]
 pub struct Engine {
     tenants: Tenants,
@@ -49,20 +50,20 @@ pub struct Engine {
     health: Arc<Health>,
     clock: Clock,
     checkpoints: Checkpoints,
-    /// Whether turns are bounded; without that the engine takes all that waits, as a control.
+    /// False if turns are not bounded by their duration, as a control for measurements.
     takes_turns: bool,
     pace: Pace,
-    /// When the store was last asked whether it is there.
+    /// Monotonic time of the newest confirmation of the store.
     pulse: Duration,
 }
 
-/// How much work a turn may take, from how long the last ones took.
+/// The work of the next turn, adapted to how long the last ones took.
 #[derive(Debug)]
 struct Pace {
     work: usize,
-    /// What a commit takes however little is in it, in seconds. No smaller turn would shorten that.
+    /// Seconds that a commit takes apart from its work. A smaller turn would not shorten them.
     fixed: f64,
-    /// What a unit of work takes beside that, in seconds.
+    /// Seconds that a unit of work takes besides.
     unit: f64,
 }
 
@@ -73,8 +74,10 @@ impl Default for Pace {
 }
 
 impl Pace {
+    /// Learns from a turn of `work` units that took `took`, by moving averages.
     fn note(&mut self, work: usize, took: Duration) {
         let took = took.as_secs_f64();
+        // Nearly empty turns show the fixed time, and full ones the time of a unit.
         if (1..=8).contains(&work) {
             self.fixed += (took - self.fixed) * 0.1;
         } else if work >= TURN_WORK.0 {
@@ -85,7 +88,7 @@ impl Pace {
     }
 }
 
-/// What the engine is made of.
+/// The parts of an [`Engine`].
 pub(super) struct EngineParts {
     pub tenants: Tenants,
     pub appender: Appender,
@@ -104,7 +107,7 @@ impl Engine {
         Engine { tenants, appender, queue, leases, health, clock, checkpoints, takes_turns, pace, pulse }
     }
 
-    /// Runs until `stopping` is cancelled, then takes what is still queued, writes a last checkpoint and ends.
+    /// Runs until `stopping` is cancelled, then appends what is still queued, writes the last checkpoints and ends.
     pub async fn run(mut self, stopping: CancellationToken) -> Result<(), Infallible> {
         self.tenants.open_leases();
         self.health.confirm();
@@ -112,7 +115,7 @@ impl Engine {
         loop {
             let deadline = self.leases.next().map_or(self.pulse + PULSE, |next| next.min(self.pulse + PULSE));
             tokio::select! {
-                // First of all: a store that does not answer would make each further turn take seconds.
+                // Stopping is checked first: if the store does not answer, each further turn takes seconds.
                 biased;
                 () = stopping.cancelled() => break,
                 () = self.queue.wait() => {}
@@ -129,7 +132,8 @@ impl Engine {
         Ok(())
     }
 
-    /// One turn: leases that ran out, a bounded batch of what waits, a bounded piece of what documents left to do.
+    /// Runs one turn: appends and applies a bounded batch, confirms the store if that is due, and steps the
+    /// checkpoints.
     async fn turn(&mut self, stopping: &CancellationToken) {
         let now = self.clock.monotonic();
         self.write(stopping).await;
@@ -141,18 +145,20 @@ impl Engine {
             }
         }
         self.checkpoints.step(&mut self.tenants.states).await;
-        // The engine shares its thread with handlers.
+        // The engine's thread also runs handlers: they get a turn even if this loop never waits.
         tokio::task::yield_now().await;
     }
 
-    /// Appends, applies, shows and answers one batch. Returns false when told to stop while the store is away.
+    /// Appends, applies, publishes and answers one batch: events that end expired leases, and queued events. Returns
+    /// false if the engine must stop while the store is unavailable.
     async fn write(&mut self, stopping: &CancellationToken) -> bool {
         let mut items = self.expired();
         let tenants = &self.tenants;
         let limit = if self.takes_turns { self.pace.work } else { TURN_WORK.1 };
         items.extend(self.queue.take(limit, |tenant| tenants.is_busy(tenant)));
         gauge!("rollcall_queue_depth").set((items.len() + self.queue.len()) as f64);
-        // A caller that stopped waiting was told that the outcome is unknown, and may have sent the events again.
+        // A caller that gave up was answered that the outcome is unknown, and may have sent the events again: they are
+        // not appended any more.
         items.retain(|item| item.caller.as_ref().is_none_or(|(caller, _)| !caller.is_gone()));
         items.retain(|item| {
             let is_out = self.tenants.is_quarantined(item.draft.tenant);
@@ -169,13 +175,13 @@ impl Engine {
         is_answered
     }
 
-    /// Events that end the leases which ran out.
+    /// Makes the events that end expired leases.
     fn expired(&mut self) -> Vec<Item> {
         let mut items = Vec::new();
         for lease in self.leases.expire(MAX_EXPIRIES) {
             let user = UserRef::id(lease.user);
             let open = self.tenants.states.get(&lease.tenant).map(|state| state.lease(&user, &lease.session));
-            // Another incarnation may be open by now, or the end of this one be under way.
+            // Skipped if another incarnation is open by now, or the session was closed meanwhile.
             if matches!(open, Some(Ok(open)) if open.opened == lease.opened) {
                 let body = Body::DeskLeaseExpired { user, session: lease.session, opened: lease.opened };
                 let event = Event::internal("rollcall:lease", self.clock.new_id(), self.clock.now(), body);
@@ -186,8 +192,8 @@ impl Engine {
         items
     }
 
-    /// Appends the items and hands them on to their tenants, whatever becomes of the store meanwhile. Returns false when
-    /// told to stop while the store is away: then the rest is not answered.
+    /// Appends the items and adds them to their tenants' backlogs, retrying through outages of the store. Returns false
+    /// if the engine must stop while the store is unavailable; the remaining requests are not answered then.
     async fn append(&mut self, mut items: Vec<Item>, stopping: &CancellationToken) -> bool {
         let mut attempts = 0;
         while !items.is_empty() {
@@ -208,7 +214,7 @@ impl Engine {
             let Some(error) = failure else { break };
 
             attempts += 1;
-            // A store that is there and still takes nothing, as one that is full, is not asked without a pause.
+            // The store may answer and still fail each append, as a full one does: retries need a pause.
             if attempts > 1 {
                 tokio::time::sleep(BACKOFF).await;
             }
@@ -219,7 +225,7 @@ impl Engine {
         true
     }
 
-    /// Hands placed events to their tenants and settles the others; returns the undecided ones.
+    /// Adds placed events to their tenants' backlogs and settles the others. Returns the undecided ones.
     async fn place(&mut self, items: Vec<(Item, Placing)>) -> Vec<Item> {
         let mut undecided = Vec::new();
         let mut busy: HashMap<TenantId, Vec<Item>> = HashMap::new();
@@ -245,7 +251,7 @@ impl Engine {
                     continue;
                 }
                 Placing::Missing => {
-                    tracing::error!(%tenant, "the tenant has no head in the journal, so nothing of it can be written");
+                    tracing::error!(%tenant, "the tenant has no head in the journal: its events cannot be written");
                     refuse(&item, "the tenant's journal is missing");
                     continue;
                 }
@@ -255,7 +261,7 @@ impl Engine {
             self.tenants.settle(tenant, item.caller.as_ref(), settled);
         }
         if !busy.is_empty() {
-            // Its holder may take a while; trying again at once would only keep the others waiting.
+            // The lock may be held for a while: retrying at once would only delay the other tenants.
             tokio::time::sleep(LOCKED_BACKOFF).await;
         }
         for (tenant, items) in busy {
@@ -264,12 +270,12 @@ impl Engine {
         undecided
     }
 
-    /// Brings the tenants to the heads that an append found, so that its entries follow: another server may have appended
-    /// others before them. An error leaves some of the tenants where they were.
+    /// Brings tenants to the heads that an append found, so that its entries follow their states: another server may
+    /// have appended entries before them. After an error some of the tenants are not brought up.
     async fn follow(&mut self, heads: &HashMap<TenantId, Head>) -> Result<(), JournalError> {
         for (tenant, head) in heads {
             if self.tenants.end(*tenant) != head.seq && !self.tenants.is_quarantined(*tenant) {
-                tracing::warn!(%tenant, head = head.seq, "the journal went on without this state");
+                tracing::warn!(%tenant, head = head.seq, "the state is not at the head of its journal");
                 self.tenants.work(None);
                 self.bring_to(*tenant, head.seq, |_, _| {}).await?;
             }
@@ -277,8 +283,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Applies what the journal holds beyond a tenant's state, up to position `seq`, handing each entry and its outcome to
-    /// `applied`. What is wrong with the tenant's entries puts the tenant in quarantine; an error is the store's.
+    /// Applies the journal's entries beyond a tenant's state, up to position `seq`, and calls `applied` with each entry
+    /// and its outcome. Puts the tenant in quarantine if its entries are at fault; an error is the store's.
     async fn bring_to(
         &mut self,
         tenant: TenantId,
@@ -308,7 +314,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Answers the events that the failed append had placed after all; returns those that are to be sent again.
+    /// Settles the events that the failed append had placed after all. Returns those to be appended again.
     fn answer_found(&mut self, undecided: Vec<Item>, mut found: Found) -> Vec<Item> {
         let mut again = Vec::new();
         for item in undecided {
@@ -322,13 +328,13 @@ impl Engine {
             }
         }
         self.tenants.show();
-        // Those without a caller end leases, which got another term.
+        // Events without a caller would end leases, which got another term by the recovery.
         again.retain(|item| item.caller.as_ref().is_some_and(|(caller, _)| !caller.is_gone()));
         again
     }
 
-    /// Waits for the store to be back, decides what became of the append that failed, and applies what the journal holds
-    /// beyond the states. `None` when told to stop meanwhile.
+    /// Waits until the store answers again, and brings every tenant to its head. Returns the events of a failed append
+    /// that were found in the journal; `None` if the engine must stop meanwhile.
     async fn recover(
         &mut self,
         unknown: Option<&UnknownAppend>,
@@ -338,11 +344,11 @@ impl Engine {
         self.health.lose();
         match unknown {
             Some(_) => tracing::warn!(%error, "an append failed; its outcome is unknown until the store is back"),
-            None => tracing::warn!(%error, "the store does not answer; writes are refused until it does"),
+            None => tracing::warn!(%error, "the store does not answer; writes are rejected until it does"),
         }
         self.tenants.work(None);
         let mut reported = String::new();
-        // Kept from one attempt to the next: an entry that an attempt applied before it failed is not read again.
+        // Kept across attempts: an entry that an attempt applied before it failed is not read again by the next.
         let mut found = Found::new();
         loop {
             match self.catch_up(unknown, &mut found).await {
@@ -367,7 +373,7 @@ impl Engine {
         Some(found)
     }
 
-    /// Connects anew and brings every tenant to its head. Each tenant's failure is its own.
+    /// Reconnects and brings every tenant to its head. A tenant with faulty entries does not stop the others.
     async fn catch_up(&mut self, unknown: Option<&UnknownAppend>, found: &mut Found) -> Result<(), JournalError> {
         let (batches, fenced) = unknown.map_or((&[][..], &[][..]), |unknown| (&unknown.batches, &unknown.tenants));
         for (tenant, head) in self.appender.reconnect(fenced).await? {
@@ -382,7 +388,7 @@ impl Engine {
     }
 }
 
-/// Answers an event's request that it could not be taken.
+/// Answers an event's request with [`Fault::Unavailable`].
 fn refuse(item: &Item, why: &'static str) {
     if let Some((caller, _)) = &item.caller {
         caller.refuse(Fault::Unavailable(why));
@@ -394,7 +400,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_turn_takes_what_fits_into_its_time_however_slow_a_commit_is() {
+    fn turns_fit_their_time_whatever_a_commit_takes() {
         let mut pace = Pace::default();
         let commit = Duration::from_millis(20);
         (0..100).for_each(|_| pace.note(1, commit));
