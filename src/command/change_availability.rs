@@ -1,4 +1,4 @@
-//! Somebody else than the desk switches a user's channels, or sends the user offline.
+//! Switches a user's channels, or takes the user offline, from outside of the user's desk.
 
 use crate::auth::Caller;
 use crate::clock::Clock;
@@ -6,23 +6,24 @@ use crate::domain::event::Rejection;
 use crate::domain::{Body, Channel, EntityRef, Event, Fault, Outcome, Scope, UserRef};
 use crate::engine::{Reader, Submitter};
 
+/// The source of these events.
 const SOURCE: &str = "rollcall:availability";
 
-/// What is to change; all of it or nothing.
+/// A change of a user's availability, made as a whole or not at all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Change {
-    /// Channels switched on or off.
+    /// Channels to be switched on (true) or off.
     pub channels: Vec<(Channel, bool)>,
-    /// Whether every session is closed.
+    /// True if every session of the user is to be closed.
     pub offline: bool,
 }
 
-/// Why an availability was not changed.
+/// The reason why an availability was not changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NotChanged {
     /// The directory does not enable the channel for the user, so it cannot be switched on.
     NotEnabled(Channel),
-    /// Any other.
+    /// Any other fault.
     Fault(Fault),
 }
 
@@ -32,8 +33,8 @@ impl From<Fault> for NotChanged {
     }
 }
 
-/// Changes a user's availability; answers the position at which it is in effect. Each dialect names the scope that it
-/// takes for that.
+/// Changes a user's availability and returns the position from which it is in effect. `scope` is the one that the
+/// caller needs, which depends on the dialect.
 ///
 /// [`Fault::NotFound`] for an unknown user.
 pub async fn change_availability(

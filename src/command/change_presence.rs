@@ -1,4 +1,4 @@
-//! Somebody else than the desk says what a user is: ready, on a break, in a meeting.
+//! Changes a user's presence from outside of the user's desk: ready, on a break, in a meeting.
 
 use uuid::Uuid;
 
@@ -8,25 +8,26 @@ use crate::domain::event::Rejection;
 use crate::domain::{Body, EntityRef, Event, Fault, Outcome, Scope, UserRef};
 use crate::engine::{Reader, Submitter};
 
+/// The source of these events.
 const SOURCE: &str = "rollcall:presence";
 
-/// Who is to be what, both by GUID.
+/// A presence for a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Choice {
-    /// Who.
+    /// The user's GUID.
     pub user: Uuid,
-    /// The definition, of the directory or built in.
+    /// The GUID of the presence definition, built in or of the directory.
     pub definition: Uuid,
 }
 
-/// Why a presence was not changed.
+/// The reason why a presence was not changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NotChanged {
-    /// There is no such definition.
+    /// The definition does not exist.
     Unknown,
-    /// There is, but nobody may choose it.
+    /// The definition exists and cannot be chosen.
     NotSelectable,
-    /// Any other.
+    /// Any other fault.
     Fault(Fault),
 }
 
@@ -36,8 +37,8 @@ impl From<Fault> for NotChanged {
     }
 }
 
-/// Changes a user's presence; answers the position at which it is in effect. Of somebody without a desk it is what they
-/// show once they connect.
+/// Changes a user's presence and returns the position from which it is in effect. A user without a connected desk shows
+/// it after connecting.
 ///
 /// [`Fault::NotFound`] for an unknown user.
 pub async fn change_presence(
@@ -52,7 +53,7 @@ pub async fn change_presence(
     let user = UserRef::Entity(EntityRef::Guid(choice.user));
     view.directory().find(&user).ok_or(Fault::NotFound("user"))?;
     let definition = view.directory().definition(choice.definition).ok_or(NotChanged::Unknown)?;
-    // A built-in definition is its category and nothing more: the directory, which events name, does not have it.
+    // Events refer to definitions of the directory, which has no built-in ones: those are stored as their category.
     let (presence, presence_id) = match definition.category.chosen().filter(|_| definition.selectable) {
         None => return Err(NotChanged::NotSelectable),
         Some(category) if definition.is_built_in => (Some(category), None),
@@ -63,7 +64,7 @@ pub async fn change_presence(
     let receipt = submitter.commit(caller.tenant(), vec![event]).await?;
     match receipt.outcomes.first() {
         Some(Outcome::Rejected(Rejection::UnknownUser)) => Err(Fault::NotFound("user").into()),
-        // The directory changed between the look at it and the journal.
+        // The directory changed after it was read above and before the event was applied.
         Some(Outcome::Rejected(_)) => Err(NotChanged::NotSelectable),
         _ => Ok(receipt.position),
     }

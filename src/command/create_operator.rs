@@ -1,4 +1,4 @@
-//! An administration makes an operator.
+//! Creates an operator, for an administration.
 
 use std::sync::Arc;
 
@@ -10,9 +10,10 @@ use crate::domain::event::PasswordHash;
 use crate::domain::{Body, EntityRef, Fault, Profile, Scope, UserRef};
 use crate::engine::{Reader, Submitter};
 
-/// Makes an operator; answers the position at which it is there, and who it is.
+/// Creates an operator, with a password if a hash is given. Returns the position of the view that has it, and its
+/// profile.
 ///
-/// [`Fault::Refused`] with pointers into a document of this one user.
+/// [`Fault::Refused`] with pointers into a directory document of this one user.
 pub async fn create_operator(
     caller: &Caller,
     (submitter, reader): (&Submitter, &Reader),
@@ -20,7 +21,7 @@ pub async fn create_operator(
     (mut user, password): (UserPatch, Option<PasswordHash>),
 ) -> Result<(u64, Arc<Profile>), Fault> {
     caller.require(Scope::OperatorsWrite)?;
-    // An identity that nobody else has, so that the operator is found again among those made at the same time.
+    // A new GUID, by which this operator is found again among others that are created at the same time.
     let guid = clock.new_id();
     user.guid = Some(guid);
     let subject = UserRef::Entity(EntityRef::Guid(guid));

@@ -1,12 +1,12 @@
-//! An administration deletes an operator.
+//! Deletes an operator, for an administration.
 
 use crate::auth::Caller;
 use crate::clock::Clock;
 use crate::domain::{Body, EntityRef, Event, Fault, Outcome, Scope, UserRef};
 use crate::engine::{Reader, Submitter};
 
-/// Deletes an operator; answers the position at which they are gone. [`Fault::NotFound`] for an unknown one, and for
-/// one that was deleted before.
+/// Deletes an operator and returns the position from which that is in effect. [`Fault::NotFound`] if the operator is
+/// unknown or was deleted before.
 pub async fn delete_operator(
     caller: &Caller,
     (submitter, reader): (&Submitter, &Reader),
@@ -15,7 +15,7 @@ pub async fn delete_operator(
 ) -> Result<u64, Fault> {
     caller.require(Scope::OperatorsWrite)?;
     let user = UserRef::Entity(operator);
-    // Looked for first, so that those who guess ids do not fill the journal.
+    // Looked up first, so that callers who guess ids do not fill the journal.
     if reader.snapshot(caller.tenant()).view.directory().find(&user).is_none() {
         return Err(Fault::NotFound("operator"));
     }

@@ -1,4 +1,4 @@
-//! Somebody who has shown who they are gets a token.
+//! Issues tokens to authenticated callers.
 
 use crate::auth::secret::Secret;
 use crate::auth::{Client, KeyRing};
@@ -7,12 +7,12 @@ use crate::domain::{Fault, Scope, TenantId};
 use crate::limits::Throttle;
 use crate::store::{Store, TokenHolder, TokenRecord, in_time};
 
-/// How long a key's token lasts, in seconds.
+/// The lifetime of a key's token, in seconds.
 pub const KEY_SECONDS: u32 = 7_200;
 
-/// Gives a token for a key: with these scopes, or with all that the key has if none are named.
+/// Issues a token for a key, with the given scopes, or with all scopes of the key if none are given.
 ///
-/// [`Fault::Forbidden`] for a scope that the key does not have, [`Fault::TooMany`] for too many tokens.
+/// [`Fault::Forbidden`] for a scope that the key does not have, [`Fault::TooMany`] beyond the key's rate of tokens.
 pub async fn for_key(
     client: &Client,
     (store, ring): (&Store, &KeyRing),
@@ -29,7 +29,7 @@ pub async fn for_key(
     issue((store, ring), clock, grant).await
 }
 
-/// What a token is to be.
+/// The content of a token to be issued.
 pub(super) struct Grant {
     pub tenant: TenantId,
     pub holder: TokenHolder,
@@ -37,7 +37,7 @@ pub(super) struct Grant {
     pub seconds: u32,
 }
 
-/// Makes a token; it works, also after a restart, as soon as this answers.
+/// Issues a token. It is stored before it is returned, so that it stays valid after a restart.
 pub(super) async fn issue((store, ring): (&Store, &KeyRing), clock: &Clock, grant: Grant) -> Result<Secret, Fault> {
     let Grant { tenant, holder, scopes, seconds } = grant;
     let secret = Secret::generate("rt");

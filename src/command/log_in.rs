@@ -1,4 +1,4 @@
-//! Log-in with an e-mail address and a password, for a token.
+//! Logs a user in with an e-mail address and a password, and issues a token.
 
 use std::net::IpAddr;
 
@@ -12,23 +12,24 @@ use crate::engine::Reader;
 use crate::limits::Throttle;
 use crate::store::{Store, TokenHolder};
 
-/// How long the token lasts, in seconds.
+/// The token's lifetime in seconds.
 pub const SECONDS: u32 = 86_400;
-/// Users of one address, in as many tenants, whose passwords are tried; with more of them every log-in is rejected.
+/// The most passwords that are tried for one e-mail address, which may have a user in each tenant. If more users have
+/// it, every log-in with it is rejected.
 const MAX_CANDIDATES: usize = 8;
 
-/// What the caller presents.
+/// An attempt to log in.
 #[derive(Clone, Copy)]
 pub struct Attempt<'a> {
-    /// Where the request came from.
+    /// The client's IP address.
     pub from: IpAddr,
-    /// The e-mail address.
+    /// The e-mail address, as given by the caller.
     pub email: &'a str,
-    /// The password.
+    /// The password, in plain text.
     pub password: &'a str,
 }
 
-/// A user who may be meant.
+/// A user with the given e-mail address.
 struct Candidate {
     tenant: TenantId,
     who: LoggedIn,
@@ -36,10 +37,10 @@ struct Candidate {
     scopes: Vec<Scope>,
 }
 
-/// Issues a token to the one user of that address and password, in whatever tenant.
+/// Issues a token to the only user, in any tenant, with this e-mail address and password.
 ///
-/// [`Fault::CredentialInvalid`] when there is none or more than one, with the same work for either; [`Fault::TooMany`]
-/// when it was tried too often.
+/// [`Fault::CredentialInvalid`] if there is none or more than one. The work is the same in either case, so that its
+/// duration does not reveal which addresses exist. [`Fault::TooMany`] beyond the rate of log-ins.
 pub async fn log_in(
     (passwords, throttle): (&Passwords, &Throttle),
     reader: &Reader,
@@ -49,7 +50,7 @@ pub async fn log_in(
 ) -> Result<Secret, Fault> {
     throttle.log_in(attempt.from, attempt.email)?;
     let (mut candidates, tenants) = candidates(reader, attempt.email);
-    // Up to all tenants may have the address, so every log-in takes the work of the most that are tried.
+    // Every tenant may have a user of the address, so every log-in does the work of the most possible candidates.
     let tries = tenants.min(MAX_CANDIDATES);
     if candidates.len() > MAX_CANDIDATES {
         candidates.clear();
@@ -58,12 +59,13 @@ pub async fn log_in(
     let matching = passwords.matching(attempt.from, attempt.password, hashes, tries).await?;
     let [at] = matching[..] else { return Err(Fault::CredentialInvalid) };
     let Candidate { tenant, who, scopes, .. } = candidates.swap_remove(at);
-    // A password that was changed meanwhile makes the token one that names the password before, and so invalid.
+    // If the password was changed meanwhile, the token refers to the previous one and is invalid.
     let holder = TokenHolder::User { guid: who.guid, password: who.password };
     issue((store, ring), clock, Grant { tenant, holder, scopes, seconds: SECONDS }).await
 }
 
-/// Users of that address who have a password, and the number of tenants. Addresses are unique within a tenant only.
+/// Returns the users with this e-mail address and a password, and the number of tenants. E-mail addresses are unique
+/// within a tenant only.
 fn candidates(reader: &Reader, email: &str) -> (Vec<Candidate>, usize) {
     let views = reader.all();
     let tenants = views.len();

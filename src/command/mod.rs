@@ -1,4 +1,4 @@
-//! What callers want done: one intent a file, each authorised, turned into events and committed.
+//! The write use cases, one per file. Each authorises its caller, makes events and commits them, or changes the store.
 
 pub mod change_availability;
 pub mod change_presence;

@@ -1,12 +1,12 @@
-//! A desk, an ACD or a back end reports what happened.
+//! Commits events that a desk, an ACD or a back end reports.
 
 use crate::auth::Caller;
 use crate::domain::settings::Settings;
 use crate::domain::{Event, Fault, Scope};
 use crate::engine::{Receipt, Submitter};
 
-/// Commits the caller's events; one transaction, one outcome each. Texts that the tenant does not keep go no further: not
-/// even the journal has them.
+/// Commits the caller's events and returns one outcome each. If the tenant does not keep texts of conversations, they
+/// are removed here, so that not even the journal has them.
 pub async fn post_events(
     caller: &Caller,
     submitter: &Submitter,

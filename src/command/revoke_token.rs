@@ -1,17 +1,18 @@
-//! Whoever has a token gives it up.
+//! Revokes a token, for its holder.
 
 use crate::auth::{KeyRing, secret};
 use crate::domain::Fault;
 use crate::store::{Store, in_time};
 
-/// Revokes a token; it no longer works when this answers. What is no token is none afterwards either.
+/// Revokes a token, which is invalid when this returns. Revoking an unknown token succeeds (RFC 7009) and writes
+/// nothing.
 pub async fn revoke_token(store: &Store, ring: &KeyRing, token: &str) -> Result<(), Fault> {
     let hash = secret::hash(token);
-    // What nobody was given is no reason to write.
+    // Unknown tokens are ignored here, so that unauthenticated callers cannot cause writes.
     if !ring.knows(&hash) {
         return Ok(());
     }
-    // The store first: should it fail, the token is still known when it is tried again.
+    // The store comes first: if it fails, the token is still in the ring and the caller can retry.
     in_time(store.delete_token(&hash)).await?;
     ring.forget(&hash);
     Ok(())

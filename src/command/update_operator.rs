@@ -1,4 +1,4 @@
-//! An administration changes an operator.
+//! Changes an operator, for an administration.
 
 use std::sync::Arc;
 
@@ -10,9 +10,11 @@ use crate::domain::event::PasswordHash;
 use crate::domain::{Body, EntityRef, Fault, Profile, Scope, UserRef};
 use crate::engine::{Reader, Submitter};
 
-/// Changes an operator; answers the position at which that is in effect, and how the operator is then.
+/// Changes an operator and, if a hash is given, the password. Returns the position of the view in which that is in
+/// effect, and the operator's profile there.
 ///
-/// [`Fault::NotFound`] for an unknown operator, [`Fault::Refused`] with pointers into a document of this one user.
+/// [`Fault::NotFound`] for an unknown operator, [`Fault::Refused`] with pointers into a directory document of this one
+/// user.
 pub async fn update_operator(
     caller: &Caller,
     (submitter, reader): (&Submitter, &Reader),
@@ -25,7 +27,7 @@ pub async fn update_operator(
     let unknown = Fault::NotFound("operator");
     let view = reader.snapshot(caller.tenant()).view;
     let profile = view.directory().profile_of(&subject);
-    // Both identities: should the operator be deleted meanwhile, no new one is made in their place.
+    // With both ids, the document is rejected instead of creating a new operator if this one is deleted meanwhile.
     let profile = profile.ok_or(unknown.clone())?;
     (user.id, user.guid) = (Some(profile.id), Some(profile.guid));
     let then = password.map(|hash| Body::PasswordSet { user: UserRef::id(profile.id), hash });

@@ -1,4 +1,4 @@
-//! Makes or changes reference data and users, as one event.
+//! Creates or changes reference data and users by a directory document, as one event.
 
 use std::sync::Arc;
 
@@ -11,10 +11,12 @@ use crate::engine::{Reader, Snapshot, Submitter};
 use crate::lifecycle::Lifecycle;
 use crate::limits::TurnKey;
 
-/// Entities of a document that is checked where every request is answered. More of them take milliseconds.
+/// The most entities of a document that is checked on the threads that answer requests. Larger ones take milliseconds.
 const SHORT: usize = 100;
 
-/// Commits a document. Returns its effect and the position at which it is visible.
+/// Commits a document. Returns the position at which it is visible, and its changes.
+///
+/// [`Fault::Refused`] with the document's problems.
 pub async fn upsert_directory(
     caller: &Caller,
     (submitter, reader): (&Submitter, &Reader),
@@ -33,8 +35,7 @@ pub async fn upsert_directory(
     commit(caller, submitter, clock, (document, None)).await
 }
 
-/// Commits a document for a caller whose right to do so was checked before, and `then` right after it in the same
-/// transaction.
+/// Commits a document and, in the same transaction, `then` after it. The caller's scope must have been checked.
 pub(super) async fn upsert(
     caller: &Caller,
     (submitter, reader): (&Submitter, &Reader),
@@ -45,18 +46,19 @@ pub(super) async fn upsert(
     commit(caller, submitter, clock, (document, then)).await
 }
 
-/// Returns the document if the directory of the snapshot would take it.
+/// Returns the document if the directory of the snapshot would accept it.
 fn checked(snapshot: &Snapshot, document: Document) -> Result<Document, Fault> {
     let problems = document.check();
     if !problems.is_empty() {
         return Err(Fault::Refused(problems));
     }
-    // Tried on a copy first, so that a document that would be refused does not fill the journal. What counts is the
-    // outcome of its event: the directory may have changed since.
+    // Tried on a copy first, so that rejected documents do not fill the journal. The outcome of the event is what
+    // counts: the directory may have changed by then.
     snapshot.try_document(&document).map_err(Fault::Refused)?;
     Ok(document)
 }
 
+/// Commits the document's event, with `then` after it. Returns the position and the document's changes.
 async fn commit(
     caller: &Caller,
     submitter: &Submitter,

@@ -1,4 +1,4 @@
-//! A desk connects, for as long as it is heard of.
+//! Opens a desk's session, with a lease that heartbeats renew.
 
 use super::{Link, event};
 use crate::auth::Caller;
@@ -7,27 +7,27 @@ use crate::domain::event::{Rejection, Surface};
 use crate::domain::{Body, Fault, Outcome, Scope, UserRef};
 use crate::engine::Submitter;
 
-/// When a desk past a limit may try again.
+/// Seconds after which a desk beyond a limit may try again.
 const RETRY_SECONDS: u32 = 30;
 
-/// Who connects, and how.
+/// A session to be opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Opening {
-    /// The user, by integer id.
+    /// The user's integer id.
     pub user: i64,
-    /// The session.
+    /// The session's name.
     pub session: Box<str>,
     /// A name for the device.
     pub device: Option<Box<str>>,
-    /// Where.
+    /// The place of the session: a desk or an administration.
     pub surface: Surface,
-    /// How long it lasts unheard of, in seconds.
+    /// Seconds after the newest heartbeat at which the session ends.
     pub lease_seconds: u32,
 }
 
-/// Opens the session, whether it was open or not; answers the position at which it is, and the connection.
+/// Opens the session, also if it is open already. Returns the position at which it is open, and the link to it.
 ///
-/// [`Fault::NotFound`] for an unknown user, [`Fault::TooMany`] where a limit of open sessions is reached.
+/// [`Fault::NotFound`] for an unknown user, [`Fault::TooMany`] if a limit on open sessions is reached.
 pub async fn connect(
     caller: &Caller,
     submitter: &Submitter,
@@ -46,12 +46,12 @@ pub async fn connect(
     };
     let receipt = submitter.commit(caller.tenant(), vec![event(clock, body)]).await?;
     match receipt.outcomes.first() {
-        // It passes when another desk of the user closes, or the administrator raises a limit.
+        // Reported as temporary: it passes when another desk closes, or when the administrator raises the limit.
         Some(Outcome::Rejected(Rejection::Limit { .. })) => return Err(Fault::TooMany { seconds: RETRY_SECONDS }),
         Some(Outcome::Rejected(_)) => return Err(Fault::NotFound("user")),
         _ => {}
     }
-    // An id that was made just now is journalled, once.
+    // An event with a new id is always journalled, so it has a position.
     let opened = receipt.positions.first().copied().flatten().ok_or(Fault::Internal)?;
     Ok((receipt.position, Link { user, session, opened }))
 }

@@ -1,4 +1,4 @@
-//! A desk closes.
+//! Closes a desk's session.
 
 use super::{Link, event};
 use crate::auth::Caller;

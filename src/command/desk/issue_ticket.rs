@@ -1,4 +1,4 @@
-//! A back end asks for a ticket, with which a browser connects one user's desk.
+//! Issues a ticket to a back end, with which a browser connects one user's desk.
 
 use crate::auth::secret::Secret;
 use crate::auth::tickets::{Pass, SECONDS, USUAL_SECONDS};
@@ -7,29 +7,29 @@ use crate::domain::event;
 use crate::domain::{Fault, Scope, Time, UserRef};
 use crate::engine::Snapshot;
 
-/// What a ticket is to be.
+/// The parameters of a ticket.
 #[derive(Clone, Debug)]
 pub struct Wanted {
-    /// Whose desk it opens.
+    /// The user of the desk.
     pub user: UserRef,
-    /// As which session; any when absent.
+    /// The only session that the ticket opens; any if absent.
     pub session: Option<String>,
-    /// For how many seconds it is good.
+    /// Lifetime in seconds, from 1 to 300; 60 if absent.
     pub seconds: Option<u32>,
 }
 
-/// A ticket that was just made.
+/// A ticket that was just issued.
 pub struct Issued {
-    /// The ticket, shown this once.
+    /// The ticket. Only its hash is kept, so that it cannot be shown again.
     pub ticket: Secret,
-    /// Until when it is good.
+    /// Time from which it is invalid.
     pub expires: Time,
-    /// What it is good for.
+    /// The user and session that it opens.
     pub pass: Pass,
 }
 
-/// Makes a ticket. [`Fault::NotFound`] for an unknown user, [`Fault::Refused`] for a value that cannot be used,
-/// [`Fault::TooMany`] when too many wait to be used.
+/// Issues a ticket. [`Fault::NotFound`] for an unknown user, [`Fault::Refused`] for an invalid session or lifetime,
+/// [`Fault::TooMany`] if too many of the tenant's tickets are unused.
 pub fn issue_ticket(caller: &Caller, snapshot: &Snapshot, tickets: &Tickets, wanted: Wanted) -> Result<Issued, Fault> {
     caller.require(Scope::EventsWrite)?;
     let session = wanted.session.as_deref().map(event::session).transpose();

@@ -1,5 +1,5 @@
-//! A desk that stays connected: how it opens, stays, reports and closes. The server sees its connection come and go, so
-//! these are its own events, with its own time.
+//! The commands of a connected desk: open, renew, report and close. The server observes the connection itself, so these
+//! events have the server as their source, and its time.
 
 pub mod connect;
 pub mod disconnect;
@@ -10,21 +10,23 @@ pub mod report;
 use crate::clock::Clock;
 use crate::domain::{Body, Event, UserRef};
 
+/// The source of these events.
 const SOURCE: &str = "rollcall:desk";
 
-/// One connection of a desk: nobody else's session, and no other connection of the same session.
+/// The link of a connection to the session that it opened. A later connection that opens the same session has another
+/// link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
-    /// Whose, by integer id.
+    /// The user's integer id.
     pub user: i64,
-    /// The session.
+    /// The session's name.
     pub session: Box<str>,
-    /// Position of the `desk.connected` that opened it.
+    /// Position of the `desk.connected` event that opened it.
     pub opened: u64,
 }
 
 impl Link {
-    /// Says that it is still there.
+    /// Makes a heartbeat of the session.
     fn heartbeat(&self, clock: &Clock) -> Event {
         let (user, session) = (UserRef::id(self.user), self.session.clone());
         event(clock, Body::DeskHeartbeat { user, session, opened: Some(self.opened) })

@@ -1,4 +1,4 @@
-//! A desk is still there.
+//! Renews the lease of a connected desk.
 
 use std::time::Duration;
 
@@ -9,8 +9,8 @@ use crate::domain::event::Rejection;
 use crate::domain::{Fault, Outcome, Scope};
 use crate::engine::Submitter;
 
-/// Renews the connection's lease from when it was `heard` of, by monotonic time. Answers the tenant's position, or why
-/// there is no lease any more.
+/// Renews the link's lease, from the monotonic time `heard` at which the desk's message was received. Returns the
+/// tenant's position, or the rejection if the link's session is no longer open.
 pub async fn renew(
     caller: &Caller,
     submitter: &Submitter,

@@ -1,4 +1,4 @@
-//! A desk that is connected reports what happened at it.
+//! Commits an event of a connected desk.
 
 use super::Link;
 use crate::auth::Caller;
@@ -8,18 +8,18 @@ use crate::domain::event::Rejection;
 use crate::domain::{Event, Fault, Outcome, Settings};
 use crate::engine::Submitter;
 
-/// What became of a report.
+/// The result of a report.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Report {
-    /// The tenant's position after it.
+    /// The tenant's position after the event.
     pub position: u64,
-    /// What became of the event.
+    /// The outcome of the event.
     pub outcome: Outcome,
-    /// Why the connection is no longer the session's, if it is not.
+    /// The rejection of the heartbeat, if the link's session is no longer open.
     pub ended: Option<Rejection>,
 }
 
-/// Commits the event, and renews the lease with it where that is `due`.
+/// Commits the event, with a heartbeat before it if the renewal of the lease is `due`.
 pub async fn report(
     caller: &Caller,
     (submitter, settings): (&Submitter, &Settings),

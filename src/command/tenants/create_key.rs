@@ -1,4 +1,4 @@
-//! The administrator gives a tenant a key.
+//! Adds a key to a tenant, for the administrator.
 
 use crate::auth::secret::Secret;
 use crate::auth::{Admin, KeyRing};
@@ -6,7 +6,8 @@ use crate::clock::Clock;
 use crate::domain::{Fault, Scope, TenantId, text};
 use crate::store::{KeyRecord, Store, in_time};
 
-/// Adds a key; it works as soon as this answers. [`Fault::NotFound`] for an unknown tenant.
+/// Adds a key, which is valid when this returns. [`Fault::NotFound`] for an unknown tenant, [`Fault::Refused`] for an
+/// invalid name or no scopes.
 pub async fn create_key(
     _admin: &Admin,
     (store, ring): (&Store, &KeyRing),

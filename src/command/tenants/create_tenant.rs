@@ -1,11 +1,11 @@
-//! The administrator adds a tenant.
+//! Adds a tenant, for the administrator.
 
 use crate::auth::Admin;
 use crate::clock::Clock;
 use crate::domain::{Fault, Settings, TenantId, text};
 use crate::store::{Store, TenantRecord, in_time};
 
-/// Adds a tenant; [`Fault::Conflict`] when the name is taken.
+/// Adds a tenant. [`Fault::Conflict`] if the name is taken, [`Fault::Refused`] if it is invalid.
 pub async fn create_tenant(_admin: &Admin, store: &Store, clock: &Clock, name: &str) -> Result<TenantRecord, Fault> {
     if !text::is_name(name) {
         return Err(Fault::refused("/name", "must be 1 to 256 bytes without U+0000"));

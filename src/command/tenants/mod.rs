@@ -1,4 +1,4 @@
-//! What the administrator does with tenants and their keys.
+//! The administrator's commands for tenants and their keys.
 
 pub mod create_key;
 pub mod create_tenant;

@@ -1,4 +1,4 @@
-//! The administrator takes a key away.
+//! Revokes a tenant's key, for the administrator.
 
 use uuid::Uuid;
 
@@ -7,7 +7,8 @@ use crate::clock::Clock;
 use crate::domain::{Fault, TenantId};
 use crate::store::{Store, in_time};
 
-/// Revokes a key; it no longer works when this answers. [`Fault::NotFound`] for an unknown key, or another tenant's.
+/// Revokes a key, which is invalid when this returns. [`Fault::NotFound`] if it is unknown, revoked or another
+/// tenant's.
 pub async fn revoke_key(
     _admin: &Admin,
     (store, ring): (&Store, &KeyRing),

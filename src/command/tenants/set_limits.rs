@@ -1,4 +1,4 @@
-//! The administrator limits what a tenant may keep.
+//! Sets the limits on a tenant's data, for the administrator.
 
 use crate::auth::Admin;
 use crate::clock::Clock;
@@ -6,7 +6,7 @@ use crate::domain::{Body, Event, Fault, Outcome, Quotas, TenantId};
 use crate::engine::Submitter;
 use crate::store::{Store, in_time};
 
-/// Replaces the tenant's limits, as an event in its journal; they hold from the position that is returned.
+/// Replaces the tenant's limits by an event in its journal. They are in effect from the returned position.
 /// [`Fault::NotFound`] for an unknown tenant, [`Fault::Refused`] for numbers out of range.
 pub async fn set_limits(
     _admin: &Admin,
@@ -19,7 +19,7 @@ pub async fn set_limits(
     if !problems.is_empty() {
         return Err(Fault::Refused(problems));
     }
-    // The journal would take an entry of any tenant.
+    // Checked here: a commit for an unknown tenant is answered as unavailable and logged as an error.
     if !in_time(store.tenants()).await?.iter().any(|known| known.id == tenant) {
         return Err(Fault::NotFound("tenant"));
     }

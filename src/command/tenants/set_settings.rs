@@ -1,12 +1,12 @@
-//! The administrator changes how a tenant wants things done.
+//! Changes a tenant's settings, for the administrator.
 
 use crate::auth::{Admin, KeyRing};
 use crate::domain::settings::SettingsPatch;
 use crate::domain::{Fault, TenantId};
 use crate::store::{Store, TenantRecord, in_time};
 
-/// Changes a tenant's settings; they hold as soon as this answers. [`Fault::NotFound`] for an unknown tenant,
-/// [`Fault::Refused`] for a value that cannot be used.
+/// Changes a tenant's settings, which are in effect when this returns. [`Fault::NotFound`] for an unknown tenant,
+/// [`Fault::Refused`] for an invalid value.
 pub async fn set_settings(
     _admin: &Admin,
     (store, ring): (&Store, &KeyRing),
@@ -17,7 +17,7 @@ pub async fn set_settings(
     if !problems.is_empty() {
         return Err(Fault::Refused(problems));
     }
-    // What is changed is read first: of two changes at a time neither is to undo the other.
+    // Held from the read to the write below, so that of two concurrent changes neither undoes the other.
     let _turn = ring.turn().await;
     let unknown = Fault::NotFound("tenant");
     let known = in_time(store.tenants()).await?.into_iter().find(|known| known.id == tenant);
