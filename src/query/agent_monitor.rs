@@ -1,4 +1,4 @@
-//! The agents behind Convoso's counts: who is logged in, and what each is doing.
+//! Lists the agents that are logged in, with what each is doing, for the Convoso dialect.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -9,14 +9,14 @@ use crate::live::View;
 use crate::live::index::{Columns, Plane};
 use crate::projection::roster::{Connection, roster_by_id};
 
-/// What an agent is doing, as a dialler sees it.
+/// An agent's activity, in the terms of a dialler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Work {
-    /// Counted as available: can be given a call, and has a campaign or a queue to be given one from.
+    /// Available: can be given a call, and has a campaign or a queue to be given one from.
     Ready,
-    /// Holds a call.
+    /// Not ready, and holds at least one call.
     InCall,
-    /// Neither.
+    /// Neither ready nor in a call.
     Paused,
 }
 
@@ -35,57 +35,59 @@ impl Work {
 /// An entity by its integer id and its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Named {
-    /// Integer id.
+    /// The entity's integer id.
     pub id: i64,
-    /// Name.
+    /// The entity's name.
     pub name: String,
 }
 
-/// One agent who is logged in.
+/// One agent that is logged in.
 #[derive(Clone, Debug)]
 pub struct Watched {
-    /// Integer id.
+    /// The agent's integer id.
     pub id: i64,
     /// First and last name.
     pub full_name: String,
-    /// What they are doing.
+    /// The agent's activity.
     pub work: Work,
-    /// Campaigns they are assigned to, ascending by id.
+    /// Campaigns that the agent is assigned to, ascending by id.
     pub campaigns: Vec<Named>,
-    /// Queues they are assigned to, likewise.
+    /// Queues that the agent is assigned to, ascending by id.
     pub queues: Vec<Named>,
-    /// Skills, likewise.
+    /// The agent's skills, ascending by id.
     pub skills: Vec<Named>,
 }
 
-/// The agents of a selection who are logged in: as many as [`super::user_activity`] counts, and as many of them ready.
-/// They are counted one by one before they are listed, so that neither takes long at a time.
+/// The agents of a selection that are logged in. Their number, and the number of those ready, are the same as
+/// [`super::user_activity`] counts. Agents are counted one at a time before they are listed, so that a long answer can
+/// be made in slices.
 #[derive(Debug)]
 pub struct Monitor {
     view: Arc<View>,
-    /// Ascending by id.
+    /// The agents' indexes in the directory, ascending by integer id.
     agents: Vec<u32>,
+    /// Agents counted so far.
     counted: usize,
     counts: Counts,
     campaigns: BTreeSet<i64>,
     queues: BTreeSet<i64>,
 }
 
-/// How many agents do what.
+/// Numbers of agents by activity.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Of the selection, in all.
+    /// All agents of the selection, counted yet or not.
     pub total: usize,
-    /// [`Work::Ready`].
+    /// Agents that are [`Work::Ready`].
     pub ready: usize,
-    /// [`Work::InCall`].
+    /// Agents that are [`Work::InCall`].
     pub in_call: usize,
-    /// [`Work::Paused`].
+    /// Agents that are [`Work::Paused`].
     pub paused: usize,
 }
 
 impl Monitor {
-    /// The agents of the selection, none of them counted yet.
+    /// Finds the agents of the selection. None of them is counted yet.
     pub fn new(view: &Arc<View>, filter: &Filter) -> Self {
         let mut agents = roster_by_id(view, filter, Connection::Online);
         agents.retain(|ix| view.columns(*ix).has(Plane::Agent));
@@ -94,7 +96,7 @@ impl Monitor {
         Monitor { view: view.clone(), agents, counted: 0, counts, campaigns, queues }
     }
 
-    /// Counts the next agent; false if all are counted.
+    /// Counts the next agent. Returns false if all are counted.
     pub fn count_next(&mut self) -> bool {
         let Some(ix) = self.agents.get(self.counted) else { return false };
         self.counted += 1;
@@ -110,22 +112,22 @@ impl Monitor {
         true
     }
 
-    /// How many of the agents counted so far do what.
+    /// Returns the numbers of the agents counted so far.
     pub const fn counts(&self) -> Counts {
         self.counts
     }
 
-    /// The campaigns that at least one of the agents counted so far is assigned to, ascending by id.
+    /// Returns the campaigns that the agents counted so far are assigned to, ascending by id.
     pub fn campaigns(&self) -> Vec<Named> {
         named(&self.view, Kind::Campaign, &self.campaigns)
     }
 
-    /// The same for queues.
+    /// Returns the queues that the agents counted so far are assigned to, ascending by id.
     pub fn queues(&self) -> Vec<Named> {
         named(&self.view, Kind::Queue, &self.queues)
     }
 
-    /// Every agent of the selection, ascending by id.
+    /// Returns every agent of the selection, ascending by id.
     pub fn into_agents(self) -> impl Iterator<Item = Watched> + Send {
         self.agents.into_iter().filter_map(move |ix| watched(&self.view, ix))
     }
@@ -144,7 +146,7 @@ fn watched(view: &View, ix: u32) -> Option<Watched> {
     })
 }
 
-/// The names of those of the ids that there are.
+/// Returns the entities of these ids with their names. Unknown ids are left out.
 fn named<'i>(view: &View, kind: Kind, ids: impl IntoIterator<Item = &'i i64>) -> Vec<Named> {
     let table = view.directory().table(kind);
     let name = |id: &i64| Some(table.get(EntityRef::Id(*id))?.name.clone());

@@ -1,16 +1,16 @@
-//! How many agents are in each presence, and how many have room for one more interaction.
+//! Counts agents by presence, and those with capacity for one more interaction.
 
 use crate::domain::Filter;
 use crate::domain::status::Liveness;
 use crate::live::View;
 use crate::projection::{Capacity, PresenceSummary};
 
-/// The presences alone.
+/// Counts the agents of a selection by presence.
 pub fn presence_summary(view: &View, filter: &Filter) -> PresenceSummary {
     view.count(filter, PresenceSummary::default())
 }
 
-/// Presences and room, in one pass over the selection.
+/// Counts presences and capacity in one pass over the selection.
 pub fn agents_availability(view: &View, filter: &Filter, liveness: Liveness) -> (PresenceSummary, Capacity) {
     view.count(filter, (PresenceSummary::default(), Capacity::of(liveness)))
 }

@@ -1,10 +1,10 @@
-//! How many people are connected, how they stand on chat, and how full they are.
+//! Counts the connected people: their status on chat, and their occupancy.
 
 use crate::domain::{Channel, Filter};
 use crate::live::View;
 use crate::projection::{Headcount, Occupancy};
 
-/// Both in one pass over the selection.
+/// Counts headcount and occupancy on chat in one pass over the selection.
 pub fn connected_users(view: &View, filter: &Filter) -> (Headcount, Occupancy) {
     view.count(filter, (Headcount::default(), Occupancy::on(Channel::Chat)))
 }

@@ -1,4 +1,4 @@
-//! Which agents can take work on a channel now, and how many they are.
+//! Counts and lists the agents that can take work on a channel now.
 
 use super::people::operators::operators;
 use crate::domain::{Channel, Filter};
@@ -6,12 +6,12 @@ use crate::live::View;
 use crate::projection::Available;
 use crate::projection::roster::Connection;
 
-/// How many of a selection.
+/// Counts the available agents of a selection.
 pub fn count_agents(view: &View, filter: &Filter, channel: Channel) -> u64 {
     view.count(filter, Available::on(channel)).people
 }
 
-/// The integer ids of those, ascending.
+/// Returns the integer ids of the available agents of a selection, ascending.
 pub fn list_agents(
     view: &View,
     filter: &Filter,

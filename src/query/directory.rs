@@ -1,4 +1,4 @@
-//! Reference data and users, in the form in which `PUT /v1/directory` takes them back.
+//! Exports reference data and users in the form that `PUT /v1/directory` accepts.
 
 use std::sync::Arc;
 
@@ -13,22 +13,22 @@ use crate::live::directory::Entity;
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub enum Row {
-    /// Of reference data.
+    /// An entity of the reference data.
     Entity(Entity),
-    /// A user.
+    /// A user's profile.
     User(Arc<Profile>),
 }
 
 /// The rows of one member of the document.
 pub type Rows = Box<dyn Iterator<Item = Row> + Send>;
 
-/// How many rows the directory has, those of deleted users among them.
+/// Returns the number of rows of the directory, deleted users included.
 pub fn directory_size(view: &View) -> usize {
     let directory = view.directory();
     Kind::ALL.into_iter().map(|kind| directory.table(kind).rows().len()).sum::<usize>() + directory.users().len()
 }
 
-/// The whole directory by the document's members, each ascending by id.
+/// Returns the whole directory by the document's members, the rows of each ascending by id.
 pub fn directory(view: &Arc<View>) -> Vec<(&'static str, Rows)> {
     let entities = Kind::ALL.into_iter().map(|kind| (kind.member(), entities(view, kind)));
     entities.chain([("users", users(view))]).collect()
@@ -37,13 +37,13 @@ pub fn directory(view: &Arc<View>) -> Vec<(&'static str, Rows)> {
 fn entities(view: &View, kind: Kind) -> Rows {
     let mut rows: Vec<Arc<Entity>> = view.directory().table(kind).rows().iter().cloned().collect();
     rows.sort_unstable_by_key(|entity| entity.id);
-    // The time of creation is no member of a document, so it is not in what a document takes back.
+    // The time of creation is not a member of a document, so it is left out.
     Box::new(rows.into_iter().map(|entity| Row::Entity(Entity { created: None, ..Entity::clone(&entity) })))
 }
 
 fn users(view: &Arc<View>) -> Rows {
     let view = view.clone();
-    // Indexes rather than profiles, so that a long answer holds little besides its view.
+    // Indexes rather than profiles, so that a long answer holds little memory besides its view.
     let mut users: Vec<(i64, u32)> = view.directory().users().live().map(|(ix, profile)| (profile.id, ix)).collect();
     users.sort_unstable();
     Box::new(users.into_iter().filter_map(move |(_, ix)| Some(Row::User(view.directory().profile(ix)?.clone()))))

@@ -1,4 +1,4 @@
-//! Groups and skills: where they lie, and who belongs to them.
+//! Groups and skills, with their parents and members.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -14,24 +14,24 @@ use crate::projection::roster::Connection;
 /// A group or a skill.
 #[derive(Clone, Debug)]
 pub struct Grouping {
-    /// What it is.
+    /// The entity of the group or skill.
     pub entity: Arc<Entity>,
-    /// Ids of what it lies in, the nearest first.
+    /// Integer ids of its ancestors, the nearest first.
     pub parents: Vec<i64>,
-    /// Ids of those who belong to it, ascending.
+    /// Integer ids of its members, ascending.
     pub operators: Vec<i64>,
 }
 
-/// Which groups or skills are wanted; an empty list is no restriction.
+/// A filter of groups or skills. An empty list restricts nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
-    /// Lies directly in one of these.
+    /// Parents, one of which must be the entity's own.
     pub parents: Vec<EntityRef>,
-    /// One of these operators belongs to it.
+    /// Operators, one of which must be a member.
     pub operators: Vec<EntityRef>,
 }
 
-/// The entities of a dimension that are wanted, ascending by id.
+/// Returns the entities of a dimension that pass the filter, ascending by id.
 pub fn groupings<'v>(view: &'v View, dimension: Dimension, wanted: &Wanted) -> Vec<&'v Arc<Entity>> {
     let table = view.directory().table(kind_of(dimension));
     let parents: HashSet<i64> =
@@ -46,17 +46,17 @@ pub fn groupings<'v>(view: &'v View, dimension: Dimension, wanted: &Wanted) -> V
     found
 }
 
-/// The entity of a dimension that a reference names.
+/// Finds an entity of a dimension by its integer id or GUID.
 pub fn entity(view: &View, dimension: Dimension, reference: EntityRef) -> Option<&Arc<Entity>> {
     view.directory().table(kind_of(dimension)).get(reference)
 }
 
-/// The filter for the users who belong to an entity.
+/// Returns the filter for the members of an entity.
 pub fn members(dimension: Dimension, entity: &Entity) -> Filter {
     Filter::default().and(Clause::Any(dimension, vec![Value::Entity(EntityRef::Id(entity.id))]))
 }
 
-/// An entity with all that is known of it.
+/// Returns an entity with its ancestors and members.
 pub fn described(view: &View, dimension: Dimension, entity: &Arc<Entity>) -> Grouping {
     let members = members(dimension, entity);
     Grouping {
@@ -66,12 +66,13 @@ pub fn described(view: &View, dimension: Dimension, entity: &Arc<Entity>) -> Gro
     }
 }
 
-/// Whether finding entities of a dimension takes long, or describing a page of them does.
+/// Returns true if finding entities of a dimension takes long, or, if `is_described`, describing a page of them.
 pub fn is_long(view: &View, dimension: Dimension, is_described: bool) -> bool {
     let entities = view.directory().table(kind_of(dimension)).rows().len();
     entities > SHORT || (is_described && view.directory().users().len() > SHORT)
 }
 
+/// Returns the integer ids of an operator's groups or skills.
 fn belongs(view: &View, dimension: Dimension, reference: EntityRef) -> Vec<i64> {
     let Some(profile) = operator(view, reference) else { return Vec::new() };
     match dimension {

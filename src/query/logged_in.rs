@@ -1,11 +1,11 @@
-//! What somebody who logged in may do now.
+//! The current scopes of a user that logged in.
 
 use crate::auth::LoggedIn;
 use crate::domain::{EntityRef, Scope, Scopes, TenantId, UserRef};
 use crate::engine::Reader;
 
-/// What the user's roles allow; nothing once the user is gone, or has another password than the one they logged in
-/// with. Asked of the newest view at every request, so that whatever takes a right away does so at once.
+/// Returns the scopes of the user's roles. `None` if the user was deleted, or the password was changed after the
+/// log-in. Called at every request, with the newest view, so that a withdrawn right is withdrawn at once.
 pub fn may(reader: &Reader, tenant: TenantId, who: LoggedIn) -> Option<Scopes> {
     let view = reader.snapshot(tenant).view;
     let ix = view.directory().find(&UserRef::Entity(EntityRef::Guid(who.guid)))?;

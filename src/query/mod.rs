@@ -1,4 +1,4 @@
-//! What callers want to know: one question a file. [`open`] authorises and takes the one view; a question projects it.
+//! The read use cases, one per file. [`open`] authorises the caller and takes the one view that a query then projects.
 
 pub mod agent_monitor;
 pub mod agents_availability;
@@ -21,19 +21,21 @@ use crate::engine::{Reader, Snapshot};
 use crate::live::View;
 use crate::projection::roster::{Connection, roster_size};
 
-/// Rows that are found and written where every request is answered. More of them take milliseconds.
+/// The most rows of an answer that is built on the threads that answer requests. Longer ones take milliseconds.
 pub const SHORT: usize = 1_000;
 
-/// What a read asks of the view it is answered from.
+/// A caller's requirements on the view of a read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Freshness {
-    /// The position to wait for.
+    /// The least position, which is waited for.
     pub min_position: Option<u64>,
-    /// Refuse rather than answer from a state that was not confirmed for so many milliseconds.
+    /// The most milliseconds since the state was last confirmed to be current.
     pub max_staleness_ms: Option<u64>,
 }
 
 /// Authorises the caller and takes the one view that the whole answer comes from.
+///
+/// [`Fault::Forbidden`] without the scope, [`Fault::Unavailable`] if the requirements are not met.
 pub async fn open(reader: &Reader, caller: &Caller, scope: Scope, freshness: Freshness) -> Result<Snapshot, Fault> {
     caller.require(scope)?;
     let snapshot = match freshness.min_position {
@@ -46,13 +48,13 @@ pub async fn open(reader: &Reader, caller: &Caller, scope: Scope, freshness: Fre
     Ok(snapshot)
 }
 
-/// Whether a list of these users is long, or takes long to find: then it is not to be made where every request is
-/// answered.
+/// Returns true if a list of these users is long, or takes long to find. It must then be made outside of the threads
+/// that answer requests.
 pub fn is_long_list(view: &View, filter: &Filter, connection: Connection) -> bool {
     if view.directory().users().len() <= SHORT {
         return false;
     }
-    // A name is compared with that of every user; all other clauses are combined bit by bit.
+    // A name is compared with the name of every user; all other clauses are intersections of bitmaps.
     let is_search = filter.clauses().iter().any(|clause| matches!(clause, Clause::Text(TextField::Name, _)));
     is_search || roster_size(view, filter, connection) > SHORT
 }

@@ -1,4 +1,4 @@
-//! Whether anybody can take a conversation for a routing rule now.
+//! Availability for a routing rule.
 
 use super::reference::Reference;
 use crate::domain::filter::{Clause, Dimension, Value};
@@ -6,10 +6,10 @@ use crate::domain::{Channel, EntityRef, Filter, PerChannel};
 use crate::live::View;
 use crate::projection::Available;
 
-/// Whether at least one user of the rule's routing groups is available, by channel.
+/// Returns, by channel, true if at least one user of the rule's routing groups is available.
 pub fn available(view: &View, rule: &Reference) -> PerChannel<bool> {
     let groups = rule.routing_groups();
-    // A rule without groups is for nobody, where a filter without values is for everybody.
+    // A rule without groups matches no user, whereas a filter without values would match all.
     if groups.is_empty() {
         return PerChannel::default();
     }

@@ -1,4 +1,4 @@
-//! What a list of conversations is filtered by, from how requests name it to what is compared.
+//! The filter of a list of conversations, as requests give it, and its translation to criteria.
 
 use uuid::Uuid;
 
@@ -9,33 +9,34 @@ use crate::domain::{EntityRef, Fault, Filter, Time, UserRef};
 use crate::live::View;
 use crate::projection::roster::{Connection, roster};
 
-/// Days that a list of closed conversations may cover: three months.
+/// The most days that a list of closed conversations may cover: three months.
 pub const MAX_DAYS: i64 = 92;
 
-/// Any of the values inside one member, all of the members given. Empty restricts nothing; what nobody knows matches
-/// nothing.
+/// A filter of conversations. A conversation must match one value of each member that is given. Empty members restrict
+/// nothing; values that are unknown match nothing.
 #[derive(Clone, Debug, Default)]
 pub struct AskedFor {
-    /// Closed from then to then, both included.
+    /// The interval of the time of closing, both ends included.
     pub closed: Option<(Time, Time)>,
-    /// This one.
+    /// The conversation's id.
     pub id: Option<Uuid>,
-    /// On these projects.
+    /// Projects of the conversation.
     pub projects: Vec<EntityRef>,
-    /// On these channels.
+    /// Channels of the conversation.
     pub media: Vec<Medium>,
-    /// Somebody who is now in one of these groups took part.
+    /// Groups with a current member that took part.
     pub groups: Vec<EntityRef>,
-    /// One of these users took part.
+    /// Users that took part.
     pub users: Vec<EntityRef>,
-    /// Given to these routing groups.
+    /// Routing groups that the conversation was given to.
     pub routing_groups: Vec<Uuid>,
-    /// Closed for these reasons.
+    /// Reasons for the closing.
     pub reasons: Vec<String>,
 }
 
 impl AskedFor {
-    /// What is compared, with every name looked up. [`Fault::Invalid`] for an interval that is none, or too long.
+    /// Resolves the references to the criteria that conversations are compared with. [`Fault::Invalid`] for an interval
+    /// that ends before it begins or is longer than [`MAX_DAYS`].
     pub(super) fn criteria(self, view: &View) -> Result<Criteria, Fault> {
         if let Some((from, to)) = self.closed {
             if from > to {
@@ -65,11 +66,13 @@ impl AskedFor {
     }
 }
 
+/// Returns `None` for an empty list, which restricts nothing.
 fn given<T>(list: Vec<T>) -> Option<Vec<T>> {
     (!list.is_empty()).then_some(list)
 }
 
-/// A user's integer id. One given as such is taken as it is: who was deleted long ago is known to the archive only.
+/// Returns a user's integer id. An integer id is not looked up, since a user that was deleted long ago may be in the
+/// archive only.
 fn id_of(view: &View, user: EntityRef) -> Option<i64> {
     match user {
         EntityRef::Id(id) => Some(id),
@@ -77,6 +80,7 @@ fn id_of(view: &View, user: EntityRef) -> Option<i64> {
     }
 }
 
+/// Returns the integer ids of the current members of any of the groups.
 fn members(view: &View, groups: Vec<EntityRef>) -> Vec<i64> {
     let values = groups.into_iter().map(Value::Entity).collect();
     let filter = Filter::default().and(Clause::Any(Dimension::Group, values));

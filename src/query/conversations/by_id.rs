@@ -1,4 +1,4 @@
-//! One conversation, or a few, by id.
+//! Finds conversations by their ids.
 
 use std::sync::Arc;
 
@@ -9,13 +9,13 @@ use crate::domain::{Conversation, Fault};
 use crate::live::View;
 use crate::store::in_time;
 
-/// A conversation that is open, or closed not long ago.
+/// Returns a conversation of the view: an open one, or one that closed recently.
 pub fn remembered(view: &View, id: Uuid) -> Option<&Arc<Conversation>> {
     view.conversations().get(id).filter(|conversation| conversation.life().is_some())
 }
 
 impl Archive {
-    /// Those of these conversations that closed before the view's memory begins. One read, however many they are.
+    /// Reads the conversations of these ids that are in the archive, in one query.
     pub async fn find(&self, ids: &[Uuid]) -> Result<Vec<Arc<Conversation>>, Fault> {
         in_time(self.store.archived(self.caller.tenant(), self.view.position(), ids)).await
     }

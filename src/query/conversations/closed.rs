@@ -1,5 +1,5 @@
-//! Closed conversations, in the order in which they closed: the archive's as the view's position has them, and the view's
-//! own, which it remembers better than the archive while late events may still amend them.
+//! Lists the closed conversations, in the order of their closing. They come from the archive, as of the view's
+//! position, and from the view, which has the newer version of each while late events may still amend it.
 
 use std::ops::Bound;
 use std::sync::Arc;
@@ -13,19 +13,23 @@ use crate::live::View;
 use crate::store::in_time;
 
 impl Archive {
-    /// A part of the closed conversations. Of what was closed before the view each is in exactly one part, however parts
-    /// are asked for.
+    /// Returns a part of the closed conversations. Each conversation that closed before the view is in exactly one part
+    /// of a list, however its parts are requested.
+    ///
+    /// [`Fault::Invalid`] for a bad interval, [`Fault::Unavailable`] if the archive cannot be read.
     pub async fn closed(&self, asked: AskedFor, span: &Span) -> Result<Part, Fault> {
         let view = &self.view;
         let criteria = asked.criteria(view)?;
-        // One more than is asked for tells whether the list goes on.
+        // One more than requested, to find out if the list goes on.
         let wanted = span.limit + 1;
         let mut rest = Span { limit: wanted, ..*span };
         let mut found: Vec<Arc<Conversation>> = Vec::new();
         loop {
             let reading = self.store.archive_page(self.caller.tenant(), view.position(), &criteria, &rest);
             let page = in_time(reading).await?;
+            // The archive's page covers the list up to `end`; without an end it covers the rest.
             let end = page.conversations.last().and_then(key_of).filter(|_| page.is_cut);
+            // The view's own version replaces the archive's.
             let is_old = |conversation: &Arc<Conversation>| view.conversations().get(conversation.id()).is_none();
             let mut next: Vec<_> = page.conversations.into_iter().filter(is_old).collect();
             next.extend(remembered(view, &criteria, (rest, end)));
@@ -36,7 +40,7 @@ impl Archive {
             found.append(&mut next);
             let bytes: usize = found.iter().map(|conversation| conversation.weight()).sum();
             match end {
-                // Where many of a page are remembered otherwise, it takes more than one page.
+                // The view may replace many rows of a page, so that one page is not enough.
                 Some(_) if found.len() < wanted && bytes < PART_BYTES => rest = beyond(rest, end),
                 end => return Ok(Part::of(found, span.limit, end.is_some())),
             }
@@ -44,16 +48,17 @@ impl Archive {
     }
 }
 
+/// The place of a closed conversation in the list.
 fn key_of(conversation: &Arc<Conversation>) -> Option<Key> {
     Some(Key::of(conversation.life()?, conversation.id()))
 }
 
-/// The part of a span that lies beyond a place.
+/// Returns the part of a span beyond a place, in its direction.
 fn beyond(span: Span, end: Option<Key>) -> Span {
     if span.forward { Span { after: end, ..span } } else { Span { before: end, ..span } }
 }
 
-/// Closed conversations that the view remembers, of a span up to a place.
+/// Returns the view's closed conversations of a span, up to a place if given.
 fn remembered(view: &View, criteria: &Criteria, (span, end): (Span, Option<Key>)) -> Vec<Arc<Conversation>> {
     let (mut from, mut to) = (span.after.map(Bound::Excluded), span.before.map(Bound::Excluded));
     if let Some(end) = end {
@@ -68,7 +73,7 @@ fn remembered(view: &View, criteria: &Criteria, (span, end): (Span, Option<Key>)
     first(view, view.conversations().closed(from, to), criteria, (span.forward, span.limit))
 }
 
-/// Whether nothing lies between two places: a cursor may be one of another interval.
+/// Returns true if no place lies between the bounds. That happens if a cursor is from a list with another interval.
 fn is_empty(from: Bound<Key>, to: Bound<Key>) -> bool {
     match (from, to) {
         (Bound::Included(from), Bound::Included(to)) => from > to,

@@ -1,4 +1,5 @@
-//! Conversations: open ones from the view, closed ones from the archive and the view, one by its id.
+//! Queries over conversations: open ones from the view, closed ones from the archive and the view, and some by their
+//! ids.
 
 mod asked;
 mod by_id;
@@ -17,10 +18,10 @@ pub use asked::{AskedFor, MAX_DAYS};
 pub use by_id::remembered;
 pub use open::open_conversations;
 
-/// Bytes of a part, but for its first conversation, roughly: one that would be larger ends early.
+/// Approximate bytes after which a part ends early. The conversation that crosses the limit is still included.
 const PART_BYTES: usize = 4 * 1024 * 1024;
 
-/// Closed conversations of one tenant, as one view has them.
+/// The closed conversations of the caller's tenant, as of one view.
 #[derive(Clone, Debug)]
 pub struct Archive {
     store: Store,
@@ -29,22 +30,22 @@ pub struct Archive {
 }
 
 impl Archive {
-    /// The caller's.
+    /// Makes a reader of the caller's tenant as of `view`.
     pub fn new(store: Store, caller: Caller, view: Arc<View>) -> Self {
         Archive { store, caller, view }
     }
 }
 
-/// Part of a list, in the order asked for.
+/// A part of a list.
 #[derive(Clone, Debug, Default)]
 pub struct Part {
-    /// The conversations.
+    /// The conversations, in the requested order.
     pub conversations: Vec<Arc<Conversation>>,
-    /// Whether the list goes on after them.
+    /// True if the list goes on after them.
     pub has_more: bool,
 }
 
-/// The first so many of a list of the view that meet the criteria, in the order asked for.
+/// Returns the first `limit` conversations of a list that meet the criteria, from its start (`forward`) or its end.
 fn first<'v>(
     view: &View,
     list: impl DoubleEndedIterator<Item = (&'v Key, &'v Arc<Conversation>)>,
@@ -57,7 +58,7 @@ fn first<'v>(
 }
 
 impl Part {
-    /// The first `limit` of what was found, or fewer if they are large.
+    /// Makes a part of the first `limit` conversations found, or of fewer if they are large.
     fn of(found: Vec<Arc<Conversation>>, limit: usize, has_more: bool) -> Self {
         let mut bytes = 0;
         let fits = |conversation: &Arc<Conversation>| {

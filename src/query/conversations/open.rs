@@ -1,4 +1,4 @@
-//! Conversations that are open now, in the order in which they began.
+//! Lists the open conversations, in the order of their beginning.
 
 use std::ops::Bound;
 
@@ -7,12 +7,12 @@ use crate::domain::Fault;
 use crate::domain::conversation::Span;
 use crate::live::View;
 
-/// A part of the open conversations.
+/// Returns a part of the open conversations. [`Fault::Invalid`] for a bad interval of closing times.
 pub fn open_conversations(view: &View, asked: AskedFor, span: &Span) -> Result<Part, Fault> {
     let criteria = asked.criteria(view)?;
     let from = span.after.map_or(Bound::Unbounded, Bound::Excluded);
     let to = span.before.map_or(Bound::Unbounded, Bound::Excluded);
-    // One more than is asked for tells whether the list goes on.
+    // One more than requested, to find out if the list goes on.
     let found = first(view, view.conversations().open(from, to), &criteria, (span.forward, span.limit + 1));
     Ok(Part::of(found, span.limit, false))
 }

@@ -1,4 +1,4 @@
-//! Questions about people: who they are, what they show, and what they can take.
+//! Queries over people: their profiles, presences and availability.
 
 pub mod operators;
 pub mod operators_live;

@@ -1,4 +1,4 @@
-//! How each operator stands on chat, call and video now.
+//! The current availability of operators on chat, call and video.
 
 use std::sync::Arc;
 
@@ -10,28 +10,28 @@ use crate::projection::roster::{Connection, roster_by_id};
 /// One operator on one channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LiveChannel {
-    /// The channel is enabled for the operator.
+    /// True if the directory enables the channel for the operator.
     pub enabled: bool,
     /// Conversations held, also while offline.
     pub current: u32,
-    /// Conversations allowed.
+    /// The most conversations at a time.
     pub max: u32,
-    /// Can take one more now.
+    /// True if the operator can take one more now.
     pub available: bool,
 }
 
-/// One operator.
+/// One operator on all channels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OperatorLive {
-    /// Integer id.
+    /// The operator's integer id.
     pub id: i64,
-    /// A desk is connected.
+    /// True if a desk is connected.
     pub connected: bool,
-    /// Chat.
+    /// Availability on chat.
     pub chat: LiveChannel,
-    /// Call.
+    /// Availability on calls.
     pub call: LiveChannel,
-    /// Video.
+    /// Availability on video.
     pub video: LiveChannel,
 }
 
@@ -53,7 +53,7 @@ impl OperatorLive {
     }
 }
 
-/// The operators of a selection, ascending by id.
+/// Returns the operators of a selection, ascending by id.
 pub fn operators_live(
     view: &Arc<View>,
     filter: &Filter,
@@ -64,7 +64,7 @@ pub fn operators_live(
     found.filter_map(move |ix| Some(OperatorLive::of(view.directory().profile(ix)?.id, &view.columns(ix))))
 }
 
-/// One operator, connected or not.
+/// Finds an operator, connected or not, by integer id or GUID.
 pub fn operator_live(view: &View, operator: EntityRef) -> Option<OperatorLive> {
     let ix = view.directory().find(&UserRef::Entity(operator))?;
     Some(OperatorLive::of(view.directory().profile(ix)?.id, &view.columns(ix)))

@@ -1,4 +1,4 @@
-//! What users show to be, and what they may choose to.
+//! The presences of users, and the definitions to choose from.
 
 use uuid::Uuid;
 
@@ -9,18 +9,19 @@ use crate::live::View;
 use crate::live::index::Plane;
 use crate::query::SHORT;
 
-/// What one user shows.
+/// The presence of one user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Presence {
-    /// Who, by GUID.
+    /// The user's GUID.
     pub user: Uuid,
-    /// When it was chosen or a desk last came or went, whichever is newer; `None` if neither ever happened.
+    /// The time at which the presence was chosen, or at which a desk last connected or disconnected, whichever is
+    /// newer; `None` if neither ever happened.
     pub updated: Option<Time>,
-    /// The definition shown.
+    /// The presence definition that is shown.
     pub definition: Definition,
 }
 
-/// One user; `None` where there is no such user.
+/// Returns a user's presence. `None` if there is no such user.
 pub fn presence(view: &View, user: Uuid) -> Option<Presence> {
     let directory = view.directory();
     let ix = directory.find(&UserRef::Entity(EntityRef::Guid(user)))?;
@@ -38,18 +39,18 @@ pub fn presence(view: &View, user: Uuid) -> Option<Presence> {
     Some(Presence { user, updated, definition })
 }
 
-/// The users there are of those asked for, in that order.
+/// Returns the presences of the given users, in that order. Unknown users are left out.
 pub fn presences(view: &View, users: &[Uuid]) -> Vec<Presence> {
     users.iter().filter_map(|user| presence(view, *user)).collect()
 }
 
-/// Whether the tenant has so many definitions of its own that listing them, or choosing the one a user shows among them,
-/// takes long.
+/// Returns true if the tenant has so many definitions of its own that listing them, or finding the one that a user
+/// shows, takes long.
 pub fn has_many_definitions(view: &View) -> bool {
     view.directory().table(Kind::PresenceDefinition).rows().len() > SHORT
 }
 
-/// Every definition, the built-in ones first.
+/// Returns every definition, the built-in ones first.
 pub fn definitions(view: &View) -> Vec<Definition> {
     view.directory().definitions()
 }

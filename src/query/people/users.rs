@@ -1,4 +1,4 @@
-//! Users one by one and all together: who they are, what they show, and what they can take now.
+//! Users: their profiles, presences and current availability.
 
 use std::sync::Arc;
 
@@ -10,36 +10,39 @@ use crate::live::index::{Columns, Plane};
 use crate::projection::roster::{Connection, roster};
 use crate::query::reference::{Reference, reference};
 
-/// A user of one view, deleted or not: all that is asked of them is answered from that view.
+/// A user as of one view, deleted or not.
 #[derive(Clone, Debug)]
 pub struct Member {
     view: Arc<View>,
     id: i64,
+    /// `None` for a deleted user that the directory no longer remembers.
     profile: Option<Arc<Profile>>,
+    /// Time of deletion; `None` if not deleted, or no longer remembered.
     deleted: Option<Time>,
 }
 
 /// One user on one channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Standing {
-    /// The channel is enabled for the user.
+    /// True if the directory enables the channel for the user.
     pub enabled: bool,
-    /// Whether the user can take one more, and if not, why.
+    /// The user's status on the channel: available, or the reason why not.
     pub status: Status,
     /// Conversations held, also while offline.
     pub current: u32,
-    /// Conversations allowed.
+    /// The most conversations at a time.
     pub max: u32,
 }
 
 impl Member {
-    /// The user that an integer id names or named: of one who is forgotten nothing but the id is left.
+    /// Returns the user of an integer id. A user that the directory does not have is returned as deleted, with the id
+    /// alone: conversations may refer to users that were deleted long ago.
     pub fn of(view: &Arc<View>, id: i64) -> Self {
         let forgotten = || Member { view: view.clone(), id, profile: None, deleted: None };
         Member::find(view, EntityRef::Id(id)).unwrap_or_else(forgotten)
     }
 
-    /// The user that a reference names; deleted ones included, as long as they are remembered.
+    /// Finds a user by integer id or GUID. Deleted users are found as long as the directory remembers them.
     pub fn find(view: &Arc<View>, user: EntityRef) -> Option<Self> {
         let users = view.directory().users();
         let ix = match user {
@@ -51,33 +54,33 @@ impl Member {
         Some(Member { view: view.clone(), id: profile.id, profile: Some(profile), deleted })
     }
 
-    /// Integer id.
+    /// Returns the user's integer id.
     pub const fn id(&self) -> i64 {
         self.id
     }
 
-    /// What the directory knows of them; of a deleted user, what it knew. `None` of one who is forgotten.
+    /// Returns the user's profile, also of a deleted user. `None` if the directory no longer remembers the user.
     pub fn profile(&self) -> Option<&Profile> {
         self.profile.as_deref()
     }
 
-    /// Whether they are gone.
+    /// Returns true if the user was deleted.
     pub const fn is_deleted(&self) -> bool {
         self.deleted.is_some() || self.profile.is_none()
     }
 
-    /// When they were deleted, as long as that is remembered.
+    /// Returns the time of deletion. `None` if the user is not deleted, or the directory no longer remembers the user.
     pub const fn deleted(&self) -> Option<Time> {
         self.deleted
     }
 
-    /// What they show, and whether a desk is connected; `None` of one who is gone.
+    /// Returns the user's presence, and true if a desk is connected. `None` for a deleted user.
     pub fn presence(&self) -> Option<(Presence, bool)> {
         let columns = self.columns()?;
         Some((presence(&self.view, self.profile.as_ref()?.guid)?, columns.has(Plane::Connected)))
     }
 
-    /// How they stand on every channel; `None` of one who is gone.
+    /// Returns the user's standing on every channel. `None` for a deleted user.
     pub fn standing(&self) -> Option<PerChannel<Standing>> {
         let columns = self.columns()?;
         Some(PerChannel::from_fn(|channel| Standing {
@@ -88,19 +91,19 @@ impl Member {
         }))
     }
 
-    /// Their projects, ascending by id.
+    /// Returns the user's projects, ascending by id.
     pub fn projects(&self) -> impl Iterator<Item = Reference> {
         let ids = self.profile.iter().flat_map(|profile| &profile.projects);
         ids.filter_map(|id| self.entity(Kind::Project, *id))
     }
 
-    /// Their skills, likewise.
+    /// Returns the user's skills, ascending by id.
     pub fn skills(&self) -> impl Iterator<Item = Reference> {
         let ids = self.profile.iter().flat_map(|profile| &profile.skills);
         ids.filter_map(|id| self.entity(Kind::Skill, *id))
     }
 
-    /// Their groups, the primary one among them, likewise.
+    /// Returns the user's groups, including the primary one, ascending by id.
     pub fn groups(&self) -> impl Iterator<Item = Reference> {
         let all = |profile: &Arc<Profile>| {
             let mut ids: Vec<i64> = profile.groups.iter().copied().chain(profile.primary_group).collect();
@@ -116,6 +119,7 @@ impl Member {
         reference(&self.view, kind, EntityRef::Id(id))
     }
 
+    /// Returns the columns of a user that is not deleted.
     fn columns(&self) -> Option<Columns> {
         if self.is_deleted() {
             return None;
@@ -124,7 +128,7 @@ impl Member {
     }
 }
 
-/// The users of a selection, in no order; deleted ones are in none.
+/// Returns the users of a selection, in no particular order. No selection has deleted users.
 pub fn users<'v>(
     view: &'v View,
     filter: &Filter,
@@ -133,7 +137,7 @@ pub fn users<'v>(
     roster(view, filter, connection).into_iter().filter_map(|ix| view.directory().profile(ix))
 }
 
-/// What [`crate::domain::status::Facts::status`] decided, read back from the columns that follow from it.
+/// Reads back the status that [`crate::domain::status::Facts::status`] decided, from the columns that were set by it.
 const fn status(columns: &Columns, channel: Channel) -> Status {
     if !columns.has(Plane::Connected) {
         Status::Offline
@@ -161,7 +165,7 @@ mod tests {
     use crate::live::index::Index;
 
     #[test]
-    fn of_who_is_deleted_something_is_known_and_of_who_is_forgotten_the_id() {
+    fn deleted_users_keep_their_profile_and_forgotten_users_their_id() {
         let mut directory = Directory::new(TenantId(Uuid::from_u128(7)));
         let json = r#"{"groups":[{"id":1,"name":"North"}],"users":[{"id":5,"name":"Ann","groups":[1]}]}"#;
         directory.upsert(&serde_json::from_str::<Document>(json).unwrap(), Time::NEVER).unwrap();
@@ -173,23 +177,23 @@ mod tests {
                 Conversations::default(),
             ))
         };
-        let told = |member: &Member| (member.is_deleted(), member.deleted(), member.groups().count());
+        let summary = |member: &Member| (member.is_deleted(), member.deleted(), member.groups().count());
         let ann = Member::of(&view(&directory), 5);
-        assert_eq!(told(&ann), (false, None, 1));
+        assert_eq!(summary(&ann), (false, None, 1));
         assert!(ann.presence().is_some() && ann.standing().is_some());
 
         let ix = directory.find(&UserRef::id(5)).unwrap();
         let at = Time::from_micros(9);
         directory.delete(ix, at);
         let gone = Member::find(&view(&directory), EntityRef::Id(5)).unwrap();
-        assert_eq!(told(&gone), (true, Some(at), 1));
+        assert_eq!(summary(&gone), (true, Some(at), 1));
         assert_eq!(gone.profile().map(|profile| profile.name.as_str()), Some("Ann"));
         assert!(gone.presence().is_none() && gone.standing().is_none());
 
         directory.forget(ix);
         assert!(Member::find(&view(&directory), EntityRef::Id(5)).is_none());
         let forgotten = Member::of(&view(&directory), 5);
-        assert_eq!((forgotten.id(), told(&forgotten)), (5, (true, None, 0)));
+        assert_eq!((forgotten.id(), summary(&forgotten)), (5, (true, None, 0)));
         assert!(forgotten.profile().is_none() && forgotten.presence().is_none() && forgotten.standing().is_none());
     }
 }
