@@ -1,4 +1,4 @@
-//! Counting: the live view against a walk over structs and against roaring bitmaps, on the same people in one run.
+//! Benchmarks counting: the live view, a walk over structs, and roaring bitmaps, on the same people in one run.
 
 mod population;
 mod rivals;
@@ -14,7 +14,7 @@ use population::{MadeUp, sizes, tenant};
 use rivals::roaring::{Bitmaps, ByHand};
 use rivals::{Rival, Wanted};
 
-/// As the service has it.
+/// The allocator of the service.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
@@ -41,12 +41,13 @@ fn aggregate(criterion: &mut Criterion) {
     }
 }
 
+/// Checks that two rivals give the same answers. A benchmark of wrong answers would mean nothing.
 fn agree<A: Rival, B: Rival>(a: &A, b: &B, wanted: Option<&Wanted>) {
     let (question_a, question_b) = (A::question(wanted), B::question(wanted));
     let answer = a.everything(&question_a);
     assert_eq!(answer, b.everything(&question_b));
     assert_eq!((answer.0, answer.0), (a.counts(&question_a), b.counts(&question_b)));
-    assert!(answer.0.0.connected > 0, "a question about nobody is too easy");
+    assert!(answer.0.0.connected > 0, "the selection is empty, which is too easy to count");
 }
 
 fn bench<R: Rival>(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, rival: &R, wanted: Option<&Wanted>) {

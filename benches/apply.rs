@@ -1,4 +1,4 @@
-//! Writing: one event, a batch shown to readers, changes of the directory, and the load of a checkpoint.
+//! Benchmarks writing: one event, a published batch, changes of the directory, and the load of a checkpoint.
 
 mod population;
 mod traffic;
@@ -18,7 +18,7 @@ use population::person::GROUPS;
 use population::{Journal, MadeUp, sizes, tenant};
 use traffic::Traffic;
 
-/// As the service has it.
+/// The allocator of the service.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
@@ -28,14 +28,14 @@ const SLICE: u64 = 4_096;
 /// Users of the long document.
 const DOCUMENT: u32 = 10_000;
 
-/// A tenant at work. Cells, since a benchmark prepares in one closure and measures in another.
+/// A tenant during a working day. In cells, since a benchmark prepares in one closure and measures in another.
 struct Day {
     journal: RefCell<Journal>,
     traffic: RefCell<Traffic>,
 }
 
 impl Day {
-    /// In the middle of it: as many conversations end as begin.
+    /// Makes a tenant in a steady state, in which as many conversations end as begin.
     fn of(users: u32) -> Self {
         let day = Day { journal: RefCell::new(tenant(users)), traffic: RefCell::new(Traffic::new(users)) };
         for _ in 0..users / 4 {
@@ -59,7 +59,7 @@ impl Day {
         self.journal.borrow_mut().state.apply(entry).expect("no gap");
     }
 
-    /// A view and a checkpoint, as the service makes them; otherwise what is to be written would grow without end.
+    /// Publishes a view and takes a checkpoint, as the service does. Otherwise the rows to be written would only grow.
     fn write_down(&self) {
         let state = &mut self.journal.borrow_mut().state;
         state.publish();
@@ -102,7 +102,7 @@ fn publish(criterion: &mut Criterion) {
                     day.apply(&day.entry());
                 }
             };
-            // Readers hold the view before until the new one is in its place, so every block that changes is copied.
+            // Readers hold the previous view until the new one replaces it, so every changed block is copied.
             let publish = |()| *view.borrow_mut() = day.journal.borrow_mut().state.publish();
             group.bench_function(BenchmarkId::new("batch", batch), |b| {
                 b.iter_batched(prepare, publish, BatchSize::PerIteration);
@@ -128,7 +128,7 @@ fn load(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// A change of a person's name and group, another one for each `turn`.
+/// Makes a change of a person's name and group, a different one for each `turn`.
 fn moved(person: u32, turn: u32) -> UserPatch {
     UserPatch {
         id: Some(MadeUp::new(person).id),
@@ -138,7 +138,8 @@ fn moved(person: u32, turn: u32) -> UserPatch {
     }
 }
 
-/// One changed user, as `PUT /operator/{id}` makes it: applied and shown to readers, who hold the view before.
+/// Measures one changed user, as `PUT /operator/{id}` makes it: applied and published while readers hold the previous
+/// view.
 fn change(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("a changed user");
     group.sample_size(20).warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(1));
@@ -165,7 +166,7 @@ fn change(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// A document of new users, applied to the same state each time and shown to readers.
+/// Measures a document of new users, applied to the same state each time and published.
 fn document(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("a document of 10,000 users");
     group.sample_size(10).warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(3));
@@ -174,8 +175,8 @@ fn document(criterion: &mut Criterion) {
         let mut journal = tenant(users);
         journal.state.publish();
         journal.state.checkpoint();
-        let users_of_it = (users..users + DOCUMENT).map(|n| MadeUp::new(n).patch()).collect();
-        let document = Arc::new(Document { users: users_of_it, ..Document::default() });
+        let new_users = (users..users + DOCUMENT).map(|n| MadeUp::new(n).patch()).collect();
+        let document = Arc::new(Document { users: new_users, ..Document::default() });
         let entry = journal.entry(Body::DirectoryUpserted { document });
         let apply = |state: &mut State| {
             state.apply(&entry).expect("no gap");

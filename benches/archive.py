@@ -1,4 +1,4 @@
-"""The requests of benches/archive.sh: a tenant to fill, and pages to time.
+"""Sends the requests of benches/archive.sh: makes a tenant to fill, and times pages.
 
     archive.py tenant BASE_URL ADMIN_TOKEN
     archive.py pages BASE_URL KEY PAGE ROUNDS CURSOR
@@ -51,7 +51,7 @@ def pages(base, key, page, rounds, last):
     for turn in range(int(rounds) + 5):
         for number, cursor in cursors.items():
             one = timed(cursor)
-            if turn >= 5:  # the first few find nothing warm
+            if turn >= 5:  # the first rounds warm the caches up
                 took[number].append(one)
     medians = {number: statistics.median(times) for number, times in took.items()}
     for number, times in took.items():

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# What a page of closed conversations costs, early and late in a large archive: 100 by keyset, over GraphQL, on a private
-# PostgreSQL.
+# Measures the time for a page of closed conversations early and late in a large archive: 100 conversations a page, by
+# keyset, over GraphQL, on a private PostgreSQL.
 #
 #   benches/archive.sh                        1,000,000 conversations; the 1st and the 9,000th page, 100 times in turns
 #   --conversations N --page N --rounds N     1000000, 9000, 100
 #
-# The conversations are put into the archive's table directly: three months of them, with five events and two contacts
-# each, in no order. Both pages are asked for alternately, so that a machine that slows down slows both. Takes about two
+# Inserts the conversations into the archive's table directly: three months of them, with five events and two contacts
+# each, in random order. Requests both pages alternately, so that a machine that slows down slows both. Takes about two
 # minutes.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

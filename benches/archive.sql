@@ -1,4 +1,5 @@
--- :count conversations of :tenant, closed within three months, in no order: routed, pushed, snoozed, pushed again, closed.
+-- Inserts :count conversations of :tenant that closed within three months, in random order. Each was routed, pushed,
+-- snoozed, pushed again and closed.
 INSERT INTO archive (tenant, id, closed_ms, closed, seq, project, channel, reason, users, routing_groups, size, body)
 SELECT :'tenant', id, closed / 1000, closed, 1, 1 + n % 2, 'CHAT', NULL, ARRAY[1 + n % 500], '{}', octet_length(body), body::json
 FROM (
@@ -13,7 +14,7 @@ FROM (
         gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 1 + n % 500) AS body
     FROM (
         SELECT n, gen_random_uuid() AS id,
-               -- A step that is prime to their number visits every place once, in no order.
+               -- Steps by a number that is coprime to the count, so that every place is visited once, out of order.
                1750000000000000 + (n::numeric * 7368787 % :count)::bigint * (7776000000000 / :count) AS closed
         FROM generate_series(1, :count) AS n
     ) AS made
@@ -22,5 +23,5 @@ FROM (
                                         'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') || '"' ORDER BY back DESC) AS at
         FROM unnest(ARRAY[600, 599, 595, 295, 0]) AS back
     ) AS times
-) AS told;
+) AS conversations;
 ANALYZE archive;

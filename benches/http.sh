@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# Load over HTTP, on this machine only: what a request costs the server, and how many events it takes in a second.
+# Measures load over HTTP on this machine: the server's CPU time per request, and the rate of acknowledged events.
 #
 #   benches/http.sh                  10,000 users on a private PostgreSQL
 #   benches/http.sh --embedded       the same on the embedded store
 #   --users N --rounds N --seconds N --connections N         the reads: 10000, 5, 3, 32
-#   --ingest-seconds N --ingest-connections N                the writes: 10, 256; 0 seconds leaves them out
+#   --ingest-seconds N --ingest-connections N                the writes: 10, 256; 0 seconds skips them
 #
-# Reads: one request of each dialect, against POST /echo in the same router with the same middleware (the route exists only
-# with the hidden flag --bench-echo). They take turns, round after round, so that a machine that slows down slows all of them.
-# The cost is the server's CPU time (user and system, of all its threads) over the requests that it answered.
-# Writes: single events, each with an id of its own, acknowledged when durable; the tenant's position must account for each.
+# Reads: one request of each dialect, compared with POST /echo in the same router with the same middleware (the route exists
+# only with the hidden flag --bench-echo). They take turns in each round, so that a machine that slows down slows all of
+# them. The cost is the server's CPU time (user and system, of all threads) divided by the requests that it answered.
+# Writes: single events with unique ids, acknowledged when durable. The tenant's position must account for each of them.
 # Takes about two minutes. wrk and PostgreSQL share the machine's cores with the server.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -83,14 +83,14 @@ position() {
         tr -d '\r' | awk 'tolower($1) == "rollcall-position:" { print $2 }'
 }
 
-# --- what is asked ---
+# --- the requests ---
 
 NAMES=()
 declare -A PATHS
 JSON='Content-Type: application/json'
 FORM='Content-Type: application/x-www-form-urlencoded'
 
-# target NAME METHOD PATH BODY MUST_CONTAIN HEADER...: writes wrk's script, and asks once to see that the answer is a real one.
+# target NAME METHOD PATH BODY MUST_CONTAIN HEADER...: writes wrk's script, and sends the request once to check its answer.
 target() {
     local name=$1 method=$2 path=$3 body=$4 must=$5 answer header curl_headers=()
     shift 5
@@ -189,7 +189,7 @@ if ((INGEST_SECONDS > 0)); then
     positions=$(($(position) - start))
     awk -v n="$((requests - failures))" -v s="$seconds" -v cpu="$(awk "BEGIN { print $after - $before }")" -v p50="$p50" -v p99="$p99" -v failed="$failures" -v positions="$positions" 'BEGIN {
         printf "%.0f acknowledged/s (%d in %.1f s), p50 %.2f ms, p99 %.2f ms, server CPU %.1f µs each, %d failed, %d positions taken\n", n / s, n, s, p50, p99, cpu / (n + 1e-9) * 1e6, failed, positions }'
-    # Requests still under way when wrk stops take a position without being counted, so there may be more, never fewer.
+    # Requests that are unanswered when wrk stops take a position without being counted: there may be more, but not fewer.
     if ((failures > 0 || positions < requests)); then
         echo "writes failed, or were acknowledged without a position" >&2
         exit 1

@@ -1,7 +1,7 @@
--- For wrk: one status.changed a request, each with an id of its own, for random users of the tenant that seed.py made.
+-- Script for wrk: sends one status.changed a request, with a unique id, for random users of the tenant made by seed.py.
 --   wrk -s ingest.lua … http://HOST:PORT/v1/events -- KEY USERS RUN
--- RUN is a text that no earlier run has used: ids begin with it. The request is made once, with placeholders of the final
--- length, so that what wrk does for each request is to join five strings.
+-- RUN must be different for each run: event ids begin with it. The request is formatted once, with placeholders of the
+-- final length, so that wrk only joins five strings for each request.
 
 local threads = 0
 

@@ -15,7 +15,7 @@ Times are those that the clients see. In a stall, a client that sends back to ba
 says more than the p99. Memory is the service's VmRSS. Ratios and restarts are reported and have no bound.
 
 Exits with 1 if a request is answered other than 200 or not at all, if one of the small tenant's takes longer than 1 s,
-or if something acknowledged is not there.
+or if acknowledged data is missing.
 """
 import argparse
 import asyncio
@@ -35,9 +35,9 @@ from world import event, make_tenants
 USERS = 25  # of the small tenant
 PROMISED = 1.0  # seconds that a request of the small tenant may take
 READ_PAUSE = 0.02  # seconds between two reads of the small tenant
-DOCUMENT_MOST = 120.0  # seconds for the answer to a document
-TRIES, TRY_PAUSE = 60, 0.5  # of a document that is refused; seconds
-ROUNDS, CALM = 5, 1.0  # turns of the changes; seconds of each turn without them
+DOCUMENT_MOST = 120.0  # seconds to wait for the answer to a document
+TRIES, TRY_PAUSE = 60, 0.5  # attempts at a document that is rejected; seconds between them
+ROUNDS, CALM = 5, 1.0  # rounds of changes; seconds without changes in each
 LATER = 20  # changes between the two restarts
 
 
@@ -48,7 +48,7 @@ class Requests:
         self.seconds, self.failed = [], collections.Counter()
 
     async def timed(self, asking):
-        """Returns the answer if it is 200; otherwise counts a failure and pauses."""
+        """Awaits and times a request. Returns the answer if it is 200; otherwise counts a failure and pauses."""
         began = time.monotonic()
         try:
             answer = await asking
@@ -94,7 +94,7 @@ class Small:
             raise AssertionError(f"the desks are not connected: {answer.body[:300]!r}")
 
     async def beside(self, work, events, reads=None):
-        """Runs the work while the tenant sends events, and reads if they are to be timed; returns the work's result."""
+        """Runs the work while the tenant sends events, and reads if `reads` is given. Returns the work's result."""
         task = asyncio.create_task(work)
         loops = [self.write(events, task.done)] + ([self.read(reads, task.done)] if reads else [])
         try:
@@ -138,7 +138,7 @@ class Large:
         self.names, self.changes, self.position = {}, 0, 0  # the acknowledged names of changed users, by id
 
     async def load(self, documents, requests):
-        """Sends every document until it is taken; returns the seconds for all of them."""
+        """Sends every document until it is accepted. Returns the seconds for all of them."""
         began = time.monotonic()
         for document in documents:
             for _ in range(TRIES):
@@ -157,12 +157,12 @@ class Large:
             user, name = seed.FIRST_USER + self.random.randrange(self.users), f"Changed {self.changes}"
             answer = await requests.timed(self.client.ask("PUT", f"/operator/{user}", {"name": name}))
             if answer is None:
-                self.names.pop(user, None)  # without an answer either name may be there
+                self.names.pop(user, None)  # without an answer, either name may be stored
             else:
                 self.names[user], self.position = name, answer.position
 
     async def audit(self, find):
-        """Finds acknowledged changes that the service does not show, and users that it does not count."""
+        """Reports acknowledged changes that the service does not show, and users that it does not count."""
         for user, name in self.names.items():
             answer = (await self.client.ask("GET", f"/operator/{user}")).ok()
             shown = answer.json()["data"]["name"]
@@ -184,12 +184,12 @@ def stop(service):
     try:
         service.stop()
     finally:
-        process.kill()  # one that did not end in time; otherwise without effect
+        process.kill()  # without effect on a process that has ended
     return time.monotonic() - began
 
 
 async def measure(service, run, find, writes):
-    """Adds the figures of one size to the run, and the promises that they break to the findings."""
+    """Measures one size. Adds its figures to the run, and reports the promises that they break."""
     users, kinds = run["users"], collections.defaultdict(Requests)
     say("making the documents")
     documents = [json.dumps(document, separators=(",", ":")).encode()
@@ -228,12 +228,12 @@ async def measure(service, run, find, writes):
 
 
 async def restart(service, tenants, run, find):
-    """Stops, starts, kills and starts the service, and compares it with what was acknowledged each time."""
+    """Stops, starts, kills and starts the service. Compares it with the acknowledged data after each start."""
     large, later = tenants[0], Requests()
 
     async def start_again():
         for tenant in tenants:
-            tenant.close()  # its connections ended with the service
+            tenant.close()  # the connections ended with the service
         seconds = await service.start()
         for tenant in tenants:
             await tenant.audit(find)
@@ -299,7 +299,7 @@ async def main():
 
             try:
                 await measure(service, runs[-1], find, options.writes)
-            except Exception as error:  # the other sizes are still measured
+            except Exception as error:  # reported, so that the other sizes are still measured
                 find(f"{type(error).__name__}: {error}")
             finally:
                 service.kill()

@@ -1,6 +1,7 @@
-//! Memory: bytes a user of the counting index, of the accounts with the maps that find them, and of the whole process.
+//! Measures memory: bytes per user of the counting index, of the accounts with their lookup maps, and of the whole
+//! process.
 //!
-//! Each size is measured in a process of its own, which nothing else has grown before.
+//! Each size is measured in a process of its own, so that earlier allocations do not count.
 
 mod population;
 
@@ -11,11 +12,11 @@ use mimalloc::MiMalloc;
 
 use population::{sizes, tenant};
 
-/// As the service has it.
+/// The allocator of the service.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
-/// What tells a process that it is to measure one size, and which.
+/// The argument with which a process measures one size.
 const ONE_SIZE: &str = "--users=";
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -36,7 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn measure(users: u32) -> Result<(), Box<dyn Error>> {
     let before = resident_kib()?;
     let mut journal = tenant(users);
-    // A running service has written down what it knows.
+    // As in a running service, the rows to be written are not held.
     journal.state.checkpoint();
     let view = journal.state.publish();
     let grown = resident_kib()?.saturating_sub(before);
@@ -53,7 +54,7 @@ fn measure(users: u32) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Memory of this process that is in use, as Linux counts it.
+/// Returns the resident memory of this process (VmRSS), in KiB.
 fn resident_kib() -> Result<usize, Box<dyn Error>> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS in /proc/self/status")?;

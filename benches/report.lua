@@ -1,4 +1,4 @@
--- For wrk, appended to a script of http.sh: prints one line that http.sh reads.
+-- Appended by http.sh to its scripts for wrk: prints one line of results for http.sh to parse.
 -- A failure is a status of 400 or more, a time-out, or a connection error.
 
 function done(summary, latency, _)

@@ -2,15 +2,15 @@
 
     seed.py --base-url URL --admin-token TOKEN --users N
 
-Users 100000 … 100000+N-1: 10 groups, 20 skills, 10 queues, 5 campaigns (111 … 115), 5 projects. Four fifths of the desks are
-connected; some people are away, some have switched a channel off, and about half of those present hold conversations.
-Always the same for the same N. Standard library only.
+Makes users 100000 to 100000+N-1, 10 groups, 20 skills, 10 queues, 5 campaigns (111 to 115) and 5 projects. Four fifths
+of the desks are connected; some users are away, some have switched a channel off, and about half of the connected ones
+hold conversations. The same N always makes the same tenant. Uses the standard library only.
 """
 import argparse, datetime, http.client, json, random, urllib.parse, uuid
 
 FIRST_USER = 100_000
-DOCUMENT = 10_000  # users a directory document: well below the limits of size and count
-BATCH = 2_000  # events a request
+DOCUMENT = 10_000  # users in a directory document, well below the limits of size and count
+BATCH = 2_000  # events in a request
 KINDS = {"groups": (1, 10), "skills": (1, 20), "queues": (201, 10), "campaigns": (111, 5), "projects": (1, 5)}
 
 
@@ -45,7 +45,7 @@ def user(number, rng):
 
 
 def desk(number, rng):
-    """What one desk has said so far."""
+    """Yields the events of one desk: type, user and data."""
     if rng.random() < 0.2:
         return
     yield "desk.connected", number, {"session": f"desk-{number}"}
@@ -60,7 +60,7 @@ def desk(number, rng):
 
 
 def make_tenant(api, admin_token):
-    """Makes a tenant with reference data and no users; returns its key."""
+    """Makes a tenant with reference data and no users. Returns its key."""
     tenant = api.call("POST", "/v1/tenants", admin_token, {"name": f"bench-{uuid.uuid4().hex[:8]}"})
     key = api.call("POST", f"/v1/tenants/{tenant['id']}/keys", admin_token, {"name": "bench", "scopes": ["*"]})["key"]
     reference = {kind: [{"id": n, "guid": guid(kind, n), "name": f"{kind[:-1].title()} {n}"} for n in range(first, first + count)]
@@ -70,7 +70,7 @@ def make_tenant(api, admin_token):
 
 
 def documents(users, rng):
-    """Yields the directory documents of so many users."""
+    """Yields the directory documents of a number of users."""
     numbers = range(FIRST_USER, FIRST_USER + users)
     for start in range(0, users, DOCUMENT):
         yield {"users": [user(n, rng) for n in numbers[start : start + DOCUMENT]]}
@@ -90,7 +90,7 @@ def main():
 
     time = (datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(minutes=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
     events = [{"specversion": "1.0", "id": f"seed-{n}", "source": "/bench/seed", "type": kind, "subject": str(number), "time": time, "data": data}
-              for n, (kind, number, data) in enumerate(said for number in numbers for said in desk(number, rng))]
+              for n, (kind, number, data) in enumerate(made for number in numbers for made in desk(number, rng))]
     for start in range(0, len(events), BATCH):
         results = api.call("POST", "/v1/events", key, events[start : start + BATCH])["results"]
         wrong = [r for r in results if r["outcome"] != "applied"]

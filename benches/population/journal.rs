@@ -1,4 +1,4 @@
-//! The journal's part in a benchmark: gives events their place and hands them to the state.
+//! Stands in for the journal in a benchmark: numbers events and applies them to the state.
 
 use rollcall::domain::{Body, Entry, Event, Outcome, TenantId, Time};
 use rollcall::live::State;
@@ -9,19 +9,19 @@ const START: Time = Time::from_micros(1_767_225_600_000_000);
 
 /// A tenant's state and the end of its journal.
 pub struct Journal {
-    /// What all entries so far come to.
+    /// The state after all entries so far.
     pub state: State,
     next: u64,
     now: Time,
 }
 
 impl Journal {
-    /// Nothing has happened.
+    /// Makes an empty journal.
     pub fn new() -> Self {
         Journal { state: State::new(TenantId(Uuid::nil())), next: 1, now: START }
     }
 
-    /// Gives `body` the next place, a second after the one before: in a long run, what ended is forgotten again.
+    /// Makes the next entry, one second after the previous one, so that a long run also forgets ended conversations.
     pub fn entry(&mut self, body: Body) -> Entry {
         self.now = self.now.plus_seconds(1);
         let entry = Entry {
@@ -33,7 +33,7 @@ impl Journal {
         entry
     }
 
-    /// Applies `body`, which must take effect: a population with holes in it would be measured too fast.
+    /// Applies `body`, which must take effect: an incomplete population would be measured too fast.
     pub fn append(&mut self, body: Body) {
         let entry = self.entry(body);
         let outcome = self.state.apply(&entry).expect("no gap");

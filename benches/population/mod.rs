@@ -1,5 +1,5 @@
-//! Made-up people, the same in every run, and the state of the tenant they work for, built as the service builds it:
-//! from directory documents and desk events, entry by entry.
+//! Generated people, the same in every run, and the state of their tenant. It is built as the service builds it, from
+//! directory documents and desk events, entry by entry.
 
 mod journal;
 pub mod person;
@@ -12,13 +12,13 @@ pub use person::MadeUp;
 use rollcall::domain::directory::{Document, EntityPatch, MAX_ENTITIES};
 use rollcall::domain::{Body, Category, Channel, ConversationId, UserRef};
 
-/// The sizes of tenants that are measured. Run as a test and not as a benchmark, the smallest is enough.
+/// The sizes of tenants to measure. Only the smallest if the benchmark runs as a test.
 pub fn sizes() -> &'static [u32] {
     let all = &[1_000, 10_000, 100_000, 1_000_000];
     if std::env::args().any(|arg| arg == "--bench") { all } else { &all[..1] }
 }
 
-/// A journal with this many people in the directory, at their desks and in conversations.
+/// Makes a journal with `users` people in the directory, at their desks and in conversations.
 pub fn tenant(users: u32) -> Journal {
     let mut journal = Journal::new();
     journal.append(Body::DirectoryUpserted { document: Arc::new(reference_data()) });
@@ -80,7 +80,7 @@ fn start_working(journal: &mut Journal, person: &MadeUp) {
     }
 }
 
-/// A conversation's id; the names made up here are all short enough.
+/// Makes a conversation's id. All names here are short enough.
 pub fn conversation(name: &str) -> ConversationId {
     ConversationId::new(name).expect("1 to 128 bytes")
 }

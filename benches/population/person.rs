@@ -1,37 +1,37 @@
-//! One made-up person: what the directory says, and how they stand at the moment that is measured.
+//! One generated person: the entry in the directory, and the status while measuring.
 
 use rollcall::domain::directory::{ChannelPatch, ChannelsPatch, Field, UserPatch};
 use rollcall::domain::status::{Facts, Lane};
 use rollcall::domain::{Category, EntityRef, PerChannel, Role};
 
-/// Groups of the tenant; everybody is in one.
+/// Groups of the tenant; each person is in one.
 pub const GROUPS: u32 = 20;
 /// Skills of the tenant; most people have three.
 pub const SKILLS: u32 = 50;
-/// Projects of the tenant; everybody works for one or two.
+/// Projects of the tenant; each person works for one or two.
 pub const PROJECTS: u32 = 10;
 /// Queues of the tenant; two in three people are in one.
 pub const QUEUES: u32 = 8;
 
-/// A person, as a program would keep them that counts by walking over everybody.
+/// A person, as a program would store them that counts by a walk over all.
 #[derive(Clone, Debug)]
 pub struct MadeUp {
     /// Integer id, from 1.
     pub id: i64,
-    /// Groups, by id; as the other memberships.
+    /// Integer ids of groups.
     pub groups: Vec<u32>,
-    /// Skills.
+    /// Integer ids of skills.
     pub skills: Vec<u32>,
-    /// Projects.
+    /// Integer ids of projects.
     pub projects: Vec<u32>,
-    /// Queues.
+    /// Integer ids of queues.
     pub queues: Vec<u32>,
-    /// What a status is decided from.
+    /// The facts from which a status is decided.
     pub facts: Facts,
 }
 
 impl MadeUp {
-    /// Person number `n`, counted from 0. The same `n` always gives the same person.
+    /// Makes person number `n`, counted from 0. The same `n` always makes the same person.
     pub fn new(n: u32) -> Self {
         let mut dice = Dice(u64::from(n));
         let mut some = |most: u32, of: u32| {
@@ -45,7 +45,7 @@ impl MadeUp {
         MadeUp { id: i64::from(n) + 1, groups, skills, projects, queues, facts: facts(&mut dice) }
     }
 
-    /// What `PUT /v1/directory` would be sent to make the person.
+    /// Returns the user of a `PUT /v1/directory` request that creates the person.
     pub fn patch(&self) -> UserPatch {
         let references = |ids: &[u32]| Some(ids.iter().map(|id| EntityRef::Id(i64::from(*id))).collect());
         let channel =
@@ -68,8 +68,8 @@ impl MadeUp {
     }
 }
 
-/// Seven in ten are connected, one in ten is away, one in ten has switched chat off; who is connected holds anything
-/// from no chat to as many as allowed, and one in five with a telephone is on it.
+/// Makes the facts of a person: seven in ten are connected, one in ten is away, and one in ten has switched chat off. A
+/// connected person holds from no chat to the maximum, and one in five with a telephone holds a call.
 fn facts(dice: &mut Dice) -> Facts {
     let connected = dice.percent(70);
     let presence = match dice.below(100) {
@@ -87,11 +87,11 @@ fn facts(dice: &mut Dice) -> Facts {
     Facts { connected, presence, chat_and_call: dice.percent(50), lanes: PerChannel([chat, call, unused, unused]) }
 }
 
-/// Numbers that look random and are the same in every run (splitmix64).
+/// A pseudo-random number generator (splitmix64), with the same numbers in every run.
 pub struct Dice(pub u64);
 
 impl Dice {
-    /// A number from 0 to `limit` − 1.
+    /// Returns a number from 0 to `limit` − 1.
     pub fn below(&mut self, limit: u32) -> u32 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;

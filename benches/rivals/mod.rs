@@ -1,4 +1,4 @@
-//! Several ways to answer the same two questions about the same people.
+//! Several implementations that answer the same two questions about the same people.
 
 pub mod naive;
 pub mod ours;
@@ -8,44 +8,44 @@ use rollcall::domain::Channel;
 use rollcall::domain::status::Liveness;
 use rollcall::projection::{Capacity, Headcount, Occupancy, PresenceSummary, Readiness};
 
-/// What a dashboard asks in GraphQL.
+/// The numbers that a dashboard reads over GraphQL.
 pub type Counts = (Headcount, Occupancy);
-/// Every number of every dialect.
+/// All numbers of all dialects.
 pub type Everything = (Counts, (Readiness, (PresenceSummary, Capacity)));
 
-/// Nothing counted yet.
+/// Returns counts of zero.
 pub fn counts() -> Counts {
     (Headcount::default(), Occupancy::on(Channel::Chat))
 }
 
-/// Nothing counted yet.
+/// Returns zero for every number.
 pub fn everything() -> Everything {
     (counts(), (Readiness::default(), (PresenceSummary::default(), Capacity::of(Liveness::Live))))
 }
 
-/// Whom a question is about: in any of these groups, with any of these skills, on any of these projects. No filter at
-/// all is the absence of this.
+/// A filter: people in any of the groups, with any of the skills, on any of the projects. `None` in its place means no
+/// filter.
 #[derive(Clone, Debug)]
 pub struct Wanted {
-    /// Groups, by id.
+    /// Integer ids of groups.
     pub groups: Vec<u32>,
-    /// Skills.
+    /// Integer ids of skills.
     pub skills: Vec<u32>,
-    /// Projects.
+    /// Integer ids of projects.
     pub projects: Vec<u32>,
 }
 
-/// One way to answer.
+/// One implementation.
 pub trait Rival {
-    /// What a question looks like to this rival.
+    /// The implementation's own form of a filter.
     type Question;
 
-    /// Puts the question in the rival's own form, outside the measured time.
+    /// Converts a filter to the implementation's own form, outside of the measured time.
     fn question(wanted: Option<&Wanted>) -> Self::Question;
 
-    /// Answers the smaller question.
+    /// Counts the dashboard's numbers.
     fn counts(&self, question: &Self::Question) -> Counts;
 
-    /// Answers the larger one.
+    /// Counts all numbers.
     fn everything(&self, question: &Self::Question) -> Everything;
 }

@@ -1,6 +1,6 @@
-//! A walk over a vector of structs, deciding each person's status on the way.
+//! A walk over a vector of structs that decides each person's status on the way.
 //!
-//! Memberships are short vectors: for one to three values faster than a hash set, so the harder rival.
+//! Memberships are short vectors, which are faster than hash sets for one to three values.
 
 use rollcall::domain::status::{Facts, Liveness};
 use rollcall::domain::{Category, Channel, Status};

@@ -1,4 +1,4 @@
-//! The live view, as a request asks it: the filter's values are looked up anew for each question.
+//! The live view, used as by a request: the filter's values are looked up for each count.
 
 use std::sync::Arc;
 

@@ -1,8 +1,9 @@
-//! The `roaring` crate, with the same columns as the live view: one bitmap a membership value, one a state, and one a
-//! binary digit of the slots. A selection is made first, and every other bitmap is met with that.
+//! The `roaring` crate, with the same columns as the live view: one bitmap for each membership value, each state, and
+//! each binary digit of the slots. The selection is computed first and then intersected with every other bitmap.
 //!
-//! Twice: as one writes it, OR inside a clause and AND across clauses; and with the ANDs pulled into the ORs by hand,
-//! which keeps every intermediate bitmap small. Nothing that combines filters does the latter by itself.
+//! There are two variants: the plain one, with OR inside a clause and AND across clauses; and one with the ANDs pulled
+//! into the ORs by hand, which keeps every intermediate bitmap small. No general way to combine filters does the
+//! latter.
 
 use std::borrow::Cow;
 
@@ -13,7 +14,7 @@ use rollcall::domain::{Category, Channel, PerChannel, Status};
 use super::{Counts, Everything, Rival, Wanted, counts, everything};
 use crate::population::MadeUp;
 
-/// Enough for the largest number of slots anybody has here.
+/// Binary digits of the largest number of slots here.
 const DIGITS: u32 = 3;
 
 /// All bitmaps of a tenant.
@@ -35,7 +36,7 @@ pub struct Bitmaps {
 }
 
 impl Bitmaps {
-    /// Those of these people.
+    /// Makes the bitmaps of these people.
     pub fn of(people: &[MadeUp]) -> Self {
         let those = |has: &dyn Fn(&MadeUp) -> bool| {
             let found = people.iter().enumerate().filter(|(_, person)| has(person));
@@ -96,7 +97,7 @@ impl Bitmaps {
         let working = self.chats.iter().chain(accepting);
         let producing = match among.0 {
             None => working.union() & &enabled,
-            // What is selected is small: so is each intersection, but not the union.
+            // The selection is small, and so is each intersection with it, but the union is not.
             Some(_) => working.map(|bitmap| &enabled & bitmap).union(),
         };
         occupancy.people = producing.len();
@@ -170,7 +171,7 @@ impl Rival for ByHand<'_> {
     }
 }
 
-/// The people selected; without a filter that is everybody, and there is nothing to intersect with.
+/// The selection; `None` for all people, so that nothing is intersected.
 struct Among(Option<RoaringBitmap>);
 
 impl Among {

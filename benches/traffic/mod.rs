@@ -1,5 +1,4 @@
-//! What desks send on a working day: conversations taken and let go, people stepping away and coming back, desks that
-//! connect again.
+//! The events of a working day: conversations taken and released, changes of presence, and desks that reconnect.
 
 use std::collections::VecDeque;
 
@@ -9,7 +8,7 @@ use rollcall::domain::{Body, Category, Channel, ConversationId, UserRef};
 use crate::population::conversation;
 use crate::population::person::Dice;
 
-/// Events without end about the people of one tenant, the same in every run.
+/// An endless iterator of events about the people of one tenant, the same in every run.
 pub struct Traffic {
     users: u32,
     dice: Dice,
@@ -18,12 +17,12 @@ pub struct Traffic {
 }
 
 impl Traffic {
-    /// About people 1 to `users`.
+    /// Makes the events of people 1 to `users`.
     pub fn new(users: u32) -> Self {
         Traffic { users, dice: Dice(u64::from(users)), taken: 0, held: VecDeque::new() }
     }
 
-    /// Conversations that are held at a time, once there are so many.
+    /// The number of conversations that are held at a time in the steady state.
     fn enough(&self) -> usize {
         self.users as usize / 10 + 1
     }
@@ -44,8 +43,8 @@ impl Traffic {
 impl Iterator for Traffic {
     type Item = Body;
 
-    /// Of ten events one is a connection and one a change of status; the others take conversations and let go of the
-    /// oldest in turn.
+    /// Of ten events, one is a connection and one a change of status; the others take conversations and release the
+    /// oldest.
     fn next(&mut self) -> Option<Body> {
         let user = UserRef::id(i64::from(self.dice.below(self.users)) + 1);
         Some(match self.dice.below(10) {
