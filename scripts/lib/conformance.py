@@ -1,4 +1,4 @@
-"""Makes a tenant with the people of the acceptance fixture, and prints how schemathesis is to ask for it.
+"""Makes a tenant with the users of the acceptance fixture, and prints schemathesis' configuration for it.
 
     python3 conformance.py BASE_URL ADMIN_TOKEN > schemathesis.toml
 """
@@ -37,7 +37,7 @@ print(f"""
 "path.tenant" = "{tenant}"
 "header.Accept" = "application/vnd.newvoicemedia.v1+json"
 
-# People, groups and skills that are there; what is deleted is made up.
+# Existing operators, groups and skills; deletions use generated ids, so that none of them is deleted.
 [[operations]]
 include-path-regex = "/(operator|group|skill)/[{{]id[}}]"
 exclude-method = "DELETE"

@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# Debian's packages, for what a script needs and does not find. Sourced, never run.
+# Installs Debian packages that a script needs and does not find. Sourced, never run.
 #
-#   debian_install WHAT PACKAGE...   install packages, saying what for; ends the script when that cannot be done
-#   debian_as_root COMMAND...        run something as root
+#   debian_install WHAT PACKAGE...   installs packages; ends the script with a message about WHAT if that fails
+#   debian_as_root COMMAND...        runs a command as root
 
 debian_as_root() {
     if ((EUID == 0)); then "$@"; else sudo "$@"; fi

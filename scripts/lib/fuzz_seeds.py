@@ -1,4 +1,4 @@
-"""What the acceptance vectors send, as a first corpus for each fuzz target.
+"""Writes the first corpus of each fuzz target from the requests of the acceptance vectors.
 
     fuzz_seeds.py VECTORS CORPUS
 """
@@ -30,7 +30,7 @@ for path in vectors.glob("*.json"):
         for form in (request.get("form"), where.partition("?")[2]):
             if form:
                 keep("forms", form)
-# What would end the process, or take it seconds, if the guard let it through.
+# Documents that would end the process, or take seconds, if the guard accepted them.
 keep("graphql", "{a(b:" + "[" * 8000 + "]" * 8000 + ")}")
 keep("graphql", "{...f} fragment f on Query {...f}")
 keep("graphql", "{...f0}" + "".join(f" fragment f{n} on Query {{...f{n + 1} ...f{n + 1}}}" for n in range(40)))

@@ -1,13 +1,13 @@
 # shellcheck shell=bash
-# A private, throw-away PostgreSQL for tests and measurements. Sourced, never run.
+# A private, temporary PostgreSQL for tests and measurements. Sourced, never run.
 #
-#   postgres_ensure   find PostgreSQL's programs, or install Debian's package
-#   postgres_start    start a cluster of our own, on a free port of 127.0.0.1
-#   postgres_database make an empty database in it, and print its URL
-#   postgres_stop     stop it and delete it; harmless when there is none
+#   postgres_ensure     finds PostgreSQL's programs, or installs Debian's package
+#   postgres_start      starts a private cluster on a free port of 127.0.0.1
+#   postgres_database   creates an empty database in it, and prints its URL
+#   postgres_stop       stops and deletes it; does nothing if none is running
 #
 # After postgres_start, TEST_POSTGRES holds the superuser's URL. Callers run postgres_stop from an EXIT trap.
-# The cluster is durable as an installed one is (fsync stays on), because durability is what the tests and figures are about.
+# The cluster is as durable as an installed one (fsync stays on), because tests and measurements are about durability.
 
 # shellcheck source=scripts/lib/debian.sh
 source scripts/lib/debian.sh
@@ -18,13 +18,13 @@ POSTGRES_HOME=""   # the temporary folder: data, socket, log
 
 postgres_say() { printf '== %s\n' "$*" >&2; }
 
-# The major version of the programs in folder $1; nothing when they are not all there.
+# Prints the major version of the programs in folder $1; nothing if some are missing.
 postgres_major() {
     [[ -x $1/initdb && -x $1/pg_ctl && -x $1/postgres ]] || return 0
     "$1/postgres" --version | sed -n 's/^[^0-9]*\([0-9][0-9]*\).*/\1/p'
 }
 
-# Sets POSTGRES_BIN to the newest PostgreSQL on this machine; fails when none is new enough.
+# Sets POSTGRES_BIN to the newest PostgreSQL on this machine. Fails if none is new enough.
 postgres_find() {
     local candidates=() folder major newest=0 initdb
     if command -v pg_config >/dev/null; then candidates+=("$(pg_config --bindir)"); fi
@@ -40,7 +40,7 @@ postgres_find() {
     ((newest > 0))
 }
 
-# Debian's package, without the cluster that it would make and start on port 5432.
+# Installs Debian's package, without the cluster that it would create and start on port 5432.
 postgres_install() {
     debian_install "PostgreSQL $POSTGRES_OLDEST or newer (looked for on PATH and in /usr/lib/postgresql/*/bin)" postgresql-common
     debian_as_root sed -i 's/^#\{0,1\} *create_main_cluster *=.*/create_main_cluster = false/' /etc/postgresql-common/createcluster.conf
@@ -55,7 +55,7 @@ postgres_ensure() {
     exit 2
 }
 
-# Runs a command as the cluster's owner. PostgreSQL refuses to run as root, so root becomes somebody else first.
+# Runs a command as the cluster's owner. PostgreSQL refuses to run as root, so root switches to another user.
 postgres_as_owner() {
     local owner
     if ((EUID != 0)); then
@@ -79,14 +79,15 @@ postgres_start() {
     [[ -n $POSTGRES_BIN ]] || postgres_ensure
     POSTGRES_HOME=$(mktemp -d "${TMPDIR:-/tmp}/rollcall-pg.XXXXXX")
     if ((EUID == 0)); then chown "$(postgres_owner)" "$POSTGRES_HOME"; fi
-    # --no-sync spares only initdb's own last flush of files that nobody would miss; the server itself runs with fsync on.
+    # --no-sync skips only initdb's own flush, since the cluster is temporary; the server itself runs with fsync on.
     if ! (cd "$POSTGRES_HOME" && postgres_as_owner "$POSTGRES_BIN/initdb" --pgdata "$POSTGRES_HOME/data" \
         --username rollcall --auth trust --encoding UTF8 --no-locale --no-sync) >"$POSTGRES_HOME/initdb.log" 2>&1; then
         cat "$POSTGRES_HOME/initdb.log" >&2
         postgres_say "initdb failed"
         return 1
     fi
-    # A port is known to be free only once the server has it, so try some. All are below the range that outgoing connections use.
+    # A port is known to be free only once the server listens on it, so several are tried. All are below the range of
+    # outgoing connections.
     for _ in 1 2 3 4 5 6 7 8 9 10; do
         port=$((15000 + RANDOM % 15000))
         options="-c listen_addresses=127.0.0.1 -c port=$port -c unix_socket_directories='$POSTGRES_HOME' -c max_connections=200"

@@ -1,10 +1,10 @@
 # shellcheck shell=bash
-# A Python of our own for tools that are not Rust's. Sourced, never run.
+# A Python environment for the tools that are written in Python. Sourced, never run.
 #
-#   python_ensure   find python3, or install Debian's packages, and make an environment with the tools of
-#                   scripts/requirements.txt: sets PYTHON_BIN, the folder with its programs
+#   python_ensure   finds python3, or installs Debian's packages, and makes an environment with the tools of
+#                   scripts/requirements.txt: sets PYTHON_BIN, the folder of its programs
 
-PYTHON_BIN="" # the environment's programs
+PYTHON_BIN="" # the folder of the environment's programs
 
 python_ensure() {
     local home=target/python wanted=scripts/requirements.txt

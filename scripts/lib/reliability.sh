@@ -1,11 +1,11 @@
 # shellcheck shell=bash
-# What the proofs of docs/RELIABILITY.md share: the program they run, and a private PostgreSQL. Sourced, never run.
+# Runs the proofs of docs/RELIABILITY.md on the built program. Sourced, never run.
 #
 #   reliability_run MODULE ARGUMENT...            builds the program, then runs scripts/lib/reliability/MODULE.py on it
-#   reliability_run_with_postgres MODULE ...      the same beside a private PostgreSQL
+#   reliability_run_with_postgres MODULE ...      does so with a private PostgreSQL
 #
 # A MODULE that ends in .py is the path of a script, which may import those modules.
-# RELIABILITY_BUILD=debug takes the debug build, as scripts/test does, which has built it already.
+# RELIABILITY_BUILD=debug uses the debug build, as scripts/test does, which has built it already.
 
 # shellcheck source=scripts/lib/postgres.sh
 source scripts/lib/postgres.sh
@@ -25,7 +25,7 @@ reliability_run() {
         cargo build --release --locked --quiet
         program=${CARGO_TARGET_DIR:-target}/release/rollcall
     fi
-    # As many descriptors as one may have: some of the proofs hold thousands of connections.
+    # Raises the limit on file descriptors to its maximum: some of the proofs hold thousands of connections.
     ulimit -n "$(ulimit -Hn)"
     PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=scripts/lib/reliability POSTGRES_BIN=$POSTGRES_BIN POSTGRES_HOME=$POSTGRES_HOME \
         python3 "$script" --program "$program" "$@"

@@ -1,16 +1,17 @@
 # shellcheck shell=bash
-# The built service as a child of a script. Sourced, never run.
+# Runs the built service as a child of a script. Sourced, never run.
 #
-#   service_prepare FOLDER ARGUMENT...   an empty store in FOLDER and a free port: sets SERVICE, SERVICE_LOG and BASE_URL
-#   service_start                        start it, and wait until it is ready
-#   service_stop                         ask it to stop; that must be a clean end
-#   service_kill                         end it at once; harmless when there is none
+#   service_prepare FOLDER ARGUMENT...   chooses an empty store in FOLDER and a free port: sets SERVICE, SERVICE_LOG and
+#                                        BASE_URL
+#   service_start                        starts the service, and waits until it is ready
+#   service_stop                         stops it with SIGTERM; fails unless it ends cleanly
+#   service_kill                         kills it; does nothing if none is running
 
 SERVICE_PROGRAM=target/release/rollcall
-SERVICE=()     # the command line that starts it
-SERVICE_PID="" # the running one
-SERVICE_LOG="" # where it writes
-BASE_URL=""    # where it listens
+SERVICE=()     # the command line of the service
+SERVICE_PID="" # the running process
+SERVICE_LOG="" # the file with its output
+BASE_URL=""    # the URL of its listener
 ADMIN_TOKEN=throw-away-administrator
 
 service_prepare() {
@@ -23,7 +24,7 @@ service_prepare() {
     SERVICE=("$SERVICE_PROGRAM" serve --listen "127.0.0.1:$port" --data-dir "$folder/data" --admin-token "$ADMIN_TOKEN" "$@")
 }
 
-# A port below the range that outgoing connections use, so that nobody takes it while the service is down.
+# Prints a free port below the range of outgoing connections, so that none of them takes it while the service is down.
 service_free_port() {
     python3 - <<'PYTHON'
 import random, socket
@@ -49,7 +50,7 @@ service_start() {
     return 1
 }
 
-# Clean means: exit status 0, within 30 seconds.
+# A clean end has exit status 0, within 30 seconds.
 service_stop() {
     local pid=$SERVICE_PID status=0
     SERVICE_PID=""
@@ -60,7 +61,7 @@ service_stop() {
     done
     kill -9 "$pid" 2>/dev/null || true
     wait "$pid" || status=$?
-    # Searched for keys, if somebody is about to (scripts/lib/told.sh).
+    # Kept for the search for secrets, if there is one (scripts/lib/secrets_in_output.sh).
     if [[ -n ${TEST_OUTPUT:-} ]]; then cat "$SERVICE_LOG" >>"$TEST_OUTPUT"; fi
     if ((status != 0)); then echo "the service ended with status $status" >&2; fi
     return "$status"

@@ -1,5 +1,5 @@
-/* Delays one sync of a write-ahead log: whenever the file that SLOW_FSYNC_ONCE names exists, the next fsync or fdatasync of
- * a file whose name ends in "-wal" removes it and takes SLOW_FSYNC_SECONDS longer. For LD_PRELOAD. */
+/* Delays one sync of a write-ahead log: if the file named by SLOW_FSYNC_ONCE exists, the next fsync or fdatasync of a
+ * file with a name that ends in "-wal" removes it and takes SLOW_FSYNC_SECONDS longer. For LD_PRELOAD. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdio.h>
@@ -18,7 +18,7 @@ static int is_log(int fd)
 static void delay(int fd)
 {
     const char *once = getenv("SLOW_FSYNC_ONCE"), *seconds = getenv("SLOW_FSYNC_SECONDS");
-    /* Of several threads only one removes the file, and only that one is delayed. */
+    /* Of several threads, only the one that removes the file is delayed. */
     if (once && seconds && is_log(fd) && unlink(once) == 0)
         usleep((useconds_t)(atof(seconds) * 1e6));
 }

@@ -1,6 +1,6 @@
 //! Keys, tokens and tickets are in nothing that a run of the tests says: `scripts/test` looks in all of it at the end
-//! (`scripts/lib/told.sh`). Here is the control: one key, of nobody, is told in each of the ways that a leak could take,
-//! and the search must find each of them and nothing else.
+//! (`scripts/lib/secrets_in_output.sh`). Here is the control: one key, of nobody, is told in each of the ways that a
+//! leak could take, and the search must find each of them and nothing else.
 
 use super::{complained, run};
 use crate::support::desks::directory;
