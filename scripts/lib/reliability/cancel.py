@@ -1,4 +1,4 @@
-"""Requests whose clients go away at random moments: nothing lost, nothing stuck, nobody else harmed (PROMISES.md W4)."""
+"""Cancels requests at random moments: nothing may be lost or stuck, and other clients get answers (PROMISES.md W4)."""
 import argparse
 import asyncio
 import random
@@ -13,7 +13,7 @@ from service import Postgres, Service
 from world import anything, make_tenants
 
 TENANTS, USERS, CANCELLERS = 3, 25, 24
-DESCRIPTORS = 8  # more than before, at most, once all of them are gone: connections of the store come and go
+DESCRIPTORS = 8  # the most descriptors above those before, once all requests have ended: store connections come and go
 
 
 class Storm:
@@ -23,7 +23,7 @@ class Storm:
         self.held = []
 
     async def cancel(self, name):
-        """Opens a connection, sends a part of a request or all of it, and is gone."""
+        """Opens connections one after the other, sends all or a part of a request on each, and closes it."""
         while self.left > 0:
             self.left -= 1
             tenant = random.choice(self.ledger.tenants)
@@ -41,7 +41,7 @@ class Storm:
                 writer.write(data if whole else data[:random.randrange(len(data))])
                 if whole:
                     self.waited += 1
-                    # Most commits take a millisecond or a few: before, in and after them.
+                    # Commits take a few milliseconds: closes the connection before, during and after them.
                     await asyncio.sleep(random.choice((0, random.uniform(0, 0.002), random.uniform(0, 0.02))))
                 else:
                     self.cut_short += 1
@@ -55,7 +55,7 @@ class Storm:
                 writer.close()
 
     async def behave(self):
-        """A client that waits for its answers: it gets every one of them."""
+        """Sends requests and waits for the answers, all of which must come."""
         client, n = Client(self.service.port), 0
         while not self.done:
             n += 1
@@ -96,7 +96,7 @@ async def storm(service, count, flaw=None):
         await asyncio.sleep(0.1)
     else:
         ledger.find(f"10 s later {waiting:.0f} requests wait, and there are {after} descriptors, not {before}")
-    if flaw == "lost":  # takes as acknowledged what may not have been sent at all
+    if flaw == "lost":  # records as acknowledged what may not have been sent
         for entry in ledger.entries:
             entry.outcomes = entry.outcomes or ["applied"]
     await ledger.settle(service.port)
@@ -117,7 +117,7 @@ async def main():
     p.add_argument("--program", required=True)
     p.add_argument("--requests", type=int, default=100_000)
     p.add_argument("--store", choices=("embedded", "postgres"), default="embedded")
-    p.add_argument("--control", action="store_true", help="a lost request and held connections: both must be found")
+    p.add_argument("--control", action="store_true", help="seed a lost request and held connections, which must be found")
     a = p.parse_args()
     failed = []
     with tempfile.TemporaryDirectory(prefix="rollcall-cancel.") as folder:

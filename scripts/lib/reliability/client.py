@@ -1,10 +1,10 @@
-"""An HTTP client as small as it can be: one connection, one request at a time, and nothing sent twice by itself."""
+"""A minimal HTTP client: one connection, one request at a time, and no retries by itself."""
 import asyncio
 import json
 
 
 class Gone(Exception):
-    """No answer: whether the request took effect is unknown."""
+    """There was no answer. It is unknown if the request took effect."""
 
 
 class Answer:
@@ -25,7 +25,7 @@ class Answer:
 
 
 def request(method, path, token=None, body=None, headers=None):
-    """A request's bytes."""
+    """Returns the bytes of a request."""
     if body is None:
         data = b""
     elif isinstance(body, bytes):
@@ -51,7 +51,7 @@ async def read_answer(reader):
 
 
 async def read_chunks(reader):
-    """A body that is sent while it is made."""
+    """Reads a chunked body."""
     parts = []
     while size := int((await reader.readuntil(b"\r\n")).split(b";")[0], 16):
         parts.append(await reader.readexactly(size))
@@ -62,14 +62,14 @@ async def read_chunks(reader):
 
 
 class Client:
-    """Connects when it has to, and again after a connection is lost."""
+    """Connects for the first request, and again after a connection is lost."""
 
     def __init__(self, port, token=None):
         self.port, self.token = port, token
         self.reader = self.writer = None
 
     async def ask(self, method, path, body=None, headers=None, token=None, timeout=30):
-        """The answer, or Gone. An idle connection that the server closed meanwhile is Gone too."""
+        """Sends a request and returns the answer. Raises Gone if there is none, or the server closed the connection."""
         try:
             async with asyncio.timeout(timeout):
                 if self.writer is None:
@@ -88,12 +88,12 @@ class Client:
         return answer
 
     async def post(self, events, **more):
-        """Events: one alone, or several at a time."""
+        """Posts events, a single one without the array around it."""
         body = events[0] if len(events) == 1 else events
         return await self.ask("POST", "/v1/events", body, **more)
 
     async def patient(self, *args, seconds=60, **more):
-        """Asks again until it is answered other than with 503; for what may be asked twice."""
+        """Sends a request again until the answer is not 503. Only for requests that may be sent twice."""
         until = asyncio.get_running_loop().time() + seconds
         while True:
             try:
@@ -109,6 +109,6 @@ class Client:
 
     def close(self):
         if self.writer is not None:
-            # Aborting leaves nothing behind that would wait for the other side.
+            # Aborted, since closing would wait for the peer.
             self.writer.transport.abort()
         self.reader = self.writer = None

@@ -1,4 +1,4 @@
-"""Kills the service with -9 at random moments while many clients write, and audits what is left (PROMISES.md W1, W2)."""
+"""Kills the service with -9 at random moments while many clients write, and audits the store (PROMISES.md W1, W2)."""
 import argparse
 import asyncio
 import random
@@ -15,16 +15,16 @@ TENANTS, USERS, WRITERS = 3, 25, 32
 
 
 async def write(port, ledger, name, flaw):
-    """Posts events, alone and several at a time, until the service is gone."""
+    """Posts single events and batches until the service is killed."""
     client, n = Client(port), 0
     while True:
         n += 1
         tenant = random.choice(ledger.tenants)
         count = 1 if random.random() < 0.5 else random.randint(2, 12)
         entry = ledger.open(tenant, [anything(f"{name}-{n}-{m}", tenant) for m in range(count)])
-        if flaw == "early":  # takes the request as acknowledged once it is sent
+        if flaw == "early":  # recorded as acknowledged before it is sent
             entry.outcomes = ["applied"] * count
-        if flaw == "twice" and n % 5 == 0:  # the same events under other ids, which nobody writes down
+        if flaw == "twice" and n % 5 == 0:  # sends the events with other ids as well, without recording them
             again = [{**event, "id": event["id"] + "-again"} for event in entry.events]
             try:
                 await client.post(again, token=tenant.key)
@@ -41,7 +41,7 @@ async def write(port, ledger, name, flaw):
 
 
 async def rounds(service, count, flaw=None):
-    """The whole proof on one store; answers the ledger with its findings."""
+    """Runs the whole proof on one store. Returns the ledger with its findings."""
     await service.start()
     ledger = Ledger(await make_tenants(service.port, TENANTS, USERS))
     every, slowest, done = max(1, count // 20), 0.0, 0
@@ -73,7 +73,7 @@ async def rounds(service, count, flaw=None):
 
 
 async def control(make):
-    """Three bugs, each of which the audit has to find: else it proves nothing."""
+    """Seeds three bugs, one at a time. Returns those that the audit did not find."""
     missed = []
     for flaw, words in (("early", "is lost"), ("twice", "but the position is")):
         ledger = await rounds(make(flaw), 8, flaw)
@@ -83,7 +83,7 @@ async def control(make):
     service = make("checkpoint")
     ledger = await rounds(service, 1)
     await service.start()
-    service.stop()  # a clean end, so that there is a checkpoint of everything
+    service.stop()  # a clean end writes a checkpoint of everything
     ledger.digests(service)
     if ledger.findings:
         missed.append(f"control checkpoint began with {ledger.findings}")
@@ -102,7 +102,7 @@ async def main():
     p.add_argument("--program", required=True)
     p.add_argument("--rounds", type=int, default=200)
     p.add_argument("--store", choices=("embedded", "postgres", "both"), default="both")
-    p.add_argument("--control", action="store_true", help="seed bugs, each of which must be found")
+    p.add_argument("--control", action="store_true", help="seed three bugs, each of which must be found")
     a = p.parse_args()
     stores = ["embedded", "postgres"] if a.store == "both" else [a.store]
     failed = []

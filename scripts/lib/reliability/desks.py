@@ -1,4 +1,4 @@
-"""Desks with leases, told of over plain HTTP: our outages log nobody off, and silence does, in time (PROMISES.md S1, S2)."""
+"""Runs desks with leases over plain HTTP: outages log no desk off, and silence does, in time (PROMISES.md S1, S2)."""
 import argparse
 import asyncio
 import random
@@ -11,8 +11,8 @@ from client import Client, Gone
 from service import Postgres, Service
 from world import event, make_tenants
 
-LEASE = 5  # seconds, the shortest there is
-SLACK = 1.0  # a silent desk is gone within this after its lease
+LEASE = 5  # seconds; the shortest lease
+SLACK = 1.0  # seconds after the end of its lease within which a silent desk is logged off
 
 
 def opened(desks, name):
@@ -25,13 +25,13 @@ def beats(desks, name):
 
 
 async def online(client):
-    """Who is counted now: integer ids."""
+    """Returns the integer ids of the connected users."""
     answer = (await client.ask("GET", "/operator/live")).ok()
     return {row["id"] for row in answer.json()["data"]}
 
 
 class Living:
-    """Desks that send heartbeats, several in a request, through outages of the store."""
+    """Desks that send heartbeats, all in one request, through outages of the store."""
 
     def __init__(self, port, tenant, desks):
         self.port, self.tenant, self.desks, self.done = port, tenant, desks, False
@@ -58,10 +58,10 @@ class Living:
                 await asyncio.sleep(0.2)
 
     async def look(self):
-        """Nobody is missing, at any time."""
+        """Checks all the time that every desk is counted."""
         client = Client(self.port, self.tenant.key)
         while not self.done:
-            # A question that is answered however long the store has been away.
+            # A request that is answered however long the store has been unavailable.
             answer = (await client.ask("POST", "/graphql", {"query": "{connectedUsersIndicator{connectedUsersCount}}"})).ok()
             count = answer.json()["data"]["connectedUsersIndicator"]["connectedUsersCount"]
             self.looks += 1
@@ -72,7 +72,7 @@ class Living:
 
 
 async def through_outages(service, postgres, desks, outages):
-    """The store is stopped in its tracks for longer than a lease, or killed, and comes back."""
+    """Stops or kills the store for longer than a lease, several times, while desks send heartbeats."""
     tenant = (await make_tenants(service.port, 1, desks))[0]
     client = Client(service.port, tenant.key)
     (await client.post(opened(desks, "open"))).ok()
@@ -93,7 +93,7 @@ async def through_outages(service, postgres, desks, outages):
         away += time.monotonic() - began
         if living.findings:
             break
-    await asyncio.sleep(LEASE + SLACK)  # whoever would fall silent by the last one
+    await asyncio.sleep(LEASE + SLACK)  # until a desk that the last outage silenced would be logged off
     living.done = True
     await asyncio.gather(*tasks)
     print(f"   {desks} desks through {outages} outages of {away:.0f} s in all: {living.taken} rounds of heartbeats taken, "
@@ -102,14 +102,14 @@ async def through_outages(service, postgres, desks, outages):
 
 
 async def silent(service, desks, flaw=None):
-    """Desks that were heard of once, at different times, and never again: when is each gone?"""
+    """Opens desks that send no heartbeat, at different times, and checks the time at which each is logged off."""
     tenant = (await make_tenants(service.port, 1, desks))[0]
     client, looker = Client(service.port, tenant.key), Client(service.port, tenant.key)
     sent, taken, gone, findings = {}, {}, {}, []
     share = max(1, desks // 20)
     events = opened(desks, "open")
 
-    async def speak_again():  # somebody goes on speaking for a desk that was thought to be silent
+    async def speak_again():  # the control's heartbeat for a desk that should be silent
         await asyncio.sleep(LEASE - 2)
         other = Client(service.port, tenant.key)
         (await other.post([event("late", "desk.heartbeat", {"session": "desk-1"}, 1)])).ok()
@@ -123,7 +123,7 @@ async def silent(service, desks, flaw=None):
             for e in some:
                 sent[int(e["subject"])], taken[int(e["subject"])] = before, after
             await asyncio.sleep(0.1)
-        if flaw == "early":  # and somebody closes another before its time
+        if flaw == "early":  # the control closes a desk before its lease ends
             (await client.post([event("early", "desk.disconnected", {"session": "desk-2"}, 2)])).ok()
 
     speaking = [asyncio.create_task(speak())]
@@ -136,20 +136,20 @@ async def silent(service, desks, flaw=None):
         here = await online(looker)
         answered = time.monotonic()
         for desk in known - here:
-            # Gone at some moment before the answer; looks are spread closely enough to tell.
+            # Logged off at some time before this answer; the requests are close enough to each other.
             gone.setdefault(desk, answered)
         for desk in here & set(gone):
             findings.append(f"desk {desk} came back by itself")
         for desk in here:
             if desk in taken and asked > taken[desk] + LEASE + SLACK and desk not in gone:
-                findings.append(f"desk {desk} is counted {asked - taken[desk]:.2f} s after its last word")
+                findings.append(f"desk {desk} is counted {asked - taken[desk]:.2f} s after its last event")
                 gone[desk] = answered
         await asyncio.sleep(0.02)
     await asyncio.gather(*speaking)
     if len(gone) < desks:
         findings.append(f"{desks - len(gone)} silent desks are still counted")
     early = [desk for desk, at in gone.items() if at < sent[desk] + LEASE]
-    findings += [f"desk {desk} was gone {gone[desk] - sent[desk]:.2f} s after its last word" for desk in early[:5]]
+    findings += [f"desk {desk} was gone {gone[desk] - sent[desk]:.2f} s after its last event" for desk in early[:5]]
     late = max((gone[desk] - taken[desk] - LEASE for desk in gone), default=0)
     soon = min((gone[desk] - sent[desk] - LEASE for desk in gone), default=0)
     print(f"   {desks} silent desks: gone from {soon:.3f} to {late:.3f} s after their leases of {LEASE} s ended, "
@@ -162,7 +162,7 @@ async def main():
     p.add_argument("--program", required=True)
     p.add_argument("--desks", type=int, default=1000)
     p.add_argument("--outages", type=int, default=20)
-    p.add_argument("--control", action="store_true", help="a desk that goes too early and one that goes too late")
+    p.add_argument("--control", action="store_true", help="seed desks that go too early and too late, which must be found")
     a = p.parse_args()
     failed = []
     with tempfile.TemporaryDirectory(prefix="rollcall-desks.") as folder:

@@ -1,4 +1,4 @@
-"""Counts how often the service syncs its file while it acknowledges (PROMISES.md W1); no kill can show that."""
+"""Counts the service's syncs of its file while it acknowledges events (PROMISES.md W1), which no kill can show."""
 import argparse
 import asyncio
 import re
@@ -15,7 +15,7 @@ WRITES = 100
 
 
 async def syncs(service, client, events, folder):
-    """How many calls of fsync and fdatasync there are while these are sent, one after the other."""
+    """Sends the events one after the other and returns the number of calls of fsync and fdatasync meanwhile."""
     path = f"{folder}/strace"
     tracer = subprocess.Popen(["strace", "-f", "-q", "-e", "trace=fsync,fdatasync", "-o", path, "-p",
                                str(service.process.pid)], stderr=subprocess.DEVNULL)
@@ -35,7 +35,7 @@ async def main():
     p.add_argument("--program", required=True)
     a = p.parse_args()
     with tempfile.TemporaryDirectory(prefix="rollcall-fsync.") as folder:
-        # No checkpoint falls into the time in which the calls are counted: those sync as well.
+        # Checkpoints sync as well, so none may be written while the calls are counted.
         service = Service(a.program, folder, None, ["--checkpoint-seconds", "3600"])
         try:
             await service.start()
@@ -49,7 +49,7 @@ async def main():
             service.kill()
     print(f"== fsync: {written} for {WRITES} acknowledged events, {beaten} for {WRITES} heartbeats")
     if written < WRITES or beaten > WRITES // 10:
-        sys.exit("not every acknowledged event was synced, or the count says nothing")
+        sys.exit("not every acknowledged event was synced, or heartbeats were, which makes the count meaningless")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Concurrent clients whose questions and answers are written down, and checked as one history (history.py)."""
+"""Records the requests and answers of concurrent clients, and checks them as one history (history.py)."""
 import argparse
 import asyncio
 import random
@@ -14,8 +14,8 @@ from world import event, make_tenants
 WRITERS, READERS = 8, 6
 
 
-class Liar(Client):
-    """A client behind somebody who spoils what passes: bugs as a service may have them. All clients share `spoiled`."""
+class FaultyClient(Client):
+    """A client that simulates bugs of a service, named by `flaw`. All clients share the answers in `spoiled`."""
 
     def __init__(self, port, token, flaw, spoiled):
         super().__init__(port, token)
@@ -24,13 +24,13 @@ class Liar(Client):
     async def ask(self, method, path, body=None, **more):
         if method == "GET":
             if self.flaw == "stale" and "answer" in self.spoiled and random.random() < 0.05:
-                return self.spoiled["answer"]  # an answer of a while ago, as from a cache
+                return self.spoiled["answer"]  # an older answer, as from a stale cache
             answer = await super().ask(method, path, body, **more)
             if random.random() < 0.05:
                 self.spoiled["answer"] = answer
             return answer
         if self.flaw in ("dropped", "late") and "write" in self.spoiled and random.random() < 0.05:
-            if self.flaw == "late":  # acknowledged first and made durable after
+            if self.flaw == "late":  # acknowledged before it is durable
                 asyncio.get_running_loop().call_later(0.2, self.send_later, body)
             return self.spoiled["write"]
         answer = await super().ask(method, path, body, **more)
@@ -48,11 +48,11 @@ class Observed:
 
     def client(self):
         if self.flaw:
-            return Liar(self.service.port, self.tenant.key, self.flaw, self.spoiled)
+            return FaultyClient(self.service.port, self.tenant.key, self.flaw, self.spoiled)
         return Client(self.service.port, self.tenant.key)
 
     async def write(self, user):
-        """Takes one conversation after the other for one user, so that what is held is what was written."""
+        """Takes conversations for one user one after the other, so that their number is the newest number written."""
         client, number = self.client(), 0
         while not self.done:
             number += 1
@@ -66,7 +66,7 @@ class Observed:
                 except Gone:
                     pass
                 if self.done:
-                    return  # unknown, and asked no more: no reader is left to see it
+                    return  # of unknown outcome, but no read follows that could show it
                 kind = "rewrite"
                 await asyncio.sleep(0.05)
             position = answer.json()["position"]
@@ -123,7 +123,7 @@ async def main():
     p.add_argument("--seconds", type=float, default=60)
     p.add_argument("--kills", type=int, default=10)
     p.add_argument("--store", choices=("embedded", "postgres"), default="embedded")
-    p.add_argument("--control", action="store_true", help="three kinds of spoiled service, each of which must be found")
+    p.add_argument("--control", action="store_true", help="seed three kinds of bugs, each of which must be found")
     a = p.parse_args()
     failed = []
     with tempfile.TemporaryDirectory(prefix="rollcall-history.") as folder:
@@ -134,7 +134,7 @@ async def main():
             made.append(Service(a.program, f"{folder}/{name}", url))
             return made[-1]
 
-        print(f"== history: {a.store}; the checker finds {self_test()} kinds of made-up trouble", flush=True)
+        print(f"== history: {a.store}; the checker finds {self_test()} kinds of violations", flush=True)
         try:
             if a.control:
                 for flaw in ("stale", "dropped", "late"):

@@ -12,8 +12,8 @@ from service import Postgres, Service
 from world import anything, make_tenants
 
 TENANTS, USERS, WRITERS, READERS = 3, 25, 16, 2
-RECOVERY = 5.0  # seconds from PostgreSQL's return to the first 2xx
-REFUSAL = 1.0  # seconds within which a write is refused; slower ones are counted, and none may take twice as long
+RECOVERY = 5.0  # seconds within which a write succeeds after PostgreSQL is back
+REFUSAL = 1.0  # seconds within which a write is rejected; slower ones are counted, and none may take twice as long
 
 
 class Outages:
@@ -37,7 +37,7 @@ class Outages:
                     return
                 if answer.status == 200:
                     entry.answered(answer)
-                    # Only what was sent after the return tells anything of the recovery.
+                    # Only requests that were sent after the return measure the recovery.
                     if self.returned is not None and began >= self.returned:
                         self.recoveries.append(time.monotonic() - self.returned)
                         self.returned = None
@@ -90,8 +90,8 @@ async def rounds(program, folder, name, count, lies=False):
     try:
         await service.start()
         if lies:
-            # From here on PostgreSQL answers before its log is on the disk. The service raises the setting of its own
-            # connections, so each transaction that writes to the journal lowers it again.
+            # Makes PostgreSQL answer before its log is on the disk. The service raises the setting on its own
+            # connections, so a trigger lowers it again in each transaction that writes to the journal.
             service.sql("CREATE FUNCTION lie() RETURNS trigger LANGUAGE plpgsql AS "
                         "$$ BEGIN PERFORM set_config('synchronous_commit', 'off', true); RETURN NULL; END $$")
             service.sql("CREATE TRIGGER lie BEFORE INSERT ON journal FOR EACH STATEMENT EXECUTE FUNCTION lie()")
@@ -106,20 +106,20 @@ async def rounds(program, folder, name, count, lies=False):
         run.done = True
         await asyncio.gather(*tasks)
         if not lies and (not service.is_running() or service.process.pid != pid):
-            run.ledger.find("the service did not live through it")
+            run.ledger.find("the service's process ended")
         if not lies and (not run.reads_away or not run.stale):
-            run.ledger.find(f"{run.reads_away} reads while it was away, {run.stale} of them with their age")
+            run.ledger.find(f"{run.reads_away} reads during outages, {run.stale} of them with their staleness")
         if not lies and max(run.refused, default=0) > 2 * REFUSAL:
-            run.ledger.find(f"a refusal took {max(run.refused):.1f} s")
+            run.ledger.find(f"a rejection took {max(run.refused):.1f} s")
         if not lies:
             await run.ledger.settle(service.port)
             await run.ledger.resend(service.port, run.ledger.entries)
             await run.ledger.count(service.port)
         else:
-            # The service ends by itself when it finds less in its journal than it has applied. That is right, but not
-            # what is asked here: the audit has to see by itself what is lost.
+            # The service detects the loss itself, as its journal has fewer entries than it has applied. The control is
+            # about the audit, which must find the loss without that.
             await asyncio.to_thread(service.process.wait, 30)
-            print("   the service said:", *(line for line in service.said().splitlines() if "jumps" in line))
+            print("   the service logged:", *(line for line in service.said().splitlines() if "jumps" in line))
             run.ledger.findings.clear()
             service.process = None
         run.ledger.lost(service)
@@ -130,7 +130,7 @@ async def rounds(program, folder, name, count, lies=False):
         late = sum(seconds > REFUSAL for seconds in run.refused)
         print(f"   {len(run.recoveries)} kills, {run.ledger.acknowledged()} events acknowledged, {len(run.refused)} "
               f"refusals ({late} later than {REFUSAL:g} s, slowest {max(run.refused, default=0):.2f} s), "
-              f"{run.reads_away} reads while it was away ({run.stale} said their age), first 2xx after "
+              f"{run.reads_away} reads during outages ({run.stale} with their staleness), first 2xx after "
               f"{max(run.recoveries, default=0):.2f} s at most, {len(run.ledger.findings)} findings", flush=True)
         return run.ledger.findings
     finally:
@@ -141,7 +141,7 @@ async def main():
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument("--program", required=True)
     p.add_argument("--rounds", type=int, default=20)
-    p.add_argument("--control", action="store_true", help="PostgreSQL with synchronous_commit off, which must be found")
+    p.add_argument("--control", action="store_true", help="turn synchronous_commit off, which must be found")
     a = p.parse_args()
     with tempfile.TemporaryDirectory(prefix="rollcall-kill.") as folder:
         print("== PostgreSQL killed", flush=True)

@@ -1,4 +1,4 @@
-"""A TCP proxy between the service and PostgreSQL that loses what passes, as networks do."""
+"""A TCP proxy between the service and PostgreSQL that can drop packets and cut connections, as a network may."""
 import asyncio
 import ctypes
 import socket
@@ -6,13 +6,13 @@ import struct
 
 from service import free_port
 
-# A socket filter that takes nothing: the kernel drops each packet as if the network had, so that the other side gets no
-# acknowledgement, no answer to its keepalives, and no end.
+# A socket filter that accepts no bytes: the kernel drops each packet as if the network had lost it, so that the peer
+# gets no acknowledgement, no answer to its keepalives, and no FIN or RST.
 SO_ATTACH_FILTER, SO_DETACH_FILTER, RETURN = 26, 27, 0x06
 
 
 class Filter:
-    """BPF of one instruction: return 0 bytes."""
+    """A BPF program of one instruction, which accepts 0 bytes."""
 
     def __init__(self):
         self.code = ctypes.create_string_buffer(struct.pack("HBBI", RETURN, 0, 0, 0))
@@ -23,7 +23,7 @@ class Filter:
 
 
 class Pair:
-    """One connection of the service, and the one to PostgreSQL that belongs to it."""
+    """A connection of the service, and its counterpart to PostgreSQL."""
 
     def __init__(self, service, store):
         self.service, self.store, self.is_cut = service, store, False
@@ -38,7 +38,11 @@ class Pair:
 
 
 class Proxy:
-    """Passes everything on, until a method here changes that. Texts of `cuts` are looked for in what the service sends."""
+    """Forwards all bytes until a method changes that.
+
+    `cuts` maps a text in the service's bytes to "before" or "after": the connection is cut before or after they are
+    forwarded.
+    """
 
     def __init__(self, url):
         rest, database = url.rsplit("/", 1)
@@ -72,7 +76,7 @@ class Proxy:
             await asyncio.gather(self.pass_on(reader, store_writer, pair, True),
                                  self.pass_on(store_reader, writer, pair, False))
         except asyncio.CancelledError:
-            pass  # the row is over
+            pass  # the row has ended
         finally:
             self.pairs.discard(pair)
             pair.abort()
@@ -82,10 +86,10 @@ class Proxy:
         try:
             while data := await reader.read(65536):
                 if pair.is_cut:
-                    continue  # what comes after a cut is lost
+                    continue  # drops the bytes after a cut
                 if is_of_service and (when := self.cut(tail + data)):
                     pair.is_cut = True
-                    if when == "after":  # PostgreSQL gets it, and its answer is lost
+                    if when == "after":  # PostgreSQL gets the bytes, but its answer is lost
                         writer.write(data)
                         await writer.drain()
                         await asyncio.sleep(0.5)
@@ -94,14 +98,14 @@ class Proxy:
                 tail = data[-128:]
                 writer.write(data)
                 await writer.drain()
-            # The end of one side is passed on, too.
+            # One side has closed: the other is closed as well.
             if not pair.is_cut:
                 pair.abort()
         except OSError:
             pair.abort()
 
     def cut(self, data):
-        """Whether the connection is to be cut before or after what the service sends, once."""
+        """Returns "before" or "after" if the data has a text of `cuts`, which is removed; otherwise None."""
         for text in list(self.cuts):
             if text in data:
                 self.cut_at.append(text)
@@ -109,7 +113,7 @@ class Proxy:
         return None
 
     def silence(self, new=False):
-        """Drops every packet of the connections that there are; with `new` also those that would open another."""
+        """Drops every packet of the open connections; with `new` also those that would open another."""
         for pair in self.pairs:
             for sock in pair.sockets():
                 self.filter.attach(sock)
@@ -118,9 +122,9 @@ class Proxy:
                 self.filter.attach(sock)
 
     def speak(self):
-        """The network is back."""
+        """Ends the silence."""
         for sock in [sock for pair in self.pairs for sock in pair.sockets()] + list(self.server.sockets):
             try:
                 sock.setsockopt(socket.SOL_SOCKET, SO_DETACH_FILTER, 0)
             except OSError:
-                pass  # it had no filter, or is closed
+                pass  # the socket had no filter, or is closed

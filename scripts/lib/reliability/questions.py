@@ -1,9 +1,9 @@
-"""Questions in each dialect, and what must be true of every answer, since each describes one instant (PROMISES.md R1)."""
+"""One read request of each dialect, with checks of its answer, which must describe one instant (PROMISES.md R1)."""
 
 INDICATOR = ("connectedUsersIndicator%s{connectedUsersCount countByChatAvailabilityStatus{available busy toggleOff} "
              "usersInProductionChatOccupancy{maximumSimultaneousConversationAverage simultaneousConversationAverage "
              "occupancyRate}}")
-# Groups 1 and 2 share the users among them, so the parts of one answer must add up to its whole.
+# Every user is in group 1 or group 2, so the parts of an answer must add up to its whole.
 DOCUMENT = "{all:%s one:%s two:%s}" % tuple(INDICATOR % where for where in ("", "(groupIds:[1])", "(groupIds:[2])"))
 VONAGE = {"Accept": "application/vnd.newvoicemedia.v1+json"}
 
@@ -27,7 +27,7 @@ def indicator(answer, users, find):
     if whole != [sum(pair) for pair in zip(*parts)]:
         find(f"the groups' statuses do not add up: {found}")
     if found["all"]["connectedUsersCount"] > users:
-        find(f"more connected than there are: {found}")
+        find(f"more users are connected than exist: {found}")
 
 
 def availability(answer, users, find):
@@ -49,7 +49,7 @@ def live(answer, users, find):
         find(f"{len(found)} rows online, not all of them connected")
 
 
-# What to ask, and how to judge the answer: method, path, body, headers, judge.
+# The requests with their checks: method, path, body, headers, check.
 QUESTIONS = [
     ("POST", "/graphql", {"query": DOCUMENT}, None, indicator),
     ("POST", "/agents-availability", {"liveness": "live"}, VONAGE, availability),
@@ -59,7 +59,7 @@ QUESTIONS = [
 
 
 async def ask(client, question, key):
-    """Asks one of them; Convoso's credential goes into the body."""
+    """Sends one of the requests. Convoso's credential goes into the body."""
     method, path, body, headers, _judge = question
     if path.startswith("/v1/user-activity"):
         body = {**body, "auth_token": key}

@@ -1,4 +1,4 @@
-"""The built service as a child of these tools: started, killed, stopped, verified, and looked at from outside."""
+"""Runs the built service as a child process: starts, kills, stops, verifies and observes it."""
 import asyncio
 import os
 import random
@@ -13,12 +13,12 @@ from client import Client
 
 ADMIN = "throw-away-administrator"
 
-# A proof that is told to end takes its service with it, as one that ends by itself does.
+# Ends a proof on SIGTERM by an exception, so that it stops its service as at its normal end.
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
 
 def free_port():
-    """A port below the range that outgoing connections use, so that nobody takes it while the service is down."""
+    """Returns a free port below the range of outgoing connections, so that none takes it while the service is down."""
     while True:
         port = random.randrange(15000, 30000)
         with socket.socket() as s:
@@ -40,7 +40,7 @@ class Service:
         self.process = None
 
     async def start(self):
-        """Starts it and waits until it is ready; answers how many seconds that took."""
+        """Starts the service and waits until it is ready. Returns the seconds that took."""
         began = time.monotonic()
         with open(self.log_path, "ab") as log:
             self.process = self.spawn(log)
@@ -51,7 +51,7 @@ class Service:
             try:
                 if (await client.ask("GET", "/readyz", timeout=2)).status == 200:
                     break
-            except Exception:  # not there yet
+            except Exception:  # not listening yet
                 pass
             if time.monotonic() > began + 60:
                 raise AssertionError(f"the service did not become ready: {self.said()}")
@@ -70,7 +70,7 @@ class Service:
             self.keep_log()
 
     def stop(self):
-        """Asks it to end; that must be a clean end."""
+        """Stops the service with SIGTERM. Raises an AssertionError unless it ends with status 0."""
         process, self.process = self.process, None
         process.send_signal(signal.SIGTERM)
         status = process.wait(60)
@@ -79,7 +79,7 @@ class Service:
             raise AssertionError(f"the service ended with {status}: {self.said()}")
 
     def keep_log(self):
-        """Adds what it has said to what is searched for keys, if somebody is about to."""
+        """Adds the log to the output that scripts/test searches for secrets, if it runs the proof."""
         if "TEST_OUTPUT" in os.environ:
             with open(self.log_path, "rb") as log, open(os.environ["TEST_OUTPUT"], "ab") as kept:
                 shutil.copyfileobj(log, kept)
@@ -88,7 +88,7 @@ class Service:
         return self.process is not None and self.process.poll() is None
 
     def verify(self):
-        """What `rollcall verify` says of the stopped store: exit status and lines."""
+        """Runs `rollcall verify` on the stopped store. Returns its exit status and its lines."""
         ended = subprocess.run([self.program, "verify", *self.store], capture_output=True, text=True,
                                env=self.environment, timeout=600)
         return ended.returncode, (ended.stdout + ended.stderr).splitlines()
@@ -97,10 +97,10 @@ class Service:
         with open(self.log_path, errors="replace") as log:
             return log.read()[-2000:]
 
-    # --- from outside ---
+    # --- observation ---
 
     def status(self, name):
-        """A number of /proc/PID/status; sizes are in KiB there."""
+        """Returns a number of /proc/PID/status. Sizes are in KiB."""
         with open(f"/proc/{self.process.pid}/status") as file:
             return next(int(line.split()[1]) for line in file if line.startswith(name + ":"))
 
@@ -111,17 +111,17 @@ class Service:
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
     async def metric(self, name):
-        """The sum over the labels of one metric."""
+        """Returns the sum of one metric over its labels."""
         client = Client(self.port, ADMIN)
         text = (await client.ask("GET", "/metrics")).ok().body.decode()
         client.close()
         lines = (line.rsplit(" ", 1) for line in text.splitlines() if line and not line.startswith("#"))
         return sum(float(value) for key, value in lines if key.split("{")[0] == name)
 
-    # --- the tables, with no code of the service in between ---
+    # --- the tables, read without the service's code ---
 
     def sql(self, query):
-        """Rows of texts."""
+        """Runs a query and returns its rows, with every value as text."""
         if self.url:
             psql = os.path.join(os.environ["POSTGRES_BIN"], "psql")
             command = [psql, "--no-psqlrc", "--tuples-only", "--no-align", "--set", "ON_ERROR_STOP=1", "-c", query,
@@ -137,7 +137,7 @@ class Service:
 
 
 class Postgres:
-    """The private cluster that scripts/lib/postgres.sh made, and its violent ends."""
+    """The private cluster of scripts/lib/postgres.sh, which can be killed and started again."""
 
     def __init__(self):
         self.bin, self.home = os.environ["POSTGRES_BIN"], os.environ["POSTGRES_HOME"]
@@ -154,7 +154,7 @@ class Postgres:
                         url or os.environ["TEST_POSTGRES"]], check=True)
 
     def processes(self):
-        """The postmaster and everything that it started."""
+        """Returns the process ids of the postmaster and its children."""
         with open(os.path.join(self.data, "postmaster.pid")) as file:
             postmaster = int(file.readline())
         found = [postmaster]
@@ -165,7 +165,7 @@ class Postgres:
                         if int(file.read().rsplit(")", 1)[1].split()[1]) == postmaster:
                             found.append(int(entry))
                 except OSError:
-                    pass  # gone meanwhile
+                    pass  # the process has ended
         return found
 
     def signal(self, number):
@@ -176,7 +176,7 @@ class Postgres:
                 pass
 
     def kill(self):
-        """Postmaster first, so that it restarts nothing; then waits until the last of them is gone."""
+        """Kills the postmaster first, so that it restarts no backend, then the others. Waits until all have ended."""
         victims = self.processes()
         for pid in victims:
             try:
@@ -186,15 +186,15 @@ class Postgres:
         until = time.monotonic() + 30
         while any(is_alive(pid) for pid in victims):
             if time.monotonic() > until:
-                raise AssertionError("PostgreSQL does not die")
+                raise AssertionError("PostgreSQL does not end")
             time.sleep(0.01)
 
     def start(self):
-        """Starts it as it was started before."""
+        """Starts PostgreSQL again with the same options."""
         owner = os.stat(self.data)
         more = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []} if os.geteuid() == 0 else {}
-        # `restart` takes over the options of the last start; without a running server it only starts one. A backend that
-        # was being born when the others were killed holds the shared memory for a moment longer.
+        # `restart` reuses the options of the last start, and without a running server only starts one. It is retried: a
+        # backend that was just being forked when the others were killed holds the shared memory for a moment longer.
         command = [os.path.join(self.bin, "pg_ctl"), "restart", "--wait", "--pgdata", self.data,
                    "--log", os.path.join(self.home, "server.log")]
         until = time.monotonic() + 30
@@ -206,7 +206,7 @@ class Postgres:
 
 
 def is_alive(pid):
-    """Running, and not only waiting to be reaped by whoever inherited it."""
+    """Returns True if the process runs, and is not a zombie that waits to be reaped."""
     try:
         with open(f"/proc/{pid}/stat") as file:
             return file.read().rsplit(")", 1)[1].split()[0] != "Z"

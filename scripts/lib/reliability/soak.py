@@ -1,8 +1,8 @@
-"""A steady load for a long time: memory, descriptors, tasks and queue stay where they are, and every answer agrees with itself.
+"""Runs a steady load for a long time: memory, descriptors, tasks and queue must not grow, and every answer must be
+consistent in itself.
 
-What is written is about a fixed set of desks and slots, which open and end over and over. Conversations are left out:
-each is remembered for 24 hours with all that happened in it, by design, which is growth that no soak of minutes could
-tell from a leak.
+The events are about a fixed set of desks and slots, which open and end over and over. Conversations are left out: the
+state keeps each for 24 hours with its whole history, and that growth could not be distinguished from a leak in minutes.
 """
 import argparse
 import asyncio
@@ -19,11 +19,11 @@ from world import anything, event, make_tenants
 
 USERS, WRITERS, READERS = 500, 4, 4
 SAMPLE = 5.0  # seconds between samples
-# Memory may grow by so much over the whole time after the warm-up, as the fitted line has it.
+# The most growth of memory after the warm-up, by the fitted line: MiB, or a share of the mean if that is more.
 GROWTH_MIB, GROWTH_SHARE = 4.0, 0.05
-# A run that is over before its caches are full only shows that nothing runs away.
+# Runs shorter than so many seconds end before the caches are full, and may grow by so many MiB.
 SHORT, SHORT_MIB = 300.0, 16.0
-DESCRIPTORS, TASKS = 3, 3  # likewise; connections of the store come and go
+DESCRIPTORS, TASKS = 3, 3  # the most growth of each; connections of the store come and go
 
 
 class Sample(typing.NamedTuple):
@@ -70,7 +70,7 @@ class Soak:
                     self.find(f"{question[1]} was answered {answer.status} {answer.body[:200]!r}")
                     return
                 if self.flaw == "torn" and question[1] == "/graphql":
-                    # What an answer of two instants would look like.
+                    # Simulates an answer made of two instants.
                     answer.body = answer.body.replace(b'"connectedUsersCount":', b'"connectedUsersCount":1', 1)
                 question[-1](answer, USERS, self.find)
                 if answer.position < last:
@@ -92,7 +92,7 @@ class Soak:
         while time.monotonic() < began + seconds and not self.done:
             await asyncio.sleep(min(SAMPLE, seconds / 20))
             await self.sample(began)
-            if self.flaw == "leak":  # a client that opens connections and forgets them
+            if self.flaw == "leak":  # opens connections and never closes them
                 held.append(await asyncio.open_connection("127.0.0.1", self.service.port))
         self.done = True
         for ended in await asyncio.gather(*tasks, return_exceptions=True):
@@ -108,7 +108,7 @@ class Soak:
         self.judge(seconds)
 
     def judge(self, seconds):
-        """A straight line through the samples after the warm-up; what it gains is held against the bounds."""
+        """Fits a straight line to the samples after the warm-up, and compares its growth with the bounds."""
         warm = min(120.0, seconds / 4)
         rest = [sample for sample in self.samples if sample.seconds >= warm]
         if len(rest) < 8:
@@ -135,6 +135,7 @@ class Soak:
 
 
 def slope(xs, ys):
+    """Returns the slope of the least-squares line."""
     x, y = sum(xs) / len(xs), sum(ys) / len(ys)
     return sum((a - x) * (b - y) for a, b in zip(xs, ys)) / sum((a - x) ** 2 for a in xs)
 
@@ -159,7 +160,7 @@ async def main():
     p.add_argument("--program", required=True)
     p.add_argument("--minutes", type=float, default=20)
     p.add_argument("--store", choices=("embedded", "postgres"), default="embedded")
-    p.add_argument("--control", action="store_true", help="a torn answer and a leak, each of which must be found")
+    p.add_argument("--control", action="store_true", help="seed a torn answer and a leak, each of which must be found")
     a = p.parse_args()
     failed = []
     with tempfile.TemporaryDirectory(prefix="rollcall-soak.") as folder:

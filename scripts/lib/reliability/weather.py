@@ -1,4 +1,4 @@
-"""Bad weather, a row a fault: what was promised holds through it (PROMISES.md W6, S1, S2), and a control finds what is not so."""
+"""Injects one fault a row and checks that the promises hold (PROMISES.md W6, S1, S2); each row has a control."""
 import argparse
 import asyncio
 import os
@@ -13,7 +13,7 @@ import weather_stores
 from client import Gone
 from service import Postgres, Service
 
-# Each row, and the words of the finding that its control has to cause.
+# Each row, and a part of the finding that its control must cause.
 ROWS = {
     "slow-fsync": (weather_stores.slow_fsync, "never-sent was acknowledged and is lost"),
     "paused-process": (weather_desks.paused_process, "were logged off"),
@@ -30,7 +30,7 @@ ROWS = {
 
 
 class Stage:
-    """What a row has: the program, a folder, databases, and whether it is to be short or to be a control."""
+    """The environment of a row: the program, a folder, databases, and the flags `short` and `control`."""
 
     def __init__(self, program, folder, short, control):
         self.program, self.folder, self.short, self.control = os.path.abspath(program), folder, short, control
@@ -43,14 +43,14 @@ class Stage:
         self.figures.append(what)
 
     def database(self, options=""):
-        """An empty database; answers its URL."""
+        """Creates an empty database and returns its URL."""
         self.count += 1
         name, base = f"weather_{os.getpid()}_{self.count}_{time.monotonic_ns() % 10**9}", os.environ["TEST_POSTGRES"]
         Postgres().run(f"CREATE DATABASE {name} {options}")
         return f"{base.rsplit('/', 1)[0]}/{name}"
 
     def service(self, url=None, flags=(), environment=None):
-        """Not started yet."""
+        """Returns a service that is not started yet."""
         self.count += 1
         service = Service(self.program, f"{self.folder}/service-{self.count}", url, flags)
         service.environment.update(environment or {})
@@ -63,7 +63,7 @@ class Stage:
 
 
 async def run(name, arguments, folder):
-    """One row; answers whether it is as it should be."""
+    """Runs one row. Returns True if it passed; a control passes if it causes its finding."""
     os.makedirs(folder)
     row, words = ROWS[name]
     stage, began = Stage(arguments.program, folder, arguments.short, arguments.control), time.monotonic()
@@ -86,7 +86,7 @@ async def run(name, arguments, folder):
 
 
 async def end_tasks():
-    """Ends what a row that failed has left running."""
+    """Cancels the tasks that a failed row has left running."""
     left = asyncio.all_tasks() - {asyncio.current_task()}
     for task in left:
         task.cancel()
@@ -96,15 +96,15 @@ async def end_tasks():
 async def main():
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument("--program", required=True)
-    p.add_argument("--only", action="append", choices=ROWS, help="this row, and others named so")
-    p.add_argument("--short", action="store_true", help="each a few seconds")
-    p.add_argument("--control", action="store_true", help="something is wrong on purpose in each row, which it must find")
+    p.add_argument("--only", action="append", choices=ROWS, help="run this row only; may be repeated")
+    p.add_argument("--short", action="store_true", help="run each row for a few seconds")
+    p.add_argument("--control", action="store_true", help="seed an error in each row, which must be found")
     a = p.parse_args()
     with tempfile.TemporaryDirectory(prefix="rollcall-weather.") as folder:
         print("== weather", flush=True)
         failed = [name for name in a.only or ROWS if not await run(name, a, f"{folder}/{name}")]
     if failed:
-        sys.exit(f"not as promised: {', '.join(failed)}")
+        sys.exit(f"failed: {', '.join(failed)}")
 
 
 if __name__ == "__main__":

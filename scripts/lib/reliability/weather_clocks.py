@@ -9,12 +9,12 @@ from service import ADMIN
 from world import event, make_tenants
 
 DAY = 24 * 60 * 60
-# Longer than the pause between two rounds in which old rows are forgotten.
+# Seconds; longer than the interval between two passes of housekeeping.
 HOUSEKEEPING = 75
 
 
 class Wall:
-    """The service's wall clock: libfaketime reads its offset from a file at every call, and leaves monotonic time alone."""
+    """The service's wall clock. libfaketime reads its offset from a file at every call; monotonic time stays correct."""
 
     def __init__(self, folder):
         self.path = f"{folder}/clock"
@@ -29,7 +29,7 @@ class Wall:
 
 
 async def token(client, tenant):
-    """A token for a key of the tenant."""
+    """Returns a token for a new key of the tenant."""
     key = (await client.ask("POST", f"/v1/tenants/{tenant.id}/keys", {"name": "token", "scopes": ["*"]}, token=ADMIN)).json()
     form = {"grant_type": "client_credentials", "client_id": key["id"], "client_secret": key["key"]}
     answer = await client.ask("POST", "/Auth/connect/token", urllib.parse.urlencode(form).encode(),
@@ -38,7 +38,7 @@ async def token(client, tenant):
 
 
 class Jumping:
-    """A tenant whose service's wall clock is moved."""
+    """A tenant on a service with a wall clock that is moved."""
 
     def __init__(self, stage, service, wall):
         self.stage, self.service, self.wall, self.count = stage, service, wall, 0
@@ -52,8 +52,8 @@ class Jumping:
         (await self.client.post([event("desk", "desk.connected", {"session": "desk"}, 2)])).ok()
 
     async def look(self, when):
-        """What must hold whatever the wall clock shows."""
-        self.client.close()  # an idle connection is closed by the service after a while
+        """Checks what must hold whatever the wall clock shows."""
+        self.client.close()  # the service may have closed the idle connection
         sent = self.consumed
         if self.stage.control:  # an id that was not consumed
             sent = [{**sent[0], "id": f"forgotten-{self.count}"}]
@@ -64,7 +64,7 @@ class Jumping:
         if answer.status != 200:
             self.stage.find(f"{when}: a token of two hours is {answer.status}")
         self.count += 1
-        # A write of a dialect has the server's time; what a desk says a moment later has the true one.
+        # A write of a dialect has the server's time; the later event of a desk has the true time.
         on = self.count % 2
         (await self.client.ask("PUT", "/operator/2/live", f"chat[available]={1 - on}".encode(),
                                {"Content-Type": "application/x-www-form-urlencoded", "X-API-Key": self.tenant.key})).ok()
@@ -75,10 +75,10 @@ class Jumping:
             self.stage.find(f"{when}: a real event is {result}")
         live = {row["id"]: row for row in (await self.client.ask("GET", "/operator/live")).ok().json()["data"]}
         if live[2]["chat"]["available"] != bool(on):
-            self.stage.find(f"{when}: the newest truth is not shown")
+            self.stage.find(f"{when}: the newest status is not shown")
 
     async def ready(self, expected, when):
-        """Whether the service says that it is ready, or not ready for its clock."""
+        """Waits up to 5 s until /readyz is 200, or, if not `expected`, 503 because of the clock."""
         until = time.monotonic() + 5
         while True:
             answer = await self.client.ask("GET", "/readyz")
@@ -92,7 +92,7 @@ class Jumping:
 
 
 async def jumping_clock(stage):
-    """The wall clock is days ahead, or an hour behind, for a while: nothing is forgotten, nothing expires, nothing is stale."""
+    """Sets the wall clock days ahead, or an hour behind, for a while. Nothing may be forgotten, expire or be stale."""
     stay = 2 if stage.short else HOUSEKEEPING
     for url in [None] if stage.short else [None, stage.database()]:
         wall = Wall(stage.folder)
@@ -119,13 +119,13 @@ async def jumping_clock(stage):
 
 
 async def producer_ahead(stage):
-    """A producer four minutes ahead says Away; what is said later, with the true time, wins."""
+    """Sends Away from a producer with a clock up to 299 s ahead. A later event with the true time must win."""
     service = stage.service()
     await service.start()
     tenant = (await make_tenants(service.port, 1, 10))[0]
     client = Client(service.port, tenant.key)
     (await client.post([event("desk", "desk.connected", {"session": "desk"}, 1)])).ok()
-    late = 60 if stage.control else 0  # a later word with an older time, which must not win
+    late = 60 if stage.control else 0  # seconds that the control's later event is older, which then must not win
     for number, ahead in enumerate((1, 240, 299)):
         made = event(f"ahead-{number}", "status.changed", {"presence": "Away", "channels": {"chat": False}}, 1, ago=-ahead)
         outcome = (await client.post([made])).ok().json()["results"][0]["outcome"]

@@ -1,4 +1,4 @@
-"""Rows of scripts/weather about desks with leases: a paused process, a neighbour's import, and silence under a flood."""
+"""Rows of scripts/weather about desks with leases: a paused process, another tenant's import, silence under a flood."""
 import asyncio
 import json
 import os
@@ -13,12 +13,12 @@ COUNT = {"query": "{connectedUsersIndicator{connectedUsersCount}}"}
 
 
 class Beating:
-    """Desks that send heartbeats, twenty in a request, whatever becomes of them, and a look at how many are counted."""
+    """Desks that send heartbeats, twenty in a request, whatever the answers, and a check that all are counted."""
 
     def __init__(self, stage, service, tenant, desks):
         self.stage, self.service, self.tenant, self.desks = stage, service, tenant, desks
         self.done, self.looks, self.taken, self.refused, self.least = False, 0, 0, 0, desks
-        self.silent = set()  # desks that stop, in a control
+        self.silent = set()  # desks of a control that send no more heartbeats
 
     async def start(self):
         client = Client(self.service.port, self.tenant.key)
@@ -55,7 +55,7 @@ class Beating:
                     return
             else:
                 self.refused += 1
-            # Refused or not, the next is due a third of a lease later: a desk does not hurry for its server.
+            # Rejected or not, the next heartbeat is due a third of a lease later: desks do not retry sooner.
             await asyncio.sleep(LEASE / 3)
 
     async def look(self):
@@ -68,7 +68,7 @@ class Beating:
 
 
 async def paused_process(stage):
-    """The process is stopped for longer than a lease, as a paused virtual machine is: no desk is logged off."""
+    """Stops the process for longer than a lease, as a paused virtual machine is. No desk may be logged off."""
     pauses = (8,) if stage.short else (8, 5.5, 20)
     for url in [None] if stage.short else [None, stage.database()]:
         service = stage.service(url)
@@ -81,9 +81,9 @@ async def paused_process(stage):
             os.kill(service.process.pid, signal.SIGSTOP)
             await asyncio.sleep(seconds)
             if stage.control:
-                beating.silent.add(7)  # this one falls silent, and has to be missed
+                beating.silent.add(7)  # falls silent and must be logged off
             os.kill(service.process.pid, signal.SIGCONT)
-            # A desk that the pause logs off is gone within a lease after it.
+            # Long enough for a desk to be logged off because of the pause.
             await asyncio.sleep(LEASE + 2 * SLACK)
         if stage.control:
             await asyncio.sleep(LEASE)
@@ -91,20 +91,20 @@ async def paused_process(stage):
 
 
 def heavy_requests(short):
-    """What a neighbour loads: a directory, a user with very many conversations, and reports that are about all of them."""
+    """Yields the other tenant's requests: a directory, a user with many slots, and syncs that compare all slots."""
     users, held, syncs = (5_000, 6_000, 2_000) if short else (25_000, 20_000, 5_000)
     yield "PUT", "/v1/directory", directory(users)
     for first in range(0, held, 10_000):
         yield "POST", "/v1/events", [
             event(f"held-{n}", "slot.taken", {"channel": "chat", "conversation": f"c{n}"}, 1)
             for n in range(first, min(held, first + 10_000))]
-    # Older than every one of them, so that each changes nothing and is compared with all.
+    # Older than every slot, so that each sync is compared with all of them and changes none.
     yield "POST", "/v1/events", [event(f"sync-{n}", "slots.synced", {"channel": "chat", "conversations": []}, 1, ago=3_600)
                                  for n in range(syncs)]
 
 
 async def heavy_import(stage):
-    """A neighbour's requests are long to apply while desks send heartbeats: no desk is logged off."""
+    """Sends another tenant's long requests while desks send heartbeats. No desk may be logged off."""
     service = stage.service()
     await service.start()
     quiet, busy = await make_tenants(service.port, 2, 100)
@@ -120,19 +120,19 @@ async def heavy_import(stage):
         statuses.append(answer.status)
     if any(status not in (200, 503) for status in statuses):
         stage.find(f"the import was answered {statuses}")
-    # A request that was not answered in time may still be at work.
+    # A request that was not answered in time may still be applied.
     last = event("last", "status.changed", {"presence": "Away"}, 2)
     try:
         (await importer.patient("POST", "/v1/events", last, seconds=60)).ok()
     except AssertionError as error:
         stage.find(f"{error}")
     await asyncio.sleep(LEASE + 2 * SLACK)
-    stage.figure(f"{statuses.count(200)} of {len(statuses)} imports taken {statuses}, the slowest in {slowest:.1f} s")
+    stage.figure(f"{statuses.count(200)} of {len(statuses)} imports accepted {statuses}, the slowest in {slowest:.1f} s")
     await beating.finish()
 
 
 async def silent_desks(stage):
-    """Ten desks fall silent under another tenant's flood of events: gone within a second after their lease, not before."""
+    """Silences ten desks under another tenant's flood. They must be logged off within a second after their lease."""
     service, desks = stage.service(), 10
     await service.start()
     quiet, busy = await make_tenants(service.port, 2, 100)
@@ -182,7 +182,7 @@ async def silent_desks(stage):
 
 
 async def speak_again(service, tenant):
-    """One of those that were thought to be silent is not."""
+    """Sends the control's heartbeat for a desk that should be silent."""
     await asyncio.sleep(LEASE - 1.5)
     client = Client(service.port, tenant.key)
     await client.patient("POST", "/v1/events", event("late", "desk.heartbeat", {"session": "desk-1"}, 1))

@@ -1,4 +1,4 @@
-"""Rows of scripts/weather about the network between the service and PostgreSQL: an append that is cut, and silence."""
+"""Rows of scripts/weather about the network between the service and PostgreSQL: interrupted appends, and silence."""
 import asyncio
 import os
 import subprocess
@@ -12,19 +12,19 @@ from weather_stores import audit
 from world import event, make_tenants
 
 USERS = 20
-LOCK = 15.0  # seconds within which our own dead session is gone
-BACK = 5.0  # seconds from the network's return to the first 2xx
+LOCK = 15.0  # seconds within which PostgreSQL ends the session of a connection that went silent
+BACK = 5.0  # seconds within which a write succeeds after the network is back
 
 
 def holding(url, sql):
-    """Another session that runs a statement for a while."""
+    """Starts another session that runs a statement for a while."""
     psql = os.path.join(os.environ["POSTGRES_BIN"], "psql")
     return subprocess.Popen([psql, "--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1", "-c", sql, url], stdout=subprocess.DEVNULL,
                             stderr=subprocess.DEVNULL)
 
 
 def behind(proxy, stage, url):
-    """A service that reaches its database through the proxy; what looks at its tables does not."""
+    """Makes a service that uses its database through the proxy. The checks of its tables bypass the proxy."""
     service = stage.service(proxy.url)
     service.url, service.store = url, ["--database-url", url]
     return service
@@ -34,7 +34,7 @@ def head_lock(tenant, seconds):
     return f"BEGIN; SELECT seq FROM head WHERE tenant = '{tenant.id}' FOR UPDATE; SELECT pg_sleep({seconds}); COMMIT"
 
 
-# The lock of a server, taken as soon as it is free, as another server would. Fails if it had it.
+# Takes the server's lock as soon as it is free, as another server would. Fails if it got it.
 SERVER_LOCK = """DO $$ DECLARE held bigint; BEGIN
   SELECT (classid::bigint << 32) | objid::bigint INTO held FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) LIMIT 1;
@@ -46,7 +46,10 @@ SERVER_LOCK = """DO $$ DECLARE held bigint; BEGIN
 
 
 async def cut_append(stage):
-    """An append is cut before or after PostgreSQL gets it, while others hold its locks: nothing is `duplicate` that is not there."""
+    """Cuts appends before or after PostgreSQL gets them, while other sessions hold its locks.
+
+    No event may be called a duplicate that is not in the journal.
+    """
     url = stage.database()
     proxy = Proxy(url)
     await proxy.start()
@@ -54,7 +57,7 @@ async def cut_append(stage):
     try:
         await service.start()
         tenants = await make_tenants(service.port, 2, USERS)
-        stage.locked = 0  # how often another session got the server's lock
+        stage.locked = 0  # the number of times that another session got the server's lock
         ledger, pid = Ledger(tenants), service.process.pid
         kinds = [(when, lock) for when in ("before", "after", "none") for lock in ("none", "head", "server")
                  if (when, lock) not in (("none", "none"), ("none", "server"))]
@@ -74,7 +77,7 @@ async def cut_append(stage):
 
 
 async def cut_once(stage, parts, name, fault):
-    """One request with events whose append meets a fault, sent again until it is taken."""
+    """Sends one request, with a fault during its append, again until it is accepted."""
     (proxy, url, service, ledger), (when, lock) = parts, fault
     tenant, size = ledger.tenants[0], 200 if stage.short else 2_000
     made = [event(f"{name}-{n}", "slot.taken", {"channel": "chat", "conversation": f"{name}-{n}"}, 1 + n % USERS)
@@ -101,7 +104,7 @@ async def cut_once(stage, parts, name, fault):
             stage.find(f"{name}: no answer: {gone}")
             return
         if time.monotonic() > began + 30:
-            stage.find(f"{name}: not taken within 30 s")
+            stage.find(f"{name}: not accepted within 30 s")
             return
         await asyncio.sleep(0.05)
     taken = [process.wait() for process in others]
@@ -115,7 +118,7 @@ async def cut_once(stage, parts, name, fault):
 
 
 async def missing_head(stage, url, service, ledger):
-    """The row that orders a tenant's journal is gone: its events are refused or journalled, never called duplicates."""
+    """Deletes the head of a tenant's journal: its events must be rejected or journalled, never called duplicates."""
     tenant = ledger.tenants.pop()
     client = Client(service.port, tenant.key)
     Postgres().run(f"DELETE FROM head WHERE tenant = '{tenant.id}'", url)
@@ -124,7 +127,7 @@ async def missing_head(stage, url, service, ledger):
     journalled = service.sql(f"SELECT 1 FROM journal WHERE tenant = '{tenant.id}' AND event_id = 'headless'")
     if answer.status not in (200, 503) or ("duplicate" in outcomes) or (outcomes and not journalled):
         stage.find(f"without a head an event is {answer.status} {outcomes}, {len(journalled)} journalled")
-    # The others of this database go on; this one is taken away, so that the audit is not about it.
+    # Other tenants are not affected. This tenant's rows are deleted, so that the audit does not include it.
     other = Client(service.port, ledger.tenants[0].key)
     entry = ledger.open(ledger.tenants[0], [event("beside-headless", "desk.connected", {"session": "s"}, 1)])
     entry.answered((await other.patient("POST", "/v1/events", entry.events[0], seconds=20)).ok())
@@ -133,7 +136,7 @@ async def missing_head(stage, url, service, ledger):
 
 
 async def first_write(service, tenant, name, patience):
-    """Seconds until a write is acknowledged, or None; each is another event, so that an old answer counts for nothing."""
+    """Returns the seconds until a write is acknowledged, or None. Each try is a new event, so that none counts late."""
     client, began, n = Client(service.port, tenant.key), time.monotonic(), 0
     while time.monotonic() < began + patience:
         n += 1
@@ -148,7 +151,7 @@ async def first_write(service, tenant, name, patience):
 
 
 async def silent_network(stage):
-    """Packets are lost both ways, with no end of any connection: a new connection, or a new server, gets the lock in time."""
+    """Drops all packets in both directions. A new connection, or a new server, must get the lock in time."""
     url = stage.database()
     proxy = Proxy(url)
     await proxy.start()
@@ -156,7 +159,7 @@ async def silent_network(stage):
     try:
         await service.start()
         tenant = (await make_tenants(service.port, 1, USERS))[0]
-        # The connections that there are go silent; a new one could be made.
+        # The open connections go silent; a new one can be opened.
         proxy.silence(new=stage.control)
         took = await first_write(service, tenant, "silent", LOCK + 5)
         if took is None or took > LOCK:
@@ -164,7 +167,7 @@ async def silent_network(stage):
         stage.figure(f"connections silent: first 2xx after {f'{took:.1f} s' if took else 'never'}")
         if stage.control:
             return
-        # The whole network is away, and comes back.
+        # The whole network is lost, and comes back.
         proxy.silence(new=True)
         away = 6 if stage.short else 30
         if await first_write(service, tenant, "away", away) is not None:
@@ -174,7 +177,7 @@ async def silent_network(stage):
         if took is None or took > BACK:
             stage.find(f"the first 2xx came {f'{took:.1f} s' if took else 'not within 30 s'} after {away} s without a network")
         stage.figure(f"network back after {away} s: first 2xx after {f'{took:.1f} s' if took else 'never'}")
-        # The server dies while its session cannot be ended: the next one has to get the lock.
+        # The server is killed, and PostgreSQL does not notice: the next server must get the lock all the same.
         proxy.silence()
         service.kill()
         successor, began = stage.service(url), time.monotonic()

@@ -1,4 +1,4 @@
-"""Rows of scripts/weather about the store: a slow sync, a database that cannot work, a tenant that cannot be read, two servers."""
+"""Rows of scripts/weather about the store: a slow sync, an unusable database, an unreadable tenant, a second server."""
 import asyncio
 import os
 import subprocess
@@ -11,37 +11,37 @@ from world import event, make_tenants
 
 SHIM = os.path.join(os.path.dirname(__file__), "..", "shims", "slow_fsync.c")
 USERS = 20
-REFUSED = 25  # seconds within which a server that cannot work has ended; 15 of them it may wait for a lock
+REFUSED = 25  # seconds within which a server that cannot start must end; it may wait for a lock for 15 of them
 
 
 def shim(folder):
-    """The compiled shim that delays a sync."""
+    """Compiles the shim that delays a sync, and returns its path."""
     library = f"{folder}/slow_fsync.so"
     subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", library, SHIM, "-ldl"], check=True)
     return library
 
 
 def desks():
-    """Every user's desk opens."""
+    """Returns events that open a desk for every user."""
     return [event(f"desk-{user}", "desk.connected", {"session": "desk"}, user) for user in range(1, USERS + 1)]
 
 
 async def slots(client):
-    """How many chats each user holds, as a read shows it."""
+    """Reads the number of chats that each user holds."""
     rows = (await client.patient("GET", "/operator/live")).ok().json()["data"]
     return {row["id"]: row["chat"]["slot_number"] for row in rows}
 
 
 async def slow_fsync(stage):
-    """One sync of 3 s: what was sent is unknown or taken, and the same events sent again are there, once, and to be seen."""
+    """Delays syncs by 3 s. Requests may fail, but the same events sent again must be stored once and shown to reads."""
     armed = f"{stage.folder}/once"
-    # Not while a checkpoint is written, whose sync would take the delay.
+    # No checkpoint may be written, since its sync would get the delay.
     service = stage.service(None, ["--checkpoint-seconds", "3600"], {
         "LD_PRELOAD": shim(stage.folder), "SLOW_FSYNC_ONCE": armed, "SLOW_FSYNC_SECONDS": "3"})
     await service.start()
     tenant, other = await make_tenants(service.port, 2, USERS)
     ledger, client = Ledger([tenant, other]), Client(service.port, tenant.key)
-    # Reads list who is connected.
+    # Reads list only connected users.
     entry = ledger.open(tenant, desks())
     entry.answered((await client.post(entry.events)).ok())
     pid, rounds, refused = service.process.pid, 1 if stage.short else 5, 0
@@ -57,7 +57,7 @@ async def slow_fsync(stage):
         if os.path.exists(armed):
             stage.find("no sync was slow")
         refused += answer.status == 503
-        # As a client does: the same events again, until they are taken.
+        # As a client does: sends the same events again until they are accepted.
         answer = await client.patient("POST", "/v1/events", made, seconds=20)
         entry.answered(answer.ok())
         odd = [outcome for outcome in entry.outcomes if outcome not in ("applied", "duplicate")]
@@ -71,7 +71,7 @@ async def slow_fsync(stage):
             raise AssertionError(f"the process ended: {service.said()[-300:]}")
     beside.cancel()
     await asyncio.gather(beside, return_exceptions=True)
-    if stage.control:  # called acknowledged, and never sent
+    if stage.control:  # recorded as acknowledged, and never sent
         lie = ledger.open(tenant, [event("never-sent", "status.changed", {"presence": "Away"}, 1)])
         lie.outcomes = ["applied"]
     await audit(stage, ledger, service)
@@ -79,7 +79,7 @@ async def slow_fsync(stage):
 
 
 async def write_beside(ledger, tenant, port):
-    """Another tenant's writes, one after the other, each sent again until it is taken."""
+    """Writes for another tenant, one event after the other, each sent again until it is accepted."""
     client, number = Client(port, tenant.key), 0
     while True:
         number += 1
@@ -95,11 +95,11 @@ async def write_beside(ledger, tenant, port):
 
 
 async def audit(stage, ledger, service):
-    """Everything acknowledged is there once, and the state is a replay of the journal."""
+    """Checks that everything acknowledged is stored once, and that the state is a replay of the journal."""
     await ledger.settle(service.port)
     await ledger.resend(service.port, ledger.entries)
     await ledger.count(service.port)
-    # In a thread: between the service and its database there may be a proxy, which runs here.
+    # In a thread, since a proxy between the service and its database may run in this event loop.
     await asyncio.to_thread(service.stop)
     await asyncio.sleep(0.2)
     ledger.lost(service)
@@ -110,7 +110,7 @@ async def audit(stage, ledger, service):
 
 
 def serve_once(stage, service):
-    """Starts a server that is to be refused; answers its exit status, or None if it runs, and what it said."""
+    """Starts a server that must not start. Returns its exit status, or None if it runs, and its log."""
     with open(service.log_path, "ab") as log:
         process = subprocess.Popen(service.command, stdout=log, stderr=log, env=service.environment)
     try:
@@ -124,14 +124,14 @@ def serve_once(stage, service):
 
 
 async def unfit_database(stage):
-    """A database in LATIN1, and one that takes no writes, are refused at the start, by name."""
+    """Starts the service on a LATIN1 and on a read-only database. Both must be refused with the reason."""
     encoding = "LATIN1" if not stage.control else "UTF8"
     latin = stage.database(f"ENCODING '{encoding}' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'")
     frozen = stage.database()
     name = frozen.rsplit("/", 1)[1]
     Postgres().run(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
     for url, words in ((latin, ("LATIN1", "UTF8")), (frozen, ("read-only",))):
-        # A control that runs is found, and is not waited for.
+        # The database of a control is usable: the server runs, which is the finding.
         status, said = await asyncio.to_thread(serve_once, stage, stage.service(url))
         if status is None or status == 0:
             stage.find(f"a database that cannot work ({words[0]}) was served: {status}")
@@ -144,7 +144,7 @@ async def unfit_database(stage):
 
 
 async def spoil(service, tenant, kind):
-    """Makes a tenant unreadable in the stopped store: a row of its checkpoint, or a gap in its journal."""
+    """Makes a tenant unreadable in the stopped store, by a corrupt row of its checkpoint or a gap in its journal."""
     if kind == "row":
         if service.url:
             Postgres().run(f"UPDATE state_row SET body = '\"spoilt\"' WHERE tenant = '{tenant.id}' AND kind = 'user'", service.url)
@@ -169,7 +169,7 @@ def execute(service, statement, tenant):
 
 
 async def unreadable_tenant(stage):
-    """One tenant that cannot be loaded is 503; the start succeeds and the others are served."""
+    """Corrupts one tenant. The start must succeed, the tenant must be 503, and the others must be served."""
     kinds = [("row", None), ("gap", stage.database())] if stage.short else [
         (kind, url) for kind in ("row", "gap") for url in (None, stage.database())]
     for kind, url in kinds:
@@ -198,13 +198,13 @@ async def unreadable_tenant(stage):
 
 
 async def second_server(stage):
-    """A second server on one database is refused, and has changed nothing: it takes the lock before it migrates."""
+    """Starts a second server on one database. It must be refused before it migrates: it takes the lock first."""
     url = stage.database()
     first = stage.service(url)
     await first.start()
     tenant = (await make_tenants(first.port, 1, USERS))[0]
     before = first.sql("SELECT version FROM _sqlx_migrations ORDER BY version")
-    # The database looks as if its newest migration were still to come.
+    # Makes the newest migration look as if it were not applied.
     Postgres().run("DELETE FROM _sqlx_migrations WHERE version = (SELECT max(version) FROM _sqlx_migrations)", url)
     began = time.monotonic()
     status, said = await asyncio.to_thread(serve_once, stage, stage.service(stage.database() if stage.control else url))

@@ -1,4 +1,4 @@
-"""Tenants with people in them, and everything that desks and back ends may say of them."""
+"""Makes tenants with users, and the events that desks and back ends may send about them."""
 import datetime
 import random
 import uuid
@@ -29,7 +29,7 @@ def directory(users, first=1):
 
 
 async def make_tenants(port, count, users, conversations=60):
-    """New tenants; the directory is the first entry of each one's journal."""
+    """Makes new tenants. The directory is the first entry of each one's journal."""
     client, made = Client(port, ADMIN), []
     for n in range(count):
         name = f"t{n}-{uuid.uuid4().hex[:8]}"
@@ -58,7 +58,7 @@ def event(identity, kind, data, subject=None, ago=0.0):
 
 
 def anything(identity, tenant, rng=random):
-    """Something that the service takes into its journal, whatever it comes to. One in thirty is of nobody it knows."""
+    """Makes a random event that is journalled, whatever its outcome. About one in thirty is of an unknown user."""
     user = rng.randint(1, tenant.users + tenant.users // 30 + 1)
     ago = rng.choice((0.0, 0.0, rng.uniform(0, 20)))
     conversation, slot = rng.choice(tenant.conversations), f"slot-{rng.randrange(40)}"

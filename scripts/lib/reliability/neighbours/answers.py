@@ -1,4 +1,4 @@
-"""Answers that are asked for and never read."""
+"""Attacks that request answers and never read them."""
 import asyncio
 import socket
 import time
@@ -7,13 +7,13 @@ from client import request
 from neighbours.row import Row
 
 RECEIVE_BYTES = 4096
-CLOSED_MOST = 60.0  # seconds after which a connection whose answer is not read must have been closed
-ESTABLISHED = "01"
-TRIED = 20  # connections of that question
+CLOSED_MOST = 60.0  # seconds within which a connection with an unread answer must be closed
+ESTABLISHED = "01"  # the state in /proc/net/tcp
+TRIED = 20  # connections for that check
 
 
 class Unread(Row):
-    """At the full scale, also: whether the service closes connections that take nothing, ever."""
+    """At full scale, also checks that the service closes connections that never read their answers."""
 
     sockets = 0
 
@@ -41,14 +41,14 @@ class Unread(Row):
                 if not open_ports(stage.service.port) & ports:
                     turns.notes["closed after"] = f"{time.monotonic() - began:.0f} s"
                     return []
-            return [f"connections whose answers nothing reads are still there after {CLOSED_MOST:.0f} s"]
+            return [f"connections with unread answers are still open after {CLOSED_MOST:.0f} s"]
         finally:
             for one in held:
                 one.close()
 
 
 def open_ports(port):
-    """The other ends of the connections that a port of this machine has open."""
+    """Returns the remote ports of the open connections to a local port."""
     with open("/proc/net/tcp") as file:
         rows = [line.split() for line in file.readlines()[1:]]
     return {int(there.split(":")[1], 16) for _, here, there, state, *_ in rows

@@ -1,4 +1,4 @@
-"""Bodies that are long, never end, or explode."""
+"""Attacks with bodies that are long, never end, or decompress to many times their size."""
 import gzip
 import json
 import random
@@ -11,7 +11,7 @@ MIB = 1024 * 1024
 
 
 def unfinished(data):
-    """All of a request but its last byte."""
+    """Returns a request without its last byte."""
     return memoryview(data)[:-1]
 
 
@@ -45,7 +45,7 @@ class GzipBombs(Row):
 
 
 class TooLong(Row):
-    """Events past either limit, a body that is far too long, and JSON that nests without end."""
+    """Sends more events than allowed, bodies that are far too long, and deeply nested JSON."""
     name, title = "too-long-bodies", "10,001 events, 9 MB, JSON that nests a million deep"
 
     async def attack(self):

@@ -1,4 +1,4 @@
-"""Connected desks that never stop talking."""
+"""Attacks by connected desks that send messages without end."""
 import asyncio
 import itertools
 import uuid
@@ -6,8 +6,8 @@ import uuid
 from neighbours import websocket
 from neighbours.row import Row
 
-RATE = 1_000  # requests a second of one tenant; the others ask for some 350
-AT_ONCE = 64  # messages that are sent before any of their answers is read
+RATE = 1_000  # requests a second of one tenant; the others send about 350
+AT_ONCE = 64  # messages that are sent at once
 
 
 class Talking(Row):
@@ -36,7 +36,7 @@ class Talking(Row):
             await asyncio.sleep(0.1)
 
     async def send(self, desk):
-        """The transport's buffer bounds what waits: a service that does not read slows this down."""
+        """Sends messages. The transport's buffer is bounded, so a service that does not read slows this down."""
         while not self.done and not desk.reader.at_eof():
             desk.writer.write(b"".join(self.next_message() for _ in range(AT_ONCE)))
             self.count += AT_ONCE - 1
@@ -72,7 +72,7 @@ class Flooding(Talking):
             "type": "status.changed", "data": {"presence": ("Ready", "Away")[n // 10 % 2]}}})
 
     async def judge(self, _stage, turns):
-        """Expects messages to count as requests do: no more are taken than the tenant's rate allows."""
+        """Checks that messages count as requests: no more are accepted than the tenant's rate allows."""
         taken = turns.answers.get("ack", 0) + turns.answers.get("heartbeat", 0)
         allowed = RATE * (turns.attacked + 2 * turns.options.rounds)
         return [f"{taken} messages of one desk were taken in {turns.attacked:.0f} s at a rate of {RATE}"] \

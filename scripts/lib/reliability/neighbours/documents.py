@@ -1,11 +1,11 @@
-"""GraphQL documents that are short to send and long to answer, to coerce, to keep or to parse."""
+"""Attacks with GraphQL documents that are cheap to send and expensive to answer, coerce, cache or parse."""
 import random
 import uuid
 
 from client import request
 from neighbours.row import Row
 
-TEXT_BYTES = 16 * 1024  # of the longest document that is taken
+TEXT_BYTES = 16 * 1024  # bytes of the longest document that is accepted
 
 
 class Introspection(Row):
@@ -13,7 +13,7 @@ class Introspection(Row):
     credential, budget, least = "none", "introspection", 2
 
     async def attack(self):
-        # Each type of an interface leads back to the interface, and each level has three times as many.
+        # Each type of an interface leads back to the interface, and each level multiplies the answer by three.
         inner = " ".join(f"a{n}:description" for n in range(self.scaled(95, 5)))
         for _ in range(8):
             inner = "possibleTypes{interfaces{%s}}" % inner

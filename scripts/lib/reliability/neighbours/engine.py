@@ -1,4 +1,4 @@
-"""Writes: floods of events, and directories of every size."""
+"""Attacks with writes: floods of events, and directories of every size."""
 import asyncio
 import itertools
 
@@ -19,7 +19,7 @@ class Writes(Row):
 
 class Events(Writes):
     name, title = "events", "16 connections with 10,000 events a request, all new"
-    kept_mib = 256  # the ids that the service remembers are in its store, their outcomes are not
+    kept_mib = 256  # the first outcomes of events, which the service keeps in memory; their ids are in its store
 
     async def attack(self):
         made = events(self.hostile.key, statuses(self.scaled(10_000), self.hostile.users))
@@ -75,7 +75,7 @@ class EightDocuments(Writes):
 
 
 class LongDirectories(Writes):
-    """Each document is of other users, so that the next checkpoint has all of them to write."""
+    """Each document has other users, so that the next checkpoint must write all of them."""
     name, title = "long-directories", "18 directories of 32 MB, and a checkpoint each second"
     users, budget, kept_mib = 25, "checkpoints", 1_800
     documents = least = 18
@@ -91,7 +91,7 @@ class LongDirectories(Writes):
         numbers = itertools.cycle(range(self.documents))
 
         def make():
-            # Ids of eight digits: another million for each document.
+            # Ids have eight digits; each document uses another million of them.
             return made.again().replace(b'"id":1000', b'"id":%d' % (1000 + 100 * next(numbers)))
         await self.crowd(2, make)
 

@@ -1,4 +1,4 @@
-"""What must be done beside the writes: forgetting, and looking after many tenants and keys."""
+"""Attacks on the work beside the writes: housekeeping, checkpoints of many tenants, and many keys."""
 import asyncio
 import itertools
 import time
@@ -9,22 +9,22 @@ from neighbours.row import Row
 from service import ADMIN
 from world import event, make_tenants
 
-AT_ONCE = 13  # events a second, all of them at once and each of another tenant
+AT_ONCE = 13  # events a second, sent at once and each of another tenant
 DAY = 86_400 * 10 ** 6  # microseconds
-FORGOTTEN_MOST = 180.0  # seconds within which something of the old rows must be gone
-START_MOST = 10.0  # seconds for a start with many keys and tenants
-NUMBERED = {  # the numbers 1 to %d, as a table n(i)
+FORGOTTEN_MOST = 180.0  # seconds within which some of the old rows must be deleted
+START_MOST = 10.0  # the most seconds for a start with many keys and tenants
+NUMBERED = {  # by "is PostgreSQL": the numbers 1 to %d as a table n(i)
     False: "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) ",
     True: "WITH n(i) AS (SELECT generate_series(1, %d)) ",
 }
-NAMED = {  # ids of those numbers, beginning with %s
+NAMED = {  # by "is PostgreSQL": the ids of those numbers, beginning with %s
     False: "printf('%s-0000-4000-8000-%%012x', i)",
     True: "('%s-0000-4000-8000-' || lpad(to_hex(i), 12, '0'))::uuid",
 }
 
 
 def insert(service, count, into, what):
-    """So many rows, straight into a table."""
+    """Inserts a number of rows directly into a table."""
     service.sql(f"INSERT INTO {into} {NUMBERED[bool(service.url)] % count} SELECT {what} FROM n")
 
 
@@ -33,7 +33,7 @@ def away():
 
 
 class Trickle(Row):
-    """At the full scale, also: whether ids that are too old to be recognised are forgotten meanwhile."""
+    """At full scale, also checks that expired event ids are deleted meanwhile."""
     name, title = "many-tenants", "200 tenants with a few events a second, so that a checkpoint is always due"
     budget = "checkpoints"
 
@@ -70,20 +70,20 @@ class Trickle(Row):
             client.close()
         took = time.monotonic() - self.since
         turns.notes["forgotten"] = f"{self.old - left} of {self.old} after {took:.0f} s"
-        return [] if left < self.old else [f"nothing old was forgotten in {took:.0f} s"]
+        return [] if left < self.old else [f"no expired row was deleted in {took:.0f} s"]
 
     def left(self, stage):
         return int(stage.service.sql("SELECT count(*) FROM seen WHERE source = '/old'")[0][0])
 
 
 class ManyKeys(Row):
-    """Keys and tenants are put into the tables while the service is stopped, and the start after that is timed."""
+    """Inserts keys and tenants into the tables while the service is stopped, and times the next start."""
     name, title = "many-keys", "300,000 revoked keys, 10,000 empty tenants, and keys made and revoked"
     credential = "the administrator's token"
     kept_mib = 256
 
     def flags(self):
-        return ["--max-staleness=60"]  # one of its own, so that no other row shares a service that is stopped
+        return ["--max-staleness=60"]  # a flag of its own, so that no other row shares the service, which is stopped
 
     async def prepare(self, stage):
         await super().prepare(stage)

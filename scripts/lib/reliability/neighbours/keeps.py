@@ -1,4 +1,4 @@
-"""What one tenant makes the service keep, and what it makes of it afterwards."""
+"""Attacks with data that the service keeps, and with requests that make it walk through that data."""
 import asyncio
 import itertools
 import uuid
@@ -49,7 +49,7 @@ class Slots(Row):
 
 
 class Deletions(Row):
-    """What is remembered of them goes a day of recorded time later, which cannot be brought about from outside."""
+    """Deleted users are remembered for a day of recorded time, which a test cannot speed up."""
     name, title = "deletions", "2,500 users made and deleted, over and over"
     kept_mib = 64
 
@@ -68,14 +68,14 @@ class Deletions(Row):
 
 
 class Keeps(Row):
-    """Everything that one key can make the service remember, as fast as it is taken, within limits that were set."""
+    """Sends everything that one key can make the service keep, as fast as possible, within the tenant's limits."""
     name, title = "kept", "new conversations with long messages, slots, sessions and ids without end"
     kept_mib, has_own_control = 64, True
     limits = {"sessions": 50, "sessions_per_user": 50, "slots": 50, "slots_per_user": 50, "conversations": 50,
               "tombstones": 1_000}
 
     async def prepare(self, stage):
-        """Sets the limits, but not in the control."""
+        """Sets the tenant's limits, except in the control."""
         await super().prepare(stage)
         self.refusal = None
         if not stage.is_control:
@@ -103,7 +103,7 @@ class Keeps(Row):
         await self.crowd(4, make)
 
     async def judge(self, stage, turns):
-        """Expects one more of each kind that has a limit to be rejected by now."""
+        """Checks that one more of each limited kind is rejected by now."""
         if self.refusal:
             return [self.refusal]
         more, client, found = str(uuid.uuid4()), Client(stage.service.port, self.hostile.key), []

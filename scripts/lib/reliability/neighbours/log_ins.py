@@ -1,4 +1,4 @@
-"""Passwords that are set, guessed and hashed, and keys that are guessed."""
+"""Attacks on authentication: passwords that are set and guessed, and keys that are guessed."""
 import asyncio
 import itertools
 import random
@@ -26,7 +26,7 @@ class Passwords(Row):
 
 
 class Guesses(Row):
-    """The guesses are of one user of the others, who then logs in from another address."""
+    """Guesses the password of one user of the others, who must still be able to log in from another address."""
     name, title = "guessed-passwords", "11 wrong log-ins of another tenant's user from one address, over and over"
     credential, log_ins = "none", True
 
@@ -58,7 +58,7 @@ async def guess(port, name):
 
 
 class BadKeys(Row):
-    """Guesses, and requests that are none."""
+    """Sends guessed keys, and bytes that are not valid requests."""
     name, title = "guessed-keys", "guessed keys, TLS on the plain port, 5,000 headers, smuggling"
     credential = "none"
 

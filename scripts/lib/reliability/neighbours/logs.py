@@ -1,4 +1,4 @@
-"""Lines that are logged and never read."""
+"""An attack with log lines that are never read."""
 import random
 
 from client import request
@@ -6,7 +6,7 @@ from neighbours.row import Row
 
 
 class UnreadLog(Row):
-    """The service's output is a pipe of 4 KiB that is never read, and every request is logged."""
+    """Has every request logged to an output that is a pipe of 4 KiB and never read."""
     name, title = "unread-log", "requests that are logged, into a pipe that is never read"
     credential, budget, deaf, log = "none", "logs", True, "info"
 

@@ -1,4 +1,4 @@
-"""Requests of many kilobytes, made once and sent often, each time with another tag in ids and names."""
+"""Makes large requests once to be sent often, each time with another tag in ids and names."""
 import json
 import uuid
 
@@ -9,7 +9,7 @@ TAG = "@@@@@@@@"
 
 
 class Tagged:
-    """A request whose body holds TAG wherever it must be new each time."""
+    """A request with TAG in its body wherever the text must be new each time."""
 
     def __init__(self, method, path, key, body):
         self.bytes = request(method, path, key, json.dumps(body, separators=(",", ":")).encode())
@@ -23,12 +23,12 @@ def events(key, made):
 
 
 def statuses(count, users):
-    """Events that each change what a user has chosen."""
+    """Makes events that each change a user's presence."""
     return [event(f"{TAG}-{n}", "status.changed", {"presence": ("Ready", "Away")[n % 2]}, 1 + n % users)
             for n in range(count)]
 
 
 def named_users(first, count, more=None):
-    """A directory of users whose names hold the tag."""
+    """Makes a directory of users with the tag in their names."""
     return {"users": [{"id": n, "name": f"user {n} {TAG}", "roles": ["operator"], **(more or {})}
                       for n in range(first, first + count)]}

@@ -1,4 +1,4 @@
-"""The others: a small tenant's reads and single events in every dialect, its log-ins, and the probes, all timed."""
+"""The load of the others: a small tenant's reads and single events, its log-ins, and the probes, all timed."""
 import asyncio
 import collections
 import time
@@ -8,29 +8,29 @@ from questions import QUESTIONS, ask
 from world import anything
 
 USERS = 25
-PATIENCE = 5.0  # seconds: an answer that takes longer is none
+PATIENCE = 5.0  # seconds after which an answer counts as missing
 PAUSE = 0.02  # seconds between two requests of one kind
 LOG_IN_PAUSE = 0.25
 PASSWORD = "right-horse-battery"
 GRAPHQL, VONAGE, CONVOSO, IADVIZE = QUESTIONS
 READS = {"graphql": GRAPHQL, "iadvize": IADVIZE, "convoso": CONVOSO, "vonage": VONAGE}
-# Kinds that are judged together: a p99 needs its samples.
+# Kinds that are judged together, so that their p99 has enough samples.
 CLASSES = {"reads": tuple(READS), "events": ("event",), "fresh": ("connect",), "probes": ("livez", "readyz"),
            "log-ins": ("log-in",)}
 
 
 class Seen:
-    """What the others were answered in the turns of one sort."""
+    """The answers to the others in one turn."""
 
     def __init__(self):
         self.times = collections.defaultdict(list)  # seconds by kind
         self.asked = collections.Counter()
         self.refused = collections.Counter()  # 503 and 429 by kind
-        self.late = collections.Counter()  # no answer in time, or the connection closed
-        self.odd = []
+        self.late = collections.Counter()  # no answer in time, or a closed connection
+        self.odd = []  # findings about other answers
 
     def took(self, kind, seconds):
-        """Notes a request, and those that would have been sent while it was under way: they would have waited, too."""
+        """Records a request's time, and the times of the requests that it kept from being sent meanwhile."""
         pause = LOG_IN_PAUSE if kind == "log-in" else PAUSE
         self.asked[kind] += 1
         while seconds > 0:
@@ -41,7 +41,7 @@ class Seen:
         return sorted(time for kind in CLASSES[name] for time in self.times.get(kind, ()))
 
     def figures(self):
-        """Returns milliseconds by kind and class, and what was refused."""
+        """Returns milliseconds by kind and class, and the numbers of requests, rejections and missing answers."""
         made = {kind: quantiles(sorted(times)) for kind, times in self.times.items() if times}
         made |= {name: quantiles(self.pooled(name)) for name in CLASSES if self.pooled(name)}
         return {"ms": made, "asked": dict(self.asked), "refused": dict(self.refused), "late": dict(self.late)}
@@ -58,7 +58,7 @@ def quantiles(times):
 
 
 def p99(times):
-    """Milliseconds, of sorted seconds."""
+    """Returns the 99th percentile of sorted seconds, in milliseconds."""
     return times[int(len(times) * 0.99)] * 1000
 
 
@@ -81,7 +81,7 @@ class Others:
         self.has_passwords = True
 
     async def behave(self, seen, until, log_ins=False):
-        """Sends each kind of request over and over, in loops of their own, until `until()`."""
+        """Sends each kind of request repeatedly, in a loop of its own, until `until()` is true."""
         loops = [self.read(kind, question, seen, until) for kind, question in READS.items()]
         loops += [self.write(seen, until), self.connect(seen, until)]
         loops += [self.probe(path, seen, until) for path in ("livez", "readyz")]
@@ -90,15 +90,15 @@ class Others:
         await asyncio.gather(*loops)
 
     async def timed(self, kind, asking, seen):
-        """Returns the answer if it is 200; otherwise notes what was wrong."""
+        """Awaits and times a request. Returns the answer if it is 200; otherwise records the failure."""
         began = time.monotonic()
         try:
             answer = await asyncio.wait_for(asking, PATIENCE)
         except (Gone, OSError, EOFError, TimeoutError):
-            # What was never answered counts in the quantiles, too.
+            # Missing answers count in the quantiles as well.
             seen.took(kind, max(PATIENCE, time.monotonic() - began))
             seen.late[kind] += 1
-            # A refused connection would be asked for again at once.
+            # A pause, as a refused connection fails at once and would be retried in a busy loop.
             await asyncio.sleep(0.1)
             return None
         seen.took(kind, time.monotonic() - began)
@@ -157,7 +157,7 @@ def email(tenant, user):
 
 
 async def log_in(port, name, password, source):
-    """Logs in from one of many addresses of this machine: so many log-ins a minute are allowed from each."""
+    """Logs in from one of many addresses of this machine, since the rate of log-ins is limited by address."""
     data = request("POST", "/oauth2/token", None, f"grant_type=password&username={name}&password={password}".encode(),
                    {"Content-Type": "application/x-www-form-urlencoded"})
     address = f"127.1.{source // 250 % 250}.{source % 250 + 1}"

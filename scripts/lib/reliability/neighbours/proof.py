@@ -1,8 +1,8 @@
-"""No tenant and no unauthenticated caller takes the service from the others (PROMISES.md W5).
+"""Attacks the service and checks that other tenants can still use it (PROMISES.md W5).
 
 Each row is one attack. In turns without it, under it and beside a sink, another tenant reads and writes in every
-dialect, and the probes are asked: none may be refused or late, the p99 stays, and so does the memory. Then nothing that
-was acknowledged may be lost.
+dialect, and the probes are requested. None of these may be rejected or late, and the p99 and the memory must stay
+within their bounds. In the end, nothing acknowledged may be lost.
 """
 import argparse
 import asyncio
@@ -24,7 +24,7 @@ ROWS = {row.name: row for family in FAMILIES for row in family.ROWS}
 
 
 async def play(options, rows, place):
-    """Rows on one service, and the audit in the end; returns their turns."""
+    """Runs rows on one service, with an audit at the end. Returns their turns."""
     folder, url = place
     flags = [*rows[0].flags(), f"--memory-budget={options.memory_mib}", *options.service_flag]
     if options.control and rows[0].budget:
@@ -41,7 +41,7 @@ async def play(options, rows, place):
             if not service.is_running():
                 return played
         played[-1].findings += (await stage.audit())[:5]
-    except Exception as error:  # what keeps a row from being played is found like anything else
+    except Exception as error:  # an error of the proof itself is a finding as well
         played = played or [Turns(stage, rows[0], attacker, options)]
         played[-1].findings.append(f"{type(error).__name__}: {error}")
     finally:
@@ -51,7 +51,7 @@ async def play(options, rows, place):
 
 
 def together(rows, is_short):
-    """Rows that share a service: in the short form those of the same settings, otherwise none."""
+    """Groups rows that share a service: in the short form those of the same settings, otherwise none."""
     if not is_short:
         return [[row] for row in rows]
     def settings(row):
@@ -81,19 +81,19 @@ def report(options, played):
 def arguments():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--program", required=True)
-    p.add_argument("--only", choices=sorted(ROWS), action="append", help="this row; may be given more than once")
-    p.add_argument("--seconds", type=float, default=4, help="of a turn, at least")
+    p.add_argument("--only", choices=sorted(ROWS), action="append", help="run this row only; may be repeated")
+    p.add_argument("--seconds", type=float, default=4, help="the least duration of a turn")
     p.add_argument("--rounds", type=int, default=3)
-    p.add_argument("--scale", type=float, default=1.0, help="of every number of users, sockets, events and values")
+    p.add_argument("--scale", type=float, default=1.0, help="factor for all numbers of users, sockets, events and values")
     p.add_argument("--latency", choices=("judge", "report"), default="judge",
-                   help="report: no turns beside a sink, one service for many rows, no finding for a p99")
-    p.add_argument("--ratio", type=float, default=1.5, help="a p99 under attack to that beside a sink, at most")
+                   help="report: no turns beside a sink, one service for many rows, no findings about p99s")
+    p.add_argument("--ratio", type=float, default=1.5, help="the most a p99 may be under attack, as a multiple of the one beside a sink")
     p.add_argument("--memory-mib", type=int, default=512,
-                   help="the service's memory budget, by which it may grow beyond what its tenants keep")
-    p.add_argument("--service-flag", action="append", default=[], help="one more flag of the service, as =--name=value")
+                   help="the service's memory budget: the most growth beyond what its tenants keep")
+    p.add_argument("--service-flag", action="append", default=[], help="an additional flag of the service, as =--name=value")
     p.add_argument("--store", choices=("embedded", "postgres"), default="embedded")
-    p.add_argument("--control", action="store_true", help="each row once without its budget, which must be found")
-    p.add_argument("--json", metavar="FILE", help="all figures")
+    p.add_argument("--control", action="store_true", help="run each row once without its budget, which must be found")
+    p.add_argument("--json", metavar="FILE", help="write all figures to FILE")
     return p.parse_args()
 
 

@@ -1,4 +1,4 @@
-"""Reads whose answers are long, at 25,000 users."""
+"""Attacks with reads that have long answers, at 25,000 users."""
 from client import request
 from neighbours.row import Row
 

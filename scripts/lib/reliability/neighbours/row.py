@@ -1,8 +1,8 @@
-"""An attack: what it prepares, what it sends, and the process of its own from which it sends it.
+"""The base class of attacks, and the process that runs them.
 
-In the proof's process `prepare` makes what the attack needs. Then the instance is pickled into the attacker's process,
-where `attack` runs against the service, and again against a sink: a server that answers everything at once and does
-nothing, which shows what the attacker itself costs the others on this machine.
+In the proof's process, `prepare` makes the tenants and data of the attack. Then the instance is pickled into the
+attacker's process, where `attack` runs against the service, and again against a sink: a server that answers everything
+at once without any work, which shows how much the attacker itself slows the others on this machine.
 """
 import asyncio
 import collections
@@ -12,31 +12,31 @@ import time
 
 from client import read_answer
 
-PATIENCE = 60.0  # seconds within which the service must answer an attacker, too
-STALLED = 3.0  # seconds without another socket that has sent all: there will be none
-GRACE = 1.0  # seconds for requests under way, once an attack is over
-SET_UP_MOST = 30.0  # seconds that an attack may take to be set up
+PATIENCE = 60.0  # seconds within which the service must answer even an attacker
+STALLED = 3.0  # seconds after which no further socket is expected to finish sending
+GRACE = 1.0  # seconds for running requests after the end of an attack
+SET_UP_MOST = 30.0  # the most seconds to set an attack up
 
 
 class Row:
-    """A class of attacks, with the budget that protects the others from it."""
+    """A kind of attack, with the budget that protects the others from it."""
 
     name = title = ""
     credential = "a key of another tenant"
-    budget = None  # its name for --without-budget; None: there is none that could be removed
-    has_own_control = False  # whether the row has another control; otherwise one without a budget pauses the service
-    users = 25  # of the attacking tenant
-    log_ins = False  # whether the others log in as well
-    most_mib = 1_000_000  # by which memory may grow, where that is less than the whole memory budget
-    kept_mib = 0  # what the attacking tenant may keep in memory at scale 1
-    descriptors = None  # the service's limit, if not the one of this machine
-    least = 0  # answers without which the attack has not begun, at scale 1
-    deaf = False  # whether the service's output is a pipe that is never read
+    budget = None  # its name for --without-budget; None if no budget can be removed
+    has_own_control = False  # True if the row has its own control; without a budget, the control pauses the service
+    users = 25  # users of the attacking tenant
+    log_ins = False  # True if the others log in as well
+    most_mib = 1_000_000  # the most growth of memory, if less than the memory budget
+    kept_mib = 0  # memory that the attacking tenant may use permanently, at scale 1
+    descriptors = None  # the service's limit of descriptors, if not this machine's
+    least = 0  # answers after which the attack counts as running, at scale 1
+    deaf = False  # True if the service's output is a pipe that is never read
     log = "warn"
 
     def __init__(self, scale):
         self.scale, self.hostile = scale, None
-        # From here on for the attacker's process.
+        # The members below are used in the attacker's process.
         self.port, self.is_sink, self.rate, self.began = 0, False, None, 0.0
         self.done, self.is_ready, self.count, self.received = False, True, 0, 0
         self.odd, self.answers, self.held = [], collections.Counter(), []
@@ -48,29 +48,29 @@ class Row:
         return max(least, round(full * self.scale))
 
     def flags(self):
-        """Returns more flags of the service."""
+        """Returns additional flags of the service."""
         return []
 
     async def prepare(self, stage):
-        """Makes what the attack needs; in the proof's process."""
+        """Makes the tenants and data of the attack. Runs in the proof's process."""
         self.hostile = await stage.hostile(self.users)
 
     async def judge(self, _stage, _turns):
-        """Returns more findings, after the last turn; in the proof's process, with the counts of all turns."""
+        """Returns further findings after the last turn, from the counts of all turns. Runs in the proof's process."""
         return []
 
     async def attack(self):
-        """Attacks until `self.done`; in the attacker's process."""
+        """Attacks until `self.done`. Runs in the attacker's process."""
         raise NotImplementedError
 
     # --- in the attacker's process ---
 
     async def run(self, pipe, port, is_sink, rate):
-        """Plays one turn, until a message comes through the pipe."""
+        """Runs one turn, until a message arrives on the pipe."""
         self.port, self.is_sink, self.rate, self.began = port, is_sink, rate, time.monotonic()
         attacking = asyncio.create_task(self.attack())
         has_said = False
-        await asyncio.sleep(0)  # the attack begins, and says so if it has to be set up first
+        await asyncio.sleep(0)  # lets the attack start, which clears `is_ready` if it must be set up first
         while not pipe.poll():
             if self.is_ready and sum(self.answers.values()) >= round(self.least * self.scale) and not has_said:
                 pipe.send("ready")
@@ -92,13 +92,13 @@ class Row:
         pipe.send((self.count, took, self.received, self.answers, self.odd[:3]))
 
     async def turn(self):
-        """Counts one more. Against the sink it waits, so that no more is sent there than the service had taken."""
+        """Counts one request. Against the sink it also waits, to send at the rate that the service sustained."""
         self.count += 1
         if self.rate:
             await asyncio.sleep(max(0.0, self.began + self.count / self.rate - time.monotonic()))
 
     async def expect(self, data, statuses=None):
-        """Sends a request on a connection of its own: it must be answered as it deserves, or the connection closed."""
+        """Sends a request on a connection of its own. It must get a legitimate answer, or the connection be closed."""
         await self.turn()
         writer = None
         try:
@@ -128,7 +128,7 @@ class Row:
             await asyncio.sleep(pause)
 
     async def crowd(self, count, make, statuses=None, pause=0.01):
-        """Repeats it over so many connections at a time."""
+        """Repeats requests over `count` connections at a time."""
         await asyncio.gather(*(self.repeat(make, statuses, pause) for _ in range(count)))
 
     async def plain_socket(self, receive_bytes=None):
@@ -143,7 +143,7 @@ class Row:
         return one
 
     async def hold(self, count, data, receive_bytes=None):
-        """Opens so many sockets, sends on each without reading, and holds them; replaces those that were closed."""
+        """Opens `count` sockets, sends data on each without reading, and holds them. Replaces closed ones."""
         self.is_ready = False
         loop, tried, progress = asyncio.get_running_loop(), set(), time.monotonic()
 
@@ -171,7 +171,7 @@ class Row:
                     await asyncio.sleep(0.2)
 
         async def ready():
-            # A service that reads no more of what is sent has been attacked as well as one that has read all of it.
+            # The attack is also set up if the service has stopped reading from the remaining sockets.
             while not self.done and len(tried) < count and time.monotonic() < progress + STALLED:
                 await asyncio.sleep(0.05)
             self.is_ready = True
@@ -180,7 +180,7 @@ class Row:
 
 
 def is_closed(sock):
-    """Returns whether the other side has closed it, without reading what waits there."""
+    """Returns True if the peer has closed the connection. Reads no data from it."""
     try:
         return sock.recv(1, socket.MSG_PEEK) == b""
     except BlockingIOError:
@@ -198,7 +198,7 @@ def is_legitimate(answer, statuses):
 
 
 class Attacker:
-    """The process from which attacks come, so that their cost is not taken for the service's delay."""
+    """A process for the attacks, so that their cost is not measured as a delay of the service."""
 
     def __init__(self):
         context = multiprocessing.get_context("spawn")
@@ -210,11 +210,11 @@ class Attacker:
         self.pipe.send((row, port, is_sink, rate))
 
     def is_ready(self):
-        """Returns whether the attack is under way; consumes the message that says so."""
+        """Returns True if the attack is running, and consumes the message about it."""
         return self.pipe.poll() and self.pipe.recv() == "ready"
 
     async def end(self, has_said):
-        """Ends the turn; returns count, seconds, bytes received, answers, and what was odd."""
+        """Ends the turn. Returns count, seconds, bytes received, answers, and unexpected answers."""
         self.pipe.send("stop")
         if not has_said:
             await asyncio.to_thread(self.pipe.recv)

@@ -1,4 +1,4 @@
-"""A server that answers everything at once and does nothing: what it costs the others is the attacker's own cost."""
+"""A server that answers everything at once without any work: beside it, the others pay only for the attacker."""
 import asyncio
 import multiprocessing
 import re
@@ -54,7 +54,7 @@ def run(pipe, size):
 
 
 class Sink:
-    """In a process of its own, like the service."""
+    """The server, in a process of its own like the service."""
 
     def __init__(self, size):
         context = multiprocessing.get_context("spawn")

@@ -1,4 +1,4 @@
-"""Connections that are held: as many as the service has places or descriptors for."""
+"""Attacks that hold connections: as many as the service has places or descriptors for."""
 import asyncio
 import random
 
@@ -6,7 +6,7 @@ from client import request
 from neighbours import websocket
 from neighbours.row import Row
 
-PLACES = 10_000  # what the service gives unless a flag says otherwise
+PLACES = 10_000  # the service's default number of connections
 FILES = 1_024  # the usual limit of descriptors
 
 
@@ -70,7 +70,7 @@ class HalfHeaders(Held):
         return b"", b"GET /livez HTT", b"POST /v1/events HTTP/1.1\r\nHost: rollcall\r\nContent-Length: 1000\r\n"
 
     async def attack(self):
-        """Sends a byte now and then on each, so that none of them looks idle."""
+        """Sends a byte on each connection from time to time, so that none looks idle."""
         self.is_ready, held, kinds = False, {}, self.kinds()
 
         async def one(n):

@@ -1,4 +1,4 @@
-"""What every row stands on: a service, the small tenant of the others, and tenants for those who attack."""
+"""The environment of the rows: a service, the small tenant of the others, and tenants for the attacks."""
 import asyncio
 import fcntl
 import os
@@ -11,15 +11,15 @@ from neighbours.others import USERS, Others, Seen
 from service import Service
 from world import directory, event, make_tenants
 
-DOCUMENT_USERS = 2_500  # a directory is loaded in documents of so many
-EVENTS = 1_000  # events a request, in preparations
+DOCUMENT_USERS = 2_500  # users in a directory document
+EVENTS = 1_000  # events in a request, in preparations
 F_SETPIPE_SZ, PIPE_BYTES = 1031, 4096
-QUIET_MOST = 20.0  # seconds after an attack within which a single event is quick again
-INSISTING = 180.0  # seconds for one request of a preparation
+QUIET_MOST = 20.0  # seconds after an attack within which a single event must be quick again
+INSISTING = 180.0  # the most seconds for one request of a preparation
 
 
 class NeighbourService(Service):
-    """The service with few descriptors, or with an output that is never read."""
+    """The service, possibly with few descriptors, or with an output that is never read."""
 
     def __init__(self, program, folder, url, flags, row):
         super().__init__(program, folder, url, flags)
@@ -41,7 +41,7 @@ class NeighbourService(Service):
     # --- memory ---
 
     def forget_peak(self):
-        """Lets the kernel count the peak of the memory anew."""
+        """Resets the kernel's record of the peak memory."""
         with open(f"/proc/{self.process.pid}/clear_refs", "w") as file:
             file.write("5")
 
@@ -64,7 +64,7 @@ class Stage:
         await self.others.behave(Seen(), lambda: time.monotonic() > until)
 
     async def hostile(self, users):
-        """Returns a tenant for an attack; those of one size share it."""
+        """Returns a tenant for an attack. Attacks with the same number of users share it."""
         if users not in self.crowds:
             (tenant,) = await make_tenants(self.service.port, 1, min(users, DOCUMENT_USERS))
             tenant.users = users
@@ -81,7 +81,7 @@ class Stage:
         client.close()
 
     async def connected(self, users):
-        """Returns a tenant of so many users, each of them at a desk."""
+        """Returns a tenant with a number of users, all of them connected."""
         is_new = users not in self.crowds
         tenant = await self.hostile(users)
         if is_new:
@@ -94,7 +94,7 @@ class Stage:
         return tenant
 
     async def quiet(self, seconds=QUIET_MOST):
-        """Waits until what an attack left behind is done, but not for ever; returns whether it is."""
+        """Waits until the remaining work of an attack is done. Returns False if it is not done in time."""
         client, until, calm = Client(self.service.port, self.tenant.key), time.monotonic() + seconds, 0
         while calm < 5 and time.monotonic() < until:
             began = time.monotonic()
@@ -108,7 +108,7 @@ class Stage:
         return calm == 5
 
     async def audit(self):
-        """Expects nothing acknowledged to be lost or there twice, and the service to end on SIGTERM."""
+        """Checks that nothing acknowledged is lost or stored twice, and that the service ends on SIGTERM."""
         await self.ledger.settle(self.service.port)
         await self.ledger.resend(self.service.port, self.ledger.entries)
         try:
@@ -121,7 +121,7 @@ class Stage:
 
 
 async def insist(client, method, path, body=None, **more):
-    """Returns the answer to a request of a preparation, which may be refused for a while: budgets hold for it, too."""
+    """Returns the answer to a request of a preparation. Retries rejections, since budgets apply to it as well."""
     until = time.monotonic() + INSISTING
     while True:
         try:

@@ -1,4 +1,4 @@
-"""One row in turns (calm, under attack, beside a sink), and what is found in them."""
+"""Runs one row in turns (calm, under attack, beside a sink) and collects the findings."""
 import asyncio
 import os
 import signal
@@ -10,15 +10,15 @@ from neighbours.sink import Sink
 from neighbours.stage import QUIET_MOST
 
 SORTS = ("calm", "sink", "attack")
-PAUSED = PATIENCE + 1  # seconds for which a control stops the service, if no budget protects from the row
+PAUSED = PATIENCE + 1  # seconds for which the control of a row without a budget stops the service
 
 
 class Turns:
     def __init__(self, stage, row, attacker, options):
-        # Where latency is not judged, one calm for the rows of a service is enough to see what is usual.
+        # If latency is not judged, one calm turn for all rows of a service is enough.
         self.has_calm = options.judged or not stage.crowds
         self.stage, self.row, self.attacker, self.options = stage, row, attacker, options
-        self.notes = {}  # more to be seen, by name
+        self.notes = {}  # further figures, by name
         self.rounds, self.findings = [], []
         self.before_mib = self.peak_mib = self.descriptors = self.count = 0
         self.attacked, self.received, self.answers = 0.0, 0, {}
@@ -62,9 +62,9 @@ class Turns:
         self.findings += odd
 
     async def turn(self, seen, port, rate):
-        """Runs the others beside the attacker, for a turn and until the attack has been under way for half of one."""
+        """Runs the others beside the attacker for at least a turn, of which the attack must run for at least a half."""
         self.attacker.begin(self.row, port, rate is not None, rate)
-        began, ready = time.monotonic(), None  # when it was
+        began, ready = time.monotonic(), None  # `ready` is the time at which the attack was running
         most = min(SET_UP_MOST, 10 * self.options.seconds)
 
         def is_over():
@@ -88,13 +88,13 @@ class Turns:
             sink.close()
 
     async def pause(self):
-        """Stops the service for a while: the control of rows without a budget."""
+        """Stops the service for a while, as the control of rows without a budget."""
         await asyncio.sleep(self.options.seconds / 4)
         os.kill(self.stage.service.process.pid, signal.SIGSTOP)
         await asyncio.sleep(PAUSED)
         os.kill(self.stage.service.process.pid, signal.SIGCONT)
 
-    # --- what comes of it ---
+    # --- results ---
 
     def pooled(self, sort, name):
         return sorted(time for now in self.rounds for time in now[sort].pooled(name))
@@ -104,10 +104,10 @@ class Turns:
         return p99(under) / p99(calm) if under and calm else None
 
     def judge(self):
-        """Completes the findings, with latency if it is to be judged."""
+        """Completes the findings, including latency if it is judged."""
         for now in self.rounds:
             self.findings += now["attack"].findings()
-            # What is wrong in the calm is what the attack before left behind.
+            # Failures in a calm turn are caused by the attack before it.
             self.findings += [f"in the calm: {what}" for what in now["calm"].findings()]
         for name in CLASSES:
             ratio = self.ratio(name, "sink") if self.options.judged else None
@@ -131,7 +131,7 @@ class Turns:
                 "findings": self.findings}
 
     def line(self):
-        """Returns one line of the table."""
+        """Returns the row's line of the table."""
         cells = []
         for name in CLASSES:
             calm, sink, under = (self.pooled(sort, name) for sort in SORTS)

@@ -1,4 +1,4 @@
-"""A desk's WebSocket as small as it can be (docs/desk.md): masked with zeros, and nothing answered by itself."""
+"""A minimal WebSocket client for desks (docs/desk.md): frames are masked with zeros, and pings are not answered."""
 import asyncio
 import json
 
@@ -7,7 +7,7 @@ TEXT, PONG, CLOSE = 1, 10, 8
 
 
 def frame(payload, opcode=TEXT):
-    """A client's frame; its mask is zero, which leaves the payload as it is."""
+    """Makes a client's frame. The mask is zero, which leaves the payload unchanged."""
     size = len(payload)
     length = bytes([0x80 | size]) if size < 126 else bytes([0x80 | 126]) + size.to_bytes(2, "big")
     return bytes([0x80 | opcode]) + length + b"\0\0\0\0" + payload
@@ -22,7 +22,7 @@ class Desk:
         self.status, self.may_retry, self.reader, self.writer = status, may_retry, reader, writer
 
     async def until_closed(self, is_over):
-        """Reads and drops everything, until either side has had enough."""
+        """Reads and drops everything until the connection is closed or `is_over()` is true."""
         while not is_over():
             try:
                 async with asyncio.timeout(1):
@@ -34,7 +34,7 @@ class Desk:
                 return
 
     async def read(self):
-        """The next text as JSON; None for other frames."""
+        """Reads the next frame. Returns a text as JSON, and None for other frames."""
         first, size = await self.reader.readexactly(2)
         if size == 126:
             size = int.from_bytes(await self.reader.readexactly(2), "big")
@@ -50,7 +50,7 @@ class Desk:
 
 
 async def connect(port, key, user, session):
-    """Asks for a WebSocket, and says at once whose desk it is."""
+    """Opens a WebSocket and sends the desk's hello at once."""
     async with asyncio.timeout(PATIENCE):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         try:
