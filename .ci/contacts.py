@@ -1,9 +1,9 @@
-"""Reads every closed conversation of a replayed trace back, and compares it with a naive pass over the trace's events.
+"""Reads all closed conversations of a replayed trace, and compares them with a naive pass over the trace's events.
 
     contacts.py TRACE BASE_URL KEY FROM TO
 
-Pages closedConversations by 100 over FROM to TO, first forward, then backward. Every conversation that the events
-closed must come exactly once a way, in order, with the contacts that the events give: start, end, user and ending.
+Pages closedConversations by 100 over FROM to TO, first forward, then backward. Each way must return every conversation
+that the events closed exactly once, in order, with the contacts of the events: start, end, user and ending.
 """
 import base64, collections, json, sys, urllib.request
 
@@ -19,7 +19,7 @@ ENDINGS = {"conversation.transferred": "TRANSFERRED", "conversation.closed": "CL
 
 
 def expected():
-    """What happened, in the order of time and at equal times of arrival; a contact for every push."""
+    """Computes the closed conversations from the events, ordered by time and then by arrival. Each push is a contact."""
     arrived = [json.loads(line) for line in open(f"{trace}/events.ndjson")]
     once = {event["id"]: (event["time"], n, event) for n, event in reversed(list(enumerate(arrived)))}
     conversations = collections.defaultdict(lambda: {"contacts": []})
@@ -55,7 +55,7 @@ def ask(variables):
 
 
 def pages(size, cursor, more, own):
-    """Every page, in the order in which it is asked for."""
+    """Yields every page, in the order of the requests."""
     variables = {size: 100}
     while True:
         page = ask(variables)
@@ -68,9 +68,9 @@ def pages(size, cursor, more, own):
 def check(edges, wanted):
     seen = [edge["node"] for edge in edges]
     ids = [node["id"] for node in seen]
-    assert len(set(ids)) == len(ids), f"{len(ids) - len(set(ids))} come more than once"
+    assert len(set(ids)) == len(ids), f"{len(ids) - len(set(ids))} are returned more than once"
     missing, more = wanted.keys() - set(ids), set(ids) - wanted.keys()
-    assert not missing and not more, f"{len(missing)} are missing, {len(more)} are too many"
+    assert not missing and not more, f"{len(missing)} are missing, {len(more)} are unexpected"
     places = [base64.b64decode(edge["cursor"]).decode().split("&&") for edge in edges]
     assert places == sorted(places, key=lambda place: (int(place[0]), place[1])), "they are out of order"
     for node in seen:

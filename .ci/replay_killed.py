@@ -3,14 +3,14 @@
     replay_killed.py --tools DIR --trace DIR --base-url URL --admin-token TOKEN --batch N --kills N --log FILE -- SERVE...
 
 SERVE... is the command that starts the service. The kills are spread evenly over the run; each comes a few milliseconds
-after a request with events was sent, so that it falls before, in or after that request's commit. The tool sends such a
-request again until it is answered; it asks its questions only once, so here those are made patient too.
+after a request with events was sent, so that it falls before, during or after that request's commit. The tool retries
+such requests until they are answered. Its reads are sent once only, so they are patched here to be retried as well.
 """
 import argparse, random, subprocess, sys, threading, time, urllib.request
 
 
 class Service:
-    """The service's process, and its violent ends."""
+    """The service's process, which is killed and started again."""
 
     def __init__(self, command, base_url, log, kills, posts):
         self.command, self.ready_url, self.log = command, f"{base_url}/readyz", open(log, "ab")
@@ -20,7 +20,7 @@ class Service:
         self.start()
 
     def start(self):
-        """Starts it and waits until it is ready. A killed server's lock in its store may outlive it by a moment."""
+        """Starts the service and waits until it is ready. Retries: a killed server's lock may outlive it briefly."""
         until = time.monotonic() + 60
         self.process = self.spawn()
         while time.monotonic() < until:
@@ -59,7 +59,7 @@ class Service:
 
 
 class Patient:
-    """The tool's client for questions: asks again while the service is away."""
+    """Wraps the tool's client so that reads are retried while the service is down."""
 
     def __init__(self, client):
         self.call = client.patient

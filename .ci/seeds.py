@@ -1,4 +1,4 @@
-"""Runs what the seeds show against a service: the snippets as they stand, but for the address and the credentials.
+"""Runs the examples of the vendors' documents (seeds) against a service. Only the address and credentials are replaced.
 
     python seeds.py SEEDS BASE_URL ADMIN_TOKEN
 """
@@ -32,13 +32,13 @@ def ask(method, path, token, body):
 
 
 def stage():
-    """A tenant with three agents of campaign 111: two connected, one of them free for a call."""
+    """Makes a tenant with three agents of campaign 111: two are connected, one of these is free for a call."""
     tenant = ask("POST", "/v1/tenants", admin, {"name": "seeds"})["id"]
     made = ask("POST", f"/v1/tenants/{tenant}/keys", admin, {"name": "seeds", "scopes": ["*"]})
     channels = {name: {"enabled": True, "max_slots": 2} for name in ("chat", "call", "third_party")}
     agent = {"roles": ["operator"], "campaigns": [111], "channels": channels}
     named = lambda guids: [{"guid": guid, "name": f"thing {guid[:4]}"} for guid in guids]
-    # The seed names its queues by the GUIDs that it names its skills by.
+    # The seed uses the same GUIDs for queues and skills.
     ask("PUT", "/v1/directory", made["key"], {
         "campaigns": [{"id": 111, "name": "Sales"}],
         "skills": named(SKILLS), "queues": named(SKILLS), "groups": named(GROUPS),
@@ -60,7 +60,7 @@ def stage():
 
 
 def indented(snippet):
-    """The seed lost its indentation: a def and a while go on to the end, an if and an elif have one statement."""
+    """Restores the lost indentation of a snippet: def and while extend to the end, if and elif have one statement."""
     lines, depth, brackets, single = [], 0, 0, False
     for line in snippet.strip().splitlines():
         line = line.strip()
@@ -79,12 +79,12 @@ def indented(snippet):
 
 
 class Slept(Exception):
-    """One turn of a loop without end is over."""
+    """Ends an endless loop after one iteration."""
 
 
 def convoso(key):
     text = seed("001").replace("https://api.convoso.com", base)
-    # A heading ends a snippet; it lost the line's end before it here and there.
+    # A heading ends a snippet. In some places the line break before it is lost.
     snippets = re.findall(r"^python\n(import requests\n.*?\))\n?(?=[A-Z][\w-]+(?: \w+)+\n)", text, re.S | re.M)
     assert len(snippets) == 2, f"{len(snippets)} snippets"
     said = io.StringIO()
@@ -120,7 +120,7 @@ def vonage(made):
     ]
     assert len(lines) == len(expected), lines
     for line, (presences, availability) in zip(lines, expected):
-        # The backslash stood at the end of a line.
+        # The backslash was at the end of a line.
         line = re.sub(r"https://\*+\.api\.newvoicemedia\.com", base, line).replace("<ACCESS_TOKEN>", token).replace("\\ --", "--")
         answer = json.loads(subprocess.run(["bash", "-c", line], capture_output=True, check=True).stdout)
         assert answer == {"presenceSummary": presences, "availabilitySummary": availability}, (line, answer)
@@ -128,4 +128,4 @@ def vonage(made):
 
 
 made = stage()
-print(f"{convoso(made['key'])} Python snippets and {vonage(made)} curl lines of the seeds ran as they say")
+print(f"{convoso(made['key'])} Python snippets and {vonage(made)} curl lines of the seeds ran as documented")

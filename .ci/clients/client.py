@@ -1,9 +1,9 @@
-"""The gql client for Python, which reads the schema from the service and checks every document by it.
+"""Tests the service with the gql client for Python, which reads the schema from it and validates every document.
 
     client.py BASE_URL ADMIN_TOKEN
 
-Makes a tenant with the chronology of the seed, asks for it, and prints the tenant's key, the conversation's id and the
-routing rule's for the next client.
+Makes a tenant with the chronology of the seed, queries it, and prints the tenant's key, the conversation's id and the
+routing rule's id for the next client.
 """
 import datetime, pathlib, sys
 
@@ -73,12 +73,12 @@ with client as session:
     assert (seen, rest["pageInfo"]["hasNextPage"]) == (CONVERSATIONS, False), seen
     try:
         ask("Closed", interval=interval, first=101)
-        raise SystemExit("a page of 101 was not refused")
+        raise SystemExit("a page of 101 was not rejected")
     except TransportQueryError as refused:
         assert refused.errors[0]["extensions"]["name"] == "INVALID_ARGUMENT", refused.errors
     try:
         session.execute(gql("{conversations{edges{node{nothing}}}}"))
-        raise SystemExit("the client did not check the document")
+        raise SystemExit("the client did not validate the document")
     except GraphQLError:
         pass
 print("gql", "reads the schema and agrees with the service", file=sys.stderr)

@@ -1,4 +1,5 @@
-// Apollo's client with the types that graphql-codegen makes of the schema's file: what does not fit does not compile.
+// Tests the service with Apollo's client and the types that graphql-codegen generates from the schema's file. A query that
+// does not fit the schema does not compile.
 //
 //   node client.js URL KEY CONVERSATION RULE
 
@@ -54,7 +55,7 @@ const turn = async (userId: number, status: UserAvailabilityStatus) =>
     ?.userAvailabilityStatusUpdate;
 assert.equal(await isFree(), true);
 assert.equal((await turn(1, "UNAVAILABLE"))?.user?.availability?.chat.isAvailable, false);
-assert.equal(await isFree(), false, "nobody can take it now");
+assert.equal(await isFree(), false, "no user is available now");
 assert.equal((await turn(1, "AVAILABLE"))?.userErrors, null);
 assert.equal(await isFree(), true);
 assert.equal((await turn(99, "AVAILABLE"))?.userErrors?.length, 1);
