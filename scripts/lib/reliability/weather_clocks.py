@@ -1,4 +1,4 @@
-"""Rows of scripts/weather about time: a wall clock that jumps, and a producer whose clock is ahead."""
+"""Rows of scripts/weather about time: a wall clock that jumps, and a producer with a clock that is ahead."""
 import asyncio
 import glob
 import time

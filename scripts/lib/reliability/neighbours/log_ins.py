@@ -26,7 +26,7 @@ class Passwords(Row):
 
 
 class Guesses(Row):
-    """Guesses the password of one user of the others, who must still be able to log in from another address."""
+    """Guesses the password of one user of the others. That user must still be able to log in from another address."""
     name, title = "guessed-passwords", "11 wrong log-ins of another tenant's user from one address, over and over"
     credential, log_ins = "none", True
 
