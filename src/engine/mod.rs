@@ -80,7 +80,7 @@ impl Default for Limits {
 pub struct EngineHandles {
     /// The engine, to be run in a task of its own.
     pub engine: Engine,
-    /// Submits events.
+    /// Submits events to the engine.
     pub submitter: Submitter,
     /// Reads the published views.
     pub reader: Reader,

@@ -245,6 +245,7 @@ impl Lanes {
                 self.ring.push_back(tenant);
                 continue;
             }
+            // A lane with a slice beyond its deficit saves up one quantum a round until the slice fits.
             if lane.next_work() > lane.deficit {
                 lane.deficit += QUANTUM;
             }
@@ -261,6 +262,7 @@ impl Lanes {
                 items.extend(slice.items);
             }
             if lane.slices.is_empty() {
+                // The deficit is dropped with the lane: an idle tenant must not save up turns.
                 self.lanes.remove(&tenant);
                 passed = 0;
                 continue;

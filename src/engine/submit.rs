@@ -65,6 +65,7 @@ impl Submitter {
             return Err(Fault::Unavailable(OUT_OF_SERVICE));
         }
         let away = self.0.health.is_away();
+        // A request without events is answered from the view, but rejected while the store is unavailable.
         if !events.iter().any(Event::is_heartbeat) && (!events.is_empty() || away) {
             return self.append(tenant, events, received).await;
         }
@@ -99,9 +100,11 @@ impl Submitter {
         }
         let view = self.0.views.tenant(tenant).view();
         finality::mark(tenant, &mut events, &view, &self.0.store).await?;
+        // Dropped before the wait below: a held view keeps a copy of every block that changes meanwhile.
         drop(view);
         let drafts: Vec<Draft> = events.into_iter().map(|event| Draft::new(tenant, event)).collect();
         let bytes: usize = drafts.iter().map(|draft| draft.json.len() + EVENT_BYTES).sum();
+        // At most half of the queue, so that a larger request is admitted when the queue is empty.
         let kib = bytes.div_ceil(1024).clamp(1, self.0.queue.largest());
         let permit = self.0.queue.enter(tenant, kib).ok_or(Fault::Unavailable("the queue is full"))?;
         let (caller, answer) = Caller::new(drafts.len(), permit);

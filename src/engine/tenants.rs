@@ -158,6 +158,7 @@ impl Tenants {
                 return Ok(true);
             };
             backlog.is_touched = true;
+            // A document ends the tenant's turn, whatever is left of the steps.
             steps = if is_document { 0 } else { steps - 1 };
             let Placed { entry, caller, received } = placed;
             self.note(tenant, &entry, received, &outcome);

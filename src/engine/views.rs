@@ -33,6 +33,7 @@ impl TenantView {
     /// Replaces the view by a newer one.
     pub fn publish(&self, view: Arc<View>) {
         let position = view.position();
+        // The view is stored first: a reader that the new position wakes must find it.
         self.view.store(view);
         self.position.send_replace(position);
     }

@@ -204,6 +204,7 @@ impl Engine {
             if attempt.failure.is_none() {
                 self.health.confirm();
             }
+            // Entries of another server precede the placed ones, which cannot be applied without them.
             if let Err(error) = self.follow(&attempt.heads).await {
                 attempt.undecide(error);
             }

@@ -15,7 +15,7 @@ use crate::domain::{Fault, TenantId};
 pub enum Owner {
     /// All callers without a valid credential together.
     Unauthenticated,
-    /// The administrator.
+    /// All requests of the administrator together.
     Administrator,
     /// All callers of one tenant together.
     Tenant(TenantId),

@@ -84,7 +84,7 @@ struct State {
     all_held: usize,
 }
 
-/// One connection.
+/// The state of one connection.
 #[derive(Debug)]
 struct Entry {
     /// True in a reserved place.
@@ -129,6 +129,7 @@ impl Sockets {
     pub fn admit(&self) -> ConnectionPermit {
         let mut state = self.0.state.lock();
         let mut is_kept = false;
+        // A reserved place is used only if no connection can be evicted.
         if self.0.is_enforced && state.taken() >= self.0.limits.places && !state.evict(Rank::Unauthenticated) {
             is_kept = true;
             if state.kept >= self.0.limits.kept {

@@ -178,6 +178,7 @@ impl Checkpoints {
                 (is_due && now >= schedule.not_before).then_some((schedule.last, *tenant))
             });
         let mut due: Vec<_> = due.collect();
+        // By the time of the last checkpoint: the longest-waiting tenant first.
         due.sort_unstable();
         self.due = due.into_iter().map(|(_, tenant)| tenant).collect();
     }
@@ -230,6 +231,7 @@ impl Checkpoints {
         ended: Result<Result<Archived, StoreError>, JoinError>,
         states: &mut HashMap<TenantId, State>,
     ) {
+        // A tenant that was put in quarantine meanwhile has no state.
         let Some(state) = states.get_mut(&tenant) else { return };
         let mut schedule = self.schedule(tenant);
         let error = match ended {
@@ -242,6 +244,7 @@ impl Checkpoints {
             Err(error) => Some(error.to_string()),
         };
         if let Some(error) = error {
+            // The exponent is bounded, so that the product cannot overflow a duration, which would panic.
             let backoff = LONGEST_BACKOFF.min(FIRST_BACKOFF * 2_u32.saturating_pow(schedule.failures.min(16)));
             schedule.failures += 1;
             schedule.not_before = self.clock.monotonic() + backoff;

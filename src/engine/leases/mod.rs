@@ -108,6 +108,7 @@ impl LeaseTable {
     /// Opens a session, or opens it again, with a lease from monotonic time `heard`.
     pub fn open(&self, tenant: TenantId, lease: Lease, heard: Duration) {
         let Lease { user, session, opened, seconds } = lease;
+        // A session that is opened again is another incarnation, and its old deadline must not end it.
         self.close(tenant, user, &session);
         let heard = self.pauses.lease_time(heard);
         let key = Key { tenant, user, session };

@@ -68,6 +68,8 @@ impl SqliteJournal {
             .iter()
             .filter_map(|d| Some((d.tenant.0, &d.event.id.source, &d.event.id.id, recorded(d)?)))
             .collect();
+        // Returns only the ids that are new. "WHERE true" is needed: without it SQLite's parser takes ON CONFLICT for a
+        // join of the SELECT.
         let fresh = sqlx::query(
             "INSERT INTO seen (tenant, source, event_id, recorded)
              SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?1) WHERE true

@@ -53,6 +53,7 @@ impl SqliteStore {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(Duration::from_secs(5))
+            // 64 MiB, to which SQLite truncates a write-ahead log that a burst made larger.
             .pragma("journal_size_limit", "67108864");
         let writer = Writer::new(options.clone());
         // Before the file is opened: switching a new file to WAL fails at once, rather than waits, if another process
