@@ -89,8 +89,8 @@ impl Throttle {
     }
 }
 
-/// The rate-limit key of an address: an IPv4 address itself, or the /64 network of an IPv6 address, since a host can use
-/// any of the 2^64 addresses of its network.
+/// The rate-limit key of an address: an IPv4 address itself, or the /64 network of an IPv6 address, since a host can
+/// use any of the 2^64 addresses of its network.
 pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),

@@ -185,7 +185,8 @@ impl FairQueue {
             state.next()
         };
         if let Some((key, waiter)) = next {
-            // Sent outside of the lock: if the caller was dropped meanwhile, so is the permit, which calls `leave` again.
+            // Sent outside of the lock: if the caller was dropped meanwhile, so is the permit, which calls `leave`
+            // again.
             let _received = waiter.grant.send(self.permit(key));
         }
     }

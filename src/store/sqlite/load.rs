@@ -21,8 +21,8 @@ pub struct CheckpointReader(PoolConnection<Sqlite>);
 type Staged = HashMap<(String, String, String), Option<String>>;
 
 impl SqliteStore {
-    /// Opens the connections. They see the same data without a shared snapshot, since nothing writes checkpoints while a
-    /// server starts.
+    /// Opens the connections. They see the same data without a shared snapshot, since nothing writes checkpoints while
+    /// a server starts.
     pub(crate) async fn checkpoint_readers(&self, wanted: usize) -> Result<Vec<CheckpointReader>, StoreError> {
         let mut readers = Vec::new();
         for _ in 0..wanted.clamp(1, self.reads.options().get_max_connections() as usize) {
