@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusHandle;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use crate::auth::KeyRing;
 use crate::auth::secret::Secret;
@@ -59,6 +59,9 @@ pub enum StartError {
     /// The store cannot be taken or read.
     #[error(transparent)]
     Boot(#[from] BootError),
+    /// The engine's thread cannot be started.
+    #[error("the engine's thread cannot be started: {0}")]
+    Thread(std::io::Error),
 }
 
 /// A running service.
@@ -90,7 +93,7 @@ impl App {
         let Options { tenant_limits, max_connections, header_timeout, .. } = options;
         let unusable = |error| StartError::Listen(listen, error);
         // Before the store is taken, so that a port in use is told at once.
-        let listener = TcpListener::bind(listen).await.map_err(unusable)?;
+        let listener = bind(listen).map_err(unusable)?;
         let address = listener.local_addr().map_err(unusable)?;
         let tls = match tls {
             Some(files) => Some(Tls::load(files).await?),
@@ -126,7 +129,7 @@ impl App {
         let router = http::router(services);
         // The engine outlives the requests under way: it stops once the listener has ended.
         let engine_stopping = lifecycle.last_stopping().clone();
-        lifecycle.spawn("engine", engine.run(engine_stopping.clone()));
+        lifecycle.spawn_thread("engine", engine.run(engine_stopping.clone())).map_err(StartError::Thread)?;
         lifecycle.spawn("pauses", engine::watch_pauses(leases, clock.clone(), lifecycle.stopping().clone()));
         let upkeep = telemetry::keep_up(metrics, clock.clone(), lifecycle.stopping().clone());
         lifecycle.spawn("metrics", upkeep);
@@ -167,6 +170,19 @@ impl App {
         self.lifecycle.ended().await;
         !self.lifecycle.has_failed()
     }
+}
+
+/// Connections that may wait to be accepted; the system may allow fewer (`net.core.somaxconn`). One that finds no place is
+/// tried again by its client after a second.
+const BACKLOG: u32 = 4_096;
+
+/// Listens on an address.
+fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // A restart need not wait for the connections of the process before. On Windows this would share the port.
+    socket.set_reuseaddr(cfg!(unix))?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// The connections there may be: the setting, or fewer where the process may not have that many files open.

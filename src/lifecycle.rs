@@ -5,6 +5,7 @@ use std::num::NonZero;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -65,15 +66,18 @@ impl Lifecycle {
         name: &'static str,
         task: impl Future<Output = Result<(), E>> + Send + 'static,
     ) {
-        let this = self.clone();
-        drop(self.track(async move {
-            // Dropped without being disarmed when the task panics.
-            let mut guard = StopOnDrop { lifecycle: this, armed: true };
-            match task.await {
-                Ok(()) => guard.armed = false,
-                Err(error) => tracing::error!(task = name, %error, "a task failed; stopping"),
-            }
-        }));
+        drop(self.track(needed(self.clone(), name, task)));
+    }
+
+    /// Starts such a task on a thread of its own: it may keep the thread busy for milliseconds, for which others would
+    /// have to wait.
+    pub fn spawn_thread<E: std::fmt::Display + 'static>(
+        &self,
+        name: &'static str,
+        task: impl Future<Output = Result<(), E>> + Send + 'static,
+    ) -> std::io::Result<()> {
+        let (runtime, task) = (Handle::current(), self.tasks.track_future(needed(self.clone(), name, task)));
+        std::thread::Builder::new().name(name.to_owned()).spawn(move || runtime.block_on(task)).map(drop)
     }
 
     /// Starts a task that serves one caller: its end, however it ends, concerns only that caller.
@@ -90,6 +94,7 @@ impl Lifecycle {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> JoinHandle<T> {
         self.tasks.spawn_blocking(move || {
+            lower_priority();
             let done = work();
             drop(permit);
             done
@@ -147,6 +152,43 @@ impl Lifecycle {
     /// Whether a task failed.
     pub fn has_failed(&self) -> bool {
         self.failed.load(Ordering::Relaxed)
+    }
+}
+
+/// How much less of a core the threads for long work get than the others, as a nice value: about a tenth while both want
+/// it, and all of it otherwise.
+#[cfg(target_os = "linux")]
+const LONG_WORK_NICE: i32 = 10;
+
+/// Lets the threads that answer everybody go first. A thread of the pool stays at the lower priority, as only a privileged
+/// process may raise it again; nothing else runs there.
+#[cfg(target_os = "linux")]
+fn lower_priority() {
+    thread_local! {
+        static IS_LOWERED: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+    }
+    // On Linux the priority is the calling thread's, not the process's as POSIX has it.
+    if !IS_LOWERED.replace(true)
+        && let Err(error) = rustix::process::setpriority_process(None, LONG_WORK_NICE)
+    {
+        tracing::debug!(%error, "the priority of a thread for long work cannot be lowered");
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn lower_priority() {}
+
+/// Runs a task that the service cannot do without, and stops everything unless it ends well.
+async fn needed<E: std::fmt::Display>(
+    lifecycle: Lifecycle,
+    name: &'static str,
+    task: impl Future<Output = Result<(), E>>,
+) {
+    // Dropped without being disarmed when the task panics.
+    let mut guard = StopOnDrop { lifecycle, armed: true };
+    match task.await {
+        Ok(()) => guard.armed = false,
+        Err(error) => tracing::error!(task = name, %error, "a task failed; stopping"),
     }
 }
 

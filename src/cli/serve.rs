@@ -41,7 +41,7 @@ pub async fn start(args: &ServeArgs, location: Location) -> Result<App, Failure>
         }
         StartError::Listen(..) | StartError::Tls(_) | StartError::Boot(BootError::Taken(_)) => Failure::setting(error),
         StartError::Boot(BootError::Store(StoreError::Unsuitable(_))) => Failure::setting(error),
-        StartError::Boot(_) => Failure::other(error),
+        StartError::Boot(_) | StartError::Thread(_) => Failure::other(error),
     })
 }
 

@@ -141,8 +141,6 @@ impl Engine {
             }
         }
         self.checkpoints.step(&mut self.tenants.states).await;
-        // The engine shares its thread with handlers.
-        tokio::task::yield_now().await;
     }
 
     /// Appends, applies, shows and answers one batch. Returns false when told to stop while the store is away.
