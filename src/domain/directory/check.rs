@@ -1,4 +1,4 @@
-//! What can be said of a document without knowing the directory it is for.
+//! Validation of a document by itself, before it is compared with the directory.
 
 use super::{Document, EntityPatch, Kind, MAX_LIST, Problem, UserPatch};
 use crate::domain::channel::Channel;
@@ -6,13 +6,13 @@ use crate::domain::ids::MAX_ID;
 use crate::domain::profile::{CallConfig, PickUp};
 use crate::domain::text::is_name;
 
-/// Longest free text of a public profile, in bytes.
+/// Maximum length of a free text of a public profile, in bytes.
 const PROFILE_TEXT_MAX: usize = 4_096;
-/// Largest number of conversations at once.
+/// Maximum number of simultaneous conversations on one channel.
 const MAX_SLOTS: u32 = 1_000;
 
 impl Document {
-    /// Every bad value in the document; empty when there is none.
+    /// Returns a problem for each invalid value in the document; empty if it is valid.
     pub fn check(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         for kind in Kind::ALL {
@@ -28,7 +28,7 @@ impl Document {
     }
 }
 
-/// Collects problems below one entity.
+/// Collects the problems of one entity. `base` is the entity's JSON pointer.
 struct Report<'a> {
     base: String,
     problems: &'a mut Vec<Problem>,
@@ -194,14 +194,14 @@ mod tests {
     }
 
     #[test]
-    fn a_good_user_has_no_problem() {
+    fn a_valid_user_has_no_problem() {
         let json = r#"{"users":[{"id":101,"name":"Ann","email":"a@b.example","language_list":["fr"],
             "call_config":{"type":"ANSWER_FROM_PHONE","phone_number":"+33123456789"},"chat_max_number":4}]}"#;
         assert_eq!(pointers(json), Vec::<String>::new());
     }
 
     #[test]
-    fn each_bad_value_is_named_where_it_stands() {
+    fn problems_point_to_the_invalid_members() {
         let json = r#"{"groups":[{"id":0}],"users":[{"name":"","email":"x","chat_priority":5,"language_admin":"it",
             "channels":{"chat":{"max_slots":1001}},"call_config":{"type":"ANSWER_FROM_PHONE"},"satisfaction":2}]}"#;
         assert_eq!(
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn one_fact_given_twice_is_refused() {
+    fn members_given_under_both_names_are_rejected() {
         assert_eq!(pointers(r#"{"users":[{"role":"admin","roles":["bot"]}]}"#), ["/users/0/role"]);
         let json = r#"{"users":[{"chat_enabled":true,"channels":{"chat":{"enabled":false}}}]}"#;
         assert_eq!(pointers(json), ["/users/0/channels/chat"]);
