@@ -115,8 +115,7 @@ pub enum Body {
         #[serde(default)]
         surface: Surface,
         /// True if a WebSocket of this server opened the session; it then counts towards the sockets per user. Never
-        /// set
-        /// by an external source.
+        /// set by an external source.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         socket: bool,
     },
@@ -319,8 +318,7 @@ pub enum Body {
 
 impl Body {
     /// The conversation to whose history the event belongs. `None` for all other events: `slot.*` and `slots.synced`
-    /// name
-    /// conversations but leave no history.
+    /// name conversations but leave no history.
     pub const fn conversation(&self) -> Option<Uuid> {
         match self {
             Body::ConversationStarted { conversation, .. }
@@ -401,7 +399,7 @@ pub enum Rejection {
     /// The session does not exist or is closed.
     #[error("unknown or closed session: reconnect")]
     UnknownSession,
-    /// The presence definition does not exist or is not selectable.
+    /// The presence definition does not exist, or means logged out, which cannot be chosen.
     #[error("unknown presence definition")]
     UnknownPresence,
     /// The definition's category differs from the presence given with it.

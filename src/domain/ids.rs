@@ -9,8 +9,7 @@ use uuid::Uuid;
 use super::text;
 
 /// The id of a tenant. For requests only `auth` creates it, from the credential, and every look-up takes it first: data
-/// of
-/// one tenant cannot be reached with the credential of another.
+/// of one tenant cannot be reached with the credential of another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct TenantId(pub Uuid);
 

@@ -11,8 +11,7 @@ pub enum Status {
     /// The channel is not enabled for the person.
     Disabled,
     /// Unavailable by choice: the channel is switched off, or the presence is not ready. Takes precedence over busy,
-    /// since
-    /// a person may become unavailable during a conversation.
+    /// since a person may become unavailable during a conversation.
     ToggleOff,
     /// At capacity: all slots are taken, or a conversation on another channel blocks this one.
     Busy,
@@ -64,8 +63,7 @@ impl Facts {
     }
 
     /// Returns true if the person is at work on `channel` (CONTRACTS.md 1.2): available or busy, or unavailable by
-    /// choice
-    /// with a conversation still held.
+    /// choice with a conversation still held.
     pub fn in_production(&self, channel: Channel) -> bool {
         match self.status(channel) {
             Status::Available | Status::Busy => true,

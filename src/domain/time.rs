@@ -88,8 +88,7 @@ impl From<Timestamp> for Time {
 }
 
 /// Returns true for `YYYY-MM-DDThh:mm:ss[.fraction](Z|±hh:mm)`. Checked apart, since jiff parses more forms than RFC
-/// 3339
-/// allows.
+/// 3339 allows.
 fn has_rfc3339_shape(text: &[u8]) -> bool {
     let digits = |from: usize, to: usize| text[from..to].iter().all(u8::is_ascii_digit);
     if text.len() < 20 || text.len() > 64 {

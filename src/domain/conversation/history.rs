@@ -9,8 +9,7 @@ use super::Medium;
 use crate::domain::{EntityRef, Time, UserRef};
 
 /// Maximum number of messages, and of other entries, in one history. A history is kept in memory and returned as a
-/// whole,
-/// so it needs a bound.
+/// whole, so it needs a bound.
 const MOMENTS_MAX: usize = 1_000;
 
 /// One entry of a history.
@@ -27,8 +26,7 @@ pub struct Moment {
 }
 
 /// The events of a conversation (EVENTS.md, "Types"). Users are resolved to integer ids; projects, rules and groups
-/// stay
-/// as the event named them, since they may be added to the directory later.
+/// stay as the event named them, since they may be added to the directory later.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum What {
@@ -211,8 +209,7 @@ impl Conversation {
     }
 
     /// The users it was pushed to, without duplicates, in the order of their first contacts. Users without an integer
-    /// id
-    /// are left out.
+    /// id are left out.
     pub fn users(&self) -> Vec<i64> {
         let (mut users, mut seen) = (Vec::new(), HashSet::new());
         for moment in &self.moments {

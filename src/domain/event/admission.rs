@@ -25,8 +25,7 @@ const SESSION_MAX: usize = 128;
 /// Maximum number of conversations in one `slots.synced`.
 const SYNC_MAX: usize = 1_000;
 /// Maximum number of seconds that an event's time may lie ahead of service time. A time within this limit is replaced
-/// by
-/// service time: left as it is, it would override every later change until service time reached it.
+/// by service time: left as it is, it would override every later change until service time reached it.
 const AHEAD_SECONDS: i64 = 300;
 
 /// An event rejected at admission.

@@ -31,8 +31,7 @@ impl DeskTerms {
     }
 
     /// Returns these terms with the given values in their place. If only one is given, the other is lowered or raised
-    /// as
-    /// needed, so that the two still [`fit`](Self::fit).
+    /// as needed, so that the two still [`fit`](Self::fit).
     pub fn with(self, lease: Option<u32>, heartbeat: Option<u32>) -> DeskTerms {
         match (lease, heartbeat) {
             (Some(lease), Some(heartbeat)) => DeskTerms { lease, heartbeat },

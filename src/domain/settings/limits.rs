@@ -72,8 +72,7 @@ impl Quota {
     }
 
     /// The limits that may be set. The two per user have a lower maximum, since one apply may walk through all sessions
-    /// or
-    /// slots of a user.
+    /// or slots of a user.
     pub const fn range(self) -> RangeInclusive<u32> {
         match self {
             Quota::SessionsPerUser | Quota::SlotsPerUser => 1..=4_000,
