@@ -93,7 +93,7 @@ pub struct PublicProfile {
 /// list is ascending and without duplicates.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Profile {
-    /// Integer id; never reused after deletion.
+    /// Integer id. That of a deleted user is not assigned again while the user is remembered.
     pub id: i64,
     /// GUID of the user, equivalent to the integer id in references.
     pub guid: Uuid,
