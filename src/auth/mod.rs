@@ -26,7 +26,7 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// The tenant whose data the caller may access; never another's.
+    /// The one tenant that the caller may access.
     pub fn tenant(&self) -> TenantId {
         self.tenant
     }

@@ -74,6 +74,7 @@ impl Passwords {
         let is_possible = is_password(password);
         // A text that cannot be a password still costs the same work, in a shortened form, and matches nothing.
         let password: String = if is_possible { password.to_owned() } else { password.chars().take(1).collect() };
+        // Without the budget only a log-in without any account costs a dummy.
         let tries = if self.queue.is_fair() { tries } else { 1 };
         let work = move || {
             let tried = padded(&hashes, tries).into_iter().enumerate();

@@ -69,6 +69,7 @@ impl Tickets {
     pub fn issue(&self, caller: &Caller, pass: Pass, seconds: u32) -> Result<(Secret, Time), Fault> {
         let now = self.0.clock.now();
         let mut waiting = self.0.waiting.lock();
+        // Expired tickets must not count towards the limit.
         waiting.purge(now);
         let held = waiting.held.entry(caller.tenant()).or_default();
         if *held >= MAX_PER_TENANT {
@@ -87,6 +88,7 @@ impl Tickets {
         let hash = secret::hash_of_made(ticket).ok_or(Fault::CredentialInvalid)?;
         let now = self.0.clock.now();
         let mut waiting = self.0.waiting.lock();
+        // An expired ticket must not be found, whenever the next one is issued.
         waiting.purge(now);
         let ticket = waiting.take(&hash).ok_or(Fault::CredentialInvalid)?;
         Ok((ticket.caller, ticket.pass))

@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 pub enum Channel {
     /// Web site chat.
     Chat,
-    /// Voice calls.
+    /// Calls by voice.
     Call,
-    /// Video calls.
+    /// Calls by video.
     Video,
     /// Everything else: mail, cases, social messaging.
     ThirdParty,
@@ -58,6 +58,7 @@ impl<T> PerChannel<T> {
 impl<T> Index<Channel> for PerChannel<T> {
     type Output = T;
     fn index(&self, channel: Channel) -> &T {
+        // `Channel::ALL` has the order of declaration, so the discriminant is the index.
         &self.0[channel as usize]
     }
 }

@@ -33,6 +33,7 @@ impl ConversationId {
         if text.is_empty() || text.len() > Self::MAX || text.contains('\0') {
             return None;
         }
+        // A GUID written in either case is one conversation; other ids are case-sensitive.
         Some(ConversationId(match parse_guid(text) {
             Some(_) => text.to_ascii_lowercase().into(),
             None => text.into(),

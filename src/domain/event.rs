@@ -77,7 +77,7 @@ pub struct Fact {
 }
 
 impl Fact {
-    /// Creates a fact whose conversation, if it has one, is not final.
+    /// Creates a fact that is not about a final conversation.
     pub const fn new(time: Time, body: Body) -> Self {
         Fact { time, body, is_final: false }
     }
@@ -162,7 +162,7 @@ pub enum Body {
     /// The person chose a presence, or switched channels.
     #[serde(rename = "status.changed")]
     StatusChanged {
-        /// The user whose status changed.
+        /// The user that made the choice.
         user: UserRef,
         /// Category chosen, if it was chosen directly.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -187,7 +187,7 @@ pub enum Body {
     /// The claim on the conversation ends, be it the given user's or the current holder's.
     #[serde(rename = "slot.released")]
     SlotReleased {
-        /// The user whose claim ends; the current holder when absent.
+        /// The user that releases it; the current holder when absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         user: Option<UserRef>,
         /// The conversation released.
@@ -373,6 +373,7 @@ impl Outcome {
     /// The outcome's name on the wire.
     pub const fn name(&self) -> &'static str {
         match self {
+            // `HolderReleased` ended a claim, so it counts as applied.
             Outcome::Applied | Outcome::HolderReleased | Outcome::Upserted(_) => "applied",
             Outcome::Stale => "stale",
             Outcome::Duplicate => "duplicate",

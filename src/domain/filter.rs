@@ -116,6 +116,7 @@ pub fn is_like(text: &str, pattern: &str) -> bool {
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or_default();
     let Some(mut rest) = text.strip_prefix(first) else { return false };
+    // Without a star there is no last part, and nothing may remain.
     let Some(last) = parts.next_back() else { return rest.is_empty() };
     // Greedy: matching each part at its first occurrence leaves the longest remainder for the parts after it, so
     // backtracking is never needed.

@@ -42,6 +42,7 @@ impl FromStr for EntityRef {
 
     fn from_str(text: &str) -> Result<Self, MalformedRef> {
         if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
+            // Only an overflow can fail here.
             return Ok(EntityRef::Id(text.parse().unwrap_or(0)));
         }
         parse_guid(text).map(EntityRef::Guid).ok_or(MalformedRef)
@@ -51,6 +52,7 @@ impl FromStr for EntityRef {
 /// Parses a GUID in hyphenated form. Other forms that the UUID library accepts are rejected: the vendors use only this
 /// one.
 pub fn parse_guid(text: &str) -> Option<Uuid> {
+    // Of the forms that `try_parse` accepts only the hyphenated one has 36 characters.
     if text.len() == 36 { Uuid::try_parse(text).ok() } else { None }
 }
 

@@ -25,6 +25,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
                 T::deserialize(MapAccessDeserializer::new(members)).map(Object)
             }
         }
+        // Only `visit_map` is implemented, so anything but an object is a type error.
         deserializer.deserialize_map(Members(PhantomData))
     }
 }

@@ -87,6 +87,7 @@ impl Facts {
     /// Returns true if one more interaction of this liveness fits the budget of 100 % (CONTRACTS.md 1.4), of which each
     /// ongoing interaction uses its size.
     pub fn fits(&self, liveness: Liveness) -> bool {
+        // In 64 bits, since the product of two 32-bit numbers may not fit into 32.
         let used: u64 = self
             .lanes
             .iter()

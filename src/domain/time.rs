@@ -76,6 +76,7 @@ impl fmt::Display for InMillis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match Timestamp::from_microsecond(self.0.0) {
             Ok(instant) => write!(f, "{instant:.3}"),
+            // Instants outside the range of jiff, such as `Time::NEVER`.
             Err(_) => f.write_str("never"),
         }
     }

@@ -65,6 +65,7 @@ impl Bits {
                 }
             }
             Bits::Blocks(parts) => {
+                // Blocks that become empty stay: a set never becomes a list again.
                 if let Some(part) = parts.get_mut((ix / BLOCK_USERS) as usize) {
                     part.remove(ix % BLOCK_USERS);
                 }
@@ -188,6 +189,7 @@ impl Part {
                     wider.resize(words_for(at), 0);
                     *bits = wider.into();
                 }
+                // Tested first: `make_mut` would copy a shared part even if the bit is set already.
                 if bits[at / 64] & (1 << (at % 64)) == 0 {
                     Arc::make_mut(bits)[at / 64] |= 1 << (at % 64);
                 }
@@ -208,6 +210,7 @@ impl Part {
             }
             Part::Dense(bits) => {
                 let at = at as usize;
+                // Tested first, as in `insert`.
                 if bits.get(at / 64).is_some_and(|word| word & (1 << (at % 64)) != 0) {
                     Arc::make_mut(bits)[at / 64] &= !(1 << (at % 64));
                 }

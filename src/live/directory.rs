@@ -249,5 +249,6 @@ pub const fn kind_of(dimension: Dimension) -> Kind {
 
 /// Returns the form in which names are compared: trimmed, in lower case, of at most [`text::NAME_MAX`] characters.
 pub fn folded(name: &str) -> String {
+    // Bounds the work for long texts given in a filter.
     name.trim().chars().take(text::NAME_MAX).flat_map(char::to_lowercase).collect()
 }

@@ -121,6 +121,7 @@ impl Sliced {
     fn set(&mut self, words: usize, ix: usize, value: u32) {
         let (word, bit) = (ix / 64, 1 << (ix % 64));
         let needed = (u32::BITS - value.leading_zeros()) as usize;
+        // Planes are never removed, even when the largest number becomes smaller.
         if self.0.len() < needed * words {
             self.0.resize(needed * words, 0);
         }
@@ -267,6 +268,7 @@ impl Index {
 
     /// Bytes that the blocks occupy on the heap.
     pub fn heap_bytes(&self) -> usize {
+        // 16 bytes are the two reference counters of each `Arc`.
         self.blocks.iter().map(|block| block.heap_bytes() + 16).sum()
     }
 

@@ -389,6 +389,7 @@ pub(super) fn digest(state: &State) -> String {
     for key in keys(state).into_iter().chain([RowKey::Tenant]) {
         let mut hash = Sha256::new();
         hash.update(key.kind());
+        // Neither kind nor key contains U+0000, so it separates the parts unambiguously.
         hash.update([0]);
         hash.update(key.key());
         hash.update([0]);

@@ -49,6 +49,7 @@ impl<'v> Selection<'v> {
                 Clause::Users(users) => {
                     let find = |user| view.directory().find(&UserRef::Entity(user));
                     let mut found: Vec<u32> = users.iter().copied().filter_map(find).collect();
+                    // `mark` finds a block's users by binary search.
                     found.sort_unstable();
                     clauses.push(Resolved::Users(found));
                 }
@@ -157,7 +158,7 @@ fn mark(users: &[u32], n: usize, out: &mut [u64]) -> bool {
     any
 }
 
-/// Sets the bits of the users whose best status over `channels` is `status`: available on any, else busy on any, else
+/// Sets the bits of the users with `status` as their best over `channels`: available on any, else busy on any, else
 /// toggled off.
 #[inline(always)]
 fn with_status(block: &Block, channels: &[Channel], status: Status, out: &mut [u64]) {

@@ -154,6 +154,7 @@ impl State {
     /// Updates index and details of the touched users and returns the view of this position.
     pub fn publish(&mut self) -> Arc<View> {
         debug_assert!(!self.is_applying(), "a view must not contain half an entry");
+        // A user touched by many entries of a batch is derived once.
         self.touched.sort_unstable();
         self.touched.dedup();
         for ix in std::mem::take(&mut self.touched) {

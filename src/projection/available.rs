@@ -1,4 +1,4 @@
-//! The number of users who can take a conversation on one channel now.
+//! The number of users available on one channel.
 
 use crate::domain::Channel;
 use crate::live::index::{Block, Plane};

@@ -1,4 +1,4 @@
-//! The number of agents logged in, and of those who can be given a call (CONTRACTS.md 4).
+//! The number of agents logged in, and of those available for a call (CONTRACTS.md 4).
 
 use crate::domain::Channel;
 use crate::live::index::{BLOCK_WORDS, Block, Plane};

@@ -151,6 +151,7 @@ impl Conversation {
     /// Inserts an entry in order of time. Returns false if the history contains its id already, and [`Full`] if the
     /// history is at its maximum length. A close that ends an open conversation is inserted regardless.
     pub fn add(&mut self, moment: Moment) -> Result<bool, Full> {
+        // A history is bounded, so a search through all of it is fast enough.
         if self.moments.iter().any(|known| known.id == moment.id) {
             return Ok(false);
         }

@@ -10,9 +10,9 @@ use crate::domain::Channel;
 pub enum Medium {
     /// Chat on the web site.
     Chat,
-    /// Voice call.
+    /// Call by voice.
     Call,
-    /// Video call.
+    /// Call by video.
     Video,
     /// Posts on a Facebook page.
     Facebook,
@@ -74,7 +74,7 @@ impl Medium {
         Medium::ALL.into_iter().find(|medium| medium.name().eq_ignore_ascii_case(name))
     }
 
-    /// The channel whose slots its conversations take.
+    /// The channel of the slots that its conversations take.
     pub const fn slot(self) -> Channel {
         match self {
             Medium::Chat => Channel::Chat,

@@ -109,6 +109,7 @@ fn check_user(user: &UserPatch, report: &mut Report<'_>) {
     report.list(user.roles.as_ref(), "roles");
     check_channels(user, report);
     report.list(user.language_list.as_ref(), "language_list");
+    // Elements beyond the limit are a problem already; checking them too would make the list of problems unbounded.
     for (n, language) in user.language_list.iter().flatten().take(MAX_LIST).enumerate() {
         let is_iso2 = language.len() == 2 && language.bytes().all(|b| b.is_ascii_lowercase());
         report.require(is_iso2, &format!("language_list/{n}"), "must be a two-letter ISO 639-1 code");
@@ -173,10 +174,12 @@ fn check_call_config(config: &CallConfig, report: &mut Report<'_>) {
 }
 
 fn is_phone(text: &str) -> bool {
+    // E.164 allows at most 15 digits.
     text.strip_prefix('+').is_some_and(|d| (6..=15).contains(&d.len()) && d.bytes().all(|b| b.is_ascii_digit()))
 }
 
 fn is_email(text: &str) -> bool {
+    // Not all of RFC 5321: one `@` between non-empty parts, no white space, and its limit of 254 bytes.
     let plain = !text.chars().any(|c| c.is_whitespace() || c.is_control());
     let parts = text.split_once('@');
     text.len() <= 254

@@ -49,6 +49,7 @@ impl<T: Clone> Field<T> {
 
 impl<T: Serialize> Serialize for Field<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // Absent members are skipped by `skip_serializing_if`; here they would become `null`, which clears.
         self.value().serialize(serializer)
     }
 }
@@ -57,6 +58,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Field<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Ok(match Option::deserialize(deserializer)? {
             Some(value) => Field::Set(value),
+            // A missing member does not get here: it is `Absent` by `serde(default)`.
             None => Field::Clear,
         })
     }

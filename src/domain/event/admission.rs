@@ -83,6 +83,7 @@ fn read(envelope: &Envelope<'_>, raw: &RawValue, now: Time) -> Result<Event, &'s
     if !text::is_name(&envelope.source) {
         return Err("source must be 1 to 256 bytes");
     }
+    // Events of an internal source are authoritative and never stale, so callers must not claim one.
     if envelope.source.starts_with(INTERNAL_SOURCE) {
         return Err("source must not begin with rollcall:");
     }
@@ -121,6 +122,7 @@ fn read_body(envelope: &Envelope<'_>) -> Result<Body, &'static str> {
     Ok(match envelope.kind.as_ref() {
         "desk.connected" => desk_connected(envelope)?,
         "desk.heartbeat" => {
+            // Producers do not see journal positions: `opened` is set by the server's own connections only.
             let session = session(&data::<OfSession<'_>>(envelope)?.session)?;
             Body::DeskHeartbeat { user: user(envelope)?, session, opened: None }
         }
@@ -131,6 +133,7 @@ fn read_body(envelope: &Envelope<'_>) -> Result<Body, &'static str> {
         "status.changed" => status_changed(envelope)?,
         "slot.taken" => {
             let slot: Slot<'_> = data(envelope)?;
+            // Optional in `Slot`, which `slot.released` shares.
             let channel = slot.channel.ok_or("channel is missing")?;
             Body::SlotTaken { user: user(envelope)?, channel, conversation: conversation(&slot.conversation)? }
         }
@@ -167,6 +170,7 @@ fn desk_connected(envelope: &Envelope<'_>) -> Result<Body, &'static str> {
         lease_seconds: connected.lease_seconds,
         device: connected.device.as_deref().map(device).transpose()?,
         surface: connected.surface,
+        // A producer's session must count towards the quota of sessions, not of sockets.
         socket: false,
     })
 }
@@ -250,6 +254,7 @@ struct Slot<'a> {
 
 pub(super) fn data<'a, T: Deserialize<'a>>(envelope: &Envelope<'a>) -> Result<T, &'static str> {
     let data = envelope.data.ok_or("data is missing")?;
+    // `Object`, since a derived reader would accept an array as well.
     let read: Result<Object<T>, _> = serde_json::from_str(data.get());
     read.map(|Object(data)| data).map_err(|_| "data does not fit the type")
 }

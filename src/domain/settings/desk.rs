@@ -35,7 +35,9 @@ impl DeskTerms {
     pub fn with(self, lease: Option<u32>, heartbeat: Option<u32>) -> DeskTerms {
         match (lease, heartbeat) {
             (Some(lease), Some(heartbeat)) => DeskTerms { lease, heartbeat },
+            // Half of the shortest lease is 2 s, so the heartbeat stays within its range.
             (Some(lease), None) => DeskTerms { lease, heartbeat: self.heartbeat.min(lease / 2) },
+            // Twice the longest heartbeat is the longest lease, so the lease stays within its range.
             (None, Some(heartbeat)) => DeskTerms { lease: self.lease.max(heartbeat * 2), heartbeat },
             (None, None) => self,
         }

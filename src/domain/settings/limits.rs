@@ -17,7 +17,7 @@ pub const USERS_PER_CONVERSATION: u32 = 256;
 /// Maximum number of remembered ended sessions per user.
 pub const ENDED_SESSIONS_PER_USER: usize = 256;
 
-/// A kind of object whose number per tenant or per user is limited.
+/// A kind of object that is limited in number, per tenant or per user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Quota {
     /// Users, including deleted ones that are still remembered.

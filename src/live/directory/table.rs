@@ -75,7 +75,7 @@ impl Table {
         self.high = self.high.max(id);
     }
 
-    /// Adds an entity, or replaces the one with its integer id, whose GUID must be the same.
+    /// Adds an entity, or replaces the one with its integer id, which must have the same GUID.
     pub fn put(&mut self, entity: Arc<Entity>) {
         self.raise(entity.id);
         let name = folded(&entity.name);

@@ -183,6 +183,7 @@ impl Upsert {
         if patch.description.is_some() {
             entity.description.clone_from(&patch.description);
         }
+        // An unchanged entity is not stored again, so that its row does not become dirty.
         if before.as_deref() == Some(&entity) {
             self.done.changes.unchanged += 1;
             return Ok(());
@@ -201,6 +202,7 @@ impl Upsert {
         let users = &self.directory.users;
         let by_id = patch.id.map(|id| users.by_id(id));
         let by_guid = patch.guid.map(|guid| users.by_guid(guid));
+        // An external id identifies the user only without integer id and GUID; beside them it is a value to set.
         let external = patch.external_id.value().filter(|_| by_id.is_none() && by_guid.is_none());
         let by_external = external.map(|id| users.by_external(id));
         let target = one_target(&[("id", by_id), ("guid", by_guid), ("external_id", by_external)])?;
@@ -225,6 +227,7 @@ impl Upsert {
         };
         directory.patch_profile(&mut profile, patch)?;
         let users = &directory.users;
+        // Names freed by the stage before are not found, so that users of one document can exchange them.
         for (member, owner) in [
             ("external_id", profile.external_id.as_ref().and_then(|id| users.by_external(id))),
             ("email", profile.email.as_ref().and_then(|email| users.by_email(email))),

@@ -125,6 +125,7 @@ impl Users {
     /// Adds a deleted user and returns the dense index. The ids are registered; external id and e-mail address are not,
     /// since they may belong to another user by now.
     pub fn insert_deleted(&mut self, profile: Arc<Profile>, deleted: Time) -> u32 {
+        // Called only while a checkpoint is restored, when no index is free.
         let ix = self.accounts.len() as u32;
         self.place(ix, Account { profile, password: None, deleted: Some(deleted) });
         ix

@@ -121,7 +121,7 @@ impl Node {
         }
     }
 
-    /// The first index below this node whose entry has the same hash as `entry` and for which `is_it` returns true.
+    /// The first index below this node with the same hash as `entry` and for which `is_it` returns true.
     fn search(&self, entry: u64, depth: u32, is_it: &mut dyn FnMut(u32) -> bool) -> Option<u32> {
         match self {
             Node::Empty => None,
@@ -151,6 +151,7 @@ impl Node {
     }
 
     fn copied_since(&self, before: &Self) -> usize {
+        // Pointers are compared first: nothing below a shared node was copied.
         match (self, before) {
             (Node::Empty, _) => 0,
             (Node::Leaf(entries), Node::Leaf(old)) if Arc::ptr_eq(entries, old) => 0,

@@ -42,6 +42,7 @@ impl State {
         let opened = self.position;
         let time = self.session_time(event, &self.people[ix as usize], session);
         if let Some(time) = time {
+            // Checked before anything changes, since a rejected event must have no effect.
             self.check_sessions(ix, session, opening.socket)?;
             self.people[ix as usize].desk_at = self.people[ix as usize].desk_at.max(time);
         }
@@ -81,6 +82,7 @@ impl State {
             None => {
                 let floor = self.floor.max(person.sessions_floor);
                 let is_late = event.fact.time <= floor && !event.is_authoritative();
+                // An authoritative event is applied at the floor's time at least, after everything dropped.
                 (person.closed_all.max(if is_late { Time::NEVER } else { floor }), is_late)
             }
         };

@@ -39,6 +39,7 @@ impl State {
         state.directory = Arc::new(directory);
         state.fill_held();
         state.usage = state.recount();
+        // Index and details are not stored: the first view derives them for all users.
         state.touched = (0..state.people.len() as u32).collect();
         Ok(state)
     }

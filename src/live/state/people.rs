@@ -93,7 +93,7 @@ impl State {
         Ok(Outcome::Applied)
     }
 
-    /// Drops a deleted user, whose id may then be assigned again. Returns the newest event time stored for the user.
+    /// Drops a deleted user and frees the id for another user. Returns the newest event time stored for the user.
     /// Claims with the id are not searched for: their positions before the next owner's creation show that they are not
     /// the next owner's.
     pub(super) fn forget_user(&mut self, user: i64) -> Time {

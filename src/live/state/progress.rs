@@ -98,6 +98,7 @@ impl State {
                     if upsert.advance(&document, &mut steps) {
                         match upsert.finish() {
                             Ok((directory, done)) => {
+                                // Only the finished document shows how many users are new.
                                 if let Err(full) = self.check_users(directory.users().count()) {
                                     self.position = seq;
                                     self.recorded = recorded;

@@ -268,6 +268,7 @@ impl State {
             self.usage.slots = self.usage.slots + usize::from(after.is_some()) - usize::from(before.is_some());
         }
         let ended_before = claim.ended;
+        // Every entry about a claim without a holder renews the tombstone.
         claim.ended = after.is_none().then_some(self.recorded);
         self.endings.place(Ending::Claim(conversation.clone()), ended_before, claim.ended);
         self.dirty.insert(RowKey::Claim(conversation.clone()));
