@@ -1,4 +1,4 @@
-//! What changes a tenant's state: an event, its place in the journal, and what became of it.
+//! Events, the only way a tenant's state changes; their journal entries; and the outcome of applying one.
 
 mod admission;
 mod conversation;
@@ -20,298 +20,305 @@ use super::presence::Category;
 use super::settings::limits::{Quota, Quotas};
 use super::time::Time;
 
-/// The identity of an event within its tenant: two events with equal ids are one event, sent twice.
+/// The identity of an event within its tenant. Two events with equal ids are the same event sent twice, and the second
+/// is a duplicate.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventId {
-    /// Who says so; ours begin with [`INTERNAL_SOURCE`].
+    /// The producer's name. Sources of the server's own events begin with [`INTERNAL_SOURCE`].
     pub source: Arc<str>,
-    /// The source's own id of the event.
+    /// The id that the source gave the event.
     pub id: Box<str>,
 }
 
-/// What the source of an event begins with when a dialect's write or the engine made it.
+/// Prefix of the source of every event that a dialect's write or the engine creates. Admission rejects it from callers.
 pub const INTERNAL_SOURCE: &str = "rollcall:";
 
-/// Something that happened to one tenant.
+/// An event of one tenant.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
-    /// Identity.
+    /// Source and id; duplicates are detected by it.
     pub id: EventId,
-    /// What is kept of it in the journal.
+    /// The part that the journal stores as JSON.
     pub fact: Fact,
 }
 
 impl Event {
-    /// An event that the server itself makes. Its time is the server's, and it is authoritative: never stale.
+    /// Creates an event of the server's own. `time` is service time, and the event is authoritative: it is never stale.
     pub fn internal(source: &'static str, id: Uuid, time: Time, body: Body) -> Self {
         debug_assert!(source.starts_with(INTERNAL_SOURCE));
         Event { id: EventId { source: source.into(), id: id.to_string().into() }, fact: Fact::new(time, body) }
     }
 
-    /// Whether the server made it: such a write is taken at the later of its time and that of what it sets.
+    /// Returns true if the server created the event. An authoritative write is applied at the later of its own time and
+    /// the time of the value it replaces, so that it always takes effect.
     pub fn is_authoritative(&self) -> bool {
         self.id.source.starts_with(INTERNAL_SOURCE)
     }
 
-    /// Heartbeats renew a lease and leave no trace in the journal.
+    /// Returns true for heartbeats, which renew a lease and are not journalled.
     pub fn is_heartbeat(&self) -> bool {
         matches!(self.fact.body, Body::DeskHeartbeat { .. })
     }
 }
 
-/// When and what: the part of an event that the journal keeps as JSON.
+/// The part of an event that the journal stores as JSON: its time and its body.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Fact {
-    /// When it happened.
+    /// Time at which it happened.
     pub time: Time,
-    /// What happened.
+    /// Type and data of the event.
     #[serde(flatten)]
     pub body: Body,
-    /// It is about a conversation that was final when this was journalled: closed so long ago that only the archive has
-    /// it. The state, which has forgotten it, could not tell it from a new one; so the event says it.
+    /// True if the event's conversation was final when the event was journalled: closed so long ago that only the
+    /// archive holds it. The state has dropped such a conversation and could not distinguish it from a new one, so the
+    /// event carries the flag.
     #[serde(default, rename = "final", skip_serializing_if = "std::ops::Not::not")]
     pub is_final: bool,
 }
 
 impl Fact {
-    /// Something that happened.
+    /// Creates a fact that is not about a final conversation.
     pub const fn new(time: Time, body: Body) -> Self {
         Fact { time, body, is_final: false }
     }
 }
 
-/// Where a session is open. Only desks make a person connected (CONTRACTS.md 6, row 22).
+/// The kind of application in which a session is open. Only desks make a person connected (CONTRACTS.md 6, row 22).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Surface {
-    /// Where work is done.
+    /// The application in which a user handles conversations.
     #[default]
     Desk,
-    /// Where things are set up.
+    /// The application in which users and settings are administered.
     Administration,
 }
 
-/// What happened, by the types of EVENTS.md.
+/// Type and data of an event, by the types of EVENTS.md.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "data")]
 pub enum Body {
     /// A session opens.
     #[serde(rename = "desk.connected")]
     DeskConnected {
-        /// Whose.
+        /// The user of the session.
         user: UserRef,
-        /// The session, within the user.
+        /// Session id, unique within the user.
         session: Box<str>,
-        /// How long it lasts without a heartbeat, in seconds; without end when absent.
+        /// Seconds the session stays open without a heartbeat; unlimited when absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         lease_seconds: Option<u32>,
-        /// A name for the device.
+        /// Name of the device, as the desk gave it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         device: Option<Box<str>>,
-        /// Where.
+        /// Application in which the session is open.
         #[serde(default)]
         surface: Surface,
-        /// A socket of ours opens it, so that it counts among the user's sockets. Never set by a source.
+        /// True if a WebSocket of this server opened the session; it then counts towards the sockets per user. Never
+        /// set by an external source.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         socket: bool,
     },
-    /// A session is still there.
+    /// A session is still open.
     #[serde(rename = "desk.heartbeat")]
     DeskHeartbeat {
-        /// Whose.
+        /// The user of the session.
         user: UserRef,
-        /// Which.
+        /// Session id, unique within the user.
         session: Box<str>,
-        /// Position of the `desk.connected` whose lease it renews, and no other's; whichever is open when absent.
+        /// Journal position of the `desk.connected` whose lease is renewed. When absent, the lease of the open session
+        /// with this id is renewed, whenever it was opened.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         opened: Option<u64>,
     },
     /// A session closes.
     #[serde(rename = "desk.disconnected")]
     DeskDisconnected {
-        /// Whose.
+        /// The user of the session.
         user: UserRef,
-        /// Which.
+        /// Session id, unique within the user.
         session: Box<str>,
-        /// Position of the `desk.connected` that it ends, and no other; whichever is open when absent.
+        /// Journal position of the `desk.connected` that is closed. When absent, the open session with this id is
+        /// closed, whenever it was opened.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         opened: Option<u64>,
     },
     /// Internal: every session of the user closes.
     #[serde(rename = "desk.closed_all")]
     DeskClosedAll {
-        /// Whose.
+        /// The user of the sessions.
         user: UserRef,
     },
-    /// Internal: a lease ran out.
+    /// Internal: a session's lease expired without a heartbeat.
     #[serde(rename = "desk.lease_expired")]
     DeskLeaseExpired {
-        /// Whose.
+        /// The user of the session.
         user: UserRef,
-        /// Which.
+        /// Session id, unique within the user.
         session: Box<str>,
-        /// Position of the `desk.connected` that it ends.
+        /// Journal position of the `desk.connected` that is closed.
         opened: u64,
     },
     /// The person chose a presence, or switched channels.
     #[serde(rename = "status.changed")]
     StatusChanged {
-        /// Who.
+        /// The user that made the choice.
         user: UserRef,
-        /// The presence chosen.
+        /// Category chosen, if it was chosen directly.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         presence: Option<Category>,
-        /// The definition chosen.
+        /// GUID of the presence definition chosen, if one was.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         presence_id: Option<Uuid>,
-        /// The channels switched on or off.
+        /// Channels switched on (true) or off (false).
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         channels: Vec<(Channel, bool)>,
     },
-    /// The user holds the conversation; whoever held it lets go.
+    /// The user holds the conversation; the previous holder's claim ends.
     #[serde(rename = "slot.taken")]
     SlotTaken {
-        /// Who.
+        /// The user that takes the conversation.
         user: UserRef,
-        /// On which channel.
+        /// Channel of the slot.
         channel: Channel,
-        /// Which conversation.
+        /// The conversation taken.
         conversation: ConversationId,
     },
-    /// The user, or whoever holds it, lets go of the conversation.
+    /// The claim on the conversation ends, be it the given user's or the current holder's.
     #[serde(rename = "slot.released")]
     SlotReleased {
-        /// Whose claim ends; anyone's when absent.
+        /// The user that releases it; the current holder when absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         user: Option<UserRef>,
-        /// Which conversation.
+        /// The conversation released.
         conversation: ConversationId,
     },
-    /// The user's full set on the channel.
+    /// The complete set of conversations that the user holds on the channel.
     #[serde(rename = "slots.synced")]
     SlotsSynced {
-        /// Who.
+        /// The user that holds the conversations.
         user: UserRef,
-        /// On which channel.
+        /// Channel of the slots.
         channel: Channel,
-        /// All that the user holds there.
+        /// All conversations held on the channel; any other claim of the user there ends.
         conversations: Vec<ConversationId>,
     },
-    /// A conversation exists.
+    /// A conversation starts.
     #[serde(rename = "conversation.started")]
     ConversationStarted {
-        /// Which.
+        /// Id of the conversation.
         conversation: Uuid,
-        /// On whose site.
+        /// Project (web site) of the conversation.
         project: EntityRef,
-        /// Where it takes place.
+        /// Medium on which it takes place.
         channel: Medium,
     },
-    /// A conversation was given to a rule or a group to find somebody.
+    /// A conversation is routed: a rule or a group is to find a user for it.
     #[serde(rename = "conversation.routed")]
     ConversationRouted {
-        /// Which.
+        /// Id of the conversation.
         conversation: Uuid,
-        /// The rule.
+        /// The routing rule, if the source named one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         routing_rule: Option<EntityRef>,
-        /// The routing group.
+        /// The routing group, if the source named one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         routing_group: Option<EntityRef>,
     },
-    /// A contact with the user begins, who takes the slot.
+    /// A contact with the user begins; the user takes the slot.
     #[serde(rename = "conversation.pushed")]
     ConversationPushed {
-        /// Who.
+        /// The user that takes the conversation.
         user: UserRef,
-        /// Which conversation.
+        /// Id of the conversation.
         conversation: Uuid,
-        /// Where it takes place.
+        /// Medium on which it takes place; it decides the channel of the slot.
         channel: Medium,
-        /// On whose site.
+        /// Project (web site) of the conversation, if the source named it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         project: Option<EntityRef>,
     },
-    /// Somebody wrote or said something.
+    /// A message of a participant.
     #[serde(rename = "conversation.message")]
     ConversationMessage {
-        /// Which user, if one did.
+        /// The user, if a user is the author.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         user: Option<UserRef>,
-        /// In which conversation.
+        /// Id of the conversation.
         conversation: Uuid,
-        /// Who, in the source's words.
+        /// The author, as the source names it.
         author: Box<str>,
-        /// What, where the tenant keeps it.
+        /// The text, if the tenant keeps texts.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         text: Option<Box<str>>,
     },
     /// The contact ends by transfer; the slot is released.
     #[serde(rename = "conversation.transferred")]
     ConversationTransferred {
-        /// Which conversation.
+        /// Id of the conversation.
         conversation: Uuid,
-        /// The routing group that is to go on.
+        /// Routing group that takes over, if the source named one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         to_group: Option<EntityRef>,
-        /// The rule that is to find somebody.
+        /// Routing rule that takes over, if the source named one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         to_rule: Option<EntityRef>,
     },
     /// The contact ends by snooze; the slot is released.
     #[serde(rename = "conversation.snoozed")]
     ConversationSnoozed {
-        /// Which conversation.
+        /// Id of the conversation.
         conversation: Uuid,
-        /// When it is to go on.
+        /// Time at which it is to resume.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         until: Option<Time>,
     },
-    /// The contact ends for a reason unknown; the slot is released.
+    /// The contact ends for an unknown reason; the slot is released.
     #[serde(rename = "conversation.removed")]
     ConversationRemoved {
-        /// Which conversation.
+        /// Id of the conversation.
         conversation: Uuid,
     },
     /// Contact and conversation end; the slot is released.
     #[serde(rename = "conversation.closed")]
     ConversationClosed {
-        /// Which.
+        /// Id of the conversation.
         conversation: Uuid,
-        /// Why, in the source's words.
+        /// The reason, as the source gave it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<Box<str>>,
     },
-    /// Internal: reference data and users made or changed.
+    /// Internal: reference data and users are created or changed.
     #[serde(rename = "directory.upserted")]
     DirectoryUpserted {
-        /// The changes.
+        /// The entities to create or change.
         document: Arc<Document>,
     },
-    /// Internal: a user is gone.
+    /// Internal: a user is deleted.
     #[serde(rename = "user.deleted")]
     UserDeleted {
-        /// Who.
+        /// The user deleted.
         user: UserRef,
     },
-    /// Internal: a user has another password. Tokens that were given for the one before are worth nothing from then on.
+    /// Internal: a user's password is set. Tokens issued for the previous password are invalid from then on.
     #[serde(rename = "user.password_set")]
     PasswordSet {
-        /// Whose.
+        /// The user of the password.
         user: UserRef,
-        /// What is kept of it.
+        /// Argon2id hash; the password itself is never stored.
         hash: PasswordHash,
     },
-    /// Internal: what the tenant may keep. It replaces all that was set before.
+    /// Internal: the tenant's quotas are set. They replace all quotas set before.
     #[serde(rename = "limits.set")]
     LimitsSet {
-        /// The quotas.
+        /// All quotas set from now on; an absent one has its default.
         limits: Quotas,
     },
 }
 
 impl Body {
-    /// The conversation whose history this is part of. Slots alone make no history.
+    /// The conversation to whose history the event belongs. `None` for all other events: `slot.*` and `slots.synced`
+    /// name conversations but leave no history.
     pub const fn conversation(&self) -> Option<Uuid> {
         match self {
             Body::ConversationStarted { conversation, .. }
@@ -326,7 +333,7 @@ impl Body {
         }
     }
 
-    /// Leaves out what somebody wrote or said.
+    /// Removes the text of a message; other bodies stay as they are.
     pub fn drop_text(&mut self) {
         if let Body::ConversationMessage { text, .. } = self {
             *text = None;
@@ -334,31 +341,31 @@ impl Body {
     }
 }
 
-/// An event at its place in the tenant's journal.
+/// An event with its position in the tenant's journal.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
-    /// Position: contiguous from 1.
+    /// Position in the tenant's journal: contiguous, starting at 1.
     pub seq: u64,
-    /// When it was journalled, by the server's clock; never goes back within a tenant.
+    /// Service time at which it was journalled; never decreases within a tenant.
     pub recorded: Time,
-    /// The event.
+    /// The event recorded at this position.
     pub event: Event,
 }
 
-/// What became of an event (EVENTS.md, "Envelope").
+/// The result of applying an event (EVENTS.md, "Envelope").
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
-    /// It changed state, or confirmed it.
+    /// It changed the state, or confirmed it.
     Applied,
-    /// The user is unknown or deleted; the take ended the claim of the user who held the conversation.
+    /// A take by an unknown or deleted user. It was applied in so far as the previous holder's claim ended.
     HolderReleased,
-    /// It changed the directory so.
+    /// A directory document was applied, with these counts.
     Upserted(Changes),
-    /// True, but something newer overrode all of it.
+    /// Valid, but newer events override all of it.
     Stale,
-    /// Taken before.
+    /// An event with the same source and id was taken before.
     Duplicate,
-    /// Refused; nothing that can be seen has changed.
+    /// Rejected; nothing observable has changed.
     Rejected(Rejection),
 }
 
@@ -366,6 +373,7 @@ impl Outcome {
     /// The outcome's name on the wire.
     pub const fn name(&self) -> &'static str {
         match self {
+            // `HolderReleased` ended a claim, so it counts as applied.
             Outcome::Applied | Outcome::HolderReleased | Outcome::Upserted(_) => "applied",
             Outcome::Stale => "stale",
             Outcome::Duplicate => "duplicate",
@@ -373,7 +381,7 @@ impl Outcome {
         }
     }
 
-    /// The reason that goes with the outcome on the wire.
+    /// The reason sent with the outcome on the wire, if it has one.
     pub fn reason(&self) -> Option<String> {
         match self {
             Outcome::HolderReleased => Some(String::from("unknown user; previous holder released")),
@@ -383,45 +391,45 @@ impl Outcome {
     }
 }
 
-/// Why an event was refused.
+/// The reason for which an event was rejected.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Rejection {
-    /// No such user, or deleted.
+    /// The user does not exist or is deleted.
     #[error("unknown user")]
     UnknownUser,
-    /// No such session, or closed.
+    /// The session does not exist or is closed.
     #[error("unknown or closed session: reconnect")]
     UnknownSession,
-    /// No such presence definition, or one that cannot be chosen.
+    /// The presence definition does not exist, or means logged out, which cannot be chosen.
     #[error("unknown presence definition")]
     UnknownPresence,
-    /// The definition is of another category than the presence given with it.
+    /// The definition's category differs from the presence given with it.
     #[error("presence and presence_id do not agree")]
     PresenceMismatch,
-    /// The lease's session was renewed or closed meanwhile.
-    #[error("another incarnation of the session is open, or none")]
+    /// The session was reopened or closed since the `desk.connected` at the given position.
+    #[error("the session was reopened or closed")]
     OtherIncarnation,
-    /// More has happened in the conversation than is kept of one.
-    #[error("the conversation has had its 1000 messages, or its 1000 other events")]
+    /// The conversation's history has reached its maximum length.
+    #[error("the conversation is full: it keeps at most 1000 messages and 1000 other events")]
     ConversationFull,
-    /// The store refuses its content. It is not journalled, and its id is free.
+    /// The store rejects the event's content. It is not journalled, and its id may be used again.
     #[error("the store cannot keep the event")]
     Unstorable,
-    /// The tenant keeps as much as it may.
+    /// A quota of the tenant is used up.
     #[error("the limit {name} of {limit} is reached")]
     Limit {
-        /// The quota's name.
+        /// Name of the quota on the wire.
         name: &'static str,
-        /// Its number.
+        /// The quota in force.
         limit: u32,
     },
-    /// The directory document cannot be taken.
+    /// The directory document has problems; none of it is applied.
     #[error("the document is refused")]
     Document(Vec<Problem>),
 }
 
 impl Rejection {
-    /// A quota that is used up.
+    /// The rejection for a used-up quota.
     pub const fn limit(quota: Quota, limit: u32) -> Self {
         Rejection::Limit { name: quota.name(), limit }
     }

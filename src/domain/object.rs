@@ -1,4 +1,5 @@
-//! JSON objects that are really objects: derived readers would take an array for a struct, member by member.
+//! Deserialization from JSON objects only: a derived `Deserialize` also accepts an array, matching its elements to the
+//! struct's fields by position.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -8,7 +9,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
 use super::directory::Field;
 
-/// A value that is read from a JSON object and from nothing else.
+/// A value deserialized from a JSON object; an array is an error.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Object<T>(pub T);
 
@@ -24,22 +25,23 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
                 T::deserialize(MapAccessDeserializer::new(members)).map(Object)
             }
         }
+        // Only `visit_map` is implemented, so anything but an object is a type error.
         deserializer.deserialize_map(Members(PhantomData))
     }
 }
 
-/// Reads a list of objects; for `deserialize_with`.
+/// Deserializes a list of objects, each as [`Object`] does. For `deserialize_with`.
 pub fn list<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
     let objects = Vec::<Object<T>>::deserialize(deserializer)?;
     Ok(objects.into_iter().map(|Object(value)| value).collect())
 }
 
-/// Reads an object or `null`; for `deserialize_with`.
+/// Deserializes an object, or `null` as `None`. For `deserialize_with`.
 pub fn option<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     Ok(Option::<Object<T>>::deserialize(deserializer)?.map(|Object(value)| value))
 }
 
-/// Reads an object, or `null` to clear; for `deserialize_with`.
+/// Deserializes an object as [`Field::Set`], or `null` as [`Field::Clear`]. For `deserialize_with`.
 pub fn field<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Field<T>, D::Error> {
     Ok(option(deserializer)?.map_or(Field::Clear, Field::Set))
 }

@@ -1,6 +1,6 @@
-//! Now: each tenant's truth, derived by applying its journal, and the immutable view that readers count on.
+//! The state of each tenant, derived by applying its journal, and the immutable views that readers query.
 //!
-//! Pure and synchronous: no clock, no randomness, no I/O, no lock. The same entries always give the same state.
+//! Pure and synchronous: no clock, no I/O, no lock. The same entries always give the same state and the same outcomes.
 
 pub mod bits;
 pub mod claim;

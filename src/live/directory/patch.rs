@@ -1,4 +1,4 @@
-//! Applies a user's patch to the profile, and resolves the references in patches.
+//! Applies the patch of a user to the profile, and resolves the references in patches.
 
 use uuid::Uuid;
 
@@ -10,7 +10,7 @@ use crate::domain::profile::ChannelConf;
 use crate::domain::{Channel, Profile, Roles};
 
 impl Directory {
-    /// Applies a patch, whose references must be known.
+    /// Applies a patch to `profile`. A reference to an unknown entity is an error.
     pub(super) fn patch_profile(&self, profile: &mut Profile, patch: &UserPatch) -> Result<(), Refused> {
         patch.external_id.patch(&mut profile.external_id);
         if let Some(name) = &patch.name {
@@ -71,12 +71,12 @@ impl Directory {
         Ok(())
     }
 
-    /// The integer ids that the references name, ascending and without repeats.
+    /// Resolves references to integer ids, ascending and without duplicates.
     fn references(&self, kind: Kind, references: &[EntityRef], member: &str) -> Result<Vec<i64>, Refused> {
         self.resolved(kind, references, member, |entity| entity.id)
     }
 
-    /// The GUIDs of the routing groups that the references name, ascending and without repeats.
+    /// Resolves references to routing groups to GUIDs, ascending and without duplicates.
     pub(super) fn routing_groups(&self, references: &[EntityRef]) -> Result<Vec<Uuid>, Refused> {
         self.resolved(Kind::RoutingGroup, references, "routing_groups", |entity| entity.guid)
     }
@@ -100,7 +100,7 @@ impl Directory {
     }
 }
 
-/// The number of references that a patch makes.
+/// The number of references in a patch, by which its cost is measured.
 pub(super) fn references_of(patch: &UserPatch) -> usize {
     let lists = [
         &patch.groups,
