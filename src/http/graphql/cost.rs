@@ -104,7 +104,7 @@ impl Work {
     }
 }
 
-/// Returns the work of an operation, or an error message if it exceeds [`MAX_COST`] or [`MAX_USED`]. Without
+/// Returns the work of an operation, or an error message if it exceeds [`MAX_COST`] or uses too many values. Without
 /// `are_counted` values are not limited, and returned as 0.
 ///
 /// Only for a document that passed [`super::guard::count`]: a fragment that spreads itself would recurse forever.
