@@ -120,7 +120,7 @@ impl Services {
         self.ring().again(caller, |tenant, who| logged_in::may(self.reader(), tenant, who))
     }
 
-    /// Returns [`Fault::Unavailable`] for a tenant that could not be loaded, since any answer about it would be wrong.
+    /// Returns [`Fault::Unavailable`] for a quarantined tenant: its state is incomplete, so any answer would be wrong.
     fn in_service(&self, tenant: TenantId) -> Result<(), Fault> {
         let is_out = self.reader().is_quarantined(tenant);
         if is_out { Err(Fault::Unavailable("the tenant is out of service")) } else { Ok(()) }
