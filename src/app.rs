@@ -69,7 +69,7 @@ pub struct App {
     pub scheme: &'static str,
     /// The administrator's token if this start generated it: to be shown once.
     pub new_admin_token: Option<Secret>,
-    /// Whether there is an administrator's token.
+    /// True if there is an administrator's token.
     pub has_admin: bool,
     /// Submits events to the engine.
     pub submitter: Submitter,

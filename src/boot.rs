@@ -60,7 +60,7 @@ pub enum BootError {
     },
 }
 
-/// A locked store whose contents are loaded.
+/// A locked store with its contents loaded.
 pub struct Booted {
     /// The store, with tenants, keys and checkpoints.
     pub store: Store,
@@ -74,7 +74,7 @@ pub struct Booted {
     pub ring: KeyRing,
     /// The administrator's token if this start generated it: to be shown once.
     pub new_admin_token: Option<Secret>,
-    /// Whether there is an administrator's token.
+    /// True if there is an administrator's token.
     pub has_admin: bool,
     /// The lock file, to be held while the server runs; `None` for PostgreSQL, where the journal's session is the lock.
     pub lock: Option<File>,
@@ -86,7 +86,7 @@ pub struct Taken {
     pub store: Store,
     /// The journal of all tenants.
     pub journal: Journal,
-    /// Whether this call created it.
+    /// True if this call created the store.
     pub is_new: bool,
     /// The lock file, to be held while the store is used; `None` for PostgreSQL, where the journal's session is the
     /// lock.
@@ -146,6 +146,7 @@ async fn admin(
         let kept = kept.map_err(|_| StoreError::Unreadable(String::from("the administrator's token")))?;
         return Ok((Some(kept), None));
     }
+    // Elsewhere there is no administrator until a token is set.
     if !is_new || !matches!(location, Location::Folder(_)) {
         return Ok((None, None));
     }

@@ -77,7 +77,7 @@ impl Lifecycle {
         }));
     }
 
-    /// Starts a task whose failure stops nothing else, such as one that serves a single caller.
+    /// Starts a task that may fail without stopping anything else, such as one that serves a single caller.
     #[expect(clippy::disallowed_methods, reason = "this is where tasks are started")]
     pub fn track<T: Send + 'static>(&self, task: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
         tokio::spawn(self.tasks.track_future(task))

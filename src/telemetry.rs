@@ -43,7 +43,7 @@ pub enum LogError {
     Taken(#[from] TryInitError),
 }
 
-/// When dropped, writes the waiting log lines, for at most a second.
+/// Writes the waiting log lines when dropped, for about a second at most.
 #[must_use]
 pub struct LogGuard {
     _worker: Option<WorkerGuard>,
@@ -72,6 +72,7 @@ pub fn start_logging(args: &LogArgs, budgets: Budgets) -> Result<LogGuard, LogEr
 
 fn writer(budgets: Budgets) -> (BoxMakeWriter, Option<WorkerGuard>) {
     if !budgets.has(Budget::Logs) {
+        // The control: lines are written by the thread that logs, which blocks while they are not read.
         return (BoxMakeWriter::new(std::io::stderr), None);
     }
     let builder = NonBlockingBuilder::default().lossy(true).buffered_lines_limit(WAITING_LINES);

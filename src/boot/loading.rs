@@ -16,7 +16,7 @@ use crate::lifecycle::Lifecycle;
 use crate::live::State;
 use crate::store::{CheckpointReader, Loaded, Store, StoreError};
 
-/// Most tenants whose checkpoints are read at once.
+/// Most checkpoints read at once.
 const RANGE: usize = 256;
 /// Most connections that read checkpoints.
 const READERS: usize = 4;

@@ -28,7 +28,7 @@ pub enum KeyCommand {
 pub struct CreateArgs {
     /// Id or name of the tenant.
     tenant: String,
-    /// Name of the key, to tell it from others.
+    /// Name of the key, shown in lists.
     #[arg(long, default_value = "key")]
     name: String,
     /// Scope of the key, such as events:write, or * for all scopes; repeatable.

@@ -17,7 +17,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::config::{ServeArgs, unknown_variables};
 
-/// Who is here, and who can take work now: live presence for contact centres, in four API dialects.
+/// Live presence for contact centres, in four API dialects: who is here, and who can take work now.
 #[derive(Parser, Debug)]
 #[command(version, about, args_conflicts_with_subcommands = true, max_term_width = 100)]
 struct Cli {

@@ -31,8 +31,9 @@ pub struct StoreArgs {
 }
 
 impl StoreArgs {
-    /// Returns the location. An error says what is wrong with the setting, without showing a password.
+    /// Returns the location. An error explains the problem of the setting, without showing a password.
     pub fn location(&self) -> Result<Location, String> {
+        // An empty variable counts as unset.
         let url = self.database_url.as_deref().filter(|url| !url.is_empty());
         let Some(url) = url else { return Ok(Location::Folder(self.data_dir.clone())) };
         if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
@@ -81,7 +82,7 @@ pub struct ServeArgs {
     #[arg(long, env = "ROLLCALL_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
 
-    /// Origin whose pages may call the API from a browser, such as https://desk.example.com; repeatable, or a
+    /// Origin of pages that may call the API from a browser, such as https://desk.example.com; repeatable, or a
     /// comma-separated list.
     #[arg(long, env = "ROLLCALL_CORS_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
     pub cors_origin: Vec<Origin>,

@@ -31,6 +31,7 @@ pub fn counted(
 ) -> Response<Body> {
     let (owner, connection) = (request.owner(), request.connection().cloned());
     if let Some(connection) = &connection {
+        // The connection answers no further request until this response is flushed.
         connection.writing();
     }
     let Some(budget) = budget else {

@@ -1,4 +1,4 @@
-//! Origins whose pages may call the API from a browser: those in the settings, by default none.
+//! Origins of pages that may call the API from a browser: those in the settings, by default none.
 
 use std::str::FromStr;
 use std::time::Duration;

@@ -64,6 +64,7 @@ pub async fn readyz(State(services): State<Services>) -> (StatusCode, String) {
 )]
 pub async fn metrics(State(services): State<Services>, headers: HeaderMap) -> Result<Response<Body>, NativeFault> {
     services.admin(credential::bearer(&headers))?;
+    // Counted at each scrape rather than after each event.
     for (tenant, view) in services.reader().all() {
         let (headcount, _) = connected_users(&view, &Filter::default());
         gauge!("rollcall_connected_users", "tenant" => tenant.to_string()).set(headcount.connected as f64);

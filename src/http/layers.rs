@@ -54,6 +54,7 @@ async fn observe(State(services): State<Services>, request: Request, next: Next)
     let context = RequestContext::new(request.extensions());
     let request = body::metered(drained(request, services.lifecycle()), &context, services.bodies());
     let response = within(REQUEST_TIMEOUT, dialect, context.scope(next.run(request))).await;
+    // The handler is done with the body; from here on only the response takes memory.
     context.release_body();
     let response = answer::counted(response, &context, services.answers(), dialect);
     let route = route.as_ref().map_or("unknown", MatchedPath::as_str);

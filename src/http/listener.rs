@@ -196,6 +196,7 @@ async fn shake_hands(
 
 /// Accepts the next connection and gives it a permit. Returns `None` after a pause if accepting failed.
 async fn accept(listener: &TcpListener, sockets: &Sockets) -> Option<(TcpStream, Peer, Connection)> {
+    // Returns at once unless the limits are not enforced: then a connection waits instead of replacing another.
     sockets.room().await;
     match listener.accept().await {
         Ok((stream, address)) => Some((stream, Peer(address.ip()), Connection::new(sockets.admit()))),

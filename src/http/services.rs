@@ -24,9 +24,9 @@ use crate::store::Store;
 pub struct Edge {
     /// Milliseconds without confirmation by the store after which reads for routing decisions are refused.
     pub max_staleness_ms: u64,
-    /// Lease and heartbeat interval of desks whose tenant sets neither.
+    /// Default lease and heartbeat interval of desks.
     pub desk: DeskTerms,
-    /// Origins whose pages may call the API from a browser.
+    /// Origins of pages that may call the API from a browser.
     pub cors_origins: Vec<Origin>,
     /// Adds `POST /echo`, the baseline of benchmarks.
     pub bench_echo: bool,
@@ -110,6 +110,7 @@ impl Services {
             // Outside a request nothing could hold the permit.
             None => enter().map(drop)?,
         }
+        // Last, so that requests to a quarantined tenant count against its rate as well.
         self.in_service(caller.tenant())?;
         Ok(caller)
     }

@@ -75,6 +75,7 @@ impl Tls {
         let builder = ServerConfig::builder_with_provider(provider.clone());
         let builder = builder.with_safe_default_protocol_versions().map_err(TlsError::Pair)?;
         let mut config = builder.with_no_client_auth().with_cert_resolver(current.clone());
+        // The only version that is served, so that no client negotiates another.
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Tls { files, read, provider, current, acceptor: TlsAcceptor::from(Arc::new(config)) })
     }
@@ -85,7 +86,7 @@ impl Tls {
     }
 
     /// Presents the certificate in the files whenever they change, until `stopping` is cancelled. Contents that cannot
-    /// be used, such as a certificate whose key is not written yet, are logged once; the certificate in use stays.
+    /// be used, such as a certificate with the previous key, are logged once; the certificate in use stays.
     pub async fn watch(mut self, clock: Clock, stopping: CancellationToken) -> Result<(), Infallible> {
         loop {
             tokio::select! {

@@ -102,7 +102,7 @@ fn times(average: f64, rng: &mut StdRng) -> usize {
     (average + rng.random::<f64>()) as usize
 }
 
-/// Picks and removes a random user who is available on the channel.
+/// Picks a random user available on the channel, and removes it from the list.
 fn pick(free: &mut Vec<&OperatorLive>, channel: Channel, rng: &mut StdRng) -> Option<i64> {
     let able = |operator: &OperatorLive| match channel {
         Channel::Chat => operator.chat.available,

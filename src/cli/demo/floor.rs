@@ -1,4 +1,4 @@
-//! The demo's floor: desks that connect and disconnect, and contacts for users whom the service reports as available.
+//! The demo's floor: desks that connect and disconnect, and contacts for the users that the service reports available.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ const TICK: Duration = Duration::from_millis(250);
 const HEARTBEATS: Duration = Duration::from_secs(15);
 /// Pause before events that were not taken are posted again.
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
-/// Span of time whose demand is already waiting when the simulation begins.
+/// Demand that is waiting when the simulation begins, as a span of time.
 const QUEUED: Duration = Duration::from_secs(25);
 
 /// The simulated people and their contacts.
@@ -44,7 +44,7 @@ pub struct Floor {
 }
 
 impl Floor {
-    /// A floor whose desks are all disconnected.
+    /// A floor with all desks disconnected.
     pub fn new(caller: Caller, (submitter, reader): (Submitter, Reader), clock: Clock) -> Self {
         // A fixed seed: every run takes the same course. The times and ids of its events still differ.
         let mut rng = StdRng::seed_from_u64(7);
@@ -84,7 +84,7 @@ impl Floor {
         }
     }
 
-    /// Returns the events of contacts that end and of people who change what they do.
+    /// Returns the events of contacts that end and of people that change their activity.
     fn moves(&mut self) -> Vec<Event> {
         let now = self.clock.monotonic();
         let mut bodies = self.contacts.end(now);
@@ -106,8 +106,8 @@ impl Floor {
         Ok(operators_live(&snapshot.view, &Filter::default(), Connection::Online).collect())
     }
 
-    /// Posts a heartbeat of every desk. A desk whose session the service does not know, for example after it was sent
-    /// offline, reconnects later.
+    /// Posts a heartbeat of every desk. A desk without a session in the service, for example after it was sent offline,
+    /// reconnects later.
     async fn beat(&mut self, now: Duration) {
         let connected = self.people.iter_mut().filter(|person| person.is_connected());
         let mut connected: Vec<&mut Person> = connected.collect();

@@ -12,7 +12,7 @@ pub const COUNT: usize = 200;
 /// Id of the first person; the others follow.
 pub const FIRST_ID: i64 = 1001;
 
-/// Presence definition of people who take contacts.
+/// Presence definition of people at work.
 pub const AT_WORK: Uuid = uuid!("5d1f0a52-6f0c-4c57-9a0e-2f1f7f5b1c01");
 /// Presence definition of a short break.
 pub const BREAK: Uuid = uuid!("5d1f0a52-6f0c-4c57-9a0e-2f1f7f5b1c02");

@@ -65,7 +65,7 @@ pub struct Person {
 }
 
 impl Person {
-    /// A person at home, who connects at once or a little later.
+    /// A person at home that connects at once or a little later.
     pub fn new(id: i64, now: Duration, rng: &mut StdRng) -> Self {
         let until = if rng.random_bool(0.75) { now } else { now + stay(AT_HOME, rng) };
         Person { id, doing: Doing::Home, until }

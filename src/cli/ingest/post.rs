@@ -44,7 +44,7 @@ pub struct EventResult {
 
 /// The reason why an attempt failed.
 enum Failed {
-    /// A later attempt may succeed; with the pause that the service asks for, if it does.
+    /// A later attempt may succeed; with the pause from `Retry-After`, if there is one.
     ForNow(String, Option<Duration>),
     /// No later attempt can succeed.
     ForGood(String),
@@ -68,6 +68,7 @@ impl Poster {
             .default_headers(HeaderMap::from_iter(headers))
             .timeout(REQUEST_TIMEOUT)
             .connect_timeout(CONNECT_TIMEOUT)
+            // The key must not be sent to another address.
             .redirect(redirect::Policy::none())
             .build()
             .map_err(Failure::other)?;

@@ -18,7 +18,7 @@ pub struct Connection(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     permit: ConnectionPermit,
-    /// Whether bytes were handed over for writing and not flushed since.
+    /// True while bytes handed over for writing are not flushed.
     is_writing: AtomicBool,
     flushed: Notify,
 }

@@ -1,4 +1,4 @@
-//! A stream whose peer must read what is written to it at a minimum pace.
+//! A stream that fails when its peer reads slower than a minimum pace.
 
 use std::future::Future;
 use std::io::{Error, ErrorKind, IoSlice, Result};
@@ -99,7 +99,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
             ready!(self.watch(cx, nothing))?;
             return Poll::Pending;
         }
-        // The server flushes once nothing of what it was given to write is left.
+        // The server flushes once it has nothing left to write.
         self.window = None;
         self.connection.flushed();
         flushed

@@ -77,7 +77,7 @@ struct Agent {
     skill_options: String,
 }
 
-/// Lists the agents who are logged in, with parameters in the query.
+/// Lists the logged-in agents, with parameters in the query.
 #[utoipa::path(
     get,
     operation_id = "monitor_agents",
@@ -89,7 +89,7 @@ pub async fn watch_by_query(services: State<Services>, request: Request) -> Resu
     watch(services, request).await
 }
 
-/// Lists the agents who are logged in, with parameters in a form or JSON.
+/// Lists the logged-in agents, with parameters in a form or JSON.
 #[utoipa::path(
     post,
     operation_id = "monitor_agents_by_body",

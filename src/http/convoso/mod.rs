@@ -32,7 +32,7 @@ const JSON: &str = "application/json";
 )]
 pub struct Description;
 
-/// An error.
+/// An error response.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ConvosoFailure)]
 pub struct Failure {

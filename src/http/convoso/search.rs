@@ -50,6 +50,7 @@ pub async fn open(services: &Services, request: Request) -> Result<(Caller, Filt
     let body = read_body(&parts.headers, body, UNAUTHENTICATED).await?;
     let in_query = from_params(parts.uri.query().unwrap_or_default().as_bytes())?;
     let in_body = match media_type(&parts.headers) {
+        // Without a body the content type does not matter.
         _ if body.is_empty() => Search::default(),
         MediaType::Form => from_params(&body)?,
         MediaType::Json => from_json(&body)?,

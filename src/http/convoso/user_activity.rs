@@ -1,4 +1,4 @@
-//! `/v1/user-activity/search`: counts the agents who are logged in, and those of them available for a call.
+//! `/v1/user-activity/search`: counts the logged-in agents, and those of them available for a call.
 
 use axum::body::Body;
 use axum::extract::{Request, State};

@@ -98,6 +98,7 @@ pub async fn read_body_within(
     if headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
         return Err(Fault::UnsupportedMediaType("a body without content encoding"));
     }
+    // A body that announces its excess is refused before any of it is read.
     let announced = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|length| length > limit.bytes as u64) {
         return Err(Fault::TooLarge(limit.name));

@@ -14,7 +14,7 @@ pub fn value(body: &[u8]) -> Result<Value, Fault> {
     Ok(value)
 }
 
-/// Deserializes any JSON value and rejects objects with duplicate members, since either of the two may be meant.
+/// Deserializes any JSON value and rejects objects with duplicate members, since these are ambiguous.
 struct Once;
 
 impl<'de> DeserializeSeed<'de> for Once {

@@ -29,7 +29,7 @@ pub trait Steps: Send + 'static {
     fn step(&mut self, out: &mut Vec<u8>) -> bool;
 }
 
-/// JSON text around lists whose rows are written one by one.
+/// JSON text with lists of rows that are written one by one.
 pub struct Lists<R> {
     /// The text before each list, and the list's rows.
     lists: VecDeque<(Vec<u8>, Box<dyn Iterator<Item = R> + Send>)>,
@@ -38,7 +38,7 @@ pub struct Lists<R> {
 }
 
 impl<R: Serialize> Lists<R> {
-    /// An object whose members are all lists.
+    /// An object with lists as its only members.
     pub fn object(members: impl IntoIterator<Item = (&'static str, Box<dyn Iterator<Item = R> + Send>)>) -> Self {
         let mut before = String::from("{");
         let mut lists = VecDeque::new();
@@ -49,7 +49,7 @@ impl<R: Serialize> Lists<R> {
         Lists { lists, tail: b"]}".to_vec(), is_first: true }
     }
 
-    /// A JSON text whose member `name` is an empty list, with the rows put into that list.
+    /// The JSON text of a value, with the rows inserted into its empty list `name`.
     pub fn within<T: Serialize>(text: &T, name: &str, rows: impl Iterator<Item = R> + Send + 'static) -> Self {
         let mut head = json(text);
         let list = format!("\"{name}\":[");

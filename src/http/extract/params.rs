@@ -14,6 +14,7 @@ pub struct Params<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 impl<'a> Params<'a> {
     /// Parses `name=value&…`. [`Fault::TooLarge`] past 1,000 pairs.
     pub fn parse(encoded: &'a [u8]) -> Result<Self, Fault> {
+        // One more than allowed is enough to detect an excess.
         let pairs: Vec<_> = form_urlencoded::parse(encoded).take(MAX_PAIRS + 1).collect();
         if pairs.len() > MAX_PAIRS {
             return Err(Fault::TooLarge("1000 parameters"));
@@ -21,7 +22,7 @@ impl<'a> Params<'a> {
         Ok(Params(pairs))
     }
 
-    /// Returns the value of a parameter. [`Fault::Invalid`] if it is given twice, since either value may be meant.
+    /// Returns the value of a parameter. [`Fault::Invalid`] if it is given twice, since it is ambiguous.
     pub fn one(&self, name: &str) -> Result<Option<&str>, Fault> {
         let mut values = self.0.iter().filter(|(n, _)| n == name).map(|(_, value)| value.as_ref());
         match (values.next(), values.next()) {

@@ -34,11 +34,11 @@ pub fn json_body(status: u16, content_type: &'static str, body: Body) -> Respons
     response
 }
 
-/// Marks a response whose bytes are part of the program: it takes no memory, however slowly it is read.
+/// Marks a response with bytes that are part of the program: it takes no memory, however slowly it is read.
 #[derive(Clone, Copy, Debug)]
 pub struct IsStatic;
 
-/// Responds with a file of a page. `policy` is its content security policy: what the page may load.
+/// Responds with a file of a page. `policy` is its content security policy, which lists the sources it may load from.
 pub fn file(kind: &str, policy: &'static str, bytes: Cow<'static, [u8]>) -> Response<Body> {
     let (bytes, is_static) = match bytes {
         Cow::Borrowed(bytes) => (Bytes::from_static(bytes), true),

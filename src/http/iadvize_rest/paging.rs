@@ -18,7 +18,7 @@ const MAX_LIMIT: u64 = 100;
 pub struct Paging {
     page: u64,
     limit: u64,
-    /// Whether items have every field, rather than id and link only.
+    /// True if items have every field, rather than id and link only.
     pub full: bool,
 }
 

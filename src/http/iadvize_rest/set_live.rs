@@ -37,6 +37,7 @@ pub async fn set_live(
     let (caller, fields) = write(&services, request).await?;
     let change = read(&fields)?;
     if change == Change::default() {
+        // The first of the fields stands for all of them.
         return Err(RestFault::Missing("chat[available]"));
     }
     let operator: EntityRef = id.parse().map_err(|_| RestFault::unknown("operator", &id))?;

@@ -49,7 +49,7 @@ pub fn document() -> Document {
     let info = InfoBuilder::new()
         .title("rollcall")
         .version(env!("CARGO_PKG_VERSION"))
-        .description(Some("Who is here, and who can take work now: events in, and three vendors' REST dialects out."))
+        .description(Some("Live presence for contact centres: events in, and three vendors' REST dialects out."))
         .build();
     let mut document = OpenApiBuilder::new().info(info).components(Some(credentials())).build();
     let rest = [API_KEY, KEY_IN_QUERY, BASIC, BEARER];

@@ -12,6 +12,7 @@ use crate::domain::Fault;
 use crate::http::extract::reply;
 use crate::http::fault::NativeFault;
 
+/// Without an online validator, and without credentials that stay in the browser.
 static CONFIG: LazyLock<Arc<Config<'static>>> =
     LazyLock::new(|| Arc::new(Config::from("/openapi.json").validator_url("none").persist_authorization(false)));
 

@@ -137,7 +137,7 @@ fn authorise(services: &Services, headers: &HeaderMap, scope: Scope) -> Result<C
     Ok(caller)
 }
 
-/// Rejects requests whose `Accept` does not include version 1: `application/vnd.newvoicemedia.v1+json`.
+/// Rejects requests unless `Accept` includes version 1: `application/vnd.newvoicemedia.v1+json`.
 fn check_version(headers: &HeaderMap, path: &str) -> Result<(), VonageFault> {
     let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).flat_map(|v| v.split(','));
     let versions = accepted.filter_map(|part| {

@@ -1,4 +1,4 @@
-//! `GET /agents-availability?skillNames=a,b`: counts the agents who have all of the skills, by presence.
+//! `GET /agents-availability?skillNames=a,b`: counts the agents with all of the skills, by presence.
 
 use axum::body::Body;
 use axum::extract::{RawQuery, State};

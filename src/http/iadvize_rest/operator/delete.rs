@@ -1,4 +1,4 @@
-//! `DELETE /operator/{id}`: deletes an operator, who goes offline and disappears from every list and count.
+//! `DELETE /operator/{id}`: deletes an operator, which ends their sessions and removes them from every list and count.
 
 use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};

@@ -109,8 +109,7 @@ fn link(profile: &Profile) -> String {
     format!("/operator/{}", profile.id)
 }
 
-/// Returns the vendor's single role: the highest of the three that it ranks. `None` for users who are only experts or
-/// bots.
+/// Returns the vendor's single role: the highest of the three that it ranks. `None` for mere experts and bots.
 fn highest(roles: Roles) -> Option<Role> {
     [Role::Admin, Role::Manager, Role::Operator].into_iter().find(|role| roles.contains(*role))
 }
