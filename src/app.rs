@@ -56,7 +56,7 @@ pub enum StartError {
     /// The certificate cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// The store cannot be taken or read.
+    /// The store cannot be locked or read.
     #[error(transparent)]
     Boot(#[from] BootError),
 }

@@ -149,7 +149,7 @@ impl Services {
         Ok(admin)
     }
 
-    /// Counts a request without a valid credential; [`Fault::TooMany`] when too many came from its address.
+    /// Counts a request without a valid credential; [`Fault::TooMany`] past the rate of its address.
     pub fn stranger(&self) -> Result<(), Fault> {
         RequestContext::current().map_or(Ok(()), |request| self.throttle().unauthenticated(request.peer().0))
     }
