@@ -62,7 +62,7 @@ impl Lifecycle {
     }
 
     /// Starts an essential task: if it fails or panics, the whole service stops.
-    pub fn spawn<E: std::fmt::Display>(
+    pub fn spawn<E: std::fmt::Display + 'static>(
         &self,
         name: &'static str,
         task: impl Future<Output = Result<(), E>> + Send + 'static,
@@ -181,7 +181,7 @@ fn lower_priority() {
 fn lower_priority() {}
 
 /// Runs an essential task and stops the service unless it succeeds.
-async fn needed<E: std::fmt::Display>(
+async fn run_essential<E: std::fmt::Display>(
     lifecycle: Lifecycle,
     name: &'static str,
     task: impl Future<Output = Result<(), E>>,

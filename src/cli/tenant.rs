@@ -13,7 +13,7 @@ use crate::command::tenants::create_tenant::create_tenant;
 use crate::command::tenants::set_settings::set_settings;
 use crate::config::StoreArgs;
 use crate::domain::Fault;
-use crate::domain::directory::Field;
+use crate::domain::json::Field;
 use crate::domain::settings::desk::{HEARTBEAT_SECONDS, LEASE_SECONDS};
 use crate::domain::settings::{CONVERSATION_DAYS, SettingsPatch, WebhookSecret};
 use crate::query;

@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::ids::EntityRef;
-use super::object;
+use super::json::{self, Field};
 use super::presence::DefinitionCategory;
-pub use patch::{ChannelPatch, ChannelsPatch, Field, UserPatch};
+pub use patch::{ChannelPatch, ChannelsPatch, UserPatch};
 
 /// Maximum number of entities in one document.
 pub const MAX_ENTITIES: usize = 50_000;
@@ -118,31 +118,31 @@ pub struct EntityPatch {
 #[serde(default, deny_unknown_fields)]
 pub struct Document {
     /// Projects (the vendor's web sites) to create or change.
-    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "object::list")]
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "json::list")]
     pub projects: Vec<EntityPatch>,
     /// Groups to create or change.
-    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "object::list")]
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "json::list")]
     pub groups: Vec<EntityPatch>,
     /// Skills to create or change.
-    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "object::list")]
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "json::list")]
     pub skills: Vec<EntityPatch>,
     /// Queues to create or change.
-    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "object::list")]
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "json::list")]
     pub queues: Vec<EntityPatch>,
     /// Campaigns to create or change.
-    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "object::list")]
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "json::list")]
     pub campaigns: Vec<EntityPatch>,
     /// Routing groups to create or change.
-    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "object::list")]
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "json::list")]
     pub routing_groups: Vec<EntityPatch>,
     /// Routing rules to create or change.
-    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "object::list")]
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "json::list")]
     pub routing_rules: Vec<EntityPatch>,
     /// Presence definitions to create or change.
-    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "object::list")]
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "json::list")]
     pub presence_definitions: Vec<EntityPatch>,
     /// Users to create or change.
-    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "object::list")]
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "json::list")]
     pub users: Vec<UserPatch>,
 }
 

@@ -7,7 +7,7 @@ pub mod event;
 pub mod fault;
 pub mod filter;
 pub mod ids;
-pub mod object;
+pub mod json;
 pub mod presence;
 pub mod profile;
 pub mod role;

@@ -11,7 +11,8 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use self::desk::{DeskTerms, HEARTBEAT_SECONDS, LEASE_SECONDS, UNFIT};
-use super::directory::{Field, Problem};
+use super::directory::Problem;
+use super::json::Field;
 
 /// Allowed retention of closed conversations, in days.
 pub const CONVERSATION_DAYS: RangeInclusive<u32> = 1..=36_500;

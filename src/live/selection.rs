@@ -1,22 +1,23 @@
-//! A filter resolved against one view, evaluated block by block.
+//! A filter resolved against one directory, evaluated block by block.
 
-use super::bits::Bits;
-use super::index::{BLOCK_USERS, BLOCK_WORDS, Block, Plane};
-use super::kernel::{drop, join, keep};
-use super::view::View;
+use super::Directory;
+use super::count::bits::Bits;
+use super::count::fold::Mask;
+use super::count::index::{BLOCK_USERS, BLOCK_WORDS, Block, Plane};
+use super::count::words::{drop, join, keep};
 use crate::domain::filter::{Clause, Dimension, TextField, is_like};
 use crate::domain::{Channel, Filter, Status, UserRef};
 
-/// The users of a view that a filter selects.
+/// The users of a directory that a filter selects.
 #[derive(Debug)]
-pub struct Selection<'v> {
-    clauses: Vec<Resolved<'v>>,
+pub struct Selection<'d> {
+    clauses: Vec<Resolved<'d>>,
 }
 
 #[derive(Debug)]
-enum Resolved<'v> {
+enum Resolved<'d> {
     /// Users in at least one of the sets.
-    Any(Vec<&'v Bits>),
+    Any(Vec<&'d Bits>),
     /// Users with one of these dense indexes, ascending.
     Users(Vec<u32>),
     /// Users with one of these statuses on chat.
@@ -25,13 +26,13 @@ enum Resolved<'v> {
     Overall(Vec<Status>),
 }
 
-impl<'v> Selection<'v> {
-    /// Resolves `filter` against `view`. Unknown values match no user.
-    pub fn new(view: &'v View, filter: &Filter) -> Self {
+impl<'d> Selection<'d> {
+    /// Resolves `filter` against `directory`. Unknown values match no user.
+    pub fn new(directory: &'d Directory, filter: &Filter) -> Self {
         let mut clauses = Vec::with_capacity(filter.clauses().len());
-        let members = view.directory().members();
+        let members = directory.members();
         let sets = |dimension: Dimension, value| {
-            let rows = view.directory().resolve(dimension, value);
+            let rows = directory.resolve(dimension, value);
             rows.filter_map(move |row| members.of(dimension, row))
         };
         for clause in filter.clauses() {
@@ -47,24 +48,24 @@ impl<'v> Selection<'v> {
                     clauses.push(Resolved::Any(roles.iter().map(|role| members.role(*role)).collect()));
                 }
                 Clause::Users(users) => {
-                    let find = |user| view.directory().find(&UserRef::Entity(user));
+                    let find = |user| directory.find(&UserRef::Entity(user));
                     let mut found: Vec<u32> = users.iter().copied().filter_map(find).collect();
                     // `mark` finds a block's users by binary search.
                     found.sort_unstable();
                     clauses.push(Resolved::Users(found));
                 }
-                Clause::Text(field, text) => clauses.push(Resolved::Users(named(view, *field, text))),
+                Clause::Text(field, text) => clauses.push(Resolved::Users(named(directory, *field, text))),
                 Clause::Chat(statuses) => clauses.push(Resolved::Chat(statuses.clone())),
                 Clause::Overall(statuses) => clauses.push(Resolved::Overall(statuses.clone())),
             }
         }
         Selection { clauses }
     }
+}
 
-    /// Writes the selected users of one block to `mask`. Returns false if a clause excludes the whole block, which is
-    /// then skipped.
+impl Mask for Selection<'_> {
     #[inline(always)]
-    pub(super) fn fill(&self, n: usize, block: &Block, mask: &mut [u64]) -> bool {
+    fn fill(&self, n: usize, block: &Block, mask: &mut [u64]) -> bool {
         mask.copy_from_slice(block.plane(Plane::Exists));
         let mut buffer = [0; BLOCK_WORDS];
         let words = mask.len();
@@ -131,8 +132,8 @@ fn keep_any(sets: &[&Bits], n: usize, mask: &mut [u64]) -> bool {
 }
 
 /// The users with the given text in a field, ascending.
-fn named(view: &View, field: TextField, text: &str) -> Vec<u32> {
-    let users = view.directory().users();
+fn named(directory: &Directory, field: TextField, text: &str) -> Vec<u32> {
+    let users = directory.users();
     match field {
         TextField::ExternalId => users.by_external(text).into_iter().collect(),
         TextField::Email => users.by_email(text).into_iter().collect(),

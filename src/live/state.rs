@@ -16,9 +16,9 @@ use std::sync::Arc;
 
 use super::claim::Claim;
 use super::conversations::Conversations;
+use super::count::index::{Columns, Index, columns};
 use super::details::{Detail, Details};
 use super::directory::Directory;
-use super::index::{Columns, Index, columns};
 use super::persistent::{Chunks, Map};
 use super::person::Person;
 use super::rows::{self, RowKey};

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::conversations::Conversations;
+use super::count::fold::{Aggregate, fold};
+use super::count::index::{Columns, Index};
 use super::details::{Detail, Details};
 use super::directory::Directory;
-use super::index::{Columns, Index};
-use super::kernel::{Aggregate, fold};
 use super::selection::Selection;
 use crate::domain::{Filter, Quotas};
 
@@ -55,7 +55,7 @@ impl View {
 
     /// Runs an aggregate over the users that the filter selects, and returns it.
     pub fn count<A: Aggregate>(&self, filter: &Filter, mut aggregate: A) -> A {
-        fold(&self.index, &Selection::new(self, filter), &mut aggregate);
+        fold(&self.index, &Selection::new(&self.directory, filter), &mut aggregate);
         aggregate
     }
 

@@ -1,8 +1,9 @@
 //! The number of users available on one channel.
 
 use crate::domain::Channel;
-use crate::live::index::{Block, Plane};
-use crate::live::kernel::{Aggregate, count_both};
+use crate::live::count::fold::Aggregate;
+use crate::live::count::index::{Block, Plane};
+use crate::live::count::words::count_both;
 
 /// Counts the selected users with status available on the channel, which implies connected and ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,8 +1,9 @@
 //! The capacity of agents for one more interaction of a liveness (CONTRACTS.md 1.4 and 5.3).
 
 use crate::domain::status::Liveness;
-use crate::live::index::{BLOCK_WORDS, Block, Plane};
-use crate::live::kernel::{Aggregate, count, count_both, drop, join, keep};
+use crate::live::count::fold::Aggregate;
+use crate::live::count::index::{BLOCK_WORDS, Block, Plane};
+use crate::live::count::words::{count, count_both, drop, join, keep};
 
 /// Counts the agents of the selection, connected or not, each in exactly one of three members.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

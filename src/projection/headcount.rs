@@ -1,8 +1,8 @@
 //! The number of connected users, in all and by status on chat (CONTRACTS.md 2.6).
 
 use crate::domain::Channel;
-use crate::live::index::{Block, Plane};
-use crate::live::kernel::Aggregate;
+use crate::live::count::fold::Aggregate;
+use crate::live::count::index::{Block, Plane};
 
 /// Counts the connected users of the selection, in all and by status on chat. Users with chat disabled have none of the
 /// three statuses, so the sum of the three may be less than `connected`.

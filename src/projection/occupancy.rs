@@ -1,8 +1,9 @@
 //! The occupancy of users in production (CONTRACTS.md 1.2 and 2.6).
 
 use crate::domain::Channel;
-use crate::live::index::{BLOCK_WORDS, Block, Plane};
-use crate::live::kernel::{Aggregate, count, sum};
+use crate::live::count::fold::Aggregate;
+use crate::live::count::index::{BLOCK_WORDS, Block, Plane};
+use crate::live::count::words::{count, sum};
 
 /// Sums the slots of the users in production on one channel: connected, enabled, and accepting conversations or still
 /// holding one. A user who became unavailable during a conversation is still in production.

@@ -1,7 +1,8 @@
 //! The number of agents in each presence category (CONTRACTS.md 5.2 and 5.3).
 
-use crate::live::index::{BLOCK_WORDS, Block, Plane};
-use crate::live::kernel::{Aggregate, count, count_both, keep};
+use crate::live::count::fold::Aggregate;
+use crate::live::count::index::{BLOCK_WORDS, Block, Plane};
+use crate::live::count::words::{count, count_both, keep};
 
 /// Counts the agents of the selection, connected or not, each in exactly one category.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

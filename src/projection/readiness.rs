@@ -1,8 +1,9 @@
 //! The number of agents logged in, and of those available for a call (CONTRACTS.md 4).
 
 use crate::domain::Channel;
-use crate::live::index::{BLOCK_WORDS, Block, Plane};
-use crate::live::kernel::{Aggregate, count, count_both, keep};
+use crate::live::count::fold::Aggregate;
+use crate::live::count::index::{BLOCK_WORDS, Block, Plane};
+use crate::live::count::words::{count, count_both, keep};
 
 /// Counts the agents of the selection. Agents are users with at least one enabled channel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

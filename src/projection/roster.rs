@@ -2,8 +2,8 @@
 
 use crate::domain::{Channel, Filter};
 use crate::live::View;
-use crate::live::index::{BLOCK_USERS, Block, Plane};
-use crate::live::kernel::Aggregate;
+use crate::live::count::fold::Aggregate;
+use crate::live::count::index::{BLOCK_USERS, Block, Plane};
 
 /// The connection required of the users in a roster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

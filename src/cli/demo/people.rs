@@ -3,7 +3,8 @@
 use uuid::{Uuid, uuid};
 
 use super::names;
-use crate::domain::directory::{ChannelPatch, ChannelsPatch, Document, EntityPatch, Field, UserPatch};
+use crate::domain::directory::{ChannelPatch, ChannelsPatch, Document, EntityPatch, UserPatch};
+use crate::domain::json::Field;
 use crate::domain::presence::DefinitionCategory;
 use crate::domain::{EntityRef, Role};
 

@@ -1,68 +1,13 @@
 //! One user of the document. Members may be given by the native names or by those of the vendor's REST API.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::domain::channel::Channel;
 use crate::domain::ids::EntityRef;
-use crate::domain::object;
+use crate::domain::json::{self, Field};
 use crate::domain::profile::{CallConfig, PublicProfile};
 use crate::domain::role::Role;
-
-/// A member of a patch: absent, cleared with `null`, or set.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub enum Field<T> {
-    /// Not in the document: the value stays as it is.
-    #[default]
-    Absent,
-    /// `null`: the value is removed.
-    Clear,
-    /// The value is replaced by this one.
-    Set(T),
-}
-
-impl<T> Field<T> {
-    /// Returns true if the document does not contain the member.
-    pub const fn is_absent(&self) -> bool {
-        matches!(self, Field::Absent)
-    }
-
-    /// The value of [`Field::Set`].
-    pub const fn value(&self) -> Option<&T> {
-        match self {
-            Field::Set(value) => Some(value),
-            Field::Absent | Field::Clear => None,
-        }
-    }
-}
-
-impl<T: Clone> Field<T> {
-    /// Applies the member to `target`.
-    pub fn patch(&self, target: &mut Option<T>) {
-        match self {
-            Field::Absent => {}
-            Field::Clear => *target = None,
-            Field::Set(value) => *target = Some(value.clone()),
-        }
-    }
-}
-
-impl<T: Serialize> Serialize for Field<T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // Absent members are skipped by `skip_serializing_if`; here they would become `null`, which clears.
-        self.value().serialize(serializer)
-    }
-}
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Field<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(match Option::deserialize(deserializer)? {
-            Some(value) => Field::Set(value),
-            // A missing member does not get here: it is `Absent` by `serde(default)`.
-            None => Field::Clear,
-        })
-    }
-}
 
 /// Changes to a user's settings for one channel. An absent member leaves the setting as it is.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -84,16 +29,16 @@ pub struct ChannelPatch {
 #[serde(default, deny_unknown_fields)]
 pub struct ChannelsPatch {
     /// Changes for chat.
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "object::option")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "json::option")]
     pub chat: Option<ChannelPatch>,
     /// Changes for calls.
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "object::option")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "json::option")]
     pub call: Option<ChannelPatch>,
     /// Changes for video calls.
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "object::option")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "json::option")]
     pub video: Option<ChannelPatch>,
     /// Changes for third-party channels.
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "object::option")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "json::option")]
     pub third_party: Option<ChannelPatch>,
 }
 
@@ -171,7 +116,7 @@ pub struct UserPatch {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub routing_groups: Option<Vec<EntityRef>>,
     /// Changes to channel settings.
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "object::option")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "json::option")]
     pub channels: Option<ChannelsPatch>,
     /// The vendor's name for `channels.chat.enabled`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -210,7 +155,7 @@ pub struct UserPatch {
     #[serde(skip_serializing_if = "Field::is_absent")]
     pub sso_key: Field<String>,
     /// Call settings; replaced as a whole.
-    #[serde(skip_serializing_if = "Field::is_absent", deserialize_with = "object::field")]
+    #[serde(skip_serializing_if = "Field::is_absent", deserialize_with = "json::field")]
     pub call_config: Field<CallConfig>,
     /// Experience points; not negative.
     #[serde(skip_serializing_if = "Field::is_absent")]
@@ -219,7 +164,7 @@ pub struct UserPatch {
     #[serde(skip_serializing_if = "Field::is_absent")]
     pub satisfaction: Field<f64>,
     /// Public profile; replaced as a whole.
-    #[serde(skip_serializing_if = "Field::is_absent", deserialize_with = "object::field")]
+    #[serde(skip_serializing_if = "Field::is_absent", deserialize_with = "json::field")]
     pub profile: Field<PublicProfile>,
 }
 

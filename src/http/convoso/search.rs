@@ -7,7 +7,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::ConvosoFault;
 use crate::auth::Caller;
 use crate::domain::filter::{Clause, Dimension, MAX_VALUES, Value};
-use crate::domain::object::Object;
+use crate::domain::json::Object;
 use crate::domain::{EntityRef, Fault, Filter, Scope};
 use crate::engine::Snapshot;
 use crate::http::extract::body::UNAUTHENTICATED;

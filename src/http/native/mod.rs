@@ -19,7 +19,7 @@ use super::fault::{Details, NativeFault};
 use super::services::Services;
 use crate::auth::{Admin, Caller};
 use crate::domain::ids::parse_guid;
-use crate::domain::object::Object;
+use crate::domain::json::Object;
 use crate::domain::{Fault, TenantId};
 
 /// OpenAPI description of the routes for events and the directory.

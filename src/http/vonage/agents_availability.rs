@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use super::{JSON, VonageFault, admit};
 use crate::domain::filter::{Clause, Dimension, MAX_VALUES, Value};
 use crate::domain::ids::parse_guid;
-use crate::domain::object::Object;
+use crate::domain::json::Object;
 use crate::domain::status::Liveness;
 use crate::domain::{EntityRef, Fault, Filter, Scope};
 use crate::http::extract::body::DIALECT;

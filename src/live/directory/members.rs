@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::domain::filter::Dimension;
 use crate::domain::role::Role;
-use crate::live::bits::Bits;
+use crate::live::count::bits::Bits;
 use crate::live::persistent::Chunks;
 
 /// All memberships of a tenant. A clone shares every set until one side changes it.

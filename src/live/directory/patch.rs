@@ -2,12 +2,15 @@
 
 use uuid::Uuid;
 
-use super::upsert::Refused;
 use super::{Directory, Entity};
-use crate::domain::directory::{ChannelPatch, Field, Kind, UserPatch};
+use crate::domain::directory::{ChannelPatch, Kind, UserPatch};
 use crate::domain::ids::EntityRef;
+use crate::domain::json::Field;
 use crate::domain::profile::ChannelConf;
 use crate::domain::{Channel, Profile, Roles};
+
+/// A problem of one entity: the pointer to its member, relative to the entity, and the description.
+pub(super) type Refused = (String, &'static str);
 
 impl Directory {
     /// Applies a patch to `profile`. A reference to an unknown entity is an error.

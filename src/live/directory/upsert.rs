@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::patch::references_of;
+use super::patch::{Refused, references_of};
 use super::{Directory, Entity};
-use crate::domain::directory::{Changes, Document, EntityPatch, Field, Kind, Problem, TAKEN, UserPatch};
+use crate::domain::directory::{Changes, Document, EntityPatch, Kind, Problem, TAKEN, UserPatch};
 use crate::domain::ids::{EntityRef, MAX_ID};
+use crate::domain::json::Field;
 use crate::domain::{Profile, Time};
 
 /// Number of references looked up per unit of work.
@@ -25,9 +26,6 @@ pub struct Upserted {
     /// Users created or changed, by dense index.
     pub users: Vec<u32>,
 }
-
-/// A problem of one entity: the pointer to its member, relative to the entity, and the description.
-pub(super) type Refused = (String, &'static str);
 
 /// A document being applied to its own clone of a directory.
 #[derive(Clone, Debug)]

@@ -9,9 +9,9 @@ use super::State;
 use crate::domain::directory::Document;
 use crate::domain::event::Rejection;
 use crate::domain::{Body, Entry, Outcome, Time};
+use crate::live::count::index::Index;
 use crate::live::details::Details;
 use crate::live::directory::{Directory, Upsert, Upserted};
-use crate::live::index::Index;
 use crate::live::rows::RowKey;
 
 use super::Gap;
@@ -176,7 +176,8 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::domain::directory::{EntityPatch, Field, UserPatch};
+    use crate::domain::directory::{EntityPatch, UserPatch};
+    use crate::domain::json::Field;
     use crate::domain::{EntityRef, Event, TenantId};
 
     const GROUPS: i64 = 20;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
 use crate::domain::event::{Surface, admit};
-use crate::domain::object::Object;
+use crate::domain::json::Object;
 use crate::domain::{Event, Time, UserRef};
 
 /// Longest id of an event, in bytes.

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value, json};
 
-use crate::domain::object::{self, Object};
+use crate::domain::json::{self, Object};
 use crate::domain::{Channel, EntityRef, Fault, UserRef};
 
 /// The single session of a user that the vendor reports as connected: its webhooks do not identify desks.
@@ -56,7 +56,7 @@ struct OfUser {
 #[serde(rename_all = "camelCase")]
 struct AvailabilityUpdated {
     user_id: EntityRef,
-    #[serde(deserialize_with = "object::list")]
+    #[serde(deserialize_with = "json::list")]
     availabilities: Vec<Availability>,
 }
 

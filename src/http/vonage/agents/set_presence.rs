@@ -12,7 +12,7 @@ use super::super::{JSON, VonageFault, admit};
 use super::{AgentPresence, user_of};
 use crate::command::change_presence::{Choice, NotChanged, change_presence};
 use crate::domain::ids::parse_guid;
-use crate::domain::object::Object;
+use crate::domain::json::Object;
 use crate::domain::{Fault, Scope};
 use crate::http::extract::body::DIALECT;
 use crate::http::extract::{MediaType, media_type, read_body, reply};

@@ -1,13 +1,67 @@
-//! Deserialization from JSON objects only: a derived `Deserialize` also accepts an array, matching its elements to the
-//! struct's fields by position.
+//! JSON beyond what serde derives: members that are absent, `null` or set, and structs read from objects only. A derived
+//! `Deserialize` also accepts an array, matching its elements to the struct's fields by position.
 
 use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::{Serialize, Serializer};
 
-use super::directory::Field;
+/// A member of a patch: absent, cleared with `null`, or set.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Field<T> {
+    /// Not in the document: the value stays as it is.
+    #[default]
+    Absent,
+    /// `null`: the value is removed.
+    Clear,
+    /// The value is replaced by this one.
+    Set(T),
+}
+
+impl<T> Field<T> {
+    /// Returns true if the document does not contain the member.
+    pub const fn is_absent(&self) -> bool {
+        matches!(self, Field::Absent)
+    }
+
+    /// The value of [`Field::Set`].
+    pub const fn value(&self) -> Option<&T> {
+        match self {
+            Field::Set(value) => Some(value),
+            Field::Absent | Field::Clear => None,
+        }
+    }
+}
+
+impl<T: Clone> Field<T> {
+    /// Applies the member to `target`.
+    pub fn patch(&self, target: &mut Option<T>) {
+        match self {
+            Field::Absent => {}
+            Field::Clear => *target = None,
+            Field::Set(value) => *target = Some(value.clone()),
+        }
+    }
+}
+
+impl<T: Serialize> Serialize for Field<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // Absent members are skipped by `skip_serializing_if`; here they would become `null`, which clears.
+        self.value().serialize(serializer)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Field<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(match Option::deserialize(deserializer)? {
+            Some(value) => Field::Set(value),
+            // A missing member does not get here: it is `Absent` by `serde(default)`.
+            None => Field::Clear,
+        })
+    }
+}
 
 /// A value deserialized from a JSON object; an array is an error.
 #[derive(Clone, Debug, Default, PartialEq)]

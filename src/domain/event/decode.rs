@@ -1,4 +1,4 @@
-//! Admission: parses a CloudEvents envelope into an [`Event`] and checks shape, limits, type and time. Needs no state.
+//! Decodes a CloudEvents envelope into an [`Event`] and checks shape, limits, type and time. Needs no state.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -8,11 +8,12 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::{Body, Event, EventId, Fact, INTERNAL_SOURCE, Surface};
+use super::body::{Body, Surface};
+use super::envelope::{Envelope, Refusal, data, holds_nul, id_of, session, user};
+use super::{Event, EventId, Fact, INTERNAL_SOURCE, decode_conversation};
 use crate::domain::channel::Channel;
 use crate::domain::conversation::ConversationId;
-use crate::domain::ids::UserRef;
-use crate::domain::object::Object;
+use crate::domain::json::Object;
 use crate::domain::presence::Category;
 use crate::domain::settings::desk::LEASE_SECONDS;
 use crate::domain::text;
@@ -20,40 +21,11 @@ use crate::domain::time::{Time, TimeError};
 
 /// Maximum length of an event id, in bytes.
 const ID_MAX: usize = 128;
-/// Maximum length of a session id, in bytes.
-const SESSION_MAX: usize = 128;
 /// Maximum number of conversations in one `slots.synced`.
 const SYNC_MAX: usize = 1_000;
 /// Maximum number of seconds that an event's time may lie ahead of service time. A time within this limit is replaced
 /// by service time: left as it is, it would override every later change until service time reached it.
 const AHEAD_SECONDS: i64 = 300;
-
-/// An event rejected at admission.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// The event's id, if one could be parsed.
-    pub id: Option<String>,
-    /// The reason, as sent on the wire.
-    pub reason: &'static str,
-}
-
-#[derive(Deserialize)]
-pub(super) struct Envelope<'a> {
-    #[serde(borrow, default)]
-    specversion: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    id: Cow<'a, str>,
-    #[serde(borrow)]
-    source: Cow<'a, str>,
-    #[serde(borrow, rename = "type")]
-    pub kind: Cow<'a, str>,
-    #[serde(borrow, default)]
-    pub subject: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    time: Cow<'a, str>,
-    #[serde(borrow, default)]
-    data: Option<&'a RawValue>,
-}
 
 /// Parses and checks one event. `now` is service time; an event's time ahead of it is replaced by `now`, and journalled
 /// as such.
@@ -62,15 +34,6 @@ pub fn admit(raw: &RawValue, now: Time) -> Result<Event, Refusal> {
     let Object(envelope): Object<Envelope<'_>> = serde_json::from_str(raw.get())
         .map_err(|_| refuse("not an event: id, source, type and time are required, as strings"))?;
     read(&envelope, raw, now).map_err(refuse)
-}
-
-/// Extracts the id from JSON that need not be an event otherwise, so that a refusal can name it.
-fn id_of(raw: &RawValue) -> Option<String> {
-    #[derive(Deserialize)]
-    struct OnlyId {
-        id: String,
-    }
-    serde_json::from_str::<Object<OnlyId>>(raw.get()).ok().map(|Object(only)| only.id)
 }
 
 fn read(envelope: &Envelope<'_>, raw: &RawValue, now: Time) -> Result<Event, &'static str> {
@@ -103,21 +66,6 @@ fn read(envelope: &Envelope<'_>, raw: &RawValue, now: Time) -> Result<Event, &'s
     Ok(Event { id, fact: Fact::new(time.min(now), body) })
 }
 
-/// Returns true if any string or member name, at any depth, contains U+0000. The search of the raw text is cheap and
-/// almost always enough; only a hit needs the value parsed, since `\\u0000` is an escaped backslash.
-fn holds_nul(raw: &RawValue) -> bool {
-    fn walk(value: &serde_json::Value) -> bool {
-        match value {
-            serde_json::Value::String(text) => text.contains('\0'),
-            serde_json::Value::Array(items) => items.iter().any(walk),
-            serde_json::Value::Object(members) => members.iter().any(|(name, v)| name.contains('\0') || walk(v)),
-            _ => false,
-        }
-    }
-    // A value nested too deeply to parse counts as a hit, and is rejected.
-    raw.get().contains("\\u0000") && serde_json::from_str(raw.get()).map_or(true, |value| walk(&value))
-}
-
 fn read_body(envelope: &Envelope<'_>) -> Result<Body, &'static str> {
     Ok(match envelope.kind.as_ref() {
         "desk.connected" => desk_connected(envelope)?,
@@ -143,7 +91,7 @@ fn read_body(envelope: &Envelope<'_>) -> Result<Body, &'static str> {
             Body::SlotReleased { user, conversation: conversation(&slot.conversation)? }
         }
         "slots.synced" => slots_synced(envelope)?,
-        kind if kind.starts_with("conversation.") => super::conversation::read(envelope)?,
+        kind if kind.starts_with("conversation.") => decode_conversation::read(envelope)?,
         _ => return Err("unknown type"),
     })
 }
@@ -252,24 +200,6 @@ struct Slot<'a> {
     conversation: Cow<'a, str>,
 }
 
-pub(super) fn data<'a, T: Deserialize<'a>>(envelope: &Envelope<'a>) -> Result<T, &'static str> {
-    let data = envelope.data.ok_or("data is missing")?;
-    // `Object`, since a derived reader would accept an array as well.
-    let read: Result<Object<T>, _> = serde_json::from_str(data.get());
-    read.map(|Object(data)| data).map_err(|_| "data does not fit the type")
-}
-
-pub(super) fn user(envelope: &Envelope<'_>) -> Result<UserRef, &'static str> {
-    let subject = envelope.subject.as_ref().ok_or("subject is missing")?;
-    subject.parse().map_err(|_| "subject must be an id, a GUID or external:<id>")
-}
-
-/// Validates a session id, which a desk chooses and which is unique within its user.
-pub fn session(name: &str) -> Result<Box<str>, &'static str> {
-    let is_good = (1..=SESSION_MAX).contains(&name.len()) && !name.contains('\0');
-    if is_good { Ok(name.into()) } else { Err("session must be 1 to 128 bytes") }
-}
-
 fn conversation(id: &str) -> Result<ConversationId, &'static str> {
     ConversationId::new(id).ok_or("conversation must be 1 to 128 bytes")
 }
@@ -277,6 +207,7 @@ fn conversation(id: &str) -> Result<ConversationId, &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::ids::UserRef;
 
     const NOW: Time = Time::from_micros(1_000_000_000_000_000);
 

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use serde::{Deserialize, Deserializer};
 use uuid::Uuid;
 
-use super::Body;
-use super::admission::{Envelope, data, user};
+use super::body::Body;
+use super::envelope::{Envelope, data, user};
 use crate::domain::conversation::Medium;
 use crate::domain::ids::{EntityRef, parse_guid};
 use crate::domain::text;
