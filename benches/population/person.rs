@@ -1,6 +1,7 @@
 //! One generated person: the entry in the directory, and the status while measuring.
 
-use rollcall::domain::directory::{ChannelPatch, ChannelsPatch, Field, UserPatch};
+use rollcall::domain::directory::{ChannelPatch, ChannelsPatch, UserPatch};
+use rollcall::domain::json::Field;
 use rollcall::domain::status::{Facts, Lane};
 use rollcall::domain::{Category, EntityRef, PerChannel, Role};
 

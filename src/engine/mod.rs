@@ -78,7 +78,7 @@ impl Default for Limits {
 
 /// An engine that is not running yet, and the handles to it.
 pub struct EngineHandles {
-    /// The engine, to be run in a task of its own.
+    /// The engine, to be run on a thread of its own, which it keeps busy for milliseconds at a time.
     pub engine: Engine,
     /// Submits events to the engine.
     pub submitter: Submitter,

@@ -145,8 +145,6 @@ impl Engine {
             }
         }
         self.checkpoints.step(&mut self.tenants.states).await;
-        // The engine's thread also runs handlers: they get a turn even if this loop never waits.
-        tokio::task::yield_now().await;
     }
 
     /// Appends, applies, publishes and answers one batch: events that end expired leases, and queued events. Returns

@@ -24,7 +24,7 @@ pub struct Draft {
     pub tenant: TenantId,
     /// The event to append.
     pub event: Event,
-    /// [`Event::fact`] as JSON. Serialised by the submitting task, to keep that work off the engine's task.
+    /// [`Event::fact`] as JSON. Serialised by the submitting task, to keep that work off the engine's thread.
     pub json: String,
 }
 

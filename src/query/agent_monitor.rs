@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::domain::directory::Kind;
 use crate::domain::{Channel, EntityRef, Filter};
 use crate::live::View;
-use crate::live::index::{Columns, Plane};
+use crate::live::count::index::{Columns, Plane};
 use crate::projection::roster::{Connection, roster_by_id};
 
 /// An agent's activity, in the terms of a dialler.

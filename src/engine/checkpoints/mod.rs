@@ -211,7 +211,7 @@ impl Checkpoints {
                 job.write().await
             })
         } else {
-            // With the budget off, everything is exported on the engine's task and written at once, as a control for
+            // With the budget off, everything is exported on the engine's thread and written at once, as a control for
             // measurements.
             let whole = job.export_whole();
             self.lifecycle.track(async move {
