@@ -42,6 +42,12 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Most bytes of a request's line and headers.
 const HEADER_BYTES: usize = 32 * 1024;
 
+/// Most bytes of responses that a connection may hold in the kernel unsent. More would be memory that no budget counts, up
+/// to 4 MiB a connection whose client reads nothing, and beyond `net.ipv4.tcp_mem` the kernel slows every connection of
+/// the machine. Bytes on their way to the client are not limited.
+#[cfg(target_os = "linux")]
+const UNSENT_BYTES: u32 = 128 * 1024;
+
 /// Settings of the accept loop.
 pub struct ListenerConfig {
     /// The bound socket.
@@ -72,8 +78,7 @@ pub async fn serve(
             () = stopping.cancelled() => break,
         };
         let Some((stream, peer, connection)) = stream else { continue };
-        // Responses are small and written whole; Nagle's algorithm would only delay them.
-        let _unimportant = stream.set_nodelay(true);
+        set_options(&stream);
         let requests = Requests {
             router: router.clone(),
             peer,
@@ -113,6 +118,14 @@ pub async fn serve(
         }
     }
     Ok(())
+}
+
+/// Sets the options of an accepted connection. Failing to set one is no reason to refuse the connection.
+fn set_options(stream: &TcpStream) {
+    // Responses are small and written whole; Nagle's algorithm would only delay them.
+    let _unimportant = stream.set_nodelay(true);
+    #[cfg(target_os = "linux")]
+    let _unimportant = socket2::SockRef::from(stream).set_tcp_notsent_lowat(UNSENT_BYTES);
 }
 
 /// Everything needed to serve one connection.
