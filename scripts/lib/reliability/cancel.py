@@ -1,4 +1,5 @@
-"""Requests whose clients go away at random moments: nothing lost, nothing stuck, nobody else harmed (PROMISES.md W4)."""
+"""Requests whose clients go away at random moments: nothing lost, nothing stuck, nobody else harmed
+(docs/promises.md W4)."""
 import argparse
 import asyncio
 import random

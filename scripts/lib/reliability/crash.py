@@ -1,4 +1,5 @@
-"""Kills the service with -9 at random moments while many clients write, and audits what is left (PROMISES.md W1, W2)."""
+"""Kills the service with -9 at random moments while many clients write, and audits what is left
+(docs/promises.md W1, W2)."""
 import argparse
 import asyncio
 import random

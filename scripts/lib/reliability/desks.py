@@ -1,4 +1,5 @@
-"""Desks with leases, told of over plain HTTP: our outages log nobody off, and silence does, in time (PROMISES.md S1, S2)."""
+"""Desks with leases, told of over plain HTTP: our outages log nobody off, and silence does, in time
+(docs/promises.md S1, S2)."""
 import argparse
 import asyncio
 import random

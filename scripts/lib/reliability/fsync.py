@@ -1,4 +1,4 @@
-"""Counts how often the service syncs its file while it acknowledges (PROMISES.md W1); no kill can show that."""
+"""Counts how often the service syncs its file while it acknowledges (docs/promises.md W1); no kill can show that."""
 import argparse
 import asyncio
 import re

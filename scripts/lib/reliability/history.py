@@ -1,4 +1,4 @@
-"""Checks what clients saw against what one ordered history allows (PROMISES.md W1, R2).
+"""Checks what clients saw against what one ordered history allows (docs/promises.md W1, R2).
 
 Every operation is a line: who asked, when they asked, when they were answered, and what. Then, whatever the clients did
 at the same time:

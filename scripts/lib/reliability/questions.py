@@ -1,4 +1,5 @@
-"""Questions in each dialect, and what must be true of every answer, since each describes one instant (PROMISES.md R1)."""
+"""Questions in each dialect, and what must be true of every answer, since each describes one instant
+(docs/promises.md R1)."""
 
 INDICATOR = ("connectedUsersIndicator%s{connectedUsersCount countByChatAvailabilityStatus{available busy toggleOff} "
              "usersInProductionChatOccupancy{maximumSimultaneousConversationAverage simultaneousConversationAverage "

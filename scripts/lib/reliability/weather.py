@@ -1,4 +1,5 @@
-"""Bad weather, a row a fault: what was promised holds through it (PROMISES.md W6, S1, S2), and a control finds what is not so."""
+"""Bad weather, a row a fault: what was promised holds through it (docs/promises.md W6, S1, S2), and a control finds
+what is not so."""
 import argparse
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""No tenant and no unauthenticated caller takes the service from the others (PROMISES.md W5).
+"""No tenant and no unauthenticated caller takes the service from the others (docs/promises.md W5).
 
 Each row is one attack. In turns without it, under it and beside a sink, another tenant reads and writes in every
 dialect, and the probes are asked: none may be refused or late, the p99 stays, and so does the memory. Then nothing that
