@@ -4,7 +4,7 @@ use std::ops::{Index, IndexMut};
 
 use serde::{Deserialize, Serialize};
 
-/// A slot channel (EVENTS.md, "Types").
+/// A slot channel (docs/reference/events.md, "Presence and channels").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Channel {
@@ -33,7 +33,7 @@ impl Channel {
     }
 
     /// Returns true for chat, call and video, which exclude one another for users without `chat_and_call`
-    /// (CONTRACTS.md 1.2, `blocked`).
+    /// (docs/reference/events.md, "Status").
     pub const fn is_exclusive(self) -> bool {
         !matches!(self, Channel::ThirdParty)
     }

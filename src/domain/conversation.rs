@@ -19,7 +19,7 @@ pub use medium::Medium;
 use super::ids::parse_guid;
 
 /// A conversation's id within its tenant: 1 to 128 bytes. An id that is a GUID is kept in lower case
-/// (EVENTS.md, "Types").
+/// (docs/reference/events.md, "Slots").
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ConversationId(Arc<str>);

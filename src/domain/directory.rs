@@ -1,4 +1,4 @@
-//! The document of `PUT /v1/directory`: patches to reference data and users (EVENTS.md, "Directory").
+//! The document of `PUT /v1/directory`: patches to reference data and users (docs/reference/native.md, "Directory").
 
 mod check;
 mod patch;

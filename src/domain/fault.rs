@@ -73,7 +73,8 @@ impl Fault {
         Fault::Refused(vec![Problem { pointer: pointer.into(), detail: detail.into() }])
     }
 
-    /// The HTTP status of the fault, before a dialect replaces it by one of its own (CONTRACTS.md 5.5).
+    /// The HTTP status of the fault, before a dialect replaces it by one of its own
+    /// (docs/reference/native.md, "Errors").
     pub const fn status(&self) -> u16 {
         match self {
             Fault::CredentialMissing | Fault::CredentialInvalid => 401,

@@ -1,4 +1,4 @@
-//! Filters over users: OR inside a clause, AND across clauses (CONTRACTS.md 1.3).
+//! Filters over users: OR inside a clause, AND across clauses (docs/reference/native.md, "Ids and filters").
 
 use super::ids::EntityRef;
 use super::role::Role;

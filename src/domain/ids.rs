@@ -22,7 +22,7 @@ impl fmt::Display for TenantId {
 /// The largest integer id: the largest integer that every JSON parser represents exactly (2^53 − 1).
 pub const MAX_ID: i64 = 9_007_199_254_740_991;
 
-/// A reference to an entity by integer id or GUID (CONTRACTS.md 1.3).
+/// A reference to an entity by integer id or GUID (docs/reference/native.md, "Ids and filters").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EntityRef {
     /// The integer id. An integer beyond 64 bits is well formed but cannot exist; it is parsed as 0, which no entity
@@ -87,7 +87,7 @@ impl<'de> Deserialize<'de> for EntityRef {
     }
 }
 
-/// The subject of an event: a user by integer id, GUID or external id (EVENTS.md, "Envelope").
+/// The subject of an event: a user by integer id, GUID or external id (docs/reference/events.md, "Envelope").
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum UserRef {
     /// By integer id or GUID.

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// The category a user chose. Logged out cannot be chosen: it means having no session (EVENTS.md, "Directory").
+/// The category a user chose. Logged out cannot be chosen: it means having no session
+/// (docs/reference/native.md, "Directory").
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Category {
     /// Takes new conversations.
@@ -15,7 +16,8 @@ pub enum Category {
     ExtendedAway,
 }
 
-/// The category of a presence definition. Unlike a chosen one it can be logged out (CONTRACTS.md 5.4).
+/// The category of a presence definition. Unlike a chosen one it can be logged out
+/// (docs/reference/vonage.md, "Agents' presences").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DefinitionCategory {
     /// Corresponds to [`Category::Ready`].

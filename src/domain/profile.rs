@@ -43,7 +43,7 @@ impl Channels {
     }
 }
 
-/// The device on which a call is picked up (CONTRACTS.md 3.2).
+/// The device on which a call is picked up (docs/reference/iadvize-rest.md, "Operators").
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum PickUp {

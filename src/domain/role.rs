@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A role, in ascending order of rights where the vendor orders them (CONTRACTS.md 3.2).
+/// A role, in ascending order of rights where the vendor orders them (docs/reference/iadvize-rest.md, "Operators").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::role::{Role, Roles};
 
-/// One permission of a key (EVENTS.md, "Tenants and keys").
+/// One permission of a key (docs/reference/native.md, "Keys and scopes").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Scope {
     /// Post events and connect desks.
@@ -102,7 +102,8 @@ impl Scopes {
 }
 
 impl FromIterator<Scope> for Scopes {
-    /// Builds a set. `users:write` adds `users:read`, as in the vendor's API (CONTRACTS.md 5.4).
+    /// Builds a set. `users:write` adds `users:read`, as in the vendor's API
+    /// (docs/reference/native.md, "Keys and scopes").
     fn from_iter<I: IntoIterator<Item = Scope>>(scopes: I) -> Self {
         let named = scopes.into_iter().fold(0, |set, scope| set | 1 << scope as u16);
         let implied = if named & 1 << Scope::UsersWrite as u16 != 0 { 1 << Scope::UsersRead as u16 } else { 0 };

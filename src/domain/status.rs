@@ -1,4 +1,4 @@
-//! The status of a user on a channel, and the four facts it is derived from (CONTRACTS.md 1.2).
+//! The status of a user on a channel, and the four facts it is derived from (docs/reference/events.md, "Status").
 
 use super::channel::{Channel, PerChannel};
 use super::presence::Category;
@@ -62,8 +62,8 @@ impl Facts {
         }
     }
 
-    /// Returns true if the person is at work on `channel` (CONTRACTS.md 1.2): available or busy, or unavailable by
-    /// choice with a conversation still held.
+    /// Returns true if the person is at work on `channel` (docs/reference/events.md, "Status"): available or busy, or
+    /// unavailable by choice with a conversation still held.
     pub fn in_production(&self, channel: Channel) -> bool {
         match self.status(channel) {
             Status::Available | Status::Busy => true,
@@ -79,13 +79,14 @@ impl Facts {
             && self.lanes.iter().any(|(other, lane)| other != channel && other.is_exclusive() && lane.current > 0)
     }
 
-    /// Returns true if any channel is enabled. Managers without one are users but not agents (CONTRACTS.md 6, row 32).
+    /// Returns true if any channel is enabled. Managers without one are users but not agents
+    /// (docs/reference/events.md, "Status").
     pub fn is_agent(&self) -> bool {
         self.lanes.iter().any(|(_, lane)| lane.enabled)
     }
 
-    /// Returns true if one more interaction of this liveness fits the budget of 100 % (CONTRACTS.md 1.4), of which each
-    /// ongoing interaction uses its size.
+    /// Returns true if one more interaction of this liveness fits the budget of 100 %
+    /// (docs/reference/vonage.md, "Capacity"), of which each ongoing interaction uses its size.
     pub fn fits(&self, liveness: Liveness) -> bool {
         // In 64 bits, since the product of two 32-bit numbers may not fit into 32.
         let used: u64 = self
@@ -109,7 +110,7 @@ impl Facts {
     }
 }
 
-/// The degree to which an interaction occupies a person (CONTRACTS.md 1.4).
+/// The degree to which an interaction occupies a person (docs/reference/vonage.md, "Capacity").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Liveness {
     /// Calls and video calls.

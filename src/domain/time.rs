@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// An instant, in whole microseconds since 1970-01-01T00:00:00Z.
 ///
-/// Written as RFC 3339 in UTC; finer fractions are truncated when read (EVENTS.md, "Envelope").
+/// Written as RFC 3339 in UTC; finer fractions are truncated when read (docs/reference/events.md, "Envelope").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time(i64);
 

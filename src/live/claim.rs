@@ -1,4 +1,5 @@
-//! Claims on conversations: the holder follows from the newest take and the newest releases (EVENTS.md, "Order").
+//! Claims on conversations: the holder follows from the newest take and the newest releases
+//! (docs/reference/events.md, "Slots").
 
 use crate::domain::event::Rejection;
 use crate::domain::settings::limits::USERS_PER_CONVERSATION;

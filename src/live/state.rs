@@ -1,4 +1,4 @@
-//! The state of one tenant: a state machine driven by journal entries (EVENTS.md, "Order, repeats, truth").
+//! The state of one tenant: a state machine driven by journal entries (docs/reference/events.md, "Order").
 
 mod conversations;
 mod desk;

@@ -1,4 +1,4 @@
-//! The capacity of agents for one more interaction of a liveness (CONTRACTS.md 1.4 and 5.3).
+//! The capacity of agents for one more interaction of a liveness (docs/reference/vonage.md, "Capacity").
 
 use crate::domain::status::Liveness;
 use crate::live::count::fold::Aggregate;

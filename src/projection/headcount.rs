@@ -1,4 +1,5 @@
-//! The number of connected users, in all and by status on chat (CONTRACTS.md 2.6).
+//! The number of connected users, in all and by status on chat
+//! (docs/reference/iadvize-graphql.md, "connectedUsersIndicator").
 
 use crate::domain::Channel;
 use crate::live::count::fold::Aggregate;

@@ -1,4 +1,4 @@
-//! The occupancy of users in production (CONTRACTS.md 1.2 and 2.6).
+//! The occupancy of users in production (docs/reference/events.md, "Status").
 
 use crate::domain::Channel;
 use crate::live::count::fold::Aggregate;

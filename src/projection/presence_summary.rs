@@ -1,4 +1,4 @@
-//! The number of agents in each presence category (CONTRACTS.md 5.2 and 5.3).
+//! The number of agents in each presence category (docs/reference/vonage.md).
 
 use crate::live::count::fold::Aggregate;
 use crate::live::count::index::{BLOCK_WORDS, Block, Plane};

@@ -1,4 +1,4 @@
-//! The number of agents logged in, and of those available for a call (CONTRACTS.md 4).
+//! The number of agents logged in, and of those available for a call (docs/reference/convoso.md, "User activity").
 
 use crate::domain::Channel;
 use crate::live::count::fold::Aggregate;

@@ -1,5 +1,5 @@
 //! Random histories over HTTP, and four dialects asked about them: each agrees with the naive reference, and with the
-//! others where their contracts meet (CONTRACTS.md 5.5).
+//! others where their contracts meet (docs/reference/native.md, "Agreement of the dialects").
 
 mod dialects;
 mod questions;

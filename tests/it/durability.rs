@@ -1,4 +1,5 @@
-//! PROMISES.md W1: what was acknowledged is there after any end of the process, once, and the service goes on from it.
+//! docs/promises.md W1: what was acknowledged is there after any end of the process, once, and the service goes on from
+//! it.
 
 use std::collections::HashMap;
 use std::ops::Range;

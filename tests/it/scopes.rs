@@ -1,4 +1,5 @@
-//! Every route takes the one scope that EVENTS.md names for it, one that implies that, or `*`, and nothing else.
+//! Every route takes the one scope that docs/reference/native.md names for it, one that implies that, or `*`, and
+//! nothing else.
 
 use std::collections::BTreeSet;
 

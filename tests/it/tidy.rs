@@ -1,6 +1,8 @@
 //! How the house is kept (docs/ARCHITECTURE.md): who may know whom, how long things are, and what is not written at all.
 
+mod citations;
 mod edges;
+mod examples;
 mod pages;
 mod sizes;
 mod words;

@@ -1,4 +1,4 @@
-"""Cancels requests at random moments: nothing may be lost or stuck, and other clients get answers (PROMISES.md W4)."""
+"""Cancels requests at random moments: nothing may be lost or stuck, and other clients get answers (docs/promises.md W4)."""
 import argparse
 import asyncio
 import random

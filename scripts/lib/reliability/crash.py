@@ -1,4 +1,4 @@
-"""Kills the service with -9 at random moments while many clients write, and audits the store (PROMISES.md W1, W2)."""
+"""Kills the service with -9 at random moments while many clients write, and audits the store (docs/promises.md W1, W2)."""
 import argparse
 import asyncio
 import random

@@ -1,4 +1,4 @@
-"""Runs desks with leases over plain HTTP: outages log no desk off, and silence does, in time (PROMISES.md S1, S2)."""
+"""Runs desks with leases over plain HTTP: outages log no desk off, and silence does, in time (docs/promises.md S1, S2)."""
 import argparse
 import asyncio
 import random

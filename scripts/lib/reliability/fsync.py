@@ -1,4 +1,4 @@
-"""Counts the service's syncs of its file while it acknowledges events (PROMISES.md W1), which no kill can show."""
+"""Counts the service's syncs of its file while it acknowledges events (docs/promises.md W1), which no kill can show."""
 import argparse
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""Checks what clients saw against what one ordered history allows (PROMISES.md W1, R2).
+"""Checks what clients saw against what one ordered history allows (docs/promises.md W1, R2).
 
 An operation is a client's request with the times at which it was sent and answered, and the answer. However requests
 overlap:

@@ -1,4 +1,5 @@
-"""Kills PostgreSQL, postmaster and backends, with -9 under load, and starts it again (PROMISES.md, Faults, R3)."""
+"""Kills PostgreSQL, postmaster and backends, with -9 under load, and starts it again
+(docs/promises.md R3, "Faults")."""
 import argparse
 import asyncio
 import random

@@ -1,4 +1,4 @@
-"""One read request of each dialect, with checks of its answer, which must describe one instant (PROMISES.md R1)."""
+"""One read request of each dialect, with checks of its answer, which must describe one instant (docs/promises.md R1)."""
 
 INDICATOR = ("connectedUsersIndicator%s{connectedUsersCount countByChatAvailabilityStatus{available busy toggleOff} "
              "usersInProductionChatOccupancy{maximumSimultaneousConversationAverage simultaneousConversationAverage "

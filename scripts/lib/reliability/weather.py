@@ -1,4 +1,4 @@
-"""Injects one fault a row and checks that the promises hold (PROMISES.md W6, S1, S2); each row has a control."""
+"""Injects one fault a row and checks that the promises hold (docs/promises.md W6, S1, S2); each row has a control."""
 import argparse
 import asyncio
 import os

@@ -1,4 +1,4 @@
-//! Contacts between a visitor and users, derived from the history (CONTRACTS.md 2.9, "Contact reconstruction").
+//! Contacts between a visitor and users, derived from the history (docs/reference/iadvize-graphql.md, "Contacts").
 
 use uuid::Uuid;
 

@@ -6,7 +6,8 @@ use super::{Life, Medium};
 use crate::domain::Time;
 
 /// The sort key of a conversation in a list: milliseconds of its time, then its id. Cursors of the vendor hold
-/// milliseconds (CONTRACTS.md 2.4); a finer key would make a cursor skip conversations within its millisecond.
+/// milliseconds (docs/reference/iadvize-graphql.md, "Pages"); a finer key would make a cursor skip conversations within
+/// its millisecond.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
     /// Milliseconds since 1970-01-01T00:00:00Z.

@@ -25,8 +25,8 @@ pub struct Moment {
     pub what: What,
 }
 
-/// The events of a conversation (EVENTS.md, "Types"). Users are resolved to integer ids; projects, rules and groups
-/// stay as the event named them, since they may be added to the directory later.
+/// The events of a conversation (docs/reference/events.md, "Conversations"). Users are resolved to integer ids;
+/// projects, rules and groups stay as the event named them, since they may be added to the directory later.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum What {

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::Channel;
 
-/// The medium of a conversation, finer than the channel of the slot it takes (CONTRACTS.md 2.9, EVENTS.md "Types").
+/// The medium of a conversation, finer than the channel of the slot it takes
+/// (docs/reference/events.md, "Conversations").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Medium {

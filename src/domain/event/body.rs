@@ -14,7 +14,8 @@ use crate::domain::presence::Category;
 use crate::domain::settings::limits::Quotas;
 use crate::domain::time::Time;
 
-/// The kind of application in which a session is open. Only desks make a person connected (CONTRACTS.md 6, row 22).
+/// The kind of application in which a session is open. Only desks make a person connected
+/// (docs/reference/events.md, "Desks").
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Surface {
@@ -25,7 +26,7 @@ pub enum Surface {
     Administration,
 }
 
-/// Type and data of an event, by the types of EVENTS.md.
+/// Type and data of an event, by the types of docs/reference/events.md.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "data")]
 pub enum Body {

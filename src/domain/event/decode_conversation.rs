@@ -1,4 +1,4 @@
-//! Parsing of `conversation.*` events (EVENTS.md, "Types").
+//! Parsing of `conversation.*` events (docs/reference/events.md, "Conversations").
 
 use std::borrow::Cow;
 

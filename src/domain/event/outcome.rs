@@ -3,7 +3,7 @@
 use crate::domain::directory::{Changes, Problem};
 use crate::domain::settings::limits::Quota;
 
-/// The result of applying an event (EVENTS.md, "Envelope").
+/// The result of applying an event (docs/reference/events.md, "Outcomes").
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
     /// It changed the state, or confirmed it.

@@ -1,4 +1,4 @@
-//! Convoso's dialect (CONTRACTS.md 4): `{"success":…}`, and the vendor's own codes for invalid ids.
+//! Convoso's dialect (docs/reference/convoso.md): `{"success":…}`, and the vendor's own codes for invalid ids.
 
 pub mod agent_monitor;
 mod search;

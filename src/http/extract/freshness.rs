@@ -1,4 +1,4 @@
-//! The freshness that a read requires of the state (EVENTS.md, "Positions and reads").
+//! The freshness that a read requires of the state (docs/reference/native.md, "Positions and reads").
 
 use axum::http::HeaderMap;
 

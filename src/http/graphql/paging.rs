@@ -1,4 +1,4 @@
-//! Relay pagination: edges with cursors, forward or backward (CONTRACTS.md 2.4).
+//! Relay pagination: edges with cursors, forward or backward (docs/reference/iadvize-graphql.md, "Pages").
 //!
 //! A query parses its [`Page`] from the arguments, fetches at most [`Page::wanted`] items beyond the cursor in the
 //! page's direction, and builds the [`Connection`] from them.

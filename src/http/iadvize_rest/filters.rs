@@ -1,4 +1,5 @@
-//! The filters of `/operator` (CONTRACTS.md 1.3 and 3.2): `filters[name]=value`, all of which must match.
+//! The filters of `/operator` (docs/reference/iadvize-rest.md, "Operators"): `filters[name]=value`, all of which must
+//! match.
 
 use utoipa::IntoParams;
 use utoipa::openapi::path::{Parameter, ParameterIn};

@@ -1,4 +1,4 @@
-//! One operator's live availability in the vendor's form (CONTRACTS.md 3.3).
+//! One operator's live availability in the vendor's form (docs/reference/iadvize-rest.md, "Live availability").
 
 use serde::Serialize;
 use utoipa::ToSchema;

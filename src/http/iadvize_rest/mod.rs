@@ -1,4 +1,5 @@
-//! iAdvize's REST dialect (CONTRACTS.md 3): every response has `meta`, whatever its HTTP status, and may have `data`.
+//! iAdvize's REST dialect (docs/reference/iadvize-rest.md): every response has `meta`, whatever its HTTP status, and
+//! may have `data`.
 
 pub mod fields;
 pub mod filters;

@@ -1,4 +1,5 @@
-//! Pages of a list (CONTRACTS.md 3.1): `page`, `limit` and `full` in requests, `pagination` in responses.
+//! Pages of a list (docs/reference/iadvize-rest.md, "Lists"): `page`, `limit` and `full` in requests, `pagination` in
+//! responses.
 
 use serde::Serialize;
 use utoipa::openapi::path::{Parameter, ParameterIn};

@@ -1,4 +1,4 @@
-//! `PUT` and `GET /v1/directory`: reference data and users (EVENTS.md, "Directory").
+//! `PUT` and `GET /v1/directory`: reference data and users (docs/reference/native.md, "Directory").
 
 use std::borrow::Cow;
 
@@ -35,7 +35,7 @@ struct Answer {
     unchanged: u32,
 }
 
-/// OpenAPI schema of the document; EVENTS.md lists the members of each entity.
+/// OpenAPI schema of the document; docs/reference/native.md lists the members of each entity.
 struct DirectoryForm;
 
 impl PartialSchema for DirectoryForm {

@@ -1,4 +1,4 @@
-//! `POST /v1/events`: one event, an array, or one a line (EVENTS.md, "Envelope").
+//! `POST /v1/events`: one event, an array, or one a line (docs/reference/events.md, "Requests").
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! `GET /_authenticated`: whether a token is still valid (CONTRACTS.md 2.2).
+//! `GET /_authenticated`: whether a token is still valid (docs/reference/iadvize-graphql.md, "Tokens").
 
 use axum::body::Body;
 use axum::extract::State;

@@ -1,4 +1,4 @@
-//! `POST /Auth/connect/token`: Vonage's clients exchange a key for a token (CONTRACTS.md 5.1).
+//! `POST /Auth/connect/token`: Vonage's clients exchange a key for a token (docs/reference/vonage.md, "Tokens").
 
 use axum::body::Body;
 use axum::extract::{Request, State};

@@ -1,4 +1,5 @@
-//! `POST /oauth2/token`: iAdvize's users log in with their e-mail address and password (CONTRACTS.md 2.2).
+//! `POST /oauth2/token`: iAdvize's users log in with their e-mail address and password
+//! (docs/reference/iadvize-graphql.md, "Tokens").
 
 use axum::body::Body;
 use axum::extract::{Request, State};

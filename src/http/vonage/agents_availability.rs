@@ -95,7 +95,8 @@ pub async fn agents_availability(
     Ok(reply::from_snapshot(reply::json(200, JSON, &answer), &snapshot))
 }
 
-/// Builds the filter: all of the skills, and any of the groups or queues, which exclude each other (CONTRACTS.md 5.3).
+/// Builds the filter: all of the skills, and any of the groups or queues, which exclude each other
+/// (docs/reference/vonage.md, "POST /agents-availability").
 fn read(criteria: &Criteria) -> Result<(Filter, Liveness), VonageFault> {
     let skills = guids(criteria.skill_guids.as_deref(), "skillGuids")?;
     let groups = guids(criteria.group_guids.as_deref(), "groupGuids")?;

@@ -1,4 +1,4 @@
-//! Vonage Contact Center's dialect (CONTRACTS.md 5): an API version in `Accept`, and three shapes of errors.
+//! Vonage Contact Center's dialect (docs/reference/vonage.md): an API version in `Accept`, and three shapes of errors.
 
 pub mod agents;
 pub mod agents_availability;

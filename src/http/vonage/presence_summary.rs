@@ -15,7 +15,7 @@ use crate::http::extract::{Params, freshness, reply};
 use crate::http::services::Services;
 use crate::query::{self, agents_availability};
 
-/// The counts; this endpoint spells its keys with spaces (CONTRACTS.md 5.2).
+/// The counts; this endpoint spells its keys with spaces.
 #[derive(Serialize, ToSchema)]
 #[schema(as = PresenceSummary)]
 struct Answer {

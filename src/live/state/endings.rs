@@ -1,4 +1,4 @@
-//! Tombstones: ended things that are remembered for a limited time (EVENTS.md, "Order, repeats, truth").
+//! Tombstones: ended things that are remembered for a limited time (docs/reference/events.md, "Order").
 
 use uuid::Uuid;
 

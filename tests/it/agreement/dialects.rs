@@ -190,7 +190,8 @@ impl Asked<'_> {
         self.ask(self.api.request(Method::GET, &path).header("X-API-Key", self.key)).await
     }
 
-    /// What must hold between the dialects, with no reference to tell: CONTRACTS.md 5.5.
+    /// What must hold between the dialects, with no reference to tell:
+    /// docs/reference/native.md, "Agreement of the dialects".
     pub async fn relations(&self, some: &Pick) {
         let everybody = Pick::default();
         for pick in [&everybody, some] {

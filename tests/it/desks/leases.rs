@@ -1,4 +1,4 @@
-//! Who counts, and until when: PROMISES.md S1 and S3.
+//! Who counts, and until when: docs/promises.md S1 and S3.
 
 use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;

@@ -1,4 +1,4 @@
-//! Desks that stay connected, over real WebSockets (docs/desk.md): PROMISES.md S1 to S3 as a desk meets them.
+//! Desks that stay connected, over real WebSockets (docs/desk.md): docs/promises.md S1 to S3 as a desk meets them.
 
 mod conversation;
 mod leases;

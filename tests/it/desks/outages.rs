@@ -1,4 +1,4 @@
-//! Our outage logs nobody off: PROMISES.md S2.
+//! Our outage logs nobody off: docs/promises.md S2.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! PROMISES.md W4: a caller who goes away harms nobody.
+//! docs/promises.md W4: a caller who goes away harms nobody.
 
 use std::collections::HashSet;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Leases: PROMISES.md S1 and the half of S2 that concerns restarts.
+//! Leases: docs/promises.md S1 and the half of S2 that concerns restarts.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! PROMISES.md R2: every answer says its position, none goes back, and a read may wait for one.
+//! docs/promises.md R2: every answer says its position, none goes back, and a read may wait for one.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -177,7 +177,8 @@ pub fn agree_on_outcome(outcome: &Outcome, verdict: Verdict) -> Compared {
     Ok(())
 }
 
-/// What holds between the numbers of one view, whatever happened (PROMISES.md R1, CONTRACTS.md 5.5).
+/// What holds between the numbers of one view, whatever happened (docs/promises.md R1;
+/// docs/reference/native.md, "Agreement of the dialects").
 pub fn relations(state: &mut State, filters: &[Filter]) -> Compared {
     let view = state.publish();
     for filter in filters {

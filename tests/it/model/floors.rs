@@ -1,4 +1,4 @@
-//! What comes too late for something that was forgotten (EVENTS.md, "Order, repeats, truth"), as stories.
+//! What comes too late for something that was forgotten (docs/reference/events.md, "Order"), as stories.
 
 use rollcall::domain::conversation::Medium;
 use rollcall::domain::event::{Rejection, Surface};

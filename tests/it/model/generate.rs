@@ -35,7 +35,8 @@ pub fn at(minute: i64) -> Time {
     Time::from_micros(START).plus_seconds(60 * minute)
 }
 
-/// The GUID of the entity or user with that id: odd ids bring their own, the others are given theirs (EVENTS.md).
+/// The GUID of the entity or user with that id: odd ids bring their own, the others are given theirs
+/// (docs/reference/native.md, "Directory").
 pub fn guid_of(kind: &str, id: i64) -> Uuid {
     if id % 2 == 0 {
         return Uuid::new_v5(&TENANT.0, format!("{kind}/{id}").as_bytes());

@@ -1,5 +1,5 @@
-//! Model tests: random histories, played to `live` and to a naive reference that recounts everything (PROMISES.md W2, W3,
-//! R1). `PROPTEST_CASES=5000` checks each property on 5,000 cases.
+//! Model tests: random histories, played to `live` and to a naive reference that recounts everything
+//! (docs/promises.md W2, W3, R1). `PROPTEST_CASES=5000` checks each property on 5,000 cases.
 
 mod agreement;
 mod archive;

@@ -1,5 +1,5 @@
-//! PROMISES.md W3: the order in which events arrive does not matter, save that of events with equal times; and a late
-//! disconnect logs nobody off.
+//! docs/promises.md W3: the order in which events arrive does not matter, save that of events with equal times; and a
+//! late disconnect logs nobody off.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! What an outcome promises of the state (EVENTS.md, "Envelope").
+//! What an outcome promises of the state (docs/reference/events.md, "Outcomes").
 
 use proptest::prelude::*;
 use rollcall::domain::directory::Document;

@@ -1,8 +1,8 @@
-//! A naive reference for `live`, written from EVENTS.md and CONTRACTS.md 1.2 alone: it keeps what accepted events said,
+//! A naive reference for `live`, written from docs/reference/events.md alone: it keeps what accepted events said,
 //! and recounts everything from the beginning for every answer. It shares no logic with `live`, nor its status function.
 //!
 //! To recount it plays all words again in the order of their times, and at equal times in that of the journal: the last
-//! word about a field decides. Where that is not obviously what EVENTS.md says, or where it needs help:
+//! word about a field decides. Where that is not obviously what docs/reference/events.md says, or where it needs help:
 //!
 //! * Slots. "Held iff its newest take is newer than both releases that apply to it, and not below a sync's floor" needs no
 //!   stamps here: played in order, a take makes a holder, a release or a sync that does not name the conversation ends

@@ -114,7 +114,8 @@ fn a_name_that_was_passed_on_is_still_found_after_a_restart() {
     assert!(find(&mut story.restarted()), "the deleted user of before has the name no more");
 }
 
-/// EVENTS.md: stale is what something newer overrode in all it said; that the holder before lets go was not overridden.
+/// docs/reference/events.md, "Outcomes": stale is what something newer overrode in all it said; that the holder before
+/// lets go was not overridden.
 #[test]
 fn a_late_take_that_ends_another_hold_is_no_stale_one() {
     let mut story = Story::new();

@@ -1,4 +1,4 @@
-//! PostgreSQL is away: PROMISES.md R3, S2, and "Faults".
+//! PostgreSQL is away: docs/promises.md R3, S2, and "Faults".
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-"""Attacks the service and checks that other tenants can still use it (PROMISES.md W5).
+"""Attacks the service and checks that other tenants can still use it (docs/promises.md W5).
 
 Each row is one attack. In turns without it, under it and beside a sink, another tenant reads and writes in every
 dialect, and the probes are requested. None of these may be rejected or late, and the p99 and the memory must stay

@@ -1,4 +1,5 @@
-//! The mutation `userAvailabilityStatusUpdate`: switches a channel of a user on or off (CONTRACTS.md 2.8).
+//! The mutation `userAvailabilityStatusUpdate`: switches a channel of a user on or off
+//! (docs/reference/iadvize-graphql.md, "userAvailabilityStatusUpdate").
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! A user's presence, and their availability on each channel (CONTRACTS.md 2.8).
+//! A user's presence, and their availability on each channel (docs/reference/iadvize-graphql.md, "user and users").
 
 use async_graphql::{Enum, Object, SimpleObject};
 

@@ -1,4 +1,4 @@
-//! The result of `connectedUsersIndicator` (CONTRACTS.md 2.6).
+//! The result of `connectedUsersIndicator` (docs/reference/iadvize-graphql.md, "connectedUsersIndicator").
 
 use async_graphql::Object;
 

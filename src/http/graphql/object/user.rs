@@ -1,4 +1,5 @@
-//! Users: an interface, and a concrete type for each kind of user (CONTRACTS.md 2.8).
+//! Users: an interface, and a concrete type for each kind of user
+//! (docs/reference/iadvize-graphql.md, "user and users").
 
 use std::borrow::Cow;
 use std::marker::PhantomData;

@@ -1,4 +1,4 @@
-//! The query `closedConversations` (CONTRACTS.md 2.10).
+//! The query `closedConversations` (docs/reference/iadvize-graphql.md, "closedConversations").
 
 use async_graphql::{Context, InputObject, Object, Result};
 

@@ -1,4 +1,4 @@
-//! The query `connectedUsersIndicator` (CONTRACTS.md 2.6).
+//! The query `connectedUsersIndicator` (docs/reference/iadvize-graphql.md, "connectedUsersIndicator").
 
 use async_graphql::{Context, InputObject, Object, Result};
 

@@ -1,4 +1,4 @@
-//! The query `conversation`: one conversation by id (CONTRACTS.md 2.9).
+//! The query `conversation`: one conversation by id (docs/reference/iadvize-graphql.md, "Conversations").
 
 use async_graphql::{Context, Object, Result};
 

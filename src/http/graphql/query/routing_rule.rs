@@ -1,4 +1,5 @@
-//! The query `routingRule` (CONTRACTS.md 2.7), which routers and bots send right before they escalate to a person.
+//! The query `routingRule` (docs/reference/iadvize-graphql.md, "routingRule"), which routers and bots send right before
+//! they escalate to a person.
 
 use async_graphql::{Context, Object, Result};
 

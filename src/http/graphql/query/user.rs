@@ -1,4 +1,4 @@
-//! The query `user`: one user by id (CONTRACTS.md 2.8).
+//! The query `user`: one user by id (docs/reference/iadvize-graphql.md, "user and users").
 
 use async_graphql::{Context, Object, Result};
 

@@ -1,4 +1,4 @@
-//! The query `users`: a paged list of users (CONTRACTS.md 2.4, 2.8).
+//! The query `users`: a paged list of users (docs/reference/iadvize-graphql.md, "user and users").
 
 use async_graphql::{Context, Object, Result};
 

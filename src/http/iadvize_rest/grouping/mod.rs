@@ -1,4 +1,5 @@
-//! `/group` and `/skill` (CONTRACTS.md 3.6), which differ in their name and in two fields.
+//! `/group` and `/skill` (docs/reference/iadvize-rest.md, "Groups and skills"), which differ in their name and in two
+//! fields.
 
 pub mod get;
 pub mod list;

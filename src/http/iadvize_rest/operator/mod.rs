@@ -1,4 +1,4 @@
-//! `/operator` (CONTRACTS.md 3.2 and 3.5): lists, returns, creates, changes and deletes operators.
+//! `/operator` (docs/reference/iadvize-rest.md, "Operators"): lists, returns, creates, changes and deletes operators.
 
 pub mod create;
 pub mod delete;

@@ -1,4 +1,5 @@
-//! `POST /v1/webhooks/iadvize`: receives iAdvize's webhooks, signed with the tenant's secret (CONTRACTS.md 2.12).
+//! `POST /v1/webhooks/iadvize`: receives iAdvize's webhooks, signed with the tenant's secret
+//! (docs/reference/native.md, "Webhooks of iAdvize").
 
 use std::borrow::Cow;
 

@@ -1,4 +1,5 @@
-//! Translates a webhook of iAdvize into the event that it reports, in our own envelope (CONTRACTS.md 2.12).
+//! Translates a webhook of iAdvize into the event that it reports, in our own envelope
+//! (docs/reference/native.md, "Webhooks of iAdvize").
 
 use std::fmt;
 

@@ -1,4 +1,5 @@
-//! Agents' presences (CONTRACTS.md 5.4): the one that each agent shows, and those that can be chosen.
+//! Agents' presences (docs/reference/vonage.md, "Agents' presences"): the one that each agent shows, and those that can
+//! be chosen.
 
 pub mod get_presence;
 pub mod list_definitions;

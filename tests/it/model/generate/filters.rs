@@ -8,8 +8,8 @@ use rollcall::domain::{Filter, Role, Status};
 
 use super::{documents, guid_of};
 
-/// The statuses that can be asked for. Nobody asks who is offline or disabled by a status filter: CONTRACTS.md knows no
-/// such value, and the clauses answer nobody.
+/// The statuses that can be asked for. Nobody asks who is offline or disabled by a status filter:
+/// docs/reference/iadvize-graphql.md has no such value, and the clauses answer nobody.
 const ASKED: [Status; 3] = [Status::Available, Status::Busy, Status::ToggleOff];
 
 /// Several filters, the one without clauses always among them.

@@ -1,4 +1,5 @@
-//! Every aggregate, answered by walking all users; and which users a filter means (CONTRACTS.md 1.3).
+//! Every aggregate, answered by walking all users; and which users a filter means
+//! (docs/reference/native.md, "Ids and filters").
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Conversations, recounted from everything that was said of each (EVENTS.md, "Types"; CONTRACTS.md 2.9).
+//! Conversations, recounted from everything that was said of each (docs/reference/events.md, "Conversations").
 //!
 //! What happened counts at its time, however late it is heard. Where the documents leave room:
 //!

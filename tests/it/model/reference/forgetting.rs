@@ -1,4 +1,5 @@
-//! What is remembered for a day, what is forgotten then, and the floor that rises by it (EVENTS.md, "Order").
+//! What is remembered for a day, what is forgotten then, and the floor that rises by it
+//! (docs/reference/events.md, "Order").
 //!
 //! * Things are forgotten in the order in which they ended, and at one time sessions before slots, conversations and
 //!   users, each by their ids. An entry forgets at most eight, and as many more as a sync names conversations.

@@ -1,4 +1,5 @@
-//! One person as the reference recounts them, and what CONTRACTS.md 1.2 to 1.4 say of such a person.
+//! One person as the reference recounts them, and what docs/reference/events.md, "Status", and
+//! docs/reference/vonage.md, "Capacity", say of such a person.
 
 use rollcall::domain::directory::Kind;
 use rollcall::domain::status::Liveness;
@@ -72,8 +73,9 @@ impl Individual<'_> {
         }
     }
 
-    /// CONTRACTS.md 2.6: available if any enabled channel is, else busy if any is, else toggled off; none without an
-    /// enabled channel. Nobody who is offline has one: it is asked about the connected.
+    /// docs/reference/iadvize-graphql.md, "connectedUsersIndicator": available if any enabled channel is, else busy if
+    /// any is, else toggled off; none without an enabled channel. Nobody who is offline has one: it is asked about the
+    /// connected.
     pub fn overall(&self) -> Option<Status> {
         let of_channels = Channel::ALL.map(|channel| self.status(channel));
         [Status::Available, Status::Busy, Status::ToggleOff].into_iter().find(|status| of_channels.contains(status))
@@ -85,7 +87,7 @@ impl Individual<'_> {
         self.connected && self.account.conf(channel).enabled && (self.accepting(channel) || working)
     }
 
-    /// Agents are users with at least one enabled channel (CONTRACTS.md 6, row 32).
+    /// Agents are users with at least one enabled channel (docs/reference/events.md, "Status").
     pub fn is_agent(&self) -> bool {
         self.has(Flaw::EveryoneIsAnAgent) || Channel::ALL.iter().any(|channel| self.account.conf(*channel).enabled)
     }
@@ -96,7 +98,7 @@ impl Individual<'_> {
         self.has(Flaw::AssignmentIsNotNeeded) || any(Kind::Queue) || any(Kind::Campaign)
     }
 
-    /// CONTRACTS.md 4: logged in, ready, available for a call, and assigned.
+    /// docs/reference/convoso.md, "User activity": logged in, ready, available for a call, and assigned.
     pub fn can_be_called(&self) -> bool {
         let ready = self.connected && self.presence == Category::Ready;
         self.is_agent() && ready && self.is_assigned() && self.status(Channel::Call) == Status::Available
@@ -121,7 +123,8 @@ impl Individual<'_> {
         used + size <= 100 || self.has(Flaw::NoBudget)
     }
 
-    /// CONTRACTS.md 5.3, in the order of the answer: available, incompatible presence, insufficient capacity.
+    /// docs/reference/vonage.md, "Capacity", in the order of the answer: available, incompatible presence, insufficient
+    /// capacity.
     pub fn capacity(&self, liveness: Liveness) -> [u64; 3] {
         let channels: &[Channel] = match liveness {
             Liveness::Live => &[Channel::Call, Channel::Video],

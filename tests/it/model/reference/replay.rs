@@ -1,4 +1,4 @@
-//! Plays every word again, in the order of EVENTS.md.
+//! Plays every word again, in the order of docs/reference/events.md.
 
 use std::collections::{BTreeSet, HashMap};
 

@@ -1,4 +1,5 @@
-//! Contacts, rebuilt from a conversation's events; the vendor leaves that to its clients (CONTRACTS.md 2.9).
+//! Contacts, rebuilt from a conversation's events; the vendor leaves that to its clients
+//! (docs/reference/iadvize-graphql.md, "Contacts").
 
 use async_graphql::{Context, Enum, Object, Result};
 

@@ -1,4 +1,5 @@
-//! Messages: texts, and system messages about the course of a conversation (CONTRACTS.md 2.9).
+//! Messages: texts, and system messages about the course of a conversation
+//! (docs/reference/iadvize-graphql.md, "Conversations").
 
 use async_graphql::{Context, Interface, Object, Result, SimpleObject, Union};
 

@@ -1,4 +1,5 @@
-//! Conversations, with their contacts, messages and routing events (CONTRACTS.md 2.9).
+//! Conversations, with their contacts, messages and routing events
+//! (docs/reference/iadvize-graphql.md, "Conversations").
 
 pub mod contact;
 pub mod message;
