@@ -12,8 +12,8 @@ use std::time::Duration;
 use assert_cmd::Command;
 use assert_cmd::assert::Assert;
 
+use crate::support::captured_output;
 use crate::support::process::program;
-use crate::support::told;
 
 /// Longer than any command takes that comes to an end.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Assert {
     let mut command = Command::from_std(program());
     let ended = command.args(arguments).envs(variables.iter().copied()).timeout(PATIENCE).assert();
-    told::keep(&complained(&ended));
+    captured_output::record(&complained(&ended));
     ended
 }
 

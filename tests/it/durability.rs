@@ -62,7 +62,7 @@ async fn what_was_acknowledged_survives_kills(backend: Backend) {
         for writer in writers {
             sent.extend(writer.await.expect("a writer does not panic"));
         }
-        Process::stumble(&home.location, random_moment(0..150)).await;
+        Process::start_and_kill(&home.location, random_moment(0..150)).await;
         process = Process::start(&home.location, &FLAGS).await;
         for mut again in sent {
             match &again.outcomes {

@@ -29,13 +29,13 @@ struct Stage {
 }
 
 /// A clock that stands still until it is moved.
-fn standing_clock() -> Clock {
+fn manual_clock() -> Clock {
     Clock::manual(Time::from_micros(1_614_589_200_000_000))
 }
 
 impl Stage {
     async fn new(backend: Backend, users: i64) -> Self {
-        Self::with(backend, users, Setup { clock: standing_clock(), ..Setup::default() }).await
+        Self::with(backend, users, Setup { clock: manual_clock(), ..Setup::default() }).await
     }
 
     async fn with(backend: Backend, users: i64, setup: Setup) -> Self {
@@ -62,8 +62,8 @@ impl Stage {
     }
 
     /// Posts one event, which must be taken.
-    async fn told(&self, event: Value) -> Answer {
-        self.service.api.told(&self.persona.key, &[event]).await
+    async fn apply(&self, event: Value) -> Answer {
+        self.service.api.apply(&self.persona.key, &[event]).await
     }
 
     /// Posts one event; answers what became of it.

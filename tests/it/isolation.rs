@@ -13,7 +13,7 @@ use crate::support::desks::{connected, taken};
 use crate::support::process::Process;
 use crate::support::requests::{ADMINISTRATION, Dialect, PUBLIC, dialect, is_answered, request};
 use crate::support::routes::{Route, table};
-use crate::support::signing::take_webhooks;
+use crate::support::signing::enable_webhooks;
 use crate::support::{ADMIN, Api, Backend, Home, Service};
 
 on_both_stores!(unnamed, super::nobody_hears_of_another_tenant);
@@ -88,7 +88,7 @@ impl Cast {
         let ours = api.persona("ours").await;
         let theirs = api.persona(&format!("{CANARY} inc")).await;
         for tenant in [&ours.tenant, &theirs.tenant] {
-            take_webhooks(api, tenant).await;
+            enable_webhooks(api, tenant).await;
         }
         api.put_directory(&ours.key, &crate::support::desks::directory(2)).await;
         let document = json!({
@@ -104,7 +104,7 @@ impl Cast {
         let now = rollcall::clock::Clock::system().now();
         let conversation = format!("{CANARY}-talk");
         let events = [connected(1, THEIR_USER, now), taken(2, THEIR_USER, &conversation, now)];
-        api.told(&theirs.key, &events).await;
+        api.apply(&theirs.key, &events).await;
         Cast { ours, theirs }
     }
 

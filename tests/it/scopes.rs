@@ -9,10 +9,10 @@ use crate::on_both_stores;
 use crate::support::api::{Persona, send};
 use crate::support::desks::{directory, user_guid};
 use crate::support::requests::{
-    ADMINISTRATION, Dialect, PUBLIC, dialect, is_answered, is_forbidden, is_unauthenticated, request, whom,
+    ADMINISTRATION, Dialect, PUBLIC, dialect, is_answered, is_forbidden, is_unauthenticated, request, subject_of,
 };
 use crate::support::routes::{Route, table};
-use crate::support::signing::take_webhooks;
+use crate::support::signing::enable_webhooks;
 use crate::support::{ADMIN, Backend, Service};
 
 on_both_stores!(matrix, super::a_route_takes_its_own_scope_and_no_other);
@@ -120,7 +120,7 @@ async fn stage(backend: Backend) -> (Service, Persona) {
     let service = Service::start(backend).await;
     let persona = service.api.persona("tenant").await;
     service.api.put_directory(&persona.key, &directory(2)).await;
-    take_webhooks(&service.api, &persona.tenant).await;
+    enable_webhooks(&service.api, &persona.tenant).await;
     (service, persona)
 }
 
@@ -130,7 +130,7 @@ async fn a_route_takes_its_own_scope_and_no_other(backend: Backend) {
         let (_, key) = service.api.key(&persona.tenant, &[scope]).await;
         for row in &ROWS {
             let (route, wanted) = (route(row), row.2);
-            let user = whom(&service.api, &route, &persona.key, &user_guid(1)).await;
+            let user = subject_of(&service.api, &route, &persona.key, &user_guid(1)).await;
             let before = service.position(&persona.tenant);
             let answer = send(request(&service.api, &route, Some(&key), &user)).await.expect("an answer");
             let told = format!("{route:?} with {scope}: {} {}", answer.status, answer.text);
@@ -146,7 +146,7 @@ async fn a_route_takes_its_own_scope_and_no_other(backend: Backend) {
     // Several scopes are their sum.
     let (_, key) = service.api.key(&persona.tenant, &["graphql:read", "operators:read"]).await;
     for row in &ROWS {
-        let user = whom(&service.api, &route(row), &persona.key, &user_guid(1)).await;
+        let user = subject_of(&service.api, &route(row), &persona.key, &user_guid(1)).await;
         let answer = send(request(&service.api, &route(row), Some(&key), &user)).await.expect("an answer");
         let allowed = ["graphql:read", "operators:read"].iter().any(|scope| grants(scope, row.2));
         assert_eq!(is_answered(dialect(&route(row)), &answer), allowed, "{row:?}: {}", answer.text);

@@ -43,16 +43,16 @@ async fn a_new_store_gets_an_administrator_and_an_old_one_keeps_theirs() {
         Process::start_with(command).await
     };
     let process = start().await;
-    let token = token_in(&process.said()).expect("a token");
+    let token = token_in(&process.output()).expect("a token");
     let add = async |process: &Process, token: &str, name: &str| {
         process.api.post(token, "/v1/tenants", &json!({ "name": name })).await.expect("an answer").status
     };
     assert_eq!(add(&process, &token, "one").await, 201);
     assert_eq!(add(&process, "ra_0000000000000000", "two").await, 401);
-    assert_eq!(process.said().matches(&token).count(), 1, "shown once");
+    assert_eq!(process.output().matches(&token).count(), 1, "shown once");
     process.terminate().await;
     let process = start().await;
-    assert_eq!(token_in(&process.said()), None, "{}", process.said());
+    assert_eq!(token_in(&process.output()), None, "{}", process.output());
     assert_eq!(add(&process, &token, "three").await, 201);
     process.terminate().await;
     // One that is given takes its place, for as long as it is given.
@@ -61,7 +61,7 @@ async fn a_new_store_gets_an_administrator_and_an_old_one_keeps_theirs() {
     let process = Process::start_with(command).await;
     assert_eq!(add(&process, &token, "four").await, 401);
     assert_eq!(add(&process, "another-administrator", "five").await, 201);
-    assert_eq!(token_in(&process.said()), None);
+    assert_eq!(token_in(&process.output()), None);
     process.terminate().await;
     // The token is in no file.
     let rollcall::store::Location::Folder(folder) = &home.location else { panic!("a folder") };
@@ -77,7 +77,7 @@ async fn on_postgres_nobody_is_administrator_who_was_not_named() {
     let mut command = program();
     command.arg("serve").args(store_flags(&home.location));
     let process = Process::start_with(command).await;
-    let said = process.said();
+    let said = process.output();
     assert!(token_in(&said).is_none() && said.contains("ROLLCALL_ADMIN_TOKEN"), "{said}");
     let answer = process.api.post("", "/v1/tenants", &json!({ "name": "x" })).await.unwrap();
     assert_eq!(answer.status, 401);

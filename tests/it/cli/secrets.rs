@@ -37,7 +37,7 @@ async fn keys_never_reach_a_log(backend: Backend) {
         let persona = process.api.persona(&format!("tenant {format}")).await;
         process.api.put_directory(&persona.key, &directory(2)).await;
         let event = connected(1, 1, rollcall::clock::Clock::system().now());
-        process.api.told(&persona.key, &[event]).await;
+        process.api.apply(&persona.key, &[event]).await;
         for key in [Some(persona.key.as_str()), None] {
             for request in carried(&process.api, key, &mut canaries) {
                 let answer = send(request).await.expect("an answer");
@@ -179,7 +179,7 @@ async fn broken(process: &Process, canaries: &mut Canaries) {
         let mut wire = Wire::to(address).await;
         wire.send(request).await;
         wire.finish().await;
-        let _whatever = wire.rest(patience).await;
+        let _whatever = wire.read_to_end(patience).await;
     }
 }
 

@@ -21,7 +21,7 @@ async fn a_desk_says_who_it_is_and_is_connected(backend: Backend) {
     let stage = Stage::new(backend, 2).await;
     let mut desk = stage.guest().await;
     let hello = json!({ "type": "hello", "user": user_guid(1), "session": "tab-1", "device": "Firefox" });
-    let welcome = desk.ask(hello).await;
+    let welcome = desk.request(hello).await;
     let expected = json!({ "type": "welcome", "position": 2, "lease_seconds": 45, "heartbeat_seconds": 15,
                            "user": "1", "session": "tab-1" });
     assert_eq!(welcome, expected);
@@ -36,7 +36,7 @@ async fn a_desk_says_who_it_is_and_is_connected(backend: Backend) {
     assert_eq!(desk.heartbeat().await, json!({ "type": "heartbeat", "position": 2 }));
     // One that names no session is given one.
     let mut other = stage.guest().await;
-    let welcome = other.ask(json!({ "type": "hello", "user": "2", "surface": "administration" })).await;
+    let welcome = other.request(json!({ "type": "hello", "user": "2", "surface": "administration" })).await;
     assert_eq!(welcome["session"].as_str().map(str::len), Some(36), "{welcome}");
     assert_eq!(stage.connected().await, 1, "who sets things up is not at work");
 }
@@ -69,7 +69,7 @@ async fn a_desk_whose_clock_is_ahead_reports_as_of_now(backend: Backend) {
     {
         let time = stage.clock.now().plus_seconds(ahead).to_string();
         let event = json!({ "type": "status.changed", "time": time, "data": { "channels": { "chat": id == "d" } } });
-        let ack = desk.ask(json!({ "type": "event", "id": id, "event": event })).await;
+        let ack = desk.request(json!({ "type": "event", "id": id, "event": event })).await;
         assert_eq!(ack["outcome"], outcome, "{ahead} s ahead: {ack}");
     }
     let mut raw = Raw::open(&stage.service.home.location).await;
@@ -115,7 +115,7 @@ async fn what_cannot_be_is_told_and_the_connection_stays(backend: Backend) {
         assert!(ack["reason"].is_string(), "{ack}");
     }
     let others = json!({ "type": "slot.taken", "subject": "2", "data": { "channel": "chat", "conversation": "c" } });
-    let ack = desk.ask(json!({ "type": "event", "id": "e", "event": others })).await;
+    let ack = desk.request(json!({ "type": "event", "id": "e", "event": others })).await;
     assert_eq!(ack["outcome"], "rejected", "nobody speaks for another: {ack}");
     assert_eq!(stage.position(), before);
     let ack = desk.event("e", "slot.taken", json!({ "channel": "chat", "conversation": "c" })).await;
@@ -142,39 +142,39 @@ async fn a_session_that_was_ended_otherwise_is_told_so(backend: Backend) {
     let told = |reason: &str| json!({ "type": "ended", "reason": reason });
     // Closed by another word of it.
     let mut desk = stage.desk(1, "tab").await;
-    stage.told(event(1, "desk.disconnected", Some(1), stage.clock.now(), json!({ "session": "tab" }))).await;
+    stage.apply(event(1, "desk.disconnected", Some(1), stage.clock.now(), json!({ "session": "tab" }))).await;
     stage.clock.advance(seconds(1));
-    desk.say(r#"{"type":"heartbeat"}"#).await;
-    assert_eq!(desk.hear().await, told("closed"));
-    assert_eq!(desk.closed().await, Some(4_001));
+    desk.send_text(r#"{"type":"heartbeat"}"#).await;
+    assert_eq!(desk.recv().await, told("closed"));
+    assert_eq!(desk.close_code().await, Some(4_001));
     // Opened by another word of it.
     let mut desk = stage.desk(1, "desk-1").await;
-    stage.told(connected(2, 1, stage.clock.now())).await;
+    stage.apply(connected(2, 1, stage.clock.now())).await;
     stage.clock.advance(seconds(1));
     let ack = desk.event("e1", "slot.taken", json!({ "channel": "chat", "conversation": "c" })).await;
     assert_eq!(ack["outcome"], "applied", "true all the same");
-    assert_eq!(desk.hear().await, told("replaced"));
-    assert_eq!(desk.closed().await, Some(4_001));
+    assert_eq!(desk.recv().await, told("replaced"));
+    assert_eq!(desk.close_code().await, Some(4_001));
     assert_eq!(stage.connected().await, 1, "by that other word");
     // Opened by another connection, before the old one is noticed.
     let mut old = stage.desk(1, "tab").await;
     let _new = stage.desk(1, "tab").await;
-    assert_eq!(old.hear().await, told("replaced"));
-    assert_eq!(old.closed().await, Some(4_001));
+    assert_eq!(old.recv().await, told("replaced"));
+    assert_eq!(old.close_code().await, Some(4_001));
 }
 
 async fn a_key_that_is_taken_back_ends_what_it_opened(backend: Backend) {
     let stage = Stage::new(backend, 1).await;
     let api = &stage.service.api;
     let (id, key) = api.key(&stage.persona.tenant, &["events:write"]).await;
-    let mut desk = crate::support::sockets::Desk::greeted(api, &key, 1, "tab").await;
+    let mut desk = crate::support::sockets::Desk::welcomed(api, &key, 1, "tab").await;
     let path = format!("/v1/tenants/{}/keys/{id}", stage.persona.tenant);
     let revoked = api.request(reqwest::Method::DELETE, &path).bearer_auth(ADMIN);
     assert_eq!(crate::support::api::send(revoked).await.unwrap().status, 204);
     let before = stage.position();
     let told = desk.event("e1", "slot.taken", json!({ "channel": "chat", "conversation": "c" })).await;
     assert_eq!(told, json!({ "type": "ended", "reason": "credential" }));
-    assert_eq!(desk.closed().await, Some(4_001));
+    assert_eq!(desk.close_code().await, Some(4_001));
     assert_eq!(stage.position(), before);
     stage.gone_in(seconds(45)).await;
 }

@@ -30,7 +30,7 @@ async fn a_clean_close_counts_at_once(backend: Backend) {
     }
     let mut silent = stage.desk(3, "tab").await;
     silent.send(Message::Close(None)).await;
-    silent.closed().await;
+    silent.close_code().await;
     assert_eq!(stage.connected().await, 0, "a close without a code, as browsers send it");
     let mut raw = Raw::open(&stage.service.home.location).await;
     let last = raw.journal().await.pop().unwrap();
@@ -52,7 +52,7 @@ async fn a_close_that_says_something_went_wrong_is_a_loss(backend: Backend) {
 
 async fn a_desk_that_only_answers_pings_stays(backend: Backend) {
     let stage = Stage::new(backend, 1).await;
-    let desk = stage.desk(1, "tab").await.left_alone();
+    let desk = stage.desk(1, "tab").await.run_idle();
     // Twenty heartbeats are more than six leases. Of what each comes to the engine hears; the test sees it by the
     // events that it counts, so it waits a moment in between instead.
     for _ in 0..20 {

@@ -32,7 +32,7 @@ async fn whoever_says_nothing_is_closed(backend: Backend) {
     // The connection is up before its task has looked at the clock.
     eventually("its time is over", async || {
         stage.clock.advance(seconds(10));
-        tokio::time::timeout(std::time::Duration::from_millis(50), desk.closed()).await == Ok(Some(1_008))
+        tokio::time::timeout(std::time::Duration::from_millis(50), desk.close_code()).await == Ok(Some(1_008))
     })
     .await;
     assert_eq!(stage.position(), 1);
@@ -45,13 +45,13 @@ async fn so_many_mistakes_and_no_more(backend: Backend) {
         for n in 1..10 {
             match n % 3 {
                 0 => desk.send(Message::binary(vec![1, 2, 3])).await,
-                1 => desk.say("{\"type\":").await,
-                _ => desk.say(r#"{"type":"event","id":7}"#).await,
+                1 => desk.send_text("{\"type\":").await,
+                _ => desk.send_text(r#"{"type":"event","id":7}"#).await,
             }
-            assert_eq!(desk.hear().await["type"], "error", "{n}");
+            assert_eq!(desk.recv().await["type"], "error", "{n}");
         }
-        desk.say("and one more").await;
-        assert_eq!(desk.closed().await, Some(1_008));
+        desk.send_text("and one more").await;
+        assert_eq!(desk.close_code().await, Some(1_008));
     }
     stage.gone_in(seconds(45)).await;
 }
@@ -63,26 +63,26 @@ async fn a_message_has_a_limit(backend: Backend) {
         json!({ "type": "heartbeat", "more": "x".repeat(bytes - empty) }).to_string()
     };
     let mut desk = stage.desk(1, "tab").await;
-    desk.say(&message(16 * 1024)).await;
-    assert_eq!(desk.hear().await["type"], "heartbeat");
-    desk.say(&message(16 * 1024 + 1)).await;
-    assert_eq!(desk.closed().await, Some(1_009));
+    desk.send_text(&message(16 * 1024)).await;
+    assert_eq!(desk.recv().await["type"], "heartbeat");
+    desk.send_text(&message(16 * 1024 + 1)).await;
+    assert_eq!(desk.close_code().await, Some(1_009));
     let mut desk = stage.desk(1, "tab").await;
-    desk.say(&message(1024 * 1024)).await;
-    assert_eq!(desk.closed().await, None, "cut");
+    desk.send_text(&message(1024 * 1024)).await;
+    assert_eq!(desk.close_code().await, None, "cut");
     assert_eq!(stage.connected().await, 1, "and not logged off");
 }
 
 async fn who_does_not_read_is_cut_and_gone_when_its_lease_ends(backend: Backend) {
     // With a pace it would be closed for saying too much.
     let stage = Stage::with(Home::new(backend).await, 1, Budgets::without([Budget::Desks])).await;
-    let mut desk = Desk::with_little_room(&stage.service.api, &stage.persona.key).await;
+    let mut desk = Desk::with_small_buffers(&stage.service.api, &stage.persona.key).await;
     assert_eq!(desk.hello(1, "tab").await["type"], "welcome");
     // Refused, and the refusal repeats the id, which JSON makes six times as long.
     let said = json!({ "type": "event", "id": "\u{1}".repeat(128), "event": { "type": "unknown" } }).to_string();
-    desk.talk_without_reading(&said).await;
+    desk.send_until_blocked(&said).await;
     stage.clock.advance(seconds(5));
-    desk.talk_until_cut(&said).await;
+    desk.send_until_closed(&said).await;
     assert_eq!(stage.connected().await, 1, "and not logged off");
     stage.clock.advance(seconds(41));
     stage.until_connected(0).await;
@@ -95,27 +95,27 @@ async fn a_user_has_so_many_desks(backend: Backend) {
         desks.push(stage.desk(1, &format!("tab-{n}")).await);
     }
     let mut more = stage.guest().await;
-    more.say(r#"{"type":"hello","user":"1","session":"one-more"}"#).await;
-    assert_eq!(more.closed().await, Some(1_013));
+    more.send_text(r#"{"type":"hello","user":"1","session":"one-more"}"#).await;
+    assert_eq!(more.close_code().await, Some(1_013));
     stage.desk(2, "tab").await.close(1_000).await;
     stage.desk(1, "tab-0").await.close(1_000).await;
     drop(desks.pop());
     eventually("there is a seat again", async || {
         let mut desk = stage.guest().await;
-        desk.say(r#"{"type":"hello","user":"1","session":"one-more"}"#).await;
-        desk.closed_or_heard().await.is_some_and(|told| told["type"] == "welcome")
+        desk.send_text(r#"{"type":"hello","user":"1","session":"one-more"}"#).await;
+        desk.recv_unless_closed().await.is_some_and(|told| told["type"] == "welcome")
     })
     .await;
 }
 
 async fn a_connected_desk_is_counted_and_outlives_the_deadlines_of_http(backend: Backend) {
     let patience = Duration::from_millis(300);
-    let setup = Setup { max_connections: 4, header_patience: patience, ..Setup::default() };
+    let setup = Setup { max_connections: 4, header_timeout: patience, ..Setup::default() };
     let service = Service::start_on(Home::new(backend).await, setup).await;
     let persona = service.api.persona("tenant").await;
     service.api.put_directory(&persona.key, &directory(2)).await;
-    let mut one = Desk::greeted(&service.api, &persona.key, 1, "tab").await;
-    let mut two = Desk::greeted(&service.api, &persona.key, 2, "tab").await;
+    let mut one = Desk::welcomed(&service.api, &persona.key, 1, "tab").await;
+    let mut two = Desk::welcomed(&service.api, &persona.key, 2, "tab").await;
     tokio::time::sleep(patience * 3).await;
     for desk in [&mut one, &mut two] {
         assert_eq!(desk.heartbeat().await["type"], "heartbeat", "its connection is not an idle one");
@@ -164,7 +164,7 @@ async fn a_socket_has_a_pace(backend: Backend) {
                 break;
             }
         }
-        assert_eq!(desk.closed().await, Some(1_008), "{said:?}");
+        assert_eq!(desk.close_code().await, Some(1_008), "{said:?}");
     }
 }
 
@@ -178,7 +178,7 @@ async fn messages_count_for_their_tenant(backend: Backend) {
         let persona = service.api.persona("tenant").await;
         service.api.put_directory(&persona.key, &directory(1)).await;
         // With the document, the connection and its first message, 17 are left.
-        let mut desk = Desk::greeted(&service.api, &persona.key, 1, "tab").await;
+        let mut desk = Desk::welcomed(&service.api, &persona.key, 1, "tab").await;
         for n in 0..40 {
             let heard = desk.event(&format!("{n}"), "status.changed", json!({ "presence": "Away" })).await;
             let is_refused = heard["type"] == "unavailable";

@@ -58,7 +58,7 @@ impl Stage {
 
     /// A desk that was let in.
     async fn desk(&self, user: i64, session: &str) -> Desk {
-        Desk::greeted(&self.service.api, &self.persona.key, user, session).await
+        Desk::welcomed(&self.service.api, &self.persona.key, user, session).await
     }
 
     /// A connection that has not said who it is.
@@ -67,8 +67,8 @@ impl Stage {
     }
 
     /// Posts one event, which must be taken.
-    async fn told(&self, event: Value) {
-        self.service.api.told(&self.persona.key, &[event]).await;
+    async fn apply(&self, event: Value) {
+        self.service.api.apply(&self.persona.key, &[event]).await;
     }
 
     async fn connected(&self) -> u64 {

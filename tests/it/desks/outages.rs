@@ -45,9 +45,9 @@ async fn a_stop_logs_nobody_off_and_gives_each_a_term(backend: Backend) {
     let stage = stage.restart().await;
     assert!(watch.elapsed() < seconds(8), "{:?}: nobody is waited for", watch.elapsed());
     for desk in &mut desks {
-        assert_eq!(desk.closed().await, Some(1_012));
+        assert_eq!(desk.close_code().await, Some(1_012));
     }
-    assert_eq!(guest.closed().await, Some(1_012));
+    assert_eq!(guest.close_code().await, Some(1_012));
     drop(deaf);
     assert_eq!((stage.connected().await, stage.position()), (3, 4), "nothing was written of it");
     let mut back = stage.desk(1, "tab").await;

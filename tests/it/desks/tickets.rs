@@ -42,7 +42,7 @@ async fn a_ticket_opens_one_connection(backend: Backend) {
     let plain = send(stage.service.api.request(reqwest::Method::GET, &path)).await.unwrap();
     assert_eq!(plain.status, 400, "{}", plain.text);
     let mut desk = stage.with_ticket(&ticket).await.expect("a WebSocket");
-    let welcome = desk.ask(json!({ "type": "hello", "session": "tab" })).await;
+    let welcome = desk.request(json!({ "type": "hello", "session": "tab" })).await;
     assert_eq!((&welcome["user"], &welcome["session"]), (&json!("1"), &json!("tab")), "{welcome}");
     stage.is_worthless(&ticket).await;
     stage.is_worthless("").await;
@@ -54,7 +54,7 @@ async fn a_ticket_opens_one_connection(backend: Backend) {
     let protocols = format!("rollcall.desk.v1, ticket.{ticket}");
     let headers = [("Sec-WebSocket-Protocol", protocols.as_str())];
     let mut desk = Desk::open(&stage.service.api, "/v1/desk", &headers).await.expect("a WebSocket");
-    let welcome = desk.ask(json!({ "type": "hello" })).await;
+    let welcome = desk.request(json!({ "type": "hello" })).await;
     assert_eq!((&welcome["user"], &welcome["session"]), (&json!("2"), &json!("mine")), "{welcome}");
     assert_eq!(Desk::open(&stage.service.api, "/v1/desk", &headers).await.err().map(|(status, _)| status), Some(401));
 }
@@ -81,7 +81,7 @@ async fn a_ticket_is_for_its_user_and_session(backend: Backend) {
         (json!({ "type": "hello", "user": "1", "session": "other" }), "the ticket is for another session"),
         (json!({ "type": "hello", "user": "99" }), "unknown user"),
     ] {
-        assert_eq!(desk.ask(hello).await, json!({ "type": "error", "reason": why }));
+        assert_eq!(desk.request(hello).await, json!({ "type": "error", "reason": why }));
     }
     assert_eq!(desk.hello(1, "tab").await["type"], "welcome");
     let before = stage.service.api.post(&stage.persona.key, "/v1/desk/tickets", &json!({ "user": "99" })).await;

@@ -40,7 +40,7 @@ async fn a_consumed_id_stays_consumed_while_the_clock_is_days_ahead(backend: Bac
     let stage = Stage::new(backend, 2).await;
     let origin = stage.now();
     let first = toggled("first", 1, origin, false);
-    stage.told(first.clone()).await;
+    stage.apply(first.clone()).await;
     eventually("ready", async || stage.readyz().await.status == 200).await;
     for days in [8, 400] {
         stage.clock.jump(days * DAY);
@@ -64,7 +64,7 @@ async fn a_consumed_id_stays_consumed_while_the_clock_is_days_ahead(backend: Bac
 async fn an_hour_behind_makes_nothing_stale(backend: Backend) {
     let stage = Stage::new(backend, 1).await;
     let origin = stage.now();
-    stage.told(toggled("before", 1, origin, true)).await;
+    stage.apply(toggled("before", 1, origin, true)).await;
     stage.clock.jump(-3_600);
     stage.pass(WHILE).await;
     assert_eq!(stage.outcome(toggled("during", 1, stage.true_time(origin), false)).await, "applied");
@@ -77,10 +77,10 @@ async fn an_hour_behind_makes_nothing_stale(backend: Backend) {
 
 async fn a_producer_ahead_does_not_win_over_what_comes_later(backend: Backend) {
     let stage = Stage::new(backend, 1).await;
-    stage.told(toggled("ahead", 1, stage.now().plus_seconds(240), false)).await;
+    stage.apply(toggled("ahead", 1, stage.now().plus_seconds(240), false)).await;
     // At the same instant of service time: what is journalled later wins.
     assert_eq!(stage.outcome(toggled("same", 1, stage.now(), true)).await, "applied");
-    stage.told(toggled("ahead again", 1, stage.now().plus_seconds(300), false)).await;
+    stage.apply(toggled("ahead again", 1, stage.now().plus_seconds(300), false)).await;
     stage.clock.advance(Duration::from_secs(1));
     assert_eq!(stage.outcome(toggled("later", 1, stage.now(), true)).await, "applied");
     assert_eq!(stage.outcome(toggled("too far", 1, stage.now().plus_seconds(301), false)).await, "rejected");

@@ -22,7 +22,7 @@ on_both_stores!(visible, super::what_was_acknowledged_is_seen);
 
 async fn everybody_gets_their_own_outcomes(backend: Backend) {
     let stage = Stage::new(backend, 100).await;
-    stage.told(toggled("newest", 1, stage.now(), true)).await;
+    stage.apply(toggled("newest", 1, stage.now(), true)).await;
     let before = stage.position();
     let now = stage.now();
     let request = |n: i64| {
@@ -60,13 +60,13 @@ async fn everybody_gets_their_own_outcomes(backend: Backend) {
 
 async fn a_heartbeat_takes_no_position_of_the_event_with_its_id(backend: Backend) {
     let stage = Stage::new(backend, 2).await;
-    stage.told(connected("open", 1, stage.now())).await;
+    stage.apply(connected("open", 1, stage.now())).await;
     let before = stage.position();
     let beat = heartbeat("same", 1, "desk-1", stage.now());
     let both = stage.send(vec![beat.clone(), toggled("same", 1, stage.now(), true), beat]).await.unwrap().ok();
     assert_eq!(both.outcomes(), ["applied"; 3]);
     assert_eq!(stage.position(), before + 1);
-    stage.told(connected("next", 2, stage.now())).await;
+    stage.apply(connected("next", 2, stage.now())).await;
     let home = stage.service.stop().await;
     assert_eq!(audit(&home.location, &[]).await, [""; 0]);
 }
@@ -148,14 +148,14 @@ async fn what_was_acknowledged_is_seen(backend: Backend) {
     let stage = Stage::with(backend, 8, Setup::default()).await;
     let now = stage.now();
     let all: Vec<Value> = (1..=8).map(|user| connected(format!("desk-{user}"), user, now)).collect();
-    stage.service.api.told(&stage.persona.key, &all).await;
+    stage.service.api.apply(&stage.persona.key, &all).await;
     let desks: Vec<_> = (1..=8)
         .map(|user| {
             let (api, key, clock) = (stage.service.api.clone(), stage.persona.key.clone(), stage.clock.clone());
             spawn(async move {
                 for n in 0..25 {
                     let on = n % 2 == 1;
-                    let told = api.told(&key, &[toggled(format!("{user}-{n}"), user, clock.now(), on)]).await;
+                    let told = api.apply(&key, &[toggled(format!("{user}-{n}"), user, clock.now(), on)]).await;
                     let seen = api.get(&key, &format!("/operator/{user}/live")).await.unwrap().ok();
                     assert_eq!(seen.json()["data"]["chat"]["available"], on, "{}", seen.text);
                     assert!(seen.position() >= told.position(), "{} < {}", seen.position(), told.position());

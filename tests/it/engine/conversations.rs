@@ -85,7 +85,7 @@ impl Stage {
     async fn tell(&self) {
         let now = self.now();
         let push = pushed("push", 1, now.plus_seconds(-60));
-        self.service.api.told(&self.persona.key, &[connected("desk", 1, now), push, closed("close", now)]).await;
+        self.service.api.apply(&self.persona.key, &[connected("desk", 1, now), push, closed("close", now)]).await;
     }
 
     /// A conversation that closed more than a day ago, with a checkpoint after that.
@@ -137,10 +137,10 @@ impl Stage {
 
 async fn what_was_closed_is_read_at_once(backend: Backend) {
     let stage = Stage::new(backend, 3).await;
-    stage.told(pushed("push", 1, stage.now())).await;
+    stage.apply(pushed("push", 1, stage.now())).await;
     assert_eq!(stage.hands()[0], (1, 1));
     assert_eq!(stage.viewed().expect("open").closing(), None);
-    stage.told(closed("close", stage.now())).await;
+    stage.apply(closed("close", stage.now())).await;
     let viewed = stage.viewed().expect("closed, and still there");
     assert_eq!(viewed.closing().map(|closing| closing.time), Some(stage.now()));
     assert_eq!(stage.hands()[0], (0, 1), "the slot is free");
@@ -148,7 +148,7 @@ async fn what_was_closed_is_read_at_once(backend: Backend) {
     assert_eq!(stage.archived().await.as_ref(), Some(&viewed), "the next checkpoint archives it");
     assert_eq!(stage.viewed().as_ref(), Some(&viewed), "for a day it is in both");
     // It can be amended for a day: what came late is in the view at once, and with the next checkpoint in the archive.
-    stage.told(said("late", stage.now().plus_seconds(-60))).await;
+    stage.apply(said("late", stage.now().plus_seconds(-60))).await;
     assert_eq!(stage.viewed().expect("amended").moments().len(), 3);
     stage.checkpoint().await;
     assert_eq!(stage.archived().await, stage.viewed());
@@ -177,7 +177,7 @@ async fn what_comes_too_late_is_stale_and_changes_nothing(backend: Backend) {
     stage.checkpoint().await;
     stage.is_final("after").await;
     // A slot of that name is another thing than what happened in it.
-    stage.told(taken("slot", 3, &ONE.to_string(), stage.now())).await;
+    stage.apply(taken("slot", 3, &ONE.to_string(), stage.now())).await;
     assert_eq!(stage.hands()[2], (1, 1));
     assert_eq!(stage.outcome(closed("once more", stage.now())).await, "stale");
     assert_eq!(stage.hands()[2], (1, 1), "nor is one released");
@@ -189,7 +189,7 @@ async fn the_very_entry_that_ends_its_day_is_too_late(backend: Backend) {
     stage.tell().await;
     // Nothing is recorded in between: the state learns with this very event that a day went by.
     stage.clock.advance(DAY - Duration::from_micros(1));
-    stage.told(said("in time", stage.now())).await;
+    stage.apply(said("in time", stage.now())).await;
     let then = stage.viewed();
     stage.clock.advance(DAY);
     let answer = stage.service.api.events(&stage.persona.key, &[pushed("late", 2, stage.now())]).await.unwrap().ok();
@@ -219,14 +219,14 @@ async fn the_tail_of_the_journal_brings_it_to_the_archive(backend: Backend) {
     stage.tell().await;
     let then = stage.viewed();
     stage.checkpoint().await;
-    stage.told(said("more", stage.now())).await;
+    stage.apply(said("more", stage.now())).await;
     let amended = stage.viewed();
     assert_ne!(amended, then);
     // Without its last checkpoint a server leaves what one that is killed leaves.
     let mut raw = Raw::open(&stage.service.home.location).await;
     raw.refuse("checkpoint", "true").await;
     stage.clock.advance(DAY + DAY);
-    stage.told(connected("later", 2, stage.now())).await;
+    stage.apply(connected("later", 2, stage.now())).await;
     let Stage { service, clock, persona } = stage;
     let home = service.stop().await;
     raw.accept().await;
@@ -276,10 +276,10 @@ async fn what_comes_while_a_checkpoint_is_being_written_is_not_lost() {
         raw.number("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'archive'::regclass").await == 1
     })
     .await;
-    stage.told(said("meanwhile", stage.now())).await;
+    stage.apply(said("meanwhile", stage.now())).await;
     let amended = stage.viewed();
     stage.clock.advance(DAY);
-    stage.told(connected("later", 2, stage.now())).await;
+    stage.apply(connected("later", 2, stage.now())).await;
     assert_eq!(stage.outcome(said("too late", stage.now())).await, "stale");
     archive.run("ROLLBACK").await;
     stage.checkpoint().await;
@@ -293,7 +293,7 @@ async fn what_is_open_again_is_in_the_archive_no_more(backend: Backend) {
     stage.tell().await;
     stage.checkpoint().await;
     assert!(stage.archived().await.is_some());
-    stage.told(pushed("again", 2, stage.now())).await;
+    stage.apply(pushed("again", 2, stage.now())).await;
     stage.checkpoint().await;
     assert_eq!(stage.archived().await, None);
     // What is open stays, however long.
@@ -302,7 +302,7 @@ async fn what_is_open_again_is_in_the_archive_no_more(backend: Backend) {
         stage.checkpoint().await;
     }
     assert_eq!(stage.hands()[1], (1, 1));
-    stage.told(closed("at last", stage.now())).await;
+    stage.apply(closed("at last", stage.now())).await;
     let contacts = stage.viewed().expect("it is in the view").contacts();
     assert_eq!(contacts.iter().map(|contact| contact.user).collect::<Vec<_>>(), [1, 2]);
     stage.ends_well().await;
@@ -313,19 +313,19 @@ async fn there_is_an_end_to_what_one_conversation_holds(backend: Backend) {
     stage.tell().await;
     let now = stage.now();
     let messages: Vec<Value> = (1..=1_000).map(|n| said(n, now)).collect();
-    stage.service.api.told(&stage.persona.key, &messages).await;
+    stage.service.api.apply(&stage.persona.key, &messages).await;
     let answer = stage.service.api.events(&stage.persona.key, &[said(1_001, now)]).await.unwrap().ok();
     assert_eq!(answer.outcomes(), ["rejected"]);
     assert!(answer.text.contains("1000 messages"), "{}", answer.text);
     // Whatever else happens in it is still taken, and after a restart there is no more room than before.
     let pushes: Vec<Value> = (0..998).map(|n| pushed(format!("again-{n}"), 2, now)).collect();
-    stage.service.api.told(&stage.persona.key, &pushes).await;
+    stage.service.api.apply(&stage.persona.key, &pushes).await;
     let stage = stage.restart().await;
     assert_eq!(stage.outcome(said(1_002, now)).await, "rejected");
     assert_eq!(stage.outcome(talk("end", "removed", None, now, json!({}))).await, "rejected");
     assert_eq!(stage.hands()[1], (1, 1));
     // But nobody holds it for good.
-    stage.told(closed("again-closed", stage.now())).await;
+    stage.apply(closed("again-closed", stage.now())).await;
     assert_eq!(stage.hands()[1], (0, 1));
     assert_eq!(stage.viewed().expect("it is in the view").moments().len(), 2_001);
     stage.ends_well().await;

@@ -50,7 +50,7 @@ impl Stage {
 
 async fn a_lease_ends_when_it_says_and_not_before(backend: Backend) {
     let stage = Stage::new(backend, 2).await;
-    stage.told(leased(1, 1, "desk", stage.now(), 10)).await;
+    stage.apply(leased(1, 1, "desk", stage.now(), 10)).await;
     stage.ends_in(seconds(10)).await;
     assert_eq!(stage.position(), 3, "the directory, the connection, and its end");
     let mut raw = Raw::open(&stage.service.home.location).await;
@@ -62,27 +62,27 @@ async fn a_lease_ends_when_it_says_and_not_before(backend: Backend) {
 
 async fn a_heartbeat_gives_another_term(backend: Backend) {
     let stage = Stage::new(backend, 2).await;
-    stage.told(leased(1, 1, "desk", stage.now(), 10)).await;
+    stage.apply(leased(1, 1, "desk", stage.now(), 10)).await;
     for _ in 0..3 {
         stage.clock.advance(seconds(9));
         // The same id again: a heartbeat is no news that could be known already.
-        let answer = stage.told(heartbeat(7, 1, "desk", stage.now())).await;
+        let answer = stage.apply(heartbeat(7, 1, "desk", stage.now())).await;
         assert_eq!(answer.json()["position"], 2, "it is not journalled");
     }
     stage.ends_in(seconds(10)).await;
     assert_eq!(stage.position(), 3);
     assert_eq!(stage.outcome(heartbeat(8, 1, "desk", stage.now())).await, "rejected", "too late: reconnect");
     // A lease that runs from when it was taken, not from when the desk says.
-    stage.told(leased(2, 1, "late", stage.now().plus_seconds(-300), 10)).await;
+    stage.apply(leased(2, 1, "late", stage.now().plus_seconds(-300), 10)).await;
     stage.ends_in(seconds(10)).await;
 }
 
 async fn a_heartbeat_of_nobody_is_rejected_and_leaves_no_trace(backend: Backend) {
     let stage = Stage::new(backend, 2).await;
-    stage.told(leased(1, 1, "desk", stage.now(), 10)).await;
-    stage.told(connected(2, 2, stage.now())).await;
+    stage.apply(leased(1, 1, "desk", stage.now(), 10)).await;
+    stage.apply(connected(2, 2, stage.now())).await;
     let session = json!({ "session": "desk-2" });
-    stage.told(event(3, "desk.disconnected", Some(2), stage.now(), session)).await;
+    stage.apply(event(3, "desk.disconnected", Some(2), stage.now(), session)).await;
     let before = stage.position();
     let now = stage.now();
     let beats = [heartbeat(4, 1, "other", now), heartbeat(5, 2, "desk-2", now), heartbeat(6, 9, "desk", now)];
@@ -99,10 +99,10 @@ async fn a_heartbeat_of_nobody_is_rejected_and_leaves_no_trace(backend: Backend)
 
 async fn a_lease_ends_only_its_own_incarnation(backend: Backend) {
     let stage = Stage::new(backend, 2).await;
-    stage.told(leased(1, 1, "desk", stage.now(), 10)).await;
+    stage.apply(leased(1, 1, "desk", stage.now(), 10)).await;
     let first = stage.position();
     stage.clock.advance(seconds(5));
-    stage.told(leased(2, 1, "desk", stage.now(), 30)).await;
+    stage.apply(leased(2, 1, "desk", stage.now(), 30)).await;
     stage.stays_for(seconds(29)).await;
     // The end of the first incarnation, late, as it would come from a journal that was written meanwhile.
     let body = Body::DeskLeaseExpired { user: UserRef::id(1), session: "desk".into(), opened: first };
@@ -112,17 +112,17 @@ async fn a_lease_ends_only_its_own_incarnation(backend: Backend) {
     assert_eq!(receipt.outcomes, [Outcome::Rejected(Rejection::OtherIncarnation)]);
     stage.ends_in(seconds(1)).await;
     // One that lasts until it is closed.
-    stage.told(leased(3, 1, "desk", stage.now(), 10)).await;
-    stage.told(connected(4, 1, stage.now())).await;
-    stage.told(event(5, "desk.connected", Some(1), stage.now(), json!({ "session": "desk" }))).await;
+    stage.apply(leased(3, 1, "desk", stage.now(), 10)).await;
+    stage.apply(connected(4, 1, stage.now())).await;
+    stage.apply(event(5, "desk.connected", Some(1), stage.now(), json!({ "session": "desk" }))).await;
     stage.stays_for(seconds(3_600)).await;
 }
 
 async fn what_was_closed_does_not_end_again(backend: Backend) {
     let stage = Stage::new(backend, 2).await;
-    stage.told(leased(1, 1, "desk", stage.now(), 10)).await;
-    stage.told(leased(2, 1, "tab", stage.now(), 20)).await;
-    stage.told(event(3, "desk.disconnected", Some(1), stage.now(), json!({ "session": "desk" }))).await;
+    stage.apply(leased(1, 1, "desk", stage.now(), 10)).await;
+    stage.apply(leased(2, 1, "tab", stage.now(), 20)).await;
+    stage.apply(event(3, "desk.disconnected", Some(1), stage.now(), json!({ "session": "desk" }))).await;
     stage.stays_for(seconds(19)).await;
     stage.ends_in(seconds(1)).await;
     assert_eq!(stage.position(), 5, "the directory, three events, and one end");
@@ -130,7 +130,7 @@ async fn what_was_closed_does_not_end_again(backend: Backend) {
 
 async fn a_restart_gives_one_full_term(backend: Backend) {
     let stage = Stage::new(backend, 2).await;
-    stage.told(leased(1, 1, "desk", stage.now(), 10)).await;
+    stage.apply(leased(1, 1, "desk", stage.now(), 10)).await;
     stage.clock.advance(seconds(9));
     let stage = stage.restart().await;
     assert_eq!(stage.connected().await, 1);
@@ -142,11 +142,11 @@ async fn many_silent_desks_are_all_given_up_and_no_other(backend: Backend) {
     const DESKS: i64 = 1_500;
     let stage = Stage::new(backend, DESKS).await;
     let opened: Vec<Value> = (1..=DESKS).map(|n| leased(n, n, "desk", stage.now(), 10)).collect();
-    stage.service.api.told(&stage.persona.key, &opened).await;
+    stage.service.api.apply(&stage.persona.key, &opened).await;
     assert_eq!(stage.connected().await, DESKS as u64);
     stage.clock.advance(seconds(9));
     let kept: Vec<Value> = (1..=DESKS).step_by(3).map(|n| heartbeat(n, n, "desk", stage.now())).collect();
-    stage.service.api.told(&stage.persona.key, &kept).await;
+    stage.service.api.apply(&stage.persona.key, &kept).await;
     stage.clock.advance(seconds(1));
     eventually("the silent ones are gone", async || stage.connected().await == kept.len() as u64).await;
     stage.stays_for(seconds(8)).await;
@@ -156,7 +156,7 @@ async fn many_silent_desks_are_all_given_up_and_no_other(backend: Backend) {
 
 async fn a_heartbeat_waits_for_no_write(backend: Backend) {
     let stage = Stage::new(backend, 2).await;
-    stage.told(leased(1, 1, "desk", stage.now(), 10)).await;
+    stage.apply(leased(1, 1, "desk", stage.now(), 10)).await;
     stage.clock.advance(seconds(10) - MILLI);
     let mut raw = Raw::open(&stage.service.home.location).await;
     raw.block().await;

@@ -10,7 +10,7 @@ use rollcall::engine::Limits;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Stage, standing_clock};
+use super::{Stage, manual_clock};
 use crate::on_both_stores;
 use crate::support::api::Api;
 use crate::support::desks::event;
@@ -70,11 +70,11 @@ async fn page(api: &Api, key: &str, forward: bool, cursor: Option<String>) -> (V
 /// Somebody closes conversations, days go by, and checkpoints are written, while every page is read again and again.
 async fn each_is_on_one_page_while_others_close(backend: Backend) {
     let limits = Limits { checkpoint_entries: 40, ..Limits::default() };
-    let stage = Stage::with(backend, 1, Setup { clock: standing_clock(), limits, ..Setup::default() }).await;
+    let stage = Stage::with(backend, 1, Setup { clock: manual_clock(), limits, ..Setup::default() }).await;
     let origin = stage.now();
     let (api, key) = (stage.service.api.clone(), stage.persona.key.clone());
     for n in 0..FIRST {
-        api.told(&key, &closed(n, origin)).await;
+        api.apply(&key, &closed(n, origin)).await;
     }
     let is_over = Arc::new(AtomicBool::new(false));
     let meanwhile = Arc::new(AtomicU64::new(0));
@@ -85,7 +85,7 @@ async fn each_is_on_one_page_while_others_close(backend: Backend) {
             let mut closed_by_now = FIRST;
             while !is_over.load(Ordering::Acquire) && closed_by_now < 20 * FIRST {
                 // What is new is reported in time: older than what was forgotten it would be stale.
-                api.told(&key, &closed(closed_by_now, clock.now())).await;
+                api.apply(&key, &closed(closed_by_now, clock.now())).await;
                 closed_by_now += 1;
                 meanwhile.fetch_add(1, Ordering::AcqRel);
                 // Some leave the view for the archive meanwhile: a day goes by in twenty closes.
@@ -128,7 +128,7 @@ async fn a_page_is_one_instant(backend: Backend) {
     let origin = stage.now();
     let snapshot = stage.service.app.reader.snapshot(crate::support::tenant_id(&stage.persona.tenant));
     let (api, key) = (&stage.service.api, &stage.persona.key);
-    api.told(key, &closed(1, origin)).await;
+    api.apply(key, &closed(1, origin)).await;
     let Stage { service, clock, persona } = stage;
     // Stopping writes a checkpoint, and with it the archive.
     let service = service.restart(Setup { clock, ..Setup::default() }).await;

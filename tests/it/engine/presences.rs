@@ -39,8 +39,8 @@ impl Stage {
 
 async fn a_presence_is_as_new_as_its_news_after_a_restart_too(backend: Backend) {
     let mut stage = Stage::new(backend, 3).await;
-    stage.told(leased(1, 1, "desk", stage.now(), 10)).await;
-    stage.told(connected(2, 2, stage.now())).await;
+    stage.apply(leased(1, 1, "desk", stage.now(), 10)).await;
+    stage.apply(connected(2, 2, stage.now())).await;
     let came = json!(InMillis(stage.now()).to_string());
     stage.clock.advance(Duration::from_micros(2_500_900));
     let chosen = json!(InMillis(stage.now()).to_string());
@@ -66,7 +66,7 @@ async fn a_presence_is_as_new_as_its_news_after_a_restart_too(backend: Backend) 
     let before = stage.presences().await;
     stage = stage.restart().await;
     assert_eq!(stage.presences().await, before);
-    stage.told(connected(3, 1, stage.now())).await;
+    stage.apply(connected(3, 1, stage.now())).await;
     let again = json!(InMillis(stage.now()).to_string());
     assert_eq!(stage.shows(1).await, (String::from("Break"), again), "what was chosen is chosen still");
     stage.service.stop().await;

@@ -34,11 +34,11 @@ async fn a_read_waits_for_the_position_it_asks_for(backend: Backend) {
     let now = stage.position();
     assert_eq!(stage.read_at(now).await.unwrap().ok().position(), now, "it is there");
     let waiting = stage.read_at(now + 2);
-    stage.told(connected(1, 1, stage.now())).await;
+    stage.apply(connected(1, 1, stage.now())).await;
     // With a clock that stands, a read that waits does so for as long as it takes.
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert!(!waiting.is_finished(), "one is not enough");
-    stage.told(connected(2, 2, stage.now())).await;
+    stage.apply(connected(2, 2, stage.now())).await;
     let answer = waiting.await.unwrap().ok();
     assert!(answer.position() >= now + 2);
     assert_eq!(answer.json()["data"].as_array().unwrap().len(), 2, "and it answers from there");
@@ -99,7 +99,7 @@ async fn no_answer_ever_goes_back(backend: Backend) {
                     // Users of their own, so that none comes late.
                     let user = 5 * writer + n % 5 + 1;
                     let event = toggled(format!("{writer}-{n}"), user, clock.now(), n % 2 == 0);
-                    acknowledged.fetch_max(api.told(&key, &[event]).await.position(), Ordering::Release);
+                    acknowledged.fetch_max(api.apply(&key, &[event]).await.position(), Ordering::Release);
                 }
             })
         })

@@ -86,7 +86,7 @@ async fn a_body_that_says_it_is_too_large_is_refused_before_it_comes() {
     for (method, path, limit) in ROUTES {
         let mut wire = Wire::to(service.app.address).await;
         wire.send(format!("{}Content-Length: {}\r\n\r\n", head(method, path, &persona), limit + 1)).await;
-        let answer = wire.first(SURELY).await.unwrap_or_else(|| panic!("{path} waits for the body"));
+        let answer = wire.read_some(SURELY).await.unwrap_or_else(|| panic!("{path} waits for the body"));
         assert_eq!(status(&answer), Some(413), "{path}: {answer}");
     }
     service.stop().await;
@@ -103,7 +103,7 @@ async fn a_body_that_does_not_say_its_size_is_cut_at_the_limit() {
         for _ in 0..=limit / 0x10000 {
             wire.send(&chunk).await;
         }
-        let answer = wire.first(SURELY).await.unwrap_or_else(|| panic!("{path} waits for more"));
+        let answer = wire.read_some(SURELY).await.unwrap_or_else(|| panic!("{path} waits for more"));
         assert_eq!(status(&answer), Some(413), "{path}: {answer}");
     }
     service.stop().await;
@@ -138,7 +138,7 @@ async fn a_body_whose_sender_leaves_ends_at_once() {
         let mut wire = Wire::to(service.app.address).await;
         wire.send(format!("{}Content-Length: 100\r\n\r\n{{\"query\":", head(method, path, &persona))).await;
         wire.finish().await;
-        let rest = wire.rest(SURELY).await.unwrap_or_else(|| panic!("{path} is not over"));
+        let rest = wire.read_to_end(SURELY).await.unwrap_or_else(|| panic!("{path} is not over"));
         assert!(rest.is_empty() || status(&rest) == Some(400), "{path}: {rest}");
     }
     assert!(service.api.is_ready().await);

@@ -14,7 +14,7 @@ const SURELY: Duration = Duration::from_secs(10);
 const REQUEST: &str = "GET /livez HTTP/1.1\r\nHost: rollcall\r\n\r\n";
 
 async fn service(max_connections: usize) -> Service {
-    let setup = Setup { header_patience: PATIENCE, max_connections, ..Setup::default() };
+    let setup = Setup { header_timeout: PATIENCE, max_connections, ..Setup::default() };
     Service::start_on(Home::new(Backend::Embedded).await, setup).await
 }
 
@@ -26,7 +26,7 @@ async fn half_sent_headers_are_cut() {
         let watch = Stopwatch::start();
         let mut wire = Wire::to(service.app.address).await;
         wire.send(half).await;
-        let rest = wire.rest(SURELY).await;
+        let rest = wire.read_to_end(SURELY).await;
         assert!(rest.is_some(), "{half:?} is not cut");
         assert!(watch.elapsed() >= PATIENCE - Duration::from_millis(50), "{half:?} after {:?}", watch.elapsed());
         assert!(rest.is_none_or(|rest| status(&rest) != Some(200)), "{half:?} is no request");
@@ -40,7 +40,7 @@ async fn headers_that_drip_in_are_cut_as_well() {
     let mut wire = Wire::to(service.app.address).await;
     wire.send("GET /livez HTTP/1.1\r\nHost: rollcall\r\nX-Drip: ").await;
     let watch = Stopwatch::start();
-    while wire.rest(Duration::from_millis(50)).await.is_none() {
+    while wire.read_to_end(Duration::from_millis(50)).await.is_none() {
         wire.send("x").await;
         assert!(watch.elapsed() < SURELY, "it drips for ever");
     }
@@ -53,7 +53,7 @@ async fn headers_have_a_size() {
     for header in [format!("X-Large: {}\r\n", "x".repeat(200_000)), "X-Many: x\r\n".repeat(500)] {
         let mut wire = Wire::to(service.app.address).await;
         wire.send(format!("GET /livez HTTP/1.1\r\nHost: rollcall\r\n{header}\r\n")).await;
-        let rest = wire.rest(SURELY).await.expect("it is closed");
+        let rest = wire.read_to_end(SURELY).await.expect("it is closed");
         // A client that is still sending may see the connection reset in place of the answer.
         assert!(rest.is_empty() || status(&rest) == Some(431), "{rest}");
     }
@@ -68,18 +68,18 @@ async fn connections_have_a_number() {
     for _ in 0..3 {
         let mut wire = Wire::to(service.app.address).await;
         wire.send(REQUEST).await;
-        assert_eq!(status(&wire.first(SURELY).await.expect("an answer")), Some(200));
+        assert_eq!(status(&wire.read_some(SURELY).await.expect("an answer")), Some(200));
         taken.push(wire);
     }
     let mut next = Wire::to(service.app.address).await;
     next.send(REQUEST).await;
-    assert_eq!(status(&next.first(PATIENCE).await.expect("an answer at once")), Some(200));
+    assert_eq!(status(&next.read_some(PATIENCE).await.expect("an answer at once")), Some(200));
     // The oldest has made room for it, and no other.
     let watch = Stopwatch::start();
-    assert!(taken.remove(0).rest(PATIENCE / 4).await.is_some(), "it is closed");
+    assert!(taken.remove(0).read_to_end(PATIENCE / 4).await.is_some(), "it is closed");
     for wire in &mut taken {
         wire.send(REQUEST).await;
-        assert_eq!(status(&wire.first(SURELY).await.expect("an answer")), Some(200), "{:?}", watch.elapsed());
+        assert_eq!(status(&wire.read_some(SURELY).await.expect("an answer")), Some(200), "{:?}", watch.elapsed());
     }
     drop(taken);
     service.stop().await;
@@ -91,7 +91,7 @@ async fn a_place_that_is_left_is_taken_at_once() {
     for _ in 0..20 {
         let mut wire = Wire::to(service.app.address).await;
         wire.send(REQUEST).await;
-        assert_eq!(status(&wire.first(SURELY).await.expect("an answer")), Some(200));
+        assert_eq!(status(&wire.read_some(SURELY).await.expect("an answer")), Some(200));
     }
     service.stop().await;
 }
@@ -104,7 +104,7 @@ async fn silent_connections_do_not_hold_up_the_end() {
     let mut silent = Wire::to(service.app.address).await;
     let mut idle = Wire::to(service.app.address).await;
     idle.send(REQUEST).await;
-    idle.first(SURELY).await.expect("an answer");
+    idle.read_some(SURELY).await.expect("an answer");
     let mut half = Wire::to(service.app.address).await;
     half.send("GET /livez HTTP/1.1\r\nHost:").await;
     let address = service.app.address;
@@ -112,7 +112,7 @@ async fn silent_connections_do_not_hold_up_the_end() {
     service.stop().await;
     assert!(watch.elapsed() < Duration::from_secs(12), "it took {:?}", watch.elapsed());
     for wire in [&mut silent, &mut idle, &mut half] {
-        assert!(wire.rest(SURELY).await.is_some(), "it is closed");
+        assert!(wire.read_to_end(SURELY).await.is_some(), "it is closed");
     }
     eventually("nobody listens", async || tokio::net::TcpStream::connect(address).await.is_err()).await;
 }

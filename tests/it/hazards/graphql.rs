@@ -117,7 +117,7 @@ async fn documents_that_hurt_are_refused_at_once() {
             let request = process.api.request(reqwest::Method::POST, "/graphql").bearer_auth(&persona.key);
             let request = request.header("Content-Type", "application/json").body(body.clone());
             let answer = crate::support::api::send(request).await;
-            let answer = answer.unwrap_or_else(|error| panic!("{what}: {error}\n{}", process.said()));
+            let answer = answer.unwrap_or_else(|error| panic!("{what}: {error}\n{}", process.output()));
             assert_eq!(answer.status, 400, "{what}: {}", answer.text);
             assert!(watch.elapsed() < FAST, "{what} took {:?}", watch.elapsed());
             assert!(answer.json()["errors"][0]["extensions"]["name"].is_string(), "{what}: {}", answer.text);

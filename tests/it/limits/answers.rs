@@ -77,7 +77,7 @@ async fn unread_answers_count_for_their_tenant_until_they_are_cut() {
     // Those whose requests were refused have read all there is, and stay.
     let mut ended = 0;
     for mut wire in unread {
-        ended += usize::from(wire.rest(Duration::from_secs(2)).await.is_some());
+        ended += usize::from(wire.read_to_end(Duration::from_secs(2)).await.is_some());
     }
     assert!(ended > 0, "none has ended");
     stage.service.stop().await;
@@ -122,6 +122,6 @@ async fn without_the_budget_unread_answers_do_not_count() {
     }
     eventually("it has its place again", async || stage.get(&stage.slow, "/operator/1/live").await.status == 200).await;
     stage.clock.advance(Duration::from_secs(3_600));
-    assert!(unread.first(Duration::from_secs(10)).await.is_some_and(|said| said.starts_with("HTTP/1.1 200")));
+    assert!(unread.read_some(Duration::from_secs(10)).await.is_some_and(|said| said.starts_with("HTTP/1.1 200")));
     stage.service.stop().await;
 }

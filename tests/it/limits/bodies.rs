@@ -56,7 +56,7 @@ async fn bodies_of_a_tenant_are_bounded_and_leave_room_for_others() {
     let mut first = half_a_directory(&service, &flooding, 400).await;
     eventually("it holds most of its share", async || {
         // It may itself have been refused, for the bytes of the other one.
-        if first.first(Duration::from_millis(20)).await.is_some() {
+        if first.read_some(Duration::from_millis(20)).await.is_some() {
             first = half_a_directory(&service, &flooding, 400).await;
         }
         let answer = put(&service, &flooding, 200).await;
@@ -73,7 +73,7 @@ async fn bodies_of_a_tenant_are_bounded_and_leave_room_for_others() {
     // The second has half of what is left; past it, others hold too much.
     let mut others = half_a_directory(&service, &second, 250).await;
     eventually("the second holds its share of the rest", async || {
-        if others.first(Duration::from_millis(20)).await.is_some() {
+        if others.read_some(Duration::from_millis(20)).await.is_some() {
             others = half_a_directory(&service, &second, 250).await;
         }
         let answer = put(&service, &second, 200).await;
@@ -82,7 +82,7 @@ async fn bodies_of_a_tenant_are_bounded_and_leave_room_for_others() {
     })
     .await;
     let event = connected("small", 1, rollcall::clock::Clock::system().now());
-    service.api.told(&quiet.key, &[event]).await;
+    service.api.apply(&quiet.key, &[event]).await;
     drop((first, others));
     eventually("all of it is given back", async || {
         put(&service, &flooding, 450).await.status == 200 && put(&service, &second, 450).await.status == 200
@@ -159,7 +159,8 @@ async fn large_bodies_need_a_credential_first() {
              Content-Type: application/json\r\nContent-Length: 1000000\r\n\r\n"
         ))
         .await;
-        let answer = wire.first(Duration::from_secs(10)).await.unwrap_or_else(|| panic!("{path} waits for the body"));
+        let answer =
+            wire.read_some(Duration::from_secs(10)).await.unwrap_or_else(|| panic!("{path} waits for the body"));
         // iAdvize's REST has 403 for a wrong key.
         assert!(matches!(status(&answer), Some(401 | 403)), "{path}: {answer}");
     }

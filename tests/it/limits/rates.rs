@@ -12,7 +12,7 @@ use crate::support::api::send;
 use crate::support::desks::{directory, user_guid};
 use crate::support::requests::{ADMINISTRATION, PUBLIC, dialect, is_answered, request};
 use crate::support::routes::{Route, table};
-use crate::support::signing::take_webhooks;
+use crate::support::signing::enable_webhooks;
 use crate::support::{ADMIN, Backend};
 
 on_both_stores!(every_route, super::every_route_says_that_it_was_too_often);
@@ -28,7 +28,7 @@ async fn every_route_says_that_it_was_too_often(backend: Backend) {
     let Stage { service, clock, flooding, quiet } = &stage;
     for persona in [flooding, quiet] {
         service.api.put_directory(&persona.key, &directory(2)).await;
-        take_webhooks(&service.api, &persona.tenant).await;
+        enable_webhooks(&service.api, &persona.tenant).await;
     }
     let ask = async |key: &str, path: &str| service.api.get(key, path).await.expect("an answer").status;
     for _ in 0..3 {

@@ -27,7 +27,7 @@ async fn service(max_connections: usize, budgets: Budgets) -> Service {
 async fn asked(service: &Service, request: &str) -> String {
     let mut wire = Wire::to(service.app.address).await;
     wire.send(request).await;
-    wire.first(SURELY).await.unwrap_or_else(|| panic!("no answer to {request}"))
+    wire.read_some(SURELY).await.unwrap_or_else(|| panic!("no answer to {request}"))
 }
 
 async fn held(service: &Service, count: usize, said: &str) -> Vec<Wire> {
@@ -50,7 +50,7 @@ async fn connections_that_prove_nothing_make_room() {
         for _ in 0..10 {
             assert_eq!(status(&asked(&service, PROBE).await), Some(200), "{said:?}");
         }
-        assert!(wires.remove(0).rest(SURELY).await.is_some(), "the oldest of {said:?} is closed");
+        assert!(wires.remove(0).read_to_end(SURELY).await.is_some(), "the oldest of {said:?} is closed");
     }
     service.stop().await;
 }
@@ -62,9 +62,9 @@ async fn without_the_budget_connections_wait() {
     let wires = held(&service, 8, HALF).await;
     let mut next = Wire::to(service.app.address).await;
     next.send(PROBE).await;
-    assert!(next.first(Duration::from_millis(300)).await.is_none(), "it waits");
+    assert!(next.read_some(Duration::from_millis(300)).await.is_none(), "it waits");
     drop(wires);
-    assert_eq!(status(&next.first(SURELY).await.expect("an answer")), Some(200));
+    assert_eq!(status(&next.read_some(SURELY).await.expect("an answer")), Some(200));
     service.stop().await;
 }
 
@@ -84,7 +84,7 @@ async fn a_tenants_desks_leave_places_for_others() {
     };
     assert_eq!((desks.len(), refused.0), (10, 429), "{}", refused.1);
     assert_eq!(refused.1["type"], json!("urn:rollcall:problem:too-many"));
-    let mut desk = Desk::greeted(&service.api, &quiet.key, 1, "tab").await;
+    let mut desk = Desk::welcomed(&service.api, &quiet.key, 1, "tab").await;
     for _ in 0..20 {
         assert_eq!(status(&asked(&service, PROBE).await), Some(200));
         assert_eq!(service.api.get(&quiet.key, "/operator/1/live").await.expect("an answer").status, 200);
@@ -164,7 +164,7 @@ async fn open_files_do_not_run_out() {
     for _ in 0..20 {
         let mut wire = Wire::to(process.address).await;
         wire.send(PROBE).await;
-        assert_eq!(status(&wire.first(SURELY).await.expect("an answer")), Some(200));
+        assert_eq!(status(&wire.read_some(SURELY).await.expect("an answer")), Some(200));
     }
     process.api.persona("tenant").await;
     let (ended, said) = process.terminate().await;

@@ -62,7 +62,7 @@ async fn answers(client: &Client, address: SocketAddr) -> bool {
 
 async fn service(pair: &Pair, max_connections: usize, clock: Clock) -> Service {
     let tls = Some(pair.files());
-    let setup = Setup { header_patience: PATIENCE, max_connections, tls, clock, ..Setup::default() };
+    let setup = Setup { header_timeout: PATIENCE, max_connections, tls, clock, ..Setup::default() };
     Service::start_on(Home::new(Backend::Embedded).await, setup).await
 }
 
@@ -80,7 +80,7 @@ async fn who_speaks_it_is_answered_and_who_does_not_is_not() {
     for said in [REQUEST, "\r\n", "\u{16}\u{3}\u{1}\u{0}\u{5}hello", "SSH-2.0-x\r\n"] {
         let mut wire = Wire::to(address).await;
         wire.send(said).await;
-        let rest = wire.rest(SURELY).await.unwrap_or_else(|| panic!("{said:?} is not cut"));
+        let rest = wire.read_to_end(SURELY).await.unwrap_or_else(|| panic!("{said:?} is not cut"));
         assert!(!rest.contains("HTTP/1.1 2"), "{said:?}: {rest}");
     }
     assert!(answers(&trusting, address).await);
@@ -108,7 +108,7 @@ async fn half_a_handshake_keeps_nobody_waiting_and_no_place_for_long() {
     assert!(answers(&trusting, address).await, "the oldest of them has made room");
     assert!(watch.elapsed() < PATIENCE, "it took {:?}", watch.elapsed());
     for mut half in halves {
-        assert!(half.rest(SURELY).await.is_some(), "it is cut");
+        assert!(half.read_to_end(SURELY).await.is_some(), "it is cut");
     }
     // A service that stops does not wait for them.
     let mut last = Wire::to(address).await;
@@ -116,7 +116,7 @@ async fn half_a_handshake_keeps_nobody_waiting_and_no_place_for_long() {
     let watch = Stopwatch::start();
     service.stop().await;
     assert!(watch.elapsed() < SURELY, "it took {:?}", watch.elapsed());
-    assert!(last.rest(SURELY).await.is_some());
+    assert!(last.read_to_end(SURELY).await.is_some());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -164,9 +164,9 @@ async fn it_says_where_it_is_and_is_found_there() {
     let mut command = program();
     command.arg("serve").args(store_flags(&home.location));
     command.env("ROLLCALL_TLS_CERT", &certificate).env("ROLLCALL_TLS_KEY", &key);
-    let process = Process::start_secured(command).await;
+    let process = Process::start_unprobed(command).await;
     let address = process.address;
-    assert!(process.said().contains(&format!("https://{address}/graphiql")), "{}", process.said());
+    assert!(process.output().contains(&format!("https://{address}/graphiql")), "{}", process.output());
     assert!(answers(&client(pair.trusted(), address), address).await);
     let healthcheck = async || {
         let mut command = program();

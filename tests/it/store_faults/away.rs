@@ -12,10 +12,10 @@ use super::{REFUSAL, recovers};
 use crate::support::api::{Answer, Persona, send};
 use crate::support::audit::audit;
 use crate::support::desks::{connected, directory, heartbeat, leased};
-use crate::support::postgres::proxy::{Proxy, Way};
+use crate::support::postgres::proxy::{Link, Proxy};
 use crate::support::requests::request;
 use crate::support::routes::Route;
-use crate::support::signing::take_webhooks;
+use crate::support::signing::enable_webhooks;
 use crate::support::tasks::{Stopwatch, eventually};
 use crate::support::{ADMIN, Home, Service, Setup, postgres};
 
@@ -23,12 +23,12 @@ const STALENESS: &str = "rollcall-staleness-ms";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_that_is_cut_off() {
-    away(Way::Cut).await;
+    away(Link::Cut).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_that_does_not_answer() {
-    away(Way::Frozen).await;
+    away(Link::Frozen).await;
 }
 
 /// A service whose store can be taken away.
@@ -39,17 +39,17 @@ struct Stage {
     clock: Clock,
 }
 
-async fn away(way: Way) {
+async fn away(way: Link) {
     let direct = postgres::new_database().await;
-    let (proxy, through) = Proxy::before(&direct).await;
+    let (proxy, through) = Proxy::start(&direct).await;
     let clock = Clock::manual(Time::from_micros(1_614_589_200_000_000));
     let home = Home::at(Location::Postgres(Box::new(through)));
     let service = Service::start_on(home, Setup { clock: clock.clone(), ..Setup::default() }).await;
     let persona = service.api.persona("tenant").await;
     service.api.put_directory(&persona.key, &directory(10)).await;
-    take_webhooks(&service.api, &persona.tenant).await;
+    enable_webhooks(&service.api, &persona.tenant).await;
     let stage = Stage { service, persona, proxy, clock };
-    stage.told_to_connect().await;
+    stage.connect_users().await;
     assert!(stage.service.api.is_ready().await);
 
     stage.proxy.set(way);
@@ -57,23 +57,23 @@ async fn away(way: Way) {
     stage.reads_go_on(None).await;
     stage.age_is_told().await;
     stage.old_numbers_are_kept_from_routers().await;
-    stage.proxy.set(Way::Open);
+    stage.proxy.set(Link::Open);
     stage.everything_is_as_before().await;
     stage.nobody_was_logged_off().await;
     // Once more, now that the connections are new ones.
     stage.proxy.set(way);
     stage.writes_are_refused().await;
-    stage.proxy.set(Way::Open);
+    stage.proxy.set(Link::Open);
     stage.everything_is_as_before().await;
     stage.service.stop().await;
     assert_eq!(audit(&Location::Postgres(Box::new(direct)), &[]).await, [""; 0]);
 }
 
 impl Stage {
-    async fn told_to_connect(&self) {
+    async fn connect_users(&self) {
         let now = self.clock.now();
         let events = [connected("one", 1, now), leased("two", 2, "desk", now, 5)];
-        self.service.api.told(&self.persona.key, &events).await;
+        self.service.api.apply(&self.persona.key, &events).await;
     }
 
     async fn writes_are_refused(&self) {
@@ -199,6 +199,6 @@ impl Stage {
         assert_eq!(answer.outcomes(), ["applied"], "a full term later it is still in time");
         self.clock.advance(Duration::from_secs(5));
         eventually("then it ends", async || self.service.api.connected(&self.persona.key).await.0 == 2).await;
-        self.service.api.told(&self.persona.key, &[leased("again", 2, "desk", self.clock.now(), 3_600)]).await;
+        self.service.api.apply(&self.persona.key, &[leased("again", 2, "desk", self.clock.now(), 3_600)]).await;
     }
 }

@@ -25,7 +25,7 @@ async fn a_checkpoint_that_failed_is_written_later(backend: Backend) {
     service.api.put_directory(&persona.key, &directory(10)).await;
     let tell = async |user: i64| {
         let event = connected(user, user, clock.now());
-        service.api.told(&persona.key, &[event]).await.position()
+        service.api.apply(&persona.key, &[event]).await.position()
     };
     for user in 1..=5 {
         tell(user).await;

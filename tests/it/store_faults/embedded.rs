@@ -97,7 +97,7 @@ async fn a_disk_that_is_full() {
     assert!(acknowledged.len() > 100, "but not at once");
     assert!(process.is_running());
     assert_eq!(api.connected(&persona.key).await.0, 1, "reads go on");
-    let said = process.said();
+    let said = process.output();
     let complaints = said.lines().filter(|line| line.contains("append failed")).count();
     assert!(complaints > 0, "the log says why");
     assert!(complaints < 100, "{complaints} times the same");

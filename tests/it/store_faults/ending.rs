@@ -7,7 +7,7 @@ use rollcall::store::Location;
 use crate::support::audit::audit;
 use crate::support::desks::{connected, directory};
 use crate::support::postgres;
-use crate::support::postgres::proxy::{Proxy, Way};
+use crate::support::postgres::proxy::{Link, Proxy};
 use crate::support::process::Process;
 use crate::support::tasks::Stopwatch;
 
@@ -16,21 +16,21 @@ const SURELY: Duration = Duration::from_secs(25);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_store() {
-    ends(Way::Cut).await;
+    ends(Link::Cut).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_a_store_that_does_not_answer() {
-    ends(Way::Frozen).await;
+    ends(Link::Frozen).await;
 }
 
-async fn ends(way: Way) {
+async fn ends(way: Link) {
     let direct = postgres::new_database().await;
-    let (proxy, through) = Proxy::before(&direct).await;
+    let (proxy, through) = Proxy::start(&direct).await;
     let process = Process::start(&Location::Postgres(Box::new(through)), &[]).await;
     let persona = process.api.persona("tenant").await;
     process.api.put_directory(&persona.key, &directory(10)).await;
-    process.api.told(&persona.key, &[connected(1, 1, rollcall::clock::Clock::system().now())]).await;
+    process.api.apply(&persona.key, &[connected(1, 1, rollcall::clock::Clock::system().now())]).await;
     proxy.set(way);
     let refused = process.api.events(&persona.key, &[connected(2, 2, rollcall::clock::Clock::system().now())]).await;
     assert!(refused.expect("the service is there").is_unavailable());

@@ -3,7 +3,7 @@
 use super::recovers;
 use crate::support::audit::audit;
 use crate::support::desks::{connected, directory};
-use crate::support::postgres::proxy::{Proxy, Way};
+use crate::support::postgres::proxy::{Link, Proxy};
 use crate::support::raw::Raw;
 use crate::support::tasks::{eventually, spawn};
 use crate::support::{Home, Service, Setup, postgres, tenant_id};
@@ -14,7 +14,7 @@ const ROUNDS: usize = 5;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_committed_unheard_is_acknowledged_as_what_it_was() {
     let direct = postgres::new_database().await;
-    let (proxy, through) = Proxy::before(&direct).await;
+    let (proxy, through) = Proxy::start(&direct).await;
     let [direct, through] =
         [direct, through].map(|options| Home::at(rollcall::store::Location::Postgres(Box::new(options))));
     let service = Service::start_on(through, Setup::default()).await;
@@ -25,15 +25,15 @@ async fn what_was_committed_unheard_is_acknowledged_as_what_it_was() {
     let (mut acknowledged, mut in_time) = (Vec::new(), 0);
     for round in 0..ROUNDS {
         let before = raw.heads().await[&tenant_id(&persona.tenant)];
-        proxy.set(Way::Deaf);
+        proxy.set(Link::RequestsOnly);
         let events =
             [connected(format!("{round}-a"), 1, clock.now()), connected(format!("{round}-b"), 99, clock.now())];
         let (api, key, sent) = (service.api.clone(), persona.key.clone(), events.clone());
         let answer = spawn(async move { api.events(&key, &sent).await.expect("the service is there") });
         eventually("it is committed", async || raw.heads().await[&tenant_id(&persona.tenant)] == before + 2).await;
         assert!(!answer.is_finished(), "the service did not hear of it");
-        proxy.set(Way::Cut);
-        proxy.set(Way::Open);
+        proxy.set(Link::Cut);
+        proxy.set(Link::Open);
         let answer = answer.await.expect("no panic");
         if answer.status == 200 {
             assert_eq!(answer.outcomes(), ["applied", "rejected"], "as if nothing had happened");

@@ -6,9 +6,9 @@ use super::{ANN, Stage, guid};
 use crate::on_both_stores;
 use crate::support::Backend;
 use crate::support::api::send;
-use crate::support::requests::{ADMINISTRATION, PUBLIC, dialect, is_answered, is_unauthenticated, request, whom};
+use crate::support::requests::{ADMINISTRATION, PUBLIC, dialect, is_answered, is_unauthenticated, request, subject_of};
 use crate::support::routes::table;
-use crate::support::signing::take_webhooks;
+use crate::support::signing::enable_webhooks;
 
 on_both_stores!(routes, super::every_route_takes_a_token_and_none_that_ended);
 on_both_stores!(places, super::every_place_of_a_key_takes_a_token);
@@ -16,14 +16,14 @@ on_both_stores!(places, super::every_place_of_a_key_takes_a_token);
 async fn every_route_takes_a_token_and_none_that_ended(backend: Backend) {
     let stage = Stage::new(backend).await;
     let api = &stage.service.api;
-    take_webhooks(api, &stage.persona.tenant).await;
+    enable_webhooks(api, &stage.persona.tenant).await;
     let (_, token) = stage.key_token(&["*"]).await;
     let ended = stage.token(ANN).await;
     let body = rollcall::domain::Body::UserDeleted { user: super::user(1) };
     stage.tell(&stage.persona.tenant, body).await;
     let apart: Vec<&str> = PUBLIC.iter().chain(&ADMINISTRATION).map(|(path, _)| *path).collect();
     for route in table().iter().filter(|route| !apart.contains(&route.path.as_str())) {
-        let user = whom(api, route, &token, &guid(2).to_string()).await;
+        let user = subject_of(api, route, &token, &guid(2).to_string()).await;
         let answer = send(request(api, route, Some(&token), &user)).await.expect("an answer");
         assert!(is_answered(dialect(route), &answer), "{route:?}: {} {}", answer.status, answer.text);
         let answer = send(request(api, route, Some(&ended), &guid(2).to_string())).await.expect("an answer");
