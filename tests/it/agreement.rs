@@ -28,7 +28,7 @@ use crate::support::raw::Raw;
 use crate::support::{Backend, Home, Service, Setup, tenant_id};
 use dialects::Asked;
 
-on_both_stores!(dialects_agree, super::every_dialect_agrees_with_the_reference);
+on_both_stores!(every_dialect_agrees_with_the_reference);
 
 /// Tenants, each with a history of its own.
 const CASES: u64 = 24;

@@ -27,13 +27,13 @@ fn operations(description: &Value) -> Vec<(String, &str, &Value)> {
 }
 
 #[test]
-fn what_is_committed_is_what_is_served() {
+fn the_committed_openapi_is_current() {
     let committed = source("docs/openapi.json");
     assert!(committed == openapi::json(), "run: cargo run -- openapi > docs/openapi.json");
 }
 
 #[test]
-fn the_schema_that_is_committed_is_the_one_that_answers() {
+fn the_committed_schema_is_current() {
     assert!(source("docs/schema.graphql") == graphql::sdl(), "run: cargo run -- schema > docs/schema.graphql");
 }
 
@@ -65,7 +65,7 @@ fn every_type_and_field_of_the_schema_is_described() {
 }
 
 #[test]
-fn every_route_is_described_and_nothing_else() {
+fn openapi_describes_exactly_the_routes() {
     let description = description();
     let described: BTreeSet<(String, String)> =
         operations(&description).into_iter().map(|(method, path, _)| (method, path.to_owned())).collect();
@@ -78,7 +78,7 @@ fn every_route_is_described_and_nothing_else() {
 }
 
 #[test]
-fn operations_have_names_and_answers_of_their_own() {
+fn operations_have_unique_ids_and_described_responses() {
     let description = description();
     let operations = operations(&description);
     let ids: BTreeSet<&str> = operations.iter().filter_map(|(_, _, o)| o["operationId"].as_str()).collect();
@@ -104,7 +104,7 @@ fn operations_have_names_and_answers_of_their_own() {
 }
 
 #[test]
-fn what_is_referred_to_is_there() {
+fn every_reference_resolves() {
     let description = description();
     let mut missing = BTreeSet::new();
     let mut rest = vec![&description];

@@ -18,7 +18,7 @@ use crate::support::raw::Raw;
 use crate::support::tasks::spawn;
 use crate::support::{Api, Backend, Home, tenant_id};
 
-on_both_stores!(killed, super::what_was_acknowledged_survives_kills);
+on_both_stores!(acknowledged_events_survive_kills);
 
 /// How often the service is killed.
 const ROUNDS: usize = 8;
@@ -43,7 +43,7 @@ impl Sent {
     }
 }
 
-async fn what_was_acknowledged_survives_kills(backend: Backend) {
+async fn acknowledged_events_survive_kills(backend: Backend) {
     let home = Home::new(backend).await;
     let mut process = Process::start(&home.location, &FLAGS).await;
     let personas = [process.api.persona("one").await, process.api.persona("other").await];

@@ -16,10 +16,10 @@ use crate::support::routes::{Route, table};
 use crate::support::signing::enable_webhooks;
 use crate::support::{ADMIN, Api, Backend, Home, Service};
 
-on_both_stores!(unnamed, super::nobody_hears_of_another_tenant);
-on_both_stores!(measured, super::measurements_name_nobody);
-on_both_stores!(foreign, super::what_is_anothers_does_not_exist);
-on_both_stores!(keys, super::a_tenants_keys_are_no_business_of_another);
+on_both_stores!(answers_reveal_nothing_of_another_tenant);
+on_both_stores!(metrics_reveal_nothing_of_tenants_but_their_ids);
+on_both_stores!(foreign_objects_are_404);
+on_both_stores!(keys_are_listed_and_revoked_within_their_tenant);
 
 /// Routes that a tenant uses and that have no step of their own with both keys. It may only become shorter.
 const WITHOUT_A_STEP: [(&str, &str, &str); 2] = [
@@ -28,7 +28,7 @@ const WITHOUT_A_STEP: [(&str, &str, &str); 2] = [
 ];
 
 #[test]
-fn every_route_of_a_tenant_has_a_step_with_both_keys() {
+fn every_tenant_route_has_vector_steps_with_both_keys() {
     let apart: BTreeSet<&str> = PUBLIC.iter().chain(&ADMINISTRATION).map(|(path, _)| *path).collect();
     let routes = table();
     let paths: BTreeSet<&str> = routes.iter().map(|route| route.path.as_str()).collect();
@@ -115,7 +115,7 @@ impl Cast {
     }
 }
 
-async fn nobody_hears_of_another_tenant(backend: Backend) {
+async fn answers_reveal_nothing_of_another_tenant(backend: Backend) {
     let service = Service::start(backend).await;
     let api = &service.api;
     let cast = Cast::on(api).await;
@@ -153,7 +153,7 @@ async fn nobody_hears_of_another_tenant(backend: Backend) {
 
 /// The administrator's measurements tell tenants apart by their ids, and show nothing else of them. A process of its
 /// own, since there is one set of measurements in each.
-async fn measurements_name_nobody(backend: Backend) {
+async fn metrics_reveal_nothing_of_tenants_but_their_ids(backend: Backend) {
     let home = Home::new(backend).await;
     let process = Process::start(&home.location, &[]).await;
     let cast = Cast::on(&process.api).await;
@@ -181,7 +181,7 @@ async fn measurements_name_nobody(backend: Backend) {
     }
 }
 
-async fn what_is_anothers_does_not_exist(backend: Backend) {
+async fn foreign_objects_are_404(backend: Backend) {
     let service = Service::start(backend).await;
     let api = &service.api;
     let cast = Cast::on(api).await;
@@ -245,7 +245,7 @@ fn count(dialect: Dialect, body: &Value) -> u64 {
     number.unwrap_or_else(|| panic!("no number: {body}"))
 }
 
-async fn a_tenants_keys_are_no_business_of_another(backend: Backend) {
+async fn keys_are_listed_and_revoked_within_their_tenant(backend: Backend) {
     let service = Service::start(backend).await;
     let api = &service.api;
     let cast = Cast::on(api).await;

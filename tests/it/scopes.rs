@@ -15,9 +15,9 @@ use crate::support::routes::{Route, table};
 use crate::support::signing::enable_webhooks;
 use crate::support::{ADMIN, Backend, Service};
 
-on_both_stores!(matrix, super::a_route_takes_its_own_scope_and_no_other);
-on_both_stores!(nobody, super::without_a_valid_key_nobody_gets_anything);
-on_both_stores!(administrators, super::administrators_and_tenants_are_kept_apart);
+on_both_stores!(a_route_requires_its_own_scope);
+on_both_stores!(every_route_rejects_invalid_keys);
+on_both_stores!(administration_rejects_tenant_credentials);
 
 /// Every scope there is.
 const SCOPES: [&str; 12] = [
@@ -108,7 +108,7 @@ fn route((method, path, _): &(&'static str, &'static str, &'static str)) -> Rout
 
 /// A route that is added gets a row here, or is said to be of no tenant.
 #[test]
-fn every_route_has_a_row() {
+fn every_tenant_route_is_listed() {
     let apart: BTreeSet<&str> = PUBLIC.iter().chain(&ADMINISTRATION).map(|(path, _)| *path).collect();
     let rows: BTreeSet<Route> = ROWS.iter().map(route).collect();
     let routes: BTreeSet<Route> = table().into_iter().filter(|route| !apart.contains(route.path.as_str())).collect();
@@ -124,7 +124,7 @@ async fn stage(backend: Backend) -> (Service, Persona) {
     (service, persona)
 }
 
-async fn a_route_takes_its_own_scope_and_no_other(backend: Backend) {
+async fn a_route_requires_its_own_scope(backend: Backend) {
     let (service, persona) = stage(backend).await;
     for scope in SCOPES {
         let (_, key) = service.api.key(&persona.tenant, &[scope]).await;
@@ -154,7 +154,7 @@ async fn a_route_takes_its_own_scope_and_no_other(backend: Backend) {
     service.stop().await;
 }
 
-async fn without_a_valid_key_nobody_gets_anything(backend: Backend) {
+async fn every_route_rejects_invalid_keys(backend: Backend) {
     let (service, persona) = stage(backend).await;
     let (id, revoked) = service.api.key(&persona.tenant, &["*"]).await;
     let path = format!("/v1/tenants/{}/keys/{id}", persona.tenant);
@@ -179,7 +179,7 @@ async fn without_a_valid_key_nobody_gets_anything(backend: Backend) {
     service.stop().await;
 }
 
-async fn administrators_and_tenants_are_kept_apart(backend: Backend) {
+async fn administration_rejects_tenant_credentials(backend: Backend) {
     let (service, persona) = stage(backend).await;
     let tenant = &persona.tenant;
     let (id, other) = service.api.key(tenant, &["events:write"]).await;

@@ -1,8 +1,8 @@
 //! Tokens and passwords, through the edge: who gets one, what it is worth, and how it ends.
 
+mod acceptance;
 mod ending;
 mod log_in;
-mod places;
 mod storage;
 mod throttle;
 

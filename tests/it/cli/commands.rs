@@ -14,13 +14,13 @@ use crate::support::signing::signed;
 use crate::support::tasks::{Stopwatch, eventually};
 use crate::support::{ADMIN, Backend, Home};
 
-on_both_stores!(registry, super::tenants_and_keys_take_effect_within_a_second);
-on_both_stores!(settings, super::settings_take_effect_within_a_second);
-on_both_stores!(unset, super::what_cannot_be_set_is_said);
-on_both_stores!(terms, super::a_tenants_desks_have_terms_that_fit);
-on_both_stores!(refused, super::what_cannot_be_done_is_said);
-on_both_stores!(ingested, super::a_file_of_events_is_posted);
-on_both_stores!(migrated, super::a_store_can_be_made_before_it_is_served);
+on_both_stores!(tenant_and_key_changes_take_effect_within_a_second);
+on_both_stores!(setting_changes_take_effect_within_a_second);
+on_both_stores!(invalid_settings_are_rejected_by_name);
+on_both_stores!(a_tenants_heartbeat_is_at_most_half_of_its_lease);
+on_both_stores!(impossible_commands_fail_with_a_reason);
+on_both_stores!(ingest_posts_a_file_of_events);
+on_both_stores!(migrate_creates_a_store_before_the_first_start);
 
 /// Within which a change by another process takes effect, and a little for a busy machine.
 const EFFECT: Duration = Duration::from_millis(1_500);
@@ -31,7 +31,7 @@ fn on(home: &Home, arguments: &[&str]) -> assert_cmd::assert::Assert {
     run(&[arguments, &[store[0].as_str(), store[1].as_str()]].concat(), &[])
 }
 
-async fn tenants_and_keys_take_effect_within_a_second(backend: Backend) {
+async fn tenant_and_key_changes_take_effect_within_a_second(backend: Backend) {
     let home = Home::new(backend).await;
     let process = Process::start(&home.location, &[]).await;
     let tenant = printed(&on(&home, &["tenant", "create", "Ännex \"B\""]).code(0)).trim().to_owned();
@@ -63,7 +63,7 @@ async fn tenants_and_keys_take_effect_within_a_second(backend: Backend) {
     assert!(status.success() && !said.contains(&key), "{said}");
 }
 
-async fn settings_take_effect_within_a_second(backend: Backend) {
+async fn setting_changes_take_effect_within_a_second(backend: Backend) {
     let home = Home::new(backend).await;
     let process = Process::start(&home.location, &[]).await;
     let persona = process.api.persona("Ännex").await;
@@ -110,7 +110,7 @@ async fn settings_take_effect_within_a_second(backend: Backend) {
     assert_eq!(shown(&["tenant", "show", &persona.tenant]), ["off", "forever", "off"]);
 }
 
-async fn a_tenants_desks_have_terms_that_fit(backend: Backend) {
+async fn a_tenants_heartbeat_is_at_most_half_of_its_lease(backend: Backend) {
     let home = Home::new(backend).await;
     on(&home, &["tenant", "create", "A"]).code(0);
     let set = |lease: &str, heartbeat: &str| {
@@ -136,7 +136,7 @@ async fn a_tenants_desks_have_terms_that_fit(backend: Backend) {
     assert!(told.contains("at most half of the lease"), "{told}");
 }
 
-async fn what_cannot_be_set_is_said(backend: Backend) {
+async fn invalid_settings_are_rejected_by_name(backend: Backend) {
     let home = Home::new(backend).await;
     on(&home, &["tenant", "create", "A"]).code(0);
     let folder = tempfile::tempdir().expect("a folder");
@@ -167,7 +167,7 @@ async fn what_cannot_be_set_is_said(backend: Backend) {
     assert!(!printed.contains(" on"), "nothing of it was set: {printed}");
 }
 
-async fn what_cannot_be_done_is_said(backend: Backend) {
+async fn impossible_commands_fail_with_a_reason(backend: Backend) {
     let home = Home::new(backend).await;
     on(&home, &["tenant", "create", "A"]).code(0);
     let told = |arguments: &[&str], code: i32| complained(&on(&home, arguments).code(code));
@@ -183,7 +183,7 @@ async fn what_cannot_be_done_is_said(backend: Backend) {
     assert!(printed(&on(&home, &["key", "list", "A"]).code(0)).is_empty());
 }
 
-async fn a_file_of_events_is_posted(backend: Backend) {
+async fn ingest_posts_a_file_of_events(backend: Backend) {
     let home = Home::new(backend).await;
     let process = Process::start(&home.location, &[]).await;
     let persona = process.api.persona("tenant").await;
@@ -210,7 +210,7 @@ async fn a_file_of_events_is_posted(backend: Backend) {
     assert!(told.contains("/nowhere"), "{told}");
 }
 
-async fn a_store_can_be_made_before_it_is_served(backend: Backend) {
+async fn migrate_creates_a_store_before_the_first_start(backend: Backend) {
     let home = Home::new(backend).await;
     for _ in 0..2 {
         on(&home, &["migrate"]).code(0);

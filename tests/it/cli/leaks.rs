@@ -13,7 +13,7 @@ fn control(way: u8) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn control_for_the_search() {
+async fn the_control_leaks_four_keys() {
     let service = Service::start(Backend::Embedded).await;
     let persona = service.api.persona("tenant").await;
     tracing::trace!(key = control(1), "a log line");

@@ -14,10 +14,10 @@ use crate::support::raw::Raw;
 use crate::support::tasks::{Stopwatch, eventually, spawn};
 use crate::support::{Backend, Home, tenant_id};
 
-on_both_stores!(second, super::a_second_server_is_refused);
-on_both_stores!(terminated, super::it_ends_in_order_when_it_is_told_to);
+on_both_stores!(a_second_server_on_a_store_is_rejected);
+on_both_stores!(sigterm_stops_the_service_without_losing_events);
 
-async fn a_second_server_is_refused(backend: Backend) {
+async fn a_second_server_on_a_store_is_rejected(backend: Backend) {
     let home = Home::new(backend).await;
     let mut first = Process::start(&home.location, &[]).await;
     let store = store_flags(&home.location);
@@ -35,7 +35,7 @@ async fn a_second_server_is_refused(backend: Backend) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_new_store_gets_an_administrator_and_an_old_one_keeps_theirs() {
+async fn a_new_store_prints_an_administrator_token_once() {
     let home = Home::new(Backend::Embedded).await;
     let start = async || {
         let mut command = program();
@@ -72,7 +72,7 @@ async fn a_new_store_gets_an_administrator_and_an_old_one_keeps_theirs() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_postgres_nobody_is_administrator_who_was_not_named() {
+async fn postgres_makes_no_administrator_token() {
     let home = Home::new(Backend::Postgres).await;
     let mut command = program();
     command.arg("serve").args(store_flags(&home.location));
@@ -88,7 +88,7 @@ fn token_in(said: &str) -> Option<String> {
     said.split_whitespace().find(|word| word.starts_with("ra_")).map(str::to_owned)
 }
 
-async fn it_ends_in_order_when_it_is_told_to(backend: Backend) {
+async fn sigterm_stops_the_service_without_losing_events(backend: Backend) {
     let home = Home::new(backend).await;
     let process = Process::start(&home.location, &[]).await;
     let persona = process.api.persona("tenant").await;
@@ -131,7 +131,7 @@ async fn it_ends_in_order_when_it_is_told_to(backend: Backend) {
 
 /// A service that ends says so to whoever balances its load before it closes its doors for good.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nobody_listens_after_the_end() {
+async fn a_stopped_service_accepts_no_connections() {
     let home = Home::new(Backend::Embedded).await;
     let process = Process::start(&home.location, &[]).await;
     let api = process.api.clone();

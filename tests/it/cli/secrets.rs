@@ -13,7 +13,7 @@ use crate::support::signing::signed;
 use crate::support::wire::Wire;
 use crate::support::{ADMIN, Api, Backend, Home};
 
-on_both_stores!(unlogged, super::keys_never_reach_a_log);
+on_both_stores!(keys_are_never_logged);
 
 /// Keys that are none, in the form of keys; each request has its own, so that a leak tells where it is.
 struct Canaries(Vec<String>);
@@ -26,7 +26,7 @@ impl Canaries {
     }
 }
 
-async fn keys_never_reach_a_log(backend: Backend) {
+async fn keys_are_never_logged(backend: Backend) {
     let home = Home::new(backend).await;
     for format in ["pretty", "json"] {
         let mut command = program();
@@ -185,7 +185,7 @@ async fn broken(process: &Process, canaries: &mut Canaries) {
 
 /// Nor are they shown where a setting is wrong.
 #[test]
-fn a_setting_that_is_secret_is_not_shown() {
+fn secret_settings_are_not_printed() {
     let canary = "canary canary canary";
     for arguments in [[].as_slice(), &["serve"], &["--help"], &["serve", "--help"]] {
         let variables = [("ROLLCALL_ADMIN_TOKEN", canary), ("DATABASE_URL", "postgres://u:canary@h:x/d")];

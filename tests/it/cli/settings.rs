@@ -35,7 +35,7 @@ fn declared(file: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_setting_is_listed() {
+fn every_setting_is_in_help_and_readme() {
     let known: Vec<&str> = SETTINGS.iter().map(|(_, variable)| *variable).collect();
     for variable in declared("src/config/mod.rs") {
         assert!(known.contains(&variable.as_str()), "{variable} is new: add it here");
@@ -52,7 +52,7 @@ fn every_setting_is_listed() {
 }
 
 #[test]
-fn every_command_explains_itself() {
+fn every_command_has_help() {
     let all = printed(&run(&["--help"], &[]).code(0));
     let commands = ["serve", "demo", "ingest", "tenant", "key", "migrate", "healthcheck", "openapi", "schema"];
     for command in commands {
@@ -67,7 +67,7 @@ fn every_command_explains_itself() {
 }
 
 #[test]
-fn a_bad_value_is_told_with_its_setting_and_why() {
+fn invalid_values_are_rejected_with_setting_and_reason() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("file");
     std::fs::write(&file, "").expect("a file");
@@ -126,7 +126,7 @@ fn a_bad_value_is_told_with_its_setting_and_why() {
 }
 
 #[test]
-fn a_certificate_that_cannot_be_used_is_told_with_its_file() {
+fn unusable_certificates_are_rejected_with_their_file() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = |name: &str| folder.path().join(name).display().to_string();
     let made = || rcgen::generate_simple_self_signed([String::from("localhost")]).expect("a certificate");
@@ -153,7 +153,7 @@ fn a_certificate_that_cannot_be_used_is_told_with_its_file() {
 }
 
 #[test]
-fn an_unknown_setting_is_told_by_its_name() {
+fn unknown_settings_are_rejected_by_name() {
     let told = complained(&run(&[], &[("ROLLCALL_LISTNE", "127.0.0.1:0")]).code(2));
     assert!(told.contains("ROLLCALL_LISTNE") && !told.contains("127.0.0.1"), "{told}");
     let told = complained(&run(&["tenant", "list"], &[("ROLLCALL_", "")]).code(2));

@@ -7,9 +7,9 @@ use crate::support::process::{Process, store_flags};
 use crate::support::raw::Raw;
 use crate::support::{ADMIN, Backend, Home};
 
-on_both_stores!(verified, super::a_store_is_compared_with_its_journal);
+on_both_stores!(verify_compares_a_store_with_its_journal);
 
-async fn a_store_is_compared_with_its_journal(backend: Backend) {
+async fn verify_compares_a_store_with_its_journal(backend: Backend) {
     let home = Home::new(backend).await;
     let store = store_flags(&home.location);
     let verify = || run(&["verify", &store[0], &store[1]], &[]);
@@ -60,7 +60,7 @@ async fn a_store_is_compared_with_its_journal(backend: Backend) {
 }
 
 #[test]
-fn a_folder_without_a_store_is_not_made_one() {
+fn verify_creates_no_store() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("none");
     let path = path.to_str().expect("a plain path");

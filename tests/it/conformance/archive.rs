@@ -17,10 +17,10 @@ use crate::on_both_stores;
 use crate::support::Backend;
 use crate::support::raw::Raw;
 
-on_both_stores!(replaced, super::what_is_newer_replaces_and_what_is_open_again_goes);
-on_both_stores!(together, super::the_archive_is_written_with_the_checkpoint_or_not_at_all);
-on_both_stores!(retention, super::each_tenant_keeps_what_it_wants_to_keep);
-on_both_stores!(known, super::the_journal_knows_what_is_in_the_archive);
+on_both_stores!(newer_versions_replace_older_and_reopened_ones_are_deleted);
+on_both_stores!(archive_and_checkpoint_are_written_atomically);
+on_both_stores!(retention_is_set_per_tenant);
+on_both_stores!(archived_conversations_are_found_by_id);
 
 /// What is to be known of a closed conversation.
 #[derive(Clone, Debug, PartialEq)]
@@ -93,7 +93,7 @@ async fn forget(bench: &Bench, expiry: Expiry) -> u64 {
     gone
 }
 
-async fn each_tenant_keeps_what_it_wants_to_keep(backend: Backend) {
+async fn retention_is_set_per_tenant(backend: Backend) {
     const DAY: i64 = 24 * 60 * 60;
     let bench = Bench::new(backend).await;
     let (ours, theirs) = (bench.ours, bench.theirs);
@@ -112,7 +112,7 @@ async fn each_tenant_keeps_what_it_wants_to_keep(backend: Backend) {
     assert_eq!(forget(&bench, ten_days_later).await, 0);
 }
 
-async fn what_is_newer_replaces_and_what_is_open_again_goes(backend: Backend) {
+async fn newer_versions_replace_older_and_reopened_ones_are_deleted(backend: Backend) {
     let bench = Bench::new(backend).await;
     let ours = bench.ours;
     let (one, two) = (Plain::new(1, at(1)), Plain::new(2, at(2)));
@@ -138,7 +138,7 @@ async fn what_is_newer_replaces_and_what_is_open_again_goes(backend: Backend) {
     assert_eq!(bench.in_archive(ours).await, [2, 1]);
 }
 
-async fn the_archive_is_written_with_the_checkpoint_or_not_at_all(backend: Backend) {
+async fn archive_and_checkpoint_are_written_atomically(backend: Backend) {
     let bench = Bench::new(backend).await;
     let ours = bench.ours;
     let mut raw = Raw::open(&bench.home.location).await;
@@ -153,7 +153,7 @@ async fn the_archive_is_written_with_the_checkpoint_or_not_at_all(backend: Backe
     assert_eq!(bench.in_archive(ours).await, [2]);
 }
 
-async fn the_journal_knows_what_is_in_the_archive(backend: Backend) {
+async fn archived_conversations_are_found_by_id(backend: Backend) {
     let bench = Bench::new(backend).await;
     let (ours, theirs) = (bench.ours, bench.theirs);
     bench.archive(ours, &checkpoint(5, &[Plain::new(1, at(1)), Plain { seq: 5, ..Plain::new(2, at(1)) }], &[])).await;

@@ -15,13 +15,13 @@ use crate::support::Backend;
 use crate::support::desks;
 use crate::support::raw::Raw;
 
-on_both_stores!(round_trip, super::what_is_loaded_is_what_was_written);
-on_both_stores!(forward_only, super::an_older_checkpoint_changes_nothing);
-on_both_stores!(deletes, super::rows_that_are_gone_are_deleted);
-on_both_stores!(tail, super::a_checkpoint_and_the_tail_are_the_whole);
-on_both_stores!(slices, super::a_checkpoint_counts_with_its_last_slice_wherever_the_server_is_killed);
-on_both_stores!(large, super::a_large_checkpoint_and_the_next_are_the_whole);
-on_both_stores!(apart, super::tenants_have_checkpoints_of_their_own);
+on_both_stores!(a_checkpoint_loads_as_written);
+on_both_stores!(an_older_checkpoint_changes_nothing);
+on_both_stores!(removed_rows_are_deleted);
+on_both_stores!(checkpoint_and_tail_equal_the_whole_journal);
+on_both_stores!(a_checkpoint_takes_effect_with_its_last_slice);
+on_both_stores!(large_checkpoints_load_as_written);
+on_both_stores!(tenants_have_separate_checkpoints);
 
 /// A day, in seconds: how long what ended stays remembered.
 const DAY: i64 = 86_400;
@@ -93,7 +93,7 @@ fn whole(mut export: Export) -> Checkpoint {
     whole
 }
 
-async fn what_is_loaded_is_what_was_written(backend: Backend) {
+async fn a_checkpoint_loads_as_written(backend: Backend) {
     let mut bench = Bench::new(backend).await;
     let ours = bench.ours;
     assert!(bench.store.load_checkpoint(ours).await.unwrap().is_none(), "none before the first");
@@ -129,7 +129,7 @@ async fn an_older_checkpoint_changes_nothing(backend: Backend) {
     }
 }
 
-async fn rows_that_are_gone_are_deleted(backend: Backend) {
+async fn removed_rows_are_deleted(backend: Backend) {
     let mut bench = Bench::new(backend).await;
     let ours = bench.ours;
     let mut state = State::new(ours);
@@ -148,7 +148,7 @@ async fn rows_that_are_gone_are_deleted(backend: Backend) {
     assert_eq!(loaded(&bench, ours).await.digest(), state.digest());
 }
 
-async fn a_checkpoint_and_the_tail_are_the_whole(backend: Backend) {
+async fn checkpoint_and_tail_equal_the_whole_journal(backend: Backend) {
     let mut bench = Bench::new(backend).await;
     let ours = bench.ours;
     let mut state = State::new(ours);
@@ -164,7 +164,7 @@ async fn a_checkpoint_and_the_tail_are_the_whole(backend: Backend) {
     assert_eq!(whole[&ours].digest(), state.digest());
 }
 
-async fn tenants_have_checkpoints_of_their_own(backend: Backend) {
+async fn tenants_have_separate_checkpoints(backend: Backend) {
     let mut bench = Bench::new(backend).await;
     let (ours, theirs) = (bench.ours, bench.theirs);
     let (mut our_state, mut their_state) = (State::new(ours), State::new(theirs));
@@ -199,7 +199,7 @@ async fn write_slices(bench: &Bench, state: &mut State, (slices, tidied): (usize
     export.is_done()
 }
 
-async fn a_checkpoint_counts_with_its_last_slice_wherever_the_server_is_killed(backend: Backend) {
+async fn a_checkpoint_takes_effect_with_its_last_slice(backend: Backend) {
     let mut bench = Bench::new(backend).await;
     let ours = bench.ours;
     let mut state = State::new(ours);
@@ -240,7 +240,7 @@ async fn a_checkpoint_counts_with_its_last_slice_wherever_the_server_is_killed(b
     assert!(killed_early > 2 && killed_late > 2, "{killed_early} {killed_late}");
 }
 
-async fn a_large_checkpoint_and_the_next_are_the_whole(backend: Backend) {
+async fn large_checkpoints_load_as_written(backend: Backend) {
     let mut bench = Bench::new(backend).await;
     let ours = bench.ours;
     let mut state = State::new(ours);

@@ -10,11 +10,11 @@ use crate::on_both_stores;
 use crate::support::Backend;
 use crate::support::raw::Raw;
 
-on_both_stores!(needed, super::what_no_checkpoint_covers_is_kept);
-on_both_stores!(expired, super::only_what_is_old_enough_goes);
-on_both_stores!(apart, super::each_tenants_journal_is_a_chore_of_its_own);
-on_both_stores!(tokens, super::tokens_go_once_they_ran_out);
-on_both_stores!(slices, super::much_is_forgotten_a_little_at_a_time);
+on_both_stores!(entries_after_the_checkpoint_are_kept);
+on_both_stores!(only_expired_rows_are_deleted);
+on_both_stores!(each_tenants_journal_is_a_separate_chore);
+on_both_stores!(expired_tokens_are_deleted);
+on_both_stores!(each_deletion_is_limited_in_size);
 
 /// Rows that may go at once.
 const LIMIT: u32 = 2_000;
@@ -48,7 +48,7 @@ impl Bench {
     }
 }
 
-async fn what_no_checkpoint_covers_is_kept(backend: Backend) {
+async fn entries_after_the_checkpoint_are_kept(backend: Backend) {
     let mut bench = Bench::new(backend).await;
     let (ours, theirs) = (bench.ours, bench.theirs);
     let mut raw = Raw::open(&bench.home.location).await;
@@ -69,7 +69,7 @@ async fn what_no_checkpoint_covers_is_kept(backend: Backend) {
     assert_eq!(bench.append(at(2), &[draft(ours, "0")]).await, [None], "the ids are remembered for another time");
 }
 
-async fn only_what_is_old_enough_goes(backend: Backend) {
+async fn only_expired_rows_are_deleted(backend: Backend) {
     let mut bench = Bench::new(backend).await;
     let ours = bench.ours;
     let mut raw = Raw::open(&bench.home.location).await;
@@ -104,7 +104,7 @@ impl Bench {
     }
 }
 
-async fn tokens_go_once_they_ran_out(backend: Backend) {
+async fn expired_tokens_are_deleted(backend: Backend) {
     let bench = Bench::new(backend).await;
     let holder = TokenHolder::User { guid: bench.clock.new_id(), password: 1 };
     for n in 1..=3u8 {
@@ -120,7 +120,7 @@ async fn tokens_go_once_they_ran_out(backend: Backend) {
     assert_eq!(left().await, [0; 0]);
 }
 
-async fn much_is_forgotten_a_little_at_a_time(backend: Backend) {
+async fn each_deletion_is_limited_in_size(backend: Backend) {
     let mut bench = Bench::new(backend).await;
     let ours = bench.ours;
     bench.append(at(0), &drafts(ours, 0, 12_000)).await;
@@ -134,7 +134,7 @@ async fn much_is_forgotten_a_little_at_a_time(backend: Backend) {
     assert_eq!(raw.journal().await.iter().map(|line| line.seq).collect::<Vec<_>>(), [12_001]);
 }
 
-async fn each_tenants_journal_is_a_chore_of_its_own(backend: Backend) {
+async fn each_tenants_journal_is_a_separate_chore(backend: Backend) {
     let mut bench = Bench::new(backend).await;
     let (ours, theirs) = (bench.ours, bench.theirs);
     let nobody = super::new_tenant(&bench.store, &bench.clock, "nobody").await;

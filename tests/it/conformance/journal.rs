@@ -10,19 +10,19 @@ use crate::on_both_stores;
 use crate::support::Backend;
 use crate::support::raw::Raw;
 
-on_both_stores!(positions, super::positions_are_contiguous_and_in_order);
-on_both_stores!(interleaved, super::tenants_in_one_batch_have_positions_of_their_own);
-on_both_stores!(once, super::an_id_is_taken_once);
-on_both_stores!(once_a_batch, super::an_id_is_taken_once_within_a_batch);
-on_both_stores!(once_for_good, super::an_id_is_taken_once_across_a_reopening);
-on_both_stores!(strange_ids, super::ids_are_kept_as_they_are);
-on_both_stores!(whole, super::a_batch_is_there_as_a_whole_or_not_at_all);
-on_both_stores!(reading, super::a_journal_is_read_in_pieces);
-on_both_stores!(stored, super::what_is_read_is_what_was_appended);
-on_both_stores!(versions, super::entries_of_other_rules_are_refused);
-on_both_stores!(taken_over, super::a_store_of_older_rules_is_taken_over_at_a_checkpoint_of_its_head);
-on_both_stores!(confirming, super::a_journal_that_is_there_confirms_and_recovers);
-on_both_stores!(large, super::the_largest_batch_is_one_transaction);
+on_both_stores!(positions_are_contiguous_and_in_order);
+on_both_stores!(tenants_in_one_batch_have_separate_positions);
+on_both_stores!(an_id_is_journalled_once);
+on_both_stores!(an_id_is_journalled_once_within_a_batch);
+on_both_stores!(an_id_is_journalled_once_across_a_restart);
+on_both_stores!(ids_are_stored_unchanged);
+on_both_stores!(a_batch_is_atomic);
+on_both_stores!(a_journal_is_read_in_pages);
+on_both_stores!(entries_are_read_as_appended);
+on_both_stores!(entries_of_another_apply_version_are_rejected);
+on_both_stores!(an_older_apply_version_is_accepted_at_a_checkpoint_of_its_head);
+on_both_stores!(a_reachable_journal_confirms_and_recovers);
+on_both_stores!(the_largest_batch_is_one_transaction);
 
 async fn positions_are_contiguous_and_in_order(backend: Backend) {
     let mut bench = Bench::new(backend).await;
@@ -41,7 +41,7 @@ async fn positions_are_contiguous_and_in_order(backend: Backend) {
     assert_eq!(bench.journal.heads().await.unwrap()[&ours].seq, next - 1);
 }
 
-async fn tenants_in_one_batch_have_positions_of_their_own(backend: Backend) {
+async fn tenants_in_one_batch_have_separate_positions(backend: Backend) {
     let mut bench = Bench::new(backend).await;
     let (ours, theirs) = (bench.ours, bench.theirs);
     bench.append(at(0), &drafts(theirs, 0, 3)).await;
@@ -53,7 +53,7 @@ async fn tenants_in_one_batch_have_positions_of_their_own(backend: Backend) {
     assert_eq!(bench.ids(theirs).await, ["0", "1", "2", "3"]);
 }
 
-async fn an_id_is_taken_once(backend: Backend) {
+async fn an_id_is_journalled_once(backend: Backend) {
     let mut bench = Bench::new(backend).await;
     let ours = bench.ours;
     bench.append(at(0), &drafts(ours, 0, 3)).await;
@@ -66,7 +66,7 @@ async fn an_id_is_taken_once(backend: Backend) {
     assert_eq!(bench.ids(ours).await, ["0", "1", "2", "3", "0"]);
 }
 
-async fn an_id_is_taken_once_within_a_batch(backend: Backend) {
+async fn an_id_is_journalled_once_within_a_batch(backend: Backend) {
     let mut bench = Bench::new(backend).await;
     let (ours, theirs) = (bench.ours, bench.theirs);
     let batch = [draft(ours, "a"), draft(ours, "b"), draft(theirs, "a"), draft(ours, "a"), draft(ours, "b")];
@@ -75,7 +75,7 @@ async fn an_id_is_taken_once_within_a_batch(backend: Backend) {
     assert_eq!(bench.ids(theirs).await, ["a"]);
 }
 
-async fn an_id_is_taken_once_across_a_reopening(backend: Backend) {
+async fn an_id_is_journalled_once_across_a_restart(backend: Backend) {
     let mut bench = Bench::new(backend).await;
     let ours = bench.ours;
     bench.append(at(0), &drafts(ours, 0, 2)).await;
@@ -84,7 +84,7 @@ async fn an_id_is_taken_once_across_a_reopening(backend: Backend) {
     assert_eq!(positions, [None, Some(3)]);
 }
 
-async fn ids_are_kept_as_they_are(backend: Backend) {
+async fn ids_are_stored_unchanged(backend: Backend) {
     let mut bench = Bench::new(backend).await;
     let ours = bench.ours;
     let strange =
@@ -99,7 +99,7 @@ async fn ids_are_kept_as_they_are(backend: Backend) {
     assert!(bench.append(at(1), &batch).await.iter().all(Option::is_none), "and each is known again");
 }
 
-async fn a_batch_is_there_as_a_whole_or_not_at_all(backend: Backend) {
+async fn a_batch_is_atomic(backend: Backend) {
     let mut bench = Bench::new(backend).await;
     let (ours, theirs) = (bench.ours, bench.theirs);
     bench.append(at(0), &drafts(ours, 0, 2)).await;
@@ -117,7 +117,7 @@ async fn a_batch_is_there_as_a_whole_or_not_at_all(backend: Backend) {
     assert_eq!(bench.append(at(2), &batch).await, [Some(3), Some(1), Some(4), Some(2)]);
 }
 
-async fn a_journal_is_read_in_pieces(backend: Backend) {
+async fn a_journal_is_read_in_pages(backend: Backend) {
     let mut bench = Bench::new(backend).await;
     let (ours, theirs) = (bench.ours, bench.theirs);
     bench.append(at(5), &drafts(ours, 0, 10)).await;
@@ -135,7 +135,7 @@ async fn a_journal_is_read_in_pieces(backend: Backend) {
     assert_eq!(heads[&theirs], Head::default(), "a tenant to whom nothing has happened has a head as well");
 }
 
-async fn what_is_read_is_what_was_appended(backend: Backend) {
+async fn entries_are_read_as_appended(backend: Backend) {
     let mut bench = Bench::new(backend).await;
     let ours = bench.ours;
     let text = r#"{"time":"2021-03-01T09:00:00.123456Z","type":"status.changed",
@@ -153,7 +153,7 @@ async fn what_is_read_is_what_was_appended(backend: Backend) {
     assert_eq!(entries.iter().map(|entry| entry.recorded).collect::<Vec<_>>(), [at(1), at(2)]);
 }
 
-async fn entries_of_other_rules_are_refused(backend: Backend) {
+async fn entries_of_another_apply_version_are_rejected(backend: Backend) {
     let mut bench = Bench::new(backend).await.reopen_as(APPLY_VERSION + 1).await;
     let ours = bench.ours;
     bench.append(at(0), &drafts(ours, 0, 2)).await;
@@ -167,7 +167,7 @@ async fn entries_of_other_rules_are_refused(backend: Backend) {
     assert!(!booted.states.contains_key(&ours) && booted.states.contains_key(&bench.theirs));
 }
 
-async fn a_store_of_older_rules_is_taken_over_at_a_checkpoint_of_its_head(backend: Backend) {
+async fn an_older_apply_version_is_accepted_at_a_checkpoint_of_its_head(backend: Backend) {
     let mut bench = Bench::new(backend).await.reopen_as(APPLY_VERSION - 1).await;
     let ours = bench.ours;
     bench.append(at(0), &drafts(ours, 0, 2)).await;
@@ -190,7 +190,7 @@ async fn a_store_of_older_rules_is_taken_over_at_a_checkpoint_of_its_head(backen
     assert_eq!(loaded[&ours].position(), 3);
 }
 
-async fn a_journal_that_is_there_confirms_and_recovers(backend: Backend) {
+async fn a_reachable_journal_confirms_and_recovers(backend: Backend) {
     let mut bench = Bench::new(backend).await;
     let ours = bench.ours;
     bench.journal.confirm().await.expect("it is there");

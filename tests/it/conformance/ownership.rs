@@ -16,15 +16,15 @@ use crate::support::raw::Raw;
 use crate::support::tasks::eventually;
 use crate::support::{Backend, Home};
 
-on_both_stores!(second_server, super::a_second_server_waits_a_little_and_is_refused);
-on_both_stores!(next_server, super::a_server_that_waits_gets_the_store_when_the_first_is_gone);
-on_both_stores!(migrations, super::tables_are_brought_up_to_date_as_often_as_one_likes);
+on_both_stores!(a_second_server_is_rejected_after_a_wait);
+on_both_stores!(a_waiting_server_gets_the_store_when_the_first_exits);
+on_both_stores!(migrations_can_run_repeatedly);
 
 /// How long a server waits for the lock of another.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(15);
 
 #[tokio::test]
-async fn a_second_journal_on_one_database_is_refused() {
+async fn a_second_journal_on_a_database_is_rejected() {
     let bench = Bench::new(Backend::Postgres).await;
     let second = bench.store.journal(APPLY_VERSION).await;
     assert!(matches!(second, Err(JournalError::Taken)), "{second:?}");
@@ -33,14 +33,14 @@ async fn a_second_journal_on_one_database_is_refused() {
 }
 
 #[tokio::test]
-async fn servers_on_two_databases_are_none_of_each_others_business() {
+async fn servers_on_two_databases_do_not_conflict() {
     let one = Bench::new(Backend::Postgres).await;
     let other = Bench::new(Backend::Postgres).await;
     drop((one, other));
 }
 
 #[tokio::test]
-async fn a_second_server_changes_no_tables_before_it_has_the_lock() {
+async fn migrations_run_only_under_the_lock() {
     for backend in [Backend::Embedded, Backend::Postgres] {
         let home = Home::new(backend).await;
         let first = boot(&home.location, None, &Clock::system()).await.expect("the first server starts");
@@ -61,7 +61,7 @@ async fn a_second_server_changes_no_tables_before_it_has_the_lock() {
 }
 
 #[tokio::test]
-async fn databases_that_cannot_hold_the_service_are_refused_by_the_settings_name() {
+async fn unsuitable_databases_are_rejected_with_the_setting() {
     let options = crate::support::postgres::new_database_with("ENCODING 'LATIN1' TEMPLATE template0 LOCALE 'C'").await;
     let refused = Store::open(&Location::Postgres(Box::new(options))).await.err().map(|error| error.to_string());
     assert!(refused.as_ref().is_some_and(|why| why.contains("server_encoding is LATIN1")), "{refused:?}");
@@ -72,7 +72,7 @@ async fn databases_that_cannot_hold_the_service_are_refused_by_the_settings_name
 }
 
 #[tokio::test]
-async fn connections_end_when_they_are_silent_and_commits_are_not_lowered() {
+async fn connections_have_a_timeout_and_full_commit_durability() {
     for (given, expected) in [("off", "on"), ("local", "on"), ("remote_apply", "remote_apply")] {
         let options = crate::support::postgres::new_database().await.options([("synchronous_commit", given)]);
         let (store, _) = Store::open(&Location::Postgres(Box::new(options))).await.expect("the store opens");
@@ -91,7 +91,7 @@ async fn connections_end_when_they_are_silent_and_commits_are_not_lowered() {
 /// What a step of the clock may take to be noticed: a server that waits looks ten times a second.
 const LOOKS: Duration = Duration::from_millis(300);
 
-async fn a_second_server_waits_a_little_and_is_refused(backend: Backend) {
+async fn a_second_server_is_rejected_after_a_wait(backend: Backend) {
     let home = Home::new(backend).await;
     let first = boot(&home.location, None, &Clock::system()).await.expect("the first server starts");
     let clock = Clock::manual(at(0));
@@ -111,7 +111,7 @@ async fn a_second_server_waits_a_little_and_is_refused(backend: Backend) {
     drop(first);
 }
 
-async fn a_server_that_waits_gets_the_store_when_the_first_is_gone(backend: Backend) {
+async fn a_waiting_server_gets_the_store_when_the_first_exits(backend: Backend) {
     let home = Home::new(backend).await;
     let first = boot(&home.location, None, &Clock::system()).await.expect("the first server starts");
     let clock = Clock::manual(at(0));
@@ -121,7 +121,7 @@ async fn a_server_that_waits_gets_the_store_when_the_first_is_gone(backend: Back
     timeout(LOCK_TIMEOUT, second).await.expect("it does not wait any longer").expect("the second server starts");
 }
 
-async fn tables_are_brought_up_to_date_as_often_as_one_likes(backend: Backend) {
+async fn migrations_can_run_repeatedly(backend: Backend) {
     let mut bench = Bench::new(backend).await;
     let ours = bench.ours;
     bench.append(at(0), &drafts(ours, 0, 3)).await;

@@ -10,16 +10,16 @@ use crate::on_both_stores;
 use crate::support::Backend;
 use crate::support::raw::Raw;
 
-on_both_stores!(tenants, super::a_tenants_name_is_taken_once);
-on_both_stores!(settings, super::settings_are_kept_as_they_are);
-on_both_stores!(keys, super::keys_are_kept_as_they_are);
-on_both_stores!(revoking, super::a_key_is_revoked_once_and_by_its_own_tenant);
-on_both_stores!(version, super::every_change_raises_the_version_and_nothing_else_does);
-on_both_stores!(changes, super::changes_are_read_and_nothing_else);
-on_both_stores!(forks, super::a_store_that_lost_its_newest_changes_is_read_anew);
-on_both_stores!(tokens, super::tokens_are_kept_as_they_are);
-on_both_stores!(deleting, super::a_token_is_deleted_by_its_hash);
-on_both_stores!(administrator, super::the_administrators_hash_is_kept);
+on_both_stores!(tenant_names_are_unique);
+on_both_stores!(settings_are_stored_unchanged);
+on_both_stores!(keys_are_stored_unchanged);
+on_both_stores!(keys_are_revoked_once_and_within_their_tenant);
+on_both_stores!(only_changes_raise_the_version);
+on_both_stores!(only_changes_since_a_version_are_read);
+on_both_stores!(a_registry_that_lost_changes_is_reloaded);
+on_both_stores!(tokens_are_stored_unchanged);
+on_both_stores!(tokens_are_deleted_by_hash);
+on_both_stores!(the_administrators_hash_is_stored);
 
 fn key(bench: &Bench, tenant: TenantId, byte: u8) -> KeyRecord {
     KeyRecord {
@@ -35,7 +35,7 @@ fn key(bench: &Bench, tenant: TenantId, byte: u8) -> KeyRecord {
     }
 }
 
-async fn a_tenants_name_is_taken_once(backend: Backend) {
+async fn tenant_names_are_unique(backend: Backend) {
     let bench = Bench::new(backend).await;
     let (id, settings) = (TenantId(bench.clock.new_id()), some_settings());
     let again = TenantRecord { id, name: "ours".into(), created: at(0), settings };
@@ -61,7 +61,7 @@ fn some_settings() -> Settings {
     }
 }
 
-async fn settings_are_kept_as_they_are(backend: Backend) {
+async fn settings_are_stored_unchanged(backend: Backend) {
     let bench = Bench::new(backend).await;
     let before = bench.store.tenants().await.unwrap();
     assert!(before.iter().all(|tenant| tenant.settings == Settings::default()));
@@ -83,7 +83,7 @@ async fn settings_are_kept_as_they_are(backend: Backend) {
     }
 }
 
-async fn keys_are_kept_as_they_are(backend: Backend) {
+async fn keys_are_stored_unchanged(backend: Backend) {
     let bench = Bench::new(backend).await;
     let (first, second) = (key(&bench, bench.ours, 1), key(&bench, bench.theirs, 2));
     for key in [&second, &first] {
@@ -98,7 +98,7 @@ async fn keys_are_kept_as_they_are(backend: Backend) {
     assert_eq!(bench.store.keys().await.unwrap(), [first, second]);
 }
 
-async fn a_key_is_revoked_once_and_by_its_own_tenant(backend: Backend) {
+async fn keys_are_revoked_once_and_within_their_tenant(backend: Backend) {
     let bench = Bench::new(backend).await;
     let record = key(&bench, bench.ours, 1);
     bench.store.create_key(&record).await.unwrap();
@@ -111,7 +111,7 @@ async fn a_key_is_revoked_once_and_by_its_own_tenant(backend: Backend) {
     assert_eq!(bench.store.keys().await.unwrap(), [revoked]);
 }
 
-async fn every_change_raises_the_version_and_nothing_else_does(backend: Backend) {
+async fn only_changes_raise_the_version(backend: Backend) {
     let bench = Bench::new(backend).await;
     let version = async || bench.store.registry_version().await.unwrap();
     let mut last = version().await;
@@ -152,7 +152,7 @@ fn token(tenant: TenantId, holder: TokenHolder, byte: u8) -> TokenRecord {
     TokenRecord { hash: [byte; 32], tenant, holder, scopes, created, expires }
 }
 
-async fn tokens_are_kept_as_they_are(backend: Backend) {
+async fn tokens_are_stored_unchanged(backend: Backend) {
     let bench = Bench::new(backend).await;
     let version = bench.store.registry_version().await.unwrap();
     let known = key(&bench, bench.ours, 1);
@@ -180,7 +180,7 @@ async fn tokens_are_kept_as_they_are(backend: Backend) {
     assert_eq!(bench.store.tokens(at(102)).await.unwrap(), []);
 }
 
-async fn a_token_is_deleted_by_its_hash(backend: Backend) {
+async fn tokens_are_deleted_by_hash(backend: Backend) {
     let bench = Bench::new(backend).await;
     let holder = TokenHolder::User { guid: bench.clock.new_id(), password: 7 };
     let (first, second) = (token(bench.ours, holder, 1), token(bench.ours, holder, 2));
@@ -193,7 +193,7 @@ async fn a_token_is_deleted_by_its_hash(backend: Backend) {
     }
 }
 
-async fn the_administrators_hash_is_kept(backend: Backend) {
+async fn the_administrators_hash_is_stored(backend: Backend) {
     let bench = Bench::new(backend).await;
     assert_eq!(bench.store.admin_hash().await.unwrap(), None);
     bench.store.set_admin_hash(&[7; 32]).await.unwrap();
@@ -203,7 +203,7 @@ async fn the_administrators_hash_is_kept(backend: Backend) {
     assert_eq!(bench.store.admin_hash().await.unwrap(), Some(vec![8; 32]));
 }
 
-async fn changes_are_read_and_nothing_else(backend: Backend) {
+async fn only_changes_since_a_version_are_read(backend: Backend) {
     let bench = Bench::new(backend).await;
     let (first, second) = (key(&bench, bench.ours, 1), key(&bench, bench.theirs, 2));
     bench.store.create_key(&first).await.unwrap();
@@ -229,7 +229,7 @@ async fn changes_are_read_and_nothing_else(backend: Backend) {
     assert!(bench.store.registry_changes(since).await.unwrap().is_none());
 }
 
-async fn a_store_that_lost_its_newest_changes_is_read_anew(backend: Backend) {
+async fn a_registry_that_lost_changes_is_reloaded(backend: Backend) {
     let bench = Bench::new(backend).await;
     let (lost, kept) = (key(&bench, bench.ours, 1), key(&bench, bench.ours, 2));
     let mut raw = Raw::open(&bench.home.location).await;

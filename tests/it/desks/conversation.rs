@@ -8,16 +8,16 @@ use crate::support::desks::{connected, event, user_guid};
 use crate::support::raw::Raw;
 use crate::support::{ADMIN, Backend};
 
-on_both_stores!(welcome, super::a_desk_says_who_it_is_and_is_connected);
-on_both_stores!(events, super::events_are_acknowledged_where_they_are);
-on_both_stores!(ahead, super::a_desk_whose_clock_is_ahead_reports_as_of_now);
-on_both_stores!(retry, super::the_same_event_after_a_reconnection_is_a_duplicate);
-on_both_stores!(refused, super::what_cannot_be_is_told_and_the_connection_stays);
-on_both_stores!(settings, super::a_tenant_has_its_own_lease);
-on_both_stores!(ended, super::a_session_that_was_ended_otherwise_is_told_so);
-on_both_stores!(revoked, super::a_key_that_is_taken_back_ends_what_it_opened);
+on_both_stores!(hello_connects_the_user);
+on_both_stores!(events_are_acknowledged_with_their_position);
+on_both_stores!(event_times_ahead_are_clamped_to_now);
+on_both_stores!(an_event_resent_after_a_reconnect_is_a_duplicate);
+on_both_stores!(rejected_messages_keep_the_connection_open);
+on_both_stores!(leases_are_set_per_tenant);
+on_both_stores!(sessions_ended_elsewhere_are_closed_with_a_reason);
+on_both_stores!(revoking_a_key_closes_its_connections);
 
-async fn a_desk_says_who_it_is_and_is_connected(backend: Backend) {
+async fn hello_connects_the_user(backend: Backend) {
     let stage = Stage::new(backend, 2).await;
     let mut desk = stage.guest().await;
     let hello = json!({ "type": "hello", "user": user_guid(1), "session": "tab-1", "device": "Firefox" });
@@ -41,7 +41,7 @@ async fn a_desk_says_who_it_is_and_is_connected(backend: Backend) {
     assert_eq!(stage.connected().await, 1, "who sets things up is not at work");
 }
 
-async fn events_are_acknowledged_where_they_are(backend: Backend) {
+async fn events_are_acknowledged_with_their_position(backend: Backend) {
     let stage = Stage::new(backend, 1).await;
     let mut desk = stage.desk(1, "tab").await;
     let ack = desk.event("e1", "slot.taken", json!({ "channel": "chat", "conversation": "c1" })).await;
@@ -61,7 +61,7 @@ async fn events_are_acknowledged_where_they_are(backend: Backend) {
     assert_eq!((&*line.id.source, &*line.id.id), ("desk:1/tab", "e1"));
 }
 
-async fn a_desk_whose_clock_is_ahead_reports_as_of_now(backend: Backend) {
+async fn event_times_ahead_are_clamped_to_now(backend: Backend) {
     let stage = Stage::new(backend, 1).await;
     let mut desk = stage.desk(1, "tab").await;
     for (id, ahead, outcome) in
@@ -81,7 +81,7 @@ async fn a_desk_whose_clock_is_ahead_reports_as_of_now(backend: Backend) {
     }
 }
 
-async fn the_same_event_after_a_reconnection_is_a_duplicate(backend: Backend) {
+async fn an_event_resent_after_a_reconnect_is_a_duplicate(backend: Backend) {
     let stage = Stage::new(backend, 1).await;
     let data = json!({ "channel": "chat", "conversation": "c1" });
     let mut desk = stage.desk(1, "tab").await;
@@ -95,7 +95,7 @@ async fn the_same_event_after_a_reconnection_is_a_duplicate(backend: Backend) {
     assert_eq!(other.event("e1", "slot.taken", data).await["outcome"], "applied", "another session's own id");
 }
 
-async fn what_cannot_be_is_told_and_the_connection_stays(backend: Backend) {
+async fn rejected_messages_keep_the_connection_open(backend: Backend) {
     let stage = Stage::new(backend, 1).await;
     let mut desk = stage.guest().await;
     assert_eq!(desk.heartbeat().await, json!({ "type": "error", "reason": "hello comes first" }));
@@ -122,7 +122,7 @@ async fn what_cannot_be_is_told_and_the_connection_stays(backend: Backend) {
     assert_eq!(ack["outcome"], "applied", "its id was not consumed: {ack}");
 }
 
-async fn a_tenant_has_its_own_lease(backend: Backend) {
+async fn leases_are_set_per_tenant(backend: Backend) {
     let stage = Stage::new(backend, 1).await;
     let path = format!("/v1/tenants/{}", stage.persona.tenant);
     for (changes, lease, heartbeat) in [
@@ -137,7 +137,7 @@ async fn a_tenant_has_its_own_lease(backend: Backend) {
     }
 }
 
-async fn a_session_that_was_ended_otherwise_is_told_so(backend: Backend) {
+async fn sessions_ended_elsewhere_are_closed_with_a_reason(backend: Backend) {
     let stage = Stage::new(backend, 1).await;
     let told = |reason: &str| json!({ "type": "ended", "reason": reason });
     // Closed by another word of it.
@@ -163,7 +163,7 @@ async fn a_session_that_was_ended_otherwise_is_told_so(backend: Backend) {
     assert_eq!(old.close_code().await, Some(4_001));
 }
 
-async fn a_key_that_is_taken_back_ends_what_it_opened(backend: Backend) {
+async fn revoking_a_key_closes_its_connections(backend: Backend) {
     let stage = Stage::new(backend, 1).await;
     let api = &stage.service.api;
     let (id, key) = api.key(&stage.persona.tenant, &["events:write"]).await;

@@ -16,17 +16,17 @@ use crate::support::sockets::Desk;
 use crate::support::tasks::eventually;
 use crate::support::{Backend, Home, Service, Setup};
 
-on_both_stores!(hello, super::whoever_says_nothing_is_closed);
-on_both_stores!(mistakes, super::so_many_mistakes_and_no_more);
-on_both_stores!(size, super::a_message_has_a_limit);
-on_both_stores!(deaf, super::who_does_not_read_is_cut_and_gone_when_its_lease_ends);
-on_both_stores!(desks, super::a_user_has_so_many_desks);
-on_both_stores!(places, super::a_connected_desk_is_counted_and_outlives_the_deadlines_of_http);
-on_both_stores!(pace, super::a_socket_has_a_pace);
-on_both_stores!(rates, super::messages_count_for_their_tenant);
-on_both_stores!(beats, super::many_heartbeats_are_few_for_the_engine);
+on_both_stores!(connections_without_hello_are_closed);
+on_both_stores!(ten_mistakes_close_the_connection);
+on_both_stores!(messages_are_limited_in_size);
+on_both_stores!(clients_that_do_not_read_are_cut_off);
+on_both_stores!(a_user_has_at_most_16_desks);
+on_both_stores!(desks_are_bounded_per_tenant_and_exempt_from_http_timeouts);
+on_both_stores!(frames_are_rate_limited_per_connection);
+on_both_stores!(messages_count_against_the_tenants_rate);
+on_both_stores!(heartbeats_fill_neither_queue_nor_journal);
 
-async fn whoever_says_nothing_is_closed(backend: Backend) {
+async fn connections_without_hello_are_closed(backend: Backend) {
     let stage = Stage::new(backend, 1).await;
     let mut desk = stage.guest().await;
     // The connection is up before its task has looked at the clock.
@@ -38,7 +38,7 @@ async fn whoever_says_nothing_is_closed(backend: Backend) {
     assert_eq!(stage.position(), 1);
 }
 
-async fn so_many_mistakes_and_no_more(backend: Backend) {
+async fn ten_mistakes_close_the_connection(backend: Backend) {
     let stage = Stage::new(backend, 1).await;
     for greeted in [false, true] {
         let mut desk = if greeted { stage.desk(1, "tab").await } else { stage.guest().await };
@@ -56,7 +56,7 @@ async fn so_many_mistakes_and_no_more(backend: Backend) {
     stage.gone_in(seconds(45)).await;
 }
 
-async fn a_message_has_a_limit(backend: Backend) {
+async fn messages_are_limited_in_size(backend: Backend) {
     let stage = Stage::new(backend, 1).await;
     let message = |bytes: usize| {
         let empty = json!({ "type": "heartbeat", "more": "" }).to_string().len();
@@ -73,7 +73,7 @@ async fn a_message_has_a_limit(backend: Backend) {
     assert_eq!(stage.connected().await, 1, "and not logged off");
 }
 
-async fn who_does_not_read_is_cut_and_gone_when_its_lease_ends(backend: Backend) {
+async fn clients_that_do_not_read_are_cut_off(backend: Backend) {
     // With a pace it would be closed for saying too much.
     let stage = Stage::with(Home::new(backend).await, 1, Budgets::without([Budget::Desks])).await;
     let mut desk = Desk::with_small_buffers(&stage.service.api, &stage.persona.key).await;
@@ -88,7 +88,7 @@ async fn who_does_not_read_is_cut_and_gone_when_its_lease_ends(backend: Backend)
     stage.until_connected(0).await;
 }
 
-async fn a_user_has_so_many_desks(backend: Backend) {
+async fn a_user_has_at_most_16_desks(backend: Backend) {
     let stage = Stage::new(backend, 2).await;
     let mut desks = Vec::new();
     for n in 0..16 {
@@ -108,7 +108,7 @@ async fn a_user_has_so_many_desks(backend: Backend) {
     .await;
 }
 
-async fn a_connected_desk_is_counted_and_outlives_the_deadlines_of_http(backend: Backend) {
+async fn desks_are_bounded_per_tenant_and_exempt_from_http_timeouts(backend: Backend) {
     let patience = Duration::from_millis(300);
     let setup = Setup { max_connections: 4, header_timeout: patience, ..Setup::default() };
     let service = Service::start_on(Home::new(backend).await, setup).await;
@@ -131,7 +131,7 @@ async fn a_connected_desk_is_counted_and_outlives_the_deadlines_of_http(backend:
     service.stop().await;
 }
 
-async fn many_heartbeats_are_few_for_the_engine(backend: Backend) {
+async fn heartbeats_fill_neither_queue_nor_journal(backend: Backend) {
     let stage = Stage::new(backend, 1).await;
     let mut desk = stage.desk(1, "tab").await;
     let mut raw = Raw::open(&stage.service.home.location).await;
@@ -143,7 +143,7 @@ async fn many_heartbeats_are_few_for_the_engine(backend: Backend) {
     assert_eq!(raw.journal().await.len(), 2);
 }
 
-async fn a_socket_has_a_pace(backend: Backend) {
+async fn frames_are_rate_limited_per_connection(backend: Backend) {
     let stage = Stage::new(backend, 1).await;
     let heartbeat = r#"{"type":"heartbeat"}"#;
     let pong = || Message::Pong(vec![1].into());
@@ -169,7 +169,7 @@ async fn a_socket_has_a_pace(backend: Backend) {
 }
 
 /// Messages count as the requests of their tenant do.
-async fn messages_count_for_their_tenant(backend: Backend) {
+async fn messages_count_against_the_tenants_rate(backend: Backend) {
     for (budgets, is_counted) in [(Budgets::default(), true), (Budgets::without([Budget::Desks]), false)] {
         let clock = Clock::manual(Time::from_micros(1_614_589_200_000_000));
         let tenant_limits = TenantLimits { rate: 10, ..TenantLimits::default() };

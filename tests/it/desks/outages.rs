@@ -8,10 +8,10 @@ use crate::support::Backend;
 use crate::support::raw::Raw;
 use crate::support::tasks::{Stopwatch, eventually};
 
-on_both_stores!(away, super::a_store_that_is_away_is_told_and_the_connection_stays);
-on_both_stores!(stop, super::a_stop_logs_nobody_off_and_gives_each_a_term);
+on_both_stores!(an_unavailable_store_keeps_the_connection_open);
+on_both_stores!(a_restart_keeps_users_connected_for_a_full_lease);
 
-async fn a_store_that_is_away_is_told_and_the_connection_stays(backend: Backend) {
+async fn an_unavailable_store_keeps_the_connection_open(backend: Backend) {
     let stage = Stage::new(backend, 2).await;
     let mut desk = stage.desk(1, "tab").await;
     let mut late = stage.guest().await;
@@ -31,7 +31,7 @@ async fn a_store_that_is_away_is_told_and_the_connection_stays(backend: Backend)
     assert_eq!(stage.connected().await, 2);
 }
 
-async fn a_stop_logs_nobody_off_and_gives_each_a_term(backend: Backend) {
+async fn a_restart_keeps_users_connected_for_a_full_lease(backend: Backend) {
     let stage = Stage::new(backend, 3).await;
     let mut desks = Vec::new();
     for user in 1..=3 {

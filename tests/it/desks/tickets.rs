@@ -9,12 +9,12 @@ use crate::support::desks::directory;
 use crate::support::sockets::Desk;
 use crate::support::{ADMIN, Backend};
 
-on_both_stores!(once, super::a_ticket_opens_one_connection);
-on_both_stores!(time, super::a_ticket_is_good_for_its_seconds);
-on_both_stores!(whose, super::a_ticket_is_for_its_user_and_session);
-on_both_stores!(tenants, super::a_ticket_is_of_its_tenant);
-on_both_stores!(revoked, super::a_ticket_is_worth_what_its_key_is);
-on_both_stores!(keys, super::a_key_is_taken_where_keys_are);
+on_both_stores!(a_ticket_opens_one_connection);
+on_both_stores!(a_ticket_expires);
+on_both_stores!(a_ticket_is_bound_to_its_user_and_session);
+on_both_stores!(a_ticket_is_bound_to_its_tenant);
+on_both_stores!(a_ticket_is_revoked_with_its_key);
+on_both_stores!(keys_are_accepted_in_every_place);
 
 impl Stage {
     async fn ticket(&self, wanted: Value) -> String {
@@ -59,7 +59,7 @@ async fn a_ticket_opens_one_connection(backend: Backend) {
     assert_eq!(Desk::open(&stage.service.api, "/v1/desk", &headers).await.err().map(|(status, _)| status), Some(401));
 }
 
-async fn a_ticket_is_good_for_its_seconds(backend: Backend) {
+async fn a_ticket_expires(backend: Backend) {
     let stage = Stage::new(backend, 1).await;
     let (usual, short) = (stage.ticket(json!({ "user": "1" })).await, json!({ "user": "1", "seconds": 1 }));
     let short = stage.ticket(short).await;
@@ -72,7 +72,7 @@ async fn a_ticket_is_good_for_its_seconds(backend: Backend) {
     stage.is_worthless(&late).await;
 }
 
-async fn a_ticket_is_for_its_user_and_session(backend: Backend) {
+async fn a_ticket_is_bound_to_its_user_and_session(backend: Backend) {
     let stage = Stage::new(backend, 2).await;
     let ticket = stage.ticket(json!({ "user": "1", "session": "tab" })).await;
     let mut desk = stage.with_ticket(&ticket).await.expect("a WebSocket");
@@ -88,7 +88,7 @@ async fn a_ticket_is_for_its_user_and_session(backend: Backend) {
     assert_eq!(before.unwrap().status, 404);
 }
 
-async fn a_ticket_is_of_its_tenant(backend: Backend) {
+async fn a_ticket_is_bound_to_its_tenant(backend: Backend) {
     let stage = Stage::new(backend, 1).await;
     let api = &stage.service.api;
     let other = api.persona("other").await;
@@ -105,7 +105,7 @@ async fn a_ticket_is_of_its_tenant(backend: Backend) {
     assert_eq!((stage.connected().await, api.connected(&other.key).await.0), (1, 1));
 }
 
-async fn a_ticket_is_worth_what_its_key_is(backend: Backend) {
+async fn a_ticket_is_revoked_with_its_key(backend: Backend) {
     let stage = Stage::new(backend, 1).await;
     let api = &stage.service.api;
     let (id, key) = api.key(&stage.persona.tenant, &["events:write"]).await;
@@ -115,7 +115,7 @@ async fn a_ticket_is_worth_what_its_key_is(backend: Backend) {
     stage.is_worthless(made["ticket"].as_str().unwrap()).await;
 }
 
-async fn a_key_is_taken_where_keys_are(backend: Backend) {
+async fn keys_are_accepted_in_every_place(backend: Backend) {
     let stage = Stage::new(backend, 1).await;
     let (api, key) = (&stage.service.api, &stage.persona.key);
     Desk::open(api, &format!("/v1/desk?key={key}"), &[]).await.expect("a WebSocket");

@@ -16,7 +16,7 @@ use crate::support::raw::Raw;
 use crate::support::tasks::{Stopwatch, spawn};
 use crate::support::{Backend, Setup, tenant_id};
 
-on_both_stores!(storm, super::a_storm_of_cancelled_requests_harms_nobody);
+on_both_stores!(cancelled_requests_lose_nothing);
 
 /// Requests that are given up at random.
 const REQUESTS: usize = 500;
@@ -34,7 +34,7 @@ async fn usual(stage: &Stage) -> Duration {
     watch.elapsed()
 }
 
-async fn a_storm_of_cancelled_requests_harms_nobody(backend: Backend) {
+async fn cancelled_requests_lose_nothing(backend: Backend) {
     let stage = Stage::with(backend, 50, Setup::default()).await;
     let tenant = tenant_id(&stage.persona.tenant);
     // Some are given up before anything happened, some in the middle, and some have their answer.

@@ -11,9 +11,9 @@ use crate::support::api::{Answer, send};
 use crate::support::desks::{connected, toggled};
 use crate::support::tasks::eventually;
 
-on_both_stores!(days, super::a_consumed_id_stays_consumed_while_the_clock_is_days_ahead);
-on_both_stores!(behind, super::an_hour_behind_makes_nothing_stale);
-on_both_stores!(ahead, super::a_producer_ahead_does_not_win_over_what_comes_later);
+on_both_stores!(clock_jumps_do_not_expire_event_ids);
+on_both_stores!(a_clock_that_is_set_back_makes_nothing_stale);
+on_both_stores!(producers_ahead_do_not_override_later_events);
 
 const DAY: i64 = 24 * 60 * 60;
 /// Longer than the pause between two rounds in which old rows are forgotten.
@@ -36,7 +36,7 @@ impl Stage {
     }
 }
 
-async fn a_consumed_id_stays_consumed_while_the_clock_is_days_ahead(backend: Backend) {
+async fn clock_jumps_do_not_expire_event_ids(backend: Backend) {
     let stage = Stage::new(backend, 2).await;
     let origin = stage.now();
     let first = toggled("first", 1, origin, false);
@@ -61,7 +61,7 @@ async fn a_consumed_id_stays_consumed_while_the_clock_is_days_ahead(backend: Bac
     stage.service.stop().await;
 }
 
-async fn an_hour_behind_makes_nothing_stale(backend: Backend) {
+async fn a_clock_that_is_set_back_makes_nothing_stale(backend: Backend) {
     let stage = Stage::new(backend, 1).await;
     let origin = stage.now();
     stage.apply(toggled("before", 1, origin, true)).await;
@@ -75,7 +75,7 @@ async fn an_hour_behind_makes_nothing_stale(backend: Backend) {
     stage.service.stop().await;
 }
 
-async fn a_producer_ahead_does_not_win_over_what_comes_later(backend: Backend) {
+async fn producers_ahead_do_not_override_later_events(backend: Backend) {
     let stage = Stage::new(backend, 1).await;
     stage.apply(toggled("ahead", 1, stage.now().plus_seconds(240), false)).await;
     // At the same instant of service time: what is journalled later wins.

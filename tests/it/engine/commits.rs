@@ -14,13 +14,13 @@ use crate::support::raw::Raw;
 use crate::support::tasks::{Stopwatch, eventually, spawn};
 use crate::support::{Backend, Setup};
 
-on_both_stores!(own_outcomes, super::everybody_gets_their_own_outcomes);
-on_both_stores!(same_id, super::a_heartbeat_takes_no_position_of_the_event_with_its_id);
-on_both_stores!(groups, super::what_waits_together_is_committed_together);
-on_both_stores!(queue_full, super::a_full_queue_turns_away_at_once);
-on_both_stores!(visible, super::what_was_acknowledged_is_seen);
+on_both_stores!(each_request_gets_its_own_outcomes);
+on_both_stores!(heartbeats_take_no_position);
+on_both_stores!(waiting_requests_share_a_transaction);
+on_both_stores!(a_full_queue_rejects_at_once);
+on_both_stores!(acknowledged_writes_are_readable);
 
-async fn everybody_gets_their_own_outcomes(backend: Backend) {
+async fn each_request_gets_its_own_outcomes(backend: Backend) {
     let stage = Stage::new(backend, 100).await;
     stage.apply(toggled("newest", 1, stage.now(), true)).await;
     let before = stage.position();
@@ -58,7 +58,7 @@ async fn everybody_gets_their_own_outcomes(backend: Backend) {
     assert_eq!(audit(&home.location, &[]).await, [""; 0]);
 }
 
-async fn a_heartbeat_takes_no_position_of_the_event_with_its_id(backend: Backend) {
+async fn heartbeats_take_no_position(backend: Backend) {
     let stage = Stage::new(backend, 2).await;
     stage.apply(connected("open", 1, stage.now())).await;
     let before = stage.position();
@@ -92,7 +92,7 @@ async fn a_requests_events_are_together(stage: &Stage, after: u64) {
     }
 }
 
-async fn what_waits_together_is_committed_together(backend: Backend) {
+async fn waiting_requests_share_a_transaction(backend: Backend) {
     const WAITING: i64 = 40;
     let stage = Stage::with(backend, WAITING, Setup::default()).await;
     let mut raw = Raw::open(&stage.service.home.location).await;
@@ -110,7 +110,7 @@ async fn what_waits_together_is_committed_together(backend: Backend) {
     assert_eq!(recorded.len(), 1, "one transaction for all that waited");
 }
 
-async fn a_full_queue_turns_away_at_once(backend: Backend) {
+async fn a_full_queue_rejects_at_once(backend: Backend) {
     const QUEUE: usize = 32;
     let limits = Limits { queue: QUEUE, ..Limits::default() };
     let stage = Stage::with(backend, 20, Setup { limits, ..Setup::default() }).await;
@@ -144,7 +144,7 @@ async fn a_full_queue_turns_away_at_once(backend: Backend) {
     assert_eq!(journals(&mut raw, &[]).await, [""; 0]);
 }
 
-async fn what_was_acknowledged_is_seen(backend: Backend) {
+async fn acknowledged_writes_are_readable(backend: Backend) {
     let stage = Stage::with(backend, 8, Setup::default()).await;
     let now = stage.now();
     let all: Vec<Value> = (1..=8).map(|user| connected(format!("desk-{user}"), user, now)).collect();

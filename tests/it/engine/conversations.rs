@@ -15,15 +15,15 @@ use crate::support::raw::Raw;
 use crate::support::tasks::eventually;
 use crate::support::{Backend, Setup, tenant_id};
 
-on_both_stores!(at_once, super::what_was_closed_is_read_at_once);
-on_both_stores!(archived, super::a_day_later_it_is_in_the_archive_alone);
-on_both_stores!(late, super::what_comes_too_late_is_stale_and_changes_nothing);
-on_both_stores!(very_entry, super::the_very_entry_that_ends_its_day_is_too_late);
-on_both_stores!(restarts, super::a_restart_forgets_no_conversation_that_is_final);
-on_both_stores!(killed, super::the_tail_of_the_journal_brings_it_to_the_archive);
-on_both_stores!(failing, super::a_checkpoint_that_fails_loses_no_conversation);
-on_both_stores!(reopened, super::what_is_open_again_is_in_the_archive_no_more);
-on_both_stores!(full, super::there_is_an_end_to_what_one_conversation_holds);
+on_both_stores!(closed_conversations_are_readable_at_once);
+on_both_stores!(after_a_day_a_conversation_is_only_in_the_archive);
+on_both_stores!(events_for_final_conversations_are_stale);
+on_both_stores!(the_first_event_after_the_day_is_stale);
+on_both_stores!(final_conversations_stay_final_across_restarts);
+on_both_stores!(replaying_the_tail_archives_conversations);
+on_both_stores!(failed_checkpoints_lose_no_conversation);
+on_both_stores!(reopened_conversations_leave_the_archive);
+on_both_stores!(a_conversation_is_limited_in_size);
 
 /// A conversation's id.
 const ONE: Uuid = Uuid::from_u128(0xcbe5_1cd9_0000_4000_8000_0000_0000_0001);
@@ -135,7 +135,7 @@ impl Stage {
     }
 }
 
-async fn what_was_closed_is_read_at_once(backend: Backend) {
+async fn closed_conversations_are_readable_at_once(backend: Backend) {
     let stage = Stage::new(backend, 3).await;
     stage.apply(pushed("push", 1, stage.now())).await;
     assert_eq!(stage.hands()[0], (1, 1));
@@ -155,7 +155,7 @@ async fn what_was_closed_is_read_at_once(backend: Backend) {
     stage.ends_well().await;
 }
 
-async fn a_day_later_it_is_in_the_archive_alone(backend: Backend) {
+async fn after_a_day_a_conversation_is_only_in_the_archive(backend: Backend) {
     let (stage, then) = Stage::of_yesterday(backend).await;
     assert_eq!(stage.archived().await.as_ref(), Some(&then));
     // A view that is published after the checkpoint has it no more.
@@ -170,7 +170,7 @@ async fn a_day_later_it_is_in_the_archive_alone(backend: Backend) {
     stage.ends_well().await;
 }
 
-async fn what_comes_too_late_is_stale_and_changes_nothing(backend: Backend) {
+async fn events_for_final_conversations_are_stale(backend: Backend) {
     let (stage, _) = Stage::of_yesterday(backend).await;
     stage.is_final("before").await;
     stage.checkpoint().await;
@@ -184,7 +184,7 @@ async fn what_comes_too_late_is_stale_and_changes_nothing(backend: Backend) {
     stage.ends_well().await;
 }
 
-async fn the_very_entry_that_ends_its_day_is_too_late(backend: Backend) {
+async fn the_first_event_after_the_day_is_stale(backend: Backend) {
     let stage = Stage::new(backend, 3).await;
     stage.tell().await;
     // Nothing is recorded in between: the state learns with this very event that a day went by.
@@ -204,7 +204,7 @@ async fn the_very_entry_that_ends_its_day_is_too_late(backend: Backend) {
     stage.ends_well().await;
 }
 
-async fn a_restart_forgets_no_conversation_that_is_final(backend: Backend) {
+async fn final_conversations_stay_final_across_restarts(backend: Backend) {
     let (stage, then) = Stage::of_yesterday(backend).await;
     let stage = stage.restart().await;
     stage.is_final("first").await;
@@ -214,7 +214,7 @@ async fn a_restart_forgets_no_conversation_that_is_final(backend: Backend) {
     stage.ends_well().await;
 }
 
-async fn the_tail_of_the_journal_brings_it_to_the_archive(backend: Backend) {
+async fn replaying_the_tail_archives_conversations(backend: Backend) {
     let stage = Stage::new(backend, 3).await;
     stage.tell().await;
     let then = stage.viewed();
@@ -240,7 +240,7 @@ async fn the_tail_of_the_journal_brings_it_to_the_archive(backend: Backend) {
     stage.ends_well().await;
 }
 
-async fn a_checkpoint_that_fails_loses_no_conversation(backend: Backend) {
+async fn failed_checkpoints_lose_no_conversation(backend: Backend) {
     let stage = Stage::new(backend, 3).await;
     stage.tell().await;
     let mut raw = Raw::open(&stage.service.home.location).await;
@@ -264,7 +264,7 @@ async fn a_checkpoint_that_fails_loses_no_conversation(backend: Backend) {
 
 /// The archive has what the checkpoint saw when it began; what came after that waits for the next one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_comes_while_a_checkpoint_is_being_written_is_not_lost() {
+async fn changes_during_a_checkpoint_are_not_lost() {
     let stage = Stage::new(Backend::Postgres, 3).await;
     stage.tell().await;
     let mut archive = Raw::open(&stage.service.home.location).await;
@@ -288,7 +288,7 @@ async fn what_comes_while_a_checkpoint_is_being_written_is_not_lost() {
     stage.ends_well().await;
 }
 
-async fn what_is_open_again_is_in_the_archive_no_more(backend: Backend) {
+async fn reopened_conversations_leave_the_archive(backend: Backend) {
     let stage = Stage::new(backend, 3).await;
     stage.tell().await;
     stage.checkpoint().await;
@@ -308,7 +308,7 @@ async fn what_is_open_again_is_in_the_archive_no_more(backend: Backend) {
     stage.ends_well().await;
 }
 
-async fn there_is_an_end_to_what_one_conversation_holds(backend: Backend) {
+async fn a_conversation_is_limited_in_size(backend: Backend) {
     let stage = Stage::new(backend, 3).await;
     stage.tell().await;
     let now = stage.now();

@@ -13,15 +13,15 @@ use crate::support::raw::Raw;
 use crate::support::tasks::eventually;
 use crate::support::{Backend, tenant_id};
 
-on_both_stores!(term, super::a_lease_ends_when_it_says_and_not_before);
-on_both_stores!(renewal, super::a_heartbeat_gives_another_term);
-on_both_stores!(unknown, super::a_heartbeat_of_nobody_is_rejected_and_leaves_no_trace);
-on_both_stores!(incarnations, super::a_lease_ends_only_its_own_incarnation);
-on_both_stores!(closed, super::what_was_closed_does_not_end_again);
-on_both_stores!(restart, super::a_restart_gives_one_full_term);
-on_both_stores!(many, super::many_silent_desks_are_all_given_up_and_no_other);
-on_both_stores!(queued, super::a_heartbeat_waits_for_no_write);
-on_both_stores!(mixed, super::heartbeats_are_judged_at_their_place_in_a_request);
+on_both_stores!(a_lease_ends_exactly_on_time);
+on_both_stores!(a_heartbeat_renews_the_lease);
+on_both_stores!(heartbeats_of_unknown_sessions_are_rejected_without_a_trace);
+on_both_stores!(an_expiry_ends_only_its_own_incarnation);
+on_both_stores!(closed_sessions_do_not_expire);
+on_both_stores!(a_restart_gives_every_lease_a_full_term);
+on_both_stores!(many_leases_expire_at_once);
+on_both_stores!(heartbeats_do_not_wait_for_writes);
+on_both_stores!(heartbeats_are_applied_in_request_order);
 
 const MILLI: Duration = Duration::from_millis(1);
 
@@ -48,7 +48,7 @@ impl Stage {
     }
 }
 
-async fn a_lease_ends_when_it_says_and_not_before(backend: Backend) {
+async fn a_lease_ends_exactly_on_time(backend: Backend) {
     let stage = Stage::new(backend, 2).await;
     stage.apply(leased(1, 1, "desk", stage.now(), 10)).await;
     stage.ends_in(seconds(10)).await;
@@ -60,7 +60,7 @@ async fn a_lease_ends_when_it_says_and_not_before(backend: Backend) {
     stage.stays_for(seconds(3_600)).await;
 }
 
-async fn a_heartbeat_gives_another_term(backend: Backend) {
+async fn a_heartbeat_renews_the_lease(backend: Backend) {
     let stage = Stage::new(backend, 2).await;
     stage.apply(leased(1, 1, "desk", stage.now(), 10)).await;
     for _ in 0..3 {
@@ -77,7 +77,7 @@ async fn a_heartbeat_gives_another_term(backend: Backend) {
     stage.ends_in(seconds(10)).await;
 }
 
-async fn a_heartbeat_of_nobody_is_rejected_and_leaves_no_trace(backend: Backend) {
+async fn heartbeats_of_unknown_sessions_are_rejected_without_a_trace(backend: Backend) {
     let stage = Stage::new(backend, 2).await;
     stage.apply(leased(1, 1, "desk", stage.now(), 10)).await;
     stage.apply(connected(2, 2, stage.now())).await;
@@ -97,7 +97,7 @@ async fn a_heartbeat_of_nobody_is_rejected_and_leaves_no_trace(backend: Backend)
     assert_eq!(raw.number("SELECT count(*) FROM seen").await as u64, before, "their ids are not consumed");
 }
 
-async fn a_lease_ends_only_its_own_incarnation(backend: Backend) {
+async fn an_expiry_ends_only_its_own_incarnation(backend: Backend) {
     let stage = Stage::new(backend, 2).await;
     stage.apply(leased(1, 1, "desk", stage.now(), 10)).await;
     let first = stage.position();
@@ -118,7 +118,7 @@ async fn a_lease_ends_only_its_own_incarnation(backend: Backend) {
     stage.stays_for(seconds(3_600)).await;
 }
 
-async fn what_was_closed_does_not_end_again(backend: Backend) {
+async fn closed_sessions_do_not_expire(backend: Backend) {
     let stage = Stage::new(backend, 2).await;
     stage.apply(leased(1, 1, "desk", stage.now(), 10)).await;
     stage.apply(leased(2, 1, "tab", stage.now(), 20)).await;
@@ -128,7 +128,7 @@ async fn what_was_closed_does_not_end_again(backend: Backend) {
     assert_eq!(stage.position(), 5, "the directory, three events, and one end");
 }
 
-async fn a_restart_gives_one_full_term(backend: Backend) {
+async fn a_restart_gives_every_lease_a_full_term(backend: Backend) {
     let stage = Stage::new(backend, 2).await;
     stage.apply(leased(1, 1, "desk", stage.now(), 10)).await;
     stage.clock.advance(seconds(9));
@@ -137,7 +137,7 @@ async fn a_restart_gives_one_full_term(backend: Backend) {
     stage.ends_in(seconds(10)).await;
 }
 
-async fn many_silent_desks_are_all_given_up_and_no_other(backend: Backend) {
+async fn many_leases_expire_at_once(backend: Backend) {
     // More than the engine ends in one turn.
     const DESKS: i64 = 1_500;
     let stage = Stage::new(backend, DESKS).await;
@@ -154,7 +154,7 @@ async fn many_silent_desks_are_all_given_up_and_no_other(backend: Backend) {
     eventually("and the others at their time", async || stage.connected().await == 0).await;
 }
 
-async fn a_heartbeat_waits_for_no_write(backend: Backend) {
+async fn heartbeats_do_not_wait_for_writes(backend: Backend) {
     let stage = Stage::new(backend, 2).await;
     stage.apply(leased(1, 1, "desk", stage.now(), 10)).await;
     stage.clock.advance(seconds(10) - MILLI);
@@ -173,7 +173,7 @@ async fn a_heartbeat_waits_for_no_write(backend: Backend) {
     stage.ends_in(seconds(5)).await;
 }
 
-async fn heartbeats_are_judged_at_their_place_in_a_request(backend: Backend) {
+async fn heartbeats_are_applied_in_request_order(backend: Backend) {
     let stage = Stage::new(backend, 2).await;
     let now = stage.now();
     let open = |id| leased(id, 1, "desk", now, 10);

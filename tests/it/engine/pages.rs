@@ -17,8 +17,8 @@ use crate::support::desks::event;
 use crate::support::tasks::spawn;
 use crate::support::{Backend, Setup};
 
-on_both_stores!(while_closing, super::each_is_on_one_page_while_others_close);
-on_both_stores!(read_once, super::a_page_is_one_instant);
+on_both_stores!(pages_stay_consistent_while_conversations_close);
+on_both_stores!(an_archive_read_is_as_of_its_position);
 
 /// Conversations closed before the first page of a pass, at least.
 const FIRST: u128 = 60;
@@ -68,7 +68,7 @@ async fn page(api: &Api, key: &str, forward: bool, cursor: Option<String>) -> (V
 }
 
 /// Somebody closes conversations, days go by, and checkpoints are written, while every page is read again and again.
-async fn each_is_on_one_page_while_others_close(backend: Backend) {
+async fn pages_stay_consistent_while_conversations_close(backend: Backend) {
     let limits = Limits { checkpoint_entries: 40, ..Limits::default() };
     let stage = Stage::with(backend, 1, Setup { clock: manual_clock(), limits, ..Setup::default() }).await;
     let origin = stage.now();
@@ -123,7 +123,7 @@ async fn each_is_on_one_page_while_others_close(backend: Backend) {
 }
 
 /// All that one answer tells of conversations is of its position: what the archive got after that does not show.
-async fn a_page_is_one_instant(backend: Backend) {
+async fn an_archive_read_is_as_of_its_position(backend: Backend) {
     let stage = Stage::new(backend, 1).await;
     let origin = stage.now();
     let snapshot = stage.service.app.reader.snapshot(crate::support::tenant_id(&stage.persona.tenant));

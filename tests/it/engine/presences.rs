@@ -13,7 +13,7 @@ use crate::support::api::{Answer, send};
 use crate::support::desks::{BREAK, connected, leased, user_guid};
 use crate::support::tasks::eventually;
 
-on_both_stores!(updated, super::a_presence_is_as_new_as_its_news_after_a_restart_too);
+on_both_stores!(presence_times_survive_a_restart);
 
 impl Stage {
     /// What a route of the agents answers.
@@ -37,7 +37,7 @@ impl Stage {
     }
 }
 
-async fn a_presence_is_as_new_as_its_news_after_a_restart_too(backend: Backend) {
+async fn presence_times_survive_a_restart(backend: Backend) {
     let mut stage = Stage::new(backend, 3).await;
     stage.apply(leased(1, 1, "desk", stage.now(), 10)).await;
     stage.apply(connected(2, 2, stage.now())).await;

@@ -13,9 +13,9 @@ use crate::support::desks::{connected, toggled};
 use crate::support::tasks::spawn;
 use crate::support::{Backend, Setup, tenant_id};
 
-on_both_stores!(waiting, super::a_read_waits_for_the_position_it_asks_for);
-on_both_stores!(in_vain, super::a_read_waits_a_quarter_of_a_second_and_no_longer);
-on_both_stores!(forward, super::no_answer_ever_goes_back);
+on_both_stores!(a_read_waits_for_its_minimum_position);
+on_both_stores!(a_read_waits_at_most_250_ms);
+on_both_stores!(positions_never_go_back);
 
 /// How long a read waits.
 const PATIENCE: Duration = Duration::from_millis(250);
@@ -29,7 +29,7 @@ impl Stage {
     }
 }
 
-async fn a_read_waits_for_the_position_it_asks_for(backend: Backend) {
+async fn a_read_waits_for_its_minimum_position(backend: Backend) {
     let stage = Stage::new(backend, 2).await;
     let now = stage.position();
     assert_eq!(stage.read_at(now).await.unwrap().ok().position(), now, "it is there");
@@ -44,7 +44,7 @@ async fn a_read_waits_for_the_position_it_asks_for(backend: Backend) {
     assert_eq!(answer.json()["data"].as_array().unwrap().len(), 2, "and it answers from there");
 }
 
-async fn a_read_waits_a_quarter_of_a_second_and_no_longer(backend: Backend) {
+async fn a_read_waits_at_most_250_ms(backend: Backend) {
     let stage = Stage::new(backend, 2).await;
     let mut waiting = stage.read_at(stage.position() + 1);
     let soon = tokio::time::timeout(Duration::from_millis(100), &mut waiting).await;
@@ -57,7 +57,7 @@ async fn a_read_waits_a_quarter_of_a_second_and_no_longer(backend: Backend) {
     assert!(answer.is_unavailable(), "{} {:?}", answer.text, answer.headers);
 }
 
-async fn no_answer_ever_goes_back(backend: Backend) {
+async fn positions_never_go_back(backend: Backend) {
     let stage = Stage::with(backend, 20, Setup::default()).await;
     let (tenant, done) = (tenant_id(&stage.persona.tenant), Arc::new(AtomicBool::new(false)));
     let acknowledged = Arc::new(AtomicU64::new(stage.position()));

@@ -10,7 +10,7 @@ use super::{ask, start};
 use crate::support::desks::directory;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn known_documents_are_answered_as_new_ones() {
+async fn cached_documents_get_the_same_answers_as_new_ones() {
     let service = start().await;
     let api = &service.api;
     let (one, other) = (api.persona("one").await, api.persona("other").await);
@@ -45,7 +45,7 @@ async fn known_documents_are_answered_as_new_ones() {
 /// The control: what a text's earlier success says nothing of. A service that skipped validation for known texts would
 /// reach the field in these requests, and the cases above would find it.
 #[tokio::test]
-async fn without_validation_wrong_variables_would_reach_the_fields() {
+async fn control_unvalidated_variables_reach_the_resolvers() {
     let (strict, lenient) = (schema().finish(), schema().validation_mode(ValidationMode::Fast).finish());
     let reaches = |response: &async_graphql::Response| response.errors.iter().all(|error| !error.path.is_empty());
     let (mut missed, mut misspelt) = (0, 0);

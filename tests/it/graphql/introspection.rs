@@ -42,7 +42,7 @@ fn kilobyte() -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_usual_questions_are_answered_from_a_kept_text_in_the_same_bytes() {
+async fn cached_introspection_answers_are_identical() {
     let service = start().await;
     let persona = service.api.persona("tenant").await;
     for text in [usual(7, false), usual(7, true), usual(9, true)] {
@@ -63,7 +63,7 @@ async fn the_usual_questions_are_answered_from_a_kept_text_in_the_same_bytes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn kept_answers_belong_to_one_text_and_one_operation() {
+async fn introspection_is_cached_per_text_and_operation() {
     let service = start().await;
     let text = "query a{__type(name:\"User\"){name}} query b{__type(name:\"Bot\"){name}}";
     let send = async |operation: Option<&str>| {
@@ -90,7 +90,7 @@ async fn kept_answers_belong_to_one_text_and_one_operation() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_question_that_multiplies_is_refused_before_it_runs() {
+async fn oversized_introspection_is_rejected_before_execution() {
     let service = start().await;
     let persona = service.api.persona("tenant").await;
     let text = kilobyte();
@@ -115,7 +115,7 @@ async fn a_question_that_multiplies_is_refused_before_it_runs() {
 
 /// The control: without the budget a smaller one of its kind is executed, and its answer is past the bound.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_the_budget_such_a_question_is_answered() {
+async fn without_the_budget_oversized_introspection_is_answered() {
     let setup = Setup {
         tenant_limits: TenantLimits { rate: 0, at_a_time: 0, events: 0 },
         budgets: Budgets::without([Budget::Introspection]),

@@ -6,7 +6,7 @@ use super::{ask, start};
 use crate::support::desks::directory;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn heavy_documents_are_answered_as_light_ones() {
+async fn heavy_documents_get_the_same_answers_as_light_ones() {
     let service = start().await;
     let persona = service.api.persona("tenant").await;
     service.api.put_directory(&persona.key, &directory(3_000)).await;
@@ -36,7 +36,7 @@ async fn heavy_documents_are_answered_as_light_ones() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn lists_without_pages_are_bounded_together() {
+async fn unpaged_lists_are_bounded_together() {
     let service = start().await;
     let persona = service.api.persona("tenant").await;
     let groups: Vec<_> = (1..=600).map(|n| json!({ "id": n, "name": format!("group {n}") })).collect();

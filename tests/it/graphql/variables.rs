@@ -18,7 +18,7 @@ fn ids(count: usize) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn variables_with_many_values_are_refused_by_name() {
+async fn variables_with_too_many_values_are_rejected_by_name() {
     let service = start().await;
     let key = &service.api.persona("tenant").await.key;
     for count in [510_000, 10_000] {

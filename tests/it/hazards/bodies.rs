@@ -71,7 +71,7 @@ fn head(method: &str, path: &str, persona: &Persona) -> String {
 
 /// A route that takes a body gets a row; those whose path is only another way to the same are there by one.
 #[test]
-fn every_route_with_a_body_has_a_row() {
+fn every_route_with_a_body_is_listed() {
     let is_bodied = |route: &Route| matches!(route.method, "POST" | "PUT" | "PATCH") && route.path != "/echo";
     for route in table().into_iter().filter(is_bodied) {
         let short = route.path.trim_start_matches("/api/2").replace("/v1/agent-monitor", "/agent-monitor");
@@ -81,7 +81,7 @@ fn every_route_with_a_body_has_a_row() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_body_that_says_it_is_too_large_is_refused_before_it_comes() {
+async fn bodies_with_too_large_a_length_are_rejected_unread() {
     let (service, persona) = service().await;
     for (method, path, limit) in ROUTES {
         let mut wire = Wire::to(service.app.address).await;
@@ -93,7 +93,7 @@ async fn a_body_that_says_it_is_too_large_is_refused_before_it_comes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_body_that_does_not_say_its_size_is_cut_at_the_limit() {
+async fn chunked_bodies_are_rejected_at_the_limit() {
     let (service, persona) = service().await;
     let chunk = format!("10000\r\n{}\r\n", " ".repeat(0x10000));
     for (method, path, limit) in ROUTES {
@@ -110,7 +110,7 @@ async fn a_body_that_does_not_say_its_size_is_cut_at_the_limit() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_is_inflated() {
+async fn compressed_bodies_are_rejected() {
     // 64 KiB of spaces, as `gzip` packs them: far below every limit as it comes, and far above it a thousand times over.
     const PACKED: &[u8] = &[
         0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0x03, 0xed, 0xc1, 0x01, 0x01, 0x00, 0x00, 0x00, 0x80,
@@ -132,7 +132,7 @@ async fn nothing_is_inflated() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_body_whose_sender_leaves_ends_at_once() {
+async fn aborted_bodies_end_the_request() {
     let (service, persona) = service().await;
     for (method, path, _) in ROUTES {
         let mut wire = Wire::to(service.app.address).await;
@@ -146,7 +146,7 @@ async fn a_body_whose_sender_leaves_ends_at_once() {
 }
 
 #[tokio::test]
-async fn a_body_that_does_not_come_ends_in_time() {
+async fn slow_bodies_time_out() {
     assert!(BODY_TIMEOUT <= Duration::from_secs(30));
     let patience = Duration::from_millis(60);
     let (never, often) = (Duration::from_secs(3_600), Duration::from_millis(5));
@@ -160,7 +160,7 @@ async fn a_body_that_does_not_come_ends_in_time() {
 
 /// Whatever reads a body does so through the one function with the limits: the libraries' own extractors have others.
 #[test]
-fn no_route_reads_a_body_by_itself() {
+fn every_route_reads_bodies_through_the_limits() {
     for file in [
         "native/directory.rs",
         "native/events.rs",

@@ -19,7 +19,7 @@ async fn service(max_connections: usize) -> Service {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn half_sent_headers_are_cut() {
+async fn half_sent_headers_time_out() {
     let service = service(100).await;
     let halves = ["", "G", "GET /livez HTTP/1.1", "GET /livez HTTP/1.1\r\nHost: rollcall\r\nX-Half:", "\r\n"];
     for half in halves {
@@ -35,7 +35,7 @@ async fn half_sent_headers_are_cut() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn headers_that_drip_in_are_cut_as_well() {
+async fn slowly_sent_headers_time_out() {
     let service = service(100).await;
     let mut wire = Wire::to(service.app.address).await;
     wire.send("GET /livez HTTP/1.1\r\nHost: rollcall\r\nX-Drip: ").await;
@@ -48,7 +48,7 @@ async fn headers_that_drip_in_are_cut_as_well() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn headers_have_a_size() {
+async fn headers_are_limited_in_size() {
     let service = service(100).await;
     for header in [format!("X-Large: {}\r\n", "x".repeat(200_000)), "X-Many: x\r\n".repeat(500)] {
         let mut wire = Wire::to(service.app.address).await;
@@ -62,7 +62,7 @@ async fn headers_have_a_size() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn connections_have_a_number() {
+async fn connections_are_limited_in_number() {
     let service = service(3).await;
     let mut taken = Vec::new();
     for _ in 0..3 {
@@ -86,7 +86,7 @@ async fn connections_have_a_number() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_place_that_is_left_is_taken_at_once() {
+async fn a_closed_connection_frees_its_place() {
     let service = service(1).await;
     for _ in 0..20 {
         let mut wire = Wire::to(service.app.address).await;
@@ -98,7 +98,7 @@ async fn a_place_that_is_left_is_taken_at_once() {
 
 /// A service that stops does not wait for those who say nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn silent_connections_do_not_hold_up_the_end() {
+async fn silent_connections_do_not_delay_shutdown() {
     let setup = Setup { max_connections: 100, ..Setup::default() };
     let service = Service::start_on(Home::new(Backend::Embedded).await, setup).await;
     let mut silent = Wire::to(service.app.address).await;

@@ -105,7 +105,7 @@ fn requests() -> Vec<(&'static str, String)> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn documents_that_hurt_are_refused_at_once() {
+async fn costly_documents_are_rejected_at_once() {
     let home = Home::new(Backend::Embedded).await;
     let mut process = Process::start(&home.location, &[]).await;
     let persona = process.api.persona("tenant").await;

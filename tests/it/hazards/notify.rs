@@ -3,7 +3,7 @@
 use crate::support::routes::source;
 
 #[test]
-fn commits_notify_nobody() {
+fn commits_send_no_notifications() {
     let files = [
         "src/journal/postgres.rs",
         "migrations/postgres/0001_journal.sql",

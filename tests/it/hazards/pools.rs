@@ -15,8 +15,8 @@ use crate::on_both_stores;
 use crate::support::raw::Raw;
 use crate::support::{Backend, Home};
 
-on_both_stores!(poisoned, super::a_poisoned_connection_is_never_lent_again);
-on_both_stores!(cancelled, super::transactions_that_were_given_up_take_nothing_with_them);
+on_both_stores!(connections_in_a_transaction_are_not_reused);
+on_both_stores!(cancelled_transactions_lose_no_later_write);
 
 async fn open(backend: Backend) -> (Home, Store) {
     let home = Home::new(backend).await;
@@ -60,7 +60,7 @@ async fn poison(store: &Store) {
     }
 }
 
-async fn a_poisoned_connection_is_never_lent_again(backend: Backend) {
+async fn connections_in_a_transaction_are_not_reused(backend: Backend) {
     let (home, store) = open(backend).await;
     let mut raw = Raw::open(&home.location).await;
     for round in 0..3 {
@@ -94,7 +94,7 @@ async fn the_hazard_is_there(location: &Location, raw: &mut Raw) {
     assert_eq!(raw.number(count).await, 0, "and it is nowhere");
 }
 
-async fn transactions_that_were_given_up_take_nothing_with_them(backend: Backend) {
+async fn cancelled_transactions_lose_no_later_write(backend: Backend) {
     let (home, store) = open(backend).await;
     let mut raw = Raw::open(&home.location).await;
     for n in 0..100 {

@@ -7,9 +7,9 @@ use crate::on_both_stores;
 use crate::support::api::send;
 use crate::support::{ADMIN, Backend, Service};
 
-on_both_stores!(at_a_time, super::of_two_changes_neither_undoes_the_other);
+on_both_stores!(concurrent_changes_are_all_kept);
 
-async fn of_two_changes_neither_undoes_the_other(backend: Backend) {
+async fn concurrent_changes_are_all_kept(backend: Backend) {
     let service = Service::start(backend).await;
     let path = format!("/v1/tenants/{}", service.tenant("tenant").await);
     let set = async |member: &str, value: Value| {

@@ -55,7 +55,7 @@ impl Stage {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn unread_answers_count_for_their_tenant_until_they_are_cut() {
+async fn unread_answers_count_against_their_tenant() {
     let stage = Stage::new(0, 3 * 512 * 1024, Budgets::default()).await;
     let mut unread = Vec::new();
     for _ in 0..4 {
@@ -84,7 +84,7 @@ async fn unread_answers_count_for_their_tenant_until_they_are_cut() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_request_has_its_place_until_its_answer_was_written() {
+async fn a_request_holds_its_place_until_its_answer_is_written() {
     let stage = Stage::new(1, 1 << 30, Budgets::default()).await;
     let unread = stage.unread().await;
     eventually("no place is left", async || stage.get(&stage.slow, "/operator/1/live").await.status == 429).await;
@@ -96,7 +96,7 @@ async fn a_request_has_its_place_until_its_answer_was_written() {
 
 /// Of requests that were sent ahead one is answered at a time: the others take nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn requests_sent_ahead_are_answered_one_at_a_time() {
+async fn pipelined_requests_are_answered_one_at_a_time() {
     let stage = Stage::new(2, 1 << 30, Budgets::default()).await;
     let _unread = stage.unread().await;
     let second = stage.unread().await;

@@ -51,7 +51,7 @@ async fn put(service: &Service, persona: &Persona, kib: usize) -> Answer {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn bodies_of_a_tenant_are_bounded_and_leave_room_for_others() {
+async fn a_tenants_bodies_are_bounded_and_leave_room_for_others() {
     let (service, [flooding, second, quiet]) = service(Budgets::default()).await;
     let mut first = half_a_directory(&service, &flooding, 400).await;
     eventually("it holds most of its share", async || {
@@ -105,7 +105,7 @@ async fn half_a_form(service: &Service, kib: usize) -> Wire {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn bodies_of_unauthenticated_callers_are_bounded_together() {
+async fn unauthenticated_bodies_are_bounded_together() {
     let (service, [_, _, quiet]) = service(Budgets::default()).await;
     let mut held = Vec::new();
     for _ in 0..8 {
@@ -135,7 +135,7 @@ async fn bodies_of_unauthenticated_callers_are_bounded_together() {
 
 /// The control: without the budget nothing of this is refused.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_the_budget_bodies_have_no_sum() {
+async fn without_the_budget_bodies_are_unbounded() {
     let (service, [flooding, ..]) = service(Budgets::without([Budget::Bodies])).await;
     let mut held = Vec::new();
     for _ in 0..5 {
@@ -150,7 +150,7 @@ async fn without_the_budget_bodies_have_no_sum() {
 
 /// A request without a valid credential is refused before its body is read, wherever the credential is outside of it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn large_bodies_need_a_credential_first() {
+async fn invalid_credentials_are_rejected_before_the_body() {
     let (service, _) = service(Budgets::default()).await;
     for (method, path) in [("PUT", "/v1/directory"), ("POST", "/v1/events"), ("PUT", "/operator/1/live")] {
         let mut wire = Wire::to(service.app.address).await;

@@ -33,7 +33,7 @@ fn words(headers: &HeaderMap, name: &str) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn pages_of_the_list_may_ask() {
+async fn listed_origins_are_allowed() {
     let service = service(&[DESK, WALL]).await;
     let routes = [
         ("POST", "/graphql"),
@@ -75,7 +75,7 @@ async fn pages_of_the_list_may_ask() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn others_may_not() {
+async fn other_origins_are_not_allowed() {
     let service = service(&[DESK]).await;
     for origin in [
         WALL,
@@ -94,7 +94,7 @@ async fn others_may_not() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_a_list_there_is_nothing_of_it() {
+async fn without_a_list_there_are_no_cors_headers() {
     let service = service(&[]).await;
     let answer = preflight(&service, DESK, "POST", "/graphql").await;
     assert_eq!(answer.status, 405);

@@ -11,9 +11,9 @@ use crate::support::Backend;
 use crate::support::desks::{directory, toggled};
 use crate::support::requests::Dialect;
 
-on_both_stores!(whole, super::a_request_past_the_rate_places_nothing);
+on_both_stores!(a_request_past_the_event_rate_is_rejected_whole);
 
-async fn a_request_past_the_rate_places_nothing(backend: Backend) {
+async fn a_request_past_the_event_rate_is_rejected_whole(backend: Backend) {
     let limits = TenantLimits { rate: 0, events: 5_000, at_a_time: 0 };
     let stage = Stage::new(backend, limits).await;
     let Stage { service, clock, flooding, quiet } = &stage;

@@ -71,7 +71,7 @@ async fn beside_a_flood(budgets: Budgets) -> Duration {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_flood_leaves_the_others_their_time() {
+async fn fair_turns_halve_the_wait_beside_a_flood() {
     let without = beside_a_flood(Budgets::without([Budget::Turns])).await;
     let with = beside_a_flood(Budgets::default()).await;
     println!("with turns {with:?}, without {without:?}");

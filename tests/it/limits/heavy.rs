@@ -84,7 +84,7 @@ async fn tenant_of(service: &Service, users: i64) -> Persona {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_long_answer_has_the_bytes_of_one_that_is_written_at_once() {
+async fn sliced_answers_equal_whole_answers() {
     let service = Service::start(Backend::Embedded).await;
     let mut expected = Vec::new();
     for users in [0, 1, 1_000, 1_001, 5_000] {
@@ -170,14 +170,14 @@ async fn pieces_before_a_long_document(setup: Setup) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_long_document_waits_for_one_piece_of_another_tenants_work() {
+async fn a_long_document_waits_for_one_piece_of_other_work() {
     assert_eq!(pieces_before_a_long_document(Setup::default()).await, 1);
     let control = pieces_before_a_long_document(without_the_budget()).await;
     assert!(control > FLOOD, "without the budget it waits for all that came before: {control}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn short_answers_wait_for_no_long_work() {
+async fn short_answers_do_not_wait_for_long_work() {
     let service = Service::start(Backend::Embedded).await;
     let (flooding, small) = (service.api.persona("flooding").await, tenant_of(&service, 3).await);
     let large = tenant_of(&service, 1_200).await;
@@ -194,7 +194,7 @@ async fn short_answers_wait_for_no_long_work() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn answers_that_are_not_read_hold_no_turn() {
+async fn unread_answers_hold_no_cpu_permit() {
     let setup = Setup { tenant_limits: TenantLimits { rate: 0, at_a_time: 0, events: 0 }, ..Setup::default() };
     let service = Service::start_on(Home::new(Backend::Embedded).await, setup).await;
     let (unread, other) = (tenant_of(&service, 5_000).await, tenant_of(&service, 1_001).await);

@@ -63,7 +63,7 @@ impl Drop for Unread {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn unread_lines_are_dropped_and_counted() {
+async fn unread_log_lines_are_dropped_and_counted() {
     let mut unread = Unread::start(&["--log", "debug"]).await;
     for n in 0..2 * REQUESTS {
         assert!(unread.answers().await, "{n}");
@@ -89,7 +89,7 @@ async fn unread_lines_are_dropped_and_counted() {
 
 /// The control: without the budget requests wait for the reader of the log.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_the_budget_requests_wait_for_the_reader() {
+async fn without_the_budget_requests_wait_for_the_log_reader() {
     let unread = Unread::start(&["--log", "debug", "--without-budget", "logs"]).await;
     let mut is_stuck = false;
     for _ in 0..2 * REQUESTS {

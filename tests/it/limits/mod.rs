@@ -4,16 +4,16 @@
 mod answers;
 mod bodies;
 mod browsers;
+mod concurrency;
 mod events;
 mod fairness;
 mod heavy;
 mod logs;
-mod places;
 mod rates;
 mod sockets;
-mod strangers;
-mod time;
+mod timeout;
 mod tls;
+mod unauthenticated;
 
 use rollcall::clock::Clock;
 use rollcall::domain::Time;

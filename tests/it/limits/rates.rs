@@ -15,7 +15,7 @@ use crate::support::routes::{Route, table};
 use crate::support::signing::enable_webhooks;
 use crate::support::{ADMIN, Backend};
 
-on_both_stores!(every_route, super::every_route_says_that_it_was_too_often);
+on_both_stores!(every_route_is_rate_limited_in_its_dialect);
 
 /// The routes of a tenant.
 fn routes() -> Vec<Route> {
@@ -23,7 +23,7 @@ fn routes() -> Vec<Route> {
     table().into_iter().filter(|route| !apart.contains(route.path.as_str())).collect()
 }
 
-async fn every_route_says_that_it_was_too_often(backend: Backend) {
+async fn every_route_is_rate_limited_in_its_dialect(backend: Backend) {
     let stage = Stage::new(backend, TenantLimits { rate: 2, events: 0, at_a_time: 0 }).await;
     let Stage { service, clock, flooding, quiet } = &stage;
     for persona in [flooding, quiet] {
@@ -67,7 +67,7 @@ async fn every_route_says_that_it_was_too_often(backend: Backend) {
 
 /// Every key and token of a tenant counts for the tenant.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn another_key_is_no_more() {
+async fn all_keys_of_a_tenant_share_its_rate() {
     let stage = Stage::new(Backend::Embedded, TenantLimits { rate: 1, events: 0, at_a_time: 0 }).await;
     let (_, second) = stage.service.api.key(&stage.flooding.tenant, &["*"]).await;
     let mut statuses = Vec::new();
@@ -80,7 +80,7 @@ async fn another_key_is_no_more() {
 
 /// The control: without a limit nothing of this is refused.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn none_is_no_limit() {
+async fn rate_zero_is_no_limit() {
     let stage = Stage::new(Backend::Embedded, TenantLimits { rate: 0, events: 0, at_a_time: 0 }).await;
     for _ in 0..200 {
         let request = stage.service.api.request(Method::GET, "/operator/live").bearer_auth(&stage.flooding.key);

@@ -41,7 +41,7 @@ async fn held(service: &Service, count: usize, said: &str) -> Vec<Wire> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn connections_that_prove_nothing_make_room() {
+async fn unauthenticated_connections_are_closed_for_new_ones() {
     let service = service(8, Budgets::default()).await;
     let body = "POST /oauth2/token HTTP/1.1\r\nHost: rollcall\r\nContent-Length: 10\r\n\
                 Content-Type: application/x-www-form-urlencoded\r\n\r\n";
@@ -69,7 +69,7 @@ async fn without_the_budget_connections_wait() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_tenants_desks_leave_places_for_others() {
+async fn one_tenants_desks_leave_connections_for_others() {
     let service = service(20, Budgets::default()).await;
     let (flooding, quiet) = (service.api.persona("flooding").await, service.api.persona("quiet").await);
     service.api.put_directory(&quiet.key, &directory(2)).await;
@@ -110,7 +110,7 @@ fn post(service: &Service, persona: &Persona, n: usize) -> tokio::task::JoinHand
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn health_has_places_of_its_own() {
+async fn health_checks_have_reserved_connections() {
     let service = service(4, Budgets::default()).await;
     let persona = service.api.persona("tenant").await;
     service.api.put_directory(&persona.key, &directory(2)).await;

@@ -67,7 +67,7 @@ async fn service(pair: &Pair, max_connections: usize, clock: Clock) -> Service {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_speaks_it_is_answered_and_who_does_not_is_not() {
+async fn only_trusting_https_clients_are_answered() {
     let pair = Pair::new();
     let service = service(&pair, 100, Clock::system()).await;
     let address = service.app.address;
@@ -88,7 +88,7 @@ async fn who_speaks_it_is_answered_and_who_does_not_is_not() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn half_a_handshake_keeps_nobody_waiting_and_no_place_for_long() {
+async fn half_handshakes_time_out_and_block_no_other_client() {
     let pair = Pair::new();
     let service = service(&pair, 4, Clock::system()).await;
     let address = service.app.address;
@@ -120,7 +120,7 @@ async fn half_a_handshake_keeps_nobody_waiting_and_no_place_for_long() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_renewed_certificate_is_taken_up() {
+async fn renewed_certificates_are_loaded() {
     let pair = Pair::new();
     let clock = Clock::manual(Time::from_micros(1_614_589_200_000_000));
     let service = service(&pair, 100, clock.clone()).await;
@@ -157,7 +157,7 @@ async fn a_renewed_certificate_is_taken_up() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn it_says_where_it_is_and_is_found_there() {
+async fn the_https_address_is_printed_and_passes_the_healthcheck() {
     let pair = Pair::new();
     let home = Home::new(Backend::Embedded).await;
     let TlsFiles { certificate, key } = pair.files();

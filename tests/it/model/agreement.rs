@@ -54,7 +54,7 @@ proptest! {
     }
 
     #[test]
-    fn the_numbers_of_one_view_fit_together(history in small(Mix::EVERYTHING), filters in questions()) {
+    fn the_numbers_of_one_view_are_consistent(history in small(Mix::EVERYTHING), filters in questions()) {
         let mut state = State::new(TENANT);
         for (entry, look) in history.entries.iter().zip(&history.looks) {
             state.apply(entry).map_err(|gap| TestCaseError::fail(gap.to_string()))?;
@@ -70,18 +70,18 @@ proptest! {
     #![proptest_config(cases(128))]
 
     #[test]
-    fn they_agree_about_conversations(history in small(Mix::TALK), filters in questions()) {
+    fn live_and_the_reference_agree_about_conversations(history in small(Mix::TALK), filters in questions()) {
         compare(&history, &filters, None)?;
     }
 
     #[test]
-    fn they_agree_while_users_come_and_go(history in small(Mix::TURNOVER), filters in questions()) {
+    fn live_and_the_reference_agree_during_user_turnover(history in small(Mix::TURNOVER), filters in questions()) {
         compare(&history, &filters, None)?;
     }
 }
 
 #[test]
-fn they_agree_across_blocks_of_the_index() {
+fn live_and_the_reference_agree_across_index_blocks() {
     let questions = filters(vec![1, 64, 8_191, 8_192, 8_193, 9_000, 9_001]);
     holds_at_large(&(large(Mix::EVERYTHING), questions), |(mut history, filters)| {
         // Recounting 9,000 people takes a while: readers look three times.
@@ -94,7 +94,7 @@ fn they_agree_across_blocks_of_the_index() {
 /// A comparison that would not notice a broken rule proves nothing about it: each is broken in turn, and what then
 /// differs has to agree again once the rule is whole.
 #[test]
-fn a_broken_rule_is_noticed() {
+fn control_every_broken_rule_is_detected() {
     let given = (prop_oneof![2 => small(Mix::EVERYTHING), 1 => small(Mix::TALK)], questions());
     let is_noticed = |flaw: Flaw| {
         fails(400, &given, |(history, filters)| {

@@ -243,7 +243,7 @@ proptest! {
     #![proptest_config(cases(64))]
 
     #[test]
-    fn all_rows_and_the_tail_are_the_whole(
+    fn all_rows_and_the_tail_equal_the_whole_journal(
         history in mixed(),
         cut in any::<Index>(),
         filters in filters(users_to_name(6)),
@@ -273,7 +273,7 @@ proptest! {
     #![proptest_config(cases(128))]
 
     #[test]
-    fn checkpoints_over_time_and_the_tail_are_the_whole(
+    fn incremental_checkpoints_and_the_tail_equal_the_whole_journal(
         history in mixed(),
         thens in prop::collection::vec(then(), 80),
         filters in filters(users_to_name(6)),
@@ -292,17 +292,17 @@ fn is_noticed(broken: &Stored, mix: Mix) -> bool {
 }
 
 #[test]
-fn a_store_that_keeps_what_is_deleted_is_noticed() {
+fn control_rows_that_are_not_deleted_are_detected() {
     assert!(is_noticed(&Stored { keeps_deleted: true, ..Stored::default() }, Mix::EVERYTHING));
 }
 
 #[test]
-fn a_checkpoint_that_counts_before_its_last_slice_is_noticed() {
+fn control_checkpoints_that_take_effect_early_are_detected() {
     assert!(is_noticed(&Stored { counts_early: true, ..Stored::default() }, Mix::EVERYTHING));
 }
 
 #[test]
-fn an_archive_that_keeps_what_was_opened_again_is_noticed() {
+fn control_reopened_conversations_left_in_the_archive_are_detected() {
     let archive = Archive::broken();
     assert!(is_noticed(&Stored { archive, ..Stored::default() }, Mix::TALK));
 }

@@ -12,8 +12,8 @@ mod order;
 mod outcomes;
 mod quotas;
 pub mod reference;
+mod regressions;
 mod slices;
-mod stories;
 
 use proptest::prelude::*;
 use proptest::test_runner::{TestError, TestRng, TestRunner};

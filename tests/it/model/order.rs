@@ -93,7 +93,7 @@ proptest! {
     #![proptest_config(cases(96))]
 
     #[test]
-    fn every_order_that_keeps_equal_times_ends_the_same((history, order) in shuffled()) {
+    fn every_order_that_keeps_equal_times_gives_the_same_state((history, order) in shuffled()) {
         let (directory, events) = sent(&history);
         let again = permuted(&events, &order);
         prop_assert_eq!(again.len(), events.len());
@@ -103,7 +103,7 @@ proptest! {
 
 /// The property above sees a difference where there is one: the order of events with equal times does matter.
 #[test]
-fn an_order_that_mixes_equal_times_is_noticed() {
+fn control_reordered_equal_times_are_detected() {
     assert!(fails(100, &shuffled(), |(history, order)| {
         let (directory, events) = sent(&history);
         let again: Vec<_> = order.iter().filter_map(|n| events.get(*n).cloned()).collect();
@@ -160,7 +160,7 @@ proptest! {
     #![proptest_config(cases(256))]
 
     #[test]
-    fn a_late_disconnect_of_an_old_session_logs_nobody_off(story in old_and_new(), hours in 0..60i64) {
+    fn late_disconnects_of_old_sessions_keep_users_connected(story in old_and_new(), hours in 0..60i64) {
         let mut story = story;
         if hours > 0 {
             // A day later a connection that is not known may come too late; words about one that is open never matter.

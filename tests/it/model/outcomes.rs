@@ -29,7 +29,7 @@ proptest! {
     #![proptest_config(cases(64))]
 
     #[test]
-    fn a_refusal_changes_nothing_and_what_is_stale_nothing_to_be_seen(history in prop_oneof![small(Mix::EVERYTHING), small(Mix::TALK)]) {
+    fn rejected_and_stale_events_change_nothing_visible(history in prop_oneof![small(Mix::EVERYTHING), small(Mix::TALK)]) {
         let mut state = State::new(TENANT);
         let mut before = state.publish();
         for entry in &history.entries {
@@ -53,7 +53,7 @@ proptest! {
 }
 
 #[test]
-fn an_entry_that_does_not_follow_is_a_gap_and_changes_nothing() {
+fn an_entry_out_of_sequence_is_a_gap() {
     let mut state = State::new(TENANT);
     let entries = journal(&Document { users: vec![user(1)], ..Document::default() }, &[]);
     assert_eq!(state.apply(&Entry { seq: 2, ..entries[0].clone() }), Err(Gap { at: 0, next: 2 }));

@@ -41,7 +41,7 @@ proptest! {
     #![proptest_config(cases(48))]
 
     #[test]
-    fn slices_of_any_size_end_in_the_same_state(
+    fn slices_of_any_size_give_the_same_state(
         history in prop_oneof![small(Mix::EVERYTHING), small(Mix::TURNOVER)],
         size in prop_oneof![Just(1usize), Just(7), Just(usize::MAX)],
         filters in filters(users_to_name(4)),

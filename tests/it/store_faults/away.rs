@@ -22,12 +22,12 @@ use crate::support::{ADMIN, Home, Service, Setup, postgres};
 const STALENESS: &str = "rollcall-staleness-ms";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_store_that_is_cut_off() {
+async fn writes_fail_and_reads_continue_when_the_store_is_cut_off() {
     away(Link::Cut).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_store_that_does_not_answer() {
+async fn writes_fail_and_reads_continue_when_the_store_is_frozen() {
     away(Link::Frozen).await;
 }
 

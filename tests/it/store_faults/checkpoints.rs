@@ -12,9 +12,9 @@ use crate::support::raw::Raw;
 use crate::support::tasks::eventually;
 use crate::support::{Backend, Home, Service, Setup, tenant_id};
 
-on_both_stores!(retried, super::a_checkpoint_that_failed_is_written_later);
+on_both_stores!(failed_checkpoints_are_retried);
 
-async fn a_checkpoint_that_failed_is_written_later(backend: Backend) {
+async fn failed_checkpoints_are_retried(backend: Backend) {
     let clock = Clock::manual(Time::from_micros(1_614_589_200_000_000));
     let setup = Setup { clock: clock.clone(), ..Setup::default() };
     let service = Service::start_on(Home::new(backend).await, setup).await;

@@ -15,7 +15,7 @@ use crate::support::tasks::{Stopwatch, eventually};
 use crate::support::{ADMIN, Api, Backend, Home, Service, tenant_id};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_file_that_somebody_else_locks() {
+async fn a_locked_file_rejects_writes_until_it_is_unlocked() {
     let service = Service::start(Backend::Embedded).await;
     let persona = service.api.persona("tenant").await;
     service.api.put_directory(&persona.key, &directory(10)).await;
@@ -44,7 +44,7 @@ async fn a_file_that_somebody_else_locks() {
 
 /// One append meets a full file; the next, on a fresh connection, does not.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_append_that_does_not_fit_is_tried_again() {
+async fn an_append_to_a_full_file_is_retried() {
     let service = Service::start(Backend::Embedded).await;
     let persona = service.api.persona("tenant").await;
     service.api.put_directory(&persona.key, &directory(10)).await;
@@ -71,7 +71,7 @@ const DISK: u64 = 3 * 1024 * 1024;
 
 /// The disk takes no more: nothing is acknowledged that is not there, and once there is room again all goes on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_disk_that_is_full() {
+async fn a_full_disk_loses_no_acknowledged_event() {
     let home = Home::new(Backend::Embedded).await;
     let mut command = Command::new("prlimit");
     command.arg(format!("--fsize={DISK}:unlimited")).args(["sh", "-c", "trap '' XFSZ; exec \"$0\" \"$@\""]);

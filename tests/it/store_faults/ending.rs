@@ -15,12 +15,12 @@ use crate::support::tasks::Stopwatch;
 const SURELY: Duration = Duration::from_secs(25);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_a_store() {
+async fn sigterm_stops_the_service_without_a_store() {
     ends(Link::Cut).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn with_a_store_that_does_not_answer() {
+async fn sigterm_stops_the_service_with_a_frozen_store() {
     ends(Link::Frozen).await;
 }
 

@@ -12,7 +12,7 @@ use crate::support::{Home, Service, Setup, postgres, tenant_id};
 const ROUNDS: usize = 5;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_committed_unheard_is_acknowledged_as_what_it_was() {
+async fn commits_with_lost_responses_are_resolved() {
     let direct = postgres::new_database().await;
     let (proxy, through) = Proxy::start(&direct).await;
     let [direct, through] =

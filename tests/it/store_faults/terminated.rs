@@ -17,7 +17,7 @@ const ALL: &str = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn connections_that_are_ended_lose_nothing() {
+async fn terminated_connections_lose_nothing() {
     let service = Service::start(Backend::Postgres).await;
     let persona = service.api.persona("tenant").await;
     service.api.put_directory(&persona.key, &directory(10)).await;

@@ -44,7 +44,7 @@ fn room(file: &str) -> &str {
 }
 
 #[test]
-fn every_room_knows_only_whom_it_may() {
+fn rooms_use_only_allowed_rooms() {
     let mut found = Vec::new();
     let mut edges = 0;
     for (file, text) in files(&["src"], "rs") {
@@ -75,7 +75,7 @@ fn every_room_knows_only_whom_it_may() {
 }
 
 #[test]
-fn libraries_are_known_where_they_belong() {
+fn libraries_are_used_only_where_allowed() {
     let edge = ["axum", "tower", "tower_http", "async_graphql", "async_graphql_value", "hyper", "hyper_util", "utoipa"];
     let rules: [(&[&str], &[&str]); 9] = [
         (&edge, &["src/http/"]),
@@ -106,7 +106,7 @@ fn libraries_are_known_where_they_belong() {
 
 /// `Services::caller` asks whether somebody who logged in is still there; the ring by itself cannot.
 #[test]
-fn there_is_one_way_to_a_caller() {
+fn callers_are_authenticated_in_one_place() {
     let mut found = Vec::new();
     for (file, text) in files(&["src/http", "src/command", "src/query"], "rs") {
         let code = code(&text).replace(['\n', ' '], "");
@@ -157,7 +157,7 @@ fn expand(prefix: &str, text: &str, found: &mut Vec<String>) -> usize {
 }
 
 #[test]
-fn paths_are_read_as_they_are_written() {
+fn paths_are_parsed() {
     let found =
         paths("use crate::{auth::Admin, query};\nuse crate::a::b::{self, C, d::{E, F}};\nlet x: &crate::g::H = 1;");
     let expected = ["auth::Admin", "query", "a::b::self", "a::b::C", "a::b::d::E", "a::b::d::F", "g::H"];

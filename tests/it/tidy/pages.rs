@@ -41,7 +41,7 @@ fn every_path_in_backticks_exists() {
 }
 
 #[test]
-fn every_link_leads_somewhere() {
+fn every_link_resolves() {
     let mut found = Vec::new();
     for (page, text) in pages() {
         let folder = Path::new(&page).parent().unwrap_or(Path::new("")).to_owned();

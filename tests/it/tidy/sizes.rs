@@ -127,7 +127,7 @@ fn parameters(text: &str) -> usize {
 }
 
 #[test]
-fn functions_are_measured_as_they_are_written() {
+fn functions_are_parsed() {
     let text = "pub(super) async fn a<T: Fn(u8, u8)>(\n    x: (u8, u8),\n    y: Map<u8, u8>,\n) -> u8 {\n    1\n}\n\
                 fn b() {}\nfn c(&self, d: u8) {\n}\nfn e(f: impl Fn(u8, u8) -> u8, g: [u8; 2]) {\n}\n";
     let found: Vec<_> = functions(text).into_iter().map(|f| (f.name, f.lines, f.parameters)).collect();

@@ -9,13 +9,13 @@ const BANNED: [&str; 6] = ["utils", "helpers", "common", "types", "models", "ser
 const NAMED_SO: [(&str, &str); 1] = [("src/http/services.rs is called services", "what handlers are served with")];
 
 #[test]
-fn every_file_says_what_it_is_for() {
+fn every_file_begins_with_a_description() {
     let silent = files(&FOLDERS, "rs").into_iter().filter(|(_, text)| !text.starts_with("//! "));
     only_known(silent.map(|(file, _)| format!("{file} does not begin with //!")).collect(), &[]);
 }
 
 #[test]
-fn names_say_what_is_inside() {
+fn no_file_has_a_generic_name() {
     let mut found = Vec::new();
     for (file, text) in files(&FOLDERS, "rs") {
         for name in BANNED {
@@ -32,7 +32,7 @@ fn names_say_what_is_inside() {
 }
 
 #[test]
-fn nothing_is_left_for_later() {
+fn no_code_is_left_unfinished() {
     let mut found = Vec::new();
     for (file, text) in files(&FOLDERS, "rs") {
         // These words are written apart, so that this file is not found.
@@ -53,7 +53,7 @@ fn nothing_is_left_for_later() {
 }
 
 #[test]
-fn nothing_panics_on_purpose() {
+fn the_service_has_no_deliberate_panics() {
     let mut found = Vec::new();
     for (file, text) in files(&["src"], "rs") {
         let code = code(without_tests(&text));
@@ -68,7 +68,7 @@ fn nothing_panics_on_purpose() {
 
 /// The tests of a file are its end, as the other rules take for granted.
 #[test]
-fn tests_come_last() {
+fn unit_tests_come_last() {
     let mut found = Vec::new();
     for (file, text) in files(&["src"], "rs") {
         let Some((_, tests)) = text.split_once("#[cfg(test)]") else { continue };

@@ -13,15 +13,15 @@ use crate::support::raw::Raw;
 use crate::support::tasks::eventually;
 use crate::support::{ADMIN, Backend, tenant_id};
 
-on_both_stores!(time, super::tokens_end_when_they_said);
-on_both_stores!(jump, super::tokens_outlive_a_jump_of_the_wall_clock);
-on_both_stores!(deletion, super::a_token_ends_with_its_user);
-on_both_stores!(change, super::a_token_ends_with_the_password);
-on_both_stores!(key, super::a_token_ends_with_its_key);
-on_both_stores!(restart, super::a_restart_changes_nothing);
-on_both_stores!(swept, super::what_ran_out_is_swept_away);
+on_both_stores!(tokens_expire_on_time);
+on_both_stores!(tokens_survive_clock_jumps);
+on_both_stores!(deleting_a_user_revokes_their_tokens);
+on_both_stores!(setting_a_password_revokes_earlier_tokens);
+on_both_stores!(revoking_a_key_revokes_its_tokens);
+on_both_stores!(tokens_and_revocations_survive_a_restart);
+on_both_stores!(expired_tokens_are_deleted);
 
-async fn tokens_end_when_they_said(backend: Backend) {
+async fn tokens_expire_on_time(backend: Backend) {
     let stage = Stage::new(backend).await;
     let of_user = stage.token(ANN).await;
     let (_, of_key) = stage.key_token(&["operators:read"]).await;
@@ -37,7 +37,7 @@ async fn tokens_end_when_they_said(backend: Backend) {
     stage.service.stop().await;
 }
 
-async fn tokens_outlive_a_jump_of_the_wall_clock(backend: Backend) {
+async fn tokens_survive_clock_jumps(backend: Backend) {
     let stage = Stage::new(backend).await;
     for days in [8, 400] {
         let of_user = stage.token(ANN).await;
@@ -54,7 +54,7 @@ async fn tokens_outlive_a_jump_of_the_wall_clock(backend: Backend) {
     stage.service.stop().await;
 }
 
-async fn a_token_ends_with_its_user(backend: Backend) {
+async fn deleting_a_user_revokes_their_tokens(backend: Backend) {
     let stage = Stage::new(backend).await;
     let (ann, max) = (stage.token(ANN).await, stage.token(MAX).await);
     stage.tell(&stage.persona.tenant, Body::UserDeleted { user: user(1) }).await;
@@ -65,7 +65,7 @@ async fn a_token_ends_with_its_user(backend: Backend) {
     stage.service.stop().await;
 }
 
-async fn a_token_ends_with_the_password(backend: Backend) {
+async fn setting_a_password_revokes_earlier_tokens(backend: Backend) {
     let stage = Stage::new(backend).await;
     let (ann, max) = (stage.token(ANN).await, stage.token(MAX).await);
     // The clock stands still: what came first is told by the journal, not by the time.
@@ -82,7 +82,7 @@ async fn a_token_ends_with_the_password(backend: Backend) {
     stage.service.stop().await;
 }
 
-async fn a_token_ends_with_its_key(backend: Backend) {
+async fn revoking_a_key_revokes_its_tokens(backend: Backend) {
     let stage = Stage::new(backend).await;
     let (id, token) = stage.key_token(&["operators:read", "graphql:read"]).await;
     let (_, other) = stage.key_token(&["operators:read"]).await;
@@ -104,7 +104,7 @@ async fn a_token_ends_with_its_key(backend: Backend) {
     stage.service.stop().await;
 }
 
-async fn a_restart_changes_nothing(backend: Backend) {
+async fn tokens_and_revocations_survive_a_restart(backend: Backend) {
     let stage = Stage::new(backend).await;
     let (ann, max) = (stage.token(ANN).await, stage.token(MAX).await);
     let (id, of_key) = stage.key_token(&["operators:read"]).await;
@@ -123,7 +123,7 @@ async fn a_restart_changes_nothing(backend: Backend) {
     stage.service.stop().await;
 }
 
-async fn what_ran_out_is_swept_away(backend: Backend) {
+async fn expired_tokens_are_deleted(backend: Backend) {
     let stage = Stage::new(backend).await;
     let (ann, (_, of_key)) = (stage.token(ANN).await, stage.key_token(&["*"]).await);
     let mut raw = Raw::open(&stage.service.home.location).await;

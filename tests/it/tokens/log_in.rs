@@ -8,14 +8,14 @@ use crate::on_both_stores;
 use crate::support::api::Answer;
 use crate::support::{Backend, tenant_id};
 
-on_both_stores!(shape, super::the_answer_is_as_the_vendor_has_it);
-on_both_stores!(refusals, super::whoever_does_not_get_in_learns_nothing);
-on_both_stores!(roles, super::a_token_may_what_its_user_may);
-on_both_stores!(several, super::who_is_in_several_tenants_is_told_apart_by_the_password);
-on_both_stores!(many, super::nobody_in_more_than_eight_tenants_gets_in);
-on_both_stores!(hidden, super::a_password_shows_nowhere);
+on_both_stores!(token_responses_have_the_vendors_form);
+on_both_stores!(failed_log_ins_are_indistinguishable);
+on_both_stores!(a_token_has_the_scopes_of_its_users_roles);
+on_both_stores!(the_password_selects_among_tenants_with_one_address);
+on_both_stores!(an_address_in_more_than_eight_tenants_cannot_log_in);
+on_both_stores!(password_hashes_are_not_exposed);
 
-async fn the_answer_is_as_the_vendor_has_it(backend: Backend) {
+async fn token_responses_have_the_vendors_form(backend: Backend) {
     let stage = Stage::new(backend).await;
     for email in [ANN, "Ann@Example.com", "ANN@EXAMPLE.COM"] {
         let answer = stage.log_in(email, PASSWORD).await.ok();
@@ -35,7 +35,7 @@ fn is_refused(answer: &Answer) {
     assert_eq!(answer.header("cache-control"), Some("no-store"));
 }
 
-async fn whoever_does_not_get_in_learns_nothing(backend: Backend) {
+async fn failed_log_ins_are_indistinguishable(backend: Backend) {
     let stage = Stage::new(backend).await;
     let without = json!({ "users": [{ "id": 3, "name": "Ben", "email": "ben@example.com" }] });
     stage.service.api.put_directory(&stage.persona.key, &without).await;
@@ -59,7 +59,7 @@ async fn whoever_does_not_get_in_learns_nothing(backend: Backend) {
     stage.service.stop().await;
 }
 
-async fn a_token_may_what_its_user_may(backend: Backend) {
+async fn a_token_has_the_scopes_of_its_users_roles(backend: Backend) {
     let stage = Stage::new(backend).await;
     let (ann, max) = (stage.token(ANN).await, stage.token(MAX).await);
     let api = &stage.service.api;
@@ -98,7 +98,7 @@ async fn namesake(stage: &Stage, name: &str, password: &str) -> (String, String)
     (persona.tenant, persona.key)
 }
 
-async fn who_is_in_several_tenants_is_told_apart_by_the_password(backend: Backend) {
+async fn the_password_selects_among_tenants_with_one_address(backend: Backend) {
     let stage = Stage::new(backend).await;
     let (theirs, _) = namesake(&stage, "theirs", "their password").await;
     let api = &stage.service.api;
@@ -120,7 +120,7 @@ async fn who_is_in_several_tenants_is_told_apart_by_the_password(backend: Backen
     stage.service.stop().await;
 }
 
-async fn nobody_in_more_than_eight_tenants_gets_in(backend: Backend) {
+async fn an_address_in_more_than_eight_tenants_cannot_log_in(backend: Backend) {
     let stage = Stage::new(backend).await;
     let mut last = String::new();
     for n in 2..=8 {
@@ -138,7 +138,7 @@ async fn nobody_in_more_than_eight_tenants_gets_in(backend: Backend) {
     stage.service.stop().await;
 }
 
-async fn a_password_shows_nowhere(backend: Backend) {
+async fn password_hashes_are_not_exposed(backend: Backend) {
     let stage = Stage::new(backend).await;
     let document = stage.service.api.get(&stage.persona.key, "/v1/directory").await.unwrap().ok();
     assert!(!document.text.contains("argon2") && !document.text.contains("password"), "{}", document.text);

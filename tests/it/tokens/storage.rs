@@ -9,14 +9,14 @@ use crate::support::Backend;
 use crate::support::api::send;
 use crate::support::raw::Raw;
 
-on_both_stores!(hashes, super::only_hashes_are_kept);
+on_both_stores!(only_hashes_are_stored);
 
-on_both_stores!(away, super::without_the_store_no_token_is_given_or_taken_back);
+on_both_stores!(without_the_store_tokens_are_neither_issued_nor_revoked);
 
 const TABLES: [&str; 9] =
     ["api_key", "checkpoint", "head", "journal", "registry", "seen", "state_row", "tenant", "token"];
 
-async fn only_hashes_are_kept(backend: Backend) {
+async fn only_hashes_are_stored(backend: Backend) {
     let stage = Stage::new(backend).await;
     let (ann, (_, of_key)) = (stage.token(ANN).await, stage.key_token(&["*"]).await);
     let key = stage.persona.key.clone();
@@ -32,7 +32,7 @@ async fn only_hashes_are_kept(backend: Backend) {
     assert!(!found.is_empty(), "what is looked for would be found");
 }
 
-async fn without_the_store_no_token_is_given_or_taken_back(backend: Backend) {
+async fn without_the_store_tokens_are_neither_issued_nor_revoked(backend: Backend) {
     let stage = Stage::new(backend).await;
     let token = stage.token(ANN).await;
     let mut raw = Raw::open(&stage.service.home.location).await;

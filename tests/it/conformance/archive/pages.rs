@@ -11,9 +11,9 @@ use super::{Bench, Plain, at, checkpoint};
 use crate::on_both_stores;
 use crate::support::Backend;
 
-on_both_stores!(whole, super::pages_of_any_size_make_up_the_list);
-on_both_stores!(large, super::a_page_of_large_ones_ends_early_and_loses_nothing);
-on_both_stores!(exact, super::an_interval_is_exact_and_the_order_is_of_milliseconds);
+on_both_stores!(pages_of_any_size_cover_the_list_once);
+on_both_stores!(pages_of_large_conversations_end_early_without_loss);
+on_both_stores!(intervals_are_exact_and_ordered_by_millisecond);
 
 /// What the criteria name, page by page in one direction until there is nothing left; how many each page had.
 async fn read(bench: &Bench, criteria: &Criteria, forward: bool, limit: usize) -> (Vec<u128>, Vec<usize>) {
@@ -35,7 +35,7 @@ async fn read(bench: &Bench, criteria: &Criteria, forward: bool, limit: usize) -
     }
 }
 
-async fn pages_of_any_size_make_up_the_list(backend: Backend) {
+async fn pages_of_any_size_cover_the_list_once(backend: Backend) {
     let bench = Bench::new(backend).await;
     // Of one millisecond four each, told in no order; theirs are between ours.
     let place = |n: u128| Plain::new((n * 7_919) % 1_009 + 1, Time::from_micros(at(0).micros() + n as i64 / 4 * 1_000));
@@ -76,7 +76,7 @@ fn large(id: u128, messages: u64) -> Listed {
     Listed { conversation, project: None, routing_groups: Vec::new() }
 }
 
-async fn a_page_of_large_ones_ends_early_and_loses_nothing(backend: Backend) {
+async fn pages_of_large_conversations_end_early_without_loss(backend: Backend) {
     let bench = Bench::new(backend).await;
     // About 1.5 MB each, but for one that is larger than a page.
     let sizes = [190, 190, 190, 190, 600, 1, 190];
@@ -94,7 +94,7 @@ async fn a_page_of_large_ones_ends_early_and_loses_nothing(backend: Backend) {
     assert_eq!(page.conversations[2], large(3, 190).conversation, "whole, with every message");
 }
 
-async fn an_interval_is_exact_and_the_order_is_of_milliseconds(backend: Backend) {
+async fn intervals_are_exact_and_ordered_by_millisecond(backend: Backend) {
     let bench = Bench::new(backend).await;
     let micros = |n: i64| Time::from_micros(at(0).micros() + n);
     // The last closed first of all in its millisecond, and stands behind by its id.

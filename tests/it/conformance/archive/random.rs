@@ -14,7 +14,7 @@ use super::{Bench, Plain, at, checkpoint, new_tenant};
 use crate::on_both_stores;
 use crate::support::Backend;
 
-on_both_stores!(filter, super::every_page_is_what_a_plain_filter_finds);
+on_both_stores!(pages_equal_a_naive_filter);
 
 /// Archives, each of another tenant.
 const CASES: u32 = 8;
@@ -137,7 +137,7 @@ async fn answer(bench: &Bench, tenant: TenantId, all: &BTreeMap<u128, Plain>, qu
     expected.len()
 }
 
-async fn every_page_is_what_a_plain_filter_finds(backend: Backend) {
+async fn pages_equal_a_naive_filter(backend: Backend) {
     let bench = Bench::new(backend).await;
     let mut runner = TestRunner::deterministic();
     let mut archives = Vec::new();

@@ -10,10 +10,10 @@ use crate::support::requests::{ADMINISTRATION, PUBLIC, dialect, is_answered, is_
 use crate::support::routes::table;
 use crate::support::signing::enable_webhooks;
 
-on_both_stores!(routes, super::every_route_takes_a_token_and_none_that_ended);
-on_both_stores!(places, super::every_place_of_a_key_takes_a_token);
+on_both_stores!(every_route_accepts_valid_tokens_only);
+on_both_stores!(tokens_are_accepted_in_every_place_of_a_key);
 
-async fn every_route_takes_a_token_and_none_that_ended(backend: Backend) {
+async fn every_route_accepts_valid_tokens_only(backend: Backend) {
     let stage = Stage::new(backend).await;
     let api = &stage.service.api;
     enable_webhooks(api, &stage.persona.tenant).await;
@@ -35,7 +35,7 @@ async fn every_route_takes_a_token_and_none_that_ended(backend: Backend) {
     stage.service.stop().await;
 }
 
-async fn every_place_of_a_key_takes_a_token(backend: Backend) {
+async fn tokens_are_accepted_in_every_place_of_a_key(backend: Backend) {
     let stage = Stage::new(backend).await;
     let (_, key_token) = stage.key_token(&["*"]).await;
     let api = &stage.service.api;

@@ -16,7 +16,7 @@ use crate::support::routes::{Route, table};
 use crate::support::{ADMIN, Backend};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_flood_of_wrong_keys_is_told_to_slow_down_and_right_ones_are_not() {
+async fn invalid_credentials_are_rate_limited_and_valid_ones_are_not() {
     let stage = Stage::new(Backend::Embedded, TenantLimits::default()).await;
     let Stage { service, clock, quiet, .. } = &stage;
     let live = Route { method: "GET", path: String::from("/operator/{id}/live") };

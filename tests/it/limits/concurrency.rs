@@ -16,8 +16,8 @@ use crate::support::raw::Raw;
 use crate::support::requests::Dialect;
 use crate::support::tasks::{eventually, spawn};
 
-on_both_stores!(busy, super::who_has_no_place_is_refused_and_others_are_not);
-on_both_stores!(storm, super::a_storm_of_cancelled_requests_gives_every_place_back);
+on_both_stores!(only_the_tenant_past_its_concurrency_is_rejected);
+on_both_stores!(cancelled_requests_free_their_places);
 
 async fn stage(backend: Backend, at_a_time: usize) -> Stage {
     let stage = Stage::new(backend, TenantLimits { rate: 0, events: 0, at_a_time }).await;
@@ -49,7 +49,7 @@ impl Stage {
     }
 }
 
-async fn who_has_no_place_is_refused_and_others_are_not(backend: Backend) {
+async fn only_the_tenant_past_its_concurrency_is_rejected(backend: Backend) {
     let stage = stage(backend, 2).await;
     let mut raw = Raw::open(&stage.service.home.location).await;
     raw.block().await;
@@ -72,7 +72,7 @@ async fn who_has_no_place_is_refused_and_others_are_not(backend: Backend) {
     stage.service.stop().await;
 }
 
-async fn a_storm_of_cancelled_requests_gives_every_place_back(backend: Backend) {
+async fn cancelled_requests_free_their_places(backend: Backend) {
     // With one place, one that is lost is the last.
     let stage = stage(backend, 1).await;
     let mut given_up = 0;
