@@ -1,6 +1,6 @@
-//! Settings: each is listed, and a bad one is told by its name.
+//! Settings: all are documented, and invalid ones are rejected with their name.
 
-use super::{complained, printed, run};
+use super::{run, stderr, stdout};
 use crate::support::routes::source;
 
 /// Every setting of the service.
@@ -28,7 +28,7 @@ const SETTINGS: [(&str, &str); 21] = [
     ("--desk-heartbeat-seconds", "ROLLCALL_DESK_HEARTBEAT_SECONDS"),
 ];
 
-/// The variables that a file declares.
+/// Returns the environment variables that a source file declares.
 fn declared(file: &str) -> Vec<String> {
     let text = source(file);
     text.split("env = \"").skip(1).map(|rest| rest.split('"').next().unwrap_or_default().to_owned()).collect()
@@ -38,11 +38,11 @@ fn declared(file: &str) -> Vec<String> {
 fn every_setting_is_in_help_and_readme() {
     let known: Vec<&str> = SETTINGS.iter().map(|(_, variable)| *variable).collect();
     for variable in declared("src/config/mod.rs") {
-        assert!(known.contains(&variable.as_str()), "{variable} is new: add it here");
+        assert!(known.contains(&variable.as_str()), "{variable} is not in SETTINGS");
     }
     let readme = source("README.md");
     for arguments in [["--help"].as_slice(), &["serve", "--help"], &["help", "serve"]] {
-        let help = printed(&run(arguments, &[]).code(0));
+        let help = stdout(&run(arguments, &[]).code(0));
         for (flag, variable) in SETTINGS {
             assert!(help.contains(&format!("{flag} <")), "{flag} in {arguments:?}:\n{help}");
             assert!(help.contains(&format!("[env: {variable}")), "{variable} in {arguments:?}:\n{help}");
@@ -53,17 +53,17 @@ fn every_setting_is_in_help_and_readme() {
 
 #[test]
 fn every_command_has_help() {
-    let all = printed(&run(&["--help"], &[]).code(0));
+    let all = stdout(&run(&["--help"], &[]).code(0));
     let commands = ["serve", "demo", "ingest", "tenant", "key", "migrate", "healthcheck", "openapi", "schema"];
     for command in commands {
         assert!(all.contains(&format!("  {command} ")), "{all}");
-        let help = printed(&run(&[command, "--help"], &[]).code(0));
+        let help = stdout(&run(&[command, "--help"], &[]).code(0));
         assert!(help.lines().next().is_some_and(|line| line.len() > 5), "{command}: {help}");
     }
     for command in [["tenant", "create"], ["tenant", "list"], ["key", "create"], ["key", "list"], ["key", "revoke"]] {
-        printed(&run(&[command[0], command[1], "--help"], &[]).code(0));
+        stdout(&run(&[command[0], command[1], "--help"], &[]).code(0));
     }
-    assert!(printed(&run(&["--version"], &[]).code(0)).starts_with("rollcall "));
+    assert!(stdout(&run(&["--version"], &[]).code(0)).starts_with("rollcall "));
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn invalid_values_are_rejected_with_setting_and_reason() {
         ("--admin-token", "ROLLCALL_ADMIN_TOKEN", "long enough but with spaces", "without spaces"),
         ("--admin-token", "ROLLCALL_ADMIN_TOKEN", "long-enough-but-nöt-plain", "ASCII"),
     ];
-    // Where a case gets as far as a store, this is the one.
+    // The store of the cases that get as far as opening one.
     let data = folder.path().join("data").display().to_string();
     for (flag, variable, value, why) in cases {
         let mut variables = vec![(variable, value)];
@@ -119,8 +119,8 @@ fn invalid_values_are_rejected_with_setting_and_reason() {
         let by_variable = run(&[], &variables).code(2);
         let flag_value = format!("{flag}={value}");
         let by_flag = run(&["serve", &flag_value], &variables[1..]).code(2);
-        for told in [complained(&by_variable), complained(&by_flag)] {
-            assert!(told.contains(flag) && told.contains(why), "{variable}={value:?}: {told}");
+        for message in [stderr(&by_variable), stderr(&by_flag)] {
+            assert!(message.contains(flag) && message.contains(why), "{variable}={value:?}: {message}");
         }
     }
 }
@@ -147,18 +147,18 @@ fn unusable_certificates_are_rejected_with_their_file() {
     ];
     for (certificate, key, why) in cases {
         let arguments = ["serve", "--listen=127.0.0.1:0", "--data-dir", &data, "--tls-cert", &certificate];
-        let told = complained(&run(&[&arguments[..], &["--tls-key", &key]].concat(), &[]).code(2));
-        assert!(why.iter().all(|part| told.contains(part)), "{why:?}: {told}");
+        let message = stderr(&run(&[&arguments[..], &["--tls-key", &key]].concat(), &[]).code(2));
+        assert!(why.iter().all(|part| message.contains(part)), "{why:?}: {message}");
     }
 }
 
 #[test]
 fn unknown_settings_are_rejected_by_name() {
-    let told = complained(&run(&[], &[("ROLLCALL_LISTNE", "127.0.0.1:0")]).code(2));
-    assert!(told.contains("ROLLCALL_LISTNE") && !told.contains("127.0.0.1"), "{told}");
-    let told = complained(&run(&["tenant", "list"], &[("ROLLCALL_", "")]).code(2));
-    assert!(told.contains("ROLLCALL_"), "{told}");
-    let told = complained(&run(&["--lisen", "127.0.0.1:0"], &[]).code(2));
-    assert!(told.contains("--lisen"), "{told}");
-    complained(&run(&["serev"], &[]).code(2));
+    let message = stderr(&run(&[], &[("ROLLCALL_LISTNE", "127.0.0.1:0")]).code(2));
+    assert!(message.contains("ROLLCALL_LISTNE") && !message.contains("127.0.0.1"), "{message}");
+    let message = stderr(&run(&["tenant", "list"], &[("ROLLCALL_", "")]).code(2));
+    assert!(message.contains("ROLLCALL_"), "{message}");
+    let message = stderr(&run(&["--lisen", "127.0.0.1:0"], &[]).code(2));
+    assert!(message.contains("--lisen"), "{message}");
+    stderr(&run(&["serev"], &[]).code(2));
 }
