@@ -1,4 +1,4 @@
-//! A tenant that cannot be loaded keeps no other from it.
+//! Quarantine: a tenant that cannot be loaded does not affect the others.
 
 use rollcall::boot::{Tenants, boot, load};
 use rollcall::domain::TenantId;
