@@ -1,4 +1,4 @@
-//! What is said between a desk and the service.
+//! The messages of the desk protocol.
 
 use serde_json::{Value, json};
 
@@ -19,7 +19,7 @@ on_both_stores!(revoking_a_key_closes_its_connections);
 
 async fn hello_connects_the_user(backend: Backend) {
     let stage = Stage::new(backend, 2).await;
-    let mut desk = stage.guest().await;
+    let mut desk = stage.connect().await;
     let hello = json!({ "type": "hello", "user": user_guid(1), "session": "tab-1", "device": "Firefox" });
     let welcome = desk.request(hello).await;
     let expected = json!({ "type": "welcome", "position": 2, "lease_seconds": 45, "heartbeat_seconds": 15,
@@ -34,11 +34,11 @@ async fn hello_connects_the_user(backend: Backend) {
     assert_eq!(opened["data"], data);
     assert_eq!(&*journal[1].id.source, "rollcall:desk");
     assert_eq!(desk.heartbeat().await, json!({ "type": "heartbeat", "position": 2 }));
-    // One that names no session is given one.
-    let mut other = stage.guest().await;
+    // A desk that names no session gets one.
+    let mut other = stage.connect().await;
     let welcome = other.request(json!({ "type": "hello", "user": "2", "surface": "administration" })).await;
     assert_eq!(welcome["session"].as_str().map(str::len), Some(36), "{welcome}");
-    assert_eq!(stage.connected().await, 1, "who sets things up is not at work");
+    assert_eq!(stage.connected().await, 1, "an administration session does not count as connected");
 }
 
 async fn events_are_acknowledged_with_their_position(backend: Backend) {
@@ -92,12 +92,12 @@ async fn an_event_resent_after_a_reconnect_is_a_duplicate(backend: Backend) {
     let again = desk.event("e1", "slot.taken", data.clone()).await;
     assert_eq!(again, json!({ "type": "ack", "id": "e1", "outcome": "duplicate", "position": before }));
     let mut other = stage.desk(1, "phone").await;
-    assert_eq!(other.event("e1", "slot.taken", data).await["outcome"], "applied", "another session's own id");
+    assert_eq!(other.event("e1", "slot.taken", data).await["outcome"], "applied", "ids are per session");
 }
 
 async fn rejected_messages_keep_the_connection_open(backend: Backend) {
     let stage = Stage::new(backend, 1).await;
-    let mut desk = stage.guest().await;
+    let mut desk = stage.connect().await;
     assert_eq!(desk.heartbeat().await, json!({ "type": "error", "reason": "hello comes first" }));
     assert_eq!(desk.hello(99, "tab").await, json!({ "type": "error", "reason": "unknown user" }));
     assert_eq!(desk.hello(1, "").await["type"], "error");
@@ -116,7 +116,7 @@ async fn rejected_messages_keep_the_connection_open(backend: Backend) {
     }
     let others = json!({ "type": "slot.taken", "subject": "2", "data": { "channel": "chat", "conversation": "c" } });
     let ack = desk.request(json!({ "type": "event", "id": "e", "event": others })).await;
-    assert_eq!(ack["outcome"], "rejected", "nobody speaks for another: {ack}");
+    assert_eq!(ack["outcome"], "rejected", "a desk reports events of its own user only: {ack}");
     assert_eq!(stage.position(), before);
     let ack = desk.event("e", "slot.taken", json!({ "channel": "chat", "conversation": "c" })).await;
     assert_eq!(ack["outcome"], "applied", "its id was not consumed: {ack}");
@@ -132,34 +132,34 @@ async fn leases_are_set_per_tenant(backend: Backend) {
     ] {
         let request = stage.service.api.request(reqwest::Method::PATCH, &path).bearer_auth(ADMIN).json(&changes);
         crate::support::api::send(request).await.unwrap().ok();
-        let welcome = stage.guest().await.hello(1, "tab").await;
+        let welcome = stage.connect().await.hello(1, "tab").await;
         assert_eq!((&welcome["lease_seconds"], &welcome["heartbeat_seconds"]), (&json!(lease), &json!(heartbeat)));
     }
 }
 
 async fn sessions_ended_elsewhere_are_closed_with_a_reason(backend: Backend) {
     let stage = Stage::new(backend, 1).await;
-    let told = |reason: &str| json!({ "type": "ended", "reason": reason });
-    // Closed by another word of it.
+    let ended = |reason: &str| json!({ "type": "ended", "reason": reason });
+    // Closed by an event from elsewhere.
     let mut desk = stage.desk(1, "tab").await;
     stage.apply(event(1, "desk.disconnected", Some(1), stage.clock.now(), json!({ "session": "tab" }))).await;
     stage.clock.advance(seconds(1));
     desk.send_text(r#"{"type":"heartbeat"}"#).await;
-    assert_eq!(desk.recv().await, told("closed"));
+    assert_eq!(desk.recv().await, ended("closed"));
     assert_eq!(desk.close_code().await, Some(4_001));
-    // Opened by another word of it.
+    // Replaced by a connection that an event from elsewhere reports.
     let mut desk = stage.desk(1, "desk-1").await;
     stage.apply(connected(2, 1, stage.clock.now())).await;
     stage.clock.advance(seconds(1));
     let ack = desk.event("e1", "slot.taken", json!({ "channel": "chat", "conversation": "c" })).await;
-    assert_eq!(ack["outcome"], "applied", "true all the same");
-    assert_eq!(desk.recv().await, told("replaced"));
+    assert_eq!(ack["outcome"], "applied", "the event is valid nevertheless");
+    assert_eq!(desk.recv().await, ended("replaced"));
     assert_eq!(desk.close_code().await, Some(4_001));
-    assert_eq!(stage.connected().await, 1, "by that other word");
-    // Opened by another connection, before the old one is noticed.
+    assert_eq!(stage.connected().await, 1, "by the connection from elsewhere");
+    // Replaced by another connection while the old one is still open.
     let mut old = stage.desk(1, "tab").await;
     let _new = stage.desk(1, "tab").await;
-    assert_eq!(old.recv().await, told("replaced"));
+    assert_eq!(old.recv().await, ended("replaced"));
     assert_eq!(old.close_code().await, Some(4_001));
 }
 
@@ -172,8 +172,8 @@ async fn revoking_a_key_closes_its_connections(backend: Backend) {
     let revoked = api.request(reqwest::Method::DELETE, &path).bearer_auth(ADMIN);
     assert_eq!(crate::support::api::send(revoked).await.unwrap().status, 204);
     let before = stage.position();
-    let told = desk.event("e1", "slot.taken", json!({ "channel": "chat", "conversation": "c" })).await;
-    assert_eq!(told, json!({ "type": "ended", "reason": "credential" }));
+    let answer = desk.event("e1", "slot.taken", json!({ "channel": "chat", "conversation": "c" })).await;
+    assert_eq!(answer, json!({ "type": "ended", "reason": "credential" }));
     assert_eq!(desk.close_code().await, Some(4_001));
     assert_eq!(stage.position(), before);
     stage.gone_in(seconds(45)).await;

@@ -1,4 +1,4 @@
-//! Who counts, and until when: PROMISES.md S1 and S3.
+//! Leases of desks, and what ends a connection: PROMISES.md S1 and S3.
 
 use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
@@ -31,7 +31,7 @@ async fn a_clean_close_disconnects_at_once(backend: Backend) {
     let mut silent = stage.desk(3, "tab").await;
     silent.send(Message::Close(None)).await;
     silent.close_code().await;
-    assert_eq!(stage.connected().await, 0, "a close without a code, as browsers send it");
+    assert_eq!(stage.connected().await, 0, "a close without a code, as browsers send, is clean");
     let mut raw = Raw::open(&stage.service.home.location).await;
     let last = raw.journal().await.pop().unwrap();
     assert!(last.event.contains("desk.disconnected"), "{}", last.event);
@@ -53,17 +53,17 @@ async fn an_error_close_counts_as_a_lost_connection(backend: Backend) {
 async fn answering_pings_keeps_a_desk_connected(backend: Backend) {
     let stage = Stage::new(backend, 1).await;
     let desk = stage.desk(1, "tab").await.run_idle();
-    // Twenty heartbeats are more than six leases. Of what each comes to the engine hears; the test sees it by the
-    // events that it counts, so it waits a moment in between instead.
+    // Twenty heartbeats span more than six leases. A ping's answer reaches the engine without an answer to the test, so
+    // the test waits a moment for it.
     for _ in 0..20 {
         stage.clock.advance(seconds(15));
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         stage.settle().await;
         assert_eq!(stage.connected().await, 1);
     }
-    assert_eq!(stage.position(), 2, "heartbeats leave no trace");
+    assert_eq!(stage.position(), 2, "heartbeats are not journalled");
     desk.abort();
-    assert!(desk.await.is_err(), "it is gone, without a word");
+    assert!(desk.await.is_err(), "the connection is gone without a close");
     stage.gone_in(seconds(45)).await;
 }
 
@@ -72,11 +72,11 @@ async fn every_message_renews_the_lease(backend: Backend) {
     let mut desk = stage.desk(1, "tab").await;
     stage.clock.advance(seconds(10));
     assert_eq!(desk.heartbeat().await["position"], 2);
-    // Within the second in which the engine hears no more of it: the lease runs from here nevertheless.
+    // Within a second after the last heartbeat nothing more is passed to the engine; the lease is extended nevertheless.
     stage.clock.advance(MILLI * 900);
     assert_eq!(desk.event("e", "status.changed", json!({ "presence": "Away" })).await["outcome"], "applied");
     drop(desk);
-    // It hears of the loss, and owes the engine that last word.
+    // The service notices the loss and passes the last sign of life to the engine.
     tokio::time::sleep(std::time::Duration::from_millis(200)).await;
     stage.gone_in(seconds(45)).await;
 }
@@ -100,14 +100,14 @@ async fn closing_a_superseded_connection_keeps_the_new_one(backend: Backend) {
     for code in [1_000, 1_001] {
         let old = stage.desk(1, "tab").await;
         let new = stage.desk(1, "tab").await;
-        // Its close is on its way while the new one is let in already.
+        // The old connection is closed after the new one was accepted.
         old.close(code).await;
         stage.settle().await;
         assert_eq!(stage.connected().await, 1);
         new.close(1_000).await;
         assert_eq!(stage.connected().await, 0);
     }
-    // The lease of the old one is not that of the new either.
+    // The new connection has a lease of its own.
     let _old = stage.desk(1, "tab").await;
     stage.clock.advance(seconds(40));
     drop(stage.desk(1, "tab").await);
@@ -127,9 +127,9 @@ async fn a_thousand_lost_desks_disconnect_when_their_leases_end(backend: Backend
     drop::<Vec<Desk>>(desks);
     stage.clock.advance(seconds(45) - MILLI);
     stage.settle().await;
-    assert_eq!(stage.connected().await, DESKS as u64 + 1, "not before");
+    assert_eq!(stage.connected().await, DESKS as u64 + 1, "no lease ends early");
     let mut kept = kept;
     assert_eq!(kept.heartbeat().await["type"], "heartbeat");
     stage.clock.advance(MILLI);
-    eventually("they are gone", async || stage.connected().await == 1).await;
+    eventually("the lost desks are disconnected", async || stage.connected().await == 1).await;
 }

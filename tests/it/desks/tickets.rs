@@ -1,4 +1,4 @@
-//! Tickets: with which a browser connects one user's desk, once.
+//! Tickets, each for one connection of one user's desk from a browser.
 
 use serde_json::{Value, json};
 
@@ -27,7 +27,8 @@ impl Stage {
         Desk::open(&self.service.api, &format!("/v1/desk?ticket={ticket}"), &[]).await
     }
 
-    async fn is_worthless(&self, ticket: &str) {
+    /// Checks that a ticket is rejected.
+    async fn is_rejected(&self, ticket: &str) {
         let refused = self.with_ticket(ticket).await.err();
         let (status, problem) = refused.expect("no connection");
         assert_eq!((status, &problem["type"]), (401, &json!("urn:rollcall:problem:credential-invalid")), "{problem}");
@@ -37,19 +38,19 @@ impl Stage {
 async fn a_ticket_opens_one_connection(backend: Backend) {
     let stage = Stage::new(backend, 2).await;
     let ticket = stage.ticket(json!({ "user": "1" })).await;
-    // What is no WebSocket does not use it up.
+    // A request that is no WebSocket handshake does not use the ticket.
     let path = format!("/v1/desk?ticket={ticket}");
     let plain = send(stage.service.api.request(reqwest::Method::GET, &path)).await.unwrap();
     assert_eq!(plain.status, 400, "{}", plain.text);
     let mut desk = stage.with_ticket(&ticket).await.expect("a WebSocket");
     let welcome = desk.request(json!({ "type": "hello", "session": "tab" })).await;
     assert_eq!((&welcome["user"], &welcome["session"]), (&json!("1"), &json!("tab")), "{welcome}");
-    stage.is_worthless(&ticket).await;
-    stage.is_worthless("").await;
-    stage.is_worthless("dt_0").await;
-    stage.is_worthless(&stage.persona.key).await;
+    stage.is_rejected(&ticket).await;
+    stage.is_rejected("").await;
+    stage.is_rejected("dt_0").await;
+    stage.is_rejected(&stage.persona.key).await;
     assert_eq!(stage.connected().await, 1);
-    // As a browser does.
+    // In the protocol header, as browsers send it.
     let ticket = stage.ticket(json!({ "user": "2", "session": "mine" })).await;
     let protocols = format!("rollcall.desk.v1, ticket.{ticket}");
     let headers = [("Sec-WebSocket-Protocol", protocols.as_str())];
@@ -64,12 +65,12 @@ async fn a_ticket_expires(backend: Backend) {
     let (usual, short) = (stage.ticket(json!({ "user": "1" })).await, json!({ "user": "1", "seconds": 1 }));
     let short = stage.ticket(short).await;
     stage.clock.advance(seconds(1));
-    stage.is_worthless(&short).await;
+    stage.is_rejected(&short).await;
     stage.clock.advance(seconds(58));
     let late = stage.ticket(json!({ "user": "1" })).await;
     stage.with_ticket(&usual).await.expect("a WebSocket");
     stage.clock.advance(seconds(60));
-    stage.is_worthless(&late).await;
+    stage.is_rejected(&late).await;
 }
 
 async fn a_ticket_is_bound_to_its_user_and_session(backend: Backend) {
@@ -95,13 +96,13 @@ async fn a_ticket_is_bound_to_its_tenant(backend: Backend) {
     api.put_directory(&other.key, &directory(5)).await;
     let ticket = stage.ticket(json!({ "user": "1" })).await;
     let mut desk = stage.with_ticket(&ticket).await.expect("a WebSocket");
-    assert_eq!(desk.hello(5, "tab").await["reason"], "unknown user", "somebody else's");
+    assert_eq!(desk.hello(5, "tab").await["reason"], "unknown user", "the user is another tenant's");
     assert_eq!(desk.hello(1, "tab").await["type"], "welcome");
     assert_eq!((stage.connected().await, api.connected(&other.key).await.0), (1, 0));
     let answer = api.post(&stage.persona.key, "/v1/desk/tickets", &json!({ "user": "5" })).await.unwrap();
     assert_eq!(answer.status, 404, "{}", answer.text);
     let mut theirs = Desk::with_key(api, &other.key).await;
-    assert_eq!(theirs.hello(1, "tab").await["type"], "welcome", "their user 1 is somebody else");
+    assert_eq!(theirs.hello(1, "tab").await["type"], "welcome", "the other tenant's user 1 is another user");
     assert_eq!((stage.connected().await, api.connected(&other.key).await.0), (1, 1));
 }
 
@@ -112,7 +113,7 @@ async fn a_ticket_is_revoked_with_its_key(backend: Backend) {
     let made = api.post(&key, "/v1/desk/tickets", &json!({ "user": "1" })).await.unwrap().json();
     let path = format!("/v1/tenants/{}/keys/{id}", stage.persona.tenant);
     send(api.request(reqwest::Method::DELETE, &path).bearer_auth(ADMIN)).await.unwrap().ok();
-    stage.is_worthless(made["ticket"].as_str().unwrap()).await;
+    stage.is_rejected(made["ticket"].as_str().unwrap()).await;
 }
 
 async fn keys_are_accepted_in_every_place(backend: Backend) {
