@@ -1,4 +1,4 @@
-//! Group commit: load makes the batches, and each caller gets what is theirs.
+//! Group commit: concurrent requests share transactions, and each gets its own outcomes.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -28,7 +28,7 @@ async fn each_request_gets_its_own_outcomes(backend: Backend) {
     let request = |n: i64| {
         vec![
             connected(format!("{n}-a"), n, now),
-            // The same event from everybody: one of them is the first.
+            // The same event in every request; one of them is the first.
             connected("shared", 100, now),
             connected(format!("{n}-b"), 101, now),
             toggled(format!("{n}-c"), 1, now.plus_seconds(-10), false),
@@ -50,7 +50,7 @@ async fn each_request_gets_its_own_outcomes(backend: Backend) {
         assert_eq!(answer.json()["position"], answer.position(), "header and body agree");
     }
     assert_eq!(firsts, 1);
-    // Three of each request are journalled, and one of all.
+    // Three events of each request are journalled, and the shared one.
     assert_eq!(stage.position(), before + 3 * 64 + 1);
     assert_eq!(positions.last(), Some(&stage.position()));
     a_requests_events_are_together(&stage, before).await;
@@ -71,7 +71,7 @@ async fn heartbeats_take_no_position(backend: Backend) {
     assert_eq!(audit(&home.location, &[]).await, [""; 0]);
 }
 
-/// One request's events are neighbours in the journal, in their order, in one transaction.
+/// Checks that the events of a request are adjacent in the journal, in their order and in one transaction.
 async fn a_requests_events_are_together(stage: &Stage, after: u64) {
     let mut requests: HashMap<String, Vec<(u64, i64, char)>> = HashMap::new();
     for line in Raw::open(&stage.service.home.location).await.journal().await {
@@ -84,11 +84,11 @@ async fn a_requests_events_are_together(stage: &Stage, after: u64) {
     assert_eq!(requests.len(), 64);
     for (request, events) in requests {
         let kinds: String = events.iter().map(|(_, _, event)| *event).collect();
-        assert_eq!(kinds, "abc", "in their order, {request}");
+        assert_eq!(kinds, "abc", "the order of request {request}");
         let (first, recorded, _) = events[0];
         // The shared event may stand between the first two.
-        assert!(events[2].0 - first <= 3, "neighbours: {events:?}");
-        assert!(events.iter().all(|(_, at, _)| *at == recorded), "one transaction: {events:?}");
+        assert!(events[2].0 - first <= 3, "the events are adjacent: {events:?}");
+        assert!(events.iter().all(|(_, at, _)| *at == recorded), "the events are in one transaction: {events:?}");
     }
 }
 
@@ -100,14 +100,14 @@ async fn waiting_requests_share_a_transaction(backend: Backend) {
     let stalled = stage.stall().await;
     let before = stage.depth();
     let waiting: Vec<_> = (1..=WAITING).map(|n| stage.send(vec![connected(n, n, stage.now())])).collect();
-    eventually("all wait", async || stage.depth() == before + WAITING as usize).await;
+    eventually("all requests wait", async || stage.depth() == before + WAITING as usize).await;
     raw.release().await;
     for answer in waiting.into_iter().chain(stalled) {
         assert_eq!(answer.await.unwrap().ok().outcomes(), ["applied"]);
     }
     let journal = raw.journal().await;
     let recorded: BTreeSet<i64> = journal.iter().rev().take(WAITING as usize).map(|line| line.recorded).collect();
-    assert_eq!(recorded.len(), 1, "one transaction for all that waited");
+    assert_eq!(recorded.len(), 1, "all waiting requests are in one transaction");
 }
 
 async fn a_full_queue_rejects_at_once(backend: Backend) {
@@ -118,10 +118,10 @@ async fn a_full_queue_rejects_at_once(backend: Backend) {
     stage.service.api.put_directory(&other.key, &directory(1)).await;
     let mut raw = Raw::open(&stage.service.home.location).await;
     raw.block().await;
-    let mut taken = stage.stall().await;
-    // Half of it is one tenant's; the rest stays free for others.
-    let (before, room) = (stage.depth(), (QUEUE / 2 - taken.len()) as i64);
-    taken.extend((1..=room).map(|n| stage.send(vec![connected(n, n, stage.now())])));
+    let mut queued = stage.stall().await;
+    // One tenant may fill half of the queue; the rest stays free for others.
+    let (before, room) = (stage.depth(), (QUEUE / 2 - queued.len()) as i64);
+    queued.extend((1..=room).map(|n| stage.send(vec![connected(n, n, stage.now())])));
     eventually("the tenant's share is full", async || stage.depth() == before + room as usize).await;
     let watch = Stopwatch::start();
     for n in 17..=20 {
@@ -129,18 +129,18 @@ async fn a_full_queue_rejects_at_once(backend: Backend) {
         assert!(answer.is_unavailable(), "{} {:?}", answer.text, answer.headers);
         assert!(answer.text.contains("queue is full"), "{}", answer.text);
     }
-    assert!(watch.elapsed() < Duration::from_millis(500), "at once, not after {:?}", watch.elapsed());
-    // Reading goes on, and so does somebody else's writing.
+    assert!(watch.elapsed() < Duration::from_millis(500), "the rejections took {:?}", watch.elapsed());
+    // Reads continue, and so do writes of another tenant.
     assert_eq!(stage.connected().await, 0);
     let (api, now) = (stage.service.api.clone(), stage.now());
-    taken.push(spawn(async move { api.events(&other.key, &[connected(1, 1, now)]).await.expect("an answer") }));
-    eventually("another tenant's is taken", async || stage.depth() == before + room as usize + 1).await;
+    queued.push(spawn(async move { api.events(&other.key, &[connected(1, 1, now)]).await.expect("an answer") }));
+    eventually("the other tenant's write is queued", async || stage.depth() == before + room as usize + 1).await;
     raw.release().await;
-    for answer in taken {
+    for answer in queued {
         assert_eq!(answer.await.unwrap().ok().outcomes(), ["applied"]);
     }
     assert_eq!(stage.connected().await, room as u64);
-    assert_eq!(stage.outcome(connected(17, 17, stage.now())).await, "applied", "what was turned away can come again");
+    assert_eq!(stage.outcome(connected(17, 17, stage.now())).await, "applied", "a rejected event can be sent again");
     assert_eq!(journals(&mut raw, &[]).await, [""; 0]);
 }
 
@@ -155,15 +155,15 @@ async fn acknowledged_writes_are_readable(backend: Backend) {
             spawn(async move {
                 for n in 0..25 {
                     let on = n % 2 == 1;
-                    let told = api.apply(&key, &[toggled(format!("{user}-{n}"), user, clock.now(), on)]).await;
+                    let applied = api.apply(&key, &[toggled(format!("{user}-{n}"), user, clock.now(), on)]).await;
                     let seen = api.get(&key, &format!("/operator/{user}/live")).await.unwrap().ok();
                     assert_eq!(seen.json()["data"]["chat"]["available"], on, "{}", seen.text);
-                    assert!(seen.position() >= told.position(), "{} < {}", seen.position(), told.position());
+                    assert!(seen.position() >= applied.position(), "{} < {}", seen.position(), applied.position());
                 }
             })
         })
         .collect();
     for desk in desks {
-        desk.await.expect("what was acknowledged is seen");
+        desk.await.expect("every acknowledged write is readable");
     }
 }

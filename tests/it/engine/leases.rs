@@ -1,4 +1,4 @@
-//! Leases: PROMISES.md S1 and the half of S2 that concerns restarts.
+//! Leases of events over HTTP: PROMISES.md S1, and S2 as far as it concerns restarts.
 
 use std::time::Duration;
 
@@ -30,16 +30,16 @@ fn seconds(n: u64) -> Duration {
 }
 
 impl Stage {
-    /// A desk with a lease is connected at this instant and gone at the next look of the engine after `left`.
+    /// Checks that one user stays connected until a millisecond before `left` has passed, and is disconnected then.
     async fn ends_in(&self, left: Duration) {
         self.clock.advance(left - MILLI);
         self.settle().await;
-        assert_eq!(self.connected().await, 1, "never before its end");
+        assert_eq!(self.connected().await, 1, "no lease ends early");
         self.clock.advance(MILLI);
         eventually("the lease ends", async || self.connected().await == 0).await;
     }
 
-    /// Nothing happens for so long.
+    /// Advances the clock and checks that nothing is journalled and no user is disconnected.
     async fn stays_for(&self, time: Duration) {
         let (before, connected) = (self.position(), self.connected().await);
         self.clock.advance(time);
@@ -65,14 +65,14 @@ async fn a_heartbeat_renews_the_lease(backend: Backend) {
     stage.apply(leased(1, 1, "desk", stage.now(), 10)).await;
     for _ in 0..3 {
         stage.clock.advance(seconds(9));
-        // The same id again: a heartbeat is no news that could be known already.
+        // Heartbeats are not deduplicated, so the same id is accepted again.
         let answer = stage.apply(heartbeat(7, 1, "desk", stage.now())).await;
-        assert_eq!(answer.json()["position"], 2, "it is not journalled");
+        assert_eq!(answer.json()["position"], 2, "heartbeats are not journalled");
     }
     stage.ends_in(seconds(10)).await;
     assert_eq!(stage.position(), 3);
     assert_eq!(stage.outcome(heartbeat(8, 1, "desk", stage.now())).await, "rejected", "too late: reconnect");
-    // A lease that runs from when it was taken, not from when the desk says.
+    // A lease begins when the event is accepted, not at the event's time.
     stage.apply(leased(2, 1, "late", stage.now().plus_seconds(-300), 10)).await;
     stage.ends_in(seconds(10)).await;
 }
@@ -104,14 +104,14 @@ async fn an_expiry_ends_only_its_own_incarnation(backend: Backend) {
     stage.clock.advance(seconds(5));
     stage.apply(leased(2, 1, "desk", stage.now(), 30)).await;
     stage.stays_for(seconds(29)).await;
-    // The end of the first incarnation, late, as it would come from a journal that was written meanwhile.
+    // A late expiry of the first incarnation.
     let body = Body::DeskLeaseExpired { user: UserRef::id(1), session: "desk".into(), opened: first };
     let end = Event::internal("rollcall:lease", stage.clock.new_id(), stage.now(), body);
     let tenant = tenant_id(&stage.persona.tenant);
     let receipt = stage.service.app.submitter.commit(tenant, vec![end]).await.unwrap();
     assert_eq!(receipt.outcomes, [Outcome::Rejected(Rejection::OtherIncarnation)]);
     stage.ends_in(seconds(1)).await;
-    // One that lasts until it is closed.
+    // A session without a lease stays open until it is closed.
     stage.apply(leased(3, 1, "desk", stage.now(), 10)).await;
     stage.apply(connected(4, 1, stage.now())).await;
     stage.apply(event(5, "desk.connected", Some(1), stage.now(), json!({ "session": "desk" }))).await;
@@ -138,7 +138,7 @@ async fn a_restart_gives_every_lease_a_full_term(backend: Backend) {
 }
 
 async fn many_leases_expire_at_once(backend: Backend) {
-    // More than the engine ends in one turn.
+    // More leases than the engine ends in one turn.
     const DESKS: i64 = 1_500;
     let stage = Stage::new(backend, DESKS).await;
     let opened: Vec<Value> = (1..=DESKS).map(|n| leased(n, n, "desk", stage.now(), 10)).collect();
@@ -148,10 +148,10 @@ async fn many_leases_expire_at_once(backend: Backend) {
     let kept: Vec<Value> = (1..=DESKS).step_by(3).map(|n| heartbeat(n, n, "desk", stage.now())).collect();
     stage.service.api.apply(&stage.persona.key, &kept).await;
     stage.clock.advance(seconds(1));
-    eventually("the silent ones are gone", async || stage.connected().await == kept.len() as u64).await;
+    eventually("the silent desks are disconnected", async || stage.connected().await == kept.len() as u64).await;
     stage.stays_for(seconds(8)).await;
     stage.clock.advance(seconds(1));
-    eventually("and the others at their time", async || stage.connected().await == 0).await;
+    eventually("the others are disconnected", async || stage.connected().await == 0).await;
 }
 
 async fn heartbeats_do_not_wait_for_writes(backend: Backend) {
@@ -162,7 +162,7 @@ async fn heartbeats_do_not_wait_for_writes(backend: Backend) {
     raw.block().await;
     let writes = stage.stall().await;
     let beat = stage.send(vec![heartbeat(3, 1, "desk", stage.now())]).await.unwrap().ok();
-    assert_eq!(beat.outcomes(), ["applied"], "while the engine waits for its store");
+    assert_eq!(beat.outcomes(), ["applied"], "the engine waits for its store meanwhile");
     stage.clock.advance(seconds(5));
     raw.release().await;
     for write in writes {
