@@ -1,4 +1,4 @@
-//! Settings that are changed by several at a time.
+//! Concurrent changes of one tenant's settings.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -30,7 +30,7 @@ async fn concurrent_changes_are_all_kept(backend: Backend) {
             |of: &Value| ["conversation_text", "conversation_days", "iadvize_webhooks"].map(|m| of[m].clone());
         let [text, days, webhooks] = &settings(&shown);
         assert_eq!((text, days, webhooks), expected, "{n}");
-        assert!([one, two, three].iter().any(|told| settings(told) == settings(&shown)), "the last one told so");
+        assert!([one, two, three].iter().any(|answer| settings(answer) == settings(&shown)), "one answer has all");
     }
     service.stop().await;
 }
