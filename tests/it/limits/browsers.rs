@@ -1,4 +1,4 @@
-//! Pages of other origins: those on the list may ask and read the answers, and without a list nobody hears of it.
+//! CORS: pages of listed origins may send requests and read the answers, and no others.
 
 use reqwest::Method;
 use reqwest::header::HeaderMap;
@@ -17,7 +17,7 @@ async fn service(origins: &[&str]) -> Service {
     Service::start_on(Home::new(Backend::Embedded).await, setup).await
 }
 
-/// What a browser asks before it sends what a page wants.
+/// Sends the preflight request of a browser.
 async fn preflight(service: &Service, origin: &str, method: &str, path: &str) -> Answer {
     let request = service.api.request(Method::OPTIONS, path).header("Origin", origin);
     let request = request.header("Access-Control-Request-Method", method);
@@ -60,7 +60,7 @@ async fn listed_origins_are_allowed() {
     }
     let persona = service.api.persona("tenant").await;
     let mut statuses = Vec::new();
-    // What goes wrong can be read as well.
+    // Errors can be read by the page as well.
     for key in [persona.key.as_str(), "wrong", &persona.key, &persona.key] {
         let request = service.api.request(Method::GET, "/v1/directory").bearer_auth(key).header("Origin", DESK);
         let answer = send(request).await.expect("an answer");

@@ -1,4 +1,4 @@
-//! Events a second of one tenant: a request is taken as a whole, or nothing of it.
+//! The event rate of a tenant: a request is accepted or rejected as a whole.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ async fn a_request_past_the_event_rate_is_rejected_whole(backend: Backend) {
     let position = service.position(&flooding.tenant);
     let answer = service.api.events(&flooding.key, &events(6_000, 6_000)).await.expect("an answer");
     assert!(is_throttled(Dialect::Native, &answer, "1"), "{} {}", answer.status, answer.text);
-    assert_eq!(service.position(&flooding.tenant), position, "nothing of it took place");
+    assert_eq!(service.position(&flooding.tenant), position, "no event of it was journalled");
     service.api.events(&flooding.key, &events(6_000, 4_000)).await.expect("an answer").ok();
     service.api.events(&quiet.key, &events(0, 1)).await.expect("an answer").ok();
     assert_eq!(service.api.events(&flooding.key, &events(20_000, 1)).await.expect("an answer").status, 429);

@@ -1,4 +1,4 @@
-//! Requests a second of one tenant: past them each dialect says so, and nobody else notices.
+//! The request rate of a tenant: past it every route is rejected in its dialect, and other callers are not affected.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::support::{ADMIN, Backend};
 
 on_both_stores!(every_route_is_rate_limited_in_its_dialect);
 
-/// The routes of a tenant.
+/// Returns the routes that take a tenant's credential.
 fn routes() -> Vec<Route> {
     let apart: BTreeSet<&str> = PUBLIC.iter().chain(&ADMINISTRATION).map(|(path, _)| *path).collect();
     table().into_iter().filter(|route| !apart.contains(route.path.as_str())).collect()
@@ -40,14 +40,14 @@ async fn every_route_is_rate_limited_in_its_dialect(backend: Backend) {
         let answer = send(asked).await.expect("an answer");
         assert!(is_throttled(dialect(&route), &answer, "1"), "{route:?}: {} {}", answer.status, answer.text);
     }
-    assert_eq!(service.position(&flooding.tenant), position, "nothing of it took place");
-    // Not another tenant, not the administrator, and not those who look after the service.
+    assert_eq!(service.position(&flooding.tenant), position, "no rejected request had an effect");
+    // Another tenant, the administrator and health checks are not limited by it.
     assert_eq!(ask(&quiet.key, "/operator/1/live").await, 200);
     for path in ["/livez", "/readyz", "/metrics", "/openapi.json", "/docs/", "/graphiql"] {
         assert_eq!(ask(ADMIN, path).await, 200, "{path}");
     }
     service.api.key(&flooding.tenant, &["*"]).await;
-    // It is over when it was said to be, and all of it is there again after a pause.
+    // The rate is refilled when `Retry-After` says, and the whole burst after a pause.
     clock.advance(Duration::from_millis(500));
     assert_eq!(ask(&flooding.key, "/operator/1/live").await, 200);
     assert_eq!(ask(&flooding.key, "/operator/1/live").await, 429);
@@ -65,7 +65,7 @@ async fn every_route_is_rate_limited_in_its_dialect(backend: Backend) {
     stage.service.stop().await;
 }
 
-/// Every key and token of a tenant counts for the tenant.
+/// Requests with any key of a tenant count against the tenant's rate.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn all_keys_of_a_tenant_share_its_rate() {
     let stage = Stage::new(Backend::Embedded, TenantLimits { rate: 1, events: 0, at_a_time: 0 }).await;
@@ -78,7 +78,7 @@ async fn all_keys_of_a_tenant_share_its_rate() {
     stage.service.stop().await;
 }
 
-/// The control: without a limit nothing of this is refused.
+/// The control: without a limit no request is rejected.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rate_zero_is_no_limit() {
     let stage = Stage::new(Backend::Embedded, TenantLimits { rate: 0, events: 0, at_a_time: 0 }).await;

@@ -1,4 +1,4 @@
-//! The end that a request has in time, whatever its handler waits for.
+//! The timeout of a whole request.
 
 use std::time::Duration;
 
