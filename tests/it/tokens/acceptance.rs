@@ -1,4 +1,4 @@
-//! A token is taken wherever a key is.
+//! Tokens are accepted wherever keys are.
 
 use reqwest::Method;
 
@@ -20,7 +20,7 @@ async fn every_route_accepts_valid_tokens_only(backend: Backend) {
     let (_, token) = stage.key_token(&["*"]).await;
     let ended = stage.token(ANN).await;
     let body = rollcall::domain::Body::UserDeleted { user: super::user(1) };
-    stage.tell(&stage.persona.tenant, body).await;
+    stage.commit(&stage.persona.tenant, body).await;
     let apart: Vec<&str> = PUBLIC.iter().chain(&ADMINISTRATION).map(|(path, _)| *path).collect();
     for route in table().iter().filter(|route| !apart.contains(&route.path.as_str())) {
         let user = subject_of(api, route, &token, &guid(2).to_string()).await;
@@ -30,7 +30,7 @@ async fn every_route_accepts_valid_tokens_only(backend: Backend) {
         assert!(is_unauthenticated(dialect(route), &answer), "{route:?}: {} {}", answer.status, answer.text);
     }
     for path in ["/metrics", "/v1/tenants/x/keys"] {
-        assert_eq!(api.get(&token, path).await.unwrap().status, 401, "no token makes an administrator");
+        assert_eq!(api.get(&token, path).await.unwrap().status, 401, "no token is accepted for administration");
     }
     stage.service.stop().await;
 }
