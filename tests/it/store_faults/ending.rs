@@ -1,4 +1,4 @@
-//! A service that is told to end does so, whatever its store does.
+//! SIGTERM stops the service whatever the state of its store.
 
 use std::time::Duration;
 
@@ -11,34 +11,34 @@ use crate::support::postgres::proxy::{Link, Proxy};
 use crate::support::process::Process;
 use crate::support::tasks::Stopwatch;
 
-/// Longer than it takes to give up on requests and on the store.
-const SURELY: Duration = Duration::from_secs(25);
+/// Longer than the service waits for requests and for the store when it stops.
+const STOP_TIMEOUT: Duration = Duration::from_secs(25);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sigterm_stops_the_service_without_a_store() {
-    ends(Link::Cut).await;
+    stops(Link::Cut).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sigterm_stops_the_service_with_a_frozen_store() {
-    ends(Link::Frozen).await;
+    stops(Link::Frozen).await;
 }
 
-async fn ends(way: Link) {
+async fn stops(link: Link) {
     let direct = postgres::new_database().await;
     let (proxy, through) = Proxy::start(&direct).await;
     let process = Process::start(&Location::Postgres(Box::new(through)), &[]).await;
     let persona = process.api.persona("tenant").await;
     process.api.put_directory(&persona.key, &directory(10)).await;
     process.api.apply(&persona.key, &[connected(1, 1, rollcall::clock::Clock::system().now())]).await;
-    proxy.set(way);
+    proxy.set(link);
     let refused = process.api.events(&persona.key, &[connected(2, 2, rollcall::clock::Clock::system().now())]).await;
-    assert!(refused.expect("the service is there").is_unavailable());
+    assert!(refused.expect("the service answers").is_unavailable());
     let watch = Stopwatch::start();
-    let (status, said) = process.terminate_within(SURELY).await;
-    println!("{way:?}: {:?}", watch.elapsed());
-    assert!(status.success(), "{status} {said}");
+    let (status, output) = process.terminate_within(STOP_TIMEOUT).await;
+    println!("{link:?}: {:?}", watch.elapsed());
+    assert!(status.success(), "{status} {output}");
     drop(proxy);
-    // What it could not write it left to the next one.
+    // Without a last checkpoint the store still loads from its journal.
     assert_eq!(audit(&Location::Postgres(Box::new(direct)), &[]).await, [""; 0]);
 }
