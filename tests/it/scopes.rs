@@ -1,4 +1,4 @@
-//! Every route takes the one scope that EVENTS.md names for it, one that implies that, or `*`, and nothing else.
+//! Scopes: every route requires the one scope that EVENTS.md names for it, one that implies that, or `*`.
 
 use std::collections::BTreeSet;
 
@@ -91,13 +91,13 @@ const ROWS: [(&str, &str, &str); 52] = [
     ("GET", "/v0/{account}/agents/", "agents-availability:read"),
 ];
 
-/// Of a route that takes whoever is known.
+/// The scope of a route that accepts any valid credential.
 const ANY: &str = "any";
 
-/// Scopes that grant more than their name, as their vendor has it: what is given, and what that allows as well.
+/// Scopes that imply another, as the vendor defines them.
 const IMPLIED: [(&str, &str); 1] = [("users:write", "users:read")];
 
-/// Whether a key with this scope alone may do what asks for `wanted`.
+/// Returns whether a key with this scope alone may use a route that requires `wanted`.
 fn grants(scope: &str, wanted: &str) -> bool {
     scope == wanted || scope == "*" || wanted == ANY || IMPLIED.contains(&(scope, wanted))
 }
@@ -106,7 +106,6 @@ fn route((method, path, _): &(&'static str, &'static str, &'static str)) -> Rout
     Route { method, path: (*path).to_owned() }
 }
 
-/// A route that is added gets a row here, or is said to be of no tenant.
 #[test]
 fn every_tenant_route_is_listed() {
     let apart: BTreeSet<&str> = PUBLIC.iter().chain(&ADMINISTRATION).map(|(path, _)| *path).collect();
@@ -133,17 +132,17 @@ async fn a_route_requires_its_own_scope(backend: Backend) {
             let user = subject_of(&service.api, &route, &persona.key, &user_guid(1)).await;
             let before = service.position(&persona.tenant);
             let answer = send(request(&service.api, &route, Some(&key), &user)).await.expect("an answer");
-            let told = format!("{route:?} with {scope}: {} {}", answer.status, answer.text);
+            let context = format!("{route:?} with {scope}: {} {}", answer.status, answer.text);
             if grants(scope, wanted) {
-                assert!(is_answered(dialect(&route), &answer), "{told}");
+                assert!(is_answered(dialect(&route), &answer), "{context}");
             } else {
-                assert!(is_forbidden(dialect(&route), &answer), "{told}");
-                assert_eq!(service.position(&persona.tenant), before, "{told}");
-                assert_eq!(answer.header("rollcall-position"), None, "not even that: {told}");
+                assert!(is_forbidden(dialect(&route), &answer), "{context}");
+                assert_eq!(service.position(&persona.tenant), before, "{context}");
+                assert_eq!(answer.header("rollcall-position"), None, "a rejection reveals no position: {context}");
             }
         }
     }
-    // Several scopes are their sum.
+    // A key with several scopes has all of them.
     let (_, key) = service.api.key(&persona.tenant, &["graphql:read", "operators:read"]).await;
     for row in &ROWS {
         let user = subject_of(&service.api, &route(row), &persona.key, &user_guid(1)).await;
@@ -169,11 +168,11 @@ async fn every_route_rejects_invalid_keys(backend: Backend) {
             let route = route(row);
             let before = service.position(&persona.tenant);
             let answer = send(request(&service.api, &route, key, &user_guid(1))).await.expect("an answer");
-            let told = format!("{route:?} with {key:?}: {} {}", answer.status, answer.text);
-            assert!(is_unauthenticated(dialect(&route), &answer), "{told}");
-            assert_eq!(service.position(&persona.tenant), before, "{told}");
+            let context = format!("{route:?} with {key:?}: {} {}", answer.status, answer.text);
+            assert!(is_unauthenticated(dialect(&route), &answer), "{context}");
+            assert_eq!(service.position(&persona.tenant), before, "{context}");
             let challenge = answer.header("www-authenticate").is_some();
-            assert!(challenge || dialect(&route) != Dialect::Native, "{told}");
+            assert!(challenge || dialect(&route) != Dialect::Native, "{context}");
         }
     }
     service.stop().await;
@@ -206,7 +205,7 @@ async fn administration_rejects_tenant_credentials(backend: Backend) {
             assert!(!answer.text.contains("rk_"), "{}", answer.text);
         }
     }
-    // And the key is still there.
+    // The deletion was rejected, so the key is still valid.
     assert_eq!(service.api.events(&other, &[]).await.unwrap().status, 200);
     service.stop().await;
 }
