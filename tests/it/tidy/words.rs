@@ -1,12 +1,12 @@
-//! What every file says, and what none does.
+//! Headers and names of files, and code that no file may contain.
 
 use super::{FOLDERS, code, files, has_word, only_known, without_tests};
 
-/// Names that say nothing about what is inside.
+/// Names that do not describe the content of a file.
 const BANNED: [&str; 6] = ["utils", "helpers", "common", "types", "models", "services"];
 
-/// Where one is right, and why.
-const NAMED_SO: [(&str, &str); 1] = [("src/http/services.rs is called services", "what handlers are served with")];
+/// The exceptions, with the reason.
+const NAMED_SO: [(&str, &str); 1] = [("src/http/services.rs is called services", "the services that handlers use")];
 
 #[test]
 fn every_file_begins_with_a_description() {
@@ -35,7 +35,7 @@ fn no_file_has_a_generic_name() {
 fn no_code_is_left_unfinished() {
     let mut found = Vec::new();
     for (file, text) in files(&FOLDERS, "rs") {
-        // These words are written apart, so that this file is not found.
+        // The words are split, so that this file is not a violation itself.
         for (word, rest) in [("TO", "DO"), ("FIX", "ME"), ("X", "XX"), ("HA", "CK")] {
             if has_word(&text, &format!("{word}{rest}")) {
                 found.push(format!("{file} has {word}{rest}"));
@@ -66,17 +66,17 @@ fn the_service_has_no_deliberate_panics() {
     only_known(found, &[]);
 }
 
-/// The tests of a file are its end, as the other rules take for granted.
+/// The other rules assume that the unit tests are at the end of a file.
 #[test]
 fn unit_tests_come_last() {
     let mut found = Vec::new();
     for (file, text) in files(&["src"], "rs") {
         let Some((_, tests)) = text.split_once("#[cfg(test)]") else { continue };
-        // One module, which the file's only other line without indentation closes.
+        // One module: its closing brace is the only further line without indentation.
         let is_module = tests.starts_with("\nmod tests {\n");
         let ends = tests.lines().skip(2).filter(|line| !line.is_empty() && !line.starts_with(' ')).collect::<Vec<_>>();
         if !is_module || ends != ["}"] {
-            found.push(format!("{file} has something after its tests"));
+            found.push(format!("{file} has code after its tests"));
         }
     }
     only_known(found, &[]);
