@@ -1,4 +1,4 @@
-//! What comes too late for something that was forgotten (EVENTS.md, "Order, repeats, truth"), as stories.
+//! Floors: events that are too late for something forgotten (EVENTS.md, "Order, repeats, truth").
 
 use rollcall::domain::conversation::Medium;
 use rollcall::domain::event::{Rejection, Surface};
@@ -44,14 +44,14 @@ fn forgotten_sessions_do_not_reopen() {
     scenario.apply(1, connected(1, "a"));
     scenario.apply(9, disconnected(1, "a"));
     scenario.hour = 25;
-    // The same events again, after the window in which their ids are known.
+    // The same event again, after its id is no longer remembered.
     assert_eq!(scenario.apply(1, connected(1, "a")), Outcome::Stale);
     assert!(!is_connected(&mut scenario.state, 1));
     assert_eq!(scenario.state.floor(), at(9));
     let mut restarted = scenario.reloaded();
-    assert_eq!(restarted.floor(), at(9), "the floor is kept");
+    assert_eq!(restarted.floor(), at(9), "the floor is stored");
     assert!(!is_connected(&mut restarted, 1));
-    assert_eq!(scenario.apply(10, connected(1, "a")), Outcome::Applied, "what is newer than all that was forgotten");
+    assert_eq!(scenario.apply(10, connected(1, "a")), Outcome::Applied, "an event above the floor is applied");
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn forgotten_slots_are_not_taken_again() {
     scenario.apply(9, released("c"));
     scenario.hour = 25;
     assert_eq!(scenario.apply(1, taken(1, "c")), Outcome::Stale);
-    assert_eq!(scenario.apply(9, taken(1, "d")), Outcome::Stale, "one rule for all that is not known");
+    assert_eq!(scenario.apply(9, taken(1, "d")), Outcome::Stale, "the floor applies to every unknown conversation");
     assert_eq!(scenario.held(1), [[0; 4]; 2]);
     assert_eq!(scenario.apply(10, taken(1, "c")), Outcome::Applied);
 }
@@ -75,7 +75,7 @@ fn forgotten_conversations_do_not_reopen() {
     scenario.apply(1, pushed(1, conversation));
     scenario.apply(9, Body::ConversationClosed { conversation, reason: None });
     scenario.hour = 25;
-    // Nobody has marked it as final.
+    // The event is not marked final.
     assert_eq!(scenario.apply(1, pushed(1, conversation)), Outcome::Stale);
     assert_eq!(scenario.held(1), [[0; 4]; 2]);
 }
@@ -92,7 +92,7 @@ fn a_new_tenant_accepts_old_events() {
     assert!(is_connected(&mut scenario.state, 1));
 }
 
-/// A device that makes a new session each time makes no one else's events late.
+/// A device that opens a new session each time does not make other users' events late.
 #[test]
 fn a_users_ended_sessions_are_bounded_by_a_floor_of_that_user() {
     let mut scenario = Scenario::new();
@@ -111,7 +111,7 @@ fn a_users_ended_sessions_are_bounded_by_a_floor_of_that_user() {
     assert_eq!(scenario.apply(300, connected(1, "s10")), Outcome::Applied);
 }
 
-/// Rows of the release before have neither a floor nor the positions of takes and users.
+/// Rows of the previous release have neither a floor nor the positions of takes and users.
 #[test]
 fn rows_of_the_previous_release_are_read() {
     let mut scenario = Scenario::new();
@@ -123,7 +123,7 @@ fn rows_of_the_previous_release_are_read() {
     let mut rows = scenario.state.rows();
     for row in &mut rows {
         let mut body: serde_json::Map<_, _> = serde_json::from_str(&row.body).unwrap();
-        // A profile has the time of its creation under the same name as a row has the position.
+        // In a profile `created` is a time, in a row a position; both are removed.
         body.retain(|name, _| !members.contains(&name.as_str()));
         row.body = serde_json::to_string(&body).unwrap();
     }
@@ -137,7 +137,7 @@ fn rows_of_the_previous_release_are_read() {
     assert_eq!(handled(&mut loaded), ([1, 0, 0, 0], 2));
     scenario.state = loaded;
     assert_eq!(scenario.apply(4, taken(1, "d")), Outcome::Applied);
-    assert_eq!(handled(&mut scenario.state), ([2, 0, 0, 0], 2), "it was taken before by the same user");
+    assert_eq!(handled(&mut scenario.state), ([2, 0, 0, 0], 2), "the same user took it before");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Quotas that small histories do not reach, as stories.
+//! Quotas that small random histories do not reach.
 
 use rollcall::domain::event::{Rejection, Surface};
 use rollcall::domain::{Body, Channel, ConversationId, Outcome, Quotas, UserRef};
@@ -35,7 +35,11 @@ fn sockets_and_other_sessions_are_limited_separately() {
         assert_eq!(scenario.apply(1, connected(&format!("socket {n}"), true)), Outcome::Applied);
     }
     assert_eq!(scenario.apply(1, connected("socket 16", true)), refused("sockets_per_user", 16));
-    assert_eq!(scenario.apply(2, connected("socket 3", true)), Outcome::Applied, "one's own takes no other place");
+    assert_eq!(
+        scenario.apply(2, connected("socket 3", true)),
+        Outcome::Applied,
+        "reopening an open session takes no further place"
+    );
     for n in 0..100 {
         assert_eq!(scenario.apply(1, connected(&format!("session {n}"), false)), Outcome::Applied);
     }
@@ -43,10 +47,14 @@ fn sockets_and_other_sessions_are_limited_separately() {
     assert_eq!(
         scenario.apply(3, connected("session 5", true)),
         refused("sockets_per_user", 16),
-        "it would be a socket"
+        "the session would become a socket"
     );
     scenario.state = scenario.reloaded();
-    assert_eq!(scenario.apply(3, connected("socket 16", true)), refused("sockets_per_user", 16), "after a restart too");
+    assert_eq!(
+        scenario.apply(3, connected("socket 16", true)),
+        refused("sockets_per_user", 16),
+        "also after a restart"
+    );
     assert_eq!(scenario.apply(4, disconnected("socket 3")), Outcome::Applied);
     assert_eq!(scenario.apply(4, connected("socket 16", true)), Outcome::Applied);
     assert_eq!(scenario.apply(5, Body::DeskClosedAll { user: UserRef::id(1) }), Outcome::Applied);
@@ -72,7 +80,11 @@ fn events_past_a_quota_change_nothing() {
     expected.sort_by(|a, b| a.key.cmp(&b.key));
     assert_eq!(after, expected);
     let swapped = vec![other.clone(), ConversationId::new("c0").unwrap(), ConversationId::new("c9").unwrap()];
-    assert_eq!(scenario.apply(3, synced(swapped)), Outcome::Applied, "what ends makes room for what begins");
+    assert_eq!(
+        scenario.apply(3, synced(swapped)),
+        Outcome::Applied,
+        "slots that the sync ends free places for those it takes"
+    );
 }
 
 #[test]

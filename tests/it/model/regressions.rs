@@ -1,4 +1,4 @@
-//! Histories that once went wrong, each as short as it gets, and told as such.
+//! Regression tests: minimal histories of earlier defects.
 
 use rollcall::domain::conversation::Medium;
 use rollcall::domain::directory::{Document, Field, UserPatch};
@@ -8,17 +8,19 @@ use uuid::Uuid;
 
 use super::generate::{TENANT, at, event, upsert, user};
 
-/// A tenant that is told one thing after the other.
+/// A tenant whose events are applied one at a time.
 pub struct Scenario {
     pub state: State,
     pub hour: i64,
 }
 
 impl Scenario {
+    /// Returns an empty tenant.
     pub fn new() -> Self {
         Scenario { state: State::new(TENANT), hour: 0 }
     }
 
+    /// Applies an event with the time `minute`, recorded in the current hour; returns its outcome.
     pub fn apply(&mut self, minute: i64, body: Body) -> Outcome {
         let n = self.state.position() + 1;
         let ours = matches!(
@@ -36,22 +38,25 @@ impl Scenario {
         self.state.apply(&Entry { seq: n, recorded, event }).unwrap()
     }
 
+    /// Adds a user to the directory.
     pub fn add(&mut self, user: UserPatch) {
         let outcome = self.apply(0, upsert(Document { users: vec![user], ..Document::default() }));
         assert!(matches!(outcome, Outcome::Upserted(_)), "{outcome:?}");
     }
 
+    /// Deletes a user.
     pub fn delete(&mut self, id: i64) {
         assert_eq!(self.apply(0, Body::UserDeleted { user: UserRef::id(id) }), Outcome::Applied);
     }
 
-    /// Conversations held by a user, by channel, now and after a restart.
+    /// Returns the number of slots that a user holds by channel, now and after a restart.
     pub fn held(&mut self, id: i64) -> [[u32; 4]; 2] {
         let current = |view: &View| view.columns(view.directory().find(&UserRef::id(id)).unwrap()).current.0;
         let mut loaded = self.reloaded();
         [current(&self.state.publish()), current(&loaded.publish())]
     }
 
+    /// Returns the state as a restart loads it.
     pub fn reloaded(&self) -> State {
         State::load(TENANT, self.state.position(), self.state.rows()).unwrap()
     }
@@ -69,7 +74,7 @@ fn released(id: i64) -> Body {
     Body::SlotReleased { user: Some(UserRef::id(id)), conversation: conversation() }
 }
 
-/// The id is free a day after the deletion; a late word about the conversation keeps the conversation in memory longer.
+/// The id is free a day after the deletion; a late event keeps the slot in the state for longer.
 #[test]
 fn a_user_recreated_with_an_old_id_holds_nothing() {
     let mut scenario = Scenario::new();
@@ -83,7 +88,7 @@ fn a_user_recreated_with_an_old_id_holds_nothing() {
     scenario.add(user(1));
     assert_eq!(scenario.held(1), [[0; 4]; 2], "the new user took nothing");
     scenario.apply(6, released(2));
-    assert_eq!(scenario.held(1), [[0; 4]; 2], "and a word about another user gives them nothing");
+    assert_eq!(scenario.held(1), [[0; 4]; 2], "an event of another user changes nothing");
 }
 
 #[test]
@@ -97,7 +102,7 @@ fn a_user_recreated_with_an_old_id_has_released_nothing() {
     scenario.hour = 24;
     scenario.add(user(1));
     scenario.apply(15, taken(1, Channel::Chat));
-    assert_eq!(scenario.held(1), [[1, 0, 0, 0]; 2], "the release was of the user who is gone");
+    assert_eq!(scenario.held(1), [[1, 0, 0, 0]; 2], "the release was of the deleted user");
 }
 
 #[test]
@@ -110,10 +115,11 @@ fn a_reassigned_external_id_is_found_after_a_restart() {
     scenario.add(named(1));
     let find = |state: &mut State| state.publish().directory().find(&UserRef::External("x".into())).is_some();
     assert!(find(&mut scenario.state));
-    assert!(find(&mut scenario.reloaded()), "the deleted user of before has the name no more");
+    assert!(find(&mut scenario.reloaded()), "the deleted user no longer has the external id");
 }
 
-/// EVENTS.md: stale is what something newer overrode in all it said; that the holder before lets go was not overridden.
+/// EVENTS.md: an event is stale if newer ones override all of its effects. Here the end of the other claim is not
+/// overridden.
 #[test]
 fn a_late_take_that_ends_another_claim_is_applied() {
     let mut scenario = Scenario::new();
@@ -124,11 +130,11 @@ fn a_late_take_that_ends_another_claim_is_applied() {
     scenario.apply(20, nothing);
     assert_eq!(scenario.held(2), [[1, 0, 0, 0]; 2]);
     let outcome = scenario.apply(10, taken(1, Channel::Chat));
-    assert_eq!(scenario.held(2), [[0; 4]; 2], "whoever held it before lets go");
+    assert_eq!(scenario.held(2), [[0; 4]; 2], "the earlier claim ends");
     assert_eq!(outcome, Outcome::Applied);
 }
 
-/// The archive has what the checkpoint saw; what came while it was being written would have been lost.
+/// The archive has the version of the checkpoint; a change while it was being written must not be lost.
 #[test]
 fn changes_during_a_checkpoint_are_in_the_next() {
     let mut scenario = Scenario::new();
@@ -144,9 +150,9 @@ fn changes_during_a_checkpoint_are_in_the_next() {
     assert!(scenario.state.is_closed(conversation));
     scenario.state.checkpoint_written(begun.archived.iter().map(|listed| &listed.conversation));
     let moments = |state: &mut State| state.publish().conversations().get(conversation).map(|c| c.moments().len());
-    assert_eq!(moments(&mut scenario.state), Some(3), "the archive knows of two");
+    assert_eq!(moments(&mut scenario.state), Some(3), "the archive has a version with two");
     let next = scenario.state.checkpoint();
     assert_eq!(next.archived.len(), 1);
     scenario.state.checkpoint_written(next.archived.iter().map(|listed| &listed.conversation));
-    assert_eq!(moments(&mut scenario.state), None, "now it is there");
+    assert_eq!(moments(&mut scenario.state), None, "the archive has the newest version");
 }
