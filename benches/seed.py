@@ -59,6 +59,23 @@ def desk(number, rng):
         yield "slot.taken", number, {"channel": "call", "conversation": f"call-{number}"}
 
 
+def make_tenant(api, admin_token):
+    """Makes a tenant with reference data and no users; returns its key."""
+    tenant = api.call("POST", "/v1/tenants", admin_token, {"name": f"bench-{uuid.uuid4().hex[:8]}"})
+    key = api.call("POST", f"/v1/tenants/{tenant['id']}/keys", admin_token, {"name": "bench", "scopes": ["*"]})["key"]
+    reference = {kind: [{"id": n, "guid": guid(kind, n), "name": f"{kind[:-1].title()} {n}"} for n in range(first, first + count)]
+                 for kind, (first, count) in KINDS.items()}
+    api.call("PUT", "/v1/directory", key, reference)
+    return key
+
+
+def documents(users, rng):
+    """Yields the directory documents of so many users."""
+    numbers = range(FIRST_USER, FIRST_USER + users)
+    for start in range(0, users, DOCUMENT):
+        yield {"users": [user(n, rng) for n in numbers[start : start + DOCUMENT]]}
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--base-url", required=True)
@@ -66,15 +83,10 @@ def main():
     p.add_argument("--users", type=int, required=True)
     a = p.parse_args()
     api, rng = Api(a.base_url), random.Random(a.users)
-    tenant = api.call("POST", "/v1/tenants", a.admin_token, {"name": f"bench-{uuid.uuid4().hex[:8]}"})
-    key = api.call("POST", f"/v1/tenants/{tenant['id']}/keys", a.admin_token, {"name": "bench", "scopes": ["*"]})["key"]
-
-    reference = {kind: [{"id": n, "guid": guid(kind, n), "name": f"{kind[:-1].title()} {n}"} for n in range(first, first + count)]
-                 for kind, (first, count) in KINDS.items()}
-    api.call("PUT", "/v1/directory", key, reference)
+    key = make_tenant(api, a.admin_token)
     numbers = range(FIRST_USER, FIRST_USER + a.users)
-    for start in range(0, a.users, DOCUMENT):
-        api.call("PUT", "/v1/directory", key, {"users": [user(n, rng) for n in numbers[start : start + DOCUMENT]]})
+    for some in documents(a.users, rng):
+        api.call("PUT", "/v1/directory", key, some)
 
     time = (datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(minutes=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
     events = [{"specversion": "1.0", "id": f"seed-{n}", "source": "/bench/seed", "type": kind, "subject": str(number), "time": time, "data": data}

@@ -1,11 +1,11 @@
-//! The composition root: the only file that knows everyone.
+//! The composition root: builds the modules and connects them.
 
 use std::fs::File;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusHandle;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use crate::auth::KeyRing;
 use crate::auth::secret::Secret;
@@ -21,33 +21,33 @@ use crate::limits::{Budget, Sockets, TenantBudgets, TenantLimits, Throttle};
 use crate::store::{Location, Store};
 use crate::telemetry;
 
-/// What an app is made of.
+/// Everything that a service is started with.
 pub struct Options {
-    /// Where everything is kept.
+    /// Location of the store.
     pub location: Location,
-    /// Where to listen.
+    /// Address to listen on; port 0 picks a free one.
     pub listen: SocketAddr,
-    /// The certificate, if connections are to be secured.
+    /// Certificate and key; `None` serves plain HTTP.
     pub tls: Option<TlsFiles>,
-    /// The administrator's token, if one was given.
+    /// Token of the administrator, if one is set.
     pub admin_token: Option<String>,
-    /// How the engine runs.
+    /// Settings of the engine.
     pub limits: Limits,
-    /// How the edge behaves.
+    /// Settings of the HTTP layer.
     pub edge: Edge,
-    /// What every tenant may have.
+    /// Limits of every tenant.
     pub tenant_limits: TenantLimits,
-    /// Connections at a time.
+    /// Most connections at a time.
     pub max_connections: usize,
-    /// How long a handshake and a request's headers may take; [`listener::HEADER_TIMEOUT`] but for tests.
+    /// Longest time for a TLS handshake and for a request's headers; [`listener::HEADER_TIMEOUT`] except in tests.
     pub header_timeout: Duration,
-    /// The time.
+    /// Source of the time.
     pub clock: Clock,
-    /// What was measured.
+    /// Renders the metrics of this process.
     pub metrics: PrometheusHandle,
 }
 
-/// Why the service cannot start.
+/// An error that prevents the service from starting.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The address cannot be listened on.
@@ -56,9 +56,12 @@ pub enum StartError {
     /// The certificate cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// The store cannot be taken or read.
+    /// The store cannot be locked or read.
     #[error(transparent)]
     Boot(#[from] BootError),
+    /// The engine's thread cannot be started.
+    #[error("the engine's thread cannot be started: {0}")]
+    Thread(std::io::Error),
 }
 
 /// A running service.
@@ -67,30 +70,30 @@ pub struct App {
     pub address: SocketAddr,
     /// `https` with a certificate, otherwise `http`.
     pub scheme: &'static str,
-    /// The administrator's token, if it was made just now.
+    /// The administrator's token if this start generated it: to be shown once.
     pub new_admin_token: Option<Secret>,
-    /// Whether anybody can be administrator.
+    /// True if there is an administrator's token.
     pub has_admin: bool,
-    /// Where writes go in.
+    /// Submits events to the engine.
     pub submitter: Submitter,
-    /// Where reads come from.
+    /// Reads the tenants' current views.
     pub reader: Reader,
-    /// Who may ask.
+    /// All keys and tokens.
     pub ring: KeyRing,
-    /// Tenants, keys and checkpoints.
+    /// The store, with tenants, keys and checkpoints.
     pub store: Store,
     lifecycle: Lifecycle,
     _lock: Option<File>,
 }
 
 impl App {
-    /// Takes the store, catches up, and opens the doors.
+    /// Locks the store, loads every tenant, and begins to serve requests.
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let Options { location, listen, tls, admin_token, limits, edge, clock, metrics, .. } = options;
         let Options { tenant_limits, max_connections, header_timeout, .. } = options;
         let unusable = |error| StartError::Listen(listen, error);
-        // Before the store is taken, so that a port in use is told at once.
-        let listener = TcpListener::bind(listen).await.map_err(unusable)?;
+        // Before the store is locked, so that a port in use is reported at once.
+        let listener = bind(listen).map_err(unusable)?;
         let address = listener.local_addr().map_err(unusable)?;
         let tls = match tls {
             Some(files) => Some(Tls::load(files).await?),
@@ -126,7 +129,7 @@ impl App {
         let router = http::router(services);
         // The engine outlives the requests under way: it stops once the listener has ended.
         let engine_stopping = lifecycle.last_stopping().clone();
-        lifecycle.spawn("engine", engine.run(engine_stopping.clone()));
+        lifecycle.spawn_thread("engine", engine.run(engine_stopping.clone())).map_err(StartError::Thread)?;
         lifecycle.spawn("pauses", engine::watch_pauses(leases, clock.clone(), lifecycle.stopping().clone()));
         let upkeep = telemetry::keep_up(metrics, clock.clone(), lifecycle.stopping().clone());
         lifecycle.spawn("metrics", upkeep);
@@ -150,18 +153,18 @@ impl App {
         Ok(App { address, scheme, new_admin_token, has_admin, submitter, reader, ring, store, lifecycle, _lock: lock })
     }
 
-    /// Where it is found.
+    /// Returns the base URL, such as `http://127.0.0.1:8080`.
     pub fn url(&self) -> String {
         format!("{}://{}", self.scheme, self.address)
     }
 
-    /// The tasks, to stop them or to hear that one failed.
+    /// The tasks of the service. Its `stopping` token is cancelled when the service stops, and when a task fails.
     pub fn lifecycle(&self) -> &Lifecycle {
         &self.lifecycle
     }
 
-    /// Stops: no new connections, requests under way answered, the queue drained, a last checkpoint. False if a task
-    /// had failed.
+    /// Stops the service: accepts no more connections, answers requests under way, drains the queue and writes the last
+    /// checkpoints. Returns `false` if a task had failed.
     pub async fn stop(self) -> bool {
         self.lifecycle.stop();
         self.lifecycle.ended().await;
@@ -169,7 +172,20 @@ impl App {
     }
 }
 
-/// The connections there may be: the setting, or fewer where the process may not have that many files open.
+/// Connections that may wait to be accepted; the system may allow fewer (`net.core.somaxconn`). One that finds no place is
+/// tried again by its client after a second.
+const BACKLOG: u32 = 4_096;
+
+/// Listens on an address.
+fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // A restart need not wait for the connections of the process before. On Windows this would share the port.
+    socket.set_reuseaddr(cfg!(unix))?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// Returns the limits on connections: the setting, or less if the process may not open that many files.
 fn sockets(max_connections: usize, is_enforced: bool) -> Sockets {
     let wanted = SocketLimits::of(max_connections);
     let limits = match open_files() {
@@ -186,7 +202,7 @@ fn sockets(max_connections: usize, is_enforced: bool) -> Sockets {
     Sockets::new(limits, is_enforced)
 }
 
-/// Raises the number of files that the process may have open to the most that is allowed, and returns it.
+/// Raises the process's limit on open files to the hard limit, and returns it; `None` if there is no limit.
 #[cfg(unix)]
 fn open_files() -> Option<usize> {
     use rustix::process::{Resource, getrlimit, setrlimit};

@@ -1,4 +1,4 @@
-//! Before the service listens: take the store, bring every tenant's state up to the end of its journal.
+//! Start-up: locks the store and brings every tenant's state up to the end of its journal.
 
 mod loading;
 
@@ -20,79 +20,81 @@ use crate::store::{Location, ServerLock, Store, StoreError};
 
 pub use loading::{Tenants, load};
 
-/// How long another server's lock is waited for. One whose network went silent seems to be there until its session is
-/// ended, which the settings of every connection let PostgreSQL do within 10 s.
+/// Longest wait for another server's lock. A server that lost its network keeps its lock until PostgreSQL ends its
+/// session, which the settings of every connection make it do within 10 s.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(15);
-/// Between two attempts at the lock.
+/// Pause between two attempts at the lock.
 const LOCK_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Why the service cannot start.
+/// An error that prevents the service from starting, or a tenant from loading.
 #[derive(Debug, thiserror::Error)]
 pub enum BootError {
-    /// Another server has the store.
+    /// Another server holds the store's lock.
     #[error("another server is running on this store ({0})")]
     Taken(String),
-    /// The store does not answer, or holds what it should not.
+    /// The store failed, or its contents cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Likewise the journal.
+    /// The journal failed, or its contents cannot be read.
     #[error(transparent)]
     Journal(#[from] JournalError),
-    /// Likewise a checkpoint.
+    /// A row of a checkpoint cannot be read.
     #[error(transparent)]
     Row(#[from] BadRow),
-    /// Checkpoint and journal do not fit together.
+    /// The journal cannot be applied to the checkpoint.
     #[error(transparent)]
     Replay(#[from] ReplayError),
-    /// The journal ends before the checkpoint. Going on would give positions a second time, and the state would pass
-    /// over what they hold.
+    /// The journal ends before the checkpoint. New entries would be given positions that the checkpoint already covers,
+    /// and the state would skip them.
     #[error(
         "the journal of tenant {tenant} ends at {head}, before its checkpoint at {checkpoint}: the store lost what it \
          had acknowledged"
     )]
     Lost {
-        /// Whose.
+        /// The tenant.
         tenant: TenantId,
-        /// Where the journal ends.
+        /// Position of the journal's last entry.
         head: u64,
-        /// Where the checkpoint stands.
+        /// Position of the checkpoint.
         checkpoint: u64,
     },
 }
 
-/// A store that is ours, with everything in it brought to memory.
+/// A locked store with its contents loaded.
 pub struct Booted {
-    /// Tenants, keys and checkpoints.
+    /// The store, with tenants, keys and checkpoints.
     pub store: Store,
-    /// The one journal.
+    /// The journal of all tenants.
     pub journal: Journal,
-    /// Every tenant's state, but those in quarantine.
+    /// The state of every tenant that is not in quarantine.
     pub states: HashMap<TenantId, State>,
-    /// The tenants that cannot be loaded, and why: nothing may be written for them, and no answer given about them.
+    /// The tenants that cannot be loaded, and why. They are neither written nor read until the next start.
     pub quarantined: HashMap<TenantId, String>,
-    /// Every key.
+    /// All keys and tokens.
     pub ring: KeyRing,
-    /// The administrator's token, if it was made just now: to be shown once.
+    /// The administrator's token if this start generated it: to be shown once.
     pub new_admin_token: Option<Secret>,
-    /// Whether anybody can be administrator.
+    /// True if there is an administrator's token.
     pub has_admin: bool,
-    /// Held for as long as the server runs.
+    /// The lock file, to be held while the server runs; `None` for PostgreSQL, where the journal's session is the lock.
     pub lock: Option<File>,
 }
 
-/// A store that is ours, and nothing read from it yet.
+/// A locked store from which nothing has been read.
 pub struct Taken {
-    /// Tenants, keys and checkpoints.
+    /// The store, with tenants, keys and checkpoints.
     pub store: Store,
-    /// The one journal.
+    /// The journal of all tenants.
     pub journal: Journal,
-    /// Whether it was made just now.
+    /// True if this call created the store.
     pub is_new: bool,
-    /// Held for as long as the store is used.
+    /// The lock file, to be held while the store is used; `None` for PostgreSQL, where the journal's session is the
+    /// lock.
     pub lock: Option<File>,
 }
 
-/// Takes the store, so that no server has it. The lock comes first: nothing is changed under a running server.
+/// Locks the store and opens it. The lock comes first, since opening changes tables, which must not happen under a
+/// running server.
 pub async fn take(location: &Location, clock: &Clock) -> Result<Taken, BootError> {
     let lock = take_lock(location, clock).await?;
     let (store, is_new) = Store::open_locked(location, &lock).await?;
@@ -100,7 +102,7 @@ pub async fn take(location: &Location, clock: &Clock) -> Result<Taken, BootError
     Ok(Taken { store, journal, is_new, lock })
 }
 
-/// Takes the store and catches up.
+/// Locks the store and loads every tenant, the keys and the administrator's token.
 pub async fn boot(location: &Location, admin_token: Option<&str>, clock: &Clock) -> Result<Booted, BootError> {
     let Taken { store, mut journal, is_new, lock } = take(location, clock).await?;
     let Tenants { states, quarantined } = load(&store, &mut journal).await?;
@@ -111,6 +113,7 @@ pub async fn boot(location: &Location, admin_token: Option<&str>, clock: &Clock)
     Ok(Booted { store, journal, states, quarantined, ring, new_admin_token, has_admin, lock })
 }
 
+/// Waits for the lock. [`BootError::Taken`] after [`LOCK_TIMEOUT`].
 async fn take_lock(location: &Location, clock: &Clock) -> Result<ServerLock, BootError> {
     let until = clock.monotonic() + LOCK_TIMEOUT;
     loop {
@@ -127,8 +130,8 @@ async fn take_lock(location: &Location, clock: &Clock) -> Result<ServerLock, Boo
     }
 }
 
-/// The hash of the administrator's token: the one given, else the one made for this store, else, on a new embedded
-/// store, one made now.
+/// Returns the hash of the administrator's token: of the given one, else of the one generated for this store, else, on
+/// a new embedded store, of one generated now, which is returned as well.
 async fn admin(
     location: &Location,
     store: &Store,
@@ -143,6 +146,7 @@ async fn admin(
         let kept = kept.map_err(|_| StoreError::Unreadable(String::from("the administrator's token")))?;
         return Ok((Some(kept), None));
     }
+    // Elsewhere there is no administrator until a token is set.
     if !is_new || !matches!(location, Location::Folder(_)) {
         return Ok((None, None));
     }

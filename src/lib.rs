@@ -1,6 +1,7 @@
-//! rollcall answers one question for many tenants, exactly and at once: who is here, and who can take work now?
+//! rollcall keeps the live presence of a contact centre's users: who is here, and who can take work now, for many
+//! tenants and in four API dialects.
 //!
-//! The rooms of the house, in the order of a request's journey; `docs/ARCHITECTURE.md` is the map.
+//! The modules are listed from the outside in; `docs/ARCHITECTURE.md` describes them.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]

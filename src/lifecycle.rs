@@ -1,10 +1,11 @@
-//! The only place that starts tasks: each is tracked, asked to stop, and waited for.
+//! The only place that starts tasks. Each is tracked, cancelled on shutdown, and waited for.
 
 use std::future::Future;
 use std::num::NonZero;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -13,12 +14,12 @@ use crate::clock::Clock;
 use crate::domain::Fault;
 use crate::limits::{Budget, Budgets, FairQueue, QueueLimits, TurnKey};
 
-/// Pieces of long work that may wait for one tenant, and for all unauthenticated callers together.
+/// Most pieces of long work that wait for one tenant, and for all unauthenticated callers together.
 const WAITING_PER_KEY: usize = 256;
-/// Pieces of long work that may wait in all.
+/// Most pieces of long work that wait in all.
 const WAITING: usize = 4_096;
 
-/// The tasks of a running service.
+/// The tasks of a running service. Clones share them.
 #[derive(Clone, Debug)]
 pub struct Lifecycle {
     tasks: TaskTracker,
@@ -29,20 +30,21 @@ pub struct Lifecycle {
 }
 
 impl Default for Lifecycle {
-    /// With the machine's clock and every budget.
+    /// A lifecycle with the system clock and every budget in force.
     fn default() -> Self {
         Lifecycle::new(&Clock::system(), Budgets::default())
     }
 }
 
-/// Permits for work that keeps a core busy: half of the cores stay free for what is done quickly.
+/// Returns the number of permits for CPU-bound work: half of the cores, at least one. The others stay free for short
+/// requests.
 pub fn cpu_permits() -> usize {
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
     (cores / 2).max(1)
 }
 
 impl Lifecycle {
-    /// No tasks yet.
+    /// A lifecycle without tasks.
     pub fn new(clock: &Clock, budgets: Budgets) -> Self {
         let limits = QueueLimits { permits: cpu_permits(), waiting_per_key: WAITING_PER_KEY, waiting: WAITING };
         let cpu = if budgets.has(Budget::HeavyReads) {
@@ -59,46 +61,50 @@ impl Lifecycle {
         }
     }
 
-    /// Starts a task that the service cannot do without: when it fails or panics, everything stops.
-    pub fn spawn<E: std::fmt::Display>(
+    /// Starts an essential task: if it fails or panics, the whole service stops.
+    pub fn spawn<E: std::fmt::Display + 'static>(
         &self,
         name: &'static str,
         task: impl Future<Output = Result<(), E>> + Send + 'static,
     ) {
-        let this = self.clone();
-        drop(self.track(async move {
-            // Dropped without being disarmed when the task panics.
-            let mut guard = StopOnDrop { lifecycle: this, armed: true };
-            match task.await {
-                Ok(()) => guard.armed = false,
-                Err(error) => tracing::error!(task = name, %error, "a task failed; stopping"),
-            }
-        }));
+        drop(self.track(run_essential(self.clone(), name, task)));
     }
 
-    /// Starts a task that serves one caller: its end, however it ends, concerns only that caller.
+    /// Starts an essential task on a thread of its own, for one that keeps its thread busy for milliseconds: on a shared
+    /// thread other tasks would wait.
+    pub fn spawn_thread<E: std::fmt::Display + 'static>(
+        &self,
+        name: &'static str,
+        task: impl Future<Output = Result<(), E>> + Send + 'static,
+    ) -> std::io::Result<()> {
+        let (runtime, task) = (Handle::current(), self.tasks.track_future(run_essential(self.clone(), name, task)));
+        std::thread::Builder::new().name(name.to_owned()).spawn(move || runtime.block_on(task)).map(drop)
+    }
+
+    /// Starts a task that may fail without stopping anything else, such as one that serves a single caller.
     #[expect(clippy::disallowed_methods, reason = "this is where tasks are started")]
     pub fn track<T: Send + 'static>(&self, task: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
         tokio::spawn(self.tasks.track_future(task))
     }
 
-    /// Does work that keeps a thread busy, beside the threads that the tasks share. The permit is held until the work
-    /// is done, also when its caller went away.
+    /// Runs blocking work on the blocking pool. The permit is held until the work is done, even if the returned handle
+    /// is dropped: work that has begun cannot be cancelled.
     pub fn block<P: Send + 'static, T: Send + 'static>(
         &self,
         permit: P,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> JoinHandle<T> {
         self.tasks.spawn_blocking(move || {
+            lower_priority();
             let done = work();
             drop(permit);
             done
         })
     }
 
-    /// Does work that keeps a core busy, beside the threads that the tasks share, when it is the turn of `key`.
+    /// Runs CPU-bound work on the blocking pool, when it is the turn of `key`.
     ///
-    /// [`Fault::TooMany`] or [`Fault::Unavailable`] when too much is waiting, [`Fault::Internal`] if the work panicked.
+    /// [`Fault::TooMany`] or [`Fault::Unavailable`] if too much is waiting, [`Fault::Internal`] if the work panicked.
     pub async fn run_cpu_bound<T: Send + 'static>(
         &self,
         key: TurnKey,
@@ -108,7 +114,8 @@ impl Lifecycle {
         self.block(permit, work).await.map_err(|_| Fault::Internal)
     }
 
-    /// Does a further slice of work that [`Lifecycle::run_cpu_bound`] began, which is not refused for what is waiting.
+    /// Runs a further slice of work that [`Lifecycle::run_cpu_bound`] began. It waits for its turn but is never
+    /// refused, since its response has already begun.
     pub async fn continue_cpu_bound<T: Send + 'static>(
         &self,
         key: TurnKey,
@@ -118,22 +125,22 @@ impl Lifecycle {
         self.block(permit, work).await.map_err(|_| Fault::Internal)
     }
 
-    /// The queue for work that keeps a core busy.
+    /// The queue for CPU-bound work.
     pub const fn cpu(&self) -> &FairQueue {
         &self.cpu
     }
 
-    /// Asks every task to stop.
+    /// Cancels [`Lifecycle::stopping`]; the engine stops later, on [`Lifecycle::last_stopping`].
     pub fn stop(&self) {
         self.stopping.cancel();
     }
 
-    /// Cancelled when the service is to stop.
+    /// The token that is cancelled when the service is to stop.
     pub fn stopping(&self) -> &CancellationToken {
         &self.stopping
     }
 
-    /// Cancelled when the engine is to stop: after all that depends on it.
+    /// The token that is cancelled when the engine is to stop, after everything that depends on it.
     pub fn last_stopping(&self) -> &CancellationToken {
         &self.last_stopping
     }
@@ -144,9 +151,46 @@ impl Lifecycle {
         self.tasks.wait().await;
     }
 
-    /// Whether a task failed.
+    /// Returns whether an essential task failed.
     pub fn has_failed(&self) -> bool {
         self.failed.load(Ordering::Relaxed)
+    }
+}
+
+/// How much less of a core the threads for long work get than the others, as a nice value: about a tenth while both want
+/// it, and all of it otherwise.
+#[cfg(target_os = "linux")]
+const LONG_WORK_NICE: i32 = 10;
+
+/// Lets the threads that answer everybody go first. A thread of the pool stays at the lower priority, as only a privileged
+/// process may raise it again; nothing else runs there.
+#[cfg(target_os = "linux")]
+fn lower_priority() {
+    thread_local! {
+        static IS_LOWERED: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+    }
+    // On Linux the priority is the calling thread's, not the process's as POSIX has it.
+    if !IS_LOWERED.replace(true)
+        && let Err(error) = rustix::process::setpriority_process(None, LONG_WORK_NICE)
+    {
+        tracing::debug!(%error, "the priority of a thread for long work cannot be lowered");
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn lower_priority() {}
+
+/// Runs an essential task and stops the service unless it succeeds.
+async fn run_essential<E: std::fmt::Display>(
+    lifecycle: Lifecycle,
+    name: &'static str,
+    task: impl Future<Output = Result<(), E>>,
+) {
+    // If the task panics, the guard is dropped while armed.
+    let mut guard = StopOnDrop { lifecycle, armed: true };
+    match task.await {
+        Ok(()) => guard.armed = false,
+        Err(error) => tracing::error!(task = name, %error, "a task failed; stopping"),
     }
 }
 
@@ -173,7 +217,7 @@ mod tests {
     const KEY: TurnKey = TurnKey::Strangers;
 
     #[tokio::test]
-    async fn at_most_half_of_the_cores_are_busy_and_the_rest_waits() {
+    async fn cpu_bound_work_takes_at_most_half_of_the_cores() {
         let lifecycle = Lifecycle::default();
         let (begun, beginnings) = mpsc::channel();
         let mut ends = Vec::new();
@@ -203,7 +247,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn work_holds_its_permit_without_a_caller_and_gives_it_back_when_it_panics() {
+    async fn cancelled_work_keeps_its_permit_and_panicking_work_returns_it() {
         let lifecycle = Lifecycle::default();
         let (end, until) = mpsc::channel::<()>();
         let (begun, beginning) = mpsc::channel();

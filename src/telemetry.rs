@@ -1,4 +1,4 @@
-//! Log lines and measurements.
+//! Logging and metrics.
 
 use std::convert::Infallible;
 use std::io::{IsTerminal, Write};
@@ -21,41 +21,41 @@ use crate::limits::{Budget, Budgets};
 /// Upper bounds of the latency histograms, in seconds.
 const SECONDS: &[f64] =
     &[0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
-/// Upper bounds of the batch sizes.
+/// Upper bounds of the batch size histogram, in events.
 const EVENTS: &[f64] = &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1_000.0, 2_000.0, 5_000.0, 10_000.0];
 
-/// Log lines that may wait to be written.
+/// Most log lines that wait to be written.
 const WAITING_LINES: usize = 10_000;
-/// How long the start waits for a reader of its standard output.
+/// Longest wait for standard output to be read.
 const PRINT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How often samples are folded into their histograms.
+/// Interval at which samples are folded into their histograms.
 const UPKEEP: Duration = Duration::from_secs(5);
 
-/// Why logging could not be set up.
+/// An error that prevents logging from being set up.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
-    /// The filter is none.
+    /// The filter cannot be parsed.
     #[error("--log (ROLLCALL_LOG) cannot be read: {0}")]
     Filter(#[from] tracing_subscriber::filter::ParseError),
-    /// Somebody else did it before.
+    /// Logging was already set up in this process.
     #[error(transparent)]
     Taken(#[from] TryInitError),
 }
 
-/// Writes the lines that wait when dropped, for a second at most.
+/// Writes the waiting log lines when dropped, for about a second at most.
 #[must_use]
 pub struct LogGuard {
     _worker: Option<WorkerGuard>,
 }
 
-/// The lines dropped for want of a reader, once logging has begun.
+/// Counts the lines that were dropped because they were not read; set once logging has begun.
 static DROPPED: OnceLock<ErrorCounter> = OnceLock::new();
 
-/// Starts logging to standard error. Lines are written by a thread of their own: when they are not read, the newest are
-/// dropped and counted, and the service goes on.
+/// Starts logging to standard error. A thread of its own writes the lines: if they are not read, the newest are dropped
+/// and counted, and the service goes on.
 pub fn start_logging(args: &LogArgs, budgets: Budgets) -> Result<LogGuard, LogError> {
-    // Written out by SQL statement only when asked for.
+    // Below `warn` sqlx logs every statement. The setting comes last, so that it can override this.
     let filter: EnvFilter = format!("sqlx=warn,{}", args.log).parse()?;
     let is_terminal = std::io::stderr().is_terminal();
     let (writer, worker) = writer(budgets);
@@ -65,13 +65,14 @@ pub fn start_logging(args: &LogArgs, budgets: Budgets) -> Result<LogGuard, LogEr
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
     tracing_subscriber::registry().with(filter).with(lines).try_init()?;
-    // The default hook writes to standard error itself, and would wait for its reader.
+    // The default hook writes to standard error directly, and would block while that is not read.
     std::panic::set_hook(Box::new(|panic| tracing::error!(%panic, "a panic; this is a bug")));
     Ok(LogGuard { _worker: worker })
 }
 
 fn writer(budgets: Budgets) -> (BoxMakeWriter, Option<WorkerGuard>) {
     if !budgets.has(Budget::Logs) {
+        // The control: lines are written by the thread that logs, which blocks while they are not read.
         return (BoxMakeWriter::new(std::io::stderr), None);
     }
     let builder = NonBlockingBuilder::default().lossy(true).buffered_lines_limit(WAITING_LINES);
@@ -80,11 +81,11 @@ fn writer(budgets: Budgets) -> (BoxMakeWriter, Option<WorkerGuard>) {
     (BoxMakeWriter::new(writer), Some(worker))
 }
 
-/// Prints to standard output, and goes on after a moment when it is not read.
+/// Prints to standard output, and returns after at most a second if that is not read.
 pub fn print(text: String) {
     let (done, printed) = mpsc::channel();
     let printing = std::thread::Builder::new().name(String::from("print")).spawn(move || {
-        // A reader that has gone away misses the text, and nothing else.
+        // A closed standard output loses the text, and nothing else.
         let _gone = std::io::stdout().write_all(text.as_bytes());
         let _gone = std::io::stdout().flush();
         let _waited = done.send(());
@@ -94,21 +95,21 @@ pub fn print(text: String) {
     }
 }
 
-/// Starts measuring for the whole process.
+/// Installs the metrics recorder of this process.
 pub fn start_measuring() -> Result<PrometheusHandle, BuildError> {
     let recorder = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix(String::from("_seconds")), SECONDS)?
         .set_buckets_for_metric(Matcher::Full(String::from("rollcall_batch_events")), EVENTS)?
         .build_recorder();
     let handle = recorder.handle();
-    // A second recorder in one process, as in tests, measures nothing; the first goes on.
+    // A second recorder in one process, as in tests, records nothing; the first stays installed.
     let _taken = metrics::set_global_recorder(recorder);
     describe();
     Ok(handle)
 }
 
-/// Folds what was measured into the histograms until `stopping` is cancelled: without it raw samples pile up between
-/// two scrapes.
+/// Folds samples into the histograms until `stopping` is cancelled. Otherwise raw samples would pile up between two
+/// scrapes.
 pub async fn keep_up(metrics: PrometheusHandle, clock: Clock, stopping: CancellationToken) -> Result<(), Infallible> {
     loop {
         tokio::select! {

@@ -1,6 +1,7 @@
 //! One made-up person: what the directory says, and how they stand at the moment that is measured.
 
-use rollcall::domain::directory::{ChannelPatch, ChannelsPatch, Field, UserPatch};
+use rollcall::domain::directory::{ChannelPatch, ChannelsPatch, UserPatch};
+use rollcall::domain::json::Field;
 use rollcall::domain::status::{Facts, Lane};
 use rollcall::domain::{Category, EntityRef, PerChannel, Role};
 

@@ -1,5 +1,4 @@
-//! All keys and tokens that are valid now, and how things are done for their tenants, in memory: asking waits for
-//! nothing.
+//! The valid keys and tokens and the settings of their tenants, in memory, so that authentication needs no I/O.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,14 +18,15 @@ use crate::domain::{Fault, Scopes, Settings, TenantId};
 use crate::limits::Throttle;
 use crate::store::{RegistryChanges, RegistryVersion, Store, StoreError, TokenHolder, TokenRecord};
 
-/// How often changes made by another process are looked for; they take effect within a second.
-const WATCH: Duration = Duration::from_millis(500);
-/// How long one look for changes may take: a store that went silent must not keep others from looking.
+/// Interval at which changes made by other processes are polled for, so that they take effect within a second.
+const WATCH_INTERVAL: Duration = Duration::from_millis(500);
+/// Maximum duration of one poll. Polls are serialized, so a store that does not answer would otherwise block all later
+/// ones.
 const REFRESH_TIMEOUT: Duration = Duration::from_secs(2);
-/// How often what ran out is swept from memory.
-const SWEEP: Duration = Duration::from_secs(60);
+/// Interval at which expired tokens and throttle entries are removed from memory.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
 
-/// The keys and tokens, found by the hash of what a caller presents. A clone shares them.
+/// The keys and tokens, found by the hash of the presented credential. Clones share them.
 #[derive(Clone, Debug)]
 pub struct KeyRing(Arc<Inner>);
 
@@ -36,26 +36,27 @@ struct Inner {
     clock: Clock,
     admin: Option<[u8; 32]>,
     registry: ArcSwap<Registry>,
-    /// Held while the registry is read anew, so that what was read first is taken first.
+    /// Held while the registry is reloaded, so that an older reading never replaces a newer one.
     refreshing: Mutex<()>,
+    /// Held while settings are read, changed and written; see [`KeyRing::turn`].
     turn: Mutex<()>,
     tokens: Tokens,
 }
 
-/// What the store holds of tenants and keys: the keys that are not revoked, and every tenant's settings. Persistent maps:
-/// a change costs what it changes, however many keys there are.
+/// The store's keys that are not revoked, and the settings of all tenants. In persistent maps, so that the cost of a
+/// change does not depend on the number of keys.
 #[derive(Clone, Debug)]
 struct Registry {
     version: RegistryVersion,
     by_hash: HashTrieMapSync<[u8; 32], Client>,
-    /// The hash of each key, by its id.
+    /// The hash of each key, by the key's id.
     ids: HashTrieMapSync<Uuid, [u8; 32]>,
     settings: HashTrieMapSync<TenantId, Settings>,
 }
 
 impl KeyRing {
-    /// The keys and tokens in the store. `admin` is the hash of the administrator's token; without one nobody is
-    /// administrator.
+    /// Loads keys, tokens and settings from the store. `admin` is the hash of the administrator's token; without it
+    /// every administrator's token is rejected.
     pub async fn load(store: Store, admin: Option<[u8; 32]>, clock: Clock) -> Result<Self, StoreError> {
         let registry = ArcSwap::from_pointee(Registry::read(&store).await?);
         let ring = KeyRing(Arc::new(Inner {
@@ -73,44 +74,56 @@ impl KeyRing {
         Ok(ring)
     }
 
-    /// Whose key or token this is. `may` tells what somebody who logged in may do now, nothing if their token is to be
-    /// worth nothing: whether they are still there is not known here.
+    /// Authenticates a key or token.
+    ///
+    /// For the token of a logged-in user, `scopes_now` returns the scopes that the user has now, or `None` if the user
+    /// or the password is gone, which makes the token invalid; the key ring does not know users. The caller gets the
+    /// scopes that are in both the token and `scopes_now`. [`Fault::CredentialMissing`] without a credential,
+    /// [`Fault::CredentialInvalid`] if it is unknown, revoked or expired.
     pub fn caller(
         &self,
         credential: Option<&str>,
-        may: impl FnOnce(TenantId, LoggedIn) -> Option<Scopes>,
+        scopes_now: impl FnOnce(TenantId, LoggedIn) -> Option<Scopes>,
     ) -> Result<Caller, Fault> {
         let credential = credential.filter(|text| !text.is_empty()).ok_or(Fault::CredentialMissing)?;
         let hash = secret::hash_of_made(credential).ok_or(Fault::CredentialInvalid)?;
-        self.of_hash(hash, may)
+        self.authenticate(hash, scopes_now)
     }
 
-    /// The same of a caller who stayed: what was good when they came may have been taken back since.
+    /// Authenticates a caller again by the credential presented earlier, as [`KeyRing::caller`] does. Long-lived
+    /// connections need this, since the credential may have been revoked or have expired in the meantime.
     pub fn again(
         &self,
         caller: &Caller,
-        may: impl FnOnce(TenantId, LoggedIn) -> Option<Scopes>,
+        scopes_now: impl FnOnce(TenantId, LoggedIn) -> Option<Scopes>,
     ) -> Result<Caller, Fault> {
-        self.of_hash(caller.credential, may)
+        self.authenticate(caller.credential, scopes_now)
     }
 
-    fn of_hash(&self, hash: [u8; 32], may: impl FnOnce(TenantId, LoggedIn) -> Option<Scopes>) -> Result<Caller, Fault> {
+    fn authenticate(
+        &self,
+        hash: [u8; 32],
+        scopes_now: impl FnOnce(TenantId, LoggedIn) -> Option<Scopes>,
+    ) -> Result<Caller, Fault> {
         let keys = self.0.registry.load();
+        // Found by its hash, a credential needs no comparison in constant time: hashes cannot be approached step by
+        // step.
         if let Some(Client { tenant, scopes, .. }) = keys.by_hash.get(&hash).copied() {
             return Ok(Caller { tenant, scopes, credential: hash });
         }
         let token = self.0.tokens.find(&hash, self.0.clock.now()).ok_or(Fault::CredentialInvalid)?;
         let scopes = match token.holder {
+            // A token issued for a key is valid as long as its key is, with the scopes it was issued with.
             TokenHolder::Key(key) => keys.ids.contains_key(&key).then_some(token.scopes),
             TokenHolder::User { guid, password } => {
-                may(token.tenant, LoggedIn { guid, password }).map(|now| token.scopes.within(now))
+                scopes_now(token.tenant, LoggedIn { guid, password }).map(|now| token.scopes.within(now))
             }
         };
         let scopes = scopes.ok_or(Fault::CredentialInvalid)?;
         Ok(Caller { tenant: token.tenant, scopes, credential: hash })
     }
 
-    /// The key of that id, by the key itself; a token will not do.
+    /// Authenticates a client by the key's id and the key itself. Tokens are rejected.
     pub fn client(&self, id: &str, key: &str) -> Result<Client, Fault> {
         let hash = secret::hash_of_made(key).ok_or(Fault::CredentialInvalid)?;
         let keys = self.0.registry.load();
@@ -119,49 +132,53 @@ impl KeyRing {
         Ok(client)
     }
 
-    /// How many keys are valid.
+    /// The number of valid keys.
     pub fn keys(&self) -> usize {
         self.0.registry.load().ids.size()
     }
 
-    /// Whether the key of that id is valid.
+    /// Returns true if the key with this id is valid.
     pub fn has_key(&self, id: Uuid) -> bool {
         self.0.registry.load().ids.contains_key(&id)
     }
 
-    /// How things are done for a tenant, as of now.
+    /// The current settings of a tenant; the default if it is unknown.
     pub fn settings(&self, tenant: TenantId) -> Settings {
         self.0.registry.load().settings.get(&tenant).cloned().unwrap_or_default()
     }
 
-    /// Waits until nobody else here changes settings, and keeps others from it.
+    /// Waits for exclusive access to changes of settings within this process, held until the guard is dropped. Without
+    /// it two concurrent changes could overwrite each other, since each reads, changes and writes all settings of a
+    /// tenant.
     pub async fn turn(&self) -> MutexGuard<'_, ()> {
         self.0.turn.lock().await
     }
 
-    /// Whether this is the administrator's token.
+    /// Authenticates the administrator. The hashes are compared in constant time.
     pub fn admin(&self, token: Option<&str>) -> Result<Admin, Fault> {
         let token = token.filter(|token| !token.is_empty()).ok_or(Fault::CredentialMissing)?;
         let expected = self.0.admin.ok_or(Fault::CredentialInvalid)?;
+        // Hashes have equal lengths, so that not even the token's length shows in the time taken.
         if bool::from(secret::hash(token).ct_eq(&expected)) { Ok(Admin(())) } else { Err(Fault::CredentialInvalid) }
     }
 
-    /// Takes a token that the store has taken; it is valid from now on.
+    /// Adds a token that was written to the store; it is valid from now on.
     pub fn keep(&self, token: &TokenRecord) {
         self.0.tokens.keep(token);
     }
 
-    /// Whether a token of that hash is known, run out or not.
+    /// Returns true if a token with this hash is in memory, expired or not.
     pub fn knows(&self, hash: &[u8; 32]) -> bool {
         self.0.tokens.knows(hash)
     }
 
-    /// Lets go of a token that the store has let go of; it is worth nothing from now on.
+    /// Removes a token that was deleted from the store; it is invalid from now on.
     pub fn forget(&self, hash: &[u8; 32]) {
         self.0.tokens.forget(hash);
     }
 
-    /// Takes over what keys and settings the store holds now, if any changed.
+    /// Reloads keys and settings from the store if its version changed: only the changes if it still has them, else
+    /// all.
     pub async fn refresh(&self) -> Result<(), StoreError> {
         let _refreshing = self.0.refreshing.lock().await;
         let known = self.0.registry.load_full();
@@ -177,17 +194,18 @@ impl KeyRing {
         Ok(())
     }
 
-    /// Looks for changes made by other processes until `stopping` is cancelled, and lets go of what ran out.
+    /// Polls for changes made by other processes and removes expired entries, until `stopping` is cancelled. An error
+    /// of the store is logged once per outage; the keys loaded last stay valid.
     pub async fn watch(self, throttle: Throttle, stopping: CancellationToken) -> Result<(), StoreError> {
         let clock = self.0.clock.clone();
-        let mut is_away = false;
+        let mut is_failing = false;
         let mut swept = clock.monotonic();
         loop {
             tokio::select! {
-                () = clock.sleep(WATCH) => {}
+                () = clock.sleep(WATCH_INTERVAL) => {}
                 () = stopping.cancelled() => return Ok(()),
             }
-            if clock.monotonic() >= swept + SWEEP {
+            if clock.monotonic() >= swept + SWEEP_INTERVAL {
                 swept = clock.monotonic();
                 self.0.tokens.purge(clock.now());
                 throttle.sweep();
@@ -195,14 +213,14 @@ impl KeyRing {
             let refreshing = tokio::time::timeout(REFRESH_TIMEOUT, self.refresh());
             let refreshed = tokio::select! {
                 refreshed = refreshing => refreshed.unwrap_or(Err(StoreError::TimedOut)),
-                // A store that does not answer keeps nobody from ending.
+                // A store that does not answer must not delay the shutdown.
                 () = stopping.cancelled() => return Ok(()),
             };
             match refreshed {
-                Ok(()) => is_away = false,
-                Err(error) if !is_away => {
-                    tracing::warn!(%error, "the keys cannot be read anew; those known stay valid");
-                    is_away = true;
+                Ok(()) => is_failing = false,
+                Err(error) if !is_failing => {
+                    tracing::warn!(%error, "keys and settings cannot be reloaded; those loaded last stay in use");
+                    is_failing = true;
                 }
                 Err(_) => {}
             }
@@ -212,19 +230,20 @@ impl KeyRing {
 
 impl Registry {
     async fn read(store: &Store) -> Result<Self, StoreError> {
-        // The version first: a change between the reads is then seen again next time, never missed.
+        // The version is read first: a change between the reads is then read again at the next poll instead of being
+        // missed.
         let version = store.registry_version().await?;
-        let nothing = Registry {
+        let empty = Registry {
             version,
             by_hash: HashTrieMapSync::default(),
             ids: HashTrieMapSync::default(),
             settings: HashTrieMapSync::default(),
         };
         let (keys, tenants) = (store.valid_keys().await?, store.tenants().await?);
-        Ok(nothing.with(version, RegistryChanges { tenants, keys }))
+        Ok(empty.with(version, RegistryChanges { tenants, keys }))
     }
 
-    /// The registry after some changes.
+    /// Returns the registry with `changes` applied.
     fn with(&self, version: RegistryVersion, changes: RegistryChanges) -> Self {
         let mut after = Registry { version, ..self.clone() };
         for key in changes.keys {

@@ -1,4 +1,4 @@
-//! From a credential to a [`Caller`]: the only place where a tenant comes from.
+//! Authentication: from a credential to a [`Caller`]. The tenant of a request comes from here and from nowhere else.
 
 mod keyring;
 pub mod password;
@@ -16,28 +16,28 @@ use uuid::Uuid;
 
 use crate::domain::{Fault, Scope, Scopes, TenantId};
 
-/// Somebody who may act for one tenant. Made here only, from a credential.
+/// An authenticated caller of one tenant. Only this module creates one, from a credential.
 #[derive(Clone, Copy, Debug)]
 pub struct Caller {
     tenant: TenantId,
     scopes: Scopes,
-    /// The hash of what was presented, by which it can be asked later whether that is still good.
+    /// The hash of the presented credential, by which the caller can be authenticated again later.
     credential: [u8; 32],
 }
 
 impl Caller {
-    /// Whose data the caller sees: this tenant's and no other's.
+    /// The one tenant that the caller may access.
     pub fn tenant(&self) -> TenantId {
         self.tenant
     }
 
-    /// [`Fault::Forbidden`] unless the credential grants `scope`.
+    /// Checks that the credential grants `scope`; [`Fault::Forbidden`] if not.
     pub fn require(&self, scope: Scope) -> Result<(), Fault> {
         if self.scopes.allow(scope) { Ok(()) } else { Err(Fault::Forbidden) }
     }
 }
 
-/// A key, shown together with its id: what a program gets tokens for. Made here only.
+/// A key authenticated together with its id, for which a program can obtain tokens. Only this module creates one.
 #[derive(Clone, Copy, Debug)]
 pub struct Client {
     key: Uuid,
@@ -46,28 +46,29 @@ pub struct Client {
 }
 
 impl Client {
-    /// The key's id.
+    /// Id of the key.
     pub fn key(&self) -> Uuid {
         self.key
     }
 
-    /// Whose it is.
+    /// Tenant that the key belongs to.
     pub fn tenant(&self) -> TenantId {
         self.tenant
     }
 
-    /// What it may do.
+    /// Scopes that the key grants.
     pub fn scopes(&self) -> Scopes {
         self.scopes
     }
 }
 
-/// The administrator of this service. Made here only, from the administrator's token.
+/// Proof that the caller is the administrator of the service. Only this module creates one, from the administrator's
+/// token.
 #[derive(Clone, Copy, Debug)]
 pub struct Admin(());
 
 impl Admin {
-    /// Whoever runs commands on the store itself is its administrator already.
+    /// The administrator, for commands run on the store itself: access to the store already permits everything.
     pub(crate) fn local() -> Self {
         Admin(())
     }

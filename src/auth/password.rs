@@ -1,5 +1,5 @@
-//! Passwords of people: hashed with Argon2id, which is slow on purpose, and so done beside everything else, by few at a
-//! time and in turn.
+//! Passwords of users, hashed with Argon2id. The hash is slow by design, so hashing runs on the blocking pool, a few at
+//! a time and through a fair queue.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -14,21 +14,21 @@ use crate::lifecycle::{Lifecycle, cpu_permits};
 use crate::limits::throttle::network;
 use crate::limits::{Budget, Budgets, FairQueue, QueueLimits, TurnKey};
 
-/// Longest password, in bytes: hashing is to take the same time for all.
+/// Maximum length of a password, in bytes. It bounds the time that hashing takes.
 pub const MAX_BYTES: usize = 1_024;
-/// Passwords of one tenant that may wait to be hashed, and log-ins of one network.
-const WAITING_PER_KEY: usize = 64;
-/// The same of all together: at most what is hashed within [`TURN_TIMEOUT`] on a slow core.
-const WAITING: usize = 1_024;
-/// Passwords hashed at a time where callers do not take turns.
-const AT_A_TIME: usize = 2;
-/// How long a caller waits for its turn.
+/// Maximum number of passwords of one tenant, and of log-ins of one network, waiting to be hashed.
+const MAX_WAITING_PER_KEY: usize = 64;
+/// Maximum number waiting in all: at most as many as a slow core hashes within [`TURN_TIMEOUT`].
+const MAX_WAITING: usize = 1_024;
+/// Number of passwords hashed concurrently when [`Budget::Passwords`] is off and the queue is first come, first served.
+const FIRST_COME_PERMITS: usize = 2;
+/// Maximum time that a caller waits for its turn.
 const TURN_TIMEOUT: Duration = Duration::from_secs(5);
-/// A hash like all others, of no known password. It is tried in the place of hashes that are not there, so that the time
-/// an answer takes says nothing about which accounts exist.
+/// A hash with the usual parameters, of no known password. Log-ins verify it in place of missing hashes, so that the
+/// time of a response does not reveal which accounts exist.
 const DUMMY: &str = "$argon2id$v=19$m=19456,t=2,p=1$cm9sbGNhbGwgbm9ib2R5cw$cm9sbGNhbGwga25vd3Mgbm8gc3VjaCBwYXNzd29yZCE";
 
-/// Where passwords are hashed and tried: a queue of its own beside that of other long work, so that neither waits for
+/// Hashes and verifies passwords, through a queue apart from that of other CPU-bound work, so that neither waits for
 /// the other. A clone is another handle to the same queue.
 #[derive(Clone, Debug)]
 pub struct Passwords {
@@ -37,33 +37,33 @@ pub struct Passwords {
 }
 
 impl Passwords {
-    /// An empty queue.
+    /// Creates an empty queue.
     pub fn new(lifecycle: Lifecycle, clock: &Clock, budgets: Budgets) -> Self {
-        let limits = QueueLimits { permits: cpu_permits(), waiting_per_key: WAITING_PER_KEY, waiting: WAITING };
+        let limits = QueueLimits { permits: cpu_permits(), waiting_per_key: MAX_WAITING_PER_KEY, waiting: MAX_WAITING };
         let queue = if budgets.has(Budget::Passwords) {
             FairQueue::new(limits, clock)
         } else {
-            FairQueue::first_come(AT_A_TIME, clock)
+            FairQueue::first_come(FIRST_COME_PERMITS, clock)
         };
         Passwords { queue, lifecycle }
     }
 
-    /// Hashes a password that a tenant sets, for `Body::PasswordSet`.
+    /// Hashes a password that a tenant sets for a user, for `Body::PasswordSet`.
     ///
-    /// [`Fault::Invalid`], naming `password`, unless it has 1 to [`MAX_BYTES`] bytes; [`Fault::TooMany`] or
-    /// [`Fault::Unavailable`] when too many are waiting.
+    /// [`Fault::Invalid`] for `password` unless it has 1 to [`MAX_BYTES`] bytes. [`Fault::TooMany`] or
+    /// [`Fault::Unavailable`] if too many are waiting or the turn does not come in time.
     pub async fn hash_password(&self, tenant: TenantId, password: &str) -> Result<PasswordHash, Fault> {
         if !is_password(password) {
             return Err(Fault::invalid("password", "must be 1 to 1024 bytes"));
         }
         let password = password.to_owned();
-        self.in_turn(TurnKey::Tenant(tenant), move || hash(&password)).await?.ok_or(Fault::Internal)
+        self.run_queued(TurnKey::Tenant(tenant), move || hash(&password)).await?.ok_or(Fault::Internal)
     }
 
-    /// Returns the positions of the hashes that are of this password, for a log-in from an address.
+    /// Returns the indexes of the hashes that match the password, for a log-in from the address `from`.
     ///
-    /// It takes the work of `tries` hashes, whatever the password and however many hashes of at most `tries` there are:
-    /// the time of the answer would otherwise say in how many tenants an account has a password.
+    /// Always does the work of `tries` verifications, whatever the password and however many hashes, up to `tries`, are
+    /// given. Otherwise the time of the response would reveal in how many tenants an account has a password.
     pub async fn matching(
         &self,
         from: IpAddr,
@@ -72,19 +72,21 @@ impl Passwords {
         tries: usize,
     ) -> Result<Vec<usize>, Fault> {
         let is_possible = is_password(password);
-        // What no account can have as its password is hashed in a shortened form, and matches nothing.
+        // A text that cannot be a password still costs the same work, in a shortened form, and matches nothing.
         let password: String = if is_possible { password.to_owned() } else { password.chars().take(1).collect() };
+        // Without the budget only a log-in without any account costs a dummy.
         let tries = if self.queue.is_fair() { tries } else { 1 };
         let work = move || {
             let tried = padded(&hashes, tries).into_iter().enumerate();
             let found: Vec<usize> = tried.filter(|(_, hash)| verify(&password, hash)).map(|(at, _)| at).collect();
             if is_possible { found } else { Vec::new() }
         };
-        self.in_turn(TurnKey::Network(network(from)), work).await
+        self.run_queued(TurnKey::Network(network(from)), work).await
     }
 
-    /// Does slow work beside the tasks that answer, when it is the turn of `key`.
-    async fn in_turn<T: Send + 'static>(
+    /// Runs CPU-bound work on the blocking pool when it is the turn of `key`. [`Fault::Unavailable`] if that takes
+    /// longer than [`TURN_TIMEOUT`].
+    async fn run_queued<T: Send + 'static>(
         &self,
         key: TurnKey,
         work: impl FnOnce() -> T + Send + 'static,
@@ -95,7 +97,7 @@ impl Passwords {
     }
 }
 
-/// The hashes to try, followed by as many dummies as are missing to `tries`, and at least one in all.
+/// Returns the hashes to verify, padded with dummies to `tries`, and to at least one.
 fn padded(hashes: &[PasswordHash], tries: usize) -> Vec<&str> {
     let dummies = tries.max(1).saturating_sub(hashes.len());
     hashes.iter().map(PasswordHash::phc).chain(std::iter::repeat_n(DUMMY, dummies)).collect()
@@ -111,10 +113,10 @@ fn hash(password: &str) -> Option<PasswordHash> {
     Some(PasswordHash::new(&hashed.ok()?.to_string()))
 }
 
-fn verify(password: &str, kept: &str) -> bool {
-    let kept = phc::PasswordHash::new(kept);
-    let kept = kept.inspect_err(|error| tracing::error!(%error, "a password's hash cannot be read"));
-    kept.is_ok_and(|kept| Argon2::default().verify_password(password.as_bytes(), &kept).is_ok())
+fn verify(password: &str, stored: &str) -> bool {
+    let stored = phc::PasswordHash::new(stored);
+    let stored = stored.inspect_err(|error| tracing::error!(%error, "a password's hash cannot be read"));
+    stored.is_ok_and(|stored| Argon2::default().verify_password(password.as_bytes(), &stored).is_ok())
 }
 
 #[cfg(test)]
@@ -152,17 +154,17 @@ mod tests {
     }
 
     #[test]
-    fn a_log_in_takes_the_same_work_however_many_accounts_there_are() {
+    fn a_log_in_verifies_as_many_hashes_whatever_accounts_exist() {
         let hashes: Vec<PasswordHash> = (0..4).map(|n| PasswordHash::new(&n.to_string())).collect();
         for accounts in 0..=4 {
             let tried = padded(&hashes[..accounts], 4);
             assert_eq!(tried.len(), 4, "{accounts}");
             assert_eq!(tried.iter().filter(|phc| **phc == DUMMY).count(), 4 - accounts);
         }
-        assert_eq!(padded(&[], 0), [DUMMY], "also before there is any tenant");
+        assert_eq!(padded(&[], 0), [DUMMY], "even before any tenant exists");
     }
 
-    /// Polls once what waits behind the one hash that the test holds the permit of.
+    /// Polls `work` once and panics if it does not wait.
     async fn waits<T>(work: std::pin::Pin<&mut impl Future<Output = T>>) {
         tokio::select! {
             biased;
@@ -172,7 +174,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_tenant_that_sets_many_passwords_delays_a_log_in_by_one_hash() {
+    async fn a_tenant_setting_many_passwords_delays_a_log_in_by_one_hash() {
         let clock = Clock::manual(Time::from_micros(0));
         let passwords = Passwords::new(Lifecycle::default(), &clock, Budgets::default());
         let mut held = Vec::new();
@@ -180,7 +182,7 @@ mod tests {
             held.push(passwords.queue.enter(TurnKey::Tenant(TENANT)).await.unwrap());
         }
         let mut flood: Vec<_> =
-            (0..WAITING_PER_KEY).map(|_| Box::pin(passwords.queue.enter(TurnKey::Tenant(TENANT)))).collect();
+            (0..MAX_WAITING_PER_KEY).map(|_| Box::pin(passwords.queue.enter(TurnKey::Tenant(TENANT)))).collect();
         for sending in &mut flood {
             waits(sending.as_mut()).await;
         }
@@ -190,11 +192,11 @@ mod tests {
         waits(log_in.as_mut()).await;
         clock.advance(Duration::from_millis(14));
         held.pop();
-        assert!(log_in.await.is_ok(), "the hash under way is all it waits for");
+        assert!(log_in.await.is_ok(), "it waits only for the hash in progress");
     }
 
     #[tokio::test]
-    async fn without_the_budget_passwords_wait_for_all_that_came_before() {
+    async fn without_the_budget_passwords_are_hashed_in_order_of_arrival() {
         let passwords = passwords(Budgets::without([Budget::Passwords]));
         let tenant = TurnKey::Tenant(TENANT);
         let mut held = vec![passwords.queue.enter(tenant).await.unwrap(), passwords.queue.enter(tenant).await.unwrap()];
@@ -210,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn the_dummy_takes_as_long_as_any_other_hash() {
+    fn the_dummy_has_the_parameters_of_a_real_hash() {
         let parameters = |phc: &str| phc.split('$').take(4).map(str::to_owned).collect::<Vec<_>>();
         assert_eq!(parameters(DUMMY), parameters(hash("x").unwrap().phc()));
         let lengths = |phc: &str| phc.split('$').skip(4).map(str::len).collect::<Vec<_>>();

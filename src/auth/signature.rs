@@ -1,4 +1,4 @@
-//! Signatures of webhooks: who sent a body, and that it is still the same.
+//! Signatures of webhooks, which authenticate the sender and the integrity of a body.
 
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
@@ -6,26 +6,27 @@ use sha2::Sha256;
 use crate::domain::Fault;
 use crate::domain::settings::WebhookSecret;
 
-/// What stands before the hexadecimal digits.
+/// Prefix of the hexadecimal digits in a signature.
 const SCHEME: &str = "sha256=";
 
-/// [`Fault::CredentialInvalid`] unless `signature` is `sha256=` and the HMAC-SHA256 of the body with the secret. Which of
-/// them is missing or wrong is not told, and how much of a signature is right not even by the time that it takes.
+/// Checks that `signature` is `sha256=` and the HMAC-SHA256 of `body` with `secret`, in hexadecimal.
+/// [`Fault::CredentialInvalid`] if not, without stating which of them is missing or wrong. The comparison takes
+/// constant time, so that a signature cannot be guessed byte by byte.
 pub fn verify(secret: Option<&WebhookSecret>, body: &[u8], signature: Option<&str>) -> Result<(), Fault> {
-    let is_valid = secret.zip(signature).is_some_and(|(secret, signature)| is_of(secret, body, signature));
+    let is_valid = secret.zip(signature).is_some_and(|(secret, signature)| is_signed(secret, body, signature));
     if is_valid { Ok(()) } else { Err(Fault::CredentialInvalid) }
 }
 
-fn is_of(secret: &WebhookSecret, body: &[u8], signature: &str) -> bool {
-    let expected = signature.strip_prefix(SCHEME).and_then(bytes);
-    // A secret of any length will do as a key.
+fn is_signed(secret: &WebhookSecret, body: &[u8], signature: &str) -> bool {
+    let expected = signature.strip_prefix(SCHEME).and_then(parse_hex);
+    // HMAC accepts keys of any length, so creating it cannot fail.
     let mac = Hmac::<Sha256>::new_from_slice(secret.reveal().as_bytes());
     let (Some(expected), Ok(mac)) = (expected, mac) else { return false };
     mac.chain_update(body).verify_slice(&expected).is_ok()
 }
 
-/// The bytes that so many hexadecimal digits are.
-fn bytes(digits: &str) -> Option<[u8; 32]> {
+/// Parses 64 hexadecimal digits in either case.
+fn parse_hex(digits: &str) -> Option<[u8; 32]> {
     let digits = digits.as_bytes();
     if digits.len() != 64 {
         return None;
@@ -42,7 +43,7 @@ fn bytes(digits: &str) -> Option<[u8; 32]> {
 mod tests {
     use super::*;
 
-    /// RFC 4231, the test cases whose keys are texts of the length of a secret: 4.2 and 4.5.
+    /// The test cases 4.2 and 4.5 of RFC 4231: the ones with keys that are texts of a secret's length.
     fn cases() -> [(WebhookSecret, Vec<u8>, String); 2] {
         let counting: String = (1..=25_u8).map(char::from).collect();
         let secret = |text: &str| WebhookSecret::new(text).unwrap();
@@ -55,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn signatures_are_those_of_the_rfc() {
+    fn signatures_of_rfc_4231_are_valid() {
         for (secret, body, signature) in cases() {
             assert_eq!(verify(Some(&secret), &body, Some(&signature)), Ok(()));
             let capitals = signature.to_uppercase().replace("SHA", "sha");
@@ -64,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_else_is_not_valid() {
+    fn other_signatures_are_rejected() {
         let refused = Err(Fault::CredentialInvalid);
         let [(secret, body, signature), (other, ..)] = cases();
         assert_eq!(verify(None, &body, Some(&signature)), refused);

@@ -1,4 +1,5 @@
-//! Tickets: what a browser connects a desk with, in place of the tenant's key. Kept in memory only, as their hashes.
+//! Tickets: single-use credentials with which a browser connects a desk, in place of the tenant's key. They are kept in
+//! memory only, as their hashes.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
@@ -12,24 +13,24 @@ use super::secret::{self, Secret};
 use crate::clock::Clock;
 use crate::domain::{Fault, TenantId, Time};
 
-/// For how many seconds a ticket may be good.
+/// Allowed validity of a ticket, in seconds.
 pub const SECONDS: RangeInclusive<u32> = 1..=300;
-/// For how many it is when nobody says.
+/// Default validity of a ticket, in seconds.
 pub const USUAL_SECONDS: u32 = 60;
-/// Tickets of one tenant that wait to be used; more are refused, so that none fills the memory.
-pub const A_TENANT: usize = 10_000;
+/// Maximum number of unused tickets per tenant. More are rejected, so that no tenant can fill the memory.
+pub const MAX_PER_TENANT: usize = 10_000;
 
-/// Whose desk a ticket opens.
+/// The user, and possibly the session, that a ticket admits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pass {
-    /// The user, by integer id, which is never another's.
+    /// The user, by integer id: unlike an external id it cannot be moved to another user by a document.
     pub user: i64,
-    /// The session, if it is to be that one only.
+    /// The only session that may be opened; any if `None`.
     pub session: Option<Box<str>>,
 }
 
 struct Ticket {
-    /// Who asked for it; whether they still may is asked again when it is used.
+    /// The caller that requested it, authenticated again when the ticket is redeemed.
     caller: Caller,
     pass: Pass,
     expires: Time,
@@ -42,7 +43,7 @@ struct Waiting {
     held: HashMap<TenantId, usize>,
 }
 
-/// The tickets that wait to be used. A clone shares them.
+/// The unused tickets. Clones share them.
 #[derive(Clone)]
 pub struct Tickets(Arc<Inner>);
 
@@ -58,19 +59,20 @@ impl fmt::Debug for Tickets {
 }
 
 impl Tickets {
-    /// Nobody has one yet.
+    /// Creates a store without tickets.
     pub fn new(clock: &Clock) -> Self {
         Tickets(Arc::new(Inner { clock: clock.clone(), waiting: Mutex::default() }))
     }
 
-    /// A ticket for one connection within so many seconds, and when they end. [`Fault::TooMany`] when too many of the
-    /// tenant's wait.
+    /// Issues a ticket for one connection, valid for `seconds`. Returns it with the time of its expiry.
+    /// [`Fault::TooMany`] if the tenant has [`MAX_PER_TENANT`] unused tickets.
     pub fn issue(&self, caller: &Caller, pass: Pass, seconds: u32) -> Result<(Secret, Time), Fault> {
         let now = self.0.clock.now();
         let mut waiting = self.0.waiting.lock();
+        // Expired tickets must not count towards the limit.
         waiting.purge(now);
         let held = waiting.held.entry(caller.tenant()).or_default();
-        if *held >= A_TENANT {
+        if *held >= MAX_PER_TENANT {
             return Err(Fault::TooMany { seconds: 1 });
         }
         *held += 1;
@@ -80,11 +82,13 @@ impl Tickets {
         Ok((secret, expires))
     }
 
-    /// Takes a ticket, which nobody can use after this: who asked for it, and whose desk it opens.
+    /// Redeems a ticket, which is invalid afterwards. Returns the caller that requested it and the pass.
+    /// [`Fault::CredentialInvalid`] if it is unknown, used or expired.
     pub fn redeem(&self, ticket: &str) -> Result<(Caller, Pass), Fault> {
         let hash = secret::hash_of_made(ticket).ok_or(Fault::CredentialInvalid)?;
         let now = self.0.clock.now();
         let mut waiting = self.0.waiting.lock();
+        // An expired ticket must not be found, whenever the next one is issued.
         waiting.purge(now);
         let ticket = waiting.take(&hash).ok_or(Fault::CredentialInvalid)?;
         Ok((ticket.caller, ticket.pass))
@@ -105,7 +109,7 @@ impl Waiting {
         Some(ticket)
     }
 
-    /// Lets go of those that have run out by `now`.
+    /// Removes the tickets that have expired by `now`.
     fn purge(&mut self, now: Time) {
         while let Some((expires, hash)) = self.by_end.first().copied()
             && expires <= now
@@ -138,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ticket_is_used_once_and_in_time() {
+    fn a_ticket_is_redeemed_once_and_before_it_expires() {
         let (clock, tickets) = stage();
         let (one, expires) = tickets.issue(&caller(1), pass(), 60).unwrap();
         let (late, _) = tickets.issue(&caller(1), pass(), 59).unwrap();
@@ -152,17 +156,17 @@ mod tests {
     }
 
     #[test]
-    fn one_tenant_keeps_no_other_from_its_tickets() {
+    fn unused_tickets_are_limited_per_tenant() {
         let (clock, tickets) = stage();
-        for _ in 0..A_TENANT {
+        for _ in 0..MAX_PER_TENANT {
             tickets.issue(&caller(1), pass(), 60).unwrap();
         }
         let refused = |tickets: &Tickets| tickets.issue(&caller(1), pass(), 60).err();
         assert_eq!(refused(&tickets), Some(Fault::TooMany { seconds: 1 }));
         tickets.issue(&caller(2), pass(), 300).unwrap();
         clock.advance(Duration::from_secs(60));
-        assert_eq!(refused(&tickets), None, "they have run out");
-        assert_eq!(tickets.0.waiting.lock().by_hash.len(), 2, "and are gone");
+        assert_eq!(refused(&tickets), None, "the others have expired");
+        assert_eq!(tickets.0.waiting.lock().by_hash.len(), 2, "expired tickets are removed");
         clock.advance(Duration::from_secs(300));
         assert!(tickets.redeem("").is_err());
         let waiting = tickets.0.waiting.lock();

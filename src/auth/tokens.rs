@@ -1,20 +1,20 @@
-//! Tokens in memory, found by their hash. The store has them too, for the next start.
+//! Tokens in memory, found by their hash. The store holds them as well, for the next start.
 
 use uuid::Uuid;
 
 use crate::domain::{Scopes, TenantId, Time};
 use crate::store::{TokenHolder, TokenRecord};
 
-/// Somebody who logged in, and with which of their passwords.
+/// The user and the password that a token was issued for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LoggedIn {
-    /// Who.
+    /// The user's GUID.
     pub guid: Uuid,
-    /// Position at which the password was set.
+    /// Journal position at which the password was set. A token is invalid once the user's password has another.
     pub password: u64,
 }
 
-/// What is known of a token.
+/// A token in memory.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Token {
     pub tenant: TenantId,
@@ -23,7 +23,7 @@ pub(super) struct Token {
     expires: Time,
 }
 
-/// The tokens that may still be worth something.
+/// The tokens in memory. They may include expired ones until these are purged.
 #[derive(Debug, Default)]
 pub(super) struct Tokens(papaya::HashMap<[u8; 32], Token>);
 
@@ -34,12 +34,12 @@ impl Tokens {
         self.0.pin().insert(*hash, Token { tenant: *tenant, holder: *holder, scopes, expires: *expires });
     }
 
-    /// The token, unless it has run out by `now`.
+    /// The token with this hash, unless it has expired by `now`.
     pub fn find(&self, hash: &[u8; 32], now: Time) -> Option<Token> {
         self.0.pin().get(hash).copied().filter(|token| now < token.expires)
     }
 
-    /// Whether it is here, run out or not.
+    /// Returns true if the token is in memory, expired or not.
     pub fn knows(&self, hash: &[u8; 32]) -> bool {
         self.0.pin().contains_key(hash)
     }
@@ -48,7 +48,7 @@ impl Tokens {
         self.0.pin().remove(hash);
     }
 
-    /// Forgets those that have run out by `now`.
+    /// Removes the tokens that have expired by `now`.
     pub fn purge(&self, now: Time) {
         self.0.pin().retain(|_, token| now < token.expires);
     }

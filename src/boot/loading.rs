@@ -1,5 +1,5 @@
-//! Every tenant's state, from its checkpoint and the journal's entries after it. A tenant that cannot be loaded does not
-//! keep the others from it.
+//! Loads every tenant's state from its checkpoint and the journal's entries after it. A tenant that cannot be loaded is
+//! quarantined, and the others are served.
 
 use std::collections::{HashMap, VecDeque};
 use std::num::NonZero;
@@ -16,25 +16,24 @@ use crate::lifecycle::Lifecycle;
 use crate::live::State;
 use crate::store::{CheckpointReader, Loaded, Store, StoreError};
 
-/// Tenants whose checkpoints are read at once, at most.
+/// Most checkpoints read at once.
 const RANGE: usize = 256;
-/// Connections that read checkpoints, at most.
+/// Most connections that read checkpoints.
 const READERS: usize = 4;
 
-/// What a store holds.
+/// The tenants in a store.
 #[derive(Debug, Default)]
 pub struct Tenants {
-    /// Every tenant's state, at the end of its journal.
+    /// The state of every tenant that was loaded, at the end of its journal.
     pub states: HashMap<TenantId, State>,
     /// The tenants that cannot be loaded, and why.
     pub quarantined: HashMap<TenantId, String>,
 }
 
-/// A tenant's checkpoint as a state, or why there is none. Tenants without a checkpoint have neither.
+/// A tenant's checkpoint as a state, or the reason why it cannot be loaded. Tenants without a checkpoint have neither.
 type Decoded = (TenantId, Result<State, String>);
 
-/// Loads every tenant. Fails if the store does not answer; what is wrong with one tenant's data is in
-/// [`Tenants::quarantined`].
+/// Loads every tenant. Fails if the store fails; errors in one tenant's data go to [`Tenants::quarantined`].
 pub async fn load(store: &Store, journal: &mut Journal) -> Result<Tenants, BootError> {
     let heads = journal.heads().await?;
     let mut ids: Vec<TenantId> = heads.keys().copied().collect();
@@ -77,7 +76,7 @@ async fn catch_up_to(state: &mut State, journal: &mut Journal, tenant: TenantId,
 }
 
 impl BootError {
-    /// Whether only one tenant's data are wrong, and the store answers.
+    /// Returns whether the store works and only one tenant's data are wrong.
     fn is_of_tenant(&self) -> bool {
         match self {
             BootError::Row(_) | BootError::Lost { .. } | BootError::Replay(ReplayError::Gap(_)) => true,
@@ -91,21 +90,21 @@ impl BootError {
     }
 }
 
-/// What the readers share.
+/// The work that the readers share.
 #[derive(Clone)]
 struct Work {
     store: Store,
     lifecycle: Lifecycle,
     ranges: Arc<Mutex<VecDeque<Vec<TenantId>>>>,
-    /// Rows are decoded on every core: nothing else runs yet.
+    /// Permits for decoding, one for each core: nothing else runs yet.
     cores: Arc<Semaphore>,
 }
 
-/// Reads all checkpoints over a few connections at a time, and decodes them meanwhile.
+/// Reads all checkpoints over a few connections, and decodes them at the same time.
 async fn load_checkpoints(store: &Store, ids: &[TenantId]) -> Result<Vec<Decoded>, BootError> {
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
     let readers = store.checkpoint_readers(READERS.min(ids.len())).await?;
-    // Several ranges a reader, so that one with large tenants leaves the rest to the others.
+    // Several ranges per reader, so that a reader with large tenants leaves the rest to the others.
     let size = ids.len().div_ceil(4 * readers.len()).clamp(1, RANGE);
     let ranges = ids.chunks(size).map(<[TenantId]>::to_vec).collect();
     let work = Work {
@@ -129,7 +128,7 @@ impl Work {
         let mut decoding = Vec::new();
         while let Some(range) = self.next_range() {
             for (tenant, loaded) in self.read_range(&mut reader, &range).await? {
-                // Waiting for a core bounds the rows in memory. Nobody closes the cores.
+                // Waiting for a core bounds the rows in memory. The semaphore is never closed.
                 let Ok(core) = self.cores.clone().acquire_owned().await else { continue };
                 let decode = move || match loaded {
                     Ok(loaded) => State::load(tenant, loaded.position, loaded.rows).map_err(|error| error.to_string()),
@@ -153,7 +152,7 @@ impl Work {
         self.ranges.lock().pop_front()
     }
 
-    /// Reads a range at once, or tenant by tenant once something in it could not be read.
+    /// Reads a range at once, or tenant by tenant once this reader found something unreadable.
     async fn read_range(
         &self,
         reader: &mut Option<CheckpointReader>,
@@ -163,7 +162,7 @@ impl Work {
         if let Some(reading) = reader.as_mut() {
             match reading.read(*first, *last).await {
                 Ok(loaded) => return Ok(loaded),
-                // Its transaction is worth nothing any more.
+                // After an error the reader's transaction may be aborted.
                 Err(error) if error.is_of_content() => *reader = None,
                 Err(error) => return Err(error.into()),
             }

@@ -1,4 +1,4 @@
-//! `rollcall demo`: the service on a store of its own, with a tenant whose two hundred people are at work.
+//! `rollcall demo`: runs the service on a store of its own, with a tenant of two hundred simulated people.
 
 mod contacts;
 mod curls;
@@ -25,20 +25,20 @@ use crate::store::Location;
 use crate::{query, telemetry};
 use floor::Floor;
 
-/// The tenant's name.
+/// Name of the demo's tenant.
 const TENANT: &str = "Demo";
-/// The key for whoever looks on.
+/// Name of the key that is printed for the user of the demo.
 const KEY: &str = "demo";
-/// The key of the simulated desks; it is never shown.
+/// Name of the simulated desks' key, which is never printed.
 const FLOOR_KEY: &str = "demo floor";
 
-/// What `serve` takes, but always with an embedded store, and never by accident the one of a real service: the
-/// variables that name one are not read.
+/// The settings of `serve`, but always with an embedded store. The variables that name a store are not read, so that
+/// the demo never uses that of a real service by accident.
 #[derive(Args, Debug)]
 #[command(
     mut_arg("data_dir", |arg| arg.env(Resettable::Reset).default_value("./demo-data")),
     mut_arg("database_url", |arg| arg.env(Resettable::Reset).hide(true)),
-    // A demo that is left alone for days is not to fill the disk.
+    // A demo that runs for days must not fill the disk.
     mut_arg("journal_days", |arg| arg.default_value("1")),
     mut_arg("dedupe_days", |arg| arg.default_value("1")),
 )]
@@ -47,11 +47,11 @@ pub struct DemoArgs {
     serve: ServeArgs,
 }
 
-/// Runs the service and the people.
+/// Runs the service and the simulation.
 pub async fn run(args: DemoArgs) -> Result<(), Failure> {
     let args = args.serve;
     if args.store.database_url.is_some() {
-        return Err(Failure::setting("--database-url is for serve: the demo runs on an embedded store of its own"));
+        return Err(Failure::setting("--database-url is not supported: the demo runs on an embedded store of its own"));
     }
     let _log = telemetry::start_logging(&args.log, args.budgets()).map_err(Failure::setting)?;
     let location = Location::Folder(args.store.data_dir.clone());
@@ -71,9 +71,9 @@ pub async fn run(args: DemoArgs) -> Result<(), Failure> {
 fn announcement(url: &str, key: &Secret) -> String {
     format!(
         "  key       {}
-            for everything of the tenant {TENANT:?}; those of earlier demos no longer work
+            with all scopes of the tenant {TENANT:?}; keys of earlier demos no longer work
 
-{} people connect, take chats and calls, and go on breaks, faster than life. Ask about them:
+{} people connect, take chats and calls, and go on breaks, some twenty times faster than in reality. Try:
 {}
 ",
         key.reveal(),
@@ -82,7 +82,7 @@ fn announcement(url: &str, key: &Secret) -> String {
     )
 }
 
-/// Makes the tenant, its people and their keys, and sets them to work. Answers the key for whoever looks on.
+/// Creates the tenant, its keys and its directory, and starts the simulation. Returns the key to be printed.
 async fn populate(app: &App) -> Result<Secret, Fault> {
     let clock = Clock::system();
     let tenant = tenant(app, &clock).await?;
@@ -96,12 +96,12 @@ async fn populate(app: &App) -> Result<Secret, Fault> {
     let mut floor = Floor::new(caller, (app.submitter.clone(), app.reader.clone()), clock);
     floor.open().await?;
     let stopping = app.lifecycle().stopping().clone();
-    // The service can do without the floor: should that fail, it goes on.
+    // The service does not depend on the simulation: if that fails, the service goes on.
     drop(app.lifecycle().track(floor.run(stopping)));
     Ok(key)
 }
 
-/// The demo's tenant, whether it is there from an earlier run or not.
+/// Returns the demo's tenant, which is created unless an earlier run left it.
 async fn tenant(app: &App, clock: &Clock) -> Result<TenantId, Fault> {
     let admin = Admin::local();
     let known = query::keys::tenants(&admin, &app.store).await?;
@@ -111,7 +111,7 @@ async fn tenant(app: &App, clock: &Clock) -> Result<TenantId, Fault> {
     }
 }
 
-/// Takes away the keys of earlier runs: nobody has them any more, or nobody should.
+/// Revokes the keys of earlier runs, which are no longer needed.
 async fn revoke_keys(app: &App, clock: &Clock, tenant: TenantId) -> Result<(), Fault> {
     let admin = Admin::local();
     for key in query::keys::keys(&admin, &app.store, tenant).await? {

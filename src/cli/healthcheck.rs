@@ -1,4 +1,4 @@
-//! `rollcall healthcheck`: for containers, whose images have no other HTTP client.
+//! `rollcall healthcheck`: checks that a service is ready, for container images without another HTTP client.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
@@ -8,23 +8,23 @@ use clap::Args;
 
 use super::Failure;
 
-/// Which service.
+/// The arguments of `healthcheck`.
 #[derive(Args, Debug)]
 pub struct HealthcheckArgs {
-    /// The address that the service listens on.
+    /// Address and port that the service listens on.
     #[arg(long, env = "ROLLCALL_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
     listen: SocketAddr,
 
-    /// The service's certificate: with one it is asked over HTTPS.
+    /// Certificate of the service; if set, the check uses HTTPS. The file is not read.
     #[arg(long, env = "ROLLCALL_TLS_CERT", value_name = "FILE")]
     tls_cert: Option<PathBuf>,
 }
 
-/// Asks the service whether it is ready.
+/// Requests `/readyz`, and fails with the reason if the service is not ready.
 pub async fn run(args: HealthcheckArgs) -> Result<(), Failure> {
     let scheme = if args.tls_cert.is_some() { "https" } else { "http" };
     let url = format!("{scheme}://{}/readyz", reachable(args.listen));
-    // The certificate is for the service's name, and this asks by the address. Nothing is sent that anybody could take.
+    // The certificate is issued for the service's name, and this connects by address. The request contains no secret.
     let client = reqwest::Client::builder().tls_danger_accept_invalid_certs(true).timeout(Duration::from_secs(3));
     let client = client.build().map_err(Failure::other)?;
     let response = client.get(&url).send().await.map_err(|error| Failure::other(format!("{url}: {error}")))?;
@@ -33,7 +33,7 @@ pub async fn run(args: HealthcheckArgs) -> Result<(), Failure> {
     if status.is_success() { Ok(()) } else { Err(Failure::other(text.trim())) }
 }
 
-/// An address that listens everywhere is reached by loopback.
+/// Returns the address at which a listening address can be reached: loopback for an unspecified one, such as 0.0.0.0.
 pub fn reachable(listen: SocketAddr) -> SocketAddr {
     let ip = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),

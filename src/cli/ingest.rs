@@ -1,4 +1,4 @@
-//! `rollcall ingest`: posts a file of events to a running service, in order, each batch until it is durable.
+//! `rollcall ingest`: posts a file of events to a running service, in order, repeating each batch until it is durable.
 
 mod batches;
 mod post;
@@ -16,21 +16,21 @@ use batches::Batches;
 use post::Poster;
 use summary::Summary;
 
-/// What to post, and where.
+/// The arguments of `ingest`.
 #[derive(Args, Debug)]
 pub struct IngestArgs {
-    /// The file: one event in JSON a line, in the order of the lines; - for standard input.
+    /// File with one JSON event per line, posted in this order; - reads standard input.
     file: PathBuf,
 
-    /// Where the service is.
+    /// Base URL of the service.
     #[arg(long, env = "ROLLCALL_URL", default_value = "http://127.0.0.1:8080", value_name = "URL", value_parser = url)]
     url: Url,
 
-    /// A key with the scope events:write.
+    /// Key of the tenant, with the scope events:write.
     #[arg(long, env = "ROLLCALL_KEY", value_name = "KEY", hide_env_values = true)]
     key: String,
 
-    /// Events of one request; fewer where they would be larger than 8 MiB.
+    /// Events per request, fewer if a request would exceed 8 MiB.
     #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u16).range(1..=10_000), value_name = "N")]
     batch: u16,
 }
@@ -44,7 +44,7 @@ fn url(text: &str) -> Result<Url, String> {
     }
 }
 
-/// Posts the file and says what became of it.
+/// Posts the file and prints the outcomes. Fails if any event was rejected.
 pub async fn run(args: IngestArgs) -> Result<(), Failure> {
     let clock = Clock::system();
     let (mut batches, size) = Batches::open(&args.file, args.batch.into())
@@ -81,7 +81,7 @@ async fn post_all(
     Ok(())
 }
 
-/// On a terminal; elsewhere it draws nothing. Standard input has no size that could be shown.
+/// Returns a progress bar, or a spinner if the size is unknown. It draws nothing unless standard error is a terminal.
 fn bar(size: Option<u64>) -> ProgressBar {
     let (bar, template) = match size {
         Some(size) => (ProgressBar::new(size), "{bar:32} {percent:>3} %  {bytes_per_sec}  {msg}"),

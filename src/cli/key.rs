@@ -1,4 +1,4 @@
-//! `rollcall key`: give, list and take away keys. A running service notices within a second.
+//! `rollcall key`: creates, lists and revokes keys. Changes take effect in a running service within a second.
 
 use clap::{Args, Subcommand};
 use uuid::Uuid;
@@ -12,47 +12,47 @@ use crate::config::StoreArgs;
 use crate::domain::Scope;
 use crate::query;
 
-/// What to do.
+/// The commands for keys.
 #[derive(Subcommand, Debug)]
 pub enum KeyCommand {
-    /// Gives a tenant a key and prints it: this once.
+    /// Creates a key for a tenant and prints it; it is never shown again.
     Create(CreateArgs),
-    /// Lists a tenant's keys: id, beginning of the key, whether it is revoked, scopes, name.
+    /// Lists a tenant's keys: id, first characters of the key, state, scopes, name.
     List(ListArgs),
-    /// Takes a key away.
+    /// Revokes a key; a running service rejects it within a second.
     Revoke(RevokeArgs),
 }
 
-/// A key to add.
+/// The arguments of `key create`.
 #[derive(Args, Debug)]
 pub struct CreateArgs {
-    /// The tenant, by id or name.
+    /// Id or name of the tenant.
     tenant: String,
-    /// A name for people.
+    /// Name of the key, shown in lists.
     #[arg(long, default_value = "key")]
     name: String,
-    /// What it may do, such as events:write; * for everything. Can be given several times.
+    /// Scope of the key, such as events:write, or * for all scopes; repeatable.
     #[arg(long = "scope", required = true, value_parser = scope)]
     scopes: Vec<Scope>,
     #[command(flatten)]
     store: StoreArgs,
 }
 
-/// Whose keys.
+/// The arguments of `key list`.
 #[derive(Args, Debug)]
 pub struct ListArgs {
-    /// The tenant, by id or name.
+    /// Id or name of the tenant.
     tenant: String,
     #[command(flatten)]
     store: StoreArgs,
 }
 
-/// A key to take away.
+/// The arguments of `key revoke`.
 #[derive(Args, Debug)]
 pub struct RevokeArgs {
-    /// The tenant, by id or name.
+    /// Id or name of the tenant.
     tenant: String,
-    /// The key's id.
+    /// Id of the key, as listed by key list.
     key: Uuid,
     #[command(flatten)]
     store: StoreArgs,

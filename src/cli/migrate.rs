@@ -1,4 +1,4 @@
-//! `rollcall migrate`: bring the store's tables up to date, as `serve` does by itself.
+//! `rollcall migrate`: brings the store's tables up to date, as `serve` does at its start.
 
 use clap::Args;
 
@@ -6,21 +6,21 @@ use super::Failure;
 use crate::config::StoreArgs;
 use crate::store::Store;
 
-/// Which store.
+/// The arguments of `migrate`.
 #[derive(Args, Debug)]
 pub struct MigrateArgs {
     #[command(flatten)]
     store: StoreArgs,
 }
 
-/// Migrates.
+/// Brings the tables up to date.
 pub async fn run(args: MigrateArgs) -> Result<(), Failure> {
     open(&args.store).await?;
     println!("the store is up to date");
     Ok(())
 }
 
-/// Opens the store that the arguments name, its tables brought up to date.
+/// Opens the store at the given location and brings its tables up to date.
 pub async fn open(args: &StoreArgs) -> Result<Store, Failure> {
     let location = args.location().map_err(Failure::setting)?;
     let (store, _) = Store::open(&location).await.map_err(Failure::other)?;

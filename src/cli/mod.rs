@@ -1,4 +1,4 @@
-//! The command line: one file a command.
+//! The command line, with one file per command.
 
 mod demo;
 mod healthcheck;
@@ -17,7 +17,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::config::{ServeArgs, unknown_variables};
 
-/// Who is here, and who can take work now: live presence for contact centres, in four API dialects.
+/// Live presence for contact centres, in four API dialects: who is here, and who can take work now.
 #[derive(Parser, Debug)]
 #[command(version, about, args_conflicts_with_subcommands = true, max_term_width = 100)]
 struct Cli {
@@ -30,31 +30,31 @@ struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    /// Runs the service (the default).
+    /// Runs the service; this is the default command.
     Serve(Box<ServeArgs>),
-    /// Runs the service with a demo tenant whose simulated desks are at work.
+    /// Runs the service on a store of its own, with a demo tenant and simulated desks.
     Demo(demo::DemoArgs),
-    /// Posts a file of events, one a line, to a running service.
+    /// Posts a file of events, one per line, to a running service; exits with 1 if any is rejected.
     Ingest(ingest::IngestArgs),
-    /// Tenants.
+    /// Creates, lists, shows and configures tenants.
     #[command(subcommand)]
     Tenant(tenant::TenantCommand),
-    /// Keys of tenants.
+    /// Creates, lists and revokes the keys of a tenant.
     #[command(subcommand)]
     Key(key::KeyCommand),
-    /// Brings the store's tables up to date.
+    /// Brings the store's tables up to date, as serve does at its start.
     Migrate(migrate::MigrateArgs),
-    /// Checks that a stopped store comes up as its journal says; exits 1 if not.
+    /// Checks that a stopped store loads the state that its journal produces; exits with 1 if not.
     Verify(verify::VerifyArgs),
-    /// Asks a running service whether it is ready; exits 1 if not.
+    /// Checks that a running service is ready; exits with 1 if not.
     Healthcheck(healthcheck::HealthcheckArgs),
-    /// Prints the description of the REST API (OpenAPI 3.1).
+    /// Prints the OpenAPI 3.1 description of the REST API.
     Openapi,
     /// Prints the GraphQL schema.
     Schema,
 }
 
-/// Why a command failed, and with which exit status.
+/// The failure of a command: its message and exit status.
 #[derive(Debug)]
 pub struct Failure {
     status: u8,
@@ -62,12 +62,12 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A setting that cannot be used, or a store that another server has: exit status 2.
+    /// A failure with exit status 2: an invalid setting, or a store that another server has locked.
     pub fn setting(message: impl std::fmt::Display) -> Self {
         Failure { status: 2, message: message.to_string() }
     }
 
-    /// Anything else: exit status 1.
+    /// A failure with exit status 1: anything else.
     pub fn other(message: impl std::fmt::Display) -> Self {
         Failure { status: 1, message: message.to_string() }
     }
@@ -78,7 +78,7 @@ pub async fn run() -> ExitCode {
     let cli = Cli::parse();
     let unknown = unknown_variables(&variables(&Cli::command()));
     let result = if let Some(name) = unknown.first() {
-        Err(Failure::setting(format!("unknown variable {name}: see rollcall --help for those there are")))
+        Err(Failure::setting(format!("unknown environment variable {name}; rollcall --help lists the known ones")))
     } else {
         match cli.command {
             None => serve::run(cli.serve).await,
@@ -109,7 +109,7 @@ pub async fn run() -> ExitCode {
     }
 }
 
-/// The variables that some command reads.
+/// Returns the environment variables that any of the commands reads.
 fn variables(command: &clap::Command) -> Vec<&str> {
     let own = command.get_arguments().filter_map(|argument| argument.get_env()?.to_str());
     own.chain(command.get_subcommands().flat_map(variables)).collect()

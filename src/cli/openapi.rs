@@ -1,8 +1,8 @@
-//! `rollcall openapi`: prints the description of the REST API, for those who make clients from it.
+//! `rollcall openapi`: prints the description of the REST API, from which clients can be generated.
 
 use crate::http::openapi;
 
-/// Prints OpenAPI 3.1 as JSON.
+/// Prints the OpenAPI 3.1 description as JSON.
 pub fn run() {
     print!("{}", openapi::json());
 }

@@ -1,8 +1,8 @@
-//! `rollcall schema`: prints the GraphQL schema, for those who make clients from it.
+//! `rollcall schema`: prints the GraphQL schema, from which clients can be generated.
 
 use crate::http::graphql;
 
-/// Prints the schema in its own language.
+/// Prints the schema in the schema definition language.
 pub fn run() {
     print!("{}", graphql::sdl());
 }

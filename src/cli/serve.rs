@@ -1,4 +1,4 @@
-//! `rollcall serve`: the service, until it is told to stop.
+//! `rollcall serve`: runs the service until a signal stops it.
 
 use std::process;
 
@@ -11,7 +11,7 @@ use crate::http::listener;
 use crate::store::{Location, StoreError};
 use crate::telemetry;
 
-/// Runs the service.
+/// Runs the service until it stops.
 pub async fn run(args: ServeArgs) -> Result<(), Failure> {
     let _log = telemetry::start_logging(&args.log, args.budgets()).map_err(Failure::setting)?;
     let location = args.store.location().map_err(Failure::setting)?;
@@ -20,7 +20,7 @@ pub async fn run(args: ServeArgs) -> Result<(), Failure> {
     until_stopped(app).await
 }
 
-/// Starts the service as the arguments have it.
+/// Starts the service with the given settings.
 pub async fn start(args: &ServeArgs, location: Location) -> Result<App, Failure> {
     let options = Options {
         location,
@@ -41,11 +41,11 @@ pub async fn start(args: &ServeArgs, location: Location) -> Result<App, Failure>
         }
         StartError::Listen(..) | StartError::Tls(_) | StartError::Boot(BootError::Taken(_)) => Failure::setting(error),
         StartError::Boot(BootError::Store(StoreError::Unsuitable(_))) => Failure::setting(error),
-        StartError::Boot(_) => Failure::other(error),
+        StartError::Boot(_) | StartError::Thread(_) => Failure::other(error),
     })
 }
 
-/// Says where everything is, and shows a token that was just made.
+/// Returns the text printed at the start: address, store, process id, and the administrator's token if it is new.
 pub fn banner(app: &App, location: &Location) -> String {
     let url = app.url();
     let mut lines = vec![format!("rollcall {} on {url}", env!("CARGO_PKG_VERSION"))];
@@ -58,7 +58,7 @@ pub fn banner(app: &App, location: &Location) -> String {
     if let Some(token) = &app.new_admin_token {
         lines.push(format!("  admin     {}", token.reveal()));
         lines.push(String::from(
-            "            made for this new store and shown this once: keep it, or set ROLLCALL_ADMIN_TOKEN",
+            "            generated for this new store and shown only now: keep it, or set ROLLCALL_ADMIN_TOKEN",
         ));
     } else if !app.has_admin {
         lines.push(String::from("  admin     none: set ROLLCALL_ADMIN_TOKEN to add tenants and keys over HTTP"));
@@ -67,7 +67,7 @@ pub fn banner(app: &App, location: &Location) -> String {
     lines.join("\n")
 }
 
-/// Waits for a signal, or for a task to fail, and stops in order.
+/// Waits for a signal or a failed task, and then stops the service in order.
 pub async fn until_stopped(app: App) -> Result<(), Failure> {
     tokio::select! {
         signal = signalled() => tracing::info!(signal, "stopping"),
@@ -94,7 +94,7 @@ async fn signalled() -> &'static str {
 async fn interrupted() -> &'static str {
     match tokio::signal::ctrl_c().await {
         Ok(()) => "SIGINT",
-        // Without a handler the default action ends the process; waiting is all that is left to do.
+        // Without a handler the signal's default action ends the process, so there is nothing to return.
         Err(_) => std::future::pending().await,
     }
 }

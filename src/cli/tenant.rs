@@ -1,4 +1,5 @@
-//! `rollcall tenant`: add and list tenants, show and change their settings. A running service notices within a second.
+//! `rollcall tenant`: creates and lists tenants, shows and changes their settings. Changes take effect in a running
+//! service within a second.
 
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -12,54 +13,54 @@ use crate::command::tenants::create_tenant::create_tenant;
 use crate::command::tenants::set_settings::set_settings;
 use crate::config::StoreArgs;
 use crate::domain::Fault;
-use crate::domain::directory::Field;
+use crate::domain::json::Field;
 use crate::domain::settings::desk::{HEARTBEAT_SECONDS, LEASE_SECONDS};
 use crate::domain::settings::{CONVERSATION_DAYS, SettingsPatch, WebhookSecret};
 use crate::query;
 use crate::store::{Store, TenantRecord};
 
-/// What to do.
+/// The commands for tenants.
 #[derive(Subcommand, Debug)]
 pub enum TenantCommand {
-    /// Adds a tenant and prints its id.
+    /// Creates a tenant and prints its id.
     Create(CreateArgs),
-    /// Lists tenants: id, name, since when.
+    /// Lists tenants: id, time of creation, name.
     List(ListArgs),
     /// Shows a tenant and its settings.
     Show(ShowArgs),
-    /// Changes settings of a tenant; those that are not named stay as they are.
+    /// Changes settings of a tenant; those not given stay. A running service applies them within a second.
     Set(SetArgs),
 }
 
-/// A tenant to add.
+/// The arguments of `tenant create`.
 #[derive(Args, Debug)]
 pub struct CreateArgs {
-    /// Name, unique among tenants.
+    /// Name of the tenant, unique among tenants.
     name: String,
     #[command(flatten)]
     store: StoreArgs,
 }
 
-/// Which store.
+/// The arguments of `tenant list`.
 #[derive(Args, Debug)]
 pub struct ListArgs {
     #[command(flatten)]
     store: StoreArgs,
 }
 
-/// A tenant to look at.
+/// The arguments of `tenant show`.
 #[derive(Args, Debug)]
 pub struct ShowArgs {
-    /// The tenant, by id or name.
+    /// Id or name of the tenant.
     tenant: String,
     #[command(flatten)]
     store: StoreArgs,
 }
 
-/// Settings to change.
+/// The arguments of `tenant set`.
 #[derive(Args, Debug)]
 pub struct SetArgs {
-    /// The tenant, by id or name.
+    /// Id or name of the tenant.
     tenant: String,
     #[command(flatten)]
     changes: ChangeArgs,
@@ -70,19 +71,19 @@ pub struct SetArgs {
 #[derive(Args, Debug)]
 #[group(required = true, multiple = true)]
 struct ChangeArgs {
-    /// Whether the texts of messages are kept.
+    /// Storage of the texts of messages.
     #[arg(long, value_name = "on|off", value_parser = switch)]
     conversation_text: Option<bool>,
-    /// Days for which closed conversations are kept, or forever.
+    /// Days for which closed conversations are kept.
     #[arg(long, value_name = "N|forever", value_parser = days)]
     conversation_days: Option<Field<u32>>,
-    /// A file with what iAdvize signs its webhooks with, or none to take no more of them.
+    /// File with the secret that iAdvize signs its webhooks with, or none to reject webhooks.
     #[arg(long, value_name = "PATH|none")]
     iadvize_secret_file: Option<PathBuf>,
-    /// Seconds after which a silent desk is gone, or default for what the service has.
+    /// Seconds of silence after which a desk is disconnected, or default for the service's own setting.
     #[arg(long, value_name = "N|default", value_parser = lease)]
     desk_lease_seconds: Option<Field<u32>>,
-    /// Seconds between two heartbeats of a desk, at most half of the lease, or default.
+    /// Seconds between two heartbeats of a desk, at most half of the lease, or default for the service's own setting.
     #[arg(long, value_name = "N|default", value_parser = heartbeat)]
     desk_heartbeat_seconds: Option<Field<u32>>,
 }
@@ -123,7 +124,7 @@ fn heartbeat(text: &str) -> Result<Field<u32>, &'static str> {
     number(text, HEARTBEAT_SECONDS, "default").ok_or("must be from 1 to 1800, or default")
 }
 
-/// A number of the range, or the word for none.
+/// Parses a number within the range, or the word that clears the setting.
 fn number(text: &str, range: RangeInclusive<u32>, none: &str) -> Option<Field<u32>> {
     if text == none {
         return Some(Field::Clear);
@@ -131,13 +132,13 @@ fn number(text: &str, range: RangeInclusive<u32>, none: &str) -> Option<Field<u3
     text.parse().ok().filter(|number| range.contains(number)).map(Field::Set)
 }
 
-/// The secret in a file, but for the end of its line. What is wrong is told without the path, in whose place somebody
-/// may have given the secret itself.
+/// Reads the secret from a file, without the line ending. Errors do not name the path, since the secret itself may have
+/// been given in its place by mistake.
 fn secret(path: PathBuf) -> Result<WebhookSecret, Failure> {
-    let told = |what: &dyn std::fmt::Display| Failure::setting(format!("the file of --iadvize-secret-file {what}"));
-    let text = std::fs::read_to_string(path).map_err(|error| told(&format!("cannot be read: {error}")))?;
+    let failure = |why: &dyn std::fmt::Display| Failure::setting(format!("the file of --iadvize-secret-file {why}"));
+    let text = std::fs::read_to_string(path).map_err(|error| failure(&format!("cannot be read: {error}")))?;
     let line = text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
-    WebhookSecret::new(line).ok_or_else(|| told(&WebhookSecret::WANTED))
+    WebhookSecret::new(line).ok_or_else(|| failure(&WebhookSecret::WANTED))
 }
 
 /// Runs the command.
@@ -170,18 +171,18 @@ pub async fn run(command: TenantCommand) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What was wrong with the changes, where they were refused.
+/// Turns a fault into a failure; for refused settings it names each setting and its problem.
 fn refused(fault: Fault) -> Failure {
     match fault {
         Fault::Refused(problems) => {
-            let told: Vec<String> = problems.iter().map(|p| format!("{}: {}", p.pointer, p.detail)).collect();
-            Failure::setting(told.join("; "))
+            let problems: Vec<String> = problems.iter().map(|p| format!("{}: {}", p.pointer, p.detail)).collect();
+            Failure::setting(problems.join("; "))
         }
         fault => Failure::other(fault),
     }
 }
 
-/// Prints a tenant, a setting a line; of the secret only whether there is one.
+/// Prints a tenant, one setting per line. The webhook secret is not printed, only whether there is one.
 fn show(tenant: &TenantRecord) {
     let settings = &tenant.settings;
     let days = settings.conversation_days.map_or(String::from("forever"), |days| days.to_string());
@@ -196,7 +197,7 @@ fn show(tenant: &TenantRecord) {
     println!("desk heartbeat     {}", seconds(settings.desk_heartbeat_seconds));
 }
 
-/// The tenant that a person means: by id or by name.
+/// Finds a tenant by id or name.
 pub async fn find(store: &Store, text: &str) -> Result<TenantRecord, Failure> {
     let tenants = query::keys::tenants(&Admin::local(), store).await.map_err(Failure::other)?;
     let named = tenants.into_iter().find(|tenant| tenant.name == text || tenant.id.to_string() == text);

@@ -1,4 +1,4 @@
-//! `rollcall verify`: whether a stopped store comes up as its journal says, tenant by tenant.
+//! `rollcall verify`: checks for each tenant of a stopped store that it loads the state that its journal produces.
 
 use clap::Args;
 
@@ -13,37 +13,38 @@ use crate::live::State;
 use crate::store::Location;
 use crate::store::sqlite::FILE;
 
-/// Which store.
+/// The arguments of `verify`.
 #[derive(Args, Debug)]
 pub struct VerifyArgs {
     #[command(flatten)]
     store: StoreArgs,
 }
 
-/// What applying a journal from its beginning comes to.
+/// The result of applying a journal from its beginning.
 enum Replay {
-    /// The state at its end.
+    /// The state at the journal's end.
     Whole(Box<State>),
-    /// Its beginning is past its retention.
+    /// The journal's beginning is no longer kept; its first entry has this position.
     Shortened { begins: u64 },
 }
 
-/// Loads every tenant as the server does, from its checkpoint and what follows it, replays its journal from nothing, and
-/// compares. Prints a line a tenant.
+/// Loads every tenant as the server does, from its checkpoint and the entries after it, applies its journal to an empty
+/// state, and compares the two. Prints one line per tenant.
 pub async fn run(args: VerifyArgs) -> Result<(), Failure> {
     let location = args.store.location().map_err(Failure::setting)?;
-    // Opening would make an empty store, and nothing would be wrong with that one.
+    // Opening would create an empty store, in which nothing could be wrong.
     if let Location::Folder(folder) = &location
         && !folder.join(FILE).is_file()
     {
         return Err(Failure::setting(format!("there is no store in {}", folder.display())));
     }
-    let told = |error: BootError| match error {
+    let failure = |error: BootError| match error {
         BootError::Taken(_) => Failure::setting(error),
         other => Failure::other(other),
     };
-    let Taken { store, mut journal, lock: _held, .. } = boot::take(&location, &Clock::system()).await.map_err(told)?;
-    let Tenants { states, quarantined } = boot::load(&store, &mut journal).await.map_err(told)?;
+    let Taken { store, mut journal, lock: _held, .. } =
+        boot::take(&location, &Clock::system()).await.map_err(failure)?;
+    let Tenants { states, quarantined } = boot::load(&store, &mut journal).await.map_err(failure)?;
     let mut states: Vec<_> = states.into_iter().collect();
     states.sort_by_key(|(tenant, _)| tenant.0);
     let mut quarantined: Vec<_> = quarantined.into_iter().collect();
@@ -55,11 +56,11 @@ pub async fn run(args: VerifyArgs) -> Result<(), Failure> {
     let mut differ = 0;
     for (tenant, state) in &states {
         let loaded = state.digest();
-        let found = match replay(&mut journal, *tenant, state.position()).await.map_err(told)? {
+        let found = match replay(&mut journal, *tenant, state.position()).await.map_err(failure)? {
             Replay::Whole(replayed) if replayed.digest() == loaded => String::from("equal"),
             Replay::Whole(replayed) => {
                 differ += 1;
-                format!("DIFFERENT: the journal makes {}", replayed.digest())
+                format!("DIFFERENT: the journal produces {}", replayed.digest())
             }
             Replay::Shortened { begins } => format!("not compared: the journal begins at {begins}"),
         };
@@ -70,13 +71,13 @@ pub async fn run(args: VerifyArgs) -> Result<(), Failure> {
     }
     if differ > 0 {
         return Err(Failure::other(format!(
-            "{differ} of {all} tenants load as another state than their journal makes"
+            "{differ} of {all} tenants load a state that differs from the one their journal produces"
         )));
     }
     Ok(())
 }
 
-/// Applies one tenant's journal from nothing, up to the position `end`.
+/// Applies one tenant's journal to an empty state, up to the position `end`.
 async fn replay(journal: &mut Journal, tenant: TenantId, end: u64) -> Result<Replay, BootError> {
     if let Some(first) = journal.read(tenant, 0, 1).await?.first()
         && first.entry.seq > 1

@@ -1,4 +1,4 @@
-//! Every setting, from flags and from the environment; nothing else reads either.
+//! Every setting, from flags and from the environment. No other module reads either.
 
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -15,24 +15,25 @@ use crate::http::tls::TlsFiles;
 use crate::limits::{Budget, Budgets, MemoryBudget, TenantLimits};
 use crate::store::Location;
 
-/// What the variables of this program begin with.
+/// The prefix of this program's environment variables.
 const PREFIX: &str = "ROLLCALL_";
 
-/// Where everything is kept.
+/// The location of the store.
 #[derive(Args, Clone, Debug)]
 pub struct StoreArgs {
-    /// Folder of the embedded store, made when missing.
+    /// Folder of the embedded store; created if missing.
     #[arg(long, env = "ROLLCALL_DATA_DIR", default_value = "./data", value_name = "DIR")]
     pub data_dir: PathBuf,
 
-    /// PostgreSQL 14 or newer, in place of the embedded store: postgres://user:password@host/database.
+    /// PostgreSQL database (14 or newer) to use instead of the embedded store: postgres://user:password@host/database.
     #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
     pub database_url: Option<String>,
 }
 
 impl StoreArgs {
-    /// Where that is; an error says what is wrong with the setting, without showing a password.
+    /// Returns the location. An error explains the problem of the setting, without showing a password.
     pub fn location(&self) -> Result<Location, String> {
+        // An empty variable counts as unset.
         let url = self.database_url.as_deref().filter(|url| !url.is_empty());
         let Some(url) = url else { return Ok(Location::Folder(self.data_dir.clone())) };
         if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
@@ -44,44 +45,45 @@ impl StoreArgs {
     }
 }
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// For people.
+    /// Text for humans.
     Pretty,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// What is logged, and how.
+/// The settings of logging.
 #[derive(Args, Clone, Debug)]
 pub struct LogArgs {
-    /// What is logged: a level, or levels by target, such as info,access=warn.
+    /// Log filter: the lowest level to log, or levels by target, such as info,access=warn.
     #[arg(long, env = "ROLLCALL_LOG", default_value = "info", value_name = "FILTER")]
     pub log: String,
 
-    /// How log lines look.
+    /// Format of log lines.
     #[arg(long, env = "ROLLCALL_LOG_FORMAT", default_value = "pretty", value_enum)]
     pub log_format: LogFormat,
 }
 
-/// How the service runs.
+/// The settings of the service.
 #[derive(Args, Clone, Debug)]
 pub struct ServeArgs {
     /// Address and port to listen on.
     #[arg(long, env = "ROLLCALL_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
     pub listen: SocketAddr,
 
-    /// The certificate to be shown to clients, and those between it and its root, in PEM: HTTPS in place of HTTP. Looked
-    /// at every minute for a newer one.
+    /// Certificate in PEM, followed by its intermediate certificates: serves HTTPS instead of HTTP. A renewed file is
+    /// picked up within a minute.
     #[arg(long, env = "ROLLCALL_TLS_CERT", value_name = "FILE", requires = "tls_key")]
     pub tls_cert: Option<PathBuf>,
 
-    /// The certificate's private key, in PEM.
+    /// Private key of the certificate, in PEM.
     #[arg(long, env = "ROLLCALL_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
 
-    /// An origin whose pages may ask from a browser, such as https://desk.example.com; may be repeated.
+    /// Origin of pages that may call the API from a browser, such as https://desk.example.com; repeatable, or a
+    /// comma-separated list.
     #[arg(long, env = "ROLLCALL_CORS_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
     pub cors_origin: Vec<Origin>,
 
@@ -89,8 +91,8 @@ pub struct ServeArgs {
     #[expect(missing_docs, reason = "documented where it is defined")]
     pub store: StoreArgs,
 
-    /// The administrator's token, 16 characters or more. When unset, a new embedded store gets one made, which is shown
-    /// once.
+    /// Token of the administrator: at least 16 printable ASCII characters without spaces. If unset, one is generated
+    /// for a new embedded store and shown once.
     #[arg(long, env = "ROLLCALL_ADMIN_TOKEN", value_name = "TOKEN", hide_env_values = true)]
     pub admin_token: Option<String>,
 
@@ -98,79 +100,82 @@ pub struct ServeArgs {
     #[expect(missing_docs, reason = "documented where it is defined")]
     pub log: LogArgs,
 
-    /// Connections at a time; past them the one that has been idle or unauthenticated longest is closed.
+    /// Most connections at a time, fewer if the limit on open files is lower. Beyond it the connection that has been
+    /// unauthenticated or idle longest is closed.
     #[arg(long, env = "ROLLCALL_MAX_CONNECTIONS", default_value_t = 10_000,
           value_parser = in_range(1..=1_000_000), value_name = "N")]
     pub max_connections: u64,
 
-    /// Requests a second of one tenant, and twice as many at once after a pause; more are answered 429. 0: no limit.
+    /// Requests and desk messages per second of one tenant, with a burst of twice as many; more are answered 429. 0
+    /// disables the limit.
     #[arg(long, env = "ROLLCALL_TENANT_RATE", default_value_t = u64::from(TenantLimits::default().rate),
           value_parser = in_range(0..=1_000_000), value_name = "N")]
     pub tenant_rate: u64,
 
-    /// Events a second of one tenant, and twice as many at once after a pause; a request with more is answered 429 as a
-    /// whole. 0: no limit.
+    /// Events per second of one tenant, with a burst of twice as many; a request with more is answered 429 as a whole.
+    /// 0 disables the limit.
     #[arg(long, env = "ROLLCALL_TENANT_EVENTS", default_value_t = u64::from(TenantLimits::default().events),
           value_parser = in_range(0..=100_000_000), value_name = "N")]
     pub tenant_events: u64,
 
-    /// Requests of one tenant at a time; more are answered 429. 0: no limit.
+    /// Concurrent requests of one tenant; more are answered 429. 0 disables the limit.
     #[arg(long, env = "ROLLCALL_TENANT_CONCURRENCY", default_value_t = TenantLimits::default().at_a_time as u64,
           value_parser = in_range(0..=1_000_000), value_name = "N")]
     pub tenant_concurrency: u64,
 
-    /// MiB of memory for requests: an eighth for bodies that arrive, a quarter for answers that wait to be read. Of each a
-    /// tenant has half at most, and all unauthenticated callers together a sixteenth.
+    /// Memory for requests in MiB: an eighth for request bodies, a quarter for responses not read yet. Of each, one
+    /// tenant gets at most half and all unauthenticated callers a sixteenth; more is answered 429 or 503.
     #[arg(long, env = "ROLLCALL_MEMORY_BUDGET", default_value_t = MemoryBudget::DEFAULT_MIB as u64,
           value_parser = in_range(MemoryBudget::LEAST_MIB as u64..=1_048_576), value_name = "MIB")]
     pub memory_budget: u64,
 
-    /// Requests with events that may wait for the store, of one tenant half of that; more are answered 503.
+    /// Requests with events that may wait for the store, at most half of them from one tenant; more are answered 503.
     #[arg(long, env = "ROLLCALL_QUEUE", default_value_t = 8_192, value_parser = in_range(1..=1_000_000),
           value_name = "N")]
     pub queue: u64,
 
-    /// Seconds after which a state that the store did not confirm is no longer good enough for routers: 503.
+    /// Seconds without confirmation of the state by the store after which reads for routing decisions are answered 503.
     #[arg(long, env = "ROLLCALL_MAX_STALENESS", default_value_t = 10, value_parser = in_range(2..=86_400),
           value_name = "SECONDS")]
     pub max_staleness: u64,
 
-    /// Seconds between checkpoints of a tenant to whom something happened.
+    /// Seconds between checkpoints of a tenant that has new events; many events cause one sooner. A shorter interval
+    /// makes the next start faster and writes more.
     #[arg(long, env = "ROLLCALL_CHECKPOINT_SECONDS", default_value_t = 30, value_parser = in_range(1..=86_400),
           value_name = "SECONDS")]
     pub checkpoint_seconds: u64,
 
-    /// Days for which an event sent again is recognised.
+    /// Days for which an event that is sent again is recognised as a duplicate.
     #[arg(long, env = "ROLLCALL_DEDUPE_DAYS", default_value_t = 7, value_parser = in_range(1..=365),
           value_name = "DAYS")]
     pub dedupe_days: u64,
 
-    /// Days for which journal entries are kept that a checkpoint covers.
+    /// Days for which journal entries are kept after a checkpoint covers them.
     #[arg(long, env = "ROLLCALL_JOURNAL_DAYS", default_value_t = 30, value_parser = in_range(1..=36_500),
           value_name = "DAYS")]
     pub journal_days: u64,
 
-    /// Seconds after which a silent desk is gone, for tenants that set nothing else.
+    /// Seconds of silence after which a desk is disconnected, unless its tenant sets another value.
     #[arg(long, env = "ROLLCALL_DESK_LEASE_SECONDS", default_value_t = DeskTerms::default().lease,
           value_parser = seconds(LEASE_SECONDS), value_name = "SECONDS")]
     pub desk_lease_seconds: u32,
 
-    /// Seconds between two heartbeats of a desk, likewise; at most half of the lease.
+    /// Seconds between two heartbeats of a desk, at most half of the lease, unless its tenant sets another value.
     #[arg(long, env = "ROLLCALL_DESK_HEARTBEAT_SECONDS", default_value_t = DeskTerms::default().heartbeat,
           value_parser = seconds(HEARTBEAT_SECONDS), value_name = "SECONDS")]
     pub desk_heartbeat_seconds: u32,
 
-    /// Adds POST /echo, which benchmarks compare with.
+    /// Adds POST /echo, the baseline of benchmarks.
     #[arg(long, hide = true)]
     pub bench_echo: bool,
 
-    /// Removes a budget, for the controls of scripts/neighbours; may be repeated.
+    /// Removes a budget, for the controls of scripts/neighbours; repeatable.
     #[arg(long, hide = true, value_name = "BUDGET")]
     pub without_budget: Vec<Budget>,
 }
 
 impl ServeArgs {
-    /// How the engine runs.
+    /// Returns the engine's settings.
     pub fn limits(&self) -> Limits {
         Limits {
             queue: self.queue as usize,
@@ -182,7 +187,7 @@ impl ServeArgs {
         }
     }
 
-    /// The administrator's token, if one was given. Read here, since clap's own error for a bad value would show it.
+    /// Returns the administrator's token, if one was given. Checked here, since clap's own error would print the value.
     pub fn admin_token(&self) -> Result<Option<String>, &'static str> {
         const WANTED: &str = "--admin-token (ROLLCALL_ADMIN_TOKEN) must be at least 16 printable ASCII characters \
                               without spaces";
@@ -190,7 +195,7 @@ impl ServeArgs {
         if self.admin_token.as_ref().is_none_or(is_good) { Ok(self.admin_token.clone()) } else { Err(WANTED) }
     }
 
-    /// How the edge behaves; an error says which settings do not go together.
+    /// Returns the settings of the HTTP layer. An error says which settings contradict each other.
     pub fn edge(&self) -> Result<Edge, String> {
         let desk = DeskTerms { lease: self.desk_lease_seconds, heartbeat: self.desk_heartbeat_seconds };
         if !desk.fit() {
@@ -210,12 +215,12 @@ impl ServeArgs {
         })
     }
 
-    /// The budgets in force.
+    /// Returns the budgets in force.
     pub fn budgets(&self) -> Budgets {
         Budgets::without(self.without_budget.iter().copied())
     }
 
-    /// What every tenant may have.
+    /// Returns the limits of every tenant.
     pub fn tenant_limits(&self) -> TenantLimits {
         TenantLimits {
             rate: self.tenant_rate as u32,
@@ -224,7 +229,7 @@ impl ServeArgs {
         }
     }
 
-    /// Where the certificate is, if there is to be TLS.
+    /// Returns the paths of the certificate and its key; `None` without TLS.
     pub fn tls(&self) -> Option<TlsFiles> {
         let (certificate, key) = self.tls_cert.clone().zip(self.tls_key.clone())?;
         Some(TlsFiles { certificate, key })
@@ -239,7 +244,8 @@ fn in_range(range: RangeInclusive<u64>) -> clap::builder::RangedU64ValueParser<u
     clap::value_parser!(u64).range(range)
 }
 
-/// The variables that begin as ours do but are none of `known`: most likely misspelt, and never to be passed over.
+/// Returns the environment variables that have our prefix but are not among `known`. They are most likely misspelt, and
+/// must not be ignored silently.
 pub fn unknown_variables(known: &[&str]) -> Vec<String> {
     let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     let mut unknown: Vec<String> =

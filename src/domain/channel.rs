@@ -1,4 +1,4 @@
-//! The ways a conversation reaches a person.
+//! The channels on which a user holds conversations.
 
 use std::ops::{Index, IndexMut};
 
@@ -8,18 +8,18 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Channel {
-    /// Web chat and messaging.
+    /// Web site chat.
     Chat,
-    /// Voice.
+    /// Calls by voice.
     Call,
-    /// Video.
+    /// Calls by video.
     Video,
     /// Everything else: mail, cases, social messaging.
     ThirdParty,
 }
 
 impl Channel {
-    /// Every channel, in the order the dialects list them.
+    /// All channels, in the order in which the API dialects list them.
     pub const ALL: [Channel; 4] = [Channel::Chat, Channel::Call, Channel::Video, Channel::ThirdParty];
 
     /// The channel's name on the wire.
@@ -32,23 +32,24 @@ impl Channel {
         }
     }
 
-    /// Chat, call and video exclude one another for people who cannot do both (CONTRACTS.md 1.2, `blocked`).
+    /// Returns true for chat, call and video, which exclude one another for users without `chat_and_call`
+    /// (CONTRACTS.md 1.2, `blocked`).
     pub const fn is_exclusive(self) -> bool {
         !matches!(self, Channel::ThirdParty)
     }
 }
 
-/// One value a channel.
+/// One value per channel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct PerChannel<T>(pub [T; 4]);
 
 impl<T> PerChannel<T> {
-    /// Builds each value from its channel.
+    /// Builds each value by calling `f` with its channel.
     pub fn from_fn(f: impl FnMut(Channel) -> T) -> Self {
         PerChannel(Channel::ALL.map(f))
     }
 
-    /// Each channel with its value.
+    /// Iterates over the channels with their values, in the order of [`Channel::ALL`].
     pub fn iter(&self) -> impl Iterator<Item = (Channel, &T)> {
         Channel::ALL.into_iter().zip(&self.0)
     }
@@ -57,6 +58,7 @@ impl<T> PerChannel<T> {
 impl<T> Index<Channel> for PerChannel<T> {
     type Output = T;
     fn index(&self, channel: Channel) -> &T {
+        // `Channel::ALL` has the order of declaration, so the discriminant is the index.
         &self.0[channel as usize]
     }
 }

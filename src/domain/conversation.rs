@@ -1,4 +1,4 @@
-//! Conversations: their ids, what happened in them, and what follows from that.
+//! Conversations: their ids, their histories, and the lifecycle and contacts derived from a history.
 
 mod contact;
 mod criteria;
@@ -18,7 +18,8 @@ pub use medium::Medium;
 
 use super::ids::parse_guid;
 
-/// A conversation's id within its tenant: 1 to 128 bytes; one that is a GUID is kept in lower case (EVENTS.md, "Types").
+/// A conversation's id within its tenant: 1 to 128 bytes. An id that is a GUID is kept in lower case
+/// (EVENTS.md, "Types").
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ConversationId(Arc<str>);
@@ -27,18 +28,19 @@ impl ConversationId {
     /// Longest id, in bytes.
     pub const MAX: usize = 128;
 
-    /// The id, or `None` when it is empty, too long or holds U+0000.
+    /// Validates and normalizes an id. `None` if it is empty, longer than [`Self::MAX`] or contains U+0000.
     pub fn new(text: &str) -> Option<Self> {
         if text.is_empty() || text.len() > Self::MAX || text.contains('\0') {
             return None;
         }
+        // A GUID written in either case is one conversation; other ids are case-sensitive.
         Some(ConversationId(match parse_guid(text) {
             Some(_) => text.to_ascii_lowercase().into(),
             None => text.into(),
         }))
     }
 
-    /// As text.
+    /// The id as text, a GUID in lower case.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -61,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn guids_are_lowered_and_other_texts_kept() {
+    fn guids_become_lower_case_and_other_ids_keep_their_case() {
         let guid = ConversationId::new("CBE51CD9-0000-4000-8000-00000000000A").unwrap();
         assert_eq!(guid.as_str(), "cbe51cd9-0000-4000-8000-00000000000a");
         assert_eq!(ConversationId::new("Case-7").unwrap().as_str(), "Case-7");

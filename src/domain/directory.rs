@@ -1,4 +1,4 @@
-//! The document that `PUT /v1/directory` takes: patches to reference data and users (EVENTS.md, "Directory").
+//! The document of `PUT /v1/directory`: patches to reference data and users (EVENTS.md, "Directory").
 
 mod check;
 mod patch;
@@ -7,39 +7,39 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::ids::EntityRef;
-use super::object;
+use super::json::{self, Field};
 use super::presence::DefinitionCategory;
-pub use patch::{ChannelPatch, ChannelsPatch, Field, UserPatch};
+pub use patch::{ChannelPatch, ChannelsPatch, UserPatch};
 
-/// Entities one document may hold.
+/// Maximum number of entities in one document.
 pub const MAX_ENTITIES: usize = 50_000;
-/// References, languages or roles one list may hold.
+/// Maximum number of references, languages or roles in one list.
 pub const MAX_LIST: usize = 1_000;
 
-/// A kind of reference data; users are apart.
+/// A kind of reference data. Users are not among them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// A project: the vendor's web site.
     Project,
-    /// A group of users.
+    /// A group of users, possibly inside another group.
     Group,
-    /// A skill.
+    /// A skill of users, possibly below another skill.
     Skill,
-    /// A queue.
+    /// A queue that users serve.
     Queue,
-    /// A campaign.
+    /// A campaign that users work for.
     Campaign,
-    /// A routing group.
+    /// A routing group, a target of routing rules.
     RoutingGroup,
-    /// A routing rule: routing groups tried together.
+    /// A routing rule: a set of routing groups tried together.
     RoutingRule,
-    /// What a person may choose to be, with a description.
+    /// A presence that a user can choose, with a category and a description.
     PresenceDefinition,
 }
 
 impl Kind {
-    /// Every kind, in the order a document is applied: what is referred to comes first.
+    /// All kinds, in the order in which a document is applied: a kind comes before those that refer to it.
     pub const ALL: [Kind; 8] = [
         Kind::Project,
         Kind::Group,
@@ -51,7 +51,7 @@ impl Kind {
         Kind::PresenceDefinition,
     ];
 
-    /// The kind's name, which its GUIDs are made from; never to be changed.
+    /// The kind's name. GUIDs of its entities are derived from it, so it must never change.
     pub const fn name(self) -> &'static str {
         match self {
             Kind::Project => "project",
@@ -65,7 +65,7 @@ impl Kind {
         }
     }
 
-    /// The document's member that lists the kind.
+    /// The member of the document that lists entities of the kind.
     pub const fn member(self) -> &'static str {
         match self {
             Kind::Project => "projects",
@@ -80,74 +80,74 @@ impl Kind {
     }
 }
 
-/// One entity of reference data, to be made or changed. What is absent stays as it is.
+/// One entity of reference data to create or change. An absent member leaves the entity's value as it is.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EntityPatch {
-    /// Integer identity.
+    /// Integer id. The entity is found by it, or created with it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<i64>,
-    /// GUID identity.
+    /// GUID. The entity is found by it, or created with it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub guid: Option<Uuid>,
-    /// Name; needed when the entity is new.
+    /// Name; required for a new entity.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// Routing rules only: the routing groups tried together.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub routing_groups: Option<Vec<EntityRef>>,
-    /// Presence definitions only: needed when the definition is new.
+    /// Presence definitions only: the category; required for a new definition.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub category: Option<DefinitionCategory>,
-    /// Presence definitions only: what it is called, in place of a name.
+    /// Presence definitions only: the text shown for it, in place of a name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// Presence definitions only: whether a person may choose it; true unless said otherwise.
+    /// Presence definitions only: true if users may choose it. Defaults to true.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub selectable: Option<bool>,
-    /// Groups and skills only: the one it lies in.
+    /// Groups and skills only: the group or skill directly above it.
     #[serde(skip_serializing_if = "Field::is_absent")]
     pub parent: Field<EntityRef>,
-    /// Skills only: its place among the others.
+    /// Skills only: the sort position among skills.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub order: Option<u32>,
 }
 
-/// Reference data and users to make or change, as one unit.
+/// Reference data and users to create or change. A document is applied as a whole or not at all.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Document {
-    /// Projects.
-    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "object::list")]
+    /// Projects (the vendor's web sites) to create or change.
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "json::list")]
     pub projects: Vec<EntityPatch>,
-    /// Groups.
-    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "object::list")]
+    /// Groups to create or change.
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "json::list")]
     pub groups: Vec<EntityPatch>,
-    /// Skills.
-    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "object::list")]
+    /// Skills to create or change.
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "json::list")]
     pub skills: Vec<EntityPatch>,
-    /// Queues.
-    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "object::list")]
+    /// Queues to create or change.
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "json::list")]
     pub queues: Vec<EntityPatch>,
-    /// Campaigns.
-    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "object::list")]
+    /// Campaigns to create or change.
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "json::list")]
     pub campaigns: Vec<EntityPatch>,
-    /// Routing groups.
-    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "object::list")]
+    /// Routing groups to create or change.
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "json::list")]
     pub routing_groups: Vec<EntityPatch>,
-    /// Routing rules.
-    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "object::list")]
+    /// Routing rules to create or change.
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "json::list")]
     pub routing_rules: Vec<EntityPatch>,
-    /// Presence definitions.
-    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "object::list")]
+    /// Presence definitions to create or change.
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "json::list")]
     pub presence_definitions: Vec<EntityPatch>,
-    /// Users.
-    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "object::list")]
+    /// Users to create or change.
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "json::list")]
     pub users: Vec<UserPatch>,
 }
 
 impl Document {
-    /// The patches of one kind.
+    /// The patches of entities of one kind.
     pub fn of(&self, kind: Kind) -> &[EntityPatch] {
         match kind {
             Kind::Project => &self.projects,
@@ -161,36 +161,36 @@ impl Document {
         }
     }
 
-    /// How many entities the document names.
+    /// The number of entities in the document, users included.
     pub fn len(&self) -> usize {
         Kind::ALL.iter().map(|kind| self.of(*kind).len()).sum::<usize>() + self.users.len()
     }
 
-    /// Whether it names none.
+    /// Returns true if the document contains no entity.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
-/// The detail of a problem with a name that only one user may have.
+/// Detail of the problem of a value that must be unique and belongs to another user.
 pub const TAKEN: &str = "belongs to another user";
 
-/// Why a document is refused: where, and what is wrong there.
+/// One reason for which a document is rejected, and its location.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
     /// JSON pointer into the document (RFC 6901).
     pub pointer: String,
-    /// A sentence for people.
+    /// Description for people, as a predicate such as "must be 1 to 256 bytes".
     pub detail: String,
 }
 
-/// What a document did, entity by entity.
+/// Counts of the entities that a document created, updated and left as they were.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Changes {
-    /// Entities that are new.
+    /// Number of entities created.
     pub created: u32,
-    /// Entities that differ from before.
+    /// Number of entities with at least one changed value.
     pub updated: u32,
-    /// Entities that were so already.
+    /// Number of entities that already had all the given values.
     pub unchanged: u32,
 }

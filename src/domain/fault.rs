@@ -1,78 +1,79 @@
-//! The closed set of ways a request can fail. Each dialect translates it once, in its own words.
+//! The closed set of errors a request can end with. Each API dialect maps it to its own error format in one place.
 
 use super::directory::Problem;
 
-/// Why a request was not answered.
+/// The error a request ended with.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
-    /// No credential where the dialect carries it.
+    /// The request has no credential where the dialect expects one.
     #[error("no credential was given")]
     CredentialMissing,
-    /// A credential that is not, or no longer, known.
+    /// The credential, password or signature is not valid: unknown, wrong, expired or revoked.
     #[error("the credential is not valid")]
     CredentialInvalid,
-    /// A credential without the scope that the route asks for.
+    /// The credential lacks the scope that the route requires.
     #[error("the credential does not allow this")]
     Forbidden,
-    /// No such thing, or somebody else's.
+    /// The object does not exist, or belongs to another tenant. The two are not distinguished, so that ids of other
+    /// tenants cannot be probed.
     #[error("there is no such {0}")]
     NotFound(&'static str),
-    /// The request cannot be read.
+    /// The request cannot be parsed.
     #[error("{0}")]
     Malformed(String),
-    /// A named value cannot be used.
+    /// A parameter or member has an unusable value.
     #[error("the value of {name} is not valid: {detail}")]
     Invalid {
-        /// The parameter or member.
+        /// Name of the parameter or member.
         name: String,
-        /// What is wrong with it.
+        /// Description of the problem, as a predicate such as "is given twice".
         detail: String,
     },
-    /// The document is readable but refused.
+    /// The document is well formed but has these problems.
     #[error("the document is refused")]
     Refused(Vec<Problem>),
-    /// It collides with something that exists.
+    /// The request conflicts with an existing object.
     #[error("{0}")]
     Conflict(&'static str),
-    /// Past a documented size.
+    /// The request exceeds a documented size.
     #[error("larger than the limit of {0}")]
     TooLarge(&'static str),
-    /// A content type or encoding that the route does not take.
+    /// The route does not accept the content type or encoding.
     #[error("unsupported media type: {0} is needed")]
     UnsupportedMediaType(&'static str),
-    /// A method that the route does not take.
+    /// The route does not accept the method.
     #[error("the method is not allowed")]
     MethodNotAllowed,
-    /// Too often, or too much at a time: a tenant that floods, or somebody who tries passwords.
+    /// A limit on the rate of requests, concurrent work, memory, connections or failed logins was exceeded.
     #[error("too many requests: try again in {seconds} s")]
     TooMany {
-        /// When it is worth another attempt, in seconds.
+        /// Seconds after which a retry can succeed.
         seconds: u32,
     },
-    /// Not now: the store is away, the queue is full, or the position asked for was not reached. The outcome of a
-    /// write is unknown: send the same event ids again.
+    /// Temporarily impossible: the store is unreachable, a queue is full, or the requested position was not reached in
+    /// time. The outcome of a write is unknown; the caller retries it with the same event ids.
     #[error("{0}")]
     Unavailable(&'static str),
-    /// Too slow: the request's time ran out.
+    /// The request exceeded its time limit.
     #[error("the request took too long")]
     TimedOut,
-    /// Our own mistake.
+    /// A defect of the server.
     #[error("internal error")]
     Internal,
 }
 
 impl Fault {
-    /// A value that cannot be used.
+    /// Creates [`Fault::Invalid`].
     pub fn invalid(name: impl Into<String>, detail: impl Into<String>) -> Self {
         Fault::Invalid { name: name.into(), detail: detail.into() }
     }
 
-    /// A document refused for one problem.
+    /// Creates [`Fault::Refused`] with a single problem; `pointer` is a JSON pointer (RFC 6901).
     pub fn refused(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
         Fault::Refused(vec![Problem { pointer: pointer.into(), detail: detail.into() }])
     }
 
-    /// The true HTTP status (CONTRACTS.md 5.5).
+    /// The HTTP status of the fault, before a dialect replaces it by one of its own (CONTRACTS.md 5.5).
     pub const fn status(&self) -> u16 {
         match self {
             Fault::CredentialMissing | Fault::CredentialInvalid => 401,
@@ -91,7 +92,7 @@ impl Fault {
         }
     }
 
-    /// After how many seconds to try again, where that helps.
+    /// Seconds after which a retry is worthwhile; `None` if a retry does not help.
     pub const fn retry_after(&self) -> Option<u32> {
         match self {
             Fault::Unavailable(_) => Some(1),

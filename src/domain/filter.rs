@@ -1,31 +1,31 @@
-//! Which users a question is about: OR inside a clause, AND across clauses (CONTRACTS.md 1.3).
+//! Filters over users: OR inside a clause, AND across clauses (CONTRACTS.md 1.3).
 
 use super::ids::EntityRef;
 use super::role::Role;
 use super::status::Status;
 
-/// Values one clause may list.
+/// Maximum number of values in one clause.
 pub const MAX_VALUES: usize = 500;
 
 /// A property users are grouped by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Dimension {
-    /// Groups, the primary one included.
+    /// Groups, including the primary group.
     Group,
-    /// Skills.
+    /// Skills assigned in the directory.
     Skill,
-    /// Projects.
+    /// Projects, the vendor's web sites.
     Project,
-    /// Routing groups.
+    /// Routing groups, the targets of routing rules.
     RoutingGroup,
-    /// Queues.
+    /// Queues assigned in the directory.
     Queue,
-    /// Campaigns.
+    /// Campaigns assigned in the directory.
     Campaign,
 }
 
 impl Dimension {
-    /// Every dimension.
+    /// All dimensions, in declaration order.
     pub const ALL: [Dimension; 6] = [
         Dimension::Group,
         Dimension::Skill,
@@ -36,42 +36,43 @@ impl Dimension {
     ];
 }
 
-/// One value of a dimension, as a caller names it. One that nobody has matches nobody; it is not an error.
+/// One value of a dimension, as a caller names it. An unknown value matches no user; it is not an error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
-    /// By id or GUID.
+    /// By integer id or GUID.
     Entity(EntityRef),
-    /// By name, compared trimmed and without regard to case.
+    /// By name; compared without surrounding white space and case.
     Name(String),
 }
 
-/// A text that users are found by.
+/// A text member of a user that can be searched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TextField {
-    /// Name; `*` stands for any characters, and case does not matter.
+    /// Name; `*` matches any characters, case-insensitive.
     Name,
-    /// The customer's own id, exactly.
+    /// The customer's own id; exact match.
     ExternalId,
-    /// E-mail address; case does not matter.
+    /// E-mail address; case-insensitive match.
     Email,
 }
 
-/// One restriction.
+/// One restriction of a [`Filter`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Clause {
-    /// Has at least one of the values.
+    /// The user has at least one of the values.
     Any(Dimension, Vec<Value>),
-    /// Has every one of the values.
+    /// The user has every one of the values.
     All(Dimension, Vec<Value>),
-    /// Is one of these users.
+    /// The user is one of these.
     Users(Vec<EntityRef>),
-    /// A text of theirs is as given.
+    /// The user's text matches the given one by the rule of its [`TextField`].
     Text(TextField, String),
-    /// Has at least one of the roles.
+    /// The user has at least one of the roles.
     Roles(Vec<Role>),
-    /// Status on chat is one of these.
+    /// The user's status on chat is one of these.
     Chat(Vec<Status>),
-    /// Status over all channels is one of these: available if any channel is, else busy if any is, else toggled off.
+    /// The user's status over all channels is one of these: available if any channel is, else busy if any is, else
+    /// toggled off.
     Overall(Vec<Status>),
 }
 
@@ -87,14 +88,14 @@ impl Clause {
     }
 }
 
-/// Which users a question is about. Without clauses: all of the tenant's.
+/// A conjunction of clauses that selects users of one tenant. Without clauses it selects all of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
     clauses: Vec<Clause>,
 }
 
 impl Filter {
-    /// Restricts further. A clause without values is no restriction.
+    /// Adds a clause. A clause without values is dropped: it restricts nothing.
     #[must_use]
     pub fn and(mut self, clause: Clause) -> Self {
         if !clause.is_empty() {
@@ -103,20 +104,22 @@ impl Filter {
         self
     }
 
-    /// The restrictions, all of which hold.
+    /// The clauses, all of which a selected user satisfies.
     pub fn clauses(&self) -> &[Clause] {
         &self.clauses
     }
 }
 
-/// Whether `text` is of the form `pattern`, in which `*` stands for any characters; without regard to case.
+/// Returns true if `text` matches `pattern`, in which `*` matches any characters. Case-insensitive.
 pub fn is_like(text: &str, pattern: &str) -> bool {
     let (text, pattern) = (text.to_lowercase(), pattern.to_lowercase());
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or_default();
     let Some(mut rest) = text.strip_prefix(first) else { return false };
+    // Without a star there is no last part, and nothing may remain.
     let Some(last) = parts.next_back() else { return rest.is_empty() };
-    // Each part at its first place leaves the most room for those that follow.
+    // Greedy: matching each part at its first occurrence leaves the longest remainder for the parts after it, so
+    // backtracking is never needed.
     for part in parts {
         let Some(at) = rest.find(part) else { return false };
         rest = &rest[at + part.len()..];
@@ -129,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_star_stands_for_anything() {
+    fn a_star_matches_any_characters() {
         for (pattern, matches) in [
             ("julie", true),
             ("*uli*", true),
@@ -144,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clause_without_values_restricts_nothing() {
+    fn clauses_without_values_are_dropped() {
         assert_eq!(Filter::default().and(Clause::Users(vec![])), Filter::default());
     }
 }

@@ -1,4 +1,4 @@
-//! Who and what is meant: tenants, and references to things by number, GUID or external id.
+//! Tenant ids, and references to entities by integer id, GUID or external id.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,7 +8,8 @@ use uuid::Uuid;
 
 use super::text;
 
-/// One customer of ours. Made from a request only by `auth`, and the first argument of every look-up.
+/// The id of a tenant. For requests only `auth` creates it, from the credential, and every look-up takes it first: data
+/// of one tenant cannot be reached with the credential of another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct TenantId(pub Uuid);
 
@@ -18,19 +19,20 @@ impl fmt::Display for TenantId {
     }
 }
 
-/// The largest integer id: what every JSON reader can hold exactly (2^53 − 1).
+/// The largest integer id: the largest integer that every JSON parser represents exactly (2^53 − 1).
 pub const MAX_ID: i64 = 9_007_199_254_740_991;
 
-/// A reference to an entity in either of its two forms (CONTRACTS.md 1.3).
+/// A reference to an entity by integer id or GUID (CONTRACTS.md 1.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EntityRef {
-    /// The integer id; an integer past 64 bits is well formed and names nobody: it reads as 0.
+    /// The integer id. An integer beyond 64 bits is well formed but cannot exist; it is parsed as 0, which no entity
+    /// has.
     Id(i64),
-    /// The GUID.
+    /// The GUID, in any case of its letters.
     Guid(Uuid),
 }
 
-/// A text that is neither a decimal integer nor a GUID.
+/// Error: the text is neither a decimal integer nor a GUID.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("neither an integer id nor a GUID")]
 pub struct MalformedRef;
@@ -40,14 +42,17 @@ impl FromStr for EntityRef {
 
     fn from_str(text: &str) -> Result<Self, MalformedRef> {
         if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
+            // Only an overflow can fail here.
             return Ok(EntityRef::Id(text.parse().unwrap_or(0)));
         }
         parse_guid(text).map(EntityRef::Guid).ok_or(MalformedRef)
     }
 }
 
-/// The hyphenated form only: the other forms that UUID libraries read are not what the vendors call a GUID.
+/// Parses a GUID in hyphenated form. Other forms that the UUID library accepts are rejected: the vendors use only this
+/// one.
 pub fn parse_guid(text: &str) -> Option<Uuid> {
+    // Of the forms that `try_parse` accepts only the hyphenated one has 36 characters.
     if text.len() == 36 { Uuid::try_parse(text).ok() } else { None }
 }
 
@@ -82,17 +87,17 @@ impl<'de> Deserialize<'de> for EntityRef {
     }
 }
 
-/// The subject of an event: a user by id, GUID or external id (EVENTS.md, "Envelope").
+/// The subject of an event: a user by integer id, GUID or external id (EVENTS.md, "Envelope").
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum UserRef {
-    /// By either form of the entity's own identity.
+    /// By integer id or GUID.
     Entity(EntityRef),
-    /// By the id that the customer's own system gave.
+    /// By the customer's own id.
     External(Box<str>),
 }
 
 impl UserRef {
-    /// By integer id.
+    /// Creates a reference by integer id.
     pub const fn id(id: i64) -> Self {
         UserRef::Entity(EntityRef::Id(id))
     }

@@ -1,4 +1,4 @@
-//! The vocabulary of the house: values that mean the same in every room. Pure; knows nobody else.
+//! Domain types shared by every other module. Pure: no I/O, no clock, and no dependency on another module of the crate.
 
 pub mod channel;
 pub mod conversation;
@@ -7,7 +7,7 @@ pub mod event;
 pub mod fault;
 pub mod filter;
 pub mod ids;
-pub mod object;
+pub mod json;
 pub mod presence;
 pub mod profile;
 pub mod role;

@@ -1,35 +1,35 @@
-//! What a person chose to be.
+//! Presences: the categories and definitions that a user can choose.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// The category a person chose. Logged out is never chosen: it is having no session (EVENTS.md, "Directory").
+/// The category a user chose. Logged out cannot be chosen: it means having no session (EVENTS.md, "Directory").
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Category {
-    /// Takes new work.
+    /// Takes new conversations.
     #[default]
     Ready,
-    /// A short break.
+    /// Absent for a short break.
     Away,
-    /// A meeting, lunch.
+    /// Absent for longer, such as a meeting or lunch.
     ExtendedAway,
 }
 
-/// The category of a presence definition, which may also be logged out (CONTRACTS.md 5.4).
+/// The category of a presence definition. Unlike a chosen one it can be logged out (CONTRACTS.md 5.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DefinitionCategory {
-    /// As [`Category::Ready`].
+    /// Corresponds to [`Category::Ready`].
     Ready,
-    /// As [`Category::Away`].
+    /// Corresponds to [`Category::Away`].
     Away,
-    /// As [`Category::ExtendedAway`].
+    /// Corresponds to [`Category::ExtendedAway`].
     ExtendedAway,
-    /// Cannot be chosen.
+    /// The presence of a user without a session; cannot be chosen.
     LoggedOut,
 }
 
 impl DefinitionCategory {
-    /// All four.
+    /// All categories, in declaration order.
     pub const ALL: [DefinitionCategory; 4] = [
         DefinitionCategory::Ready,
         DefinitionCategory::Away,
@@ -37,7 +37,7 @@ impl DefinitionCategory {
         DefinitionCategory::LoggedOut,
     ];
 
-    /// The category a person is in who chose such a definition; `None` for logged out.
+    /// The category of a user after choosing a definition of this category; `None` for logged out.
     pub const fn chosen(self) -> Option<Category> {
         match self {
             DefinitionCategory::Ready => Some(Category::Ready),
@@ -58,17 +58,17 @@ impl From<Category> for DefinitionCategory {
     }
 }
 
-/// What a person may be in the words of their tenant: several definitions may share a category.
+/// A presence defined by a tenant. Several definitions may share a category.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Definition {
-    /// GUID identity.
+    /// GUID by which events and APIs refer to it.
     pub guid: Uuid,
-    /// What choosing it means.
+    /// Category that a user choosing it is in.
     pub category: DefinitionCategory,
-    /// What it is called.
+    /// Text shown for it.
     pub description: String,
-    /// Whether a person may choose it.
+    /// True if users may choose it.
     pub selectable: bool,
-    /// Every tenant has it; it is not in the directory.
+    /// True if every tenant has it without an entry in the directory.
     pub is_built_in: bool,
 }

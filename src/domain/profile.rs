@@ -1,4 +1,4 @@
-//! What the directory knows of a user. Its JSON form is the one `GET /v1/directory` shows and `PUT` takes back.
+//! A user's record in the directory. Its JSON form is the one that `GET /v1/directory` returns and `PUT` accepts.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -6,14 +6,14 @@ use uuid::Uuid;
 use super::channel::PerChannel;
 use super::role::Roles;
 
-/// One channel's settings for one user.
+/// A user's settings for one channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChannelConf {
-    /// The user may work on the channel.
+    /// True if the user may work on the channel.
     pub enabled: bool,
-    /// Conversations at once, 0 to 1000.
+    /// Maximum number of simultaneous conversations, 0 to 1000.
     pub max_slots: u32,
-    /// 0 or 10, as the vendor has it.
+    /// Routing priority: 0 or 10, the two values the vendor defines.
     pub priority: u8,
 }
 
@@ -23,27 +23,27 @@ impl Default for ChannelConf {
     }
 }
 
-/// The settings of all channels, by name.
+/// A user's settings for all channels; the JSON member names are the channel names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Channels {
-    /// Chat.
+    /// Settings for chat.
     pub chat: ChannelConf,
-    /// Call.
+    /// Settings for calls.
     pub call: ChannelConf,
-    /// Video.
+    /// Settings for video calls.
     pub video: ChannelConf,
-    /// Third party.
+    /// Settings for third-party channels such as mail or social messaging.
     pub third_party: ChannelConf,
 }
 
 impl Channels {
-    /// In the order of [`super::Channel::ALL`].
+    /// The settings indexed by channel, in the order of [`super::Channel::ALL`].
     pub const fn per_channel(&self) -> PerChannel<ChannelConf> {
         PerChannel([self.chat, self.call, self.video, self.third_party])
     }
 }
 
-/// How a call is picked up (CONTRACTS.md 3.2).
+/// The device on which a call is picked up (CONTRACTS.md 3.2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum PickUp {
@@ -54,110 +54,110 @@ pub enum PickUp {
     AnswerFromDesk,
 }
 
-/// The vendor's `call_config`.
+/// Call settings of a user: the vendor's `call_config`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CallConfig {
-    /// Where calls are answered.
+    /// The device on which calls are answered.
     #[serde(rename = "type")]
     pub pick_up: PickUp,
-    /// Ask for the number each time the desk connects.
+    /// True if the desk asks for the phone number at every connection.
     pub ask_phone_number_at_every_connection: bool,
-    /// With international prefix.
+    /// Phone number in international form, such as `+33123456789`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub phone_number: Option<String>,
 }
 
-/// What the user shows of themselves: the vendor's `/operator/{id}/profile`.
+/// Public profile of a user: the vendor's `/operator/{id}/profile`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PublicProfile {
-    /// A short status text.
+    /// Short status text, shown as given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<String>,
-    /// A longer description.
+    /// Longer description, shown as given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// Facebook identifier.
+    /// Facebook identifier; not validated.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub facebook: Option<String>,
-    /// City.
+    /// City, as free text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub city: Option<String>,
-    /// Country.
+    /// Country, as free text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub country: Option<String>,
 }
 
-/// A user as the directory has them. References are integer ids, but for routing groups
-/// GUIDs; ascending and without repeats.
+/// A user in the directory. References to other entities are integer ids, except routing groups, which are GUIDs; each
+/// list is ascending and without duplicates.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Profile {
-    /// Integer identity, never reused.
+    /// Integer id. That of a deleted user is not assigned again while the user is remembered.
     pub id: i64,
-    /// GUID identity.
+    /// GUID of the user, equivalent to the integer id in references.
     pub guid: Uuid,
-    /// The customer's own id, unique among live users.
+    /// The customer's own id; unique among users that are not deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_id: Option<String>,
-    /// Last or full name.
+    /// Last name or full name.
     pub name: String,
-    /// First name.
+    /// First name, if kept apart from `name`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_name: Option<String>,
-    /// Name shown to visitors.
+    /// Name that visitors see.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pseudo: Option<String>,
-    /// E-mail address, unique among live users.
+    /// E-mail address; unique among users that are not deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
-    /// Roles.
+    /// Roles in the vendor's administration.
     pub roles: Roles,
-    /// The one group the vendor's REST API shows; a membership like those in `groups`.
+    /// The single group that the vendor's REST API shows. It counts as a membership, as those in `groups` do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub primary_group: Option<i64>,
-    /// Groups.
+    /// Groups, by integer id.
     pub groups: Vec<i64>,
-    /// Skills.
+    /// Skills, by integer id.
     pub skills: Vec<i64>,
-    /// Projects, the vendor's web sites.
+    /// Projects (the vendor's web sites), by integer id.
     pub projects: Vec<i64>,
-    /// Queues.
+    /// Queues, by integer id.
     pub queues: Vec<i64>,
-    /// Campaigns.
+    /// Campaigns, by integer id.
     pub campaigns: Vec<i64>,
-    /// Routing groups, by GUID as the vendor knows them.
+    /// Routing groups, by GUID, which is how the vendor identifies them.
     pub routing_groups: Vec<Uuid>,
-    /// Channel settings.
+    /// Settings of every channel.
     pub channels: Channels,
-    /// May chat and call at once.
+    /// True if the user may chat and call at the same time.
     pub chat_and_call: bool,
-    /// May turn a chat into a video call.
+    /// True if the user may turn a chat into a video call.
     pub chat_to_video: bool,
-    /// Languages spoken, ISO 639-1.
+    /// Languages spoken, as ISO 639-1 codes.
     pub language_list: Vec<String>,
-    /// Language of the administration: de, en, es or fr.
+    /// Language of the administration pages: de, en, es or fr.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub language_admin: Option<String>,
-    /// Key for single sign-on.
+    /// Key for single sign-on; stored and returned only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sso_key: Option<String>,
-    /// Call pick-up.
+    /// Call settings, if any were set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub call_config: Option<CallConfig>,
-    /// Experience points.
+    /// Experience points; not negative.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub experience: Option<i64>,
     /// Average satisfaction, a ratio from 0 to 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub satisfaction: Option<f64>,
-    /// Public profile.
+    /// Public profile, if one was set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<PublicProfile>,
 }
 
 impl Profile {
-    /// A user with nothing but an identity and a name.
+    /// Creates a user with the given identity and name, no memberships, and every channel disabled.
     pub fn new(id: i64, guid: Uuid, name: String) -> Self {
         Profile {
             id,

@@ -1,4 +1,4 @@
-//! What a user may be in the vendor's administration.
+//! Roles of users in the vendor's administration.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -6,34 +6,34 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// Answers visitors.
+    /// Answers visitors' conversations.
     Operator,
-    /// Supervises.
+    /// Supervises operators.
     Manager,
-    /// Administers.
+    /// Administers the account.
     Admin,
-    /// An outside expert.
+    /// An external expert, in the vendor's sense.
     Expert,
-    /// A program.
+    /// A program instead of a person.
     Bot,
 }
 
 impl Role {
-    /// Every role.
+    /// All roles, in declaration order.
     pub const ALL: [Role; 5] = [Role::Operator, Role::Manager, Role::Admin, Role::Expert, Role::Bot];
 }
 
-/// A set of roles.
+/// A set of roles, as a bit mask.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Roles(u8);
 
 impl Roles {
-    /// Whether the set holds `role`.
+    /// Returns true if the set contains `role`.
     pub const fn contains(self, role: Role) -> bool {
         self.0 & (1 << role as u8) != 0
     }
 
-    /// The roles of the set, in order.
+    /// Iterates over the roles in the set, in the order of [`Role::ALL`].
     pub fn iter(self) -> impl Iterator<Item = Role> {
         Role::ALL.into_iter().filter(move |role| self.contains(*role))
     }

@@ -1,4 +1,4 @@
-//! What a key may do.
+//! Scopes: the permissions of keys, tokens and logged-in users.
 
 use serde::de::IntoDeserializer;
 use serde::de::value::{Error, StrDeserializer};
@@ -6,16 +6,16 @@ use serde::{Deserialize, Serialize};
 
 use super::role::{Role, Roles};
 
-/// One right of a key (EVENTS.md, "Tenants and keys").
+/// One permission of a key (EVENTS.md, "Tenants and keys").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Scope {
-    /// Post desk events.
+    /// Post events and connect desks.
     #[serde(rename = "events:write")]
     EventsWrite,
-    /// Change the directory.
+    /// Change the directory through the native API.
     #[serde(rename = "directory:write")]
     DirectoryWrite,
-    /// Read the directory.
+    /// Read the directory through the native API.
     #[serde(rename = "directory:read")]
     DirectoryRead,
     /// Read operators and their live availability.
@@ -24,31 +24,31 @@ pub enum Scope {
     /// Change operators and their live availability.
     #[serde(rename = "operators:write")]
     OperatorsWrite,
-    /// Read presences.
+    /// Read users' presences.
     #[serde(rename = "users:read")]
     UsersRead,
-    /// Change presences.
+    /// Change users' presences; implies [`Scope::UsersRead`].
     #[serde(rename = "users:write")]
     UsersWrite,
-    /// Convoso's counts.
+    /// Read Convoso's counts of users' activity.
     #[serde(rename = "user-activity:read")]
     UserActivityRead,
-    /// Vonage's summaries.
+    /// Read Vonage's summaries of agents' availability.
     #[serde(rename = "agents-availability:read")]
     AgentsAvailabilityRead,
-    /// GraphQL queries.
+    /// Run GraphQL queries.
     #[serde(rename = "graphql:read")]
     GraphqlRead,
-    /// GraphQL mutations.
+    /// Run GraphQL mutations.
     #[serde(rename = "graphql:write")]
     GraphqlWrite,
-    /// Everything.
+    /// Grants every other scope.
     #[serde(rename = "*")]
     All,
 }
 
 impl Scope {
-    /// Every scope.
+    /// All scopes, in declaration order.
     pub const ALL: [Scope; 12] = [
         Scope::EventsWrite,
         Scope::DirectoryWrite,
@@ -64,13 +64,13 @@ impl Scope {
         Scope::All,
     ];
 
-    /// The scope of that name.
+    /// Parses a scope from its name on the wire, such as `events:write`.
     pub fn named(name: &str) -> Option<Self> {
         let name: StrDeserializer<'_, Error> = name.into_deserializer();
         Scope::deserialize(name).ok()
     }
 
-    /// What somebody who logs in with a password may do: look, and those who manage others may change things.
+    /// The scopes of a user logged in with a password: read scopes, and write scopes for managers and admins.
     pub fn of_user(roles: Roles) -> Vec<Scope> {
         let mut scopes = vec![Scope::OperatorsRead, Scope::GraphqlRead];
         if roles.contains(Role::Manager) || roles.contains(Role::Admin) {
@@ -80,29 +80,29 @@ impl Scope {
     }
 }
 
-/// A set of scopes.
+/// A set of scopes, as a bit mask.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Scopes(u16);
 
 impl Scopes {
-    /// Whether the set grants `scope`, by name or by `*`.
+    /// Returns true if the set grants `scope`, by name or by `*`.
     pub const fn allow(self, scope: Scope) -> bool {
         self.0 & (1 << scope as u16 | 1 << Scope::All as u16) != 0
     }
 
-    /// What the set holds by name.
+    /// Iterates over the scopes in the set. `*` is listed as itself, not expanded.
     pub fn iter(self) -> impl Iterator<Item = Scope> {
         Scope::ALL.into_iter().filter(move |scope| self.0 & (1 << *scope as u16) != 0)
     }
 
-    /// Those that are in both sets by name.
+    /// The intersection of both sets. `*` is not expanded: it is in the result only if it is in both.
     pub const fn within(self, other: Scopes) -> Scopes {
         Scopes(self.0 & other.0)
     }
 }
 
 impl FromIterator<Scope> for Scopes {
-    /// Who may change presences may read them as well, as the vendor has it (CONTRACTS.md 5.4).
+    /// Builds a set. `users:write` adds `users:read`, as in the vendor's API (CONTRACTS.md 5.4).
     fn from_iter<I: IntoIterator<Item = Scope>>(scopes: I) -> Self {
         let named = scopes.into_iter().fold(0, |set, scope| set | 1 << scope as u16);
         let implied = if named & 1 << Scope::UsersWrite as u16 != 0 { 1 << Scope::UsersRead as u16 } else { 0 };
@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_star_grants_everything_and_a_name_only_itself() {
+    fn a_star_grants_every_scope() {
         let one: Scopes = [Scope::EventsWrite].into_iter().collect();
         assert!(one.allow(Scope::EventsWrite) && !one.allow(Scope::GraphqlRead));
         let all: Scopes = [Scope::All].into_iter().collect();
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn every_scope_has_its_name() {
+    fn every_scope_is_found_by_its_name() {
         for (n, scope) in Scope::ALL.into_iter().enumerate() {
             assert_eq!(scope as usize, n);
             let name = serde_json::to_value(scope).unwrap();
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn who_manages_may_change_things() {
+    fn only_managers_and_admins_get_write_scopes() {
         let may = |role, scope| Scope::of_user([role].into_iter().collect()).contains(&scope);
         for role in Role::ALL {
             assert!(may(role, Scope::OperatorsRead) && may(role, Scope::GraphqlRead) && !may(role, Scope::All));
@@ -145,14 +145,14 @@ mod tests {
     }
 
     #[test]
-    fn a_set_is_narrowed_by_another() {
+    fn within_is_the_intersection() {
         let one: Scopes = [Scope::OperatorsRead, Scope::OperatorsWrite].into_iter().collect();
         let other: Scopes = [Scope::OperatorsRead, Scope::GraphqlRead].into_iter().collect();
         assert_eq!(one.within(other), [Scope::OperatorsRead].into_iter().collect());
     }
 
     #[test]
-    fn whoever_changes_presences_reads_them() {
+    fn users_write_implies_users_read() {
         let write: Scopes = [Scope::UsersWrite].into_iter().collect();
         assert!(write.allow(Scope::UsersRead) && write.allow(Scope::UsersWrite) && !write.allow(Scope::OperatorsRead));
         let read: Scopes = [Scope::UsersRead].into_iter().collect();

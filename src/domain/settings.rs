@@ -1,5 +1,4 @@
-//! How a tenant wants things done: what is kept of conversations, what webhooks are signed with, and how long a silent
-//! desk is waited for.
+//! A tenant's settings: retention of conversations, the webhook secret, and the lease and heartbeat of desks.
 
 pub mod desk;
 pub mod limits;
@@ -12,33 +11,34 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use self::desk::{DeskTerms, HEARTBEAT_SECONDS, LEASE_SECONDS, UNFIT};
-use super::directory::{Field, Problem};
+use super::directory::Problem;
+use super::json::Field;
 
-/// Days for which closed conversations can be kept.
+/// Allowed retention of closed conversations, in days.
 pub const CONVERSATION_DAYS: RangeInclusive<u32> = 1..=36_500;
 
-/// A tenant's settings. The default is what a tenant begins with.
+/// A tenant's settings. A new tenant has the default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
-    /// The texts of messages are kept.
+    /// True if the texts of messages are stored.
     pub conversation_text: bool,
-    /// For how many days closed conversations are kept; without end when absent.
+    /// Days for which closed conversations are kept; unlimited when absent.
     pub conversation_days: Option<u32>,
-    /// What iAdvize signs its webhooks with; without it none is taken.
+    /// Secret with which iAdvize signs its webhooks. Without it every webhook is rejected.
     pub iadvize_secret: Option<WebhookSecret>,
-    /// How long a silent desk is waited for, in seconds; as the service has it when absent.
+    /// Seconds without a heartbeat after which a desk is disconnected; the service's default when absent.
     pub desk_lease_seconds: Option<u32>,
-    /// How often a desk is to be heard of, in seconds; likewise.
+    /// Seconds between two heartbeats of a desk; the service's default when absent.
     pub desk_heartbeat_seconds: Option<u32>,
 }
 
 impl Settings {
-    /// What desks of the tenant are told, where the service has `usual` for those who set nothing.
+    /// The terms sent to the tenant's desks. `usual` are the service's, for whatever the tenant did not set.
     pub fn desk(&self, usual: DeskTerms) -> DeskTerms {
         usual.with(self.desk_lease_seconds, self.desk_heartbeat_seconds)
     }
 
-    /// What does not go together, each value being good by itself.
+    /// Returns the problems of values that are valid alone and contradict each other.
     pub fn check(&self) -> Vec<Problem> {
         let pair = self.desk_lease_seconds.zip(self.desk_heartbeat_seconds);
         let is_good = pair.is_none_or(|(lease, heartbeat)| DeskTerms { lease, heartbeat }.fit());
@@ -47,25 +47,26 @@ impl Settings {
     }
 }
 
-/// What a webhook is signed with. It is kept as it is, since a signature cannot be checked with a hash of it.
+/// The secret that webhooks are signed with. It is stored in clear, since an HMAC cannot be checked with a hash of its
+/// key.
 ///
-/// It is not printed by accident: whoever has it can sign what they like.
+/// `Debug` hides the value: anyone holding it can forge webhooks.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Written")]
 pub struct WebhookSecret(Arc<str>);
 
 impl WebhookSecret {
-    /// Shortest and longest, in bytes.
+    /// Allowed length, in bytes.
     pub const BYTES: RangeInclusive<usize> = 16..=256;
-    /// What a text must be to be one.
+    /// Error message for a text that is not a valid secret.
     pub const WANTED: &str = "must be a text of 16 to 256 bytes without U+0000";
 
-    /// The secret, or `None` when it is too short, too long or holds U+0000, which PostgreSQL cannot keep.
+    /// Validates a secret. `None` if it is too short, too long or contains U+0000, which PostgreSQL cannot store.
     pub fn new(text: &str) -> Option<Self> {
         (Self::BYTES.contains(&text.len()) && !text.contains('\0')).then(|| WebhookSecret(text.into()))
     }
 
-    /// The secret itself, to be signed with and to be kept.
+    /// Returns the secret in clear, for signing and for storage.
     pub fn reveal(&self) -> &str {
         &self.0
     }
@@ -77,7 +78,8 @@ impl fmt::Debug for WebhookSecret {
     }
 }
 
-/// Whatever stands where a secret should. A reader of texts would name in its error what it found instead.
+/// Any JSON value in the place of a secret. Deserializing a `String` directly would quote the value it found instead in
+/// its error message, and so could print a secret.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Written {
@@ -96,25 +98,25 @@ impl TryFrom<Written> for WebhookSecret {
     }
 }
 
-/// Changes to settings: an absent member stays as it is, `null` goes back to the default. Members that are not known
-/// are refused, since a misspelt one would be taken for no change.
+/// Changes to settings: an absent member leaves the setting as it is, `null` resets it to the default. Unknown members
+/// are rejected, since a misspelt one would otherwise silently change nothing.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SettingsPatch {
-    /// The texts of messages are kept.
+    /// See [`Settings::conversation_text`].
     pub conversation_text: Field<bool>,
-    /// For how many days closed conversations are kept.
+    /// See [`Settings::conversation_days`].
     pub conversation_days: Field<u32>,
-    /// What iAdvize signs its webhooks with.
+    /// See [`Settings::iadvize_secret`].
     pub iadvize_secret: Field<WebhookSecret>,
-    /// How long a silent desk is waited for.
+    /// See [`Settings::desk_lease_seconds`].
     pub desk_lease_seconds: Field<u32>,
-    /// How often a desk is to be heard of.
+    /// See [`Settings::desk_heartbeat_seconds`].
     pub desk_heartbeat_seconds: Field<u32>,
 }
 
 impl SettingsPatch {
-    /// What is wrong with it.
+    /// Returns a problem for each number out of its range.
     pub fn check(&self) -> Vec<Problem> {
         let numbers = [
             (&self.conversation_days, CONVERSATION_DAYS, "conversation_days"),
@@ -129,8 +131,9 @@ impl SettingsPatch {
         bad.map(problem).collect()
     }
 
-    /// Carries the changes over.
+    /// Applies the changes to `settings`.
     pub fn patch(&self, settings: &mut Settings) {
+        // The setting is not optional, unlike what `Field::patch` changes: cleared, it is false again.
         let mut text = Some(settings.conversation_text);
         self.conversation_text.patch(&mut text);
         settings.conversation_text = text.unwrap_or_default();
@@ -152,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_absent_stays_and_null_is_the_default() {
+    fn absent_members_change_nothing_and_null_resets() {
         let mut settings = Settings::default();
         let all = format!(r#"{{"conversation_text":true,"conversation_days":30,"iadvize_secret":"{SECRET}"}}"#);
         read(&all).unwrap().patch(&mut settings);
@@ -172,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_is_said() {
+    fn values_out_of_range_and_unknown_members_are_rejected() {
         for days in ["0", "36501"] {
             let patch = read(&format!(r#"{{"conversation_days":{days}}}"#)).unwrap();
             assert_eq!(patch.check().len(), 1, "{days}");
@@ -192,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn two_heartbeats_fit_into_a_lease() {
+    fn a_heartbeat_is_at_most_half_of_the_lease() {
         for (patch, is_good) in [
             (r#"{"desk_lease_seconds":10,"desk_heartbeat_seconds":5}"#, true),
             (r#"{"desk_lease_seconds":10,"desk_heartbeat_seconds":6}"#, false),
@@ -206,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_not_printed_whatever_is_wrong_with_it() {
+    fn secrets_do_not_appear_in_debug_output_or_errors() {
         let secret = WebhookSecret::new(SECRET).unwrap();
         let settings = Settings { iadvize_secret: Some(secret), ..Settings::default() };
         assert!(!format!("{settings:?}").contains(SECRET));
@@ -214,9 +217,9 @@ mod tests {
         for wrong in
             [r#""canary""#, "990017", r#"["canary 990017"]"#, &format!("\"canary{long}\""), "\"\\u0000canary 990017\""]
         {
-            let told = read(&format!(r#"{{"iadvize_secret":{wrong}}}"#)).unwrap_err();
-            assert!(told.contains(WebhookSecret::WANTED), "{told}");
-            assert!(!told.contains("canary") && !told.contains("990017"), "{told}");
+            let error = read(&format!(r#"{{"iadvize_secret":{wrong}}}"#)).unwrap_err();
+            assert!(error.contains(WebhookSecret::WANTED), "{error}");
+            assert!(!error.contains("canary") && !error.contains("990017"), "{error}");
         }
     }
 }

@@ -1,52 +1,52 @@
-//! The one function that decides a status, and the four facts it needs (CONTRACTS.md 1.2).
+//! The status of a user on a channel, and the four facts it is derived from (CONTRACTS.md 1.2).
 
 use super::channel::{Channel, PerChannel};
 use super::presence::Category;
 
-/// Whether a person can take work on a channel, and if not, why.
+/// The status of a person on a channel: available, or the reason for which not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Status {
-    /// No desk is connected.
+    /// The person has no desk connected.
     Offline,
     /// The channel is not enabled for the person.
     Disabled,
-    /// By choice: the channel switched off, or a presence other than ready. Comes before busy, since a person may go
-    /// unavailable in the middle of a conversation.
+    /// Unavailable by choice: the channel is switched off, or the presence is not ready. Takes precedence over busy,
+    /// since a person may become unavailable during a conversation.
     ToggleOff,
-    /// No room: full, or held by another channel.
+    /// At capacity: all slots are taken, or a conversation on another channel blocks this one.
     Busy,
-    /// Can take work now.
+    /// The person can take a conversation now.
     Available,
 }
 
-/// What is known of a person on one channel.
+/// The facts about a person on one channel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lane {
-    /// The directory enables the channel for the person.
+    /// True if the directory enables the channel for the person.
     pub enabled: bool,
-    /// The person left the channel switched on.
+    /// True if the person has the channel switched on.
     pub toggle: bool,
-    /// Conversations held now.
+    /// Number of conversations held now.
     pub current: u32,
-    /// Conversations the person may hold at once; 0 is always full.
+    /// Maximum number of simultaneous conversations; with 0 the person is always busy.
     pub max: u32,
 }
 
-/// What is known of a person: enough to derive every status.
+/// The facts about a person from which every status is derived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Facts {
-    /// At least one desk session is open.
+    /// True if at least one desk session is open.
     pub connected: bool,
-    /// What the person chose.
+    /// Presence category that the person chose.
     pub presence: Category,
-    /// May chat and call at once.
+    /// True if the person may chat and call at the same time.
     pub chat_and_call: bool,
-    /// The channels.
+    /// Facts of each channel.
     pub lanes: PerChannel<Lane>,
 }
 
 impl Facts {
-    /// Status of the person on `channel`: the one place where it is decided.
+    /// Returns the status of the person on `channel`. Every dialect's availability derives from this function.
     pub fn status(&self, channel: Channel) -> Status {
         let lane = &self.lanes[channel];
         if !self.connected {
@@ -62,8 +62,8 @@ impl Facts {
         }
     }
 
-    /// Whether the person is at work on `channel` (CONTRACTS.md 1.2): accepts it, with room or without, or went unavailable
-    /// and still has some.
+    /// Returns true if the person is at work on `channel` (CONTRACTS.md 1.2): available or busy, or unavailable by
+    /// choice with a conversation still held.
     pub fn in_production(&self, channel: Channel) -> bool {
         match self.status(channel) {
             Status::Available | Status::Busy => true,
@@ -72,21 +72,22 @@ impl Facts {
         }
     }
 
-    /// Another of chat, call and video holds a conversation, and the person cannot do both.
+    /// Returns true if a conversation on another of chat, call and video excludes one on `channel`.
     fn blocked(&self, channel: Channel) -> bool {
         !self.chat_and_call
             && channel.is_exclusive()
             && self.lanes.iter().any(|(other, lane)| other != channel && other.is_exclusive() && lane.current > 0)
     }
 
-    /// An agent takes work on some channel; managers without one are users but not agents (CONTRACTS.md 6, row 32).
+    /// Returns true if any channel is enabled. Managers without one are users but not agents (CONTRACTS.md 6, row 32).
     pub fn is_agent(&self) -> bool {
         self.lanes.iter().any(|(_, lane)| lane.enabled)
     }
 
-    /// Whether one more interaction of this liveness fits the percentage budget (CONTRACTS.md 1.4): each ongoing
-    /// interaction uses up its size, and 100 is the whole.
+    /// Returns true if one more interaction of this liveness fits the budget of 100 % (CONTRACTS.md 1.4), of which each
+    /// ongoing interaction uses its size.
     pub fn fits(&self, liveness: Liveness) -> bool {
+        // In 64 bits, since the product of two 32-bit numbers may not fit into 32.
         let used: u64 = self
             .lanes
             .iter()
@@ -95,32 +96,35 @@ impl Facts {
         used + u64::from(self.size(liveness)) <= 100
     }
 
+    /// The share of the budget that one interaction uses, in percent.
     fn size(&self, liveness: Liveness) -> u32 {
         match liveness {
+            // More than half, so that two live interactions never fit, while a chat beside one may.
             Liveness::Live if self.chat_and_call => 51,
             Liveness::Live => 100,
+            // At least 1 each, and the whole budget if the person has no chat slots.
             Liveness::Semilive => (100 / self.lanes[Channel::Chat].max.max(1)).max(1),
             Liveness::Nonlive => 20,
         }
     }
 }
 
-/// How closely an interaction ties a person down (CONTRACTS.md 1.4).
+/// The degree to which an interaction occupies a person (CONTRACTS.md 1.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Liveness {
-    /// Call and video.
+    /// Calls and video calls.
     Live,
-    /// Chat.
+    /// Chats on the web site.
     Semilive,
-    /// Third party.
+    /// Conversations on third-party channels.
     Nonlive,
 }
 
 impl Liveness {
-    /// All three.
+    /// All degrees, in declaration order.
     pub const ALL: [Liveness; 3] = [Liveness::Live, Liveness::Semilive, Liveness::Nonlive];
 
-    /// The liveness of a channel's interactions.
+    /// The liveness of interactions on `channel`.
     pub const fn of(channel: Channel) -> Self {
         match channel {
             Channel::Call | Channel::Video => Liveness::Live,
@@ -155,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn the_order_of_the_reasons() {
+    fn each_reason_takes_precedence_over_the_next() {
         let mut facts = person();
         assert_eq!(facts.status(Channel::Chat), Status::Available);
         facts.lanes[Channel::Chat].current = 2;
@@ -169,33 +173,33 @@ mod tests {
     }
 
     #[test]
-    fn a_chat_blocks_the_line_unless_both_are_allowed() {
+    fn a_chat_blocks_calls_without_chat_and_call() {
         let mut facts = person();
         assert_eq!(facts.status(Channel::Call), Status::Available);
         facts.chat_and_call = false;
         assert_eq!(facts.status(Channel::Call), Status::Busy);
-        assert_eq!(facts.status(Channel::Chat), Status::Available, "its own conversation blocks nobody");
+        assert_eq!(facts.status(Channel::Chat), Status::Available, "a chat does not block chat itself");
     }
 
     #[test]
-    fn who_went_unavailable_in_the_middle_of_a_chat_is_in_production() {
+    fn unavailable_with_an_open_chat_is_in_production() {
         let mut facts = person();
         assert!(facts.in_production(Channel::Chat));
         facts.presence = Category::Away;
         assert!(facts.in_production(Channel::Chat) && !facts.in_production(Channel::Call));
         facts.connected = false;
-        assert!(!facts.in_production(Channel::Chat), "whoever is offline is not, whatever they hold");
+        assert!(!facts.in_production(Channel::Chat), "offline is never in production");
     }
 
     #[test]
-    fn no_slots_is_full() {
+    fn a_maximum_of_zero_slots_is_busy() {
         let mut facts = person();
         facts.lanes[Channel::Call].max = 0;
         assert_eq!(facts.status(Channel::Call), Status::Busy);
     }
 
     #[test]
-    fn the_budget_crosses_channels() {
+    fn the_budget_spans_channels() {
         let mut facts = person();
         assert!(!facts.fits(Liveness::Live), "one chat of two is 50, a call 51");
         facts.lanes[Channel::Chat].max = 4;

@@ -1,9 +1,10 @@
-//! The limits every text keeps to.
+//! Limits of short texts.
 
-/// Longest name, external id or other short text, in bytes.
+/// Maximum length of a name, an external id or another short text, in bytes.
 pub const NAME_MAX: usize = 256;
 
-/// Non-empty, within [`NAME_MAX`] and without U+0000, which PostgreSQL cannot keep.
+/// Returns true if `text` is not empty, at most [`NAME_MAX`] bytes long and free of U+0000, which PostgreSQL cannot
+/// store.
 pub fn is_name(text: &str) -> bool {
     !text.is_empty() && text.len() <= NAME_MAX && !text.contains('\0')
 }

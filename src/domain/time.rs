@@ -1,4 +1,4 @@
-//! When something happened: microseconds in UTC, between the years 1970 and 2999.
+//! Instants in microseconds of UTC, between the years 1970 and 2999.
 
 use std::fmt;
 
@@ -11,24 +11,25 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time(i64);
 
-/// Why a text is not a [`Time`].
+/// The reason for which a text is not a [`Time`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TimeError {
-    /// Not of the form RFC 3339 gives.
+    /// The text does not have the form of RFC 3339.
     #[error("time is not RFC 3339")]
     Malformed,
-    /// Outside the years 1970 to 2999.
+    /// The instant lies outside the years 1970 to 2999.
     #[error("time is outside the years 1970 to 2999")]
     OutOfRange,
 }
 
 impl Time {
-    /// Before every real event: what a register holds that was never set.
+    /// An instant before every real event: the time of a register that was never set.
     pub const NEVER: Time = Time(i64::MIN);
     /// 3000-01-01T00:00:00Z, the first instant that is no longer accepted.
     const END: i64 = 32_503_680_000_000_000;
 
-    /// From microseconds since the epoch, as the stores keep it.
+    /// Creates an instant from microseconds since the epoch, the form in which stores hold it. Does not check the
+    /// range.
     pub const fn from_micros(micros: i64) -> Self {
         Time(micros)
     }
@@ -38,36 +39,36 @@ impl Time {
         self.0
     }
 
-    /// This instant moved by whole seconds; saturates at the ends.
+    /// Adds seconds, which may be negative; saturates instead of overflowing.
     pub const fn plus_seconds(self, seconds: i64) -> Self {
         Time(self.0.saturating_add(seconds.saturating_mul(1_000_000)))
     }
 
-    /// Milliseconds from `earlier` to this instant, 0 if it lies ahead.
+    /// Milliseconds from `earlier` to this instant; 0 if `earlier` is later than this instant.
     pub const fn millis_since(self, earlier: Time) -> u64 {
         let micros = self.0.saturating_sub(earlier.0);
         if micros < 0 { 0 } else { micros as u64 / 1_000 }
     }
 
-    /// As `YYYY-MM-DD HH:MM:SS` in UTC, the form of the vendor's REST API.
+    /// Formats the instant as `YYYY-MM-DD HH:MM:SS` in UTC, the form of the vendor's REST API.
     pub fn to_date_and_time(self) -> String {
         let instant = Timestamp::from_microsecond(self.0).unwrap_or_default();
         instant.strftime("%Y-%m-%d %H:%M:%S").to_string()
     }
 
-    /// Reads RFC 3339, and only that: a full date, a full time, an offset or `Z`.
+    /// Parses RFC 3339 strictly: a full date, a full time, and an offset or `Z`.
     pub fn parse(text: &str) -> Result<Self, TimeError> {
         if !has_rfc3339_shape(text.as_bytes()) {
             return Err(TimeError::Malformed);
         }
         let instant: Timestamp = text.parse().map_err(|_| TimeError::Malformed)?;
-        // Euclidean, so that fractions before the epoch are truncated downwards too.
+        // Euclidean, so that fractions before the epoch are rounded down as well and stay out of range.
         let micros = instant.as_nanosecond().div_euclid(1_000) as i64;
         if (0..Self::END).contains(&micros) { Ok(Time(micros)) } else { Err(TimeError::OutOfRange) }
     }
 }
 
-/// An instant as some vendors write it: always with three digits of the second, finer ones truncated.
+/// Formats an instant as some vendors do: RFC 3339 with exactly three digits of the second, finer ones truncated.
 #[derive(Clone, Copy, Debug)]
 pub struct InMillis(pub Time);
 
@@ -75,6 +76,7 @@ impl fmt::Display for InMillis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match Timestamp::from_microsecond(self.0.0) {
             Ok(instant) => write!(f, "{instant:.3}"),
+            // Instants outside the range of jiff, such as `Time::NEVER`.
             Err(_) => f.write_str("never"),
         }
     }
@@ -86,7 +88,8 @@ impl From<Timestamp> for Time {
     }
 }
 
-/// `YYYY-MM-DDThh:mm:ss[.fraction](Z|±hh:mm)`. The time library reads more forms than the RFC knows.
+/// Returns true for `YYYY-MM-DDThh:mm:ss[.fraction](Z|±hh:mm)`. Checked apart, since jiff parses more forms than RFC
+/// 3339 allows.
 fn has_rfc3339_shape(text: &[u8]) -> bool {
     let digits = |from: usize, to: usize| text[from..to].iter().all(u8::is_ascii_digit);
     if text.len() < 20 || text.len() > 64 {
@@ -157,13 +160,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_rfc3339_and_truncates_to_microseconds() {
+    fn parses_rfc3339_and_truncates_to_microseconds() {
         let time = Time::parse("1999-02-01T09:02:55.123456789+02:00").unwrap();
         assert_eq!(time.to_string(), "1999-02-01T07:02:55.123456Z");
     }
 
     #[test]
-    fn refuses_what_rfc3339_does_not_know() {
+    fn rejects_forms_outside_rfc3339() {
         for text in [
             "yesterday",
             "1999-02-01",
@@ -180,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn milliseconds_are_always_three_digits() {
+    fn milliseconds_always_have_three_digits() {
         for (text, expected) in [
             ("1999-02-01T07:02:55Z", "1999-02-01T07:02:55.000Z"),
             ("1999-02-01T07:02:55.73Z", "1999-02-01T07:02:55.730Z"),
@@ -191,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn keeps_to_its_years() {
+    fn rejects_years_outside_1970_to_2999() {
         assert_eq!(Time::parse("1969-12-31T23:59:59Z"), Err(TimeError::OutOfRange));
         assert!(Time::parse("1970-01-01T00:00:00Z").is_ok());
         assert!(Time::parse("2999-12-31T23:59:59.999999Z").is_ok());

@@ -1,6 +1,6 @@
 //! Appending to the journal: placed, refused, or undecided until the store is back.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -40,19 +40,19 @@ pub(super) struct Attempt {
     pub placings: Vec<Placing>,
     /// The heads as they were before.
     pub heads: HashMap<TenantId, Head>,
+    /// The ids under which the drafts were sent: one, or one a piece where content was refused.
+    pub batches: Vec<Uuid>,
     /// The error that left some drafts undecided.
-    pub failure: Option<Failure>,
+    pub failure: Option<JournalError>,
 }
 
-/// An append whose outcome is unknown.
+/// An append whose outcome is unknown until the journal is read.
 #[derive(Debug)]
-pub(super) struct Failure {
-    /// The batch that may be journalled.
-    pub batch: Uuid,
-    /// Its tenants.
+pub(super) struct UnknownAppend {
+    /// The batches that may be journalled.
+    pub batches: Vec<Uuid>,
+    /// Their tenants.
     pub tenants: Vec<TenantId>,
-    /// What went wrong.
-    pub error: JournalError,
 }
 
 /// The journal's one writer.
@@ -75,6 +75,7 @@ impl Appender {
         let mut pieces = Vec::from([whole]);
         while let Some(piece) = pieces.pop() {
             let batch = Batch { id: self.clock.new_id(), recorded: self.clock.now(), drafts: &drafts[piece.clone()] };
+            attempt.batches.push(batch.id);
             match self.append_batch(batch).await {
                 Ok(appended) => attempt.note(&piece, batch.drafts, appended),
                 Err(JournalError::Content(error)) => {
@@ -82,9 +83,7 @@ impl Appender {
                     halve(&piece, &mut pieces, &mut attempt);
                 }
                 Err(error) => {
-                    let tenants: HashSet<TenantId> = batch.drafts.iter().map(|draft| draft.tenant).collect();
-                    let tenants = tenants.into_iter().collect();
-                    attempt.failure = Some(Failure { batch: batch.id, tenants, error });
+                    attempt.failure = Some(error);
                     break;
                 }
             }
@@ -126,6 +125,14 @@ impl Appender {
 }
 
 impl Attempt {
+    /// Leaves what was placed undecided as well: the entries before it could not be read.
+    pub fn undecide(&mut self, error: JournalError) {
+        for placing in self.placings.iter_mut().filter(|placing| matches!(placing, Placing::Placed { .. })) {
+            *placing = Placing::Undecided;
+        }
+        self.failure.get_or_insert(error);
+    }
+
     fn note(&mut self, piece: &Range<usize>, drafts: &[Draft], appended: Appended) {
         for ((n, draft), placement) in piece.clone().zip(drafts).zip(appended.placements) {
             self.placings[n] = match placement {
@@ -154,4 +161,20 @@ fn halve(piece: &Range<usize>, pieces: &mut Vec<Range<usize>>, attempt: &mut Att
     let middle = piece.start + piece.len() / 2;
     pieces.push(middle..piece.end);
     pieces.push(piece.start..middle);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_placed_is_undecided_when_the_entries_before_it_cannot_be_read() {
+        let placed = Placing::Placed { seq: 4, recorded: Time::NEVER };
+        let placings = Vec::from([placed, Placing::Duplicate, Placing::Refused, placed]);
+        let mut attempt = Attempt { placings, ..Attempt::default() };
+        attempt.undecide(JournalError::TimedOut);
+        let expected = [Placing::Undecided, Placing::Duplicate, Placing::Refused, Placing::Undecided];
+        assert_eq!(attempt.placings, expected);
+        assert!(matches!(attempt.failure, Some(JournalError::TimedOut)));
+    }
 }

@@ -94,7 +94,7 @@ impl Tenants {
         backlog.entries.push_back(placed);
     }
 
-    /// Notes the result of an event that is not journalled.
+    /// Counts an event's result and notes it for the event's request.
     pub fn settle(&mut self, tenant: TenantId, caller: Option<&(Arc<Caller>, usize)>, result: EventResult) {
         counter!("rollcall_events_total", "outcome" => result.outcome.name()).increment(1);
         if let Some((caller, index)) = caller
@@ -139,7 +139,14 @@ impl Tenants {
                 if is_document {
                     show(&self.views, tenant, state, backlog);
                 }
-                state.begin(&placed.entry, steps)?
+                match state.begin(&placed.entry, steps) {
+                    Ok(step) => step,
+                    Err(gap) => {
+                        // Back to where quarantine finds its request.
+                        backlog.entries.push_front(placed);
+                        return Err(gap);
+                    }
+                }
             };
             let Step::Done(outcome) = step else {
                 backlog.entries.push_front(placed);
@@ -147,31 +154,31 @@ impl Tenants {
             };
             backlog.is_touched = true;
             steps = if is_document { 0 } else { steps - 1 };
-            self.applied(tenant, placed, outcome);
+            let Placed { entry, caller, received } = placed;
+            self.note(tenant, &entry, received, &outcome);
+            let result = EventResult { outcome, position: Some(entry.seq), first: None };
+            self.settle(tenant, caller.as_ref(), result);
         }
         Ok(self.is_busy(tenant))
     }
 
-    /// Lets leases and the caller follow an entry that was applied.
-    fn applied(&mut self, tenant: TenantId, placed: Placed, outcome: Outcome) {
-        let Placed { entry, caller, received } = placed;
-        if outcome == Outcome::Applied
+    /// Updates the leases and the first outcomes after an entry was applied.
+    fn note(&mut self, tenant: TenantId, entry: &Entry, received: Duration, outcome: &Outcome) {
+        if *outcome == Outcome::Applied
             && let Some(state) = self.states.get(&tenant)
         {
             follow(&self.leases, state, tenant, &entry.event.fact.body, received);
         }
-        self.firsts.note(tenant, &entry.event.id, &outcome);
-        let result = EventResult { outcome, position: Some(entry.seq), first: None };
-        self.settle(tenant, caller.as_ref(), result);
+        self.firsts.note(tenant, &entry.event.id, outcome);
     }
 
     /// Applies an entry that was read from the journal; returns its outcome.
-    pub fn replayed(&mut self, tenant: TenantId, entry: Entry) -> Result<Outcome, Gap> {
+    pub fn replayed(&mut self, tenant: TenantId, entry: &Entry) -> Result<Outcome, Gap> {
         let state = self.states.entry(tenant).or_insert_with(|| State::new(tenant));
-        let outcome = state.apply(&entry)?;
+        let outcome = state.apply(entry)?;
         self.backlogs.entry(tenant).or_default().is_touched = true;
-        let placed = Placed { entry, caller: None, received: self.clock.monotonic() };
-        self.applied(tenant, placed, outcome.clone());
+        self.note(tenant, entry, self.clock.monotonic(), &outcome);
+        self.settle(tenant, None, EventResult::unplaced(outcome.clone()));
         Ok(outcome)
     }
 

@@ -9,8 +9,8 @@ use crate::domain::TenantId;
 use crate::live::Directory;
 use crate::live::View;
 use crate::live::conversations::Conversations;
+use crate::live::count::index::Index;
 use crate::live::details::Details;
-use crate::live::index::Index;
 
 /// One tenant's newest view, and its position for reads that wait for one.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! The engine's loop: append, apply, show, answer. Load makes the batches, no timer does.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use metrics::gauge;
 use tokio_util::sync::CancellationToken;
 
-use super::appender::{Appender, Attempt, Failure, Placing};
+use super::appender::{Appender, Attempt, Placing, UnknownAppend};
 use super::caller::EventResult;
 use super::checkpoints::Checkpoints;
 use super::health::Health;
@@ -19,7 +19,7 @@ use super::tenants::{OUT_OF_SERVICE, Placed, Tenants};
 use crate::clock::Clock;
 use crate::domain::event::Rejection;
 use crate::domain::{Body, Entry, Event, EventId, Fault, Outcome, TenantId, UserRef};
-use crate::journal::{Draft, Head, JournalError};
+use crate::journal::{Draft, Head, JournalError, Logged};
 
 /// Leases ended in one turn.
 const MAX_EXPIRIES: usize = 500;
@@ -141,8 +141,6 @@ impl Engine {
             }
         }
         self.checkpoints.step(&mut self.tenants.states).await;
-        // The engine shares its thread with handlers.
-        tokio::task::yield_now().await;
     }
 
     /// Appends, applies, shows and answers one batch. Returns false when told to stop while the store is away.
@@ -193,30 +191,34 @@ impl Engine {
         while !items.is_empty() {
             let (drafts, waiting): (Vec<Draft>, Vec<_>) =
                 items.into_iter().map(|item| (item.draft, (item.caller, item.received))).unzip();
-            let Attempt { placings, heads, failure } = self.appender.append(&drafts).await;
-            if failure.is_none() {
+            let tenants: HashSet<TenantId> = drafts.iter().map(|draft| draft.tenant).collect();
+            let mut attempt = self.appender.append(&drafts).await;
+            if attempt.failure.is_none() {
                 self.health.confirm();
             }
+            if let Err(error) = self.follow(&attempt.heads).await {
+                attempt.undecide(error);
+            }
+            let Attempt { placings, batches, failure, .. } = attempt;
             let rest =
                 drafts.into_iter().zip(waiting).map(|(draft, (caller, received))| Item { draft, caller, received });
-            let undecided = self.place(rest.zip(placings).collect(), &heads).await;
-            let Some(failure) = failure else { break };
+            let undecided = self.place(rest.zip(placings).collect()).await;
+            let Some(error) = failure else { break };
+
             attempts += 1;
             // A store that is there and still takes nothing, as one that is full, is not asked without a pause.
             if attempts > 1 {
                 tokio::time::sleep(BACKOFF).await;
             }
-            let Some(found) = self.recover(Some(&failure), &failure.error, stopping).await else { return false };
+            let unknown = UnknownAppend { batches, tenants: tenants.into_iter().collect() };
+            let Some(found) = self.recover(Some(&unknown), &error, stopping).await else { return false };
             items = self.answer_found(undecided, found);
         }
         true
     }
 
     /// Hands placed events to their tenants and settles the others; returns the undecided ones.
-    async fn place(&mut self, items: Vec<(Item, Placing)>, heads: &HashMap<TenantId, Head>) -> Vec<Item> {
-        for (tenant, head) in heads {
-            self.follow(*tenant, head.seq).await;
-        }
+    async fn place(&mut self, items: Vec<(Item, Placing)>) -> Vec<Item> {
         let mut undecided = Vec::new();
         let mut busy: HashMap<TenantId, Vec<Item>> = HashMap::new();
         for (item, placing) in items {
@@ -260,26 +262,48 @@ impl Engine {
         undecided
     }
 
-    /// Brings a tenant to position `seq` before its own entries follow: others may have been appended by another server.
-    async fn follow(&mut self, tenant: TenantId, seq: u64) {
+    /// Brings the tenants to the heads that an append found, so that its entries follow: another server may have appended
+    /// others before them. An error leaves some of the tenants where they were.
+    async fn follow(&mut self, heads: &HashMap<TenantId, Head>) -> Result<(), JournalError> {
+        for (tenant, head) in heads {
+            if self.tenants.end(*tenant) != head.seq && !self.tenants.is_quarantined(*tenant) {
+                tracing::warn!(%tenant, head = head.seq, "the journal went on without this state");
+                self.tenants.work(None);
+                self.bring_to(*tenant, head.seq, |_, _| {}).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Applies what the journal holds beyond a tenant's state, up to position `seq`, handing each entry and its outcome to
+    /// `applied`. What is wrong with the tenant's entries puts the tenant in quarantine; an error is the store's.
+    async fn bring_to(
+        &mut self,
+        tenant: TenantId,
+        seq: u64,
+        mut applied: impl FnMut(&Logged, Outcome),
+    ) -> Result<(), JournalError> {
         let end = self.tenants.end(tenant);
         if end == seq || self.tenants.is_quarantined(tenant) {
-            return;
+            return Ok(());
         }
-        tracing::warn!(%tenant, at = end, head = seq, "the journal went on without this state");
-        self.tenants.work(None);
         if end > seq {
             let reason = format!("the journal ends at {seq}, the state is at {end}: history was lost");
             self.tenants.quarantine(tenant, &reason);
-            return;
+            return Ok(());
         }
         let Self { tenants, appender, .. } = self;
         let applying = replay(&mut appender.journal, tenant, (end, seq), |logged| {
-            tenants.replayed(tenant, logged.entry).map(drop)
+            let outcome = tenants.replayed(tenant, &logged.entry)?;
+            applied(&logged, outcome);
+            Ok(())
         });
-        if let Err(error) = applying.await {
-            self.tenants.quarantine(tenant, &error.to_string());
+        match applying.await {
+            Err(ReplayError::Journal(error)) if !ReplayError::is_tenants(&error) => return Err(error),
+            Err(error) => self.tenants.quarantine(tenant, &error.to_string()),
+            Ok(()) => {}
         }
+        Ok(())
     }
 
     /// Answers the events that the failed append had placed after all; returns those that are to be sent again.
@@ -305,12 +329,12 @@ impl Engine {
     /// beyond the states. `None` when told to stop meanwhile.
     async fn recover(
         &mut self,
-        failed: Option<&Failure>,
+        unknown: Option<&UnknownAppend>,
         error: &JournalError,
         stopping: &CancellationToken,
     ) -> Option<Found> {
         self.health.lose();
-        match failed {
+        match unknown {
             Some(_) => tracing::warn!(%error, "an append failed; its outcome is unknown until the store is back"),
             None => tracing::warn!(%error, "the store does not answer; writes are refused until it does"),
         }
@@ -319,7 +343,7 @@ impl Engine {
         // Kept from one attempt to the next: an entry that an attempt applied before it failed is not read again.
         let mut found = Found::new();
         loop {
-            match self.catch_up(failed, &mut found).await {
+            match self.catch_up(unknown, &mut found).await {
                 Ok(()) => break,
                 Err(error) => {
                     let error = error.to_string();
@@ -342,29 +366,15 @@ impl Engine {
     }
 
     /// Connects anew and brings every tenant to its head. Each tenant's failure is its own.
-    async fn catch_up(&mut self, failed: Option<&Failure>, found: &mut Found) -> Result<(), JournalError> {
-        let of_failed = failed.map(|failure| failure.batch);
-        let fenced = failed.map_or(&[][..], |failure| &failure.tenants);
-        let heads = self.appender.reconnect(fenced).await?;
-        for (tenant, head) in heads {
-            let end = self.tenants.end(tenant);
-            if end == head.seq || self.tenants.is_quarantined(tenant) {
-                continue;
-            }
-            let Self { tenants, appender, .. } = self;
-            let applying = replay(&mut appender.journal, tenant, (end, head.seq), |logged| {
-                let (seq, id) = (logged.entry.seq, logged.entry.event.id.clone());
-                let outcome = tenants.replayed(tenant, logged.entry)?;
-                if logged.batch.is_some() && logged.batch == of_failed {
-                    found.insert((tenant, id), (seq, outcome));
+    async fn catch_up(&mut self, unknown: Option<&UnknownAppend>, found: &mut Found) -> Result<(), JournalError> {
+        let (batches, fenced) = unknown.map_or((&[][..], &[][..]), |unknown| (&unknown.batches, &unknown.tenants));
+        for (tenant, head) in self.appender.reconnect(fenced).await? {
+            self.bring_to(tenant, head.seq, |logged, outcome| {
+                if logged.batch.is_some_and(|batch| batches.contains(&batch)) {
+                    found.insert((tenant, logged.entry.event.id.clone()), (logged.entry.seq, outcome));
                 }
-                Ok(())
-            });
-            match applying.await {
-                Ok(()) => {}
-                Err(ReplayError::Journal(error)) if !ReplayError::is_tenants(&error) => return Err(error),
-                Err(error) => self.tenants.quarantine(tenant, &error.to_string()),
-            }
+            })
+            .await?;
         }
         Ok(())
     }

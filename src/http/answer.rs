@@ -1,5 +1,5 @@
-//! Answers on their way: their bytes, and the permit of their request, are given back when the last byte was written or
-//! the connection has ended.
+//! Response bodies that return their bytes and their request's permit once the last byte is written or the connection
+//! has ended.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,13 +16,13 @@ use super::extract::reply::IsStatic;
 use super::request_context::RequestContext;
 use crate::limits::{ByteBudget, BytePermit, Owner, TenantPermit};
 
-/// Answers up to this size are counted, and never refused: connections bound their number.
+/// Responses up to this many bytes are counted but never refused: the limit on connections bounds their number.
 const SMALL: usize = 16 * 1024;
-/// The longest piece that is handed over for writing at once.
+/// The most bytes handed over for writing at once.
 const PIECE: usize = 64 * 1024;
 
-/// Counts an answer against the budget of its caller until it was written. One that does not fit is dropped, and refused
-/// in the words of the dialect.
+/// Counts a response against its caller's budget until it is written. A response that does not fit is dropped and
+/// replaced by a refusal in the dialect's shape.
 pub fn counted(
     response: Response<Body>,
     request: &RequestContext,
@@ -31,15 +31,17 @@ pub fn counted(
 ) -> Response<Body> {
     let (owner, connection) = (request.owner(), request.connection().cloned());
     if let Some(connection) = &connection {
+        // The connection answers no further request until this response is flushed.
         connection.writing();
     }
     let Some(budget) = budget else {
-        // Without the budget the permit goes back as soon as the answer is there.
+        // Without the budget the permit is returned as soon as the response exists.
         drop(request.take_permit());
-        return response.map(|body| on_its_way(body, Permit::new(None, None, connection), None));
+        return response.map(|body| with_permit(body, Permit::new(None, None, connection), None));
     };
     let is_static = response.extensions().get::<IsStatic>().is_some();
     let (bytes, pieces) = match response.body().size_hint().exact() {
+        // Static bytes are part of the program: they take no memory, however slowly they are read.
         _ if is_static => (None, None),
         Some(bytes) if bytes as usize <= SMALL => (Some(budget.count(owner, bytes as usize)), None),
         Some(bytes) => match budget.take(owner, bytes as usize) {
@@ -47,24 +49,24 @@ pub fn counted(
             Err(fault) => {
                 let refused = dialect.answer(fault);
                 let permit = Permit::new(None, request.take_permit(), connection);
-                return refused.map(|body| on_its_way(body, permit, None));
+                return refused.map(|body| with_permit(body, permit, None));
             }
         },
-        // Of an answer that is made piece by piece, each piece is counted while it is on its way.
+        // A streamed response has no known length: each piece is counted while it is being written.
         None => (None, Some((budget.clone(), owner))),
     };
     let permit = Permit::new(bytes, request.take_permit(), connection);
-    response.map(|body| on_its_way(body, permit, pieces))
+    response.map(|body| with_permit(body, permit, pieces))
 }
 
-fn on_its_way(body: Body, permit: Permit, pieces: Option<(ByteBudget, Owner)>) -> Body {
+fn with_permit(body: Body, permit: Permit, pieces: Option<(ByteBudget, Owner)>) -> Body {
     if body.is_end_stream() {
         return body;
     }
     Body::new(Answer { body, rest: Bytes::new(), permit: Arc::new(permit), pieces })
 }
 
-/// What an answer holds until it was written.
+/// Everything held until a response is written.
 #[derive(Debug)]
 struct Permit {
     _bytes: Option<BytePermit>,
@@ -81,6 +83,7 @@ impl Permit {
 impl Drop for Permit {
     fn drop(&mut self) {
         if let Some(connection) = &self.connection {
+            // The connection is idle from here on, and may be closed to make room for another.
             connection.permit().answered();
         }
     }
@@ -88,7 +91,7 @@ impl Drop for Permit {
 
 struct Answer {
     body: Body,
-    /// What the body gave and was not handed over yet.
+    /// Bytes taken from the body and not yet handed over.
     rest: Bytes,
     permit: Arc<Permit>,
     pieces: Option<(ByteBudget, Owner)>,
@@ -133,7 +136,7 @@ impl HttpBody for Answer {
     }
 }
 
-/// Bytes that the server holds until they were written, and with them the permit.
+/// Bytes that the server drops once they are written; the permit is released with the last piece.
 struct Piece {
     bytes: Bytes,
     _own: Option<BytePermit>,
@@ -178,7 +181,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_made_piece_by_piece_counts_what_is_on_its_way() {
+    async fn a_streamed_response_counts_the_pieces_being_written() {
         struct Stream(u8);
         impl HttpBody for Stream {
             type Data = Bytes;

@@ -1,4 +1,4 @@
-//! Which pages of other origins may ask from a browser: those on a list, which is empty unless it is given.
+//! Origins of pages that may call the API from a browser: those in the settings, by default none.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -9,20 +9,21 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::extract::reply;
 
-/// How long a browser may remember what it was told.
-const REMEMBERED: Duration = Duration::from_secs(600);
+/// Lifetime of a preflight response in a browser's cache (`Access-Control-Max-Age`).
+const PREFLIGHT_LIFETIME: Duration = Duration::from_secs(600);
 
-/// An origin as browsers send it: `https://desk.example.com`, with a port where that is not the usual one.
+/// An origin as browsers send it: `https://desk.example.com`, with a port unless it is the scheme's default.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin(HeaderValue);
 
 impl FromStr for Origin {
     type Err = &'static str;
 
-    /// Nothing is made out of what is nearly one: it would silently match no browser.
+    /// Accepts only the exact form that browsers send. Near misses are rejected rather than corrected, since they would
+    /// silently match no browser.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        const WANTED: &str = "an origin is http:// or https:// and a host in small letters, with a port unless it is the \
-                              usual one, and nothing else; there is no origin for everybody";
+        const WANTED: &str = "an origin is http:// or https:// and a lower-case host, with a port unless it is the \
+                              scheme's default, and nothing else; wildcards are not supported";
         let (scheme, authority) = text.split_once("://").ok_or(WANTED)?;
         let uri: Uri = text.parse().map_err(|_| WANTED)?;
         let host = uri.host().unwrap_or_default();
@@ -41,8 +42,9 @@ impl FromStr for Origin {
     }
 }
 
-/// Tells browsers that these origins may ask and read the answers. Credentials are where a page puts them itself, never
-/// cookies, so browsers are not allowed to add theirs.
+/// Returns the layer that lets pages of these origins send requests and read the responses; `None` without origins.
+///
+/// Browsers may not attach credentials of their own: a page sets its key or token itself, and there are no cookies.
 pub fn layer(origins: &[Origin]) -> Option<CorsLayer> {
     if origins.is_empty() {
         return None;
@@ -59,7 +61,7 @@ pub fn layer(origins: &[Origin]) -> Option<CorsLayer> {
             HeaderName::from_static("rollcall-min-position"),
         ])
         .expose_headers([reply::POSITION, reply::STALENESS, RETRY_AFTER])
-        .max_age(REMEMBERED);
+        .max_age(PREFLIGHT_LIFETIME);
     Some(layer)
 }
 

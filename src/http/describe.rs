@@ -1,4 +1,4 @@
-//! Parts of the API's description that the dialects put theirs together from. None of it knows a dialect.
+//! Parts of the OpenAPI description that the dialects share. Nothing here depends on a dialect.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use utoipa::openapi::{
     Array, ContentBuilder, ObjectBuilder, Ref, RefOr, Required, Response, ResponseBuilder, Schema, Type,
 };
 
-/// What each of these statuses comes with: one shape for all of a dialect's faults.
+/// Describes the responses with these statuses, all in the one error shape `T` of a dialect.
 pub fn faults<T: ToSchema>(content_type: &str, statuses: &[u16]) -> BTreeMap<String, RefOr<Response>> {
     let shape = || RefOr::<Schema>::Ref(Ref::from_schema_name(T::name()));
     let response = |status: u16| {
@@ -21,21 +21,21 @@ pub fn faults<T: ToSchema>(content_type: &str, statuses: &[u16]) -> BTreeMap<Str
 
 const fn reason(status: u16) -> &'static str {
     match status {
-        400 => "The request cannot be read, or a value cannot be used",
-        401 => "No valid credential",
+        400 => "The request is malformed, or a value is not valid",
+        401 => "The credential is missing or not valid",
         403 => "The credential does not allow this",
-        404 => "There is no such thing, or it is another tenant's",
-        409 => "It collides with something that exists",
+        404 => "Not found, or it belongs to another tenant",
+        409 => "Conflicts with existing data",
         413 => "Larger than the limit",
-        415 => "Not a content type that is taken here",
-        422 => "The document can be read but is refused",
-        429 => "Too often: wait as long as Retry-After says",
-        500 => "Our mistake",
-        _ => "Not now: try again as Retry-After says",
+        415 => "The content type is not supported",
+        422 => "The document is well-formed but contains invalid values",
+        429 => "Too many requests: retry after the seconds in Retry-After",
+        500 => "Internal error",
+        _ => "Temporarily unavailable: retry after the seconds in Retry-After",
     }
 }
 
-/// An optional parameter of the query, a text as all of them are.
+/// Describes an optional query parameter, of type string.
 pub fn query_parameter(name: &str, description: &str) -> Parameter {
     ParameterBuilder::new()
         .name(name)
@@ -46,22 +46,22 @@ pub fn query_parameter(name: &str, description: &str) -> Parameter {
         .build()
 }
 
-/// A text.
+/// The schema of a string.
 pub fn text() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String)
 }
 
-/// A whole number.
+/// The schema of an integer.
 pub fn whole() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::Integer)
 }
 
-/// 0 or 1.
+/// The schema of an integer that is 0 or 1.
 pub fn flag() -> ObjectBuilder {
     whole().enum_values(Some([0, 1]))
 }
 
-/// A list.
+/// The schema of an array.
 pub fn list(of: ObjectBuilder) -> Array {
     Array::new(of)
 }

@@ -1,5 +1,5 @@
-//! The dialect of a path, for what is refused before or after its handler: the 408, 429 and 503 of the edge have the
-//! dialect's own shape.
+//! The dialect of a path, for errors raised outside its handler: the 408, 429 and 503 of the layers have the dialect's
+//! own shape.
 
 use axum::body::Body;
 use axum::http::Response;
@@ -13,26 +13,27 @@ use super::oauth::OauthFault;
 use super::vonage::VonageFault;
 use crate::domain::Fault;
 
-/// A dialect.
+/// An API with its own shape of errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
-    /// Our own API, and whatever is none of the others.
+    /// Our own API, and every path that belongs to no other dialect.
     Native,
-    /// iAdvize's GraphQL.
+    /// iAdvize's GraphQL API.
     Graphql,
-    /// iAdvize's REST.
+    /// iAdvize's REST API.
     Iadvize,
-    /// Convoso.
+    /// Convoso's API.
     Convoso,
-    /// Vonage Contact Center.
+    /// Vonage Contact Center's API.
     Vonage,
-    /// Tokens.
+    /// The OAuth 2.0 token endpoints.
     Oauth,
 }
 
 impl Dialect {
-    /// The dialect that is spoken at a path.
+    /// Returns the dialect served at a path.
     pub fn of(path: &str) -> Self {
+        // Convoso's routes exist with and without `/v1`; no native route matches an arm below.
         let path = path.strip_prefix("/v1").unwrap_or(path);
         let first = path.split('/').nth(1).unwrap_or_default();
         match first {
@@ -45,7 +46,7 @@ impl Dialect {
         }
     }
 
-    /// A fault in the words of the dialect.
+    /// Returns the response to a fault, in the dialect's shape.
     pub fn answer(self, fault: Fault) -> Response<Body> {
         match self {
             Dialect::Native => NativeFault(fault).into_response(),

@@ -1,7 +1,7 @@
-//! Bodies that nobody read: refused requests are answered before their body has arrived.
+//! Unread request bodies: refused requests are answered before their body has arrived.
 //!
 //! Dropping such a body would make the server close the connection, and a client that is still sending would see a
-//! broken pipe in place of its answer. So what is left is read and thrown away, within bounds.
+//! broken pipe instead of its response. The rest of the body is therefore read and discarded, within bounds.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -15,12 +15,12 @@ use hyper::body::{Frame, SizeHint};
 
 use crate::lifecycle::Lifecycle;
 
-/// Bytes thrown away for one request; whoever sends more loses the connection.
+/// Bytes discarded for one request; if more arrive, the connection is closed.
 const MAX_BYTES: usize = 64 * 1024 * 1024;
-/// How long that may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Longest time spent on discarding one body; then the connection is closed.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Lets what the handler leaves unread of the body be read to its end.
+/// Wraps the body so that the part the handler leaves unread is read to its end and discarded.
 pub fn drained(request: Request, lifecycle: &Lifecycle) -> Request {
     if request.body().is_end_stream() {
         return request;
@@ -58,18 +58,18 @@ impl Drop for Drained {
     fn drop(&mut self) {
         if let Some(body) = self.body.take().filter(|body| !body.is_end_stream()) {
             drop(self.lifecycle.track(async move {
-                // Out of time or out of bounds, the body is dropped, and the connection with it.
-                let _done = tokio::time::timeout(PATIENCE, throw_away(body)).await;
+                // Past either bound the body is dropped unfinished, and the server closes the connection.
+                let _done = tokio::time::timeout(DRAIN_TIMEOUT, discard(body)).await;
             }));
         }
     }
 }
 
-async fn throw_away(mut body: Body) {
-    let mut thrown = 0;
-    while thrown <= MAX_BYTES
+async fn discard(mut body: Body) {
+    let mut discarded = 0;
+    while discarded <= MAX_BYTES
         && let Some(Ok(frame)) = body.frame().await
     {
-        thrown += frame.data_ref().map_or(0, Bytes::len);
+        discarded += frame.data_ref().map_or(0, Bytes::len);
     }
 }

@@ -1,4 +1,4 @@
-//! Our own dialect's errors: RFC 9457 problem details.
+//! Errors of the native dialect: RFC 9457 problem details.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use super::extract::reply;
 use crate::domain::Fault;
 use crate::domain::directory::Problem;
 
-/// A problem, as RFC 9457 has it.
+/// Problem details (RFC 9457).
 #[derive(Serialize, ToSchema)]
 #[schema(as = Problem)]
 pub(super) struct Details<'a> {
@@ -27,10 +27,10 @@ pub(super) struct Details<'a> {
     errors: &'a [Problem],
 }
 
-/// Problems one answer lists.
+/// Most problems listed in one response.
 const MAX_PROBLEMS: usize = 100;
 
-/// A fault, to be told as a problem.
+/// A fault that is answered as problem details.
 #[derive(Debug)]
 pub struct NativeFault(pub Fault);
 
@@ -72,7 +72,7 @@ impl IntoResponses for NativeFault {
     }
 }
 
-/// The stable name of a problem, and its title.
+/// Returns the end of a problem's `type`, which is stable for clients, and its title.
 const fn name(fault: &Fault) -> (&'static str, &'static str) {
     match fault {
         Fault::CredentialMissing => ("credential-missing", "Credential missing"),

@@ -1,4 +1,4 @@
-//! For those who operate the service: whether it lives, whether it is ready, and what it measured.
+//! Endpoints for operators: liveness, readiness and Prometheus metrics.
 
 use axum::body::Body;
 use axum::extract::State;
@@ -16,31 +16,33 @@ use crate::domain::Filter;
 use crate::limits::ByteBudget;
 use crate::query::connected_users::connected_users;
 
-/// The routes, for the API's description.
+/// OpenAPI description of these routes.
 #[derive(OpenApi)]
-#[openapi(paths(livez, readyz, metrics), tags((name = "Health", description = "For those who operate the service")))]
+#[openapi(paths(livez, readyz, metrics), tags((name = "Health", description = "Liveness, readiness and metrics")))]
 pub struct Description;
 
-/// Whether a path is asked by health probes, for which connections are kept.
+/// Returns whether a path is a health probe's; some connections are reserved for these.
 pub fn is_probe(path: &str) -> bool {
     matches!(path, "/livez" | "/readyz")
 }
 
-/// 200 while the process answers at all.
+/// Returns 200 as long as the process answers requests.
 #[utoipa::path(
     get,
     path = "/livez",
-    responses((status = 200, description = "The process answers", body = String, content_type = "text/plain")),
+    responses((status = 200, description = "The process answers requests", body = String, content_type = "text/plain")),
 )]
 pub async fn livez() -> &'static str {
     "alive\n"
 }
 
-/// 200 once the state is caught up, the store confirmed it within two seconds and the clocks agree; otherwise 503, why.
+/// Returns 200 if the state is caught up and the store confirmed it within two seconds; otherwise 503 and the reason.
+///
+/// A clock that jumped, or a database clock that disagrees for long, is a reason as well.
 #[utoipa::path(
     get,
     path = "/readyz",
-    responses((status = 200, description = "Caught up, and the store confirmed it", body = String, content_type = "text/plain"), (status = 503, description = "Not ready, and why", body = String, content_type = "text/plain")),
+    responses((status = 200, description = "The state is caught up, and the store confirmed it", body = String, content_type = "text/plain"), (status = 503, description = "Not ready; the body says why", body = String, content_type = "text/plain")),
 )]
 pub async fn readyz(State(services): State<Services>) -> (StatusCode, String) {
     let health = services.reader().health();
@@ -54,7 +56,7 @@ pub async fn readyz(State(services): State<Services>) -> (StatusCode, String) {
     }
 }
 
-/// Prometheus metrics, for the administrator only: they name tenants.
+/// Returns Prometheus metrics, to the administrator only: they name tenants.
 #[utoipa::path(
     get,
     path = "/metrics",
@@ -62,6 +64,7 @@ pub async fn readyz(State(services): State<Services>) -> (StatusCode, String) {
 )]
 pub async fn metrics(State(services): State<Services>, headers: HeaderMap) -> Result<Response<Body>, NativeFault> {
     services.admin(credential::bearer(&headers))?;
+    // Counted at each scrape rather than after each event.
     for (tenant, view) in services.reader().all() {
         let (headcount, _) = connected_users(&view, &Filter::default());
         gauge!("rollcall_connected_users", "tenant" => tenant.to_string()).set(headcount.connected as f64);

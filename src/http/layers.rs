@@ -1,5 +1,4 @@
-//! What surrounds every route: one access line and one measurement a request, an end in time, a net for panics, and the
-//! budgets of bytes.
+//! Layers around every route: access log, metrics, request timeout, panic handler, CORS and the byte budgets.
 
 use std::time::Duration;
 
@@ -21,30 +20,32 @@ use super::services::Services;
 use super::{answer, cors};
 use crate::domain::Fault;
 
-/// The longest a request may take; everything a handler waits for is bounded more tightly.
+/// Longest time for a request. A last resort: everything that a handler waits for has a shorter timeout.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(90);
 
-/// Puts the layers around the routes.
+/// Wraps the routes, so that their state is attached together with the layers, which need it too.
 pub fn around(router: Router<Services>) -> AroundRouter {
     AroundRouter(router)
 }
 
-/// Routes without their state, which the layers need as well.
+/// Routes that have neither state nor layers yet.
 pub struct AroundRouter(Router<Services>);
 
 impl AroundRouter {
-    /// The finished routes.
+    /// Adds the layers and the state.
     pub fn with_state(self, services: Services) -> Router {
         let mut router = self.0.layer(CatchPanicLayer::custom(panicked));
-        // Without origins there is no layer to pass.
+        // Without origins no request passes a CORS layer.
         if let Some(cors) = cors::layer(&services.edge().cors_origins) {
             router = router.layer(cors);
         }
+        // The outermost layer, so that preflight responses and panics are measured as well.
         router.layer(from_fn_with_state(services.clone(), observe)).with_state(services)
     }
 }
 
-/// Measures a request and writes its access line: the route, never the path or the query, which may hold a key.
+/// Measures a request and writes its access log line. The line has the route, never the path or the query, which may
+/// contain a key.
 async fn observe(State(services): State<Services>, request: Request, next: Next) -> Response<Body> {
     let began = services.clock().monotonic();
     let method = known(request.method());
@@ -53,6 +54,7 @@ async fn observe(State(services): State<Services>, request: Request, next: Next)
     let context = RequestContext::new(request.extensions());
     let request = body::metered(drained(request, services.lifecycle()), &context, services.bodies());
     let response = within(REQUEST_TIMEOUT, dialect, context.scope(next.run(request))).await;
+    // The handler is done with the body; from here on only the response takes memory.
     context.release_body();
     let response = answer::counted(response, &context, services.answers(), dialect);
     let route = route.as_ref().map_or("unknown", MatchedPath::as_str);
@@ -66,7 +68,7 @@ async fn observe(State(services): State<Services>, request: Request, next: Next)
     response
 }
 
-/// Returns the answer, or that there was none in time in the words of the dialect.
+/// Returns the handler's response, or after `timeout` a 408 in the dialect's shape.
 pub async fn within(
     timeout: Duration,
     dialect: Dialect,
@@ -78,7 +80,8 @@ pub async fn within(
     }
 }
 
-/// The methods that are measured apart: invented ones would make measurements without end.
+/// Returns the method as a metric label. Unknown methods share one label, since clients could otherwise create time
+/// series without bound.
 fn known(method: &Method) -> &'static str {
     match method.as_str() {
         "GET" => "GET",
@@ -92,7 +95,7 @@ fn known(method: &Method) -> &'static str {
     }
 }
 
-/// The statuses that occur, as names that cost nothing to keep.
+/// Returns the status as a metric label that needs no allocation.
 fn status_name(status: u16) -> &'static str {
     match status {
         101 => "101",
@@ -121,7 +124,7 @@ fn panicked(_panic: Box<dyn std::any::Any + Send + 'static>) -> Response<Body> {
     NativeFault(Fault::Internal).into_response()
 }
 
-/// What benchmarks compare with: the same router and layers, and no work.
+/// Returns the request body: the baseline of benchmarks, with the same router and layers and no work.
 pub async fn echo(body: Bytes) -> Bytes {
     body
 }

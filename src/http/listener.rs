@@ -1,4 +1,4 @@
-//! The accept loop, which never stops accepting; a deadline for handshakes and headers; and an end that waits for
+//! The accept loop, which never stops accepting; timeouts for handshakes and headers; and a shutdown that waits for
 //! requests under way.
 
 use std::convert::Infallible;
@@ -31,28 +31,28 @@ use crate::domain::Fault;
 use crate::lifecycle::Lifecycle;
 use crate::limits::Sockets;
 
-/// How long a request's headers may take, counted from the connection's start or the answer before. So an idle
-/// connection ends here too: later than the 60 seconds after which load balancers give theirs up, since a connection
-/// that we close first can lose a request.
+/// Longest time for a request's headers, counted from the start of the connection or from the response before. It also
+/// ends idle connections, and exceeds the 60 seconds after which load balancers close theirs: a request sent at the
+/// moment when we close first would be lost.
 pub const HEADER_TIMEOUT: Duration = Duration::from_secs(75);
-/// How long requests under way are waited for when the service stops; then every connection is cut.
+/// Time that requests under way have to finish when the service stops; then every connection is cut.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
-/// After an accept that failed for want of descriptors, how long until the next.
-const PAUSE: Duration = Duration::from_millis(50);
-/// Bytes of one request's line and headers.
+/// Pause after a failed accept. The usual cause is a lack of file descriptors, and an immediate retry would spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Most bytes of a request's line and headers.
 const HEADER_BYTES: usize = 32 * 1024;
 
-/// Where and how connections are accepted.
+/// Settings of the accept loop.
 pub struct ListenerConfig {
-    /// Where they are accepted.
+    /// The bound socket.
     pub listener: TcpListener,
-    /// What they are secured with, if they are.
+    /// Performs TLS handshakes; `None` serves plain HTTP.
     pub tls: Option<TlsAcceptor>,
-    /// Their places.
+    /// Limits the number of connections.
     pub sockets: Sockets,
-    /// How long a handshake may take, and then the headers of each request.
+    /// Longest time for a TLS handshake, and then for the headers of each request.
     pub header_timeout: Duration,
-    /// The clock by which answers must be read at a pace; without one they need not be.
+    /// Clock by which responses must be read at a minimum pace; `None` enforces no pace.
     pub write_clock: Option<Clock>,
 }
 
@@ -72,7 +72,7 @@ pub async fn serve(
             () = stopping.cancelled() => break,
         };
         let Some((stream, peer, connection)) = stream else { continue };
-        // Answers are small and written whole; waiting to fill a segment would only delay them.
+        // Responses are small and written whole; Nagle's algorithm would only delay them.
         let _unimportant = stream.set_nodelay(true);
         let requests = Requests {
             router: router.clone(),
@@ -103,31 +103,31 @@ pub async fn serve(
         })));
     }
     drop(listener);
-    // Upgraded connections are not waited for here: each is a task that is told to stop.
+    // Upgraded connections are not waited for here: each has a tracked task of its own, which ends on `stopping`.
     under_way.close();
     tokio::select! {
         () = under_way.wait() => {}
         () = tokio::time::sleep(STOP_TIMEOUT) => {
-            tracing::warn!("connections that neither ask nor leave are cut");
+            tracing::warn!("connections still open after the stop timeout are cut");
             cut.cancel();
         }
     }
     Ok(())
 }
 
-/// The requests of one connection.
+/// Everything needed to serve one connection.
 struct Requests {
     router: Router,
     peer: Peer,
     connection: Connection,
     header_timeout: Duration,
     write_clock: Option<Clock>,
-    /// When the request under way is to be the last.
+    /// Cancelled when the request under way is to be the connection's last.
     leaving: CancellationToken,
 }
 
 impl Requests {
-    /// Answers the requests that come over the stream, to its end.
+    /// Answers the requests that arrive on the stream until it ends.
     async fn over<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: S) {
         let Requests { router, peer, connection, header_timeout, write_clock, leaving } = self;
         let stream = Paced::new(stream, connection.clone(), write_clock);
@@ -153,7 +153,8 @@ impl Requests {
     }
 }
 
-/// Answers one request, once the answers before it were written.
+/// Answers one request once the responses before it are written, so that a client that pipelines its requests does not
+/// pile up responses in memory.
 async fn answer(
     router: Router,
     mut request: Request<Incoming>,
@@ -172,7 +173,7 @@ async fn answer(
     router.oneshot(request).await
 }
 
-/// The secured stream; none when the handshake takes too long or fails, or when the service stops.
+/// Performs the TLS handshake. Returns `None` if it fails or exceeds `timeout`, or if the service stops.
 async fn shake_hands(
     tls: &TlsAcceptor,
     stream: TcpStream,
@@ -193,15 +194,16 @@ async fn shake_hands(
     }
 }
 
-/// The next connection, with its place.
+/// Accepts the next connection and gives it a permit. Returns `None` after a pause if accepting failed.
 async fn accept(listener: &TcpListener, sockets: &Sockets) -> Option<(TcpStream, Peer, Connection)> {
+    // Returns at once unless the limits are not enforced: then a connection waits instead of replacing another.
     sockets.room().await;
     match listener.accept().await {
         Ok((stream, address)) => Some((stream, Peer(address.ip()), Connection::new(sockets.admit()))),
         Err(error) => {
             let has_made_room = sockets.make_room();
             tracing::warn!(%error, has_made_room, "a connection could not be accepted");
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(ACCEPT_PAUSE).await;
             None
         }
     }

@@ -1,4 +1,4 @@
-//! The edge: every route on one screen. The only place that knows HTTP; each dialect is a folder that knows no other.
+//! The HTTP server: every route on one screen, and a folder for each dialect.
 
 mod answer;
 pub mod connection;
@@ -27,10 +27,10 @@ use axum::routing::{delete, get, post, put};
 
 pub use services::{Edge, Services};
 
-/// Every route of the service. A method that a route does not take is answered in the route's own dialect.
+/// Builds the router with every route. Errors for unsupported methods have the shape of the route's dialect.
 pub fn router(services: Services) -> Router {
     let mut router = Router::new()
-        // Our own.
+        // The native API.
         .route("/v1/events", post(native::events::post_events).fallback(native::wrong_method))
         .route(
             "/v1/directory",
@@ -53,28 +53,28 @@ pub fn router(services: Services) -> Router {
             post(native::keys::create_key).get(native::keys::list_keys).fallback(native::wrong_method),
         )
         .route("/v1/tenants/{tenant}/keys/{key}", delete(native::keys::revoke_key).fallback(native::wrong_method))
-        // iAdvize's GraphQL, and a page to try it on.
+        // iAdvize's GraphQL API, and GraphiQL.
         .route("/graphql", post(graphql::endpoint::graphql).fallback(graphql::endpoint::wrong_method))
         .route("/graphiql", get(graphql::graphiql::page))
         .route("/graphiql/{file}", get(graphql::graphiql::file))
-        // iAdvize's REST, with and without the vendor's base path.
+        // iAdvize's REST API, with and without the vendor's base path.
         .merge(iadvize_rest())
         .nest("/api/2", iadvize_rest())
-        // Convoso.
+        // Convoso, with and without the vendor's base path.
         .route("/v1/user-activity/search", convoso::user_activity::routes())
         .route("/user-activity/search", convoso::user_activity::routes())
         .route("/v1/agent-monitor/search", convoso::agent_monitor::routes())
         .route("/agent-monitor/search", convoso::agent_monitor::routes())
         // Vonage Contact Center.
         .merge(vonage())
-        // Tokens, where iAdvize's and Vonage's clients get them.
+        // OAuth 2.0, at the paths that iAdvize's and Vonage's clients use.
         .merge(oauth())
-        // The description of all but GraphQL, and a page to read it on.
+        // The OpenAPI description of everything but GraphQL, and Swagger UI.
         .route("/openapi.json", get(openapi::openapi))
         .route("/docs", get(openapi::page::moved))
         .route("/docs/", get(openapi::page::page))
         .route("/docs/{file}", get(openapi::page::file))
-        // For those who operate it.
+        // For operators.
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(health::metrics));

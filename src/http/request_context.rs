@@ -1,7 +1,7 @@
-//! The request under way: where it came from, on whose account it is, and what it holds until it is answered.
+//! The request under way: its peer, its owner, and the permits it holds until it is answered.
 //!
-//! Handlers authenticate in the middle of their work, each dialect in its own way. The result has to outlive that call
-//! and to end with the request however that ends, so it belongs to the request's own future.
+//! Handlers authenticate in the middle of their work, each dialect in its own way. The result must outlive that call
+//! and end with the request, however the request ends; it is therefore a task-local of the request's future.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ tokio::task_local! {
     static CURRENT: RequestContext;
 }
 
-/// One request. A clone is another handle to the same.
+/// The state of one request. Clones share it.
 #[derive(Clone, Debug)]
 pub struct RequestContext(Arc<Inner>);
 
@@ -37,44 +37,44 @@ struct State {
 }
 
 impl RequestContext {
-    /// A request that has just come.
+    /// The context of a request that has just arrived: unauthenticated, without permits.
     pub fn new(extensions: &Extensions) -> Self {
         let state = Mutex::new(State { owner: Owner::Unauthenticated, permit: None, body: None });
         RequestContext(Arc::new(Inner { peer: Peer::of(extensions), connection: Connection::of(extensions), state }))
     }
 
-    /// Runs a handler as this request's.
+    /// Runs a handler with this context as its current one.
     pub async fn scope<F: Future>(&self, answering: F) -> F::Output {
         CURRENT.scope(self.clone(), answering).await
     }
 
-    /// The request that the running task answers; none outside of one.
+    /// The context of the request that the running task answers; `None` outside a request.
     pub fn current() -> Option<Self> {
         CURRENT.try_with(Clone::clone).ok()
     }
 
-    /// Where the request came from.
+    /// The address that the request came from.
     pub fn peer(&self) -> Peer {
         self.0.peer
     }
 
-    /// The connection it came over; none if it came by another way.
+    /// The connection that the request came over; `None` if it did not pass the accept loop.
     pub fn connection(&self) -> Option<&Connection> {
         self.0.connection.as_ref()
     }
 
-    /// On whose account it is.
+    /// The owner that the request's bytes are counted against.
     pub fn owner(&self) -> Owner {
         self.0.state.lock().owner
     }
 
-    /// Records that the administrator sent it.
+    /// Records that the administrator is the owner.
     pub fn administrator(&self) {
         self.0.state.lock().owner = Owner::Administrator;
     }
 
-    /// Records whose it is, and takes a permit among the requests of the tenant unless it has one: however often a
-    /// handler authenticates, the request counts once.
+    /// Records the tenant as the owner and takes a permit among the tenant's requests, unless the request has one: it
+    /// counts once, however often its handler authenticates.
     pub fn authenticated(
         &self,
         tenant: TenantId,
@@ -91,7 +91,7 @@ impl RequestContext {
         Ok(())
     }
 
-    /// Takes bytes of the body that has arrived from the budget, on the account known by now.
+    /// Takes arrived bytes of the body from the budget, on the account of the owner known when its first bytes arrive.
     pub fn take_body(&self, budget: &ByteBudget, bytes: usize) -> Result<(), Fault> {
         let state = &mut *self.0.state.lock();
         match &mut state.body {
@@ -103,12 +103,12 @@ impl RequestContext {
         }
     }
 
-    /// Gives back what the body took: the handler is done with it.
+    /// Returns the body's bytes to the budget, once the handler no longer needs them.
     pub fn release_body(&self) {
         drop(self.0.state.lock().body.take());
     }
 
-    /// The permit among the requests of the tenant, to be kept until the answer was written.
+    /// Takes out the permit among the tenant's requests, to be held until the response is written.
     pub fn take_permit(&self) -> Option<TenantPermit> {
         self.0.state.lock().permit.take()
     }
@@ -132,25 +132,25 @@ mod tests {
         first.scope(async { assert_eq!((enter(), enter()), (Ok(()), Ok(()))) }).await;
         assert_eq!(first.owner(), Owner::Tenant(tenant));
         assert!(request().scope(async { enter() }).await.is_err());
-        // The answer keeps it.
+        // The permit outlives the request: the response holds it.
         let permit = first.take_permit();
         drop(first);
         assert!(request().scope(async { enter() }).await.is_err());
         drop(permit);
         assert_eq!(request().scope(async { enter() }).await, Ok(()));
-        // A request that is given up returns it as well.
-        let given_up = request();
-        let forever = given_up.scope(async {
+        // A cancelled request returns its permit.
+        let cancelled = request();
+        let forever = cancelled.scope(async {
             enter().unwrap();
             std::future::pending::<()>().await;
         });
-        let _given_up = tokio::time::timeout(std::time::Duration::from_millis(1), forever).await;
-        drop(given_up);
+        let _timed_out = tokio::time::timeout(std::time::Duration::from_millis(1), forever).await;
+        drop(cancelled);
         assert_eq!(request().scope(async { enter() }).await, Ok(()));
     }
 
     #[test]
-    fn bodies_are_on_the_account_known_when_they_arrive() {
+    fn bodies_are_counted_against_the_owner_known_on_arrival() {
         let (budget, request) = (ByteBudget::new(1_600), RequestContext::new(&Extensions::new()));
         assert_eq!(request.take_body(&budget, 60), Ok(()));
         assert!(request.take_body(&budget, 60).is_err(), "the share of unauthenticated callers");

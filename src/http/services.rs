@@ -1,4 +1,4 @@
-//! What handlers work with.
+//! The shared state of all handlers.
 
 use std::sync::Arc;
 
@@ -19,24 +19,24 @@ use crate::limits::{Budget, Budgets, ByteBudget, MemoryBudget, Owner, TenantBudg
 use crate::query::logged_in;
 use crate::store::Store;
 
-/// How the edge behaves.
+/// Settings of the HTTP layer.
 #[derive(Clone, Debug)]
 pub struct Edge {
-    /// Answers that routers act on are refused when the state was not confirmed for so many milliseconds.
+    /// Milliseconds without confirmation by the store after which reads for routing decisions are refused.
     pub max_staleness_ms: u64,
-    /// What desks are told where their tenant sets nothing else.
+    /// Default lease and heartbeat interval of desks.
     pub desk: DeskTerms,
-    /// Pages of these origins may ask from a browser.
+    /// Origins of pages that may call the API from a browser.
     pub cors_origins: Vec<Origin>,
-    /// Adds `POST /echo`, which benchmarks compare with.
+    /// Adds `POST /echo`, the baseline of benchmarks.
     pub bench_echo: bool,
-    /// Bytes of bodies and of answers in memory.
+    /// Most bytes of request bodies and of responses held in memory.
     pub memory: MemoryBudget,
     /// The budgets in force.
     pub budgets: Budgets,
 }
 
-/// Everything a handler may need. A clone is another handle to the same.
+/// Everything that handlers need. Clones share it.
 #[derive(Clone)]
 pub struct Services(Arc<Inner>);
 
@@ -60,7 +60,7 @@ struct Inner {
 }
 
 impl Services {
-    /// Puts the handles together.
+    /// Builds the state from the handles of the other modules.
     pub fn new(
         (ring, throttle, tenants): (KeyRing, Throttle, TenantBudgets),
         (submitter, reader): (Submitter, Reader),
@@ -94,10 +94,11 @@ impl Services {
         }))
     }
 
-    /// The caller of a request, by a key or a token: the one way for every dialect, and so the place where the request
-    /// gets its permits, which it keeps until its answer was written.
+    /// Authenticates the caller of a request by key or token. Every dialect goes through here, so this is where a
+    /// request takes its permits, which it holds until its response is written.
     pub fn caller(&self, credential: Option<&str>) -> Result<Caller, Fault> {
         let caller = self.ring().caller(credential, |tenant, who| logged_in::may(self.reader(), tenant, who));
+        // Counted even though it is refused anyway: past the rate of its address the response is 429 instead of 401.
         let caller = caller.map_err(|fault| self.stranger().err().unwrap_or(fault))?;
         let tenant = caller.tenant();
         let enter = || {
@@ -106,39 +107,40 @@ impl Services {
         };
         match RequestContext::current() {
             Some(request) => request.authenticated(tenant, enter)?,
-            // Outside of a request there is nothing that a permit could last for.
+            // Outside a request nothing could hold the permit.
             None => enter().map(drop)?,
         }
+        // Last, so that requests to a quarantined tenant count against its rate as well.
         self.in_service(caller.tenant())?;
         Ok(caller)
     }
 
-    /// Who asks, once more: a connection may outlive what it was opened with.
+    /// Authenticates a caller again: a connection may outlive the credential that it was opened with.
     pub fn again(&self, caller: &Caller) -> Result<Caller, Fault> {
         self.in_service(caller.tenant())?;
         self.ring().again(caller, |tenant, who| logged_in::may(self.reader(), tenant, who))
     }
 
-    /// [`Fault::Unavailable`] for a caller whose tenant could not be loaded: any answer would be a wrong one.
+    /// Returns [`Fault::Unavailable`] for a quarantined tenant: its state is incomplete, so any answer would be wrong.
     fn in_service(&self, tenant: TenantId) -> Result<(), Fault> {
         let is_out = self.reader().is_quarantined(tenant);
         if is_out { Err(Fault::Unavailable("the tenant is out of service")) } else { Ok(()) }
     }
 
-    /// Who asks, by a ticket, which is worth nothing from now on; and whose desk it is for.
+    /// Redeems a ticket, which works once, and returns the caller it was issued to and the desk it opens.
     pub fn ticket_holder(&self, ticket: &str) -> Result<(Caller, Pass), Fault> {
         let (caller, pass) = self.tickets().redeem(ticket)?;
         Ok((self.again(&caller)?, pass))
     }
 
-    /// Whoever shows a key with its id.
+    /// Authenticates a client by a key and the key's id.
     pub fn client(&self, id: &str, key: &str) -> Result<Client, Fault> {
         let client = self.ring().client(id, key).map_err(|fault| self.stranger().err().unwrap_or(fault))?;
         self.in_service(client.tenant())?;
         Ok(client)
     }
 
-    /// The administrator.
+    /// Authenticates the administrator.
     pub fn admin(&self, token: Option<&str>) -> Result<Admin, Fault> {
         let admin = self.ring().admin(token).map_err(|fault| self.stranger().err().unwrap_or(fault))?;
         if let Some(request) = RequestContext::current() {
@@ -147,13 +149,12 @@ impl Services {
         Ok(admin)
     }
 
-    /// Counts a request without a valid credential; [`Fault::TooMany`] when too many came from its address.
+    /// Counts a request without a valid credential; [`Fault::TooMany`] past the rate of its address.
     pub fn stranger(&self) -> Result<(), Fault> {
         RequestContext::current().map_or(Ok(()), |request| self.throttle().unauthenticated(request.peer().0))
     }
 
-    /// Does work for a caller: inline when it is short, otherwise beside the threads that answer everybody, when it is
-    /// the turn of `key`.
+    /// Does work for a caller: inline if it is short, otherwise on the blocking pool, when it is the turn of `key`.
     pub async fn read<T: Send + 'static>(
         &self,
         key: TurnKey,
@@ -163,82 +164,83 @@ impl Services {
         if is_long { self.lifecycle().run_cpu_bound(key, work).await? } else { work() }
     }
 
-    /// Every key and token. For who asks there are [`Services::caller`], [`Services::client`] and [`Services::admin`].
+    /// All keys and tokens. Callers are authenticated by [`Services::caller`], [`Services::client`] and
+    /// [`Services::admin`] instead.
     pub fn ring(&self) -> &KeyRing {
         &self.0.ring
     }
 
-    /// The rates of unauthenticated callers.
+    /// Rate limits of unauthenticated callers.
     pub fn throttle(&self) -> &Throttle {
         &self.0.throttle
     }
 
-    /// The rates of tenants.
+    /// Rate and concurrency limits of tenants.
     pub fn tenants(&self) -> &TenantBudgets {
         &self.0.tenants
     }
 
-    /// The budget of request bodies, if it is in force.
+    /// Budget of the bytes of request bodies; `None` if it is not in force.
     pub fn bodies(&self) -> Option<&ByteBudget> {
         self.0.bodies.as_ref()
     }
 
-    /// The budget of answers, if it is in force.
+    /// Budget of the bytes of responses; `None` if it is not in force.
     pub fn answers(&self) -> Option<&ByteBudget> {
         self.0.answers.as_ref()
     }
 
-    /// Where passwords are hashed and tried.
+    /// Hashes and verifies passwords.
     pub fn passwords(&self) -> &Passwords {
         &self.0.passwords
     }
 
-    /// What browsers connect desks with.
+    /// One-time tickets with which browsers connect desks.
     pub fn tickets(&self) -> &Tickets {
         &self.0.tickets
     }
 
-    /// The desks that are connected here.
+    /// The desks connected to this process.
     pub fn connections(&self) -> &Connections {
         &self.0.connections
     }
 
-    /// Where writes go in.
+    /// Submits events to the engine.
     pub fn submitter(&self) -> &Submitter {
         &self.0.submitter
     }
 
-    /// Where reads come from.
+    /// Reads the tenants' current views.
     pub fn reader(&self) -> &Reader {
         &self.0.reader
     }
 
-    /// Tenants and keys.
+    /// The store, for tenants, keys and tokens.
     pub fn store(&self) -> &Store {
         &self.0.store
     }
 
-    /// The time.
+    /// The clock, which tests replace.
     pub fn clock(&self) -> &Clock {
         &self.0.clock
     }
 
-    /// Where tasks are started.
+    /// Starts, tracks and stops tasks.
     pub fn lifecycle(&self) -> &Lifecycle {
         &self.0.lifecycle
     }
 
-    /// What was measured.
+    /// Renders the Prometheus metrics.
     pub fn metrics(&self) -> &PrometheusHandle {
         &self.0.metrics
     }
 
-    /// GraphQL.
+    /// Executes GraphQL requests.
     pub fn graphql(&self) -> &Executor {
         &self.0.graphql
     }
 
-    /// How the edge behaves.
+    /// Settings of the HTTP layer.
     pub fn edge(&self) -> &Edge {
         &self.0.edge
     }

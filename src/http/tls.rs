@@ -1,4 +1,4 @@
-//! TLS: one certificate for everybody, and taking up what its files hold now.
+//! TLS with one certificate, which is reloaded when its files change.
 
 use std::convert::Infallible;
 use std::path::PathBuf;
@@ -17,33 +17,33 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 
-/// How often the files are looked at: certificates are renewed days before the old ones end.
-const LOOK: Duration = Duration::from_secs(60);
+/// Interval at which the files are read again. Certificates are renewed days before they expire, so a minute suffices.
+const RELOAD_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Where a certificate and its key are, in PEM.
+/// Paths of a certificate and its private key, in PEM.
 #[derive(Clone, Debug)]
 pub struct TlsFiles {
-    /// The certificate, and those between it and its root.
+    /// The certificate, followed by its intermediate certificates.
     pub certificate: PathBuf,
-    /// Its private key.
+    /// The certificate's private key.
     pub key: PathBuf,
 }
 
-/// Why the files cannot be used.
+/// An error in the files of a certificate and its key.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// The certificate.
+    /// The certificate file cannot be used: its path, and the reason.
     #[error("--tls-cert (ROLLCALL_TLS_CERT) {0} {1}")]
     Certificate(PathBuf, String),
-    /// The key.
+    /// The key file cannot be used: its path, and the reason.
     #[error("--tls-key (ROLLCALL_TLS_KEY) {0} {1}")]
     Key(PathBuf, String),
-    /// Both together.
-    #[error("--tls-cert and --tls-key (ROLLCALL_TLS_CERT, ROLLCALL_TLS_KEY) do not go together: {0}")]
+    /// The certificate and the key cannot be used together, for example because they do not match.
+    #[error("--tls-cert and --tls-key (ROLLCALL_TLS_CERT, ROLLCALL_TLS_KEY) cannot be used together: {0}")]
     Pair(rustls::Error),
 }
 
-/// What connections are secured with.
+/// The acceptor of TLS connections, and the certificate that it presents.
 pub struct Tls {
     files: TlsFiles,
     read: Read,
@@ -52,11 +52,11 @@ pub struct Tls {
     acceptor: TlsAcceptor,
 }
 
-/// What the files held: the certificate's and the key's.
+/// The contents of the certificate file and of the key file.
 #[derive(PartialEq, Eq)]
 struct Read(Vec<u8>, Vec<u8>);
 
-/// The certificate that new connections are shown.
+/// The certificate presented to new connections.
 #[derive(Debug)]
 struct Current(ArcSwap<CertifiedKey>);
 
@@ -67,7 +67,7 @@ impl ResolvesServerCert for Current {
 }
 
 impl Tls {
-    /// Reads the files.
+    /// Reads the files and builds an acceptor for HTTP/1.1.
     pub async fn load(files: TlsFiles) -> Result<Self, TlsError> {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let read = files.read().await?;
@@ -75,35 +75,36 @@ impl Tls {
         let builder = ServerConfig::builder_with_provider(provider.clone());
         let builder = builder.with_safe_default_protocol_versions().map_err(TlsError::Pair)?;
         let mut config = builder.with_no_client_auth().with_cert_resolver(current.clone());
+        // The only version that is served, so that no client negotiates another.
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Tls { files, read, provider, current, acceptor: TlsAcceptor::from(Arc::new(config)) })
     }
 
-    /// What shakes hands with those who connect.
+    /// Returns an acceptor that always presents the newest certificate.
     pub fn acceptor(&self) -> TlsAcceptor {
         self.acceptor.clone()
     }
 
-    /// Takes up what the files hold, each time that this changed, until `stopping` is cancelled. What cannot be used,
-    /// such as a certificate whose key is still to come, is told once and leaves everything as it is.
+    /// Presents the certificate in the files whenever they change, until `stopping` is cancelled. Contents that cannot
+    /// be used, such as a certificate with the previous key, are logged once; the certificate in use stays.
     pub async fn watch(mut self, clock: Clock, stopping: CancellationToken) -> Result<(), Infallible> {
         loop {
             tokio::select! {
-                () = clock.sleep(LOOK) => {}
+                () = clock.sleep(RELOAD_INTERVAL) => {}
                 () = stopping.cancelled() => return Ok(()),
             }
             let read = match self.files.read().await {
                 Ok(read) if read == self.read => continue,
                 Ok(read) => read,
                 Err(error) => {
-                    tracing::warn!(%error, "the certificate cannot be read anew; the one in use stays");
+                    tracing::warn!(%error, "the certificate cannot be reloaded; the one in use stays");
                     continue;
                 }
             };
             match self.files.certified(&read, &self.provider) {
                 Ok(certified) => {
                     self.current.0.store(Arc::new(certified));
-                    tracing::info!("another certificate is in use");
+                    tracing::info!("a new certificate is in use");
                 }
                 Err(error) => tracing::warn!(%error, "the new certificate cannot be used; the one in use stays"),
             }

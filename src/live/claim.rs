@@ -1,49 +1,49 @@
-//! Who holds a conversation, decided from the newest take and the newest releases (EVENTS.md, "Order").
+//! Claims on conversations: the holder follows from the newest take and the newest releases (EVENTS.md, "Order").
 
 use crate::domain::event::Rejection;
 use crate::domain::settings::limits::USERS_PER_CONVERSATION;
 use crate::domain::{Channel, Time};
 
-/// A point in the order of events: by time, and at equal times by the order of the journal.
+/// A point in the order of events: by event time, and at equal times by position in the journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Stamp {
-    /// When it happened.
+    /// Event time.
     pub time: Time,
-    /// Its position in the journal.
+    /// Position of the entry in the journal.
     pub seq: u64,
 }
 
 impl Stamp {
-    /// Before every event.
+    /// A stamp before every event.
     pub const NEVER: Stamp = Stamp { time: Time::NEVER, seq: 0 };
 }
 
 /// A user taking a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Take {
-    /// When.
+    /// Point in the order of events.
     pub stamp: Stamp,
-    /// Who, by integer id; 0 for a user whom the directory did not know.
+    /// The user by integer id; 0 for a user that was not in the directory.
     pub user: i64,
-    /// On which channel.
+    /// Channel of the slot.
     pub channel: Channel,
 }
 
-/// All that is remembered of one conversation's holders.
+/// The takes and releases of one conversation, as far as they are remembered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
-    /// The newest take. It also ends every older one.
+    /// The newest take. It ends every older one.
     pub take: Option<Take>,
     /// The newest release without a subject.
     pub released: Stamp,
-    /// The newest release of each user who released it, ascending by user.
+    /// The newest release by each user, ascending by user.
     pub released_by: Vec<(i64, Stamp)>,
-    /// Everybody who ever took it, ascending, with the position of the first take: the conversations that each of them
-    /// handled are counted by it.
+    /// Each user that ever took it, ascending, with the position of the user's first take. The number of conversations
+    /// handled counts a conversation once per user by means of it.
     pub takers: Vec<(i64, u64)>,
-    /// The newest event time of all that was said of it: what the floor rises to when it is forgotten.
+    /// The newest event time of all takes and releases. The state's floor rises to it when the claim is dropped.
     pub newest: Time,
-    /// While nobody holds it: when that was last recorded, for the tombstone.
+    /// Recorded time of the newest entry about it, if no user holds it. Its tombstone's term starts then.
     pub ended: Option<Time>,
 }
 
@@ -61,7 +61,8 @@ impl Default for Claim {
 }
 
 impl Claim {
-    /// Records a take; an older one than the newest holds nothing. Returns whether it is the user's first.
+    /// Records a take; one older than the newest has no effect on the holder. Returns true if it is the user's first
+    /// take of the conversation. [`Rejection::Limit`] if too many users took it.
     pub fn take(&mut self, take: Take) -> Result<bool, Rejection> {
         let first = self.takers.binary_search_by_key(&take.user, |(user, _)| *user);
         if let Err(at) = first {
@@ -72,7 +73,7 @@ impl Claim {
         Ok(first.is_err())
     }
 
-    /// Records a take by a user whom the directory does not know: it only ends older ones.
+    /// Records a take by a user that is not in the directory. It ends older takes and holds nothing itself.
     pub fn take_unknown(&mut self, stamp: Stamp, channel: Channel) {
         self.supersede(Take { stamp, user: 0, channel });
     }
@@ -84,7 +85,8 @@ impl Claim {
         self.newest = self.newest.max(take.stamp.time);
     }
 
-    /// Records a release by `user`, or without a subject. Returns whether it is the newest of its sort.
+    /// Records a release by `user`, or without a subject. Returns true if it is newer than all of that user's, or than
+    /// all without a subject. [`Rejection::Limit`] if too many users released it.
     pub fn release(&mut self, user: Option<i64>, stamp: Stamp) -> Result<bool, Rejection> {
         let newest = match user {
             None => &mut self.released,
@@ -103,8 +105,8 @@ impl Claim {
         Ok(advances)
     }
 
-    /// Drops what an earlier owner of the user's id said, who was forgotten before the entry at `created`. Their take
-    /// still ends every older one.
+    /// Removes takes and releases of an earlier owner of the id `user`, which was assigned anew by the entry at
+    /// `created`. The earlier owner's take still ends every older one.
     pub fn disown(&mut self, user: i64, created: u64) {
         self.released_by.retain(|(by, stamp)| *by != user || stamp.seq >= created);
         self.takers.retain(|(by, seq)| *by != user || *seq >= created);
@@ -113,14 +115,16 @@ impl Claim {
         }
     }
 
-    /// The newest event time that the take and the releases tell.
+    /// The newest event time of the stored take and releases. Older than [`Claim::newest`] if that came from a take or
+    /// release no longer stored.
     pub fn newest_standing(&self) -> Time {
         let taken = self.take.map_or(Time::NEVER, |take| take.stamp.time);
         let by_users = self.released_by.iter().map(|(_, stamp)| stamp.time).max().unwrap_or(Time::NEVER);
         taken.max(self.released.time).max(by_users)
     }
 
-    /// The newest take, unless a release that applies to it is newer. A sync's floor is for the caller to compare.
+    /// The newest take, unless a release that applies to it is at least as new. The caller also has to compare it with
+    /// the floor of the user's newest sync.
     pub fn standing(&self) -> Option<Take> {
         let take = self.take?;
         let by_user = self.released_by.iter().find(|(user, _)| *user == take.user);
@@ -147,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn the_old_holder_cannot_free_the_new_one() {
+    fn a_release_by_the_previous_holder_has_no_effect() {
         let mut claim = Claim::default();
         claim.take(taken(1, 10)).unwrap();
         claim.take(taken(2, 20)).unwrap();
@@ -158,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_late_take_does_not_come_back_to_life() {
+    fn a_take_older_than_a_release_holds_nothing() {
         let mut claim = Claim::default();
         claim.release(Some(1), at(20)).unwrap();
         claim.take(taken(1, 10)).unwrap();
@@ -168,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn the_users_of_one_conversation_are_bounded() {
+    fn takers_and_releasers_of_a_conversation_are_limited() {
         let mut claim = Claim::default();
         let last = i64::from(USERS_PER_CONVERSATION);
         for user in 1..=last {
@@ -183,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn an_earlier_owner_of_an_id_holds_and_releases_nothing() {
+    fn disown_removes_takes_and_releases_of_an_earlier_owner() {
         let mut claim = Claim::default();
         claim.take(taken(1, 10)).unwrap();
         claim.release(Some(1), at(30)).unwrap();

@@ -1,6 +1,6 @@
-//! The conversations that are remembered: every open one, and those that closed not long ago.
+//! The remembered conversations: every open one, and closed ones until they are archived.
 //!
-//! Persistent maps: a view's copy costs nothing, and a change copies only the way to what changed.
+//! Stored in persistent maps: a view's copy costs O(1), and a change copies only the path to the changed entry.
 
 use std::ops::Bound;
 use std::sync::Arc;
@@ -12,62 +12,63 @@ use super::persistent::{Map, steps};
 use crate::domain::conversation::Key;
 use crate::domain::{Conversation, Time};
 
-/// What is remembered of one conversation.
+/// A remembered conversation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Remembered {
-    /// What happened in it.
+    /// The conversation with its history.
     pub conversation: Arc<Conversation>,
-    /// While it is not open: when that was last recorded, for the tombstone.
+    /// Recorded time of the newest entry about it, if it is not open. Its tombstone's term starts then.
     pub ended: Option<Time>,
-    /// It is past its tombstone, and no longer part of the state; readers find it here until the archive has it.
+    /// True if its tombstone has expired, so that it is no longer part of the state. Readers still find it here until
+    /// the archive has it.
     pub is_leaving: bool,
 }
 
-/// The conversations of a list, in order.
+/// The conversations of one list, in the order of their keys.
 type List = RedBlackTreeMapSync<Key, Arc<Conversation>>;
 
-/// Every conversation that is remembered.
+/// All remembered conversations, with the lists of open and closed ones.
 #[derive(Clone, Debug, Default)]
 pub struct Conversations {
     all: Map<Uuid, Remembered>,
-    /// How many of them leave.
+    /// Number of conversations in `all` with `is_leaving`.
     leaving: usize,
     open: List,
     closed: List,
 }
 
 impl Conversations {
-    /// How many are remembered.
+    /// The number of remembered conversations, including those leaving the state.
     pub fn count(&self) -> usize {
         self.all.len()
     }
 
-    /// One that is remembered, part of the state or not.
+    /// A remembered conversation, even if it is leaving the state.
     pub fn get(&self, id: Uuid) -> Option<&Arc<Conversation>> {
         self.all.get(&id).map(|known| &known.conversation)
     }
 
-    /// What the state knows of one.
+    /// A conversation that is part of the state.
     pub fn known(&self, id: Uuid) -> Option<&Remembered> {
         self.all.get(&id).filter(|known| !known.is_leaving)
     }
 
-    /// The number of those that the state knows.
+    /// The number of conversations that are part of the state.
     pub fn known_len(&self) -> usize {
         self.all.len() - self.leaving
     }
 
-    /// Every one that the state knows.
+    /// Iterates over the conversations that are part of the state.
     pub fn iter(&self) -> impl Iterator<Item = (&Uuid, &Remembered)> {
         self.all.iter().filter(|(_, known)| !known.is_leaving)
     }
 
-    /// One that leaves.
+    /// A conversation that has left the state and waits to be archived.
     pub fn leaving(&self, id: Uuid) -> Option<&Arc<Conversation>> {
         self.all.get(&id).filter(|known| known.is_leaving).map(|known| &known.conversation)
     }
 
-    /// The open ones between two places, in order.
+    /// Iterates over the open conversations between two keys, in order.
     pub fn open(
         &self,
         from: Bound<Key>,
@@ -76,7 +77,7 @@ impl Conversations {
         self.open.range((from, to))
     }
 
-    /// The closed ones between two places, in order.
+    /// Iterates over the closed conversations between two keys, in order.
     pub fn closed(
         &self,
         from: Bound<Key>,
@@ -85,7 +86,7 @@ impl Conversations {
         self.closed.range((from, to))
     }
 
-    /// Puts one in place, or in another place than before.
+    /// Inserts or replaces a conversation and lists it under its current key.
     pub fn put(&mut self, known: Remembered) {
         let id = known.conversation.id();
         self.unlist(id);
@@ -97,19 +98,21 @@ impl Conversations {
         self.all.insert(id, known);
     }
 
-    /// Takes out one that the state knows.
+    /// Removes and returns a conversation that is part of the state.
     pub fn take(&mut self, id: Uuid) -> Option<Remembered> {
         let known = self.known(id)?.clone();
         self.remove(id);
         Some(known)
     }
 
-    /// Forgets one.
+    /// Removes a conversation, part of the state or not.
     pub fn remove(&mut self, id: Uuid) {
         self.unlist(id);
         self.all.remove(&id);
     }
 
+    /// Removes a conversation from its list, by the key that its current lifecycle gives. Must be called before the
+    /// lifecycle is replaced.
     fn unlist(&mut self, id: Uuid) {
         let Some(known) = self.all.get(&id) else { return };
         self.leaving -= usize::from(known.is_leaving);
@@ -125,7 +128,7 @@ mod tests {
     use super::*;
     use crate::domain::conversation::{Medium, Moment, What};
 
-    fn told(id: u128, whats: &[(i64, What)]) -> Remembered {
+    fn remembered(id: u128, whats: &[(i64, What)]) -> Remembered {
         let moment = |(n, (millis, what)): (usize, &(i64, What))| Moment {
             time: Time::from_micros(millis * 1_000),
             seq: n as u64 + 1,
@@ -158,28 +161,28 @@ mod tests {
     }
 
     #[test]
-    fn each_is_in_one_list_and_in_one_place() {
+    fn each_conversation_is_listed_once_under_its_newest_key() {
         let mut known = Conversations::default();
         let closed = What::Closed { reason: None };
-        known.put(told(2, &[(10, pushed())]));
-        known.put(told(1, &[(10, pushed())]));
-        known.put(told(3, &[(5, pushed()), (30, closed.clone())]));
-        known.put(told(4, &[(20, closed.clone())]));
+        known.put(remembered(2, &[(10, pushed())]));
+        known.put(remembered(1, &[(10, pushed())]));
+        known.put(remembered(3, &[(5, pushed()), (30, closed.clone())]));
+        known.put(remembered(4, &[(20, closed.clone())]));
         assert_eq!(lists(&known), [vec![1, 2], vec![3]], "a close alone is in no list");
         let before = known.clone();
-        known.put(told(2, &[(10, pushed()), (25, closed.clone())]));
-        known.put(told(3, &[(5, pushed()), (30, closed), (40, pushed())]));
-        known.put(told(1, &[(12, pushed())]));
+        known.put(remembered(2, &[(10, pushed()), (25, closed.clone())]));
+        known.put(remembered(3, &[(5, pushed()), (30, closed), (40, pushed())]));
+        known.put(remembered(1, &[(12, pushed())]));
         assert_eq!(lists(&known), [vec![3, 1], vec![2]]);
         known.remove(Uuid::from_u128(2));
         assert_eq!(lists(&known), [vec![3, 1], vec![]]);
-        assert_eq!(lists(&before), [vec![1, 2], vec![3]], "a view keeps what it saw");
+        assert_eq!(lists(&before), [vec![1, 2], vec![3]], "a clone is unchanged");
     }
 
     #[test]
-    fn what_leaves_is_read_and_not_known() {
+    fn leaving_conversations_are_readable_but_not_part_of_the_state() {
         let mut known = Conversations::default();
-        known.put(Remembered { is_leaving: true, ..told(1, &[(10, pushed())]) });
+        known.put(Remembered { is_leaving: true, ..remembered(1, &[(10, pushed())]) });
         assert!(known.get(Uuid::from_u128(1)).is_some());
         assert_eq!(known.known(Uuid::from_u128(1)), None);
         assert_eq!((known.iter().count(), known.known_len()), (0, 0));

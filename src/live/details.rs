@@ -1,16 +1,16 @@
-//! Facts about single users that answers show and no aggregate counts.
+//! Details of single users that responses show and aggregates do not need.
 
 use super::persistent::Chunks;
 use crate::domain::Time;
 
-/// The facts about one user.
+/// The details of one user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Detail {
-    /// The presence definition chosen, by integer id, where one was.
+    /// The presence definition chosen, by integer id; `None` if a category or nothing was chosen.
     pub definition: Option<i64>,
-    /// When the presence last changed, by choice or by a desk; [`Time::NEVER`] if it never did.
+    /// Time of the newest change of presence, by choice or by a desk session; [`Time::NEVER`] if there was none.
     pub updated: Time,
-    /// How many conversations they ever took, each counted once.
+    /// Number of conversations ever taken, each counted once.
     pub handled: u64,
 }
 
@@ -25,25 +25,25 @@ impl Default for Detail {
 pub struct Details(Chunks<Detail>);
 
 impl Details {
-    /// Puts a user's details in place; copies the chunk if a view holds it.
+    /// Stores a user's details. Copies the chunk if a view shares it.
     pub fn set(&mut self, ix: u32, detail: Detail) {
-        // Most users are put in again because something else of theirs changed.
+        // Most calls come from changes to other data of the user; writing equal details would copy a shared chunk.
         if self.get(ix) != detail {
             *self.0.reach(ix as usize) = detail;
         }
     }
 
-    /// A user's details; the default for one who was never put in.
+    /// A user's details; the default for a user that was never stored.
     pub fn get(&self, ix: u32) -> Detail {
         self.0.get(ix as usize).copied().unwrap_or_default()
     }
 
-    /// The number of elements and pointers that this copy does not share with the details `before` it.
+    /// Counts the elements and pointers that these details do not share with `before`, an earlier clone of them.
     pub fn copied_since(&self, before: &Self) -> usize {
         self.0.copied_since(&before.0)
     }
 
-    /// Bytes that the chunks occupy.
+    /// Bytes that the chunks occupy on the heap.
     pub fn heap_bytes(&self) -> usize {
         self.0.heap_bytes()
     }
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_put_in_comes_out_across_blocks() {
+    fn details_are_stored_across_chunks() {
         let mut details = Details::default();
         let users = [0, 1, 63, 64, 700, 4_095, 4_096, 4_200, 20_000];
         for ix in users {
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn a_view_keeps_what_it_saw() {
+    fn a_clone_is_not_affected_by_later_changes() {
         let mut details = Details::default();
         details.set(5, detail_of(7));
         let before = details.clone();
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_details_are_not_written_again() {
+    fn equal_details_copy_nothing() {
         let mut details = Details::default();
         for ix in 0..10_000 {
             details.set(ix, detail_of(ix));
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn ten_users_cost_little() {
+    fn ten_users_take_less_than_700_bytes() {
         let mut details = Details::default();
         for ix in 0..10 {
             details.set(ix, detail_of(ix));

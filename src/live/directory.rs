@@ -1,7 +1,7 @@
-//! Reference data and users of one tenant, as they are now, with their memberships.
+//! The directory of one tenant: its current reference data and users, with their memberships.
 //!
-//! A copy shares everything that neither side changes afterwards: it costs the same at every size, and a change costs
-//! what it changes. So a write works on a copy, and views share the rest.
+//! A clone shares everything that neither side changes afterwards: its cost does not depend on the size, and that of a
+//! change only on what is changed. So a document is applied to a clone, and views share the rest.
 
 mod definitions;
 mod members;
@@ -27,40 +27,40 @@ use crate::domain::presence::DefinitionCategory;
 use crate::domain::role::Role;
 use crate::domain::{Profile, Time, text};
 
-/// One entity of reference data.
+/// One entity of reference data, as it is stored.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Entity {
-    /// Integer identity.
+    /// Integer id, unique within the kind.
     pub id: i64,
-    /// GUID identity.
+    /// GUID, equivalent to the integer id in references.
     pub guid: Uuid,
-    /// Name; a presence definition has a description instead.
+    /// Name; empty for presence definitions, which have a description instead.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,
-    /// Routing rules: the GUIDs of their routing groups.
+    /// Routing rules only: the GUIDs of their routing groups, ascending.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub routing_groups: Option<Vec<Uuid>>,
-    /// Presence definitions: what choosing it means.
+    /// Presence definitions only: the category of a user choosing it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub category: Option<DefinitionCategory>,
-    /// Presence definitions: what it is called.
+    /// Presence definitions only: the text shown for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// Presence definitions: whether a person may choose it.
+    /// Presence definitions only: true if users may choose it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub selectable: Option<bool>,
-    /// Groups and skills: the integer id of the one it lies in.
+    /// Groups and skills only: the integer id of the group or skill directly above it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<i64>,
-    /// Skills: its place among the others.
+    /// Skills only: the sort position among skills.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order: Option<u32>,
-    /// When the entry that made it was journalled.
+    /// Recorded time of the entry that created it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created: Option<Time>,
 }
 
-/// The directory of one tenant.
+/// The directory of one tenant: tables of reference data, users, and the sets of users by value and role.
 #[derive(Clone, Debug)]
 pub struct Directory {
     tenant: TenantId,
@@ -70,27 +70,27 @@ pub struct Directory {
 }
 
 impl Directory {
-    /// An empty directory.
+    /// Creates an empty directory. Derived GUIDs depend on `tenant`.
     pub fn new(tenant: TenantId) -> Self {
         Directory { tenant, tables: Default::default(), users: Users::default(), members: Members::default() }
     }
 
-    /// The entities of one kind.
+    /// The table of the entities of one kind.
     pub fn table(&self, kind: Kind) -> &Table {
         &self.tables[kind as usize]
     }
 
-    /// The users.
+    /// The users, including deleted ones that are still remembered.
     pub fn users(&self) -> &Users {
         &self.users
     }
 
-    /// The sets of users by value and role.
+    /// The sets of users by value of each dimension and by role.
     pub fn members(&self) -> &Members {
         &self.members
     }
 
-    /// The index of a live user.
+    /// The dense index of a user that is not deleted.
     pub fn find(&self, user: &UserRef) -> Option<u32> {
         let ix = match user {
             UserRef::Entity(EntityRef::Id(id)) => self.users.by_id(*id),
@@ -100,22 +100,22 @@ impl Directory {
         self.users.account(ix).is_some_and(|account| account.deleted.is_none()).then_some(ix)
     }
 
-    /// The profile of a live user.
+    /// The profile of a user that is not deleted.
     pub fn profile(&self, ix: u32) -> Option<&Arc<Profile>> {
         self.users.account(ix).filter(|account| account.deleted.is_none()).map(|account| &account.profile)
     }
 
-    /// The integer id of the user at an index, 0 if there is none.
+    /// The integer id of the user at a dense index, even if deleted; 0 if there is none.
     pub fn user_id(&self, ix: u32) -> i64 {
         self.users.account(ix).map_or(0, |account| account.profile.id)
     }
 
-    /// The profile of a live user, by a reference in any form.
+    /// The profile of a user that is not deleted, by a reference in any form.
     pub fn profile_of(&self, user: &UserRef) -> Option<&Arc<Profile>> {
         self.profile(self.find(user)?)
     }
 
-    /// The rows of `dimension` that a caller's value names: none when unknown, several when a name is shared.
+    /// Resolves a caller's value to rows of the dimension's table: none if it is unknown, several if a name is shared.
     pub fn resolve(&self, dimension: Dimension, value: &Value) -> impl Iterator<Item = u32> {
         let table = self.table(kind_of(dimension));
         let (one, several) = match value {
@@ -125,12 +125,13 @@ impl Directory {
         one.into_iter().chain(several)
     }
 
-    /// Puts back an entity from a checkpoint.
+    /// Restores an entity from a checkpoint.
     pub fn restore_entity(&mut self, kind: Kind, entity: Entity) {
         self.tables[kind as usize].put(Arc::new(entity));
     }
 
-    /// Puts back a user from a checkpoint, whose references were restored before, and returns the index.
+    /// Restores a user from a checkpoint and returns the dense index. Entities that the profile refers to must be
+    /// restored first.
     pub fn restore_user(&mut self, profile: Profile, deleted: Option<Time>) -> u32 {
         let profile = Arc::new(profile);
         let Some(deleted) = deleted else {
@@ -141,17 +142,17 @@ impl Directory {
         self.users.insert_deleted(profile, deleted)
     }
 
-    /// Gives a user another password, or none.
+    /// Sets a user's password; `None` removes it.
     pub fn set_password(&mut self, ix: u32, password: Option<Password>) {
         self.users.set_password(ix, password);
     }
 
-    /// The highest integer id ever given, by kind, users last.
+    /// The highest integer id ever assigned, for each kind in the order of [`Kind::ALL`], and last for users.
     pub fn high_water(&self) -> Vec<i64> {
         self.tables.iter().map(Table::high).chain([self.users.high()]).collect()
     }
 
-    /// Puts back what [`Directory::high_water`] gave.
+    /// Restores the values of [`Directory::high_water`].
     pub fn restore_high_water(&mut self, high: &[i64]) {
         for (table, high) in self.tables.iter_mut().zip(high) {
             table.raise(*high);
@@ -161,7 +162,7 @@ impl Directory {
         }
     }
 
-    /// Removes a user from everything but memory: their ids stay taken.
+    /// Marks a user as deleted and removes all memberships. The user's ids stay assigned.
     pub fn delete(&mut self, ix: u32, at: Time) {
         if let Some(account) = self.users.account(ix) {
             let before = account.profile.clone();
@@ -170,12 +171,12 @@ impl Directory {
         self.users.delete(ix, at);
     }
 
-    /// Forgets a deleted user; the index may be given to another.
+    /// Removes a deleted user; the dense index may be assigned to another.
     pub fn forget(&mut self, ix: u32) {
         self.users.forget(ix);
     }
 
-    /// The number of elements and pointers that this copy does not share with the directory `before` it.
+    /// Counts the elements and pointers that this directory does not share with `before`, an earlier clone of it.
     pub fn copied_since(&self, before: &Self) -> usize {
         let tables = self.tables.iter().zip(&before.tables).map(|(table, old)| table.copied_since(old));
         tables.sum::<usize>() + self.users.copied_since(&before.users) + self.members.copied_since(&before.members)
@@ -188,8 +189,8 @@ impl Directory {
         }
     }
 
-    /// Moves a user from the sets of one profile to those of another. Sets that both are in are not touched, so that
-    /// they stay shared.
+    /// Moves a user from the sets of one profile to those of another. Sets common to both are not touched, so that they
+    /// stay shared with clones.
     fn change_memberships(&mut self, ix: u32, before: Option<&Profile>, after: Option<&Profile>) {
         let rows = |profile: Option<&Profile>| {
             let mut rows = profile.map(|profile| self.rows_of(profile)).unwrap_or_default();
@@ -213,7 +214,7 @@ impl Directory {
         }
     }
 
-    /// Every row that the profile belongs to. The primary group is a group like the others.
+    /// All rows that the profile is a member of. The primary group counts like the other groups.
     fn rows_of(&self, profile: &Profile) -> Vec<(Dimension, u32)> {
         let mut rows = Vec::new();
         for (dimension, ids) in [
@@ -234,7 +235,7 @@ impl Directory {
     }
 }
 
-/// The kind of entity that a dimension's values are.
+/// The kind of the entities that are a dimension's values.
 pub const fn kind_of(dimension: Dimension) -> Kind {
     match dimension {
         Dimension::Group => Kind::Group,
@@ -246,7 +247,8 @@ pub const fn kind_of(dimension: Dimension) -> Kind {
     }
 }
 
-/// The form in which names are compared.
+/// Returns the form in which names are compared: trimmed, in lower case, of at most [`text::NAME_MAX`] characters.
 pub fn folded(name: &str) -> String {
+    // Bounds the work for long texts given in a filter.
     name.trim().chars().take(text::NAME_MAX).flat_map(char::to_lowercase).collect()
 }

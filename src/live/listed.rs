@@ -1,4 +1,4 @@
-//! A conversation with what lists filter by, as far as the directory knows it.
+//! A conversation with the resolved references that lists filter by.
 
 use std::sync::Arc;
 
@@ -9,19 +9,19 @@ use crate::domain::conversation::{Criteria, What};
 use crate::domain::directory::Kind;
 use crate::domain::{Conversation, EntityRef};
 
-/// A conversation of a list.
+/// A conversation with its project and routing groups resolved.
 #[derive(Clone, Debug)]
 pub struct Listed {
-    /// The conversation.
+    /// The conversation with its history.
     pub conversation: Arc<Conversation>,
-    /// Its project, by integer id, if the directory knows it.
+    /// Its project by integer id; `None` if it has none or the directory does not contain it.
     pub project: Option<i64>,
-    /// The routing groups that it was given to, as far as the directory knows them; ascending, each once.
+    /// The routing groups it was routed to, as far as the directory contains them; ascending, without duplicates.
     pub routing_groups: Vec<Uuid>,
 }
 
 impl Listed {
-    /// The conversation, with what its events named looked up.
+    /// Resolves a conversation's references in `directory`.
     pub fn of(conversation: &Arc<Conversation>, directory: &Directory) -> Self {
         let named = |kind: Kind, reference: EntityRef| directory.table(kind).get(reference);
         let project = conversation.life().and_then(|life| life.project);
@@ -40,7 +40,7 @@ impl Listed {
         }
     }
 
-    /// Whether it is all that is asked.
+    /// Returns true if the conversation meets all criteria. One that was neither started nor pushed meets none.
     pub fn meets(&self, criteria: &Criteria) -> bool {
         let Some(life) = self.conversation.life() else { return false };
         let closing = life.closing.as_ref();
@@ -57,7 +57,7 @@ impl Listed {
     }
 
     fn took_part(&self, lists: &[Vec<i64>]) -> bool {
-        // Asked only where somebody filters by it: who took part is collected from everything that happened.
+        // `users` walks through the whole history, so it is called only if a filter needs it.
         lists.is_empty() || {
             let users = self.conversation.users();
             lists.iter().all(|list| users.iter().any(|user| list.binary_search(user).is_ok()))

@@ -1,14 +1,12 @@
-//! Now: each tenant's truth, derived by applying its journal, and the immutable view that readers count on.
+//! The state of each tenant, derived by applying its journal, and the immutable views that readers query.
 //!
-//! Pure and synchronous: no clock, no randomness, no I/O, no lock. The same entries always give the same state.
+//! Pure and synchronous: no clock, no I/O, no lock. The same entries always give the same state and the same outcomes.
 
-pub mod bits;
 pub mod claim;
 pub mod conversations;
+pub mod count;
 pub mod details;
 pub mod directory;
-pub mod index;
-pub mod kernel;
 pub mod listed;
 pub mod persistent;
 pub mod person;
@@ -17,8 +15,8 @@ pub mod selection;
 pub mod state;
 pub mod view;
 
+pub use count::fold::{Aggregate, fold};
 pub use directory::Directory;
-pub use kernel::{Aggregate, fold};
 pub use listed::Listed;
 pub use rows::{Checkpoint, Row, RowKey};
 pub use selection::Selection;

@@ -1,4 +1,4 @@
-//! The truth about one user: what they chose, the sessions open, the conversations held, each with its time.
+//! The live state of one user: presence, channel switches, sessions and conversations held, each with its time.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,23 +10,23 @@ use crate::domain::{Category, Channel, ConversationId, PerChannel, Time};
 use super::claim::Stamp;
 use super::persistent::steps;
 
-/// A value with the time it was chosen at; the newest wins.
+/// A value with the time at which it was set; the newest wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Register<T> {
-    /// The value.
+    /// The current value.
     pub value: T,
-    /// Since when; [`Time::NEVER`] before the first choice.
+    /// Event time at which it was set; [`Time::NEVER`] for the initial value.
     pub at: Time,
 }
 
 impl<T> Register<T> {
-    /// Before the first choice.
+    /// Creates a register that was never set, so that any value replaces the initial one.
     pub const fn initial(value: T) -> Self {
         Register { value, at: Time::NEVER }
     }
 
-    /// Takes `value` unless something newer is there. Of two at the same time the one journalled later wins, and
-    /// that is this one. Tells whether it won.
+    /// Sets `value` unless the current value is newer. At equal times the one journalled later wins, which is `value`.
+    /// Returns true if it was set.
     pub fn set(&mut self, value: T, at: Time) -> bool {
         let wins = at >= self.at;
         if wins {
@@ -36,64 +36,65 @@ impl<T> Register<T> {
     }
 }
 
-/// The presence a person chose.
+/// The presence that a user chose.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Presence {
-    /// Its category.
+    /// Category chosen, directly or by a definition.
     pub category: Category,
-    /// The definition chosen, by integer id, where one was.
+    /// Definition chosen, by integer id; `None` if only a category was.
     pub definition: Option<i64>,
 }
 
-/// One session of a user.
+/// One session of a user, open or ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
-    /// Time of the newest word about it.
+    /// Time of the newest event about it.
     pub at: Time,
-    /// Whether that word was that it is open.
+    /// True if it is open.
     pub open: bool,
-    /// Where.
+    /// Application in which it was opened.
     pub surface: Surface,
-    /// Seconds it lasts without a heartbeat.
+    /// Seconds it stays open without a heartbeat; unlimited when absent.
     pub lease_seconds: Option<u32>,
-    /// A name for the device.
+    /// Name of the device, as the desk gave it.
     pub device: Option<Box<str>>,
-    /// Position of the `desk.connected` that opened it; 0 if none did.
+    /// Journal position of the `desk.connected` that opened it; 0 if only its end is known.
     pub opened: u64,
-    /// When its end was recorded, for the tombstone.
+    /// Recorded time of its end. Its tombstone's term starts then.
     pub ended: Option<Time>,
-    /// A socket of ours opened it.
+    /// True if a WebSocket of this server opened it.
     pub socket: bool,
 }
 
-/// The truth about one user.
+/// The live state of one user.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Person {
-    /// What they chose to be.
+    /// Presence that the user chose.
     pub presence: Register<Presence>,
-    /// Which channels they left on.
+    /// Per channel, true if the user has it switched on.
     pub toggles: PerChannel<Register<bool>>,
-    /// Per channel, the newest `slots.synced`: what was taken before it and not named does not hold.
+    /// Per channel, the stamp of the newest `slots.synced`. Takes before it do not hold; those it named were renewed by
+    /// it.
     pub floors: PerChannel<Stamp>,
-    /// Sessions, open ones and those whose end is still remembered.
+    /// Sessions by id: open ones, and ended ones that are still remembered.
     pub sessions: BTreeMap<Box<str>, Session>,
-    /// When every session was last closed at once.
+    /// Time at which all sessions were last closed at once.
     pub closed_all: Time,
-    /// The newest time at which a session opened or ended: what was applied counts, in whatever order it came. An end
-    /// that comes before its beginning does not say of which surface it is, so every surface counts.
+    /// The newest time at which a session opened or ended, whatever the order in which the events arrived. Sessions of
+    /// every surface count, since an end that arrives before its beginning does not name the surface.
     pub desk_at: Time,
-    /// A desk was connected at least once.
+    /// True if a desk was connected at least once.
     pub ever_logged_in: bool,
-    /// How many conversations they ever took: once for each, as long as it is remembered.
+    /// Number of conversations ever taken. Taking one again counts only if its claim was dropped in between.
     pub handled: u64,
-    /// Conversations held now, per channel.
+    /// Conversations held now, per channel. Derived from the claims.
     pub held: PerChannel<BTreeSet<ConversationId>>,
-    /// When the user's deletion was recorded.
+    /// Recorded time of the user's deletion.
     pub deleted: Option<Time>,
-    /// Position of the entry that created the user; 0 where it is not known. What claims say of the same id from before
-    /// is an earlier owner's.
+    /// Journal position of the entry that created the user; 0 if unknown. Takes and releases by the same id at earlier
+    /// positions are those of an earlier owner of the id.
     pub created: Option<u64>,
-    /// The newest event time of any session of this user that was forgotten early, since too many had ended.
+    /// The newest event time of any session of this user that was dropped early because too many had ended.
     pub sessions_floor: Time,
 }
 
@@ -117,24 +118,24 @@ impl Default for Person {
 }
 
 impl Person {
-    /// At least one desk session is open.
+    /// Returns true if at least one desk session is open. Sessions of the administration do not count.
     pub fn is_connected(&self) -> bool {
         self.sessions.values().any(|session| session.open && session.surface == Surface::Desk)
     }
 
-    /// The number of open sessions, sockets or others, but for the one of that name.
+    /// The number of open sessions that are sockets, or that are not, without the session `name`.
     pub fn open_beside(&self, name: &str, socket: bool) -> usize {
         let is_counted = |known: &str, session: &Session| session.open && session.socket == socket && known != name;
         steps::count(self.sessions.len());
         self.sessions.iter().filter(|(known, session)| is_counted(known, session)).count()
     }
 
-    /// The number of conversations held, on all channels.
+    /// The number of conversations held, over all channels.
     pub fn held_in_all(&self) -> usize {
         self.held.0.iter().map(BTreeSet::len).sum()
     }
 
-    /// The newest event time of anything that is kept of the person: what the floor rises to when they are forgotten.
+    /// The newest event time of anything stored here. The state's floor rises to it when the user is dropped.
     pub fn newest(&self) -> Time {
         let toggles = self.toggles.0.iter().map(|toggle| toggle.at);
         let floors = self.floors.0.iter().map(|floor| floor.time);
@@ -142,7 +143,7 @@ impl Person {
         toggles.chain(floors).chain(times).max().unwrap_or(Time::NEVER)
     }
 
-    /// What a status is decided from.
+    /// Collects the facts from which statuses are derived.
     pub fn facts(&self, profile: &Profile) -> Facts {
         let conf = profile.channels.per_channel();
         Facts {

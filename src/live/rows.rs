@@ -1,6 +1,6 @@
-//! The complete state as rows: what a checkpoint stores, and what the digest is made of.
+//! The complete state as rows, which checkpoints store and the digest is computed from.
 //!
-//! A row's body is JSON that a person can read and query with SQL; it leaves out what was never set.
+//! A row's body is JSON, to be readable by people and queryable with SQL. Values that were never set are left out.
 
 use std::sync::Arc;
 
@@ -19,23 +19,24 @@ use crate::domain::event::{PasswordHash, Surface};
 use crate::domain::ids::parse_guid;
 use crate::domain::{Category, Channel, Conversation, ConversationId, EntityRef, Profile, Quotas, Time};
 
-/// What a row is about.
+/// The kind and identity of the object that a row describes. The order of the variants is the order in which a
+/// checkpoint is loaded: an object comes after those it refers to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RowKey {
-    /// The tenant as a whole.
+    /// Data of the tenant as a whole.
     Tenant,
     /// An entity of reference data, by integer id.
     Entity(Kind, i64),
     /// A user, by integer id.
     User(i64),
-    /// What happened in a conversation.
+    /// The history of a conversation.
     Conversation(Uuid),
-    /// A conversation and its holders.
+    /// The takes and releases of a conversation.
     Claim(ConversationId),
 }
 
 impl RowKey {
-    /// The kind, as stored.
+    /// The kind, in its stored form.
     pub const fn kind(&self) -> &'static str {
         match self {
             RowKey::Tenant => "tenant",
@@ -46,7 +47,7 @@ impl RowKey {
         }
     }
 
-    /// The key within the kind, as stored.
+    /// The key within the kind, in its stored form; empty for the tenant.
     pub fn key(&self) -> String {
         match self {
             RowKey::Tenant => String::new(),
@@ -56,7 +57,7 @@ impl RowKey {
         }
     }
 
-    /// Reads back what was stored.
+    /// Parses the stored form. `None` for an unknown kind or a malformed key.
     pub fn parse(kind: &str, key: &str) -> Option<Self> {
         Some(match kind {
             "tenant" => RowKey::Tenant,
@@ -68,46 +69,46 @@ impl RowKey {
     }
 }
 
-/// One row.
+/// One row of a checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
-    /// What it is about.
+    /// The object that the row describes.
     pub key: RowKey,
-    /// JSON.
+    /// The object as JSON.
     pub body: String,
 }
 
-/// Rows that bring what is stored to one position: a whole checkpoint, or a slice of one.
+/// Changes that bring the stored rows to one position: a whole checkpoint, or a slice of one.
 #[derive(Clone, Debug)]
 pub struct Checkpoint {
-    /// The position they describe.
+    /// Journal position of the state that the rows describe.
     pub position: u64,
-    /// Roughly how large the rows are.
+    /// Approximate size of the rows, in bytes.
     pub bytes: usize,
     /// Rows to insert or replace.
     pub upserts: Vec<Row>,
-    /// Rows to delete.
+    /// Keys of the rows to delete.
     pub deletes: Vec<RowKey>,
     /// Closed conversations for the archive to insert or replace.
     pub archived: Vec<Listed>,
-    /// Conversations that were closed and are open again, for the archive to let go of.
+    /// Conversations that were closed and are open again, for the archive to delete.
     pub reopened: Vec<Uuid>,
 }
 
 impl Checkpoint {
-    /// No rows yet.
+    /// Creates a checkpoint without changes.
     pub(super) fn empty(position: u64) -> Self {
         let (archived, reopened) = (Vec::new(), Vec::new());
         Checkpoint { position, bytes: 0, upserts: Vec::new(), deletes: Vec::new(), archived, reopened }
     }
 
-    /// What the rows are about.
+    /// Iterates over the keys of all rows, upserted and deleted.
     pub fn keys(&self) -> impl Iterator<Item = &RowKey> {
         self.upserts.iter().map(|row| &row.key).chain(&self.deletes)
     }
 }
 
-/// The tenant's own row.
+/// The body of the tenant's row.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct TenantBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -119,7 +120,7 @@ pub(super) struct TenantBody {
     pub limits: Option<Quotas>,
 }
 
-/// A stamp, as stored.
+/// The stored form of a [`Stamp`].
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct StampBody {
     pub time: Time,
@@ -182,7 +183,7 @@ pub(super) struct PasswordBody {
     pub set: u64,
 }
 
-/// A user's row: the profile, and the truth about the person.
+/// The body of a user's row: the profile and the live state.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct UserBody {
     pub profile: Arc<Profile>,
@@ -225,7 +226,7 @@ pub(super) struct ReleaseBody {
     pub stamp: StampBody,
 }
 
-/// A conversation's row. `held_by` follows from the rest and is there for people.
+/// The body of a claim's row. `held_by` is derived from the rest, for people who read the row, and is not read back.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct ClaimBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -238,10 +239,10 @@ pub(super) struct ClaimBody {
     pub released_by: Vec<ReleaseBody>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub takers: Vec<i64>,
-    /// The position of each taker's first take.
+    /// Journal position of each taker's first take, parallel to `takers`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub takers_at: Vec<u64>,
-    /// The newest event time, where nothing else tells it.
+    /// The newest event time, if it does not follow from the other members.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub newest: Option<Time>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -318,7 +319,7 @@ impl ClaimBody {
     }
 }
 
-/// A conversation's row, as it is written.
+/// The body of a conversation's row, for writing.
 #[derive(Debug, Serialize)]
 struct ConversationRow<'a> {
     #[serde(flatten)]
@@ -327,7 +328,7 @@ struct ConversationRow<'a> {
     ended: Option<Time>,
 }
 
-/// A conversation's row, as it is read.
+/// The body of a conversation's row, for reading: without the derived members.
 #[derive(Debug, Deserialize)]
 pub(super) struct ConversationBody {
     pub moments: Vec<Moment>,
@@ -335,12 +336,12 @@ pub(super) struct ConversationBody {
     pub ended: Option<Time>,
 }
 
-/// Serialising our own plain types cannot fail.
 fn json<T: Serialize>(body: &T) -> String {
+    // Serialization of these plain types cannot fail.
     serde_json::to_string(body).unwrap_or_default()
 }
 
-/// The row's body as the state has it now; `None` when there is no such thing any more.
+/// Returns the body of a row for the current state; `None` if the object no longer exists, so that its row is deleted.
 pub(super) fn body(state: &State, key: &RowKey) -> Option<String> {
     let directory = state.directory();
     Some(match key {
@@ -368,7 +369,7 @@ pub(super) fn body(state: &State, key: &RowKey) -> Option<String> {
     })
 }
 
-/// Every key of the state but the tenant's own.
+/// Returns the keys of all rows except the tenant's.
 pub(super) fn keys(state: &State) -> Vec<RowKey> {
     let directory = state.directory();
     let entities = Kind::ALL.into_iter().flat_map(|kind| {
@@ -381,12 +382,14 @@ pub(super) fn keys(state: &State) -> Vec<RowKey> {
     entities.chain(users).chain(conversations).chain(claims).collect()
 }
 
-/// The position and the sum of the hashes of all rows: the order in which things came to be does not matter.
+/// Returns the position and the sum of the SHA-256 hashes of all rows. A sum does not depend on the order of the rows,
+/// and so not on the history that led to the state.
 pub(super) fn digest(state: &State) -> String {
     let mut sum = [0u64; 4];
     for key in keys(state).into_iter().chain([RowKey::Tenant]) {
         let mut hash = Sha256::new();
         hash.update(key.kind());
+        // Neither kind nor key contains U+0000, so it separates the parts unambiguously.
         hash.update([0]);
         hash.update(key.key());
         hash.update([0]);

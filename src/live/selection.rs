@@ -1,37 +1,38 @@
-//! A filter, resolved against one view: the sets to combine, block by block.
+//! A filter resolved against one directory, evaluated block by block.
 
-use super::bits::Bits;
-use super::index::{BLOCK_USERS, BLOCK_WORDS, Block, Plane};
-use super::kernel::{drop, join, keep};
-use super::view::View;
+use super::Directory;
+use super::count::bits::Bits;
+use super::count::fold::Mask;
+use super::count::index::{BLOCK_USERS, BLOCK_WORDS, Block, Plane};
+use super::count::words::{drop, join, keep};
 use crate::domain::filter::{Clause, Dimension, TextField, is_like};
 use crate::domain::{Channel, Filter, Status, UserRef};
 
-/// Which users of a view are meant.
+/// The users of a directory that a filter selects.
 #[derive(Debug)]
-pub struct Selection<'v> {
-    clauses: Vec<Resolved<'v>>,
+pub struct Selection<'d> {
+    clauses: Vec<Resolved<'d>>,
 }
 
 #[derive(Debug)]
-enum Resolved<'v> {
-    /// In at least one of the sets.
-    Any(Vec<&'v Bits>),
-    /// One of these, ascending.
+enum Resolved<'d> {
+    /// Users in at least one of the sets.
+    Any(Vec<&'d Bits>),
+    /// Users with one of these dense indexes, ascending.
     Users(Vec<u32>),
-    /// Status on chat is one of these.
+    /// Users with one of these statuses on chat.
     Chat(Vec<Status>),
-    /// Status over all channels is one of these.
+    /// Users with one of these statuses over all channels.
     Overall(Vec<Status>),
 }
 
-impl<'v> Selection<'v> {
-    /// Resolves `filter` for `view`. What is unknown matches nobody.
-    pub fn new(view: &'v View, filter: &Filter) -> Self {
+impl<'d> Selection<'d> {
+    /// Resolves `filter` against `directory`. Unknown values match no user.
+    pub fn new(directory: &'d Directory, filter: &Filter) -> Self {
         let mut clauses = Vec::with_capacity(filter.clauses().len());
-        let members = view.directory().members();
+        let members = directory.members();
         let sets = |dimension: Dimension, value| {
-            let rows = view.directory().resolve(dimension, value);
+            let rows = directory.resolve(dimension, value);
             rows.filter_map(move |row| members.of(dimension, row))
         };
         for clause in filter.clauses() {
@@ -39,6 +40,7 @@ impl<'v> Selection<'v> {
                 Clause::Any(dimension, values) => {
                     clauses.push(Resolved::Any(values.iter().flat_map(|value| sets(*dimension, value)).collect()));
                 }
+                // One `Any` per value: the user must be in a set of each, and a name may stand for several sets.
                 Clause::All(dimension, values) => {
                     clauses.extend(values.iter().map(|value| Resolved::Any(sets(*dimension, value).collect())));
                 }
@@ -46,22 +48,24 @@ impl<'v> Selection<'v> {
                     clauses.push(Resolved::Any(roles.iter().map(|role| members.role(*role)).collect()));
                 }
                 Clause::Users(users) => {
-                    let find = |user| view.directory().find(&UserRef::Entity(user));
+                    let find = |user| directory.find(&UserRef::Entity(user));
                     let mut found: Vec<u32> = users.iter().copied().filter_map(find).collect();
+                    // `mark` finds a block's users by binary search.
                     found.sort_unstable();
                     clauses.push(Resolved::Users(found));
                 }
-                Clause::Text(field, text) => clauses.push(Resolved::Users(named(view, *field, text))),
+                Clause::Text(field, text) => clauses.push(Resolved::Users(named(directory, *field, text))),
                 Clause::Chat(statuses) => clauses.push(Resolved::Chat(statuses.clone())),
                 Clause::Overall(statuses) => clauses.push(Resolved::Overall(statuses.clone())),
             }
         }
         Selection { clauses }
     }
+}
 
-    /// Puts the selected users of one block into `mask`; false if it can be passed over.
+impl Mask for Selection<'_> {
     #[inline(always)]
-    pub(super) fn fill(&self, n: usize, block: &Block, mask: &mut [u64]) -> bool {
+    fn fill(&self, n: usize, block: &Block, mask: &mut [u64]) -> bool {
         mask.copy_from_slice(block.plane(Plane::Exists));
         let mut buffer = [0; BLOCK_WORDS];
         let words = mask.len();
@@ -101,7 +105,8 @@ impl<'v> Selection<'v> {
     }
 }
 
-/// Keeps in `mask` who is in one of a few sets, in one pass; false where that has to be done in another way.
+/// Keeps in `mask` the members of up to three sets in a single pass over the words. Returns false, with `mask`
+/// unchanged, if the sets are more or are not stored as words; the caller then combines them in a buffer.
 #[inline(always)]
 fn keep_any(sets: &[&Bits], n: usize, mask: &mut [u64]) -> bool {
     let words = mask.len();
@@ -126,9 +131,9 @@ fn keep_any(sets: &[&Bits], n: usize, mask: &mut [u64]) -> bool {
     true
 }
 
-/// The users of whom a text is as given, ascending.
-fn named(view: &View, field: TextField, text: &str) -> Vec<u32> {
-    let users = view.directory().users();
+/// The users with the given text in a field, ascending.
+fn named(directory: &Directory, field: TextField, text: &str) -> Vec<u32> {
+    let users = directory.users();
     match field {
         TextField::ExternalId => users.by_external(text).into_iter().collect(),
         TextField::Email => users.by_email(text).into_iter().collect(),
@@ -139,7 +144,7 @@ fn named(view: &View, field: TextField, text: &str) -> Vec<u32> {
     }
 }
 
-/// Marks the users that lie in block `n`; false if none does.
+/// Sets the bits of those users that lie in block `n`. Returns false if none does.
 #[inline(always)]
 fn mark(users: &[u32], n: usize, out: &mut [u64]) -> bool {
     let start = n as u32 * BLOCK_USERS;
@@ -154,7 +159,8 @@ fn mark(users: &[u32], n: usize, out: &mut [u64]) -> bool {
     any
 }
 
-/// Adds the users whose best status over `channels` is `status`: available on any, else busy on any, else toggled off.
+/// Sets the bits of the users with `status` as their best over `channels`: available on any, else busy on any, else
+/// toggled off.
 #[inline(always)]
 fn with_status(block: &Block, channels: &[Channel], status: Status, out: &mut [u64]) {
     let mut buffer = [0; BLOCK_WORDS];
@@ -176,12 +182,13 @@ fn with_status(block: &Block, channels: &[Channel], status: Status, out: &mut [u
             lacks(Plane::Available, found);
         }
         Status::ToggleOff => {
+            // Enabled and connected, neither available nor busy: what `Facts::status` calls toggled off.
             has(Plane::Enabled, found);
             lacks(Plane::Available, found);
             lacks(Plane::Busy, found);
             keep(found, block.plane(Plane::Connected));
         }
-        // No dialect filters by these two.
+        // No API filters by these two.
         Status::Offline | Status::Disabled => {}
     }
     join(out, found);

@@ -1,4 +1,4 @@
-//! One tenant's truth: a state machine that the journal's entries drive (EVENTS.md, "Order, repeats, truth").
+//! The state of one tenant: a state machine driven by journal entries (EVENTS.md, "Order, repeats, truth").
 
 mod conversations;
 mod desk;
@@ -16,9 +16,9 @@ use std::sync::Arc;
 
 use super::claim::Claim;
 use super::conversations::Conversations;
+use super::count::index::{Columns, Index, columns};
 use super::details::{Detail, Details};
 use super::directory::Directory;
-use super::index::{Columns, Index, columns};
 use super::persistent::{Chunks, Map};
 use super::person::Person;
 use super::rows::{self, RowKey};
@@ -34,24 +34,26 @@ pub use export::{Changed, CheckpointSource, Export};
 pub use load::BadRow;
 pub use progress::Step;
 
-/// The rules that [`State::apply`] follows. A release that changes them raises the number, and checkpoints before its
-/// first new entry.
+/// The version of the rules by which [`State::apply`] works. A release that changes the rules raises it, and writes a
+/// checkpoint before its first new entry.
 pub const APPLY_VERSION: u32 = 2;
 
-/// Things that one entry forgets at most, besides as many as it names: more than it can add, so that forgetting keeps up.
+/// Maximum number of tombstones dropped per entry, besides one for each conversation that a sync names. It exceeds the
+/// number an entry can add, so that dropping keeps up.
 const FORGOTTEN_PER_ENTRY: usize = 8;
 
-/// The journal does not go on where the state stands: an alarm, never to be papered over.
+/// Error: the entry does not directly follow the state's position. Entries are missing, so it must never be ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the journal jumps from position {at} to {next}")]
 pub struct Gap {
-    /// Where the state stands.
+    /// Position of the state.
     pub at: u64,
-    /// The entry that came.
+    /// Position of the entry.
     pub next: u64,
 }
 
-/// One tenant's truth. A copy is cheap once [`State::checkpoint`] has taken what is dirty: it shares all else.
+/// The state of one tenant. A clone is cheap right after [`State::begin_checkpoint`] has taken the dirty keys:
+/// everything else is shared.
 #[derive(Clone, Debug)]
 pub struct State {
     position: u64,
@@ -61,22 +63,24 @@ pub struct State {
     claims: Map<ConversationId, Claim>,
     conversations: Conversations,
     endings: Endings,
-    /// The newest event time of anything that was forgotten.
+    /// The newest event time of anything dropped from memory. An event up to this time may be about something dropped.
     floor: Time,
     limits: Quotas,
     usage: Usage,
     index: Index,
     details: Details,
+    /// Users whose index row and details the next view has to update; may contain duplicates.
     touched: Vec<u32>,
+    /// Keys of the rows changed since the newest checkpoint.
     dirty: HashSet<RowKey>,
-    /// The position of the newest checkpoint.
+    /// Position of the newest checkpoint, written or being written.
     saved: u64,
-    /// The entry that is being applied in slices.
+    /// The entry being applied in slices, if one is.
     pending: Option<progress::Pending>,
 }
 
 impl State {
-    /// A tenant to whom nothing has happened.
+    /// Creates the state of a new tenant, at position 0.
     pub fn new(tenant: TenantId) -> Self {
         State {
             position: 0,
@@ -98,17 +102,17 @@ impl State {
         }
     }
 
-    /// How many entries have been applied.
+    /// Position of the newest applied entry; 0 before the first.
     pub fn position(&self) -> u64 {
         self.position
     }
 
-    /// When the newest of them was journalled.
+    /// Recorded time of the newest applied entry; [`Time::NEVER`] before the first.
     pub fn recorded(&self) -> Time {
         self.recorded
     }
 
-    fn take(&mut self, entry: &Entry) -> Result<Outcome, Rejection> {
+    fn dispatch(&mut self, entry: &Entry) -> Result<Outcome, Rejection> {
         let event = &entry.event;
         match &event.fact.body {
             Body::DeskConnected { user, session, lease_seconds, device, surface, socket } => {
@@ -120,7 +124,7 @@ impl State {
                 };
                 self.open_session(event, user, session, &opening)
             }
-            // A heartbeat is never journalled; should one be met all the same, it changes nothing.
+            // Heartbeats are never journalled; one in the journal nevertheless changes nothing.
             Body::DeskHeartbeat { .. } => Ok(Outcome::Stale),
             Body::DeskDisconnected { user, session, opened } => self.close_session(event, user, session, *opened),
             Body::DeskClosedAll { user } => self.close_all(event, user),
@@ -138,8 +142,8 @@ impl State {
             | Body::ConversationTransferred { .. }
             | Body::ConversationSnoozed { .. }
             | Body::ConversationRemoved { .. }
-            | Body::ConversationClosed { .. } => self.converse(entry),
-            // Documents are applied in slices.
+            | Body::ConversationClosed { .. } => self.add_to_history(entry),
+            // Documents are applied in slices by `begin` and never arrive here.
             Body::DirectoryUpserted { .. } => Ok(Outcome::Stale),
             Body::UserDeleted { user } => self.delete_user(entry, user),
             Body::PasswordSet { user, hash } => self.set_password(user, hash),
@@ -147,9 +151,10 @@ impl State {
         }
     }
 
-    /// Brings index and details up to date and gives the view of this position.
+    /// Updates index and details of the touched users and returns the view of this position.
     pub fn publish(&mut self) -> Arc<View> {
-        debug_assert!(!self.is_applying(), "half an entry is not to be seen");
+        debug_assert!(!self.is_applying(), "a view must not contain half an entry");
+        // A user touched by many entries of a batch is derived once.
         self.touched.sort_unstable();
         self.touched.dedup();
         for ix in std::mem::take(&mut self.touched) {
@@ -180,24 +185,24 @@ impl State {
         }
     }
 
-    /// A fingerprint of the complete state: equal for equal states, whatever way they came about.
+    /// Returns a fingerprint of the complete state. Equal states have equal digests, however they were reached.
     pub fn digest(&self) -> String {
-        debug_assert!(!self.is_applying(), "half an entry has no digest");
+        debug_assert!(!self.is_applying(), "a digest must not cover half an entry");
         rows::digest(self)
     }
 
-    /// The user an event is about.
+    /// The dense index of an event's user, unless unknown or deleted.
     fn subject(&self, user: &UserRef) -> Result<u32, Rejection> {
         self.directory.find(user).ok_or(Rejection::UnknownUser)
     }
 
-    /// Whether an event is too late to be about something that the state does not know: it may have been forgotten.
-    /// What the server itself writes is never late.
+    /// Returns true if an event about something unknown is too late to be applied: the thing may have existed and been
+    /// dropped. Authoritative events are never late.
     fn is_late(&self, event: &Event) -> bool {
         event.fact.time <= self.floor && !event.is_authoritative()
     }
 
-    /// The newest event time of anything that was forgotten; [`Time::NEVER`] as long as nothing was.
+    /// The newest event time of anything dropped from memory; [`Time::NEVER`] if nothing was.
     pub fn floor(&self) -> Time {
         self.floor
     }
@@ -206,16 +211,17 @@ impl State {
         self.directory.user_id(ix)
     }
 
-    /// The user's index row and stored row must follow.
+    /// Marks a user's index row and stored row as changed.
     fn touch(&mut self, ix: u32) {
-        // A place in the directory is touched for the first time by the entry that creates its user.
+        // The first entry that touches a dense index is the one that created its user.
         self.people[ix as usize].created.get_or_insert(self.position);
         self.touched.push(ix);
         self.dirty.insert(RowKey::User(self.user_id(ix)));
     }
 
-    /// Forgets what ended a tombstone's time before the entry at hand, by recorded time, and what there is too much of:
-    /// the oldest first, and a bounded number. What has to wait for a later entry stays known until then.
+    /// Drops things whose tombstones have expired by the entry's recorded time, or exceed the quota: the oldest first,
+    /// and a bounded number per entry. The others stay known until a later entry. Raises the floor to the newest event
+    /// time dropped.
     fn prune(&mut self, entry: &Entry) {
         let named = match &entry.event.fact.body {
             Body::SlotsSynced { conversations, .. } => conversations.len(),

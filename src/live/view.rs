@@ -1,16 +1,16 @@
-//! What readers see: one tenant at one position, never changed once published.
+//! Views: immutable snapshots of one tenant at one position, from which all reads are answered.
 
 use std::sync::Arc;
 
 use super::conversations::Conversations;
+use super::count::fold::{Aggregate, fold};
+use super::count::index::{Columns, Index};
 use super::details::{Detail, Details};
 use super::directory::Directory;
-use super::index::{Columns, Index};
-use super::kernel::{Aggregate, fold};
 use super::selection::Selection;
 use crate::domain::{Filter, Quotas};
 
-/// One tenant at one position.
+/// An immutable snapshot of one tenant at one position of its journal.
 #[derive(Clone, Debug)]
 pub struct View {
     position: u64,
@@ -22,7 +22,7 @@ pub struct View {
 }
 
 impl View {
-    /// The tenant at `position`.
+    /// Creates the view of a tenant at `position`, with default quotas.
     pub fn new(
         position: u64,
         directory: Arc<Directory>,
@@ -32,57 +32,57 @@ impl View {
         View { position, directory, index, details, conversations, limits: Quotas::default() }
     }
 
-    /// The same view with the limits that were set for the tenant.
+    /// Replaces the quotas set for the tenant.
     #[must_use]
     pub fn with_limits(self, limits: Quotas) -> Self {
         View { limits, ..self }
     }
 
-    /// What the tenant may keep.
+    /// The quotas set for the tenant.
     pub fn limits(&self) -> Quotas {
         self.limits
     }
 
-    /// The tenant's position: how many entries of its journal are in here.
+    /// The position of the newest journal entry that the view includes.
     pub fn position(&self) -> u64 {
         self.position
     }
 
-    /// Reference data and users.
+    /// The tenant's reference data and users.
     pub fn directory(&self) -> &Arc<Directory> {
         &self.directory
     }
 
-    /// Counts an aggregate over the users that the filter names.
+    /// Runs an aggregate over the users that the filter selects, and returns it.
     pub fn count<A: Aggregate>(&self, filter: &Filter, mut aggregate: A) -> A {
-        fold(&self.index, &Selection::new(self, filter), &mut aggregate);
+        fold(&self.index, &Selection::new(&self.directory, filter), &mut aggregate);
         aggregate
     }
 
-    /// What the index holds of one user.
+    /// The index's data about one user, by dense index.
     pub fn columns(&self, ix: u32) -> Columns {
         self.index.get(ix)
     }
 
-    /// What is kept of one user beside the index.
+    /// The details of one user, by dense index.
     pub fn detail(&self, ix: u32) -> Detail {
         self.details.get(ix)
     }
 
-    /// The number of elements and pointers of directory, index and details that this view does not share with the one
-    /// `before` it: the work that the difference took.
+    /// Counts the elements and pointers of directory, index and details that this view does not share with `before`, an
+    /// earlier view: a measure of the work between the two.
     pub fn copied_since(&self, before: &Self) -> usize {
         self.directory.copied_since(&before.directory)
             + self.index.copied_since(&before.index)
             + self.details.copied_since(&before.details)
     }
 
-    /// Conversations that are open, or closed not long ago.
+    /// The remembered conversations: open ones, and closed ones until they are archived.
     pub fn conversations(&self) -> &Conversations {
         &self.conversations
     }
 
-    /// The counting index.
+    /// The index that aggregates count over.
     pub fn index(&self) -> &Index {
         &self.index
     }

@@ -1,19 +1,20 @@
-//! How many people can take work on one channel now.
+//! The number of users available on one channel.
 
 use crate::domain::Channel;
-use crate::live::index::{Block, Plane};
-use crate::live::kernel::{Aggregate, count_both};
+use crate::live::count::fold::Aggregate;
+use crate::live::count::index::{Block, Plane};
+use crate::live::count::words::count_both;
 
-/// Users of the selection whose status on the channel is available, which implies connected and ready.
+/// Counts the selected users with status available on the channel, which implies connected and ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Available {
     channel: Channel,
-    /// How many.
+    /// Number of users.
     pub people: u64,
 }
 
 impl Available {
-    /// Nothing counted yet.
+    /// An aggregate for `channel`, at zero.
     pub const fn on(channel: Channel) -> Self {
         Available { channel, people: 0 }
     }

@@ -1,23 +1,24 @@
-//! Whether agents have room for one more interaction of a liveness (CONTRACTS.md 1.4 and 5.3).
+//! The capacity of agents for one more interaction of a liveness (CONTRACTS.md 1.4 and 5.3).
 
 use crate::domain::status::Liveness;
-use crate::live::index::{BLOCK_WORDS, Block, Plane};
-use crate::live::kernel::{Aggregate, count, count_both, drop, join, keep};
+use crate::live::count::fold::Aggregate;
+use crate::live::count::index::{BLOCK_WORDS, Block, Plane};
+use crate::live::count::words::{count, count_both, drop, join, keep};
 
-/// Agents of the selection, connected or not, each in exactly one of three.
+/// Counts the agents of the selection, connected or not, each in exactly one of three members.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capacity {
     liveness: Liveness,
-    /// Ready, available on a channel of the liveness, and one more interaction fits the budget.
+    /// Agents that are ready, available on a channel of the liveness, and have budget for one more interaction.
     pub available: u64,
-    /// Not ready, or ready with every enabled channel of the liveness switched off.
+    /// Agents that are not connected or not ready, or have every enabled channel of the liveness switched off.
     pub incompatible_presence: u64,
-    /// Ready, but without room; also without any enabled channel of the liveness.
+    /// Agents that are ready but lack the capacity, or have no enabled channel of the liveness.
     pub insufficient_capacity: u64,
 }
 
 impl Capacity {
-    /// Nothing counted yet.
+    /// An aggregate for `liveness`, at zero.
     pub const fn of(liveness: Liveness) -> Self {
         Capacity { liveness, available: 0, incompatible_presence: 0, insufficient_capacity: 0 }
     }
@@ -36,6 +37,7 @@ impl Aggregate for Capacity {
         drop(agents, block.plane(Plane::ExtendedAway));
         let ready = count(agents);
 
+        // Enabled on some channel, and neither available nor busy on any: for ready agents this means switched off.
         let switched_off = &mut switched_off[..mask.len()];
         for channel in self.liveness.channels() {
             join(switched_off, block.plane(Plane::Enabled(*channel)));

@@ -1,20 +1,20 @@
-//! How many people are connected, and how they stand on chat (CONTRACTS.md 2.6).
+//! The number of connected users, in all and by status on chat (CONTRACTS.md 2.6).
 
 use crate::domain::Channel;
-use crate::live::index::{Block, Plane};
-use crate::live::kernel::Aggregate;
+use crate::live::count::fold::Aggregate;
+use crate::live::count::index::{Block, Plane};
 
-/// Connected users of the selection, all of them and by status on chat. A user whose chat is disabled is in none of
-/// the three, so their sum may be less than `connected`.
+/// Counts the connected users of the selection, in all and by status on chat. Users with chat disabled have none of the
+/// three statuses, so the sum of the three may be less than `connected`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Headcount {
-    /// Connected, whatever they may do.
+    /// Connected users, with chat enabled or not.
     pub connected: u64,
-    /// Can take a chat now.
+    /// Users with status available on chat.
     pub available: u64,
-    /// No room for a chat.
+    /// Users with status busy on chat.
     pub busy: u64,
-    /// Unavailable for chat by choice.
+    /// Users with status toggled off on chat.
     pub toggle_off: u64,
 }
 
@@ -25,7 +25,7 @@ impl Aggregate for Headcount {
         let (connected, enabled) = (block.plane(Plane::Connected), chat(Plane::Enabled));
         let (available, busy) = (chat(Plane::Available), chat(Plane::Busy));
         let (mut here, mut here_for_chat, mut free, mut full) = (0, 0, 0, 0);
-        // One pass: what is loaded once counts for all.
+        // One pass over the words, so that each is loaded once for all four counts.
         for ((((m, c), e), a), b) in mask.iter().zip(connected).zip(enabled).zip(available).zip(busy) {
             let present = m & c;
             here += u64::from(present.count_ones());
@@ -36,7 +36,7 @@ impl Aggregate for Headcount {
         self.connected += here;
         self.available += free;
         self.busy += full;
-        // Available and busy imply connected and enabled.
+        // Available and busy imply connected and enabled, so the rest of those is toggled off.
         self.toggle_off += here_for_chat - free - full;
     }
 }

@@ -1,4 +1,4 @@
-//! From a view to numbers: one aggregate a file. Each says what it counts and whose definition that is.
+//! Projections from a view to numbers, one aggregate per file, with the specification that defines it.
 
 pub mod available;
 pub mod capacity;

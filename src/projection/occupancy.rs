@@ -1,29 +1,31 @@
-//! How full the people in production are (CONTRACTS.md 1.2 and 2.6).
+//! The occupancy of users in production (CONTRACTS.md 1.2 and 2.6).
 
 use crate::domain::Channel;
-use crate::live::index::{BLOCK_WORDS, Block, Plane};
-use crate::live::kernel::{Aggregate, count, sum};
+use crate::live::count::fold::Aggregate;
+use crate::live::count::index::{BLOCK_WORDS, Block, Plane};
+use crate::live::count::words::{count, sum};
 
-/// Slots of the users in production on one channel: connected, enabled, and accepting work or still holding some. Who
-/// went unavailable in the middle of a conversation is still in production.
+/// Sums the slots of the users in production on one channel: connected, enabled, and accepting conversations or still
+/// holding one. A user who became unavailable during a conversation is still in production.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Occupancy {
     channel: Channel,
-    /// Users in production.
+    /// Number of users in production.
     pub people: u64,
-    /// Σ conversations held.
+    /// Sum of the conversations held.
     pub current: u64,
-    /// Σ conversations allowed.
+    /// Sum of the maximum numbers of conversations.
     pub max: u64,
 }
 
 impl Occupancy {
-    /// Nothing counted yet.
+    /// An aggregate for `channel`, at zero.
     pub const fn on(channel: Channel) -> Self {
         Occupancy { channel, people: 0, current: 0, max: 0 }
     }
 
-    /// Σ current ÷ Σ max: 1.0 is full, more is possible after `max` was lowered; 0.0 where nobody has a slot.
+    /// The ratio of `current` to `max`. 1.0 is full; more is possible after a user's maximum was lowered; 0.0 if there
+    /// are no slots.
     pub fn slot_occupancy_rate(&self) -> f64 {
         if self.max == 0 { 0.0 } else { self.current as f64 / self.max as f64 }
     }

@@ -1,18 +1,19 @@
-//! How many agents are in each presence category (CONTRACTS.md 5.2 and 5.3).
+//! The number of agents in each presence category (CONTRACTS.md 5.2 and 5.3).
 
-use crate::live::index::{BLOCK_WORDS, Block, Plane};
-use crate::live::kernel::{Aggregate, count, count_both, keep};
+use crate::live::count::fold::Aggregate;
+use crate::live::count::index::{BLOCK_WORDS, Block, Plane};
+use crate::live::count::words::{count, count_both, keep};
 
-/// Agents of the selection, connected or not, each in exactly one category.
+/// Counts the agents of the selection, connected or not, each in exactly one category.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PresenceSummary {
-    /// Connected and ready.
+    /// Agents connected with presence ready.
     pub ready: u64,
-    /// Connected and away.
+    /// Agents connected with presence away.
     pub away: u64,
-    /// Connected and away for longer.
+    /// Agents connected with presence extended away.
     pub extended_away: u64,
-    /// Not connected.
+    /// Agents that are not connected, whatever presence they chose.
     pub logged_out: u64,
 }
 

@@ -1,15 +1,16 @@
-//! How many agents are logged in, and how many of them can be given a call (CONTRACTS.md 4).
+//! The number of agents logged in, and of those available for a call (CONTRACTS.md 4).
 
 use crate::domain::Channel;
-use crate::live::index::{BLOCK_WORDS, Block, Plane};
-use crate::live::kernel::{Aggregate, count, count_both, keep};
+use crate::live::count::fold::Aggregate;
+use crate::live::count::index::{BLOCK_WORDS, Block, Plane};
+use crate::live::count::words::{count, count_both, keep};
 
-/// Agents of the selection: users with at least one enabled channel.
+/// Counts the agents of the selection. Agents are users with at least one enabled channel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Readiness {
-    /// Connected.
+    /// Agents with a desk connected.
     pub logged_in: u64,
-    /// Connected, ready, available for a call, and assigned to a queue or a campaign.
+    /// Agents with status available on calls (so connected and ready), and assigned to a queue or a campaign.
     pub available: u64,
 }
 

@@ -1,27 +1,27 @@
-//! The users of a selection by index, for answers that list people rather than count them.
+//! Lists the users of a selection by dense index, for responses that list users rather than count them.
 
 use crate::domain::{Channel, Filter};
 use crate::live::View;
-use crate::live::index::{BLOCK_USERS, Block, Plane};
-use crate::live::kernel::Aggregate;
+use crate::live::count::fold::Aggregate;
+use crate::live::count::index::{BLOCK_USERS, Block, Plane};
 
-/// Which connection a roster asks for.
+/// The connection required of the users in a roster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Connection {
-    /// Connected or not.
+    /// Connected or not: no restriction.
     Any,
-    /// Connected now.
+    /// Users connected now.
     Online,
-    /// Connected now, and available on the channel.
+    /// Users connected now and available on the channel.
     OnlineFor(Channel),
-    /// Not connected now.
+    /// Users not connected now.
     Offline,
-    /// Not connected now, but at least once before.
+    /// Users not connected now, but connected at least once before.
     OfflineSeenBefore,
 }
 
 impl Connection {
-    /// Returns those of the users in `mask` that have this connection, word by word.
+    /// Iterates over the words of `mask`, reduced to the users with this connection.
     #[inline(always)]
     fn keep<'b>(self, block: &'b Block, mask: &'b [u64]) -> impl Iterator<Item = u64> + use<'b> {
         // Available implies connected.
@@ -54,6 +54,7 @@ impl Aggregate for Indexes {
     #[inline(always)]
     fn add(&mut self, n: usize, block: &Block, mask: &[u64]) {
         for (word, mut rest) in self.connection.keep(block, mask).enumerate() {
+            // Visits the set bits of the word, from the lowest.
             while rest != 0 {
                 self.found.push(n as u32 * BLOCK_USERS + word as u32 * 64 + rest.trailing_zeros());
                 rest &= rest - 1;
@@ -75,21 +76,21 @@ impl Aggregate for Size {
     }
 }
 
-/// The users of the selection, by index.
+/// Returns the dense indexes of the selected users, ascending.
 pub fn roster(view: &View, filter: &Filter, connection: Connection) -> Vec<u32> {
     view.count(filter, Indexes { connection, found: Vec::new() }).found
 }
 
-/// The users of the selection by index, ascending by integer id.
+/// Returns the dense indexes of the selected users, ascending by integer id.
 pub fn roster_by_id(view: &View, filter: &Filter, connection: Connection) -> Vec<u32> {
     let found = roster(view, filter, connection).into_iter();
-    // Ids are looked up once each rather than at every comparison.
+    // Looks up each id once instead of at every comparison of the sort.
     let mut users: Vec<(i64, u32)> = found.filter_map(|ix| Some((view.directory().profile(ix)?.id, ix))).collect();
     users.sort_unstable();
     users.into_iter().map(|(_, ix)| ix).collect()
 }
 
-/// The number of users that [`roster`] returns, without listing them.
+/// Returns the number of users that [`roster`] would list.
 pub fn roster_size(view: &View, filter: &Filter, connection: Connection) -> usize {
     view.count(filter, Size { connection, users: 0 }).users
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::domain::directory::Kind;
 use crate::domain::{Channel, EntityRef, Filter};
 use crate::live::View;
-use crate::live::index::{Columns, Plane};
+use crate::live::count::index::{Columns, Plane};
 use crate::projection::roster::{Connection, roster_by_id};
 
 /// What an agent is doing, as a dialler sees it.

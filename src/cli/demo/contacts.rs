@@ -1,4 +1,4 @@
-//! The contacts of the demo's floor: they begin with somebody available, may be handed on, and end.
+//! The contacts of the demo's floor: they begin with an available user, may be transferred, and end.
 
 use std::f64::consts::TAU;
 use std::time::Duration;
@@ -13,12 +13,12 @@ use crate::domain::conversation::Medium;
 use crate::domain::{Body, Channel, EntityRef, UserRef};
 use crate::query::people::operators_live::OperatorLive;
 
-/// One sort of contact.
+/// The demand for one kind of contact.
 struct Demand {
     medium: Medium,
-    /// Contacts a second, on average.
+    /// Contacts per second, on average.
     rate: f64,
-    /// How many seconds one lasts: from, to.
+    /// Shortest and longest duration, in seconds.
     length: (u64, u64),
 }
 
@@ -26,9 +26,9 @@ const DEMANDS: [Demand; 2] = [
     Demand { medium: Medium::Chat, rate: 3.5, length: (20, 90) },
     Demand { medium: Medium::Call, rate: 0.8, length: (10, 60) },
 ];
-/// Demand swells and ebbs once in so many seconds.
+/// Period of the demand's rise and fall, in seconds.
 const WAVE: f64 = 600.0;
-/// Contacts handed on in a second, on average.
+/// Transfers per second, on average.
 const TRANSFERS: f64 = 0.2;
 
 /// A contact under way.
@@ -44,19 +44,19 @@ struct Contact {
 pub struct Contacts(Vec<Contact>);
 
 impl Contacts {
-    /// Whether the user has any.
+    /// Returns whether the user has a contact.
     pub fn keeps_busy(&self, user: i64) -> bool {
         self.0.iter().any(|contact| contact.user == user)
     }
 
-    /// Ends those whose time has come.
+    /// Ends the contacts that are due.
     pub fn end(&mut self, now: Duration) -> Vec<Body> {
         let ended = self.0.extract_if(.., |contact| contact.until <= now);
         ended.map(|contact| Body::ConversationClosed { conversation: contact.conversation, reason: None }).collect()
     }
 
-    /// Begins what is asked for within a span of time from now, as far as somebody is available. Who takes one is not
-    /// asked again within the span: how the others stand then is not known yet.
+    /// Begins and transfers the contacts of a span of time from now, as far as users are available. A user gets at most
+    /// one contact in a span, since availability after it is not known yet.
     pub fn begin(
         &mut self,
         (now, span): (Duration, Duration),
@@ -97,12 +97,12 @@ impl Contacts {
     }
 }
 
-/// How often something happens that happens so often on average.
+/// Rounds an average number up or down at random, so that the average stays right.
 fn times(average: f64, rng: &mut StdRng) -> usize {
     (average + rng.random::<f64>()) as usize
 }
 
-/// Anybody who can take one on the channel.
+/// Picks a random user available on the channel, and removes it from the list.
 fn pick(free: &mut Vec<&OperatorLive>, channel: Channel, rng: &mut StdRng) -> Option<i64> {
     let able = |operator: &OperatorLive| match channel {
         Channel::Chat => operator.chat.available,

@@ -1,8 +1,8 @@
-//! Lines that a person can paste: one for each dialect, and one that posts an event.
+//! Commands to copy into a shell: some for each dialect, and one that posts an event.
 
 use super::people;
 
-/// The lines, for the service at `url` and one key.
+/// Returns the commands for the service at `url`, with a key.
 pub fn text(url: &str, key: &str) -> String {
     let json = "-H 'Content-Type: application/json'";
     let bearer = format!("-H 'Authorization: Bearer {key}'");
@@ -12,7 +12,7 @@ pub fn text(url: &str, key: &str) -> String {
     let contacts = "{conversations(last:1){edges{node{createdAt channel contacts{start end ending user{lastName} \
                     routingGroup{name}}}}}}";
     let vendor = "-H 'Accept: application/vnd.newvoicemedia.v1+json'";
-    // The shell that it is pasted into fills in the time.
+    // The shell fills in the current time.
     let event = format!(
         "{{\"specversion\":\"1.0\",\"id\":\"'$(date +%s)'\",\"source\":\"/my/terminal\",\"type\":\"desk.connected\",\
          \"subject\":\"{}\",\"time\":\"'$(date -u +%Y-%m-%dT%H:%M:%SZ)'\",\
@@ -20,24 +20,24 @@ pub fn text(url: &str, key: &str) -> String {
         people::FIRST_ID
     );
     let lines = [
-        ("iAdvize GraphQL: how many are connected, and how full they are", {
+        ("iAdvize GraphQL: connected users and their occupancy", {
             format!("curl -sw '\\n' {url}/graphql {bearer} {json} -d '{{\"query\":\"{indicator}\"}}'")
         }),
         ("iAdvize GraphQL: the newest open conversation, contact by contact", {
             format!("curl -sw '\\n' {url}/graphql {bearer} {json} -d '{{\"query\":\"{contacts}\"}}'")
         }),
-        ("Convoso: agents of a campaign who can be given a call", {
+        ("Convoso: agents of a campaign, logged in and available", {
             format!("curl -sw '\\n' {url}/v1/user-activity/search -d auth_token={key} -d campaign_id=111")
         }),
-        ("iAdvize REST: everybody online in Paris, channel by channel", {
+        ("iAdvize REST: operators online in Paris, by channel", {
             format!("curl -gsw '\\n' '{url}/api/2/operator/live?filters[group_id]=1' -H 'X-API-Key: {key}'")
         }),
-        ("Vonage: presences, and room for one more chat", {
+        ("Vonage: agents by presence, and by capacity for one more chat", {
             format!(
                 "curl -sw '\\n' {url}/agents-availability {bearer} {vendor} {json} -d '{{\"liveness\":\"semilive\"}}'"
             )
         }),
-        ("an event of your own: a desk connects, for a minute", {
+        ("Events: connect a desk for a minute", {
             format!("curl -sw '\\n' {url}/v1/events {bearer} {json} -d '{event}'")
         }),
     ];

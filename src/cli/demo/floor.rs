@@ -1,4 +1,4 @@
-//! The demo's floor: desks that come and go, and contacts for whoever the service itself calls available.
+//! The demo's floor: desks that connect and disconnect, and contacts for the users that the service reports available.
 
 use std::time::Duration;
 
@@ -20,18 +20,18 @@ use crate::projection::roster::Connection;
 use crate::query::people::operators_live::{OperatorLive, operators_live};
 use crate::query::{self, Freshness};
 
-/// What the events' source says.
+/// Source of the simulated events.
 const SOURCE: &str = "/demo/floor";
-/// Between two looks at the floor.
+/// Time between two steps of the simulation.
 const TICK: Duration = Duration::from_millis(250);
-/// Between two signs of life of every desk; well within their lease.
+/// Time between two heartbeats of every desk, well within their lease.
 const HEARTBEATS: Duration = Duration::from_secs(15);
-/// Between two attempts to post what was not taken.
-const AGAIN: Duration = Duration::from_millis(500);
-/// The demand of so much time is waiting when the doors open.
+/// Pause before events that were not taken are posted again.
+const RETRY_PAUSE: Duration = Duration::from_millis(500);
+/// Demand that is waiting when the simulation begins, as a span of time.
 const QUEUED: Duration = Duration::from_secs(25);
 
-/// The people, and the contacts that they have.
+/// The simulated people and their contacts.
 pub struct Floor {
     caller: Caller,
     submitter: Submitter,
@@ -44,9 +44,9 @@ pub struct Floor {
 }
 
 impl Floor {
-    /// Everybody at home.
+    /// A floor with all desks disconnected.
     pub fn new(caller: Caller, (submitter, reader): (Submitter, Reader), clock: Clock) -> Self {
-        // Always the same walk; the times and ids of its events make each run its own.
+        // A fixed seed: every run takes the same course. The times and ids of its events still differ.
         let mut rng = StdRng::seed_from_u64(7);
         let now = clock.monotonic();
         let ids = (0..people::COUNT).map(|n| people::FIRST_ID + n as i64);
@@ -54,7 +54,7 @@ impl Floor {
         Floor { caller, submitter, reader, clock, rng, people, contacts: Contacts::default(), heartbeats: now }
     }
 
-    /// Clears what an earlier run left behind, and opens the doors.
+    /// Clears the sessions and slots of an earlier run, and posts the first connections and contacts.
     pub async fn open(&mut self) -> Result<(), Fault> {
         self.post(&self.events(self.people.iter().flat_map(Person::reset))).await?;
         let moves = self.moves();
@@ -78,13 +78,13 @@ impl Floor {
         }
         let moves = self.moves();
         self.insist(&moves).await;
-        // Looked at once the moves are visible, so that nobody is given work on the way out.
+        // Availability is read once the moves are visible, so that contacts do not go to desks that are leaving.
         if let Ok(work) = self.work(TICK).await {
             self.insist(&work).await;
         }
     }
 
-    /// Contacts that end, and people who come and go.
+    /// Returns the events of contacts that end and of people that change their activity.
     fn moves(&mut self) -> Vec<Event> {
         let now = self.clock.monotonic();
         let mut bodies = self.contacts.end(now);
@@ -94,7 +94,7 @@ impl Floor {
         self.events(bodies)
     }
 
-    /// Contacts that begin, or are handed on, within `span`.
+    /// Returns the events of contacts that begin or are transferred within `span`.
     async fn work(&mut self, span: Duration) -> Result<Vec<Event>, Fault> {
         let online = self.online().await?;
         let bodies = self.contacts.begin((self.clock.monotonic(), span), &online, &self.clock, &mut self.rng);
@@ -106,7 +106,8 @@ impl Floor {
         Ok(operators_live(&snapshot.view, &Filter::default(), Connection::Online).collect())
     }
 
-    /// A sign of life of every desk. One that the service does not know, as when somebody sent it offline, reconnects.
+    /// Posts a heartbeat of every desk. A desk without a session in the service, for example after it was sent offline,
+    /// reconnects later.
     async fn beat(&mut self, now: Duration) {
         let connected = self.people.iter_mut().filter(|person| person.is_connected());
         let mut connected: Vec<&mut Person> = connected.collect();
@@ -128,14 +129,14 @@ impl Floor {
         post_events(&self.caller, &self.submitter, &Settings::default(), events.to_vec()).await
     }
 
-    /// Posts the same events until they are taken, as a desk would whose service is away for a while.
+    /// Posts the same events until they are taken, as a real desk would while the service is unavailable.
     async fn insist(&self, events: &[Event]) {
         if events.is_empty() {
             return;
         }
         while let Err(fault) = self.post(events).await {
-            tracing::warn!(%fault, "the simulated desks wait");
-            self.clock.sleep(AGAIN).await;
+            tracing::warn!(%fault, "the simulated events were not taken and are posted again");
+            self.clock.sleep(RETRY_PAUSE).await;
         }
     }
 }

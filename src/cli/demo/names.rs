@@ -1,4 +1,4 @@
-//! What the demo's people are called.
+//! Names of the demo's people.
 
 const FIRST_NAMES: [&str; 50] = [
     "Camille", "Omar", "Ines", "Jonas", "Priya", "Lucas", "Amelie", "Mateo", "Hannah", "Yusuf", "Chloe", "Tom",
@@ -14,7 +14,7 @@ const LAST_NAMES: [&str; 50] = [
     "Andre", "Cooper", "Zeller", "Rojas",
 ];
 
-/// The first and the last name of the person of this number. Two hundred differ from one another: each first name meets
+/// Returns the first and the last name of person number `n`. Two hundred are distinct: each first name is combined with
 /// four last names, thirteen apart.
 pub fn of(n: usize) -> (&'static str, &'static str) {
     (FIRST_NAMES[n % 50], LAST_NAMES[(n + n / 50 * 13) % 50])

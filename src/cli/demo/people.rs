@@ -1,42 +1,43 @@
-//! Who works at the demo's tenant: a directory as a customer would load it.
+//! The directory of the demo's tenant, as a customer would load it.
 
 use uuid::{Uuid, uuid};
 
 use super::names;
-use crate::domain::directory::{ChannelPatch, ChannelsPatch, Document, EntityPatch, Field, UserPatch};
+use crate::domain::directory::{ChannelPatch, ChannelsPatch, Document, EntityPatch, UserPatch};
+use crate::domain::json::Field;
 use crate::domain::presence::DefinitionCategory;
 use crate::domain::{EntityRef, Role};
 
-/// How many people there are.
+/// Number of people.
 pub const COUNT: usize = 200;
-/// The first one's id; the others follow.
+/// Id of the first person; the others follow.
 pub const FIRST_ID: i64 = 1001;
 
-/// Presences that can be chosen.
+/// Presence definition of people at work.
 pub const AT_WORK: Uuid = uuid!("5d1f0a52-6f0c-4c57-9a0e-2f1f7f5b1c01");
-/// A short one.
+/// Presence definition of a short break.
 pub const BREAK: Uuid = uuid!("5d1f0a52-6f0c-4c57-9a0e-2f1f7f5b1c02");
-/// A long one.
+/// Presence definition of a lunch break.
 pub const LUNCH: Uuid = uuid!("5d1f0a52-6f0c-4c57-9a0e-2f1f7f5b1c03");
-/// Another long one.
+/// Presence definition of a meeting.
 pub const MEETING: Uuid = uuid!("5d1f0a52-6f0c-4c57-9a0e-2f1f7f5b1c04");
 
 const GROUPS: [&str; 5] = ["Paris", "Lyon", "London", "Madrid", "Berlin"];
 const LANGUAGES: [&str; 5] = ["fr", "fr", "en", "es", "de"];
 const SKILLS: [&str; 8] = ["french", "english", "spanish", "german", "sales", "billing", "technical", "retention"];
-/// The skill, by position, of each group's language.
+/// For each group, the position in `SKILLS` of its language.
 const SPOKEN: [usize; 5] = [0, 0, 1, 2, 3];
 const PROJECTS: [&str; 3] = ["Retail", "Travel", "Insurance"];
 const QUEUES: [&str; 4] = ["Sales line", "Support line", "Billing line", "Priority line"];
 const CAMPAIGNS: [&str; 3] = ["Spring renewal", "Welcome calls", "Win-back"];
 const ROUTING_GROUPS: [&str; 4] = ["First line", "Second line", "Premium", "Back office"];
 
-/// The ids of the first project, queue and campaign.
+/// Id of the first project; the others follow.
 pub const FIRST_PROJECT: usize = 7;
 const FIRST_QUEUE: usize = 221;
 const FIRST_CAMPAIGN: usize = 111;
 
-/// What a person can do, by number: a twentieth each.
+/// The role and channels of a person.
 struct Work {
     role: Role,
     chat: Option<u32>,
@@ -46,6 +47,7 @@ struct Work {
 }
 
 impl Work {
+    /// The work of person number `n`; it repeats every twenty people, but for the number of chats.
     const fn of(n: usize) -> Self {
         let slots = 2 + (n / 20 % 4) as u32;
         let (role, chat, call, more, both_at_once) = match n % 20 {
@@ -73,7 +75,7 @@ impl Work {
     }
 }
 
-/// The whole directory.
+/// Returns the whole directory.
 pub fn document() -> Document {
     let routing_rules = [("Visitors of the shop", vec![1, 2]), ("Members", vec![3, 2])].into_iter().enumerate();
     Document {
@@ -116,7 +118,7 @@ fn definition(guid: Uuid, category: DefinitionCategory, description: &str) -> En
     }
 }
 
-/// The person of this number. Deterministic, so that loading the directory again changes nothing.
+/// Returns person number `n`. Deterministic, so that loading the directory again changes nothing.
 fn user(n: usize) -> UserPatch {
     let id = FIRST_ID + n as i64;
     let (first, last) = names::of(n);
@@ -157,7 +159,7 @@ mod tests {
     use crate::live::Directory;
 
     #[test]
-    fn the_directory_is_taken_and_taken_again_changes_nothing() {
+    fn loading_the_directory_twice_changes_nothing() {
         assert_eq!(document().check(), []);
         let mut directory = Directory::new(TenantId(Uuid::nil()));
         let first = directory.upsert(&document(), crate::domain::Time::from_micros(0)).unwrap().changes;

@@ -1,4 +1,4 @@
-//! One simulated desk: it connects, works, takes breaks and goes home, some twenty times faster than a person would.
+//! One simulated desk: it connects, works, takes breaks and disconnects, some twenty times faster than in reality.
 
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ use super::people::{AT_WORK, BREAK, LUNCH, MEETING};
 use crate::domain::event::Surface;
 use crate::domain::{Body, Channel, UserRef};
 
-/// The one session of each simulated desk: the same in every run, so that a run can close those of the one before.
+/// Session id of every simulated desk: the same in every run, so that a run can close the sessions of an earlier one.
 pub const SESSION: &str = "demo-desk";
-/// Seconds without a heartbeat after which a desk is gone, as when the demo was killed.
+/// Lease of a desk in seconds: without heartbeats, as after the demo was killed, it ends after these.
 const LEASE: u32 = 60;
 
-/// A stay of some length, in seconds: from, to.
+/// Shortest and longest duration of an activity, in seconds.
 type Stay = (u64, u64);
 
 const AT_HOME: Stay = (30, 180);
@@ -23,7 +23,7 @@ const WORKING: Stay = (5, 300);
 const SHORT: Stay = (20, 60);
 const LONG: Stay = (60, 150);
 
-/// Why somebody stops taking work.
+/// The reason for taking no more contacts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Leave {
     Break(Uuid, Stay),
@@ -41,14 +41,14 @@ impl Leave {
     }
 }
 
-/// What somebody is doing.
+/// The current activity of a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Doing {
     /// Not connected.
     Home,
-    /// Takes what comes.
+    /// Takes contacts.
     Working,
-    /// Takes nothing new, and finishes what is under way.
+    /// Takes no new contacts, and leaves once those under way have ended.
     Finishing(Leave),
     /// On a break.
     Paused,
@@ -60,28 +60,28 @@ pub struct Person {
     /// The user's id.
     pub id: i64,
     doing: Doing,
-    /// When that ends.
+    /// Monotonic time at which the activity ends.
     until: Duration,
 }
 
 impl Person {
-    /// Somebody at home, who comes to work at once or a little later.
+    /// A person at home that connects at once or a little later.
     pub fn new(id: i64, now: Duration, rng: &mut StdRng) -> Self {
         let until = if rng.random_bool(0.75) { now } else { now + stay(AT_HOME, rng) };
         Person { id, doing: Doing::Home, until }
     }
 
-    /// Whether the desk is connected.
+    /// Returns whether the desk is connected.
     pub fn is_connected(&self) -> bool {
         self.doing != Doing::Home
     }
 
-    /// The desk found itself disconnected, and tries again in a while.
+    /// Marks the desk as disconnected; it connects again after five seconds.
     pub fn lose(&mut self, now: Duration) {
         *self = Person { id: self.id, doing: Doing::Home, until: now + Duration::from_secs(5) };
     }
 
-    /// What the person does now, as events; `is_busy` while conversations are held.
+    /// Moves on to the next activity if it is time, and returns the events. `is_busy` while the person has contacts.
     pub fn step(&mut self, now: Duration, is_busy: bool, rng: &mut StdRng) -> Vec<Body> {
         match self.doing {
             Doing::Finishing(leave) if !is_busy => self.leave(leave, now, rng),
@@ -103,12 +103,12 @@ impl Person {
         }
     }
 
-    /// A sign of life.
+    /// Returns a heartbeat of the desk.
     pub fn heartbeat(&self) -> Body {
         Body::DeskHeartbeat { user: UserRef::id(self.id), session: SESSION.into(), opened: None }
     }
 
-    /// What makes sure that nothing is left of a run before.
+    /// Returns the events that clear the session and slots of an earlier run.
     pub fn reset(&self) -> Vec<Body> {
         let empty = |channel| Body::SlotsSynced { user: UserRef::id(self.id), channel, conversations: Vec::new() };
         vec![self.disconnected(), empty(Channel::Chat), empty(Channel::Call)]
@@ -150,7 +150,7 @@ impl Person {
         Body::DeskDisconnected { user: UserRef::id(self.id), session: SESSION.into(), opened: None }
     }
 
-    /// A presence chosen, and both channels switched on or off.
+    /// Returns the event that sets the presence and switches both channels on or off.
     fn status(&self, presence_id: Option<Uuid>, on: bool) -> Body {
         let channels = vec![(Channel::Chat, on), (Channel::Call, on)];
         Body::StatusChanged { user: UserRef::id(self.id), presence: None, presence_id, channels }

@@ -1,4 +1,4 @@
-//! A file, cut into the bodies of requests. A line that is not JSON is found here, where its number is known.
+//! Splits a file into the bodies of requests. Lines that are not JSON are rejected here, where their number is known.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -9,20 +9,20 @@ use serde::de::IgnoredAny;
 
 use crate::cli::Failure;
 
-/// Bytes of one request; the service takes 8 MiB.
+/// Most bytes of one request; the service accepts 8 MiB.
 const MAX_BYTES: usize = 8 * 1024 * 1024 - 1;
 
 /// The events of one request.
 #[derive(Debug)]
 pub struct Batch {
-    /// The body: one event a line.
+    /// The body: one event per line.
     pub body: Bytes,
-    /// The number of each event's line, from 1.
+    /// The number of each event's line in the file, from 1.
     pub lines: Vec<u64>,
 }
 
 impl Batch {
-    /// The lines for people.
+    /// Returns the range of lines, for messages.
     pub fn place(&self) -> String {
         match self.lines.as_slice() {
             [] => String::from("no lines"),
@@ -44,12 +44,12 @@ pub struct Batches {
     limit: usize,
     number: u64,
     bytes: u64,
-    /// The line that did not fit the batch before.
+    /// The line that did not fit into the batch before.
     held: Option<Line>,
 }
 
 impl Batches {
-    /// Opens a file, or standard input for `-`; with the size, where there is one.
+    /// Opens a file, or standard input for `-`. Returns the size as well, if it is known.
     pub fn open(path: &Path, limit: usize) -> io::Result<(Self, Option<u64>)> {
         let (reader, size): (Box<dyn BufRead + Send>, _) = if path == Path::new("-") {
             (Box::new(BufReader::new(io::stdin())), None)
@@ -64,12 +64,12 @@ impl Batches {
         Ok((Batches { reader, limit, number: 0, bytes: 0, held: None }, size))
     }
 
-    /// Bytes read so far.
+    /// Returns the number of bytes read so far.
     pub fn bytes_read(&self) -> u64 {
         self.bytes
     }
 
-    /// The next batch; `None` at the end.
+    /// Returns the next batch, or `None` at the end of the file.
     pub fn next(&mut self) -> Result<Option<Batch>, Failure> {
         let (mut body, mut lines) = (Vec::new(), Vec::new());
         while lines.len() < self.limit {
@@ -91,7 +91,7 @@ impl Batches {
         Ok((!lines.is_empty()).then(|| Batch { body: body.into(), lines }))
     }
 
-    /// The next line that is not empty. One that could never be sent is an error.
+    /// Returns the next line that is not blank. A line that can never be sent is an error.
     fn read(&mut self) -> Result<Option<Line>, Failure> {
         loop {
             let mut text = Vec::new();
@@ -111,7 +111,7 @@ impl Batches {
             if text.is_empty() {
                 continue;
             }
-            // The service refuses a whole request for one such line, without its number.
+            // The service would reject the whole request for such a line, without its number.
             serde_json::from_slice::<IgnoredAny>(text)
                 .map_err(|error| refuse(&format_args!("not JSON, from column {}", error.column())))?;
             std::str::from_utf8(text).map_err(|error| refuse(&error))?;
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_keep_their_order_and_their_numbers() {
+    fn lines_keep_their_order_and_numbers() {
         let mut batches = of("{\"a\":1}\r\n\n {\"a\":2} \n{\"a\":3}", 2);
         let first = batches.next().unwrap().unwrap();
         assert_eq!(&first.body[..], b"{\"a\":1}\n{\"a\":2}\n");
@@ -140,13 +140,13 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_not_json_is_named() {
+    fn errors_name_the_line_that_is_not_json() {
         let failure = of("{}\n{,}\n", 10).next().unwrap_err();
         assert!(format!("{failure:?}").contains("line 2: not JSON, from column 2"), "{failure:?}");
     }
 
     #[test]
-    fn a_batch_stays_below_the_limit_of_a_request() {
+    fn batches_stay_below_the_size_limit_of_a_request() {
         let line = format!("\"{}\"\n", "x".repeat(3 * 1024 * 1024));
         let mut batches = of(Box::leak(line.repeat(3).into_boxed_str()), 10);
         assert_eq!(batches.next().unwrap().unwrap().lines, [1, 2]);

@@ -1,4 +1,5 @@
-//! One request at a time, sent again until it is known to be durable: the service recognises what it had taken.
+//! Posts one request at a time, and repeats it until it is known to be durable. Repeating is safe, since the service
+//! recognises events that it has already taken.
 
 use std::time::Duration;
 
@@ -10,40 +11,42 @@ use super::batches::Batch;
 use crate::cli::Failure;
 use crate::clock::Clock;
 
-/// How long one request may take; the service itself answers sooner.
-const ATTEMPT: Duration = Duration::from_secs(30);
-/// How long a connection may take.
-const CONNECT: Duration = Duration::from_secs(5);
-/// How long a batch is tried without success.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// The pauses between attempts where the service names none: from, doubled each time, up to.
-const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+/// Longest time for one request; the service answers sooner.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// Longest time for opening a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longest time for which a batch is repeated without success.
+const RETRY_TIMEOUT: Duration = Duration::from_secs(60);
+/// First pause between two attempts, doubled after each; used where the service sends no `Retry-After`.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// Longest pause between two attempts that is chosen here.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// What the service says of a batch.
+/// The service's response to a batch.
 #[derive(Debug, Deserialize)]
 pub struct Answer {
-    /// The tenant's position after it.
+    /// The tenant's position after the batch.
     pub position: u64,
-    /// What became of each event, in order.
+    /// The outcome of each event, in order.
     pub results: Vec<EventResult>,
 }
 
-/// What became of one event.
+/// The outcome of one event.
 #[derive(Debug, Deserialize)]
 pub struct EventResult {
-    /// Its id, where one could be read.
+    /// The event's id, if one could be read.
     pub id: Option<String>,
     /// `applied`, `stale`, `duplicate` or `rejected`.
     pub outcome: String,
-    /// Why it was rejected.
+    /// The reason, if the event was rejected.
     pub reason: Option<String>,
 }
 
-/// Why an attempt did not succeed.
+/// The reason why an attempt failed.
 enum Failed {
-    /// Trying again may help: after so long, if the service said so.
+    /// A later attempt may succeed; with the pause from `Retry-After`, if there is one.
     ForNow(String, Option<Duration>),
-    /// It never will.
+    /// No later attempt can succeed.
     ForGood(String),
 }
 
@@ -55,16 +58,17 @@ pub struct Poster {
 }
 
 impl Poster {
-    /// For the service at `url`.
+    /// A poster for the service at `url`. Fails if the key cannot be sent in a header.
     pub fn new(url: &Url, key: &str, clock: Clock) -> Result<Self, Failure> {
         let mut bearer = HeaderValue::from_str(&format!("Bearer {key}"))
-            .map_err(|_| Failure::setting("--key (ROLLCALL_KEY) holds characters that no key has"))?;
+            .map_err(|_| Failure::setting("--key (ROLLCALL_KEY) contains characters that no key has"))?;
         bearer.set_sensitive(true);
         let headers = [(AUTHORIZATION, bearer), (CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"))];
         let client = Client::builder()
             .default_headers(HeaderMap::from_iter(headers))
-            .timeout(ATTEMPT)
-            .connect_timeout(CONNECT)
+            .timeout(REQUEST_TIMEOUT)
+            .connect_timeout(CONNECT_TIMEOUT)
+            // The key must not be sent to another address.
             .redirect(redirect::Policy::none())
             .build()
             .map_err(Failure::other)?;
@@ -72,10 +76,11 @@ impl Poster {
         Ok(Poster { client, url, clock })
     }
 
-    /// Posts one batch, again and again while that may help; `waiting` hears why it does not help yet.
+    /// Posts one batch, and repeats it while a later attempt may succeed. `waiting` is called with the reason before
+    /// each pause.
     pub async fn post(&self, batch: &Batch, waiting: impl Fn(&str)) -> Result<Answer, Failure> {
-        let give_up = self.clock.monotonic() + PATIENCE;
-        let mut pause = PAUSE.0;
+        let give_up = self.clock.monotonic() + RETRY_TIMEOUT;
+        let mut pause = FIRST_PAUSE;
         loop {
             let (why, after) = match self.attempt(batch).await {
                 Ok(answer) => return Ok(answer),
@@ -85,15 +90,15 @@ impl Poster {
             let wait = after.unwrap_or(pause);
             if self.clock.monotonic() + wait > give_up {
                 return Err(Failure::other(format!(
-                    "{}: {why}; gave up after {} s. Whether these lines were taken is unknown: run the same command \
-                     again, and what was taken is recognised",
+                    "{}: {why}; gave up after {} s. It is unknown whether these lines were stored: run the same \
+                     command again, which skips events that were stored before",
                     batch.place(),
-                    PATIENCE.as_secs()
+                    RETRY_TIMEOUT.as_secs()
                 )));
             }
             waiting(&why);
             self.clock.sleep(wait).await;
-            pause = (pause * 2).min(PAUSE.1);
+            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 
@@ -104,11 +109,11 @@ impl Poster {
         let text = response.text().await.map_err(|error| unsent(&error))?;
         if status == StatusCode::OK {
             let answer: Answer = serde_json::from_str(&text)
-                .map_err(|error| Failed::ForGood(format!("the answer is not rollcall's: {error}")))?;
+                .map_err(|error| Failed::ForGood(format!("the response is not rollcall's: {error}")))?;
             if answer.results.len() == batch.lines.len() {
                 return Ok(answer);
             }
-            return Err(Failed::ForGood(String::from("the answer is not one result an event")));
+            return Err(Failed::ForGood(String::from("the response does not have one result per event")));
         }
         let why = format!("{status}: {}", detail(&text));
         let may_pass =
@@ -117,7 +122,7 @@ impl Poster {
     }
 }
 
-/// A request that got no answer. What could not even be put together will not get one later.
+/// Classifies a request without a response by its innermost error. A request that could not be built never succeeds.
 fn unsent(error: &reqwest::Error) -> Failed {
     let mut why = error.to_string();
     let mut cause = std::error::Error::source(error);
@@ -132,7 +137,7 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     headers.get(RETRY_AFTER)?.to_str().ok()?.parse().ok().map(Duration::from_secs)
 }
 
-/// What a problem document says, or the beginning of whatever else was answered.
+/// Returns the detail of a problem document, or the beginning of any other response.
 fn detail(text: &str) -> String {
     #[derive(Deserialize)]
     struct Problem {

@@ -1,4 +1,4 @@
-//! What became of the events, for the person who posted them.
+//! The summary of outcomes that is printed after posting.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::batches::Batch;
 use super::post::Answer;
 
-/// Rejected events that are shown one by one.
+/// Most rejected events that are listed one by one.
 const SHOWN: usize = 10;
 
 /// Counts by outcome, and the first events that were rejected.
@@ -19,7 +19,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Takes in the answer to one batch.
+    /// Adds the outcomes of one batch.
     pub fn add(&mut self, batch: &Batch, answer: &Answer) {
         self.position = answer.position;
         for (line, result) in batch.lines.iter().zip(&answer.results) {
@@ -32,17 +32,17 @@ impl Summary {
         }
     }
 
-    /// How many events were answered.
+    /// Returns the number of events with an outcome.
     pub fn events(&self) -> u64 {
         self.counts.values().sum()
     }
 
-    /// How many of them were rejected.
+    /// Returns the number of rejected events.
     pub fn rejected(&self) -> u64 {
         self.counts.get("rejected").copied().unwrap_or(0)
     }
 
-    /// The whole of it.
+    /// Returns the text to be printed.
     pub fn text(&self, took: Duration) -> String {
         let (events, seconds) = (self.events(), took.as_secs_f64());
         let rate = if seconds > 0.0 { events as f64 / seconds } else { 0.0 };
@@ -55,7 +55,7 @@ impl Summary {
             let _written = write!(text, "\n  {outcome:<10}{count:>10}");
         }
         for (n, rejected) in self.rejected.iter().enumerate() {
-            let introduction = if n == 0 { "\nthe first of those rejected:" } else { "" };
+            let introduction = if n == 0 { "\nfirst rejected events:" } else { "" };
             let _written = write!(text, "{introduction}\n  {rejected}");
         }
         text

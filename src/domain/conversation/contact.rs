@@ -1,49 +1,49 @@
-//! Contacts: what a visitor had with each user, rebuilt from what happened (CONTRACTS.md 2.9, "Contact reconstruction").
+//! Contacts between a visitor and users, derived from the history (CONTRACTS.md 2.9, "Contact reconstruction").
 
 use uuid::Uuid;
 
 use super::{Conversation, Medium, Moment, What};
 use crate::domain::{EntityRef, Time};
 
-/// How a contact ended.
+/// The event that ended a contact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// With the conversation.
+    /// The conversation was closed.
     Closed,
-    /// Somebody else went on, or was to.
+    /// It was transferred, or pushed again, which implies a transfer.
     Transferred,
-    /// It was to go on later.
+    /// It was snoozed, to resume later.
     Snoozed,
-    /// Nobody told why.
+    /// It was removed without a stated reason.
     Removed,
 }
 
 /// An exchange between a visitor and one user, from a push to the next push, transfer, snooze, removal or close.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contact {
-    /// The id of the push that began it.
+    /// Id of the push that began it.
     pub id: Uuid,
-    /// With whom, by integer id.
+    /// The user, by integer id.
     pub user: i64,
-    /// Where.
+    /// Medium on which it took place.
     pub medium: Medium,
-    /// The rule of the newest routing at or before the push.
+    /// Rule of the newest routing at or before the push.
     pub rule: Option<EntityRef>,
-    /// The routing group of that routing.
+    /// Routing group of that routing.
     pub group: Option<EntityRef>,
-    /// When it began.
+    /// Time of the push.
     pub start: Time,
-    /// When and how it ended, unless it goes on.
+    /// Time and kind of its end; `None` while it lasts.
     pub end: Option<(Time, Ending)>,
 }
 
 impl Conversation {
-    /// Its contacts, in the order in which they began.
+    /// Derives the contacts, in the order in which they began.
     pub fn contacts(&self) -> Vec<Contact> {
         let mut contacts: Vec<Contact> = Vec::new();
         for moment in self.moments() {
             let ending = match moment.what {
-                // A push that no other word came before: the conversation went from one user to the next.
+                // A push during a contact, without a transfer event, moves the conversation to the next user.
                 What::Pushed { .. } | What::Transferred { .. } => Ending::Transferred,
                 What::Snoozed { .. } => Ending::Snoozed,
                 What::Removed {} => Ending::Removed,
@@ -61,7 +61,7 @@ impl Conversation {
     }
 
     fn begin(&self, push: &Moment, user: i64, medium: Medium) -> Contact {
-        // At the push's own time the routing counts, whichever of the two was journalled first.
+        // A routing at exactly the push's time counts even if it was journalled after the push.
         let before = self.moments().partition_point(|moment| moment.time <= push.time);
         let routing = self.moments()[..before].iter().rev().find_map(|moment| match moment.what {
             What::Routed { rule, group } => Some((rule, group)),
@@ -76,7 +76,7 @@ impl Conversation {
 mod tests {
     use super::*;
 
-    fn told(whats: impl IntoIterator<Item = (i64, What)>) -> Conversation {
+    fn with_history(whats: impl IntoIterator<Item = (i64, What)>) -> Conversation {
         let moment = |(seq, (second, what))| {
             let time = Time::from_micros(second * 1_000_000);
             Moment { time, seq, id: Uuid::from_u128(seq.into()), what }
@@ -92,7 +92,7 @@ mod tests {
         What::Routed { rule: None, group: Some(EntityRef::Id(group)) }
     }
 
-    /// User, group, start and end in seconds, and how it ended.
+    /// A contact in short: user, group, start in seconds, and end in seconds with its kind.
     type Plain = (i64, Option<i64>, i64, Option<(i64, Ending)>);
 
     fn contacts(conversation: &Conversation) -> Vec<Plain> {
@@ -101,13 +101,13 @@ mod tests {
             Some(EntityRef::Id(id)) => Some(id),
             _ => None,
         };
-        let told = |c: Contact| (c.user, group(c.group), seconds(c.start), c.end.map(|(end, how)| (seconds(end), how)));
-        conversation.contacts().into_iter().map(told).collect()
+        let plain = |c: Contact| (c.user, group(c.group), seconds(c.start), c.end.map(|(at, how)| (seconds(at), how)));
+        conversation.contacts().into_iter().map(plain).collect()
     }
 
     #[test]
-    fn one_routing_covers_what_returns_from_a_snooze() {
-        let conversation = told([
+    fn a_push_after_a_snooze_keeps_the_routing() {
+        let conversation = with_history([
             (0, routed(1)),
             (1, pushed(5)),
             (5, What::Snoozed { until: None }),
@@ -119,17 +119,17 @@ mod tests {
     }
 
     #[test]
-    fn a_push_to_the_next_is_a_transfer() {
-        let conversation = told([(1, pushed(5)), (2, routed(2)), (3, pushed(6)), (4, What::Removed {})]);
+    fn a_push_during_a_contact_is_a_transfer() {
+        let conversation = with_history([(1, pushed(5)), (2, routed(2)), (3, pushed(6)), (4, What::Removed {})]);
         let expected = [(5, None, 1, Some((3, Ending::Transferred))), (6, Some(2), 3, Some((4, Ending::Removed)))];
         assert_eq!(contacts(&conversation), expected);
     }
 
     #[test]
-    fn what_ended_does_not_end_twice() {
+    fn an_ended_contact_does_not_end_again() {
         let transfer = What::Transferred { group: None, rule: None };
-        let conversation =
-            told([(1, pushed(5)), (2, transfer), (3, What::Closed { reason: None }), (4, pushed(6)), (4, routed(3))]);
+        let closed = What::Closed { reason: None };
+        let conversation = with_history([(1, pushed(5)), (2, transfer), (3, closed), (4, pushed(6)), (4, routed(3))]);
         let expected = [(5, None, 1, Some((2, Ending::Transferred))), (6, Some(3), 4, None)];
         assert_eq!(contacts(&conversation), expected, "a routing at the push's own time counts");
     }

@@ -1,62 +1,62 @@
-//! Which conversations a list is about, and which part of it is asked for.
+//! Filter, sort key and page of a list of conversations.
 
 use uuid::Uuid;
 
 use super::{Life, Medium};
 use crate::domain::Time;
 
-/// Where a conversation stands in a list: by milliseconds of its time, then by id. Milliseconds, since that is what the
-/// vendor's cursors hold (CONTRACTS.md 2.4), and a place that a cursor cannot name would be passed over.
+/// The sort key of a conversation in a list: milliseconds of its time, then its id. Cursors of the vendor hold
+/// milliseconds (CONTRACTS.md 2.4); a finer key would make a cursor skip conversations within its millisecond.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
-    /// Milliseconds since 1970.
+    /// Milliseconds since 1970-01-01T00:00:00Z.
     pub millis: i64,
-    /// The conversation.
+    /// Id of the conversation; it orders those within one millisecond.
     pub id: Uuid,
 }
 
 impl Key {
-    /// The place of a conversation in the list of the open ones, by when it began, or of the closed ones, by when it
-    /// closed.
+    /// The key of a conversation. Open conversations are listed by the time they began, closed ones by the time they
+    /// were closed.
     pub fn of(life: &Life, id: Uuid) -> Self {
         let time = life.closing.as_ref().map_or(life.created, |closing| closing.time);
         Key { millis: millis(time), id }
     }
 }
 
-/// Whole milliseconds since 1970, downwards.
+/// Converts a time to milliseconds since 1970, rounded down.
 pub const fn millis(time: Time) -> i64 {
     time.micros().div_euclid(1_000)
 }
 
-/// All that a conversation must be. What is not given restricts nothing; an empty list matches nothing.
+/// Criteria that a listed conversation meets, all of them. `None` restricts nothing; an empty list matches nothing.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Criteria {
-    /// Closed from then to then, both included.
+    /// Closed between these times, both inclusive.
     pub closed: Option<(Time, Time)>,
-    /// This one.
+    /// Has this id.
     pub id: Option<Uuid>,
-    /// On any of these projects, by integer id.
+    /// Belongs to one of these projects, by integer id.
     pub projects: Option<Vec<i64>>,
-    /// On any of these channels.
+    /// Takes place on one of these media.
     pub media: Option<Vec<Medium>>,
-    /// Closed for any of these reasons.
+    /// Was closed for one of these reasons.
     pub reasons: Option<Vec<String>>,
-    /// Given to any of these routing groups.
+    /// Was routed to one of these routing groups.
     pub routing_groups: Option<Vec<Uuid>>,
-    /// Of each list somebody took part, by integer id, ascending.
+    /// Had at least one participant from each of these lists, by integer id, ascending.
     pub users: Vec<Vec<i64>>,
 }
 
-/// The part of a list that is asked for.
+/// The requested page of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
-    /// From its beginning, or from its end.
+    /// True to count the limit from the beginning of the list, false from its end.
     pub forward: bool,
-    /// Beyond this place.
+    /// Only conversations after this key.
     pub after: Option<Key>,
-    /// Before this place.
+    /// Only conversations before this key.
     pub before: Option<Key>,
-    /// Conversations, at most.
+    /// Maximum number of conversations.
     pub limit: usize,
 }

@@ -1,4 +1,4 @@
-//! What happened in one conversation, in the order of time, and the life that follows from it.
+//! The history of one conversation, in order of time, and the lifecycle derived from it.
 
 use std::collections::HashSet;
 
@@ -8,158 +8,162 @@ use uuid::Uuid;
 use super::Medium;
 use crate::domain::{EntityRef, Time, UserRef};
 
-/// Things of one sort, messages or others, that one conversation may hold: it is kept in memory, and answered as a whole.
+/// Maximum number of messages, and of other entries, in one history. A history is kept in memory and returned as a
+/// whole, so it needs a bound.
 const MOMENTS_MAX: usize = 1_000;
 
-/// One thing that happened.
+/// One entry of a history.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Moment {
-    /// When.
+    /// Time of the event.
     pub time: Time,
-    /// Its position in the journal: of two things at the same time, the one journalled later came later.
+    /// Position of the event in the journal. It orders entries of equal time.
     pub seq: u64,
-    /// Its own id, made from that of its event.
+    /// Id of the entry, derived from the id of its event.
     pub id: Uuid,
-    /// What.
+    /// Type and data of the entry.
     pub what: What,
 }
 
-/// What may happen in a conversation (EVENTS.md, "Types"). Users are named by integer id; projects, rules and groups as
-/// the event named them, since the directory may learn of them later.
+/// The events of a conversation (EVENTS.md, "Types"). Users are resolved to integer ids; projects, rules and groups
+/// stay as the event named them, since they may be added to the directory later.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum What {
-    /// It exists.
+    /// The conversation started.
     Started {
-        /// On whose site.
+        /// Project (web site) of the conversation.
         project: EntityRef,
-        /// Where it takes place.
+        /// Medium on which it takes place.
         medium: Medium,
     },
-    /// It was given to a rule or a group to find somebody.
+    /// The conversation was routed: a rule or a group is to find a user for it.
     Routed {
-        /// The rule.
+        /// The routing rule, if the event named one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         rule: Option<EntityRef>,
-        /// The routing group.
+        /// The routing group, if the event named one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         group: Option<EntityRef>,
     },
-    /// A contact with a user begins.
+    /// A contact with a user began.
     Pushed {
-        /// Who; 0 if the directory did not know the user, and the event named none by integer id.
+        /// The user; 0 if the user was not in the directory and the event gave no integer id.
         user: i64,
-        /// The user as the event named one whom the directory did not know.
+        /// The reference in the event, if the user was not in the directory.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         given: Option<UserRef>,
-        /// Where it takes place.
+        /// Medium on which it takes place.
         medium: Medium,
-        /// On whose site.
+        /// Project (web site) of the conversation, if the event named it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         project: Option<EntityRef>,
     },
-    /// Somebody wrote or said something.
+    /// A participant sent a message.
     Message {
-        /// Which user, if one did.
+        /// The user by integer id, if a user is the author.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         user: Option<i64>,
-        /// Who, in the source's words.
+        /// The author, as the source names it.
         author: Box<str>,
-        /// What, for tenants that keep it.
+        /// The text, if the tenant keeps texts.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         text: Option<Box<str>>,
     },
-    /// The contact ends: somebody else is to go on.
+    /// The contact ended: another user is to take over.
     Transferred {
-        /// The routing group to find them.
+        /// Routing group that is to find the user.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         group: Option<EntityRef>,
-        /// The rule to find them.
+        /// Routing rule that is to find the user.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         rule: Option<EntityRef>,
     },
-    /// The contact ends: it is to go on later.
+    /// The contact ended: the conversation is to resume later.
     Snoozed {
-        /// When.
+        /// Time at which it is to resume.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         until: Option<Time>,
     },
-    /// The contact ends for a reason that nobody told.
+    /// The contact ended without a stated reason.
     Removed {},
-    /// The contact and the conversation end.
+    /// The contact and the conversation ended.
     Closed {
-        /// Why, in the source's words.
+        /// The reason, as the source gave it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<Box<str>>,
     },
 }
 
-/// How a conversation ended.
+/// The end of a conversation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Closing {
-    /// When.
+    /// Time of the closing event.
     pub time: Time,
-    /// Why, in the source's words.
+    /// The reason, as the source gave it.
     pub reason: Option<Box<str>>,
 }
 
-/// What is known of a conversation as a whole.
+/// The lifecycle of a conversation, derived from its whole history.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Life {
-    /// When it was started or first pushed, whichever came first.
+    /// Time at which it was started or first pushed, whichever came first.
     pub created: Time,
-    /// Where it takes place: as its newest start says, else as its first push does.
+    /// Medium of its newest start, else of its first push.
     pub medium: Medium,
-    /// On whose site: as its newest start says, else as the first push that names one does.
+    /// Project of its newest start, else of the first push that names one.
     pub project: Option<EntityRef>,
-    /// How it ended, unless it was started or pushed after that.
+    /// Its end, unless it was started or pushed afterwards.
     pub closing: Option<Closing>,
 }
 
-/// A conversation that has had more than can be kept of it.
+/// Error: the history has reached its maximum length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Full;
 
-/// One conversation: everything that happened in it.
+/// One conversation with its history.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Conversation {
     id: Uuid,
     moments: Vec<Moment>,
-    /// Follows from the moments; kept because every list asks for it.
+    /// Derived from `moments`; cached, since every list reads it.
     life: Option<Life>,
 }
 
 impl Conversation {
-    /// A conversation of which nothing is known yet.
+    /// Creates a conversation with an empty history.
     pub fn new(id: Uuid) -> Self {
         Conversation { id, moments: Vec::new(), life: None }
     }
 
-    /// One of which this is known, in any order.
+    /// Creates a conversation from its history, given in any order.
     pub fn with(id: Uuid, mut moments: Vec<Moment>) -> Self {
         moments.sort_by_key(|moment| (moment.time, moment.seq));
         let life = life(&moments);
         Conversation { id, moments, life }
     }
 
-    /// Its id.
+    /// The id of the conversation.
     pub fn id(&self) -> Uuid {
         self.id
     }
 
-    /// Puts something that happened in its place. False when it is there already; refused when there is too much.
+    /// Inserts an entry in order of time. Returns false if the history contains its id already, and [`Full`] if the
+    /// history is at its maximum length. A close that ends an open conversation is inserted regardless.
     pub fn add(&mut self, moment: Moment) -> Result<bool, Full> {
+        // A history is bounded, so a search through all of it is fast enough.
         if self.moments.iter().any(|known| known.id == moment.id) {
             return Ok(false);
         }
         let place = self.moments.partition_point(|known| (known.time, known.seq) < (moment.time, moment.seq));
         let is_message = |what: &What| matches!(what, What::Message { .. });
         let sort = is_message(&moment.what);
-        // One that could not be closed would stay open, and hold its slot, for good.
+        // A full conversation that could not be closed would stay open, and occupy its slot, for ever.
         let opens = |known: &Moment| matches!(known.what, What::Started { .. } | What::Pushed { .. });
         let closes = matches!(moment.what, What::Closed { .. })
             && self.life.as_ref().is_some_and(|life| life.closing.is_none())
             && !self.moments[place..].iter().any(opens);
+        // The total is compared first, since counting one sort walks through the whole history.
         if self.moments.len() >= MOMENTS_MAX
             && !closes
             && self.moments.iter().filter(|known| is_message(&known.what) == sort).count() >= MOMENTS_MAX
@@ -171,41 +175,42 @@ impl Conversation {
         Ok(true)
     }
 
-    /// Everything that happened, in order.
+    /// The history, ascending by time, then by position in the journal.
     pub fn moments(&self) -> &[Moment] {
         &self.moments
     }
 
-    /// What is known of it as a whole; nothing until it was started or pushed.
+    /// The lifecycle; `None` until the conversation was started or pushed.
     pub fn life(&self) -> Option<&Life> {
         self.life.as_ref()
     }
 
-    /// Whether it was started or pushed, and closed after that.
+    /// The end, if the conversation was closed and neither started nor pushed afterwards.
     pub fn closing(&self) -> Option<&Closing> {
         self.life()?.closing.as_ref()
     }
 
-    /// Whether it was ever closed, be it open again or not.
+    /// Returns true if the history contains a close, even if the conversation is open again.
     pub fn was_closed(&self) -> bool {
         self.moments.iter().any(|moment| matches!(moment.what, What::Closed { .. }))
     }
 
-    /// The newest position that it tells of.
+    /// The highest journal position in the history; 0 if it is empty.
     pub fn position(&self) -> u64 {
         self.moments.iter().map(|moment| moment.seq).max().unwrap_or_default()
     }
 
-    /// Bytes that it takes to tell, roughly: what pages are measured by.
+    /// Approximate size in bytes of the conversation as JSON. Pages and slices of checkpoints are limited by it.
     pub fn weight(&self) -> usize {
-        let told = |moment: &Moment| match &moment.what {
+        let bytes = |moment: &Moment| match &moment.what {
             What::Message { text: Some(text), .. } => 150 + text.len(),
             _ => 150,
         };
-        100 + self.moments.iter().map(told).sum::<usize>()
+        100 + self.moments.iter().map(bytes).sum::<usize>()
     }
 
-    /// The users it was pushed to, each once, in the order of their first contacts.
+    /// The users it was pushed to, without duplicates, in the order of their first contacts. Users without an integer
+    /// id are left out.
     pub fn users(&self) -> Vec<i64> {
         let (mut users, mut seen) = (Vec::new(), HashSet::new());
         for moment in &self.moments {
@@ -220,7 +225,8 @@ impl Conversation {
     }
 }
 
-/// Its stored form, but for the id, which its row is found by. What follows from the moments is there for people.
+/// The stored form. It lacks the id, which is the key of its row. The derived members are for people who read the row
+/// and are not read back.
 #[derive(Serialize)]
 struct Stored<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -245,7 +251,7 @@ impl Serialize for Conversation {
     }
 }
 
-/// Plays the moments: a start or a push opens the conversation, the first close after that closes it.
+/// Derives the lifecycle: a start or a push opens the conversation, the first close after that closes it.
 fn life(moments: &[Moment]) -> Option<Life> {
     let mut life: Option<Life> = None;
     let mut is_started = false;
@@ -294,7 +300,7 @@ mod tests {
         What::Closed { reason: None }
     }
 
-    fn told(moments: impl IntoIterator<Item = Moment>) -> Conversation {
+    fn with_history(moments: impl IntoIterator<Item = Moment>) -> Conversation {
         let mut conversation = Conversation::new(Uuid::nil());
         for moment in moments {
             assert_eq!(conversation.add(moment), Ok(true));
@@ -307,34 +313,34 @@ mod tests {
     }
 
     #[test]
-    fn a_close_alone_is_no_conversation() {
-        let conversation = told([moment(5, 1, closed())]);
+    fn a_close_alone_opens_no_conversation() {
+        let conversation = with_history([moment(5, 1, closed())]);
         assert_eq!(conversation.life(), None);
         assert!(conversation.was_closed());
     }
 
     #[test]
-    fn a_close_counts_wherever_it_comes_from() {
-        let conversation = told([moment(10, 1, closed()), moment(5, 2, pushed(1)), moment(12, 3, closed())]);
+    fn a_close_applies_by_its_time_not_its_arrival() {
+        let conversation = with_history([moment(10, 1, closed()), moment(5, 2, pushed(1)), moment(12, 3, closed())]);
         assert_eq!(closed_at(&conversation), Some(10), "the first after the last push");
-        let conversation = told([moment(5, 1, pushed(1)), moment(10, 2, closed()), moment(11, 3, pushed(2))]);
+        let conversation = with_history([moment(5, 1, pushed(1)), moment(10, 2, closed()), moment(11, 3, pushed(2))]);
         assert_eq!(closed_at(&conversation), None, "it goes on");
         assert_eq!(conversation.users(), [1, 2]);
     }
 
     #[test]
-    fn of_equal_times_the_one_journalled_later_is_later() {
-        let conversation = told([moment(5, 1, closed()), moment(5, 2, pushed(1))]);
+    fn equal_times_are_ordered_by_journal_position() {
+        let conversation = with_history([moment(5, 1, closed()), moment(5, 2, pushed(1))]);
         assert_eq!(closed_at(&conversation), None);
-        let conversation = told([moment(5, 1, pushed(1)), moment(5, 2, closed())]);
+        let conversation = with_history([moment(5, 1, pushed(1)), moment(5, 2, closed())]);
         assert_eq!(closed_at(&conversation), Some(5));
     }
 
     #[test]
-    fn a_start_knows_better_than_a_push() {
+    fn a_start_overrides_medium_and_project_of_a_push() {
         let project = EntityRef::Id(7);
         let push = What::Pushed { user: 1, given: None, medium: Medium::Chat, project: Some(EntityRef::Id(8)) };
-        let conversation = told([
+        let conversation = with_history([
             moment(5, 1, push),
             moment(6, 2, What::Started { project, medium: Medium::Sms }),
             moment(7, 3, pushed(1)),
@@ -345,8 +351,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_there_is_not_put_in_twice_and_there_is_an_end() {
-        let mut conversation = told([moment(5, 1, pushed(1))]);
+    fn repeated_entries_are_ignored_and_messages_are_limited() {
+        let mut conversation = with_history([moment(5, 1, pushed(1))]);
         assert_eq!(conversation.add(moment(9, 1, closed())), Ok(false));
         let message = |seq| moment(6, seq, What::Message { user: None, author: "visitor".into(), text: None });
         for seq in 2..1_002 {
@@ -358,8 +364,8 @@ mod tests {
     }
 
     #[test]
-    fn one_that_is_full_is_closed_all_the_same_and_once() {
-        let mut conversation = told((1..1_001).map(|seq| moment(5, seq, pushed(1))));
+    fn a_full_conversation_can_be_closed_once() {
+        let mut conversation = with_history((1..1_001).map(|seq| moment(5, seq, pushed(1))));
         assert_eq!(conversation.add(moment(6, 2_000, What::Removed {})), Err(Full));
         assert_eq!(conversation.add(moment(4, 2_000, closed())), Err(Full), "this would not close it");
         assert_eq!(conversation.add(moment(6, 2_000, closed())), Ok(true));
@@ -369,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn it_reads_what_it_writes() {
+    fn histories_survive_json() {
         let whats = [
             What::Started { project: EntityRef::Id(7), medium: Medium::Chat },
             What::Routed { rule: None, group: Some(EntityRef::Guid(Uuid::nil())) },

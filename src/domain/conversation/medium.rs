@@ -1,41 +1,41 @@
-//! Where a conversation takes place.
+//! The media on which conversations take place.
 
 use serde::{Deserialize, Serialize};
 
 use crate::domain::Channel;
 
-/// A conversation's own channel, finer than the channel of the slot it takes (CONTRACTS.md 2.9, EVENTS.md "Types").
+/// The medium of a conversation, finer than the channel of the slot it takes (CONTRACTS.md 2.9, EVENTS.md "Types").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Medium {
-    /// On the web site.
+    /// Chat on the web site.
     Chat,
-    /// By voice.
+    /// Call by voice.
     Call,
-    /// By video.
+    /// Call by video.
     Video,
-    /// Facebook's pages.
+    /// Posts on a Facebook page.
     Facebook,
-    /// Facebook Messenger.
+    /// Messages on Facebook Messenger.
     FacebookBusinessOnMessenger,
-    /// Twitter.
+    /// Messages on Twitter.
     Twitter,
-    /// Inside an app.
+    /// Messages inside a mobile app.
     MobileApp,
-    /// Text message.
+    /// Text messages by SMS.
     Sms,
-    /// WhatsApp.
+    /// Messages on WhatsApp.
     Whatsapp,
-    /// Instagram.
+    /// Messages on Instagram.
     Instagram,
-    /// Apple Business Chat.
+    /// Messages on Apple Business Chat.
     AppleBusinessChat,
-    /// Google Business Messages.
+    /// Messages on Google Business Messages.
     GoogleBusinessMessages,
 }
 
 impl Medium {
-    /// Every one of them.
+    /// All media, in declaration order.
     pub const ALL: [Medium; 12] = [
         Medium::Chat,
         Medium::Call,
@@ -51,7 +51,7 @@ impl Medium {
         Medium::GoogleBusinessMessages,
     ];
 
-    /// The vendor's name for it.
+    /// The vendor's name of the medium, in capitals.
     pub const fn name(self) -> &'static str {
         match self {
             Medium::Chat => "CHAT",
@@ -69,12 +69,12 @@ impl Medium {
         }
     }
 
-    /// The one of that name, in capitals or in small letters.
+    /// Parses the vendor's name, ignoring case.
     pub fn parse(name: &str) -> Option<Self> {
         Medium::ALL.into_iter().find(|medium| medium.name().eq_ignore_ascii_case(name))
     }
 
-    /// The channel whose slots its conversations take.
+    /// The channel of the slots that its conversations take.
     pub const fn slot(self) -> Channel {
         match self {
             Medium::Chat => Channel::Chat,
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_read_as_they_are_written() {
+    fn names_parse_and_match_their_json() {
         for medium in Medium::ALL {
             assert_eq!(Medium::parse(medium.name()), Some(medium));
             assert_eq!(serde_json::to_value(medium).unwrap(), medium.name());

@@ -1,4 +1,4 @@
-//! What can be said of a document without knowing the directory it is for.
+//! Validation of a document by itself, before it is compared with the directory.
 
 use super::{Document, EntityPatch, Kind, MAX_LIST, Problem, UserPatch};
 use crate::domain::channel::Channel;
@@ -6,13 +6,13 @@ use crate::domain::ids::MAX_ID;
 use crate::domain::profile::{CallConfig, PickUp};
 use crate::domain::text::is_name;
 
-/// Longest free text of a public profile, in bytes.
+/// Maximum length of a free text of a public profile, in bytes.
 const PROFILE_TEXT_MAX: usize = 4_096;
-/// Largest number of conversations at once.
+/// Maximum number of simultaneous conversations on one channel.
 const MAX_SLOTS: u32 = 1_000;
 
 impl Document {
-    /// Every bad value in the document; empty when there is none.
+    /// Returns a problem for each invalid value in the document; empty if it is valid.
     pub fn check(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         for kind in Kind::ALL {
@@ -28,7 +28,7 @@ impl Document {
     }
 }
 
-/// Collects problems below one entity.
+/// Collects the problems of one entity. `base` is the entity's JSON pointer.
 struct Report<'a> {
     base: String,
     problems: &'a mut Vec<Problem>,
@@ -109,6 +109,7 @@ fn check_user(user: &UserPatch, report: &mut Report<'_>) {
     report.list(user.roles.as_ref(), "roles");
     check_channels(user, report);
     report.list(user.language_list.as_ref(), "language_list");
+    // Elements beyond the limit are a problem already; checking them too would make the list of problems unbounded.
     for (n, language) in user.language_list.iter().flatten().take(MAX_LIST).enumerate() {
         let is_iso2 = language.len() == 2 && language.bytes().all(|b| b.is_ascii_lowercase());
         report.require(is_iso2, &format!("language_list/{n}"), "must be a two-letter ISO 639-1 code");
@@ -173,10 +174,12 @@ fn check_call_config(config: &CallConfig, report: &mut Report<'_>) {
 }
 
 fn is_phone(text: &str) -> bool {
+    // E.164 allows at most 15 digits.
     text.strip_prefix('+').is_some_and(|d| (6..=15).contains(&d.len()) && d.bytes().all(|b| b.is_ascii_digit()))
 }
 
 fn is_email(text: &str) -> bool {
+    // Not all of RFC 5321: one `@` between non-empty parts, no white space, and its limit of 254 bytes.
     let plain = !text.chars().any(|c| c.is_whitespace() || c.is_control());
     let parts = text.split_once('@');
     text.len() <= 254
@@ -194,14 +197,14 @@ mod tests {
     }
 
     #[test]
-    fn a_good_user_has_no_problem() {
+    fn a_valid_user_has_no_problem() {
         let json = r#"{"users":[{"id":101,"name":"Ann","email":"a@b.example","language_list":["fr"],
             "call_config":{"type":"ANSWER_FROM_PHONE","phone_number":"+33123456789"},"chat_max_number":4}]}"#;
         assert_eq!(pointers(json), Vec::<String>::new());
     }
 
     #[test]
-    fn each_bad_value_is_named_where_it_stands() {
+    fn problems_point_to_the_invalid_members() {
         let json = r#"{"groups":[{"id":0}],"users":[{"name":"","email":"x","chat_priority":5,"language_admin":"it",
             "channels":{"chat":{"max_slots":1001}},"call_config":{"type":"ANSWER_FROM_PHONE"},"satisfaction":2}]}"#;
         assert_eq!(
@@ -220,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn one_fact_given_twice_is_refused() {
+    fn members_given_under_both_names_are_rejected() {
         assert_eq!(pointers(r#"{"users":[{"role":"admin","roles":["bot"]}]}"#), ["/users/0/role"]);
         let json = r#"{"users":[{"chat_enabled":true,"channels":{"chat":{"enabled":false}}}]}"#;
         assert_eq!(pointers(json), ["/users/0/channels/chat"]);

@@ -1,102 +1,49 @@
-//! One user of the document, with the names of both worlds: ours, and the vendor's REST fields.
+//! One user of the document. Members may be given by the native names or by those of the vendor's REST API.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::domain::channel::Channel;
 use crate::domain::ids::EntityRef;
-use crate::domain::object;
+use crate::domain::json::{self, Field};
 use crate::domain::profile::{CallConfig, PublicProfile};
 use crate::domain::role::Role;
 
-/// A member that may be left alone, cleared with `null`, or set.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub enum Field<T> {
-    /// Not in the document: stays as it is.
-    #[default]
-    Absent,
-    /// `null`: cleared.
-    Clear,
-    /// A value.
-    Set(T),
-}
-
-impl<T> Field<T> {
-    /// Whether the document leaves the member alone.
-    pub const fn is_absent(&self) -> bool {
-        matches!(self, Field::Absent)
-    }
-
-    /// The value, where one is set.
-    pub const fn value(&self) -> Option<&T> {
-        match self {
-            Field::Set(value) => Some(value),
-            Field::Absent | Field::Clear => None,
-        }
-    }
-}
-
-impl<T: Clone> Field<T> {
-    /// Carries the member over.
-    pub fn patch(&self, target: &mut Option<T>) {
-        match self {
-            Field::Absent => {}
-            Field::Clear => *target = None,
-            Field::Set(value) => *target = Some(value.clone()),
-        }
-    }
-}
-
-impl<T: Serialize> Serialize for Field<T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.value().serialize(serializer)
-    }
-}
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Field<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(match Option::deserialize(deserializer)? {
-            Some(value) => Field::Set(value),
-            None => Field::Clear,
-        })
-    }
-}
-
-/// Changes to one channel's settings.
+/// Changes to a user's settings for one channel. An absent member leaves the setting as it is.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ChannelPatch {
-    /// The user may work on the channel.
+    /// True if the user may work on the channel.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
-    /// Conversations at once.
+    /// Maximum number of simultaneous conversations, 0 to 1000.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_slots: Option<u32>,
-    /// 0 or 10.
+    /// Routing priority: 0 or 10.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub priority: Option<u8>,
 }
 
-/// Changes to the channels named.
+/// Changes to a user's settings by channel. An absent channel stays as it is.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ChannelsPatch {
-    /// Chat.
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "object::option")]
+    /// Changes for chat.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "json::option")]
     pub chat: Option<ChannelPatch>,
-    /// Call.
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "object::option")]
+    /// Changes for calls.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "json::option")]
     pub call: Option<ChannelPatch>,
-    /// Video.
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "object::option")]
+    /// Changes for video calls.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "json::option")]
     pub video: Option<ChannelPatch>,
-    /// Third party.
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "object::option")]
+    /// Changes for third-party channels.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "json::option")]
     pub third_party: Option<ChannelPatch>,
 }
 
 impl ChannelsPatch {
-    /// The changes to one channel.
+    /// The changes to one channel, if it is given.
     pub const fn of(&self, channel: Channel) -> Option<&ChannelPatch> {
         match channel {
             Channel::Chat => self.chat.as_ref(),
@@ -107,69 +54,69 @@ impl ChannelsPatch {
     }
 }
 
-/// One user, to be made or changed. What is absent stays as it is; an empty list clears.
+/// One user to create or change. An absent member leaves the value as it is; an empty list removes all its elements.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct UserPatch {
-    /// Integer identity.
+    /// Integer id. The user is found by it, or created with it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<i64>,
-    /// GUID identity.
+    /// GUID. The user is found by it, or created with it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub guid: Option<Uuid>,
-    /// The customer's own id.
+    /// The customer's own id; unique among users that are not deleted.
     #[serde(skip_serializing_if = "Field::is_absent")]
     pub external_id: Field<String>,
-    /// Last or full name; needed when the user is new.
+    /// Last name or full name; required for a new user.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// First name.
+    /// First name, if kept apart from `name`.
     #[serde(skip_serializing_if = "Field::is_absent")]
     pub first_name: Field<String>,
-    /// Name shown to visitors.
+    /// Name that visitors see.
     #[serde(skip_serializing_if = "Field::is_absent")]
     pub pseudo: Field<String>,
-    /// E-mail address.
+    /// E-mail address; unique among users that are not deleted.
     #[serde(skip_serializing_if = "Field::is_absent")]
     pub email: Field<String>,
-    /// Roles.
+    /// All roles of the user.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub roles: Option<Vec<Role>>,
-    /// The vendor's single role: the same as `roles` with one element.
+    /// The vendor's single role: equivalent to `roles` with one element.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<Role>,
-    /// The vendor's one group.
+    /// The single group that the vendor's REST API shows.
     #[serde(skip_serializing_if = "Field::is_absent")]
     pub primary_group: Field<EntityRef>,
     /// The vendor's name for `primary_group`.
     #[serde(skip_serializing_if = "Field::is_absent")]
     pub group_id: Field<EntityRef>,
-    /// Groups.
+    /// Groups of the user; the primary group counts as one without being listed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub groups: Option<Vec<EntityRef>>,
-    /// Skills.
+    /// All skills of the user.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skills: Option<Vec<EntityRef>>,
     /// The vendor's name for `skills`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skill_list: Option<Vec<EntityRef>>,
-    /// Projects.
+    /// All projects (the vendor's web sites) of the user.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub projects: Option<Vec<EntityRef>>,
     /// The vendor's name for `projects`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub website_list: Option<Vec<EntityRef>>,
-    /// Queues.
+    /// All queues of the user.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queues: Option<Vec<EntityRef>>,
-    /// Campaigns.
+    /// All campaigns of the user.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub campaigns: Option<Vec<EntityRef>>,
-    /// Routing groups.
+    /// All routing groups of the user.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub routing_groups: Option<Vec<EntityRef>>,
-    /// Channel settings.
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "object::option")]
+    /// Changes to channel settings.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "json::option")]
     pub channels: Option<ChannelsPatch>,
     /// The vendor's name for `channels.chat.enabled`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -192,37 +139,37 @@ pub struct UserPatch {
     /// The vendor's name for `channels.video.priority`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub video_priority: Option<u8>,
-    /// May chat and call at once.
+    /// True if the user may chat and call at the same time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub chat_and_call: Option<bool>,
-    /// May turn a chat into a video call.
+    /// True if the user may turn a chat into a video call.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub chat_to_video: Option<bool>,
-    /// Languages spoken, ISO 639-1.
+    /// Languages spoken, as ISO 639-1 codes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub language_list: Option<Vec<String>>,
-    /// Language of the administration.
+    /// Language of the administration pages: de, en, es or fr.
     #[serde(skip_serializing_if = "Field::is_absent")]
     pub language_admin: Field<String>,
-    /// Key for single sign-on.
+    /// Key for single sign-on; stored and returned only.
     #[serde(skip_serializing_if = "Field::is_absent")]
     pub sso_key: Field<String>,
-    /// Call pick-up, replaced as a whole.
-    #[serde(skip_serializing_if = "Field::is_absent", deserialize_with = "object::field")]
+    /// Call settings; replaced as a whole.
+    #[serde(skip_serializing_if = "Field::is_absent", deserialize_with = "json::field")]
     pub call_config: Field<CallConfig>,
-    /// Experience points.
+    /// Experience points; not negative.
     #[serde(skip_serializing_if = "Field::is_absent")]
     pub experience: Field<i64>,
     /// Average satisfaction, a ratio from 0 to 1.
     #[serde(skip_serializing_if = "Field::is_absent")]
     pub satisfaction: Field<f64>,
-    /// Public profile, replaced as a whole.
-    #[serde(skip_serializing_if = "Field::is_absent", deserialize_with = "object::field")]
+    /// Public profile; replaced as a whole.
+    #[serde(skip_serializing_if = "Field::is_absent", deserialize_with = "json::field")]
     pub profile: Field<PublicProfile>,
 }
 
 impl UserPatch {
-    /// The changes to one channel, by the vendor's flat names.
+    /// The changes to one channel that are given by the vendor's flat members such as `chat_enabled`.
     pub fn flat(&self, channel: Channel) -> ChannelPatch {
         let (enabled, max_slots, priority) = match channel {
             Channel::Chat => (self.chat_enabled, self.chat_max_number, self.chat_priority),

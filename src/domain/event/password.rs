@@ -1,24 +1,24 @@
-//! A password as it is kept: its hash, which the journal carries and no answer shows.
+//! The stored form of a password: its hash, which is journalled and never returned by an API.
 
 use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// What is kept of a password: Argon2id with its own salt, as a PHC string. Made in `auth` only.
+/// The Argon2id hash of a password with its own salt, as a PHC string. Only `auth` creates one.
 ///
-/// It is not printed by accident: whoever has it can try passwords on it for as long as they like.
+/// `Debug` hides the value: a leaked hash can be attacked offline without any rate limit.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct PasswordHash(Arc<str>);
 
 impl PasswordHash {
-    /// What hashing gave.
+    /// Wraps a PHC string.
     pub fn new(phc: &str) -> Self {
         PasswordHash(phc.into())
     }
 
-    /// The PHC string.
+    /// The PHC string, to be verified against or stored.
     pub fn phc(&self) -> &str {
         &self.0
     }
@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_hash_is_not_printed() {
+    fn debug_output_hides_the_hash() {
         let hash = PasswordHash::new("$argon2id$secret");
         assert!(!format!("{hash:?}").contains("secret"));
         assert_eq!(serde_json::to_string(&hash).unwrap(), "\"$argon2id$secret\"");

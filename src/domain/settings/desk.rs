@@ -1,20 +1,20 @@
-//! How long a silent desk is waited for, and how often it is to be heard of.
+//! The lease and the heartbeat interval of desk connections.
 
 use std::ops::RangeInclusive;
 
-/// Shortest and longest lease, in seconds.
+/// Allowed lease, in seconds.
 pub const LEASE_SECONDS: RangeInclusive<u32> = 5..=3_600;
-/// Shortest and longest time between two heartbeats, in seconds: two of the longest are the longest lease.
+/// Allowed heartbeat interval, in seconds. Its maximum is half the maximum lease.
 pub const HEARTBEAT_SECONDS: RangeInclusive<u32> = 1..=1_800;
-/// What is wrong when the two do not go together.
-pub const UNFIT: &str = "must be at most half of the lease, so that one lost heartbeat ends nothing";
+/// Error message for an interval longer than half of the lease.
+pub const UNFIT: &str = "must be at most half of the lease, so that one lost heartbeat does not end the session";
 
-/// What a desk is told when it connects.
+/// The lease and heartbeat interval sent to a desk when it connects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeskTerms {
-    /// A desk that is silent for so many seconds is gone.
+    /// Seconds without a heartbeat after which the desk's session ends.
     pub lease: u32,
-    /// So many seconds lie between two heartbeats.
+    /// Seconds between two heartbeats.
     pub heartbeat: u32,
 }
 
@@ -25,16 +25,19 @@ impl Default for DeskTerms {
 }
 
 impl DeskTerms {
-    /// Whether one heartbeat may be lost.
+    /// Returns true if the session survives the loss of one heartbeat.
     pub const fn fit(self) -> bool {
         self.heartbeat * 2 <= self.lease
     }
 
-    /// These terms but for what somebody set. What was not set gives way to what was, so that both still fit.
+    /// Returns these terms with the given values in their place. If only one is given, the other is lowered or raised
+    /// as needed, so that the two still [`fit`](Self::fit).
     pub fn with(self, lease: Option<u32>, heartbeat: Option<u32>) -> DeskTerms {
         match (lease, heartbeat) {
             (Some(lease), Some(heartbeat)) => DeskTerms { lease, heartbeat },
+            // Half of the shortest lease is 2 s, so the heartbeat stays within its range.
             (Some(lease), None) => DeskTerms { lease, heartbeat: self.heartbeat.min(lease / 2) },
+            // Twice the longest heartbeat is the longest lease, so the lease stays within its range.
             (None, Some(heartbeat)) => DeskTerms { lease: self.lease.max(heartbeat * 2), heartbeat },
             (None, None) => self,
         }
@@ -46,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whatever_is_set_the_two_fit() {
+    fn one_value_adjusts_the_other_to_fit() {
         let usual = DeskTerms::default();
         assert!(usual.fit() && !DeskTerms { lease: 29, heartbeat: 15 }.fit());
         for lease in LEASE_SECONDS {

@@ -1,6 +1,7 @@
-//! What a tenant may keep: quotas that apply decides by, so that every replay of the journal decides alike.
+//! Quotas on a tenant's state. They are part of the state and checked when an event is applied, so that every replay of
+//! the journal gives the same outcomes.
 //!
-//! The defaults and the fixed numbers are constants of the apply version: a change of one raises `APPLY_VERSION`.
+//! The defaults and the fixed numbers belong to the apply version: changing one requires a higher `APPLY_VERSION`.
 //! `docs/decisions/0034-quotas.md` has the table and the reasons.
 
 use std::ops::RangeInclusive;
@@ -9,34 +10,34 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::directory::Problem;
 
-/// Socket sessions that one user may have open.
+/// Maximum number of open WebSocket sessions per user.
 pub const SOCKETS_PER_USER: u32 = 16;
-/// Users whose takes, and users whose releases, are remembered of one conversation.
+/// Maximum number of users per conversation for which the latest take is remembered, and again for the latest release.
 pub const USERS_PER_CONVERSATION: u32 = 256;
-/// Ended sessions of one user that are remembered.
+/// Maximum number of remembered ended sessions per user.
 pub const ENDED_SESSIONS_PER_USER: usize = 256;
 
-/// Something that a tenant may keep a number of.
+/// A kind of object that is limited in number, per tenant or per user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Quota {
-    /// Users, with deleted ones that are still remembered.
+    /// Users, including deleted ones that are still remembered.
     Users,
-    /// Open sessions of all users.
+    /// Open sessions of all users together.
     Sessions,
-    /// Open sessions of one user that came by `/v1/events`.
+    /// Open sessions of one user that were opened by `/v1/events`, that is, not by a WebSocket.
     SessionsPerUser,
-    /// Conversations held by all users.
+    /// Conversations held by all users together.
     Slots,
-    /// Conversations held by one user, on all channels.
+    /// Conversations held by one user, over all channels.
     SlotsPerUser,
-    /// Conversations with a history: open ones, and others until they are forgotten.
+    /// Conversations with a history in the state: open ones, and closed ones until they are dropped.
     Conversations,
-    /// Things that ended and are remembered.
+    /// Tombstones: ended sessions, slots and conversations, and deleted users, that are still remembered.
     Tombstones,
 }
 
 impl Quota {
-    /// Every quota.
+    /// All quotas, in declaration order.
     pub const ALL: [Quota; 7] = [
         Quota::Users,
         Quota::Sessions,
@@ -47,7 +48,7 @@ impl Quota {
         Quota::Tombstones,
     ];
 
-    /// The name on the wire and in reasons.
+    /// The name on the wire and in rejection reasons.
     pub const fn name(self) -> &'static str {
         match self {
             Quota::Users => "users",
@@ -60,7 +61,7 @@ impl Quota {
         }
     }
 
-    /// The number before the first `limits.set`.
+    /// The limit in force unless `limits.set` gives another.
     pub const fn default_limit(self) -> u32 {
         match self {
             Quota::Users | Quota::Sessions => 2_000_000,
@@ -70,7 +71,8 @@ impl Quota {
         }
     }
 
-    /// The numbers that may be set. What one apply walks through is bounded by the two per user.
+    /// The limits that may be set. The two per user have a lower maximum, since one apply may walk through all sessions
+    /// or slots of a user.
     pub const fn range(self) -> RangeInclusive<u32> {
         match self {
             Quota::SessionsPerUser | Quota::SlotsPerUser => 1..=4_000,
@@ -79,29 +81,29 @@ impl Quota {
     }
 }
 
-/// The quotas that were set for a tenant. An absent one has its default.
+/// The quotas set for a tenant. An absent one has its default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Quotas {
-    /// [`Quota::Users`].
+    /// Limit of [`Quota::Users`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub users: Option<u32>,
-    /// [`Quota::Sessions`].
+    /// Limit of [`Quota::Sessions`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sessions: Option<u32>,
-    /// [`Quota::SessionsPerUser`].
+    /// Limit of [`Quota::SessionsPerUser`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sessions_per_user: Option<u32>,
-    /// [`Quota::Slots`].
+    /// Limit of [`Quota::Slots`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slots: Option<u32>,
-    /// [`Quota::SlotsPerUser`].
+    /// Limit of [`Quota::SlotsPerUser`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slots_per_user: Option<u32>,
-    /// [`Quota::Conversations`].
+    /// Limit of [`Quota::Conversations`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub conversations: Option<u32>,
-    /// [`Quota::Tombstones`].
+    /// Limit of [`Quota::Tombstones`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tombstones: Option<u32>,
 }
@@ -119,12 +121,12 @@ impl Quotas {
         }
     }
 
-    /// The number in force.
+    /// The limit in force: the one set, else the default.
     pub fn limit(&self, quota: Quota) -> u32 {
         self.given(quota).unwrap_or(quota.default_limit())
     }
 
-    /// Every number in force, as an answer shows them.
+    /// All limits in force, with defaults filled in, as responses show them.
     #[must_use]
     pub fn in_force(&self) -> Self {
         let limit = |quota| Some(self.limit(quota));
@@ -139,7 +141,7 @@ impl Quotas {
         }
     }
 
-    /// The numbers that are out of range, each by its member.
+    /// Returns a problem for each limit out of its range; the pointer names its member.
     pub fn check(&self) -> Vec<Problem> {
         let is_bad = |quota: &Quota| self.given(*quota).is_some_and(|limit| !quota.range().contains(&limit));
         let problem = |quota: Quota| Problem {
@@ -155,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_default_is_in_range_and_each_name_is_a_member() {
+    fn defaults_are_in_range_and_names_are_members() {
         let all = serde_json::to_value(Quotas::default().in_force()).unwrap();
         for quota in Quota::ALL {
             assert!(quota.range().contains(&quota.default_limit()), "{quota:?}");
@@ -164,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_out_of_range_are_named() {
+    fn limits_out_of_range_are_reported() {
         let read = |json: &str| serde_json::from_str::<Quotas>(json);
         let limits = read(r#"{"users":0,"slots_per_user":4001,"sessions":null,"tombstones":5}"#).unwrap();
         let pointers: Vec<_> = limits.check().into_iter().map(|problem| problem.pointer).collect();

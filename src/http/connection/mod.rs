@@ -1,4 +1,4 @@
-//! One connection: its place among all, one request at a time, and a pace at which its answers must be read.
+//! One connection: its permit, one request at a time, and a minimum pace at which its responses must be read.
 
 pub mod paced;
 
@@ -10,31 +10,31 @@ use tokio::sync::Notify;
 
 use crate::limits::ConnectionPermit;
 
-/// A connection, as its requests know it. Its place is given back with the last clone: a handler that keeps the
-/// connection for something else than requests keeps a clone, so that such connections are counted as well.
+/// A handle to the connection of a request. The last clone releases the connection's permit: a handler that keeps the
+/// connection for something other than requests keeps a clone, so that such connections are counted as well.
 #[derive(Clone, Debug)]
 pub struct Connection(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     permit: ConnectionPermit,
-    /// Whether something was handed over for writing that was not flushed since.
+    /// True while bytes handed over for writing are not flushed.
     is_writing: AtomicBool,
     flushed: Notify,
 }
 
 impl Connection {
-    /// A connection that was just accepted.
+    /// A connection that was just accepted: nothing is being written.
     pub fn new(permit: ConnectionPermit) -> Self {
         Connection(Arc::new(Inner { permit, is_writing: AtomicBool::new(false), flushed: Notify::new() }))
     }
 
-    /// The connection of a request; none if it came by another way than the accept loop.
+    /// Returns the connection of a request; `None` if the request did not pass the accept loop.
     pub fn of(extensions: &Extensions) -> Option<Self> {
         extensions.get().cloned()
     }
 
-    /// The place.
+    /// The permit that counts this connection among all.
     pub fn permit(&self) -> &ConnectionPermit {
         &self.0.permit
     }
@@ -44,17 +44,18 @@ impl Connection {
         self.0.is_writing.store(true, Ordering::Release);
     }
 
-    /// Records that all that was handed over was written.
+    /// Records that all bytes handed over were written.
     pub fn flushed(&self) {
         if self.0.is_writing.swap(false, Ordering::AcqRel) {
             self.0.flushed.notify_waiters();
         }
     }
 
-    /// Waits until the answers before were written: what a client sends ahead is not answered ahead, since the answers
-    /// would pile up.
+    /// Waits until the responses before are written. Pipelined requests are not answered ahead of that, since their
+    /// responses would pile up in memory.
     pub async fn written(&self) {
         loop {
+            // Registered before the flag is read, so that a flush between the two is not missed.
             let flushed = self.0.flushed.notified();
             if !self.0.is_writing.load(Ordering::Acquire) {
                 return;

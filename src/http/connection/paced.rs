@@ -1,4 +1,4 @@
-//! A stream whose other end must take what is written to it, at a least pace.
+//! A stream that fails when its peer reads slower than a minimum pace.
 
 use std::future::Future;
 use std::io::{Error, ErrorKind, IoSlice, Result};
@@ -11,18 +11,18 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::Connection;
 use crate::clock::Clock;
 
-/// How long a write may be held up before its pace is looked at.
+/// Length of the window in which the pace of a blocked write is measured.
 pub const WRITE_WINDOW: Duration = Duration::from_secs(20);
-/// Bytes that the other end must have taken by then, unless it has taken all: 4 KiB a second.
+/// Bytes that the peer must take within one window, unless it has taken everything: 4 KiB a second.
 pub const WRITE_BYTES: usize = 80 * 1024;
 
-/// The stream of one connection.
+/// The stream of one connection, with an error for writes that the peer takes too slowly.
 pub struct Paced<S> {
     stream: S,
     connection: Connection,
-    /// Without a clock there is no pace to keep.
+    /// Without a clock no pace is enforced.
     clock: Option<Clock>,
-    /// While a write is held up.
+    /// The current window; `None` while no write is blocked.
     window: Option<Window>,
 }
 
@@ -32,12 +32,12 @@ struct Window {
 }
 
 impl<S> Paced<S> {
-    /// A stream that is cut when the other end does not keep the pace by `clock`.
+    /// Wraps a stream; by `clock`, writes fail once the peer falls below the minimum pace.
     pub fn new(stream: S, connection: Connection, clock: Option<Clock>) -> Self {
         Paced { stream, connection, clock, window: None }
     }
 
-    /// Passes on how a write went; an error once a window ended in which too little was written.
+    /// Passes on the result of a write, or returns [`ErrorKind::TimedOut`] once a window ended with too little written.
     fn watch(&mut self, cx: &mut Context<'_>, written: Poll<Result<usize>>) -> Poll<Result<usize>> {
         let Some(clock) = &self.clock else { return written };
         if let (Poll::Ready(Ok(bytes)), Some(window)) = (&written, &mut self.window) {
@@ -47,7 +47,7 @@ impl<S> Paced<S> {
             let window = self.window.get_or_insert_with(|| Window::begin(clock));
             if window.end.as_mut().poll(cx).is_ready() {
                 if window.written < WRITE_BYTES {
-                    return Poll::Ready(Err(Error::new(ErrorKind::TimedOut, "the answer is not read")));
+                    return Poll::Ready(Err(Error::new(ErrorKind::TimedOut, "the response is not read")));
                 }
                 let mut next = Window::begin(clock);
                 // Polled once, so that its end wakes this task.
@@ -93,13 +93,13 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
         let flushed = Pin::new(&mut self.stream).poll_flush(cx);
-        // Bytes of its own that a secured stream cannot get rid of are held up as well.
+        // A TLS stream buffers bytes of its own, which can be blocked as well.
         if flushed.is_pending() {
             let nothing = Poll::Pending;
             ready!(self.watch(cx, nothing))?;
             return Poll::Pending;
         }
-        // The server flushes once nothing of what it was given is left.
+        // The server flushes once it has nothing left to write.
         self.window = None;
         self.connection.flushed();
         flushed
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_write_ends_that_is_not_taken() {
+    async fn a_write_that_is_not_read_times_out() {
         let (clock, mut paced, _theirs) = stage();
         let writing = paced.write_all(&[0; 2_000]);
         let waiting = async {
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_reader_that_keeps_the_pace_may_take_its_time() {
+    async fn a_slow_reader_that_keeps_the_pace_is_not_cut() {
         let (clock, mut paced, mut theirs) = stage();
         let all = vec![0; 4 * WRITE_BYTES];
         let reading = async {
@@ -151,7 +151,7 @@ mod tests {
                 clock.advance(WRITE_WINDOW);
                 tokio::task::yield_now().await;
             }
-            // From here on it reads too little.
+            // From here on the peer reads too little.
             theirs.read_exact(&mut piece[..4_096]).await.unwrap();
             clock.advance(WRITE_WINDOW);
         };
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_written_is_flushed() {
+    async fn written_returns_after_the_flush() {
         let (_clock, mut paced, mut theirs) = stage();
         let connection = paced.connection.clone();
         connection.writing();

@@ -1,7 +1,7 @@
-//! `/v1/agent-monitor/search`: the agents behind the counts of `/v1/user-activity/search`, one by one.
+//! `/v1/agent-monitor/search`: lists the agents that `/v1/user-activity/search` counts.
 //!
-//! Of the vendor's fields those are here that this service knows; what its dialler would know, such as leads and lists,
-//! is not.
+//! The response has those of the vendor's fields that this service knows. Data of a dialler, such as leads and lists,
+//! is not among them.
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -20,7 +20,7 @@ use crate::projection::roster::Connection;
 use crate::query;
 use crate::query::agent_monitor::{Monitor, Named, Watched, Work};
 
-/// The route, the same under both of its paths.
+/// The methods of the route, which has two paths.
 pub fn routes() -> MethodRouter<Services> {
     get(watch_by_query).post(watch_by_body).fallback(wrong_method)
 }
@@ -59,7 +59,7 @@ struct Choice<'a> {
     name: &'a str,
 }
 
-/// One agent. Ids are texts here, as the vendor has them; what there is none of is an empty text.
+/// One agent. Ids are strings, as in the vendor's API; absent values are empty strings.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ConvosoMonitorAgent)]
 struct Agent {
@@ -77,7 +77,7 @@ struct Agent {
     skill_options: String,
 }
 
-/// Shows agents one by one, by the parameters of the query.
+/// Lists the logged-in agents, with parameters in the query.
 #[utoipa::path(
     get,
     operation_id = "monitor_agents",
@@ -89,7 +89,7 @@ pub async fn watch_by_query(services: State<Services>, request: Request) -> Resu
     watch(services, request).await
 }
 
-/// Shows agents one by one, by a form or JSON.
+/// Lists the logged-in agents, with parameters in a form or JSON.
 #[utoipa::path(
     post,
     operation_id = "monitor_agents_by_body",
@@ -111,7 +111,8 @@ async fn watch(State(services): State<Services>, request: Request) -> Result<Res
     Ok(reply::from_snapshot(answer, &snapshot))
 }
 
-/// The answer in the making: campaigns and queues stand before the agents, so those are counted first.
+/// The response while it is written. Totals, campaigns and queues precede the agents in the JSON, so all agents are
+/// counted before the first is listed.
 struct Watching {
     counting: Option<Monitor>,
     listing: Option<Lists<Agent>>,
@@ -129,7 +130,7 @@ impl Steps for Watching {
     }
 }
 
-/// The answer with the agents of a monitor that has counted them.
+/// Returns the response of a monitor that has counted all its agents.
 fn listing(monitor: Monitor) -> Lists<Agent> {
     let (counts, campaigns, queues) = (monitor.counts(), monitor.campaigns(), monitor.queues());
     let entries = Entries {

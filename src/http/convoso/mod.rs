@@ -1,4 +1,4 @@
-//! Convoso's dialect (CONTRACTS.md 4): `{"success":…}`, and its own codes for what is wrong with an id.
+//! Convoso's dialect (CONTRACTS.md 4): `{"success":…}`, and the vendor's own codes for invalid ids.
 
 pub mod agent_monitor;
 mod search;
@@ -19,7 +19,7 @@ use crate::domain::Fault;
 
 const JSON: &str = "application/json";
 
-/// The routes, for the API's description.
+/// OpenAPI description of these routes.
 #[derive(OpenApi)]
 #[openapi(
     paths(
@@ -32,7 +32,7 @@ const JSON: &str = "application/json";
 )]
 pub struct Description;
 
-/// What went wrong.
+/// An error response.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ConvosoFailure)]
 pub struct Failure {
@@ -42,22 +42,22 @@ pub struct Failure {
     error: String,
 }
 
-/// What comes with HTTP 200: an answer, or an error of the vendor's business. For the API's description.
+/// The body of a response with HTTP 200: the result, or a business error.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum OrFailure<T> {
-    /// The answer.
+    /// The result.
     Answer(T),
-    /// The error.
+    /// A business error, with `success` false and a code.
     Failure(Failure),
 }
 
-/// Why a request failed, in this dialect.
+/// An error in this dialect.
 #[derive(Debug)]
 pub enum ConvosoFault {
-    /// An error of the vendor's business: HTTP 200, and a code.
+    /// A business error: HTTP 200 with the vendor's code and message.
     Business(u16, &'static str),
-    /// Any other.
+    /// Any other fault, with the fault's own status.
     Fault(Fault),
 }
 
@@ -98,7 +98,7 @@ impl IntoResponses for ConvosoFault {
     }
 }
 
-/// Answers a method that a route does not take.
+/// Answers requests with a method that the route does not support.
 pub async fn wrong_method() -> ConvosoFault {
     ConvosoFault::Fault(Fault::MethodNotAllowed)
 }

@@ -1,4 +1,4 @@
-//! What both of Convoso's searches are about: the same credential and filters; GET and POST; query, form or JSON.
+//! The credential and filters of both Convoso searches, by GET or POST, in a query, a form or JSON.
 
 use axum::extract::Request;
 use serde::Deserialize;
@@ -7,7 +7,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::ConvosoFault;
 use crate::auth::Caller;
 use crate::domain::filter::{Clause, Dimension, MAX_VALUES, Value};
-use crate::domain::object::Object;
+use crate::domain::json::Object;
 use crate::domain::{EntityRef, Fault, Filter, Scope};
 use crate::engine::Snapshot;
 use crate::http::extract::body::UNAUTHENTICATED;
@@ -16,24 +16,24 @@ use crate::http::extract::{MediaType, Params, freshness, media_type, read_body};
 use crate::http::services::Services;
 use crate::query;
 
-/// The parameters, from wherever the client put them.
+/// The parameters, in the query or in the body.
 #[derive(Debug, Default, IntoParams, ToSchema)]
 #[into_params(parameter_in = Query)]
 #[schema(as = ConvosoSearch)]
 pub struct Search {
     #[param(ignore)]
     auth_token: Option<String>,
-    /// Assigned to one of these campaigns: ids, with commas.
+    /// Only agents assigned to one of these campaigns: comma-separated ids.
     campaign_id: Option<String>,
-    /// Assigned to one of these queues: ids, with commas.
+    /// Only agents assigned to one of these queues: comma-separated ids.
     queue_id: Option<String>,
-    /// One of these users: ids, with commas.
+    /// Only these agents: comma-separated ids.
     user_id: Option<String>,
-    /// With one of these skills: names, with commas.
+    /// Only agents with one of these skills: comma-separated names.
     filter_by_skill_options: Option<String>,
 }
 
-/// The JSON form. Clients send ids as strings and as numbers; what is neither is kept, and refused as an id.
+/// The JSON body. Clients send ids as strings and as numbers; any other value is kept as text and rejected as an id.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct JsonSearch {
@@ -44,18 +44,19 @@ struct JsonSearch {
     filter_by_skill_options: Option<serde_json::Value>,
 }
 
-/// Authenticates the request, reads whom it is about, and takes the view to answer from.
+/// Authenticates the request, reads its filter, and takes the snapshot that the response is made from.
 pub async fn open(services: &Services, request: Request) -> Result<(Caller, Filter, Snapshot), ConvosoFault> {
     let (parts, body) = request.into_parts();
     let body = read_body(&parts.headers, body, UNAUTHENTICATED).await?;
     let in_query = from_params(parts.uri.query().unwrap_or_default().as_bytes())?;
     let in_body = match media_type(&parts.headers) {
+        // Without a body the content type does not matter.
         _ if body.is_empty() => Search::default(),
         MediaType::Form => from_params(&body)?,
         MediaType::Json => from_json(&body)?,
         _ => return Err(Fault::UnsupportedMediaType("a form or application/json").into()),
     };
-    // What is given in both places is meant as the body has it.
+    // The body takes precedence over the query.
     let search = Search {
         auth_token: in_body.auth_token.or(in_query.auth_token),
         campaign_id: in_body.campaign_id.or(in_query.campaign_id),
@@ -100,7 +101,7 @@ fn from_json(body: &[u8]) -> Result<Search, Fault> {
     })
 }
 
-/// The filter, checked in the vendor's order; the first error wins.
+/// Builds the filter. Values are checked in the vendor's order, and the first error is returned.
 fn filter(search: &Search) -> Result<Filter, ConvosoFault> {
     let campaigns = ids(search.campaign_id.as_deref(), 6026, "Invalid campaign ID")?;
     let queues = ids(search.queue_id.as_deref(), 6041, "Invalid queue ID")?;
@@ -116,8 +117,8 @@ fn filter(search: &Search) -> Result<Filter, ConvosoFault> {
         .and(Clause::Any(Dimension::Skill, skills)))
 }
 
-/// Ids, comma-separated; any of them may match. Empty is no restriction, and one that is no positive integer or GUID
-/// makes all of it invalid.
+/// Parses comma-separated ids, any of which may match. Empty text is no restriction. One id that is neither a positive
+/// integer nor a GUID makes the list invalid.
 fn ids(text: Option<&str>, code: u16, error: &'static str) -> Result<Vec<EntityRef>, ConvosoFault> {
     let text = text.unwrap_or_default();
     within_limit(csv(text).count(), "an id filter")?;
@@ -129,7 +130,8 @@ fn ids(text: Option<&str>, code: u16, error: &'static str) -> Result<Vec<EntityR
         .collect()
 }
 
-/// Zero is no positive integer; what does not fit 64 bits also reads as 0, but is merely unknown.
+/// Returns whether an id is written as zero, which is not positive. An integer beyond 64 bits also parses as 0, but it
+/// is valid and merely unknown.
 fn is_zero(id: EntityRef, text: &str) -> bool {
     id == EntityRef::Id(0) && csv(text).any(|part| part.bytes().all(|b| b == b'0'))
 }

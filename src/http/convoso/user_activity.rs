@@ -1,4 +1,4 @@
-//! `/v1/user-activity/search`: how many agents are logged in and can be given a call.
+//! `/v1/user-activity/search`: counts the logged-in agents, and those of them available for a call.
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -13,7 +13,7 @@ use crate::http::extract::reply;
 use crate::http::services::Services;
 use crate::query::user_activity::user_activity;
 
-/// The route, the same under both of its paths.
+/// The methods of the route, which has two paths.
 pub fn routes() -> MethodRouter<Services> {
     get(count_by_query).post(count_by_body).fallback(wrong_method)
 }
@@ -32,7 +32,7 @@ struct Counts {
     logged_in_agents: u64,
 }
 
-/// Counts agents, by the parameters of the query.
+/// Counts agents logged in and available, with parameters in the query.
 #[utoipa::path(
     get,
     operation_id = "count_agents",
@@ -44,7 +44,7 @@ pub async fn count_by_query(services: State<Services>, request: Request) -> Resu
     count(services, request).await
 }
 
-/// Counts agents, by a form or JSON.
+/// Counts agents logged in and available, with parameters in a form or JSON.
 #[utoipa::path(
     post,
     operation_id = "count_agents_by_body",

@@ -1,4 +1,4 @@
-//! Bodies: bounded in size, in time and in their sum, whatever the client does.
+//! Request bodies, bounded in size, in time and in their sum.
 
 use std::error::Error;
 use std::pin::Pin;
@@ -17,36 +17,36 @@ use crate::domain::Fault;
 use crate::http::request_context::RequestContext;
 use crate::limits::{ByteBudget, Owner};
 
-/// How long a body may take to arrive as a whole, also when bytes keep coming.
+/// Longest time for a whole body to arrive, even if bytes keep coming.
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A limit on a body, with its name for the error.
+/// A limit on the size of a body.
 #[derive(Clone, Copy, Debug)]
 pub struct Limit {
-    /// Bytes.
+    /// The limit in bytes.
     pub bytes: usize,
-    /// The same for people.
+    /// The limit as error messages name it.
     pub name: &'static str,
 }
 
-/// The limit on every vendor dialect's body.
+/// Limit on bodies of the vendors' dialects.
 pub const DIALECT: Limit = Limit { bytes: 1024 * 1024, name: "1 MiB" };
 
-/// The limit on the forms of the token endpoints, which anyone may send.
+/// Limit on the forms of the token endpoints, which accept unauthenticated requests.
 pub const TOKEN_FORM: Limit = Limit { bytes: 16 * 1024, name: "16 KiB" };
 
-/// The limit on a body that holds the credential itself: larger ones carry it outside of the body.
+/// Limit on a body that is read before its caller is authenticated, such as one that contains the credential itself.
 pub const UNAUTHENTICATED: Limit = Limit { bytes: 128 * 1024, name: "128 KiB without a valid credential" };
 
-/// Bytes of a body that takes milliseconds to parse.
+/// Bytes of a body above which parsing takes milliseconds.
 const LONG: usize = 128 * 1024;
 
-/// Whether a body is to be parsed beside the threads that answer all requests.
+/// Returns whether a body is long enough to be parsed on the blocking pool, so that it does not delay other requests.
 pub const fn is_long(body: &Bytes) -> bool {
     body.len() > LONG
 }
 
-/// The content types that routes tell apart.
+/// The content types that routes distinguish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MediaType {
     /// No `Content-Type` header.
@@ -55,17 +55,17 @@ pub enum MediaType {
     Json,
     /// `application/x-www-form-urlencoded`.
     Form,
-    /// `application/x-ndjson`, one JSON text a line.
+    /// `application/x-ndjson`: one JSON text per line.
     NdJson,
     /// `application/cloudevents+json`.
     CloudEvent,
     /// `application/cloudevents-batch+json`.
     CloudEventBatch,
-    /// Anything else.
+    /// Any other content type, or one that cannot be read.
     Other,
 }
 
-/// What the request says its body is; parameters such as a charset are ignored.
+/// Returns the content type of the request body. Parameters such as a charset are ignored.
 pub fn media_type(headers: &HeaderMap) -> MediaType {
     let Some(value) = headers.get(CONTENT_TYPE) else { return MediaType::None };
     let essence = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
@@ -79,14 +79,16 @@ pub fn media_type(headers: &HeaderMap) -> MediaType {
     }
 }
 
-/// Reads the whole body. [`Fault::TooLarge`] past the limit, [`Fault::TimedOut`] when it does not arrive in time,
-/// [`Fault::TooMany`] or [`Fault::Unavailable`] past the budget of bytes, [`Fault::UnsupportedMediaType`] when it is
-/// compressed: nothing is ever inflated.
+/// Reads the whole body.
+///
+/// [`Fault::TooLarge`] past the limit, [`Fault::TimedOut`] if it does not arrive in time, [`Fault::TooMany`] or
+/// [`Fault::Unavailable`] past the byte budget, [`Fault::UnsupportedMediaType`] if it is compressed: nothing is
+/// decompressed, so that a small request cannot become a large one.
 pub async fn read_body(headers: &HeaderMap, body: Body, limit: Limit) -> Result<Bytes, Fault> {
     read_body_within(headers, body, limit, BODY_TIMEOUT).await
 }
 
-/// Reads the body as [`read_body`] does, with another timeout: a test need not wait for the usual one.
+/// Reads the body as [`read_body`] does, with a timeout that tests can shorten.
 pub async fn read_body_within(
     headers: &HeaderMap,
     body: Body,
@@ -96,6 +98,7 @@ pub async fn read_body_within(
     if headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
         return Err(Fault::UnsupportedMediaType("a body without content encoding"));
     }
+    // A body that announces its excess is refused before any of it is read.
     let announced = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|length| length > limit.bytes as u64) {
         return Err(Fault::TooLarge(limit.name));
@@ -106,7 +109,7 @@ pub async fn read_body_within(
     }
 }
 
-/// Copies what arrives into one buffer: a frame that was kept would keep the whole buffer that it was read into.
+/// Copies the frames into one buffer: keeping a frame would keep the whole buffer that it was read into.
 async fn collect(mut body: Body, limit: Limit) -> Result<Bytes, Fault> {
     let mut bytes = BytesMut::new();
     while let Some(frame) = body.frame().await {
@@ -119,7 +122,7 @@ async fn collect(mut body: Body, limit: Limit) -> Result<Bytes, Fault> {
     Ok(bytes.freeze())
 }
 
-/// Counts what a handler reads of the body against the budget of its caller, as it arrives; nothing without a budget.
+/// Counts the bytes that a handler reads of the body, as they arrive, against its caller's budget; if there is one.
 pub fn metered(request: Request, context: &RequestContext, budget: Option<&ByteBudget>) -> Request {
     let Some(budget) = budget.filter(|_| !request.body().is_end_stream()) else { return request };
     let (context, budget) = (context.clone(), budget.clone());
@@ -165,12 +168,12 @@ impl HttpBody for Metered {
     }
 }
 
-/// Why a body was not read on.
+/// The fault for which reading a body ended early.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 struct OverBudget(Fault);
 
-/// The fault for a body that ended before its end.
+/// Returns the fault for a body that failed to arrive: the one found in the error's causes, else a malformed request.
 fn refusal(error: axum::Error) -> Fault {
     let mut cause: Option<&(dyn Error + 'static)> = Some(&error);
     while let Some(error) = cause {

@@ -1,4 +1,4 @@
-//! Nested names of a form: `chat[available]=1`, `website_list[0]=7`, `website_list[]=7` as the tree that they spell.
+//! Form fields with nested names, such as `chat[available]=1`, `website_list[0]=7` or `website_list[]=7`, as a tree.
 
 use std::borrow::Cow;
 
@@ -7,21 +7,21 @@ use serde_json::{Map, Value};
 use super::Params;
 use crate::domain::Fault;
 
-/// Brackets one name may have.
+/// Most pairs of brackets in one name.
 const MAX_DEPTH: usize = 4;
 
-/// A part of the tree while it grows.
+/// A node of the tree while it is built.
 enum Node<'a> {
     Text(&'a str),
-    /// By what stands in the brackets; repeats only of empty ones, which number themselves.
+    /// Children by the name in their brackets. Empty brackets get the next number, so that only they can be repeated.
     Branch(Vec<(Cow<'a, str>, Node<'a>)>),
 }
 
-/// The form as JSON would spell it, every leaf a text. Brackets with numbers, or with nothing in them, make a list in
-/// the order of the numbers.
+/// Returns the form as a JSON object in which every leaf is a string. Brackets that are all numbered or empty make a
+/// list in the order of the numbers.
 ///
-/// [`Fault::Invalid`], naming the field as it was given, for one that is given twice, that is both a text and a branch,
-/// or that is nested too deeply.
+/// [`Fault::Invalid`], with the field's name as given, for a field that is given twice, that is both a value and an
+/// object, or that is nested too deeply.
 pub fn tree(params: &Params<'_>) -> Result<Map<String, Value>, Fault> {
     let mut root = Vec::new();
     for (name, value) in params.iter() {
@@ -31,7 +31,7 @@ pub fn tree(params: &Params<'_>) -> Result<Map<String, Value>, Fault> {
     Ok(root.into_iter().map(|(name, node)| (name.into_owned(), node.into_value())).collect())
 }
 
-/// `a[b][0]` → `a`, `b`, `0`. A name without brackets stands for itself.
+/// Splits a name: `a[b][0]` → `a`, `b`, `0`. `None` if its brackets are malformed or too many.
 fn path(name: &str) -> Option<Vec<&str>> {
     let Some((first, rest)) = name.split_once('[') else { return Some(vec![name]) };
     let inner = rest.strip_suffix(']')?;
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_meant_is_never_guessed() {
+    fn ambiguous_and_malformed_names_are_rejected() {
         for form in ["a=1&a=2", "a[b]=1&a[b]=2", "a=1&a[b]=2", "a[b]=1&a=2", "a[0]=1&a[0]=2", "a[]=1&a[0]=2"] {
             assert!(read(form).is_err(), "{form}");
         }

@@ -1,11 +1,11 @@
-//! The places where dialects carry a credential.
+//! Reads credentials from the headers in which the dialects carry them.
 
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use base64::prelude::{BASE64_STANDARD, Engine};
 
-/// The token of `Authorization: Bearer <token>`, or of `Authorization: <token>` as some of the vendors' examples have
-/// it. The scheme is not case-sensitive.
+/// Returns the token of `Authorization: Bearer <token>`, or of `Authorization: <token>` as in some of the vendors'
+/// examples. The scheme is case-insensitive.
 pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(AUTHORIZATION)?.to_str().ok()?.trim();
     match value.split_once(' ') {
@@ -16,17 +16,17 @@ pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     }
 }
 
-/// The value of `X-API-Key`.
+/// Returns the value of `X-API-Key`.
 pub fn api_key(headers: &HeaderMap) -> Option<&str> {
     headers.get("x-api-key")?.to_str().ok()
 }
 
-/// The user name of `Authorization: Basic`; the password does not matter.
+/// Returns the user name of `Authorization: Basic`, whatever the password.
 pub fn basic_user(headers: &HeaderMap) -> Option<String> {
     basic(headers).map(|(user, _)| user)
 }
 
-/// The user name and the password of `Authorization: Basic`.
+/// Returns the user name and the password of `Authorization: Basic`; without a colon the password is empty.
 pub fn basic(headers: &HeaderMap) -> Option<(String, String)> {
     let value = headers.get(AUTHORIZATION)?.to_str().ok()?.trim();
     let (scheme, encoded) = value.split_once(' ')?;
@@ -50,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bearer_token_with_and_without_its_scheme() {
+    fn bearer_tokens_are_read_with_and_without_the_scheme() {
         assert_eq!(bearer(&with("Bearer abc")), Some("abc"));
         assert_eq!(bearer(&with("bearer  abc ")), Some("abc"));
         assert_eq!(bearer(&with("abc")), Some("abc"));
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn the_user_of_basic_is_the_key() {
+    fn basic_credentials_are_decoded() {
         assert_eq!(basic_user(&with("Basic a2V5OnB3")), Some(String::from("key")));
         assert_eq!(basic_user(&with("basic a2V5Og==")), Some(String::from("key")));
         assert_eq!(basic_user(&with("Basic ???")), None);

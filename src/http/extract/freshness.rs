@@ -1,4 +1,4 @@
-//! What a read asks of the state it is answered from (EVENTS.md, "Positions and reads").
+//! The freshness that a read requires of the state (EVENTS.md, "Positions and reads").
 
 use axum::http::HeaderMap;
 
@@ -6,10 +6,12 @@ use crate::domain::Fault;
 use crate::http::Services;
 use crate::query::Freshness;
 
-/// The request header that names a position to wait for.
+/// Request header with the position that the state must have reached.
 pub const MIN_POSITION: &str = "Rollcall-Min-Position";
 
-/// For dashboards: however old the state is, with its age.
+/// Returns the freshness for dashboards: a state of any age will do, and the response says how old it is.
+///
+/// [`Fault::Invalid`] unless [`MIN_POSITION`] is absent or one whole number.
 pub fn any_age(headers: &HeaderMap) -> Result<Freshness, Fault> {
     let mut positions = headers.get_all(MIN_POSITION).iter();
     let Some(value) = positions.next() else { return Ok(Freshness::default()) };
@@ -20,7 +22,7 @@ pub fn any_age(headers: &HeaderMap) -> Result<Freshness, Fault> {
     }
 }
 
-/// For routers, to whom a wrong number is worse than none.
+/// Returns the freshness for routing decisions, where a wrong number is worse than none: a stale state is refused.
 pub fn current(headers: &HeaderMap, services: &Services) -> Result<Freshness, Fault> {
     Ok(Freshness { max_staleness_ms: Some(services.edge().max_staleness_ms), ..any_age(headers)? })
 }

@@ -1,11 +1,11 @@
-//! JSON whose shape is not known beforehand, without members that are named twice.
+//! JSON of any shape, in which duplicate members are rejected.
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
 use crate::domain::Fault;
 
-/// The body as a JSON value. [`Fault::Malformed`] when it is not one, or when an object in it names a member twice.
+/// Parses the body as a JSON value. [`Fault::Malformed`] if it is not JSON, or if an object in it has a member twice.
 pub fn value(body: &[u8]) -> Result<Value, Fault> {
     let unreadable = |error: serde_json::Error| Fault::Malformed(format!("the body cannot be read: {error}"));
     let mut json = serde_json::Deserializer::from_slice(body);
@@ -14,7 +14,7 @@ pub fn value(body: &[u8]) -> Result<Value, Fault> {
     Ok(value)
 }
 
-/// Reads any JSON value, in which no object names a member twice: which of the two was meant is never guessed.
+/// Deserializes any JSON value and rejects objects with duplicate members, since these are ambiguous.
 struct Once;
 
 impl<'de> DeserializeSeed<'de> for Once {

@@ -1,7 +1,7 @@
-//! Answers with lists: short ones are written at once; long ones in slices, beside the threads that answer everybody,
-//! in turn with other tenants, and no faster than the client reads.
+//! Responses with lists. Short ones are written at once; long ones in slices on the blocking pool, in turn with other
+//! tenants and no faster than the client reads.
 //!
-//! The bytes are the same either way: there is one writer. All slices come from the one view that the answer began with.
+//! Both have the same bytes, since one writer makes them. All slices of a response read the same view.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -18,27 +18,27 @@ use crate::domain::Fault;
 use crate::http::services::Services;
 use crate::limits::TurnKey;
 
-/// Bytes after which a slice ends.
+/// A slice ends once it has this many bytes.
 const SLICE_BYTES: usize = 64 * 1024;
-/// Steps after which a slice ends, however little they wrote.
+/// A slice ends after this many steps, however little they wrote.
 const SLICE_STEPS: usize = 1_000;
 
-/// An answer that is written step by step.
+/// A response body that is written step by step.
 pub trait Steps: Send + 'static {
-    /// Writes a little more of the answer; false once it is complete.
+    /// Appends the next part of the body, and returns `false` once the body is complete.
     fn step(&mut self, out: &mut Vec<u8>) -> bool;
 }
 
-/// JSON text around lists whose rows are written one by one.
+/// JSON text with lists of rows that are written one by one.
 pub struct Lists<R> {
-    /// What comes before each list, and its rows.
+    /// The text before each list, and the list's rows.
     lists: VecDeque<(Vec<u8>, Box<dyn Iterator<Item = R> + Send>)>,
     tail: Vec<u8>,
     is_first: bool,
 }
 
 impl<R: Serialize> Lists<R> {
-    /// An object whose members are lists.
+    /// An object with lists as its only members.
     pub fn object(members: impl IntoIterator<Item = (&'static str, Box<dyn Iterator<Item = R> + Send>)>) -> Self {
         let mut before = String::from("{");
         let mut lists = VecDeque::new();
@@ -49,11 +49,11 @@ impl<R: Serialize> Lists<R> {
         Lists { lists, tail: b"]}".to_vec(), is_first: true }
     }
 
-    /// A JSON text whose member `name` is an empty list, with the rows put into that list.
+    /// The JSON text of a value, with the rows inserted into its empty list `name`.
     pub fn within<T: Serialize>(text: &T, name: &str, rows: impl Iterator<Item = R> + Send + 'static) -> Self {
         let mut head = json(text);
         let list = format!("\"{name}\":[");
-        // Quotes within texts are escaped, so that this is found nowhere but at the member.
+        // Quotes within strings are escaped, so the pattern matches only at the member itself.
         let at = head.windows(list.len()).position(|part| part == list.as_bytes());
         let tail = head.split_off(at.map_or(head.len(), |at| at + list.len()));
         Lists { lists: VecDeque::from([(head, Box::new(rows) as _)]), tail, is_first: true }
@@ -83,8 +83,9 @@ impl<R: Serialize + 'static> Steps for Lists<R> {
     }
 }
 
-/// Answers with JSON in as many slices as it takes. A short answer is written here and now; a long one is begun when it
-/// is the turn of `key`, and refused when too much is waiting.
+/// Responds with JSON. A short body is written inline; a long one in slices, begun when it is the turn of `key`.
+///
+/// [`Fault::TooMany`] or [`Fault::Unavailable`] if too much long work is waiting.
 pub async fn json_in_slices<S: Steps>(
     services: &Services,
     key: TurnKey,
@@ -107,7 +108,7 @@ pub async fn json_in_slices<S: Steps>(
     Ok(reply::json_body(200, content_type, body))
 }
 
-/// Writes one slice; with what is left, if anything is.
+/// Writes one slice, and returns it with the remaining steps, if there are any.
 fn slice<S: Steps>(mut steps: S) -> (Vec<u8>, Option<S>) {
     let mut text = Vec::new();
     for _ in 0..SLICE_STEPS {
@@ -121,13 +122,13 @@ fn slice<S: Steps>(mut steps: S) -> (Vec<u8>, Option<S>) {
     (text, Some(steps))
 }
 
-/// A slice that is being written, and then the one after it.
+/// A slice being written; it resolves to its bytes and the rest of the body.
 type Next = Pin<Box<dyn Future<Output = Result<(Bytes, Option<Rest>), Fault>> + Send>>;
 
-/// What is left to be written, with its type forgotten.
+/// The rest of a body, with its type erased.
 struct Rest(Next);
 
-/// Writes slices, each in a turn of its own, until there is something to send.
+/// Writes slices, each in a turn of its own, until one of them is not empty.
 fn next<S: Steps>(services: &Services, key: TurnKey, mut steps: S) -> Next {
     let services = services.clone();
     Box::pin(async move {
@@ -142,8 +143,8 @@ fn next<S: Steps>(services: &Services, key: TurnKey, mut steps: S) -> Next {
     })
 }
 
-/// A body that writes its next slice when the connection takes more, and holds no turn while it does not. Dropping it
-/// ends the work.
+/// A body that begins its next slice only when the connection takes more, so that a slow reader keeps no core busy.
+/// Dropping it ends the work.
 struct Slices {
     first: Option<Bytes>,
     next: Option<Next>,
@@ -160,7 +161,7 @@ impl HttpBody for Slices {
         let Some(next) = &mut self.next else { return Poll::Ready(None) };
         let slice = ready!(next.as_mut().poll(cx));
         self.next = None;
-        // An error ends the connection, so that the client does not take half an answer for a whole one.
+        // An error ends the connection, so that the client does not mistake half a response for a whole one.
         Poll::Ready(Some(slice.map(|(text, rest)| {
             self.next = rest.map(|Rest(next)| next);
             Frame::data(text)
@@ -168,7 +169,7 @@ impl HttpBody for Slices {
     }
 }
 
-/// A value of our own as JSON.
+/// Serializes a value as JSON.
 fn json<T: Serialize>(value: &T) -> Vec<u8> {
     let mut text = Vec::new();
     write(&mut text, value);
@@ -176,7 +177,7 @@ fn json<T: Serialize>(value: &T) -> Vec<u8> {
 }
 
 fn write<T: Serialize>(out: &mut Vec<u8>, value: &T) {
-    // Neither our own plain types nor memory can fail.
+    // Neither serialising plain types nor writing to memory can fail.
     let _written = serde_json::to_writer(out, value);
 }
 
@@ -192,7 +193,7 @@ mod tests {
         more: Vec<u32>,
     }
 
-    /// The whole text, and its slices.
+    /// Returns the whole text and the number of its slices.
     fn slices<S: Steps>(steps: S) -> (Vec<u8>, usize) {
         let (mut whole, mut number, mut rest) = (Vec::new(), 0, Some(steps));
         while let Some(steps) = rest {
@@ -205,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_stand_where_the_list_stands() {
+    fn rows_are_written_inside_the_named_list() {
         for rows in [0, 1, 1_000, 1_001, 50_000] {
             let answer = |rows| Answer { count: 7, name: "\"rows\":[", rows, more: vec![1] };
             let lists = Lists::within(&answer(Vec::new()), "rows", 0..rows);
@@ -216,14 +217,14 @@ mod tests {
     }
 
     #[test]
-    fn an_object_has_its_lists_in_order() {
+    fn an_object_keeps_the_order_of_its_lists() {
         let rows = |of: &'static [u8]| Box::new(of.iter()) as Box<dyn Iterator<Item = &'static u8> + Send>;
         let lists = Lists::object([("a", rows(&[])), ("b", rows(&[1, 2])), ("c", rows(&[3]))]);
         assert_eq!(slices(lists).0, br#"{"a":[],"b":[1,2],"c":[3]}"#);
     }
 
     #[test]
-    fn a_slice_ends_when_it_is_long() {
+    fn a_slice_ends_at_its_byte_limit() {
         let lists = Lists::within(
             &Answer { count: 0, name: "", rows: vec![], more: vec![] },
             "rows",

@@ -1,4 +1,4 @@
-//! What the dialects share in reading a request and putting an answer together. None of it knows a dialect.
+//! Reading requests and building responses, shared by the dialects. Nothing here depends on a dialect.
 
 pub mod body;
 pub mod brackets;

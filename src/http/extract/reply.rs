@@ -1,4 +1,4 @@
-//! Answers: JSON, never cached, with the position they describe.
+//! Building responses: JSON that is never cached, with the position it describes.
 
 use std::borrow::Cow;
 
@@ -11,20 +11,20 @@ use serde::Serialize;
 use crate::domain::Fault;
 use crate::engine::Snapshot;
 
-/// The response header with the tenant's position that an answer describes.
+/// Response header with the tenant's position that the response describes.
 pub const POSITION: HeaderName = HeaderName::from_static("rollcall-position");
-/// The response header that tells for how long the store has not confirmed the state, once that is long.
+/// Response header with the milliseconds since the store last confirmed the state; set once they exceed two seconds.
 pub const STALENESS: HeaderName = HeaderName::from_static("rollcall-staleness-ms");
-/// From this age on an answer says it.
+/// Milliseconds without confirmation from which on [`STALENESS`] is set.
 const STALE_MS: u64 = 2_000;
 
-/// A JSON answer.
+/// Responds with a value as JSON.
 pub fn json<T: Serialize>(status: u16, content_type: &'static str, body: &T) -> Response<Body> {
     // Serialising our own plain types cannot fail.
     json_body(status, content_type, Body::from(serde_json::to_vec(body).unwrap_or_default()))
 }
 
-/// A JSON answer that is written already, or will be.
+/// Responds with a JSON body that is already written, or that is streamed.
 pub fn json_body(status: u16, content_type: &'static str, body: Body) -> Response<Body> {
     let mut response = Response::new(body);
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -34,15 +34,15 @@ pub fn json_body(status: u16, content_type: &'static str, body: Body) -> Respons
     response
 }
 
-/// Marks an answer whose bytes are part of the program: it takes no memory, however slowly it is read.
+/// Marks a response with bytes that are part of the program: it takes no memory, however slowly it is read.
 #[derive(Clone, Copy, Debug)]
 pub struct IsStatic;
 
-/// A file of a page, which may load what `policy` allows and nothing else.
+/// Responds with a file of a page. `policy` is its content security policy, which lists the sources it may load from.
 pub fn file(kind: &str, policy: &'static str, bytes: Cow<'static, [u8]>) -> Response<Body> {
     let (bytes, is_static) = match bytes {
         Cow::Borrowed(bytes) => (Bytes::from_static(bytes), true),
-        // Unoptimised builds read the file anew each time.
+        // Debug builds read the file from disk each time.
         Cow::Owned(bytes) => (Bytes::from(bytes), false),
     };
     let mut response = Response::new(Body::from(bytes));
@@ -57,13 +57,13 @@ pub fn file(kind: &str, policy: &'static str, bytes: Cow<'static, [u8]>) -> Resp
     response
 }
 
-/// Says which position the answer describes.
+/// Sets the position that the response describes.
 pub fn at_position(mut response: Response<Body>, position: u64) -> Response<Body> {
     response.headers_mut().insert(POSITION, HeaderValue::from(position));
     response
 }
 
-/// Says which position the answer was read at, and how old it is when that is worth saying.
+/// Sets the position that the response was read at and, from two seconds on, how long ago the store confirmed it.
 pub fn from_snapshot(response: Response<Body>, snapshot: &Snapshot) -> Response<Body> {
     let mut response = at_position(response, snapshot.view.position());
     if snapshot.staleness_ms >= STALE_MS {
@@ -72,7 +72,7 @@ pub fn from_snapshot(response: Response<Body>, snapshot: &Snapshot) -> Response<
     response
 }
 
-/// Says when to try again, where the fault knows.
+/// Sets `Retry-After`, in seconds, for faults that are worth retrying.
 pub fn retry_after(mut response: Response<Body>, fault: &Fault) -> Response<Body> {
     if let Some(seconds) = fault.retry_after() {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));

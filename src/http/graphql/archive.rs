@@ -1,4 +1,4 @@
-//! Where one request reads conversations that are no longer in memory: those that it names one by one are read together.
+//! Access of one request to conversations that are no longer in memory. Lookups by id are batched into one read.
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -14,27 +14,28 @@ use crate::engine::Snapshot;
 use crate::http::services::Services;
 use crate::query::conversations::Archive;
 
-/// The archive, as one request sees it.
+/// Reads archived conversations for one request.
 pub struct Reading {
     services: Services,
     caller: Caller,
-    /// Made when it is first asked, which most requests never do.
+    /// Made on first use: most requests never read the archive.
     by_id: OnceLock<DataLoader<ById>>,
 }
 
 impl Reading {
-    /// What this caller may read.
+    /// Creates a reader of the caller's archive; reads nothing yet.
     pub const fn new(services: Services, caller: Caller) -> Self {
         Reading { services, caller, by_id: OnceLock::new() }
     }
 
-    /// The archive as the snapshot has it.
+    /// Returns the caller's archive as of the snapshot's position.
     pub fn archive(&self, snapshot: &Snapshot) -> Archive {
         Archive::new(self.services.store().clone(), self.caller, snapshot.view.clone())
     }
 
-    /// A conversation of the archive.
+    /// Loads an archived conversation by id; `None` if the archive has none.
     pub async fn find(&self, snapshot: &Snapshot, id: Uuid) -> Result<Option<Arc<Conversation>>> {
+        // A request has one snapshot, so the loader can keep the first one.
         let loader = self.by_id.get_or_init(|| {
             let lifecycle = self.services.lifecycle().clone();
             DataLoader::new(ById(self.archive(snapshot)), move |reading| lifecycle.track(reading))
@@ -43,7 +44,7 @@ impl Reading {
     }
 }
 
-/// Reads conversations by id.
+/// Batch loader of archived conversations by id.
 struct ById(Archive);
 
 impl Loader<Uuid> for ById {

@@ -1,7 +1,7 @@
-//! How much a request may ask for: what its fields come to, with lists at their length, and the values it uses.
+//! The cost of an operation: its fields, multiplied by the assumed lengths of lists, and the argument values it uses.
 //!
-//! Weighed here, before anything is executed, since the library's own complexity does not reach fields that are
-//! selected on an interface, as most of a user's are.
+//! Computed here, before execution, because the complexity limit of async-graphql does not reach fields that are
+//! selected on an interface, as most fields of a user are.
 
 use std::collections::HashMap;
 
@@ -13,42 +13,42 @@ use async_graphql::{Name, Positioned, Value, Variables};
 use super::paging::MAX_PAGE;
 use super::values::{MAX_USED, Sizes};
 
-/// What a request may come to: a full page of conversations with all there is to ask of each, and not two of them.
+/// Highest cost of an operation: enough for a full page of conversations with every field, not for two.
 pub const MAX_COST: usize = 20_000;
-/// What a walk over everybody costs beside its page.
+/// Cost of scanning all users or all conversations for a list; its page is added.
 pub const WALK: usize = 1_000;
-/// What something that may not be in memory costs beside itself.
+/// Cost of an object that may have to be read from the store; its fields are added.
 pub const READ: usize = 500;
-/// What a change costs beside its answer: each is made durable before the next one.
+/// Cost of a mutation, which is made durable before the next one starts; its fields are added.
 pub const CHANGE: usize = 1_000;
-/// How long a list without pages is taken to be.
+/// Assumed length of an unpaged list.
 pub const LIST: usize = 10;
-/// How long the lists of a conversation are taken to be, which most often had one contact. However long they are, a page
-/// of conversations ends before it grows too large.
+/// Assumed length of the lists of a conversation: most conversations have one contact. Longer ones are bounded by the
+/// page, which ends before it grows too large.
 pub const FEW: usize = 3;
-/// How long the list of its messages is taken to be.
+/// Assumed length of a conversation's list of messages.
 pub const MESSAGES: usize = 5;
-/// Nanoseconds from which on an operation is executed beside the threads that all requests share.
+/// Estimated nanoseconds above which an operation runs on the blocking pool instead of the request threads.
 const HEAVY_NANOS: usize = 2_000_000;
 
-/// What sort of field a name stands for. Names are enough: none means two things in this schema.
+/// The cost class of a field. The field's name is enough to find it: no name has two meanings in this schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Sort {
-    /// One thing, or none.
+    /// A single value or object.
     One,
-    /// One thing that the store may have to be asked for.
+    /// A single object that may have to be read from the store.
     Read,
     /// A page of a short list.
     Page,
-    /// A page of a list that is looked through for it.
+    /// A page of a list for which all users or all conversations are scanned.
     Walk,
-    /// All of a short list.
+    /// An unpaged list.
     List,
-    /// All of a list that is shorter yet.
+    /// An unpaged list of a conversation.
     Few,
     /// All messages of a conversation.
     Messages,
-    /// A change.
+    /// A mutation.
     Change,
 }
 
@@ -65,14 +65,14 @@ const fn sort(field: &str) -> Sort {
     }
 }
 
-/// What an operation comes to.
+/// The estimated work of an operation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Work {
-    /// Fields, with lists at their length, and what a field costs beside itself.
+    /// Cost of the fields, multiplied by the lengths of the lists around them.
     pub fields: usize,
-    /// Lists of all users or conversations that are looked through.
+    /// Scans of all users or all conversations.
     pub walks: usize,
-    /// Values of arguments, a variable's for each use.
+    /// Argument values; those of a variable count for each use.
     pub values: usize,
 }
 
@@ -93,19 +93,21 @@ impl Work {
         }
     }
 
-    /// Whether the operation may keep a core busy for milliseconds where there are so many users and conversations. The
-    /// nanoseconds of each part are those of a machine twice as slow as the one they were measured on.
+    /// Returns true if the operation may keep a core busy for milliseconds in a tenant of this size. The factors are
+    /// nanoseconds, twice what was measured, so that they also hold on a machine half as fast.
     pub const fn is_heavy(&self, users: usize, conversations: usize) -> bool {
         let fields = self.fields.saturating_mul(500);
-        // A value is copied, checked and coerced, and a filter joins its set of users, a word for 64 of them.
+        // A value is copied, validated and coerced; then the filter joins its bit set of users, one word per 64 users.
         let values = self.values.saturating_mul(users / 64 + 300);
         let walks = self.walks.saturating_mul(users.saturating_add(conversations).saturating_mul(30));
         fields.saturating_add(values).saturating_add(walks) > HEAVY_NANOS
     }
 }
 
-/// Refuses an operation that asks for too much, and returns what it comes to; values count only if `are_counted`. Only
-/// for a document that was counted, whose fragments therefore do not spread themselves.
+/// Returns the work of an operation, or an error message if it exceeds [`MAX_COST`] or uses too many values. Without
+/// `are_counted` values are not limited, and returned as 0.
+///
+/// Only for a document that passed [`super::guard::count`]: a fragment that spreads itself would recurse forever.
 pub fn weigh(
     document: &ExecutableDocument,
     operation: &OperationDefinition,
@@ -114,12 +116,12 @@ pub fn weigh(
 ) -> Result<Work, String> {
     let (mut scales, work) = weigh_all(document, operation, variables);
     if work.fields > MAX_COST {
-        return Err(format!("the operation asks for too much: its cost is more than {MAX_COST}"));
+        return Err(format!("the operation is too expensive: its cost is more than {MAX_COST}"));
     }
     if !are_counted {
         return Ok(Work { values: 0, ..work });
     }
-    // The validator looks into fragments that are never spread as well, before it refuses them.
+    // The validator also visits fragments that are never spread before it rejects them, so their values count too.
     let unused: Vec<&Name> = document.fragments.keys().filter(|name| !scales.known.contains_key(name)).collect();
     let used = unused.into_iter().fold(work.values, |sum, name| sum.saturating_add(scales.fragment(name).values));
     if used > MAX_USED { Err(scales.sizes.too_many_used()) } else { Ok(work) }
@@ -134,7 +136,7 @@ fn weigh_all<'d>(
         let (name, default) = (&definition.node.name.node, definition.node.default_value.as_ref()?);
         Some((name, &default.node))
     });
-    // What is given takes the place of a default.
+    // Given values come last and so replace the defaults.
     let sizes = Sizes::of(defaults.chain(variables.iter()));
     let mut scales = Scales { document, operation, variables, sizes, known: HashMap::new() };
     let work = scales.set(&operation.selection_set.node).and(scales.directives(&operation.directives));
@@ -146,7 +148,7 @@ struct Scales<'d> {
     operation: &'d OperationDefinition,
     variables: &'d Variables,
     sizes: Sizes<'d>,
-    /// What a fragment costs wherever it is spread.
+    /// Work of each fragment visited so far.
     known: HashMap<&'d Name, Work>,
 }
 
@@ -184,21 +186,22 @@ impl<'d> Scales<'d> {
         if let Some(cost) = self.known.get(name) {
             return *cost;
         }
-        // An unknown fragment is for the validator to name.
+        // The validator reports unknown fragments.
         let Some(fragment) = self.document.fragments.get(name) else { return Work::default() };
         let cost = self.set(&fragment.node.selection_set.node).and(self.directives(&fragment.node.directives));
         self.known.insert(name, cost);
         cost
     }
 
-    /// The values that directives take.
+    /// Counts the values in the arguments of directives.
     fn directives(&self, directives: &[Positioned<Directive>]) -> Work {
         let arguments = directives.iter().flat_map(|directive| &directive.node.arguments);
         let values = arguments.map(|(_, value)| self.sizes.argument(&value.node));
         Work { values: values.fold(0, usize::saturating_add), ..Work::default() }
     }
 
-    /// How many items a page may have. What the field will refuse counts as a full page.
+    /// Returns the number of items that the field's page may have. A missing, negative or too large size counts as a
+    /// full page, 0 as 1; the field itself rejects sizes out of range.
     fn page(&self, field: &Field) -> usize {
         let given = ["first", "last"].iter().filter_map(|name| field.get_argument(name));
         let values = given.filter_map(|value| value.node.clone().into_const_with(|name| self.variable(&name)).ok());
@@ -209,7 +212,7 @@ impl<'d> Scales<'d> {
         sizes.max().map_or(MAX_PAGE, |size| usize::try_from(size).unwrap_or(MAX_PAGE).clamp(1, MAX_PAGE))
     }
 
-    /// What a variable stands for; an error where it stands for nothing.
+    /// Returns the given value of a variable, or else its default; an error if it has neither.
     fn variable(&self, name: &Name) -> Result<Value, ()> {
         let default = || {
             let mut definitions = self.operation.variable_definitions.iter();
@@ -264,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_inside_pages_multiply_wherever_they_are_selected() {
+    fn nested_pages_multiply_in_fields_and_fragments() {
         let plain = "{users(first:10){edges{node{projects(first:4){edges{node{id}}}}}}}";
         let inline = "{users(first:10){edges{node{... on Expert{projects(first:4){edges{node{id}}}}}}}}";
         let spread = "{users(first:10){edges{node{...f}}}} fragment f on User{projects(first:4){edges{node{id}}}}";
@@ -274,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn doubling_costs_without_being_done() {
+    fn doubling_fragments_are_costed_without_expansion() {
         let mut text = String::from("{...f0} fragment f60 on Query{users{edges{node{id}}}}");
         for n in 0..60 {
             text.push_str(&format!(" fragment f{n} on Query{{...f{m} ...f{m}}}", m = n + 1));
@@ -283,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_page_with_all_there_is_to_ask_is_affordable_and_two_are_not() {
+    fn one_full_page_with_every_field_is_allowed_and_two_are_not() {
         let routing = "routingRule{id name} routingGroup{id name}";
         let user = "{__typename id email lastName firstName}";
         let rich = format!(
@@ -305,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn values_count_for_each_use_in_every_place() {
+    fn values_count_once_per_use() {
         let filter = "connectedUsersIndicator(userIds:$v){connectedUsersCount}";
         let list = json!({ "v": vec![1; 499] });
         let of = |text: &str| work(&format!("query($v:[LegacyId!]=[1,2]){text}"), list.clone()).values;
@@ -326,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn what_takes_long_is_known_by_its_size_and_that_of_the_tenant() {
+    fn heaviness_depends_on_the_operation_and_the_size_of_the_tenant() {
         let small = work("{connectedUsersIndicator(groupIds:[1,2]){connectedUsersCount}}", json!({}));
         assert!(!small.is_heavy(1_000_000, 100_000));
         let one = work("{users(first:5){edges{node{id}}}}", json!({}));
@@ -346,16 +349,16 @@ mod tests {
         assert!(values.is_heavy(0, 0));
     }
 
-    /// A field that is added to the schema is weighed as what it is.
+    /// Fails if a list or a mutation is added to the schema but not to [`sort`].
     #[tokio::test]
-    async fn every_list_and_every_change_is_known() {
+    async fn every_list_and_every_mutation_has_a_cost_class() {
         let of = "type{kind name ofType{kind name ofType{kind name ofType{kind name}}}}";
         let query = format!("{{__schema{{types{{name fields{{name {of}}}}}}}}}");
         let answer = schema().finish().execute(query).await.data.into_json().unwrap();
         let mut looked = 0;
         for owner in answer["__schema"]["types"].as_array().unwrap() {
             let name = owner["name"].as_str().unwrap();
-            // A page's edges are what its size multiplies.
+            // The edges of a connection are multiplied by the size of its page.
             if name.starts_with("__") || name.ends_with("Connection") {
                 continue;
             }

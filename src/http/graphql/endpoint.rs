@@ -1,4 +1,5 @@
-//! `POST /graphql`: authenticate, parse, weigh, execute against one view, answer with the documented statuses.
+//! `POST /graphql`: authenticates, parses, bounds the cost, executes against one view, and answers with the statuses
+//! that the vendor documents.
 
 use std::sync::Arc;
 
@@ -26,19 +27,20 @@ use crate::http::services::Services;
 use crate::limits::{Budget, TurnKey};
 use crate::query;
 
-/// Bytes of a document for which the parser takes milliseconds.
+/// Document size in bytes above which parsing takes milliseconds and moves to the blocking pool.
 const LONG: usize = 4 * 1024;
 
-/// Answers a method that the route does not take.
+/// Answers 405 for a method that the route does not support.
 pub async fn wrong_method() -> GraphqlFault {
     GraphqlFault(Fault::MethodNotAllowed)
 }
 
-/// Executes one request.
+/// Executes one GraphQL request.
 pub async fn graphql(State(services): State<Services>, request: Request) -> Result<Response<Body>, GraphqlFault> {
     let (parts, body) = request.into_parts();
     let key = credential::bearer(&parts.headers);
-    // A wrong credential is refused before anything else; without one the schema may still be asked for.
+    // An invalid credential is rejected before anything else. A missing one still allows introspection, and counts
+    // against the rate of the client's address.
     let caller = match key {
         Some(key) => Some(services.caller(Some(key))?),
         None => services.stranger().map(|()| None)?,
@@ -59,7 +61,7 @@ pub async fn graphql(State(services): State<Services>, request: Request) -> Resu
     }
 }
 
-/// Answers a caller from one view.
+/// Authorises and answers the request of a caller: a query from one view, each mutation from the state it made.
 async fn answer_caller(
     services: Services,
     caller: Caller,
@@ -87,13 +89,14 @@ async fn answer_caller(
     Ok(reply::from_snapshot(answer.into_response(), &snapshot))
 }
 
-/// Answers what asks about the schema and nothing else, from a text that was kept where there is one.
+/// Answers a request that selects introspection fields only, from the cache of answers if possible.
 async fn introspect(
     services: &Services,
     tenant: Option<TenantId>,
     request: GraphqlRequest,
     asked: Weighed,
 ) -> Result<Answer, Fault> {
+    // Without variables the text and the operation's name alone determine the answer.
     let is_kept = asked.takes_no_variables && services.edge().budgets.has(Budget::Introspection);
     let known = &services.graphql().introspection;
     let (text, operation) = (request.query.clone(), request.operation_name.clone());
@@ -108,12 +111,12 @@ async fn introspect(
     Ok(answer)
 }
 
-/// For whom work is done.
+/// Returns the key of the queue for heavy work: the tenant, or one key shared by all unauthenticated callers.
 fn turn_key(tenant: Option<TenantId>) -> TurnKey {
     tenant.map_or(TurnKey::Strangers, TurnKey::Tenant)
 }
 
-/// Executes a query and writes its answer.
+/// Executes a query and serialises its answer; on the blocking pool, slice by slice, if it is heavy.
 async fn execute(
     services: &Services,
     key: TurnKey,
@@ -125,7 +128,7 @@ async fn execute(
     if is_heavy { run_in_turns(services, key, answering).await } else { Ok(answering.await) }
 }
 
-/// The document of a text, parsed unless it is known.
+/// Returns the document of a text from the cache, or parses, checks and caches it.
 async fn document(services: &Services, caller: Option<TenantId>, text: &str) -> Result<Arc<Document>, Fault> {
     let documents = &services.graphql().documents;
     if let Some(known) = documents.get(caller, text) {
@@ -137,17 +140,18 @@ async fn document(services: &Services, caller: Option<TenantId>, text: &str) -> 
 }
 
 fn parse(text: &str) -> Result<ExecutableDocument, Fault> {
+    // Before the parser, whose recursion nothing else bounds.
     guard::scan(text).map_err(|why| Fault::Malformed(why.to_owned()))?;
     let document = parse_query(text).map_err(|error| Fault::Malformed(error.to_string()))?;
     guard::count(&document).map_err(|why| Fault::Malformed(why.to_owned()))?;
     Ok(document)
 }
 
-/// A request that asks for no more than one may.
+/// A request within all limits, with its estimated work.
 struct Weighed {
     document: Arc<Document>,
     work: Work,
-    /// Bytes of the answers about the schema.
+    /// Estimated bytes of the answers to introspection fields; 0 without such fields, or when the budget is off.
     answer_bytes: usize,
     is_change: bool,
     is_introspection: bool,

@@ -1,4 +1,4 @@
-//! How a document is executed: on the shared threads, or beside them where it takes long.
+//! Executes documents: on the request threads, or slice by slice on the blocking pool if they are heavy.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -15,18 +15,18 @@ use crate::domain::Fault;
 use crate::http::services::Services;
 use crate::limits::{Budget, Budgets, TurnKey};
 
-/// The schema, ready to run, and what is remembered of earlier requests.
+/// The schema, with the caches of documents and introspection answers.
 pub struct Executor {
-    /// The schema. It validates every request, variables with it: what a cache knows of a text says nothing of them.
+    /// Validates every request anew, cached documents too: a document may be valid with one set of variables only.
     pub schema: RollcallSchema,
-    /// Documents that were parsed before.
+    /// Cache of parsed documents.
     pub documents: Documents,
-    /// Answers about the schema.
+    /// Sizes and cached answers of introspection.
     pub introspection: Introspection,
 }
 
 impl Executor {
-    /// An executor that remembers nothing yet.
+    /// Creates an executor with empty caches.
     pub fn new(budgets: Budgets) -> Self {
         Executor {
             schema: schema().finish(),
@@ -35,15 +35,18 @@ impl Executor {
         }
     }
 
-    /// Executes a document on this thread.
+    /// Executes a document within the current task.
     pub async fn run(&self, mut request: Request, document: &Document) -> Response {
         request.set_parsed_query(document.parsed.clone());
         self.schema.execute(request).await
     }
 }
 
-/// Does work beside the shared threads: whenever it can go on it waits for a turn of `key`, so that a turn is never held
-/// while the work waits for the store.
+/// Runs a future on the blocking pool, one poll at a time. Each poll waits for a turn of `key`, so that no turn is held
+/// while the future waits for the store.
+///
+/// [`Fault::TooMany`] or [`Fault::Unavailable`] if too much is queued before the first poll, [`Fault::Internal`] if a
+/// poll panics.
 pub async fn run_in_turns<T: Send + 'static>(
     services: &Services,
     key: TurnKey,
@@ -59,7 +62,7 @@ pub async fn run_in_turns<T: Send + 'static>(
             (poll, work)
         };
         let lifecycle = services.lifecycle();
-        // What has begun is not refused for what is waiting.
+        // Only the first slice can be rejected because of the queue's length: work that has begun is completed.
         let polled = if is_begun {
             lifecycle.continue_cpu_bound(key, slice).await?
         } else {
@@ -74,7 +77,7 @@ pub async fn run_in_turns<T: Send + 'static>(
     }
 }
 
-/// Wakes the task that waits for a query to go on. A wake-up before the wait is kept.
+/// Wakes the task that polls the future. `Notify` stores a wake-up that comes before the wait.
 struct Woken(Notify);
 
 impl Wake for Woken {

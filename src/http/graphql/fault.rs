@@ -1,4 +1,4 @@
-//! This dialect's answers and its errors: `errors[]` with a stable `extensions.name`.
+//! Answers and errors of the GraphQL dialect: `errors[]` with a stable `extensions.name`.
 
 use async_graphql::{ErrorExtensionValues, ErrorExtensions, PathSegment, Pos, ServerError};
 use axum::body::{Body, Bytes};
@@ -10,10 +10,11 @@ use serde_json::{Value, json};
 use crate::domain::Fault;
 use crate::http::extract::reply;
 
-/// The name of what may be tried again.
+/// The name of a temporary failure, for which the answer's status is 503.
 const UNAVAILABLE: &str = "SERVICE_UNAVAILABLE";
 
-/// Where in the document, as the vendor's clients read it: both are always there, empty if nothing is to be said.
+/// One entry of `errors`. `path` and `locations` are always present, possibly empty, because clients of the vendor's
+/// API require both.
 #[derive(Serialize)]
 struct ErrorBody {
     message: String,
@@ -29,7 +30,7 @@ struct Extensions {
     retry_policy: &'static str,
 }
 
-/// A request that came to data, to errors, or to both.
+/// The body of an answer: data, errors, or both.
 #[derive(Serialize)]
 struct ResponseBody {
     data: async_graphql::Value,
@@ -37,7 +38,7 @@ struct ResponseBody {
     errors: Vec<ErrorBody>,
 }
 
-/// Why a request was not executed at all.
+/// A fault that ended a request before its execution.
 #[derive(Debug)]
 pub struct GraphqlFault(pub Fault);
 
@@ -50,7 +51,7 @@ impl From<Fault> for GraphqlFault {
 impl IntoResponse for GraphqlFault {
     fn into_response(self) -> Response<Body> {
         let GraphqlFault(fault) = self;
-        // A valid request that its caller may not make is answered as a field's error is.
+        // A valid request without permission is answered like a failed field: 200 with an error.
         let status = if fault == Fault::Forbidden { 200 } else { fault.status() };
         let body = ResponseBody { data: async_graphql::Value::Null, errors: vec![error(&fault)] };
         reply::retry_after(reply::json(status, "application/json", &body), &fault)
@@ -63,6 +64,7 @@ fn error(fault: &Fault) -> ErrorBody {
 
 fn message(fault: &Fault) -> String {
     match fault {
+        // The text that the vendor documents.
         Fault::Forbidden => String::from("Insufficient permissions to perform the operation"),
         other => other.to_string(),
     }
@@ -93,13 +95,13 @@ fn extensions(name: &str) -> Extensions {
     Extensions { name: name.to_owned(), retry_policy }
 }
 
-/// The error of a field that was given an argument it cannot use.
+/// Creates the error `INVALID_ARGUMENT` of a field.
 pub fn invalid_argument(message: impl Into<String>) -> async_graphql::Error {
     named(message, "INVALID_ARGUMENT")
 }
 
-/// The error of a field that came to a fault, by the name that the fault has anywhere; a value that is not valid is an
-/// argument's here.
+/// Creates the error of a field from a fault, with the name that the fault has elsewhere. The exception is
+/// [`Fault::Invalid`]: within a field the invalid value is an argument.
 pub fn of_field(fault: &Fault) -> async_graphql::Error {
     match fault {
         Fault::Invalid { .. } => invalid_argument(message(fault)),
@@ -112,21 +114,21 @@ fn named(message: impl Into<String>, name: &'static str) -> async_graphql::Error
     error.extend_with(|_, extensions: &mut ErrorExtensionValues| extensions.set("name", name))
 }
 
-/// The answer to an executed request, written.
+/// The serialised answer to an executed request.
 pub struct Answer {
-    /// 200, 400 when the request itself was refused, or 503 when one of its fields cannot be answered now.
+    /// 200; 400 if the request failed validation; 503 if one of its fields is temporarily unavailable.
     pub status: u16,
-    /// The body.
+    /// The JSON body.
     pub body: Bytes,
 }
 
 impl Answer {
-    /// Writes a response.
+    /// Serialises a response and derives the status from its errors.
     pub fn of(response: async_graphql::Response) -> Self {
         let is_refused = is_refused(&response);
         let mut errors: Vec<_> = response.errors.into_iter().collect();
         if is_refused {
-            // The validator finds some of them in the order of a hash table.
+            // The validator reports some errors in the order of a hash table; sorting makes the answer deterministic.
             errors.sort_by(|one, other| order(one).cmp(&order(other)));
         }
         let errors: Vec<_> = errors.into_iter().map(executed).collect();
@@ -152,22 +154,25 @@ impl IntoResponse for Answer {
     }
 }
 
-/// Errors of a document in the order of its text.
+/// The sort key of a validation error: its place in the text, then its message.
 fn order(error: &ServerError) -> (Option<Pos>, &str) {
     (error.locations.first().copied(), &error.message)
 }
 
-/// Whether the request did not pass validation: then no field was reached, and there is nothing to be told.
+/// Returns true if the request failed validation: there is no data, and no error has a path, since no field was
+/// reached.
 fn is_refused(response: &async_graphql::Response) -> bool {
     let is_nothing = response.data == async_graphql::Value::Null;
     is_nothing && !response.errors.is_empty() && response.errors.iter().all(|error| error.path.is_empty())
 }
 
+/// Converts an error of an executed request, with the name that [`named`] gave it.
 fn executed(error: ServerError) -> ErrorBody {
     let named = error.extensions.as_ref().and_then(|extensions| extensions.get("name")).and_then(|name| match name {
         async_graphql::Value::String(name) => Some(name.clone()),
         _ => None,
     });
+    // Errors of async-graphql itself have no name. Those with a path are taken to concern an argument.
     let fallback = if error.path.is_empty() { "INVALID_REQUEST" } else { "INVALID_ARGUMENT" };
     let segment = |segment: &PathSegment| match segment {
         PathSegment::Field(name) => json!(name),

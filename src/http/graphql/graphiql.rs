@@ -1,4 +1,4 @@
-//! A page to try GraphQL on, with everything it needs: it works without internet.
+//! The GraphiQL page and its files, embedded in the binary so that it works without internet access.
 
 use axum::body::Body;
 use axum::extract::Path;
@@ -14,17 +14,18 @@ use crate::http::fault::NativeFault;
 #[folder = "src/http/graphql/graphiql/"]
 struct Files;
 
-/// Nothing from anywhere else; inline styles only, which the page's dialogs need.
+/// The Content-Security-Policy: files of this server only, and embedded fonts and images. Inline styles are allowed
+/// because GraphiQL's dialogs need them.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; font-src data:; \
                       img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; \
                       frame-ancestors 'none'";
 
-/// The page.
+/// Serves the page.
 pub async fn page() -> Response<Body> {
     serve("index.html")
 }
 
-/// One of its files.
+/// Serves one of the page's files; 404 for an unknown name.
 pub async fn file(Path(name): Path<String>) -> Response<Body> {
     serve(&name)
 }

@@ -1,4 +1,4 @@
-//! What is refused before the parser or the validator can be hurt by it.
+//! Checks that reject a document before it can exhaust the parser or the validator.
 
 use std::collections::HashMap;
 
@@ -7,18 +7,18 @@ use async_graphql::parser::types::{
 };
 use async_graphql::{Name, Value, Variables};
 
-/// Bytes of a document.
+/// Longest document, in bytes.
 pub const MAX_BYTES: usize = 16 * 1024;
-/// Brackets open at once: the parser recurses for each.
+/// Most brackets open at once: the parser recurses for each.
 pub const MAX_NESTING: usize = 32;
-/// Fragments spread in the text.
+/// Most `...` in the text: fragment spreads and inline fragments.
 pub const MAX_SPREADS: usize = 100;
-/// Selections once every fragment is put in its place.
+/// Most selections after the expansion of every fragment.
 pub const MAX_SELECTIONS: usize = 500;
-/// Aliases once every fragment is put in its place: more than that is the same question over and over.
+/// Most aliases after the expansion of every fragment: aliases repeat one field within a selection.
 pub const MAX_ALIASES: usize = 100;
 
-/// Scans the text once, without a parser: size, brackets, spreads.
+/// Checks size, brackets and spreads in one pass over the text, without a parser. Returns the reason of a rejection.
 pub fn scan(document: &str) -> Result<(), &'static str> {
     if document.len() > MAX_BYTES {
         return Err("the document is larger than 16 KiB");
@@ -48,7 +48,8 @@ pub fn scan(document: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// How many bytes the string at the start of `text` takes; all of them if it does not end.
+/// Returns the bytes of the string literal at the start of `text`, or of all of `text` if the literal does not end. One
+/// that is not a block string also ends at a line break.
 fn string_length(text: &[u8]) -> usize {
     let block = text.starts_with(b"\"\"\"");
     let mut at = if block { 3 } else { 1 };
@@ -68,8 +69,8 @@ fn string_length(text: &[u8]) -> usize {
     text.len()
 }
 
-/// Counts selections and aliases with every fragment put in its place, each fragment counted once however often it is
-/// spread.
+/// Checks the numbers of selections and aliases after the expansion of every fragment. A fragment is visited once and
+/// its count reused, so that fragments which double each other stay cheap. Returns the reason of a rejection.
 pub fn count(document: &ExecutableDocument) -> Result<(), &'static str> {
     let mut counter = Counter { document, known: HashMap::new() };
     let mut total = Count::default();
@@ -85,7 +86,7 @@ pub fn count(document: &ExecutableDocument) -> Result<(), &'static str> {
     }
 }
 
-/// What a set of selections comes to.
+/// Selections and aliases of a selection set, with its fragments expanded.
 #[derive(Clone, Copy, Default)]
 struct Count {
     selections: usize,
@@ -103,7 +104,7 @@ impl Count {
 
 struct Counter<'d> {
     document: &'d ExecutableDocument,
-    /// What a fragment comes to; `None` while it is being counted.
+    /// Counts of the fragments; `None` while one is being counted, which reveals cycles.
     known: HashMap<&'d Name, Option<Count>>,
 }
 
@@ -127,7 +128,7 @@ impl<'d> Counter<'d> {
             Some(None) => return Err("a fragment spreads itself"),
             None => {}
         }
-        // An unknown fragment is for the validator to name.
+        // The validator reports unknown fragments.
         let Some(fragment) = self.document.fragments.get(name) else { return Ok(Count::default()) };
         self.known.insert(name, None);
         let count = self.set(&fragment.node.selection_set.node)?;
@@ -136,7 +137,7 @@ impl<'d> Counter<'d> {
     }
 }
 
-/// Returns the operation that a request executes, or why there is none.
+/// Returns the operation that a request executes, or the reason that there is none.
 pub fn operation<'d>(document: &'d ExecutableDocument, name: Option<&str>) -> Result<&'d OperationDefinition, String> {
     let found = match (&document.operations, name) {
         (DocumentOperations::Single(only), None) => Some(only),
@@ -150,26 +151,26 @@ pub fn operation<'d>(document: &'d ExecutableDocument, name: Option<&str>) -> Re
     })
 }
 
-/// Whether the document asks about the schema and nothing else: that is public. Only for a document that was counted,
-/// whose fragments therefore do not spread themselves.
+/// Returns true if all operations of the document select introspection fields only: these need no credential. Only for
+/// a document that passed [`count`]: a fragment that spreads itself would recurse forever.
 pub fn is_introspection(document: &ExecutableDocument) -> bool {
     let mut sets = document.operations.iter().map(|(_, operation)| &operation.node.selection_set.node);
-    sets.all(|set| asks_schema_only(document, set))
+    sets.all(|set| selects_introspection_only(document, set))
 }
 
-fn asks_schema_only(document: &ExecutableDocument, set: &SelectionSet) -> bool {
+fn selects_introspection_only(document: &ExecutableDocument, set: &SelectionSet) -> bool {
     set.items.iter().all(|selection| match &selection.node {
         Selection::Field(field) => field.node.name.node.starts_with("__"),
-        Selection::InlineFragment(fragment) => asks_schema_only(document, &fragment.node.selection_set.node),
+        Selection::InlineFragment(fragment) => selects_introspection_only(document, &fragment.node.selection_set.node),
         Selection::FragmentSpread(spread) => {
             let fragment = document.fragments.get(&spread.node.fragment_name.node);
-            fragment.is_some_and(|fragment| asks_schema_only(document, &fragment.node.selection_set.node))
+            fragment.is_some_and(|fragment| selects_introspection_only(document, &fragment.node.selection_set.node))
         }
     })
 }
 
-/// Rejects a request without a value for a variable that must have one: the validator leaves that to the fields that use
-/// it.
+/// Rejects a request that lacks a value for a non-null variable. The validator leaves this to the fields that use the
+/// variable.
 pub fn check_variables(operation: &OperationDefinition, variables: &Variables) -> Result<(), String> {
     for definition in &operation.variable_definitions {
         let variable = &definition.node;
@@ -191,7 +192,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn brackets_count_but_not_inside_strings_and_comments() {
+    fn brackets_in_strings_and_comments_do_not_count() {
         assert!(scan(&format!("{{a(b:{}1{})}}", "[".repeat(40), "]".repeat(40))).is_err());
         assert_eq!(scan(&format!("{{a(b:\"{}\")}} # {}", "[".repeat(40), "{".repeat(40))), Ok(()));
         assert_eq!(scan(&format!("{{a(b:\"\"\"{}\\\"\"\" \"\"\")}}", "[".repeat(40))), Ok(()));
@@ -201,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_literal_deep_enough_to_overflow_the_parser_never_reaches_it() {
+    fn literals_that_would_overflow_the_parser_are_rejected() {
         assert!(scan(&format!("{{a(b:{})}}", "[".repeat(3_000))).is_err());
         assert!(scan(&format!("{{a(b:{})}}", "{c:".repeat(3_000))).is_err());
     }
@@ -216,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn aliases_are_counted_in_every_place_of_their_fragment() {
+    fn aliases_of_a_fragment_count_for_each_spread() {
         let fields = |count: usize| (0..count).map(|n| format!("a{n}:a ")).collect::<String>();
         assert_eq!(count(&parse_query(format!("{{{} a}}", fields(100))).unwrap()), Ok(()));
         assert!(count(&parse_query(format!("{{{}}}", fields(101))).unwrap()).is_err());
@@ -226,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn the_operation_is_the_one_that_is_named_or_the_only_one() {
+    fn the_named_or_only_operation_is_selected() {
         let two = parse_query("query a{b} mutation c{d}").unwrap();
         let (one, unnamed) = (parse_query("mutation c{d}").unwrap(), parse_query("mutation{d}").unwrap());
         for (document, name, expected) in [
@@ -243,13 +244,13 @@ mod tests {
     }
 
     #[test]
-    fn a_fragment_that_spreads_itself_is_refused() {
+    fn cyclic_fragments_are_rejected() {
         let text = "{...f} fragment f on Q {...g} fragment g on Q {...f}";
         assert_eq!(count(&parse_query(text).unwrap()), Err("a fragment spreads itself"));
     }
 
     #[test]
-    fn introspection_is_told_apart() {
+    fn introspection_is_recognised() {
         assert!(is_introspection(&parse_query("{__schema{types{name}} __typename}").unwrap()));
         assert!(!is_introspection(&parse_query("{__typename a}").unwrap()));
     }

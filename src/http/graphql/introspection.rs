@@ -1,8 +1,8 @@
-//! Questions about the schema: what their answers come to, by the schema's real lists, and answers that are kept.
+//! Introspection: the size of an answer, computed before execution, and a cache of answers.
 //!
-//! Types refer to types, so every level of a question multiplies its answer: a kilobyte of text can ask for hundreds of
-//! megabytes. The schema is small and never changes, so the size of an answer is found by walking the question over the
-//! schema, each part of it once for each type, before anything is executed.
+//! Types refer to types, so every level of a query multiplies its answer: a kilobyte of text can select hundreds of
+//! megabytes. The schema is small and never changes, so the size of an answer is computed by walking the query over the
+//! schema, each selection set once per type.
 
 use std::collections::HashMap;
 
@@ -17,20 +17,20 @@ use tokio::sync::OnceCell;
 
 use super::RollcallSchema;
 
-/// Bytes of an answer about the schema. That of the usual question is a tenth of it.
+/// Largest introspection answer, in bytes. The usual introspection query needs about a tenth.
 pub const MAX_ANSWER: usize = 1024 * 1024;
-/// Bytes from which on an answer is made beside the threads that all requests share.
+/// Size in bytes above which an answer is made on the blocking pool instead of the request threads.
 pub const HEAVY_ANSWER: usize = 32 * 1024;
-/// Bytes of answers kept for tenants, and for requests without a credential.
+/// Most bytes of cached answers, for all tenants together and again for all requests without a credential.
 const KEPT: u64 = 4 * 1024 * 1024;
-/// Answers expected, to size the table.
+/// Expected answers, to size the table.
 const EXPECTED: usize = 32;
-/// What each question at the top costs beside its answer: the library looks through the whole schema for it.
+/// Weight of each root field in addition to its answer: async-graphql walks the whole schema for it.
 const ROOT: usize = 4 * 1024;
-/// Bytes of what surrounds a member of an object, its name and value left out: quotes, colon, comma.
+/// Bytes of a member of an object without its name and value: two quotes, a colon and a comma.
 const MEMBER: usize = 4;
 
-/// The parts of a question that are the same for every type.
+/// The query for everything in the schema; [`Shape`] holds its answer.
 const SCHEMA: &str = "{__schema{description queryType{kind name} mutationType{kind name} subscriptionType{kind name}
     types{kind name description specifiedByURL isOneOf
         fields(includeDeprecated:true){name description isDeprecated deprecationReason
@@ -42,14 +42,14 @@ const SCHEMA: &str = "{__schema{description queryType{kind name} mutationType{ki
     fragment input on __InputValue{name description defaultValue isDeprecated deprecationReason type{...type}}
     fragment type on __Type{kind name ofType{kind name ofType{kind name ofType{kind name ofType{kind name}}}}}";
 
-/// The schema as it answers about itself.
+/// The shape of the schema, and the cached answers.
 pub struct Introspection {
     shape: OnceCell<Shape>,
     tenants: Answers,
     unauthenticated: Answers,
 }
 
-/// Answers by text and operation.
+/// Cached answers by document text and operation name.
 type Answers = Cache<(String, Option<String>), Bytes, ByLength>;
 
 #[derive(Clone)]
@@ -73,14 +73,14 @@ impl Shape {
         let mut schema = data.into_json().unwrap_or_default()["__schema"].take();
         let name = |of: &Value| of["name"].as_str().unwrap_or_default().to_owned();
         let types = schema["types"].as_array().into_iter().flatten().map(|of| (name(of), of.clone())).collect();
-        // The list itself only refers to the types, as every other place does.
+        // In the list itself the types become references, as in every other place.
         for of in schema["types"].as_array_mut().into_iter().flatten() {
             *of = serde_json::json!({ "kind": of["kind"], "name": of["name"] });
         }
         Shape { schema, types }
     }
 
-    /// Returns the type that an object refers to, or the object itself if it is no type with a name.
+    /// Returns the type that an object refers to, or the object itself if it is not a named type.
     fn full<'s>(&'s self, object: &'s Value) -> &'s Value {
         let name = object.get("kind").and_then(|_| object.get("name")?.as_str());
         name.and_then(|name| self.types.get(name)).unwrap_or(object)
@@ -88,13 +88,14 @@ impl Shape {
 }
 
 impl Introspection {
-    /// Nothing known yet: the schema is read when it is first needed.
+    /// Starts with empty caches; the schema is read on first use.
     pub fn new() -> Self {
         let answers = || Cache::with_weighter(EXPECTED, KEPT, ByLength);
         Introspection { shape: OnceCell::new(), tenants: answers(), unauthenticated: answers() }
     }
 
-    /// Bytes of what the operation's questions about the schema come to. Refused past [`MAX_ANSWER`].
+    /// Returns the estimated bytes of the answers to the operation's introspection fields, 0 without such fields. An
+    /// error message above [`MAX_ANSWER`].
     pub async fn weigh(
         &self,
         schema: &RollcallSchema,
@@ -102,7 +103,7 @@ impl Introspection {
         operation: &OperationDefinition,
         variables: &Variables,
     ) -> Result<usize, String> {
-        if !asks_schema(document, &operation.selection_set.node) {
+        if !selects_schema(document, &operation.selection_set.node) {
             return Ok(0);
         }
         let shape = self.shape.get_or_init(|| Shape::read(schema)).await;
@@ -112,13 +113,13 @@ impl Introspection {
         })
     }
 
-    /// The answer that was kept for this question.
+    /// Returns the cached answer to an operation of a document, if there is one.
     pub fn answer(&self, is_tenant: bool, text: &str, operation: Option<&str>) -> Option<Bytes> {
         self.answers(is_tenant).get(&(text.to_owned(), operation.map(str::to_owned)))
     }
 
-    /// Keeps an answer. Only that of a document that asks about the schema and nothing else, and takes no variables:
-    /// then the text alone decides.
+    /// Caches an answer. Only for documents that select introspection fields only and take no variables: other answers
+    /// depend on more than the text.
     pub fn keep(&self, is_tenant: bool, text: &str, operation: Option<&str>, answer: Bytes) {
         self.answers(is_tenant).insert((text.to_owned(), operation.map(str::to_owned)), answer);
     }
@@ -128,19 +129,19 @@ impl Introspection {
     }
 }
 
-/// Whether any field at the top asks about the schema.
-fn asks_schema(document: &ExecutableDocument, set: &SelectionSet) -> bool {
+/// Returns true if a root field is `__schema` or `__type`.
+fn selects_schema(document: &ExecutableDocument, set: &SelectionSet) -> bool {
     set.items.iter().any(|selection| match &selection.node {
         Selection::Field(field) => matches!(field.node.name.node.as_str(), "__schema" | "__type"),
-        Selection::InlineFragment(fragment) => asks_schema(document, &fragment.node.selection_set.node),
+        Selection::InlineFragment(fragment) => selects_schema(document, &fragment.node.selection_set.node),
         Selection::FragmentSpread(spread) => {
             let fragment = document.fragments.get(&spread.node.fragment_name.node);
-            fragment.is_some_and(|fragment| asks_schema(document, &fragment.node.selection_set.node))
+            fragment.is_some_and(|fragment| selects_schema(document, &fragment.node.selection_set.node))
         }
     })
 }
 
-/// The answer is past its bound. A part that is past it ends the weighing, so that it costs no more than the bound.
+/// The answer exceeds [`MAX_ANSWER`]. Returned as soon as a part does, so that the walk itself stays bounded.
 struct TooLarge;
 
 struct Scales<'d> {
@@ -148,7 +149,7 @@ struct Scales<'d> {
     operation: &'d OperationDefinition,
     variables: &'d Variables,
     shape: &'d Shape,
-    /// What a selection comes to on one object of the schema, by their addresses.
+    /// Bytes of a selection set on one object of the schema, by the addresses of both.
     known: HashMap<(usize, usize), usize>,
 }
 
@@ -160,7 +161,7 @@ impl<'d> Scales<'d> {
                 Selection::Field(field) => match field.node.name.node.as_str() {
                     "__schema" => ROOT + self.set(&field.node.selection_set.node, &self.shape.schema)?,
                     "__type" => ROOT + self.named(&field.node)?,
-                    // Other fields are weighed elsewhere.
+                    // The cost of other fields is computed in `cost`.
                     _ => 0,
                 },
                 Selection::InlineFragment(fragment) => self.root(&fragment.node.selection_set.node)?,
@@ -175,11 +176,11 @@ impl<'d> Scales<'d> {
     }
 
     fn fragment(&self, name: &Name) -> Option<&'d SelectionSet> {
-        // An unknown fragment is for the validator to name.
+        // The validator reports unknown fragments.
         self.document.fragments.get(name).map(|fragment| &fragment.node.selection_set.node)
     }
 
-    /// A type that is asked for by its name.
+    /// Returns the bytes of a `__type` field; an unknown type is answered with null.
     fn named(&mut self, field: &'d Field) -> Result<usize, TooLarge> {
         let argument = field.get_argument("name").cloned().map(|value| value.node);
         let name = argument.and_then(|value| value.into_const_with(|name| self.variable(&name)).ok());
@@ -197,7 +198,7 @@ impl<'d> Scales<'d> {
         self.variables.get(name).or(default).cloned().ok_or(())
     }
 
-    /// Bytes of a selection on one object. A fragment is taken to apply to every object.
+    /// Returns the bytes of a selection set on one object. Fragments count on every object, whatever their type.
     fn set(&mut self, set: &'d SelectionSet, on: &'d Value) -> Result<usize, TooLarge> {
         let key = (std::ptr::from_ref(set).addr(), std::ptr::from_ref(on).addr());
         if let Some(size) = self.known.get(&key) {
@@ -230,7 +231,7 @@ impl<'d> Scales<'d> {
             Some(Value::Bool(_)) => "false".len(),
             Some(Value::String(text)) => text.len() + 2,
             Some(Value::Array(items)) => {
-                // Where the argument is given at all it is taken to ask for everything.
+                // Any value of the argument counts as true, so that variables need not be resolved.
                 let has_all = field.get_argument("includeDeprecated").is_some();
                 let mut size = 2;
                 for item in items {
@@ -242,7 +243,7 @@ impl<'d> Scales<'d> {
                 size
             }
             Some(object @ Value::Object(_)) => self.set(set, self.shape.full(object))?,
-            // The name of a type, or a field that is not there, which is for the validator to name.
+            // `__typename`, or an unknown field, which the validator reports.
             Some(Value::Number(_)) | None => "\"__EnumValue\"".len(),
         })
     }
@@ -260,8 +261,8 @@ mod tests {
     use super::*;
     use crate::http::graphql::{guard, schema};
 
-    /// The question of graphql-js with every option, which GraphiQL, Altair, Insomnia, Apollo and code generators send;
-    /// so many levels of `ofType` (7 in its version 16, 9 since).
+    /// The introspection query of graphql-js with every option, as sent by GraphiQL, Altair, Insomnia, Apollo and code
+    /// generators. `levels` is the depth of `ofType`: 7 in version 16 of graphql-js, 9 since.
     fn usual(levels: usize) -> String {
         let input = "name description type{...TypeRef} defaultValue isDeprecated deprecationReason";
         let of = format!("{}kind name{}", "kind name ofType{".repeat(levels), "}".repeat(levels));
@@ -294,7 +295,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn answers_are_as_long_as_they_were_weighed() {
+    async fn estimates_are_close_to_the_answers() {
         let user = "{__type(name:\"User\"){name possibleTypes{name fields{name type{name ofType{name}}}}}}";
         let nested = "{__schema{types{fields{type{fields{name args{name}}}}}}}";
         for text in [usual(7), usual(9), user.to_owned(), nested.to_owned()] {
@@ -306,7 +307,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_multiplies_is_refused_however_it_is_written() {
+    async fn multiplying_queries_are_rejected_in_every_form() {
         let pairs = 10;
         let cycle = format!("{}name{}", "possibleTypes{interfaces{".repeat(pairs), "}}".repeat(pairs));
         let deep = format!("{{__schema{{types{{{cycle}}}}}}}");
@@ -333,9 +334,9 @@ mod tests {
         assert_eq!(weigh("{__typename users{edges{node{__typename}}}}", json!({})).await, Ok(0));
     }
 
-    /// What the shape left out would weigh nothing.
+    /// Fails if [`SCHEMA`] lacks a field: its answers would be underestimated.
     #[tokio::test]
-    async fn every_field_of_the_schema_s_own_types_is_in_the_shape() {
+    async fn the_shape_has_every_introspection_field() {
         let shape = Shape::read(&schema().finish()).await;
         let first = |list: &Value| list[0].clone();
         let query = &shape.types["Query"];

@@ -1,4 +1,4 @@
-//! iAdvize's GraphQL dialect: one endpoint, one view a query.
+//! The iAdvize GraphQL dialect: one endpoint; every query is answered from a single view.
 
 mod archive;
 pub mod cost;
@@ -29,31 +29,33 @@ pub use executor::Executor;
 use mutation::Mutation;
 use query::Query;
 
-/// How deeply selections may nest; the usual introspection query needs 15.
+/// Greatest nesting of selections; the usual introspection query needs 15.
 pub const MAX_DEPTH: usize = 20;
-/// Items of all lists without pages in one answer: a full page of users with 500 groups each.
+/// Most items of all unpaged lists in one answer: a full page of 100 users with 500 groups each.
 pub const MAX_ITEMS: usize = 50_000;
-/// Directives on one field.
+/// Most directives on one field.
 pub const MAX_DIRECTIVES: usize = 10;
 
-/// The schema.
+/// The executable schema: queries and mutations, no subscriptions.
 pub type RollcallSchema = Schema<Query, Mutation, EmptySubscription>;
 
-/// What a request is answered from: its one view, and the archive as that view has it.
+/// The context of a query: the one view that the whole request is answered from, and the archive as of that view.
 #[derive(Clone)]
 pub struct Asked {
-    /// The view, and how old it is.
+    /// The view, and the milliseconds since the store last confirmed it.
     pub snapshot: Snapshot,
-    /// Conversations that are no longer in memory.
+    /// Loads conversations that are no longer in memory.
     pub reading: Arc<Reading>,
-    /// From how many milliseconds on routers are told nothing rather than something wrong.
+    /// Staleness in milliseconds above which answers for routers fail with `SERVICE_UNAVAILABLE`: a wrong answer would
+    /// be worse for a router than none.
     pub max_staleness_ms: u64,
-    /// Items of lists without pages that were put into the answer so far.
+    /// Items of unpaged lists counted into the answer so far.
     pub items: Arc<AtomicUsize>,
 }
 
 impl Asked {
-    /// Counts items of a list without pages. Their number is known only when they are read, so it is bounded then.
+    /// Adds the items of an unpaged list to the answer's total; fails with `INVALID_REQUEST` above [`MAX_ITEMS`]. The
+    /// length is known only once the list is read, so the cost of the document cannot bound it.
     fn count(&self, items: usize) -> Result<()> {
         let before = self.items.fetch_add(items, Ordering::Relaxed);
         if before.saturating_add(items) > MAX_ITEMS {
@@ -63,7 +65,7 @@ impl Asked {
         Ok(())
     }
 
-    /// The view for an answer that routers act on.
+    /// Returns the view for an answer that routers act on; fails with `SERVICE_UNAVAILABLE` if it is too stale.
     fn current(&self) -> Result<&Snapshot> {
         if self.snapshot.staleness_ms > self.max_staleness_ms {
             return Err(fault::of_field(&Fault::Unavailable("the state is too old to be relied on")));
@@ -72,13 +74,13 @@ impl Asked {
     }
 }
 
-/// The schema in its own language, sorted.
+/// Returns the schema in SDL, with fields, arguments and enum values sorted by name.
 pub fn sdl() -> String {
     let options = SDLExportOptions::new().sorted_fields().sorted_arguments().sorted_enum_items();
     schema().finish().sdl_with_options(options)
 }
 
-/// The schema with the limits that hold for every document.
+/// Builds the schema with the limits that hold for every document.
 pub fn schema() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
     Schema::build(Query::default(), Mutation::default(), EmptySubscription)
         .limit_depth(MAX_DEPTH)

@@ -1,7 +1,7 @@
-//! Pages of a list, as Relay has them: edges with cursors, forward or backward (CONTRACTS.md 2.4).
+//! Relay pagination: edges with cursors, forward or backward (CONTRACTS.md 2.4).
 //!
-//! A query reads its [`Page`] from the arguments, fetches at most [`Page::wanted`] items beyond the cursor in the
-//! page's direction, and makes the [`Connection`] of them.
+//! A query parses its [`Page`] from the arguments, fetches at most [`Page::wanted`] items beyond the cursor in the
+//! page's direction, and builds the [`Connection`] from them.
 
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -14,17 +14,17 @@ use uuid::Uuid;
 use super::fault::invalid_argument;
 use crate::domain::ids::parse_guid;
 
-/// Items of a page: that many unless the request asks for fewer, and never more.
+/// Items of a page: the default, and the maximum.
 pub const MAX_PAGE: usize = 100;
 
-/// A place in a list: the key that orders it, and the GUID of the item, which tells those with equal keys apart.
+/// A place in a list: the sort key, then the GUID of the item, which orders items with equal keys.
 ///
-/// Its text is `<key>&&<guid>`, in Base64: clients pass it back as it is.
+/// Its text is `<key>&&<guid>` in Base64, opaque to clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cursor<K> {
-    /// What the list is ordered by first.
+    /// The first sort key: an integer id, or milliseconds since 1970.
     pub key: K,
-    /// What it is ordered by second.
+    /// The second sort key.
     pub guid: Uuid,
 }
 
@@ -33,7 +33,7 @@ impl<K: Display + FromStr> Cursor<K> {
         BASE64_STANDARD.encode(format!("{}&&{}", self.key, self.guid))
     }
 
-    /// Only what [`Cursor::encode`] writes: no other spelling of the same place.
+    /// Parses what [`Cursor::encode`] writes; `None` for any other text, also for another spelling of the same place.
     fn decode(text: &str) -> Option<Self> {
         let plain = String::from_utf8(BASE64_STANDARD.decode(text).ok()?).ok()?;
         let (key, guid) = plain.split_once("&&")?;
@@ -42,35 +42,35 @@ impl<K: Display + FromStr> Cursor<K> {
     }
 }
 
-/// The arguments that every list of pages takes.
+/// The arguments of every paged list.
 #[derive(Clone, Debug, Default)]
 pub struct PageArguments {
-    /// How many, from the start or after a cursor.
+    /// Size of the page, from the start or after a cursor.
     pub first: Option<i32>,
-    /// The cursor to go on after.
+    /// The cursor after which the page starts.
     pub after: Option<String>,
-    /// How many, up to the end or before a cursor.
+    /// Size of the page, up to the end or before a cursor.
     pub last: Option<i32>,
-    /// The cursor to stop before.
+    /// The cursor before which the page ends.
     pub before: Option<String>,
 }
 
-/// Which part of a list is asked for.
+/// The part of a list that is requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Page<K> {
-    /// From the start towards the end; otherwise from the end towards the start.
+    /// True from the start towards the end, false from the end towards the start.
     pub forward: bool,
-    /// How many items, 1 to [`MAX_PAGE`].
+    /// Most items of the page, 1 to [`MAX_PAGE`].
     pub limit: usize,
-    /// Only what lies after this place. Only ever given forward.
+    /// Only items after this place. Set only if `forward`.
     pub after: Option<Cursor<K>>,
-    /// Only what lies before this place. Only ever given backward.
+    /// Only items before this place. Set only if not `forward`.
     pub before: Option<Cursor<K>>,
 }
 
 impl<K: Copy + Ord + Display + FromStr> Page<K> {
-    /// Reads the arguments; `INVALID_ARGUMENT` for both directions at once, a number that is not from 1 to
-    /// [`MAX_PAGE`], or a text that is no cursor of ours.
+    /// Parses the arguments; `INVALID_ARGUMENT` for both directions at once, a size that is not from 1 to [`MAX_PAGE`],
+    /// or a text that is not a cursor of this list.
     pub fn read(arguments: PageArguments) -> Result<Self> {
         let PageArguments { first, after, last, before } = arguments;
         let backward = last.is_some() || before.is_some();
@@ -88,18 +88,18 @@ impl<K: Copy + Ord + Display + FromStr> Page<K> {
         Ok(Page { forward: !backward, limit, after: place(after, "after")?, before: place(before, "before")? })
     }
 
-    /// How many items to fetch: one more than the page has, which tells whether there are more.
+    /// Returns the number of items to fetch: one more than the page holds, which shows that the list goes on.
     pub const fn wanted(&self) -> usize {
         self.limit + 1
     }
 
-    /// Whether an item lies in the part of the list that is asked for.
+    /// Returns true if a place lies between the cursors of the page.
     pub fn contains(&self, place: Cursor<K>) -> bool {
         self.after.is_none_or(|after| place > after) && self.before.is_none_or(|before| place < before)
     }
 
-    /// Of all the items of a list, in any order, those that [`Page::connection`] wants. What it leaves out is neither
-    /// kept nor sorted: a page of a long list costs one pass over it, and no more room than two pages.
+    /// Selects the items for [`Page::connection`] from all items of a list, given in any order. The others are neither
+    /// kept nor sorted: a page of a long list takes one pass and the memory of two pages.
     pub fn select<T>(&self, items: impl IntoIterator<Item = (Cursor<K>, T)>) -> Vec<(Cursor<K>, T)> {
         let order = |one: &(Cursor<K>, T), other: &(Cursor<K>, T)| {
             if self.forward { one.0.cmp(&other.0) } else { other.0.cmp(&one.0) }
@@ -108,6 +108,7 @@ impl<K: Copy + Ord + Display + FromStr> Page<K> {
         for item in items.into_iter().filter(|(place, _)| self.contains(*place)) {
             found.push(item);
             if found.len() == 2 * self.wanted() {
+                // Keep the nearer half; the selection is linear, so the whole pass stays linear.
                 found.select_nth_unstable_by(self.limit, order);
                 found.truncate(self.wanted());
             }
@@ -117,14 +118,14 @@ impl<K: Copy + Ord + Display + FromStr> Page<K> {
         found
     }
 
-    /// The page, from at most [`Page::wanted`] items in the page's direction: ascending forward, descending backward.
-    /// Its edges are ascending either way.
+    /// Builds the page from at most [`Page::wanted`] items in the page's direction: ascending forward, descending
+    /// backward. Its edges are ascending in both cases.
     pub fn connection<N: OutputType>(&self, items: Vec<(Cursor<K>, N)>) -> Connection<N> {
         let has_more = items.len() > self.limit;
         self.connection_of(items, has_more)
     }
 
-    /// The same where it is known whether the list goes on after the items.
+    /// Builds the page as [`Page::connection`] does, from a list that goes on after the items if `has_more`.
     pub fn connection_of<N: OutputType>(&self, items: Vec<(Cursor<K>, N)>, has_more: bool) -> Connection<N> {
         let edge = |(place, node): (Cursor<K>, N)| Edge { cursor: place.encode(), node };
         let mut edges: Vec<Edge<N>> = items.into_iter().take(self.limit).map(edge).collect();
@@ -146,13 +147,13 @@ fn place<K: Display + FromStr>(text: Option<String>, argument: &str) -> Result<O
     text.map(|text| Cursor::decode(&text).ok_or_else(malformed)).transpose()
 }
 
-/// One page of a list, in ascending order whichever way it was asked for.
+/// One page of a list, in ascending order for both directions.
 #[derive(SimpleObject)]
 #[graphql(name_type)]
 pub struct Connection<N: OutputType> {
-    /// The items of this page, each with its place.
+    /// The items of the page, each with its cursor.
     edges: Vec<Edge<N>>,
-    /// Where this page lies in the list.
+    /// The position of the page in the list.
     page_info: PageInfo,
 }
 
@@ -166,7 +167,7 @@ impl<N: OutputType> TypeName for Connection<N> {
 #[derive(SimpleObject)]
 #[graphql(name_type)]
 pub struct Edge<N: OutputType> {
-    /// The item's place in the list, for `after` and `before`. Opaque.
+    /// The item's place in the list, for the arguments `after` and `before`. Opaque.
     cursor: String,
     /// The item.
     node: N,
@@ -178,16 +179,16 @@ impl<N: OutputType> TypeName for Edge<N> {
     }
 }
 
-/// Where a page lies in its list.
+/// The position of a page in its list.
 #[derive(Debug, PartialEq, Eq, SimpleObject)]
 pub struct PageInfo {
-    /// The place of the page's first item, to go on backward: `before` it. Null when the page is empty.
+    /// The cursor of the first item: the `before` of the page that precedes this one. Null if the page is empty.
     start_cursor: Option<String>,
-    /// The place of the page's last item, to go on forward: `after` it. Null when the page is empty.
+    /// The cursor of the last item: the `after` of the page that follows this one. Null if the page is empty.
     end_cursor: Option<String>,
-    /// Going backward: whether there is something before this page. Going forward: whether `after` was given.
+    /// Backward: true if there are items before this page. Forward: true if `after` was given.
     has_previous_page: bool,
-    /// Going forward: whether there is something after this page. Going backward: whether `before` was given.
+    /// Forward: true if there are items after this page. Backward: true if `before` was given.
     has_next_page: bool,
 }
 
@@ -209,7 +210,7 @@ mod tests {
         Page::read(PageArguments { last, before, ..PageArguments::default() }).unwrap()
     }
 
-    /// The items of one page of the numbers 1 to 9, in no order, and whether there is more on either side.
+    /// The items of one page of the numbers 1 to 9, then `has_previous_page` and `has_next_page`.
     fn page(page: Page<i64>) -> (Vec<i64>, bool, bool) {
         let list = [3, 9, 1, 7, 5, 2, 8, 6, 4].map(|n| (at(n), n));
         let connection = page.connection(page.select(list));
@@ -226,7 +227,7 @@ mod tests {
         assert_eq!(page(forward(Some(4), Some(4))), (vec![5, 6, 7, 8], true, true));
         assert_eq!(page(forward(Some(4), Some(8))), (vec![9], true, false));
         assert_eq!(page(forward(Some(4), Some(9))), (vec![], true, false));
-        assert_eq!(page(forward(Some(9), None)), ((1..10).collect(), false, false), "just as many as there are");
+        assert_eq!(page(forward(Some(9), None)), ((1..10).collect(), false, false), "exactly as many as there are");
         assert_eq!(page(forward(None, None)), ((1..10).collect(), false, false));
     }
 
@@ -240,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_keys_are_told_apart() {
+    fn equal_keys_are_ordered_by_guid() {
         let place = |guid: u128| Cursor { key: 5, guid: Uuid::from_u128(guid) };
         let list = || [3, 1, 2].map(|guid| (place(guid), guid.to_string()));
         let after = Page { after: Some(place(1)), ..forward(Some(1), None) };
@@ -249,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_meant_is_refused() {
+    fn contradictory_or_malformed_arguments_are_rejected() {
         let ok = PageArguments::default();
         let text = || Some(at(1).encode());
         for (first, after, last, before) in [
@@ -273,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cursor_is_read_as_it_was_written_and_in_no_other_way() {
+    fn only_the_canonical_text_of_a_cursor_is_accepted() {
         let cursor = Cursor { key: 1_546_600_333_000_i64, guid: Uuid::from_u128(9) };
         let plain = "1546600333000&&00000000-0000-0000-0000-000000000009";
         assert_eq!(cursor.encode(), BASE64_STANDARD.encode(plain));

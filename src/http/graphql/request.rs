@@ -1,4 +1,5 @@
-//! The body of a request: read without what it costs growing beyond its size.
+//! Parses the body of a request. Values of variables are counted before they are built, since a value takes far more
+//! memory than its text.
 
 use async_graphql::Request;
 use bytes::Bytes;
@@ -6,7 +7,8 @@ use bytes::Bytes;
 use super::values;
 use crate::domain::Fault;
 
-/// Reads a body. Values of variables are counted before they are made, if `are_counted`.
+/// Parses a body; [`Fault::Malformed`] if it is a batch, is not a GraphQL request or, where `are_counted`, has too many
+/// values in its variables or extensions.
 pub fn read(body: &Bytes, are_counted: bool) -> Result<Request, Fault> {
     if body.trim_ascii_start().first() == Some(&b'[') {
         return Err(Fault::Malformed(String::from("batches are not supported: send one request at a time")));

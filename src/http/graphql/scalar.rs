@@ -1,4 +1,4 @@
-//! Scalars and enums of the vendor's schema.
+//! Scalars and enums of the schema.
 
 use async_graphql::{Enum, InputValueError, InputValueResult, Scalar, ScalarType, Value};
 use uuid::Uuid;
@@ -6,22 +6,22 @@ use uuid::Uuid;
 use crate::domain::ids::parse_guid;
 use crate::domain::{Channel, EntityRef, Role, Status, Time};
 
-/// The id of a user, project or group: an integer; the GUID is accepted as well.
+/// The id of a user, project, group or skill: an integer. The integer as a string and the GUID are accepted as well.
 ///
-/// An integer too large for 64 bits is well formed and names nobody.
+/// An integer too large for 64 bits is well formed and matches nothing.
 #[derive(Clone, Copy, Debug)]
 pub struct LegacyId(pub EntityRef);
 
-/// The id of a user, project or group: an integer; the GUID is accepted as well.
+/// The id of a user, project, group or skill: an integer. The integer as a string and the GUID are accepted as well.
 ///
-/// An integer too large for 64 bits is well formed and names nobody.
+/// An integer too large for 64 bits is well formed and matches nothing.
 #[Scalar(name = "LegacyId")]
 impl ScalarType for LegacyId {
     fn parse(value: Value) -> InputValueResult<Self> {
         reference(&value).map(LegacyId).ok_or_else(|| InputValueError::expected_type(value))
     }
 
-    // Asked during validation: what is malformed refuses the request, before any field is reached.
+    // Called during validation, so that a malformed id rejects the request before any field is executed.
     fn is_valid(value: &Value) -> bool {
         reference(value).is_some()
     }
@@ -38,7 +38,7 @@ fn reference(value: &Value) -> Option<EntityRef> {
     match value {
         Value::Number(number) => match (number.as_i64(), number.as_f64()) {
             (Some(id), _) if id >= 0 => Some(EntityRef::Id(id)),
-            // What a JSON reader makes of an integer past 64 bits.
+            // JSON parsers turn integers beyond 64 bits into floats. Such an id is well formed; 0 is the id of nothing.
             (None, Some(big)) if big >= i64::MAX as f64 => Some(EntityRef::Id(0)),
             _ => None,
         },
@@ -74,13 +74,13 @@ fn guid(value: &Value) -> Option<Uuid> {
     }
 }
 
-/// An instant, as ISO 8601 with the offset from UTC: `2019-01-04T11:12:13Z`. Fractions of a second, down to the
-/// microsecond, are written where there are any; any offset is taken, and `Z` is answered.
+/// An instant in ISO 8601 with an offset from UTC: `2019-01-04T11:12:13Z`. Any offset is accepted; answers are in UTC,
+/// with fractions of a second, down to the microsecond, where they are not 0.
 #[derive(Clone, Copy, Debug)]
 pub struct DateTime(pub Time);
 
-/// An instant, as ISO 8601 with the offset from UTC: `2019-01-04T11:12:13Z`. Fractions of a second, down to the
-/// microsecond, are written where there are any; any offset is taken, and `Z` is answered.
+/// An instant in ISO 8601 with an offset from UTC: `2019-01-04T11:12:13Z`. Any offset is accepted; answers are in UTC,
+/// with fractions of a second, down to the microsecond, where they are not 0.
 #[Scalar(name = "DateTime")]
 impl ScalarType for DateTime {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -103,11 +103,11 @@ fn instant(value: &Value) -> Option<Time> {
     }
 }
 
-/// A language by its ISO 639-1 code: `fr`.
+/// A language by its ISO 639-1 code, such as `fr`.
 #[derive(Clone, Debug)]
 pub struct Language(pub String);
 
-/// A language by its ISO 639-1 code: `fr`.
+/// A language by its ISO 639-1 code, such as `fr`.
 #[Scalar(name = "Language")]
 impl ScalarType for Language {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -122,14 +122,14 @@ impl ScalarType for Language {
     }
 }
 
-/// Whether a connected user can take work.
+/// The availability of a connected user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 pub enum AvailabilityStatus {
-    /// Can take work now.
+    /// Can take one more conversation now.
     Available,
-    /// Has reached the maximum of simultaneous conversations, or is held by another channel.
+    /// At the maximum of simultaneous conversations, or blocked by a conversation on another channel.
     Busy,
-    /// Unavailable by choice, even in the middle of a conversation.
+    /// Unavailable by choice, also while holding conversations.
     ToggleOff,
 }
 
@@ -149,31 +149,31 @@ pub enum UserRole {
     /// Answers visitors.
     #[graphql(name = "OPERATOR")]
     Operator,
-    /// Supervises.
+    /// Supervises operators.
     #[graphql(name = "MANAGER")]
     Manager,
-    /// Administers.
+    /// Administers the account.
     #[graphql(name = "ADMIN")]
     Admin,
-    /// An outside expert.
+    /// Is an outside expert.
     #[graphql(name = "EXPERT")]
     Expert,
-    /// A program.
+    /// Is a program.
     #[graphql(name = "BOT")]
     Bot,
-    /// As OPERATOR.
+    /// Deprecated spelling of OPERATOR.
     #[graphql(name = "operator", deprecation = "Use OPERATOR.")]
     LowerOperator,
-    /// As MANAGER.
+    /// Deprecated spelling of MANAGER.
     #[graphql(name = "manager", deprecation = "Use MANAGER.")]
     LowerManager,
-    /// As ADMIN.
+    /// Deprecated spelling of ADMIN.
     #[graphql(name = "admin", deprecation = "Use ADMIN.")]
     LowerAdmin,
-    /// As EXPERT.
+    /// Deprecated spelling of EXPERT.
     #[graphql(name = "expert", deprecation = "Use EXPERT.")]
     LowerExpert,
-    /// As BOT.
+    /// Deprecated spelling of BOT.
     #[graphql(name = "bot", deprecation = "Use BOT.")]
     LowerBot,
 }
@@ -202,16 +202,16 @@ impl From<Role> for UserRole {
     }
 }
 
-/// A way on which users take conversations.
+/// A channel on which users take conversations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 pub enum UserChannel {
     /// Chat and messaging.
     Chat,
-    /// Call.
+    /// Calls.
     Call,
-    /// Video.
+    /// Video calls.
     Video,
-    /// Third parties: mail, cases, social media.
+    /// Third-party channels: mail, cases, social media.
     ThirdParty,
 }
 
@@ -229,8 +229,8 @@ impl From<UserChannel> for Channel {
 /// The unit of a rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 pub enum RateUnit {
-    /// 100 is full.
+    /// Percent: 100 is full.
     Percent,
-    /// 1 is full.
+    /// Ratio: 1 is full.
     Ratio,
 }

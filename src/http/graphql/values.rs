@@ -1,8 +1,8 @@
-//! How many values a request gives: those of its variables before they are made into anything, and all that its
-//! operation uses, times their uses.
+//! Counts argument values: those of a request's variables before they are built, and all that its operation uses, a
+//! variable's for each use.
 //!
-//! Every use of a variable is copied, checked and coerced by itself, so what one variable costs is its size times its
-//! uses. A value counts one, whatever holds it one more, and a text one more for every 64 bytes.
+//! Each use of a variable is copied, checked and coerced separately, so a variable costs its size times its uses. A
+//! value counts 1; a list or an object counts 1 in addition to its content, and a text 1 more per 64 bytes.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -12,13 +12,13 @@ use async_graphql_value::{ConstValue, Value};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// Values of all variables of a request together. A filter takes 500.
+/// Most values of all variables of a request together. One filter takes up to 500.
 pub const MAX_GIVEN: usize = 10_000;
-/// Values that an operation uses, each counted as often as it is used.
+/// Most values that an operation uses, each counted as often as it is used.
 pub const MAX_USED: usize = 50_000;
-/// Bytes of a text that count as much as a value.
+/// Bytes of a text that count as one value.
 const TEXT: usize = 64;
-/// Characters of a variable's name in an error.
+/// Most characters of a variable's name in an error message.
 const SHOWN: usize = 64;
 
 /// The sizes of a request's variables.
@@ -33,7 +33,7 @@ impl<'v> Sizes<'v> {
         Sizes { known: variables.map(|(name, value)| (name.as_str(), constant(value))).collect() }
     }
 
-    /// Values of an argument, with variables at their size.
+    /// Counts the values of an argument; a variable counts its size, an unknown one 1.
     pub fn argument(&self, argument: &Value) -> usize {
         match argument {
             Value::Variable(name) => self.known.get(name.as_str()).copied().unwrap_or(1),
@@ -44,12 +44,12 @@ impl<'v> Sizes<'v> {
         }
     }
 
-    /// The error for too many uses.
+    /// Returns the error message for more than [`MAX_USED`] values, which names the largest variable.
     pub fn too_many_used(&self) -> String {
         let largest = self.known.iter().max_by_key(|(name, size)| (**size, std::cmp::Reverse(**name)));
         let largest = largest.map(|(name, size)| format!("; the largest variable is ${name} with {size}"));
         format!(
-            "the operation uses more than {MAX_USED} values, counting a variable's for each use{}",
+            "the operation uses more than {MAX_USED} values, counting those of a variable for each use{}",
             largest.unwrap_or_default()
         )
     }
@@ -64,8 +64,9 @@ fn constant(value: &ConstValue) -> usize {
     }
 }
 
-/// Refuses a body whose variables or extensions have too many values, before anything is made of them: in memory a
-/// value takes dozens of times its two bytes of text. A body that is no request is left to its parser.
+/// Rejects a body with more than [`MAX_GIVEN`] values in its variables or its extensions, before they are built: in
+/// memory a value takes dozens of times its two bytes of text. A body that is not a request passes, since its parser
+/// rejects it.
 pub fn check_given(body: &[u8]) -> Result<(), String> {
     let Ok(outline) = serde_json::from_slice::<Outline>(body) else { return Ok(()) };
     for (what, sigil, members) in [("variables", "$", outline.variables), ("extensions", "", outline.extensions)] {
@@ -78,7 +79,7 @@ pub fn check_given(body: &[u8]) -> Result<(), String> {
     Ok(())
 }
 
-/// The parts of a request that may hold many values.
+/// The parts of a request that can hold many values.
 #[derive(Deserialize)]
 struct Outline {
     #[serde(default)]
@@ -87,7 +88,7 @@ struct Outline {
     extensions: Option<Members>,
 }
 
-/// The values of an object's members, and the member that has most. A name that is repeated is counted each time.
+/// The number of values in an object, and its largest member. A repeated name counts each time.
 #[derive(Default)]
 struct Members {
     total: usize,
@@ -121,7 +122,7 @@ impl<'de> Visitor<'de> for MembersVisitor {
     }
 }
 
-/// How many values a JSON value has, counted without keeping them.
+/// The number of values in a JSON value, counted without keeping them.
 struct Counted(usize);
 
 impl<'de> Deserialize<'de> for Counted {
@@ -193,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn the_values_of_all_variables_are_counted_wherever_they_are() {
+    fn values_of_all_variables_are_counted_at_any_depth() {
         let list = |count: usize| vec![1; count];
         assert_eq!(given(&json!({ "a": list(MAX_GIVEN - 1) })), Ok(()));
         let refused = format!("the variables have more than 10000 values: $b has {MAX_GIVEN}");
@@ -214,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_is_no_request_is_left_to_its_parser() {
+    fn bodies_that_are_not_requests_pass() {
         for body in ["", "[]", "{", "{\"variables\":[1]}", "{\"variables\":null}", "{\"variables\":\"\"}", "1"] {
             assert_eq!(check_given(body.as_bytes()), Ok(()), "{body}");
         }
@@ -232,7 +233,7 @@ mod tests {
         let variables = Variables::from_json(json!({ "a": [1, 2, 3], "b": { "c": [1] } }));
         let sizes = Sizes::of(variables.iter());
         let counted: Vec<usize> = field.node.arguments.iter().map(|(_, value)| sizes.argument(&value.node)).collect();
-        // A list counts itself and its items; an object itself and its members; what is not given counts one.
+        // A list counts itself and its items, an object itself and its members, a variable without a value 1.
         assert_eq!(counted, [4, 1 + 4 + 1 + 1 + 3, 1]);
         assert!(sizes.too_many_used().ends_with("the largest variable is $a with 4"), "{}", sizes.too_many_used());
     }

@@ -1,4 +1,4 @@
-//! The fields of a write: a form with brackets or JSON, in which a list may also be one text with commas.
+//! The fields of a write, from a form with brackets or from JSON. A list may also be comma-separated text.
 
 use axum::body::Body;
 use axum::http::HeaderMap;
@@ -10,12 +10,12 @@ use crate::http::extract::brackets::tree;
 use crate::http::extract::params::csv;
 use crate::http::extract::{MediaType, Params, json, media_type, read_body};
 
-/// The fields, as JSON spells them; those of a form are texts.
+/// The fields as JSON. Those of a form are strings.
 #[derive(Debug, Default)]
 pub struct Fields(Map<String, Value>);
 
 impl Fields {
-    /// Reads the body. An empty one has no fields.
+    /// Reads the body, which must be a form or a JSON object. An empty body has no fields.
     pub async fn read(headers: &HeaderMap, body: Body) -> Result<Self, Fault> {
         let body = read_body(headers, body, DIALECT).await?;
         match media_type(headers) {
@@ -29,12 +29,12 @@ impl Fields {
         }
     }
 
-    /// A field as it was given.
+    /// Returns a field as it was given.
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.0.get(name)
     }
 
-    /// The fields inside another one.
+    /// Returns the fields inside another one. An absent or `null` field has none.
     pub fn inside(&self, name: &str) -> Result<Fields, Fault> {
         match self.0.get(name) {
             None | Some(Value::Null) => Ok(Fields::default()),
@@ -44,7 +44,7 @@ impl Fields {
     }
 }
 
-/// 0 and 1, as numbers, as texts, or as the JSON words for them.
+/// Reads 0 or 1, given as a number or a string, or as `false` or `true`.
 pub fn flag(value: &Value) -> Option<bool> {
     match value {
         Value::Bool(on) => Some(*on),
@@ -56,7 +56,7 @@ pub fn flag(value: &Value) -> Option<bool> {
     }
 }
 
-/// A whole number, as a number or as a text of digits.
+/// Reads an integer, given as a number or as a string of digits.
 pub fn whole(value: &Value) -> Option<i64> {
     match value {
         Value::Number(number) => number.as_i64(),
@@ -65,7 +65,7 @@ pub fn whole(value: &Value) -> Option<i64> {
     }
 }
 
-/// The elements of a list: an array, or a text with commas. Empty and `null` have none.
+/// Reads a list, given as an array or as comma-separated text. Empty text and `null` have no elements.
 pub fn list(value: &Value) -> Option<Vec<Value>> {
     match value {
         Value::Null => Some(Vec::new()),

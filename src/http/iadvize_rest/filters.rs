@@ -1,4 +1,4 @@
-//! The filters of `/operator` (CONTRACTS.md 1.3 and 3.2): `filters[name]=value`, all of which hold.
+//! The filters of `/operator` (CONTRACTS.md 1.3 and 3.2): `filters[name]=value`, all of which must match.
 
 use utoipa::IntoParams;
 use utoipa::openapi::path::{Parameter, ParameterIn};
@@ -9,30 +9,30 @@ use crate::http::describe;
 use crate::http::extract::Params;
 use crate::http::extract::params::csv;
 
-/// The filters, for the API's description.
+/// The filters, for the OpenAPI description.
 pub struct OperatorFilters;
 
 impl IntoParams for OperatorFilters {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         [
-            ("filters[id]", "Operators by id or GUID, with commas"),
-            ("filters[group_id]", "In one of these groups"),
-            ("filters[website_id]", "On one of these projects"),
-            ("filters[website_list]", "The same"),
-            ("filters[skill_id]", "With one of these skills"),
-            ("filters[name]", "By name; * stands for any characters"),
-            ("filters[external_id]", "By the customer's own id"),
-            ("filters[email]", "By e-mail address"),
-            ("filters[connected]", "1 for those online, 0 for those offline"),
-            ("connected", "The same"),
+            ("filters[id]", "Only these operators: comma-separated ids or GUIDs"),
+            ("filters[group_id]", "Only operators in one of these groups: comma-separated ids or GUIDs"),
+            ("filters[website_id]", "Only operators on one of these projects: comma-separated ids or GUIDs"),
+            ("filters[website_list]", "Alias of filters[website_id]"),
+            ("filters[skill_id]", "Only operators with one of these skills: comma-separated ids or GUIDs"),
+            ("filters[name]", "Only operators with this name; * matches any characters"),
+            ("filters[external_id]", "Only the operator with this external id"),
+            ("filters[email]", "Only the operator with this e-mail address"),
+            ("filters[connected]", "1 for operators online, 0 for operators offline"),
+            ("connected", "Alias of filters[connected]"),
         ]
         .map(|(name, description)| describe::query_parameter(name, description))
         .into()
     }
 }
 
-/// Which operators a list is about, and whether they are to be online. Parameters that are not known are ignored, as
-/// clients of the vendor rely on.
+/// Reads the filter of a list, and whether operators must be online or offline. Unknown parameters are ignored, on
+/// which the vendor's clients rely.
 pub fn read(query: &Params<'_>) -> Result<(Filter, Option<bool>), Fault> {
     let mut filter = Filter::default().and(Clause::Users(ids(query, "filters[id]")?));
     for (name, dimension) in [
@@ -58,7 +58,7 @@ pub fn read(query: &Params<'_>) -> Result<(Filter, Option<bool>), Fault> {
     Ok((filter, connection(query)?))
 }
 
-/// `connected` and `filters[connected]` mean the same.
+/// Reads `connected` and `filters[connected]`, which mean the same; contradicting values are rejected.
 fn connection(query: &Params<'_>) -> Result<Option<bool>, Fault> {
     let mut wanted = None;
     for name in ["connected", "filters[connected]"] {
@@ -76,7 +76,7 @@ fn connection(query: &Params<'_>) -> Result<Option<bool>, Fault> {
     Ok(wanted)
 }
 
-/// Ids, comma-separated; any of them may match. Empty is no restriction.
+/// Parses comma-separated ids or GUIDs, any of which may match. Empty text is no restriction.
 pub fn ids(query: &Params<'_>, name: &str) -> Result<Vec<EntityRef>, Fault> {
     let text = query.one(name)?.unwrap_or_default();
     if csv(text).count() > MAX_VALUES {

@@ -1,4 +1,4 @@
-//! `GET /operator/{id}/live`: how one operator stands now, online or not.
+//! `GET /operator/{id}/live`: one operator's live availability, online or not.
 
 use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
@@ -10,7 +10,7 @@ use crate::http::extract::{freshness, reply};
 use crate::http::services::Services;
 use crate::query::people::operators_live::operator_live;
 
-/// Shows one operator.
+/// Returns one operator's live availability.
 #[utoipa::path(
     get,
     path = "/operator/{id}/live",

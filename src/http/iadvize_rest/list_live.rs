@@ -1,4 +1,4 @@
-//! `GET /operator/live`: every operator of a selection with their availability now; online ones by default.
+//! `GET /operator/live`: the live availability of the operators of a selection; by default of those online.
 
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
@@ -16,7 +16,7 @@ use crate::projection::roster::Connection;
 use crate::query;
 use crate::query::people::operators_live::operators_live;
 
-/// Lists operators, ascending by id.
+/// Lists operators' live availability, ascending by id.
 #[utoipa::path(
     get,
     path = "/operator/live",

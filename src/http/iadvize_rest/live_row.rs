@@ -1,4 +1,4 @@
-//! One operator's live availability as the vendor shows it (CONTRACTS.md 3.3).
+//! One operator's live availability in the vendor's form (CONTRACTS.md 3.3).
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -21,14 +21,14 @@ impl From<LiveChannel> for ChannelRow {
             enabled: channel.enabled,
             slot_number: channel.current,
             slot_max_number: channel.max,
-            // Whether or not the operator is connected or enabled, as the vendor's examples have it.
+            // Regardless of whether the operator is connected or the channel enabled, as in the vendor's examples.
             busy: channel.current >= channel.max,
             available: channel.available,
         }
     }
 }
 
-/// One operator.
+/// One operator's live availability.
 #[derive(Serialize, ToSchema)]
 #[schema(as = OperatorLive)]
 pub struct Row {

@@ -1,4 +1,4 @@
-//! iAdvize's REST dialect (CONTRACTS.md 3): `meta` and `data` around every answer, whatever the HTTP status.
+//! iAdvize's REST dialect (CONTRACTS.md 3): every response has `meta`, whatever its HTTP status, and may have `data`.
 
 pub mod fields;
 pub mod filters;
@@ -33,7 +33,7 @@ use paging::Pagination;
 
 const JSON: &str = "application/json";
 
-/// Every route, for the API's description.
+/// OpenAPI description of these routes.
 #[derive(OpenApi)]
 #[openapi(
     paths(
@@ -52,11 +52,11 @@ const JSON: &str = "application/json";
         grouping::list::list_skills,
         grouping::get::get_skill,
     ),
-    tags((name = "iAdvize REST", description = "Operators, groups and skills, as iAdvize's REST API has them"))
+    tags((name = "iAdvize REST", description = "Operators, groups and skills, as in iAdvize's REST API"))
 )]
 pub struct Description;
 
-/// How a request went: `success`, `fail` when it is the caller's to mend, `error` when it is not.
+/// The outcome of a request: `success`, `fail` if the caller can correct the request, `error` otherwise.
 #[derive(Serialize, ToSchema)]
 struct Meta<'a> {
     #[schema(pattern = "^(success|fail|error)$")]
@@ -65,7 +65,7 @@ struct Meta<'a> {
     message: Option<Cow<'a, str>>,
 }
 
-/// An answer with something in it.
+/// A response with data.
 #[derive(Serialize, ToSchema)]
 struct Envelope<'a, T> {
     meta: Meta<'a>,
@@ -74,50 +74,50 @@ struct Envelope<'a, T> {
     pagination: Option<Pagination>,
 }
 
-/// An answer that only tells how it went.
+/// A response with the outcome only.
 #[derive(Serialize, ToSchema)]
-#[schema(as = Told)]
-struct Told<'a> {
+#[schema(as = StatusOnly)]
+struct StatusOnly<'a> {
     meta: Meta<'a>,
 }
 
 const SUCCESS: Meta<'static> = Meta { status: "success", message: None };
 
-/// An answer with data.
+/// Responds with data.
 fn data<T: Serialize>(data: T) -> Response<Body> {
     reply::json(200, JSON, &Envelope { meta: SUCCESS, data, pagination: None })
 }
 
-/// One page of a list.
+/// Responds with one page of a list.
 fn page<T: Serialize>(rows: &[T], pagination: Pagination) -> Response<Body> {
     reply::json(200, JSON, &Envelope { meta: SUCCESS, data: rows, pagination: Some(pagination) })
 }
 
-/// An answer that says no more than that it was done.
+/// Responds with success and nothing else.
 fn done() -> Response<Body> {
-    reply::json(200, JSON, &Told { meta: SUCCESS })
+    reply::json(200, JSON, &StatusOnly { meta: SUCCESS })
 }
 
-/// An answer with a message.
+/// Responds with an outcome and a message.
 fn message(status: u16, verdict: &'static str, message: &str) -> Response<Body> {
-    reply::json(status, JSON, &Told { meta: Meta { status: verdict, message: Some(Cow::Borrowed(message)) } })
+    reply::json(status, JSON, &StatusOnly { meta: Meta { status: verdict, message: Some(Cow::Borrowed(message)) } })
 }
 
-/// Why a request failed, in this dialect.
+/// An error in this dialect.
 #[derive(Debug)]
 pub enum RestFault {
-    /// There is nothing by the id that the caller gave; with the sentence that says so.
+    /// The id is unknown: HTTP 404 with this sentence.
     Unknown(String),
-    /// A field that is needed is not there.
+    /// This required field is missing: HTTP 400.
     Missing(&'static str),
-    /// A field's value is one that only one operator may have, and another has it.
+    /// The value of this field must be unique, and another operator has it: HTTP 409.
     Taken(String),
-    /// Any other.
+    /// Any other fault.
     Fault(Fault),
 }
 
 impl RestFault {
-    /// There is no `resource` with this id.
+    /// Returns the error for an unknown id of a resource, such as `operator`.
     fn unknown(resource: &str, id: &str) -> Self {
         RestFault::Unknown(format!("Unknown '{resource}' with 'id' {id}."))
     }
@@ -135,12 +135,12 @@ impl IntoResponse for RestFault {
             RestFault::Unknown(sentence) => message(404, "fail", &sentence),
             RestFault::Missing(field) => message(400, "fail", &format!("Field '{field}' is missing.")),
             RestFault::Taken(field) => message(409, "fail", &format!("Value of field '{field}' is already used.")),
-            // One word for whoever may not ask: the vendor does not tell missing, wrong and insufficient keys apart.
+            // The vendor does not distinguish missing, invalid and insufficient keys.
             RestFault::Fault(Fault::CredentialMissing | Fault::CredentialInvalid | Fault::Forbidden) => {
                 message(403, "error", "Forbidden")
             }
             RestFault::Fault(fault) => {
-                // Too many requests are the platform's to complain of, as the vendor has it.
+                // Too many requests are an `error`, as in the vendor's API, although their status is below 500.
                 let is_callers = fault.status() < 500 && !matches!(fault, Fault::TooMany { .. });
                 let verdict = if is_callers { "fail" } else { "error" };
                 let text = match &fault {
@@ -156,16 +156,16 @@ impl IntoResponse for RestFault {
 
 impl IntoResponses for RestFault {
     fn responses() -> BTreeMap<String, RefOr<Described>> {
-        describe::faults::<Told<'_>>(JSON, &[400, 403, 404, 409, 413, 415, 429, 500, 503])
+        describe::faults::<StatusOnly<'_>>(JSON, &[400, 403, 404, 409, 413, 415, 429, 500, 503])
     }
 }
 
-/// Answers a method that a route does not take.
+/// Answers requests with a method that the route does not support.
 pub async fn wrong_method() -> RestFault {
     RestFault::Fault(Fault::MethodNotAllowed)
 }
 
-/// Authorises a read of one thing and takes the view that shows it.
+/// Authorises a read of one object, and takes the snapshot that it is read from.
 async fn open(
     services: &Services,
     headers: &HeaderMap,
@@ -178,8 +178,8 @@ async fn open(
     Ok((caller, snapshot))
 }
 
-/// Authorises a write and reads its fields. The vendor's client repeats them in the query; only the key is looked for
-/// there.
+/// Authorises a write and reads its fields from the body. The vendor's client repeats them in the query, from which
+/// only the key is read.
 async fn write(services: &Services, request: Request) -> Result<(Caller, Fields), Fault> {
     let (parts, body) = request.into_parts();
     let query = parts.uri.query().unwrap_or_default();
@@ -188,7 +188,8 @@ async fn write(services: &Services, request: Request) -> Result<(Caller, Fields)
     Ok((caller, Fields::read(&parts.headers, body).await?))
 }
 
-/// Who asks: `X-API-Key`, `?key=`, or the user name of Basic, with any password.
+/// Authenticates the caller by the first credential given: `X-API-Key`, `?key=`, the user name of Basic with any
+/// password, or a bearer token.
 fn caller(services: &Services, headers: &HeaderMap, query: &Params<'_>) -> Result<Caller, Fault> {
     if let Some(key) = credential::api_key(headers) {
         return services.caller(Some(key));

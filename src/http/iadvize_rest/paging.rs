@@ -1,4 +1,4 @@
-//! Pages of a list (CONTRACTS.md 3.1): `page`, `limit` and `full`, and what is said of them.
+//! Pages of a list (CONTRACTS.md 3.1): `page`, `limit` and `full` in requests, `pagination` in responses.
 
 use serde::Serialize;
 use utoipa::openapi::path::{Parameter, ParameterIn};
@@ -8,21 +8,21 @@ use crate::domain::Fault;
 use crate::http::describe;
 use crate::http::extract::Params;
 
-/// Items of a page, unless asked otherwise.
+/// Items per page by default.
 const LIMIT: u64 = 20;
-/// Items of a page at most; more are not refused, but not given either.
+/// Most items per page. A larger `limit` is lowered to this rather than rejected.
 const MAX_LIMIT: u64 = 100;
 
-/// Which part of a list is wanted.
+/// The requested part of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Paging {
     page: u64,
     limit: u64,
-    /// Every field of an item, rather than its id and its link.
+    /// True if items have every field, rather than id and link only.
     pub full: bool,
 }
 
-/// What an answer says of its page.
+/// The page that a response contains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Pagination {
     page: u64,
@@ -32,11 +32,11 @@ pub struct Pagination {
 }
 
 impl Paging {
-    /// Reads the parameters. What is empty is not given.
+    /// Reads the parameters. Empty values count as absent.
     pub fn read(query: &Params<'_>) -> Result<Self, Fault> {
         let number = |name: &str, usual: u64| match query.one(name)?.unwrap_or_default() {
             "" => Ok(usual),
-            // Past 64 bits it is still a number, of a page that no list has.
+            // A number beyond 64 bits is valid: it is a page that no list has.
             text if text.bytes().all(|b| b.is_ascii_digit()) => match text.parse().unwrap_or(u64::MAX) {
                 0 => Err(Fault::invalid(name, "must be 1 or more")),
                 number => Ok(number),
@@ -51,8 +51,8 @@ impl Paging {
         Ok(Paging { page: number("page", 1)?, limit: number("limit", LIMIT)?.min(MAX_LIMIT), full })
     }
 
-    /// The part of `items` that is wanted. Past the last page it is empty and bears the last page's number: clients of
-    /// the vendor ask on until `page` equals `pages`.
+    /// Returns the requested part of `items`. Past the last page it is empty and has the last page's number: the
+    /// vendor's clients continue until `page` equals `pages`.
     pub fn of<'a, T>(&self, items: &'a [T]) -> (&'a [T], Pagination) {
         let count = items.len() as u64;
         let pages = count.div_ceil(self.limit).max(1);
@@ -66,9 +66,9 @@ impl Paging {
 impl IntoParams for Paging {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         vec![
-            describe::query_parameter("page", "From 1"),
-            describe::query_parameter("limit", "Items of a page, 20 unless said otherwise, 100 at most"),
-            describe::query_parameter("full", "1 for every field of each item, rather than its id and link"),
+            describe::query_parameter("page", "Number of the page, from 1; 1 by default"),
+            describe::query_parameter("limit", "Items per page; 20 by default, 100 at most"),
+            describe::query_parameter("full", "1 to return every field of each item, rather than its id and link"),
         ]
     }
 }
@@ -82,23 +82,23 @@ mod tests {
     }
 
     #[test]
-    fn pages_cover_the_list_once_and_end() {
+    fn pages_cover_the_list_exactly_once() {
         let items: Vec<u32> = (0..45).collect();
         let mut seen = Vec::new();
         for page in 1..=3 {
-            let (part, said) = read(&format!("page={page}")).unwrap().of(&items);
-            assert_eq!((said.page, said.pages, said.limit, said.count), (page, 3, 20, 45));
+            let (part, of) = read(&format!("page={page}")).unwrap().of(&items);
+            assert_eq!((of.page, of.pages, of.limit, of.count), (page, 3, 20, 45));
             seen.extend_from_slice(part);
         }
         assert_eq!(seen, items);
-        let (part, said) = read("page=99999999999999999999&limit=1000").unwrap().of(&items);
-        assert_eq!((part.len(), said.page, said.pages, said.limit), (0, 1, 1, 100));
-        let (part, said) = read("full=1").unwrap().of(&[] as &[u32]);
-        assert_eq!((part.len(), said.page, said.pages, said.count), (0, 1, 1, 0));
+        let (part, of) = read("page=99999999999999999999&limit=1000").unwrap().of(&items);
+        assert_eq!((part.len(), of.page, of.pages, of.limit), (0, 1, 1, 100));
+        let (part, of) = read("full=1").unwrap().of(&[] as &[u32]);
+        assert_eq!((part.len(), of.page, of.pages, of.count), (0, 1, 1, 0));
     }
 
     #[test]
-    fn what_is_no_number_is_refused() {
+    fn invalid_values_are_rejected() {
         for query in ["page=0", "page=-1", "page=a", "limit=0", "limit=1.5", "full=yes", "page=1&page=2"] {
             assert!(read(query).is_err(), "{query}");
         }

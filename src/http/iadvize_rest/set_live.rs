@@ -1,4 +1,5 @@
-//! `PUT /operator/{id}/live`: switch an operator's channels, or send the operator offline. All of it or nothing.
+//! `PUT /operator/{id}/live`: switches an operator's channels, or sends the operator offline. A request takes effect as
+//! a whole or not at all.
 
 use std::borrow::Cow;
 
@@ -10,23 +11,23 @@ use utoipa::openapi::{ObjectBuilder, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::fields::{Fields, flag};
-use super::{RestFault, Told, message, write};
+use super::{RestFault, StatusOnly, message, write};
 use crate::command::change_availability::{Change, NotChanged, change_availability};
 use crate::domain::{Channel, EntityRef, Fault, Scope};
 use crate::http::describe;
 use crate::http::extract::reply;
 use crate::http::services::Services;
 
-/// The channels that can be switched, in the order of the sentences that say so.
+/// The channels that can be switched, in the order of the sentences in the response.
 const CHANNELS: [Channel; 3] = [Channel::Chat, Channel::Call, Channel::Video];
 
-/// Changes one operator's availability.
+/// Switches one operator's channels, or sends the operator offline.
 #[utoipa::path(
     put,
     path = "/operator/{id}/live",
     params(("id" = String, Path, description = "Integer id or GUID")),
     request_body(content((Switches = "application/json"), (Switches = "application/x-www-form-urlencoded"))),
-    responses((status = 200, description = "What was done, in a sentence a field", body = Told), RestFault),
+    responses((status = 200, description = "One sentence for each change", body = StatusOnly), RestFault),
 )]
 pub async fn set_live(
     State(services): State<Services>,
@@ -36,13 +37,14 @@ pub async fn set_live(
     let (caller, fields) = write(&services, request).await?;
     let change = read(&fields)?;
     if change == Change::default() {
+        // The first of the fields stands for all of them.
         return Err(RestFault::Missing("chat[available]"));
     }
     let operator: EntityRef = id.parse().map_err(|_| RestFault::unknown("operator", &id))?;
-    let said = sentences(&change);
+    let text = sentences(&change);
     let (submitter, reader) = (services.submitter(), services.reader());
-    let whose = (&caller, Scope::OperatorsWrite);
-    let done = change_availability(whose, submitter, reader, services.clock(), (operator, change)).await;
+    let caller = (&caller, Scope::OperatorsWrite);
+    let done = change_availability(caller, submitter, reader, services.clock(), (operator, change)).await;
     let position = done.map_err(|why| match why {
         NotChanged::NotEnabled(channel) => {
             Fault::invalid(format!("{}[available]", channel.name()), "the channel is not enabled").into()
@@ -50,10 +52,10 @@ pub async fn set_live(
         NotChanged::Fault(Fault::NotFound(_)) => RestFault::unknown("operator", &id),
         NotChanged::Fault(other) => RestFault::Fault(other),
     })?;
-    Ok(reply::at_position(message(200, "success", &said), position))
+    Ok(reply::at_position(message(200, "success", &text), position))
 }
 
-/// The fields, for the API's description.
+/// The fields, for the OpenAPI description.
 struct Switches;
 
 impl PartialSchema for Switches {

@@ -23,7 +23,7 @@ use crate::limits::TurnKey;
 use crate::query;
 use crate::query::directory::{directory, directory_size};
 
-/// The limit on the body.
+/// The size limit of a document.
 const LIMIT: Limit = Limit { bytes: 32 * 1024 * 1024, name: "32 MiB" };
 
 #[derive(Serialize, ToSchema)]
@@ -35,7 +35,7 @@ struct Answer {
     unchanged: u32,
 }
 
-/// The document, for the API's description: EVENTS.md tells each entity's members.
+/// OpenAPI schema of the document; EVENTS.md lists the members of each entity.
 struct DirectoryForm;
 
 impl PartialSchema for DirectoryForm {
@@ -51,12 +51,17 @@ impl ToSchema for DirectoryForm {
     }
 }
 
-/// Makes or changes what the document names, as one unit.
+/// Creates and updates the entities of the document, all of them or none.
+///
+/// Entities and members that the document omits stay as they are.
 #[utoipa::path(
     put,
     path = "/v1/directory",
     request_body(content = DirectoryForm),
-    responses((status = 200, description = "What the document did", body = Answer), NativeFault),
+    responses(
+        (status = 200, description = "The numbers of created, updated and unchanged entities", body = Answer),
+        NativeFault,
+    ),
 )]
 pub async fn put_directory(State(services): State<Services>, request: Request) -> Result<Response<Body>, NativeFault> {
     let (parts, body) = request.into_parts();
@@ -77,11 +82,14 @@ pub async fn put_directory(State(services): State<Services>, request: Request) -
     Ok(reply::at_position(reply::json(200, "application/json", &answer), position))
 }
 
-/// The directory as it is now; `PUT` of it changes nothing.
+/// Returns the directory as it is now, in the form that `PUT` accepts: sending it back changes nothing.
 #[utoipa::path(
     get,
     path = "/v1/directory",
-    responses((status = 200, description = "The directory, as PUT takes it back", body = DirectoryForm), NativeFault),
+    responses(
+        (status = 200, description = "The directory, in the form that PUT accepts", body = DirectoryForm),
+        NativeFault,
+    ),
 )]
 pub async fn get_directory(
     State(services): State<Services>,

@@ -24,9 +24,9 @@ use crate::http::services::Services;
 use crate::limits::TurnKey;
 use crate::query;
 
-/// The limit on the body.
+/// The size limit of the body.
 const LIMIT: Limit = Limit { bytes: 8 * 1024 * 1024, name: "8 MiB" };
-/// Events of one request.
+/// Most events of one request.
 const MAX_EVENTS: usize = 10_000;
 
 #[derive(Serialize, ToSchema)]
@@ -43,7 +43,7 @@ struct EventResult {
     outcome: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
-    /// Of a duplicate: what the event came to when it was taken first, where that is known and was not `applied`.
+    /// The outcome of the event when it was first received; only for a duplicate, if known and not `applied`.
     #[serde(skip_serializing_if = "Option::is_none")]
     first: Option<First>,
 }
@@ -56,7 +56,7 @@ struct First {
     reason: Option<String>,
 }
 
-/// An event, for the API's description.
+/// OpenAPI schema of an event.
 struct CloudEvent;
 
 impl PartialSchema for CloudEvent {
@@ -74,12 +74,15 @@ impl ToSchema for CloudEvent {
     }
 }
 
-/// Takes events; answers one outcome each once they are durable and visible.
+/// Records events, and answers one outcome for each once they are durable and visible.
 #[utoipa::path(
     post,
     path = "/v1/events",
     request_body(content((CloudEvent = "application/json"), (CloudEvent = "application/cloudevents+json"), (Vec<CloudEvent> = "application/cloudevents-batch+json"), (String = "application/x-ndjson"))),
-    responses((status = 200, description = "One outcome an event, in order", body = Answer), NativeFault),
+    responses(
+        (status = 200, description = "One outcome for each event, in the order of the request", body = Answer),
+        NativeFault,
+    ),
 )]
 pub async fn post_events(State(services): State<Services>, request: Request) -> Result<Response<Body>, NativeFault> {
     let (parts, body) = request.into_parts();
@@ -98,18 +101,19 @@ pub async fn post_events(State(services): State<Services>, request: Request) -> 
         }
         Ok(Told::new(&raws, now))
     };
-    let told = services.read(TurnKey::Tenant(caller.tenant()), is_long, read).await?;
-    Ok(take(&services, &caller, told).await?)
+    let parsed = services.read(TurnKey::Tenant(caller.tenant()), is_long, read).await?;
+    Ok(take(&services, &caller, parsed).await?)
 }
 
-/// Takes events that were read already, and answers what became of each.
-pub(super) async fn take(services: &Services, caller: &Caller, told: Told) -> Result<Response<Body>, Fault> {
-    let Told { events, results } = told;
+/// Commits parsed events, and answers the outcome of each.
+pub(super) async fn take(services: &Services, caller: &Caller, parsed: Told) -> Result<Response<Body>, Fault> {
+    let Told { events, results } = parsed;
     services.tenants().count_events(caller.tenant(), events.len())?;
     let settings = services.ring().settings(caller.tenant());
     let receipt = post(caller, services.submitter(), &settings, events).await?;
     let is_long = results.len() > query::SHORT;
-    // The events are durable: an answer that is refused for what is waiting would make their sender repeat them.
+    // The events are durable already: rejecting the answer because of the queue's length would only make the sender
+    // repeat them.
     if is_long {
         let key = TurnKey::Tenant(caller.tenant());
         let answer = move || answer(results, &receipt);
@@ -118,9 +122,9 @@ pub(super) async fn take(services: &Services, caller: &Caller, told: Told) -> Re
     Ok(answer(results, &receipt))
 }
 
-/// The answer once the outcomes are known.
+/// Builds the answer from the results that were known before the commit and the outcomes of the other events.
 fn answer(mut results: Vec<EventResult>, receipt: &Receipt) -> Response<Body> {
-    // The admitted ones are the places still open, in order.
+    // Results without an outcome belong to the committed events, in the same order.
     let open = results.iter_mut().filter(|result| result.outcome.is_empty());
     for ((result, outcome), first) in open.zip(&receipt.outcomes).zip(&receipt.firsts) {
         result.outcome = outcome.name();
@@ -134,7 +138,7 @@ fn answer(mut results: Vec<EventResult>, receipt: &Receipt) -> Response<Body> {
     reply::at_position(reply::json(200, "application/json", &answer), receipt.position)
 }
 
-/// The events of the body; all of it must parse, or none is taken.
+/// Splits the body into events; [`Fault::Malformed`] if any part of it does not parse, and then no event is recorded.
 fn split(media_type: MediaType, body: &[u8]) -> Result<Vec<&RawValue>, Fault> {
     let malformed = |error: serde_json::Error| Fault::Malformed(format!("the body is not JSON: {error}"));
     let text = std::str::from_utf8(body).map_err(|_| Fault::Malformed(String::from("the body is not UTF-8")))?;
@@ -155,16 +159,16 @@ fn split(media_type: MediaType, body: &[u8]) -> Result<Vec<&RawValue>, Fault> {
     Ok(vec![serde_json::from_str(text).map_err(malformed)?])
 }
 
-/// A request's events, and what can be said of each without knowing the state.
+/// The parsed events of a request, and the results that are known without the state.
 pub(super) struct Told {
-    /// Those that can be taken.
+    /// The admitted events.
     events: Vec<Event>,
-    /// One for each that was sent. An outcome still to come is left empty.
+    /// One result for each event that was sent; the outcome is empty until the event is committed.
     results: Vec<EventResult>,
 }
 
 impl Told {
-    /// Reads each event, at the time `now`.
+    /// Parses each event; `now` is the service's time.
     pub fn new(raws: &[&RawValue], now: Time) -> Self {
         let mut events = Vec::with_capacity(raws.len());
         let mut results = Vec::with_capacity(raws.len());

@@ -1,4 +1,4 @@
-//! `/v1/tenants/{id}/keys`: the administrator gives keys, lists them, and takes them away.
+//! `/v1/tenants/{id}/keys`: creates, lists and revokes a tenant's keys, for the administrator.
 
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
@@ -25,7 +25,7 @@ struct NewKey {
     scopes: Vec<Scope>,
 }
 
-/// A key that was just made: the only time it is shown.
+/// A new key. The key itself is shown in this answer only.
 #[derive(Serialize, ToSchema)]
 #[schema(as = KeyMade)]
 struct Made<'a> {
@@ -36,7 +36,7 @@ struct Made<'a> {
     scopes: &'a [Scope],
 }
 
-/// What a list of keys looks like.
+/// The keys of a tenant.
 #[derive(Serialize, ToSchema)]
 struct Keys {
     keys: Vec<Listed>,
@@ -65,13 +65,13 @@ impl From<KeyRecord> for Listed {
     }
 }
 
-/// Gives the tenant a key.
+/// Creates a key of the tenant.
 #[utoipa::path(
     post,
     path = "/v1/tenants/{tenant}/keys",
     params(("tenant" = String, Path, description = "The tenant's id")),
     request_body(content = NewKey),
-    responses((status = 201, description = "The key, shown this once", body = Made), NativeFault),
+    responses((status = 201, description = "The new key; it is shown here only", body = Made), NativeFault),
 )]
 pub async fn create_key(
     State(services): State<Services>,
@@ -95,12 +95,12 @@ pub async fn create_key(
     Ok(reply::json(201, "application/json", &made))
 }
 
-/// Every key of the tenant, without the keys.
+/// Lists the keys of the tenant, revoked ones included, without the keys themselves.
 #[utoipa::path(
     get,
     path = "/v1/tenants/{tenant}/keys",
     params(("tenant" = String, Path, description = "The tenant's id")),
-    responses((status = 200, description = "Every key, without the keys", body = Keys), NativeFault),
+    responses((status = 200, description = "All keys, without the keys themselves", body = Keys), NativeFault),
 )]
 pub async fn list_keys(
     State(services): State<Services>,
@@ -113,7 +113,7 @@ pub async fn list_keys(
     Ok(reply::json(200, "application/json", &keys))
 }
 
-/// Takes a key away; it no longer works when this answers.
+/// Revokes a key; it no longer works once the answer is sent.
 #[utoipa::path(
     delete,
     path = "/v1/tenants/{tenant}/keys/{key}",

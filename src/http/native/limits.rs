@@ -1,4 +1,4 @@
-//! `GET` and `PUT /v1/tenants/{tenant}/limits`: the administrator sees and sets what a tenant may keep.
+//! `GET` and `PUT /v1/tenants/{tenant}/limits`: returns and replaces a tenant's quotas, for the administrator.
 
 use std::borrow::Cow;
 
@@ -18,7 +18,7 @@ use crate::http::fault::NativeFault;
 use crate::http::services::Services;
 use crate::query;
 
-/// Every limit in force, for the API's description.
+/// OpenAPI schema of the limits in force.
 struct Limits;
 
 impl PartialSchema for Limits {
@@ -37,7 +37,7 @@ impl ToSchema for Limits {
     }
 }
 
-/// The limits that are set, for the API's description.
+/// OpenAPI schema of the limits to set.
 struct Changes;
 
 impl PartialSchema for Changes {
@@ -64,17 +64,17 @@ fn within(limit: ObjectBuilder, quota: Quota) -> ObjectBuilder {
 
 const fn meaning(quota: Quota) -> &'static str {
     match quota {
-        Quota::Users => "Users, with deleted ones that are still remembered",
+        Quota::Users => "Users, including deleted ones that are still remembered",
         Quota::Sessions => "Open sessions of all users",
-        Quota::SessionsPerUser => "Open sessions of one user that came by POST /v1/events",
+        Quota::SessionsPerUser => "Open sessions of one user that were opened by POST /v1/events",
         Quota::Slots => "Conversations held by all users",
-        Quota::SlotsPerUser => "Conversations held by one user on all channels, and named by one slots.synced",
+        Quota::SlotsPerUser => "Conversations held by one user on all channels, and those in one slots.synced event",
         Quota::Conversations => "Conversations with a history: open ones, and closed ones until they are archived",
-        Quota::Tombstones => "Things that ended and are remembered; past it the oldest are forgotten early",
+        Quota::Tombstones => "Ended objects that are remembered; above the limit the oldest are forgotten early",
     }
 }
 
-/// What the tenant may keep: every limit in force.
+/// Returns every limit in force for the tenant.
 #[utoipa::path(
     get,
     path = "/v1/tenants/{tenant}/limits",
@@ -93,8 +93,10 @@ pub async fn get_limits(
     Ok(reply::at_position(answer, view.position()))
 }
 
-/// Replaces the tenant's limits; an absent member or `null` is the default. What is kept already stays, what comes anew
-/// past a limit is rejected. The limits are journalled before this answers.
+/// Replaces the tenant's limits.
+///
+/// An absent member or `null` means the default. Data above a lowered limit stays, except for `tombstones`; only
+/// additions are rejected. The limits are in the journal before the answer is sent.
 #[utoipa::path(
     put,
     path = "/v1/tenants/{tenant}/limits",

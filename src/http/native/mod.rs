@@ -1,5 +1,5 @@
-//! Our own API: events and webhooks in, desks that stay connected, the directory, tenants with their settings, and keys.
-//! Errors are RFC 9457 problems.
+//! The native API: events and webhooks, desk connections, the directory, and the administration of tenants, settings,
+//! limits and keys. Errors are RFC 9457 problem details.
 
 pub mod desk;
 pub mod directory;
@@ -19,40 +19,40 @@ use super::fault::{Details, NativeFault};
 use super::services::Services;
 use crate::auth::{Admin, Caller};
 use crate::domain::ids::parse_guid;
-use crate::domain::object::Object;
+use crate::domain::json::Object;
 use crate::domain::{Fault, TenantId};
 
-/// A tenant's routes, for the API's description.
+/// OpenAPI description of the routes for events and the directory.
 #[derive(OpenApi)]
 #[openapi(
     paths(events::post_events, directory::put_directory, directory::get_directory),
     components(schemas(Details)),
-    tags((name = "Events and directory", description = "What feeds the store"))
+    tags((name = "Events and directory", description = "Events and reference data of a tenant"))
 )]
 pub struct Description;
 
-/// Desks that stay connected, likewise.
+/// OpenAPI description of the desk connection.
 #[derive(OpenApi)]
 #[openapi(
     paths(desk::connect),
-    tags((name = "Desks", description = "Desks that stay connected"))
+    tags((name = "Desks", description = "Persistent connections of desks"))
 )]
 pub struct Desks;
 
-/// What browsers connect them with, likewise.
+/// OpenAPI description of desk tickets.
 #[derive(OpenApi)]
-#[openapi(paths(desk::tickets::issue_ticket), tags((name = "Desks", description = "Desks that stay connected")))]
+#[openapi(paths(desk::tickets::issue_ticket), tags((name = "Desks", description = "Persistent connections of desks")))]
 pub struct DeskTickets;
 
-/// What vendors post by themselves, likewise.
+/// OpenAPI description of the webhooks.
 #[derive(OpenApi)]
 #[openapi(
     paths(webhooks::iadvize::post_webhook),
-    tags((name = "Webhooks", description = "What vendors post by themselves"))
+    tags((name = "Webhooks", description = "Events posted by vendors"))
 )]
 pub struct Webhooks;
 
-/// The administrator's routes, likewise.
+/// OpenAPI description of the administrator's routes.
 #[derive(OpenApi)]
 #[openapi(
     paths(
@@ -69,32 +69,33 @@ pub struct Webhooks;
 )]
 pub struct Administration;
 
-/// Answers a method that a route does not take.
+/// Answers 405 for a method that a route does not support.
 pub async fn wrong_method() -> NativeFault {
     NativeFault(Fault::MethodNotAllowed)
 }
 
-/// Answers a path that is no route.
+/// Answers 404 for a path that is not a route.
 pub async fn unknown_route() -> NativeFault {
     NativeFault(Fault::NotFound("route"))
 }
 
-/// Who asks: `Authorization: Bearer`, or `X-API-Key`.
+/// Authenticates the caller by `Authorization: Bearer` or `X-API-Key`.
 fn caller(services: &Services, headers: &HeaderMap) -> Result<Caller, Fault> {
     services.caller(credential::bearer(headers).or_else(|| credential::api_key(headers)))
 }
 
-/// The administrator, by `Authorization: Bearer`.
+/// Authenticates the administrator by `Authorization: Bearer`.
 fn admin(services: &Services, headers: &HeaderMap) -> Result<Admin, Fault> {
     services.admin(credential::bearer(headers))
 }
 
-/// A tenant as the administrator names it; what is no id names nobody.
+/// Parses the id of a tenant. A text that is not an id is 404, like the id of an unknown tenant.
 fn tenant_id(text: &str) -> Result<TenantId, Fault> {
     parse_guid(text).map(TenantId).ok_or(Fault::NotFound("tenant"))
 }
 
-/// Reads a JSON document: 415 for another type, 400 for what is not JSON, 422 with a pointer for what does not fit.
+/// Parses a JSON document: 415 for another content type, 400 for a body that is not JSON, 422 with a JSON pointer for a
+/// value that does not fit.
 fn document<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Result<T, Fault> {
     if media_type(headers) != MediaType::Json {
         return Err(Fault::UnsupportedMediaType("application/json"));
@@ -104,7 +105,8 @@ fn document<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Result<T, 
         let pointer = pointer(error.path());
         let error = error.into_inner();
         let malformed = || Fault::Malformed(format!("the body is not JSON: {error}"));
-        // What is wrong may be one value, or the text as a whole: a member given twice makes all of it ambiguous.
+        // One value that does not fit is 422. Invalid JSON is 400, and so is a duplicate member, which makes the text
+        // ambiguous as a whole.
         match serde_json::from_slice::<IgnoredAny>(body) {
             Ok(_) if !error.to_string().starts_with("duplicate field") => Fault::refused(pointer, error.to_string()),
             _ => malformed(),
@@ -114,7 +116,7 @@ fn document<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Result<T, 
     Ok(document)
 }
 
-/// The JSON pointer of a path.
+/// Formats a path as a JSON pointer (RFC 6901).
 fn pointer(path: &serde_path_to_error::Path) -> String {
     use serde_path_to_error::Segment;
     let mut pointer = String::new();

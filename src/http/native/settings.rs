@@ -1,4 +1,4 @@
-//! `GET` and `PATCH /v1/tenants/{tenant}`: the administrator sees how things are done for a tenant, and changes it.
+//! `GET` and `PATCH /v1/tenants/{tenant}`: returns and changes a tenant's settings, for the administrator.
 
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
@@ -22,7 +22,7 @@ use crate::http::services::Services;
 use crate::query;
 use crate::store::TenantRecord;
 
-/// A tenant with its settings, but for its secret: only whether there is one is shown.
+/// A tenant with its settings. `iadvize_webhooks` is true if the secret of the webhooks is set; it is never shown.
 #[derive(Serialize, ToSchema)]
 #[schema(as = TenantSettings)]
 struct Answer<'a> {
@@ -54,7 +54,7 @@ impl<'a> From<&'a TenantRecord> for Answer<'a> {
     }
 }
 
-/// The changes, for the API's description.
+/// OpenAPI schema of a change.
 struct Changes;
 
 impl PartialSchema for Changes {
@@ -79,7 +79,7 @@ impl ToSchema for Changes {
     }
 }
 
-/// How things are done for the tenant.
+/// Returns the tenant with its settings.
 #[utoipa::path(
     get,
     path = "/v1/tenants/{tenant}",
@@ -96,13 +96,18 @@ pub async fn get_tenant(
     Ok(reply::json(200, "application/json", &Answer::from(&tenant)))
 }
 
-/// Changes the settings that are named; `null` goes back to the default.
+/// Changes the settings that are given.
+///
+/// An absent member stays as it is; `null` restores the default.
 #[utoipa::path(
     patch,
     path = "/v1/tenants/{tenant}",
     params(("tenant" = String, Path, description = "The tenant's id")),
     request_body(content = Changes),
-    responses((status = 200, description = "The tenant with its settings as they are now", body = Answer), NativeFault),
+    responses(
+        (status = 200, description = "The tenant with its settings after the change", body = Answer),
+        NativeFault,
+    ),
 )]
 pub async fn set_settings(
     State(services): State<Services>,

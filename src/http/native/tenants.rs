@@ -1,4 +1,4 @@
-//! `POST /v1/tenants`: the administrator adds a tenant.
+//! `POST /v1/tenants`: creates a tenant, for the administrator.
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -27,12 +27,12 @@ struct Answer<'a> {
     name: &'a str,
 }
 
-/// Adds a tenant; 409 when the name is taken.
+/// Creates a tenant; 409 if the name is taken.
 #[utoipa::path(
     post,
     path = "/v1/tenants",
     request_body(content = NewTenant),
-    responses((status = 201, description = "The tenant", body = Answer), NativeFault),
+    responses((status = 201, description = "The new tenant", body = Answer), NativeFault),
 )]
 pub async fn create_tenant(State(services): State<Services>, request: Request) -> Result<Response<Body>, NativeFault> {
     let (parts, body) = request.into_parts();

@@ -1,4 +1,4 @@
-//! `GET /_authenticated`: whether a token is still worth something (CONTRACTS.md 2.2).
+//! `GET /_authenticated`: whether a token is still valid (CONTRACTS.md 2.2).
 
 use axum::body::Body;
 use axum::extract::State;
@@ -16,12 +16,12 @@ struct Answer {
     authenticated: bool,
 }
 
-/// Tells a bearer that it is known, whatever it may do.
+/// Returns 200 if the key or token is valid, whatever its scopes.
 #[utoipa::path(
     get,
     path = "/_authenticated",
     operation_id = "is_authenticated",
-    responses((status = 200, description = "Known", body = Answer), OauthFault),
+    responses((status = 200, description = "The credential is valid", body = Answer), OauthFault),
 )]
 pub async fn authenticated(State(services): State<Services>, headers: HeaderMap) -> Result<Response<Body>, OauthFault> {
     services.caller(credential::bearer(&headers))?;

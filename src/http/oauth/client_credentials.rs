@@ -1,4 +1,4 @@
-//! `POST /Auth/connect/token`: Vonage's clients get a token for a key (CONTRACTS.md 5.1).
+//! `POST /Auth/connect/token`: Vonage's clients exchange a key for a token (CONTRACTS.md 5.1).
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -13,7 +13,7 @@ use crate::domain::{Fault, Scope};
 use crate::http::extract::{Params, credential, reply};
 use crate::http::services::Services;
 
-/// The form, for the API's description.
+/// The form of the client credentials grant.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "only its shape is of interest: the parameters are read one by one")]
 struct ClientCredentials {
@@ -31,7 +31,7 @@ struct Answer<'a> {
     token_type: &'static str,
 }
 
-/// Gives a token for a key and its id.
+/// Issues a token for a key and the key's id.
 #[utoipa::path(
     post,
     path = "/Auth/connect/token",
@@ -58,15 +58,15 @@ pub async fn client_credentials(
     Ok(reply::json(200, JSON, &answer))
 }
 
-/// The key, by the form or by Basic, but not by both.
+/// Authenticates the client by the form or by Basic. A secret in both is rejected, and so are two different ids.
 fn client(services: &Services, headers: &HeaderMap, params: &Params<'_>) -> Result<Client, OauthFault> {
     let (id, secret) = (optional(params, "client_id")?, optional(params, "client_secret")?);
     let known = match (credential::basic(headers), id, secret) {
         (Some(_), _, Some(_)) => {
-            return Err(OauthFault::refused("invalid_request", "client_secret is given beside Authorization"));
+            return Err(OauthFault::refused("invalid_request", "client_secret is given in addition to Authorization"));
         }
         (Some((user, _)), Some(id), _) if user != id => {
-            return Err(OauthFault::refused("invalid_request", "client_id is another than that of Authorization"));
+            return Err(OauthFault::refused("invalid_request", "client_id differs from the one in Authorization"));
         }
         (Some((user, password)), _, _) => services.client(&user, &password),
         (None, id, secret) => services.client(id.unwrap_or_default(), secret.unwrap_or_default()),
@@ -77,7 +77,7 @@ fn client(services: &Services, headers: &HeaderMap, params: &Params<'_>) -> Resu
     })
 }
 
-/// What is asked for, separated by spaces.
+/// Parses the requested scopes, which are separated by spaces.
 fn scopes(text: &str) -> Result<Vec<Scope>, OauthFault> {
     let named = text.split(' ').filter(|name| !name.is_empty()).map(Scope::named);
     let scopes: Option<Vec<Scope>> = named.collect();

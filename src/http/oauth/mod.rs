@@ -1,4 +1,4 @@
-//! Tokens, as both vendors' clients ask for them: OAuth 2.0 forms in, JSON out (RFC 6749, 7009). No dialect of its own.
+//! Token endpoints for the vendors' clients: OAuth 2.0 forms in, JSON out (RFC 6749, 7009).
 
 pub mod authenticated;
 pub mod client_credentials;
@@ -24,7 +24,7 @@ use crate::domain::Fault;
 
 const JSON: &str = "application/json";
 
-/// Where tokens come from, for the API's description.
+/// OpenAPI description of the routes that take no token.
 #[derive(OpenApi)]
 #[openapi(
     paths(
@@ -34,19 +34,19 @@ const JSON: &str = "application/json";
         revoke::revoke_client_token,
     ),
     components(schemas(Failure)),
-    tags((name = "Tokens", description = "Short-lived credentials, as iAdvize's and Vonage's clients ask for them"))
+    tags((name = "Tokens", description = "Short-lived credentials for iAdvize's and Vonage's clients (OAuth 2.0)"))
 )]
 pub struct Description;
 
-/// What a token may ask of itself, likewise.
+/// OpenAPI description of the route that takes a token.
 #[derive(OpenApi)]
 #[openapi(
     paths(authenticated::authenticated),
-    tags((name = "Tokens", description = "Short-lived credentials, as iAdvize's and Vonage's clients ask for them"))
+    tags((name = "Tokens", description = "Short-lived credentials for iAdvize's and Vonage's clients (OAuth 2.0)"))
 )]
 pub struct Bearers;
 
-/// What went wrong, as RFC 6749 has it.
+/// An error (RFC 6749, section 5.2).
 #[derive(Serialize, ToSchema)]
 #[schema(as = TokenFailure)]
 struct Failure {
@@ -54,12 +54,12 @@ struct Failure {
     error_description: String,
 }
 
-/// Why nothing was given.
+/// An error of the token endpoints.
 #[derive(Debug)]
 pub enum OauthFault {
-    /// An error of RFC 6749, section 5.2, and what to say of it; always HTTP 400.
+    /// An error code of RFC 6749, section 5.2, and its description; always HTTP 400.
     Refused(&'static str, String),
-    /// Any other.
+    /// Any other fault, with the fault's own status.
     Fault(Fault),
 }
 
@@ -108,12 +108,12 @@ impl IntoResponses for OauthFault {
     }
 }
 
-/// Answers a method that a route does not take.
+/// Answers requests with a method that the route does not support.
 pub async fn wrong_method() -> OauthFault {
     OauthFault::Fault(Fault::MethodNotAllowed)
 }
 
-/// The head of a request and its body, which must be a form.
+/// Reads the body, which must be a form, and returns it with the request's head.
 async fn form(request: Request) -> Result<(Parts, Bytes), Fault> {
     let (parts, body) = request.into_parts();
     if media_type(&parts.headers) != MediaType::Form {
@@ -123,17 +123,17 @@ async fn form(request: Request) -> Result<(Parts, Bytes), Fault> {
     Ok((parts, body))
 }
 
-/// A parameter that may be left out; one without a value was left out (RFC 6749, section 3.2).
+/// Returns an optional parameter. An empty value counts as omitted (RFC 6749, section 3.2).
 fn optional<'p>(params: &'p Params<'_>, name: &str) -> Result<Option<&'p str>, OauthFault> {
     Ok(params.one(name)?.filter(|value| !value.is_empty()))
 }
 
-/// A parameter that must be there.
+/// Returns a required parameter.
 fn required<'p>(params: &'p Params<'_>, name: &str) -> Result<&'p str, OauthFault> {
     optional(params, name)?.ok_or_else(|| OauthFault::refused("invalid_request", format!("{name} is missing")))
 }
 
-/// The one grant that a route knows.
+/// Rejects any grant type but the one that the route supports.
 fn check_grant(params: &Params<'_>, known: &str) -> Result<(), OauthFault> {
     match required(params, "grant_type")? {
         grant if grant == known => Ok(()),

@@ -1,4 +1,4 @@
-//! `POST /oauth2/token`: iAdvize's users log in with e-mail address and password (CONTRACTS.md 2.2).
+//! `POST /oauth2/token`: iAdvize's users log in with their e-mail address and password (CONTRACTS.md 2.2).
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -12,7 +12,7 @@ use crate::domain::Fault;
 use crate::http::extract::{Params, Peer, reply};
 use crate::http::services::Services;
 
-/// The form, for the API's description.
+/// The form of the password grant.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "only its shape is of interest: the parameters are read one by one")]
 struct PasswordGrant {
@@ -27,11 +27,11 @@ struct Answer<'a> {
     access_token: &'a str,
     expires_in: u32,
     token_type: &'static str,
-    /// The vendor's word for that there is none.
+    /// Always `none`, which is how the vendor says that there is no refresh token.
     refresh_token: &'static str,
 }
 
-/// Gives a token for a password.
+/// Issues a token for a user's e-mail address and password.
 #[utoipa::path(
     post,
     path = "/oauth2/token",

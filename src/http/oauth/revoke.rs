@@ -1,4 +1,4 @@
-//! `POST /oauth2/revoke` and `POST /Auth/connect/revocation`: a token is given up (RFC 7009).
+//! `POST /oauth2/revoke` and `POST /Auth/connect/revocation`: revoke a token (RFC 7009).
 
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
@@ -9,39 +9,39 @@ use crate::command::revoke_token::revoke_token;
 use crate::http::extract::Params;
 use crate::http::services::Services;
 
-/// The form, for the API's description.
+/// The form of a revocation.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "only its shape is of interest: the parameters are read one by one")]
 struct Revocation {
     token: String,
 }
 
-/// Revokes a token of a user.
+/// Revokes a user's token.
 #[utoipa::path(
     post,
     path = "/oauth2/revoke",
     operation_id = "revoke_user_token",
     request_body(content = Revocation, content_type = "application/x-www-form-urlencoded"),
-    responses((status = 200, description = "It is a token no more"), OauthFault),
+    responses((status = 200, description = "The token is revoked, or was not valid"), OauthFault),
 )]
 pub async fn revoke_user_token(services: State<Services>, request: Request) -> Result<StatusCode, OauthFault> {
     revoke(services, request).await
 }
 
-/// Revokes a token of a client.
+/// Revokes a client's token.
 #[utoipa::path(
     post,
     path = "/Auth/connect/revocation",
     operation_id = "revoke_client_token",
     request_body(content = Revocation, content_type = "application/x-www-form-urlencoded"),
-    responses((status = 200, description = "It is a token no more"), OauthFault),
+    responses((status = 200, description = "The token is revoked, or was not valid"), OauthFault),
 )]
 pub async fn revoke_client_token(services: State<Services>, request: Request) -> Result<StatusCode, OauthFault> {
     revoke(services, request).await
 }
 
-/// Revokes the token of the form. Revoking an unknown token succeeds (RFC 7009). Counted as a request without a
-/// credential, since it has none.
+/// Revokes the token in the form. Revoking an unknown token succeeds (RFC 7009). The request counts against the rate of
+/// unauthenticated requests, since it carries no credential.
 async fn revoke(State(services): State<Services>, request: Request) -> Result<StatusCode, OauthFault> {
     services.stranger()?;
     let (_, body) = form(request).await?;

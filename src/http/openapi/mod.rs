@@ -1,4 +1,4 @@
-//! The description of every REST route, put together from what the dialects say of theirs (OpenAPI 3.1).
+//! The OpenAPI 3.1 description of every REST route, merged from the dialects' descriptions.
 
 pub mod page;
 
@@ -16,7 +16,7 @@ use utoipa::openapi::{Components, InfoBuilder, OpenApi as Document, OpenApiBuild
 
 use super::{convoso, health, iadvize_rest, native, oauth, vonage};
 
-/// Ways to carry a credential, and the dialects that take them.
+// Names of the security schemes, one for each way to carry a credential.
 const BEARER: &str = "bearer";
 const BASIC: &str = "basic";
 const API_KEY: &str = "api_key";
@@ -24,7 +24,7 @@ const KEY_IN_QUERY: &str = "key";
 const AUTH_TOKEN: &str = "auth_token";
 const ADMINISTRATOR: &str = "administrator";
 
-/// The description as JSON, made once.
+/// The description as JSON, built on first use.
 static JSON: LazyLock<String> = LazyLock::new(|| {
     // Serialising a description cannot fail.
     let mut text = document().to_pretty_json().unwrap_or_default();
@@ -32,24 +32,24 @@ static JSON: LazyLock<String> = LazyLock::new(|| {
     text
 });
 
-/// The description as JSON.
+/// Returns the description as JSON.
 pub fn json() -> &'static str {
     &JSON
 }
 
-/// Shows the description.
+/// Responds with the description.
 pub async fn openapi() -> Response<Body> {
     let mut response = Response::new(Body::from(json()));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
 
-/// The description of every REST route.
+/// Builds the description of every REST route.
 pub fn document() -> Document {
     let info = InfoBuilder::new()
         .title("rollcall")
         .version(env!("CARGO_PKG_VERSION"))
-        .description(Some("Who is here, and who can take work now: events in, and three vendors' REST dialects out."))
+        .description(Some("Live presence for contact centres: events in, and three vendors' REST dialects out."))
         .build();
     let mut document = OpenApiBuilder::new().info(info).components(Some(credentials())).build();
     let rest = [API_KEY, KEY_IN_QUERY, BASIC, BEARER];
@@ -69,7 +69,7 @@ pub fn document() -> Document {
     document
 }
 
-/// Adds one dialect's routes below `base`. Its name tags them, and each takes any one of the credentials.
+/// Adds one dialect's routes below `base`, tagged with the dialect's name. Each route takes any one of the credentials.
 fn add(document: &mut Document, base: &str, mut part: Document, credentials: &[&str]) {
     let tag = part.tags.as_ref().and_then(|tags| tags.first()).map(|tag| tag.name.clone());
     let requirements: Vec<_> =
@@ -79,7 +79,7 @@ fn add(document: &mut Document, base: &str, mut part: Document, credentials: &[&
         for operation in operations(&mut item) {
             operation.tags = tag.clone().map(|tag| vec![tag]);
             operation.security = Some(requirements.clone());
-            // The same handler under another path is another operation.
+            // Operation ids are unique: the same handler below another base gets a suffix.
             let id = operation.operation_id.take().unwrap_or_default();
             operation.operation_id = Some(format!("{id}{}", base.replace('/', "_")));
         }
@@ -101,7 +101,7 @@ fn credentials() -> Components {
     components.add_security_scheme(ADMINISTRATOR, http(HttpAuthScheme::Bearer));
     components.add_security_scheme(BASIC, http(HttpAuthScheme::Basic));
     components.add_security_scheme(API_KEY, SecurityScheme::ApiKey(ApiKey::Header(key("X-API-Key", "A tenant's key"))));
-    components.add_security_scheme(KEY_IN_QUERY, SecurityScheme::ApiKey(ApiKey::Query(key("key", "The same"))));
+    components.add_security_scheme(KEY_IN_QUERY, SecurityScheme::ApiKey(ApiKey::Query(key("key", "A tenant's key"))));
     components
         .add_security_scheme(AUTH_TOKEN, SecurityScheme::ApiKey(ApiKey::Query(key("auth_token", "A tenant's key"))));
     components

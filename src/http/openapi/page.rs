@@ -1,4 +1,4 @@
-//! A page to read the API's description on, and to try it, with everything it needs: it works without internet.
+//! Swagger UI for the OpenAPI description. All its files are part of the program, so that it works offline.
 
 use std::sync::{Arc, LazyLock};
 
@@ -12,25 +12,26 @@ use crate::domain::Fault;
 use crate::http::extract::reply;
 use crate::http::fault::NativeFault;
 
+/// Without an online validator, and without credentials that stay in the browser.
 static CONFIG: LazyLock<Arc<Config<'static>>> =
     LazyLock::new(|| Arc::new(Config::from("/openapi.json").validator_url("none").persist_authorization(false)));
 
-/// Nothing from anywhere else.
+/// Content security policy of the page: it may load nothing from other origins.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; font-src 'self'; \
                       img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; \
                       frame-ancestors 'none'";
 
-/// The page's files lie beside it: without the slash they would be looked for one level up.
+/// Redirects to the path with a slash: without it, browsers would resolve the page's relative links one level up.
 pub async fn moved() -> Redirect {
     Redirect::permanent("/docs/")
 }
 
-/// The page.
+/// Responds with the page.
 pub async fn page() -> Response<Body> {
     answer("index.html")
 }
 
-/// One of its files.
+/// Responds with one of the page's files.
 pub async fn file(Path(name): Path<String>) -> Response<Body> {
     answer(&name)
 }

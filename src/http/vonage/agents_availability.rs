@@ -1,4 +1,4 @@
-//! `POST /agents-availability`: presences, and room for one more interaction of a liveness.
+//! `POST /agents-availability`: counts agents by presence, and by capacity for one more interaction of a liveness.
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use super::{JSON, VonageFault, admit};
 use crate::domain::filter::{Clause, Dimension, MAX_VALUES, Value};
 use crate::domain::ids::parse_guid;
-use crate::domain::object::Object;
+use crate::domain::json::Object;
 use crate::domain::status::Liveness;
 use crate::domain::{EntityRef, Fault, Filter, Scope};
 use crate::http::extract::body::DIALECT;
@@ -52,11 +52,11 @@ struct Availability {
     insufficient_capacity: u64,
 }
 
-/// Counts agents by presence and by room.
+/// Counts agents by presence and by capacity for one more interaction.
 #[utoipa::path(
     post,
     path = "/agents-availability",
-    params(("Accept" = String, Header, description = "The version: application/vnd.newvoicemedia.v1+json")),
+    params(("Accept" = String, Header, description = "API version: application/vnd.newvoicemedia.v1+json")),
     request_body(content = Criteria),
     responses(
         (status = 200, description = "The counts", body = Answer, content_type = "application/json; charset=utf-8"),
@@ -95,7 +95,7 @@ pub async fn agents_availability(
     Ok(reply::from_snapshot(reply::json(200, JSON, &answer), &snapshot))
 }
 
-/// Skills: every one of them. Groups or queues: any of them, and not both (CONTRACTS.md 5.3).
+/// Builds the filter: all of the skills, and any of the groups or queues, which exclude each other (CONTRACTS.md 5.3).
 fn read(criteria: &Criteria) -> Result<(Filter, Liveness), VonageFault> {
     let skills = guids(criteria.skill_guids.as_deref(), "skillGuids")?;
     let groups = guids(criteria.group_guids.as_deref(), "groupGuids")?;

@@ -1,5 +1,5 @@
-//! `GET /v0/{accountKey}/agents/?availability=readyForPhoneCall`: agents who can be given a call now, in the vendor's
-//! older form. Neither a version in `Accept` nor the account in the path is looked at: the key says whose agents.
+//! `GET /v0/{accountKey}/agents/?availability=readyForPhoneCall`: the agents available for a call, in the vendor's
+//! older form. Neither the version in `Accept` nor the account in the path is read: the key determines the tenant.
 
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
@@ -34,12 +34,12 @@ struct Agent {
     links: [&'static str; 0],
 }
 
-/// Counts agents, and lists them unless the count alone is asked for.
+/// Counts the agents available for a call, and lists them unless `fields` is `count`.
 #[utoipa::path(
     get,
     operation_id = "count_ready_agents",
     path = "/v0/{account}/agents",
-    params(("account" = String, Path, description = "Not looked at: the key says whose agents"), ("availability" = String, Query, description = "readyForPhoneCall"), ("groups" = Option<String>, Query, description = "In one of these groups: ids or GUIDs, with commas"), ("fields" = Option<String>, Query, description = "count, for the count alone")),
+    params(("account" = String, Path, description = "Ignored: the key determines the tenant"), ("availability" = String, Query, description = "Must be readyForPhoneCall"), ("groups" = Option<String>, Query, description = "Only agents in one of these groups: comma-separated ids or GUIDs"), ("fields" = Option<String>, Query, description = "count: return the count alone")),
     responses(
         (status = 200, description = "The count", body = Answer, content_type = "application/json; charset=utf-8"),
         VonageFault,
@@ -53,12 +53,12 @@ pub async fn count_agents(
     count(services, query, headers).await
 }
 
-/// The same, as the vendor writes the path.
+/// Counts the agents available for a call, at the path with a trailing slash that the vendor documents.
 #[utoipa::path(
     get,
     operation_id = "count_ready_agents_with_slash",
     path = "/v0/{account}/agents/",
-    params(("account" = String, Path, description = "Not looked at: the key says whose agents"), ("availability" = String, Query, description = "readyForPhoneCall"), ("groups" = Option<String>, Query, description = "In one of these groups: ids or GUIDs, with commas"), ("fields" = Option<String>, Query, description = "count, for the count alone")),
+    params(("account" = String, Path, description = "Ignored: the key determines the tenant"), ("availability" = String, Query, description = "Must be readyForPhoneCall"), ("groups" = Option<String>, Query, description = "Only agents in one of these groups: comma-separated ids or GUIDs"), ("fields" = Option<String>, Query, description = "count: return the count alone")),
     responses(
         (status = 200, description = "The count", body = Answer, content_type = "application/json; charset=utf-8"),
         VonageFault,
@@ -103,7 +103,7 @@ async fn count(
     Ok(reply::from_snapshot(answer, &snapshot))
 }
 
-/// The one value that a parameter takes.
+/// Rejects any value but the one that a parameter supports.
 fn only(text: &str, name: &str, value: &str) -> Result<(), VonageFault> {
     if text == value {
         Ok(())

@@ -1,4 +1,4 @@
-//! Vonage Contact Center's dialect (CONTRACTS.md 5): a version in `Accept`, and three shapes of errors.
+//! Vonage Contact Center's dialect (CONTRACTS.md 5): an API version in `Accept`, and three shapes of errors.
 
 pub mod agents;
 pub mod agents_availability;
@@ -24,7 +24,7 @@ use crate::domain::{Fault, Scope};
 
 const JSON: &str = "application/json; charset=utf-8";
 
-/// The routes, for the API's description.
+/// OpenAPI description of these routes.
 #[derive(OpenApi)]
 #[openapi(
     paths(
@@ -38,11 +38,11 @@ const JSON: &str = "application/json; charset=utf-8";
         count_agents::count_agents_with_slash,
     ),
     components(schemas(Failure)),
-    tags((name = "Vonage Contact Center", description = "Agents' presences and availability, as Vonage's API has them"))
+    tags((name = "Vonage Contact Center", description = "Agents' presences and availability, as in Vonage's API"))
 )]
 pub struct Description;
 
-/// Any of this dialect's errors, for the API's description: a message, a code with one, or a list of them.
+/// The shapes of this dialect's errors in one schema: a message, a code with a message, or a list of messages.
 struct Failure;
 
 impl PartialSchema for Failure {
@@ -61,12 +61,12 @@ impl ToSchema for Failure {
     }
 }
 
-/// Why a request failed, in this dialect.
+/// An error in this dialect.
 #[derive(Debug)]
 pub enum VonageFault {
-    /// An error with a body of its own; always HTTP 400.
+    /// An error with its own body; always HTTP 400.
     Body(Value),
-    /// Any other: `{"message":…}`.
+    /// Any other fault, with the fault's own status: `{"message":…}`.
     Fault(Fault),
 }
 
@@ -77,7 +77,7 @@ impl From<Fault> for VonageFault {
 }
 
 impl VonageFault {
-    /// One value that cannot be used.
+    /// Returns the error for one invalid value.
     pub fn validation(path: impl Into<String>, message: impl Into<String>) -> Self {
         let (path, message) = (path.into(), message.into());
         VonageFault::Body(json!({
@@ -118,26 +118,26 @@ impl IntoResponses for VonageFault {
     }
 }
 
-/// Answers a method that a route does not take.
+/// Answers requests with a method that the route does not support.
 pub async fn wrong_method() -> VonageFault {
     VonageFault::Fault(Fault::MethodNotAllowed)
 }
 
-/// Who asks, and in a version that is spoken here: in the order in which the vendor checks.
+/// Authorises the caller and then checks the API version, in the order in which the vendor does.
 fn admit(services: &Services, headers: &HeaderMap, scope: Scope, path: &str) -> Result<Caller, VonageFault> {
     let caller = authorise(services, headers, scope)?;
     check_version(headers, path)?;
     Ok(caller)
 }
 
-/// Who asks, in whatever version.
+/// Authenticates the caller by bearer token and requires a scope, whatever the API version.
 fn authorise(services: &Services, headers: &HeaderMap, scope: Scope) -> Result<Caller, Fault> {
     let caller = services.caller(credential::bearer(headers))?;
     caller.require(scope)?;
     Ok(caller)
 }
 
-/// `Accept` must name version 1: `application/vnd.newvoicemedia.v1+json`, among others or alone.
+/// Rejects requests unless `Accept` includes version 1: `application/vnd.newvoicemedia.v1+json`.
 fn check_version(headers: &HeaderMap, path: &str) -> Result<(), VonageFault> {
     let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).flat_map(|v| v.split(','));
     let versions = accepted.filter_map(|part| {

@@ -1,4 +1,4 @@
-//! `GET /agents-availability?skillNames=a,b`: the presences of the agents who have every one of the skills.
+//! `GET /agents-availability?skillNames=a,b`: counts the agents with all of the skills, by presence.
 
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
@@ -15,7 +15,7 @@ use crate::http::extract::{Params, freshness, reply};
 use crate::http::services::Services;
 use crate::query::{self, agents_availability};
 
-/// With the keys that this endpoint spells with spaces (CONTRACTS.md 5.2).
+/// The counts; this endpoint spells its keys with spaces (CONTRACTS.md 5.2).
 #[derive(Serialize, ToSchema)]
 #[schema(as = PresenceSummary)]
 struct Answer {
@@ -33,7 +33,7 @@ struct Answer {
 #[utoipa::path(
     get,
     path = "/agents-availability",
-    params(("skillNames" = String, Query, description = "Skills that all of the agents have: names, with commas"), ("Accept" = String, Header, description = "The version: application/vnd.newvoicemedia.v1+json")),
+    params(("skillNames" = String, Query, description = "Only agents with all of these skills: comma-separated names"), ("Accept" = String, Header, description = "API version: application/vnd.newvoicemedia.v1+json")),
     responses(
         (status = 200, description = "The counts", body = Answer, content_type = "application/json; charset=utf-8"),
         VonageFault,
@@ -61,7 +61,8 @@ pub async fn presence_summary(
     Ok(reply::from_snapshot(reply::json(200, JSON, &answer), &snapshot))
 }
 
-/// The vendor's table calls the parameter `skillName`, its examples `skillNames`: either, but not both.
+/// Reads the skills from `skillNames`, as in the vendor's examples, or from `skillName`, as in its table. Both together
+/// are rejected.
 fn skill_names(params: &Params<'_>) -> Result<Vec<Value>, VonageFault> {
     let text = match (params.one("skillNames")?, params.one("skillName")?) {
         (Some(_), Some(_)) => return Err(Fault::invalid("skillNames", "is given twice").into()),

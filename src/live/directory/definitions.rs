@@ -1,4 +1,4 @@
-//! Presence definitions: the directory's own, and one of each category that every tenant has.
+//! Presence definitions: those in the directory, and one built-in definition per category that every tenant has.
 
 use uuid::Uuid;
 
@@ -8,7 +8,7 @@ use crate::domain::directory::Kind;
 use crate::domain::presence::{Category, Definition, DefinitionCategory};
 
 impl Directory {
-    /// Every definition: the built-in ones, then the directory's, ascending by id.
+    /// All definitions: the built-in ones first, then the directory's, ascending by integer id.
     pub fn definitions(&self) -> Vec<Definition> {
         let mut rows: Vec<_> = self.table(Kind::PresenceDefinition).rows().iter().collect();
         rows.sort_unstable_by_key(|entity| entity.id);
@@ -16,7 +16,7 @@ impl Directory {
         built_in.into_iter().chain(rows.into_iter().filter_map(|entity| defined(entity))).collect()
     }
 
-    /// The definition with this GUID, of either sort.
+    /// Finds a definition by GUID, in the directory or among the built-in ones.
     pub fn definition(&self, guid: Uuid) -> Option<Definition> {
         let of_directory = self.table(Kind::PresenceDefinition).get(EntityRef::Guid(guid));
         of_directory.and_then(|entity| defined(entity)).or_else(|| {
@@ -24,8 +24,8 @@ impl Directory {
         })
     }
 
-    /// What somebody shows who chose a category, and with it perhaps a definition by integer id. One that means another
-    /// category by now is not what they chose.
+    /// The definition to show for a connected user who chose `category`, and possibly a definition by integer id. If
+    /// the definition's category was changed since, the built-in definition of the chosen category is shown instead.
     pub fn shown(&self, category: Category, definition: Option<i64>) -> Definition {
         let named = definition.and_then(|id| self.table(Kind::PresenceDefinition).get(EntityRef::Id(id)));
         let chosen = named.and_then(|entity| defined(entity));
@@ -33,11 +33,12 @@ impl Directory {
         meant.unwrap_or_else(|| self.built_in(category.into()))
     }
 
-    /// What somebody shows who has no desk: the first of the directory's definitions for that, if it has any.
+    /// The definition to show for a user without a desk: the directory's logged-out definition with the lowest integer
+    /// id, else the built-in one.
     pub fn logged_out(&self) -> Definition {
         let rows = self.table(Kind::PresenceDefinition).rows().iter();
-        let for_that = rows.filter(|entity| entity.category == Some(DefinitionCategory::LoggedOut));
-        let first = for_that.min_by_key(|entity| entity.id).and_then(|entity| defined(entity));
+        let logged_out = rows.filter(|entity| entity.category == Some(DefinitionCategory::LoggedOut));
+        let first = logged_out.min_by_key(|entity| entity.id).and_then(|entity| defined(entity));
         first.unwrap_or_else(|| self.built_in(DefinitionCategory::LoggedOut))
     }
 
@@ -58,7 +59,8 @@ impl Directory {
     }
 }
 
-/// An entity of reference data as a definition. Logged out is never chosen, whatever the directory says of it.
+/// Converts an entity to a definition; `None` if it has no category. A logged-out definition is never selectable, even
+/// if the directory marks it so.
 fn defined(entity: &Entity) -> Option<Definition> {
     let category = entity.category?;
     Some(Definition {
@@ -91,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn the_built_in_ones_come_first_and_the_rest_by_id() {
+    fn built_in_definitions_come_first_then_others_by_id() {
         let all = directory().definitions();
         let built_in = [("Ready", true), ("Away", true), ("Extended away", true), ("Logged out", false)];
         assert_eq!(named(&all[..4]), built_in);
@@ -104,14 +106,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_is_what_was_chosen() {
+    fn the_definition_shown_has_the_chosen_category() {
         let mut directory = directory();
         assert_eq!(directory.shown(Category::Away, Some(2)).description, "Break");
         assert_eq!(directory.shown(Category::Away, None).description, "Away");
         assert_eq!(directory.logged_out().description, "Gone", "the lowest id");
         let json = r#"{"presence_definitions":[{"id":2,"category":"Ready"}]}"#;
         directory.upsert(&serde_json::from_str::<Document>(json).unwrap(), Time::NEVER).unwrap();
-        assert_eq!(directory.shown(Category::Away, Some(2)).description, "Away", "it means another by now");
+        assert_eq!(directory.shown(Category::Away, Some(2)).description, "Away", "its category was changed");
         assert_eq!(Directory::new(TenantId(Uuid::nil())).logged_out().description, "Logged out");
     }
 }

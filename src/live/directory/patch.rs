@@ -1,16 +1,19 @@
-//! Applies a user's patch to the profile, and resolves the references in patches.
+//! Applies the patch of a user to the profile, and resolves the references in patches.
 
 use uuid::Uuid;
 
-use super::upsert::Refused;
 use super::{Directory, Entity};
-use crate::domain::directory::{ChannelPatch, Field, Kind, UserPatch};
+use crate::domain::directory::{ChannelPatch, Kind, UserPatch};
 use crate::domain::ids::EntityRef;
+use crate::domain::json::Field;
 use crate::domain::profile::ChannelConf;
 use crate::domain::{Channel, Profile, Roles};
 
+/// A problem of one entity: the pointer to its member, relative to the entity, and the description.
+pub(super) type Refused = (String, &'static str);
+
 impl Directory {
-    /// Applies a patch, whose references must be known.
+    /// Applies a patch to `profile`. A reference to an unknown entity is an error.
     pub(super) fn patch_profile(&self, profile: &mut Profile, patch: &UserPatch) -> Result<(), Refused> {
         patch.external_id.patch(&mut profile.external_id);
         if let Some(name) = &patch.name {
@@ -71,12 +74,12 @@ impl Directory {
         Ok(())
     }
 
-    /// The integer ids that the references name, ascending and without repeats.
+    /// Resolves references to integer ids, ascending and without duplicates.
     fn references(&self, kind: Kind, references: &[EntityRef], member: &str) -> Result<Vec<i64>, Refused> {
         self.resolved(kind, references, member, |entity| entity.id)
     }
 
-    /// The GUIDs of the routing groups that the references name, ascending and without repeats.
+    /// Resolves references to routing groups to GUIDs, ascending and without duplicates.
     pub(super) fn routing_groups(&self, references: &[EntityRef]) -> Result<Vec<Uuid>, Refused> {
         self.resolved(Kind::RoutingGroup, references, "routing_groups", |entity| entity.guid)
     }
@@ -100,7 +103,7 @@ impl Directory {
     }
 }
 
-/// The number of references that a patch makes.
+/// The number of references in a patch, by which its cost is measured.
 pub(super) fn references_of(patch: &UserPatch) -> usize {
     let lists = [
         &patch.groups,

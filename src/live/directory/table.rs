@@ -1,4 +1,4 @@
-//! The entities of one kind, found by id, by GUID and by name.
+//! The table of the entities of one kind, with lookups by integer id, GUID and name.
 
 use std::sync::Arc;
 
@@ -8,33 +8,34 @@ use super::{Entity, folded};
 use crate::domain::ids::EntityRef;
 use crate::live::persistent::{Chunks, Lookup};
 
-/// The entities of one kind. A row's number is its place in the memberships and never changes.
+/// The entities of one kind. An entity's row number never changes; memberships refer to it.
 #[derive(Clone, Debug, Default)]
 pub struct Table {
     rows: Chunks<Arc<Entity>>,
     by_id: Lookup,
     by_guid: Lookup,
     by_name: Lookup,
+    /// The highest integer id ever assigned.
     high: i64,
 }
 
 impl Table {
-    /// Every entity, in the order of the rows.
+    /// All entities, in the order of their rows.
     pub fn rows(&self) -> &Chunks<Arc<Entity>> {
         &self.rows
     }
 
-    /// The row with this integer id.
+    /// The row of the entity with this integer id.
     pub fn by_id(&self, id: i64) -> Option<u32> {
         self.by_id.find(&id, |row| self.row(row).is_some_and(|entity| entity.id == id))
     }
 
-    /// The row with this GUID.
+    /// The row of the entity with this GUID.
     pub fn by_guid(&self, guid: Uuid) -> Option<u32> {
         self.by_guid.find(&guid, |row| self.row(row).is_some_and(|entity| entity.guid == guid))
     }
 
-    /// The row that a reference in either form names.
+    /// The row of the entity that a reference refers to.
     pub fn find(&self, reference: EntityRef) -> Option<u32> {
         match reference {
             EntityRef::Id(id) => self.by_id(id),
@@ -42,39 +43,39 @@ impl Table {
         }
     }
 
-    /// The entity that a reference in either form names.
+    /// The entity that a reference refers to.
     pub fn get(&self, reference: EntityRef) -> Option<&Arc<Entity>> {
         self.row(self.find(reference)?)
     }
 
-    /// The entity of a row.
+    /// The entity in a row.
     pub fn row(&self, row: u32) -> Option<&Arc<Entity>> {
         self.rows.get(row as usize)
     }
 
-    /// The rows with this name, trimmed and without regard to case.
+    /// The rows of all entities with this name, compared in the form of [`folded`].
     pub fn named(&self, name: &str) -> Vec<u32> {
         let name = folded(name);
         self.by_name.all(name.as_str(), |row| self.row(row).is_some_and(|entity| folded(&entity.name) == name))
     }
 
-    /// The ids of the entities that the one with this id lies in, the nearest first.
+    /// Iterates over the ancestors of the entity with this id, by integer id, the nearest first.
     pub fn ancestors(&self, id: i64) -> impl Iterator<Item = i64> {
         let parent = |id: i64| self.get(EntityRef::Id(id))?.parent;
         std::iter::successors(parent(id), move |id| parent(*id))
     }
 
-    /// The highest integer id ever given.
+    /// The highest integer id ever assigned; 0 before the first.
     pub const fn high(&self) -> i64 {
         self.high
     }
 
-    /// Remembers that `id` was given.
+    /// Records that `id` was assigned, so that it is not assigned again.
     pub fn raise(&mut self, id: i64) {
         self.high = self.high.max(id);
     }
 
-    /// Adds an entity, or replaces the one with its id, whose GUID is the same.
+    /// Adds an entity, or replaces the one with its integer id, which must have the same GUID.
     pub fn put(&mut self, entity: Arc<Entity>) {
         self.raise(entity.id);
         let name = folded(&entity.name);
@@ -96,7 +97,7 @@ impl Table {
         self.by_name.insert(name.as_str(), row);
     }
 
-    /// The number of elements and pointers that this copy does not share with the table `before` it.
+    /// Counts the elements and pointers that this table does not share with `before`, an earlier clone of it.
     pub fn copied_since(&self, before: &Self) -> usize {
         let lookups =
             [(&self.by_id, &before.by_id), (&self.by_guid, &before.by_guid), (&self.by_name, &before.by_name)];

@@ -6,73 +6,70 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::patch::references_of;
+use super::patch::{Refused, references_of};
 use super::{Directory, Entity};
-use crate::domain::directory::{Changes, Document, EntityPatch, Field, Kind, Problem, TAKEN, UserPatch};
+use crate::domain::directory::{Changes, Document, EntityPatch, Kind, Problem, TAKEN, UserPatch};
 use crate::domain::ids::{EntityRef, MAX_ID};
+use crate::domain::json::Field;
 use crate::domain::{Profile, Time};
 
-/// References that are looked up for one unit of work.
+/// Number of references looked up per unit of work.
 const REFERENCES_PER_UNIT: usize = 16;
 
-/// The effect of a document.
+/// The effect of a document that was applied.
 #[derive(Clone, Debug, Default)]
 pub struct Upserted {
-    /// The counts for the caller.
+    /// Counts of entities and users together, as returned to the caller.
     pub changes: Changes,
-    /// Entities made or changed.
+    /// Entities created or changed, by kind and integer id.
     pub entities: Vec<(Kind, i64)>,
-    /// Users made or changed.
+    /// Users created or changed, by dense index.
     pub users: Vec<u32>,
 }
 
-/// A problem's place and text, below one entity.
-pub(super) type Refused = (String, &'static str);
-
-/// A document that is being applied to a directory of its own.
+/// A document being applied to its own clone of a directory.
 #[derive(Clone, Debug)]
 pub struct Upsert {
     directory: Directory,
     now: Time,
     stage: Stage,
-    /// The patch of the stage that is next.
+    /// Index of the stage's next patch.
     next: usize,
-    /// Entities of one kind that were named so far.
+    /// Integer ids of the current kind's entities that the document has named so far.
     entities: HashSet<i64>,
-    /// Users that were named so far.
+    /// Dense indexes of the users that the document has named so far.
     users: HashSet<u32>,
     targets: Vec<Target>,
     done: Upserted,
     problems: Vec<Problem>,
 }
 
-/// The stages of a document, in order. Each goes over all of its patches, so that the order of problems is the same as
-/// when every stage was a loop.
+/// The stages of applying a document, in order. Each one processes all of its patches before the next begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    /// Entities of the kind at this place of [`Kind::ALL`] are made and changed.
+    /// Creates and changes the entities of the kind at this index of [`Kind::ALL`].
     Entities(usize),
-    /// The user that each patch is about is found, before any changes.
+    /// Finds the user that each patch is about, before any user changes.
     Targets,
-    /// The names of these users are freed, so that they can be exchanged within the document.
+    /// Frees external ids and e-mail addresses of these users, so that users can exchange them within one document.
     Names,
-    /// Users are made and changed.
+    /// Creates and changes users.
     Users,
 }
 
 /// The user that a patch is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Target {
-    /// A problem was found; the patch is passed over.
+    /// A problem was reported; the patch is skipped.
     Unclear,
-    /// A user to be made.
+    /// A user to be created.
     New,
-    /// The user at this index.
+    /// The user at this dense index.
     Known(u32),
 }
 
 impl Upsert {
-    /// Begins a document for a copy of `directory`. New entities are created at `now`.
+    /// Prepares to apply a document to a clone of `directory`. New entities get `now` as their time of creation.
     pub fn new(directory: &Directory, now: Time) -> Self {
         Upsert {
             directory: directory.clone(),
@@ -87,8 +84,8 @@ impl Upsert {
         }
     }
 
-    /// Continues with the same document until it is finished or `steps` units of work are used up, which it counts
-    /// down. Returns whether the document is finished.
+    /// Continues with `document`, the same at every call, until it is finished or `steps` units of work are used up.
+    /// Subtracts the units used from `steps`. Returns true if the document is finished.
     pub fn advance(&mut self, document: &Document, steps: &mut usize) -> bool {
         while *steps > 0 {
             let Some(cost) = self.step(document) else { return true };
@@ -97,12 +94,13 @@ impl Upsert {
         false
     }
 
-    /// The directory with the document in it, or every problem of the document.
+    /// Returns the changed directory, or all problems of the document.
     pub fn finish(self) -> Result<(Directory, Upserted), Vec<Problem>> {
         if self.problems.is_empty() { Ok((self.directory, self.done)) } else { Err(self.problems) }
     }
 
-    /// Does one patch's part of the stage, or goes to the next stage. Returns the units of work, `None` at the end.
+    /// Processes one patch of the current stage, or enters the next stage. Returns the units of work used, `None` at
+    /// the end.
     fn step(&mut self, document: &Document) -> Option<usize> {
         let n = self.next;
         self.next += 1;
@@ -146,7 +144,7 @@ impl Upsert {
         Some(1)
     }
 
-    /// Goes to a stage, which costs nothing.
+    /// Enters a stage, at no cost.
     fn enter(&mut self, stage: Stage) -> Option<usize> {
         (self.stage, self.next) = (stage, 0);
         Some(0)
@@ -183,6 +181,7 @@ impl Upsert {
         if patch.description.is_some() {
             entity.description.clone_from(&patch.description);
         }
+        // An unchanged entity is not stored again, so that its row does not become dirty.
         if before.as_deref() == Some(&entity) {
             self.done.changes.unchanged += 1;
             return Ok(());
@@ -201,6 +200,7 @@ impl Upsert {
         let users = &self.directory.users;
         let by_id = patch.id.map(|id| users.by_id(id));
         let by_guid = patch.guid.map(|guid| users.by_guid(guid));
+        // An external id identifies the user only without integer id and GUID; beside them it is a value to set.
         let external = patch.external_id.value().filter(|_| by_id.is_none() && by_guid.is_none());
         let by_external = external.map(|id| users.by_external(id));
         let target = one_target(&[("id", by_id), ("guid", by_guid), ("external_id", by_external)])?;
@@ -225,6 +225,7 @@ impl Upsert {
         };
         directory.patch_profile(&mut profile, patch)?;
         let users = &directory.users;
+        // Names freed by the stage before are not found, so that users of one document can exchange them.
         for (member, owner) in [
             ("external_id", profile.external_id.as_ref().and_then(|id| users.by_external(id))),
             ("email", profile.email.as_ref().and_then(|email| users.by_email(email))),
@@ -234,6 +235,7 @@ impl Upsert {
             }
         }
         if let (Some(ix), true) = (target, before.as_deref() == Some(&profile)) {
+            // The stage before freed the names.
             directory.users.rename(ix);
             self.done.changes.unchanged += 1;
             return Ok(());
@@ -257,7 +259,7 @@ impl Upsert {
 }
 
 impl Directory {
-    /// Applies the document; new entities are created at `now`. On an error nothing has changed.
+    /// Applies a document at once. New entities get `now` as their time of creation. On an error nothing has changed.
     pub fn upsert(&mut self, document: &Document, now: Time) -> Result<Upserted, Vec<Problem>> {
         let mut upsert = Upsert::new(self, now);
         let mut steps = usize::MAX;
@@ -296,8 +298,8 @@ impl Directory {
         })
     }
 
-    /// The integer id of a parent that is there already and does not lie in the entity itself. Adds the entities that
-    /// were looked at to `walked`.
+    /// Resolves a parent to its integer id. It must exist and must not be the entity or lie below it. Adds the number
+    /// of ancestors visited to `walked`.
     fn parent(
         &self,
         kind: Kind,
@@ -308,7 +310,7 @@ impl Directory {
         let refused = |detail| (String::from("parent"), detail);
         let table = self.table(kind);
         let parent = table.get(parent).ok_or(refused("is not known"))?.id;
-        // Nothing lies in a new entity, and where the parent stays there is still no cycle.
+        // A new entity has no children, and an unchanged parent cannot form a cycle.
         let Some(entity) = entity.filter(|entity| entity.parent != Some(parent)) else { return Ok(parent) };
         let mut above = table.ancestors(parent).inspect(|_| *walked += 1);
         if parent == entity.id || above.any(|ancestor| ancestor == entity.id) {
@@ -317,7 +319,7 @@ impl Directory {
         Ok(parent)
     }
 
-    /// The profile of a user to be made, with nothing but its identity and name.
+    /// Creates the profile of a new user, with nothing but its identity and name.
     fn new_user(&self, patch: &UserPatch) -> Result<Profile, Refused> {
         let (id, guid) = self.identity("user", patch.id, patch.guid, self.users.high())?;
         if self.users.by_id(id).is_some() || self.users.by_guid(guid).is_some() {
@@ -327,7 +329,8 @@ impl Directory {
         Ok(Profile::new(id, guid, name))
     }
 
-    /// Completes an identity: with the next integer id, and with a GUID that follows from the id.
+    /// Completes an identity: a missing integer id is the next free one, a missing GUID is derived from tenant, kind
+    /// and id, so that a replay derives the same.
     fn identity(&self, kind: &str, id: Option<i64>, guid: Option<Uuid>, high: i64) -> Result<(i64, Uuid), Refused> {
         let id = id.unwrap_or(high + 1);
         if id > MAX_ID {
@@ -338,7 +341,8 @@ impl Directory {
     }
 }
 
-/// The one thing that all given identities name; `None` when none of them is known.
+/// Returns the row or index that all given identities refer to, `None` if all of them are unknown. Identities that
+/// refer to different ones are an error.
 fn one_target(identities: &[(&'static str, Option<Option<u32>>)]) -> Result<Option<u32>, Refused> {
     let mut given = identities.iter().filter_map(|(member, found)| Some((member, (*found)?)));
     let Some((_, first)) = given.next() else { return Ok(None) };

@@ -1,4 +1,4 @@
-//! The users of one tenant, each at a dense index that the bitsets share.
+//! The users of one tenant, each at a dense index by which bitsets and details refer to it.
 
 use std::sync::Arc;
 
@@ -9,63 +9,66 @@ use crate::domain::event::PasswordHash;
 use crate::domain::{Profile, Time};
 use crate::live::persistent::{Chunks, Lookup};
 
-/// A user's password.
+/// The stored password of a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Password {
-    /// The hash of it that is stored.
+    /// Argon2id hash of the password.
     pub hash: PasswordHash,
-    /// Position of the entry that set it, which distinguishes it from every other that the user has had.
+    /// Position of the entry that set it. It distinguishes the password from earlier ones, so that tokens issued for
+    /// those become invalid.
     pub set: u64,
 }
 
-/// A user's place in the directory. A deleted one stays for a while, so that its ids are not given again.
+/// A user's entry in the directory. The entry of a deleted user stays until its tombstone expires, so that its ids are
+/// not assigned to another user.
 #[derive(Clone, Debug)]
 pub struct Account {
-    /// The profile, as the directory describes the user.
+    /// The user's profile.
     pub profile: Arc<Profile>,
-    /// The password of a user who can log in. Not a part of the profile, which answers show.
+    /// The password, if the user has one. Kept apart from the profile, which API responses contain.
     pub password: Option<Arc<Password>>,
-    /// When the user was deleted: not found since then, but remembered.
+    /// Recorded time of the deletion. Since then the user is not found, only remembered.
     pub deleted: Option<Time>,
 }
 
-/// All users of a tenant.
+/// All users of a tenant, with the indexes that find them.
 #[derive(Clone, Debug, Default)]
 pub struct Users {
     accounts: Chunks<Option<Account>>,
     by_id: Lookup,
     by_guid: Lookup,
-    /// Live users whose external id is free for no other.
+    /// Users that are not deleted, by external id.
     by_external: Lookup,
-    /// The same by the e-mail address in lower case.
+    /// Users that are not deleted, by e-mail address in lower case.
     by_email: Lookup,
-    /// Indexes to give again, the one freed last first.
+    /// Dense indexes to reuse, the one freed last first.
     free: ListSync<u32>,
+    /// The highest integer id ever assigned.
     high: i64,
 }
 
 impl Users {
-    /// One past the highest index in use.
+    /// One past the highest dense index ever used.
     pub fn len(&self) -> usize {
         self.accounts.len()
     }
 
-    /// The number of users, with deleted ones that are still remembered.
+    /// The number of users, including deleted ones that are still remembered.
     pub fn count(&self) -> usize {
         self.accounts.len() - self.free.len()
     }
 
-    /// Returns whether there has never been a user.
+    /// Returns true if there has never been a user.
     pub fn is_empty(&self) -> bool {
         self.accounts.is_empty()
     }
 
-    /// The account at an index.
+    /// The account at a dense index, deleted or not.
     pub fn account(&self, ix: u32) -> Option<&Account> {
         self.accounts.get(ix as usize)?.as_ref()
     }
 
-    /// Every account that is not deleted, with its index.
+    /// Iterates over all users that are not deleted, with their dense indexes.
     pub fn live(&self) -> impl Iterator<Item = (u32, &Arc<Profile>)> {
         self.accounts.iter().enumerate().filter_map(|(ix, slot)| {
             let account = slot.as_ref().filter(|account| account.deleted.is_none())?;
@@ -73,39 +76,39 @@ impl Users {
         })
     }
 
-    /// By integer id, deleted ones included.
+    /// Finds a user by integer id, deleted ones included.
     pub fn by_id(&self, id: i64) -> Option<u32> {
         self.by_id.find(&id, |ix| self.has(ix, |profile| profile.id == id))
     }
 
-    /// By GUID, deleted ones included.
+    /// Finds a user by GUID, deleted ones included.
     pub fn by_guid(&self, guid: Uuid) -> Option<u32> {
         self.by_guid.find(&guid, |ix| self.has(ix, |profile| profile.guid == guid))
     }
 
-    /// By the customer's own id; live users only.
+    /// Finds a user that is not deleted by the customer's own id.
     pub fn by_external(&self, id: &str) -> Option<u32> {
         self.by_external.find(id, |ix| self.has(ix, |profile| profile.external_id.as_deref() == Some(id)))
     }
 
-    /// By e-mail address, in lower case; live users only.
+    /// Finds a user that is not deleted by e-mail address, ignoring case.
     pub fn by_email(&self, email: &str) -> Option<u32> {
         let email = email.to_lowercase();
         let is_it = |profile: &Profile| profile.email.as_ref().is_some_and(|other| other.to_lowercase() == email);
         self.by_email.find(email.as_str(), |ix| self.has(ix, is_it))
     }
 
-    /// The highest integer id ever given.
+    /// The highest integer id ever assigned; 0 before the first.
     pub const fn high(&self) -> i64 {
         self.high
     }
 
-    /// Remembers that `id` was given.
+    /// Records that `id` was assigned, so that it is not assigned again.
     pub fn raise(&mut self, id: i64) {
         self.high = self.high.max(id);
     }
 
-    /// Adds a user and returns the index.
+    /// Adds a user and returns the dense index.
     pub fn insert(&mut self, profile: Arc<Profile>) -> u32 {
         let ix = match self.free.first().copied() {
             Some(ix) => {
@@ -119,8 +122,10 @@ impl Users {
         ix
     }
 
-    /// Adds a deleted user: the ids are taken, the names are not. They may be another's by now.
+    /// Adds a deleted user and returns the dense index. The ids are registered; external id and e-mail address are not,
+    /// since they may belong to another user by now.
     pub fn insert_deleted(&mut self, profile: Arc<Profile>, deleted: Time) -> u32 {
+        // Called only while a checkpoint is restored, when no index is free.
         let ix = self.accounts.len() as u32;
         self.place(ix, Account { profile, password: None, deleted: Some(deleted) });
         ix
@@ -133,7 +138,8 @@ impl Users {
         *self.accounts.reach(ix as usize) = Some(account);
     }
 
-    /// Replaces the profile of a user whose names were freed; id and GUID never change.
+    /// Replaces a user's profile and registers its names, which [`Users::unname`] must have freed. Integer id and GUID
+    /// must be unchanged.
     pub fn replace(&mut self, ix: u32, profile: Arc<Profile>) {
         self.name(&profile, ix);
         if let Some(account) = self.account_mut(ix) {
@@ -141,14 +147,14 @@ impl Users {
         }
     }
 
-    /// Gives a user another password, or none.
+    /// Sets a user's password; `None` removes it.
     pub fn set_password(&mut self, ix: u32, password: Option<Password>) {
         if let Some(account) = self.account_mut(ix) {
             account.password = password.map(Arc::new);
         }
     }
 
-    /// Marks a user as deleted and frees the names that only live users hold.
+    /// Marks a user as deleted, frees external id and e-mail address, and removes the password.
     pub fn delete(&mut self, ix: u32, at: Time) {
         self.unname(ix);
         if let Some(account) = self.account_mut(ix) {
@@ -157,7 +163,7 @@ impl Users {
         }
     }
 
-    /// Forgets a deleted user.
+    /// Removes a deleted user and frees the dense index.
     pub fn forget(&mut self, ix: u32) {
         let Some(account) = self.accounts.get_mut(ix as usize).and_then(Option::take) else { return };
         self.by_id.remove(&account.profile.id, ix);
@@ -165,15 +171,15 @@ impl Users {
         self.free.push_front_mut(ix);
     }
 
-    /// Puts back the names that [`Users::unname`] freed.
+    /// Registers again the names that [`Users::unname`] freed.
     pub fn rename(&mut self, ix: u32) {
         if let Some(profile) = self.account(ix).map(|account| account.profile.clone()) {
             self.name(&profile, ix);
         }
     }
 
-    /// Frees the names of a live user, as before a document that may give them to others. What is not put back by
-    /// [`Users::replace`] or [`Users::rename`] stays free.
+    /// Frees the names (external id and e-mail address) of a user that is not deleted, so that a document can give them
+    /// to other users. [`Users::replace`] or [`Users::rename`] registers them again.
     pub fn unname(&mut self, ix: u32) {
         let Some(Account { profile, deleted: None, .. }) = self.account(ix) else { return };
         let profile = profile.clone();
@@ -202,13 +208,13 @@ impl Users {
         self.accounts.get_mut(ix as usize)?.as_mut()
     }
 
-    /// Bytes of the accounts and of the maps that find them, without the profiles.
+    /// Bytes that the accounts and their lookups occupy on the heap, without the profiles.
     pub fn heap_bytes(&self) -> usize {
         let lookups = [&self.by_id, &self.by_guid, &self.by_external, &self.by_email];
         self.accounts.heap_bytes() + lookups.map(Lookup::heap_bytes).iter().sum::<usize>()
     }
 
-    /// The number of elements and pointers that this copy does not share with the users `before` it.
+    /// Counts the elements and pointers that these users do not share with `before`, an earlier clone of them.
     pub fn copied_since(&self, before: &Self) -> usize {
         let lookups = [
             (&self.by_id, &before.by_id),

@@ -1,18 +1,18 @@
-//! A list in chunks that are copied when they change.
+//! A copy-on-write list in shared chunks.
 
 use std::ops::{Index, IndexMut};
 use std::sync::Arc;
 
-/// Elements in a chunk.
+/// Elements per chunk.
 const CHUNK: usize = 32;
-/// Chunks in a block.
+/// Chunks per block.
 const BLOCK: usize = 128;
 
 type Chunk<T> = Arc<Vec<T>>;
 type Block<T> = Arc<Vec<Chunk<T>>>;
 
-/// A list of which a clone copies one pointer for each 4,096 elements, and a change at most one chunk and one block's
-/// pointers.
+/// A list that shares its elements with its clones. Cloning copies one pointer per 4,096 elements; a change copies at
+/// most one chunk and the pointers of one block.
 #[derive(Clone, Debug)]
 pub struct Chunks<T> {
     blocks: Vec<Block<T>>,
@@ -25,30 +25,30 @@ impl<T> Default for Chunks<T> {
 }
 
 impl<T> Chunks<T> {
-    /// One past the highest place that holds an element.
+    /// One past the highest index that holds an element.
     pub fn len(&self) -> usize {
         let Some(block) = self.blocks.last() else { return 0 };
         let last = block.last().map_or(0, |chunk| chunk.len());
         ((self.blocks.len() - 1) * BLOCK + block.len().saturating_sub(1)) * CHUNK + last
     }
 
-    /// Returns whether there is no element.
+    /// Returns true if the list holds no element.
     pub fn is_empty(&self) -> bool {
         self.blocks.is_empty()
     }
 
-    /// The element at a place.
+    /// The element at an index; `None` past the end and in a gap.
     pub fn get(&self, ix: usize) -> Option<&T> {
         let (block, chunk, at) = place(ix);
         self.blocks.get(block)?.get(chunk)?.get(at)
     }
 
-    /// All elements in order.
+    /// Iterates over all elements in order, passing over gaps.
     pub fn iter(&self) -> impl Iterator<Item = &T> {
         self.blocks.iter().flat_map(|block| block.iter()).flat_map(|chunk| chunk.iter())
     }
 
-    /// Bytes that the list occupies, without what its elements point to.
+    /// Bytes that the list occupies on the heap, without allocations owned by its elements.
     pub fn heap_bytes(&self) -> usize {
         let chunk = |chunk: &Chunk<T>| vec_bytes(chunk.capacity(), size_of::<T>());
         let block = |block: &Block<T>| {
@@ -59,14 +59,14 @@ impl<T> Chunks<T> {
 }
 
 impl<T: Clone> Chunks<T> {
-    /// The element at a place, to be changed.
+    /// Mutable access to the element at an index; copies its chunk if a clone shares it.
     pub fn get_mut(&mut self, ix: usize) -> Option<&mut T> {
         let (block, chunk, at) = place(ix);
         let chunks = Arc::make_mut(self.blocks.get_mut(block)?);
         Arc::make_mut(chunks.get_mut(chunk)?).get_mut(at)
     }
 
-    /// Appends an element to a list without gaps and returns its place.
+    /// Appends an element and returns its index. The list must have no gaps.
     pub fn push(&mut self, element: T) -> usize {
         let ix = self.len();
         self.chunk_of(ix).push(element);
@@ -79,7 +79,7 @@ impl<T: Clone> Chunks<T> {
         Arc::make_mut(reach(chunks, chunk))
     }
 
-    /// The number of elements and pointers that this copy does not share with the list `before` it.
+    /// Counts the elements and pointers that this list does not share with `before`, an earlier clone of it.
     pub fn copied_since(&self, before: &Self) -> usize {
         let mut copied = self.blocks.len();
         for (b, block) in self.blocks.iter().enumerate() {
@@ -100,8 +100,8 @@ impl<T: Clone> Chunks<T> {
 }
 
 impl<T: Clone + Default> Chunks<T> {
-    /// The element at a place, to be changed. Its chunk is filled with defaults as far as that; chunks before it stay
-    /// as short as they are.
+    /// Mutable access to the element at an index, extending the list as needed. Only the element's own chunk is filled
+    /// up with defaults; chunks before it keep their length, and so may leave gaps.
     pub fn reach(&mut self, ix: usize) -> &mut T {
         let (_, _, at) = place(ix);
         let elements = self.chunk_of(ix);
@@ -128,12 +128,12 @@ impl<T: Clone> IndexMut<usize> for Chunks<T> {
     }
 }
 
-/// The block, the chunk in it and the place in that.
+/// Splits an index into the block, the chunk in the block and the position in the chunk.
 const fn place(ix: usize) -> (usize, usize, usize) {
     (ix / CHUNK / BLOCK, ix / CHUNK % BLOCK, ix % CHUNK)
 }
 
-/// The element at `at`, with empty ones before it where there were none.
+/// Mutable access to the element at `at`, extending the list with empty elements as needed.
 fn reach<T>(list: &mut Vec<Arc<Vec<T>>>, at: usize) -> &mut Arc<Vec<T>> {
     if list.len() <= at {
         list.resize_with(at + 1, Arc::default);
@@ -141,7 +141,7 @@ fn reach<T>(list: &mut Vec<Arc<Vec<T>>>, at: usize) -> &mut Arc<Vec<T>> {
     &mut list[at]
 }
 
-/// Bytes of a shared vector: its elements, its header and the two counters.
+/// Heap bytes of an `Arc<Vec<T>>`: its elements, the vector's header and the two reference counters.
 const fn vec_bytes(capacity: usize, element: usize) -> usize {
     capacity * element + size_of::<Vec<u8>>() + 2 * size_of::<usize>()
 }
@@ -153,7 +153,7 @@ mod tests {
     const PLACES: [usize; 10] = [0, 1, 31, 32, 700, 4_095, 4_096, 4_200, 20_000, 1_000_000];
 
     #[test]
-    fn elements_are_found_across_blocks_and_gaps() {
+    fn reach_leaves_gaps_and_finds_elements_across_blocks() {
         let mut list = Chunks::default();
         for (n, ix) in PLACES.into_iter().enumerate() {
             *list.reach(ix) = ix;
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn pushed_elements_are_in_order() {
+    fn push_keeps_order() {
         let mut list = Chunks::default();
         assert!(list.is_empty());
         for n in 0..10_000 {
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_copies_one_chunk_and_leaves_the_clone_as_it_was() {
+    fn a_change_copies_one_chunk_and_leaves_the_clone_unchanged() {
         let mut list = Chunks::default();
         for n in 0..100_000 {
             list.push(n);

@@ -1,25 +1,25 @@
-//! Finds indexes by a key that is kept elsewhere.
+//! A copy-on-write hash index of keys that are stored elsewhere.
 
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::Arc;
 
-/// Entries in a leaf before it is split.
+/// Maximum number of entries in a leaf before it is split.
 const LEAF: usize = 64;
-/// Bits of an entry that choose a child.
+/// Bits of an entry that select a child of a branch.
 const STEP: u32 = 4;
-/// Children of a branch.
+/// Number of children of a branch.
 const CHILDREN: usize = 1 << STEP;
-/// Depth at which all bits of the hash were used.
+/// Depth at which all 32 bits of the hash have been used.
 const HASH_DEPTH: u32 = u32::BITS / STEP;
 
-/// A map from keys to indexes that stores neither: an entry is 32 bits of the key's hash and the index, and the caller
-/// compares the key itself. A key may have several indexes.
+/// A map from keys to indexes that does not store the keys: an entry consists of 32 bits of the key's hash and the
+/// index, and the caller compares the key itself. A key may have several indexes.
 ///
-/// The entries are the leaves of a trie, so that a clone copies one pointer and a change the way to one leaf.
+/// The entries are the leaves of a trie: cloning copies one pointer, a change copies the path to one leaf.
 #[derive(Clone, Debug, Default)]
 pub struct Lookup {
     root: Node,
-    // Random for each map, so that a caller cannot choose keys that collide.
+    // Seeded at random for each map, so that a caller cannot choose keys that collide.
     hasher: RandomState,
 }
 
@@ -27,34 +27,34 @@ pub struct Lookup {
 enum Node {
     #[default]
     Empty,
-    /// Ascending entries.
+    /// Entries in ascending order.
     Leaf(Arc<Vec<u64>>),
-    /// By the next bits of the entry, the highest first.
+    /// Children selected by the next [`STEP`] bits of the entry, from the highest bits down.
     Branch(Arc<[Node; CHILDREN]>),
 }
 
 impl Lookup {
-    /// Adds an index for a key.
+    /// Adds an index for a key; does nothing if the key has it already.
     pub fn insert<K: Hash + ?Sized>(&mut self, key: &K, ix: u32) {
         let entry = self.entry(key, ix);
         self.root.insert(entry, 0);
     }
 
-    /// Removes one index of a key.
+    /// Removes one index of a key, if the key has it.
     pub fn remove<K: Hash + ?Sized>(&mut self, key: &K, ix: u32) {
         let entry = self.entry(key, ix);
         self.root.remove(entry, 0);
     }
 
-    /// The lowest index of a key. `is_it` returns whether the key at an index is the one.
+    /// Returns the lowest index of a key. `is_it` returns true if the key stored at an index is the one searched for.
     pub fn find<K: Hash + ?Sized>(&self, key: &K, mut is_it: impl FnMut(u32) -> bool) -> Option<u32> {
         self.root.search(self.entry(key, 0), 0, &mut is_it)
     }
 
-    /// Every index of a key, ascending.
+    /// Returns all indexes of a key in ascending order.
     pub fn all<K: Hash + ?Sized>(&self, key: &K, is_it: impl Fn(u32) -> bool) -> Vec<u32> {
         let mut found = Vec::new();
-        // The search ends at the first `true`, and there is none.
+        // The search stops at the first `true`; returning `false` always makes it visit every candidate.
         self.root.search(self.entry(key, 0), 0, &mut |ix| {
             if is_it(ix) {
                 found.push(ix);
@@ -64,16 +64,17 @@ impl Lookup {
         found
     }
 
-    /// Bytes that the entries occupy.
+    /// Bytes that the entries occupy on the heap.
     pub fn heap_bytes(&self) -> usize {
         self.root.heap_bytes()
     }
 
-    /// The number of entries and pointers that this copy does not share with the map `before` it.
+    /// Counts the entries and pointers that this map does not share with `before`, an earlier clone of it.
     pub fn copied_since(&self, before: &Self) -> usize {
         self.root.copied_since(&before.root)
     }
 
+    /// Packs the upper half of the key's hash and the index into one entry.
     fn entry<K: Hash + ?Sized>(&self, key: &K, ix: u32) -> u64 {
         self.hasher.hash_one(key) & !u64::from(u32::MAX) | u64::from(ix)
     }
@@ -120,7 +121,7 @@ impl Node {
         }
     }
 
-    /// The first index below this node that has the hash in `entry` and is the one.
+    /// The first index below this node with the same hash as `entry` and for which `is_it` returns true.
     fn search(&self, entry: u64, depth: u32, is_it: &mut dyn FnMut(u32) -> bool) -> Option<u32> {
         match self {
             Node::Empty => None,
@@ -132,7 +133,7 @@ impl Node {
             Node::Branch(children) if depth < HASH_DEPTH => {
                 children[child(entry, depth)].search(entry, depth + 1, is_it)
             }
-            // Every entry below has the same hash.
+            // Past the hash, branches split by the index, so every entry below has the same hash.
             Node::Branch(children) => children.iter().find_map(|child| child.search(entry, depth + 1, is_it)),
         }
     }
@@ -150,6 +151,7 @@ impl Node {
     }
 
     fn copied_since(&self, before: &Self) -> usize {
+        // Pointers are compared first: nothing below a shared node was copied.
         match (self, before) {
             (Node::Empty, _) => 0,
             (Node::Leaf(entries), Node::Leaf(old)) if Arc::ptr_eq(entries, old) => 0,
@@ -165,7 +167,7 @@ impl Node {
     }
 }
 
-/// The child of a branch at `depth` that an entry belongs to.
+/// The number of the child that an entry belongs to, in a branch at `depth`.
 const fn child(entry: u64, depth: u32) -> usize {
     (entry >> (u64::BITS - STEP - depth * STEP)) as usize % CHILDREN
 }
@@ -208,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn one_key_may_have_many_indexes() {
+    fn a_key_can_have_many_indexes() {
         let mut lookup = Lookup::default();
         for ix in 0..20_000 {
             lookup.insert("same", ix);
@@ -228,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_take_few_bytes() {
+    fn an_entry_takes_less_than_24_bytes() {
         let mut lookup = Lookup::default();
         for ix in 0..100_000 {
             lookup.insert(&ix, ix);

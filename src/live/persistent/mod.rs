@@ -1,4 +1,4 @@
-//! Containers of which a copy is cheap: it shares everything that neither side changes afterwards.
+//! Persistent containers: a clone is cheap and shares everything that neither side changes afterwards.
 
 mod chunks;
 mod lookup;

@@ -1,4 +1,4 @@
-//! Conversations: their histories, in the order of time, and the slots that follow.
+//! Applies conversation events: adds them to the histories and derives takes and releases of slots from them.
 
 use std::sync::Arc;
 
@@ -13,42 +13,43 @@ use crate::domain::{Body, Conversation, ConversationId, EntityRef, Entry, EventI
 use crate::live::conversations::Remembered;
 use crate::live::rows::RowKey;
 
-/// A slot that follows what happened.
-enum Follows {
-    /// It stays as it is.
+/// The effect of a conversation event on the conversation's slot.
+enum SlotEffect {
+    /// The slot does not change.
     Nothing,
     Taken(Taking),
     Changed(Change),
 }
 
 impl State {
-    /// Puts what happened in its place in the conversation's history, and lets the slot follow. What happened is part of
-    /// the history however late it comes, so it is never stale while the conversation is known.
-    pub(super) fn converse(&mut self, entry: &Entry) -> Result<Outcome, Rejection> {
-        let Some((id, what)) = self.happening(&entry.event.fact.body)? else { return Ok(Outcome::Stale) };
+    /// Adds a conversation event to the history and applies its effect on the slot. As long as the conversation is
+    /// known, an event belongs to the history however late it arrives, and so is not stale.
+    pub(super) fn add_to_history(&mut self, entry: &Entry) -> Result<Outcome, Rejection> {
+        let Some((id, what)) = self.history_entry(&entry.event.fact.body)? else { return Ok(Outcome::Stale) };
         let is_unknown_user = matches!(&what, What::Pushed { given: Some(_), .. });
         if self.conversations.known(id).is_none() {
-            // The mark is a hint of the replica that journalled the event: where the state knows the conversation, it counts for
-            // nothing.
+            // `is_final` is a hint of the process that journalled the event. If the state knows the conversation, the
+            // hint is ignored.
             if entry.event.fact.is_final || self.is_late(&entry.event) {
                 return if is_unknown_user { Err(Rejection::UnknownUser) } else { Ok(Outcome::Stale) };
             }
             let known = self.conversations.known_len();
             self.check_room(Quota::Conversations, known, known + 1)?;
         }
-        // Decided before the history is written, since it may be refused.
-        let slot = self.slot_that_follows(entry, id, &what)?;
+        // Planned before the history is changed, since the take may be rejected.
+        let slot = self.plan_slot(entry, id, &what)?;
         let mut outcome = Outcome::Applied;
         if is_unknown_user {
             outcome = Outcome::HolderReleased;
-            if !matches!(&slot, Follows::Changed(change) if change.releases()) {
-                self.let_slot_follow(slot);
+            if !matches!(&slot, SlotEffect::Changed(change) if change.releases()) {
+                self.apply_slot(slot);
                 return Err(Rejection::UnknownUser);
             }
         }
         let (time, seq) = (entry.event.fact.time, entry.seq);
         let moment = Moment { time, seq, id: moment_id(id, &entry.event.id), what };
-        // Taken out, so that only what a view holds has to be copied, and not what this batch has changed already.
+        // Removed from the map first: unless a view shares the conversation, this is then its only reference, and
+        // `Arc::make_mut` does not copy it.
         let before = self.conversations.take(id);
         let ended_before = before.as_ref().and_then(|known| known.ended);
         let mut conversation = before.map_or_else(|| Arc::new(Conversation::new(id)), |known| known.conversation);
@@ -59,18 +60,18 @@ impl State {
                 return added.map(|_| Outcome::Stale).map_err(|_| Rejection::ConversationFull);
             }
         }
-        // What was never started and what is closed would otherwise be kept for good.
+        // Conversations that were never started also get a tombstone; otherwise they would be kept for ever.
         let is_open = conversation.life().is_some_and(|life| life.closing.is_none());
         let ended = (!is_open).then_some(self.recorded);
         self.conversations.put(Remembered { conversation, ended, is_leaving: false });
         self.dirty.insert(RowKey::Conversation(id));
         self.endings.place(Ending::Conversation(id), ended_before, ended);
-        self.let_slot_follow(slot);
+        self.apply_slot(slot);
         Ok(outcome)
     }
 
-    /// What the event says happened, and in which conversation.
-    fn happening(&self, body: &Body) -> Result<Option<(Uuid, What)>, Rejection> {
+    /// Converts an event to the conversation's id and the entry of its history; `None` for other events.
+    fn history_entry(&self, body: &Body) -> Result<Option<(Uuid, What)>, Rejection> {
         let id = |user: &UserRef| self.subject(user).map(|ix| self.user_id(ix));
         Ok(Some(match body {
             Body::ConversationStarted { conversation, project, channel } => {
@@ -103,35 +104,36 @@ impl State {
         }))
     }
 
-    /// Decides what becomes of the slot.
-    fn slot_that_follows(&self, entry: &Entry, id: Uuid, what: &What) -> Result<Follows, Rejection> {
+    /// Plans the effect on the conversation's slot, without applying it.
+    fn plan_slot(&self, entry: &Entry, id: Uuid, what: &What) -> Result<SlotEffect, Rejection> {
         let conversation = ConversationId::from(id);
         Ok(match what {
             What::Pushed { given: Some(_), medium, .. } => {
-                self.unknown_take(entry, medium.slot(), &conversation).map_or(Follows::Nothing, Follows::Changed)
+                self.unknown_take(entry, medium.slot(), &conversation).map_or(SlotEffect::Nothing, SlotEffect::Changed)
             }
             What::Pushed { user, medium, .. } => {
                 let ix = self.subject(&UserRef::id(*user))?;
-                self.taking(entry, ix, medium.slot(), &conversation)?.map_or(Follows::Nothing, Follows::Taken)
+                self.plan_take(entry, ix, medium.slot(), &conversation)?.map_or(SlotEffect::Nothing, SlotEffect::Taken)
             }
             What::Transferred { .. } | What::Snoozed { .. } | What::Removed {} | What::Closed { .. } => {
-                self.release(entry, &conversation)?.map_or(Follows::Nothing, Follows::Changed)
+                self.release(entry, &conversation)?.map_or(SlotEffect::Nothing, SlotEffect::Changed)
             }
-            What::Started { .. } | What::Routed { .. } | What::Message { .. } => Follows::Nothing,
+            What::Started { .. } | What::Routed { .. } | What::Message { .. } => SlotEffect::Nothing,
         })
     }
 
-    fn let_slot_follow(&mut self, slot: Follows) {
+    fn apply_slot(&mut self, slot: SlotEffect) {
         match slot {
-            Follows::Nothing => {}
-            Follows::Taken(taking) => {
-                self.make_taking(taking);
+            SlotEffect::Nothing => {}
+            SlotEffect::Taken(taking) => {
+                self.apply_take(taking);
             }
-            Follows::Changed(change) => self.make(change),
+            SlotEffect::Changed(change) => self.apply_change(change),
         }
     }
 
-    /// Forgets a conversation: a closed one leaves for the archive. Returns the newest event time of its history.
+    /// Drops a conversation from the state; a closed one stays readable until it is archived. Returns the newest event
+    /// time of its history.
     pub(super) fn forget_conversation(&mut self, id: Uuid) -> Time {
         let Some(known) = self.conversations.known(id) else { return Time::NEVER };
         let newest = known.conversation.moments().last().map_or(Time::NEVER, |moment| moment.time);
@@ -145,19 +147,19 @@ impl State {
         newest
     }
 
-    /// Whether only the archive can tell if the conversation is final.
+    /// Returns true if the conversation is not remembered, so that only the archive can decide if it is final.
     pub fn must_ask_archive(&self, id: Uuid) -> bool {
         self.conversations.get(id).is_none()
     }
 
-    /// Whether the conversation is closed, as far as the state can tell. It may be forgotten by the time at which an event
-    /// about it is applied; then it is final, and the event says so.
+    /// Returns true if the conversation is remembered as closed. It may be dropped before an event about it is applied;
+    /// then it is final, and the event is marked so.
     pub fn is_closed(&self, id: Uuid) -> bool {
         self.conversations.get(id).is_some_and(|conversation| conversation.closing().is_some())
     }
 }
 
-/// The same event always gives the same id, and no two events of a conversation the same.
+/// Derives the id of a history entry from its event: always the same for one event, and unique within a conversation.
 fn moment_id(conversation: Uuid, event: &EventId) -> Uuid {
     Uuid::new_v5(&conversation, format!("{}\n{}", event.source, event.id).as_bytes())
 }

@@ -1,4 +1,4 @@
-//! Sessions: who is connected.
+//! Sessions: applies connections, disconnections and expired leases of desks.
 
 use super::FORGOTTEN_PER_ENTRY;
 use super::State;
@@ -9,7 +9,7 @@ use crate::domain::{EntityRef, Outcome, Quota, Time, UserRef};
 use crate::live::persistent::steps;
 use crate::live::person::{Person, Session};
 
-/// What a `desk.connected` says besides who and which session.
+/// The members of a `desk.connected` besides user and session.
 pub(super) struct Opening<'a> {
     pub lease_seconds: Option<u32>,
     pub device: Option<&'a str>,
@@ -17,16 +17,16 @@ pub(super) struct Opening<'a> {
     pub socket: bool,
 }
 
-/// An open session that ends without heartbeats. Deadlines are the engine's.
+/// An open session with the terms of its lease. The engine computes deadlines from it and from heartbeats.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {
-    /// Whose, by integer id.
+    /// The user of the session, by integer id.
     pub user: i64,
-    /// Which.
+    /// Session id, unique within the user.
     pub session: Box<str>,
-    /// Position of the `desk.connected` that opened it.
+    /// Journal position of the `desk.connected` that opened it.
     pub opened: u64,
-    /// How long it lasts, in seconds; `None`: until disconnected.
+    /// Seconds it stays open without a heartbeat; `None`: until disconnected.
     pub seconds: Option<u32>,
 }
 
@@ -40,16 +40,17 @@ impl State {
     ) -> Result<Outcome, Rejection> {
         let ix = self.subject(user)?;
         let opened = self.position;
-        let word = self.word(event, &self.people[ix as usize], session);
-        if let Some(time) = word {
+        let time = self.session_time(event, &self.people[ix as usize], session);
+        if let Some(time) = time {
+            // Checked before anything changes, since a rejected event must have no effect.
             self.check_sessions(ix, session, opening.socket)?;
             self.people[ix as usize].desk_at = self.people[ix as usize].desk_at.max(time);
         }
         let person = &mut self.people[ix as usize];
-        // Even a stale connection tells that the person has been there.
+        // A stale connection still shows that the user was connected once.
         let first = opening.surface == Surface::Desk && !person.ever_logged_in;
         person.ever_logged_in |= first;
-        let Some(time) = word else {
+        let Some(time) = time else {
             if first {
                 self.touch(ix);
             }
@@ -73,14 +74,15 @@ impl State {
         Ok(Outcome::Applied)
     }
 
-    /// The time at which an event counts as said of a session; `None` when something newer was said, or when it is too
-    /// late to be about a session that the state does not know.
-    fn word(&self, event: &Event, person: &Person, session: &str) -> Option<Time> {
+    /// The time at which an event applies to a session. `None` if a newer event about the session was applied, or if
+    /// the session is unknown and the event so late that the session may have been dropped.
+    fn session_time(&self, event: &Event, person: &Person, session: &str) -> Option<Time> {
         let (newest, is_late) = match person.sessions.get(session) {
             Some(known) => (known.at.max(person.closed_all), false),
             None => {
                 let floor = self.floor.max(person.sessions_floor);
                 let is_late = event.fact.time <= floor && !event.is_authoritative();
+                // An authoritative event is applied at the floor's time at least, after everything dropped.
                 (person.closed_all.max(if is_late { Time::NEVER } else { floor }), is_late)
             }
         };
@@ -88,7 +90,8 @@ impl State {
         (time >= newest && !is_late).then_some(time)
     }
 
-    /// Whether one more session may be open. One that is open already takes no other place, unless it changes its kind.
+    /// Checks the quotas for opening a session. One that is open already counts again only if it changes between socket
+    /// and other.
     fn check_sessions(&self, ix: u32, session: &str, socket: bool) -> Result<(), Rejection> {
         let person = &self.people[ix as usize];
         let known = person.sessions.get(session).filter(|known| known.open);
@@ -102,6 +105,7 @@ impl State {
         if !socket {
             return self.check_room(Quota::SessionsPerUser, beside, beside + 1);
         }
+        // Not a quota that can be set, so not `check_room`.
         let limit = SOCKETS_PER_USER;
         if beside >= limit as usize { Err(Rejection::Limit { name: "sockets_per_user", limit }) } else { Ok(()) }
     }
@@ -116,14 +120,16 @@ impl State {
         let ix = self.subject(user)?;
         let recorded = self.recorded;
         let person = &self.people[ix as usize];
-        // A desk that came back before its old connection ended is not to be ended by that.
+        // The session may have been reopened by a new connection before the end of the old one arrived.
         let is_other = |opened| !person.sessions.get(session).is_some_and(|s| s.open && s.opened == opened);
         if opened.is_some_and(is_other) {
             return Err(Rejection::OtherIncarnation);
         }
-        let Some(time) = self.word(event, &self.people[ix as usize], session) else { return Ok(Outcome::Stale) };
+        let Some(time) = self.session_time(event, &self.people[ix as usize], session) else {
+            return Ok(Outcome::Stale);
+        };
         let person = &mut self.people[ix as usize];
-        // A session that was never heard of may still connect late; the end is remembered for that.
+        // The `desk.connected` of an unknown session may still arrive late; the recorded end makes it stale.
         let known = person.sessions.entry(session.into()).or_insert(Session {
             at: time,
             open: false,
@@ -168,8 +174,9 @@ impl State {
         }
     }
 
-    /// The session's time stays that of its connection: the expiry is our guess, and any later word of the desk itself,
-    /// whose clock may be behind ours, is to win over it. What the person shows has changed by our clock all the same.
+    /// Ends a session whose lease expired. The session's time stays that of its connection: the expiry is an assumption
+    /// of the server, and any later event of the desk, even by a slow clock, must win over it. `desk_at` does become
+    /// the time of the expiry, since the user's visible presence changed then.
     pub(super) fn expire(
         &mut self,
         event: &Event,
@@ -190,12 +197,13 @@ impl State {
         Ok(Outcome::Applied)
     }
 
-    /// Returns the integer id of a live user.
+    /// Returns the integer id of a user that is not deleted.
     pub fn user(&self, user: &UserRef) -> Option<i64> {
         self.directory.find(user).map(|ix| self.user_id(ix))
     }
 
-    /// Returns the integer id of a user, live or deleted and remembered.
+    /// Returns the integer id of a user, including deleted users that are still remembered. External ids find only
+    /// users that are not deleted.
     pub fn remembered_user(&self, user: &UserRef) -> Option<i64> {
         let users = self.directory.users();
         let ix = match user {
@@ -206,7 +214,8 @@ impl State {
         ix.map(|ix| self.user_id(ix))
     }
 
-    /// The lease of an open session; what a heartbeat asks for.
+    /// Returns the lease of an open session, to be renewed by a heartbeat. [`Rejection::UnknownUser`] or
+    /// [`Rejection::UnknownSession`] if there is none.
     pub fn lease(&self, user: &UserRef, session: &str) -> Result<Lease, Rejection> {
         let ix = self.subject(user)?;
         let known = self.people[ix as usize].sessions.get(session).filter(|known| known.open);
@@ -224,7 +233,7 @@ impl State {
         self.open_sessions().into_iter().filter(|lease| lease.seconds.is_some()).collect()
     }
 
-    /// Returns every open session, with its lease if it has one.
+    /// Returns every open session, with or without a lease.
     pub fn open_sessions(&self) -> Vec<Lease> {
         let mut leases = Vec::new();
         for (ix, profile) in self.directory.users().live() {
@@ -242,7 +251,7 @@ impl State {
         leases
     }
 
-    /// Forgets a session; returns the newest event time that was said of it.
+    /// Drops a session. Returns the newest event time stored for it.
     pub(super) fn forget_session(&mut self, user: i64, session: &str) -> Time {
         let Some(ix) = self.directory.users().by_id(user) else { return Time::NEVER };
         let known = self.people[ix as usize].sessions.remove(session);
@@ -250,7 +259,7 @@ impl State {
         known.map_or(Time::NEVER, |known| known.at)
     }
 
-    /// Ends and forgets every session of a user who is deleted.
+    /// Ends and drops every session of a user being deleted.
     pub(super) fn drop_sessions(&mut self, ix: u32) {
         let user = self.user_id(ix);
         let sessions = std::mem::take(&mut self.people[ix as usize].sessions);
@@ -261,7 +270,7 @@ impl State {
         }
     }
 
-    /// Remembers an end, or that it is none any more, and lets the rows follow.
+    /// Moves a session's tombstone and marks the user as changed. After an end, drops ended sessions beyond the limit.
     fn place_session(&mut self, ix: u32, session: &str, before: Option<Time>, after: Option<Time>) {
         self.endings.place(Ending::Session(self.user_id(ix), session.into()), before, after);
         self.touch(ix);
@@ -270,8 +279,8 @@ impl State {
         }
     }
 
-    /// Forgets the oldest ended sessions of a user of whom too many are remembered. Only this user's floor rises: one
-    /// device that reconnects all the time does not make the events of others late.
+    /// Drops the oldest ended sessions of a user beyond [`ENDED_SESSIONS_PER_USER`], a bounded number at a time. Only
+    /// this user's floor rises, so that one device that reconnects constantly does not make other users' events late.
     fn bound_ended(&mut self, ix: u32) {
         let user = self.user_id(ix);
         for _ in 0..FORGOTTEN_PER_ENTRY {
@@ -289,7 +298,8 @@ impl State {
     }
 }
 
-/// An event's own time, or for an authoritative one the later of that and the time of what it sets.
+/// The time at which an event is applied: its own, or, if it is authoritative, the later of its own and `newest`, the
+/// time of the value it replaces.
 pub(super) fn effective(event: &Event, newest: Time) -> Time {
     if event.is_authoritative() { event.fact.time.max(newest) } else { event.fact.time }
 }

@@ -1,34 +1,35 @@
-//! What ended, and is remembered for a while (EVENTS.md, "Order, repeats, truth").
+//! Tombstones: ended things that are remembered for a limited time (EVENTS.md, "Order, repeats, truth").
 
 use uuid::Uuid;
 
 use crate::domain::{ConversationId, Time};
 use crate::live::persistent::Ordered;
 
-/// How long what ended stays remembered, in seconds of recorded time.
+/// The term of a tombstone, in seconds of recorded time.
 const TOMBSTONE_SECONDS: i64 = 24 * 60 * 60;
 
-/// Something that ended. The order of the variants is the order in which things that ended at one time are forgotten:
-/// it is part of the rules that `APPLY_VERSION` names.
+/// An ended thing. Those that ended at the same time are dropped in the order of the variants, which is therefore part
+/// of the rules covered by `APPLY_VERSION`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Ending {
-    /// A session of a user, by the user's integer id.
+    /// A closed session: the user's integer id and the session id.
     Session(i64, Box<str>),
-    /// A slot of which nobody holds the conversation any more.
+    /// A claim without a holder.
     Claim(ConversationId),
-    /// A conversation that is not open.
+    /// A conversation that is closed or was never started.
     Conversation(Uuid),
     /// A deleted user, by integer id.
     User(i64),
 }
 
-/// What is remembered, by when it ended. Each thing is in it once, however often it ended, so that its size is bounded by
-/// what there is and not by what happened.
+/// The tombstones, ordered by recorded time of the end. Each thing has at most one, however often it ended, so that
+/// their number is bounded by the number of things, not of events.
 #[derive(Clone, Debug, Default)]
 pub struct Endings(Ordered<(Time, Ending)>);
 
 impl Endings {
-    /// Puts a thing where it belongs: it had ended at `before`, if at all, and has now at `after`, if at all.
+    /// Moves a thing's tombstone from `before` to `after`, the recorded times of its end. `None` means that it had, or
+    /// has, not ended.
     pub fn place(&mut self, thing: Ending, before: Option<Time>, after: Option<Time>) {
         if before == after {
             return;
@@ -43,12 +44,12 @@ impl Endings {
         }
     }
 
-    /// How many things are remembered.
+    /// The number of tombstones.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Takes out the oldest one, if it ended a tombstone's time before `recorded`, or if there are more than `limit`.
+    /// Removes and returns the oldest tombstone, if its term is over by `recorded` or there are more than `limit`.
     pub fn due(&mut self, recorded: Time, limit: u32) -> Option<Ending> {
         let oldest = self.0.first()?;
         if oldest.0.plus_seconds(TOMBSTONE_SECONDS) > recorded && self.len() <= limit as usize {
@@ -69,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn a_repeated_ending_is_remembered_once_and_from_the_newest_time() {
+    fn a_repeated_end_keeps_one_tombstone_at_the_newest_time() {
         let mut endings = Endings::default();
         for second in 1..=1000 {
             let before = (second > 1).then(|| at(second - 1));
@@ -82,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn what_begins_again_is_not_remembered() {
+    fn a_reopened_session_has_no_tombstone() {
         let mut endings = Endings::default();
         let session = || Ending::Session(1, "desk".into());
         endings.place(session(), None, Some(at(1)));
@@ -93,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn past_the_limit_the_oldest_is_due_early() {
+    fn beyond_the_limit_the_oldest_is_due_early() {
         let mut endings = Endings::default();
         for user in 1..=3 {
             endings.place(Ending::User(user), None, Some(at(user)));

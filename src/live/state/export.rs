@@ -1,4 +1,4 @@
-//! What of a state is to be stored, and what it looks like as rows.
+//! Checkpoints: exports the changed rows of a state.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -8,42 +8,43 @@ use crate::domain::Conversation;
 use crate::live::listed::Listed;
 use crate::live::rows::{self, Checkpoint, Row, RowKey};
 
-/// An immutable copy of a state with the keys of the rows that changed since the last checkpoint. Exporting the rows
-/// needs neither the engine nor the state that goes on meanwhile.
+/// An immutable copy of a state with the keys of the rows changed since the last checkpoint. It can be exported on
+/// another thread while the engine continues with the original.
 #[derive(Debug)]
 pub struct CheckpointSource {
     state: State,
     changed: Changed,
 }
 
-/// Which rows a checkpoint was begun for: kept by the engine until it is stored, and given back to the state if it is
-/// not. Cheap to copy.
+/// The keys of the rows of a checkpoint in progress. The engine keeps them until the checkpoint is stored, and returns
+/// them to the state if that fails. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Changed {
     keys: Arc<HashSet<RowKey>>,
-    /// The position of the checkpoint before.
+    /// Position of the previous checkpoint.
     since: u64,
 }
 
-/// The rows of a checkpoint, exported piece by piece.
+/// An export in progress, one row at a time.
 #[derive(Debug)]
 pub struct Export {
     state: State,
     keys: std::vec::IntoIter<RowKey>,
+    /// Exported conversations that have left the state for the archive.
     left: Vec<Arc<Conversation>>,
 }
 
 impl State {
-    /// Begins a checkpoint of this position: takes the keys of the changed rows and a copy of the state. If it is not
-    /// stored, [`State::checkpoint_failed`] gives the keys back.
+    /// Begins a checkpoint at this position: takes the keys of the changed rows and a copy of the state. If storing it
+    /// fails, [`State::checkpoint_failed`] must be called.
     pub fn begin_checkpoint(&mut self) -> CheckpointSource {
-        debug_assert!(!self.is_applying(), "half an entry is not to be stored");
+        debug_assert!(!self.is_applying(), "a checkpoint must not contain half an entry");
         let changed = Changed { keys: Arc::new(std::mem::take(&mut self.dirty)), since: self.saved };
         self.saved = self.position;
         CheckpointSource { state: self.clone(), changed }
     }
 
-    /// What has to be written so that the stored rows equal this state, exported at once.
+    /// Begins a checkpoint and exports all of it at once.
     pub fn checkpoint(&mut self) -> Checkpoint {
         let mut export = self.begin_checkpoint().export();
         let mut whole = Checkpoint::empty(self.position);
@@ -51,8 +52,8 @@ impl State {
         whole
     }
 
-    /// Forgets closed conversations that left the state for the archive, which has them now. One in which something
-    /// happened while the checkpoint was being written is not in the archive as it is: it stays for the next one.
+    /// Drops conversations that had left the state and are now archived. One that changed while the checkpoint was
+    /// being written is archived in an older form; it stays for the next checkpoint.
     pub fn checkpoint_written<'a>(&mut self, archived: impl IntoIterator<Item = &'a Arc<Conversation>>) {
         for archived in archived {
             let id = archived.id();
@@ -62,10 +63,11 @@ impl State {
         }
     }
 
-    /// Marks the rows of a checkpoint that was not stored dirty again.
+    /// Marks the rows of a failed checkpoint dirty again.
     pub fn checkpoint_failed(&mut self, changed: Changed) {
         let mut keys = Arc::unwrap_or_clone(changed.keys);
-        // The smaller set goes into the larger one: a failed import must not cost the engine a pass over all its rows.
+        // Merges the smaller set into the larger one, so that a failed checkpoint of a large import does not cost the
+        // engine a pass over all its keys.
         if keys.len() > self.dirty.len() {
             std::mem::swap(&mut keys, &mut self.dirty);
         }
@@ -73,17 +75,17 @@ impl State {
         self.saved = changed.since;
     }
 
-    /// How many entries were applied since the newest checkpoint, those that changed nothing among them.
+    /// The number of entries applied since the newest checkpoint, including those that changed nothing.
     pub fn entries_since_checkpoint(&self) -> u64 {
         self.position - self.saved
     }
 
-    /// How many rows changed since the newest checkpoint.
+    /// The number of rows changed since the newest checkpoint.
     pub fn rows_since_checkpoint(&self) -> usize {
         self.dirty.len()
     }
 
-    /// Every row of the state, as a first checkpoint would write it.
+    /// Returns all rows of the state, as a first checkpoint would write them.
     pub fn rows(&self) -> Vec<Row> {
         let keys: Vec<RowKey> = std::iter::once(RowKey::Tenant).chain(rows::keys(self)).collect();
         let mut export = Export { state: self.clone(), keys: keys.into_iter(), left: Vec::new() };
@@ -94,19 +96,19 @@ impl State {
 }
 
 impl CheckpointSource {
-    /// The position that the checkpoint will describe.
+    /// Journal position of the copied state.
     pub fn position(&self) -> u64 {
         self.state.position
     }
 
-    /// Which rows it is made for.
+    /// The keys of the rows to export.
     pub fn changed(&self) -> Changed {
         self.changed.clone()
     }
 
-    /// Puts the rows in the order of the stored tables, so that a slice of them touches few pages.
+    /// Starts the export, in the order of the stored tables, so that a slice touches few pages.
     pub fn export(self) -> Export {
-        // The tenant's own row changes with every entry. It may be among the keys of an earlier version's rows.
+        // The tenant's row changes with every entry, so it is always exported, and once even if its key is dirty.
         let changed = self.changed.keys.iter().filter(|key| **key != RowKey::Tenant).cloned();
         let mut keys: Vec<RowKey> = std::iter::once(RowKey::Tenant).chain(changed).collect();
         keys.sort_unstable();
@@ -115,17 +117,18 @@ impl CheckpointSource {
 }
 
 impl Export {
-    /// A slice with no rows yet.
+    /// Creates an empty slice at the export's position.
     pub fn slice(&self) -> Checkpoint {
         Checkpoint::empty(self.state.position)
     }
 
-    /// Whether every row was exported.
+    /// Returns true if every row was exported.
     pub fn is_done(&self) -> bool {
         self.keys.as_slice().is_empty()
     }
 
-    /// Exports one more row, and a conversation's archived form with it. False if there was none left.
+    /// Exports one more row to `slice`, for a closed conversation together with its archived form. Returns false if
+    /// none was left.
     pub fn add_to(&mut self, slice: &mut Checkpoint) -> bool {
         let Some(key) = self.keys.next() else { return false };
         if let RowKey::Conversation(id) = key
@@ -151,7 +154,7 @@ impl Export {
         true
     }
 
-    /// The exported conversations that had left the state for the archive; see [`State::checkpoint_written`].
+    /// Returns the exported conversations that had left the state for the archive, for [`State::checkpoint_written`].
     pub fn left(self) -> Vec<Arc<Conversation>> {
         self.left
     }

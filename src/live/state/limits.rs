@@ -1,4 +1,4 @@
-//! What a tenant keeps, and whether there is room for more.
+//! Quotas: setting them, and checking them before something is added.
 
 use super::State;
 use crate::domain::directory::Problem;
@@ -7,35 +7,38 @@ use crate::domain::{Outcome, Quota, Quotas};
 use crate::live::persistent::steps;
 use crate::live::rows::RowKey;
 
-/// How many of the things there are that no collection counts. It follows from the people, and no row holds it.
+/// Numbers of open sessions and held slots, which no collection has as its length. Derived from the people, so that no
+/// row stores them; [`State::recount`] derives them anew.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Usage {
-    /// Open sessions of all users.
+    /// Number of open sessions of all users.
     pub sessions: usize,
-    /// Conversations held by all users.
+    /// Number of conversations held by all users.
     pub slots: usize,
 }
 
 impl State {
-    /// Replaces all that was set before. What is kept already stays; only what comes anew is refused.
+    /// Replaces the quotas. Existing things stay even beyond a lower quota; only new ones are rejected.
     pub(super) fn set_limits(&mut self, limits: Quotas) -> Outcome {
         self.limits = limits;
         self.dirty.insert(RowKey::Tenant);
         Outcome::Applied
     }
 
-    /// What the tenant may keep, as it was set.
+    /// The quotas set for the tenant, without defaults filled in.
     pub fn limits(&self) -> Quotas {
         self.limits
     }
 
-    /// Refuses what would make more of something than there may be. A number that does not grow is never refused.
+    /// Rejects an increase from `before` to `after` beyond the quota. A number that does not grow is never rejected, so
+    /// that ends always succeed after a quota was lowered.
     pub(super) fn check_room(&self, quota: Quota, before: usize, after: usize) -> Result<(), Rejection> {
         let limit = self.limits.limit(quota);
         if after > before && after > limit as usize { Err(Rejection::limit(quota, limit)) } else { Ok(()) }
     }
 
-    /// Refuses a document that makes more users than there may be, at its list of users.
+    /// Rejects a document that increases the number of users to `after` beyond the quota. The problem points to
+    /// `/users`.
     pub(super) fn check_users(&self, after: usize) -> Result<(), Rejection> {
         let before = self.directory.users().count();
         self.check_room(Quota::Users, before, after).map_err(|full| {
@@ -43,7 +46,7 @@ impl State {
         })
     }
 
-    /// Counts again what [`Usage`] holds.
+    /// Derives [`Usage`] from the people.
     pub(super) fn recount(&self) -> Usage {
         let mut usage = Usage::default();
         for person in self.people.iter() {

@@ -1,4 +1,4 @@
-//! From the rows of a checkpoint back to the state they were made from.
+//! Restores a state from the rows of a checkpoint.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::live::directory::{Directory, Password};
 use crate::live::person::{Person, Presence, Register, Session};
 use crate::live::rows::{ClaimBody, ConversationBody, Row, RowKey, StampBody, TenantBody, UserBody};
 
-/// A row that is not what a checkpoint wrote.
+/// Error: a stored row cannot be parsed.
 #[derive(Debug, thiserror::Error)]
 #[error("the checkpoint's row {kind} {key} cannot be read: {error}")]
 pub struct BadRow {
@@ -21,12 +21,12 @@ pub struct BadRow {
 }
 
 impl State {
-    /// The state at `position` that the rows describe.
+    /// Restores the state at `position` from all of its rows, in any order.
     pub fn load(tenant: TenantId, position: u64, mut rows: Vec<Row>) -> Result<Self, BadRow> {
         let mut state = State::new(tenant);
         state.position = position;
         state.saved = position;
-        // Entities before users, whose references need them, and users before the claims they hold.
+        // By the order of `RowKey`: entities before the users that refer to them, users before the claims they hold.
         rows.sort_by(|a, b| a.key.cmp(&b.key));
         let mut directory = Directory::new(tenant);
         for row in &rows {
@@ -37,8 +37,9 @@ impl State {
             })?;
         }
         state.directory = Arc::new(directory);
-        state.hold();
+        state.fill_held();
         state.usage = state.recount();
+        // Index and details are not stored: the first view derives them for all users.
         state.touched = (0..state.people.len() as u32).collect();
         Ok(state)
     }
@@ -115,8 +116,8 @@ impl State {
         person
     }
 
-    /// Fills the holders' sets, which no row holds, since they follow from the claims.
-    fn hold(&mut self) {
+    /// Fills the holders' sets, which are not stored but derived from the claims.
+    fn fill_held(&mut self) {
         let held: Vec<_> = self
             .claims
             .iter()
@@ -149,7 +150,7 @@ impl State {
 }
 
 fn claim_from(body: ClaimBody) -> Claim {
-    // Rows of older releases do not have the positions.
+    // Rows of older releases lack the positions.
     let takers_at = body.takers_at.into_iter().chain(std::iter::repeat(0));
     let mut claim = Claim {
         take: body.taken.map(|taken| Take {

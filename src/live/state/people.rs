@@ -1,4 +1,4 @@
-//! What people choose, and who they are.
+//! Applies status changes, deletions of users and passwords.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ impl State {
         channels: &[(Channel, bool)],
     ) -> Result<Outcome, Rejection> {
         let ix = self.subject(user)?;
-        let presence = self.chosen(category, definition)?;
+        let presence = self.resolve_presence(category, definition)?;
         let person = &mut self.people[ix as usize];
         let mut won = false;
         if let Some(presence) = presence {
@@ -43,7 +43,14 @@ impl State {
         Ok(Outcome::Applied)
     }
 
-    fn chosen(&self, category: Option<Category>, definition: Option<Uuid>) -> Result<Option<Presence>, Rejection> {
+    /// The presence that a `status.changed` sets, if any. Rejects a definition that is unknown or means logged out, and
+    /// a category that contradicts the definition. `selectable` restricts choices through the APIs and is not checked
+    /// for events.
+    fn resolve_presence(
+        &self,
+        category: Option<Category>,
+        definition: Option<Uuid>,
+    ) -> Result<Option<Presence>, Rejection> {
         let Some(guid) = definition else {
             return Ok(category.map(|category| Presence { category, definition: None }));
         };
@@ -56,7 +63,8 @@ impl State {
         Ok(Some(Presence { category: meant, definition: Some(definition.id) }))
     }
 
-    /// The user lets go of everything and vanishes from every count; the ids stay taken while remembered.
+    /// Deletes a user: ends all sessions and claims and removes the user from every count. The ids stay assigned until
+    /// the tombstone is dropped.
     pub(super) fn delete_user(&mut self, entry: &Entry, user: &UserRef) -> Result<Outcome, Rejection> {
         let ix = self.subject(user)?;
         let user = self.user_id(ix);
@@ -68,7 +76,7 @@ impl State {
         steps::count(held.len());
         for conversation in held {
             if let Some(change) = self.change(entry, &conversation, |_| Ok(()))? {
-                self.make(change);
+                self.apply_change(change);
             }
         }
         self.touch(ix);
@@ -76,7 +84,7 @@ impl State {
         Ok(Outcome::Applied)
     }
 
-    /// The newest in the journal counts: only the server sets passwords, and what it writes is never stale.
+    /// Sets a user's password. The newest entry wins without comparing times, since only the server sets passwords.
     pub(super) fn set_password(&mut self, user: &UserRef, hash: &PasswordHash) -> Result<Outcome, Rejection> {
         let ix = self.subject(user)?;
         let password = Password { hash: hash.clone(), set: self.position };
@@ -85,8 +93,9 @@ impl State {
         Ok(Outcome::Applied)
     }
 
-    /// Forgets a deleted user, whose id may be given again; returns the newest event time of what was kept. Claims that
-    /// name the id are not looked for: they tell by their positions that an earlier owner is meant.
+    /// Drops a deleted user and frees the id for another user. Returns the newest event time stored for the user.
+    /// Claims with the id are not searched for: their positions before the next owner's creation show that they are not
+    /// the next owner's.
     pub(super) fn forget_user(&mut self, user: i64) -> Time {
         let Some(ix) = self.directory.users().by_id(user) else { return Time::NEVER };
         self.touch(ix);

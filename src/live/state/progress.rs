@@ -1,7 +1,7 @@
-//! The way of an entry into the state: at once, or in slices if it is a directory document.
+//! Applies entries: at once, or in slices if they are directory documents.
 //!
-//! A document works on copies, which share everything with the originals, and takes their place at the end. Until then
-//! the state is the one before the entry.
+//! A document is applied to clones, which share everything unchanged with the originals, and replace them at the end.
+//! Until then readers see the state before the entry.
 
 use std::sync::Arc;
 
@@ -9,14 +9,14 @@ use super::State;
 use crate::domain::directory::Document;
 use crate::domain::event::Rejection;
 use crate::domain::{Body, Entry, Outcome, Time};
+use crate::live::count::index::Index;
 use crate::live::details::Details;
 use crate::live::directory::{Directory, Upsert, Upserted};
-use crate::live::index::Index;
 use crate::live::rows::RowKey;
 
 use super::Gap;
 
-/// What a slice of work on an entry came to.
+/// The result of one slice of work on an entry.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
     /// The entry is applied.
@@ -25,7 +25,7 @@ pub enum Step {
     More,
 }
 
-/// An entry with a document that is not applied yet.
+/// A directory document that is being applied in slices.
 #[derive(Clone, Debug)]
 pub(super) struct Pending {
     seq: u64,
@@ -33,12 +33,12 @@ pub(super) struct Pending {
     work: Work,
 }
 
-/// The two halves of the work.
+/// The phases of applying a document.
 #[derive(Clone, Debug)]
 enum Work {
-    /// The directory is changed.
+    /// The document is being applied to a clone of the directory.
     Directory(Arc<Document>, Box<Upsert>),
-    /// The document was taken; its users' columns and details follow.
+    /// The document was accepted; columns and details of its users are being derived.
     Rows(Box<Rows>),
 }
 
@@ -46,14 +46,15 @@ enum Work {
 struct Rows {
     directory: Directory,
     done: Upserted,
-    /// The entity that is next, then, past the last of them, the user.
+    /// Number of changed entities and users processed so far, the entities first.
     next: usize,
     index: Index,
     details: Details,
 }
 
 impl State {
-    /// Applies the next entry. Deterministic: the same entries in the same order end in the same state and outcomes.
+    /// Applies the next entry at once. Deterministic: the same entries in the same order give the same state and
+    /// outcomes.
     pub fn apply(&mut self, entry: &Entry) -> Result<Outcome, Gap> {
         let mut step = self.begin(entry, usize::MAX)?;
         loop {
@@ -64,13 +65,13 @@ impl State {
         }
     }
 
-    /// Begins to apply the next entry, with about `steps` units of work at most: an entity or a user of a document is one
-    /// for each pass over it, or more if it makes many references. Any other entry is done at once.
+    /// Begins to apply the next entry, with about `steps` units of work at most. Each pass over an entity or user of a
+    /// document is one unit, or more if it has many references. Any other entry is applied at once.
     ///
     /// After [`Step::More`] the position, the recorded time and everything that readers see are still those before the
-    /// entry; there may be no view, checkpoint or digest until [`State::resume`] returns [`Step::Done`].
+    /// entry. No view, checkpoint or digest may be made until [`State::resume`] returns [`Step::Done`].
     pub fn begin(&mut self, entry: &Entry, steps: usize) -> Result<Step, Gap> {
-        debug_assert!(!self.is_applying(), "the entry before is still being applied");
+        debug_assert!(!self.is_applying(), "the previous entry is still being applied");
         if entry.seq != self.position + 1 {
             return Err(Gap { at: self.position, next: entry.seq });
         }
@@ -83,13 +84,13 @@ impl State {
         }
         self.position = entry.seq;
         self.recorded = entry.recorded;
-        Ok(Step::Done(self.take(entry).unwrap_or_else(Outcome::Rejected)))
+        Ok(Step::Done(self.dispatch(entry).unwrap_or_else(Outcome::Rejected)))
     }
 
     /// Continues with the entry that [`State::begin`] left unfinished, with about `steps` units of work at most, and at
-    /// least one. Must not be called when there is none.
+    /// least one. Must not be called without such an entry.
     pub fn resume(&mut self, steps: usize) -> Step {
-        debug_assert!(self.is_applying(), "no entry was begun");
+        debug_assert!(self.is_applying(), "no entry is being applied");
         let mut steps = steps.max(1);
         while let Some(Pending { seq, recorded, work }) = self.pending.take() {
             let outcome = match work {
@@ -97,6 +98,7 @@ impl State {
                     if upsert.advance(&document, &mut steps) {
                         match upsert.finish() {
                             Ok((directory, done)) => {
+                                // Only the finished document shows how many users are new.
                                 if let Err(full) = self.check_users(directory.users().count()) {
                                     self.position = seq;
                                     self.recorded = recorded;
@@ -115,7 +117,7 @@ impl State {
                 }
                 Work::Rows(mut rows) => {
                     if self.refresh(&mut rows, &mut steps) {
-                        Some(self.put_in_place(*rows))
+                        Some(self.finish_upsert(*rows))
                     } else {
                         self.pending = Some(Pending { seq, recorded, work: Work::Rows(rows) });
                         None
@@ -127,11 +129,11 @@ impl State {
             self.recorded = recorded;
             return Step::Done(outcome);
         }
-        // Only a caller who breaks the rule comes here: nothing was applied.
+        // Reached only if a caller violates the contract; nothing was applied.
         Step::Done(Outcome::Stale)
     }
 
-    /// Returns whether an entry was begun and is not applied yet.
+    /// Returns true while an entry is being applied in slices.
     pub fn is_applying(&self) -> bool {
         self.pending.is_some()
     }
@@ -140,14 +142,14 @@ impl State {
         Rows { directory, done, next: 0, index: self.index.clone(), details: self.details.clone() }
     }
 
-    /// Brings what follows from the directory up to date. Returns whether everything is.
+    /// Derives columns, details and dirty keys of the changed entities and users. Returns true when all are done.
     fn refresh(&mut self, rows: &mut Rows, steps: &mut usize) -> bool {
         while *steps > 0 {
             let n = rows.next;
             if let Some((kind, id)) = rows.done.entities.get(n) {
                 self.dirty.insert(RowKey::Entity(*kind, *id));
             } else if let Some(ix) = rows.done.users.get(n - rows.done.entities.len()).copied() {
-                // Makes the place of a new user, which is not looked at before the directory has them.
+                // Creates the `Person` of a new user now; nothing reads it before the directory contains the user.
                 self.people.reach(ix as usize).created.get_or_insert(self.position + 1);
                 rows.index.set(ix, &self.columns_of(&rows.directory, ix));
                 rows.details.set(ix, self.detail_of(&rows.directory, ix));
@@ -161,7 +163,7 @@ impl State {
         false
     }
 
-    fn put_in_place(&mut self, rows: Rows) -> Outcome {
+    fn finish_upsert(&mut self, rows: Rows) -> Outcome {
         self.directory = Arc::new(rows.directory);
         self.index = rows.index;
         self.details = rows.details;
@@ -174,7 +176,8 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::domain::directory::{EntityPatch, Field, UserPatch};
+    use crate::domain::directory::{EntityPatch, UserPatch};
+    use crate::domain::json::Field;
     use crate::domain::{EntityRef, Event, TenantId};
 
     const GROUPS: i64 = 20;
@@ -206,7 +209,7 @@ mod tests {
         state
     }
 
-    /// The units of work, and the elements that are copied, for a document of one user with this patch.
+    /// Returns the units of work and the number of copied elements for a document with this patch of one user.
     fn cost(state: &mut State, patch: UserPatch) -> (usize, usize) {
         let before = state.publish();
         let entry = entry(state, Document { users: vec![patch], ..Document::default() });
@@ -237,8 +240,9 @@ mod tests {
             let costs = tenants.each_mut().map(|state| cost(state, patch.clone()));
             let [(units, few), (more_units, more), (most_units, most)] = costs;
             assert_eq!([units, units], [more_units, most_units], "units of work for {change}");
-            // A thousand users do not fill the blocks and the words of a set, ten thousand do. From there on only the
-            // pointers to blocks grow, one for 4,096 users; the leaves of maps are of random length, 64 at most.
+            // A thousand users do not fill the blocks and the words of a set, ten thousand do. Beyond that only the
+            // number of pointers to blocks grows, by one per 4,096 users; leaves of maps have a random length of at
+            // most 64.
             assert!(most <= few + 700, "{few} copied among 1,000 users and {most} among 100,000 for {change}");
             assert!(most <= more + 300, "{more} copied among 10,000 users and {most} among 100,000 for {change}");
         }

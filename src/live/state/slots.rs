@@ -1,4 +1,5 @@
-//! Slots: who holds which conversation. Sets of ids, never counters.
+//! Slots: the conversations that each user holds. They are sets of ids, never counters, so that repeated or reordered
+//! events cannot make them drift.
 
 use std::collections::BTreeSet;
 
@@ -10,34 +11,34 @@ use crate::live::claim::{Claim, Stamp, Take};
 use crate::live::persistent::steps;
 use crate::live::rows::RowKey;
 
-/// A change to a claim that was decided and is not made yet, so that it can still be refused.
+/// A planned change to a claim. Nothing is changed until it is applied, so that it can still be rejected.
 pub(super) struct Change {
     conversation: ConversationId,
     claim: Claim,
-    /// Who held the conversation, and on which channel.
+    /// Dense index of the holder before the change, and the channel.
     before: Option<(u32, Channel)>,
-    /// Who holds it after the change.
+    /// Dense index of the holder after the change, and the channel.
     after: Option<(u32, Channel)>,
 }
 
 impl Change {
-    /// Whether the holder changes.
+    /// Returns true if the holder or the channel changes.
     fn moves(&self) -> bool {
         self.before != self.after
     }
 
-    /// Whether the change leaves a conversation that was held without a holder.
+    /// Returns true if the conversation had a holder and has none after the change.
     pub(super) const fn releases(&self) -> bool {
         self.before.is_some() && self.after.is_none()
     }
 }
 
-/// A take that may be made.
+/// A planned take by a user of the directory.
 pub(super) struct Taking {
     change: Change,
-    /// The user, where it is the first take of this conversation by this user.
+    /// The user's dense index, if it is the user's first take of this conversation.
     first: Option<u32>,
-    /// Whether it is the newest take, and the user holds the conversation by it.
+    /// True if it is the newest take and makes the user hold the conversation.
     holds: bool,
 }
 
@@ -54,17 +55,18 @@ impl State {
                 return Err(Rejection::UnknownUser);
             };
             let releases = change.releases();
-            self.make(change);
+            self.apply_change(change);
             return if releases { Ok(Outcome::HolderReleased) } else { Err(Rejection::UnknownUser) };
         };
-        Ok(match self.taking(entry, ix, channel, conversation)? {
-            Some(taking) => self.make_taking(taking),
+        Ok(match self.plan_take(entry, ix, channel, conversation)? {
+            Some(taking) => self.apply_take(taking),
             None => Outcome::Stale,
         })
     }
 
-    /// A take by a user of the directory; `None` when it is too late for a conversation that is not known.
-    pub(super) fn taking(
+    /// Plans a take by the user at `ix`. `None` if the event is too late and the conversation unknown. Rejected if a
+    /// quota is exceeded.
+    pub(super) fn plan_take(
         &self,
         entry: &Entry,
         ix: u32,
@@ -85,19 +87,19 @@ impl State {
         Ok(Some(Taking { change, first: first.then_some(ix), holds }))
     }
 
-    /// Makes a take.
-    pub(super) fn make_taking(&mut self, taking: Taking) -> Outcome {
+    /// Applies a planned take and counts the conversation as handled at the user's first take.
+    pub(super) fn apply_take(&mut self, taking: Taking) -> Outcome {
         let Taking { change, first, holds } = taking;
         let moves = change.moves();
-        self.make(change);
+        self.apply_change(change);
         if let Some(ix) = first {
-            self.handle(ix, 1);
+            self.count_handled(ix, 1);
         }
         if holds || moves { Outcome::Applied } else { Outcome::Stale }
     }
 
-    /// A take by a user whom the directory does not know: the conversation went to that user, so that the take ends
-    /// every older one, whatever the order of arrival. `None` when it is too late.
+    /// Plans a take by a user that is not in the directory. The conversation went to that user, so the take ends every
+    /// older one, in whatever order they arrive. `None` if the event is too late and the conversation unknown.
     pub(super) fn unknown_take(
         &self,
         entry: &Entry,
@@ -129,17 +131,18 @@ impl State {
             Ok(())
         })?;
         let Some(change) = change else { return Ok(Outcome::Stale) };
+        // For a release by a user only that user's own claim matters, for one without a subject any holder's.
         let still_held = match (change.after, ix) {
             (Some((holder, _)), Some(ix)) => holder == ix,
             (holder, None) => holder.is_some(),
             (None, Some(_)) => false,
         };
         let is_applied = newest && !still_held || change.moves();
-        self.make(change);
+        self.apply_change(change);
         Ok(if is_applied { Outcome::Applied } else { Outcome::Stale })
     }
 
-    /// A release without a subject; `None` when it is too late.
+    /// Plans a release without a subject. `None` if the event is too late and the conversation unknown.
     pub(super) fn release(&self, entry: &Entry, conversation: &ConversationId) -> Result<Option<Change>, Rejection> {
         self.change(entry, conversation, |claim| claim.release(None, stamp(entry)).map(|_| ()))
     }
@@ -153,27 +156,27 @@ impl State {
     ) -> Result<Outcome, Rejection> {
         let ix = self.subject(user)?;
         let named: BTreeSet<_> = conversations.iter().collect();
-        // A longer list could not be held, and the work that one event may ask for ends somewhere.
+        // More could not be held anyway, and this bounds the work of one event.
         self.check_room(Quota::SlotsPerUser, 0, named.len())?;
         let stamp = stamp(entry);
         let before = self.people[ix as usize].floors[channel];
         let newest = stamp > before;
-        // Who holds what depends on the floor; a refusal below puts it back.
+        // `holder` reads the floor, so it is raised before planning, and restored if the plan is rejected.
         self.people[ix as usize].floors[channel] = stamp.max(before);
-        let planned = self.syncing(entry, ix, (channel, newest), &named);
+        let planned = self.plan_sync(entry, ix, (channel, newest), &named);
         let (changes, handled) = planned.inspect_err(|_| self.people[ix as usize].floors[channel] = before)?;
         self.touch(ix);
         let changed = changes.iter().any(Change::moves);
         for change in changes {
-            self.make(change);
+            self.apply_change(change);
         }
-        self.handle(ix, handled);
+        self.count_handled(ix, handled);
         Ok(if newest || changed { Outcome::Applied } else { Outcome::Stale })
     }
 
-    /// What a sync changes, all of it or nothing: the takes of what it names, and the end of what it does not. Returns
-    /// the number of first takes as well.
-    fn syncing(
+    /// Plans a sync, which is applied as a whole or not at all: takes of the conversations it names and the end of the
+    /// user's other claims on the channel. Also returns the number of first takes.
+    fn plan_sync(
         &self,
         entry: &Entry,
         ix: u32,
@@ -184,7 +187,7 @@ impl State {
         let person = &self.people[ix as usize];
         let created = person.created.unwrap_or(0);
         let (mut changes, mut handled) = (Vec::new(), 0);
-        // An older sync than the newest ends nothing that the newest did not end.
+        // A sync older than the newest one ends nothing that the newest did not end.
         if newest {
             steps::count(person.held[channel].len());
             for conversation in person.held[channel].iter().filter(|held| !named.contains(held)) {
@@ -204,7 +207,7 @@ impl State {
         Ok((changes, handled))
     }
 
-    /// Whether the user and the tenant have room for what the changes make them hold, of which `ended` less.
+    /// Checks the slot quotas of user and tenant for the changes, after `ended` of the user's claims have ended.
     fn check_slots(&self, ix: u32, changes: &[Change], ended: usize) -> Result<(), Rejection> {
         let is_held_by = |holder: Option<(u32, Channel)>| holder.is_some_and(|(holder, _)| holder == ix);
         let all = self.usage.slots;
@@ -218,15 +221,15 @@ impl State {
         self.check_room(Quota::Slots, all, all_after)
     }
 
-    /// Counts conversations that the user had not taken before.
-    fn handle(&mut self, ix: u32, conversations: u64) {
+    /// Adds conversations that the user had not taken before to the number handled.
+    fn count_handled(&mut self, ix: u32, conversations: u64) {
         if conversations > 0 {
             self.people[ix as usize].handled += conversations;
             self.touch(ix);
         }
     }
 
-    /// Decides a change to a claim. `None` for a conversation that the state does not know, when the event is too late.
+    /// Plans a change to a claim. `None` if the event is too late and the conversation unknown.
     pub(super) fn change(
         &self,
         entry: &Entry,
@@ -238,6 +241,8 @@ impl State {
             return Ok(None);
         }
         let mut claim = known.cloned().unwrap_or_default();
+        // Not `holder(&claim)`: a sync's floor and a deletion are in place before changes are planned, while `held`
+        // still names the previous holder.
         let before = claim.take.and_then(|take| {
             let ix = self.directory.users().by_id(take.user)?;
             self.people[ix as usize].held[take.channel].contains(conversation).then_some((ix, take.channel))
@@ -247,8 +252,8 @@ impl State {
         Ok(Some(Change { conversation: conversation.clone(), claim, before, after }))
     }
 
-    /// Makes a change, and lets the holders' sets follow.
-    pub(super) fn make(&mut self, change: Change) {
+    /// Applies a planned change, and updates the holders' sets, the tombstone and the rows.
+    pub(super) fn apply_change(&mut self, change: Change) {
         let moves = change.moves();
         let Change { conversation, mut claim, before, after } = change;
         if moves {
@@ -263,23 +268,25 @@ impl State {
             self.usage.slots = self.usage.slots + usize::from(after.is_some()) - usize::from(before.is_some());
         }
         let ended_before = claim.ended;
+        // Every entry about a claim without a holder renews the tombstone.
         claim.ended = after.is_none().then_some(self.recorded);
         self.endings.place(Ending::Claim(conversation.clone()), ended_before, claim.ended);
         self.dirty.insert(RowKey::Claim(conversation.clone()));
         self.claims.insert(conversation, claim);
     }
 
-    /// Who holds the conversation: the newest take, if no release, no sync's floor and no deletion ended it.
+    /// The dense index and channel of the holder: those of the newest take, unless a release, a sync or the user's
+    /// deletion ended it.
     pub(in crate::live) fn holder(&self, claim: &Claim) -> Option<(u32, Channel)> {
         let take = claim.standing()?;
         let ix = self.directory.users().by_id(take.user)?;
         self.directory.profile(ix)?;
         let person = &self.people[ix as usize];
-        let is_theirs = take.stamp >= person.floors[take.channel] && take.stamp.seq >= person.created.unwrap_or(0);
-        is_theirs.then_some((ix, take.channel))
+        let is_valid = take.stamp >= person.floors[take.channel] && take.stamp.seq >= person.created.unwrap_or(0);
+        is_valid.then_some((ix, take.channel))
     }
 
-    /// Forgets a claim; returns the newest event time that was said of it.
+    /// Drops a claim. Returns the newest event time of its takes and releases.
     pub(super) fn forget_claim(&mut self, conversation: &ConversationId) -> Time {
         let newest = self.claims.get(conversation).map_or(Time::NEVER, |claim| claim.newest);
         self.claims.remove(conversation);

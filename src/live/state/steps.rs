@@ -1,4 +1,5 @@
-//! An apply costs what its event names, whatever is kept: operations on kept things are counted at two sizes.
+//! Tests that the cost of an apply does not depend on the size of the state: they count container operations at two
+//! sizes.
 
 #[cfg(test)]
 mod tests {
@@ -21,10 +22,10 @@ mod tests {
 
     /// Recorded and event time of the first entry, in seconds.
     const START: i64 = 1_600_000_000;
-    /// What one apply may take at any size: the eight things that it forgets, and its own.
+    /// Maximum number of operations of one apply at any size, including the eight tombstones it drops.
     const MOST: u64 = 150;
 
-    /// Users to whom things happen by events.
+    /// Number of users set up by events; the others are copied from the first.
     const BY_EVENTS: i64 = 200;
 
     struct Tenant {
@@ -33,8 +34,8 @@ mod tests {
     }
 
     impl Tenant {
-        /// A tenant with as many users as that, and as many of everything else: the first of them by events, the others
-        /// copied from one of those, since a million events would take minutes.
+        /// Creates a tenant with `size` users, and as many of everything else. The first users are set up by events,
+        /// the others copied from the first one, since a million events would take minutes.
         fn of(size: i64) -> Self {
             let mut tenant = Tenant { state: State::new(TenantId(Uuid::from_u128(1))), now: START };
             let user = |id| UserPatch { id: Some(id), name: Some(format!("user {id}")), ..UserPatch::default() };
@@ -47,7 +48,7 @@ mod tests {
                 tenant.apply(connected(id, "ended"));
                 tenant.apply(taken(id, &format!("slot {id}")));
                 tenant.apply(pushed(id, talk(id)));
-                // These end, and are remembered.
+                // These end and leave tombstones.
                 tenant.apply(disconnected(id, "ended"));
                 tenant.apply(taken(id, &format!("gone {id}")));
                 tenant.apply(Body::SlotReleased { user: None, conversation: slot(&format!("gone {id}")) });
@@ -61,14 +62,14 @@ mod tests {
                 tenant.copy_to(id);
             }
             let by_events = tenant.state.recount();
-            assert!(size > BY_EVENTS || by_events == tenant.state.usage, "what is kept is counted");
+            assert!(size > BY_EVENTS || by_events == tenant.state.usage, "usage equals a recount");
             tenant.state.usage = by_events;
             tenant.state.publish();
             tenant.state.checkpoint();
             tenant
         }
 
-        /// Gives a user what the first one has.
+        /// Copies the live state of the first user to another.
         fn copy_to(&mut self, id: i64) {
             let state = &mut self.state;
             let recorded = Some(state.recorded);
@@ -105,7 +106,7 @@ mod tests {
             self.state.apply(&Entry { seq, recorded: time, event }).unwrap()
         }
 
-        /// The operations of each event, by what it is.
+        /// Returns the number of operations of each kind of event.
         fn probe(&mut self, size: i64) -> Vec<(&'static str, u64)> {
             let user = || UserRef::id(7);
             let named = (0..10).map(|n| slot(&format!("new {n}"))).collect();
@@ -126,7 +127,7 @@ mod tests {
             ];
             let mut counts: Vec<_> = today.into_iter().map(|(name, body)| (name, self.count(body))).collect();
             self.now += 25 * 3_600;
-            // The user who was deleted first is the oldest of all that ended.
+            // The user deleted at the beginning has the oldest tombstone.
             counts.push(("forgets", self.count(status(13))));
             assert_eq!(self.state.directory.users().by_id(size + 1), None);
             counts
@@ -147,7 +148,7 @@ mod tests {
         Uuid::from_u128(id as u128)
     }
 
-    /// A conversation that was never started.
+    /// The id of a conversation that was never started.
     fn gone(id: i64) -> Uuid {
         Uuid::from_u128(1 << 64 | id as u128)
     }
@@ -175,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn every_apply_takes_as_many_steps_at_100000_as_at_1000() {
+    fn apply_takes_as_many_steps_at_100000_users_as_at_1000() {
         let small = Tenant::of(1_000).probe(1_000);
         let large = Tenant::of(100_000).probe(100_000);
         assert_eq!(small.len(), large.len());
@@ -186,9 +187,9 @@ mod tests {
         }
     }
 
-    /// A walk over everything is seen by the counter.
+    /// Checks the counter itself: a pass over all people is counted.
     #[test]
-    fn a_walk_is_counted() {
+    fn a_pass_over_all_people_is_counted() {
         let tenant = Tenant::of(1_000);
         steps::take();
         tenant.state.recount();
@@ -196,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_forgotten_keeps_up_with_what_is_remembered() {
+    fn expired_tombstones_are_dropped_eight_per_entry() {
         let mut tenant = Tenant::of(200);
         assert_eq!(tenant.state.endings.len(), 601);
         tenant.now += 25 * 3_600;
@@ -209,9 +210,9 @@ mod tests {
         assert_eq!(tenant.state.floor(), Time::from_micros((START + 1) * 1_000_000));
     }
 
-    /// Past the limit the oldest go before their day is over; no end is refused.
+    /// Beyond the quota the oldest tombstones are dropped before their term is over; no end is rejected.
     #[test]
-    fn too_many_tombstones_are_forgotten_early() {
+    fn tombstones_beyond_the_quota_are_dropped_early() {
         let mut tenant = Tenant::of(20);
         assert_eq!(tenant.state.floor(), Time::NEVER);
         let limits = Quotas { tombstones: Some(10), ..Quotas::default() };
@@ -219,19 +220,19 @@ mod tests {
         for n in 0..30 {
             assert_eq!(tenant.apply(disconnected(1, &format!("late {n}"))), Outcome::Applied);
         }
-        // Each entry forgets before it adds its own.
+        // Each entry drops tombstones before it adds its own.
         assert_eq!(tenant.state.endings.len(), 11);
         assert_eq!(tenant.state.floor(), Time::from_micros((START + 1) * 1_000_000));
         assert_eq!(tenant.state.limits().limit(Quota::Tombstones), 10);
     }
 
-    /// A copy is the state of that moment, and shares what did not change since.
+    /// A clone costs no operations and is not affected by later entries.
     #[test]
-    fn a_copy_of_the_state_stays_as_it_was() {
+    fn a_clone_of_the_state_is_not_affected_by_later_entries() {
         let mut tenant = Tenant::of(50);
         steps::take();
         let copy = tenant.state.clone();
-        assert_eq!(steps::take(), 0, "a copy walks over nothing");
+        assert_eq!(steps::take(), 0, "a clone visits nothing");
         let before = copy.digest();
         tenant.apply(taken(1, "another"));
         tenant.apply(disconnected(1, "open"));

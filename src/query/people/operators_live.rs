@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::domain::{Channel, EntityRef, Filter, UserRef};
 use crate::live::View;
-use crate::live::index::{Columns, Plane};
+use crate::live::count::index::{Columns, Plane};
 use crate::projection::roster::{Connection, roster_by_id};
 
 /// One operator on one channel.

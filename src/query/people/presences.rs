@@ -6,7 +6,7 @@ use crate::domain::directory::Kind;
 use crate::domain::presence::{Category, Definition};
 use crate::domain::{EntityRef, Time, UserRef};
 use crate::live::View;
-use crate::live::index::Plane;
+use crate::live::count::index::Plane;
 use crate::query::SHORT;
 
 /// What one user shows.

@@ -6,7 +6,7 @@ use super::presences::{Presence, presence};
 use crate::domain::directory::Kind;
 use crate::domain::{Channel, EntityRef, Filter, PerChannel, Profile, Status, Time};
 use crate::live::View;
-use crate::live::index::{Columns, Plane};
+use crate::live::count::index::{Columns, Plane};
 use crate::projection::roster::{Connection, roster};
 use crate::query::reference::{Reference, reference};
 
@@ -157,8 +157,8 @@ mod tests {
     use crate::domain::{TenantId, UserRef};
     use crate::live::Directory;
     use crate::live::conversations::Conversations;
+    use crate::live::count::index::Index;
     use crate::live::details::Details;
-    use crate::live::index::Index;
 
     #[test]
     fn of_who_is_deleted_something_is_known_and_of_who_is_forgotten_the_id() {

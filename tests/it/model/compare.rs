@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use rollcall::domain::directory::Changes;
 use rollcall::domain::status::Liveness;
 use rollcall::domain::{Category, Channel, Filter, Outcome, Status, Time, UserRef};
-use rollcall::live::index::{Block, Columns, Plane};
+use rollcall::live::count::index::{Block, Columns, Plane};
 use rollcall::live::{Aggregate, State, View};
 use rollcall::projection::roster::{Connection, roster};
 use rollcall::projection::{Capacity, Headcount, Occupancy, PresenceSummary, Readiness};

@@ -4,7 +4,7 @@ use rollcall::domain::conversation::Medium;
 use rollcall::domain::event::{Rejection, Surface};
 use rollcall::domain::{Body, Channel, ConversationId, Outcome, Time, UserRef};
 use rollcall::live::State;
-use rollcall::live::index::Plane;
+use rollcall::live::count::index::Plane;
 use uuid::Uuid;
 
 use super::generate::{TENANT, at, user};

@@ -178,6 +178,6 @@ proptest! {
         prop_assert_eq!(refused.len(), 0);
         let view = state.publish();
         let ix = view.directory().find(&ann()).unwrap();
-        prop_assert!(view.columns(ix).has(rollcall::live::index::Plane::Connected), "{:?}", events);
+        prop_assert!(view.columns(ix).has(rollcall::live::count::index::Plane::Connected), "{:?}", events);
     }
 }

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use rollcall::domain::directory::Document;
 use rollcall::domain::{Channel, Entry, Outcome};
-use rollcall::live::index::{Columns, Plane};
+use rollcall::live::count::index::{Columns, Plane};
 use rollcall::live::state::Gap;
 use rollcall::live::{State, View};
 

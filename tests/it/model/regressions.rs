@@ -1,7 +1,8 @@
 //! Regression tests: minimal histories of earlier defects.
 
 use rollcall::domain::conversation::Medium;
-use rollcall::domain::directory::{Document, Field, UserPatch};
+use rollcall::domain::directory::{Document, UserPatch};
+use rollcall::domain::json::Field;
 use rollcall::domain::{Body, Channel, ConversationId, Entry, Event, Outcome, UserRef};
 use rollcall::live::{State, View};
 use uuid::Uuid;

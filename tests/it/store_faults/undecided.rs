@@ -15,6 +15,8 @@ on_both_stores!(refused, super::content_that_the_store_refuses_is_rejected_alone
 on_both_stores!(headless, super::events_of_a_tenant_without_a_head_are_refused);
 on_both_stores!(firsts, super::a_repeat_is_answered_with_its_first_outcome);
 on_both_stores!(gap, super::a_tenant_whose_journal_lost_entries_is_out_of_service_alone);
+on_both_stores!(lost, super::a_tenant_whose_newest_entries_were_lost_is_out_of_service_alone);
+on_both_stores!(foreign, super::entries_of_another_server_are_applied_before_the_next_event);
 
 struct Stage {
     service: Service,
@@ -127,6 +129,41 @@ async fn a_tenant_whose_journal_lost_entries_is_out_of_service_alone(backend: Ba
     assert_eq!(stage.service.position(&other.tenant), 2);
     assert!(stage.service.app.reader.is_quarantined(tenant_id(&tenant)));
     assert!(!stage.service.app.reader.is_quarantined(tenant_id(&other.tenant)));
+}
+
+/// The journal ends before the state does, as after a failover to a server that did not have the newest commits.
+async fn a_tenant_whose_newest_entries_were_lost_is_out_of_service_alone(backend: Backend) {
+    let mut stage = Stage::new(backend).await;
+    let other = stage.service.api.persona("other").await;
+    stage.service.api.put_directory(&other.key, &directory(10)).await;
+    assert_eq!(stage.post(&[connected("one", 1, now())]).await.ok().outcomes(), ["applied"]);
+    let tenant = stage.persona.tenant.clone();
+    stage.raw.run(&format!("DELETE FROM journal WHERE tenant = '{tenant}' AND seq = 2")).await;
+    stage.raw.run(&format!("UPDATE head SET seq = 1 WHERE tenant = '{tenant}'")).await;
+    let answer = stage.post(&[connected("two", 2, now())]).await;
+    assert!(answer.is_unavailable(), "{} {}", answer.status, answer.text);
+    recovers(&stage.service.api, &other, &connected("theirs", 1, now())).await;
+    assert!(stage.service.app.reader.is_quarantined(tenant_id(&tenant)));
+    assert!(!stage.service.app.reader.is_quarantined(tenant_id(&other.tenant)));
+}
+
+async fn entries_of_another_server_are_applied_before_the_next_event(backend: Backend) {
+    let mut stage = Stage::new(backend).await;
+    assert_eq!(stage.post(&[connected("one", 1, now())]).await.ok().outcomes(), ["applied"]);
+    let tenant = stage.persona.tenant.clone();
+    let columns = "tenant, recorded, source, apply_version, event";
+    stage
+        .raw
+        .run(&format!(
+            "INSERT INTO journal (seq, event_id, {columns})
+             SELECT 3, 'foreign', {columns} FROM journal WHERE tenant = '{tenant}' AND seq = 2"
+        ))
+        .await;
+    stage.raw.run(&format!("UPDATE head SET seq = 3 WHERE tenant = '{tenant}'")).await;
+    let answer = stage.post(&[connected("two", 2, now())]).await.ok();
+    assert_eq!((answer.outcomes(), answer.json()["position"].as_u64()), (vec!["applied".to_owned()], Some(4)));
+    let home = stage.service.stop().await;
+    assert_eq!(audit(&home.location, &[]).await, [""; 0]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

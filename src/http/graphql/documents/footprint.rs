@@ -1,4 +1,4 @@
-//! The memory that a parsed document takes, which is many times the size of its text.
+//! The heap memory of a parsed document, which is many times the size of its text.
 
 use std::mem::size_of;
 
@@ -9,11 +9,12 @@ use async_graphql::parser::types::{
 use async_graphql::{Name, Positioned};
 use async_graphql_value::Value;
 
-/// Bytes that an allocation takes beside its content: the allocator's rounding and, of a name, its two counters.
+/// Bytes that an allocation takes in addition to its content: the allocator's rounding and, for a name, its two
+/// reference counters.
 const ALLOCATION: usize = 32;
 
-/// Returns the bytes that the document keeps on the heap. Only for a document that passed [`crate::http::graphql::guard::scan`], which
-/// bounds the recursion.
+/// Returns the bytes that the document keeps on the heap. Only for a document that passed
+/// [`crate::http::graphql::guard::scan`], which bounds the recursion.
 pub fn bytes(document: &ExecutableDocument) -> usize {
     let operations = match &document.operations {
         DocumentOperations::Single(only) => operation(&only.node),
@@ -32,9 +33,9 @@ pub fn bytes(document: &ExecutableDocument) -> usize {
     size_of::<ExecutableDocument>() + ALLOCATION + operations + table + fragments.sum::<usize>()
 }
 
-/// Bytes of one place in a hash table by name.
+/// Bytes of one slot in a hash table keyed by name.
 const fn entry<T>() -> usize {
-    // One in eight places stays free, and each has a byte of control.
+    // The table keeps one slot in eight free, and one control byte per slot.
     (size_of::<(Name, T)>() + 1) * 8 / 7
 }
 
@@ -42,7 +43,7 @@ fn operation(operation: &OperationDefinition) -> usize {
     let variables = operation.variable_definitions.iter().map(|variable| {
         let default =
             variable.node.default_value.as_ref().map_or(0, |default| value(&default.node.clone().into_value()));
-        // A type has a box for every list around its name.
+        // A type has one box per list around its name; the length of its text bounds their number.
         name(&variable.node.name.node)
             + 2 * ALLOCATION
             + variable.node.var_type.node.to_string().len() * ALLOCATION
@@ -107,7 +108,7 @@ fn name(name: &Name) -> usize {
     ALLOCATION + name.len()
 }
 
-/// Bytes of a list's places; an empty list has none.
+/// Bytes of a vector's buffer; one without capacity allocates nothing.
 const fn list<T>(capacity: usize) -> usize {
     if capacity == 0 { 0 } else { ALLOCATION + capacity * size_of::<T>() }
 }
@@ -123,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn short_texts_take_many_times_their_size() {
+    fn parsed_documents_take_many_times_the_size_of_their_text() {
         let fields = format!("{{{}}}", "a ".repeat(1_000));
         assert!(of(&fields) > 50 * fields.len(), "{}", of(&fields));
         let values = format!("{{a(b:[{}])}}", "1,".repeat(1_000));

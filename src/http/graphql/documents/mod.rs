@@ -1,8 +1,8 @@
-//! Documents seen before, parsed and guarded once. The cache changes what a request costs and never its answer: what
-//! depends on variables is checked on every request.
+//! Cache of documents that were parsed and passed the guard. It changes the cost of a request, never its answer:
+//! everything that depends on variables is checked on every request.
 //!
-//! Each tenant has a share of its own, bounded by the memory that its documents take, and requests without a credential
-//! have one together: no caller's texts push out another's.
+//! Each tenant has a share of its own, bounded by the memory that its documents take; all requests without a credential
+//! have one share together. So a flood of documents from one caller cannot evict those of another tenant.
 
 mod footprint;
 
@@ -15,27 +15,27 @@ use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 
 use crate::domain::TenantId;
 
-/// Bytes that a tenant's documents take at most.
+/// Most bytes of one share.
 pub const SHARE_BYTES: usize = 512 * 1024;
-/// Bytes of the largest document that is kept. Longer ones are rare, and parsed each time.
+/// Largest document that is cached, in bytes of memory. Larger ones are rare and parsed on each request.
 pub const DOCUMENT_BYTES: usize = 128 * 1024;
-/// Tenants with a share. One more takes the place of one that asked less.
+/// Most tenants with a share. A further tenant replaces one that is used less.
 pub const SHARES: usize = 64;
-/// Documents expected in a share, to size its table.
+/// Expected documents of a share, to size its table.
 const EXPECTED: usize = 64;
 
-/// Bytes of text that are kept where the budget is removed, whatever memory they take.
+/// Most bytes of text in the cache when the budget is off; the memory of the parsed documents is not counted then.
 const TEXT_BYTES: usize = 4 * 1024 * 1024;
 
 /// A document that was parsed and passed the guard.
 pub struct Document {
-    /// What was parsed.
+    /// The syntax tree.
     pub parsed: ExecutableDocument,
-    /// What it counts in the cache.
+    /// Bytes that it counts in the cache.
     weight: usize,
 }
 
-/// The weight of an entry is measured once, when it is made.
+/// Reads the weight that was measured when the entry was made: measuring walks the whole tree.
 #[derive(Clone)]
 struct Measured;
 
@@ -47,15 +47,15 @@ impl Weighter<String, Arc<Document>> for Measured {
 
 type Share = Cache<String, Arc<Document>, Measured>;
 
-/// The documents of all callers.
+/// The cached documents of all callers.
 pub struct Documents {
-    /// `None` where the budget is removed: then all callers share one cache.
+    /// `None` when the budget is off: all callers then share one cache.
     tenants: Option<Cache<TenantId, Arc<Share>>>,
     unauthenticated: Share,
 }
 
 impl Documents {
-    /// An empty cache; without its bounds if `is_bounded` is false.
+    /// Creates an empty cache. If `is_bounded` is false, all callers share one, bounded by the size of the texts only.
     pub fn new(is_bounded: bool) -> Self {
         Documents {
             tenants: is_bounded.then(|| Cache::new(SHARES)),
@@ -63,7 +63,7 @@ impl Documents {
         }
     }
 
-    /// The document of a text, if the caller sent it before.
+    /// Returns the document of a text if the caller's share holds it.
     pub fn get(&self, caller: Option<TenantId>, text: &str) -> Option<Arc<Document>> {
         match (&self.tenants, caller) {
             (Some(tenants), Some(tenant)) => tenants.get(&tenant)?.get(text),
@@ -71,7 +71,7 @@ impl Documents {
         }
     }
 
-    /// Keeps a document for the caller's next request, unless it is too large.
+    /// Caches a document for the caller's next request, unless it is too large, and returns it.
     pub fn keep(&self, caller: Option<TenantId>, text: String, parsed: ExecutableDocument) -> Arc<Document> {
         let is_bounded = self.tenants.is_some();
         let weight = if is_bounded { text.len() + footprint::bytes(&parsed) } else { text.len().max(64) };
@@ -93,11 +93,12 @@ impl Documents {
 
 fn share(bytes: usize) -> Share {
     let weight = bytes as u64;
-    // One shard: several would divide the bytes among themselves, and refuse what is larger than their part.
+    // One shard: several would divide the capacity among themselves and reject any document larger than their part.
     let options = OptionsBuilder::new().shards(1).estimated_items_capacity(EXPECTED).weight_capacity(weight).build();
     let hasher = DefaultHashBuilder::default;
     match options {
         Ok(options) => Cache::with_options(options, Measured, hasher(), DefaultLifecycle::default()),
+        // Unreachable: `build` fails only if one of the capacities is not set.
         Err(_) => Cache::with(EXPECTED, weight, Measured, hasher(), DefaultLifecycle::default()),
     }
 }
@@ -117,8 +118,8 @@ mod tests {
         documents.keep(caller, text.to_owned(), parse_query(text).unwrap());
     }
 
-    /// Keeps so many texts of the most expensive kind, a field for every second byte: each is parsed as the same, which
-    /// makes no difference to what they take.
+    /// Caches `count` texts of the most expensive kind, one field per two bytes. All have the syntax tree of the first,
+    /// which takes the same memory and saves the parsing.
     fn flood(documents: &Documents, caller: Option<TenantId>, count: usize) {
         let parsed = parse_query(expensive(0)).unwrap();
         for number in 0..count {
@@ -136,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_of_texts_stays_within_its_share_and_pushes_nothing_of_others_out() {
+    fn a_flood_of_documents_stays_within_its_share() {
         let documents = Documents::new(true);
         for text in ["{a}", "{b}"] {
             keep(&documents, tenant(1), text);
@@ -159,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_document_that_is_too_large_is_answered_and_not_kept() {
+    fn oversized_documents_are_not_cached() {
         let documents = Documents::new(true);
         let text = format!("{{a(b:[{}])}}", "1,".repeat(4_000));
         keep(&documents, tenant(1), &text);
@@ -167,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn without_the_budget_texts_count_and_not_what_they_take() {
+    fn without_the_budget_only_the_size_of_texts_counts() {
         let documents = Documents::new(false);
         flood(&documents, tenant(2), 200);
         let kept = (0..200).filter(|number| documents.get(tenant(1), &expensive(*number)).is_some());

@@ -1,4 +1,4 @@
-//! What may be changed: one change a file.
+//! The mutations of the schema: one a file.
 
 pub mod user_availability_status_update;
 
@@ -10,44 +10,45 @@ use crate::engine::Snapshot;
 use crate::http::services::Services;
 use user_availability_status_update::UserAvailabilityMutation;
 
-/// What may be changed. Changes are made one after the other, in the order in which the request asks for them; each is
-/// answered from the state that it made.
+/// Mutations. The fields of a request are executed one after the other, in the order of the request; each is answered
+/// from the state after its change.
 #[derive(MergedObject, Default)]
 pub struct Mutation(UserAvailabilityMutation);
 
-/// Who changes something, what with, and the newest state that was answered from.
+/// The context of a mutation: the caller, the services, and the newest state that a field was answered from.
 pub struct Acting {
-    /// What commands work with.
+    /// The services that commands use.
     pub services: Services,
-    /// Who.
+    /// The authenticated caller.
     pub caller: Caller,
     newest: Mutex<Snapshot>,
 }
 
 impl Acting {
-    /// Before anything was changed.
+    /// Creates the context of a request, from the state before its first change.
     pub const fn new(services: Services, caller: Caller, before: Snapshot) -> Self {
         Acting { services, caller, newest: Mutex::new(before) }
     }
 
-    /// The state with everything that was changed so far.
+    /// Returns the state with all changes made so far, and remembers it as the newest.
     pub fn look(&self) -> Snapshot {
         let now = self.services.reader().snapshot(self.caller.tenant());
         *self.newest.lock() = now.clone();
         now
     }
 
-    /// The newest state that was answered from.
+    /// Returns the newest state that a field was answered from; the response names its position.
     pub fn newest(&self) -> Snapshot {
         self.newest.lock().clone()
     }
 }
 
-/// Why something was not changed: what a person can put right. Other errors stand among the answer's `errors`.
+/// The reason why a mutation changed nothing, if the caller can correct it. All other errors are in the response's
+/// `errors`.
 #[derive(Clone, Debug, SimpleObject)]
 pub struct UserError {
-    /// What is wrong, in a sentence.
+    /// Description of the problem.
     message: String,
-    /// The member of the input that is wrong, by its path: `userId`. Null if it is none of them.
+    /// Path of the invalid member of the input, such as `userId`. Null if no single member is at fault.
     field: Option<&'static str>,
 }

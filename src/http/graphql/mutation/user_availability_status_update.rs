@@ -1,4 +1,4 @@
-//! The mutation `userAvailabilityStatusUpdate`: a user takes a channel's conversations, or does not (CONTRACTS.md 2.8).
+//! The mutation `userAvailabilityStatusUpdate`: switches a channel of a user on or off (CONTRACTS.md 2.8).
 
 use std::sync::Arc;
 
@@ -11,36 +11,36 @@ use crate::http::graphql::fault::of_field;
 use crate::http::graphql::object::user::User;
 use crate::http::graphql::scalar::{LegacyId, UserChannel};
 
-/// Who takes what.
+/// The root field `userAvailabilityStatusUpdate`.
 #[derive(Default)]
 pub struct UserAvailabilityMutation;
 
-/// Whether a user is to take a channel's conversations.
+/// The state of a user's switch for a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 pub enum UserAvailabilityStatus {
-    /// Takes them, once connected and as far as there is room.
+    /// On: the user can be given conversations of the channel while connected, ready and with a free slot.
     Available,
-    /// Takes no more of them; what is held goes on.
+    /// Off: the user is given no more conversations of the channel, and keeps those already held.
     Unavailable,
 }
 
-/// Which channel of which user to switch, and how.
+/// The channel to switch, and its new state.
 #[derive(Clone, Debug, InputObject)]
 pub struct UserAvailabilityStatusUpdateInput {
-    /// The user's id.
+    /// The user to change.
     user_id: LegacyId,
-    /// The channel.
+    /// The channel to switch.
     channel: UserChannel,
-    /// Whether the user is to take its conversations.
+    /// The new state of the switch.
     status: UserAvailabilityStatus,
 }
 
-/// What became of `userAvailabilityStatusUpdate`.
+/// The result of `userAvailabilityStatusUpdate`.
 #[derive(SimpleObject)]
 pub struct UserAvailabilityStatusUpdatePayload {
-    /// The user with the change in effect. Null if nothing was changed.
+    /// The user after the change. Null if nothing was changed.
     user: Option<User>,
-    /// Why nothing was changed. Null if something was.
+    /// Reasons why nothing was changed. Null if the change was made.
     user_errors: Option<Vec<UserError>>,
 }
 
@@ -51,19 +51,18 @@ impl UserAvailabilityStatusUpdatePayload {
     }
 }
 
-/// Who takes what.
 #[Object]
 impl UserAvailabilityMutation {
-    /// Switches one channel of a user on or off, from outside of their desk. The same as the user's own switch: who is
-    /// offline is switched for when they connect, and who is switched on is available once connected, ready and with
-    /// room. A channel that is not enabled for the user cannot be switched on.
+    /// Switches one channel of a user on or off, as the user can at their own desk. The switch can be set while the
+    /// user is offline and is in effect when they connect. A user with the channel on is available once connected,
+    /// ready and with a free slot. A channel that is not enabled for the user cannot be switched on.
     ///
-    /// Needs the scope `graphql:write`. Null only together with an error of this field: then nothing may be known of
-    /// the outcome, and the change may be asked for again.
+    /// Requires the scope `graphql:write`. Null only together with an error of this field; the outcome may then be
+    /// unknown, and it is safe to repeat the mutation.
     async fn user_availability_status_update(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which channel of which user, and how.")] input: UserAvailabilityStatusUpdateInput,
+        #[graphql(desc = "The channel to switch, and its new state.")] input: UserAvailabilityStatusUpdateInput,
     ) -> Result<Option<UserAvailabilityStatusUpdatePayload>> {
         let acting = ctx.data::<Arc<Acting>>()?;
         let services = &acting.services;
@@ -71,13 +70,13 @@ impl UserAvailabilityMutation {
         let switched = (input.channel.into(), input.status == UserAvailabilityStatus::Available);
         let change = Change { channels: vec![switched], offline: false };
         let (submitter, reader) = (services.submitter(), services.reader());
-        let whose = (&acting.caller, Scope::GraphqlWrite);
-        let done = change_availability(whose, submitter, reader, services.clock(), (user, change)).await;
+        let authority = (&acting.caller, Scope::GraphqlWrite);
+        let done = change_availability(authority, submitter, reader, services.clock(), (user, change)).await;
         let unknown = || UserAvailabilityStatusUpdatePayload::refused("userId", "there is no such user");
         Ok(Some(match done {
             Ok(_) => match User::find(&acting.look(), user) {
                 Some(user) => UserAvailabilityStatusUpdatePayload { user: Some(user), user_errors: None },
-                // Deleted and forgotten right after.
+                // The user was deleted and forgotten between the change and this snapshot.
                 None => unknown(),
             },
             Err(NotChanged::Fault(Fault::NotFound(_))) => unknown(),

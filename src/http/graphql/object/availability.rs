@@ -1,4 +1,4 @@
-//! What a user shows to be, and what they can take now (CONTRACTS.md 2.8).
+//! A user's presence, and their availability on each channel (CONTRACTS.md 2.8).
 
 use async_graphql::{Enum, Object, SimpleObject};
 
@@ -8,65 +8,66 @@ use crate::http::graphql::scalar::{DateTime, Guid};
 use crate::query::people::presences::Presence;
 use crate::query::people::users::Standing;
 
-/// What a user shows, and whether they are here.
+/// The presence that a user shows, and the state of their connection.
 pub struct UserPresence {
-    /// What they show.
+    /// The definition that the user shows, and the time of its last change.
     pub shown: Presence,
-    /// A desk is connected.
+    /// True if at least one desk is connected.
     pub is_connected: bool,
 }
 
-/// What a user shows, and whether they are here.
+/// The presence that a user shows, and the state of their connection.
 #[Object]
 impl UserPresence {
-    /// Whether at least one desk of the user is connected. Somebody who is connected may still take nothing.
+    /// True if at least one desk of the user is connected. A connected user can still be unavailable on every channel.
     async fn is_connected(&self) -> bool {
         self.is_connected
     }
 
-    /// The presence that the user shows: the one they chose, or a logged-out one while no desk is connected.
+    /// The presence that the user shows: the one chosen last, or a logged-out one while no desk is connected.
     async fn definition(&self) -> PresenceDefinition {
         PresenceDefinition(self.shown.definition.clone())
     }
 
-    /// When the presence was chosen or a desk last came or went, whichever is newer. Null if neither ever happened.
+    /// Time at which a presence was last chosen, or a desk last connected or disconnected, whichever is newer. Null if
+    /// neither ever happened.
     async fn updated_at(&self) -> Option<DateTime> {
         self.shown.updated.map(DateTime)
     }
 }
 
-/// What a user may be, in the words of their account. Several may be of one category.
+/// A presence that users can show, as the account names it. Several presences can have the same category.
 pub struct PresenceDefinition(Definition);
 
-/// What a user may be, in the words of their account. Several may be of one category.
+/// A presence that users can show, as the account names it. Several presences can have the same category.
 #[Object]
 impl PresenceDefinition {
-    /// GUID.
+    /// The definition's GUID.
     async fn id(&self) -> Guid {
         Guid(self.0.guid)
     }
 
-    /// What it means for the user's work.
+    /// The effect of the presence on the user's work.
     async fn category(&self) -> PresenceCategory {
         self.0.category.into()
     }
 
-    /// What it is called.
+    /// The presence's name.
     async fn description(&self) -> &str {
         &self.0.description
     }
 }
 
-/// What a presence means for a user's work.
+/// The effect of a presence on a user's work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 pub enum PresenceCategory {
-    /// Takes new work.
+    /// Can be given conversations.
     Ready,
-    /// On a short break.
+    /// On a short break; is given no conversations.
     Away,
-    /// Away for longer: in a meeting, at lunch.
+    /// Away for longer, in a meeting or at lunch; is given no conversations.
     ExtendedAway,
-    /// Without a desk.
+    /// No desk is connected.
     LoggedOut,
 }
 
@@ -81,28 +82,28 @@ impl From<DefinitionCategory> for PresenceCategory {
     }
 }
 
-/// How a user stands on every channel.
+/// The availability of a user on each channel.
 pub struct UserAvailability(pub PerChannel<Standing>);
 
-/// How a user stands on every channel.
+/// The availability of a user on each channel.
 #[Object]
 impl UserAvailability {
-    /// Chat and messaging.
+    /// Availability for chat and messaging.
     async fn chat(&self) -> UserChannelAvailability {
         self.on(Channel::Chat)
     }
 
-    /// Call.
+    /// Availability for calls.
     async fn call(&self) -> UserChannelAvailability {
         self.on(Channel::Call)
     }
 
-    /// Video.
+    /// Availability for video calls.
     async fn video(&self) -> UserChannelAvailability {
         self.on(Channel::Video)
     }
 
-    /// Third parties: mail, cases, social media.
+    /// Availability for third-party channels: mail, cases, social media.
     async fn third_party(&self) -> UserChannelAvailability {
         self.on(Channel::ThirdParty)
     }
@@ -121,24 +122,24 @@ impl UserAvailability {
     }
 }
 
-/// How a user stands on one channel.
+/// The availability of a user on one channel.
 #[derive(SimpleObject)]
 pub struct UserChannelAvailability {
-    /// Whether the user may work on the channel at all.
+    /// True if the channel is enabled for the user.
     is_enabled: bool,
-    /// Whether the user can take one more conversation now: the same as `status: AVAILABLE`.
+    /// True if the user can take one more conversation now: if and only if `status` is AVAILABLE.
     is_available: bool,
-    /// Conversations that the user holds on the channel, also while offline. More than `maxSlots` after that was
+    /// Conversations that the user holds on the channel, also while offline. Can exceed `maxSlots` after `maxSlots` was
     /// lowered.
     current_slots: u32,
-    /// Conversations that the user may hold on the channel at once. With 0 the user is always busy.
+    /// Most conversations that the user may hold on the channel at once. With 0 there is never a free slot.
     max_slots: u32,
-    /// Whether the user can take one more conversation now, and if not, why.
+    /// AVAILABLE if the user can take one more conversation now, else the reason why not.
     status: UserChannelStatus,
 }
 
-/// Whether a user can take one more conversation on a channel, and if not, why. Of several reasons OFFLINE comes first,
-/// then DISABLED, then TOGGLE_OFF, then BUSY.
+/// AVAILABLE if a user can take one more conversation on a channel, else the reason why not. Of several reasons the
+/// first of OFFLINE, DISABLED, TOGGLE_OFF and BUSY is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 pub enum UserChannelStatus {
     /// No desk is connected.
@@ -147,9 +148,9 @@ pub enum UserChannelStatus {
     Disabled,
     /// Unavailable by choice: the channel is switched off, or the presence is not a ready one.
     ToggleOff,
-    /// Has reached the maximum of simultaneous conversations, or is held by another channel.
+    /// At the maximum of simultaneous conversations, or blocked by a conversation on another channel.
     Busy,
-    /// Can take a conversation now.
+    /// Can take one more conversation now.
     Available,
 }
 

@@ -1,4 +1,4 @@
-//! What is answered: mirrors of what the domain and its questions know.
+//! Output types of the schema: each wraps an object of the domain or the result of a query.
 
 pub mod availability;
 pub mod conversation;

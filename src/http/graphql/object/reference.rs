@@ -1,4 +1,4 @@
-//! Reference data: what users, rules and conversations belong to.
+//! Reference data: projects, skills, groups and routing groups.
 
 use async_graphql::Object;
 
@@ -7,76 +7,76 @@ use crate::http::graphql::paging::Cursor;
 use crate::http::graphql::scalar::{Guid, LegacyId};
 use crate::query::reference::Reference;
 
-/// A project: a web site, or an application, where visitors are met.
+/// A project: a web site or an application where visitors are met.
 pub struct Project(pub Reference);
 
 impl Project {
-    /// Its place in lists of projects, which are ascending by id.
+    /// Returns its place in lists of projects, which are ascending by id.
     pub fn place(&self) -> Cursor<i64> {
         Cursor { key: self.0.id(), guid: self.0.guid() }
     }
 }
 
-/// A project: a web site, or an application, where visitors are met.
+/// A project: a web site or an application where visitors are met.
 #[Object]
 impl Project {
-    /// Integer id.
+    /// The project's integer id.
     async fn id(&self) -> LegacyId {
         LegacyId(EntityRef::Id(self.0.id()))
     }
 
-    /// Name.
+    /// The project's name.
     async fn name(&self) -> &str {
         self.0.name()
     }
 }
 
-/// Something that users are good at.
+/// A skill of users.
 pub struct Skill(pub Reference);
 
-/// Something that users are good at.
+/// A skill of users.
 #[Object]
 impl Skill {
-    /// Integer id.
+    /// The skill's integer id.
     async fn id(&self) -> LegacyId {
         LegacyId(EntityRef::Id(self.0.id()))
     }
 
-    /// Name.
+    /// The skill's name.
     async fn name(&self) -> &str {
         self.0.name()
     }
 }
 
-/// Users who are managed together.
+/// A group of users who are managed together.
 pub struct Group(pub Reference);
 
-/// Users who are managed together.
+/// A group of users who are managed together.
 #[Object]
 impl Group {
-    /// Integer id.
+    /// The group's integer id.
     async fn id(&self) -> LegacyId {
         LegacyId(EntityRef::Id(self.0.id()))
     }
 
-    /// Name.
+    /// The group's name.
     async fn name(&self) -> &str {
         self.0.name()
     }
 }
 
-/// Users whom a routing rule gives conversations to.
+/// A group of users to whom routing rules give conversations.
 pub struct RoutingGroup(pub Reference);
 
-/// Users whom a routing rule gives conversations to.
+/// A group of users to whom routing rules give conversations.
 #[Object]
 impl RoutingGroup {
-    /// GUID.
+    /// The group's GUID.
     async fn id(&self) -> Guid {
         Guid(self.0.guid())
     }
 
-    /// Name.
+    /// The group's name.
     async fn name(&self) -> &str {
         self.0.name()
     }

@@ -1,4 +1,4 @@
-//! Users: one interface, and a type for each sort of user (CONTRACTS.md 2.8).
+//! Users: an interface, and a concrete type for each kind of user (CONTRACTS.md 2.8).
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
@@ -19,61 +19,65 @@ use crate::http::graphql::paging::{Connection, Page, PageArguments};
 use crate::http::graphql::scalar::{DateTime, Language, LegacyId, UserRole};
 use crate::query::people::users::Member;
 
-/// Somebody, or something, that works for the account: what all sorts of users have. All of it describes the instant
-/// of the whole answer.
+/// A user of the account, a person or a program: the fields that all kinds of users have. All of them describe the
+/// instant of the whole answer.
 #[derive(Interface)]
 #[graphql(name = "User")]
 #[expect(clippy::duplicated_attributes, reason = "fields of equal types are not the same field")]
 #[graphql(
-    field(name = "id", ty = "LegacyId", desc = "Integer id."),
+    field(name = "id", ty = "LegacyId", desc = "The user's integer id."),
     field(
         name = "external_id",
         ty = "Option<&str>",
-        desc = "The id that the customer's own system gave. Null if it gave none."
+        desc = "The id in the customer's own system. Null if there is none."
     ),
     field(name = "email", ty = "Option<&str>", desc = "E-mail address. Null if none is known."),
     field(
         name = "last_name",
         ty = "&str",
-        desc = "Last or full name. Empty for a deleted user who is no longer remembered."
+        desc = "Last or full name. Empty for a deleted user of whom only the id is left."
     ),
     field(name = "first_name", ty = "Option<&str>", desc = "First name. Null if none is known."),
     field(
         name = "pseudo",
         ty = "Option<&str>",
         desc = "Name shown to visitors. Null if none is known.",
-        deprecation = "The vendor deprecates it; use firstName and lastName."
+        deprecation = "Deprecated by the vendor; use firstName and lastName."
     ),
     field(
         name = "interface_language",
         ty = "Option<Language>",
-        desc = "Language of the administration. Null if none is known.",
-        deprecation = "The vendor deprecates it, and names nothing in its place."
+        desc = "Language of the administration interface. Null if none is known.",
+        deprecation = "Deprecated by the vendor without a replacement."
     ),
     field(
         name = "spoken_languages",
         ty = "Vec<Language>",
         desc = "Languages spoken. Empty if none is known.",
-        deprecation = "The vendor deprecates it, and names nothing in its place."
+        deprecation = "Deprecated by the vendor without a replacement."
     ),
     field(
         name = "is_deleted",
         ty = "bool",
-        desc = "Whether the user was deleted. Deleted users are in no list, hold nothing and are never connected."
+        desc = "True if the user was deleted: holds no conversations, is never connected, and is not in `users`."
     ),
     field(
         name = "deleted_at",
         ty = "Option<DateTime>",
-        desc = "When the user was deleted. Null if they were not, or if that is no longer remembered."
+        desc = "Time of the deletion. Null if the user was not deleted, or if only the id is left."
     ),
-    field(name = "roles", ty = "Vec<UserRole>", desc = "Roles; a user may have none."),
-    field(name = "groups", ty = "Result<Vec<Group>>", desc = "Groups, the primary one among them, ascending by id."),
+    field(name = "roles", ty = "Vec<UserRole>", desc = "The user's roles; can be empty."),
+    field(name = "groups", ty = "Result<Vec<Group>>", desc = "Groups, including the primary one, ascending by id."),
     field(name = "skills", ty = "Result<Vec<Skill>>", desc = "Skills, ascending by id."),
-    field(name = "presence", ty = "Option<UserPresence>", desc = "What the user shows. Null for a deleted user."),
+    field(
+        name = "presence",
+        ty = "Option<UserPresence>",
+        desc = "The presence that the user shows. Null for a deleted user."
+    ),
     field(
         name = "availability",
         ty = "Option<UserAvailability>",
-        desc = "How the user stands on every channel. Null for a deleted user."
+        desc = "The user's availability on each channel. Null for a deleted user."
     ),
     field(
         name = "projects",
@@ -82,30 +86,30 @@ use crate::query::people::users::Member;
         arg(
             name = "first",
             ty = "Option<i32>",
-            desc = "How many, from the start or after a cursor: 1 to 100, and 100 unless given."
+            desc = "Page size, from the start or after a cursor: 1 to 100, default 100."
         ),
-        arg(name = "after", ty = "Option<String>", desc = "The cursor to go on after."),
+        arg(name = "after", ty = "Option<String>", desc = "The cursor after which the page starts."),
         arg(
             name = "last",
             ty = "Option<i32>",
-            desc = "How many, up to the end or before a cursor: 1 to 100, and 100 unless given."
+            desc = "Page size, up to the end or before a cursor: 1 to 100, default 100."
         ),
-        arg(name = "before", ty = "Option<String>", desc = "The cursor to stop before.")
+        arg(name = "before", ty = "Option<String>", desc = "The cursor before which the page ends.")
     )
 )]
 pub enum AnyUser {
-    /// Anybody else.
+    /// With neither of the roles EXPERT and BOT.
     Professional(Account<AProfessional>),
-    /// With the role EXPERT.
+    /// With the role EXPERT, without BOT.
     Expert(Account<AnExpert>),
-    /// With the role BOT, whatever else.
+    /// With the role BOT, whatever the other roles.
     Bot(Account<ABot>),
 }
 
-/// A user, as one of the types.
+/// A user as its concrete type.
 ///
-/// The library answers an object's field through the interface that the object was reached by, and there an error loses
-/// its path. So the interface is for the schema only, and an answer is the object's own.
+/// async-graphql resolves a field of an object through the interface by which the object was reached, and there an
+/// error loses its path. So the interface serves the schema only, and values are resolved by the concrete object.
 pub struct User(AnyUser);
 
 impl OutputType for User {
@@ -127,7 +131,8 @@ impl OutputType for User {
 }
 
 impl User {
-    /// A user as the type that their roles make them. Of one who is forgotten nothing is known, so they are anybody.
+    /// Chooses the concrete type by the user's roles. The roles of a forgotten user are unknown, so it becomes a
+    /// Professional.
     pub fn new(member: Member) -> Self {
         let is = |role| member.profile().is_some_and(|profile| profile.roles.contains(role));
         if is(Role::Bot) {
@@ -139,19 +144,20 @@ impl User {
         }
     }
 
-    /// The user that an integer id names or named, as the snapshot has them. For references that may outlive the user:
-    /// one who is forgotten is deleted, with an empty name and nothing but the id.
+    /// Returns the user of an integer id as of the snapshot. For references that can outlive the user: a forgotten user
+    /// is returned as deleted, with an empty name and the id only.
     pub fn of(snapshot: &Snapshot, id: i64) -> Self {
         User::new(Member::of(&snapshot.view, id))
     }
 
-    /// The user that a reference names; deleted ones included, as long as they are remembered.
+    /// Resolves a reference to a user, also to a deleted one until it is forgotten.
     pub fn find(snapshot: &Snapshot, user: EntityRef) -> Option<Self> {
         Member::find(&snapshot.view, user).map(User::new)
     }
 }
 
-/// A list without pages, counted. A change is answered with one user, whose lists are not.
+/// Counts an unpaged list against the limit of the answer. Mutations have no limit in their context: each answers with
+/// one user.
 fn counted<T>(ctx: &Context<'_>, list: Vec<T>) -> Result<Vec<T>> {
     if let Some(asked) = ctx.data_opt::<Asked>() {
         asked.count(list.len())?;
@@ -159,15 +165,15 @@ fn counted<T>(ctx: &Context<'_>, list: Vec<T>) -> Result<Vec<T>> {
     Ok(list)
 }
 
-/// What tells the types of users apart.
+/// The name and description of a concrete type of user.
 pub trait Sort: Send + Sync + 'static {
-    /// The type's name.
+    /// The type's name in the schema.
     const NAME: &'static str;
-    /// What the schema says of it.
+    /// The type's description in the schema.
     const DESCRIPTION: &'static str;
 }
 
-/// Whoever is neither of the others.
+/// Marks the type of users with neither of the roles EXPERT and BOT.
 pub struct AProfessional;
 
 impl Sort for AProfessional {
@@ -175,23 +181,23 @@ impl Sort for AProfessional {
     const DESCRIPTION: &'static str = "A user who is neither an expert nor a bot.";
 }
 
-/// An outside expert.
+/// Marks the type of users with the role EXPERT.
 pub struct AnExpert;
 
 impl Sort for AnExpert {
     const NAME: &'static str = "Expert";
-    const DESCRIPTION: &'static str = "A user with the role EXPERT: somebody from outside.";
+    const DESCRIPTION: &'static str = "A user with the role EXPERT and not BOT: an outside expert.";
 }
 
-/// A program.
+/// Marks the type of users with the role BOT.
 pub struct ABot;
 
 impl Sort for ABot {
     const NAME: &'static str = "Bot";
-    const DESCRIPTION: &'static str = "A user with the role BOT, whatever their other roles: a program.";
+    const DESCRIPTION: &'static str = "A user with the role BOT, with or without other roles: a program.";
 }
 
-/// A user, as one of the types.
+/// A user of one concrete type.
 pub struct Account<S>(Member, PhantomData<S>);
 
 impl<S> Account<S> {
@@ -199,7 +205,7 @@ impl<S> Account<S> {
         Account(member, PhantomData)
     }
 
-    /// A text of the profile.
+    /// Returns an optional text of the profile.
     fn text(&self, of: impl Fn(&Profile) -> &Option<String>) -> Option<&str> {
         self.0.profile().and_then(|profile| of(profile).as_deref())
     }
@@ -219,12 +225,12 @@ impl<S: Sort> Description for Account<S> {
 
 #[Object(name_type, use_type_description)]
 impl<S: Sort> Account<S> {
-    /// Integer id.
+    /// The user's integer id.
     async fn id(&self) -> LegacyId {
         LegacyId(EntityRef::Id(self.0.id()))
     }
 
-    /// The id that the customer's own system gave. Null if it gave none.
+    /// The id in the customer's own system. Null if there is none.
     async fn external_id(&self) -> Option<&str> {
         self.text(|profile| &profile.external_id)
     }
@@ -234,7 +240,7 @@ impl<S: Sort> Account<S> {
         self.text(|profile| &profile.email)
     }
 
-    /// Last or full name. Empty for a deleted user who is no longer remembered.
+    /// Last or full name. Empty for a deleted user of whom only the id is left.
     async fn last_name(&self) -> &str {
         self.0.profile().map_or("", |profile| &profile.name)
     }
@@ -245,39 +251,39 @@ impl<S: Sort> Account<S> {
     }
 
     /// Name shown to visitors. Null if none is known.
-    #[graphql(deprecation = "The vendor deprecates it; use firstName and lastName.")]
+    #[graphql(deprecation = "Deprecated by the vendor; use firstName and lastName.")]
     async fn pseudo(&self) -> Option<&str> {
         self.text(|profile| &profile.pseudo)
     }
 
-    /// Language of the administration. Null if none is known.
-    #[graphql(deprecation = "The vendor deprecates it, and names nothing in its place.")]
+    /// Language of the administration interface. Null if none is known.
+    #[graphql(deprecation = "Deprecated by the vendor without a replacement.")]
     async fn interface_language(&self) -> Option<Language> {
         self.text(|profile| &profile.language_admin).map(|code| Language(code.to_owned()))
     }
 
     /// Languages spoken. Empty if none is known.
-    #[graphql(deprecation = "The vendor deprecates it, and names nothing in its place.")]
+    #[graphql(deprecation = "Deprecated by the vendor without a replacement.")]
     async fn spoken_languages(&self) -> Vec<Language> {
         self.0.profile().iter().flat_map(|profile| &profile.language_list).cloned().map(Language).collect()
     }
 
-    /// Whether the user was deleted. Deleted users are in no list, hold nothing and are never connected.
+    /// True if the user was deleted: holds no conversations, is never connected, and is not in `users`.
     async fn is_deleted(&self) -> bool {
         self.0.is_deleted()
     }
 
-    /// When the user was deleted. Null if they were not, or if that is no longer remembered.
+    /// Time of the deletion. Null if the user was not deleted, or if only the id is left.
     async fn deleted_at(&self) -> Option<DateTime> {
         self.0.deleted().map(DateTime)
     }
 
-    /// Roles; a user may have none.
+    /// The user's roles; can be empty.
     async fn roles(&self) -> Vec<UserRole> {
         self.0.profile().iter().flat_map(|profile| profile.roles.iter()).map(UserRole::from).collect()
     }
 
-    /// Groups, the primary one among them, ascending by id.
+    /// Groups, including the primary one, ascending by id.
     async fn groups(&self, ctx: &Context<'_>) -> Result<Vec<Group>> {
         counted(ctx, self.0.groups().map(Group).collect())
     }
@@ -287,13 +293,13 @@ impl<S: Sort> Account<S> {
         counted(ctx, self.0.skills().map(Skill).collect())
     }
 
-    /// What the user shows. Null for a deleted user.
+    /// The presence that the user shows. Null for a deleted user.
     async fn presence(&self) -> Option<UserPresence> {
         let (shown, is_connected) = self.0.presence()?;
         Some(UserPresence { shown, is_connected })
     }
 
-    /// How the user stands on every channel. Null for a deleted user.
+    /// The user's availability on each channel. Null for a deleted user.
     async fn availability(&self) -> Option<UserAvailability> {
         self.0.standing().map(UserAvailability)
     }
@@ -301,14 +307,10 @@ impl<S: Sort> Account<S> {
     /// Projects that the user works for, ascending by id.
     async fn projects(
         &self,
-        #[graphql(desc = "How many, from the start or after a cursor: 1 to 100, and 100 unless given.")] first: Option<
-            i32,
-        >,
-        #[graphql(desc = "The cursor to go on after.")] after: Option<String>,
-        #[graphql(desc = "How many, up to the end or before a cursor: 1 to 100, and 100 unless given.")] last: Option<
-            i32,
-        >,
-        #[graphql(desc = "The cursor to stop before.")] before: Option<String>,
+        #[graphql(desc = "Page size, from the start or after a cursor: 1 to 100, default 100.")] first: Option<i32>,
+        #[graphql(desc = "The cursor after which the page starts.")] after: Option<String>,
+        #[graphql(desc = "Page size, up to the end or before a cursor: 1 to 100, default 100.")] last: Option<i32>,
+        #[graphql(desc = "The cursor before which the page ends.")] before: Option<String>,
     ) -> Result<Connection<Project>> {
         let page = Page::read(PageArguments { first, after, last, before })?;
         let projects = self.0.projects().map(Project);

@@ -10,46 +10,45 @@ use crate::http::graphql::object::conversation::{Channel, CloseReason, Conversat
 use crate::http::graphql::paging::{Connection, Page, PageArguments};
 use crate::http::graphql::scalar::{DateTime, Guid, LegacyId};
 
-/// Closed conversations.
+/// The root field `closedConversations`.
 #[derive(Default)]
 pub struct ClosedConversationsQuery;
 
-/// A period of time.
+/// A period of time; both ends are included.
 #[derive(Clone, Copy, Debug, InputObject)]
 pub struct DateTimeInterval {
-    /// Its beginning, included.
+    /// Start of the period.
     from: DateTime,
-    /// Its end, included.
+    /// End of the period.
     to: DateTime,
 }
 
-/// Closed conversations.
 #[Object]
 impl ClosedConversationsQuery {
-    /// Conversations that were closed within a period, in the order in which they were: any of the values inside one
-    /// filter, all of those given. Null and empty restrict nothing; a well-formed id that is unknown matches nothing.
+    /// Conversations that were closed within a period, ascending by the time of the close. A conversation must match
+    /// all filters that are given; it matches a filter if it matches any of its values. A filter that is null or empty
+    /// restricts nothing; an unknown id matches nothing.
     ///
-    /// A page that would grow too large ends early: only `pageInfo` tells whether there is more.
+    /// A page that would grow too large ends early, with fewer items than requested: only `pageInfo` shows if there are
+    /// more.
     #[expect(clippy::too_many_arguments, reason = "the filters are flat, as the vendor's are")]
     async fn closed_conversations(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "When they were closed; at most 3 months (92 days).")] interval: DateTimeInterval,
-        #[graphql(desc = "By project.")] project_ids: Option<Vec<LegacyId>>,
-        #[graphql(desc = "By channel.")] channels: Option<Vec<Channel>>,
-        #[graphql(desc = "By group: somebody who is now in it took part.")] group_ids: Option<Vec<LegacyId>>,
-        #[graphql(desc = "By user: those they were given to.")] user_ids: Option<Vec<LegacyId>>,
-        #[graphql(desc = "By routing group: those it was to find somebody for.")] routing_group_ids: Option<Vec<Guid>>,
-        #[graphql(desc = "By the reason for which they were closed.")] close_reason: Option<Vec<CloseReason>>,
-        #[graphql(desc = "This one.")] conversation_id: Option<Guid>,
-        #[graphql(desc = "How many, from the start or after a cursor: 1 to 100, and 100 unless given.")] first: Option<
-            i32,
+        #[graphql(desc = "Period of the close; at most 3 months (92 days).")] interval: DateTimeInterval,
+        #[graphql(desc = "Only conversations of these projects.")] project_ids: Option<Vec<LegacyId>>,
+        #[graphql(desc = "Only conversations on these channels.")] channels: Option<Vec<Channel>>,
+        #[graphql(desc = "Only conversations pushed to a current member of these groups.")] group_ids: Option<
+            Vec<LegacyId>,
         >,
-        #[graphql(desc = "The cursor to go on after.")] after: Option<String>,
-        #[graphql(desc = "How many, up to the end or before a cursor: 1 to 100, and 100 unless given.")] last: Option<
-            i32,
-        >,
-        #[graphql(desc = "The cursor to stop before.")] before: Option<String>,
+        #[graphql(desc = "Only conversations pushed to these users.")] user_ids: Option<Vec<LegacyId>>,
+        #[graphql(desc = "Only conversations routed to these routing groups.")] routing_group_ids: Option<Vec<Guid>>,
+        #[graphql(desc = "Only conversations closed for these reasons.")] close_reason: Option<Vec<CloseReason>>,
+        #[graphql(desc = "Only the conversation of this id.")] conversation_id: Option<Guid>,
+        #[graphql(desc = "Page size, from the start or after a cursor: 1 to 100, default 100.")] first: Option<i32>,
+        #[graphql(desc = "The cursor after which the page starts.")] after: Option<String>,
+        #[graphql(desc = "Page size, up to the end or before a cursor: 1 to 100, default 100.")] last: Option<i32>,
+        #[graphql(desc = "The cursor before which the page ends.")] before: Option<String>,
     ) -> Result<Connection<Conversation>> {
         let page = Page::read(PageArguments { first, after, last, before })?;
         let mut asked_for = Flat { project_ids, channels, group_ids, user_ids, routing_group_ids }.read()?;

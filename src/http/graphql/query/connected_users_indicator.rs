@@ -11,27 +11,28 @@ use crate::http::graphql::object::indicators::ConnectedUsersIndicator;
 use crate::http::graphql::scalar::{AvailabilityStatus, Guid, LegacyId, UserRole};
 use crate::query::connected_users::connected_users;
 
-/// What dashboards ask.
+/// The root field `connectedUsersIndicator`.
 #[derive(Default)]
 pub struct ConnectedUsersQuery;
 
-/// The filters of `connectedUsersIndicator` in one object: any of the values inside one, all of those given. Null and
-/// empty restrict nothing; a well-formed id that is unknown matches nobody.
+/// The filters of `connectedUsersIndicator` in one object. A user must match all filters that are given, and matches a
+/// filter by any of its values. A filter that is null or empty restricts nothing; an unknown id matches no user.
 #[derive(Debug, Default, InputObject)]
 pub struct ConnectedUsersFilters {
-    /// By availability over all channels: AVAILABLE if any is, else BUSY if any is, else TOGGLE_OFF.
+    /// Only users with this availability over all channels: AVAILABLE if any enabled channel is available, else BUSY if
+    /// any is busy, else TOGGLE_OFF.
     availability_status: Option<Vec<AvailabilityStatus>>,
-    /// By availability for chat.
+    /// Only users with this availability for chat.
     chat_availability: Option<Vec<AvailabilityStatus>>,
-    /// By group.
+    /// Only members of these groups.
     group_ids: Option<Vec<LegacyId>>,
-    /// By project.
+    /// Only users of these projects.
     project_ids: Option<Vec<LegacyId>>,
-    /// By role.
+    /// Only users with one of these roles.
     roles: Option<Vec<UserRole>>,
-    /// By routing group.
+    /// Only members of these routing groups.
     routing_group_ids: Option<Vec<Guid>>,
-    /// By user.
+    /// Only these users.
     user_ids: Option<Vec<LegacyId>>,
 }
 
@@ -61,20 +62,24 @@ impl ConnectedUsersFilters {
 
 #[Object]
 impl ConnectedUsersQuery {
-    /// Indicators about the users who are connected now, over those who pass every filter given. The filters may be
-    /// given one by one or together in `filters`, but not both.
+    /// Indicators about the users who are connected now and match all filters that are given. The filters are given
+    /// either as separate arguments or together in `filters`, not both.
     #[expect(clippy::too_many_arguments, reason = "the vendor's arguments are flat")]
     async fn connected_users_indicator(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "By availability over all channels.")] availability_status: Option<Vec<AvailabilityStatus>>,
-        #[graphql(desc = "By availability for chat.")] chat_availability: Option<Vec<AvailabilityStatus>>,
-        #[graphql(desc = "By group.")] group_ids: Option<Vec<LegacyId>>,
-        #[graphql(desc = "By project.")] project_ids: Option<Vec<LegacyId>>,
-        #[graphql(desc = "By role.")] roles: Option<Vec<UserRole>>,
-        #[graphql(desc = "By routing group.")] routing_group_ids: Option<Vec<Guid>>,
-        #[graphql(desc = "By user.")] user_ids: Option<Vec<LegacyId>>,
-        #[graphql(desc = "The same filters, together.")] filters: Option<ConnectedUsersFilters>,
+        #[graphql(desc = "Only users with this availability over all channels.")] availability_status: Option<
+            Vec<AvailabilityStatus>,
+        >,
+        #[graphql(desc = "Only users with this availability for chat.")] chat_availability: Option<
+            Vec<AvailabilityStatus>,
+        >,
+        #[graphql(desc = "Only members of these groups.")] group_ids: Option<Vec<LegacyId>>,
+        #[graphql(desc = "Only users of these projects.")] project_ids: Option<Vec<LegacyId>>,
+        #[graphql(desc = "Only users with one of these roles.")] roles: Option<Vec<UserRole>>,
+        #[graphql(desc = "Only members of these routing groups.")] routing_group_ids: Option<Vec<Guid>>,
+        #[graphql(desc = "Only these users.")] user_ids: Option<Vec<LegacyId>>,
+        #[graphql(desc = "The same filters in one object.")] filters: Option<ConnectedUsersFilters>,
     ) -> Result<ConnectedUsersIndicator> {
         let flat = ConnectedUsersFilters {
             availability_status,
@@ -87,7 +92,7 @@ impl ConnectedUsersQuery {
         };
         let chosen = match filters {
             Some(_) if flat.is_given() => {
-                return Err(invalid_argument("filters are given twice: one by one, and together"));
+                return Err(invalid_argument("give the filters either as separate arguments or in filters, not both"));
             }
             Some(filters) => filters,
             None => flat,

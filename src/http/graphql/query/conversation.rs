@@ -1,4 +1,4 @@
-//! The query `conversation`: one by its id (CONTRACTS.md 2.9).
+//! The query `conversation`: one conversation by id (CONTRACTS.md 2.9).
 
 use async_graphql::{Context, Object, Result};
 
@@ -7,14 +7,13 @@ use crate::http::graphql::object::conversation::Conversation;
 use crate::http::graphql::scalar::Guid;
 use crate::query::conversations::remembered;
 
-/// One conversation.
+/// The root field `conversation`.
 #[derive(Default)]
 pub struct ConversationQuery;
 
-/// One conversation.
 #[Object]
 impl ConversationQuery {
-    /// A conversation, open or closed. Null when there is none of that id.
+    /// A conversation by id, open or closed. Null if there is none.
     async fn conversation(
         &self,
         ctx: &Context<'_>,

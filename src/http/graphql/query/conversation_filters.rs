@@ -1,4 +1,4 @@
-//! What both lists of conversations take and answer.
+//! Filters and pages that both lists of conversations share.
 
 use async_graphql::Result;
 
@@ -9,7 +9,7 @@ use crate::http::graphql::paging::{Connection, Cursor, Page};
 use crate::http::graphql::scalar::{Guid, LegacyId};
 use crate::query::conversations::{AskedFor, Part};
 
-/// The filters of both lists, as the vendor has them.
+/// The filter arguments of both lists, flat as in the vendor's schema.
 pub struct Flat {
     pub project_ids: Option<Vec<LegacyId>>,
     pub channels: Option<Vec<Channel>>,
@@ -19,7 +19,7 @@ pub struct Flat {
 }
 
 impl Flat {
-    /// What is asked for; `INVALID_ARGUMENT` for too many values.
+    /// Converts the arguments; `INVALID_ARGUMENT` for too many values in one.
     pub fn read(self) -> Result<AskedFor> {
         let entity = |LegacyId(reference)| reference;
         Ok(AskedFor {
@@ -33,13 +33,13 @@ impl Flat {
     }
 }
 
-/// The part of a list that a page is.
+/// Converts a page into the span of a list.
 pub fn span(page: &Page<i64>) -> Span {
     let key = |Cursor { key, guid }: Cursor<i64>| Key { millis: key, id: guid };
     Span { forward: page.forward, after: page.after.map(key), before: page.before.map(key), limit: page.limit }
 }
 
-/// A part of a list as the page that was asked for.
+/// Builds the requested page from a part of a list.
 pub fn connection(page: &Page<i64>, part: Part) -> Connection<Conversation> {
     let nodes = part.conversations.into_iter().filter_map(Conversation::of);
     page.connection_of(nodes.map(|node| (node.place(), node)).collect(), part.has_more)

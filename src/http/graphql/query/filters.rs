@@ -1,4 +1,4 @@
-//! From lists of arguments to the values that a filter's clauses take.
+//! Converts list arguments into the values of a filter's clauses.
 
 use async_graphql::Result;
 
@@ -7,7 +7,8 @@ use crate::domain::filter::{MAX_VALUES, Value};
 use crate::http::graphql::fault::invalid_argument;
 use crate::http::graphql::scalar::{Guid, LegacyId};
 
-/// The values of one argument; none for null, which restricts nothing. `INVALID_ARGUMENT` for too many.
+/// Returns the values of one argument; none for null, which restricts nothing. `INVALID_ARGUMENT` for more than
+/// [`MAX_VALUES`].
 pub fn values<T, U>(list: Option<Vec<T>>, name: &str, map: impl Fn(T) -> U) -> Result<Vec<U>> {
     let list = list.unwrap_or_default();
     if list.len() > MAX_VALUES {
@@ -16,12 +17,12 @@ pub fn values<T, U>(list: Option<Vec<T>>, name: &str, map: impl Fn(T) -> U) -> R
     Ok(list.into_iter().map(map).collect())
 }
 
-/// An entity by integer id or GUID.
+/// Converts an integer id or a GUID into a filter value.
 pub fn entity(LegacyId(reference): LegacyId) -> Value {
     Value::Entity(reference)
 }
 
-/// An entity that is known by its GUID only.
+/// Converts a GUID into a filter value, for entities that the schema names by GUID only.
 pub fn by_guid(Guid(guid): Guid) -> Value {
     Value::Entity(EntityRef::Guid(guid))
 }

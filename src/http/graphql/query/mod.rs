@@ -1,4 +1,4 @@
-//! What may be asked: one question a file.
+//! The queries of the schema: one a file.
 
 pub mod closed_conversations;
 pub mod connected_users_indicator;
@@ -20,7 +20,7 @@ use routing_rule::RoutingRuleQuery;
 use user::UserQuery;
 use users::UsersQuery;
 
-/// What may be asked. All of one request is answered from one instant.
+/// Queries. All fields of one request are answered from the same instant.
 #[derive(MergedObject, Default)]
 pub struct Query(
     ConnectedUsersQuery,

@@ -1,4 +1,4 @@
-//! The query `routingRule` (CONTRACTS.md 2.7): what routers and bots ask right before they escalate.
+//! The query `routingRule` (CONTRACTS.md 2.7), which routers and bots send right before they escalate to a person.
 
 use async_graphql::{Context, Object, Result};
 
@@ -7,17 +7,16 @@ use crate::http::graphql::Asked;
 use crate::http::graphql::object::conversation::routing::RoutingRule;
 use crate::http::graphql::scalar::Guid;
 
-/// What routers ask.
+/// The root field `routingRule`.
 #[derive(Default)]
 pub struct RoutingRuleQuery;
 
-/// What routers ask.
 #[Object]
 impl RoutingRuleQuery {
-    /// A routing rule, and whether somebody can take a conversation for it now. Null when there is no such rule.
+    /// A routing rule by id, with its availability now. Null if there is none.
     ///
-    /// A wrong answer would be worse than none: while the state cannot be relied on, this is an error, and the request
-    /// is answered with HTTP status 503.
+    /// While the state is too old to be relied on, this field is an error, and the response has the HTTP status 503:
+    /// for a router a wrong answer would be worse than none.
     async fn routing_rule(
         &self,
         ctx: &Context<'_>,

@@ -1,4 +1,4 @@
-//! The query `users`: who there is, page by page (CONTRACTS.md 2.4, 2.8).
+//! The query `users`: a paged list of users (CONTRACTS.md 2.4, 2.8).
 
 use async_graphql::{Context, Object, Result};
 
@@ -12,34 +12,29 @@ use crate::http::graphql::scalar::{Guid, LegacyId, UserRole};
 use crate::projection::roster::Connection as Connected;
 use crate::query::people::users::users;
 
-/// Who there is.
+/// The root field `users`.
 #[derive(Default)]
 pub struct UsersQuery;
 
-/// Who there is.
 #[Object]
 impl UsersQuery {
-    /// Users who pass every filter given, ascending by id: any of the values inside one, all of those given. Null and
-    /// empty restrict nothing; a well-formed id that is unknown matches nobody. Deleted users are left out.
+    /// Users, ascending by id, without deleted ones. A user must match all filters that are given, and matches a filter
+    /// by any of its values. A filter that is null or empty restricts nothing; an unknown id matches no user.
     #[expect(clippy::too_many_arguments, reason = "the filters are flat, as the vendor's are")]
     async fn users(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "By user.")] ids: Option<Vec<LegacyId>>,
-        #[graphql(desc = "By group.")] group_ids: Option<Vec<LegacyId>>,
-        #[graphql(desc = "By project.")] project_ids: Option<Vec<LegacyId>>,
-        #[graphql(desc = "By role.")] roles: Option<Vec<UserRole>>,
-        #[graphql(desc = "By skill.")] skill_ids: Option<Vec<LegacyId>>,
-        #[graphql(desc = "By routing group.")] routing_group_ids: Option<Vec<Guid>>,
-        #[graphql(desc = "True: only who has a desk connected. False: only who has none.")] is_connected: Option<bool>,
-        #[graphql(desc = "How many, from the start or after a cursor: 1 to 100, and 100 unless given.")] first: Option<
-            i32,
-        >,
-        #[graphql(desc = "The cursor to go on after.")] after: Option<String>,
-        #[graphql(desc = "How many, up to the end or before a cursor: 1 to 100, and 100 unless given.")] last: Option<
-            i32,
-        >,
-        #[graphql(desc = "The cursor to stop before.")] before: Option<String>,
+        #[graphql(desc = "Only these users.")] ids: Option<Vec<LegacyId>>,
+        #[graphql(desc = "Only members of these groups.")] group_ids: Option<Vec<LegacyId>>,
+        #[graphql(desc = "Only users of these projects.")] project_ids: Option<Vec<LegacyId>>,
+        #[graphql(desc = "Only users with one of these roles.")] roles: Option<Vec<UserRole>>,
+        #[graphql(desc = "Only users with one of these skills.")] skill_ids: Option<Vec<LegacyId>>,
+        #[graphql(desc = "Only members of these routing groups.")] routing_group_ids: Option<Vec<Guid>>,
+        #[graphql(desc = "True: only connected users. False: only the others.")] is_connected: Option<bool>,
+        #[graphql(desc = "Page size, from the start or after a cursor: 1 to 100, default 100.")] first: Option<i32>,
+        #[graphql(desc = "The cursor after which the page starts.")] after: Option<String>,
+        #[graphql(desc = "Page size, up to the end or before a cursor: 1 to 100, default 100.")] last: Option<i32>,
+        #[graphql(desc = "The cursor before which the page ends.")] before: Option<String>,
     ) -> Result<Connection<User>> {
         let page = Page::read(PageArguments { first, after, last, before })?;
         let filter = Filter::default()
@@ -57,7 +52,7 @@ impl UsersQuery {
         let snapshot = &ctx.data::<Asked>()?.snapshot;
         let found = users(&snapshot.view, &filter, connected);
         let places = found.map(|profile| (Cursor { key: profile.id, guid: profile.guid }, profile.id));
-        // Only those on the page are made into users.
+        // Users are built for the page only: the list can be long.
         let chosen = page.select(places).into_iter();
         Ok(page.connection(chosen.map(|(place, id)| (place, User::of(snapshot, id))).collect()))
     }

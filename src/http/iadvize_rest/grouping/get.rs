@@ -1,4 +1,4 @@
-//! `GET /group/{id}` and `GET /skill/{id}`.
+//! `GET /group/{id}` and `GET /skill/{id}`: one group or skill with every field.
 
 use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
@@ -14,7 +14,7 @@ use crate::projection::roster::Connection;
 use crate::query;
 use crate::query::groupings::{described, entity, members};
 
-/// Shows one group.
+/// Returns one group.
 #[utoipa::path(
     get,
     path = "/group/{id}",
@@ -30,7 +30,7 @@ pub async fn get_group(
     get(Resource::Group, services, id, query, headers).await
 }
 
-/// Shows one skill.
+/// Returns one skill.
 #[utoipa::path(
     get,
     path = "/skill/{id}",
@@ -59,7 +59,7 @@ async fn get(
     let found = found.ok_or_else(|| RestFault::unknown(resource.name(), &id))?;
     let is_long = query::is_long_list(&snapshot.view, &members(dimension, &found), Connection::Any);
     let view = snapshot.view.clone();
-    // The row lists the members, who may be all users there are.
+    // The row lists its members, which may be all users of the tenant.
     let answer = move || Ok(data(Row::new(resource, described(&view, dimension, &found))));
     let answer = services.read(TurnKey::Tenant(caller.tenant()), is_long, answer).await?;
     Ok(reply::from_snapshot(answer, &snapshot))

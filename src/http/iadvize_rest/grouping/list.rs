@@ -1,4 +1,4 @@
-//! `GET /group` and `GET /skill`, page by page.
+//! `GET /group` and `GET /skill`: list groups or skills, page by page.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ use crate::query::groupings::{Wanted, described, groupings, is_long};
 #[utoipa::path(
     get,
     path = "/group",
-    params(("filters[parent_id]" = Option<String>, Query, description = "What it lies in: ids or GUIDs, with commas"), Paging),
+    params(("filters[parent_id]" = Option<String>, Query, description = "Only those directly below one of these parents: comma-separated ids or GUIDs"), Paging),
     responses((status = 200, description = "One page", body = Envelope<Vec<Item>>), RestFault),
 )]
 pub async fn list_groups(
@@ -37,7 +37,7 @@ pub async fn list_groups(
 #[utoipa::path(
     get,
     path = "/skill",
-    params(("filters[parent_id]" = Option<String>, Query, description = "What it lies in: ids or GUIDs, with commas"), ("filters[operator_id]" = Option<String>, Query, description = "Who has it: ids or GUIDs, with commas"), Paging),
+    params(("filters[parent_id]" = Option<String>, Query, description = "Only those directly below one of these parents: comma-separated ids or GUIDs"), ("filters[operator_id]" = Option<String>, Query, description = "Only skills of one of these operators: comma-separated ids or GUIDs"), Paging),
     responses((status = 200, description = "One page", body = Envelope<Vec<Item>>), RestFault),
 )]
 pub async fn list_skills(
@@ -76,7 +76,7 @@ async fn list(
     };
     let (part, pagination) = services.read(key, is_long, find).await?;
     let answer = if paging.full {
-        // Each row lists the members, who may be all users there are.
+        // Each row lists its members, which may be all users of the tenant.
         let view = snapshot.view.clone();
         let begin = move || {
             let empty = Envelope { meta: SUCCESS, data: Vec::<Row>::new(), pagination: Some(pagination) };

@@ -1,4 +1,4 @@
-//! `/group` and `/skill` (CONTRACTS.md 3.6), which differ in a word and in two fields.
+//! `/group` and `/skill` (CONTRACTS.md 3.6), which differ in their name and in two fields.
 
 pub mod get;
 pub mod list;

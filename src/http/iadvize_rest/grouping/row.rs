@@ -1,4 +1,4 @@
-//! One group or skill as the vendor shows it.
+//! One group or skill in the vendor's form.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -7,7 +7,7 @@ use super::Resource;
 use crate::domain::Time;
 use crate::query::groupings::Grouping;
 
-/// One in a list: enough to ask for the rest.
+/// An item of a list: its id, and the path of its details.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Link)]
 pub struct Item {
@@ -16,13 +16,14 @@ pub struct Item {
 }
 
 impl Item {
-    /// By its integer id.
+    /// The item for an integer id.
     pub fn new(resource: Resource, id: i64) -> Self {
         Item { id, _link: link(resource, id) }
     }
 }
 
-/// One with every field. A skill has an order, and a group the list of all that it lies in.
+/// A group or skill with every field. Only skills have `order`; only groups have `parent_list`, the ids of all
+/// ancestors.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Grouping)]
 pub struct Row {
@@ -40,7 +41,7 @@ pub struct Row {
 }
 
 impl Row {
-    /// From what is known of it.
+    /// The row for a group or skill.
     pub fn new(resource: Resource, grouping: Grouping) -> Self {
         let entity = &grouping.entity;
         Row {

@@ -1,4 +1,4 @@
-//! `POST /operator`: make an operator.
+//! `POST /operator`: creates an operator.
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -12,7 +12,7 @@ use crate::http::extract::reply;
 use crate::http::iadvize_rest::{Envelope, RestFault, data, write};
 use crate::http::services::Services;
 
-/// Makes an operator and shows it.
+/// Creates an operator and returns it.
 #[utoipa::path(
     post,
     operation_id = "create_operator",

@@ -1,4 +1,4 @@
-//! `DELETE /operator/{id}`: the operator goes offline and vanishes from every list and count.
+//! `DELETE /operator/{id}`: deletes an operator, which ends their sessions and removes them from every list and count.
 
 use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, Response};
 use crate::command::delete_operator::delete_operator;
 use crate::domain::{Fault, Scope};
 use crate::http::extract::{Params, reply};
-use crate::http::iadvize_rest::{RestFault, Told, caller, done};
+use crate::http::iadvize_rest::{RestFault, StatusOnly, caller, done};
 use crate::http::services::Services;
 
 /// Deletes an operator.
@@ -16,7 +16,7 @@ use crate::http::services::Services;
     operation_id = "delete_operator",
     path = "/operator/{id}",
     params(("id" = String, Path, description = "Integer id or GUID")),
-    responses((status = 200, description = "Deleted", body = Told), RestFault),
+    responses((status = 200, description = "Deleted", body = StatusOnly), RestFault),
 )]
 pub async fn delete(
     State(services): State<Services>,
@@ -27,7 +27,7 @@ pub async fn delete(
     let query = query.unwrap_or_default();
     let caller = caller(&services, &headers, &Params::parse(query.as_bytes())?)?;
     caller.require(Scope::OperatorsWrite)?;
-    // Of all the vendor's sentences about unknown ids this one alone ends without a full stop.
+    // Unlike the vendor's other sentences about unknown ids, this one ends without a full stop.
     let unknown = || RestFault::Unknown(format!("Unknown 'operator' with 'id' {id}"));
     let operator = id.parse().map_err(|_| unknown())?;
     let deleted = delete_operator(&caller, (services.submitter(), services.reader()), services.clock(), operator).await;

@@ -11,7 +11,7 @@ use crate::http::iadvize_rest::{Envelope, RestFault, data, open};
 use crate::http::services::Services;
 use crate::query::people::operators::operator;
 
-/// Shows one operator.
+/// Returns one operator.
 #[utoipa::path(
     get,
     operation_id = "get_operator",

@@ -1,4 +1,4 @@
-//! `GET /operator`: the operators of a selection, page by page.
+//! `GET /operator`: lists the operators of a selection, page by page.
 
 use axum::body::Body;
 use axum::extract::{RawQuery, State};

@@ -1,4 +1,4 @@
-//! `/operator` (CONTRACTS.md 3.2 and 3.5): operators listed, shown, made, changed and deleted.
+//! `/operator` (CONTRACTS.md 3.2 and 3.5): lists, returns, creates, changes and deletes operators.
 
 pub mod create;
 pub mod delete;
@@ -20,7 +20,8 @@ use crate::domain::event::PasswordHash;
 use crate::domain::{EntityRef, Fault};
 use crate::http::services::Services;
 
-/// The password among the fields, hashed. The vendor's REST API has none; here it is what `/oauth2/token` asks for.
+/// Hashes the password among the fields, if there is one. The vendor's REST API has no such field; here it sets the
+/// password for `/oauth2/token`.
 async fn password(services: &Services, caller: &Caller, fields: &Fields) -> Result<Option<PasswordHash>, Fault> {
     match fields.get("password") {
         None => Ok(None),
@@ -29,17 +30,17 @@ async fn password(services: &Services, caller: &Caller, fields: &Fields) -> Resu
     }
 }
 
-/// The operator that a path names; what is no id names nobody.
+/// Parses the operator's id in a path. Text that is not an id is answered as an unknown operator.
 fn reference(id: &str) -> Result<EntityRef, RestFault> {
     id.parse().map_err(|_| RestFault::unknown("operator", id))
 }
 
-/// A write's fault in the words of this dialect: the field that is wrong, by the name the caller knows it by.
+/// Translates the fault of a write into this dialect, which names the first invalid field as in the request.
 fn refused(fault: Fault, id: &str) -> RestFault {
     match fault {
         Fault::NotFound(_) => RestFault::unknown("operator", id),
         Fault::Refused(problems) => match problems.first() {
-            // The operator was deleted meanwhile.
+            // The operator was deleted after the request was read.
             Some(problem) if field(problem) == "id" && !id.is_empty() => RestFault::unknown("operator", id),
             Some(problem) if problem.detail == TAKEN => RestFault::Taken(field(problem)),
             Some(problem) => RestFault::Fault(Fault::invalid(field(problem), &*problem.detail)),
@@ -49,7 +50,8 @@ fn refused(fault: Fault, id: &str) -> RestFault {
     }
 }
 
-/// `/users/0/call_config/phone_number` → `call_config[phone_number]`; an element of a list goes by the list's name.
+/// Returns a field's name in requests: `/users/0/call_config/phone_number` → `call_config[phone_number]`. An element of
+/// a list has the list's name.
 fn field(problem: &Problem) -> String {
     let mut parts = problem.pointer.split('/').skip(3);
     let name = parts.next().unwrap_or("id");
@@ -64,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_field_goes_by_the_name_the_caller_knows() {
+    fn pointers_become_the_names_of_fields() {
         for (pointer, name) in [
             ("/users/0/email", "email"),
             ("/users/0/website_list/3", "website_list"),

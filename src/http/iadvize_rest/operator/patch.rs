@@ -1,4 +1,5 @@
-//! From the fields of a write to changes of a user: each field in any of the forms that clients of the vendor use.
+//! Converts the fields of a write into changes of a user. Each field may have any of the forms that the vendor's
+//! clients use.
 
 use std::borrow::Cow;
 
@@ -11,14 +12,14 @@ use crate::domain::directory::UserPatch;
 use crate::http::describe;
 use crate::http::iadvize_rest::fields::{Fields, flag, list, whole};
 
-/// How a field is written.
+/// The form of a field's value.
 #[derive(Clone, Copy)]
 enum Form {
-    /// A text that cannot be cleared.
+    /// A string that cannot be cleared.
     Text,
-    /// A text; empty or `null` clears it.
+    /// A string; empty or `null` clears it.
     Clearable,
-    /// A whole number.
+    /// An integer.
     Whole,
     /// A reference to another entity; empty or `null` clears it.
     Reference,
@@ -26,14 +27,14 @@ enum Form {
     Flag,
     /// A list of references.
     References,
-    /// A list of texts.
+    /// A list of strings.
     Texts,
 }
 
-/// Fields without which there is no operator: the vendor documents none, and these are what its GraphQL asks for.
+/// Fields that a new operator needs. The vendor's REST API documents none; its GraphQL API requires these.
 pub const NEEDED: [&str; 3] = ["name", "email", "website_list"];
 
-/// Every field of the vendor's table but `call_config`, which has fields of its own.
+/// Every field of the vendor's table except `call_config`, which is an object.
 const FIELDS: [(&str, Form); 22] = [
     ("name", Form::Text),
     ("first_name", Form::Clearable),
@@ -59,7 +60,7 @@ const FIELDS: [(&str, Form); 22] = [
     ("sso_key", Form::Clearable),
 ];
 
-/// The fields, for the API's description.
+/// The fields that can be written, for the OpenAPI description.
 pub struct Writable;
 
 impl PartialSchema for Writable {
@@ -74,7 +75,7 @@ impl ToSchema for Writable {
     }
 }
 
-/// The fields of a new operator, likewise.
+/// The fields of a new operator, for the OpenAPI description.
 pub struct New;
 
 impl PartialSchema for New {
@@ -112,8 +113,8 @@ fn schema(name: &str, form: Form) -> Schema {
     }
 }
 
-/// Reads the fields. Those that are not the vendor's are ignored, `id` and `_link` among them: clients send back what
-/// they were given.
+/// Reads the fields. Unknown ones are ignored, and so are `id` and `_link`: clients send objects back as they received
+/// them.
 pub fn read(fields: &Fields) -> Result<UserPatch, Fault> {
     let mut user = Map::new();
     for (name, form) in FIELDS {
@@ -125,7 +126,7 @@ pub fn read(fields: &Fields) -> Result<UserPatch, Fault> {
     if fields.get("call_config").is_some() {
         user.insert(String::from("call_config"), call_config(&fields.inside("call_config")?)?);
     }
-    // `role` is what `roles` was before it; a client that sends back all that it was given sends both.
+    // `roles` replaces the older `role`; a client that sends back everything it received sends both.
     if user.contains_key("roles") {
         user.remove("role");
     }
@@ -135,7 +136,7 @@ pub fn read(fields: &Fields) -> Result<UserPatch, Fault> {
     })
 }
 
-/// The object that replaces the call configuration; one without fields clears it.
+/// Reads the object that replaces the call configuration. An object without fields clears it.
 fn call_config(fields: &Fields) -> Result<Value, Fault> {
     let mut config = Map::new();
     for (name, form) in
@@ -154,6 +155,7 @@ fn call_config(fields: &Fields) -> Result<Value, Fault> {
     Ok(if config.is_empty() { Value::Null } else { Value::Object(config) })
 }
 
+/// Converts a value to the JSON that a user's changes are read from; `None` if it does not have the form.
 fn convert(value: &Value, form: Form) -> Option<Value> {
     let is_empty = value.is_null() || value.as_str() == Some("");
     match form {
@@ -173,6 +175,7 @@ fn convert(value: &Value, form: Form) -> Option<Value> {
 
 fn reference(value: &Value) -> Option<Value> {
     match value {
+        // As long as a GUID; it is parsed when the changes are deserialized.
         Value::String(text) if text.len() == 36 => Some(value.clone()),
         value => whole(value).map(Value::from),
     }

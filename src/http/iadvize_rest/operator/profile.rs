@@ -1,4 +1,4 @@
-//! `GET /operator/{id}/profile`: what an operator shows of themselves.
+//! `GET /operator/{id}/profile`: an operator's profile.
 
 use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
@@ -23,7 +23,7 @@ struct Row<'a> {
     country: Option<&'a str>,
 }
 
-/// Shows one operator's profile; what was never set is `null`.
+/// Returns one operator's profile; fields that were never set are `null`.
 #[utoipa::path(
     get,
     operation_id = "get_operator_profile",

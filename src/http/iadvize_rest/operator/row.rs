@@ -1,4 +1,4 @@
-//! One operator as the vendor shows it, field by field.
+//! One operator in the vendor's form, field by field.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use crate::domain::profile::{CallConfig, PickUp};
 use crate::domain::{Profile, Role, Roles};
 
-/// An operator in a list: enough to ask for the rest.
+/// An item of a list: its id, and the path of its details.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Link)]
 pub struct Item {
@@ -109,7 +109,7 @@ fn link(profile: &Profile) -> String {
     format!("/operator/{}", profile.id)
 }
 
-/// The vendor's single role: the highest of those that it orders; none for somebody who is only an expert or a bot.
+/// Returns the vendor's single role: the highest of the three that it ranks. `None` for mere experts and bots.
 fn highest(roles: Roles) -> Option<Role> {
     [Role::Admin, Role::Manager, Role::Operator].into_iter().find(|role| roles.contains(*role))
 }

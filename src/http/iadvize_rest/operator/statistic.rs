@@ -1,4 +1,4 @@
-//! `GET /operator/{id}/statistic`: what an operator has done.
+//! `GET /operator/{id}/statistic`: an operator's figures.
 
 use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
@@ -12,18 +12,18 @@ use crate::http::iadvize_rest::{Envelope, RestFault, data, open};
 use crate::http::services::Services;
 use crate::query::people::operators::statistic as statistic_of;
 
-/// What nobody told is `null`.
+/// An operator's figures. Those that were never given are `null`.
 #[derive(Serialize, ToSchema)]
 #[schema(as = OperatorStatistic)]
 struct Row {
     id: i64,
     conversation_number: u64,
-    /// A ratio. The vendor deprecated it.
+    /// A ratio; deprecated by the vendor.
     satisfaction_global_rate: Option<f64>,
     experience: Option<i64>,
 }
 
-/// Shows one operator's figures.
+/// Returns one operator's figures.
 #[utoipa::path(
     get,
     operation_id = "get_operator_statistic",

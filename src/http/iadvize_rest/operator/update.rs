@@ -1,4 +1,4 @@
-//! `PUT /operator/{id}`: change the fields that are named, and no others.
+//! `PUT /operator/{id}`: changes the given fields of an operator, and no others.
 
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
@@ -12,14 +12,14 @@ use crate::http::extract::reply;
 use crate::http::iadvize_rest::{Envelope, RestFault, data, write};
 use crate::http::services::Services;
 
-/// Changes an operator and shows it.
+/// Changes an operator and returns it.
 #[utoipa::path(
     put,
     operation_id = "update_operator",
     path = "/operator/{id}",
     params(("id" = String, Path, description = "Integer id or GUID")),
     request_body(content((Writable = "application/json"), (Writable = "application/x-www-form-urlencoded"))),
-    responses((status = 200, description = "The operator as it is now", body = Envelope<Row>), RestFault),
+    responses((status = 200, description = "The operator after the change", body = Envelope<Row>), RestFault),
 )]
 pub async fn update(
     State(services): State<Services>,

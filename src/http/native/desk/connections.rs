@@ -1,4 +1,4 @@
-//! The desks that are connected to this process: how many of a user, and which connection a newer one superseded.
+//! Registry of this process's desk connections: limits them per user, and cancels one that a newer one supersedes.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,17 +8,17 @@ use tokio_util::sync::CancellationToken;
 
 use crate::domain::TenantId;
 
-/// Desks of one user at a time.
+/// Most connections of one user at a time.
 pub const A_USER: usize = 16;
 
 type User = (TenantId, i64);
 type Sessions = HashMap<Box<str>, CancellationToken>;
 
-/// The desks that are connected to this process. A clone shares them.
+/// The desk connections of this process. Clones share one registry.
 #[derive(Clone, Debug, Default)]
 pub struct Connections(Arc<Mutex<HashMap<User, Sessions>>>);
 
-/// One desk's connection; given up when dropped.
+/// A registered connection; dropping it removes it from the registry.
 #[derive(Debug)]
 pub struct DeskConnection {
     connections: Connections,
@@ -28,7 +28,8 @@ pub struct DeskConnection {
 }
 
 impl Connections {
-    /// Registers a connection for the session; the one that had it is superseded. `None` when the user has too many.
+    /// Registers a connection of the session, and supersedes the session's previous one. `None` if the user has
+    /// [`A_USER`] other sessions connected.
     pub fn take(&self, user: User, session: &str) -> Option<DeskConnection> {
         let mut connections = self.0.lock();
         let of_user = connections.entry(user).or_default();
@@ -44,7 +45,7 @@ impl Connections {
 }
 
 impl DeskConnection {
-    /// Cancelled when another connection has taken the session over.
+    /// Returns the token that is cancelled when another connection takes over the session.
     pub fn superseded(&self) -> &CancellationToken {
         &self.superseded
     }
@@ -52,7 +53,7 @@ impl DeskConnection {
 
 impl Drop for DeskConnection {
     fn drop(&mut self) {
-        // A superseded one is registered no longer: only its successor cancels the token.
+        // A superseded connection is no longer registered: the entry is its successor's, which cancelled the token.
         let mut connections = self.connections.0.lock();
         if self.superseded.is_cancelled() {
             return;
@@ -71,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_session_has_one_connection_and_a_user_so_many() {
+    fn connections_are_bounded_by_session_and_user() {
         let (connections, user) = (Connections::default(), (TenantId(uuid::Uuid::nil()), 1));
         let first = connections.take(user, "0").unwrap();
         let second = connections.take(user, "0").unwrap();
@@ -80,7 +81,7 @@ mod tests {
         let others: Vec<_> = (1..A_USER).map(|n| connections.take(user, &n.to_string()).unwrap()).collect();
         assert!(connections.take(user, "one more").is_none());
         assert!(connections.take((user.0, 2), "one more").is_some(), "another user");
-        assert!(connections.take(user, "0").is_some(), "one that is there already");
+        assert!(connections.take(user, "0").is_some(), "a session that is connected already");
         drop((second, others));
         assert!(connections.0.lock().is_empty());
     }

@@ -16,50 +16,51 @@ use crate::domain::settings::desk::DeskTerms;
 use crate::domain::{Fault, event};
 use crate::http::services::Services;
 
-/// How long the first message may take.
+/// Time limit for the first message.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A connection before its first message was accepted.
+/// A connection whose first message was not accepted yet.
 pub struct Handshake {
     pub services: Services,
     pub socket: Socket,
     pub caller: Caller,
-    /// The user it is for, if it came with a ticket.
+    /// The user, and possibly the session, of the ticket, if the connection came with one.
     pub pass: Option<Pass>,
 }
 
-/// Why a first message was not accepted.
+/// The rejection of a first message.
 enum HandshakeError {
-    /// The message is wrong, and may be sent again corrected.
+    /// The message is invalid; the desk can send a corrected one.
     Wrong(&'static str),
-    /// Not now: the same may be sent again after so many seconds.
+    /// A temporary failure: the desk can send the same message after this many seconds.
     Unavailable(u32),
-    /// The connection is closed.
+    /// The connection is closed with this code and reason.
     Close(Code, &'static str),
 }
 
 /// A first message that was accepted.
 pub struct Accepted {
-    /// The tenant's position at which it is connected.
+    /// The tenant's position at which the session is open.
     pub position: u64,
-    /// The connection.
+    /// The user and session, and the event that opened it for this connection.
     pub link: Link,
-    /// The connection among those of this process.
+    /// The connection's entry in the registry.
     pub connection: DeskConnection,
-    /// The lease and the heartbeat it is to keep.
+    /// The lease and the interval of heartbeats, in seconds.
     pub terms: DeskTerms,
-    /// When the message came, by monotonic time.
+    /// Monotonic time at which the message arrived; the lease runs from it.
     pub heard: Duration,
 }
 
 impl Handshake {
-    /// Waits for the first message and accepts it; `None` if the connection has ended instead.
+    /// Waits for the first message and opens its session; `None` if the connection ended instead.
     pub async fn accept(mut self) -> Option<Desk> {
-        let nobody = CancellationToken::new();
+        // Without a session there is no other connection that could supersede this one.
+        let never = CancellationToken::new();
         let mut until = self.services.clock().monotonic() + HELLO_TIMEOUT;
         let mut errors = 0;
         loop {
-            let refused = match self.socket.recv(&nobody, until).await {
+            let refused = match self.socket.recv(&never, until).await {
                 Incoming::Text(text) => match self.hello(&text).await {
                     Ok(accepted) => return Desk::welcome(self, accepted).await,
                     Err(refused) => refused,
@@ -76,7 +77,7 @@ impl Handshake {
                 }
             };
             errors += u32::from(matches!(refused, HandshakeError::Wrong(_)));
-            let said = match refused {
+            let sent = match refused {
                 HandshakeError::Wrong(reason) if errors < MAX_ERRORS => {
                     self.socket.send(&Reply::Error { reason }).await
                 }
@@ -93,19 +94,20 @@ impl Handshake {
                     return None;
                 }
             };
-            if said == Err(Disconnected) {
+            if sent == Err(Disconnected) {
                 return None;
             }
         }
     }
 
-    /// Opens the session that a desk asks for.
+    /// Opens the session that a first message names.
     async fn hello(&mut self, text: &str) -> Result<Accepted, HandshakeError> {
         let Message::Hello(hello) = Message::read(text).map_err(HandshakeError::Wrong)? else {
             return Err(HandshakeError::Wrong("hello comes first"));
         };
         let services = &self.services;
         let heard = services.clock().monotonic();
+        // The credential may have been revoked since the connection was opened.
         let caller = services.again(&self.caller).map_err(handshake_error)?;
         count(services, &self.socket, &caller, 0).map_err(handshake_error)?;
         let terms = services.ring().settings(caller.tenant()).desk(services.edge().desk);
@@ -121,6 +123,7 @@ impl Handshake {
         Ok(Accepted { position, link, connection, terms, heard })
     }
 
+    /// Checks the members of a first message, against the ticket if there is one.
     fn opening(&self, hello: Hello, caller: &Caller, terms: DeskTerms) -> Result<Opening, HandshakeError> {
         let services = &self.services;
         let view = services.reader().snapshot(caller.tenant()).view;
@@ -147,7 +150,7 @@ impl Handshake {
     }
 }
 
-/// Translates a fault for a connection before its first message was accepted.
+/// Translates a fault into the rejection of a first message.
 fn handshake_error(fault: Fault) -> HandshakeError {
     match fault {
         Fault::NotFound(_) => HandshakeError::Wrong("unknown user"),

@@ -1,4 +1,4 @@
-//! `GET /v1/desk`: a desk that stays connected, over a WebSocket (docs/desk.md).
+//! `GET /v1/desk`: the persistent connection of a desk, over a WebSocket (docs/desk.md).
 
 mod connections;
 mod handshake;
@@ -28,36 +28,36 @@ use crate::limits::rate::Rate;
 use handshake::Handshake;
 use socket::Socket;
 
-/// The protocol's name among a client's subprotocols.
+/// Name of the protocol in `Sec-WebSocket-Protocol`.
 const PROTOCOL: &str = "rollcall.desk.v1";
-/// What precedes a ticket there: browsers can set no other header.
+/// Prefix of a ticket in the same header, the only one that browsers let a page set for a WebSocket.
 const TICKET: &str = "ticket.";
-/// The longest message, in bytes.
+/// Longest message, in bytes.
 const MESSAGE_BYTES: usize = 16 * 1024;
-/// Past this a message is not read to its end, and the connection is cut without a close.
+/// Bytes after which a message is not read to its end, and the connection is dropped without a close frame.
 const FRAME_BYTES: usize = 4 * MESSAGE_BYTES;
-/// Frames a second of one socket, pings and pongs among them; past them it is closed.
+/// Most frames per second of one socket, pings and pongs included; above the rate it is closed.
 const FRAMES_A_SECOND: u32 = 50;
-/// The burst of those after a pause.
+/// Most frames at once after a pause.
 const FRAMES_AT_ONCE: u32 = 400;
-/// What is read and written at once: messages are short, and there are many desks.
+/// Bytes of the read and of the write buffer: small, since messages are short and desks many.
 const BUFFER_BYTES: usize = 4 * 1024;
-/// What may wait to be written: one answer at a time, and the longest names what it answers.
+/// Most bytes waiting to be written. Answers are sent one at a time; the longest holds an event's id and a reason.
 const WAITING_BYTES: usize = 64 * 1024;
 
-/// Connects a desk over a WebSocket; docs/desk.md has the messages.
+/// Connects a desk over a WebSocket; docs/desk.md describes the messages.
 #[utoipa::path(
     get,
     path = "/v1/desk",
     params(
-        ("ticket" = Option<String>, Query, description = "A desk ticket, in place of a key; also as the subprotocol `ticket.<ticket>` beside `rollcall.desk.v1`"),
+        ("ticket" = Option<String>, Query, description = "A desk ticket instead of a key; also accepted as the subprotocol `ticket.<ticket>` beside `rollcall.desk.v1`"),
     ),
-    responses((status = 101, description = "The connection is a WebSocket from here on"), NativeFault),
+    responses((status = 101, description = "The connection becomes a WebSocket"), NativeFault),
 )]
 pub async fn connect(State(services): State<Services>, request: Request) -> Result<Response<Body>, NativeFault> {
     let (mut parts, _) = request.into_parts();
     let (caller, pass, upgrade) = match ticket(&parts)? {
-        // A ticket is used up only by what can become a connection.
+        // After the upgrade: a request that cannot become a WebSocket must not use the ticket up.
         Some(ticket) => {
             let upgrade = upgrade(&mut parts).await?;
             let (caller, pass) = services.ticket_holder(&ticket)?;
@@ -73,7 +73,7 @@ pub async fn connect(State(services): State<Services>, request: Request) -> Resu
     }
     let response = upgrade.on_upgrade(move |socket| async move {
         let lifecycle = services.lifecycle().clone();
-        // This task is not tracked, so it only hands the connection to one that is.
+        // axum spawns this future untracked. Shutdown waits for tracked tasks only, so the work is handed to one.
         drop(lifecycle.track(async move {
             let (clock, stopping) = (services.clock().clone(), services.lifecycle().stopping().clone());
             let socket = Socket::new(socket, clock, stopping, pace(&services));
@@ -84,13 +84,14 @@ pub async fn connect(State(services): State<Services>, request: Request) -> Resu
     Ok(reply::at_position(response, position))
 }
 
-/// The pace of one socket; none where desks are not bounded, and then its messages do not count for its tenant either.
+/// Returns the frame rate of one socket; `None` if the budget of desks is off, and then its messages do not count
+/// against the tenant's rate either.
 fn pace(services: &Services) -> Option<Rate> {
     let is_bounded = services.edge().budgets.has(Budget::Desks);
     if is_bounded { Rate::new(FRAMES_A_SECOND, FRAMES_AT_ONCE, services.clock()) } else { None }
 }
 
-/// The connection from its beginning to its end.
+/// Serves the connection, from the handshake to its end.
 async fn stay(services: Services, socket: Socket, (caller, pass): (Caller, Option<Pass>)) {
     let handshake = Handshake { services, socket, caller, pass };
     if let Some(desk) = handshake.accept().await {
@@ -98,6 +99,7 @@ async fn stay(services: Services, socket: Socket, (caller, pass): (Caller, Optio
     }
 }
 
+/// Authenticates the caller by key: in a header, as the user name of Basic, or as `?key=`.
 fn by_key(services: &Services, parts: &Parts) -> Result<Caller, Fault> {
     let params = query(parts)?;
     let headers = &parts.headers;
@@ -109,7 +111,7 @@ fn by_key(services: &Services, parts: &Parts) -> Result<Caller, Fault> {
     }
 }
 
-/// The ticket, if one is shown.
+/// Returns the ticket of the request, if there is one.
 fn ticket(parts: &Parts) -> Result<Option<String>, Fault> {
     let in_query = query(parts)?.one("ticket")?.map(str::to_owned);
     Ok(in_query.or_else(|| in_protocols(&parts.headers)))
@@ -126,8 +128,8 @@ fn query(parts: &Parts) -> Result<Params<'_>, Fault> {
 
 async fn upgrade(parts: &mut Parts) -> Result<WebSocketUpgrade, Fault> {
     let upgrade = WebSocketUpgrade::from_request_parts(parts, &()).await;
-    let upgrade = upgrade.map_err(|why| Fault::Malformed(format!("this is where a WebSocket begins: {why}")))?;
-    // Of what the client offers only our own name is taken up: an answer that repeats the ticket would show it.
+    let upgrade = upgrade.map_err(|why| Fault::Malformed(format!("the request is not a WebSocket upgrade: {why}")))?;
+    // Only our own protocol is selected from the client's offers: the answer must not repeat the ticket.
     Ok(upgrade
         .protocols([PROTOCOL])
         .max_message_size(FRAME_BYTES)

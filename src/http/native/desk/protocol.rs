@@ -1,4 +1,4 @@
-//! The messages of a desk, as docs/desk.md has them.
+//! The messages between desk and service, as docs/desk.md describes them.
 
 use std::borrow::Cow;
 
@@ -6,40 +6,40 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
 use crate::domain::event::{Surface, admit};
-use crate::domain::object::Object;
+use crate::domain::json::Object;
 use crate::domain::{Event, Time, UserRef};
 
 /// Longest id of an event, in bytes.
 const ID_MAX: usize = 128;
 
-/// What a desk says.
+/// A message from a desk.
 #[derive(Debug)]
 pub enum Message<'a> {
-    /// Who it is. Once, and first.
+    /// Names the user and the session; sent once, first.
     Hello(Hello),
-    /// Something happened at it.
+    /// Reports an event.
     Event(EventMessage<'a>),
-    /// It is still there.
+    /// Renews the lease.
     Heartbeat,
 }
 
-/// Who a desk is.
+/// The first message of a desk.
 #[derive(Debug)]
 pub struct Hello {
-    /// The user; whoever the ticket is for when absent.
+    /// The user; that of the ticket if absent.
     pub user: Option<UserRef>,
-    /// The session; the ticket's, or one that is made, when absent.
+    /// The session; if absent that of the ticket, or else a new one.
     pub session: Option<String>,
-    /// A name for the device.
+    /// Name of the device.
     pub device: Option<String>,
-    /// Where.
+    /// The application in which the session is open.
     pub surface: Surface,
 }
 
-/// Something that happened at a desk.
+/// An event that a desk reports.
 #[derive(Debug)]
 pub struct EventMessage<'a> {
-    /// The desk's own id of it.
+    /// The event's id, given by the desk.
     pub id: Cow<'a, str>,
     event: &'a RawValue,
 }
@@ -63,10 +63,10 @@ struct Any<'a> {
 }
 
 impl<'a> Message<'a> {
-    /// Reads a message, or says what is wrong with it.
+    /// Parses a message, or returns the reason why it is invalid.
     pub fn read(text: &'a str) -> Result<Self, &'static str> {
         let any: Result<Object<Any<'a>>, _> = serde_json::from_str(text);
-        let Object(any) = any.map_err(|_| "not a message, or a member of another type than it should be")?;
+        let Object(any) = any.map_err(|_| "not a JSON object with a type, or a member has the wrong type")?;
         match any.kind.as_ref() {
             "hello" => {
                 let Any { user, session, device, surface, .. } = any;
@@ -84,8 +84,8 @@ impl<'a> Message<'a> {
 }
 
 impl EventMessage<'_> {
-    /// The event of this user's session, or why it cannot be one. Read as any other event is, so that the same is said
-    /// of the same mistakes.
+    /// Builds the event of this user's session, or returns the reason why it is rejected. It passes through [`admit`]
+    /// as posted events do, so that the same mistakes get the same reasons.
     pub fn event(&self, user: i64, session: &str, now: Time) -> Result<Event, &'static str> {
         #[derive(Deserialize)]
         struct Inner<'a> {
@@ -112,12 +112,12 @@ impl EventMessage<'_> {
             data: Option<&'a RawValue>,
         }
         let inner: Result<Object<Inner<'_>>, _> = serde_json::from_str(self.event.get());
-        let Object(inner) = inner.map_err(|_| "not an event: its type, and its time if it has one, are strings")?;
+        let Object(inner) = inner.map_err(|_| "not an event: type is required, and type and time must be strings")?;
         if inner.subject.is_some() || inner.source.is_some() {
-            return Err("subject and source are the desk's own");
+            return Err("subject and source must be absent: the desk's own are used");
         }
         if inner.kind.starts_with("desk.") {
-            return Err("a connected desk is heard of by its connection");
+            return Err("desk.* events are made by the connection itself");
         }
         let envelope = Envelope {
             id: &self.id,
@@ -132,56 +132,56 @@ impl EventMessage<'_> {
     }
 }
 
-/// What a desk is told.
+/// A message to a desk.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum Reply<'a> {
-    /// It is connected.
+    /// The session is connected.
     Welcome {
-        /// The tenant's position at which it is.
+        /// The tenant's position at which the session is open.
         position: u64,
-        /// Silent for so long, it is gone.
+        /// Seconds of silence after which the session ends.
         lease_seconds: u32,
-        /// It is to be heard of so often.
+        /// Seconds between two heartbeats.
         heartbeat_seconds: u32,
-        /// Whose desk it is, by integer id.
+        /// The user's integer id.
         user: String,
-        /// The session.
+        /// The session: the one that was named, or a new one.
         session: &'a str,
     },
-    /// What became of an event.
+    /// The outcome of an event.
     Ack {
-        /// The desk's own id of it.
+        /// The event's id, as the desk gave it.
         id: &'a str,
-        /// What became of it.
+        /// `applied`, `stale`, `duplicate` or `rejected`.
         outcome: &'static str,
-        /// The tenant's position after it.
+        /// The tenant's position after the event.
         position: u64,
-        /// Why it was rejected.
+        /// Reason of the outcome, always for `rejected`.
         #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
-    /// It was heard of.
+    /// The heartbeat was received.
     Heartbeat {
         /// The tenant's position.
         position: u64,
     },
-    /// Not now: send the same again.
+    /// A temporary failure: the desk is to send the same message again.
     Unavailable {
-        /// The desk's own id of the event, if it was one.
+        /// The event's id, if the message was an event.
         #[serde(skip_serializing_if = "Option::is_none")]
         id: Option<&'a str>,
-        /// After so many seconds.
+        /// Seconds to wait before that.
         retry_after: u32,
     },
     /// The session is no longer this connection's.
     Ended {
-        /// Why.
+        /// `closed`, `replaced`, `deleted` or `credential`.
         reason: &'static str,
     },
-    /// A message could not be understood.
+    /// A message is invalid.
     Error {
-        /// Why.
+        /// Description of the mistake.
         reason: &'static str,
     },
 }
@@ -193,19 +193,19 @@ mod tests {
 
     const NOW: Time = Time::from_micros(1_000_000_000_000_000);
 
-    fn told(event: &str) -> Result<Event, &'static str> {
+    fn report(event: &str) -> Result<Event, &'static str> {
         let text = format!(r#"{{"type":"event","id":"e1","event":{event}}}"#);
-        let Message::Event(told) = Message::read(&text).unwrap() else { panic!() };
-        told.event(101, "tab", NOW)
+        let Message::Event(message) = Message::read(&text).unwrap() else { panic!() };
+        message.event(101, "tab", NOW)
     }
 
     #[test]
-    fn an_event_is_the_desks_own() {
-        let event = told(r#"{"type":"slot.taken","data":{"channel":"chat","conversation":"c"}}"#).unwrap();
+    fn events_have_the_subject_and_source_of_their_desk() {
+        let event = report(r#"{"type":"slot.taken","data":{"channel":"chat","conversation":"c"}}"#).unwrap();
         assert_eq!((&*event.id.source, &*event.id.id, event.fact.time), ("desk:101/tab", "e1", NOW));
         assert!(matches!(event.fact.body, Body::SlotTaken { user, .. } if user == UserRef::id(101)));
         let old = r#"{"type":"status.changed","time":"1999-02-01T07:02:55Z","data":{"presence":"Away"}}"#;
-        assert_eq!(told(old).unwrap().fact.time.to_string(), "1999-02-01T07:02:55Z");
+        assert_eq!(report(old).unwrap().fact.time.to_string(), "1999-02-01T07:02:55Z");
         for (wrong, why) in [
             (r#"{"type":"slot.taken","subject":"102","data":{}}"#, "own"),
             (r#"{"type":"slot.taken","source":"x","data":{}}"#, "own"),
@@ -215,12 +215,12 @@ mod tests {
             (r#"{"type":"status.changed","time":7}"#, "not an event"),
             ("[1]", "not an event"),
         ] {
-            assert!(told(wrong).unwrap_err().contains(why), "{wrong}");
+            assert!(report(wrong).unwrap_err().contains(why), "{wrong}");
         }
     }
 
     #[test]
-    fn what_is_no_message_is_told_so() {
+    fn invalid_messages_are_rejected() {
         for wrong in ["", "[]", "{}", r#"{"type":1}"#, r#"{"type":"hello","user":"-1"}"#, r#"{"type":"bye"}"#] {
             assert!(Message::read(wrong).is_err(), "{wrong}");
         }

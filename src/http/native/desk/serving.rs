@@ -1,4 +1,4 @@
-//! A desk that is connected: its messages one at a time, its lease, and its end.
+//! Serves a connected desk: its messages one at a time, its lease, and the end of its connection.
 
 use std::time::Duration;
 
@@ -16,14 +16,14 @@ use crate::domain::event::Rejection;
 use crate::domain::settings::desk::DeskTerms;
 use crate::http::services::Services;
 
-/// Mistakes a desk may make on one connection.
+/// Number of invalid messages at which a connection is closed.
 pub const MAX_ERRORS: u32 = 10;
-/// The reason with which a socket is closed that sends too many frames.
+/// Close reason of a socket that sends too many frames.
 pub const TOO_FAST: &str = "too many messages";
-/// Between two heartbeats of a desk that reach the engine, however often it is heard of.
+/// Shortest time between two renewals of a desk that reach the engine, however often frames arrive.
 const APART: Duration = Duration::from_secs(1);
 
-/// A desk that is connected.
+/// A connected desk.
 pub struct Desk {
     services: Services,
     socket: Socket,
@@ -35,28 +35,28 @@ pub struct Desk {
     errors: u32,
 }
 
-/// When a desk was heard of, and what follows from it; all by monotonic time.
+/// The times that a desk's lease and pings depend on; all monotonic.
 struct Pulse {
-    /// When anything was last heard.
+    /// Arrival of the last frame.
     heard: Duration,
-    /// When the lease was last renewed, or that was tried.
+    /// Last renewal of the lease, or attempt to renew it.
     tried: Duration,
-    /// When a frame came since then: the lease is to run from here, and does not yet.
+    /// Arrival of the last frame since the last renewal: the lease is still to be extended from it.
     owed: Option<Duration>,
-    /// When the next ping is due.
+    /// Time of the next ping.
     ping: Duration,
 }
 
-/// Why a connection ends.
+/// The reason for the end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
-    /// The desk has closed.
+    /// The desk closed it.
     Closed,
-    /// The connection is gone.
+    /// It broke, or the desk stopped reading.
     Lost,
-    /// The session is no longer this connection's, for this reason.
+    /// The session no longer belongs to this connection, for this reason.
     Ended(&'static str),
-    /// The server closes it, with this code and reason.
+    /// The service closes it with this code and reason.
     Cut(Code, &'static str),
 }
 
@@ -67,7 +67,7 @@ impl From<Disconnected> for End {
 }
 
 impl Desk {
-    /// Welcomes a desk; `None` if it does not read any more. Its session stays connected until the lease ends.
+    /// Sends the welcome; `None` if the desk does not read it. Its session stays connected until the lease ends.
     pub async fn welcome(handshake: Handshake, accepted: Accepted) -> Option<Self> {
         let Handshake { services, mut socket, caller, .. } = handshake;
         let Accepted { position, link, connection, terms, heard } = accepted;
@@ -83,7 +83,7 @@ impl Desk {
         Some(Desk { services, socket, caller, link, connection, terms, pulse, errors: 0 })
     }
 
-    /// Serves it to its end.
+    /// Serves the desk until its connection ends.
     pub async fn serve(mut self) {
         let end = loop {
             if let Err(end) = self.step().await {
@@ -93,6 +93,7 @@ impl Desk {
         self.end(end).await;
     }
 
+    /// Waits for a frame or the next deadline, and handles what is due.
     async fn step(&mut self) -> Result<(), End> {
         let heard = self.socket.recv(self.connection.superseded(), self.due()).await;
         if matches!(heard, Incoming::Text(_) | Incoming::Binary | Incoming::TooBig | Incoming::Sign) {
@@ -101,7 +102,7 @@ impl Desk {
         }
         match heard {
             Incoming::Text(text) => self.take(&text).await?,
-            Incoming::Binary => self.complain("messages are text").await?,
+            Incoming::Binary => self.reject("messages are text").await?,
             Incoming::Sign | Incoming::Due => {}
             Incoming::TooBig => return Err(End::Cut(Code::TooBig, "at most 16 KiB")),
             Incoming::TooFast => return Err(End::Cut(Code::Policy, TOO_FAST)),
@@ -113,24 +114,25 @@ impl Desk {
         self.upkeep().await
     }
 
-    /// When there is something to do, should nothing be heard until then.
+    /// Returns the next deadline if no frame arrives before: a ping, a renewal, or the end of the lease.
     fn due(&self) -> Duration {
         let Pulse { heard, tried, owed, ping } = self.pulse;
         let renewal = owed.map_or(ping, |_| tried + APART);
         ping.min(renewal).min(heard + seconds(self.terms.lease))
     }
 
-    /// Does what is due.
+    /// Renews the lease and pings where that is due; ends the connection when the lease has run out.
     async fn upkeep(&mut self) -> Result<(), End> {
         let now = self.services.clock().monotonic();
         if self.is_renewal_due(now) {
-            let _or_later = self.renew().await?;
+            // A renewal that fails stays owed, and is tried again after `APART`.
+            let _retried = self.renew().await?;
         }
         if now >= self.pulse.ping {
             self.pulse.ping = now + seconds(self.terms.heartbeat);
             self.socket.ping().await?;
         }
-        // The lease has run out with the connection still open.
+        // No frame for a whole lease, not even an answer to a ping, although the connection is open.
         if now >= self.pulse.heard + seconds(self.terms.lease) { Err(End::Ended("closed")) } else { Ok(()) }
     }
 
@@ -138,7 +140,8 @@ impl Desk {
         self.pulse.owed.is_some() && now >= self.pulse.tried + APART
     }
 
-    /// Renews the lease from when the desk was last heard of; answers the position, or when to try again.
+    /// Renews the lease from the arrival of the last frame. Returns the tenant's position, or the seconds to wait
+    /// before another attempt.
     async fn renew(&mut self) -> Result<Result<u64, u32>, End> {
         let heard = self.pulse.heard;
         self.pulse.tried = self.services.clock().monotonic();
@@ -151,7 +154,7 @@ impl Desk {
             }
             Ok(Err(rejection)) => Err(End::Ended(reason(&rejection))),
             Err(Fault::Forbidden) => Err(End::Ended("credential")),
-            // It is owed still. Once the store is back, every lease gets a full term first.
+            // Still owed, and tried again later. After an outage of the store every lease gets a full term first.
             Err(fault) => Ok(Err(fault.retry_after().unwrap_or(1))),
         }
     }
@@ -159,14 +162,14 @@ impl Desk {
     async fn take(&mut self, text: &str) -> Result<(), End> {
         match Message::read(text) {
             Ok(Message::Heartbeat) => self.heartbeat().await,
-            Ok(Message::Event(told)) => self.event(&told).await,
-            Ok(Message::Hello(_)) => self.complain("hello was said").await,
-            Err(reason) => self.complain(reason).await,
+            Ok(Message::Event(message)) => self.event(&message).await,
+            Ok(Message::Hello(_)) => self.reject("hello was received before").await,
+            Err(reason) => self.reject(reason).await,
         }
     }
 
     async fn heartbeat(&mut self) -> Result<(), End> {
-        // The lease is renewed all the same: the desk was heard of.
+        // Above the rate only the answer changes: `upkeep` renews the lease all the same, since a frame arrived.
         if let Err(fault) = count(&self.services, &self.socket, &self.caller, 0) {
             return self.unavailable(None, &fault).await;
         }
@@ -181,14 +184,14 @@ impl Desk {
         Ok(self.socket.send(&reply).await?)
     }
 
-    async fn event(&mut self, told: &EventMessage<'_>) -> Result<(), End> {
+    async fn event(&mut self, message: &EventMessage<'_>) -> Result<(), End> {
         if let Err(fault) = count(&self.services, &self.socket, &self.caller, 1) {
-            return self.unavailable(Some(told.id.as_ref()), &fault).await;
+            return self.unavailable(Some(message.id.as_ref()), &fault).await;
         }
-        let (services, id) = (&self.services, told.id.as_ref());
+        let (services, id) = (&self.services, message.id.as_ref());
         let (clock, reader) = (services.clock(), services.reader());
         let caller = services.again(&self.caller).map_err(|_| End::Ended("credential"))?;
-        let event = match told.event(self.link.user, &self.link.session, clock.now()) {
+        let event = match message.event(self.link.user, &self.link.session, clock.now()) {
             Ok(event) => event,
             Err(why) => {
                 let position = reader.snapshot(caller.tenant()).view.position();
@@ -212,14 +215,14 @@ impl Desk {
         reported.ended.map_or(Ok(()), |rejection| Err(End::Ended(reason(&rejection))))
     }
 
-    /// Answers that a message was not taken, and when to send it again.
+    /// Answers that a message was not processed, and when to send it again.
     async fn unavailable(&mut self, id: Option<&str>, fault: &Fault) -> Result<(), End> {
         let retry_after = fault.retry_after().unwrap_or(1);
         Ok(self.socket.send(&Reply::Unavailable { id, retry_after }).await?)
     }
 
-    /// Answers that a message could not be understood; past [`MAX_ERRORS`] the connection is closed.
-    async fn complain(&mut self, reason: &'static str) -> Result<(), End> {
+    /// Answers that a message is invalid; at [`MAX_ERRORS`] closes the connection instead.
+    async fn reject(&mut self, reason: &'static str) -> Result<(), End> {
         self.errors += 1;
         if self.errors >= MAX_ERRORS {
             return Err(End::Cut(Code::Policy, "too many mistakes"));
@@ -227,6 +230,7 @@ impl Desk {
         Ok(self.socket.send(&Reply::Error { reason }).await?)
     }
 
+    /// Ends the session if the desk closed the connection, else leaves it to its lease; closes the socket.
     async fn end(mut self, end: End) {
         match end {
             End::Closed => {
@@ -234,7 +238,7 @@ impl Desk {
                 if let Ok(caller) = self.services.again(&self.caller)
                     && let Err(fault) = disconnect(&caller, submitter, clock, &self.link).await
                 {
-                    tracing::debug!(%fault, "a desk that closed is given up when its lease ends");
+                    tracing::debug!(%fault, "the session of a closed desk was not ended: it ends with its lease");
                 }
                 self.socket.finish().await;
             }
@@ -251,15 +255,16 @@ impl Desk {
         }
     }
 
-    /// The lease of a desk that was lost runs from when it was last heard of, and not from a second before.
+    /// Makes a renewal that is owed, so that the lease of a lost desk runs from its last frame.
     async fn settle(&mut self) {
         if self.pulse.owed.is_some() && !self.connection.superseded().is_cancelled() {
-            let _as_well_as_can_be = self.renew().await;
+            let _best_effort = self.renew().await;
         }
     }
 }
 
-/// Counts a message against the rates of its tenant, and the events in it.
+/// Counts a message, and the events in it, against the tenant's rates; [`Fault::TooMany`] above one of them. Messages
+/// of a socket without a pace do not count.
 pub fn count(services: &Services, socket: &Socket, caller: &Caller, events: usize) -> Result<(), Fault> {
     if !socket.is_paced() {
         return Ok(());
@@ -268,7 +273,7 @@ pub fn count(services: &Services, socket: &Socket, caller: &Caller, events: usiz
     services.tenants().count_events(caller.tenant(), events)
 }
 
-/// Why a session is no longer a connection's, in a word.
+/// Returns the reason in `ended` for a rejected renewal.
 fn reason(rejection: &Rejection) -> &'static str {
     match rejection {
         Rejection::OtherIncarnation => "replaced",

@@ -1,4 +1,4 @@
-//! The WebSocket: frames in at a bounded pace, and messages out within bounds of time.
+//! The WebSocket: limits the rate of incoming frames, and the time of outgoing messages.
 
 use std::time::Duration;
 
@@ -10,59 +10,59 @@ use super::protocol::Reply;
 use crate::clock::Clock;
 use crate::limits::rate::Rate;
 
-/// How long a desk may leave an answer unread; then the connection is cut.
+/// Time limit for sending a message; the connection of a desk that does not read is cut.
 const SEND_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long the other end has to answer a close.
+/// Time limit for the peer's answer to a close.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Codes of a desk that closes on purpose: done, going away, none given.
+/// Close codes of a desk that closes on purpose: normal closure, going away, no code given.
 const CLEAN: [u16; 3] = [1_000, 1_001, 1_005];
 
-/// Why the server closes a connection.
+/// Close codes of the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Code {
-    /// The desk does not keep to the protocol.
+    /// The desk violates the protocol.
     Policy = 1_008,
     /// A message is too long.
     TooBig = 1_009,
-    /// The service stops: come again at once.
+    /// The service stops or restarts: reconnect at once.
     Restart = 1_012,
-    /// Too many: come again later.
+    /// Too many connections: reconnect later.
     Later = 1_013,
-    /// The session was ended otherwise: connect anew.
+    /// The session no longer belongs to the connection.
     Ended = 4_001,
 }
 
-/// A frame that came, or what happened instead.
+/// A received frame, or the event that ended the wait for one.
 #[derive(Debug)]
 pub enum Incoming {
-    /// A message.
+    /// A text message.
     Text(Utf8Bytes),
-    /// A binary message, of which there are none.
+    /// A binary message, which the protocol does not have.
     Binary,
-    /// A message past the limit.
+    /// A message longer than [`MESSAGE_BYTES`].
     TooBig,
-    /// A ping or a pong: it is there.
+    /// A ping or a pong: a sign of life.
     Sign,
-    /// More frames than the pace of a socket allows.
+    /// A frame above the rate of the socket.
     TooFast,
-    /// The desk has closed.
+    /// The desk closed the connection.
     Closed,
-    /// The connection is gone without a close.
+    /// The connection broke, or was closed with an error.
     Lost,
-    /// Another connection has taken the session over.
+    /// Another connection took over the session.
     Superseded,
-    /// The time to wait is over.
+    /// The deadline has come.
     Due,
     /// The service stops.
     Stopping,
 }
 
-/// The other end is gone, or does not read.
+/// The peer is gone, or does not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Disconnected;
 
-/// A WebSocket.
+/// A WebSocket with its limits.
 pub struct Socket {
     socket: WebSocket,
     clock: Clock,
@@ -71,36 +71,37 @@ pub struct Socket {
 }
 
 impl Socket {
-    /// A WebSocket that was just opened; without a pace any number of frames is read.
+    /// Wraps a WebSocket that was just opened; without a pace any number of frames is accepted.
     pub fn new(socket: WebSocket, clock: Clock, stopping: CancellationToken, pace: Option<Rate>) -> Self {
         Socket { socket, clock, stopping, pace }
     }
 
-    /// Whether its messages are bounded.
+    /// Returns true if the rate of its frames is limited.
     pub fn is_paced(&self) -> bool {
         self.pace.is_some()
     }
 
-    /// Returns the next frame, or that the service stops, `superseded` was cancelled, or the time `until` has come.
+    /// Waits for the next frame, until the service stops, `superseded` is cancelled, or the monotonic time `until` has
+    /// come.
     pub async fn recv(&mut self, superseded: &CancellationToken, until: Duration) -> Incoming {
         tokio::select! {
             biased;
             () = self.stopping.cancelled() => Incoming::Stopping,
             () = superseded.cancelled() => Incoming::Superseded,
-            // Before what comes in, which might never stop coming.
+            // Before the frames, whose steady stream could otherwise keep the deadline waiting.
             () = self.clock.sleep_until(until) => Incoming::Due,
-            frame = self.socket.recv() => paced(heard(frame), self.pace.as_ref()),
+            frame = self.socket.recv() => paced(classify(frame), self.pace.as_ref()),
         }
     }
 
-    /// Sends a message.
+    /// Sends a message; [`Disconnected`] if it cannot be sent in time, or the service stops.
     pub async fn send(&mut self, reply: &Reply<'_>) -> Result<(), Disconnected> {
         // Serialising our own plain types cannot fail.
         let text = serde_json::to_string(reply).unwrap_or_default();
         self.write(Message::Text(text.into())).await
     }
 
-    /// Sends a ping.
+    /// Sends a ping; fails as [`Socket::send`] does.
     pub async fn ping(&mut self) -> Result<(), Disconnected> {
         self.write(Message::Ping(bytes::Bytes::new())).await
     }
@@ -114,7 +115,7 @@ impl Socket {
         }
     }
 
-    /// Closes with a code and a reason.
+    /// Sends a close frame, and waits for the peer's answer up to the time limit.
     pub async fn close(mut self, code: Code, reason: &'static str) {
         let frame = CloseFrame { code: code as u16, reason: reason.into() };
         let closing = async {
@@ -125,24 +126,24 @@ impl Socket {
         let _in_time = tokio::time::timeout(CLOSE_TIMEOUT, closing).await;
     }
 
-    /// Completes the close of a desk.
+    /// Completes a close that the desk began.
     pub async fn finish(mut self) {
         let _in_time = tokio::time::timeout(CLOSE_TIMEOUT, self.drain()).await;
     }
 
-    /// Reads to the end: a connection that is closed with unread bytes is reset, and what was sent last is lost.
+    /// Reads to the end: closing a connection with unread bytes resets it, and the last message would be lost.
     async fn drain(&mut self) {
         while let Some(Ok(_)) = self.socket.recv().await {}
     }
 }
 
-/// Returns the frame, or that it was one too many for the pace.
-fn paced(heard: Incoming, pace: Option<&Rate>) -> Incoming {
-    let is_frame = matches!(heard, Incoming::Text(_) | Incoming::Binary | Incoming::Sign);
-    if is_frame && pace.is_some_and(|pace| pace.check().is_err()) { Incoming::TooFast } else { heard }
+/// Returns the frame, or [`Incoming::TooFast`] if it exceeds the rate.
+fn paced(incoming: Incoming, pace: Option<&Rate>) -> Incoming {
+    let is_frame = matches!(incoming, Incoming::Text(_) | Incoming::Binary | Incoming::Sign);
+    if is_frame && pace.is_some_and(|pace| pace.check().is_err()) { Incoming::TooFast } else { incoming }
 }
 
-fn heard(frame: Option<Result<Message, axum::Error>>) -> Incoming {
+fn classify(frame: Option<Result<Message, axum::Error>>) -> Incoming {
     match frame {
         Some(Ok(Message::Text(text))) if text.len() > MESSAGE_BYTES => Incoming::TooBig,
         Some(Ok(Message::Text(text))) => Incoming::Text(text),
@@ -151,7 +152,7 @@ fn heard(frame: Option<Result<Message, axum::Error>>) -> Incoming {
         Some(Ok(Message::Close(frame))) if frame.as_ref().is_none_or(|frame| CLEAN.contains(&frame.code)) => {
             Incoming::Closed
         }
-        // Any other code says that something went wrong, and the desk may be back in a moment.
+        // Any other code means an error, after which the desk may reconnect: the session is kept for its lease.
         Some(Ok(Message::Close(_)) | Err(_)) | None => Incoming::Lost,
     }
 }

@@ -1,4 +1,4 @@
-//! `POST /v1/desk/tickets`: what a browser connects a user's desk with, so that it never holds the tenant's key.
+//! `POST /v1/desk/tickets`: issues tickets for browsers, so that a browser never holds the tenant's key.
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -16,14 +16,14 @@ use crate::http::services::Services;
 
 #[derive(Deserialize, ToSchema)]
 struct NewTicket {
-    /// Whose desk it opens: an integer id, a GUID, or `external:` and the external id.
+    /// The user of the desk: an integer id, a GUID, or `external:` and the external id.
     #[schema(value_type = String, examples("101"))]
     user: UserRef,
-    /// As which session; any when absent.
+    /// The only session that the ticket can open; any if absent.
     #[serde(default)]
     #[schema(min_length = 1, max_length = 128)]
     session: Option<String>,
-    /// For how many seconds it is good; 60 when absent.
+    /// Lifetime of the ticket in seconds; 60 if absent.
     #[serde(default)]
     #[schema(minimum = 1, maximum = 300)]
     seconds: Option<u32>,
@@ -40,14 +40,14 @@ struct Answer<'a> {
     session: Option<&'a str>,
 }
 
-/// Makes a ticket for one connection of one user's desk.
+/// Issues a ticket for one connection of one user's desk.
 #[utoipa::path(
     post,
     path = "/v1/desk/tickets",
     request_body(content = NewTicket),
     responses(
-        (status = 201, description = "The ticket, shown this once", body = Answer),
-        (status = 429, description = "Too many tickets of the tenant wait to be used", body = Details, content_type = "application/problem+json"),
+        (status = 201, description = "The new ticket; it is shown here only", body = Answer),
+        (status = 429, description = "The tenant has too many unused tickets", body = Details, content_type = "application/problem+json"),
         NativeFault,
     ),
 )]

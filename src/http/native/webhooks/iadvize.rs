@@ -1,4 +1,4 @@
-//! `POST /v1/webhooks/iadvize`: iAdvize's webhooks, signed with the tenant's secret (CONTRACTS.md 2.12).
+//! `POST /v1/webhooks/iadvize`: receives iAdvize's webhooks, signed with the tenant's secret (CONTRACTS.md 2.12).
 
 use std::borrow::Cow;
 
@@ -19,10 +19,10 @@ use crate::http::fault::NativeFault;
 use crate::http::native::events::{Answer, Told, take};
 use crate::http::services::Services;
 
-/// The request header with the signature.
+/// Name of the request header with the signature.
 const SIGNATURE: &str = "x-iadvize-signature";
 
-/// A webhook's body, for the API's description.
+/// OpenAPI schema of a webhook.
 struct Webhook;
 
 impl PartialSchema for Webhook {
@@ -39,33 +39,35 @@ impl ToSchema for Webhook {
     }
 }
 
-/// Takes one webhook, as the event that it means; answers as for an event. A type that means nothing here is taken
-/// with no result, since the vendor would only send it again.
+/// Records the event that a webhook of iAdvize reports, and answers as for an event.
+///
+/// A type of webhook without a meaning here is accepted without a result: the vendor would repeat a rejected one.
 #[utoipa::path(
     post,
     path = "/v1/webhooks/iadvize",
     params(
-        ("x-iadvize-signature" = Option<String>, Header, description = "sha256= and the HMAC-SHA256 of the body, in hexadecimal digits"),
+        ("x-iadvize-signature" = Option<String>, Header, description = "sha256= and the HMAC-SHA256 of the body in hexadecimal digits"),
     ),
     request_body(content = Webhook),
-    responses((status = 200, description = "What became of it", body = Answer), NativeFault),
+    responses((status = 200, description = "The outcome of the event", body = Answer), NativeFault),
 )]
 pub async fn post_webhook(State(services): State<Services>, request: Request) -> Result<Response<Body>, NativeFault> {
     let (parts, body) = request.into_parts();
     let caller = caller(&services, &parts)?;
     caller.require(Scope::EventsWrite)?;
-    // Whatever type it says it is: the signature tells who wrote it, and what does not parse is refused below.
+    // The content type is not checked: the signature authenticates the sender, and a body that does not parse is
+    // rejected below.
     let body = read_body(&parts.headers, body, DIALECT).await?;
     let settings = services.ring().settings(caller.tenant());
-    // Nothing of a body is read before it is known whose it is.
+    // Verified before the body is parsed: nothing in an unauthenticated body is interpreted.
     signature::verify(settings.iadvize_secret.as_ref(), &body, signed(&parts.headers))?;
     let event = read(&body)?;
     let events: Vec<_> = event.iter().map(AsRef::as_ref).collect();
     Ok(take(&services, &caller, Told::new(&events, services.clock().now())).await?)
 }
 
-/// Who asks: in a header as everywhere, or in the URL, which is all that the vendor can be given: `?key=`, or as the
-/// user name, which arrives as that of Basic.
+/// Authenticates the caller by a header, as elsewhere, or by the URL, since only a URL can be configured at the vendor:
+/// `?key=`, or the URL's user name, which arrives as that of Basic.
 fn caller(services: &Services, parts: &Parts) -> Result<Caller, Fault> {
     let Parts { headers, uri, .. } = parts;
     if let Some(key) = credential::bearer(headers).or_else(|| credential::api_key(headers)) {
@@ -78,7 +80,7 @@ fn caller(services: &Services, parts: &Parts) -> Result<Caller, Fault> {
     }
 }
 
-/// The signature, if there is exactly one.
+/// Returns the signature if the request has exactly one.
 fn signed(headers: &HeaderMap) -> Option<&str> {
     let mut values = headers.get_all(SIGNATURE).iter();
     match (values.next(), values.next()) {

@@ -1,4 +1,4 @@
-//! From a webhook of iAdvize to the event that it means, in our own envelope (CONTRACTS.md 2.12).
+//! Translates a webhook of iAdvize into the event that it reports, in our own envelope (CONTRACTS.md 2.12).
 
 use std::fmt;
 
@@ -7,10 +7,10 @@ use serde::de::DeserializeOwned;
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value, json};
 
-use crate::domain::object::{self, Object};
+use crate::domain::json::{self, Object};
 use crate::domain::{Channel, EntityRef, Fault, UserRef};
 
-/// The one session of a user whom the vendor says to be connected: its webhooks do not tell desks apart.
+/// The single session of a user that the vendor reports as connected: its webhooks do not identify desks.
 const SESSION: &str = "iadvize";
 
 #[derive(Deserialize)]
@@ -19,7 +19,7 @@ struct Kind {
     name: String,
 }
 
-/// What every webhook says of itself.
+/// Members that every webhook has.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Origin {
@@ -29,7 +29,7 @@ struct Origin {
     created_at: String,
 }
 
-/// The vendor's customer; its documents do not tell in which form.
+/// The id of the vendor's customer. The vendor's documentation does not define its JSON type.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum ClientId {
@@ -56,7 +56,7 @@ struct OfUser {
 #[serde(rename_all = "camelCase")]
 struct AvailabilityUpdated {
     user_id: EntityRef,
-    #[serde(deserialize_with = "object::list")]
+    #[serde(deserialize_with = "json::list")]
     availabilities: Vec<Availability>,
 }
 
@@ -108,15 +108,15 @@ struct Closed {
     conversation_id: String,
 }
 
-/// What a webhook says that happened.
+/// The event that a webhook reports.
 struct Meaning {
     kind: &'static str,
     user: Option<EntityRef>,
     data: Value,
 }
 
-/// The event that a webhook means; `None` when its type means nothing here. Members that are not known are passed over,
-/// so that the vendor can add to them. [`Fault::Malformed`] when it cannot be read.
+/// Translates a webhook into an event; `None` for a type without a meaning here. Unknown members are ignored, so that
+/// the vendor can add some. [`Fault::Malformed`] if a required member is missing or has another type.
 pub fn read(body: &[u8]) -> Result<Option<Box<RawValue>>, Fault> {
     let Kind { name } = part(body)?;
     let Some(Meaning { kind, user, data }) = meaning(&name, body)? else { return Ok(None) };
@@ -150,7 +150,7 @@ fn meaning(name: &str, body: &[u8]) -> Result<Option<Meaning>, Fault> {
             let data = json!({ "conversation": conversation_id, "channel": channel, "project": project_id });
             ("conversation.pushed", Some(operator_id), data)
         }
-        // Those who took part are not looked at: whoever holds it lets go.
+        // `operatorIds` lists everyone who took part; the event releases the user who holds the conversation now.
         "v2.conversation.closed" => {
             ("conversation.closed", None, json!({ "conversation": part::<Closed>(body)?.conversation_id }))
         }
@@ -159,7 +159,7 @@ fn meaning(name: &str, body: &[u8]) -> Result<Option<Meaning>, Fault> {
     Ok(Some(Meaning { kind, user, data }))
 }
 
-/// The channels switched on and off. One that is given twice is refused: which was meant cannot be known.
+/// Returns the switches by channel. [`Fault::Malformed`] for a channel given twice, since the two may contradict.
 fn switches(availabilities: &[Availability]) -> Result<Map<String, Value>, Fault> {
     let mut switches = Map::new();
     for Availability { channel, status } in availabilities {
@@ -172,7 +172,7 @@ fn switches(availabilities: &[Availability]) -> Result<Map<String, Value>, Fault
     Ok(switches)
 }
 
-/// Some of the body's members.
+/// Parses the members of the body that `T` has.
 fn part<T: DeserializeOwned>(body: &[u8]) -> Result<T, Fault> {
     let read: Result<Object<T>, _> = serde_json::from_slice(body);
     read.map(|Object(part)| part).map_err(|error| Fault::Malformed(format!("the webhook cannot be read: {error}")))
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_webhook_becomes_the_event_that_it_means() {
+    fn availability_webhooks_become_status_events() {
         let body = webhook(
             "user.availability.updated",
             r#""userId":101,"origin":"desk","availabilities":[{"channel":"CHAT","status":"AVAILABLE"},
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn conversations_are_told_of_as_the_vendor_does() {
+    fn conversation_webhooks_become_conversation_events() {
         let read = |kind, rest| serde_json::to_value(read(webhook(kind, rest).as_bytes()).unwrap().unwrap()).unwrap();
         let pushed = read("v2.conversation.pushed", r#""conversationId":"c","operatorId":101,"channel":"CHAT""#);
         assert_eq!((&pushed["type"], &pushed["subject"]), (&json!("conversation.pushed"), &json!("101")));
@@ -219,8 +219,8 @@ mod tests {
     }
 
     #[test]
-    fn what_means_nothing_here_is_not_looked_at() {
-        assert!(read(webhook("user.created", r#""userId":"whoever""#).as_bytes()).unwrap().is_none());
+    fn webhooks_of_unknown_types_are_ignored() {
+        assert!(read(webhook("user.created", r#""userId":"x""#).as_bytes()).unwrap().is_none());
         assert!(read(br#"{"eventType":"v3.something"}"#).unwrap().is_none());
         assert!(read(br#"{"eventType":null}"#).is_err());
         assert!(read(br#"["user.created"]"#).is_err());

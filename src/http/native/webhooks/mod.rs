@@ -1,4 +1,4 @@
-//! What vendors post by themselves when something happens: one vendor a file, and what its payloads mean.
+//! Webhooks of vendors: one vendor a file, beside the translation of its payloads.
 
 pub mod iadvize;
 mod iadvize_payload;

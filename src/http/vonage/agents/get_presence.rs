@@ -1,4 +1,4 @@
-//! `GET /agents/{userId}/presence`: what one agent shows now.
+//! `GET /agents/{userId}/presence`: the presence that one agent shows now.
 
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
@@ -13,12 +13,12 @@ use crate::http::services::Services;
 use crate::query;
 use crate::query::people::presences;
 
-/// One agent, connected or not.
+/// Returns one agent's presence, connected or not.
 #[utoipa::path(
     get,
     operation_id = "get_agent_presence",
     path = "/agents/{id}/presence",
-    params(("id" = String, Path, description = "The agent's GUID"), ("Accept" = String, Header, description = "The version: application/vnd.newvoicemedia.v1+json")),
+    params(("id" = String, Path, description = "The agent's GUID"), ("Accept" = String, Header, description = "API version: application/vnd.newvoicemedia.v1+json")),
     responses(
         (status = 200, description = "The presence", body = AgentPresence, content_type = "application/json; charset=utf-8"),
         VonageFault,

@@ -1,4 +1,4 @@
-//! `GET /agents/presence-definitions`: what agents may be, in the words of their tenant.
+//! `GET /agents/presence-definitions`: the presences that agents can have, built in or defined by the tenant.
 
 use axum::body::Body;
 use axum::extract::State;
@@ -23,12 +23,12 @@ struct Answer {
     presence_definitions: Vec<PresenceDefinition>,
 }
 
-/// Every definition, those that cannot be chosen among them.
+/// Lists every presence definition, including those that cannot be chosen.
 #[utoipa::path(
     get,
     operation_id = "list_presence_definitions",
     path = "/agents/presence-definitions",
-    params(("Accept" = String, Header, description = "The version: application/vnd.newvoicemedia.v1+json")),
+    params(("Accept" = String, Header, description = "API version: application/vnd.newvoicemedia.v1+json")),
     responses(
         (status = 200, description = "Every definition", body = Answer, content_type = "application/json; charset=utf-8"),
         VonageFault,

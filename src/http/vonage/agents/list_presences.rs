@@ -1,4 +1,4 @@
-//! `GET /agents/presences/users?userId=a,b`: the presences of some agents.
+//! `GET /agents/presences/users?userId=a,b`: the presences of the agents in a list.
 
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
@@ -17,17 +17,17 @@ use crate::limits::TurnKey;
 use crate::query;
 use crate::query::people::presences;
 
-/// Agents one request may name, as the vendor limits them.
+/// Most agents in one request; the vendor's limit.
 const MAX_USERS: usize = 50;
 
-/// Lists the agents that exist, in the order of the request.
+/// Lists the presences of agents in the order of the request; unknown agents are left out.
 #[utoipa::path(
     get,
     operation_id = "list_agent_presences",
     path = "/agents/presences/users",
-    params(("userId" = String, Query, description = "Agents by GUID, with commas; 50 at most"), ("Accept" = String, Header, description = "The version: application/vnd.newvoicemedia.v1+json")),
+    params(("userId" = String, Query, description = "Comma-separated GUIDs of agents, 50 at most"), ("Accept" = String, Header, description = "API version: application/vnd.newvoicemedia.v1+json")),
     responses(
-        (status = 200, description = "Those who are known", body = Vec<AgentPresence>, content_type = "application/json; charset=utf-8"),
+        (status = 200, description = "The presences of the known agents", body = Vec<AgentPresence>, content_type = "application/json; charset=utf-8"),
         VonageFault,
     ),
 )]
@@ -50,7 +50,7 @@ pub async fn list_presences(
     Ok(reply::from_snapshot(reply::json(200, JSON, &answer), &snapshot))
 }
 
-/// The limit is on what is given, repeats and all; of repeats the first place counts.
+/// Parses the GUIDs. Repeated ones count towards the limit, and are listed once, where they come first.
 fn users(params: &Params<'_>) -> Result<Vec<Uuid>, VonageFault> {
     let text = params.one("userId")?.unwrap_or_default();
     if csv(text).nth(MAX_USERS).is_some() {

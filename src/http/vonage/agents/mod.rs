@@ -1,4 +1,4 @@
-//! Agents' presences (CONTRACTS.md 5.4): what each shows, and what they may choose to be.
+//! Agents' presences (CONTRACTS.md 5.4): the one that each agent shows, and those that can be chosen.
 
 pub mod get_presence;
 pub mod list_definitions;
@@ -27,7 +27,7 @@ struct AgentPresence {
     presence: PresenceDefinition,
 }
 
-/// A definition, in the vendor's form.
+/// A presence definition, in the vendor's form.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct PresenceDefinition {
@@ -77,13 +77,13 @@ impl From<DefinitionCategory> for Category {
             DefinitionCategory::ExtendedAway => ("ExtendedAway", "Extended Away"),
             DefinitionCategory::LoggedOut => ("LoggedOut", "Logged Out"),
         };
-        // The vendor's page has none where nothing can be chosen.
+        // As in the vendor's documentation: categories that cannot be chosen have no subcategory.
         let sub_category = category.chosen().map(|_| category_type);
         Category { category_type, description, sub_category }
     }
 }
 
-/// The user that a path is about: a GUID and nothing else, since the vendor knows no other id here.
+/// Parses the user id in a path, which must be a GUID: the vendor has no other user ids here.
 fn user_of(path: Result<Path<String>, PathRejection>) -> Result<Uuid, Fault> {
     let malformed = || Fault::Malformed(String::from("the user's id is not a GUID"));
     let Path(id) = path.map_err(|_| malformed())?;

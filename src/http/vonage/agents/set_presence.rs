@@ -1,4 +1,4 @@
-//! `PATCH /agents/{userId}/presence`: say what an agent is. Answers what they show then.
+//! `PATCH /agents/{userId}/presence`: sets an agent's presence, and returns the one shown afterwards.
 
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
@@ -12,7 +12,7 @@ use super::super::{JSON, VonageFault, admit};
 use super::{AgentPresence, user_of};
 use crate::command::change_presence::{Choice, NotChanged, change_presence};
 use crate::domain::ids::parse_guid;
-use crate::domain::object::Object;
+use crate::domain::json::Object;
 use crate::domain::{Fault, Scope};
 use crate::http::extract::body::DIALECT;
 use crate::http::extract::{MediaType, media_type, read_body, reply};
@@ -27,15 +27,15 @@ struct Change {
     presence_id: Option<String>,
 }
 
-/// Changes one agent's presence.
+/// Sets one agent's presence.
 #[utoipa::path(
     patch,
     operation_id = "set_agent_presence",
     path = "/agents/{id}/presence",
-    params(("id" = String, Path, description = "The agent's GUID"), ("Accept" = String, Header, description = "The version: application/vnd.newvoicemedia.v1+json")),
+    params(("id" = String, Path, description = "The agent's GUID"), ("Accept" = String, Header, description = "API version: application/vnd.newvoicemedia.v1+json")),
     request_body(content = Change),
     responses(
-        (status = 200, description = "The presence as it is then", body = AgentPresence, content_type = "application/json; charset=utf-8"),
+        (status = 200, description = "The presence after the change", body = AgentPresence, content_type = "application/json; charset=utf-8"),
         VonageFault,
     ),
 )]
@@ -58,7 +58,7 @@ pub async fn set_presence(
         NotChanged::NotSelectable => refused(format!("The value '{definition}' cannot be selected.")),
         NotChanged::Fault(fault) => fault.into(),
     })?;
-    // Whatever was acknowledged is visible already; of its age nothing needs to be said, having been written just now.
+    // An acknowledged change is already visible. Staleness is not checked: the store has just confirmed the write.
     let freshness = Freshness { min_position: Some(position), max_staleness_ms: None };
     let snapshot = query::open(services.reader(), &caller, Scope::UsersRead, freshness).await?;
     let presence = presences::presence(&snapshot.view, user).ok_or(Fault::NotFound("user"))?;

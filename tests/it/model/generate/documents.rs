@@ -4,8 +4,9 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 use rollcall::domain::Role;
-use rollcall::domain::directory::{ChannelPatch, ChannelsPatch, Document, EntityPatch, Field, Kind, UserPatch};
+use rollcall::domain::directory::{ChannelPatch, ChannelsPatch, Document, EntityPatch, Kind, UserPatch};
 use rollcall::domain::ids::EntityRef;
+use rollcall::domain::json::Field;
 use rollcall::domain::presence::DefinitionCategory;
 
 use super::guid_of;

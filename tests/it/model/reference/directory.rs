@@ -3,9 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use rollcall::domain::directory::{ChannelPatch, Document, EntityPatch, Field, Kind, UserPatch};
+use rollcall::domain::directory::{ChannelPatch, Document, EntityPatch, Kind, UserPatch};
 use rollcall::domain::event::PasswordHash;
 use rollcall::domain::ids::EntityRef;
+use rollcall::domain::json::Field;
 use rollcall::domain::presence::DefinitionCategory;
 use rollcall::domain::{Channel, Role, TenantId, Time, UserRef};
 use uuid::Uuid;

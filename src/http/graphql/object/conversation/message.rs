@@ -1,4 +1,4 @@
-//! Messages: what was said, and what the system tells of the conversation's life (CONTRACTS.md 2.9).
+//! Messages: texts, and system messages about the course of a conversation (CONTRACTS.md 2.9).
 
 use async_graphql::{Context, Interface, Object, Result, SimpleObject, Union};
 
@@ -11,20 +11,21 @@ use crate::http::graphql::object::reference::RoutingGroup;
 use crate::http::graphql::object::user::User;
 use crate::http::graphql::scalar::{DateTime, Guid};
 
-/// One message of a conversation.
+/// One message of a conversation: a text, or a system message about its course.
 #[derive(Interface)]
 #[graphql(
-    field(name = "id", ty = "Guid", desc = "GUID. The same event always makes the same."),
-    field(name = "created_at", ty = "DateTime", desc = "When.")
+    field(name = "id", ty = "Guid", desc = "GUID, derived from the event: the same event always gives the same GUID."),
+    field(name = "created_at", ty = "DateTime", desc = "Time of the message.")
 )]
 pub enum Message {
-    /// Of the system.
+    /// An event in the course of the conversation.
     System(SystemMessage),
-    /// Of somebody.
+    /// A text that was written or spoken.
     Text(TextMessage),
 }
 
 impl Message {
+    /// Converts an entry of the history; `None` for starts and routings, which are not messages.
     pub(super) fn of(moment: &Moment) -> Option<Self> {
         let (id, at) = (Guid(moment.id), DateTime(moment.time));
         let (to_user, attachment) = match moment.what.clone() {
@@ -55,7 +56,7 @@ impl Message {
     }
 }
 
-/// What the system tells of a conversation's life.
+/// A system message: a push, snooze, transfer, removal or close of the conversation.
 pub struct SystemMessage {
     id: Guid,
     at: DateTime,
@@ -63,32 +64,32 @@ pub struct SystemMessage {
     attachment: SystemAttachment,
 }
 
-/// What the system tells of a conversation's life.
+/// A system message: a push, snooze, transfer, removal or close of the conversation.
 #[Object]
 impl SystemMessage {
-    /// GUID. The same event always makes the same.
+    /// GUID, derived from the event: the same event always gives the same GUID.
     async fn id(&self) -> Guid {
         self.id
     }
 
-    /// When.
+    /// Time of the message.
     async fn created_at(&self) -> DateTime {
         self.at
     }
 
-    /// Whom the conversation was pushed to. Null for everything but a push.
+    /// The user that the conversation was pushed to. Null unless `attachment` is a ConversationPushedSystemAttachment.
     async fn to_user(&self, ctx: &Context<'_>) -> Result<Option<User>> {
         let snapshot = &ctx.data::<Asked>()?.snapshot;
         Ok(self.to_user.map(|user| User::of(snapshot, user)))
     }
 
-    /// What happened.
+    /// The details of what happened.
     async fn attachment(&self) -> &SystemAttachment {
         &self.attachment
     }
 }
 
-/// What somebody wrote or said.
+/// A text that was written or spoken.
 pub struct TextMessage {
     id: Guid,
     at: DateTime,
@@ -97,38 +98,38 @@ pub struct TextMessage {
     text: Option<String>,
 }
 
-/// What somebody wrote or said.
+/// A text that was written or spoken.
 #[Object]
 impl TextMessage {
-    /// GUID. The same event always makes the same.
+    /// GUID, derived from the event: the same event always gives the same GUID.
     async fn id(&self) -> Guid {
         self.id
     }
 
-    /// When.
+    /// Time of the message.
     async fn created_at(&self) -> DateTime {
         self.at
     }
 
-    /// Who, in the words of the event.
+    /// The author, as the event names them.
     async fn author(&self) -> &str {
         &self.author
     }
 
-    /// Which user. Null if it was nobody of the account.
+    /// The author, if a user of the account; else null.
     #[graphql(name = "fromUser")]
     async fn sender(&self, ctx: &Context<'_>) -> Result<Option<User>> {
         let snapshot = &ctx.data::<Asked>()?.snapshot;
         Ok(self.user.map(|user| User::of(snapshot, user)))
     }
 
-    /// What. Null if no event told it, or the account does not keep texts.
+    /// The text. Null if the event has none, or the account does not keep texts.
     async fn text(&self) -> Option<&str> {
         self.text.as_deref()
     }
 }
 
-/// What happened to a conversation.
+/// The details of a system message, by its kind.
 #[derive(Union)]
 pub enum SystemAttachment {
     /// A contact began.
@@ -137,69 +138,69 @@ pub enum SystemAttachment {
     Snoozed(ConversationSnoozedSystemAttachment),
     /// A contact ended by transfer.
     Transferred(ConversationTransferredSystemAttachment),
-    /// A contact ended for a reason that nobody told.
+    /// A contact ended for an unknown reason.
     Removed(ConversationRemovedSystemAttachment),
     /// The conversation closed.
     Closed(ConversationClosedSystemAttachment),
 }
 
-/// The conversation was given to a user: a contact begins.
+/// The conversation was pushed to a user; a contact begins.
 pub struct ConversationPushedSystemAttachment {
     user: i64,
     medium: Medium,
 }
 
-/// The conversation was given to a user: a contact begins.
+/// The conversation was pushed to a user; a contact begins.
 #[Object]
 impl ConversationPushedSystemAttachment {
-    /// To whom.
+    /// The user that the conversation was pushed to.
     async fn to_user(&self, ctx: &Context<'_>) -> Result<User> {
         Ok(User::of(&ctx.data::<Asked>()?.snapshot, self.user))
     }
 
-    /// Where the contact takes place.
+    /// The channel of the contact.
     async fn channel(&self) -> Channel {
         self.medium.into()
     }
 }
 
-/// The conversation goes on later: the contact ends.
+/// The conversation was snoozed, to be continued later; the contact ends.
 #[derive(SimpleObject)]
 pub struct ConversationSnoozedSystemAttachment {
-    /// When. Null if nobody told.
+    /// Time at which it is to be continued. Null if the event gives none.
     until: Option<DateTime>,
 }
 
-/// The conversation was given to a routing rule or group to go on with somebody else: the contact ends.
+/// The conversation was transferred to a routing rule or group, to be continued by another user; the contact ends.
 pub struct ConversationTransferredSystemAttachment {
     group: Option<EntityRef>,
     rule: Option<EntityRef>,
 }
 
-/// The conversation was given to a routing rule or group to go on with somebody else: the contact ends.
+/// The conversation was transferred to a routing rule or group, to be continued by another user; the contact ends.
 #[Object]
 impl ConversationTransferredSystemAttachment {
-    /// To which rule. Null if none was told, or the directory does not know it.
+    /// The rule. Null if the event names none, or the rule is not in the directory.
     async fn to_routing_rule(&self, ctx: &Context<'_>) -> Result<Option<RoutingRule>> {
         Ok(RoutingRule::find(&ctx.data::<Asked>()?.snapshot, self.rule))
     }
 
-    /// To which group. Null if none was told, or the directory does not know it.
+    /// The group. Null if the event names none, or the group is not in the directory.
     async fn to_routing_group(&self, ctx: &Context<'_>) -> Result<Option<RoutingGroup>> {
         Ok(group(&ctx.data::<Asked>()?.snapshot, self.group))
     }
 }
 
-/// The conversation left the user's desk, and no event told why: the contact ends.
+/// The conversation left the user's desk, and no event gives the reason; the contact ends.
 #[derive(SimpleObject)]
 pub struct ConversationRemovedSystemAttachment {
-    /// When.
+    /// Time of the removal.
     removed_at: DateTime,
 }
 
-/// The conversation closed, and with it the contact.
+/// The conversation was closed; its contact ends.
 #[derive(SimpleObject)]
 pub struct ConversationClosedSystemAttachment {
-    /// Why, in the words of the event. Null if it told nothing.
+    /// The reason, as the event gives it. Null if it gives none.
     reason: Option<String>,
 }

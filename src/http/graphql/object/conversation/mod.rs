@@ -1,4 +1,4 @@
-//! Conversations (CONTRACTS.md 2.9): what was, is and follows.
+//! Conversations, with their contacts, messages and routing events (CONTRACTS.md 2.9).
 
 pub mod contact;
 pub mod message;
@@ -22,44 +22,44 @@ use crate::http::graphql::paging::Cursor;
 use crate::http::graphql::scalar::{DateTime, Guid};
 use crate::query::reference::reference;
 
-/// Where conversations take place.
+/// The channel on which a conversation takes place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[graphql(remote = "Medium")]
 pub enum Channel {
-    /// On the web site.
+    /// Chat on a web site.
     Chat,
-    /// By voice.
+    /// Voice call.
     Call,
-    /// By video.
+    /// Video call.
     Video,
-    /// Facebook's pages.
+    /// Messages on a Facebook page.
     Facebook,
-    /// Facebook Messenger.
+    /// Messages on Facebook Messenger.
     FacebookBusinessOnMessenger,
-    /// Twitter.
+    /// Messages on Twitter.
     Twitter,
-    /// Inside an app.
+    /// Chat inside a mobile app.
     MobileApp,
-    /// Text message.
+    /// Text messages (SMS).
     Sms,
-    /// WhatsApp.
+    /// Messages on WhatsApp.
     Whatsapp,
-    /// Instagram.
+    /// Messages on Instagram.
     Instagram,
-    /// Apple Business Chat.
+    /// Messages on Apple Business Chat.
     AppleBusinessChat,
-    /// Google Business Messages.
+    /// Messages on Google Business Messages.
     GoogleBusinessMessages,
 }
 
-/// Why a conversation closed, in the vendor's words.
+/// The reasons for a close that the vendor defines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 pub enum CloseReason {
-    /// A bot was to pass the visitor on to a person, and nobody was there.
+    /// A bot was to transfer the visitor to a person, and none was available.
     BotTransferFailed,
-    /// A bot said all it had to say.
+    /// A bot reached the end of its scenario.
     EndOfBotScenario,
-    /// The visitor left a bot.
+    /// The visitor left before the end of a bot's scenario.
     VisitorDroppedOffScenario,
 }
 
@@ -67,7 +67,7 @@ impl CloseReason {
     const ALL: [CloseReason; 3] =
         [CloseReason::BotTransferFailed, CloseReason::EndOfBotScenario, CloseReason::VisitorDroppedOffScenario];
 
-    /// As events name it.
+    /// Returns the reason's name in events.
     pub const fn name(self) -> &'static str {
         match self {
             CloseReason::BotTransferFailed => "BOT_TRANSFER_FAILED",
@@ -77,81 +77,81 @@ impl CloseReason {
     }
 }
 
-/// One conversation.
+/// A conversation that was started or pushed, with the data derived from its history.
 pub struct Conversation {
     conversation: Arc<domain::Conversation>,
     life: Life,
 }
 
 impl Conversation {
-    /// A conversation that was started or pushed; there is no other.
+    /// Wraps a conversation; `None` if it was neither started nor pushed, as when only its close was reported.
     pub fn of(conversation: Arc<domain::Conversation>) -> Option<Self> {
         let life = conversation.life()?.clone();
         Some(Conversation { conversation, life })
     }
 
-    /// Its place in lists of conversations.
+    /// Returns its place in lists of conversations: when it began while it is open, when it was closed afterwards.
     pub fn place(&self) -> Cursor<i64> {
         let Key { millis, id } = Key::of(&self.life, self.conversation.id());
         Cursor { key: millis, guid: id }
     }
 }
 
-/// An exchange with one visitor, from its start until it is closed: in one contact with one user, or in several, one
+/// An exchange with one visitor, from its start until it is closed. It has one contact with a user, or several, one
 /// after the other.
 #[Object]
 impl Conversation {
-    /// GUID.
+    /// The conversation's GUID.
     async fn id(&self) -> Guid {
         Guid(self.conversation.id())
     }
 
-    /// When it was started, or first given to a user, whichever came first.
+    /// Time at which it was started or first pushed to a user, whichever came first.
     async fn created_at(&self) -> DateTime {
         DateTime(self.life.created)
     }
 
-    /// When it was closed. Null while it is open; snoozed is open.
+    /// Time at which it was closed. Null while it is open; a snoozed conversation is open.
     async fn closed_at(&self) -> Option<DateTime> {
         self.life.closing.as_ref().map(|closing| DateTime(closing.time))
     }
 
-    /// Why it was closed. Null while it is open, and when no reason was told or the vendor has no word for it: then the
-    /// attachment of the closing message may tell.
+    /// The reason for the close. Null while the conversation is open, and if the event gave no reason or one that is
+    /// not in this enum; the ConversationClosedSystemAttachment has the reason as the event gave it.
     async fn close_reason(&self) -> Option<CloseReason> {
-        let told = self.life.closing.as_ref()?.reason.as_deref()?;
-        CloseReason::ALL.into_iter().find(|reason| reason.name() == told)
+        let given = self.life.closing.as_ref()?.reason.as_deref()?;
+        CloseReason::ALL.into_iter().find(|reason| reason.name() == given)
     }
 
-    /// The project on whose site it takes place. Null if no event told it, or the directory does not know it.
+    /// The project on whose site it takes place. Null if no event names it, or it is not in the directory.
     async fn project(&self, ctx: &Context<'_>) -> Result<Option<Project>> {
         let view = &ctx.data::<Asked>()?.snapshot.view;
         Ok(self.life.project.and_then(|project| reference(view, Kind::Project, project)).map(Project))
     }
 
-    /// Where it takes place.
+    /// The channel on which it takes place.
     async fn channel(&self) -> Channel {
         self.life.medium.into()
     }
 
-    /// The users who took part: those it was given to, in the order of their first contacts.
+    /// The users that it was pushed to, each once, in the order of their first contacts.
     async fn agents(&self, ctx: &Context<'_>) -> Result<Vec<User>> {
         let snapshot = &ctx.data::<Asked>()?.snapshot;
         Ok(self.conversation.users().into_iter().map(|user| User::of(snapshot, user)).collect())
     }
 
-    /// When it was given to routing rules and groups to find somebody, in the order of time.
+    /// Its routing events, ascending by time.
     async fn routing_events(&self) -> Vec<RoutingEvent> {
         self.conversation.moments().iter().filter_map(RoutingEvent::of).collect()
     }
 
-    /// What was said, and what happened, in the order of time; of two at the same time, in the order in which they
-    /// became known.
+    /// Texts and system messages, ascending by time; messages of the same time in the order in which they were
+    /// recorded.
     async fn messages(&self) -> Vec<Message> {
         self.conversation.moments().iter().filter_map(Message::of).collect()
     }
 
-    /// Its contacts, in the order in which they began: each from one ConversationPushedSystemAttachment to the next
+    /// Its contacts, in the order in which they began. Each lasts from a ConversationPushedSystemAttachment to the next
     /// attachment of a push, transfer, snooze, removal or close.
     async fn contacts(&self) -> Vec<Contact> {
         self.conversation.contacts().into_iter().map(Contact).collect()

@@ -1,4 +1,4 @@
-//! Routing: rules, groups, and when a conversation was given to them.
+//! Routing rules with their availability, and the routing events of a conversation.
 
 use async_graphql::{Context, Object, Result, SimpleObject};
 
@@ -12,7 +12,7 @@ use crate::http::graphql::scalar::{DateTime, Guid};
 use crate::query::reference::{Reference, reference};
 use crate::query::routing_rule::available;
 
-/// When a conversation was given to a rule, a group or both.
+/// A routing of a conversation to a rule, a group or both.
 pub struct RoutingEvent {
     at: DateTime,
     rule: Option<EntityRef>,
@@ -20,95 +20,97 @@ pub struct RoutingEvent {
 }
 
 impl RoutingEvent {
+    /// Converts an entry of the history; `None` unless it is a routing.
     pub(super) fn of(moment: &Moment) -> Option<Self> {
         let What::Routed { rule, group } = moment.what else { return None };
         Some(RoutingEvent { at: DateTime(moment.time), rule, group })
     }
 }
 
-/// A conversation was given to a routing rule, a routing group or both, to find somebody for it. It covers every contact
-/// until the next.
+/// A conversation was routed to a routing rule, a routing group or both, to find a user for it. The event applies to
+/// every contact that begins before the next routing event.
 #[Object]
 impl RoutingEvent {
-    /// When.
+    /// Time of the routing.
     async fn created_at(&self) -> DateTime {
         self.at
     }
 
-    /// The rule. Null if none was told, or the directory does not know it.
+    /// The rule. Null if the event names none, or the rule is not in the directory.
     async fn routing_rule(&self, ctx: &Context<'_>) -> Result<Option<RoutingRule>> {
         Ok(RoutingRule::find(&ctx.data::<Asked>()?.snapshot, self.rule))
     }
 
-    /// The group. Null if none was told, or the directory does not know it.
+    /// The group. Null if the event names none, or the group is not in the directory.
     async fn routing_group(&self, ctx: &Context<'_>) -> Result<Option<RoutingGroup>> {
         Ok(group(&ctx.data::<Asked>()?.snapshot, self.group))
     }
 }
 
+/// Resolves a reference to a routing group; `None` if there is no reference or no such group in the directory.
 pub(super) fn group(snapshot: &Snapshot, group: Option<EntityRef>) -> Option<RoutingGroup> {
     reference(&snapshot.view, Kind::RoutingGroup, group?).map(RoutingGroup)
 }
 
-/// Routing groups that are tried together.
+/// A routing rule: routing groups that are tried together.
 pub struct RoutingRule(Reference);
 
 impl RoutingRule {
-    /// The rule that a reference names, if the directory knows it.
+    /// Resolves a reference to a rule; `None` if there is no reference or no such rule in the directory.
     pub fn find(snapshot: &Snapshot, rule: Option<EntityRef>) -> Option<Self> {
         reference(&snapshot.view, Kind::RoutingRule, rule?).map(RoutingRule)
     }
 }
 
-/// Routing groups that are tried together.
+/// A routing rule: routing groups that are tried together.
 #[Object]
 impl RoutingRule {
-    /// GUID.
+    /// The rule's GUID.
     async fn id(&self) -> Guid {
         Guid(self.0.guid())
     }
 
-    /// Name.
+    /// The rule's name.
     async fn name(&self) -> &str {
         self.0.name()
     }
 
-    /// Whether somebody can take a conversation now, channel by channel. A vendor's asynchronous rules go by the length
-    /// of a queue instead; those are not known here.
+    /// The availability of the rule's users now, by channel. The vendor's asynchronous rules go by the length of a
+    /// queue instead; such queues are not known here.
     ///
-    /// A wrong answer would be worse than none: while the state cannot be relied on, this is an error, and the request
-    /// is answered with HTTP status 503.
+    /// While the state is too old to be relied on, this field is an error, and the response has the HTTP status 503:
+    /// for a router a wrong answer would be worse than none.
     async fn availability(&self, ctx: &Context<'_>) -> Result<RoutingRuleAvailability> {
         let asked = ctx.data::<Asked>()?;
         let view = &asked.current()?.view;
-        // Each of its groups is looked through for each channel.
+        // Each group is combined once per channel, so long rules count against the limit on items.
         asked.count(Channel::ALL.len() * self.0.routing_groups().len())?;
         Ok(RoutingRuleAvailability(available(view, &self.0)))
     }
 }
 
-/// Whether somebody in a rule's routing groups can take a conversation, channel by channel.
+/// The availability of the users in a rule's routing groups, by channel.
 pub struct RoutingRuleAvailability(PerChannel<bool>);
 
-/// Whether somebody in a rule's routing groups can take a conversation, channel by channel.
+/// The availability of the users in a rule's routing groups, by channel.
 #[Object]
 impl RoutingRuleAvailability {
-    /// Chat.
+    /// Availability for chat.
     async fn chat(&self) -> ChannelAvailability {
         self.on(Channel::Chat)
     }
 
-    /// Call.
+    /// Availability for calls.
     async fn call(&self) -> ChannelAvailability {
         self.on(Channel::Call)
     }
 
-    /// Video.
+    /// Availability for video calls.
     async fn video(&self) -> ChannelAvailability {
         self.on(Channel::Video)
     }
 
-    /// Third parties.
+    /// Availability for third-party channels.
     async fn third_parties(&self) -> ChannelAvailability {
         self.on(Channel::ThirdParty)
     }
@@ -120,9 +122,9 @@ impl RoutingRuleAvailability {
     }
 }
 
-/// Whether somebody can take a conversation on one channel.
+/// The availability of a rule's users on one channel.
 #[derive(SimpleObject)]
 pub struct ChannelAvailability {
-    /// At least one user is available: connected, ready, switched on, and with room for one more.
+    /// True if at least one user is available: connected, ready, switched on, and with a free slot.
     is_available: bool,
 }

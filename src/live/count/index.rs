@@ -1,49 +1,52 @@
-//! The counting index: for each user a column of bits, kept in blocks that are copied when they change.
+//! The counting index: a column of bits per user, in blocks that are copied on write.
 //!
-//! Everything in it is derived from the truth by [`columns`]; nothing here is ever counted up or down.
+//! Every column is derived from the state by [`columns`]. Nothing here is incremented or decremented, so that the index
+//! cannot drift from the state.
 
 use std::sync::Arc;
 
 use crate::domain::status::{Facts, Liveness};
 use crate::domain::{Category, Channel, PerChannel, Status};
 
-/// Words of 64 users in a full block. A tenant's last block is as small as its users allow.
+/// Words of 64 users in a full block. A tenant's last block has only as many as its users need, rounded to a power of
+/// two.
 pub const BLOCK_WORDS: usize = 128;
 /// Users in a full block.
 pub const BLOCK_USERS: u32 = (BLOCK_WORDS * 64) as u32;
 
-/// One bit of every user.
+/// One bit of every user, named by the property it stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Plane {
-    /// There is such a user, not deleted.
+    /// The user exists and is not deleted.
     Exists,
-    /// Has an enabled channel.
+    /// At least one channel is enabled.
     Agent,
-    /// Has a queue or a campaign.
+    /// The user has a queue or a campaign.
     Assigned,
-    /// A desk was connected at least once.
+    /// A desk of the user was connected at least once.
     EverLoggedIn,
     /// At least one desk session is open.
     Connected,
-    /// Chose to be away.
+    /// The chosen presence is away.
     Away,
-    /// Chose to be away for longer.
+    /// The chosen presence is extended away.
     ExtendedAway,
-    /// The channel is enabled.
+    /// The directory enables the channel.
     Enabled(Channel),
-    /// Status on the channel is available.
+    /// The status on the channel is available.
     Available(Channel),
-    /// Status on the channel is busy.
+    /// The status on the channel is busy.
     Busy(Channel),
-    /// At work on the channel.
+    /// The user is at work on the channel; see [`Facts::in_production`].
     InProduction(Channel),
-    /// Available on a channel of the liveness, and one more interaction fits the budget.
+    /// The user is available on a channel of the liveness, and one more interaction fits the budget.
     Room(Liveness),
 }
 
 impl Plane {
     const COUNT: usize = 7 + 4 * Channel::ALL.len() + Liveness::ALL.len();
 
+    /// The position of the plane's bit in [`Columns`] and of its words in a [`Block`].
     const fn row(self) -> usize {
         match self {
             Plane::Exists => 0,
@@ -62,18 +65,18 @@ impl Plane {
     }
 }
 
-/// What the index holds of one user.
+/// The index's data about one user.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Columns {
     planes: u32,
-    /// Conversations held, per channel.
+    /// Number of conversations held, per channel.
     pub current: PerChannel<u32>,
-    /// Conversations allowed, per channel.
+    /// Maximum number of conversations, per channel.
     pub max: PerChannel<u32>,
 }
 
 impl Columns {
-    /// Whether the user's bit in `plane` is set.
+    /// Returns true if the user's bit in `plane` is set.
     pub const fn has(&self, plane: Plane) -> bool {
         self.planes & (1 << plane.row()) != 0
     }
@@ -83,7 +86,7 @@ impl Columns {
     }
 }
 
-/// Derives a user's columns from the facts.
+/// Derives a user's columns from the facts about the user.
 pub fn columns(facts: &Facts, assigned: bool, ever_logged_in: bool) -> Columns {
     let mut columns = Columns::default();
     columns.set(Plane::Exists, true);
@@ -110,7 +113,7 @@ pub fn columns(facts: &Facts, assigned: bool, ever_logged_in: bool) -> Columns {
     columns
 }
 
-/// Numbers of many users, one plane per binary digit: as many planes as the block's largest number needs.
+/// One number per user, bit-sliced: one plane per binary digit, as many planes as the largest number has needed so far.
 #[derive(Clone, Debug, Default)]
 struct Sliced(Vec<u64>);
 
@@ -118,6 +121,7 @@ impl Sliced {
     fn set(&mut self, words: usize, ix: usize, value: u32) {
         let (word, bit) = (ix / 64, 1 << (ix % 64));
         let needed = (u32::BITS - value.leading_zeros()) as usize;
+        // Planes are never removed, even when the largest number becomes smaller.
         if self.0.len() < needed * words {
             self.0.resize(needed * words, 0);
         }
@@ -137,7 +141,7 @@ impl Sliced {
     }
 }
 
-/// The columns of up to [`BLOCK_USERS`] users.
+/// The columns of up to [`BLOCK_USERS`] users, stored plane by plane.
 #[derive(Clone, Debug)]
 pub struct Block {
     words: usize,
@@ -151,26 +155,26 @@ impl Block {
         Block { words, planes: vec![0; Plane::COUNT * words], current: Default::default(), max: Default::default() }
     }
 
-    /// Words of each plane.
+    /// Number of words in each plane.
     #[inline(always)]
     pub fn words(&self) -> usize {
         self.words
     }
 
-    /// One bit of every user.
+    /// The words of one plane.
     #[inline(always)]
     pub fn plane(&self, plane: Plane) -> &[u64] {
         let from = plane.row() * self.words;
         &self.planes[from..from + self.words]
     }
 
-    /// Conversations held on the channel: binary digits, the lowest first.
+    /// Numbers of conversations held on the channel: one plane per binary digit, the lowest first.
     #[inline(always)]
     pub fn current(&self, channel: Channel) -> std::slice::ChunksExact<'_, u64> {
         self.current[channel as usize].0.chunks_exact(self.words)
     }
 
-    /// Conversations allowed on the channel, likewise.
+    /// Maximum numbers of conversations on the channel, in the same form as [`Block::current`].
     #[inline(always)]
     pub fn max(&self, channel: Channel) -> std::slice::ChunksExact<'_, u64> {
         self.max[channel as usize].0.chunks_exact(self.words)
@@ -213,7 +217,7 @@ impl Block {
     }
 }
 
-/// Planes of `from` words laid out anew with `to` words each.
+/// Copies planes of `from` words each into planes of `to` words each.
 fn widen(planes: &[u64], from: usize, to: usize) -> Vec<u64> {
     let mut wide = vec![0; planes.len() / from * to];
     for (old, new) in planes.chunks_exact(from).zip(wide.chunks_exact_mut(to)) {
@@ -229,21 +233,22 @@ pub struct Index {
 }
 
 impl Index {
-    /// The blocks, in the order of the users.
+    /// The blocks, in the order of the users' dense indexes.
     #[inline(always)]
     pub fn blocks(&self) -> &[Arc<Block>] {
         &self.blocks
     }
 
-    /// Puts a user's columns in place; copies the block if a view holds it.
+    /// Stores a user's columns. Copies the block if a view shares it.
     pub fn set(&mut self, ix: u32, columns: &Columns) {
         let (block, local) = ((ix / BLOCK_USERS) as usize, (ix % BLOCK_USERS) as usize);
-        // Blocks before the last are always full, so that a user's place follows from the index alone.
+        // Blocks before the last always have their full size, so that a user's position follows from the index alone.
         while self.blocks.len() <= block {
             self.widen_last(BLOCK_WORDS);
             self.blocks.push(Arc::new(Block::new(1)));
         }
         if block + 1 == self.blocks.len() {
+            // Doubling keeps the number of reallocations logarithmic while a small tenant grows.
             let needed = (local / 64 + 1).next_power_of_two();
             if needed > self.blocks[block].words {
                 self.widen_last(needed);
@@ -252,7 +257,7 @@ impl Index {
         Arc::make_mut(&mut self.blocks[block]).set(local, columns);
     }
 
-    /// A user's columns; nothing set for one who was never put in.
+    /// A user's columns; all clear for a user that was never stored.
     pub fn get(&self, ix: u32) -> Columns {
         let (block, local) = ((ix / BLOCK_USERS) as usize, (ix % BLOCK_USERS) as usize);
         match self.blocks.get(block) {
@@ -261,12 +266,13 @@ impl Index {
         }
     }
 
-    /// Bytes that the blocks occupy.
+    /// Bytes that the blocks occupy on the heap.
     pub fn heap_bytes(&self) -> usize {
+        // 16 bytes are the two reference counters of each `Arc`.
         self.blocks.iter().map(|block| block.heap_bytes() + 16).sum()
     }
 
-    /// The number of blocks and pointers that this copy does not share with the index `before` it.
+    /// Counts the blocks and pointers that this index does not share with `before`, an earlier clone of it.
     pub fn copied_since(&self, before: &Self) -> usize {
         let shared = self.blocks.iter().zip(&before.blocks).filter(|(block, old)| Arc::ptr_eq(block, old)).count();
         2 * self.blocks.len() - shared
@@ -295,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_put_in_comes_out_across_blocks() {
+    fn columns_are_stored_across_blocks() {
         let mut index = Index::default();
         let users = [0, 1, 63, 64, 700, 8_191, 8_192, 8_200, 20_000];
         for ix in users {
@@ -311,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn a_view_keeps_what_it_saw() {
+    fn a_clone_is_not_affected_by_later_changes() {
         let mut index = Index::default();
         index.set(5, &columns_of(7));
         let before = index.clone();
@@ -322,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn ten_users_cost_little() {
+    fn ten_users_take_less_than_1500_bytes() {
         let mut index = Index::default();
         for ix in 0..10 {
             index.set(ix, &columns_of(ix));

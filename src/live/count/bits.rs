@@ -1,30 +1,30 @@
-//! A set of users, by dense index: as a list while it is small, else in blocks that are copied when they change.
+//! Copy-on-write sets of users by dense index: a list while small, else blocks of bits.
 
 use std::sync::Arc;
 
 use super::index::{BLOCK_USERS, BLOCK_WORDS};
 
-/// Members up to which a set may be one list: copying it must stay cheap.
+/// Maximum number of members of a set stored as one list, which is copied as a whole.
 const LIST_MAX: usize = 1_024;
 
-/// Users who share one property. Cloning a large one copies a pointer for each 8,192 users, and a change one block.
+/// A set of users. Cloning a large one copies a pointer per 8,192 users; a change copies one block.
 #[derive(Clone, Debug)]
 pub enum Bits {
-    /// Ascending indexes: 4 bytes a member.
+    /// Indexes in ascending order: 4 bytes per member.
     List(Vec<u32>),
-    /// As many blocks as the highest member needs.
+    /// Blocks of users, up to the one of the highest member.
     Blocks(Vec<Part>),
 }
 
-/// The members in one block of users.
+/// The members of a set in one block of users.
 #[derive(Clone, Debug, Default)]
 pub enum Part {
-    /// There are none.
+    /// No member in this block.
     #[default]
     Empty,
-    /// Ascending places in the block: cheaper while at most one in 32 is a member.
+    /// Positions in the block, in ascending order: smaller than bits while at most one user in 32 is a member.
     List(Arc<Vec<u16>>),
-    /// One bit for each user.
+    /// One bit per user of the block.
     Dense(Arc<[u64]>),
 }
 
@@ -35,7 +35,7 @@ impl Default for Bits {
 }
 
 impl Bits {
-    /// Adds a user.
+    /// Adds a user by dense index; does nothing if present.
     pub fn insert(&mut self, ix: u32) {
         match self {
             Bits::List(list) => {
@@ -45,6 +45,7 @@ impl Bits {
                 if list.len() <= LIST_MAX && !is_dense(list.len(), last / 64 + 1) {
                     return;
                 }
+                // A list that is full, or larger than the bits would be, is converted to blocks, and stays blocks.
                 let mut parts = Vec::new();
                 for member in list.iter() {
                     insert(&mut parts, *member);
@@ -55,7 +56,7 @@ impl Bits {
         }
     }
 
-    /// Removes a user.
+    /// Removes a user by dense index; does nothing if absent.
     pub fn remove(&mut self, ix: u32) {
         match self {
             Bits::List(list) => {
@@ -64,6 +65,7 @@ impl Bits {
                 }
             }
             Bits::Blocks(parts) => {
+                // Blocks that become empty stay: a set never becomes a list again.
                 if let Some(part) = parts.get_mut((ix / BLOCK_USERS) as usize) {
                     part.remove(ix % BLOCK_USERS);
                 }
@@ -71,7 +73,7 @@ impl Bits {
         }
     }
 
-    /// Adds the members of one block to `out`, which holds that block's words.
+    /// Sets the bits of one block's members in `out`, the words of that block.
     #[inline(always)]
     pub fn or_into(&self, block: usize, out: &mut [u64]) {
         match self {
@@ -101,7 +103,7 @@ impl Bits {
         }
     }
 
-    /// The words of one block, where they are kept as such and there are as many.
+    /// The first `words` words of one block, if it is stored as bits and has that many.
     #[inline(always)]
     pub fn whole(&self, block: usize, words: usize) -> Option<&[u64]> {
         match self {
@@ -113,12 +115,13 @@ impl Bits {
         }
     }
 
-    /// Keeps in `mask` only the members of one block.
+    /// Clears the bits in `mask`, the words of one block, that are not members.
     #[inline(always)]
     pub fn and_into(&self, block: usize, mask: &mut [u64]) {
         if let Bits::Blocks(parts) = self
             && let Some(Part::Dense(words)) = parts.get(block)
         {
+            // Words beyond those stored have no members.
             let known = words.len().min(mask.len());
             for (m, w) in mask.iter_mut().zip(words.iter()) {
                 *m &= w;
@@ -134,7 +137,7 @@ impl Bits {
         }
     }
 
-    /// Bytes the set occupies on the heap.
+    /// Bytes that the set occupies on the heap.
     pub fn heap_bytes(&self) -> usize {
         match self {
             Bits::List(list) => list.capacity() * 4,
@@ -144,7 +147,7 @@ impl Bits {
         }
     }
 
-    /// The number of members, words and pointers that this copy does not share with the set `before` it.
+    /// Counts the members, words and pointers that this set does not share with `before`, an earlier clone of it.
     pub fn copied_since(&self, before: &Self) -> usize {
         match (self, before) {
             (Bits::List(list), _) => list.len(),
@@ -186,6 +189,7 @@ impl Part {
                     wider.resize(words_for(at), 0);
                     *bits = wider.into();
                 }
+                // Tested first: `make_mut` would copy a shared part even if the bit is set already.
                 if bits[at / 64] & (1 << (at % 64)) == 0 {
                     Arc::make_mut(bits)[at / 64] |= 1 << (at % 64);
                 }
@@ -206,6 +210,7 @@ impl Part {
             }
             Part::Dense(bits) => {
                 let at = at as usize;
+                // Tested first, as in `insert`.
                 if bits.get(at / 64).is_some_and(|word| word & (1 << (at % 64)) != 0) {
                     Arc::make_mut(bits)[at / 64] &= !(1 << (at % 64));
                 }
@@ -231,13 +236,13 @@ fn insert(parts: &mut Vec<Part>, ix: u32) {
     parts[block].insert(ix % BLOCK_USERS);
 }
 
-/// Returns whether bits are smaller than a list, at 4 bytes a member.
+/// Returns true if `words` words of bits are smaller than a list at 4 bytes per member.
 const fn is_dense(members: usize, words: usize) -> bool {
     members > words * 2
 }
 
-/// Words of a part whose highest place is `last`: rounded as the index rounds those of its last block, so that the words
-/// of a set that is spread over the block can be joined as they are.
+/// Number of words for a part whose highest position is `last`. Rounded to a power of two as the words of the index's
+/// last block are, so that the words of a set spread over the block can be combined with the index's directly.
 const fn words_for(last: usize) -> usize {
     (last / 64 + 1).next_power_of_two()
 }
@@ -257,9 +262,9 @@ mod tests {
             bits.or_into(block, &mut words);
             let mut all = [!0; BLOCK_WORDS];
             bits.and_into(block, &mut all);
-            assert_eq!(words, all, "both readings agree");
+            assert_eq!(words, all, "or_into and and_into agree");
             if let Some(whole) = bits.whole(block, BLOCK_WORDS) {
-                assert_eq!(words, whole, "as does the third");
+                assert_eq!(words, whole, "whole agrees");
             }
             for (w, word) in words.iter().enumerate() {
                 for bit in (0..64).filter(|bit| word & (1 << bit) != 0) {
@@ -274,7 +279,7 @@ mod tests {
         #[test]
         fn behaves_as_a_set(
             changes in proptest::collection::vec((0u32..20_000, any::<bool>()), 0..400),
-            // With these many there are blocks.
+            // With any of these numbers but 0 the set begins as blocks.
             first in prop_oneof![Just(0), Just(600), Just(1_100u32)],
             apart in 1u32..17,
         ) {
@@ -285,7 +290,7 @@ mod tests {
             }
             let before = (bits.clone(), reference.clone());
             for (ix, add) in changes {
-                // Two regions, so that both the list and the bitset are met.
+                // Two regions, so that both lists and bits occur.
                 let ix = if ix % 3 == 0 { ix % 100 } else { ix };
                 if add { bits.insert(ix); reference.insert(ix); } else { bits.remove(ix); reference.remove(&ix); }
             }

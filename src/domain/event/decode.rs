@@ -1,4 +1,4 @@
-//! From a CloudEvents envelope to an [`Event`]: shape, limits, type and time. Needs no state.
+//! Decodes a CloudEvents envelope into an [`Event`] and checks shape, limits, type and time. Needs no state.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -8,68 +8,32 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::{Body, Event, EventId, Fact, INTERNAL_SOURCE, Surface};
+use super::body::{Body, Surface};
+use super::envelope::{Envelope, Refusal, data, holds_nul, id_of, session, user};
+use super::{Event, EventId, Fact, INTERNAL_SOURCE, decode_conversation};
 use crate::domain::channel::Channel;
 use crate::domain::conversation::ConversationId;
-use crate::domain::ids::UserRef;
-use crate::domain::object::Object;
+use crate::domain::json::Object;
 use crate::domain::presence::Category;
 use crate::domain::settings::desk::LEASE_SECONDS;
 use crate::domain::text;
 use crate::domain::time::{Time, TimeError};
 
-/// Longest event id, in bytes.
+/// Maximum length of an event id, in bytes.
 const ID_MAX: usize = 128;
-/// Longest session id, in bytes.
-const SESSION_MAX: usize = 128;
-/// Conversations one `slots.synced` may name.
+/// Maximum number of conversations in one `slots.synced`.
 const SYNC_MAX: usize = 1_000;
-/// How far ahead of service time an event may be, in seconds. Within this it counts as now, since a producer's clock that
-/// is ahead would otherwise win over what happens until service time reaches it.
+/// Maximum number of seconds that an event's time may lie ahead of service time. A time within this limit is replaced
+/// by service time: left as it is, it would override every later change until service time reached it.
 const AHEAD_SECONDS: i64 = 300;
 
-/// An event refused at admission: its id, where one could be read, and why.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// The event's id.
-    pub id: Option<String>,
-    /// Why.
-    pub reason: &'static str,
-}
-
-#[derive(Deserialize)]
-pub(super) struct Envelope<'a> {
-    #[serde(borrow, default)]
-    specversion: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    id: Cow<'a, str>,
-    #[serde(borrow)]
-    source: Cow<'a, str>,
-    #[serde(borrow, rename = "type")]
-    pub kind: Cow<'a, str>,
-    #[serde(borrow, default)]
-    pub subject: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    time: Cow<'a, str>,
-    #[serde(borrow, default)]
-    data: Option<&'a RawValue>,
-}
-
-/// Reads one event; `now` is service time. A time ahead of it counts as `now`, and is journalled so.
+/// Parses and checks one event. `now` is service time; an event's time ahead of it is replaced by `now`, and journalled
+/// as such.
 pub fn admit(raw: &RawValue, now: Time) -> Result<Event, Refusal> {
     let refuse = |reason| Refusal { id: id_of(raw), reason };
     let Object(envelope): Object<Envelope<'_>> = serde_json::from_str(raw.get())
         .map_err(|_| refuse("not an event: id, source, type and time are required, as strings"))?;
     read(&envelope, raw, now).map_err(refuse)
-}
-
-/// The id of something that may not be an event at all.
-fn id_of(raw: &RawValue) -> Option<String> {
-    #[derive(Deserialize)]
-    struct OnlyId {
-        id: String,
-    }
-    serde_json::from_str::<Object<OnlyId>>(raw.get()).ok().map(|Object(only)| only.id)
 }
 
 fn read(envelope: &Envelope<'_>, raw: &RawValue, now: Time) -> Result<Event, &'static str> {
@@ -82,6 +46,7 @@ fn read(envelope: &Envelope<'_>, raw: &RawValue, now: Time) -> Result<Event, &'s
     if !text::is_name(&envelope.source) {
         return Err("source must be 1 to 256 bytes");
     }
+    // Events of an internal source are authoritative and never stale, so callers must not claim one.
     if envelope.source.starts_with(INTERNAL_SOURCE) {
         return Err("source must not begin with rollcall:");
     }
@@ -97,28 +62,15 @@ fn read(envelope: &Envelope<'_>, raw: &RawValue, now: Time) -> Result<Event, &'s
     }
     let body = read_body(envelope)?;
     let id = EventId { source: envelope.source.as_ref().into(), id: envelope.id.as_ref().into() };
-    // Clamped here, before the journal: what is applied, now or at a replay, is what stands there.
+    // Clamped before journalling, since a replay applies the journalled time and has no service time to clamp to.
     Ok(Event { id, fact: Fact::new(time.min(now), body) })
-}
-
-/// Whether any string, wherever it stands, holds U+0000. The text search is cheap and almost always settles it.
-fn holds_nul(raw: &RawValue) -> bool {
-    fn walk(value: &serde_json::Value) -> bool {
-        match value {
-            serde_json::Value::String(text) => text.contains('\0'),
-            serde_json::Value::Array(items) => items.iter().any(walk),
-            serde_json::Value::Object(members) => members.iter().any(|(name, v)| name.contains('\0') || walk(v)),
-            _ => false,
-        }
-    }
-    // A value too deep to read is refused rather than searched.
-    raw.get().contains("\\u0000") && serde_json::from_str(raw.get()).map_or(true, |value| walk(&value))
 }
 
 fn read_body(envelope: &Envelope<'_>) -> Result<Body, &'static str> {
     Ok(match envelope.kind.as_ref() {
         "desk.connected" => desk_connected(envelope)?,
         "desk.heartbeat" => {
+            // Producers do not see journal positions: `opened` is set by the server's own connections only.
             let session = session(&data::<OfSession<'_>>(envelope)?.session)?;
             Body::DeskHeartbeat { user: user(envelope)?, session, opened: None }
         }
@@ -129,6 +81,7 @@ fn read_body(envelope: &Envelope<'_>) -> Result<Body, &'static str> {
         "status.changed" => status_changed(envelope)?,
         "slot.taken" => {
             let slot: Slot<'_> = data(envelope)?;
+            // Optional in `Slot`, which `slot.released` shares.
             let channel = slot.channel.ok_or("channel is missing")?;
             Body::SlotTaken { user: user(envelope)?, channel, conversation: conversation(&slot.conversation)? }
         }
@@ -138,7 +91,7 @@ fn read_body(envelope: &Envelope<'_>) -> Result<Body, &'static str> {
             Body::SlotReleased { user, conversation: conversation(&slot.conversation)? }
         }
         "slots.synced" => slots_synced(envelope)?,
-        kind if kind.starts_with("conversation.") => super::conversation::read(envelope)?,
+        kind if kind.starts_with("conversation.") => decode_conversation::read(envelope)?,
         _ => return Err("unknown type"),
     })
 }
@@ -165,11 +118,12 @@ fn desk_connected(envelope: &Envelope<'_>) -> Result<Body, &'static str> {
         lease_seconds: connected.lease_seconds,
         device: connected.device.as_deref().map(device).transpose()?,
         surface: connected.surface,
+        // A producer's session must count towards the quota of sessions, not of sockets.
         socket: false,
     })
 }
 
-/// A name for a device, as a desk gives it.
+/// Validates a device name given by a desk.
 pub fn device(name: &str) -> Result<Box<str>, &'static str> {
     if text::is_name(name) { Ok(name.into()) } else { Err("device must be 1 to 256 bytes") }
 }
@@ -196,7 +150,7 @@ fn status_changed(envelope: &Envelope<'_>) -> Result<Body, &'static str> {
     })
 }
 
-/// Switches by channel; one that is given twice is refused, since which was meant cannot be known.
+/// Deserializes switches by channel. A channel given twice is an error, since either value could be the intended one.
 fn each_once<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<Channel, bool>, D::Error> {
     struct Switches;
     impl<'de> Visitor<'de> for Switches {
@@ -246,23 +200,6 @@ struct Slot<'a> {
     conversation: Cow<'a, str>,
 }
 
-pub(super) fn data<'a, T: Deserialize<'a>>(envelope: &Envelope<'a>) -> Result<T, &'static str> {
-    let data = envelope.data.ok_or("data is missing")?;
-    let read: Result<Object<T>, _> = serde_json::from_str(data.get());
-    read.map(|Object(data)| data).map_err(|_| "data does not fit the type")
-}
-
-pub(super) fn user(envelope: &Envelope<'_>) -> Result<UserRef, &'static str> {
-    let subject = envelope.subject.as_ref().ok_or("subject is missing")?;
-    subject.parse().map_err(|_| "subject must be an id, a GUID or external:<id>")
-}
-
-/// A session, as a desk names it within its user.
-pub fn session(name: &str) -> Result<Box<str>, &'static str> {
-    let is_good = (1..=SESSION_MAX).contains(&name.len()) && !name.contains('\0');
-    if is_good { Ok(name.into()) } else { Err("session must be 1 to 128 bytes") }
-}
-
 fn conversation(id: &str) -> Result<ConversationId, &'static str> {
     ConversationId::new(id).ok_or("conversation must be 1 to 128 bytes")
 }
@@ -270,6 +207,7 @@ fn conversation(id: &str) -> Result<ConversationId, &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::ids::UserRef;
 
     const NOW: Time = Time::from_micros(1_000_000_000_000_000);
 
@@ -286,7 +224,7 @@ mod tests {
         "time":"1999-02-01T07:02:55Z","data":{"channel":"call","conversation":"c","extra":1},"extension":{"a":[]}}"#;
 
     #[test]
-    fn an_event_is_read_and_what_is_unknown_ignored() {
+    fn unknown_members_are_ignored() {
         let event = read(TAKEN).unwrap();
         assert_eq!(event.fact.time.to_string(), "1999-02-01T07:02:55Z");
         let Body::SlotTaken { user, channel, conversation } = event.fact.body else { panic!() };
@@ -294,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said() {
+    fn malformed_events_are_rejected_with_a_reason() {
         assert_eq!(reason(&TAKEN.replace("1.0", "0.3")), "specversion must be 1.0");
         assert_eq!(reason(&TAKEN.replace("/acd", "rollcall:x")), "source must not begin with rollcall:");
         assert_eq!(reason(&TAKEN.replace("slot.taken", "user.deleted")), "unknown type");
@@ -312,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_ahead_counts_as_now() {
+    fn times_ahead_are_clamped_to_service_time() {
         let time_of = |time: Time| read(&TAKEN.replace("1999-02-01T07:02:55Z", &time.to_string()));
         for ahead in [1, 240, 300] {
             assert_eq!(time_of(NOW.plus_seconds(ahead)).unwrap().fact.time, NOW, "{ahead} s ahead");
@@ -324,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_of_the_years_1970_to_2999() {
+    fn times_outside_1970_to_2999_are_rejected() {
         let reason_of = |time: &str| reason(&TAKEN.replace("1999-02-01T07:02:55Z", time));
         for time in ["1969-12-31T23:59:59.999999Z", "3000-01-01T00:00:00Z", "1970-01-01T00:00:00+00:01"] {
             assert_eq!(reason_of(time), "time is outside the years 1970 to 2999", "{time}");
@@ -334,12 +272,12 @@ mod tests {
     }
 
     #[test]
-    fn an_escaped_backslash_is_no_nul() {
+    fn an_escaped_backslash_is_not_a_nul() {
         assert!(read(&TAKEN.replace("\"a\":[]", "\"a\":\"\\\\u0000\"")).is_ok());
     }
 
     #[test]
-    fn the_journal_gives_back_what_it_took() {
+    fn facts_survive_json() {
         let event = read(TAKEN).unwrap();
         let json = serde_json::to_string(&event.fact).unwrap();
         assert_eq!(serde_json::from_str::<Fact>(&json).unwrap(), event.fact);

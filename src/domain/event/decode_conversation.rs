@@ -1,28 +1,28 @@
-//! Reads the events of conversations (EVENTS.md, "Types").
+//! Parsing of `conversation.*` events (EVENTS.md, "Types").
 
 use std::borrow::Cow;
 
 use serde::{Deserialize, Deserializer};
 use uuid::Uuid;
 
-use super::Body;
-use super::admission::{Envelope, data, user};
+use super::body::Body;
+use super::envelope::{Envelope, data, user};
 use crate::domain::conversation::Medium;
 use crate::domain::ids::{EntityRef, parse_guid};
 use crate::domain::text;
 use crate::domain::time::Time;
 
-/// Longest text of a message, in bytes.
+/// Maximum length of a message's text, in bytes.
 const TEXT_MAX: usize = 8 * 1024;
 
-/// A conversation's own channel, as events write it.
+/// A medium as events name it, in either case.
 #[derive(Clone, Copy)]
 struct Named(Medium);
 
 impl<'de> Deserialize<'de> for Named {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let name = Cow::<'de, str>::deserialize(deserializer)?;
-        Medium::parse(&name).map(Named).ok_or_else(|| serde::de::Error::custom("no channel of a conversation"))
+        Medium::parse(&name).map(Named).ok_or_else(|| serde::de::Error::custom("not a conversation channel"))
     }
 }
 
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_push_names_who_and_where() {
+    fn a_push_requires_subject_uuid_and_channel() {
         let fact = admitted("pushed", Some("101"), &json!({"conversation": ID, "channel": "chat", "project": 7}));
         let Body::ConversationPushed { conversation, channel, project, .. } = fact.unwrap().body else { panic!() };
         assert_eq!(conversation.to_string(), ID.to_lowercase());
@@ -192,12 +192,12 @@ mod tests {
         assert_eq!(missing(json!({"conversation": ID})), "data does not fit the type");
         assert_eq!(missing(json!({"conversation": "c", "channel": "CALL"})), "conversation must be a UUID");
         assert_eq!(missing(json!({"conversation": ID, "channel": "third_party"})), "data does not fit the type");
-        let nobody = admitted("pushed", None, &json!({"conversation": ID, "channel": "SMS"}));
-        assert_eq!(nobody.unwrap_err(), "subject is missing");
+        let without_subject = admitted("pushed", None, &json!({"conversation": ID, "channel": "SMS"}));
+        assert_eq!(without_subject.unwrap_err(), "subject is missing");
     }
 
     #[test]
-    fn what_each_type_needs_is_said() {
+    fn missing_and_oversized_members_are_rejected() {
         let reason = |kind, data| admitted(kind, None, &data).unwrap_err();
         assert_eq!(reason("started", json!({"conversation": ID, "channel": "SMS"})), "data does not fit the type");
         assert_eq!(reason("message", json!({"conversation": ID})), "data does not fit the type");
@@ -209,13 +209,13 @@ mod tests {
     }
 
     #[test]
-    fn a_member_of_another_type_is_not_looked_at() {
+    fn members_of_other_types_are_ignored() {
         let fact = admitted("closed", None, &json!({"conversation": ID, "channel": "third_party", "text": 5}));
         assert!(matches!(fact.unwrap().body, Body::ConversationClosed { reason: None, .. }));
     }
 
     #[test]
-    fn the_journal_gives_back_what_it_took() {
+    fn facts_survive_json() {
         let data = json!({"conversation": ID, "author": "visitor", "text": "Hello", "until": "2001-01-01T00:05:00Z",
             "routing_rule": ID, "routing_group": 3, "to_rule": 4, "to_group": ID, "reason": "done", "project": ID,
             "channel": "WHATSAPP"});

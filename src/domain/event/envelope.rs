@@ -1,0 +1,84 @@
+//! The CloudEvents envelope of an event, and the members that several types share.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::domain::ids::UserRef;
+use crate::domain::json::Object;
+
+/// Maximum length of a session id, in bytes.
+const SESSION_MAX: usize = 128;
+
+/// An event rejected at admission.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The event's id, if one could be parsed.
+    pub id: Option<String>,
+    /// The reason, as sent on the wire.
+    pub reason: &'static str,
+}
+
+/// A CloudEvents envelope, with its data unparsed. Unknown members are ignored.
+#[derive(Deserialize)]
+pub(super) struct Envelope<'a> {
+    #[serde(borrow, default)]
+    pub specversion: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    pub id: Cow<'a, str>,
+    #[serde(borrow)]
+    pub source: Cow<'a, str>,
+    #[serde(borrow, rename = "type")]
+    pub kind: Cow<'a, str>,
+    #[serde(borrow, default)]
+    pub subject: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    pub time: Cow<'a, str>,
+    #[serde(borrow, default)]
+    pub data: Option<&'a RawValue>,
+}
+
+/// Extracts the id from JSON that need not be an event otherwise, so that a refusal can name it.
+pub(super) fn id_of(raw: &RawValue) -> Option<String> {
+    #[derive(Deserialize)]
+    struct OnlyId {
+        id: String,
+    }
+    serde_json::from_str::<Object<OnlyId>>(raw.get()).ok().map(|Object(only)| only.id)
+}
+
+/// Returns true if any string or member name, at any depth, contains U+0000. The search of the raw text is cheap and
+/// almost always enough; only a hit needs the value parsed, since `\\u0000` is an escaped backslash.
+pub(super) fn holds_nul(raw: &RawValue) -> bool {
+    fn walk(value: &serde_json::Value) -> bool {
+        match value {
+            serde_json::Value::String(text) => text.contains('\0'),
+            serde_json::Value::Array(items) => items.iter().any(walk),
+            serde_json::Value::Object(members) => members.iter().any(|(name, v)| name.contains('\0') || walk(v)),
+            _ => false,
+        }
+    }
+    // A value nested too deeply to parse counts as a hit, and is rejected.
+    raw.get().contains("\\u0000") && serde_json::from_str(raw.get()).map_or(true, |value| walk(&value))
+}
+
+/// Parses the data of an event's type.
+pub(super) fn data<'a, T: Deserialize<'a>>(envelope: &Envelope<'a>) -> Result<T, &'static str> {
+    let data = envelope.data.ok_or("data is missing")?;
+    // `Object`, since a derived reader would accept an array as well.
+    let read: Result<Object<T>, _> = serde_json::from_str(data.get());
+    read.map(|Object(data)| data).map_err(|_| "data does not fit the type")
+}
+
+/// Parses the subject as a reference to a user.
+pub(super) fn user(envelope: &Envelope<'_>) -> Result<UserRef, &'static str> {
+    let subject = envelope.subject.as_ref().ok_or("subject is missing")?;
+    subject.parse().map_err(|_| "subject must be an id, a GUID or external:<id>")
+}
+
+/// Validates a session id, which a desk chooses and which is unique within its user.
+pub fn session(name: &str) -> Result<Box<str>, &'static str> {
+    let is_good = (1..=SESSION_MAX).contains(&name.len()) && !name.contains('\0');
+    if is_good { Ok(name.into()) } else { Err("session must be 1 to 128 bytes") }
+}

@@ -1,0 +1,87 @@
+//! The result of applying an event, and the reasons of a rejection.
+
+use crate::domain::directory::{Changes, Problem};
+use crate::domain::settings::limits::Quota;
+
+/// The result of applying an event (EVENTS.md, "Envelope").
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// It changed the state, or confirmed it.
+    Applied,
+    /// A take by an unknown or deleted user. It was applied in so far as the previous holder's claim ended.
+    HolderReleased,
+    /// A directory document was applied, with these counts.
+    Upserted(Changes),
+    /// Valid, but newer events override all of it.
+    Stale,
+    /// An event with the same source and id was taken before.
+    Duplicate,
+    /// Rejected; nothing observable has changed.
+    Rejected(Rejection),
+}
+
+impl Outcome {
+    /// The outcome's name on the wire.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            // `HolderReleased` ended a claim, so it counts as applied.
+            Outcome::Applied | Outcome::HolderReleased | Outcome::Upserted(_) => "applied",
+            Outcome::Stale => "stale",
+            Outcome::Duplicate => "duplicate",
+            Outcome::Rejected(_) => "rejected",
+        }
+    }
+
+    /// The reason sent with the outcome on the wire, if it has one.
+    pub fn reason(&self) -> Option<String> {
+        match self {
+            Outcome::HolderReleased => Some(String::from("unknown user; previous holder released")),
+            Outcome::Rejected(rejection) => Some(rejection.to_string()),
+            Outcome::Applied | Outcome::Upserted(_) | Outcome::Stale | Outcome::Duplicate => None,
+        }
+    }
+}
+
+/// The reason for which an event was rejected.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum Rejection {
+    /// The user does not exist or is deleted.
+    #[error("unknown user")]
+    UnknownUser,
+    /// The session does not exist or is closed.
+    #[error("unknown or closed session: reconnect")]
+    UnknownSession,
+    /// The presence definition does not exist, or means logged out, which cannot be chosen.
+    #[error("unknown presence definition")]
+    UnknownPresence,
+    /// The definition's category differs from the presence given with it.
+    #[error("presence and presence_id do not agree")]
+    PresenceMismatch,
+    /// The session was reopened or closed since the `desk.connected` at the given position.
+    #[error("the session was reopened or closed")]
+    OtherIncarnation,
+    /// The conversation's history has reached its maximum length.
+    #[error("the conversation is full: it keeps at most 1000 messages and 1000 other events")]
+    ConversationFull,
+    /// The store rejects the event's content. It is not journalled, and its id may be used again.
+    #[error("the store cannot keep the event")]
+    Unstorable,
+    /// A quota of the tenant is used up.
+    #[error("the limit {name} of {limit} is reached")]
+    Limit {
+        /// Name of the quota on the wire.
+        name: &'static str,
+        /// The quota in force.
+        limit: u32,
+    },
+    /// The directory document has problems; none of it is applied.
+    #[error("the document is refused")]
+    Document(Vec<Problem>),
+}
+
+impl Rejection {
+    /// The rejection for a used-up quota.
+    pub const fn limit(quota: Quota, limit: u32) -> Self {
+        Rejection::Limit { name: quota.name(), limit }
+    }
+}
