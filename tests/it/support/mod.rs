@@ -246,17 +246,4 @@ macro_rules! on_both_stores {
             }
         }
     };
-    ($name:ident, $test:path) => {
-        mod $name {
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn embedded() {
-                $test($crate::support::Backend::Embedded).await;
-            }
-
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn postgres() {
-                $test($crate::support::Backend::Postgres).await;
-            }
-        }
-    };
 }
