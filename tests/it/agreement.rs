@@ -1,5 +1,5 @@
-//! Random histories over HTTP, and four dialects asked about them: each agrees with the naive reference, and with the
-//! others where their contracts meet (docs/reference/native.md, "Agreement of the dialects").
+//! Random histories over HTTP: the answers of four dialects equal those of the naive reference, and each other's where
+//! their contracts overlap (docs/reference/native.md, "Agreement of the dialects").
 
 mod dialects;
 mod questions;
@@ -26,29 +26,30 @@ use crate::support::audit::audit;
 use crate::support::desks::heartbeat;
 use crate::support::raw::Raw;
 use crate::support::{Backend, Home, Service, Setup, tenant_id};
-use dialects::Asked;
+use dialects::Queries;
 
-on_both_stores!(dialects_agree, super::every_dialect_agrees_with_the_reference);
+on_both_stores!(every_dialect_agrees_with_the_reference);
 
-/// Tenants, each with a history of its own.
+/// Tenants, each with its own history.
 const CASES: u64 = 24;
-/// Questions asked of a tenant at one position.
-const QUESTIONS: usize = 3;
+/// Selections that are queried at one position of a tenant.
+const SELECTIONS: usize = 3;
 
-/// A tenant, what is still to be said to it, and what the reference heard so far.
+/// A tenant, the events that are still to be sent, and the reference as far as it has been fed.
 struct Case {
     persona: Persona,
     events: Vec<Value>,
-    told: HashMap<EventId, String>,
+    outcomes: HashMap<EventId, String>,
     reference: Reference,
-    heard: u64,
-    /// How many were connected whenever it was looked.
+    /// The position of the reference.
+    position: u64,
+    /// The sum of the connected users of all comparisons.
     connected: u64,
     random: StdRng,
 }
 
-/// What surrounds the cases.
-struct World {
+/// The service and clock that all cases share.
+struct Shared {
     service: Service,
     clock: Clock,
 }
@@ -56,92 +57,92 @@ struct World {
 async fn every_dialect_agrees_with_the_reference(backend: Backend) {
     let clock = Clock::manual(at(10));
     let service = Service::start_on(Home::new(backend).await, Setup { clock: clock.clone(), ..Setup::default() }).await;
-    let mut world = World { service, clock };
+    let mut shared = Shared { service, clock };
     let mut runner = TestRunner::deterministic();
     let mut cases = Vec::new();
     for n in 0..CASES {
-        cases.push(Case::new(&world, &mut runner, n).await);
+        cases.push(Case::new(&shared, &mut runner, n).await);
     }
     for case in &mut cases {
         let half = case.events.len() / 2;
-        case.tell(&world, half).await;
-        case.compare(&world).await;
+        case.send(&shared, half).await;
+        case.compare(&shared).await;
     }
-    // Leases run out, and hours go by.
-    world.clock.advance(Duration::from_secs(61));
-    cases[0].settle(&world).await;
-    world.clock.advance(Duration::from_secs(17 * 3_600));
-    world.service = world.service.restart(Setup { clock: world.clock.clone(), ..Setup::default() }).await;
+    // Leases expire, and hours pass.
+    shared.clock.advance(Duration::from_secs(61));
+    cases[0].settle(&shared).await;
+    shared.clock.advance(Duration::from_secs(17 * 3_600));
+    shared.service = shared.service.restart(Setup { clock: shared.clock.clone(), ..Setup::default() }).await;
     for case in &mut cases {
-        case.compare(&world).await;
+        case.compare(&shared).await;
         let rest = case.events.len();
-        case.tell(&world, rest).await;
-        case.switch_somebody(&world).await;
-        case.compare(&world).await;
+        case.send(&shared, rest).await;
+        case.switch_channel(&shared).await;
+        case.compare(&shared).await;
     }
-    // What ended is forgotten with the next event.
-    world.clock.advance(Duration::from_secs(25 * 3_600));
+    // Ended sessions and conversations are forgotten with the next event.
+    shared.clock.advance(Duration::from_secs(25 * 3_600));
     for case in &mut cases {
-        case.switch_somebody(&world).await;
-        case.compare(&world).await;
+        case.switch_channel(&shared).await;
+        case.compare(&shared).await;
     }
-    let journalled: u64 = cases.iter().map(|case| case.heard).sum();
+    let journalled: u64 = cases.iter().map(|case| case.position).sum();
     let connected: u64 = cases.iter().map(|case| case.connected).sum();
     assert!(journalled > 10 * CASES && connected > CASES, "{journalled} events, {connected} connected");
-    let home = world.service.stop().await;
+    let home = shared.service.stop().await;
     assert_eq!(audit(&home.location, &[]).await, [""; 0]);
 }
 
 impl Case {
-    async fn new(world: &World, runner: &mut TestRunner, n: u64) -> Self {
+    async fn new(shared: &Shared, runner: &mut TestRunner, n: u64) -> Self {
         let history = small(Mix::FROM_SOURCES).new_tree(runner).expect("a history").current();
         let mut facts = history.entries.iter().map(|entry| &entry.event);
         let directory = facts.next().expect("a history begins with a directory");
-        let persona = world.service.api.persona(&format!("case {n}")).await;
-        world.service.api.put_directory(&persona.key, &wire::document(directory)).await;
+        let persona = shared.service.api.persona(&format!("case {n}")).await;
+        shared.service.api.put_directory(&persona.key, &wire::document(directory)).await;
         let reference = Reference::new(tenant_id(&persona.tenant));
         let random = StdRng::seed_from_u64(n);
         let events = facts.map(wire::event).collect();
-        Case { persona, events, told: HashMap::new(), reference, heard: 0, connected: 0, random }
+        Case { persona, events, outcomes: HashMap::new(), reference, position: 0, connected: 0, random }
     }
 
-    /// Posts the next so many events, a few at a time, and some of them twice.
-    async fn tell(&mut self, world: &World, count: usize) {
+    /// Posts the next events, a few at a time, and some of them twice.
+    async fn send(&mut self, shared: &Shared, count: usize) {
         let mut rest: Vec<Value> = self.events.drain(..count).collect();
         while !rest.is_empty() {
             let some = rest.drain(..self.random.random_range(1..=rest.len().min(9))).collect::<Vec<_>>();
-            let answer = world.service.api.events(&self.persona.key, &some).await.expect("an answer").ok();
+            let answer = shared.service.api.events(&self.persona.key, &some).await.expect("an answer").ok();
             for (event, outcome) in some.iter().zip(answer.outcomes()) {
-                assert_ne!(outcome, "duplicate", "each is new: {event}");
-                self.told.insert(wire::id(event), outcome);
+                assert_ne!(outcome, "duplicate", "every id is new: {event}");
+                self.outcomes.insert(wire::id(event), outcome);
             }
             if self.random.random_ratio(1, 4) {
-                let again = world.service.api.events(&self.persona.key, &some).await.expect("an answer").ok();
+                let again = shared.service.api.events(&self.persona.key, &some).await.expect("an answer").ok();
                 for (first, second) in answer.outcomes().iter().zip(again.outcomes()) {
-                    // What is refused at the door leaves no trace, and is refused again.
+                    // An event that is rejected at admission does not consume its id, and is rejected again.
                     assert!(second == "duplicate" || (first == "rejected" && second == "rejected"), "{}", again.text);
                 }
             }
         }
     }
 
-    /// Somebody else than the desk switches a channel, or sends a user offline.
-    async fn switch_somebody(&mut self, world: &World) {
+    /// Switches a user's channel, or sends the user offline, through iAdvize's REST API or GraphQL.
+    async fn switch_channel(&mut self, shared: &Shared) {
         let user = self.random.random_range(1..=5);
         let path = format!("/operator/{user}/live");
         let change = match self.random.random_range(0..4) {
             0 => json!({ "connected": 0 }),
             1 => json!({ "chat": { "available": 0 }, "call": { "available": 0 } }),
             2 => json!({ "chat": { "available": 1 } }),
-            _ => return self.switch_in_graphql(world, user).await,
+            _ => return self.switch_in_graphql(shared, user).await,
         };
-        let request = world.service.api.request(Method::PUT, &path).header("X-API-Key", &self.persona.key);
+        let request = shared.service.api.request(Method::PUT, &path).header("X-API-Key", &self.persona.key);
         let answer = send(request.json(&change)).await.expect("an answer");
         assert!([200, 400, 404].contains(&answer.status), "{} {}", answer.status, answer.text);
     }
 
-    /// The same in GraphQL, whose answer shows the user as the change left them.
-    async fn switch_in_graphql(&mut self, world: &World, user: i64) {
+    /// Switches a user's channel by GraphQL, and checks that the answer shows the change.
+    async fn switch_in_graphql(&mut self, shared: &Shared, user: i64) {
         let channel = ["CHAT", "CALL", "VIDEO", "THIRD_PARTY"][self.random.random_range(0..4)];
         let on = self.random.random();
         let status = if on { "AVAILABLE" } else { "UNAVAILABLE" };
@@ -150,56 +151,56 @@ impl Case {
                user{{id availability{{chat{{status}} call{{status}} video{{status}} thirdParty{{status}}}}}}
                userErrors{{field}} }}}}"
         );
-        let answer = world.service.api.graphql(&self.persona.key, &mutation).await.expect("an answer").ok();
-        let told = answer.json()["data"]["userAvailabilityStatusUpdate"].clone();
-        assert_ne!(told["user"].is_null(), told["userErrors"].is_null(), "{told}");
+        let answer = shared.service.api.graphql(&self.persona.key, &mutation).await.expect("an answer").ok();
+        let payload = answer.json()["data"]["userAvailabilityStatusUpdate"].clone();
+        assert_ne!(payload["user"].is_null(), payload["userErrors"].is_null(), "{payload}");
         let member = ["chat", "call", "video", "thirdParty"]
             .into_iter()
             .find(|name| name.eq_ignore_ascii_case(&channel.replace('_', "")));
-        let shown = &told["user"]["availability"][member.expect("a channel")]["status"];
+        let shown = &payload["user"]["availability"][member.expect("a channel")]["status"];
         let is_off = shown == "TOGGLE_OFF" || shown == "OFFLINE" || shown == "DISABLED";
-        assert!(told["user"].is_null() || on || is_off, "{status} {channel}: {told}");
+        assert!(payload["user"].is_null() || on || is_off, "{status} {channel}: {payload}");
     }
 
-    /// Asks every dialect, and the reference about the same journal.
-    async fn compare(&mut self, world: &World) {
-        self.settle(world).await;
-        self.listen(world).await;
-        let asked = Asked { api: &world.service.api, key: &self.persona.key, position: self.heard };
+    /// Compares the answers of every dialect with the reference at the same position.
+    async fn compare(&mut self, shared: &Shared) {
+        self.settle(shared).await;
+        self.feed_reference(shared).await;
+        let queries = Queries { api: &shared.service.api, key: &self.persona.key, position: self.position };
         let everyone = self.reference.individuals();
         self.connected += everyone.iter().filter(|one| one.connected).count() as u64;
-        for n in 0..QUESTIONS {
-            // The first question is about everybody.
+        for n in 0..SELECTIONS {
+            // The first selection is of all users.
             let pick = questions::Pick::new(&mut self.random, n == 0);
             let answers = |filter: &Filter| self.reference.answers(&everyone, filter);
-            asked.graphql(&pick, answers).await;
-            asked.convoso(&pick, answers).await;
-            asked.vonage(&pick, answers).await;
-            asked.iadvize(&pick, answers, &everyone).await;
-            asked.users(&pick, answers, &everyone).await;
+            queries.graphql(&pick, answers).await;
+            queries.convoso(&pick, answers).await;
+            queries.vonage(&pick, answers).await;
+            queries.iadvize(&pick, answers, &everyone).await;
+            queries.users(&pick, answers, &everyone).await;
         }
-        asked.relations(&questions::Pick::users(&mut self.random)).await;
+        queries.relations(&questions::Pick::users(&mut self.random)).await;
     }
 
-    /// Waits for what is due by now: leases end after the engine has answered.
-    async fn settle(&self, world: &World) {
+    /// Waits until the engine has done everything that is due: it ends leases after it has answered.
+    async fn settle(&self, shared: &Shared) {
         for n in 0..2 {
-            let beat = [heartbeat(n, 1, "nobody's", world.clock.now())];
-            world.service.api.events(&self.persona.key, &beat).await.expect("an answer").ok();
+            let beat = [heartbeat(n, 1, "unknown", shared.clock.now())];
+            shared.service.api.events(&self.persona.key, &beat).await.expect("an answer").ok();
         }
     }
 
-    /// Plays to the reference what the journal holds beyond what it heard.
-    async fn listen(&mut self, world: &World) {
+    /// Applies the journal's new entries to the reference, and compares their outcomes.
+    async fn feed_reference(&mut self, shared: &Shared) {
         let tenant = tenant_id(&self.persona.tenant);
-        let journal = Raw::open(&world.service.home.location).await.journal().await;
-        let heard = self.heard;
-        for line in journal.iter().filter(|line| line.tenant == tenant && line.seq > heard) {
+        let journal = Raw::open(&shared.service.home.location).await.journal().await;
+        let position = self.position;
+        for line in journal.iter().filter(|line| line.tenant == tenant && line.seq > position) {
             let verdict = self.reference.record(&line.entry());
-            self.heard = line.seq;
-            if let Some(told) = self.told.get(&line.id) {
+            self.position = line.seq;
+            if let Some(outcome) = self.outcomes.get(&line.id) {
                 let expected = if verdict == Verdict::Rejected { &["rejected"][..] } else { &["applied", "stale"] };
-                assert!(expected.contains(&told.as_str()), "{line:?} was {told}, and is {verdict:?}");
+                assert!(expected.contains(&outcome.as_str()), "{line:?}: {outcome}, and {verdict:?} by the reference");
             }
         }
     }

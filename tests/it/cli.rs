@@ -1,4 +1,4 @@
-//! The program as its operators meet it: settings, commands, its end, and what it never says.
+//! The command line: settings, commands, start and stop, and secrets that must not be printed.
 
 mod commands;
 mod leaks;
@@ -12,26 +12,26 @@ use std::time::Duration;
 use assert_cmd::Command;
 use assert_cmd::assert::Assert;
 
+use crate::support::captured_output;
 use crate::support::process::program;
-use crate::support::told;
 
-/// Longer than any command takes that comes to an end.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The timeout of a command.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Runs the program to its end, with these variables and no others.
+/// Runs the program until it exits, with these environment variables and no others.
 fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Assert {
     let mut command = Command::from_std(program());
-    let ended = command.args(arguments).envs(variables.iter().copied()).timeout(PATIENCE).assert();
-    told::keep(&complained(&ended));
+    let ended = command.args(arguments).envs(variables.iter().copied()).timeout(COMMAND_TIMEOUT).assert();
+    captured_output::record(&stderr(&ended));
     ended
 }
 
-/// What a command that ended wrote to its standard output.
-fn printed(assert: &Assert) -> String {
+/// Returns the standard output of a command.
+fn stdout(assert: &Assert) -> String {
     String::from_utf8_lossy(&assert.get_output().stdout).into_owned()
 }
 
-/// What it complained of.
-fn complained(assert: &Assert) -> String {
+/// Returns the standard error of a command.
+fn stderr(assert: &Assert) -> String {
     String::from_utf8_lossy(&assert.get_output().stderr).into_owned()
 }

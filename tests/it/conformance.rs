@@ -1,4 +1,4 @@
-//! What every backend of the journal and the store promises to the engine, driven directly.
+//! The contract of the journal and the store with the engine, tested on each backend without a server.
 
 mod archive;
 mod checkpoints;
@@ -19,7 +19,7 @@ use crate::support::audit::take_journal;
 use crate::support::tasks::eventually;
 use crate::support::{Backend, Home};
 
-/// A store of one's own, its journal and two tenants.
+/// A new store, its journal and two tenants.
 struct Bench {
     home: Home,
     store: Store,
@@ -33,7 +33,7 @@ impl Bench {
     async fn new(backend: Backend) -> Self {
         let home = Home::new(backend).await;
         let (store, is_new) = Store::open(&home.location).await.expect("the store opens");
-        assert!(is_new, "it was made just now");
+        assert!(is_new, "the store is new");
         let journal = take_journal(&store, APPLY_VERSION).await;
         let clock = Clock::system();
         let ours = new_tenant(&store, &clock, "ours").await;
@@ -41,7 +41,7 @@ impl Bench {
         Bench { home, store, journal, clock, ours, theirs }
     }
 
-    /// The same store by another process, as far as the store can tell.
+    /// Closes the store and opens it again, as a restart does.
     async fn reopen(self) -> Self {
         self.reopen_as(APPLY_VERSION).await
     }
@@ -50,14 +50,14 @@ impl Bench {
         let Bench { home, store, journal, clock, ours, theirs } = self;
         drop((store, journal));
         let (store, is_new) = Store::open(&home.location).await.expect("the store opens");
-        assert!(!is_new, "it was there");
+        assert!(!is_new, "the store exists already");
         let journal = take_journal(&store, apply_version).await;
         Bench { home, store, journal, clock, ours, theirs }
     }
 
-    /// Appends, and answers the positions.
+    /// Appends drafts; returns the position of each, `None` for a duplicate.
     async fn append(&mut self, recorded: Time, drafts: &[Draft]) -> Vec<Option<u64>> {
-        let appended = self.journal.append(self.batch(recorded, drafts)).await.expect("it is appended");
+        let appended = self.journal.append(self.batch(recorded, drafts)).await.expect("the append succeeds");
         let position = |placement| match placement {
             Placement::Placed(seq) => Some(seq),
             Placement::Duplicate => None,
@@ -66,19 +66,19 @@ impl Bench {
         appended.placements.into_iter().map(position).collect()
     }
 
-    /// A batch of its own id.
+    /// Returns a batch with a new id.
     fn batch<'a>(&self, recorded: Time, drafts: &'a [Draft]) -> Batch<'a> {
         Batch { id: self.clock.new_id(), recorded, drafts }
     }
 
-    /// Starts anew, as the engine does: again and again until the connection that was lost has let go.
+    /// Reconnects as the engine does: repeatedly, until the lost connection has released its lock.
     async fn recover(&mut self) {
-        eventually("the store is there", async || self.journal.recover().await.is_ok()).await;
+        eventually("the journal recovers", async || self.journal.recover().await.is_ok()).await;
     }
 
-    /// The ids of a tenant's journal, in its order.
+    /// Returns the event ids of a tenant's journal, in order.
     async fn ids(&mut self, tenant: TenantId) -> Vec<String> {
-        let entries = self.journal.read(tenant, 0, u32::MAX).await.expect("it is read");
+        let entries = self.journal.read(tenant, 0, u32::MAX).await.expect("the journal is read");
         let in_order = entries.iter().enumerate().all(|(n, logged)| logged.entry.seq == n as u64 + 1);
         assert!(in_order, "contiguous from 1: {entries:?}");
         entries.into_iter().map(|logged| logged.entry.event.id.id.into()).collect()
@@ -88,28 +88,28 @@ impl Bench {
 async fn new_tenant(store: &Store, clock: &Clock, name: &str) -> TenantId {
     let (id, settings) = (TenantId(clock.new_id()), Settings::default());
     let tenant = TenantRecord { id, name: name.to_owned(), created: clock.now(), settings };
-    assert!(store.create_tenant(&tenant).await.expect("the store answers"), "a name that is free");
+    assert!(store.create_tenant(&tenant).await.expect("the store answers"), "the name is free");
     tenant.id
 }
 
-/// An instant of these tests: so many seconds after their beginning.
+/// Returns the time this many seconds after a fixed origin.
 fn at(seconds: i64) -> Time {
     Time::from_micros(1_614_589_200_000_000).plus_seconds(seconds)
 }
 
-/// Something to journal, of no particular meaning.
+/// Returns a draft whose content does not matter.
 fn draft(tenant: TenantId, id: &str) -> Draft {
     let conversation = ConversationId::new("c").expect("an id");
     draft_of(tenant, "/tests", id, at(0), Body::SlotReleased { user: None, conversation })
 }
 
-/// An event to journal.
+/// Returns a draft of an event.
 fn draft_of(tenant: TenantId, source: &str, id: &str, time: Time, body: Body) -> Draft {
     let event = Event { id: EventId { source: source.into(), id: id.into() }, fact: Fact::new(time, body) };
     Draft::new(tenant, event)
 }
 
-/// So many drafts, numbered from `from`.
+/// Returns `count` drafts with the ids `from` and on.
 fn drafts(tenant: TenantId, from: usize, count: usize) -> Vec<Draft> {
     (from..from + count).map(|n| draft(tenant, &n.to_string())).collect()
 }

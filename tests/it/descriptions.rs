@@ -1,4 +1,4 @@
-//! The descriptions of the API, OpenAPI and SDL: complete, sound, and those that are committed.
+//! The OpenAPI document and the GraphQL schema: complete, consistent, and equal to the committed files.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::support::routes::{source, table};
 
-/// Routes that are not REST, or are the description itself.
+/// Routes that the document leaves out: they are not REST, or serve the document itself.
 const LEFT_OUT: [&str; 8] =
     ["/graphql", "/graphiql", "/graphiql/{file}", "/openapi.json", "/docs", "/docs/", "/docs/{file}", "/echo"];
 
@@ -15,7 +15,7 @@ fn description() -> Value {
     serde_json::from_str(openapi::json()).expect("JSON")
 }
 
-/// Every operation with its method, in capitals, and its path.
+/// Returns every operation with its method in upper case and its path.
 fn operations(description: &Value) -> Vec<(String, &str, &Value)> {
     let paths = description["paths"].as_object().expect("paths");
     let of = |(path, item)| {
@@ -27,17 +27,16 @@ fn operations(description: &Value) -> Vec<(String, &str, &Value)> {
 }
 
 #[test]
-fn what_is_committed_is_what_is_served() {
+fn the_committed_openapi_is_current() {
     let committed = source("docs/openapi.json");
     assert!(committed == openapi::json(), "run: cargo run -- openapi > docs/openapi.json");
 }
 
 #[test]
-fn the_schema_that_is_committed_is_the_one_that_answers() {
+fn the_committed_schema_is_current() {
     assert!(source("docs/schema.graphql") == graphql::sdl(), "run: cargo run -- schema > docs/schema.graphql");
 }
 
-/// Doc comments are what a reader of the schema has.
 #[test]
 fn every_type_and_field_of_the_schema_is_described() {
     let sdl = graphql::sdl();
@@ -65,7 +64,7 @@ fn every_type_and_field_of_the_schema_is_described() {
 }
 
 #[test]
-fn every_route_is_described_and_nothing_else() {
+fn openapi_describes_exactly_the_routes() {
     let description = description();
     let described: BTreeSet<(String, String)> =
         operations(&description).into_iter().map(|(method, path, _)| (method, path.to_owned())).collect();
@@ -78,33 +77,33 @@ fn every_route_is_described_and_nothing_else() {
 }
 
 #[test]
-fn operations_have_names_and_answers_of_their_own() {
+fn operations_have_unique_ids_and_described_responses() {
     let description = description();
     let operations = operations(&description);
     let ids: BTreeSet<&str> = operations.iter().filter_map(|(_, _, o)| o["operationId"].as_str()).collect();
-    assert_eq!(ids.len(), operations.len(), "two operations have one name");
+    assert_eq!(ids.len(), operations.len(), "two operations have the same id");
     for (method, path, operation) in operations {
-        let told = format!("{method} {path}");
+        let name = format!("{method} {path}");
         let responses = operation["responses"].as_object().expect("responses");
-        // A WebSocket is no answer but the end of HTTP.
+        // A WebSocket handshake succeeds with 101.
         let is_success = |status: &str| status.starts_with('2') || status == "101";
-        assert!(responses.keys().any(|status| is_success(status)), "{told}");
+        assert!(responses.keys().any(|status| is_success(status)), "{name}");
         for (status, response) in responses {
             let content = response["content"].as_object();
             let has_schema = content.is_some_and(|c| c.values().all(|media| media["schema"].is_object()));
             let has_nothing = content.is_none() && is_success(status);
-            assert!(has_schema || has_nothing, "{told} {status}: {response}");
+            assert!(has_schema || has_nothing, "{name} {status}: {response}");
         }
-        assert!(operation["summary"].is_string() && operation["tags"][0].is_string(), "{told}");
+        assert!(operation["summary"].is_string() && operation["tags"][0].is_string(), "{name}");
         for parameter in path.split('{').skip(1).filter_map(|part| part.split('}').next()) {
             let named = |p: &Value| p["name"] == parameter && p["in"] == "path";
-            assert!(operation["parameters"].as_array().is_some_and(|all| all.iter().any(named)), "{told} {parameter}");
+            assert!(operation["parameters"].as_array().is_some_and(|all| all.iter().any(named)), "{name} {parameter}");
         }
     }
 }
 
 #[test]
-fn what_is_referred_to_is_there() {
+fn every_reference_resolves() {
     let description = description();
     let mut missing = BTreeSet::new();
     let mut rest = vec![&description];

@@ -1,5 +1,4 @@
-//! docs/promises.md W1: what was acknowledged is there after any end of the process, once, and the service goes on from
-//! it.
+//! docs/promises.md W1: acknowledged events are stored once, whenever the process is killed.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -19,18 +18,18 @@ use crate::support::raw::Raw;
 use crate::support::tasks::spawn;
 use crate::support::{Api, Backend, Home, tenant_id};
 
-on_both_stores!(killed, super::what_was_acknowledged_survives_kills);
+on_both_stores!(acknowledged_events_survive_kills);
 
-/// How often the service is killed.
+/// The number of kills.
 const ROUNDS: usize = 8;
-/// Clients that write at the same time.
+/// Concurrent clients.
 const WRITERS: usize = 8;
 /// Users of each tenant.
 const USERS: i64 = 25;
-/// Checkpoints as often as can be, so that kills fall into them as well.
+/// The shortest checkpoint interval, so that kills happen during checkpoints as well.
 const FLAGS: [&str; 2] = ["--checkpoint-seconds", "1"];
 
-/// One request with events, and what was answered, if anything was.
+/// A request with events, and its outcomes if it was answered.
 struct Sent {
     persona: usize,
     events: Vec<Value>,
@@ -44,7 +43,7 @@ impl Sent {
     }
 }
 
-async fn what_was_acknowledged_survives_kills(backend: Backend) {
+async fn acknowledged_events_survive_kills(backend: Backend) {
     let home = Home::new(backend).await;
     let mut process = Process::start(&home.location, &FLAGS).await;
     let personas = [process.api.persona("one").await, process.api.persona("other").await];
@@ -63,7 +62,7 @@ async fn what_was_acknowledged_survives_kills(backend: Backend) {
         for writer in writers {
             sent.extend(writer.await.expect("a writer does not panic"));
         }
-        Process::stumble(&home.location, random_moment(0..150)).await;
+        Process::start_and_kill(&home.location, random_moment(0..150)).await;
         process = Process::start(&home.location, &FLAGS).await;
         for mut again in sent {
             match &again.outcomes {
@@ -83,21 +82,21 @@ async fn what_was_acknowledged_survives_kills(backend: Backend) {
     assert!(all.len() > 500 && unknown > 0, "{} events, {unknown} requests without an answer", all.len());
     assert_eq!(audit(&home.location, &all).await, [""; 0], "of {} events", all.len());
     outcomes_are_those_of_a_replay(&home, &personas, &acknowledged).await;
-    what_is_wrong_is_noticed(&home, &personas, &acknowledged).await;
+    control_damage_is_detected(&home, &personas, &acknowledged).await;
 }
 
 fn random_moment(millis: Range<u64>) -> Duration {
     Duration::from_millis(rand::rng().random_range(millis))
 }
 
-/// Posts a few events at a time until the service is gone.
+/// Posts a few events at a time until the service is killed.
 async fn write(api: Api, personas: [Persona; 2], name: String) -> Vec<Sent> {
     let clock = Clock::system();
     let mut sent = Vec::new();
     for n in 0.. {
         let persona = rand::rng().random_range(0..personas.len());
         let count = rand::rng().random_range(1..=12);
-        let events: Vec<Value> = (0..count).map(|m| anything(format!("{name}-{n}-{m}"), &clock)).collect();
+        let events: Vec<Value> = (0..count).map(|m| random_event(format!("{name}-{n}-{m}"), &clock)).collect();
         let answer = api.events(&personas[persona].key, &events).await;
         let is_gone = answer.is_err();
         let outcomes = answer.ok().filter(|answer| answer.status == 200).map(|answer| answer.outcomes());
@@ -109,8 +108,8 @@ async fn write(api: Api, personas: [Persona; 2], name: String) -> Vec<Sent> {
     sent
 }
 
-/// Something that a desk may say, some of it late.
-fn anything(id: String, clock: &Clock) -> Value {
+/// Returns a random event of a desk; some are late, and some are of an unknown user.
+fn random_event(id: String, clock: &Clock) -> Value {
     let mut random = rand::rng();
     let user = random.random_range(1..=USERS + 1);
     let time = clock.now().plus_seconds(-random.random_range(0..20));
@@ -124,7 +123,7 @@ fn anything(id: String, clock: &Clock) -> Value {
     }
 }
 
-/// Sends a request again that was not answered: it is there as a whole or not at all.
+/// Sends an unanswered request again. Checks that it was journalled as a whole or not at all; returns the outcomes.
 async fn resend(api: &Api, personas: &[Persona; 2], sent: &Sent) -> Vec<String> {
     let answer = api.events(&personas[sent.persona].key, &sent.events).await.expect("an answer").ok();
     let outcomes = answer.outcomes();
@@ -133,7 +132,7 @@ async fn resend(api: &Api, personas: &[Persona; 2], sent: &Sent) -> Vec<String> 
     outcomes
 }
 
-/// Sends again what was acknowledged, once in a while: it is known.
+/// Sends one in ten acknowledged requests again. Checks that every event is a duplicate.
 async fn resend_now_and_then(api: &Api, personas: &[Persona; 2], sent: &Sent) {
     if rand::rng().random_ratio(1, 10) {
         let answer = api.events(&personas[sent.persona].key, &sent.events).await.expect("an answer").ok();
@@ -141,7 +140,7 @@ async fn resend_now_and_then(api: &Api, personas: &[Persona; 2], sent: &Sent) {
     }
 }
 
-/// The service answers what a state answers that was built from the stored journal by hand.
+/// Checks that the service's answers equal those of a state replayed from the stored journal.
 async fn answers_are_those_of_a_replay(api: &Api, home: &Home, personas: &[Persona; 2]) {
     let mut states = Raw::open(&home.location).await.replay().await;
     for persona in personas {
@@ -158,7 +157,7 @@ fn ids(personas: &[Persona; 2], sent: &[Sent]) -> Vec<Acknowledged> {
     sent.iter().flat_map(of).collect()
 }
 
-/// What each event came to is what it comes to when the journal is applied again.
+/// Checks that each event's outcome equals that of a replay of the journal.
 async fn outcomes_are_those_of_a_replay(home: &Home, personas: &[Persona; 2], acknowledged: &[Sent]) {
     let mut states = HashMap::new();
     let mut outcomes = HashMap::new();
@@ -169,35 +168,35 @@ async fn outcomes_are_those_of_a_replay(home: &Home, personas: &[Persona; 2], ac
     }
     for sent in acknowledged {
         let tenant = tenant_id(&personas[sent.persona].tenant);
-        for (id, told) in sent.ids().zip(sent.outcomes.iter().flatten()) {
+        for (id, answered) in sent.ids().zip(sent.outcomes.iter().flatten()) {
             let outcome = outcomes[&(tenant, id.clone())];
-            assert!(told == outcome || told == "duplicate", "{id:?} was told {told}, and is {outcome}");
+            assert!(answered == outcome || answered == "duplicate", "{id:?}: {answered}, and {outcome} in the replay");
         }
     }
 }
 
-/// The control: a store that broke the promise would have been found out.
-async fn what_is_wrong_is_noticed(home: &Home, personas: &[Persona; 2], acknowledged: &[Sent]) {
+/// The control: checks that the audit detects damage to the store.
+async fn control_damage_is_detected(home: &Home, personas: &[Persona; 2], acknowledged: &[Sent]) {
     let all = ids(personas, acknowledged);
-    // A clean end, so that there is a checkpoint of everything to break.
-    let (status, said) = Process::start(&home.location, &FLAGS).await.terminate().await;
-    assert!(status.success(), "{status} {said}");
+    // A clean stop, so that there is a checkpoint of the whole state to damage.
+    let (status, output) = Process::start(&home.location, &FLAGS).await.terminate().await;
+    assert!(status.success(), "{status} {output}");
     let mut raw = Raw::open(&home.location).await;
-    let notices = async |what: &str| {
+    let detects = async |what: &str| {
         let findings = audit(&home.location, &all).await;
         assert!(findings.iter().any(|finding| finding.contains(what)), "{what}: {findings:?}");
     };
     raw.run("DELETE FROM state_row WHERE kind = 'user' AND key = '1'").await;
-    notices("loads as another state").await;
+    detects("loads as another state").await;
 
-    // The newest acknowledged event is lost with everything after it, as after a power cut without fsync.
+    // The newest acknowledged event and all later ones are lost, as after a power cut without fsync.
     let journal = raw.journal().await;
     let newest = journal.iter().rev().find(|line| &*line.id.source == SOURCE).expect("an event");
     let (tenant, seq) = (newest.tenant, newest.seq);
     raw.run(&format!("DELETE FROM journal WHERE tenant = '{tenant}' AND seq >= {seq}")).await;
-    notices("the head of").await;
+    detects("the head of").await;
     raw.run(&format!("UPDATE head SET seq = {seq} - 1 WHERE tenant = '{tenant}'")).await;
-    notices("was acknowledged and is lost").await;
+    detects("was acknowledged and is lost").await;
 
     raw.run(&format!(
         "INSERT INTO journal (tenant, seq, recorded, source, event_id, apply_version, event)
@@ -205,5 +204,5 @@ async fn what_is_wrong_is_noticed(home: &Home, personas: &[Persona; 2], acknowle
          FROM journal WHERE tenant = '{tenant}' AND seq = {seq} - 1"
     ))
     .await;
-    notices("is there twice").await;
+    detects("is stored twice").await;
 }

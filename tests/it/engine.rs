@@ -1,4 +1,4 @@
-//! The engine as its users meet it: leases, commits, reads, and what time does to presences and conversations.
+//! The engine through HTTP: commits, reads, leases, clocks, presences and conversations.
 
 mod callers;
 mod clocks;
@@ -21,21 +21,21 @@ use crate::support::desks::{directory, heartbeat, toggled};
 use crate::support::tasks::{Stopwatch, spawn};
 use crate::support::{Backend, Home, Service, Setup};
 
-/// A service with a clock that the test drives, and a tenant with some users.
+/// A service with a manual clock, and a tenant with some users.
 struct Stage {
     service: Service,
     clock: Clock,
     persona: Persona,
 }
 
-/// A clock that stands still until it is moved.
-fn standing_clock() -> Clock {
+/// Returns a clock that stands still until it is moved.
+fn manual_clock() -> Clock {
     Clock::manual(Time::from_micros(1_614_589_200_000_000))
 }
 
 impl Stage {
     async fn new(backend: Backend, users: i64) -> Self {
-        Self::with(backend, users, Setup { clock: standing_clock(), ..Setup::default() }).await
+        Self::with(backend, users, Setup { clock: manual_clock(), ..Setup::default() }).await
     }
 
     async fn with(backend: Backend, users: i64, setup: Setup) -> Self {
@@ -46,7 +46,7 @@ impl Stage {
         Stage { service, clock, persona }
     }
 
-    /// Stops the service and starts it again; the clock goes on.
+    /// Restarts the service with the same clock.
     async fn restart(self) -> Self {
         let Stage { service, clock, persona } = self;
         let service = service.restart(Setup { clock: clock.clone(), ..Setup::default() }).await;
@@ -61,38 +61,38 @@ impl Stage {
         self.service.position(&self.persona.tenant)
     }
 
-    /// Posts one event, which must be taken.
-    async fn told(&self, event: Value) -> Answer {
-        self.service.api.told(&self.persona.key, &[event]).await
+    /// Posts an event. Panics unless it is applied.
+    async fn apply(&self, event: Value) -> Answer {
+        self.service.api.apply(&self.persona.key, &[event]).await
     }
 
-    /// Posts one event; answers what became of it.
+    /// Posts an event; returns its outcome.
     async fn outcome(&self, event: Value) -> String {
         let answer = self.service.api.events(&self.persona.key, &[event]).await.expect("an answer").ok();
         answer.outcomes().remove(0)
     }
 
-    /// Returns once the engine has done everything that is due by now: it ends leases after it answered, so its second
-    /// answer tells that the first turn is over.
+    /// Waits until the engine has done everything that is due: it ends leases after it has answered, so its second
+    /// answer follows the ends that were due before the first.
     async fn settle(&self) {
         for n in 0..2 {
-            assert_eq!(self.outcome(heartbeat(n, 1, "nobody's", self.now())).await, "rejected");
+            assert_eq!(self.outcome(heartbeat(n, 1, "unknown", self.now())).await, "rejected");
         }
     }
 
-    /// Posts events beside the test.
+    /// Posts events in the background.
     fn send(&self, events: Vec<Value>) -> JoinHandle<Answer> {
         let (api, key) = (self.service.api.clone(), self.persona.key.clone());
         spawn(async move { api.events(&key, &events).await.expect("an answer") })
     }
 
-    /// How many submissions wait for the engine.
+    /// Returns the number of submissions in the engine's queue.
     fn depth(&self) -> usize {
         self.service.app.submitter.depth()
     }
 
-    /// Returns once the engine waits for the store, which somebody blocks: what is sent from now on stays in the queue.
-    /// At least one of the writes that showed it does so already.
+    /// Waits until the engine waits for the store, which the caller has blocked: events that are sent from then on stay
+    /// in the queue. Returns the writes that were sent for this; at least one of them is in the queue.
     async fn stall(&self) -> Vec<JoinHandle<Answer>> {
         let mut sent = Vec::new();
         let watch = Stopwatch::start();

@@ -1,5 +1,5 @@
-//! The known hazards of the libraries (docs/promises.md, "Hazards"), and that of two who change the same: each has a
-//! guard, and here is what shows that it guards.
+//! The known hazards of the libraries (docs/promises.md, "Hazards") and of concurrent changes, each with a test of its
+//! guard.
 
 mod bodies;
 mod connections;

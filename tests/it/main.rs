@@ -1,4 +1,4 @@
-//! The integration tests, in one binary.
+//! The integration tests, in one binary. `support/mod.rs` shows how a test is written.
 
 mod agreement;
 mod cli;

@@ -1,5 +1,5 @@
-//! Every route takes the one scope that docs/reference/native.md names for it, one that implies that, or `*`, and
-//! nothing else.
+//! Scopes: every route requires the one scope that docs/reference/native.md names for it, one that implies that, or
+//! `*`.
 
 use std::collections::BTreeSet;
 
@@ -10,15 +10,15 @@ use crate::on_both_stores;
 use crate::support::api::{Persona, send};
 use crate::support::desks::{directory, user_guid};
 use crate::support::requests::{
-    ADMINISTRATION, Dialect, PUBLIC, dialect, is_answered, is_forbidden, is_unauthenticated, request, whom,
+    ADMINISTRATION, Dialect, PUBLIC, dialect, is_answered, is_forbidden, is_unauthenticated, request, subject_of,
 };
 use crate::support::routes::{Route, table};
-use crate::support::signing::take_webhooks;
+use crate::support::signing::enable_webhooks;
 use crate::support::{ADMIN, Backend, Service};
 
-on_both_stores!(matrix, super::a_route_takes_its_own_scope_and_no_other);
-on_both_stores!(nobody, super::without_a_valid_key_nobody_gets_anything);
-on_both_stores!(administrators, super::administrators_and_tenants_are_kept_apart);
+on_both_stores!(a_route_requires_its_own_scope);
+on_both_stores!(every_route_rejects_invalid_keys);
+on_both_stores!(administration_rejects_tenant_credentials);
 
 /// Every scope there is.
 const SCOPES: [&str; 12] = [
@@ -92,13 +92,13 @@ const ROWS: [(&str, &str, &str); 52] = [
     ("GET", "/v0/{account}/agents/", "agents-availability:read"),
 ];
 
-/// Of a route that takes whoever is known.
+/// The scope of a route that accepts any valid credential.
 const ANY: &str = "any";
 
-/// Scopes that grant more than their name, as their vendor has it: what is given, and what that allows as well.
+/// Scopes that imply another, as the vendor defines them.
 const IMPLIED: [(&str, &str); 1] = [("users:write", "users:read")];
 
-/// Whether a key with this scope alone may do what asks for `wanted`.
+/// Returns whether a key with this scope alone may use a route that requires `wanted`.
 fn grants(scope: &str, wanted: &str) -> bool {
     scope == wanted || scope == "*" || wanted == ANY || IMPLIED.contains(&(scope, wanted))
 }
@@ -107,9 +107,8 @@ fn route((method, path, _): &(&'static str, &'static str, &'static str)) -> Rout
     Route { method, path: (*path).to_owned() }
 }
 
-/// A route that is added gets a row here, or is said to be of no tenant.
 #[test]
-fn every_route_has_a_row() {
+fn every_tenant_route_is_listed() {
     let apart: BTreeSet<&str> = PUBLIC.iter().chain(&ADMINISTRATION).map(|(path, _)| *path).collect();
     let rows: BTreeSet<Route> = ROWS.iter().map(route).collect();
     let routes: BTreeSet<Route> = table().into_iter().filter(|route| !apart.contains(route.path.as_str())).collect();
@@ -121,33 +120,33 @@ async fn stage(backend: Backend) -> (Service, Persona) {
     let service = Service::start(backend).await;
     let persona = service.api.persona("tenant").await;
     service.api.put_directory(&persona.key, &directory(2)).await;
-    take_webhooks(&service.api, &persona.tenant).await;
+    enable_webhooks(&service.api, &persona.tenant).await;
     (service, persona)
 }
 
-async fn a_route_takes_its_own_scope_and_no_other(backend: Backend) {
+async fn a_route_requires_its_own_scope(backend: Backend) {
     let (service, persona) = stage(backend).await;
     for scope in SCOPES {
         let (_, key) = service.api.key(&persona.tenant, &[scope]).await;
         for row in &ROWS {
             let (route, wanted) = (route(row), row.2);
-            let user = whom(&service.api, &route, &persona.key, &user_guid(1)).await;
+            let user = subject_of(&service.api, &route, &persona.key, &user_guid(1)).await;
             let before = service.position(&persona.tenant);
             let answer = send(request(&service.api, &route, Some(&key), &user)).await.expect("an answer");
-            let told = format!("{route:?} with {scope}: {} {}", answer.status, answer.text);
+            let context = format!("{route:?} with {scope}: {} {}", answer.status, answer.text);
             if grants(scope, wanted) {
-                assert!(is_answered(dialect(&route), &answer), "{told}");
+                assert!(is_answered(dialect(&route), &answer), "{context}");
             } else {
-                assert!(is_forbidden(dialect(&route), &answer), "{told}");
-                assert_eq!(service.position(&persona.tenant), before, "{told}");
-                assert_eq!(answer.header("rollcall-position"), None, "not even that: {told}");
+                assert!(is_forbidden(dialect(&route), &answer), "{context}");
+                assert_eq!(service.position(&persona.tenant), before, "{context}");
+                assert_eq!(answer.header("rollcall-position"), None, "a rejection reveals no position: {context}");
             }
         }
     }
-    // Several scopes are their sum.
+    // A key with several scopes has all of them.
     let (_, key) = service.api.key(&persona.tenant, &["graphql:read", "operators:read"]).await;
     for row in &ROWS {
-        let user = whom(&service.api, &route(row), &persona.key, &user_guid(1)).await;
+        let user = subject_of(&service.api, &route(row), &persona.key, &user_guid(1)).await;
         let answer = send(request(&service.api, &route(row), Some(&key), &user)).await.expect("an answer");
         let allowed = ["graphql:read", "operators:read"].iter().any(|scope| grants(scope, row.2));
         assert_eq!(is_answered(dialect(&route(row)), &answer), allowed, "{row:?}: {}", answer.text);
@@ -155,7 +154,7 @@ async fn a_route_takes_its_own_scope_and_no_other(backend: Backend) {
     service.stop().await;
 }
 
-async fn without_a_valid_key_nobody_gets_anything(backend: Backend) {
+async fn every_route_rejects_invalid_keys(backend: Backend) {
     let (service, persona) = stage(backend).await;
     let (id, revoked) = service.api.key(&persona.tenant, &["*"]).await;
     let path = format!("/v1/tenants/{}/keys/{id}", persona.tenant);
@@ -170,17 +169,17 @@ async fn without_a_valid_key_nobody_gets_anything(backend: Backend) {
             let route = route(row);
             let before = service.position(&persona.tenant);
             let answer = send(request(&service.api, &route, key, &user_guid(1))).await.expect("an answer");
-            let told = format!("{route:?} with {key:?}: {} {}", answer.status, answer.text);
-            assert!(is_unauthenticated(dialect(&route), &answer), "{told}");
-            assert_eq!(service.position(&persona.tenant), before, "{told}");
+            let context = format!("{route:?} with {key:?}: {} {}", answer.status, answer.text);
+            assert!(is_unauthenticated(dialect(&route), &answer), "{context}");
+            assert_eq!(service.position(&persona.tenant), before, "{context}");
             let challenge = answer.header("www-authenticate").is_some();
-            assert!(challenge || dialect(&route) != Dialect::Native, "{told}");
+            assert!(challenge || dialect(&route) != Dialect::Native, "{context}");
         }
     }
     service.stop().await;
 }
 
-async fn administrators_and_tenants_are_kept_apart(backend: Backend) {
+async fn administration_rejects_tenant_credentials(backend: Backend) {
     let (service, persona) = stage(backend).await;
     let tenant = &persona.tenant;
     let (id, other) = service.api.key(tenant, &["events:write"]).await;
@@ -207,7 +206,7 @@ async fn administrators_and_tenants_are_kept_apart(backend: Backend) {
             assert!(!answer.text.contains("rk_"), "{}", answer.text);
         }
     }
-    // And the key is still there.
+    // The deletion was rejected, so the key is still valid.
     assert_eq!(service.api.events(&other, &[]).await.unwrap().status, 200);
     service.stop().await;
 }

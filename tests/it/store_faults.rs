@@ -1,4 +1,5 @@
-//! The store breaks on purpose: writes are refused, reads go on, nothing acknowledged is lost, nobody restarts anything.
+//! Faults of the store: writes are rejected, reads continue, no acknowledged event is lost, and the service recovers
+//! without a restart.
 
 mod away;
 mod checkpoints;
@@ -23,18 +24,18 @@ use crate::support::desks::{SOURCE, connected, toggled};
 use crate::support::tasks::{Stopwatch, eventually, spawn};
 use crate::support::tenant_id;
 
-/// Within which a service works again once its store does.
+/// The time within which writes succeed again after the store works again.
 const RECOVERY: Duration = Duration::from_secs(5);
-/// Within which a write is refused that cannot be made durable: a second, and a little for a busy machine.
-const REFUSAL: Duration = Duration::from_millis(1_500);
+/// The time within which a write that cannot be made durable is rejected: a second, and some more for a busy machine.
+const REJECTION: Duration = Duration::from_millis(1_500);
 
-/// Clients that write without a pause, and send again what was not acknowledged.
+/// Clients that write without a pause, and repeat every request until it is acknowledged.
 struct Load {
     done: Arc<AtomicBool>,
     writers: Vec<JoinHandle<Written>>,
 }
 
-/// What a client saw.
+/// The results of a client.
 #[derive(Default)]
 struct Written {
     acknowledged: Vec<Acknowledged>,
@@ -77,12 +78,12 @@ async fn write(api: Api, persona: Persona, user: i64, done: Arc<AtomicBool>) -> 
     written
 }
 
-/// Sends the same events until they are acknowledged; false when told to stop before that.
+/// Sends the same events until they are acknowledged. Returns false if `done` is set before that.
 async fn persist(api: &Api, persona: &Persona, events: &[Value], done: &AtomicBool, refused: &mut usize) -> bool {
     loop {
         let watch = Stopwatch::start();
-        let answer = api.events(&persona.key, events).await.expect("the service is there");
-        assert!(watch.elapsed() < 2 * REFUSAL, "never a hang: {:?}", watch.elapsed());
+        let answer = api.events(&persona.key, events).await.expect("the service answers");
+        assert!(watch.elapsed() < 2 * REJECTION, "the request took {:?}", watch.elapsed());
         if answer.status == 200 {
             let outcomes = answer.outcomes();
             let repeated = outcomes.iter().filter(|outcome| *outcome == "duplicate").count();
@@ -98,11 +99,11 @@ async fn persist(api: &Api, persona: &Persona, events: &[Value], done: &AtomicBo
     }
 }
 
-/// Waits for the first write that succeeds; it must come in time.
+/// Waits until a write succeeds. Panics if that takes longer than [`RECOVERY`].
 async fn recovers(api: &Api, persona: &Persona, event: &Value) {
     let watch = Stopwatch::start();
     eventually("a write succeeds", async || {
-        api.events(&persona.key, std::slice::from_ref(event)).await.expect("the service is there").status == 200
+        api.events(&persona.key, std::slice::from_ref(event)).await.expect("the service answers").status == 200
     })
     .await;
     assert!(watch.elapsed() < RECOVERY, "it took {:?}", watch.elapsed());

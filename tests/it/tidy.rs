@@ -1,4 +1,5 @@
-//! How the house is kept (docs/ARCHITECTURE.md): who may know whom, how long things are, and what is not written at all.
+//! The rules of the source (docs/ARCHITECTURE.md): dependencies between rooms, sizes, names and pages. A room is a
+//! top-level module of the crate.
 
 mod citations;
 mod edges;
@@ -10,14 +11,14 @@ mod words;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Folders of Rust.
+/// The folders with Rust sources.
 const FOLDERS: [&str; 3] = ["src", "tests", "benches"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Every file below the folders with this extension, by its path in the repository.
+/// Returns every file below the folders with this extension, by its path in the repository.
 fn files(folders: &[&str], extension: &str) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     let mut waiting: Vec<PathBuf> = folders.iter().map(|folder| root().join(folder)).collect();
@@ -33,28 +34,28 @@ fn files(folders: &[&str], extension: &str) -> BTreeMap<String, String> {
     found
 }
 
-/// Without comments: what is said in them binds nobody.
+/// Returns a source text without comments.
 fn code(text: &str) -> String {
     text.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
 }
 
-/// Without the tests at its end.
+/// Returns a source text without the unit tests at its end.
 fn without_tests(text: &str) -> &str {
     text.split("#[cfg(test)]").next().unwrap_or_default()
 }
 
-/// Whether a word stands in a text by itself.
+/// Returns whether a text contains a word that is not part of a longer one.
 fn has_word(text: &str, word: &str) -> bool {
     let part = |c: char| c.is_alphanumeric() || c == '_';
     text.match_indices(word).any(|(at, _)| !text[..at].ends_with(part) && !text[at + word.len()..].starts_with(part))
 }
 
-/// Fails unless what was found is exactly what is known of: nothing new, and nothing that is mended already.
+/// Fails unless the violations found are exactly the known exceptions: no new one, and none that is fixed already.
 fn only_known(found: Vec<String>, known: &[(&str, &str)]) {
     let new: Vec<_> = found.iter().filter(|it| !known.iter().any(|(known, _)| known == it)).collect();
-    let mended: Vec<_> = known.iter().filter(|(known, _)| !found.iter().any(|it| it == known)).collect();
-    assert!(new.is_empty(), "{} against the rules:\n{}", new.len(), list(&new));
-    assert!(mended.is_empty(), "mended, so take it off the list: {mended:?}");
+    let fixed: Vec<_> = known.iter().filter(|(known, _)| !found.iter().any(|it| it == known)).collect();
+    assert!(new.is_empty(), "{} violations:\n{}", new.len(), list(&new));
+    assert!(fixed.is_empty(), "exceptions that are fixed, to be removed from the list: {fixed:?}");
 }
 
 fn list(items: &[&String]) -> String {

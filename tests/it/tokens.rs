@@ -1,8 +1,8 @@
-//! Tokens and passwords, through the edge: who gets one, what it is worth, and how it ends.
+//! Tokens and passwords over HTTP: issuing, scopes, expiry, revocation and storage.
 
+mod acceptance;
 mod ending;
 mod log_in;
-mod places;
 mod storage;
 mod throttle;
 
@@ -20,19 +20,19 @@ use crate::support::desks::BREAK;
 use crate::support::{Backend, Home, Service, Setup, tenant_id};
 
 const PASSWORD: &str = "correct horse battery staple";
-/// Somebody who may look.
+/// The address of a user whose role grants reading.
 const ANN: &str = "ann@example.com";
-/// Somebody who may change things.
+/// The address of a user whose role grants changes.
 const MAX: &str = "max@example.com";
 
-/// A service with a clock that the test drives, and a tenant whose people can log in.
+/// A service with a manual clock, and a tenant with two users who have passwords.
 struct Stage {
     service: Service,
     clock: Clock,
     persona: Persona,
 }
 
-/// The GUID of a user of these tests.
+/// Returns the GUID of a user of these tests.
 fn guid(id: i64) -> Uuid {
     Uuid::from_u128(0x0b5e_55ed_0000_4000_8000_0000_0000_0000 + id as u128)
 }
@@ -65,23 +65,23 @@ impl Stage {
         stage.service.api.put_directory(&stage.persona.key, &people()).await;
         let kept = hash(PASSWORD).await;
         for id in [1, 2] {
-            stage.tell(&stage.persona.tenant, Body::PasswordSet { user: user(id), hash: kept.clone() }).await;
+            stage.commit(&stage.persona.tenant, Body::PasswordSet { user: user(id), hash: kept.clone() }).await;
         }
         stage
     }
 
-    /// Stops the service and starts it again; the clock goes on.
+    /// Restarts the service with the same clock.
     async fn restart(self) -> Self {
         let Stage { service, clock, persona } = self;
         let service = service.restart(Setup { clock: clock.clone(), ..Setup::default() }).await;
         Stage { service, clock, persona }
     }
 
-    /// What the server itself says of a tenant, which must be taken.
-    async fn tell(&self, tenant: &str, body: Body) {
+    /// Commits an internal event of a tenant. Panics unless it is applied.
+    async fn commit(&self, tenant: &str, body: Body) {
         let event = Event::internal("rollcall:test", self.clock.new_id(), self.clock.now(), body);
         let receipt: Result<_, Fault> = self.service.app.submitter.commit(tenant_id(tenant), vec![event]).await;
-        assert_eq!(receipt.expect("it is durable").outcomes, [Outcome::Applied]);
+        assert_eq!(receipt.expect("the commit succeeds").outcomes, [Outcome::Applied]);
     }
 
     async fn log_in(&self, email: &str, password: &str) -> Answer {
@@ -89,12 +89,12 @@ impl Stage {
         send(self.service.api.form("/oauth2/token", &form)).await.expect("an answer")
     }
 
-    /// A token of somebody whose password is known.
+    /// Logs a user in with [`PASSWORD`]; returns the token.
     async fn token(&self, email: &str) -> String {
         access_token(&self.log_in(email, PASSWORD).await.ok())
     }
 
-    /// A key of the tenant, by its id, and a token for it.
+    /// Creates a key of the tenant; returns its id and a token for it.
     async fn key_token(&self, scopes: &[&str]) -> (String, String) {
         let (id, key) = self.service.api.key(&self.persona.tenant, scopes).await;
         let form = [("grant_type", "client_credentials"), ("client_id", &id), ("client_secret", &key)];
@@ -102,8 +102,8 @@ impl Stage {
         (id.clone(), access_token(&send(request).await.expect("an answer").ok()))
     }
 
-    /// Whether a token is worth something.
-    async fn is_known(&self, token: &str) -> bool {
+    /// Returns whether a token is valid. Panics if an invalid one is rejected in another form than the vendor's.
+    async fn is_valid(&self, token: &str) -> bool {
         let answer = self.service.api.get(token, "/_authenticated").await.expect("an answer");
         match answer.status {
             200 => assert_eq!(answer.json(), json!({ "authenticated": true })),

@@ -1,4 +1,4 @@
-//! Any text as a cursor: refused, or the one spelling of a place in a list.
+//! Any text as a cursor: it is rejected, or it is the only spelling of a place in a list.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Any bytes as an event: what is admitted reads back from the journal as it was, and applying it never panics.
+//! Any bytes as events: an admitted event reads back from the journal unchanged, and applying it does not panic.
 
 #![no_main]
 
@@ -22,7 +22,7 @@ fuzz_target!(|bytes: &[u8]| {
     let document = Arc::new(Document { users: users.into(), ..Document::default() });
     let made = Event::internal("rollcall:fuzz", Uuid::nil(), NOW, Body::DirectoryUpserted { document });
     state.apply(&Entry { seq: 1, recorded: NOW, event: made }).expect("the first entry");
-    // One event a line, as the intake takes them.
+    // One event a line, as in NDJSON.
     for line in text.lines() {
         let Ok(raw) = serde_json::from_str::<&RawValue>(line) else { continue };
         let Ok(event) = admit(raw, NOW) else { continue };

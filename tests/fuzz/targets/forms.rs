@@ -1,4 +1,4 @@
-//! Any bytes as a form: read, or refused, as pairs and as the tree that their brackets spell.
+//! Any bytes as a form: parsing them as pairs, and as the tree that brackets in names spell, does not panic.
 
 #![no_main]
 
@@ -12,6 +12,6 @@ fuzz_target!(|bytes: &[u8]| {
         let _found = params.one(name);
     }
     if let Ok(tree) = tree(&params) {
-        assert!(tree.len() <= params.iter().count(), "no field comes from nothing");
+        assert!(tree.len() <= params.iter().count(), "the tree has no more fields than pairs");
     }
 });

@@ -1,5 +1,6 @@
-//! Any text as a GraphQL document: what the scan lets through, the parser, the count and the scales survive. With the
-//! feature `unguarded` scan and count let everything through, and the first corpus has what ends the process then.
+//! Any text as a GraphQL document: the parser, the count and the cost estimate do not crash on documents that pass the
+//! scan. With the feature `unguarded` scan and count are skipped, and the seeds contain documents that crash the
+//! process.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Each dialect asked in its own words, and its answer compared with what the reference counts.
+//! Queries in each dialect, and the comparison of their answers with the reference.
 
 use reqwest::{Method, RequestBuilder};
 use rollcall::domain::directory::Kind;
@@ -25,17 +25,17 @@ const GRAPHQL: &str = "query($users:[LegacyId!],$groups:[LegacyId!],$projects:[L
   }
 }";
 
-/// Whoever asks, and the position at which everything is answered.
-pub struct Asked<'a> {
+/// The caller of all queries, and the position that every answer must have.
+pub struct Queries<'a> {
     pub api: &'a Api,
     pub key: &'a str,
     pub position: u64,
 }
 
-impl Asked<'_> {
+impl Queries<'_> {
     pub async fn ask(&self, request: RequestBuilder) -> Value {
         let answer: Answer = send(request).await.expect("an answer").ok();
-        assert_eq!(answer.position(), self.position, "nothing happens meanwhile");
+        assert_eq!(answer.position(), self.position, "no event is journalled meanwhile");
         answer.json()
     }
 
@@ -190,25 +190,25 @@ impl Asked<'_> {
         self.ask(self.api.request(Method::GET, &path).header("X-API-Key", self.key)).await
     }
 
-    /// What must hold between the dialects, with no reference to tell:
+    /// Checks the relations between the dialects' answers, without the reference:
     /// docs/reference/native.md, "Agreement of the dialects".
     pub async fn relations(&self, some: &Pick) {
-        let everybody = Pick::default();
-        for pick in [&everybody, some] {
+        let everyone = Pick::default();
+        for pick in [&everyone, some] {
             let (indicator, roster) = (self.indicator(pick).await, self.roster(pick).await);
             let rows = roster["data"].as_array().expect("rows");
-            assert_eq!(number(&indicator, "/connectedUsersCount"), rows.len() as u64, "who is connected");
+            assert_eq!(number(&indicator, "/connectedUsersCount"), rows.len() as u64, "connected users");
             let by_status = |name: &str| number(&indicator, &format!("/countByChatAvailabilityStatus/{name}"));
-            assert_eq!(by_status("available"), with(rows, &["chat"], "available"), "who can chat");
+            assert_eq!(by_status("available"), with(rows, &["chat"], "available"), "users who can chat");
             let sum = by_status("available") + by_status("busy") + by_status("toggleOff");
             assert!(sum <= rows.len() as u64, "{indicator}");
             let activity = self.activity(pick).await;
             assert!(number(&activity, "/data/available_agents") <= with(rows, &["call"], "available"));
             assert!(number(&activity, "/data/logged_in_agents") <= rows.len() as u64);
         }
-        let rows = self.roster(&everybody).await;
+        let rows = self.roster(&everyone).await;
         let rows = rows["data"].as_array().expect("rows");
-        let logged_in = number(&self.activity(&everybody).await, "/data/logged_in_agents");
+        let logged_in = number(&self.activity(&everyone).await, "/data/logged_in_agents");
         for (liveness, channels) in [(0, &["call", "video"][..]), (1, &["chat"])] {
             let body = self.availability(&Pick { liveness, ..Pick::default() }).await;
             let presence = |name: &str| number(&body, &format!("/presenceSummary/{name}"));
@@ -216,16 +216,16 @@ impl Asked<'_> {
             let agents = presence("Ready") + presence("Away") + presence("ExtendedAway") + presence("LoggedOut");
             let (available, full) = (capacity("available"), capacity("insufficientCapacity"));
             assert_eq!(available + capacity("incompatiblePresence") + full, agents, "both sums are equal: {body}");
-            assert_eq!(agents - presence("LoggedOut"), logged_in, "agents who are there: {body}");
+            assert_eq!(agents - presence("LoggedOut"), logged_in, "agents who are logged in: {body}");
             assert!(available + full <= presence("Ready"), "{body}");
             assert!(available <= with(rows, channels, "available"), "{body}");
         }
     }
 }
 
-/// How many rows have it so on one of the channels.
-fn with(rows: &[Value], channels: &[&str], what: &str) -> u64 {
-    let has = |row: &Value| channels.iter().any(|channel| row[channel][what] == true);
+/// Returns the number of rows whose member `flag` is true on one of the channels.
+fn with(rows: &[Value], channels: &[&str], flag: &str) -> u64 {
+    let has = |row: &Value| channels.iter().any(|channel| row[channel][flag] == true);
     rows.iter().filter(|row| has(row)).count() as u64
 }
 
@@ -249,7 +249,7 @@ fn status_word(status: Status) -> &'static str {
     }
 }
 
-/// A person as the vendor's REST interface shows them.
+/// Returns a user in the form of iAdvize's REST API.
 fn row(one: &Individual<'_>) -> Value {
     let channel = |channel: Channel| {
         let (conf, current) = (one.account.conf(channel), one.current[channel]);
@@ -260,7 +260,7 @@ fn row(one: &Individual<'_>) -> Value {
             "call": channel(Channel::Call), "video": channel(Channel::Video) })
 }
 
-/// The same, but for the last digits of fractions.
+/// Returns whether two values are equal, with a tolerance for fractions.
 fn is_close(one: &Value, other: &Value) -> bool {
     match (one, other) {
         (Value::Object(one), Value::Object(other)) => {

@@ -1,4 +1,4 @@
-//! Questions, of which each dialect takes what it knows.
+//! Random selections of users. Each dialect uses the properties that it can filter by.
 
 use rand::Rng;
 use rand::rngs::StdRng;
@@ -6,10 +6,10 @@ use rand::seq::IndexedRandom;
 use rollcall::domain::filter::{Clause, Dimension, Value};
 use rollcall::domain::{EntityRef, Role, Status};
 
-/// Names as callers write them; entities have them in other cases and with spaces around.
-const NAMES: [&str; 5] = ["red", "RED", "Blue", "été", "nobody's"];
+/// Names as callers write them; entities have them in other cases and with surrounding spaces.
+const NAMES: [&str; 5] = ["red", "RED", "Blue", "été", "unknown"];
 
-/// Whom a question is about: of each property any of the values, or everybody where none is given.
+/// A selection: of each property any of the values; an empty list selects all users.
 #[derive(Clone, Debug, Default)]
 pub struct Pick {
     pub users: Vec<i64>,
@@ -26,12 +26,12 @@ pub struct Pick {
     pub name: Option<&'static str>,
     pub offline: bool,
     pub liveness: usize,
-    /// Where a dialect takes one or the other.
+    /// Whether to use queues or groups where a dialect takes only one of them.
     pub by_queue: bool,
 }
 
 impl Pick {
-    /// A question; about everybody where `all` says so.
+    /// Returns a random selection, or one of all users if `all` is set.
     pub fn new(random: &mut StdRng, all: bool) -> Self {
         let mut pick = Pick { liveness: random.random_range(0..3), by_queue: random.random(), ..Pick::default() };
         if all {
@@ -54,29 +54,29 @@ impl Pick {
         pick
     }
 
-    /// A question about some users, which every dialect but one can ask.
+    /// Returns a selection by user ids, which all dialects but one support.
     pub fn users(random: &mut StdRng) -> Self {
         let users = (1..=8).filter(|_| random.random()).chain([1]).collect();
         Pick { users, ..Pick::default() }
     }
 
-    /// Any of these users.
+    /// Returns the clause of the selected users.
     pub fn of_users(&self) -> Clause {
         Clause::Users(self.users.iter().map(|id| EntityRef::Id(*id)).collect())
     }
 }
 
-/// Any of these entities.
+/// Returns a clause of any of these entities.
 pub fn any_of(dimension: Dimension, ids: &[i64]) -> Clause {
     Clause::Any(dimension, ids.iter().map(|id| Value::Entity(EntityRef::Id(*id))).collect())
 }
 
-/// These names, as values.
+/// Returns names as filter values.
 pub fn named(names: &[&str]) -> Vec<Value> {
     names.iter().map(|name| Value::Name((*name).to_owned())).collect()
 }
 
-/// One or two of these, once in so many times; otherwise none.
+/// Returns one or two of the values with a probability of 1 in `times`; otherwise none.
 fn some<T: Copy>(random: &mut StdRng, times: u32, of: &[T]) -> Vec<T> {
     if !random.random_ratio(1, times) {
         return Vec::new();

@@ -1,11 +1,11 @@
-//! Users in GraphQL, page by page and in both directions, against what the reference knows of each.
+//! Users in GraphQL, page by page in both directions, compared with the reference.
 
 use reqwest::Method;
 use rollcall::domain::filter::{Clause, Dimension};
 use rollcall::domain::{Channel, Filter, Status};
 use serde_json::{Value, json};
 
-use super::dialects::{Asked, guids};
+use super::dialects::{Queries, guids};
 use super::questions::{Pick, any_of};
 use crate::model::generate::guid_of;
 use crate::model::reference::{Answers, Individual};
@@ -21,7 +21,7 @@ const USERS: &str = "query($ids:[LegacyId!],$groups:[LegacyId!],$projects:[Legac
 }
 fragment c on UserChannelAvailability{isEnabled isAvailable currentSlots maxSlots status}";
 
-impl Asked<'_> {
+impl Queries<'_> {
     pub async fn users(&self, pick: &Pick, expected: impl Fn(&Filter) -> Answers, everyone: &[Individual<'_>]) {
         let filter = Filter::default()
             .and(pick.of_users())
@@ -37,7 +37,7 @@ impl Asked<'_> {
         }
     }
 
-    /// Every page of two, from one end to the other, put together in ascending order.
+    /// Reads all pages of two users; returns the users in ascending order.
     async fn walk(&self, pick: &Pick, forward: bool) -> Vec<Value> {
         let (mut nodes, mut cursor) = (Vec::new(), Value::Null);
         loop {
@@ -73,7 +73,7 @@ impl Asked<'_> {
     }
 }
 
-/// A person as GraphQL shows them.
+/// Returns a user in the form of GraphQL.
 fn node(one: &Individual<'_>) -> Value {
     let channel = |channel: Channel| {
         let (conf, status) = (one.account.conf(channel), one.status(channel));

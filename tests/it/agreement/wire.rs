@@ -1,21 +1,21 @@
-//! What happened, in the form in which desks and back ends send it.
+//! Generated events in the JSON form that desks and back ends send.
 
 use rollcall::domain::{Body, Event, EventId};
 use serde_json::{Map, Value, json};
 
-/// The directory's document.
+/// Returns the document of a directory event.
 pub fn document(event: &Event) -> Value {
     let Body::DirectoryUpserted { document } = &event.fact.body else { panic!("{event:?} is no directory") };
     serde_json::to_value(document).expect("plain types")
 }
 
-/// An event's identity.
+/// Returns the id of an event in JSON form.
 pub fn id(event: &Value) -> EventId {
     let text = |member: &str| event[member].as_str().expect("a text");
     EventId { source: text("source").into(), id: text("id").into() }
 }
 
-/// An event of a source.
+/// Converts an event to its JSON form.
 pub fn event(event: &Event) -> Value {
     let fact = serde_json::to_value(&event.fact).expect("plain types");
     let Value::Object(mut data) = fact["data"].clone() else { panic!("{fact} has no data") };

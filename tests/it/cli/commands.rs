@@ -1,11 +1,11 @@
-//! Tenants and keys from the command line, beside a server that runs; and events from a file.
+//! Commands for tenants, keys and stores beside a running server, and `ingest`.
 
 use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::json;
 
-use super::{PATIENCE, complained, printed, run};
+use super::{COMMAND_TIMEOUT, run, stderr, stdout};
 use crate::on_both_stores;
 use crate::support::api::send;
 use crate::support::desks::{connected, directory};
@@ -14,15 +14,15 @@ use crate::support::signing::signed;
 use crate::support::tasks::{Stopwatch, eventually};
 use crate::support::{ADMIN, Backend, Home};
 
-on_both_stores!(registry, super::tenants_and_keys_take_effect_within_a_second);
-on_both_stores!(settings, super::settings_take_effect_within_a_second);
-on_both_stores!(unset, super::what_cannot_be_set_is_said);
-on_both_stores!(terms, super::a_tenants_desks_have_terms_that_fit);
-on_both_stores!(refused, super::what_cannot_be_done_is_said);
-on_both_stores!(ingested, super::a_file_of_events_is_posted);
-on_both_stores!(migrated, super::a_store_can_be_made_before_it_is_served);
+on_both_stores!(tenant_and_key_changes_take_effect_within_a_second);
+on_both_stores!(setting_changes_take_effect_within_a_second);
+on_both_stores!(invalid_settings_are_rejected_by_name);
+on_both_stores!(a_tenants_heartbeat_is_at_most_half_of_its_lease);
+on_both_stores!(impossible_commands_fail_with_a_reason);
+on_both_stores!(ingest_posts_a_file_of_events);
+on_both_stores!(migrate_creates_a_store_before_the_first_start);
 
-/// Within which a change by another process takes effect, and a little for a busy machine.
+/// The time within which a change by another process takes effect: a second, and some more for a busy machine.
 const EFFECT: Duration = Duration::from_millis(1_500);
 
 /// Runs a command on a store.
@@ -31,22 +31,22 @@ fn on(home: &Home, arguments: &[&str]) -> assert_cmd::assert::Assert {
     run(&[arguments, &[store[0].as_str(), store[1].as_str()]].concat(), &[])
 }
 
-async fn tenants_and_keys_take_effect_within_a_second(backend: Backend) {
+async fn tenant_and_key_changes_take_effect_within_a_second(backend: Backend) {
     let home = Home::new(backend).await;
     let process = Process::start(&home.location, &[]).await;
-    let tenant = printed(&on(&home, &["tenant", "create", "Ännex \"B\""]).code(0)).trim().to_owned();
-    assert!(printed(&on(&home, &["tenant", "list"]).code(0)).contains(&format!("{tenant}  ")));
+    let tenant = stdout(&on(&home, &["tenant", "create", "Ännex \"B\""]).code(0)).trim().to_owned();
+    assert!(stdout(&on(&home, &["tenant", "list"]).code(0)).contains(&format!("{tenant}  ")));
     let create =
         ["key", "create", "Ännex \"B\"", "--name", "desk", "--scope", "operators:read", "--scope", "graphql:read"];
-    let key = printed(&on(&home, &create).code(0)).trim().to_owned();
+    let key = stdout(&on(&home, &create).code(0)).trim().to_owned();
     assert!(key.starts_with("rk_"), "{key}");
     let status = async || process.api.get(&key, "/operator/live").await.expect("an answer").status;
     let watch = Stopwatch::start();
     eventually("the key works", async || status().await == 200).await;
     assert!(watch.elapsed() < EFFECT, "{:?}", watch.elapsed());
-    assert_eq!(process.api.get(&key, "/v1/directory").await.unwrap().status, 403, "for its scopes only");
+    assert_eq!(process.api.get(&key, "/v1/directory").await.unwrap().status, 403, "the key has only its scopes");
 
-    let listed = printed(&on(&home, &["key", "list", &tenant]).code(0));
+    let listed = stdout(&on(&home, &["key", "list", &tenant]).code(0));
     assert!(!listed.contains(&key) && listed.contains(&key[..11]), "{listed}");
     assert!(listed.contains("valid") && listed.contains("operators:read") && listed.contains("desk"), "{listed}");
     let id = listed.split_whitespace().next().expect("an id").to_owned();
@@ -54,16 +54,16 @@ async fn tenants_and_keys_take_effect_within_a_second(backend: Backend) {
     let watch = Stopwatch::start();
     eventually("the key no longer works", async || status().await == 403).await;
     assert!(watch.elapsed() < EFFECT, "{:?}", watch.elapsed());
-    assert!(printed(&on(&home, &["key", "list", &tenant]).code(0)).contains("revoked"));
+    assert!(stdout(&on(&home, &["key", "list", &tenant]).code(0)).contains("revoked"));
 
-    // What the server itself adds is seen by the commands, at once.
+    // The commands see at once what the server adds.
     let made = process.api.tenant("by the server").await;
-    assert!(printed(&on(&home, &["tenant", "list"]).code(0)).contains(&made));
-    let (status, said) = process.terminate().await;
-    assert!(status.success() && !said.contains(&key), "{said}");
+    assert!(stdout(&on(&home, &["tenant", "list"]).code(0)).contains(&made));
+    let (status, output) = process.terminate().await;
+    assert!(status.success() && !output.contains(&key), "{output}");
 }
 
-async fn settings_take_effect_within_a_second(backend: Backend) {
+async fn setting_changes_take_effect_within_a_second(backend: Backend) {
     let home = Home::new(backend).await;
     let process = Process::start(&home.location, &[]).await;
     let persona = process.api.persona("Ännex").await;
@@ -71,10 +71,10 @@ async fn settings_take_effect_within_a_second(backend: Backend) {
     let file = folder.path().join("secret");
     let path = file.display().to_string();
     let shown = |arguments: &[&str]| {
-        let printed = printed(&on(&home, arguments).code(0));
-        assert!(!printed.contains("of some length"), "{printed}");
-        // Every line but the three that say which tenant it is, and what is said of desks, which has a test of its own.
-        printed
+        let stdout = stdout(&on(&home, arguments).code(0));
+        assert!(!stdout.contains("of some length"), "{stdout}");
+        // Three lines describe the tenant; the last two are the desks' settings, which have a test of their own.
+        stdout
             .lines()
             .skip(3)
             .take(3)
@@ -92,7 +92,7 @@ async fn settings_take_effect_within_a_second(backend: Backend) {
         std::fs::write(&file, format!("{secret}\r\n")).expect("a file");
         assert_eq!(shown(&["tenant", "set", "Ännex", "--iadvize-secret-file", &path]), ["on", "30", "on"]);
         let watch = Stopwatch::start();
-        eventually("it is signed with this", async || webhook(secret).await == 200).await;
+        eventually("the new secret is accepted", async || webhook(secret).await == 200).await;
         assert!(watch.elapsed() < EFFECT, "{:?}", watch.elapsed());
     }
     assert_eq!(webhook("one secret of some length").await, 401);
@@ -101,8 +101,8 @@ async fn settings_take_effect_within_a_second(backend: Backend) {
 
     let none = ["tenant", "set", "Ännex", "--conversation-days", "forever", "--iadvize-secret-file", "none"];
     assert_eq!(shown(&none), ["on", "forever", "off"]);
-    eventually("none is taken", async || webhook("another one of some length").await == 401).await;
-    // What the server itself changes is seen by the commands, at once.
+    eventually("no secret is accepted", async || webhook("another one of some length").await == 401).await;
+    // The commands see at once what the server changes.
     let path = format!("/v1/tenants/{}", persona.tenant);
     let patch =
         process.api.request(Method::PATCH, &path).bearer_auth(ADMIN).json(&json!({ "conversation_text": null }));
@@ -110,7 +110,7 @@ async fn settings_take_effect_within_a_second(backend: Backend) {
     assert_eq!(shown(&["tenant", "show", &persona.tenant]), ["off", "forever", "off"]);
 }
 
-async fn a_tenants_desks_have_terms_that_fit(backend: Backend) {
+async fn a_tenants_heartbeat_is_at_most_half_of_its_lease(backend: Backend) {
     let home = Home::new(backend).await;
     on(&home, &["tenant", "create", "A"]).code(0);
     let set = |lease: &str, heartbeat: &str| {
@@ -118,7 +118,7 @@ async fn a_tenants_desks_have_terms_that_fit(backend: Backend) {
         on(&home, &[&["tenant", "set", "A"], &flags[..]].concat())
     };
     for (lease, heartbeat, shown) in [("20", "10", ["20 s", "10 s"]), ("default", "1800", ["default", "1800 s"])] {
-        let shown_now = printed(&set(lease, heartbeat).code(0));
+        let shown_now = stdout(&set(lease, heartbeat).code(0));
         let lines = shown_now.lines().skip(6).map(|line| line.rsplit("  ").next().unwrap_or_default());
         assert_eq!(lines.collect::<Vec<_>>(), shown);
     }
@@ -128,28 +128,28 @@ async fn a_tenants_desks_have_terms_that_fit(backend: Backend) {
         ("3600", "1801", "--desk-heartbeat-seconds"),
         ("45", "never", "--desk-heartbeat-seconds"),
     ] {
-        let told = complained(&set(lease, heartbeat).code(2));
-        assert!(told.contains(why), "{told}");
+        let message = stderr(&set(lease, heartbeat).code(2));
+        assert!(message.contains(why), "{message}");
     }
-    // What was set before counts as well.
-    let told = complained(&on(&home, &["tenant", "set", "A", "--desk-lease-seconds", "45"]).code(2));
-    assert!(told.contains("at most half of the lease"), "{told}");
+    // The check includes settings of earlier commands.
+    let message = stderr(&on(&home, &["tenant", "set", "A", "--desk-lease-seconds", "45"]).code(2));
+    assert!(message.contains("at most half of the lease"), "{message}");
 }
 
-async fn what_cannot_be_set_is_said(backend: Backend) {
+async fn invalid_settings_are_rejected_by_name(backend: Backend) {
     let home = Home::new(backend).await;
     on(&home, &["tenant", "create", "A"]).code(0);
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("canary");
     let path = file.display().to_string();
-    let told = |arguments: &[&str], code: i32| {
-        let told = complained(&on(&home, &[&["tenant"], arguments].concat()).code(code));
-        assert!(!told.contains("canary"), "{told}");
-        told
+    let error = |arguments: &[&str], code: i32| {
+        let message = stderr(&on(&home, &[&["tenant"], arguments].concat()).code(code));
+        assert!(!message.contains("canary"), "{message}");
+        message
     };
-    assert!(told(&["show", "nobody"], 1).contains("nobody"));
-    assert!(told(&["set", "nobody", "--conversation-text", "on"], 1).contains("nobody"));
-    assert!(told(&["set", "A"], 2).contains("--conversation-days"), "something is to be set");
+    assert!(error(&["show", "nobody"], 1).contains("nobody"));
+    assert!(error(&["set", "nobody", "--conversation-text", "on"], 1).contains("nobody"));
+    assert!(error(&["set", "A"], 2).contains("--conversation-days"), "at least one setting is required");
     for (flag, value) in [
         ("--conversation-text", "yes"),
         ("--conversation-days", "0"),
@@ -157,33 +157,33 @@ async fn what_cannot_be_set_is_said(backend: Backend) {
         ("--conversation-days", "never"),
         ("--iadvize-secret-file", &path),
     ] {
-        assert!(told(&["set", "A", flag, value], 2).contains(flag), "{flag} {value}");
+        assert!(error(&["set", "A", flag, value], 2).contains(flag), "{flag} {value}");
     }
     for wrong in [&b"a short canary\n"[..], &[b'x'; 257], b"canary canary \0 canary", b"canary canary \xff canary"] {
         std::fs::write(&file, wrong).expect("a file");
-        assert!(told(&["set", "A", "--conversation-text", "on", "--iadvize-secret-file", &path], 2).contains("file"));
+        assert!(error(&["set", "A", "--conversation-text", "on", "--iadvize-secret-file", &path], 2).contains("file"));
     }
-    let printed = printed(&on(&home, &["tenant", "show", "A"]).code(0));
-    assert!(!printed.contains(" on"), "nothing of it was set: {printed}");
+    let stdout = stdout(&on(&home, &["tenant", "show", "A"]).code(0));
+    assert!(!stdout.contains(" on"), "no setting was changed: {stdout}");
 }
 
-async fn what_cannot_be_done_is_said(backend: Backend) {
+async fn impossible_commands_fail_with_a_reason(backend: Backend) {
     let home = Home::new(backend).await;
     on(&home, &["tenant", "create", "A"]).code(0);
-    let told = |arguments: &[&str], code: i32| complained(&on(&home, arguments).code(code));
-    assert!(told(&["tenant", "create", "A"], 1).contains("exists"));
-    assert!(!told(&["tenant", "create", ""], 1).is_empty());
-    assert!(told(&["key", "list", "nobody"], 1).contains("nobody"));
-    assert!(told(&["key", "create", "nobody", "--scope", "*"], 1).contains("nobody"));
-    assert!(told(&["key", "create", "A", "--scope", "everything"], 2).contains("everything"));
-    assert!(told(&["key", "create", "A"], 2).contains("--scope"));
-    assert!(told(&["key", "revoke", "A", "1"], 2).contains("'1'"));
-    let nobody = "00000000-0000-4000-8000-000000000000";
-    assert!(told(&["key", "revoke", "A", nobody], 1).contains("no such key"));
-    assert!(printed(&on(&home, &["key", "list", "A"]).code(0)).is_empty());
+    let error = |arguments: &[&str], code: i32| stderr(&on(&home, arguments).code(code));
+    assert!(error(&["tenant", "create", "A"], 1).contains("exists"));
+    assert!(!error(&["tenant", "create", ""], 1).is_empty());
+    assert!(error(&["key", "list", "nobody"], 1).contains("nobody"));
+    assert!(error(&["key", "create", "nobody", "--scope", "*"], 1).contains("nobody"));
+    assert!(error(&["key", "create", "A", "--scope", "everything"], 2).contains("everything"));
+    assert!(error(&["key", "create", "A"], 2).contains("--scope"));
+    assert!(error(&["key", "revoke", "A", "1"], 2).contains("'1'"));
+    let unknown = "00000000-0000-4000-8000-000000000000";
+    assert!(error(&["key", "revoke", "A", unknown], 1).contains("no such key"));
+    assert!(stdout(&on(&home, &["key", "list", "A"]).code(0)).is_empty());
 }
 
-async fn a_file_of_events_is_posted(backend: Backend) {
+async fn ingest_posts_a_file_of_events(backend: Backend) {
     let home = Home::new(backend).await;
     let process = Process::start(&home.location, &[]).await;
     let persona = process.api.persona("tenant").await;
@@ -197,26 +197,26 @@ async fn a_file_of_events_is_posted(backend: Backend) {
     let url = process.api.url("");
     let variables = [("ROLLCALL_KEY", persona.key.as_str())];
     let ingest = |expected: &str| {
-        let printed = printed(&run(&["ingest", &file, "--url", &url, "--batch", "7"], &variables).code(0));
-        assert!(printed.contains(expected), "{printed}");
+        let stdout = stdout(&run(&["ingest", &file, "--url", &url, "--batch", "7"], &variables).code(0));
+        assert!(stdout.contains(expected), "{stdout}");
     };
     ingest("40");
     assert_eq!(process.api.connected(&persona.key).await, (40, 41));
     ingest("duplicate");
-    assert_eq!(process.api.connected(&persona.key).await, (40, 41), "all of it was known");
-    let told = complained(&run(&["ingest", &file, "--url", &url, "--key", "rk_nobody"], &[]).code(1));
-    assert!(told.contains("401") && !told.contains("rk_nobody"), "{told}");
-    let told = complained(&run(&["ingest", "/nowhere", "--url", &url], &variables).code(2));
-    assert!(told.contains("/nowhere"), "{told}");
+    assert_eq!(process.api.connected(&persona.key).await, (40, 41), "every event is a duplicate");
+    let message = stderr(&run(&["ingest", &file, "--url", &url, "--key", "rk_nobody"], &[]).code(1));
+    assert!(message.contains("401") && !message.contains("rk_nobody"), "{message}");
+    let message = stderr(&run(&["ingest", "/nowhere", "--url", &url], &variables).code(2));
+    assert!(message.contains("/nowhere"), "{message}");
 }
 
-async fn a_store_can_be_made_before_it_is_served(backend: Backend) {
+async fn migrate_creates_a_store_before_the_first_start(backend: Backend) {
     let home = Home::new(backend).await;
     for _ in 0..2 {
         on(&home, &["migrate"]).code(0);
     }
-    let tenant = printed(&on(&home, &["tenant", "create", "early"]).code(0)).trim().to_owned();
-    let key = printed(&on(&home, &["key", "create", &tenant, "--scope", "*"]).code(0)).trim().to_owned();
+    let tenant = stdout(&on(&home, &["tenant", "create", "early"]).code(0)).trim().to_owned();
+    let key = stdout(&on(&home, &["key", "create", &tenant, "--scope", "*"]).code(0)).trim().to_owned();
     let process = Process::start(&home.location, &[]).await;
     let again = process.api.post(ADMIN, "/v1/tenants", &json!({ "name": "early" })).await.unwrap();
     assert_eq!(again.status, 409, "{}", again.text);
@@ -225,7 +225,7 @@ async fn a_store_can_be_made_before_it_is_served(backend: Backend) {
     run(&["healthcheck", "--listen", &listen], &[]).code(0);
     let (status, _) = process.terminate().await;
     assert!(status.success());
-    let told = complained(&run(&["healthcheck", "--listen", &listen], &[]).code(1));
-    assert!(told.contains(&listen), "{told}");
-    assert!(PATIENCE > EFFECT);
+    let message = stderr(&run(&["healthcheck", "--listen", &listen], &[]).code(1));
+    assert!(message.contains(&listen), "{message}");
+    assert!(COMMAND_TIMEOUT > EFFECT);
 }

@@ -1,11 +1,11 @@
-//! From its first start to its end.
+//! Starting and stopping the program.
 
 use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::json;
 
-use super::{complained, run};
+use super::{run, stderr};
 use crate::on_both_stores;
 use crate::support::api::send;
 use crate::support::desks::{connected, directory};
@@ -14,28 +14,28 @@ use crate::support::raw::Raw;
 use crate::support::tasks::{Stopwatch, eventually, spawn};
 use crate::support::{Backend, Home, tenant_id};
 
-on_both_stores!(second, super::a_second_server_is_refused);
-on_both_stores!(terminated, super::it_ends_in_order_when_it_is_told_to);
+on_both_stores!(a_second_server_on_a_store_is_rejected);
+on_both_stores!(sigterm_stops_the_service_without_losing_events);
 
-async fn a_second_server_is_refused(backend: Backend) {
+async fn a_second_server_on_a_store_is_rejected(backend: Backend) {
     let home = Home::new(backend).await;
     let mut first = Process::start(&home.location, &[]).await;
     let store = store_flags(&home.location);
     let watch = Stopwatch::start();
-    let told = complained(&run(&["serve", "--listen", "127.0.0.1:0", &store[0], &store[1]], &[]).code(2));
-    assert!(told.contains("another server is running on this store"), "{told}");
+    let message = stderr(&run(&["serve", "--listen", "127.0.0.1:0", &store[0], &store[1]], &[]).code(2));
+    assert!(message.contains("another server is running on this store"), "{message}");
     assert!(watch.elapsed() < Duration::from_secs(25), "{:?}", watch.elapsed());
-    // Nor is an address that somebody else listens on.
+    // An address in use is rejected as well.
     let other = Home::new(Backend::Embedded).await;
     let store = store_flags(&other.location);
     let taken = first.api.url("").replace("http://", "");
-    let told = complained(&run(&["serve", "--listen", &taken, &store[0], &store[1]], &[]).code(2));
-    assert!(told.contains("--listen") && told.contains(&taken), "{told}");
-    assert!(first.is_running() && first.api.is_ready().await, "the first goes on");
+    let message = stderr(&run(&["serve", "--listen", &taken, &store[0], &store[1]], &[]).code(2));
+    assert!(message.contains("--listen") && message.contains(&taken), "{message}");
+    assert!(first.is_running() && first.api.is_ready().await, "the first server keeps running");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_new_store_gets_an_administrator_and_an_old_one_keeps_theirs() {
+async fn a_new_store_prints_an_administrator_token_once() {
     let home = Home::new(Backend::Embedded).await;
     let start = async || {
         let mut command = program();
@@ -43,27 +43,27 @@ async fn a_new_store_gets_an_administrator_and_an_old_one_keeps_theirs() {
         Process::start_with(command).await
     };
     let process = start().await;
-    let token = token_in(&process.said()).expect("a token");
+    let token = token_in(&process.output()).expect("a token");
     let add = async |process: &Process, token: &str, name: &str| {
         process.api.post(token, "/v1/tenants", &json!({ "name": name })).await.expect("an answer").status
     };
     assert_eq!(add(&process, &token, "one").await, 201);
     assert_eq!(add(&process, "ra_0000000000000000", "two").await, 401);
-    assert_eq!(process.said().matches(&token).count(), 1, "shown once");
+    assert_eq!(process.output().matches(&token).count(), 1, "shown once");
     process.terminate().await;
     let process = start().await;
-    assert_eq!(token_in(&process.said()), None, "{}", process.said());
+    assert_eq!(token_in(&process.output()), None, "{}", process.output());
     assert_eq!(add(&process, &token, "three").await, 201);
     process.terminate().await;
-    // One that is given takes its place, for as long as it is given.
+    // A token in the settings replaces the stored one while it is set.
     let mut command = program();
     command.arg("serve").args(store_flags(&home.location)).env("ROLLCALL_ADMIN_TOKEN", "another-administrator");
     let process = Process::start_with(command).await;
     assert_eq!(add(&process, &token, "four").await, 401);
     assert_eq!(add(&process, "another-administrator", "five").await, 201);
-    assert_eq!(token_in(&process.said()), None);
+    assert_eq!(token_in(&process.output()), None);
     process.terminate().await;
-    // The token is in no file.
+    // No file contains the token.
     let rollcall::store::Location::Folder(folder) = &home.location else { panic!("a folder") };
     for file in std::fs::read_dir(folder).expect("the folder") {
         let bytes = std::fs::read(file.expect("a file").path()).expect("its bytes");
@@ -72,28 +72,28 @@ async fn a_new_store_gets_an_administrator_and_an_old_one_keeps_theirs() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_postgres_nobody_is_administrator_who_was_not_named() {
+async fn postgres_makes_no_administrator_token() {
     let home = Home::new(Backend::Postgres).await;
     let mut command = program();
     command.arg("serve").args(store_flags(&home.location));
     let process = Process::start_with(command).await;
-    let said = process.said();
-    assert!(token_in(&said).is_none() && said.contains("ROLLCALL_ADMIN_TOKEN"), "{said}");
+    let output = process.output();
+    assert!(token_in(&output).is_none() && output.contains("ROLLCALL_ADMIN_TOKEN"), "{output}");
     let answer = process.api.post("", "/v1/tenants", &json!({ "name": "x" })).await.unwrap();
     assert_eq!(answer.status, 401);
     process.terminate().await;
 }
 
-fn token_in(said: &str) -> Option<String> {
-    said.split_whitespace().find(|word| word.starts_with("ra_")).map(str::to_owned)
+fn token_in(output: &str) -> Option<String> {
+    output.split_whitespace().find(|word| word.starts_with("ra_")).map(str::to_owned)
 }
 
-async fn it_ends_in_order_when_it_is_told_to(backend: Backend) {
+async fn sigterm_stops_the_service_without_losing_events(backend: Backend) {
     let home = Home::new(backend).await;
     let process = Process::start(&home.location, &[]).await;
     let persona = process.api.persona("tenant").await;
     process.api.put_directory(&persona.key, &directory(10)).await;
-    // Requests are under way when it is told.
+    // Requests are in flight when the signal is sent.
     let writers: Vec<_> = (1..=4)
         .map(|user| {
             let (api, key) = (process.api.clone(), persona.key.clone());
@@ -112,8 +112,8 @@ async fn it_ends_in_order_when_it_is_told_to(backend: Backend) {
         })
         .collect();
     tokio::time::sleep(Duration::from_millis(200)).await;
-    let (status, said) = process.terminate().await;
-    assert!(status.success(), "{status} {said}");
+    let (status, output) = process.terminate().await;
+    assert!(status.success(), "{status} {output}");
     let mut acknowledged = Vec::new();
     for writer in writers {
         acknowledged.extend(writer.await.expect("a writer does not panic"));
@@ -123,19 +123,18 @@ async fn it_ends_in_order_when_it_is_told_to(backend: Backend) {
     let journal = raw.journal().await;
     let lost = acknowledged.iter().find(|id| !journal.iter().any(|line| *line.id.id == ***id));
     assert_eq!(lost, None);
-    // It wrote a last checkpoint, so that the next start has nothing to catch up with.
+    // The last checkpoint covers the whole journal, so that the next start has nothing to replay.
     let tenant = tenant_id(&persona.tenant);
     let position = raw.number(&format!("SELECT position FROM checkpoint WHERE tenant = '{tenant}'")).await;
     assert_eq!(position as usize, journal.len());
 }
 
-/// A service that ends says so to whoever balances its load before it closes its doors for good.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nobody_listens_after_the_end() {
+async fn a_stopped_service_accepts_no_connections() {
     let home = Home::new(Backend::Embedded).await;
     let process = Process::start(&home.location, &[]).await;
     let api = process.api.clone();
     let (status, _) = process.terminate().await;
     assert!(status.success());
-    eventually("nobody listens", async || send(api.request(Method::GET, "/livez")).await.is_err()).await;
+    eventually("connections are refused", async || send(api.request(Method::GET, "/livez")).await.is_err()).await;
 }

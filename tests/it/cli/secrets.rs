@@ -1,10 +1,10 @@
-//! Keys never reach a log, nor the measurements: whatever the level, wherever they were carried, however broken.
+//! Keys appear in neither logs nor metrics, whatever the log level, the place of the key and the damage to the request.
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
 
-use super::{complained, printed, run};
+use super::{run, stderr, stdout};
 use crate::on_both_stores;
 use crate::support::api::{Persona, send};
 use crate::support::desks::{connected, directory};
@@ -13,9 +13,9 @@ use crate::support::signing::signed;
 use crate::support::wire::Wire;
 use crate::support::{ADMIN, Api, Backend, Home};
 
-on_both_stores!(unlogged, super::keys_never_reach_a_log);
+on_both_stores!(keys_are_never_logged);
 
-/// Keys that are none, in the form of keys; each request has its own, so that a leak tells where it is.
+/// Unknown keys in the form of keys. Each request has its own, so that a leaked one identifies the request.
 struct Canaries(Vec<String>);
 
 impl Canaries {
@@ -26,7 +26,7 @@ impl Canaries {
     }
 }
 
-async fn keys_never_reach_a_log(backend: Backend) {
+async fn keys_are_never_logged(backend: Backend) {
     let home = Home::new(backend).await;
     for format in ["pretty", "json"] {
         let mut command = program();
@@ -37,7 +37,7 @@ async fn keys_never_reach_a_log(backend: Backend) {
         let persona = process.api.persona(&format!("tenant {format}")).await;
         process.api.put_directory(&persona.key, &directory(2)).await;
         let event = connected(1, 1, rollcall::clock::Clock::system().now());
-        process.api.told(&persona.key, &[event]).await;
+        process.api.apply(&persona.key, &[event]).await;
         for key in [Some(persona.key.as_str()), None] {
             for request in carried(&process.api, key, &mut canaries) {
                 let answer = send(request).await.expect("an answer");
@@ -47,18 +47,18 @@ async fn keys_never_reach_a_log(backend: Backend) {
         broken(&process, &mut canaries).await;
         signing(&process.api, &persona, &mut canaries).await;
         let metrics = process.api.get(ADMIN, "/metrics").await.unwrap().ok().text;
-        let (status, said) = process.terminate().await;
+        let (status, output) = process.terminate().await;
         assert!(status.success());
-        assert!(said.contains("DEBUG"), "all is told that there is to be told");
-        assert!(said.contains("/operator/{id}/live"), "routes are told, and so could keys be");
+        assert!(output.contains("DEBUG"), "the log is at its finest level");
+        assert!(output.contains("/operator/{id}/live"), "routes are logged, so keys could be as well");
         assert!(canaries.0.len() > 40, "only {}", canaries.0.len());
         for secret in canaries.0.iter().chain([&persona.key, &ADMIN.to_owned()]) {
-            // Neither as they are, nor as one of the places encodes them.
+            // Neither as they are nor in base64, as Basic authentication encodes them.
             let encoded = [BASE64_STANDARD.encode(secret), BASE64_STANDARD.encode(format!("{secret}:"))];
             for form in [secret, encoded[0].trim_end_matches('='), encoded[1].trim_end_matches('=')] {
-                let line = said.lines().find(|line| line.contains(form));
+                let line = output.lines().find(|line| line.contains(form));
                 assert_eq!(line, None, "{form} is in the log");
-                assert!(!metrics.contains(form), "{form} is in the measurements");
+                assert!(!metrics.contains(form), "{form} is in the metrics");
             }
         }
     }
@@ -67,9 +67,9 @@ async fn keys_never_reach_a_log(backend: Backend) {
 const TYPE: &str = "Content-Type";
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// Requests with a key in every place that some dialect knows, and some that none does.
+/// Returns requests with a key in every place that some dialect reads, and in some that none does.
 fn carried(api: &Api, key: Option<&str>, canaries: &mut Canaries) -> Vec<RequestBuilder> {
-    // An answer names the operator that it does not know, so no key of anybody is taken for that.
+    // The response names an unknown operator, so this place never gets a valid key.
     let operator = format!("/operator/{}/live", canaries.next("operator"));
     let mut key = |place: &str| key.map_or_else(|| canaries.next(place), str::to_owned);
     let get = |path: &str| api.request(Method::GET, path);
@@ -128,7 +128,7 @@ fn carried(api: &Api, key: Option<&str>, canaries: &mut Canaries) -> Vec<Request
     ]
 }
 
-/// What webhooks are signed with is not even shown to the administrator, who has set it, nor when it cannot be taken.
+/// Checks that a webhook secret is not returned to the administrator either, valid or rejected.
 async fn signing(api: &Api, persona: &Persona, canaries: &mut Canaries) {
     let path = format!("/v1/tenants/{}", persona.tenant);
     let secret = canaries.next("secret of webhooks");
@@ -156,10 +156,10 @@ async fn signing(api: &Api, persona: &Persona, canaries: &mut Canaries) {
     }
 }
 
-/// What no client library sends.
+/// Sends malformed HTTP that no client library sends.
 async fn broken(process: &Process, canaries: &mut Canaries) {
     let address = process.api.url("").replace("http://", "").parse().expect("an address");
-    let patience = std::time::Duration::from_millis(500);
+    let timeout = std::time::Duration::from_millis(500);
     let requests = [
         format!("GET /operator/live?key={} HTTP/9.9\r\n\r\n", canaries.next("version")),
         format!("GET /operator/live HTTP/1.1\r\nHost: x\r\nX-API-Key {}\r\n\r\n", canaries.next("no colon")),
@@ -179,24 +179,23 @@ async fn broken(process: &Process, canaries: &mut Canaries) {
         let mut wire = Wire::to(address).await;
         wire.send(request).await;
         wire.finish().await;
-        let _whatever = wire.rest(patience).await;
+        let _ignored = wire.read_to_end(timeout).await;
     }
 }
 
-/// Nor are they shown where a setting is wrong.
 #[test]
-fn a_setting_that_is_secret_is_not_shown() {
+fn secret_settings_are_not_printed() {
     let canary = "canary canary canary";
     for arguments in [[].as_slice(), &["serve"], &["--help"], &["serve", "--help"]] {
         let variables = [("ROLLCALL_ADMIN_TOKEN", canary), ("DATABASE_URL", "postgres://u:canary@h:x/d")];
         let assert = run(arguments, &variables);
-        let said = complained(&assert) + &printed(&assert);
-        assert!(!said.contains("canary"), "{arguments:?}: {said}");
+        let output = stderr(&assert) + &stdout(&assert);
+        assert!(!output.contains("canary"), "{arguments:?}: {output}");
     }
-    let help = printed(&run(&["ingest", "--help"], &[("ROLLCALL_KEY", "canary")]).code(0));
+    let help = stdout(&run(&["ingest", "--help"], &[("ROLLCALL_KEY", "canary")]).code(0));
     assert!(!help.contains("canary"), "{help}");
     let unreachable = "postgres://user:canary@127.0.0.1:1/database?password=canary";
     let assert = run(&["tenant", "list", "--database-url", unreachable], &[]).code(1);
-    let said = complained(&assert) + &printed(&assert);
-    assert!(!said.contains("canary"), "{said}");
+    let output = stderr(&assert) + &stdout(&assert);
+    assert!(!output.contains("canary"), "{output}");
 }

@@ -1,6 +1,6 @@
-//! Settings: each is listed, and a bad one is told by its name.
+//! Settings: all are documented, and invalid ones are rejected with their name.
 
-use super::{complained, printed, run};
+use super::{run, stderr, stdout};
 use crate::support::routes::source;
 
 /// Every setting of the service.
@@ -28,21 +28,21 @@ const SETTINGS: [(&str, &str); 21] = [
     ("--desk-heartbeat-seconds", "ROLLCALL_DESK_HEARTBEAT_SECONDS"),
 ];
 
-/// The variables that a file declares.
+/// Returns the environment variables that a source file declares.
 fn declared(file: &str) -> Vec<String> {
     let text = source(file);
     text.split("env = \"").skip(1).map(|rest| rest.split('"').next().unwrap_or_default().to_owned()).collect()
 }
 
 #[test]
-fn every_setting_is_listed() {
+fn every_setting_is_in_help_and_readme() {
     let known: Vec<&str> = SETTINGS.iter().map(|(_, variable)| *variable).collect();
     for variable in declared("src/config/mod.rs") {
-        assert!(known.contains(&variable.as_str()), "{variable} is new: add it here");
+        assert!(known.contains(&variable.as_str()), "{variable} is not in SETTINGS");
     }
     let readme = source("README.md");
     for arguments in [["--help"].as_slice(), &["serve", "--help"], &["help", "serve"]] {
-        let help = printed(&run(arguments, &[]).code(0));
+        let help = stdout(&run(arguments, &[]).code(0));
         for (flag, variable) in SETTINGS {
             assert!(help.contains(&format!("{flag} <")), "{flag} in {arguments:?}:\n{help}");
             assert!(help.contains(&format!("[env: {variable}")), "{variable} in {arguments:?}:\n{help}");
@@ -52,22 +52,22 @@ fn every_setting_is_listed() {
 }
 
 #[test]
-fn every_command_explains_itself() {
-    let all = printed(&run(&["--help"], &[]).code(0));
+fn every_command_has_help() {
+    let all = stdout(&run(&["--help"], &[]).code(0));
     let commands = ["serve", "demo", "ingest", "tenant", "key", "migrate", "healthcheck", "openapi", "schema"];
     for command in commands {
         assert!(all.contains(&format!("  {command} ")), "{all}");
-        let help = printed(&run(&[command, "--help"], &[]).code(0));
+        let help = stdout(&run(&[command, "--help"], &[]).code(0));
         assert!(help.lines().next().is_some_and(|line| line.len() > 5), "{command}: {help}");
     }
     for command in [["tenant", "create"], ["tenant", "list"], ["key", "create"], ["key", "list"], ["key", "revoke"]] {
-        printed(&run(&[command[0], command[1], "--help"], &[]).code(0));
+        stdout(&run(&[command[0], command[1], "--help"], &[]).code(0));
     }
-    assert!(printed(&run(&["--version"], &[]).code(0)).starts_with("rollcall "));
+    assert!(stdout(&run(&["--version"], &[]).code(0)).starts_with("rollcall "));
 }
 
 #[test]
-fn a_bad_value_is_told_with_its_setting_and_why() {
+fn invalid_values_are_rejected_with_setting_and_reason() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("file");
     std::fs::write(&file, "").expect("a file");
@@ -109,7 +109,7 @@ fn a_bad_value_is_told_with_its_setting_and_why() {
         ("--admin-token", "ROLLCALL_ADMIN_TOKEN", "long enough but with spaces", "without spaces"),
         ("--admin-token", "ROLLCALL_ADMIN_TOKEN", "long-enough-but-nöt-plain", "ASCII"),
     ];
-    // Where a case gets as far as a store, this is the one.
+    // The store of the cases that get as far as opening one.
     let data = folder.path().join("data").display().to_string();
     for (flag, variable, value, why) in cases {
         let mut variables = vec![(variable, value)];
@@ -119,14 +119,14 @@ fn a_bad_value_is_told_with_its_setting_and_why() {
         let by_variable = run(&[], &variables).code(2);
         let flag_value = format!("{flag}={value}");
         let by_flag = run(&["serve", &flag_value], &variables[1..]).code(2);
-        for told in [complained(&by_variable), complained(&by_flag)] {
-            assert!(told.contains(flag) && told.contains(why), "{variable}={value:?}: {told}");
+        for message in [stderr(&by_variable), stderr(&by_flag)] {
+            assert!(message.contains(flag) && message.contains(why), "{variable}={value:?}: {message}");
         }
     }
 }
 
 #[test]
-fn a_certificate_that_cannot_be_used_is_told_with_its_file() {
+fn unusable_certificates_are_rejected_with_their_file() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = |name: &str| folder.path().join(name).display().to_string();
     let made = || rcgen::generate_simple_self_signed([String::from("localhost")]).expect("a certificate");
@@ -147,18 +147,18 @@ fn a_certificate_that_cannot_be_used_is_told_with_its_file() {
     ];
     for (certificate, key, why) in cases {
         let arguments = ["serve", "--listen=127.0.0.1:0", "--data-dir", &data, "--tls-cert", &certificate];
-        let told = complained(&run(&[&arguments[..], &["--tls-key", &key]].concat(), &[]).code(2));
-        assert!(why.iter().all(|part| told.contains(part)), "{why:?}: {told}");
+        let message = stderr(&run(&[&arguments[..], &["--tls-key", &key]].concat(), &[]).code(2));
+        assert!(why.iter().all(|part| message.contains(part)), "{why:?}: {message}");
     }
 }
 
 #[test]
-fn an_unknown_setting_is_told_by_its_name() {
-    let told = complained(&run(&[], &[("ROLLCALL_LISTNE", "127.0.0.1:0")]).code(2));
-    assert!(told.contains("ROLLCALL_LISTNE") && !told.contains("127.0.0.1"), "{told}");
-    let told = complained(&run(&["tenant", "list"], &[("ROLLCALL_", "")]).code(2));
-    assert!(told.contains("ROLLCALL_"), "{told}");
-    let told = complained(&run(&["--lisen", "127.0.0.1:0"], &[]).code(2));
-    assert!(told.contains("--lisen"), "{told}");
-    complained(&run(&["serev"], &[]).code(2));
+fn unknown_settings_are_rejected_by_name() {
+    let message = stderr(&run(&[], &[("ROLLCALL_LISTNE", "127.0.0.1:0")]).code(2));
+    assert!(message.contains("ROLLCALL_LISTNE") && !message.contains("127.0.0.1"), "{message}");
+    let message = stderr(&run(&["tenant", "list"], &[("ROLLCALL_", "")]).code(2));
+    assert!(message.contains("ROLLCALL_"), "{message}");
+    let message = stderr(&run(&["--lisen", "127.0.0.1:0"], &[]).code(2));
+    assert!(message.contains("--lisen"), "{message}");
+    stderr(&run(&["serev"], &[]).code(2));
 }

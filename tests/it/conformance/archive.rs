@@ -1,4 +1,4 @@
-//! The archive: what checkpoints put there is read back in order, a page at a time, and by whatever is asked.
+//! The archive: conversations of checkpoints are read back in order, in pages and by filters.
 
 mod pages;
 mod random;
@@ -17,12 +17,12 @@ use crate::on_both_stores;
 use crate::support::Backend;
 use crate::support::raw::Raw;
 
-on_both_stores!(replaced, super::what_is_newer_replaces_and_what_is_open_again_goes);
-on_both_stores!(together, super::the_archive_is_written_with_the_checkpoint_or_not_at_all);
-on_both_stores!(retention, super::each_tenant_keeps_what_it_wants_to_keep);
-on_both_stores!(known, super::the_journal_knows_what_is_in_the_archive);
+on_both_stores!(newer_versions_replace_older_and_reopened_ones_are_deleted);
+on_both_stores!(archive_and_checkpoint_are_written_atomically);
+on_both_stores!(retention_is_set_per_tenant);
+on_both_stores!(archived_conversations_are_found_by_id);
 
-/// What is to be known of a closed conversation.
+/// The members of a closed conversation that the archive stores and filters by.
 #[derive(Clone, Debug, PartialEq)]
 struct Plain {
     id: u128,
@@ -40,7 +40,7 @@ impl Plain {
         Plain { id, closed, seq: 1, project: None, medium: Medium::Chat, reason: None, users: vec![1], groups: vec![] }
     }
 
-    /// As a checkpoint brings it.
+    /// Returns the conversation as a checkpoint contains it.
     fn listed(&self) -> Listed {
         let started = What::Started { project: EntityRef::Id(99), medium: self.medium };
         let pushed = |user: &i64| What::Pushed { user: *user, given: None, medium: Medium::Video, project: None };
@@ -58,7 +58,7 @@ impl Plain {
     }
 }
 
-/// A checkpoint that has nothing but these.
+/// Returns a checkpoint of conversations only.
 fn checkpoint(position: u64, closed: &[Plain], reopened: &[u128]) -> Checkpoint {
     Checkpoint {
         position,
@@ -70,15 +70,15 @@ fn checkpoint(position: u64, closed: &[Plain], reopened: &[u128]) -> Checkpoint 
     }
 }
 
-/// The whole list.
+/// A span over the whole list.
 const EVERYTHING: Span = Span { forward: true, after: None, before: None, limit: 10_000 };
 
 impl Bench {
     async fn archive(&self, tenant: TenantId, checkpoint: &Checkpoint) {
-        self.store.write_checkpoint(tenant, APPLY_VERSION, checkpoint).await.expect("it is written");
+        self.store.write_checkpoint(tenant, APPLY_VERSION, checkpoint).await.expect("the checkpoint is written");
     }
 
-    /// Every conversation in a tenant's archive, by id.
+    /// Returns the ids of a tenant's archived conversations, in list order.
     async fn in_archive(&self, tenant: TenantId) -> Vec<u128> {
         let page = self.store.archive_page(tenant, u64::MAX >> 1, &Criteria::default(), &EVERYTHING).await;
         page.expect("a page").conversations.iter().map(|conversation| conversation.id().as_u128()).collect()
@@ -93,7 +93,7 @@ async fn forget(bench: &Bench, expiry: Expiry) -> u64 {
     gone
 }
 
-async fn each_tenant_keeps_what_it_wants_to_keep(backend: Backend) {
+async fn retention_is_set_per_tenant(backend: Backend) {
     const DAY: i64 = 24 * 60 * 60;
     let bench = Bench::new(backend).await;
     let (ours, theirs) = (bench.ours, bench.theirs);
@@ -103,49 +103,49 @@ async fn each_tenant_keeps_what_it_wants_to_keep(backend: Backend) {
     }
     let ten_days_later =
         Expiry { seen: Time::NEVER, journal: Time::NEVER, tokens: Time::NEVER, conversations: at(10 * DAY) };
-    assert_eq!(forget(&bench, ten_days_later).await, 0, "nobody wants anything forgotten");
+    assert_eq!(forget(&bench, ten_days_later).await, 0, "no tenant has a limit");
     let settings = Settings { conversation_days: Some(4), ..Settings::default() };
     assert!(bench.store.set_settings(ours, &settings).await.expect("an answer"));
     assert_eq!(forget(&bench, ten_days_later).await, 5);
-    assert_eq!(bench.in_archive(ours).await, [6, 7, 8, 9], "what closed four days ago is kept");
+    assert_eq!(bench.in_archive(ours).await, [6, 7, 8, 9], "conversations that closed at the limit are kept");
     assert_eq!(bench.in_archive(theirs).await, (1..=9).collect::<Vec<_>>());
     assert_eq!(forget(&bench, ten_days_later).await, 0);
 }
 
-async fn what_is_newer_replaces_and_what_is_open_again_goes(backend: Backend) {
+async fn newer_versions_replace_older_and_reopened_ones_are_deleted(backend: Backend) {
     let bench = Bench::new(backend).await;
     let ours = bench.ours;
     let (one, two) = (Plain::new(1, at(1)), Plain::new(2, at(2)));
     bench.archive(ours, &checkpoint(1, &[one.clone(), two.clone()], &[])).await;
     bench.archive(bench.theirs, &checkpoint(1, std::slice::from_ref(&two), &[])).await;
-    // The first is told of more, and closed later than the other; so it moves in the list.
+    // The first gets a later closing time than the second, so it moves in the list.
     let amended =
         Plain { closed: at(3), reason: Some("\"done\" ü"), users: vec![1, 5], project: Some(7), seq: 2, ..one };
     bench.archive(ours, &checkpoint(2, std::slice::from_ref(&amended), &[])).await;
     assert_eq!(bench.in_archive(ours).await, [2, 1]);
     let of_five = Criteria { users: vec![vec![5]], projects: Some(vec![7]), ..Criteria::default() };
     let page = bench.store.archive_page(ours, 2, &of_five, &EVERYTHING).await.unwrap();
-    assert_eq!(page.conversations, [amended.listed().conversation], "with everything that happened");
-    // An older checkpoint, late, changes nothing.
+    assert_eq!(page.conversations, [amended.listed().conversation], "with all of its events");
+    // A late write of an older checkpoint changes nothing.
     bench.archive(ours, &checkpoint(1, &[Plain::new(4, at(4))], &[2])).await;
     assert_eq!(bench.in_archive(ours).await, [2, 1]);
     bench.archive(ours, &checkpoint(3, &[], &[2, 9])).await;
     assert_eq!(bench.in_archive(ours).await, [1]);
-    assert_eq!(bench.in_archive(bench.theirs).await, [2], "theirs is another");
-    // Closed once more.
+    assert_eq!(bench.in_archive(bench.theirs).await, [2], "another tenant's conversation is kept");
+    // It closes again.
     bench.archive(ours, &checkpoint(4, &[Plain { seq: 4, ..two }], &[])).await;
     let bench = bench.reopen().await;
     assert_eq!(bench.in_archive(ours).await, [2, 1]);
 }
 
-async fn the_archive_is_written_with_the_checkpoint_or_not_at_all(backend: Backend) {
+async fn archive_and_checkpoint_are_written_atomically(backend: Backend) {
     let bench = Bench::new(backend).await;
     let ours = bench.ours;
     let mut raw = Raw::open(&bench.home.location).await;
     bench.archive(ours, &checkpoint(1, &[Plain::new(1, at(1))], &[])).await;
     raw.refuse("archive", "true").await;
     let more = checkpoint(2, &[Plain::new(2, at(2))], &[1]);
-    bench.store.write_checkpoint(ours, APPLY_VERSION, &more).await.expect_err("it is refused");
+    bench.store.write_checkpoint(ours, APPLY_VERSION, &more).await.expect_err("the write fails");
     raw.accept().await;
     assert_eq!(bench.in_archive(ours).await, [1]);
     assert_eq!(raw.number("SELECT position FROM checkpoint").await, 1);
@@ -153,7 +153,7 @@ async fn the_archive_is_written_with_the_checkpoint_or_not_at_all(backend: Backe
     assert_eq!(bench.in_archive(ours).await, [2]);
 }
 
-async fn the_journal_knows_what_is_in_the_archive(backend: Backend) {
+async fn archived_conversations_are_found_by_id(backend: Backend) {
     let bench = Bench::new(backend).await;
     let (ours, theirs) = (bench.ours, bench.theirs);
     bench.archive(ours, &checkpoint(5, &[Plain::new(1, at(1)), Plain { seq: 5, ..Plain::new(2, at(1)) }], &[])).await;
@@ -165,7 +165,7 @@ async fn the_journal_knows_what_is_in_the_archive(backend: Backend) {
     assert!(bench.store.are_archived(ours, &[]).await.unwrap().is_empty());
     let many: Vec<_> = (0..5_000).map(id).collect();
     assert_eq!(bench.store.are_archived(theirs, &many).await.unwrap().len(), 2);
-    // The same by a reader, who sees what its position tells of.
+    // A reader gets the conversations as of its position.
     let read = async |tenant, position, ids: &[u128]| {
         let ids: Vec<_> = ids.iter().copied().map(id).collect();
         let read = bench.store.archived(tenant, position, &ids).await.unwrap();

@@ -1,4 +1,4 @@
-//! Checkpoints: what is loaded is what was written, and only what is newer changes it.
+//! Checkpoints: they load as written, and only newer ones change the store.
 
 use std::sync::Arc;
 
@@ -15,15 +15,15 @@ use crate::support::Backend;
 use crate::support::desks;
 use crate::support::raw::Raw;
 
-on_both_stores!(round_trip, super::what_is_loaded_is_what_was_written);
-on_both_stores!(forward_only, super::an_older_checkpoint_changes_nothing);
-on_both_stores!(deletes, super::rows_that_are_gone_are_deleted);
-on_both_stores!(tail, super::a_checkpoint_and_the_tail_are_the_whole);
-on_both_stores!(slices, super::a_checkpoint_counts_with_its_last_slice_wherever_the_server_is_killed);
-on_both_stores!(large, super::a_large_checkpoint_and_the_next_are_the_whole);
-on_both_stores!(apart, super::tenants_have_checkpoints_of_their_own);
+on_both_stores!(a_checkpoint_loads_as_written);
+on_both_stores!(an_older_checkpoint_changes_nothing);
+on_both_stores!(removed_rows_are_deleted);
+on_both_stores!(checkpoint_and_tail_equal_the_whole_journal);
+on_both_stores!(a_checkpoint_takes_effect_with_its_last_slice);
+on_both_stores!(large_checkpoints_load_as_written);
+on_both_stores!(tenants_have_separate_checkpoints);
 
-/// A day, in seconds: how long what ended stays remembered.
+/// A day in seconds: the time that ended sessions and claims stay in the state.
 const DAY: i64 = 86_400;
 
 fn user(id: i64) -> UserRef {
@@ -34,7 +34,7 @@ fn conversation(text: &str) -> ConversationId {
     ConversationId::new(text).expect("an id")
 }
 
-/// A little of everything that a state can hold, of which some ends.
+/// Returns events that fill a state with a row of every kind, and end some of them.
 fn story(tenant: TenantId) -> Vec<Draft> {
     let document = serde_json::from_value(desks::directory(3)).expect("a document");
     let session = |user_id, session: &str, lease_seconds| Body::DeskConnected {
@@ -70,7 +70,7 @@ fn story(tenant: TenantId) -> Vec<Draft> {
     bodies.into_iter().enumerate().map(of).collect()
 }
 
-/// Journals drafts and applies them.
+/// Appends drafts to the journal and applies them to the state.
 async fn play(bench: &mut Bench, state: &mut State, recorded: Time, drafts: &[Draft]) {
     let tenant = drafts[0].tenant;
     let before = state.position();
@@ -80,23 +80,23 @@ async fn play(bench: &mut Bench, state: &mut State, recorded: Time, drafts: &[Dr
     }
 }
 
-/// The state that the store has.
+/// Loads the stored checkpoint.
 async fn loaded(bench: &Bench, tenant: TenantId) -> State {
     let loaded = bench.store.load_checkpoint(tenant).await.expect("the store answers").expect("a checkpoint");
     State::load(tenant, loaded.position, loaded.rows).expect("rows that can be read")
 }
 
-/// All rows of a checkpoint.
+/// Returns a checkpoint with all rows of an export.
 fn whole(mut export: Export) -> Checkpoint {
     let mut whole = export.slice();
     while export.add_to(&mut whole) {}
     whole
 }
 
-async fn what_is_loaded_is_what_was_written(backend: Backend) {
+async fn a_checkpoint_loads_as_written(backend: Backend) {
     let mut bench = Bench::new(backend).await;
     let ours = bench.ours;
-    assert!(bench.store.load_checkpoint(ours).await.unwrap().is_none(), "none before the first");
+    assert!(bench.store.load_checkpoint(ours).await.unwrap().is_none(), "there is none before the first");
     let mut state = State::new(ours);
     for draft in story(ours) {
         play(&mut bench, &mut state, at(100), &[draft]).await;
@@ -129,7 +129,7 @@ async fn an_older_checkpoint_changes_nothing(backend: Backend) {
     }
 }
 
-async fn rows_that_are_gone_are_deleted(backend: Backend) {
+async fn removed_rows_are_deleted(backend: Backend) {
     let mut bench = Bench::new(backend).await;
     let ours = bench.ours;
     let mut state = State::new(ours);
@@ -138,7 +138,7 @@ async fn rows_that_are_gone_are_deleted(backend: Backend) {
     let mut raw = Raw::open(&bench.home.location).await;
     let claims = "SELECT count(*) FROM state_row WHERE kind = 'claim'";
     assert_eq!(raw.number(claims).await, 3);
-    // A day later two of the three conversations are forgotten: nobody holds them.
+    // A day later the two conversations without a holder are forgotten.
     let later = [draft_of(ours, "/tests", "later", at(DAY), Body::DeskClosedAll { user: user(3) })];
     play(&mut bench, &mut state, at(101 + DAY), &later).await;
     let checkpoint = state.checkpoint();
@@ -148,7 +148,7 @@ async fn rows_that_are_gone_are_deleted(backend: Backend) {
     assert_eq!(loaded(&bench, ours).await.digest(), state.digest());
 }
 
-async fn a_checkpoint_and_the_tail_are_the_whole(backend: Backend) {
+async fn checkpoint_and_tail_equal_the_whole_journal(backend: Backend) {
     let mut bench = Bench::new(backend).await;
     let ours = bench.ours;
     let mut state = State::new(ours);
@@ -164,7 +164,7 @@ async fn a_checkpoint_and_the_tail_are_the_whole(backend: Backend) {
     assert_eq!(whole[&ours].digest(), state.digest());
 }
 
-async fn tenants_have_checkpoints_of_their_own(backend: Backend) {
+async fn tenants_have_separate_checkpoints(backend: Backend) {
     let mut bench = Bench::new(backend).await;
     let (ours, theirs) = (bench.ours, bench.theirs);
     let (mut our_state, mut their_state) = (State::new(ours), State::new(theirs));
@@ -178,12 +178,13 @@ async fn tenants_have_checkpoints_of_their_own(backend: Backend) {
     assert_ne!(our_state.digest(), their_state.digest());
 }
 
-/// Writes so many slices of a checkpoint, a row each, and so many pieces of what follows them; and is killed then.
+/// Writes the first slices of a checkpoint, one row each, and then some steps of tidying, as a server that is killed
+/// after that. Returns whether all slices were written.
 async fn write_slices(bench: &Bench, state: &mut State, (slices, tidied): (usize, usize)) -> bool {
     let source = state.begin_checkpoint();
     let (position, batch) = (source.position(), Some(bench.clock.new_id()));
     let mark = Mark { tenant: bench.ours, position, apply_version: APPLY_VERSION, batch };
-    let mut writer = bench.store.begin_checkpoint(mark).await.unwrap().expect("it is newer");
+    let mut writer = bench.store.begin_checkpoint(mark).await.unwrap().expect("the checkpoint is newer");
     while writer.tidy().await.unwrap() {}
     let mut export = source.export();
     for _ in 0..slices {
@@ -199,7 +200,7 @@ async fn write_slices(bench: &Bench, state: &mut State, (slices, tidied): (usize
     export.is_done()
 }
 
-async fn a_checkpoint_counts_with_its_last_slice_wherever_the_server_is_killed(backend: Backend) {
+async fn a_checkpoint_takes_effect_with_its_last_slice(backend: Backend) {
     let mut bench = Bench::new(backend).await;
     let ours = bench.ours;
     let mut state = State::new(ours);
@@ -207,13 +208,13 @@ async fn a_checkpoint_counts_with_its_last_slice_wherever_the_server_is_killed(b
     play(&mut bench, &mut state, at(100), &story[..5]).await;
     bench.store.write_checkpoint(ours, APPLY_VERSION, &state.checkpoint()).await.unwrap();
     play(&mut bench, &mut state, at(101), &story[5..]).await;
-    // A day later some of the rows go.
+    // A day later some of the rows are deleted.
     let later = [draft_of(ours, "/tests", "later", at(DAY), Body::DeskClosedAll { user: user(3) })];
     play(&mut bench, &mut state, at(101 + DAY), &later).await;
     let stored = async |bench: &Bench| bench.store.load_checkpoint(ours).await.unwrap().expect("a checkpoint");
     let (mut killed_early, mut killed_late) = (0, 0);
     for slices in 0..20 {
-        // As a server that was killed finds it: the state of the last checkpoint and the tail.
+        // A restart after the kill loads the last complete checkpoint and the tail.
         let booted = rollcall::boot::load(&bench.store, &mut bench.journal).await.expect("it loads").states;
         assert_eq!(booted[&ours].digest(), state.digest(), "after {slices} slices");
         let mut served = booted.into_iter().find(|(tenant, _)| *tenant == ours).expect("our tenant").1;
@@ -228,9 +229,9 @@ async fn a_checkpoint_counts_with_its_last_slice_wherever_the_server_is_killed(b
         assert_eq!(now.position == state.position(), is_whole, "{slices} slices");
         if is_whole {
             killed_late += 1;
-            assert!(now.batch.is_some(), "the batch of its position is kept");
+            assert!(now.batch.is_some(), "the batch of its position is stored");
             let loaded = State::load(ours, now.position, now.rows).expect("rows that can be read");
-            assert_eq!(loaded.digest(), state.digest(), "whether its rows are where they belong or not yet");
+            assert_eq!(loaded.digest(), state.digest(), "with rows that are tidied and rows that are not");
         } else {
             killed_early += 1;
             assert_eq!(now.position, position);
@@ -240,7 +241,7 @@ async fn a_checkpoint_counts_with_its_last_slice_wherever_the_server_is_killed(b
     assert!(killed_early > 2 && killed_late > 2, "{killed_early} {killed_late}");
 }
 
-async fn a_large_checkpoint_and_the_next_are_the_whole(backend: Backend) {
+async fn large_checkpoints_load_as_written(backend: Backend) {
     let mut bench = Bench::new(backend).await;
     let ours = bench.ours;
     let mut state = State::new(ours);
@@ -248,13 +249,13 @@ async fn a_large_checkpoint_and_the_next_are_the_whole(backend: Backend) {
     let directory = Body::DirectoryUpserted { document: Arc::new(document) };
     play(&mut bench, &mut state, at(100), &[draft_of(ours, "rollcall:story", "0", at(0), directory)]).await;
     let slices = 10_000;
-    assert!(write_slices(&bench, &mut state, (slices, 1)).await, "more rows than one piece of what follows has");
+    assert!(write_slices(&bench, &mut state, (slices, 1)).await, "there are more rows than one step tidies");
     assert_eq!(loaded(&bench, ours).await.digest(), state.digest());
     play(&mut bench, &mut state, at(101), &story(ours)[1..]).await;
     bench.store.write_checkpoint(ours, APPLY_VERSION, &state.checkpoint()).await.unwrap();
     assert_eq!(loaded(&bench, ours).await.digest(), state.digest());
     if backend == Backend::Embedded {
         let mut raw = Raw::open(&bench.home.location).await;
-        assert_eq!(raw.number("SELECT count(*) FROM state_row_next").await, 0, "everything is where it belongs");
+        assert_eq!(raw.number("SELECT count(*) FROM state_row_next").await, 0, "all rows are tidied");
     }
 }

@@ -1,4 +1,4 @@
-//! Forgetting: only what is old enough and not needed any more, and never much at once.
+//! Retention: only rows that are expired and not needed any more are deleted, in slices of limited size.
 
 use rollcall::domain::Time;
 use rollcall::live::State;
@@ -10,20 +10,20 @@ use crate::on_both_stores;
 use crate::support::Backend;
 use crate::support::raw::Raw;
 
-on_both_stores!(needed, super::what_no_checkpoint_covers_is_kept);
-on_both_stores!(expired, super::only_what_is_old_enough_goes);
-on_both_stores!(apart, super::each_tenants_journal_is_a_chore_of_its_own);
-on_both_stores!(tokens, super::tokens_go_once_they_ran_out);
-on_both_stores!(slices, super::much_is_forgotten_a_little_at_a_time);
+on_both_stores!(entries_after_the_checkpoint_are_kept);
+on_both_stores!(only_expired_rows_are_deleted);
+on_both_stores!(each_tenants_journal_is_a_separate_chore);
+on_both_stores!(expired_tokens_are_deleted);
+on_both_stores!(each_deletion_is_limited_in_size);
 
-/// Rows that may go at once.
+/// The number of rows that one call may delete.
 const LIMIT: u32 = 2_000;
 
 const NOTHING: Expiry =
     Expiry { seen: Time::NEVER, journal: Time::NEVER, tokens: Time::NEVER, conversations: Time::NEVER };
 
 impl Bench {
-    /// Forgets until there is nothing left to forget; answers what went at once.
+    /// Deletes until nothing is left to delete; returns the number of rows that each call deleted.
     async fn forget(&self, expiry: Expiry) -> Vec<u64> {
         let mut slices = Vec::new();
         for chore in self.store.chores(expiry).await.expect("the store answers") {
@@ -32,13 +32,13 @@ impl Bench {
                     0 => break,
                     gone => slices.push(gone),
                 }
-                assert!(slices.len() < 1_000, "it does not end");
+                assert!(slices.len() < 1_000, "the deletion does not end");
             }
         }
         slices
     }
 
-    /// A checkpoint of our tenant at the end of its journal.
+    /// Writes a checkpoint of our tenant at the end of its journal.
     async fn checkpoint(&mut self) {
         let mut state = State::new(self.ours);
         for entry in self.journal.read(self.ours, 0, u32::MAX).await.unwrap() {
@@ -48,7 +48,7 @@ impl Bench {
     }
 }
 
-async fn what_no_checkpoint_covers_is_kept(backend: Backend) {
+async fn entries_after_the_checkpoint_are_kept(backend: Backend) {
     let mut bench = Bench::new(backend).await;
     let (ours, theirs) = (bench.ours, bench.theirs);
     let mut raw = Raw::open(&bench.home.location).await;
@@ -58,18 +58,18 @@ async fn what_no_checkpoint_covers_is_kept(backend: Backend) {
     assert_eq!(bench.forget(journal).await, [0; 0], "there is no checkpoint yet");
     bench.checkpoint().await;
     bench.append(at(1), &drafts(ours, 4, 3)).await;
-    assert_eq!(bench.forget(journal).await.iter().sum::<u64>(), 4, "what the checkpoint covers");
+    assert_eq!(bench.forget(journal).await.iter().sum::<u64>(), 4, "the entries that the checkpoint covers");
     let left: Vec<_> = raw.journal().await.iter().map(|line| (line.tenant == ours, line.seq)).collect();
     let expected = [(true, 5), (true, 6), (true, 7), (false, 1), (false, 2), (false, 3), (false, 4)];
     assert_eq!(left.len(), expected.len());
     assert!(expected.iter().all(|line| left.contains(line)), "{left:?}");
-    // Whoever starts now has the checkpoint and the rest.
+    // The checkpoint and the remaining entries load.
     let loaded = rollcall::boot::load(&bench.store, &mut bench.journal).await.expect("it loads").states;
     assert_eq!((loaded[&ours].position(), loaded[&theirs].position()), (7, 4));
-    assert_eq!(bench.append(at(2), &[draft(ours, "0")]).await, [None], "the ids are remembered for another time");
+    assert_eq!(bench.append(at(2), &[draft(ours, "0")]).await, [None], "event ids have a retention of their own");
 }
 
-async fn only_what_is_old_enough_goes(backend: Backend) {
+async fn only_expired_rows_are_deleted(backend: Backend) {
     let mut bench = Bench::new(backend).await;
     let ours = bench.ours;
     let mut raw = Raw::open(&bench.home.location).await;
@@ -79,18 +79,22 @@ async fn only_what_is_old_enough_goes(backend: Backend) {
     bench.checkpoint().await;
     assert_eq!(bench.forget(NOTHING).await, [0; 0]);
     bench.forget(Expiry { journal: at(2), ..NOTHING }).await;
-    assert_eq!(raw.journal().await.iter().map(|line| line.seq).collect::<Vec<_>>(), [3, 4, 5, 6], "before, not at");
+    assert_eq!(
+        raw.journal().await.iter().map(|line| line.seq).collect::<Vec<_>>(),
+        [3, 4, 5, 6],
+        "entries before the limit are deleted, not those at it"
+    );
     assert_eq!(raw.number("SELECT count(*) FROM seen").await, 6);
     bench.forget(Expiry { seen: at(4), ..NOTHING }).await;
     assert_eq!(raw.number("SELECT count(*) FROM seen").await, 2);
     assert_eq!(raw.journal().await.len(), 4);
     let again = [draft(ours, "3"), draft(ours, "4")];
-    assert_eq!(bench.append(at(10), &again).await, [Some(7), None], "past the window a repeat is new");
+    assert_eq!(bench.append(at(10), &again).await, [Some(7), None], "an id past its retention is new");
     bench.checkpoint_after_forgetting().await;
 }
 
 impl Bench {
-    /// All of a journal may go: positions go on where they were.
+    /// Checks that positions continue after the whole journal was deleted.
     async fn checkpoint_after_forgetting(&mut self) {
         let loaded = rollcall::boot::load(&self.store, &mut self.journal).await.expect("it loads").states;
         let mut state = loaded.into_iter().find(|(tenant, _)| *tenant == self.ours).expect("our tenant").1;
@@ -104,7 +108,7 @@ impl Bench {
     }
 }
 
-async fn tokens_go_once_they_ran_out(backend: Backend) {
+async fn expired_tokens_are_deleted(backend: Backend) {
     let bench = Bench::new(backend).await;
     let holder = TokenHolder::User { guid: bench.clock.new_id(), password: 1 };
     for n in 1..=3u8 {
@@ -120,7 +124,7 @@ async fn tokens_go_once_they_ran_out(backend: Backend) {
     assert_eq!(left().await, [0; 0]);
 }
 
-async fn much_is_forgotten_a_little_at_a_time(backend: Backend) {
+async fn each_deletion_is_limited_in_size(backend: Backend) {
     let mut bench = Bench::new(backend).await;
     let ours = bench.ours;
     bench.append(at(0), &drafts(ours, 0, 12_000)).await;
@@ -134,10 +138,10 @@ async fn much_is_forgotten_a_little_at_a_time(backend: Backend) {
     assert_eq!(raw.journal().await.iter().map(|line| line.seq).collect::<Vec<_>>(), [12_001]);
 }
 
-async fn each_tenants_journal_is_a_chore_of_its_own(backend: Backend) {
+async fn each_tenants_journal_is_a_separate_chore(backend: Backend) {
     let mut bench = Bench::new(backend).await;
     let (ours, theirs) = (bench.ours, bench.theirs);
-    let nobody = super::new_tenant(&bench.store, &bench.clock, "nobody").await;
+    let empty = super::new_tenant(&bench.store, &bench.clock, "empty").await;
     for tenant in [ours, theirs] {
         bench.append(at(0), &drafts(tenant, 0, 30)).await;
         let mut state = State::new(tenant);
@@ -152,10 +156,14 @@ async fn each_tenants_journal_is_a_chore_of_its_own(backend: Backend) {
         all.into_iter().filter(|chore| matches!(chore, Chore::Journal(..))).collect()
     };
     let due = journals(&bench).await;
-    assert!(due.len() == 2 && due.iter().all(|chore| *chore != Chore::Journal(nobody, at(5))), "{due:?}");
-    assert_eq!(bench.store.forget(Chore::Journal(ours, at(5)), 10).await.unwrap(), 10, "no more at once");
+    assert!(due.len() == 2 && due.iter().all(|chore| *chore != Chore::Journal(empty, at(5))), "{due:?}");
+    assert_eq!(bench.store.forget(Chore::Journal(ours, at(5)), 10).await.unwrap(), 10, "at most the limit");
     let mut raw = Raw::open(&bench.home.location).await;
-    assert_eq!(raw.journal().await.iter().filter(|line| line.tenant == theirs).count(), 30, "theirs waits its turn");
+    assert_eq!(
+        raw.journal().await.iter().filter(|line| line.tenant == theirs).count(),
+        30,
+        "the other tenant's journal is another chore"
+    );
     assert_eq!(bench.store.forget(Chore::Journal(ours, at(5)), 100).await.unwrap(), 20);
     assert_eq!(journals(&bench).await, [Chore::Journal(theirs, at(5))]);
 }

@@ -1,4 +1,4 @@
-//! The journal: positions, identities, batches.
+//! The journal: positions, event ids and batches.
 
 use rollcall::domain::Body;
 use rollcall::journal::{Head, JournalError};
@@ -10,19 +10,19 @@ use crate::on_both_stores;
 use crate::support::Backend;
 use crate::support::raw::Raw;
 
-on_both_stores!(positions, super::positions_are_contiguous_and_in_order);
-on_both_stores!(interleaved, super::tenants_in_one_batch_have_positions_of_their_own);
-on_both_stores!(once, super::an_id_is_taken_once);
-on_both_stores!(once_a_batch, super::an_id_is_taken_once_within_a_batch);
-on_both_stores!(once_for_good, super::an_id_is_taken_once_across_a_reopening);
-on_both_stores!(strange_ids, super::ids_are_kept_as_they_are);
-on_both_stores!(whole, super::a_batch_is_there_as_a_whole_or_not_at_all);
-on_both_stores!(reading, super::a_journal_is_read_in_pieces);
-on_both_stores!(stored, super::what_is_read_is_what_was_appended);
-on_both_stores!(versions, super::entries_of_other_rules_are_refused);
-on_both_stores!(taken_over, super::a_store_of_older_rules_is_taken_over_at_a_checkpoint_of_its_head);
-on_both_stores!(confirming, super::a_journal_that_is_there_confirms_and_recovers);
-on_both_stores!(large, super::the_largest_batch_is_one_transaction);
+on_both_stores!(positions_are_contiguous_and_in_order);
+on_both_stores!(tenants_in_one_batch_have_separate_positions);
+on_both_stores!(an_id_is_journalled_once);
+on_both_stores!(an_id_is_journalled_once_within_a_batch);
+on_both_stores!(an_id_is_journalled_once_across_a_restart);
+on_both_stores!(ids_are_stored_unchanged);
+on_both_stores!(a_batch_is_atomic);
+on_both_stores!(a_journal_is_read_in_pages);
+on_both_stores!(entries_are_read_as_appended);
+on_both_stores!(entries_of_another_apply_version_are_rejected);
+on_both_stores!(an_older_apply_version_is_accepted_at_a_checkpoint_of_its_head);
+on_both_stores!(a_reachable_journal_confirms_and_recovers);
+on_both_stores!(the_largest_batch_is_one_transaction);
 
 async fn positions_are_contiguous_and_in_order(backend: Backend) {
     let mut bench = Bench::new(backend).await;
@@ -37,15 +37,15 @@ async fn positions_are_contiguous_and_in_order(backend: Backend) {
     }
     let expected: Vec<_> = (1..next).map(|n| n.to_string()).collect();
     assert_eq!(bench.ids(ours).await, expected);
-    assert_eq!(bench.append(at(1_000), &[]).await, [], "nothing appended is nothing journalled");
+    assert_eq!(bench.append(at(1_000), &[]).await, [], "an empty batch journals nothing");
     assert_eq!(bench.journal.heads().await.unwrap()[&ours].seq, next - 1);
 }
 
-async fn tenants_in_one_batch_have_positions_of_their_own(backend: Backend) {
+async fn tenants_in_one_batch_have_separate_positions(backend: Backend) {
     let mut bench = Bench::new(backend).await;
     let (ours, theirs) = (bench.ours, bench.theirs);
     bench.append(at(0), &drafts(theirs, 0, 3)).await;
-    // The same ids: they are different events, since the tenants are different.
+    // Equal ids of different tenants are different events.
     let batch = [draft(ours, "0"), draft(theirs, "3"), draft(ours, "1"), draft(ours, "2"), draft(theirs, "0")];
     let positions = bench.append(at(1), &batch).await;
     assert_eq!(positions, [Some(1), Some(4), Some(2), Some(3), None]);
@@ -53,7 +53,7 @@ async fn tenants_in_one_batch_have_positions_of_their_own(backend: Backend) {
     assert_eq!(bench.ids(theirs).await, ["0", "1", "2", "3"]);
 }
 
-async fn an_id_is_taken_once(backend: Backend) {
+async fn an_id_is_journalled_once(backend: Backend) {
     let mut bench = Bench::new(backend).await;
     let ours = bench.ours;
     bench.append(at(0), &drafts(ours, 0, 3)).await;
@@ -62,20 +62,24 @@ async fn an_id_is_taken_once(backend: Backend) {
     assert_eq!(bench.append(at(2), &again).await, [None, None, None]);
     let body = || draft(ours, "0").event.fact.body;
     let elsewhere = [draft_of(ours, "/elsewhere", "0", at(0), body())];
-    assert_eq!(bench.append(at(3), &elsewhere).await, [Some(5)], "another source's id is another id");
+    assert_eq!(bench.append(at(3), &elsewhere).await, [Some(5)], "an id of another source is another id");
     assert_eq!(bench.ids(ours).await, ["0", "1", "2", "3", "0"]);
 }
 
-async fn an_id_is_taken_once_within_a_batch(backend: Backend) {
+async fn an_id_is_journalled_once_within_a_batch(backend: Backend) {
     let mut bench = Bench::new(backend).await;
     let (ours, theirs) = (bench.ours, bench.theirs);
     let batch = [draft(ours, "a"), draft(ours, "b"), draft(theirs, "a"), draft(ours, "a"), draft(ours, "b")];
-    assert_eq!(bench.append(at(0), &batch).await, [Some(1), Some(2), Some(1), None, None], "the first one counts");
+    assert_eq!(
+        bench.append(at(0), &batch).await,
+        [Some(1), Some(2), Some(1), None, None],
+        "the first occurrence counts"
+    );
     assert_eq!(bench.ids(ours).await, ["a", "b"]);
     assert_eq!(bench.ids(theirs).await, ["a"]);
 }
 
-async fn an_id_is_taken_once_across_a_reopening(backend: Backend) {
+async fn an_id_is_journalled_once_across_a_restart(backend: Backend) {
     let mut bench = Bench::new(backend).await;
     let ours = bench.ours;
     bench.append(at(0), &drafts(ours, 0, 2)).await;
@@ -84,7 +88,7 @@ async fn an_id_is_taken_once_across_a_reopening(backend: Backend) {
     assert_eq!(positions, [None, Some(3)]);
 }
 
-async fn ids_are_kept_as_they_are(backend: Backend) {
+async fn ids_are_stored_unchanged(backend: Backend) {
     let mut bench = Bench::new(backend).await;
     let ours = bench.ours;
     let strange =
@@ -94,12 +98,12 @@ async fn ids_are_kept_as_they_are(backend: Backend) {
     let batch: Vec<_> =
         strange.iter().map(|id| draft_of(ours, id, id, at(0), draft(ours, "").event.fact.body)).collect();
     let positions = bench.append(at(0), &batch).await;
-    assert!(positions.iter().all(Option::is_some), "no two of them are the same: {positions:?}");
+    assert!(positions.iter().all(Option::is_some), "all of them differ: {positions:?}");
     assert_eq!(bench.ids(ours).await, strange);
-    assert!(bench.append(at(1), &batch).await.iter().all(Option::is_none), "and each is known again");
+    assert!(bench.append(at(1), &batch).await.iter().all(Option::is_none), "each is found again");
 }
 
-async fn a_batch_is_there_as_a_whole_or_not_at_all(backend: Backend) {
+async fn a_batch_is_atomic(backend: Backend) {
     let mut bench = Bench::new(backend).await;
     let (ours, theirs) = (bench.ours, bench.theirs);
     bench.append(at(0), &drafts(ours, 0, 2)).await;
@@ -109,7 +113,7 @@ async fn a_batch_is_there_as_a_whole_or_not_at_all(backend: Backend) {
     let batch = [draft(ours, "2"), draft(theirs, "0"), draft(ours, "poison"), draft(theirs, "1")];
     let refused = bench.journal.append(bench.batch(at(1), &batch)).await;
     assert!(matches!(refused, Err(JournalError::Content(_))), "{refused:?}");
-    assert_eq!(bench.journal.heads().await.unwrap(), before, "the heads stand where they stood");
+    assert_eq!(bench.journal.heads().await.unwrap(), before, "the heads are unchanged");
     assert_eq!(bench.ids(ours).await, ["0", "1"]);
     assert_eq!(bench.ids(theirs).await, [""; 0]);
     raw.accept().await;
@@ -117,7 +121,7 @@ async fn a_batch_is_there_as_a_whole_or_not_at_all(backend: Backend) {
     assert_eq!(bench.append(at(2), &batch).await, [Some(3), Some(1), Some(4), Some(2)]);
 }
 
-async fn a_journal_is_read_in_pieces(backend: Backend) {
+async fn a_journal_is_read_in_pages(backend: Backend) {
     let mut bench = Bench::new(backend).await;
     let (ours, theirs) = (bench.ours, bench.theirs);
     bench.append(at(5), &drafts(ours, 0, 10)).await;
@@ -132,10 +136,10 @@ async fn a_journal_is_read_in_pieces(backend: Backend) {
     let heads = bench.journal.heads().await.unwrap();
     let tail = heads[&ours].tail;
     assert_eq!(heads[&ours], Head { seq: 10, recorded: at(5).micros(), tail });
-    assert_eq!(heads[&theirs], Head::default(), "a tenant to whom nothing has happened has a head as well");
+    assert_eq!(heads[&theirs], Head::default(), "a tenant without entries has a head as well");
 }
 
-async fn what_is_read_is_what_was_appended(backend: Backend) {
+async fn entries_are_read_as_appended(backend: Backend) {
     let mut bench = Bench::new(backend).await;
     let ours = bench.ours;
     let text = r#"{"time":"2021-03-01T09:00:00.123456Z","type":"status.changed",
@@ -153,11 +157,11 @@ async fn what_is_read_is_what_was_appended(backend: Backend) {
     assert_eq!(entries.iter().map(|entry| entry.recorded).collect::<Vec<_>>(), [at(1), at(2)]);
 }
 
-async fn entries_of_other_rules_are_refused(backend: Backend) {
+async fn entries_of_another_apply_version_are_rejected(backend: Backend) {
     let mut bench = Bench::new(backend).await.reopen_as(APPLY_VERSION + 1).await;
     let ours = bench.ours;
     bench.append(at(0), &drafts(ours, 0, 2)).await;
-    assert_eq!(bench.ids(ours).await, ["0", "1"], "by the rules it was written for");
+    assert_eq!(bench.ids(ours).await, ["0", "1"], "its own version reads it");
     let mut bench = bench.reopen().await;
     let refused = bench.journal.read(ours, 0, 10).await;
     let Err(JournalError::Version { tenant, seq, found }) = refused else { panic!("{refused:?}") };
@@ -167,7 +171,7 @@ async fn entries_of_other_rules_are_refused(backend: Backend) {
     assert!(!booted.states.contains_key(&ours) && booted.states.contains_key(&bench.theirs));
 }
 
-async fn a_store_of_older_rules_is_taken_over_at_a_checkpoint_of_its_head(backend: Backend) {
+async fn an_older_apply_version_is_accepted_at_a_checkpoint_of_its_head(backend: Backend) {
     let mut bench = Bench::new(backend).await.reopen_as(APPLY_VERSION - 1).await;
     let ours = bench.ours;
     bench.append(at(0), &drafts(ours, 0, 2)).await;
@@ -177,26 +181,29 @@ async fn a_store_of_older_rules_is_taken_over_at_a_checkpoint_of_its_head(backen
     bench.store.write_checkpoint(ours, APPLY_VERSION - 1, &state.checkpoint()).await.unwrap();
     let mut bench = bench.reopen().await;
     let booted = rollcall::boot::load(&bench.store, &mut bench.journal).await.expect("it loads");
-    assert!(booted.quarantined[&ours].contains("apply version"), "an entry of the older rules is left to apply");
+    assert!(
+        booted.quarantined[&ours].contains("apply version"),
+        "an entry of the older version is still to be applied"
+    );
     // The older release writes its last checkpoint when it stops.
     state.apply(&entries[1].entry).unwrap();
     bench.store.write_checkpoint(ours, APPLY_VERSION - 1, &state.checkpoint()).await.unwrap();
     let loaded = rollcall::boot::load(&bench.store, &mut bench.journal).await.expect("it loads").states;
     assert_eq!((loaded[&ours].position(), loaded[&ours].digest()), (2, state.digest()));
-    // Entries of the newer rules follow, and are applied at the next start.
+    // Entries of the newer version follow, and are applied at the next start.
     bench.append(at(1), &drafts(ours, 2, 1)).await;
     let mut bench = bench.reopen().await;
     let loaded = rollcall::boot::load(&bench.store, &mut bench.journal).await.expect("it loads").states;
     assert_eq!(loaded[&ours].position(), 3);
 }
 
-async fn a_journal_that_is_there_confirms_and_recovers(backend: Backend) {
+async fn a_reachable_journal_confirms_and_recovers(backend: Backend) {
     let mut bench = Bench::new(backend).await;
     let ours = bench.ours;
-    bench.journal.confirm().await.expect("it is there");
+    bench.journal.confirm().await.expect("the journal is reachable");
     bench.append(at(0), &drafts(ours, 0, 1)).await;
     bench.recover().await;
-    bench.journal.confirm().await.expect("it is there");
+    bench.journal.confirm().await.expect("the journal is reachable");
     assert_eq!(bench.append(at(1), &drafts(ours, 1, 1)).await, [Some(2)]);
 }
 

@@ -1,4 +1,4 @@
-//! One server a store; and tables that are brought up to date as often as one likes.
+//! Exclusive ownership: one server a store; and migrations, which can run repeatedly.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -16,35 +16,35 @@ use crate::support::raw::Raw;
 use crate::support::tasks::eventually;
 use crate::support::{Backend, Home};
 
-on_both_stores!(second_server, super::a_second_server_waits_a_little_and_is_refused);
-on_both_stores!(next_server, super::a_server_that_waits_gets_the_store_when_the_first_is_gone);
-on_both_stores!(migrations, super::tables_are_brought_up_to_date_as_often_as_one_likes);
+on_both_stores!(a_second_server_is_rejected_after_a_wait);
+on_both_stores!(a_waiting_server_gets_the_store_when_the_first_exits);
+on_both_stores!(migrations_can_run_repeatedly);
 
-/// How long a server waits for the lock of another.
+/// The time that a server waits for the lock of another.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(15);
 
 #[tokio::test]
-async fn a_second_journal_on_one_database_is_refused() {
+async fn a_second_journal_on_a_database_is_rejected() {
     let bench = Bench::new(Backend::Postgres).await;
     let second = bench.store.journal(APPLY_VERSION).await;
     assert!(matches!(second, Err(JournalError::Taken)), "{second:?}");
     drop(bench.journal);
-    eventually("the first lets go", async || bench.store.journal(APPLY_VERSION).await.is_ok()).await;
+    eventually("the first server's lock is released", async || bench.store.journal(APPLY_VERSION).await.is_ok()).await;
 }
 
 #[tokio::test]
-async fn servers_on_two_databases_are_none_of_each_others_business() {
+async fn servers_on_two_databases_do_not_conflict() {
     let one = Bench::new(Backend::Postgres).await;
     let other = Bench::new(Backend::Postgres).await;
     drop((one, other));
 }
 
 #[tokio::test]
-async fn a_second_server_changes_no_tables_before_it_has_the_lock() {
+async fn migrations_run_only_under_the_lock() {
     for backend in [Backend::Embedded, Backend::Postgres] {
         let home = Home::new(backend).await;
         let first = boot(&home.location, None, &Clock::system()).await.expect("the first server starts");
-        // As a server of an older release left them: the newest migration is not known.
+        // The tables as an older release leaves them, without the newest migration.
         let mut raw = Raw::open(&home.location).await;
         let newest = "(SELECT max(version) FROM _sqlx_migrations)";
         raw.run("DROP TABLE registry_change").await;
@@ -52,7 +52,7 @@ async fn a_second_server_changes_no_tables_before_it_has_the_lock() {
         raw.run("DELETE FROM _sqlx_migrations WHERE version = 99999").await;
         let clock = Clock::manual(at(0));
         let mut second = pin!(boot(&home.location, None, &clock));
-        assert!(timeout(LOOKS, &mut second).await.is_err(), "it waits");
+        assert!(timeout(POLL, &mut second).await.is_err(), "the second server waits");
         let command = Store::open(&home.location).await;
         assert!(matches!(command, Err(StoreError::Outdated)), "{backend:?}: {:?}", command.err());
         assert_eq!(raw.number("SELECT count(*) FROM _sqlx_migrations WHERE version >= 10").await, 0, "{backend:?}");
@@ -61,7 +61,7 @@ async fn a_second_server_changes_no_tables_before_it_has_the_lock() {
 }
 
 #[tokio::test]
-async fn databases_that_cannot_hold_the_service_are_refused_by_the_settings_name() {
+async fn unsuitable_databases_are_rejected_with_the_setting() {
     let options = crate::support::postgres::new_database_with("ENCODING 'LATIN1' TEMPLATE template0 LOCALE 'C'").await;
     let refused = Store::open(&Location::Postgres(Box::new(options))).await.err().map(|error| error.to_string());
     assert!(refused.as_ref().is_some_and(|why| why.contains("server_encoding is LATIN1")), "{refused:?}");
@@ -72,7 +72,7 @@ async fn databases_that_cannot_hold_the_service_are_refused_by_the_settings_name
 }
 
 #[tokio::test]
-async fn connections_end_when_they_are_silent_and_commits_are_not_lowered() {
+async fn connections_have_a_timeout_and_full_commit_durability() {
     for (given, expected) in [("off", "on"), ("local", "on"), ("remote_apply", "remote_apply")] {
         let options = crate::support::postgres::new_database().await.options([("synchronous_commit", given)]);
         let (store, _) = Store::open(&Location::Postgres(Box::new(options))).await.expect("the store opens");
@@ -82,27 +82,27 @@ async fn connections_end_when_they_are_silent_and_commits_are_not_lowered() {
             asked.fetch_one(store.pool()).await.expect("a setting")
         };
         assert_eq!(setting("synchronous_commit").await, expected, "{given}");
-        // What a server has of a client that went silent, in ms; a socket in the file system cannot.
+        // PostgreSQL's timeout for silent clients, in ms; 0 on a Unix socket, which has none.
         let timeout = setting("tcp_user_timeout").await;
         assert!(["10000", "0"].contains(&timeout.as_str()), "{timeout}");
     }
 }
 
-/// What a step of the clock may take to be noticed: a server that waits looks ten times a second.
-const LOOKS: Duration = Duration::from_millis(300);
+/// The time within which a waiting server notices a change: it checks ten times a second.
+const POLL: Duration = Duration::from_millis(300);
 
-async fn a_second_server_waits_a_little_and_is_refused(backend: Backend) {
+async fn a_second_server_is_rejected_after_a_wait(backend: Backend) {
     let home = Home::new(backend).await;
     let first = boot(&home.location, None, &Clock::system()).await.expect("the first server starts");
     let clock = Clock::manual(at(0));
     let mut second = pin!(boot(&home.location, None, &clock));
-    assert!(timeout(LOOKS, &mut second).await.is_err());
+    assert!(timeout(POLL, &mut second).await.is_err());
     clock.advance(LOCK_TIMEOUT - Duration::from_millis(1));
-    assert!(timeout(LOOKS, &mut second).await.is_err(), "one that was just killed may still seem to be there");
+    assert!(timeout(POLL, &mut second).await.is_err(), "the lock of a server that was just killed may still be held");
     let mut refused = None;
     for _ in 0..5 {
         clock.advance(LOCK_TIMEOUT);
-        refused = timeout(LOOKS, &mut second).await.ok();
+        refused = timeout(POLL, &mut second).await.ok();
         if refused.is_some() {
             break;
         }
@@ -111,17 +111,17 @@ async fn a_second_server_waits_a_little_and_is_refused(backend: Backend) {
     drop(first);
 }
 
-async fn a_server_that_waits_gets_the_store_when_the_first_is_gone(backend: Backend) {
+async fn a_waiting_server_gets_the_store_when_the_first_exits(backend: Backend) {
     let home = Home::new(backend).await;
     let first = boot(&home.location, None, &Clock::system()).await.expect("the first server starts");
     let clock = Clock::manual(at(0));
     let mut second = pin!(boot(&home.location, None, &clock));
-    assert!(timeout(LOOKS, &mut second).await.is_err());
+    assert!(timeout(POLL, &mut second).await.is_err());
     drop(first);
-    timeout(LOCK_TIMEOUT, second).await.expect("it does not wait any longer").expect("the second server starts");
+    timeout(LOCK_TIMEOUT, second).await.expect("the second server stops waiting").expect("the second server starts");
 }
 
-async fn tables_are_brought_up_to_date_as_often_as_one_likes(backend: Backend) {
+async fn migrations_can_run_repeatedly(backend: Backend) {
     let mut bench = Bench::new(backend).await;
     let ours = bench.ours;
     bench.append(at(0), &drafts(ours, 0, 3)).await;
@@ -130,11 +130,11 @@ async fn tables_are_brought_up_to_date_as_often_as_one_likes(backend: Backend) {
         assert!(!is_new);
         assert_eq!(store.tenants().await.unwrap().len(), 2);
     }
-    assert_eq!(bench.ids(ours).await, ["0", "1", "2"], "nothing of it is touched");
-    // Two processes at once, on a store that is not there yet.
+    assert_eq!(bench.ids(ours).await, ["0", "1", "2"], "the data is untouched");
+    // Two processes open a store at once that does not exist yet.
     let home = Home::new(backend).await;
     let opening = || async { Store::open(&home.location).await.map(drop) };
     let (one, other) = tokio::join!(opening(), opening());
-    one.expect("the one opens");
-    other.expect("and so does the other");
+    one.expect("the first opens the store");
+    other.expect("the second opens the store");
 }

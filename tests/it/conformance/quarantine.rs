@@ -1,4 +1,4 @@
-//! A tenant that cannot be loaded keeps no other from it.
+//! Quarantine: a tenant that cannot be loaded does not affect the others.
 
 use rollcall::boot::{Tenants, boot, load};
 use rollcall::domain::TenantId;
@@ -10,8 +10,8 @@ use crate::on_both_stores;
 use crate::support::Backend;
 use crate::support::raw::Raw;
 
-on_both_stores!(one, super::only_the_tenant_that_cannot_be_loaded_is_quarantined);
-on_both_stores!(many, super::many_tenants_are_loaded_as_they_are);
+on_both_stores!(only_unloadable_tenants_are_quarantined);
+on_both_stores!(many_tenants_are_loaded);
 
 /// Appends some entries, writes a checkpoint of them, and appends more.
 async fn live(bench: &mut Bench, tenant: TenantId) {
@@ -24,7 +24,7 @@ async fn live(bench: &mut Bench, tenant: TenantId) {
     bench.append(at(1), &drafts(tenant, 5, 5)).await;
 }
 
-async fn only_the_tenant_that_cannot_be_loaded_is_quarantined(backend: Backend) {
+async fn only_unloadable_tenants_are_quarantined(backend: Backend) {
     let mut bench = Bench::new(backend).await;
     let names = ["gap", "body", "key", "entry", "lost"];
     let mut broken = Vec::new();
@@ -65,7 +65,7 @@ async fn only_the_tenant_that_cannot_be_loaded_is_quarantined(backend: Backend) 
     assert_eq!(booted.quarantined.len(), names.len());
 }
 
-async fn many_tenants_are_loaded_as_they_are(backend: Backend) {
+async fn many_tenants_are_loaded(backend: Backend) {
     let mut bench = Bench::new(backend).await;
     let mut expected = vec![(bench.ours, 0), (bench.theirs, 0)];
     for n in 0..60 {

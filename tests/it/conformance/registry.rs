@@ -1,4 +1,4 @@
-//! Tenants with their settings, keys and tokens.
+//! The registry: tenants with their settings, keys and tokens.
 
 use rollcall::auth::KeyRing;
 use rollcall::domain::settings::{Settings, WebhookSecret};
@@ -10,16 +10,16 @@ use crate::on_both_stores;
 use crate::support::Backend;
 use crate::support::raw::Raw;
 
-on_both_stores!(tenants, super::a_tenants_name_is_taken_once);
-on_both_stores!(settings, super::settings_are_kept_as_they_are);
-on_both_stores!(keys, super::keys_are_kept_as_they_are);
-on_both_stores!(revoking, super::a_key_is_revoked_once_and_by_its_own_tenant);
-on_both_stores!(version, super::every_change_raises_the_version_and_nothing_else_does);
-on_both_stores!(changes, super::changes_are_read_and_nothing_else);
-on_both_stores!(forks, super::a_store_that_lost_its_newest_changes_is_read_anew);
-on_both_stores!(tokens, super::tokens_are_kept_as_they_are);
-on_both_stores!(deleting, super::a_token_is_deleted_by_its_hash);
-on_both_stores!(administrator, super::the_administrators_hash_is_kept);
+on_both_stores!(tenant_names_are_unique);
+on_both_stores!(settings_are_stored_unchanged);
+on_both_stores!(keys_are_stored_unchanged);
+on_both_stores!(keys_are_revoked_once_and_within_their_tenant);
+on_both_stores!(only_changes_raise_the_version);
+on_both_stores!(only_changes_since_a_version_are_read);
+on_both_stores!(a_registry_that_lost_changes_is_reloaded);
+on_both_stores!(tokens_are_stored_unchanged);
+on_both_stores!(tokens_are_deleted_by_hash);
+on_both_stores!(the_administrators_hash_is_stored);
 
 fn key(bench: &Bench, tenant: TenantId, byte: u8) -> KeyRecord {
     KeyRecord {
@@ -29,19 +29,19 @@ fn key(bench: &Bench, tenant: TenantId, byte: u8) -> KeyRecord {
         prefix: String::from("rk_0123abcd"),
         hash: [byte; 32],
         scopes: vec![Scope::EventsWrite, Scope::All],
-        // In whole microseconds, as stored.
+        // Times are stored in whole microseconds.
         created: at(i64::from(byte)),
         revoked: None,
     }
 }
 
-async fn a_tenants_name_is_taken_once(backend: Backend) {
+async fn tenant_names_are_unique(backend: Backend) {
     let bench = Bench::new(backend).await;
     let (id, settings) = (TenantId(bench.clock.new_id()), some_settings());
     let again = TenantRecord { id, name: "ours".into(), created: at(0), settings };
     assert!(!bench.store.create_tenant(&again).await.unwrap(), "the name is taken");
     let other = TenantRecord { name: "Ours".into(), created: at(7), ..again };
-    assert!(bench.store.create_tenant(&other).await.unwrap(), "names have case");
+    assert!(bench.store.create_tenant(&other).await.unwrap(), "names are case-sensitive");
     let tenants = bench.store.tenants().await.unwrap();
     assert_eq!(tenants.len(), 3);
     assert!(tenants.contains(&other));
@@ -49,7 +49,7 @@ async fn a_tenants_name_is_taken_once(backend: Backend) {
     assert_eq!(bench.store.tenants().await.unwrap(), tenants);
 }
 
-/// Settings that differ from the default in every way.
+/// Returns settings that differ from the default in every member.
 fn some_settings() -> Settings {
     let iadvize_secret = WebhookSecret::new("a secret \"é\" of 'ours'");
     Settings {
@@ -61,19 +61,19 @@ fn some_settings() -> Settings {
     }
 }
 
-async fn settings_are_kept_as_they_are(backend: Backend) {
+async fn settings_are_stored_unchanged(backend: Backend) {
     let bench = Bench::new(backend).await;
     let before = bench.store.tenants().await.unwrap();
     assert!(before.iter().all(|tenant| tenant.settings == Settings::default()));
-    let nobody = TenantId(bench.clock.new_id());
-    assert!(!bench.store.set_settings(nobody, &some_settings()).await.unwrap(), "there is no such tenant");
+    let unknown = TenantId(bench.clock.new_id());
+    assert!(!bench.store.set_settings(unknown, &some_settings()).await.unwrap(), "there is no such tenant");
     assert_eq!(bench.store.tenants().await.unwrap(), before);
     assert!(bench.store.set_settings(bench.ours, &some_settings()).await.unwrap());
     let bench = bench.reopen().await;
     for tenant in bench.store.tenants().await.unwrap() {
         let was = before.iter().find(|other| other.id == tenant.id).expect("no tenant is new");
         let settings = if tenant.id == bench.ours { some_settings() } else { Settings::default() };
-        assert_eq!(tenant, TenantRecord { settings, ..was.clone() }, "one tenant's are no other's");
+        assert_eq!(tenant, TenantRecord { settings, ..was.clone() }, "the other tenant's settings are unchanged");
     }
     let some = Settings { conversation_days: Some(1), ..Settings::default() };
     for settings in [some, Settings::default()] {
@@ -83,35 +83,35 @@ async fn settings_are_kept_as_they_are(backend: Backend) {
     }
 }
 
-async fn keys_are_kept_as_they_are(backend: Backend) {
+async fn keys_are_stored_unchanged(backend: Backend) {
     let bench = Bench::new(backend).await;
     let (first, second) = (key(&bench, bench.ours, 1), key(&bench, bench.theirs, 2));
     for key in [&second, &first] {
         assert!(bench.store.create_key(key).await.unwrap());
     }
     assert_eq!(bench.store.keys().await.unwrap(), [first.clone(), second.clone()], "the oldest first");
-    let nobody = TenantId(bench.clock.new_id());
-    assert!(!bench.store.create_key(&key(&bench, nobody, 3)).await.unwrap(), "there is no such tenant");
+    let unknown = TenantId(bench.clock.new_id());
+    assert!(!bench.store.create_key(&key(&bench, unknown, 3)).await.unwrap(), "there is no such tenant");
     let twice = KeyRecord { id: bench.clock.new_id(), ..first.clone() };
-    assert!(bench.store.create_key(&twice).await.is_err(), "two keys never have the same secret");
+    assert!(bench.store.create_key(&twice).await.is_err(), "two keys cannot have the same secret");
     let bench = bench.reopen().await;
     assert_eq!(bench.store.keys().await.unwrap(), [first, second]);
 }
 
-async fn a_key_is_revoked_once_and_by_its_own_tenant(backend: Backend) {
+async fn keys_are_revoked_once_and_within_their_tenant(backend: Backend) {
     let bench = Bench::new(backend).await;
     let record = key(&bench, bench.ours, 1);
     bench.store.create_key(&record).await.unwrap();
     let revoke = async |tenant, id, now| bench.store.revoke_key(tenant, id, now).await.unwrap();
-    assert!(!revoke(bench.theirs, record.id, at(50)).await, "it is another tenant's");
+    assert!(!revoke(bench.theirs, record.id, at(50)).await, "the key is another tenant's");
     assert!(!revoke(bench.ours, bench.clock.new_id(), at(51)).await, "there is no such key");
     assert!(revoke(bench.ours, record.id, at(52)).await);
-    assert!(!revoke(bench.ours, record.id, at(53)).await, "it is revoked already");
+    assert!(!revoke(bench.ours, record.id, at(53)).await, "the key is revoked already");
     let revoked = KeyRecord { revoked: Some(at(52)), ..record };
     assert_eq!(bench.store.keys().await.unwrap(), [revoked]);
 }
 
-async fn every_change_raises_the_version_and_nothing_else_does(backend: Backend) {
+async fn only_changes_raise_the_version(backend: Backend) {
     let bench = Bench::new(backend).await;
     let version = async || bench.store.registry_version().await.unwrap();
     let mut last = version().await;
@@ -131,11 +131,11 @@ async fn every_change_raises_the_version_and_nothing_else_does(backend: Backend)
     bench.store.set_settings(bench.ours, &some_settings()).await.unwrap();
     changed(true, "settings are changed").await;
     bench.store.set_settings(TenantId(bench.clock.new_id()), &some_settings()).await.unwrap();
-    changed(false, "settings of nobody are not changed").await;
+    changed(false, "an unknown tenant has no settings").await;
     bench.store.create_key(&record).await.unwrap();
     changed(true, "a key is added").await;
     bench.store.create_key(&key(&bench, TenantId(bench.clock.new_id()), 2)).await.unwrap();
-    changed(false, "a key of nobody is not added").await;
+    changed(false, "no key is added to an unknown tenant").await;
     bench.store.revoke_key(bench.theirs, record.id, at(0)).await.unwrap();
     changed(false, "another tenant's key is not revoked").await;
     bench.store.revoke_key(bench.ours, record.id, at(0)).await.unwrap();
@@ -143,7 +143,7 @@ async fn every_change_raises_the_version_and_nothing_else_does(backend: Backend)
     bench.store.revoke_key(bench.ours, record.id, at(0)).await.unwrap();
     changed(false, "a key is not revoked twice").await;
     bench.store.keys().await.unwrap();
-    changed(false, "looking changes nothing").await;
+    changed(false, "reading changes nothing").await;
 }
 
 fn token(tenant: TenantId, holder: TokenHolder, byte: u8) -> TokenRecord {
@@ -152,7 +152,7 @@ fn token(tenant: TenantId, holder: TokenHolder, byte: u8) -> TokenRecord {
     TokenRecord { hash: [byte; 32], tenant, holder, scopes, created, expires }
 }
 
-async fn tokens_are_kept_as_they_are(backend: Backend) {
+async fn tokens_are_stored_unchanged(backend: Backend) {
     let bench = Bench::new(backend).await;
     let version = bench.store.registry_version().await.unwrap();
     let known = key(&bench, bench.ours, 1);
@@ -164,23 +164,23 @@ async fn tokens_are_kept_as_they_are(backend: Backend) {
         bench.store.create_token(token).await.unwrap();
     }
     assert_eq!(bench.store.tokens(at(0)).await.unwrap(), [first.clone(), second.clone()], "the oldest first");
-    assert!(bench.store.create_token(&first).await.is_err(), "two tokens never have the same secret");
-    let nobody = TenantId(bench.clock.new_id());
-    assert!(bench.store.create_token(&token(nobody, first.holder, 3)).await.is_err(), "there is no such tenant");
+    assert!(bench.store.create_token(&first).await.is_err(), "two tokens cannot have the same secret");
+    let unknown = TenantId(bench.clock.new_id());
+    assert!(bench.store.create_token(&token(unknown, first.holder, 3)).await.is_err(), "there is no such tenant");
     let no_key = token(bench.ours, TokenHolder::Key(bench.clock.new_id()), 4);
     assert!(bench.store.create_token(&no_key).await.is_err(), "there is no such key");
     assert_eq!(
         bench.store.registry_version().await.unwrap().number,
         version.number + 1,
-        "a token is no reason to read all keys anew"
+        "tokens do not raise the version"
     );
     let bench = bench.reopen().await;
     assert_eq!(bench.store.tokens(at(100)).await.unwrap(), [first, second.clone()]);
-    assert_eq!(bench.store.tokens(at(101)).await.unwrap(), [second], "the other has just run out");
+    assert_eq!(bench.store.tokens(at(101)).await.unwrap(), [second], "the other token has just expired");
     assert_eq!(bench.store.tokens(at(102)).await.unwrap(), []);
 }
 
-async fn a_token_is_deleted_by_its_hash(backend: Backend) {
+async fn tokens_are_deleted_by_hash(backend: Backend) {
     let bench = Bench::new(backend).await;
     let holder = TokenHolder::User { guid: bench.clock.new_id(), password: 7 };
     let (first, second) = (token(bench.ours, holder, 1), token(bench.ours, holder, 2));
@@ -193,7 +193,7 @@ async fn a_token_is_deleted_by_its_hash(backend: Backend) {
     }
 }
 
-async fn the_administrators_hash_is_kept(backend: Backend) {
+async fn the_administrators_hash_is_stored(backend: Backend) {
     let bench = Bench::new(backend).await;
     assert_eq!(bench.store.admin_hash().await.unwrap(), None);
     bench.store.set_admin_hash(&[7; 32]).await.unwrap();
@@ -203,24 +203,24 @@ async fn the_administrators_hash_is_kept(backend: Backend) {
     assert_eq!(bench.store.admin_hash().await.unwrap(), Some(vec![8; 32]));
 }
 
-async fn changes_are_read_and_nothing_else(backend: Backend) {
+async fn only_changes_since_a_version_are_read(backend: Backend) {
     let bench = Bench::new(backend).await;
     let (first, second) = (key(&bench, bench.ours, 1), key(&bench, bench.theirs, 2));
     bench.store.create_key(&first).await.unwrap();
     let since = bench.store.registry_version().await.unwrap();
-    let none = bench.store.registry_changes(since).await.unwrap().expect("it is the newest");
+    let none = bench.store.registry_changes(since).await.unwrap().expect("the version is current");
     assert!(none.keys.is_empty() && none.tenants.is_empty(), "{none:?}");
     bench.store.create_key(&second).await.unwrap();
     bench.store.revoke_key(bench.ours, first.id, at(5)).await.unwrap();
     bench.store.set_settings(bench.theirs, &some_settings()).await.unwrap();
-    let changes = bench.store.registry_changes(since).await.unwrap().expect("it is among the newest");
+    let changes = bench.store.registry_changes(since).await.unwrap().expect("the version is recent");
     let mut keys = changes.keys;
     keys.sort_by_key(|key| key.hash);
     assert_eq!(keys, [KeyRecord { revoked: Some(at(5)), ..first.clone() }, second.clone()]);
     assert_eq!(changes.tenants.iter().map(|tenant| tenant.id).collect::<Vec<_>>(), [bench.theirs]);
     assert_eq!(bench.store.valid_keys().await.unwrap(), std::slice::from_ref(&second));
-    assert_eq!(bench.store.keys_of(bench.ours).await.unwrap().len(), 1, "the revoked one");
-    // A thousand changes later what changed is not remembered any more.
+    assert_eq!(bench.store.keys_of(bench.ours).await.unwrap().len(), 1, "the revoked key");
+    // Only the last thousand changes are kept.
     for n in 0..1_001 {
         let days = Some(n % 9 + 1);
         let settings = Settings { conversation_days: days, ..Settings::default() };
@@ -229,21 +229,21 @@ async fn changes_are_read_and_nothing_else(backend: Backend) {
     assert!(bench.store.registry_changes(since).await.unwrap().is_none());
 }
 
-async fn a_store_that_lost_its_newest_changes_is_read_anew(backend: Backend) {
+async fn a_registry_that_lost_changes_is_reloaded(backend: Backend) {
     let bench = Bench::new(backend).await;
     let (lost, kept) = (key(&bench, bench.ours, 1), key(&bench, bench.ours, 2));
     let mut raw = Raw::open(&bench.home.location).await;
     bench.store.create_key(&lost).await.unwrap();
     let ring = KeyRing::load(bench.store.clone(), None, bench.clock.clone()).await.unwrap();
     let since = bench.store.registry_version().await.unwrap();
-    // The standby that took over never had the newest change, and came to the same number by another one.
+    // A promoted standby never had the newest change, and has reached the same number by another change.
     raw.run("DELETE FROM api_key").await;
     raw.run("DELETE FROM registry_change WHERE version = (SELECT version FROM registry)").await;
     raw.run("UPDATE registry SET version = version - 1").await;
     bench.store.create_key(&kept).await.unwrap();
     let now = bench.store.registry_version().await.unwrap();
     assert!(now.number == since.number && now != since, "{since:?} {now:?}");
-    assert!(bench.store.registry_changes(since).await.unwrap().is_none(), "it is unknown here");
+    assert!(bench.store.registry_changes(since).await.unwrap().is_none(), "the version is unknown to this store");
     ring.refresh().await.unwrap();
     ring.refresh().await.unwrap();
     assert_eq!(ring.keys(), 1);

@@ -1,4 +1,4 @@
-//! What is said between a desk and the service.
+//! The messages of the desk protocol.
 
 use serde_json::{Value, json};
 
@@ -8,20 +8,20 @@ use crate::support::desks::{connected, event, user_guid};
 use crate::support::raw::Raw;
 use crate::support::{ADMIN, Backend};
 
-on_both_stores!(welcome, super::a_desk_says_who_it_is_and_is_connected);
-on_both_stores!(events, super::events_are_acknowledged_where_they_are);
-on_both_stores!(ahead, super::a_desk_whose_clock_is_ahead_reports_as_of_now);
-on_both_stores!(retry, super::the_same_event_after_a_reconnection_is_a_duplicate);
-on_both_stores!(refused, super::what_cannot_be_is_told_and_the_connection_stays);
-on_both_stores!(settings, super::a_tenant_has_its_own_lease);
-on_both_stores!(ended, super::a_session_that_was_ended_otherwise_is_told_so);
-on_both_stores!(revoked, super::a_key_that_is_taken_back_ends_what_it_opened);
+on_both_stores!(hello_connects_the_user);
+on_both_stores!(events_are_acknowledged_with_their_position);
+on_both_stores!(event_times_ahead_are_clamped_to_now);
+on_both_stores!(an_event_resent_after_a_reconnect_is_a_duplicate);
+on_both_stores!(rejected_messages_keep_the_connection_open);
+on_both_stores!(leases_are_set_per_tenant);
+on_both_stores!(sessions_ended_elsewhere_are_closed_with_a_reason);
+on_both_stores!(revoking_a_key_closes_its_connections);
 
-async fn a_desk_says_who_it_is_and_is_connected(backend: Backend) {
+async fn hello_connects_the_user(backend: Backend) {
     let stage = Stage::new(backend, 2).await;
-    let mut desk = stage.guest().await;
+    let mut desk = stage.connect().await;
     let hello = json!({ "type": "hello", "user": user_guid(1), "session": "tab-1", "device": "Firefox" });
-    let welcome = desk.ask(hello).await;
+    let welcome = desk.request(hello).await;
     let expected = json!({ "type": "welcome", "position": 2, "lease_seconds": 45, "heartbeat_seconds": 15,
                            "user": "1", "session": "tab-1" });
     assert_eq!(welcome, expected);
@@ -34,14 +34,14 @@ async fn a_desk_says_who_it_is_and_is_connected(backend: Backend) {
     assert_eq!(opened["data"], data);
     assert_eq!(&*journal[1].id.source, "rollcall:desk");
     assert_eq!(desk.heartbeat().await, json!({ "type": "heartbeat", "position": 2 }));
-    // One that names no session is given one.
-    let mut other = stage.guest().await;
-    let welcome = other.ask(json!({ "type": "hello", "user": "2", "surface": "administration" })).await;
+    // A desk that names no session gets one.
+    let mut other = stage.connect().await;
+    let welcome = other.request(json!({ "type": "hello", "user": "2", "surface": "administration" })).await;
     assert_eq!(welcome["session"].as_str().map(str::len), Some(36), "{welcome}");
-    assert_eq!(stage.connected().await, 1, "who sets things up is not at work");
+    assert_eq!(stage.connected().await, 1, "an administration session does not count as connected");
 }
 
-async fn events_are_acknowledged_where_they_are(backend: Backend) {
+async fn events_are_acknowledged_with_their_position(backend: Backend) {
     let stage = Stage::new(backend, 1).await;
     let mut desk = stage.desk(1, "tab").await;
     let ack = desk.event("e1", "slot.taken", json!({ "channel": "chat", "conversation": "c1" })).await;
@@ -61,7 +61,7 @@ async fn events_are_acknowledged_where_they_are(backend: Backend) {
     assert_eq!((&*line.id.source, &*line.id.id), ("desk:1/tab", "e1"));
 }
 
-async fn a_desk_whose_clock_is_ahead_reports_as_of_now(backend: Backend) {
+async fn event_times_ahead_are_clamped_to_now(backend: Backend) {
     let stage = Stage::new(backend, 1).await;
     let mut desk = stage.desk(1, "tab").await;
     for (id, ahead, outcome) in
@@ -69,7 +69,7 @@ async fn a_desk_whose_clock_is_ahead_reports_as_of_now(backend: Backend) {
     {
         let time = stage.clock.now().plus_seconds(ahead).to_string();
         let event = json!({ "type": "status.changed", "time": time, "data": { "channels": { "chat": id == "d" } } });
-        let ack = desk.ask(json!({ "type": "event", "id": id, "event": event })).await;
+        let ack = desk.request(json!({ "type": "event", "id": id, "event": event })).await;
         assert_eq!(ack["outcome"], outcome, "{ahead} s ahead: {ack}");
     }
     let mut raw = Raw::open(&stage.service.home.location).await;
@@ -81,7 +81,7 @@ async fn a_desk_whose_clock_is_ahead_reports_as_of_now(backend: Backend) {
     }
 }
 
-async fn the_same_event_after_a_reconnection_is_a_duplicate(backend: Backend) {
+async fn an_event_resent_after_a_reconnect_is_a_duplicate(backend: Backend) {
     let stage = Stage::new(backend, 1).await;
     let data = json!({ "channel": "chat", "conversation": "c1" });
     let mut desk = stage.desk(1, "tab").await;
@@ -92,12 +92,12 @@ async fn the_same_event_after_a_reconnection_is_a_duplicate(backend: Backend) {
     let again = desk.event("e1", "slot.taken", data.clone()).await;
     assert_eq!(again, json!({ "type": "ack", "id": "e1", "outcome": "duplicate", "position": before }));
     let mut other = stage.desk(1, "phone").await;
-    assert_eq!(other.event("e1", "slot.taken", data).await["outcome"], "applied", "another session's own id");
+    assert_eq!(other.event("e1", "slot.taken", data).await["outcome"], "applied", "ids are per session");
 }
 
-async fn what_cannot_be_is_told_and_the_connection_stays(backend: Backend) {
+async fn rejected_messages_keep_the_connection_open(backend: Backend) {
     let stage = Stage::new(backend, 1).await;
-    let mut desk = stage.guest().await;
+    let mut desk = stage.connect().await;
     assert_eq!(desk.heartbeat().await, json!({ "type": "error", "reason": "hello comes first" }));
     assert_eq!(desk.hello(99, "tab").await, json!({ "type": "error", "reason": "unknown user" }));
     assert_eq!(desk.hello(1, "").await["type"], "error");
@@ -115,14 +115,14 @@ async fn what_cannot_be_is_told_and_the_connection_stays(backend: Backend) {
         assert!(ack["reason"].is_string(), "{ack}");
     }
     let others = json!({ "type": "slot.taken", "subject": "2", "data": { "channel": "chat", "conversation": "c" } });
-    let ack = desk.ask(json!({ "type": "event", "id": "e", "event": others })).await;
-    assert_eq!(ack["outcome"], "rejected", "nobody speaks for another: {ack}");
+    let ack = desk.request(json!({ "type": "event", "id": "e", "event": others })).await;
+    assert_eq!(ack["outcome"], "rejected", "a desk reports events of its own user only: {ack}");
     assert_eq!(stage.position(), before);
     let ack = desk.event("e", "slot.taken", json!({ "channel": "chat", "conversation": "c" })).await;
     assert_eq!(ack["outcome"], "applied", "its id was not consumed: {ack}");
 }
 
-async fn a_tenant_has_its_own_lease(backend: Backend) {
+async fn leases_are_set_per_tenant(backend: Backend) {
     let stage = Stage::new(backend, 1).await;
     let path = format!("/v1/tenants/{}", stage.persona.tenant);
     for (changes, lease, heartbeat) in [
@@ -132,49 +132,49 @@ async fn a_tenant_has_its_own_lease(backend: Backend) {
     ] {
         let request = stage.service.api.request(reqwest::Method::PATCH, &path).bearer_auth(ADMIN).json(&changes);
         crate::support::api::send(request).await.unwrap().ok();
-        let welcome = stage.guest().await.hello(1, "tab").await;
+        let welcome = stage.connect().await.hello(1, "tab").await;
         assert_eq!((&welcome["lease_seconds"], &welcome["heartbeat_seconds"]), (&json!(lease), &json!(heartbeat)));
     }
 }
 
-async fn a_session_that_was_ended_otherwise_is_told_so(backend: Backend) {
+async fn sessions_ended_elsewhere_are_closed_with_a_reason(backend: Backend) {
     let stage = Stage::new(backend, 1).await;
-    let told = |reason: &str| json!({ "type": "ended", "reason": reason });
-    // Closed by another word of it.
+    let ended = |reason: &str| json!({ "type": "ended", "reason": reason });
+    // Closed by an event from elsewhere.
     let mut desk = stage.desk(1, "tab").await;
-    stage.told(event(1, "desk.disconnected", Some(1), stage.clock.now(), json!({ "session": "tab" }))).await;
+    stage.apply(event(1, "desk.disconnected", Some(1), stage.clock.now(), json!({ "session": "tab" }))).await;
     stage.clock.advance(seconds(1));
-    desk.say(r#"{"type":"heartbeat"}"#).await;
-    assert_eq!(desk.hear().await, told("closed"));
-    assert_eq!(desk.closed().await, Some(4_001));
-    // Opened by another word of it.
+    desk.send_text(r#"{"type":"heartbeat"}"#).await;
+    assert_eq!(desk.recv().await, ended("closed"));
+    assert_eq!(desk.close_code().await, Some(4_001));
+    // Replaced by a connection that an event from elsewhere reports.
     let mut desk = stage.desk(1, "desk-1").await;
-    stage.told(connected(2, 1, stage.clock.now())).await;
+    stage.apply(connected(2, 1, stage.clock.now())).await;
     stage.clock.advance(seconds(1));
     let ack = desk.event("e1", "slot.taken", json!({ "channel": "chat", "conversation": "c" })).await;
-    assert_eq!(ack["outcome"], "applied", "true all the same");
-    assert_eq!(desk.hear().await, told("replaced"));
-    assert_eq!(desk.closed().await, Some(4_001));
-    assert_eq!(stage.connected().await, 1, "by that other word");
-    // Opened by another connection, before the old one is noticed.
+    assert_eq!(ack["outcome"], "applied", "the event is valid nevertheless");
+    assert_eq!(desk.recv().await, ended("replaced"));
+    assert_eq!(desk.close_code().await, Some(4_001));
+    assert_eq!(stage.connected().await, 1, "by the connection from elsewhere");
+    // Replaced by another connection while the old one is still open.
     let mut old = stage.desk(1, "tab").await;
     let _new = stage.desk(1, "tab").await;
-    assert_eq!(old.hear().await, told("replaced"));
-    assert_eq!(old.closed().await, Some(4_001));
+    assert_eq!(old.recv().await, ended("replaced"));
+    assert_eq!(old.close_code().await, Some(4_001));
 }
 
-async fn a_key_that_is_taken_back_ends_what_it_opened(backend: Backend) {
+async fn revoking_a_key_closes_its_connections(backend: Backend) {
     let stage = Stage::new(backend, 1).await;
     let api = &stage.service.api;
     let (id, key) = api.key(&stage.persona.tenant, &["events:write"]).await;
-    let mut desk = crate::support::sockets::Desk::greeted(api, &key, 1, "tab").await;
+    let mut desk = crate::support::sockets::Desk::welcomed(api, &key, 1, "tab").await;
     let path = format!("/v1/tenants/{}/keys/{id}", stage.persona.tenant);
     let revoked = api.request(reqwest::Method::DELETE, &path).bearer_auth(ADMIN);
     assert_eq!(crate::support::api::send(revoked).await.unwrap().status, 204);
     let before = stage.position();
-    let told = desk.event("e1", "slot.taken", json!({ "channel": "chat", "conversation": "c" })).await;
-    assert_eq!(told, json!({ "type": "ended", "reason": "credential" }));
-    assert_eq!(desk.closed().await, Some(4_001));
+    let answer = desk.event("e1", "slot.taken", json!({ "channel": "chat", "conversation": "c" })).await;
+    assert_eq!(answer, json!({ "type": "ended", "reason": "credential" }));
+    assert_eq!(desk.close_code().await, Some(4_001));
     assert_eq!(stage.position(), before);
     stage.gone_in(seconds(45)).await;
 }

@@ -1,4 +1,4 @@
-//! Who counts, and until when: docs/promises.md S1 and S3.
+//! Leases of desks, and what ends a connection: docs/promises.md S1 and S3.
 
 use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
@@ -10,16 +10,16 @@ use crate::support::raw::Raw;
 use crate::support::sockets::Desk;
 use crate::support::tasks::eventually;
 
-on_both_stores!(closed, super::a_clean_close_counts_at_once);
-on_both_stores!(lost, super::a_lost_desk_counts_until_its_lease_ends);
-on_both_stores!(unclean, super::a_close_that_says_something_went_wrong_is_a_loss);
-on_both_stores!(pings, super::a_desk_that_only_answers_pings_stays);
-on_both_stores!(signs, super::anything_that_is_heard_renews_the_lease_from_then);
-on_both_stores!(devices, super::of_two_devices_either_keeps_the_person);
-on_both_stores!(again, super::the_end_of_an_old_connection_is_not_that_of_the_new);
-on_both_stores!(many, super::a_thousand_lost_desks_are_gone_when_their_leases_end);
+on_both_stores!(a_clean_close_disconnects_at_once);
+on_both_stores!(a_lost_desk_stays_connected_until_its_lease_ends);
+on_both_stores!(an_error_close_counts_as_a_lost_connection);
+on_both_stores!(answering_pings_keeps_a_desk_connected);
+on_both_stores!(every_message_renews_the_lease);
+on_both_stores!(either_of_two_devices_keeps_the_user_connected);
+on_both_stores!(closing_a_superseded_connection_keeps_the_new_one);
+on_both_stores!(a_thousand_lost_desks_disconnect_when_their_leases_end);
 
-async fn a_clean_close_counts_at_once(backend: Backend) {
+async fn a_clean_close_disconnects_at_once(backend: Backend) {
     let stage = Stage::new(backend, 3).await;
     for (user, code) in [(1, 1_000), (2, 1_001)] {
         let mut desk = stage.desk(user, "tab").await;
@@ -30,58 +30,58 @@ async fn a_clean_close_counts_at_once(backend: Backend) {
     }
     let mut silent = stage.desk(3, "tab").await;
     silent.send(Message::Close(None)).await;
-    silent.closed().await;
-    assert_eq!(stage.connected().await, 0, "a close without a code, as browsers send it");
+    silent.close_code().await;
+    assert_eq!(stage.connected().await, 0, "a close without a code, as browsers send, is clean");
     let mut raw = Raw::open(&stage.service.home.location).await;
     let last = raw.journal().await.pop().unwrap();
     assert!(last.event.contains("desk.disconnected"), "{}", last.event);
 }
 
-async fn a_lost_desk_counts_until_its_lease_ends(backend: Backend) {
+async fn a_lost_desk_stays_connected_until_its_lease_ends(backend: Backend) {
     let stage = Stage::new(backend, 1).await;
     drop(stage.desk(1, "tab").await);
     stage.gone_in(seconds(45)).await;
     assert_eq!(stage.position(), 3, "the directory, the connection, and its end");
 }
 
-async fn a_close_that_says_something_went_wrong_is_a_loss(backend: Backend) {
+async fn an_error_close_counts_as_a_lost_connection(backend: Backend) {
     let stage = Stage::new(backend, 1).await;
     stage.desk(1, "tab").await.close(4_000).await;
     stage.gone_in(seconds(45)).await;
 }
 
-async fn a_desk_that_only_answers_pings_stays(backend: Backend) {
+async fn answering_pings_keeps_a_desk_connected(backend: Backend) {
     let stage = Stage::new(backend, 1).await;
-    let desk = stage.desk(1, "tab").await.left_alone();
-    // Twenty heartbeats are more than six leases. Of what each comes to the engine hears; the test sees it by the
-    // events that it counts, so it waits a moment in between instead.
+    let desk = stage.desk(1, "tab").await.run_idle();
+    // Twenty heartbeats span more than six leases. A ping's answer reaches the engine without an answer to the test, so
+    // the test waits a moment for it.
     for _ in 0..20 {
         stage.clock.advance(seconds(15));
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         stage.settle().await;
         assert_eq!(stage.connected().await, 1);
     }
-    assert_eq!(stage.position(), 2, "heartbeats leave no trace");
+    assert_eq!(stage.position(), 2, "heartbeats are not journalled");
     desk.abort();
-    assert!(desk.await.is_err(), "it is gone, without a word");
+    assert!(desk.await.is_err(), "the connection is gone without a close");
     stage.gone_in(seconds(45)).await;
 }
 
-async fn anything_that_is_heard_renews_the_lease_from_then(backend: Backend) {
+async fn every_message_renews_the_lease(backend: Backend) {
     let stage = Stage::new(backend, 1).await;
     let mut desk = stage.desk(1, "tab").await;
     stage.clock.advance(seconds(10));
     assert_eq!(desk.heartbeat().await["position"], 2);
-    // Within the second in which the engine hears no more of it: the lease runs from here nevertheless.
+    // Within a second after the last heartbeat nothing more is passed to the engine; the lease is extended nevertheless.
     stage.clock.advance(MILLI * 900);
     assert_eq!(desk.event("e", "status.changed", json!({ "presence": "Away" })).await["outcome"], "applied");
     drop(desk);
-    // It hears of the loss, and owes the engine that last word.
+    // The service notices the loss and passes the last sign of life to the engine.
     tokio::time::sleep(std::time::Duration::from_millis(200)).await;
     stage.gone_in(seconds(45)).await;
 }
 
-async fn of_two_devices_either_keeps_the_person(backend: Backend) {
+async fn either_of_two_devices_keeps_the_user_connected(backend: Backend) {
     let stage = Stage::new(backend, 1).await;
     let mut desk = stage.desk(1, "desk").await;
     desk.event("e", "status.changed", json!({ "presence": "Away", "channels": { "chat": false } })).await;
@@ -95,26 +95,26 @@ async fn of_two_devices_either_keeps_the_person(backend: Backend) {
     assert_eq!(stage.connected().await, 0);
 }
 
-async fn the_end_of_an_old_connection_is_not_that_of_the_new(backend: Backend) {
+async fn closing_a_superseded_connection_keeps_the_new_one(backend: Backend) {
     let stage = Stage::new(backend, 1).await;
     for code in [1_000, 1_001] {
         let old = stage.desk(1, "tab").await;
         let new = stage.desk(1, "tab").await;
-        // Its close is on its way while the new one is let in already.
+        // The old connection is closed after the new one was accepted.
         old.close(code).await;
         stage.settle().await;
         assert_eq!(stage.connected().await, 1);
         new.close(1_000).await;
         assert_eq!(stage.connected().await, 0);
     }
-    // The lease of the old one is not that of the new either.
+    // The new connection has a lease of its own.
     let _old = stage.desk(1, "tab").await;
     stage.clock.advance(seconds(40));
     drop(stage.desk(1, "tab").await);
     stage.gone_in(seconds(45)).await;
 }
 
-async fn a_thousand_lost_desks_are_gone_when_their_leases_end(backend: Backend) {
+async fn a_thousand_lost_desks_disconnect_when_their_leases_end(backend: Backend) {
     const DESKS: i64 = 1_000;
     let stage = Stage::new(backend, DESKS + 1).await;
     let mut desks = Vec::new();
@@ -127,9 +127,9 @@ async fn a_thousand_lost_desks_are_gone_when_their_leases_end(backend: Backend) 
     drop::<Vec<Desk>>(desks);
     stage.clock.advance(seconds(45) - MILLI);
     stage.settle().await;
-    assert_eq!(stage.connected().await, DESKS as u64 + 1, "not before");
+    assert_eq!(stage.connected().await, DESKS as u64 + 1, "no lease ends early");
     let mut kept = kept;
     assert_eq!(kept.heartbeat().await["type"], "heartbeat");
     stage.clock.advance(MILLI);
-    eventually("they are gone", async || stage.connected().await == 1).await;
+    eventually("the lost desks are disconnected", async || stage.connected().await == 1).await;
 }

@@ -1,4 +1,4 @@
-//! Desks that stay connected, over real WebSockets (docs/desk.md): docs/promises.md S1 to S3 as a desk meets them.
+//! Desks connected by WebSocket (docs/desk.md): docs/promises.md S1 to S3 from a desk's side.
 
 mod conversation;
 mod leases;
@@ -25,7 +25,7 @@ fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)
 }
 
-/// A service with a clock that the test drives, and a tenant with some users.
+/// A service with a manual clock, and a tenant with some users.
 struct Stage {
     service: Service,
     clock: Clock,
@@ -49,33 +49,33 @@ impl Stage {
         Stage { service, clock, persona }
     }
 
-    /// Stops the service and starts it again; the clock goes on.
+    /// Restarts the service with the same clock.
     async fn restart(self) -> Self {
         let Stage { service, clock, persona } = self;
         let service = service.restart(setup(&clock)).await;
         Stage { service, clock, persona }
     }
 
-    /// A desk that was let in.
+    /// Connects a desk and sends its `hello`.
     async fn desk(&self, user: i64, session: &str) -> Desk {
-        Desk::greeted(&self.service.api, &self.persona.key, user, session).await
+        Desk::welcomed(&self.service.api, &self.persona.key, user, session).await
     }
 
-    /// A connection that has not said who it is.
-    async fn guest(&self) -> Desk {
+    /// Connects a desk that has not sent its `hello`.
+    async fn connect(&self) -> Desk {
         Desk::with_key(&self.service.api, &self.persona.key).await
     }
 
-    /// Posts one event, which must be taken.
-    async fn told(&self, event: Value) {
-        self.service.api.told(&self.persona.key, &[event]).await;
+    /// Posts an event over HTTP. Panics unless it is applied.
+    async fn apply(&self, event: Value) {
+        self.service.api.apply(&self.persona.key, &[event]).await;
     }
 
     async fn connected(&self) -> u64 {
         self.service.api.connected(&self.persona.key).await.0
     }
 
-    /// Returns once so many are connected.
+    /// Waits until this many users are connected.
     async fn until_connected(&self, wanted: u64) {
         eventually(&format!("{wanted} are connected"), async || self.connected().await == wanted).await;
     }
@@ -84,22 +84,22 @@ impl Stage {
         self.service.position(&self.persona.tenant)
     }
 
-    /// Returns once the engine has done everything that is due by now: it ends leases after it answered, so its second
-    /// answer tells that the first turn is over.
+    /// Waits until the engine has done everything that is due: it ends leases after it has answered, so its second
+    /// answer follows the ends that were due before the first.
     async fn settle(&self) {
         for n in 0..2 {
-            let beat = heartbeat(n, 1, "nobody's", self.clock.now());
+            let beat = heartbeat(n, 1, "unknown", self.clock.now());
             let answer = self.service.api.events(&self.persona.key, &[beat]).await.expect("an answer").ok();
             assert_eq!(answer.outcomes(), ["rejected"]);
         }
     }
 
-    /// All that are connected stay so until just before `left` is over, and are gone when it is.
+    /// Checks that all connected users stay so until a millisecond before `left` has passed, and are disconnected then.
     async fn gone_in(&self, left: Duration) {
         let before = self.connected().await;
         self.clock.advance(left - MILLI);
         self.settle().await;
-        assert_eq!(self.connected().await, before, "never before its end");
+        assert_eq!(self.connected().await, before, "no lease ends early");
         self.clock.advance(MILLI);
         self.until_connected(0).await;
     }

@@ -1,4 +1,4 @@
-//! Our outage logs nobody off: docs/promises.md S2.
+//! Outages of the service or its store disconnect no user: docs/promises.md S2.
 
 use serde_json::json;
 
@@ -8,48 +8,48 @@ use crate::support::Backend;
 use crate::support::raw::Raw;
 use crate::support::tasks::{Stopwatch, eventually};
 
-on_both_stores!(away, super::a_store_that_is_away_is_told_and_the_connection_stays);
-on_both_stores!(stop, super::a_stop_logs_nobody_off_and_gives_each_a_term);
+on_both_stores!(an_unavailable_store_keeps_the_connection_open);
+on_both_stores!(a_restart_keeps_users_connected_for_a_full_lease);
 
-async fn a_store_that_is_away_is_told_and_the_connection_stays(backend: Backend) {
+async fn an_unavailable_store_keeps_the_connection_open(backend: Backend) {
     let stage = Stage::new(backend, 2).await;
     let mut desk = stage.desk(1, "tab").await;
-    let mut late = stage.guest().await;
+    let mut late = stage.connect().await;
     let mut raw = Raw::open(&stage.service.home.location).await;
     raw.block().await;
     let data = json!({ "channel": "chat", "conversation": "c" });
-    let told = desk.event("e1", "slot.taken", data.clone()).await;
-    assert_eq!(told, json!({ "type": "unavailable", "id": "e1", "retry_after": 1 }));
+    let answer = desk.event("e1", "slot.taken", data.clone()).await;
+    assert_eq!(answer, json!({ "type": "unavailable", "id": "e1", "retry_after": 1 }));
     assert_eq!(late.hello(2, "tab").await, json!({ "type": "unavailable", "retry_after": 1 }));
     raw.release().await;
-    eventually("it is taken", async || {
-        let told = desk.event("e1", "slot.taken", data.clone()).await;
-        told["outcome"] == "applied" || told["outcome"] == "duplicate"
+    eventually("the event is accepted", async || {
+        let answer = desk.event("e1", "slot.taken", data.clone()).await;
+        answer["outcome"] == "applied" || answer["outcome"] == "duplicate"
     })
     .await;
-    eventually("it is let in", async || late.hello(2, "tab").await["type"] == "welcome").await;
+    eventually("the desk is accepted", async || late.hello(2, "tab").await["type"] == "welcome").await;
     assert_eq!(stage.connected().await, 2);
 }
 
-async fn a_stop_logs_nobody_off_and_gives_each_a_term(backend: Backend) {
+async fn a_restart_keeps_users_connected_for_a_full_lease(backend: Backend) {
     let stage = Stage::new(backend, 3).await;
     let mut desks = Vec::new();
     for user in 1..=3 {
         desks.push(stage.desk(user, "tab").await);
     }
-    let mut guest = stage.guest().await;
+    let mut pending = stage.connect().await;
     stage.clock.advance(seconds(40));
-    // All of them are in the middle of nothing; one does not even listen.
+    // No message is in flight; one of the desks does not read.
     let watch = Stopwatch::start();
-    let deaf = desks.pop();
+    let unread = desks.pop();
     let stage = stage.restart().await;
-    assert!(watch.elapsed() < seconds(8), "{:?}: nobody is waited for", watch.elapsed());
+    assert!(watch.elapsed() < seconds(8), "{:?}: a desk that does not read delays the stop", watch.elapsed());
     for desk in &mut desks {
-        assert_eq!(desk.closed().await, Some(1_012));
+        assert_eq!(desk.close_code().await, Some(1_012));
     }
-    assert_eq!(guest.closed().await, Some(1_012));
-    drop(deaf);
-    assert_eq!((stage.connected().await, stage.position()), (3, 4), "nothing was written of it");
+    assert_eq!(pending.close_code().await, Some(1_012));
+    drop(unread);
+    assert_eq!((stage.connected().await, stage.position()), (3, 4), "the stop journals nothing");
     let mut back = stage.desk(1, "tab").await;
     assert_eq!(back.heartbeat().await["type"], "heartbeat");
     back.close(1_000).await;

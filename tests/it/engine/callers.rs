@@ -1,4 +1,4 @@
-//! docs/promises.md W4: a caller who goes away harms nobody.
+//! docs/promises.md W4: a cancelled request affects no other request.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -16,15 +16,15 @@ use crate::support::raw::Raw;
 use crate::support::tasks::{Stopwatch, spawn};
 use crate::support::{Backend, Setup, tenant_id};
 
-on_both_stores!(storm, super::a_storm_of_cancelled_requests_harms_nobody);
+on_both_stores!(cancelled_requests_lose_nothing);
 
-/// Requests that are given up at random.
+/// Requests that are cancelled at random times.
 const REQUESTS: usize = 500;
-/// Callers at a time.
+/// Concurrent callers.
 const CALLERS: usize = 16;
 
-/// How long a request takes when so many come at once.
-async fn usual(stage: &Stage) -> Duration {
+/// Measures the time that this many concurrent requests take.
+async fn usual_latency(stage: &Stage) -> Duration {
     let watch = Stopwatch::start();
     let requests: Vec<_> =
         (0..CALLERS).map(|n| stage.send(vec![connected(format!("usual-{n}"), 1, stage.now())])).collect();
@@ -34,26 +34,26 @@ async fn usual(stage: &Stage) -> Duration {
     watch.elapsed()
 }
 
-async fn a_storm_of_cancelled_requests_harms_nobody(backend: Backend) {
+async fn cancelled_requests_lose_nothing(backend: Backend) {
     let stage = Stage::with(backend, 50, Setup::default()).await;
     let tenant = tenant_id(&stage.persona.tenant);
-    // Some are given up before anything happened, some in the middle, and some have their answer.
-    let longest = usual(&stage).await.as_micros() as u64 * 2;
+    // Some requests are cancelled before they are handled, some while they are, and some are answered in time.
+    let longest = usual_latency(&stage).await.as_micros() as u64 * 2;
     let callers: Vec<_> = (0..CALLERS)
         .map(|caller| {
             let (api, key, clock) = (stage.service.api.clone(), stage.persona.key.clone(), stage.clock.clone());
             spawn(async move {
                 let mut acknowledged = Vec::new();
                 for n in (caller..REQUESTS).step_by(CALLERS) {
-                    let patience = Duration::from_micros(rand::rng().random_range(0..longest));
+                    let timeout_after = Duration::from_micros(rand::rng().random_range(0..longest));
                     let user = n as i64 % 50 + 1;
-                    // Two of each, so that a request which is there in part would be seen.
+                    // Two events a request, so that a partly journalled request would be noticed.
                     let events = [
                         toggled(format!("{n}-a"), user, clock.now(), n % 2 == 0),
                         connected(format!("{n}-b"), user, clock.now()),
                     ];
-                    if let Ok(answer) = timeout(patience, api.events(&key, &events)).await {
-                        answer.expect("the service is there").ok();
+                    if let Ok(answer) = timeout(timeout_after, api.events(&key, &events)).await {
+                        answer.expect("the service answers").ok();
                         acknowledged.extend(events.iter().map(|event| event["id"].as_str().unwrap().to_owned()));
                     }
                 }
@@ -65,10 +65,10 @@ async fn a_storm_of_cancelled_requests_harms_nobody(backend: Backend) {
     for caller in callers {
         acknowledged.extend(caller.await.expect("a caller does not panic"));
     }
-    let given_up = REQUESTS - acknowledged.len() / 2;
-    assert!(given_up > 0 && !acknowledged.is_empty(), "{given_up} of {REQUESTS} were given up");
+    let cancelled = REQUESTS - acknowledged.len() / 2;
+    assert!(cancelled > 0 && !acknowledged.is_empty(), "{cancelled} of {REQUESTS} were cancelled");
 
-    // The service answers, and whoever sends the events again learns what became of them.
+    // Sending the acknowledged events again has the outcome `duplicate`.
     let again: Vec<Value> = acknowledged.iter().map(|id| connected(id, 1, stage.now())).collect();
     let answer = stage.service.api.events(&stage.persona.key, &again).await.unwrap().ok();
     assert!(answer.outcomes().iter().all(|outcome| outcome == "duplicate"), "{}", answer.text);
@@ -76,7 +76,7 @@ async fn a_storm_of_cancelled_requests_harms_nobody(backend: Backend) {
     let journal = Raw::open(&stage.service.home.location).await.journal().await;
     let found: HashSet<String> = journal.iter().map(|line| line.id.id.to_string()).collect();
     let in_part = (0..REQUESTS).find(|n| found.contains(&format!("{n}-a")) != found.contains(&format!("{n}-b")));
-    assert_eq!(in_part, None, "a request is there as a whole or not at all");
+    assert_eq!(in_part, None, "a request is journalled as a whole or not at all");
 
     let home = stage.service.stop().await;
     let of = |id: &String| -> Acknowledged { (tenant, EventId { source: SOURCE.into(), id: id.as_str().into() }) };

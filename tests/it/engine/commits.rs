@@ -1,4 +1,4 @@
-//! Group commit: load makes the batches, and each caller gets what is theirs.
+//! Group commit: concurrent requests share transactions, and each gets its own outcomes.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -14,21 +14,21 @@ use crate::support::raw::Raw;
 use crate::support::tasks::{Stopwatch, eventually, spawn};
 use crate::support::{Backend, Setup};
 
-on_both_stores!(own_outcomes, super::everybody_gets_their_own_outcomes);
-on_both_stores!(same_id, super::a_heartbeat_takes_no_position_of_the_event_with_its_id);
-on_both_stores!(groups, super::what_waits_together_is_committed_together);
-on_both_stores!(queue_full, super::a_full_queue_turns_away_at_once);
-on_both_stores!(visible, super::what_was_acknowledged_is_seen);
+on_both_stores!(each_request_gets_its_own_outcomes);
+on_both_stores!(heartbeats_take_no_position);
+on_both_stores!(waiting_requests_share_a_transaction);
+on_both_stores!(a_full_queue_rejects_at_once);
+on_both_stores!(acknowledged_writes_are_readable);
 
-async fn everybody_gets_their_own_outcomes(backend: Backend) {
+async fn each_request_gets_its_own_outcomes(backend: Backend) {
     let stage = Stage::new(backend, 100).await;
-    stage.told(toggled("newest", 1, stage.now(), true)).await;
+    stage.apply(toggled("newest", 1, stage.now(), true)).await;
     let before = stage.position();
     let now = stage.now();
     let request = |n: i64| {
         vec![
             connected(format!("{n}-a"), n, now),
-            // The same event from everybody: one of them is the first.
+            // The same event in every request; one of them is the first.
             connected("shared", 100, now),
             connected(format!("{n}-b"), 101, now),
             toggled(format!("{n}-c"), 1, now.plus_seconds(-10), false),
@@ -50,7 +50,7 @@ async fn everybody_gets_their_own_outcomes(backend: Backend) {
         assert_eq!(answer.json()["position"], answer.position(), "header and body agree");
     }
     assert_eq!(firsts, 1);
-    // Three of each request are journalled, and one of all.
+    // Three events of each request are journalled, and the shared one.
     assert_eq!(stage.position(), before + 3 * 64 + 1);
     assert_eq!(positions.last(), Some(&stage.position()));
     a_requests_events_are_together(&stage, before).await;
@@ -58,20 +58,20 @@ async fn everybody_gets_their_own_outcomes(backend: Backend) {
     assert_eq!(audit(&home.location, &[]).await, [""; 0]);
 }
 
-async fn a_heartbeat_takes_no_position_of_the_event_with_its_id(backend: Backend) {
+async fn heartbeats_take_no_position(backend: Backend) {
     let stage = Stage::new(backend, 2).await;
-    stage.told(connected("open", 1, stage.now())).await;
+    stage.apply(connected("open", 1, stage.now())).await;
     let before = stage.position();
     let beat = heartbeat("same", 1, "desk-1", stage.now());
     let both = stage.send(vec![beat.clone(), toggled("same", 1, stage.now(), true), beat]).await.unwrap().ok();
     assert_eq!(both.outcomes(), ["applied"; 3]);
     assert_eq!(stage.position(), before + 1);
-    stage.told(connected("next", 2, stage.now())).await;
+    stage.apply(connected("next", 2, stage.now())).await;
     let home = stage.service.stop().await;
     assert_eq!(audit(&home.location, &[]).await, [""; 0]);
 }
 
-/// One request's events are neighbours in the journal, in their order, in one transaction.
+/// Checks that the events of a request are adjacent in the journal, in their order and in one transaction.
 async fn a_requests_events_are_together(stage: &Stage, after: u64) {
     let mut requests: HashMap<String, Vec<(u64, i64, char)>> = HashMap::new();
     for line in Raw::open(&stage.service.home.location).await.journal().await {
@@ -84,15 +84,15 @@ async fn a_requests_events_are_together(stage: &Stage, after: u64) {
     assert_eq!(requests.len(), 64);
     for (request, events) in requests {
         let kinds: String = events.iter().map(|(_, _, event)| *event).collect();
-        assert_eq!(kinds, "abc", "in their order, {request}");
+        assert_eq!(kinds, "abc", "the order of request {request}");
         let (first, recorded, _) = events[0];
         // The shared event may stand between the first two.
-        assert!(events[2].0 - first <= 3, "neighbours: {events:?}");
-        assert!(events.iter().all(|(_, at, _)| *at == recorded), "one transaction: {events:?}");
+        assert!(events[2].0 - first <= 3, "the events are adjacent: {events:?}");
+        assert!(events.iter().all(|(_, at, _)| *at == recorded), "the events are in one transaction: {events:?}");
     }
 }
 
-async fn what_waits_together_is_committed_together(backend: Backend) {
+async fn waiting_requests_share_a_transaction(backend: Backend) {
     const WAITING: i64 = 40;
     let stage = Stage::with(backend, WAITING, Setup::default()).await;
     let mut raw = Raw::open(&stage.service.home.location).await;
@@ -100,17 +100,17 @@ async fn what_waits_together_is_committed_together(backend: Backend) {
     let stalled = stage.stall().await;
     let before = stage.depth();
     let waiting: Vec<_> = (1..=WAITING).map(|n| stage.send(vec![connected(n, n, stage.now())])).collect();
-    eventually("all wait", async || stage.depth() == before + WAITING as usize).await;
+    eventually("all requests wait", async || stage.depth() == before + WAITING as usize).await;
     raw.release().await;
     for answer in waiting.into_iter().chain(stalled) {
         assert_eq!(answer.await.unwrap().ok().outcomes(), ["applied"]);
     }
     let journal = raw.journal().await;
     let recorded: BTreeSet<i64> = journal.iter().rev().take(WAITING as usize).map(|line| line.recorded).collect();
-    assert_eq!(recorded.len(), 1, "one transaction for all that waited");
+    assert_eq!(recorded.len(), 1, "all waiting requests are in one transaction");
 }
 
-async fn a_full_queue_turns_away_at_once(backend: Backend) {
+async fn a_full_queue_rejects_at_once(backend: Backend) {
     const QUEUE: usize = 32;
     let limits = Limits { queue: QUEUE, ..Limits::default() };
     let stage = Stage::with(backend, 20, Setup { limits, ..Setup::default() }).await;
@@ -118,10 +118,10 @@ async fn a_full_queue_turns_away_at_once(backend: Backend) {
     stage.service.api.put_directory(&other.key, &directory(1)).await;
     let mut raw = Raw::open(&stage.service.home.location).await;
     raw.block().await;
-    let mut taken = stage.stall().await;
-    // Half of it is one tenant's; the rest stays free for others.
-    let (before, room) = (stage.depth(), (QUEUE / 2 - taken.len()) as i64);
-    taken.extend((1..=room).map(|n| stage.send(vec![connected(n, n, stage.now())])));
+    let mut queued = stage.stall().await;
+    // One tenant may fill half of the queue; the rest stays free for others.
+    let (before, room) = (stage.depth(), (QUEUE / 2 - queued.len()) as i64);
+    queued.extend((1..=room).map(|n| stage.send(vec![connected(n, n, stage.now())])));
     eventually("the tenant's share is full", async || stage.depth() == before + room as usize).await;
     let watch = Stopwatch::start();
     for n in 17..=20 {
@@ -129,41 +129,41 @@ async fn a_full_queue_turns_away_at_once(backend: Backend) {
         assert!(answer.is_unavailable(), "{} {:?}", answer.text, answer.headers);
         assert!(answer.text.contains("queue is full"), "{}", answer.text);
     }
-    assert!(watch.elapsed() < Duration::from_millis(500), "at once, not after {:?}", watch.elapsed());
-    // Reading goes on, and so does somebody else's writing.
+    assert!(watch.elapsed() < Duration::from_millis(500), "the rejections took {:?}", watch.elapsed());
+    // Reads continue, and so do writes of another tenant.
     assert_eq!(stage.connected().await, 0);
     let (api, now) = (stage.service.api.clone(), stage.now());
-    taken.push(spawn(async move { api.events(&other.key, &[connected(1, 1, now)]).await.expect("an answer") }));
-    eventually("another tenant's is taken", async || stage.depth() == before + room as usize + 1).await;
+    queued.push(spawn(async move { api.events(&other.key, &[connected(1, 1, now)]).await.expect("an answer") }));
+    eventually("the other tenant's write is queued", async || stage.depth() == before + room as usize + 1).await;
     raw.release().await;
-    for answer in taken {
+    for answer in queued {
         assert_eq!(answer.await.unwrap().ok().outcomes(), ["applied"]);
     }
     assert_eq!(stage.connected().await, room as u64);
-    assert_eq!(stage.outcome(connected(17, 17, stage.now())).await, "applied", "what was turned away can come again");
+    assert_eq!(stage.outcome(connected(17, 17, stage.now())).await, "applied", "a rejected event can be sent again");
     assert_eq!(journals(&mut raw, &[]).await, [""; 0]);
 }
 
-async fn what_was_acknowledged_is_seen(backend: Backend) {
+async fn acknowledged_writes_are_readable(backend: Backend) {
     let stage = Stage::with(backend, 8, Setup::default()).await;
     let now = stage.now();
     let all: Vec<Value> = (1..=8).map(|user| connected(format!("desk-{user}"), user, now)).collect();
-    stage.service.api.told(&stage.persona.key, &all).await;
+    stage.service.api.apply(&stage.persona.key, &all).await;
     let desks: Vec<_> = (1..=8)
         .map(|user| {
             let (api, key, clock) = (stage.service.api.clone(), stage.persona.key.clone(), stage.clock.clone());
             spawn(async move {
                 for n in 0..25 {
                     let on = n % 2 == 1;
-                    let told = api.told(&key, &[toggled(format!("{user}-{n}"), user, clock.now(), on)]).await;
+                    let applied = api.apply(&key, &[toggled(format!("{user}-{n}"), user, clock.now(), on)]).await;
                     let seen = api.get(&key, &format!("/operator/{user}/live")).await.unwrap().ok();
                     assert_eq!(seen.json()["data"]["chat"]["available"], on, "{}", seen.text);
-                    assert!(seen.position() >= told.position(), "{} < {}", seen.position(), told.position());
+                    assert!(seen.position() >= applied.position(), "{} < {}", seen.position(), applied.position());
                 }
             })
         })
         .collect();
     for desk in desks {
-        desk.await.expect("what was acknowledged is seen");
+        desk.await.expect("every acknowledged write is readable");
     }
 }

@@ -1,4 +1,4 @@
-//! Closed conversations on their way from the view to the archive, and what comes too late for them.
+//! Closed conversations: archiving, leaving the view, and events that are too late for them.
 
 use std::time::Duration;
 
@@ -15,64 +15,64 @@ use crate::support::raw::Raw;
 use crate::support::tasks::eventually;
 use crate::support::{Backend, Setup, tenant_id};
 
-on_both_stores!(at_once, super::what_was_closed_is_read_at_once);
-on_both_stores!(archived, super::a_day_later_it_is_in_the_archive_alone);
-on_both_stores!(late, super::what_comes_too_late_is_stale_and_changes_nothing);
-on_both_stores!(very_entry, super::the_very_entry_that_ends_its_day_is_too_late);
-on_both_stores!(restarts, super::a_restart_forgets_no_conversation_that_is_final);
-on_both_stores!(killed, super::the_tail_of_the_journal_brings_it_to_the_archive);
-on_both_stores!(failing, super::a_checkpoint_that_fails_loses_no_conversation);
-on_both_stores!(reopened, super::what_is_open_again_is_in_the_archive_no_more);
-on_both_stores!(full, super::there_is_an_end_to_what_one_conversation_holds);
+on_both_stores!(closed_conversations_are_readable_at_once);
+on_both_stores!(after_a_day_a_conversation_is_only_in_the_archive);
+on_both_stores!(events_for_final_conversations_are_stale);
+on_both_stores!(the_first_event_after_the_day_is_stale);
+on_both_stores!(final_conversations_stay_final_across_restarts);
+on_both_stores!(replaying_the_tail_archives_conversations);
+on_both_stores!(failed_checkpoints_lose_no_conversation);
+on_both_stores!(reopened_conversations_leave_the_archive);
+on_both_stores!(a_conversation_is_limited_in_size);
 
-/// A conversation's id.
+/// The id of the conversation of these tests.
 const ONE: Uuid = Uuid::from_u128(0xcbe5_1cd9_0000_4000_8000_0000_0000_0001);
 
 const DAY: Duration = Duration::from_secs(24 * 3_600);
 
-/// Something happens in the conversation.
-fn talk(id: impl ToString, kind: &str, user: Option<i64>, time: Time, more: Value) -> Value {
+/// Returns an event of the conversation.
+fn conversation(id: impl ToString, kind: &str, user: Option<i64>, time: Time, more: Value) -> Value {
     let mut data = more;
     data["conversation"] = json!(ONE);
     event(id, &format!("conversation.{kind}"), user, time, data)
 }
 
 fn pushed(id: impl ToString, user: i64, time: Time) -> Value {
-    talk(id, "pushed", Some(user), time, json!({ "channel": "CHAT" }))
+    conversation(id, "pushed", Some(user), time, json!({ "channel": "CHAT" }))
 }
 
 fn closed(id: impl ToString, time: Time) -> Value {
-    talk(id, "closed", None, time, json!({}))
+    conversation(id, "closed", None, time, json!({}))
 }
 
-fn said(id: impl ToString, time: Time) -> Value {
-    talk(id, "message", None, time, json!({ "author": "visitor", "text": "Hello" }))
+fn message(id: impl ToString, time: Time) -> Value {
+    conversation(id, "message", None, time, json!({ "author": "visitor", "text": "Hello" }))
 }
 
 impl Stage {
-    /// What the newest view has of it.
+    /// Returns the conversation in the newest view.
     fn viewed(&self) -> Option<Conversation> {
         let view = self.service.app.reader.snapshot(tenant_id(&self.persona.tenant)).view.clone();
         view.conversations().get(ONE).map(|known| Conversation::clone(known))
     }
 
-    /// What the archive has of it.
+    /// Returns the conversation in the archive.
     async fn archived(&self) -> Option<Conversation> {
         let tenant = tenant_id(&self.persona.tenant);
         let found = self.service.app.store.archived(tenant, self.position(), &[ONE]).await.expect("the store answers");
-        // A list finds the same.
+        // The list finds the same conversation as the look-up by id.
         let all = Span { forward: true, after: None, before: None, limit: 10 };
         let page = self.service.app.store.archive_page(tenant, self.position(), &Criteria::default(), &all).await;
         assert_eq!(page.expect("a page").conversations, found);
         found.first().map(|known| Conversation::clone(known))
     }
 
-    /// Makes a checkpoint due, until one is written that has everything.
+    /// Makes a checkpoint due, and waits until one at the newest position is written.
     async fn checkpoint(&self) {
         let mut raw = Raw::open(&self.service.home.location).await;
-        // One that is due has grown: this is an event that nothing comes of.
+        // A checkpoint is due only after new entries; this one has no effect.
         let id = format!("due-{}", self.position());
-        self.outcome(event(id, "desk.disconnected", Some(1), self.now(), json!({ "session": "nobody's" }))).await;
+        self.outcome(event(id, "desk.disconnected", Some(1), self.now(), json!({ "session": "unknown" }))).await;
         let stored = format!("SELECT count(*) FROM checkpoint WHERE position = {}", self.position());
         eventually("a checkpoint", async || {
             self.clock.advance(Duration::from_secs(31));
@@ -81,24 +81,24 @@ impl Stage {
         .await;
     }
 
-    /// Pushed and closed within a minute.
-    async fn tell(&self) {
+    /// Pushes the conversation to a user and closes it a minute later.
+    async fn push_and_close(&self) {
         let now = self.now();
         let push = pushed("push", 1, now.plus_seconds(-60));
-        self.service.api.told(&self.persona.key, &[connected("desk", 1, now), push, closed("close", now)]).await;
+        self.service.api.apply(&self.persona.key, &[connected("desk", 1, now), push, closed("close", now)]).await;
     }
 
-    /// A conversation that closed more than a day ago, with a checkpoint after that.
+    /// Returns a stage whose conversation closed more than a day before the last checkpoint, and that conversation.
     async fn of_yesterday(backend: Backend) -> (Self, Conversation) {
         let stage = Stage::new(backend, 3).await;
-        stage.tell().await;
+        stage.push_and_close().await;
         let then = stage.viewed().expect("it is in the view");
         stage.clock.advance(DAY + Duration::from_secs(3_600));
         stage.checkpoint().await;
         (stage, then)
     }
 
-    /// How many conversations each of the three users holds on chat, and took so far.
+    /// Returns the conversations that each of the three users holds on chat, and has taken so far.
     fn hands(&self) -> [(u32, u64); 3] {
         let view = self.service.app.reader.snapshot(tenant_id(&self.persona.tenant)).view.clone();
         [1, 2, 3].map(|id| {
@@ -107,59 +107,59 @@ impl Stage {
         })
     }
 
-    /// Everything that may be said of a conversation comes too late for this one.
+    /// Checks that every kind of event for the conversation is stale and changes nothing.
     async fn is_final(&self, round: &str) {
         let (hands, archived, now) = (self.hands(), self.archived().await, self.now());
         let id = |kind: &str| format!("{round}-{kind}");
         let late = [
-            talk(id("started"), "started", None, now, json!({ "project": 1, "channel": "CHAT" })),
-            talk(id("routed"), "routed", None, now, json!({})),
+            conversation(id("started"), "started", None, now, json!({ "project": 1, "channel": "CHAT" })),
+            conversation(id("routed"), "routed", None, now, json!({})),
             pushed(id("pushed"), 2, now),
-            said(id("said"), now.plus_seconds(-90_000)),
-            talk(id("transferred"), "transferred", None, now, json!({})),
-            talk(id("snoozed"), "snoozed", None, now, json!({})),
-            talk(id("removed"), "removed", None, now, json!({})),
+            message(id("said"), now.plus_seconds(-90_000)),
+            conversation(id("transferred"), "transferred", None, now, json!({})),
+            conversation(id("snoozed"), "snoozed", None, now, json!({})),
+            conversation(id("removed"), "removed", None, now, json!({})),
             pushed(id("again"), 2, now),
         ];
         let answer = self.service.api.events(&self.persona.key, &late).await.unwrap().ok();
         assert_eq!(answer.outcomes(), ["stale"; 8], "{}", answer.text);
-        assert_eq!(self.hands(), hands, "it takes no slot");
+        assert_eq!(self.hands(), hands, "the push takes no slot");
         assert_eq!(self.archived().await, archived);
-        assert!(self.viewed().is_none_or(|viewed| viewed.closing().is_some()), "it is not open again");
+        assert!(self.viewed().is_none_or(|viewed| viewed.closing().is_some()), "the conversation is not reopened");
     }
 
-    /// Stops, and finds everything in order.
-    async fn ends_well(self) {
+    /// Stops the service and audits its store.
+    async fn stop_and_audit(self) {
         let home = self.service.stop().await;
         assert_eq!(audit(&home.location, &[]).await, [""; 0]);
     }
 }
 
-async fn what_was_closed_is_read_at_once(backend: Backend) {
+async fn closed_conversations_are_readable_at_once(backend: Backend) {
     let stage = Stage::new(backend, 3).await;
-    stage.told(pushed("push", 1, stage.now())).await;
+    stage.apply(pushed("push", 1, stage.now())).await;
     assert_eq!(stage.hands()[0], (1, 1));
     assert_eq!(stage.viewed().expect("open").closing(), None);
-    stage.told(closed("close", stage.now())).await;
-    let viewed = stage.viewed().expect("closed, and still there");
+    stage.apply(closed("close", stage.now())).await;
+    let viewed = stage.viewed().expect("the closed conversation is in the view");
     assert_eq!(viewed.closing().map(|closing| closing.time), Some(stage.now()));
-    assert_eq!(stage.hands()[0], (0, 1), "the slot is free");
+    assert_eq!(stage.hands()[0], (0, 1), "closing frees the slot");
     stage.checkpoint().await;
     assert_eq!(stage.archived().await.as_ref(), Some(&viewed), "the next checkpoint archives it");
-    assert_eq!(stage.viewed().as_ref(), Some(&viewed), "for a day it is in both");
-    // It can be amended for a day: what came late is in the view at once, and with the next checkpoint in the archive.
-    stage.told(said("late", stage.now().plus_seconds(-60))).await;
+    assert_eq!(stage.viewed().as_ref(), Some(&viewed), "for a day it is in the view as well");
+    // For a day late events amend it: in the view at once, and in the archive with the next checkpoint.
+    stage.apply(message("late", stage.now().plus_seconds(-60))).await;
     assert_eq!(stage.viewed().expect("amended").moments().len(), 3);
     stage.checkpoint().await;
     assert_eq!(stage.archived().await, stage.viewed());
-    stage.ends_well().await;
+    stage.stop_and_audit().await;
 }
 
-async fn a_day_later_it_is_in_the_archive_alone(backend: Backend) {
+async fn after_a_day_a_conversation_is_only_in_the_archive(backend: Backend) {
     let (stage, then) = Stage::of_yesterday(backend).await;
     assert_eq!(stage.archived().await.as_ref(), Some(&then));
-    // A view that is published after the checkpoint has it no more.
-    eventually("it is forgotten", async || {
+    // Views published after the checkpoint do not contain it.
+    eventually("the conversation leaves the view", async || {
         stage.checkpoint().await;
         stage.viewed().is_none()
     })
@@ -167,29 +167,29 @@ async fn a_day_later_it_is_in_the_archive_alone(backend: Backend) {
     assert_eq!(stage.archived().await, Some(then));
     let mut raw = Raw::open(&stage.service.home.location).await;
     assert_eq!(raw.number("SELECT count(*) FROM state_row WHERE kind = 'conversation'").await, 0);
-    stage.ends_well().await;
+    stage.stop_and_audit().await;
 }
 
-async fn what_comes_too_late_is_stale_and_changes_nothing(backend: Backend) {
+async fn events_for_final_conversations_are_stale(backend: Backend) {
     let (stage, _) = Stage::of_yesterday(backend).await;
     stage.is_final("before").await;
     stage.checkpoint().await;
     stage.checkpoint().await;
     stage.is_final("after").await;
-    // A slot of that name is another thing than what happened in it.
-    stage.told(taken("slot", 3, &ONE.to_string(), stage.now())).await;
+    // A slot with the same id is independent of the conversation's history.
+    stage.apply(taken("slot", 3, &ONE.to_string(), stage.now())).await;
     assert_eq!(stage.hands()[2], (1, 1));
     assert_eq!(stage.outcome(closed("once more", stage.now())).await, "stale");
-    assert_eq!(stage.hands()[2], (1, 1), "nor is one released");
-    stage.ends_well().await;
+    assert_eq!(stage.hands()[2], (1, 1), "a stale close releases no slot");
+    stage.stop_and_audit().await;
 }
 
-async fn the_very_entry_that_ends_its_day_is_too_late(backend: Backend) {
+async fn the_first_event_after_the_day_is_stale(backend: Backend) {
     let stage = Stage::new(backend, 3).await;
-    stage.tell().await;
-    // Nothing is recorded in between: the state learns with this very event that a day went by.
+    stage.push_and_close().await;
+    // No entry is recorded in between, so this event is the first after the day has passed.
     stage.clock.advance(DAY - Duration::from_micros(1));
-    stage.told(said("in time", stage.now())).await;
+    stage.apply(message("in time", stage.now())).await;
     let then = stage.viewed();
     stage.clock.advance(DAY);
     let answer = stage.service.api.events(&stage.persona.key, &[pushed("late", 2, stage.now())]).await.unwrap().ok();
@@ -197,56 +197,57 @@ async fn the_very_entry_that_ends_its_day_is_too_late(backend: Backend) {
     assert_eq!(stage.viewed(), then);
     assert_eq!(stage.hands()[1], (0, 0));
     let mut raw = Raw::open(&stage.service.home.location).await;
-    let line = raw.journal().await.into_iter().find(|line| line.id.id.as_ref() == "late").expect("it is journalled");
-    assert!(line.entry().event.fact.is_final, "it says so itself: {}", line.event);
+    let line =
+        raw.journal().await.into_iter().find(|line| line.id.id.as_ref() == "late").expect("the event is journalled");
+    assert!(line.entry().event.fact.is_final, "the entry is marked final: {}", line.event);
     stage.checkpoint().await;
     assert_eq!(stage.archived().await, then);
-    stage.ends_well().await;
+    stage.stop_and_audit().await;
 }
 
-async fn a_restart_forgets_no_conversation_that_is_final(backend: Backend) {
+async fn final_conversations_stay_final_across_restarts(backend: Backend) {
     let (stage, then) = Stage::of_yesterday(backend).await;
     let stage = stage.restart().await;
     stage.is_final("first").await;
     let stage = stage.restart().await;
     stage.is_final("second").await;
     assert_eq!(stage.archived().await, Some(then));
-    stage.ends_well().await;
+    stage.stop_and_audit().await;
 }
 
-async fn the_tail_of_the_journal_brings_it_to_the_archive(backend: Backend) {
+async fn replaying_the_tail_archives_conversations(backend: Backend) {
     let stage = Stage::new(backend, 3).await;
-    stage.tell().await;
+    stage.push_and_close().await;
     let then = stage.viewed();
     stage.checkpoint().await;
-    stage.told(said("more", stage.now())).await;
+    stage.apply(message("more", stage.now())).await;
     let amended = stage.viewed();
     assert_ne!(amended, then);
-    // Without its last checkpoint a server leaves what one that is killed leaves.
+    // A server whose last checkpoint fails leaves the store as one that was killed does.
     let mut raw = Raw::open(&stage.service.home.location).await;
     raw.refuse("checkpoint", "true").await;
     stage.clock.advance(DAY + DAY);
-    stage.told(connected("later", 2, stage.now())).await;
+    stage.apply(connected("later", 2, stage.now())).await;
     let Stage { service, clock, persona } = stage;
     let home = service.stop().await;
     raw.accept().await;
     let setup = Setup { clock: clock.clone(), ..Setup::default() };
     let service = crate::support::Service::start_on(home, setup).await;
     let stage = Stage { service, clock, persona };
-    assert_eq!(stage.viewed(), amended, "it left, and the archive knows only of before");
+    assert_eq!(stage.viewed(), amended, "the view keeps it, since the archive has an older version");
     stage.is_final("after").await;
     stage.checkpoint().await;
     assert_eq!(stage.archived().await, amended);
-    stage.ends_well().await;
+    stage.stop_and_audit().await;
 }
 
-async fn a_checkpoint_that_fails_loses_no_conversation(backend: Backend) {
+async fn failed_checkpoints_lose_no_conversation(backend: Backend) {
     let stage = Stage::new(backend, 3).await;
-    stage.tell().await;
+    stage.push_and_close().await;
     let mut raw = Raw::open(&stage.service.home.location).await;
     raw.refuse("archive", "true").await;
     let then = stage.viewed();
-    // One fails while it is remembered, and others after it left.
+    // The first checkpoint fails while the conversation is still in the state, later ones after it has become final.
     for n in 0..3 {
         stage.clock.advance(DAY / 2 + Duration::from_secs(60));
         assert_eq!(stage.outcome(connected(n, 2, stage.now())).await, "applied");
@@ -259,16 +260,16 @@ async fn a_checkpoint_that_fails_loses_no_conversation(backend: Backend) {
     stage.checkpoint().await;
     assert_eq!(stage.archived().await, then);
     stage.is_final("after").await;
-    stage.ends_well().await;
+    stage.stop_and_audit().await;
 }
 
-/// The archive has what the checkpoint saw when it began; what came after that waits for the next one.
+/// A checkpoint contains the state as of its beginning; later changes are in the next one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_comes_while_a_checkpoint_is_being_written_is_not_lost() {
+async fn changes_during_a_checkpoint_are_not_lost() {
     let stage = Stage::new(Backend::Postgres, 3).await;
-    stage.tell().await;
+    stage.push_and_close().await;
     let mut archive = Raw::open(&stage.service.home.location).await;
-    // The archive can be read and not written, while the journal goes on.
+    // The archive cannot be written, while the journal can.
     archive.run("BEGIN; LOCK TABLE archive IN SHARE MODE").await;
     let mut raw = Raw::open(&stage.service.home.location).await;
     stage.clock.advance(Duration::from_secs(31));
@@ -276,57 +277,57 @@ async fn what_comes_while_a_checkpoint_is_being_written_is_not_lost() {
         raw.number("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'archive'::regclass").await == 1
     })
     .await;
-    stage.told(said("meanwhile", stage.now())).await;
+    stage.apply(message("meanwhile", stage.now())).await;
     let amended = stage.viewed();
     stage.clock.advance(DAY);
-    stage.told(connected("later", 2, stage.now())).await;
-    assert_eq!(stage.outcome(said("too late", stage.now())).await, "stale");
+    stage.apply(connected("later", 2, stage.now())).await;
+    assert_eq!(stage.outcome(message("too late", stage.now())).await, "stale");
     archive.run("ROLLBACK").await;
     stage.checkpoint().await;
     assert_eq!(stage.archived().await, amended);
     stage.is_final("after").await;
-    stage.ends_well().await;
+    stage.stop_and_audit().await;
 }
 
-async fn what_is_open_again_is_in_the_archive_no_more(backend: Backend) {
+async fn reopened_conversations_leave_the_archive(backend: Backend) {
     let stage = Stage::new(backend, 3).await;
-    stage.tell().await;
+    stage.push_and_close().await;
     stage.checkpoint().await;
     assert!(stage.archived().await.is_some());
-    stage.told(pushed("again", 2, stage.now())).await;
+    stage.apply(pushed("again", 2, stage.now())).await;
     stage.checkpoint().await;
     assert_eq!(stage.archived().await, None);
-    // What is open stays, however long.
+    // Open conversations stay in the view for any time.
     for _ in 0..3 {
         stage.clock.advance(DAY);
         stage.checkpoint().await;
     }
     assert_eq!(stage.hands()[1], (1, 1));
-    stage.told(closed("at last", stage.now())).await;
+    stage.apply(closed("at last", stage.now())).await;
     let contacts = stage.viewed().expect("it is in the view").contacts();
     assert_eq!(contacts.iter().map(|contact| contact.user).collect::<Vec<_>>(), [1, 2]);
-    stage.ends_well().await;
+    stage.stop_and_audit().await;
 }
 
-async fn there_is_an_end_to_what_one_conversation_holds(backend: Backend) {
+async fn a_conversation_is_limited_in_size(backend: Backend) {
     let stage = Stage::new(backend, 3).await;
-    stage.tell().await;
+    stage.push_and_close().await;
     let now = stage.now();
-    let messages: Vec<Value> = (1..=1_000).map(|n| said(n, now)).collect();
-    stage.service.api.told(&stage.persona.key, &messages).await;
-    let answer = stage.service.api.events(&stage.persona.key, &[said(1_001, now)]).await.unwrap().ok();
+    let messages: Vec<Value> = (1..=1_000).map(|n| message(n, now)).collect();
+    stage.service.api.apply(&stage.persona.key, &messages).await;
+    let answer = stage.service.api.events(&stage.persona.key, &[message(1_001, now)]).await.unwrap().ok();
     assert_eq!(answer.outcomes(), ["rejected"]);
     assert!(answer.text.contains("1000 messages"), "{}", answer.text);
-    // Whatever else happens in it is still taken, and after a restart there is no more room than before.
+    // Events other than messages are still accepted, and a restart does not reset the count.
     let pushes: Vec<Value> = (0..998).map(|n| pushed(format!("again-{n}"), 2, now)).collect();
-    stage.service.api.told(&stage.persona.key, &pushes).await;
+    stage.service.api.apply(&stage.persona.key, &pushes).await;
     let stage = stage.restart().await;
-    assert_eq!(stage.outcome(said(1_002, now)).await, "rejected");
-    assert_eq!(stage.outcome(talk("end", "removed", None, now, json!({}))).await, "rejected");
+    assert_eq!(stage.outcome(message(1_002, now)).await, "rejected");
+    assert_eq!(stage.outcome(conversation("end", "removed", None, now, json!({}))).await, "rejected");
     assert_eq!(stage.hands()[1], (1, 1));
-    // But nobody holds it for good.
-    stage.told(closed("again-closed", stage.now())).await;
+    // Closing is accepted at any size, so that the slot is not held for ever.
+    stage.apply(closed("again-closed", stage.now())).await;
     assert_eq!(stage.hands()[1], (0, 1));
     assert_eq!(stage.viewed().expect("it is in the view").moments().len(), 2_001);
-    stage.ends_well().await;
+    stage.stop_and_audit().await;
 }

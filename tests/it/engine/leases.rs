@@ -1,4 +1,4 @@
-//! Leases: docs/promises.md S1 and the half of S2 that concerns restarts.
+//! Leases of events over HTTP: docs/promises.md S1, and S2 as far as it concerns restarts.
 
 use std::time::Duration;
 
@@ -13,15 +13,15 @@ use crate::support::raw::Raw;
 use crate::support::tasks::eventually;
 use crate::support::{Backend, tenant_id};
 
-on_both_stores!(term, super::a_lease_ends_when_it_says_and_not_before);
-on_both_stores!(renewal, super::a_heartbeat_gives_another_term);
-on_both_stores!(unknown, super::a_heartbeat_of_nobody_is_rejected_and_leaves_no_trace);
-on_both_stores!(incarnations, super::a_lease_ends_only_its_own_incarnation);
-on_both_stores!(closed, super::what_was_closed_does_not_end_again);
-on_both_stores!(restart, super::a_restart_gives_one_full_term);
-on_both_stores!(many, super::many_silent_desks_are_all_given_up_and_no_other);
-on_both_stores!(queued, super::a_heartbeat_waits_for_no_write);
-on_both_stores!(mixed, super::heartbeats_are_judged_at_their_place_in_a_request);
+on_both_stores!(a_lease_ends_exactly_on_time);
+on_both_stores!(a_heartbeat_renews_the_lease);
+on_both_stores!(heartbeats_of_unknown_sessions_are_rejected_without_a_trace);
+on_both_stores!(an_expiry_ends_only_its_own_incarnation);
+on_both_stores!(closed_sessions_do_not_expire);
+on_both_stores!(a_restart_gives_every_lease_a_full_term);
+on_both_stores!(many_leases_expire_at_once);
+on_both_stores!(heartbeats_do_not_wait_for_writes);
+on_both_stores!(heartbeats_are_applied_in_request_order);
 
 const MILLI: Duration = Duration::from_millis(1);
 
@@ -30,16 +30,16 @@ fn seconds(n: u64) -> Duration {
 }
 
 impl Stage {
-    /// A desk with a lease is connected at this instant and gone at the next look of the engine after `left`.
+    /// Checks that one user stays connected until a millisecond before `left` has passed, and is disconnected then.
     async fn ends_in(&self, left: Duration) {
         self.clock.advance(left - MILLI);
         self.settle().await;
-        assert_eq!(self.connected().await, 1, "never before its end");
+        assert_eq!(self.connected().await, 1, "no lease ends early");
         self.clock.advance(MILLI);
         eventually("the lease ends", async || self.connected().await == 0).await;
     }
 
-    /// Nothing happens for so long.
+    /// Advances the clock and checks that nothing is journalled and no user is disconnected.
     async fn stays_for(&self, time: Duration) {
         let (before, connected) = (self.position(), self.connected().await);
         self.clock.advance(time);
@@ -48,9 +48,9 @@ impl Stage {
     }
 }
 
-async fn a_lease_ends_when_it_says_and_not_before(backend: Backend) {
+async fn a_lease_ends_exactly_on_time(backend: Backend) {
     let stage = Stage::new(backend, 2).await;
-    stage.told(leased(1, 1, "desk", stage.now(), 10)).await;
+    stage.apply(leased(1, 1, "desk", stage.now(), 10)).await;
     stage.ends_in(seconds(10)).await;
     assert_eq!(stage.position(), 3, "the directory, the connection, and its end");
     let mut raw = Raw::open(&stage.service.home.location).await;
@@ -60,29 +60,29 @@ async fn a_lease_ends_when_it_says_and_not_before(backend: Backend) {
     stage.stays_for(seconds(3_600)).await;
 }
 
-async fn a_heartbeat_gives_another_term(backend: Backend) {
+async fn a_heartbeat_renews_the_lease(backend: Backend) {
     let stage = Stage::new(backend, 2).await;
-    stage.told(leased(1, 1, "desk", stage.now(), 10)).await;
+    stage.apply(leased(1, 1, "desk", stage.now(), 10)).await;
     for _ in 0..3 {
         stage.clock.advance(seconds(9));
-        // The same id again: a heartbeat is no news that could be known already.
-        let answer = stage.told(heartbeat(7, 1, "desk", stage.now())).await;
-        assert_eq!(answer.json()["position"], 2, "it is not journalled");
+        // Heartbeats are not deduplicated, so the same id is accepted again.
+        let answer = stage.apply(heartbeat(7, 1, "desk", stage.now())).await;
+        assert_eq!(answer.json()["position"], 2, "heartbeats are not journalled");
     }
     stage.ends_in(seconds(10)).await;
     assert_eq!(stage.position(), 3);
     assert_eq!(stage.outcome(heartbeat(8, 1, "desk", stage.now())).await, "rejected", "too late: reconnect");
-    // A lease that runs from when it was taken, not from when the desk says.
-    stage.told(leased(2, 1, "late", stage.now().plus_seconds(-300), 10)).await;
+    // A lease begins when the event is accepted, not at the event's time.
+    stage.apply(leased(2, 1, "late", stage.now().plus_seconds(-300), 10)).await;
     stage.ends_in(seconds(10)).await;
 }
 
-async fn a_heartbeat_of_nobody_is_rejected_and_leaves_no_trace(backend: Backend) {
+async fn heartbeats_of_unknown_sessions_are_rejected_without_a_trace(backend: Backend) {
     let stage = Stage::new(backend, 2).await;
-    stage.told(leased(1, 1, "desk", stage.now(), 10)).await;
-    stage.told(connected(2, 2, stage.now())).await;
+    stage.apply(leased(1, 1, "desk", stage.now(), 10)).await;
+    stage.apply(connected(2, 2, stage.now())).await;
     let session = json!({ "session": "desk-2" });
-    stage.told(event(3, "desk.disconnected", Some(2), stage.now(), session)).await;
+    stage.apply(event(3, "desk.disconnected", Some(2), stage.now(), session)).await;
     let before = stage.position();
     let now = stage.now();
     let beats = [heartbeat(4, 1, "other", now), heartbeat(5, 2, "desk-2", now), heartbeat(6, 9, "desk", now)];
@@ -97,72 +97,72 @@ async fn a_heartbeat_of_nobody_is_rejected_and_leaves_no_trace(backend: Backend)
     assert_eq!(raw.number("SELECT count(*) FROM seen").await as u64, before, "their ids are not consumed");
 }
 
-async fn a_lease_ends_only_its_own_incarnation(backend: Backend) {
+async fn an_expiry_ends_only_its_own_incarnation(backend: Backend) {
     let stage = Stage::new(backend, 2).await;
-    stage.told(leased(1, 1, "desk", stage.now(), 10)).await;
+    stage.apply(leased(1, 1, "desk", stage.now(), 10)).await;
     let first = stage.position();
     stage.clock.advance(seconds(5));
-    stage.told(leased(2, 1, "desk", stage.now(), 30)).await;
+    stage.apply(leased(2, 1, "desk", stage.now(), 30)).await;
     stage.stays_for(seconds(29)).await;
-    // The end of the first incarnation, late, as it would come from a journal that was written meanwhile.
+    // A late expiry of the first incarnation.
     let body = Body::DeskLeaseExpired { user: UserRef::id(1), session: "desk".into(), opened: first };
     let end = Event::internal("rollcall:lease", stage.clock.new_id(), stage.now(), body);
     let tenant = tenant_id(&stage.persona.tenant);
     let receipt = stage.service.app.submitter.commit(tenant, vec![end]).await.unwrap();
     assert_eq!(receipt.outcomes, [Outcome::Rejected(Rejection::OtherIncarnation)]);
     stage.ends_in(seconds(1)).await;
-    // One that lasts until it is closed.
-    stage.told(leased(3, 1, "desk", stage.now(), 10)).await;
-    stage.told(connected(4, 1, stage.now())).await;
-    stage.told(event(5, "desk.connected", Some(1), stage.now(), json!({ "session": "desk" }))).await;
+    // A session without a lease stays open until it is closed.
+    stage.apply(leased(3, 1, "desk", stage.now(), 10)).await;
+    stage.apply(connected(4, 1, stage.now())).await;
+    stage.apply(event(5, "desk.connected", Some(1), stage.now(), json!({ "session": "desk" }))).await;
     stage.stays_for(seconds(3_600)).await;
 }
 
-async fn what_was_closed_does_not_end_again(backend: Backend) {
+async fn closed_sessions_do_not_expire(backend: Backend) {
     let stage = Stage::new(backend, 2).await;
-    stage.told(leased(1, 1, "desk", stage.now(), 10)).await;
-    stage.told(leased(2, 1, "tab", stage.now(), 20)).await;
-    stage.told(event(3, "desk.disconnected", Some(1), stage.now(), json!({ "session": "desk" }))).await;
+    stage.apply(leased(1, 1, "desk", stage.now(), 10)).await;
+    stage.apply(leased(2, 1, "tab", stage.now(), 20)).await;
+    stage.apply(event(3, "desk.disconnected", Some(1), stage.now(), json!({ "session": "desk" }))).await;
     stage.stays_for(seconds(19)).await;
     stage.ends_in(seconds(1)).await;
     assert_eq!(stage.position(), 5, "the directory, three events, and one end");
 }
 
-async fn a_restart_gives_one_full_term(backend: Backend) {
+async fn a_restart_gives_every_lease_a_full_term(backend: Backend) {
     let stage = Stage::new(backend, 2).await;
-    stage.told(leased(1, 1, "desk", stage.now(), 10)).await;
+    stage.apply(leased(1, 1, "desk", stage.now(), 10)).await;
     stage.clock.advance(seconds(9));
     let stage = stage.restart().await;
     assert_eq!(stage.connected().await, 1);
     stage.ends_in(seconds(10)).await;
 }
 
-async fn many_silent_desks_are_all_given_up_and_no_other(backend: Backend) {
-    // More than the engine ends in one turn.
+async fn many_leases_expire_at_once(backend: Backend) {
+    // More leases than the engine ends in one turn.
     const DESKS: i64 = 1_500;
     let stage = Stage::new(backend, DESKS).await;
     let opened: Vec<Value> = (1..=DESKS).map(|n| leased(n, n, "desk", stage.now(), 10)).collect();
-    stage.service.api.told(&stage.persona.key, &opened).await;
+    stage.service.api.apply(&stage.persona.key, &opened).await;
     assert_eq!(stage.connected().await, DESKS as u64);
     stage.clock.advance(seconds(9));
     let kept: Vec<Value> = (1..=DESKS).step_by(3).map(|n| heartbeat(n, n, "desk", stage.now())).collect();
-    stage.service.api.told(&stage.persona.key, &kept).await;
+    stage.service.api.apply(&stage.persona.key, &kept).await;
     stage.clock.advance(seconds(1));
-    eventually("the silent ones are gone", async || stage.connected().await == kept.len() as u64).await;
+    eventually("the silent desks are disconnected", async || stage.connected().await == kept.len() as u64).await;
     stage.stays_for(seconds(8)).await;
     stage.clock.advance(seconds(1));
-    eventually("and the others at their time", async || stage.connected().await == 0).await;
+    eventually("the others are disconnected", async || stage.connected().await == 0).await;
 }
 
-async fn a_heartbeat_waits_for_no_write(backend: Backend) {
+async fn heartbeats_do_not_wait_for_writes(backend: Backend) {
     let stage = Stage::new(backend, 2).await;
-    stage.told(leased(1, 1, "desk", stage.now(), 10)).await;
+    stage.apply(leased(1, 1, "desk", stage.now(), 10)).await;
     stage.clock.advance(seconds(10) - MILLI);
     let mut raw = Raw::open(&stage.service.home.location).await;
     raw.block().await;
     let writes = stage.stall().await;
     let beat = stage.send(vec![heartbeat(3, 1, "desk", stage.now())]).await.unwrap().ok();
-    assert_eq!(beat.outcomes(), ["applied"], "while the engine waits for its store");
+    assert_eq!(beat.outcomes(), ["applied"], "the engine waits for its store meanwhile");
     stage.clock.advance(seconds(5));
     raw.release().await;
     for write in writes {
@@ -173,7 +173,7 @@ async fn a_heartbeat_waits_for_no_write(backend: Backend) {
     stage.ends_in(seconds(5)).await;
 }
 
-async fn heartbeats_are_judged_at_their_place_in_a_request(backend: Backend) {
+async fn heartbeats_are_applied_in_request_order(backend: Backend) {
     let stage = Stage::new(backend, 2).await;
     let now = stage.now();
     let open = |id| leased(id, 1, "desk", now, 10);

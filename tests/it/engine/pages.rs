@@ -1,4 +1,4 @@
-//! Pages of closed conversations while conversations keep closing, leaving the view and entering the archive.
+//! Pages of closed conversations while more conversations close and move from the view to the archive.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -10,17 +10,17 @@ use rollcall::engine::Limits;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Stage, standing_clock};
+use super::{Stage, manual_clock};
 use crate::on_both_stores;
 use crate::support::api::Api;
 use crate::support::desks::event;
 use crate::support::tasks::spawn;
 use crate::support::{Backend, Setup};
 
-on_both_stores!(while_closing, super::each_is_on_one_page_while_others_close);
-on_both_stores!(read_once, super::a_page_is_one_instant);
+on_both_stores!(pages_stay_consistent_while_conversations_close);
+on_both_stores!(an_archive_read_is_as_of_its_position);
 
-/// Conversations closed before the first page of a pass, at least.
+/// Conversations that are closed before the first pass.
 const FIRST: u128 = 60;
 /// Passes over all pages, half of them backward.
 const PASSES: usize = 12;
@@ -31,7 +31,7 @@ fn id(n: u128) -> Uuid {
     Uuid::from_u128(0xc105_ed00_0000_4000_8000_0000_0000_0000 + n)
 }
 
-/// One that was pushed, and closed at a time of its own, among those of the others.
+/// Returns the push and the close of a conversation, at times among those of the others.
 fn closed(n: u128, origin: Time) -> [Value; 2] {
     let conversation = id(n);
     let at = origin.plus_seconds(-((n * 7_919 % 5_000) as i64) - 60);
@@ -48,7 +48,7 @@ fn closed(n: u128, origin: Time) -> [Value; 2] {
     ]
 }
 
-/// One page; its ids in ascending order, and the cursor to go on with, if there is more.
+/// Reads a page; returns its ids in ascending order, and the cursor of the next page, if there is one.
 async fn page(api: &Api, key: &str, forward: bool, cursor: Option<String>) -> (Vec<Uuid>, Option<String>) {
     let (size, place, more, own) = match forward {
         true => ("first", "after", "hasNextPage", "endCursor"),
@@ -67,14 +67,14 @@ async fn page(api: &Api, key: &str, forward: bool, cursor: Option<String>) -> (V
     (ids, goes_on.then(|| list["pageInfo"][own].as_str().expect("a cursor").to_owned()))
 }
 
-/// Somebody closes conversations, days go by, and checkpoints are written, while every page is read again and again.
-async fn each_is_on_one_page_while_others_close(backend: Backend) {
+/// Conversations are closed, days pass and checkpoints are written while all pages are read repeatedly.
+async fn pages_stay_consistent_while_conversations_close(backend: Backend) {
     let limits = Limits { checkpoint_entries: 40, ..Limits::default() };
-    let stage = Stage::with(backend, 1, Setup { clock: standing_clock(), limits, ..Setup::default() }).await;
+    let stage = Stage::with(backend, 1, Setup { clock: manual_clock(), limits, ..Setup::default() }).await;
     let origin = stage.now();
     let (api, key) = (stage.service.api.clone(), stage.persona.key.clone());
     for n in 0..FIRST {
-        api.told(&key, &closed(n, origin)).await;
+        api.apply(&key, &closed(n, origin)).await;
     }
     let is_over = Arc::new(AtomicBool::new(false));
     let meanwhile = Arc::new(AtomicU64::new(0));
@@ -84,11 +84,11 @@ async fn each_is_on_one_page_while_others_close(backend: Backend) {
         async move {
             let mut closed_by_now = FIRST;
             while !is_over.load(Ordering::Acquire) && closed_by_now < 20 * FIRST {
-                // What is new is reported in time: older than what was forgotten it would be stale.
-                api.told(&key, &closed(closed_by_now, clock.now())).await;
+                // Closed at the current time: events older than the forgotten ones would be stale.
+                api.apply(&key, &closed(closed_by_now, clock.now())).await;
                 closed_by_now += 1;
                 meanwhile.fetch_add(1, Ordering::AcqRel);
-                // Some leave the view for the archive meanwhile: a day goes by in twenty closes.
+                // Twenty closes take a day, after which conversations leave the view for the archive.
                 clock.advance(Duration::from_secs(24 * 3_600 / 20));
             }
             closed_by_now
@@ -110,25 +110,25 @@ async fn each_is_on_one_page_while_others_close(backend: Backend) {
         for conversation in &before {
             assert_eq!(seen.get(conversation), Some(&1), "{conversation} in pass {pass}");
         }
-        assert!(seen.values().all(|times| *times == 1), "none comes twice: pass {pass}");
+        assert!(seen.values().all(|times| *times == 1), "no conversation is on two pages: pass {pass}");
         before = seen.into_keys().collect();
         pass += 1;
     }
     is_over.store(true, Ordering::Release);
     let all = closer.await.expect("the closer ends");
-    let left = stage.service.app.reader.snapshot(crate::support::tenant_id(&stage.persona.tenant)).view.clone();
-    let remembered = (0..all).filter(|n| left.conversations().get(id(*n)).is_some()).count();
-    assert!(remembered < all as usize, "none left for the archive alone");
+    let view = stage.service.app.reader.snapshot(crate::support::tenant_id(&stage.persona.tenant)).view.clone();
+    let remembered = (0..all).filter(|n| view.conversations().get(id(*n)).is_some()).count();
+    assert!(remembered < all as usize, "no conversation has left the view");
     stage.service.stop().await;
 }
 
-/// All that one answer tells of conversations is of its position: what the archive got after that does not show.
-async fn a_page_is_one_instant(backend: Backend) {
+/// A read of the archive at a position does not contain what was archived after it.
+async fn an_archive_read_is_as_of_its_position(backend: Backend) {
     let stage = Stage::new(backend, 1).await;
     let origin = stage.now();
     let snapshot = stage.service.app.reader.snapshot(crate::support::tenant_id(&stage.persona.tenant));
     let (api, key) = (&stage.service.api, &stage.persona.key);
-    api.told(key, &closed(1, origin)).await;
+    api.apply(key, &closed(1, origin)).await;
     let Stage { service, clock, persona } = stage;
     // Stopping writes a checkpoint, and with it the archive.
     let service = service.restart(Setup { clock, ..Setup::default() }).await;
@@ -137,7 +137,7 @@ async fn a_page_is_one_instant(backend: Backend) {
         let store = service.app.store.clone();
         async move { store.archived(tenant, position, &[id(1)]).await.expect("an answer").len() }
     };
-    assert_eq!(archived(snapshot.view.position()).await, 0, "before it closed");
+    assert_eq!(archived(snapshot.view.position()).await, 0, "at a position before the close");
     assert_eq!(archived(service.position(&persona.tenant)).await, 1);
     service.stop().await;
 }

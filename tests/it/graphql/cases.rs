@@ -1,5 +1,5 @@
-//! Requests made from the schema: for every argument of every field, right and wrong values, as literals and as
-//! variables.
+//! GraphQL requests generated from the schema: for every argument of every field, valid and invalid values, as literals
+//! and as variables.
 
 use std::collections::BTreeMap;
 
@@ -14,8 +14,8 @@ pub struct Case {
     pub variables: Value,
 }
 
-/// Where a field with arguments is asked for: its name in the schema, what stands before and behind its arguments, and
-/// the arguments that it cannot do without.
+/// A field with arguments: its name in the schema, the text of a document before and after its arguments, and its
+/// required arguments.
 type Place = (&'static str, &'static str, &'static str, &'static [(&'static str, &'static str)]);
 
 const PROJECTS: &str = "{edges{cursor node{id}}}";
@@ -49,10 +49,10 @@ const PLACES: [Place; 11] = [
     ),
 ];
 
-/// Fields that are another one's in all but the name of their type.
+/// Fields that repeat a tested one on another type of the same interface.
 const SAME: [&str; 2] = ["Bot.projects", "Professional.projects"];
 
-/// The schema's types by name, as introspection has them.
+/// The schema's types by name, from introspection.
 pub struct Types(BTreeMap<String, Value>);
 
 impl Types {
@@ -67,7 +67,7 @@ impl Types {
         Types(types.into_iter().map(|of| (of["name"].as_str().expect("a name").to_owned(), of)).collect())
     }
 
-    /// Every field that takes arguments, by the name of its type.
+    /// Returns the arguments of every field that has some, by `Type.field`.
     fn fields(&self) -> BTreeMap<String, Vec<Value>> {
         let mut found = BTreeMap::new();
         for (name, of) in self.0.iter().filter(|(name, _)| !name.starts_with("__")) {
@@ -81,16 +81,16 @@ impl Types {
         found
     }
 
-    /// A value that a type takes.
-    fn right(&self, of: &Value) -> Value {
+    /// Returns a valid value of a type.
+    fn valid(&self, of: &Value) -> Value {
         match of["kind"].as_str().expect("a kind") {
-            "NON_NULL" => self.right(&of["ofType"]),
-            "LIST" => json!([self.right(&of["ofType"])]),
+            "NON_NULL" => self.valid(&of["ofType"]),
+            "LIST" => json!([self.valid(&of["ofType"])]),
             "ENUM" => json!({ "enum": self.0[name(of)]["enumValues"][0]["name"] }),
             "INPUT_OBJECT" => {
                 let members = self.members(of).into_iter();
                 let needed = members.filter(|(_, of)| of["kind"] == "NON_NULL" || name(of) == "AvailabilityStatus");
-                Value::Object(needed.map(|(name, of)| (name, self.right(&of))).collect())
+                Value::Object(needed.map(|(name, of)| (name, self.valid(&of))).collect())
             }
             _ => match name(of) {
                 "LegacyId" => json!(101),
@@ -108,17 +108,17 @@ impl Types {
         members.iter().map(|of| (of["name"].as_str().expect("a name").to_owned(), of["type"].clone())).collect()
     }
 
-    /// Values for an argument of a type: those it takes, and others that are near.
+    /// Returns values for an argument of a type: valid ones, and invalid ones that are similar.
     fn values(&self, of: &Value) -> Vec<Value> {
-        let right = self.right(of);
-        let mut values = vec![right.clone(), Value::Null, json!([right]), json!([right, null]), json!([])];
+        let valid = self.valid(of);
+        let mut values = vec![valid.clone(), Value::Null, json!([valid]), json!([valid, null]), json!([])];
         let scalars = [json!(true), json!(1.5), json!(-1), json!("words"), json!("101"), json!({}), json!({ "a": 1 })];
         values.extend(scalars);
         let mut inner = of;
         while !inner["ofType"].is_null() {
             inner = &inner["ofType"];
         }
-        let one = self.right(inner);
+        let one = self.valid(inner);
         values.extend([one.clone(), json!([one, one]), json!([one, "words"]), json!([[one]]), json!([one, null])]);
         match inner["kind"].as_str() {
             Some("ENUM") => {
@@ -139,9 +139,9 @@ impl Types {
                     let mut without = one.clone();
                     without.as_object_mut().expect("an object").remove(&member);
                     let mut misspelt = without.clone();
-                    misspelt[format!("{member}s")] = self.right(&of);
+                    misspelt[format!("{member}s")] = self.valid(&of);
                     let mut upper = without.clone();
-                    upper[member.to_uppercase()] = self.right(&of);
+                    upper[member.to_uppercase()] = self.valid(&of);
                     values.extend([without, misspelt, upper]);
                 }
             }
@@ -157,7 +157,7 @@ fn name(of: &Value) -> &str {
     of["name"].as_str().unwrap_or_default()
 }
 
-/// The type as a document writes it.
+/// Writes a type in the syntax of a document.
 fn written(of: &Value) -> String {
     match of["kind"].as_str() {
         Some("NON_NULL") => format!("{}!", written(&of["ofType"])),
@@ -166,7 +166,7 @@ fn written(of: &Value) -> String {
     }
 }
 
-/// A value as a literal of a document.
+/// Writes a value as a literal of a document.
 fn literal(value: &Value) -> String {
     match value {
         Value::Array(all) => format!("[{}]", all.iter().map(literal).collect::<Vec<_>>().join(",")),
@@ -181,19 +181,19 @@ fn literal(value: &Value) -> String {
     }
 }
 
-/// A value as a variable's: there a name of an enum is a text.
-fn given(value: &Value) -> Value {
+/// Converts a value to that of a variable, in which an enum's name is a string.
+fn variable(value: &Value) -> Value {
     match value {
-        Value::Array(all) => all.iter().map(given).collect(),
+        Value::Array(all) => all.iter().map(variable).collect(),
         Value::Object(all) => match all.get("enum") {
             Some(name) => name.clone(),
-            None => Value::Object(all.iter().map(|(name, value)| (name.clone(), given(value))).collect()),
+            None => Value::Object(all.iter().map(|(name, value)| (name.clone(), variable(value))).collect()),
         },
         other => other.clone(),
     }
 }
 
-/// Every request, those of one text together.
+/// Returns every request, grouped by text.
 pub fn cases(types: &Types) -> Vec<Vec<Case>> {
     let mut fields = types.fields();
     let mut groups = Vec::new();
@@ -210,12 +210,12 @@ pub fn cases(types: &Types) -> Vec<Vec<Case>> {
         }
     }
     let left: Vec<_> = fields.keys().filter(|name| !SAME.contains(&name.as_str())).collect();
-    assert!(left.is_empty(), "fields with arguments that are asked for nowhere: {left:?}");
+    assert!(left.is_empty(), "fields with arguments that are missing in PLACES: {left:?}");
     groups
 }
 
-/// The requests that give one argument by a variable: declared as the argument is and otherwise, with a default and
-/// without, used as it is and inside a list.
+/// Returns requests that give one argument by a variable, which is declared with the argument's type and with others,
+/// with and without a default, and used as the argument and inside a list.
 fn with_variables(place: &Place, (name, of): (&str, &Value), values: &[Value]) -> Vec<Vec<Case>> {
     let declared = written(of);
     let nullable = declared.trim_end_matches('!').to_owned();
@@ -231,7 +231,7 @@ fn with_variables(place: &Place, (name, of): (&str, &Value), values: &[Value]) -
         texts.push(used(&format!("(${V}:{element})"), "[$v]"));
         texts.push(used(&format!("(${V}:{element}!)"), "[$v,$v]"));
     }
-    // These are wrong whatever the value is.
+    // These are invalid for any value.
     let wrong = [
         used(&format!("(${V}:String)"), "$v"),
         used(&format!("(${V}:Nothing)"), "$v"),
@@ -239,8 +239,8 @@ fn with_variables(place: &Place, (name, of): (&str, &Value), values: &[Value]) -
         document(place, &format!("(${V}:{nullable})"), "", ""),
     ];
     let requests = |(text, values): (String, &[Value])| {
-        let mut all: Vec<Value> = values.iter().map(|value| json!({ V: given(value) })).collect();
-        all.extend([json!({}), json!({ "other": 1 }), json!({ V: given(&values[0]), "other": [1] })]);
+        let mut all: Vec<Value> = values.iter().map(|value| json!({ V: variable(value) })).collect();
+        all.extend([json!({}), json!({ "other": 1 }), json!({ V: variable(&values[0]), "other": [1] })]);
         all.into_iter().map(|variables| Case { text: text.clone(), variables }).collect()
     };
     let texts = texts.into_iter().map(|text| (text, values));
@@ -249,7 +249,7 @@ fn with_variables(place: &Place, (name, of): (&str, &Value), values: &[Value]) -
 
 const V: &str = "v";
 
-/// A document that asks for the field of a place with one argument, and those that it needs besides.
+/// Returns a document that selects a field with one argument and its required arguments.
 fn document((_, before, behind, needed): &Place, head: &str, argument: &str, name: &str) -> String {
     let needed = needed.iter().filter(|(needed, _)| *needed != name).map(|(name, value)| format!("{name}:{value}"));
     let arguments: Vec<String> = needed.chain((!argument.is_empty()).then(|| argument.to_owned())).collect();

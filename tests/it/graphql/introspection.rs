@@ -1,16 +1,17 @@
-//! Questions about the schema, which need no credential: the usual one is answered from a text that is kept, and one
-//! whose answer would be out of proportion is refused before it runs.
+//! Introspection, which needs no credential: answers are cached, and a query with an oversized answer is rejected before
+//! it is executed.
 
 use rollcall::limits::TenantLimits;
 use rollcall::limits::{Budget, Budgets};
 use serde_json::{Value, json};
 
-use super::{ask, refusal, start};
+use super::{ask, rejection, start};
 use crate::support::tasks::Stopwatch;
 use crate::support::{Backend, Home, Service, Setup};
 
-/// The question of graphql-js; so many levels of `ofType`, with what newer versions ask besides or without.
-fn usual(levels: usize, is_new: bool) -> String {
+/// Returns the introspection query of graphql-js with this many levels of `ofType`, with or without the fields that
+/// newer versions add.
+fn standard(levels: usize, is_new: bool) -> String {
     let (deprecated, new, flag, all) = if is_new {
         ("isDeprecated deprecationReason", "isOneOf", "isRepeatable", "(includeDeprecated:true)")
     } else {
@@ -32,8 +33,8 @@ fn usual(levels: usize, is_new: bool) -> String {
     )
 }
 
-/// A kilobyte whose answer has hundreds of megabytes.
-fn kilobyte() -> String {
+/// Returns a query of less than a kilobyte whose answer would have hundreds of megabytes.
+fn oversized() -> String {
     let aliases: String = (0..12).map(|n| format!("a{n}:possibleTypes{{...F}}")).collect();
     let (open, close) = ("possibleTypes{interfaces{".repeat(7), "}}".repeat(7));
     format!(
@@ -42,10 +43,10 @@ fn kilobyte() -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_usual_questions_are_answered_from_a_kept_text_in_the_same_bytes() {
+async fn cached_introspection_answers_are_identical() {
     let service = start().await;
     let persona = service.api.persona("tenant").await;
-    for text in [usual(7, false), usual(7, true), usual(9, true)] {
+    for text in [standard(7, false), standard(7, true), standard(9, true)] {
         for key in [None, Some(persona.key.as_str())] {
             let fresh = ask(&service.api, key, &format!("{text} # {key:?}"), &json!({})).await.ok();
             let data = &fresh.json()["data"]["__schema"];
@@ -63,7 +64,7 @@ async fn the_usual_questions_are_answered_from_a_kept_text_in_the_same_bytes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn kept_answers_belong_to_one_text_and_one_operation() {
+async fn introspection_is_cached_per_text_and_operation() {
     let service = start().await;
     let text = "query a{__type(name:\"User\"){name}} query b{__type(name:\"Bot\"){name}}";
     let send = async |operation: Option<&str>| {
@@ -78,7 +79,7 @@ async fn kept_answers_belong_to_one_text_and_one_operation() {
         for (operation, why) in
             [(None, "Operation name required in request."), (Some("c"), "Unknown operation named \"c\"")]
         {
-            assert_eq!(refusal(&send(operation).await.expect("an answer")), why);
+            assert_eq!(rejection(&send(operation).await.expect("an answer")), why);
         }
     }
     let by_name = "query($n:String!){__type(name:$n){name}}";
@@ -90,32 +91,32 @@ async fn kept_answers_belong_to_one_text_and_one_operation() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_question_that_multiplies_is_refused_before_it_runs() {
+async fn oversized_introspection_is_rejected_before_execution() {
     let service = start().await;
     let persona = service.api.persona("tenant").await;
-    let text = kilobyte();
+    let text = oversized();
     assert!(text.len() < 1_024, "{}", text.len());
     let mixed = text.replacen('{', "{connectedUsersIndicator{connectedUsersCount}", 1);
     for (key, text) in [(None, &text), (Some(persona.key.as_str()), &text), (Some(persona.key.as_str()), &mixed)] {
         for _ in 0..2 {
             let watch = Stopwatch::start();
-            let why = refusal(&ask(&service.api, key, text, &json!({})).await);
+            let why = rejection(&ask(&service.api, key, text, &json!({})).await);
             assert_eq!(why, "the answer about the schema would be larger than 1 MiB");
             assert!(watch.elapsed() < std::time::Duration::from_secs(2), "{:?}", watch.elapsed());
         }
     }
-    // The size depends on the type that is asked for.
+    // The size of the answer depends on the variable.
     let (open, close) = ("possibleTypes{interfaces{".repeat(7), "}}".repeat(7));
     let deep =
         format!("query($n:String!){{__type(name:$n){{{open}possibleTypes{{fields{{name description}}}}{close}}}}}");
     assert_eq!(ask(&service.api, None, &deep, &json!({ "n": "Nothing" })).await.status, 200);
-    refusal(&ask(&service.api, None, &deep, &json!({ "n": "User" })).await);
+    rejection(&ask(&service.api, None, &deep, &json!({ "n": "User" })).await);
     service.stop().await;
 }
 
-/// The control: without the budget a smaller one of its kind is executed, and its answer is past the bound.
+/// The control: without the budget a smaller query of the same kind is executed, and its answer exceeds the limit.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_the_budget_such_a_question_is_answered() {
+async fn without_the_budget_oversized_introspection_is_answered() {
     let setup = Setup {
         tenant_limits: TenantLimits { rate: 0, at_a_time: 0, events: 0 },
         budgets: Budgets::without([Budget::Introspection]),

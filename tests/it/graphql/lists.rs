@@ -1,4 +1,4 @@
-//! Long lists are answered beside the threads that all requests share, in the same words.
+//! Long lists, which are computed on the blocking pool rather than on the threads that serve requests.
 
 use serde_json::json;
 
@@ -6,7 +6,7 @@ use super::{ask, start};
 use crate::support::desks::directory;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn heavy_documents_are_answered_as_light_ones() {
+async fn heavy_documents_get_the_same_answers_as_light_ones() {
     let service = start().await;
     let persona = service.api.persona("tenant").await;
     service.api.put_directory(&persona.key, &directory(3_000)).await;
@@ -21,7 +21,7 @@ async fn heavy_documents_are_answered_as_light_ones() {
         assert_eq!(one.json()["data"][format!("a{n}")], all.json()["data"][format!("a{n}")], "{n}");
         assert_eq!(one.json()["data"][format!("a{n}")]["edges"].as_array().map(Vec::len), Some(n + 1));
     }
-    // One that waits for the store in between, and one whose field fails.
+    // A document with a field that waits for the store, and one with a field that fails.
     let archive =
         "closedConversations(interval:{from:\"2024-01-01T00:00:00Z\",to:\"2024-02-01T00:00:00Z\"}){edges{node{id}}}";
     let users = (0..15).map(page).collect::<Vec<_>>().join(" ");
@@ -36,7 +36,7 @@ async fn heavy_documents_are_answered_as_light_ones() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn lists_without_pages_are_bounded_together() {
+async fn unpaged_lists_are_bounded_together() {
     let service = start().await;
     let persona = service.api.persona("tenant").await;
     let groups: Vec<_> = (1..=600).map(|n| json!({ "id": n, "name": format!("group {n}") })).collect();

@@ -1,4 +1,4 @@
-//! GraphQL under attack, and what its caches may change: the cost of an answer, never the answer.
+//! GraphQL's budgets against costly requests, and its caches, which must not change answers.
 
 mod cases;
 mod differential;
@@ -12,21 +12,21 @@ use serde_json::{Value, json};
 use crate::support::api::{Answer, send};
 use crate::support::{Api, Backend, Home, Service, Setup};
 
-/// A service that limits nothing by the number of requests.
+/// Starts a service without rate limits.
 async fn start() -> Service {
     let setup = Setup { tenant_limits: TenantLimits { rate: 0, at_a_time: 0, events: 0 }, ..Setup::default() };
     Service::start_on(Home::new(Backend::Embedded).await, setup).await
 }
 
-/// Sends a document with variables; without a credential if there is no key.
+/// Sends a document with variables, and with a credential if a key is given.
 async fn ask(api: &Api, key: Option<&str>, text: &str, variables: &Value) -> Answer {
     let request = api.request(reqwest::Method::POST, "/graphql");
     let request = request.json(&json!({ "query": text, "variables": variables }));
     send(if let Some(key) = key { request.bearer_auth(key) } else { request }).await.expect("an answer")
 }
 
-/// The answer is a refusal in GraphQL's shape; returns its message.
-fn refusal(answer: &Answer) -> String {
+/// Checks that the answer is a rejection in GraphQL's form; returns its message.
+fn rejection(answer: &Answer) -> String {
     let body = answer.json();
     assert_eq!(answer.status, 400, "{}", answer.text);
     assert_eq!(body["data"], Value::Null, "{}", answer.text);

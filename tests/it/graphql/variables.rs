@@ -1,13 +1,13 @@
-//! Values of variables are counted before they are made, and once for each use before they are coerced.
+//! Values of variables, which are counted before they are parsed, and before coercion once for each use.
 
 use rollcall::limits::TenantLimits;
 use rollcall::limits::{Budget, Budgets};
 use serde_json::{Value, json};
 
-use super::{ask, refusal, start};
+use super::{ask, rejection, start};
 use crate::support::{Backend, Home, Service, Setup};
 
-/// So many aliases that use one variable.
+/// Returns a document with this many aliases that use one variable.
 fn aliases(count: usize) -> String {
     let field = "connectedUsersIndicator(userIds:$ids){connectedUsersCount}";
     format!("query($ids:[LegacyId!]){{{}}}", (0..count).map(|n| format!("a{n}:{field} ")).collect::<String>())
@@ -18,17 +18,17 @@ fn ids(count: usize) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn variables_with_many_values_are_refused_by_name() {
+async fn variables_with_too_many_values_are_rejected_by_name() {
     let service = start().await;
     let key = &service.api.persona("tenant").await.key;
     for count in [510_000, 10_000] {
-        let why = refusal(&ask(&service.api, Some(key), &aliases(100), &ids(count)).await);
+        let why = rejection(&ask(&service.api, Some(key), &aliases(100), &ids(count)).await);
         assert_eq!(why, format!("the variables have more than 10000 values: $ids has {}", count + 1));
     }
     let split = json!({ "ids": vec![1; 6_000], "unused": [vec![1; 3_000], vec![1; 3_000]] });
-    let why = refusal(&ask(&service.api, Some(key), &aliases(1), &split).await);
+    let why = rejection(&ask(&service.api, Some(key), &aliases(1), &split).await);
     assert_eq!(why, "the variables have more than 10000 values: $unused has 6003");
-    let text = refusal(&ask(&service.api, Some(key), &aliases(1), &json!({ "ids": "x".repeat(700_000) })).await);
+    let text = rejection(&ask(&service.api, Some(key), &aliases(1), &json!({ "ids": "x".repeat(700_000) })).await);
     assert!(text.contains("$ids has 10938"), "{text}");
     service.stop().await;
 }
@@ -37,26 +37,26 @@ async fn variables_with_many_values_are_refused_by_name() {
 async fn values_count_once_for_each_use() {
     let service = start().await;
     let key = &service.api.persona("tenant").await.key;
-    // The same text, so that it is known: what its variables come to is counted each time.
+    // The same text is cached after the first request; its variables are counted each time.
     let text = aliases(100);
     for _ in 0..2 {
         assert_eq!(ask(&service.api, Some(key), &text, &ids(499)).await.status, 200);
-        let why = refusal(&ask(&service.api, Some(key), &text, &ids(500)).await);
+        let why = rejection(&ask(&service.api, Some(key), &text, &ids(500)).await);
         assert!(why.starts_with("the operation uses more than 50000 values"), "{why}");
         assert!(why.ends_with("the largest variable is $ids with 501"), "{why}");
     }
-    // As literals they are counted in the same way: a fragment's once for each place.
+    // Literals in a fragment are counted once for each spread.
     let list = vec!["1"; 4_000].join(",");
     let spreads = (0..13).map(|n| format!("a{n}:connectedUsersIndicator{{...f}} ")).collect::<String>();
     let text = format!("{{{spreads}}} fragment f on ConnectedUsersIndicator{{connectedUsersCount @a(b:[{list}])}}");
-    assert!(refusal(&ask(&service.api, Some(key), &text, &json!({})).await).starts_with("the operation uses more"));
-    // A list that is too long for its argument is that argument's error, as it was.
+    assert!(rejection(&ask(&service.api, Some(key), &text, &json!({})).await).starts_with("the operation uses more"));
+    // A list within the budget that is too long for its argument is an error of that argument.
     let answer = ask(&service.api, Some(key), &aliases(1), &ids(501)).await;
     assert_eq!(answer.json()["errors"][0]["message"], "userIds has more than 500 values");
     service.stop().await;
 }
 
-/// The control: without the budget they are coerced, and the field refuses them.
+/// The control: without the budget the values are coerced, and the field rejects them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_the_budget_every_value_is_coerced() {
     let setup = Setup {

@@ -1,4 +1,4 @@
-//! Hazards 3 and 4: bodies end, in time and in size, on every route; nothing is inflated.
+//! Hazards 3 and 4: on every route bodies are limited in time and size, and are never decompressed.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -18,10 +18,10 @@ use crate::support::tasks::Stopwatch;
 use crate::support::wire::{Wire, status};
 use crate::support::{ADMIN, Backend, Service};
 
-/// Until when a request that will be answered has been, on a busy machine.
-const SURELY: Duration = Duration::from_secs(10);
+/// The timeout of answers, long enough for a busy machine.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Every route that takes a body, and how large that may be.
+/// Every route that reads a body, and the limit of its size in bytes.
 const ROUTES: [(&str, &str, usize); 22] = [
     ("POST", "/graphql", 1024 * 1024),
     ("POST", "/agents-availability", 1024 * 1024),
@@ -53,25 +53,25 @@ async fn service() -> (Service, Persona) {
     (service, persona)
 }
 
-/// What a route takes: whose credential, and which type of body.
-fn taken<'a>(path: &str, persona: &'a Persona) -> (&'a str, &'static str) {
+/// Returns the credential and the content type that a route expects.
+fn expected<'a>(path: &str, persona: &'a Persona) -> (&'a str, &'static str) {
     let is_form = path.starts_with("/oauth2/") || path.starts_with("/Auth/");
     let kind = if is_form { "application/x-www-form-urlencoded" } else { "application/json" };
     (if path.starts_with("/v1/tenants") { ADMIN } else { &persona.key }, kind)
 }
 
-/// A request's line and headers, but for those about its body.
+/// Returns the request line and headers, without those of the body's length.
 fn head(method: &str, path: &str, persona: &Persona) -> String {
-    let (credential, kind) = taken(path, persona);
+    let (credential, kind) = expected(path, persona);
     format!(
         "{method} {path} HTTP/1.1\r\nHost: rollcall\r\nAuthorization: Bearer {credential}\r\nContent-Type: {kind}\r\n\
          Accept: application/vnd.newvoicemedia.v1+json\r\n",
     )
 }
 
-/// A route that takes a body gets a row; those whose path is only another way to the same are there by one.
+/// Checks that every route that reads a body is in [`ROUTES`]; of several paths of one handler one is enough.
 #[test]
-fn every_route_with_a_body_has_a_row() {
+fn every_route_with_a_body_is_listed() {
     let is_bodied = |route: &Route| matches!(route.method, "POST" | "PUT" | "PATCH") && route.path != "/echo";
     for route in table().into_iter().filter(is_bodied) {
         let short = route.path.trim_start_matches("/api/2").replace("/v1/agent-monitor", "/agent-monitor");
@@ -81,37 +81,37 @@ fn every_route_with_a_body_has_a_row() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_body_that_says_it_is_too_large_is_refused_before_it_comes() {
+async fn bodies_with_too_large_a_length_are_rejected_unread() {
     let (service, persona) = service().await;
     for (method, path, limit) in ROUTES {
         let mut wire = Wire::to(service.app.address).await;
         wire.send(format!("{}Content-Length: {}\r\n\r\n", head(method, path, &persona), limit + 1)).await;
-        let answer = wire.first(SURELY).await.unwrap_or_else(|| panic!("{path} waits for the body"));
+        let answer = wire.read_some(ANSWER_TIMEOUT).await.unwrap_or_else(|| panic!("{path} reads the body first"));
         assert_eq!(status(&answer), Some(413), "{path}: {answer}");
     }
     service.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_body_that_does_not_say_its_size_is_cut_at_the_limit() {
+async fn chunked_bodies_are_rejected_at_the_limit() {
     let (service, persona) = service().await;
     let chunk = format!("10000\r\n{}\r\n", " ".repeat(0x10000));
     for (method, path, limit) in ROUTES {
         let mut wire = Wire::to(service.app.address).await;
         wire.send(format!("{}Transfer-Encoding: chunked\r\n\r\n", head(method, path, &persona))).await;
-        // It never ends; one more than fits is enough for an answer.
+        // The body never ends; one chunk more than the limit is enough for the answer.
         for _ in 0..=limit / 0x10000 {
             wire.send(&chunk).await;
         }
-        let answer = wire.first(SURELY).await.unwrap_or_else(|| panic!("{path} waits for more"));
+        let answer = wire.read_some(ANSWER_TIMEOUT).await.unwrap_or_else(|| panic!("{path} reads past the limit"));
         assert_eq!(status(&answer), Some(413), "{path}: {answer}");
     }
     service.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_is_inflated() {
-    // 64 KiB of spaces, as `gzip` packs them: far below every limit as it comes, and far above it a thousand times over.
+async fn compressed_bodies_are_rejected() {
+    // 64 KiB of spaces, compressed by `gzip` to a few bytes.
     const PACKED: &[u8] = &[
         0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0x03, 0xed, 0xc1, 0x01, 0x01, 0x00, 0x00, 0x00, 0x80,
         0x90, 0xfe, 0xaf, 0xee, 0x08, 0x0a,
@@ -120,7 +120,7 @@ async fn nothing_is_inflated() {
     for (method, path, _) in ROUTES {
         for encoding in ["gzip", "deflate", "br", "zstd", "gzip, gzip", "identity, gzip", "GZIP"] {
             let method: Method = method.parse().expect("a method");
-            let (credential, kind) = taken(path, &persona);
+            let (credential, kind) = expected(path, &persona);
             let request = service.api.request(method, path).bearer_auth(credential).body(PACKED);
             let request = request.header("Content-Type", kind).header("Content-Encoding", encoding);
             let request = request.header("Accept", "application/vnd.newvoicemedia.v1+json");
@@ -132,13 +132,13 @@ async fn nothing_is_inflated() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_body_whose_sender_leaves_ends_at_once() {
+async fn aborted_bodies_end_the_request() {
     let (service, persona) = service().await;
     for (method, path, _) in ROUTES {
         let mut wire = Wire::to(service.app.address).await;
         wire.send(format!("{}Content-Length: 100\r\n\r\n{{\"query\":", head(method, path, &persona))).await;
         wire.finish().await;
-        let rest = wire.rest(SURELY).await.unwrap_or_else(|| panic!("{path} is not over"));
+        let rest = wire.read_to_end(ANSWER_TIMEOUT).await.unwrap_or_else(|| panic!("{path} still waits for the body"));
         assert!(rest.is_empty() || status(&rest) == Some(400), "{path}: {rest}");
     }
     assert!(service.api.is_ready().await);
@@ -146,21 +146,21 @@ async fn a_body_whose_sender_leaves_ends_at_once() {
 }
 
 #[tokio::test]
-async fn a_body_that_does_not_come_ends_in_time() {
+async fn slow_bodies_time_out() {
     assert!(BODY_TIMEOUT <= Duration::from_secs(30));
-    let patience = Duration::from_millis(60);
+    let timeout = Duration::from_millis(60);
     let (never, often) = (Duration::from_secs(3_600), Duration::from_millis(5));
-    for (what, body) in [("nothing", Drip::every(never)), ("a drop now and then", Drip::every(often))] {
+    for (what, body) in [("no byte", Drip::every(never)), ("a byte every 5 ms", Drip::every(often))] {
         let watch = Stopwatch::start();
-        let read = read_body_within(&Default::default(), body, DIALECT, patience).await;
+        let read = read_body_within(&Default::default(), body, DIALECT, timeout).await;
         assert_eq!(read.unwrap_err(), Fault::TimedOut, "{what}");
-        assert!(watch.elapsed() >= patience && watch.elapsed() < SURELY, "{what}: {:?}", watch.elapsed());
+        assert!(watch.elapsed() >= timeout && watch.elapsed() < ANSWER_TIMEOUT, "{what}: {:?}", watch.elapsed());
     }
 }
 
-/// Whatever reads a body does so through the one function with the limits: the libraries' own extractors have others.
+/// Checks that handlers read bodies by the one function with the limits, and not by the libraries' own extractors.
 #[test]
-fn no_route_reads_a_body_by_itself() {
+fn every_route_reads_bodies_through_the_limits() {
     for file in [
         "native/directory.rs",
         "native/events.rs",
@@ -184,13 +184,13 @@ fn no_route_reads_a_body_by_itself() {
     }
 }
 
-/// A body of which a byte comes every so often, and which never ends.
+/// A body that sends a byte at an interval and never ends.
 struct Drip(Interval);
 
 impl Drip {
     fn every(period: Duration) -> Body {
         let mut interval = tokio::time::interval(period);
-        // The first tick of an interval is at once.
+        // The first tick of an interval would be immediate.
         interval.reset();
         Body::new(Drip(interval))
     }

@@ -1,5 +1,5 @@
-//! Hazard 2: documents that hurt the parser or the validator. The service runs as a process of its own, since what
-//! they do where nothing guards is end it.
+//! Hazard 2: documents that overload the parser or the validator. The service runs as a process of its own, since
+//! without a guard they crash it.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use crate::support::process::Process;
 use crate::support::tasks::Stopwatch;
 use crate::support::{Backend, Home};
 
-/// A refusal costs nothing worth mentioning; this much, on a busy machine, without optimisation.
+/// The time within which a document is rejected, without optimisation and on a busy machine.
 const FAST: Duration = Duration::from_secs(2);
 
-/// Documents that must be refused, by what they are.
+/// Returns documents that must be rejected, with a description of each.
 fn documents() -> Vec<(&'static str, String)> {
     let indicator = |arguments: &str| format!("{{connectedUsersIndicator({arguments}){{connectedUsersCount}}}}");
     let nested = |open: &str, close: &str, depth: usize| format!("{}1{}", open.repeat(depth), close.repeat(depth));
@@ -28,22 +28,22 @@ fn documents() -> Vec<(&'static str, String)> {
         ("nested selections", format!("{}a{}", "{a".repeat(1_000), "}".repeat(1_000))),
         ("nested inline fragments", format!("{}a{}", "{...".repeat(1_000), "}".repeat(1_000))),
         ("nested directives", format!("{{a @b(c:{})}}", nested("[", "]", 1_500))),
-        ("lists after a string that hides nothing", indicator(&format!("userIds:[\"\\\"\"]{}", "[".repeat(3_000)))),
+        ("lists after a string with an escaped quote", indicator(&format!("userIds:[\"\\\"\"]{}", "[".repeat(3_000)))),
         ("lists after a comment", format!("# \"\"\"\n{}", indicator(&format!("userIds:{}", "[".repeat(3_000))))),
         ("aliases", format!("{{connectedUsersIndicator{{{}}}}}", fields("connectedUsersCount", 600))),
         ("aliases of the root field", format!("{{{}}}", fields("connectedUsersIndicator{connectedUsersCount}", 300))),
         ("the same field", format!("{{connectedUsersIndicator{{{}}}}}", "connectedUsersCount ".repeat(700))),
         ("aliases of a user", format!("{{{}}}", fields("user(id:1){id}", 101))),
-        ("walks over everybody", format!("{{{}}}", fields("users(first:1){edges{node{id}}}", 90))),
+        ("aliases of lists of users", format!("{{{}}}", fields("users(first:1){edges{node{id}}}", 90))),
         ("pages inside pages", String::from("{users{edges{node{projects{edges{node{id}}}}}}}")),
         ("aliases of pages inside pages", format!("{{users{{edges{{node{{{}}}}}}}}}", fields(PROJECTS, 90))),
         ("the same page of projects", format!("{{users{{edges{{node{{{}}}}}}}}}", PROJECTS.repeat(100))),
-        ("changes", format!("mutation{{{}}}", fields(CHANGE, 90))),
+        ("aliases of a mutation", format!("mutation{{{}}}", fields(CHANGE, 90))),
         (
-            "nested input of a change",
+            "nested input of a mutation",
             format!("mutation{{userAvailabilityStatusUpdate(input:{})}}", nested("{a:", "}", 800)),
         ),
-        ("the type of a user, over and over", format!("{{user(id:1){{{}}}}}", "...on User{id ".repeat(40))),
+        ("nested type conditions", format!("{{user(id:1){{{}}}}}", "...on User{id ".repeat(40))),
         ("directives", format!("{{__typename {}}}", "@include(if:true)".repeat(900))),
         ("unknown directives", format!("{{__typename {}}}", "@a".repeat(5_000))),
         ("directives everywhere", format!("{{{}}}", fields("__typename @include(if:true) @skip(if:false)", 330))),
@@ -54,13 +54,13 @@ fn documents() -> Vec<(&'static str, String)> {
             "fragments that spread each other",
             String::from("{...f} fragment f on Query{...g} fragment g on Query{...f}"),
         ),
-        ("fragments that nobody spreads", (0..400).map(|n| format!("fragment f{n} on Query{{a}}")).collect()),
+        ("unused fragments", (0..400).map(|n| format!("fragment f{n} on Query{{a}}")).collect()),
         ("a large document", format!("{{__typename #{}\n}}", "x".repeat(20_000))),
         ("a long name", format!("{{{}}}", "a".repeat(16_000))),
         ("a string that does not end", format!("{{a(b:\"{}", "x".repeat(15_000))),
         ("a block string that does not end", format!("{{a(b:\"\"\"{}", "\"\" ".repeat(5_000))),
-        ("variables that nobody uses", format!("query({}){{__typename}}", fields_of_variables(800))),
-        ("nothing", String::new()),
+        ("unused variables", format!("query({}){{__typename}}", fields_of_variables(800))),
+        ("an empty document", String::new()),
         ("spaces", " ".repeat(16_000)),
     ];
     // Twenty fragments, each of which spreads the next one twice: a million fields.
@@ -70,7 +70,7 @@ fn documents() -> Vec<(&'static str, String)> {
     }
     doubling.push_str(" fragment f20 on ConnectedUsersIndicator{connectedUsersCount}");
     documents.push(("fragments that double", doubling));
-    // The same through the types of a user, which are all of one interface.
+    // The same with type conditions on the types of a user, which share an interface.
     let mut types = String::from("{user(id:1){...f0}}");
     for n in 0..20 {
         let m = n + 1;
@@ -88,7 +88,7 @@ fn fields_of_variables(count: usize) -> String {
     (0..count).map(|n| format!("$v{n}:Int ")).collect()
 }
 
-/// Requests that must be refused, whatever document they bring.
+/// Returns requests that must be rejected for other reasons than their document.
 fn requests() -> Vec<(&'static str, String)> {
     let query = "{__typename}";
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
@@ -105,35 +105,35 @@ fn requests() -> Vec<(&'static str, String)> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn documents_that_hurt_are_refused_at_once() {
+async fn costly_documents_are_rejected_at_once() {
     let home = Home::new(Backend::Embedded).await;
     let mut process = Process::start(&home.location, &[]).await;
     let persona = process.api.persona("tenant").await;
     let documents = documents().into_iter().map(|(what, text)| (what, json!({ "query": text }).to_string()));
     for (what, body) in documents.chain(requests()) {
-        // The second time it might be known from the first.
+        // The second request could meet a cache.
         for _ in 0..2 {
             let watch = Stopwatch::start();
             let request = process.api.request(reqwest::Method::POST, "/graphql").bearer_auth(&persona.key);
             let request = request.header("Content-Type", "application/json").body(body.clone());
             let answer = crate::support::api::send(request).await;
-            let answer = answer.unwrap_or_else(|error| panic!("{what}: {error}\n{}", process.said()));
+            let answer = answer.unwrap_or_else(|error| panic!("{what}: {error}\n{}", process.output()));
             assert_eq!(answer.status, 400, "{what}: {}", answer.text);
             assert!(watch.elapsed() < FAST, "{what} took {:?}", watch.elapsed());
             assert!(answer.json()["errors"][0]["extensions"]["name"].is_string(), "{what}: {}", answer.text);
-            // Every error is told; their number is bounded by the document's size.
+            // All errors are returned; their number is bounded by the document's size.
             assert!(answer.text.len() < 256 * 1024, "{what}: {} bytes of errors", answer.text.len());
         }
         assert!(process.is_running(), "{what}");
     }
     all_at_once(&process, &persona).await;
-    assert_eq!(process.api.connected(&persona.key).await.0, 0, "it answers as before");
-    let (status, said) = process.terminate().await;
-    assert!(status.success(), "{status} {said}");
-    assert!(!said.contains("panicked"), "{said}");
+    assert_eq!(process.api.connected(&persona.key).await.0, 0, "the service still answers");
+    let (status, output) = process.terminate().await;
+    assert!(status.success(), "{status} {output}");
+    assert!(!output.contains("panicked"), "{output}");
 }
 
-/// The same by many, who leave nothing behind either.
+/// Sends all documents concurrently.
 async fn all_at_once(process: &Process, persona: &Persona) {
     let watch = Stopwatch::start();
     let mut sent = Vec::new();

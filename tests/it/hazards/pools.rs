@@ -1,4 +1,4 @@
-//! Hazard 1: a connection that was left in a transaction comes back from the pool, and what is written on it vanishes.
+//! Hazard 1: a connection that is returned to the pool inside a transaction loses the writes of its next user.
 
 use std::time::Duration;
 
@@ -15,8 +15,8 @@ use crate::on_both_stores;
 use crate::support::raw::Raw;
 use crate::support::{Backend, Home};
 
-on_both_stores!(poisoned, super::a_poisoned_connection_is_never_lent_again);
-on_both_stores!(cancelled, super::transactions_that_were_given_up_take_nothing_with_them);
+on_both_stores!(connections_in_a_transaction_are_not_reused);
+on_both_stores!(cancelled_transactions_lose_no_later_write);
 
 async fn open(backend: Backend) -> (Home, Store) {
     let home = Home::new(backend).await;
@@ -24,7 +24,7 @@ async fn open(backend: Backend) -> (Home, Store) {
     (home, store)
 }
 
-/// Adds a tenant, and looks from outside whether it is there.
+/// Creates a tenant; returns whether another connection reads it.
 async fn is_durable(store: &Store, raw: &mut Raw, name: &str) -> bool {
     let clock = Clock::system();
     let (id, settings) = (TenantId(clock.new_id()), Settings::default());
@@ -33,7 +33,7 @@ async fn is_durable(store: &Store, raw: &mut Raw, name: &str) -> bool {
     raw.number(&format!("SELECT count(*) FROM tenant WHERE name = '{name}'")).await == 1
 }
 
-/// Leaves every connection of the pool in a transaction.
+/// Returns every connection to the pool inside a transaction.
 async fn poison(store: &Store) {
     match store {
         Store::Postgres(store) => {
@@ -48,11 +48,11 @@ async fn poison(store: &Store) {
             let mut all = Vec::new();
             for _ in 0..store.reads().options().get_max_connections() {
                 let mut connection = store.reads().acquire().await.expect("a connection");
-                // The second statement is what makes time stand still.
+                // The SELECT begins the transaction's snapshot, so that later reads would be stale.
                 sqlx::raw_sql("BEGIN; SELECT * FROM tenant").execute(&mut *connection).await.expect("a transaction");
                 all.push(connection);
             }
-            // And the one that writes, as if its holder had been cancelled.
+            // The writing connection as well, as if its holder had been cancelled.
             let mut held = store.writer().hold().await.expect("the writer");
             let sql = "BEGIN IMMEDIATE; UPDATE registry SET version = version + 1000";
             sqlx::raw_sql(sql).execute(&mut *held).await.expect("a transaction");
@@ -60,21 +60,21 @@ async fn poison(store: &Store) {
     }
 }
 
-async fn a_poisoned_connection_is_never_lent_again(backend: Backend) {
+async fn connections_in_a_transaction_are_not_reused(backend: Backend) {
     let (home, store) = open(backend).await;
     let mut raw = Raw::open(&home.location).await;
     for round in 0..3 {
         poison(&store).await;
         for n in 0..6 {
             assert!(is_durable(&store, &mut raw, &format!("{round}-{n}")).await);
-            assert_eq!(store.tenants().await.unwrap().len(), round * 6 + n + 1, "and it is read back");
+            assert_eq!(store.tenants().await.unwrap().len(), round * 6 + n + 1, "the tenant is read back");
         }
     }
-    assert_eq!(store.registry_version().await.unwrap().number, 18, "nothing of what was left open took effect");
+    assert_eq!(store.registry_version().await.unwrap().number, 18, "the open transactions had no effect");
     the_hazard_is_there(&home.location, &mut raw).await;
 }
 
-/// The control: a pool without a guard does lend such a connection.
+/// The control: a pool without the guard reuses such a connection, and the write is lost.
 async fn the_hazard_is_there(location: &Location, raw: &mut Raw) {
     let count = "SELECT count(*) FROM registry WHERE version < 0";
     let lose = "UPDATE registry SET version = -1";
@@ -82,25 +82,25 @@ async fn the_hazard_is_there(location: &Location, raw: &mut Raw) {
         Location::Postgres(options) => {
             let pool = PgPoolOptions::new().max_connections(1).connect_lazy_with((**options).clone());
             sqlx::raw_sql("BEGIN").execute(&mut *pool.acquire().await.unwrap()).await.unwrap();
-            sqlx::query(lose).execute(&pool).await.expect("it says that it worked");
+            sqlx::query(lose).execute(&pool).await.expect("the write seems to succeed");
         }
         Location::Folder(folder) => {
             let options = SqliteConnectOptions::new().filename(folder.join(rollcall::store::sqlite::FILE));
             let pool = SqlitePoolOptions::new().max_connections(1).connect_lazy_with(options);
             sqlx::raw_sql("BEGIN").execute(&mut *pool.acquire().await.unwrap()).await.unwrap();
-            sqlx::query(lose).execute(&pool).await.expect("it says that it worked");
+            sqlx::query(lose).execute(&pool).await.expect("the write seems to succeed");
         }
     }
-    assert_eq!(raw.number(count).await, 0, "and it is nowhere");
+    assert_eq!(raw.number(count).await, 0, "the write is lost");
 }
 
-async fn transactions_that_were_given_up_take_nothing_with_them(backend: Backend) {
+async fn cancelled_transactions_lose_no_later_write(backend: Backend) {
     let (home, store) = open(backend).await;
     let mut raw = Raw::open(&home.location).await;
     for n in 0..100 {
         for _ in 0..4 {
             let moment = Duration::from_micros(rand::rng().random_range(0..1_500));
-            // Each is given up at another moment: before, in or after the server's work.
+            // Each is cancelled at a random moment: before, during or after the server's work.
             match &store {
                 Store::Postgres(store) => drop(timeout(moment, store.pool().begin()).await),
                 Store::Sqlite(store) => {

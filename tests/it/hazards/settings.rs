@@ -1,4 +1,4 @@
-//! Settings that are changed by several at a time.
+//! Concurrent changes of one tenant's settings.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -7,9 +7,9 @@ use crate::on_both_stores;
 use crate::support::api::send;
 use crate::support::{ADMIN, Backend, Service};
 
-on_both_stores!(at_a_time, super::of_two_changes_neither_undoes_the_other);
+on_both_stores!(concurrent_changes_are_all_kept);
 
-async fn of_two_changes_neither_undoes_the_other(backend: Backend) {
+async fn concurrent_changes_are_all_kept(backend: Backend) {
     let service = Service::start(backend).await;
     let path = format!("/v1/tenants/{}", service.tenant("tenant").await);
     let set = async |member: &str, value: Value| {
@@ -30,7 +30,7 @@ async fn of_two_changes_neither_undoes_the_other(backend: Backend) {
             |of: &Value| ["conversation_text", "conversation_days", "iadvize_webhooks"].map(|m| of[m].clone());
         let [text, days, webhooks] = &settings(&shown);
         assert_eq!((text, days, webhooks), expected, "{n}");
-        assert!([one, two, three].iter().any(|told| settings(told) == settings(&shown)), "the last one told so");
+        assert!([one, two, three].iter().any(|answer| settings(answer) == settings(&shown)), "one answer has all");
     }
     service.stop().await;
 }

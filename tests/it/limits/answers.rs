@@ -1,5 +1,5 @@
-//! Answers that are not read: their bytes and the place of their request are taken until they were written, and a
-//! connection that does not take them is cut.
+//! Unread answers: they count against the tenant's bytes and concurrency until they are written, and a connection that
+//! does not read is closed.
 
 use std::time::Duration;
 
@@ -15,10 +15,10 @@ use crate::support::tasks::eventually;
 use crate::support::wire::Wire;
 use crate::support::{Backend, Home, Service, Setup};
 
-/// Its directory is some 300 kB long, and not so long that it would be written in slices.
+/// A directory of this many users has about 300 kB, and is not long enough to be written in slices.
 const USERS: i64 = 990;
-/// More answers than the system itself buffers for one connection.
-const AHEAD: usize = 72;
+/// More answers than the operating system buffers for one connection.
+const PIPELINED: usize = 72;
 
 struct Stage {
     service: Service,
@@ -40,12 +40,12 @@ impl Stage {
         Stage { service, clock, slow, quiet }
     }
 
-    /// A connection that asks for a long answer over and over, and reads nothing.
+    /// Opens a connection that pipelines requests for long answers and reads nothing.
     async fn unread(&self) -> Wire {
         let mut wire = Wire::to(self.service.app.address).await;
         let request =
             format!("GET /v1/directory HTTP/1.1\r\nHost: rollcall\r\nAuthorization: Bearer {}\r\n\r\n", self.slow.key);
-        wire.send(request.repeat(AHEAD)).await;
+        wire.send(request.repeat(PIPELINED)).await;
         wire
     }
 
@@ -55,7 +55,7 @@ impl Stage {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn unread_answers_count_for_their_tenant_until_they_are_cut() {
+async fn unread_answers_count_against_their_tenant() {
     let stage = Stage::new(0, 3 * 512 * 1024, Budgets::default()).await;
     let mut unread = Vec::new();
     for _ in 0..4 {
@@ -69,50 +69,56 @@ async fn unread_answers_count_for_their_tenant_until_they_are_cut() {
     .await;
     assert_eq!(stage.get(&stage.quiet, "/v1/directory").await.status, 200);
     assert_eq!(stage.get(&stage.slow, "/livez").await.status, 200);
-    eventually("what is not read is cut", async || {
+    eventually("the unread connections are closed", async || {
         stage.clock.advance(Duration::from_secs(21));
         stage.get(&stage.slow, "/v1/directory").await.status == 200
     })
     .await;
-    // Those whose requests were refused have read all there is, and stay.
+    // Connections whose requests were rejected have nothing unread, and stay open.
     let mut ended = 0;
     for mut wire in unread {
-        ended += usize::from(wire.rest(Duration::from_secs(2)).await.is_some());
+        ended += usize::from(wire.read_to_end(Duration::from_secs(2)).await.is_some());
     }
-    assert!(ended > 0, "none has ended");
+    assert!(ended > 0, "no connection was closed");
     stage.service.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_request_has_its_place_until_its_answer_was_written() {
+async fn a_request_holds_its_place_until_its_answer_is_written() {
     let stage = Stage::new(1, 1 << 30, Budgets::default()).await;
     let unread = stage.unread().await;
-    eventually("no place is left", async || stage.get(&stage.slow, "/operator/1/live").await.status == 429).await;
+    eventually("the tenant's concurrency is used up", async || {
+        stage.get(&stage.slow, "/operator/1/live").await.status == 429
+    })
+    .await;
     assert_eq!(stage.get(&stage.quiet, "/operator/1/live").await.status, 200);
     drop(unread);
-    eventually("it is given back", async || stage.get(&stage.slow, "/operator/1/live").await.status == 200).await;
+    eventually("the place is free", async || stage.get(&stage.slow, "/operator/1/live").await.status == 200).await;
     stage.service.stop().await;
 }
 
-/// Of requests that were sent ahead one is answered at a time: the others take nothing.
+/// Pipelined requests that are not being answered yet do not count.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn requests_sent_ahead_are_answered_one_at_a_time() {
+async fn pipelined_requests_are_answered_one_at_a_time() {
     let stage = Stage::new(2, 1 << 30, Budgets::default()).await;
     let _unread = stage.unread().await;
     let second = stage.unread().await;
-    eventually("both have an answer under way", async || {
+    eventually("both connections have an unread answer", async || {
         stage.get(&stage.slow, "/operator/1/live").await.status == 429
     })
     .await;
     drop(second);
-    eventually("one of the two is left", async || stage.get(&stage.slow, "/operator/1/live").await.status == 200).await;
+    eventually("one of the two places is free", async || {
+        stage.get(&stage.slow, "/operator/1/live").await.status == 200
+    })
+    .await;
     for _ in 0..50 {
         assert_eq!(stage.get(&stage.slow, "/operator/1/live").await.status, 200);
     }
     stage.service.stop().await;
 }
 
-/// The control: without the budget an unread answer takes no place, and is kept for as long as its connection is.
+/// The control: without the budget an unread answer does not count, and its connection is never closed for it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_the_budget_unread_answers_do_not_count() {
     let stage = Stage::new(1, 1, Budgets::without([Budget::Answers])).await;
@@ -120,8 +126,8 @@ async fn without_the_budget_unread_answers_do_not_count() {
     for _ in 0..50 {
         assert_ne!(stage.get(&stage.slow, "/livez").await.status, 429);
     }
-    eventually("it has its place again", async || stage.get(&stage.slow, "/operator/1/live").await.status == 200).await;
+    eventually("the place is free", async || stage.get(&stage.slow, "/operator/1/live").await.status == 200).await;
     stage.clock.advance(Duration::from_secs(3_600));
-    assert!(unread.first(Duration::from_secs(10)).await.is_some_and(|said| said.starts_with("HTTP/1.1 200")));
+    assert!(unread.read_some(Duration::from_secs(10)).await.is_some_and(|text| text.starts_with("HTTP/1.1 200")));
     stage.service.stop().await;
 }

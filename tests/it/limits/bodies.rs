@@ -1,4 +1,4 @@
-//! Bodies that arrive: their sum has a bound for a tenant, for all unauthenticated callers, and for all.
+//! Request bodies in memory: their total is bounded for each tenant, for all unauthenticated callers, and overall.
 
 use std::time::Duration;
 
@@ -14,7 +14,8 @@ use crate::support::wire::{Wire, status};
 use crate::support::{Backend, Home, Service, Setup};
 
 const KIB: usize = 1024;
-/// A tenant has half of it, and unauthenticated callers a sixteenth: 64 KiB.
+/// The overall bound. A tenant may take half of what is left, and unauthenticated callers a sixteenth of it all: 64
+/// KiB.
 const BODIES: usize = 1024 * KIB;
 
 async fn service(budgets: Budgets) -> (Service, [Persona; 3]) {
@@ -43,7 +44,7 @@ async fn half_a_directory(service: &Service, persona: &Persona, kib: usize) -> W
     wire
 }
 
-/// Sends a directory that is this large mostly because of its spaces.
+/// Sends a directory document that spaces pad to this size.
 async fn put(service: &Service, persona: &Persona, kib: usize) -> Answer {
     let document = format!("{}{}", " ".repeat(kib * KIB), json!({ "users": [] }));
     let request = service.api.request(reqwest::Method::PUT, "/v1/directory").bearer_auth(&persona.key);
@@ -51,12 +52,12 @@ async fn put(service: &Service, persona: &Persona, kib: usize) -> Answer {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn bodies_of_a_tenant_are_bounded_and_leave_room_for_others() {
+async fn a_tenants_bodies_are_bounded_and_leave_room_for_others() {
     let (service, [flooding, second, quiet]) = service(Budgets::default()).await;
     let mut first = half_a_directory(&service, &flooding, 400).await;
-    eventually("it holds most of its share", async || {
-        // It may itself have been refused, for the bytes of the other one.
-        if first.first(Duration::from_millis(20)).await.is_some() {
+    eventually("the first body takes most of the share", async || {
+        // The first body itself may have been rejected, because of the second.
+        if first.read_some(Duration::from_millis(20)).await.is_some() {
             first = half_a_directory(&service, &flooding, 400).await;
         }
         let answer = put(&service, &flooding, 200).await;
@@ -69,11 +70,11 @@ async fn bodies_of_a_tenant_are_bounded_and_leave_room_for_others() {
         answer.status == 429
     })
     .await;
-    assert_eq!(put(&service, &flooding, 50).await.status, 200, "what still fits is taken");
-    // The second has half of what is left; past it, others hold too much.
+    assert_eq!(put(&service, &flooding, 50).await.status, 200, "a body within the share is accepted");
+    // The second tenant's share is half of what is left. Past it the answer is 503, since others use the rest.
     let mut others = half_a_directory(&service, &second, 250).await;
-    eventually("the second holds its share of the rest", async || {
-        if others.first(Duration::from_millis(20)).await.is_some() {
+    eventually("the second tenant's share is used up", async || {
+        if others.read_some(Duration::from_millis(20)).await.is_some() {
             others = half_a_directory(&service, &second, 250).await;
         }
         let answer = put(&service, &second, 200).await;
@@ -82,16 +83,16 @@ async fn bodies_of_a_tenant_are_bounded_and_leave_room_for_others() {
     })
     .await;
     let event = connected("small", 1, rollcall::clock::Clock::system().now());
-    service.api.told(&quiet.key, &[event]).await;
+    service.api.apply(&quiet.key, &[event]).await;
     drop((first, others));
-    eventually("all of it is given back", async || {
+    eventually("all bytes are free again", async || {
         put(&service, &flooding, 450).await.status == 200 && put(&service, &second, 450).await.status == 200
     })
     .await;
     service.stop().await;
 }
 
-/// Sends the beginning of a log-in, and keeps the connection open.
+/// Sends the beginning of a log-in form, and keeps the connection open.
 async fn half_a_form(service: &Service, kib: usize) -> Wire {
     let mut wire = Wire::to(service.app.address).await;
     wire.send(format!(
@@ -105,7 +106,7 @@ async fn half_a_form(service: &Service, kib: usize) -> Wire {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn bodies_of_unauthenticated_callers_are_bounded_together() {
+async fn unauthenticated_bodies_are_bounded_together() {
     let (service, [_, _, quiet]) = service(Budgets::default()).await;
     let mut held = Vec::new();
     for _ in 0..8 {
@@ -126,16 +127,16 @@ async fn bodies_of_unauthenticated_callers_are_bounded_together() {
     .await;
     assert_eq!(put(&service, &quiet, 300).await.status, 200);
     drop(held);
-    eventually("it is given back", async || {
+    eventually("the share is free again", async || {
         send(service.api.form("/oauth2/token", &form)).await.expect("an answer").status == 400
     })
     .await;
     service.stop().await;
 }
 
-/// The control: without the budget nothing of this is refused.
+/// The control: without the budget none of these bodies is rejected.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_the_budget_bodies_have_no_sum() {
+async fn without_the_budget_bodies_are_unbounded() {
     let (service, [flooding, ..]) = service(Budgets::without([Budget::Bodies])).await;
     let mut held = Vec::new();
     for _ in 0..5 {
@@ -148,9 +149,9 @@ async fn without_the_budget_bodies_have_no_sum() {
     service.stop().await;
 }
 
-/// A request without a valid credential is refused before its body is read, wherever the credential is outside of it.
+/// A request with an invalid credential outside of the body is rejected before the body is read.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn large_bodies_need_a_credential_first() {
+async fn invalid_credentials_are_rejected_before_the_body() {
     let (service, _) = service(Budgets::default()).await;
     for (method, path) in [("PUT", "/v1/directory"), ("POST", "/v1/events"), ("PUT", "/operator/1/live")] {
         let mut wire = Wire::to(service.app.address).await;
@@ -159,7 +160,8 @@ async fn large_bodies_need_a_credential_first() {
              Content-Type: application/json\r\nContent-Length: 1000000\r\n\r\n"
         ))
         .await;
-        let answer = wire.first(Duration::from_secs(10)).await.unwrap_or_else(|| panic!("{path} waits for the body"));
+        let answer =
+            wire.read_some(Duration::from_secs(10)).await.unwrap_or_else(|| panic!("{path} waits for the body"));
         // iAdvize's REST has 403 for a wrong key.
         assert!(matches!(status(&answer), Some(401 | 403)), "{path}: {answer}");
     }

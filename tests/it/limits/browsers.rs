@@ -1,4 +1,4 @@
-//! Pages of other origins: those on the list may ask and read the answers, and without a list nobody hears of it.
+//! CORS: pages of listed origins may send requests and read the answers, and no others.
 
 use reqwest::Method;
 use reqwest::header::HeaderMap;
@@ -17,7 +17,7 @@ async fn service(origins: &[&str]) -> Service {
     Service::start_on(Home::new(Backend::Embedded).await, setup).await
 }
 
-/// What a browser asks before it sends what a page wants.
+/// Sends the preflight request of a browser.
 async fn preflight(service: &Service, origin: &str, method: &str, path: &str) -> Answer {
     let request = service.api.request(Method::OPTIONS, path).header("Origin", origin);
     let request = request.header("Access-Control-Request-Method", method);
@@ -33,7 +33,7 @@ fn words(headers: &HeaderMap, name: &str) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn pages_of_the_list_may_ask() {
+async fn listed_origins_are_allowed() {
     let service = service(&[DESK, WALL]).await;
     let routes = [
         ("POST", "/graphql"),
@@ -60,7 +60,7 @@ async fn pages_of_the_list_may_ask() {
     }
     let persona = service.api.persona("tenant").await;
     let mut statuses = Vec::new();
-    // What goes wrong can be read as well.
+    // Errors can be read by the page as well.
     for key in [persona.key.as_str(), "wrong", &persona.key, &persona.key] {
         let request = service.api.request(Method::GET, "/v1/directory").bearer_auth(key).header("Origin", DESK);
         let answer = send(request).await.expect("an answer");
@@ -75,7 +75,7 @@ async fn pages_of_the_list_may_ask() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn others_may_not() {
+async fn other_origins_are_not_allowed() {
     let service = service(&[DESK]).await;
     for origin in [
         WALL,
@@ -94,7 +94,7 @@ async fn others_may_not() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_a_list_there_is_nothing_of_it() {
+async fn without_a_list_there_are_no_cors_headers() {
     let service = service(&[]).await;
     let answer = preflight(&service, DESK, "POST", "/graphql").await;
     assert_eq!(answer.status, 405);

@@ -1,4 +1,4 @@
-//! Events a second of one tenant: a request is taken as a whole, or nothing of it.
+//! The event rate of a tenant: a request is accepted or rejected as a whole.
 
 use std::time::Duration;
 
@@ -11,9 +11,9 @@ use crate::support::Backend;
 use crate::support::desks::{directory, toggled};
 use crate::support::requests::Dialect;
 
-on_both_stores!(whole, super::a_request_past_the_rate_places_nothing);
+on_both_stores!(a_request_past_the_event_rate_is_rejected_whole);
 
-async fn a_request_past_the_rate_places_nothing(backend: Backend) {
+async fn a_request_past_the_event_rate_is_rejected_whole(backend: Backend) {
     let limits = TenantLimits { rate: 0, events: 5_000, at_a_time: 0 };
     let stage = Stage::new(backend, limits).await;
     let Stage { service, clock, flooding, quiet } = &stage;
@@ -27,7 +27,7 @@ async fn a_request_past_the_rate_places_nothing(backend: Backend) {
     let position = service.position(&flooding.tenant);
     let answer = service.api.events(&flooding.key, &events(6_000, 6_000)).await.expect("an answer");
     assert!(is_throttled(Dialect::Native, &answer, "1"), "{} {}", answer.status, answer.text);
-    assert_eq!(service.position(&flooding.tenant), position, "nothing of it took place");
+    assert_eq!(service.position(&flooding.tenant), position, "no event of it was journalled");
     service.api.events(&flooding.key, &events(6_000, 4_000)).await.expect("an answer").ok();
     service.api.events(&quiet.key, &events(0, 1)).await.expect("an answer").ok();
     assert_eq!(service.api.events(&flooding.key, &events(20_000, 1)).await.expect("an answer").status, 429);

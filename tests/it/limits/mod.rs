@@ -1,19 +1,19 @@
-//! The bounds of the edge: requests, events, bytes and connections of a tenant and of unauthenticated callers, log lines,
-//! pages of other origins, and TLS.
+//! The limits of the edge: requests, events, bytes and connections of a tenant and of unauthenticated callers; log
+//! lines, CORS and TLS.
 
 mod answers;
 mod bodies;
 mod browsers;
+mod concurrency;
 mod events;
 mod fairness;
 mod heavy;
 mod logs;
-mod places;
 mod rates;
 mod sockets;
-mod strangers;
-mod time;
+mod timeout;
 mod tls;
+mod unauthenticated;
 
 use rollcall::clock::Clock;
 use rollcall::domain::Time;
@@ -24,7 +24,7 @@ use crate::support::api::{Answer, Persona};
 use crate::support::requests::Dialect;
 use crate::support::{Backend, Home, Service, Setup};
 
-/// A service whose tenants may have so much, with a clock that the test drives, and two of them.
+/// A service with given limits and a manual clock, and two tenants.
 struct Stage {
     service: Service,
     clock: Clock,
@@ -35,7 +35,7 @@ struct Stage {
 impl Stage {
     async fn new(backend: Backend, tenant_limits: TenantLimits) -> Self {
         let clock = Clock::manual(Time::from_micros(1_614_589_200_000_000));
-        // However far the clock is moved at once, the state is good enough.
+        // Moving the clock must not make the state too stale to be read.
         let setup = Setup { clock: clock.clone(), tenant_limits, max_staleness_ms: 86_400_000, ..Setup::default() };
         let service = Service::start_on(Home::new(backend).await, setup).await;
         let flooding = service.api.persona("flooding").await;
@@ -44,7 +44,7 @@ impl Stage {
     }
 }
 
-/// Refused for asking too much, in the words of the dialect.
+/// Returns whether the response is a rate-limit rejection in the dialect's form.
 fn is_throttled(dialect: Dialect, answer: &Answer, seconds: &str) -> bool {
     let text = format!("too many requests: try again in {seconds} s");
     let body = match dialect {

@@ -1,4 +1,4 @@
-//! Requests a second of one tenant: past them each dialect says so, and nobody else notices.
+//! The request rate of a tenant: past it every route is rejected in its dialect, and other callers are not affected.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -12,23 +12,23 @@ use crate::support::api::send;
 use crate::support::desks::{directory, user_guid};
 use crate::support::requests::{ADMINISTRATION, PUBLIC, dialect, is_answered, request};
 use crate::support::routes::{Route, table};
-use crate::support::signing::take_webhooks;
+use crate::support::signing::enable_webhooks;
 use crate::support::{ADMIN, Backend};
 
-on_both_stores!(every_route, super::every_route_says_that_it_was_too_often);
+on_both_stores!(every_route_is_rate_limited_in_its_dialect);
 
-/// The routes of a tenant.
+/// Returns the routes that take a tenant's credential.
 fn routes() -> Vec<Route> {
     let apart: BTreeSet<&str> = PUBLIC.iter().chain(&ADMINISTRATION).map(|(path, _)| *path).collect();
     table().into_iter().filter(|route| !apart.contains(route.path.as_str())).collect()
 }
 
-async fn every_route_says_that_it_was_too_often(backend: Backend) {
+async fn every_route_is_rate_limited_in_its_dialect(backend: Backend) {
     let stage = Stage::new(backend, TenantLimits { rate: 2, events: 0, at_a_time: 0 }).await;
     let Stage { service, clock, flooding, quiet } = &stage;
     for persona in [flooding, quiet] {
         service.api.put_directory(&persona.key, &directory(2)).await;
-        take_webhooks(&service.api, &persona.tenant).await;
+        enable_webhooks(&service.api, &persona.tenant).await;
     }
     let ask = async |key: &str, path: &str| service.api.get(key, path).await.expect("an answer").status;
     for _ in 0..3 {
@@ -40,14 +40,14 @@ async fn every_route_says_that_it_was_too_often(backend: Backend) {
         let answer = send(asked).await.expect("an answer");
         assert!(is_throttled(dialect(&route), &answer, "1"), "{route:?}: {} {}", answer.status, answer.text);
     }
-    assert_eq!(service.position(&flooding.tenant), position, "nothing of it took place");
-    // Not another tenant, not the administrator, and not those who look after the service.
+    assert_eq!(service.position(&flooding.tenant), position, "no rejected request had an effect");
+    // Another tenant, the administrator and health checks are not limited by it.
     assert_eq!(ask(&quiet.key, "/operator/1/live").await, 200);
     for path in ["/livez", "/readyz", "/metrics", "/openapi.json", "/docs/", "/graphiql"] {
         assert_eq!(ask(ADMIN, path).await, 200, "{path}");
     }
     service.api.key(&flooding.tenant, &["*"]).await;
-    // It is over when it was said to be, and all of it is there again after a pause.
+    // The rate is refilled when `Retry-After` says, and the whole burst after a pause.
     clock.advance(Duration::from_millis(500));
     assert_eq!(ask(&flooding.key, "/operator/1/live").await, 200);
     assert_eq!(ask(&flooding.key, "/operator/1/live").await, 429);
@@ -65,9 +65,9 @@ async fn every_route_says_that_it_was_too_often(backend: Backend) {
     stage.service.stop().await;
 }
 
-/// Every key and token of a tenant counts for the tenant.
+/// Requests with any key of a tenant count against the tenant's rate.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn another_key_is_no_more() {
+async fn all_keys_of_a_tenant_share_its_rate() {
     let stage = Stage::new(Backend::Embedded, TenantLimits { rate: 1, events: 0, at_a_time: 0 }).await;
     let (_, second) = stage.service.api.key(&stage.flooding.tenant, &["*"]).await;
     let mut statuses = Vec::new();
@@ -78,9 +78,9 @@ async fn another_key_is_no_more() {
     stage.service.stop().await;
 }
 
-/// The control: without a limit nothing of this is refused.
+/// The control: without a limit no request is rejected.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn none_is_no_limit() {
+async fn rate_zero_is_no_limit() {
     let stage = Stage::new(Backend::Embedded, TenantLimits { rate: 0, events: 0, at_a_time: 0 }).await;
     for _ in 0..200 {
         let request = stage.service.api.request(Method::GET, "/operator/live").bearer_auth(&stage.flooding.key);

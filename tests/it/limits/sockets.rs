@@ -1,4 +1,5 @@
-//! Connections: the oldest that proves nothing makes room for the next, and health is always answered.
+//! Connections: when all are taken, the oldest unauthenticated one is closed for a new one; health checks are always
+//! answered.
 
 use std::time::Duration;
 
@@ -14,8 +15,8 @@ use crate::support::tasks::{eventually, spawn};
 use crate::support::wire::{Wire, status};
 use crate::support::{ADMIN, Backend, Home, Service, Setup};
 
-const SURELY: Duration = Duration::from_secs(10);
-const HALF: &str = "GET /livez HTTP/1.1\r\nHost: rollcall\r\nX-Half:";
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+const HALF_SENT: &str = "GET /livez HTTP/1.1\r\nHost: rollcall\r\nX-Half:";
 const PROBE: &str = "GET /livez HTTP/1.1\r\nHost: rollcall\r\n\r\n";
 
 async fn service(max_connections: usize, budgets: Budgets) -> Service {
@@ -23,53 +24,57 @@ async fn service(max_connections: usize, budgets: Budgets) -> Service {
     Service::start_on(Home::new(Backend::Embedded).await, setup).await
 }
 
-/// The answer to a request on a connection of its own.
-async fn asked(service: &Service, request: &str) -> String {
+/// Sends a request on a new connection; returns the answer.
+async fn answer_to(service: &Service, request: &str) -> String {
     let mut wire = Wire::to(service.app.address).await;
     wire.send(request).await;
-    wire.first(SURELY).await.unwrap_or_else(|| panic!("no answer to {request}"))
+    wire.read_some(ANSWER_TIMEOUT).await.unwrap_or_else(|| panic!("no answer to {request}"))
 }
 
-async fn held(service: &Service, count: usize, said: &str) -> Vec<Wire> {
-    let mut held = Vec::new();
+/// Opens connections that send `bytes` and stay open.
+async fn open(service: &Service, count: usize, bytes: &str) -> Vec<Wire> {
+    let mut wires = Vec::new();
     for _ in 0..count {
         let mut wire = Wire::to(service.app.address).await;
-        wire.send(said).await;
-        held.push(wire);
+        wire.send(bytes).await;
+        wires.push(wire);
     }
-    held
+    wires
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn connections_that_prove_nothing_make_room() {
+async fn unauthenticated_connections_are_closed_for_new_ones() {
     let service = service(8, Budgets::default()).await;
     let body = "POST /oauth2/token HTTP/1.1\r\nHost: rollcall\r\nContent-Length: 10\r\n\
                 Content-Type: application/x-www-form-urlencoded\r\n\r\n";
-    for said in ["", HALF, PROBE, body] {
-        let mut wires = held(&service, 40, said).await;
+    for bytes in ["", HALF_SENT, PROBE, body] {
+        let mut wires = open(&service, 40, bytes).await;
         for _ in 0..10 {
-            assert_eq!(status(&asked(&service, PROBE).await), Some(200), "{said:?}");
+            assert_eq!(status(&answer_to(&service, PROBE).await), Some(200), "{bytes:?}");
         }
-        assert!(wires.remove(0).rest(SURELY).await.is_some(), "the oldest of {said:?} is closed");
+        assert!(
+            wires.remove(0).read_to_end(ANSWER_TIMEOUT).await.is_some(),
+            "the oldest connection is closed: {bytes:?}"
+        );
     }
     service.stop().await;
 }
 
-/// The control: without the budget a connection waits for a place.
+/// The control: without the budget a new connection waits for another to end.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_the_budget_connections_wait() {
     let service = service(8, Budgets::without([Budget::Sockets])).await;
-    let wires = held(&service, 8, HALF).await;
+    let wires = open(&service, 8, HALF_SENT).await;
     let mut next = Wire::to(service.app.address).await;
     next.send(PROBE).await;
-    assert!(next.first(Duration::from_millis(300)).await.is_none(), "it waits");
+    assert!(next.read_some(Duration::from_millis(300)).await.is_none(), "the new connection waits");
     drop(wires);
-    assert_eq!(status(&next.first(SURELY).await.expect("an answer")), Some(200));
+    assert_eq!(status(&next.read_some(ANSWER_TIMEOUT).await.expect("an answer")), Some(200));
     service.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_tenants_desks_leave_places_for_others() {
+async fn one_tenants_desks_leave_connections_for_others() {
     let service = service(20, Budgets::default()).await;
     let (flooding, quiet) = (service.api.persona("flooding").await, service.api.persona("quiet").await);
     service.api.put_directory(&quiet.key, &directory(2)).await;
@@ -80,18 +85,18 @@ async fn a_tenants_desks_leave_places_for_others() {
             Ok(desk) => desks.push(desk),
             Err(refused) => break refused,
         }
-        assert!(desks.len() <= 20, "there is no bound");
+        assert!(desks.len() <= 20, "a tenant's desks are not bounded");
     };
     assert_eq!((desks.len(), refused.0), (10, 429), "{}", refused.1);
     assert_eq!(refused.1["type"], json!("urn:rollcall:problem:too-many"));
-    let mut desk = Desk::greeted(&service.api, &quiet.key, 1, "tab").await;
+    let mut desk = Desk::welcomed(&service.api, &quiet.key, 1, "tab").await;
     for _ in 0..20 {
-        assert_eq!(status(&asked(&service, PROBE).await), Some(200));
+        assert_eq!(status(&answer_to(&service, PROBE).await), Some(200));
         assert_eq!(service.api.get(&quiet.key, "/operator/1/live").await.expect("an answer").status, 200);
     }
     assert_eq!(desk.heartbeat().await["type"], "heartbeat");
     drop(desks);
-    eventually("they are given back", async || {
+    eventually("the connections are free again", async || {
         let headers = [("Authorization", &*format!("Bearer {}", flooding.key))];
         Desk::open(&service.api, "/v1/desk", &headers).await.is_ok()
     })
@@ -99,18 +104,18 @@ async fn a_tenants_desks_leave_places_for_others() {
     service.stop().await;
 }
 
-/// Posts an event on a connection of its own, which waits for the store.
+/// Posts an event on a new connection, in the background; the request waits for the store.
 fn post(service: &Service, persona: &Persona, n: usize) -> tokio::task::JoinHandle<()> {
     let (address, key) = (service.app.address, persona.key.clone());
     spawn(async move {
-        // A client of its own, so that no connection is shared; whatever it is answered is not what is tested here.
+        // A new client, so that no connection is shared. The answer does not matter.
         let event = connected(n, 1, rollcall::clock::Clock::system().now());
         let _answer = Api::at(address).events(&key, &[event]).await;
     })
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn health_has_places_of_its_own() {
+async fn health_checks_have_reserved_connections() {
     let service = service(4, Budgets::default()).await;
     let persona = service.api.persona("tenant").await;
     service.api.put_directory(&persona.key, &directory(2)).await;
@@ -120,16 +125,16 @@ async fn health_has_places_of_its_own() {
     raw.block().await;
     let mut n = 0;
     let mut waiting = Vec::new();
-    eventually("every place is a request under way", async || {
-        // The store gives each up after a second. No tenant gets more places than it leaves to the others.
+    eventually("every connection has a request in flight", async || {
+        // Each request times out after a second. No tenant gets more connections than it leaves to the others.
         for tenant in [&persona, &persona, &second, &third] {
             n += 1;
             waiting.push(post(&service, tenant, n));
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
-        let refused = asked(&service, &directory).await;
+        let refused = answer_to(&service, &directory).await;
         for probe in [PROBE, "GET /readyz HTTP/1.1\r\nHost: rollcall\r\n\r\n"] {
-            let answer = asked(&service, probe).await;
+            let answer = answer_to(&service, probe).await;
             assert!(answer.ends_with("alive\n") || answer.contains("ready"), "{answer}");
         }
         let is_refused = status(&refused) == Some(503) && refused.to_lowercase().contains("\r\nretry-after: 1\r\n");
@@ -143,11 +148,12 @@ async fn health_has_places_of_its_own() {
     for waiting in waiting {
         waiting.await.expect("a task");
     }
-    eventually("there are places again", async || status(&asked(&service, &directory).await) == Some(200)).await;
+    eventually("connections are free again", async || status(&answer_to(&service, &directory).await) == Some(200))
+        .await;
     service.stop().await;
 }
 
-/// The setting is more than the process may have open files: half-sent requests in that number keep it from nothing.
+/// With a `--max-connections` above the limit of open files, half-sent requests do not exhaust the files.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn open_files_do_not_run_out() {
     let home = Home::new(Backend::Embedded).await;
@@ -158,16 +164,16 @@ async fn open_files_do_not_run_out() {
     let mut wires = Vec::new();
     for _ in 0..400 {
         let mut wire = Wire::to(process.address).await;
-        wire.send(HALF).await;
+        wire.send(HALF_SENT).await;
         wires.push(wire);
     }
     for _ in 0..20 {
         let mut wire = Wire::to(process.address).await;
         wire.send(PROBE).await;
-        assert_eq!(status(&wire.first(SURELY).await.expect("an answer")), Some(200));
+        assert_eq!(status(&wire.read_some(ANSWER_TIMEOUT).await.expect("an answer")), Some(200));
     }
     process.api.persona("tenant").await;
-    let (ended, said) = process.terminate().await;
-    assert!(ended.success(), "{said}");
-    assert!(said.contains("--max-connections"), "{said}");
+    let (ended, output) = process.terminate().await;
+    assert!(ended.success(), "{output}");
+    assert!(output.contains("--max-connections"), "{output}");
 }

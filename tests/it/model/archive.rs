@@ -1,4 +1,4 @@
-//! An archive of a test: what checkpoints put there, and the events that come too late because of it.
+//! A naive archive: the conversations of checkpoints, and the marking of events that are too late for them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,24 +9,24 @@ use rollcall::live::{Checkpoint, State, View};
 use uuid::Uuid;
 
 use super::compare::Compared;
-use super::histories::{listed, told};
-use super::reference::{Reference, Told};
+use super::histories::{listed, summary};
+use super::reference::{Reference, Summary};
 
-/// What the archive of one tenant has.
+/// The archive of one tenant.
 #[derive(Clone, Debug, Default)]
 pub struct Archive {
-    /// A broken archive: what was opened again stays.
+    /// The flaw of a broken archive: reopened conversations stay in it.
     keeps_reopened: bool,
     rows: BTreeMap<Uuid, Arc<Conversation>>,
 }
 
 impl Archive {
-    /// One that lets go of nothing.
+    /// Returns an archive that keeps reopened conversations.
     pub fn broken() -> Self {
         Archive { keeps_reopened: true, ..Archive::default() }
     }
 
-    /// Puts what a checkpoint says into it and takes out what it says.
+    /// Applies a checkpoint: adds its archived conversations and removes its reopened ones.
     pub fn write(&mut self, checkpoint: &Checkpoint) -> Compared {
         for listed in &checkpoint.archived {
             let id = listed.conversation.id();
@@ -40,7 +40,7 @@ impl Archive {
         Ok(())
     }
 
-    /// The entry as the engine journals it: an event that comes too late for its conversation says so.
+    /// Returns the entry as the engine journals it: an event that is too late for its conversation is marked final.
     pub fn mark(&self, state: &State, entry: &Entry) -> Entry {
         let mut entry = entry.clone();
         if let Some(id) = entry.event.fact.body.conversation() {
@@ -50,20 +50,20 @@ impl Archive {
         entry
     }
 
-    /// Every conversation that readers find, here or in the view; where it is in both the view knows better.
-    pub fn and(&self, view: &View) -> BTreeMap<Uuid, Told> {
+    /// Returns every conversation that readers find, in the archive or the view; the view's version is newer.
+    pub fn with_view(&self, view: &View) -> BTreeMap<Uuid, Summary> {
         let known = view.conversations();
         let here = self.rows.iter().filter(|(id, _)| known.get(**id).is_none());
-        let mut all: BTreeMap<_, _> = here.filter_map(|(id, archived)| Some((*id, told(archived)?))).collect();
+        let mut all: BTreeMap<_, _> = here.filter_map(|(id, archived)| Some((*id, summary(archived)?))).collect();
         all.extend(listed(view));
         all
     }
 
-    /// It has exactly what is closed: nothing is missing, nothing that is open again was left.
+    /// Checks that the archive contains exactly the reference's closed conversations.
     pub fn agree(&self, reference: &Reference) -> Compared {
-        let here: BTreeMap<_, _> = self.rows.iter().filter_map(|(id, row)| Some((*id, told(row)?))).collect();
+        let here: BTreeMap<_, _> = self.rows.iter().filter_map(|(id, row)| Some((*id, summary(row)?))).collect();
         let mut closed = reference.conversations();
-        closed.retain(|_, told| told.closed.is_some());
+        closed.retain(|_, summary| summary.closed.is_some());
         prop_assert_eq!(here, closed);
         Ok(())
     }

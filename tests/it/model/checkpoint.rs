@@ -1,5 +1,5 @@
-//! After any prefix, what a checkpoint stored and the tail of the journal give the same state as the whole journal; and
-//! every closed conversation is remembered or in the archive.
+//! Checkpoints: after any prefix of a history the stored rows and the tail of the journal load as the state of the
+//! whole journal, and every closed conversation is in the state or the archive.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -24,7 +24,7 @@ fn load(position: u64, rows: Vec<Row>) -> Result<State, TestCaseError> {
     State::load(TENANT, position, rows).map_err(|row| TestCaseError::fail(row.to_string()))
 }
 
-/// The rows of a checkpoint, two by two.
+/// Returns the slices of a checkpoint, two rows each.
 fn slices(mut export: Export) -> Vec<Checkpoint> {
     let mut slices = Vec::new();
     while !export.is_done() {
@@ -40,12 +40,12 @@ fn sorted(mut rows: Vec<Row>) -> Vec<Row> {
     rows
 }
 
-/// What a store holds of one tenant.
+/// The rows that a store has of one tenant.
 #[derive(Clone, Debug, Default)]
 struct Stored {
-    /// A broken store: rows that should go stay.
+    /// The flaw of a broken store: deleted rows stay.
     keeps_deleted: bool,
-    /// Another: slices count before the last one is in.
+    /// Another flaw: slices take effect before the last one is written.
     counts_early: bool,
     position: u64,
     rows: BTreeMap<RowKey, Row>,
@@ -53,13 +53,13 @@ struct Stored {
 }
 
 impl Stored {
-    /// Writes the first `written` slices of a checkpoint, which counts once the last one is in. Archived conversations
-    /// are in their place before that.
+    /// Writes the first `written` slices of a checkpoint, which takes effect with the last one. Archived conversations
+    /// are written before that.
     fn write(&mut self, slices: &[Checkpoint], written: usize) -> Compared {
-        // One statement cannot write a row twice, and neither can two of one checkpoint.
+        // An INSERT cannot update a row twice, and neither can the statements of one checkpoint.
         let keys: Vec<_> = slices.iter().flat_map(Checkpoint::keys).collect();
         prop_assert_eq!(keys.iter().collect::<HashSet<_>>().len(), keys.len(), "a row is named twice: {:?}", keys);
-        // The position only moves forward: what is there already is not written again.
+        // The position only moves forward: an older or equal checkpoint is not written.
         if slices.iter().any(|slice| slice.position <= self.position) {
             return Ok(());
         }
@@ -77,64 +77,63 @@ impl Stored {
         Ok(())
     }
 
-    /// The rows, as they come back from a database: by kind and key, in no particular order.
+    /// Returns the rows as a database returns them: with parsed keys, in no particular order.
     fn read(&self) -> Vec<Row> {
         let rows = self.rows.values().rev();
         let parsed = |key: &RowKey| RowKey::parse(key.kind(), &key.key()).unwrap();
         rows.map(|row| Row { key: parsed(&row.key), body: row.body.clone() }).collect()
     }
 
-    /// The state is in no way different from one that never forgot what went to the archive.
-    fn no_different(&self, served: &mut State, whole: &mut State, filters: &[Filter]) -> Compared {
+    /// Checks that a state with its archive equals one that never archived a conversation.
+    fn equals_whole(&self, served: &mut State, whole: &mut State, filters: &[Filter]) -> Compared {
         prop_assert_eq!(served.position(), whole.position());
         prop_assert_eq!(served.recorded(), whole.recorded());
         prop_assert_eq!(sorted(served.rows()), sorted(whole.rows()));
         prop_assert_eq!(served.digest(), whole.digest());
         prop_assert_eq!(leases(served), leases(whole));
         let (view, whole_view) = (served.publish(), whole.publish());
-        prop_assert_eq!(self.archive.and(&view), listed(&whole_view));
+        prop_assert_eq!(self.archive.with_view(&view), listed(&whole_view));
         prop_assert_eq!(gone(&view), gone(&whole_view));
         same(&view, &whole_view, filters)
     }
 }
 
-/// What comes after an entry.
+/// The action after an entry.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Then {
-    /// Nothing.
-    GoOn,
-    /// A checkpoint that is written before the next entry.
+enum Action {
+    Nothing,
+    /// Writes a whole checkpoint before the next entry.
     Checkpoint,
-    /// A checkpoint begins, and entries come while it is being written.
+    /// Begins a checkpoint; further entries follow while it is being written.
     Begin,
-    /// The one that began is written.
+    /// Writes the checkpoint that was begun.
     End,
-    /// The store is away: the one that began is not written, and what it would have written stays due.
+    /// Fails to write the checkpoint that was begun, so that its rows stay due.
     Fail,
-    /// The server is killed between two slices of the checkpoint that began, or before or after all of them, and starts
-    /// again from what is stored and the journal's tail.
+    /// Kills the server between two slices of the checkpoint that was begun, or before or after all of them, and starts
+    /// it from the stored rows and the journal's tail.
     Restart {
-        /// How many of the slices are in the store, as a part of 100.
+        /// The percentage of the slices that have been written.
         written: usize,
     },
 }
 
-fn then() -> impl Strategy<Value = Then> {
+fn action() -> impl Strategy<Value = Action> {
     prop_oneof![
-        16 => Just(Then::GoOn),
-        2 => Just(Then::Checkpoint),
-        2 => Just(Then::Begin),
-        2 => Just(Then::End),
-        1 => Just(Then::Fail),
-        2 => prop_oneof![Just(0), Just(100), 0..100_usize].prop_map(|written| Then::Restart { written })
+        16 => Just(Action::Nothing),
+        2 => Just(Action::Checkpoint),
+        2 => Just(Action::Begin),
+        2 => Just(Action::End),
+        1 => Just(Action::Fail),
+        2 => prop_oneof![Just(0), Just(100), 0..100_usize].prop_map(|written| Action::Restart { written })
     ]
 }
 
 fn mixed() -> impl Strategy<Value = History> {
-    prop_oneof![small(Mix::EVERYTHING), small(Mix::TURNOVER), small(Mix::TALK)]
+    prop_oneof![small(Mix::EVERYTHING), small(Mix::TURNOVER), small(Mix::CONVERSATIONS)]
 }
 
-/// A server and its store, beside a state that goes through without either, and the reference.
+/// A server and its store, a state without checkpoints and restarts, and the reference.
 struct Server {
     stored: Stored,
     served: State,
@@ -150,7 +149,7 @@ impl Server {
         Server { stored, served, begun: None, journal: Vec::new(), whole, reference }
     }
 
-    /// Journals an entry, as the engine does, and applies it.
+    /// Journals an entry as the engine does, and applies it.
     fn take(&mut self, entry: &Entry) -> Compared {
         let entry = self.stored.archive.mark(&self.served, entry);
         let outcome = apply(&mut self.served, &entry)?;
@@ -160,25 +159,25 @@ impl Server {
         Ok(())
     }
 
-    fn go_on(&mut self, then: Then, filters: &[Filter]) -> Compared {
-        match then {
-            Then::GoOn => {}
-            Then::Checkpoint => {
+    fn perform(&mut self, action: Action, filters: &[Filter]) -> Compared {
+        match action {
+            Action::Nothing => {}
+            Action::Checkpoint => {
                 self.end()?;
                 self.begin();
                 self.end()?;
                 prop_assert_eq!(self.served.entries_since_checkpoint(), 0);
                 self.is_stored()?;
             }
-            Then::Begin => self.begin(),
-            Then::End => self.end()?,
-            Then::Fail => {
+            Action::Begin => self.begin(),
+            Action::End => self.end()?,
+            Action::Fail => {
                 self.begin();
                 if let Some((_, changed)) = self.begun.take() {
                     self.served.checkpoint_failed(changed);
                 }
             }
-            Then::Restart { written } => {
+            Action::Restart { written } => {
                 if let Some((slices, _)) = self.begun.take() {
                     self.stored.write(&slices, slices.len() * written / 100)?;
                 }
@@ -186,7 +185,7 @@ impl Server {
                 for entry in &self.journal[self.stored.position as usize..] {
                     apply(&mut self.served, entry)?;
                 }
-                self.stored.no_different(&mut self.served, &mut self.whole, filters)?;
+                self.stored.equals_whole(&mut self.served, &mut self.whole, filters)?;
             }
         }
         Ok(())
@@ -209,41 +208,41 @@ impl Server {
         Ok(())
     }
 
-    /// What is stored is the whole state, and every closed conversation.
+    /// Checks that the store has the whole state and every closed conversation.
     fn is_stored(&self) -> Compared {
-        prop_assert_eq!(sorted(self.stored.read()), sorted(self.whole.rows()), "what is stored");
+        prop_assert_eq!(sorted(self.stored.read()), sorted(self.whole.rows()), "the stored rows");
         self.stored.archive.agree(&self.reference)
     }
 
-    /// Readers find every conversation.
-    fn tells_all(&mut self) -> Compared {
+    /// Checks that readers find every conversation.
+    fn readers_find_all(&mut self) -> Compared {
         let view = self.served.publish();
-        prop_assert_eq!(self.stored.archive.and(&view), self.reference.conversations());
+        prop_assert_eq!(self.stored.archive.with_view(&view), self.reference.conversations());
         Ok(())
     }
 }
 
-/// Serves a history with checkpoints and restarts, beside one that goes through without.
-fn serve(stored: Stored, history: &History, thens: &[Then], filters: &[Filter]) -> Compared {
+/// Serves a history with checkpoints and restarts, and compares it with one served without them.
+fn serve(stored: Stored, history: &History, actions: &[Action], filters: &[Filter]) -> Compared {
     let mut server = Server::on(stored);
-    for (n, (entry, then)) in history.entries.iter().zip(thens.iter().cycle()).enumerate() {
+    for (n, (entry, action)) in history.entries.iter().zip(actions.iter().cycle()).enumerate() {
         server.take(entry)?;
-        server.go_on(*then, filters)?;
+        server.perform(*action, filters)?;
         if history.looks[n] {
-            server.tells_all()?;
+            server.readers_find_all()?;
         }
     }
-    server.go_on(Then::Checkpoint, filters)?;
-    server.tells_all()?;
+    server.perform(Action::Checkpoint, filters)?;
+    server.readers_find_all()?;
     let mut loaded = load(server.stored.position, server.stored.read())?;
-    server.stored.no_different(&mut loaded, &mut server.whole, filters)
+    server.stored.equals_whole(&mut loaded, &mut server.whole, filters)
 }
 
 proptest! {
     #![proptest_config(cases(64))]
 
     #[test]
-    fn all_rows_and_the_tail_are_the_whole(
+    fn all_rows_and_the_tail_equal_the_whole_journal(
         history in mixed(),
         cut in any::<Index>(),
         filters in filters(users_to_name(6)),
@@ -257,15 +256,15 @@ proptest! {
         }
         stored.write(&[whole.clone().checkpoint()], 1)?;
         let mut loaded = load(whole.position(), whole.rows())?;
-        stored.no_different(&mut loaded, &mut whole, &filters)?;
+        stored.equals_whole(&mut loaded, &mut whole, &filters)?;
         for (n, entry) in tail.iter().enumerate() {
             let entry = stored.archive.mark(&loaded, entry);
             prop_assert_eq!(apply(&mut loaded, &entry)?, apply(&mut whole, &entry)?, "outcome of {}", entry.seq);
             if n % 8 == 0 {
-                stored.no_different(&mut loaded, &mut whole, &filters)?;
+                stored.equals_whole(&mut loaded, &mut whole, &filters)?;
             }
         }
-        stored.no_different(&mut loaded, &mut whole, &filters)?;
+        stored.equals_whole(&mut loaded, &mut whole, &filters)?;
     }
 }
 
@@ -273,36 +272,36 @@ proptest! {
     #![proptest_config(cases(128))]
 
     #[test]
-    fn checkpoints_over_time_and_the_tail_are_the_whole(
+    fn incremental_checkpoints_and_the_tail_equal_the_whole_journal(
         history in mixed(),
-        thens in prop::collection::vec(then(), 80),
+        actions in prop::collection::vec(action(), 80),
         filters in filters(users_to_name(6)),
     ) {
-        serve(Stored::default(), &history, &thens, &filters)?;
+        serve(Stored::default(), &history, &actions, &filters)?;
     }
 }
 
-/// The property above sees a difference where there is one.
-fn is_noticed(broken: &Stored, mix: Mix) -> bool {
-    let given = (small(mix), prop::collection::vec(then(), 80));
-    fails(200, &given, |(history, thens)| {
-        let differs = serve(broken.clone(), &history, &thens, &[]);
-        if serve(Stored::default(), &history, &thens, &[]).is_ok() { differs } else { Ok(()) }
+/// Returns whether the property above fails for a broken store, by a history for which it holds otherwise.
+fn is_detected(broken: &Stored, mix: Mix) -> bool {
+    let given = (small(mix), prop::collection::vec(action(), 80));
+    fails(200, &given, |(history, actions)| {
+        let differs = serve(broken.clone(), &history, &actions, &[]);
+        if serve(Stored::default(), &history, &actions, &[]).is_ok() { differs } else { Ok(()) }
     })
 }
 
 #[test]
-fn a_store_that_keeps_what_is_deleted_is_noticed() {
-    assert!(is_noticed(&Stored { keeps_deleted: true, ..Stored::default() }, Mix::EVERYTHING));
+fn control_rows_that_are_not_deleted_are_detected() {
+    assert!(is_detected(&Stored { keeps_deleted: true, ..Stored::default() }, Mix::EVERYTHING));
 }
 
 #[test]
-fn a_checkpoint_that_counts_before_its_last_slice_is_noticed() {
-    assert!(is_noticed(&Stored { counts_early: true, ..Stored::default() }, Mix::EVERYTHING));
+fn control_checkpoints_that_take_effect_early_are_detected() {
+    assert!(is_detected(&Stored { counts_early: true, ..Stored::default() }, Mix::EVERYTHING));
 }
 
 #[test]
-fn an_archive_that_keeps_what_was_opened_again_is_noticed() {
+fn control_reopened_conversations_left_in_the_archive_are_detected() {
     let archive = Archive::broken();
-    assert!(is_noticed(&Stored { archive, ..Stored::default() }, Mix::TALK));
+    assert!(is_detected(&Stored { archive, ..Stored::default() }, Mix::CONVERSATIONS));
 }

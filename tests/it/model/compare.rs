@@ -1,4 +1,4 @@
-//! What a view answers, in the reference's words, and where the two differ.
+//! A view's answers in the reference's types, and their comparison with the reference.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,10 +15,10 @@ use rollcall::query::people::presences::{Presence, presence};
 
 use super::reference::{Answers, Individual, Reference, Verdict};
 
-/// What a comparison comes to: a difference is a failed case.
+/// The result of a comparison; a difference is a failed case.
 pub type Compared = Result<(), TestCaseError>;
 
-/// All users of a selection, connected or not.
+/// Counts all users of a selection, connected or not.
 #[derive(Default)]
 struct Population(u64);
 
@@ -28,7 +28,7 @@ impl Aggregate for Population {
     }
 }
 
-/// Everything that a view answers about the users the filter means.
+/// Returns every aggregate and list of a view for the users that a filter selects.
 pub fn answers(view: &View, filter: &Filter) -> Answers {
     let ((head, ready), presence) =
         view.count(filter, ((Headcount::default(), Readiness::default()), PresenceSummary::default()));
@@ -37,7 +37,11 @@ pub fn answers(view: &View, filter: &Filter) -> Answers {
         indexes.into_iter().map(|ix| view.directory().profile(ix).unwrap().id).collect()
     };
     let for_calls: BTreeSet<_> = list_agents(view, filter, Channel::Call).collect();
-    assert_eq!(count_agents(view, filter, Channel::Call), for_calls.len() as u64, "with and without the list");
+    assert_eq!(
+        count_agents(view, filter, Channel::Call),
+        for_calls.len() as u64,
+        "the count equals the length of the list"
+    );
     Answers {
         for_calls,
         users: view.count(filter, Population::default()).0,
@@ -59,25 +63,25 @@ pub fn answers(view: &View, filter: &Filter) -> Answers {
     }
 }
 
-/// What a view holds of every user, by integer id: indexes are the view's own.
+/// Returns every user's columns by integer id, since indexes are internal to a view.
 pub fn columns(view: &View) -> BTreeMap<i64, Columns> {
     view.directory().users().live().map(|(ix, profile)| (profile.id, view.columns(ix))).collect()
 }
 
-/// What every user shows, by integer id.
+/// Returns the presence of every user by integer id.
 fn shown(view: &View) -> BTreeMap<i64, Option<Presence>> {
     let users = view.directory().users().live();
     users.map(|(_, profile)| (profile.id, presence(view, profile.guid))).collect()
 }
 
-/// Who is gone but remembered, by integer id, and since when.
+/// Returns the deletion time of every deleted user that is still in the state, by integer id.
 pub fn gone(view: &View) -> BTreeMap<i64, Time> {
     let users = view.directory().users();
     let accounts = (0..users.len() as u32).filter_map(|ix| users.account(ix));
     accounts.filter_map(|account| Some((account.profile.id, account.deleted?))).collect()
 }
 
-/// Whom the external ids of live users find.
+/// Returns the user that each live user's external id finds.
 fn named(view: &View) -> BTreeMap<String, Option<i64>> {
     let directory = view.directory();
     let names = directory.users().live().filter_map(|(_, profile)| profile.external_id.clone());
@@ -85,7 +89,7 @@ fn named(view: &View) -> BTreeMap<String, Option<i64>> {
     names.map(|name| (name.clone(), find(&name).map(|profile| profile.id))).collect()
 }
 
-/// Two views that answer everything alike.
+/// Checks that two views give the same answers.
 pub fn same(one: &View, other: &View, filters: &[Filter]) -> Compared {
     prop_assert_eq!(columns(one), columns(other));
     prop_assert_eq!(named(one), named(other));
@@ -96,13 +100,13 @@ pub fn same(one: &View, other: &View, filters: &[Filter]) -> Compared {
     Ok(())
 }
 
-/// Every open session that has a lease, in the reference's words.
+/// Returns every open session with a lease, in the reference's types.
 pub fn leases(state: &State) -> BTreeSet<(i64, Box<str>, u64, u32)> {
     let leases = state.leases().into_iter();
     leases.map(|lease| (lease.user, lease.session, lease.opened, lease.seconds.unwrap_or_default())).collect()
 }
 
-/// The view answers as the reference does.
+/// Checks that a view gives the same answers as the reference.
 pub fn agree(view: &View, reference: &Reference, filters: &[Filter]) -> Compared {
     let everyone = reference.individuals();
     prop_assert_eq!(view.directory().users().live().count(), everyone.len(), "users");
@@ -115,7 +119,7 @@ pub fn agree(view: &View, reference: &Reference, filters: &[Filter]) -> Compared
     Ok(())
 }
 
-/// The view holds of this user what the reference recounts.
+/// Checks that a view's data about one user equals the reference's.
 fn agree_on(view: &View, one: &Individual<'_>) -> Compared {
     let id = one.account.id;
     let ix = view.directory().find(&UserRef::id(id));
@@ -160,24 +164,24 @@ fn planes(one: &Individual<'_>) -> Vec<(Plane, bool)> {
     planes
 }
 
-/// The outcome is one that the verdict allows.
+/// Checks that an outcome is one that the reference's verdict allows.
 pub fn agree_on_outcome(outcome: &Outcome, verdict: Verdict) -> Compared {
-    let told = match outcome {
+    let given = match outcome {
         Outcome::Applied if verdict == Verdict::Applied => verdict,
         Outcome::Stale if verdict == Verdict::Stale => verdict,
         Outcome::HolderReleased => Verdict::HolderReleased,
-        Outcome::Applied | Outcome::Stale => Verdict::Taken,
+        Outcome::Applied | Outcome::Stale => Verdict::Accepted,
         Outcome::Upserted(Changes { created, updated, unchanged }) => {
             Verdict::Upserted([*created, *updated, *unchanged])
         }
         Outcome::Rejected(_) => Verdict::Rejected,
         Outcome::Duplicate => return Err(TestCaseError::fail("apply knows no duplicates")),
     };
-    prop_assert_eq!(told, verdict, "{:?}", outcome);
+    prop_assert_eq!(given, verdict, "{:?}", outcome);
     Ok(())
 }
 
-/// What holds between the numbers of one view, whatever happened (docs/promises.md R1;
+/// Checks the relations between the numbers of one view, for any history (docs/promises.md R1;
 /// docs/reference/native.md, "Agreement of the dialects").
 pub fn relations(state: &mut State, filters: &[Filter]) -> Compared {
     let view = state.publish();

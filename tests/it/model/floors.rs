@@ -1,4 +1,4 @@
-//! What comes too late for something that was forgotten (docs/reference/events.md, "Order"), as stories.
+//! Floors: events that are too late for something forgotten (docs/reference/events.md, "Order").
 
 use rollcall::domain::conversation::Medium;
 use rollcall::domain::event::{Rejection, Surface};
@@ -8,7 +8,7 @@ use rollcall::live::count::index::Plane;
 use uuid::Uuid;
 
 use super::generate::{TENANT, at, user};
-use super::stories::Story;
+use super::regressions::Scenario;
 
 fn connected(id: i64, session: &str) -> Body {
     let (user, session) = (UserRef::id(id), session.into());
@@ -38,96 +38,96 @@ fn is_connected(state: &mut State, id: i64) -> bool {
 }
 
 #[test]
-fn a_session_that_was_forgotten_does_not_come_back() {
-    let mut story = Story::new();
-    story.make(user(1));
-    story.tell(1, connected(1, "a"));
-    story.tell(9, disconnected(1, "a"));
-    story.hour = 25;
-    // The same events again, after the window in which their ids are known.
-    assert_eq!(story.tell(1, connected(1, "a")), Outcome::Stale);
-    assert!(!is_connected(&mut story.state, 1));
-    assert_eq!(story.state.floor(), at(9));
-    let mut restarted = story.restarted();
-    assert_eq!(restarted.floor(), at(9), "the floor is kept");
+fn forgotten_sessions_do_not_reopen() {
+    let mut scenario = Scenario::new();
+    scenario.add(user(1));
+    scenario.apply(1, connected(1, "a"));
+    scenario.apply(9, disconnected(1, "a"));
+    scenario.hour = 25;
+    // The same event again, after its id is no longer remembered.
+    assert_eq!(scenario.apply(1, connected(1, "a")), Outcome::Stale);
+    assert!(!is_connected(&mut scenario.state, 1));
+    assert_eq!(scenario.state.floor(), at(9));
+    let mut restarted = scenario.reloaded();
+    assert_eq!(restarted.floor(), at(9), "the floor is stored");
     assert!(!is_connected(&mut restarted, 1));
-    assert_eq!(story.tell(10, connected(1, "a")), Outcome::Applied, "what is newer than all that was forgotten");
+    assert_eq!(scenario.apply(10, connected(1, "a")), Outcome::Applied, "an event above the floor is applied");
 }
 
 #[test]
-fn a_slot_that_was_forgotten_does_not_come_back() {
-    let mut story = Story::new();
-    story.make(user(1));
-    story.tell(1, taken(1, "c"));
-    story.tell(9, released("c"));
-    story.hour = 25;
-    assert_eq!(story.tell(1, taken(1, "c")), Outcome::Stale);
-    assert_eq!(story.tell(9, taken(1, "d")), Outcome::Stale, "one rule for all that is not known");
-    assert_eq!(story.held(1), [[0; 4]; 2]);
-    assert_eq!(story.tell(10, taken(1, "c")), Outcome::Applied);
+fn forgotten_slots_are_not_taken_again() {
+    let mut scenario = Scenario::new();
+    scenario.add(user(1));
+    scenario.apply(1, taken(1, "c"));
+    scenario.apply(9, released("c"));
+    scenario.hour = 25;
+    assert_eq!(scenario.apply(1, taken(1, "c")), Outcome::Stale);
+    assert_eq!(scenario.apply(9, taken(1, "d")), Outcome::Stale, "the floor applies to every unknown conversation");
+    assert_eq!(scenario.held(1), [[0; 4]; 2]);
+    assert_eq!(scenario.apply(10, taken(1, "c")), Outcome::Applied);
 }
 
 #[test]
-fn a_conversation_that_was_forgotten_does_not_come_back() {
-    let mut story = Story::new();
-    story.make(user(1));
+fn forgotten_conversations_do_not_reopen() {
+    let mut scenario = Scenario::new();
+    scenario.add(user(1));
     let conversation = Uuid::from_u128(7);
-    story.tell(1, pushed(1, conversation));
-    story.tell(9, Body::ConversationClosed { conversation, reason: None });
-    story.hour = 25;
-    // Nobody has marked it as final.
-    assert_eq!(story.tell(1, pushed(1, conversation)), Outcome::Stale);
-    assert_eq!(story.held(1), [[0; 4]; 2]);
+    scenario.apply(1, pushed(1, conversation));
+    scenario.apply(9, Body::ConversationClosed { conversation, reason: None });
+    scenario.hour = 25;
+    // The event is not marked final.
+    assert_eq!(scenario.apply(1, pushed(1, conversation)), Outcome::Stale);
+    assert_eq!(scenario.held(1), [[0; 4]; 2]);
 }
 
 #[test]
-fn a_fresh_tenant_takes_what_is_old() {
-    let mut story = Story::new();
-    story.hour = 24 * 365;
-    story.make(user(1));
-    assert_eq!(story.state.floor(), Time::NEVER);
-    assert_eq!(story.tell(1, connected(1, "a")), Outcome::Applied);
-    assert_eq!(story.tell(1, taken(1, "c")), Outcome::Applied);
-    assert_eq!(story.tell(1, pushed(1, Uuid::from_u128(7))), Outcome::Applied);
-    assert!(is_connected(&mut story.state, 1));
+fn a_new_tenant_accepts_old_events() {
+    let mut scenario = Scenario::new();
+    scenario.hour = 24 * 365;
+    scenario.add(user(1));
+    assert_eq!(scenario.state.floor(), Time::NEVER);
+    assert_eq!(scenario.apply(1, connected(1, "a")), Outcome::Applied);
+    assert_eq!(scenario.apply(1, taken(1, "c")), Outcome::Applied);
+    assert_eq!(scenario.apply(1, pushed(1, Uuid::from_u128(7))), Outcome::Applied);
+    assert!(is_connected(&mut scenario.state, 1));
 }
 
-/// A device that makes a new session each time makes no one else's events late.
+/// A device that opens a new session each time does not make other users' events late.
 #[test]
-fn the_ended_sessions_of_one_user_are_bounded_and_raise_the_floor_of_that_user_only() {
-    let mut story = Story::new();
-    story.make(user(1));
-    story.make(user(2));
+fn a_users_ended_sessions_are_bounded_by_a_floor_of_that_user() {
+    let mut scenario = Scenario::new();
+    scenario.add(user(1));
+    scenario.add(user(2));
     for n in 0..300 {
-        story.tell(n, connected(1, &format!("s{n}")));
-        story.tell(n, disconnected(1, &format!("s{n}")));
+        scenario.apply(n, connected(1, &format!("s{n}")));
+        scenario.apply(n, disconnected(1, &format!("s{n}")));
     }
-    let row = story.state.rows().into_iter().map(|row| row.body).find(|body| body.contains("\"s299\"")).unwrap();
+    let row = scenario.state.rows().into_iter().map(|row| row.body).find(|body| body.contains("\"s299\"")).unwrap();
     assert_eq!(row.matches("\"session\"").count(), 256);
-    assert_eq!(story.state.floor(), Time::NEVER);
-    assert_eq!(story.tell(10, connected(1, "s10")), Outcome::Stale);
-    assert_eq!(story.tell(10, connected(2, "s10")), Outcome::Applied);
-    assert_eq!(story.restarted().digest(), story.state.digest());
-    assert_eq!(story.tell(300, connected(1, "s10")), Outcome::Applied);
+    assert_eq!(scenario.state.floor(), Time::NEVER);
+    assert_eq!(scenario.apply(10, connected(1, "s10")), Outcome::Stale);
+    assert_eq!(scenario.apply(10, connected(2, "s10")), Outcome::Applied);
+    assert_eq!(scenario.reloaded().digest(), scenario.state.digest());
+    assert_eq!(scenario.apply(300, connected(1, "s10")), Outcome::Applied);
 }
 
-/// Rows of the release before have neither a floor nor the positions of takes and users.
+/// Rows of the previous release have neither a floor nor the positions of takes and users.
 #[test]
-fn rows_of_the_release_before_are_read() {
-    let mut story = Story::new();
-    story.make(user(1));
-    story.tell(1, taken(1, "c"));
-    story.tell(2, taken(1, "d"));
-    story.tell(3, released("d"));
+fn rows_of_the_previous_release_are_read() {
+    let mut scenario = Scenario::new();
+    scenario.add(user(1));
+    scenario.apply(1, taken(1, "c"));
+    scenario.apply(2, taken(1, "d"));
+    scenario.apply(3, released("d"));
     let members = ["created", "takers_at", "newest", "floor", "limits", "sessions_floor", "socket"];
-    let mut rows = story.state.rows();
+    let mut rows = scenario.state.rows();
     for row in &mut rows {
         let mut body: serde_json::Map<_, _> = serde_json::from_str(&row.body).unwrap();
-        // A profile has the time of its creation under the same name as a row has the position.
+        // In a profile `created` is a time, in a row a position; both are removed.
         body.retain(|name, _| !members.contains(&name.as_str()));
         row.body = serde_json::to_string(&body).unwrap();
     }
-    let mut loaded = State::load(TENANT, story.state.position(), rows).unwrap();
+    let mut loaded = State::load(TENANT, scenario.state.position(), rows).unwrap();
     assert_eq!(loaded.floor(), Time::NEVER);
     let handled = |state: &mut State| {
         let view = state.publish();
@@ -135,26 +135,26 @@ fn rows_of_the_release_before_are_read() {
         (view.columns(ix).current.0, view.detail(ix).handled)
     };
     assert_eq!(handled(&mut loaded), ([1, 0, 0, 0], 2));
-    story.state = loaded;
-    assert_eq!(story.tell(4, taken(1, "d")), Outcome::Applied);
-    assert_eq!(handled(&mut story.state), ([2, 0, 0, 0], 2), "it was taken before by the same user");
+    scenario.state = loaded;
+    assert_eq!(scenario.apply(4, taken(1, "d")), Outcome::Applied);
+    assert_eq!(handled(&mut scenario.state), ([2, 0, 0, 0], 2), "the same user took it before");
 }
 
 #[test]
-fn an_unknown_user_who_takes_a_conversation_ends_the_claim_in_either_order() {
+fn a_take_by_an_unknown_user_ends_the_claim_in_either_order() {
     let rejected = Outcome::Rejected(Rejection::UnknownUser);
     for newest_first in [false, true] {
-        let mut story = Story::new();
-        story.make(user(1));
+        let mut scenario = Scenario::new();
+        scenario.add(user(1));
         let outcomes = match newest_first {
-            false => [story.tell(1, taken(1, "c")), story.tell(2, taken(9, "c"))],
-            true => [story.tell(2, taken(9, "c")), story.tell(1, taken(1, "c"))],
+            false => [scenario.apply(1, taken(1, "c")), scenario.apply(2, taken(9, "c"))],
+            true => [scenario.apply(2, taken(9, "c")), scenario.apply(1, taken(1, "c"))],
         };
         let expected = match newest_first {
             false => [Outcome::Applied, Outcome::HolderReleased],
             true => [rejected.clone(), Outcome::Stale],
         };
         assert_eq!(outcomes, expected);
-        assert_eq!(story.held(1), [[0; 4]; 2]);
+        assert_eq!(scenario.held(1), [[0; 4]; 2]);
     }
 }

@@ -1,4 +1,4 @@
-//! Random tenants and what happens to them: few users, few names and few distinct times, so that things collide.
+//! Random tenants and histories, with few users, names and distinct times, so that they collide.
 
 mod documents;
 mod events;
@@ -21,21 +21,21 @@ use documents::{document_of, large_document};
 pub use events::Mix;
 pub use filters::{filters, single_value_filters};
 
-/// The tenant that everything happens to.
+/// The tenant of every history.
 pub const TENANT: TenantId = TenantId(Uuid::from_u128(0x5f0c_0000_0000_4000_8000_0000_0000_0001));
 
 /// 2021-03-01T09:00:00Z, in microseconds.
 const START: i64 = 1_614_589_200_000_000;
 
-/// How many distinct times events have.
+/// The number of distinct times of events.
 const TIMES: i64 = 8;
 
-/// One of the few times that events have.
+/// Returns one of the few times of events.
 pub fn at(minute: i64) -> Time {
     Time::from_micros(START).plus_seconds(60 * minute)
 }
 
-/// The GUID of the entity or user with that id: odd ids bring their own, the others are given theirs
+/// Returns the GUID of an entity or user: documents give one for odd ids, the others are assigned theirs
 /// (docs/reference/native.md, "Directory").
 pub fn guid_of(kind: &str, id: i64) -> Uuid {
     if id % 2 == 0 {
@@ -45,19 +45,19 @@ pub fn guid_of(kind: &str, id: i64) -> Uuid {
     Uuid::from_u128(0x4000_8000_0000_0000_0000 + (kind << 96) + id as u128)
 }
 
-/// What a source sends next.
+/// One step of a history.
 #[derive(Clone, Debug)]
 pub enum Step {
-    /// Something new.
-    Say { when: Option<i64>, internal: bool, body: Body },
-    /// The lease of an earlier connection runs out.
+    /// A new event.
+    New { when: Option<i64>, internal: bool, body: Body },
+    /// The expiry of an earlier connection's lease.
     Expire { which: Index },
-    /// An event is sent again, perhaps with another content: the journal drops it, unless it comes so late that its id
-    /// is forgotten. Only in conversations does that make a difference.
+    /// A repeated event, perhaps with other content. The journal drops it, unless it is so late that its id is
+    /// forgotten, which makes a difference only to conversations.
     Repeat { which: Index, body: Option<Body>, is_late: bool },
 }
 
-/// A step, how many seconds after the one before it is journalled, and whether readers look after it.
+/// A step, the seconds between it and the one before in the journal, and whether readers look after it.
 #[derive(Clone, Debug)]
 pub struct Draft {
     pub step: Step,
@@ -73,7 +73,7 @@ pub struct History {
     pub looks: Vec<bool>,
 }
 
-/// One line an entry, since this is what a failed case shows.
+/// Prints one line an entry, for failed cases.
 impl fmt::Debug for History {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (entry, look) in self.entries.iter().zip(&self.looks) {
@@ -87,7 +87,7 @@ impl fmt::Debug for History {
 }
 
 impl History {
-    /// The journal of a tenant that starts with a directory.
+    /// Returns the journal of a tenant that starts with a directory.
     pub fn new(directory: Document, drafts: &[Draft]) -> Self {
         let first = Event::internal("rollcall:directory", Uuid::from_u128(0), at(0), upsert(directory));
         let mut history =
@@ -107,7 +107,7 @@ impl History {
         history
     }
 
-    /// Recorded time since the first entry, in microseconds.
+    /// Returns the recorded time since the first entry, in microseconds.
     fn elapsed(&self) -> i64 {
         let last = self.entries[self.entries.len() - 1].recorded;
         last.micros() - at(TIMES).micros()
@@ -116,14 +116,14 @@ impl History {
     fn event(&self, n: usize, step: &Step) -> Option<Event> {
         let sent = &self.entries[1..];
         match step {
-            Step::Say { when, internal, body } => {
+            Step::New { when, internal, body } => {
                 let mut time = at(when.unwrap_or(n as i64 / 8));
-                // Most of what is said tells of its own day, some of it of the first.
+                // Two thirds of the events have a time of the current day, the others one of the first.
                 if !n.is_multiple_of(3) {
                     time = Time::from_micros(time.micros() + self.elapsed());
                 }
                 if body.conversation().is_some() {
-                    // Of one millisecond, and not always of one time.
+                    // Times within one millisecond that are not always equal.
                     time = Time::from_micros(time.micros() + 300 * (n as i64 % 2));
                 }
                 let id = Uuid::from_u128(n as u128 + 1);
@@ -160,29 +160,29 @@ fn connection(entry: &Entry) -> Option<(UserRef, Box<str>, u64)> {
     }
 }
 
-/// The event that changes the directory.
+/// Returns the event body of a directory document.
 pub fn upsert(document: Document) -> Body {
     Body::DirectoryUpserted { document: Arc::new(document) }
 }
 
-/// Events numbered and recorded a second apart, after a directory.
+/// Returns a journal of a directory and events, recorded a second apart.
 pub fn journal(directory: &Document, events: &[Event]) -> Vec<Entry> {
     let first = Event::internal("rollcall:directory", Uuid::from_u128(0), at(0), upsert(directory.clone()));
     let all = std::iter::once(&first).chain(events).cloned().enumerate();
     all.map(|(n, event)| Entry { seq: n as u64 + 1, recorded: at(TIMES).plus_seconds(n as i64), event }).collect()
 }
 
-/// The `n`th event of a source.
+/// Returns the `n`th event of a source.
 pub fn event(n: usize, time: Time, body: Body) -> Event {
     Event { id: EventId { source: "/desk".into(), id: n.to_string().into() }, fact: Fact::new(time, body) }
 }
 
-/// Whether the server made it, so that its place in the journal matters beside its time.
+/// Returns whether an event is of the server's own, for which the order in the journal matters beside the time.
 pub fn is_internal(event: &Event) -> bool {
     event.id.source.starts_with(INTERNAL_SOURCE)
 }
 
-/// Small tenants: 1 to 40 users.
+/// Generates histories of tenants with 1 to 40 users.
 pub fn small(mix: Mix) -> BoxedStrategy<History> {
     let users = prop_oneof![3 => 1..=mix.users.min(5), 1 => 1..=mix.users];
     users
@@ -191,7 +191,7 @@ pub fn small(mix: Mix) -> BoxedStrategy<History> {
             (document_of(users), drafts, prop::bool::weighted(0.5 / f64::from(mix.turnover))).prop_map(
                 |(directory, mut drafts, calm)| {
                     if calm {
-                        // These end before anything is forgotten.
+                        // Calm histories end before anything is forgotten.
                         drafts.iter_mut().for_each(|draft| draft.gap = draft.gap.min(1));
                     }
                     History::new(directory, &drafts)
@@ -201,14 +201,14 @@ pub fn small(mix: Mix) -> BoxedStrategy<History> {
         .boxed()
 }
 
-/// Tenants of about 9,000 users: more than one block of the index.
+/// Generates histories of tenants with about 9,000 users, more than one block of the index.
 pub fn large(mix: Mix) -> impl Strategy<Value = History> {
     let ids = vec![1, 2, 63, 64, 65, 4_095, 8_190, 8_191, 8_192, 8_193, 8_194, 8_256, 8_257, 9_000, 9_001];
     let drafts = prop::collection::vec(draft(ids, mix), 20..mix.steps);
     (large_document(9_000), drafts).prop_map(|(directory, drafts)| History::new(directory, &drafts))
 }
 
-/// The ids that events name: the first few users often, and one who does not exist.
+/// Returns the user ids of events: the first few often, and one that does not exist.
 pub fn users_to_name(users: i64) -> Vec<i64> {
     let few = (1..=users.min(4)).cycle().take(12);
     few.chain(1..=users + 1).collect()

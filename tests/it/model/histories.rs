@@ -1,4 +1,4 @@
-//! What a view tells of conversations, in the reference's words, and where the two differ.
+//! A view's conversations in the reference's types, and their comparison with the reference.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -10,13 +10,13 @@ use rollcall::live::{Listed, View};
 use uuid::Uuid;
 
 use super::compare::Compared;
-use super::reference::{Contact, Reference, Told};
+use super::reference::{Contact, Reference, Summary};
 
-/// A list from its beginning to its end.
+/// The bounds of a whole list.
 const ALL: (Bound<Key>, Bound<Key>) = (Bound::Unbounded, Bound::Unbounded);
 
-/// What a conversation tells; nothing unless it was started or pushed.
-pub fn told(conversation: &Conversation) -> Option<Told> {
+/// Returns the summary of a conversation; `None` unless it was started or pushed.
+pub fn summary(conversation: &Conversation) -> Option<Summary> {
     let life = conversation.life()?;
     let contact = |contact: rollcall::domain::conversation::Contact| Contact {
         user: contact.user,
@@ -26,7 +26,7 @@ pub fn told(conversation: &Conversation) -> Option<Told> {
         end: contact.end.map(|(time, ending)| (time, name(ending))),
     };
     let closing = life.closing.as_ref();
-    Some(Told {
+    Some(Summary {
         created: life.created,
         channel: life.medium,
         project: life.project,
@@ -69,13 +69,13 @@ fn text(moment: &Moment) -> String {
     }
 }
 
-/// Every conversation of a view's two lists.
-pub fn listed(view: &View) -> BTreeMap<Uuid, Told> {
+/// Returns the conversations of a view's two lists.
+pub fn listed(view: &View) -> BTreeMap<Uuid, Summary> {
     let (open, closed) = (view.conversations().open(ALL.0, ALL.1), view.conversations().closed(ALL.0, ALL.1));
-    open.chain(closed).filter_map(|(key, conversation)| Some((key.id, told(conversation)?))).collect()
+    open.chain(closed).filter_map(|(key, conversation)| Some((key.id, summary(conversation)?))).collect()
 }
 
-/// The view tells of conversations what the reference recounts, in both lists and by id.
+/// Checks that a view's conversations equal the reference's, in both lists and by id.
 pub fn agree_on_conversations(view: &View, reference: &Reference) -> Compared {
     let known = view.conversations();
     let all = reference.conversations();
@@ -83,35 +83,36 @@ pub fn agree_on_conversations(view: &View, reference: &Reference) -> Compared {
     for id in &remembered {
         let conversation = known.get(*id);
         prop_assert!(conversation.is_some(), "conversation {} is forgotten", id);
-        prop_assert_eq!(conversation.and_then(|known| told(known)), all.get(id).cloned(), "conversation {}", id);
+        prop_assert_eq!(conversation.and_then(|known| summary(known)), all.get(id).cloned(), "conversation {}", id);
         let moments = conversation.map_or(&[][..], |known| known.moments());
         let ids: BTreeSet<_> = moments.iter().map(|moment| moment.id).collect();
-        prop_assert_eq!(ids.len(), moments.len(), "no two moments have one id: {:?}", moments);
+        prop_assert_eq!(ids.len(), moments.len(), "two entries have the same id: {:?}", moments);
     }
-    for (id, told) in &all {
+    for (id, summary) in &all {
         let Some(conversation) = known.get(*id) else { continue };
         let listed = Listed::of(conversation, view.directory());
-        let (project, groups) = reference.known_places(told);
+        let (project, groups) = reference.known_places(summary);
         prop_assert_eq!(listed.project, project, "project of {}", id);
         prop_assert_eq!(listed.routing_groups, groups.into_iter().collect::<Vec<_>>(), "routing groups of {}", id);
     }
     let beside: Vec<_> = known.iter().filter(|(id, _)| !remembered.contains(id)).collect();
-    prop_assert!(beside.is_empty(), "the reference knows nothing of {:?}", beside);
+    prop_assert!(beside.is_empty(), "not in the reference: {:?}", beside);
     let open = known.open(ALL.0, ALL.1).map(|(key, _)| key.id).collect::<Vec<_>>();
     let closed = known.closed(ALL.0, ALL.1).map(|(key, _)| key.id).collect::<Vec<_>>();
-    prop_assert_eq!(open, in_order(&all, |told| told.closed.is_none().then_some(told.created)), "open ones");
-    prop_assert_eq!(closed, in_order(&all, |told| told.closed.as_ref().map(|(time, _)| *time)), "closed ones");
+    prop_assert_eq!(open, in_order(&all, |summary| summary.closed.is_none().then_some(summary.created)), "open ones");
+    prop_assert_eq!(closed, in_order(&all, |summary| summary.closed.as_ref().map(|(time, _)| *time)), "closed ones");
     Ok(())
 }
 
-/// Those that have such a time, by its milliseconds, then by id.
-fn in_order(all: &BTreeMap<Uuid, Told>, time: impl Fn(&Told) -> Option<Time>) -> Vec<Uuid> {
-    let mut places: Vec<_> = all.iter().filter_map(|(id, told)| Some((time(told)?.micros() / 1_000, *id))).collect();
+/// Returns the conversations that have the time, ordered by its milliseconds, then by id.
+fn in_order(all: &BTreeMap<Uuid, Summary>, time: impl Fn(&Summary) -> Option<Time>) -> Vec<Uuid> {
+    let mut places: Vec<_> =
+        all.iter().filter_map(|(id, summary)| Some((time(summary)?.micros() / 1_000, *id))).collect();
     places.sort_unstable();
     places.into_iter().map(|(_, id)| id).collect()
 }
 
-/// The ids of what happened and of the contacts, by conversation: they stay what they are.
+/// Returns the ids of each conversation's history entries and contacts, which must not change.
 fn ids(view: &View) -> BTreeMap<Uuid, [Vec<Uuid>; 2]> {
     let (open, closed) = (view.conversations().open(ALL.0, ALL.1), view.conversations().closed(ALL.0, ALL.1));
     let of = |conversation: &Conversation| {
@@ -121,7 +122,7 @@ fn ids(view: &View) -> BTreeMap<Uuid, [Vec<Uuid>; 2]> {
     open.chain(closed).map(|(key, conversation)| (key.id, of(conversation))).collect()
 }
 
-/// Two views that tell of conversations alike, whatever positions they tell it of.
+/// Checks that two views have the same conversations, whatever their positions.
 pub fn same_conversations(one: &View, other: &View) -> Compared {
     prop_assert_eq!(listed(one), listed(other));
     prop_assert_eq!(ids(one), ids(other));

@@ -1,4 +1,4 @@
-//! Model tests: random histories, played to `live` and to a naive reference that recounts everything
+//! Model tests: random histories are applied to `live` and to a naive reference that recounts everything
 //! (docs/promises.md W2, W3, R1). `PROPTEST_CASES=5000` checks each property on 5,000 cases.
 
 mod agreement;
@@ -12,16 +12,16 @@ mod order;
 mod outcomes;
 mod quotas;
 pub mod reference;
+mod regressions;
 mod slices;
-mod stories;
 
 use proptest::prelude::*;
 use proptest::test_runner::{TestError, TestRng, TestRunner};
 
-/// How long a failed case may be made smaller, in milliseconds.
+/// The time limit of shrinking a failed case, in milliseconds.
 const SHRINK_MILLIS: u32 = 30_000;
 
-/// The settings of a property that runs `usual` cases; `proptest!` lets `PROPTEST_CASES` have the last word.
+/// Returns the configuration of a property with `usual` cases, which `PROPTEST_CASES` overrides.
 fn cases(usual: u32) -> ProptestConfig {
     ProptestConfig {
         cases: usual,
@@ -32,7 +32,7 @@ fn cases(usual: u32) -> ProptestConfig {
     }
 }
 
-/// Checks a property of large things: on 2 cases, or on one where the others are checked on 128.
+/// Checks a property of large histories on one case for every 128 of the other properties.
 fn holds_at_large<S: Strategy>(given: &S, property: impl Fn(S::Value) -> Result<(), TestCaseError>) {
     let few = (ProptestConfig::default().cases / 128).max(1);
     if let Err(error) = TestRunner::new(cases(few)).run(given, property) {
@@ -40,7 +40,7 @@ fn holds_at_large<S: Strategy>(given: &S, property: impl Fn(S::Value) -> Result<
     }
 }
 
-/// Whether a property that ought to fail does so within `cases` cases, which are the same in every run.
+/// Returns whether a property fails within `cases` cases, which are the same in every run.
 fn fails<S: Strategy>(cases: u32, given: &S, property: impl Fn(S::Value) -> Result<(), TestCaseError>) -> bool {
     let config = ProptestConfig { max_shrink_iters: 0, ..self::cases(cases) };
     let random = TestRng::deterministic_rng(config.rng_algorithm);

@@ -1,5 +1,5 @@
-//! docs/promises.md W3: the order in which events arrive does not matter, save that of events with equal times; and a
-//! late disconnect logs nobody off.
+//! docs/promises.md W3: the order of arrival does not matter, except among events with equal times; and a late
+//! disconnect of an old session disconnects no user.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,13 +14,13 @@ use super::generate::{History, Mix, TENANT, at, event, is_internal, journal, sin
 use super::histories::same_conversations;
 use super::{cases, fails};
 
-/// What a journal ends in: the state, and which events were refused.
+/// Applies a journal; returns the state and the rejected events.
 fn play(entries: &[Entry]) -> Result<(State, BTreeSet<EventId>), TestCaseError> {
     let mut state = State::new(TENANT);
     let mut refused = BTreeSet::new();
     for entry in entries {
         let outcome = state.apply(entry).map_err(|gap| TestCaseError::fail(gap.to_string()))?;
-        // Whether a take by an unknown user ends a claim depends on what came before it.
+        // Whether a take by an unknown user ends a claim depends on the order, so it counts as rejected either way.
         if matches!(outcome, Outcome::Rejected(_) | Outcome::HolderReleased) {
             refused.insert(entry.event.id.clone());
         }
@@ -28,7 +28,7 @@ fn play(entries: &[Entry]) -> Result<(State, BTreeSet<EventId>), TestCaseError> 
     Ok((state, refused))
 }
 
-/// The directory a history starts with, and what sources sent after that.
+/// Returns the initial directory of a history, and the events of sources after it.
 fn sent(history: &History) -> (Document, Vec<Event>) {
     let Body::DirectoryUpserted { document } = &history.entries[0].event.fact.body else {
         panic!("a history starts with a directory")
@@ -36,18 +36,18 @@ fn sent(history: &History) -> (Document, Vec<Event>) {
     let mut state = State::new(TENANT);
     state.apply(&history.entries[0]).expect("it is the first");
     let view = state.publish();
-    // A push to an unknown user is a contact only where it ends a claim, so that its order matters.
+    // A push to an unknown user is a contact only if it ends a claim, so its order matters; it is left out.
     let is_ordered = |event: &Event| match &event.fact.body {
         Body::ConversationPushed { user, .. } => view.directory().find(user).is_none(),
         _ => false,
     };
     let events = history.entries[1..].iter().map(|entry| entry.event.clone());
     let events: Vec<_> = events.filter(|event| !is_ordered(event)).collect();
-    assert!(!events.iter().any(is_internal), "the order of what the server itself writes does matter");
+    assert!(!events.iter().any(is_internal), "events of the server's own are order-dependent");
     (Document::clone(document), events)
 }
 
-/// The events in the order given, but those of one time among themselves in the order they had.
+/// Reorders events, and keeps the order among events with equal times.
 fn permuted(events: &[Event], order: &[usize]) -> Vec<Event> {
     let mut of_time: BTreeMap<_, std::collections::VecDeque<&Event>> = BTreeMap::new();
     for event in events {
@@ -57,31 +57,31 @@ fn permuted(events: &[Event], order: &[usize]) -> Vec<Event> {
     order.iter().filter(|n| **n < events.len()).filter_map(next).collect()
 }
 
-/// The two orders end in the same state, and refuse the same events.
-fn ends_the_same(directory: &Document, events: &[Event], again: &[Event]) -> Compared {
-    // Within a day of recorded time: what ended longer ago is forgotten, by design.
+/// Checks that two orders give the same state and the same rejected events.
+fn same_result(directory: &Document, events: &[Event], again: &[Event]) -> Compared {
+    // The journals span less than a day of recorded time, so that nothing is forgotten.
     let (mut one, refused) = play(&journal(directory, events))?;
     let (mut other, refused_again) = play(&journal(directory, again))?;
     indistinguishable(&mut one, &mut other, directory.users.len() as i64)?;
-    prop_assert_eq!(refused, refused_again, "with the directory fixed, no order makes a refusal of a success");
+    prop_assert_eq!(refused, refused_again, "with a fixed directory rejections do not depend on the order");
     Ok(())
 }
 
-/// A history that only sources wrote, and an order to deliver it in.
+/// Generates a history of sources' events only, and an order of delivery.
 fn shuffled() -> impl Strategy<Value = (History, Vec<usize>)> {
-    let histories = prop_oneof![2 => small(Mix::FROM_SOURCES), 1 => small(Mix::TALK_FROM_SOURCES)];
+    let histories = prop_oneof![2 => small(Mix::FROM_SOURCES), 1 => small(Mix::CONVERSATIONS_FROM_SOURCES)];
     histories.prop_flat_map(|history| {
         let places: Vec<usize> = (0..history.entries.len() - 1).collect();
         (Just(history), Just(places).prop_shuffle())
     })
 }
 
-/// Everything that can be seen of two states: every number, every person, every conversation, and who has a lease.
+/// Checks that two states are the same to readers: all numbers, users, conversations and leases.
 fn indistinguishable(one: &mut State, other: &mut State, users: i64) -> Compared {
     let (one_view, other_view) = (one.publish(), other.publish());
     same(&one_view, &other_view, &single_value_filters(users))?;
     same_conversations(&one_view, &other_view)?;
-    // But for the position that opened it, which differs by design.
+    // Leases are compared without the opening position, which depends on the order.
     let of_any_position = |state: &State| -> BTreeSet<_> {
         leases(state).into_iter().map(|(user, session, _, seconds)| (user, session, seconds)).collect()
     };
@@ -93,25 +93,25 @@ proptest! {
     #![proptest_config(cases(96))]
 
     #[test]
-    fn every_order_that_keeps_equal_times_ends_the_same((history, order) in shuffled()) {
+    fn every_order_that_keeps_equal_times_gives_the_same_state((history, order) in shuffled()) {
         let (directory, events) = sent(&history);
         let again = permuted(&events, &order);
         prop_assert_eq!(again.len(), events.len());
-        ends_the_same(&directory, &events, &again)?;
+        same_result(&directory, &events, &again)?;
     }
 }
 
-/// The property above sees a difference where there is one: the order of events with equal times does matter.
+/// The control: the property fails if events with equal times are reordered.
 #[test]
-fn an_order_that_mixes_equal_times_is_noticed() {
+fn control_reordered_equal_times_are_detected() {
     assert!(fails(100, &shuffled(), |(history, order)| {
         let (directory, events) = sent(&history);
         let again: Vec<_> = order.iter().filter_map(|n| events.get(*n).cloned()).collect();
-        ends_the_same(&directory, &events, &again)
+        same_result(&directory, &events, &again)
     }));
 }
 
-/// The person of these stories.
+/// The user of these histories.
 fn ann() -> UserRef {
     UserRef::id(1)
 }
@@ -135,11 +135,11 @@ fn disconnected(session: &str, minute: i64) -> (i64, Body) {
     (minute, Body::DeskDisconnected { user: ann(), session: session.into(), opened: None })
 }
 
-/// The minute at which the person connected, and still is.
+/// The minute at which the user connected; the session stays open.
 const NOW: i64 = 100;
 
-/// An old session that came and went, and came late with its end, around a new one that is still open: either another
-/// session or the same name again, which yesterday's tab may well have had.
+/// Generates the events of a new, open session and of an old one whose disconnects are late. Both sessions may have the
+/// same name, as two tabs of one browser may.
 fn old_and_new() -> impl Strategy<Value = Vec<(i64, Body)>> {
     let old = prop::collection::vec((0..NOW, any::<bool>()), 0..5);
     let late = prop::collection::vec(0..2 * NOW, 0..5);
@@ -150,7 +150,7 @@ fn old_and_new() -> impl Strategy<Value = Vec<(i64, Body)>> {
             old.into_iter()
                 .map(|(minute, comes)| if comes { connected("old", minute) } else { disconnected("old", minute) }),
         );
-        // A disconnect of another session may be of any time at all; one of the same session tells of before.
+        // A disconnect of another session may have any time; one of the same name is older than the new connection.
         story.extend(late.into_iter().map(|minute| disconnected("old", if renamed { minute } else { minute % NOW })));
         Just(story).prop_shuffle()
     })
@@ -160,16 +160,17 @@ proptest! {
     #![proptest_config(cases(256))]
 
     #[test]
-    fn a_late_disconnect_of_an_old_session_logs_nobody_off(story in old_and_new(), hours in 0..60i64) {
+    fn late_disconnects_of_old_sessions_keep_users_connected(story in old_and_new(), hours in 0..60i64) {
         let mut story = story;
         if hours > 0 {
-            // A day later a connection that is not known may come too late; words about one that is open never matter.
+            // A day later a new connection could be below the floor, so it comes first; the late events change nothing
+            // then.
             story.sort_by_key(|(minute, body)| (*minute, matches!(body, Body::DeskConnected { .. })) != (NOW, true));
         }
         let events: Vec<_> = story.into_iter().enumerate().map(|(n, (minute, body))| event(n, at(minute), body)).collect();
         let directory = Document { users: vec![super::generate::user(1)], ..Document::default() };
         let mut entries = journal(&directory, &events);
-        // Yesterday's events may come today.
+        // The events may be recorded hours apart.
         for entry in &mut entries {
             entry.recorded = entry.recorded.plus_seconds(3_600 * hours * entry.seq as i64);
         }

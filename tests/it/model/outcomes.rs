@@ -1,4 +1,4 @@
-//! What an outcome promises of the state (docs/reference/events.md, "Outcomes").
+//! The effects that outcomes promise (docs/reference/events.md, "Outcomes").
 
 use proptest::prelude::*;
 use rollcall::domain::directory::Document;
@@ -13,8 +13,8 @@ use super::compare::{columns, same};
 use super::generate::{Mix, TENANT, journal, small, user};
 use super::histories::same_conversations;
 
-/// What can be seen of everybody but whether they were ever here: a connection that is too late to open anything, and
-/// so stale, still tells that.
+/// Returns what readers see of every user, except for whether they were ever logged in, which also a stale connection
+/// sets.
 fn seen(view: &View) -> Vec<(i64, [u32; 4], Vec<bool>)> {
     let planes = |columns: &Columns| {
         let of_channels = |plane: fn(Channel) -> Plane| Channel::ALL.map(|channel| columns.has(plane(channel)));
@@ -29,7 +29,7 @@ proptest! {
     #![proptest_config(cases(64))]
 
     #[test]
-    fn a_refusal_changes_nothing_and_what_is_stale_nothing_to_be_seen(history in prop_oneof![small(Mix::EVERYTHING), small(Mix::TALK)]) {
+    fn rejected_and_stale_events_change_nothing_visible(history in prop_oneof![small(Mix::EVERYTHING), small(Mix::CONVERSATIONS)]) {
         let mut state = State::new(TENANT);
         let mut before = state.publish();
         for entry in &history.entries {
@@ -53,7 +53,7 @@ proptest! {
 }
 
 #[test]
-fn an_entry_that_does_not_follow_is_a_gap_and_changes_nothing() {
+fn an_entry_out_of_sequence_is_a_gap() {
     let mut state = State::new(TENANT);
     let entries = journal(&Document { users: vec![user(1)], ..Document::default() }, &[]);
     assert_eq!(state.apply(&Entry { seq: 2, ..entries[0].clone() }), Err(Gap { at: 0, next: 2 }));

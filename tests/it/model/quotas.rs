@@ -1,10 +1,10 @@
-//! Quotas that small histories do not reach, as stories.
+//! Quotas that small random histories do not reach.
 
 use rollcall::domain::event::{Rejection, Surface};
 use rollcall::domain::{Body, Channel, ConversationId, Outcome, Quotas, UserRef};
 
 use super::generate::user;
-use super::stories::Story;
+use super::regressions::Scenario;
 
 fn refused(name: &'static str, limit: u32) -> Outcome {
     Outcome::Rejected(Rejection::Limit { name, limit })
@@ -28,56 +28,72 @@ fn synced(conversations: Vec<ConversationId>) -> Body {
 }
 
 #[test]
-fn a_user_has_16_sockets_and_as_many_other_sessions_as_are_set() {
-    let mut story = Story::new();
-    story.make(user(1));
+fn sockets_and_other_sessions_are_limited_separately() {
+    let mut scenario = Scenario::new();
+    scenario.add(user(1));
     for n in 0..16 {
-        assert_eq!(story.tell(1, connected(&format!("socket {n}"), true)), Outcome::Applied);
+        assert_eq!(scenario.apply(1, connected(&format!("socket {n}"), true)), Outcome::Applied);
     }
-    assert_eq!(story.tell(1, connected("socket 16", true)), refused("sockets_per_user", 16));
-    assert_eq!(story.tell(2, connected("socket 3", true)), Outcome::Applied, "one's own takes no other place");
+    assert_eq!(scenario.apply(1, connected("socket 16", true)), refused("sockets_per_user", 16));
+    assert_eq!(
+        scenario.apply(2, connected("socket 3", true)),
+        Outcome::Applied,
+        "reopening an open session takes no further place"
+    );
     for n in 0..100 {
-        assert_eq!(story.tell(1, connected(&format!("session {n}"), false)), Outcome::Applied);
+        assert_eq!(scenario.apply(1, connected(&format!("session {n}"), false)), Outcome::Applied);
     }
-    assert_eq!(story.tell(1, connected("session 100", false)), refused("sessions_per_user", 100));
-    assert_eq!(story.tell(3, connected("session 5", true)), refused("sockets_per_user", 16), "it would be a socket");
-    story.state = story.restarted();
-    assert_eq!(story.tell(3, connected("socket 16", true)), refused("sockets_per_user", 16), "after a restart too");
-    assert_eq!(story.tell(4, disconnected("socket 3")), Outcome::Applied);
-    assert_eq!(story.tell(4, connected("socket 16", true)), Outcome::Applied);
-    assert_eq!(story.tell(5, Body::DeskClosedAll { user: UserRef::id(1) }), Outcome::Applied);
-    assert_eq!(story.tell(6, connected("session 100", false)), Outcome::Applied);
+    assert_eq!(scenario.apply(1, connected("session 100", false)), refused("sessions_per_user", 100));
+    assert_eq!(
+        scenario.apply(3, connected("session 5", true)),
+        refused("sockets_per_user", 16),
+        "the session would become a socket"
+    );
+    scenario.state = scenario.reloaded();
+    assert_eq!(
+        scenario.apply(3, connected("socket 16", true)),
+        refused("sockets_per_user", 16),
+        "also after a restart"
+    );
+    assert_eq!(scenario.apply(4, disconnected("socket 3")), Outcome::Applied);
+    assert_eq!(scenario.apply(4, connected("socket 16", true)), Outcome::Applied);
+    assert_eq!(scenario.apply(5, Body::DeskClosedAll { user: UserRef::id(1) }), Outcome::Applied);
+    assert_eq!(scenario.apply(6, connected("session 100", false)), Outcome::Applied);
 }
 
 #[test]
-fn what_is_refused_changes_nothing_at_all() {
-    let mut story = Story::new();
-    story.make(user(1));
+fn events_past_a_quota_change_nothing() {
+    let mut scenario = Scenario::new();
+    scenario.add(user(1));
     let limits = Quotas { slots_per_user: Some(3), sessions: Some(1), ..Quotas::default() };
-    assert_eq!(story.tell(0, Body::LimitsSet { limits }), Outcome::Applied);
-    story.tell(1, synced(named(2)));
-    story.tell(1, connected("a", false));
-    let before = story.state.rows();
+    assert_eq!(scenario.apply(0, Body::LimitsSet { limits }), Outcome::Applied);
+    scenario.apply(1, synced(named(2)));
+    scenario.apply(1, connected("a", false));
+    let before = scenario.state.rows();
     let other = ConversationId::new("other").unwrap();
     let over = [named(2), vec![other.clone(), ConversationId::new("more").unwrap()]].concat();
-    assert_eq!(story.tell(2, synced(over)), refused("slots_per_user", 3));
-    assert_eq!(story.tell(2, connected("b", true)), refused("sessions", 1));
-    let mut after = story.state.rows();
+    assert_eq!(scenario.apply(2, synced(over)), refused("slots_per_user", 3));
+    assert_eq!(scenario.apply(2, connected("b", true)), refused("sessions", 1));
+    let mut after = scenario.state.rows();
     let mut expected = before;
     after.sort_by(|a, b| a.key.cmp(&b.key));
     expected.sort_by(|a, b| a.key.cmp(&b.key));
     assert_eq!(after, expected);
     let swapped = vec![other.clone(), ConversationId::new("c0").unwrap(), ConversationId::new("c9").unwrap()];
-    assert_eq!(story.tell(3, synced(swapped)), Outcome::Applied, "what ends makes room for what begins");
+    assert_eq!(
+        scenario.apply(3, synced(swapped)),
+        Outcome::Applied,
+        "slots that the sync ends free places for those it takes"
+    );
 }
 
 #[test]
-fn a_sync_names_as_many_as_may_be_held() {
-    let mut story = Story::new();
-    story.make(user(1));
-    assert_eq!(story.tell(1, synced(named(1_000))), Outcome::Applied);
-    assert_eq!(story.held(1), [[1_000, 0, 0, 0]; 2]);
-    assert_eq!(story.tell(2, synced(named(1_001))), refused("slots_per_user", 1_000));
-    assert_eq!(story.tell(3, synced(vec![])), Outcome::Applied);
-    assert_eq!(story.held(1), [[0; 4]; 2]);
+fn a_sync_is_limited_to_the_slots_of_a_user() {
+    let mut scenario = Scenario::new();
+    scenario.add(user(1));
+    assert_eq!(scenario.apply(1, synced(named(1_000))), Outcome::Applied);
+    assert_eq!(scenario.held(1), [[1_000, 0, 0, 0]; 2]);
+    assert_eq!(scenario.apply(2, synced(named(1_001))), refused("slots_per_user", 1_000));
+    assert_eq!(scenario.apply(3, synced(vec![])), Outcome::Applied);
+    assert_eq!(scenario.held(1), [[0; 4]; 2]);
 }

@@ -1,28 +1,31 @@
-//! A naive reference for `live`, written from docs/reference/events.md alone: it keeps what accepted events said,
-//! and recounts everything from the beginning for every answer. It shares no logic with `live`, nor its status function.
+//! A naive reference for `live`, written from docs/reference/events.md alone: it keeps every effect of accepted
+//! events as a statement, and recounts everything from the beginning for every answer. It shares no logic with `live`,
+//! and not its status function either.
 //!
-//! To recount it plays all words again in the order of their times, and at equal times in that of the journal: the last
-//! word about a field decides. Where that is not obviously what docs/reference/events.md says, or where it needs help:
+//! A recount replays all statements in the order of their times, and at equal times in the order of the journal: the
+//! last statement about a field decides. Where that is not obviously what docs/reference/events.md says, or needs an
+//! addition:
 //!
-//! * Slots. "Held iff its newest take is newer than both releases that apply to it, and not below a sync's floor" needs no
-//!   stamps here: played in order, a take makes a holder, a release or a sync that does not name the conversation ends
-//!   that, and a release by somebody else does not. A take that came late is simply played at its place.
+//! * Slots. "Held iff its newest take is newer than both releases that apply to it, and not below a sync's floor" needs
+//!   no stamps here: in order, a take makes a holder; a release, or a sync that does not name the conversation, ends
+//!   the claim; and a release by another user does not. A late take is replayed at its place.
 //! * "Takes at or before it that it does not name": a take with the sync's own time that was journalled after it is
 //!   after it ("equal times: the one journalled later wins"), and holds.
 //! * A sync's set is a take of each conversation it names; a name that stands in an older sync is an older take.
-//! * A deleted user's takes stay words: whoever held before does not get a conversation back by a deletion. Nobody holds
-//!   what the deleted user took. The directory itself is in the order of the journal, whatever the times.
-//! * Authoritative writes are as late as the newest word about the field they set. That depends on what was journalled
-//!   before them, so it is settled when they are recorded. `desk.closed_all` sets every open session: each closes at
-//!   the later of that session's time and its own, and sessions nobody has heard of yet close at its own time.
-//! * A lease's expiry is no word about the session but the end of one incarnation: the session keeps the time of its
-//!   connection, so that any later word of the desk, whose clock may be behind ours, still wins.
-//! * "Remembered for 24 h of recorded time": what ended is forgotten word by word, counted from the newest entry that
-//!   spoke of it or ended it. What a sync says of the channel, and a `closed_all` of the person, is never forgotten.
-//! * A take by a user whom the directory does not know is a word like others: nobody holds the conversation after it.
-//! * `ever_logged_in`: a connection that came too late to open anything still tells that the person was there.
-//! * `updated`: the newest word about a presence, or about a session when it was said; it outlives them. A `closed_all` is
-//!   one about each session that it ends, at the time it ends them, and an expiry is one by the server's time.
+//! * A deleted user's takes remain statements: a deletion does not give a conversation back to its earlier holder, and
+//!   what the deleted user took has no holder. The directory is in the order of the journal, whatever the times.
+//! * An authoritative write has at least the time of the newest statement about the field that it sets. That depends on
+//!   the journal before it, so it is computed when the write is recorded. `desk.closed_all` sets every open session:
+//!   each closes at the later of that session's time and its own, and sessions that are still unknown close at its own
+//!   time.
+//! * A lease's expiry is no statement about the session but the end of one incarnation: the session keeps the time of
+//!   its connection, so that any later event of the desk, whose clock may be behind, still wins.
+//! * "Remembered for 24 h of recorded time": statements are forgotten one by one, counted from the newest entry that
+//!   mentions or ends their subject. A sync's effect on the channel, and a `closed_all` of a user, is never forgotten.
+//! * A take by a user that is not in the directory is a statement too: the conversation has no holder after it.
+//! * `ever_logged_in`: a connection that is too late to open a session sets it nevertheless.
+//! * `updated`: the newest time of a presence choice, or of a statement about a session; it outlives them. A
+//!   `closed_all` counts for each session that it closes, at the time of the close, and an expiry at the server's time.
 
 mod answers;
 mod conversations;
@@ -40,37 +43,37 @@ use rollcall::domain::{Body, Category, Channel, ConversationId, Entry, Event, Qu
 
 pub use answers::Answers;
 use conversations::Conversations;
-pub use conversations::{Contact, Told};
+pub use conversations::{Contact, Summary};
 pub use directory::Counts;
 use directory::Directory;
 pub use flaw::Flaw;
 pub use individual::Individual;
 
-/// A day: how long what ended stays remembered, in seconds.
+/// A day in seconds: the time that ended sessions, slots and conversations, and deleted users, are remembered.
 const REMEMBERED: i64 = 86_400;
 
-/// The number of an account: a user from creation to deletion.
-type Whose = usize;
+/// The index of an account: a user from creation to deletion.
+type AccountIx = usize;
 
-/// A presence chosen, with the id of its definition where one was.
+/// A chosen presence, with the id of its definition if one was chosen.
 type Choice = (Category, Option<i64>);
 
-/// One thing that an accepted event said.
+/// One effect of an accepted event.
 #[derive(Clone, Debug)]
-enum Said {
-    Presence(Whose, Category, Option<i64>),
-    Toggle(Whose, Channel, bool),
-    Opened(Whose, Box<str>, Opening),
-    Closed(Whose, Box<str>),
-    ClosedAll(Whose),
-    Taken(Whose, Channel, ConversationId),
-    /// Taken by a user whom the directory does not know.
-    Gone(ConversationId),
-    Released(Option<Whose>, ConversationId),
-    Synced(Whose, Channel, BTreeSet<ConversationId>),
+enum Effect {
+    Presence(AccountIx, Category, Option<i64>),
+    Toggle(AccountIx, Channel, bool),
+    Opened(AccountIx, Box<str>, Opening),
+    Closed(AccountIx, Box<str>),
+    ClosedAll(AccountIx),
+    Taken(AccountIx, Channel, ConversationId),
+    /// A take by a user that is not in the directory.
+    TakenByUnknown(ConversationId),
+    Released(Option<AccountIx>, ConversationId),
+    Synced(AccountIx, Channel, BTreeSet<ConversationId>),
 }
 
-/// How a session was opened.
+/// The properties of a session's connection.
 #[derive(Clone, Copy, Debug)]
 struct Opening {
     surface: Surface,
@@ -78,56 +81,56 @@ struct Opening {
     socket: bool,
 }
 
-/// When, and at which place in the journal.
+/// An effect with its time and position.
 #[derive(Clone, Debug)]
-struct Word {
+struct Statement {
     time: Time,
     seq: u64,
-    said: Said,
+    effect: Effect,
 }
 
-/// What becomes of an event, as far as the reference tells.
+/// The outcome of an event, as far as the reference determines it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Verdict {
     /// Applied or stale.
-    Taken,
+    Accepted,
     Applied,
-    /// The user is unknown, and the take ended somebody's claim.
+    /// The user is unknown, and the take ended a claim.
     HolderReleased,
     Stale,
     Rejected,
     Upserted(Counts),
 }
 
-/// Everything that was said to one tenant.
+/// All statements about one tenant.
 pub struct Reference {
     flaw: Option<Flaw>,
     directory: Directory,
-    words: Vec<Word>,
+    statements: Vec<Statement>,
     /// Connections that ended because their lease ran out, by position.
     expired: HashSet<u64>,
-    seen: HashSet<Whose>,
-    /// When a presence was chosen or a session came or went, at the latest.
-    updated: HashMap<Whose, Time>,
-    /// Who took each conversation that is remembered, and how many each ever took.
-    took: HashMap<ConversationId, HashSet<Whose>>,
-    handled: HashMap<Whose, u64>,
-    /// Since when nobody holds a conversation, and since when a session is closed, by recorded time.
+    seen: HashSet<AccountIx>,
+    /// The latest time at which a presence was chosen, or a session opened or closed.
+    updated: HashMap<AccountIx, Time>,
+    /// The users who took each remembered conversation, and the number that each user ever took.
+    took: HashMap<ConversationId, HashSet<AccountIx>>,
+    handled: HashMap<AccountIx, u64>,
+    /// The recorded time since which a conversation has no holder, and since which a session is closed.
     released_since: HashMap<ConversationId, Time>,
-    closed_since: HashMap<(Whose, Box<str>), Time>,
+    closed_since: HashMap<(AccountIx, Box<str>), Time>,
     conversations: Conversations,
-    /// The newest time of all words about what was forgotten.
+    /// The newest time of all forgotten statements.
     floor: Time,
     limits: Quotas,
 }
 
 impl Reference {
-    /// A tenant to whom nothing has happened.
+    /// Returns the reference of a tenant without events.
     pub fn new(tenant: TenantId) -> Self {
         Reference {
             flaw: None,
             directory: Directory::new(tenant),
-            words: Vec::new(),
+            statements: Vec::new(),
             expired: HashSet::new(),
             seen: HashSet::new(),
             updated: HashMap::new(),
@@ -141,7 +144,7 @@ impl Reference {
         }
     }
 
-    /// The same with one rule broken, to see whether anybody notices.
+    /// Returns the reference with one rule broken, for controls.
     pub fn with_flaw(tenant: TenantId, flaw: Option<Flaw>) -> Self {
         let floor = if flaw == Some(Flaw::FreshTenantsHaveAFloor) { super::generate::at(2) } else { Time::NEVER };
         Reference { flaw, floor, conversations: Conversations::with_flaw(flaw), ..Reference::new(tenant) }
@@ -151,114 +154,116 @@ impl Reference {
         self.flaw == Some(flaw)
     }
 
-    /// Takes the next entry of the journal.
+    /// Applies the next entry of the journal; returns its outcome.
     pub fn record(&mut self, entry: &Entry) -> Verdict {
         self.forget(entry);
         let before = self.holders();
         let verdict = match &entry.event.fact.body {
             Body::DirectoryUpserted { document } => self.upsert(document),
-            body if body.conversation().is_some() => self.converse(entry),
+            body if body.conversation().is_some() => self.record_conversation(entry),
             Body::SlotTaken { user, channel, conversation } => match self.directory.find(user) {
-                Some(whose) => self.hear_take(entry, whose, *channel, conversation),
-                None => self.hear_unknown_take(entry, conversation),
+                Some(ix) => self.record_take(entry, ix, *channel, conversation),
+                None => self.record_unknown_take(entry, conversation),
             },
-            _ => self.listen(entry).map_or(Verdict::Rejected, |()| Verdict::Taken),
+            _ => self.record_other(entry).map_or(Verdict::Rejected, |()| Verdict::Accepted),
         };
-        self.note_endings(entry, &before);
+        self.record_endings(entry, &before);
         verdict
     }
 
-    /// Everything but documents and conversations. `None` is a rejection.
-    fn listen(&mut self, entry: &Entry) -> Option<()> {
+    /// Applies an entry that is no document, take or event of a conversation. `None` is a rejection.
+    fn record_other(&mut self, entry: &Entry) -> Option<()> {
         let event = &entry.event;
         match &event.fact.body {
-            Body::DeskDisconnected { opened: Some(_), .. } => panic!("no story has it"),
+            Body::DeskDisconnected { opened: Some(_), .. } => panic!("histories do not contain this event"),
             Body::DeskConnected { user, session, surface, lease_seconds, socket, .. } => {
-                let whose = self.directory.find(user)?;
+                let ix = self.directory.find(user)?;
                 let opening = Opening { surface: *surface, lease_seconds: *lease_seconds, socket: *socket };
-                let (_, wins) = self.word_of_session(entry, whose, session);
-                if wins && !self.has_room_for_session(whose, session, *socket) {
+                let (_, wins) = self.session_time(entry, ix, session);
+                if wins && !self.has_room_for_session(ix, session, *socket) {
                     return None;
                 }
-                self.say_of_session(entry, whose, session, Said::Opened(whose, session.clone(), opening));
+                self.add_session_statement(entry, ix, session, Effect::Opened(ix, session.clone(), opening));
                 if *surface == Surface::Desk && (wins || !self.has(Flaw::LateConnectionsAreNotSeen)) {
-                    self.seen.insert(whose);
+                    self.seen.insert(ix);
                 }
             }
             Body::DeskDisconnected { user, session, opened: None } => {
-                let whose = self.directory.find(user)?;
-                self.say_of_session(entry, whose, session, Said::Closed(whose, session.clone()));
+                let ix = self.directory.find(user)?;
+                self.add_session_statement(entry, ix, session, Effect::Closed(ix, session.clone()));
             }
             Body::DeskClosedAll { user } => self.close_all(entry, user)?,
             Body::DeskLeaseExpired { user, session, opened } => {
-                let whose = self.directory.find(user)?;
+                let ix = self.directory.find(user)?;
                 let open = self.open_sessions();
-                open.get(&(whose, session.clone())).filter(|(position, _)| position == opened)?;
-                if self.has(Flaw::ExpiryIsAWord) {
-                    self.say(entry, event.fact.time, Said::Closed(whose, session.clone()));
+                open.get(&(ix, session.clone())).filter(|(position, _)| position == opened)?;
+                if self.has(Flaw::ExpiryClosesTheSession) {
+                    self.add_statement(entry, event.fact.time, Effect::Closed(ix, session.clone()));
                 }
-                self.update(whose, event.fact.time);
+                self.update(ix, event.fact.time);
                 self.expired.insert(*opened);
-                self.closed_since.insert((whose, session.clone()), entry.recorded);
+                self.closed_since.insert((ix, session.clone()), entry.recorded);
             }
             Body::StatusChanged { user, presence, presence_id, channels } => {
-                let whose = self.directory.find(user)?;
+                let ix = self.directory.find(user)?;
                 let chosen = self.chosen(*presence, *presence_id)?;
                 if let Some((category, definition)) = chosen {
-                    let time = self.moment(event, |said| matches!(said, Said::Presence(w, ..) if *w == whose));
-                    self.say(entry, time, Said::Presence(whose, category, definition));
-                    self.update(whose, time);
+                    let time =
+                        self.effective_time(event, |effect| matches!(effect, Effect::Presence(w, ..) if *w == ix));
+                    self.add_statement(entry, time, Effect::Presence(ix, category, definition));
+                    self.update(ix, time);
                 }
                 for (channel, on) in channels {
-                    let same = |said: &Said| matches!(said, Said::Toggle(w, c, _) if (*w, *c) == (whose, *channel));
-                    let time = self.moment(event, same);
-                    self.say(entry, time, Said::Toggle(whose, *channel, *on));
+                    let same =
+                        |effect: &Effect| matches!(effect, Effect::Toggle(w, c, _) if (*w, *c) == (ix, *channel));
+                    let time = self.effective_time(event, same);
+                    self.add_statement(entry, time, Effect::Toggle(ix, *channel, *on));
                 }
             }
             Body::SlotReleased { user, conversation } => {
-                let whose = match user {
+                let ix = match user {
                     Some(user) => Some(self.directory.find(user)?),
                     None => None,
                 };
                 if !self.is_late_for_slot(event, conversation) {
-                    self.say(entry, event.fact.time, Said::Released(whose, conversation.clone()));
+                    self.add_statement(entry, event.fact.time, Effect::Released(ix, conversation.clone()));
                 }
             }
             Body::SlotsSynced { user, channel, conversations } => {
-                let whose = self.directory.find(user)?;
+                let ix = self.directory.find(user)?;
                 let named: BTreeSet<_> = conversations.iter().cloned().collect();
                 if !self.has_room(Quota::SlotsPerUser, 0, named.len()) {
                     return None;
                 }
-                let heard: BTreeSet<_> =
+                let kept: BTreeSet<_> =
                     named.into_iter().filter(|conversation| !self.is_late_for_slot(event, conversation)).collect();
-                if !self.say_of_slots(entry, whose, Said::Synced(whose, *channel, heard.clone())) {
+                if !self.add_slot_statement(entry, ix, Effect::Synced(ix, *channel, kept.clone())) {
                     return None;
                 }
-                for conversation in &heard {
-                    self.take(whose, conversation);
+                for conversation in &kept {
+                    self.count_take(ix, conversation);
                 }
             }
             Body::PasswordSet { user, hash } => {
-                let whose = self.directory.find(user)?;
-                self.directory.accounts[whose].password = Some((hash.clone(), entry.seq));
+                let ix = self.directory.find(user)?;
+                self.directory.accounts[ix].password = Some((hash.clone(), entry.seq));
             }
             Body::UserDeleted { user } => {
-                let whose = self.directory.find(user)?;
-                self.directory.accounts[whose].deleted = Some(entry.recorded);
-                self.closed_since.retain(|(w, _), _| *w != whose);
-                if self.has(Flaw::DeletionGivesBack) {
-                    self.words.retain(|word| !matches!(&word.said, Said::Taken(w, ..) if *w == whose));
+                let ix = self.directory.find(user)?;
+                self.directory.accounts[ix].deleted = Some(entry.recorded);
+                self.closed_since.retain(|(w, _), _| *w != ix);
+                if self.has(Flaw::DeletionRestoresHolders) {
+                    self.statements.retain(|statement| !matches!(&statement.effect, Effect::Taken(w, ..) if *w == ix));
                 }
             }
             Body::LimitsSet { limits } => self.limits = *limits,
-            // Heartbeats say nothing; documents and conversations are heard elsewhere.
+            // Heartbeats have no effect; documents and conversations are applied elsewhere.
             _ => {}
         }
         Some(())
     }
 
-    /// A document, which may not make more users than there is room for.
+    /// Applies a document, unless it exceeds the quota of users.
     fn upsert(&mut self, document: &rollcall::domain::directory::Document) -> Verdict {
         let before = self.directory.clone();
         let Some(counts) = self.directory.upsert(document) else { return Verdict::Rejected };
@@ -269,46 +274,53 @@ impl Reference {
         Verdict::Upserted(counts)
     }
 
-    fn hear_take(&mut self, entry: &Entry, whose: Whose, channel: Channel, conversation: &ConversationId) -> Verdict {
+    fn record_take(
+        &mut self,
+        entry: &Entry,
+        ix: AccountIx,
+        channel: Channel,
+        conversation: &ConversationId,
+    ) -> Verdict {
         if self.is_late_for_slot(&entry.event, conversation) {
             return Verdict::Stale;
         }
-        if !self.say_of_slots(entry, whose, Said::Taken(whose, channel, conversation.clone())) {
+        if !self.add_slot_statement(entry, ix, Effect::Taken(ix, channel, conversation.clone())) {
             return Verdict::Rejected;
         }
-        self.take(whose, conversation);
-        Verdict::Taken
+        self.count_take(ix, conversation);
+        Verdict::Accepted
     }
 
-    /// The conversation went to a user whom nobody knows.
-    fn hear_unknown_take(&mut self, entry: &Entry, conversation: &ConversationId) -> Verdict {
-        if self.is_late_for_slot(&entry.event, conversation) || self.has(Flaw::UnknownUsersReleaseNobody) {
+    /// Applies a take by an unknown user, which ends the claim.
+    fn record_unknown_take(&mut self, entry: &Entry, conversation: &ConversationId) -> Verdict {
+        if self.is_late_for_slot(&entry.event, conversation) || self.has(Flaw::UnknownUsersReleaseNoClaim) {
             return Verdict::Rejected;
         }
         let was_held = self.holders().contains_key(conversation);
-        self.say(entry, entry.event.fact.time, Said::Gone(conversation.clone()));
+        self.add_statement(entry, entry.event.fact.time, Effect::TakenByUnknown(conversation.clone()));
         let is_held = self.holders().contains_key(conversation);
         if was_held && !is_held { Verdict::HolderReleased } else { Verdict::Rejected }
     }
 
-    fn say(&mut self, entry: &Entry, time: Time, said: Said) {
-        self.words.push(Word { time, seq: entry.seq, said });
+    fn add_statement(&mut self, entry: &Entry, time: Time, effect: Effect) {
+        self.statements.push(Statement { time, seq: entry.seq, effect });
     }
 
-    /// Each conversation counts once for each who takes it, late or not.
-    fn take(&mut self, whose: Whose, conversation: &ConversationId) {
-        let first = self.took.entry(conversation.clone()).or_default().insert(whose);
-        *self.handled.entry(whose).or_default() += u64::from(first || self.has(Flaw::EveryTakeCounts));
+    /// Counts a take: each conversation once for each user who takes it, late or not.
+    fn count_take(&mut self, ix: AccountIx, conversation: &ConversationId) {
+        let first = self.took.entry(conversation.clone()).or_default().insert(ix);
+        *self.handled.entry(ix).or_default() += u64::from(first || self.has(Flaw::EveryTakeCounts));
     }
 
-    fn update(&mut self, whose: Whose, time: Time) {
-        let updated = self.updated.entry(whose).or_insert(time);
+    fn update(&mut self, ix: AccountIx, time: Time) {
+        let updated = self.updated.entry(ix).or_insert(time);
         *updated = time.max(*updated);
     }
 
-    /// When an event counts as said: an authoritative one never before the newest word about the same.
-    fn moment(&self, event: &Event, same: impl Fn(&Said) -> bool) -> Time {
-        let newest = self.words.iter().filter(|word| same(&word.said)).map(|word| word.time).max();
+    /// Returns the effective time of an event: for an authoritative one not before the newest statement about the same.
+    fn effective_time(&self, event: &Event, same: impl Fn(&Effect) -> bool) -> Time {
+        let newest =
+            self.statements.iter().filter(|statement| same(&statement.effect)).map(|statement| statement.time).max();
         match newest {
             Some(newest) if event.is_authoritative() && !self.has(Flaw::DialectsCanBeStale) => {
                 event.fact.time.max(newest)
@@ -317,58 +329,61 @@ impl Reference {
         }
     }
 
-    /// The time of a word about a session, and whether it is the newest.
-    fn word_of_session(&self, entry: &Entry, whose: Whose, session: &str) -> (Time, bool) {
-        let about = |said: &Said| is_about_session(said, whose, session) || is_closed_all(said, whose);
-        let mut time = self.moment(&entry.event, about);
-        if !self.knows_session(whose, session) && !self.has(Flaw::FloorIsForConversationsOnly) {
+    /// Returns the effective time of an event about a session, and whether it is the newest.
+    fn session_time(&self, entry: &Entry, ix: AccountIx, session: &str) -> (Time, bool) {
+        let about = |effect: &Effect| is_about_session(effect, ix, session) || is_closed_all(effect, ix);
+        let mut time = self.effective_time(&entry.event, about);
+        if !self.knows_session(ix, session) && !self.has(Flaw::FloorIsForConversationsOnly) {
             if self.is_late(&entry.event) {
                 return (time, false);
             }
-            // What the server itself writes is never late: it counts as said no earlier than what was forgotten.
+            // Events of the server's own are never late: their effective time is not before the floor.
             time = time.max(self.floor);
         }
-        (time, self.words.iter().filter(|word| about(&word.said)).all(|word| word.time <= time))
+        (
+            time,
+            self.statements.iter().filter(|statement| about(&statement.effect)).all(|statement| statement.time <= time),
+        )
     }
 
-    /// Says a word about a session, unless it comes too late for one that is not known.
-    fn say_of_session(&mut self, entry: &Entry, whose: Whose, session: &str, said: Said) {
-        let (time, wins) = self.word_of_session(entry, whose, session);
+    /// Adds a statement about a session, unless it is too late for an unknown one.
+    fn add_session_statement(&mut self, entry: &Entry, ix: AccountIx, session: &str, effect: Effect) {
+        let (time, wins) = self.session_time(entry, ix, session);
         if wins {
-            if !self.has(Flaw::DesksUpdateNothing) {
-                self.update(whose, time);
+            if !self.has(Flaw::DesksDoNotUpdatePresence) {
+                self.update(ix, time);
             }
-            let key = (whose, Box::from(session));
-            if matches!(said, Said::Closed(..)) {
+            let key = (ix, Box::from(session));
+            if matches!(effect, Effect::Closed(..)) {
                 self.closed_since.insert(key, entry.recorded);
             } else {
                 self.closed_since.remove(&key);
             }
-            self.say(entry, time, said);
-        } else if self.knows_session(whose, session) || !self.is_late(&entry.event) {
-            self.say(entry, time, said);
+            self.add_statement(entry, time, effect);
+        } else if self.knows_session(ix, session) || !self.is_late(&entry.event) {
+            self.add_statement(entry, time, effect);
         }
     }
 
     fn close_all(&mut self, entry: &Entry, user: &UserRef) -> Option<()> {
-        let whose = self.directory.find(user)?;
+        let ix = self.directory.find(user)?;
         let time = entry.event.fact.time;
-        let open: Vec<_> = self.open_sessions().into_keys().filter(|(w, _)| *w == whose).collect();
+        let open: Vec<_> = self.open_sessions().into_keys().filter(|(w, _)| *w == ix).collect();
         for (_, session) in open {
             if !self.has(Flaw::ClosedAllIsStale) {
-                let same = |said: &Said| is_about_session(said, whose, &session);
-                let time = self.moment(&entry.event, same);
-                self.say(entry, time, Said::Closed(whose, session.clone()));
-                self.update(whose, time);
+                let same = |effect: &Effect| is_about_session(effect, ix, &session);
+                let time = self.effective_time(&entry.event, same);
+                self.add_statement(entry, time, Effect::Closed(ix, session.clone()));
+                self.update(ix, time);
             }
-            self.closed_since.insert((whose, session), entry.recorded);
+            self.closed_since.insert((ix, session), entry.recorded);
         }
-        self.say(entry, time, Said::ClosedAll(whose));
+        self.add_statement(entry, time, Effect::ClosedAll(ix));
         Some(())
     }
 
-    /// The category an event chose, and the id of its definition, `None` inside where it chose none; `None` when it cannot
-    /// be chosen.
+    /// Returns the presence that an event chooses, with the id of its definition: `Some(None)` if it chooses none,
+    /// `None` if the choice is invalid.
     fn chosen(&self, given: Option<Category>, definition: Option<uuid::Uuid>) -> Option<Option<Choice>> {
         use rollcall::domain::directory::Kind;
         use rollcall::domain::presence::DefinitionCategory;
@@ -383,15 +398,20 @@ impl Reference {
         given.is_none_or(|given| given == meant).then_some(Some((meant, Some(known.id))))
     }
 
-    /// Notes which conversations nobody holds after this entry, if it spoke of them or ended that.
-    fn note_endings(&mut self, entry: &Entry, before: &HashMap<ConversationId, (Whose, Channel)>) {
+    /// Records which conversations have no holder after this entry, among those that it affects.
+    fn record_endings(&mut self, entry: &Entry, before: &HashMap<ConversationId, (AccountIx, Channel)>) {
         let after = self.holders();
-        let spoken = self.words.iter().filter(|word| word.seq == entry.seq).flat_map(|word| match &word.said {
-            Said::Taken(_, _, about) | Said::Released(_, about) | Said::Gone(about) => vec![about.clone()],
-            Said::Synced(_, _, named) => named.iter().cloned().collect(),
-            _ => Vec::new(),
-        });
-        for conversation in spoken.chain(before.keys().cloned()).collect::<HashSet<_>>() {
+        let affected =
+            self.statements.iter().filter(|statement| statement.seq == entry.seq).flat_map(
+                |statement| match &statement.effect {
+                    Effect::Taken(_, _, about) | Effect::Released(_, about) | Effect::TakenByUnknown(about) => {
+                        vec![about.clone()]
+                    }
+                    Effect::Synced(_, _, named) => named.iter().cloned().collect(),
+                    _ => Vec::new(),
+                },
+            );
+        for conversation in affected.chain(before.keys().cloned()).collect::<HashSet<_>>() {
             if !after.contains_key(&conversation) {
                 self.released_since.insert(conversation, entry.recorded);
             } else {
@@ -401,13 +421,13 @@ impl Reference {
     }
 }
 
-fn is_about_session(said: &Said, whose: Whose, session: &str) -> bool {
-    match said {
-        Said::Opened(w, name, _) | Said::Closed(w, name) => *w == whose && name.as_ref() == session,
+fn is_about_session(effect: &Effect, ix: AccountIx, session: &str) -> bool {
+    match effect {
+        Effect::Opened(w, name, _) | Effect::Closed(w, name) => *w == ix && name.as_ref() == session,
         _ => false,
     }
 }
 
-fn is_closed_all(said: &Said, whose: Whose) -> bool {
-    matches!(said, Said::ClosedAll(w) if *w == whose)
+fn is_closed_all(effect: &Effect, ix: AccountIx) -> bool {
+    matches!(effect, Effect::ClosedAll(w) if *w == ix)
 }

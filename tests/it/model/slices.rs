@@ -1,4 +1,4 @@
-//! A document that is applied in slices ends as one that is applied at once, however long the slices are.
+//! Slices: a document that is applied in slices of any size gives the same state as one that is applied at once.
 
 use proptest::prelude::*;
 use rollcall::domain::{Entry, Outcome};
@@ -9,7 +9,7 @@ use super::cases;
 use super::compare::same;
 use super::generate::{Mix, TENANT, filters, small, users_to_name};
 
-/// Applies an entry in slices of `size` units of work. Returns the number of slices, too.
+/// Applies an entry in slices of `size` units of work; returns its outcome and the number of slices.
 fn apply_in_slices(state: &mut State, entry: &Entry, size: usize) -> Result<(Outcome, usize), TestCaseError> {
     let (position, recorded) = (state.position(), state.recorded());
     let mut step = state.begin(entry, size).map_err(|gap| TestCaseError::fail(gap.to_string()))?;
@@ -21,15 +21,19 @@ fn apply_in_slices(state: &mut State, entry: &Entry, size: usize) -> Result<(Out
             }
             Step::More => {
                 prop_assert!(state.is_applying());
-                prop_assert_eq!((state.position(), state.recorded()), (position, recorded), "not yet");
+                prop_assert_eq!(
+                    (state.position(), state.recorded()),
+                    (position, recorded),
+                    "the position changes with the last slice"
+                );
                 step = state.resume(size);
             }
         }
     }
-    unreachable!("counted to the end")
+    unreachable!("the range is unbounded")
 }
 
-/// The parts of a checkpoint, in an order of their own.
+/// Sorts the parts of a checkpoint.
 fn sorted(mut checkpoint: Checkpoint) -> Checkpoint {
     checkpoint.upserts.sort_by(|a, b| a.key.cmp(&b.key));
     checkpoint.deletes.sort();
@@ -41,7 +45,7 @@ proptest! {
     #![proptest_config(cases(48))]
 
     #[test]
-    fn slices_of_any_size_end_in_the_same_state(
+    fn slices_of_any_size_give_the_same_state(
         history in prop_oneof![small(Mix::EVERYTHING), small(Mix::TURNOVER)],
         size in prop_oneof![Just(1usize), Just(7), Just(usize::MAX)],
         filters in filters(users_to_name(4)),
@@ -62,7 +66,7 @@ proptest! {
         let (one, other) = (sorted(whole.checkpoint()), sorted(sliced.checkpoint()));
         prop_assert_eq!(one.upserts, other.upserts);
         prop_assert_eq!(one.deletes, other.deletes);
-        // A history begins with a document; with slices of one unit that is several.
+        // A history begins with a document, which takes several slices of one unit.
         prop_assert!(size != 1 || most > 1);
     }
 }

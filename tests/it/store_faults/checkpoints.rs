@@ -1,4 +1,4 @@
-//! A checkpoint that cannot be written is written later, with all that it was to hold.
+//! A checkpoint that fails is written later, with all rows that it should have had.
 
 use std::time::Duration;
 
@@ -12,9 +12,9 @@ use crate::support::raw::Raw;
 use crate::support::tasks::eventually;
 use crate::support::{Backend, Home, Service, Setup, tenant_id};
 
-on_both_stores!(retried, super::a_checkpoint_that_failed_is_written_later);
+on_both_stores!(failed_checkpoints_are_retried);
 
-async fn a_checkpoint_that_failed_is_written_later(backend: Backend) {
+async fn failed_checkpoints_are_retried(backend: Backend) {
     let clock = Clock::manual(Time::from_micros(1_614_589_200_000_000));
     let setup = Setup { clock: clock.clone(), ..Setup::default() };
     let service = Service::start_on(Home::new(backend).await, setup).await;
@@ -23,26 +23,26 @@ async fn a_checkpoint_that_failed_is_written_later(backend: Backend) {
     let mut raw = Raw::open(&service.home.location).await;
     raw.refuse("checkpoint", "true").await;
     service.api.put_directory(&persona.key, &directory(10)).await;
-    let tell = async |user: i64| {
+    let connect = async |user: i64| {
         let event = connected(user, user, clock.now());
-        service.api.told(&persona.key, &[event]).await.position()
+        service.api.apply(&persona.key, &[event]).await.position()
     };
     for user in 1..=5 {
-        tell(user).await;
-        // Each time another is due, and none can be written.
+        connect(user).await;
+        // Another checkpoint is due each time, and fails.
         clock.advance(Duration::from_secs(31));
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert_eq!(raw.number("SELECT count(*) FROM checkpoint").await, 0);
     raw.accept().await;
-    let newest = tell(6).await;
+    let newest = connect(6).await;
     let stored = format!("SELECT count(*) FROM checkpoint WHERE tenant = '{tenant}' AND position = {newest}");
-    eventually("it is written", async || {
+    eventually("the checkpoint is written", async || {
         clock.advance(Duration::from_secs(31));
         raw.number(&stored).await == 1
     })
     .await;
-    // Nothing of what the failed ones would have written is missing: there is no tail that could hide it.
+    // The checkpoint is at the newest position, so no tail hides rows that it lacks.
     raw.run(&format!("DELETE FROM journal WHERE tenant = '{tenant}' AND seq < 0")).await;
     let loaded = service.app.store.load_checkpoint(tenant).await.unwrap().expect("a checkpoint");
     let loaded = rollcall::live::State::load(tenant, loaded.position, loaded.rows).expect("rows that can be read");

@@ -1,11 +1,11 @@
-//! The file is locked by somebody else, or its disk takes no more.
+//! The embedded store's file is locked by another process, or its disk is full.
 
 use std::process::Command;
 use std::time::Duration;
 
 use rollcall::store::Store;
 
-use super::{Load, RECOVERY, REFUSAL, recovers};
+use super::{Load, RECOVERY, REJECTION, recovers};
 use crate::support::api::Persona;
 use crate::support::audit::{Acknowledged, audit};
 use crate::support::desks::{SOURCE, connected, directory, event};
@@ -15,7 +15,7 @@ use crate::support::tasks::{Stopwatch, eventually};
 use crate::support::{ADMIN, Api, Backend, Home, Service, tenant_id};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_file_that_somebody_else_locks() {
+async fn a_locked_file_rejects_writes_until_it_is_unlocked() {
     let service = Service::start(Backend::Embedded).await;
     let persona = service.api.persona("tenant").await;
     service.api.put_directory(&persona.key, &directory(10)).await;
@@ -28,27 +28,27 @@ async fn a_file_that_somebody_else_locks() {
         for n in 0..2 {
             let watch = Stopwatch::start();
             let events = [connected(format!("locked-{round}-{n}"), 9, clock.now())];
-            let answer = service.api.events(&persona.key, &events).await.expect("the service is there");
+            let answer = service.api.events(&persona.key, &events).await.expect("the service answers");
             assert!(answer.is_unavailable(), "{} {}", answer.status, answer.text);
-            assert!(watch.elapsed() < REFUSAL, "refused after {:?}", watch.elapsed());
+            assert!(watch.elapsed() < REJECTION, "rejected after {:?}", watch.elapsed());
             service.api.connected(&persona.key).await;
         }
         raw.run("ROLLBACK").await;
         recovers(&service.api, &persona, &connected(format!("locked-{round}-0"), 9, clock.now())).await;
     }
     let written = load.stop().await;
-    assert!(written.refused > 0, "the load met the lock as well");
+    assert!(written.refused > 0, "the lock affected the load as well");
     let home = service.stop().await;
     assert_eq!(audit(&home.location, &written.acknowledged).await, [""; 0]);
 }
 
-/// One append meets a full file; the next, on a fresh connection, does not.
+/// An append fails because of a page limit of its connection, and is retried on a new connection, which has none.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_append_that_does_not_fit_is_tried_again() {
+async fn an_append_to_a_full_file_is_retried() {
     let service = Service::start(Backend::Embedded).await;
     let persona = service.api.persona("tenant").await;
     service.api.put_directory(&persona.key, &directory(10)).await;
-    let Store::Sqlite(store) = &service.app.store else { panic!("it is embedded") };
+    let Store::Sqlite(store) = &service.app.store else { panic!("the store is embedded") };
     let mut held = store.writer().hold().await.unwrap();
     let pages: i64 = sqlx::query_scalar("PRAGMA page_count").fetch_one(&mut *held).await.unwrap();
     let set = sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
@@ -56,22 +56,22 @@ async fn an_append_that_does_not_fit_is_tried_again() {
     assert_eq!(limit, pages);
     held.give_back();
     let many: Vec<_> = (0..2_000).map(|n| connected(n, 1, rollcall::clock::Clock::system().now())).collect();
-    let answer = service.api.events(&persona.key, &many).await.expect("the service is there").ok();
+    let answer = service.api.events(&persona.key, &many).await.expect("the service answers").ok();
     assert_eq!(answer.json()["applied"], 2_000);
     let mut held = store.writer().hold().await.unwrap();
     let now: i64 = sqlx::query_scalar("PRAGMA max_page_count").fetch_one(&mut *held).await.unwrap();
-    assert!(now > limit, "the connection that failed was not used again");
+    assert!(now > limit, "the failed connection is not reused");
     held.give_back();
     let home = service.stop().await;
     assert_eq!(audit(&home.location, &[]).await, [""; 0]);
 }
 
-/// A service that may write no file larger than this.
+/// The limit of the service's file size in bytes.
 const DISK: u64 = 3 * 1024 * 1024;
 
-/// The disk takes no more: nothing is acknowledged that is not there, and once there is room again all goes on.
+/// On a full disk writes are rejected, and they succeed again once there is room.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_disk_that_is_full() {
+async fn a_full_disk_loses_no_acknowledged_event() {
     let home = Home::new(Backend::Embedded).await;
     let mut command = Command::new("prlimit");
     command.arg(format!("--fsize={DISK}:unlimited")).args(["sh", "-c", "trap '' XFSZ; exec \"$0\" \"$@\""]);
@@ -93,39 +93,39 @@ async fn a_disk_that_is_full() {
             break;
         }
     }
-    assert_eq!(refused, 3, "the disk is full at some time");
-    assert!(acknowledged.len() > 100, "but not at once");
+    assert_eq!(refused, 3, "the disk becomes full");
+    assert!(acknowledged.len() > 100, "some writes succeed before");
     assert!(process.is_running());
-    assert_eq!(api.connected(&persona.key).await.0, 1, "reads go on");
-    let said = process.said();
-    let complaints = said.lines().filter(|line| line.contains("append failed")).count();
-    assert!(complaints > 0, "the log says why");
-    assert!(complaints < 100, "{complaints} times the same");
+    assert_eq!(api.connected(&persona.key).await.0, 1, "reads succeed");
+    let output = process.output();
+    let messages = output.lines().filter(|line| line.contains("append failed")).count();
+    assert!(messages > 0, "the failure is logged");
+    assert!(messages < 100, "the failure is logged {messages} times");
 
     let room = Command::new("prlimit").args(["--pid", &process.id().to_string(), "--fsize=unlimited"]).status();
     assert!(room.expect("prlimit runs").success());
     let watch = Stopwatch::start();
-    eventually("there is room again", async || fill(&api, &persona, 20_000).await.is_some()).await;
+    eventually("a write succeeds", async || fill(&api, &persona, 20_000).await.is_some()).await;
     assert!(watch.elapsed() < RECOVERY, "it took {:?}", watch.elapsed());
-    let (status, said) = process.terminate().await;
-    assert!(status.success(), "{status} {said}");
+    let (status, output) = process.terminate().await;
+    assert!(status.success(), "{status} {output}");
     assert_eq!(audit(&home.location, &acknowledged).await, [""; 0]);
 }
 
-/// Posts some events that take room; answers their ids if they were acknowledged.
+/// Posts large events; returns their ids if they were acknowledged.
 async fn fill(api: &Api, persona: &Persona, n: usize) -> Option<Vec<Acknowledged>> {
     let now = rollcall::clock::Clock::system().now();
     let ids: Vec<String> = (0..50).map(|m| format!("{n}-{m}")).collect();
     let data = serde_json::json!({ "session": "desk", "device": "x".repeat(120) });
     let events: Vec<_> = ids.iter().map(|id| event(id, "desk.connected", Some(1), now, data.clone())).collect();
     let watch = Stopwatch::start();
-    let answer = api.events(&persona.key, &events).await.expect("the service is there");
+    let answer = api.events(&persona.key, &events).await.expect("the service answers");
     if answer.status == 200 {
         let tenant = tenant_id(&persona.tenant);
         let of = |id: String| (tenant, rollcall::domain::EventId { source: SOURCE.into(), id: id.as_str().into() });
         return Some(ids.into_iter().map(of).collect());
     }
     assert!(answer.is_unavailable(), "{} {}", answer.status, answer.text);
-    assert!(watch.elapsed() < REFUSAL, "refused after {:?}", watch.elapsed());
+    assert!(watch.elapsed() < REJECTION, "rejected after {:?}", watch.elapsed());
     None
 }

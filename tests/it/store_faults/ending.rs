@@ -1,4 +1,4 @@
-//! A service that is told to end does so, whatever its store does.
+//! SIGTERM stops the service whatever the state of its store.
 
 use std::time::Duration;
 
@@ -7,38 +7,38 @@ use rollcall::store::Location;
 use crate::support::audit::audit;
 use crate::support::desks::{connected, directory};
 use crate::support::postgres;
-use crate::support::postgres::proxy::{Proxy, Way};
+use crate::support::postgres::proxy::{Link, Proxy};
 use crate::support::process::Process;
 use crate::support::tasks::Stopwatch;
 
-/// Longer than it takes to give up on requests and on the store.
-const SURELY: Duration = Duration::from_secs(25);
+/// Longer than the service waits for requests and for the store when it stops.
+const STOP_TIMEOUT: Duration = Duration::from_secs(25);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_a_store() {
-    ends(Way::Cut).await;
+async fn sigterm_stops_the_service_without_a_store() {
+    stops(Link::Cut).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn with_a_store_that_does_not_answer() {
-    ends(Way::Frozen).await;
+async fn sigterm_stops_the_service_with_a_frozen_store() {
+    stops(Link::Frozen).await;
 }
 
-async fn ends(way: Way) {
+async fn stops(link: Link) {
     let direct = postgres::new_database().await;
-    let (proxy, through) = Proxy::before(&direct).await;
+    let (proxy, through) = Proxy::start(&direct).await;
     let process = Process::start(&Location::Postgres(Box::new(through)), &[]).await;
     let persona = process.api.persona("tenant").await;
     process.api.put_directory(&persona.key, &directory(10)).await;
-    process.api.told(&persona.key, &[connected(1, 1, rollcall::clock::Clock::system().now())]).await;
-    proxy.set(way);
+    process.api.apply(&persona.key, &[connected(1, 1, rollcall::clock::Clock::system().now())]).await;
+    proxy.set(link);
     let refused = process.api.events(&persona.key, &[connected(2, 2, rollcall::clock::Clock::system().now())]).await;
-    assert!(refused.expect("the service is there").is_unavailable());
+    assert!(refused.expect("the service answers").is_unavailable());
     let watch = Stopwatch::start();
-    let (status, said) = process.terminate_within(SURELY).await;
-    println!("{way:?}: {:?}", watch.elapsed());
-    assert!(status.success(), "{status} {said}");
+    let (status, output) = process.terminate_within(STOP_TIMEOUT).await;
+    println!("{link:?}: {:?}", watch.elapsed());
+    assert!(status.success(), "{status} {output}");
     drop(proxy);
-    // What it could not write it left to the next one.
+    // Without a last checkpoint the store still loads from its journal.
     assert_eq!(audit(&Location::Postgres(Box::new(direct)), &[]).await, [""; 0]);
 }

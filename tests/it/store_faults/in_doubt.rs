@@ -1,20 +1,21 @@
-//! The connection is lost between the server's commit and its answer: the events are there, and nobody knows yet.
+//! The connection is lost between PostgreSQL's commit and its response: the events are stored, but the service has to
+//! find that out.
 
 use super::recovers;
 use crate::support::audit::audit;
 use crate::support::desks::{connected, directory};
-use crate::support::postgres::proxy::{Proxy, Way};
+use crate::support::postgres::proxy::{Link, Proxy};
 use crate::support::raw::Raw;
 use crate::support::tasks::{eventually, spawn};
 use crate::support::{Home, Service, Setup, postgres, tenant_id};
 
-/// How often it is tried: a busy machine may be too slow for a caller's patience.
+/// The number of attempts: on a busy machine the request may time out before the outcome is resolved.
 const ROUNDS: usize = 5;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_committed_unheard_is_acknowledged_as_what_it_was() {
+async fn commits_with_lost_responses_are_resolved() {
     let direct = postgres::new_database().await;
-    let (proxy, through) = Proxy::before(&direct).await;
+    let (proxy, through) = Proxy::start(&direct).await;
     let [direct, through] =
         [direct, through].map(|options| Home::at(rollcall::store::Location::Postgres(Box::new(options))));
     let service = Service::start_on(through, Setup::default()).await;
@@ -25,18 +26,21 @@ async fn what_was_committed_unheard_is_acknowledged_as_what_it_was() {
     let (mut acknowledged, mut in_time) = (Vec::new(), 0);
     for round in 0..ROUNDS {
         let before = raw.heads().await[&tenant_id(&persona.tenant)];
-        proxy.set(Way::Deaf);
+        proxy.set(Link::RequestsOnly);
         let events =
             [connected(format!("{round}-a"), 1, clock.now()), connected(format!("{round}-b"), 99, clock.now())];
         let (api, key, sent) = (service.api.clone(), persona.key.clone(), events.clone());
-        let answer = spawn(async move { api.events(&key, &sent).await.expect("the service is there") });
-        eventually("it is committed", async || raw.heads().await[&tenant_id(&persona.tenant)] == before + 2).await;
-        assert!(!answer.is_finished(), "the service did not hear of it");
-        proxy.set(Way::Cut);
-        proxy.set(Way::Open);
+        let answer = spawn(async move { api.events(&key, &sent).await.expect("the service answers") });
+        eventually("the transaction is committed", async || {
+            raw.heads().await[&tenant_id(&persona.tenant)] == before + 2
+        })
+        .await;
+        assert!(!answer.is_finished(), "the service has no response yet");
+        proxy.set(Link::Cut);
+        proxy.set(Link::Open);
         let answer = answer.await.expect("no panic");
         if answer.status == 200 {
-            assert_eq!(answer.outcomes(), ["applied", "rejected"], "as if nothing had happened");
+            assert_eq!(answer.outcomes(), ["applied", "rejected"], "the outcomes are the usual ones");
             assert_eq!(answer.json()["position"], before + 2);
             in_time += 1;
         } else {
@@ -47,7 +51,7 @@ async fn what_was_committed_unheard_is_acknowledged_as_what_it_was() {
         assert_eq!(again.outcomes(), ["duplicate", "duplicate"]);
         acknowledged.extend(raw.journal().await.into_iter().rev().take(2).map(|line| (line.tenant, line.id)));
     }
-    assert!(in_time > 0, "callers were always told too late");
+    assert!(in_time > 0, "every request timed out before its outcome was resolved");
     service.stop().await;
     assert_eq!(audit(&direct.location, &acknowledged).await, [""; 0]);
 }

@@ -1,4 +1,4 @@
-//! PostgreSQL ends the journal's connection under load.
+//! PostgreSQL terminates connections under load.
 
 use std::time::Duration;
 
@@ -8,16 +8,16 @@ use crate::support::desks::{connected, directory};
 use crate::support::raw::Raw;
 use crate::support::{Backend, Service};
 
-/// Ends the connection that holds the server's lock, and tells whether there was one.
+/// Terminates the connection that holds the service's lock; returns the number of connections.
 const JOURNAL: &str = "SELECT count(pg_terminate_backend(pid)) FROM pg_locks
     WHERE locktype = 'advisory' AND granted
       AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
-/// Ends every connection but the one that asks.
+/// Terminates every connection but the one that runs the query; returns the number of connections.
 const ALL: &str = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn connections_that_are_ended_lose_nothing() {
+async fn terminated_connections_lose_nothing() {
     let service = Service::start(Backend::Postgres).await;
     let persona = service.api.persona("tenant").await;
     service.api.put_directory(&persona.key, &directory(10)).await;
@@ -25,7 +25,7 @@ async fn connections_that_are_ended_lose_nothing() {
     let load = Load::start(&service.api, &persona, 6);
     for (round, statement) in [JOURNAL, JOURNAL, ALL, JOURNAL, ALL, JOURNAL].into_iter().enumerate() {
         tokio::time::sleep(Duration::from_millis(100 + 37 * round as u64)).await;
-        assert!(raw.number(statement).await >= 1, "the journal has a connection, and it is ended");
+        assert!(raw.number(statement).await >= 1, "a connection was terminated");
         let event = connected(format!("recovered-{round}"), 10, rollcall::clock::Clock::system().now());
         recovers(&service.api, &persona, &event).await;
     }

@@ -1,4 +1,5 @@
-//! `duplicate` is looked up, never a default; what the store refuses is answered to its sender only.
+//! Outcomes that need a look at the store: duplicates, content that the store rejects, and journals that differ from the
+//! state.
 
 use serde_json::{Value, json};
 
@@ -11,12 +12,12 @@ use crate::support::raw::Raw;
 use crate::support::tasks::{eventually, spawn};
 use crate::support::{Backend, Service, tenant_id};
 
-on_both_stores!(refused, super::content_that_the_store_refuses_is_rejected_alone);
-on_both_stores!(headless, super::events_of_a_tenant_without_a_head_are_refused);
-on_both_stores!(firsts, super::a_repeat_is_answered_with_its_first_outcome);
-on_both_stores!(gap, super::a_tenant_whose_journal_lost_entries_is_out_of_service_alone);
-on_both_stores!(lost, super::a_tenant_whose_newest_entries_were_lost_is_out_of_service_alone);
-on_both_stores!(foreign, super::entries_of_another_server_are_applied_before_the_next_event);
+on_both_stores!(only_events_that_the_store_rejects_are_rejected);
+on_both_stores!(events_of_a_tenant_without_a_head_are_rejected);
+on_both_stores!(repeats_are_answered_with_their_first_outcome);
+on_both_stores!(only_a_tenant_with_missing_entries_is_quarantined);
+on_both_stores!(only_a_tenant_with_lost_entries_is_quarantined);
+on_both_stores!(entries_of_another_server_are_applied_before_the_next_event);
 
 struct Stage {
     service: Service,
@@ -34,7 +35,7 @@ impl Stage {
     }
 
     async fn post(&self, events: &[Value]) -> crate::support::api::Answer {
-        self.service.api.events(&self.persona.key, events).await.expect("the service is there")
+        self.service.api.events(&self.persona.key, events).await.expect("the service answers")
     }
 }
 
@@ -42,7 +43,7 @@ fn now() -> rollcall::domain::Time {
     rollcall::clock::Clock::system().now()
 }
 
-async fn content_that_the_store_refuses_is_rejected_alone(backend: Backend) {
+async fn only_events_that_the_store_rejects_are_rejected(backend: Backend) {
     let mut stage = Stage::new(backend).await;
     let other = stage.service.api.persona("other").await;
     stage.service.api.put_directory(&other.key, &directory(10)).await;
@@ -62,7 +63,7 @@ async fn content_that_the_store_refuses_is_rejected_alone(backend: Backend) {
         let reason = answer.json()["results"][1]["reason"].as_str().unwrap().to_owned();
         assert!(reason.contains("cannot keep"), "{reason}");
     }
-    theirs.await.expect("the other tenant meets none of it");
+    theirs.await.expect("the other tenant is not affected");
     // The ids were not consumed.
     stage.raw.accept().await;
     assert_eq!(stage.post(&events[1..2]).await.ok().outcomes(), ["applied"]);
@@ -70,7 +71,7 @@ async fn content_that_the_store_refuses_is_rejected_alone(backend: Backend) {
     assert_eq!(audit(&home.location, &[]).await, [""; 0]);
 }
 
-async fn events_of_a_tenant_without_a_head_are_refused(backend: Backend) {
+async fn events_of_a_tenant_without_a_head_are_rejected(backend: Backend) {
     let mut stage = Stage::new(backend).await;
     let tenant = &stage.persona.tenant;
     stage.raw.run(&format!("CREATE TABLE kept AS SELECT * FROM head WHERE tenant = '{tenant}'")).await;
@@ -82,10 +83,10 @@ async fn events_of_a_tenant_without_a_head_are_refused(backend: Backend) {
     }
     stage.raw.run("INSERT INTO head SELECT * FROM kept").await;
     let answer = stage.post(&[connected("one", 1, now()), connected("two", 2, now())]).await.ok();
-    assert_eq!(answer.outcomes(), ["applied"; 2], "none of it was taken");
+    assert_eq!(answer.outcomes(), ["applied"; 2], "the rejected events were not journalled");
 }
 
-async fn a_repeat_is_answered_with_its_first_outcome(backend: Backend) {
+async fn repeats_are_answered_with_their_first_outcome(backend: Backend) {
     let stage = Stage::new(backend).await;
     let events = [
         connected("new", 1, now()),
@@ -100,20 +101,20 @@ async fn a_repeat_is_answered_with_its_first_outcome(backend: Backend) {
     let again = stage.post(&events).await.ok();
     assert_eq!(again.outcomes(), ["duplicate", "duplicate", "duplicate", "duplicate", "duplicate", "applied"]);
     let results = again.json()["results"].clone();
-    assert_eq!(results[0]["first"], Value::Null, "it was applied, or is unknown");
+    assert_eq!(results[0]["first"], Value::Null, "the first outcome was `applied`, or is unknown");
     assert_eq!(results[1]["first"], json!({ "outcome": "rejected", "reason": "unknown user" }));
     assert_eq!(results[4]["first"], json!({ "outcome": "stale" }));
     assert_eq!(again.json()["position"], first.json()["position"]);
-    // Another tenant that uses the same ids is told nothing of it.
+    // Another tenant's events with the same ids are new.
     let other = stage.service.api.persona("other").await;
     stage.service.api.put_directory(&other.key, &directory(10)).await;
     let theirs = stage.service.api.events(&other.key, &events).await.unwrap().ok();
     assert_eq!(theirs.outcomes(), first.outcomes());
 }
 
-/// The journal goes on where the state has not been: what lies between cannot be read, so that tenant's numbers cannot
-/// be trusted. The others go on.
-async fn a_tenant_whose_journal_lost_entries_is_out_of_service_alone(backend: Backend) {
+/// The journal's head is past the state, and the entries between them are missing: the tenant is taken out of service,
+/// and the others are not affected.
+async fn only_a_tenant_with_missing_entries_is_quarantined(backend: Backend) {
     let mut stage = Stage::new(backend).await;
     let other = stage.service.api.persona("other").await;
     stage.service.api.put_directory(&other.key, &directory(10)).await;
@@ -121,7 +122,7 @@ async fn a_tenant_whose_journal_lost_entries_is_out_of_service_alone(backend: Ba
     stage.raw.run(&format!("UPDATE head SET seq = seq + 5 WHERE tenant = '{tenant}'")).await;
     let answer = stage.post(&[connected("one", 1, now())]).await;
     assert!(answer.is_unavailable(), "{} {}", answer.status, answer.text);
-    eventually("reads are refused as well", async || {
+    eventually("reads are rejected as well", async || {
         stage.service.api.get(&stage.persona.key, "/operator/live").await.unwrap().status == 503
     })
     .await;
@@ -131,8 +132,8 @@ async fn a_tenant_whose_journal_lost_entries_is_out_of_service_alone(backend: Ba
     assert!(!stage.service.app.reader.is_quarantined(tenant_id(&other.tenant)));
 }
 
-/// The journal ends before the state does, as after a failover to a server that did not have the newest commits.
-async fn a_tenant_whose_newest_entries_were_lost_is_out_of_service_alone(backend: Backend) {
+/// The journal ends before the state, as after a failover to a server without the newest commits.
+async fn only_a_tenant_with_lost_entries_is_quarantined(backend: Backend) {
     let mut stage = Stage::new(backend).await;
     let other = stage.service.api.persona("other").await;
     stage.service.api.put_directory(&other.key, &directory(10)).await;
@@ -167,7 +168,7 @@ async fn entries_of_another_server_are_applied_before_the_next_event(backend: Ba
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_head_that_another_session_holds_is_waited_for() {
+async fn a_locked_head_delays_only_its_tenant() {
     let mut stage = Stage::new(Backend::Postgres).await;
     let other = stage.service.api.persona("other").await;
     stage.service.api.put_directory(&other.key, &directory(10)).await;
@@ -177,7 +178,7 @@ async fn a_head_that_another_session_holds_is_waited_for() {
     let held = spawn(async move { api.events(&key, &[connected("held", 1, now())]).await.unwrap() });
     for n in 0..20 {
         let answer = stage.service.api.events(&other.key, &[connected(n, 1, now())]).await.unwrap().ok();
-        assert_eq!(answer.outcomes(), ["applied"], "another tenant does not wait for it");
+        assert_eq!(answer.outcomes(), ["applied"], "another tenant does not wait for the head");
     }
     assert!(!held.is_finished());
     stage.raw.run("ROLLBACK").await;

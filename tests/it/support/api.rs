@@ -1,4 +1,4 @@
-//! A service as its clients see it: an address that answers HTTP.
+//! An HTTP client of one service: requests with credentials, events, directories, GraphQL and administration.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -7,19 +7,19 @@ use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 
-use super::{ADMIN, told};
+use super::{ADMIN, captured_output};
 
-/// Longer than any answer may take.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// The timeout of every request; longer than the service may take for any answer.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A service at an address.
+/// A client of the service at one address. A clone shares its connections.
 #[derive(Clone)]
 pub struct Api {
     base: String,
     client: Client,
 }
 
-/// An answer, read to its end.
+/// A response with its whole body.
 #[derive(Clone, Debug)]
 pub struct Answer {
     pub status: u16,
@@ -27,7 +27,7 @@ pub struct Answer {
     pub text: String,
 }
 
-/// A tenant and a key of its that may do everything.
+/// A tenant and one of its keys, which has the scope `*`.
 #[derive(Clone, Debug)]
 pub struct Persona {
     pub tenant: String,
@@ -35,34 +35,34 @@ pub struct Persona {
 }
 
 impl Answer {
-    /// The body.
+    /// Parses the body. Panics with the body if it is not JSON.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
     }
 
-    /// A header, if it is there.
+    /// Returns a header's value, if the response has it.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().expect("text"))
     }
 
-    /// The position that the answer describes.
+    /// Returns the `Rollcall-Position` header. Panics without it.
     pub fn position(&self) -> u64 {
         self.header("rollcall-position").and_then(|text| text.parse().ok()).expect("a position")
     }
 
-    /// The outcome of each event of a request with events.
+    /// Returns the outcome of each event, in the order of the request. Panics unless this is a response to events.
     pub fn outcomes(&self) -> Vec<String> {
         let body = self.json();
         let results = body["results"].as_array().unwrap_or_else(|| panic!("no results: {}", self.text));
         results.iter().map(|result| result["outcome"].as_str().expect("an outcome").to_owned()).collect()
     }
 
-    /// Refused for now, and told when to come again.
+    /// Returns whether the response is a 503 with a numeric `Retry-After`.
     pub fn is_unavailable(&self) -> bool {
         self.status == 503 && self.header("retry-after").is_some_and(|after| after.parse::<u32>().is_ok())
     }
 
-    /// Panics unless it is a success.
+    /// Panics unless the status is 2xx.
     pub fn ok(self) -> Self {
         assert!((200..300).contains(&self.status), "{} {}", self.status, self.text);
         self
@@ -70,82 +70,82 @@ impl Answer {
 }
 
 impl Api {
-    /// The service at an address, with connections of its own.
+    /// Returns a client of the service at an address, with a connection pool of its own.
     pub fn at(address: impl Display) -> Self {
-        let client = Client::builder().timeout(PATIENCE).build().expect("a client");
+        let client = Client::builder().timeout(REQUEST_TIMEOUT).build().expect("a client");
         Api { base: format!("http://{address}"), client }
     }
 
-    /// What the requests go through.
+    /// Returns the underlying client, for requests that this type has no method for.
     pub fn client(&self) -> Client {
         self.client.clone()
     }
 
-    /// The address of a path.
+    /// Returns the URL of a path.
     pub fn url(&self, path: &str) -> String {
         format!("{}{path}", self.base)
     }
 
-    /// A request to be filled in.
+    /// Returns a request to a path, without a credential or a body.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.client.request(method, self.url(path))
     }
 
-    /// A POST of a form.
+    /// Returns a POST of a form.
     pub fn form(&self, path: &str, fields: &[(&str, &str)]) -> RequestBuilder {
         let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         let request = self.request(Method::POST, path);
         request.header("Content-Type", "application/x-www-form-urlencoded").body(form)
     }
 
-    /// A GET with a bearer token.
+    /// Sends a GET with a bearer token.
     pub async fn get(&self, key: &str, path: &str) -> Result<Answer, reqwest::Error> {
         send(self.request(Method::GET, path).bearer_auth(key)).await
     }
 
-    /// A POST of JSON with a bearer token.
+    /// Sends a POST of JSON with a bearer token.
     pub async fn post(&self, key: &str, path: &str, body: &Value) -> Result<Answer, reqwest::Error> {
         send(self.request(Method::POST, path).bearer_auth(key).json(body)).await
     }
 
-    /// Posts events.
+    /// Posts events to `/v1/events`.
     pub async fn events(&self, key: &str, events: &[Value]) -> Result<Answer, reqwest::Error> {
         self.post(key, "/v1/events", &Value::from(events)).await
     }
 
-    /// Posts events, all of which must be taken.
-    pub async fn told(&self, key: &str, events: &[Value]) -> Answer {
+    /// Posts events. Panics unless the outcome of each is `applied`.
+    pub async fn apply(&self, key: &str, events: &[Value]) -> Answer {
         let answer = self.events(key, events).await.expect("an answer").ok();
         let outcomes = answer.outcomes();
         assert!(outcomes.iter().all(|outcome| outcome == "applied"), "{}", answer.text);
         answer
     }
 
-    /// Upserts a directory; panics unless it succeeds.
+    /// Upserts a directory document. Panics unless it succeeds.
     pub async fn put_directory(&self, key: &str, document: &Value) -> Answer {
         let request = self.request(Method::PUT, "/v1/directory").bearer_auth(key).json(document);
         send(request).await.expect("an answer").ok()
     }
 
-    /// A GraphQL request.
+    /// Sends a GraphQL document without variables.
     pub async fn graphql(&self, key: &str, query: &str) -> Result<Answer, reqwest::Error> {
         self.post(key, "/graphql", &json!({ "query": query })).await
     }
 
-    /// How many are connected, as GraphQL has it, and the position of that.
+    /// Returns the number of connected users from GraphQL's indicator, and the position of the answer.
     pub async fn connected(&self, key: &str) -> (u64, u64) {
         let answer = self.graphql(key, "{connectedUsersIndicator{connectedUsersCount}}").await.expect("an answer").ok();
         let count = answer.json()["data"]["connectedUsersIndicator"]["connectedUsersCount"].as_u64();
         (count.expect("a count"), answer.position())
     }
 
-    /// Adds a tenant; answers its id.
+    /// Creates a tenant; returns its id.
     pub async fn tenant(&self, name: &str) -> String {
         let answer = self.post(ADMIN, "/v1/tenants", &json!({ "name": name })).await.expect("an answer").ok();
         answer.json()["id"].as_str().expect("an id").to_owned()
     }
 
-    /// Gives a tenant a key; answers its id and the key.
+    /// Creates a key of a tenant; returns the key's id and the key.
     pub async fn key(&self, tenant: &str, scopes: &[&str]) -> (String, String) {
         let path = format!("/v1/tenants/{tenant}/keys");
         let wanted = json!({ "name": "test", "scopes": scopes });
@@ -154,25 +154,25 @@ impl Api {
         (text("id"), text("key"))
     }
 
-    /// A tenant with a key for everything.
+    /// Creates a tenant and a key of it with the scope `*`.
     pub async fn persona(&self, name: &str) -> Persona {
         let tenant = self.tenant(name).await;
         let key = self.key(&tenant, &["*"]).await.1;
         Persona { tenant, key }
     }
 
-    /// Whether the service says that it is ready.
+    /// Returns whether `/readyz` answers 200.
     pub async fn is_ready(&self) -> bool {
         matches!(send(self.request(Method::GET, "/readyz")).await, Ok(answer) if answer.status == 200)
     }
 }
 
-/// Sends a request and reads the answer to its end.
+/// Sends a request and reads the whole response. The response is recorded in the captured output.
 pub async fn send(request: RequestBuilder) -> Result<Answer, reqwest::Error> {
     let response = request.send().await?;
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     let path = response.url().path().to_owned();
     let text = response.text().await?;
-    told::keep_answer(&path, status, &format!("{headers:?} {text}"));
+    captured_output::record_answer(&path, status, &format!("{headers:?} {text}"));
     Ok(Answer { status, headers, text })
 }

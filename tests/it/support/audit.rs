@@ -1,4 +1,4 @@
-//! Whether a store holds what was acknowledged, once each, and comes up again as a replay of its journal.
+//! Audits a store: every acknowledged event is stored once, and every tenant loads as a replay of its journal.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -18,21 +18,22 @@ use super::Api;
 use super::raw::Raw;
 use super::tasks::eventually;
 
-/// An event that a service acknowledged.
+/// The tenant and id of an event that a service acknowledged.
 pub type Acknowledged = (TenantId, EventId);
 
-/// Everything that is wrong with a store that no service runs on; nothing if it is as promised.
+/// Returns every violation found in a store that no service runs on; an empty list if there is none.
 pub async fn audit(location: &Location, acknowledged: &[Acknowledged]) -> Vec<String> {
     let mut raw = Raw::open(location).await;
     let mut findings = journals(&mut raw, acknowledged).await;
-    // What follows applies the journal, which takes one without gaps.
+    // The next check applies the journal, which fails on gaps; so it runs on a sound journal only.
     if findings.is_empty() {
         findings = states(location, &mut raw).await;
     }
     findings
 }
 
-/// The journals, by their tables alone.
+/// Checks the journals by reading their tables: contiguous positions, ordered times, unique ids, matching heads, and
+/// every acknowledged event.
 pub async fn journals(raw: &mut Raw, acknowledged: &[Acknowledged]) -> Vec<String> {
     let mut findings = Vec::new();
     let lines = raw.journal().await;
@@ -51,7 +52,7 @@ pub async fn journals(raw: &mut Raw, acknowledged: &[Acknowledged]) -> Vec<Strin
         }
         *time = line.recorded;
         if !found.insert((line.tenant, line.id.clone())) {
-            findings.push(format!("{:?} of {} is there twice", line.id, line.tenant));
+            findings.push(format!("{:?} of {} is stored twice", line.id, line.tenant));
         }
     }
     for (tenant, head) in raw.heads().await {
@@ -68,13 +69,13 @@ pub async fn journals(raw: &mut Raw, acknowledged: &[Acknowledged]) -> Vec<Strin
     findings
 }
 
-/// Whether every tenant comes up from its checkpoint and the tail as it does from its whole journal.
+/// Checks that every tenant's checkpoint and journal tail load as the same state as its whole journal.
 async fn states(location: &Location, raw: &mut Raw) -> Vec<String> {
     let (store, _) = Store::open(location).await.expect("the store opens");
     let mut journal = take_journal(&store, APPLY_VERSION).await;
     let loaded = match rollcall::boot::load(&store, &mut journal).await {
         Ok(loaded) => loaded,
-        Err(error) => return vec![format!("it cannot be loaded: {error}")],
+        Err(error) => return vec![format!("the store cannot be loaded: {error}")],
     };
     let unreadable = |(tenant, reason)| format!("{tenant} cannot be loaded: {reason}");
     let mut findings: Vec<_> = loaded.quarantined.iter().map(unreadable).collect();
@@ -82,27 +83,27 @@ async fn states(location: &Location, raw: &mut Raw) -> Vec<String> {
     for (tenant, state) in &replayed {
         let digest = loaded.states.get(tenant).map(State::digest);
         if digest.as_ref() != Some(&state.digest()) {
-            findings.push(format!("{tenant} loads as another state than its journal makes"));
+            findings.push(format!("{tenant} loads as another state than a replay of its journal"));
         }
     }
     findings
 }
 
-/// Where a service answers otherwise than this view does.
+/// Compares three of a service's answers with those computed from a view; returns the differences.
 pub async fn differences(api: &Api, key: &str, view: &Arc<View>) -> Vec<String> {
     let mut findings = Vec::new();
-    let everybody = Filter::default();
+    let everyone = Filter::default();
     for (path, connection) in
         [("/operator/live", Connection::Online), ("/operator/live?connected=0", Connection::OfflineSeenBefore)]
     {
-        let rows: Vec<Row> = operators_live(view, &everybody, connection).map(Row::from).collect();
+        let rows: Vec<Row> = operators_live(view, &everyone, connection).map(Row::from).collect();
         let expected = serde_json::to_value(rows).expect("plain types");
         let answer = api.get(key, path).await.expect("an answer").ok();
         if answer.json()["data"] != expected || answer.position() != view.position() {
             findings.push(format!("{path} at {}: {}, not {expected}", answer.position(), answer.text));
         }
     }
-    let (headcount, _) = connected_users(view, &everybody);
+    let (headcount, _) = connected_users(view, &everyone);
     let expected = (headcount.connected, view.position());
     let connected = api.connected(key).await;
     if connected != expected {
@@ -111,15 +112,15 @@ pub async fn differences(api: &Api, key: &str, view: &Arc<View>) -> Vec<String> 
     let members = directory(view).into_iter().map(|(name, rows)| (name, rows.collect::<Vec<_>>()));
     let expected = serde_json::to_value(members.collect::<HashMap<_, _>>()).expect("plain types");
     if api.get(key, "/v1/directory").await.expect("an answer").ok().json() != expected {
-        findings.push(String::from("/v1/directory is another"));
+        findings.push(String::from("/v1/directory differs from the view"));
     }
     findings
 }
 
-/// The journal of a store whose last server may have gone only just now.
+/// Opens the journal of a store. Retries while the lock of a server that was just stopped or killed is still held.
 pub async fn take_journal(store: &Store, apply_version: u32) -> Journal {
     let mut taken = None;
-    eventually("the last server lets go of the store", async || {
+    eventually("the last server's lock is released", async || {
         taken = match store.journal(apply_version).await {
             Err(JournalError::Taken) => None,
             other => Some(other.expect("a journal")),

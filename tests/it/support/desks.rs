@@ -1,12 +1,12 @@
-//! What desks and back ends send: events, and the directory that they are about.
+//! Events as desks and back ends send them, and the directory document that they refer to.
 
 use rollcall::domain::Time;
 use serde_json::{Map, Value, json};
 
-/// The source of every event here.
+/// The `source` of every event made here.
 pub const SOURCE: &str = "/tests";
 
-/// An event as it goes over the wire.
+/// Returns an event in its JSON form.
 pub fn event(id: impl ToString, kind: &str, subject: Option<i64>, time: Time, data: Value) -> Value {
     let mut event = Map::new();
     event.insert("specversion".into(), "1.0".into());
@@ -21,32 +21,32 @@ pub fn event(id: impl ToString, kind: &str, subject: Option<i64>, time: Time, da
     Value::Object(event)
 }
 
-/// A desk opens, for as long as it stays open.
+/// Returns a `desk.connected` without a lease; the session is named after the user.
 pub fn connected(id: impl ToString, user: i64, time: Time) -> Value {
     event(id, "desk.connected", Some(user), time, json!({ "session": format!("desk-{user}") }))
 }
 
-/// A desk opens that must be heard of every so many seconds.
+/// Returns a `desk.connected` with a lease.
 pub fn leased(id: impl ToString, user: i64, session: &str, time: Time, seconds: u32) -> Value {
     event(id, "desk.connected", Some(user), time, json!({ "session": session, "lease_seconds": seconds }))
 }
 
-/// A desk is still there.
+/// Returns a `desk.heartbeat`.
 pub fn heartbeat(id: impl ToString, user: i64, session: &str, time: Time) -> Value {
     event(id, "desk.heartbeat", Some(user), time, json!({ "session": session }))
 }
 
-/// A person takes a chat.
+/// Returns a `slot.taken` on chat.
 pub fn taken(id: impl ToString, user: i64, conversation: &str, time: Time) -> Value {
     event(id, "slot.taken", Some(user), time, json!({ "channel": "chat", "conversation": conversation }))
 }
 
-/// A person switches chat on or off: changes state whatever came before.
+/// Returns a `status.changed` that switches chat on or off.
 pub fn toggled(id: impl ToString, user: i64, time: Time, on: bool) -> Value {
     event(id, "status.changed", Some(user), time, json!({ "channels": { "chat": on } }))
 }
 
-/// The GUID of a user of [`directory`].
+/// Returns the GUID of a user of [`directory`].
 pub fn user_guid(id: i64) -> String {
     format!("5ea70000-0000-4000-8000-{id:012}")
 }
@@ -54,7 +54,8 @@ pub fn user_guid(id: i64) -> String {
 /// The GUID of the presence that [`directory`] defines.
 pub const BREAK: &str = "b4ea4000-0000-4000-8000-000000000001";
 
-/// So many users, from id 1, who may do everything.
+/// Returns a document with `users` users, numbered from 1, each an operator with chat and calls enabled, and with one
+/// queue, group, skill and presence definition, which all users share.
 pub fn directory(users: i64) -> Value {
     let user = |id: i64| {
         json!({ "id": id, "guid": user_guid(id), "name": format!("user {id}"), "roles": ["operator"], "queues": [1],

@@ -1,4 +1,4 @@
-//! The built program as a process of its own: it can be killed, and what it says can be read.
+//! The built program as a separate process, for tests that kill it, stop it by a signal or read its output.
 
 use std::fs::File;
 use std::net::SocketAddr;
@@ -10,17 +10,17 @@ use rollcall::store::Location;
 use sqlx::ConnectOptions;
 use tempfile::TempDir;
 
-use super::tasks::{PATIENCE, eventually, eventually_within};
-use super::{ADMIN, Api, told};
+use super::tasks::{TIMEOUT, eventually, eventually_within};
+use super::{ADMIN, Api, captured_output};
 
-/// The program, without any of our environment.
+/// Returns a command that runs the program with an empty environment.
 pub fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rollcall"));
     command.env_clear();
     command
 }
 
-/// The flags that name a store.
+/// Returns the flags that select a store.
 pub fn store_flags(location: &Location) -> [String; 2] {
     match location {
         Location::Folder(folder) => ["--data-dir".to_owned(), folder.display().to_string()],
@@ -28,7 +28,7 @@ pub fn store_flags(location: &Location) -> [String; 2] {
     }
 }
 
-/// A service in a process of its own; killed when dropped.
+/// A service as a process; killed when dropped.
 pub struct Process {
     pub api: Api,
     pub address: SocketAddr,
@@ -44,25 +44,26 @@ impl Process {
         Self::start_with(command).await
     }
 
-    /// Starts a service as the command has it, on a free port, and waits until it is ready.
+    /// Starts a command that runs a service, on a free port, and waits until it is ready.
     pub async fn start_with(command: Command) -> Self {
-        let process = Self::start_secured(command).await;
+        let process = Self::start_unprobed(command).await;
         eventually("the service is ready", || process.api.is_ready()).await;
         process
     }
 
-    /// Starts a service that may have a certificate, and waits until it says where it is.
-    pub async fn start_secured(mut command: Command) -> Self {
+    /// Starts a command that runs a service, on a free port, and waits until it prints its address. It may serve HTTPS,
+    /// which [`Process::start_with`] cannot probe.
+    pub async fn start_unprobed(mut command: Command) -> Self {
         let output = tempfile::tempdir().expect("a temporary folder");
         let file = |name: &str| Stdio::from(File::create(output.path().join(name)).expect("a file"));
         command.args(["--listen", "127.0.0.1:0"]);
         command.stdin(Stdio::null()).stdout(file("stdout")).stderr(file("stderr"));
         let mut child = command.spawn().expect("the program starts");
         let mut address = None;
-        eventually("the service says where it listens", async || {
+        eventually("the service prints its address", async || {
             let ended = child.try_wait().expect("a process");
-            assert!(ended.is_none(), "it ended: {ended:?} {}", said(output.path()));
-            address = address_in(&said(output.path()));
+            assert!(ended.is_none(), "the service exited: {ended:?} {}", both_streams(output.path()));
+            address = address_in(&both_streams(output.path()));
             address.is_some()
         })
         .await;
@@ -70,68 +71,68 @@ impl Process {
         Process { api: Api::at(address), address, child, output }
     }
 
-    /// Starts a service and kills it before it may have got anywhere.
-    pub async fn stumble(location: &Location, after: Duration) {
+    /// Starts a service and kills it after a delay, wherever it is in its start.
+    pub async fn start_and_kill(location: &Location, after: Duration) {
         let mut command = program();
         command.arg("serve").args(store_flags(location)).args(["--listen", "127.0.0.1:0"]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let mut child = command.spawn().expect("the program starts");
         tokio::time::sleep(after).await;
-        child.kill().expect("it is ours");
-        child.wait().expect("it ends");
+        child.kill().expect("the child can be killed");
+        child.wait().expect("the child can be waited for");
     }
 
-    /// Its process id.
+    /// Returns the process id.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// What it wrote so far, to either stream.
-    pub fn said(&self) -> String {
-        said(self.output.path())
+    /// Returns the output so far: standard output, then standard error.
+    pub fn output(&self) -> String {
+        both_streams(self.output.path())
     }
 
-    /// Whether it is still running.
+    /// Returns whether the process is still running.
     pub fn is_running(&mut self) -> bool {
         self.child.try_wait().expect("a process").is_none()
     }
 
-    /// Ends it as a power cut would.
+    /// Kills the process with SIGKILL and waits for its end.
     pub fn kill(&mut self) {
-        self.child.kill().expect("it is ours");
-        self.child.wait().expect("it ends");
+        self.child.kill().expect("the child can be killed");
+        self.child.wait().expect("the child can be waited for");
     }
 
-    /// Asks it to end, as an operator does; answers how it ended and all that it wrote.
+    /// Sends SIGTERM and waits for the end; returns the exit status and the whole output.
     pub async fn terminate(self) -> (ExitStatus, String) {
-        self.terminate_within(PATIENCE).await
+        self.terminate_within(TIMEOUT).await
     }
 
-    /// The same where it may take longer.
-    pub async fn terminate_within(mut self, patience: Duration) -> (ExitStatus, String) {
+    /// Sends SIGTERM like [`Process::terminate`], and waits up to `timeout` for the end.
+    pub async fn terminate_within(mut self, timeout: Duration) -> (ExitStatus, String) {
         let id = self.id().to_string();
         let sent = Command::new("kill").args(["-TERM", &id]).status().expect("kill runs");
         assert!(sent.success(), "the signal is sent");
         let mut status = None;
-        eventually_within(patience, "the service ends", async || {
+        eventually_within(timeout, "the service exits", async || {
             status = self.child.try_wait().expect("a process");
             status.is_some()
         })
         .await;
-        (status.expect("a status"), self.said())
+        (status.expect("a status"), self.output())
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Both fail only when it has ended already.
+        // Both fail only if the process has already exited.
         let _ended = self.child.kill();
         let _reaped = self.child.wait();
-        told::keep(&read(self.output.path(), "stderr"));
+        captured_output::record(&read(self.output.path(), "stderr"));
     }
 }
 
-fn said(folder: &Path) -> String {
+fn both_streams(folder: &Path) -> String {
     ["stdout", "stderr"].map(|name| read(folder, name)).concat()
 }
 
@@ -139,8 +140,8 @@ fn read(folder: &Path, name: &str) -> String {
     String::from_utf8_lossy(&std::fs::read(folder.join(name)).expect("a file")).into_owned()
 }
 
-/// The address in the first line of the banner, once it is there as a whole.
-fn address_in(said: &str) -> Option<SocketAddr> {
-    let (line, _) = said.split_once('\n')?;
+/// Returns the address in the first line of the banner, once that line is complete.
+fn address_in(output: &str) -> Option<SocketAddr> {
+    let (line, _) = output.split_once('\n')?;
     line.rsplit_once("://")?.1.trim().parse().ok()
 }

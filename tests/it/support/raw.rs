@@ -1,4 +1,4 @@
-//! A store's tables, read and changed behind the service's back, with no code of the service in between.
+//! Direct access to a store's tables, beside a running service and without its code.
 
 use std::collections::HashMap;
 
@@ -11,13 +11,13 @@ use sqlx::postgres::PgConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 
-/// A connection that nobody else knows of.
+/// A connection of the test's own to a store.
 pub enum Raw {
     Sqlite(SqliteConnection),
     Postgres(PgConnection),
 }
 
-/// One line of the journal as it is stored.
+/// One row of the journal as it is stored.
 #[derive(Clone, Debug)]
 pub struct Line {
     pub tenant: TenantId,
@@ -28,7 +28,7 @@ pub struct Line {
 }
 
 impl Line {
-    /// As the state takes it.
+    /// Returns the row as an entry that a state can apply.
     pub fn entry(&self) -> Entry {
         let fact: Fact = serde_json::from_str(&self.event).expect("a fact");
         let event = Event { id: self.id.clone(), fact };
@@ -47,7 +47,7 @@ macro_rules! on_either {
 }
 
 impl Raw {
-    /// Connects to a store that is there.
+    /// Connects to an existing store.
     pub async fn open(location: &Location) -> Self {
         match location {
             Location::Folder(folder) => {
@@ -55,26 +55,27 @@ impl Raw {
                 Raw::Sqlite(options.connect().await.expect("the file opens"))
             }
             Location::Postgres(options) => {
-                // A test may look for a secret; its own statement would tell it.
+                // A test may search for a secret; logging the statement would leak it.
                 let options = options.as_ref().clone().disable_statement_logging();
                 Raw::Postgres(PgConnection::connect_with(&options).await.expect("the server answers"))
             }
         }
     }
 
-    /// Runs statements.
+    /// Runs one or more SQL statements.
     pub async fn run(&mut self, sql: &str) {
         let sql = AssertSqlSafe(sql.to_owned());
-        on_either!(self, connection => sqlx::raw_sql(sql).execute(connection).await.map(drop)).expect("it runs");
+        on_either!(self, connection => sqlx::raw_sql(sql).execute(connection).await.map(drop))
+            .expect("the statements run");
     }
 
-    /// One number.
+    /// Runs a query for one number.
     pub async fn number(&mut self, sql: &str) -> i64 {
         let sql = AssertSqlSafe(sql.to_owned());
         on_either!(self, connection => sqlx::query_scalar(sql).fetch_one(connection).await).expect("a number")
     }
 
-    /// Every journal, by tenant and position.
+    /// Returns the journals of all tenants, ordered by tenant and position.
     pub async fn journal(&mut self) -> Vec<Line> {
         const SQL: &str = "SELECT CAST(tenant AS text), seq, recorded, source, event_id, CAST(event AS text)
                            FROM journal ORDER BY tenant, seq";
@@ -91,7 +92,7 @@ impl Raw {
         rows.into_iter().map(line).collect()
     }
 
-    /// Every head.
+    /// Returns the head of every tenant.
     pub async fn heads(&mut self) -> HashMap<TenantId, u64> {
         const SQL: &str = "SELECT CAST(tenant AS text), seq FROM head";
         let rows: Vec<(String, i64)> =
@@ -99,7 +100,7 @@ impl Raw {
         rows.into_iter().map(|(tenant, seq)| (TenantId(tenant.parse().expect("an id")), seq as u64)).collect()
     }
 
-    /// Every tenant's state, built from nothing but its journal.
+    /// Returns every tenant's state, replayed from its whole journal.
     pub async fn replay(&mut self) -> HashMap<TenantId, State> {
         let mut states = HashMap::new();
         for line in self.journal().await {
@@ -109,7 +110,7 @@ impl Raw {
         states
     }
 
-    /// Makes everybody else who writes to the journal wait, until [`Raw::release`].
+    /// Blocks writes to the journal by any other connection until [`Raw::release`].
     pub async fn block(&mut self) {
         match self {
             Raw::Sqlite(_) => self.run("BEGIN IMMEDIATE").await,
@@ -117,12 +118,12 @@ impl Raw {
         }
     }
 
-    /// Lets them go on.
+    /// Ends the transaction of [`Raw::block`].
     pub async fn release(&mut self) {
         self.run("ROLLBACK").await;
     }
 
-    /// Makes every statement fail that would add a row to `table` of which `condition` is true.
+    /// Makes every INSERT into `table` fail whose row meets `condition`, until [`Raw::accept`].
     pub async fn refuse(&mut self, table: &str, condition: &str) {
         let triggers = match self {
             Raw::Sqlite(_) => format!(
@@ -138,7 +139,7 @@ impl Raw {
         self.run(&triggers).await;
     }
 
-    /// Takes [`Raw::refuse`] back.
+    /// Removes the trigger of [`Raw::refuse`].
     pub async fn accept(&mut self) {
         match self {
             Raw::Sqlite(_) => self.run("DROP TRIGGER refuse").await,

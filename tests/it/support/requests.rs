@@ -1,4 +1,5 @@
-//! For every route of a tenant: a request that it takes, with the credential where its dialect carries it.
+//! A valid request for every route of a tenant, with the credential where its dialect carries it, and checks of the
+//! responses in each dialect's form.
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
@@ -9,7 +10,7 @@ use super::desks::BREAK;
 use super::routes::Route;
 use super::signing::{SECRET, signed};
 
-/// How a vendor's clients talk.
+/// The API dialect of a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
     Native,
@@ -20,34 +21,34 @@ pub enum Dialect {
     Oauth,
 }
 
-/// Routes of nobody in particular, and why they need no tenant.
+/// Routes that take no tenant's credential, with the reason.
 pub const PUBLIC: [(&str, &str); 13] = [
-    ("/livez", "says nothing but that the process lives"),
-    ("/readyz", "says nothing but whether the state is current"),
+    ("/livez", "shows only that the process is alive"),
+    ("/readyz", "shows only whether the state is current"),
     ("/graphiql", "a page without data"),
     ("/graphiql/{file}", "the page's files"),
-    ("/openapi.json", "describes the API, the same for everybody"),
-    ("/docs", "leads to the page"),
+    ("/openapi.json", "describes the API, the same for all callers"),
+    ("/docs", "redirects to the page"),
     ("/docs/", "a page without data"),
     ("/docs/{file}", "the page's files"),
-    ("/oauth2/token", "is where a user shows who they are, with a password"),
-    ("/Auth/connect/token", "is where a key is shown in the form, with its id"),
-    ("/oauth2/revoke", "is for whoever has the token in the form"),
-    ("/Auth/connect/revocation", "is for whoever has the token in the form"),
-    ("/echo", "gives back what it got, and only where a benchmark asks for it"),
+    ("/oauth2/token", "authenticates a user by the password in the form"),
+    ("/Auth/connect/token", "authenticates a key by its id and the key in the form"),
+    ("/oauth2/revoke", "takes the token to revoke in the form"),
+    ("/Auth/connect/revocation", "takes the token to revoke in the form"),
+    ("/echo", "returns the request's body, and is enabled by benchmarks only"),
 ];
 
-/// Routes of the administrator, who is no tenant: they take another credential.
+/// Routes of the administrator, which take the administrator's token, with the reason.
 pub const ADMINISTRATION: [(&str, &str); 6] = [
     ("/metrics", "names tenants by their ids"),
-    ("/v1/tenants", "adds tenants"),
+    ("/v1/tenants", "creates tenants"),
     ("/v1/tenants/{tenant}", "is about the tenant in its path"),
     ("/v1/tenants/{tenant}/limits", "is about the tenant in its path"),
     ("/v1/tenants/{tenant}/keys", "is about the tenant in its path"),
     ("/v1/tenants/{tenant}/keys/{key}", "is about the tenant in its path"),
 ];
 
-/// The dialect of a route that a tenant uses.
+/// Returns the dialect of a tenant's route. Panics for a route that is in no list here.
 pub fn dialect(route: &Route) -> Dialect {
     match route.path.as_str() {
         "/graphql" => Dialect::Graphql,
@@ -57,11 +58,11 @@ pub fn dialect(route: &Route) -> Dialect {
         path if path.ends_with("/search") => Dialect::Convoso,
         path if ["/operator", "/group", "/skill"].iter().any(|part| path.contains(part)) => Dialect::Iadvize,
         path if path.starts_with("/v1/") => Dialect::Native,
-        path => panic!("{path} is of no dialect: say here how it is spoken to"),
+        path => panic!("{path} has no dialect: add it here"),
     }
 }
 
-/// A request that the route takes; `user` is whom it is about, where it is about somebody.
+/// Returns a valid request for the route, about `user` where the route is about one user.
 pub fn request(api: &Api, route: &Route, key: Option<&str>, user: &str) -> RequestBuilder {
     let method: Method = route.method.parse().expect("a method");
     let path = route.path.replace("{id}", user).replace("{account}", "acme");
@@ -103,7 +104,7 @@ pub fn request(api: &Api, route: &Route, key: Option<&str>, user: &str) -> Reque
                 ("PUT", true) => request.json(&json!({ "chat": { "available": 1 } })),
                 ("PUT", false) => request.json(&json!({})),
                 ("POST", _) => {
-                    // Each operator needs an address of their own.
+                    // Each operator needs a unique e-mail address.
                     let email = format!("{}@contact.example", rollcall::clock::Clock::system().new_id());
                     request.json(&json!({ "name": "New", "email": email, "website_list": [] }))
                 }
@@ -118,7 +119,7 @@ pub fn request(api: &Api, route: &Route, key: Option<&str>, user: &str) -> Reque
     }
 }
 
-/// A webhook of iAdvize, for tenants that [`super::signing::take_webhooks`] has take them.
+/// Returns a webhook of iAdvize, for tenants that accept them by [`super::signing::enable_webhooks`].
 fn webhook(user: &str) -> String {
     let clock = rollcall::clock::Clock::system();
     let (id, now) = (clock.new_id(), clock.now().to_string());
@@ -127,9 +128,9 @@ fn webhook(user: &str) -> String {
     webhook.to_string()
 }
 
-/// Whom a request may be about: `user`, but where it is about a group or a skill, the one there is, and where it deletes,
-/// somebody who was made for it, since others are asked about again.
-pub async fn whom(api: &Api, route: &Route, key: &str, user: &str) -> String {
+/// Returns the id for the path of a request: `user`; for a group or a skill the only one of the directory; and for a
+/// deletion a user who is created here, since later requests need `user`.
+pub async fn subject_of(api: &Api, route: &Route, key: &str, user: &str) -> String {
     if ["/group/", "/skill/"].iter().any(|part| route.path.contains(part)) {
         return String::from("1");
     }
@@ -141,7 +142,7 @@ pub async fn whom(api: &Api, route: &Route, key: &str, user: &str) -> String {
     answer.json()["data"]["id"].to_string()
 }
 
-/// What the vendor's clients ask beside the path.
+/// Returns the query of a request to one of Vonage's routes.
 fn vonage_query(route: &Route, user: &str) -> String {
     match (route.method, route.path.as_str()) {
         ("GET", "/agents-availability") => String::from("?skillNames=skill"),
@@ -151,7 +152,7 @@ fn vonage_query(route: &Route, user: &str) -> String {
     }
 }
 
-/// What they send beside the address: the version, which the oldest route does not know, and what they want.
+/// Adds the `Accept` header and the body of Vonage's clients. The `/v0/` routes take no version.
 fn vonage(request: RequestBuilder, route: &Route) -> RequestBuilder {
     let accept = if route.path.starts_with("/v0/") { "json" } else { "vnd.newvoicemedia.v1+json" };
     let request = request.header("Accept", format!("application/{accept}"));
@@ -162,7 +163,7 @@ fn vonage(request: RequestBuilder, route: &Route) -> RequestBuilder {
     }
 }
 
-/// Refused for want of a scope, in the words of the dialect.
+/// Returns whether the response rejects a credential without the scope, in the dialect's form.
 pub fn is_forbidden(dialect: Dialect, answer: &Answer) -> bool {
     match dialect {
         Dialect::Native => answer.status == 403 && answer.json()["type"] == "urn:rollcall:problem:forbidden",
@@ -180,7 +181,8 @@ pub fn is_forbidden(dialect: Dialect, answer: &Answer) -> bool {
     }
 }
 
-/// Refused for want of a key, in the words of the dialect. Iadvize's knows one word for both.
+/// Returns whether the response rejects a missing or unknown credential, in the dialect's form. iAdvize uses one form
+/// for both kinds of rejection.
 pub fn is_unauthenticated(dialect: Dialect, answer: &Answer) -> bool {
     match dialect {
         Dialect::Iadvize => is_forbidden(dialect, answer),
@@ -192,13 +194,13 @@ pub fn is_unauthenticated(dialect: Dialect, answer: &Answer) -> bool {
     }
 }
 
-/// Answered.
+/// Returns whether the response is a success in the dialect's form, with a position where the dialect has one.
 pub fn is_answered(dialect: Dialect, answer: &Answer) -> bool {
     if dialect == Dialect::Oauth {
         return answer.status == 200 && answer.json() == json!({ "authenticated": true });
     }
     let has_errors = dialect == Dialect::Graphql && answer.json().get("errors").is_some();
-    // A WebSocket is answered before anything is said on it, and a ticket is made.
+    // A WebSocket handshake is answered with 101 and a created ticket with 201.
     let is_success = matches!((dialect, answer.status), (_, 200) | (Dialect::Native, 101 | 201));
     is_success && !has_errors && answer.header("rollcall-position").is_some()
 }

@@ -1,9 +1,9 @@
-//! The route table, read from where it is written: every `.route("path", …)` of the edge and the methods it takes.
+//! The route table, read from the source of the edge: every `.route("path", …)` and its methods.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// One route and one method that it takes.
+/// One route and one of its methods.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Route {
     pub method: &'static str,
@@ -11,7 +11,7 @@ pub struct Route {
 }
 
 impl Route {
-    /// Whether a path of a request is one of this route's.
+    /// Returns whether the route matches a request's path.
     pub fn takes(&self, path: &str) -> bool {
         let path = path.split(['?', '#']).next().unwrap_or_default();
         let (ours, theirs) = (self.path.split('/'), path.split('/'));
@@ -22,7 +22,7 @@ impl Route {
     }
 }
 
-/// Every route of the service.
+/// Returns every route of the service.
 pub fn table() -> BTreeSet<Route> {
     let source = source("src/http/mod.rs");
     let mut routes = listed(&source, &source);
@@ -33,12 +33,12 @@ pub fn table() -> BTreeSet<Route> {
         let below = listed(body, &source).into_iter();
         routes.extend(below.map(|route| Route { path: format!("{}{}", base.trim_matches('"'), route.path), ..route }));
     }
-    // One screen, but not an empty one.
+    // Guards against a change of the source that this parser does not read.
     assert!(routes.len() >= 20, "only {} routes were found", routes.len());
     routes
 }
 
-/// The routes that a part of the source adds.
+/// Returns the routes that a part of the source adds.
 fn listed(part: &str, source: &str) -> BTreeSet<Route> {
     let mut routes = BTreeSet::new();
     for call in part.split(".route(").skip(1) {
@@ -47,13 +47,13 @@ fn listed(part: &str, source: &str) -> BTreeSet<Route> {
         let path = path.trim().trim_matches('"').to_owned();
         assert!(path.starts_with('/'), "not a path: {path}");
         let methods = methods(expression, source);
-        assert!(!methods.is_empty(), "what {path} takes cannot be read: {expression}");
+        assert!(!methods.is_empty(), "the methods of {path} cannot be read: {expression}");
         routes.extend(methods.into_iter().map(|method| Route { method, path: path.clone() }));
     }
     routes
 }
 
-/// The methods of an expression that makes a method router.
+/// Returns the methods of an expression that builds a method router.
 fn methods(expression: &str, source: &str) -> BTreeSet<&'static str> {
     let mut found = BTreeSet::new();
     for (name, call) in
@@ -79,7 +79,7 @@ fn methods(expression: &str, source: &str) -> BTreeSet<&'static str> {
     found
 }
 
-/// The text up to the bracket that closes what came before it.
+/// Returns the text up to the unmatched closing bracket.
 fn balanced(text: &str) -> &str {
     let mut open = 1;
     let end = text.find(|c| {
@@ -93,14 +93,14 @@ fn balanced(text: &str) -> &str {
     &text[..end.expect("a closing bracket")]
 }
 
-/// A file of this repository.
+/// Reads a file of this repository.
 pub fn source(file: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 #[test]
-fn the_table_is_read_as_it_is_written() {
+fn the_route_table_is_parsed() {
     let table = table();
     let has = |method, path: &str| table.contains(&Route { method, path: path.to_owned() });
     assert!(has("POST", "/v1/events") && !has("GET", "/v1/events"));

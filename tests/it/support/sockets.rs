@@ -1,4 +1,4 @@
-//! A desk as a browser has it: a WebSocket that talks JSON.
+//! A client of the desk protocol: JSON messages over a WebSocket (docs/desk.md).
 
 use std::time::Duration;
 
@@ -13,11 +13,11 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async, connect_async};
 
 use super::tasks::spawn;
-use super::{Api, told};
+use super::{Api, captured_output};
 
-/// Longer than anything a desk waits for takes.
-const PATIENCE: Duration = Duration::from_secs(20);
-/// So long nothing can be sent when the other side does not read.
+/// The timeout of every wait for a message; longer than the service may take.
+const RECV_TIMEOUT: Duration = Duration::from_secs(20);
+/// A send that takes longer is blocked by full buffers.
 const STALL: Duration = Duration::from_secs(1);
 
 /// A connected desk.
@@ -25,21 +25,21 @@ pub struct Desk {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
 }
 
-/// What a desk that nobody looks after heard until its end, and the code it was closed with.
-pub type Heard = (Vec<Value>, Option<u16>);
+/// All messages received until the connection ended, and the close code.
+pub type Received = (Vec<Value>, Option<u16>);
 
 impl Desk {
-    /// Connects with these headers; the status and the body of the answer if it is refused.
+    /// Connects with these headers; returns the status and body of the response if the handshake is rejected.
     pub async fn open(api: &Api, path: &str, headers: &[(&'static str, &str)]) -> Result<Self, (u16, Value)> {
         let request = request(api, path, headers);
         match connect_async(request).await {
             Ok((socket, answer)) => {
-                let spoken = answer.headers().get("sec-websocket-protocol").map(|value| value.to_str().expect("text"));
-                assert!(spoken.is_none_or(|spoken| spoken == "rollcall.desk.v1"), "{spoken:?}");
+                let chosen = answer.headers().get("sec-websocket-protocol").map(|value| value.to_str().expect("text"));
+                assert!(chosen.is_none_or(|chosen| chosen == "rollcall.desk.v1"), "{chosen:?}");
                 Ok(Desk { socket })
             }
             Err(Error::Http(answer)) => {
-                told::keep(&format!(
+                captured_output::record(&format!(
                     "{:?} {:?}",
                     answer.headers(),
                     answer.body().as_deref().map(String::from_utf8_lossy)
@@ -58,77 +58,77 @@ impl Desk {
         Desk::open(api, "/v1/desk", &[("Authorization", &format!("Bearer {key}"))]).await.expect("a WebSocket")
     }
 
-    /// Connects with a key, and with next to no room for what is on its way.
-    pub async fn with_little_room(api: &Api, key: &str) -> Self {
+    /// Connects with a key and with small socket buffers, so that a reader that stops blocks the sender soon.
+    pub async fn with_small_buffers(api: &Api, key: &str) -> Self {
         let request = request(api, "/v1/desk", &[("Authorization", &format!("Bearer {key}"))]);
         let address = request.uri().authority().expect("an address").as_str().parse().expect("an address");
         let socket = TcpSocket::new_v4().expect("a socket");
-        // With more room to send, it would stall whenever the other side is busy for a while.
+        // With larger buffers a send could also block while the service is merely busy with what is in them.
         socket.set_send_buffer_size(4096).expect("a size");
         socket.set_recv_buffer_size(4096).expect("a size");
         let stream = MaybeTlsStream::Plain(socket.connect(address).await.expect("a connection"));
         Desk { socket: client_async(request, stream).await.expect("a WebSocket").0 }
     }
 
-    /// Says something over and over without reading what comes back, until nothing more can be said.
-    pub async fn talk_without_reading(&mut self, text: &str) {
-        while let Ok(said) = tokio::time::timeout(STALL, self.socket.send(Message::text(text))).await {
-            said.expect("it is sent");
+    /// Sends a text repeatedly without reading, until a send blocks.
+    pub async fn send_until_blocked(&mut self, text: &str) {
+        while let Ok(sent) = tokio::time::timeout(STALL, self.socket.send(Message::text(text))).await {
+            sent.expect("the frame is sent");
         }
     }
 
-    /// Goes on saying it until the other side has cut the connection.
-    pub async fn talk_until_cut(&mut self, text: &str) {
-        let talking = async { while self.socket.send(Message::text(text)).await.is_ok() {} };
-        tokio::time::timeout(PATIENCE, talking).await.expect("an end in time");
+    /// Sends a text repeatedly until the service closes the connection.
+    pub async fn send_until_closed(&mut self, text: &str) {
+        let sending = async { while self.socket.send(Message::text(text)).await.is_ok() {} };
+        tokio::time::timeout(RECV_TIMEOUT, sending).await.expect("the connection is closed in time");
     }
 
-    /// Connects with a key and says who it is; must be let in.
-    pub async fn greeted(api: &Api, key: &str, user: i64, session: &str) -> Self {
+    /// Connects with a key and sends `hello`. Panics unless the answer is `welcome`.
+    pub async fn welcomed(api: &Api, key: &str, user: i64, session: &str) -> Self {
         let mut desk = Desk::with_key(api, key).await;
         let welcome = desk.hello(user, session).await;
         assert_eq!(welcome["type"], "welcome", "{welcome}");
         desk
     }
 
-    /// Says who it is; answers what it hears.
+    /// Sends `hello`; returns the next message.
     pub async fn hello(&mut self, user: i64, session: &str) -> Value {
-        self.ask(json!({ "type": "hello", "user": user.to_string(), "session": session })).await
+        self.request(json!({ "type": "hello", "user": user.to_string(), "session": session })).await
     }
 
-    /// Says something, and answers what it hears next.
-    pub async fn ask(&mut self, message: Value) -> Value {
-        self.say(&message.to_string()).await;
-        self.hear().await
+    /// Sends a message; returns the next message.
+    pub async fn request(&mut self, message: Value) -> Value {
+        self.send_text(&message.to_string()).await;
+        self.recv().await
     }
 
-    /// Reports an event, and answers what it hears next.
+    /// Sends an event; returns the next message.
     pub async fn event(&mut self, id: &str, kind: &str, data: Value) -> Value {
-        self.ask(json!({ "type": "event", "id": id, "event": { "type": kind, "data": data } })).await
+        self.request(json!({ "type": "event", "id": id, "event": { "type": kind, "data": data } })).await
     }
 
-    /// Says it is there, and answers what it hears next.
+    /// Sends a heartbeat; returns the next message.
     pub async fn heartbeat(&mut self) -> Value {
-        self.ask(json!({ "type": "heartbeat" })).await
+        self.request(json!({ "type": "heartbeat" })).await
     }
 
-    /// Says a text.
-    pub async fn say(&mut self, text: &str) {
+    /// Sends a text frame.
+    pub async fn send_text(&mut self, text: &str) {
         self.send(Message::text(text)).await;
     }
 
     /// Sends a frame.
     pub async fn send(&mut self, frame: Message) {
-        self.socket.send(frame).await.expect("it is sent");
+        self.socket.send(frame).await.expect("the frame is sent");
     }
 
-    /// Sends a frame; whether the connection still took it.
+    /// Sends a frame; returns false if the connection is closed.
     pub async fn try_send(&mut self, frame: Message) -> bool {
         self.socket.send(frame).await.is_ok()
     }
 
-    /// The next message.
-    pub async fn hear(&mut self) -> Value {
+    /// Returns the next message. Panics if the connection is closed instead.
+    pub async fn recv(&mut self) -> Value {
         loop {
             match self.next().await {
                 Some(Ok(Message::Text(text))) => return serde_json::from_str(&text).expect("JSON"),
@@ -138,8 +138,8 @@ impl Desk {
         }
     }
 
-    /// The next message; nothing if the connection is closed instead.
-    pub async fn closed_or_heard(&mut self) -> Option<Value> {
+    /// Returns the next message; `None` if the connection is closed instead.
+    pub async fn recv_unless_closed(&mut self) -> Option<Value> {
         loop {
             match self.next().await? {
                 Ok(Message::Text(text)) => return serde_json::from_str(&text).ok(),
@@ -149,8 +149,8 @@ impl Desk {
         }
     }
 
-    /// The code it is closed with; nothing if the connection ends without one. Messages before that are passed over.
-    pub async fn closed(&mut self) -> Option<u16> {
+    /// Returns the code that the service closes the connection with, skipping messages; `None` if it ends without one.
+    pub async fn close_code(&mut self) -> Option<u16> {
         loop {
             match self.next().await {
                 Some(Ok(Message::Close(frame))) => return frame.map(|frame| frame.code.into()),
@@ -160,32 +160,32 @@ impl Desk {
         }
     }
 
-    /// Closes with a code, and waits until the other end has.
+    /// Closes the connection with a code, and waits for the service's end.
     pub async fn close(mut self, code: u16) {
         let frame = CloseFrame { code: code.into(), reason: "".into() };
-        self.socket.close(Some(frame)).await.expect("it closes");
+        self.socket.close(Some(frame)).await.expect("the close frame is sent");
         while let Some(Ok(_)) = self.next().await {}
     }
 
-    /// Goes on beside the test, as a browser whose page does nothing: it only answers pings.
-    pub fn left_alone(mut self) -> JoinHandle<Heard> {
+    /// Runs the connection in the background; only pings are answered.
+    pub fn run_idle(mut self) -> JoinHandle<Received> {
         spawn(async move {
-            let mut heard = Vec::new();
+            let mut received = Vec::new();
             while let Some(Ok(frame)) = self.socket.next().await {
                 match frame {
-                    Message::Text(text) => heard.push(serde_json::from_str(&text).expect("JSON")),
-                    Message::Close(frame) => return (heard, frame.map(|frame| frame.code.into())),
+                    Message::Text(text) => received.push(serde_json::from_str(&text).expect("JSON")),
+                    Message::Close(frame) => return (received, frame.map(|frame| frame.code.into())),
                     _ => {}
                 }
             }
-            (heard, None)
+            (received, None)
         })
     }
 
     async fn next(&mut self) -> Option<Result<Message, Error>> {
-        let heard = tokio::time::timeout(PATIENCE, self.socket.next()).await.expect("something in time");
-        told::keep(&format!("{heard:?}"));
-        heard
+        let received = tokio::time::timeout(RECV_TIMEOUT, self.socket.next()).await.expect("a frame in time");
+        captured_output::record(&format!("{received:?}"));
+        received
     }
 }
 

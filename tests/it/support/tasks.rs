@@ -1,4 +1,4 @@
-//! Tasks beside a test, and waiting for what must come to pass.
+//! Background tasks of tests, and waiting for a condition.
 
 use std::future::Future;
 use std::time::Duration;
@@ -7,40 +7,40 @@ use rollcall::clock::Clock;
 use rollcall::lifecycle::Lifecycle;
 use tokio::task::JoinHandle;
 
-/// How long what must come to pass may take: far longer than it does, since a test machine may be busy.
-pub const PATIENCE: Duration = Duration::from_secs(15);
-/// Between two looks.
-const LOOK: Duration = Duration::from_millis(5);
+/// The default timeout of a condition: far longer than any takes, since a test machine may be busy.
+pub const TIMEOUT: Duration = Duration::from_secs(15);
+/// The pause between two checks of a condition.
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
-/// Starts something beside the test.
+/// Starts a task in the background.
 pub fn spawn<T: Send + 'static>(task: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
     Lifecycle::default().track(task)
 }
 
-/// Looks until it is so; panics with what was waited for when it does not come to pass.
-pub async fn eventually(what: &str, is_so: impl AsyncFnMut() -> bool) {
-    eventually_within(PATIENCE, what, is_so).await;
+/// Waits until a condition holds. Panics with its description after [`TIMEOUT`].
+pub async fn eventually(what: &str, condition: impl AsyncFnMut() -> bool) {
+    eventually_within(TIMEOUT, what, condition).await;
 }
 
-/// The same with another patience.
-pub async fn eventually_within(patience: Duration, what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+/// Waits until a condition holds. Panics with its description after `timeout`.
+pub async fn eventually_within(timeout: Duration, what: &str, mut condition: impl AsyncFnMut() -> bool) {
     let watch = Stopwatch::start();
-    while !is_so().await {
-        assert!(watch.elapsed() < patience, "waited in vain: {what}");
-        tokio::time::sleep(LOOK).await;
+    while !condition().await {
+        assert!(watch.elapsed() < timeout, "still not true after {timeout:?}: {what}");
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 
-/// Measures time as it passes.
+/// Measures elapsed time of the machine's clock.
 pub struct Stopwatch(Clock);
 
 impl Stopwatch {
-    /// From now on.
+    /// Starts measuring.
     pub fn start() -> Self {
         Stopwatch(Clock::system())
     }
 
-    /// Since the start.
+    /// Returns the time since the start.
     pub fn elapsed(&self) -> Duration {
         self.0.monotonic()
     }

@@ -1,4 +1,4 @@
-//! HTTP by hand, for what no client library sends.
+//! Raw HTTP over TCP, for requests that no client library sends.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -6,50 +6,50 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::told;
+use super::captured_output;
 
-/// A connection to a service.
+/// A TCP connection to a service.
 pub struct Wire(TcpStream);
 
 impl Wire {
-    /// Connects.
+    /// Connects to an address.
     pub async fn to(address: SocketAddr) -> Self {
-        Wire(TcpStream::connect(address).await.expect("it accepts"))
+        Wire(TcpStream::connect(address).await.expect("the service accepts"))
     }
 
-    /// Sends bytes; what comes back if the other side has closed already is not told here.
+    /// Sends bytes. An error is ignored: the service may have closed the connection already.
     pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         let _closed = self.0.write_all(bytes.as_ref()).await;
     }
 
-    /// Says that nothing more will be sent.
+    /// Closes the sending direction.
     pub async fn finish(&mut self) {
         let _closed = self.0.shutdown().await;
     }
 
-    /// Reads until the other side closes; `None` when it does not within the patience.
-    pub async fn rest(&mut self, patience: Duration) -> Option<String> {
+    /// Reads until the service closes the connection; `None` if it does not within the timeout.
+    pub async fn read_to_end(&mut self, timeout: Duration) -> Option<String> {
         let mut bytes = Vec::new();
-        // A connection that is reset has ended as well.
-        let _ended = tokio::time::timeout(patience, self.0.read_to_end(&mut bytes)).await.ok()?;
-        Some(heard(&bytes))
+        // A reset, which is an error here, ends the connection as well.
+        let _ended = tokio::time::timeout(timeout, self.0.read_to_end(&mut bytes)).await.ok()?;
+        Some(received(&bytes))
     }
 
-    /// Whether something comes back within the patience; answers its first bytes.
-    pub async fn first(&mut self, patience: Duration) -> Option<String> {
+    /// Reads up to 4 KiB; `None` if nothing is received within the timeout.
+    pub async fn read_some(&mut self, timeout: Duration) -> Option<String> {
         let mut bytes = vec![0; 4096];
-        let read = tokio::time::timeout(patience, self.0.read(&mut bytes)).await.ok()?.ok()?;
-        Some(heard(&bytes[..read]))
+        let read = tokio::time::timeout(timeout, self.0.read(&mut bytes)).await.ok()?.ok()?;
+        Some(received(&bytes[..read]))
     }
 }
 
-fn heard(bytes: &[u8]) -> String {
-    let heard = String::from_utf8_lossy(bytes).into_owned();
-    told::keep(&heard);
-    heard
+fn received(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes).into_owned();
+    captured_output::record(&text);
+    text
 }
 
-/// The status of an answer.
+/// Returns the status of a raw response.
 pub fn status(answer: &str) -> Option<u16> {
     answer.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()
 }

@@ -1,8 +1,8 @@
-//! Who may know whom.
+//! Dependencies between rooms, and on libraries.
 
 use super::{code, files, has_word, only_known};
 
-/// What each room may use, besides itself.
+/// The rooms that each room may use, besides itself.
 const EDGES: [(&str, &[&str]); 12] = [
     ("domain", &[]),
     ("live", &["domain"]),
@@ -18,10 +18,10 @@ const EDGES: [(&str, &[&str]); 12] = [
     ("clock", &["domain"]),
 ];
 
-/// Rooms that put the others together, or stand beside them: they may know what they need.
+/// Rooms that assemble the others or run beside them, and may use any.
 const AROUND: [&str; 8] = ["app", "boot", "cli", "config", "lib", "lifecycle", "main", "telemetry"];
 
-/// Of some rooms only some things: what a room uses, from where, and which names.
+/// Uses that are limited to some names: the using room, the used room, and the names.
 const NAMES: [(&str, &str, &[&str]); 5] = [
     ("http", "engine", &["Reader", "Receipt", "Submitter", "Snapshot", "Health"]),
     ("http", "store", &["KeyRecord", "TenantRecord"]),
@@ -30,21 +30,21 @@ const NAMES: [(&str, &str, &[&str]); 5] = [
     ("store", "live", &["Checkpoint", "Listed", "Row", "RowKey"]),
 ];
 
-/// What is otherwise, and why. It may only become shorter.
+/// The exceptions, with the reason. The list may only become shorter.
 const KNOWN: [(&str, &str); 3] = [
-    ("src/http/services.rs uses store::Store", "handlers for tenants and keys hand it on to command and query"),
-    ("src/http/services.rs uses lifecycle::Lifecycle", "hands it on to drain.rs"),
-    ("src/http/drain.rs uses lifecycle::Lifecycle", "reads unread bodies to their end beside the answer"),
+    ("src/http/services.rs uses store::Store", "handlers for tenants and keys pass it to command and query"),
+    ("src/http/services.rs uses lifecycle::Lifecycle", "passes it to drain.rs"),
+    ("src/http/drain.rs uses lifecycle::Lifecycle", "reads unread bodies to their end in the background"),
 ];
 
-/// Which room a file of `src` belongs to.
+/// Returns the room of a file of `src`.
 fn room(file: &str) -> &str {
     let inside = file.strip_prefix("src/").expect("a source");
     inside.split('/').next().unwrap_or_default().trim_end_matches(".rs")
 }
 
 #[test]
-fn every_room_knows_only_whom_it_may() {
+fn rooms_use_only_allowed_rooms() {
     let mut found = Vec::new();
     let mut edges = 0;
     for (file, text) in files(&["src"], "rs") {
@@ -52,7 +52,8 @@ fn every_room_knows_only_whom_it_may() {
         if AROUND.contains(&room) {
             continue;
         }
-        let (_, allowed) = EDGES.iter().find(|(name, _)| *name == room).unwrap_or_else(|| panic!("{room} is new"));
+        let (_, allowed) =
+            EDGES.iter().find(|(name, _)| *name == room).unwrap_or_else(|| panic!("{room} is not in EDGES"));
         for path in paths(&code(&text)) {
             let (other, name) = path.split_once("::").unwrap_or((&path, ""));
             if other == room {
@@ -75,7 +76,7 @@ fn every_room_knows_only_whom_it_may() {
 }
 
 #[test]
-fn libraries_are_known_where_they_belong() {
+fn libraries_are_used_only_where_allowed() {
     let edge = ["axum", "tower", "tower_http", "async_graphql", "async_graphql_value", "hyper", "hyper_util", "utoipa"];
     let rules: [(&[&str], &[&str]); 9] = [
         (&edge, &["src/http/"]),
@@ -104,27 +105,27 @@ fn libraries_are_known_where_they_belong() {
     only_known(found, &[]);
 }
 
-/// `Services::caller` asks whether somebody who logged in is still there; the ring by itself cannot.
+/// `Services::caller` also checks that the user of a token still exists, which the ring by itself cannot.
 #[test]
-fn there_is_one_way_to_a_caller() {
+fn callers_are_authenticated_in_one_place() {
     let mut found = Vec::new();
     for (file, text) in files(&["src/http", "src/command", "src/query"], "rs") {
         let code = code(&text).replace(['\n', ' '], "");
         if ["ring().caller(", "ring().again("].iter().any(|call| code.contains(call)) {
-            found.push(format!("{file} asks the ring"));
+            found.push(format!("{file} authenticates by the ring"));
         }
     }
-    only_known(found, &[("src/http/services.rs asks the ring", "for everybody")]);
+    only_known(found, &[("src/http/services.rs authenticates by the ring", "for all handlers")]);
 }
 
-/// Every use is of a word of ours that only ends like the library.
+/// Returns whether every occurrence is a name of this crate that only ends like the library's.
 fn is_ours(code: &str, library: &str) -> bool {
     let needle = format!("{library}::");
     code.match_indices(&needle)
         .all(|(at, _)| code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':'))
 }
 
-/// Every path that begins with `crate::`, written out, without that beginning.
+/// Returns every path that begins with `crate::`, expanded, without that prefix.
 fn paths(code: &str) -> Vec<String> {
     let mut found = Vec::new();
     for (at, _) in code.match_indices("crate::") {
@@ -135,13 +136,13 @@ fn paths(code: &str) -> Vec<String> {
     found
 }
 
-/// Reads one path, which may end in a group of paths; answers how much of the text that was.
+/// Parses one path, which may end in a group of paths; returns the number of bytes parsed.
 fn expand(prefix: &str, text: &str, found: &mut Vec<String>) -> usize {
     let length = text.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':')).unwrap_or(text.len());
     let path = format!("{prefix}{}", &text[..length]);
     let is_group = text[length..].starts_with('{') && (path.is_empty() || path.ends_with("::"));
     if !is_group {
-        // Between two paths of a group there is nothing to be read.
+        // The text between two paths of a group is no path.
         if length > 0 {
             found.push(path);
         }
@@ -150,14 +151,14 @@ fn expand(prefix: &str, text: &str, found: &mut Vec<String>) -> usize {
     let mut at = length + 1;
     while at < text.len() && !text[at..].starts_with('}') {
         let read = expand(&path, &text[at..], found);
-        // At least one step: a comma, a space, or a name's `as`.
+        // At least one byte, to pass a comma, a space or a name's `as`.
         at += read.max(1);
     }
     at + 1
 }
 
 #[test]
-fn paths_are_read_as_they_are_written() {
+fn paths_are_parsed() {
     let found =
         paths("use crate::{auth::Admin, query};\nuse crate::a::b::{self, C, d::{E, F}};\nlet x: &crate::g::H = 1;");
     let expected = ["auth::Admin", "query", "a::b::self", "a::b::C", "a::b::d::E", "a::b::d::F", "g::H"];

@@ -1,13 +1,13 @@
-//! What pages name is there.
+//! References of the Markdown pages: paths and links.
 
 use std::path::Path;
 
 use super::{files, only_known, root};
 
-/// Endings of files that pages name.
+/// The endings of paths that pages refer to.
 const ENDINGS: [&str; 11] = [".rs", ".md", ".sql", ".toml", ".json", ".yml", ".yaml", ".sh", ".py", ".lua", ".lock"];
 
-/// Every page of the repository.
+/// Returns every page of the repository.
 fn pages() -> Vec<(String, String)> {
     let mut pages: Vec<_> = files(&["docs", "migrations", "benches", "tests", "scripts"], "md").into_iter().collect();
     for entry in std::fs::read_dir(root()).expect("the repository") {
@@ -17,7 +17,7 @@ fn pages() -> Vec<(String, String)> {
             pages.push((name, std::fs::read_to_string(path).expect("a text")));
         }
     }
-    assert!(pages.iter().any(|(name, _)| name == "README.md"), "a page to begin with");
+    assert!(pages.iter().any(|(name, _)| name == "README.md"), "README.md is among the pages");
     pages
 }
 
@@ -31,7 +31,7 @@ fn every_path_in_backticks_exists() {
                 let word = word.trim_end_matches(['/', ',', ':']).trim_start_matches("./");
                 let beside = Path::new(&page).parent().unwrap_or(Path::new("")).join(word);
                 if !root().join(word).exists() && !root().join(beside).exists() {
-                    found.push(format!("{page} names {word}"));
+                    found.push(format!("{page} refers to {word}"));
                 }
             }
         }
@@ -41,7 +41,7 @@ fn every_path_in_backticks_exists() {
 }
 
 #[test]
-fn every_link_leads_somewhere() {
+fn every_link_resolves() {
     let mut found = Vec::new();
     for (page, text) in pages() {
         let folder = Path::new(&page).parent().unwrap_or(Path::new("")).to_owned();
@@ -56,7 +56,7 @@ fn every_link_leads_somewhere() {
     only_known(found, &[]);
 }
 
-/// What stands between backticks, within a line and outside of blocks.
+/// Returns the texts between backticks, within a line and outside of code blocks.
 fn quoted(text: &str) -> Vec<&str> {
     let mut in_block = false;
     let mut found = Vec::new();
@@ -70,7 +70,7 @@ fn quoted(text: &str) -> Vec<&str> {
     found
 }
 
-/// Whether a word looks like a path in this repository: it begins with a folder of ours, or ends like a file.
+/// Returns whether a word looks like a path in this repository: it begins with a folder of it, or ends like a file.
 fn is_path(word: &str) -> bool {
     let first = word.trim_start_matches("./").split('/').next().unwrap_or_default();
     let is_plain = !word.contains(['{', '}', '<', '>', '*', '…', '(', '=', '$', '"', '[', '?']) && !word.contains("::");

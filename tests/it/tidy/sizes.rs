@@ -1,21 +1,20 @@
-//! How long things are.
+//! Sizes of files, functions and folders.
 
 use std::collections::BTreeMap;
 
 use super::{FOLDERS, files, only_known, without_tests};
 
-/// Lines of a file.
+/// The most lines of a file.
 const FILE: usize = 500;
-/// Lines of a function.
+/// The most lines of a function.
 const FUNCTION: usize = 70;
-/// Parameters of a function, `self` among them.
+/// The most parameters of a function, including `self`.
 const PARAMETERS: usize = 5;
-/// Files of Rust in a folder.
+/// The most Rust files in a folder.
 const FOLDER: usize = 14;
 
-/// What is otherwise, and why. Each may only become shorter.
-const LARGE_FOLDERS: [(&str, &str); 1] =
-    [("src/domain has 17 files", "the vocabulary: one word a file, and none of them has a room of its own")];
+/// The exceptions, with the reason. The lists may only become shorter.
+const LARGE_FOLDERS: [(&str, &str); 1] = [("src/domain has 17 files", "the vocabulary, one term a file")];
 const MANY_PARAMETERS: [(&str, &str); 5] = [
     (
         "src/http/graphql/query/closed_conversations.rs: closed_conversations takes 14 parameters",
@@ -78,7 +77,8 @@ struct Function {
     parameters: usize,
 }
 
-/// The functions of a file as rustfmt leaves it: each ends at the first brace that stands where it began.
+/// Returns the functions of a file. rustfmt's layout is assumed: a function ends at the first closing brace with the
+/// indentation of its first line.
 fn functions(text: &str) -> Vec<Function> {
     let lines: Vec<&str> = text.lines().collect();
     let mut found = Vec::new();
@@ -104,7 +104,7 @@ fn function_name(line: &str) -> Option<String> {
     Some(name.split(|c: char| !(c.is_alphanumeric() || c == '_')).next().unwrap_or_default().to_owned())
 }
 
-/// How many parameters stand between the round brackets that come first, after generic ones if there are such.
+/// Counts the parameters in the first parentheses, after the generic parameters.
 fn parameters(text: &str) -> usize {
     let (mut depth, mut count, mut has_any, mut inside, mut last) = (0, 0, false, false, ' ');
     for c in text.chars() {
@@ -127,7 +127,7 @@ fn parameters(text: &str) -> usize {
 }
 
 #[test]
-fn functions_are_measured_as_they_are_written() {
+fn functions_are_parsed() {
     let text = "pub(super) async fn a<T: Fn(u8, u8)>(\n    x: (u8, u8),\n    y: Map<u8, u8>,\n) -> u8 {\n    1\n}\n\
                 fn b() {}\nfn c(&self, d: u8) {\n}\nfn e(f: impl Fn(u8, u8) -> u8, g: [u8; 2]) {\n}\n";
     let found: Vec<_> = functions(text).into_iter().map(|f| (f.name, f.lines, f.parameters)).collect();

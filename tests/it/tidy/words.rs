@@ -1,21 +1,21 @@
-//! What every file says, and what none does.
+//! Headers and names of files, and code that no file may contain.
 
 use super::{FOLDERS, code, files, has_word, only_known, without_tests};
 
-/// Names that say nothing about what is inside.
+/// Names that do not describe the content of a file.
 const BANNED: [&str; 6] = ["utils", "helpers", "common", "types", "models", "services"];
 
-/// Where one is right, and why.
-const NAMED_SO: [(&str, &str); 1] = [("src/http/services.rs is called services", "what handlers are served with")];
+/// The exceptions, with the reason.
+const NAMED_SO: [(&str, &str); 1] = [("src/http/services.rs is called services", "the services that handlers use")];
 
 #[test]
-fn every_file_says_what_it_is_for() {
+fn every_file_begins_with_a_description() {
     let silent = files(&FOLDERS, "rs").into_iter().filter(|(_, text)| !text.starts_with("//! "));
     only_known(silent.map(|(file, _)| format!("{file} does not begin with //!")).collect(), &[]);
 }
 
 #[test]
-fn names_say_what_is_inside() {
+fn no_file_has_a_generic_name() {
     let mut found = Vec::new();
     for (file, text) in files(&FOLDERS, "rs") {
         for name in BANNED {
@@ -32,10 +32,10 @@ fn names_say_what_is_inside() {
 }
 
 #[test]
-fn nothing_is_left_for_later() {
+fn no_code_is_left_unfinished() {
     let mut found = Vec::new();
     for (file, text) in files(&FOLDERS, "rs") {
-        // These words are written apart, so that this file is not found.
+        // The words are split, so that this file is not a violation itself.
         for (word, rest) in [("TO", "DO"), ("FIX", "ME"), ("X", "XX"), ("HA", "CK")] {
             if has_word(&text, &format!("{word}{rest}")) {
                 found.push(format!("{file} has {word}{rest}"));
@@ -53,7 +53,7 @@ fn nothing_is_left_for_later() {
 }
 
 #[test]
-fn nothing_panics_on_purpose() {
+fn the_service_has_no_deliberate_panics() {
     let mut found = Vec::new();
     for (file, text) in files(&["src"], "rs") {
         let code = code(without_tests(&text));
@@ -66,17 +66,17 @@ fn nothing_panics_on_purpose() {
     only_known(found, &[]);
 }
 
-/// The tests of a file are its end, as the other rules take for granted.
+/// The other rules assume that the unit tests are at the end of a file.
 #[test]
-fn tests_come_last() {
+fn unit_tests_come_last() {
     let mut found = Vec::new();
     for (file, text) in files(&["src"], "rs") {
         let Some((_, tests)) = text.split_once("#[cfg(test)]") else { continue };
-        // One module, which the file's only other line without indentation closes.
+        // One module: its closing brace is the only further line without indentation.
         let is_module = tests.starts_with("\nmod tests {\n");
         let ends = tests.lines().skip(2).filter(|line| !line.is_empty() && !line.starts_with(' ')).collect::<Vec<_>>();
         if !is_module || ends != ["}"] {
-            found.push(format!("{file} has something after its tests"));
+            found.push(format!("{file} has code after its tests"));
         }
     }
     only_known(found, &[]);

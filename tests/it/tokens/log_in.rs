@@ -1,4 +1,4 @@
-//! Who gets a token for a password.
+//! Log-in by password.
 
 use rollcall::domain::Body;
 use serde_json::json;
@@ -8,14 +8,14 @@ use crate::on_both_stores;
 use crate::support::api::Answer;
 use crate::support::{Backend, tenant_id};
 
-on_both_stores!(shape, super::the_answer_is_as_the_vendor_has_it);
-on_both_stores!(refusals, super::whoever_does_not_get_in_learns_nothing);
-on_both_stores!(roles, super::a_token_may_what_its_user_may);
-on_both_stores!(several, super::who_is_in_several_tenants_is_told_apart_by_the_password);
-on_both_stores!(many, super::nobody_in_more_than_eight_tenants_gets_in);
-on_both_stores!(hidden, super::a_password_shows_nowhere);
+on_both_stores!(token_responses_have_the_vendors_form);
+on_both_stores!(failed_log_ins_are_indistinguishable);
+on_both_stores!(a_token_has_the_scopes_of_its_users_roles);
+on_both_stores!(the_password_selects_among_tenants_with_one_address);
+on_both_stores!(an_address_in_more_than_eight_tenants_cannot_log_in);
+on_both_stores!(password_hashes_are_not_exposed);
 
-async fn the_answer_is_as_the_vendor_has_it(backend: Backend) {
+async fn token_responses_have_the_vendors_form(backend: Backend) {
     let stage = Stage::new(backend).await;
     for email in [ANN, "Ann@Example.com", "ANN@EXAMPLE.COM"] {
         let answer = stage.log_in(email, PASSWORD).await.ok();
@@ -24,7 +24,7 @@ async fn the_answer_is_as_the_vendor_has_it(backend: Backend) {
             json!({ "access_token": token, "expires_in": 86400, "token_type": "Bearer", "refresh_token": "none" });
         assert_eq!((answer.status, answer.json()), (200, expected));
         assert_eq!(answer.header("cache-control"), Some("no-store"));
-        assert!(stage.is_known(&token).await);
+        assert!(stage.is_valid(&token).await);
     }
     stage.service.stop().await;
 }
@@ -35,7 +35,7 @@ fn is_refused(answer: &Answer) {
     assert_eq!(answer.header("cache-control"), Some("no-store"));
 }
 
-async fn whoever_does_not_get_in_learns_nothing(backend: Backend) {
+async fn failed_log_ins_are_indistinguishable(backend: Backend) {
     let stage = Stage::new(backend).await;
     let without = json!({ "users": [{ "id": 3, "name": "Ben", "email": "ben@example.com" }] });
     stage.service.api.put_directory(&stage.persona.key, &without).await;
@@ -55,11 +55,11 @@ async fn whoever_does_not_get_in_learns_nothing(backend: Backend) {
         is_refused(&answer);
         answers.push((answer.text, answer.headers.get("content-length").cloned()));
     }
-    assert!(answers.iter().all(|answer| *answer == answers[0]), "not by a byte: {answers:?}");
+    assert!(answers.iter().all(|answer| *answer == answers[0]), "all failures have the same bytes: {answers:?}");
     stage.service.stop().await;
 }
 
-async fn a_token_may_what_its_user_may(backend: Backend) {
+async fn a_token_has_the_scopes_of_its_users_roles(backend: Backend) {
     let stage = Stage::new(backend).await;
     let (ann, max) = (stage.token(ANN).await, stage.token(MAX).await);
     let api = &stage.service.api;
@@ -75,10 +75,10 @@ async fn a_token_may_what_its_user_may(backend: Backend) {
     }
     let roles = |id: i64, role: &str| json!({ "users": [{ "id": id, "roles": [role] }] });
     api.put_directory(&stage.persona.key, &roles(2, "operator")).await;
-    assert_eq!(put_live(&stage, &max).await.status, 403, "what a role no longer grants is refused at once");
+    assert_eq!(put_live(&stage, &max).await.status, 403, "a scope that the roles no longer grant is rejected at once");
     assert_eq!(api.get(&max, "/operator/live").await.unwrap().status, 200);
     api.put_directory(&stage.persona.key, &roles(1, "admin")).await;
-    assert_eq!(put_live(&stage, &ann).await.status, 403, "what it newly grants takes another log-in");
+    assert_eq!(put_live(&stage, &ann).await.status, 403, "a newly granted scope needs another log-in");
     let ann = stage.token(ANN).await;
     assert_eq!(put_live(&stage, &ann).await.status, 200);
     stage.service.stop().await;
@@ -89,16 +89,16 @@ async fn put_live(stage: &Stage, token: &str) -> Answer {
     crate::support::api::send(request.json(&json!({ "chat": { "available": 1 } }))).await.expect("an answer")
 }
 
-/// Another tenant with a user of the same address, who has another id; answers the tenant and a key of it.
+/// Creates a tenant with a user of the same e-mail address and another id; returns the tenant and its key.
 async fn namesake(stage: &Stage, name: &str, password: &str) -> (String, String) {
     let persona = stage.service.api.persona(name).await;
     let document = json!({ "users": [{ "id": 77, "guid": guid(77), "name": name, "email": ANN, "roles": ["admin"] }] });
     stage.service.api.put_directory(&persona.key, &document).await;
-    stage.tell(&persona.tenant, Body::PasswordSet { user: user(77), hash: hash(password).await }).await;
+    stage.commit(&persona.tenant, Body::PasswordSet { user: user(77), hash: hash(password).await }).await;
     (persona.tenant, persona.key)
 }
 
-async fn who_is_in_several_tenants_is_told_apart_by_the_password(backend: Backend) {
+async fn the_password_selects_among_tenants_with_one_address(backend: Backend) {
     let stage = Stage::new(backend).await;
     let (theirs, _) = namesake(&stage, "theirs", "their password").await;
     let api = &stage.service.api;
@@ -106,47 +106,47 @@ async fn who_is_in_several_tenants_is_told_apart_by_the_password(backend: Backen
     let other = access_token(&stage.log_in(ANN, "their password").await.ok());
     for (token, mine, not_mine) in [(&ours, 1, 77), (&other, 77, 1)] {
         let status = async |id: i64| api.get(token, &format!("/operator/{id}/live")).await.unwrap().status;
-        assert_eq!((status(mine).await, status(not_mine).await), (200, 404), "one tenant's token");
+        assert_eq!((status(mine).await, status(not_mine).await), (200, 404), "the token is of one tenant");
     }
     let before = (stage.service.position(&stage.persona.tenant), stage.service.position(&theirs));
-    assert_eq!(put_live(&stage, &other).await.status, 404, "it changes nothing of another's");
+    assert_eq!(put_live(&stage, &other).await.status, 404, "the other tenant's user is unknown");
     assert_eq!(before, (stage.service.position(&stage.persona.tenant), stage.service.position(&theirs)));
-    stage.tell(&theirs, Body::PasswordSet { user: user(77), hash: hash(PASSWORD).await }).await;
+    stage.commit(&theirs, Body::PasswordSet { user: user(77), hash: hash(PASSWORD).await }).await;
     is_refused(&stage.log_in(ANN, PASSWORD).await);
     is_refused(&stage.log_in(ANN, "their password").await);
-    assert!(stage.is_known(&ours).await, "who is logged in stays so");
-    stage.tell(&theirs, Body::UserDeleted { user: user(77) }).await;
-    assert!(stage.is_known(&stage.token(ANN).await).await, "one of them is gone");
+    assert!(stage.is_valid(&ours).await, "earlier tokens stay valid");
+    stage.commit(&theirs, Body::UserDeleted { user: user(77) }).await;
+    assert!(stage.is_valid(&stage.token(ANN).await).await, "the address is unambiguous again");
     stage.service.stop().await;
 }
 
-async fn nobody_in_more_than_eight_tenants_gets_in(backend: Backend) {
+async fn an_address_in_more_than_eight_tenants_cannot_log_in(backend: Backend) {
     let stage = Stage::new(backend).await;
     let mut last = String::new();
     for n in 2..=8 {
         last = namesake(&stage, &format!("tenant {n}"), &format!("password {n}")).await.0;
     }
-    assert!(stage.is_known(&stage.token(ANN).await).await, "of eight");
+    assert!(stage.is_valid(&stage.token(ANN).await).await, "in eight tenants");
     let (ninth, _) = namesake(&stage, "tenant 9", "password 9").await;
     for password in [PASSWORD, "password 2", "password 9"] {
         is_refused(&stage.log_in(ANN, password).await);
     }
     for tenant in [&last, &ninth] {
-        stage.tell(tenant, Body::UserDeleted { user: user(77) }).await;
+        stage.commit(tenant, Body::UserDeleted { user: user(77) }).await;
     }
     stage.token(ANN).await;
     stage.service.stop().await;
 }
 
-async fn a_password_shows_nowhere(backend: Backend) {
+async fn password_hashes_are_not_exposed(backend: Backend) {
     let stage = Stage::new(backend).await;
     let document = stage.service.api.get(&stage.persona.key, "/v1/directory").await.unwrap().ok();
     assert!(!document.text.contains("argon2") && !document.text.contains("password"), "{}", document.text);
     let again = stage.service.api.put_directory(&stage.persona.key, &document.json()).await;
     assert_eq!(again.json()["unchanged"], 5, "{}", again.text);
-    assert!(stage.is_known(&stage.token(ANN).await).await, "and what is put back takes none away");
+    assert!(stage.is_valid(&stage.token(ANN).await).await, "a directory upsert keeps the passwords");
     let view = stage.service.app.reader.snapshot(tenant_id(&stage.persona.tenant)).view;
-    assert!(!format!("{:?}", view.directory().users()).contains("argon2"), "not even where everything is printed");
+    assert!(!format!("{:?}", view.directory().users()).contains("argon2"), "debug output does not contain hashes");
     let event =
         crate::support::desks::event(1, "user.password_set", Some(1), stage.clock.now(), json!({ "hash": "x" }));
     let answer = stage.service.api.events(&stage.persona.key, &[event]).await.unwrap().ok();

@@ -1,4 +1,4 @@
-//! What is kept of passwords and tokens: hashes, and nothing else.
+//! Storage of passwords and tokens: hashes only.
 
 use rollcall::store::Location;
 use serde_json::json;
@@ -9,30 +9,29 @@ use crate::support::Backend;
 use crate::support::api::send;
 use crate::support::raw::Raw;
 
-on_both_stores!(hashes, super::only_hashes_are_kept);
-
-on_both_stores!(away, super::without_the_store_no_token_is_given_or_taken_back);
+on_both_stores!(only_hashes_are_stored);
+on_both_stores!(without_the_store_tokens_are_neither_issued_nor_revoked);
 
 const TABLES: [&str; 9] =
     ["api_key", "checkpoint", "head", "journal", "registry", "seen", "state_row", "tenant", "token"];
 
-async fn only_hashes_are_kept(backend: Backend) {
+async fn only_hashes_are_stored(backend: Backend) {
     let stage = Stage::new(backend).await;
     let (ann, (_, of_key)) = (stage.token(ANN).await, stage.key_token(&["*"]).await);
     let key = stage.persona.key.clone();
-    // The last checkpoint is written when the service stops.
+    // Stopping writes the last checkpoint.
     let home = stage.service.stop().await;
-    // As long as somebody has the file open, what was not merged into it yet stays beside it.
+    // While a connection is open, the write-ahead log is not merged and is searched as well.
     let mut raw = Raw::open(&home.location).await;
     assert_eq!(raw.number("SELECT count(*) FROM token").await, 2);
     for secret in [PASSWORD, &ann, &of_key, &key, &ann[3..]] {
         assert_eq!(places(&home.location, secret).await, [""; 0], "{secret}");
     }
     let found = places(&home.location, "$argon2id$v=19$m=19456,t=2,p=1$").await;
-    assert!(!found.is_empty(), "what is looked for would be found");
+    assert!(!found.is_empty(), "the search finds the password hashes");
 }
 
-async fn without_the_store_no_token_is_given_or_taken_back(backend: Backend) {
+async fn without_the_store_tokens_are_neither_issued_nor_revoked(backend: Backend) {
     let stage = Stage::new(backend).await;
     let token = stage.token(ANN).await;
     let mut raw = Raw::open(&stage.service.home.location).await;
@@ -48,18 +47,18 @@ async fn without_the_store_no_token_is_given_or_taken_back(backend: Backend) {
         let expected = json!({ "error": "temporarily_unavailable", "error_description": description });
         assert_eq!(answer.json(), expected);
     }
-    assert!(stage.is_known(&token).await, "who is known stays known");
+    assert!(stage.is_valid(&token).await, "valid tokens stay valid");
     raw.release().await;
     let revoke = stage.service.api.form("/oauth2/revoke", &[("token", &token)]);
     assert_eq!(send(revoke).await.expect("an answer").status, 200);
-    assert!(!stage.is_known(&token).await);
+    assert!(!stage.is_valid(&token).await);
     stage.token(ANN).await;
     let stage = stage.restart().await;
-    assert!(!stage.is_known(&token).await);
+    assert!(!stage.is_valid(&token).await);
     stage.service.stop().await;
 }
 
-/// Where a text is found in the store: files, or tables.
+/// Returns the files or tables of the store that contain a text.
 async fn places(location: &Location, text: &str) -> Vec<String> {
     let mut found = Vec::new();
     match location {

@@ -1,4 +1,4 @@
-//! Pages: whatever their size and direction, they make up the list, each conversation once.
+//! Pages: of any size and in either direction they cover the list, each conversation once.
 
 use std::sync::Arc;
 
@@ -11,11 +11,11 @@ use super::{Bench, Plain, at, checkpoint};
 use crate::on_both_stores;
 use crate::support::Backend;
 
-on_both_stores!(whole, super::pages_of_any_size_make_up_the_list);
-on_both_stores!(large, super::a_page_of_large_ones_ends_early_and_loses_nothing);
-on_both_stores!(exact, super::an_interval_is_exact_and_the_order_is_of_milliseconds);
+on_both_stores!(pages_of_any_size_cover_the_list_once);
+on_both_stores!(pages_of_large_conversations_end_early_without_loss);
+on_both_stores!(intervals_are_exact_and_ordered_by_millisecond);
 
-/// What the criteria name, page by page in one direction until there is nothing left; how many each page had.
+/// Reads all pages in one direction; returns the ids, and the number of conversations on each page.
 async fn read(bench: &Bench, criteria: &Criteria, forward: bool, limit: usize) -> (Vec<u128>, Vec<usize>) {
     let (mut ids, mut sizes) = (Vec::new(), Vec::new());
     let mut edge: Option<Key> = None;
@@ -26,7 +26,7 @@ async fn read(bench: &Bench, criteria: &Criteria, forward: bool, limit: usize) -
         assert!(page.conversations.len() <= limit);
         ids.extend(page.conversations.iter().map(|conversation| conversation.id().as_u128()));
         sizes.push(page.conversations.len());
-        assert!(sizes.len() < 1_000, "it does not end");
+        assert!(sizes.len() < 1_000, "the pages do not end");
         if !page.is_cut {
             return (ids, sizes);
         }
@@ -35,9 +35,9 @@ async fn read(bench: &Bench, criteria: &Criteria, forward: bool, limit: usize) -
     }
 }
 
-async fn pages_of_any_size_make_up_the_list(backend: Backend) {
+async fn pages_of_any_size_cover_the_list_once(backend: Backend) {
     let bench = Bench::new(backend).await;
-    // Of one millisecond four each, told in no order; theirs are between ours.
+    // Four conversations close in each millisecond, in no order by id; both tenants' are interleaved.
     let place = |n: u128| Plain::new((n * 7_919) % 1_009 + 1, Time::from_micros(at(0).micros() + n as i64 / 4 * 1_000));
     let mut ours: Vec<Plain> = (0..30).map(place).collect();
     let theirs: Vec<Plain> = (30..60).map(|n| Plain { closed: ours[n % 30].closed, ..place(n as u128) }).collect();
@@ -47,11 +47,11 @@ async fn pages_of_any_size_make_up_the_list(backend: Backend) {
     let mut expected: Vec<_> = ours.iter().map(|plain| plain.id).collect();
     for forward in [true, false] {
         for limit in [1, 3, 4, 7, 29, 30, 31] {
-            assert_eq!(read(&bench, &Criteria::default(), forward, limit).await.0, expected, "{limit} at once");
+            assert_eq!(read(&bench, &Criteria::default(), forward, limit).await.0, expected, "pages of {limit}");
         }
         expected.reverse();
     }
-    // Between two places, neither of them included, from either end.
+    // Between two places, which are excluded, from either end.
     let between = |forward| Span { forward, after: Some(ours[4].key()), before: Some(ours[9].key()), limit: 2 };
     for (forward, expected) in [(true, [ours[5].id, ours[6].id]), (false, [ours[8].id, ours[7].id])] {
         let page = bench.store.archive_page(bench.ours, 1, &Criteria::default(), &between(forward)).await.unwrap();
@@ -60,7 +60,7 @@ async fn pages_of_any_size_make_up_the_list(backend: Backend) {
     }
 }
 
-/// A conversation of so many long messages.
+/// Returns a conversation with this many messages of 8 KiB each.
 fn large(id: u128, messages: u64) -> Listed {
     let text = || Some("é".repeat(4_096).into());
     let message = |seq| (seq, What::Message { user: None, author: "visitor".into(), text: text() });
@@ -76,9 +76,9 @@ fn large(id: u128, messages: u64) -> Listed {
     Listed { conversation, project: None, routing_groups: Vec::new() }
 }
 
-async fn a_page_of_large_ones_ends_early_and_loses_nothing(backend: Backend) {
+async fn pages_of_large_conversations_end_early_without_loss(backend: Backend) {
     let bench = Bench::new(backend).await;
-    // About 1.5 MB each, but for one that is larger than a page.
+    // About 1.5 MB each, except for the fifth, which is larger than a page, and the small sixth.
     let sizes = [190, 190, 190, 190, 600, 1, 190];
     let archived = (1..).zip(sizes).map(|(id, messages)| large(id, messages)).collect();
     let made = rollcall::live::Checkpoint { archived, ..checkpoint(1, &[], &[]) };
@@ -86,7 +86,7 @@ async fn a_page_of_large_ones_ends_early_and_loses_nothing(backend: Backend) {
     let everything = Criteria::default();
     assert_eq!(read(&bench, &everything, true, 10).await, (vec![1, 2, 3, 4, 5, 6, 7], vec![3, 2, 2]));
     assert_eq!(read(&bench, &everything, false, 10).await, (vec![7, 6, 5, 4, 3, 2, 1], vec![3, 3, 1]));
-    // Neither do large ones that nobody asks for take room.
+    // Large conversations outside of the filter do not count.
     let small = Criteria { closed: Some((at(6), at(7))), ..Criteria::default() };
     assert_eq!(read(&bench, &small, true, 10).await, (vec![6, 7], vec![2]));
     let last = Span { forward: true, after: None, before: None, limit: 3 };
@@ -94,10 +94,10 @@ async fn a_page_of_large_ones_ends_early_and_loses_nothing(backend: Backend) {
     assert_eq!(page.conversations[2], large(3, 190).conversation, "whole, with every message");
 }
 
-async fn an_interval_is_exact_and_the_order_is_of_milliseconds(backend: Backend) {
+async fn intervals_are_exact_and_ordered_by_millisecond(backend: Backend) {
     let bench = Bench::new(backend).await;
     let micros = |n: i64| Time::from_micros(at(0).micros() + n);
-    // The last closed first of all in its millisecond, and stands behind by its id.
+    // Within a millisecond the order is by id, not by microsecond.
     let times = [(1, 999), (2, 1_999), (3, 1_001), (4, 1_000), (5, 2_000)];
     let all: Vec<_> = times.map(|(id, time)| Plain::new(id, micros(time))).to_vec();
     bench.archive(bench.ours, &checkpoint(1, &all, &[])).await;

@@ -1,4 +1,4 @@
-//! Random archives and questions, answered as a plain filter over a plain list answers them.
+//! Random archives and queries, compared with a filter over a list.
 
 use std::collections::BTreeMap;
 
@@ -14,17 +14,17 @@ use super::{Bench, Plain, at, checkpoint, new_tenant};
 use crate::on_both_stores;
 use crate::support::Backend;
 
-on_both_stores!(filter, super::every_page_is_what_a_plain_filter_finds);
+on_both_stores!(pages_equal_a_naive_filter);
 
-/// Archives, each of another tenant.
+/// Archives, each of a different tenant.
 const CASES: u32 = 8;
-/// Questions about each.
-const QUESTIONS: u32 = 40;
-/// Positions that rows tell of.
+/// Queries of each archive.
+const QUERIES: u32 = 40;
+/// The highest position of a row.
 const POSITIONS: u64 = 6;
 
-/// A position to read at, what to ask, and the part of the list.
-type Question = (u64, Criteria, (bool, Option<Index>, Option<Index>, usize));
+/// A position to read at, a filter, and a span: direction, places after and before, and limit.
+type Query = (u64, Criteria, (bool, Option<Index>, Option<Index>, usize));
 
 fn time() -> impl Strategy<Value = Time> {
     (0..6i64, select(vec![0, 1, 999])).prop_map(|(n, micros)| Time::from_micros(at(0).micros() + n * 1_000 + micros))
@@ -42,7 +42,7 @@ fn users() -> impl Strategy<Value = Vec<i64>> {
     subsequence(vec![1, 2, 11, 12], 0..=3)
 }
 
-/// Ids that are in another order as numbers than as the texts of some of their parts.
+/// Returns conversations whose ids sort differently as numbers and as the texts of some of their parts.
 fn plain() -> impl Strategy<Value = Plain> {
     let id = (0..40u128).prop_map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835) >> 1);
     let reason = prop::option::of(select(vec!["done", "Done", "ü"]));
@@ -85,13 +85,13 @@ fn criteria(ids: Vec<Uuid>) -> impl Strategy<Value = Criteria> {
         })
 }
 
-fn question(ids: Vec<Uuid>) -> impl Strategy<Value = Question> {
+fn query(ids: Vec<Uuid>) -> impl Strategy<Value = Query> {
     let place = || prop::option::weighted(0.3, any::<Index>());
     let position = prop_oneof![3 => Just(POSITIONS), 1 => 0..POSITIONS];
     (position, criteria(ids), (any::<bool>(), place(), place(), 1..12usize))
 }
 
-/// Whether the conversation is all that is asked.
+/// Returns whether the conversation meets every criterion.
 fn meets(plain: &Plain, criteria: &Criteria) -> bool {
     let any = |users: &Vec<i64>| plain.users.iter().any(|user| users.contains(user));
     let closed = criteria.closed.is_none_or(|(from, to)| plain.closed >= from && plain.closed <= to);
@@ -112,9 +112,9 @@ fn meets(plain: &Plain, criteria: &Criteria) -> bool {
     closed && id && project && medium && reason && group && criteria.users.iter().all(any)
 }
 
-/// The tenant's archive is what is expected, for whatever is asked.
-async fn answer(bench: &Bench, tenant: TenantId, all: &BTreeMap<u128, Plain>, question: Question) -> usize {
-    let (position, criteria, (forward, after, before, limit)) = question;
+/// Compares a page of the archive with the naive filter; returns the number of conversations on it.
+async fn check(bench: &Bench, tenant: TenantId, all: &BTreeMap<u128, Plain>, query: Query) -> usize {
+    let (position, criteria, (forward, after, before, limit)) = query;
     let mut list: Vec<&Plain> = all.values().collect();
     list.sort_by_key(|plain| plain.key());
     let place = |index: Option<Index>| index.filter(|_| !list.is_empty()).map(|at| list[at.index(list.len())].key());
@@ -137,14 +137,14 @@ async fn answer(bench: &Bench, tenant: TenantId, all: &BTreeMap<u128, Plain>, qu
     expected.len()
 }
 
-async fn every_page_is_what_a_plain_filter_finds(backend: Backend) {
+async fn pages_equal_a_naive_filter(backend: Backend) {
     let bench = Bench::new(backend).await;
     let mut runner = TestRunner::deterministic();
     let mut archives = Vec::new();
     for n in 0..CASES {
         let tenant = new_tenant(&bench.store, &bench.clock, &format!("case {n}")).await;
         let mut all: BTreeMap<u128, Plain> = BTreeMap::new();
-        // What a later checkpoint brings replaces, and what was opened again goes.
+        // Later checkpoints replace conversations and delete reopened ones.
         for position in 1..=3 {
             let rows = prop::collection::vec(plain(), 0..25).new_tree(&mut runner).unwrap().current();
             let rows: BTreeMap<_, _> = rows.into_iter().map(|row| (row.id, row)).collect();
@@ -158,10 +158,10 @@ async fn every_page_is_what_a_plain_filter_finds(backend: Backend) {
     let mut found = 0;
     for (tenant, all) in &archives {
         let ids: Vec<_> = all.keys().chain([&5]).copied().map(Uuid::from_u128).collect();
-        let ask = question(ids);
-        for _ in 0..QUESTIONS {
-            found += answer(&bench, *tenant, all, ask.new_tree(&mut runner).unwrap().current()).await;
+        let queries = query(ids);
+        for _ in 0..QUERIES {
+            found += check(&bench, *tenant, all, queries.new_tree(&mut runner).unwrap().current()).await;
         }
     }
-    assert!(found > (CASES * QUESTIONS) as usize, "questions that find nothing ask nothing: {found}");
+    assert!(found > (CASES * QUERIES) as usize, "only {found} conversations were found by all queries");
 }

@@ -1,4 +1,4 @@
-//! Directories to start with, and documents that change them.
+//! Random directories, and documents that change them.
 
 use proptest::option;
 use proptest::prelude::*;
@@ -11,19 +11,19 @@ use rollcall::domain::presence::DefinitionCategory;
 
 use super::guid_of;
 
-/// Entities of each kind that a directory starts with.
+/// The entities of each kind in an initial directory.
 const ENTITIES: i64 = 3;
 
-/// The kinds that users are grouped by.
+/// The kinds of entities that users belong to.
 const GROUPINGS: [Kind; 6] = [Kind::Project, Kind::Group, Kind::Skill, Kind::Queue, Kind::Campaign, Kind::RoutingGroup];
 
-/// A directory with `users` users, every one of them valid.
+/// Generates a directory with `users` users, all of them valid.
 pub fn document_of(users: i64) -> impl Strategy<Value = Document> {
     let patches: Vec<_> = (1..=users).map(|id| person(false).prop_map(move |patch| named(patch, id))).collect();
     (reference_data(), patches).prop_map(|(document, users)| Document { users, ..document })
 }
 
-/// A directory of many users, who are all alike to one of a few.
+/// Generates a directory of many users, each with the properties of one of sixteen.
 pub fn large_document(users: i64) -> impl Strategy<Value = Document> {
     (reference_data(), prop::collection::vec(person(false), 16)).prop_map(move |(document, kinds)| {
         let scattered = |id: i64| ((id * 2_654_435_761) >> 9) as usize % kinds.len();
@@ -36,7 +36,8 @@ pub fn large_document(users: i64) -> impl Strategy<Value = Document> {
     })
 }
 
-/// A change in the middle: users made and changed, external ids and addresses passed on, some of it refused.
+/// Generates a change of the directory: users are created and changed, and external ids and e-mail addresses
+/// reassigned. Some are rejected.
 pub fn change(ids: Vec<i64>) -> impl Strategy<Value = Document> {
     let user = (option::weighted(0.9, select(ids)), option::weighted(0.3, 1..=6i64), person(true)).prop_map(
         |(id, external, patch)| {
@@ -56,12 +57,12 @@ pub fn change(ids: Vec<i64>) -> impl Strategy<Value = Document> {
     })
 }
 
-/// A user with nothing but an id and a name.
+/// Returns a user with only an id and a name.
 pub fn user(id: i64) -> UserPatch {
     UserPatch { id: Some(id), name: Some(format!("user {id}")), ..UserPatch::default() }
 }
 
-/// One user, valid as such: made again where they were deleted and forgotten.
+/// Generates a document of one valid user, which recreates a user that was deleted and forgotten.
 pub fn again(ids: Vec<i64>) -> impl Strategy<Value = Document> {
     (select(ids), option::weighted(0.4, 1..=3i64), person(false)).prop_map(|(id, external, patch)| {
         let external_id = external.map_or(Field::Absent, |n| Field::Set(format!("x{n}")));
@@ -86,7 +87,7 @@ fn own_guid(kind: &str, id: i64) -> Option<uuid::Uuid> {
     (id % 2 == 1).then(|| guid_of(kind, id))
 }
 
-/// Reference data of every kind, some of it with one name, and presence definitions of every category.
+/// Generates entities of every kind, some with equal names, and presence definitions of every category.
 fn reference_data() -> impl Strategy<Value = Document> {
     let names = prop::collection::vec(name(), GROUPINGS.len() * ENTITIES as usize);
     names.prop_map(|names| {
@@ -141,12 +142,12 @@ fn list(document: &mut Document, kind: Kind) -> &mut Vec<EntityPatch> {
     }
 }
 
-/// Names that are the same to some and not to others.
+/// Generates names that are equal to some comparisons and not to others.
 pub fn name() -> impl Strategy<Value = String> {
     select(vec!["Red", "red ", " RED", "Blue", "Été", "ÉTÉ"]).prop_map(String::from)
 }
 
-/// What a document may say of a user, without the identities. A wild one may leave out anything or refer to nothing.
+/// Generates the properties of a user, without identities. A wild one may lack any, and have dangling references.
 fn person(wild: bool) -> impl Strategy<Value = UserPatch> {
     let given = if wild { 0.3 } else { 0.9 };
     let names = (
@@ -189,7 +190,7 @@ fn person(wild: bool) -> impl Strategy<Value = UserPatch> {
     )
 }
 
-/// A text that another user may have: an address in another case is the same.
+/// Generates a text that another user may have; addresses are compared without case.
 fn text(pool: [&'static str; 3]) -> BoxedStrategy<Field<String>> {
     prop_oneof![
         8 => Just(Field::Absent),
@@ -203,7 +204,7 @@ fn references(wild: bool) -> impl Strategy<Value = Vec<EntityRef>> {
     prop::collection::vec(reference(wild), 0..3)
 }
 
-/// One of the entities that the directory starts with; a wild one may be of none.
+/// Generates a reference to an entity of the initial directory; a wild one may be dangling.
 fn reference(wild: bool) -> impl Strategy<Value = EntityRef> {
     let last = if wild { 60i64 } else { 59 };
     (0..=last).prop_map(|n| if n == 60 { EntityRef::Id(99) } else { EntityRef::Id(n % ENTITIES + 1) })

@@ -1,4 +1,4 @@
-//! Events of every type.
+//! Random events of every type.
 
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -10,96 +10,101 @@ use uuid::Uuid;
 
 use super::{Step, TIMES, at, documents, guid_of, upsert};
 
-/// What a history is made of.
+/// The proportions of a history.
 #[derive(Clone, Copy, Debug)]
 pub struct Mix {
-    /// Events that only the server makes: directory changes, deletions, dialects' writes, leases that run out.
+    /// Whether to include events that only the server makes: directory changes, deletions, writes of dialects,
+    /// expiries.
     pub internal: bool,
-    /// How often users are deleted and made again, and hours go by.
+    /// The weight of deletions and recreations of users, and of passing hours.
     pub turnover: u32,
-    /// How often something happens in a conversation.
-    pub talk: u32,
-    /// Users, at most.
+    /// The weight of conversations' events.
+    pub conversation_events: u32,
+    /// The most users.
     pub users: i64,
-    /// Conversations there are, at most [`CONVERSATIONS`].
+    /// The number of slot ids, of [`SLOT_IDS`].
     pub conversations: usize,
-    /// Steps, at most.
+    /// The most steps.
     pub steps: usize,
 }
 
 impl Mix {
     /// Events of all types.
-    pub const EVERYTHING: Mix = Mix { internal: true, turnover: 1, talk: 14, users: 40, conversations: 6, steps: 70 };
-    /// Users come and go, and so do the days.
-    pub const TURNOVER: Mix = Mix { internal: true, turnover: 8, talk: 6, users: 2, conversations: 2, steps: 80 };
-    /// What sources send: no event of the server's own.
+    pub const EVERYTHING: Mix =
+        Mix { internal: true, turnover: 1, conversation_events: 14, users: 40, conversations: 6, steps: 70 };
+    /// Mostly deletions and recreations of users, and passing days.
+    pub const TURNOVER: Mix =
+        Mix { internal: true, turnover: 8, conversation_events: 6, users: 2, conversations: 2, steps: 80 };
+    /// Events of sources only, none of the server's own.
     pub const FROM_SOURCES: Mix =
-        Mix { internal: false, turnover: 1, talk: 14, users: 40, conversations: 6, steps: 60 };
-    /// What sources send, mostly of conversations.
-    pub const TALK_FROM_SOURCES: Mix = Mix { talk: 120, users: 3, ..Mix::FROM_SOURCES };
-    /// Conversations, and days that go by.
-    pub const TALK: Mix = Mix { internal: true, turnover: 5, talk: 120, users: 3, conversations: 3, steps: 80 };
+        Mix { internal: false, turnover: 1, conversation_events: 14, users: 40, conversations: 6, steps: 60 };
+    /// Events of sources only, mostly of conversations.
+    pub const CONVERSATIONS_FROM_SOURCES: Mix = Mix { conversation_events: 120, users: 3, ..Mix::FROM_SOURCES };
+    /// Mostly conversations, and passing days.
+    pub const CONVERSATIONS: Mix =
+        Mix { internal: true, turnover: 5, conversation_events: 120, users: 3, conversations: 3, steps: 80 };
 }
 
-/// Few, so that users take them from one another; two of them differ in case alone, and one is a GUID in upper case.
-const CONVERSATIONS: [&str; 6] = ["c1", TALKS[1], "CBE51CD9-0000-4000-8000-00000000000A", "C1", "c3", "c4"];
+/// The ids of slots: few, so that users take them from each other. Two differ only in case, and one is a GUID in upper
+/// case.
+const SLOT_IDS: [&str; 6] = ["c1", CONVERSATION_IDS[1], "CBE51CD9-0000-4000-8000-00000000000A", "C1", "c3", "c4"];
 
-/// Those that have a history, the same ids as slots have among them. The first is in none of the slots' own events.
-const TALKS: [&str; 3] = [
+/// The ids of conversations, some of which are also ids of slots. The first is not.
+const CONVERSATION_IDS: [&str; 3] = [
     "5107f7ee-0000-4000-8000-000000000001",
     "0b5e77ed-0000-4000-8000-000000000002",
     "cbe51cd9-0000-4000-8000-00000000000a",
 ];
 
-/// One step of a history about these users.
+/// Generates a step of a history about these users.
 pub fn step(ids: Vec<i64>, mix: Mix) -> BoxedStrategy<Step> {
     let from_source =
-        (when(), said(ids.clone(), mix)).prop_map(|(when, body)| Step::Say { when, internal: false, body });
-    let repeat = (any::<Index>(), prop::option::of(said(ids.clone(), mix))).prop_map(|(which, body)| Step::Repeat {
-        which,
-        body,
-        is_late: false,
-    });
+        (when(), source_event(ids.clone(), mix)).prop_map(|(when, body)| Step::New { when, internal: false, body });
+    let repeat = (any::<Index>(), prop::option::of(source_event(ids.clone(), mix)))
+        .prop_map(|(which, body)| Step::Repeat { which, body, is_late: false });
     if !mix.internal {
         return prop_oneof![20 => from_source, 1 => repeat].boxed();
     }
-    let internal = (when(), ours(ids, mix)).prop_map(|(when, body)| Step::Say { when, internal: true, body });
+    let internal = (when(), internal_event(ids, mix)).prop_map(|(when, body)| Step::New { when, internal: true, body });
     let expire = any::<Index>().prop_map(|which| Step::Expire { which });
     let late = any::<Index>().prop_map(|which| Step::Repeat { which, body: None, is_late: true });
     prop_oneof![20 => from_source, 1 => repeat, 1 => late, 4 + mix.turnover => internal, 2 => expire].boxed()
 }
 
-/// One of the few times, or that which goes on with the history.
+/// Generates one of the few times, or `None` for a time that advances with the history.
 fn when() -> impl Strategy<Value = Option<i64>> {
     prop::option::of(0..TIMES)
 }
 
-/// What sources may say. Where users come and go it is mostly about conversations, which outlive them.
-fn said(ids: Vec<i64>, mix: Mix) -> impl Strategy<Value = Body> {
-    let who = || who(ids.clone());
+/// Generates an event of a source. With much turnover most are about slots and conversations, which outlive users.
+fn source_event(ids: Vec<i64>, mix: Mix) -> impl Strategy<Value = Body> {
+    let user = || user_ref(ids.clone());
     let of_sessions = if mix.turnover > 1 { 1 } else { 3 };
     prop_oneof![
-        2 * of_sessions => (who(), session(), prop::option::of(Just(60)), surface()).prop_map(
+        2 * of_sessions => (user(), session(), prop::option::of(Just(60)), surface()).prop_map(
             |(user, session, lease_seconds, surface)| {
                 Body::DeskConnected { user, session, lease_seconds, device: None, surface, socket: false }
             }
         ),
-        of_sessions => (who(), session()).prop_map(|(user, session)| Body::DeskDisconnected { user, session, opened: None }),
+        of_sessions => (user(), session()).prop_map(|(user, session)| Body::DeskDisconnected { user, session, opened: None }),
         1 + of_sessions => status(ids.clone()),
-        8 => (who(), channel(), conversation(mix))
+        8 => (user(), channel(), conversation(mix))
             .prop_map(|(user, channel, conversation)| Body::SlotTaken { user, channel, conversation }),
-        4 => (prop::option::weighted(0.7, who()), conversation(mix))
+        4 => (prop::option::weighted(0.7, user()), conversation(mix))
             .prop_map(|(user, conversation)| Body::SlotReleased { user, conversation }),
-        3 => (who(), channel(), prop::collection::vec(conversation(mix), 0..4))
+        3 => (user(), channel(), prop::collection::vec(conversation(mix), 0..4))
             .prop_map(|(user, channel, conversations)| Body::SlotsSynced { user, channel, conversations }),
-        mix.talk => talk(ids, mix),
+        mix.conversation_events => conversation_event(ids, mix),
     ]
 }
 
-/// What happens in conversations: mostly pushes and closes, which all else depends on.
-fn talk(ids: Vec<i64>, mix: Mix) -> BoxedStrategy<Body> {
-    let which = || select(&TALKS[..mix.conversations.min(TALKS.len())]).prop_map(|id| Uuid::try_parse(id).unwrap());
-    let who = || who(ids.clone());
+/// Generates an event of a conversation: mostly pushes and closes, which the others depend on.
+fn conversation_event(ids: Vec<i64>, mix: Mix) -> BoxedStrategy<Body> {
+    let which = || {
+        select(&CONVERSATION_IDS[..mix.conversations.min(CONVERSATION_IDS.len())])
+            .prop_map(|id| Uuid::try_parse(id).unwrap())
+    };
+    let user = || user_ref(ids.clone());
     let some = || prop::option::of(entity());
     prop_oneof![
         2 => (which(), entity(), medium())
@@ -107,10 +112,10 @@ fn talk(ids: Vec<i64>, mix: Mix) -> BoxedStrategy<Body> {
         4 => (which(), some(), some()).prop_map(|(conversation, routing_rule, routing_group)| {
             Body::ConversationRouted { conversation, routing_rule, routing_group }
         }),
-        6 => (who(), which(), medium(), some()).prop_map(|(user, conversation, channel, project)| {
+        6 => (user(), which(), medium(), some()).prop_map(|(user, conversation, channel, project)| {
             Body::ConversationPushed { user, conversation, channel, project }
         }),
-        3 => (prop::option::of(who()), which(), prop::option::of(Just("Hello"))).prop_map(
+        3 => (prop::option::of(user()), which(), prop::option::of(Just("Hello"))).prop_map(
             |(user, conversation, text)| {
                 Body::ConversationMessage { user, conversation, author: "visitor".into(), text: text.map(Box::from) }
             }
@@ -127,7 +132,7 @@ fn talk(ids: Vec<i64>, mix: Mix) -> BoxedStrategy<Body> {
     .boxed()
 }
 
-/// A project, a rule or a routing group, by either form; the last of them nobody knows.
+/// Generates a reference to a project, rule or routing group, in either form; the last id is unknown.
 fn entity() -> impl Strategy<Value = EntityRef> {
     (1..=4i64, any::<bool>()).prop_map(|(id, by_guid)| match by_guid {
         true => EntityRef::Guid(guid_of("routing_group", id)),
@@ -139,18 +144,18 @@ fn medium() -> impl Strategy<Value = Medium> {
     prop_oneof![3 => Just(Medium::Chat), 2 => Just(Medium::Call), 1 => select(Medium::ALL.to_vec())]
 }
 
-/// What only the server says. Leases that run out are apart: they name an earlier connection.
-fn ours(ids: Vec<i64>, mix: Mix) -> impl Strategy<Value = Body> {
-    let who = || who(ids.clone());
+/// Generates an event of the server's own. Expiries are generated separately, since they refer to a connection.
+fn internal_event(ids: Vec<i64>, mix: Mix) -> impl Strategy<Value = Body> {
+    let user = || user_ref(ids.clone());
     prop_oneof![
-        2 => who().prop_map(|user| Body::DeskClosedAll { user }),
+        2 => user().prop_map(|user| Body::DeskClosedAll { user }),
         3 => status(ids.clone()),
-        1 => (who(), session()).prop_map(|(user, session)| Body::DeskDisconnected { user, session, opened: None }),
-        1 => (who(), session(), any::<bool>()).prop_map(|(user, session, socket)| {
+        1 => (user(), session()).prop_map(|(user, session)| Body::DeskDisconnected { user, session, opened: None }),
+        1 => (user(), session(), any::<bool>()).prop_map(|(user, session, socket)| {
             Body::DeskConnected { user, session, lease_seconds: None, device: None, surface: Surface::Desk, socket }
         }),
-        2 * mix.turnover => who().prop_map(|user| Body::UserDeleted { user }),
-        1 => (who(), 0..3u8).prop_map(|(user, n)| {
+        2 * mix.turnover => user().prop_map(|user| Body::UserDeleted { user }),
+        1 => (user(), 0..3u8).prop_map(|(user, n)| {
             Body::PasswordSet { user, hash: PasswordHash::new(&format!("hash {n}")) }
         }),
         1 => limits().prop_map(|limits| Body::LimitsSet { limits }),
@@ -159,7 +164,7 @@ fn ours(ids: Vec<i64>, mix: Mix) -> impl Strategy<Value = Body> {
     ]
 }
 
-/// Limits so small that they are reached.
+/// Generates quotas small enough to be reached.
 fn limits() -> impl Strategy<Value = Quotas> {
     let few = || prop::option::weighted(0.4, 1..5u32);
     let tombstones = prop::option::weighted(0.3, 1..8u32);
@@ -181,13 +186,13 @@ fn status(ids: Vec<i64>) -> impl Strategy<Value = Body> {
     let presence = prop::option::of(select(vec![Category::Ready, Category::Away, Category::ExtendedAway]));
     let presence_id = prop::option::weighted(0.3, (1..=6i64).prop_map(|id| guid_of("presence_definition", id)));
     let channels = prop::collection::btree_map(channel(), any::<bool>(), 0..3);
-    (who(ids), presence, presence_id, channels).prop_map(|(user, presence, presence_id, channels)| {
+    (user_ref(ids), presence, presence_id, channels).prop_map(|(user, presence, presence_id, channels)| {
         Body::StatusChanged { user, presence, presence_id, channels: channels.into_iter().collect() }
     })
 }
 
-/// A user in any of the three forms; the external ids wander from user to user.
-fn who(ids: Vec<i64>) -> impl Strategy<Value = UserRef> {
+/// Generates a user reference in any of the three forms; external ids are reassigned among users.
+fn user_ref(ids: Vec<i64>) -> impl Strategy<Value = UserRef> {
     let id = select(ids);
     prop_oneof![
         6 => id.clone().prop_map(UserRef::id),
@@ -196,7 +201,7 @@ fn who(ids: Vec<i64>) -> impl Strategy<Value = UserRef> {
     ]
 }
 
-/// Few sessions, so that users close and open the same.
+/// Generates one of few session names, so that sessions are closed and reopened.
 fn session() -> impl Strategy<Value = Box<str>> {
     select(vec!["a", "b", "c"]).prop_map(Box::from)
 }
@@ -205,7 +210,7 @@ fn surface() -> impl Strategy<Value = Surface> {
     prop_oneof![4 => Just(Surface::Desk), 1 => Just(Surface::Administration)]
 }
 
-/// Channels, chat and call more often than the others.
+/// Generates a channel, chat and call more often than the others.
 pub fn channel() -> impl Strategy<Value = Channel> {
     prop_oneof![
         4 => Just(Channel::Chat),
@@ -216,5 +221,5 @@ pub fn channel() -> impl Strategy<Value = Channel> {
 }
 
 fn conversation(mix: Mix) -> impl Strategy<Value = ConversationId> {
-    select(&CONVERSATIONS[..mix.conversations]).prop_map(|name| ConversationId::new(name).unwrap())
+    select(&SLOT_IDS[..mix.conversations]).prop_map(|name| ConversationId::new(name).unwrap())
 }

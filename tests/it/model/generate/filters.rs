@@ -1,4 +1,4 @@
-//! Questions: filters of every clause.
+//! Random filters of every clause.
 
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -8,11 +8,11 @@ use rollcall::domain::{Filter, Role, Status};
 
 use super::{documents, guid_of};
 
-/// The statuses that can be asked for. Nobody asks who is offline or disabled by a status filter:
-/// docs/reference/iadvize-graphql.md has no such value, and the clauses answer nobody.
-const ASKED: [Status; 3] = [Status::Available, Status::Busy, Status::ToggleOff];
+/// The statuses that filters may contain. Offline and disabled are no filter values of
+/// docs/reference/iadvize-graphql.md, and the clauses would match no user.
+const FILTERED: [Status; 3] = [Status::Available, Status::Busy, Status::ToggleOff];
 
-/// Several filters, the one without clauses always among them.
+/// Generates several filters, always including the one without clauses.
 pub fn filters(ids: Vec<i64>) -> impl Strategy<Value = Vec<Filter>> {
     let filter = prop::collection::vec(clause(ids), 1..4)
         .prop_map(|clauses| clauses.into_iter().fold(Filter::default(), Filter::and));
@@ -30,8 +30,8 @@ fn clause(ids: Vec<i64>) -> impl Strategy<Value = Clause> {
         2 => users.prop_map(Clause::Users),
         1 => text().prop_map(|(field, text)| Clause::Text(field, String::from(text))),
         1 => prop::collection::vec(select(Role::ALL.to_vec()), 0..3).prop_map(Clause::Roles),
-        2 => prop::collection::vec(select(ASKED.to_vec()), 0..3).prop_map(Clause::Chat),
-        2 => prop::collection::vec(select(ASKED.to_vec()), 0..3).prop_map(Clause::Overall),
+        2 => prop::collection::vec(select(FILTERED.to_vec()), 0..3).prop_map(Clause::Chat),
+        2 => prop::collection::vec(select(FILTERED.to_vec()), 0..3).prop_map(Clause::Overall),
     ]
 }
 
@@ -43,9 +43,9 @@ fn all_of(dimension: Dimension, ids: Vec<(i64, u8, String)>) -> Clause {
     Clause::All(dimension, ids.into_iter().map(|value| valued(dimension, value)).collect())
 }
 
-/// An id, the form to give it in, and a name for the form that needs one.
+/// Generates an id, the form of the reference, and a name for the form by name.
 fn value() -> impl Strategy<Value = (i64, u8, String)> {
-    let name = prop_oneof![8 => documents::name(), 1 => Just(String::from("nobody's"))];
+    let name = prop_oneof![8 => documents::name(), 1 => Just(String::from("unknown"))];
     (1..=4i64, 0..4u8, name)
 }
 
@@ -86,7 +86,7 @@ fn user(ids: Vec<i64>) -> impl Strategy<Value = EntityRef> {
         .prop_map(|(id, by_guid)| if by_guid { EntityRef::Guid(guid_of("user", id)) } else { EntityRef::Id(id) })
 }
 
-/// One filter for each value there is, and the one without clauses.
+/// Returns one filter for each existing value, and the one without clauses.
 pub fn single_value_filters(users: i64) -> Vec<Filter> {
     let mut clauses = Vec::new();
     for dimension in Dimension::ALL {
@@ -96,8 +96,8 @@ pub fn single_value_filters(users: i64) -> Vec<Filter> {
     }
     clauses.extend((1..=users).map(|id| Clause::Users(vec![EntityRef::Id(id)])));
     clauses.extend(Role::ALL.map(|role| Clause::Roles(vec![role])));
-    clauses.extend(ASKED.map(|status| Clause::Chat(vec![status])));
-    clauses.extend(ASKED.map(|status| Clause::Overall(vec![status])));
+    clauses.extend(FILTERED.map(|status| Clause::Chat(vec![status])));
+    clauses.extend(FILTERED.map(|status| Clause::Overall(vec![status])));
     let one_each = clauses.into_iter().map(|clause| Filter::default().and(clause));
     std::iter::once(Filter::default()).chain(one_each).collect()
 }

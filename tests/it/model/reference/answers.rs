@@ -1,4 +1,4 @@
-//! Every aggregate, answered by walking all users; and which users a filter means
+//! Every aggregate, computed by a walk over all users, and the selection of users by filters
 //! (docs/reference/native.md, "Ids and filters").
 
 use std::collections::BTreeSet;
@@ -11,7 +11,7 @@ use rollcall::domain::{Category, Channel, Filter};
 
 use super::{Flaw, Individual, Reference};
 
-/// Every number that any dialect shows of a selection, and its two lists of people, by integer id.
+/// Every number that a dialect shows of a selection, and its two lists of users, by integer id.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answers {
     pub users: u64,
@@ -81,7 +81,7 @@ fn lower(text: &str) -> Vec<char> {
     text.to_lowercase().chars().collect()
 }
 
-/// Whether the text is of the form of the pattern, whose `*` stands for any characters, or none.
+/// Returns whether a text matches a pattern, in which `*` matches any characters or none.
 fn fits(text: &[char], pattern: &[char]) -> bool {
     match pattern {
         [] => text.is_empty(),
@@ -91,7 +91,7 @@ fn fits(text: &[char], pattern: &[char]) -> bool {
 }
 
 impl Reference {
-    /// Every answer about the users that the filter means.
+    /// Returns every answer about the users that a filter selects.
     pub fn answers(&self, everyone: &[Individual<'_>], filter: &Filter) -> Answers {
         let mut answers = Answers::default();
         for one in everyone {
@@ -105,7 +105,7 @@ impl Reference {
     fn is_meant(&self, one: &Individual<'_>, clause: &Clause) -> bool {
         match clause {
             Clause::Any(dimension, values) => values.iter().any(|value| self.belongs(one, *dimension, value)),
-            Clause::All(dimension, values) if one.has(Flaw::AnyIsEnough) => {
+            Clause::All(dimension, values) if one.has(Flaw::AllMatchesAny) => {
                 values.iter().any(|value| self.belongs(one, *dimension, value))
             }
             Clause::All(dimension, values) => values.iter().all(|value| self.belongs(one, *dimension, value)),
@@ -124,7 +124,7 @@ impl Reference {
         }
     }
 
-    /// Whether the person has a value of the dimension by that id, GUID or name; several values may share a name.
+    /// Returns whether a user has a value of the dimension by that id, GUID or name; several values may share a name.
     fn belongs(&self, one: &Individual<'_>, dimension: Dimension, value: &Value) -> bool {
         let kind = match dimension {
             Dimension::Group => Kind::Group,
@@ -135,7 +135,7 @@ impl Reference {
             Dimension::Campaign => Kind::Campaign,
         };
         let plain = |name: &str| {
-            if one.has(Flaw::NamesHaveCase) { name.to_owned() } else { name.trim().to_lowercase() }
+            if one.has(Flaw::NamesAreCaseSensitive) { name.to_owned() } else { name.trim().to_lowercase() }
         };
         self.directory.entities(kind).iter().any(|entity| {
             let named = match value {
@@ -143,7 +143,7 @@ impl Reference {
                 Value::Entity(EntityRef::Guid(guid)) => *guid == entity.guid,
                 Value::Name(name) => plain(name) == plain(&entity.name),
             };
-            let primary = kind == Kind::Group && !one.has(Flaw::PrimaryGroupIsApart);
+            let primary = kind == Kind::Group && !one.has(Flaw::PrimaryGroupIsNoGroup);
             let is_primary = primary && one.account.primary_group == Some(entity.id);
             named && (one.account.belongs[&kind].contains(&entity.id) || is_primary)
         })

@@ -1,16 +1,15 @@
-//! Conversations, recounted from everything that was said of each (docs/reference/events.md, "Conversations").
+//! Conversations, recounted from all statements about each (docs/reference/events.md, "Conversations").
 //!
-//! What happened counts at its time, however late it is heard. Where the documents leave room:
+//! An event counts at its own time, however late it arrives. Where the documents leave room:
 //!
-//! * "A push implies a start when unknown": a conversation exists from its first start or push on. What its newest start
-//!   says of channel and project holds ("the newest time wins"); without a start, what its first push implied.
-//! * Closed is what was closed after its last start or push, since when it exists again; a second close closes nothing
-//!   that is still open, so that the first counts.
+//! * "A push implies a start when unknown": a conversation exists from its first start or push on. The newest start
+//!   determines channel and project ("the newest time wins"); without a start, the first push does.
+//! * A conversation is closed if it was closed after its last start or push. Of several closes the first counts.
 //! * "The latest routing event at or before the push" goes by time alone: one at the push's own time is not after it.
-//! * What nobody started or pushed is no conversation that anybody could ask for. It is remembered, since its start may
-//!   still come, but as what ended is: for a day after the newest word.
-//! * A closed conversation is remembered for a day after the newest word about it. From then on it is final.
-//! * An event is what its source and id say it is: the same one again, after the window for repeats, happened once.
+//! * A conversation without a start or push is not returned to readers. It is remembered for a day after its newest
+//!   statement, since the start may still arrive.
+//! * A closed conversation is remembered for a day after its newest statement. From then on it is final.
+//! * An event is identified by source and id: one that is repeated after its id was forgotten happens once.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -19,33 +18,33 @@ use rollcall::domain::directory::Kind;
 use rollcall::domain::{Body, Channel, ConversationId, EntityRef, Entry, EventId, Quota, Time, UserRef};
 use uuid::Uuid;
 
-use super::{Flaw, Reference, Said, Verdict};
+use super::{Effect, Flaw, Reference, Verdict};
 
-/// One accepted word about a conversation.
+/// One accepted event of a conversation.
 #[derive(Clone, Debug)]
-struct Spoken {
+struct ConversationStatement {
     time: Time,
     seq: u64,
     id: EventId,
-    /// The user it is about, by integer id.
+    /// The event's user, by integer id.
     user: Option<i64>,
     body: Body,
 }
 
-/// All that is told of a conversation.
+/// Everything that readers see of a conversation.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Told {
+pub struct Summary {
     pub created: Time,
     pub channel: Medium,
     pub project: Option<EntityRef>,
-    /// When and why.
+    /// The time and reason of the close.
     pub closed: Option<(Time, Option<String>)>,
     pub contacts: Vec<Contact>,
-    /// Whom it was ever pushed to.
+    /// The users that it was ever pushed to.
     pub users: BTreeSet<i64>,
-    /// The routing groups that it was given to.
+    /// The routing groups that it was routed to.
     pub groups: Vec<EntityRef>,
-    /// Everything that happened, in order.
+    /// All events, in order.
     pub happened: Vec<(Time, String)>,
 }
 
@@ -57,22 +56,22 @@ pub struct Contact {
     /// The routing rule and the routing group.
     pub routing: (Option<EntityRef>, Option<EntityRef>),
     pub start: Time,
-    /// When and how.
+    /// The time and kind of the end.
     pub end: Option<(Time, &'static str)>,
 }
 
-/// Everything that was said of conversations.
+/// All statements about conversations.
 #[derive(Debug, Default)]
 pub struct Conversations {
     flaw: Option<Flaw>,
-    spoken: HashMap<Uuid, Vec<Spoken>>,
-    /// Since when nobody spoke of what is not open, by recorded time.
-    pub quiet_since: HashMap<Uuid, Time>,
-    /// Those that nothing is added to any more.
+    statements: HashMap<Uuid, Vec<ConversationStatement>>,
+    /// The recorded time of the newest statement about each conversation that is not open.
+    pub idle_since: HashMap<Uuid, Time>,
+    /// Conversations that no statement is added to any more.
     is_final: HashSet<Uuid>,
 }
 
-impl Spoken {
+impl ConversationStatement {
     fn is_start(&self) -> bool {
         matches!(self.body, Body::ConversationStarted { .. })
     }
@@ -85,7 +84,7 @@ impl Spoken {
         matches!(self.body, Body::ConversationClosed { .. })
     }
 
-    /// How it ends the contact that goes on, if it does.
+    /// Returns the kind of end that the event gives the current contact, if any.
     fn ending(&self) -> Option<&'static str> {
         match self.body {
             Body::ConversationPushed { .. } | Body::ConversationTransferred { .. } => Some("transferred"),
@@ -120,7 +119,7 @@ impl Spoken {
             Body::ConversationSnoozed { until, .. } => format!("snoozed until {until:?}"),
             Body::ConversationRemoved { .. } => String::from("removed"),
             Body::ConversationClosed { reason, .. } => format!("closed for {reason:?}"),
-            other => panic!("no word about a conversation: {other:?}"),
+            other => panic!("no statement about a conversation: {other:?}"),
         }
     }
 }
@@ -134,121 +133,136 @@ impl Conversations {
         self.flaw == Some(flaw)
     }
 
-    /// Hears a word; false when nobody needs it any more.
-    fn hear(&mut self, entry: &Entry, id: Uuid, user: Option<i64>) -> bool {
+    /// Adds an event; returns false if it is a repeat.
+    fn add(&mut self, entry: &Entry, id: Uuid, user: Option<i64>) -> bool {
         let event = &entry.event;
-        let is_repeat = self.spoken.get(&id).is_some_and(|spoken| spoken.iter().any(|word| word.id == event.id));
+        let is_repeat = self
+            .statements
+            .get(&id)
+            .is_some_and(|statements| statements.iter().any(|statement| statement.id == event.id));
         if is_repeat && !self.has(Flaw::RepeatsHappenAgain) {
             return false;
         }
-        let word =
-            Spoken { time: event.fact.time, seq: entry.seq, id: event.id.clone(), user, body: event.fact.body.clone() };
-        self.spoken.entry(id).or_default().push(word);
-        let told = self.told(id);
-        if told.is_some_and(|told| told.closed.is_none()) {
-            self.quiet_since.remove(&id);
-        } else if !(self.has(Flaw::AmendingDoesNotDelay) && self.quiet_since.contains_key(&id)) {
-            self.quiet_since.insert(id, entry.recorded);
+        let statement = ConversationStatement {
+            time: event.fact.time,
+            seq: entry.seq,
+            id: event.id.clone(),
+            user,
+            body: event.fact.body.clone(),
+        };
+        self.statements.entry(id).or_default().push(statement);
+        let summary = self.summary(id);
+        if summary.is_some_and(|summary| summary.closed.is_none()) {
+            self.idle_since.remove(&id);
+        } else if !(self.has(Flaw::AmendingDoesNotDelay) && self.idle_since.contains_key(&id)) {
+            self.idle_since.insert(id, entry.recorded);
         }
         true
     }
 
-    /// Forgets a conversation: a closed one is final, of another nothing is left. Returns the time of its newest word.
+    /// Forgets a conversation: a closed one becomes final, another is removed. Returns the time of its newest
+    /// statement.
     pub fn forget(&mut self, id: Uuid) -> Option<Time> {
-        self.quiet_since.remove(&id);
-        let newest = self.spoken.get(&id)?.iter().map(|word| word.time).max();
-        if self.told(id).is_some() {
+        self.idle_since.remove(&id);
+        let newest = self.statements.get(&id)?.iter().map(|statement| statement.time).max();
+        if self.summary(id).is_some() {
             self.is_final.insert(id);
         } else if !self.has(Flaw::NeverStartedIsKept) {
-            self.spoken.remove(&id);
+            self.statements.remove(&id);
         }
         newest
     }
 
-    /// Those that are neither forgotten nor final.
+    /// Returns the conversations that are neither forgotten nor final.
     fn known(&self) -> impl Iterator<Item = &Uuid> {
-        self.spoken.keys().filter(|id| !self.is_final.contains(*id) || self.has(Flaw::FinalIsAmended))
+        self.statements.keys().filter(|id| !self.is_final.contains(*id) || self.has(Flaw::FinalConversationsAreAmended))
     }
 
-    fn in_order(&self, id: Uuid) -> Vec<&Spoken> {
-        let mut words: Vec<_> = self.spoken.get(&id).into_iter().flatten().collect();
+    fn in_order(&self, id: Uuid) -> Vec<&ConversationStatement> {
+        let mut statements: Vec<_> = self.statements.get(&id).into_iter().flatten().collect();
         match self.flaw {
-            Some(Flaw::TimesAreIgnored) => words.sort_by_key(|word| word.seq),
-            Some(Flaw::FirstOfEqualsWins) => words.sort_by_key(|word| (word.time, std::cmp::Reverse(word.seq))),
-            _ => words.sort_by_key(|word| (word.time, word.seq)),
+            Some(Flaw::TimesAreIgnored) => statements.sort_by_key(|statement| statement.seq),
+            Some(Flaw::FirstOfEqualsWins) => {
+                statements.sort_by_key(|statement| (statement.time, std::cmp::Reverse(statement.seq)))
+            }
+            _ => statements.sort_by_key(|statement| (statement.time, statement.seq)),
         }
-        words
+        statements
     }
 
-    /// What is told of a conversation that was started or pushed.
-    fn told(&self, id: Uuid) -> Option<Told> {
-        let words = self.in_order(id);
-        let first = words.iter().find(|word| word.is_start() || word.is_push())?;
-        let first_heard = words.iter().filter(|word| word.is_start() || word.is_push()).min_by_key(|word| word.seq)?;
-        let pushes = (0..words.len()).filter(|at| words[*at].is_push());
-        let (channel, project) = self.place(&words)?;
-        Some(Told {
-            created: if self.has(Flaw::FirstHeardIsCreation) { first_heard.time } else { first.time },
+    /// Returns the summary of a conversation that was started or pushed.
+    fn summary(&self, id: Uuid) -> Option<Summary> {
+        let statements = self.in_order(id);
+        let first = statements.iter().find(|statement| statement.is_start() || statement.is_push())?;
+        let first_journalled = statements
+            .iter()
+            .filter(|statement| statement.is_start() || statement.is_push())
+            .min_by_key(|statement| statement.seq)?;
+        let pushes = (0..statements.len()).filter(|at| statements[*at].is_push());
+        let (channel, project) = self.place(&statements)?;
+        Some(Summary {
+            created: if self.has(Flaw::FirstJournalledIsCreation) { first_journalled.time } else { first.time },
             channel,
             project,
-            closed: self.closed(&words),
-            contacts: pushes.filter_map(|at| self.contact(&words, at)).collect(),
-            users: words
+            closed: self.closed(&statements),
+            contacts: pushes.filter_map(|at| self.contact(&statements, at)).collect(),
+            users: statements
                 .iter()
-                .filter(|word| word.is_push())
-                .filter_map(|word| word.user)
+                .filter(|statement| statement.is_push())
+                .filter_map(|statement| statement.user)
                 .filter(|id| *id != 0)
                 .collect(),
-            groups: words.iter().filter_map(|word| word.group()).collect(),
-            happened: words.iter().map(|word| (word.time, word.text())).collect(),
+            groups: statements.iter().filter_map(|statement| statement.group()).collect(),
+            happened: statements.iter().map(|statement| (statement.time, statement.text())).collect(),
         })
     }
 
-    /// Where it takes place, and on whose site.
-    fn place(&self, words: &[&Spoken]) -> Option<(Medium, Option<EntityRef>)> {
-        let newest_start = words.iter().rev().find_map(|word| match &word.body {
+    /// Returns the channel and the project.
+    fn place(&self, statements: &[&ConversationStatement]) -> Option<(Medium, Option<EntityRef>)> {
+        let newest_start = statements.iter().rev().find_map(|statement| match &statement.body {
             Body::ConversationStarted { project, channel, .. } => Some((*channel, Some(*project))),
             _ => None,
         });
-        let said = words.iter().filter_map(|word| match &word.body {
+        let given = statements.iter().filter_map(|statement| match &statement.body {
             Body::ConversationPushed { project, channel, .. } => Some((*channel, *project)),
             Body::ConversationStarted { project, channel, .. } => Some((*channel, Some(*project))),
             _ => None,
         });
-        let said: Vec<_> = said.collect();
-        let implied = (said.first()?.0, said.iter().find_map(|(_, project)| *project));
-        Some(newest_start.filter(|_| !self.has(Flaw::StartsKnowNoBetter)).unwrap_or(implied))
+        let given: Vec<_> = given.collect();
+        let implied = (given.first()?.0, given.iter().find_map(|(_, project)| *project));
+        Some(newest_start.filter(|_| !self.has(Flaw::StartsDoNotOverridePushes)).unwrap_or(implied))
     }
 
-    fn closed(&self, words: &[&Spoken]) -> Option<(Time, Option<String>)> {
-        let opens = |word: &&Spoken| {
-            word.is_start() && !self.has(Flaw::StartDoesNotReopen)
-                || word.is_push() && !self.has(Flaw::PushDoesNotReopen)
+    fn closed(&self, statements: &[&ConversationStatement]) -> Option<(Time, Option<String>)> {
+        let opens = |statement: &&ConversationStatement| {
+            statement.is_start() && !self.has(Flaw::StartDoesNotReopen)
+                || statement.is_push() && !self.has(Flaw::PushDoesNotReopen)
         };
-        let first = words.iter().position(|word| word.is_start() || word.is_push())?;
-        let opened = words.iter().rposition(opens).unwrap_or(first).max(first);
-        let mut closes = words[opened..].iter().filter(|word| word.is_close());
+        let first = statements.iter().position(|statement| statement.is_start() || statement.is_push())?;
+        let opened = statements.iter().rposition(opens).unwrap_or(first).max(first);
+        let mut closes = statements[opened..].iter().filter(|statement| statement.is_close());
         let close = if self.has(Flaw::SecondCloseCounts) { closes.next_back() } else { closes.next() }?;
         let Body::ConversationClosed { reason, .. } = &close.body else { return None };
         Some((close.time, reason.as_deref().map(String::from)))
     }
 
-    /// The contact that the push at that place began.
-    fn contact(&self, words: &[&Spoken], at: usize) -> Option<Contact> {
-        let push = words[at];
+    /// Returns the contact that the push at an index begins.
+    fn contact(&self, statements: &[&ConversationStatement], at: usize) -> Option<Contact> {
+        let push = statements[at];
         let Body::ConversationPushed { channel, .. } = push.body else { return None };
-        let end = words[at + 1..].iter().find_map(|word| {
-            let is_none = self.has(Flaw::ContactsEndOnlyAtClose) && !word.is_close()
-                || self.has(Flaw::PushesEndNoContact) && word.is_push();
-            Some((word.time, word.ending().filter(|_| !is_none)?))
+        let end = statements[at + 1..].iter().find_map(|statement| {
+            let is_none = self.has(Flaw::ContactsEndOnlyAtClose) && !statement.is_close()
+                || self.has(Flaw::PushesEndNoContact) && statement.is_push();
+            Some((statement.time, statement.ending().filter(|_| !is_none)?))
         });
-        let counts = |word: &&&Spoken| {
+        let counts = |statement: &&&ConversationStatement| {
             let covers = !self.has(Flaw::RoutingCoversOnePush)
-                || !words[..at].iter().any(|other| other.is_push() && other.time >= word.time);
-            let is_heard = !self.has(Flaw::RoutingMustBeHeardFirst) || word.time < push.time || word.seq < push.seq;
-            (word.time <= push.time || self.has(Flaw::RoutingAfterThePushCounts)) && covers && is_heard
+                || !statements[..at].iter().any(|other| other.is_push() && other.time >= statement.time);
+            let is_in_time =
+                !self.has(Flaw::RoutingMustBeJournalledFirst) || statement.time < push.time || statement.seq < push.seq;
+            (statement.time <= push.time || self.has(Flaw::RoutingAfterThePushCounts)) && covers && is_in_time
         };
-        let routings = words.iter().rev().filter(counts).find_map(|word| match word.body {
+        let routings = statements.iter().rev().filter(counts).find_map(|statement| match statement.body {
             Body::ConversationRouted { routing_rule, routing_group, .. } => Some((routing_rule, routing_group)),
             _ => None,
         });
@@ -257,27 +271,27 @@ impl Conversations {
 }
 
 impl Reference {
-    /// Everything that is told of conversations, the final ones among them.
-    pub fn conversations(&self) -> BTreeMap<Uuid, Told> {
-        let ids = self.conversations.spoken.keys();
-        ids.filter_map(|id| Some((*id, self.conversations.told(*id)?))).collect()
+    /// Returns the summaries of all conversations, including final ones.
+    pub fn conversations(&self) -> BTreeMap<Uuid, Summary> {
+        let ids = self.conversations.statements.keys();
+        ids.filter_map(|id| Some((*id, self.conversations.summary(*id)?))).collect()
     }
 
-    /// The project and the routing groups, as far as the directory knows them by now.
-    pub fn known_places(&self, told: &Told) -> (Option<i64>, BTreeSet<Uuid>) {
-        let project = told.project.and_then(|project| self.directory.entity(Kind::Project, project));
-        let groups = told.groups.iter().filter_map(|group| self.directory.entity(Kind::RoutingGroup, *group));
+    /// Returns the project and the routing groups, as far as they are in the directory.
+    pub fn known_places(&self, summary: &Summary) -> (Option<i64>, BTreeSet<Uuid>) {
+        let project = summary.project.and_then(|project| self.directory.entity(Kind::Project, project));
+        let groups = summary.groups.iter().filter_map(|group| self.directory.entity(Kind::RoutingGroup, *group));
         (project.map(|project| project.id), groups.map(|group| group.guid).collect())
     }
 
-    /// Every conversation of which anything is remembered, started or not.
+    /// Returns every conversation with statements, started or not.
     pub fn remembered(&self) -> BTreeSet<Uuid> {
-        self.conversations.spoken.keys().copied().collect()
+        self.conversations.statements.keys().copied().collect()
     }
 
-    /// Takes an event of a conversation; the slot follows. What it says is part of the conversation however late it
-    /// comes, until the conversation is final.
-    pub(super) fn converse(&mut self, entry: &Entry) -> Verdict {
+    /// Applies an event of a conversation, and its effect on the slot. However late, the event belongs to the
+    /// conversation until that is final.
+    pub(super) fn record_conversation(&mut self, entry: &Entry) -> Verdict {
         let body = &entry.event.fact.body;
         let Some(id) = body.conversation() else { return Verdict::Rejected };
         let subject: Option<&UserRef> = match body {
@@ -286,41 +300,41 @@ impl Reference {
             _ => None,
         };
         let is_push = matches!(body, Body::ConversationPushed { .. });
-        let whose = subject.map(|user| self.directory.find(user));
-        if whose == Some(None) && !is_push {
+        let ix = subject.map(|user| self.directory.find(user));
+        if ix == Some(None) && !is_push {
             return Verdict::Rejected;
         }
         let slot = ConversationId::new(&id.to_string()).expect("an id");
         if !self.conversations.known().any(|known| *known == id) {
             if self.conversations.is_final.contains(&id) || self.is_late(&entry.event) {
-                return if whose == Some(None) { Verdict::Rejected } else { Verdict::Stale };
+                return if ix == Some(None) { Verdict::Rejected } else { Verdict::Stale };
             }
             let known = self.conversations.known().count();
             if !self.has_room(Quota::Conversations, known, known + 1) {
                 return Verdict::Rejected;
             }
         }
-        let words = self.words.len();
-        if whose == Some(None) {
+        let statements = self.statements.len();
+        if ix == Some(None) {
             return self.push_to_unknown(entry, id, &slot);
         }
-        let whose = whose.flatten();
-        let took = match (body, whose) {
-            (Body::ConversationPushed { channel, .. }, Some(whose)) if self.slot_follows(entry, &slot) => {
-                if !self.say_of_slots(entry, whose, Said::Taken(whose, slot_of(*channel), slot.clone())) {
+        let ix = ix.flatten();
+        let took = match (body, ix) {
+            (Body::ConversationPushed { channel, .. }, Some(ix)) if self.slot_follows(entry, &slot) => {
+                if !self.add_slot_statement(entry, ix, Effect::Taken(ix, slot_of(*channel), slot.clone())) {
                     return Verdict::Rejected;
                 }
-                Some(whose)
+                Some(ix)
             }
             _ => None,
         };
-        let user = whose.map(|whose| self.directory.accounts[whose].id);
-        if !self.conversations.hear(entry, id, user) {
-            self.words.truncate(words);
+        let user = ix.map(|ix| self.directory.accounts[ix].id);
+        if !self.conversations.add(entry, id, user) {
+            self.statements.truncate(statements);
             return Verdict::Stale;
         }
-        if let Some(whose) = took {
-            self.take(whose, &slot);
+        if let Some(ix) = took {
+            self.count_take(ix, &slot);
         }
         let ends = matches!(
             body,
@@ -330,7 +344,7 @@ impl Reference {
                 | Body::ConversationClosed { .. }
         );
         if ends && self.slot_follows(entry, &slot) {
-            self.say(entry, entry.event.fact.time, Said::Released(None, slot));
+            self.add_statement(entry, entry.event.fact.time, Effect::Released(None, slot));
         }
         Verdict::Applied
     }
@@ -339,11 +353,12 @@ impl Reference {
         !self.is_late_for_slot(&entry.event, slot) && !self.has(Flaw::SlotsDoNotFollow)
     }
 
-    /// A push to a user whom nobody knows is a contact if it ends another's claim, and is named as the event names it.
+    /// Applies a push to an unknown user. It is a contact if it ends another user's claim, with the event's id for the
+    /// user.
     fn push_to_unknown(&mut self, entry: &Entry, id: Uuid, slot: &ConversationId) -> Verdict {
         let Body::ConversationPushed { user, .. } = &entry.event.fact.body else { return Verdict::Rejected };
-        let words = self.words.len();
-        let verdict = self.hear_unknown_take(entry, slot);
+        let statements = self.statements.len();
+        let verdict = self.record_unknown_take(entry, slot);
         if verdict != Verdict::HolderReleased {
             return Verdict::Rejected;
         }
@@ -351,8 +366,8 @@ impl Reference {
             UserRef::Entity(EntityRef::Id(given)) => *given,
             _ => 0,
         };
-        if !self.conversations.hear(entry, id, Some(given)) {
-            self.words.truncate(words);
+        if !self.conversations.add(entry, id, Some(given)) {
+            self.statements.truncate(statements);
             return Verdict::Stale;
         }
         verdict

@@ -1,4 +1,5 @@
-//! The reference's directory: plain lists, searched from the front. A document is taken by a copy, or not at all.
+//! The reference's directory: lists with linear searches. A document is applied to a copy, which replaces the directory
+//! if no part is rejected.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -10,7 +11,7 @@ use rollcall::domain::presence::DefinitionCategory;
 use rollcall::domain::{Channel, Role, TenantId, Time, UserRef};
 use uuid::Uuid;
 
-/// Reference data, of any kind.
+/// An entity of any kind.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entity {
     pub id: i64,
@@ -22,8 +23,8 @@ pub struct Entity {
     pub selectable: bool,
 }
 
-/// One user, from creation to deletion. An id that is given again after its user was forgotten makes a new account:
-/// the accounts are numbered, and nothing is ever known of a person by the id alone.
+/// One user, from creation to deletion. An id that is used again after its user was forgotten makes a new account, so
+/// accounts are identified by their index rather than by the id.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Account {
     pub id: i64,
@@ -36,7 +37,7 @@ pub struct Account {
     pub belongs: BTreeMap<Kind, BTreeSet<i64>>,
     pub channels: Vec<(Channel, Conf)>,
     pub chat_and_call: bool,
-    /// With the position of the entry that set it.
+    /// The hash, and the position of the entry that set it.
     pub password: Option<(PasswordHash, u64)>,
     pub deleted: Option<Time>,
     pub forgotten: bool,
@@ -60,10 +61,10 @@ impl Account {
     }
 }
 
-/// What a document did: created, updated, unchanged.
+/// The counts of a document: created, updated, unchanged.
 pub type Counts = [u32; 3];
 
-/// Reference data and users.
+/// Entities and users.
 #[derive(Clone, Debug)]
 pub struct Directory {
     tenant: TenantId,
@@ -99,7 +100,7 @@ impl Directory {
         self.entities(kind).iter().find(|entity| is(reference, entity.id, entity.guid))
     }
 
-    /// The number of a live user's account.
+    /// Returns the index of a live user's account.
     pub fn find(&self, user: &UserRef) -> Option<usize> {
         let found = match user {
             UserRef::Entity(EntityRef::Id(id)) => self.by_id.get(id).copied(),
@@ -112,7 +113,7 @@ impl Directory {
         found.filter(|at| self.accounts[*at].is_live())
     }
 
-    /// How many ids of users are taken.
+    /// Returns the number of user ids in use.
     pub fn taken(&self) -> usize {
         self.by_id.len()
     }
@@ -124,7 +125,7 @@ impl Directory {
         self.by_guid.remove(&self.accounts[at].guid);
     }
 
-    /// Takes a document in; `None` when it is refused.
+    /// Applies a document; returns `None` if it is rejected.
     pub fn upsert(&mut self, document: &Document) -> Option<Counts> {
         let mut next = self.clone();
         let mut counts = [0; 3];
@@ -134,7 +135,7 @@ impl Directory {
                 next.upsert_entity(kind, patch, &mut named, &mut counts)?;
             }
         }
-        // Who is meant is decided before anybody changes, so that users may swap their names.
+        // All users are matched before any is changed, so that users can exchange their external ids.
         let targets: Option<Vec<_>> = document.users.iter().map(|patch| next.target(patch)).collect();
         let targets = targets?;
         let known: Vec<usize> = targets.iter().flatten().copied().collect();
@@ -223,8 +224,8 @@ impl Directory {
         *highest = id.max(*highest);
     }
 
-    /// The account a patch is about, `None` inside for a new one. Ids of the deleted stay taken while they are
-    /// remembered, external ids are free at once.
+    /// Returns the account that a patch matches: `Some(None)` for a new one, `None` if it is rejected. Ids of deleted
+    /// users stay in use while they are remembered; their external ids are free at once.
     fn target(&self, patch: &UserPatch) -> Option<Option<usize>> {
         let by_id = patch.id.map(|id| self.by_id.get(&id).copied());
         let by_guid = patch.guid.map(|guid| self.by_guid.get(&guid).copied());
@@ -319,7 +320,7 @@ fn is(reference: EntityRef, id: i64, guid: Uuid) -> bool {
     }
 }
 
-/// What every identity given names; `None` when they do not agree.
+/// Returns the match that all given identities have in common; `None` if they differ.
 fn agreed(found: &[Option<Option<usize>>]) -> Option<Option<usize>> {
     let given: Vec<_> = found.iter().flatten().copied().collect();
     let first = given.first().copied().flatten();

@@ -1,123 +1,123 @@
-//! Rules to break on purpose: a comparison that does not notice a broken rule proves nothing about that rule.
+//! Flaws of the reference for controls: a comparison that does not detect a broken rule does not test that rule.
 
 /// One broken rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flaw {
-    /// A full agent who went unavailable counts as busy.
+    /// A full agent with a switched-off channel is busy.
     BusyBeforeToggleOff,
-    /// Chat does not block calls.
-    NothingBlocks,
-    /// Sessions of the administration connect.
+    /// A conversation on one channel does not block the others.
+    ConversationsDoNotBlock,
+    /// Administration sessions connect the user.
     AdministrationConnects,
-    /// Of two words at the same time the one journalled first wins.
+    /// Of two statements with equal times the one journalled first wins.
     FirstOfEqualsWins,
-    /// Whatever is journalled last wins.
+    /// The last statement in the journal wins, whatever its time.
     TimesAreIgnored,
-    /// A release frees the conversation, whoever holds it.
-    AnyoneReleases,
-    /// A sync ends only what was journalled before it.
+    /// A release by any user frees the conversation.
+    AnyUserReleases,
+    /// A sync ends only takes that were journalled before it.
     SyncHasNoFloor,
-    /// A sync leaves alone what it does not name.
+    /// A sync does not end the conversations that it does not name.
     SyncOnlyAdds,
-    /// A deletion gives conversations back to whoever held them before.
-    DeletionGivesBack,
-    /// A write of a dialect is stale when a desk's clock is ahead.
+    /// A deletion gives conversations back to their earlier holders.
+    DeletionRestoresHolders,
+    /// A write of a dialect is stale if a desk's clock is ahead.
     DialectsCanBeStale,
-    /// Closing all sessions leaves those whose desk's clock is ahead.
+    /// Closing all sessions leaves those of desks whose clock is ahead.
     ClosedAllIsStale,
-    /// A lease's expiry closes the session at the server's time.
-    ExpiryIsAWord,
-    /// Tombstones are kept for good.
+    /// An expiry closes the session at the server's time.
+    ExpiryClosesTheSession,
+    /// Tombstones are kept for ever.
     NothingIsForgotten,
-    /// A connection that came late does not tell that the person was there.
+    /// A late connection does not set that the user was ever logged in.
     LateConnectionsAreNotSeen,
-    /// A presence is as old as its choice, whoever comes and goes.
-    DesksUpdateNothing,
-    /// Who chose a definition shows the category's own.
+    /// Connections and disconnections do not change the time of a presence.
+    DesksDoNotUpdatePresence,
+    /// A chosen definition is shown as the category's own.
     DefinitionsAreNotShown,
-    /// A conversation that comes back to somebody was handled twice.
+    /// A conversation that returns to a user counts as handled twice.
     EveryTakeCounts,
-    /// Every value of a filter is enough.
-    AnyIsEnough,
-    /// Names are compared letter by letter.
-    NamesHaveCase,
-    /// The primary group is no group.
-    PrimaryGroupIsApart,
-    /// Whoever went unavailable has left production, conversations or not.
+    /// An all-of filter matches users with any of its values.
+    AllMatchesAny,
+    /// Names are compared with case and spaces.
+    NamesAreCaseSensitive,
+    /// The primary group does not count as a group.
+    PrimaryGroupIsNoGroup,
+    /// A user with a switched-off channel is not in production, with conversations or without.
     UnavailableLeavesProduction,
-    /// The percentage budget is not looked at.
+    /// The percentage budget is ignored.
     NoBudget,
     /// Users without a channel are agents.
     EveryoneIsAnAgent,
-    /// Calls may go to users without a queue or campaign.
+    /// Users without a queue or campaign can be called.
     AssignmentIsNotNeeded,
-    /// What happens in conversations takes and frees no slots.
+    /// Events of conversations neither take nor free slots.
     SlotsDoNotFollow,
-    /// A conversation that is closed again was open until then.
+    /// Of two closes the later one counts.
     SecondCloseCounts,
-    /// What was closed stays closed, whoever it is pushed to.
+    /// A push does not reopen a conversation.
     PushDoesNotReopen,
-    /// What was closed stays closed, whoever starts it again.
+    /// A start does not reopen a conversation.
     StartDoesNotReopen,
-    /// A conversation was created by what was journalled first.
-    FirstHeardIsCreation,
-    /// A push knows the channel and the project as well as a start.
-    StartsKnowNoBetter,
-    /// A contact goes on until the conversation is closed.
+    /// A conversation's creation is the event that was journalled first.
+    FirstJournalledIsCreation,
+    /// A start does not override the channel and project of an earlier push.
+    StartsDoNotOverridePushes,
+    /// A contact ends only with the conversation.
     ContactsEndOnlyAtClose,
-    /// A contact goes on until somebody says so, whoever else it is pushed to.
+    /// A push to another user does not end a contact.
     PushesEndNoContact,
-    /// The newest routing of all counts, be it after the push.
+    /// Routings after a push count for its contact.
     RoutingAfterThePushCounts,
-    /// A routing covers one push.
+    /// A routing counts for one push only.
     RoutingCoversOnePush,
-    /// A routing at the push's own time counts only if it was journalled before.
-    RoutingMustBeHeardFirst,
-    /// An event that comes again after the window for repeats happened twice.
+    /// A routing with the push's own time counts only if it was journalled before.
+    RoutingMustBeJournalledFirst,
+    /// An event that is repeated after its id was forgotten happens twice.
     RepeatsHappenAgain,
     /// Late events change conversations that are final.
-    FinalIsAmended,
-    /// A conversation is final a day after it closed, whatever came meanwhile.
+    FinalConversationsAreAmended,
+    /// A conversation is final a day after it closed, whatever events follow.
     AmendingDoesNotDelay,
-    /// What nobody started is kept for good.
+    /// Conversations that were never started are kept for ever.
     NeverStartedIsKept,
-    /// The tenant keeps whatever it is sent.
+    /// Quotas are ignored.
     QuotasAreIgnored,
-    /// However much ended, it is remembered for its day.
+    /// The number of tombstones is not bounded.
     TombstonesAreNotBounded,
-    /// A forgotten session or slot comes back to life by a late event.
+    /// A late event brings back a forgotten session or slot.
     FloorIsForConversationsOnly,
-    /// Forgetting leaves no trace.
+    /// Forgetting does not raise the floor.
     ForgettingRaisesNoFloor,
-    /// A tenant that has forgotten nothing refuses what is old.
+    /// A tenant that has forgotten nothing rejects old events.
     FreshTenantsHaveAFloor,
     /// A take by an unknown user leaves the conversation with its holder.
-    UnknownUsersReleaseNobody,
+    UnknownUsersReleaseNoClaim,
 }
 
 impl Flaw {
-    /// Every one of them.
+    /// All flaws.
     pub const ALL: [Flaw; 45] = [
         Flaw::BusyBeforeToggleOff,
-        Flaw::NothingBlocks,
+        Flaw::ConversationsDoNotBlock,
         Flaw::AdministrationConnects,
         Flaw::FirstOfEqualsWins,
         Flaw::TimesAreIgnored,
-        Flaw::AnyoneReleases,
+        Flaw::AnyUserReleases,
         Flaw::SyncHasNoFloor,
         Flaw::SyncOnlyAdds,
-        Flaw::DeletionGivesBack,
+        Flaw::DeletionRestoresHolders,
         Flaw::DialectsCanBeStale,
         Flaw::ClosedAllIsStale,
-        Flaw::ExpiryIsAWord,
+        Flaw::ExpiryClosesTheSession,
         Flaw::NothingIsForgotten,
         Flaw::LateConnectionsAreNotSeen,
-        Flaw::DesksUpdateNothing,
+        Flaw::DesksDoNotUpdatePresence,
         Flaw::DefinitionsAreNotShown,
         Flaw::EveryTakeCounts,
-        Flaw::AnyIsEnough,
-        Flaw::NamesHaveCase,
-        Flaw::PrimaryGroupIsApart,
+        Flaw::AllMatchesAny,
+        Flaw::NamesAreCaseSensitive,
+        Flaw::PrimaryGroupIsNoGroup,
         Flaw::UnavailableLeavesProduction,
         Flaw::NoBudget,
         Flaw::EveryoneIsAnAgent,
@@ -126,15 +126,15 @@ impl Flaw {
         Flaw::SecondCloseCounts,
         Flaw::PushDoesNotReopen,
         Flaw::StartDoesNotReopen,
-        Flaw::FirstHeardIsCreation,
-        Flaw::StartsKnowNoBetter,
+        Flaw::FirstJournalledIsCreation,
+        Flaw::StartsDoNotOverridePushes,
         Flaw::ContactsEndOnlyAtClose,
         Flaw::PushesEndNoContact,
         Flaw::RoutingAfterThePushCounts,
         Flaw::RoutingCoversOnePush,
-        Flaw::RoutingMustBeHeardFirst,
+        Flaw::RoutingMustBeJournalledFirst,
         Flaw::RepeatsHappenAgain,
-        Flaw::FinalIsAmended,
+        Flaw::FinalConversationsAreAmended,
         Flaw::AmendingDoesNotDelay,
         Flaw::NeverStartedIsKept,
         Flaw::QuotasAreIgnored,
@@ -142,6 +142,6 @@ impl Flaw {
         Flaw::FloorIsForConversationsOnly,
         Flaw::ForgettingRaisesNoFloor,
         Flaw::FreshTenantsHaveAFloor,
-        Flaw::UnknownUsersReleaseNobody,
+        Flaw::UnknownUsersReleaseNoClaim,
     ];
 }

@@ -1,18 +1,17 @@
-//! What is remembered for a day, what is forgotten then, and the floor that rises by it
-//! (docs/reference/events.md, "Order").
+//! Forgetting after a day, and the floor that it raises (docs/reference/events.md, "Order").
 //!
-//! * Things are forgotten in the order in which they ended, and at one time sessions before slots, conversations and
-//!   users, each by their ids. An entry forgets at most eight, and as many more as a sync names conversations.
-//! * What there is too much of is forgotten in the same order before its day is over.
-//! * The floor is the newest time of all words about what was forgotten. About a session, a slot or a conversation that is
-//!   not known, a word at or before it comes too late.
+//! * Tombstones are forgotten in the order of their ends, and at equal times sessions before slots, conversations and
+//!   users, each by id. An entry forgets at most eight, and as many more as a sync names conversations.
+//! * Tombstones above the quota are forgotten in the same order before their day is over.
+//! * The floor is the newest time of all forgotten statements. An event about an unknown session, slot or conversation
+//!   is too late if its time is not after the floor.
 
 use rollcall::domain::{Body, ConversationId, Entry, Event, Quota, Time};
 use uuid::Uuid;
 
-use super::{Flaw, REMEMBERED, Reference, Said, Whose, is_about_session};
+use super::{AccountIx, Effect, Flaw, REMEMBERED, Reference, is_about_session};
 
-/// Something that ended and is remembered.
+/// A tombstone.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Remembered {
     Session(i64, Box<str>),
@@ -22,7 +21,7 @@ enum Remembered {
 }
 
 impl Reference {
-    /// Whether something unknown cannot be meant by the event, since it may have been forgotten.
+    /// Returns whether the event is too late for an unknown subject, which may have been forgotten.
     pub(super) fn is_late(&self, event: &Event) -> bool {
         event.fact.time <= self.floor && !event.is_authoritative()
     }
@@ -32,27 +31,25 @@ impl Reference {
         !is_known && self.is_late(event) && !self.has(Flaw::FloorIsForConversationsOnly)
     }
 
-    pub(super) fn knows_session(&self, whose: Whose, session: &str) -> bool {
-        let key = (whose, Box::from(session));
+    pub(super) fn knows_session(&self, ix: AccountIx, session: &str) -> bool {
+        let key = (ix, Box::from(session));
         self.closed_since.contains_key(&key) || self.open_sessions().contains_key(&key)
     }
 
     fn tombstones(&self) -> Vec<(Time, Remembered)> {
-        let id = |whose: Whose| self.directory.accounts[whose].id;
-        let sessions = self
-            .closed_since
-            .iter()
-            .map(|((whose, name), since)| (*since, Remembered::Session(id(*whose), name.clone())));
+        let id = |ix: AccountIx| self.directory.accounts[ix].id;
+        let sessions =
+            self.closed_since.iter().map(|((ix, name), since)| (*since, Remembered::Session(id(*ix), name.clone())));
         let slots = self.released_since.iter().map(|(c, since)| (*since, Remembered::Slot(c.to_string())));
-        let quiet = self.conversations.quiet_since.iter().map(|(c, since)| (*since, Remembered::Conversation(*c)));
+        let idle = self.conversations.idle_since.iter().map(|(c, since)| (*since, Remembered::Conversation(*c)));
         let users = self.directory.accounts.iter().filter(|account| !account.forgotten);
         let users = users.filter_map(|account| Some((account.deleted?, Remembered::User(account.id))));
-        let mut all: Vec<_> = sessions.chain(slots).chain(quiet).chain(users).collect();
+        let mut all: Vec<_> = sessions.chain(slots).chain(idle).chain(users).collect();
         all.sort();
         all
     }
 
-    /// Forgets what ended a day before the entry, or too long ago for the room there is.
+    /// Forgets the tombstones that are a day older than the entry, and those above the quota.
     pub(super) fn forget(&mut self, entry: &Entry) {
         if self.has(Flaw::NothingIsForgotten) {
             return;
@@ -85,42 +82,49 @@ impl Reference {
 
     fn forget_session(&mut self, user: i64, name: &str) -> Option<Time> {
         let is_theirs = |account: &super::directory::Account| !account.forgotten && account.id == user;
-        let whose = self.directory.accounts.iter().position(is_theirs)?;
-        self.closed_since.remove(&(whose, Box::from(name)));
-        self.forget_words(|said| is_about_session(said, whose, name))
+        let ix = self.directory.accounts.iter().position(is_theirs)?;
+        self.closed_since.remove(&(ix, Box::from(name)));
+        self.forget_statements(|effect| is_about_session(effect, ix, name))
     }
 
     fn forget_slot(&mut self, conversation: &ConversationId) -> Option<Time> {
         self.released_since.remove(conversation);
         self.took.remove(conversation);
-        let mut newest = self.forget_words(|said| match said {
-            Said::Taken(_, _, about) | Said::Released(_, about) | Said::Gone(about) => about == conversation,
+        let mut newest = self.forget_statements(|effect| match effect {
+            Effect::Taken(_, _, about) | Effect::Released(_, about) | Effect::TakenByUnknown(about) => {
+                about == conversation
+            }
             _ => false,
         });
-        for word in &mut self.words {
-            if let Said::Synced(_, _, named) = &mut word.said
+        for statement in &mut self.statements {
+            if let Effect::Synced(_, _, named) = &mut statement.effect
                 && named.remove(conversation)
             {
-                newest = newest.max(Some(word.time));
+                newest = newest.max(Some(statement.time));
             }
         }
         newest
     }
 
     fn forget_user(&mut self, user: i64) -> Option<Time> {
-        let whose = self.directory.accounts.iter().position(|account| !account.forgotten && account.id == user)?;
-        self.directory.forget(whose);
-        let about = self.words.iter().filter(|word| match &word.said {
-            Said::Presence(w, ..) | Said::Toggle(w, ..) | Said::ClosedAll(w) | Said::Synced(w, ..) => *w == whose,
+        let ix = self.directory.accounts.iter().position(|account| !account.forgotten && account.id == user)?;
+        self.directory.forget(ix);
+        let about = self.statements.iter().filter(|statement| match &statement.effect {
+            Effect::Presence(w, ..) | Effect::Toggle(w, ..) | Effect::ClosedAll(w) | Effect::Synced(w, ..) => *w == ix,
             _ => false,
         });
-        about.map(|word| word.time).chain(self.updated.get(&whose).copied()).max()
+        about.map(|statement| statement.time).chain(self.updated.get(&ix).copied()).max()
     }
 
-    /// Forgets these words; the newest time of them.
-    fn forget_words(&mut self, is_meant: impl Fn(&Said) -> bool) -> Option<Time> {
-        let newest = self.words.iter().filter(|word| is_meant(&word.said)).map(|word| word.time).max();
-        self.words.retain(|word| !is_meant(&word.said));
+    /// Removes statements; returns the newest time of them.
+    fn forget_statements(&mut self, is_meant: impl Fn(&Effect) -> bool) -> Option<Time> {
+        let newest = self
+            .statements
+            .iter()
+            .filter(|statement| is_meant(&statement.effect))
+            .map(|statement| statement.time)
+            .max();
+        self.statements.retain(|statement| !is_meant(&statement.effect));
         newest
     }
 }

@@ -1,5 +1,5 @@
-//! One person as the reference recounts them, and what docs/reference/events.md, "Status", and
-//! docs/reference/vonage.md, "Capacity", say of such a person.
+//! One user as the reference recounts them, with the definitions of docs/reference/events.md, "Status", and
+//! docs/reference/vonage.md, "Capacity".
 
 use rollcall::domain::directory::Kind;
 use rollcall::domain::status::Liveness;
@@ -9,21 +9,21 @@ use uuid::Uuid;
 use super::Flaw;
 use super::directory::Account;
 
-/// One person, now.
+/// One user's current data.
 pub struct Individual<'r> {
     pub account: &'r Account,
     pub connected: bool,
-    /// A desk was connected at least once.
+    /// Whether a desk was ever connected.
     pub seen: bool,
     pub presence: Category,
-    /// The definition they show, by GUID.
+    /// The shown presence definition, by GUID.
     pub shown: Uuid,
-    /// When that last changed.
+    /// The time of the last change of the presence.
     pub updated: Option<Time>,
-    /// How many conversations they ever took.
+    /// The number of conversations that the user ever took.
     pub handled: u64,
     pub toggles: PerChannel<bool>,
-    /// Conversations held.
+    /// The conversations held on each channel.
     pub current: PerChannel<u32>,
     pub(super) flaw: Option<Flaw>,
 }
@@ -52,10 +52,10 @@ impl Individual<'_> {
             Channel::ThirdParty => &[],
         };
         let elsewhere = others.iter().any(|other| self.current[*other] > 0);
-        elsewhere && !self.account.chat_and_call && !self.has(Flaw::NothingBlocks)
+        elsewhere && !self.account.chat_and_call && !self.has(Flaw::ConversationsDoNotBlock)
     }
 
-    /// `status(u,c)`, with the order of its reasons.
+    /// `status(u,c)`, in the order of precedence.
     pub fn status(&self, channel: Channel) -> Status {
         let no_room = self.full(channel) || self.blocked(channel);
         if !self.connected {
@@ -74,8 +74,8 @@ impl Individual<'_> {
     }
 
     /// docs/reference/iadvize-graphql.md, "connectedUsersIndicator": available if any enabled channel is, else busy if
-    /// any is, else toggled off; none without an enabled channel. Nobody who is offline has one: it is asked about the
-    /// connected.
+    /// any is, else toggled off; none without an enabled channel. Offline users have none, since it is defined for
+    /// connected users.
     pub fn overall(&self) -> Option<Status> {
         let of_channels = Channel::ALL.map(|channel| self.status(channel));
         [Status::Available, Status::Busy, Status::ToggleOff].into_iter().find(|status| of_channels.contains(status))
@@ -92,7 +92,7 @@ impl Individual<'_> {
         self.has(Flaw::EveryoneIsAnAgent) || Channel::ALL.iter().any(|channel| self.account.conf(*channel).enabled)
     }
 
-    /// Has a queue or a campaign.
+    /// Returns whether the user has a queue or a campaign.
     pub fn is_assigned(&self) -> bool {
         let any = |kind: Kind| !self.account.belongs[&kind].is_empty();
         self.has(Flaw::AssignmentIsNotNeeded) || any(Kind::Queue) || any(Kind::Campaign)
@@ -143,7 +143,7 @@ impl Individual<'_> {
         }
     }
 
-    /// Some channel of the liveness is available, and one more interaction fits.
+    /// Returns whether a channel of the liveness is available and one more interaction fits.
     pub fn has_room(&self, liveness: Liveness) -> bool {
         let of_it = |channel: Channel| match liveness {
             Liveness::Live => channel == Channel::Call || channel == Channel::Video,

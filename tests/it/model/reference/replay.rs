@@ -1,4 +1,4 @@
-//! Plays every word again, in the order of docs/reference/events.md.
+//! Recounts the state from all statements, in the order of docs/reference/events.md.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -8,135 +8,135 @@ use rollcall::domain::presence::DefinitionCategory;
 use rollcall::domain::{Category, Channel, ConversationId, PerChannel};
 use uuid::Uuid;
 
-use super::{Flaw, Individual, Opening, Reference, Said, Whose, Word};
+use super::{AccountIx, Effect, Flaw, Individual, Opening, Reference, Statement};
 
-/// Whose session, and its name.
-type SessionKey = (Whose, Box<str>);
+/// The account and name of a session.
+type SessionKey = (AccountIx, Box<str>);
 
 impl Reference {
-    /// The words by time, and at equal times by their place in the journal.
-    fn in_order(&self) -> Vec<&Word> {
-        let mut words: Vec<&Word> = self.words.iter().collect();
+    /// Returns the statements by time, and at equal times by position.
+    fn in_order(&self) -> Vec<&Statement> {
+        let mut statements: Vec<&Statement> = self.statements.iter().collect();
         if self.has(Flaw::TimesAreIgnored) {
-            words.sort_by_key(|word| word.seq);
+            statements.sort_by_key(|statement| statement.seq);
         } else if self.has(Flaw::FirstOfEqualsWins) {
-            words.sort_by_key(|word| (word.time, std::cmp::Reverse(word.seq)));
+            statements.sort_by_key(|statement| (statement.time, std::cmp::Reverse(statement.seq)));
         } else {
-            words.sort_by_key(|word| (word.time, word.seq));
+            statements.sort_by_key(|statement| (statement.time, statement.seq));
         }
-        words
+        statements
     }
 
-    /// Who holds each conversation.
-    pub(super) fn holders(&self) -> HashMap<ConversationId, (Whose, Channel)> {
-        let mut held: HashMap<ConversationId, (Whose, Channel, u64)> = HashMap::new();
-        for word in self.in_order() {
-            match &word.said {
-                Said::Taken(whose, channel, conversation) => {
-                    held.insert(conversation.clone(), (*whose, *channel, word.seq));
+    /// Returns the holder of each conversation.
+    pub(super) fn holders(&self) -> HashMap<ConversationId, (AccountIx, Channel)> {
+        let mut held: HashMap<ConversationId, (AccountIx, Channel, u64)> = HashMap::new();
+        for statement in self.in_order() {
+            match &statement.effect {
+                Effect::Taken(ix, channel, conversation) => {
+                    held.insert(conversation.clone(), (*ix, *channel, statement.seq));
                 }
-                Said::Gone(conversation) => {
+                Effect::TakenByUnknown(conversation) => {
                     held.remove(conversation);
                 }
-                Said::Released(whose, conversation) => {
-                    let ends = |holder: Whose| whose.is_none_or(|whose| whose == holder);
-                    if held.get(conversation).is_some_and(|(w, ..)| ends(*w) || self.has(Flaw::AnyoneReleases)) {
+                Effect::Released(ix, conversation) => {
+                    let ends = |holder: AccountIx| ix.is_none_or(|ix| ix == holder);
+                    if held.get(conversation).is_some_and(|(w, ..)| ends(*w) || self.has(Flaw::AnyUserReleases)) {
                         held.remove(conversation);
                     }
                 }
-                Said::Synced(whose, channel, named) => {
+                Effect::Synced(ix, channel, named) => {
                     held.retain(|_, (w, c, taken)| {
                         let spared =
-                            self.has(Flaw::SyncOnlyAdds) || self.has(Flaw::SyncHasNoFloor) && *taken > word.seq;
-                        (*w, *c) != (*whose, *channel) || spared
+                            self.has(Flaw::SyncOnlyAdds) || self.has(Flaw::SyncHasNoFloor) && *taken > statement.seq;
+                        (*w, *c) != (*ix, *channel) || spared
                     });
                     for conversation in named {
-                        held.insert(conversation.clone(), (*whose, *channel, word.seq));
+                        held.insert(conversation.clone(), (*ix, *channel, statement.seq));
                     }
                 }
                 _ => {}
             }
         }
-        let live = held.into_iter().filter(|(_, (whose, ..))| self.directory.accounts[*whose].is_live());
-        live.map(|(conversation, (whose, channel, _))| (conversation, (whose, channel))).collect()
+        let live = held.into_iter().filter(|(_, (ix, ..))| self.directory.accounts[*ix].is_live());
+        live.map(|(conversation, (ix, channel, _))| (conversation, (ix, channel))).collect()
     }
 
-    /// The sessions that are open, with the position of the connection that opened each.
+    /// Returns the open sessions, with the position of the connection that opened each.
     pub(super) fn open_sessions(&self) -> HashMap<SessionKey, (u64, Opening)> {
         let mut open: HashMap<SessionKey, (u64, Opening)> = HashMap::new();
-        for word in self.in_order() {
-            match &word.said {
-                Said::Opened(whose, session, opening) => {
-                    open.insert((*whose, session.clone()), (word.seq, *opening));
+        for statement in self.in_order() {
+            match &statement.effect {
+                Effect::Opened(ix, session, opening) => {
+                    open.insert((*ix, session.clone()), (statement.seq, *opening));
                 }
-                Said::Closed(whose, session) => {
-                    open.remove(&(*whose, session.clone()));
+                Effect::Closed(ix, session) => {
+                    open.remove(&(*ix, session.clone()));
                 }
-                Said::ClosedAll(whose) => open.retain(|(w, _), _| w != whose),
+                Effect::ClosedAll(ix) => open.retain(|(w, _), _| w != ix),
                 _ => {}
             }
         }
-        // The end of an incarnation is no word about the session: a connection that ran out hides the older ones still.
+        // An expiry is no statement about the session: an expired connection still hides older ones.
         open.retain(|_, (position, _)| !self.expired.contains(position));
         open
     }
 
-    /// Every open session that has a lease: whose, its name, the position that opened it, and how long it lasts.
+    /// Returns every open session with a lease: user id, name, opening position, and seconds.
     pub fn leases(&self) -> BTreeSet<(i64, Box<str>, u64, u32)> {
         let open = self.open_sessions().into_iter();
-        let of_live = open.filter(|((whose, _), _)| self.directory.accounts[*whose].is_live());
-        let leases = of_live.filter_map(|((whose, session), (position, opening))| {
-            Some((self.directory.accounts[whose].id, session, position, opening.lease_seconds?))
+        let of_live = open.filter(|((ix, _), _)| self.directory.accounts[*ix].is_live());
+        let leases = of_live.filter_map(|((ix, session), (position, opening))| {
+            Some((self.directory.accounts[ix].id, session, position, opening.lease_seconds?))
         });
         leases.collect()
     }
 
-    /// Every user of the directory, recounted from the beginning.
+    /// Returns every user of the directory, recounted from the beginning.
     pub fn individuals(&self) -> Vec<Individual<'_>> {
         let accounts = &self.directory.accounts;
         let mut everyone: Vec<Individual<'_>> = accounts
             .iter()
             .enumerate()
-            .map(|(whose, account)| Individual {
+            .map(|(ix, account)| Individual {
                 account,
                 connected: false,
-                seen: self.seen.contains(&whose),
+                seen: self.seen.contains(&ix),
                 presence: Category::Ready,
                 shown: Uuid::nil(),
-                updated: self.updated.get(&whose).copied(),
-                handled: self.handled.get(&whose).copied().unwrap_or_default(),
+                updated: self.updated.get(&ix).copied(),
+                handled: self.handled.get(&ix).copied().unwrap_or_default(),
                 toggles: PerChannel([true; 4]),
                 current: PerChannel([0; 4]),
                 flaw: self.flaw,
             })
             .collect();
-        let mut chosen: HashMap<Whose, i64> = HashMap::new();
-        for word in self.in_order() {
-            match &word.said {
-                Said::Presence(whose, category, definition) => {
-                    everyone[*whose].presence = *category;
-                    chosen.remove(whose);
-                    chosen.extend(definition.map(|definition| (*whose, definition)));
+        let mut chosen: HashMap<AccountIx, i64> = HashMap::new();
+        for statement in self.in_order() {
+            match &statement.effect {
+                Effect::Presence(ix, category, definition) => {
+                    everyone[*ix].presence = *category;
+                    chosen.remove(ix);
+                    chosen.extend(definition.map(|definition| (*ix, definition)));
                 }
-                Said::Toggle(whose, channel, on) => everyone[*whose].toggles[*channel] = *on,
+                Effect::Toggle(ix, channel, on) => everyone[*ix].toggles[*channel] = *on,
                 _ => {}
             }
         }
-        for ((whose, _), (_, opening)) in self.open_sessions() {
-            everyone[whose].connected |= opening.surface == Surface::Desk || self.has(Flaw::AdministrationConnects);
+        for ((ix, _), (_, opening)) in self.open_sessions() {
+            everyone[ix].connected |= opening.surface == Surface::Desk || self.has(Flaw::AdministrationConnects);
         }
-        for (whose, channel) in self.holders().into_values() {
-            everyone[whose].current[channel] += 1;
+        for (ix, channel) in self.holders().into_values() {
+            everyone[ix].current[channel] += 1;
         }
-        for (whose, one) in everyone.iter_mut().enumerate() {
-            one.shown = self.shown(one, chosen.get(&whose).copied());
+        for (ix, one) in everyone.iter_mut().enumerate() {
+            one.shown = self.shown(one, chosen.get(&ix).copied());
         }
         everyone.retain(|individual| individual.account.is_live());
         everyone
     }
 
-    /// The definition that a person shows: the one chosen as long as it means what it did; without a desk the first of
-    /// the directory's for that; else the built-in one.
+    /// Returns the presence definition that a user shows: the chosen one while its category is the chosen one; for an
+    /// offline user the directory's first of the category; otherwise the built-in one.
     fn shown(&self, one: &Individual<'_>, chosen: Option<i64>) -> Uuid {
         let (name, category) = match one.presence {
             _ if !one.connected => ("LoggedOut", DefinitionCategory::LoggedOut),

@@ -1,4 +1,4 @@
-//! A way to a server that can be frozen, cut and restored: what becomes of networks.
+//! A TCP proxy in front of PostgreSQL whose link can be frozen, cut and restored.
 
 use std::net::SocketAddr;
 
@@ -11,85 +11,85 @@ use tokio::task::JoinHandle;
 
 use crate::support::tasks::spawn;
 
-/// How the way is.
+/// The state of the link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
-    /// Everything passes.
+pub enum Link {
+    /// Passes everything.
     Open,
-    /// Nothing passes, and nobody is told.
+    /// Passes nothing; connections stay open.
     Frozen,
-    /// What is asked passes; what is answered does not.
-    Deaf,
-    /// Every connection is closed, and so is each new one.
+    /// Passes requests to the server, but not its responses.
+    RequestsOnly,
+    /// Closes every connection, and each new one.
     Cut,
 }
 
-/// A proxy before a PostgreSQL server; gone when dropped.
+/// A proxy in front of a PostgreSQL server; closed when dropped.
 pub struct Proxy {
-    way: watch::Sender<Way>,
+    link: watch::Sender<Link>,
     accepting: JoinHandle<()>,
 }
 
 impl Proxy {
-    /// A proxy before the server that `options` name, and how to connect through it.
-    pub async fn before(options: &PgConnectOptions) -> (Self, PgConnectOptions) {
+    /// Starts a proxy in front of the server that `options` name; returns the options for connecting through it.
+    pub async fn start(options: &PgConnectOptions) -> (Self, PgConnectOptions) {
         let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.expect("a port");
         let port = listener.local_addr().expect("an address").port();
         let server = (options.get_host().to_owned(), options.get_port());
-        let way = watch::Sender::new(Way::Open);
-        let accepting = spawn(accept(listener, server, way.clone()));
-        (Proxy { way, accepting }, options.clone().host("127.0.0.1").port(port))
+        let link = watch::Sender::new(Link::Open);
+        let accepting = spawn(accept(listener, server, link.clone()));
+        (Proxy { link, accepting }, options.clone().host("127.0.0.1").port(port))
     }
 
-    /// Changes the way, for connections that are there and those to come.
-    pub fn set(&self, way: Way) {
-        self.way.send_replace(way);
+    /// Changes the link of existing and future connections.
+    pub fn set(&self, link: Link) {
+        self.link.send_replace(link);
     }
 }
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        self.set(Way::Cut);
+        self.set(Link::Cut);
         self.accepting.abort();
     }
 }
 
-async fn accept(listener: TcpListener, server: (String, u16), way: watch::Sender<Way>) {
+async fn accept(listener: TcpListener, server: (String, u16), link: watch::Sender<Link>) {
     while let Ok((client, _)) = listener.accept().await {
-        if *way.borrow() == Way::Cut {
+        if *link.borrow() == Link::Cut {
             continue;
         }
-        let (server, way) = (server.clone(), way.clone());
+        let (server, link) = (server.clone(), link.clone());
         drop(spawn(async move {
             let server = TcpStream::connect(server).await.expect("the server behind the proxy");
             let (from_client, to_client) = client.into_split();
             let (from_server, to_server) = server.into_split();
-            let asked = pump(from_client, to_server, &way, |way| matches!(way, Way::Open | Way::Deaf));
-            let answered = pump(from_server, to_client, &way, |way| way == Way::Open);
-            // Either end closes both.
+            let requests = pump(from_client, to_server, &link, |link| matches!(link, Link::Open | Link::RequestsOnly));
+            let responses = pump(from_server, to_client, &link, |link| link == Link::Open);
+            // The end of either direction closes both.
             tokio::select! {
-                () = asked => {}
-                () = answered => {}
-                () = cut(&way) => {}
+                () = requests => {}
+                () = responses => {}
+                () = cut(&link) => {}
             }
         }));
     }
 }
 
-/// Passes on what comes, when the way allows.
-async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, way: &watch::Sender<Way>, passes: fn(Way) -> bool) {
-    let mut ways = way.subscribe();
+/// Copies bytes in one direction. Holds them back while the link does not pass that direction.
+async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, link: &watch::Sender<Link>, passes: fn(Link) -> bool) {
+    let mut changes = link.subscribe();
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(read @ 1..) = from.read(&mut buffer).await {
-        let open = ways.wait_for(|way| passes(*way)).await.is_ok();
+        let open = changes.wait_for(|link| passes(*link)).await.is_ok();
         if !open || to.write_all(&buffer[..read]).await.is_err() {
             return;
         }
     }
 }
 
-async fn cut(way: &watch::Sender<Way>) {
-    let mut ways = way.subscribe();
-    // It cannot fail: whoever could close it is held by the caller.
-    let _cut = ways.wait_for(|way| *way == Way::Cut).await;
+async fn cut(link: &watch::Sender<Link>) {
+    let mut changes = link.subscribe();
+    // This cannot fail: the caller holds the sender.
+    let _cut = changes.wait_for(|link| *link == Link::Cut).await;
 }

@@ -1,4 +1,4 @@
-//! Requests of one tenant at a time: each has a place until it is answered, or its client went away.
+//! The concurrency of a tenant: each request takes a place until it is answered or cancelled.
 
 use std::time::Duration;
 
@@ -16,8 +16,8 @@ use crate::support::raw::Raw;
 use crate::support::requests::Dialect;
 use crate::support::tasks::{eventually, spawn};
 
-on_both_stores!(busy, super::who_has_no_place_is_refused_and_others_are_not);
-on_both_stores!(storm, super::a_storm_of_cancelled_requests_gives_every_place_back);
+on_both_stores!(only_the_tenant_past_its_concurrency_is_rejected);
+on_both_stores!(cancelled_requests_free_their_places);
 
 async fn stage(backend: Backend, at_a_time: usize) -> Stage {
     let stage = Stage::new(backend, TenantLimits { rate: 0, events: 0, at_a_time }).await;
@@ -28,8 +28,8 @@ async fn stage(backend: Backend, at_a_time: usize) -> Stage {
 }
 
 impl Stage {
-    /// Posts an event beside the test, again and again until it is taken: a place may be somebody else's just then, and a
-    /// store that is blocked is given up after a while.
+    /// Posts an event in the background, repeatedly until it is accepted: the places may be taken, and requests that
+    /// wait for a blocked store time out.
     fn post(&self, id: &str, persona: &Persona) -> JoinHandle<Answer> {
         let (api, key) = (self.service.api.clone(), persona.key.clone());
         let event = connected(id, 1, self.clock.now());
@@ -49,13 +49,13 @@ impl Stage {
     }
 }
 
-async fn who_has_no_place_is_refused_and_others_are_not(backend: Backend) {
+async fn only_the_tenant_past_its_concurrency_is_rejected(backend: Backend) {
     let stage = stage(backend, 2).await;
     let mut raw = Raw::open(&stage.service.home.location).await;
     raw.block().await;
-    // Two wait for the store, which takes nothing.
+    // Two requests wait for the blocked store.
     let waiting = [stage.post("a", &stage.flooding), stage.post("b", &stage.flooding)];
-    eventually("no place is left", async || {
+    eventually("the tenant's concurrency is used up", async || {
         let answer = stage.ask(&stage.flooding).await;
         assert!(answer.status == 200 || is_throttled(Dialect::Native, &answer, "1"), "{}", answer.text);
         answer.status == 429
@@ -72,17 +72,17 @@ async fn who_has_no_place_is_refused_and_others_are_not(backend: Backend) {
     stage.service.stop().await;
 }
 
-async fn a_storm_of_cancelled_requests_gives_every_place_back(backend: Backend) {
-    // With one place, one that is lost is the last.
+async fn cancelled_requests_free_their_places(backend: Backend) {
+    // With a limit of one, a single lost place would block the tenant.
     let stage = stage(backend, 1).await;
-    let mut given_up = 0;
+    let mut cancelled = 0;
     for n in 0..200 {
-        let patience = Duration::from_micros(rand::rng().random_range(0..4_000));
+        let timeout_after = Duration::from_micros(rand::rng().random_range(0..4_000));
         let events = [connected(n, 1, stage.clock.now())];
         let asked = stage.service.api.events(&stage.flooding.key, &events);
-        given_up += usize::from(timeout(patience, asked).await.is_err());
+        cancelled += usize::from(timeout(timeout_after, asked).await.is_err());
     }
-    assert!(given_up > 20, "only {given_up} were given up");
-    eventually("the place is there again", async || stage.ask(&stage.flooding).await.status == 200).await;
+    assert!(cancelled > 20, "only {cancelled} requests were cancelled");
+    eventually("the place is free", async || stage.ask(&stage.flooding).await.status == 200).await;
     stage.service.stop().await;
 }

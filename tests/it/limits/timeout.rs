@@ -1,4 +1,4 @@
-//! The end that a request has in time, whatever its handler waits for.
+//! The timeout of a whole request.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use rollcall::http::layers::within;
 use serde_json::{Value, json};
 
 #[tokio::test]
-async fn a_request_that_takes_too_long_is_told_so_as_a_problem() {
+async fn slow_requests_end_with_a_timed_out_problem() {
     let answer = within(Duration::from_millis(10), Dialect::Native, std::future::pending()).await;
     assert_eq!(answer.status(), 408);
     assert_eq!(answer.headers()["content-type"], "application/problem+json");

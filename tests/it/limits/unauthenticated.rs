@@ -1,4 +1,4 @@
-//! Credentials that nobody knows: there is a number of them that one address may try, and no work in a long one.
+//! The rate of requests without a valid credential from one address.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::support::routes::{Route, table};
 use crate::support::{ADMIN, Backend};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_flood_of_wrong_keys_is_told_to_slow_down_and_right_ones_are_not() {
+async fn invalid_credentials_are_rate_limited_and_valid_ones_are_not() {
     let stage = Stage::new(Backend::Embedded, TenantLimits::default()).await;
     let Stage { service, clock, quiet, .. } = &stage;
     let live = Route { method: "GET", path: String::from("/operator/{id}/live") };
@@ -29,8 +29,8 @@ async fn a_flood_of_wrong_keys_is_told_to_slow_down_and_right_ones_are_not() {
     for route in table().into_iter().filter(|route| !apart.contains(route.path.as_str())) {
         for key in [None, Some("rk_wrong")] {
             let answer = send(request(&service.api, &route, key, &user_guid(1))).await.expect("an answer");
-            let is_told = is_throttled(dialect(&route), &answer, "1");
-            assert!(is_told, "{route:?} with {key:?}: {} {}", answer.status, answer.text);
+            let is_rejected = is_throttled(dialect(&route), &answer, "1");
+            assert!(is_rejected, "{route:?} with {key:?}: {} {}", answer.status, answer.text);
         }
     }
     let form = [("grant_type", "client_credentials"), ("client_id", "x"), ("client_secret", "x")];
@@ -38,12 +38,12 @@ async fn a_flood_of_wrong_keys_is_told_to_slow_down_and_right_ones_are_not() {
     assert!(is_throttled(Dialect::Oauth, &answer, "1"), "{}", answer.text);
     let answer = service.api.get("not-the-administrator", "/metrics").await.expect("an answer");
     assert!(is_throttled(Dialect::Native, &answer, "1"), "{}", answer.text);
-    // Nobody is asked to show who they are for the schema, but so often as others may be strangers.
+    // Queries of the schema need no credential, but they count against the same rate.
     let schema = json!({ "query": "{__typename}" });
     let anonymous = || service.api.request(Method::POST, "/graphql").json(&schema);
     assert!(is_throttled(Dialect::Graphql, &send(anonymous()).await.expect("an answer"), "1"));
 
-    // Those who are known come from the same address, as behind a proxy all do.
+    // Valid credentials from the same address are not limited, since behind a proxy all callers share one.
     assert_eq!(service.api.get(&quiet.key, "/operator/live").await.expect("an answer").status, 200);
     assert_eq!(service.api.get(ADMIN, "/metrics").await.expect("an answer").status, 200);
     clock.advance(Duration::from_secs(1));

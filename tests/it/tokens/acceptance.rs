@@ -1,4 +1,4 @@
-//! A token is taken wherever a key is.
+//! Tokens are accepted wherever keys are.
 
 use reqwest::Method;
 
@@ -6,36 +6,36 @@ use super::{ANN, Stage, guid};
 use crate::on_both_stores;
 use crate::support::Backend;
 use crate::support::api::send;
-use crate::support::requests::{ADMINISTRATION, PUBLIC, dialect, is_answered, is_unauthenticated, request, whom};
+use crate::support::requests::{ADMINISTRATION, PUBLIC, dialect, is_answered, is_unauthenticated, request, subject_of};
 use crate::support::routes::table;
-use crate::support::signing::take_webhooks;
+use crate::support::signing::enable_webhooks;
 
-on_both_stores!(routes, super::every_route_takes_a_token_and_none_that_ended);
-on_both_stores!(places, super::every_place_of_a_key_takes_a_token);
+on_both_stores!(every_route_accepts_valid_tokens_only);
+on_both_stores!(tokens_are_accepted_in_every_place_of_a_key);
 
-async fn every_route_takes_a_token_and_none_that_ended(backend: Backend) {
+async fn every_route_accepts_valid_tokens_only(backend: Backend) {
     let stage = Stage::new(backend).await;
     let api = &stage.service.api;
-    take_webhooks(api, &stage.persona.tenant).await;
+    enable_webhooks(api, &stage.persona.tenant).await;
     let (_, token) = stage.key_token(&["*"]).await;
     let ended = stage.token(ANN).await;
     let body = rollcall::domain::Body::UserDeleted { user: super::user(1) };
-    stage.tell(&stage.persona.tenant, body).await;
+    stage.commit(&stage.persona.tenant, body).await;
     let apart: Vec<&str> = PUBLIC.iter().chain(&ADMINISTRATION).map(|(path, _)| *path).collect();
     for route in table().iter().filter(|route| !apart.contains(&route.path.as_str())) {
-        let user = whom(api, route, &token, &guid(2).to_string()).await;
+        let user = subject_of(api, route, &token, &guid(2).to_string()).await;
         let answer = send(request(api, route, Some(&token), &user)).await.expect("an answer");
         assert!(is_answered(dialect(route), &answer), "{route:?}: {} {}", answer.status, answer.text);
         let answer = send(request(api, route, Some(&ended), &guid(2).to_string())).await.expect("an answer");
         assert!(is_unauthenticated(dialect(route), &answer), "{route:?}: {} {}", answer.status, answer.text);
     }
     for path in ["/metrics", "/v1/tenants/x/keys"] {
-        assert_eq!(api.get(&token, path).await.unwrap().status, 401, "no token makes an administrator");
+        assert_eq!(api.get(&token, path).await.unwrap().status, 401, "no token is accepted for administration");
     }
     stage.service.stop().await;
 }
 
-async fn every_place_of_a_key_takes_a_token(backend: Backend) {
+async fn tokens_are_accepted_in_every_place_of_a_key(backend: Backend) {
     let stage = Stage::new(backend).await;
     let (_, key_token) = stage.key_token(&["*"]).await;
     let api = &stage.service.api;
