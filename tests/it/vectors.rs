@@ -1,4 +1,7 @@
-//! The acceptance vectors of `tests/vectors`, over HTTP, on both stores.
+//! The acceptance vectors of `tests/vectors`, over HTTP, on both stores. Every file is a test of its own name, so that it
+//! can be run alone: `cargo embedded oauth_client`. docs/testing.md describes the files.
+
+mod shared;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -8,11 +11,116 @@ use rollcall::domain::{TenantId, Time};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::on_both_stores;
 use crate::support::signing::hmac;
-use crate::support::{ADMIN, Backend, Service};
+use crate::support::{ADMIN, Service};
 
-on_both_stores!(vectors, super::every_vector);
+/// Makes a test of each file for each store.
+macro_rules! vectors {
+    ($($name:ident)*) => {
+        /// The files that are tests, in the order of their names.
+        const FILES: &[&str] = &[$(stringify!($name)),*];
+
+        mod embedded {
+            $(#[test]
+            fn $name() {
+                super::shared::run(crate::support::Backend::Embedded, stringify!($name));
+            })*
+        }
+
+        mod postgres {
+            $(#[test]
+            fn $name() {
+                super::shared::run(crate::support::Backend::Postgres, stringify!($name));
+            })*
+        }
+    };
+}
+
+vectors! {
+    agents_count_v0
+    agents_definitions
+    agents_presence
+    agents_presences
+    bad_input_agents
+    bad_input_agents_queries
+    bad_input_agents_values
+    bad_input_convoso
+    bad_input_convoso_ids
+    bad_input_desk
+    bad_input_graphql
+    bad_input_graphql_documents
+    bad_input_graphql_limits
+    bad_input_graphql_users
+    bad_input_iadvize
+    bad_input_iadvize_one
+    bad_input_native
+    bad_input_operator
+    bad_input_vonage
+    bad_input_vonage_body
+    bad_input_webhooks
+    conversations_bad_input
+    conversations_lists
+    conversations_seed
+    conversations_slots
+    conversations_text
+    convoso_agent_monitor
+    directory_live
+    directory_operator_fields
+    directory_refusals
+    directory_upsert
+    events_envelope
+    events_envelope_values
+    events_leases
+    events_outcomes
+    events_sessions
+    events_slots
+    events_slots_more
+    events_status
+    events_sync
+    events_transport
+    events_unknown_users
+    fixture_convoso
+    fixture_graphql
+    fixture_graphql_forms
+    fixture_rest_live
+    fixture_vonage
+    graphql_routing_rule
+    graphql_user_availability
+    graphql_users
+    isolation
+    isolation_agent_monitor
+    isolation_agents
+    isolation_conversations
+    isolation_desk
+    isolation_graphql
+    isolation_live
+    isolation_operator
+    isolation_routing
+    isolation_webhooks
+    isolation_writes
+    mutants
+    oauth_client
+    oauth_operator_password
+    oauth_password
+    oauth_revoke
+    positions
+    rest_grouping
+    rest_operator_change
+    rest_operator_create
+    rest_operator_get
+    rest_operator_list
+    rest_set_live
+    seeds_convoso
+    seeds_graphql
+    seeds_iadvize_live
+    seeds_vonage
+    seeds_vonage_summary
+    tenants_keys
+    tenants_keys_refusals
+    tenants_limits
+    tenants_settings
+    webhooks_iadvize
+}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -99,29 +207,22 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors")
 }
 
-async fn every_vector(backend: Backend) {
-    let service = Service::start(backend).await;
-    let mut files: Vec<PathBuf> = std::fs::read_dir(folder())
-        .expect("the vectors")
-        .map(|entry| entry.expect("an entry").path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
-        .collect();
+/// A file that is added to the folder is added to the list above.
+#[test]
+fn files_are_those_of_the_folder() {
+    let entries = std::fs::read_dir(folder()).expect("the vectors").map(|entry| entry.expect("an entry").path());
+    let mut files: Vec<PathBuf> = entries.filter(|path| path.extension().is_some_and(|end| end == "json")).collect();
     files.sort();
-    let (mut steps, mut failures) = (0, Vec::new());
-    for file in &files {
-        let (ran, failed) = run_file(&service, file).await;
-        steps += ran;
-        failures.extend(failed);
-    }
+    let stems: Vec<_> = files.iter().filter_map(|file| file.file_stem()?.to_str()).collect();
+    assert_eq!(stems, FILES);
+    let steps: usize = files.iter().map(|file| read::<Vectors>(file).steps.len()).sum();
     assert!(steps > 1_000, "only {steps} steps were found");
-    assert!(failures.is_empty(), "{} of {steps} steps failed:\n{}", failures.len(), failures.join("\n"));
-    assert!(service.app.stop().await, "no task failed");
 }
 
-async fn run_file(service: &Service, file: &Path) -> (usize, Vec<String>) {
-    let stem = file.file_stem().and_then(|stem| stem.to_str()).expect("a name").to_owned();
-    let vectors: Vectors = read(file);
-    let mut cast = Cast::new(service, &stem).await;
+/// Runs one file for two tenants of its own. Returns the number of its steps, and what is wrong with each that failed.
+async fn run_file(service: &Service, stem: &str) -> (usize, Vec<String>) {
+    let vectors: Vectors = read(&folder().join(format!("{stem}.json")));
+    let mut cast = Cast::new(service, stem).await;
     let mut failures = Vec::new();
     for setup in &vectors.setup {
         let steps: Vec<Step> = read(&folder().join(format!("setup/{setup}.json")));
