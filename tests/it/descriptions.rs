@@ -1,7 +1,8 @@
-//! The descriptions of the API, OpenAPI and SDL: complete, sound, and those that are committed.
+//! The descriptions of the API, OpenAPI and SDL, and of the settings: complete, sound, and those that are committed.
 
 use std::collections::BTreeSet;
 
+use rollcall::cli;
 use rollcall::http::{graphql, openapi};
 use serde_json::Value;
 
@@ -35,6 +36,12 @@ fn what_is_committed_is_what_is_served() {
 #[test]
 fn the_schema_that_is_committed_is_the_one_that_answers() {
     assert!(source("docs/schema.graphql") == graphql::sdl(), "run: cargo run -- schema > docs/schema.graphql");
+}
+
+#[test]
+fn the_committed_settings_are_those_of_the_command_line() {
+    let committed = source("docs/configuration.md");
+    assert!(committed == cli::configuration_page(), "run: cargo run -- configuration > docs/configuration.md");
 }
 
 /// Doc comments are what a reader of the schema has.
