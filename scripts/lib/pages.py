@@ -281,7 +281,7 @@ def all_pages():
 
 
 def main():
-    # A run that is told to end takes its service with it, as one that ends by itself does.
+    # On SIGTERM the clean-up runs as at any other end, so that no service is left.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     parser = argparse.ArgumentParser()
     parser.add_argument("--program", required=True)

@@ -1,5 +1,5 @@
-//! The acceptance vectors of `tests/vectors`, over HTTP, on both stores. Every file is a test of its own name, so that it
-//! can be run alone: `cargo embedded oauth_client`. docs/testing.md describes the files.
+//! The acceptance vectors of `tests/vectors`, over HTTP, on both stores. Every file is a test of its own name, so that
+//! it can be run alone: `cargo embedded oauth_client`. docs/testing.md describes the files.
 
 mod shared;
 

@@ -1,4 +1,46 @@
-//! A service of one's own for a test, on either store, spoken to over HTTP.
+//! The harness of the integration tests: a service of its own for each test, on either store, used through HTTP.
+//!
+//! # Writing a test
+//!
+//! A test is an async function that takes a [`Backend`], and is run on both stores by [`on_both_stores!`]. It starts a
+//! [`Service`], makes a tenant with a key (`service.api.persona`), loads people (`desks::directory`), posts events and
+//! asks questions through the [`Api`], and stops the service:
+//!
+//! ```text
+//! on_both_stores!(counted, super::connected_users_are_counted);
+//!
+//! async fn connected_users_are_counted(backend: Backend) {
+//!     let service = Service::start(backend).await;
+//!     let persona = service.api.persona("Acme").await;
+//!     service.api.put_directory(&persona.key, &directory(2)).await;
+//!     service.api.told(&persona.key, &[connected(1, 1, Clock::system().now())]).await;
+//!     assert_eq!(service.api.connected(&persona.key).await, (1, 2));
+//!     service.stop().await;
+//! }
+//! ```
+//!
+//! # The service
+//!
+//! [`Service`] runs in the test's own process and on its runtime, on an empty store: a temporary folder, or a database
+//! of its own on the PostgreSQL server that `TEST_POSTGRES` names. It listens on a free port. A [`Setup`] changes what
+//! a test is about: a manual clock, which the test moves, limits, budgets, TLS. [`Service::stop`] asserts that no task
+//! failed, and returns the [`Home`], so that the store can be audited or served again. To kill a service, or to read
+//! what the program prints, use [`process::Process`], the built program in a process of its own.
+//!
+//! # Time
+//!
+//! Leases, rates and expiry follow a manual clock without waiting. What happens by itself is waited for with
+//! [`tasks::eventually`], which polls and fails after a while that is long even for a busy machine; a fixed pause is
+//! either too short or wasted.
+//!
+//! # The parts
+//!
+//! * [`api`]: the client. [`requests`] and [`routes`]: a request for every route, and the route table.
+//! * [`desks`], [`signing`]: what producers send. [`sockets`]: a desk over a WebSocket. [`wire`]: HTTP by hand.
+//! * [`postgres`]: databases, and a proxy that can be frozen or cut. [`raw`]: a store's tables behind the service's
+//!   back.
+//! * [`audit`]: whether a store holds what was acknowledged, and comes up as a replay of its journal.
+//! * [`told`]: collects all output for the search for secrets at the end of `scripts/test`.
 
 pub mod api;
 pub mod audit;
