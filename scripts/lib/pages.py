@@ -33,7 +33,20 @@ ADDRESS = "127.0.0.1:8080"
 BLOCK_SECONDS = 60
 READY_SECONDS = 60
 STOP_SECONDS = 30
+SETTLE_SECONDS = 0.2
 ANYTHING = "…"
+# Pages that must be found to be wrong, or the check of all others would prove nothing.
+CONTROLS = {
+    "another output than shown": "```sh\necho one\n```\n\n```text\ntwo\n```\n",
+    "a line too many": "```sh\necho one\necho two\n```\n\n```text\none\n```\n",
+    "a command that fails": "```sh\nfalse\n```\n",
+    "a pipeline that fails": "```sh\nfalse | cat\n```\n",
+    "a variable that is not set": "```sh\necho $NO_SUCH_VARIABLE\n```\n",
+    "a process that is left behind": "```sh\nsleep 60 &\n```\n",
+    "a service that does not start": "```sh service\ncargo run --release -- serve --queue 0\n```\n",
+    "syntax": "```sh no-run\nif true; then\n```\n",
+    "an unknown mark": "```sh later\ntrue\n```\n",
+}
 FOLDERS = (".github", "benches", "docs", "migrations", "scripts", "tests")
 
 
@@ -47,7 +60,12 @@ class Block:
         self.expected = None
 
     def __str__(self):
-        return f"{self.page.relative_to(ROOT)}:{self.line}"
+        return f"{name_of(self.page)}:{self.line}"
+
+
+def name_of(page):
+    """How messages name a page."""
+    return os.path.relpath(page, ROOT)
 
 
 def fences(page):
@@ -63,7 +81,7 @@ def fences(page):
         elif inside is not None:
             inside[3].append(line[inside[1]:] if not line[:inside[1]].strip() else line)
     if inside is not None:
-        raise Failure(f"{page.relative_to(ROOT)}:{inside[0]}: the block has no end")
+        raise Failure(f"{name_of(page)}:{inside[0]}: the block has no end")
     return found
 
 
@@ -75,7 +93,7 @@ def blocks(page):
         block = None
         if kind == "sh":
             if mark not in ("", "service", "no-run"):
-                raise Failure(f"{page.relative_to(ROOT)}:{line}: unknown mark {mark!r}")
+                raise Failure(f"{name_of(page)}:{line}: unknown mark {mark!r}")
             block = Block(page, line, mark, text)
             found.append(block)
         elif kind in ("json", "text") and before is not None and before.mark == "":
@@ -91,7 +109,7 @@ def chain(page):
         return [page]
     first = page.parent / continued[1]
     if not first.is_file():
-        raise Failure(f"{page.relative_to(ROOT)} continues {continued[1]}, which is not there")
+        raise Failure(f"{name_of(page)} continues {continued[1]}, which is not there")
     return [*chain(first), page]
 
 
@@ -100,7 +118,7 @@ def check_syntax(shells, pages):
     checked = 0
     for page in pages:
         for block in blocks(page):
-            if not is_run(page) and block.mark != "no-run":
+            if page.is_relative_to(ROOT) and not is_run(page) and block.mark != "no-run":
                 raise Failure(f"{block}: blocks of this page do not run: mark it ```sh no-run")
             for shell in shells:
                 parsed = subprocess.run([shell, "-n"], input=block.text, text=True, capture_output=True, check=False)
@@ -190,10 +208,12 @@ class Session:
             command, streams = ["bash", "-c", f"exec env {self.text(block)}"], {"stdout": output, "stderr": log}
             self.service = subprocess.Popen(command, stdin=subprocess.DEVNULL, **streams, **self.settings)
         until = time.monotonic() + READY_SECONDS
-        while not self.is_ready():
+        # The banner is the last thing before the service waits for signals.
+        while not (self.is_ready() and "  process " in read(out)):
             if self.service.poll() is not None or time.monotonic() > until:
                 raise Failure(f"{block}: the service did not become ready\n{read(self.log)}")
             time.sleep(0.05)
+        time.sleep(SETTLE_SECONDS)
 
     def is_ready(self):
         try:
@@ -275,6 +295,20 @@ def run_page(page, shell, program):
     return len(todo)
 
 
+def check_controls(shell, program):
+    """Fails unless every control is found to be wrong."""
+    with tempfile.TemporaryDirectory(prefix="rollcall-pages.") as folder:
+        for name, text in CONTROLS.items():
+            page = pathlib.Path(folder, "control.md")
+            page.write_text(text, encoding="utf-8")
+            try:
+                check_syntax([shell], [page])
+                run_page(page, shell, program)
+            except Failure:
+                continue
+            raise Failure(f"control: {shell} did not notice {name}")
+
+
 def all_pages():
     below = [page for folder in FOLDERS for page in (ROOT / folder).rglob("*.md")]
     return sorted([*ROOT.glob("*.md"), *below])
@@ -292,14 +326,17 @@ def main():
     program = pathlib.Path(arguments.program).resolve()
     pages = [pathlib.Path(page).resolve() for page in arguments.pages] or all_pages()
     try:
-        print(f"== pages: {check_syntax(shells, pages)} shell blocks can be read by {' and '.join(shells)}")
+        for shell in shells:
+            check_controls(shell, program)
+        print(f"== pages: {len(CONTROLS)} controls were found in {' and '.join(shells)}", flush=True)
+        print(f"   {check_syntax(shells, pages)} shell blocks are correct in syntax", flush=True)
         for page in filter(is_run, pages):
             for shell in shells:
                 began = time.monotonic()
                 ran = run_page(page, shell, program)
                 if ran:
                     took = time.monotonic() - began
-                    print(f"   {page.relative_to(ROOT)} in {shell}: {ran} blocks, {took:.1f} s", flush=True)
+                    print(f"   {name_of(page)} in {shell}: {ran} blocks, {took:.1f} s", flush=True)
     except Failure as failure:
         print(f"== pages: {failure}", file=sys.stderr)
         sys.exit(1)
