@@ -187,12 +187,15 @@ class Session:
         path, out, err = (self.folder / f"{self.ran}.{kind}" for kind in ("sh", "out", "err"))
         path.write_text(self.text(block), encoding="utf-8")
         timer = threading.Timer(BLOCK_SECONDS, os.killpg, (self.shell.pid, signal.SIGKILL))
+        timer.daemon = True
         timer.start()
-        # Sourced, so that variables stay; on a line of its own, since `set -e` does not hold inside a list.
-        self.say(f". '{path}' >'{out}' 2>'{err}' </dev/null")
-        self.say("echo ended")
-        ended = self.shell.stdout.readline()
-        timer.cancel()
+        try:
+            # Sourced, so that variables stay; on a line of its own, since `set -e` does not hold inside a list.
+            self.say(f". '{path}' >'{out}' 2>'{err}' </dev/null")
+            self.say("echo ended")
+            ended = self.shell.stdout.readline()
+        finally:
+            timer.cancel()
         printed, complaint = read(out), read(err)
         if ended != "ended\n":
             raise Failure(f"{block}: a command failed, or took longer than {BLOCK_SECONDS} s\n{printed}{complaint}")
