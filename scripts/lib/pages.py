@@ -64,7 +64,7 @@ class Block:
 
 
 def name_of(page):
-    """How messages name a page."""
+    """The page's path within the repository, for messages."""
     return os.path.relpath(page, ROOT)
 
 
@@ -237,7 +237,7 @@ class Session:
         self.service = None
 
     def keep_log(self):
-        """What is logged is searched for keys at the end of scripts/test."""
+        """Keeps the log, which scripts/test searches for keys at its end."""
         if "TEST_OUTPUT" in os.environ:
             with open(os.environ["TEST_OUTPUT"], "ab") as output:
                 output.write(self.log.read_bytes())
@@ -251,7 +251,7 @@ class Session:
             raise Failure("a block left a process behind")
 
     def kill(self):
-        """Ends whatever still runs, as after a failure."""
+        """Kills every process that still runs, as after a failure."""
         for process in (self.service, self.shell):
             if process is not None:
                 end_group(process.pid)
@@ -259,7 +259,7 @@ class Session:
 
 
 def end_group(group):
-    """Kills the processes of a group; whether there were any."""
+    """Kills the processes of a group; returns whether there were any."""
     try:
         os.killpg(group, signal.SIGKILL)
     except ProcessLookupError:

@@ -1,11 +1,11 @@
 //! `rollcall configuration`: prints every command with its settings as a page. It is made from the definitions that the
-//! command line is parsed with; `docs/configuration.md` is its output.
+//! command line is parsed with. `docs/configuration.md` is its output.
 
 use std::error::Error;
 
 use clap::{Arg, Command};
 
-/// What precedes the commands.
+/// The beginning of the page.
 const HEAD: &str = "# Configuration
 
 Every command with its settings. This page is the output of `rollcall configuration`.
@@ -15,7 +15,7 @@ A flag takes precedence over its variable. A value that cannot be used, or an un
 `rollcall serve`.
 ";
 
-/// A number that is in no setting's range. The error for it names the range, which clap shows nowhere else.
+/// A number outside of every setting's range.
 const OUT_OF_RANGE: i64 = i64::MAX;
 
 /// Prints the page.
@@ -23,7 +23,7 @@ pub fn run(root: &Command) {
     print!("{}", page(root));
 }
 
-/// The page of a program's commands.
+/// Returns the page for a program.
 pub fn page(root: &Command) -> String {
     let mut sections = vec![HEAD.to_owned()];
     describe(root, root.get_name(), root.find_subcommand("serve"), &mut sections);
@@ -43,6 +43,7 @@ fn describe(parent: &Command, name: &str, usual: Option<&Command>, sections: &mu
     }
 }
 
+/// Returns the section of one command.
 fn section(command: &Command, name: &str, usual: Option<&Command>) -> String {
     let about = command.get_about().map(ToString::to_string).unwrap_or_default();
     let mut text = format!("## `{name}`\n\n{about}.\n");
@@ -65,23 +66,23 @@ fn section(command: &Command, name: &str, usual: Option<&Command>) -> String {
     text
 }
 
-/// The arguments of a command that are not hidden.
+/// Returns the arguments of a command that are not hidden.
 fn shown(command: &Command) -> impl Iterator<Item = &Arg> {
     command.get_arguments().filter(|argument| !argument.is_hide_set())
 }
 
-/// Whether another command takes everything that `usual` takes.
+/// Returns true if another command takes everything that `usual` takes.
 fn includes(command: &Command, usual: &Command) -> bool {
     let has = |id| command.get_arguments().any(|argument| argument.get_id() == id);
     command.get_name() != usual.get_name() && shown(usual).all(|argument| has(argument.get_id()))
 }
 
-/// Whether two arguments are set alike.
+/// Returns true if two arguments have the same name, variable and default.
 fn is_same(a: &Arg, b: &Arg) -> bool {
     a.get_id() == b.get_id() && a.get_env() == b.get_env() && a.get_default_values() == b.get_default_values()
 }
 
-/// A row of the table.
+/// Returns the table's row for an argument.
 fn row(command: &Command, argument: &Arg) -> String {
     let code = |text: &str| if text.is_empty() { String::new() } else { format!("`{}`", text.replace('|', "\\|")) };
     let variable = argument.get_env().and_then(|name| name.to_str()).unwrap_or_default();
@@ -91,20 +92,21 @@ fn row(command: &Command, argument: &Arg) -> String {
     format!("| {} | {} | {default} | {} | {help} |\n", code(&flag(argument)), code(variable), values(command, argument))
 }
 
-/// How an argument is written: `--listen <ADDRESS>`, or `<FILE>` for one without a flag.
+/// Returns an argument as it is written: `--listen <ADDRESS>`, or `<FILE>` for one without a flag.
 fn flag(argument: &Arg) -> String {
     let value = argument.get_value_names().and_then(|names| names.first()).map(|name| format!("<{name}>"));
     let long = argument.get_long().map(|long| format!("--{long}"));
     [long, value].into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
-/// Which values an argument takes, where that is a choice or a range.
+/// Returns the values that an argument takes, if they are a choice or a range; otherwise nothing.
 fn values(command: &Command, argument: &Arg) -> String {
     let choices = argument.get_possible_values();
     if !choices.is_empty() {
         return choices.iter().map(|choice| format!("`{}`", choice.get_name())).collect::<Vec<_>>().join(", ");
     }
     let Some(long) = argument.get_long() else { return String::new() };
+    // The parser of a value does not show its range, but its error does.
     let probe = [command.get_name().to_owned(), format!("--{long}={OUT_OF_RANGE}")];
     let Err(error) = command.clone().try_get_matches_from(probe) else { return String::new() };
     let reason = error.source().map(ToString::to_string).unwrap_or_default();

@@ -26,7 +26,7 @@ pub fn run(backend: Backend, stem: &str) {
     assert!(failures.is_empty(), "{} of {steps} steps failed:\n{}", failures.len(), failures.join("\n"));
 }
 
-/// The running service of the store, or a new one. The lock is held while it starts, so that there is only one.
+/// Returns the running service of the store, or starts one. The lock is held meanwhile, so that there is only one.
 fn service(backend: Backend) -> Arc<Service> {
     let place = &SERVICES[usize::from(backend == Backend::Postgres)];
     // A service that could not be started leaves the place empty: every test reports that for itself.
