@@ -7,8 +7,8 @@ A block is a fence whose first word is `sh`; the rest of its line says what is d
     sh no-run     is checked for syntax only, as is every block of a page that is neither README.md nor a guide
 
 A fence `json` or `text` right after a block that runs is what the block prints, line by line; `…` stands for any text.
-A page that begins where another one ends says so in a comment, `<!-- continues: PAGE -->`: that page's blocks run before its
-own.
+A page that begins where another one ends says so in a comment, `<!-- continues: PAGE -->`: that page's blocks run
+before its own.
 """
 import argparse
 import os
