@@ -1,5 +1,6 @@
 //! The command line, with one file per command.
 
+mod configuration;
 mod demo;
 mod healthcheck;
 mod ingest;
@@ -52,6 +53,9 @@ enum Command {
     Openapi,
     /// Prints the GraphQL schema.
     Schema,
+    /// Prints every command with its settings, as a page.
+    #[command(hide = true)]
+    Configuration,
 }
 
 /// The failure of a command: its message and exit status.
@@ -98,6 +102,10 @@ pub async fn run() -> ExitCode {
                 schema::run();
                 Ok(())
             }
+            Some(Command::Configuration) => {
+                configuration::run(&Cli::command());
+                Ok(())
+            }
         }
     };
     match result {
@@ -107,6 +115,11 @@ pub async fn run() -> ExitCode {
             ExitCode::from(failure.status)
         }
     }
+}
+
+/// Returns the page that lists every command with its settings.
+pub fn configuration_page() -> String {
+    configuration::page(&Cli::command())
 }
 
 /// Returns the environment variables that any of the commands reads.

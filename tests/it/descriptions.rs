@@ -1,7 +1,9 @@
-//! The OpenAPI document and the GraphQL schema: complete, consistent, and equal to the committed files.
+//! The OpenAPI document, the GraphQL schema and the page of settings: complete, consistent, and equal to the committed
+//! files.
 
 use std::collections::BTreeSet;
 
+use rollcall::cli;
 use rollcall::http::{graphql, openapi};
 use serde_json::Value;
 
@@ -35,6 +37,12 @@ fn the_committed_openapi_is_current() {
 #[test]
 fn the_committed_schema_is_current() {
     assert!(source("docs/schema.graphql") == graphql::sdl(), "run: cargo run -- schema > docs/schema.graphql");
+}
+
+#[test]
+fn the_committed_settings_are_those_of_the_command_line() {
+    let committed = source("docs/configuration.md");
+    assert!(committed == cli::configuration_page(), "run: cargo run -- configuration > docs/configuration.md");
 }
 
 #[test]

@@ -1,6 +1,5 @@
 //! The acceptance vectors: each file of `tests/vectors` is a test on either store, named after the file, as in
-//! `scripts/with-postgres cargo test --test it vectors::agents_presence::embedded`. The files of a store share a
-//! service.
+//! `cargo embedded agents_presence`. The files of a store share a service. docs/testing.md describes the files.
 
 mod compare;
 mod steps;
@@ -20,17 +19,19 @@ macro_rules! vector_files {
         /// The names of the files, without their extension.
         const FILES: &[&str] = &[$(stringify!($name)),*];
 
-        $(mod $name {
-            #[test]
-            fn embedded() {
+        mod embedded {
+            $(#[test]
+            fn $name() {
                 super::run(&super::EMBEDDED, stringify!($name));
-            }
+            })*
+        }
 
-            #[test]
-            fn postgres() {
+        mod postgres {
+            $(#[test]
+            fn $name() {
                 super::run(&super::POSTGRES, stringify!($name));
-            }
-        })*
+            })*
+        }
     };
 }
 

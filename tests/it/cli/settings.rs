@@ -40,13 +40,13 @@ fn every_setting_is_in_help_and_readme() {
     for variable in declared("src/config/mod.rs") {
         assert!(known.contains(&variable.as_str()), "{variable} is not in SETTINGS");
     }
-    let readme = source("README.md");
+    let page = source("docs/configuration.md");
     for arguments in [["--help"].as_slice(), &["serve", "--help"], &["help", "serve"]] {
         let help = stdout(&run(arguments, &[]).code(0));
         for (flag, variable) in SETTINGS {
             assert!(help.contains(&format!("{flag} <")), "{flag} in {arguments:?}:\n{help}");
             assert!(help.contains(&format!("[env: {variable}")), "{variable} in {arguments:?}:\n{help}");
-            assert!(readme.contains(flag) && readme.contains(variable), "{flag} in README.md");
+            assert!(page.contains(flag) && page.contains(variable), "{flag} in docs/configuration.md");
         }
     }
 }

@@ -1,8 +1,9 @@
-//! References of the Markdown pages: paths and links.
+//! References of the Markdown pages: paths and links, and what the page for operators must name.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::{files, only_known, root};
+use super::{files, only_known, root, without_tests};
 
 /// The endings of paths that pages refer to.
 const ENDINGS: [&str; 11] = [".rs", ".md", ".sql", ".toml", ".json", ".yml", ".yaml", ".sh", ".py", ".lua", ".lock"];
@@ -53,6 +54,30 @@ fn every_link_resolves() {
             }
         }
     }
+    only_known(found, &[]);
+}
+
+#[test]
+fn operations_page_names_every_metric_and_warning() {
+    let page = std::fs::read_to_string(root().join("docs/operations.md")).expect("the page");
+    let named: BTreeSet<&str> = quoted(&page).into_iter().collect();
+    let (mut metrics, mut found) = (BTreeSet::new(), Vec::new());
+    for (file, text) in files(&["src"], "rs") {
+        let code = without_tests(&text);
+        let literals = code.split("\"rollcall_").skip(1).filter_map(|rest| rest.split('"').next());
+        metrics.extend(literals.map(|rest| format!("rollcall_{rest}")));
+        for call in code.split("tracing::").filter(|call| call.starts_with("warn!(") || call.starts_with("error!(")) {
+            // The message is the first text of the call; the fields before it have none.
+            let message = call.split('"').nth(1).unwrap_or_default();
+            if !named.contains(message) {
+                found.push(format!("{file} logs {message:?}, which docs/operations.md does not explain"));
+            }
+        }
+    }
+    assert!(metrics.len() > 10, "only {} metrics were found", metrics.len());
+    let shown: BTreeSet<String> =
+        named.iter().filter(|name| name.starts_with("rollcall_")).map(|name| (*name).to_owned()).collect();
+    assert_eq!(shown, metrics, "the metrics of docs/operations.md, and those of the code");
     only_known(found, &[]);
 }
 

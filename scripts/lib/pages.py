@@ -1,0 +1,349 @@
+"""Runs the shell blocks of the pages as a reader would paste them, and checks the syntax of all others (scripts/pages).
+
+A block is a fence whose first word is `sh`; the rest of its line says what is done with it:
+
+    sh            runs in the page's one shell, after the blocks before it; a failing command fails the page
+    sh service    starts the service and waits until it is ready; the one that the page started before is stopped
+    sh no-run     is checked for syntax only, as is every block of a page that is neither README.md nor a guide
+
+A fence `json` or `text` right after a block that runs is what the block prints, line by line; `…` stands for any text.
+A page that begins where another one ends says so in a comment, `<!-- continues: PAGE -->`: that page's blocks run
+before its own.
+"""
+import argparse
+import os
+import pathlib
+import random
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+SHELLS = {"bash": ["bash", "--norc", "--noprofile", "-s"], "zsh": ["zsh", "-f", "-s"]}
+FENCE = re.compile(r"^( *)```+(.*)$")
+CONTINUES = re.compile(r"^<!-- continues: (\S+) -->$", re.MULTILINE)
+ADDRESS = "127.0.0.1:8080"
+BLOCK_SECONDS = 60
+READY_SECONDS = 60
+STOP_SECONDS = 30
+SETTLE_SECONDS = 0.2
+ANYTHING = "…"
+# Pages that must be found to be wrong, or the check of all others would prove nothing.
+CONTROLS = {
+    "another output than shown": "```sh\necho one\n```\n\n```text\ntwo\n```\n",
+    "a line too many": "```sh\necho one\necho two\n```\n\n```text\none\n```\n",
+    "a command that fails": "```sh\nfalse\n```\n",
+    "a pipeline that fails": "```sh\nfalse | cat\n```\n",
+    "a variable that is not set": "```sh\necho $NO_SUCH_VARIABLE\n```\n",
+    "a process that is left behind": "```sh\nsleep 60 &\n```\n",
+    "a service that does not start": "```sh service\ncargo run --release -- serve --queue 0\n```\n",
+    "syntax": "```sh no-run\nif true; then\n```\n",
+    "an unknown mark": "```sh later\ntrue\n```\n",
+}
+FOLDERS = (".github", "benches", "docs", "migrations", "scripts", "tests")
+
+
+class Failure(Exception):
+    """A page that does not do what it says."""
+
+
+class Block:
+    def __init__(self, page, line, mark, text):
+        self.page, self.line, self.mark, self.text = page, line, mark, text
+        self.expected = None
+
+    def __str__(self):
+        return f"{name_of(self.page)}:{self.line}"
+
+
+def name_of(page):
+    """The page's path within the repository, for messages."""
+    return os.path.relpath(page, ROOT)
+
+
+def fences(page):
+    """Every fenced block of a page: its line, the words after the fence, its text without the fence's indentation."""
+    found, inside = [], None
+    for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), 1):
+        fence = FENCE.match(line)
+        if inside is None and fence:
+            inside = (number, len(fence[1]), fence[2].split(), [])
+        elif inside is not None and fence and not fence[2].strip():
+            found.append((inside[0], inside[2], "\n".join(inside[3]) + "\n"))
+            inside = None
+        elif inside is not None:
+            inside[3].append(line[inside[1]:] if not line[:inside[1]].strip() else line)
+    if inside is not None:
+        raise Failure(f"{name_of(page)}:{inside[0]}: the block has no end")
+    return found
+
+
+def blocks(page):
+    """The shell blocks of a page, each with the output that the page shows for it."""
+    found, before = [], None
+    for line, words, text in fences(page):
+        kind, mark = (words or [""])[0], " ".join(words[1:])
+        block = None
+        if kind == "sh":
+            if mark not in ("", "service", "no-run"):
+                raise Failure(f"{name_of(page)}:{line}: unknown mark {mark!r}")
+            block = Block(page, line, mark, text)
+            found.append(block)
+        elif kind in ("json", "text") and before is not None and before.mark == "":
+            before.expected = text.splitlines()
+        before = block
+    return found
+
+
+def chain(page):
+    """The pages that run in one session: those that this one continues, and the page itself."""
+    continued = CONTINUES.search(page.read_text(encoding="utf-8"))
+    if not continued:
+        return [page]
+    first = page.parent / continued[1]
+    if not first.is_file():
+        raise Failure(f"{name_of(page)} continues {continued[1]}, which is not there")
+    return [*chain(first), page]
+
+
+def check_syntax(shells, pages):
+    """Has every shell parse every block without running it; the number of blocks."""
+    checked = 0
+    for page in pages:
+        for block in blocks(page):
+            if page.is_relative_to(ROOT) and not is_run(page) and block.mark != "no-run":
+                raise Failure(f"{block}: blocks of this page do not run: mark it ```sh no-run")
+            for shell in shells:
+                parsed = subprocess.run([shell, "-n"], input=block.text, text=True, capture_output=True, check=False)
+                if parsed.returncode != 0 or parsed.stderr:
+                    raise Failure(f"{block}: {shell} cannot read it: {parsed.stderr.strip()}")
+            checked += 1
+    return checked
+
+
+def is_run(page):
+    return page == ROOT / "README.md" or page.parent == ROOT / "docs" / "guide"
+
+
+def free_port():
+    """A port below the range that outgoing connections use, so that it stays free while the service is down."""
+    while True:
+        port = random.randrange(15000, 30000)
+        with socket.socket() as s:
+            if s.connect_ex(("127.0.0.1", port)) != 0:
+                return port
+
+
+class Session:
+    """One page in one shell: a folder, a port, and at most one service at a time."""
+
+    def __init__(self, shell, program, folder):
+        self.folder, self.port, self.service, self.ran = folder, free_port(), None, 0
+        programs, work = folder / "programs", folder / "work"
+        programs.mkdir()
+        work.mkdir()
+        # `cargo run --release --` and `rollcall` are both the program under test.
+        script = f"ROLLCALL_LISTEN=127.0.0.1:{self.port} exec '{program}' \"$@\"\n"
+        cargo = f"[ \"$1 $2 $3\" = 'run --release --' ] || {{ echo \"no cargo $*\" >&2; exit 2; }}\nshift 3\n{script}"
+        for name, text in (("rollcall", script), ("cargo", cargo)):
+            (programs / name).write_text(f"#!/bin/sh\n{text}")
+            (programs / name).chmod(0o755)
+        kept = {name: os.environ[name] for name in ("LANG", "TZ") if name in os.environ}
+        path = f"{programs}:{os.environ['PATH']}"
+        # Each process leads a group of its own, so that what it leaves behind can be found and ended.
+        self.settings = {"cwd": work, "env": {**kept, "PATH": path, "HOME": str(folder), "TMPDIR": str(folder)},
+                         "start_new_session": True}
+        pipe = subprocess.PIPE
+        self.shell = subprocess.Popen(SHELLS[shell], stdin=pipe, stdout=pipe, stderr=pipe, text=True, **self.settings)
+        self.say("set -eu -o pipefail")
+
+    def say(self, line):
+        try:
+            self.shell.stdin.write(line + "\n")
+            self.shell.stdin.flush()
+        except BrokenPipeError:
+            pass  # the shell has ended, which shows when its answer is read
+
+    def text(self, block):
+        """The block with this session's address in place of the usual one."""
+        return block.text.replace(ADDRESS, f"127.0.0.1:{self.port}")
+
+    def run(self, block):
+        self.ran += 1
+        if block.mark == "service":
+            self.serve(block)
+        elif block.mark == "":
+            self.paste(block)
+
+    def paste(self, block):
+        """Runs a block in the session's shell, and compares its output with what the page shows."""
+        path, out, err = (self.folder / f"{self.ran}.{kind}" for kind in ("sh", "out", "err"))
+        path.write_text(self.text(block), encoding="utf-8")
+        timer = threading.Timer(BLOCK_SECONDS, os.killpg, (self.shell.pid, signal.SIGKILL))
+        timer.daemon = True
+        timer.start()
+        try:
+            # Sourced, so that variables stay; on a line of its own, since `set -e` does not hold inside a list.
+            self.say(f". '{path}' >'{out}' 2>'{err}' </dev/null")
+            self.say("echo ended")
+            ended = self.shell.stdout.readline()
+        finally:
+            timer.cancel()
+        printed, complaint = read(out), read(err)
+        if ended != "ended\n":
+            raise Failure(f"{block}: a command failed, or took longer than {BLOCK_SECONDS} s\n{printed}{complaint}")
+        if block.expected is not None:
+            compare(block, printed.replace(f"127.0.0.1:{self.port}", ADDRESS).splitlines(), complaint)
+
+    def serve(self, block):
+        """Starts the service in place of the one before, and waits until it is ready."""
+        self.stop_service()
+        out, self.log = (self.folder / f"{self.ran}.{kind}" for kind in ("out", "err"))
+        with open(out, "wb") as output, open(self.log, "wb") as log:
+            # `exec env`, so that the process is the service itself, also where variables stand before the command.
+            command, streams = ["bash", "-c", f"exec env {self.text(block)}"], {"stdout": output, "stderr": log}
+            self.service = subprocess.Popen(command, stdin=subprocess.DEVNULL, **streams, **self.settings)
+        until = time.monotonic() + READY_SECONDS
+        # The banner is the last thing before the service waits for signals.
+        while not (self.is_ready() and "  process " in read(out)):
+            if self.service.poll() is not None or time.monotonic() > until:
+                raise Failure(f"{block}: the service did not become ready\n{read(self.log)}")
+            time.sleep(0.05)
+        time.sleep(SETTLE_SECONDS)
+
+    def is_ready(self):
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=2) as answer:
+                return answer.status == 200
+        except OSError:
+            return False
+
+    def stop_service(self):
+        """Asks the service to end, which must be a clean end."""
+        if self.service is None:
+            return
+        self.service.send_signal(signal.SIGTERM)
+        status = self.service.wait(STOP_SECONDS)
+        self.keep_log()
+        if status != 0:
+            raise Failure(f"the service ended with status {status}\n{read(self.log)}")
+        self.service = None
+
+    def keep_log(self):
+        """Keeps the log, which scripts/test searches for keys at its end."""
+        if "TEST_OUTPUT" in os.environ:
+            with open(os.environ["TEST_OUTPUT"], "ab") as output:
+                output.write(self.log.read_bytes())
+
+    def finish(self):
+        """Ends the page; fails if a block left a process behind."""
+        self.stop_service()
+        self.shell.stdin.close()
+        self.shell.wait(STOP_SECONDS)
+        if end_group(self.shell.pid):
+            raise Failure("a block left a process behind")
+
+    def kill(self):
+        """Kills every process that still runs, as after a failure."""
+        for process in (self.service, self.shell):
+            if process is not None:
+                end_group(process.pid)
+                process.wait()
+
+
+def end_group(group):
+    """Kills the processes of a group; returns whether there were any."""
+    try:
+        os.killpg(group, signal.SIGKILL)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def read(path):
+    return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+
+
+def compare(block, printed, complaint):
+    """Fails unless each line is as the page shows it, with `…` for any text."""
+    patterns = [".+?".join(re.escape(part) for part in line.split(ANYTHING)) for line in block.expected]
+    if len(patterns) != len(printed) or not all(re.fullmatch(p, line) for p, line in zip(patterns, printed)):
+        shown, printed = "\n".join(block.expected), "\n".join(printed)
+        raise Failure(f"{block}: the page shows\n{shown}\n\nand the block prints\n{printed}\n{complaint}")
+
+
+def run_page(page, shell, program):
+    """Runs a page on an empty store; the number of blocks that ran."""
+    todo = [block for part in chain(page) for block in blocks(part) if block.mark != "no-run"]
+    if not any(block.page == page for block in todo):
+        return 0
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="rollcall-pages."))
+    try:
+        session = Session(shell, program, folder)
+        try:
+            for block in todo:
+                session.run(block)
+            session.finish()
+        finally:
+            session.kill()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return len(todo)
+
+
+def check_controls(shell, program):
+    """Fails unless every control is found to be wrong."""
+    with tempfile.TemporaryDirectory(prefix="rollcall-pages.") as folder:
+        for name, text in CONTROLS.items():
+            page = pathlib.Path(folder, "control")
+            page.write_text(text, encoding="utf-8")
+            try:
+                check_syntax([shell], [page])
+                run_page(page, shell, program)
+            except Failure:
+                continue
+            raise Failure(f"control: {shell} did not notice {name}")
+
+
+def all_pages():
+    below = [page for folder in FOLDERS for page in (ROOT / folder).rglob("*.md")]
+    return sorted([*ROOT.glob("*.md"), *below])
+
+
+def main():
+    # On SIGTERM the clean-up runs as at any other end, so that no service is left.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--program", required=True)
+    parser.add_argument("--shell", choices=sorted(SHELLS), action="append")
+    parser.add_argument("pages", nargs="*")
+    arguments = parser.parse_args()
+    shells = arguments.shell or sorted(SHELLS)
+    program = pathlib.Path(arguments.program).resolve()
+    pages = [pathlib.Path(page).resolve() for page in arguments.pages] or all_pages()
+    try:
+        for shell in shells:
+            check_controls(shell, program)
+        print(f"== pages: {len(CONTROLS)} controls were found in {' and '.join(shells)}", flush=True)
+        print(f"   {check_syntax(shells, pages)} shell blocks are correct in syntax", flush=True)
+        for page in filter(is_run, pages):
+            for shell in shells:
+                began = time.monotonic()
+                ran = run_page(page, shell, program)
+                if ran:
+                    took = time.monotonic() - began
+                    print(f"   {name_of(page)} in {shell}: {ran} blocks, {took:.1f} s", flush=True)
+    except Failure as failure:
+        print(f"== pages: {failure}", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+//! `rollcall configuration`: prints every command with its settings as a page. It is made from the definitions that the
+//! command line is parsed with. `docs/configuration.md` is its output.
+
+use std::error::Error;
+
+use clap::{Arg, Command};
+
+/// The beginning of the page.
+const HEAD: &str = "# Configuration
+
+Every command with its settings. This page is the output of `rollcall configuration`.
+
+A flag takes precedence over its variable. A value that cannot be used, or an unknown variable whose name begins with
+`ROLLCALL_`, ends the program with exit status 2 and a message that names the setting. `rollcall` without a command is
+`rollcall serve`.
+";
+
+/// A number outside of every setting's range.
+const OUT_OF_RANGE: i64 = i64::MAX;
+
+/// Prints the page.
+pub fn run(root: &Command) {
+    print!("{}", page(root));
+}
+
+/// Returns the page for a program.
+pub fn page(root: &Command) -> String {
+    let mut sections = vec![HEAD.to_owned()];
+    describe(root, root.get_name(), root.find_subcommand("serve"), &mut sections);
+    sections.join("\n")
+}
+
+/// Adds a section for each command that is not hidden, in the order of `--help`. `usual` is the command whose settings
+/// are not repeated.
+fn describe(parent: &Command, name: &str, usual: Option<&Command>, sections: &mut Vec<String>) {
+    for command in parent.get_subcommands().filter(|command| !command.is_hide_set()) {
+        let name = format!("{name} {}", command.get_name());
+        if command.has_subcommands() {
+            describe(command, &name, usual, sections);
+        } else {
+            sections.push(section(command, &name, usual));
+        }
+    }
+}
+
+/// Returns the section of one command.
+fn section(command: &Command, name: &str, usual: Option<&Command>) -> String {
+    let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+    let mut text = format!("## `{name}`\n\n{about}.\n");
+    let mut listed: Vec<&Arg> = shown(command).collect();
+    if let Some(usual) = usual.filter(|usual| includes(command, usual)) {
+        let is_usual = |argument: &Arg| shown(usual).any(|other| is_same(argument, other));
+        listed.retain(|argument| !is_usual(argument));
+        text.push_str(&format!("\nIt has the settings of `rollcall {}`, except for these", usual.get_name()));
+        let absent = shown(usual).filter(|other| !shown(command).any(|own| own.get_id() == other.get_id()));
+        let absent: Vec<String> = absent.map(|argument| format!("`{}`", flag(argument))).collect();
+        let absent = if absent.is_empty() { String::new() } else { format!(", and without {}", absent.join(", ")) };
+        text.push_str(&format!("{absent}.\n"));
+    }
+    if !listed.is_empty() {
+        text.push_str("\n| flag | variable | default | values | |\n| --- | --- | --- | --- | --- |\n");
+    }
+    for argument in listed {
+        text.push_str(&row(command, argument));
+    }
+    text
+}
+
+/// Returns the arguments of a command that are not hidden.
+fn shown(command: &Command) -> impl Iterator<Item = &Arg> {
+    command.get_arguments().filter(|argument| !argument.is_hide_set())
+}
+
+/// Returns true if another command takes everything that `usual` takes.
+fn includes(command: &Command, usual: &Command) -> bool {
+    let has = |id| command.get_arguments().any(|argument| argument.get_id() == id);
+    command.get_name() != usual.get_name() && shown(usual).all(|argument| has(argument.get_id()))
+}
+
+/// Returns true if two arguments have the same name, variable and default.
+fn is_same(a: &Arg, b: &Arg) -> bool {
+    a.get_id() == b.get_id() && a.get_env() == b.get_env() && a.get_default_values() == b.get_default_values()
+}
+
+/// Returns the table's row for an argument.
+fn row(command: &Command, argument: &Arg) -> String {
+    let code = |text: &str| if text.is_empty() { String::new() } else { format!("`{}`", text.replace('|', "\\|")) };
+    let variable = argument.get_env().and_then(|name| name.to_str()).unwrap_or_default();
+    let defaults: Vec<_> = argument.get_default_values().iter().filter_map(|value| value.to_str()).collect();
+    let default = if argument.is_required_set() { String::from("required") } else { code(&defaults.join(",")) };
+    let help = argument.get_help().map(ToString::to_string).unwrap_or_default().replace('|', "\\|");
+    format!("| {} | {} | {default} | {} | {help} |\n", code(&flag(argument)), code(variable), values(command, argument))
+}
+
+/// Returns an argument as it is written: `--listen <ADDRESS>`, or `<FILE>` for one without a flag.
+fn flag(argument: &Arg) -> String {
+    let value = argument.get_value_names().and_then(|names| names.first()).map(|name| format!("<{name}>"));
+    let long = argument.get_long().map(|long| format!("--{long}"));
+    [long, value].into_iter().flatten().collect::<Vec<_>>().join(" ")
+}
+
+/// Returns the values that an argument takes, if they are a choice or a range; otherwise nothing.
+fn values(command: &Command, argument: &Arg) -> String {
+    let choices = argument.get_possible_values();
+    if !choices.is_empty() {
+        return choices.iter().map(|choice| format!("`{}`", choice.get_name())).collect::<Vec<_>>().join(", ");
+    }
+    let Some(long) = argument.get_long() else { return String::new() };
+    // The parser of a value does not show its range, but its error does.
+    let probe = [command.get_name().to_owned(), format!("--{long}={OUT_OF_RANGE}")];
+    let Err(error) = command.clone().try_get_matches_from(probe) else { return String::new() };
+    let reason = error.source().map(ToString::to_string).unwrap_or_default();
+    let range = reason.split_once(" is not in ").and_then(|(_, range)| range.split_once("..="));
+    match (range, reason.strip_prefix("must be ")) {
+        (Some((least, most)), _) => format!("{least} to {most}"),
+        (None, Some(wanted)) => wanted.strip_prefix("from ").unwrap_or(wanted).to_owned(),
+        (None, None) => String::new(),
+    }
+}
