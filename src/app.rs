@@ -59,9 +59,6 @@ pub enum StartError {
     /// The store cannot be locked or read.
     #[error(transparent)]
     Boot(#[from] BootError),
-    /// The engine's thread cannot be started.
-    #[error("the engine's thread cannot be started: {0}")]
-    Thread(std::io::Error),
 }
 
 /// A running service.
@@ -129,7 +126,7 @@ impl App {
         let router = http::router(services);
         // The engine outlives the requests under way: it stops once the listener has ended.
         let engine_stopping = lifecycle.last_stopping().clone();
-        lifecycle.spawn_thread("engine", engine.run(engine_stopping.clone())).map_err(StartError::Thread)?;
+        lifecycle.spawn("engine", engine.run(engine_stopping.clone()));
         lifecycle.spawn("pauses", engine::watch_pauses(leases, clock.clone(), lifecycle.stopping().clone()));
         let upkeep = telemetry::keep_up(metrics, clock.clone(), lifecycle.stopping().clone());
         lifecycle.spawn("metrics", upkeep);

@@ -5,7 +5,6 @@ use std::num::NonZero;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -62,23 +61,20 @@ impl Lifecycle {
     }
 
     /// Starts an essential task: if it fails or panics, the whole service stops.
-    pub fn spawn<E: std::fmt::Display + 'static>(
+    pub fn spawn<E: std::fmt::Display>(
         &self,
         name: &'static str,
         task: impl Future<Output = Result<(), E>> + Send + 'static,
     ) {
-        drop(self.track(run_essential(self.clone(), name, task)));
-    }
-
-    /// Starts an essential task on a thread of its own, for one that keeps its thread busy for milliseconds: on a shared
-    /// thread other tasks would wait.
-    pub fn spawn_thread<E: std::fmt::Display + 'static>(
-        &self,
-        name: &'static str,
-        task: impl Future<Output = Result<(), E>> + Send + 'static,
-    ) -> std::io::Result<()> {
-        let (runtime, task) = (Handle::current(), self.tasks.track_future(run_essential(self.clone(), name, task)));
-        std::thread::Builder::new().name(name.to_owned()).spawn(move || runtime.block_on(task)).map(drop)
+        let lifecycle = self.clone();
+        drop(self.track(async move {
+            // If the task panics, the guard is dropped while armed.
+            let mut guard = StopOnDrop { lifecycle, armed: true };
+            match task.await {
+                Ok(()) => guard.armed = false,
+                Err(error) => tracing::error!(task = name, %error, "a task failed; stopping"),
+            }
+        }));
     }
 
     /// Starts a task that may fail without stopping anything else, such as one that serves a single caller.
@@ -179,20 +175,6 @@ fn lower_priority() {
 
 #[cfg(not(target_os = "linux"))]
 fn lower_priority() {}
-
-/// Runs an essential task and stops the service unless it succeeds.
-async fn run_essential<E: std::fmt::Display>(
-    lifecycle: Lifecycle,
-    name: &'static str,
-    task: impl Future<Output = Result<(), E>>,
-) {
-    // If the task panics, the guard is dropped while armed.
-    let mut guard = StopOnDrop { lifecycle, armed: true };
-    match task.await {
-        Ok(()) => guard.armed = false,
-        Err(error) => tracing::error!(task = name, %error, "a task failed; stopping"),
-    }
-}
 
 struct StopOnDrop {
     lifecycle: Lifecycle,

@@ -10,6 +10,7 @@ mod person;
 use clap::Args;
 use clap::builder::Resettable;
 
+use super::serve::Signals;
 use super::{Failure, healthcheck, serve};
 use crate::app::App;
 use crate::auth::secret::Secret;
@@ -55,6 +56,7 @@ pub async fn run(args: DemoArgs) -> Result<(), Failure> {
     }
     let _log = telemetry::start_logging(&args.log, args.budgets()).map_err(Failure::setting)?;
     let location = Location::Folder(args.store.data_dir.clone());
+    let signals = Signals::new()?;
     let app = serve::start(&args, location.clone()).await?;
     let key = match populate(&app).await {
         Ok(key) => key,
@@ -65,7 +67,7 @@ pub async fn run(args: DemoArgs) -> Result<(), Failure> {
     };
     let url = format!("{}://{}", app.scheme, healthcheck::reachable(app.address));
     telemetry::print(serve::banner(&app, &location) + &announcement(&url, &key));
-    serve::until_stopped(app).await
+    serve::until_stopped(app, signals).await
 }
 
 fn announcement(url: &str, key: &Secret) -> String {

@@ -2,6 +2,9 @@
 
 use std::process;
 
+#[cfg(unix)]
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
 use super::Failure;
 use crate::app::{App, Options, StartError};
 use crate::boot::BootError;
@@ -15,9 +18,17 @@ use crate::telemetry;
 pub async fn run(args: ServeArgs) -> Result<(), Failure> {
     let _log = telemetry::start_logging(&args.log, args.budgets()).map_err(Failure::setting)?;
     let location = args.store.location().map_err(Failure::setting)?;
-    let app = start(&args, location.clone()).await?;
+    let mut signals = Signals::new()?;
+    let app = tokio::select! {
+        app = start(&args, location.clone()) => app?,
+        // Nothing was acknowledged yet, so there is nothing to stop in order.
+        signal = signals.next() => {
+            tracing::info!(signal, "stopped before the start was complete");
+            return Ok(());
+        }
+    };
     telemetry::print(banner(&app, &location));
-    until_stopped(app).await
+    until_stopped(app, signals).await
 }
 
 /// Starts the service with the given settings.
@@ -41,7 +52,7 @@ pub async fn start(args: &ServeArgs, location: Location) -> Result<App, Failure>
         }
         StartError::Listen(..) | StartError::Tls(_) | StartError::Boot(BootError::Taken(_)) => Failure::setting(error),
         StartError::Boot(BootError::Store(StoreError::Unsuitable(_))) => Failure::setting(error),
-        StartError::Boot(_) | StartError::Thread(_) => Failure::other(error),
+        StartError::Boot(_) => Failure::other(error),
     })
 }
 
@@ -68,33 +79,52 @@ pub fn banner(app: &App, location: &Location) -> String {
 }
 
 /// Waits for a signal or a failed task, and then stops the service in order.
-pub async fn until_stopped(app: App) -> Result<(), Failure> {
+pub async fn until_stopped(app: App, mut signals: Signals) -> Result<(), Failure> {
     tokio::select! {
-        signal = signalled() => tracing::info!(signal, "stopping"),
+        signal = signals.next() => tracing::info!(signal, "stopping"),
         () = app.lifecycle().stopping().cancelled() => {}
     }
     if app.stop().await { Ok(()) } else { Err(Failure::other("a task failed; see the log")) }
 }
 
+/// The signals that stop the service. From when it is created none of them ends the process at once.
+pub struct Signals {
+    #[cfg(unix)]
+    terminate: Signal,
+    #[cfg(unix)]
+    interrupt: Signal,
+}
+
 #[cfg(unix)]
-async fn signalled() -> &'static str {
-    use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return interrupted().await };
-    tokio::select! {
-        _ = terminate.recv() => "SIGTERM",
-        name = interrupted() => name,
+impl Signals {
+    /// Installs the handlers.
+    pub fn new() -> Result<Self, Failure> {
+        let install = |kind| signal(kind).map_err(Failure::other);
+        Ok(Signals { terminate: install(SignalKind::terminate())?, interrupt: install(SignalKind::interrupt())? })
+    }
+
+    /// Waits for a signal; returns its name.
+    pub async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
     }
 }
 
 #[cfg(not(unix))]
-async fn signalled() -> &'static str {
-    interrupted().await
-}
+impl Signals {
+    /// Nothing is installed before the first wait.
+    pub fn new() -> Result<Self, Failure> {
+        Ok(Signals {})
+    }
 
-async fn interrupted() -> &'static str {
-    match tokio::signal::ctrl_c().await {
-        Ok(()) => "SIGINT",
-        // Without a handler the signal's default action ends the process, so there is nothing to return.
-        Err(_) => std::future::pending().await,
+    /// Waits for Ctrl-C; returns its name.
+    pub async fn next(&mut self) -> &'static str {
+        match tokio::signal::ctrl_c().await {
+            Ok(()) => "SIGINT",
+            // Without a handler the signal's default action ends the process, so there is nothing to return.
+            Err(_) => std::future::pending().await,
+        }
     }
 }

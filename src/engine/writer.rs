@@ -145,6 +145,8 @@ impl Engine {
             }
         }
         self.checkpoints.step(&mut self.tenants.states).await;
+        // The engine shares its thread with handlers.
+        tokio::task::yield_now().await;
     }
 
     /// Appends, applies, publishes and answers one batch: events that end expired leases, and queued events. Returns

@@ -16,6 +16,7 @@ use crate::support::{Backend, Home, tenant_id};
 
 on_both_stores!(a_second_server_on_a_store_is_rejected);
 on_both_stores!(sigterm_stops_the_service_without_losing_events);
+on_both_stores!(sigterm_ends_a_start_that_waits_for_the_store);
 
 async fn a_second_server_on_a_store_is_rejected(backend: Backend) {
     let home = Home::new(backend).await;
@@ -137,4 +138,14 @@ async fn a_stopped_service_accepts_no_connections() {
     let (status, _) = process.terminate().await;
     assert!(status.success());
     eventually("connections are refused", async || send(api.request(Method::GET, "/livez")).await.is_err()).await;
+}
+
+async fn sigterm_ends_a_start_that_waits_for_the_store(backend: Backend) {
+    let home = Home::new(backend).await;
+    let mut first = Process::start(&home.location, &[]).await;
+    let mut command = program();
+    command.arg("serve").args(store_flags(&home.location));
+    let (status, output) = Process::terminate_start(command).await;
+    assert!(status.success(), "{status} {output}");
+    assert!(first.is_running() && first.api.is_ready().await, "the first server keeps running");
 }

@@ -1,7 +1,7 @@
 //! The built program as a separate process, for tests that kill it, stop it by a signal or read its output.
 
 use std::fs::File;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
@@ -69,6 +69,20 @@ impl Process {
         .await;
         let address = address.expect("an address");
         Process { api: Api::at(address), address, child, output }
+    }
+
+    /// Starts a command that runs a service, and sends SIGTERM as soon as its port is open, which is before it takes the
+    /// store; returns the exit status and the whole output.
+    pub async fn terminate_start(mut command: Command) -> (ExitStatus, String) {
+        let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port");
+        let output = tempfile::tempdir().expect("a temporary folder");
+        let file = |name: &str| Stdio::from(File::create(output.path().join(name)).expect("a file"));
+        command.args(["--listen", &free.to_string()]);
+        command.stdin(Stdio::null()).stdout(file("stdout")).stderr(file("stderr"));
+        let child = command.spawn().expect("the program starts");
+        let process = Process { api: Api::at(free), address: free, child, output };
+        eventually("the port is open", async || TcpStream::connect(free).is_ok()).await;
+        process.terminate_within(Duration::from_secs(5)).await
     }
 
     /// Starts a service and kills it after a delay, wherever it is in its start.
