@@ -68,7 +68,8 @@ async fn messages_are_limited_in_size(backend: Backend) {
     desk.send_text(&message(16 * 1024 + 1)).await;
     assert_eq!(desk.close_code().await, Some(1_009));
     let mut desk = stage.desk(1, "tab").await;
-    desk.send_text(&message(1024 * 1024)).await;
+    // The service may cut the connection before the whole message was sent.
+    desk.try_send(Message::text(message(1024 * 1024))).await;
     assert_eq!(desk.close_code().await, None, "the connection is cut without a close frame");
     assert_eq!(stage.connected().await, 1, "the user stays connected until the lease ends");
 }
