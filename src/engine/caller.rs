@@ -5,7 +5,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use super::queue::QueuePermit;
+use super::queue::shares::QueuePermit;
 use crate::domain::{Fault, Outcome};
 
 /// The answer to one request's events.

@@ -105,8 +105,8 @@ impl Submitter {
         let drafts: Vec<Draft> = events.into_iter().map(|event| Draft::new(tenant, event)).collect();
         let bytes: usize = drafts.iter().map(|draft| draft.json.len() + EVENT_BYTES).sum();
         // At most half of the queue, so that a larger request is admitted when the queue is empty.
-        let kib = bytes.div_ceil(1024).clamp(1, self.0.queue.largest());
-        let permit = self.0.queue.enter(tenant, kib).ok_or(Fault::Unavailable("the queue is full"))?;
+        let kib = bytes.div_ceil(1024).clamp(1, self.0.queue.shares().largest());
+        let permit = self.0.queue.shares().enter(tenant, kib).ok_or(Fault::Unavailable("the queue is full"))?;
         let (caller, answer) = Caller::new(drafts.len(), permit);
         let longer = COMMIT_TIMEOUT * (kib / 1024).max(drafts.len() / 1_000) as u32;
         let item = |(n, draft)| Item { draft, caller: Some((caller.clone(), n)), received };

@@ -25,6 +25,8 @@ pub mod vonage;
 use axum::Router;
 use axum::routing::{delete, get, post, put};
 
+use graphql::GraphqlState;
+use native::desk::DeskState;
 pub use services::{Edge, Services};
 
 /// Builds the router with every route. Errors for unsupported methods have the shape of the route's dialect.
@@ -36,8 +38,7 @@ pub fn router(services: Services) -> Router {
             "/v1/directory",
             put(native::directory::put_directory).get(native::directory::get_directory).fallback(native::wrong_method),
         )
-        .route("/v1/desk", get(native::desk::connect).fallback(native::wrong_method))
-        .route("/v1/desk/tickets", post(native::desk::tickets::issue_ticket).fallback(native::wrong_method))
+        .merge(desk_routes(&services))
         .route("/v1/webhooks/iadvize", post(native::webhooks::iadvize::post_webhook).fallback(native::wrong_method))
         .route("/v1/tenants", post(native::tenants::create_tenant).fallback(native::wrong_method))
         .route(
@@ -54,7 +55,7 @@ pub fn router(services: Services) -> Router {
         )
         .route("/v1/tenants/{tenant}/keys/{key}", delete(native::keys::revoke_key).fallback(native::wrong_method))
         // iAdvize's GraphQL API, and GraphiQL.
-        .route("/graphql", post(graphql::endpoint::graphql).fallback(graphql::endpoint::wrong_method))
+        .merge(graphql_routes(&services))
         .route("/graphiql", get(graphql::graphiql::page))
         .route("/graphiql/{file}", get(graphql::graphiql::file))
         // iAdvize's REST API, with and without the vendor's base path.
@@ -82,6 +83,21 @@ pub fn router(services: Services) -> Router {
         router = router.route("/echo", post(layers::echo));
     }
     layers::around(router.fallback(native::unknown_route)).with_state(services)
+}
+
+/// Desks have tickets and connections of their own.
+fn desk_routes(services: &Services) -> Router<Services> {
+    Router::new()
+        .route("/v1/desk", get(native::desk::connect).fallback(native::wrong_method))
+        .route("/v1/desk/tickets", post(native::desk::tickets::issue_ticket).fallback(native::wrong_method))
+        .with_state(DeskState::new(services.clone()))
+}
+
+/// GraphQL has an executor of its own.
+fn graphql_routes(services: &Services) -> Router<Services> {
+    Router::new()
+        .route("/graphql", post(graphql::endpoint::graphql).fallback(graphql::endpoint::wrong_method))
+        .with_state(GraphqlState::new(services.clone()))
 }
 
 fn iadvize_rest() -> Router<Services> {

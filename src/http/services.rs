@@ -5,11 +5,8 @@ use std::sync::Arc;
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use super::cors::Origin;
-use super::graphql::Executor;
-use super::native::desk::Connections;
 use super::request_context::RequestContext;
-use crate::auth::tickets::Pass;
-use crate::auth::{Admin, Caller, Client, KeyRing, Passwords, Tickets};
+use crate::auth::{Admin, Caller, Client, KeyRing, Passwords};
 use crate::clock::Clock;
 use crate::domain::settings::desk::DeskTerms;
 use crate::domain::{Fault, TenantId};
@@ -47,15 +44,12 @@ struct Inner {
     bodies: Option<ByteBudget>,
     answers: Option<ByteBudget>,
     passwords: Passwords,
-    tickets: Tickets,
-    connections: Connections,
     submitter: Submitter,
     reader: Reader,
     store: Store,
     clock: Clock,
     lifecycle: Lifecycle,
     metrics: PrometheusHandle,
-    graphql: Executor,
     edge: Edge,
 }
 
@@ -68,9 +62,7 @@ impl Services {
         (clock, lifecycle, metrics): (Clock, Lifecycle, PrometheusHandle),
         edge: Edge,
     ) -> Self {
-        let (passwords, graphql) =
-            (Passwords::new(lifecycle.clone(), &clock, edge.budgets), Executor::new(edge.budgets));
-        let (tickets, connections) = (Tickets::new(&clock), Connections::default());
+        let passwords = Passwords::new(lifecycle.clone(), &clock, edge.budgets);
         let budget = |budget, bytes| edge.budgets.has(budget).then(|| ByteBudget::new(bytes));
         let (bodies, answers) =
             (budget(Budget::Bodies, edge.memory.bodies), budget(Budget::Answers, edge.memory.answers));
@@ -81,15 +73,12 @@ impl Services {
             bodies,
             answers,
             passwords,
-            tickets,
-            connections,
             submitter,
             reader,
             store,
             clock,
             lifecycle,
             metrics,
-            graphql,
             edge,
         }))
     }
@@ -125,12 +114,6 @@ impl Services {
     fn in_service(&self, tenant: TenantId) -> Result<(), Fault> {
         let is_out = self.reader().is_quarantined(tenant);
         if is_out { Err(Fault::Unavailable("the tenant is out of service")) } else { Ok(()) }
-    }
-
-    /// Redeems a ticket, which works once, and returns the caller it was issued to and the desk it opens.
-    pub fn ticket_holder(&self, ticket: &str) -> Result<(Caller, Pass), Fault> {
-        let (caller, pass) = self.tickets().redeem(ticket)?;
-        Ok((self.again(&caller)?, pass))
     }
 
     /// Authenticates a client by a key and the key's id.
@@ -195,16 +178,6 @@ impl Services {
         &self.0.passwords
     }
 
-    /// One-time tickets with which browsers connect desks.
-    pub fn tickets(&self) -> &Tickets {
-        &self.0.tickets
-    }
-
-    /// The desks connected to this process.
-    pub fn connections(&self) -> &Connections {
-        &self.0.connections
-    }
-
     /// Submits events to the engine.
     pub fn submitter(&self) -> &Submitter {
         &self.0.submitter
@@ -233,11 +206,6 @@ impl Services {
     /// Renders the Prometheus metrics.
     pub fn metrics(&self) -> &PrometheusHandle {
         &self.0.metrics
-    }
-
-    /// Executes GraphQL requests.
-    pub fn graphql(&self) -> &Executor {
-        &self.0.graphql
     }
 
     /// Settings of the HTTP layer.

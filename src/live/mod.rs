@@ -10,15 +10,15 @@ pub mod directory;
 pub mod listed;
 pub mod persistent;
 pub mod person;
-pub mod rows;
 pub mod selection;
 pub mod state;
+pub mod stored;
 pub mod view;
 
 pub use count::fold::{Aggregate, fold};
 pub use directory::Directory;
 pub use listed::Listed;
-pub use rows::{Checkpoint, Row, RowKey};
 pub use selection::Selection;
 pub use state::State;
+pub use stored::{Checkpoint, Row, RowKey};
 pub use view::View;

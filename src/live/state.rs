@@ -21,7 +21,7 @@ use super::details::{Detail, Details};
 use super::directory::Directory;
 use super::persistent::{Chunks, Map};
 use super::person::Person;
-use super::rows::{self, RowKey};
+use super::stored::RowKey;
 use super::view::View;
 use crate::domain::event::{Event, Rejection};
 use crate::domain::{Body, ConversationId, Entry, Outcome, Quota, Quotas, TenantId, Time, UserRef};
@@ -183,12 +183,6 @@ impl State {
             updated: person.presence.at.max(person.desk_at),
             handled: person.handled,
         }
-    }
-
-    /// Returns a fingerprint of the complete state. Equal states have equal digests, however they were reached.
-    pub fn digest(&self) -> String {
-        debug_assert!(!self.is_applying(), "a digest must not cover half an entry");
-        rows::digest(self)
     }
 
     /// The dense index of an event's user, unless unknown or deleted.

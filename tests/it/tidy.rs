@@ -2,6 +2,7 @@
 //! top-level module of the crate.
 
 mod citations;
+mod cycles;
 mod edges;
 mod examples;
 mod pages;

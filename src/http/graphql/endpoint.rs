@@ -18,12 +18,12 @@ use super::executor::run_in_turns;
 use super::fault::{Answer, GraphqlFault};
 use super::introspection::HEAVY_ANSWER;
 use super::mutation::Acting;
+use super::state::GraphqlState;
 use super::{Asked, cost, guard, request};
 use crate::auth::Caller;
 use crate::domain::{Fault, Scope, TenantId};
 use crate::http::extract::body::{DIALECT, is_long};
 use crate::http::extract::{MediaType, credential, freshness, media_type, read_body, reply};
-use crate::http::services::Services;
 use crate::limits::{Budget, TurnKey};
 use crate::query;
 
@@ -36,7 +36,8 @@ pub async fn wrong_method() -> GraphqlFault {
 }
 
 /// Executes one GraphQL request.
-pub async fn graphql(State(services): State<Services>, request: Request) -> Result<Response<Body>, GraphqlFault> {
+pub async fn graphql(State(state): State<GraphqlState>, request: Request) -> Result<Response<Body>, GraphqlFault> {
+    let services = &state.services;
     let (parts, body) = request.into_parts();
     let key = credential::bearer(&parts.headers);
     // An invalid credential is rejected before anything else. A missing one still allows introspection, and counts
@@ -52,31 +53,32 @@ pub async fn graphql(State(services): State<Services>, request: Request) -> Resu
     let are_counted = services.edge().budgets.has(Budget::Variables);
     let key = turn_key(caller.as_ref().map(Caller::tenant));
     let request = services.read(key, is_long(&body), move || request::read(&body, are_counted)).await?;
-    let document = document(&services, caller.as_ref().map(Caller::tenant), &request.query).await?;
-    let asked = Weighed::new(&services, document, &request).await?;
+    let document = document(&state, caller.as_ref().map(Caller::tenant), &request.query).await?;
+    let asked = Weighed::new(&state, document, &request).await?;
     match caller {
-        Some(caller) => answer_caller(services, caller, &parts.headers, (request, asked)).await,
-        None if asked.is_introspection => Ok(introspect(&services, None, request, asked).await?.into_response()),
+        Some(caller) => answer_caller(&state, caller, &parts.headers, (request, asked)).await,
+        None if asked.is_introspection => Ok(introspect(&state, None, request, asked).await?.into_response()),
         None => Err(Fault::CredentialMissing.into()),
     }
 }
 
 /// Authorises and answers the request of a caller: a query from one view, each mutation from the state it made.
 async fn answer_caller(
-    services: Services,
+    state: &GraphqlState,
     caller: Caller,
     headers: &HeaderMap,
     (request, asked): (GraphqlRequest, Weighed),
 ) -> Result<Response<Body>, GraphqlFault> {
+    let services = &state.services;
     let scope = if asked.is_change { Scope::GraphqlWrite } else { Scope::GraphqlRead };
     let snapshot = query::open(services.reader(), &caller, scope, freshness::any_age(headers)?).await?;
     if asked.is_introspection {
-        let answer = introspect(&services, Some(caller.tenant()), request, asked).await?;
+        let answer = introspect(state, Some(caller.tenant()), request, asked).await?;
         return Ok(reply::from_snapshot(answer.into_response(), &snapshot));
     }
     if asked.is_change {
         let acting = Arc::new(Acting::new(services.clone(), caller, snapshot));
-        let response = services.graphql().run(request.data(acting.clone()), &asked.document).await;
+        let response = state.executor.run(request.data(acting.clone()), &asked.document).await;
         return Ok(reply::from_snapshot(Answer::of(response).into_response(), &acting.newest()));
     }
     let view = &snapshot.view;
@@ -85,26 +87,26 @@ async fn answer_caller(
     let key = TurnKey::Tenant(caller.tenant());
     let reading = Arc::new(Reading::new(services.clone(), caller));
     let request = request.data(Asked { snapshot: snapshot.clone(), reading, max_staleness_ms, items: Arc::default() });
-    let answer = execute(&services, key, request, (asked.document, is_heavy)).await?;
+    let answer = execute(state, key, request, (asked.document, is_heavy)).await?;
     Ok(reply::from_snapshot(answer.into_response(), &snapshot))
 }
 
 /// Answers a request that selects introspection fields only, from the cache of answers if possible.
 async fn introspect(
-    services: &Services,
+    state: &GraphqlState,
     tenant: Option<TenantId>,
     request: GraphqlRequest,
     asked: Weighed,
 ) -> Result<Answer, Fault> {
     // Without variables the text and the operation's name alone determine the answer.
-    let is_kept = asked.takes_no_variables && services.edge().budgets.has(Budget::Introspection);
-    let known = &services.graphql().introspection;
+    let is_kept = asked.takes_no_variables && state.services.edge().budgets.has(Budget::Introspection);
+    let known = &state.executor.introspection;
     let (text, operation) = (request.query.clone(), request.operation_name.clone());
     if is_kept && let Some(body) = known.answer(tenant.is_some(), &text, operation.as_deref()) {
         return Ok(Answer { status: 200, body });
     }
     let is_heavy = asked.answer_bytes > HEAVY_ANSWER;
-    let answer = execute(services, turn_key(tenant), request, (asked.document, is_heavy)).await?;
+    let answer = execute(state, turn_key(tenant), request, (asked.document, is_heavy)).await?;
     if is_kept && answer.status == 200 {
         known.keep(tenant.is_some(), &text, operation.as_deref(), answer.body.clone());
     }
@@ -118,24 +120,24 @@ fn turn_key(tenant: Option<TenantId>) -> TurnKey {
 
 /// Executes a query and serialises its answer; on the blocking pool, slice by slice, if it is heavy.
 async fn execute(
-    services: &Services,
+    state: &GraphqlState,
     key: TurnKey,
     request: GraphqlRequest,
     (document, is_heavy): (Arc<Document>, bool),
 ) -> Result<Answer, Fault> {
-    let running = services.clone();
-    let answering = async move { Answer::of(running.graphql().run(request, &document).await) };
-    if is_heavy { run_in_turns(services, key, answering).await } else { Ok(answering.await) }
+    let executor = state.executor.clone();
+    let answering = async move { Answer::of(executor.run(request, &document).await) };
+    if is_heavy { run_in_turns(&state.services, key, answering).await } else { Ok(answering.await) }
 }
 
 /// Returns the document of a text from the cache, or parses, checks and caches it.
-async fn document(services: &Services, caller: Option<TenantId>, text: &str) -> Result<Arc<Document>, Fault> {
-    let documents = &services.graphql().documents;
+async fn document(state: &GraphqlState, caller: Option<TenantId>, text: &str) -> Result<Arc<Document>, Fault> {
+    let documents = &state.executor.documents;
     if let Some(known) = documents.get(caller, text) {
         return Ok(known);
     }
     let owned = text.to_owned();
-    let parsed = services.read(turn_key(caller), text.len() > LONG, move || parse(&owned)).await?;
+    let parsed = state.services.read(turn_key(caller), text.len() > LONG, move || parse(&owned)).await?;
     Ok(documents.keep(caller, text.to_owned(), parsed))
 }
 
@@ -159,15 +161,15 @@ struct Weighed {
 }
 
 impl Weighed {
-    async fn new(services: &Services, document: Arc<Document>, request: &GraphqlRequest) -> Result<Self, Fault> {
+    async fn new(state: &GraphqlState, document: Arc<Document>, request: &GraphqlRequest) -> Result<Self, Fault> {
         let parsed = &document.parsed;
         let operation = guard::operation(parsed, request.operation_name.as_deref()).map_err(Fault::Malformed)?;
         guard::check_variables(operation, &request.variables).map_err(Fault::Malformed)?;
-        let budgets = services.edge().budgets;
+        let budgets = state.services.edge().budgets;
         let are_counted = budgets.has(Budget::Variables);
         let work = cost::weigh(parsed, operation, &request.variables, are_counted).map_err(Fault::Malformed)?;
         let answer_bytes = if budgets.has(Budget::Introspection) {
-            let executor = services.graphql();
+            let executor = &state.executor;
             let weighing = executor.introspection.weigh(&executor.schema, parsed, operation, &request.variables);
             weighing.await.map_err(Fault::Malformed)?
         } else {

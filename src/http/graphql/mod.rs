@@ -15,6 +15,7 @@ pub mod paging;
 pub mod query;
 mod request;
 pub mod scalar;
+mod state;
 mod values;
 
 use std::sync::Arc;
@@ -26,6 +27,7 @@ use crate::domain::Fault;
 use crate::engine::Snapshot;
 use archive::Reading;
 pub use executor::Executor;
+pub use state::GraphqlState;
 use mutation::Mutation;
 use query::Query;
 

@@ -11,7 +11,7 @@ use crate::domain::conversation::{Moment, What};
 use crate::domain::event::Rejection;
 use crate::domain::{Body, Conversation, ConversationId, EntityRef, Entry, EventId, Outcome, Quota, Time, UserRef};
 use crate::live::conversations::Remembered;
-use crate::live::rows::RowKey;
+use crate::live::stored::RowKey;
 
 /// The effect of a conversation event on the conversation's slot.
 enum SlotEffect {

@@ -1,12 +1,16 @@
-//! Checkpoints: exports the changed rows of a state.
+//! Exports the rows of a state, for checkpoints and for the digest.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use sha2::{Digest, Sha256};
+
 use super::State;
-use crate::domain::Conversation;
+use crate::domain::directory::Kind;
+use crate::domain::{Conversation, EntityRef, Quotas};
+use crate::live::directory::Entity;
 use crate::live::listed::Listed;
-use crate::live::rows::{self, Checkpoint, Row, RowKey};
+use crate::live::stored::{Checkpoint, ClaimBody, ConversationRow, Row, RowKey, TenantBody, UserBody, json, set};
 
 /// An immutable copy of a state with the keys of the rows changed since the last checkpoint. It can be exported on
 /// another thread while the engine continues with the original.
@@ -87,11 +91,32 @@ impl State {
 
     /// Returns all rows of the state, as a first checkpoint would write them.
     pub fn rows(&self) -> Vec<Row> {
-        let keys: Vec<RowKey> = std::iter::once(RowKey::Tenant).chain(rows::keys(self)).collect();
+        let keys: Vec<RowKey> = std::iter::once(RowKey::Tenant).chain(row_keys(self)).collect();
         let mut export = Export { state: self.clone(), keys: keys.into_iter(), left: Vec::new() };
         let mut whole = Checkpoint::empty(self.position);
         while export.add_to(&mut whole) {}
         whole.upserts
+    }
+
+    /// Returns a fingerprint of the complete state: the position and the sum of the SHA-256 hashes of all rows. Equal states
+    /// have equal digests, however they were reached, as a sum does not depend on the order of the rows.
+    pub fn digest(&self) -> String {
+        debug_assert!(!self.is_applying(), "a digest must not cover half an entry");
+        let mut sum = [0u64; 4];
+        for key in row_keys(self).into_iter().chain([RowKey::Tenant]) {
+            let mut hash = Sha256::new();
+            hash.update(key.kind());
+            // Neither kind nor key contains U+0000, so it separates the parts unambiguously.
+            hash.update([0]);
+            hash.update(key.key());
+            hash.update([0]);
+            hash.update(row_body(self, &key).unwrap_or_default());
+            for (total, part) in sum.iter_mut().zip(hash.finalize().chunks_exact(8)) {
+                let part = part.iter().fold(0u64, |word, byte| word << 8 | u64::from(*byte));
+                *total = total.wrapping_add(part);
+            }
+        }
+        format!("{}-{:016x}{:016x}{:016x}{:016x}", self.position, sum[0], sum[1], sum[2], sum[3])
     }
 }
 
@@ -144,7 +169,7 @@ impl Export {
                 slice.reopened.push(id);
             }
         }
-        match rows::body(&self.state, &key) {
+        match row_body(&self.state, &key) {
             Some(body) => {
                 slice.bytes += body.len();
                 slice.upserts.push(Row { key, body });
@@ -158,4 +183,45 @@ impl Export {
     pub fn left(self) -> Vec<Arc<Conversation>> {
         self.left
     }
+}
+
+/// Returns the body of a row for the current state; `None` if the object no longer exists, so that its row is deleted.
+fn row_body(state: &State, key: &RowKey) -> Option<String> {
+    let directory = state.directory();
+    Some(match key {
+        RowKey::Tenant => json(&TenantBody {
+            recorded: set(state.recorded()),
+            high_water: directory.high_water(),
+            floor: set(state.floor()),
+            limits: Some(state.limits()).filter(|limits| *limits != Quotas::default()),
+        }),
+        RowKey::Entity(kind, id) => json::<Arc<Entity>>(directory.table(*kind).get(EntityRef::Id(*id))?),
+        RowKey::User(id) => {
+            let ix = directory.users().by_id(*id)?;
+            json(&UserBody::of(directory.users().account(ix)?, state.person(ix)?))
+        }
+        RowKey::Conversation(id) => {
+            let known = state.conversations().known(*id)?;
+            json(&ConversationRow { conversation: &known.conversation, ended: known.ended })
+        }
+        RowKey::Claim(conversation) => {
+            let claim = state.claim(conversation)?;
+            let holder = state.holder(claim).map(|(ix, _)| ix);
+            let held_by = holder.and_then(|ix| directory.profile(ix)).map(|profile| profile.id);
+            json(&ClaimBody::of(claim, held_by))
+        }
+    })
+}
+
+/// Returns the keys of all rows except the tenant's.
+fn row_keys(state: &State) -> Vec<RowKey> {
+    let directory = state.directory();
+    let entities = Kind::ALL.into_iter().flat_map(|kind| {
+        directory.table(kind).rows().iter().map(move |entity| RowKey::Entity(kind, entity.id)).collect::<Vec<_>>()
+    });
+    let accounts = (0..directory.users().len() as u32).filter_map(|ix| directory.users().account(ix));
+    let users = accounts.map(|account| RowKey::User(account.profile.id));
+    let claims = state.claims().map(|conversation| RowKey::Claim(conversation.clone()));
+    let conversations = state.conversations().iter().map(|(id, _)| RowKey::Conversation(*id));
+    entities.chain(users).chain(conversations).chain(claims).collect()
 }

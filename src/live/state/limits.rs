@@ -5,7 +5,7 @@ use crate::domain::directory::Problem;
 use crate::domain::event::Rejection;
 use crate::domain::{Outcome, Quota, Quotas};
 use crate::live::persistent::steps;
-use crate::live::rows::RowKey;
+use crate::live::stored::RowKey;
 
 /// Numbers of open sessions and held slots, which no collection has as its length. Derived from the people, so that no
 /// row stores them; [`State::recount`] derives them anew.

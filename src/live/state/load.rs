@@ -9,7 +9,7 @@ use crate::live::claim::{Claim, Take};
 use crate::live::conversations::{Conversations, Remembered};
 use crate::live::directory::{Directory, Password};
 use crate::live::person::{Person, Presence, Register, Session};
-use crate::live::rows::{ClaimBody, ConversationBody, Row, RowKey, StampBody, TenantBody, UserBody};
+use crate::live::stored::{ClaimBody, ConversationBody, Row, RowKey, StampBody, TenantBody, UserBody};
 
 /// Error: a stored row cannot be parsed.
 #[derive(Debug, thiserror::Error)]

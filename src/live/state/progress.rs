@@ -12,7 +12,7 @@ use crate::domain::{Body, Entry, Outcome, Time};
 use crate::live::count::index::Index;
 use crate::live::details::Details;
 use crate::live::directory::{Directory, Upsert, Upserted};
-use crate::live::rows::RowKey;
+use crate::live::stored::RowKey;
 
 use super::Gap;
 

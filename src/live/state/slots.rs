@@ -9,7 +9,7 @@ use crate::domain::event::Rejection;
 use crate::domain::{Channel, ConversationId, Entry, Outcome, Quota, Time, UserRef};
 use crate::live::claim::{Claim, Stamp, Take};
 use crate::live::persistent::steps;
-use crate::live::rows::RowKey;
+use crate::live::stored::RowKey;
 
 /// A planned change to a claim. Nothing is changed until it is applied, so that it can still be rejected.
 pub(super) struct Change {

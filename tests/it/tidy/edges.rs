@@ -137,7 +137,7 @@ fn paths(code: &str) -> Vec<String> {
 }
 
 /// Parses one path, which may end in a group of paths; returns the number of bytes parsed.
-fn expand(prefix: &str, text: &str, found: &mut Vec<String>) -> usize {
+pub(super) fn expand(prefix: &str, text: &str, found: &mut Vec<String>) -> usize {
     let length = text.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':')).unwrap_or(text.len());
     let path = format!("{prefix}{}", &text[..length]);
     let is_group = text[length..].starts_with('{') && (path.is_empty() || path.ends_with("::"));

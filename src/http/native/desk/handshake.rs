@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::connections::DeskConnection;
+use super::connections::{Connections, DeskConnection};
 use super::protocol::{Hello, Message, Reply};
-use super::serving::{Desk, MAX_ERRORS, TOO_FAST, count};
+use super::limits::{MAX_ERRORS, TOO_FAST, count};
 use super::socket::{Code, Disconnected, Incoming, Socket};
 use crate::auth::Caller;
 use crate::auth::tickets::Pass;
@@ -22,6 +22,7 @@ const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 /// A connection whose first message was not accepted yet.
 pub struct Handshake {
     pub services: Services,
+    pub connections: Connections,
     pub socket: Socket,
     pub caller: Caller,
     /// The user, and possibly the session, of the ticket, if the connection came with one.
@@ -54,7 +55,7 @@ pub struct Accepted {
 
 impl Handshake {
     /// Waits for the first message and opens its session; `None` if the connection ended instead.
-    pub async fn accept(mut self) -> Option<Desk> {
+    pub async fn accept(&mut self) -> Option<Accepted> {
         // Without a session there is no other connection that could supersede this one.
         let never = CancellationToken::new();
         let mut until = self.services.clock().monotonic() + HELLO_TIMEOUT;
@@ -62,7 +63,7 @@ impl Handshake {
         loop {
             let refused = match self.socket.recv(&never, until).await {
                 Incoming::Text(text) => match self.hello(&text).await {
-                    Ok(accepted) => return Desk::welcome(self, accepted).await,
+                    Ok(accepted) => return Some(accepted),
                     Err(refused) => refused,
                 },
                 Incoming::Sign => continue,
@@ -114,7 +115,7 @@ impl Handshake {
         let opening = self.opening(hello, &caller, terms)?;
         let too_many = HandshakeError::Close(Code::Later, "too many desks of this user");
         let connection =
-            services.connections().take((caller.tenant(), opening.user), &opening.session).ok_or(too_many)?;
+            self.connections.take((caller.tenant(), opening.user), &opening.session).ok_or(too_many)?;
         let connected = connect(&caller, services.submitter(), services.clock(), opening).await;
         let (position, link) = connected.map_err(|fault| match fault {
             Fault::TooMany { .. } => HandshakeError::Close(Code::Later, "too many desks of this user"),

@@ -2,9 +2,11 @@
 
 mod connections;
 mod handshake;
+mod limits;
 mod protocol;
 mod serving;
 mod socket;
+mod state;
 pub mod tickets;
 
 use axum::body::Body;
@@ -14,7 +16,7 @@ use axum::http::header::SEC_WEBSOCKET_PROTOCOL;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Response};
 
-pub use connections::Connections;
+pub use state::DeskState;
 
 use crate::auth::Caller;
 use crate::auth::tickets::Pass;
@@ -26,6 +28,7 @@ use crate::http::services::Services;
 use crate::limits::Budget;
 use crate::limits::rate::Rate;
 use handshake::Handshake;
+use serving::Desk;
 use socket::Socket;
 
 /// Name of the protocol in `Sec-WebSocket-Protocol`.
@@ -54,13 +57,14 @@ const WAITING_BYTES: usize = 64 * 1024;
     ),
     responses((status = 101, description = "The connection becomes a WebSocket"), NativeFault),
 )]
-pub async fn connect(State(services): State<Services>, request: Request) -> Result<Response<Body>, NativeFault> {
+pub async fn connect(State(desks): State<DeskState>, request: Request) -> Result<Response<Body>, NativeFault> {
     let (mut parts, _) = request.into_parts();
+    let services = desks.services.clone();
     let (caller, pass, upgrade) = match ticket(&parts)? {
         // After the upgrade: a request that cannot become a WebSocket must not use the ticket up.
         Some(ticket) => {
             let upgrade = upgrade(&mut parts).await?;
-            let (caller, pass) = services.ticket_holder(&ticket)?;
+            let (caller, pass) = desks.ticket_holder(&ticket)?;
             (caller, Some(pass), upgrade)
         }
         None => (by_key(&services, &parts)?, None, upgrade(&mut parts).await?),
@@ -77,7 +81,7 @@ pub async fn connect(State(services): State<Services>, request: Request) -> Resu
         drop(lifecycle.track(async move {
             let (clock, stopping) = (services.clock().clone(), services.lifecycle().stopping().clone());
             let socket = Socket::new(socket, clock, stopping, pace(&services));
-            stay(services, socket, (caller, pass)).await;
+            stay(desks, socket, (caller, pass)).await;
             drop(connection);
         }));
     });
@@ -92,9 +96,12 @@ fn pace(services: &Services) -> Option<Rate> {
 }
 
 /// Serves the connection, from the handshake to its end.
-async fn stay(services: Services, socket: Socket, (caller, pass): (Caller, Option<Pass>)) {
-    let handshake = Handshake { services, socket, caller, pass };
-    if let Some(desk) = handshake.accept().await {
+async fn stay(desks: DeskState, socket: Socket, (caller, pass): (Caller, Option<Pass>)) {
+    let DeskState { services, connections, .. } = desks;
+    let mut handshake = Handshake { services, connections, socket, caller, pass };
+    if let Some(accepted) = handshake.accept().await
+        && let Some(desk) = Desk::welcome(handshake, accepted).await
+    {
         desk.serve().await;
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::connections::DeskConnection;
 use super::handshake::{Accepted, Handshake};
+use super::limits::{MAX_ERRORS, TOO_FAST, count};
 use super::protocol::{EventMessage, Message, Reply};
 use super::socket::{Code, Disconnected, Incoming, Socket};
 use crate::auth::Caller;
@@ -16,10 +17,6 @@ use crate::domain::event::Rejection;
 use crate::domain::settings::desk::DeskTerms;
 use crate::http::services::Services;
 
-/// Number of invalid messages at which a connection is closed.
-pub const MAX_ERRORS: u32 = 10;
-/// Close reason of a socket that sends too many frames.
-pub const TOO_FAST: &str = "too many messages";
 /// Shortest time between two renewals of a desk that reach the engine, however often frames arrive.
 const APART: Duration = Duration::from_secs(1);
 
@@ -261,16 +258,6 @@ impl Desk {
             let _best_effort = self.renew().await;
         }
     }
-}
-
-/// Counts a message, and the events in it, against the tenant's rates; [`Fault::TooMany`] above one of them. Messages
-/// of a socket without a pace do not count.
-pub fn count(services: &Services, socket: &Socket, caller: &Caller, events: usize) -> Result<(), Fault> {
-    if !socket.is_paced() {
-        return Ok(());
-    }
-    services.tenants().count_message(caller.tenant())?;
-    services.tenants().count_events(caller.tenant(), events)
 }
 
 /// Returns the reason in `ended` for a rejected renewal.

@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::super::{caller, document};
+use super::DeskState;
 use crate::command::desk::issue_ticket as command;
 use crate::domain::{Scope, Time, UserRef};
 use crate::http::extract::body::DIALECT;
 use crate::http::extract::{read_body, reply};
 use crate::http::fault::{Details, NativeFault};
-use crate::http::services::Services;
 
 #[derive(Deserialize, ToSchema)]
 struct NewTicket {
@@ -51,15 +51,16 @@ struct Answer<'a> {
         NativeFault,
     ),
 )]
-pub async fn issue_ticket(State(services): State<Services>, request: Request) -> Result<Response<Body>, NativeFault> {
+pub async fn issue_ticket(State(desks): State<DeskState>, request: Request) -> Result<Response<Body>, NativeFault> {
     let (parts, body) = request.into_parts();
-    let caller = caller(&services, &parts.headers)?;
+    let services = &desks.services;
+    let caller = caller(services, &parts.headers)?;
     caller.require(Scope::EventsWrite)?;
     let body = read_body(&parts.headers, body, DIALECT).await?;
     let NewTicket { user, session, seconds } = document(&parts.headers, &body)?;
     let wanted = command::Wanted { user, session, seconds };
     let snapshot = services.reader().snapshot(caller.tenant());
-    let issued = command::issue_ticket(&caller, &snapshot, services.tickets(), wanted)?;
+    let issued = command::issue_ticket(&caller, &snapshot, &desks.tickets, wanted)?;
     let answer = Answer {
         ticket: issued.ticket.reveal(),
         expires_at: issued.expires,

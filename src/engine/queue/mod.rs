@@ -1,9 +1,9 @@
-//! The engine's queue: bounded in requests and bytes, and served fairly by tenant.
+//! The engine's queue, served fairly by tenant.
 //!
-//! A request is admitted while its tenant has less waiting than is still free. So one tenant that floods gets half of
-//! the queue, two get a third each, and there is always some left for the next. Tenants are served by deficit round
-//! robin: each may take one quantum of work a round, so that a tenant's long request delays another tenant's single
-//! event by a quantum, not by the whole request.
+//! Tenants are served by deficit round robin: each may take one quantum of work a round, so that a tenant's long request
+//! delays another tenant's single event by a quantum, not by the whole request.
+
+pub(super) mod shares;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
+
+use shares::{Load, Shares};
 
 use super::caller::Caller;
 use crate::domain::TenantId;
@@ -24,13 +26,6 @@ const SLICE_BYTES: usize = 1024 * 1024;
 const SLICE_WORK: usize = SLICE_EVENTS + SLICE_BYTES / 1024;
 /// Work that a tenant may take in one round: enough for a full slice of small events.
 const QUANTUM: usize = 512;
-
-/// Requests and KiB that are waiting, or the most that may be.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Load {
-    pub requests: usize,
-    pub kib: usize,
-}
 
 /// An event that waits to be appended, and the request that waits for its outcome.
 #[derive(Debug)]
@@ -115,56 +110,21 @@ impl Lane {
 /// The engine's queue.
 #[derive(Debug)]
 pub(super) struct FairQueue {
-    bound: Load,
-    taken: Mutex<Taken>,
+    shares: Arc<Shares>,
     lanes: Mutex<Lanes>,
     changed: Notify,
     /// False for a single first-in-first-out lane, which measurements compare the fair queue with.
     takes_turns: bool,
 }
 
-/// The shares in use, in all and by tenant.
-#[derive(Debug, Default)]
-struct Taken {
-    all: Load,
-    tenants: HashMap<TenantId, Load>,
-}
-
-/// One request's share of the queue, released when dropped.
-#[derive(Debug)]
-pub(super) struct QueuePermit {
-    queue: Arc<FairQueue>,
-    tenant: TenantId,
-    kib: usize,
-}
-
 impl FairQueue {
     pub fn new(bound: Load, takes_turns: bool) -> Arc<Self> {
-        Arc::new(FairQueue {
-            bound,
-            taken: Mutex::default(),
-            lanes: Mutex::default(),
-            changed: Notify::new(),
-            takes_turns,
-        })
+        Arc::new(FairQueue { shares: Shares::new(bound), lanes: Mutex::default(), changed: Notify::new(), takes_turns })
     }
 
-    /// Returns the most KiB that one request counts for. A larger one counts as this, so that an empty queue admits it.
-    pub fn largest(&self) -> usize {
-        (self.bound.kib / 2).max(1)
-    }
-
-    /// Takes a share for a request of `kib` KiB. `None` when the tenant's share of the queue is used up.
-    pub fn enter(self: &Arc<Self>, tenant: TenantId, kib: usize) -> Option<QueuePermit> {
-        let mut taken = self.taken.lock();
-        let own = taken.tenants.get(&tenant).copied().unwrap_or_default();
-        let free = Load { requests: self.bound.requests - taken.all.requests, kib: self.bound.kib - taken.all.kib };
-        if own.requests >= free.requests || own.kib + kib > free.kib {
-            return None;
-        }
-        taken.all = Load { requests: taken.all.requests + 1, kib: taken.all.kib + kib };
-        taken.tenants.insert(tenant, Load { requests: own.requests + 1, kib: own.kib + kib });
-        Some(QueuePermit { queue: self.clone(), tenant, kib })
+    /// The shares of the requests that wait.
+    pub fn shares(&self) -> &Arc<Shares> {
+        &self.shares
     }
 
     /// Appends a request's events to its tenant's lane. Returns false if the queue is closed.
@@ -280,19 +240,6 @@ fn requests(slices: &[Slice]) -> usize {
     slices.iter().enumerate().filter(|(n, slice)| slice.is_last(slices.get(n + 1))).count()
 }
 
-impl Drop for QueuePermit {
-    fn drop(&mut self) {
-        let Taken { all, tenants } = &mut *self.queue.taken.lock();
-        *all = Load { requests: all.requests - 1, kib: all.kib - self.kib };
-        if let Some(own) = tenants.get_mut(&self.tenant) {
-            *own = Load { requests: own.requests - 1, kib: own.kib - self.kib };
-            if own.requests == 0 {
-                tenants.remove(&self.tenant);
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use uuid::Uuid;
@@ -310,7 +257,7 @@ mod tests {
 
     /// Queues a request of `events` events of `bytes` bytes each.
     fn push(queue: &Arc<FairQueue>, tenant: TenantId, events: usize, bytes: usize) {
-        let permit = queue.enter(tenant, 1).unwrap();
+        let permit = queue.shares().enter(tenant, 1).unwrap();
         let (caller, _answer) = Caller::new(events, permit);
         let conversation = ConversationId::new("c").unwrap();
         let body = Body::SlotReleased { user: None, conversation };
@@ -420,48 +367,5 @@ mod tests {
         assert_eq!(taken.iter().map(|item| item.caller.as_ref().unwrap().1).collect::<Vec<_>>(), [1, 0]);
         assert_eq!(queue.take(10, |_| false).len(), 1);
         assert_eq!(queue.len(), 0);
-    }
-
-    /// Takes shares for a tenant until the queue rejects it.
-    fn flood(queue: &Arc<FairQueue>, tenant: TenantId, kib: usize) -> Vec<QueuePermit> {
-        std::iter::from_fn(|| queue.enter(tenant, kib)).collect()
-    }
-
-    #[test]
-    fn a_flooding_tenant_leaves_requests_for_the_next() {
-        let queue = FairQueue::new(Load { requests: 64, kib: 1 << 20 }, true);
-        let mut held = Vec::new();
-        let got: Vec<usize> = (0..6)
-            .map(|n| {
-                let permits = flood(&queue, tenant(n), 1);
-                let got = permits.len();
-                held.push(permits);
-                got
-            })
-            .collect();
-        assert_eq!(got, [32, 16, 8, 4, 2, 1]);
-        held.clear();
-        assert_eq!(queue.taken.lock().tenants, HashMap::new());
-        assert_eq!(queue.taken.lock().all, Load::default());
-        assert_eq!(flood(&queue, tenant(0), 1).len(), 32, "all of it is free again");
-    }
-
-    #[test]
-    fn large_requests_leave_bytes_for_the_next() {
-        let queue = FairQueue::new(Load { requests: 1_000, kib: 100 }, true);
-        let flood = flood(&queue, tenant(0), 10);
-        assert_eq!(flood.len(), 5);
-        assert!(queue.enter(tenant(1), 50).is_some() && queue.enter(tenant(1), 51).is_none());
-        drop(flood);
-        assert!(queue.enter(tenant(0), queue.largest()).is_some());
-    }
-
-    #[test]
-    fn the_smallest_queue_admits_one_request() {
-        let queue = FairQueue::new(Load { requests: 1, kib: 1 }, true);
-        let permit = queue.enter(tenant(0), queue.largest());
-        assert!(permit.is_some() && queue.enter(tenant(1), 1).is_none());
-        drop(permit);
-        assert!(queue.enter(tenant(1), 1).is_some());
     }
 }

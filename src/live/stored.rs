@@ -1,18 +1,16 @@
-//! The complete state as rows, which checkpoints store and the digest is computed from.
+//! The rows that checkpoints store and the digest is computed from.
 //!
 //! A row's body is JSON, to be readable by people and queryable with SQL. Values that were never set are left out.
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::claim::{Claim, Stamp};
 use super::directory::{Account, Entity, Password};
 use super::listed::Listed;
 use super::person::{Person, Presence, Session};
-use super::state::State;
 use crate::domain::conversation::Moment;
 use crate::domain::directory::Kind;
 use crate::domain::event::{PasswordHash, Surface};
@@ -254,12 +252,13 @@ fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 
-fn set(time: Time) -> Option<Time> {
+/// Returns the time, or `None` for one that was never set, which is not stored.
+pub(super) fn set(time: Time) -> Option<Time> {
     (time != Time::NEVER).then_some(time)
 }
 
 impl UserBody {
-    fn of(account: &Account, person: &Person) -> Self {
+    pub fn of(account: &Account, person: &Person) -> Self {
         let Presence { category, definition } = person.presence.value;
         let toggles = person.toggles.iter().filter(|(_, toggle)| toggle.at != Time::NEVER);
         let password = |password: &Password| PasswordBody { hash: password.hash.clone(), set: password.set };
@@ -302,7 +301,7 @@ impl SessionBody {
 }
 
 impl ClaimBody {
-    fn of(claim: &Claim, held_by: Option<i64>) -> Self {
+    pub fn of(claim: &Claim, held_by: Option<i64>) -> Self {
         let release = |(user, stamp): &(i64, Stamp)| Some(ReleaseBody { user: *user, stamp: StampBody::of(*stamp)? });
         ClaimBody {
             held_by,
@@ -321,11 +320,11 @@ impl ClaimBody {
 
 /// The body of a conversation's row, for writing.
 #[derive(Debug, Serialize)]
-struct ConversationRow<'a> {
+pub(super) struct ConversationRow<'a> {
     #[serde(flatten)]
-    conversation: &'a Conversation,
+    pub conversation: &'a Conversation,
     #[serde(skip_serializing_if = "Option::is_none")]
-    ended: Option<Time>,
+    pub ended: Option<Time>,
 }
 
 /// The body of a conversation's row, for reading: without the derived members.
@@ -336,68 +335,8 @@ pub(super) struct ConversationBody {
     pub ended: Option<Time>,
 }
 
-fn json<T: Serialize>(body: &T) -> String {
+/// Serializes the body of a row.
+pub(super) fn json<T: Serialize>(body: &T) -> String {
     // Serialization of these plain types cannot fail.
     serde_json::to_string(body).unwrap_or_default()
-}
-
-/// Returns the body of a row for the current state; `None` if the object no longer exists, so that its row is deleted.
-pub(super) fn body(state: &State, key: &RowKey) -> Option<String> {
-    let directory = state.directory();
-    Some(match key {
-        RowKey::Tenant => json(&TenantBody {
-            recorded: set(state.recorded()),
-            high_water: directory.high_water(),
-            floor: set(state.floor()),
-            limits: Some(state.limits()).filter(|limits| *limits != Quotas::default()),
-        }),
-        RowKey::Entity(kind, id) => json::<Arc<Entity>>(directory.table(*kind).get(EntityRef::Id(*id))?),
-        RowKey::User(id) => {
-            let ix = directory.users().by_id(*id)?;
-            json(&UserBody::of(directory.users().account(ix)?, state.person(ix)?))
-        }
-        RowKey::Conversation(id) => {
-            let known = state.conversations().known(*id)?;
-            json(&ConversationRow { conversation: &known.conversation, ended: known.ended })
-        }
-        RowKey::Claim(conversation) => {
-            let claim = state.claim(conversation)?;
-            let holder = state.holder(claim).map(|(ix, _)| ix);
-            let held_by = holder.and_then(|ix| directory.profile(ix)).map(|profile| profile.id);
-            json(&ClaimBody::of(claim, held_by))
-        }
-    })
-}
-
-/// Returns the keys of all rows except the tenant's.
-pub(super) fn keys(state: &State) -> Vec<RowKey> {
-    let directory = state.directory();
-    let entities = Kind::ALL.into_iter().flat_map(|kind| {
-        directory.table(kind).rows().iter().map(move |entity| RowKey::Entity(kind, entity.id)).collect::<Vec<_>>()
-    });
-    let accounts = (0..directory.users().len() as u32).filter_map(|ix| directory.users().account(ix));
-    let users = accounts.map(|account| RowKey::User(account.profile.id));
-    let claims = state.claims().map(|conversation| RowKey::Claim(conversation.clone()));
-    let conversations = state.conversations().iter().map(|(id, _)| RowKey::Conversation(*id));
-    entities.chain(users).chain(conversations).chain(claims).collect()
-}
-
-/// Returns the position and the sum of the SHA-256 hashes of all rows. A sum does not depend on the order of the rows,
-/// and so not on the history that led to the state.
-pub(super) fn digest(state: &State) -> String {
-    let mut sum = [0u64; 4];
-    for key in keys(state).into_iter().chain([RowKey::Tenant]) {
-        let mut hash = Sha256::new();
-        hash.update(key.kind());
-        // Neither kind nor key contains U+0000, so it separates the parts unambiguously.
-        hash.update([0]);
-        hash.update(key.key());
-        hash.update([0]);
-        hash.update(body(state, &key).unwrap_or_default());
-        for (total, part) in sum.iter_mut().zip(hash.finalize().chunks_exact(8)) {
-            let part = part.iter().fold(0u64, |word, byte| word << 8 | u64::from(*byte));
-            *total = total.wrapping_add(part);
-        }
-    }
-    format!("{}-{:016x}{:016x}{:016x}{:016x}", state.position(), sum[0], sum[1], sum[2], sum[3])
 }

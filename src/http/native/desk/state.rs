@@ -1,0 +1,33 @@
+//! The state of the desk endpoints.
+
+use std::sync::Arc;
+
+use super::connections::Connections;
+use crate::auth::tickets::Pass;
+use crate::auth::{Caller, Tickets};
+use crate::domain::Fault;
+use crate::http::services::Services;
+
+/// The handles of all endpoints, and what only desks use. Cheap to clone.
+#[derive(Clone)]
+pub struct DeskState {
+    /// The handles that every endpoint may use.
+    pub services: Services,
+    /// Tickets that were issued and not used.
+    pub tickets: Arc<Tickets>,
+    /// The desks connected to this process.
+    pub connections: Connections,
+}
+
+impl DeskState {
+    /// Creates the state, without tickets and connections.
+    pub fn new(services: Services) -> Self {
+        DeskState { tickets: Arc::new(Tickets::new(services.clock())), connections: Connections::default(), services }
+    }
+
+    /// Redeems a ticket; returns its issuer, still authorised, and the desk that it is for.
+    pub fn ticket_holder(&self, ticket: &str) -> Result<(Caller, Pass), Fault> {
+        let (caller, pass) = self.tickets.redeem(ticket)?;
+        Ok((self.services.again(&caller)?, pass))
+    }
+}
