@@ -7,7 +7,7 @@ use std::time::Duration;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::{TcpListener, TcpSocket};
 
-use crate::auth::KeyRing;
+use crate::auth::Credentials;
 use crate::auth::secret::Secret;
 use crate::boot::{BootError, Booted, boot};
 use crate::clock::Clock;
@@ -76,7 +76,7 @@ pub struct App {
     /// Reads the tenants' current views.
     pub reader: Reader,
     /// All keys and tokens.
-    pub ring: KeyRing,
+    pub credentials: Credentials,
     /// The store, with tenants, keys and checkpoints.
     pub store: Store,
     lifecycle: Lifecycle,
@@ -97,7 +97,7 @@ impl App {
             None => None,
         };
         let scheme = if tls.is_some() { "https" } else { "http" };
-        let Booted { store, journal, states, quarantined, ring, new_admin_token, has_admin, lock } =
+        let Booted { store, journal, states, quarantined, credentials, new_admin_token, has_admin, lock } =
             boot(&location, admin_token.as_deref(), &clock).await?;
 
         let lifecycle = Lifecycle::new(&clock, edge.budgets);
@@ -117,7 +117,7 @@ impl App {
             edge.budgets.has(Budget::Answers).then(|| clock.clone()),
         );
         let services = Services::new(
-            (ring.clone(), throttle.clone(), tenants),
+            (credentials.clone(), throttle.clone(), tenants),
             (submitter.clone(), reader.clone()),
             store.clone(),
             (clock.clone(), lifecycle.clone(), metrics.clone()),
@@ -130,7 +130,7 @@ impl App {
         lifecycle.spawn("pauses", engine::watch_pauses(leases, clock.clone(), lifecycle.stopping().clone()));
         let upkeep = telemetry::keep_up(metrics, clock.clone(), lifecycle.stopping().clone());
         lifecycle.spawn("metrics", upkeep);
-        lifecycle.spawn("keys", ring.clone().watch(throttle, lifecycle.stopping().clone()));
+        lifecycle.spawn("keys", credentials.clone().watch(throttle, lifecycle.stopping().clone()));
         let config = ListenerConfig {
             listener,
             tls: tls.as_ref().map(Tls::acceptor),
@@ -147,7 +147,18 @@ impl App {
             engine_stopping.cancel();
             ended
         });
-        Ok(App { address, scheme, new_admin_token, has_admin, submitter, reader, ring, store, lifecycle, _lock: lock })
+        Ok(App {
+            address,
+            scheme,
+            new_admin_token,
+            has_admin,
+            submitter,
+            reader,
+            credentials,
+            store,
+            lifecycle,
+            _lock: lock,
+        })
     }
 
     /// Returns the base URL, such as `http://127.0.0.1:8080`.

@@ -9,7 +9,7 @@ use super::graphql::Executor;
 use super::native::desk::Connections;
 use super::request_context::RequestContext;
 use crate::auth::tickets::Pass;
-use crate::auth::{Admin, Caller, Client, KeyRing, Passwords, Tickets};
+use crate::auth::{Admin, Caller, Client, Credentials, Passwords, Tickets};
 use crate::clock::Clock;
 use crate::domain::settings::desk::DeskTerms;
 use crate::domain::{Fault, TenantId};
@@ -41,7 +41,7 @@ pub struct Edge {
 pub struct Services(Arc<Inner>);
 
 struct Inner {
-    ring: KeyRing,
+    credentials: Credentials,
     throttle: Throttle,
     tenants: TenantBudgets,
     bodies: Option<ByteBudget>,
@@ -62,7 +62,7 @@ struct Inner {
 impl Services {
     /// Builds the state from the handles of the other modules.
     pub fn new(
-        (ring, throttle, tenants): (KeyRing, Throttle, TenantBudgets),
+        (credentials, throttle, tenants): (Credentials, Throttle, TenantBudgets),
         (submitter, reader): (Submitter, Reader),
         store: Store,
         (clock, lifecycle, metrics): (Clock, Lifecycle, PrometheusHandle),
@@ -75,7 +75,7 @@ impl Services {
         let (bodies, answers) =
             (budget(Budget::Bodies, edge.memory.bodies), budget(Budget::Answers, edge.memory.answers));
         Services(Arc::new(Inner {
-            ring,
+            credentials,
             throttle,
             tenants,
             bodies,
@@ -97,7 +97,7 @@ impl Services {
     /// Authenticates the caller of a request by key or token. Every dialect goes through here, so this is where a
     /// request takes its permits, which it holds until its response is written.
     pub fn caller(&self, credential: Option<&str>) -> Result<Caller, Fault> {
-        let caller = self.ring().caller(credential, |tenant, who| logged_in::may(self.reader(), tenant, who));
+        let caller = self.credentials().caller(credential, |tenant, who| logged_in::may(self.reader(), tenant, who));
         // Counted even though it is refused anyway: past the rate of its address the response is 429 instead of 401.
         let caller = caller.map_err(|fault| self.stranger().err().unwrap_or(fault))?;
         let tenant = caller.tenant();
@@ -118,7 +118,7 @@ impl Services {
     /// Authenticates a caller again: a connection may outlive the credential that it was opened with.
     pub fn again(&self, caller: &Caller) -> Result<Caller, Fault> {
         self.in_service(caller.tenant())?;
-        self.ring().again(caller, |tenant, who| logged_in::may(self.reader(), tenant, who))
+        self.credentials().again(caller, |tenant, who| logged_in::may(self.reader(), tenant, who))
     }
 
     /// Returns [`Fault::Unavailable`] for a quarantined tenant: its state is incomplete, so any answer would be wrong.
@@ -135,14 +135,14 @@ impl Services {
 
     /// Authenticates a client by a key and the key's id.
     pub fn client(&self, id: &str, key: &str) -> Result<Client, Fault> {
-        let client = self.ring().client(id, key).map_err(|fault| self.stranger().err().unwrap_or(fault))?;
+        let client = self.credentials().client(id, key).map_err(|fault| self.stranger().err().unwrap_or(fault))?;
         self.in_service(client.tenant())?;
         Ok(client)
     }
 
     /// Authenticates the administrator.
     pub fn admin(&self, token: Option<&str>) -> Result<Admin, Fault> {
-        let admin = self.ring().admin(token).map_err(|fault| self.stranger().err().unwrap_or(fault))?;
+        let admin = self.credentials().admin(token).map_err(|fault| self.stranger().err().unwrap_or(fault))?;
         if let Some(request) = RequestContext::current() {
             request.administrator();
         }
@@ -166,8 +166,8 @@ impl Services {
 
     /// All keys and tokens. Callers are authenticated by [`Services::caller`], [`Services::client`] and
     /// [`Services::admin`] instead.
-    pub fn ring(&self) -> &KeyRing {
-        &self.0.ring
+    pub fn credentials(&self) -> &Credentials {
+        &self.0.credentials
     }
 
     /// Rate limits of unauthenticated callers.

@@ -109,7 +109,7 @@ pub async fn post_events(State(services): State<Services>, request: Request) -> 
 pub(super) async fn take(services: &Services, caller: &Caller, parsed: Told) -> Result<Response<Body>, Fault> {
     let Told { events, results } = parsed;
     services.tenants().count_events(caller.tenant(), events.len())?;
-    let settings = services.ring().settings(caller.tenant());
+    let settings = services.credentials().settings(caller.tenant());
     let receipt = post(caller, services.submitter(), &settings, events).await?;
     let is_long = results.len() > query::SHORT;
     // The events are durable already: rejecting the answer because of the queue's length would only make the sender

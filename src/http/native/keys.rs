@@ -85,7 +85,7 @@ pub async fn create_key(
     let wanted: NewKey = document(&parts.headers, &body)?;
     let (key, secret) = command::tenants::create_key::create_key(
         &admin,
-        (services.store(), services.ring()),
+        (services.store(), services.credentials()),
         services.clock(),
         tenant,
         (&wanted.name, wanted.scopes),
@@ -128,7 +128,7 @@ pub async fn revoke_key(
     let admin = admin(&services, &headers)?;
     let tenant = tenant_id(&tenant)?;
     let key = parse_guid(&key).ok_or(Fault::NotFound("key"))?;
-    let at = (services.store(), services.ring());
+    let at = (services.store(), services.credentials());
     command::tenants::revoke_key::revoke_key(&admin, at, services.clock(), tenant, key).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -119,7 +119,7 @@ pub async fn set_settings(
     let tenant = tenant_id(&tenant)?;
     let body = read_body(&parts.headers, body, DIALECT).await?;
     let patch: SettingsPatch = document(&parts.headers, &body)?;
-    let at = (services.store(), services.ring());
+    let at = (services.store(), services.credentials());
     let tenant = change::set_settings(&admin, at, tenant, &patch).await?;
     Ok(reply::json(200, "application/json", &Answer::from(&tenant)))
 }

@@ -48,7 +48,7 @@ pub async fn client_credentials(
     check_grant(&params, "client_credentials")?;
     let client = client(&services, &parts.headers, &params)?;
     let scopes = scopes(optional(&params, "scope")?.unwrap_or_default())?;
-    let at = (services.store(), services.ring());
+    let at = (services.store(), services.credentials());
     let token = for_key(&client, at, services.clock(), services.throttle(), scopes).await;
     let token = token.map_err(|fault| match fault {
         Fault::Forbidden => OauthFault::refused("invalid_scope", "the client does not have this scope"),

@@ -49,7 +49,7 @@ pub async fn password_grant(State(services): State<Services>, request: Request) 
     let token = log_in(
         (services.passwords(), services.throttle()),
         services.reader(),
-        (services.store(), services.ring()),
+        (services.store(), services.credentials()),
         services.clock(),
         Attempt { from, email, password },
     )

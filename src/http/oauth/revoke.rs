@@ -46,6 +46,6 @@ async fn revoke(State(services): State<Services>, request: Request) -> Result<St
     services.stranger()?;
     let (_, body) = form(request).await?;
     let params = Params::parse(&body)?;
-    revoke_token(services.store(), services.ring(), required(&params, "token")?).await?;
+    revoke_token(services.store(), services.credentials(), required(&params, "token")?).await?;
     Ok(StatusCode::OK)
 }

@@ -132,8 +132,8 @@ async fn expired_tokens_are_deleted(backend: Backend) {
     let (ann, (_, of_key)) = (stage.token(ANN).await, stage.key_token(&["*"]).await);
     let mut raw = Raw::open(&stage.service.home.location).await;
     assert_eq!(raw.number("SELECT count(*) FROM token").await, 2);
-    let ring = stage.service.app.ring.clone();
-    let knows = |token: &str| ring.knows(&secret::hash(token));
+    let credentials = stage.service.app.credentials.clone();
+    let knows = |token: &str| credentials.knows(&secret::hash(token));
     for (seconds, left) in [(7_201, 1), (86_401, 0)] {
         stage.clock.advance(Duration::from_secs(seconds) - stage.clock.monotonic());
         eventually("the token is deleted from memory and store", async || {

@@ -110,7 +110,7 @@ impl Handshake {
         // The credential may have been revoked since the connection was opened.
         let caller = services.again(&self.caller).map_err(handshake_error)?;
         count(services, &self.socket, &caller, 0).map_err(handshake_error)?;
-        let terms = services.ring().settings(caller.tenant()).desk(services.edge().desk);
+        let terms = services.credentials().settings(caller.tenant()).desk(services.edge().desk);
         let opening = self.opening(hello, &caller, terms)?;
         let too_many = HandshakeError::Close(Code::Later, "too many desks of this user");
         let connection =

@@ -200,7 +200,7 @@ impl Desk {
             }
         };
         let now = clock.monotonic();
-        let (settings, due) = (services.ring().settings(caller.tenant()), self.is_renewal_due(now));
+        let (settings, due) = (services.credentials().settings(caller.tenant()), self.is_renewal_due(now));
         let at = (services.submitter(), &settings);
         let reported = match report(&caller, at, clock, (&self.link, due), event).await {
             Ok(reported) => reported,

@@ -59,7 +59,7 @@ pub async fn post_webhook(State(services): State<Services>, request: Request) ->
     // The content type is not checked: the signature authenticates the sender, and a body that does not parse is
     // rejected below.
     let body = read_body(&parts.headers, body, DIALECT).await?;
-    let settings = services.ring().settings(caller.tenant());
+    let settings = services.credentials().settings(caller.tenant());
     // Verified before the body is parsed: nothing in an unauthenticated body is interpreted.
     signature::verify(settings.iadvize_secret.as_ref(), &body, signed(&parts.headers))?;
     let event = read(&body)?;
