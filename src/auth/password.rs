@@ -48,7 +48,7 @@ impl Passwords {
         Passwords { queue, lifecycle }
     }
 
-    /// Hashes a password that a tenant sets for a user, for `Body::PasswordSet`.
+    /// Hashes a password that a tenant sets for a user, for `EventBody::PasswordSet`.
     ///
     /// [`Fault::Invalid`] for `password` unless it has 1 to [`MAX_BYTES`] bytes. [`Fault::TooMany`] or
     /// [`Fault::Unavailable`] if too many are waiting or the turn does not come in time.

@@ -6,7 +6,7 @@ use crate::auth::Caller;
 use crate::clock::Clock;
 use crate::domain::directory::{Changes, Document};
 use crate::domain::event::Rejection;
-use crate::domain::{Body, Event, Fault, Outcome, Scope};
+use crate::domain::{Event, EventBody, Fault, Outcome, Scope};
 use crate::engine::{Reader, Snapshot, Submitter};
 use crate::lifecycle::Lifecycle;
 use crate::limits::TurnKey;
@@ -40,7 +40,7 @@ pub(super) async fn upsert(
     caller: &Caller,
     (submitter, reader): (&Submitter, &Reader),
     clock: &Clock,
-    (document, then): (Document, Option<Body>),
+    (document, then): (Document, Option<EventBody>),
 ) -> Result<(u64, Changes), Fault> {
     let document = checked(&reader.snapshot(caller.tenant()), document)?;
     commit(caller, submitter, clock, (document, then)).await
@@ -63,9 +63,9 @@ async fn commit(
     caller: &Caller,
     submitter: &Submitter,
     clock: &Clock,
-    (document, then): (Document, Option<Body>),
+    (document, then): (Document, Option<EventBody>),
 ) -> Result<(u64, Changes), Fault> {
-    let body = Body::DirectoryUpserted { document: Arc::new(document) };
+    let body = EventBody::DirectoryUpserted { document: Arc::new(document) };
     let event = |body| Event::internal("rollcall:directory", clock.new_id(), clock.now(), body);
     let events = std::iter::once(body).chain(then).map(event).collect();
     let receipt = submitter.commit(caller.tenant(), events).await?;

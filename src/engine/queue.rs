@@ -298,7 +298,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::domain::{Body, ConversationId, Event, Time};
+    use crate::domain::{ConversationId, Event, EventBody, Time};
 
     fn tenant(n: u128) -> TenantId {
         TenantId(Uuid::from_u128(n))
@@ -313,7 +313,7 @@ mod tests {
         let permit = queue.enter(tenant, 1).unwrap();
         let (caller, _answer) = Caller::new(events, permit);
         let conversation = ConversationId::new("c").unwrap();
-        let body = Body::SlotReleased { user: None, conversation };
+        let body = EventBody::SlotReleased { user: None, conversation };
         let event = Event::internal("rollcall:tests", Uuid::nil(), Time::from_micros(0), body);
         let item = |n| Item {
             draft: Draft { tenant, event: event.clone(), json: "x".repeat(bytes) },

@@ -19,7 +19,7 @@ use super::replay::{ReplayError, replay};
 use super::tenants::{OUT_OF_SERVICE, Placed, Tenants};
 use crate::clock::Clock;
 use crate::domain::event::Rejection;
-use crate::domain::{Body, Entry, Event, EventId, Fault, Outcome, TenantId, UserRef};
+use crate::domain::{Entry, Event, EventBody, EventId, Fault, Outcome, TenantId, UserRef};
 use crate::journal::{Draft, Head, JournalError, Logged};
 
 /// The most leases ended in one turn.
@@ -183,7 +183,7 @@ impl Engine {
             let open = self.tenants.states.get(&lease.tenant).map(|state| state.lease(&user, &lease.session));
             // Skipped if another incarnation is open by now, or the session was closed meanwhile.
             if matches!(open, Some(Ok(open)) if open.opened == lease.opened) {
-                let body = Body::DeskLeaseExpired { user, session: lease.session, opened: lease.opened };
+                let body = EventBody::DeskLeaseExpired { user, session: lease.session, opened: lease.opened };
                 let event = Event::internal("rollcall:lease", self.clock.new_id(), self.clock.now(), body);
                 let draft = Draft::new(lease.tenant, event);
                 items.push(Item { draft, caller: None, received: self.clock.monotonic() });

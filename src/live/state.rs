@@ -24,7 +24,7 @@ use super::person::Person;
 use super::rows::{self, RowKey};
 use super::view::View;
 use crate::domain::event::{Event, Rejection};
-use crate::domain::{Body, ConversationId, Entry, Outcome, Quota, Quotas, TenantId, Time, UserRef};
+use crate::domain::{ConversationId, Entry, EventBody, Outcome, Quota, Quotas, TenantId, Time, UserRef};
 
 use endings::{Ending, Endings};
 use limits::Usage;
@@ -115,7 +115,7 @@ impl State {
     fn dispatch(&mut self, entry: &Entry) -> Result<Outcome, Rejection> {
         let event = &entry.event;
         match &event.fact.body {
-            Body::DeskConnected { user, session, lease_seconds, device, surface, socket } => {
+            EventBody::DeskConnected { user, session, lease_seconds, device, surface, socket } => {
                 let opening = desk::Opening {
                     lease_seconds: *lease_seconds,
                     device: device.as_deref(),
@@ -125,29 +125,31 @@ impl State {
                 self.open_session(event, user, session, &opening)
             }
             // Heartbeats are never journalled; one in the journal nevertheless changes nothing.
-            Body::DeskHeartbeat { .. } => Ok(Outcome::Stale),
-            Body::DeskDisconnected { user, session, opened } => self.close_session(event, user, session, *opened),
-            Body::DeskClosedAll { user } => self.close_all(event, user),
-            Body::DeskLeaseExpired { user, session, opened } => self.expire(event, user, session, *opened),
-            Body::StatusChanged { user, presence, presence_id, channels } => {
+            EventBody::DeskHeartbeat { .. } => Ok(Outcome::Stale),
+            EventBody::DeskDisconnected { user, session, opened } => self.close_session(event, user, session, *opened),
+            EventBody::DeskClosedAll { user } => self.close_all(event, user),
+            EventBody::DeskLeaseExpired { user, session, opened } => self.expire(event, user, session, *opened),
+            EventBody::StatusChanged { user, presence, presence_id, channels } => {
                 self.change_status(event, user, *presence, *presence_id, channels)
             }
-            Body::SlotTaken { user, channel, conversation } => self.take_slot(entry, user, *channel, conversation),
-            Body::SlotReleased { user, conversation } => self.release_slot(entry, user.as_ref(), conversation),
-            Body::SlotsSynced { user, channel, conversations } => self.sync_slots(entry, user, *channel, conversations),
-            Body::ConversationStarted { .. }
-            | Body::ConversationRouted { .. }
-            | Body::ConversationPushed { .. }
-            | Body::ConversationMessage { .. }
-            | Body::ConversationTransferred { .. }
-            | Body::ConversationSnoozed { .. }
-            | Body::ConversationRemoved { .. }
-            | Body::ConversationClosed { .. } => self.add_to_history(entry),
+            EventBody::SlotTaken { user, channel, conversation } => self.take_slot(entry, user, *channel, conversation),
+            EventBody::SlotReleased { user, conversation } => self.release_slot(entry, user.as_ref(), conversation),
+            EventBody::SlotsSynced { user, channel, conversations } => {
+                self.sync_slots(entry, user, *channel, conversations)
+            }
+            EventBody::ConversationStarted { .. }
+            | EventBody::ConversationRouted { .. }
+            | EventBody::ConversationPushed { .. }
+            | EventBody::ConversationMessage { .. }
+            | EventBody::ConversationTransferred { .. }
+            | EventBody::ConversationSnoozed { .. }
+            | EventBody::ConversationRemoved { .. }
+            | EventBody::ConversationClosed { .. } => self.add_to_history(entry),
             // Documents are applied in slices by `begin` and never arrive here.
-            Body::DirectoryUpserted { .. } => Ok(Outcome::Stale),
-            Body::UserDeleted { user } => self.delete_user(entry, user),
-            Body::PasswordSet { user, hash } => self.set_password(user, hash),
-            Body::LimitsSet { limits } => Ok(self.set_limits(*limits)),
+            EventBody::DirectoryUpserted { .. } => Ok(Outcome::Stale),
+            EventBody::UserDeleted { user } => self.delete_user(entry, user),
+            EventBody::PasswordSet { user, hash } => self.set_password(user, hash),
+            EventBody::LimitsSet { limits } => Ok(self.set_limits(*limits)),
         }
     }
 
@@ -224,7 +226,7 @@ impl State {
     /// time dropped.
     fn prune(&mut self, entry: &Entry) {
         let named = match &entry.event.fact.body {
-            Body::SlotsSynced { conversations, .. } => conversations.len(),
+            EventBody::SlotsSynced { conversations, .. } => conversations.len(),
             _ => 0,
         };
         for _ in 0..FORGOTTEN_PER_ENTRY + named {

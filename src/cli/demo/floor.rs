@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::command::post_events::post_events;
 use crate::domain::event::Fact;
 use crate::domain::settings::Settings;
-use crate::domain::{Body, Event, EventId, Fault, Filter, Outcome, Scope};
+use crate::domain::{Event, EventBody, EventId, Fault, Filter, Outcome, Scope};
 use crate::engine::{Reader, Receipt, Submitter};
 use crate::projection::roster::Connection;
 use crate::query::people::operators_live::{OperatorLive, operators_live};
@@ -111,7 +111,7 @@ impl Floor {
     async fn beat(&mut self, now: Duration) {
         let connected = self.people.iter_mut().filter(|person| person.is_connected());
         let mut connected: Vec<&mut Person> = connected.collect();
-        let beats: Vec<Body> = connected.iter().map(|person| person.heartbeat()).collect();
+        let beats: Vec<EventBody> = connected.iter().map(|person| person.heartbeat()).collect();
         let beats: Vec<Event> = beats.into_iter().map(|body| event(&self.clock, body)).collect();
         let Ok(receipt) = post_events(&self.caller, &self.submitter, &Settings::default(), beats).await else { return };
         for (person, outcome) in connected.iter_mut().zip(&receipt.outcomes) {
@@ -121,7 +121,7 @@ impl Floor {
         }
     }
 
-    fn events(&self, bodies: impl IntoIterator<Item = Body>) -> Vec<Event> {
+    fn events(&self, bodies: impl IntoIterator<Item = EventBody>) -> Vec<Event> {
         bodies.into_iter().map(|body| event(&self.clock, body)).collect()
     }
 
@@ -141,7 +141,7 @@ impl Floor {
     }
 }
 
-fn event(clock: &Clock, body: Body) -> Event {
+fn event(clock: &Clock, body: EventBody) -> Event {
     let id = EventId { source: SOURCE.into(), id: clock.new_id().to_string().into() };
     Event { id, fact: Fact::new(clock.now(), body) }
 }

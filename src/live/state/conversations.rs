@@ -9,7 +9,9 @@ use super::endings::Ending;
 use super::slots::{Change, Taking};
 use crate::domain::conversation::{Moment, What};
 use crate::domain::event::Rejection;
-use crate::domain::{Body, Conversation, ConversationId, EntityRef, Entry, EventId, Outcome, Quota, Time, UserRef};
+use crate::domain::{
+    Conversation, ConversationId, EntityRef, Entry, EventBody, EventId, Outcome, Quota, Time, UserRef,
+};
 use crate::live::conversations::Remembered;
 use crate::live::rows::RowKey;
 
@@ -71,16 +73,16 @@ impl State {
     }
 
     /// Converts an event to the conversation's id and the entry of its history; `None` for other events.
-    fn history_entry(&self, body: &Body) -> Result<Option<(Uuid, What)>, Rejection> {
+    fn history_entry(&self, body: &EventBody) -> Result<Option<(Uuid, What)>, Rejection> {
         let id = |user: &UserRef| self.subject(user).map(|ix| self.user_id(ix));
         Ok(Some(match body {
-            Body::ConversationStarted { conversation, project, channel } => {
+            EventBody::ConversationStarted { conversation, project, channel } => {
                 (*conversation, What::Started { project: *project, medium: *channel })
             }
-            Body::ConversationRouted { conversation, routing_rule, routing_group } => {
+            EventBody::ConversationRouted { conversation, routing_rule, routing_group } => {
                 (*conversation, What::Routed { rule: *routing_rule, group: *routing_group })
             }
-            Body::ConversationPushed { user, conversation, channel, project } => {
+            EventBody::ConversationPushed { user, conversation, channel, project } => {
                 let (user, given) = match (id(user), user) {
                     (Ok(user), _) => (user, None),
                     (Err(_), UserRef::Entity(EntityRef::Id(given))) => (*given, Some(user.clone())),
@@ -88,16 +90,16 @@ impl State {
                 };
                 (*conversation, What::Pushed { user, given, medium: *channel, project: *project })
             }
-            Body::ConversationMessage { user, conversation, author, text } => {
+            EventBody::ConversationMessage { user, conversation, author, text } => {
                 let user = user.as_ref().map(id).transpose()?;
                 (*conversation, What::Message { user, author: author.clone(), text: text.clone() })
             }
-            Body::ConversationTransferred { conversation, to_group, to_rule } => {
+            EventBody::ConversationTransferred { conversation, to_group, to_rule } => {
                 (*conversation, What::Transferred { group: *to_group, rule: *to_rule })
             }
-            Body::ConversationSnoozed { conversation, until } => (*conversation, What::Snoozed { until: *until }),
-            Body::ConversationRemoved { conversation } => (*conversation, What::Removed {}),
-            Body::ConversationClosed { conversation, reason } => {
+            EventBody::ConversationSnoozed { conversation, until } => (*conversation, What::Snoozed { until: *until }),
+            EventBody::ConversationRemoved { conversation } => (*conversation, What::Removed {}),
+            EventBody::ConversationClosed { conversation, reason } => {
                 (*conversation, What::Closed { reason: reason.clone() })
             }
             _ => return Ok(None),

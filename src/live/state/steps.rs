@@ -13,7 +13,7 @@ mod tests {
     use crate::domain::directory::{Document, UserPatch};
     use crate::domain::event::Surface;
     use crate::domain::{
-        Body, Category, Channel, Conversation, ConversationId, Entry, Event, Outcome, PerChannel, Quota, Quotas,
+        Category, Channel, Conversation, ConversationId, Entry, Event, EventBody, Outcome, PerChannel, Quota, Quotas,
         TenantId, Time, UserRef,
     };
     use crate::live::claim::{Claim, Take};
@@ -40,8 +40,8 @@ mod tests {
             let mut tenant = Tenant { state: State::new(TenantId(Uuid::from_u128(1))), now: START };
             let user = |id| UserPatch { id: Some(id), name: Some(format!("user {id}")), ..UserPatch::default() };
             let document = Document { users: (1..=size + 1).map(user).collect(), ..Document::default() };
-            tenant.apply(Body::DirectoryUpserted { document: Arc::new(document) });
-            tenant.apply(Body::UserDeleted { user: UserRef::id(size + 1) });
+            tenant.apply(EventBody::DirectoryUpserted { document: Arc::new(document) });
+            tenant.apply(EventBody::UserDeleted { user: UserRef::id(size + 1) });
             tenant.now += 1;
             for id in 1..=size.min(BY_EVENTS) {
                 tenant.apply(connected(id, "open"));
@@ -51,8 +51,8 @@ mod tests {
                 // These end and leave tombstones.
                 tenant.apply(disconnected(id, "ended"));
                 tenant.apply(taken(id, &format!("gone {id}")));
-                tenant.apply(Body::SlotReleased { user: None, conversation: slot(&format!("gone {id}")) });
-                tenant.apply(Body::ConversationRouted {
+                tenant.apply(EventBody::SlotReleased { user: None, conversation: slot(&format!("gone {id}")) });
+                tenant.apply(EventBody::ConversationRouted {
                     conversation: gone(id),
                     routing_rule: None,
                     routing_group: None,
@@ -99,7 +99,7 @@ mod tests {
             }
         }
 
-        fn apply(&mut self, body: Body) -> Outcome {
+        fn apply(&mut self, body: EventBody) -> Outcome {
             let seq = self.state.position() + 1;
             let time = Time::from_micros(self.now * 1_000_000);
             let event = Event::internal("rollcall:test", Uuid::from_u128(seq.into()), time, body);
@@ -110,20 +110,23 @@ mod tests {
         fn probe(&mut self, size: i64) -> Vec<(&'static str, u64)> {
             let user = || UserRef::id(7);
             let named = (0..10).map(|n| slot(&format!("new {n}"))).collect();
-            let today: [(&str, Body); 13] = [
+            let today: [(&str, EventBody); 13] = [
                 ("opens", connected(7, "new")),
                 ("closes", disconnected(7, "new")),
-                ("closes all", Body::DeskClosedAll { user: user() }),
+                ("closes all", EventBody::DeskClosedAll { user: user() }),
                 ("chooses", status(7)),
                 ("takes", taken(7, "slot 8")),
-                ("releases", Body::SlotReleased { user: Some(user()), conversation: slot("slot 8") }),
-                ("syncs", Body::SlotsSynced { user: user(), channel: Channel::Chat, conversations: named }),
-                ("syncs nothing", Body::SlotsSynced { user: user(), channel: Channel::Chat, conversations: vec![] }),
+                ("releases", EventBody::SlotReleased { user: Some(user()), conversation: slot("slot 8") }),
+                ("syncs", EventBody::SlotsSynced { user: user(), channel: Channel::Chat, conversations: named }),
+                (
+                    "syncs nothing",
+                    EventBody::SlotsSynced { user: user(), channel: Channel::Chat, conversations: vec![] },
+                ),
                 ("pushes", pushed(9, talk(10))),
                 ("pushes to an unknown user", pushed(size + 2, talk(10))),
-                ("closes a conversation", Body::ConversationClosed { conversation: talk(11), reason: None }),
-                ("deletes", Body::UserDeleted { user: UserRef::id(12) }),
-                ("limits", Body::LimitsSet { limits: Quotas::default() }),
+                ("closes a conversation", EventBody::ConversationClosed { conversation: talk(11), reason: None }),
+                ("deletes", EventBody::UserDeleted { user: UserRef::id(12) }),
+                ("limits", EventBody::LimitsSet { limits: Quotas::default() }),
             ];
             let mut counts: Vec<_> = today.into_iter().map(|(name, body)| (name, self.count(body))).collect();
             self.now += 25 * 3_600;
@@ -133,7 +136,7 @@ mod tests {
             counts
         }
 
-        fn count(&mut self, body: Body) -> u64 {
+        fn count(&mut self, body: EventBody) -> u64 {
             steps::take();
             self.apply(body);
             steps::take()
@@ -153,26 +156,33 @@ mod tests {
         Uuid::from_u128(1 << 64 | id as u128)
     }
 
-    fn connected(id: i64, session: &str) -> Body {
+    fn connected(id: i64, session: &str) -> EventBody {
         let (user, session) = (UserRef::id(id), session.into());
-        Body::DeskConnected { user, session, lease_seconds: None, device: None, surface: Surface::Desk, socket: false }
+        EventBody::DeskConnected {
+            user,
+            session,
+            lease_seconds: None,
+            device: None,
+            surface: Surface::Desk,
+            socket: false,
+        }
     }
 
-    fn disconnected(id: i64, session: &str) -> Body {
-        Body::DeskDisconnected { user: UserRef::id(id), session: session.into(), opened: None }
+    fn disconnected(id: i64, session: &str) -> EventBody {
+        EventBody::DeskDisconnected { user: UserRef::id(id), session: session.into(), opened: None }
     }
 
-    fn status(id: i64) -> Body {
+    fn status(id: i64) -> EventBody {
         let presence = Some(Category::Away);
-        Body::StatusChanged { user: UserRef::id(id), presence, presence_id: None, channels: vec![] }
+        EventBody::StatusChanged { user: UserRef::id(id), presence, presence_id: None, channels: vec![] }
     }
 
-    fn taken(id: i64, conversation: &str) -> Body {
-        Body::SlotTaken { user: UserRef::id(id), channel: Channel::Chat, conversation: slot(conversation) }
+    fn taken(id: i64, conversation: &str) -> EventBody {
+        EventBody::SlotTaken { user: UserRef::id(id), channel: Channel::Chat, conversation: slot(conversation) }
     }
 
-    fn pushed(id: i64, conversation: Uuid) -> Body {
-        Body::ConversationPushed { user: UserRef::id(id), conversation, channel: Medium::Call, project: None }
+    fn pushed(id: i64, conversation: Uuid) -> EventBody {
+        EventBody::ConversationPushed { user: UserRef::id(id), conversation, channel: Medium::Call, project: None }
     }
 
     #[test]
@@ -216,7 +226,7 @@ mod tests {
         let mut tenant = Tenant::of(20);
         assert_eq!(tenant.state.floor(), Time::NEVER);
         let limits = Quotas { tombstones: Some(10), ..Quotas::default() };
-        assert_eq!(tenant.apply(Body::LimitsSet { limits }), Outcome::Applied);
+        assert_eq!(tenant.apply(EventBody::LimitsSet { limits }), Outcome::Applied);
         for n in 0..30 {
             assert_eq!(tenant.apply(disconnected(1, &format!("late {n}"))), Outcome::Applied);
         }
@@ -236,7 +246,7 @@ mod tests {
         let before = copy.digest();
         tenant.apply(taken(1, "another"));
         tenant.apply(disconnected(1, "open"));
-        tenant.apply(Body::UserDeleted { user: UserRef::id(2) });
+        tenant.apply(EventBody::UserDeleted { user: UserRef::id(2) });
         tenant.now += 25 * 3_600;
         tenant.apply(status(3));
         assert_eq!(copy.digest(), before);

@@ -189,7 +189,7 @@ pub enum Reply<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Body;
+    use crate::domain::EventBody;
 
     const NOW: Time = Time::from_micros(1_000_000_000_000_000);
 
@@ -203,7 +203,7 @@ mod tests {
     fn events_have_the_subject_and_source_of_their_desk() {
         let event = report(r#"{"type":"slot.taken","data":{"channel":"chat","conversation":"c"}}"#).unwrap();
         assert_eq!((&*event.id.source, &*event.id.id, event.fact.time), ("desk:101/tab", "e1", NOW));
-        assert!(matches!(event.fact.body, Body::SlotTaken { user, .. } if user == UserRef::id(101)));
+        assert!(matches!(event.fact.body, EventBody::SlotTaken { user, .. } if user == UserRef::id(101)));
         let old = r#"{"type":"status.changed","time":"1999-02-01T07:02:55Z","data":{"presence":"Away"}}"#;
         assert_eq!(report(old).unwrap().fact.time.to_string(), "1999-02-01T07:02:55Z");
         for (wrong, why) in [
