@@ -2,7 +2,6 @@
 
 mod conversations;
 mod desk;
-mod endings;
 mod export;
 mod limits;
 mod load;
@@ -10,6 +9,7 @@ mod people;
 mod progress;
 mod slots;
 mod steps;
+mod tombstones;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -26,8 +26,8 @@ use super::view::View;
 use crate::domain::event::{Event, Rejection};
 use crate::domain::{ConversationId, Entry, EventBody, Outcome, Quota, Quotas, TenantId, Time, UserRef};
 
-use endings::{Ending, Endings};
 use limits::Usage;
+use tombstones::{Tombstone, Tombstones};
 
 pub use desk::Lease;
 pub use export::{Changed, CheckpointSource, Export};
@@ -62,7 +62,7 @@ pub struct State {
     people: Chunks<Person>,
     claims: Map<ConversationId, Claim>,
     conversations: Conversations,
-    endings: Endings,
+    tombstones: Tombstones,
     /// The newest event time of anything dropped from memory. An event up to this time may be about something dropped.
     floor: Time,
     limits: Quotas,
@@ -89,7 +89,7 @@ impl State {
             people: Chunks::default(),
             claims: Map::default(),
             conversations: Conversations::default(),
-            endings: Endings::default(),
+            tombstones: Tombstones::default(),
             floor: Time::NEVER,
             limits: Quotas::default(),
             usage: Usage::default(),
@@ -230,12 +230,12 @@ impl State {
             _ => 0,
         };
         for _ in 0..FORGOTTEN_PER_ENTRY + named {
-            let newest = match self.endings.due(entry.recorded, self.limits.limit(Quota::Tombstones)) {
+            let newest = match self.tombstones.due(entry.recorded, self.limits.limit(Quota::Tombstones)) {
                 None => break,
-                Some(Ending::Session(user, session)) => self.forget_session(user, &session),
-                Some(Ending::Claim(conversation)) => self.forget_claim(&conversation),
-                Some(Ending::Conversation(conversation)) => self.forget_conversation(conversation),
-                Some(Ending::User(user)) => self.forget_user(user),
+                Some(Tombstone::Session(user, session)) => self.forget_session(user, &session),
+                Some(Tombstone::Claim(conversation)) => self.forget_claim(&conversation),
+                Some(Tombstone::Conversation(conversation)) => self.forget_conversation(conversation),
+                Some(Tombstone::User(user)) => self.forget_user(user),
             };
             self.floor = self.floor.max(newest);
         }

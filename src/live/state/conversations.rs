@@ -5,8 +5,8 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::State;
-use super::endings::Ending;
 use super::slots::{Change, Taking};
+use super::tombstones::Tombstone;
 use crate::domain::conversation::{Moment, What};
 use crate::domain::event::Rejection;
 use crate::domain::{
@@ -67,7 +67,7 @@ impl State {
         let ended = (!is_open).then_some(self.recorded);
         self.conversations.put(Remembered { conversation, ended, is_leaving: false });
         self.dirty.insert(RowKey::Conversation(id));
-        self.endings.place(Ending::Conversation(id), ended_before, ended);
+        self.tombstones.place(Tombstone::Conversation(id), ended_before, ended);
         self.apply_slot(slot);
         Ok(outcome)
     }

@@ -8,7 +8,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::super::State;
-    use super::super::endings::Ending;
+    use super::super::tombstones::Tombstone;
     use crate::domain::conversation::Medium;
     use crate::domain::directory::{Document, UserPatch};
     use crate::domain::event::Surface;
@@ -86,16 +86,16 @@ mod tests {
                 state.claims.insert(name, claim);
             }
             state.people[this] = person;
-            state.endings.place(Ending::Session(id, "ended".into()), None, recorded);
+            state.tombstones.place(Tombstone::Session(id, "ended".into()), None, recorded);
             let (released, name) = (state.claims.get(&slot("gone 1")).unwrap().clone(), slot(&format!("gone {id}")));
-            state.endings.place(Ending::Claim(name.clone()), None, recorded);
+            state.tombstones.place(Tombstone::Claim(name.clone()), None, recorded);
             state.claims.insert(name, Claim { ended: recorded, ..released });
             for (conversation, of_first, ended) in [(talk(id), talk(1), None), (gone(id), gone(1), recorded)] {
                 let moments = state.conversations.get(of_first).unwrap().moments().to_vec();
                 let conversation = Arc::new(Conversation::with(conversation, moments));
-                let place = Ending::Conversation(conversation.id());
+                let place = Tombstone::Conversation(conversation.id());
                 state.conversations.put(Remembered { conversation, ended, is_leaving: false });
-                state.endings.place(place, None, ended);
+                state.tombstones.place(place, None, ended);
             }
         }
 
@@ -209,10 +209,10 @@ mod tests {
     #[test]
     fn expired_tombstones_are_dropped_eight_per_entry() {
         let mut tenant = Tenant::of(200);
-        assert_eq!(tenant.state.endings.len(), 601);
+        assert_eq!(tenant.state.tombstones.len(), 601);
         tenant.now += 25 * 3_600;
         let mut entries = 0;
-        while tenant.state.endings.len() > 0 {
+        while tenant.state.tombstones.len() > 0 {
             tenant.apply(status(1));
             entries += 1;
         }
@@ -231,7 +231,7 @@ mod tests {
             assert_eq!(tenant.apply(disconnected(1, &format!("late {n}"))), Outcome::Applied);
         }
         // Each entry drops tombstones before it adds its own.
-        assert_eq!(tenant.state.endings.len(), 11);
+        assert_eq!(tenant.state.tombstones.len(), 11);
         assert_eq!(tenant.state.floor(), Time::from_micros((START + 1) * 1_000_000));
         assert_eq!(tenant.state.limits().limit(Quota::Tombstones), 10);
     }
