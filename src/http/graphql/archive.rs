@@ -15,21 +15,21 @@ use crate::http::services::Services;
 use crate::query::conversations::Archive;
 
 /// Reads archived conversations for one request.
-pub struct Reading {
+pub struct ArchiveLoader {
     services: Services,
     caller: Caller,
     /// Made on first use: most requests never read the archive.
     by_id: OnceLock<DataLoader<ById>>,
 }
 
-impl Reading {
+impl ArchiveLoader {
     /// Creates a reader of the caller's archive; reads nothing yet.
     pub const fn new(services: Services, caller: Caller) -> Self {
-        Reading { services, caller, by_id: OnceLock::new() }
+        ArchiveLoader { services, caller, by_id: OnceLock::new() }
     }
 
     /// Returns the caller's archive as of the snapshot's position.
-    pub fn archive(&self, snapshot: &Snapshot) -> Archive {
+    pub fn as_of(&self, snapshot: &Snapshot) -> Archive {
         Archive::new(self.services.store().clone(), self.caller, snapshot.view.clone())
     }
 
@@ -38,7 +38,7 @@ impl Reading {
         // A request has one snapshot, so the loader can keep the first one.
         let loader = self.by_id.get_or_init(|| {
             let lifecycle = self.services.lifecycle().clone();
-            DataLoader::new(ById(self.archive(snapshot)), move |reading| lifecycle.track(reading))
+            DataLoader::new(ById(self.as_of(snapshot)), move |batch| lifecycle.track(batch))
         });
         loader.load_one(id).await.map_err(|fault| of_field(&fault))
     }

@@ -11,14 +11,14 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Response};
 use axum::response::IntoResponse;
 
-use super::archive::Reading;
+use super::archive::ArchiveLoader;
 use super::cost::Work;
 use super::documents::Document;
 use super::executor::run_in_turns;
 use super::fault::{Answer, GraphqlFault};
 use super::introspection::HEAVY_ANSWER;
-use super::mutation::Acting;
-use super::{Asked, cost, guard, request};
+use super::mutation::MutationContext;
+use super::{QueryContext, cost, guard, request};
 use crate::auth::Caller;
 use crate::domain::{Fault, Scope, TenantId};
 use crate::http::extract::body::{DIALECT, is_long};
@@ -53,10 +53,10 @@ pub async fn graphql(State(services): State<Services>, request: Request) -> Resu
     let key = turn_key(caller.as_ref().map(Caller::tenant));
     let request = services.read(key, is_long(&body), move || request::read(&body, are_counted)).await?;
     let document = document(&services, caller.as_ref().map(Caller::tenant), &request.query).await?;
-    let asked = Weighed::new(&services, document, &request).await?;
+    let checked = CheckedRequest::new(&services, document, &request).await?;
     match caller {
-        Some(caller) => answer_caller(services, caller, &parts.headers, (request, asked)).await,
-        None if asked.is_introspection => Ok(introspect(&services, None, request, asked).await?.into_response()),
+        Some(caller) => answer_caller(services, caller, &parts.headers, (request, checked)).await,
+        None if checked.is_introspection => Ok(introspect(&services, None, request, checked).await?.into_response()),
         None => Err(Fault::CredentialMissing.into()),
     }
 }
@@ -66,26 +66,27 @@ async fn answer_caller(
     services: Services,
     caller: Caller,
     headers: &HeaderMap,
-    (request, asked): (GraphqlRequest, Weighed),
+    (request, checked): (GraphqlRequest, CheckedRequest),
 ) -> Result<Response<Body>, GraphqlFault> {
-    let scope = if asked.is_change { Scope::GraphqlWrite } else { Scope::GraphqlRead };
+    let scope = if checked.is_change { Scope::GraphqlWrite } else { Scope::GraphqlRead };
     let snapshot = query::open(services.reader(), &caller, scope, freshness::any_age(headers)?).await?;
-    if asked.is_introspection {
-        let answer = introspect(&services, Some(caller.tenant()), request, asked).await?;
+    if checked.is_introspection {
+        let answer = introspect(&services, Some(caller.tenant()), request, checked).await?;
         return Ok(reply::from_snapshot(answer.into_response(), &snapshot));
     }
-    if asked.is_change {
-        let acting = Arc::new(Acting::new(services.clone(), caller, snapshot));
-        let response = services.graphql().run(request.data(acting.clone()), &asked.document).await;
-        return Ok(reply::from_snapshot(Answer::of(response).into_response(), &acting.newest()));
+    if checked.is_change {
+        let context = Arc::new(MutationContext::new(services.clone(), caller, snapshot));
+        let response = services.graphql().run(request.data(context.clone()), &checked.document).await;
+        return Ok(reply::from_snapshot(Answer::of(response).into_response(), &context.newest()));
     }
     let view = &snapshot.view;
-    let is_heavy = asked.work.is_heavy(view.directory().users().len(), view.conversations().count());
+    let is_heavy = checked.work.is_heavy(view.directory().users().len(), view.conversations().count());
     let max_staleness_ms = services.edge().max_staleness_ms;
     let key = TurnKey::Tenant(caller.tenant());
-    let reading = Arc::new(Reading::new(services.clone(), caller));
-    let request = request.data(Asked { snapshot: snapshot.clone(), reading, max_staleness_ms, items: Arc::default() });
-    let answer = execute(&services, key, request, (asked.document, is_heavy)).await?;
+    let archive = Arc::new(ArchiveLoader::new(services.clone(), caller));
+    let request =
+        request.data(QueryContext { snapshot: snapshot.clone(), archive, max_staleness_ms, items: Arc::default() });
+    let answer = execute(&services, key, request, (checked.document, is_heavy)).await?;
     Ok(reply::from_snapshot(answer.into_response(), &snapshot))
 }
 
@@ -94,17 +95,17 @@ async fn introspect(
     services: &Services,
     tenant: Option<TenantId>,
     request: GraphqlRequest,
-    asked: Weighed,
+    checked: CheckedRequest,
 ) -> Result<Answer, Fault> {
     // Without variables the text and the operation's name alone determine the answer.
-    let is_kept = asked.takes_no_variables && services.edge().budgets.has(Budget::Introspection);
+    let is_kept = checked.takes_no_variables && services.edge().budgets.has(Budget::Introspection);
     let known = &services.graphql().introspection;
     let (text, operation) = (request.query.clone(), request.operation_name.clone());
     if is_kept && let Some(body) = known.answer(tenant.is_some(), &text, operation.as_deref()) {
         return Ok(Answer { status: 200, body });
     }
-    let is_heavy = asked.answer_bytes > HEAVY_ANSWER;
-    let answer = execute(services, turn_key(tenant), request, (asked.document, is_heavy)).await?;
+    let is_heavy = checked.answer_bytes > HEAVY_ANSWER;
+    let answer = execute(services, turn_key(tenant), request, (checked.document, is_heavy)).await?;
     if is_kept && answer.status == 200 {
         known.keep(tenant.is_some(), &text, operation.as_deref(), answer.body.clone());
     }
@@ -148,7 +149,7 @@ fn parse(text: &str) -> Result<ExecutableDocument, Fault> {
 }
 
 /// A request within all limits, with its estimated work.
-struct Weighed {
+struct CheckedRequest {
     document: Arc<Document>,
     work: Work,
     /// Estimated bytes of the answers to introspection fields; 0 without such fields, or when the budget is off.
@@ -158,7 +159,7 @@ struct Weighed {
     takes_no_variables: bool,
 }
 
-impl Weighed {
+impl CheckedRequest {
     async fn new(services: &Services, document: Arc<Document>, request: &GraphqlRequest) -> Result<Self, Fault> {
         let parsed = &document.parsed;
         let operation = guard::operation(parsed, request.operation_name.as_deref()).map_err(Fault::Malformed)?;
@@ -176,6 +177,6 @@ impl Weighed {
         let (is_change, takes_no_variables) =
             (operation.ty == OperationType::Mutation, operation.variable_definitions.is_empty());
         let is_introspection = guard::is_introspection(parsed);
-        Ok(Weighed { work, answer_bytes, is_change, is_introspection, takes_no_variables, document })
+        Ok(CheckedRequest { work, answer_bytes, is_change, is_introspection, takes_no_variables, document })
     }
 }

@@ -24,7 +24,7 @@ use async_graphql::{EmptySubscription, Result, SDLExportOptions, Schema, SchemaB
 
 use crate::domain::Fault;
 use crate::engine::Snapshot;
-use archive::Reading;
+use archive::ArchiveLoader;
 pub use executor::Executor;
 use mutation::Mutation;
 use query::Query;
@@ -41,11 +41,11 @@ pub type RollcallSchema = Schema<Query, Mutation, EmptySubscription>;
 
 /// The context of a query: the one view that the whole request is answered from, and the archive as of that view.
 #[derive(Clone)]
-pub struct Asked {
+pub struct QueryContext {
     /// The view, and the milliseconds since the store last confirmed it.
     pub snapshot: Snapshot,
     /// Loads conversations that are no longer in memory.
-    pub reading: Arc<Reading>,
+    pub archive: Arc<ArchiveLoader>,
     /// Staleness in milliseconds above which answers for routers fail with `SERVICE_UNAVAILABLE`: a wrong answer would
     /// be worse for a router than none.
     pub max_staleness_ms: u64,
@@ -53,7 +53,7 @@ pub struct Asked {
     pub items: Arc<AtomicUsize>,
 }
 
-impl Asked {
+impl QueryContext {
     /// Adds the items of an unpaged list to the answer's total; fails with `INVALID_REQUEST` above [`MAX_ITEMS`]. The
     /// length is known only once the list is read, so the cost of the document cannot bound it.
     fn count(&self, items: usize) -> Result<()> {

@@ -16,7 +16,7 @@ use user_availability_status_update::UserAvailabilityMutation;
 pub struct Mutation(UserAvailabilityMutation);
 
 /// The context of a mutation: the caller, the services, and the newest state that a field was answered from.
-pub struct Acting {
+pub struct MutationContext {
     /// The services that commands use.
     pub services: Services,
     /// The authenticated caller.
@@ -24,14 +24,14 @@ pub struct Acting {
     newest: Mutex<Snapshot>,
 }
 
-impl Acting {
+impl MutationContext {
     /// Creates the context of a request, from the state before its first change.
     pub const fn new(services: Services, caller: Caller, before: Snapshot) -> Self {
-        Acting { services, caller, newest: Mutex::new(before) }
+        MutationContext { services, caller, newest: Mutex::new(before) }
     }
 
     /// Returns the state with all changes made so far, and remembers it as the newest.
-    pub fn look(&self) -> Snapshot {
+    pub fn refresh(&self) -> Snapshot {
         let now = self.services.reader().snapshot(self.caller.tenant());
         *self.newest.lock() = now.clone();
         now

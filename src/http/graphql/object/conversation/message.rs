@@ -7,7 +7,7 @@ use super::Channel;
 use super::routing::{RoutingRule, group};
 use crate::domain::EntityRef;
 use crate::domain::conversation::{Medium, Moment, What};
-use crate::http::graphql::Asked;
+use crate::http::graphql::QueryContext;
 use crate::http::graphql::object::reference::RoutingGroup;
 use crate::http::graphql::object::user::User;
 use crate::http::graphql::scalar::{DateTime, Guid};
@@ -80,7 +80,7 @@ impl SystemMessage {
 
     /// The user that the conversation was pushed to. Null unless `attachment` is a ConversationPushedSystemAttachment.
     async fn to_user(&self, ctx: &Context<'_>) -> Result<Option<User>> {
-        let snapshot = &ctx.data::<Asked>()?.snapshot;
+        let snapshot = &ctx.data::<QueryContext>()?.snapshot;
         Ok(self.to_user.map(|user| User::of(snapshot, user)))
     }
 
@@ -120,7 +120,7 @@ impl TextMessage {
     /// The author, if a user of the account; else null.
     #[graphql(name = "fromUser")]
     async fn sender(&self, ctx: &Context<'_>) -> Result<Option<User>> {
-        let snapshot = &ctx.data::<Asked>()?.snapshot;
+        let snapshot = &ctx.data::<QueryContext>()?.snapshot;
         Ok(self.user.map(|user| User::of(snapshot, user)))
     }
 
@@ -156,7 +156,7 @@ pub struct ConversationPushedSystemAttachment {
 impl ConversationPushedSystemAttachment {
     /// The user that the conversation was pushed to.
     async fn to_user(&self, ctx: &Context<'_>) -> Result<User> {
-        Ok(User::of(&ctx.data::<Asked>()?.snapshot, self.user))
+        Ok(User::of(&ctx.data::<QueryContext>()?.snapshot, self.user))
     }
 
     /// The channel of the contact.
@@ -183,12 +183,12 @@ pub struct ConversationTransferredSystemAttachment {
 impl ConversationTransferredSystemAttachment {
     /// The rule. Null if the event names none, or the rule is not in the directory.
     async fn to_routing_rule(&self, ctx: &Context<'_>) -> Result<Option<RoutingRule>> {
-        Ok(RoutingRule::find(&ctx.data::<Asked>()?.snapshot, self.rule))
+        Ok(RoutingRule::find(&ctx.data::<QueryContext>()?.snapshot, self.rule))
     }
 
     /// The group. Null if the event names none, or the group is not in the directory.
     async fn to_routing_group(&self, ctx: &Context<'_>) -> Result<Option<RoutingGroup>> {
-        Ok(group(&ctx.data::<Asked>()?.snapshot, self.group))
+        Ok(group(&ctx.data::<QueryContext>()?.snapshot, self.group))
     }
 }
 

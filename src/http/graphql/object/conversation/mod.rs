@@ -18,7 +18,7 @@ use super::user::User;
 use crate::domain;
 use crate::domain::conversation::{Key, Life, Medium};
 use crate::domain::directory::Kind;
-use crate::http::graphql::Asked;
+use crate::http::graphql::QueryContext;
 use crate::http::graphql::paging::Cursor;
 use crate::http::graphql::scalar::{DateTime, Guid};
 use crate::query::reference::reference;
@@ -126,7 +126,7 @@ impl Conversation {
 
     /// The project on whose site it takes place. Null if no event names it, or it is not in the directory.
     async fn project(&self, ctx: &Context<'_>) -> Result<Option<Project>> {
-        let view = &ctx.data::<Asked>()?.snapshot.view;
+        let view = &ctx.data::<QueryContext>()?.snapshot.view;
         Ok(self.life.project.and_then(|project| reference(view, Kind::Project, project)).map(Project))
     }
 
@@ -137,7 +137,7 @@ impl Conversation {
 
     /// The users that it was pushed to, each once, in the order of their first contacts.
     async fn agents(&self, ctx: &Context<'_>) -> Result<Vec<User>> {
-        let snapshot = &ctx.data::<Asked>()?.snapshot;
+        let snapshot = &ctx.data::<QueryContext>()?.snapshot;
         Ok(self.conversation.users().into_iter().map(|user| User::of(snapshot, user)).collect())
     }
 
