@@ -13,7 +13,7 @@ use super::directory::{Account, Entity, Password};
 use super::listed::Listed;
 use super::person::{Person, Presence, Session};
 use super::state::State;
-use crate::domain::conversation::Moment;
+use crate::domain::conversation::HistoryEntry;
 use crate::domain::directory::Kind;
 use crate::domain::event::{PasswordHash, Surface};
 use crate::domain::ids::parse_guid;
@@ -331,7 +331,8 @@ struct ConversationRow<'a> {
 /// The body of a conversation's row, for reading: without the derived members.
 #[derive(Debug, Deserialize)]
 pub(super) struct ConversationBody {
-    pub moments: Vec<Moment>,
+    #[serde(rename = "moments")]
+    pub history: Vec<HistoryEntry>,
     #[serde(default)]
     pub ended: Option<Time>,
 }

@@ -65,7 +65,7 @@ impl State {
             RowKey::Conversation(id) => {
                 let body: ConversationBody = serde_json::from_str(&row.body)?;
                 self.tombstones.place(Tombstone::Conversation(*id), None, body.ended);
-                let conversation = Arc::new(Conversation::with(*id, body.moments));
+                let conversation = Arc::new(Conversation::with(*id, body.history));
                 self.conversations.put(Remembered { conversation, ended: body.ended, is_leaving: false });
             }
             RowKey::Claim(conversation) => {

@@ -91,8 +91,8 @@ mod tests {
             state.tombstones.place(Tombstone::Claim(name.clone()), None, recorded);
             state.claims.insert(name, Claim { ended: recorded, ..released });
             for (conversation, of_first, ended) in [(talk(id), talk(1), None), (gone(id), gone(1), recorded)] {
-                let moments = state.conversations.get(of_first).unwrap().moments().to_vec();
-                let conversation = Arc::new(Conversation::with(conversation, moments));
+                let history = state.conversations.get(of_first).unwrap().history().to_vec();
+                let conversation = Arc::new(Conversation::with(conversation, history));
                 let place = Tombstone::Conversation(conversation.id());
                 state.conversations.put(Remembered { conversation, ended, is_leaving: false });
                 state.tombstones.place(place, None, ended);

@@ -50,7 +50,7 @@ impl Archive {
 
 /// The place of a closed conversation in the list.
 fn key_of(conversation: &Arc<Conversation>) -> Option<Key> {
-    Some(Key::of(conversation.life()?, conversation.id()))
+    Some(Key::of(conversation.summary()?, conversation.id()))
 }
 
 /// Returns the part of a span beyond a place, in its direction.

@@ -150,10 +150,10 @@ fn changes_during_a_checkpoint_are_in_the_next() {
     scenario.add(super::generate::user(2));
     assert!(scenario.state.is_closed(conversation));
     scenario.state.checkpoint_written(begun.archived.iter().map(|listed| &listed.conversation));
-    let moments = |state: &mut State| state.publish().conversations().get(conversation).map(|c| c.moments().len());
-    assert_eq!(moments(&mut scenario.state), Some(3), "the archive has a version with two");
+    let history = |state: &mut State| state.publish().conversations().get(conversation).map(|c| c.history().len());
+    assert_eq!(history(&mut scenario.state), Some(3), "the archive has a version with two");
     let next = scenario.state.checkpoint();
     assert_eq!(next.archived.len(), 1);
     scenario.state.checkpoint_written(next.archived.iter().map(|listed| &listed.conversation));
-    assert_eq!(moments(&mut scenario.state), None, "the archive has the newest version");
+    assert_eq!(history(&mut scenario.state), None, "the archive has the newest version");
 }

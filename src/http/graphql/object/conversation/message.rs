@@ -6,7 +6,7 @@ use async_graphql::{Context, Interface, Object, Result, SimpleObject, Union};
 use super::Channel;
 use super::routing::{RoutingRule, group};
 use crate::domain::EntityRef;
-use crate::domain::conversation::{Medium, Moment, What};
+use crate::domain::conversation::{HistoryEntry, HistoryEvent, Medium};
 use crate::http::graphql::QueryContext;
 use crate::http::graphql::object::reference::RoutingGroup;
 use crate::http::graphql::object::user::User;
@@ -27,31 +27,31 @@ pub enum Message {
 
 impl Message {
     /// Converts an entry of the history; `None` for starts and routings, which are not messages.
-    pub(super) fn of(moment: &Moment) -> Option<Self> {
-        let (id, at) = (Guid(moment.id), DateTime(moment.time));
-        let (to_user, attachment) = match moment.what.clone() {
-            What::Pushed { user, medium, .. } => {
+    pub(super) fn of(entry: &HistoryEntry) -> Option<Self> {
+        let (id, at) = (Guid(entry.id), DateTime(entry.time));
+        let (to_user, attachment) = match entry.event.clone() {
+            HistoryEvent::Pushed { user, medium, .. } => {
                 (Some(user), SystemAttachment::Pushed(ConversationPushedSystemAttachment { user, medium }))
             }
-            What::Snoozed { until } => {
+            HistoryEvent::Snoozed { until } => {
                 let until = until.map(DateTime);
                 (None, SystemAttachment::Snoozed(ConversationSnoozedSystemAttachment { until }))
             }
-            What::Transferred { group, rule } => {
+            HistoryEvent::Transferred { group, rule } => {
                 (None, SystemAttachment::Transferred(ConversationTransferredSystemAttachment { group, rule }))
             }
-            What::Removed {} => {
+            HistoryEvent::Removed {} => {
                 (None, SystemAttachment::Removed(ConversationRemovedSystemAttachment { removed_at: at }))
             }
-            What::Closed { reason } => {
+            HistoryEvent::Closed { reason } => {
                 let reason = reason.map(String::from);
                 (None, SystemAttachment::Closed(ConversationClosedSystemAttachment { reason }))
             }
-            What::Message { user, author, text } => {
+            HistoryEvent::Message { user, author, text } => {
                 let (author, text) = (author.into(), text.map(String::from));
                 return Some(Message::Text(TextMessage { id, at, user, author, text }));
             }
-            What::Started { .. } | What::Routed { .. } => return None,
+            HistoryEvent::Started { .. } | HistoryEvent::Routed { .. } => return None,
         };
         Some(Message::System(SystemMessage { id, at, to_user, attachment }))
     }

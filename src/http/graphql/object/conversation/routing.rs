@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, Object, Result, SimpleObject};
 
-use crate::domain::conversation::{Moment, What};
+use crate::domain::conversation::{HistoryEntry, HistoryEvent};
 use crate::domain::directory::Kind;
 use crate::domain::{Channel, EntityRef, PerChannel};
 use crate::engine::Snapshot;
@@ -21,9 +21,9 @@ pub struct RoutingEvent {
 
 impl RoutingEvent {
     /// Converts an entry of the history; `None` unless it is a routing.
-    pub(super) fn of(moment: &Moment) -> Option<Self> {
-        let What::Routed { rule, group } = moment.what else { return None };
-        Some(RoutingEvent { at: DateTime(moment.time), rule, group })
+    pub(super) fn of(entry: &HistoryEntry) -> Option<Self> {
+        let HistoryEvent::Routed { rule, group } = entry.event else { return None };
+        Some(RoutingEvent { at: DateTime(entry.time), rule, group })
     }
 }
 
