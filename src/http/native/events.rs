@@ -99,15 +99,19 @@ pub async fn post_events(State(services): State<Services>, request: Request) -> 
         if raws.len() > MAX_EVENTS {
             return Err(Fault::TooLarge("10000 events"));
         }
-        Ok(Told::new(&raws, now))
+        Ok(ParsedEvents::new(&raws, now))
     };
     let parsed = services.read(TurnKey::Tenant(caller.tenant()), is_long, read).await?;
-    Ok(take(&services, &caller, parsed).await?)
+    Ok(commit(&services, &caller, parsed).await?)
 }
 
 /// Commits parsed events, and answers the outcome of each.
-pub(super) async fn take(services: &Services, caller: &Caller, parsed: Told) -> Result<Response<Body>, Fault> {
-    let Told { events, results } = parsed;
+pub(super) async fn commit(
+    services: &Services,
+    caller: &Caller,
+    parsed: ParsedEvents,
+) -> Result<Response<Body>, Fault> {
+    let ParsedEvents { events, results } = parsed;
     services.tenants().count_events(caller.tenant(), events.len())?;
     let settings = services.credentials().settings(caller.tenant());
     let receipt = post(caller, services.submitter(), &settings, events).await?;
@@ -160,14 +164,14 @@ fn split(media_type: MediaType, body: &[u8]) -> Result<Vec<&RawValue>, Fault> {
 }
 
 /// The parsed events of a request, and the results that are known without the state.
-pub(super) struct Told {
+pub(super) struct ParsedEvents {
     /// The admitted events.
     events: Vec<Event>,
     /// One result for each event that was sent; the outcome is empty until the event is committed.
     results: Vec<EventResult>,
 }
 
-impl Told {
+impl ParsedEvents {
     /// Parses each event; `now` is the service's time.
     pub fn new(raws: &[&RawValue], now: Time) -> Self {
         let mut events = Vec::with_capacity(raws.len());
@@ -184,6 +188,6 @@ impl Told {
                 }
             });
         }
-        Told { events, results }
+        ParsedEvents { events, results }
     }
 }

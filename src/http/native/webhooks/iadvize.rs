@@ -17,7 +17,7 @@ use crate::http::describe;
 use crate::http::extract::body::DIALECT;
 use crate::http::extract::{Params, credential, read_body};
 use crate::http::fault::NativeFault;
-use crate::http::native::events::{Answer, Told, take};
+use crate::http::native::events::{Answer, ParsedEvents, commit};
 use crate::http::services::Services;
 
 /// Name of the request header with the signature.
@@ -64,7 +64,7 @@ pub async fn post_webhook(State(services): State<Services>, request: Request) ->
     signature::verify(settings.iadvize_secret.as_ref(), &body, signed(&parts.headers))?;
     let event = read(&body)?;
     let events: Vec<_> = event.iter().map(AsRef::as_ref).collect();
-    Ok(take(&services, &caller, Told::new(&events, services.clock().now())).await?)
+    Ok(commit(&services, &caller, ParsedEvents::new(&events, services.clock().now())).await?)
 }
 
 /// Authenticates the caller by a header, as elsewhere, or by the URL, since only a URL can be configured at the vendor:
