@@ -196,7 +196,7 @@ mod tests {
 
     use super::*;
 
-    const KEY: TurnKey = TurnKey::Strangers;
+    const KEY: TurnKey = TurnKey::Unauthenticated;
 
     #[tokio::test]
     async fn cpu_bound_work_takes_at_most_half_of_the_cores() {

@@ -92,7 +92,7 @@ impl Credentials {
 
     /// Authenticates a caller again by the credential presented earlier, as [`Credentials::caller`] does. Long-lived
     /// connections need this, since the credential may have been revoked or have expired in the meantime.
-    pub fn again(
+    pub fn revalidate(
         &self,
         caller: &Caller,
         scopes_now: impl FnOnce(TenantId, LoggedIn) -> Option<Scopes>,

@@ -99,7 +99,7 @@ impl Services {
     pub fn caller(&self, credential: Option<&str>) -> Result<Caller, Fault> {
         let caller = self.credentials().caller(credential, |tenant, who| logged_in::may(self.reader(), tenant, who));
         // Counted even though it is refused anyway: past the rate of its address the response is 429 instead of 401.
-        let caller = caller.map_err(|fault| self.stranger().err().unwrap_or(fault))?;
+        let caller = caller.map_err(|fault| self.unauthenticated().err().unwrap_or(fault))?;
         let tenant = caller.tenant();
         let enter = || {
             self.answers().map_or(Ok(()), |answers| answers.check(Owner::Tenant(tenant)))?;
@@ -116,9 +116,9 @@ impl Services {
     }
 
     /// Authenticates a caller again: a connection may outlive the credential that it was opened with.
-    pub fn again(&self, caller: &Caller) -> Result<Caller, Fault> {
+    pub fn revalidate(&self, caller: &Caller) -> Result<Caller, Fault> {
         self.in_service(caller.tenant())?;
-        self.credentials().again(caller, |tenant, who| logged_in::may(self.reader(), tenant, who))
+        self.credentials().revalidate(caller, |tenant, who| logged_in::may(self.reader(), tenant, who))
     }
 
     /// Returns [`Fault::Unavailable`] for a quarantined tenant: its state is incomplete, so any answer would be wrong.
@@ -130,19 +130,20 @@ impl Services {
     /// Redeems a ticket, which works once, and returns the caller it was issued to and the desk it opens.
     pub fn ticket_holder(&self, ticket: &str) -> Result<(Caller, Pass), Fault> {
         let (caller, pass) = self.tickets().redeem(ticket)?;
-        Ok((self.again(&caller)?, pass))
+        Ok((self.revalidate(&caller)?, pass))
     }
 
     /// Authenticates a client by a key and the key's id.
     pub fn client(&self, id: &str, key: &str) -> Result<Client, Fault> {
-        let client = self.credentials().client(id, key).map_err(|fault| self.stranger().err().unwrap_or(fault))?;
+        let client =
+            self.credentials().client(id, key).map_err(|fault| self.unauthenticated().err().unwrap_or(fault))?;
         self.in_service(client.tenant())?;
         Ok(client)
     }
 
     /// Authenticates the administrator.
     pub fn admin(&self, token: Option<&str>) -> Result<Admin, Fault> {
-        let admin = self.credentials().admin(token).map_err(|fault| self.stranger().err().unwrap_or(fault))?;
+        let admin = self.credentials().admin(token).map_err(|fault| self.unauthenticated().err().unwrap_or(fault))?;
         if let Some(request) = RequestContext::current() {
             request.administrator();
         }
@@ -150,7 +151,7 @@ impl Services {
     }
 
     /// Counts a request without a valid credential; [`Fault::TooMany`] past the rate of its address.
-    pub fn stranger(&self) -> Result<(), Fault> {
+    pub fn unauthenticated(&self) -> Result<(), Fault> {
         RequestContext::current().map_or(Ok(()), |request| self.throttle().unauthenticated(request.peer().0))
     }
 

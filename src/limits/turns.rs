@@ -23,7 +23,7 @@ pub enum TurnKey {
     /// All authenticated callers of a tenant.
     Tenant(TenantId),
     /// All unauthenticated callers together.
-    Strangers,
+    Unauthenticated,
     /// Unauthenticated callers of one network, for work from which a flood from elsewhere must not lock them out.
     Network(IpAddr),
 }
@@ -150,7 +150,7 @@ impl FairQueue {
 
     /// Takes a free permit, or joins the waiting callers of the key.
     fn join(&self, key: TurnKey, is_bounded: bool) -> Result<Entered<'_>, Fault> {
-        let key = if self.0.is_fair { key } else { TurnKey::Strangers };
+        let key = if self.0.is_fair { key } else { TurnKey::Unauthenticated };
         let limits = &self.0.limits;
         let mut state = self.0.state.lock();
         if state.running < limits.permits {
@@ -310,7 +310,7 @@ mod tests {
 
     const A: TurnKey = TurnKey::Tenant(TenantId(Uuid::from_u128(1)));
     const B: TurnKey = TurnKey::Tenant(TenantId(Uuid::from_u128(2)));
-    const C: TurnKey = TurnKey::Strangers;
+    const C: TurnKey = TurnKey::Unauthenticated;
 
     /// Makes a queue with one permit, in which three callers of a key and five in all may wait.
     fn bench() -> (Clock, FairQueue) {

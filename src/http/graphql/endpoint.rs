@@ -43,7 +43,7 @@ pub async fn graphql(State(services): State<Services>, request: Request) -> Resu
     // against the rate of the client's address.
     let caller = match key {
         Some(key) => Some(services.caller(Some(key))?),
-        None => services.stranger().map(|()| None)?,
+        None => services.unauthenticated().map(|()| None)?,
     };
     if media_type(&parts.headers) != MediaType::Json {
         return Err(Fault::UnsupportedMediaType("application/json").into());
@@ -114,7 +114,7 @@ async fn introspect(
 
 /// Returns the key of the queue for heavy work: the tenant, or one key shared by all unauthenticated callers.
 fn turn_key(tenant: Option<TenantId>) -> TurnKey {
-    tenant.map_or(TurnKey::Strangers, TurnKey::Tenant)
+    tenant.map_or(TurnKey::Unauthenticated, TurnKey::Tenant)
 }
 
 /// Executes a query and serialises its answer; on the blocking pool, slice by slice, if it is heavy.

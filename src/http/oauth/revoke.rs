@@ -43,7 +43,7 @@ pub async fn revoke_client_token(services: State<Services>, request: Request) ->
 /// Revokes the token in the form. Revoking an unknown token succeeds (RFC 7009). The request counts against the rate of
 /// unauthenticated requests, since it carries no credential.
 async fn revoke(State(services): State<Services>, request: Request) -> Result<StatusCode, OauthFault> {
-    services.stranger()?;
+    services.unauthenticated()?;
     let (_, body) = form(request).await?;
     let params = Params::parse(&body)?;
     revoke_token(services.store(), services.credentials(), required(&params, "token")?).await?;

@@ -111,7 +111,7 @@ fn callers_are_authenticated_in_one_place() {
     let mut found = Vec::new();
     for (file, text) in files(&["src/http", "src/command", "src/query"], "rs") {
         let code = code(&text).replace(['\n', ' '], "");
-        if ["credentials().caller(", "credentials().again("].iter().any(|call| code.contains(call)) {
+        if ["credentials().caller(", "credentials().revalidate("].iter().any(|call| code.contains(call)) {
             found.push(format!("{file} authenticates by itself"));
         }
     }

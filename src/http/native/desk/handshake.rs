@@ -108,7 +108,7 @@ impl Handshake {
         let services = &self.services;
         let heard = services.clock().monotonic();
         // The credential may have been revoked since the connection was opened.
-        let caller = services.again(&self.caller).map_err(handshake_error)?;
+        let caller = services.revalidate(&self.caller).map_err(handshake_error)?;
         count(services, &self.socket, &caller, 0).map_err(handshake_error)?;
         let terms = services.credentials().settings(caller.tenant()).desk(services.edge().desk);
         let opening = self.opening(hello, &caller, terms)?;

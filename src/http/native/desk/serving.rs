@@ -145,7 +145,7 @@ impl Desk {
     async fn renew(&mut self) -> Result<Result<u64, u32>, End> {
         let heard = self.pulse.heard;
         self.pulse.tried = self.services.clock().monotonic();
-        let caller = self.services.again(&self.caller).map_err(|_| End::Ended("credential"))?;
+        let caller = self.services.revalidate(&self.caller).map_err(|_| End::Ended("credential"))?;
         let (submitter, clock) = (self.services.submitter(), self.services.clock());
         match renew(&caller, submitter, clock, (&self.link, heard)).await {
             Ok(Ok(position)) => {
@@ -190,7 +190,7 @@ impl Desk {
         }
         let (services, id) = (&self.services, message.id.as_ref());
         let (clock, reader) = (services.clock(), services.reader());
-        let caller = services.again(&self.caller).map_err(|_| End::Ended("credential"))?;
+        let caller = services.revalidate(&self.caller).map_err(|_| End::Ended("credential"))?;
         let event = match message.event(self.link.user, &self.link.session, clock.now()) {
             Ok(event) => event,
             Err(why) => {
@@ -235,7 +235,7 @@ impl Desk {
         match end {
             End::Closed => {
                 let (submitter, clock) = (self.services.submitter(), self.services.clock());
-                if let Ok(caller) = self.services.again(&self.caller)
+                if let Ok(caller) = self.services.revalidate(&self.caller)
                     && let Err(fault) = disconnect(&caller, submitter, clock, &self.link).await
                 {
                     tracing::debug!(%fault, "the session of a closed desk was not ended: it ends with its lease");

@@ -166,7 +166,7 @@ fn internal_event(ids: Vec<i64>, mix: Mix) -> impl Strategy<Value = EventBody> {
         }),
         1 => limits().prop_map(|limits| EventBody::LimitsSet { limits }),
         5 => documents::change(ids.clone()).prop_map(upsert),
-        2 * mix.turnover - 1 => documents::again(ids.clone()).prop_map(upsert),
+        2 * mix.turnover - 1 => documents::recreated_user(ids.clone()).prop_map(upsert),
     ]
 }
 
