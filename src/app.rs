@@ -125,7 +125,7 @@ impl App {
         );
         let router = http::router(services);
         // The engine outlives the requests under way: it stops once the listener has ended.
-        let engine_stopping = lifecycle.last_stopping().clone();
+        let engine_stopping = lifecycle.engine_stopping().clone();
         lifecycle.spawn("engine", engine.run(engine_stopping.clone()));
         lifecycle.spawn("pauses", engine::watch_pauses(leases, clock.clone(), lifecycle.stopping().clone()));
         let upkeep = telemetry::keep_up(metrics, clock.clone(), lifecycle.stopping().clone());

@@ -93,7 +93,7 @@ impl Passwords {
     ) -> Result<T, Fault> {
         let permit = tokio::time::timeout(TURN_TIMEOUT, self.queue.enter(key)).await;
         let permit = permit.map_err(|_| Fault::Unavailable("too many passwords are being tried"))??;
-        self.lifecycle.block(permit, work).await.map_err(|_| Fault::Internal)
+        self.lifecycle.spawn_blocking(permit, work).await.map_err(|_| Fault::Internal)
     }
 }
 

@@ -113,7 +113,8 @@ async fn load_checkpoints(store: &Store, ids: &[TenantId]) -> Result<Vec<Decoded
         ranges: Arc::new(Mutex::new(ranges)),
         cores: Arc::new(Semaphore::new(cores)),
     };
-    let tasks: Vec<_> = readers.into_iter().map(|reader| work.lifecycle.track(work.clone().read(reader))).collect();
+    let tasks: Vec<_> =
+        readers.into_iter().map(|reader| work.lifecycle.spawn_tracked(work.clone().read(reader))).collect();
     let mut decoded = Vec::new();
     for task in tasks {
         let read = task.await.map_err(|_| StoreError::Unreadable(String::from("checkpoints: reading panicked")))?;
@@ -134,7 +135,7 @@ impl Work {
                     Ok(loaded) => State::load(tenant, loaded.position, loaded.rows).map_err(|error| error.to_string()),
                     Err(error) => Err(error.to_string()),
                 };
-                decoding.push((tenant, self.lifecycle.block(core, decode)));
+                decoding.push((tenant, self.lifecycle.spawn_blocking(core, decode)));
             }
         }
         if let Some(reader) = reader {

@@ -99,7 +99,7 @@ async fn populate(app: &App) -> Result<Secret, Fault> {
     floor.open().await?;
     let stopping = app.lifecycle().stopping().clone();
     // The service does not depend on the simulation: if that fails, the service goes on.
-    drop(app.lifecycle().track(floor.run(stopping)));
+    drop(app.lifecycle().spawn_tracked(floor.run(stopping)));
     Ok(key)
 }
 

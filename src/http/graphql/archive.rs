@@ -38,7 +38,7 @@ impl ArchiveLoader {
         // A request has one snapshot, so the loader can keep the first one.
         let loader = self.by_id.get_or_init(|| {
             let lifecycle = self.services.lifecycle().clone();
-            DataLoader::new(ById(self.as_of(snapshot)), move |batch| lifecycle.track(batch))
+            DataLoader::new(ById(self.as_of(snapshot)), move |batch| lifecycle.spawn_tracked(batch))
         });
         loader.load_one(id).await.map_err(|fault| of_field(&fault))
     }

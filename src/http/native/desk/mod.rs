@@ -74,7 +74,7 @@ pub async fn connect(State(services): State<Services>, request: Request) -> Resu
     let response = upgrade.on_upgrade(move |socket| async move {
         let lifecycle = services.lifecycle().clone();
         // axum spawns this future untracked. Shutdown waits for tracked tasks only, so the work is handed to one.
-        drop(lifecycle.track(async move {
+        drop(lifecycle.spawn_tracked(async move {
             let (clock, stopping) = (services.clock().clone(), services.lifecycle().stopping().clone());
             let socket = Socket::new(socket, clock, stopping, pace(&services));
             stay(services, socket, (caller, pass)).await;
