@@ -17,7 +17,7 @@ use crate::live::State;
 use crate::store::{CheckpointReader, Loaded, Store, StoreError};
 
 /// Most checkpoints read at once.
-const RANGE: usize = 256;
+const RANGE_TENANTS: usize = 256;
 /// Most connections that read checkpoints.
 const READERS: usize = 4;
 
@@ -105,7 +105,7 @@ async fn load_checkpoints(store: &Store, ids: &[TenantId]) -> Result<Vec<Decoded
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
     let readers = store.checkpoint_readers(READERS.min(ids.len())).await?;
     // Several ranges per reader, so that a reader with large tenants leaves the rest to the others.
-    let size = ids.len().div_ceil(4 * readers.len()).clamp(1, RANGE);
+    let size = ids.len().div_ceil(4 * readers.len()).clamp(1, RANGE_TENANTS);
     let ranges = ids.chunks(size).map(<[TenantId]>::to_vec).collect();
     let work = Work {
         store: store.clone(),

@@ -12,7 +12,7 @@ use crate::lifecycle::Lifecycle;
 use crate::limits::TurnKey;
 
 /// The most entities of a document that is checked on the threads that answer requests. Larger ones take milliseconds.
-const SHORT: usize = 100;
+const INLINE_ENTITIES: usize = 100;
 
 /// Commits a document. Returns the position at which it is visible, and its changes.
 ///
@@ -26,7 +26,7 @@ pub async fn upsert_directory(
 ) -> Result<(u64, Changes), Fault> {
     caller.require(Scope::DirectoryWrite)?;
     let snapshot = reader.snapshot(caller.tenant());
-    let document = if document.len() > SHORT {
+    let document = if document.len() > INLINE_ENTITIES {
         let check = move || checked(&snapshot, document);
         lifecycle.run_cpu_bound(TurnKey::Tenant(caller.tenant()), check).await??
     } else {

@@ -27,7 +27,7 @@ const DEMANDS: [Demand; 2] = [
     Demand { medium: Medium::Call, rate: 0.8, length: (10, 60) },
 ];
 /// Period of the demand's rise and fall, in seconds.
-const WAVE: f64 = 600.0;
+const WAVE_SECONDS: f64 = 600.0;
 /// Transfers per second, on average.
 const TRANSFERS: f64 = 0.2;
 
@@ -68,7 +68,7 @@ impl Contacts {
     ) -> Vec<EventBody> {
         let mut bodies = Vec::new();
         let mut free: Vec<&OperatorLive> = online.iter().collect();
-        let swell = 0.75 + 0.5 * (now.as_secs_f64() / WAVE * TAU).sin();
+        let swell = 0.75 + 0.5 * (now.as_secs_f64() / WAVE_SECONDS * TAU).sin();
         for Demand { medium, rate, length } in &DEMANDS {
             for _ in 0..times(rate * swell * span.as_secs_f64(), rng) {
                 let Some(user) = pick(&mut free, medium.slot(), rng) else { break };

@@ -23,13 +23,13 @@ use crate::query::{self, Freshness};
 /// Source of the simulated events.
 const SOURCE: &str = "/demo/floor";
 /// Time between two steps of the simulation.
-const TICK: Duration = Duration::from_millis(250);
+const STEP_INTERVAL: Duration = Duration::from_millis(250);
 /// Time between two heartbeats of every desk, well within their lease.
-const HEARTBEATS: Duration = Duration::from_secs(15);
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(15);
 /// Pause before events that were not taken are posted again.
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
 /// Demand that is waiting when the simulation begins, as a span of time.
-const QUEUED: Duration = Duration::from_secs(25);
+const INITIAL_DEMAND: Duration = Duration::from_secs(25);
 
 /// The simulated people and their contacts.
 pub struct Floor {
@@ -59,7 +59,7 @@ impl Floor {
         self.post(&self.events(self.people.iter().flat_map(Person::reset))).await?;
         let moves = self.moves();
         self.post(&moves).await?;
-        let work = self.work(QUEUED).await?;
+        let work = self.work(INITIAL_DEMAND).await?;
         self.post(&work).await?;
         Ok(())
     }
@@ -70,16 +70,16 @@ impl Floor {
     }
 
     async fn tick(&mut self) {
-        self.clock.sleep(TICK).await;
+        self.clock.sleep(STEP_INTERVAL).await;
         let now = self.clock.monotonic();
         if now >= self.heartbeats {
-            self.heartbeats = now + HEARTBEATS;
+            self.heartbeats = now + HEARTBEAT_INTERVAL;
             self.beat(now).await;
         }
         let moves = self.moves();
         self.insist(&moves).await;
         // Availability is read once the moves are visible, so that contacts do not go to desks that are leaving.
-        if let Ok(work) = self.work(TICK).await {
+        if let Ok(work) = self.work(STEP_INTERVAL).await {
             self.insist(&work).await;
         }
     }

@@ -10,7 +10,7 @@ use crate::domain::filter::{Clause, Dimension, MAX_VALUES, Value};
 use crate::domain::json::Object;
 use crate::domain::{EntityRef, Fault, Filter, Scope};
 use crate::engine::Snapshot;
-use crate::http::extract::body::UNAUTHENTICATED;
+use crate::http::extract::body::UNAUTHENTICATED_LIMIT;
 use crate::http::extract::params::csv;
 use crate::http::extract::{MediaType, Params, freshness, media_type, read_body};
 use crate::http::services::Services;
@@ -47,7 +47,7 @@ struct JsonSearch {
 /// Authenticates the request, reads its filter, and takes the snapshot that the response is made from.
 pub async fn open(services: &Services, request: Request) -> Result<(Caller, Filter, Snapshot), ConvosoFault> {
     let (parts, body) = request.into_parts();
-    let body = read_body(&parts.headers, body, UNAUTHENTICATED).await?;
+    let body = read_body(&parts.headers, body, UNAUTHENTICATED_LIMIT).await?;
     let in_query = from_params(parts.uri.query().unwrap_or_default().as_bytes())?;
     let in_body = match media_type(&parts.headers) {
         // Without a body the content type does not matter.

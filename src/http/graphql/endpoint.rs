@@ -21,14 +21,14 @@ use super::mutation::MutationContext;
 use super::{QueryContext, cost, guard, request};
 use crate::auth::Caller;
 use crate::domain::{Fault, Scope, TenantId};
-use crate::http::extract::body::{DIALECT, is_long};
+use crate::http::extract::body::{DIALECT_LIMIT, is_long};
 use crate::http::extract::{MediaType, credential, freshness, media_type, read_body, reply};
 use crate::http::services::Services;
 use crate::limits::{Budget, TurnKey};
 use crate::query;
 
 /// Document size in bytes above which parsing takes milliseconds and moves to the blocking pool.
-const LONG: usize = 4 * 1024;
+const LONG_DOCUMENT: usize = 4 * 1024;
 
 /// Answers 405 for a method that the route does not support.
 pub async fn wrong_method() -> GraphqlFault {
@@ -48,7 +48,7 @@ pub async fn graphql(State(services): State<Services>, request: Request) -> Resu
     if media_type(&parts.headers) != MediaType::Json {
         return Err(Fault::UnsupportedMediaType("application/json").into());
     }
-    let body = read_body(&parts.headers, body, DIALECT).await?;
+    let body = read_body(&parts.headers, body, DIALECT_LIMIT).await?;
     let are_counted = services.edge().budgets.has(Budget::Variables);
     let key = turn_key(caller.as_ref().map(Caller::tenant));
     let request = services.read(key, is_long(&body), move || request::read(&body, are_counted)).await?;
@@ -136,7 +136,7 @@ async fn document(services: &Services, caller: Option<TenantId>, text: &str) -> 
         return Ok(known);
     }
     let owned = text.to_owned();
-    let parsed = services.read(turn_key(caller), text.len() > LONG, move || parse(&owned)).await?;
+    let parsed = services.read(turn_key(caller), text.len() > LONG_DOCUMENT, move || parse(&owned)).await?;
     Ok(documents.keep(caller, text.to_owned(), parsed))
 }
 

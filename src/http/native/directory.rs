@@ -98,7 +98,7 @@ pub async fn get_directory(
     let caller = caller(&services, &headers)?;
     let freshness = freshness::any_age(&headers)?;
     let snapshot = query::open(services.reader(), &caller, Scope::DirectoryRead, freshness).await?;
-    let is_long = directory_size(&snapshot.view) > query::SHORT;
+    let is_long = directory_size(&snapshot.view) > query::INLINE_ROWS;
     let view = snapshot.view.clone();
     let begin = move || Lists::object(directory(&view));
     let answer =

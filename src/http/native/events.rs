@@ -115,7 +115,7 @@ pub(super) async fn commit(
     services.tenants().count_events(caller.tenant(), events.len())?;
     let settings = services.credentials().settings(caller.tenant());
     let receipt = post(caller, services.submitter(), &settings, events).await?;
-    let is_long = results.len() > query::SHORT;
+    let is_long = results.len() > query::INLINE_ROWS;
     // The events are durable already: rejecting the answer because of the queue's length would only make the sender
     // repeat them.
     if is_long {

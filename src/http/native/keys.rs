@@ -11,7 +11,7 @@ use super::{admin, document, tenant_id};
 use crate::command;
 use crate::domain::ids::parse_guid;
 use crate::domain::{Fault, Scope, Time};
-use crate::http::extract::body::DIALECT;
+use crate::http::extract::body::DIALECT_LIMIT;
 use crate::http::extract::{read_body, reply};
 use crate::http::fault::NativeFault;
 use crate::http::services::Services;
@@ -81,7 +81,7 @@ pub async fn create_key(
     let (parts, body) = request.into_parts();
     let admin = admin(&services, &parts.headers)?;
     let tenant = tenant_id(&tenant)?;
-    let body = read_body(&parts.headers, body, DIALECT).await?;
+    let body = read_body(&parts.headers, body, DIALECT_LIMIT).await?;
     let wanted: NewKey = document(&parts.headers, &body)?;
     let (key, secret) = command::tenants::create_key::create_key(
         &admin,

@@ -12,7 +12,7 @@ use utoipa::{PartialSchema, ToSchema};
 use super::{admin, document, tenant_id};
 use crate::command::tenants::set_limits as change;
 use crate::domain::{Quota, Quotas};
-use crate::http::extract::body::DIALECT;
+use crate::http::extract::body::DIALECT_LIMIT;
 use crate::http::extract::{read_body, reply};
 use crate::http::fault::NativeFault;
 use crate::http::services::Services;
@@ -112,7 +112,7 @@ pub async fn put_limits(
     let (parts, body) = request.into_parts();
     let admin = admin(&services, &parts.headers)?;
     let tenant = tenant_id(&tenant)?;
-    let body = read_body(&parts.headers, body, DIALECT).await?;
+    let body = read_body(&parts.headers, body, DIALECT_LIMIT).await?;
     let limits: Quotas = document(&parts.headers, &body)?;
     let at = (services.store(), services.submitter());
     let position = change::set_limits(&admin, at, services.clock(), tenant, limits).await?;

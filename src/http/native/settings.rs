@@ -15,7 +15,7 @@ use crate::command::tenants::set_settings as change;
 use crate::domain::TenantId;
 use crate::domain::settings::desk::{HEARTBEAT_SECONDS, LEASE_SECONDS};
 use crate::domain::settings::{CONVERSATION_DAYS, SettingsPatch, WebhookSecret};
-use crate::http::extract::body::DIALECT;
+use crate::http::extract::body::DIALECT_LIMIT;
 use crate::http::extract::{read_body, reply};
 use crate::http::fault::NativeFault;
 use crate::http::services::Services;
@@ -117,7 +117,7 @@ pub async fn set_settings(
     let (parts, body) = request.into_parts();
     let admin = admin(&services, &parts.headers)?;
     let tenant = tenant_id(&tenant)?;
-    let body = read_body(&parts.headers, body, DIALECT).await?;
+    let body = read_body(&parts.headers, body, DIALECT_LIMIT).await?;
     let patch: SettingsPatch = document(&parts.headers, &body)?;
     let at = (services.store(), services.credentials());
     let tenant = change::set_settings(&admin, at, tenant, &patch).await?;

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use super::{admin, document};
 use crate::command;
 use crate::domain::TenantId;
-use crate::http::extract::body::DIALECT;
+use crate::http::extract::body::DIALECT_LIMIT;
 use crate::http::extract::{read_body, reply};
 use crate::http::fault::NativeFault;
 use crate::http::services::Services;
@@ -37,7 +37,7 @@ struct Answer<'a> {
 pub async fn create_tenant(State(services): State<Services>, request: Request) -> Result<Response<Body>, NativeFault> {
     let (parts, body) = request.into_parts();
     let admin = admin(&services, &parts.headers)?;
-    let body = read_body(&parts.headers, body, DIALECT).await?;
+    let body = read_body(&parts.headers, body, DIALECT_LIMIT).await?;
     let wanted: NewTenant = document(&parts.headers, &body)?;
     let tenant =
         command::tenants::create_tenant::create_tenant(&admin, services.store(), services.clock(), &wanted.name)

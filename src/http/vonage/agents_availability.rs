@@ -12,7 +12,7 @@ use crate::domain::ids::parse_guid;
 use crate::domain::json::Object;
 use crate::domain::status::Liveness;
 use crate::domain::{EntityRef, Fault, Filter, Scope};
-use crate::http::extract::body::DIALECT;
+use crate::http::extract::body::DIALECT_LIMIT;
 use crate::http::extract::{MediaType, freshness, media_type, read_body, reply};
 use crate::http::services::Services;
 use crate::query::{self, agents_availability as question};
@@ -72,7 +72,7 @@ pub async fn agents_availability(
     if media_type(&parts.headers) != MediaType::Json {
         return Err(Fault::UnsupportedMediaType("application/json").into());
     }
-    let body = read_body(&parts.headers, body, DIALECT).await?;
+    let body = read_body(&parts.headers, body, DIALECT_LIMIT).await?;
     let Object(criteria): Object<Criteria> =
         serde_json::from_slice(&body).map_err(|error| Fault::Malformed(error.to_string()))?;
     let (filter, liveness) = read(&criteria)?;

@@ -23,7 +23,7 @@ mod tests {
     /// Recorded and event time of the first entry, in seconds.
     const START: i64 = 1_600_000_000;
     /// Maximum number of operations of one apply at any size, including the eight tombstones it drops.
-    const MOST: u64 = 150;
+    const MAX_STEPS: u64 = 150;
 
     /// Number of users set up by events; the others are copied from the first.
     const BY_EVENTS: i64 = 200;
@@ -192,7 +192,7 @@ mod tests {
         assert_eq!(small.len(), large.len());
         for ((name, few), (same, many)) in small.into_iter().zip(large) {
             assert_eq!(name, same);
-            assert!(few > 0 && few <= MOST, "{name}: {few} steps at 1,000");
+            assert!(few > 0 && few <= MAX_STEPS, "{name}: {few} steps at 1,000");
             assert!(many <= few + 4, "{name}: {few} steps at 1,000, {many} at 100,000");
         }
     }

@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::Response;
 
-use super::patch::{NEEDED, New};
+use super::patch::{New, REQUIRED_FIELDS};
 use super::row::Row;
 use super::{password, patch, refused};
 use crate::command::create_operator::create_operator;
@@ -22,7 +22,7 @@ use crate::http::services::Services;
 )]
 pub async fn create(State(services): State<Services>, request: Request) -> Result<Response<Body>, RestFault> {
     let (caller, fields) = write(&services, request).await?;
-    if let Some(missing) = NEEDED.into_iter().find(|name| fields.get(name).is_none()) {
+    if let Some(missing) = REQUIRED_FIELDS.into_iter().find(|name| fields.get(name).is_none()) {
         return Err(RestFault::Missing(missing));
     }
     let user = (patch::read(&fields)?, password(&services, &caller, &fields).await?);

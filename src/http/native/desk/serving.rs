@@ -21,7 +21,7 @@ pub const MAX_ERRORS: u32 = 10;
 /// Close reason of a socket that sends too many frames.
 pub const TOO_FAST: &str = "too many messages";
 /// Shortest time between two renewals of a desk that reach the engine, however often frames arrive.
-const APART: Duration = Duration::from_secs(1);
+const RENEWAL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A connected desk.
 pub struct Desk {
@@ -117,7 +117,7 @@ impl Desk {
     /// Returns the next deadline if no frame arrives before: a ping, a renewal, or the end of the lease.
     fn due(&self) -> Duration {
         let Pulse { heard, tried, owed, ping } = self.pulse;
-        let renewal = owed.map_or(ping, |_| tried + APART);
+        let renewal = owed.map_or(ping, |_| tried + RENEWAL_INTERVAL);
         ping.min(renewal).min(heard + seconds(self.terms.lease))
     }
 
@@ -125,7 +125,7 @@ impl Desk {
     async fn upkeep(&mut self) -> Result<(), End> {
         let now = self.services.clock().monotonic();
         if self.is_renewal_due(now) {
-            // A renewal that fails stays owed, and is tried again after `APART`.
+            // A renewal that fails stays owed, and is tried again after `RENEWAL_INTERVAL`.
             let _retried = self.renew().await?;
         }
         if now >= self.pulse.ping {
@@ -137,7 +137,7 @@ impl Desk {
     }
 
     fn is_renewal_due(&self, now: Duration) -> bool {
-        self.pulse.owed.is_some() && now >= self.pulse.tried + APART
+        self.pulse.owed.is_some() && now >= self.pulse.tried + RENEWAL_INTERVAL
     }
 
     /// Renews the lease from the arrival of the last frame. Returns the tenant's position, or the seconds to wait

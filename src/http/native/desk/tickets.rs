@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use super::super::{caller, document};
 use crate::command::desk::issue_ticket as command;
 use crate::domain::{Scope, Time, UserRef};
-use crate::http::extract::body::DIALECT;
+use crate::http::extract::body::DIALECT_LIMIT;
 use crate::http::extract::{read_body, reply};
 use crate::http::fault::{Details, NativeFault};
 use crate::http::services::Services;
@@ -55,7 +55,7 @@ pub async fn issue_ticket(State(services): State<Services>, request: Request) ->
     let (parts, body) = request.into_parts();
     let caller = caller(&services, &parts.headers)?;
     caller.require(Scope::EventsWrite)?;
-    let body = read_body(&parts.headers, body, DIALECT).await?;
+    let body = read_body(&parts.headers, body, DIALECT_LIMIT).await?;
     let NewTicket { user, session, seconds } = document(&parts.headers, &body)?;
     let wanted = command::Wanted { user, session, seconds };
     let snapshot = services.reader().snapshot(caller.tenant());

@@ -14,7 +14,7 @@ use super::iadvize_payload::read;
 use crate::auth::{Caller, signature};
 use crate::domain::{Fault, Scope};
 use crate::http::describe;
-use crate::http::extract::body::DIALECT;
+use crate::http::extract::body::DIALECT_LIMIT;
 use crate::http::extract::{Params, credential, read_body};
 use crate::http::fault::NativeFault;
 use crate::http::native::events::{Answer, ParsedEvents, commit};
@@ -58,7 +58,7 @@ pub async fn post_webhook(State(services): State<Services>, request: Request) ->
     caller.require(Scope::EventsWrite)?;
     // The content type is not checked: the signature authenticates the sender, and a body that does not parse is
     // rejected below.
-    let body = read_body(&parts.headers, body, DIALECT).await?;
+    let body = read_body(&parts.headers, body, DIALECT_LIMIT).await?;
     let settings = services.credentials().settings(caller.tenant());
     // Verified before the body is parsed: nothing in an unauthenticated body is interpreted.
     signature::verify(settings.iadvize_secret.as_ref(), &body, signed(&parts.headers))?;

@@ -14,7 +14,7 @@ use crate::command::change_presence::{Choice, NotChanged, change_presence};
 use crate::domain::ids::parse_guid;
 use crate::domain::json::Object;
 use crate::domain::{Fault, Scope};
-use crate::http::extract::body::DIALECT;
+use crate::http::extract::body::DIALECT_LIMIT;
 use crate::http::extract::{MediaType, media_type, read_body, reply};
 use crate::http::services::Services;
 use crate::query::people::presences;
@@ -50,7 +50,7 @@ pub async fn set_presence(
         return Err(Fault::UnsupportedMediaType("application/json").into());
     }
     let user = user_of(path)?;
-    let definition = read(&read_body(&parts.headers, body, DIALECT).await?)?;
+    let definition = read(&read_body(&parts.headers, body, DIALECT_LIMIT).await?)?;
     let choice = Choice { user, definition };
     let done = change_presence(&caller, services.submitter(), services.reader(), services.clock(), choice).await;
     let position = done.map_err(|error| match error {
