@@ -7,14 +7,14 @@ use std::time::Duration;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::{TcpListener, TcpSocket};
 
-use crate::auth::KeyRing;
+use crate::auth::Credentials;
 use crate::auth::secret::Secret;
 use crate::boot::{BootError, Booted, boot};
 use crate::clock::Clock;
 use crate::engine::{self, EngineDeps, EngineHandles, Limits, Reader, Submitter};
 use crate::http::listener::{self, ListenerConfig};
 use crate::http::tls::{Tls, TlsError, TlsFiles};
-use crate::http::{self, Edge, Services};
+use crate::http::{self, AppState, Edge, Handles};
 use crate::lifecycle::Lifecycle;
 use crate::limits::sockets::SocketLimits;
 use crate::limits::{Budget, Sockets, TenantBudgets, TenantLimits, Throttle};
@@ -76,7 +76,7 @@ pub struct App {
     /// Reads the tenants' current views.
     pub reader: Reader,
     /// All keys and tokens.
-    pub ring: KeyRing,
+    pub credentials: Credentials,
     /// The store, with tenants, keys and checkpoints.
     pub store: Store,
     lifecycle: Lifecycle,
@@ -92,12 +92,9 @@ impl App {
         // Before the store is locked, so that a port in use is reported at once.
         let listener = bind(listen).map_err(unusable)?;
         let address = listener.local_addr().map_err(unusable)?;
-        let tls = match tls {
-            Some(files) => Some(Tls::load(files).await?),
-            None => None,
-        };
+        let tls = if let Some(files) = tls { Some(Tls::load(files).await?) } else { None };
         let scheme = if tls.is_some() { "https" } else { "http" };
-        let Booted { store, journal, states, quarantined, ring, new_admin_token, has_admin, lock } =
+        let Booted { store, journal, states, quarantined, credentials, new_admin_token, has_admin, lock } =
             boot(&location, admin_token.as_deref(), &clock).await?;
 
         let lifecycle = Lifecycle::new(&clock, edge.budgets);
@@ -116,21 +113,22 @@ impl App {
             sockets(max_connections, edge.budgets.has(Budget::Sockets)),
             edge.budgets.has(Budget::Answers).then(|| clock.clone()),
         );
-        let services = Services::new(
-            (ring.clone(), throttle.clone(), tenants),
-            (submitter.clone(), reader.clone()),
-            store.clone(),
-            (clock.clone(), lifecycle.clone(), metrics.clone()),
+        let state = AppState::new(Handles {
+            credentials: credentials.clone(),
+            throttle: throttle.clone(),
+            tenants,
+            submitter: submitter.clone(),
+            reader: reader.clone(),
+            store: store.clone(),
+            clock: clock.clone(),
+            lifecycle: lifecycle.clone(),
+            metrics: metrics.clone(),
             edge,
-        );
-        let router = http::router(services);
-        // The engine outlives the requests under way: it stops once the listener has ended.
-        let engine_stopping = lifecycle.last_stopping().clone();
-        lifecycle.spawn("engine", engine.run(engine_stopping.clone()));
+        });
+        lifecycle.spawn("engine", engine.run(lifecycle.engine_stopping().clone()));
         lifecycle.spawn("pauses", engine::watch_pauses(leases, clock.clone(), lifecycle.stopping().clone()));
-        let upkeep = telemetry::keep_up(metrics, clock.clone(), lifecycle.stopping().clone());
-        lifecycle.spawn("metrics", upkeep);
-        lifecycle.spawn("keys", ring.clone().watch(throttle, lifecycle.stopping().clone()));
+        lifecycle.spawn("metrics", telemetry::keep_up(metrics, clock.clone(), lifecycle.stopping().clone()));
+        lifecycle.spawn("keys", credentials.clone().watch(throttle, lifecycle.stopping().clone()));
         let config = ListenerConfig {
             listener,
             tls: tls.as_ref().map(Tls::acceptor),
@@ -138,16 +136,22 @@ impl App {
             header_timeout,
             write_clock: pace,
         };
-        let serving = listener::serve(config, router, lifecycle.clone(), lifecycle.stopping().clone());
+        serve(&lifecycle, config, state);
         if let Some(tls) = tls {
             lifecycle.spawn("certificate", tls.watch(clock, lifecycle.stopping().clone()));
         }
-        lifecycle.spawn("listener", async move {
-            let ended = serving.await;
-            engine_stopping.cancel();
-            ended
-        });
-        Ok(App { address, scheme, new_admin_token, has_admin, submitter, reader, ring, store, lifecycle, _lock: lock })
+        Ok(App {
+            address,
+            scheme,
+            new_admin_token,
+            has_admin,
+            submitter,
+            reader,
+            credentials,
+            store,
+            lifecycle,
+            _lock: lock,
+        })
     }
 
     /// Returns the base URL, such as `http://127.0.0.1:8080`.
@@ -167,6 +171,17 @@ impl App {
         self.lifecycle.ended().await;
         !self.lifecycle.has_failed()
     }
+}
+
+/// Starts the listener, and stops the engine once the listener has ended: the engine outlives the requests under way.
+fn serve(lifecycle: &Lifecycle, config: ListenerConfig, state: AppState) {
+    let serving = listener::serve(config, http::router(state), lifecycle.clone(), lifecycle.stopping().clone());
+    let engine_stopping = lifecycle.engine_stopping().clone();
+    lifecycle.spawn("listener", async move {
+        let ended = serving.await;
+        engine_stopping.cancel();
+        ended
+    });
 }
 
 /// Connections that may wait to be accepted; the system may allow fewer (`net.core.somaxconn`). One that finds no place is

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use metrics::gauge;
 
-use crate::auth::KeyRing;
+use crate::auth::Credentials;
 use crate::auth::secret::{Secret, hash};
 use crate::clock::Clock;
 use crate::domain::TenantId;
@@ -71,7 +71,7 @@ pub struct Booted {
     /// The tenants that cannot be loaded, and why. They are neither written nor read until the next start.
     pub quarantined: HashMap<TenantId, String>,
     /// All keys and tokens.
-    pub ring: KeyRing,
+    pub credentials: Credentials,
     /// The administrator's token if this start generated it: to be shown once.
     pub new_admin_token: Option<Secret>,
     /// True if there is an administrator's token.
@@ -109,8 +109,8 @@ pub async fn boot(location: &Location, admin_token: Option<&str>, clock: &Clock)
     gauge!("rollcall_quarantined_tenants").set(quarantined.len() as f64);
     let (admin, new_admin_token) = admin(location, &store, is_new, admin_token).await?;
     let has_admin = admin.is_some();
-    let ring = KeyRing::load(store.clone(), admin, clock.clone()).await?;
-    Ok(Booted { store, journal, states, quarantined, ring, new_admin_token, has_admin, lock })
+    let credentials = Credentials::load(store.clone(), admin, clock.clone()).await?;
+    Ok(Booted { store, journal, states, quarantined, credentials, new_admin_token, has_admin, lock })
 }
 
 /// Waits for the lock. [`BootError::Taken`] after [`LOCK_TIMEOUT`].

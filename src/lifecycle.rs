@@ -23,7 +23,7 @@ const WAITING: usize = 4_096;
 pub struct Lifecycle {
     tasks: TaskTracker,
     stopping: CancellationToken,
-    last_stopping: CancellationToken,
+    engine_stopping: CancellationToken,
     failed: Arc<AtomicBool>,
     cpu: FairQueue,
 }
@@ -54,7 +54,7 @@ impl Lifecycle {
         Lifecycle {
             tasks: TaskTracker::default(),
             stopping: CancellationToken::default(),
-            last_stopping: CancellationToken::default(),
+            engine_stopping: CancellationToken::default(),
             failed: Arc::default(),
             cpu,
         }
@@ -67,7 +67,7 @@ impl Lifecycle {
         task: impl Future<Output = Result<(), E>> + Send + 'static,
     ) {
         let lifecycle = self.clone();
-        drop(self.track(async move {
+        drop(self.spawn_tracked(async move {
             // If the task panics, the guard is dropped while armed.
             let mut guard = StopOnDrop { lifecycle, armed: true };
             match task.await {
@@ -79,13 +79,13 @@ impl Lifecycle {
 
     /// Starts a task that may fail without stopping anything else, such as one that serves a single caller.
     #[expect(clippy::disallowed_methods, reason = "this is where tasks are started")]
-    pub fn track<T: Send + 'static>(&self, task: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+    pub fn spawn_tracked<T: Send + 'static>(&self, task: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
         tokio::spawn(self.tasks.track_future(task))
     }
 
     /// Runs blocking work on the blocking pool. The permit is held until the work is done, even if the returned handle
     /// is dropped: work that has begun cannot be cancelled.
-    pub fn block<P: Send + 'static, T: Send + 'static>(
+    pub fn spawn_blocking<P: Send + 'static, T: Send + 'static>(
         &self,
         permit: P,
         work: impl FnOnce() -> T + Send + 'static,
@@ -107,7 +107,7 @@ impl Lifecycle {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Fault> {
         let permit = self.cpu.enter(key).await?;
-        self.block(permit, work).await.map_err(|_| Fault::Internal)
+        self.spawn_blocking(permit, work).await.map_err(|_| Fault::Internal)
     }
 
     /// Runs a further slice of work that [`Lifecycle::run_cpu_bound`] began. It waits for its turn but is never
@@ -118,7 +118,7 @@ impl Lifecycle {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Fault> {
         let permit = self.cpu.enter_again(key).await?;
-        self.block(permit, work).await.map_err(|_| Fault::Internal)
+        self.spawn_blocking(permit, work).await.map_err(|_| Fault::Internal)
     }
 
     /// The queue for CPU-bound work.
@@ -126,7 +126,7 @@ impl Lifecycle {
         &self.cpu
     }
 
-    /// Cancels [`Lifecycle::stopping`]; the engine stops later, on [`Lifecycle::last_stopping`].
+    /// Cancels [`Lifecycle::stopping`]; the engine stops later, on [`Lifecycle::engine_stopping`].
     pub fn stop(&self) {
         self.stopping.cancel();
     }
@@ -137,8 +137,8 @@ impl Lifecycle {
     }
 
     /// The token that is cancelled when the engine is to stop, after everything that depends on it.
-    pub fn last_stopping(&self) -> &CancellationToken {
-        &self.last_stopping
+    pub fn engine_stopping(&self) -> &CancellationToken {
+        &self.engine_stopping
     }
 
     /// Waits for every task to end.
@@ -196,7 +196,7 @@ mod tests {
 
     use super::*;
 
-    const KEY: TurnKey = TurnKey::Strangers;
+    const KEY: TurnKey = TurnKey::Unauthenticated;
 
     #[tokio::test]
     async fn cpu_bound_work_takes_at_most_half_of_the_cores() {
@@ -212,7 +212,7 @@ mod tests {
                 until.recv().unwrap_err();
             };
             let lifecycle = lifecycle.clone();
-            works.push(lifecycle.clone().track(async move { lifecycle.run_cpu_bound(KEY, work).await }));
+            works.push(lifecycle.clone().spawn_tracked(async move { lifecycle.run_cpu_bound(KEY, work).await }));
         }
         for _ in 0..cpu_permits() {
             while beginnings.try_recv().is_err() {
@@ -237,7 +237,7 @@ mod tests {
             begun.send(()).unwrap();
             until.recv().unwrap_err();
         };
-        let waiting = lifecycle.clone().track({
+        let waiting = lifecycle.clone().spawn_tracked({
             let lifecycle = lifecycle.clone();
             async move { lifecycle.run_cpu_bound(KEY, work).await }
         });

@@ -30,7 +30,7 @@ const WAITING_LINES: usize = 10_000;
 const PRINT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Interval at which samples are folded into their histograms.
-const UPKEEP: Duration = Duration::from_secs(5);
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
 /// An error that prevents logging from being set up.
 #[derive(Debug, thiserror::Error)]
@@ -113,7 +113,7 @@ pub fn start_measuring() -> Result<PrometheusHandle, BuildError> {
 pub async fn keep_up(metrics: PrometheusHandle, clock: Clock, stopping: CancellationToken) -> Result<(), Infallible> {
     loop {
         tokio::select! {
-            () = clock.sleep(UPKEEP) => {
+            () = clock.sleep(UPKEEP_INTERVAL) => {
                 metrics.run_upkeep();
                 if let Some(dropped) = DROPPED.get() {
                     counter!("rollcall_log_lines_dropped_total").absolute(dropped.dropped_lines() as u64);

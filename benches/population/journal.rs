@@ -1,6 +1,6 @@
 //! Stands in for the journal in a benchmark: numbers events and applies them to the state.
 
-use rollcall::domain::{Body, Entry, Event, Outcome, TenantId, Time};
+use rollcall::domain::{Entry, Event, EventBody, Outcome, TenantId, Time};
 use rollcall::live::State;
 use uuid::Uuid;
 
@@ -22,7 +22,7 @@ impl Journal {
     }
 
     /// Makes the next entry, one second after the previous one, so that a long run also forgets ended conversations.
-    pub fn entry(&mut self, body: Body) -> Entry {
+    pub fn entry(&mut self, body: EventBody) -> Entry {
         self.now = self.now.plus_seconds(1);
         let entry = Entry {
             seq: self.next,
@@ -34,7 +34,7 @@ impl Journal {
     }
 
     /// Applies `body`, which must take effect: an incomplete population would be measured too fast.
-    pub fn append(&mut self, body: Body) {
+    pub fn append(&mut self, body: EventBody) {
         let entry = self.entry(body);
         let outcome = self.state.apply(&entry).expect("no gap");
         assert!(matches!(outcome, Outcome::Applied | Outcome::Upserted(_)), "{outcome:?} for {entry:?}");

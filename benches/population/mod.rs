@@ -10,7 +10,7 @@ use std::sync::Arc;
 pub use journal::Journal;
 pub use person::MadeUp;
 use rollcall::domain::directory::{Document, EntityPatch, MAX_ENTITIES};
-use rollcall::domain::{Body, Category, Channel, ConversationId, UserRef};
+use rollcall::domain::{Category, Channel, ConversationId, EventBody, UserRef};
 
 /// The sizes of tenants to measure. Only the smallest if the benchmark runs as a test.
 pub fn sizes() -> &'static [u32] {
@@ -21,11 +21,11 @@ pub fn sizes() -> &'static [u32] {
 /// Makes a journal with `users` people in the directory, at their desks and in conversations.
 pub fn tenant(users: u32) -> Journal {
     let mut journal = Journal::new();
-    journal.append(Body::DirectoryUpserted { document: Arc::new(reference_data()) });
+    journal.append(EventBody::DirectoryUpserted { document: Arc::new(reference_data()) });
     let all: Vec<u32> = (0..users).collect();
     for some in all.chunks(MAX_ENTITIES) {
         let users = some.iter().map(|n| MadeUp::new(*n).patch()).collect();
-        journal.append(Body::DirectoryUpserted { document: Arc::new(Document { users, ..Document::default() }) });
+        journal.append(EventBody::DirectoryUpserted { document: Arc::new(Document { users, ..Document::default() }) });
     }
     for n in all {
         start_working(&mut journal, &MadeUp::new(n));
@@ -55,7 +55,7 @@ fn start_working(journal: &mut Journal, person: &MadeUp) {
     let user = UserRef::id(person.id);
     if person.facts.connected {
         let session = "desk".into();
-        let connected = Body::DeskConnected {
+        let connected = EventBody::DeskConnected {
             socket: false,
             user: user.clone(),
             session,
@@ -70,12 +70,12 @@ fn start_working(journal: &mut Journal, person: &MadeUp) {
         person.facts.lanes.iter().filter(|(_, lane)| !lane.toggle).map(|(channel, _)| channel).collect();
     if away.is_some() || !off.is_empty() {
         let channels = off.into_iter().map(|channel| (channel, false)).collect();
-        journal.append(Body::StatusChanged { user: user.clone(), presence: away, presence_id: None, channels });
+        journal.append(EventBody::StatusChanged { user: user.clone(), presence: away, presence_id: None, channels });
     }
     for channel in Channel::ALL {
         for k in 0..person.facts.lanes[channel].current {
             let conversation = conversation(&format!("{}-{}-{k}", channel.name(), person.id));
-            journal.append(Body::SlotTaken { user: user.clone(), channel, conversation });
+            journal.append(EventBody::SlotTaken { user: user.clone(), channel, conversation });
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use rollcall::domain::event::Surface;
-use rollcall::domain::{Body, Category, Channel, ConversationId, UserRef};
+use rollcall::domain::{Category, Channel, ConversationId, EventBody, UserRef};
 
 use crate::population::conversation;
 use crate::population::person::Dice;
@@ -27,36 +27,43 @@ impl Traffic {
         self.users as usize / 10 + 1
     }
 
-    fn change_status(&mut self, user: UserRef) -> Body {
+    fn change_status(&mut self, user: UserRef) -> EventBody {
         let presence = Some(if self.dice.below(2) == 0 { Category::Away } else { Category::Ready });
-        Body::StatusChanged { user, presence, presence_id: None, channels: Vec::new() }
+        EventBody::StatusChanged { user, presence, presence_id: None, channels: Vec::new() }
     }
 
-    fn take(&mut self, user: UserRef) -> Body {
+    fn take(&mut self, user: UserRef) -> EventBody {
         self.taken += 1;
         let conversation = conversation(&format!("conversation-{}", self.taken));
         self.held.push_back((user.clone(), conversation.clone()));
-        Body::SlotTaken { user, channel: Channel::Chat, conversation }
+        EventBody::SlotTaken { user, channel: Channel::Chat, conversation }
     }
 }
 
 impl Iterator for Traffic {
-    type Item = Body;
+    type Item = EventBody;
 
     /// Of ten events, one is a connection and one a change of status; the others take conversations and release the
     /// oldest.
-    fn next(&mut self) -> Option<Body> {
+    fn next(&mut self) -> Option<EventBody> {
         let user = UserRef::id(i64::from(self.dice.below(self.users)) + 1);
         Some(match self.dice.below(10) {
             0 => {
                 let (session, surface) = ("desk".into(), Surface::Desk);
-                Body::DeskConnected { user, session, lease_seconds: Some(60), device: None, surface, socket: false }
+                EventBody::DeskConnected {
+                    user,
+                    session,
+                    lease_seconds: Some(60),
+                    device: None,
+                    surface,
+                    socket: false,
+                }
             }
             1 => self.change_status(user),
             _ if self.held.len() < self.enough() => self.take(user),
             _ => {
                 let (user, conversation) = self.held.pop_front()?;
-                Body::SlotReleased { user: Some(user), conversation }
+                EventBody::SlotReleased { user: Some(user), conversation }
             }
         })
     }

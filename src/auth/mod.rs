@@ -1,13 +1,13 @@
 //! Authentication: from a credential to a [`Caller`]. The tenant of a request comes from here and from nowhere else.
 
-mod keyring;
+mod credentials;
 pub mod password;
 pub mod secret;
 pub mod signature;
 pub mod tickets;
 mod tokens;
 
-pub use keyring::KeyRing;
+pub use credentials::Credentials;
 pub use password::Passwords;
 pub use tickets::Tickets;
 pub use tokens::LoggedIn;

@@ -26,7 +26,8 @@ const FIRST_COME_PERMITS: usize = 2;
 const TURN_TIMEOUT: Duration = Duration::from_secs(5);
 /// A hash with the usual parameters, of no known password. Log-ins verify it in place of missing hashes, so that the
 /// time of a response does not reveal which accounts exist.
-const DUMMY: &str = "$argon2id$v=19$m=19456,t=2,p=1$cm9sbGNhbGwgbm9ib2R5cw$cm9sbGNhbGwga25vd3Mgbm8gc3VjaCBwYXNzd29yZCE";
+const DUMMY_HASH: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$cm9sbGNhbGwgbm9ib2R5cw$cm9sbGNhbGwga25vd3Mgbm8gc3VjaCBwYXNzd29yZCE";
 
 /// Hashes and verifies passwords, through a queue apart from that of other CPU-bound work, so that neither waits for
 /// the other. A clone is another handle to the same queue.
@@ -48,7 +49,7 @@ impl Passwords {
         Passwords { queue, lifecycle }
     }
 
-    /// Hashes a password that a tenant sets for a user, for `Body::PasswordSet`.
+    /// Hashes a password that a tenant sets for a user, for `EventBody::PasswordSet`.
     ///
     /// [`Fault::Invalid`] for `password` unless it has 1 to [`MAX_BYTES`] bytes. [`Fault::TooMany`] or
     /// [`Fault::Unavailable`] if too many are waiting or the turn does not come in time.
@@ -93,14 +94,14 @@ impl Passwords {
     ) -> Result<T, Fault> {
         let permit = tokio::time::timeout(TURN_TIMEOUT, self.queue.enter(key)).await;
         let permit = permit.map_err(|_| Fault::Unavailable("too many passwords are being tried"))??;
-        self.lifecycle.block(permit, work).await.map_err(|_| Fault::Internal)
+        self.lifecycle.spawn_blocking(permit, work).await.map_err(|_| Fault::Internal)
     }
 }
 
 /// Returns the hashes to verify, padded with dummies to `tries`, and to at least one.
 fn padded(hashes: &[PasswordHash], tries: usize) -> Vec<&str> {
     let dummies = tries.max(1).saturating_sub(hashes.len());
-    hashes.iter().map(PasswordHash::phc).chain(std::iter::repeat_n(DUMMY, dummies)).collect()
+    hashes.iter().map(PasswordHash::phc).chain(std::iter::repeat_n(DUMMY_HASH, dummies)).collect()
 }
 
 const fn is_password(text: &str) -> bool {
@@ -159,9 +160,9 @@ mod tests {
         for accounts in 0..=4 {
             let tried = padded(&hashes[..accounts], 4);
             assert_eq!(tried.len(), 4, "{accounts}");
-            assert_eq!(tried.iter().filter(|phc| **phc == DUMMY).count(), 4 - accounts);
+            assert_eq!(tried.iter().filter(|phc| **phc == DUMMY_HASH).count(), 4 - accounts);
         }
-        assert_eq!(padded(&[], 0), [DUMMY], "even before any tenant exists");
+        assert_eq!(padded(&[], 0), [DUMMY_HASH], "even before any tenant exists");
     }
 
     /// Polls `work` once and panics if it does not wait.
@@ -214,9 +215,9 @@ mod tests {
     #[test]
     fn the_dummy_has_the_parameters_of_a_real_hash() {
         let parameters = |phc: &str| phc.split('$').take(4).map(str::to_owned).collect::<Vec<_>>();
-        assert_eq!(parameters(DUMMY), parameters(hash("x").unwrap().phc()));
+        assert_eq!(parameters(DUMMY_HASH), parameters(hash("x").unwrap().phc()));
         let lengths = |phc: &str| phc.split('$').skip(4).map(str::len).collect::<Vec<_>>();
-        assert_eq!(lengths(DUMMY), lengths(hash("x").unwrap().phc()));
-        assert!(phc::PasswordHash::new(DUMMY).is_ok());
+        assert_eq!(lengths(DUMMY_HASH), lengths(hash("x").unwrap().phc()));
+        assert!(phc::PasswordHash::new(DUMMY_HASH).is_ok());
     }
 }

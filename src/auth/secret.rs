@@ -6,10 +6,10 @@ use rand::Rng;
 use sha2::{Digest, Sha256};
 
 /// Number of characters of a key that lists may show.
-const VISIBLE: usize = 11;
+const VISIBLE_CHARS: usize = 11;
 
 /// Upper bound for the length of a generated secret, in bytes, with a margin.
-const LONGEST: usize = 128;
+const MAX_SECRET_BYTES: usize = 128;
 
 /// A newly generated secret. It implements neither `Debug` nor `Display`, so that it is not printed by accident.
 pub struct Secret(String);
@@ -32,7 +32,7 @@ impl Secret {
 
     /// The beginning of the secret, by which lists distinguish it from others.
     pub fn prefix(&self) -> String {
-        self.0.chars().take(VISIBLE).collect()
+        self.0.chars().take(VISIBLE_CHARS).collect()
     }
 
     /// The hash that is stored in place of the secret.
@@ -48,7 +48,7 @@ pub fn hash(secret: &str) -> [u8; 32] {
 
 /// Hashes a presented secret. `None` if it is longer than any secret we issue, so that oversized input costs nothing.
 pub fn hash_of_made(secret: &str) -> Option<[u8; 32]> {
-    (secret.len() <= LONGEST).then(|| hash(secret))
+    (secret.len() <= MAX_SECRET_BYTES).then(|| hash(secret))
 }
 
 #[cfg(test)]
@@ -60,13 +60,13 @@ mod tests {
         let (a, b) = (Secret::generate("rk"), Secret::generate("rk"));
         assert_ne!(a.reveal(), b.reveal());
         assert_eq!(a.reveal().len(), 67);
-        assert!(a.reveal().starts_with(&a.prefix()) && a.prefix().len() == VISIBLE);
+        assert!(a.reveal().starts_with(&a.prefix()) && a.prefix().len() == VISIBLE_CHARS);
     }
 
     #[test]
     fn texts_longer_than_any_secret_are_not_hashed() {
         let made = Secret::generate("rk");
         assert_eq!(hash_of_made(made.reveal()), Some(made.hash()));
-        assert_eq!(hash_of_made(&"x".repeat(LONGEST + 1)), None);
+        assert_eq!(hash_of_made(&"x".repeat(MAX_SECRET_BYTES + 1)), None);
     }
 }

@@ -17,7 +17,7 @@ use crate::live::State;
 use crate::store::{CheckpointReader, Loaded, Store, StoreError};
 
 /// Most checkpoints read at once.
-const RANGE: usize = 256;
+const RANGE_TENANTS: usize = 256;
 /// Most connections that read checkpoints.
 const READERS: usize = 4;
 
@@ -105,7 +105,7 @@ async fn load_checkpoints(store: &Store, ids: &[TenantId]) -> Result<Vec<Decoded
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
     let readers = store.checkpoint_readers(READERS.min(ids.len())).await?;
     // Several ranges per reader, so that a reader with large tenants leaves the rest to the others.
-    let size = ids.len().div_ceil(4 * readers.len()).clamp(1, RANGE);
+    let size = ids.len().div_ceil(4 * readers.len()).clamp(1, RANGE_TENANTS);
     let ranges = ids.chunks(size).map(<[TenantId]>::to_vec).collect();
     let work = Work {
         store: store.clone(),
@@ -113,7 +113,8 @@ async fn load_checkpoints(store: &Store, ids: &[TenantId]) -> Result<Vec<Decoded
         ranges: Arc::new(Mutex::new(ranges)),
         cores: Arc::new(Semaphore::new(cores)),
     };
-    let tasks: Vec<_> = readers.into_iter().map(|reader| work.lifecycle.track(work.clone().read(reader))).collect();
+    let tasks: Vec<_> =
+        readers.into_iter().map(|reader| work.lifecycle.spawn_tracked(work.clone().read(reader))).collect();
     let mut decoded = Vec::new();
     for task in tasks {
         let read = task.await.map_err(|_| StoreError::Unreadable(String::from("checkpoints: reading panicked")))?;
@@ -134,7 +135,7 @@ impl Work {
                     Ok(loaded) => State::load(tenant, loaded.position, loaded.rows).map_err(|error| error.to_string()),
                     Err(error) => Err(error.to_string()),
                 };
-                decoding.push((tenant, self.lifecycle.block(core, decode)));
+                decoding.push((tenant, self.lifecycle.spawn_blocking(core, decode)));
             }
         }
         if let Some(reader) = reader {

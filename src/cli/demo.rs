@@ -92,14 +92,14 @@ async fn populate(app: &App) -> Result<Secret, Fault> {
     let key = key(app, &clock, tenant, (KEY, vec![Scope::All])).await?;
     let scopes = vec![Scope::DirectoryWrite, Scope::EventsWrite, Scope::OperatorsRead];
     let floor_key = self::key(app, &clock, tenant, (FLOOR_KEY, scopes)).await?;
-    let caller: Caller = app.ring.caller(Some(floor_key.reveal()), |_, _| None)?;
+    let caller: Caller = app.credentials.caller(Some(floor_key.reveal()), |_, _| None)?;
     let engine = (&app.submitter, &app.reader);
     upsert_directory(&caller, engine, &clock, app.lifecycle(), people::document()).await?;
     let mut floor = Floor::new(caller, (app.submitter.clone(), app.reader.clone()), clock);
     floor.open().await?;
     let stopping = app.lifecycle().stopping().clone();
     // The service does not depend on the simulation: if that fails, the service goes on.
-    drop(app.lifecycle().track(floor.run(stopping)));
+    drop(app.lifecycle().spawn_tracked(floor.run(stopping)));
     Ok(key)
 }
 
@@ -118,13 +118,13 @@ async fn revoke_keys(app: &App, clock: &Clock, tenant: TenantId) -> Result<(), F
     let admin = Admin::local();
     for key in query::keys::keys(&admin, &app.store, tenant).await? {
         if key.revoked.is_none() && (key.name == KEY || key.name == FLOOR_KEY) {
-            revoke_key(&admin, (&app.store, &app.ring), clock, tenant, key.id).await?;
+            revoke_key(&admin, (&app.store, &app.credentials), clock, tenant, key.id).await?;
         }
     }
     Ok(())
 }
 
 async fn key(app: &App, clock: &Clock, tenant: TenantId, key: (&str, Vec<Scope>)) -> Result<Secret, Fault> {
-    let made = create_key(&Admin::local(), (&app.store, &app.ring), clock, tenant, key).await?;
+    let made = create_key(&Admin::local(), (&app.store, &app.credentials), clock, tenant, key).await?;
     Ok(made.1)
 }

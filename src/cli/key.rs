@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use uuid::Uuid;
 
 use super::{Failure, migrate, tenant};
-use crate::auth::{Admin, KeyRing};
+use crate::auth::{Admin, Credentials};
 use crate::clock::Clock;
 use crate::command::tenants::create_key::create_key;
 use crate::command::tenants::revoke_key::revoke_key;
@@ -71,8 +71,8 @@ pub async fn run(command: KeyCommand) -> Result<(), Failure> {
         KeyCommand::Create(args) => {
             let store = migrate::open(&args.store).await?;
             let tenant = tenant::find(&store, &args.tenant).await?.id;
-            let ring = KeyRing::load(store.clone(), None, clock.clone()).await.map_err(Failure::other)?;
-            let made = create_key(&admin, (&store, &ring), &clock, tenant, (&args.name, args.scopes)).await;
+            let credentials = Credentials::load(store.clone(), None, clock.clone()).await.map_err(Failure::other)?;
+            let made = create_key(&admin, (&store, &credentials), &clock, tenant, (&args.name, args.scopes)).await;
             println!("{}", made.map_err(Failure::other)?.1.reveal());
         }
         KeyCommand::List(args) => {
@@ -87,8 +87,8 @@ pub async fn run(command: KeyCommand) -> Result<(), Failure> {
         KeyCommand::Revoke(args) => {
             let store = migrate::open(&args.store).await?;
             let tenant = tenant::find(&store, &args.tenant).await?.id;
-            let ring = KeyRing::load(store.clone(), None, clock.clone()).await.map_err(Failure::other)?;
-            let revoked = revoke_key(&admin, (&store, &ring), &clock, tenant, args.key).await;
+            let credentials = Credentials::load(store.clone(), None, clock.clone()).await.map_err(Failure::other)?;
+            let revoked = revoke_key(&admin, (&store, &credentials), &clock, tenant, args.key).await;
             revoked.map_err(Failure::other)?;
             println!("revoked");
         }

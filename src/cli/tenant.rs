@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::{Failure, migrate};
-use crate::auth::{Admin, KeyRing};
+use crate::auth::{Admin, Credentials};
 use crate::clock::Clock;
 use crate::command::tenants::create_tenant::create_tenant;
 use crate::command::tenants::set_settings::set_settings;
@@ -163,8 +163,8 @@ pub async fn run(command: TenantCommand) -> Result<(), Failure> {
             let patch = args.changes.patch()?;
             let store = migrate::open(&args.store).await?;
             let tenant = find(&store, &args.tenant).await?.id;
-            let ring = KeyRing::load(store.clone(), None, Clock::system()).await.map_err(Failure::other)?;
-            let changed = set_settings(&Admin::local(), (&store, &ring), tenant, &patch).await;
+            let credentials = Credentials::load(store.clone(), None, Clock::system()).await.map_err(Failure::other)?;
+            let changed = set_settings(&Admin::local(), (&store, &credentials), tenant, &patch).await;
             show(&changed.map_err(refused)?);
         }
     }

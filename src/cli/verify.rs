@@ -11,7 +11,7 @@ use crate::engine::replay::catch_up;
 use crate::journal::Journal;
 use crate::live::State;
 use crate::store::Location;
-use crate::store::sqlite::FILE;
+use crate::store::sqlite::DATABASE_FILE;
 
 /// The arguments of `verify`.
 #[derive(Args, Debug)]
@@ -34,7 +34,7 @@ pub async fn run(args: VerifyArgs) -> Result<(), Failure> {
     let location = args.store.location().map_err(Failure::setting)?;
     // Opening would create an empty store, in which nothing could be wrong.
     if let Location::Folder(folder) = &location
-        && !folder.join(FILE).is_file()
+        && !folder.join(DATABASE_FILE).is_file()
     {
         return Err(Failure::setting(format!("there is no store in {}", folder.display())));
     }

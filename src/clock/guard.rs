@@ -8,20 +8,20 @@ use std::time::Duration;
 use crate::domain::Time;
 
 /// The largest difference of a clock from guarded time that is no jump, in microseconds: 2 s.
-const TOLERANCE: i64 = 2_000_000;
+const JUMP_TOLERANCE: i64 = 2_000_000;
 /// The divisor of the passed time by which guarded time approaches the wall clock at most: 1/2000, or 500 ppm.
-const SLEW: i64 = 2_000;
+const SLEW_DIVISOR: i64 = 2_000;
 /// The shortest time between two corrections. In shorter intervals the correction would round to zero.
-const SLEW_EVERY: Duration = Duration::from_millis(100);
+const SLEW_INTERVAL: Duration = Duration::from_millis(100);
 /// The time for which wall clock and database must agree before guarded time steps to them.
-const AGREED: Duration = Duration::from_secs(10);
+const AGREEMENT_PERIOD: Duration = Duration::from_secs(10);
 /// The time for which the wall clock must run on from its new time before guarded time steps to it, if there is no
 /// database.
-const STOOD: Duration = Duration::from_secs(10 * 60);
+const STEADY_PERIOD: Duration = Duration::from_secs(10 * 60);
 /// The longest interval between two observations of the database over which agreement counts as unbroken.
-const OBSERVED: Duration = Duration::from_secs(3);
+const OBSERVATION_GAP: Duration = Duration::from_secs(3);
 /// The time for which the database's clock must be off before an alarm is raised: one delayed answer is not enough.
-const DISAGREED: Duration = Duration::from_secs(2);
+const DISAGREEMENT_PERIOD: Duration = Duration::from_secs(2);
 
 /// A reading of the machine's clocks at one moment.
 #[derive(Clone, Copy, Debug)]
@@ -134,22 +134,22 @@ impl Guard {
     }
 
     /// Records an observation of the database's clock, and steps to the wall clock after a jump if both have agreed for
-    /// [`AGREED`].
+    /// [`AGREEMENT_PERIOD`].
     pub fn observe_database(&mut self, reading: Reading, database: Time) {
         let uptime = reading.uptime;
-        let agrees = (reading.wall.micros() - database.micros()).abs() <= TOLERANCE;
-        let before = self.database.filter(|before| uptime.saturating_sub(before.seen) <= OBSERVED);
+        let agrees = (reading.wall.micros() - database.micros()).abs() <= JUMP_TOLERANCE;
+        let before = self.database.filter(|before| uptime.saturating_sub(before.seen) <= OBSERVATION_GAP);
         let agreed = agrees.then(|| before.and_then(|before| before.agreed).unwrap_or(uptime));
         let off = self.database.and_then(|before| before.off);
         self.database = Some(Database { seen: uptime, agreed, off });
         self.advance(reading);
         if let (Some(agreed), Some(jump)) = (agreed, self.jump)
-            && uptime.saturating_sub(agreed.max(jump.stood)) >= AGREED
+            && uptime.saturating_sub(agreed.max(jump.stood)) >= AGREEMENT_PERIOD
         {
             self.step(reading);
         }
         let offset = database.micros() - self.time;
-        let is_off = offset.abs() > TOLERANCE;
+        let is_off = offset.abs() > JUMP_TOLERANCE;
         let since = off.map_or(uptime, |(since, _)| since);
         self.database = Some(Database { seen: uptime, agreed, off: is_off.then_some((since, offset)) });
         if !is_off {
@@ -167,7 +167,7 @@ impl Guard {
         let (since, offset) = self.database?.off?;
         let standing = self.uptime - since;
         let alarm = ClockAlarm { suspect: Suspect::Database, ahead_ms: offset / 1_000, standing };
-        (standing >= DISAGREED).then_some(alarm)
+        (standing >= DISAGREEMENT_PERIOD).then_some(alarm)
     }
 
     /// Returns the newest change since the last call.
@@ -176,7 +176,7 @@ impl Guard {
     }
 
     /// Moves guarded time on with uptime, slews it towards the wall clock, and detects the start and end of a jump.
-    /// Steps to the wall clock after [`STOOD`] if there is no database.
+    /// Steps to the wall clock after [`STEADY_PERIOD`] if there is no database.
     fn advance(&mut self, reading: Reading) {
         // On a platform with an uptime that goes back, time stands still until it catches up.
         let uptime = reading.uptime.max(self.uptime);
@@ -185,12 +185,12 @@ impl Guard {
         self.time += micros(uptime) - micros(self.uptime);
         self.uptime = uptime;
         let wall = reading.wall.micros();
-        if uptime - self.slewed >= SLEW_EVERY {
-            let most = micros(uptime - self.slewed) / SLEW;
+        if uptime - self.slewed >= SLEW_INTERVAL {
+            let most = micros(uptime - self.slewed) / SLEW_DIVISOR;
             self.time += (wall - self.time).clamp(-most, most);
             self.slewed = uptime;
         }
-        if (wall - self.time).abs() <= TOLERANCE {
+        if (wall - self.time).abs() <= JUMP_TOLERANCE {
             if self.jump.take().is_some() {
                 self.change = Some(Change::Returned);
             }
@@ -198,13 +198,13 @@ impl Guard {
         }
         let origin = wall - micros(uptime);
         let since = self.jump.map_or(uptime, |jump| jump.since);
-        let stands = self.jump.filter(|jump| (jump.origin - origin).abs() <= TOLERANCE);
+        let stands = self.jump.filter(|jump| (jump.origin - origin).abs() <= JUMP_TOLERANCE);
         let jump = stands.unwrap_or(Jump { since, stood: uptime, origin });
         if self.jump.is_none() {
             self.change = Some(Change::Jumped((wall - self.time) / 1_000));
         }
         self.jump = Some(jump);
-        if self.database.is_none() && uptime - jump.stood >= STOOD {
+        if self.database.is_none() && uptime - jump.stood >= STEADY_PERIOD {
             self.step(reading);
         }
     }

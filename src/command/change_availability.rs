@@ -3,7 +3,7 @@
 use crate::auth::Caller;
 use crate::clock::Clock;
 use crate::domain::event::Rejection;
-use crate::domain::{Body, Channel, EntityRef, Event, Fault, Outcome, Scope, UserRef};
+use crate::domain::{Channel, EntityRef, Event, EventBody, Fault, Outcome, Scope, UserRef};
 use crate::engine::{Reader, Submitter};
 
 /// The source of these events.
@@ -55,10 +55,10 @@ pub async fn change_availability(
     let mut bodies = Vec::new();
     if !change.channels.is_empty() {
         let channels = change.channels;
-        bodies.push(Body::StatusChanged { user: subject.clone(), presence: None, presence_id: None, channels });
+        bodies.push(EventBody::StatusChanged { user: subject.clone(), presence: None, presence_id: None, channels });
     }
     if change.offline {
-        bodies.push(Body::DeskClosedAll { user: subject });
+        bodies.push(EventBody::DeskClosedAll { user: subject });
     }
     let event = |body| Event::internal(SOURCE, clock.new_id(), clock.now(), body);
     let receipt = submitter.commit(caller.tenant(), bodies.into_iter().map(event).collect()).await?;

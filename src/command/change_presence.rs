@@ -5,7 +5,7 @@ use uuid::Uuid;
 use crate::auth::Caller;
 use crate::clock::Clock;
 use crate::domain::event::Rejection;
-use crate::domain::{Body, EntityRef, Event, Fault, Outcome, Scope, UserRef};
+use crate::domain::{EntityRef, Event, EventBody, Fault, Outcome, Scope, UserRef};
 use crate::engine::{Reader, Submitter};
 
 /// The source of these events.
@@ -59,7 +59,7 @@ pub async fn change_presence(
         Some(category) if definition.is_built_in => (Some(category), None),
         Some(_) => (None, Some(definition.guid)),
     };
-    let body = Body::StatusChanged { user, presence, presence_id, channels: Vec::new() };
+    let body = EventBody::StatusChanged { user, presence, presence_id, channels: Vec::new() };
     let event = Event::internal(SOURCE, clock.new_id(), clock.now(), body);
     let receipt = submitter.commit(caller.tenant(), vec![event]).await?;
     match receipt.outcomes.first() {

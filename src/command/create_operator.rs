@@ -7,7 +7,7 @@ use crate::auth::Caller;
 use crate::clock::Clock;
 use crate::domain::directory::{Document, UserPatch};
 use crate::domain::event::PasswordHash;
-use crate::domain::{Body, EntityRef, Fault, Profile, Scope, UserRef};
+use crate::domain::{EntityRef, EventBody, Fault, Profile, Scope, UserRef};
 use crate::engine::{Reader, Submitter};
 
 /// Creates an operator, with a password if a hash is given. Returns the position of the view that has it, and its
@@ -25,7 +25,7 @@ pub async fn create_operator(
     let guid = clock.new_id();
     user.guid = Some(guid);
     let subject = UserRef::Entity(EntityRef::Guid(guid));
-    let then = password.map(|hash| Body::PasswordSet { user: subject.clone(), hash });
+    let then = password.map(|hash| EventBody::PasswordSet { user: subject.clone(), hash });
     let document = Document { users: vec![user], ..Document::default() };
     upsert(caller, (submitter, reader), clock, (document, then)).await?;
     let view = reader.snapshot(caller.tenant()).view;

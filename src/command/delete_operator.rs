@@ -2,7 +2,7 @@
 
 use crate::auth::Caller;
 use crate::clock::Clock;
-use crate::domain::{Body, EntityRef, Event, Fault, Outcome, Scope, UserRef};
+use crate::domain::{EntityRef, Event, EventBody, Fault, Outcome, Scope, UserRef};
 use crate::engine::{Reader, Submitter};
 
 /// Deletes an operator and returns the position from which that is in effect. [`Fault::NotFound`] if the operator is
@@ -19,7 +19,7 @@ pub async fn delete_operator(
     if reader.snapshot(caller.tenant()).view.directory().find(&user).is_none() {
         return Err(Fault::NotFound("operator"));
     }
-    let body = Body::UserDeleted { user };
+    let body = EventBody::UserDeleted { user };
     let event = Event::internal("rollcall:operator", clock.new_id(), clock.now(), body);
     let receipt = submitter.commit(caller.tenant(), vec![event]).await?;
     match receipt.outcomes.first() {

@@ -1,7 +1,7 @@
 //! Issues tokens to authenticated callers.
 
 use crate::auth::secret::Secret;
-use crate::auth::{Client, KeyRing};
+use crate::auth::{Client, Credentials};
 use crate::clock::Clock;
 use crate::domain::{Fault, Scope, TenantId};
 use crate::limits::Throttle;
@@ -15,7 +15,7 @@ pub const KEY_SECONDS: u32 = 7_200;
 /// [`Fault::Forbidden`] for a scope that the key does not have, [`Fault::TooMany`] beyond the key's rate of tokens.
 pub async fn for_key(
     client: &Client,
-    (store, ring): (&Store, &KeyRing),
+    (store, credentials): (&Store, &Credentials),
     clock: &Clock,
     throttle: &Throttle,
     scopes: Vec<Scope>,
@@ -26,7 +26,7 @@ pub async fn for_key(
     throttle.token(client.key())?;
     let scopes = if scopes.is_empty() { client.scopes().iter().collect() } else { scopes };
     let grant = Grant { tenant: client.tenant(), holder: TokenHolder::Key(client.key()), scopes, seconds: KEY_SECONDS };
-    issue((store, ring), clock, grant).await
+    issue((store, credentials), clock, grant).await
 }
 
 /// The content of a token to be issued.
@@ -38,13 +38,17 @@ pub(super) struct Grant {
 }
 
 /// Issues a token. It is stored before it is returned, so that it stays valid after a restart.
-pub(super) async fn issue((store, ring): (&Store, &KeyRing), clock: &Clock, grant: Grant) -> Result<Secret, Fault> {
+pub(super) async fn issue(
+    (store, credentials): (&Store, &Credentials),
+    clock: &Clock,
+    grant: Grant,
+) -> Result<Secret, Fault> {
     let Grant { tenant, holder, scopes, seconds } = grant;
     let secret = Secret::generate("rt");
     let created = clock.now();
     let expires = created.plus_seconds(seconds.into());
     let token = TokenRecord { hash: secret.hash(), tenant, holder, scopes, created, expires };
     in_time(store.create_token(&token)).await?;
-    ring.keep(&token);
+    credentials.keep(&token);
     Ok(secret)
 }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::issue_token::{Grant, issue};
 use crate::auth::secret::Secret;
-use crate::auth::{KeyRing, LoggedIn, Passwords};
+use crate::auth::{Credentials, LoggedIn, Passwords};
 use crate::clock::Clock;
 use crate::domain::event::PasswordHash;
 use crate::domain::{Fault, Scope, TenantId};
@@ -44,7 +44,7 @@ struct Candidate {
 pub async fn log_in(
     (passwords, throttle): (&Passwords, &Throttle),
     reader: &Reader,
-    (store, ring): (&Store, &KeyRing),
+    (store, credentials): (&Store, &Credentials),
     clock: &Clock,
     attempt: Attempt<'_>,
 ) -> Result<Secret, Fault> {
@@ -61,7 +61,7 @@ pub async fn log_in(
     let Candidate { tenant, who, scopes, .. } = candidates.swap_remove(at);
     // If the password was changed meanwhile, the token refers to the previous one and is invalid.
     let holder = TokenHolder::User { guid: who.guid, password: who.password };
-    issue((store, ring), clock, Grant { tenant, holder, scopes, seconds: SECONDS }).await
+    issue((store, credentials), clock, Grant { tenant, holder, scopes, seconds: SECONDS }).await
 }
 
 /// Returns the users with this e-mail address and a password, and the number of tenants. E-mail addresses are unique

@@ -1,19 +1,19 @@
 //! Revokes a token, for its holder.
 
-use crate::auth::{KeyRing, secret};
+use crate::auth::{Credentials, secret};
 use crate::domain::Fault;
 use crate::store::{Store, in_time};
 
 /// Revokes a token, which is invalid when this returns. Revoking an unknown token succeeds (RFC 7009) and writes
 /// nothing.
-pub async fn revoke_token(store: &Store, ring: &KeyRing, token: &str) -> Result<(), Fault> {
+pub async fn revoke_token(store: &Store, credentials: &Credentials, token: &str) -> Result<(), Fault> {
     let hash = secret::hash(token);
     // Unknown tokens are ignored here, so that unauthenticated callers cannot cause writes.
-    if !ring.knows(&hash) {
+    if !credentials.knows(&hash) {
         return Ok(());
     }
-    // The store comes first: if it fails, the token is still in the ring and the caller can retry.
+    // The store comes first: if it fails, the token is still in memory and the caller can retry.
     in_time(store.delete_token(&hash)).await?;
-    ring.forget(&hash);
+    credentials.forget(&hash);
     Ok(())
 }

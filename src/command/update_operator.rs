@@ -7,7 +7,7 @@ use crate::auth::Caller;
 use crate::clock::Clock;
 use crate::domain::directory::{Document, UserPatch};
 use crate::domain::event::PasswordHash;
-use crate::domain::{Body, EntityRef, Fault, Profile, Scope, UserRef};
+use crate::domain::{EntityRef, EventBody, Fault, Profile, Scope, UserRef};
 use crate::engine::{Reader, Submitter};
 
 /// Changes an operator and, if a hash is given, the password. Returns the position of the view in which that is in
@@ -30,7 +30,7 @@ pub async fn update_operator(
     // With both ids, the document is rejected instead of creating a new operator if this one is deleted meanwhile.
     let profile = profile.ok_or(unknown.clone())?;
     (user.id, user.guid) = (Some(profile.id), Some(profile.guid));
-    let then = password.map(|hash| Body::PasswordSet { user: UserRef::id(profile.id), hash });
+    let then = password.map(|hash| EventBody::PasswordSet { user: UserRef::id(profile.id), hash });
     let document = Document { users: vec![user], ..Document::default() };
     upsert(caller, (submitter, reader), clock, (document, then)).await?;
     let view = reader.snapshot(caller.tenant()).view;

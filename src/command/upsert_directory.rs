@@ -6,13 +6,13 @@ use crate::auth::Caller;
 use crate::clock::Clock;
 use crate::domain::directory::{Changes, Document};
 use crate::domain::event::Rejection;
-use crate::domain::{Body, Event, Fault, Outcome, Scope};
+use crate::domain::{Event, EventBody, Fault, Outcome, Scope};
 use crate::engine::{Reader, Snapshot, Submitter};
 use crate::lifecycle::Lifecycle;
 use crate::limits::TurnKey;
 
 /// The most entities of a document that is checked on the threads that answer requests. Larger ones take milliseconds.
-const SHORT: usize = 100;
+const INLINE_ENTITIES: usize = 100;
 
 /// Commits a document. Returns the position at which it is visible, and its changes.
 ///
@@ -26,7 +26,7 @@ pub async fn upsert_directory(
 ) -> Result<(u64, Changes), Fault> {
     caller.require(Scope::DirectoryWrite)?;
     let snapshot = reader.snapshot(caller.tenant());
-    let document = if document.len() > SHORT {
+    let document = if document.len() > INLINE_ENTITIES {
         let check = move || checked(&snapshot, document);
         lifecycle.run_cpu_bound(TurnKey::Tenant(caller.tenant()), check).await??
     } else {
@@ -40,7 +40,7 @@ pub(super) async fn upsert(
     caller: &Caller,
     (submitter, reader): (&Submitter, &Reader),
     clock: &Clock,
-    (document, then): (Document, Option<Body>),
+    (document, then): (Document, Option<EventBody>),
 ) -> Result<(u64, Changes), Fault> {
     let document = checked(&reader.snapshot(caller.tenant()), document)?;
     commit(caller, submitter, clock, (document, then)).await
@@ -63,9 +63,9 @@ async fn commit(
     caller: &Caller,
     submitter: &Submitter,
     clock: &Clock,
-    (document, then): (Document, Option<Body>),
+    (document, then): (Document, Option<EventBody>),
 ) -> Result<(u64, Changes), Fault> {
-    let body = Body::DirectoryUpserted { document: Arc::new(document) };
+    let body = EventBody::DirectoryUpserted { document: Arc::new(document) };
     let event = |body| Event::internal("rollcall:directory", clock.new_id(), clock.now(), body);
     let events = std::iter::once(body).chain(then).map(event).collect();
     let receipt = submitter.commit(caller.tenant(), events).await?;

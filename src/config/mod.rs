@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use sqlx::postgres::PgConnectOptions;
 
-use crate::domain::settings::desk::{DeskTerms, HEARTBEAT_SECONDS, LEASE_SECONDS, UNFIT};
+use crate::domain::settings::desk::{DeskTerms, HEARTBEAT_SECONDS, INTERVAL_TOO_LONG, LEASE_SECONDS};
 use crate::engine::Limits;
 use crate::http::Edge;
 use crate::http::cors::Origin;
@@ -201,7 +201,7 @@ impl ServeArgs {
         if !desk.fit() {
             return Err(format!(
                 "--desk-heartbeat-seconds (ROLLCALL_DESK_HEARTBEAT_SECONDS) of {} does not fit into \
-                 --desk-lease-seconds (ROLLCALL_DESK_LEASE_SECONDS) of {}: it {UNFIT}",
+                 --desk-lease-seconds (ROLLCALL_DESK_LEASE_SECONDS) of {}: it {INTERVAL_TOO_LONG}",
                 desk.heartbeat, desk.lease
             ));
         }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-pub use body::{Body, Surface};
+pub use body::{EventBody, Surface};
 pub use decode::{admit, device};
 pub use envelope::{Refusal, session};
 pub use outcome::{Outcome, Rejection};
@@ -44,7 +44,7 @@ pub struct Event {
 
 impl Event {
     /// Creates an event of the server's own. `time` is service time, and the event is authoritative: it is never stale.
-    pub fn internal(source: &'static str, id: Uuid, time: Time, body: Body) -> Self {
+    pub fn internal(source: &'static str, id: Uuid, time: Time, body: EventBody) -> Self {
         debug_assert!(source.starts_with(INTERNAL_SOURCE));
         Event { id: EventId { source: source.into(), id: id.to_string().into() }, fact: Fact::new(time, body) }
     }
@@ -57,7 +57,7 @@ impl Event {
 
     /// Returns true for heartbeats, which renew a lease and are not journalled.
     pub fn is_heartbeat(&self) -> bool {
-        matches!(self.fact.body, Body::DeskHeartbeat { .. })
+        matches!(self.fact.body, EventBody::DeskHeartbeat { .. })
     }
 }
 
@@ -68,7 +68,7 @@ pub struct Fact {
     pub time: Time,
     /// Type and data of the event.
     #[serde(flatten)]
-    pub body: Body,
+    pub body: EventBody,
     /// True if the event's conversation was final when the event was journalled: closed so long ago that only the
     /// archive holds it. The state has dropped such a conversation and could not distinguish it from a new one, so the
     /// event carries the flag.
@@ -78,7 +78,7 @@ pub struct Fact {
 
 impl Fact {
     /// Creates a fact that is not about a final conversation.
-    pub const fn new(time: Time, body: Body) -> Self {
+    pub const fn new(time: Time, body: EventBody) -> Self {
         Fact { time, body, is_final: false }
     }
 }

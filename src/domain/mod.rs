@@ -19,7 +19,7 @@ pub mod time;
 
 pub use channel::{Channel, PerChannel};
 pub use conversation::{Conversation, ConversationId};
-pub use event::{Body, Entry, Event, EventId, Outcome};
+pub use event::{Entry, Event, EventBody, EventId, Outcome};
 pub use fault::Fault;
 pub use filter::Filter;
 pub use ids::{EntityRef, TenantId, UserRef};

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use self::desk::{DeskTerms, HEARTBEAT_SECONDS, LEASE_SECONDS, UNFIT};
+use self::desk::{DeskTerms, HEARTBEAT_SECONDS, INTERVAL_TOO_LONG, LEASE_SECONDS};
 use super::directory::Problem;
 use super::json::Field;
 
@@ -42,7 +42,7 @@ impl Settings {
     pub fn check(&self) -> Vec<Problem> {
         let pair = self.desk_lease_seconds.zip(self.desk_heartbeat_seconds);
         let is_good = pair.is_none_or(|(lease, heartbeat)| DeskTerms { lease, heartbeat }.fit());
-        let problem = || Problem { pointer: "/desk_heartbeat_seconds".into(), detail: UNFIT.into() };
+        let problem = || Problem { pointer: "/desk_heartbeat_seconds".into(), detail: INTERVAL_TOO_LONG.into() };
         (!is_good).then(problem).into_iter().collect()
     }
 }

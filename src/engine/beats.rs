@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::caller::Receipt;
 use crate::domain::event::Rejection;
-use crate::domain::{Body, Event, Outcome, UserRef};
+use crate::domain::{Event, EventBody, Outcome, UserRef};
 use crate::live::View;
 
 /// A session's key: its user's integer id and its name.
@@ -27,9 +27,11 @@ impl Places {
     /// Calls `renew` for every heartbeat and records the order of all events.
     pub fn new(events: &[Event], renew: impl Fn(&Event) -> Outcome) -> Self {
         let place = |event: &Event| match &event.fact.body {
-            Body::DeskHeartbeat { user, session, .. } => Place::Heartbeat(user.clone(), session.clone(), renew(event)),
-            Body::DeskConnected { user, session, .. } => Place::Session(user.clone(), session.clone(), true),
-            Body::DeskDisconnected { user, session, .. } => Place::Session(user.clone(), session.clone(), false),
+            EventBody::DeskHeartbeat { user, session, .. } => {
+                Place::Heartbeat(user.clone(), session.clone(), renew(event))
+            }
+            EventBody::DeskConnected { user, session, .. } => Place::Session(user.clone(), session.clone(), true),
+            EventBody::DeskDisconnected { user, session, .. } => Place::Session(user.clone(), session.clone(), false),
             _ => Place::Other,
         };
         Places(events.iter().map(place).collect())

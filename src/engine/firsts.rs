@@ -11,7 +11,7 @@ const TENANT_BYTES: usize = 64 * 1024;
 /// The most bytes kept for all tenants together.
 const ALL_BYTES: usize = 64 * 1024 * 1024;
 /// Bytes that an entry takes besides its texts.
-const OVERHEAD: usize = 160;
+const ENTRY_OVERHEAD: usize = 160;
 
 /// The newest outcomes of each tenant other than `applied`. An event without an entry was applied, or its entry was
 /// evicted.
@@ -64,7 +64,7 @@ impl FirstOutcomes {
 
 /// Returns the bytes of an entry. Its id is held twice, in the map and in the order; the source is shared by both.
 fn size(id: &EventId, first: &FirstOutcome) -> usize {
-    OVERHEAD + 2 * id.id.len() + id.source.len() + first.reason.as_ref().map_or(0, |reason| reason.len())
+    ENTRY_OVERHEAD + 2 * id.id.len() + id.source.len() + first.reason.as_ref().map_or(0, |reason| reason.len())
 }
 
 #[cfg(test)]

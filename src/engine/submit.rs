@@ -15,7 +15,7 @@ use super::tenants::OUT_OF_SERVICE;
 use super::views::Views;
 use crate::clock::Clock;
 use crate::domain::event::Rejection;
-use crate::domain::{Body, Event, Fault, Outcome, TenantId};
+use crate::domain::{Event, EventBody, Fault, Outcome, TenantId};
 use crate::journal::Draft;
 use crate::store::Store;
 
@@ -82,7 +82,7 @@ impl Submitter {
     /// Renews the lease of a heartbeat's session.
     fn renew(&self, tenant: TenantId, event: &Event, received: Duration) -> Outcome {
         // Called with heartbeats only.
-        let Body::DeskHeartbeat { user, session, opened } = &event.fact.body else { return Outcome::Stale };
+        let EventBody::DeskHeartbeat { user, session, opened } = &event.fact.body else { return Outcome::Stale };
         let view = self.0.views.tenant(tenant).view();
         let Some(profile) = view.directory().profile_of(user) else {
             return Outcome::Rejected(Rejection::UnknownUser);

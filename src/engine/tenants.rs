@@ -11,7 +11,7 @@ use super::firsts::FirstOutcomes;
 use super::leases::LeaseTable;
 use super::views::Views;
 use crate::clock::Clock;
-use crate::domain::{Body, Entry, EventId, Fault, Outcome, TenantId};
+use crate::domain::{Entry, EventBody, EventId, Fault, Outcome, TenantId};
 use crate::live::State;
 use crate::live::state::{Gap, Step};
 
@@ -135,7 +135,7 @@ impl Tenants {
             let Some(backlog) = self.backlogs.get_mut(&tenant) else { return Ok(false) };
             let Some(placed) = backlog.entries.pop_front() else { return Ok(false) };
             let state = self.states.entry(tenant).or_insert_with(|| State::new(tenant));
-            let is_document = matches!(placed.entry.event.fact.body, Body::DirectoryUpserted { .. });
+            let is_document = matches!(placed.entry.event.fact.body, EventBody::DirectoryUpserted { .. });
             let step = if state.is_applying() {
                 state.resume(steps)
             } else {
@@ -249,21 +249,21 @@ fn show(views: &Views, tenant: TenantId, state: &mut State, backlog: &mut Backlo
 }
 
 /// Updates the lease table after an event was applied. Sessions that a late event did not close stay open.
-fn follow(leases: &LeaseTable, state: &State, tenant: TenantId, body: &Body, received: Duration) {
+fn follow(leases: &LeaseTable, state: &State, tenant: TenantId, body: &EventBody, received: Duration) {
     match body {
-        Body::DeskConnected { user, session, .. } => {
+        EventBody::DeskConnected { user, session, .. } => {
             if let Ok(lease) = state.lease(user, session) {
                 leases.open(tenant, lease, received);
             }
         }
-        Body::DeskDisconnected { user, session, .. } | Body::DeskLeaseExpired { user, session, .. } => {
+        EventBody::DeskDisconnected { user, session, .. } | EventBody::DeskLeaseExpired { user, session, .. } => {
             if state.lease(user, session).is_err()
                 && let Some(user) = state.user(user)
             {
                 leases.close(tenant, user, session);
             }
         }
-        Body::DeskClosedAll { user } | Body::UserDeleted { user } => {
+        EventBody::DeskClosedAll { user } | EventBody::UserDeleted { user } => {
             if let Some(user) = state.remembered_user(user) {
                 leases.close_user(tenant, user);
             }

@@ -19,23 +19,23 @@ use super::replay::{ReplayError, replay};
 use super::tenants::{OUT_OF_SERVICE, Placed, Tenants};
 use crate::clock::Clock;
 use crate::domain::event::Rejection;
-use crate::domain::{Body, Entry, Event, EventId, Fault, Outcome, TenantId, UserRef};
+use crate::domain::{Entry, Event, EventBody, EventId, Fault, Outcome, TenantId, UserRef};
 use crate::journal::{Draft, Head, JournalError, Logged};
 
 /// The most leases ended in one turn.
 const MAX_EXPIRIES: usize = 500;
 /// The target duration of a turn, since another tenant's single event waits for it.
-const TURN: Duration = Duration::from_millis(4);
+const TURN_TARGET: Duration = Duration::from_millis(4);
 /// The least and the most work of one turn: one unit for each event, and one for each KiB.
 const TURN_WORK: (usize, usize) = (64, 4_096);
 /// The time in one turn for applying entries. What is left of a document is applied in the next turn.
-const APPLY_TURN: Duration = Duration::from_millis(3);
+const APPLY_TIME: Duration = Duration::from_millis(3);
 /// The pause between two attempts to reach the store.
-const BACKOFF: Duration = Duration::from_millis(100);
+const RETRY_BACKOFF: Duration = Duration::from_millis(100);
 /// The pause before the next append after a head was locked by another session.
 const LOCKED_BACKOFF: Duration = Duration::from_millis(10);
 /// The interval at which an idle engine confirms the store and looks for due checkpoints.
-const PULSE: Duration = Duration::from_millis(500);
+const CONFIRM_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The events of a failed append that were found in the journal, with their positions and outcomes.
 type Found = HashMap<(TenantId, EventId), (u64, Outcome)>;
@@ -69,7 +69,7 @@ struct Pace {
 
 impl Default for Pace {
     fn default() -> Self {
-        Pace { work: 512, fixed: 0.0, unit: TURN.as_secs_f64() / 512.0 }
+        Pace { work: 512, fixed: 0.0, unit: TURN_TARGET.as_secs_f64() / 512.0 }
     }
 }
 
@@ -83,7 +83,7 @@ impl Pace {
         } else if work >= TURN_WORK.0 {
             let unit = (took - self.fixed).max(0.0) / work as f64;
             self.unit += (unit - self.unit) * 0.2;
-            self.work = ((TURN.as_secs_f64() / self.unit.max(1e-9)) as usize).clamp(TURN_WORK.0, TURN_WORK.1);
+            self.work = ((TURN_TARGET.as_secs_f64() / self.unit.max(1e-9)) as usize).clamp(TURN_WORK.0, TURN_WORK.1);
         }
     }
 }
@@ -113,7 +113,8 @@ impl Engine {
         self.health.confirm();
         self.health.set_running(true);
         loop {
-            let deadline = self.leases.next().map_or(self.pulse + PULSE, |next| next.min(self.pulse + PULSE));
+            let confirmation = self.pulse + CONFIRM_INTERVAL;
+            let deadline = self.leases.next().map_or(confirmation, |next| next.min(confirmation));
             tokio::select! {
                 // Stopping is checked first: if the store does not answer, each further turn takes seconds.
                 biased;
@@ -137,7 +138,7 @@ impl Engine {
     async fn turn(&mut self, stopping: &CancellationToken) {
         let now = self.clock.monotonic();
         self.write(stopping).await;
-        if now >= self.pulse + PULSE && !stopping.is_cancelled() {
+        if now >= self.pulse + CONFIRM_INTERVAL && !stopping.is_cancelled() {
             self.pulse = now;
             match self.appender.confirm().await {
                 Ok(()) => self.health.confirm(),
@@ -169,7 +170,7 @@ impl Engine {
         });
         let (began, work) = (self.clock.monotonic(), items.iter().map(Item::work).sum());
         let is_answered = self.append(items, stopping).await;
-        let until = self.takes_turns.then(|| self.clock.monotonic() + APPLY_TURN);
+        let until = self.takes_turns.then(|| self.clock.monotonic() + APPLY_TIME);
         self.tenants.work(until);
         self.pace.note(work, self.clock.monotonic() - began);
         is_answered
@@ -183,7 +184,7 @@ impl Engine {
             let open = self.tenants.states.get(&lease.tenant).map(|state| state.lease(&user, &lease.session));
             // Skipped if another incarnation is open by now, or the session was closed meanwhile.
             if matches!(open, Some(Ok(open)) if open.opened == lease.opened) {
-                let body = Body::DeskLeaseExpired { user, session: lease.session, opened: lease.opened };
+                let body = EventBody::DeskLeaseExpired { user, session: lease.session, opened: lease.opened };
                 let event = Event::internal("rollcall:lease", self.clock.new_id(), self.clock.now(), body);
                 let draft = Draft::new(lease.tenant, event);
                 items.push(Item { draft, caller: None, received: self.clock.monotonic() });
@@ -217,7 +218,7 @@ impl Engine {
             attempts += 1;
             // The store may answer and still fail each append, as a full one does: retries need a pause.
             if attempts > 1 {
-                tokio::time::sleep(BACKOFF).await;
+                tokio::time::sleep(RETRY_BACKOFF).await;
             }
             let unknown = UnknownAppend { batches, tenants: tenants.into_iter().collect() };
             let Some(found) = self.recover(Some(&unknown), &error, stopping).await else { return false };
@@ -363,7 +364,7 @@ impl Engine {
                 }
             }
             tokio::select! {
-                () = tokio::time::sleep(BACKOFF) => {}
+                () = tokio::time::sleep(RETRY_BACKOFF) => {}
                 () = stopping.cancelled() => return None,
             }
         }

@@ -17,9 +17,9 @@ use super::request_context::RequestContext;
 use crate::limits::{ByteBudget, BytePermit, Owner, TenantPermit};
 
 /// Responses up to this many bytes are counted but never refused: the limit on connections bounds their number.
-const SMALL: usize = 16 * 1024;
+const SMALL_RESPONSE: usize = 16 * 1024;
 /// The most bytes handed over for writing at once.
-const PIECE: usize = 64 * 1024;
+const PIECE_BYTES: usize = 64 * 1024;
 
 /// Counts a response against its caller's budget until it is written. A response that does not fit is dropped and
 /// replaced by a refusal in the dialect's shape.
@@ -43,7 +43,7 @@ pub fn counted(
     let (bytes, pieces) = match response.body().size_hint().exact() {
         // Static bytes are part of the program: they take no memory, however slowly they are read.
         _ if is_static => (None, None),
-        Some(bytes) if bytes as usize <= SMALL => (Some(budget.count(owner, bytes as usize)), None),
+        Some(bytes) if bytes as usize <= SMALL_RESPONSE => (Some(budget.count(owner, bytes as usize)), None),
         Some(bytes) => match budget.take(owner, bytes as usize) {
             Ok(permit) => (Some(permit), None),
             Err(fault) => {
@@ -111,7 +111,7 @@ impl HttpBody for Answer {
                 ended => return Poll::Ready(ended),
             }
         }
-        let length = self.rest.len().min(PIECE);
+        let length = self.rest.len().min(PIECE_BYTES);
         let bytes = self.rest.split_to(length);
         if let Some(connection) = &self.permit.connection {
             connection.writing();

@@ -57,7 +57,7 @@ impl HttpBody for Drained {
 impl Drop for Drained {
     fn drop(&mut self) {
         if let Some(body) = self.body.take().filter(|body| !body.is_end_stream()) {
-            drop(self.lifecycle.track(async move {
+            drop(self.lifecycle.spawn_tracked(async move {
                 // Past either bound the body is dropped unfinished, and the server closes the connection.
                 let _done = tokio::time::timeout(DRAIN_TIMEOUT, discard(body)).await;
             }));

@@ -10,7 +10,7 @@ use utoipa::OpenApi;
 
 use super::extract::credential;
 use super::fault::NativeFault;
-use super::services::Services;
+use super::state::AppState;
 use crate::clock::Suspect;
 use crate::domain::Filter;
 use crate::limits::ByteBudget;
@@ -44,9 +44,9 @@ pub async fn livez() -> &'static str {
     path = "/readyz",
     responses((status = 200, description = "The state is caught up, and the store confirmed it", body = String, content_type = "text/plain"), (status = 503, description = "Not ready; the body says why", body = String, content_type = "text/plain")),
 )]
-pub async fn readyz(State(services): State<Services>) -> (StatusCode, String) {
-    let health = services.reader().health();
-    if let Some(alarm) = services.clock().alarm() {
+pub async fn readyz(State(app): State<AppState>) -> (StatusCode, String) {
+    let health = app.reader().health();
+    if let Some(alarm) = app.clock().alarm() {
         (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {alarm}\n"))
     } else if health.is_ready() {
         (StatusCode::OK, String::from("ready\n"))
@@ -62,24 +62,24 @@ pub async fn readyz(State(services): State<Services>) -> (StatusCode, String) {
     path = "/metrics",
     responses((status = 200, description = "Prometheus metrics", body = String, content_type = "text/plain"), NativeFault),
 )]
-pub async fn metrics(State(services): State<Services>, headers: HeaderMap) -> Result<Response<Body>, NativeFault> {
-    services.admin(credential::bearer(&headers))?;
+pub async fn metrics(State(app): State<AppState>, headers: HeaderMap) -> Result<Response<Body>, NativeFault> {
+    app.admin(credential::bearer(&headers))?;
     // Counted at each scrape rather than after each event.
-    for (tenant, view) in services.reader().all() {
+    for (tenant, view) in app.reader().all() {
         let (headcount, _) = connected_users(&view, &Filter::default());
         gauge!("rollcall_connected_users", "tenant" => tenant.to_string()).set(headcount.connected as f64);
     }
-    let alarm = services.clock().alarm();
+    let alarm = app.clock().alarm();
     for (clock, suspect) in [("wall", Suspect::Wall), ("database", Suspect::Database)] {
         let ahead = alarm.filter(|alarm| alarm.suspect == suspect).map_or(0.0, |alarm| alarm.ahead_ms as f64 / 1e3);
         gauge!("rollcall_clock_ahead_seconds", "clock" => clock).set(ahead);
     }
     gauge!("rollcall_tasks").set(Handle::current().metrics().num_alive_tasks() as f64);
     let held = |budget: Option<&ByteBudget>| budget.map_or(0, ByteBudget::held) as f64;
-    gauge!("rollcall_body_bytes").set(held(services.bodies()));
-    gauge!("rollcall_answer_bytes").set(held(services.answers()));
-    gauge!("rollcall_queue_waiting").set(services.submitter().depth() as f64);
-    let mut response = Response::new(Body::from(services.metrics().render()));
+    gauge!("rollcall_body_bytes").set(held(app.bodies()));
+    gauge!("rollcall_answer_bytes").set(held(app.answers()));
+    gauge!("rollcall_queue_waiting").set(app.submitter().depth() as f64);
+    let mut response = Response::new(Body::from(app.metrics().render()));
     let kind = HeaderValue::from_static("text/plain; version=0.0.4");
     response.headers_mut().insert(CONTENT_TYPE, kind);
     Ok(response)

@@ -16,7 +16,7 @@ use super::drain::drained;
 use super::extract::body;
 use super::fault::NativeFault;
 use super::request_context::RequestContext;
-use super::services::Services;
+use super::state::AppState;
 use super::{answer, cors};
 use crate::domain::Fault;
 
@@ -24,41 +24,41 @@ use crate::domain::Fault;
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// Wraps the routes, so that their state is attached together with the layers, which need it too.
-pub fn around(router: Router<Services>) -> AroundRouter {
+pub fn around(router: Router<AppState>) -> AroundRouter {
     AroundRouter(router)
 }
 
 /// Routes that have neither state nor layers yet.
-pub struct AroundRouter(Router<Services>);
+pub struct AroundRouter(Router<AppState>);
 
 impl AroundRouter {
     /// Adds the layers and the state.
-    pub fn with_state(self, services: Services) -> Router {
+    pub fn with_state(self, app: AppState) -> Router {
         let mut router = self.0.layer(CatchPanicLayer::custom(panicked));
         // Without origins no request passes a CORS layer.
-        if let Some(cors) = cors::layer(&services.edge().cors_origins) {
+        if let Some(cors) = cors::layer(&app.edge().cors_origins) {
             router = router.layer(cors);
         }
         // The outermost layer, so that preflight responses and panics are measured as well.
-        router.layer(from_fn_with_state(services.clone(), observe)).with_state(services)
+        router.layer(from_fn_with_state(app.clone(), observe)).with_state(app)
     }
 }
 
 /// Measures a request and writes its access log line. The line has the route, never the path or the query, which may
 /// contain a key.
-async fn observe(State(services): State<Services>, request: Request, next: Next) -> Response<Body> {
-    let began = services.clock().monotonic();
+async fn observe(State(app): State<AppState>, request: Request, next: Next) -> Response<Body> {
+    let began = app.clock().monotonic();
     let method = known(request.method());
     let route = request.extensions().get::<MatchedPath>().cloned();
     let dialect = Dialect::of(request.uri().path());
     let context = RequestContext::new(request.extensions());
-    let request = body::metered(drained(request, services.lifecycle()), &context, services.bodies());
+    let request = body::metered(drained(request, app.lifecycle()), &context, app.bodies());
     let response = within(REQUEST_TIMEOUT, dialect, context.scope(next.run(request))).await;
     // The handler is done with the body; from here on only the response takes memory.
     context.release_body();
-    let response = answer::counted(response, &context, services.answers(), dialect);
+    let response = answer::counted(response, &context, app.answers(), dialect);
     let route = route.as_ref().map_or("unknown", MatchedPath::as_str);
-    let elapsed = services.clock().monotonic() - began;
+    let elapsed = app.clock().monotonic() - began;
     let status = response.status().as_u16();
     counter!("rollcall_http_requests_total",
         "method" => method, "route" => route.to_owned(), "status" => status_name(status))

@@ -88,7 +88,7 @@ pub async fn serve(
             leaving: stopping.clone(),
         };
         let (tls, cut, stopping) = (tls.clone(), cut.clone(), stopping.clone());
-        drop(lifecycle.track(under_way.track_future(async move {
+        drop(lifecycle.spawn_tracked(under_way.track_future(async move {
             let serving = async {
                 match tls {
                     None => requests.over(stream).await,

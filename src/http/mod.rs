@@ -18,7 +18,7 @@ pub mod native;
 pub mod oauth;
 pub mod openapi;
 mod request_context;
-pub mod services;
+pub mod state;
 pub mod tls;
 pub mod vonage;
 
@@ -27,10 +27,10 @@ use axum::routing::{delete, get, post, put};
 
 use graphql::GraphqlState;
 use native::desk::DeskState;
-pub use services::{Edge, Services};
+pub use state::{AppState, Edge, Handles};
 
 /// Builds the router with every route. Errors for unsupported methods have the shape of the route's dialect.
-pub fn router(services: Services) -> Router {
+pub fn router(app: AppState) -> Router {
     let mut router = Router::new()
         // The native API.
         .route("/v1/events", post(native::events::post_events).fallback(native::wrong_method))
@@ -38,7 +38,7 @@ pub fn router(services: Services) -> Router {
             "/v1/directory",
             put(native::directory::put_directory).get(native::directory::get_directory).fallback(native::wrong_method),
         )
-        .merge(desk_routes(&services))
+        .merge(desk_routes(&app))
         .route("/v1/webhooks/iadvize", post(native::webhooks::iadvize::post_webhook).fallback(native::wrong_method))
         .route("/v1/tenants", post(native::tenants::create_tenant).fallback(native::wrong_method))
         .route(
@@ -55,7 +55,7 @@ pub fn router(services: Services) -> Router {
         )
         .route("/v1/tenants/{tenant}/keys/{key}", delete(native::keys::revoke_key).fallback(native::wrong_method))
         // iAdvize's GraphQL API, and GraphiQL.
-        .merge(graphql_routes(&services))
+        .merge(graphql_routes(&app))
         .route("/graphiql", get(graphql::graphiql::page))
         .route("/graphiql/{file}", get(graphql::graphiql::file))
         // iAdvize's REST API, with and without the vendor's base path.
@@ -79,28 +79,28 @@ pub fn router(services: Services) -> Router {
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(health::metrics));
-    if services.edge().bench_echo {
+    if app.edge().bench_echo {
         router = router.route("/echo", post(layers::echo));
     }
-    layers::around(router.fallback(native::unknown_route)).with_state(services)
+    layers::around(router.fallback(native::unknown_route)).with_state(app)
 }
 
 /// Desks have tickets and connections of their own.
-fn desk_routes(services: &Services) -> Router<Services> {
+fn desk_routes(app: &AppState) -> Router<AppState> {
     Router::new()
         .route("/v1/desk", get(native::desk::connect).fallback(native::wrong_method))
         .route("/v1/desk/tickets", post(native::desk::tickets::issue_ticket).fallback(native::wrong_method))
-        .with_state(DeskState::new(services.clone()))
+        .with_state(DeskState::new(app.clone()))
 }
 
 /// GraphQL has an executor of its own.
-fn graphql_routes(services: &Services) -> Router<Services> {
+fn graphql_routes(app: &AppState) -> Router<AppState> {
     Router::new()
         .route("/graphql", post(graphql::endpoint::graphql).fallback(graphql::endpoint::wrong_method))
-        .with_state(GraphqlState::new(services.clone()))
+        .with_state(GraphqlState::new(app.clone()))
 }
 
-fn iadvize_rest() -> Router<Services> {
+fn iadvize_rest() -> Router<AppState> {
     use iadvize_rest::{grouping, operator};
     Router::new()
         .route("/operator", get(operator::list::list).post(operator::create::create))
@@ -116,7 +116,7 @@ fn iadvize_rest() -> Router<Services> {
         .method_not_allowed_fallback(iadvize_rest::wrong_method)
 }
 
-fn vonage() -> Router<Services> {
+fn vonage() -> Router<AppState> {
     use vonage::agents;
     Router::new()
         .route(
@@ -134,7 +134,7 @@ fn vonage() -> Router<Services> {
         .method_not_allowed_fallback(vonage::wrong_method)
 }
 
-fn oauth() -> Router<Services> {
+fn oauth() -> Router<AppState> {
     Router::new()
         .route("/oauth2/token", post(oauth::password_grant::password_grant))
         .route("/oauth2/revoke", post(oauth::revoke::revoke_user_token))

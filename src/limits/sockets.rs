@@ -19,25 +19,25 @@ pub struct SocketLimits {
     /// Connections at a time.
     pub places: usize,
     /// Further connections that are reserved for health probes.
-    pub kept: usize,
+    pub reserved: usize,
 }
 
 impl SocketLimits {
     /// The usual number of reserved places.
-    const KEPT: usize = 64;
+    const RESERVED: usize = 64;
 
     /// Returns the limits for a number of connections.
     pub const fn of(places: usize) -> Self {
-        SocketLimits { places, kept: SocketLimits::KEPT }
+        SocketLimits { places, reserved: SocketLimits::RESERVED }
     }
 
     /// Lowers the limits to fit the process's limit on open files.
     pub fn within_files(self, files: usize) -> Self {
         // Files of the store and the rest of the process.
-        const OTHERS: usize = 128;
-        let usable = files.saturating_sub(OTHERS);
-        let kept = self.kept.min(usable / 8).max(1);
-        SocketLimits { places: self.places.min(usable.saturating_sub(kept)).max(1), kept }
+        const OTHER_FILES: usize = 128;
+        let usable = files.saturating_sub(OTHER_FILES);
+        let reserved = self.reserved.min(usable / 8).max(1);
+        SocketLimits { places: self.places.min(usable.saturating_sub(reserved)).max(1), reserved }
     }
 }
 
@@ -49,7 +49,7 @@ enum Rank {
     /// Idle after a request of a tenant.
     Idle,
     /// In a reserved place; evicted only for another connection there.
-    Kept,
+    Reserved,
 }
 
 /// A connection's key in the order of eviction: its rank, and a number that ascends with time.
@@ -77,7 +77,7 @@ struct State {
     /// The connections that can be evicted, by rank and age.
     evictable: BTreeMap<Key, u64>,
     /// The number of entries in reserved places.
-    kept: usize,
+    reserved: usize,
     /// The number of connections that cannot be evicted, by tenant: desks, and connections with a running request.
     held: HashMap<TenantId, usize>,
     /// The sum of `held`.
@@ -88,7 +88,7 @@ struct State {
 #[derive(Debug)]
 struct Entry {
     /// True in a reserved place.
-    is_kept: bool,
+    is_reserved: bool,
     /// Its key in `State::evictable`; `None` during a request of a tenant, and for desks.
     key: Option<Key>,
     /// The tenant of the newest request, or of the desk.
@@ -128,17 +128,17 @@ impl Sockets {
     /// Gives a new connection a place. Evicts another connection if all are taken.
     pub fn admit(&self) -> ConnectionPermit {
         let mut state = self.0.state.lock();
-        let mut is_kept = false;
+        let mut is_reserved = false;
         // A reserved place is used only if no connection can be evicted.
         if self.0.is_enforced && state.taken() >= self.0.limits.places && !state.evict(Rank::Unauthenticated) {
-            is_kept = true;
-            if state.kept >= self.0.limits.kept {
-                state.evict(Rank::Kept);
+            is_reserved = true;
+            if state.reserved >= self.0.limits.reserved {
+                state.evict(Rank::Reserved);
             }
         }
         let (id, cut) = (state.number(), CancellationToken::new());
-        let entry = Entry { is_kept, key: None, tenant: None, is_desk: false, is_held: false, cut: cut.clone() };
-        state.kept += usize::from(is_kept);
+        let entry = Entry { is_reserved, key: None, tenant: None, is_desk: false, is_held: false, cut: cut.clone() };
+        state.reserved += usize::from(is_reserved);
         state.entries.insert(id, entry);
         state.rank(id, Rank::Unauthenticated);
         drop(state);
@@ -148,7 +148,7 @@ impl Sockets {
     /// Evicts one connection when the process has no more open files. Returns false if none can be evicted.
     pub fn make_room(&self) -> bool {
         let mut state = self.0.state.lock();
-        self.0.is_enforced && (state.evict(Rank::Unauthenticated) || state.evict(Rank::Kept))
+        self.0.is_enforced && (state.evict(Rank::Unauthenticated) || state.evict(Rank::Reserved))
     }
 
     /// Returns the number of connections.
@@ -165,7 +165,7 @@ impl Sockets {
 impl State {
     /// Returns the number of connections outside of the reserved places.
     fn taken(&self) -> usize {
-        self.entries.len() - self.kept
+        self.entries.len() - self.reserved
     }
 
     /// Returns a number that is larger than all before.
@@ -175,23 +175,23 @@ impl State {
     }
 
     /// Makes a connection evictable, as the newest of its rank. A connection in a reserved place stays of
-    /// [`Rank::Kept`].
+    /// [`Rank::Reserved`].
     fn rank(&mut self, id: u64, rank: Rank) {
         let number = self.number();
         let Some(entry) = self.entries.get_mut(&id) else { return };
-        let key = (if entry.is_kept { Rank::Kept } else { rank }, number);
+        let key = (if entry.is_reserved { Rank::Reserved } else { rank }, number);
         if let Some(before) = entry.key.replace(key) {
             self.evictable.remove(&before);
         }
         self.evictable.insert(key, id);
     }
 
-    /// Evicts the first connection in order: from the reserved places for [`Rank::Kept`], otherwise from all others.
+    /// Evicts the first connection in order: from the reserved places for [`Rank::Reserved`], otherwise from all others.
     /// Returns false if there is none.
     fn evict(&mut self, from: Rank) -> bool {
         let first = self.evictable.range((from, 0)..).next().map(|((rank, _), id)| (*rank, *id));
         match first {
-            Some((rank, id)) if (rank == Rank::Kept) == (from == Rank::Kept) => {
+            Some((rank, id)) if (rank == Rank::Reserved) == (from == Rank::Reserved) => {
                 if let Some(entry) = self.remove(id) {
                     entry.cut.cancel();
                 }
@@ -206,7 +206,7 @@ impl State {
         if let Some(key) = entry.key {
             self.evictable.remove(&key);
         }
-        self.kept -= usize::from(entry.is_kept);
+        self.reserved -= usize::from(entry.is_reserved);
         if let (true, Some(tenant)) = (entry.is_held, entry.tenant) {
             self.release(tenant);
         }
@@ -249,11 +249,11 @@ impl ConnectionPermit {
         let mut state = self.sockets.0.state.lock();
         let has_room = state.taken() < self.sockets.0.limits.places;
         let Some(entry) = state.entries.get_mut(&self.id) else { return false };
-        let is_promoted = entry.is_kept && has_room;
-        entry.is_kept &= !is_promoted;
+        let is_promoted = entry.is_reserved && has_room;
+        entry.is_reserved &= !is_promoted;
         entry.tenant = None;
-        let is_refused = entry.is_kept && !is_health;
-        state.kept -= usize::from(is_promoted);
+        let is_refused = entry.is_reserved && !is_health;
+        state.reserved -= usize::from(is_promoted);
         state.rank(self.id, Rank::Unauthenticated);
         !is_refused
     }
@@ -263,7 +263,7 @@ impl ConnectionPermit {
     pub fn authenticated(&self, tenant: TenantId) -> Result<(), Fault> {
         let limits = self.limits();
         let state = &mut *self.sockets.0.state.lock();
-        let Some(entry) = state.entries.get(&self.id).filter(|entry| !entry.is_kept && !entry.is_held) else {
+        let Some(entry) = state.entries.get(&self.id).filter(|entry| !entry.is_reserved && !entry.is_held) else {
             return Ok(());
         };
         debug_assert!(!entry.is_desk, "a desk is counted already");
@@ -329,8 +329,8 @@ mod tests {
     const ACME: TenantId = TenantId(Uuid::from_u128(1));
     const OTHER: TenantId = TenantId(Uuid::from_u128(2));
 
-    fn sockets(places: usize, kept: usize) -> Sockets {
-        Sockets::new(SocketLimits { places, kept }, true)
+    fn sockets(places: usize, reserved: usize) -> Sockets {
+        Sockets::new(SocketLimits { places, reserved }, true)
     }
 
     fn is_cut(permit: &ConnectionPermit) -> bool {
@@ -385,7 +385,7 @@ mod tests {
         assert!(next.request_started(false), "a place is free");
         drop((probe, next));
         assert!(sockets.is_empty());
-        assert_eq!(sockets.0.state.lock().kept, 0);
+        assert_eq!(sockets.0.state.lock().reserved, 0);
     }
 
     #[test]
@@ -441,7 +441,7 @@ mod tests {
 
     #[tokio::test]
     async fn connections_wait_for_a_place_without_the_budget() {
-        let sockets = Sockets::new(SocketLimits { places: 1, kept: 1 }, false);
+        let sockets = Sockets::new(SocketLimits { places: 1, reserved: 1 }, false);
         sockets.room().await;
         let first = sockets.admit();
         let moment = std::time::Duration::from_millis(20);
@@ -455,8 +455,8 @@ mod tests {
     fn places_are_bounded_by_open_files() {
         let limits = SocketLimits::of(10_000);
         assert_eq!(limits.within_files(1_000_000), limits);
-        let SocketLimits { places, kept } = limits.within_files(1_024);
-        assert_eq!((places, kept), (832, 64));
-        assert_eq!(SocketLimits::of(3).within_files(64), SocketLimits { places: 1, kept: 1 });
+        let SocketLimits { places, reserved } = limits.within_files(1_024);
+        assert_eq!((places, reserved), (832, 64));
+        assert_eq!(SocketLimits::of(3).within_files(64), SocketLimits { places: 1, reserved: 1 });
     }
 }

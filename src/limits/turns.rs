@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::domain::{Fault, TenantId};
 
 /// The length of one turn, in microseconds: about one slice of a long answer.
-const TURN: i64 = 200;
+const TURN_MICROS: i64 = 200;
 
 /// The key under which a caller's work is queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -23,7 +23,7 @@ pub enum TurnKey {
     /// All authenticated callers of a tenant.
     Tenant(TenantId),
     /// All unauthenticated callers together.
-    Strangers,
+    Unauthenticated,
     /// Unauthenticated callers of one network, for work from which a flood from elsewhere must not lock them out.
     Network(IpAddr),
 }
@@ -150,7 +150,7 @@ impl FairQueue {
 
     /// Takes a free permit, or joins the waiting callers of the key.
     fn join(&self, key: TurnKey, is_bounded: bool) -> Result<Entered<'_>, Fault> {
-        let key = if self.0.is_fair { key } else { TurnKey::Strangers };
+        let key = if self.0.is_fair { key } else { TurnKey::Unauthenticated };
         let limits = &self.0.limits;
         let mut state = self.0.state.lock();
         if state.running < limits.permits {
@@ -230,7 +230,7 @@ impl State {
         let lane = self.lane(key);
         lane.running -= 1;
         // Unused time of a turn is not saved for later: the debt never goes below zero.
-        lane.debt = (lane.debt.saturating_add(micros) - TURN).max(0);
+        lane.debt = (lane.debt.saturating_add(micros) - TURN_MICROS).max(0);
         self.forget_if_idle(key);
     }
 
@@ -292,12 +292,12 @@ impl Lane {
 
     /// Returns the number of turns that pay the debt, rounded up.
     const fn turns_owed(&self) -> i64 {
-        self.debt / TURN + (self.debt % TURN > 0) as i64
+        self.debt / TURN_MICROS + (self.debt % TURN_MICROS > 0) as i64
     }
 
     /// Reduces the debt by a number of turns.
     fn pay(&mut self, turns: i64) {
-        self.debt = self.debt.saturating_sub(turns.saturating_mul(TURN)).max(0);
+        self.debt = self.debt.saturating_sub(turns.saturating_mul(TURN_MICROS)).max(0);
     }
 }
 
@@ -310,7 +310,7 @@ mod tests {
 
     const A: TurnKey = TurnKey::Tenant(TenantId(Uuid::from_u128(1)));
     const B: TurnKey = TurnKey::Tenant(TenantId(Uuid::from_u128(2)));
-    const C: TurnKey = TurnKey::Strangers;
+    const C: TurnKey = TurnKey::Unauthenticated;
 
     /// Makes a queue with one permit, in which three callers of a key and five in all may wait.
     fn bench() -> (Clock, FairQueue) {
@@ -377,7 +377,7 @@ mod tests {
         let queue = FairQueue::new(QueueLimits { permits: 1, waiting_per_key: 100, waiting: 200 }, &clock);
         let first = running(&queue, A);
         let callers: Vec<_> = [A; 10].into_iter().chain([B; 50]).map(|key| waiting(&queue, key)).collect();
-        let served = order(&clock, first, callers, &[(A, 10 * TURN as u64), (B, TURN as u64)]);
+        let served = order(&clock, first, callers, &[(A, 10 * TURN_MICROS as u64), (B, TURN_MICROS as u64)]);
         let long: Vec<usize> = served.iter().enumerate().filter(|(_, id)| **id <= 10).map(|(n, _)| n).collect();
         // Nine or ten short pieces for each long one, while there are short ones; then the rest.
         assert!(long[..5].windows(2).all(|pair| (10..=11).contains(&(pair[1] - pair[0]))), "{long:?}");

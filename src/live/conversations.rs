@@ -91,9 +91,9 @@ impl Conversations {
         let id = known.conversation.id();
         self.unlist(id);
         self.leaving += usize::from(known.is_leaving);
-        if let Some(life) = known.conversation.life() {
-            let list = if life.closing.is_some() { &mut self.closed } else { &mut self.open };
-            list.insert_mut(Key::of(life, id), known.conversation.clone());
+        if let Some(summary) = known.conversation.summary() {
+            let list = if summary.closing.is_some() { &mut self.closed } else { &mut self.open };
+            list.insert_mut(Key::of(summary, id), known.conversation.clone());
         }
         self.all.insert(id, known);
     }
@@ -116,32 +116,32 @@ impl Conversations {
     fn unlist(&mut self, id: Uuid) {
         let Some(known) = self.all.get(&id) else { return };
         self.leaving -= usize::from(known.is_leaving);
-        let Some(life) = known.conversation.life() else { return };
+        let Some(summary) = known.conversation.summary() else { return };
         steps::count(1);
-        let list = if life.closing.is_some() { &mut self.closed } else { &mut self.open };
-        list.remove_mut(&Key::of(life, id));
+        let list = if summary.closing.is_some() { &mut self.closed } else { &mut self.open };
+        list.remove_mut(&Key::of(summary, id));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::conversation::{Medium, Moment, What};
+    use crate::domain::conversation::{HistoryEntry, HistoryEvent, Medium};
 
-    fn remembered(id: u128, whats: &[(i64, What)]) -> Remembered {
-        let moment = |(n, (millis, what)): (usize, &(i64, What))| Moment {
+    fn remembered(id: u128, events: &[(i64, HistoryEvent)]) -> Remembered {
+        let entry = |(n, (millis, event)): (usize, &(i64, HistoryEvent))| HistoryEntry {
             time: Time::from_micros(millis * 1_000),
             seq: n as u64 + 1,
             id: Uuid::from_u128(n as u128),
-            what: what.clone(),
+            event: event.clone(),
         };
-        let moments = whats.iter().enumerate().map(moment).collect();
-        let conversation = Arc::new(Conversation::with(Uuid::from_u128(id), moments));
+        let history = events.iter().enumerate().map(entry).collect();
+        let conversation = Arc::new(Conversation::with(Uuid::from_u128(id), history));
         Remembered { conversation, ended: None, is_leaving: false }
     }
 
-    fn pushed() -> What {
-        What::Pushed { user: 1, given: None, medium: Medium::Chat, project: None }
+    fn pushed() -> HistoryEvent {
+        HistoryEvent::Pushed { user: 1, given: None, medium: Medium::Chat, project: None }
     }
 
     fn ids(list: impl Iterator<Item = (Key, Uuid)>) -> Vec<u128> {
@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn each_conversation_is_listed_once_under_its_newest_key() {
         let mut known = Conversations::default();
-        let closed = What::Closed { reason: None };
+        let closed = HistoryEvent::Closed { reason: None };
         known.put(remembered(2, &[(10, pushed())]));
         known.put(remembered(1, &[(10, pushed())]));
         known.put(remembered(3, &[(5, pushed()), (30, closed.clone())]));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::directory::Directory;
-use crate::domain::conversation::{Criteria, What};
+use crate::domain::conversation::{Criteria, HistoryEvent};
 use crate::domain::directory::Kind;
 use crate::domain::{Conversation, EntityRef};
 
@@ -24,9 +24,9 @@ impl Listed {
     /// Resolves a conversation's references in `directory`.
     pub fn of(conversation: &Arc<Conversation>, directory: &Directory) -> Self {
         let named = |kind: Kind, reference: EntityRef| directory.table(kind).get(reference);
-        let project = conversation.life().and_then(|life| life.project);
-        let routed = conversation.moments().iter().filter_map(|moment| match moment.what {
-            What::Routed { group, .. } => group,
+        let project = conversation.summary().and_then(|summary| summary.project);
+        let routed = conversation.history().iter().filter_map(|entry| match entry.event {
+            HistoryEvent::Routed { group, .. } => group,
             _ => None,
         });
         let mut routing_groups: Vec<_> =
@@ -42,13 +42,13 @@ impl Listed {
 
     /// Returns true if the conversation meets all criteria. One that was neither started nor pushed meets none.
     pub fn meets(&self, criteria: &Criteria) -> bool {
-        let Some(life) = self.conversation.life() else { return false };
-        let closing = life.closing.as_ref();
+        let Some(summary) = self.conversation.summary() else { return false };
+        let closing = summary.closing.as_ref();
         let reason = || closing.and_then(|closing| closing.reason.as_deref());
         criteria.id.is_none_or(|id| id == self.conversation.id())
             && criteria.closed.is_none_or(|(from, to)| closing.is_some_and(|c| from <= c.time && c.time <= to))
             && any(criteria.projects.as_ref(), |projects| self.project.is_some_and(|id| projects.contains(&id)))
-            && any(criteria.media.as_ref(), |media| media.contains(&life.medium))
+            && any(criteria.media.as_ref(), |media| media.contains(&summary.medium))
             && any(criteria.reasons.as_ref(), |reasons| {
                 reason().is_some_and(|r| reasons.iter().any(|known| known == r))
             })

@@ -2,7 +2,6 @@
 
 mod conversations;
 mod desk;
-mod endings;
 mod export;
 mod limits;
 mod load;
@@ -10,6 +9,7 @@ mod people;
 mod progress;
 mod slots;
 mod steps;
+mod tombstones;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -24,10 +24,10 @@ use super::person::Person;
 use super::stored::RowKey;
 use super::view::View;
 use crate::domain::event::{Event, Rejection};
-use crate::domain::{Body, ConversationId, Entry, Outcome, Quota, Quotas, TenantId, Time, UserRef};
+use crate::domain::{ConversationId, Entry, EventBody, Outcome, Quota, Quotas, TenantId, Time, UserRef};
 
-use endings::{Ending, Endings};
 use limits::Usage;
+use tombstones::{Tombstone, Tombstones};
 
 pub use desk::Lease;
 pub use export::{Changed, CheckpointSource, Export};
@@ -62,7 +62,7 @@ pub struct State {
     people: Chunks<Person>,
     claims: Map<ConversationId, Claim>,
     conversations: Conversations,
-    endings: Endings,
+    tombstones: Tombstones,
     /// The newest event time of anything dropped from memory. An event up to this time may be about something dropped.
     floor: Time,
     limits: Quotas,
@@ -89,7 +89,7 @@ impl State {
             people: Chunks::default(),
             claims: Map::default(),
             conversations: Conversations::default(),
-            endings: Endings::default(),
+            tombstones: Tombstones::default(),
             floor: Time::NEVER,
             limits: Quotas::default(),
             usage: Usage::default(),
@@ -115,7 +115,7 @@ impl State {
     fn dispatch(&mut self, entry: &Entry) -> Result<Outcome, Rejection> {
         let event = &entry.event;
         match &event.fact.body {
-            Body::DeskConnected { user, session, lease_seconds, device, surface, socket } => {
+            EventBody::DeskConnected { user, session, lease_seconds, device, surface, socket } => {
                 let opening = desk::Opening {
                     lease_seconds: *lease_seconds,
                     device: device.as_deref(),
@@ -125,29 +125,31 @@ impl State {
                 self.open_session(event, user, session, &opening)
             }
             // Heartbeats are never journalled; one in the journal nevertheless changes nothing.
-            Body::DeskHeartbeat { .. } => Ok(Outcome::Stale),
-            Body::DeskDisconnected { user, session, opened } => self.close_session(event, user, session, *opened),
-            Body::DeskClosedAll { user } => self.close_all(event, user),
-            Body::DeskLeaseExpired { user, session, opened } => self.expire(event, user, session, *opened),
-            Body::StatusChanged { user, presence, presence_id, channels } => {
+            EventBody::DeskHeartbeat { .. } => Ok(Outcome::Stale),
+            EventBody::DeskDisconnected { user, session, opened } => self.close_session(event, user, session, *opened),
+            EventBody::DeskClosedAll { user } => self.close_all(event, user),
+            EventBody::DeskLeaseExpired { user, session, opened } => self.expire(event, user, session, *opened),
+            EventBody::StatusChanged { user, presence, presence_id, channels } => {
                 self.change_status(event, user, *presence, *presence_id, channels)
             }
-            Body::SlotTaken { user, channel, conversation } => self.take_slot(entry, user, *channel, conversation),
-            Body::SlotReleased { user, conversation } => self.release_slot(entry, user.as_ref(), conversation),
-            Body::SlotsSynced { user, channel, conversations } => self.sync_slots(entry, user, *channel, conversations),
-            Body::ConversationStarted { .. }
-            | Body::ConversationRouted { .. }
-            | Body::ConversationPushed { .. }
-            | Body::ConversationMessage { .. }
-            | Body::ConversationTransferred { .. }
-            | Body::ConversationSnoozed { .. }
-            | Body::ConversationRemoved { .. }
-            | Body::ConversationClosed { .. } => self.add_to_history(entry),
+            EventBody::SlotTaken { user, channel, conversation } => self.take_slot(entry, user, *channel, conversation),
+            EventBody::SlotReleased { user, conversation } => self.release_slot(entry, user.as_ref(), conversation),
+            EventBody::SlotsSynced { user, channel, conversations } => {
+                self.sync_slots(entry, user, *channel, conversations)
+            }
+            EventBody::ConversationStarted { .. }
+            | EventBody::ConversationRouted { .. }
+            | EventBody::ConversationPushed { .. }
+            | EventBody::ConversationMessage { .. }
+            | EventBody::ConversationTransferred { .. }
+            | EventBody::ConversationSnoozed { .. }
+            | EventBody::ConversationRemoved { .. }
+            | EventBody::ConversationClosed { .. } => self.add_to_history(entry),
             // Documents are applied in slices by `begin` and never arrive here.
-            Body::DirectoryUpserted { .. } => Ok(Outcome::Stale),
-            Body::UserDeleted { user } => self.delete_user(entry, user),
-            Body::PasswordSet { user, hash } => self.set_password(user, hash),
-            Body::LimitsSet { limits } => Ok(self.set_limits(*limits)),
+            EventBody::DirectoryUpserted { .. } => Ok(Outcome::Stale),
+            EventBody::UserDeleted { user } => self.delete_user(entry, user),
+            EventBody::PasswordSet { user, hash } => self.set_password(user, hash),
+            EventBody::LimitsSet { limits } => Ok(self.set_limits(*limits)),
         }
     }
 
@@ -218,16 +220,16 @@ impl State {
     /// time dropped.
     fn prune(&mut self, entry: &Entry) {
         let named = match &entry.event.fact.body {
-            Body::SlotsSynced { conversations, .. } => conversations.len(),
+            EventBody::SlotsSynced { conversations, .. } => conversations.len(),
             _ => 0,
         };
         for _ in 0..FORGOTTEN_PER_ENTRY + named {
-            let newest = match self.endings.due(entry.recorded, self.limits.limit(Quota::Tombstones)) {
+            let newest = match self.tombstones.due(entry.recorded, self.limits.limit(Quota::Tombstones)) {
                 None => break,
-                Some(Ending::Session(user, session)) => self.forget_session(user, &session),
-                Some(Ending::Claim(conversation)) => self.forget_claim(&conversation),
-                Some(Ending::Conversation(conversation)) => self.forget_conversation(conversation),
-                Some(Ending::User(user)) => self.forget_user(user),
+                Some(Tombstone::Session(user, session)) => self.forget_session(user, &session),
+                Some(Tombstone::Claim(conversation)) => self.forget_claim(&conversation),
+                Some(Tombstone::Conversation(conversation)) => self.forget_conversation(conversation),
+                Some(Tombstone::User(user)) => self.forget_user(user),
             };
             self.floor = self.floor.max(newest);
         }

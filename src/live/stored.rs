@@ -8,14 +8,14 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::claim::{Claim, Stamp};
-use super::directory::{Account, Entity, Password};
+use super::directory::{Account, Password};
 use super::listed::Listed;
 use super::person::{Person, Presence, Session};
-use crate::domain::conversation::Moment;
+use crate::domain::conversation::HistoryEntry;
 use crate::domain::directory::Kind;
 use crate::domain::event::{PasswordHash, Surface};
 use crate::domain::ids::parse_guid;
-use crate::domain::{Category, Channel, Conversation, ConversationId, EntityRef, Profile, Quotas, Time};
+use crate::domain::{Category, Channel, Conversation, ConversationId, Profile, Quotas, Time};
 
 /// The kind and identity of the object that a row describes. The order of the variants is the order in which a
 /// checkpoint is loaded: an object comes after those it refers to.
@@ -330,7 +330,8 @@ pub(super) struct ConversationRow<'a> {
 /// The body of a conversation's row, for reading: without the derived members.
 #[derive(Debug, Deserialize)]
 pub(super) struct ConversationBody {
-    pub moments: Vec<Moment>,
+    #[serde(rename = "moments")]
+    pub history: Vec<HistoryEntry>,
     #[serde(default)]
     pub ended: Option<Time>,
 }

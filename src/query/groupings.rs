@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::SHORT;
+use super::INLINE_ROWS;
 use super::people::operators::{operator, operators};
 use crate::domain::filter::{Clause, Dimension, Value};
 use crate::domain::{EntityRef, Filter};
@@ -69,7 +69,7 @@ pub fn described(view: &View, dimension: Dimension, entity: &Arc<Entity>) -> Gro
 /// Returns true if finding entities of a dimension takes long, or, if `is_described`, describing a page of them.
 pub fn is_long(view: &View, dimension: Dimension, is_described: bool) -> bool {
     let entities = view.directory().table(kind_of(dimension)).rows().len();
-    entities > SHORT || (is_described && view.directory().users().len() > SHORT)
+    entities > INLINE_ROWS || (is_described && view.directory().users().len() > INLINE_ROWS)
 }
 
 /// Returns the integer ids of an operator's groups or skills.

@@ -22,7 +22,7 @@ use crate::live::View;
 use crate::projection::roster::{Connection, roster_size};
 
 /// The most rows of an answer that is built on the threads that answer requests. Longer ones take milliseconds.
-pub const SHORT: usize = 1_000;
+pub const INLINE_ROWS: usize = 1_000;
 
 /// A caller's requirements on the view of a read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,10 +51,10 @@ pub async fn open(reader: &Reader, caller: &Caller, scope: Scope, freshness: Fre
 /// Returns true if a list of these users is long, or takes long to find. It must then be made outside of the threads
 /// that answer requests.
 pub fn is_long_list(view: &View, filter: &Filter, connection: Connection) -> bool {
-    if view.directory().users().len() <= SHORT {
+    if view.directory().users().len() <= INLINE_ROWS {
         return false;
     }
     // A name is compared with the name of every user; all other clauses are intersections of bitmaps.
     let is_search = filter.clauses().iter().any(|clause| matches!(clause, Clause::Text(TextField::Name, _)));
-    is_search || roster_size(view, filter, connection) > SHORT
+    is_search || roster_size(view, filter, connection) > INLINE_ROWS
 }

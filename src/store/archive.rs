@@ -6,7 +6,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::{Store, StoreError, on_backend};
-use crate::domain::conversation::{Criteria, Moment, Span, millis};
+use crate::domain::conversation::{Criteria, HistoryEntry, Span, millis};
 use crate::domain::{Conversation, TenantId};
 use crate::live::Listed;
 
@@ -57,7 +57,8 @@ impl Store {
 /// The part of a conversation's JSON that is read back; the rest follows from it.
 #[derive(Deserialize)]
 struct Kept {
-    moments: Vec<Moment>,
+    #[serde(rename = "moments")]
+    history: Vec<HistoryEntry>,
 }
 
 /// The columns of a row, as both backends write them.
@@ -78,14 +79,14 @@ impl Columns {
     /// Makes the row of a conversation. `None` if it is not closed.
     pub fn of(listed: &Listed) -> Option<Self> {
         let conversation = &listed.conversation;
-        let (life, closing) = (conversation.life()?, conversation.closing()?);
+        let (summary, closing) = (conversation.summary()?, conversation.closing()?);
         Some(Columns {
             id: conversation.id(),
             closed_ms: millis(closing.time),
             closed: closing.time.micros(),
             seq: conversation.position() as i64,
             project: listed.project,
-            channel: life.medium.name(),
+            channel: summary.medium.name(),
             reason: closing.reason.as_deref().map(str::to_owned),
             users: conversation.users(),
             routing_groups: listed.routing_groups.clone(),
@@ -108,6 +109,6 @@ impl Read {
     fn conversation(self) -> Result<Arc<Conversation>, StoreError> {
         let kept: Kept = serde_json::from_str(&self.body)
             .map_err(|error| StoreError::Unreadable(format!("conversation {}: {error}", self.id)))?;
-        Ok(Arc::new(Conversation::with(self.id, kept.moments)))
+        Ok(Arc::new(Conversation::with(self.id, kept.history)))
     }
 }

@@ -9,7 +9,7 @@ use crate::domain::TenantId;
 use crate::live::{Row, RowKey};
 
 /// Rows of one statement: enough that its round trip does not matter, and few enough to hold in memory.
-pub(super) const PAGE: i64 = 10_000;
+pub(super) const PAGE_ROWS: i64 = 10_000;
 
 /// A connection that reads checkpoints.
 #[derive(Debug)]

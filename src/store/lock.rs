@@ -9,7 +9,7 @@ use super::{Location, Store, StoreError, postgres};
 use crate::journal::{Journal, JournalError, PostgresJournal, SqliteJournal};
 
 /// The lock file's name within a folder.
-const FILE: &str = "rollcall.lock";
+const LOCK_FILE: &str = "rollcall.lock";
 
 /// The lock of a store's only server. It is taken before migrations run, so that a second server cannot migrate the
 /// tables under a running one.
@@ -38,7 +38,7 @@ impl ServerLock {
 /// Creates the folder if needed and locks the lock file in it. `None` if another process has it locked.
 pub(super) fn try_folder(folder: &Path) -> Result<Option<File>, StoreError> {
     std::fs::create_dir_all(folder).map_err(|error| StoreError::Folder(folder.to_owned(), error))?;
-    let path: PathBuf = folder.join(FILE);
+    let path: PathBuf = folder.join(LOCK_FILE);
     let refused = |error| StoreError::Lock(path.clone(), error);
     let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(refused)?;
     match file.try_lock() {

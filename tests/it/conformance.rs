@@ -10,7 +10,7 @@ mod registry;
 
 use rollcall::clock::Clock;
 use rollcall::domain::event::Fact;
-use rollcall::domain::{Body, ConversationId, Event, EventId, Settings, TenantId, Time};
+use rollcall::domain::{ConversationId, Event, EventBody, EventId, Settings, TenantId, Time};
 use rollcall::journal::{Batch, Draft, Journal, Placement};
 use rollcall::live::state::APPLY_VERSION;
 use rollcall::store::{Store, TenantRecord};
@@ -100,11 +100,11 @@ fn at(seconds: i64) -> Time {
 /// Returns a draft whose content does not matter.
 fn draft(tenant: TenantId, id: &str) -> Draft {
     let conversation = ConversationId::new("c").expect("an id");
-    draft_of(tenant, "/tests", id, at(0), Body::SlotReleased { user: None, conversation })
+    draft_of(tenant, "/tests", id, at(0), EventBody::SlotReleased { user: None, conversation })
 }
 
 /// Returns a draft of an event.
-fn draft_of(tenant: TenantId, source: &str, id: &str, time: Time, body: Body) -> Draft {
+fn draft_of(tenant: TenantId, source: &str, id: &str, time: Time, body: EventBody) -> Draft {
     let event = Event { id: EventId { source: source.into(), id: id.into() }, fact: Fact::new(time, body) };
     Draft::new(tenant, event)
 }

@@ -25,9 +25,9 @@ use crate::support::tasks::{Stopwatch, eventually, spawn};
 use crate::support::tenant_id;
 
 /// The time within which writes succeed again after the store works again.
-const RECOVERY: Duration = Duration::from_secs(5);
+const RECOVERY_TIMEOUT: Duration = Duration::from_secs(5);
 /// The time within which a write that cannot be made durable is rejected: a second, and some more for a busy machine.
-const REJECTION: Duration = Duration::from_millis(1_500);
+const REJECTION_TIMEOUT: Duration = Duration::from_millis(1_500);
 
 /// Clients that write without a pause, and repeat every request until it is acknowledged.
 struct Load {
@@ -83,7 +83,7 @@ async fn persist(api: &Api, persona: &Persona, events: &[Value], done: &AtomicBo
     loop {
         let watch = Stopwatch::start();
         let answer = api.events(&persona.key, events).await.expect("the service answers");
-        assert!(watch.elapsed() < 2 * REJECTION, "the request took {:?}", watch.elapsed());
+        assert!(watch.elapsed() < 2 * REJECTION_TIMEOUT, "the request took {:?}", watch.elapsed());
         if answer.status == 200 {
             let outcomes = answer.outcomes();
             let repeated = outcomes.iter().filter(|outcome| *outcome == "duplicate").count();
@@ -99,12 +99,12 @@ async fn persist(api: &Api, persona: &Persona, events: &[Value], done: &AtomicBo
     }
 }
 
-/// Waits until a write succeeds. Panics if that takes longer than [`RECOVERY`].
+/// Waits until a write succeeds. Panics if that takes longer than [`RECOVERY_TIMEOUT`].
 async fn recovers(api: &Api, persona: &Persona, event: &Value) {
     let watch = Stopwatch::start();
     eventually("a write succeeds", async || {
         api.events(&persona.key, std::slice::from_ref(event)).await.expect("the service answers").status == 200
     })
     .await;
-    assert!(watch.elapsed() < RECOVERY, "it took {:?}", watch.elapsed());
+    assert!(watch.elapsed() < RECOVERY_TIMEOUT, "it took {:?}", watch.elapsed());
 }

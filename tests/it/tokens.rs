@@ -9,7 +9,7 @@ mod throttle;
 use rollcall::auth::Passwords;
 use rollcall::clock::Clock;
 use rollcall::domain::event::PasswordHash;
-use rollcall::domain::{Body, EntityRef, Event, Fault, Outcome, TenantId, Time, UserRef};
+use rollcall::domain::{EntityRef, Event, EventBody, Fault, Outcome, TenantId, Time, UserRef};
 use rollcall::lifecycle::Lifecycle;
 use rollcall::limits::Budgets;
 use serde_json::{Value, json};
@@ -65,7 +65,7 @@ impl Stage {
         stage.service.api.put_directory(&stage.persona.key, &people()).await;
         let kept = hash(PASSWORD).await;
         for id in [1, 2] {
-            stage.commit(&stage.persona.tenant, Body::PasswordSet { user: user(id), hash: kept.clone() }).await;
+            stage.commit(&stage.persona.tenant, EventBody::PasswordSet { user: user(id), hash: kept.clone() }).await;
         }
         stage
     }
@@ -78,7 +78,7 @@ impl Stage {
     }
 
     /// Commits an internal event of a tenant. Panics unless it is applied.
-    async fn commit(&self, tenant: &str, body: Body) {
+    async fn commit(&self, tenant: &str, body: EventBody) {
         let event = Event::internal("rollcall:test", self.clock.new_id(), self.clock.now(), body);
         let receipt: Result<_, Fault> = self.service.app.submitter.commit(tenant_id(tenant), vec![event]).await;
         assert_eq!(receipt.expect("the commit succeeds").outcomes, [Outcome::Applied]);

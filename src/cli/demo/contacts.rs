@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::people::FIRST_PROJECT;
 use crate::clock::Clock;
 use crate::domain::conversation::Medium;
-use crate::domain::{Body, Channel, EntityRef, UserRef};
+use crate::domain::{Channel, EntityRef, EventBody, UserRef};
 use crate::query::people::operators_live::OperatorLive;
 
 /// The demand for one kind of contact.
@@ -27,7 +27,7 @@ const DEMANDS: [Demand; 2] = [
     Demand { medium: Medium::Call, rate: 0.8, length: (10, 60) },
 ];
 /// Period of the demand's rise and fall, in seconds.
-const WAVE: f64 = 600.0;
+const WAVE_SECONDS: f64 = 600.0;
 /// Transfers per second, on average.
 const TRANSFERS: f64 = 0.2;
 
@@ -50,9 +50,11 @@ impl Contacts {
     }
 
     /// Ends the contacts that are due.
-    pub fn end(&mut self, now: Duration) -> Vec<Body> {
+    pub fn end(&mut self, now: Duration) -> Vec<EventBody> {
         let ended = self.0.extract_if(.., |contact| contact.until <= now);
-        ended.map(|contact| Body::ConversationClosed { conversation: contact.conversation, reason: None }).collect()
+        ended
+            .map(|contact| EventBody::ConversationClosed { conversation: contact.conversation, reason: None })
+            .collect()
     }
 
     /// Begins and transfers the contacts of a span of time from now, as far as users are available. A user gets at most
@@ -63,17 +65,17 @@ impl Contacts {
         online: &[OperatorLive],
         clock: &Clock,
         rng: &mut StdRng,
-    ) -> Vec<Body> {
+    ) -> Vec<EventBody> {
         let mut bodies = Vec::new();
         let mut free: Vec<&OperatorLive> = online.iter().collect();
-        let swell = 0.75 + 0.5 * (now.as_secs_f64() / WAVE * TAU).sin();
+        let swell = 0.75 + 0.5 * (now.as_secs_f64() / WAVE_SECONDS * TAU).sin();
         for Demand { medium, rate, length } in &DEMANDS {
             for _ in 0..times(rate * swell * span.as_secs_f64(), rng) {
                 let Some(user) = pick(&mut free, medium.slot(), rng) else { break };
                 let conversation = clock.new_id();
                 let until = now + Duration::from_millis(rng.random_range(length.0 * 1_000..length.1 * 1_000));
                 let project = EntityRef::Id((FIRST_PROJECT + rng.random_range(0..3)) as i64);
-                bodies.push(Body::ConversationStarted { conversation, project, channel: *medium });
+                bodies.push(EventBody::ConversationStarted { conversation, project, channel: *medium });
                 bodies.push(routed(conversation, rng));
                 bodies.push(pushed(user, *medium, conversation));
                 self.0.push(Contact { conversation, user, medium: *medium, until });
@@ -88,7 +90,7 @@ impl Contacts {
             if let Some(user) = pick(&mut free, contact.medium.slot(), rng) {
                 contact.user = user;
                 let conversation = contact.conversation;
-                bodies.push(Body::ConversationTransferred { conversation, to_group: None, to_rule: None });
+                bodies.push(EventBody::ConversationTransferred { conversation, to_group: None, to_rule: None });
                 bodies.push(routed(conversation, rng));
                 bodies.push(pushed(user, contact.medium, conversation));
             }
@@ -114,11 +116,11 @@ fn pick(free: &mut Vec<&OperatorLive>, channel: Channel, rng: &mut StdRng) -> Op
     Some(free.swap_remove(chosen).id)
 }
 
-fn routed(conversation: Uuid, rng: &mut StdRng) -> Body {
+fn routed(conversation: Uuid, rng: &mut StdRng) -> EventBody {
     let routing_group = Some(EntityRef::Id(rng.random_range(1..=4)));
-    Body::ConversationRouted { conversation, routing_rule: None, routing_group }
+    EventBody::ConversationRouted { conversation, routing_rule: None, routing_group }
 }
 
-fn pushed(user: i64, medium: Medium, conversation: Uuid) -> Body {
-    Body::ConversationPushed { user: UserRef::id(user), conversation, channel: medium, project: None }
+fn pushed(user: i64, medium: Medium, conversation: Uuid) -> EventBody {
+    EventBody::ConversationPushed { user: UserRef::id(user), conversation, channel: medium, project: None }
 }

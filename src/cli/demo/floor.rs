@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::command::post_events::post_events;
 use crate::domain::event::Fact;
 use crate::domain::settings::Settings;
-use crate::domain::{Body, Event, EventId, Fault, Filter, Outcome, Scope};
+use crate::domain::{Event, EventBody, EventId, Fault, Filter, Outcome, Scope};
 use crate::engine::{Reader, Receipt, Submitter};
 use crate::projection::roster::Connection;
 use crate::query::people::operators_live::{OperatorLive, operators_live};
@@ -23,13 +23,13 @@ use crate::query::{self, Freshness};
 /// Source of the simulated events.
 const SOURCE: &str = "/demo/floor";
 /// Time between two steps of the simulation.
-const TICK: Duration = Duration::from_millis(250);
+const STEP_INTERVAL: Duration = Duration::from_millis(250);
 /// Time between two heartbeats of every desk, well within their lease.
-const HEARTBEATS: Duration = Duration::from_secs(15);
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(15);
 /// Pause before events that were not taken are posted again.
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
 /// Demand that is waiting when the simulation begins, as a span of time.
-const QUEUED: Duration = Duration::from_secs(25);
+const INITIAL_DEMAND: Duration = Duration::from_secs(25);
 
 /// The simulated people and their contacts.
 pub struct Floor {
@@ -59,7 +59,7 @@ impl Floor {
         self.post(&self.events(self.people.iter().flat_map(Person::reset))).await?;
         let moves = self.moves();
         self.post(&moves).await?;
-        let work = self.work(QUEUED).await?;
+        let work = self.work(INITIAL_DEMAND).await?;
         self.post(&work).await?;
         Ok(())
     }
@@ -70,16 +70,16 @@ impl Floor {
     }
 
     async fn tick(&mut self) {
-        self.clock.sleep(TICK).await;
+        self.clock.sleep(STEP_INTERVAL).await;
         let now = self.clock.monotonic();
         if now >= self.heartbeats {
-            self.heartbeats = now + HEARTBEATS;
+            self.heartbeats = now + HEARTBEAT_INTERVAL;
             self.beat(now).await;
         }
         let moves = self.moves();
         self.insist(&moves).await;
         // Availability is read once the moves are visible, so that contacts do not go to desks that are leaving.
-        if let Ok(work) = self.work(TICK).await {
+        if let Ok(work) = self.work(STEP_INTERVAL).await {
             self.insist(&work).await;
         }
     }
@@ -111,7 +111,7 @@ impl Floor {
     async fn beat(&mut self, now: Duration) {
         let connected = self.people.iter_mut().filter(|person| person.is_connected());
         let mut connected: Vec<&mut Person> = connected.collect();
-        let beats: Vec<Body> = connected.iter().map(|person| person.heartbeat()).collect();
+        let beats: Vec<EventBody> = connected.iter().map(|person| person.heartbeat()).collect();
         let beats: Vec<Event> = beats.into_iter().map(|body| event(&self.clock, body)).collect();
         let Ok(receipt) = post_events(&self.caller, &self.submitter, &Settings::default(), beats).await else { return };
         for (person, outcome) in connected.iter_mut().zip(&receipt.outcomes) {
@@ -121,7 +121,7 @@ impl Floor {
         }
     }
 
-    fn events(&self, bodies: impl IntoIterator<Item = Body>) -> Vec<Event> {
+    fn events(&self, bodies: impl IntoIterator<Item = EventBody>) -> Vec<Event> {
         bodies.into_iter().map(|body| event(&self.clock, body)).collect()
     }
 
@@ -141,7 +141,7 @@ impl Floor {
     }
 }
 
-fn event(clock: &Clock, body: Body) -> Event {
+fn event(clock: &Clock, body: EventBody) -> Event {
     let id = EventId { source: SOURCE.into(), id: clock.new_id().to_string().into() };
     Event { id, fact: Fact::new(clock.now(), body) }
 }

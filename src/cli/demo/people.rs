@@ -26,7 +26,7 @@ const GROUPS: [&str; 5] = ["Paris", "Lyon", "London", "Madrid", "Berlin"];
 const LANGUAGES: [&str; 5] = ["fr", "fr", "en", "es", "de"];
 const SKILLS: [&str; 8] = ["french", "english", "spanish", "german", "sales", "billing", "technical", "retention"];
 /// For each group, the position in `SKILLS` of its language.
-const SPOKEN: [usize; 5] = [0, 0, 1, 2, 3];
+const GROUP_LANGUAGES: [usize; 5] = [0, 0, 1, 2, 3];
 const PROJECTS: [&str; 3] = ["Retail", "Travel", "Insurance"];
 const QUEUES: [&str; 4] = ["Sales line", "Support line", "Billing line", "Priority line"];
 const CAMPAIGNS: [&str; 3] = ["Spring renewal", "Welcome calls", "Win-back"];
@@ -124,7 +124,7 @@ fn user(n: usize) -> UserPatch {
     let (first, last) = names::of(n);
     let (work, group) = (Work::of(n), n / 3 % 5);
     let one = |id: usize| vec![EntityRef::Id(id as i64)];
-    let mut skills = one(SPOKEN[group] + 1);
+    let mut skills = one(GROUP_LANGUAGES[group] + 1);
     skills.extend(one(5 + n % 4));
     if n.is_multiple_of(3) {
         skills.extend(one(2));

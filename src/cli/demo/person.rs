@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::people::{AT_WORK, BREAK, LUNCH, MEETING};
 use crate::domain::event::Surface;
-use crate::domain::{Body, Channel, UserRef};
+use crate::domain::{Channel, EventBody, UserRef};
 
 /// Session id of every simulated desk: the same in every run, so that a run can close the sessions of an earlier one.
 pub const SESSION: &str = "demo-desk";
@@ -82,7 +82,7 @@ impl Person {
     }
 
     /// Moves on to the next activity if it is time, and returns the events. `is_busy` while the person has contacts.
-    pub fn step(&mut self, now: Duration, is_busy: bool, rng: &mut StdRng) -> Vec<Body> {
+    pub fn step(&mut self, now: Duration, is_busy: bool, rng: &mut StdRng) -> Vec<EventBody> {
         match self.doing {
             Doing::Finishing(leave) if !is_busy => self.leave(leave, now, rng),
             Doing::Home if now >= self.until => {
@@ -104,23 +104,23 @@ impl Person {
     }
 
     /// Returns a heartbeat of the desk.
-    pub fn heartbeat(&self) -> Body {
-        Body::DeskHeartbeat { user: UserRef::id(self.id), session: SESSION.into(), opened: None }
+    pub fn heartbeat(&self) -> EventBody {
+        EventBody::DeskHeartbeat { user: UserRef::id(self.id), session: SESSION.into(), opened: None }
     }
 
     /// Returns the events that clear the session and slots of an earlier run.
-    pub fn reset(&self) -> Vec<Body> {
-        let empty = |channel| Body::SlotsSynced { user: UserRef::id(self.id), channel, conversations: Vec::new() };
+    pub fn reset(&self) -> Vec<EventBody> {
+        let empty = |channel| EventBody::SlotsSynced { user: UserRef::id(self.id), channel, conversations: Vec::new() };
         vec![self.disconnected(), empty(Channel::Chat), empty(Channel::Call)]
     }
 
-    fn begin_work(&mut self, now: Duration, rng: &mut StdRng) -> Body {
+    fn begin_work(&mut self, now: Duration, rng: &mut StdRng) -> EventBody {
         self.doing = Doing::Working;
         self.until = now + stay(WORKING, rng);
         self.status(Some(AT_WORK), true)
     }
 
-    fn leave(&mut self, leave: Leave, now: Duration, rng: &mut StdRng) -> Vec<Body> {
+    fn leave(&mut self, leave: Leave, now: Duration, rng: &mut StdRng) -> Vec<EventBody> {
         match leave {
             Leave::Home => {
                 self.doing = Doing::Home;
@@ -135,8 +135,8 @@ impl Person {
         }
     }
 
-    fn connected(&self) -> Body {
-        Body::DeskConnected {
+    fn connected(&self) -> EventBody {
+        EventBody::DeskConnected {
             socket: false,
             user: UserRef::id(self.id),
             session: SESSION.into(),
@@ -146,14 +146,14 @@ impl Person {
         }
     }
 
-    fn disconnected(&self) -> Body {
-        Body::DeskDisconnected { user: UserRef::id(self.id), session: SESSION.into(), opened: None }
+    fn disconnected(&self) -> EventBody {
+        EventBody::DeskDisconnected { user: UserRef::id(self.id), session: SESSION.into(), opened: None }
     }
 
     /// Returns the event that sets the presence and switches both channels on or off.
-    fn status(&self, presence_id: Option<Uuid>, on: bool) -> Body {
+    fn status(&self, presence_id: Option<Uuid>, on: bool) -> EventBody {
         let channels = vec![(Channel::Chat, on), (Channel::Call, on)];
-        Body::StatusChanged { user: UserRef::id(self.id), presence: None, presence_id, channels }
+        EventBody::StatusChanged { user: UserRef::id(self.id), presence: None, presence_id, channels }
     }
 }
 

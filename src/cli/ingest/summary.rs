@@ -8,7 +8,7 @@ use super::batches::Batch;
 use super::post::Answer;
 
 /// Most rejected events that are listed one by one.
-const SHOWN: usize = 10;
+const MAX_LISTED: usize = 10;
 
 /// Counts by outcome, and the first events that were rejected.
 #[derive(Debug, Default)]
@@ -24,7 +24,7 @@ impl Summary {
         self.position = answer.position;
         for (line, result) in batch.lines.iter().zip(&answer.results) {
             *self.counts.entry(result.outcome.clone()).or_default() += 1;
-            if result.outcome == "rejected" && self.rejected.len() < SHOWN {
+            if result.outcome == "rejected" && self.rejected.len() < MAX_LISTED {
                 let id = result.id.as_deref().unwrap_or("unreadable");
                 let reason = result.reason.as_deref().unwrap_or("no reason given");
                 self.rejected.push(format!("line {line}, id {id}: {reason}"));

@@ -4,7 +4,7 @@ use super::{Link, event};
 use crate::auth::Caller;
 use crate::clock::Clock;
 use crate::domain::event::{Rejection, Surface};
-use crate::domain::{Body, Fault, Outcome, Scope, UserRef};
+use crate::domain::{EventBody, Fault, Outcome, Scope, UserRef};
 use crate::engine::Submitter;
 
 /// Seconds after which a desk beyond a limit may try again.
@@ -36,7 +36,7 @@ pub async fn connect(
 ) -> Result<(u64, Link), Fault> {
     caller.require(Scope::EventsWrite)?;
     let Opening { user, session, device, surface, lease_seconds } = opening;
-    let body = Body::DeskConnected {
+    let body = EventBody::DeskConnected {
         user: UserRef::id(user),
         session: session.clone(),
         lease_seconds: Some(lease_seconds),

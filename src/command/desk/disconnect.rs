@@ -3,14 +3,14 @@
 use super::{Link, event};
 use crate::auth::Caller;
 use crate::clock::Clock;
-use crate::domain::{Body, Fault, Scope, UserRef};
+use crate::domain::{EventBody, Fault, Scope, UserRef};
 use crate::engine::Submitter;
 
 /// Closes the session, unless another connection has opened it again since.
 pub async fn disconnect(caller: &Caller, submitter: &Submitter, clock: &Clock, link: &Link) -> Result<(), Fault> {
     caller.require(Scope::EventsWrite)?;
     let (user, session) = (UserRef::id(link.user), link.session.clone());
-    let body = Body::DeskDisconnected { user, session, opened: Some(link.opened) };
+    let body = EventBody::DeskDisconnected { user, session, opened: Some(link.opened) };
     submitter.commit(caller.tenant(), vec![event(clock, body)]).await?;
     Ok(())
 }

@@ -8,7 +8,7 @@ pub mod renew;
 pub mod report;
 
 use crate::clock::Clock;
-use crate::domain::{Body, Event, UserRef};
+use crate::domain::{Event, EventBody, UserRef};
 
 /// The source of these events.
 const SOURCE: &str = "rollcall:desk";
@@ -29,10 +29,10 @@ impl Link {
     /// Makes a heartbeat of the session.
     fn heartbeat(&self, clock: &Clock) -> Event {
         let (user, session) = (UserRef::id(self.user), self.session.clone());
-        event(clock, Body::DeskHeartbeat { user, session, opened: Some(self.opened) })
+        event(clock, EventBody::DeskHeartbeat { user, session, opened: Some(self.opened) })
     }
 }
 
-fn event(clock: &Clock, body: Body) -> Event {
+fn event(clock: &Clock, body: EventBody) -> Event {
     Event::internal(SOURCE, clock.new_id(), clock.now(), body)
 }

@@ -1,7 +1,7 @@
 //! Adds a key to a tenant, for the administrator.
 
 use crate::auth::secret::Secret;
-use crate::auth::{Admin, KeyRing};
+use crate::auth::{Admin, Credentials};
 use crate::clock::Clock;
 use crate::domain::{Fault, Scope, TenantId, text};
 use crate::store::{KeyRecord, Store, in_time};
@@ -10,7 +10,7 @@ use crate::store::{KeyRecord, Store, in_time};
 /// invalid name or no scopes.
 pub async fn create_key(
     _admin: &Admin,
-    (store, ring): (&Store, &KeyRing),
+    (store, credentials): (&Store, &Credentials),
     clock: &Clock,
     tenant: TenantId,
     (name, scopes): (&str, Vec<Scope>),
@@ -35,6 +35,6 @@ pub async fn create_key(
     if !in_time(store.create_key(&key)).await? {
         return Err(Fault::NotFound("tenant"));
     }
-    in_time(ring.refresh()).await?;
+    in_time(credentials.refresh()).await?;
     Ok((key, secret))
 }

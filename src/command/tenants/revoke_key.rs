@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use crate::auth::{Admin, KeyRing};
+use crate::auth::{Admin, Credentials};
 use crate::clock::Clock;
 use crate::domain::{Fault, TenantId};
 use crate::store::{Store, in_time};
@@ -11,7 +11,7 @@ use crate::store::{Store, in_time};
 /// tenant's.
 pub async fn revoke_key(
     _admin: &Admin,
-    (store, ring): (&Store, &KeyRing),
+    (store, credentials): (&Store, &Credentials),
     clock: &Clock,
     tenant: TenantId,
     key: Uuid,
@@ -19,5 +19,5 @@ pub async fn revoke_key(
     if !in_time(store.revoke_key(tenant, key, clock.now())).await? {
         return Err(Fault::NotFound("key"));
     }
-    in_time(ring.refresh()).await
+    in_time(credentials.refresh()).await
 }

@@ -2,7 +2,7 @@
 
 use crate::auth::Admin;
 use crate::clock::Clock;
-use crate::domain::{Body, Event, Fault, Outcome, Quotas, TenantId};
+use crate::domain::{Event, EventBody, Fault, Outcome, Quotas, TenantId};
 use crate::engine::Submitter;
 use crate::store::{Store, in_time};
 
@@ -23,7 +23,7 @@ pub async fn set_limits(
     if !in_time(store.tenants()).await?.iter().any(|known| known.id == tenant) {
         return Err(Fault::NotFound("tenant"));
     }
-    let event = Event::internal("rollcall:limits", clock.new_id(), clock.now(), Body::LimitsSet { limits });
+    let event = Event::internal("rollcall:limits", clock.new_id(), clock.now(), EventBody::LimitsSet { limits });
     let receipt = submitter.commit(tenant, vec![event]).await?;
     match receipt.outcomes.first() {
         Some(Outcome::Applied) => Ok(receipt.position),

@@ -1,6 +1,6 @@
 //! Changes a tenant's settings, for the administrator.
 
-use crate::auth::{Admin, KeyRing};
+use crate::auth::{Admin, Credentials};
 use crate::domain::settings::SettingsPatch;
 use crate::domain::{Fault, TenantId};
 use crate::store::{Store, TenantRecord, in_time};
@@ -9,7 +9,7 @@ use crate::store::{Store, TenantRecord, in_time};
 /// [`Fault::Refused`] for an invalid value.
 pub async fn set_settings(
     _admin: &Admin,
-    (store, ring): (&Store, &KeyRing),
+    (store, credentials): (&Store, &Credentials),
     tenant: TenantId,
     patch: &SettingsPatch,
 ) -> Result<TenantRecord, Fault> {
@@ -18,7 +18,7 @@ pub async fn set_settings(
         return Err(Fault::Refused(problems));
     }
     // Held from the read to the write below, so that of two concurrent changes neither undoes the other.
-    let _turn = ring.turn().await;
+    let _turn = credentials.turn().await;
     let unknown = Fault::NotFound("tenant");
     let known = in_time(store.tenants()).await?.into_iter().find(|known| known.id == tenant);
     let mut record = known.ok_or(unknown.clone())?;
@@ -30,6 +30,6 @@ pub async fn set_settings(
     if !in_time(store.set_settings(tenant, &record.settings)).await? {
         return Err(unknown);
     }
-    in_time(ring.refresh()).await?;
+    in_time(credentials.refresh()).await?;
     Ok(record)
 }

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{Conversation, Medium, Moment, What};
+use super::{Conversation, HistoryEntry, HistoryEvent, Medium};
 use crate::domain::{EntityRef, Time};
 
 /// The event that ended a contact.
@@ -41,30 +41,30 @@ impl Conversation {
     /// Derives the contacts, in the order in which they began.
     pub fn contacts(&self) -> Vec<Contact> {
         let mut contacts: Vec<Contact> = Vec::new();
-        for moment in self.moments() {
-            let ending = match moment.what {
+        for entry in self.history() {
+            let ending = match entry.event {
                 // A push during a contact, without a transfer event, moves the conversation to the next user.
-                What::Pushed { .. } | What::Transferred { .. } => Ending::Transferred,
-                What::Snoozed { .. } => Ending::Snoozed,
-                What::Removed {} => Ending::Removed,
-                What::Closed { .. } => Ending::Closed,
-                What::Started { .. } | What::Routed { .. } | What::Message { .. } => continue,
+                HistoryEvent::Pushed { .. } | HistoryEvent::Transferred { .. } => Ending::Transferred,
+                HistoryEvent::Snoozed { .. } => Ending::Snoozed,
+                HistoryEvent::Removed {} => Ending::Removed,
+                HistoryEvent::Closed { .. } => Ending::Closed,
+                HistoryEvent::Started { .. } | HistoryEvent::Routed { .. } | HistoryEvent::Message { .. } => continue,
             };
             if let Some(contact) = contacts.last_mut().filter(|contact| contact.end.is_none()) {
-                contact.end = Some((moment.time, ending));
+                contact.end = Some((entry.time, ending));
             }
-            if let What::Pushed { user, medium, .. } = moment.what {
-                contacts.push(self.begin(moment, user, medium));
+            if let HistoryEvent::Pushed { user, medium, .. } = entry.event {
+                contacts.push(self.begin(entry, user, medium));
             }
         }
         contacts
     }
 
-    fn begin(&self, push: &Moment, user: i64, medium: Medium) -> Contact {
+    fn begin(&self, push: &HistoryEntry, user: i64, medium: Medium) -> Contact {
         // A routing at exactly the push's time counts even if it was journalled after the push.
-        let before = self.moments().partition_point(|moment| moment.time <= push.time);
-        let routing = self.moments()[..before].iter().rev().find_map(|moment| match moment.what {
-            What::Routed { rule, group } => Some((rule, group)),
+        let before = self.history().partition_point(|entry| entry.time <= push.time);
+        let routing = self.history()[..before].iter().rev().find_map(|entry| match entry.event {
+            HistoryEvent::Routed { rule, group } => Some((rule, group)),
             _ => None,
         });
         let (rule, group) = routing.unwrap_or_default();
@@ -76,20 +76,20 @@ impl Conversation {
 mod tests {
     use super::*;
 
-    fn with_history(whats: impl IntoIterator<Item = (i64, What)>) -> Conversation {
-        let moment = |(seq, (second, what))| {
+    fn with_history(events: impl IntoIterator<Item = (i64, HistoryEvent)>) -> Conversation {
+        let entry = |(seq, (second, event))| {
             let time = Time::from_micros(second * 1_000_000);
-            Moment { time, seq, id: Uuid::from_u128(seq.into()), what }
+            HistoryEntry { time, seq, id: Uuid::from_u128(seq.into()), event }
         };
-        Conversation::with(Uuid::nil(), (1..).zip(whats).map(moment).collect())
+        Conversation::with(Uuid::nil(), (1..).zip(events).map(entry).collect())
     }
 
-    fn pushed(user: i64) -> What {
-        What::Pushed { user, given: None, medium: Medium::Chat, project: None }
+    fn pushed(user: i64) -> HistoryEvent {
+        HistoryEvent::Pushed { user, given: None, medium: Medium::Chat, project: None }
     }
 
-    fn routed(group: i64) -> What {
-        What::Routed { rule: None, group: Some(EntityRef::Id(group)) }
+    fn routed(group: i64) -> HistoryEvent {
+        HistoryEvent::Routed { rule: None, group: Some(EntityRef::Id(group)) }
     }
 
     /// A contact in short: user, group, start in seconds, and end in seconds with its kind.
@@ -110,9 +110,9 @@ mod tests {
         let conversation = with_history([
             (0, routed(1)),
             (1, pushed(5)),
-            (5, What::Snoozed { until: None }),
+            (5, HistoryEvent::Snoozed { until: None }),
             (305, pushed(5)),
-            (600, What::Closed { reason: None }),
+            (600, HistoryEvent::Closed { reason: None }),
         ]);
         let expected = [(5, Some(1), 1, Some((5, Ending::Snoozed))), (5, Some(1), 305, Some((600, Ending::Closed)))];
         assert_eq!(contacts(&conversation), expected);
@@ -120,15 +120,16 @@ mod tests {
 
     #[test]
     fn a_push_during_a_contact_is_a_transfer() {
-        let conversation = with_history([(1, pushed(5)), (2, routed(2)), (3, pushed(6)), (4, What::Removed {})]);
+        let conversation =
+            with_history([(1, pushed(5)), (2, routed(2)), (3, pushed(6)), (4, HistoryEvent::Removed {})]);
         let expected = [(5, None, 1, Some((3, Ending::Transferred))), (6, Some(2), 3, Some((4, Ending::Removed)))];
         assert_eq!(contacts(&conversation), expected);
     }
 
     #[test]
     fn an_ended_contact_does_not_end_again() {
-        let transfer = What::Transferred { group: None, rule: None };
-        let closed = What::Closed { reason: None };
+        let transfer = HistoryEvent::Transferred { group: None, rule: None };
+        let closed = HistoryEvent::Closed { reason: None };
         let conversation = with_history([(1, pushed(5)), (2, transfer), (3, closed), (4, pushed(6)), (4, routed(3))]);
         let expected = [(5, None, 1, Some((2, Ending::Transferred))), (6, Some(3), 4, None)];
         assert_eq!(contacts(&conversation), expected, "a routing at the push's own time counts");

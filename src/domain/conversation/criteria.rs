@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{Life, Medium};
+use super::{Medium, Summary};
 use crate::domain::Time;
 
 /// The sort key of a conversation in a list: milliseconds of its time, then its id. Cursors of the vendor hold
@@ -19,8 +19,8 @@ pub struct Key {
 impl Key {
     /// The key of a conversation. Open conversations are listed by the time they began, closed ones by the time they
     /// were closed.
-    pub fn of(life: &Life, id: Uuid) -> Self {
-        let time = life.closing.as_ref().map_or(life.created, |closing| closing.time);
+    pub fn of(summary: &Summary, id: Uuid) -> Self {
+        let time = summary.closing.as_ref().map_or(summary.created, |closing| closing.time);
         Key { millis: millis(time), id }
     }
 }

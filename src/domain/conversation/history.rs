@@ -10,11 +10,11 @@ use crate::domain::{EntityRef, Time, UserRef};
 
 /// Maximum number of messages, and of other entries, in one history. A history is kept in memory and returned as a
 /// whole, so it needs a bound.
-const MOMENTS_MAX: usize = 1_000;
+const MAX_ENTRIES: usize = 1_000;
 
 /// One entry of a history.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Moment {
+pub struct HistoryEntry {
     /// Time of the event.
     pub time: Time,
     /// Position of the event in the journal. It orders entries of equal time.
@@ -22,14 +22,15 @@ pub struct Moment {
     /// Id of the entry, derived from the id of its event.
     pub id: Uuid,
     /// Type and data of the entry.
-    pub what: What,
+    #[serde(rename = "what")]
+    pub event: HistoryEvent,
 }
 
 /// The events of a conversation (docs/reference/events.md, "Conversations"). Users are resolved to integer ids;
 /// projects, rules and groups stay as the event named them, since they may be added to the directory later.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum What {
+pub enum HistoryEvent {
     /// The conversation started.
     Started {
         /// Project (web site) of the conversation.
@@ -106,7 +107,7 @@ pub struct Closing {
 
 /// The lifecycle of a conversation, derived from its whole history.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Life {
+pub struct Summary {
     /// Time at which it was started or first pushed, whichever came first.
     pub created: Time,
     /// Medium of its newest start, else of its first push.
@@ -125,22 +126,22 @@ pub struct Full;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Conversation {
     id: Uuid,
-    moments: Vec<Moment>,
-    /// Derived from `moments`; cached, since every list reads it.
-    life: Option<Life>,
+    history: Vec<HistoryEntry>,
+    /// Derived from `history`; cached, since every list reads it.
+    summary: Option<Summary>,
 }
 
 impl Conversation {
     /// Creates a conversation with an empty history.
     pub fn new(id: Uuid) -> Self {
-        Conversation { id, moments: Vec::new(), life: None }
+        Conversation { id, history: Vec::new(), summary: None }
     }
 
     /// Creates a conversation from its history, given in any order.
-    pub fn with(id: Uuid, mut moments: Vec<Moment>) -> Self {
-        moments.sort_by_key(|moment| (moment.time, moment.seq));
-        let life = life(&moments);
-        Conversation { id, moments, life }
+    pub fn with(id: Uuid, mut history: Vec<HistoryEntry>) -> Self {
+        history.sort_by_key(|entry| (entry.time, entry.seq));
+        let summary = summarise(&history);
+        Conversation { id, history, summary }
     }
 
     /// The id of the conversation.
@@ -150,71 +151,72 @@ impl Conversation {
 
     /// Inserts an entry in order of time. Returns false if the history contains its id already, and [`Full`] if the
     /// history is at its maximum length. A close that ends an open conversation is inserted regardless.
-    pub fn add(&mut self, moment: Moment) -> Result<bool, Full> {
+    pub fn add(&mut self, entry: HistoryEntry) -> Result<bool, Full> {
         // A history is bounded, so a search through all of it is fast enough.
-        if self.moments.iter().any(|known| known.id == moment.id) {
+        if self.history.iter().any(|known| known.id == entry.id) {
             return Ok(false);
         }
-        let place = self.moments.partition_point(|known| (known.time, known.seq) < (moment.time, moment.seq));
-        let is_message = |what: &What| matches!(what, What::Message { .. });
-        let sort = is_message(&moment.what);
+        let place = self.history.partition_point(|known| (known.time, known.seq) < (entry.time, entry.seq));
+        let is_message = |event: &HistoryEvent| matches!(event, HistoryEvent::Message { .. });
+        let sort = is_message(&entry.event);
         // A full conversation that could not be closed would stay open, and occupy its slot, for ever.
-        let opens = |known: &Moment| matches!(known.what, What::Started { .. } | What::Pushed { .. });
-        let closes = matches!(moment.what, What::Closed { .. })
-            && self.life.as_ref().is_some_and(|life| life.closing.is_none())
-            && !self.moments[place..].iter().any(opens);
+        let opens =
+            |known: &HistoryEntry| matches!(known.event, HistoryEvent::Started { .. } | HistoryEvent::Pushed { .. });
+        let closes = matches!(entry.event, HistoryEvent::Closed { .. })
+            && self.summary.as_ref().is_some_and(|summary| summary.closing.is_none())
+            && !self.history[place..].iter().any(opens);
         // The total is compared first, since counting one sort walks through the whole history.
-        if self.moments.len() >= MOMENTS_MAX
+        if self.history.len() >= MAX_ENTRIES
             && !closes
-            && self.moments.iter().filter(|known| is_message(&known.what) == sort).count() >= MOMENTS_MAX
+            && self.history.iter().filter(|known| is_message(&known.event) == sort).count() >= MAX_ENTRIES
         {
             return Err(Full);
         }
-        self.moments.insert(place, moment);
-        self.life = life(&self.moments);
+        self.history.insert(place, entry);
+        self.summary = summarise(&self.history);
         Ok(true)
     }
 
     /// The history, ascending by time, then by position in the journal.
-    pub fn moments(&self) -> &[Moment] {
-        &self.moments
+    pub fn history(&self) -> &[HistoryEntry] {
+        &self.history
     }
 
     /// The lifecycle; `None` until the conversation was started or pushed.
-    pub fn life(&self) -> Option<&Life> {
-        self.life.as_ref()
+    pub fn summary(&self) -> Option<&Summary> {
+        self.summary.as_ref()
     }
 
     /// The end, if the conversation was closed and neither started nor pushed afterwards.
     pub fn closing(&self) -> Option<&Closing> {
-        self.life()?.closing.as_ref()
+        self.summary()?.closing.as_ref()
     }
 
     /// Returns true if the history contains a close, even if the conversation is open again.
     pub fn was_closed(&self) -> bool {
-        self.moments.iter().any(|moment| matches!(moment.what, What::Closed { .. }))
+        self.history.iter().any(|entry| matches!(entry.event, HistoryEvent::Closed { .. }))
     }
 
     /// The highest journal position in the history; 0 if it is empty.
     pub fn position(&self) -> u64 {
-        self.moments.iter().map(|moment| moment.seq).max().unwrap_or_default()
+        self.history.iter().map(|entry| entry.seq).max().unwrap_or_default()
     }
 
     /// Approximate size in bytes of the conversation as JSON. Pages and slices of checkpoints are limited by it.
     pub fn weight(&self) -> usize {
-        let bytes = |moment: &Moment| match &moment.what {
-            What::Message { text: Some(text), .. } => 150 + text.len(),
+        let bytes = |entry: &HistoryEntry| match &entry.event {
+            HistoryEvent::Message { text: Some(text), .. } => 150 + text.len(),
             _ => 150,
         };
-        100 + self.moments.iter().map(bytes).sum::<usize>()
+        100 + self.history.iter().map(bytes).sum::<usize>()
     }
 
     /// The users it was pushed to, without duplicates, in the order of their first contacts. Users without an integer
     /// id are left out.
     pub fn users(&self) -> Vec<i64> {
         let (mut users, mut seen) = (Vec::new(), HashSet::new());
-        for moment in &self.moments {
-            if let What::Pushed { user, .. } = moment.what
+        for entry in &self.history {
+            if let HistoryEvent::Pushed { user, .. } = entry.event
                 && user != 0
                 && seen.insert(user)
             {
@@ -235,75 +237,76 @@ struct Stored<'a> {
     created: Option<Time>,
     #[serde(skip_serializing_if = "Option::is_none")]
     closed: Option<Time>,
-    moments: &'a [Moment],
+    #[serde(rename = "moments")]
+    history: &'a [HistoryEntry],
 }
 
 impl Serialize for Conversation {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let life = self.life();
+        let summary = self.summary();
         let stored = Stored {
-            channel: life.map(|life| life.medium),
-            created: life.map(|life| life.created),
+            channel: summary.map(|summary| summary.medium),
+            created: summary.map(|summary| summary.created),
             closed: self.closing().map(|closing| closing.time),
-            moments: &self.moments,
+            history: &self.history,
         };
         stored.serialize(serializer)
     }
 }
 
 /// Derives the lifecycle: a start or a push opens the conversation, the first close after that closes it.
-fn life(moments: &[Moment]) -> Option<Life> {
-    let mut life: Option<Life> = None;
+fn summarise(history: &[HistoryEntry]) -> Option<Summary> {
+    let mut summary: Option<Summary> = None;
     let mut is_started = false;
-    for Moment { time, what, .. } in moments {
-        match what {
-            What::Started { project, medium } => {
-                let life = open(&mut life, *time, *medium);
-                (life.medium, life.project, is_started) = (*medium, Some(*project), true);
+    for HistoryEntry { time, event, .. } in history {
+        match event {
+            HistoryEvent::Started { project, medium } => {
+                let summary = open(&mut summary, *time, *medium);
+                (summary.medium, summary.project, is_started) = (*medium, Some(*project), true);
             }
-            What::Pushed { medium, project, .. } => {
-                let life = open(&mut life, *time, *medium);
-                if !is_started && life.project.is_none() {
-                    life.project = *project;
+            HistoryEvent::Pushed { medium, project, .. } => {
+                let summary = open(&mut summary, *time, *medium);
+                if !is_started && summary.project.is_none() {
+                    summary.project = *project;
                 }
             }
-            What::Closed { reason } => {
-                if let Some(life) = life.as_mut().filter(|life| life.closing.is_none()) {
-                    life.closing = Some(Closing { time: *time, reason: reason.clone() });
+            HistoryEvent::Closed { reason } => {
+                if let Some(summary) = summary.as_mut().filter(|summary| summary.closing.is_none()) {
+                    summary.closing = Some(Closing { time: *time, reason: reason.clone() });
                 }
             }
             _ => {}
         }
     }
-    life
+    summary
 }
 
-fn open(life: &mut Option<Life>, created: Time, medium: Medium) -> &mut Life {
-    let life = life.get_or_insert(Life { created, medium, project: None, closing: None });
-    life.closing = None;
-    life
+fn open(summary: &mut Option<Summary>, created: Time, medium: Medium) -> &mut Summary {
+    let summary = summary.get_or_insert(Summary { created, medium, project: None, closing: None });
+    summary.closing = None;
+    summary
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn moment(seconds: i64, seq: u64, what: What) -> Moment {
-        Moment { time: Time::from_micros(seconds * 1_000_000), seq, id: Uuid::from_u128(seq.into()), what }
+    fn entry(seconds: i64, seq: u64, event: HistoryEvent) -> HistoryEntry {
+        HistoryEntry { time: Time::from_micros(seconds * 1_000_000), seq, id: Uuid::from_u128(seq.into()), event }
     }
 
-    fn pushed(user: i64) -> What {
-        What::Pushed { user, given: None, medium: Medium::Chat, project: None }
+    fn pushed(user: i64) -> HistoryEvent {
+        HistoryEvent::Pushed { user, given: None, medium: Medium::Chat, project: None }
     }
 
-    fn closed() -> What {
-        What::Closed { reason: None }
+    fn closed() -> HistoryEvent {
+        HistoryEvent::Closed { reason: None }
     }
 
-    fn with_history(moments: impl IntoIterator<Item = Moment>) -> Conversation {
+    fn with_history(history: impl IntoIterator<Item = HistoryEntry>) -> Conversation {
         let mut conversation = Conversation::new(Uuid::nil());
-        for moment in moments {
-            assert_eq!(conversation.add(moment), Ok(true));
+        for entry in history {
+            assert_eq!(conversation.add(entry), Ok(true));
         }
         conversation
     }
@@ -314,79 +317,79 @@ mod tests {
 
     #[test]
     fn a_close_alone_opens_no_conversation() {
-        let conversation = with_history([moment(5, 1, closed())]);
-        assert_eq!(conversation.life(), None);
+        let conversation = with_history([entry(5, 1, closed())]);
+        assert_eq!(conversation.summary(), None);
         assert!(conversation.was_closed());
     }
 
     #[test]
     fn a_close_applies_by_its_time_not_its_arrival() {
-        let conversation = with_history([moment(10, 1, closed()), moment(5, 2, pushed(1)), moment(12, 3, closed())]);
+        let conversation = with_history([entry(10, 1, closed()), entry(5, 2, pushed(1)), entry(12, 3, closed())]);
         assert_eq!(closed_at(&conversation), Some(10), "the first after the last push");
-        let conversation = with_history([moment(5, 1, pushed(1)), moment(10, 2, closed()), moment(11, 3, pushed(2))]);
+        let conversation = with_history([entry(5, 1, pushed(1)), entry(10, 2, closed()), entry(11, 3, pushed(2))]);
         assert_eq!(closed_at(&conversation), None, "it goes on");
         assert_eq!(conversation.users(), [1, 2]);
     }
 
     #[test]
     fn equal_times_are_ordered_by_journal_position() {
-        let conversation = with_history([moment(5, 1, closed()), moment(5, 2, pushed(1))]);
+        let conversation = with_history([entry(5, 1, closed()), entry(5, 2, pushed(1))]);
         assert_eq!(closed_at(&conversation), None);
-        let conversation = with_history([moment(5, 1, pushed(1)), moment(5, 2, closed())]);
+        let conversation = with_history([entry(5, 1, pushed(1)), entry(5, 2, closed())]);
         assert_eq!(closed_at(&conversation), Some(5));
     }
 
     #[test]
     fn a_start_overrides_medium_and_project_of_a_push() {
         let project = EntityRef::Id(7);
-        let push = What::Pushed { user: 1, given: None, medium: Medium::Chat, project: Some(EntityRef::Id(8)) };
+        let push = HistoryEvent::Pushed { user: 1, given: None, medium: Medium::Chat, project: Some(EntityRef::Id(8)) };
         let conversation = with_history([
-            moment(5, 1, push),
-            moment(6, 2, What::Started { project, medium: Medium::Sms }),
-            moment(7, 3, pushed(1)),
+            entry(5, 1, push),
+            entry(6, 2, HistoryEvent::Started { project, medium: Medium::Sms }),
+            entry(7, 3, pushed(1)),
         ]);
-        let life = conversation.life().unwrap();
-        assert_eq!((life.medium, life.project), (Medium::Sms, Some(project)));
-        assert_eq!(life.created.micros(), 5_000_000);
+        let summary = conversation.summary().unwrap();
+        assert_eq!((summary.medium, summary.project), (Medium::Sms, Some(project)));
+        assert_eq!(summary.created.micros(), 5_000_000);
     }
 
     #[test]
     fn repeated_entries_are_ignored_and_messages_are_limited() {
-        let mut conversation = with_history([moment(5, 1, pushed(1))]);
-        assert_eq!(conversation.add(moment(9, 1, closed())), Ok(false));
-        let message = |seq| moment(6, seq, What::Message { user: None, author: "visitor".into(), text: None });
+        let mut conversation = with_history([entry(5, 1, pushed(1))]);
+        assert_eq!(conversation.add(entry(9, 1, closed())), Ok(false));
+        let message = |seq| entry(6, seq, HistoryEvent::Message { user: None, author: "visitor".into(), text: None });
         for seq in 2..1_002 {
             assert_eq!(conversation.add(message(seq)), Ok(true));
         }
         assert_eq!(conversation.add(message(5_000)), Err(Full));
-        assert_eq!(conversation.add(moment(7, 5_000, closed())), Ok(true), "messages do not keep it open");
+        assert_eq!(conversation.add(entry(7, 5_000, closed())), Ok(true), "messages do not keep it open");
         assert_eq!(conversation.position(), 5_000);
     }
 
     #[test]
     fn a_full_conversation_can_be_closed_once() {
-        let mut conversation = with_history((1..1_001).map(|seq| moment(5, seq, pushed(1))));
-        assert_eq!(conversation.add(moment(6, 2_000, What::Removed {})), Err(Full));
-        assert_eq!(conversation.add(moment(4, 2_000, closed())), Err(Full), "this would not close it");
-        assert_eq!(conversation.add(moment(6, 2_000, closed())), Ok(true));
+        let mut conversation = with_history((1..1_001).map(|seq| entry(5, seq, pushed(1))));
+        assert_eq!(conversation.add(entry(6, 2_000, HistoryEvent::Removed {})), Err(Full));
+        assert_eq!(conversation.add(entry(4, 2_000, closed())), Err(Full), "this would not close it");
+        assert_eq!(conversation.add(entry(6, 2_000, closed())), Ok(true));
         assert_eq!(closed_at(&conversation), Some(6));
-        assert_eq!(conversation.add(moment(7, 2_001, closed())), Err(Full));
-        assert_eq!(conversation.add(moment(7, 2_001, pushed(1))), Err(Full));
+        assert_eq!(conversation.add(entry(7, 2_001, closed())), Err(Full));
+        assert_eq!(conversation.add(entry(7, 2_001, pushed(1))), Err(Full));
     }
 
     #[test]
     fn histories_survive_json() {
-        let whats = [
-            What::Started { project: EntityRef::Id(7), medium: Medium::Chat },
-            What::Routed { rule: None, group: Some(EntityRef::Guid(Uuid::nil())) },
+        let events = [
+            HistoryEvent::Started { project: EntityRef::Id(7), medium: Medium::Chat },
+            HistoryEvent::Routed { rule: None, group: Some(EntityRef::Guid(Uuid::nil())) },
             pushed(3),
-            What::Snoozed { until: None },
-            What::Removed {},
+            HistoryEvent::Snoozed { until: None },
+            HistoryEvent::Removed {},
             closed(),
         ];
-        let moments: Vec<_> = (1..).zip(whats).map(|(n, what)| moment(n, n as u64, what)).collect();
-        let json = serde_json::to_string(&moments).unwrap();
-        assert_eq!(serde_json::from_str::<Vec<Moment>>(&json).unwrap(), moments);
+        let history: Vec<_> = (1..).zip(events).map(|(n, event)| entry(n, n as u64, event)).collect();
+        let json = serde_json::to_string(&history).unwrap();
+        assert_eq!(serde_json::from_str::<Vec<HistoryEntry>>(&json).unwrap(), history);
         assert!(json.contains(r#""what":{"pushed":{"user":3,"medium":"CHAT"}}"#), "{json}");
     }
 }

@@ -29,7 +29,7 @@ pub enum Surface {
 /// Type and data of an event, by the types of docs/reference/events.md.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "data")]
-pub enum Body {
+pub enum EventBody {
     /// A session opens.
     #[serde(rename = "desk.connected")]
     DeskConnected {
@@ -248,26 +248,26 @@ pub enum Body {
     },
 }
 
-impl Body {
+impl EventBody {
     /// The conversation to whose history the event belongs. `None` for all other events: `slot.*` and `slots.synced`
     /// name conversations but leave no history.
     pub const fn conversation(&self) -> Option<Uuid> {
         match self {
-            Body::ConversationStarted { conversation, .. }
-            | Body::ConversationRouted { conversation, .. }
-            | Body::ConversationPushed { conversation, .. }
-            | Body::ConversationMessage { conversation, .. }
-            | Body::ConversationTransferred { conversation, .. }
-            | Body::ConversationSnoozed { conversation, .. }
-            | Body::ConversationRemoved { conversation }
-            | Body::ConversationClosed { conversation, .. } => Some(*conversation),
+            EventBody::ConversationStarted { conversation, .. }
+            | EventBody::ConversationRouted { conversation, .. }
+            | EventBody::ConversationPushed { conversation, .. }
+            | EventBody::ConversationMessage { conversation, .. }
+            | EventBody::ConversationTransferred { conversation, .. }
+            | EventBody::ConversationSnoozed { conversation, .. }
+            | EventBody::ConversationRemoved { conversation }
+            | EventBody::ConversationClosed { conversation, .. } => Some(*conversation),
             _ => None,
         }
     }
 
     /// Removes the text of a message; other bodies stay as they are.
     pub fn drop_text(&mut self) {
-        if let Body::ConversationMessage { text, .. } = self {
+        if let EventBody::ConversationMessage { text, .. } = self {
             *text = None;
         }
     }

@@ -8,7 +8,7 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::body::{Body, Surface};
+use super::body::{EventBody, Surface};
 use super::envelope::{Envelope, Refusal, data, holds_nul, id_of, session, user};
 use super::{Event, EventId, Fact, INTERNAL_SOURCE, decode_conversation};
 use crate::domain::channel::Channel;
@@ -66,29 +66,29 @@ fn read(envelope: &Envelope<'_>, raw: &RawValue, now: Time) -> Result<Event, &'s
     Ok(Event { id, fact: Fact::new(time.min(now), body) })
 }
 
-fn read_body(envelope: &Envelope<'_>) -> Result<Body, &'static str> {
+fn read_body(envelope: &Envelope<'_>) -> Result<EventBody, &'static str> {
     Ok(match envelope.kind.as_ref() {
         "desk.connected" => desk_connected(envelope)?,
         "desk.heartbeat" => {
             // Producers do not see journal positions: `opened` is set by the server's own connections only.
             let session = session(&data::<OfSession<'_>>(envelope)?.session)?;
-            Body::DeskHeartbeat { user: user(envelope)?, session, opened: None }
+            EventBody::DeskHeartbeat { user: user(envelope)?, session, opened: None }
         }
         "desk.disconnected" => {
             let session = session(&data::<OfSession<'_>>(envelope)?.session)?;
-            Body::DeskDisconnected { user: user(envelope)?, session, opened: None }
+            EventBody::DeskDisconnected { user: user(envelope)?, session, opened: None }
         }
         "status.changed" => status_changed(envelope)?,
         "slot.taken" => {
             let slot: Slot<'_> = data(envelope)?;
             // Optional in `Slot`, which `slot.released` shares.
             let channel = slot.channel.ok_or("channel is missing")?;
-            Body::SlotTaken { user: user(envelope)?, channel, conversation: conversation(&slot.conversation)? }
+            EventBody::SlotTaken { user: user(envelope)?, channel, conversation: conversation(&slot.conversation)? }
         }
         "slot.released" => {
             let slot: Slot<'_> = data(envelope)?;
             let user = envelope.subject.is_some().then(|| user(envelope)).transpose()?;
-            Body::SlotReleased { user, conversation: conversation(&slot.conversation)? }
+            EventBody::SlotReleased { user, conversation: conversation(&slot.conversation)? }
         }
         "slots.synced" => slots_synced(envelope)?,
         kind if kind.starts_with("conversation.") => decode_conversation::read(envelope)?,
@@ -96,7 +96,7 @@ fn read_body(envelope: &Envelope<'_>) -> Result<Body, &'static str> {
     })
 }
 
-fn desk_connected(envelope: &Envelope<'_>) -> Result<Body, &'static str> {
+fn desk_connected(envelope: &Envelope<'_>) -> Result<EventBody, &'static str> {
     #[derive(Deserialize)]
     struct Connected<'a> {
         #[serde(borrow)]
@@ -112,7 +112,7 @@ fn desk_connected(envelope: &Envelope<'_>) -> Result<Body, &'static str> {
     if connected.lease_seconds.is_some_and(|lease| !LEASE_SECONDS.contains(&lease)) {
         return Err("lease_seconds must be from 5 to 3600");
     }
-    Ok(Body::DeskConnected {
+    Ok(EventBody::DeskConnected {
         user: user(envelope)?,
         session: session(&connected.session)?,
         lease_seconds: connected.lease_seconds,
@@ -128,7 +128,7 @@ pub fn device(name: &str) -> Result<Box<str>, &'static str> {
     if text::is_name(name) { Ok(name.into()) } else { Err("device must be 1 to 256 bytes") }
 }
 
-fn status_changed(envelope: &Envelope<'_>) -> Result<Body, &'static str> {
+fn status_changed(envelope: &Envelope<'_>) -> Result<EventBody, &'static str> {
     #[derive(Deserialize)]
     struct Changed {
         #[serde(default)]
@@ -142,7 +142,7 @@ fn status_changed(envelope: &Envelope<'_>) -> Result<Body, &'static str> {
     if changed.presence.is_none() && changed.presence_id.is_none() && changed.channels.is_empty() {
         return Err("presence, presence_id or channels is needed");
     }
-    Ok(Body::StatusChanged {
+    Ok(EventBody::StatusChanged {
         user: user(envelope)?,
         presence: changed.presence,
         presence_id: changed.presence_id,
@@ -171,7 +171,7 @@ fn each_once<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<Chan
     deserializer.deserialize_map(Switches)
 }
 
-fn slots_synced(envelope: &Envelope<'_>) -> Result<Body, &'static str> {
+fn slots_synced(envelope: &Envelope<'_>) -> Result<EventBody, &'static str> {
     #[derive(Deserialize)]
     struct Synced<'a> {
         channel: Channel,
@@ -183,7 +183,7 @@ fn slots_synced(envelope: &Envelope<'_>) -> Result<Body, &'static str> {
         return Err("conversations must have at most 1000 elements");
     }
     let conversations = synced.conversations.iter().map(|id| conversation(id)).collect::<Result<_, _>>()?;
-    Ok(Body::SlotsSynced { user: user(envelope)?, channel: synced.channel, conversations })
+    Ok(EventBody::SlotsSynced { user: user(envelope)?, channel: synced.channel, conversations })
 }
 
 #[derive(Deserialize)]
@@ -227,7 +227,7 @@ mod tests {
     fn unknown_members_are_ignored() {
         let event = read(TAKEN).unwrap();
         assert_eq!(event.fact.time.to_string(), "1999-02-01T07:02:55Z");
-        let Body::SlotTaken { user, channel, conversation } = event.fact.body else { panic!() };
+        let EventBody::SlotTaken { user, channel, conversation } = event.fact.body else { panic!() };
         assert_eq!((user, channel, conversation.as_str()), (UserRef::id(101), Channel::Call, "c"));
     }
 

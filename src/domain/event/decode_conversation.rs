@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Deserializer};
 use uuid::Uuid;
 
-use super::body::Body;
+use super::body::EventBody;
 use super::envelope::{Envelope, data, user};
 use crate::domain::conversation::Medium;
 use crate::domain::ids::{EntityRef, parse_guid};
@@ -95,32 +95,32 @@ struct Closed<'a> {
     reason: Option<Cow<'a, str>>,
 }
 
-pub(super) fn read(envelope: &Envelope<'_>) -> Result<Body, &'static str> {
+pub(super) fn read(envelope: &Envelope<'_>) -> Result<EventBody, &'static str> {
     Ok(match envelope.kind.as_ref() {
         "conversation.started" => {
             let Started { conversation, project, channel: Named(channel) } = data(envelope)?;
-            Body::ConversationStarted { conversation: id(&conversation)?, project, channel }
+            EventBody::ConversationStarted { conversation: id(&conversation)?, project, channel }
         }
         "conversation.routed" => {
             let Routed { conversation, routing_rule, routing_group } = data(envelope)?;
-            Body::ConversationRouted { conversation: id(&conversation)?, routing_rule, routing_group }
+            EventBody::ConversationRouted { conversation: id(&conversation)?, routing_rule, routing_group }
         }
         "conversation.pushed" => {
             let Pushed { conversation, channel: Named(channel), project } = data(envelope)?;
-            Body::ConversationPushed { user: user(envelope)?, conversation: id(&conversation)?, channel, project }
+            EventBody::ConversationPushed { user: user(envelope)?, conversation: id(&conversation)?, channel, project }
         }
         "conversation.message" => message(envelope)?,
         "conversation.transferred" => {
             let Transferred { conversation, to_group, to_rule } = data(envelope)?;
-            Body::ConversationTransferred { conversation: id(&conversation)?, to_group, to_rule }
+            EventBody::ConversationTransferred { conversation: id(&conversation)?, to_group, to_rule }
         }
         "conversation.snoozed" => {
             let Snoozed { conversation, until } = data(envelope)?;
-            Body::ConversationSnoozed { conversation: id(&conversation)?, until }
+            EventBody::ConversationSnoozed { conversation: id(&conversation)?, until }
         }
         "conversation.removed" => {
             let Removed { conversation } = data(envelope)?;
-            Body::ConversationRemoved { conversation: id(&conversation)? }
+            EventBody::ConversationRemoved { conversation: id(&conversation)? }
         }
         "conversation.closed" => {
             let Closed { conversation, reason } = data(envelope)?;
@@ -128,13 +128,13 @@ pub(super) fn read(envelope: &Envelope<'_>) -> Result<Body, &'static str> {
                 return Err("reason must be 1 to 256 bytes");
             }
             let reason = reason.as_deref().map(Box::from);
-            Body::ConversationClosed { conversation: id(&conversation)?, reason }
+            EventBody::ConversationClosed { conversation: id(&conversation)?, reason }
         }
         _ => return Err("unknown type"),
     })
 }
 
-fn message(envelope: &Envelope<'_>) -> Result<Body, &'static str> {
+fn message(envelope: &Envelope<'_>) -> Result<EventBody, &'static str> {
     let Message { conversation, author, text } = data(envelope)?;
     if !text::is_name(&author) {
         return Err("author must be 1 to 256 bytes");
@@ -144,7 +144,7 @@ fn message(envelope: &Envelope<'_>) -> Result<Body, &'static str> {
     }
     let user = envelope.subject.is_some().then(|| user(envelope)).transpose()?;
     let (author, text) = (author.as_ref().into(), text.as_deref().map(Box::from));
-    Ok(Body::ConversationMessage { user, conversation: id(&conversation)?, author, text })
+    Ok(EventBody::ConversationMessage { user, conversation: id(&conversation)?, author, text })
 }
 
 fn id(text: &str) -> Result<Uuid, &'static str> {
@@ -185,7 +185,7 @@ mod tests {
     #[test]
     fn a_push_requires_subject_uuid_and_channel() {
         let fact = admitted("pushed", Some("101"), &json!({"conversation": ID, "channel": "chat", "project": 7}));
-        let Body::ConversationPushed { conversation, channel, project, .. } = fact.unwrap().body else { panic!() };
+        let EventBody::ConversationPushed { conversation, channel, project, .. } = fact.unwrap().body else { panic!() };
         assert_eq!(conversation.to_string(), ID.to_lowercase());
         assert_eq!((channel, project), (Medium::Chat, Some(EntityRef::Id(7))));
         let missing = |data| admitted("pushed", Some("1"), &data).unwrap_err();
@@ -211,7 +211,7 @@ mod tests {
     #[test]
     fn members_of_other_types_are_ignored() {
         let fact = admitted("closed", None, &json!({"conversation": ID, "channel": "third_party", "text": 5}));
-        assert!(matches!(fact.unwrap().body, Body::ConversationClosed { reason: None, .. }));
+        assert!(matches!(fact.unwrap().body, EventBody::ConversationClosed { reason: None, .. }));
     }
 
     #[test]

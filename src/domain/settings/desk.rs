@@ -7,7 +7,8 @@ pub const LEASE_SECONDS: RangeInclusive<u32> = 5..=3_600;
 /// Allowed heartbeat interval, in seconds. Its maximum is half the maximum lease.
 pub const HEARTBEAT_SECONDS: RangeInclusive<u32> = 1..=1_800;
 /// Error message for an interval longer than half of the lease.
-pub const UNFIT: &str = "must be at most half of the lease, so that one lost heartbeat does not end the session";
+pub const INTERVAL_TOO_LONG: &str =
+    "must be at most half of the lease, so that one lost heartbeat does not end the session";
 
 /// The lease and heartbeat interval sent to a desk when it connects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

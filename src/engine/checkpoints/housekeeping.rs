@@ -57,7 +57,7 @@ impl Checkpoints {
         let recorded = states.values().map(State::recorded).max().unwrap_or(Time::NEVER);
         let expiry = expiry(self.clock.now(), recorded, (self.limits.dedupe_days, self.limits.journal_days));
         let (store, clock) = (self.store.clone(), self.clock.clone());
-        let pass = self.lifecycle.track(async move {
+        let pass = self.lifecycle.spawn_tracked(async move {
             if let Err(error) = forget(&store, clock, expiry).await {
                 tracing::warn!(%error, "old rows could not be deleted; it will be tried again");
             }

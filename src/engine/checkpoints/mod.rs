@@ -205,7 +205,7 @@ impl Checkpoints {
         let job = self.job(tenant, source);
         let turns = self.turns.clone();
         let task = if self.limits.budgets.has(Budget::Checkpoints) {
-            self.lifecycle.track(async move {
+            self.lifecycle.spawn_tracked(async move {
                 // Fails only for a closed semaphore, and this one is never closed.
                 let _turn = turns.acquire().await;
                 job.write().await
@@ -214,7 +214,7 @@ impl Checkpoints {
             // With the budget off, everything is exported on the engine's thread and written at once, as a control for
             // measurements.
             let whole = job.export_whole();
-            self.lifecycle.track(async move {
+            self.lifecycle.spawn_tracked(async move {
                 let _turn = turns.acquire().await;
                 whole.write().await
             })
@@ -269,7 +269,7 @@ impl Checkpoints {
 mod tests {
     use super::*;
     use crate::domain::directory::Document;
-    use crate::domain::{Body, Entry, Event, Time};
+    use crate::domain::{Entry, Event, EventBody, Time};
     use crate::store::{Location, TenantRecord};
 
     fn at(seconds: i64) -> Time {
@@ -285,7 +285,7 @@ mod tests {
             "rollcall:tests",
             clock.new_id(),
             at(0),
-            Body::DirectoryUpserted { document: document.into() },
+            EventBody::DirectoryUpserted { document: document.into() },
         );
         state.apply(&Entry { seq, recorded: at(0), event }).unwrap();
     }
@@ -325,7 +325,7 @@ mod tests {
         let state = states.get_mut(&tenant).unwrap();
         let changed = state.begin_checkpoint().changed();
         assert_eq!(state.rows_since_checkpoint(), 0);
-        let task = checkpoints.lifecycle.track(async { panic!("on purpose") });
+        let task = checkpoints.lifecycle.spawn_tracked(async { panic!("on purpose") });
         checkpoints.writing.insert(tenant, Writing { task, changed, begun: clock.monotonic() });
         grow(states.get_mut(&tenant).unwrap(), &clock);
         settled(&mut checkpoints, &mut states).await;

@@ -66,7 +66,7 @@ impl Job {
         let panicked = || StoreError::Unreadable(String::from("the rows of a checkpoint could not be exported"));
         // Sorting takes a core for a while, so it runs on the blocking pool. It needs no permit: only as many
         // checkpoints are written at a time as there are turns.
-        let mut export = lifecycle.block((), move || source.export()).await.map_err(|_| panicked())?;
+        let mut export = lifecycle.spawn_blocking((), move || source.export()).await.map_err(|_| panicked())?;
         loop {
             let slice = fill(&mut export, pace.bytes).await;
             let is_last = export.is_done();

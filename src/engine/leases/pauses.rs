@@ -15,12 +15,12 @@ use super::LeaseTable;
 use crate::clock::Clock;
 
 /// The interval at which the process is checked.
-const TICK: Duration = Duration::from_millis(100);
+const CHECK_INTERVAL: Duration = Duration::from_millis(100);
 /// A delay of a check beyond this is a pause. Shorter delays fit into the second that a silent desk may outlive its
 /// lease.
-const TOLERANCE: Duration = Duration::from_millis(500);
+const PAUSE_THRESHOLD: Duration = Duration::from_millis(500);
 /// The newest pauses that are kept, to convert times from before them.
-const REMEMBERED: usize = 1_000;
+const MAX_PAUSES: usize = 1_000;
 
 /// One pause, in monotonic time, and the sum of all pauses before it.
 #[derive(Clone, Copy, Debug)]
@@ -49,8 +49,8 @@ impl Pauses {
     /// Notes that the process runs at `now`. Returns the length of the pause that ended just now; zero if none did.
     pub(super) fn note(&self, now: Duration) -> Duration {
         let mut seen = self.seen.lock();
-        let from = *seen + TICK;
-        let is_pause = now > from + TOLERANCE && !self.is_manual;
+        let from = *seen + CHECK_INTERVAL;
+        let is_pause = now > from + PAUSE_THRESHOLD && !self.is_manual;
         if is_pause {
             tracing::warn!(seconds = (now - from).as_secs_f64(), "the process was paused; leases do not count it");
             self.add(from, now);
@@ -64,7 +64,7 @@ impl Pauses {
         let mut known = Vec::clone(&self.known.load());
         let before = known.last().map_or(Duration::ZERO, |last| last.before + (last.to - last.from));
         known.push(Pause { from, to, before });
-        if known.len() > REMEMBERED {
+        if known.len() > MAX_PAUSES {
             known.remove(0);
         }
         self.known.store(Arc::new(known));
@@ -91,7 +91,7 @@ impl Pauses {
 pub async fn watch(leases: Arc<LeaseTable>, clock: Clock, stopping: CancellationToken) -> Result<(), Infallible> {
     loop {
         tokio::select! {
-            () = clock.sleep(TICK) => leases.note(),
+            () = clock.sleep(CHECK_INTERVAL) => leases.note(),
             () = stopping.cancelled() => return Ok(()),
         }
     }
@@ -124,11 +124,11 @@ mod tests {
     fn only_delays_beyond_the_tolerance_are_pauses() {
         let pauses = Pauses::new(&Clock::system());
         let begin = *pauses.seen.lock();
-        pauses.note(begin + TICK + TOLERANCE);
+        pauses.note(begin + CHECK_INTERVAL + PAUSE_THRESHOLD);
         assert!(pauses.known.load().is_empty());
-        let seen = begin + TICK + TOLERANCE;
+        let seen = begin + CHECK_INTERVAL + PAUSE_THRESHOLD;
         pauses.note(seen + seconds(8));
         let pause = pauses.known.load()[0];
-        assert_eq!((pause.from, pause.to), (seen + TICK, seen + seconds(8)));
+        assert_eq!((pause.from, pause.to), (seen + CHECK_INTERVAL, seen + seconds(8)));
     }
 }

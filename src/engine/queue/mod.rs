@@ -147,9 +147,12 @@ impl FairQueue {
         }
         let mut lanes = self.lanes.lock();
         let slices = slices(items);
-        // `take` will subtract each request a second time.
-        lanes.requests += requests(&slices);
-        lanes.push(self.lane_of(tenant), slices, true);
+        let tenant = self.lane_of(tenant);
+        let behind = lanes.lanes.get(&tenant).and_then(|lane| lane.slices.front());
+        // `take` will subtract each request a second time, but not one whose further slices are still in the lane.
+        let ended = slices.iter().enumerate().filter(|(n, slice)| slice.is_last(slices.get(n + 1).or(behind))).count();
+        lanes.requests += ended;
+        lanes.push(tenant, slices, true);
         drop(lanes);
         self.changed.notify_one();
     }
@@ -235,17 +238,12 @@ impl Lanes {
     }
 }
 
-/// Counts the requests that end within these slices.
-fn requests(slices: &[Slice]) -> usize {
-    slices.iter().enumerate().filter(|(n, slice)| slice.is_last(slices.get(n + 1))).count()
-}
-
 #[cfg(test)]
 mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::domain::{Body, ConversationId, Event, Time};
+    use crate::domain::{ConversationId, Event, EventBody, Time};
 
     fn tenant(n: u128) -> TenantId {
         TenantId(Uuid::from_u128(n))
@@ -260,7 +258,7 @@ mod tests {
         let permit = queue.shares().enter(tenant, 1).unwrap();
         let (caller, _answer) = Caller::new(events, permit);
         let conversation = ConversationId::new("c").unwrap();
-        let body = Body::SlotReleased { user: None, conversation };
+        let body = EventBody::SlotReleased { user: None, conversation };
         let event = Event::internal("rollcall:tests", Uuid::nil(), Time::from_micros(0), body);
         let item = |n| Item {
             draft: Draft { tenant, event: event.clone(), json: "x".repeat(bytes) },
@@ -367,5 +365,21 @@ mod tests {
         assert_eq!(taken.iter().map(|item| item.caller.as_ref().unwrap().1).collect::<Vec<_>>(), [1, 0]);
         assert_eq!(queue.take(10, |_| false).len(), 1);
         assert_eq!(queue.len(), 0);
+    }
+
+    #[test]
+    fn a_part_of_a_request_that_is_put_back_is_counted_once() {
+        let queue = queue();
+        push(&queue, tenant(1), 600, 100);
+        let part = queue.take(10, |_| false);
+        assert_eq!((part.len(), queue.len()), (256, 1));
+        queue.put_back(tenant(1), part);
+        assert_eq!(queue.len(), 1);
+        let mut taken = 0;
+        while queue.len() > 0 {
+            taken += queue.take(10, |_| false).len();
+        }
+        assert_eq!(taken, 600);
+        assert!(queue.take(10, |_| false).is_empty());
     }
 }

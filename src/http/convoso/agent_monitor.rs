@@ -14,14 +14,14 @@ use super::search::{self, Search};
 use super::{ConvosoFault, JSON, OrFailure, wrong_method};
 use crate::http::extract::long_answer::{Lists, Steps, json_in_slices};
 use crate::http::extract::reply;
-use crate::http::services::Services;
+use crate::http::state::AppState;
 use crate::limits::TurnKey;
 use crate::projection::roster::Connection;
 use crate::query;
 use crate::query::agent_monitor::{Monitor, Named, Watched, Work};
 
 /// The methods of the route, which has two paths.
-pub fn routes() -> MethodRouter<Services> {
+pub fn routes() -> MethodRouter<AppState> {
     get(watch_by_query).post(watch_by_body).fallback(wrong_method)
 }
 
@@ -85,8 +85,8 @@ struct Agent {
     params(Search),
     responses((status = 200, description = "The agents", body = OrFailure<Answer>), ConvosoFault),
 )]
-pub async fn watch_by_query(services: State<Services>, request: Request) -> Result<Response<Body>, ConvosoFault> {
-    watch(services, request).await
+pub async fn watch_by_query(app: State<AppState>, request: Request) -> Result<Response<Body>, ConvosoFault> {
+    watch(app, request).await
 }
 
 /// Lists the logged-in agents, with parameters in a form or JSON.
@@ -98,16 +98,16 @@ pub async fn watch_by_query(services: State<Services>, request: Request) -> Resu
     request_body(content((Search = "application/x-www-form-urlencoded"), (Search = "application/json"))),
     responses((status = 200, description = "The agents", body = OrFailure<Answer>), ConvosoFault),
 )]
-pub async fn watch_by_body(services: State<Services>, request: Request) -> Result<Response<Body>, ConvosoFault> {
-    watch(services, request).await
+pub async fn watch_by_body(app: State<AppState>, request: Request) -> Result<Response<Body>, ConvosoFault> {
+    watch(app, request).await
 }
 
-async fn watch(State(services): State<Services>, request: Request) -> Result<Response<Body>, ConvosoFault> {
-    let (caller, filter, snapshot) = search::open(&services, request).await?;
+async fn watch(State(app): State<AppState>, request: Request) -> Result<Response<Body>, ConvosoFault> {
+    let (caller, filter, snapshot) = search::open(&app, request).await?;
     let is_long = query::is_long_list(&snapshot.view, &filter, Connection::Online);
     let view = snapshot.view.clone();
     let begin = move || Watching { counting: Some(Monitor::new(&view, &filter)), listing: None };
-    let answer = json_in_slices(&services, TurnKey::Tenant(caller.tenant()), is_long, JSON, begin).await?;
+    let answer = json_in_slices(&app, TurnKey::Tenant(caller.tenant()), is_long, JSON, begin).await?;
     Ok(reply::from_snapshot(answer, &snapshot))
 }
 

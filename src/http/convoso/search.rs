@@ -10,10 +10,10 @@ use crate::domain::filter::{Clause, Dimension, MAX_VALUES, Value};
 use crate::domain::json::Object;
 use crate::domain::{EntityRef, Fault, Filter, Scope};
 use crate::engine::Snapshot;
-use crate::http::extract::body::UNAUTHENTICATED;
+use crate::http::extract::body::UNAUTHENTICATED_LIMIT;
 use crate::http::extract::params::csv;
 use crate::http::extract::{MediaType, Params, freshness, media_type, read_body};
-use crate::http::services::Services;
+use crate::http::state::AppState;
 use crate::query;
 
 /// The parameters, in the query or in the body.
@@ -45,9 +45,9 @@ struct JsonSearch {
 }
 
 /// Authenticates the request, reads its filter, and takes the snapshot that the response is made from.
-pub async fn open(services: &Services, request: Request) -> Result<(Caller, Filter, Snapshot), ConvosoFault> {
+pub async fn open(app: &AppState, request: Request) -> Result<(Caller, Filter, Snapshot), ConvosoFault> {
     let (parts, body) = request.into_parts();
-    let body = read_body(&parts.headers, body, UNAUTHENTICATED).await?;
+    let body = read_body(&parts.headers, body, UNAUTHENTICATED_LIMIT).await?;
     let in_query = from_params(parts.uri.query().unwrap_or_default().as_bytes())?;
     let in_body = match media_type(&parts.headers) {
         // Without a body the content type does not matter.
@@ -64,11 +64,11 @@ pub async fn open(services: &Services, request: Request) -> Result<(Caller, Filt
         user_id: in_body.user_id.or(in_query.user_id),
         filter_by_skill_options: in_body.filter_by_skill_options.or(in_query.filter_by_skill_options),
     };
-    let caller = services.caller(search.auth_token.as_deref())?;
+    let caller = app.caller(search.auth_token.as_deref())?;
     caller.require(Scope::UserActivityRead)?;
     let filter = filter(&search)?;
-    let freshness = freshness::current(&parts.headers, services)?;
-    let snapshot = query::open(services.reader(), &caller, Scope::UserActivityRead, freshness).await?;
+    let freshness = freshness::current(&parts.headers, app)?;
+    let snapshot = query::open(app.reader(), &caller, Scope::UserActivityRead, freshness).await?;
     Ok((caller, filter, snapshot))
 }
 

@@ -10,11 +10,11 @@ use utoipa::ToSchema;
 use super::search::{self, Search};
 use super::{ConvosoFault, JSON, OrFailure, wrong_method};
 use crate::http::extract::reply;
-use crate::http::services::Services;
+use crate::http::state::AppState;
 use crate::query::user_activity::user_activity;
 
 /// The methods of the route, which has two paths.
-pub fn routes() -> MethodRouter<Services> {
+pub fn routes() -> MethodRouter<AppState> {
     get(count_by_query).post(count_by_body).fallback(wrong_method)
 }
 
@@ -40,8 +40,8 @@ struct Counts {
     params(Search),
     responses((status = 200, description = "The counts", body = OrFailure<Answer>), ConvosoFault),
 )]
-pub async fn count_by_query(services: State<Services>, request: Request) -> Result<Response<Body>, ConvosoFault> {
-    count(services, request).await
+pub async fn count_by_query(app: State<AppState>, request: Request) -> Result<Response<Body>, ConvosoFault> {
+    count(app, request).await
 }
 
 /// Counts agents logged in and available, with parameters in a form or JSON.
@@ -53,12 +53,12 @@ pub async fn count_by_query(services: State<Services>, request: Request) -> Resu
     request_body(content((Search = "application/x-www-form-urlencoded"), (Search = "application/json"))),
     responses((status = 200, description = "The counts", body = OrFailure<Answer>), ConvosoFault),
 )]
-pub async fn count_by_body(services: State<Services>, request: Request) -> Result<Response<Body>, ConvosoFault> {
-    count(services, request).await
+pub async fn count_by_body(app: State<AppState>, request: Request) -> Result<Response<Body>, ConvosoFault> {
+    count(app, request).await
 }
 
-async fn count(State(services): State<Services>, request: Request) -> Result<Response<Body>, ConvosoFault> {
-    let (_, filter, snapshot) = search::open(&services, request).await?;
+async fn count(State(app): State<AppState>, request: Request) -> Result<Response<Body>, ConvosoFault> {
+    let (_, filter, snapshot) = search::open(&app, request).await?;
     let ready = user_activity(&snapshot.view, &filter);
     let counts = Counts { available_agents: ready.available, logged_in_agents: ready.logged_in };
     Ok(reply::from_snapshot(reply::json(200, JSON, &Answer { success: true, data: counts }), &snapshot))

@@ -30,20 +30,20 @@ pub struct Limit {
 }
 
 /// Limit on bodies of the vendors' dialects.
-pub const DIALECT: Limit = Limit { bytes: 1024 * 1024, name: "1 MiB" };
+pub const DIALECT_LIMIT: Limit = Limit { bytes: 1024 * 1024, name: "1 MiB" };
 
 /// Limit on the forms of the token endpoints, which accept unauthenticated requests.
-pub const TOKEN_FORM: Limit = Limit { bytes: 16 * 1024, name: "16 KiB" };
+pub const TOKEN_FORM_LIMIT: Limit = Limit { bytes: 16 * 1024, name: "16 KiB" };
 
 /// Limit on a body that is read before its caller is authenticated, such as one that contains the credential itself.
-pub const UNAUTHENTICATED: Limit = Limit { bytes: 128 * 1024, name: "128 KiB without a valid credential" };
+pub const UNAUTHENTICATED_LIMIT: Limit = Limit { bytes: 128 * 1024, name: "128 KiB without a valid credential" };
 
 /// Bytes of a body above which parsing takes milliseconds.
-const LONG: usize = 128 * 1024;
+const LONG_BYTES: usize = 128 * 1024;
 
 /// Returns whether a body is long enough to be parsed on the blocking pool, so that it does not delay other requests.
 pub const fn is_long(body: &Bytes) -> bool {
-    body.len() > LONG
+    body.len() > LONG_BYTES
 }
 
 /// The content types that routes distinguish.
@@ -139,8 +139,8 @@ struct Metered {
 impl Metered {
     fn count(&mut self, bytes: usize) -> Result<(), Fault> {
         self.read += bytes;
-        if self.read > UNAUTHENTICATED.bytes && self.context.owner() == Owner::Unauthenticated {
-            return Err(Fault::TooLarge(UNAUTHENTICATED.name));
+        if self.read > UNAUTHENTICATED_LIMIT.bytes && self.context.owner() == Owner::Unauthenticated {
+            return Err(Fault::TooLarge(UNAUTHENTICATED_LIMIT.name));
         }
         self.context.take_body(&self.budget, bytes)
     }

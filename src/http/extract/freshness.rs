@@ -3,7 +3,7 @@
 use axum::http::HeaderMap;
 
 use crate::domain::Fault;
-use crate::http::Services;
+use crate::http::AppState;
 use crate::query::Freshness;
 
 /// Request header with the position that the state must have reached.
@@ -23,6 +23,6 @@ pub fn any_age(headers: &HeaderMap) -> Result<Freshness, Fault> {
 }
 
 /// Returns the freshness for routing decisions, where a wrong number is worse than none: a stale state is refused.
-pub fn current(headers: &HeaderMap, services: &Services) -> Result<Freshness, Fault> {
-    Ok(Freshness { max_staleness_ms: Some(services.edge().max_staleness_ms), ..any_age(headers)? })
+pub fn current(headers: &HeaderMap, app: &AppState) -> Result<Freshness, Fault> {
+    Ok(Freshness { max_staleness_ms: Some(app.edge().max_staleness_ms), ..any_age(headers)? })
 }

@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use super::reply;
 use crate::domain::Fault;
-use crate::http::services::Services;
+use crate::http::state::AppState;
 use crate::limits::TurnKey;
 
 /// A slice ends once it has this many bytes.
@@ -87,18 +87,18 @@ impl<R: Serialize + 'static> Steps for Lists<R> {
 ///
 /// [`Fault::TooMany`] or [`Fault::Unavailable`] if too much long work is waiting.
 pub async fn json_in_slices<S: Steps>(
-    services: &Services,
+    app: &AppState,
     key: TurnKey,
     is_long: bool,
     content_type: &'static str,
     begin: impl FnOnce() -> S + Send + 'static,
 ) -> Result<Response<Body>, Fault> {
-    let body = if is_long && services.lifecycle().cpu().is_fair() {
+    let body = if is_long && app.lifecycle().cpu().is_fair() {
         let first = move || slice(begin());
-        let (text, rest) = services.lifecycle().run_cpu_bound(key, first).await?;
+        let (text, rest) = app.lifecycle().run_cpu_bound(key, first).await?;
         match rest {
             None => Body::from(text),
-            Some(steps) => Body::new(Slices { first: Some(text.into()), next: Some(next(services, key, steps)) }),
+            Some(steps) => Body::new(Slices { first: Some(text.into()), next: Some(next(app, key, steps)) }),
         }
     } else {
         let (mut text, mut steps) = (Vec::new(), begin());
@@ -129,15 +129,15 @@ type Next = Pin<Box<dyn Future<Output = Result<(Bytes, Option<Rest>), Fault>> + 
 struct Rest(Next);
 
 /// Writes slices, each in a turn of its own, until one of them is not empty.
-fn next<S: Steps>(services: &Services, key: TurnKey, mut steps: S) -> Next {
-    let services = services.clone();
+fn next<S: Steps>(app: &AppState, key: TurnKey, mut steps: S) -> Next {
+    let app = app.clone();
     Box::pin(async move {
         loop {
-            let (text, rest) = services.lifecycle().continue_cpu_bound(key, move || slice(steps)).await?;
+            let (text, rest) = app.lifecycle().continue_cpu_bound(key, move || slice(steps)).await?;
             match rest {
                 None => return Ok((text.into(), None)),
                 Some(rest) if text.is_empty() => steps = rest,
-                Some(rest) => return Ok((text.into(), Some(Rest(next(&services, key, rest))))),
+                Some(rest) => return Ok((text.into(), Some(Rest(next(&app, key, rest))))),
             }
         }
     })

@@ -11,34 +11,34 @@ use super::fault::of_field;
 use crate::auth::Caller;
 use crate::domain::{Conversation, Fault};
 use crate::engine::Snapshot;
-use crate::http::services::Services;
+use crate::http::state::AppState;
 use crate::query::conversations::Archive;
 
 /// Reads archived conversations for one request.
-pub struct Reading {
-    services: Services,
+pub struct ArchiveLoader {
+    app: AppState,
     caller: Caller,
     /// Made on first use: most requests never read the archive.
     by_id: OnceLock<DataLoader<ById>>,
 }
 
-impl Reading {
+impl ArchiveLoader {
     /// Creates a reader of the caller's archive; reads nothing yet.
-    pub const fn new(services: Services, caller: Caller) -> Self {
-        Reading { services, caller, by_id: OnceLock::new() }
+    pub const fn new(app: AppState, caller: Caller) -> Self {
+        ArchiveLoader { app, caller, by_id: OnceLock::new() }
     }
 
     /// Returns the caller's archive as of the snapshot's position.
-    pub fn archive(&self, snapshot: &Snapshot) -> Archive {
-        Archive::new(self.services.store().clone(), self.caller, snapshot.view.clone())
+    pub fn as_of(&self, snapshot: &Snapshot) -> Archive {
+        Archive::new(self.app.store().clone(), self.caller, snapshot.view.clone())
     }
 
     /// Loads an archived conversation by id; `None` if the archive has none.
     pub async fn find(&self, snapshot: &Snapshot, id: Uuid) -> Result<Option<Arc<Conversation>>> {
         // A request has one snapshot, so the loader can keep the first one.
         let loader = self.by_id.get_or_init(|| {
-            let lifecycle = self.services.lifecycle().clone();
-            DataLoader::new(ById(self.archive(snapshot)), move |reading| lifecycle.track(reading))
+            let lifecycle = self.app.lifecycle().clone();
+            DataLoader::new(ById(self.as_of(snapshot)), move |batch| lifecycle.spawn_tracked(batch))
         });
         loader.load_one(id).await.map_err(|fault| of_field(&fault))
     }

@@ -16,16 +16,16 @@ use super::values::{MAX_USED, Sizes};
 /// Highest cost of an operation: enough for a full page of conversations with every field, not for two.
 pub const MAX_COST: usize = 20_000;
 /// Cost of scanning all users or all conversations for a list; its page is added.
-pub const WALK: usize = 1_000;
+pub const SCAN_COST: usize = 1_000;
 /// Cost of an object that may have to be read from the store; its fields are added.
-pub const READ: usize = 500;
+pub const READ_COST: usize = 500;
 /// Cost of a mutation, which is made durable before the next one starts; its fields are added.
-pub const CHANGE: usize = 1_000;
+pub const MUTATION_COST: usize = 1_000;
 /// Assumed length of an unpaged list.
-pub const LIST: usize = 10;
+pub const LIST_LENGTH: usize = 10;
 /// Assumed length of the lists of a conversation: most conversations have one contact. Longer ones are bounded by the
 /// page, which ends before it grows too large.
-pub const FEW: usize = 3;
+pub const FEW_ENTRIES: usize = 3;
 /// Assumed length of a conversation's list of messages.
 pub const MESSAGES: usize = 5;
 /// Estimated nanoseconds above which an operation runs on the blocking pool instead of the request threads.
@@ -169,13 +169,13 @@ impl<'d> Scales<'d> {
         let sort = sort(&field.name.node);
         let (once, times) = match sort {
             Sort::One => (1, 1),
-            Sort::Read => (READ, 1),
+            Sort::Read => (READ_COST, 1),
             Sort::Page => (1, self.page(field)),
-            Sort::Walk => (WALK, self.page(field)),
-            Sort::List => (1, LIST),
-            Sort::Few => (1, FEW),
+            Sort::Walk => (SCAN_COST, self.page(field)),
+            Sort::List => (1, LIST_LENGTH),
+            Sort::Few => (1, FEW_ENTRIES),
             Sort::Messages => (1, MESSAGES),
-            Sort::Change => (CHANGE, 1),
+            Sort::Change => (MUTATION_COST, 1),
         };
         let values = field.arguments.iter().map(|(_, value)| self.sizes.argument(&value.node));
         let values = values.fold(0, usize::saturating_add);
@@ -262,7 +262,7 @@ mod tests {
             ("(first:$k)", 100),
         ] {
             let text = format!("query($n:Int $m:Int=9 $k:Int){{users{arguments}{{edges{{node{{id}}}}}}}}");
-            assert_eq!(cost(&text, json!({ "n": 3 })), WALK + 3 * size, "{arguments}");
+            assert_eq!(cost(&text, json!({ "n": 3 })), SCAN_COST + 3 * size, "{arguments}");
         }
     }
 
@@ -272,7 +272,7 @@ mod tests {
         let inline = "{users(first:10){edges{node{... on Expert{projects(first:4){edges{node{id}}}}}}}}";
         let spread = "{users(first:10){edges{node{...f}}}} fragment f on User{projects(first:4){edges{node{id}}}}";
         for text in [plain, inline, spread] {
-            assert_eq!(cost(text, json!({})), WALK + 10 * (2 + 1 + 4 * 3), "{text}");
+            assert_eq!(cost(text, json!({})), SCAN_COST + 10 * (2 + 1 + 4 * 3), "{text}");
         }
     }
 

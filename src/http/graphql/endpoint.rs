@@ -11,24 +11,24 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Response};
 use axum::response::IntoResponse;
 
-use super::archive::Reading;
+use super::archive::ArchiveLoader;
 use super::cost::Work;
 use super::documents::Document;
 use super::executor::run_in_turns;
 use super::fault::{Answer, GraphqlFault};
 use super::introspection::HEAVY_ANSWER;
-use super::mutation::Acting;
+use super::mutation::MutationContext;
 use super::state::GraphqlState;
-use super::{Asked, cost, guard, request};
+use super::{QueryContext, cost, guard, request};
 use crate::auth::Caller;
 use crate::domain::{Fault, Scope, TenantId};
-use crate::http::extract::body::{DIALECT, is_long};
+use crate::http::extract::body::{DIALECT_LIMIT, is_long};
 use crate::http::extract::{MediaType, credential, freshness, media_type, read_body, reply};
 use crate::limits::{Budget, TurnKey};
 use crate::query;
 
 /// Document size in bytes above which parsing takes milliseconds and moves to the blocking pool.
-const LONG: usize = 4 * 1024;
+const LONG_DOCUMENT: usize = 4 * 1024;
 
 /// Answers 405 for a method that the route does not support.
 pub async fn wrong_method() -> GraphqlFault {
@@ -37,27 +37,27 @@ pub async fn wrong_method() -> GraphqlFault {
 
 /// Executes one GraphQL request.
 pub async fn graphql(State(state): State<GraphqlState>, request: Request) -> Result<Response<Body>, GraphqlFault> {
-    let services = &state.services;
+    let app = &state.app;
     let (parts, body) = request.into_parts();
     let key = credential::bearer(&parts.headers);
     // An invalid credential is rejected before anything else. A missing one still allows introspection, and counts
     // against the rate of the client's address.
     let caller = match key {
-        Some(key) => Some(services.caller(Some(key))?),
-        None => services.stranger().map(|()| None)?,
+        Some(key) => Some(app.caller(Some(key))?),
+        None => app.unauthenticated().map(|()| None)?,
     };
     if media_type(&parts.headers) != MediaType::Json {
         return Err(Fault::UnsupportedMediaType("application/json").into());
     }
-    let body = read_body(&parts.headers, body, DIALECT).await?;
-    let are_counted = services.edge().budgets.has(Budget::Variables);
+    let body = read_body(&parts.headers, body, DIALECT_LIMIT).await?;
+    let are_counted = app.edge().budgets.has(Budget::Variables);
     let key = turn_key(caller.as_ref().map(Caller::tenant));
-    let request = services.read(key, is_long(&body), move || request::read(&body, are_counted)).await?;
+    let request = app.read(key, is_long(&body), move || request::read(&body, are_counted)).await?;
     let document = document(&state, caller.as_ref().map(Caller::tenant), &request.query).await?;
-    let asked = Weighed::new(&state, document, &request).await?;
+    let checked = CheckedRequest::new(&state, document, &request).await?;
     match caller {
-        Some(caller) => answer_caller(&state, caller, &parts.headers, (request, asked)).await,
-        None if asked.is_introspection => Ok(introspect(&state, None, request, asked).await?.into_response()),
+        Some(caller) => answer_caller(&state, caller, &parts.headers, (request, checked)).await,
+        None if checked.is_introspection => Ok(introspect(&state, None, request, checked).await?.into_response()),
         None => Err(Fault::CredentialMissing.into()),
     }
 }
@@ -67,27 +67,28 @@ async fn answer_caller(
     state: &GraphqlState,
     caller: Caller,
     headers: &HeaderMap,
-    (request, asked): (GraphqlRequest, Weighed),
+    (request, checked): (GraphqlRequest, CheckedRequest),
 ) -> Result<Response<Body>, GraphqlFault> {
-    let services = &state.services;
-    let scope = if asked.is_change { Scope::GraphqlWrite } else { Scope::GraphqlRead };
-    let snapshot = query::open(services.reader(), &caller, scope, freshness::any_age(headers)?).await?;
-    if asked.is_introspection {
-        let answer = introspect(state, Some(caller.tenant()), request, asked).await?;
+    let app = &state.app;
+    let scope = if checked.is_change { Scope::GraphqlWrite } else { Scope::GraphqlRead };
+    let snapshot = query::open(app.reader(), &caller, scope, freshness::any_age(headers)?).await?;
+    if checked.is_introspection {
+        let answer = introspect(state, Some(caller.tenant()), request, checked).await?;
         return Ok(reply::from_snapshot(answer.into_response(), &snapshot));
     }
-    if asked.is_change {
-        let acting = Arc::new(Acting::new(services.clone(), caller, snapshot));
-        let response = state.executor.run(request.data(acting.clone()), &asked.document).await;
-        return Ok(reply::from_snapshot(Answer::of(response).into_response(), &acting.newest()));
+    if checked.is_change {
+        let context = Arc::new(MutationContext::new(app.clone(), caller, snapshot));
+        let response = state.executor.run(request.data(context.clone()), &checked.document).await;
+        return Ok(reply::from_snapshot(Answer::of(response).into_response(), &context.newest()));
     }
     let view = &snapshot.view;
-    let is_heavy = asked.work.is_heavy(view.directory().users().len(), view.conversations().count());
-    let max_staleness_ms = services.edge().max_staleness_ms;
+    let is_heavy = checked.work.is_heavy(view.directory().users().len(), view.conversations().count());
+    let max_staleness_ms = app.edge().max_staleness_ms;
     let key = TurnKey::Tenant(caller.tenant());
-    let reading = Arc::new(Reading::new(services.clone(), caller));
-    let request = request.data(Asked { snapshot: snapshot.clone(), reading, max_staleness_ms, items: Arc::default() });
-    let answer = execute(state, key, request, (asked.document, is_heavy)).await?;
+    let archive = Arc::new(ArchiveLoader::new(app.clone(), caller));
+    let request =
+        request.data(QueryContext { snapshot: snapshot.clone(), archive, max_staleness_ms, items: Arc::default() });
+    let answer = execute(state, key, request, (checked.document, is_heavy)).await?;
     Ok(reply::from_snapshot(answer.into_response(), &snapshot))
 }
 
@@ -96,17 +97,17 @@ async fn introspect(
     state: &GraphqlState,
     tenant: Option<TenantId>,
     request: GraphqlRequest,
-    asked: Weighed,
+    checked: CheckedRequest,
 ) -> Result<Answer, Fault> {
     // Without variables the text and the operation's name alone determine the answer.
-    let is_kept = asked.takes_no_variables && state.services.edge().budgets.has(Budget::Introspection);
+    let is_kept = checked.takes_no_variables && state.app.edge().budgets.has(Budget::Introspection);
     let known = &state.executor.introspection;
     let (text, operation) = (request.query.clone(), request.operation_name.clone());
     if is_kept && let Some(body) = known.answer(tenant.is_some(), &text, operation.as_deref()) {
         return Ok(Answer { status: 200, body });
     }
-    let is_heavy = asked.answer_bytes > HEAVY_ANSWER;
-    let answer = execute(state, turn_key(tenant), request, (asked.document, is_heavy)).await?;
+    let is_heavy = checked.answer_bytes > HEAVY_ANSWER;
+    let answer = execute(state, turn_key(tenant), request, (checked.document, is_heavy)).await?;
     if is_kept && answer.status == 200 {
         known.keep(tenant.is_some(), &text, operation.as_deref(), answer.body.clone());
     }
@@ -115,7 +116,7 @@ async fn introspect(
 
 /// Returns the key of the queue for heavy work: the tenant, or one key shared by all unauthenticated callers.
 fn turn_key(tenant: Option<TenantId>) -> TurnKey {
-    tenant.map_or(TurnKey::Strangers, TurnKey::Tenant)
+    tenant.map_or(TurnKey::Unauthenticated, TurnKey::Tenant)
 }
 
 /// Executes a query and serialises its answer; on the blocking pool, slice by slice, if it is heavy.
@@ -127,7 +128,7 @@ async fn execute(
 ) -> Result<Answer, Fault> {
     let executor = state.executor.clone();
     let answering = async move { Answer::of(executor.run(request, &document).await) };
-    if is_heavy { run_in_turns(&state.services, key, answering).await } else { Ok(answering.await) }
+    if is_heavy { run_in_turns(&state.app, key, answering).await } else { Ok(answering.await) }
 }
 
 /// Returns the document of a text from the cache, or parses, checks and caches it.
@@ -137,7 +138,7 @@ async fn document(state: &GraphqlState, caller: Option<TenantId>, text: &str) ->
         return Ok(known);
     }
     let owned = text.to_owned();
-    let parsed = state.services.read(turn_key(caller), text.len() > LONG, move || parse(&owned)).await?;
+    let parsed = state.app.read(turn_key(caller), text.len() > LONG_DOCUMENT, move || parse(&owned)).await?;
     Ok(documents.keep(caller, text.to_owned(), parsed))
 }
 
@@ -150,7 +151,7 @@ fn parse(text: &str) -> Result<ExecutableDocument, Fault> {
 }
 
 /// A request within all limits, with its estimated work.
-struct Weighed {
+struct CheckedRequest {
     document: Arc<Document>,
     work: Work,
     /// Estimated bytes of the answers to introspection fields; 0 without such fields, or when the budget is off.
@@ -160,12 +161,12 @@ struct Weighed {
     takes_no_variables: bool,
 }
 
-impl Weighed {
+impl CheckedRequest {
     async fn new(state: &GraphqlState, document: Arc<Document>, request: &GraphqlRequest) -> Result<Self, Fault> {
         let parsed = &document.parsed;
         let operation = guard::operation(parsed, request.operation_name.as_deref()).map_err(Fault::Malformed)?;
         guard::check_variables(operation, &request.variables).map_err(Fault::Malformed)?;
-        let budgets = state.services.edge().budgets;
+        let budgets = state.app.edge().budgets;
         let are_counted = budgets.has(Budget::Variables);
         let work = cost::weigh(parsed, operation, &request.variables, are_counted).map_err(Fault::Malformed)?;
         let answer_bytes = if budgets.has(Budget::Introspection) {
@@ -178,6 +179,6 @@ impl Weighed {
         let (is_change, takes_no_variables) =
             (operation.ty == OperationType::Mutation, operation.variable_definitions.is_empty());
         let is_introspection = guard::is_introspection(parsed);
-        Ok(Weighed { work, answer_bytes, is_change, is_introspection, takes_no_variables, document })
+        Ok(CheckedRequest { work, answer_bytes, is_change, is_introspection, takes_no_variables, document })
     }
 }

@@ -12,7 +12,7 @@ use super::documents::{Document, Documents};
 use super::introspection::Introspection;
 use super::{RollcallSchema, schema};
 use crate::domain::Fault;
-use crate::http::services::Services;
+use crate::http::state::AppState;
 use crate::limits::{Budget, Budgets, TurnKey};
 
 /// The schema, with the caches of documents and introspection answers.
@@ -48,7 +48,7 @@ impl Executor {
 /// [`Fault::TooMany`] or [`Fault::Unavailable`] if too much is queued before the first poll, [`Fault::Internal`] if a
 /// poll panics.
 pub async fn run_in_turns<T: Send + 'static>(
-    services: &Services,
+    app: &AppState,
     key: TurnKey,
     work: impl Future<Output = T> + Send + 'static,
 ) -> Result<T, Fault> {
@@ -61,7 +61,7 @@ pub async fn run_in_turns<T: Send + 'static>(
             let poll = work.as_mut().poll(&mut Context::from_waker(&waker));
             (poll, work)
         };
-        let lifecycle = services.lifecycle();
+        let lifecycle = app.lifecycle();
         // Only the first slice can be rejected because of the queue's length: work that has begun is completed.
         let polled = if is_begun {
             lifecycle.continue_cpu_bound(key, slice).await?

@@ -22,13 +22,13 @@ pub const MAX_ANSWER: usize = 1024 * 1024;
 /// Size in bytes above which an answer is made on the blocking pool instead of the request threads.
 pub const HEAVY_ANSWER: usize = 32 * 1024;
 /// Most bytes of cached answers, for all tenants together and again for all requests without a credential.
-const KEPT: u64 = 4 * 1024 * 1024;
+const CACHE_BYTES: u64 = 4 * 1024 * 1024;
 /// Expected answers, to size the table.
-const EXPECTED: usize = 32;
+const EXPECTED_ANSWERS: usize = 32;
 /// Weight of each root field in addition to its answer: async-graphql walks the whole schema for it.
-const ROOT: usize = 4 * 1024;
+const ROOT_FIELD_WEIGHT: usize = 4 * 1024;
 /// Bytes of a member of an object without its name and value: two quotes, a colon and a comma.
-const MEMBER: usize = 4;
+const MEMBER_OVERHEAD: usize = 4;
 
 /// The query for everything in the schema; [`Shape`] holds its answer.
 const SCHEMA: &str = "{__schema{description queryType{kind name} mutationType{kind name} subscriptionType{kind name}
@@ -90,7 +90,7 @@ impl Shape {
 impl Introspection {
     /// Starts with empty caches; the schema is read on first use.
     pub fn new() -> Self {
-        let answers = || Cache::with_weighter(EXPECTED, KEPT, ByLength);
+        let answers = || Cache::with_weighter(EXPECTED_ANSWERS, CACHE_BYTES, ByLength);
         Introspection { shape: OnceCell::new(), tenants: answers(), unauthenticated: answers() }
     }
 
@@ -159,8 +159,8 @@ impl<'d> Scales<'d> {
         for selection in &set.items {
             total += match &selection.node {
                 Selection::Field(field) => match field.node.name.node.as_str() {
-                    "__schema" => ROOT + self.set(&field.node.selection_set.node, &self.shape.schema)?,
-                    "__type" => ROOT + self.named(&field.node)?,
+                    "__schema" => ROOT_FIELD_WEIGHT + self.set(&field.node.selection_set.node, &self.shape.schema)?,
+                    "__type" => ROOT_FIELD_WEIGHT + self.named(&field.node)?,
                     // The cost of other fields is computed in `cost`.
                     _ => 0,
                 },
@@ -188,7 +188,7 @@ impl<'d> Scales<'d> {
             Some(ConstValue::String(name)) => self.shape.types.get(&name),
             _ => None,
         };
-        of.map_or(Ok(MEMBER), |of| self.set(&field.selection_set.node, of))
+        of.map_or(Ok(MEMBER_OVERHEAD), |of| self.set(&field.selection_set.node, of))
     }
 
     fn variable(&self, name: &Name) -> Result<ConstValue, ()> {
@@ -210,7 +210,7 @@ impl<'d> Scales<'d> {
                 Selection::Field(field) => {
                     let field = &field.node;
                     let key = field.alias.as_ref().unwrap_or(&field.name).node.len();
-                    MEMBER + key + self.value(field, on.get(field.name.node.as_str()))?
+                    MEMBER_OVERHEAD + key + self.value(field, on.get(field.name.node.as_str()))?
                 }
                 Selection::InlineFragment(fragment) => self.set(&fragment.node.selection_set.node, on)?,
                 Selection::FragmentSpread(spread) => match self.fragment(&spread.node.fragment_name.node) {
@@ -299,7 +299,8 @@ mod tests {
         let user = "{__type(name:\"User\"){name possibleTypes{name fields{name type{name ofType{name}}}}}}";
         let nested = "{__schema{types{fields{type{fields{name args{name}}}}}}}";
         for text in [usual(7), usual(9), user.to_owned(), nested.to_owned()] {
-            let (weighed, answered) = (weigh(&text, json!({})).await.unwrap() - ROOT, answered(&text).await);
+            let (weighed, answered) =
+                (weigh(&text, json!({})).await.unwrap() - ROOT_FIELD_WEIGHT, answered(&text).await);
             assert!(weighed * 10 >= answered * 9, "{weighed} of {answered}: {text}");
             assert!(weighed * 4 <= answered * 5, "{weighed} of {answered}: {text}");
         }
@@ -328,7 +329,7 @@ mod tests {
         }
         let named = format!("query($n:String!){{__type(name:$n){{{cycle}}}}}");
         assert!(weigh(&named, json!({ "n": "User" })).await.is_err());
-        assert_eq!(weigh(&named, json!({ "n": "Nothing" })).await, Ok(ROOT + MEMBER));
+        assert_eq!(weigh(&named, json!({ "n": "Nothing" })).await, Ok(ROOT_FIELD_WEIGHT + MEMBER_OVERHEAD));
         let default = named.replace("String!", "String=\"User\"");
         assert!(weigh(&default, json!({})).await.is_err());
         assert_eq!(weigh("{__typename users{edges{node{__typename}}}}", json!({})).await, Ok(0));

@@ -25,11 +25,11 @@ use async_graphql::{EmptySubscription, Result, SDLExportOptions, Schema, SchemaB
 
 use crate::domain::Fault;
 use crate::engine::Snapshot;
-use archive::Reading;
+use archive::ArchiveLoader;
 pub use executor::Executor;
-pub use state::GraphqlState;
 use mutation::Mutation;
 use query::Query;
+pub use state::GraphqlState;
 
 /// Greatest nesting of selections; the usual introspection query needs 15.
 pub const MAX_DEPTH: usize = 20;
@@ -43,11 +43,11 @@ pub type RollcallSchema = Schema<Query, Mutation, EmptySubscription>;
 
 /// The context of a query: the one view that the whole request is answered from, and the archive as of that view.
 #[derive(Clone)]
-pub struct Asked {
+pub struct QueryContext {
     /// The view, and the milliseconds since the store last confirmed it.
     pub snapshot: Snapshot,
     /// Loads conversations that are no longer in memory.
-    pub reading: Arc<Reading>,
+    pub archive: Arc<ArchiveLoader>,
     /// Staleness in milliseconds above which answers for routers fail with `SERVICE_UNAVAILABLE`: a wrong answer would
     /// be worse for a router than none.
     pub max_staleness_ms: u64,
@@ -55,7 +55,7 @@ pub struct Asked {
     pub items: Arc<AtomicUsize>,
 }
 
-impl Asked {
+impl QueryContext {
     /// Adds the items of an unpaged list to the answer's total; fails with `INVALID_REQUEST` above [`MAX_ITEMS`]. The
     /// length is known only once the list is read, so the cost of the document cannot bound it.
     fn count(&self, items: usize) -> Result<()> {

@@ -17,9 +17,9 @@ pub const MAX_GIVEN: usize = 10_000;
 /// Most values that an operation uses, each counted as often as it is used.
 pub const MAX_USED: usize = 50_000;
 /// Bytes of a text that count as one value.
-const TEXT: usize = 64;
+const TEXT_UNIT_BYTES: usize = 64;
 /// Most characters of a variable's name in an error message.
-const SHOWN: usize = 64;
+const MAX_NAME_SHOWN: usize = 64;
 
 /// The sizes of a request's variables.
 #[derive(Default)]
@@ -39,7 +39,7 @@ impl<'v> Sizes<'v> {
             Value::Variable(name) => self.known.get(name.as_str()).copied().unwrap_or(1),
             Value::List(all) => all.iter().fold(1, |sum, value| sum.saturating_add(self.argument(value))),
             Value::Object(all) => all.values().fold(1, |sum, value| sum.saturating_add(self.argument(value))),
-            Value::String(text) => 1 + text.len() / TEXT,
+            Value::String(text) => 1 + text.len() / TEXT_UNIT_BYTES,
             _ => 1,
         }
     }
@@ -59,7 +59,7 @@ fn constant(value: &ConstValue) -> usize {
     match value {
         ConstValue::List(all) => all.iter().fold(1, |sum, value| sum.saturating_add(constant(value))),
         ConstValue::Object(all) => all.values().fold(1, |sum, value| sum.saturating_add(constant(value))),
-        ConstValue::String(text) => 1 + text.len() / TEXT,
+        ConstValue::String(text) => 1 + text.len() / TEXT_UNIT_BYTES,
         _ => 1,
     }
 }
@@ -72,7 +72,7 @@ pub fn check_given(body: &[u8]) -> Result<(), String> {
     for (what, sigil, members) in [("variables", "$", outline.variables), ("extensions", "", outline.extensions)] {
         let Some(Members { total, largest: (name, size) }) = members else { continue };
         if total > MAX_GIVEN {
-            let name: String = name.chars().take(SHOWN).collect();
+            let name: String = name.chars().take(MAX_NAME_SHOWN).collect();
             return Err(format!("the {what} have more than {MAX_GIVEN} values: {sigil}{name} has {size}"));
         }
     }
@@ -161,7 +161,7 @@ impl<'de> Visitor<'de> for CountedVisitor {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Counted, E> {
-        Ok(Counted(1 + text.len() / TEXT))
+        Ok(Counted(1 + text.len() / TEXT_UNIT_BYTES))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Counted, A::Error> {

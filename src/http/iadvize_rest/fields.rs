@@ -5,7 +5,7 @@ use axum::http::HeaderMap;
 use serde_json::{Map, Value};
 
 use crate::domain::Fault;
-use crate::http::extract::body::DIALECT;
+use crate::http::extract::body::DIALECT_LIMIT;
 use crate::http::extract::brackets::tree;
 use crate::http::extract::params::csv;
 use crate::http::extract::{MediaType, Params, json, media_type, read_body};
@@ -17,7 +17,7 @@ pub struct Fields(Map<String, Value>);
 impl Fields {
     /// Reads the body, which must be a form or a JSON object. An empty body has no fields.
     pub async fn read(headers: &HeaderMap, body: Body) -> Result<Self, Fault> {
-        let body = read_body(headers, body, DIALECT).await?;
+        let body = read_body(headers, body, DIALECT_LIMIT).await?;
         match media_type(headers) {
             _ if body.is_empty() => Ok(Fields::default()),
             MediaType::Form => Ok(Fields(tree(&Params::parse(&body)?)?)),

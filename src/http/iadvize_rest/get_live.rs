@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, Response};
 use super::live_row::Row;
 use super::{Envelope, RestFault, data, open};
 use crate::http::extract::{freshness, reply};
-use crate::http::services::Services;
+use crate::http::state::AppState;
 use crate::query::people::operators_live::operator_live;
 
 /// Returns one operator's live availability.
@@ -18,12 +18,12 @@ use crate::query::people::operators_live::operator_live;
     responses((status = 200, description = "The operator, connected or not", body = Envelope<Row>), RestFault),
 )]
 pub async fn get_live(
-    State(services): State<Services>,
+    State(app): State<AppState>,
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response<Body>, RestFault> {
-    let (_, snapshot) = open(&services, &headers, query, freshness::current(&headers, &services)).await?;
+    let (_, snapshot) = open(&app, &headers, query, freshness::current(&headers, &app)).await?;
     let operator = id.parse().ok().and_then(|reference| operator_live(&snapshot.view, reference));
     let operator = operator.ok_or_else(|| RestFault::unknown("operator", &id))?;
     Ok(reply::from_snapshot(data(Row::from(operator)), &snapshot))

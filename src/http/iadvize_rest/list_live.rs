@@ -10,7 +10,7 @@ use super::{Envelope, JSON, RestFault, SUCCESS, caller, filters};
 use crate::domain::Scope;
 use crate::http::extract::long_answer::{Lists, json_in_slices};
 use crate::http::extract::{Params, freshness, reply};
-use crate::http::services::Services;
+use crate::http::state::AppState;
 use crate::limits::TurnKey;
 use crate::projection::roster::Connection;
 use crate::query;
@@ -24,24 +24,24 @@ use crate::query::people::operators_live::operators_live;
     responses((status = 200, description = "The operators of the selection", body = Envelope<Vec<Row>>), RestFault),
 )]
 pub async fn list_live(
-    State(services): State<Services>,
+    State(app): State<AppState>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response<Body>, RestFault> {
     let query = query.unwrap_or_default();
     let query = Params::parse(query.as_bytes())?;
-    let caller = caller(&services, &headers, &query)?;
+    let caller = caller(&app, &headers, &query)?;
     caller.require(Scope::OperatorsRead)?;
     let (filter, online) = filters::read(&query)?;
     let connection = if online.unwrap_or(true) { Connection::Online } else { Connection::OfflineSeenBefore };
-    let freshness = freshness::current(&headers, &services)?;
-    let snapshot = query::open(services.reader(), &caller, Scope::OperatorsRead, freshness).await?;
+    let freshness = freshness::current(&headers, &app)?;
+    let snapshot = query::open(app.reader(), &caller, Scope::OperatorsRead, freshness).await?;
     let is_long = query::is_long_list(&snapshot.view, &filter, connection);
     let view = snapshot.view.clone();
     let begin = move || {
         let empty = Envelope { meta: SUCCESS, data: Vec::<Row>::new(), pagination: None };
         Lists::within(&empty, "data", operators_live(&view, &filter, connection).map(Row::from))
     };
-    let answer = json_in_slices(&services, TurnKey::Tenant(caller.tenant()), is_long, JSON, begin).await?;
+    let answer = json_in_slices(&app, TurnKey::Tenant(caller.tenant()), is_long, JSON, begin).await?;
     Ok(reply::from_snapshot(answer, &snapshot))
 }

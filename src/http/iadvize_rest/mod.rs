@@ -24,7 +24,7 @@ use utoipa::{IntoResponses, OpenApi, ToSchema};
 
 use super::describe;
 use super::extract::{Params, credential, reply};
-use super::services::Services;
+use super::state::AppState;
 use crate::auth::Caller;
 use crate::domain::{Fault, Scope};
 use crate::engine::Snapshot;
@@ -168,35 +168,35 @@ pub async fn wrong_method() -> RestFault {
 
 /// Authorises a read of one object, and takes the snapshot that it is read from.
 async fn open(
-    services: &Services,
+    app: &AppState,
     headers: &HeaderMap,
     query: Option<String>,
     freshness: Result<Freshness, Fault>,
 ) -> Result<(Caller, Snapshot), Fault> {
     let query = query.unwrap_or_default();
-    let caller = caller(services, headers, &Params::parse(query.as_bytes())?)?;
-    let snapshot = query::open(services.reader(), &caller, Scope::OperatorsRead, freshness?).await?;
+    let caller = caller(app, headers, &Params::parse(query.as_bytes())?)?;
+    let snapshot = query::open(app.reader(), &caller, Scope::OperatorsRead, freshness?).await?;
     Ok((caller, snapshot))
 }
 
 /// Authorises a write and reads its fields from the body. The vendor's client repeats them in the query, from which
 /// only the key is read.
-async fn write(services: &Services, request: Request) -> Result<(Caller, Fields), Fault> {
+async fn write(app: &AppState, request: Request) -> Result<(Caller, Fields), Fault> {
     let (parts, body) = request.into_parts();
     let query = parts.uri.query().unwrap_or_default();
-    let caller = caller(services, &parts.headers, &Params::parse(query.as_bytes())?)?;
+    let caller = caller(app, &parts.headers, &Params::parse(query.as_bytes())?)?;
     caller.require(Scope::OperatorsWrite)?;
     Ok((caller, Fields::read(&parts.headers, body).await?))
 }
 
 /// Authenticates the caller by the first credential given: `X-API-Key`, `?key=`, the user name of Basic with any
 /// password, or a bearer token.
-fn caller(services: &Services, headers: &HeaderMap, query: &Params<'_>) -> Result<Caller, Fault> {
+fn caller(app: &AppState, headers: &HeaderMap, query: &Params<'_>) -> Result<Caller, Fault> {
     if let Some(key) = credential::api_key(headers) {
-        return services.caller(Some(key));
+        return app.caller(Some(key));
     }
     if let Some(key) = query.one("key")? {
-        return services.caller(Some(key));
+        return app.caller(Some(key));
     }
-    services.caller(credential::basic_user(headers).as_deref().or_else(|| credential::bearer(headers)))
+    app.caller(credential::basic_user(headers).as_deref().or_else(|| credential::bearer(headers)))
 }

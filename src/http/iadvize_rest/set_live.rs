@@ -16,7 +16,7 @@ use crate::command::change_availability::{Change, NotChanged, change_availabilit
 use crate::domain::{Channel, EntityRef, Fault, Scope};
 use crate::http::describe;
 use crate::http::extract::reply;
-use crate::http::services::Services;
+use crate::http::state::AppState;
 
 /// The channels that can be switched, in the order of the sentences in the response.
 const CHANNELS: [Channel; 3] = [Channel::Chat, Channel::Call, Channel::Video];
@@ -30,11 +30,11 @@ const CHANNELS: [Channel; 3] = [Channel::Chat, Channel::Call, Channel::Video];
     responses((status = 200, description = "One sentence for each change", body = StatusOnly), RestFault),
 )]
 pub async fn set_live(
-    State(services): State<Services>,
+    State(app): State<AppState>,
     Path(id): Path<String>,
     request: Request,
 ) -> Result<Response<Body>, RestFault> {
-    let (caller, fields) = write(&services, request).await?;
+    let (caller, fields) = write(&app, request).await?;
     let change = read(&fields)?;
     if change == Change::default() {
         // The first of the fields stands for all of them.
@@ -42,9 +42,9 @@ pub async fn set_live(
     }
     let operator: EntityRef = id.parse().map_err(|_| RestFault::unknown("operator", &id))?;
     let text = sentences(&change);
-    let (submitter, reader) = (services.submitter(), services.reader());
+    let (submitter, reader) = (app.submitter(), app.reader());
     let caller = (&caller, Scope::OperatorsWrite);
-    let done = change_availability(caller, submitter, reader, services.clock(), (operator, change)).await;
+    let done = change_availability(caller, submitter, reader, app.clock(), (operator, change)).await;
     let position = done.map_err(|why| match why {
         NotChanged::NotEnabled(channel) => {
             Fault::invalid(format!("{}[available]", channel.name()), "the channel is not enabled").into()

@@ -18,7 +18,7 @@ use crate::http::extract::body::{Limit, is_long};
 use crate::http::extract::long_answer::{Lists, json_in_slices};
 use crate::http::extract::{freshness, read_body, reply};
 use crate::http::fault::NativeFault;
-use crate::http::services::Services;
+use crate::http::state::AppState;
 use crate::limits::TurnKey;
 use crate::query;
 use crate::query::directory::{directory, directory_size};
@@ -63,20 +63,19 @@ impl ToSchema for DirectoryForm {
         NativeFault,
     ),
 )]
-pub async fn put_directory(State(services): State<Services>, request: Request) -> Result<Response<Body>, NativeFault> {
+pub async fn put_directory(State(app): State<AppState>, request: Request) -> Result<Response<Body>, NativeFault> {
     let (parts, body) = request.into_parts();
-    let caller = caller(&services, &parts.headers)?;
+    let caller = caller(&app, &parts.headers)?;
     caller.require(Scope::DirectoryWrite)?;
     let body = read_body(&parts.headers, body, LIMIT).await?;
     let is_long = is_long(&body);
     let document: Document =
-        services.read(TurnKey::Tenant(caller.tenant()), is_long, move || document(&parts.headers, &body)).await?;
+        app.read(TurnKey::Tenant(caller.tenant()), is_long, move || document(&parts.headers, &body)).await?;
     if document.len() > MAX_ENTITIES {
         return Err(NativeFault(Fault::TooLarge("50000 entities")));
     }
-    let engine = (services.submitter(), services.reader());
-    let (position, changes) =
-        upsert_directory(&caller, engine, services.clock(), services.lifecycle(), document).await?;
+    let engine = (app.submitter(), app.reader());
+    let (position, changes) = upsert_directory(&caller, engine, app.clock(), app.lifecycle(), document).await?;
     let Changes { created, updated, unchanged } = changes;
     let answer = Answer { position, created, updated, unchanged };
     Ok(reply::at_position(reply::json(200, "application/json", &answer), position))
@@ -91,17 +90,13 @@ pub async fn put_directory(State(services): State<Services>, request: Request) -
         NativeFault,
     ),
 )]
-pub async fn get_directory(
-    State(services): State<Services>,
-    headers: HeaderMap,
-) -> Result<Response<Body>, NativeFault> {
-    let caller = caller(&services, &headers)?;
+pub async fn get_directory(State(app): State<AppState>, headers: HeaderMap) -> Result<Response<Body>, NativeFault> {
+    let caller = caller(&app, &headers)?;
     let freshness = freshness::any_age(&headers)?;
-    let snapshot = query::open(services.reader(), &caller, Scope::DirectoryRead, freshness).await?;
-    let is_long = directory_size(&snapshot.view) > query::SHORT;
+    let snapshot = query::open(app.reader(), &caller, Scope::DirectoryRead, freshness).await?;
+    let is_long = directory_size(&snapshot.view) > query::INLINE_ROWS;
     let view = snapshot.view.clone();
     let begin = move || Lists::object(directory(&view));
-    let answer =
-        json_in_slices(&services, TurnKey::Tenant(caller.tenant()), is_long, "application/json", begin).await?;
+    let answer = json_in_slices(&app, TurnKey::Tenant(caller.tenant()), is_long, "application/json", begin).await?;
     Ok(reply::from_snapshot(answer, &snapshot))
 }

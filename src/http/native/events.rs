@@ -20,7 +20,7 @@ use crate::http::describe;
 use crate::http::extract::body::{Limit, is_long};
 use crate::http::extract::{MediaType, media_type, read_body, reply};
 use crate::http::fault::NativeFault;
-use crate::http::services::Services;
+use crate::http::state::AppState;
 use crate::limits::TurnKey;
 use crate::query;
 
@@ -84,40 +84,40 @@ impl ToSchema for CloudEvent {
         NativeFault,
     ),
 )]
-pub async fn post_events(State(services): State<Services>, request: Request) -> Result<Response<Body>, NativeFault> {
+pub async fn post_events(State(app): State<AppState>, request: Request) -> Result<Response<Body>, NativeFault> {
     let (parts, body) = request.into_parts();
-    let caller = caller(&services, &parts.headers)?;
+    let caller = caller(&app, &parts.headers)?;
     caller.require(Scope::EventsWrite)?;
     let media_type = media_type(&parts.headers);
     if matches!(media_type, MediaType::None | MediaType::Form | MediaType::Other) {
         return Err(NativeFault(Fault::UnsupportedMediaType("JSON, CloudEvents JSON or NDJSON")));
     }
     let body = read_body(&parts.headers, body, LIMIT).await?;
-    let (now, is_long) = (services.clock().now(), is_long(&body));
+    let (now, is_long) = (app.clock().now(), is_long(&body));
     let read = move || {
         let raws = split(media_type, &body)?;
         if raws.len() > MAX_EVENTS {
             return Err(Fault::TooLarge("10000 events"));
         }
-        Ok(Told::new(&raws, now))
+        Ok(ParsedEvents::new(&raws, now))
     };
-    let parsed = services.read(TurnKey::Tenant(caller.tenant()), is_long, read).await?;
-    Ok(take(&services, &caller, parsed).await?)
+    let parsed = app.read(TurnKey::Tenant(caller.tenant()), is_long, read).await?;
+    Ok(commit(&app, &caller, parsed).await?)
 }
 
 /// Commits parsed events, and answers the outcome of each.
-pub(super) async fn take(services: &Services, caller: &Caller, parsed: Told) -> Result<Response<Body>, Fault> {
-    let Told { events, results } = parsed;
-    services.tenants().count_events(caller.tenant(), events.len())?;
-    let settings = services.ring().settings(caller.tenant());
-    let receipt = post(caller, services.submitter(), &settings, events).await?;
-    let is_long = results.len() > query::SHORT;
+pub(super) async fn commit(app: &AppState, caller: &Caller, parsed: ParsedEvents) -> Result<Response<Body>, Fault> {
+    let ParsedEvents { events, results } = parsed;
+    app.tenants().count_events(caller.tenant(), events.len())?;
+    let settings = app.credentials().settings(caller.tenant());
+    let receipt = post(caller, app.submitter(), &settings, events).await?;
+    let is_long = results.len() > query::INLINE_ROWS;
     // The events are durable already: rejecting the answer because of the queue's length would only make the sender
     // repeat them.
     if is_long {
         let key = TurnKey::Tenant(caller.tenant());
         let answer = move || answer(results, &receipt);
-        return services.lifecycle().continue_cpu_bound(key, answer).await;
+        return app.lifecycle().continue_cpu_bound(key, answer).await;
     }
     Ok(answer(results, &receipt))
 }
@@ -160,14 +160,14 @@ fn split(media_type: MediaType, body: &[u8]) -> Result<Vec<&RawValue>, Fault> {
 }
 
 /// The parsed events of a request, and the results that are known without the state.
-pub(super) struct Told {
+pub(super) struct ParsedEvents {
     /// The admitted events.
     events: Vec<Event>,
     /// One result for each event that was sent; the outcome is empty until the event is committed.
     results: Vec<EventResult>,
 }
 
-impl Told {
+impl ParsedEvents {
     /// Parses each event; `now` is the service's time.
     pub fn new(raws: &[&RawValue], now: Time) -> Self {
         let mut events = Vec::with_capacity(raws.len());
@@ -184,6 +184,6 @@ impl Told {
                 }
             });
         }
-        Told { events, results }
+        ParsedEvents { events, results }
     }
 }

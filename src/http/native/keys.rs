@@ -11,10 +11,10 @@ use super::{admin, document, tenant_id};
 use crate::command;
 use crate::domain::ids::parse_guid;
 use crate::domain::{Fault, Scope, Time};
-use crate::http::extract::body::DIALECT;
+use crate::http::extract::body::DIALECT_LIMIT;
 use crate::http::extract::{read_body, reply};
 use crate::http::fault::NativeFault;
-use crate::http::services::Services;
+use crate::http::state::AppState;
 use crate::query;
 use crate::store::KeyRecord;
 
@@ -74,19 +74,19 @@ impl From<KeyRecord> for Listed {
     responses((status = 201, description = "The new key; it is shown here only", body = Made), NativeFault),
 )]
 pub async fn create_key(
-    State(services): State<Services>,
+    State(app): State<AppState>,
     Path(tenant): Path<String>,
     request: Request,
 ) -> Result<Response<Body>, NativeFault> {
     let (parts, body) = request.into_parts();
-    let admin = admin(&services, &parts.headers)?;
+    let admin = admin(&app, &parts.headers)?;
     let tenant = tenant_id(&tenant)?;
-    let body = read_body(&parts.headers, body, DIALECT).await?;
+    let body = read_body(&parts.headers, body, DIALECT_LIMIT).await?;
     let wanted: NewKey = document(&parts.headers, &body)?;
     let (key, secret) = command::tenants::create_key::create_key(
         &admin,
-        (services.store(), services.ring()),
-        services.clock(),
+        (app.store(), app.credentials()),
+        app.clock(),
         tenant,
         (&wanted.name, wanted.scopes),
     )
@@ -103,12 +103,12 @@ pub async fn create_key(
     responses((status = 200, description = "All keys, without the keys themselves", body = Keys), NativeFault),
 )]
 pub async fn list_keys(
-    State(services): State<Services>,
+    State(app): State<AppState>,
     Path(tenant): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response<Body>, NativeFault> {
-    let admin = admin(&services, &headers)?;
-    let keys = query::keys::keys(&admin, services.store(), tenant_id(&tenant)?).await?;
+    let admin = admin(&app, &headers)?;
+    let keys = query::keys::keys(&admin, app.store(), tenant_id(&tenant)?).await?;
     let keys = Keys { keys: keys.into_iter().map(Listed::from).collect() };
     Ok(reply::json(200, "application/json", &keys))
 }
@@ -121,14 +121,14 @@ pub async fn list_keys(
     responses((status = 204, description = "Revoked"), NativeFault),
 )]
 pub async fn revoke_key(
-    State(services): State<Services>,
+    State(app): State<AppState>,
     Path((tenant, key)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Result<StatusCode, NativeFault> {
-    let admin = admin(&services, &headers)?;
+    let admin = admin(&app, &headers)?;
     let tenant = tenant_id(&tenant)?;
     let key = parse_guid(&key).ok_or(Fault::NotFound("key"))?;
-    let at = (services.store(), services.ring());
-    command::tenants::revoke_key::revoke_key(&admin, at, services.clock(), tenant, key).await?;
+    let at = (app.store(), app.credentials());
+    command::tenants::revoke_key::revoke_key(&admin, at, app.clock(), tenant, key).await?;
     Ok(StatusCode::NO_CONTENT)
 }

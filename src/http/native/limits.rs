@@ -12,10 +12,10 @@ use utoipa::{PartialSchema, ToSchema};
 use super::{admin, document, tenant_id};
 use crate::command::tenants::set_limits as change;
 use crate::domain::{Quota, Quotas};
-use crate::http::extract::body::DIALECT;
+use crate::http::extract::body::DIALECT_LIMIT;
 use crate::http::extract::{read_body, reply};
 use crate::http::fault::NativeFault;
-use crate::http::services::Services;
+use crate::http::state::AppState;
 use crate::query;
 
 /// OpenAPI schema of the limits in force.
@@ -82,13 +82,13 @@ const fn meaning(quota: Quota) -> &'static str {
     responses((status = 200, description = "Every limit in force", body = Limits), NativeFault),
 )]
 pub async fn get_limits(
-    State(services): State<Services>,
+    State(app): State<AppState>,
     Path(tenant): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response<Body>, NativeFault> {
-    let admin = admin(&services, &headers)?;
-    let tenant = query::keys::tenant(&admin, services.store(), tenant_id(&tenant)?).await?.id;
-    let view = services.reader().snapshot(tenant).view;
+    let admin = admin(&app, &headers)?;
+    let tenant = query::keys::tenant(&admin, app.store(), tenant_id(&tenant)?).await?.id;
+    let view = app.reader().snapshot(tenant).view;
     let answer = reply::json(200, "application/json", &view.limits().in_force());
     Ok(reply::at_position(answer, view.position()))
 }
@@ -105,16 +105,16 @@ pub async fn get_limits(
     responses((status = 200, description = "Every limit in force", body = Limits), NativeFault),
 )]
 pub async fn put_limits(
-    State(services): State<Services>,
+    State(app): State<AppState>,
     Path(tenant): Path<String>,
     request: Request,
 ) -> Result<Response<Body>, NativeFault> {
     let (parts, body) = request.into_parts();
-    let admin = admin(&services, &parts.headers)?;
+    let admin = admin(&app, &parts.headers)?;
     let tenant = tenant_id(&tenant)?;
-    let body = read_body(&parts.headers, body, DIALECT).await?;
+    let body = read_body(&parts.headers, body, DIALECT_LIMIT).await?;
     let limits: Quotas = document(&parts.headers, &body)?;
-    let at = (services.store(), services.submitter());
-    let position = change::set_limits(&admin, at, services.clock(), tenant, limits).await?;
+    let at = (app.store(), app.submitter());
+    let position = change::set_limits(&admin, at, app.clock(), tenant, limits).await?;
     Ok(reply::at_position(reply::json(200, "application/json", &limits.in_force()), position))
 }

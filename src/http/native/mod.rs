@@ -16,7 +16,7 @@ use utoipa::OpenApi;
 
 use super::extract::{MediaType, credential, media_type};
 use super::fault::{Details, NativeFault};
-use super::services::Services;
+use super::state::AppState;
 use crate::auth::{Admin, Caller};
 use crate::domain::ids::parse_guid;
 use crate::domain::json::Object;
@@ -80,13 +80,13 @@ pub async fn unknown_route() -> NativeFault {
 }
 
 /// Authenticates the caller by `Authorization: Bearer` or `X-API-Key`.
-fn caller(services: &Services, headers: &HeaderMap) -> Result<Caller, Fault> {
-    services.caller(credential::bearer(headers).or_else(|| credential::api_key(headers)))
+fn caller(app: &AppState, headers: &HeaderMap) -> Result<Caller, Fault> {
+    app.caller(credential::bearer(headers).or_else(|| credential::api_key(headers)))
 }
 
 /// Authenticates the administrator by `Authorization: Bearer`.
-fn admin(services: &Services, headers: &HeaderMap) -> Result<Admin, Fault> {
-    services.admin(credential::bearer(headers))
+fn admin(app: &AppState, headers: &HeaderMap) -> Result<Admin, Fault> {
+    app.admin(credential::bearer(headers))
 }
 
 /// Parses the id of a tenant. A text that is not an id is 404, like the id of an unknown tenant.

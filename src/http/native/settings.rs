@@ -15,10 +15,10 @@ use crate::command::tenants::set_settings as change;
 use crate::domain::TenantId;
 use crate::domain::settings::desk::{HEARTBEAT_SECONDS, LEASE_SECONDS};
 use crate::domain::settings::{CONVERSATION_DAYS, SettingsPatch, WebhookSecret};
-use crate::http::extract::body::DIALECT;
+use crate::http::extract::body::DIALECT_LIMIT;
 use crate::http::extract::{read_body, reply};
 use crate::http::fault::NativeFault;
-use crate::http::services::Services;
+use crate::http::state::AppState;
 use crate::query;
 use crate::store::TenantRecord;
 
@@ -87,12 +87,12 @@ impl ToSchema for Changes {
     responses((status = 200, description = "The tenant with its settings", body = Answer), NativeFault),
 )]
 pub async fn get_tenant(
-    State(services): State<Services>,
+    State(app): State<AppState>,
     Path(tenant): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response<Body>, NativeFault> {
-    let admin = admin(&services, &headers)?;
-    let tenant = query::keys::tenant(&admin, services.store(), tenant_id(&tenant)?).await?;
+    let admin = admin(&app, &headers)?;
+    let tenant = query::keys::tenant(&admin, app.store(), tenant_id(&tenant)?).await?;
     Ok(reply::json(200, "application/json", &Answer::from(&tenant)))
 }
 
@@ -110,16 +110,16 @@ pub async fn get_tenant(
     ),
 )]
 pub async fn set_settings(
-    State(services): State<Services>,
+    State(app): State<AppState>,
     Path(tenant): Path<String>,
     request: Request,
 ) -> Result<Response<Body>, NativeFault> {
     let (parts, body) = request.into_parts();
-    let admin = admin(&services, &parts.headers)?;
+    let admin = admin(&app, &parts.headers)?;
     let tenant = tenant_id(&tenant)?;
-    let body = read_body(&parts.headers, body, DIALECT).await?;
+    let body = read_body(&parts.headers, body, DIALECT_LIMIT).await?;
     let patch: SettingsPatch = document(&parts.headers, &body)?;
-    let at = (services.store(), services.ring());
+    let at = (app.store(), app.credentials());
     let tenant = change::set_settings(&admin, at, tenant, &patch).await?;
     Ok(reply::json(200, "application/json", &Answer::from(&tenant)))
 }

@@ -9,10 +9,10 @@ use utoipa::ToSchema;
 use super::{admin, document};
 use crate::command;
 use crate::domain::TenantId;
-use crate::http::extract::body::DIALECT;
+use crate::http::extract::body::DIALECT_LIMIT;
 use crate::http::extract::{read_body, reply};
 use crate::http::fault::NativeFault;
-use crate::http::services::Services;
+use crate::http::state::AppState;
 
 #[derive(Deserialize, ToSchema)]
 struct NewTenant {
@@ -34,13 +34,11 @@ struct Answer<'a> {
     request_body(content = NewTenant),
     responses((status = 201, description = "The new tenant", body = Answer), NativeFault),
 )]
-pub async fn create_tenant(State(services): State<Services>, request: Request) -> Result<Response<Body>, NativeFault> {
+pub async fn create_tenant(State(app): State<AppState>, request: Request) -> Result<Response<Body>, NativeFault> {
     let (parts, body) = request.into_parts();
-    let admin = admin(&services, &parts.headers)?;
-    let body = read_body(&parts.headers, body, DIALECT).await?;
+    let admin = admin(&app, &parts.headers)?;
+    let body = read_body(&parts.headers, body, DIALECT_LIMIT).await?;
     let wanted: NewTenant = document(&parts.headers, &body)?;
-    let tenant =
-        command::tenants::create_tenant::create_tenant(&admin, services.store(), services.clock(), &wanted.name)
-            .await?;
+    let tenant = command::tenants::create_tenant::create_tenant(&admin, app.store(), app.clock(), &wanted.name).await?;
     Ok(reply::json(201, "application/json", &Answer { id: tenant.id, name: &tenant.name }))
 }

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::{JSON, OauthFault};
 use crate::http::extract::{credential, reply};
-use crate::http::services::Services;
+use crate::http::state::AppState;
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = Authenticated)]
@@ -23,7 +23,7 @@ struct Answer {
     operation_id = "is_authenticated",
     responses((status = 200, description = "The credential is valid", body = Answer), OauthFault),
 )]
-pub async fn authenticated(State(services): State<Services>, headers: HeaderMap) -> Result<Response<Body>, OauthFault> {
-    services.caller(credential::bearer(&headers))?;
+pub async fn authenticated(State(app): State<AppState>, headers: HeaderMap) -> Result<Response<Body>, OauthFault> {
+    app.caller(credential::bearer(&headers))?;
     Ok(reply::json(200, JSON, &Answer { authenticated: true }))
 }

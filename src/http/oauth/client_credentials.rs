@@ -11,7 +11,7 @@ use crate::auth::Client;
 use crate::command::issue_token::{KEY_SECONDS, for_key};
 use crate::domain::{Fault, Scope};
 use crate::http::extract::{Params, credential, reply};
-use crate::http::services::Services;
+use crate::http::state::AppState;
 
 /// The form of the client credentials grant.
 #[derive(ToSchema)]
@@ -39,17 +39,14 @@ struct Answer<'a> {
     request_body(content = ClientCredentials, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, description = "The token", body = Answer), OauthFault),
 )]
-pub async fn client_credentials(
-    State(services): State<Services>,
-    request: Request,
-) -> Result<Response<Body>, OauthFault> {
+pub async fn client_credentials(State(app): State<AppState>, request: Request) -> Result<Response<Body>, OauthFault> {
     let (parts, body) = form(request).await?;
     let params = Params::parse(&body)?;
     check_grant(&params, "client_credentials")?;
-    let client = client(&services, &parts.headers, &params)?;
+    let client = client(&app, &parts.headers, &params)?;
     let scopes = scopes(optional(&params, "scope")?.unwrap_or_default())?;
-    let at = (services.store(), services.ring());
-    let token = for_key(&client, at, services.clock(), services.throttle(), scopes).await;
+    let at = (app.store(), app.credentials());
+    let token = for_key(&client, at, app.clock(), app.throttle(), scopes).await;
     let token = token.map_err(|fault| match fault {
         Fault::Forbidden => OauthFault::refused("invalid_scope", "the client does not have this scope"),
         other => OauthFault::Fault(other),
@@ -59,7 +56,7 @@ pub async fn client_credentials(
 }
 
 /// Authenticates the client by the form or by Basic. A secret in both is rejected, and so are two different ids.
-fn client(services: &Services, headers: &HeaderMap, params: &Params<'_>) -> Result<Client, OauthFault> {
+fn client(app: &AppState, headers: &HeaderMap, params: &Params<'_>) -> Result<Client, OauthFault> {
     let (id, secret) = (optional(params, "client_id")?, optional(params, "client_secret")?);
     let known = match (credential::basic(headers), id, secret) {
         (Some(_), _, Some(_)) => {
@@ -68,8 +65,8 @@ fn client(services: &Services, headers: &HeaderMap, params: &Params<'_>) -> Resu
         (Some((user, _)), Some(id), _) if user != id => {
             return Err(OauthFault::refused("invalid_request", "client_id differs from the one in Authorization"));
         }
-        (Some((user, password)), _, _) => services.client(&user, &password),
-        (None, id, secret) => services.client(id.unwrap_or_default(), secret.unwrap_or_default()),
+        (Some((user, password)), _, _) => app.client(&user, &password),
+        (None, id, secret) => app.client(id.unwrap_or_default(), secret.unwrap_or_default()),
     };
     known.map_err(|fault| match fault {
         Fault::CredentialInvalid => OauthFault::refused("invalid_client", "client_id or client_secret not valid"),

@@ -18,7 +18,7 @@ use utoipa::openapi::{RefOr, Response as Described};
 use utoipa::{IntoResponses, OpenApi, ToSchema};
 
 use super::describe;
-use super::extract::body::TOKEN_FORM;
+use super::extract::body::TOKEN_FORM_LIMIT;
 use super::extract::{MediaType, Params, media_type, read_body, reply};
 use crate::domain::Fault;
 
@@ -119,7 +119,7 @@ async fn form(request: Request) -> Result<(Parts, Bytes), Fault> {
     if media_type(&parts.headers) != MediaType::Form {
         return Err(Fault::UnsupportedMediaType("application/x-www-form-urlencoded"));
     }
-    let body = read_body(&parts.headers, body, TOKEN_FORM).await?;
+    let body = read_body(&parts.headers, body, TOKEN_FORM_LIMIT).await?;
     Ok((parts, body))
 }
 

@@ -11,7 +11,7 @@ use super::{JSON, OauthFault, check_grant, form, required};
 use crate::command::log_in::{Attempt, SECONDS, log_in};
 use crate::domain::Fault;
 use crate::http::extract::{Params, Peer, reply};
-use crate::http::services::Services;
+use crate::http::state::AppState;
 
 /// The form of the password grant.
 #[derive(ToSchema)]
@@ -40,17 +40,17 @@ struct Answer<'a> {
     request_body(content = PasswordGrant, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, description = "The token", body = Answer), OauthFault),
 )]
-pub async fn password_grant(State(services): State<Services>, request: Request) -> Result<Response<Body>, OauthFault> {
+pub async fn password_grant(State(app): State<AppState>, request: Request) -> Result<Response<Body>, OauthFault> {
     let (parts, body) = form(request).await?;
     let params = Params::parse(&body)?;
     check_grant(&params, "password")?;
     let (email, password) = (required(&params, "username")?, required(&params, "password")?);
     let Peer(from) = Peer::of(&parts.extensions);
     let token = log_in(
-        (services.passwords(), services.throttle()),
-        services.reader(),
-        (services.store(), services.ring()),
-        services.clock(),
+        (app.passwords(), app.throttle()),
+        app.reader(),
+        (app.store(), app.credentials()),
+        app.clock(),
         Attempt { from, email, password },
     )
     .await

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::{OauthFault, form, required};
 use crate::command::revoke_token::revoke_token;
 use crate::http::extract::Params;
-use crate::http::services::Services;
+use crate::http::state::AppState;
 
 /// The form of a revocation.
 #[derive(ToSchema)]
@@ -24,8 +24,8 @@ struct Revocation {
     request_body(content = Revocation, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, description = "The token is revoked, or was not valid"), OauthFault),
 )]
-pub async fn revoke_user_token(services: State<Services>, request: Request) -> Result<StatusCode, OauthFault> {
-    revoke(services, request).await
+pub async fn revoke_user_token(app: State<AppState>, request: Request) -> Result<StatusCode, OauthFault> {
+    revoke(app, request).await
 }
 
 /// Revokes a client's token.
@@ -36,16 +36,16 @@ pub async fn revoke_user_token(services: State<Services>, request: Request) -> R
     request_body(content = Revocation, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, description = "The token is revoked, or was not valid"), OauthFault),
 )]
-pub async fn revoke_client_token(services: State<Services>, request: Request) -> Result<StatusCode, OauthFault> {
-    revoke(services, request).await
+pub async fn revoke_client_token(app: State<AppState>, request: Request) -> Result<StatusCode, OauthFault> {
+    revoke(app, request).await
 }
 
 /// Revokes the token in the form. Revoking an unknown token succeeds (RFC 7009). The request counts against the rate of
 /// unauthenticated requests, since it carries no credential.
-async fn revoke(State(services): State<Services>, request: Request) -> Result<StatusCode, OauthFault> {
-    services.stranger()?;
+async fn revoke(State(app): State<AppState>, request: Request) -> Result<StatusCode, OauthFault> {
+    app.unauthenticated()?;
     let (_, body) = form(request).await?;
     let params = Params::parse(&body)?;
-    revoke_token(services.store(), services.ring(), required(&params, "token")?).await?;
+    revoke_token(app.store(), app.credentials(), required(&params, "token")?).await?;
     Ok(StatusCode::OK)
 }

@@ -12,9 +12,9 @@ use crate::domain::ids::parse_guid;
 use crate::domain::json::Object;
 use crate::domain::status::Liveness;
 use crate::domain::{EntityRef, Fault, Filter, Scope};
-use crate::http::extract::body::DIALECT;
+use crate::http::extract::body::DIALECT_LIMIT;
 use crate::http::extract::{MediaType, freshness, media_type, read_body, reply};
-use crate::http::services::Services;
+use crate::http::state::AppState;
 use crate::query::{self, agents_availability as question};
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -63,21 +63,18 @@ struct Availability {
         VonageFault,
     ),
 )]
-pub async fn agents_availability(
-    State(services): State<Services>,
-    request: Request,
-) -> Result<Response<Body>, VonageFault> {
+pub async fn agents_availability(State(app): State<AppState>, request: Request) -> Result<Response<Body>, VonageFault> {
     let (parts, body) = request.into_parts();
-    let caller = admit(&services, &parts.headers, Scope::AgentsAvailabilityRead, parts.uri.path())?;
+    let caller = admit(&app, &parts.headers, Scope::AgentsAvailabilityRead, parts.uri.path())?;
     if media_type(&parts.headers) != MediaType::Json {
         return Err(Fault::UnsupportedMediaType("application/json").into());
     }
-    let body = read_body(&parts.headers, body, DIALECT).await?;
+    let body = read_body(&parts.headers, body, DIALECT_LIMIT).await?;
     let Object(criteria): Object<Criteria> =
         serde_json::from_slice(&body).map_err(|error| Fault::Malformed(error.to_string()))?;
     let (filter, liveness) = read(&criteria)?;
-    let freshness = freshness::current(&parts.headers, &services)?;
-    let snapshot = query::open(services.reader(), &caller, Scope::AgentsAvailabilityRead, freshness).await?;
+    let freshness = freshness::current(&parts.headers, &app)?;
+    let snapshot = query::open(app.reader(), &caller, Scope::AgentsAvailabilityRead, freshness).await?;
     let (presences, capacity) = question::agents_availability(&snapshot.view, &filter, liveness);
     let answer = Answer {
         presence_summary: Presences {

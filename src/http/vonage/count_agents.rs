@@ -13,7 +13,7 @@ use crate::domain::{Channel, EntityRef, Filter, Scope};
 use crate::http::extract::long_answer::{Lists, json_in_slices};
 use crate::http::extract::params::csv;
 use crate::http::extract::{Params, freshness, reply};
-use crate::http::services::Services;
+use crate::http::state::AppState;
 use crate::limits::TurnKey;
 use crate::projection::roster::Connection;
 use crate::query::{self, count_agents as question};
@@ -46,11 +46,11 @@ struct Agent {
     ),
 )]
 pub async fn count_agents(
-    services: State<Services>,
+    app: State<AppState>,
     query: RawQuery,
     headers: HeaderMap,
 ) -> Result<Response<Body>, VonageFault> {
-    count(services, query, headers).await
+    count(app, query, headers).await
 }
 
 /// Counts the agents available for a call, at the path with a trailing slash that the vendor documents.
@@ -65,19 +65,19 @@ pub async fn count_agents(
     ),
 )]
 pub async fn count_agents_with_slash(
-    services: State<Services>,
+    app: State<AppState>,
     query: RawQuery,
     headers: HeaderMap,
 ) -> Result<Response<Body>, VonageFault> {
-    count(services, query, headers).await
+    count(app, query, headers).await
 }
 
 async fn count(
-    State(services): State<Services>,
+    State(app): State<AppState>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response<Body>, VonageFault> {
-    let caller = authorise(&services, &headers, Scope::AgentsAvailabilityRead)?;
+    let caller = authorise(&app, &headers, Scope::AgentsAvailabilityRead)?;
     let query = query.unwrap_or_default();
     let params = Params::parse(query.as_bytes())?;
     only(params.one("availability")?.unwrap_or_default(), "availability", "readyForPhoneCall")?;
@@ -86,8 +86,8 @@ async fn count(
     if let Some(fields) = fields {
         only(fields, "fields", "count")?;
     }
-    let freshness = freshness::current(&headers, &services)?;
-    let snapshot = query::open(services.reader(), &caller, Scope::AgentsAvailabilityRead, freshness).await?;
+    let freshness = freshness::current(&headers, &app)?;
+    let snapshot = query::open(app.reader(), &caller, Scope::AgentsAvailabilityRead, freshness).await?;
     if fields.is_some() {
         let answer = Answer { count: question::count_agents(&snapshot.view, &filter, Channel::Call), agents: None };
         return Ok(reply::from_snapshot(reply::json(200, JSON, &answer), &snapshot));
@@ -99,7 +99,7 @@ async fn count(
         let empty = Answer { count: ids.len() as u64, agents: Some(Vec::new()) };
         Lists::within(&empty, "agents", ids.map(|id| Agent { id: id.to_string(), links: [] }))
     };
-    let answer = json_in_slices(&services, TurnKey::Tenant(caller.tenant()), is_long, JSON, begin).await?;
+    let answer = json_in_slices(&app, TurnKey::Tenant(caller.tenant()), is_long, JSON, begin).await?;
     Ok(reply::from_snapshot(answer, &snapshot))
 }
 

@@ -18,7 +18,7 @@ use utoipa::{IntoResponses, OpenApi, PartialSchema, ToSchema};
 
 use super::describe;
 use super::extract::{credential, reply};
-use super::services::Services;
+use super::state::AppState;
 use crate::auth::Caller;
 use crate::domain::{Fault, Scope};
 
@@ -124,15 +124,15 @@ pub async fn wrong_method() -> VonageFault {
 }
 
 /// Authorises the caller and then checks the API version, in the order in which the vendor does.
-fn admit(services: &Services, headers: &HeaderMap, scope: Scope, path: &str) -> Result<Caller, VonageFault> {
-    let caller = authorise(services, headers, scope)?;
+fn admit(app: &AppState, headers: &HeaderMap, scope: Scope, path: &str) -> Result<Caller, VonageFault> {
+    let caller = authorise(app, headers, scope)?;
     check_version(headers, path)?;
     Ok(caller)
 }
 
 /// Authenticates the caller by bearer token and requires a scope, whatever the API version.
-fn authorise(services: &Services, headers: &HeaderMap, scope: Scope) -> Result<Caller, Fault> {
-    let caller = services.caller(credential::bearer(headers))?;
+fn authorise(app: &AppState, headers: &HeaderMap, scope: Scope) -> Result<Caller, Fault> {
+    let caller = app.caller(credential::bearer(headers))?;
     caller.require(scope)?;
     Ok(caller)
 }

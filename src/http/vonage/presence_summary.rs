@@ -12,7 +12,7 @@ use crate::domain::filter::{Clause, Dimension, MAX_VALUES, Value};
 use crate::domain::{Fault, Filter, Scope};
 use crate::http::extract::params::csv;
 use crate::http::extract::{Params, freshness, reply};
-use crate::http::services::Services;
+use crate::http::state::AppState;
 use crate::query::{self, agents_availability};
 
 /// The counts; this endpoint spells its keys with spaces.
@@ -40,17 +40,17 @@ struct Answer {
     ),
 )]
 pub async fn presence_summary(
-    State(services): State<Services>,
+    State(app): State<AppState>,
     RawQuery(query): RawQuery,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response<Body>, VonageFault> {
-    let caller = admit(&services, &headers, Scope::AgentsAvailabilityRead, uri.path())?;
+    let caller = admit(&app, &headers, Scope::AgentsAvailabilityRead, uri.path())?;
     let query = query.unwrap_or_default();
     let names = skill_names(&Params::parse(query.as_bytes())?)?;
     let filter = Filter::default().and(Clause::All(Dimension::Skill, names));
-    let freshness = freshness::current(&headers, &services)?;
-    let snapshot = query::open(services.reader(), &caller, Scope::AgentsAvailabilityRead, freshness).await?;
+    let freshness = freshness::current(&headers, &app)?;
+    let snapshot = query::open(app.reader(), &caller, Scope::AgentsAvailabilityRead, freshness).await?;
     let summary = agents_availability::presence_summary(&snapshot.view, &filter);
     let answer = Answer {
         ready: summary.ready,

@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::Arc;
 
 /// Maximum number of entries in a leaf before it is split.
-const LEAF: usize = 64;
+const LEAF_MAX: usize = 64;
 /// Bits of an entry that select a child of a branch.
 const STEP: u32 = 4;
 /// Number of children of a branch.
@@ -88,7 +88,7 @@ impl Node {
                 let Err(at) = entries.binary_search(&entry) else { return };
                 let entries = Arc::make_mut(entries);
                 entries.insert(at, entry);
-                if entries.len() > LEAF {
+                if entries.len() > LEAF_MAX {
                     let mut children: [Node; CHILDREN] = Default::default();
                     for run in entries.chunk_by(|one, other| child(*one, depth) == child(*other, depth)) {
                         children[child(run[0], depth)] = Node::Leaf(Arc::new(run.to_vec()));
@@ -221,7 +221,7 @@ mod tests {
         let before = lookup.clone();
         lookup.remove("same", 7);
         let copied = lookup.copied_since(&before);
-        assert!(copied < LEAF + 16 * CHILDREN, "{copied} copied");
+        assert!(copied < LEAF_MAX + 16 * CHILDREN, "{copied} copied");
         for ix in 0..20_000 {
             lookup.remove("same", ix);
         }

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::State;
-use super::endings::Ending;
 use super::slots::{Change, Taking};
-use crate::domain::conversation::{Moment, What};
+use super::tombstones::Tombstone;
+use crate::domain::conversation::{HistoryEntry, HistoryEvent};
 use crate::domain::event::Rejection;
-use crate::domain::{Body, Conversation, ConversationId, EntityRef, Entry, EventId, Outcome, Quota, Time, UserRef};
+use crate::domain::{
+    Conversation, ConversationId, EntityRef, Entry, EventBody, EventId, Outcome, Quota, Time, UserRef,
+};
 use crate::live::conversations::Remembered;
 use crate::live::stored::RowKey;
 
@@ -25,8 +27,8 @@ impl State {
     /// Adds a conversation event to the history and applies its effect on the slot. As long as the conversation is
     /// known, an event belongs to the history however late it arrives, and so is not stale.
     pub(super) fn add_to_history(&mut self, entry: &Entry) -> Result<Outcome, Rejection> {
-        let Some((id, what)) = self.history_entry(&entry.event.fact.body)? else { return Ok(Outcome::Stale) };
-        let is_unknown_user = matches!(&what, What::Pushed { given: Some(_), .. });
+        let Some((id, event)) = self.history_event(&entry.event.fact.body)? else { return Ok(Outcome::Stale) };
+        let is_unknown_user = matches!(&event, HistoryEvent::Pushed { given: Some(_), .. });
         if self.conversations.known(id).is_none() {
             // `is_final` is a hint of the process that journalled the event. If the state knows the conversation, the
             // hint is ignored.
@@ -37,7 +39,7 @@ impl State {
             self.check_room(Quota::Conversations, known, known + 1)?;
         }
         // Planned before the history is changed, since the take may be rejected.
-        let slot = self.plan_slot(entry, id, &what)?;
+        let slot = self.plan_slot(entry, id, &event)?;
         let mut outcome = Outcome::Applied;
         if is_unknown_user {
             outcome = Outcome::HolderReleased;
@@ -47,13 +49,13 @@ impl State {
             }
         }
         let (time, seq) = (entry.event.fact.time, entry.seq);
-        let moment = Moment { time, seq, id: moment_id(id, &entry.event.id), what };
+        let history_entry = HistoryEntry { time, seq, id: history_entry_id(id, &entry.event.id), event };
         // Removed from the map first: unless a view shares the conversation, this is then its only reference, and
         // `Arc::make_mut` does not copy it.
         let before = self.conversations.take(id);
         let ended_before = before.as_ref().and_then(|known| known.ended);
         let mut conversation = before.map_or_else(|| Arc::new(Conversation::new(id)), |known| known.conversation);
-        match Arc::make_mut(&mut conversation).add(moment) {
+        match Arc::make_mut(&mut conversation).add(history_entry) {
             Ok(true) => {}
             added => {
                 self.conversations.put(Remembered { conversation, ended: ended_before, is_leaving: false });
@@ -61,64 +63,71 @@ impl State {
             }
         }
         // Conversations that were never started also get a tombstone; otherwise they would be kept for ever.
-        let is_open = conversation.life().is_some_and(|life| life.closing.is_none());
+        let is_open = conversation.summary().is_some_and(|summary| summary.closing.is_none());
         let ended = (!is_open).then_some(self.recorded);
         self.conversations.put(Remembered { conversation, ended, is_leaving: false });
         self.dirty.insert(RowKey::Conversation(id));
-        self.endings.place(Ending::Conversation(id), ended_before, ended);
+        self.tombstones.place(Tombstone::Conversation(id), ended_before, ended);
         self.apply_slot(slot);
         Ok(outcome)
     }
 
     /// Converts an event to the conversation's id and the entry of its history; `None` for other events.
-    fn history_entry(&self, body: &Body) -> Result<Option<(Uuid, What)>, Rejection> {
+    fn history_event(&self, body: &EventBody) -> Result<Option<(Uuid, HistoryEvent)>, Rejection> {
         let id = |user: &UserRef| self.subject(user).map(|ix| self.user_id(ix));
         Ok(Some(match body {
-            Body::ConversationStarted { conversation, project, channel } => {
-                (*conversation, What::Started { project: *project, medium: *channel })
+            EventBody::ConversationStarted { conversation, project, channel } => {
+                (*conversation, HistoryEvent::Started { project: *project, medium: *channel })
             }
-            Body::ConversationRouted { conversation, routing_rule, routing_group } => {
-                (*conversation, What::Routed { rule: *routing_rule, group: *routing_group })
+            EventBody::ConversationRouted { conversation, routing_rule, routing_group } => {
+                (*conversation, HistoryEvent::Routed { rule: *routing_rule, group: *routing_group })
             }
-            Body::ConversationPushed { user, conversation, channel, project } => {
+            EventBody::ConversationPushed { user, conversation, channel, project } => {
                 let (user, given) = match (id(user), user) {
                     (Ok(user), _) => (user, None),
                     (Err(_), UserRef::Entity(EntityRef::Id(given))) => (*given, Some(user.clone())),
                     (Err(_), _) => (0, Some(user.clone())),
                 };
-                (*conversation, What::Pushed { user, given, medium: *channel, project: *project })
+                (*conversation, HistoryEvent::Pushed { user, given, medium: *channel, project: *project })
             }
-            Body::ConversationMessage { user, conversation, author, text } => {
+            EventBody::ConversationMessage { user, conversation, author, text } => {
                 let user = user.as_ref().map(id).transpose()?;
-                (*conversation, What::Message { user, author: author.clone(), text: text.clone() })
+                (*conversation, HistoryEvent::Message { user, author: author.clone(), text: text.clone() })
             }
-            Body::ConversationTransferred { conversation, to_group, to_rule } => {
-                (*conversation, What::Transferred { group: *to_group, rule: *to_rule })
+            EventBody::ConversationTransferred { conversation, to_group, to_rule } => {
+                (*conversation, HistoryEvent::Transferred { group: *to_group, rule: *to_rule })
             }
-            Body::ConversationSnoozed { conversation, until } => (*conversation, What::Snoozed { until: *until }),
-            Body::ConversationRemoved { conversation } => (*conversation, What::Removed {}),
-            Body::ConversationClosed { conversation, reason } => {
-                (*conversation, What::Closed { reason: reason.clone() })
+            EventBody::ConversationSnoozed { conversation, until } => {
+                (*conversation, HistoryEvent::Snoozed { until: *until })
+            }
+            EventBody::ConversationRemoved { conversation } => (*conversation, HistoryEvent::Removed {}),
+            EventBody::ConversationClosed { conversation, reason } => {
+                (*conversation, HistoryEvent::Closed { reason: reason.clone() })
             }
             _ => return Ok(None),
         }))
     }
 
     /// Plans the effect on the conversation's slot, without applying it.
-    fn plan_slot(&self, entry: &Entry, id: Uuid, what: &What) -> Result<SlotEffect, Rejection> {
+    fn plan_slot(&self, entry: &Entry, id: Uuid, event: &HistoryEvent) -> Result<SlotEffect, Rejection> {
         let conversation = ConversationId::from(id);
-        Ok(match what {
-            What::Pushed { given: Some(_), medium, .. } => {
+        Ok(match event {
+            HistoryEvent::Pushed { given: Some(_), medium, .. } => {
                 self.unknown_take(entry, medium.slot(), &conversation).map_or(SlotEffect::Nothing, SlotEffect::Changed)
             }
-            What::Pushed { user, medium, .. } => {
+            HistoryEvent::Pushed { user, medium, .. } => {
                 let ix = self.subject(&UserRef::id(*user))?;
                 self.plan_take(entry, ix, medium.slot(), &conversation)?.map_or(SlotEffect::Nothing, SlotEffect::Taken)
             }
-            What::Transferred { .. } | What::Snoozed { .. } | What::Removed {} | What::Closed { .. } => {
+            HistoryEvent::Transferred { .. }
+            | HistoryEvent::Snoozed { .. }
+            | HistoryEvent::Removed {}
+            | HistoryEvent::Closed { .. } => {
                 self.release(entry, &conversation)?.map_or(SlotEffect::Nothing, SlotEffect::Changed)
             }
-            What::Started { .. } | What::Routed { .. } | What::Message { .. } => SlotEffect::Nothing,
+            HistoryEvent::Started { .. } | HistoryEvent::Routed { .. } | HistoryEvent::Message { .. } => {
+                SlotEffect::Nothing
+            }
         })
     }
 
@@ -136,7 +145,7 @@ impl State {
     /// time of its history.
     pub(super) fn forget_conversation(&mut self, id: Uuid) -> Time {
         let Some(known) = self.conversations.known(id) else { return Time::NEVER };
-        let newest = known.conversation.moments().last().map_or(Time::NEVER, |moment| moment.time);
+        let newest = known.conversation.history().last().map_or(Time::NEVER, |entry| entry.time);
         if known.conversation.closing().is_some() {
             let leaving = Remembered { is_leaving: true, ..known.clone() };
             self.conversations.put(leaving);
@@ -160,6 +169,6 @@ impl State {
 }
 
 /// Derives the id of a history entry from its event: always the same for one event, and unique within a conversation.
-fn moment_id(conversation: Uuid, event: &EventId) -> Uuid {
+fn history_entry_id(conversation: Uuid, event: &EventId) -> Uuid {
     Uuid::new_v5(&conversation, format!("{}\n{}", event.source, event.id).as_bytes())
 }

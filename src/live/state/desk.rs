@@ -2,7 +2,7 @@
 
 use super::FORGOTTEN_PER_ENTRY;
 use super::State;
-use super::endings::Ending;
+use super::tombstones::Tombstone;
 use crate::domain::event::{Event, Rejection, Surface};
 use crate::domain::settings::limits::{ENDED_SESSIONS_PER_USER, SOCKETS_PER_USER};
 use crate::domain::{EntityRef, Outcome, Quota, Time, UserRef};
@@ -266,13 +266,13 @@ impl State {
         steps::count(sessions.len());
         for (session, known) in sessions {
             self.usage.sessions -= usize::from(known.open);
-            self.endings.place(Ending::Session(user, session), known.ended, None);
+            self.tombstones.place(Tombstone::Session(user, session), known.ended, None);
         }
     }
 
     /// Moves a session's tombstone and marks the user as changed. After an end, drops ended sessions beyond the limit.
     fn place_session(&mut self, ix: u32, session: &str, before: Option<Time>, after: Option<Time>) {
-        self.endings.place(Ending::Session(self.user_id(ix), session.into()), before, after);
+        self.tombstones.place(Tombstone::Session(self.user_id(ix), session.into()), before, after);
         self.touch(ix);
         if after.is_some() {
             self.bound_ended(ix);
@@ -293,7 +293,7 @@ impl State {
             let Some((since, name)) = ended().min().map(|(since, name)| (since, name.clone())) else { return };
             let known = person.sessions.remove(&name);
             person.sessions_floor = person.sessions_floor.max(known.map_or(Time::NEVER, |known| known.at));
-            self.endings.place(Ending::Session(user, name), Some(since), None);
+            self.tombstones.place(Tombstone::Session(user, name), Some(since), None);
         }
     }
 }

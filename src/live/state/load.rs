@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::State;
-use super::endings::Ending;
+use super::tombstones::Tombstone;
 use crate::domain::{Conversation, ConversationId, TenantId, Time};
 use crate::live::claim::{Claim, Take};
 use crate::live::conversations::{Conversations, Remembered};
@@ -64,13 +64,13 @@ impl State {
             }
             RowKey::Conversation(id) => {
                 let body: ConversationBody = serde_json::from_str(&row.body)?;
-                self.endings.place(Ending::Conversation(*id), None, body.ended);
-                let conversation = Arc::new(Conversation::with(*id, body.moments));
+                self.tombstones.place(Tombstone::Conversation(*id), None, body.ended);
+                let conversation = Arc::new(Conversation::with(*id, body.history));
                 self.conversations.put(Remembered { conversation, ended: body.ended, is_leaving: false });
             }
             RowKey::Claim(conversation) => {
                 let claim = claim_from(serde_json::from_str(&row.body)?);
-                self.endings.place(Ending::Claim(conversation.clone()), None, claim.ended);
+                self.tombstones.place(Tombstone::Claim(conversation.clone()), None, claim.ended);
                 self.claims.insert(conversation.clone(), claim);
             }
         }
@@ -99,7 +99,7 @@ impl State {
             person.floors[floor.channel] = StampBody::stamp(Some(floor.stamp));
         }
         for known in &body.sessions {
-            self.endings.place(Ending::Session(id, known.session.clone()), None, known.ended);
+            self.tombstones.place(Tombstone::Session(id, known.session.clone()), None, known.ended);
             let session = Session {
                 at: known.at,
                 open: known.open,
@@ -112,7 +112,7 @@ impl State {
             };
             person.sessions.insert(known.session.clone(), session);
         }
-        self.endings.place(Ending::User(id), None, person.deleted);
+        self.tombstones.place(Tombstone::User(id), None, person.deleted);
         person
     }
 

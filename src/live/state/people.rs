@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::State;
 use super::desk::effective;
-use super::endings::Ending;
+use super::tombstones::Tombstone;
 use crate::domain::directory::Kind;
 use crate::domain::event::{Event, PasswordHash, Rejection};
 use crate::domain::{Category, Channel, EntityRef, Entry, Outcome, Time, UserRef};
@@ -80,7 +80,7 @@ impl State {
             }
         }
         self.touch(ix);
-        self.endings.place(Ending::User(user), None, Some(recorded));
+        self.tombstones.place(Tombstone::User(user), None, Some(recorded));
         Ok(Outcome::Applied)
     }
 

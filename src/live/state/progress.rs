@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::State;
 use crate::domain::directory::Document;
 use crate::domain::event::Rejection;
-use crate::domain::{Body, Entry, Outcome, Time};
+use crate::domain::{Entry, EventBody, Outcome, Time};
 use crate::live::count::index::Index;
 use crate::live::details::Details;
 use crate::live::directory::{Directory, Upsert, Upserted};
@@ -76,7 +76,7 @@ impl State {
             return Err(Gap { at: self.position, next: entry.seq });
         }
         self.prune(entry);
-        if let Body::DirectoryUpserted { document } = &entry.event.fact.body {
+        if let EventBody::DirectoryUpserted { document } = &entry.event.fact.body {
             let upsert = Box::new(Upsert::new(&self.directory, entry.recorded));
             let work = Work::Directory(document.clone(), upsert);
             self.pending = Some(Pending { seq: entry.seq, recorded: entry.recorded, work });
@@ -195,7 +195,7 @@ mod tests {
 
     fn entry(state: &State, document: Document) -> Entry {
         let (seq, now) = (state.position() + 1, Time::from_micros(1));
-        let body = Body::DirectoryUpserted { document: Arc::new(document) };
+        let body = EventBody::DirectoryUpserted { document: Arc::new(document) };
         Entry { seq, recorded: now, event: Event::internal("rollcall:test", Uuid::from_u128(seq.into()), now, body) }
     }
 

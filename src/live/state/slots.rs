@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::State;
-use super::endings::Ending;
+use super::tombstones::Tombstone;
 use crate::domain::event::Rejection;
 use crate::domain::{Channel, ConversationId, Entry, Outcome, Quota, Time, UserRef};
 use crate::live::claim::{Claim, Stamp, Take};
@@ -270,7 +270,7 @@ impl State {
         let ended_before = claim.ended;
         // Every entry about a claim without a holder renews the tombstone.
         claim.ended = after.is_none().then_some(self.recorded);
-        self.endings.place(Ending::Claim(conversation.clone()), ended_before, claim.ended);
+        self.tombstones.place(Tombstone::Claim(conversation.clone()), ended_before, claim.ended);
         self.dirty.insert(RowKey::Claim(conversation.clone()));
         self.claims.insert(conversation, claim);
     }

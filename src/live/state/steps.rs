@@ -8,12 +8,12 @@ mod tests {
     use uuid::Uuid;
 
     use super::super::State;
-    use super::super::endings::Ending;
+    use super::super::tombstones::Tombstone;
     use crate::domain::conversation::Medium;
     use crate::domain::directory::{Document, UserPatch};
     use crate::domain::event::Surface;
     use crate::domain::{
-        Body, Category, Channel, Conversation, ConversationId, Entry, Event, Outcome, PerChannel, Quota, Quotas,
+        Category, Channel, Conversation, ConversationId, Entry, Event, EventBody, Outcome, PerChannel, Quota, Quotas,
         TenantId, Time, UserRef,
     };
     use crate::live::claim::{Claim, Take};
@@ -23,7 +23,7 @@ mod tests {
     /// Recorded and event time of the first entry, in seconds.
     const START: i64 = 1_600_000_000;
     /// Maximum number of operations of one apply at any size, including the eight tombstones it drops.
-    const MOST: u64 = 150;
+    const MAX_STEPS: u64 = 150;
 
     /// Number of users set up by events; the others are copied from the first.
     const BY_EVENTS: i64 = 200;
@@ -40,8 +40,8 @@ mod tests {
             let mut tenant = Tenant { state: State::new(TenantId(Uuid::from_u128(1))), now: START };
             let user = |id| UserPatch { id: Some(id), name: Some(format!("user {id}")), ..UserPatch::default() };
             let document = Document { users: (1..=size + 1).map(user).collect(), ..Document::default() };
-            tenant.apply(Body::DirectoryUpserted { document: Arc::new(document) });
-            tenant.apply(Body::UserDeleted { user: UserRef::id(size + 1) });
+            tenant.apply(EventBody::DirectoryUpserted { document: Arc::new(document) });
+            tenant.apply(EventBody::UserDeleted { user: UserRef::id(size + 1) });
             tenant.now += 1;
             for id in 1..=size.min(BY_EVENTS) {
                 tenant.apply(connected(id, "open"));
@@ -51,8 +51,8 @@ mod tests {
                 // These end and leave tombstones.
                 tenant.apply(disconnected(id, "ended"));
                 tenant.apply(taken(id, &format!("gone {id}")));
-                tenant.apply(Body::SlotReleased { user: None, conversation: slot(&format!("gone {id}")) });
-                tenant.apply(Body::ConversationRouted {
+                tenant.apply(EventBody::SlotReleased { user: None, conversation: slot(&format!("gone {id}")) });
+                tenant.apply(EventBody::ConversationRouted {
                     conversation: gone(id),
                     routing_rule: None,
                     routing_group: None,
@@ -86,20 +86,20 @@ mod tests {
                 state.claims.insert(name, claim);
             }
             state.people[this] = person;
-            state.endings.place(Ending::Session(id, "ended".into()), None, recorded);
+            state.tombstones.place(Tombstone::Session(id, "ended".into()), None, recorded);
             let (released, name) = (state.claims.get(&slot("gone 1")).unwrap().clone(), slot(&format!("gone {id}")));
-            state.endings.place(Ending::Claim(name.clone()), None, recorded);
+            state.tombstones.place(Tombstone::Claim(name.clone()), None, recorded);
             state.claims.insert(name, Claim { ended: recorded, ..released });
             for (conversation, of_first, ended) in [(talk(id), talk(1), None), (gone(id), gone(1), recorded)] {
-                let moments = state.conversations.get(of_first).unwrap().moments().to_vec();
-                let conversation = Arc::new(Conversation::with(conversation, moments));
-                let place = Ending::Conversation(conversation.id());
+                let history = state.conversations.get(of_first).unwrap().history().to_vec();
+                let conversation = Arc::new(Conversation::with(conversation, history));
+                let place = Tombstone::Conversation(conversation.id());
                 state.conversations.put(Remembered { conversation, ended, is_leaving: false });
-                state.endings.place(place, None, ended);
+                state.tombstones.place(place, None, ended);
             }
         }
 
-        fn apply(&mut self, body: Body) -> Outcome {
+        fn apply(&mut self, body: EventBody) -> Outcome {
             let seq = self.state.position() + 1;
             let time = Time::from_micros(self.now * 1_000_000);
             let event = Event::internal("rollcall:test", Uuid::from_u128(seq.into()), time, body);
@@ -110,20 +110,23 @@ mod tests {
         fn probe(&mut self, size: i64) -> Vec<(&'static str, u64)> {
             let user = || UserRef::id(7);
             let named = (0..10).map(|n| slot(&format!("new {n}"))).collect();
-            let today: [(&str, Body); 13] = [
+            let today: [(&str, EventBody); 13] = [
                 ("opens", connected(7, "new")),
                 ("closes", disconnected(7, "new")),
-                ("closes all", Body::DeskClosedAll { user: user() }),
+                ("closes all", EventBody::DeskClosedAll { user: user() }),
                 ("chooses", status(7)),
                 ("takes", taken(7, "slot 8")),
-                ("releases", Body::SlotReleased { user: Some(user()), conversation: slot("slot 8") }),
-                ("syncs", Body::SlotsSynced { user: user(), channel: Channel::Chat, conversations: named }),
-                ("syncs nothing", Body::SlotsSynced { user: user(), channel: Channel::Chat, conversations: vec![] }),
+                ("releases", EventBody::SlotReleased { user: Some(user()), conversation: slot("slot 8") }),
+                ("syncs", EventBody::SlotsSynced { user: user(), channel: Channel::Chat, conversations: named }),
+                (
+                    "syncs nothing",
+                    EventBody::SlotsSynced { user: user(), channel: Channel::Chat, conversations: vec![] },
+                ),
                 ("pushes", pushed(9, talk(10))),
                 ("pushes to an unknown user", pushed(size + 2, talk(10))),
-                ("closes a conversation", Body::ConversationClosed { conversation: talk(11), reason: None }),
-                ("deletes", Body::UserDeleted { user: UserRef::id(12) }),
-                ("limits", Body::LimitsSet { limits: Quotas::default() }),
+                ("closes a conversation", EventBody::ConversationClosed { conversation: talk(11), reason: None }),
+                ("deletes", EventBody::UserDeleted { user: UserRef::id(12) }),
+                ("limits", EventBody::LimitsSet { limits: Quotas::default() }),
             ];
             let mut counts: Vec<_> = today.into_iter().map(|(name, body)| (name, self.count(body))).collect();
             self.now += 25 * 3_600;
@@ -133,7 +136,7 @@ mod tests {
             counts
         }
 
-        fn count(&mut self, body: Body) -> u64 {
+        fn count(&mut self, body: EventBody) -> u64 {
             steps::take();
             self.apply(body);
             steps::take()
@@ -153,26 +156,33 @@ mod tests {
         Uuid::from_u128(1 << 64 | id as u128)
     }
 
-    fn connected(id: i64, session: &str) -> Body {
+    fn connected(id: i64, session: &str) -> EventBody {
         let (user, session) = (UserRef::id(id), session.into());
-        Body::DeskConnected { user, session, lease_seconds: None, device: None, surface: Surface::Desk, socket: false }
+        EventBody::DeskConnected {
+            user,
+            session,
+            lease_seconds: None,
+            device: None,
+            surface: Surface::Desk,
+            socket: false,
+        }
     }
 
-    fn disconnected(id: i64, session: &str) -> Body {
-        Body::DeskDisconnected { user: UserRef::id(id), session: session.into(), opened: None }
+    fn disconnected(id: i64, session: &str) -> EventBody {
+        EventBody::DeskDisconnected { user: UserRef::id(id), session: session.into(), opened: None }
     }
 
-    fn status(id: i64) -> Body {
+    fn status(id: i64) -> EventBody {
         let presence = Some(Category::Away);
-        Body::StatusChanged { user: UserRef::id(id), presence, presence_id: None, channels: vec![] }
+        EventBody::StatusChanged { user: UserRef::id(id), presence, presence_id: None, channels: vec![] }
     }
 
-    fn taken(id: i64, conversation: &str) -> Body {
-        Body::SlotTaken { user: UserRef::id(id), channel: Channel::Chat, conversation: slot(conversation) }
+    fn taken(id: i64, conversation: &str) -> EventBody {
+        EventBody::SlotTaken { user: UserRef::id(id), channel: Channel::Chat, conversation: slot(conversation) }
     }
 
-    fn pushed(id: i64, conversation: Uuid) -> Body {
-        Body::ConversationPushed { user: UserRef::id(id), conversation, channel: Medium::Call, project: None }
+    fn pushed(id: i64, conversation: Uuid) -> EventBody {
+        EventBody::ConversationPushed { user: UserRef::id(id), conversation, channel: Medium::Call, project: None }
     }
 
     #[test]
@@ -182,7 +192,7 @@ mod tests {
         assert_eq!(small.len(), large.len());
         for ((name, few), (same, many)) in small.into_iter().zip(large) {
             assert_eq!(name, same);
-            assert!(few > 0 && few <= MOST, "{name}: {few} steps at 1,000");
+            assert!(few > 0 && few <= MAX_STEPS, "{name}: {few} steps at 1,000");
             assert!(many <= few + 4, "{name}: {few} steps at 1,000, {many} at 100,000");
         }
     }
@@ -199,10 +209,10 @@ mod tests {
     #[test]
     fn expired_tombstones_are_dropped_eight_per_entry() {
         let mut tenant = Tenant::of(200);
-        assert_eq!(tenant.state.endings.len(), 601);
+        assert_eq!(tenant.state.tombstones.len(), 601);
         tenant.now += 25 * 3_600;
         let mut entries = 0;
-        while tenant.state.endings.len() > 0 {
+        while tenant.state.tombstones.len() > 0 {
             tenant.apply(status(1));
             entries += 1;
         }
@@ -216,12 +226,12 @@ mod tests {
         let mut tenant = Tenant::of(20);
         assert_eq!(tenant.state.floor(), Time::NEVER);
         let limits = Quotas { tombstones: Some(10), ..Quotas::default() };
-        assert_eq!(tenant.apply(Body::LimitsSet { limits }), Outcome::Applied);
+        assert_eq!(tenant.apply(EventBody::LimitsSet { limits }), Outcome::Applied);
         for n in 0..30 {
             assert_eq!(tenant.apply(disconnected(1, &format!("late {n}"))), Outcome::Applied);
         }
         // Each entry drops tombstones before it adds its own.
-        assert_eq!(tenant.state.endings.len(), 11);
+        assert_eq!(tenant.state.tombstones.len(), 11);
         assert_eq!(tenant.state.floor(), Time::from_micros((START + 1) * 1_000_000));
         assert_eq!(tenant.state.limits().limit(Quota::Tombstones), 10);
     }
@@ -236,7 +246,7 @@ mod tests {
         let before = copy.digest();
         tenant.apply(taken(1, "another"));
         tenant.apply(disconnected(1, "open"));
-        tenant.apply(Body::UserDeleted { user: UserRef::id(2) });
+        tenant.apply(EventBody::UserDeleted { user: UserRef::id(2) });
         tenant.now += 25 * 3_600;
         tenant.apply(status(3));
         assert_eq!(copy.digest(), before);

@@ -11,7 +11,7 @@ use crate::store::in_time;
 
 /// Returns a conversation of the view: an open one, or one that closed recently.
 pub fn remembered(view: &View, id: Uuid) -> Option<&Arc<Conversation>> {
-    view.conversations().get(id).filter(|conversation| conversation.life().is_some())
+    view.conversations().get(id).filter(|conversation| conversation.summary().is_some())
 }
 
 impl Archive {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::{Archive, AskedFor, PART_BYTES, Part, first};
+use super::{Archive, ConversationFilter, PART_BYTES, Part, first};
 use crate::domain::conversation::{Criteria, Key, Span, millis};
 use crate::domain::{Conversation, Fault};
 use crate::live::View;
@@ -17,9 +17,9 @@ impl Archive {
     /// of a list, however its parts are requested.
     ///
     /// [`Fault::Invalid`] for a bad interval, [`Fault::Unavailable`] if the archive cannot be read.
-    pub async fn closed(&self, asked: AskedFor, span: &Span) -> Result<Part, Fault> {
+    pub async fn closed(&self, filter: ConversationFilter, span: &Span) -> Result<Part, Fault> {
         let view = &self.view;
-        let criteria = asked.criteria(view)?;
+        let criteria = filter.criteria(view)?;
         // One more than requested, to find out if the list goes on.
         let wanted = span.limit + 1;
         let mut rest = Span { limit: wanted, ..*span };
@@ -50,7 +50,7 @@ impl Archive {
 
 /// The place of a closed conversation in the list.
 fn key_of(conversation: &Arc<Conversation>) -> Option<Key> {
-    Some(Key::of(conversation.life()?, conversation.id()))
+    Some(Key::of(conversation.summary()?, conversation.id()))
 }
 
 /// Returns the part of a span beyond a place, in its direction.

@@ -1,9 +1,9 @@
 //! Queries over conversations: open ones from the view, closed ones from the archive and the view, and some by their
 //! ids.
 
-mod asked;
 mod by_id;
 mod closed;
+mod filter;
 mod open;
 
 use std::sync::Arc;
@@ -14,8 +14,8 @@ use crate::domain::conversation::{Criteria, Key};
 use crate::live::{Listed, View};
 use crate::store::Store;
 
-pub use asked::{AskedFor, MAX_DAYS};
 pub use by_id::remembered;
+pub use filter::{ConversationFilter, MAX_DAYS};
 pub use open::open_conversations;
 
 /// Approximate bytes after which a part ends early. The conversation that crosses the limit is still included.

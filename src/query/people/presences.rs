@@ -7,7 +7,7 @@ use crate::domain::presence::{Category, Definition};
 use crate::domain::{EntityRef, Time, UserRef};
 use crate::live::View;
 use crate::live::count::index::Plane;
-use crate::query::SHORT;
+use crate::query::INLINE_ROWS;
 
 /// The presence of one user.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +47,7 @@ pub fn presences(view: &View, users: &[Uuid]) -> Vec<Presence> {
 /// Returns true if the tenant has so many definitions of its own that listing them, or finding the one that a user
 /// shows, takes long.
 pub fn has_many_definitions(view: &View) -> bool {
-    view.directory().table(Kind::PresenceDefinition).rows().len() > SHORT
+    view.directory().table(Kind::PresenceDefinition).rows().len() > INLINE_ROWS
 }
 
 /// Returns every definition, the built-in ones first.

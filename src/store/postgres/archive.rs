@@ -68,25 +68,25 @@ impl PostgresStore {
         span: &Span,
     ) -> Result<Vec<Read>, StoreError> {
         let order = if span.forward { "ASC" } else { "DESC" };
-        let mut asked = QueryBuilder::<Postgres>::new(format!(
+        let mut query = QueryBuilder::<Postgres>::new(format!(
             "SELECT id, CASE WHEN before < {PAGE_BYTES} THEN body::text ELSE '' END AS body, before
              FROM (SELECT id, body, closed_ms,
                           (sum(size) OVER (ORDER BY closed_ms {order}, id {order}) - size)::bigint AS before
                    FROM (SELECT id, body, size, closed_ms FROM archive WHERE tenant = "
         ));
-        asked.push_bind(tenant.0).push(" AND seq <= ").push_bind(position as i64);
-        restrict(&mut asked, criteria);
+        query.push_bind(tenant.0).push(" AND seq <= ").push_bind(position as i64);
+        restrict(&mut query, criteria);
         if let Some(after) = span.after {
-            asked.push(" AND (closed_ms, id) > (").push_bind(after.millis);
-            asked.push(", ").push_bind(after.id).push(")");
+            query.push(" AND (closed_ms, id) > (").push_bind(after.millis);
+            query.push(", ").push_bind(after.id).push(")");
         }
         if let Some(before) = span.before {
-            asked.push(" AND (closed_ms, id) < (").push_bind(before.millis);
-            asked.push(", ").push_bind(before.id).push(")");
+            query.push(" AND (closed_ms, id) < (").push_bind(before.millis);
+            query.push(", ").push_bind(before.id).push(")");
         }
-        asked.push(format!(" ORDER BY closed_ms {order}, id {order} LIMIT ")).push_bind(span.limit as i64);
-        asked.push(format!(") AS page) AS placed ORDER BY closed_ms {order}, id {order}"));
-        let rows = asked.build().fetch_all(&self.archive).await?;
+        query.push(format!(" ORDER BY closed_ms {order}, id {order} LIMIT ")).push_bind(span.limit as i64);
+        query.push(format!(") AS page) AS placed ORDER BY closed_ms {order}, id {order}"));
+        let rows = query.build().fetch_all(&self.archive).await?;
         rows.iter().map(read).collect()
     }
 
@@ -116,29 +116,29 @@ impl PostgresStore {
 }
 
 /// Adds the criteria to the WHERE clause.
-fn restrict(asked: &mut QueryBuilder<Postgres>, criteria: &Criteria) {
+fn restrict(query: &mut QueryBuilder<Postgres>, criteria: &Criteria) {
     if let Some((from, to)) = criteria.closed {
-        asked.push(" AND closed_ms BETWEEN ").push_bind(millis(from)).push(" AND ").push_bind(millis(to));
-        asked.push(" AND closed BETWEEN ").push_bind(from.micros()).push(" AND ").push_bind(to.micros());
+        query.push(" AND closed_ms BETWEEN ").push_bind(millis(from)).push(" AND ").push_bind(millis(to));
+        query.push(" AND closed BETWEEN ").push_bind(from.micros()).push(" AND ").push_bind(to.micros());
     }
     if let Some(id) = criteria.id {
-        asked.push(" AND id = ").push_bind(id);
+        query.push(" AND id = ").push_bind(id);
     }
     if let Some(projects) = &criteria.projects {
-        asked.push(" AND project = ANY (").push_bind(projects.clone()).push(")");
+        query.push(" AND project = ANY (").push_bind(projects.clone()).push(")");
     }
     if let Some(media) = &criteria.media {
         let names: Vec<_> = media.iter().copied().map(Medium::name).collect();
-        asked.push(" AND channel = ANY (").push_bind(names).push(")");
+        query.push(" AND channel = ANY (").push_bind(names).push(")");
     }
     if let Some(reasons) = &criteria.reasons {
-        asked.push(" AND reason = ANY (").push_bind(reasons.clone()).push(")");
+        query.push(" AND reason = ANY (").push_bind(reasons.clone()).push(")");
     }
     if let Some(groups) = &criteria.routing_groups {
-        asked.push(" AND routing_groups && ").push_bind(groups.clone());
+        query.push(" AND routing_groups && ").push_bind(groups.clone());
     }
     for users in &criteria.users {
-        asked.push(" AND users && ").push_bind(users.clone());
+        query.push(" AND users && ").push_bind(users.clone());
     }
 }
 

@@ -12,13 +12,13 @@ use crate::journal::PostgresJournal;
 use crate::store::StoreError;
 
 /// The oldest supported server, as `server_version_num`: 14.0.
-const OLDEST: i32 = 140_000;
+const OLDEST_SERVER: i32 = 140_000;
 /// The longest wait of a migration for the lock of a table, in milliseconds, before it is tried again.
 const LOCK_TIMEOUT: &str = "1000";
 /// The number of attempts at a migration, or at the server's lock.
-const ATTEMPTS: u32 = 10;
+const MAX_ATTEMPTS: u32 = 10;
 /// The pause between two attempts.
-const PAUSE: Duration = Duration::from_millis(200);
+const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
 /// Adds the settings of every connection. With them the server ends the session of a client that went silent within 10
 /// s, and releases its locks; a client that is alive answers the probes. On our side every wait has a time limit.
@@ -52,7 +52,7 @@ pub(in crate::store) async fn first(
     .fetch_one(&mut connection)
     .await?;
     let encoding: String = server.try_get("encoding")?;
-    let refused = if server.try_get::<i32, _>("version")? < OLDEST {
+    let refused = if server.try_get::<i32, _>("version")? < OLDEST_SERVER {
         Some(format!("its server_version is {}; it must be 14 or newer", server.try_get::<String, _>("name")?))
     } else if encoding != "UTF8" {
         Some(format!(
@@ -100,11 +100,11 @@ pub(super) async fn is_outdated(connection: &mut PgConnection) -> Result<bool, S
 ///
 /// [`StoreError::Outdated`] if neither happens within two seconds: a server is running on the outdated tables.
 pub(super) async fn lock_for_migration(connection: &mut PgConnection) -> Result<(), StoreError> {
-    for _ in 0..ATTEMPTS {
+    for _ in 0..MAX_ATTEMPTS {
         if PostgresJournal::try_lock(connection).await? || !is_outdated(connection).await? {
             return Ok(());
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(RETRY_PAUSE).await;
     }
     Err(StoreError::Outdated)
 }
@@ -118,10 +118,10 @@ pub(super) async fn migrate(options: &PgConnectOptions) -> Result<(), StoreError
     loop {
         match MIGRATIONS.run(&mut connection).await {
             Ok(()) => break,
-            Err(error) if attempt == ATTEMPTS || !is_lock_timeout(&error) => return Err(error.into()),
+            Err(error) if attempt == MAX_ATTEMPTS || !is_lock_timeout(&error) => return Err(error.into()),
             Err(_) => {
                 attempt += 1;
-                tokio::time::sleep(PAUSE).await;
+                tokio::time::sleep(RETRY_PAUSE).await;
             }
         }
     }

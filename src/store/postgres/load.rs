@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::PostgresStore;
 use crate::domain::TenantId;
-use crate::store::load::{Gathering, PAGE};
+use crate::store::load::{Gathering, PAGE_ROWS};
 use crate::store::{Loaded, StoreError};
 
 /// A connection in a read-only transaction.
@@ -68,14 +68,14 @@ impl CheckpointReader {
                 "SELECT tenant, kind, key, body::text AS body FROM state_row
                  WHERE (tenant, kind, key) > ($1, $2, $3) AND tenant <= $4 ORDER BY tenant, kind, key LIMIT $5"
             });
-            let page = page.bind(after.0).bind(&after.1).bind(&after.2).bind(last.0).bind(PAGE);
+            let page = page.bind(after.0).bind(&after.1).bind(&after.2).bind(last.0).bind(PAGE_ROWS);
             let page = page.fetch_all(&mut self.0).await?;
             is_first = false;
             for row in &page {
                 gathering.add_row(row.try_get(0)?, (row.try_get(1)?, row.try_get(2)?), row.try_get(3)?);
             }
             match page.last() {
-                Some(row) if page.len() == PAGE as usize => {
+                Some(row) if page.len() == PAGE_ROWS as usize => {
                     after = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
                 }
                 _ => return Ok(gathering.into_found()),

@@ -60,24 +60,24 @@ impl SqliteStore {
         span: &Span,
     ) -> Result<Vec<Read>, StoreError> {
         let order = if span.forward { "ASC" } else { "DESC" };
-        let mut asked = QueryBuilder::<Sqlite>::new(format!(
+        let mut query = QueryBuilder::<Sqlite>::new(format!(
             "SELECT id, CASE WHEN before < {PAGE_BYTES} THEN body ELSE '' END AS body, before
              FROM (SELECT id, body, closed_ms, sum(size) OVER (ORDER BY closed_ms {order}, id {order}) - size AS before
                    FROM (SELECT id, body, size, closed_ms FROM archive WHERE tenant = "
         ));
-        asked.push_bind(tenant.to_string()).push(" AND seq <= ").push_bind(position as i64);
-        restrict(&mut asked, criteria);
+        query.push_bind(tenant.to_string()).push(" AND seq <= ").push_bind(position as i64);
+        restrict(&mut query, criteria);
         if let Some(after) = span.after {
-            asked.push(" AND (closed_ms, id) > (").push_bind(after.millis);
-            asked.push(", ").push_bind(after.id.to_string()).push(")");
+            query.push(" AND (closed_ms, id) > (").push_bind(after.millis);
+            query.push(", ").push_bind(after.id.to_string()).push(")");
         }
         if let Some(before) = span.before {
-            asked.push(" AND (closed_ms, id) < (").push_bind(before.millis);
-            asked.push(", ").push_bind(before.id.to_string()).push(")");
+            query.push(" AND (closed_ms, id) < (").push_bind(before.millis);
+            query.push(", ").push_bind(before.id.to_string()).push(")");
         }
-        asked.push(format!(" ORDER BY closed_ms {order}, id {order} LIMIT ")).push_bind(span.limit as i64);
-        asked.push(format!(")) ORDER BY closed_ms {order}, id {order}"));
-        let rows = asked.build().fetch_all(&self.archive).await?;
+        query.push(format!(" ORDER BY closed_ms {order}, id {order} LIMIT ")).push_bind(span.limit as i64);
+        query.push(format!(")) ORDER BY closed_ms {order}, id {order}"));
+        let rows = query.build().fetch_all(&self.archive).await?;
         rows.iter().map(read).collect()
     }
 
@@ -108,28 +108,28 @@ impl SqliteStore {
 }
 
 /// Adds the criteria to the WHERE clause.
-fn restrict(asked: &mut QueryBuilder<Sqlite>, criteria: &Criteria) {
+fn restrict(query: &mut QueryBuilder<Sqlite>, criteria: &Criteria) {
     if let Some((from, to)) = criteria.closed {
-        asked.push(" AND closed_ms BETWEEN ").push_bind(millis(from)).push(" AND ").push_bind(millis(to));
-        asked.push(" AND closed BETWEEN ").push_bind(from.micros()).push(" AND ").push_bind(to.micros());
+        query.push(" AND closed_ms BETWEEN ").push_bind(millis(from)).push(" AND ").push_bind(millis(to));
+        query.push(" AND closed BETWEEN ").push_bind(from.micros()).push(" AND ").push_bind(to.micros());
     }
     if let Some(id) = criteria.id {
-        asked.push(" AND id = ").push_bind(id.to_string());
+        query.push(" AND id = ").push_bind(id.to_string());
     }
     if let Some(projects) = &criteria.projects {
-        asked.push(" AND project IN (SELECT value FROM json_each(").push_bind(json(projects)).push("))");
+        query.push(" AND project IN (SELECT value FROM json_each(").push_bind(json(projects)).push("))");
     }
     if let Some(media) = &criteria.media {
-        asked.push(" AND channel IN (SELECT value FROM json_each(").push_bind(json(media)).push("))");
+        query.push(" AND channel IN (SELECT value FROM json_each(").push_bind(json(media)).push("))");
     }
     if let Some(reasons) = &criteria.reasons {
-        asked.push(" AND reason IN (SELECT value FROM json_each(").push_bind(json(reasons)).push("))");
+        query.push(" AND reason IN (SELECT value FROM json_each(").push_bind(json(reasons)).push("))");
     }
     let lists = [("routing_groups", criteria.routing_groups.as_ref().map(json))];
     for (column, list) in lists.into_iter().chain(criteria.users.iter().map(|users| ("users", Some(json(users))))) {
         let Some(list) = list else { continue };
-        asked.push(format!(" AND EXISTS (SELECT 1 FROM json_each({column}) AS one WHERE one.value IN"));
-        asked.push(" (SELECT value FROM json_each(").push_bind(list).push(")))");
+        query.push(format!(" AND EXISTS (SELECT 1 FROM json_each({column}) AS one WHERE one.value IN"));
+        query.push(" (SELECT value FROM json_each(").push_bind(list).push(")))");
     }
 }
 

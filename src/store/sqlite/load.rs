@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{SqliteStore, uuid};
 use crate::domain::TenantId;
-use crate::store::load::{Gathering, PAGE};
+use crate::store::load::{Gathering, PAGE_ROWS};
 use crate::store::{Loaded, StoreError};
 
 /// A connection in a read transaction.
@@ -64,7 +64,7 @@ impl CheckpointReader {
                 "SELECT tenant, kind, key, body FROM state_row
                  WHERE (tenant, kind, key) > (?1, ?2, ?3) AND tenant <= ?4 ORDER BY tenant, kind, key LIMIT ?5"
             });
-            let page = page.bind(&after.0).bind(&after.1).bind(&after.2).bind(&last).bind(PAGE);
+            let page = page.bind(&after.0).bind(&after.1).bind(&after.2).bind(&last).bind(PAGE_ROWS);
             let page = page.fetch_all(&mut *self.0).await?;
             is_first = false;
             for row in &page {
@@ -78,7 +78,7 @@ impl CheckpointReader {
                 }
                 after = place;
             }
-            if page.len() < PAGE as usize {
+            if page.len() < PAGE_ROWS as usize {
                 break;
             }
         }

@@ -26,9 +26,9 @@ pub use load::CheckpointReader;
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
 /// The database file's name within its folder.
-pub const FILE: &str = "rollcall.db";
+pub const DATABASE_FILE: &str = "rollcall.db";
 /// The name of the file that is locked during migrations.
-const TURN: &str = "migrate.lock";
+const MIGRATION_LOCK: &str = "migrate.lock";
 
 /// The store in a SQLite file.
 #[derive(Clone, Debug)]
@@ -44,7 +44,7 @@ impl SqliteStore {
     /// caller holds it (`is_locked`) or the file is new. Returns true if the file was created just now.
     pub(super) async fn open(folder: &Path, is_locked: bool) -> Result<(Self, bool), StoreError> {
         std::fs::create_dir_all(folder).map_err(|error| StoreError::Folder(folder.to_owned(), error))?;
-        let file = folder.join(FILE);
+        let file = folder.join(DATABASE_FILE);
         let is_new = !file.exists();
         let options = SqliteConnectOptions::new()
             .filename(&file)
@@ -104,7 +104,7 @@ fn pool(options: SqliteConnectOptions) -> SqlitePool {
 /// Waits for the lock file of migrations. A command may open the store at the same time as a server, and sqlx's
 /// migrations of SQLite take no lock.
 async fn take_turn(folder: &Path) -> Result<File, std::io::Error> {
-    let file = File::create(folder.join(TURN))?;
+    let file = File::create(folder.join(MIGRATION_LOCK))?;
     loop {
         match file.try_lock() {
             Ok(()) => return Ok(file),

@@ -13,7 +13,7 @@ use crate::store::registry::{KeyColumns, SettingsColumns, TenantColumns, scopes_
 use crate::store::{KeyRecord, RegistryChanges, RegistryVersion, StoreError, TenantRecord};
 
 /// The newest changes that are kept.
-const REMEMBERED: i64 = 1_000;
+const MAX_CHANGES: i64 = 1_000;
 
 /// The subject of a change.
 #[derive(Clone, Copy)]
@@ -37,7 +37,7 @@ async fn note(writing: &mut SqliteConnection, subject: Subject) -> Result<(), sq
     .execute(&mut *writing)
     .await?;
     sqlx::query("DELETE FROM registry_change WHERE version <= (SELECT version FROM registry) - ?1")
-        .bind(REMEMBERED)
+        .bind(MAX_CHANGES)
         .execute(writing)
         .await?;
     Ok(())

@@ -1,11 +1,11 @@
 //! Generated events in the JSON form that desks and back ends send.
 
-use rollcall::domain::{Body, Event, EventId};
+use rollcall::domain::{Event, EventBody, EventId};
 use serde_json::{Map, Value, json};
 
 /// Returns the document of a directory event.
 pub fn document(event: &Event) -> Value {
-    let Body::DirectoryUpserted { document } = &event.fact.body else { panic!("{event:?} is no directory") };
+    let EventBody::DirectoryUpserted { document } = &event.fact.body else { panic!("{event:?} is no directory") };
     serde_json::to_value(document).expect("plain types")
 }
 
@@ -23,7 +23,7 @@ pub fn event(event: &Event) -> Value {
     if let Some(user) = data.remove("user") {
         wire.insert("subject".into(), user);
     }
-    if let Body::StatusChanged { channels, .. } = &event.fact.body {
+    if let EventBody::StatusChanged { channels, .. } = &event.fact.body {
         let switches = channels.iter().map(|(channel, on)| (channel.name().to_owned(), json!(on)));
         data.insert("channels".into(), Value::Object(switches.collect()));
     }

@@ -23,7 +23,7 @@ on_both_stores!(ingest_posts_a_file_of_events);
 on_both_stores!(migrate_creates_a_store_before_the_first_start);
 
 /// The time within which a change by another process takes effect: a second, and some more for a busy machine.
-const EFFECT: Duration = Duration::from_millis(1_500);
+const EFFECT_TIMEOUT: Duration = Duration::from_millis(1_500);
 
 /// Runs a command on a store.
 fn on(home: &Home, arguments: &[&str]) -> assert_cmd::assert::Assert {
@@ -43,7 +43,7 @@ async fn tenant_and_key_changes_take_effect_within_a_second(backend: Backend) {
     let status = async || process.api.get(&key, "/operator/live").await.expect("an answer").status;
     let watch = Stopwatch::start();
     eventually("the key works", async || status().await == 200).await;
-    assert!(watch.elapsed() < EFFECT, "{:?}", watch.elapsed());
+    assert!(watch.elapsed() < EFFECT_TIMEOUT, "{:?}", watch.elapsed());
     assert_eq!(process.api.get(&key, "/v1/directory").await.unwrap().status, 403, "the key has only its scopes");
 
     let listed = stdout(&on(&home, &["key", "list", &tenant]).code(0));
@@ -53,7 +53,7 @@ async fn tenant_and_key_changes_take_effect_within_a_second(backend: Backend) {
     on(&home, &["key", "revoke", &tenant, &id]).code(0);
     let watch = Stopwatch::start();
     eventually("the key no longer works", async || status().await == 403).await;
-    assert!(watch.elapsed() < EFFECT, "{:?}", watch.elapsed());
+    assert!(watch.elapsed() < EFFECT_TIMEOUT, "{:?}", watch.elapsed());
     assert!(stdout(&on(&home, &["key", "list", &tenant]).code(0)).contains("revoked"));
 
     // The commands see at once what the server adds.
@@ -93,7 +93,7 @@ async fn setting_changes_take_effect_within_a_second(backend: Backend) {
         assert_eq!(shown(&["tenant", "set", "Ännex", "--iadvize-secret-file", &path]), ["on", "30", "on"]);
         let watch = Stopwatch::start();
         eventually("the new secret is accepted", async || webhook(secret).await == 200).await;
-        assert!(watch.elapsed() < EFFECT, "{:?}", watch.elapsed());
+        assert!(watch.elapsed() < EFFECT_TIMEOUT, "{:?}", watch.elapsed());
     }
     assert_eq!(webhook("one secret of some length").await, 401);
     let seen = process.api.get(ADMIN, &format!("/v1/tenants/{}", persona.tenant)).await.unwrap().ok().json();
@@ -227,5 +227,5 @@ async fn migrate_creates_a_store_before_the_first_start(backend: Backend) {
     assert!(status.success());
     let message = stderr(&run(&["healthcheck", "--listen", &listen], &[]).code(1));
     assert!(message.contains(&listen), "{message}");
-    assert!(COMMAND_TIMEOUT > EFFECT);
+    assert!(COMMAND_TIMEOUT > EFFECT_TIMEOUT);
 }

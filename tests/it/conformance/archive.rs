@@ -5,7 +5,7 @@ mod random;
 
 use std::sync::Arc;
 
-use rollcall::domain::conversation::{Criteria, Key, Medium, Moment, Span, What, millis};
+use rollcall::domain::conversation::{Criteria, HistoryEntry, HistoryEvent, Key, Medium, Span, millis};
 use rollcall::domain::{Conversation, EntityRef, Settings, TenantId, Time};
 use rollcall::live::state::APPLY_VERSION;
 use rollcall::live::{Checkpoint, Listed};
@@ -42,14 +42,15 @@ impl Plain {
 
     /// Returns the conversation as a checkpoint contains it.
     fn listed(&self) -> Listed {
-        let started = What::Started { project: EntityRef::Id(99), medium: self.medium };
-        let pushed = |user: &i64| What::Pushed { user: *user, given: None, medium: Medium::Video, project: None };
-        let closed = What::Closed { reason: self.reason.map(Box::from) };
+        let started = HistoryEvent::Started { project: EntityRef::Id(99), medium: self.medium };
+        let pushed =
+            |user: &i64| HistoryEvent::Pushed { user: *user, given: None, medium: Medium::Video, project: None };
+        let closed = HistoryEvent::Closed { reason: self.reason.map(Box::from) };
         let before = std::iter::once(started).chain(self.users.iter().map(pushed));
-        let moments = before.map(|what| (self.closed.plus_seconds(-60), 1, what));
-        let moment = |(n, (time, seq, what))| Moment { time, seq, id: Uuid::from_u128(self.id + n), what };
-        let moments = (1..).zip(moments.chain([(self.closed, self.seq, closed)])).map(moment).collect();
-        let conversation = Arc::new(Conversation::with(Uuid::from_u128(self.id), moments));
+        let events = before.map(|event| (self.closed.plus_seconds(-60), 1, event));
+        let entry = |(n, (time, seq, event))| HistoryEntry { time, seq, id: Uuid::from_u128(self.id + n), event };
+        let history = (1..).zip(events.chain([(self.closed, self.seq, closed)])).map(entry).collect();
+        let conversation = Arc::new(Conversation::with(Uuid::from_u128(self.id), history));
         Listed { conversation, project: self.project, routing_groups: self.groups.clone() }
     }
 

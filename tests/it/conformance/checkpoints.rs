@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rollcall::domain::event::{PasswordHash, Surface};
-use rollcall::domain::{Body, Channel, ConversationId, TenantId, Time, UserRef};
+use rollcall::domain::{Channel, ConversationId, EventBody, TenantId, Time, UserRef};
 use rollcall::journal::Draft;
 use rollcall::live::state::{APPLY_VERSION, Export};
 use rollcall::live::{Checkpoint, State};
@@ -37,7 +37,7 @@ fn conversation(text: &str) -> ConversationId {
 /// Returns events that fill a state with a row of every kind, and end some of them.
 fn story(tenant: TenantId) -> Vec<Draft> {
     let document = serde_json::from_value(desks::directory(3)).expect("a document");
-    let session = |user_id, session: &str, lease_seconds| Body::DeskConnected {
+    let session = |user_id, session: &str, lease_seconds| EventBody::DeskConnected {
         user: user(user_id),
         session: session.into(),
         lease_seconds,
@@ -45,13 +45,14 @@ fn story(tenant: TenantId) -> Vec<Draft> {
         surface: Surface::Desk,
         socket: false,
     };
-    let taken = |id, channel, name: &str| Body::SlotTaken { user: user(id), channel, conversation: conversation(name) };
+    let taken =
+        |id, channel, name: &str| EventBody::SlotTaken { user: user(id), channel, conversation: conversation(name) };
     let bodies = [
-        Body::DirectoryUpserted { document: Arc::new(document) },
+        EventBody::DirectoryUpserted { document: Arc::new(document) },
         session(1, "a", Some(30)),
         session(1, "b", None),
         session(2, "a", None),
-        Body::StatusChanged {
+        EventBody::StatusChanged {
             user: user(1),
             presence: None,
             presence_id: None,
@@ -60,13 +61,13 @@ fn story(tenant: TenantId) -> Vec<Draft> {
         taken(1, Channel::Chat, "one"),
         taken(2, Channel::Call, "\"two\" ü"),
         taken(2, Channel::Chat, "one"),
-        Body::SlotsSynced { user: user(2), channel: Channel::Chat, conversations: vec![conversation("three")] },
-        Body::DeskDisconnected { user: user(1), session: "b".into(), opened: None },
-        Body::SlotReleased { user: Some(user(2)), conversation: conversation("\"two\" ü") },
-        Body::DeskClosedAll { user: user(2) },
-        Body::PasswordSet { user: user(3), hash: PasswordHash::new("$argon2id$\"ü\"") },
+        EventBody::SlotsSynced { user: user(2), channel: Channel::Chat, conversations: vec![conversation("three")] },
+        EventBody::DeskDisconnected { user: user(1), session: "b".into(), opened: None },
+        EventBody::SlotReleased { user: Some(user(2)), conversation: conversation("\"two\" ü") },
+        EventBody::DeskClosedAll { user: user(2) },
+        EventBody::PasswordSet { user: user(3), hash: PasswordHash::new("$argon2id$\"ü\"") },
     ];
-    let of = |(n, body): (usize, Body)| draft_of(tenant, "rollcall:story", &n.to_string(), at(n as i64), body);
+    let of = |(n, body): (usize, EventBody)| draft_of(tenant, "rollcall:story", &n.to_string(), at(n as i64), body);
     bodies.into_iter().enumerate().map(of).collect()
 }
 
@@ -139,7 +140,7 @@ async fn removed_rows_are_deleted(backend: Backend) {
     let claims = "SELECT count(*) FROM state_row WHERE kind = 'claim'";
     assert_eq!(raw.number(claims).await, 3);
     // A day later the two conversations without a holder are forgotten.
-    let later = [draft_of(ours, "/tests", "later", at(DAY), Body::DeskClosedAll { user: user(3) })];
+    let later = [draft_of(ours, "/tests", "later", at(DAY), EventBody::DeskClosedAll { user: user(3) })];
     play(&mut bench, &mut state, at(101 + DAY), &later).await;
     let checkpoint = state.checkpoint();
     assert_eq!(checkpoint.deletes.len(), 2, "{checkpoint:?}");
@@ -209,7 +210,7 @@ async fn a_checkpoint_takes_effect_with_its_last_slice(backend: Backend) {
     bench.store.write_checkpoint(ours, APPLY_VERSION, &state.checkpoint()).await.unwrap();
     play(&mut bench, &mut state, at(101), &story[5..]).await;
     // A day later some of the rows are deleted.
-    let later = [draft_of(ours, "/tests", "later", at(DAY), Body::DeskClosedAll { user: user(3) })];
+    let later = [draft_of(ours, "/tests", "later", at(DAY), EventBody::DeskClosedAll { user: user(3) })];
     play(&mut bench, &mut state, at(101 + DAY), &later).await;
     let stored = async |bench: &Bench| bench.store.load_checkpoint(ours).await.unwrap().expect("a checkpoint");
     let (mut killed_early, mut killed_late) = (0, 0);
@@ -219,7 +220,8 @@ async fn a_checkpoint_takes_effect_with_its_last_slice(backend: Backend) {
         assert_eq!(booted[&ours].digest(), state.digest(), "after {slices} slices");
         let mut served = booted.into_iter().find(|(tenant, _)| *tenant == ours).expect("our tenant").1;
         if served.entries_since_checkpoint() == 0 && stored(&bench).await.position == state.position() {
-            let more = [draft_of(ours, "/tests", &slices.to_string(), at(DAY), Body::DeskClosedAll { user: user(1) })];
+            let more =
+                [draft_of(ours, "/tests", &slices.to_string(), at(DAY), EventBody::DeskClosedAll { user: user(1) })];
             play(&mut bench, &mut state, at(102 + DAY), &more).await;
             continue;
         }
@@ -246,7 +248,7 @@ async fn large_checkpoints_load_as_written(backend: Backend) {
     let ours = bench.ours;
     let mut state = State::new(ours);
     let document = serde_json::from_value(desks::directory(1_200)).expect("a document");
-    let directory = Body::DirectoryUpserted { document: Arc::new(document) };
+    let directory = EventBody::DirectoryUpserted { document: Arc::new(document) };
     play(&mut bench, &mut state, at(100), &[draft_of(ours, "rollcall:story", "0", at(0), directory)]).await;
     let slices = 10_000;
     assert!(write_slices(&bench, &mut state, (slices, 1)).await, "there are more rows than one step tidies");

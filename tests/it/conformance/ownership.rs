@@ -52,7 +52,7 @@ async fn migrations_run_only_under_the_lock() {
         raw.run("DELETE FROM _sqlx_migrations WHERE version = 99999").await;
         let clock = Clock::manual(at(0));
         let mut second = pin!(boot(&home.location, None, &clock));
-        assert!(timeout(POLL, &mut second).await.is_err(), "the second server waits");
+        assert!(timeout(NOTICE_TIMEOUT, &mut second).await.is_err(), "the second server waits");
         let command = Store::open(&home.location).await;
         assert!(matches!(command, Err(StoreError::Outdated)), "{backend:?}: {:?}", command.err());
         assert_eq!(raw.number("SELECT count(*) FROM _sqlx_migrations WHERE version >= 10").await, 0, "{backend:?}");
@@ -89,20 +89,23 @@ async fn connections_have_a_timeout_and_full_commit_durability() {
 }
 
 /// The time within which a waiting server notices a change: it checks ten times a second.
-const POLL: Duration = Duration::from_millis(300);
+const NOTICE_TIMEOUT: Duration = Duration::from_millis(300);
 
 async fn a_second_server_is_rejected_after_a_wait(backend: Backend) {
     let home = Home::new(backend).await;
     let first = boot(&home.location, None, &Clock::system()).await.expect("the first server starts");
     let clock = Clock::manual(at(0));
     let mut second = pin!(boot(&home.location, None, &clock));
-    assert!(timeout(POLL, &mut second).await.is_err());
+    assert!(timeout(NOTICE_TIMEOUT, &mut second).await.is_err());
     clock.advance(LOCK_TIMEOUT - Duration::from_millis(1));
-    assert!(timeout(POLL, &mut second).await.is_err(), "the lock of a server that was just killed may still be held");
+    assert!(
+        timeout(NOTICE_TIMEOUT, &mut second).await.is_err(),
+        "the lock of a server that was just killed may still be held"
+    );
     let mut refused = None;
     for _ in 0..5 {
         clock.advance(LOCK_TIMEOUT);
-        refused = timeout(POLL, &mut second).await.ok();
+        refused = timeout(NOTICE_TIMEOUT, &mut second).await.ok();
         if refused.is_some() {
             break;
         }
@@ -116,7 +119,7 @@ async fn a_waiting_server_gets_the_store_when_the_first_exits(backend: Backend) 
     let first = boot(&home.location, None, &Clock::system()).await.expect("the first server starts");
     let clock = Clock::manual(at(0));
     let mut second = pin!(boot(&home.location, None, &clock));
-    assert!(timeout(POLL, &mut second).await.is_err());
+    assert!(timeout(NOTICE_TIMEOUT, &mut second).await.is_err());
     drop(first);
     timeout(LOCK_TIMEOUT, second).await.expect("the second server stops waiting").expect("the second server starts");
 }

@@ -1,6 +1,6 @@
 //! The registry: tenants with their settings, keys and tokens.
 
-use rollcall::auth::KeyRing;
+use rollcall::auth::Credentials;
 use rollcall::domain::settings::{Settings, WebhookSecret};
 use rollcall::domain::{Scope, TenantId};
 use rollcall::store::{KeyRecord, TenantRecord, TokenHolder, TokenRecord};
@@ -234,7 +234,7 @@ async fn a_registry_that_lost_changes_is_reloaded(backend: Backend) {
     let (lost, kept) = (key(&bench, bench.ours, 1), key(&bench, bench.ours, 2));
     let mut raw = Raw::open(&bench.home.location).await;
     bench.store.create_key(&lost).await.unwrap();
-    let ring = KeyRing::load(bench.store.clone(), None, bench.clock.clone()).await.unwrap();
+    let credentials = Credentials::load(bench.store.clone(), None, bench.clock.clone()).await.unwrap();
     let since = bench.store.registry_version().await.unwrap();
     // A promoted standby never had the newest change, and has reached the same number by another change.
     raw.run("DELETE FROM api_key").await;
@@ -244,8 +244,8 @@ async fn a_registry_that_lost_changes_is_reloaded(backend: Backend) {
     let now = bench.store.registry_version().await.unwrap();
     assert!(now.number == since.number && now != since, "{since:?} {now:?}");
     assert!(bench.store.registry_changes(since).await.unwrap().is_none(), "the version is unknown to this store");
-    ring.refresh().await.unwrap();
-    ring.refresh().await.unwrap();
-    assert_eq!(ring.keys(), 1);
-    assert!(ring.has_key(kept.id) && !ring.has_key(lost.id));
+    credentials.refresh().await.unwrap();
+    credentials.refresh().await.unwrap();
+    assert_eq!(credentials.keys(), 1);
+    assert!(credentials.has_key(kept.id) && !credentials.has_key(lost.id));
 }

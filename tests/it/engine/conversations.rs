@@ -149,7 +149,7 @@ async fn closed_conversations_are_readable_at_once(backend: Backend) {
     assert_eq!(stage.viewed().as_ref(), Some(&viewed), "for a day it is in the view as well");
     // For a day late events amend it: in the view at once, and in the archive with the next checkpoint.
     stage.apply(message("late", stage.now().plus_seconds(-60))).await;
-    assert_eq!(stage.viewed().expect("amended").moments().len(), 3);
+    assert_eq!(stage.viewed().expect("amended").history().len(), 3);
     stage.checkpoint().await;
     assert_eq!(stage.archived().await, stage.viewed());
     stage.stop_and_audit().await;
@@ -328,6 +328,6 @@ async fn a_conversation_is_limited_in_size(backend: Backend) {
     // Closing is accepted at any size, so that the slot is not held for ever.
     stage.apply(closed("again-closed", stage.now())).await;
     assert_eq!(stage.hands()[1], (0, 1));
-    assert_eq!(stage.viewed().expect("it is in the view").moments().len(), 2_001);
+    assert_eq!(stage.viewed().expect("it is in the view").history().len(), 2_001);
     stage.stop_and_audit().await;
 }

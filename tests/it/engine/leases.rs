@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rollcall::domain::event::Rejection;
-use rollcall::domain::{Body, Event, Outcome, UserRef};
+use rollcall::domain::{Event, EventBody, Outcome, UserRef};
 use serde_json::{Value, json};
 
 use super::Stage;
@@ -105,7 +105,7 @@ async fn an_expiry_ends_only_its_own_incarnation(backend: Backend) {
     stage.apply(leased(2, 1, "desk", stage.now(), 30)).await;
     stage.stays_for(seconds(29)).await;
     // A late expiry of the first incarnation.
-    let body = Body::DeskLeaseExpired { user: UserRef::id(1), session: "desk".into(), opened: first };
+    let body = EventBody::DeskLeaseExpired { user: UserRef::id(1), session: "desk".into(), opened: first };
     let end = Event::internal("rollcall:lease", stage.clock.new_id(), stage.now(), body);
     let tenant = tenant_id(&stage.persona.tenant);
     let receipt = stage.service.app.submitter.commit(tenant, vec![end]).await.unwrap();

@@ -9,7 +9,7 @@ use axum::body::{Body, Bytes, HttpBody};
 use hyper::body::Frame;
 use reqwest::Method;
 use rollcall::domain::Fault;
-use rollcall::http::extract::body::{BODY_TIMEOUT, DIALECT, read_body_within};
+use rollcall::http::extract::body::{BODY_TIMEOUT, DIALECT_LIMIT, read_body_within};
 use tokio::time::Interval;
 
 use crate::support::api::{Persona, send};
@@ -152,7 +152,7 @@ async fn slow_bodies_time_out() {
     let (never, often) = (Duration::from_secs(3_600), Duration::from_millis(5));
     for (what, body) in [("no byte", Drip::every(never)), ("a byte every 5 ms", Drip::every(often))] {
         let watch = Stopwatch::start();
-        let read = read_body_within(&Default::default(), body, DIALECT, timeout).await;
+        let read = read_body_within(&Default::default(), body, DIALECT_LIMIT, timeout).await;
         assert_eq!(read.unwrap_err(), Fault::TimedOut, "{what}");
         assert!(watch.elapsed() >= timeout && watch.elapsed() < ANSWER_TIMEOUT, "{what}: {:?}", watch.elapsed());
     }

@@ -11,7 +11,7 @@ use crate::support::tasks::Stopwatch;
 use crate::support::{Backend, Home};
 
 /// The time within which a document is rejected, without optimisation and on a busy machine.
-const FAST: Duration = Duration::from_secs(2);
+const REJECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Returns documents that must be rejected, with a description of each.
 fn documents() -> Vec<(&'static str, String)> {
@@ -119,7 +119,7 @@ async fn costly_documents_are_rejected_at_once() {
             let answer = crate::support::api::send(request).await;
             let answer = answer.unwrap_or_else(|error| panic!("{what}: {error}\n{}", process.output()));
             assert_eq!(answer.status, 400, "{what}: {}", answer.text);
-            assert!(watch.elapsed() < FAST, "{what} took {:?}", watch.elapsed());
+            assert!(watch.elapsed() < REJECT_TIMEOUT, "{what} took {:?}", watch.elapsed());
             assert!(answer.json()["errors"][0]["extensions"]["name"].is_string(), "{what}: {}", answer.text);
             // All errors are returned; their number is bounded by the document's size.
             assert!(answer.text.len() < 256 * 1024, "{what}: {} bytes of errors", answer.text.len());
@@ -144,5 +144,5 @@ async fn all_at_once(process: &Process, persona: &Persona) {
     for answer in sent {
         assert_eq!(answer.await.unwrap().expect("an answer").status, 400);
     }
-    assert!(watch.elapsed() < 2 * FAST, "{:?}", watch.elapsed());
+    assert!(watch.elapsed() < 2 * REJECT_TIMEOUT, "{:?}", watch.elapsed());
 }

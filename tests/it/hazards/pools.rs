@@ -85,7 +85,7 @@ async fn the_hazard_is_there(location: &Location, raw: &mut Raw) {
             sqlx::query(lose).execute(&pool).await.expect("the write seems to succeed");
         }
         Location::Folder(folder) => {
-            let options = SqliteConnectOptions::new().filename(folder.join(rollcall::store::sqlite::FILE));
+            let options = SqliteConnectOptions::new().filename(folder.join(rollcall::store::sqlite::DATABASE_FILE));
             let pool = SqlitePoolOptions::new().max_connections(1).connect_lazy_with(options);
             sqlx::raw_sql("BEGIN").execute(&mut *pool.acquire().await.unwrap()).await.unwrap();
             sqlx::query(lose).execute(&pool).await.expect("the write seems to succeed");

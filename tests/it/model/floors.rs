@@ -2,7 +2,7 @@
 
 use rollcall::domain::conversation::Medium;
 use rollcall::domain::event::{Rejection, Surface};
-use rollcall::domain::{Body, Channel, ConversationId, Outcome, Time, UserRef};
+use rollcall::domain::{Channel, ConversationId, EventBody, Outcome, Time, UserRef};
 use rollcall::live::State;
 use rollcall::live::count::index::Plane;
 use uuid::Uuid;
@@ -10,26 +10,26 @@ use uuid::Uuid;
 use super::generate::{TENANT, at, user};
 use super::regressions::Scenario;
 
-fn connected(id: i64, session: &str) -> Body {
+fn connected(id: i64, session: &str) -> EventBody {
     let (user, session) = (UserRef::id(id), session.into());
-    Body::DeskConnected { user, session, lease_seconds: None, device: None, surface: Surface::Desk, socket: false }
+    EventBody::DeskConnected { user, session, lease_seconds: None, device: None, surface: Surface::Desk, socket: false }
 }
 
-fn disconnected(id: i64, session: &str) -> Body {
-    Body::DeskDisconnected { user: UserRef::id(id), session: session.into(), opened: None }
+fn disconnected(id: i64, session: &str) -> EventBody {
+    EventBody::DeskDisconnected { user: UserRef::id(id), session: session.into(), opened: None }
 }
 
-fn taken(id: i64, name: &str) -> Body {
+fn taken(id: i64, name: &str) -> EventBody {
     let conversation = ConversationId::new(name).unwrap();
-    Body::SlotTaken { user: UserRef::id(id), channel: Channel::Chat, conversation }
+    EventBody::SlotTaken { user: UserRef::id(id), channel: Channel::Chat, conversation }
 }
 
-fn released(name: &str) -> Body {
-    Body::SlotReleased { user: None, conversation: ConversationId::new(name).unwrap() }
+fn released(name: &str) -> EventBody {
+    EventBody::SlotReleased { user: None, conversation: ConversationId::new(name).unwrap() }
 }
 
-fn pushed(id: i64, conversation: Uuid) -> Body {
-    Body::ConversationPushed { user: UserRef::id(id), conversation, channel: Medium::Chat, project: None }
+fn pushed(id: i64, conversation: Uuid) -> EventBody {
+    EventBody::ConversationPushed { user: UserRef::id(id), conversation, channel: Medium::Chat, project: None }
 }
 
 fn is_connected(state: &mut State, id: i64) -> bool {
@@ -73,7 +73,7 @@ fn forgotten_conversations_do_not_reopen() {
     scenario.add(user(1));
     let conversation = Uuid::from_u128(7);
     scenario.apply(1, pushed(1, conversation));
-    scenario.apply(9, Body::ConversationClosed { conversation, reason: None });
+    scenario.apply(9, EventBody::ConversationClosed { conversation, reason: None });
     scenario.hour = 25;
     // The event is not marked final.
     assert_eq!(scenario.apply(1, pushed(1, conversation)), Outcome::Stale);

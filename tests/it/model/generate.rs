@@ -13,7 +13,7 @@ use proptest::sample::Index;
 use rollcall::domain::directory::{Document, Kind};
 use rollcall::domain::event::Fact;
 use rollcall::domain::event::INTERNAL_SOURCE;
-use rollcall::domain::{Body, Entry, Event, EventId, TenantId, Time, UserRef};
+use rollcall::domain::{Entry, Event, EventBody, EventId, TenantId, Time, UserRef};
 use uuid::Uuid;
 
 pub use documents::user;
@@ -49,12 +49,12 @@ pub fn guid_of(kind: &str, id: i64) -> Uuid {
 #[derive(Clone, Debug)]
 pub enum Step {
     /// A new event.
-    New { when: Option<i64>, internal: bool, body: Body },
+    New { when: Option<i64>, internal: bool, body: EventBody },
     /// The expiry of an earlier connection's lease.
     Expire { which: Index },
     /// A repeated event, perhaps with other content. The journal drops it, unless it is so late that its id is
     /// forgotten, which makes a difference only to conversations.
-    Repeat { which: Index, body: Option<Body>, is_late: bool },
+    Repeat { which: Index, body: Option<EventBody>, is_late: bool },
 }
 
 /// A step, the seconds between it and the one before in the journal, and whether readers look after it.
@@ -138,7 +138,7 @@ impl History {
             Step::Expire { which } => {
                 let opened: Vec<_> = sent.iter().filter_map(connection).collect();
                 let (user, session, opened) = opened.get(which.index(opened.len().max(1)))?.clone();
-                let body = Body::DeskLeaseExpired { user, session, opened };
+                let body = EventBody::DeskLeaseExpired { user, session, opened };
                 let time = Time::from_micros(at(TIMES).micros() + self.elapsed());
                 Some(Event::internal("rollcall:lease", Uuid::from_u128(n as u128 + 1), time, body))
             }
@@ -155,14 +155,14 @@ impl History {
 
 fn connection(entry: &Entry) -> Option<(UserRef, Box<str>, u64)> {
     match &entry.event.fact.body {
-        Body::DeskConnected { user, session, .. } => Some((user.clone(), session.clone(), entry.seq)),
+        EventBody::DeskConnected { user, session, .. } => Some((user.clone(), session.clone(), entry.seq)),
         _ => None,
     }
 }
 
 /// Returns the event body of a directory document.
-pub fn upsert(document: Document) -> Body {
-    Body::DirectoryUpserted { document: Arc::new(document) }
+pub fn upsert(document: Document) -> EventBody {
+    EventBody::DirectoryUpserted { document: Arc::new(document) }
 }
 
 /// Returns a journal of a directory and events, recorded a second apart.
@@ -173,7 +173,7 @@ pub fn journal(directory: &Document, events: &[Event]) -> Vec<Entry> {
 }
 
 /// Returns the `n`th event of a source.
-pub fn event(n: usize, time: Time, body: Body) -> Event {
+pub fn event(n: usize, time: Time, body: EventBody) -> Event {
     Event { id: EventId { source: "/desk".into(), id: n.to_string().into() }, fact: Fact::new(time, body) }
 }
 

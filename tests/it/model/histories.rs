@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use proptest::prelude::*;
-use rollcall::domain::conversation::{Ending, Key, Moment, What};
+use rollcall::domain::conversation::{Ending, HistoryEntry, HistoryEvent, Key};
 use rollcall::domain::{Conversation, EntityRef, Time};
 use rollcall::live::{Listed, View};
 use uuid::Uuid;
@@ -17,7 +17,7 @@ const ALL: (Bound<Key>, Bound<Key>) = (Bound::Unbounded, Bound::Unbounded);
 
 /// Returns the summary of a conversation; `None` unless it was started or pushed.
 pub fn summary(conversation: &Conversation) -> Option<Summary> {
-    let life = conversation.life()?;
+    let summary = conversation.summary()?;
     let contact = |contact: rollcall::domain::conversation::Contact| Contact {
         user: contact.user,
         channel: contact.medium,
@@ -25,16 +25,16 @@ pub fn summary(conversation: &Conversation) -> Option<Summary> {
         start: contact.start,
         end: contact.end.map(|(time, ending)| (time, name(ending))),
     };
-    let closing = life.closing.as_ref();
+    let closing = summary.closing.as_ref();
     Some(Summary {
-        created: life.created,
-        channel: life.medium,
-        project: life.project,
+        created: summary.created,
+        channel: summary.medium,
+        project: summary.project,
         closed: closing.map(|closing| (closing.time, closing.reason.as_deref().map(String::from))),
         contacts: conversation.contacts().into_iter().map(contact).collect(),
         users: conversation.users().into_iter().collect(),
-        groups: conversation.moments().iter().filter_map(group).collect(),
-        happened: conversation.moments().iter().map(|moment| (moment.time, text(moment))).collect(),
+        groups: conversation.history().iter().filter_map(group).collect(),
+        happened: conversation.history().iter().map(|entry| (entry.time, text(entry))).collect(),
     })
 }
 
@@ -47,25 +47,25 @@ fn name(ending: Ending) -> &'static str {
     }
 }
 
-fn group(moment: &Moment) -> Option<EntityRef> {
-    match moment.what {
-        What::Routed { group, .. } => group,
+fn group(entry: &HistoryEntry) -> Option<EntityRef> {
+    match entry.event {
+        HistoryEvent::Routed { group, .. } => group,
         _ => None,
     }
 }
 
-fn text(moment: &Moment) -> String {
-    match &moment.what {
-        What::Started { project, medium } => format!("started on {project:?} by {medium:?}"),
-        What::Routed { rule, group } => format!("routed by {rule:?} to {group:?}"),
-        What::Pushed { user, medium, project, .. } => {
+fn text(entry: &HistoryEntry) -> String {
+    match &entry.event {
+        HistoryEvent::Started { project, medium } => format!("started on {project:?} by {medium:?}"),
+        HistoryEvent::Routed { rule, group } => format!("routed by {rule:?} to {group:?}"),
+        HistoryEvent::Pushed { user, medium, project, .. } => {
             format!("pushed to {:?} on {project:?} by {medium:?}", Some(user))
         }
-        What::Message { user, author, text } => format!("{author} ({user:?}) said {text:?}"),
-        What::Transferred { group, rule } => format!("transferred by {rule:?} to {group:?}"),
-        What::Snoozed { until } => format!("snoozed until {until:?}"),
-        What::Removed {} => String::from("removed"),
-        What::Closed { reason } => format!("closed for {reason:?}"),
+        HistoryEvent::Message { user, author, text } => format!("{author} ({user:?}) said {text:?}"),
+        HistoryEvent::Transferred { group, rule } => format!("transferred by {rule:?} to {group:?}"),
+        HistoryEvent::Snoozed { until } => format!("snoozed until {until:?}"),
+        HistoryEvent::Removed {} => String::from("removed"),
+        HistoryEvent::Closed { reason } => format!("closed for {reason:?}"),
     }
 }
 
@@ -84,9 +84,9 @@ pub fn agree_on_conversations(view: &View, reference: &Reference) -> Compared {
         let conversation = known.get(*id);
         prop_assert!(conversation.is_some(), "conversation {} is forgotten", id);
         prop_assert_eq!(conversation.and_then(|known| summary(known)), all.get(id).cloned(), "conversation {}", id);
-        let moments = conversation.map_or(&[][..], |known| known.moments());
-        let ids: BTreeSet<_> = moments.iter().map(|moment| moment.id).collect();
-        prop_assert_eq!(ids.len(), moments.len(), "two entries have the same id: {:?}", moments);
+        let history = conversation.map_or(&[][..], |known| known.history());
+        let ids: BTreeSet<_> = history.iter().map(|entry| entry.id).collect();
+        prop_assert_eq!(ids.len(), history.len(), "two entries have the same id: {:?}", history);
     }
     for (id, summary) in &all {
         let Some(conversation) = known.get(*id) else { continue };
@@ -117,7 +117,7 @@ fn ids(view: &View) -> BTreeMap<Uuid, [Vec<Uuid>; 2]> {
     let (open, closed) = (view.conversations().open(ALL.0, ALL.1), view.conversations().closed(ALL.0, ALL.1));
     let of = |conversation: &Conversation| {
         let contacts = conversation.contacts().into_iter().map(|contact| contact.id);
-        [conversation.moments().iter().map(|moment| moment.id).collect(), contacts.collect()]
+        [conversation.history().iter().map(|entry| entry.id).collect(), contacts.collect()]
     };
     open.chain(closed).map(|(key, conversation)| (key.id, of(conversation))).collect()
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 use rollcall::domain::directory::Document;
 use rollcall::domain::event::Surface;
-use rollcall::domain::{Body, Entry, Event, EventId, Outcome, UserRef};
+use rollcall::domain::{Entry, Event, EventBody, EventId, Outcome, UserRef};
 use rollcall::live::State;
 
 use super::compare::{Compared, leases, same};
@@ -30,7 +30,7 @@ fn play(entries: &[Entry]) -> Result<(State, BTreeSet<EventId>), TestCaseError> 
 
 /// Returns the initial directory of a history, and the events of sources after it.
 fn sent(history: &History) -> (Document, Vec<Event>) {
-    let Body::DirectoryUpserted { document } = &history.entries[0].event.fact.body else {
+    let EventBody::DirectoryUpserted { document } = &history.entries[0].event.fact.body else {
         panic!("a history starts with a directory")
     };
     let mut state = State::new(TENANT);
@@ -38,7 +38,7 @@ fn sent(history: &History) -> (Document, Vec<Event>) {
     let view = state.publish();
     // A push to an unknown user is a contact only if it ends a claim, so its order matters; it is left out.
     let is_ordered = |event: &Event| match &event.fact.body {
-        Body::ConversationPushed { user, .. } => view.directory().find(user).is_none(),
+        EventBody::ConversationPushed { user, .. } => view.directory().find(user).is_none(),
         _ => false,
     };
     let events = history.entries[1..].iter().map(|entry| entry.event.clone());
@@ -116,11 +116,11 @@ fn ann() -> UserRef {
     UserRef::id(1)
 }
 
-fn connected(session: &str, minute: i64) -> (i64, Body) {
+fn connected(session: &str, minute: i64) -> (i64, EventBody) {
     let session = session.into();
     (
         minute,
-        Body::DeskConnected {
+        EventBody::DeskConnected {
             user: ann(),
             session,
             lease_seconds: None,
@@ -131,8 +131,8 @@ fn connected(session: &str, minute: i64) -> (i64, Body) {
     )
 }
 
-fn disconnected(session: &str, minute: i64) -> (i64, Body) {
-    (minute, Body::DeskDisconnected { user: ann(), session: session.into(), opened: None })
+fn disconnected(session: &str, minute: i64) -> (i64, EventBody) {
+    (minute, EventBody::DeskDisconnected { user: ann(), session: session.into(), opened: None })
 }
 
 /// The minute at which the user connected; the session stays open.
@@ -140,7 +140,7 @@ const NOW: i64 = 100;
 
 /// Generates the events of a new, open session and of an old one whose disconnects are late. Both sessions may have the
 /// same name, as two tabs of one browser may.
-fn old_and_new() -> impl Strategy<Value = Vec<(i64, Body)>> {
+fn old_and_new() -> impl Strategy<Value = Vec<(i64, EventBody)>> {
     let old = prop::collection::vec((0..NOW, any::<bool>()), 0..5);
     let late = prop::collection::vec(0..2 * NOW, 0..5);
     (any::<bool>(), old, late).prop_flat_map(|(renamed, old, late)| {
@@ -165,7 +165,10 @@ proptest! {
         if hours > 0 {
             // A day later a new connection could be below the floor, so it comes first; the late events change nothing
             // then.
-            story.sort_by_key(|(minute, body)| (*minute, matches!(body, Body::DeskConnected { .. })) != (NOW, true));
+            let is_new = |(minute, body): &(i64, EventBody)| {
+                *minute == NOW && matches!(body, EventBody::DeskConnected { .. })
+            };
+            story.sort_by_key(|event| !is_new(event));
         }
         let events: Vec<_> = story.into_iter().enumerate().map(|(n, (minute, body))| event(n, at(minute), body)).collect();
         let directory = Document { users: vec![super::generate::user(1)], ..Document::default() };

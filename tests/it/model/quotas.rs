@@ -1,7 +1,7 @@
 //! Quotas that small random histories do not reach.
 
 use rollcall::domain::event::{Rejection, Surface};
-use rollcall::domain::{Body, Channel, ConversationId, Outcome, Quotas, UserRef};
+use rollcall::domain::{Channel, ConversationId, EventBody, Outcome, Quotas, UserRef};
 
 use super::generate::user;
 use super::regressions::Scenario;
@@ -10,21 +10,21 @@ fn refused(name: &'static str, limit: u32) -> Outcome {
     Outcome::Rejected(Rejection::Limit { name, limit })
 }
 
-fn connected(session: &str, socket: bool) -> Body {
+fn connected(session: &str, socket: bool) -> EventBody {
     let (user, session) = (UserRef::id(1), session.into());
-    Body::DeskConnected { user, session, lease_seconds: None, device: None, surface: Surface::Desk, socket }
+    EventBody::DeskConnected { user, session, lease_seconds: None, device: None, surface: Surface::Desk, socket }
 }
 
-fn disconnected(session: &str) -> Body {
-    Body::DeskDisconnected { user: UserRef::id(1), session: session.into(), opened: None }
+fn disconnected(session: &str) -> EventBody {
+    EventBody::DeskDisconnected { user: UserRef::id(1), session: session.into(), opened: None }
 }
 
 fn named(count: usize) -> Vec<ConversationId> {
     (0..count).map(|n| ConversationId::new(&format!("c{n}")).unwrap()).collect()
 }
 
-fn synced(conversations: Vec<ConversationId>) -> Body {
-    Body::SlotsSynced { user: UserRef::id(1), channel: Channel::Chat, conversations }
+fn synced(conversations: Vec<ConversationId>) -> EventBody {
+    EventBody::SlotsSynced { user: UserRef::id(1), channel: Channel::Chat, conversations }
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn sockets_and_other_sessions_are_limited_separately() {
     );
     assert_eq!(scenario.apply(4, disconnected("socket 3")), Outcome::Applied);
     assert_eq!(scenario.apply(4, connected("socket 16", true)), Outcome::Applied);
-    assert_eq!(scenario.apply(5, Body::DeskClosedAll { user: UserRef::id(1) }), Outcome::Applied);
+    assert_eq!(scenario.apply(5, EventBody::DeskClosedAll { user: UserRef::id(1) }), Outcome::Applied);
     assert_eq!(scenario.apply(6, connected("session 100", false)), Outcome::Applied);
 }
 
@@ -66,7 +66,7 @@ fn events_past_a_quota_change_nothing() {
     let mut scenario = Scenario::new();
     scenario.add(user(1));
     let limits = Quotas { slots_per_user: Some(3), sessions: Some(1), ..Quotas::default() };
-    assert_eq!(scenario.apply(0, Body::LimitsSet { limits }), Outcome::Applied);
+    assert_eq!(scenario.apply(0, EventBody::LimitsSet { limits }), Outcome::Applied);
     scenario.apply(1, synced(named(2)));
     scenario.apply(1, connected("a", false));
     let before = scenario.state.rows();

@@ -39,7 +39,9 @@ mod replay;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use rollcall::domain::event::Surface;
-use rollcall::domain::{Body, Category, Channel, ConversationId, Entry, Event, Quota, Quotas, TenantId, Time, UserRef};
+use rollcall::domain::{
+    Category, Channel, ConversationId, Entry, Event, EventBody, Quota, Quotas, TenantId, Time, UserRef,
+};
 
 pub use answers::Answers;
 use conversations::Conversations;
@@ -159,9 +161,9 @@ impl Reference {
         self.forget(entry);
         let before = self.holders();
         let verdict = match &entry.event.fact.body {
-            Body::DirectoryUpserted { document } => self.upsert(document),
+            EventBody::DirectoryUpserted { document } => self.upsert(document),
             body if body.conversation().is_some() => self.record_conversation(entry),
-            Body::SlotTaken { user, channel, conversation } => match self.directory.find(user) {
+            EventBody::SlotTaken { user, channel, conversation } => match self.directory.find(user) {
                 Some(ix) => self.record_take(entry, ix, *channel, conversation),
                 None => self.record_unknown_take(entry, conversation),
             },
@@ -175,8 +177,8 @@ impl Reference {
     fn record_other(&mut self, entry: &Entry) -> Option<()> {
         let event = &entry.event;
         match &event.fact.body {
-            Body::DeskDisconnected { opened: Some(_), .. } => panic!("histories do not contain this event"),
-            Body::DeskConnected { user, session, surface, lease_seconds, socket, .. } => {
+            EventBody::DeskDisconnected { opened: Some(_), .. } => panic!("histories do not contain this event"),
+            EventBody::DeskConnected { user, session, surface, lease_seconds, socket, .. } => {
                 let ix = self.directory.find(user)?;
                 let opening = Opening { surface: *surface, lease_seconds: *lease_seconds, socket: *socket };
                 let (_, wins) = self.session_time(entry, ix, session);
@@ -188,12 +190,12 @@ impl Reference {
                     self.seen.insert(ix);
                 }
             }
-            Body::DeskDisconnected { user, session, opened: None } => {
+            EventBody::DeskDisconnected { user, session, opened: None } => {
                 let ix = self.directory.find(user)?;
                 self.add_session_statement(entry, ix, session, Effect::Closed(ix, session.clone()));
             }
-            Body::DeskClosedAll { user } => self.close_all(entry, user)?,
-            Body::DeskLeaseExpired { user, session, opened } => {
+            EventBody::DeskClosedAll { user } => self.close_all(entry, user)?,
+            EventBody::DeskLeaseExpired { user, session, opened } => {
                 let ix = self.directory.find(user)?;
                 let open = self.open_sessions();
                 open.get(&(ix, session.clone())).filter(|(position, _)| position == opened)?;
@@ -204,7 +206,7 @@ impl Reference {
                 self.expired.insert(*opened);
                 self.closed_since.insert((ix, session.clone()), entry.recorded);
             }
-            Body::StatusChanged { user, presence, presence_id, channels } => {
+            EventBody::StatusChanged { user, presence, presence_id, channels } => {
                 let ix = self.directory.find(user)?;
                 let chosen = self.chosen(*presence, *presence_id)?;
                 if let Some((category, definition)) = chosen {
@@ -220,7 +222,7 @@ impl Reference {
                     self.add_statement(entry, time, Effect::Toggle(ix, *channel, *on));
                 }
             }
-            Body::SlotReleased { user, conversation } => {
+            EventBody::SlotReleased { user, conversation } => {
                 let ix = match user {
                     Some(user) => Some(self.directory.find(user)?),
                     None => None,
@@ -229,7 +231,7 @@ impl Reference {
                     self.add_statement(entry, event.fact.time, Effect::Released(ix, conversation.clone()));
                 }
             }
-            Body::SlotsSynced { user, channel, conversations } => {
+            EventBody::SlotsSynced { user, channel, conversations } => {
                 let ix = self.directory.find(user)?;
                 let named: BTreeSet<_> = conversations.iter().cloned().collect();
                 if !self.has_room(Quota::SlotsPerUser, 0, named.len()) {
@@ -244,11 +246,11 @@ impl Reference {
                     self.count_take(ix, conversation);
                 }
             }
-            Body::PasswordSet { user, hash } => {
+            EventBody::PasswordSet { user, hash } => {
                 let ix = self.directory.find(user)?;
                 self.directory.accounts[ix].password = Some((hash.clone(), entry.seq));
             }
-            Body::UserDeleted { user } => {
+            EventBody::UserDeleted { user } => {
                 let ix = self.directory.find(user)?;
                 self.directory.accounts[ix].deleted = Some(entry.recorded);
                 self.closed_since.retain(|(w, _), _| *w != ix);
@@ -256,7 +258,7 @@ impl Reference {
                     self.statements.retain(|statement| !matches!(&statement.effect, Effect::Taken(w, ..) if *w == ix));
                 }
             }
-            Body::LimitsSet { limits } => self.limits = *limits,
+            EventBody::LimitsSet { limits } => self.limits = *limits,
             // Heartbeats have no effect; documents and conversations are applied elsewhere.
             _ => {}
         }

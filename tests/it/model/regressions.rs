@@ -3,7 +3,7 @@
 use rollcall::domain::conversation::Medium;
 use rollcall::domain::directory::{Document, UserPatch};
 use rollcall::domain::json::Field;
-use rollcall::domain::{Body, Channel, ConversationId, Entry, Event, Outcome, UserRef};
+use rollcall::domain::{Channel, ConversationId, Entry, Event, EventBody, Outcome, UserRef};
 use rollcall::live::{State, View};
 use uuid::Uuid;
 
@@ -22,14 +22,14 @@ impl Scenario {
     }
 
     /// Applies an event with the time `minute`, recorded in the current hour; returns its outcome.
-    pub fn apply(&mut self, minute: i64, body: Body) -> Outcome {
+    pub fn apply(&mut self, minute: i64, body: EventBody) -> Outcome {
         let n = self.state.position() + 1;
         let ours = matches!(
             body,
-            Body::DirectoryUpserted { .. }
-                | Body::UserDeleted { .. }
-                | Body::LimitsSet { .. }
-                | Body::DeskClosedAll { .. }
+            EventBody::DirectoryUpserted { .. }
+                | EventBody::UserDeleted { .. }
+                | EventBody::LimitsSet { .. }
+                | EventBody::DeskClosedAll { .. }
         );
         let event = match ours {
             true => Event::internal("rollcall:test", Uuid::from_u128(n.into()), at(minute), body),
@@ -47,7 +47,7 @@ impl Scenario {
 
     /// Deletes a user.
     pub fn delete(&mut self, id: i64) {
-        assert_eq!(self.apply(0, Body::UserDeleted { user: UserRef::id(id) }), Outcome::Applied);
+        assert_eq!(self.apply(0, EventBody::UserDeleted { user: UserRef::id(id) }), Outcome::Applied);
     }
 
     /// Returns the number of slots that a user holds by channel, now and after a restart.
@@ -67,12 +67,12 @@ fn conversation() -> ConversationId {
     ConversationId::new("c").unwrap()
 }
 
-fn taken(id: i64, channel: Channel) -> Body {
-    Body::SlotTaken { user: UserRef::id(id), channel, conversation: conversation() }
+fn taken(id: i64, channel: Channel) -> EventBody {
+    EventBody::SlotTaken { user: UserRef::id(id), channel, conversation: conversation() }
 }
 
-fn released(id: i64) -> Body {
-    Body::SlotReleased { user: Some(UserRef::id(id)), conversation: conversation() }
+fn released(id: i64) -> EventBody {
+    EventBody::SlotReleased { user: Some(UserRef::id(id)), conversation: conversation() }
 }
 
 /// The id is free a day after the deletion; a late event keeps the slot in the state for longer.
@@ -127,7 +127,7 @@ fn a_late_take_that_ends_another_claim_is_applied() {
     scenario.add(user(1));
     scenario.add(user(2));
     scenario.apply(1, taken(2, Channel::Chat));
-    let nothing = Body::SlotsSynced { user: UserRef::id(1), channel: Channel::Chat, conversations: vec![] };
+    let nothing = EventBody::SlotsSynced { user: UserRef::id(1), channel: Channel::Chat, conversations: vec![] };
     scenario.apply(20, nothing);
     assert_eq!(scenario.held(2), [[1, 0, 0, 0]; 2]);
     let outcome = scenario.apply(10, taken(1, Channel::Chat));
@@ -142,18 +142,18 @@ fn changes_during_a_checkpoint_are_in_the_next() {
     scenario.add(user(1));
     let conversation = Uuid::from_u128(7);
     let (user, channel) = (UserRef::id(1), Medium::Chat);
-    scenario.apply(1, Body::ConversationPushed { user, conversation, channel, project: None });
-    scenario.apply(2, Body::ConversationClosed { conversation, reason: None });
+    scenario.apply(1, EventBody::ConversationPushed { user, conversation, channel, project: None });
+    scenario.apply(2, EventBody::ConversationClosed { conversation, reason: None });
     let begun = scenario.state.checkpoint();
-    scenario.apply(1, Body::ConversationRouted { conversation, routing_rule: None, routing_group: None });
+    scenario.apply(1, EventBody::ConversationRouted { conversation, routing_rule: None, routing_group: None });
     scenario.hour = 24;
     scenario.add(super::generate::user(2));
     assert!(scenario.state.is_closed(conversation));
     scenario.state.checkpoint_written(begun.archived.iter().map(|listed| &listed.conversation));
-    let moments = |state: &mut State| state.publish().conversations().get(conversation).map(|c| c.moments().len());
-    assert_eq!(moments(&mut scenario.state), Some(3), "the archive has a version with two");
+    let history = |state: &mut State| state.publish().conversations().get(conversation).map(|c| c.history().len());
+    assert_eq!(history(&mut scenario.state), Some(3), "the archive has a version with two");
     let next = scenario.state.checkpoint();
     assert_eq!(next.archived.len(), 1);
     scenario.state.checkpoint_written(next.archived.iter().map(|listed| &listed.conversation));
-    assert_eq!(moments(&mut scenario.state), None, "the archive has the newest version");
+    assert_eq!(history(&mut scenario.state), None, "the archive has the newest version");
 }

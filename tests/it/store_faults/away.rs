@@ -8,7 +8,7 @@ use rollcall::domain::Time;
 use rollcall::store::Location;
 use serde_json::json;
 
-use super::{REJECTION, recovers};
+use super::{REJECTION_TIMEOUT, recovers};
 use crate::support::api::{Answer, Persona, send};
 use crate::support::audit::audit;
 use crate::support::desks::{connected, directory, heartbeat, leased};
@@ -82,7 +82,7 @@ impl Stage {
             let events = [connected(format!("away-{n}"), 3, self.clock.now())];
             let answer = self.service.api.events(&self.persona.key, &events).await.expect("the service answers");
             assert!(answer.is_unavailable(), "{} {}", answer.status, answer.text);
-            assert!(watch.elapsed() < REJECTION, "rejected after {:?}", watch.elapsed());
+            assert!(watch.elapsed() < REJECTION_TIMEOUT, "rejected after {:?}", watch.elapsed());
         }
         let path = "/operator/1/live";
         let put = self.service.api.request(Method::PUT, path).bearer_auth(&self.persona.key);
@@ -108,7 +108,7 @@ impl Stage {
             let request = self.service.api.request(method, path).bearer_auth(ADMIN).json(&body);
             let answer = send(request).await.expect("the service answers");
             assert!(answer.is_unavailable(), "{} {}", answer.status, answer.text);
-            assert!(watch.elapsed() < REJECTION, "{path} was rejected after {:?}", watch.elapsed());
+            assert!(watch.elapsed() < REJECTION_TIMEOUT, "{path} was rejected after {:?}", watch.elapsed());
         }
     }
 

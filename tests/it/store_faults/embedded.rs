@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rollcall::store::Store;
 
-use super::{Load, RECOVERY, REJECTION, recovers};
+use super::{Load, RECOVERY_TIMEOUT, REJECTION_TIMEOUT, recovers};
 use crate::support::api::Persona;
 use crate::support::audit::{Acknowledged, audit};
 use crate::support::desks::{SOURCE, connected, directory, event};
@@ -30,7 +30,7 @@ async fn a_locked_file_rejects_writes_until_it_is_unlocked() {
             let events = [connected(format!("locked-{round}-{n}"), 9, clock.now())];
             let answer = service.api.events(&persona.key, &events).await.expect("the service answers");
             assert!(answer.is_unavailable(), "{} {}", answer.status, answer.text);
-            assert!(watch.elapsed() < REJECTION, "rejected after {:?}", watch.elapsed());
+            assert!(watch.elapsed() < REJECTION_TIMEOUT, "rejected after {:?}", watch.elapsed());
             service.api.connected(&persona.key).await;
         }
         raw.run("ROLLBACK").await;
@@ -67,14 +67,14 @@ async fn an_append_to_a_full_file_is_retried() {
 }
 
 /// The limit of the service's file size in bytes.
-const DISK: u64 = 3 * 1024 * 1024;
+const FILE_SIZE_LIMIT: u64 = 3 * 1024 * 1024;
 
 /// On a full disk writes are rejected, and they succeed again once there is room.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_loses_no_acknowledged_event() {
     let home = Home::new(Backend::Embedded).await;
     let mut command = Command::new("prlimit");
-    command.arg(format!("--fsize={DISK}:unlimited")).args(["sh", "-c", "trap '' XFSZ; exec \"$0\" \"$@\""]);
+    command.arg(format!("--fsize={FILE_SIZE_LIMIT}:unlimited")).args(["sh", "-c", "trap '' XFSZ; exec \"$0\" \"$@\""]);
     command.arg(program().get_program()).arg("serve").args(store_flags(&home.location));
     command.args(["--admin-token", ADMIN, "--checkpoint-seconds", "1"]).env_clear().env("PATH", "/usr/bin:/bin");
     let mut process = Process::start_with(command).await;
@@ -106,7 +106,7 @@ async fn a_full_disk_loses_no_acknowledged_event() {
     assert!(room.expect("prlimit runs").success());
     let watch = Stopwatch::start();
     eventually("a write succeeds", async || fill(&api, &persona, 20_000).await.is_some()).await;
-    assert!(watch.elapsed() < RECOVERY, "it took {:?}", watch.elapsed());
+    assert!(watch.elapsed() < RECOVERY_TIMEOUT, "it took {:?}", watch.elapsed());
     let (status, output) = process.terminate().await;
     assert!(status.success(), "{status} {output}");
     assert_eq!(audit(&home.location, &acknowledged).await, [""; 0]);
@@ -126,6 +126,6 @@ async fn fill(api: &Api, persona: &Persona, n: usize) -> Option<Vec<Acknowledged
         return Some(ids.into_iter().map(of).collect());
     }
     assert!(answer.is_unavailable(), "{} {}", answer.status, answer.text);
-    assert!(watch.elapsed() < REJECTION, "rejected after {:?}", watch.elapsed());
+    assert!(watch.elapsed() < REJECTION_TIMEOUT, "rejected after {:?}", watch.elapsed());
     None
 }

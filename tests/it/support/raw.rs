@@ -6,7 +6,7 @@ use rollcall::domain::event::Fact;
 use rollcall::domain::{Entry, Event, EventId, TenantId, Time};
 use rollcall::live::State;
 use rollcall::store::Location;
-use rollcall::store::sqlite::FILE;
+use rollcall::store::sqlite::DATABASE_FILE;
 use sqlx::postgres::PgConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
@@ -51,7 +51,7 @@ impl Raw {
     pub async fn open(location: &Location) -> Self {
         match location {
             Location::Folder(folder) => {
-                let options = SqliteConnectOptions::new().filename(folder.join(FILE));
+                let options = SqliteConnectOptions::new().filename(folder.join(DATABASE_FILE));
                 Raw::Sqlite(options.connect().await.expect("the file opens"))
             }
             Location::Postgres(options) => {

@@ -18,7 +18,7 @@ use super::{Api, captured_output};
 /// The timeout of every wait for a message; longer than the service may take.
 const RECV_TIMEOUT: Duration = Duration::from_secs(20);
 /// A send that takes longer is blocked by full buffers.
-const STALL: Duration = Duration::from_secs(1);
+const STALL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A connected desk.
 pub struct Desk {
@@ -72,7 +72,7 @@ impl Desk {
 
     /// Sends a text repeatedly without reading, until a send blocks.
     pub async fn send_until_blocked(&mut self, text: &str) {
-        while let Ok(sent) = tokio::time::timeout(STALL, self.socket.send(Message::text(text))).await {
+        while let Ok(sent) = tokio::time::timeout(STALL_TIMEOUT, self.socket.send(Message::text(text))).await {
             sent.expect("the frame is sent");
         }
     }

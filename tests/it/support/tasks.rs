@@ -14,7 +14,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// Starts a task in the background.
 pub fn spawn<T: Send + 'static>(task: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
-    Lifecycle::default().track(task)
+    Lifecycle::default().spawn_tracked(task)
 }
 
 /// Waits until a condition holds. Panics with its description after [`TIMEOUT`].

@@ -32,8 +32,8 @@ const NAMES: [(&str, &str, &[&str]); 5] = [
 
 /// The exceptions, with the reason. The list may only become shorter.
 const KNOWN: [(&str, &str); 3] = [
-    ("src/http/services.rs uses store::Store", "handlers for tenants and keys pass it to command and query"),
-    ("src/http/services.rs uses lifecycle::Lifecycle", "passes it to drain.rs"),
+    ("src/http/state.rs uses store::Store", "handlers for tenants and keys pass it to command and query"),
+    ("src/http/state.rs uses lifecycle::Lifecycle", "passes it to drain.rs"),
     ("src/http/drain.rs uses lifecycle::Lifecycle", "reads unread bodies to their end in the background"),
 ];
 
@@ -105,17 +105,17 @@ fn libraries_are_used_only_where_allowed() {
     only_known(found, &[]);
 }
 
-/// `Services::caller` also checks that the user of a token still exists, which the ring by itself cannot.
+/// `AppState::caller` also checks that the user of a token still exists, which `auth::Credentials` cannot.
 #[test]
 fn callers_are_authenticated_in_one_place() {
     let mut found = Vec::new();
     for (file, text) in files(&["src/http", "src/command", "src/query"], "rs") {
         let code = code(&text).replace(['\n', ' '], "");
-        if ["ring().caller(", "ring().again("].iter().any(|call| code.contains(call)) {
-            found.push(format!("{file} authenticates by the ring"));
+        if ["credentials().caller(", "credentials().revalidate("].iter().any(|call| code.contains(call)) {
+            found.push(format!("{file} authenticates by itself"));
         }
     }
-    only_known(found, &[("src/http/services.rs authenticates by the ring", "for all handlers")]);
+    only_known(found, &[("src/http/state.rs authenticates by itself", "for all handlers")]);
 }
 
 /// Returns whether every occurrence is a name of this crate that only ends like the library's.

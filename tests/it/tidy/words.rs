@@ -5,9 +5,6 @@ use super::{FOLDERS, code, files, has_word, only_known, without_tests};
 /// Names that do not describe the content of a file.
 const BANNED: [&str; 6] = ["utils", "helpers", "common", "types", "models", "services"];
 
-/// The exceptions, with the reason.
-const NAMED_SO: [(&str, &str); 1] = [("src/http/services.rs is called services", "the services that handlers use")];
-
 #[test]
 fn every_file_begins_with_a_description() {
     let silent = files(&FOLDERS, "rs").into_iter().filter(|(_, text)| !text.starts_with("//! "));
@@ -28,7 +25,7 @@ fn no_file_has_a_generic_name() {
             }
         }
     }
-    only_known(found, &NAMED_SO);
+    only_known(found, &[]);
 }
 
 #[test]

@@ -19,7 +19,7 @@ async fn every_route_accepts_valid_tokens_only(backend: Backend) {
     enable_webhooks(api, &stage.persona.tenant).await;
     let (_, token) = stage.key_token(&["*"]).await;
     let ended = stage.token(ANN).await;
-    let body = rollcall::domain::Body::UserDeleted { user: super::user(1) };
+    let body = rollcall::domain::EventBody::UserDeleted { user: super::user(1) };
     stage.commit(&stage.persona.tenant, body).await;
     let apart: Vec<&str> = PUBLIC.iter().chain(&ADMINISTRATION).map(|(path, _)| *path).collect();
     for route in table().iter().filter(|route| !apart.contains(&route.path.as_str())) {

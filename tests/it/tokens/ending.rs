@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use reqwest::Method;
 use rollcall::auth::secret;
-use rollcall::domain::Body;
+use rollcall::domain::EventBody;
 
 use super::{ANN, MAX, PASSWORD, Stage, access_token, hash, user};
 use crate::on_both_stores;
@@ -57,7 +57,7 @@ async fn tokens_survive_clock_jumps(backend: Backend) {
 async fn deleting_a_user_revokes_their_tokens(backend: Backend) {
     let stage = Stage::new(backend).await;
     let (ann, max) = (stage.token(ANN).await, stage.token(MAX).await);
-    stage.commit(&stage.persona.tenant, Body::UserDeleted { user: user(1) }).await;
+    stage.commit(&stage.persona.tenant, EventBody::UserDeleted { user: user(1) }).await;
     assert!(!stage.is_valid(&ann).await, "at once");
     assert!(stage.is_valid(&max).await);
     let answer = stage.log_in(ANN, PASSWORD).await;
@@ -69,13 +69,13 @@ async fn setting_a_password_revokes_earlier_tokens(backend: Backend) {
     let stage = Stage::new(backend).await;
     let (ann, max) = (stage.token(ANN).await, stage.token(MAX).await);
     // The clock stands still, so the order is that of the journal, not of the times.
-    stage.commit(&stage.persona.tenant, Body::PasswordSet { user: user(1), hash: hash("new").await }).await;
+    stage.commit(&stage.persona.tenant, EventBody::PasswordSet { user: user(1), hash: hash("new").await }).await;
     assert!(!stage.is_valid(&ann).await, "at once");
     assert!(stage.is_valid(&max).await, "the other user's token is still valid");
     assert_eq!(stage.log_in(ANN, PASSWORD).await.status, 400, "the old password is rejected");
     let ann = access_token(&stage.log_in(ANN, "new").await.ok());
     assert!(stage.is_valid(&ann).await);
-    stage.commit(&stage.persona.tenant, Body::PasswordSet { user: user(1), hash: hash("new").await }).await;
+    stage.commit(&stage.persona.tenant, EventBody::PasswordSet { user: user(1), hash: hash("new").await }).await;
     assert!(!stage.is_valid(&ann).await, "setting the same password again revokes as well");
     let stage = stage.restart().await;
     assert!(!stage.is_valid(&ann).await && stage.is_valid(&max).await, "and after a restart");
@@ -121,7 +121,7 @@ async fn tokens_and_revocations_survive_a_restart(backend: Backend) {
     stage.token(ANN).await;
     let path = format!("/v1/tenants/{}/keys/{id}", stage.persona.tenant);
     send(stage.service.api.request(Method::DELETE, &path).bearer_auth(ADMIN)).await.unwrap().ok();
-    stage.commit(&stage.persona.tenant, Body::UserDeleted { user: user(1) }).await;
+    stage.commit(&stage.persona.tenant, EventBody::UserDeleted { user: user(1) }).await;
     let stage = stage.restart().await;
     assert!(!stage.is_valid(&ann).await && !stage.is_valid(&of_key).await);
     stage.service.stop().await;
@@ -132,8 +132,8 @@ async fn expired_tokens_are_deleted(backend: Backend) {
     let (ann, (_, of_key)) = (stage.token(ANN).await, stage.key_token(&["*"]).await);
     let mut raw = Raw::open(&stage.service.home.location).await;
     assert_eq!(raw.number("SELECT count(*) FROM token").await, 2);
-    let ring = stage.service.app.ring.clone();
-    let knows = |token: &str| ring.knows(&secret::hash(token));
+    let credentials = stage.service.app.credentials.clone();
+    let knows = |token: &str| credentials.knows(&secret::hash(token));
     for (seconds, left) in [(7_201, 1), (86_401, 0)] {
         stage.clock.advance(Duration::from_secs(seconds) - stage.clock.monotonic());
         eventually("the token is deleted from memory and store", async || {

@@ -1,6 +1,6 @@
 //! Log-in by password.
 
-use rollcall::domain::Body;
+use rollcall::domain::EventBody;
 use serde_json::json;
 
 use super::{ANN, MAX, PASSWORD, Stage, access_token, guid, hash, user};
@@ -94,7 +94,7 @@ async fn namesake(stage: &Stage, name: &str, password: &str) -> (String, String)
     let persona = stage.service.api.persona(name).await;
     let document = json!({ "users": [{ "id": 77, "guid": guid(77), "name": name, "email": ANN, "roles": ["admin"] }] });
     stage.service.api.put_directory(&persona.key, &document).await;
-    stage.commit(&persona.tenant, Body::PasswordSet { user: user(77), hash: hash(password).await }).await;
+    stage.commit(&persona.tenant, EventBody::PasswordSet { user: user(77), hash: hash(password).await }).await;
     (persona.tenant, persona.key)
 }
 
@@ -111,11 +111,11 @@ async fn the_password_selects_among_tenants_with_one_address(backend: Backend) {
     let before = (stage.service.position(&stage.persona.tenant), stage.service.position(&theirs));
     assert_eq!(put_live(&stage, &other).await.status, 404, "the other tenant's user is unknown");
     assert_eq!(before, (stage.service.position(&stage.persona.tenant), stage.service.position(&theirs)));
-    stage.commit(&theirs, Body::PasswordSet { user: user(77), hash: hash(PASSWORD).await }).await;
+    stage.commit(&theirs, EventBody::PasswordSet { user: user(77), hash: hash(PASSWORD).await }).await;
     is_refused(&stage.log_in(ANN, PASSWORD).await);
     is_refused(&stage.log_in(ANN, "their password").await);
     assert!(stage.is_valid(&ours).await, "earlier tokens stay valid");
-    stage.commit(&theirs, Body::UserDeleted { user: user(77) }).await;
+    stage.commit(&theirs, EventBody::UserDeleted { user: user(77) }).await;
     assert!(stage.is_valid(&stage.token(ANN).await).await, "the address is unambiguous again");
     stage.service.stop().await;
 }
@@ -132,7 +132,7 @@ async fn an_address_in_more_than_eight_tenants_cannot_log_in(backend: Backend) {
         is_refused(&stage.log_in(ANN, password).await);
     }
     for tenant in [&last, &ninth] {
-        stage.commit(tenant, Body::UserDeleted { user: user(77) }).await;
+        stage.commit(tenant, EventBody::UserDeleted { user: user(77) }).await;
     }
     stage.token(ANN).await;
     stage.service.stop().await;

@@ -11,7 +11,7 @@ use async_graphql_value::Value;
 
 /// Bytes that an allocation takes in addition to its content: the allocator's rounding and, for a name, its two
 /// reference counters.
-const ALLOCATION: usize = 32;
+const ALLOCATION_OVERHEAD: usize = 32;
 
 /// Returns the bytes that the document keeps on the heap. Only for a document that passed
 /// [`crate::http::graphql::guard::scan`], which bounds the recursion.
@@ -30,7 +30,7 @@ pub fn bytes(document: &ExecutableDocument) -> usize {
             + directives(&fragment.node.directives)
     });
     let table = document.fragments.capacity() * entry::<Positioned<FragmentDefinition>>();
-    size_of::<ExecutableDocument>() + ALLOCATION + operations + table + fragments.sum::<usize>()
+    size_of::<ExecutableDocument>() + ALLOCATION_OVERHEAD + operations + table + fragments.sum::<usize>()
 }
 
 /// Bytes of one slot in a hash table keyed by name.
@@ -45,8 +45,8 @@ fn operation(operation: &OperationDefinition) -> usize {
             variable.node.default_value.as_ref().map_or(0, |default| value(&default.node.clone().into_value()));
         // A type has one box per list around its name; the length of its text bounds their number.
         name(&variable.node.name.node)
-            + 2 * ALLOCATION
-            + variable.node.var_type.node.to_string().len() * ALLOCATION
+            + 2 * ALLOCATION_OVERHEAD
+            + variable.node.var_type.node.to_string().len() * ALLOCATION_OVERHEAD
             + directives(&variable.node.directives)
             + default
     });
@@ -98,19 +98,19 @@ fn value(of: &Value) -> usize {
         Value::List(all) => list::<Value>(all.capacity()) + all.iter().map(value).sum::<usize>(),
         Value::Object(all) => {
             let places = all.capacity() * (entry::<Value>() + 2 * size_of::<usize>());
-            ALLOCATION + places + all.iter().map(|(key, inner)| name(key) + value(inner)).sum::<usize>()
+            ALLOCATION_OVERHEAD + places + all.iter().map(|(key, inner)| name(key) + value(inner)).sum::<usize>()
         }
         Value::Null | Value::Number(_) | Value::Boolean(_) | Value::Binary(_) => 0,
     }
 }
 
 fn name(name: &Name) -> usize {
-    ALLOCATION + name.len()
+    ALLOCATION_OVERHEAD + name.len()
 }
 
 /// Bytes of a vector's buffer; one without capacity allocates nothing.
 const fn list<T>(capacity: usize) -> usize {
-    if capacity == 0 { 0 } else { ALLOCATION + capacity * size_of::<T>() }
+    if capacity == 0 { 0 } else { ALLOCATION_OVERHEAD + capacity * size_of::<T>() }
 }
 
 #[cfg(test)]

@@ -20,9 +20,9 @@ pub const SHARE_BYTES: usize = 512 * 1024;
 /// Largest document that is cached, in bytes of memory. Larger ones are rare and parsed on each request.
 pub const DOCUMENT_BYTES: usize = 128 * 1024;
 /// Most tenants with a share. A further tenant replaces one that is used less.
-pub const SHARES: usize = 64;
+pub const MAX_SHARES: usize = 64;
 /// Expected documents of a share, to size its table.
-const EXPECTED: usize = 64;
+const EXPECTED_DOCUMENTS: usize = 64;
 
 /// Most bytes of text in the cache when the budget is off; the memory of the parsed documents is not counted then.
 const TEXT_BYTES: usize = 4 * 1024 * 1024;
@@ -58,7 +58,7 @@ impl Documents {
     /// Creates an empty cache. If `is_bounded` is false, all callers share one, bounded by the size of the texts only.
     pub fn new(is_bounded: bool) -> Self {
         Documents {
-            tenants: is_bounded.then(|| Cache::new(SHARES)),
+            tenants: is_bounded.then(|| Cache::new(MAX_SHARES)),
             unauthenticated: share(if is_bounded { SHARE_BYTES } else { TEXT_BYTES }),
         }
     }
@@ -94,12 +94,13 @@ impl Documents {
 fn share(bytes: usize) -> Share {
     let weight = bytes as u64;
     // One shard: several would divide the capacity among themselves and reject any document larger than their part.
-    let options = OptionsBuilder::new().shards(1).estimated_items_capacity(EXPECTED).weight_capacity(weight).build();
+    let options =
+        OptionsBuilder::new().shards(1).estimated_items_capacity(EXPECTED_DOCUMENTS).weight_capacity(weight).build();
     let hasher = DefaultHashBuilder::default;
     match options {
         Ok(options) => Cache::with_options(options, Measured, hasher(), DefaultLifecycle::default()),
         // Unreachable: `build` fails only if one of the capacities is not set.
-        Err(_) => Cache::with(EXPECTED, weight, Measured, hasher(), DefaultLifecycle::default()),
+        Err(_) => Cache::with(EXPECTED_DOCUMENTS, weight, Measured, hasher(), DefaultLifecycle::default()),
     }
 }
 
@@ -156,7 +157,7 @@ mod tests {
         for number in 0..200 {
             flood(&documents, tenant(number), 10);
         }
-        assert!(weight(&documents) <= (SHARES * SHARE_BYTES) as u64);
+        assert!(weight(&documents) <= (MAX_SHARES * SHARE_BYTES) as u64);
     }
 
     #[test]

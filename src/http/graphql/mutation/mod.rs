@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 
 use crate::auth::Caller;
 use crate::engine::Snapshot;
-use crate::http::services::Services;
+use crate::http::state::AppState;
 use user_availability_status_update::UserAvailabilityMutation;
 
 /// Mutations. The fields of a request are executed one after the other, in the order of the request; each is answered
@@ -16,23 +16,23 @@ use user_availability_status_update::UserAvailabilityMutation;
 pub struct Mutation(UserAvailabilityMutation);
 
 /// The context of a mutation: the caller, the services, and the newest state that a field was answered from.
-pub struct Acting {
+pub struct MutationContext {
     /// The services that commands use.
-    pub services: Services,
+    pub app: AppState,
     /// The authenticated caller.
     pub caller: Caller,
     newest: Mutex<Snapshot>,
 }
 
-impl Acting {
+impl MutationContext {
     /// Creates the context of a request, from the state before its first change.
-    pub const fn new(services: Services, caller: Caller, before: Snapshot) -> Self {
-        Acting { services, caller, newest: Mutex::new(before) }
+    pub const fn new(app: AppState, caller: Caller, before: Snapshot) -> Self {
+        MutationContext { app, caller, newest: Mutex::new(before) }
     }
 
     /// Returns the state with all changes made so far, and remembers it as the newest.
-    pub fn look(&self) -> Snapshot {
-        let now = self.services.reader().snapshot(self.caller.tenant());
+    pub fn refresh(&self) -> Snapshot {
+        let now = self.app.reader().snapshot(self.caller.tenant());
         *self.newest.lock() = now.clone();
         now
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_graphql::{Context, Enum, InputObject, Object, Result, SimpleObject};
 
-use super::{Acting, UserError};
+use super::{MutationContext, UserError};
 use crate::command::change_availability::{Change, NotChanged, change_availability};
 use crate::domain::{Fault, Scope};
 use crate::http::graphql::fault::of_field;
@@ -65,17 +65,17 @@ impl UserAvailabilityMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The channel to switch, and its new state.")] input: UserAvailabilityStatusUpdateInput,
     ) -> Result<Option<UserAvailabilityStatusUpdatePayload>> {
-        let acting = ctx.data::<Arc<Acting>>()?;
-        let services = &acting.services;
+        let context = ctx.data::<Arc<MutationContext>>()?;
+        let app = &context.app;
         let LegacyId(user) = input.user_id;
         let switched = (input.channel.into(), input.status == UserAvailabilityStatus::Available);
         let change = Change { channels: vec![switched], offline: false };
-        let (submitter, reader) = (services.submitter(), services.reader());
-        let authority = (&acting.caller, Scope::GraphqlWrite);
-        let done = change_availability(authority, submitter, reader, services.clock(), (user, change)).await;
+        let (submitter, reader) = (app.submitter(), app.reader());
+        let authority = (&context.caller, Scope::GraphqlWrite);
+        let done = change_availability(authority, submitter, reader, app.clock(), (user, change)).await;
         let unknown = || UserAvailabilityStatusUpdatePayload::refused("userId", "there is no such user");
         Ok(Some(match done {
-            Ok(_) => match User::find(&acting.look(), user) {
+            Ok(_) => match User::find(&context.refresh(), user) {
                 Some(user) => UserAvailabilityStatusUpdatePayload { user: Some(user), user_errors: None },
                 // The user was deleted and forgotten between the change and this snapshot.
                 None => unknown(),

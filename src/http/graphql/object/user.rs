@@ -15,7 +15,7 @@ use super::availability::{UserAvailability, UserPresence};
 use super::reference::{Group, Project, Skill};
 use crate::domain::{EntityRef, Profile, Role};
 use crate::engine::Snapshot;
-use crate::http::graphql::Asked;
+use crate::http::graphql::QueryContext;
 use crate::http::graphql::paging::{Connection, Page, PageArguments};
 use crate::http::graphql::scalar::{DateTime, Language, LegacyId, UserRole};
 use crate::query::people::users::Member;
@@ -160,8 +160,8 @@ impl User {
 /// Counts an unpaged list against the limit of the answer. Mutations have no limit in their context: each answers with
 /// one user.
 fn counted<T>(ctx: &Context<'_>, list: Vec<T>) -> Result<Vec<T>> {
-    if let Some(asked) = ctx.data_opt::<Asked>() {
-        asked.count(list.len())?;
+    if let Some(context) = ctx.data_opt::<QueryContext>() {
+        context.count(list.len())?;
     }
     Ok(list)
 }

@@ -2,9 +2,9 @@
 
 use async_graphql::{Context, InputObject, Object, Result};
 
-use super::conversation_filters::{Flat, connection, span};
+use super::conversation_filters::{FilterArguments, connection, span};
 use super::filters::values;
-use crate::http::graphql::Asked;
+use crate::http::graphql::QueryContext;
 use crate::http::graphql::fault::of_field;
 use crate::http::graphql::object::conversation::{Channel, CloseReason, Conversation};
 use crate::http::graphql::paging::{Connection, Page, PageArguments};
@@ -51,13 +51,13 @@ impl ClosedConversationsQuery {
         #[graphql(desc = "The cursor before which the page ends.")] before: Option<String>,
     ) -> Result<Connection<Conversation>> {
         let page = Page::read(PageArguments { first, after, last, before })?;
-        let mut asked_for = Flat { project_ids, channels, group_ids, user_ids, routing_group_ids }.read()?;
-        asked_for.closed = Some((interval.from.0, interval.to.0));
-        asked_for.reasons = values(close_reason, "closeReason", |reason| reason.name().to_owned())?;
-        asked_for.id = conversation_id.map(|Guid(guid)| guid);
-        let asked = ctx.data::<Asked>()?;
-        let archive = asked.reading.archive(&asked.snapshot);
-        let part = archive.closed(asked_for, &span(&page)).await.map_err(|fault| of_field(&fault))?;
+        let mut filter = FilterArguments { project_ids, channels, group_ids, user_ids, routing_group_ids }.read()?;
+        filter.closed = Some((interval.from.0, interval.to.0));
+        filter.reasons = values(close_reason, "closeReason", |reason| reason.name().to_owned())?;
+        filter.id = conversation_id.map(|Guid(guid)| guid);
+        let context = ctx.data::<QueryContext>()?;
+        let archive = context.archive.as_of(&context.snapshot);
+        let part = archive.closed(filter, &span(&page)).await.map_err(|fault| of_field(&fault))?;
         Ok(connection(&page, part))
     }
 }

@@ -5,7 +5,7 @@ use async_graphql::{Context, InputObject, Object, Result};
 use super::filters::{by_guid, entity, values};
 use crate::domain::filter::{Clause, Dimension};
 use crate::domain::{Filter, Role, Status};
-use crate::http::graphql::Asked;
+use crate::http::graphql::QueryContext;
 use crate::http::graphql::fault::invalid_argument;
 use crate::http::graphql::object::indicators::ConnectedUsersIndicator;
 use crate::http::graphql::scalar::{AvailabilityStatus, Guid, LegacyId, UserRole};
@@ -98,8 +98,8 @@ impl ConnectedUsersQuery {
             None => flat,
         };
         let filter = chosen.into_filter()?;
-        let asked = ctx.data::<Asked>()?;
-        let (headcount, occupancy) = connected_users(&asked.snapshot.view, &filter);
+        let context = ctx.data::<QueryContext>()?;
+        let (headcount, occupancy) = connected_users(&context.snapshot.view, &filter);
         Ok(ConnectedUsersIndicator { headcount, occupancy })
     }
 }

@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, Object, Result};
 
-use crate::http::graphql::Asked;
+use crate::http::graphql::QueryContext;
 use crate::http::graphql::object::conversation::Conversation;
 use crate::http::graphql::scalar::Guid;
 use crate::query::conversations::remembered;
@@ -19,10 +19,10 @@ impl ConversationQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "The conversation's GUID.")] id: Guid,
     ) -> Result<Option<Conversation>> {
-        let asked = ctx.data::<Asked>()?;
-        let found = match remembered(&asked.snapshot.view, id.0) {
+        let context = ctx.data::<QueryContext>()?;
+        let found = match remembered(&context.snapshot.view, id.0) {
             Some(conversation) => Some(conversation.clone()),
-            None => asked.reading.find(&asked.snapshot, id.0).await?,
+            None => context.archive.find(&context.snapshot, id.0).await?,
         };
         Ok(found.and_then(Conversation::of))
     }

@@ -7,10 +7,10 @@ use crate::domain::conversation::{Key, Span};
 use crate::http::graphql::object::conversation::{Channel, Conversation};
 use crate::http::graphql::paging::{Connection, Cursor, Page};
 use crate::http::graphql::scalar::{Guid, LegacyId};
-use crate::query::conversations::{AskedFor, Part};
+use crate::query::conversations::{ConversationFilter, Part};
 
 /// The filter arguments of both lists, flat as in the vendor's schema.
-pub struct Flat {
+pub struct FilterArguments {
     pub project_ids: Option<Vec<LegacyId>>,
     pub channels: Option<Vec<Channel>>,
     pub group_ids: Option<Vec<LegacyId>>,
@@ -18,17 +18,17 @@ pub struct Flat {
     pub routing_group_ids: Option<Vec<Guid>>,
 }
 
-impl Flat {
+impl FilterArguments {
     /// Converts the arguments; `INVALID_ARGUMENT` for too many values in one.
-    pub fn read(self) -> Result<AskedFor> {
+    pub fn read(self) -> Result<ConversationFilter> {
         let entity = |LegacyId(reference)| reference;
-        Ok(AskedFor {
+        Ok(ConversationFilter {
             projects: values(self.project_ids, "projectIds", entity)?,
             media: values(self.channels, "channels", Into::into)?,
             groups: values(self.group_ids, "groupIds", entity)?,
             users: values(self.user_ids, "userIds", entity)?,
             routing_groups: values(self.routing_group_ids, "routingGroupIds", |Guid(guid)| guid)?,
-            ..AskedFor::default()
+            ..ConversationFilter::default()
         })
     }
 }

@@ -2,8 +2,8 @@
 
 use async_graphql::{Context, Object, Result};
 
-use super::conversation_filters::{Flat, connection, span};
-use crate::http::graphql::Asked;
+use super::conversation_filters::{FilterArguments, connection, span};
+use crate::http::graphql::QueryContext;
 use crate::http::graphql::fault::of_field;
 use crate::http::graphql::object::conversation::{Channel, Conversation};
 use crate::http::graphql::paging::{Connection, Page, PageArguments};
@@ -39,9 +39,9 @@ impl ConversationsQuery {
         #[graphql(desc = "The cursor before which the page ends.")] before: Option<String>,
     ) -> Result<Connection<Conversation>> {
         let page = Page::read(PageArguments { first, after, last, before })?;
-        let asked_for = Flat { project_ids, channels, group_ids, user_ids, routing_group_ids }.read()?;
-        let view = &ctx.data::<Asked>()?.snapshot.view;
-        let part = open_conversations(view, asked_for, &span(&page)).map_err(|fault| of_field(&fault))?;
+        let filter = FilterArguments { project_ids, channels, group_ids, user_ids, routing_group_ids }.read()?;
+        let view = &ctx.data::<QueryContext>()?.snapshot.view;
+        let part = open_conversations(view, filter, &span(&page)).map_err(|fault| of_field(&fault))?;
         Ok(connection(&page, part))
     }
 }

@@ -4,7 +4,7 @@
 use async_graphql::{Context, Object, Result};
 
 use crate::domain::EntityRef;
-use crate::http::graphql::Asked;
+use crate::http::graphql::QueryContext;
 use crate::http::graphql::object::conversation::routing::RoutingRule;
 use crate::http::graphql::scalar::Guid;
 
@@ -23,7 +23,7 @@ impl RoutingRuleQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "The rule's GUID.")] id: Guid,
     ) -> Result<Option<RoutingRule>> {
-        let snapshot = ctx.data::<Asked>()?.current()?;
+        let snapshot = ctx.data::<QueryContext>()?.current()?;
         Ok(RoutingRule::find(snapshot, Some(EntityRef::Guid(id.0))))
     }
 }

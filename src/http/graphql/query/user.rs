@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, Object, Result};
 
-use crate::http::graphql::Asked;
+use crate::http::graphql::QueryContext;
 use crate::http::graphql::object::user::User;
 use crate::http::graphql::scalar::LegacyId;
 
@@ -14,6 +14,6 @@ pub struct UserQuery;
 impl UserQuery {
     /// A user by id. Null if there is none. A deleted user is returned for up to 24 hours after the deletion.
     async fn user(&self, ctx: &Context<'_>, #[graphql(desc = "The user's id.")] id: LegacyId) -> Result<Option<User>> {
-        Ok(User::find(&ctx.data::<Asked>()?.snapshot, id.0))
+        Ok(User::find(&ctx.data::<QueryContext>()?.snapshot, id.0))
     }
 }

@@ -5,7 +5,7 @@ use async_graphql::{Context, Object, Result};
 use super::filters::{by_guid, entity, values};
 use crate::domain::filter::{Clause, Dimension};
 use crate::domain::{Filter, Role};
-use crate::http::graphql::Asked;
+use crate::http::graphql::QueryContext;
 use crate::http::graphql::object::user::User;
 use crate::http::graphql::paging::{Connection, Cursor, Page, PageArguments};
 use crate::http::graphql::scalar::{Guid, LegacyId, UserRole};
@@ -49,7 +49,7 @@ impl UsersQuery {
             Some(true) => Connected::Online,
             Some(false) => Connected::Offline,
         };
-        let snapshot = &ctx.data::<Asked>()?.snapshot;
+        let snapshot = &ctx.data::<QueryContext>()?.snapshot;
         let found = users(&snapshot.view, &filter, connected);
         let places = found.map(|profile| (Cursor { key: profile.id, guid: profile.guid }, profile.id));
         // Users are built for the page only: the list can be long.

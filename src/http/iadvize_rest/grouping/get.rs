@@ -8,7 +8,7 @@ use super::Resource;
 use super::row::Row;
 use crate::http::extract::{freshness, reply};
 use crate::http::iadvize_rest::{Envelope, RestFault, data, open};
-use crate::http::services::Services;
+use crate::http::state::AppState;
 use crate::limits::TurnKey;
 use crate::projection::roster::Connection;
 use crate::query;
@@ -22,12 +22,12 @@ use crate::query::groupings::{described, entity, members};
     responses((status = 200, description = "The group", body = Envelope<Row>), RestFault),
 )]
 pub async fn get_group(
-    services: State<Services>,
+    app: State<AppState>,
     id: Path<String>,
     query: RawQuery,
     headers: HeaderMap,
 ) -> Result<Response<Body>, RestFault> {
-    get(Resource::Group, services, id, query, headers).await
+    get(Resource::Group, app, id, query, headers).await
 }
 
 /// Returns one skill.
@@ -38,22 +38,22 @@ pub async fn get_group(
     responses((status = 200, description = "The skill", body = Envelope<Row>), RestFault),
 )]
 pub async fn get_skill(
-    services: State<Services>,
+    app: State<AppState>,
     id: Path<String>,
     query: RawQuery,
     headers: HeaderMap,
 ) -> Result<Response<Body>, RestFault> {
-    get(Resource::Skill, services, id, query, headers).await
+    get(Resource::Skill, app, id, query, headers).await
 }
 
 async fn get(
     resource: Resource,
-    State(services): State<Services>,
+    State(app): State<AppState>,
     Path(id): Path<String>,
     RawQuery(text): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response<Body>, RestFault> {
-    let (caller, snapshot) = open(&services, &headers, text, freshness::any_age(&headers)).await?;
+    let (caller, snapshot) = open(&app, &headers, text, freshness::any_age(&headers)).await?;
     let dimension = resource.dimension();
     let found = id.parse().ok().and_then(|reference| entity(&snapshot.view, dimension, reference).cloned());
     let found = found.ok_or_else(|| RestFault::unknown(resource.name(), &id))?;
@@ -61,6 +61,6 @@ async fn get(
     let view = snapshot.view.clone();
     // The row lists its members, which may be all users of the tenant.
     let answer = move || Ok(data(Row::new(resource, described(&view, dimension, &found))));
-    let answer = services.read(TurnKey::Tenant(caller.tenant()), is_long, answer).await?;
+    let answer = app.read(TurnKey::Tenant(caller.tenant()), is_long, answer).await?;
     Ok(reply::from_snapshot(answer, &snapshot))
 }

@@ -14,7 +14,7 @@ use crate::http::extract::{Params, freshness, reply};
 use crate::http::iadvize_rest::filters::ids;
 use crate::http::iadvize_rest::paging::Paging;
 use crate::http::iadvize_rest::{Envelope, JSON, RestFault, SUCCESS, caller, page};
-use crate::http::services::Services;
+use crate::http::state::AppState;
 use crate::limits::TurnKey;
 use crate::query::groupings::{Wanted, described, groupings, is_long};
 
@@ -26,11 +26,11 @@ use crate::query::groupings::{Wanted, described, groupings, is_long};
     responses((status = 200, description = "One page", body = Envelope<Vec<Item>>), RestFault),
 )]
 pub async fn list_groups(
-    services: State<Services>,
+    app: State<AppState>,
     query: RawQuery,
     headers: HeaderMap,
 ) -> Result<Response<Body>, RestFault> {
-    list(Resource::Group, services, query, headers).await
+    list(Resource::Group, app, query, headers).await
 }
 
 /// Lists skills, ascending by id.
@@ -41,22 +41,22 @@ pub async fn list_groups(
     responses((status = 200, description = "One page", body = Envelope<Vec<Item>>), RestFault),
 )]
 pub async fn list_skills(
-    services: State<Services>,
+    app: State<AppState>,
     query: RawQuery,
     headers: HeaderMap,
 ) -> Result<Response<Body>, RestFault> {
-    list(Resource::Skill, services, query, headers).await
+    list(Resource::Skill, app, query, headers).await
 }
 
 async fn list(
     resource: Resource,
-    State(services): State<Services>,
+    State(app): State<AppState>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response<Body>, RestFault> {
     let query = query.unwrap_or_default();
     let query = Params::parse(query.as_bytes())?;
-    let caller = caller(&services, &headers, &query)?;
+    let caller = caller(&app, &headers, &query)?;
     caller.require(Scope::OperatorsRead)?;
     let operators = match resource {
         Resource::Group => Vec::new(),
@@ -65,7 +65,7 @@ async fn list(
     let wanted = Wanted { parents: ids(&query, "filters[parent_id]")?, operators };
     let paging = Paging::read(&query)?;
     let freshness = freshness::any_age(&headers)?;
-    let snapshot = crate::query::open(services.reader(), &caller, Scope::OperatorsRead, freshness).await?;
+    let snapshot = crate::query::open(app.reader(), &caller, Scope::OperatorsRead, freshness).await?;
     let key = TurnKey::Tenant(caller.tenant());
     let (view, dimension) = (snapshot.view.clone(), resource.dimension());
     let is_long = is_long(&view, dimension, paging.full);
@@ -74,7 +74,7 @@ async fn list(
         let (part, pagination) = paging.of(&found);
         Ok((part.iter().map(|entity| Arc::clone(entity)).collect::<Vec<_>>(), pagination))
     };
-    let (part, pagination) = services.read(key, is_long, find).await?;
+    let (part, pagination) = app.read(key, is_long, find).await?;
     let answer = if paging.full {
         // Each row lists its members, which may be all users of the tenant.
         let view = snapshot.view.clone();
@@ -83,7 +83,7 @@ async fn list(
             let rows = part.into_iter().map(move |entity| Row::new(resource, described(&view, dimension, &entity)));
             Lists::within(&empty, "data", rows)
         };
-        json_in_slices(&services, key, is_long, JSON, begin).await?
+        json_in_slices(&app, key, is_long, JSON, begin).await?
     } else {
         page(&part.iter().map(|entity| Item::new(resource, entity.id)).collect::<Vec<_>>(), pagination)
     };

@@ -4,13 +4,13 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::Response;
 
-use super::patch::{NEEDED, New};
+use super::patch::{New, REQUIRED_FIELDS};
 use super::row::Row;
 use super::{password, patch, refused};
 use crate::command::create_operator::create_operator;
 use crate::http::extract::reply;
 use crate::http::iadvize_rest::{Envelope, RestFault, data, write};
-use crate::http::services::Services;
+use crate::http::state::AppState;
 
 /// Creates an operator and returns it.
 #[utoipa::path(
@@ -20,13 +20,13 @@ use crate::http::services::Services;
     request_body(content((New = "application/json"), (New = "application/x-www-form-urlencoded"))),
     responses((status = 200, description = "The operator, with its id", body = Envelope<Row>), RestFault),
 )]
-pub async fn create(State(services): State<Services>, request: Request) -> Result<Response<Body>, RestFault> {
-    let (caller, fields) = write(&services, request).await?;
-    if let Some(missing) = NEEDED.into_iter().find(|name| fields.get(name).is_none()) {
+pub async fn create(State(app): State<AppState>, request: Request) -> Result<Response<Body>, RestFault> {
+    let (caller, fields) = write(&app, request).await?;
+    if let Some(missing) = REQUIRED_FIELDS.into_iter().find(|name| fields.get(name).is_none()) {
         return Err(RestFault::Missing(missing));
     }
-    let user = (patch::read(&fields)?, password(&services, &caller, &fields).await?);
-    let made = create_operator(&caller, (services.submitter(), services.reader()), services.clock(), user).await;
+    let user = (patch::read(&fields)?, password(&app, &caller, &fields).await?);
+    let made = create_operator(&caller, (app.submitter(), app.reader()), app.clock(), user).await;
     let (position, profile) = made.map_err(|fault| refused(fault, ""))?;
     Ok(reply::at_position(data(Row::from(&*profile)), position))
 }

@@ -8,7 +8,7 @@ use crate::command::delete_operator::delete_operator;
 use crate::domain::{Fault, Scope};
 use crate::http::extract::{Params, reply};
 use crate::http::iadvize_rest::{RestFault, StatusOnly, caller, done};
-use crate::http::services::Services;
+use crate::http::state::AppState;
 
 /// Deletes an operator.
 #[utoipa::path(
@@ -19,18 +19,18 @@ use crate::http::services::Services;
     responses((status = 200, description = "Deleted", body = StatusOnly), RestFault),
 )]
 pub async fn delete(
-    State(services): State<Services>,
+    State(app): State<AppState>,
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response<Body>, RestFault> {
     let query = query.unwrap_or_default();
-    let caller = caller(&services, &headers, &Params::parse(query.as_bytes())?)?;
+    let caller = caller(&app, &headers, &Params::parse(query.as_bytes())?)?;
     caller.require(Scope::OperatorsWrite)?;
     // Unlike the vendor's other sentences about unknown ids, this one ends without a full stop.
     let unknown = || RestFault::Unknown(format!("Unknown 'operator' with 'id' {id}"));
     let operator = id.parse().map_err(|_| unknown())?;
-    let deleted = delete_operator(&caller, (services.submitter(), services.reader()), services.clock(), operator).await;
+    let deleted = delete_operator(&caller, (app.submitter(), app.reader()), app.clock(), operator).await;
     let position = deleted.map_err(|fault| match fault {
         Fault::NotFound(_) => unknown(),
         other => RestFault::Fault(other),

@@ -8,7 +8,7 @@ use super::reference;
 use super::row::Row;
 use crate::http::extract::{freshness, reply};
 use crate::http::iadvize_rest::{Envelope, RestFault, data, open};
-use crate::http::services::Services;
+use crate::http::state::AppState;
 use crate::query::people::operators::operator;
 
 /// Returns one operator.
@@ -20,12 +20,12 @@ use crate::query::people::operators::operator;
     responses((status = 200, description = "The operator", body = Envelope<Row>), RestFault),
 )]
 pub async fn get(
-    State(services): State<Services>,
+    State(app): State<AppState>,
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response<Body>, RestFault> {
-    let (_, snapshot) = open(&services, &headers, query, freshness::any_age(&headers)).await?;
+    let (_, snapshot) = open(&app, &headers, query, freshness::any_age(&headers)).await?;
     let profile = operator(&snapshot.view, reference(&id)?).ok_or_else(|| RestFault::unknown("operator", &id))?;
     Ok(reply::from_snapshot(data(Row::from(&**profile)), &snapshot))
 }

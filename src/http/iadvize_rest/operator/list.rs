@@ -10,7 +10,7 @@ use crate::http::extract::{Params, freshness, reply};
 use crate::http::iadvize_rest::filters::OperatorFilters;
 use crate::http::iadvize_rest::paging::Paging;
 use crate::http::iadvize_rest::{Envelope, RestFault, caller, filters, page};
-use crate::http::services::Services;
+use crate::http::state::AppState;
 use crate::limits::TurnKey;
 use crate::projection::roster::Connection;
 use crate::query;
@@ -25,13 +25,13 @@ use crate::query::people::operators::operators;
     responses((status = 200, description = "One page", body = Envelope<Vec<Item>>), RestFault),
 )]
 pub async fn list(
-    State(services): State<Services>,
+    State(app): State<AppState>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response<Body>, RestFault> {
     let query = query.unwrap_or_default();
     let query = Params::parse(query.as_bytes())?;
-    let caller = caller(&services, &headers, &query)?;
+    let caller = caller(&app, &headers, &query)?;
     caller.require(Scope::OperatorsRead)?;
     let (filter, online) = filters::read(&query)?;
     let paging = Paging::read(&query)?;
@@ -41,7 +41,7 @@ pub async fn list(
         Some(false) => Connection::Offline,
     };
     let freshness = freshness::any_age(&headers)?;
-    let snapshot = query::open(services.reader(), &caller, Scope::OperatorsRead, freshness).await?;
+    let snapshot = query::open(app.reader(), &caller, Scope::OperatorsRead, freshness).await?;
     let is_long = query::is_long_list(&snapshot.view, &filter, connection);
     let view = snapshot.view.clone();
     let answer = move || {
@@ -53,6 +53,6 @@ pub async fn list(
             page(&part.iter().map(|profile| Item::from(&***profile)).collect::<Vec<_>>(), pagination)
         })
     };
-    let answer = services.read(TurnKey::Tenant(caller.tenant()), is_long, answer).await?;
+    let answer = app.read(TurnKey::Tenant(caller.tenant()), is_long, answer).await?;
     Ok(reply::from_snapshot(answer, &snapshot))
 }

@@ -18,14 +18,14 @@ use crate::auth::Caller;
 use crate::domain::directory::{Problem, TAKEN};
 use crate::domain::event::PasswordHash;
 use crate::domain::{EntityRef, Fault};
-use crate::http::services::Services;
+use crate::http::state::AppState;
 
 /// Hashes the password among the fields, if there is one. The vendor's REST API has no such field; here it sets the
 /// password for `/oauth2/token`.
-async fn password(services: &Services, caller: &Caller, fields: &Fields) -> Result<Option<PasswordHash>, Fault> {
+async fn password(app: &AppState, caller: &Caller, fields: &Fields) -> Result<Option<PasswordHash>, Fault> {
     match fields.get("password") {
         None => Ok(None),
-        Some(Value::String(text)) => services.passwords().hash_password(caller.tenant(), text).await.map(Some),
+        Some(Value::String(text)) => app.passwords().hash_password(caller.tenant(), text).await.map(Some),
         Some(_) => Err(Fault::invalid("password", "must be a text")),
     }
 }

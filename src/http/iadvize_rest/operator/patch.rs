@@ -32,7 +32,7 @@ enum Form {
 }
 
 /// Fields that a new operator needs. The vendor's REST API documents none; its GraphQL API requires these.
-pub const NEEDED: [&str; 3] = ["name", "email", "website_list"];
+pub const REQUIRED_FIELDS: [&str; 3] = ["name", "email", "website_list"];
 
 /// Every field of the vendor's table except `call_config`, which is an object.
 const FIELDS: [(&str, Form); 22] = [
@@ -80,7 +80,7 @@ pub struct New;
 
 impl PartialSchema for New {
     fn schema() -> RefOr<Schema> {
-        NEEDED.into_iter().fold(object(), ObjectBuilder::required).into()
+        REQUIRED_FIELDS.into_iter().fold(object(), ObjectBuilder::required).into()
     }
 }
 

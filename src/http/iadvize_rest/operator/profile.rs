@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use super::reference;
 use crate::http::extract::{freshness, reply};
 use crate::http::iadvize_rest::{Envelope, RestFault, data, open};
-use crate::http::services::Services;
+use crate::http::state::AppState;
 use crate::query::people::operators::operator;
 
 #[derive(Serialize, ToSchema)]
@@ -32,12 +32,12 @@ struct Row<'a> {
     responses((status = 200, description = "The profile", body = Envelope<Row>), RestFault),
 )]
 pub async fn profile(
-    State(services): State<Services>,
+    State(app): State<AppState>,
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response<Body>, RestFault> {
-    let (_, snapshot) = open(&services, &headers, query, freshness::any_age(&headers)).await?;
+    let (_, snapshot) = open(&app, &headers, query, freshness::any_age(&headers)).await?;
     let operator = operator(&snapshot.view, reference(&id)?).ok_or_else(|| RestFault::unknown("operator", &id))?;
     let shown = operator.profile.as_ref();
     let row = Row {

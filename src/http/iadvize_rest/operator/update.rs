@@ -10,7 +10,7 @@ use super::{password, patch, reference, refused};
 use crate::command::update_operator::update_operator;
 use crate::http::extract::reply;
 use crate::http::iadvize_rest::{Envelope, RestFault, data, write};
-use crate::http::services::Services;
+use crate::http::state::AppState;
 
 /// Changes an operator and returns it.
 #[utoipa::path(
@@ -22,14 +22,14 @@ use crate::http::services::Services;
     responses((status = 200, description = "The operator after the change", body = Envelope<Row>), RestFault),
 )]
 pub async fn update(
-    State(services): State<Services>,
+    State(app): State<AppState>,
     Path(id): Path<String>,
     request: Request,
 ) -> Result<Response<Body>, RestFault> {
-    let (caller, fields) = write(&services, request).await?;
-    let user = (patch::read(&fields)?, password(&services, &caller, &fields).await?);
-    let engine = (services.submitter(), services.reader());
-    let changed = update_operator(&caller, engine, services.clock(), reference(&id)?, user).await;
+    let (caller, fields) = write(&app, request).await?;
+    let user = (patch::read(&fields)?, password(&app, &caller, &fields).await?);
+    let engine = (app.submitter(), app.reader());
+    let changed = update_operator(&caller, engine, app.clock(), reference(&id)?, user).await;
     let (position, profile) = changed.map_err(|fault| refused(fault, &id))?;
     Ok(reply::at_position(data(Row::from(&*profile)), position))
 }

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::domain::TenantId;
 
 /// Most connections of one user at a time.
-pub const A_USER: usize = 16;
+pub const MAX_PER_USER: usize = 16;
 
 type User = (TenantId, i64);
 type Sessions = HashMap<Box<str>, CancellationToken>;
@@ -29,11 +29,11 @@ pub struct DeskConnection {
 
 impl Connections {
     /// Registers a connection of the session, and supersedes the session's previous one. `None` if the user has
-    /// [`A_USER`] other sessions connected.
+    /// [`MAX_PER_USER`] other sessions connected.
     pub fn take(&self, user: User, session: &str) -> Option<DeskConnection> {
         let mut connections = self.0.lock();
         let of_user = connections.entry(user).or_default();
-        if of_user.len() >= A_USER && !of_user.contains_key(session) {
+        if of_user.len() >= MAX_PER_USER && !of_user.contains_key(session) {
             return None;
         }
         let superseded = CancellationToken::new();
@@ -78,7 +78,7 @@ mod tests {
         let second = connections.take(user, "0").unwrap();
         assert!(first.superseded().is_cancelled() && !second.superseded().is_cancelled());
         drop(first);
-        let others: Vec<_> = (1..A_USER).map(|n| connections.take(user, &n.to_string()).unwrap()).collect();
+        let others: Vec<_> = (1..MAX_PER_USER).map(|n| connections.take(user, &n.to_string()).unwrap()).collect();
         assert!(connections.take(user, "one more").is_none());
         assert!(connections.take((user.0, 2), "one more").is_some(), "another user");
         assert!(connections.take(user, "0").is_some(), "a session that is connected already");

@@ -5,8 +5,8 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::connections::{Connections, DeskConnection};
-use super::protocol::{Hello, Message, Reply};
 use super::limits::{MAX_ERRORS, TOO_FAST, count};
+use super::protocol::{Hello, Message, Reply};
 use super::socket::{Code, Disconnected, Incoming, Socket};
 use crate::auth::Caller;
 use crate::auth::tickets::Pass;
@@ -14,14 +14,14 @@ use crate::command::desk::Link;
 use crate::command::desk::connect::{Opening, connect};
 use crate::domain::settings::desk::DeskTerms;
 use crate::domain::{Fault, event};
-use crate::http::services::Services;
+use crate::http::state::AppState;
 
 /// Time limit for the first message.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A connection whose first message was not accepted yet.
 pub struct Handshake {
-    pub services: Services,
+    pub app: AppState,
     pub connections: Connections,
     pub socket: Socket,
     pub caller: Caller,
@@ -54,16 +54,17 @@ pub struct Accepted {
 }
 
 impl Handshake {
-    /// Waits for the first message and opens its session; `None` if the connection ended instead.
-    pub async fn accept(&mut self) -> Option<Accepted> {
+    /// Waits for the first message and opens its session; returns itself with it, or `None` if the connection ended
+    /// instead.
+    pub async fn accept(mut self) -> Option<(Self, Accepted)> {
         // Without a session there is no other connection that could supersede this one.
         let never = CancellationToken::new();
-        let mut until = self.services.clock().monotonic() + HELLO_TIMEOUT;
+        let mut until = self.app.clock().monotonic() + HELLO_TIMEOUT;
         let mut errors = 0;
         loop {
             let refused = match self.socket.recv(&never, until).await {
                 Incoming::Text(text) => match self.hello(&text).await {
-                    Ok(accepted) => return Some(accepted),
+                    Ok(accepted) => return Some((self, accepted)),
                     Err(refused) => refused,
                 },
                 Incoming::Sign => continue,
@@ -87,7 +88,7 @@ impl Handshake {
                     return None;
                 }
                 HandshakeError::Unavailable(retry_after) => {
-                    until = self.services.clock().monotonic() + HELLO_TIMEOUT;
+                    until = self.app.clock().monotonic() + HELLO_TIMEOUT;
                     self.socket.send(&Reply::Unavailable { id: None, retry_after }).await
                 }
                 HandshakeError::Close(code, reason) => {
@@ -106,17 +107,16 @@ impl Handshake {
         let Message::Hello(hello) = Message::read(text).map_err(HandshakeError::Wrong)? else {
             return Err(HandshakeError::Wrong("hello comes first"));
         };
-        let services = &self.services;
-        let heard = services.clock().monotonic();
+        let app = &self.app;
+        let heard = app.clock().monotonic();
         // The credential may have been revoked since the connection was opened.
-        let caller = services.again(&self.caller).map_err(handshake_error)?;
-        count(services, &self.socket, &caller, 0).map_err(handshake_error)?;
-        let terms = services.ring().settings(caller.tenant()).desk(services.edge().desk);
+        let caller = app.revalidate(&self.caller).map_err(handshake_error)?;
+        count(app, &self.socket, &caller, 0).map_err(handshake_error)?;
+        let terms = app.credentials().settings(caller.tenant()).desk(app.edge().desk);
         let opening = self.opening(hello, &caller, terms)?;
         let too_many = HandshakeError::Close(Code::Later, "too many desks of this user");
-        let connection =
-            self.connections.take((caller.tenant(), opening.user), &opening.session).ok_or(too_many)?;
-        let connected = connect(&caller, services.submitter(), services.clock(), opening).await;
+        let connection = self.connections.take((caller.tenant(), opening.user), &opening.session).ok_or(too_many)?;
+        let connected = connect(&caller, app.submitter(), app.clock(), opening).await;
         let (position, link) = connected.map_err(|fault| match fault {
             Fault::TooMany { .. } => HandshakeError::Close(Code::Later, "too many desks of this user"),
             fault => handshake_error(fault),
@@ -126,8 +126,8 @@ impl Handshake {
 
     /// Checks the members of a first message, against the ticket if there is one.
     fn opening(&self, hello: Hello, caller: &Caller, terms: DeskTerms) -> Result<Opening, HandshakeError> {
-        let services = &self.services;
-        let view = services.reader().snapshot(caller.tenant()).view;
+        let app = &self.app;
+        let view = app.reader().snapshot(caller.tenant()).view;
         let named = hello.user.map(|user| view.directory().profile_of(&user).map(|profile| profile.id));
         let user = match (&self.pass, named) {
             (_, Some(None)) => return Err(HandshakeError::Wrong("unknown user")),
@@ -144,7 +144,7 @@ impl Handshake {
                 return Err(HandshakeError::Wrong("the ticket is for another session"));
             }
             (Some(session), _) | (None, Some(session)) => session,
-            (None, None) => services.clock().new_id().to_string().into(),
+            (None, None) => app.clock().new_id().to_string().into(),
         };
         let device = hello.device.as_deref().map(event::device).transpose().map_err(HandshakeError::Wrong)?;
         Ok(Opening { user, session, device, surface: hello.surface, lease_seconds: terms.lease })

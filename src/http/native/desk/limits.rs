@@ -3,7 +3,7 @@
 use super::socket::Socket;
 use crate::auth::Caller;
 use crate::domain::Fault;
-use crate::http::services::Services;
+use crate::http::state::AppState;
 
 /// Number of invalid messages at which a connection is closed.
 pub const MAX_ERRORS: u32 = 10;
@@ -12,10 +12,10 @@ pub const TOO_FAST: &str = "too many messages";
 
 /// Counts a message, and the events in it, against the tenant's rates; [`Fault::TooMany`] above one of them. Messages
 /// of a socket without a pace do not count.
-pub fn count(services: &Services, socket: &Socket, caller: &Caller, events: usize) -> Result<(), Fault> {
+pub fn count(app: &AppState, socket: &Socket, caller: &Caller, events: usize) -> Result<(), Fault> {
     if !socket.is_paced() {
         return Ok(());
     }
-    services.tenants().count_message(caller.tenant())?;
-    services.tenants().count_events(caller.tenant(), events)
+    app.tenants().count_message(caller.tenant())?;
+    app.tenants().count_events(caller.tenant(), events)
 }

@@ -24,7 +24,7 @@ use crate::domain::{Fault, Scope};
 use crate::http::connection::Connection;
 use crate::http::extract::{Params, credential, reply};
 use crate::http::fault::NativeFault;
-use crate::http::services::Services;
+use crate::http::state::AppState;
 use crate::limits::Budget;
 use crate::limits::rate::Rate;
 use handshake::Handshake;
@@ -59,7 +59,7 @@ const WAITING_BYTES: usize = 64 * 1024;
 )]
 pub async fn connect(State(desks): State<DeskState>, request: Request) -> Result<Response<Body>, NativeFault> {
     let (mut parts, _) = request.into_parts();
-    let services = desks.services.clone();
+    let app = desks.app.clone();
     let (caller, pass, upgrade) = match ticket(&parts)? {
         // After the upgrade: a request that cannot become a WebSocket must not use the ticket up.
         Some(ticket) => {
@@ -67,20 +67,20 @@ pub async fn connect(State(desks): State<DeskState>, request: Request) -> Result
             let (caller, pass) = desks.ticket_holder(&ticket)?;
             (caller, Some(pass), upgrade)
         }
-        None => (by_key(&services, &parts)?, None, upgrade(&mut parts).await?),
+        None => (by_key(&app, &parts)?, None, upgrade(&mut parts).await?),
     };
     caller.require(Scope::EventsWrite)?;
-    let position = services.reader().snapshot(caller.tenant()).view.position();
+    let position = app.reader().snapshot(caller.tenant()).view.position();
     let connection = Connection::of(&parts.extensions);
     if let Some(connection) = &connection {
         connection.permit().become_desk(caller.tenant())?;
     }
     let response = upgrade.on_upgrade(move |socket| async move {
-        let lifecycle = services.lifecycle().clone();
+        let lifecycle = app.lifecycle().clone();
         // axum spawns this future untracked. Shutdown waits for tracked tasks only, so the work is handed to one.
-        drop(lifecycle.track(async move {
-            let (clock, stopping) = (services.clock().clone(), services.lifecycle().stopping().clone());
-            let socket = Socket::new(socket, clock, stopping, pace(&services));
+        drop(lifecycle.spawn_tracked(async move {
+            let (clock, stopping) = (app.clock().clone(), app.lifecycle().stopping().clone());
+            let socket = Socket::new(socket, clock, stopping, pace(&app));
             stay(desks, socket, (caller, pass)).await;
             drop(connection);
         }));
@@ -90,16 +90,16 @@ pub async fn connect(State(desks): State<DeskState>, request: Request) -> Result
 
 /// Returns the frame rate of one socket; `None` if the budget of desks is off, and then its messages do not count
 /// against the tenant's rate either.
-fn pace(services: &Services) -> Option<Rate> {
-    let is_bounded = services.edge().budgets.has(Budget::Desks);
-    if is_bounded { Rate::new(FRAMES_A_SECOND, FRAMES_AT_ONCE, services.clock()) } else { None }
+fn pace(app: &AppState) -> Option<Rate> {
+    let is_bounded = app.edge().budgets.has(Budget::Desks);
+    if is_bounded { Rate::new(FRAMES_A_SECOND, FRAMES_AT_ONCE, app.clock()) } else { None }
 }
 
 /// Serves the connection, from the handshake to its end.
 async fn stay(desks: DeskState, socket: Socket, (caller, pass): (Caller, Option<Pass>)) {
-    let DeskState { services, connections, .. } = desks;
-    let mut handshake = Handshake { services, connections, socket, caller, pass };
-    if let Some(accepted) = handshake.accept().await
+    let DeskState { app, connections, .. } = desks;
+    let handshake = Handshake { app, connections, socket, caller, pass };
+    if let Some((handshake, accepted)) = handshake.accept().await
         && let Some(desk) = Desk::welcome(handshake, accepted).await
     {
         desk.serve().await;
@@ -107,14 +107,14 @@ async fn stay(desks: DeskState, socket: Socket, (caller, pass): (Caller, Option<
 }
 
 /// Authenticates the caller by key: in a header, as the user name of Basic, or as `?key=`.
-fn by_key(services: &Services, parts: &Parts) -> Result<Caller, Fault> {
+fn by_key(app: &AppState, parts: &Parts) -> Result<Caller, Fault> {
     let params = query(parts)?;
     let headers = &parts.headers;
     let basic = credential::basic_user(headers);
     let carried = credential::bearer(headers).or_else(|| credential::api_key(headers)).or(basic.as_deref());
     match carried {
-        Some(key) => services.caller(Some(key)),
-        None => services.caller(params.one("key")?),
+        Some(key) => app.caller(Some(key)),
+        None => app.caller(params.one("key")?),
     }
 }
 

@@ -45,7 +45,7 @@ pub struct EventMessage<'a> {
 }
 
 #[derive(Deserialize)]
-struct Any<'a> {
+struct RawMessage<'a> {
     #[serde(borrow, rename = "type")]
     kind: Cow<'a, str>,
     #[serde(borrow, default)]
@@ -65,17 +65,17 @@ struct Any<'a> {
 impl<'a> Message<'a> {
     /// Parses a message, or returns the reason why it is invalid.
     pub fn read(text: &'a str) -> Result<Self, &'static str> {
-        let any: Result<Object<Any<'a>>, _> = serde_json::from_str(text);
-        let Object(any) = any.map_err(|_| "not a JSON object with a type, or a member has the wrong type")?;
-        match any.kind.as_ref() {
+        let raw: Result<Object<RawMessage<'a>>, _> = serde_json::from_str(text);
+        let Object(raw) = raw.map_err(|_| "not a JSON object with a type, or a member has the wrong type")?;
+        match raw.kind.as_ref() {
             "hello" => {
-                let Any { user, session, device, surface, .. } = any;
+                let RawMessage { user, session, device, surface, .. } = raw;
                 Ok(Message::Hello(Hello { user, session, device, surface }))
             }
             "event" => {
-                let id = any.id.filter(|id| (1..=ID_MAX).contains(&id.len()) && !id.contains('\0'));
+                let id = raw.id.filter(|id| (1..=ID_MAX).contains(&id.len()) && !id.contains('\0'));
                 let id = id.ok_or("an event needs an id of 1 to 128 bytes")?;
-                Ok(Message::Event(EventMessage { id, event: any.event.ok_or("event is missing")? }))
+                Ok(Message::Event(EventMessage { id, event: raw.event.ok_or("event is missing")? }))
             }
             "heartbeat" => Ok(Message::Heartbeat),
             _ => Err("type must be hello, event or heartbeat"),
@@ -189,7 +189,7 @@ pub enum Reply<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Body;
+    use crate::domain::EventBody;
 
     const NOW: Time = Time::from_micros(1_000_000_000_000_000);
 
@@ -203,7 +203,7 @@ mod tests {
     fn events_have_the_subject_and_source_of_their_desk() {
         let event = report(r#"{"type":"slot.taken","data":{"channel":"chat","conversation":"c"}}"#).unwrap();
         assert_eq!((&*event.id.source, &*event.id.id, event.fact.time), ("desk:101/tab", "e1", NOW));
-        assert!(matches!(event.fact.body, Body::SlotTaken { user, .. } if user == UserRef::id(101)));
+        assert!(matches!(event.fact.body, EventBody::SlotTaken { user, .. } if user == UserRef::id(101)));
         let old = r#"{"type":"status.changed","time":"1999-02-01T07:02:55Z","data":{"presence":"Away"}}"#;
         assert_eq!(report(old).unwrap().fact.time.to_string(), "1999-02-01T07:02:55Z");
         for (wrong, why) in [

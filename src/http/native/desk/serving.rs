@@ -15,14 +15,14 @@ use crate::command::desk::report::report;
 use crate::domain::Fault;
 use crate::domain::event::Rejection;
 use crate::domain::settings::desk::DeskTerms;
-use crate::http::services::Services;
+use crate::http::state::AppState;
 
 /// Shortest time between two renewals of a desk that reach the engine, however often frames arrive.
-const APART: Duration = Duration::from_secs(1);
+const RENEWAL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A connected desk.
 pub struct Desk {
-    services: Services,
+    app: AppState,
     socket: Socket,
     caller: Caller,
     link: Link,
@@ -66,7 +66,7 @@ impl From<Disconnected> for End {
 impl Desk {
     /// Sends the welcome; `None` if the desk does not read it. Its session stays connected until the lease ends.
     pub async fn welcome(handshake: Handshake, accepted: Accepted) -> Option<Self> {
-        let Handshake { services, mut socket, caller, .. } = handshake;
+        let Handshake { app, mut socket, caller, .. } = handshake;
         let Accepted { position, link, connection, terms, heard } = accepted;
         let welcome = Reply::Welcome {
             position,
@@ -77,7 +77,7 @@ impl Desk {
         };
         socket.send(&welcome).await.ok()?;
         let pulse = Pulse { heard, tried: heard, owed: None, ping: heard + seconds(terms.heartbeat) };
-        Some(Desk { services, socket, caller, link, connection, terms, pulse, errors: 0 })
+        Some(Desk { app, socket, caller, link, connection, terms, pulse, errors: 0 })
     }
 
     /// Serves the desk until its connection ends.
@@ -94,7 +94,7 @@ impl Desk {
     async fn step(&mut self) -> Result<(), End> {
         let heard = self.socket.recv(self.connection.superseded(), self.due()).await;
         if matches!(heard, Incoming::Text(_) | Incoming::Binary | Incoming::TooBig | Incoming::Sign) {
-            let now = self.services.clock().monotonic();
+            let now = self.app.clock().monotonic();
             (self.pulse.heard, self.pulse.owed) = (now, Some(now));
         }
         match heard {
@@ -114,15 +114,15 @@ impl Desk {
     /// Returns the next deadline if no frame arrives before: a ping, a renewal, or the end of the lease.
     fn due(&self) -> Duration {
         let Pulse { heard, tried, owed, ping } = self.pulse;
-        let renewal = owed.map_or(ping, |_| tried + APART);
+        let renewal = owed.map_or(ping, |_| tried + RENEWAL_INTERVAL);
         ping.min(renewal).min(heard + seconds(self.terms.lease))
     }
 
     /// Renews the lease and pings where that is due; ends the connection when the lease has run out.
     async fn upkeep(&mut self) -> Result<(), End> {
-        let now = self.services.clock().monotonic();
+        let now = self.app.clock().monotonic();
         if self.is_renewal_due(now) {
-            // A renewal that fails stays owed, and is tried again after `APART`.
+            // A renewal that fails stays owed, and is tried again after `RENEWAL_INTERVAL`.
             let _retried = self.renew().await?;
         }
         if now >= self.pulse.ping {
@@ -134,16 +134,16 @@ impl Desk {
     }
 
     fn is_renewal_due(&self, now: Duration) -> bool {
-        self.pulse.owed.is_some() && now >= self.pulse.tried + APART
+        self.pulse.owed.is_some() && now >= self.pulse.tried + RENEWAL_INTERVAL
     }
 
     /// Renews the lease from the arrival of the last frame. Returns the tenant's position, or the seconds to wait
     /// before another attempt.
     async fn renew(&mut self) -> Result<Result<u64, u32>, End> {
         let heard = self.pulse.heard;
-        self.pulse.tried = self.services.clock().monotonic();
-        let caller = self.services.again(&self.caller).map_err(|_| End::Ended("credential"))?;
-        let (submitter, clock) = (self.services.submitter(), self.services.clock());
+        self.pulse.tried = self.app.clock().monotonic();
+        let caller = self.app.revalidate(&self.caller).map_err(|_| End::Ended("credential"))?;
+        let (submitter, clock) = (self.app.submitter(), self.app.clock());
         match renew(&caller, submitter, clock, (&self.link, heard)).await {
             Ok(Ok(position)) => {
                 self.pulse.owed = None;
@@ -167,12 +167,12 @@ impl Desk {
 
     async fn heartbeat(&mut self) -> Result<(), End> {
         // Above the rate only the answer changes: `upkeep` renews the lease all the same, since a frame arrived.
-        if let Err(fault) = count(&self.services, &self.socket, &self.caller, 0) {
+        if let Err(fault) = count(&self.app, &self.socket, &self.caller, 0) {
             return self.unavailable(None, &fault).await;
         }
-        let renewed = match self.is_renewal_due(self.services.clock().monotonic()) {
+        let renewed = match self.is_renewal_due(self.app.clock().monotonic()) {
             true => self.renew().await?,
-            false => Ok(self.services.reader().snapshot(self.caller.tenant()).view.position()),
+            false => Ok(self.app.reader().snapshot(self.caller.tenant()).view.position()),
         };
         let reply = match renewed {
             Ok(position) => Reply::Heartbeat { position },
@@ -182,12 +182,12 @@ impl Desk {
     }
 
     async fn event(&mut self, message: &EventMessage<'_>) -> Result<(), End> {
-        if let Err(fault) = count(&self.services, &self.socket, &self.caller, 1) {
+        if let Err(fault) = count(&self.app, &self.socket, &self.caller, 1) {
             return self.unavailable(Some(message.id.as_ref()), &fault).await;
         }
-        let (services, id) = (&self.services, message.id.as_ref());
-        let (clock, reader) = (services.clock(), services.reader());
-        let caller = services.again(&self.caller).map_err(|_| End::Ended("credential"))?;
+        let (app, id) = (&self.app, message.id.as_ref());
+        let (clock, reader) = (app.clock(), app.reader());
+        let caller = app.revalidate(&self.caller).map_err(|_| End::Ended("credential"))?;
         let event = match message.event(self.link.user, &self.link.session, clock.now()) {
             Ok(event) => event,
             Err(why) => {
@@ -197,8 +197,8 @@ impl Desk {
             }
         };
         let now = clock.monotonic();
-        let (settings, due) = (services.ring().settings(caller.tenant()), self.is_renewal_due(now));
-        let at = (services.submitter(), &settings);
+        let (settings, due) = (app.credentials().settings(caller.tenant()), self.is_renewal_due(now));
+        let at = (app.submitter(), &settings);
         let reported = match report(&caller, at, clock, (&self.link, due), event).await {
             Ok(reported) => reported,
             Err(Fault::Forbidden) => return Err(End::Ended("credential")),
@@ -231,8 +231,8 @@ impl Desk {
     async fn end(mut self, end: End) {
         match end {
             End::Closed => {
-                let (submitter, clock) = (self.services.submitter(), self.services.clock());
-                if let Ok(caller) = self.services.again(&self.caller)
+                let (submitter, clock) = (self.app.submitter(), self.app.clock());
+                if let Ok(caller) = self.app.revalidate(&self.caller)
                     && let Err(fault) = disconnect(&caller, submitter, clock, &self.link).await
                 {
                     tracing::debug!(%fault, "the session of a closed desk was not ended: it ends with its lease");

@@ -16,7 +16,7 @@ const SEND_TIMEOUT: Duration = Duration::from_secs(5);
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Close codes of a desk that closes on purpose: normal closure, going away, no code given.
-const CLEAN: [u16; 3] = [1_000, 1_001, 1_005];
+const CLEAN_CLOSE_CODES: [u16; 3] = [1_000, 1_001, 1_005];
 
 /// Close codes of the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,7 +149,9 @@ fn classify(frame: Option<Result<Message, axum::Error>>) -> Incoming {
         Some(Ok(Message::Text(text))) => Incoming::Text(text),
         Some(Ok(Message::Binary(_))) => Incoming::Binary,
         Some(Ok(Message::Ping(_) | Message::Pong(_))) => Incoming::Sign,
-        Some(Ok(Message::Close(frame))) if frame.as_ref().is_none_or(|frame| CLEAN.contains(&frame.code)) => {
+        Some(Ok(Message::Close(frame)))
+            if frame.as_ref().is_none_or(|frame| CLEAN_CLOSE_CODES.contains(&frame.code)) =>
+        {
             Incoming::Closed
         }
         // Any other code means an error, after which the desk may reconnect: the session is kept for its lease.

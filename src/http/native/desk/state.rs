@@ -6,13 +6,13 @@ use super::connections::Connections;
 use crate::auth::tickets::Pass;
 use crate::auth::{Caller, Tickets};
 use crate::domain::Fault;
-use crate::http::services::Services;
+use crate::http::state::AppState;
 
 /// The handles of all endpoints, and what only desks use. Cheap to clone.
 #[derive(Clone)]
 pub struct DeskState {
     /// The handles that every endpoint may use.
-    pub services: Services,
+    pub app: AppState,
     /// Tickets that were issued and not used.
     pub tickets: Arc<Tickets>,
     /// The desks connected to this process.
@@ -21,13 +21,13 @@ pub struct DeskState {
 
 impl DeskState {
     /// Creates the state, without tickets and connections.
-    pub fn new(services: Services) -> Self {
-        DeskState { tickets: Arc::new(Tickets::new(services.clock())), connections: Connections::default(), services }
+    pub fn new(app: AppState) -> Self {
+        DeskState { tickets: Arc::new(Tickets::new(app.clock())), connections: Connections::default(), app }
     }
 
     /// Redeems a ticket; returns its issuer, still authorised, and the desk that it is for.
     pub fn ticket_holder(&self, ticket: &str) -> Result<(Caller, Pass), Fault> {
         let (caller, pass) = self.tickets.redeem(ticket)?;
-        Ok((self.services.again(&caller)?, pass))
+        Ok((self.app.revalidate(&caller)?, pass))
     }
 }

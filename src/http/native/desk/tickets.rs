@@ -10,7 +10,7 @@ use super::super::{caller, document};
 use super::DeskState;
 use crate::command::desk::issue_ticket as command;
 use crate::domain::{Scope, Time, UserRef};
-use crate::http::extract::body::DIALECT;
+use crate::http::extract::body::DIALECT_LIMIT;
 use crate::http::extract::{read_body, reply};
 use crate::http::fault::{Details, NativeFault};
 
@@ -53,13 +53,13 @@ struct Answer<'a> {
 )]
 pub async fn issue_ticket(State(desks): State<DeskState>, request: Request) -> Result<Response<Body>, NativeFault> {
     let (parts, body) = request.into_parts();
-    let services = &desks.services;
-    let caller = caller(services, &parts.headers)?;
+    let app = &desks.app;
+    let caller = caller(app, &parts.headers)?;
     caller.require(Scope::EventsWrite)?;
-    let body = read_body(&parts.headers, body, DIALECT).await?;
+    let body = read_body(&parts.headers, body, DIALECT_LIMIT).await?;
     let NewTicket { user, session, seconds } = document(&parts.headers, &body)?;
     let wanted = command::Wanted { user, session, seconds };
-    let snapshot = services.reader().snapshot(caller.tenant());
+    let snapshot = app.reader().snapshot(caller.tenant());
     let issued = command::issue_ticket(&caller, &snapshot, &desks.tickets, wanted)?;
     let answer = Answer {
         ticket: issued.ticket.reveal(),

@@ -14,11 +14,11 @@ use super::iadvize_payload::read;
 use crate::auth::{Caller, signature};
 use crate::domain::{Fault, Scope};
 use crate::http::describe;
-use crate::http::extract::body::DIALECT;
+use crate::http::extract::body::DIALECT_LIMIT;
 use crate::http::extract::{Params, credential, read_body};
 use crate::http::fault::NativeFault;
-use crate::http::native::events::{Answer, Told, take};
-use crate::http::services::Services;
+use crate::http::native::events::{Answer, ParsedEvents, commit};
+use crate::http::state::AppState;
 
 /// Name of the request header with the signature.
 const SIGNATURE: &str = "x-iadvize-signature";
@@ -52,32 +52,32 @@ impl ToSchema for Webhook {
     request_body(content = Webhook),
     responses((status = 200, description = "The outcome of the event", body = Answer), NativeFault),
 )]
-pub async fn post_webhook(State(services): State<Services>, request: Request) -> Result<Response<Body>, NativeFault> {
+pub async fn post_webhook(State(app): State<AppState>, request: Request) -> Result<Response<Body>, NativeFault> {
     let (parts, body) = request.into_parts();
-    let caller = caller(&services, &parts)?;
+    let caller = caller(&app, &parts)?;
     caller.require(Scope::EventsWrite)?;
     // The content type is not checked: the signature authenticates the sender, and a body that does not parse is
     // rejected below.
-    let body = read_body(&parts.headers, body, DIALECT).await?;
-    let settings = services.ring().settings(caller.tenant());
+    let body = read_body(&parts.headers, body, DIALECT_LIMIT).await?;
+    let settings = app.credentials().settings(caller.tenant());
     // Verified before the body is parsed: nothing in an unauthenticated body is interpreted.
     signature::verify(settings.iadvize_secret.as_ref(), &body, signed(&parts.headers))?;
     let event = read(&body)?;
     let events: Vec<_> = event.iter().map(AsRef::as_ref).collect();
-    Ok(take(&services, &caller, Told::new(&events, services.clock().now())).await?)
+    Ok(commit(&app, &caller, ParsedEvents::new(&events, app.clock().now())).await?)
 }
 
 /// Authenticates the caller by a header, as elsewhere, or by the URL, since only a URL can be configured at the vendor:
 /// `?key=`, or the URL's user name, which arrives as that of Basic.
-fn caller(services: &Services, parts: &Parts) -> Result<Caller, Fault> {
+fn caller(app: &AppState, parts: &Parts) -> Result<Caller, Fault> {
     let Parts { headers, uri, .. } = parts;
     if let Some(key) = credential::bearer(headers).or_else(|| credential::api_key(headers)) {
-        return services.caller(Some(key));
+        return app.caller(Some(key));
     }
     let params = Params::parse(uri.query().unwrap_or_default().as_bytes())?;
     match params.one("key")? {
-        Some(key) => services.caller(Some(key)),
-        None => services.caller(credential::basic_user(headers).as_deref()),
+        Some(key) => app.caller(Some(key)),
+        None => app.caller(credential::basic_user(headers).as_deref()),
     }
 }
 

@@ -183,7 +183,7 @@ fn part<T: DeserializeOwned>(body: &[u8]) -> Result<T, Fault> {
 mod tests {
     use super::*;
     use crate::domain::event::admit;
-    use crate::domain::{Body, Time};
+    use crate::domain::{EventBody, Time};
 
     fn webhook(kind: &str, rest: &str) -> String {
         format!(
@@ -203,7 +203,7 @@ mod tests {
         let event = admit(&raw, Time::parse("2021-03-01T08:00:00Z").unwrap()).unwrap();
         assert_eq!((&*event.id.source, &*event.id.id), ("iadvize:ha/77", "e-1"));
         assert_eq!(event.fact.time.to_string(), "2021-03-01T08:00:00Z");
-        let Body::StatusChanged { user, channels, .. } = event.fact.body else { panic!("{event:?}") };
+        let EventBody::StatusChanged { user, channels, .. } = event.fact.body else { panic!("{event:?}") };
         assert_eq!(user, UserRef::id(101));
         assert_eq!(channels, [(Channel::Chat, true), (Channel::ThirdParty, false)]);
     }

@@ -9,7 +9,7 @@ use super::super::{JSON, VonageFault, admit};
 use super::{AgentPresence, user_of};
 use crate::domain::{Fault, Scope};
 use crate::http::extract::{freshness, reply};
-use crate::http::services::Services;
+use crate::http::state::AppState;
 use crate::query;
 use crate::query::people::presences;
 
@@ -25,15 +25,15 @@ use crate::query::people::presences;
     ),
 )]
 pub async fn get_presence(
-    State(services): State<Services>,
+    State(app): State<AppState>,
     path: Result<Path<String>, PathRejection>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response<Body>, VonageFault> {
-    let caller = admit(&services, &headers, Scope::UsersRead, uri.path())?;
+    let caller = admit(&app, &headers, Scope::UsersRead, uri.path())?;
     let user = user_of(path)?;
-    let freshness = freshness::current(&headers, &services)?;
-    let snapshot = query::open(services.reader(), &caller, Scope::UsersRead, freshness).await?;
+    let freshness = freshness::current(&headers, &app)?;
+    let snapshot = query::open(app.reader(), &caller, Scope::UsersRead, freshness).await?;
     let presence = presences::presence(&snapshot.view, user).ok_or(Fault::NotFound("user"))?;
     Ok(reply::from_snapshot(reply::json(200, JSON, &AgentPresence::from(presence)), &snapshot))
 }

@@ -11,7 +11,7 @@ use super::PresenceDefinition;
 use crate::domain::Scope;
 use crate::http::extract::long_answer::{Lists, json_in_slices};
 use crate::http::extract::{freshness, reply};
-use crate::http::services::Services;
+use crate::http::state::AppState;
 use crate::limits::TurnKey;
 use crate::query;
 use crate::query::people::presences;
@@ -35,19 +35,19 @@ struct Answer {
     ),
 )]
 pub async fn list_definitions(
-    State(services): State<Services>,
+    State(app): State<AppState>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response<Body>, VonageFault> {
-    let caller = admit(&services, &headers, Scope::UsersRead, uri.path())?;
-    let freshness = freshness::current(&headers, &services)?;
-    let snapshot = query::open(services.reader(), &caller, Scope::UsersRead, freshness).await?;
+    let caller = admit(&app, &headers, Scope::UsersRead, uri.path())?;
+    let freshness = freshness::current(&headers, &app)?;
+    let snapshot = query::open(app.reader(), &caller, Scope::UsersRead, freshness).await?;
     let is_long = presences::has_many_definitions(&snapshot.view);
     let view = snapshot.view.clone();
     let begin = move || {
         let rows = presences::definitions(&view).into_iter().map(PresenceDefinition::from);
         Lists::within(&Answer { presence_definitions: Vec::new() }, "presenceDefinitions", rows)
     };
-    let answer = json_in_slices(&services, TurnKey::Tenant(caller.tenant()), is_long, JSON, begin).await?;
+    let answer = json_in_slices(&app, TurnKey::Tenant(caller.tenant()), is_long, JSON, begin).await?;
     Ok(reply::from_snapshot(answer, &snapshot))
 }

@@ -12,7 +12,7 @@ use crate::domain::ids::parse_guid;
 use crate::domain::{Fault, Scope};
 use crate::http::extract::params::csv;
 use crate::http::extract::{Params, freshness, reply};
-use crate::http::services::Services;
+use crate::http::state::AppState;
 use crate::limits::TurnKey;
 use crate::query;
 use crate::query::people::presences;
@@ -32,20 +32,20 @@ const MAX_USERS: usize = 50;
     ),
 )]
 pub async fn list_presences(
-    State(services): State<Services>,
+    State(app): State<AppState>,
     RawQuery(query): RawQuery,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response<Body>, VonageFault> {
-    let caller = admit(&services, &headers, Scope::UsersRead, uri.path())?;
+    let caller = admit(&app, &headers, Scope::UsersRead, uri.path())?;
     let query = query.unwrap_or_default();
     let users = users(&Params::parse(query.as_bytes())?)?;
-    let freshness = freshness::current(&headers, &services)?;
-    let snapshot = query::open(services.reader(), &caller, Scope::UsersRead, freshness).await?;
+    let freshness = freshness::current(&headers, &app)?;
+    let snapshot = query::open(app.reader(), &caller, Scope::UsersRead, freshness).await?;
     let is_long = presences::has_many_definitions(&snapshot.view);
     let view = snapshot.view.clone();
     let find = move || Ok(presences::presences(&view, &users));
-    let shown = services.read(TurnKey::Tenant(caller.tenant()), is_long, find).await?;
+    let shown = app.read(TurnKey::Tenant(caller.tenant()), is_long, find).await?;
     let answer: Vec<_> = shown.into_iter().map(AgentPresence::from).collect();
     Ok(reply::from_snapshot(reply::json(200, JSON, &answer), &snapshot))
 }

@@ -14,9 +14,9 @@ use crate::command::change_presence::{Choice, NotChanged, change_presence};
 use crate::domain::ids::parse_guid;
 use crate::domain::json::Object;
 use crate::domain::{Fault, Scope};
-use crate::http::extract::body::DIALECT;
+use crate::http::extract::body::DIALECT_LIMIT;
 use crate::http::extract::{MediaType, media_type, read_body, reply};
-use crate::http::services::Services;
+use crate::http::state::AppState;
 use crate::query::people::presences;
 use crate::query::{self, Freshness};
 
@@ -40,19 +40,19 @@ struct Change {
     ),
 )]
 pub async fn set_presence(
-    State(services): State<Services>,
+    State(app): State<AppState>,
     path: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Result<Response<Body>, VonageFault> {
     let (parts, body) = request.into_parts();
-    let caller = admit(&services, &parts.headers, Scope::UsersWrite, parts.uri.path())?;
+    let caller = admit(&app, &parts.headers, Scope::UsersWrite, parts.uri.path())?;
     if media_type(&parts.headers) != MediaType::Json {
         return Err(Fault::UnsupportedMediaType("application/json").into());
     }
     let user = user_of(path)?;
-    let definition = read(&read_body(&parts.headers, body, DIALECT).await?)?;
+    let definition = read(&read_body(&parts.headers, body, DIALECT_LIMIT).await?)?;
     let choice = Choice { user, definition };
-    let done = change_presence(&caller, services.submitter(), services.reader(), services.clock(), choice).await;
+    let done = change_presence(&caller, app.submitter(), app.reader(), app.clock(), choice).await;
     let position = done.map_err(|error| match error {
         NotChanged::Unknown => refused(format!("The value '{definition}' is not a known presence.")),
         NotChanged::NotSelectable => refused(format!("The value '{definition}' cannot be selected.")),
@@ -60,7 +60,7 @@ pub async fn set_presence(
     })?;
     // An acknowledged change is already visible. Staleness is not checked: the store has just confirmed the write.
     let freshness = Freshness { min_position: Some(position), max_staleness_ms: None };
-    let snapshot = query::open(services.reader(), &caller, Scope::UsersRead, freshness).await?;
+    let snapshot = query::open(app.reader(), &caller, Scope::UsersRead, freshness).await?;
     let presence = presences::presence(&snapshot.view, user).ok_or(Fault::NotFound("user"))?;
     Ok(reply::from_snapshot(reply::json(200, JSON, &AgentPresence::from(presence)), &snapshot))
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rollcall::domain::conversation::{Criteria, Key, Moment, Span, What};
+use rollcall::domain::conversation::{Criteria, HistoryEntry, HistoryEvent, Key, Span};
 use rollcall::domain::{Conversation, Time};
 use rollcall::live::Listed;
 use uuid::Uuid;
@@ -31,7 +31,7 @@ async fn read(bench: &Bench, criteria: &Criteria, forward: bool, limit: usize) -
             return (ids, sizes);
         }
         let Some(last) = page.conversations.last() else { return (ids, sizes) };
-        edge = last.life().map(|life| Key::of(life, last.id()));
+        edge = last.summary().map(|summary| Key::of(summary, last.id()));
     }
 }
 
@@ -63,16 +63,21 @@ async fn pages_of_any_size_cover_the_list_once(backend: Backend) {
 /// Returns a conversation with this many messages of 8 KiB each.
 fn large(id: u128, messages: u64) -> Listed {
     let text = || Some("é".repeat(4_096).into());
-    let message = |seq| (seq, What::Message { user: None, author: "visitor".into(), text: text() });
-    let whats = (2..2 + messages).map(message);
+    let message = |seq| (seq, HistoryEvent::Message { user: None, author: "visitor".into(), text: text() });
+    let events = (2..2 + messages).map(message);
     let all = [(
         1,
-        What::Pushed { user: 1, given: None, medium: rollcall::domain::conversation::Medium::Chat, project: None },
+        HistoryEvent::Pushed {
+            user: 1,
+            given: None,
+            medium: rollcall::domain::conversation::Medium::Chat,
+            project: None,
+        },
     )];
-    let closed = [(2 + messages, What::Closed { reason: None })];
-    let moment = |(seq, what)| Moment { time: at(id as i64), seq, id: Uuid::from_u128(seq.into()), what };
-    let moments = all.into_iter().chain(whats).chain(closed).map(moment).collect();
-    let conversation = Arc::new(Conversation::with(Uuid::from_u128(id), moments));
+    let closed = [(2 + messages, HistoryEvent::Closed { reason: None })];
+    let entry = |(seq, event)| HistoryEntry { time: at(id as i64), seq, id: Uuid::from_u128(seq.into()), event };
+    let history = all.into_iter().chain(events).chain(closed).map(entry).collect();
+    let conversation = Arc::new(Conversation::with(Uuid::from_u128(id), history));
     Listed { conversation, project: None, routing_groups: Vec::new() }
 }
 

@@ -63,7 +63,7 @@ pub fn user(id: i64) -> UserPatch {
 }
 
 /// Generates a document of one valid user, which recreates a user that was deleted and forgotten.
-pub fn again(ids: Vec<i64>) -> impl Strategy<Value = Document> {
+pub fn recreated_user(ids: Vec<i64>) -> impl Strategy<Value = Document> {
     (select(ids), option::weighted(0.4, 1..=3i64), person(false)).prop_map(|(id, external, patch)| {
         let external_id = external.map_or(Field::Absent, |n| Field::Set(format!("x{n}")));
         let user = UserPatch { id: Some(id), guid: own_guid("user", id), external_id, ..patch };

@@ -5,7 +5,7 @@ use proptest::sample::{Index, select};
 use rollcall::domain::conversation::Medium;
 use rollcall::domain::event::{PasswordHash, Surface};
 use rollcall::domain::ids::EntityRef;
-use rollcall::domain::{Body, Category, Channel, ConversationId, Quotas, UserRef};
+use rollcall::domain::{Category, Channel, ConversationId, EventBody, Quotas, UserRef};
 use uuid::Uuid;
 
 use super::{Step, TIMES, at, documents, guid_of, upsert};
@@ -77,29 +77,30 @@ fn when() -> impl Strategy<Value = Option<i64>> {
 }
 
 /// Generates an event of a source. With much turnover most are about slots and conversations, which outlive users.
-fn source_event(ids: Vec<i64>, mix: Mix) -> impl Strategy<Value = Body> {
+fn source_event(ids: Vec<i64>, mix: Mix) -> impl Strategy<Value = EventBody> {
     let user = || user_ref(ids.clone());
     let of_sessions = if mix.turnover > 1 { 1 } else { 3 };
     prop_oneof![
         2 * of_sessions => (user(), session(), prop::option::of(Just(60)), surface()).prop_map(
             |(user, session, lease_seconds, surface)| {
-                Body::DeskConnected { user, session, lease_seconds, device: None, surface, socket: false }
+                EventBody::DeskConnected { user, session, lease_seconds, device: None, surface, socket: false }
             }
         ),
-        of_sessions => (user(), session()).prop_map(|(user, session)| Body::DeskDisconnected { user, session, opened: None }),
+        of_sessions => (user(), session())
+            .prop_map(|(user, session)| EventBody::DeskDisconnected { user, session, opened: None }),
         1 + of_sessions => status(ids.clone()),
         8 => (user(), channel(), conversation(mix))
-            .prop_map(|(user, channel, conversation)| Body::SlotTaken { user, channel, conversation }),
+            .prop_map(|(user, channel, conversation)| EventBody::SlotTaken { user, channel, conversation }),
         4 => (prop::option::weighted(0.7, user()), conversation(mix))
-            .prop_map(|(user, conversation)| Body::SlotReleased { user, conversation }),
+            .prop_map(|(user, conversation)| EventBody::SlotReleased { user, conversation }),
         3 => (user(), channel(), prop::collection::vec(conversation(mix), 0..4))
-            .prop_map(|(user, channel, conversations)| Body::SlotsSynced { user, channel, conversations }),
+            .prop_map(|(user, channel, conversations)| EventBody::SlotsSynced { user, channel, conversations }),
         mix.conversation_events => conversation_event(ids, mix),
     ]
 }
 
 /// Generates an event of a conversation: mostly pushes and closes, which the others depend on.
-fn conversation_event(ids: Vec<i64>, mix: Mix) -> BoxedStrategy<Body> {
+fn conversation_event(ids: Vec<i64>, mix: Mix) -> BoxedStrategy<EventBody> {
     let which = || {
         select(&CONVERSATION_IDS[..mix.conversations.min(CONVERSATION_IDS.len())])
             .prop_map(|id| Uuid::try_parse(id).unwrap())
@@ -107,27 +108,30 @@ fn conversation_event(ids: Vec<i64>, mix: Mix) -> BoxedStrategy<Body> {
     let user = || user_ref(ids.clone());
     let some = || prop::option::of(entity());
     prop_oneof![
-        2 => (which(), entity(), medium())
-            .prop_map(|(conversation, project, channel)| Body::ConversationStarted { conversation, project, channel }),
+        2 => (which(), entity(), medium()).prop_map(|(conversation, project, channel)| {
+            EventBody::ConversationStarted { conversation, project, channel }
+        }),
         4 => (which(), some(), some()).prop_map(|(conversation, routing_rule, routing_group)| {
-            Body::ConversationRouted { conversation, routing_rule, routing_group }
+            EventBody::ConversationRouted { conversation, routing_rule, routing_group }
         }),
         6 => (user(), which(), medium(), some()).prop_map(|(user, conversation, channel, project)| {
-            Body::ConversationPushed { user, conversation, channel, project }
+            EventBody::ConversationPushed { user, conversation, channel, project }
         }),
         3 => (prop::option::of(user()), which(), prop::option::of(Just("Hello"))).prop_map(
             |(user, conversation, text)| {
-                Body::ConversationMessage { user, conversation, author: "visitor".into(), text: text.map(Box::from) }
+                let text = text.map(Box::from);
+                EventBody::ConversationMessage { user, conversation, author: "visitor".into(), text }
             }
         ),
         2 => (which(), some(), some()).prop_map(|(conversation, to_group, to_rule)| {
-            Body::ConversationTransferred { conversation, to_group, to_rule }
+            EventBody::ConversationTransferred { conversation, to_group, to_rule }
         }),
         2 => (which(), prop::option::of((0..TIMES).prop_map(at)))
-            .prop_map(|(conversation, until)| Body::ConversationSnoozed { conversation, until }),
-        1 => which().prop_map(|conversation| Body::ConversationRemoved { conversation }),
-        6 => (which(), prop::option::of(select(vec!["done", "left"])))
-            .prop_map(|(conversation, reason)| Body::ConversationClosed { conversation, reason: reason.map(Box::from) }),
+            .prop_map(|(conversation, until)| EventBody::ConversationSnoozed { conversation, until }),
+        1 => which().prop_map(|conversation| EventBody::ConversationRemoved { conversation }),
+        6 => (which(), prop::option::of(select(vec!["done", "left"]))).prop_map(|(conversation, reason)| {
+            EventBody::ConversationClosed { conversation, reason: reason.map(Box::from) }
+        }),
     ]
     .boxed()
 }
@@ -145,22 +149,24 @@ fn medium() -> impl Strategy<Value = Medium> {
 }
 
 /// Generates an event of the server's own. Expiries are generated separately, since they refer to a connection.
-fn internal_event(ids: Vec<i64>, mix: Mix) -> impl Strategy<Value = Body> {
+fn internal_event(ids: Vec<i64>, mix: Mix) -> impl Strategy<Value = EventBody> {
     let user = || user_ref(ids.clone());
     prop_oneof![
-        2 => user().prop_map(|user| Body::DeskClosedAll { user }),
+        2 => user().prop_map(|user| EventBody::DeskClosedAll { user }),
         3 => status(ids.clone()),
-        1 => (user(), session()).prop_map(|(user, session)| Body::DeskDisconnected { user, session, opened: None }),
+        1 => (user(), session())
+            .prop_map(|(user, session)| EventBody::DeskDisconnected { user, session, opened: None }),
         1 => (user(), session(), any::<bool>()).prop_map(|(user, session, socket)| {
-            Body::DeskConnected { user, session, lease_seconds: None, device: None, surface: Surface::Desk, socket }
+            let surface = Surface::Desk;
+            EventBody::DeskConnected { user, session, lease_seconds: None, device: None, surface, socket }
         }),
-        2 * mix.turnover => user().prop_map(|user| Body::UserDeleted { user }),
+        2 * mix.turnover => user().prop_map(|user| EventBody::UserDeleted { user }),
         1 => (user(), 0..3u8).prop_map(|(user, n)| {
-            Body::PasswordSet { user, hash: PasswordHash::new(&format!("hash {n}")) }
+            EventBody::PasswordSet { user, hash: PasswordHash::new(&format!("hash {n}")) }
         }),
-        1 => limits().prop_map(|limits| Body::LimitsSet { limits }),
+        1 => limits().prop_map(|limits| EventBody::LimitsSet { limits }),
         5 => documents::change(ids.clone()).prop_map(upsert),
-        2 * mix.turnover - 1 => documents::again(ids.clone()).prop_map(upsert),
+        2 * mix.turnover - 1 => documents::recreated_user(ids.clone()).prop_map(upsert),
     ]
 }
 
@@ -182,12 +188,12 @@ fn limits() -> impl Strategy<Value = Quotas> {
     )
 }
 
-fn status(ids: Vec<i64>) -> impl Strategy<Value = Body> {
+fn status(ids: Vec<i64>) -> impl Strategy<Value = EventBody> {
     let presence = prop::option::of(select(vec![Category::Ready, Category::Away, Category::ExtendedAway]));
     let presence_id = prop::option::weighted(0.3, (1..=6i64).prop_map(|id| guid_of("presence_definition", id)));
     let channels = prop::collection::btree_map(channel(), any::<bool>(), 0..3);
     (user_ref(ids), presence, presence_id, channels).prop_map(|(user, presence, presence_id, channels)| {
-        Body::StatusChanged { user, presence, presence_id, channels: channels.into_iter().collect() }
+        EventBody::StatusChanged { user, presence, presence_id, channels: channels.into_iter().collect() }
     })
 }
 

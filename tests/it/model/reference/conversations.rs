@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use rollcall::domain::conversation::Medium;
 use rollcall::domain::directory::Kind;
-use rollcall::domain::{Body, Channel, ConversationId, EntityRef, Entry, EventId, Quota, Time, UserRef};
+use rollcall::domain::{Channel, ConversationId, EntityRef, Entry, EventBody, EventId, Quota, Time, UserRef};
 use uuid::Uuid;
 
 use super::{Effect, Flaw, Reference, Verdict};
@@ -28,7 +28,7 @@ struct ConversationStatement {
     id: EventId,
     /// The event's user, by integer id.
     user: Option<i64>,
-    body: Body,
+    body: EventBody,
 }
 
 /// Everything that readers see of a conversation.
@@ -73,31 +73,31 @@ pub struct Conversations {
 
 impl ConversationStatement {
     fn is_start(&self) -> bool {
-        matches!(self.body, Body::ConversationStarted { .. })
+        matches!(self.body, EventBody::ConversationStarted { .. })
     }
 
     fn is_push(&self) -> bool {
-        matches!(self.body, Body::ConversationPushed { .. })
+        matches!(self.body, EventBody::ConversationPushed { .. })
     }
 
     fn is_close(&self) -> bool {
-        matches!(self.body, Body::ConversationClosed { .. })
+        matches!(self.body, EventBody::ConversationClosed { .. })
     }
 
     /// Returns the kind of end that the event gives the current contact, if any.
     fn ending(&self) -> Option<&'static str> {
         match self.body {
-            Body::ConversationPushed { .. } | Body::ConversationTransferred { .. } => Some("transferred"),
-            Body::ConversationSnoozed { .. } => Some("snoozed"),
-            Body::ConversationRemoved { .. } => Some("removed"),
-            Body::ConversationClosed { .. } => Some("closed"),
+            EventBody::ConversationPushed { .. } | EventBody::ConversationTransferred { .. } => Some("transferred"),
+            EventBody::ConversationSnoozed { .. } => Some("snoozed"),
+            EventBody::ConversationRemoved { .. } => Some("removed"),
+            EventBody::ConversationClosed { .. } => Some("closed"),
             _ => None,
         }
     }
 
     fn group(&self) -> Option<EntityRef> {
         match self.body {
-            Body::ConversationRouted { routing_group, .. } => routing_group,
+            EventBody::ConversationRouted { routing_group, .. } => routing_group,
             _ => None,
         }
     }
@@ -105,20 +105,20 @@ impl ConversationStatement {
     fn text(&self) -> String {
         let user = self.user;
         match &self.body {
-            Body::ConversationStarted { project, channel, .. } => format!("started on {project:?} by {channel:?}"),
-            Body::ConversationRouted { routing_rule, routing_group, .. } => {
+            EventBody::ConversationStarted { project, channel, .. } => format!("started on {project:?} by {channel:?}"),
+            EventBody::ConversationRouted { routing_rule, routing_group, .. } => {
                 format!("routed by {routing_rule:?} to {routing_group:?}")
             }
-            Body::ConversationPushed { channel, project, .. } => {
+            EventBody::ConversationPushed { channel, project, .. } => {
                 format!("pushed to {user:?} on {project:?} by {channel:?}")
             }
-            Body::ConversationMessage { author, text, .. } => format!("{author} ({user:?}) said {text:?}"),
-            Body::ConversationTransferred { to_group, to_rule, .. } => {
+            EventBody::ConversationMessage { author, text, .. } => format!("{author} ({user:?}) said {text:?}"),
+            EventBody::ConversationTransferred { to_group, to_rule, .. } => {
                 format!("transferred by {to_rule:?} to {to_group:?}")
             }
-            Body::ConversationSnoozed { until, .. } => format!("snoozed until {until:?}"),
-            Body::ConversationRemoved { .. } => String::from("removed"),
-            Body::ConversationClosed { reason, .. } => format!("closed for {reason:?}"),
+            EventBody::ConversationSnoozed { until, .. } => format!("snoozed until {until:?}"),
+            EventBody::ConversationRemoved { .. } => String::from("removed"),
+            EventBody::ConversationClosed { reason, .. } => format!("closed for {reason:?}"),
             other => panic!("no statement about a conversation: {other:?}"),
         }
     }
@@ -220,12 +220,12 @@ impl Conversations {
     /// Returns the channel and the project.
     fn place(&self, statements: &[&ConversationStatement]) -> Option<(Medium, Option<EntityRef>)> {
         let newest_start = statements.iter().rev().find_map(|statement| match &statement.body {
-            Body::ConversationStarted { project, channel, .. } => Some((*channel, Some(*project))),
+            EventBody::ConversationStarted { project, channel, .. } => Some((*channel, Some(*project))),
             _ => None,
         });
         let given = statements.iter().filter_map(|statement| match &statement.body {
-            Body::ConversationPushed { project, channel, .. } => Some((*channel, *project)),
-            Body::ConversationStarted { project, channel, .. } => Some((*channel, Some(*project))),
+            EventBody::ConversationPushed { project, channel, .. } => Some((*channel, *project)),
+            EventBody::ConversationStarted { project, channel, .. } => Some((*channel, Some(*project))),
             _ => None,
         });
         let given: Vec<_> = given.collect();
@@ -242,14 +242,14 @@ impl Conversations {
         let opened = statements.iter().rposition(opens).unwrap_or(first).max(first);
         let mut closes = statements[opened..].iter().filter(|statement| statement.is_close());
         let close = if self.has(Flaw::SecondCloseCounts) { closes.next_back() } else { closes.next() }?;
-        let Body::ConversationClosed { reason, .. } = &close.body else { return None };
+        let EventBody::ConversationClosed { reason, .. } = &close.body else { return None };
         Some((close.time, reason.as_deref().map(String::from)))
     }
 
     /// Returns the contact that the push at an index begins.
     fn contact(&self, statements: &[&ConversationStatement], at: usize) -> Option<Contact> {
         let push = statements[at];
-        let Body::ConversationPushed { channel, .. } = push.body else { return None };
+        let EventBody::ConversationPushed { channel, .. } = push.body else { return None };
         let end = statements[at + 1..].iter().find_map(|statement| {
             let is_none = self.has(Flaw::ContactsEndOnlyAtClose) && !statement.is_close()
                 || self.has(Flaw::PushesEndNoContact) && statement.is_push();
@@ -263,7 +263,7 @@ impl Conversations {
             (statement.time <= push.time || self.has(Flaw::RoutingAfterThePushCounts)) && covers && is_in_time
         };
         let routings = statements.iter().rev().filter(counts).find_map(|statement| match statement.body {
-            Body::ConversationRouted { routing_rule, routing_group, .. } => Some((routing_rule, routing_group)),
+            EventBody::ConversationRouted { routing_rule, routing_group, .. } => Some((routing_rule, routing_group)),
             _ => None,
         });
         Some(Contact { user: push.user?, channel, routing: routings.unwrap_or_default(), start: push.time, end })
@@ -295,11 +295,11 @@ impl Reference {
         let body = &entry.event.fact.body;
         let Some(id) = body.conversation() else { return Verdict::Rejected };
         let subject: Option<&UserRef> = match body {
-            Body::ConversationPushed { user, .. } => Some(user),
-            Body::ConversationMessage { user, .. } => user.as_ref(),
+            EventBody::ConversationPushed { user, .. } => Some(user),
+            EventBody::ConversationMessage { user, .. } => user.as_ref(),
             _ => None,
         };
-        let is_push = matches!(body, Body::ConversationPushed { .. });
+        let is_push = matches!(body, EventBody::ConversationPushed { .. });
         let ix = subject.map(|user| self.directory.find(user));
         if ix == Some(None) && !is_push {
             return Verdict::Rejected;
@@ -320,7 +320,7 @@ impl Reference {
         }
         let ix = ix.flatten();
         let took = match (body, ix) {
-            (Body::ConversationPushed { channel, .. }, Some(ix)) if self.slot_follows(entry, &slot) => {
+            (EventBody::ConversationPushed { channel, .. }, Some(ix)) if self.slot_follows(entry, &slot) => {
                 if !self.add_slot_statement(entry, ix, Effect::Taken(ix, slot_of(*channel), slot.clone())) {
                     return Verdict::Rejected;
                 }
@@ -338,10 +338,10 @@ impl Reference {
         }
         let ends = matches!(
             body,
-            Body::ConversationTransferred { .. }
-                | Body::ConversationSnoozed { .. }
-                | Body::ConversationRemoved { .. }
-                | Body::ConversationClosed { .. }
+            EventBody::ConversationTransferred { .. }
+                | EventBody::ConversationSnoozed { .. }
+                | EventBody::ConversationRemoved { .. }
+                | EventBody::ConversationClosed { .. }
         );
         if ends && self.slot_follows(entry, &slot) {
             self.add_statement(entry, entry.event.fact.time, Effect::Released(None, slot));
@@ -356,7 +356,7 @@ impl Reference {
     /// Applies a push to an unknown user. It is a contact if it ends another user's claim, with the event's id for the
     /// user.
     fn push_to_unknown(&mut self, entry: &Entry, id: Uuid, slot: &ConversationId) -> Verdict {
-        let Body::ConversationPushed { user, .. } = &entry.event.fact.body else { return Verdict::Rejected };
+        let EventBody::ConversationPushed { user, .. } = &entry.event.fact.body else { return Verdict::Rejected };
         let statements = self.statements.len();
         let verdict = self.record_unknown_take(entry, slot);
         if verdict != Verdict::HolderReleased {

@@ -6,7 +6,7 @@
 //! * The floor is the newest time of all forgotten statements. An event about an unknown session, slot or conversation
 //!   is too late if its time is not after the floor.
 
-use rollcall::domain::{Body, ConversationId, Entry, Event, Quota, Time};
+use rollcall::domain::{ConversationId, Entry, Event, EventBody, Quota, Time};
 use uuid::Uuid;
 
 use super::{AccountIx, Effect, Flaw, REMEMBERED, Reference, is_about_session};
@@ -55,7 +55,7 @@ impl Reference {
             return;
         }
         let named = match &entry.event.fact.body {
-            Body::SlotsSynced { conversations, .. } => conversations.len(),
+            EventBody::SlotsSynced { conversations, .. } => conversations.len(),
             _ => 0,
         };
         let all = self.tombstones();

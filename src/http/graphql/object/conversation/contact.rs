@@ -6,7 +6,7 @@ use async_graphql::{Context, Enum, Object, Result};
 use super::Channel;
 use super::routing::{RoutingRule, group};
 use crate::domain::conversation;
-use crate::http::graphql::Asked;
+use crate::http::graphql::QueryContext;
 use crate::http::graphql::object::reference::RoutingGroup;
 use crate::http::graphql::object::user::User;
 use crate::http::graphql::scalar::{DateTime, Guid};
@@ -53,7 +53,7 @@ impl Contact {
 
     /// The user that the conversation was pushed to.
     async fn user(&self, ctx: &Context<'_>) -> Result<User> {
-        Ok(User::of(&ctx.data::<Asked>()?.snapshot, self.0.user))
+        Ok(User::of(&ctx.data::<QueryContext>()?.snapshot, self.0.user))
     }
 
     /// The channel of the contact.
@@ -64,12 +64,12 @@ impl Contact {
     /// The rule of the newest routing event at or before the start. Null if there is no such event, it names no rule,
     /// or the rule is not in the directory.
     async fn routing_rule(&self, ctx: &Context<'_>) -> Result<Option<RoutingRule>> {
-        Ok(RoutingRule::find(&ctx.data::<Asked>()?.snapshot, self.0.rule))
+        Ok(RoutingRule::find(&ctx.data::<QueryContext>()?.snapshot, self.0.rule))
     }
 
     /// The group of the newest routing event at or before the start. Null if there is no such event, it names no group,
     /// or the group is not in the directory.
     async fn routing_group(&self, ctx: &Context<'_>) -> Result<Option<RoutingGroup>> {
-        Ok(group(&ctx.data::<Asked>()?.snapshot, self.0.group))
+        Ok(group(&ctx.data::<QueryContext>()?.snapshot, self.0.group))
     }
 }

@@ -6,8 +6,8 @@ use async_graphql::{Context, Interface, Object, Result, SimpleObject, Union};
 use super::Channel;
 use super::routing::{RoutingRule, group};
 use crate::domain::EntityRef;
-use crate::domain::conversation::{Medium, Moment, What};
-use crate::http::graphql::Asked;
+use crate::domain::conversation::{HistoryEntry, HistoryEvent, Medium};
+use crate::http::graphql::QueryContext;
 use crate::http::graphql::object::reference::RoutingGroup;
 use crate::http::graphql::object::user::User;
 use crate::http::graphql::scalar::{DateTime, Guid};
@@ -27,31 +27,31 @@ pub enum Message {
 
 impl Message {
     /// Converts an entry of the history; `None` for starts and routings, which are not messages.
-    pub(super) fn of(moment: &Moment) -> Option<Self> {
-        let (id, at) = (Guid(moment.id), DateTime(moment.time));
-        let (to_user, attachment) = match moment.what.clone() {
-            What::Pushed { user, medium, .. } => {
+    pub(super) fn of(entry: &HistoryEntry) -> Option<Self> {
+        let (id, at) = (Guid(entry.id), DateTime(entry.time));
+        let (to_user, attachment) = match entry.event.clone() {
+            HistoryEvent::Pushed { user, medium, .. } => {
                 (Some(user), SystemAttachment::Pushed(ConversationPushedSystemAttachment { user, medium }))
             }
-            What::Snoozed { until } => {
+            HistoryEvent::Snoozed { until } => {
                 let until = until.map(DateTime);
                 (None, SystemAttachment::Snoozed(ConversationSnoozedSystemAttachment { until }))
             }
-            What::Transferred { group, rule } => {
+            HistoryEvent::Transferred { group, rule } => {
                 (None, SystemAttachment::Transferred(ConversationTransferredSystemAttachment { group, rule }))
             }
-            What::Removed {} => {
+            HistoryEvent::Removed {} => {
                 (None, SystemAttachment::Removed(ConversationRemovedSystemAttachment { removed_at: at }))
             }
-            What::Closed { reason } => {
+            HistoryEvent::Closed { reason } => {
                 let reason = reason.map(String::from);
                 (None, SystemAttachment::Closed(ConversationClosedSystemAttachment { reason }))
             }
-            What::Message { user, author, text } => {
+            HistoryEvent::Message { user, author, text } => {
                 let (author, text) = (author.into(), text.map(String::from));
                 return Some(Message::Text(TextMessage { id, at, user, author, text }));
             }
-            What::Started { .. } | What::Routed { .. } => return None,
+            HistoryEvent::Started { .. } | HistoryEvent::Routed { .. } => return None,
         };
         Some(Message::System(SystemMessage { id, at, to_user, attachment }))
     }
@@ -80,7 +80,7 @@ impl SystemMessage {
 
     /// The user that the conversation was pushed to. Null unless `attachment` is a ConversationPushedSystemAttachment.
     async fn to_user(&self, ctx: &Context<'_>) -> Result<Option<User>> {
-        let snapshot = &ctx.data::<Asked>()?.snapshot;
+        let snapshot = &ctx.data::<QueryContext>()?.snapshot;
         Ok(self.to_user.map(|user| User::of(snapshot, user)))
     }
 
@@ -120,7 +120,7 @@ impl TextMessage {
     /// The author, if a user of the account; else null.
     #[graphql(name = "fromUser")]
     async fn sender(&self, ctx: &Context<'_>) -> Result<Option<User>> {
-        let snapshot = &ctx.data::<Asked>()?.snapshot;
+        let snapshot = &ctx.data::<QueryContext>()?.snapshot;
         Ok(self.user.map(|user| User::of(snapshot, user)))
     }
 
@@ -156,7 +156,7 @@ pub struct ConversationPushedSystemAttachment {
 impl ConversationPushedSystemAttachment {
     /// The user that the conversation was pushed to.
     async fn to_user(&self, ctx: &Context<'_>) -> Result<User> {
-        Ok(User::of(&ctx.data::<Asked>()?.snapshot, self.user))
+        Ok(User::of(&ctx.data::<QueryContext>()?.snapshot, self.user))
     }
 
     /// The channel of the contact.
@@ -183,12 +183,12 @@ pub struct ConversationTransferredSystemAttachment {
 impl ConversationTransferredSystemAttachment {
     /// The rule. Null if the event names none, or the rule is not in the directory.
     async fn to_routing_rule(&self, ctx: &Context<'_>) -> Result<Option<RoutingRule>> {
-        Ok(RoutingRule::find(&ctx.data::<Asked>()?.snapshot, self.rule))
+        Ok(RoutingRule::find(&ctx.data::<QueryContext>()?.snapshot, self.rule))
     }
 
     /// The group. Null if the event names none, or the group is not in the directory.
     async fn to_routing_group(&self, ctx: &Context<'_>) -> Result<Option<RoutingGroup>> {
-        Ok(group(&ctx.data::<Asked>()?.snapshot, self.group))
+        Ok(group(&ctx.data::<QueryContext>()?.snapshot, self.group))
     }
 }
 

@@ -16,9 +16,9 @@ use routing::RoutingEvent;
 use super::reference::Project;
 use super::user::User;
 use crate::domain;
-use crate::domain::conversation::{Key, Life, Medium};
+use crate::domain::conversation::{Key, Medium, Summary};
 use crate::domain::directory::Kind;
-use crate::http::graphql::Asked;
+use crate::http::graphql::QueryContext;
 use crate::http::graphql::paging::Cursor;
 use crate::http::graphql::scalar::{DateTime, Guid};
 use crate::query::reference::reference;
@@ -81,19 +81,19 @@ impl CloseReason {
 /// A conversation that was started or pushed, with the data derived from its history.
 pub struct Conversation {
     conversation: Arc<domain::Conversation>,
-    life: Life,
+    summary: Summary,
 }
 
 impl Conversation {
     /// Wraps a conversation; `None` if it was neither started nor pushed, as when only its close was reported.
     pub fn of(conversation: Arc<domain::Conversation>) -> Option<Self> {
-        let life = conversation.life()?.clone();
-        Some(Conversation { conversation, life })
+        let summary = conversation.summary()?.clone();
+        Some(Conversation { conversation, summary })
     }
 
     /// Returns its place in lists of conversations: when it began while it is open, when it was closed afterwards.
     pub fn place(&self) -> Cursor<i64> {
-        let Key { millis, id } = Key::of(&self.life, self.conversation.id());
+        let Key { millis, id } = Key::of(&self.summary, self.conversation.id());
         Cursor { key: millis, guid: id }
     }
 }
@@ -109,47 +109,47 @@ impl Conversation {
 
     /// Time at which it was started or first pushed to a user, whichever came first.
     async fn created_at(&self) -> DateTime {
-        DateTime(self.life.created)
+        DateTime(self.summary.created)
     }
 
     /// Time at which it was closed. Null while it is open; a snoozed conversation is open.
     async fn closed_at(&self) -> Option<DateTime> {
-        self.life.closing.as_ref().map(|closing| DateTime(closing.time))
+        self.summary.closing.as_ref().map(|closing| DateTime(closing.time))
     }
 
     /// The reason for the close. Null while the conversation is open, and if the event gave no reason or one that is
     /// not in this enum; the ConversationClosedSystemAttachment has the reason as the event gave it.
     async fn close_reason(&self) -> Option<CloseReason> {
-        let given = self.life.closing.as_ref()?.reason.as_deref()?;
+        let given = self.summary.closing.as_ref()?.reason.as_deref()?;
         CloseReason::ALL.into_iter().find(|reason| reason.name() == given)
     }
 
     /// The project on whose site it takes place. Null if no event names it, or it is not in the directory.
     async fn project(&self, ctx: &Context<'_>) -> Result<Option<Project>> {
-        let view = &ctx.data::<Asked>()?.snapshot.view;
-        Ok(self.life.project.and_then(|project| reference(view, Kind::Project, project)).map(Project))
+        let view = &ctx.data::<QueryContext>()?.snapshot.view;
+        Ok(self.summary.project.and_then(|project| reference(view, Kind::Project, project)).map(Project))
     }
 
     /// The channel on which it takes place.
     async fn channel(&self) -> Channel {
-        self.life.medium.into()
+        self.summary.medium.into()
     }
 
     /// The users that it was pushed to, each once, in the order of their first contacts.
     async fn agents(&self, ctx: &Context<'_>) -> Result<Vec<User>> {
-        let snapshot = &ctx.data::<Asked>()?.snapshot;
+        let snapshot = &ctx.data::<QueryContext>()?.snapshot;
         Ok(self.conversation.users().into_iter().map(|user| User::of(snapshot, user)).collect())
     }
 
     /// Its routing events, ascending by time.
     async fn routing_events(&self) -> Vec<RoutingEvent> {
-        self.conversation.moments().iter().filter_map(RoutingEvent::of).collect()
+        self.conversation.history().iter().filter_map(RoutingEvent::of).collect()
     }
 
     /// Texts and system messages, ascending by time; messages of the same time in the order in which they were
     /// recorded.
     async fn messages(&self) -> Vec<Message> {
-        self.conversation.moments().iter().filter_map(Message::of).collect()
+        self.conversation.history().iter().filter_map(Message::of).collect()
     }
 
     /// Its contacts, in the order in which they began. Each lasts from a ConversationPushedSystemAttachment to the next

@@ -2,11 +2,11 @@
 
 use async_graphql::{Context, Object, Result, SimpleObject};
 
-use crate::domain::conversation::{Moment, What};
+use crate::domain::conversation::{HistoryEntry, HistoryEvent};
 use crate::domain::directory::Kind;
 use crate::domain::{Channel, EntityRef, PerChannel};
 use crate::engine::Snapshot;
-use crate::http::graphql::Asked;
+use crate::http::graphql::QueryContext;
 use crate::http::graphql::object::reference::RoutingGroup;
 use crate::http::graphql::scalar::{DateTime, Guid};
 use crate::query::reference::{Reference, reference};
@@ -21,9 +21,9 @@ pub struct RoutingEvent {
 
 impl RoutingEvent {
     /// Converts an entry of the history; `None` unless it is a routing.
-    pub(super) fn of(moment: &Moment) -> Option<Self> {
-        let What::Routed { rule, group } = moment.what else { return None };
-        Some(RoutingEvent { at: DateTime(moment.time), rule, group })
+    pub(super) fn of(entry: &HistoryEntry) -> Option<Self> {
+        let HistoryEvent::Routed { rule, group } = entry.event else { return None };
+        Some(RoutingEvent { at: DateTime(entry.time), rule, group })
     }
 }
 
@@ -38,12 +38,12 @@ impl RoutingEvent {
 
     /// The rule. Null if the event names none, or the rule is not in the directory.
     async fn routing_rule(&self, ctx: &Context<'_>) -> Result<Option<RoutingRule>> {
-        Ok(RoutingRule::find(&ctx.data::<Asked>()?.snapshot, self.rule))
+        Ok(RoutingRule::find(&ctx.data::<QueryContext>()?.snapshot, self.rule))
     }
 
     /// The group. Null if the event names none, or the group is not in the directory.
     async fn routing_group(&self, ctx: &Context<'_>) -> Result<Option<RoutingGroup>> {
-        Ok(group(&ctx.data::<Asked>()?.snapshot, self.group))
+        Ok(group(&ctx.data::<QueryContext>()?.snapshot, self.group))
     }
 }
 
@@ -81,10 +81,10 @@ impl RoutingRule {
     /// While the state is too old to be relied on, this field is an error, and the response has the HTTP status 503:
     /// for a router a wrong answer would be worse than none.
     async fn availability(&self, ctx: &Context<'_>) -> Result<RoutingRuleAvailability> {
-        let asked = ctx.data::<Asked>()?;
-        let view = &asked.current()?.view;
+        let context = ctx.data::<QueryContext>()?;
+        let view = &context.current()?.view;
         // Each group is combined once per channel, so long rules count against the limit on items.
-        asked.count(Channel::ALL.len() * self.0.routing_groups().len())?;
+        context.count(Channel::ALL.len() * self.0.routing_groups().len())?;
         Ok(RoutingRuleAvailability(available(view, &self.0)))
     }
 }

@@ -8,10 +8,10 @@ use crate::live::persistent::Ordered;
 /// The term of a tombstone, in seconds of recorded time.
 const TOMBSTONE_SECONDS: i64 = 24 * 60 * 60;
 
-/// An ended thing. Those that ended at the same time are dropped in the order of the variants, which is therefore part
+/// A tombstone, named by the thing that ended. Those that ended at the same time are dropped in the order of the variants, which is therefore part
 /// of the rules covered by `APPLY_VERSION`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Ending {
+pub enum Tombstone {
     /// A closed session: the user's integer id and the session id.
     Session(i64, Box<str>),
     /// A claim without a holder.
@@ -25,16 +25,16 @@ pub enum Ending {
 /// The tombstones, ordered by recorded time of the end. Each thing has at most one, however often it ended, so that
 /// their number is bounded by the number of things, not of events.
 #[derive(Clone, Debug, Default)]
-pub struct Endings(Ordered<(Time, Ending)>);
+pub struct Tombstones(Ordered<(Time, Tombstone)>);
 
-impl Endings {
+impl Tombstones {
     /// Moves a thing's tombstone from `before` to `after`, the recorded times of its end. `None` means that it had, or
     /// has, not ended.
-    pub fn place(&mut self, thing: Ending, before: Option<Time>, after: Option<Time>) {
+    pub fn place(&mut self, tombstone: Tombstone, before: Option<Time>, after: Option<Time>) {
         if before == after {
             return;
         }
-        let mut place = (before.unwrap_or(Time::NEVER), thing);
+        let mut place = (before.unwrap_or(Time::NEVER), tombstone);
         if before.is_some() {
             self.0.remove(&place);
         }
@@ -50,7 +50,7 @@ impl Endings {
     }
 
     /// Removes and returns the oldest tombstone, if its term is over by `recorded` or there are more than `limit`.
-    pub fn due(&mut self, recorded: Time, limit: u32) -> Option<Ending> {
+    pub fn due(&mut self, recorded: Time, limit: u32) -> Option<Tombstone> {
         let oldest = self.0.first()?;
         if oldest.0.plus_seconds(TOMBSTONE_SECONDS) > recorded && self.len() <= limit as usize {
             return None;
@@ -71,36 +71,36 @@ mod tests {
 
     #[test]
     fn a_repeated_end_keeps_one_tombstone_at_the_newest_time() {
-        let mut endings = Endings::default();
+        let mut tombstones = Tombstones::default();
         for second in 1..=1000 {
             let before = (second > 1).then(|| at(second - 1));
-            endings.place(Ending::User(7), before, Some(at(second)));
+            tombstones.place(Tombstone::User(7), before, Some(at(second)));
         }
-        assert_eq!(endings.0.len(), 1);
-        assert_eq!(endings.due(at(999 + TOMBSTONE_SECONDS), 1), None);
-        assert_eq!(endings.due(at(1000 + TOMBSTONE_SECONDS), 1), Some(Ending::User(7)));
-        assert_eq!(endings.due(at(i64::from(u32::MAX)), 1), None);
+        assert_eq!(tombstones.0.len(), 1);
+        assert_eq!(tombstones.due(at(999 + TOMBSTONE_SECONDS), 1), None);
+        assert_eq!(tombstones.due(at(1000 + TOMBSTONE_SECONDS), 1), Some(Tombstone::User(7)));
+        assert_eq!(tombstones.due(at(i64::from(u32::MAX)), 1), None);
     }
 
     #[test]
     fn a_reopened_session_has_no_tombstone() {
-        let mut endings = Endings::default();
-        let session = || Ending::Session(1, "desk".into());
-        endings.place(session(), None, Some(at(1)));
-        endings.place(Ending::User(1), None, Some(at(2)));
-        endings.place(session(), Some(at(1)), None);
-        assert_eq!(endings.due(at(2 + TOMBSTONE_SECONDS), 10), Some(Ending::User(1)));
-        assert_eq!(endings.due(at(2 + TOMBSTONE_SECONDS), 10), None);
+        let mut tombstones = Tombstones::default();
+        let session = || Tombstone::Session(1, "desk".into());
+        tombstones.place(session(), None, Some(at(1)));
+        tombstones.place(Tombstone::User(1), None, Some(at(2)));
+        tombstones.place(session(), Some(at(1)), None);
+        assert_eq!(tombstones.due(at(2 + TOMBSTONE_SECONDS), 10), Some(Tombstone::User(1)));
+        assert_eq!(tombstones.due(at(2 + TOMBSTONE_SECONDS), 10), None);
     }
 
     #[test]
     fn beyond_the_limit_the_oldest_is_due_early() {
-        let mut endings = Endings::default();
+        let mut tombstones = Tombstones::default();
         for user in 1..=3 {
-            endings.place(Ending::User(user), None, Some(at(user)));
+            tombstones.place(Tombstone::User(user), None, Some(at(user)));
         }
-        assert_eq!(endings.due(at(3), 3), None);
-        assert_eq!(endings.due(at(3), 2), Some(Ending::User(1)));
-        assert_eq!(endings.due(at(3), 2), None);
+        assert_eq!(tombstones.due(at(3), 3), None);
+        assert_eq!(tombstones.due(at(3), 2), Some(Tombstone::User(1)));
+        assert_eq!(tombstones.due(at(3), 2), None);
     }
 }

@@ -15,7 +15,7 @@ pub const MAX_DAYS: i64 = 92;
 /// A filter of conversations. A conversation must match one value of each member that is given. Empty members restrict
 /// nothing; values that are unknown match nothing.
 #[derive(Clone, Debug, Default)]
-pub struct AskedFor {
+pub struct ConversationFilter {
     /// The interval of the time of closing, both ends included.
     pub closed: Option<(Time, Time)>,
     /// The conversation's id.
@@ -34,7 +34,7 @@ pub struct AskedFor {
     pub reasons: Vec<String>,
 }
 
-impl AskedFor {
+impl ConversationFilter {
     /// Resolves the references to the criteria that conversations are compared with. [`Fault::Invalid`] for an interval
     /// that ends before it begins or is longer than [`MAX_DAYS`].
     pub(super) fn criteria(self, view: &View) -> Result<Criteria, Fault> {

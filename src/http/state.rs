@@ -6,7 +6,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 
 use super::cors::Origin;
 use super::request_context::RequestContext;
-use crate::auth::{Admin, Caller, Client, KeyRing, Passwords};
+use crate::auth::{Admin, Caller, Client, Credentials, Passwords};
 use crate::clock::Clock;
 use crate::domain::settings::desk::DeskTerms;
 use crate::domain::{Fault, TenantId};
@@ -35,64 +35,62 @@ pub struct Edge {
 
 /// Everything that handlers need. Clones share it.
 #[derive(Clone)]
-pub struct Services(Arc<Inner>);
+pub struct AppState(Arc<Inner>);
 
 struct Inner {
-    ring: KeyRing,
-    throttle: Throttle,
-    tenants: TenantBudgets,
+    handles: Handles,
     bodies: Option<ByteBudget>,
     answers: Option<ByteBudget>,
     passwords: Passwords,
-    submitter: Submitter,
-    reader: Reader,
-    store: Store,
-    clock: Clock,
-    lifecycle: Lifecycle,
-    metrics: PrometheusHandle,
-    edge: Edge,
 }
 
-impl Services {
-    /// Builds the state from the handles of the other modules.
-    pub fn new(
-        (ring, throttle, tenants): (KeyRing, Throttle, TenantBudgets),
-        (submitter, reader): (Submitter, Reader),
-        store: Store,
-        (clock, lifecycle, metrics): (Clock, Lifecycle, PrometheusHandle),
-        edge: Edge,
-    ) -> Self {
-        let passwords = Passwords::new(lifecycle.clone(), &clock, edge.budgets);
+/// The handles of the other modules.
+pub struct Handles {
+    /// All keys and tokens.
+    pub credentials: Credentials,
+    /// Rates of unauthenticated callers, by address.
+    pub throttle: Throttle,
+    /// Rates and concurrency of tenants.
+    pub tenants: TenantBudgets,
+    /// Accepts events.
+    pub submitter: Submitter,
+    /// Returns the newest views.
+    pub reader: Reader,
+    /// Tenants and keys.
+    pub store: Store,
+    /// The time and new ids.
+    pub clock: Clock,
+    /// Starts tasks.
+    pub lifecycle: Lifecycle,
+    /// Renders the metrics.
+    pub metrics: PrometheusHandle,
+    /// Settings of the HTTP layer.
+    pub edge: Edge,
+}
+
+impl AppState {
+    /// Creates the state, with all of its budgets unused.
+    pub fn new(handles: Handles) -> Self {
+        let edge = &handles.edge;
         let budget = |budget, bytes| edge.budgets.has(budget).then(|| ByteBudget::new(bytes));
-        let (bodies, answers) =
-            (budget(Budget::Bodies, edge.memory.bodies), budget(Budget::Answers, edge.memory.answers));
-        Services(Arc::new(Inner {
-            ring,
-            throttle,
-            tenants,
-            bodies,
-            answers,
-            passwords,
-            submitter,
-            reader,
-            store,
-            clock,
-            lifecycle,
-            metrics,
-            edge,
+        AppState(Arc::new(Inner {
+            bodies: budget(Budget::Bodies, edge.memory.bodies),
+            answers: budget(Budget::Answers, edge.memory.answers),
+            passwords: Passwords::new(handles.lifecycle.clone(), &handles.clock, edge.budgets),
+            handles,
         }))
     }
 
     /// Authenticates the caller of a request by key or token. Every dialect goes through here, so this is where a
     /// request takes its permits, which it holds until its response is written.
     pub fn caller(&self, credential: Option<&str>) -> Result<Caller, Fault> {
-        let caller = self.ring().caller(credential, |tenant, who| logged_in::may(self.reader(), tenant, who));
+        let caller = self.credentials().caller(credential, |tenant, who| logged_in::may(self.reader(), tenant, who));
         // Counted even though it is refused anyway: past the rate of its address the response is 429 instead of 401.
-        let caller = caller.map_err(|fault| self.stranger().err().unwrap_or(fault))?;
+        let caller = caller.map_err(|fault| self.unauthenticated().err().unwrap_or(fault))?;
         let tenant = caller.tenant();
         let enter = || {
             self.answers().map_or(Ok(()), |answers| answers.check(Owner::Tenant(tenant)))?;
-            self.0.tenants.enter(tenant)
+            self.0.handles.tenants.enter(tenant)
         };
         match RequestContext::current() {
             Some(request) => request.authenticated(tenant, enter)?,
@@ -105,9 +103,9 @@ impl Services {
     }
 
     /// Authenticates a caller again: a connection may outlive the credential that it was opened with.
-    pub fn again(&self, caller: &Caller) -> Result<Caller, Fault> {
+    pub fn revalidate(&self, caller: &Caller) -> Result<Caller, Fault> {
         self.in_service(caller.tenant())?;
-        self.ring().again(caller, |tenant, who| logged_in::may(self.reader(), tenant, who))
+        self.credentials().revalidate(caller, |tenant, who| logged_in::may(self.reader(), tenant, who))
     }
 
     /// Returns [`Fault::Unavailable`] for a quarantined tenant: its state is incomplete, so any answer would be wrong.
@@ -118,14 +116,15 @@ impl Services {
 
     /// Authenticates a client by a key and the key's id.
     pub fn client(&self, id: &str, key: &str) -> Result<Client, Fault> {
-        let client = self.ring().client(id, key).map_err(|fault| self.stranger().err().unwrap_or(fault))?;
+        let client =
+            self.credentials().client(id, key).map_err(|fault| self.unauthenticated().err().unwrap_or(fault))?;
         self.in_service(client.tenant())?;
         Ok(client)
     }
 
     /// Authenticates the administrator.
     pub fn admin(&self, token: Option<&str>) -> Result<Admin, Fault> {
-        let admin = self.ring().admin(token).map_err(|fault| self.stranger().err().unwrap_or(fault))?;
+        let admin = self.credentials().admin(token).map_err(|fault| self.unauthenticated().err().unwrap_or(fault))?;
         if let Some(request) = RequestContext::current() {
             request.administrator();
         }
@@ -133,7 +132,7 @@ impl Services {
     }
 
     /// Counts a request without a valid credential; [`Fault::TooMany`] past the rate of its address.
-    pub fn stranger(&self) -> Result<(), Fault> {
+    pub fn unauthenticated(&self) -> Result<(), Fault> {
         RequestContext::current().map_or(Ok(()), |request| self.throttle().unauthenticated(request.peer().0))
     }
 
@@ -147,20 +146,20 @@ impl Services {
         if is_long { self.lifecycle().run_cpu_bound(key, work).await? } else { work() }
     }
 
-    /// All keys and tokens. Callers are authenticated by [`Services::caller`], [`Services::client`] and
-    /// [`Services::admin`] instead.
-    pub fn ring(&self) -> &KeyRing {
-        &self.0.ring
+    /// All keys and tokens. Callers are authenticated by [`AppState::caller`], [`AppState::client`] and
+    /// [`AppState::admin`] instead.
+    pub fn credentials(&self) -> &Credentials {
+        &self.0.handles.credentials
     }
 
     /// Rate limits of unauthenticated callers.
     pub fn throttle(&self) -> &Throttle {
-        &self.0.throttle
+        &self.0.handles.throttle
     }
 
     /// Rate and concurrency limits of tenants.
     pub fn tenants(&self) -> &TenantBudgets {
-        &self.0.tenants
+        &self.0.handles.tenants
     }
 
     /// Budget of the bytes of request bodies; `None` if it is not in force.
@@ -180,36 +179,36 @@ impl Services {
 
     /// Submits events to the engine.
     pub fn submitter(&self) -> &Submitter {
-        &self.0.submitter
+        &self.0.handles.submitter
     }
 
     /// Reads the tenants' current views.
     pub fn reader(&self) -> &Reader {
-        &self.0.reader
+        &self.0.handles.reader
     }
 
     /// The store, for tenants, keys and tokens.
     pub fn store(&self) -> &Store {
-        &self.0.store
+        &self.0.handles.store
     }
 
     /// The clock, which tests replace.
     pub fn clock(&self) -> &Clock {
-        &self.0.clock
+        &self.0.handles.clock
     }
 
     /// Starts, tracks and stops tasks.
     pub fn lifecycle(&self) -> &Lifecycle {
-        &self.0.lifecycle
+        &self.0.handles.lifecycle
     }
 
     /// Renders the Prometheus metrics.
     pub fn metrics(&self) -> &PrometheusHandle {
-        &self.0.metrics
+        &self.0.handles.metrics
     }
 
     /// Settings of the HTTP layer.
     pub fn edge(&self) -> &Edge {
-        &self.0.edge
+        &self.0.handles.edge
     }
 }

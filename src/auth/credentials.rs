@@ -28,7 +28,7 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
 
 /// The keys and tokens, found by the hash of the presented credential. Clones share them.
 #[derive(Clone, Debug)]
-pub struct KeyRing(Arc<Inner>);
+pub struct Credentials(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -38,7 +38,7 @@ struct Inner {
     registry: ArcSwap<Registry>,
     /// Held while the registry is reloaded, so that an older reading never replaces a newer one.
     refreshing: Mutex<()>,
-    /// Held while settings are read, changed and written; see [`KeyRing::turn`].
+    /// Held while settings are read, changed and written; see [`Credentials::turn`].
     turn: Mutex<()>,
     tokens: Tokens,
 }
@@ -54,12 +54,12 @@ struct Registry {
     settings: HashTrieMapSync<TenantId, Settings>,
 }
 
-impl KeyRing {
+impl Credentials {
     /// Loads keys, tokens and settings from the store. `admin` is the hash of the administrator's token; without it
     /// every administrator's token is rejected.
     pub async fn load(store: Store, admin: Option<[u8; 32]>, clock: Clock) -> Result<Self, StoreError> {
         let registry = ArcSwap::from_pointee(Registry::read(&store).await?);
-        let ring = KeyRing(Arc::new(Inner {
+        let credentials = Credentials(Arc::new(Inner {
             store,
             clock,
             admin,
@@ -68,16 +68,16 @@ impl KeyRing {
             turn: Mutex::default(),
             tokens: Tokens::default(),
         }));
-        for token in ring.0.store.tokens(ring.0.clock.now()).await? {
-            ring.keep(&token);
+        for token in credentials.0.store.tokens(credentials.0.clock.now()).await? {
+            credentials.keep(&token);
         }
-        Ok(ring)
+        Ok(credentials)
     }
 
     /// Authenticates a key or token.
     ///
     /// For the token of a logged-in user, `scopes_now` returns the scopes that the user has now, or `None` if the user
-    /// or the password is gone, which makes the token invalid; the key ring does not know users. The caller gets the
+    /// or the password is gone, which makes the token invalid; this type does not know users. The caller gets the
     /// scopes that are in both the token and `scopes_now`. [`Fault::CredentialMissing`] without a credential,
     /// [`Fault::CredentialInvalid`] if it is unknown, revoked or expired.
     pub fn caller(
@@ -90,9 +90,9 @@ impl KeyRing {
         self.authenticate(hash, scopes_now)
     }
 
-    /// Authenticates a caller again by the credential presented earlier, as [`KeyRing::caller`] does. Long-lived
+    /// Authenticates a caller again by the credential presented earlier, as [`Credentials::caller`] does. Long-lived
     /// connections need this, since the credential may have been revoked or have expired in the meantime.
-    pub fn again(
+    pub fn revalidate(
         &self,
         caller: &Caller,
         scopes_now: impl FnOnce(TenantId, LoggedIn) -> Option<Scopes>,
