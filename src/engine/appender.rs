@@ -19,7 +19,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The result of an append for one draft.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Placing {
+pub(super) enum DraftOutcome {
     /// The event is journalled.
     Placed { seq: u64, recorded: Time },
     /// The event's id was placed before.
@@ -36,9 +36,9 @@ pub(super) enum Placing {
 
 /// The result of an append.
 #[derive(Debug, Default)]
-pub(super) struct Attempt {
+pub(super) struct AppendResult {
     /// One per draft, in order.
-    pub placings: Vec<Placing>,
+    pub outcomes: Vec<DraftOutcome>,
     /// The heads before the append.
     pub heads: HashMap<TenantId, Head>,
     /// The ids of the batches that were sent: one, or several if the store rejected content.
@@ -70,26 +70,27 @@ impl Appender {
 
     /// Appends the drafts in one transaction. If the store rejects their content, the rejected drafts are found by
     /// halving the batch; the others are appended in order, in several transactions.
-    pub async fn append(&mut self, drafts: &[Draft]) -> Attempt {
-        let mut attempt = Attempt { placings: vec![Placing::Undecided; drafts.len()], ..Attempt::default() };
+    pub async fn append(&mut self, drafts: &[Draft]) -> AppendResult {
+        let mut result =
+            AppendResult { outcomes: vec![DraftOutcome::Undecided; drafts.len()], ..AppendResult::default() };
         let whole = 0..drafts.len();
         let mut pieces = Vec::from([whole]);
         while let Some(piece) = pieces.pop() {
             let batch = Batch { id: self.clock.new_id(), recorded: self.clock.now(), drafts: &drafts[piece.clone()] };
-            attempt.batches.push(batch.id);
+            result.batches.push(batch.id);
             match self.append_batch(batch).await {
-                Ok(appended) => attempt.note(&piece, batch.drafts, appended),
+                Ok(appended) => result.note(&piece, batch.drafts, appended),
                 Err(JournalError::Content(error)) => {
                     tracing::warn!(%error, events = piece.len(), "the store rejects content; looking for the event");
-                    halve(&piece, &mut pieces, &mut attempt);
+                    halve(&piece, &mut pieces, &mut result);
                 }
                 Err(error) => {
-                    attempt.failure = Some(error);
+                    result.failure = Some(error);
                     break;
                 }
             }
         }
-        attempt
+        result
     }
 
     /// Appends one batch within its time limit and records its duration.
@@ -127,12 +128,12 @@ impl Appender {
     }
 }
 
-impl Attempt {
+impl AppendResult {
     /// Makes the placed drafts undecided as well. Used if the entries before theirs cannot be read: they are applied
     /// later, when the journal is read.
     pub fn undecide(&mut self, error: JournalError) {
-        for placing in self.placings.iter_mut().filter(|placing| matches!(placing, Placing::Placed { .. })) {
-            *placing = Placing::Undecided;
+        for outcome in self.outcomes.iter_mut().filter(|outcome| matches!(outcome, DraftOutcome::Placed { .. })) {
+            *outcome = DraftOutcome::Undecided;
         }
         self.failure.get_or_insert(error);
     }
@@ -140,14 +141,14 @@ impl Attempt {
     /// Records the result of one batch, which had the drafts of `piece`. Keeps the first head of each tenant.
     fn note(&mut self, piece: &Range<usize>, drafts: &[Draft], appended: Appended) {
         for ((n, draft), placement) in piece.clone().zip(drafts).zip(appended.placements) {
-            self.placings[n] = match placement {
+            self.outcomes[n] = match placement {
                 Placement::Placed(seq) => {
                     let recorded = appended.heads.get(&draft.tenant).map_or(0, |head| head.recorded);
-                    Placing::Placed { seq, recorded: Time::from_micros(recorded) }
+                    DraftOutcome::Placed { seq, recorded: Time::from_micros(recorded) }
                 }
-                Placement::Duplicate => Placing::Duplicate,
-                Placement::Busy => Placing::Busy,
-                Placement::Missing => Placing::Missing,
+                Placement::Duplicate => DraftOutcome::Duplicate,
+                Placement::Busy => DraftOutcome::Busy,
+                Placement::Missing => DraftOutcome::Missing,
             };
         }
         for (tenant, head) in appended.heads {
@@ -157,9 +158,9 @@ impl Attempt {
 }
 
 /// Puts the halves of a rejected piece on the stack, the first one on top. A piece of one draft is the rejected one.
-fn halve(piece: &Range<usize>, pieces: &mut Vec<Range<usize>>, attempt: &mut Attempt) {
+fn halve(piece: &Range<usize>, pieces: &mut Vec<Range<usize>>, result: &mut AppendResult) {
     if piece.len() == 1 {
-        attempt.placings[piece.start] = Placing::Refused;
+        result.outcomes[piece.start] = DraftOutcome::Refused;
         counter!("rollcall_refused_content_total").increment(1);
         return;
     }
@@ -174,12 +175,13 @@ mod tests {
 
     #[test]
     fn placed_drafts_become_undecided_if_earlier_entries_cannot_be_read() {
-        let placed = Placing::Placed { seq: 4, recorded: Time::NEVER };
-        let placings = Vec::from([placed, Placing::Duplicate, Placing::Refused, placed]);
-        let mut attempt = Attempt { placings, ..Attempt::default() };
-        attempt.undecide(JournalError::TimedOut);
-        let expected = [Placing::Undecided, Placing::Duplicate, Placing::Refused, Placing::Undecided];
-        assert_eq!(attempt.placings, expected);
-        assert!(matches!(attempt.failure, Some(JournalError::TimedOut)));
+        let placed = DraftOutcome::Placed { seq: 4, recorded: Time::NEVER };
+        let outcomes = Vec::from([placed, DraftOutcome::Duplicate, DraftOutcome::Refused, placed]);
+        let mut result = AppendResult { outcomes, ..AppendResult::default() };
+        result.undecide(JournalError::TimedOut);
+        let expected =
+            [DraftOutcome::Undecided, DraftOutcome::Duplicate, DraftOutcome::Refused, DraftOutcome::Undecided];
+        assert_eq!(result.outcomes, expected);
+        assert!(matches!(result.failure, Some(JournalError::TimedOut)));
     }
 }

@@ -15,40 +15,40 @@ use crate::live::View;
 use crate::store::{Store, in_time};
 
 /// The state of a conversation in a view.
-enum Known {
+enum ConversationState {
     /// Not closed. It is in the archive only if it was opened again.
-    Stays,
+    Open,
     /// Closed: it may be final by the time an event is applied.
-    Leaves,
+    Closed,
     /// Not in the view: it is new, or only in the archive.
     Unknown,
 }
 
-fn known(view: &View, id: Uuid) -> Known {
+fn state_in(view: &View, id: Uuid) -> ConversationState {
     match view.conversations().get(id) {
-        None => Known::Unknown,
-        Some(conversation) if conversation.closing().is_some() => Known::Leaves,
-        Some(_) => Known::Stays,
+        None => ConversationState::Unknown,
+        Some(conversation) if conversation.closing().is_some() => ConversationState::Closed,
+        Some(_) => ConversationState::Open,
     }
 }
 
 /// Marks the events of closed conversations. Reads the archive at most once, and only if the view lacks a conversation.
 pub(super) async fn mark(tenant: TenantId, events: &mut [Event], view: &View, store: &Store) -> Result<(), Fault> {
-    let mut leaving = HashSet::new();
+    let mut closed = HashSet::new();
     let mut unknown = HashSet::new();
     for id in events.iter().filter_map(|event| event.fact.body.conversation()) {
-        match known(view, id) {
-            Known::Stays => {}
-            Known::Leaves => drop(leaving.insert(id)),
-            Known::Unknown => drop(unknown.insert(id)),
+        match state_in(view, id) {
+            ConversationState::Open => {}
+            ConversationState::Closed => drop(closed.insert(id)),
+            ConversationState::Unknown => drop(unknown.insert(id)),
         }
     }
     if !unknown.is_empty() {
         let unknown: Vec<Uuid> = unknown.into_iter().collect();
-        leaving.extend(in_time(store.are_archived(tenant, &unknown)).await?);
+        closed.extend(in_time(store.are_archived(tenant, &unknown)).await?);
     }
     for event in events {
-        if event.fact.body.conversation().is_some_and(|id| leaving.contains(&id)) {
+        if event.fact.body.conversation().is_some_and(|id| closed.contains(&id)) {
             event.fact.is_final = true;
         }
     }

@@ -1,17 +1,17 @@
 //! The single writer of all tenants. It takes events from a queue, appends them to the journal, applies them to the
-//! states, publishes views and answers the callers. Leases, checkpoints and readers live beside it.
+//! states, publishes views and answers the requests. Leases, checkpoints and readers live beside it.
 
 mod appender;
-mod beats;
-mod caller;
 mod checkpoints;
 mod finality;
-mod firsts;
+mod first_outcomes;
 mod health;
+mod heartbeats;
 mod leases;
 mod queue;
 mod reader;
 pub mod replay;
+mod request;
 mod submit;
 mod tenants;
 mod views;
@@ -20,10 +20,10 @@ mod writer;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-pub use caller::{FirstOutcome, Receipt};
 pub use health::Health;
 pub use leases::{LeaseTable, watch_pauses};
 pub use reader::{Reader, Snapshot};
+pub use request::{FirstOutcome, Receipt};
 pub use submit::Submitter;
 pub use writer::Engine;
 

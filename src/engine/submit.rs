@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::beats::Places;
-use super::caller::{Caller, Receipt};
 use super::finality;
 use super::health::Health;
+use super::heartbeats::EventRoles;
 use super::leases::LeaseTable;
 use super::queue::{FairQueue, Item};
+use super::request::{PendingRequest, Receipt};
 use super::tenants::OUT_OF_SERVICE;
 use super::views::Views;
 use crate::clock::Clock;
@@ -70,13 +70,13 @@ impl Submitter {
             return self.append(tenant, events, received).await;
         }
         // Leases are renewed first, so that they do not expire while the other events wait in the queue.
-        let places = Places::new(&events, |event| self.renew(tenant, event, received));
+        let roles = EventRoles::new(&events, |event| self.renew(tenant, event, received));
         let journalled: Vec<Event> = events.into_iter().filter(|event| !event.is_heartbeat()).collect();
         let receipt = match journalled.is_empty() {
             true => Receipt { position: self.0.views.tenant(tenant).view().position(), ..Receipt::default() },
             false => self.append(tenant, journalled, received).await?,
         };
-        Ok(places.merge(receipt, &self.0.views.tenant(tenant).view()))
+        Ok(roles.merge(receipt, &self.0.views.tenant(tenant).view()))
     }
 
     /// Renews the lease of a heartbeat's session.
@@ -107,9 +107,9 @@ impl Submitter {
         // At most half of the queue, so that a larger request is admitted when the queue is empty.
         let kib = bytes.div_ceil(1024).clamp(1, self.0.queue.shares().largest());
         let permit = self.0.queue.shares().enter(tenant, kib).ok_or(Fault::Unavailable("the queue is full"))?;
-        let (caller, answer) = Caller::new(drafts.len(), permit);
+        let (request, answer) = PendingRequest::new(drafts.len(), permit);
         let longer = COMMIT_TIMEOUT * (kib / 1024).max(drafts.len() / 1_000) as u32;
-        let item = |(n, draft)| Item { draft, caller: Some((caller.clone(), n)), received };
+        let item = |(n, draft)| Item { draft, request: Some((request.clone(), n)), received };
         if !self.0.queue.push(tenant, drafts.into_iter().enumerate().map(item).collect()) {
             return Err(Fault::Unavailable("the service is stopping"));
         }

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use metrics::{counter, gauge};
 
-use super::caller::{Caller, EventResult};
-use super::firsts::FirstOutcomes;
+use super::first_outcomes::FirstOutcomes;
 use super::leases::LeaseTable;
+use super::request::{EventResult, PendingRequest};
 use super::views::Views;
 use crate::clock::Clock;
 use crate::domain::{Entry, EventBody, EventId, Fault, Outcome, TenantId};
@@ -23,10 +23,10 @@ pub(super) const OUT_OF_SERVICE: &str = "the tenant is out of service: its store
 
 /// An entry that is journalled and not yet applied.
 #[derive(Debug)]
-pub(super) struct Placed {
+pub(super) struct PendingEntry {
     pub entry: Entry,
     /// The request and the event's index in it; `None` for events made by the engine.
-    pub caller: Option<(Arc<Caller>, usize)>,
+    pub request: Option<(Arc<PendingRequest>, usize)>,
     /// Monotonic time of receipt, from which a lease runs.
     pub received: Duration,
 }
@@ -35,9 +35,9 @@ pub(super) struct Placed {
 #[derive(Debug, Default)]
 struct Backlog {
     /// Entries to apply, in order.
-    entries: VecDeque<Placed>,
+    entries: VecDeque<PendingEntry>,
     /// Requests with all their results, to be answered once a view has them.
-    waiting: Vec<Arc<Caller>>,
+    waiting: Vec<Arc<PendingRequest>>,
     /// True if entries were applied that no view has.
     is_touched: bool,
 }
@@ -50,7 +50,7 @@ pub(super) struct Tenants {
     backlogs: HashMap<TenantId, Backlog>,
     /// Tenants with entries to apply, in the order in which they are served.
     ring: VecDeque<TenantId>,
-    firsts: FirstOutcomes,
+    first_outcomes: FirstOutcomes,
     views: Arc<Views>,
     leases: Arc<LeaseTable>,
     clock: Clock,
@@ -62,7 +62,7 @@ impl Tenants {
             states,
             backlogs: HashMap::new(),
             ring: VecDeque::new(),
-            firsts: FirstOutcomes::default(),
+            first_outcomes: FirstOutcomes::default(),
             views,
             leases,
             clock,
@@ -73,7 +73,7 @@ impl Tenants {
     pub fn end(&self, tenant: TenantId) -> u64 {
         let position = self.states.get(&tenant).map_or(0, State::position);
         let last = self.backlogs.get(&tenant).and_then(|backlog| backlog.entries.back());
-        last.map_or(position, |placed| placed.entry.seq)
+        last.map_or(position, |pending| pending.entry.seq)
     }
 
     /// Returns true if the tenant has entries to apply. Its queued events wait for them.
@@ -87,28 +87,28 @@ impl Tenants {
     }
 
     /// Adds an entry to the tenant's backlog. It must follow the last one.
-    pub fn accept(&mut self, tenant: TenantId, placed: Placed) {
+    pub fn accept(&mut self, tenant: TenantId, pending: PendingEntry) {
         let backlog = self.backlogs.entry(tenant).or_default();
         if backlog.entries.is_empty() {
             self.ring.push_back(tenant);
         }
-        backlog.entries.push_back(placed);
+        backlog.entries.push_back(pending);
     }
 
     /// Counts an event's result and records it with the event's request. The last result of a request makes it wait for
     /// the next view.
-    pub fn settle(&mut self, tenant: TenantId, caller: Option<&(Arc<Caller>, usize)>, result: EventResult) {
+    pub fn settle(&mut self, tenant: TenantId, request: Option<&(Arc<PendingRequest>, usize)>, result: EventResult) {
         counter!("rollcall_events_total", "outcome" => result.outcome.name()).increment(1);
-        if let Some((caller, index)) = caller
-            && caller.settle(*index, result)
+        if let Some((request, index)) = request
+            && request.settle(*index, result)
         {
-            self.backlogs.entry(tenant).or_default().waiting.push(caller.clone());
+            self.backlogs.entry(tenant).or_default().waiting.push(request.clone());
         }
     }
 
     /// Returns the result of a repeated event.
     pub fn duplicate(&self, tenant: TenantId, id: &EventId) -> EventResult {
-        EventResult { first: self.firsts.get(tenant, id), ..EventResult::unplaced(Outcome::Duplicate) }
+        EventResult { first: self.first_outcomes.get(tenant, id), ..EventResult::unplaced(Outcome::Duplicate) }
     }
 
     /// Applies pending entries, serving the tenants in turn, until `deadline` by monotonic time or until none are left.
@@ -133,9 +133,9 @@ impl Tenants {
     fn work_on(&mut self, tenant: TenantId, mut steps: usize) -> Result<bool, Gap> {
         while steps > 0 {
             let Some(backlog) = self.backlogs.get_mut(&tenant) else { return Ok(false) };
-            let Some(placed) = backlog.entries.pop_front() else { return Ok(false) };
+            let Some(pending) = backlog.entries.pop_front() else { return Ok(false) };
             let state = self.states.entry(tenant).or_insert_with(|| State::new(tenant));
-            let is_document = matches!(placed.entry.event.fact.body, EventBody::DirectoryUpserted { .. });
+            let is_document = matches!(pending.entry.event.fact.body, EventBody::DirectoryUpserted { .. });
             let step = if state.is_applying() {
                 state.resume(steps)
             } else {
@@ -144,26 +144,26 @@ impl Tenants {
                 if is_document {
                     show(&self.views, tenant, state, backlog);
                 }
-                match state.begin(&placed.entry, steps) {
+                match state.begin(&pending.entry, steps) {
                     Ok(step) => step,
                     Err(gap) => {
                         // Put back, so that quarantine answers its request.
-                        backlog.entries.push_front(placed);
+                        backlog.entries.push_front(pending);
                         return Err(gap);
                     }
                 }
             };
             let Step::Done(outcome) = step else {
-                backlog.entries.push_front(placed);
+                backlog.entries.push_front(pending);
                 return Ok(true);
             };
             backlog.is_touched = true;
             // A document ends the tenant's turn, whatever is left of the steps.
             steps = if is_document { 0 } else { steps - 1 };
-            let Placed { entry, caller, received } = placed;
+            let PendingEntry { entry, request, received } = pending;
             self.note(tenant, &entry, received, &outcome);
             let result = EventResult { outcome, position: Some(entry.seq), first: None };
-            self.settle(tenant, caller.as_ref(), result);
+            self.settle(tenant, request.as_ref(), result);
         }
         Ok(self.is_busy(tenant))
     }
@@ -175,7 +175,7 @@ impl Tenants {
         {
             follow(&self.leases, state, tenant, &entry.event.fact.body, received);
         }
-        self.firsts.note(tenant, &entry.event.id, outcome);
+        self.first_outcomes.note(tenant, &entry.event.id, outcome);
     }
 
     /// Applies an entry that was read from the journal. Returns its outcome.
@@ -218,8 +218,8 @@ impl Tenants {
         self.states.remove(&tenant);
         self.ring.retain(|other| *other != tenant);
         let Some(backlog) = self.backlogs.remove(&tenant) else { return };
-        let callers = backlog.entries.into_iter().filter_map(|placed| placed.caller).map(|(caller, _)| caller);
-        callers.chain(backlog.waiting).for_each(|caller| caller.refuse(Fault::Unavailable(OUT_OF_SERVICE)));
+        let requests = backlog.entries.into_iter().filter_map(|pending| pending.request).map(|(request, _)| request);
+        requests.chain(backlog.waiting).for_each(|request| request.refuse(Fault::Unavailable(OUT_OF_SERVICE)));
     }
 
     /// Returns true if the tenant is out of service.
@@ -243,8 +243,8 @@ fn show(views: &Views, tenant: TenantId, state: &mut State, backlog: &mut Backlo
     if std::mem::take(&mut backlog.is_touched) {
         views.tenant(tenant).publish(state.publish());
     }
-    for caller in backlog.waiting.drain(..) {
-        caller.answer(state.position());
+    for request in backlog.waiting.drain(..) {
+        request.answer(state.position());
     }
 }
 

@@ -9,14 +9,14 @@ use std::time::Duration;
 use metrics::gauge;
 use tokio_util::sync::CancellationToken;
 
-use super::appender::{Appender, Attempt, Placing, UnknownAppend};
-use super::caller::EventResult;
+use super::appender::{AppendResult, Appender, DraftOutcome, UnknownAppend};
 use super::checkpoints::Checkpoints;
 use super::health::Health;
 use super::leases::LeaseTable;
 use super::queue::{FairQueue, Item};
 use super::replay::{ReplayError, replay};
-use super::tenants::{OUT_OF_SERVICE, Placed, Tenants};
+use super::request::EventResult;
+use super::tenants::{OUT_OF_SERVICE, PendingEntry, Tenants};
 use crate::clock::Clock;
 use crate::domain::event::Rejection;
 use crate::domain::{Entry, Event, EventBody, EventId, Fault, Outcome, TenantId, UserRef};
@@ -54,7 +54,7 @@ pub struct Engine {
     takes_turns: bool,
     pace: Pace,
     /// Monotonic time of the newest confirmation of the store.
-    pulse: Duration,
+    confirmed_at: Duration,
 }
 
 /// The work of the next turn, adapted to how long the last ones took.
@@ -103,8 +103,8 @@ pub(super) struct EngineParts {
 impl Engine {
     pub(super) fn new(parts: EngineParts) -> Self {
         let EngineParts { tenants, appender, queue, leases, health, clock, checkpoints, takes_turns } = parts;
-        let (pace, pulse) = (Pace::default(), clock.monotonic());
-        Engine { tenants, appender, queue, leases, health, clock, checkpoints, takes_turns, pace, pulse }
+        let (pace, confirmed_at) = (Pace::default(), clock.monotonic());
+        Engine { tenants, appender, queue, leases, health, clock, checkpoints, takes_turns, pace, confirmed_at }
     }
 
     /// Runs until `stopping` is cancelled, then appends what is still queued, writes the last checkpoints and ends.
@@ -113,7 +113,7 @@ impl Engine {
         self.health.confirm();
         self.health.set_running(true);
         loop {
-            let confirmation = self.pulse + CONFIRM_INTERVAL;
+            let confirmation = self.confirmed_at + CONFIRM_INTERVAL;
             let deadline = self.leases.next().map_or(confirmation, |next| next.min(confirmation));
             tokio::select! {
                 // Stopping is checked first: if the store does not answer, each further turn takes seconds.
@@ -138,8 +138,8 @@ impl Engine {
     async fn turn(&mut self, stopping: &CancellationToken) {
         let now = self.clock.monotonic();
         self.write(stopping).await;
-        if now >= self.pulse + CONFIRM_INTERVAL && !stopping.is_cancelled() {
-            self.pulse = now;
+        if now >= self.confirmed_at + CONFIRM_INTERVAL && !stopping.is_cancelled() {
+            self.confirmed_at = now;
             match self.appender.confirm().await {
                 Ok(()) => self.health.confirm(),
                 Err(error) => drop(self.recover(None, &error, stopping).await),
@@ -160,7 +160,7 @@ impl Engine {
         gauge!("rollcall_queue_depth").set((items.len() + self.queue.len()) as f64);
         // A caller that gave up was answered that the outcome is unknown, and may have sent the events again: they are
         // not appended any more.
-        items.retain(|item| item.caller.as_ref().is_none_or(|(caller, _)| !caller.is_gone()));
+        items.retain(|item| item.request.as_ref().is_none_or(|(request, _)| !request.is_gone()));
         items.retain(|item| {
             let is_out = self.tenants.is_quarantined(item.draft.tenant);
             if is_out {
@@ -187,7 +187,7 @@ impl Engine {
                 let body = EventBody::DeskLeaseExpired { user, session: lease.session, opened: lease.opened };
                 let event = Event::internal("rollcall:lease", self.clock.new_id(), self.clock.now(), body);
                 let draft = Draft::new(lease.tenant, event);
-                items.push(Item { draft, caller: None, received: self.clock.monotonic() });
+                items.push(Item { draft, request: None, received: self.clock.monotonic() });
             }
         }
         items
@@ -199,20 +199,20 @@ impl Engine {
         let mut attempts = 0;
         while !items.is_empty() {
             let (drafts, waiting): (Vec<Draft>, Vec<_>) =
-                items.into_iter().map(|item| (item.draft, (item.caller, item.received))).unzip();
+                items.into_iter().map(|item| (item.draft, (item.request, item.received))).unzip();
             let tenants: HashSet<TenantId> = drafts.iter().map(|draft| draft.tenant).collect();
-            let mut attempt = self.appender.append(&drafts).await;
-            if attempt.failure.is_none() {
+            let mut result = self.appender.append(&drafts).await;
+            if result.failure.is_none() {
                 self.health.confirm();
             }
             // Entries of another server precede the placed ones, which cannot be applied without them.
-            if let Err(error) = self.follow(&attempt.heads).await {
-                attempt.undecide(error);
+            if let Err(error) = self.follow(&result.heads).await {
+                result.undecide(error);
             }
-            let Attempt { placings, batches, failure, .. } = attempt;
+            let AppendResult { outcomes, batches, failure, .. } = result;
             let rest =
-                drafts.into_iter().zip(waiting).map(|(draft, (caller, received))| Item { draft, caller, received });
-            let undecided = self.place(rest.zip(placings).collect()).await;
+                drafts.into_iter().zip(waiting).map(|(draft, (request, received))| Item { draft, request, received });
+            let undecided = self.place(rest.zip(outcomes).collect()).await;
             let Some(error) = failure else { break };
 
             attempts += 1;
@@ -228,39 +228,39 @@ impl Engine {
     }
 
     /// Adds placed events to their tenants' backlogs and settles the others. Returns the undecided ones.
-    async fn place(&mut self, items: Vec<(Item, Placing)>) -> Vec<Item> {
+    async fn place(&mut self, items: Vec<(Item, DraftOutcome)>) -> Vec<Item> {
         let mut undecided = Vec::new();
         let mut busy: HashMap<TenantId, Vec<Item>> = HashMap::new();
-        for (item, placing) in items {
+        for (item, outcome) in items {
             let tenant = item.draft.tenant;
-            let settled = match placing {
-                Placing::Undecided => {
+            let settled = match outcome {
+                DraftOutcome::Undecided => {
                     undecided.push(item);
                     continue;
                 }
-                Placing::Busy => {
+                DraftOutcome::Busy => {
                     busy.entry(tenant).or_default().push(item);
                     continue;
                 }
-                Placing::Placed { .. } if self.tenants.is_quarantined(tenant) => {
+                DraftOutcome::Placed { .. } if self.tenants.is_quarantined(tenant) => {
                     refuse(&item, OUT_OF_SERVICE);
                     continue;
                 }
-                Placing::Placed { seq, recorded } => {
-                    let Item { draft, caller, received } = item;
+                DraftOutcome::Placed { seq, recorded } => {
+                    let Item { draft, request, received } = item;
                     let entry = Entry { seq, recorded, event: draft.event };
-                    self.tenants.accept(tenant, Placed { entry, caller, received });
+                    self.tenants.accept(tenant, PendingEntry { entry, request, received });
                     continue;
                 }
-                Placing::Missing => {
+                DraftOutcome::Missing => {
                     tracing::error!(%tenant, "the tenant has no head in the journal: its events cannot be written");
                     refuse(&item, "the tenant's journal is missing");
                     continue;
                 }
-                Placing::Duplicate => self.tenants.duplicate(tenant, &item.draft.event.id),
-                Placing::Refused => EventResult::unplaced(Outcome::Rejected(Rejection::Unstorable)),
+                DraftOutcome::Duplicate => self.tenants.duplicate(tenant, &item.draft.event.id),
+                DraftOutcome::Refused => EventResult::unplaced(Outcome::Rejected(Rejection::Unstorable)),
             };
-            self.tenants.settle(tenant, item.caller.as_ref(), settled);
+            self.tenants.settle(tenant, item.request.as_ref(), settled);
         }
         if !busy.is_empty() {
             // The lock may be held for a while: retrying at once would only delay the other tenants.
@@ -318,21 +318,21 @@ impl Engine {
 
     /// Settles the events that the failed append had placed after all. Returns those to be appended again.
     fn answer_found(&mut self, undecided: Vec<Item>, mut found: Found) -> Vec<Item> {
-        let mut again = Vec::new();
+        let mut retried = Vec::new();
         for item in undecided {
             let tenant = item.draft.tenant;
             match found.remove(&(tenant, item.draft.event.id.clone())) {
                 Some((seq, outcome)) => {
                     let result = EventResult { outcome, position: Some(seq), first: None };
-                    self.tenants.settle(tenant, item.caller.as_ref(), result);
+                    self.tenants.settle(tenant, item.request.as_ref(), result);
                 }
-                None => again.push(item),
+                None => retried.push(item),
             }
         }
         self.tenants.show();
         // Events without a caller would end leases, which got another term by the recovery.
-        again.retain(|item| item.caller.as_ref().is_some_and(|(caller, _)| !caller.is_gone()));
-        again
+        retried.retain(|item| item.request.as_ref().is_some_and(|(request, _)| !request.is_gone()));
+        retried
     }
 
     /// Waits until the store answers again, and brings every tenant to its head. Returns the events of a failed append
@@ -392,8 +392,8 @@ impl Engine {
 
 /// Answers an event's request with [`Fault::Unavailable`].
 fn refuse(item: &Item, why: &'static str) {
-    if let Some((caller, _)) = &item.caller {
-        caller.refuse(Fault::Unavailable(why));
+    if let Some((request, _)) = &item.request {
+        request.refuse(Fault::Unavailable(why));
     }
 }
 

@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 
 use shares::{Load, Shares};
 
-use super::caller::Caller;
+use super::request::PendingRequest;
 use crate::domain::TenantId;
 use crate::journal::Draft;
 
@@ -32,7 +32,7 @@ const QUANTUM: usize = 512;
 pub(super) struct Item {
     pub draft: Draft,
     /// The request and the event's index in it; `None` for events made by the engine.
-    pub caller: Option<(Arc<Caller>, usize)>,
+    pub request: Option<(Arc<PendingRequest>, usize)>,
     /// Monotonic time of receipt, from which a lease runs.
     pub received: Duration,
 }
@@ -55,8 +55,8 @@ impl Slice {
     /// Returns true if the slice is its request's last, with which the request stops waiting. `next` is the slice
     /// behind.
     fn is_last(&self, next: Option<&Slice>) -> bool {
-        let caller = |slice: &Slice| slice.items.first()?.caller.as_ref().map(|(caller, _)| Arc::as_ptr(caller));
-        next.and_then(caller) != caller(self)
+        let request = |slice: &Slice| slice.items.first()?.request.as_ref().map(|(request, _)| Arc::as_ptr(request));
+        next.and_then(request) != request(self)
     }
 }
 
@@ -256,13 +256,13 @@ mod tests {
     /// Queues a request of `events` events of `bytes` bytes each.
     fn push(queue: &Arc<FairQueue>, tenant: TenantId, events: usize, bytes: usize) {
         let permit = queue.shares().enter(tenant, 1).unwrap();
-        let (caller, _answer) = Caller::new(events, permit);
+        let (request, _answer) = PendingRequest::new(events, permit);
         let conversation = ConversationId::new("c").unwrap();
         let body = EventBody::SlotReleased { user: None, conversation };
         let event = Event::internal("rollcall:tests", Uuid::nil(), Time::from_micros(0), body);
         let item = |n| Item {
             draft: Draft { tenant, event: event.clone(), json: "x".repeat(bytes) },
-            caller: Some((caller.clone(), n)),
+            request: Some((request.clone(), n)),
             received: Duration::ZERO,
         };
         assert!(queue.push(tenant, (0..events).map(item).collect()));
@@ -342,7 +342,7 @@ mod tests {
         let mut next = 0;
         while queue.len() > 0 {
             for item in queue.take(10, |_| false) {
-                assert_eq!(item.caller.unwrap().1, next);
+                assert_eq!(item.request.unwrap().1, next);
                 next += 1;
             }
         }
@@ -362,7 +362,7 @@ mod tests {
         assert_eq!(queue.len(), 3);
         assert!(queue.take(10, |_| true).is_empty());
         let taken = queue.take(10, |busy| busy == tenant(2));
-        assert_eq!(taken.iter().map(|item| item.caller.as_ref().unwrap().1).collect::<Vec<_>>(), [1, 0]);
+        assert_eq!(taken.iter().map(|item| item.request.as_ref().unwrap().1).collect::<Vec<_>>(), [1, 0]);
         assert_eq!(queue.take(10, |_| false).len(), 1);
         assert_eq!(queue.len(), 0);
     }

@@ -21,12 +21,12 @@ pub(in crate::engine) struct Load {
 #[derive(Debug)]
 pub(in crate::engine) struct Shares {
     bound: Load,
-    taken: Mutex<Taken>,
+    taken: Mutex<UsedShares>,
 }
 
 /// The shares in use, in all and by tenant.
 #[derive(Debug, Default)]
-struct Taken {
+struct UsedShares {
     all: Load,
     tenants: HashMap<TenantId, Load>,
 }
@@ -66,7 +66,7 @@ impl Shares {
 
 impl Drop for QueuePermit {
     fn drop(&mut self) {
-        let Taken { all, tenants } = &mut *self.shares.taken.lock();
+        let UsedShares { all, tenants } = &mut *self.shares.taken.lock();
         *all = Load { requests: all.requests - 1, kib: all.kib - self.kib };
         if let Some(own) = tenants.get_mut(&self.tenant) {
             *own = Load { requests: own.requests - 1, kib: own.kib - self.kib };

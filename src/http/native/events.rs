@@ -126,7 +126,7 @@ pub(super) async fn commit(app: &AppState, caller: &Caller, parsed: ParsedEvents
 fn answer(mut results: Vec<EventResult>, receipt: &Receipt) -> Response<Body> {
     // Results without an outcome belong to the committed events, in the same order.
     let open = results.iter_mut().filter(|result| result.outcome.is_empty());
-    for ((result, outcome), first) in open.zip(&receipt.outcomes).zip(&receipt.firsts) {
+    for ((result, outcome), first) in open.zip(&receipt.outcomes).zip(&receipt.first_outcomes) {
         result.outcome = outcome.name();
         result.first = first
             .as_ref()

@@ -18,7 +18,7 @@ pub struct Receipt {
     /// The position of each event in the journal, in order; `None` for an event that was not journalled.
     pub positions: Vec<Option<u64>>,
     /// The first outcome of each duplicate, if it was not `applied` and is still recorded; `None` for other events.
-    pub firsts: Vec<Option<Arc<FirstOutcome>>>,
+    pub first_outcomes: Vec<Option<Arc<FirstOutcome>>>,
 }
 
 /// The outcome of an event when it was first received.
@@ -47,10 +47,10 @@ impl EventResult {
 
 /// A request's results so far, and the channel to its handler.
 #[derive(Debug)]
-pub(super) struct Caller(Mutex<Waiting>);
+pub(super) struct PendingRequest(Mutex<PendingResults>);
 
 #[derive(Debug)]
-struct Waiting {
+struct PendingResults {
     /// One result per event; `None` until it is settled.
     results: Vec<Option<EventResult>>,
     /// Events without a result.
@@ -61,13 +61,13 @@ struct Waiting {
     permit: Option<QueuePermit>,
 }
 
-impl Caller {
+impl PendingRequest {
     /// Makes a request of `events` events, and the channel on which its handler waits.
     pub fn new(events: usize, permit: QueuePermit) -> (Arc<Self>, oneshot::Receiver<Result<Receipt, Fault>>) {
         let (reply, answer) = oneshot::channel();
         let results = vec![None; events];
-        let waiting = Waiting { results, left: events, reply: Some(reply), permit: Some(permit) };
-        (Arc::new(Caller(Mutex::new(waiting))), answer)
+        let waiting = PendingResults { results, left: events, reply: Some(reply), permit: Some(permit) };
+        (Arc::new(PendingRequest(Mutex::new(waiting))), answer)
     }
 
     /// Returns true if no handler waits for the answer: it gave up, or the request was answered.
@@ -95,7 +95,7 @@ impl Caller {
         for result in std::mem::take(&mut waiting.results).into_iter().flatten() {
             receipt.outcomes.push(result.outcome);
             receipt.positions.push(result.position);
-            receipt.firsts.push(result.first);
+            receipt.first_outcomes.push(result.first);
         }
         waiting.finish(Ok(receipt));
     }
@@ -106,7 +106,7 @@ impl Caller {
     }
 }
 
-impl Waiting {
+impl PendingResults {
     fn finish(&mut self, answer: Result<Receipt, Fault>) {
         // Released before the answer is sent, so that a client that sends its next request at once finds it free.
         self.permit = None;

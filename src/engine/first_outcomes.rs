@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use super::caller::FirstOutcome;
+use super::request::FirstOutcome;
 use crate::domain::{EventId, Outcome, TenantId};
 
 /// The most bytes kept for one tenant.
@@ -17,13 +17,13 @@ const ENTRY_OVERHEAD: usize = 160;
 /// evicted.
 #[derive(Debug, Default)]
 pub(super) struct FirstOutcomes {
-    tenants: HashMap<TenantId, Known>,
+    tenants: HashMap<TenantId, TenantOutcomes>,
     bytes: usize,
 }
 
 /// One tenant's outcomes.
 #[derive(Debug, Default)]
-struct Known {
+struct TenantOutcomes {
     outcomes: HashMap<EventId, Arc<FirstOutcome>>,
     /// The ids in the order of arrival, the oldest first.
     order: VecDeque<EventId>,

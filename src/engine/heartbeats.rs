@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::caller::Receipt;
+use super::request::Receipt;
 use crate::domain::event::Rejection;
 use crate::domain::{Event, EventBody, Outcome, UserRef};
 use crate::live::View;
@@ -11,7 +11,7 @@ use crate::live::View;
 type SessionKey = (i64, Box<str>);
 
 /// The part of one event that decides the outcomes of heartbeats.
-enum Place {
+enum EventRole {
     /// A heartbeat of this user and session, and the outcome of its renewal.
     Heartbeat(UserRef, Box<str>, Outcome),
     /// An event that, if applied, opens (true) or closes (false) a session.
@@ -21,20 +21,22 @@ enum Place {
 }
 
 /// The events of a request, in order.
-pub(super) struct Places(Vec<Place>);
+pub(super) struct EventRoles(Vec<EventRole>);
 
-impl Places {
+impl EventRoles {
     /// Calls `renew` for every heartbeat and records the order of all events.
     pub fn new(events: &[Event], renew: impl Fn(&Event) -> Outcome) -> Self {
-        let place = |event: &Event| match &event.fact.body {
+        let role = |event: &Event| match &event.fact.body {
             EventBody::DeskHeartbeat { user, session, .. } => {
-                Place::Heartbeat(user.clone(), session.clone(), renew(event))
+                EventRole::Heartbeat(user.clone(), session.clone(), renew(event))
             }
-            EventBody::DeskConnected { user, session, .. } => Place::Session(user.clone(), session.clone(), true),
-            EventBody::DeskDisconnected { user, session, .. } => Place::Session(user.clone(), session.clone(), false),
-            _ => Place::Other,
+            EventBody::DeskConnected { user, session, .. } => EventRole::Session(user.clone(), session.clone(), true),
+            EventBody::DeskDisconnected { user, session, .. } => {
+                EventRole::Session(user.clone(), session.clone(), false)
+            }
+            _ => EventRole::Other,
         };
-        Places(events.iter().map(place).collect())
+        EventRoles(events.iter().map(role).collect())
     }
 
     /// Merges the heartbeats' outcomes into the receipt of the journalled events, in the order of the request. A
@@ -42,14 +44,14 @@ impl Places {
     /// event, since the lease was renewed before the event was applied. `view` is newer than the request.
     pub fn merge(self, journalled: Receipt, view: &View) -> Receipt {
         let mut merged = Receipt { position: journalled.position, ..Receipt::default() };
-        let mut rest = journalled.outcomes.into_iter().zip(journalled.positions).zip(journalled.firsts);
+        let mut rest = journalled.outcomes.into_iter().zip(journalled.positions).zip(journalled.first_outcomes);
         let key = |user: &UserRef, session: Box<str>| -> Option<SessionKey> {
             Some((view.directory().profile_of(user)?.id, session))
         };
         let mut open: HashMap<SessionKey, bool> = HashMap::new();
-        for place in self.0 {
-            let (outcome, position, first) = match place {
-                Place::Heartbeat(user, session, renewed) => {
+        for role in self.0 {
+            let (outcome, position, first) = match role {
+                EventRole::Heartbeat(user, session, renewed) => {
                     let outcome = match key(&user, session).and_then(|key| open.get(&key)) {
                         Some(true) => Outcome::Applied,
                         Some(false) => Outcome::Rejected(Rejection::UnknownSession),
@@ -59,7 +61,7 @@ impl Places {
                 }
                 other => {
                     let Some(((outcome, position), first)) = rest.next() else { continue };
-                    if let Place::Session(user, session, opens) = other
+                    if let EventRole::Session(user, session, opens) = other
                         && outcome == Outcome::Applied
                         && let Some(key) = key(&user, session)
                     {
@@ -70,7 +72,7 @@ impl Places {
             };
             merged.outcomes.push(outcome);
             merged.positions.push(position);
-            merged.firsts.push(first);
+            merged.first_outcomes.push(first);
         }
         merged
     }
