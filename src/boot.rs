@@ -18,7 +18,7 @@ use crate::live::State;
 use crate::live::state::{APPLY_VERSION, BadRow};
 use crate::store::{Location, ServerLock, Store, StoreError};
 
-pub use loading::{Tenants, load};
+pub use loading::{LoadedTenants, load};
 
 /// Longest wait for another server's lock. A server that lost its network keeps its lock until PostgreSQL ends its
 /// session, which the settings of every connection make it do within 10 s.
@@ -81,7 +81,7 @@ pub struct Booted {
 }
 
 /// A locked store from which nothing has been read.
-pub struct Taken {
+pub struct LockedStore {
     /// The store, with tenants, keys and checkpoints.
     pub store: Store,
     /// The journal of all tenants.
@@ -95,17 +95,17 @@ pub struct Taken {
 
 /// Locks the store and opens it. The lock comes first, since opening changes tables, which must not happen under a
 /// running server.
-pub async fn take(location: &Location, clock: &Clock) -> Result<Taken, BootError> {
+pub async fn take(location: &Location, clock: &Clock) -> Result<LockedStore, BootError> {
     let lock = take_lock(location, clock).await?;
     let (store, is_new) = Store::open_locked(location, &lock).await?;
     let (journal, lock) = store.locked_journal(lock, APPLY_VERSION).await?;
-    Ok(Taken { store, journal, is_new, lock })
+    Ok(LockedStore { store, journal, is_new, lock })
 }
 
 /// Locks the store and loads every tenant, the keys and the administrator's token.
 pub async fn boot(location: &Location, admin_token: Option<&str>, clock: &Clock) -> Result<Booted, BootError> {
-    let Taken { store, mut journal, is_new, lock } = take(location, clock).await?;
-    let Tenants { states, quarantined } = load(&store, &mut journal).await?;
+    let LockedStore { store, mut journal, is_new, lock } = take(location, clock).await?;
+    let LoadedTenants { states, quarantined } = load(&store, &mut journal).await?;
     gauge!("rollcall_quarantined_tenants").set(quarantined.len() as f64);
     let (admin, new_admin_token) = admin(location, &store, is_new, admin_token).await?;
     let has_admin = admin.is_some();

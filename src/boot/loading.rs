@@ -14,7 +14,7 @@ use crate::engine::replay::{ReplayError, catch_up};
 use crate::journal::{Head, Journal, JournalError};
 use crate::lifecycle::Lifecycle;
 use crate::live::State;
-use crate::store::{CheckpointReader, Loaded, Store, StoreError};
+use crate::store::{CheckpointReader, Store, StoreError, StoredCheckpoint};
 
 /// Most checkpoints read at once.
 const RANGE_TENANTS: usize = 256;
@@ -23,7 +23,7 @@ const READERS: usize = 4;
 
 /// The tenants in a store.
 #[derive(Debug, Default)]
-pub struct Tenants {
+pub struct LoadedTenants {
     /// The state of every tenant that was loaded, at the end of its journal.
     pub states: HashMap<TenantId, State>,
     /// The tenants that cannot be loaded, and why.
@@ -33,12 +33,12 @@ pub struct Tenants {
 /// A tenant's checkpoint as a state, or the reason why it cannot be loaded. Tenants without a checkpoint have neither.
 type Decoded = (TenantId, Result<State, String>);
 
-/// Loads every tenant. Fails if the store fails; errors in one tenant's data go to [`Tenants::quarantined`].
-pub async fn load(store: &Store, journal: &mut Journal) -> Result<Tenants, BootError> {
+/// Loads every tenant. Fails if the store fails; errors in one tenant's data go to [`LoadedTenants::quarantined`].
+pub async fn load(store: &Store, journal: &mut Journal) -> Result<LoadedTenants, BootError> {
     let heads = journal.heads().await?;
     let mut ids: Vec<TenantId> = heads.keys().copied().collect();
     ids.sort_unstable();
-    let mut tenants = Tenants::default();
+    let mut tenants = LoadedTenants::default();
     for (tenant, decoded) in load_checkpoints(store, &ids).await? {
         match decoded {
             Ok(state) => drop(tenants.states.insert(tenant, state)),
@@ -92,7 +92,7 @@ impl BootError {
 
 /// The work that the readers share.
 #[derive(Clone)]
-struct Work {
+struct SharedWork {
     store: Store,
     lifecycle: Lifecycle,
     ranges: Arc<Mutex<VecDeque<Vec<TenantId>>>>,
@@ -107,7 +107,7 @@ async fn load_checkpoints(store: &Store, ids: &[TenantId]) -> Result<Vec<Decoded
     // Several ranges per reader, so that a reader with large tenants leaves the rest to the others.
     let size = ids.len().div_ceil(4 * readers.len()).clamp(1, RANGE_TENANTS);
     let ranges = ids.chunks(size).map(<[TenantId]>::to_vec).collect();
-    let work = Work {
+    let work = SharedWork {
         store: store.clone(),
         lifecycle: Lifecycle::default(),
         ranges: Arc::new(Mutex::new(ranges)),
@@ -123,7 +123,7 @@ async fn load_checkpoints(store: &Store, ids: &[TenantId]) -> Result<Vec<Decoded
     Ok(decoded)
 }
 
-impl Work {
+impl SharedWork {
     async fn read(self, reader: CheckpointReader) -> Result<Vec<Decoded>, BootError> {
         let mut reader = Some(reader);
         let mut decoding = Vec::new();
@@ -158,7 +158,7 @@ impl Work {
         &self,
         reader: &mut Option<CheckpointReader>,
         range: &[TenantId],
-    ) -> Result<Vec<(TenantId, Result<Loaded, StoreError>)>, BootError> {
+    ) -> Result<Vec<(TenantId, Result<StoredCheckpoint, StoreError>)>, BootError> {
         let (Some(first), Some(last)) = (range.first(), range.last()) else { return Ok(Vec::new()) };
         if let Some(reading) = reader.as_mut() {
             match reading.read(*first, *last).await {

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::Failure;
-use crate::boot::{self, BootError, Taken, Tenants};
+use crate::boot::{self, BootError, LoadedTenants, LockedStore};
 use crate::clock::Clock;
 use crate::config::StoreArgs;
 use crate::domain::TenantId;
@@ -42,9 +42,9 @@ pub async fn run(args: VerifyArgs) -> Result<(), Failure> {
         BootError::Taken(_) => Failure::setting(error),
         other => Failure::other(other),
     };
-    let Taken { store, mut journal, lock: _held, .. } =
+    let LockedStore { store, mut journal, lock: _held, .. } =
         boot::take(&location, &Clock::system()).await.map_err(failure)?;
-    let Tenants { states, quarantined } = boot::load(&store, &mut journal).await.map_err(failure)?;
+    let LoadedTenants { states, quarantined } = boot::load(&store, &mut journal).await.map_err(failure)?;
     let mut states: Vec<_> = states.into_iter().collect();
     states.sort_by_key(|(tenant, _)| tenant.0);
     let mut quarantined: Vec<_> = quarantined.into_iter().collect();

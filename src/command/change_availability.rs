@@ -20,16 +20,16 @@ pub struct Change {
 
 /// The reason why an availability was not changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NotChanged {
+pub enum ChangeError {
     /// The directory does not enable the channel for the user, so it cannot be switched on.
     NotEnabled(Channel),
     /// Any other fault.
     Fault(Fault),
 }
 
-impl From<Fault> for NotChanged {
+impl From<Fault> for ChangeError {
     fn from(fault: Fault) -> Self {
-        NotChanged::Fault(fault)
+        ChangeError::Fault(fault)
     }
 }
 
@@ -43,14 +43,14 @@ pub async fn change_availability(
     reader: &Reader,
     clock: &Clock,
     (user, change): (EntityRef, Change),
-) -> Result<u64, NotChanged> {
+) -> Result<u64, ChangeError> {
     caller.require(scope)?;
     let view = reader.snapshot(caller.tenant()).view;
     let subject = UserRef::Entity(user);
     let profile = view.directory().profile_of(&subject);
     let conf = profile.ok_or(Fault::NotFound("user"))?.channels.per_channel();
     if let Some((channel, _)) = change.channels.iter().find(|(channel, on)| *on && !conf[*channel].enabled) {
-        return Err(NotChanged::NotEnabled(*channel));
+        return Err(ChangeError::NotEnabled(*channel));
     }
     let mut bodies = Vec::new();
     if !change.channels.is_empty() {

@@ -22,7 +22,7 @@ pub struct Choice {
 
 /// The reason why a presence was not changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NotChanged {
+pub enum ChangeError {
     /// The definition does not exist.
     Unknown,
     /// The definition exists and cannot be chosen.
@@ -31,9 +31,9 @@ pub enum NotChanged {
     Fault(Fault),
 }
 
-impl From<Fault> for NotChanged {
+impl From<Fault> for ChangeError {
     fn from(fault: Fault) -> Self {
-        NotChanged::Fault(fault)
+        ChangeError::Fault(fault)
     }
 }
 
@@ -47,15 +47,15 @@ pub async fn change_presence(
     reader: &Reader,
     clock: &Clock,
     choice: Choice,
-) -> Result<u64, NotChanged> {
+) -> Result<u64, ChangeError> {
     caller.require(Scope::UsersWrite)?;
     let view = reader.snapshot(caller.tenant()).view;
     let user = UserRef::Entity(EntityRef::Guid(choice.user));
     view.directory().find(&user).ok_or(Fault::NotFound("user"))?;
-    let definition = view.directory().definition(choice.definition).ok_or(NotChanged::Unknown)?;
+    let definition = view.directory().definition(choice.definition).ok_or(ChangeError::Unknown)?;
     // Events refer to definitions of the directory, which has no built-in ones: those are stored as their category.
     let (presence, presence_id) = match definition.category.chosen().filter(|_| definition.selectable) {
-        None => return Err(NotChanged::NotSelectable),
+        None => return Err(ChangeError::NotSelectable),
         Some(category) if definition.is_built_in => (Some(category), None),
         Some(_) => (None, Some(definition.guid)),
     };
@@ -65,7 +65,7 @@ pub async fn change_presence(
     match receipt.outcomes.first() {
         Some(Outcome::Rejected(Rejection::UnknownUser)) => Err(Fault::NotFound("user").into()),
         // The directory changed after it was read above and before the event was applied.
-        Some(Outcome::Rejected(_)) => Err(NotChanged::NotSelectable),
+        Some(Outcome::Rejected(_)) => Err(ChangeError::NotSelectable),
         _ => Ok(receipt.position),
     }
 }

@@ -11,7 +11,7 @@ use crate::projection::roster::{Connection, roster_by_id};
 
 /// An agent's activity, in the terms of a dialler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Work {
+pub enum AgentActivity {
     /// Available: can be given a call, and has a campaign or a queue to be given one from.
     Ready,
     /// Not ready, and holds at least one call.
@@ -20,21 +20,21 @@ pub enum Work {
     Paused,
 }
 
-impl Work {
+impl AgentActivity {
     fn of(columns: &Columns) -> Self {
         if columns.has(Plane::Available(Channel::Call)) && columns.has(Plane::Assigned) {
-            Work::Ready
+            AgentActivity::Ready
         } else if columns.current[Channel::Call] > 0 {
-            Work::InCall
+            AgentActivity::InCall
         } else {
-            Work::Paused
+            AgentActivity::Paused
         }
     }
 }
 
 /// An entity by its integer id and its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Named {
+pub struct NamedEntity {
     /// The entity's integer id.
     pub id: i64,
     /// The entity's name.
@@ -43,19 +43,19 @@ pub struct Named {
 
 /// One agent that is logged in.
 #[derive(Clone, Debug)]
-pub struct Watched {
+pub struct MonitoredAgent {
     /// The agent's integer id.
     pub id: i64,
     /// First and last name.
     pub full_name: String,
     /// The agent's activity.
-    pub work: Work,
+    pub activity: AgentActivity,
     /// Campaigns that the agent is assigned to, ascending by id.
-    pub campaigns: Vec<Named>,
+    pub campaigns: Vec<NamedEntity>,
     /// Queues that the agent is assigned to, ascending by id.
-    pub queues: Vec<Named>,
+    pub queues: Vec<NamedEntity>,
     /// The agent's skills, ascending by id.
-    pub skills: Vec<Named>,
+    pub skills: Vec<NamedEntity>,
 }
 
 /// The agents of a selection that are logged in. Their number, and the number of those ready, are the same as
@@ -78,11 +78,11 @@ pub struct Monitor {
 pub struct Counts {
     /// All agents of the selection, counted yet or not.
     pub total: usize,
-    /// Agents that are [`Work::Ready`].
+    /// Agents that are [`AgentActivity::Ready`].
     pub ready: usize,
-    /// Agents that are [`Work::InCall`].
+    /// Agents that are [`AgentActivity::InCall`].
     pub in_call: usize,
-    /// Agents that are [`Work::Paused`].
+    /// Agents that are [`AgentActivity::Paused`].
     pub paused: usize,
 }
 
@@ -100,10 +100,10 @@ impl Monitor {
     pub fn count_next(&mut self) -> bool {
         let Some(ix) = self.agents.get(self.counted) else { return false };
         self.counted += 1;
-        match Work::of(&self.view.columns(*ix)) {
-            Work::Ready => self.counts.ready += 1,
-            Work::InCall => self.counts.in_call += 1,
-            Work::Paused => self.counts.paused += 1,
+        match AgentActivity::of(&self.view.columns(*ix)) {
+            AgentActivity::Ready => self.counts.ready += 1,
+            AgentActivity::InCall => self.counts.in_call += 1,
+            AgentActivity::Paused => self.counts.paused += 1,
         }
         if let Some(profile) = self.view.directory().profile(*ix) {
             self.campaigns.extend(&profile.campaigns);
@@ -118,28 +118,28 @@ impl Monitor {
     }
 
     /// Returns the campaigns that the agents counted so far are assigned to, ascending by id.
-    pub fn campaigns(&self) -> Vec<Named> {
+    pub fn campaigns(&self) -> Vec<NamedEntity> {
         named(&self.view, Kind::Campaign, &self.campaigns)
     }
 
     /// Returns the queues that the agents counted so far are assigned to, ascending by id.
-    pub fn queues(&self) -> Vec<Named> {
+    pub fn queues(&self) -> Vec<NamedEntity> {
         named(&self.view, Kind::Queue, &self.queues)
     }
 
     /// Returns every agent of the selection, ascending by id.
-    pub fn into_agents(self) -> impl Iterator<Item = Watched> + Send {
-        self.agents.into_iter().filter_map(move |ix| watched(&self.view, ix))
+    pub fn into_agents(self) -> impl Iterator<Item = MonitoredAgent> + Send {
+        self.agents.into_iter().filter_map(move |ix| monitored(&self.view, ix))
     }
 }
 
-fn watched(view: &View, ix: u32) -> Option<Watched> {
+fn monitored(view: &View, ix: u32) -> Option<MonitoredAgent> {
     let profile = view.directory().profile(ix)?;
     let names = profile.first_name.iter().chain([&profile.name]);
-    Some(Watched {
+    Some(MonitoredAgent {
         id: profile.id,
         full_name: names.map(String::as_str).collect::<Vec<_>>().join(" "),
-        work: Work::of(&view.columns(ix)),
+        activity: AgentActivity::of(&view.columns(ix)),
         campaigns: named(view, Kind::Campaign, &profile.campaigns),
         queues: named(view, Kind::Queue, &profile.queues),
         skills: named(view, Kind::Skill, &profile.skills),
@@ -147,8 +147,8 @@ fn watched(view: &View, ix: u32) -> Option<Watched> {
 }
 
 /// Returns the entities of these ids with their names. Unknown ids are left out.
-fn named<'i>(view: &View, kind: Kind, ids: impl IntoIterator<Item = &'i i64>) -> Vec<Named> {
+fn named<'i>(view: &View, kind: Kind, ids: impl IntoIterator<Item = &'i i64>) -> Vec<NamedEntity> {
     let table = view.directory().table(kind);
     let name = |id: &i64| Some(table.get(EntityRef::Id(*id))?.name.clone());
-    ids.into_iter().filter_map(|id| Some(Named { id: *id, name: name(id)? })).collect()
+    ids.into_iter().filter_map(|id| Some(NamedEntity { id: *id, name: name(id)? })).collect()
 }

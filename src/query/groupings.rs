@@ -24,7 +24,7 @@ pub struct Grouping {
 
 /// A filter of groups or skills. An empty list restricts nothing.
 #[derive(Clone, Debug, Default)]
-pub struct Wanted {
+pub struct GroupingFilter {
     /// Parents, one of which must be the entity's own.
     pub parents: Vec<EntityRef>,
     /// Operators, one of which must be a member.
@@ -32,14 +32,14 @@ pub struct Wanted {
 }
 
 /// Returns the entities of a dimension that pass the filter, ascending by id.
-pub fn groupings<'v>(view: &'v View, dimension: Dimension, wanted: &Wanted) -> Vec<&'v Arc<Entity>> {
+pub fn groupings<'v>(view: &'v View, dimension: Dimension, filter: &GroupingFilter) -> Vec<&'v Arc<Entity>> {
     let table = view.directory().table(kind_of(dimension));
     let parents: HashSet<i64> =
-        wanted.parents.iter().filter_map(|parent| table.get(*parent)).map(|entity| entity.id).collect();
-    let theirs: HashSet<i64> = wanted.operators.iter().flat_map(|of| belongs(view, dimension, *of)).collect();
+        filter.parents.iter().filter_map(|parent| table.get(*parent)).map(|entity| entity.id).collect();
+    let theirs: HashSet<i64> = filter.operators.iter().flat_map(|of| belongs(view, dimension, *of)).collect();
     let is_wanted = |entity: &&Arc<Entity>| {
-        let lies = wanted.parents.is_empty() || entity.parent.is_some_and(|parent| parents.contains(&parent));
-        lies && (wanted.operators.is_empty() || theirs.contains(&entity.id))
+        let lies = filter.parents.is_empty() || entity.parent.is_some_and(|parent| parents.contains(&parent));
+        lies && (filter.operators.is_empty() || theirs.contains(&entity.id))
     };
     let mut found: Vec<_> = table.rows().iter().filter(is_wanted).collect();
     found.sort_unstable_by_key(|entity| entity.id);

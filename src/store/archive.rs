@@ -34,7 +34,7 @@ impl Store {
         let read = on_backend!(self, store => store.archive_page(tenant, position, criteria, span).await)?;
         let is_cut = read.len() >= span.limit || read.iter().any(|row| row.before >= PAGE_BYTES);
         let fits = read.into_iter().take_while(|row| row.before < PAGE_BYTES);
-        Ok(ArchivePage { conversations: fits.map(Read::conversation).collect::<Result<_, _>>()?, is_cut })
+        Ok(ArchivePage { conversations: fits.map(ArchiveRow::conversation).collect::<Result<_, _>>()?, is_cut })
     }
 
     /// Returns the ids among these that are in the archive.
@@ -50,19 +50,19 @@ impl Store {
         ids: &[Uuid],
     ) -> Result<Vec<Arc<Conversation>>, StoreError> {
         let read = on_backend!(self, store => store.archived(tenant, position, ids).await)?;
-        read.into_iter().map(Read::conversation).collect()
+        read.into_iter().map(ArchiveRow::conversation).collect()
     }
 }
 
 /// The part of a conversation's JSON that is read back; the rest follows from it.
 #[derive(Deserialize)]
-struct Kept {
+struct StoredHistory {
     #[serde(rename = "moments")]
     history: Vec<HistoryEntry>,
 }
 
 /// The columns of a row, as both backends write them.
-pub(crate) struct Columns {
+pub(crate) struct ArchiveColumns {
     pub id: Uuid,
     pub closed_ms: i64,
     pub closed: i64,
@@ -75,12 +75,12 @@ pub(crate) struct Columns {
     pub body: String,
 }
 
-impl Columns {
+impl ArchiveColumns {
     /// Makes the row of a conversation. `None` if it is not closed.
     pub fn of(listed: &Listed) -> Option<Self> {
         let conversation = &listed.conversation;
         let (summary, closing) = (conversation.summary()?, conversation.closing()?);
-        Some(Columns {
+        Some(ArchiveColumns {
             id: conversation.id(),
             closed_ms: millis(closing.time),
             closed: closing.time.micros(),
@@ -97,7 +97,7 @@ impl Columns {
 }
 
 /// The columns of a row, as both backends read them.
-pub(crate) struct Read {
+pub(crate) struct ArchiveRow {
     pub id: Uuid,
     /// The conversation's JSON. Empty if the rows before it fill the page, so that no large text is read in vain.
     pub body: String,
@@ -105,9 +105,9 @@ pub(crate) struct Read {
     pub before: i64,
 }
 
-impl Read {
+impl ArchiveRow {
     fn conversation(self) -> Result<Arc<Conversation>, StoreError> {
-        let kept: Kept = serde_json::from_str(&self.body)
+        let kept: StoredHistory = serde_json::from_str(&self.body)
             .map_err(|error| StoreError::Unreadable(format!("conversation {}: {error}", self.id)))?;
         Ok(Arc::new(Conversation::with(self.id, kept.history)))
     }

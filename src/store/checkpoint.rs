@@ -8,7 +8,7 @@ use crate::live::{Checkpoint, Row};
 
 /// A checkpoint's identity.
 #[derive(Clone, Copy, Debug)]
-pub struct Mark {
+pub struct CheckpointId {
     /// The tenant of the state.
     pub tenant: TenantId,
     /// The position of the last entry in the state.
@@ -21,7 +21,7 @@ pub struct Mark {
 
 /// A stored checkpoint.
 #[derive(Debug)]
-pub struct Loaded {
+pub struct StoredCheckpoint {
     /// The position of the last entry in the state.
     pub position: u64,
     /// The id of the batch that appended the entry at the position, if known.
@@ -60,7 +60,7 @@ impl CheckpointWriter {
 
 impl Store {
     /// Begins a checkpoint. `None` if one of the same or a newer position is stored already.
-    pub async fn begin_checkpoint(&self, mark: Mark) -> Result<Option<CheckpointWriter>, StoreError> {
+    pub async fn begin_checkpoint(&self, mark: CheckpointId) -> Result<Option<CheckpointWriter>, StoreError> {
         Ok(match self {
             Store::Sqlite(store) => {
                 store.begin_checkpoint(mark).await?.map(|writer| CheckpointWriter::Sqlite(Box::new(writer)))
@@ -84,7 +84,7 @@ impl Store {
         apply_version: u32,
         checkpoint: &Checkpoint,
     ) -> Result<(), StoreError> {
-        let mark = Mark { tenant, position: checkpoint.position, apply_version, batch: None };
+        let mark = CheckpointId { tenant, position: checkpoint.position, apply_version, batch: None };
         let Some(mut writer) = self.begin_checkpoint(mark).await? else { return Ok(()) };
         while writer.tidy().await? {}
         writer.write(checkpoint, true).await

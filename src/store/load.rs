@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use super::{Loaded, Store, StoreError, postgres, sqlite};
+use super::{Store, StoreError, StoredCheckpoint, postgres, sqlite};
 use crate::domain::TenantId;
 use crate::live::{Row, RowKey};
 
@@ -27,7 +27,7 @@ impl CheckpointReader {
         &mut self,
         first: TenantId,
         last: TenantId,
-    ) -> Result<Vec<(TenantId, Result<Loaded, StoreError>)>, StoreError> {
+    ) -> Result<Vec<(TenantId, Result<StoredCheckpoint, StoreError>)>, StoreError> {
         match self {
             CheckpointReader::Sqlite(reader) => reader.read(first, last).await,
             CheckpointReader::Postgres(reader) => reader.read(first, last).await,
@@ -57,7 +57,7 @@ impl Store {
     }
 
     /// Reads a tenant's current checkpoint. `None` if it has none.
-    pub async fn load_checkpoint(&self, tenant: TenantId) -> Result<Option<Loaded>, StoreError> {
+    pub async fn load_checkpoint(&self, tenant: TenantId) -> Result<Option<StoredCheckpoint>, StoreError> {
         let Some(mut reader) = self.checkpoint_readers(1).await?.pop() else { return Ok(None) };
         let found = reader.read(tenant, tenant).await?.pop();
         reader.close().await?;
@@ -95,17 +95,18 @@ impl StoreError {
 
 /// Collects the rows of several tenants' checkpoints.
 #[derive(Default)]
-pub(super) struct Gathering {
-    found: Vec<(TenantId, Result<Loaded, StoreError>)>,
+pub(super) struct CheckpointCollector {
+    found: Vec<(TenantId, Result<StoredCheckpoint, StoreError>)>,
     /// Each tenant's index in `found`.
     places: HashMap<Uuid, usize>,
 }
 
-impl Gathering {
+impl CheckpointCollector {
     /// Adds a checkpoint without its rows.
     pub fn add_mark(&mut self, tenant: Uuid, position: i64, batch: Option<Uuid>) {
         self.places.insert(tenant, self.found.len());
-        self.found.push((TenantId(tenant), Ok(Loaded { position: position as u64, batch, rows: Vec::new() })));
+        self.found
+            .push((TenantId(tenant), Ok(StoredCheckpoint { position: position as u64, batch, rows: Vec::new() })));
     }
 
     /// Adds a row to its tenant's checkpoint. Rows of a tenant without a checkpoint are ignored: they belong to none
@@ -120,7 +121,7 @@ impl Gathering {
         }
     }
 
-    pub fn into_found(self) -> Vec<(TenantId, Result<Loaded, StoreError>)> {
+    pub fn into_found(self) -> Vec<(TenantId, Result<StoredCheckpoint, StoreError>)> {
         self.found
     }
 }

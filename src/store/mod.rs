@@ -21,7 +21,7 @@ use crate::domain::Fault;
 use crate::journal::{Journal, JournalError, PostgresJournal, SqliteJournal};
 
 pub use archive::ArchivePage;
-pub use checkpoint::{CheckpointWriter, Loaded, Mark};
+pub use checkpoint::{CheckpointId, CheckpointWriter, StoredCheckpoint};
 pub use housekeeping::{Chore, Expiry};
 pub use load::CheckpointReader;
 pub use lock::ServerLock;

@@ -43,7 +43,7 @@ impl Leave {
 
 /// The current activity of a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Doing {
+enum Activity {
     /// Not connected.
     Home,
     /// Takes contacts.
@@ -59,7 +59,7 @@ enum Doing {
 pub struct Person {
     /// The user's id.
     pub id: i64,
-    doing: Doing,
+    activity: Activity,
     /// Monotonic time at which the activity ends.
     until: Duration,
 }
@@ -68,33 +68,33 @@ impl Person {
     /// A person at home that connects at once or a little later.
     pub fn new(id: i64, now: Duration, rng: &mut StdRng) -> Self {
         let until = if rng.random_bool(0.75) { now } else { now + stay(AT_HOME, rng) };
-        Person { id, doing: Doing::Home, until }
+        Person { id, activity: Activity::Home, until }
     }
 
     /// Returns whether the desk is connected.
     pub fn is_connected(&self) -> bool {
-        self.doing != Doing::Home
+        self.activity != Activity::Home
     }
 
     /// Marks the desk as disconnected; it connects again after five seconds.
     pub fn lose(&mut self, now: Duration) {
-        *self = Person { id: self.id, doing: Doing::Home, until: now + Duration::from_secs(5) };
+        *self = Person { id: self.id, activity: Activity::Home, until: now + Duration::from_secs(5) };
     }
 
     /// Moves on to the next activity if it is time, and returns the events. `is_busy` while the person has contacts.
     pub fn step(&mut self, now: Duration, is_busy: bool, rng: &mut StdRng) -> Vec<EventBody> {
-        match self.doing {
-            Doing::Finishing(leave) if !is_busy => self.leave(leave, now, rng),
-            Doing::Home if now >= self.until => {
+        match self.activity {
+            Activity::Finishing(leave) if !is_busy => self.leave(leave, now, rng),
+            Activity::Home if now >= self.until => {
                 let mut bodies = vec![self.connected()];
                 bodies.push(self.begin_work(now, rng));
                 bodies
             }
-            Doing::Paused if now >= self.until => vec![self.begin_work(now, rng)],
-            Doing::Working if now >= self.until => {
+            Activity::Paused if now >= self.until => vec![self.begin_work(now, rng)],
+            Activity::Working if now >= self.until => {
                 let leave = Leave::pick(rng);
                 if is_busy {
-                    self.doing = Doing::Finishing(leave);
+                    self.activity = Activity::Finishing(leave);
                     return vec![self.status(None, false)];
                 }
                 self.leave(leave, now, rng)
@@ -115,7 +115,7 @@ impl Person {
     }
 
     fn begin_work(&mut self, now: Duration, rng: &mut StdRng) -> EventBody {
-        self.doing = Doing::Working;
+        self.activity = Activity::Working;
         self.until = now + stay(WORKING, rng);
         self.status(Some(AT_WORK), true)
     }
@@ -123,12 +123,12 @@ impl Person {
     fn leave(&mut self, leave: Leave, now: Duration, rng: &mut StdRng) -> Vec<EventBody> {
         match leave {
             Leave::Home => {
-                self.doing = Doing::Home;
+                self.activity = Activity::Home;
                 self.until = now + stay(AT_HOME, rng);
                 vec![self.disconnected()]
             }
             Leave::Break(definition, length) => {
-                self.doing = Doing::Paused;
+                self.activity = Activity::Paused;
                 self.until = now + stay(length, rng);
                 vec![self.status(Some(definition), true)]
             }

@@ -43,11 +43,11 @@ pub struct EventResult {
 }
 
 /// The reason why an attempt failed.
-enum Failed {
+enum PostError {
     /// A later attempt may succeed; with the pause from `Retry-After`, if there is one.
-    ForNow(String, Option<Duration>),
+    Temporary(String, Option<Duration>),
     /// No later attempt can succeed.
-    ForGood(String),
+    Permanent(String),
 }
 
 /// Posts batches to one service, for one tenant.
@@ -84,8 +84,8 @@ impl Poster {
         loop {
             let (why, after) = match self.attempt(batch).await {
                 Ok(answer) => return Ok(answer),
-                Err(Failed::ForGood(why)) => return Err(Failure::other(format!("{}: {why}", batch.place()))),
-                Err(Failed::ForNow(why, after)) => (why, after),
+                Err(PostError::Permanent(why)) => return Err(Failure::other(format!("{}: {why}", batch.place()))),
+                Err(PostError::Temporary(why, after)) => (why, after),
             };
             let wait = after.unwrap_or(pause);
             if self.clock.monotonic() + wait > give_up {
@@ -102,35 +102,35 @@ impl Poster {
         }
     }
 
-    async fn attempt(&self, batch: &Batch) -> Result<Answer, Failed> {
+    async fn attempt(&self, batch: &Batch) -> Result<Answer, PostError> {
         let request = self.client.post(&self.url).body(batch.body.clone());
         let response = request.send().await.map_err(|error| unsent(&error))?;
         let (status, after) = (response.status(), retry_after(response.headers()));
         let text = response.text().await.map_err(|error| unsent(&error))?;
         if status == StatusCode::OK {
             let answer: Answer = serde_json::from_str(&text)
-                .map_err(|error| Failed::ForGood(format!("the response is not rollcall's: {error}")))?;
+                .map_err(|error| PostError::Permanent(format!("the response is not rollcall's: {error}")))?;
             if answer.results.len() == batch.lines.len() {
                 return Ok(answer);
             }
-            return Err(Failed::ForGood(String::from("the response does not have one result per event")));
+            return Err(PostError::Permanent(String::from("the response does not have one result per event")));
         }
         let why = format!("{status}: {}", detail(&text));
         let may_pass =
             status.is_server_error() || matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS);
-        Err(if may_pass { Failed::ForNow(why, after) } else { Failed::ForGood(why) })
+        Err(if may_pass { PostError::Temporary(why, after) } else { PostError::Permanent(why) })
     }
 }
 
 /// Classifies a request without a response by its innermost error. A request that could not be built never succeeds.
-fn unsent(error: &reqwest::Error) -> Failed {
+fn unsent(error: &reqwest::Error) -> PostError {
     let mut why = error.to_string();
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
         why = error.to_string();
         cause = error.source();
     }
-    if error.is_builder() { Failed::ForGood(why) } else { Failed::ForNow(why, None) }
+    if error.is_builder() { PostError::Permanent(why) } else { PostError::Temporary(why, None) }
 }
 
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {

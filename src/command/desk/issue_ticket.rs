@@ -9,7 +9,7 @@ use crate::engine::Snapshot;
 
 /// The parameters of a ticket.
 #[derive(Clone, Debug)]
-pub struct Wanted {
+pub struct TicketRequest {
     /// The user of the desk.
     pub user: UserRef,
     /// The only session that the ticket opens; any if absent.
@@ -19,7 +19,7 @@ pub struct Wanted {
 }
 
 /// A ticket that was just issued.
-pub struct Issued {
+pub struct IssuedTicket {
     /// The ticket. Only its hash is kept, so that it cannot be shown again.
     pub ticket: Secret,
     /// Time from which it is invalid.
@@ -30,16 +30,21 @@ pub struct Issued {
 
 /// Issues a ticket. [`Fault::NotFound`] for an unknown user, [`Fault::Refused`] for an invalid session or lifetime,
 /// [`Fault::TooMany`] if too many of the tenant's tickets are unused.
-pub fn issue_ticket(caller: &Caller, snapshot: &Snapshot, tickets: &Tickets, wanted: Wanted) -> Result<Issued, Fault> {
+pub fn issue_ticket(
+    caller: &Caller,
+    snapshot: &Snapshot,
+    tickets: &Tickets,
+    request: TicketRequest,
+) -> Result<IssuedTicket, Fault> {
     caller.require(Scope::EventsWrite)?;
-    let session = wanted.session.as_deref().map(event::session).transpose();
+    let session = request.session.as_deref().map(event::session).transpose();
     let session = session.map_err(|why| Fault::refused("/session", why))?;
-    let seconds = wanted.seconds.unwrap_or(USUAL_SECONDS);
+    let seconds = request.seconds.unwrap_or(USUAL_SECONDS);
     if !SECONDS.contains(&seconds) {
         return Err(Fault::refused("/seconds", "must be from 1 to 300"));
     }
-    let user = snapshot.view.directory().profile_of(&wanted.user).ok_or(Fault::NotFound("user"))?.id;
+    let user = snapshot.view.directory().profile_of(&request.user).ok_or(Fault::NotFound("user"))?.id;
     let pass = Pass { user, session };
     let (ticket, expires) = tickets.issue(caller, pass.clone(), seconds)?;
-    Ok(Issued { ticket, expires, pass })
+    Ok(IssuedTicket { ticket, expires, pass })
 }

@@ -13,7 +13,7 @@ use crate::domain::TenantId;
 use crate::lifecycle::Lifecycle;
 use crate::live::Checkpoint;
 use crate::live::state::{APPLY_VERSION, CheckpointSource, Export};
-use crate::store::{CheckpointWriter, Mark, Store, StoreError};
+use crate::store::{CheckpointId, CheckpointWriter, Store, StoreError};
 
 /// The largest slice.
 const SLICE_BYTES: usize = 1024 * 1024;
@@ -56,7 +56,7 @@ impl Job {
     pub async fn write(self) -> Result<Archived, StoreError> {
         let Job { store, clock, lifecycle, tenant, source, hurry } = self;
         let begun = clock.monotonic();
-        let mark = Mark { tenant, position: source.position(), apply_version: APPLY_VERSION, batch: None };
+        let mark = CheckpointId { tenant, position: source.position(), apply_version: APPLY_VERSION, batch: None };
         let mut pace = Pace::new(clock, store.shares_its_writer(), hurry);
         // None if this position or a newer one is stored already: there is nothing to write.
         let Some(mut writer) = pace.take(store.begin_checkpoint(mark)).await? else { return Ok(Archived::new()) };

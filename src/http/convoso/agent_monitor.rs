@@ -18,7 +18,7 @@ use crate::http::state::AppState;
 use crate::limits::TurnKey;
 use crate::projection::roster::Connection;
 use crate::query;
-use crate::query::agent_monitor::{Monitor, Named, Watched, Work};
+use crate::query::agent_monitor::{AgentActivity, Monitor, MonitoredAgent, NamedEntity};
 
 /// The methods of the route, which has two paths.
 pub fn routes() -> MethodRouter<AppState> {
@@ -106,19 +106,19 @@ async fn watch(State(app): State<AppState>, request: Request) -> Result<Response
     let (caller, filter, snapshot) = search::open(&app, request).await?;
     let is_long = query::is_long_list(&snapshot.view, &filter, Connection::Online);
     let view = snapshot.view.clone();
-    let begin = move || Watching { counting: Some(Monitor::new(&view, &filter)), listing: None };
+    let begin = move || MonitorResponse { counting: Some(Monitor::new(&view, &filter)), listing: None };
     let answer = json_in_slices(&app, TurnKey::Tenant(caller.tenant()), is_long, JSON, begin).await?;
     Ok(reply::from_snapshot(answer, &snapshot))
 }
 
 /// The response while it is written. Totals, campaigns and queues precede the agents in the JSON, so all agents are
 /// counted before the first is listed.
-struct Watching {
+struct MonitorResponse {
     counting: Option<Monitor>,
     listing: Option<Lists<Agent>>,
 }
 
-impl Steps for Watching {
+impl Steps for MonitorResponse {
     fn step(&mut self, out: &mut Vec<u8>) -> bool {
         if let Some(lists) = &mut self.listing {
             return lists.step(out);
@@ -148,21 +148,21 @@ fn listing(monitor: Monitor) -> Lists<Agent> {
     Lists::within(&answer, "agents", monitor.into_agents().map(Agent::from))
 }
 
-impl<'a> From<&'a Named> for Choice<'a> {
-    fn from(named: &'a Named) -> Self {
+impl<'a> From<&'a NamedEntity> for Choice<'a> {
+    fn from(named: &'a NamedEntity) -> Self {
         Choice { value: named.id, name: &named.name }
     }
 }
 
-impl From<Watched> for Agent {
-    fn from(agent: Watched) -> Self {
-        let joined = |named: &[Named]| named.iter().map(|n| n.name.as_str()).collect::<Vec<_>>().join(",");
-        let first_id = |named: &[Named]| named.first().map(|n| n.id.to_string()).unwrap_or_default();
-        let first_name = |named: &[Named]| named.first().map(|n| n.name.clone()).unwrap_or_default();
-        let (status, status_label) = match agent.work {
-            Work::Ready => ("READY", "Ready"),
-            Work::InCall => ("INCALL", "In call"),
-            Work::Paused => ("PAUSED", "Paused"),
+impl From<MonitoredAgent> for Agent {
+    fn from(agent: MonitoredAgent) -> Self {
+        let joined = |named: &[NamedEntity]| named.iter().map(|n| n.name.as_str()).collect::<Vec<_>>().join(",");
+        let first_id = |named: &[NamedEntity]| named.first().map(|n| n.id.to_string()).unwrap_or_default();
+        let first_name = |named: &[NamedEntity]| named.first().map(|n| n.name.clone()).unwrap_or_default();
+        let (status, status_label) = match agent.activity {
+            AgentActivity::Ready => ("READY", "Ready"),
+            AgentActivity::InCall => ("INCALL", "In call"),
+            AgentActivity::Paused => ("PAUSED", "Paused"),
         };
         Agent {
             user_id: agent.id.to_string(),

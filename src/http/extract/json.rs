@@ -9,22 +9,22 @@ use crate::domain::Fault;
 pub fn value(body: &[u8]) -> Result<Value, Fault> {
     let unreadable = |error: serde_json::Error| Fault::Malformed(format!("the body cannot be read: {error}"));
     let mut json = serde_json::Deserializer::from_slice(body);
-    let value = Once.deserialize(&mut json).map_err(unreadable)?;
+    let value = UniqueMembers.deserialize(&mut json).map_err(unreadable)?;
     json.end().map_err(unreadable)?;
     Ok(value)
 }
 
 /// Deserializes any JSON value and rejects objects with duplicate members, since these are ambiguous.
-struct Once;
+struct UniqueMembers;
 
-impl<'de> DeserializeSeed<'de> for Once {
+impl<'de> DeserializeSeed<'de> for UniqueMembers {
     type Value = Value;
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for Once {
+impl<'de> Visitor<'de> for UniqueMembers {
     type Value = Value;
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -57,7 +57,7 @@ impl<'de> Visitor<'de> for Once {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Value, A::Error> {
         let mut values = Vec::new();
-        while let Some(value) = elements.next_element_seed(Once)? {
+        while let Some(value) = elements.next_element_seed(UniqueMembers)? {
             values.push(value);
         }
         Ok(Value::Array(values))
@@ -66,7 +66,7 @@ impl<'de> Visitor<'de> for Once {
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
         let mut map = Map::new();
         while let Some(name) = members.next_key::<String>()? {
-            let value = members.next_value_seed(Once)?;
+            let value = members.next_value_seed(UniqueMembers)?;
             if map.insert(name.clone(), value).is_some() {
                 return Err(A::Error::custom(format!("duplicate field `{name}`")));
             }

@@ -33,7 +33,7 @@ const HEAVY_NANOS: usize = 2_000_000;
 
 /// The cost class of a field. The field's name is enough to find it: no name has two meanings in this schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Sort {
+enum CostClass {
     /// A single value or object.
     One,
     /// A single object that may have to be read from the store.
@@ -41,7 +41,7 @@ enum Sort {
     /// A page of a short list.
     Page,
     /// A page of a list for which all users or all conversations are scanned.
-    Walk,
+    Scan,
     /// An unpaged list.
     List,
     /// An unpaged list of a conversation.
@@ -49,19 +49,19 @@ enum Sort {
     /// All messages of a conversation.
     Messages,
     /// A mutation.
-    Change,
+    Mutation,
 }
 
-const fn sort(field: &str) -> Sort {
+const fn cost_class(field: &str) -> CostClass {
     match field.as_bytes() {
-        b"projects" => Sort::Page,
-        b"users" | b"conversations" | b"closedConversations" => Sort::Walk,
-        b"conversation" => Sort::Read,
-        b"agents" | b"contacts" | b"routingEvents" => Sort::Few,
-        b"messages" => Sort::Messages,
-        b"groups" | b"skills" | b"roles" | b"spokenLanguages" | b"userErrors" => Sort::List,
-        b"userAvailabilityStatusUpdate" => Sort::Change,
-        _ => Sort::One,
+        b"projects" => CostClass::Page,
+        b"users" | b"conversations" | b"closedConversations" => CostClass::Scan,
+        b"conversation" => CostClass::Read,
+        b"agents" | b"contacts" | b"routingEvents" => CostClass::Few,
+        b"messages" => CostClass::Messages,
+        b"groups" | b"skills" | b"roles" | b"spokenLanguages" | b"userErrors" => CostClass::List,
+        b"userAvailabilityStatusUpdate" => CostClass::Mutation,
+        _ => CostClass::One,
     }
 }
 
@@ -71,7 +71,7 @@ pub struct Work {
     /// Cost of the fields, multiplied by the lengths of the lists around them.
     pub fields: usize,
     /// Scans of all users or all conversations.
-    pub walks: usize,
+    pub scans: usize,
     /// Argument values; those of a variable count for each use.
     pub values: usize,
 }
@@ -80,7 +80,7 @@ impl Work {
     const fn and(self, other: Work) -> Work {
         Work {
             fields: self.fields.saturating_add(other.fields),
-            walks: self.walks.saturating_add(other.walks),
+            scans: self.scans.saturating_add(other.scans),
             values: self.values.saturating_add(other.values),
         }
     }
@@ -88,7 +88,7 @@ impl Work {
     const fn times(self, count: usize) -> Work {
         Work {
             fields: self.fields.saturating_mul(count),
-            walks: self.walks.saturating_mul(count),
+            scans: self.scans.saturating_mul(count),
             values: self.values.saturating_mul(count),
         }
     }
@@ -99,8 +99,8 @@ impl Work {
         let fields = self.fields.saturating_mul(500);
         // A value is copied, validated and coerced; then the filter joins its bit set of users, one word per 64 users.
         let values = self.values.saturating_mul(users / 64 + 300);
-        let walks = self.walks.saturating_mul(users.saturating_add(conversations).saturating_mul(30));
-        fields.saturating_add(values).saturating_add(walks) > HEAVY_NANOS
+        let scans = self.scans.saturating_mul(users.saturating_add(conversations).saturating_mul(30));
+        fields.saturating_add(values).saturating_add(scans) > HEAVY_NANOS
     }
 }
 
@@ -114,7 +114,7 @@ pub fn weigh(
     variables: &Variables,
     are_counted: bool,
 ) -> Result<Work, String> {
-    let (mut scales, work) = weigh_all(document, operation, variables);
+    let (mut weigher, work) = weigh_all(document, operation, variables);
     if work.fields > MAX_COST {
         return Err(format!("the operation is too expensive: its cost is more than {MAX_COST}"));
     }
@@ -122,28 +122,28 @@ pub fn weigh(
         return Ok(Work { values: 0, ..work });
     }
     // The validator also visits fragments that are never spread before it rejects them, so their values count too.
-    let unused: Vec<&Name> = document.fragments.keys().filter(|name| !scales.known.contains_key(name)).collect();
-    let used = unused.into_iter().fold(work.values, |sum, name| sum.saturating_add(scales.fragment(name).values));
-    if used > MAX_USED { Err(scales.sizes.too_many_used()) } else { Ok(work) }
+    let unused: Vec<&Name> = document.fragments.keys().filter(|name| !weigher.known.contains_key(name)).collect();
+    let used = unused.into_iter().fold(work.values, |sum, name| sum.saturating_add(weigher.fragment(name).values));
+    if used > MAX_USED { Err(weigher.sizes.too_many_used()) } else { Ok(work) }
 }
 
 fn weigh_all<'d>(
     document: &'d ExecutableDocument,
     operation: &'d OperationDefinition,
     variables: &'d Variables,
-) -> (Scales<'d>, Work) {
+) -> (CostWeigher<'d>, Work) {
     let defaults = operation.variable_definitions.iter().filter_map(|definition| {
         let (name, default) = (&definition.node.name.node, definition.node.default_value.as_ref()?);
         Some((name, &default.node))
     });
     // Given values come last and so replace the defaults.
     let sizes = Sizes::of(defaults.chain(variables.iter()));
-    let mut scales = Scales { document, operation, variables, sizes, known: HashMap::new() };
-    let work = scales.set(&operation.selection_set.node).and(scales.directives(&operation.directives));
-    (scales, work)
+    let mut weigher = CostWeigher { document, operation, variables, sizes, known: HashMap::new() };
+    let work = weigher.set(&operation.selection_set.node).and(weigher.directives(&operation.directives));
+    (weigher, work)
 }
 
-struct Scales<'d> {
+struct CostWeigher<'d> {
     document: &'d ExecutableDocument,
     operation: &'d OperationDefinition,
     variables: &'d Variables,
@@ -152,7 +152,7 @@ struct Scales<'d> {
     known: HashMap<&'d Name, Work>,
 }
 
-impl<'d> Scales<'d> {
+impl<'d> CostWeigher<'d> {
     fn set(&mut self, set: &'d SelectionSet) -> Work {
         set.items.iter().fold(Work::default(), |sum, selection| {
             let inside = match &selection.node {
@@ -166,20 +166,20 @@ impl<'d> Scales<'d> {
 
     fn field(&mut self, field: &'d Field) -> Work {
         let inside = self.set(&field.selection_set.node);
-        let sort = sort(&field.name.node);
-        let (once, times) = match sort {
-            Sort::One => (1, 1),
-            Sort::Read => (READ_COST, 1),
-            Sort::Page => (1, self.page(field)),
-            Sort::Walk => (SCAN_COST, self.page(field)),
-            Sort::List => (1, LIST_LENGTH),
-            Sort::Few => (1, FEW_ENTRIES),
-            Sort::Messages => (1, MESSAGES),
-            Sort::Change => (MUTATION_COST, 1),
+        let class = cost_class(&field.name.node);
+        let (once, times) = match class {
+            CostClass::One => (1, 1),
+            CostClass::Read => (READ_COST, 1),
+            CostClass::Page => (1, self.page(field)),
+            CostClass::Scan => (SCAN_COST, self.page(field)),
+            CostClass::List => (1, LIST_LENGTH),
+            CostClass::Few => (1, FEW_ENTRIES),
+            CostClass::Messages => (1, MESSAGES),
+            CostClass::Mutation => (MUTATION_COST, 1),
         };
         let values = field.arguments.iter().map(|(_, value)| self.sizes.argument(&value.node));
         let values = values.fold(0, usize::saturating_add);
-        inside.times(times).and(Work { fields: once, walks: usize::from(sort == Sort::Walk), values })
+        inside.times(times).and(Work { fields: once, scans: usize::from(class == CostClass::Scan), values })
     }
 
     fn fragment(&mut self, name: &'d Name) -> Work {
@@ -341,7 +341,7 @@ mod tests {
             json!({}),
         );
         assert!(!one.is_heavy(25_000, 0) && one.is_heavy(200_000, 0) && many.is_heavy(25_000, 0));
-        assert_eq!((one.walks, many.walks), (1, 19));
+        assert_eq!((one.scans, many.scans), (1, 19));
         let values = work(
             "query($v:[LegacyId!]){connectedUsersIndicator(userIds:$v){connectedUsersCount}}",
             json!({ "v": vec![1; 9_999] }),
@@ -349,7 +349,7 @@ mod tests {
         assert!(values.is_heavy(0, 0));
     }
 
-    /// Fails if a list or a mutation is added to the schema but not to [`sort`].
+    /// Fails if a list or a mutation is added to the schema but not to [`cost_class`].
     #[tokio::test]
     async fn every_list_and_every_mutation_has_a_cost_class() {
         let of = "type{kind name ofType{kind name ofType{kind name ofType{kind name}}}}";
@@ -365,15 +365,19 @@ mod tests {
             for field in owner["fields"].as_array().into_iter().flatten() {
                 let shape = field["type"].to_string();
                 let is_list = shape.contains("\"LIST\"");
-                let expected: &[Sort] = match () {
-                    () if name == "Mutation" => &[Sort::Change],
-                    () if shape.contains("Connection\"") => &[Sort::Page, Sort::Walk],
-                    () if is_list => &[Sort::List, Sort::Few, Sort::Messages],
-                    () if name == "Query" => &[Sort::One, Sort::Read],
-                    () => &[Sort::One],
+                let expected: &[CostClass] = match () {
+                    () if name == "Mutation" => &[CostClass::Mutation],
+                    () if shape.contains("Connection\"") => &[CostClass::Page, CostClass::Scan],
+                    () if is_list => &[CostClass::List, CostClass::Few, CostClass::Messages],
+                    () if name == "Query" => &[CostClass::One, CostClass::Read],
+                    () => &[CostClass::One],
                 };
                 let field = field["name"].as_str().unwrap();
-                assert!(expected.contains(&sort(field)), "{name}.{field} is {:?}, not {expected:?}", sort(field));
+                assert!(
+                    expected.contains(&cost_class(field)),
+                    "{name}.{field} is {:?}, not {expected:?}",
+                    cost_class(field)
+                );
                 looked += 1;
             }
         }

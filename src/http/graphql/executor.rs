@@ -52,7 +52,7 @@ pub async fn run_in_turns<T: Send + 'static>(
     key: TurnKey,
     work: impl Future<Output = T> + Send + 'static,
 ) -> Result<T, Fault> {
-    let woken = Arc::new(Woken(Notify::new()));
+    let woken = Arc::new(PollWaker(Notify::new()));
     let mut work: Pin<Box<dyn Future<Output = T> + Send>> = Box::pin(work);
     let mut is_begun = false;
     loop {
@@ -78,9 +78,9 @@ pub async fn run_in_turns<T: Send + 'static>(
 }
 
 /// Wakes the task that polls the future. `Notify` stores a wake-up that comes before the wait.
-struct Woken(Notify);
+struct PollWaker(Notify);
 
-impl Wake for Woken {
+impl Wake for PollWaker {
     fn wake(self: Arc<Self>) {
         self.0.notify_one();
     }

@@ -107,8 +107,8 @@ impl Introspection {
             return Ok(0);
         }
         let shape = self.shape.get_or_init(|| Shape::read(schema)).await;
-        let mut scales = Scales { document, operation, variables, shape, known: HashMap::new() };
-        scales.root(&operation.selection_set.node).map_err(|TooLarge| {
+        let mut weigher = AnswerWeigher { document, operation, variables, shape, known: HashMap::new() };
+        weigher.root(&operation.selection_set.node).map_err(|TooLarge| {
             format!("the answer about the schema would be larger than {} MiB", MAX_ANSWER / 1024 / 1024)
         })
     }
@@ -144,7 +144,7 @@ fn selects_schema(document: &ExecutableDocument, set: &SelectionSet) -> bool {
 /// The answer exceeds [`MAX_ANSWER`]. Returned as soon as a part does, so that the walk itself stays bounded.
 struct TooLarge;
 
-struct Scales<'d> {
+struct AnswerWeigher<'d> {
     document: &'d ExecutableDocument,
     operation: &'d OperationDefinition,
     variables: &'d Variables,
@@ -153,7 +153,7 @@ struct Scales<'d> {
     known: HashMap<(usize, usize), usize>,
 }
 
-impl<'d> Scales<'d> {
+impl<'d> AnswerWeigher<'d> {
     fn root(&mut self, set: &'d SelectionSet) -> Result<usize, TooLarge> {
         let mut total = 0;
         for selection in &set.items {

@@ -12,7 +12,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::fields::{Fields, flag};
 use super::{RestFault, StatusOnly, message, write};
-use crate::command::change_availability::{Change, NotChanged, change_availability};
+use crate::command::change_availability::{Change, ChangeError, change_availability};
 use crate::domain::{Channel, EntityRef, Fault, Scope};
 use crate::http::describe;
 use crate::http::extract::reply;
@@ -46,11 +46,11 @@ pub async fn set_live(
     let caller = (&caller, Scope::OperatorsWrite);
     let done = change_availability(caller, submitter, reader, app.clock(), (operator, change)).await;
     let position = done.map_err(|why| match why {
-        NotChanged::NotEnabled(channel) => {
+        ChangeError::NotEnabled(channel) => {
             Fault::invalid(format!("{}[available]", channel.name()), "the channel is not enabled").into()
         }
-        NotChanged::Fault(Fault::NotFound(_)) => RestFault::unknown("operator", &id),
-        NotChanged::Fault(other) => RestFault::Fault(other),
+        ChangeError::Fault(Fault::NotFound(_)) => RestFault::unknown("operator", &id),
+        ChangeError::Fault(other) => RestFault::Fault(other),
     })?;
     Ok(reply::at_position(message(200, "success", &text), position))
 }

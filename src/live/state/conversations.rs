@@ -5,7 +5,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::State;
-use super::slots::{Change, Taking};
+use super::slots::{PlannedChange, PlannedTake};
 use super::tombstones::Tombstone;
 use crate::domain::conversation::{HistoryEntry, HistoryEvent};
 use crate::domain::event::Rejection;
@@ -19,8 +19,8 @@ use crate::live::stored::RowKey;
 enum SlotEffect {
     /// The slot does not change.
     Nothing,
-    Taken(Taking),
-    Changed(Change),
+    Taken(PlannedTake),
+    Changed(PlannedChange),
 }
 
 impl State {
@@ -134,8 +134,8 @@ impl State {
     fn apply_slot(&mut self, slot: SlotEffect) {
         match slot {
             SlotEffect::Nothing => {}
-            SlotEffect::Taken(taking) => {
-                self.apply_take(taking);
+            SlotEffect::Taken(take) => {
+                self.apply_take(take);
             }
             SlotEffect::Changed(change) => self.apply_change(change),
         }

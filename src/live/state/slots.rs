@@ -12,7 +12,7 @@ use crate::live::persistent::steps;
 use crate::live::stored::RowKey;
 
 /// A planned change to a claim. Nothing is changed until it is applied, so that it can still be rejected.
-pub(super) struct Change {
+pub(super) struct PlannedChange {
     conversation: ConversationId,
     claim: Claim,
     /// Dense index of the holder before the change, and the channel.
@@ -21,7 +21,7 @@ pub(super) struct Change {
     after: Option<(u32, Channel)>,
 }
 
-impl Change {
+impl PlannedChange {
     /// Returns true if the holder or the channel changes.
     fn moves(&self) -> bool {
         self.before != self.after
@@ -34,8 +34,8 @@ impl Change {
 }
 
 /// A planned take by a user of the directory.
-pub(super) struct Taking {
-    change: Change,
+pub(super) struct PlannedTake {
+    change: PlannedChange,
     /// The user's dense index, if it is the user's first take of this conversation.
     first: Option<u32>,
     /// True if it is the newest take and makes the user hold the conversation.
@@ -59,7 +59,7 @@ impl State {
             return if releases { Ok(Outcome::HolderReleased) } else { Err(Rejection::UnknownUser) };
         };
         Ok(match self.plan_take(entry, ix, channel, conversation)? {
-            Some(taking) => self.apply_take(taking),
+            Some(take) => self.apply_take(take),
             None => Outcome::Stale,
         })
     }
@@ -72,7 +72,7 @@ impl State {
         ix: u32,
         channel: Channel,
         conversation: &ConversationId,
-    ) -> Result<Option<Taking>, Rejection> {
+    ) -> Result<Option<PlannedTake>, Rejection> {
         let take = Take { stamp: stamp(entry), user: self.user_id(ix), channel };
         let created = self.people[ix as usize].created.unwrap_or(0);
         let mut first = false;
@@ -84,12 +84,12 @@ impl State {
         let Some(change) = change else { return Ok(None) };
         self.check_slots(ix, std::slice::from_ref(&change), 0)?;
         let holds = change.claim.take == Some(take) && change.after == Some((ix, channel));
-        Ok(Some(Taking { change, first: first.then_some(ix), holds }))
+        Ok(Some(PlannedTake { change, first: first.then_some(ix), holds }))
     }
 
     /// Applies a planned take and counts the conversation as handled at the user's first take.
-    pub(super) fn apply_take(&mut self, taking: Taking) -> Outcome {
-        let Taking { change, first, holds } = taking;
+    pub(super) fn apply_take(&mut self, take: PlannedTake) -> Outcome {
+        let PlannedTake { change, first, holds } = take;
         let moves = change.moves();
         self.apply_change(change);
         if let Some(ix) = first {
@@ -105,7 +105,7 @@ impl State {
         entry: &Entry,
         channel: Channel,
         conversation: &ConversationId,
-    ) -> Option<Change> {
+    ) -> Option<PlannedChange> {
         let taken = self.change(entry, conversation, |claim| {
             claim.take_unknown(stamp(entry), channel);
             Ok(())
@@ -143,7 +143,11 @@ impl State {
     }
 
     /// Plans a release without a subject. `None` if the event is too late and the conversation unknown.
-    pub(super) fn release(&self, entry: &Entry, conversation: &ConversationId) -> Result<Option<Change>, Rejection> {
+    pub(super) fn release(
+        &self,
+        entry: &Entry,
+        conversation: &ConversationId,
+    ) -> Result<Option<PlannedChange>, Rejection> {
         self.change(entry, conversation, |claim| claim.release(None, stamp(entry)).map(|_| ()))
     }
 
@@ -166,7 +170,7 @@ impl State {
         let planned = self.plan_sync(entry, ix, (channel, newest), &named);
         let (changes, handled) = planned.inspect_err(|_| self.people[ix as usize].floors[channel] = before)?;
         self.touch(ix);
-        let changed = changes.iter().any(Change::moves);
+        let changed = changes.iter().any(PlannedChange::moves);
         for change in changes {
             self.apply_change(change);
         }
@@ -182,7 +186,7 @@ impl State {
         ix: u32,
         (channel, newest): (Channel, bool),
         named: &BTreeSet<&ConversationId>,
-    ) -> Result<(Vec<Change>, u64), Rejection> {
+    ) -> Result<(Vec<PlannedChange>, u64), Rejection> {
         let take = Take { stamp: stamp(entry), user: self.user_id(ix), channel };
         let person = &self.people[ix as usize];
         let created = person.created.unwrap_or(0);
@@ -192,7 +196,7 @@ impl State {
             steps::count(person.held[channel].len());
             for conversation in person.held[channel].iter().filter(|held| !named.contains(held)) {
                 let change = self.change(entry, conversation, |_| Ok(()))?;
-                changes.extend(change.filter(Change::moves));
+                changes.extend(change.filter(PlannedChange::moves));
             }
         }
         let ended = changes.len();
@@ -208,7 +212,7 @@ impl State {
     }
 
     /// Checks the slot quotas of user and tenant for the changes, after `ended` of the user's claims have ended.
-    fn check_slots(&self, ix: u32, changes: &[Change], ended: usize) -> Result<(), Rejection> {
+    fn check_slots(&self, ix: u32, changes: &[PlannedChange], ended: usize) -> Result<(), Rejection> {
         let is_held_by = |holder: Option<(u32, Channel)>| holder.is_some_and(|(holder, _)| holder == ix);
         let all = self.usage.slots;
         let own = self.people[ix as usize].held_in_all();
@@ -235,7 +239,7 @@ impl State {
         entry: &Entry,
         conversation: &ConversationId,
         change: impl FnOnce(&mut Claim) -> Result<(), Rejection>,
-    ) -> Result<Option<Change>, Rejection> {
+    ) -> Result<Option<PlannedChange>, Rejection> {
         let known = self.claims.get(conversation);
         if known.is_none() && self.is_late(&entry.event) {
             return Ok(None);
@@ -249,13 +253,13 @@ impl State {
         });
         change(&mut claim)?;
         let after = self.holder(&claim);
-        Ok(Some(Change { conversation: conversation.clone(), claim, before, after }))
+        Ok(Some(PlannedChange { conversation: conversation.clone(), claim, before, after }))
     }
 
     /// Applies a planned change, and updates the holders' sets, the tombstone and the rows.
-    pub(super) fn apply_change(&mut self, change: Change) {
+    pub(super) fn apply_change(&mut self, change: PlannedChange) {
         let moves = change.moves();
-        let Change { conversation, mut claim, before, after } = change;
+        let PlannedChange { conversation, mut claim, before, after } = change;
         if moves {
             if let Some((ix, channel)) = before {
                 self.people[ix as usize].held[channel].remove(&conversation);

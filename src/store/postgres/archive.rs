@@ -9,11 +9,11 @@ use crate::domain::TenantId;
 use crate::domain::conversation::{Criteria, Medium, Span, millis};
 use crate::live::Checkpoint;
 use crate::store::StoreError;
-use crate::store::archive::{Columns, PAGE_BYTES, Read};
+use crate::store::archive::{ArchiveColumns, ArchiveRow, PAGE_BYTES};
 
 /// Writes a checkpoint's closed conversations to the archive and deletes its reopened ones.
 pub(super) async fn write(writing: &mut PgConnection, tenant: TenantId, made: &Checkpoint) -> Result<(), sqlx::Error> {
-    let rows: Vec<Columns> = made.archived.iter().filter_map(Columns::of).collect();
+    let rows: Vec<ArchiveColumns> = made.archived.iter().filter_map(ArchiveColumns::of).collect();
     if !rows.is_empty() {
         sqlx::query(
             "INSERT INTO archive (tenant, id, closed_ms, closed, seq, project, channel, reason, users, routing_groups,
@@ -66,7 +66,7 @@ impl PostgresStore {
         position: u64,
         criteria: &Criteria,
         span: &Span,
-    ) -> Result<Vec<Read>, StoreError> {
+    ) -> Result<Vec<ArchiveRow>, StoreError> {
         let order = if span.forward { "ASC" } else { "DESC" };
         let mut query = QueryBuilder::<Postgres>::new(format!(
             "SELECT id, CASE WHEN before < {PAGE_BYTES} THEN body::text ELSE '' END AS body, before
@@ -101,7 +101,7 @@ impl PostgresStore {
         tenant: TenantId,
         position: u64,
         ids: &[Uuid],
-    ) -> Result<Vec<Read>, StoreError> {
+    ) -> Result<Vec<ArchiveRow>, StoreError> {
         let rows = sqlx::query(
             "SELECT id, body::text AS body, 0::bigint AS before FROM archive
              WHERE tenant = $1 AND seq <= $2 AND id = ANY ($3)",
@@ -143,6 +143,6 @@ fn restrict(query: &mut QueryBuilder<Postgres>, criteria: &Criteria) {
 }
 
 /// Reads the columns of one row.
-fn read(row: &PgRow) -> Result<Read, StoreError> {
-    Ok(Read { id: row.try_get("id")?, body: row.try_get("body")?, before: row.try_get("before")? })
+fn read(row: &PgRow) -> Result<ArchiveRow, StoreError> {
+    Ok(ArchiveRow { id: row.try_get("id")?, body: row.try_get("body")?, before: row.try_get("before")? })
 }

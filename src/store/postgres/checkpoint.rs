@@ -5,7 +5,7 @@ use sqlx::{Connection, PgConnection};
 use super::{PostgresStore, archive};
 use crate::live::{Checkpoint, RowKey};
 use crate::store::StoreError;
-use crate::store::checkpoint::Mark;
+use crate::store::checkpoint::CheckpointId;
 
 /// The server's time limit for a statement of a checkpoint, in milliseconds.
 const STATEMENT_TIMEOUT: &str = "30000";
@@ -17,13 +17,13 @@ const LOCK_TIMEOUT: &str = "5000";
 #[derive(Debug)]
 pub struct CheckpointWriter {
     store: PostgresStore,
-    mark: Mark,
+    mark: CheckpointId,
     /// Taken while a slice is written, so that a writer that was cancelled within a slice cannot write another.
     connection: Option<PgConnection>,
 }
 
 impl PostgresStore {
-    pub(crate) async fn begin_checkpoint(&self, mark: Mark) -> Result<Option<CheckpointWriter>, StoreError> {
+    pub(crate) async fn begin_checkpoint(&self, mark: CheckpointId) -> Result<Option<CheckpointWriter>, StoreError> {
         let mut connection = self.spare_connection().await?;
         sqlx::raw_sql("BEGIN").execute(&mut connection).await?;
         // The tenant's row is locked before any other, so that two writers cannot deadlock.

@@ -5,8 +5,8 @@ use uuid::Uuid;
 
 use super::PostgresStore;
 use crate::domain::TenantId;
-use crate::store::load::{Gathering, PAGE_ROWS};
-use crate::store::{Loaded, StoreError};
+use crate::store::load::{CheckpointCollector, PAGE_ROWS};
+use crate::store::{StoreError, StoredCheckpoint};
 
 /// A connection in a read-only transaction.
 #[derive(Debug)]
@@ -46,8 +46,8 @@ impl CheckpointReader {
         &mut self,
         first: TenantId,
         last: TenantId,
-    ) -> Result<Vec<(TenantId, Result<Loaded, StoreError>)>, StoreError> {
-        let mut gathering = Gathering::default();
+    ) -> Result<Vec<(TenantId, Result<StoredCheckpoint, StoreError>)>, StoreError> {
+        let mut collector = CheckpointCollector::default();
         let marks: Vec<(Uuid, i64, Option<Uuid>)> = sqlx::query_as(
             "SELECT tenant, position, batch FROM checkpoint WHERE tenant BETWEEN $1 AND $2 ORDER BY tenant",
         )
@@ -56,7 +56,7 @@ impl CheckpointReader {
         .fetch_all(&mut self.0)
         .await?;
         for (tenant, position, batch) in marks {
-            gathering.add_mark(tenant, position, batch);
+            collector.add_mark(tenant, position, batch);
         }
         let (mut after, mut is_first) = ((first.0, String::new(), String::new()), true);
         loop {
@@ -72,13 +72,13 @@ impl CheckpointReader {
             let page = page.fetch_all(&mut self.0).await?;
             is_first = false;
             for row in &page {
-                gathering.add_row(row.try_get(0)?, (row.try_get(1)?, row.try_get(2)?), row.try_get(3)?);
+                collector.add_row(row.try_get(0)?, (row.try_get(1)?, row.try_get(2)?), row.try_get(3)?);
             }
             match page.last() {
                 Some(row) if page.len() == PAGE_ROWS as usize => {
                     after = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
                 }
-                _ => return Ok(gathering.into_found()),
+                _ => return Ok(collector.into_found()),
             }
         }
     }

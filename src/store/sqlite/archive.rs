@@ -10,11 +10,11 @@ use crate::domain::TenantId;
 use crate::domain::conversation::{Criteria, Span, millis};
 use crate::live::Checkpoint;
 use crate::store::StoreError;
-use crate::store::archive::{Columns, PAGE_BYTES, Read};
+use crate::store::archive::{ArchiveColumns, ArchiveRow, PAGE_BYTES};
 
 /// Writes a checkpoint's closed conversations to the archive and deletes its reopened ones.
 pub(super) async fn write(writing: &mut SqliteConnection, tenant: &str, made: &Checkpoint) -> Result<(), sqlx::Error> {
-    let columns = made.archived.iter().filter_map(Columns::of);
+    let columns = made.archived.iter().filter_map(ArchiveColumns::of);
     let rows: Vec<_> = columns
         .map(|row| {
             let (of_list, of_filters) =
@@ -58,7 +58,7 @@ impl SqliteStore {
         position: u64,
         criteria: &Criteria,
         span: &Span,
-    ) -> Result<Vec<Read>, StoreError> {
+    ) -> Result<Vec<ArchiveRow>, StoreError> {
         let order = if span.forward { "ASC" } else { "DESC" };
         let mut query = QueryBuilder::<Sqlite>::new(format!(
             "SELECT id, CASE WHEN before < {PAGE_BYTES} THEN body ELSE '' END AS body, before
@@ -93,7 +93,7 @@ impl SqliteStore {
         tenant: TenantId,
         position: u64,
         ids: &[Uuid],
-    ) -> Result<Vec<Read>, StoreError> {
+    ) -> Result<Vec<ArchiveRow>, StoreError> {
         let rows = sqlx::query(
             "SELECT id, body, 0 AS before FROM archive
              WHERE tenant = ?1 AND seq <= ?2 AND id IN (SELECT value FROM json_each(?3))",
@@ -134,8 +134,8 @@ fn restrict(query: &mut QueryBuilder<Sqlite>, criteria: &Criteria) {
 }
 
 /// Reads the columns of one row.
-fn read(row: &SqliteRow) -> Result<Read, StoreError> {
-    Ok(Read { id: uuid(row.try_get("id")?)?, body: row.try_get("body")?, before: row.try_get("before")? })
+fn read(row: &SqliteRow) -> Result<ArchiveRow, StoreError> {
+    Ok(ArchiveRow { id: uuid(row.try_get("id")?)?, body: row.try_get("body")?, before: row.try_get("before")? })
 }
 
 /// Serialises a value to bind as one parameter. Serialising plain values cannot fail.

@@ -10,7 +10,7 @@ use sqlx::{Connection, Row as _, Transaction};
 use super::{SqliteStore, archive};
 use crate::live::Checkpoint;
 use crate::store::StoreError;
-use crate::store::checkpoint::Mark;
+use crate::store::checkpoint::CheckpointId;
 
 /// The most rows moved or deleted in one transaction.
 const TIDY_ROWS: i64 = 500;
@@ -21,13 +21,13 @@ const TIDY_BYTES: i64 = 512 * 1024;
 #[derive(Debug)]
 pub struct CheckpointWriter {
     store: SqliteStore,
-    mark: Mark,
+    mark: CheckpointId,
     /// True once a slice was written to `state_row_next`.
     is_staged: bool,
 }
 
 impl SqliteStore {
-    pub(crate) async fn begin_checkpoint(&self, mark: Mark) -> Result<Option<CheckpointWriter>, StoreError> {
+    pub(crate) async fn begin_checkpoint(&self, mark: CheckpointId) -> Result<Option<CheckpointWriter>, StoreError> {
         let mut held = self.hold().await?;
         let stored: Option<i64> = sqlx::query_scalar("SELECT position FROM checkpoint WHERE tenant = ?1")
             .bind(mark.tenant.to_string())

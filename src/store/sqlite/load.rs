@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use super::{SqliteStore, uuid};
 use crate::domain::TenantId;
-use crate::store::load::{Gathering, PAGE_ROWS};
-use crate::store::{Loaded, StoreError};
+use crate::store::load::{CheckpointCollector, PAGE_ROWS};
+use crate::store::{StoreError, StoredCheckpoint};
 
 /// A connection in a read transaction.
 #[derive(Debug)]
@@ -39,9 +39,9 @@ impl CheckpointReader {
         &mut self,
         first: TenantId,
         last: TenantId,
-    ) -> Result<Vec<(TenantId, Result<Loaded, StoreError>)>, StoreError> {
+    ) -> Result<Vec<(TenantId, Result<StoredCheckpoint, StoreError>)>, StoreError> {
         let (first, last) = (first.to_string(), last.to_string());
-        let mut gathering = Gathering::default();
+        let mut collector = CheckpointCollector::default();
         let marks = sqlx::query(
             "SELECT tenant, position, batch FROM checkpoint WHERE tenant BETWEEN ?1 AND ?2 ORDER BY tenant",
         )
@@ -51,7 +51,7 @@ impl CheckpointReader {
         .await?;
         for mark in &marks {
             let batch = mark.try_get::<Option<&str>, _>("batch")?.and_then(|text| Uuid::try_parse(text).ok());
-            gathering.add_mark(uuid(mark.try_get("tenant")?)?, mark.try_get("position")?, batch);
+            collector.add_mark(uuid(mark.try_get("tenant")?)?, mark.try_get("position")?, batch);
         }
         let mut staged = self.staged(&first, &last).await?;
         let (mut after, mut is_first) = ((first, String::new(), String::new()), true);
@@ -74,7 +74,7 @@ impl CheckpointReader {
                     None => Some(row.try_get(3)?),
                 };
                 if let Some(body) = body {
-                    gathering.add_row(uuid(&place.0)?, (&place.1, &place.2), body);
+                    collector.add_row(uuid(&place.0)?, (&place.1, &place.2), body);
                 }
                 after = place;
             }
@@ -85,10 +85,10 @@ impl CheckpointReader {
         // Rows left over are new: `state_row` has none of their key.
         for ((tenant, kind, key), body) in staged {
             if let Some(body) = body {
-                gathering.add_row(uuid(&tenant)?, (&kind, &key), body);
+                collector.add_row(uuid(&tenant)?, (&kind, &key), body);
             }
         }
-        Ok(gathering.into_found())
+        Ok(collector.into_found())
     }
 
     async fn staged(&mut self, first: &str, last: &str) -> Result<Staged, StoreError> {

@@ -7,7 +7,7 @@ use rollcall::domain::{Channel, ConversationId, EventBody, TenantId, Time, UserR
 use rollcall::journal::Draft;
 use rollcall::live::state::{APPLY_VERSION, Export};
 use rollcall::live::{Checkpoint, State};
-use rollcall::store::Mark;
+use rollcall::store::CheckpointId;
 
 use super::{Bench, at, draft_of};
 use crate::on_both_stores;
@@ -184,7 +184,7 @@ async fn tenants_have_separate_checkpoints(backend: Backend) {
 async fn write_slices(bench: &Bench, state: &mut State, (slices, tidied): (usize, usize)) -> bool {
     let source = state.begin_checkpoint();
     let (position, batch) = (source.position(), Some(bench.clock.new_id()));
-    let mark = Mark { tenant: bench.ours, position, apply_version: APPLY_VERSION, batch };
+    let mark = CheckpointId { tenant: bench.ours, position, apply_version: APPLY_VERSION, batch };
     let mut writer = bench.store.begin_checkpoint(mark).await.unwrap().expect("the checkpoint is newer");
     while writer.tidy().await.unwrap() {}
     let mut export = source.export();

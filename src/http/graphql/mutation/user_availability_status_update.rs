@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_graphql::{Context, Enum, InputObject, Object, Result, SimpleObject};
 
 use super::{MutationContext, UserError};
-use crate::command::change_availability::{Change, NotChanged, change_availability};
+use crate::command::change_availability::{Change, ChangeError, change_availability};
 use crate::domain::{Fault, Scope};
 use crate::http::graphql::fault::of_field;
 use crate::http::graphql::object::user::User;
@@ -80,11 +80,11 @@ impl UserAvailabilityMutation {
                 // The user was deleted and forgotten between the change and this snapshot.
                 None => unknown(),
             },
-            Err(NotChanged::Fault(Fault::NotFound(_))) => unknown(),
-            Err(NotChanged::NotEnabled(_)) => {
+            Err(ChangeError::Fault(Fault::NotFound(_))) => unknown(),
+            Err(ChangeError::NotEnabled(_)) => {
                 UserAvailabilityStatusUpdatePayload::refused("channel", "the channel is not enabled for the user")
             }
-            Err(NotChanged::Fault(fault)) => return Err(of_field(&fault)),
+            Err(ChangeError::Fault(fault)) => return Err(of_field(&fault)),
         }))
     }
 }

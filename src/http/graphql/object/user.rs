@@ -167,7 +167,7 @@ fn counted<T>(ctx: &Context<'_>, list: Vec<T>) -> Result<Vec<T>> {
 }
 
 /// The name and description of a concrete type of user.
-pub trait Sort: Send + Sync + 'static {
+pub trait UserType: Send + Sync + 'static {
     /// The type's name in the schema.
     const NAME: &'static str;
     /// The type's description in the schema.
@@ -177,7 +177,7 @@ pub trait Sort: Send + Sync + 'static {
 /// Marks the type of users with neither of the roles EXPERT and BOT.
 pub struct AProfessional;
 
-impl Sort for AProfessional {
+impl UserType for AProfessional {
     const NAME: &'static str = "Professional";
     const DESCRIPTION: &'static str = "A user who is neither an expert nor a bot.";
 }
@@ -185,7 +185,7 @@ impl Sort for AProfessional {
 /// Marks the type of users with the role EXPERT.
 pub struct AnExpert;
 
-impl Sort for AnExpert {
+impl UserType for AnExpert {
     const NAME: &'static str = "Expert";
     const DESCRIPTION: &'static str = "A user with the role EXPERT and not BOT: an outside expert.";
 }
@@ -193,7 +193,7 @@ impl Sort for AnExpert {
 /// Marks the type of users with the role BOT.
 pub struct ABot;
 
-impl Sort for ABot {
+impl UserType for ABot {
     const NAME: &'static str = "Bot";
     const DESCRIPTION: &'static str = "A user with the role BOT, with or without other roles: a program.";
 }
@@ -212,20 +212,20 @@ impl<S> Account<S> {
     }
 }
 
-impl<S: Sort> TypeName for Account<S> {
+impl<S: UserType> TypeName for Account<S> {
     fn type_name() -> Cow<'static, str> {
         Cow::Borrowed(S::NAME)
     }
 }
 
-impl<S: Sort> Description for Account<S> {
+impl<S: UserType> Description for Account<S> {
     fn description() -> &'static str {
         S::DESCRIPTION
     }
 }
 
 #[Object(name_type, use_type_description)]
-impl<S: Sort> Account<S> {
+impl<S: UserType> Account<S> {
     /// The user's integer id.
     async fn id(&self) -> LegacyId {
         LegacyId(EntityRef::Id(self.0.id()))

@@ -16,7 +16,7 @@ use crate::http::iadvize_rest::paging::Paging;
 use crate::http::iadvize_rest::{Envelope, JSON, RestFault, SUCCESS, caller, page};
 use crate::http::state::AppState;
 use crate::limits::TurnKey;
-use crate::query::groupings::{Wanted, described, groupings, is_long};
+use crate::query::groupings::{GroupingFilter, described, groupings, is_long};
 
 /// Lists groups, ascending by id.
 #[utoipa::path(
@@ -62,7 +62,7 @@ async fn list(
         Resource::Group => Vec::new(),
         Resource::Skill => ids(&query, "filters[operator_id]")?,
     };
-    let wanted = Wanted { parents: ids(&query, "filters[parent_id]")?, operators };
+    let filter = GroupingFilter { parents: ids(&query, "filters[parent_id]")?, operators };
     let paging = Paging::read(&query)?;
     let freshness = freshness::any_age(&headers)?;
     let snapshot = crate::query::open(app.reader(), &caller, Scope::OperatorsRead, freshness).await?;
@@ -70,7 +70,7 @@ async fn list(
     let (view, dimension) = (snapshot.view.clone(), resource.dimension());
     let is_long = is_long(&view, dimension, paging.full);
     let find = move || {
-        let found = groupings(&view, dimension, &wanted);
+        let found = groupings(&view, dimension, &filter);
         let (part, pagination) = paging.of(&found);
         Ok((part.iter().map(|entity| Arc::clone(entity)).collect::<Vec<_>>(), pagination))
     };

@@ -58,7 +58,7 @@ pub async fn issue_ticket(State(desks): State<DeskState>, request: Request) -> R
     caller.require(Scope::EventsWrite)?;
     let body = read_body(&parts.headers, body, DIALECT_LIMIT).await?;
     let NewTicket { user, session, seconds } = document(&parts.headers, &body)?;
-    let wanted = command::Wanted { user, session, seconds };
+    let wanted = command::TicketRequest { user, session, seconds };
     let snapshot = app.reader().snapshot(caller.tenant());
     let issued = command::issue_ticket(&caller, &snapshot, &desks.tickets, wanted)?;
     let answer = Answer {

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::super::{JSON, VonageFault, admit};
 use super::{AgentPresence, user_of};
-use crate::command::change_presence::{Choice, NotChanged, change_presence};
+use crate::command::change_presence::{ChangeError, Choice, change_presence};
 use crate::domain::ids::parse_guid;
 use crate::domain::json::Object;
 use crate::domain::{Fault, Scope};
@@ -54,9 +54,9 @@ pub async fn set_presence(
     let choice = Choice { user, definition };
     let done = change_presence(&caller, app.submitter(), app.reader(), app.clock(), choice).await;
     let position = done.map_err(|error| match error {
-        NotChanged::Unknown => refused(format!("The value '{definition}' is not a known presence.")),
-        NotChanged::NotSelectable => refused(format!("The value '{definition}' cannot be selected.")),
-        NotChanged::Fault(fault) => fault.into(),
+        ChangeError::Unknown => refused(format!("The value '{definition}' is not a known presence.")),
+        ChangeError::NotSelectable => refused(format!("The value '{definition}' cannot be selected.")),
+        ChangeError::Fault(fault) => fault.into(),
     })?;
     // An acknowledged change is already visible. Staleness is not checked: the store has just confirmed the write.
     let freshness = Freshness { min_position: Some(position), max_staleness_ms: None };
