@@ -67,7 +67,7 @@ impl Handshake {
                     Ok(accepted) => return Some((self, accepted)),
                     Err(refused) => refused,
                 },
-                Incoming::Sign => continue,
+                Incoming::PingOrPong => continue,
                 Incoming::Binary => HandshakeError::Wrong("messages are text"),
                 Incoming::TooBig => HandshakeError::Close(Code::TooBig, "at most 16 KiB"),
                 Incoming::TooFast => HandshakeError::Close(Code::Policy, TOO_FAST),

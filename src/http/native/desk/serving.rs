@@ -28,20 +28,20 @@ pub struct Desk {
     link: Link,
     connection: DeskConnection,
     terms: DeskTerms,
-    pulse: Pulse,
+    times: LeaseTimes,
     errors: u32,
 }
 
 /// The times that a desk's lease and pings depend on; all monotonic.
-struct Pulse {
+struct LeaseTimes {
     /// Arrival of the last frame.
-    heard: Duration,
+    last_frame: Duration,
     /// Last renewal of the lease, or attempt to renew it.
-    tried: Duration,
+    last_attempt: Duration,
     /// Arrival of the last frame since the last renewal: the lease is still to be extended from it.
-    owed: Option<Duration>,
+    unrenewed: Option<Duration>,
     /// Time of the next ping.
-    ping: Duration,
+    next_ping: Duration,
 }
 
 /// The reason for the end of a connection.
@@ -76,8 +76,13 @@ impl Desk {
             session: &link.session,
         };
         socket.send(&welcome).await.ok()?;
-        let pulse = Pulse { heard, tried: heard, owed: None, ping: heard + seconds(terms.heartbeat) };
-        Some(Desk { app, socket, caller, link, connection, terms, pulse, errors: 0 })
+        let times = LeaseTimes {
+            last_frame: heard,
+            last_attempt: heard,
+            unrenewed: None,
+            next_ping: heard + seconds(terms.heartbeat),
+        };
+        Some(Desk { app, socket, caller, link, connection, terms, times, errors: 0 })
     }
 
     /// Serves the desk until its connection ends.
@@ -93,14 +98,14 @@ impl Desk {
     /// Waits for a frame or the next deadline, and handles what is due.
     async fn step(&mut self) -> Result<(), End> {
         let heard = self.socket.recv(self.connection.superseded(), self.due()).await;
-        if matches!(heard, Incoming::Text(_) | Incoming::Binary | Incoming::TooBig | Incoming::Sign) {
+        if matches!(heard, Incoming::Text(_) | Incoming::Binary | Incoming::TooBig | Incoming::PingOrPong) {
             let now = self.app.clock().monotonic();
-            (self.pulse.heard, self.pulse.owed) = (now, Some(now));
+            (self.times.last_frame, self.times.unrenewed) = (now, Some(now));
         }
         match heard {
             Incoming::Text(text) => self.take(&text).await?,
             Incoming::Binary => self.reject("messages are text").await?,
-            Incoming::Sign | Incoming::Due => {}
+            Incoming::PingOrPong | Incoming::Due => {}
             Incoming::TooBig => return Err(End::Cut(Code::TooBig, "at most 16 KiB")),
             Incoming::TooFast => return Err(End::Cut(Code::Policy, TOO_FAST)),
             Incoming::Stopping => return Err(End::Cut(Code::Restart, "stopping")),
@@ -113,45 +118,45 @@ impl Desk {
 
     /// Returns the next deadline if no frame arrives before: a ping, a renewal, or the end of the lease.
     fn due(&self) -> Duration {
-        let Pulse { heard, tried, owed, ping } = self.pulse;
-        let renewal = owed.map_or(ping, |_| tried + RENEWAL_INTERVAL);
-        ping.min(renewal).min(heard + seconds(self.terms.lease))
+        let LeaseTimes { last_frame, last_attempt, unrenewed, next_ping } = self.times;
+        let renewal = unrenewed.map_or(next_ping, |_| last_attempt + RENEWAL_INTERVAL);
+        next_ping.min(renewal).min(last_frame + seconds(self.terms.lease))
     }
 
     /// Renews the lease and pings where that is due; ends the connection when the lease has run out.
     async fn upkeep(&mut self) -> Result<(), End> {
         let now = self.app.clock().monotonic();
         if self.is_renewal_due(now) {
-            // A renewal that fails stays owed, and is tried again after `RENEWAL_INTERVAL`.
+            // A renewal that fails stays due, and is tried again after `RENEWAL_INTERVAL`.
             let _retried = self.renew().await?;
         }
-        if now >= self.pulse.ping {
-            self.pulse.ping = now + seconds(self.terms.heartbeat);
+        if now >= self.times.next_ping {
+            self.times.next_ping = now + seconds(self.terms.heartbeat);
             self.socket.ping().await?;
         }
         // No frame for a whole lease, not even an answer to a ping, although the connection is open.
-        if now >= self.pulse.heard + seconds(self.terms.lease) { Err(End::Ended("closed")) } else { Ok(()) }
+        if now >= self.times.last_frame + seconds(self.terms.lease) { Err(End::Ended("closed")) } else { Ok(()) }
     }
 
     fn is_renewal_due(&self, now: Duration) -> bool {
-        self.pulse.owed.is_some() && now >= self.pulse.tried + RENEWAL_INTERVAL
+        self.times.unrenewed.is_some() && now >= self.times.last_attempt + RENEWAL_INTERVAL
     }
 
     /// Renews the lease from the arrival of the last frame. Returns the tenant's position, or the seconds to wait
     /// before another attempt.
     async fn renew(&mut self) -> Result<Result<u64, u32>, End> {
-        let heard = self.pulse.heard;
-        self.pulse.tried = self.app.clock().monotonic();
+        let heard = self.times.last_frame;
+        self.times.last_attempt = self.app.clock().monotonic();
         let caller = self.app.revalidate(&self.caller).map_err(|_| End::Ended("credential"))?;
         let (submitter, clock) = (self.app.submitter(), self.app.clock());
         match renew(&caller, submitter, clock, (&self.link, heard)).await {
             Ok(Ok(position)) => {
-                self.pulse.owed = None;
+                self.times.unrenewed = None;
                 Ok(Ok(position))
             }
             Ok(Err(rejection)) => Err(End::Ended(reason(&rejection))),
             Err(Fault::Forbidden) => Err(End::Ended("credential")),
-            // Still owed, and tried again later. After an outage of the store every lease gets a full term first.
+            // Still due, and tried again later. After an outage of the store every lease gets a full term first.
             Err(fault) => Ok(Err(fault.retry_after().unwrap_or(1))),
         }
     }
@@ -205,7 +210,7 @@ impl Desk {
             Err(fault) => return self.unavailable(Some(id), &fault).await,
         };
         if due {
-            (self.pulse.tried, self.pulse.owed) = (now, None);
+            (self.times.last_attempt, self.times.unrenewed) = (now, None);
         }
         let (outcome, position) = (&reported.outcome, reported.position);
         self.socket.send(&Reply::Ack { id, outcome: outcome.name(), position, reason: outcome.reason() }).await?;
@@ -252,9 +257,9 @@ impl Desk {
         }
     }
 
-    /// Makes a renewal that is owed, so that the lease of a lost desk runs from its last frame.
+    /// Makes a renewal that is due, so that the lease of a lost desk runs from its last frame.
     async fn settle(&mut self) {
-        if self.pulse.owed.is_some() && !self.connection.superseded().is_cancelled() {
+        if self.times.unrenewed.is_some() && !self.connection.superseded().is_cancelled() {
             let _best_effort = self.renew().await;
         }
     }

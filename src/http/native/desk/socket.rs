@@ -43,7 +43,7 @@ pub enum Incoming {
     /// A message longer than [`MESSAGE_BYTES`].
     TooBig,
     /// A ping or a pong: a sign of life.
-    Sign,
+    PingOrPong,
     /// A frame above the rate of the socket.
     TooFast,
     /// The desk closed the connection.
@@ -139,7 +139,7 @@ impl Socket {
 
 /// Returns the frame, or [`Incoming::TooFast`] if it exceeds the rate.
 fn paced(incoming: Incoming, pace: Option<&Rate>) -> Incoming {
-    let is_frame = matches!(incoming, Incoming::Text(_) | Incoming::Binary | Incoming::Sign);
+    let is_frame = matches!(incoming, Incoming::Text(_) | Incoming::Binary | Incoming::PingOrPong);
     if is_frame && pace.is_some_and(|pace| pace.check().is_err()) { Incoming::TooFast } else { incoming }
 }
 
@@ -148,7 +148,7 @@ fn classify(frame: Option<Result<Message, axum::Error>>) -> Incoming {
         Some(Ok(Message::Text(text))) if text.len() > MESSAGE_BYTES => Incoming::TooBig,
         Some(Ok(Message::Text(text))) => Incoming::Text(text),
         Some(Ok(Message::Binary(_))) => Incoming::Binary,
-        Some(Ok(Message::Ping(_) | Message::Pong(_))) => Incoming::Sign,
+        Some(Ok(Message::Ping(_) | Message::Pong(_))) => Incoming::PingOrPong,
         Some(Ok(Message::Close(frame)))
             if frame.as_ref().is_none_or(|frame| CLEAN_CLOSE_CODES.contains(&frame.code)) =>
         {
