@@ -10,7 +10,7 @@ use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main};
 use mimalloc::MiMalloc;
 
-use population::{MadeUp, sizes, tenant};
+use population::{SyntheticUser, sizes, tenant};
 use rivals::roaring::{Bitmaps, ByHand};
 use rivals::{Rival, Wanted};
 
@@ -22,7 +22,7 @@ fn aggregate(criterion: &mut Criterion) {
     let wanted = Wanted { groups: vec![3, 7], skills: vec![10, 20], projects: vec![5] };
     for users in sizes() {
         let view = tenant(*users).state.publish();
-        let people: Vec<MadeUp> = (0..*users).map(MadeUp::new).collect();
+        let people: Vec<SyntheticUser> = (0..*users).map(SyntheticUser::new).collect();
         let bitmaps = Bitmaps::of(&people);
         for (name, wanted) in [("no filter", None), ("three filters", Some(&wanted))] {
             agree(&view, &people, wanted);

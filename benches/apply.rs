@@ -15,7 +15,7 @@ use rollcall::live::State;
 use uuid::Uuid;
 
 use population::person::GROUPS;
-use population::{Journal, MadeUp, sizes, tenant};
+use population::{Journal, SyntheticUser, sizes, tenant};
 use traffic::Traffic;
 
 /// The allocator of the service.
@@ -131,7 +131,7 @@ fn load(criterion: &mut Criterion) {
 /// Makes a change of a person's name and group, a different one for each `turn`.
 fn moved(person: u32, turn: u32) -> UserPatch {
     UserPatch {
-        id: Some(MadeUp::new(person).id),
+        id: Some(SyntheticUser::new(person).id),
         name: Some(format!("Agent who moved {turn} times")),
         groups: Some(vec![EntityRef::Id(i64::from(1 + turn % GROUPS))]),
         ..UserPatch::default()
@@ -175,7 +175,7 @@ fn document(criterion: &mut Criterion) {
         let mut journal = tenant(users);
         journal.state.publish();
         journal.state.checkpoint();
-        let new_users = (users..users + DOCUMENT).map(|n| MadeUp::new(n).patch()).collect();
+        let new_users = (users..users + DOCUMENT).map(|n| SyntheticUser::new(n).patch()).collect();
         let document = Arc::new(Document { users: new_users, ..Document::default() });
         let entry = journal.entry(EventBody::DirectoryUpserted { document });
         let apply = |state: &mut State| {

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub use journal::Journal;
-pub use person::MadeUp;
+pub use person::SyntheticUser;
 use rollcall::domain::directory::{Document, EntityPatch, MAX_ENTITIES};
 use rollcall::domain::{Category, Channel, ConversationId, EventBody, UserRef};
 
@@ -24,11 +24,11 @@ pub fn tenant(users: u32) -> Journal {
     journal.append(EventBody::DirectoryUpserted { document: Arc::new(reference_data()) });
     let all: Vec<u32> = (0..users).collect();
     for some in all.chunks(MAX_ENTITIES) {
-        let users = some.iter().map(|n| MadeUp::new(*n).patch()).collect();
+        let users = some.iter().map(|n| SyntheticUser::new(*n).patch()).collect();
         journal.append(EventBody::DirectoryUpserted { document: Arc::new(Document { users, ..Document::default() }) });
     }
     for n in all {
-        start_working(&mut journal, &MadeUp::new(n));
+        start_working(&mut journal, &SyntheticUser::new(n));
     }
     journal
 }
@@ -51,7 +51,7 @@ fn reference_data() -> Document {
     }
 }
 
-fn start_working(journal: &mut Journal, person: &MadeUp) {
+fn start_working(journal: &mut Journal, person: &SyntheticUser) {
     let user = UserRef::id(person.id);
     if person.facts.connected {
         let session = "desk".into();

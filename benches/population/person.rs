@@ -16,7 +16,7 @@ pub const QUEUES: u32 = 8;
 
 /// A person, as a program would store them that counts by a walk over all.
 #[derive(Clone, Debug)]
-pub struct MadeUp {
+pub struct SyntheticUser {
     /// Integer id, from 1.
     pub id: i64,
     /// Integer ids of groups.
@@ -31,7 +31,7 @@ pub struct MadeUp {
     pub facts: Facts,
 }
 
-impl MadeUp {
+impl SyntheticUser {
     /// Makes person number `n`, counted from 0. The same `n` always makes the same person.
     pub fn new(n: u32) -> Self {
         let mut dice = Dice(u64::from(n));
@@ -43,7 +43,7 @@ impl MadeUp {
         };
         let (groups, skills, projects) = (some(1, GROUPS), some(3, SKILLS), some(2, PROJECTS));
         let queues = if dice.percent(67) { vec![1 + dice.below(QUEUES)] } else { Vec::new() };
-        MadeUp { id: i64::from(n) + 1, groups, skills, projects, queues, facts: facts(&mut dice) }
+        SyntheticUser { id: i64::from(n) + 1, groups, skills, projects, queues, facts: facts(&mut dice) }
     }
 
     /// Returns the user of a `PUT /v1/directory` request that creates the person.

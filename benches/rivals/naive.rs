@@ -6,9 +6,9 @@ use rollcall::domain::status::{Facts, Liveness};
 use rollcall::domain::{Category, Channel, Status};
 
 use super::{Counts, Everything, Rival, Wanted, counts, everything};
-use crate::population::MadeUp;
+use crate::population::SyntheticUser;
 
-impl Rival for Vec<MadeUp> {
+impl Rival for Vec<SyntheticUser> {
     type Question = Option<Wanted>;
 
     fn question(wanted: Option<&Wanted>) -> Option<Wanted> {
@@ -33,7 +33,7 @@ impl Rival for Vec<MadeUp> {
     }
 }
 
-fn is_wanted(person: &MadeUp, wanted: Option<&Wanted>) -> bool {
+fn is_wanted(person: &SyntheticUser, wanted: Option<&Wanted>) -> bool {
     let any = |has: &[u32], of: &[u32]| of.iter().any(|value| has.contains(value));
     wanted.is_none_or(|wanted| {
         any(&person.groups, &wanted.groups)
@@ -59,7 +59,7 @@ fn count(facts: &Facts, (headcount, occupancy): &mut Counts) {
     }
 }
 
-fn count_agent(person: &MadeUp, (_, (readiness, (presence, capacity))): &mut Everything) {
+fn count_agent(person: &SyntheticUser, (_, (readiness, (presence, capacity))): &mut Everything) {
     let facts = &person.facts;
     if !facts.is_agent() {
         return;

@@ -12,7 +12,7 @@ use rollcall::domain::status::Liveness;
 use rollcall::domain::{Category, Channel, PerChannel, Status};
 
 use super::{Counts, Everything, Rival, Wanted, counts, everything};
-use crate::population::MadeUp;
+use crate::population::SyntheticUser;
 
 /// Binary digits of the largest number of slots here.
 const DIGITS: u32 = 3;
@@ -37,18 +37,19 @@ pub struct Bitmaps {
 
 impl Bitmaps {
     /// Makes the bitmaps of these people.
-    pub fn of(people: &[MadeUp]) -> Self {
-        let those = |has: &dyn Fn(&MadeUp) -> bool| {
+    pub fn of(people: &[SyntheticUser]) -> Self {
+        let those = |has: &dyn Fn(&SyntheticUser) -> bool| {
             let found = people.iter().enumerate().filter(|(_, person)| has(person));
             RoaringBitmap::from_sorted_iter(found.map(|(n, _)| n as u32)).expect("ascending")
         };
-        let values = |of: fn(&MadeUp) -> &Vec<u32>| {
+        let values = |of: fn(&SyntheticUser) -> &Vec<u32>| {
             let highest = people.iter().flat_map(of).max().copied().unwrap_or(0);
             (0..=highest).map(|value| those(&|person| of(person).contains(&value))).collect()
         };
         let on = |status| PerChannel::from_fn(|channel| those(&|p| p.facts.status(channel) == status));
-        let open = |p: &MadeUp| Liveness::Live.channels().iter().any(|c| p.facts.status(*c) == Status::Available);
-        let chat = |p: &MadeUp| p.facts.lanes[Channel::Chat];
+        let open =
+            |p: &SyntheticUser| Liveness::Live.channels().iter().any(|c| p.facts.status(*c) == Status::Available);
+        let chat = |p: &SyntheticUser| p.facts.lanes[Channel::Chat];
         Bitmaps {
             groups: values(|person| &person.groups),
             skills: values(|person| &person.skills),

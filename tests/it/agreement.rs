@@ -24,7 +24,7 @@ use crate::on_both_stores;
 use crate::support::api::{Persona, send};
 use crate::support::audit::audit;
 use crate::support::desks::heartbeat;
-use crate::support::raw::Raw;
+use crate::support::raw::RawStore;
 use crate::support::{Backend, Home, Service, Setup, tenant_id};
 use dialects::Queries;
 
@@ -193,7 +193,7 @@ impl Case {
     /// Applies the journal's new entries to the reference, and compares their outcomes.
     async fn feed_reference(&mut self, shared: &Shared) {
         let tenant = tenant_id(&self.persona.tenant);
-        let journal = Raw::open(&shared.service.home.location).await.journal().await;
+        let journal = RawStore::open(&shared.service.home.location).await.journal().await;
         let position = self.position;
         for line in journal.iter().filter(|line| line.tenant == tenant && line.seq > position) {
             let verdict = self.reference.record(&line.entry());

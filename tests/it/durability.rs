@@ -14,7 +14,7 @@ use crate::support::api::Persona;
 use crate::support::audit::{self, Acknowledged, audit};
 use crate::support::desks::{SOURCE, connected, directory, event, taken, toggled};
 use crate::support::process::Process;
-use crate::support::raw::Raw;
+use crate::support::raw::RawStore;
 use crate::support::tasks::spawn;
 use crate::support::{Api, Backend, Home, tenant_id};
 
@@ -142,7 +142,7 @@ async fn resend_now_and_then(api: &Api, personas: &[Persona; 2], sent: &Sent) {
 
 /// Checks that the service's answers equal those of a state replayed from the stored journal.
 async fn answers_are_those_of_a_replay(api: &Api, home: &Home, personas: &[Persona; 2]) {
-    let mut states = Raw::open(&home.location).await.replay().await;
+    let mut states = RawStore::open(&home.location).await.replay().await;
     for persona in personas {
         let state = states.get_mut(&tenant_id(&persona.tenant)).expect("a journal");
         assert_eq!(audit::differences(api, &persona.key, &state.publish()).await, [""; 0]);
@@ -161,7 +161,7 @@ fn ids(personas: &[Persona; 2], sent: &[Sent]) -> Vec<Acknowledged> {
 async fn outcomes_are_those_of_a_replay(home: &Home, personas: &[Persona; 2], acknowledged: &[Sent]) {
     let mut states = HashMap::new();
     let mut outcomes = HashMap::new();
-    for line in Raw::open(&home.location).await.journal().await {
+    for line in RawStore::open(&home.location).await.journal().await {
         let state = states.entry(line.tenant).or_insert_with(|| rollcall::live::State::new(line.tenant));
         let outcome = state.apply(&line.entry()).expect("no gap");
         outcomes.insert((line.tenant, line.id), outcome.name());
@@ -181,7 +181,7 @@ async fn control_damage_is_detected(home: &Home, personas: &[Persona; 2], acknow
     // A clean stop, so that there is a checkpoint of the whole state to damage.
     let (status, output) = Process::start(&home.location, &FLAGS).await.terminate().await;
     assert!(status.success(), "{status} {output}");
-    let mut raw = Raw::open(&home.location).await;
+    let mut raw = RawStore::open(&home.location).await;
     let detects = async |what: &str| {
         let findings = audit(&home.location, &all).await;
         assert!(findings.iter().any(|finding| finding.contains(what)), "{what}: {findings:?}");

@@ -16,26 +16,26 @@ pub const SESSION: &str = "demo-desk";
 const LEASE: u32 = 60;
 
 /// Shortest and longest duration of an activity, in seconds.
-type Stay = (u64, u64);
+type Span = (u64, u64);
 
-const AT_HOME: Stay = (30, 180);
-const WORKING: Stay = (5, 300);
-const SHORT: Stay = (20, 60);
-const LONG: Stay = (60, 150);
+const TIME_AT_HOME: Span = (30, 180);
+const TIME_AT_WORK: Span = (5, 300);
+const SHORT_BREAK: Span = (20, 60);
+const LONG_BREAK: Span = (60, 150);
 
 /// The reason for taking no more contacts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Leave {
-    Break(Uuid, Stay),
+    Break(Uuid, Span),
     Home,
 }
 
 impl Leave {
     fn pick(rng: &mut StdRng) -> Self {
         match rng.random_range(0..10) {
-            0..=4 => Leave::Break(BREAK, SHORT),
-            5 => Leave::Break(LUNCH, LONG),
-            6 => Leave::Break(MEETING, LONG),
+            0..=4 => Leave::Break(BREAK, SHORT_BREAK),
+            5 => Leave::Break(LUNCH, LONG_BREAK),
+            6 => Leave::Break(MEETING, LONG_BREAK),
             _ => Leave::Home,
         }
     }
@@ -67,7 +67,7 @@ pub struct Person {
 impl Person {
     /// A person at home that connects at once or a little later.
     pub fn new(id: i64, now: Duration, rng: &mut StdRng) -> Self {
-        let until = if rng.random_bool(0.75) { now } else { now + stay(AT_HOME, rng) };
+        let until = if rng.random_bool(0.75) { now } else { now + pick(TIME_AT_HOME, rng) };
         Person { id, activity: Activity::Home, until }
     }
 
@@ -116,7 +116,7 @@ impl Person {
 
     fn begin_work(&mut self, now: Duration, rng: &mut StdRng) -> EventBody {
         self.activity = Activity::Working;
-        self.until = now + stay(WORKING, rng);
+        self.until = now + pick(TIME_AT_WORK, rng);
         self.status(Some(AT_WORK), true)
     }
 
@@ -124,12 +124,12 @@ impl Person {
         match leave {
             Leave::Home => {
                 self.activity = Activity::Home;
-                self.until = now + stay(AT_HOME, rng);
+                self.until = now + pick(TIME_AT_HOME, rng);
                 vec![self.disconnected()]
             }
             Leave::Break(definition, length) => {
                 self.activity = Activity::Paused;
-                self.until = now + stay(length, rng);
+                self.until = now + pick(length, rng);
                 vec![self.status(Some(definition), true)]
             }
         }
@@ -157,6 +157,6 @@ impl Person {
     }
 }
 
-fn stay((from, to): Stay, rng: &mut StdRng) -> Duration {
+fn pick((from, to): Span, rng: &mut StdRng) -> Duration {
     Duration::from_millis(rng.random_range(from * 1_000..to * 1_000))
 }

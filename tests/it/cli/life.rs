@@ -10,7 +10,7 @@ use crate::on_both_stores;
 use crate::support::api::send;
 use crate::support::desks::{connected, directory};
 use crate::support::process::{Process, program, store_flags};
-use crate::support::raw::Raw;
+use crate::support::raw::RawStore;
 use crate::support::tasks::{Stopwatch, eventually, spawn};
 use crate::support::{Backend, Home, tenant_id};
 
@@ -120,7 +120,7 @@ async fn sigterm_stops_the_service_without_losing_events(backend: Backend) {
         acknowledged.extend(writer.await.expect("a writer does not panic"));
     }
     assert!(acknowledged.len() > 10, "only {}", acknowledged.len());
-    let mut raw = Raw::open(&home.location).await;
+    let mut raw = RawStore::open(&home.location).await;
     let journal = raw.journal().await;
     let lost = acknowledged.iter().find(|id| !journal.iter().any(|line| *line.id.id == ***id));
     assert_eq!(lost, None);

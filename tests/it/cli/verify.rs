@@ -4,7 +4,7 @@ use super::{run, stderr, stdout};
 use crate::on_both_stores;
 use crate::support::desks::{connected, directory, toggled};
 use crate::support::process::{Process, store_flags};
-use crate::support::raw::Raw;
+use crate::support::raw::RawStore;
 use crate::support::{ADMIN, Backend, Home};
 
 on_both_stores!(verify_compares_a_store_with_its_journal);
@@ -25,7 +25,7 @@ async fn verify_compares_a_store_with_its_journal(backend: Backend) {
 
     let output = stdout(&verify().code(0));
     assert!(output.contains(&persona.tenant) && output.contains("  3  3-") && output.contains("equal"), "{output}");
-    let mut raw = Raw::open(&home.location).await;
+    let mut raw = RawStore::open(&home.location).await;
     raw.run("DELETE FROM state_row WHERE kind = 'user' AND key = '2'").await;
     let broken = verify().code(1);
     assert!(stdout(&broken).contains("DIFFERENT"), "{}", stdout(&broken));

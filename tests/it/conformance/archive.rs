@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::{Bench, at, new_tenant};
 use crate::on_both_stores;
 use crate::support::Backend;
-use crate::support::raw::Raw;
+use crate::support::raw::RawStore;
 
 on_both_stores!(newer_versions_replace_older_and_reopened_ones_are_deleted);
 on_both_stores!(archive_and_checkpoint_are_written_atomically);
@@ -142,7 +142,7 @@ async fn newer_versions_replace_older_and_reopened_ones_are_deleted(backend: Bac
 async fn archive_and_checkpoint_are_written_atomically(backend: Backend) {
     let bench = Bench::new(backend).await;
     let ours = bench.ours;
-    let mut raw = Raw::open(&bench.home.location).await;
+    let mut raw = RawStore::open(&bench.home.location).await;
     bench.archive(ours, &checkpoint(1, &[Plain::new(1, at(1))], &[])).await;
     raw.refuse("archive", "true").await;
     let more = checkpoint(2, &[Plain::new(2, at(2))], &[1]);

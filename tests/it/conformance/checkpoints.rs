@@ -13,7 +13,7 @@ use super::{Bench, at, draft_of};
 use crate::on_both_stores;
 use crate::support::Backend;
 use crate::support::desks;
-use crate::support::raw::Raw;
+use crate::support::raw::RawStore;
 
 on_both_stores!(a_checkpoint_loads_as_written);
 on_both_stores!(an_older_checkpoint_changes_nothing);
@@ -136,7 +136,7 @@ async fn removed_rows_are_deleted(backend: Backend) {
     let mut state = State::new(ours);
     play(&mut bench, &mut state, at(100), &story(ours)).await;
     bench.store.write_checkpoint(ours, APPLY_VERSION, &state.checkpoint()).await.unwrap();
-    let mut raw = Raw::open(&bench.home.location).await;
+    let mut raw = RawStore::open(&bench.home.location).await;
     let claims = "SELECT count(*) FROM state_row WHERE kind = 'claim'";
     assert_eq!(raw.number(claims).await, 3);
     // A day later the two conversations without a holder are forgotten.
@@ -161,7 +161,7 @@ async fn checkpoint_and_tail_equal_the_whole_journal(backend: Backend) {
     let loaded = rollcall::boot::load(&bench.store, &mut bench.journal).await.expect("it loads").states;
     assert_eq!(loaded[&ours].digest(), state.digest());
     assert_eq!(loaded[&bench.theirs].position(), 0);
-    let whole = Raw::open(&bench.home.location).await.replay().await;
+    let whole = RawStore::open(&bench.home.location).await.replay().await;
     assert_eq!(whole[&ours].digest(), state.digest());
 }
 
@@ -257,7 +257,7 @@ async fn large_checkpoints_load_as_written(backend: Backend) {
     bench.store.write_checkpoint(ours, APPLY_VERSION, &state.checkpoint()).await.unwrap();
     assert_eq!(loaded(&bench, ours).await.digest(), state.digest());
     if backend == Backend::Embedded {
-        let mut raw = Raw::open(&bench.home.location).await;
+        let mut raw = RawStore::open(&bench.home.location).await;
         assert_eq!(raw.number("SELECT count(*) FROM state_row_next").await, 0, "all rows are tidied");
     }
 }

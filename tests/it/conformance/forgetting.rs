@@ -8,7 +8,7 @@ use rollcall::store::{Chore, Expiry, TokenHolder, TokenRecord};
 use super::{Bench, at, draft, drafts};
 use crate::on_both_stores;
 use crate::support::Backend;
-use crate::support::raw::Raw;
+use crate::support::raw::RawStore;
 
 on_both_stores!(entries_after_the_checkpoint_are_kept);
 on_both_stores!(only_expired_rows_are_deleted);
@@ -51,7 +51,7 @@ impl Bench {
 async fn entries_after_the_checkpoint_are_kept(backend: Backend) {
     let mut bench = Bench::new(backend).await;
     let (ours, theirs) = (bench.ours, bench.theirs);
-    let mut raw = Raw::open(&bench.home.location).await;
+    let mut raw = RawStore::open(&bench.home.location).await;
     bench.append(at(0), &drafts(ours, 0, 4)).await;
     bench.append(at(0), &drafts(theirs, 0, 4)).await;
     let journal = Expiry { journal: at(100), ..NOTHING };
@@ -72,7 +72,7 @@ async fn entries_after_the_checkpoint_are_kept(backend: Backend) {
 async fn only_expired_rows_are_deleted(backend: Backend) {
     let mut bench = Bench::new(backend).await;
     let ours = bench.ours;
-    let mut raw = Raw::open(&bench.home.location).await;
+    let mut raw = RawStore::open(&bench.home.location).await;
     for n in 0..6 {
         bench.append(at(n), &[draft(ours, &n.to_string())]).await;
     }
@@ -133,7 +133,7 @@ async fn each_deletion_is_limited_in_size(backend: Backend) {
     let slices = bench.forget(Expiry { seen: at(5), journal: at(5), ..NOTHING }).await;
     assert!(slices.iter().all(|gone| *gone <= u64::from(LIMIT)), "{slices:?}");
     assert_eq!(slices.iter().sum::<u64>(), 24_000, "{slices:?}");
-    let mut raw = Raw::open(&bench.home.location).await;
+    let mut raw = RawStore::open(&bench.home.location).await;
     assert_eq!(raw.number("SELECT count(*) FROM seen").await, 1);
     assert_eq!(raw.journal().await.iter().map(|line| line.seq).collect::<Vec<_>>(), [12_001]);
 }
@@ -158,7 +158,7 @@ async fn each_tenants_journal_is_a_separate_chore(backend: Backend) {
     let due = journals(&bench).await;
     assert!(due.len() == 2 && due.iter().all(|chore| *chore != Chore::Journal(empty, at(5))), "{due:?}");
     assert_eq!(bench.store.forget(Chore::Journal(ours, at(5)), 10).await.unwrap(), 10, "at most the limit");
-    let mut raw = Raw::open(&bench.home.location).await;
+    let mut raw = RawStore::open(&bench.home.location).await;
     assert_eq!(
         raw.journal().await.iter().filter(|line| line.tenant == theirs).count(),
         30,

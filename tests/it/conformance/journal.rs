@@ -8,7 +8,7 @@ use rollcall::live::state::APPLY_VERSION;
 use super::{Bench, at, draft, draft_of, drafts};
 use crate::on_both_stores;
 use crate::support::Backend;
-use crate::support::raw::Raw;
+use crate::support::raw::RawStore;
 
 on_both_stores!(positions_are_contiguous_and_in_order);
 on_both_stores!(tenants_in_one_batch_have_separate_positions);
@@ -108,7 +108,7 @@ async fn a_batch_is_atomic(backend: Backend) {
     let (ours, theirs) = (bench.ours, bench.theirs);
     bench.append(at(0), &drafts(ours, 0, 2)).await;
     let before = bench.journal.heads().await.unwrap();
-    let mut raw = Raw::open(&bench.home.location).await;
+    let mut raw = RawStore::open(&bench.home.location).await;
     raw.refuse("journal", "NEW.event_id = 'poison'").await;
     let batch = [draft(ours, "2"), draft(theirs, "0"), draft(ours, "poison"), draft(theirs, "1")];
     let refused = bench.journal.append(bench.batch(at(1), &batch)).await;

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::{Bench, at, drafts};
 use crate::on_both_stores;
-use crate::support::raw::Raw;
+use crate::support::raw::RawStore;
 use crate::support::tasks::eventually;
 use crate::support::{Backend, Home};
 
@@ -45,7 +45,7 @@ async fn migrations_run_only_under_the_lock() {
         let home = Home::new(backend).await;
         let first = boot(&home.location, None, &Clock::system()).await.expect("the first server starts");
         // The tables as an older release leaves them, without the newest migration.
-        let mut raw = Raw::open(&home.location).await;
+        let mut raw = RawStore::open(&home.location).await;
         let newest = "(SELECT max(version) FROM _sqlx_migrations)";
         raw.run("DROP TABLE registry_change").await;
         raw.run(&format!("UPDATE _sqlx_migrations SET version = 99999 WHERE version = {newest}")).await;

@@ -8,7 +8,7 @@ use rollcall::live::state::APPLY_VERSION;
 use super::{Bench, at, drafts, new_tenant};
 use crate::on_both_stores;
 use crate::support::Backend;
-use crate::support::raw::Raw;
+use crate::support::raw::RawStore;
 
 on_both_stores!(only_unloadable_tenants_are_quarantined);
 on_both_stores!(many_tenants_are_loaded);
@@ -35,7 +35,7 @@ async fn only_unloadable_tenants_are_quarantined(backend: Backend) {
     }
     let ours = bench.ours;
     live(&mut bench, ours).await;
-    let mut raw = Raw::open(&bench.home.location).await;
+    let mut raw = RawStore::open(&bench.home.location).await;
     let [gap, body, key, entry, lost] = broken[..] else { panic!("{broken:?}") };
     let object = if backend == Backend::Embedded { "'{}'" } else { "'{}'::json" };
     for sql in [
@@ -81,6 +81,6 @@ async fn many_tenants_are_loaded(backend: Backend) {
     loaded.sort_unstable();
     expected.sort_unstable();
     assert_eq!(loaded, expected);
-    let replayed = Raw::open(&bench.home.location).await.replay().await;
+    let replayed = RawStore::open(&bench.home.location).await.replay().await;
     assert!(replayed.iter().all(|(tenant, state)| states[tenant].digest() == state.digest()));
 }

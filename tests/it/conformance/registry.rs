@@ -8,7 +8,7 @@ use rollcall::store::{KeyRecord, TenantRecord, TokenHolder, TokenRecord};
 use super::{Bench, at};
 use crate::on_both_stores;
 use crate::support::Backend;
-use crate::support::raw::Raw;
+use crate::support::raw::RawStore;
 
 on_both_stores!(tenant_names_are_unique);
 on_both_stores!(settings_are_stored_unchanged);
@@ -232,7 +232,7 @@ async fn only_changes_since_a_version_are_read(backend: Backend) {
 async fn a_registry_that_lost_changes_is_reloaded(backend: Backend) {
     let bench = Bench::new(backend).await;
     let (lost, kept) = (key(&bench, bench.ours, 1), key(&bench, bench.ours, 2));
-    let mut raw = Raw::open(&bench.home.location).await;
+    let mut raw = RawStore::open(&bench.home.location).await;
     bench.store.create_key(&lost).await.unwrap();
     let credentials = Credentials::load(bench.store.clone(), None, bench.clock.clone()).await.unwrap();
     let since = bench.store.registry_version().await.unwrap();

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Stage, seconds};
 use crate::on_both_stores;
 use crate::support::desks::{connected, event, user_guid};
-use crate::support::raw::Raw;
+use crate::support::raw::RawStore;
 use crate::support::{ADMIN, Backend};
 
 on_both_stores!(hello_connects_the_user);
@@ -26,7 +26,7 @@ async fn hello_connects_the_user(backend: Backend) {
                            "user": "1", "session": "tab-1" });
     assert_eq!(welcome, expected);
     assert_eq!(stage.connected().await, 1);
-    let mut raw = Raw::open(&stage.service.home.location).await;
+    let mut raw = RawStore::open(&stage.service.home.location).await;
     let journal = raw.journal().await;
     let opened: Value = serde_json::from_str(&journal[1].event).unwrap();
     assert_eq!(opened["type"], "desk.connected");
@@ -56,7 +56,7 @@ async fn events_are_acknowledged_with_their_position(backend: Backend) {
     let started = json!({ "conversation": "cbe51cd9-0000-4000-8000-000000000001", "project": 7, "channel": "CHAT" });
     let ack = desk.event("e4", "conversation.started", started).await;
     assert_eq!((&ack["type"], &ack["id"]), (&json!("ack"), &json!("e4")), "{ack}");
-    let mut raw = Raw::open(&stage.service.home.location).await;
+    let mut raw = RawStore::open(&stage.service.home.location).await;
     let line = raw.journal().await.remove(2);
     assert_eq!((&*line.id.source, &*line.id.id), ("desk:1/tab", "e1"));
 }
@@ -72,7 +72,7 @@ async fn event_times_ahead_are_clamped_to_now(backend: Backend) {
         let ack = desk.request(json!({ "type": "event", "id": id, "event": event })).await;
         assert_eq!(ack["outcome"], outcome, "{ahead} s ahead: {ack}");
     }
-    let mut raw = Raw::open(&stage.service.home.location).await;
+    let mut raw = RawStore::open(&stage.service.home.location).await;
     let reported: Vec<_> = raw.journal().await.into_iter().skip(2).collect();
     assert_eq!(reported.len(), 3);
     for line in reported {

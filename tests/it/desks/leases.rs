@@ -6,7 +6,7 @@ use tokio_tungstenite::tungstenite::Message;
 use super::{MILLI, Stage, seconds};
 use crate::on_both_stores;
 use crate::support::Backend;
-use crate::support::raw::Raw;
+use crate::support::raw::RawStore;
 use crate::support::sockets::Desk;
 use crate::support::tasks::eventually;
 
@@ -32,7 +32,7 @@ async fn a_clean_close_disconnects_at_once(backend: Backend) {
     silent.send(Message::Close(None)).await;
     silent.close_code().await;
     assert_eq!(stage.connected().await, 0, "a close without a code, as browsers send, is clean");
-    let mut raw = Raw::open(&stage.service.home.location).await;
+    let mut raw = RawStore::open(&stage.service.home.location).await;
     let last = raw.journal().await.pop().unwrap();
     assert!(last.event.contains("desk.disconnected"), "{}", last.event);
 }

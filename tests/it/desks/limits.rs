@@ -11,7 +11,7 @@ use tokio_tungstenite::tungstenite::Message;
 use super::{Stage, seconds};
 use crate::on_both_stores;
 use crate::support::desks::directory;
-use crate::support::raw::Raw;
+use crate::support::raw::RawStore;
 use crate::support::sockets::Desk;
 use crate::support::tasks::eventually;
 use crate::support::{Backend, Home, Service, Setup};
@@ -135,7 +135,7 @@ async fn desks_are_bounded_per_tenant_and_exempt_from_http_timeouts(backend: Bac
 async fn heartbeats_fill_neither_queue_nor_journal(backend: Backend) {
     let stage = Stage::new(backend, 1).await;
     let mut desk = stage.desk(1, "tab").await;
-    let mut raw = Raw::open(&stage.service.home.location).await;
+    let mut raw = RawStore::open(&stage.service.home.location).await;
     let before = stage.service.app.submitter.depth();
     for _ in 0..200 {
         assert_eq!(desk.heartbeat().await["position"], 2);

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{Stage, seconds};
 use crate::on_both_stores;
 use crate::support::Backend;
-use crate::support::raw::Raw;
+use crate::support::raw::RawStore;
 use crate::support::tasks::{Stopwatch, eventually};
 
 on_both_stores!(an_unavailable_store_keeps_the_connection_open);
@@ -15,7 +15,7 @@ async fn an_unavailable_store_keeps_the_connection_open(backend: Backend) {
     let stage = Stage::new(backend, 2).await;
     let mut desk = stage.desk(1, "tab").await;
     let mut late = stage.connect().await;
-    let mut raw = Raw::open(&stage.service.home.location).await;
+    let mut raw = RawStore::open(&stage.service.home.location).await;
     raw.block().await;
     let data = json!({ "channel": "chat", "conversation": "c" });
     let answer = desk.event("e1", "slot.taken", data.clone()).await;

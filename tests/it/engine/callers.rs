@@ -12,7 +12,7 @@ use super::Stage;
 use crate::on_both_stores;
 use crate::support::audit::{Acknowledged, audit};
 use crate::support::desks::{SOURCE, connected, toggled};
-use crate::support::raw::Raw;
+use crate::support::raw::RawStore;
 use crate::support::tasks::{Stopwatch, spawn};
 use crate::support::{Backend, Setup, tenant_id};
 
@@ -73,7 +73,7 @@ async fn cancelled_requests_lose_nothing(backend: Backend) {
     let answer = stage.service.api.events(&stage.persona.key, &again).await.unwrap().ok();
     assert!(answer.outcomes().iter().all(|outcome| outcome == "duplicate"), "{}", answer.text);
 
-    let journal = Raw::open(&stage.service.home.location).await.journal().await;
+    let journal = RawStore::open(&stage.service.home.location).await.journal().await;
     let found: HashSet<String> = journal.iter().map(|line| line.id.id.to_string()).collect();
     let in_part = (0..REQUESTS).find(|n| found.contains(&format!("{n}-a")) != found.contains(&format!("{n}-b")));
     assert_eq!(in_part, None, "a request is journalled as a whole or not at all");

@@ -10,7 +10,7 @@ use super::Stage;
 use crate::on_both_stores;
 use crate::support::audit::{audit, journals};
 use crate::support::desks::{connected, directory, heartbeat, toggled};
-use crate::support::raw::Raw;
+use crate::support::raw::RawStore;
 use crate::support::tasks::{Stopwatch, eventually, spawn};
 use crate::support::{Backend, Setup};
 
@@ -74,7 +74,7 @@ async fn heartbeats_take_no_position(backend: Backend) {
 /// Checks that the events of a request are adjacent in the journal, in their order and in one transaction.
 async fn a_requests_events_are_together(stage: &Stage, after: u64) {
     let mut requests: HashMap<String, Vec<(u64, i64, char)>> = HashMap::new();
-    for line in Raw::open(&stage.service.home.location).await.journal().await {
+    for line in RawStore::open(&stage.service.home.location).await.journal().await {
         if line.seq > after && line.id.id.contains('-') {
             let (request, event) = line.id.id.split_once('-').unwrap();
             let event = event.chars().next().unwrap();
@@ -95,7 +95,7 @@ async fn a_requests_events_are_together(stage: &Stage, after: u64) {
 async fn waiting_requests_share_a_transaction(backend: Backend) {
     const WAITING: i64 = 40;
     let stage = Stage::with(backend, WAITING, Setup::default()).await;
-    let mut raw = Raw::open(&stage.service.home.location).await;
+    let mut raw = RawStore::open(&stage.service.home.location).await;
     raw.block().await;
     let stalled = stage.stall().await;
     let before = stage.depth();
@@ -116,7 +116,7 @@ async fn a_full_queue_rejects_at_once(backend: Backend) {
     let stage = Stage::with(backend, 20, Setup { limits, ..Setup::default() }).await;
     let other = stage.service.api.persona("other").await;
     stage.service.api.put_directory(&other.key, &directory(1)).await;
-    let mut raw = Raw::open(&stage.service.home.location).await;
+    let mut raw = RawStore::open(&stage.service.home.location).await;
     raw.block().await;
     let mut queued = stage.stall().await;
     // One tenant may fill half of the queue; the rest stays free for others.

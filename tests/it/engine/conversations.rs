@@ -11,7 +11,7 @@ use super::Stage;
 use crate::on_both_stores;
 use crate::support::audit::audit;
 use crate::support::desks::{connected, event, taken};
-use crate::support::raw::Raw;
+use crate::support::raw::RawStore;
 use crate::support::tasks::eventually;
 use crate::support::{Backend, Setup, tenant_id};
 
@@ -69,7 +69,7 @@ impl Stage {
 
     /// Makes a checkpoint due, and waits until one at the newest position is written.
     async fn checkpoint(&self) {
-        let mut raw = Raw::open(&self.service.home.location).await;
+        let mut raw = RawStore::open(&self.service.home.location).await;
         // A checkpoint is due only after new entries; this one has no effect.
         let id = format!("due-{}", self.position());
         self.outcome(event(id, "desk.disconnected", Some(1), self.now(), json!({ "session": "unknown" }))).await;
@@ -165,7 +165,7 @@ async fn after_a_day_a_conversation_is_only_in_the_archive(backend: Backend) {
     })
     .await;
     assert_eq!(stage.archived().await, Some(then));
-    let mut raw = Raw::open(&stage.service.home.location).await;
+    let mut raw = RawStore::open(&stage.service.home.location).await;
     assert_eq!(raw.number("SELECT count(*) FROM state_row WHERE kind = 'conversation'").await, 0);
     stage.stop_and_audit().await;
 }
@@ -196,7 +196,7 @@ async fn the_first_event_after_the_day_is_stale(backend: Backend) {
     assert_eq!(answer.outcomes(), ["stale"]);
     assert_eq!(stage.viewed(), then);
     assert_eq!(stage.hands()[1], (0, 0));
-    let mut raw = Raw::open(&stage.service.home.location).await;
+    let mut raw = RawStore::open(&stage.service.home.location).await;
     let line =
         raw.journal().await.into_iter().find(|line| line.id.id.as_ref() == "late").expect("the event is journalled");
     assert!(line.entry().event.fact.is_final, "the entry is marked final: {}", line.event);
@@ -224,7 +224,7 @@ async fn replaying_the_tail_archives_conversations(backend: Backend) {
     let amended = stage.viewed();
     assert_ne!(amended, then);
     // A server whose last checkpoint fails leaves the store as one that was killed does.
-    let mut raw = Raw::open(&stage.service.home.location).await;
+    let mut raw = RawStore::open(&stage.service.home.location).await;
     raw.refuse("checkpoint", "true").await;
     stage.clock.advance(DAY + DAY);
     stage.apply(connected("later", 2, stage.now())).await;
@@ -244,7 +244,7 @@ async fn replaying_the_tail_archives_conversations(backend: Backend) {
 async fn failed_checkpoints_lose_no_conversation(backend: Backend) {
     let stage = Stage::new(backend, 3).await;
     stage.push_and_close().await;
-    let mut raw = Raw::open(&stage.service.home.location).await;
+    let mut raw = RawStore::open(&stage.service.home.location).await;
     raw.refuse("archive", "true").await;
     let then = stage.viewed();
     // The first checkpoint fails while the conversation is still in the state, later ones after it has become final.
@@ -268,10 +268,10 @@ async fn failed_checkpoints_lose_no_conversation(backend: Backend) {
 async fn changes_during_a_checkpoint_are_not_lost() {
     let stage = Stage::new(Backend::Postgres, 3).await;
     stage.push_and_close().await;
-    let mut archive = Raw::open(&stage.service.home.location).await;
+    let mut archive = RawStore::open(&stage.service.home.location).await;
     // The archive cannot be written, while the journal can.
     archive.run("BEGIN; LOCK TABLE archive IN SHARE MODE").await;
-    let mut raw = Raw::open(&stage.service.home.location).await;
+    let mut raw = RawStore::open(&stage.service.home.location).await;
     stage.clock.advance(Duration::from_secs(31));
     eventually("a checkpoint is being written", async || {
         raw.number("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'archive'::regclass").await == 1

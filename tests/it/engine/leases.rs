@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::Stage;
 use crate::on_both_stores;
 use crate::support::desks::{connected, event, heartbeat, leased};
-use crate::support::raw::Raw;
+use crate::support::raw::RawStore;
 use crate::support::tasks::eventually;
 use crate::support::{Backend, tenant_id};
 
@@ -53,7 +53,7 @@ async fn a_lease_ends_exactly_on_time(backend: Backend) {
     stage.apply(leased(1, 1, "desk", stage.now(), 10)).await;
     stage.ends_in(seconds(10)).await;
     assert_eq!(stage.position(), 3, "the directory, the connection, and its end");
-    let mut raw = Raw::open(&stage.service.home.location).await;
+    let mut raw = RawStore::open(&stage.service.home.location).await;
     let end: Value = serde_json::from_str(&raw.journal().await[2].event).unwrap();
     assert_eq!(end["type"], "desk.lease_expired");
     assert_eq!(end["data"], json!({ "user": "1", "session": "desk", "opened": 2 }));
@@ -92,7 +92,7 @@ async fn heartbeats_of_unknown_sessions_are_rejected_without_a_trace(backend: Ba
     assert!(reasons["results"][0]["reason"].as_str().unwrap().contains("reconnect"), "{reasons}");
     assert_eq!(answer.json()["position"], before);
     assert_eq!(stage.position(), before);
-    let mut raw = Raw::open(&stage.service.home.location).await;
+    let mut raw = RawStore::open(&stage.service.home.location).await;
     assert_eq!(raw.journal().await.len() as u64, before);
     assert_eq!(raw.number("SELECT count(*) FROM seen").await as u64, before, "their ids are not consumed");
 }
@@ -158,7 +158,7 @@ async fn heartbeats_do_not_wait_for_writes(backend: Backend) {
     let stage = Stage::new(backend, 2).await;
     stage.apply(leased(1, 1, "desk", stage.now(), 10)).await;
     stage.clock.advance(seconds(10) - MILLI);
-    let mut raw = Raw::open(&stage.service.home.location).await;
+    let mut raw = RawStore::open(&stage.service.home.location).await;
     raw.block().await;
     let writes = stage.stall().await;
     let beat = stage.send(vec![heartbeat(3, 1, "desk", stage.now())]).await.unwrap().ok();

@@ -12,7 +12,7 @@ use sqlx::{Acquire, Connection};
 use tokio::time::timeout;
 
 use crate::on_both_stores;
-use crate::support::raw::Raw;
+use crate::support::raw::RawStore;
 use crate::support::{Backend, Home};
 
 on_both_stores!(connections_in_a_transaction_are_not_reused);
@@ -25,7 +25,7 @@ async fn open(backend: Backend) -> (Home, Store) {
 }
 
 /// Creates a tenant; returns whether another connection reads it.
-async fn is_durable(store: &Store, raw: &mut Raw, name: &str) -> bool {
+async fn is_durable(store: &Store, raw: &mut RawStore, name: &str) -> bool {
     let clock = Clock::system();
     let (id, settings) = (TenantId(clock.new_id()), Settings::default());
     let tenant = TenantRecord { id, name: name.to_owned(), created: clock.now(), settings };
@@ -62,7 +62,7 @@ async fn poison(store: &Store) {
 
 async fn connections_in_a_transaction_are_not_reused(backend: Backend) {
     let (home, store) = open(backend).await;
-    let mut raw = Raw::open(&home.location).await;
+    let mut raw = RawStore::open(&home.location).await;
     for round in 0..3 {
         poison(&store).await;
         for n in 0..6 {
@@ -75,7 +75,7 @@ async fn connections_in_a_transaction_are_not_reused(backend: Backend) {
 }
 
 /// The control: a pool without the guard reuses such a connection, and the write is lost.
-async fn the_hazard_is_there(location: &Location, raw: &mut Raw) {
+async fn the_hazard_is_there(location: &Location, raw: &mut RawStore) {
     let count = "SELECT count(*) FROM registry WHERE version < 0";
     let lose = "UPDATE registry SET version = -1";
     match location {
@@ -96,7 +96,7 @@ async fn the_hazard_is_there(location: &Location, raw: &mut Raw) {
 
 async fn cancelled_transactions_lose_no_later_write(backend: Backend) {
     let (home, store) = open(backend).await;
-    let mut raw = Raw::open(&home.location).await;
+    let mut raw = RawStore::open(&home.location).await;
     for n in 0..100 {
         for _ in 0..4 {
             let moment = Duration::from_micros(rand::rng().random_range(0..1_500));

@@ -12,7 +12,7 @@ use crate::on_both_stores;
 use crate::support::Backend;
 use crate::support::api::{Answer, Persona};
 use crate::support::desks::{connected, directory};
-use crate::support::raw::Raw;
+use crate::support::raw::RawStore;
 use crate::support::requests::Dialect;
 use crate::support::tasks::{eventually, spawn};
 
@@ -51,7 +51,7 @@ impl Stage {
 
 async fn only_the_tenant_past_its_concurrency_is_rejected(backend: Backend) {
     let stage = stage(backend, 2).await;
-    let mut raw = Raw::open(&stage.service.home.location).await;
+    let mut raw = RawStore::open(&stage.service.home.location).await;
     raw.block().await;
     // Two requests wait for the blocked store.
     let waiting = [stage.post("a", &stage.flooding), stage.post("b", &stage.flooding)];

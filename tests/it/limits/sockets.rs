@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::support::api::{Api, Persona};
 use crate::support::desks::{connected, directory};
 use crate::support::process::{Process, program, store_flags};
-use crate::support::raw::Raw;
+use crate::support::raw::RawStore;
 use crate::support::sockets::Desk;
 use crate::support::tasks::{eventually, spawn};
 use crate::support::wire::{Wire, status};
@@ -121,7 +121,7 @@ async fn health_checks_have_reserved_connections() {
     service.api.put_directory(&persona.key, &directory(2)).await;
     let (second, third) = (service.api.persona("second").await, service.api.persona("third").await);
     let directory = format!("GET /operator/1/live?key={} HTTP/1.1\r\nHost: rollcall\r\n\r\n", persona.key);
-    let mut raw = Raw::open(&service.home.location).await;
+    let mut raw = RawStore::open(&service.home.location).await;
     raw.block().await;
     let mut n = 0;
     let mut waiting = Vec::new();

@@ -8,7 +8,7 @@ use rollcall::domain::Time;
 use crate::on_both_stores;
 use crate::support::audit::audit;
 use crate::support::desks::{connected, directory};
-use crate::support::raw::Raw;
+use crate::support::raw::RawStore;
 use crate::support::tasks::eventually;
 use crate::support::{Backend, Home, Service, Setup, tenant_id};
 
@@ -20,7 +20,7 @@ async fn failed_checkpoints_are_retried(backend: Backend) {
     let service = Service::start_on(Home::new(backend).await, setup).await;
     let persona = service.api.persona("tenant").await;
     let tenant = tenant_id(&persona.tenant);
-    let mut raw = Raw::open(&service.home.location).await;
+    let mut raw = RawStore::open(&service.home.location).await;
     raw.refuse("checkpoint", "true").await;
     service.api.put_directory(&persona.key, &directory(10)).await;
     let connect = async |user: i64| {

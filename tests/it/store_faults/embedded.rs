@@ -10,7 +10,7 @@ use crate::support::api::Persona;
 use crate::support::audit::{Acknowledged, audit};
 use crate::support::desks::{SOURCE, connected, directory, event};
 use crate::support::process::{Process, program, store_flags};
-use crate::support::raw::Raw;
+use crate::support::raw::RawStore;
 use crate::support::tasks::{Stopwatch, eventually};
 use crate::support::{ADMIN, Api, Backend, Home, Service, tenant_id};
 
@@ -20,7 +20,7 @@ async fn a_locked_file_rejects_writes_until_it_is_unlocked() {
     let persona = service.api.persona("tenant").await;
     service.api.put_directory(&persona.key, &directory(10)).await;
     let clock = rollcall::clock::Clock::system();
-    let mut raw = Raw::open(&service.home.location).await;
+    let mut raw = RawStore::open(&service.home.location).await;
     let load = Load::start(&service.api, &persona, 4);
     for round in 0..2 {
         tokio::time::sleep(Duration::from_millis(150)).await;

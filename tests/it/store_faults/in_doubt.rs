@@ -5,7 +5,7 @@ use super::recovers;
 use crate::support::audit::audit;
 use crate::support::desks::{connected, directory};
 use crate::support::postgres::proxy::{Link, Proxy};
-use crate::support::raw::Raw;
+use crate::support::raw::RawStore;
 use crate::support::tasks::{eventually, spawn};
 use crate::support::{Home, Service, Setup, postgres, tenant_id};
 
@@ -22,7 +22,7 @@ async fn commits_with_lost_responses_are_resolved() {
     let persona = service.api.persona("tenant").await;
     service.api.put_directory(&persona.key, &directory(10)).await;
     let clock = rollcall::clock::Clock::system();
-    let mut raw = Raw::open(&direct.location).await;
+    let mut raw = RawStore::open(&direct.location).await;
     let (mut acknowledged, mut in_time) = (Vec::new(), 0);
     for round in 0..ROUNDS {
         let before = raw.heads().await[&tenant_id(&persona.tenant)];

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Load, recovers};
 use crate::support::audit::audit;
 use crate::support::desks::{connected, directory};
-use crate::support::raw::Raw;
+use crate::support::raw::RawStore;
 use crate::support::{Backend, Service};
 
 /// Terminates the connection that holds the service's lock; returns the number of connections.
@@ -21,7 +21,7 @@ async fn terminated_connections_lose_nothing() {
     let service = Service::start(Backend::Postgres).await;
     let persona = service.api.persona("tenant").await;
     service.api.put_directory(&persona.key, &directory(10)).await;
-    let mut raw = Raw::open(&service.home.location).await;
+    let mut raw = RawStore::open(&service.home.location).await;
     let load = Load::start(&service.api, &persona, 6);
     for (round, statement) in [JOURNAL, JOURNAL, ALL, JOURNAL, ALL, JOURNAL].into_iter().enumerate() {
         tokio::time::sleep(Duration::from_millis(100 + 37 * round as u64)).await;

@@ -8,7 +8,7 @@ use crate::on_both_stores;
 use crate::support::api::Persona;
 use crate::support::audit::audit;
 use crate::support::desks::{connected, directory, heartbeat, toggled};
-use crate::support::raw::Raw;
+use crate::support::raw::RawStore;
 use crate::support::tasks::{eventually, spawn};
 use crate::support::{Backend, Service, tenant_id};
 
@@ -22,7 +22,7 @@ on_both_stores!(entries_of_another_server_are_applied_before_the_next_event);
 struct Stage {
     service: Service,
     persona: Persona,
-    raw: Raw,
+    raw: RawStore,
 }
 
 impl Stage {
@@ -30,7 +30,7 @@ impl Stage {
         let service = Service::start(backend).await;
         let persona = service.api.persona("tenant").await;
         service.api.put_directory(&persona.key, &directory(10)).await;
-        let raw = Raw::open(&service.home.location).await;
+        let raw = RawStore::open(&service.home.location).await;
         Stage { service, persona, raw }
     }
 

@@ -15,7 +15,7 @@ use rollcall::query::people::operators_live::operators_live;
 use rollcall::store::{Location, Store};
 
 use super::Api;
-use super::raw::Raw;
+use super::raw::RawStore;
 use super::tasks::eventually;
 
 /// The tenant and id of an event that a service acknowledged.
@@ -23,7 +23,7 @@ pub type Acknowledged = (TenantId, EventId);
 
 /// Returns every violation found in a store that no service runs on; an empty list if there is none.
 pub async fn audit(location: &Location, acknowledged: &[Acknowledged]) -> Vec<String> {
-    let mut raw = Raw::open(location).await;
+    let mut raw = RawStore::open(location).await;
     let mut findings = journals(&mut raw, acknowledged).await;
     // The next check applies the journal, which fails on gaps; so it runs on a sound journal only.
     if findings.is_empty() {
@@ -34,7 +34,7 @@ pub async fn audit(location: &Location, acknowledged: &[Acknowledged]) -> Vec<St
 
 /// Checks the journals by reading their tables: contiguous positions, ordered times, unique ids, matching heads, and
 /// every acknowledged event.
-pub async fn journals(raw: &mut Raw, acknowledged: &[Acknowledged]) -> Vec<String> {
+pub async fn journals(raw: &mut RawStore, acknowledged: &[Acknowledged]) -> Vec<String> {
     let mut findings = Vec::new();
     let lines = raw.journal().await;
     let mut ends: HashMap<TenantId, u64> = HashMap::new();
@@ -70,7 +70,7 @@ pub async fn journals(raw: &mut Raw, acknowledged: &[Acknowledged]) -> Vec<Strin
 }
 
 /// Checks that every tenant's checkpoint and journal tail load as the same state as its whole journal.
-async fn states(location: &Location, raw: &mut Raw) -> Vec<String> {
+async fn states(location: &Location, raw: &mut RawStore) -> Vec<String> {
     let (store, _) = Store::open(location).await.expect("the store opens");
     let mut journal = take_journal(&store, APPLY_VERSION).await;
     let loaded = match rollcall::boot::load(&store, &mut journal).await {

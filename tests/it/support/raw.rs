@@ -12,14 +12,14 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 
 /// A connection of the test's own to a store.
-pub enum Raw {
+pub enum RawStore {
     Sqlite(SqliteConnection),
     Postgres(PgConnection),
 }
 
 /// One row of the journal as it is stored.
 #[derive(Clone, Debug)]
-pub struct Line {
+pub struct JournalRow {
     pub tenant: TenantId,
     pub seq: u64,
     pub recorded: i64,
@@ -27,7 +27,7 @@ pub struct Line {
     pub event: String,
 }
 
-impl Line {
+impl JournalRow {
     /// Returns the row as an entry that a state can apply.
     pub fn entry(&self) -> Entry {
         let fact: Fact = serde_json::from_str(&self.event).expect("a fact");
@@ -40,24 +40,24 @@ impl Line {
 macro_rules! on_either {
     ($raw:expr, $connection:ident => $call:expr) => {
         match $raw {
-            Raw::Sqlite($connection) => $call,
-            Raw::Postgres($connection) => $call,
+            RawStore::Sqlite($connection) => $call,
+            RawStore::Postgres($connection) => $call,
         }
     };
 }
 
-impl Raw {
+impl RawStore {
     /// Connects to an existing store.
     pub async fn open(location: &Location) -> Self {
         match location {
             Location::Folder(folder) => {
                 let options = SqliteConnectOptions::new().filename(folder.join(DATABASE_FILE));
-                Raw::Sqlite(options.connect().await.expect("the file opens"))
+                RawStore::Sqlite(options.connect().await.expect("the file opens"))
             }
             Location::Postgres(options) => {
                 // A test may search for a secret; logging the statement would leak it.
                 let options = options.as_ref().clone().disable_statement_logging();
-                Raw::Postgres(PgConnection::connect_with(&options).await.expect("the server answers"))
+                RawStore::Postgres(PgConnection::connect_with(&options).await.expect("the server answers"))
             }
         }
     }
@@ -76,20 +76,20 @@ impl Raw {
     }
 
     /// Returns the journals of all tenants, ordered by tenant and position.
-    pub async fn journal(&mut self) -> Vec<Line> {
+    pub async fn journal(&mut self) -> Vec<JournalRow> {
         const SQL: &str = "SELECT CAST(tenant AS text), seq, recorded, source, event_id, CAST(event AS text)
                            FROM journal ORDER BY tenant, seq";
         type Columns = (String, i64, i64, String, String, String);
         let rows: Vec<Columns> =
             on_either!(self, connection => sqlx::query_as(SQL).fetch_all(connection).await).expect("the journal");
-        let line = |(tenant, seq, recorded, source, id, event): Columns| Line {
+        let row = |(tenant, seq, recorded, source, id, event): Columns| JournalRow {
             tenant: TenantId(tenant.parse().expect("an id")),
             seq: seq as u64,
             recorded,
             id: EventId { source: source.into(), id: id.into() },
             event,
         };
-        rows.into_iter().map(line).collect()
+        rows.into_iter().map(row).collect()
     }
 
     /// Returns the head of every tenant.
@@ -110,27 +110,27 @@ impl Raw {
         states
     }
 
-    /// Blocks writes to the journal by any other connection until [`Raw::release`].
+    /// Blocks writes to the journal by any other connection until [`RawStore::release`].
     pub async fn block(&mut self) {
         match self {
-            Raw::Sqlite(_) => self.run("BEGIN IMMEDIATE").await,
-            Raw::Postgres(_) => self.run("BEGIN; LOCK TABLE head IN EXCLUSIVE MODE").await,
+            RawStore::Sqlite(_) => self.run("BEGIN IMMEDIATE").await,
+            RawStore::Postgres(_) => self.run("BEGIN; LOCK TABLE head IN EXCLUSIVE MODE").await,
         }
     }
 
-    /// Ends the transaction of [`Raw::block`].
+    /// Ends the transaction of [`RawStore::block`].
     pub async fn release(&mut self) {
         self.run("ROLLBACK").await;
     }
 
-    /// Makes every INSERT into `table` fail whose row meets `condition`, until [`Raw::accept`].
+    /// Makes every INSERT into `table` fail whose row meets `condition`, until [`RawStore::accept`].
     pub async fn refuse(&mut self, table: &str, condition: &str) {
         let triggers = match self {
-            Raw::Sqlite(_) => format!(
+            RawStore::Sqlite(_) => format!(
                 "CREATE TRIGGER refuse BEFORE INSERT ON {table} WHEN {condition}
                  BEGIN SELECT RAISE(ABORT, 'refused'); END"
             ),
-            Raw::Postgres(_) => format!(
+            RawStore::Postgres(_) => format!(
                 "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
                      $$ BEGIN IF {condition} THEN RAISE 'refused' USING ERRCODE = 'check_violation'; END IF; RETURN NEW; END $$;
                  CREATE TRIGGER refuse BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION refuse()"
@@ -139,11 +139,11 @@ impl Raw {
         self.run(&triggers).await;
     }
 
-    /// Removes the trigger of [`Raw::refuse`].
+    /// Removes the trigger of [`RawStore::refuse`].
     pub async fn accept(&mut self) {
         match self {
-            Raw::Sqlite(_) => self.run("DROP TRIGGER refuse").await,
-            Raw::Postgres(_) => self.run("DROP FUNCTION refuse CASCADE").await,
+            RawStore::Sqlite(_) => self.run("DROP TRIGGER refuse").await,
+            RawStore::Postgres(_) => self.run("DROP FUNCTION refuse CASCADE").await,
         }
     }
 }

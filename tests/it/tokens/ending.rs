@@ -9,7 +9,7 @@ use rollcall::domain::EventBody;
 use super::{ANN, MAX, PASSWORD, Stage, access_token, hash, user};
 use crate::on_both_stores;
 use crate::support::api::send;
-use crate::support::raw::Raw;
+use crate::support::raw::RawStore;
 use crate::support::tasks::eventually;
 use crate::support::{ADMIN, Backend, tenant_id};
 
@@ -130,7 +130,7 @@ async fn tokens_and_revocations_survive_a_restart(backend: Backend) {
 async fn expired_tokens_are_deleted(backend: Backend) {
     let stage = Stage::new(backend).await;
     let (ann, (_, of_key)) = (stage.token(ANN).await, stage.key_token(&["*"]).await);
-    let mut raw = Raw::open(&stage.service.home.location).await;
+    let mut raw = RawStore::open(&stage.service.home.location).await;
     assert_eq!(raw.number("SELECT count(*) FROM token").await, 2);
     let credentials = stage.service.app.credentials.clone();
     let knows = |token: &str| credentials.knows(&secret::hash(token));

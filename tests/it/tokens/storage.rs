@@ -7,7 +7,7 @@ use super::{ANN, PASSWORD, Stage};
 use crate::on_both_stores;
 use crate::support::Backend;
 use crate::support::api::send;
-use crate::support::raw::Raw;
+use crate::support::raw::RawStore;
 
 on_both_stores!(only_hashes_are_stored);
 on_both_stores!(without_the_store_tokens_are_neither_issued_nor_revoked);
@@ -22,7 +22,7 @@ async fn only_hashes_are_stored(backend: Backend) {
     // Stopping writes the last checkpoint.
     let home = stage.service.stop().await;
     // While a connection is open, the write-ahead log is not merged and is searched as well.
-    let mut raw = Raw::open(&home.location).await;
+    let mut raw = RawStore::open(&home.location).await;
     assert_eq!(raw.number("SELECT count(*) FROM token").await, 2);
     for secret in [PASSWORD, &ann, &of_key, &key, &ann[3..]] {
         assert_eq!(places(&home.location, secret).await, [""; 0], "{secret}");
@@ -34,7 +34,7 @@ async fn only_hashes_are_stored(backend: Backend) {
 async fn without_the_store_tokens_are_neither_issued_nor_revoked(backend: Backend) {
     let stage = Stage::new(backend).await;
     let token = stage.token(ANN).await;
-    let mut raw = Raw::open(&stage.service.home.location).await;
+    let mut raw = RawStore::open(&stage.service.home.location).await;
     raw.run(match backend {
         Backend::Embedded => "BEGIN IMMEDIATE",
         Backend::Postgres => "BEGIN; LOCK TABLE token IN EXCLUSIVE MODE",
@@ -72,7 +72,7 @@ async fn places(location: &Location, text: &str) -> Vec<String> {
             }
         }
         Location::Postgres(_) => {
-            let mut raw = Raw::open(location).await;
+            let mut raw = RawStore::open(location).await;
             for table in TABLES {
                 let sql = format!("SELECT count(*) FROM {table} AS it WHERE position('{text}' IN it::text) > 0");
                 if raw.number(&sql).await > 0 {
