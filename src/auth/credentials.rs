@@ -38,8 +38,8 @@ struct Inner {
     registry: ArcSwap<Registry>,
     /// Held while the registry is reloaded, so that an older reading never replaces a newer one.
     refreshing: Mutex<()>,
-    /// Held while settings are read, changed and written; see [`Credentials::turn`].
-    turn: Mutex<()>,
+    /// Held while settings are read, changed and written; see [`Credentials::lock_settings`].
+    settings_lock: Mutex<()>,
     tokens: Tokens,
 }
 
@@ -65,11 +65,11 @@ impl Credentials {
             admin,
             registry,
             refreshing: Mutex::default(),
-            turn: Mutex::default(),
+            settings_lock: Mutex::default(),
             tokens: Tokens::default(),
         }));
         for token in credentials.0.store.tokens(credentials.0.clock.now()).await? {
-            credentials.keep(&token);
+            credentials.add_token(&token);
         }
         Ok(credentials)
     }
@@ -150,8 +150,8 @@ impl Credentials {
     /// Waits for exclusive access to changes of settings within this process, held until the guard is dropped. Without
     /// it two concurrent changes could overwrite each other, since each reads, changes and writes all settings of a
     /// tenant.
-    pub async fn turn(&self) -> MutexGuard<'_, ()> {
-        self.0.turn.lock().await
+    pub async fn lock_settings(&self) -> MutexGuard<'_, ()> {
+        self.0.settings_lock.lock().await
     }
 
     /// Authenticates the administrator. The hashes are compared in constant time.
@@ -163,18 +163,18 @@ impl Credentials {
     }
 
     /// Adds a token that was written to the store; it is valid from now on.
-    pub fn keep(&self, token: &TokenRecord) {
-        self.0.tokens.keep(token);
+    pub fn add_token(&self, token: &TokenRecord) {
+        self.0.tokens.insert(token);
     }
 
     /// Returns true if a token with this hash is in memory, expired or not.
-    pub fn knows(&self, hash: &[u8; 32]) -> bool {
-        self.0.tokens.knows(hash)
+    pub fn has_token(&self, hash: &[u8; 32]) -> bool {
+        self.0.tokens.contains(hash)
     }
 
     /// Removes a token that was deleted from the store; it is invalid from now on.
-    pub fn forget(&self, hash: &[u8; 32]) {
-        self.0.tokens.forget(hash);
+    pub fn remove_token(&self, hash: &[u8; 32]) {
+        self.0.tokens.remove(hash);
     }
 
     /// Reloads keys and settings from the store if its version changed: only the changes if it still has them, else

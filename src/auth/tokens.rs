@@ -28,7 +28,7 @@ pub(super) struct Token {
 pub(super) struct Tokens(papaya::HashMap<[u8; 32], Token>);
 
 impl Tokens {
-    pub fn keep(&self, record: &TokenRecord) {
+    pub fn insert(&self, record: &TokenRecord) {
         let TokenRecord { hash, tenant, holder, scopes, expires, .. } = record;
         let scopes = scopes.iter().copied().collect();
         self.0.pin().insert(*hash, Token { tenant: *tenant, holder: *holder, scopes, expires: *expires });
@@ -40,11 +40,11 @@ impl Tokens {
     }
 
     /// Returns true if the token is in memory, expired or not.
-    pub fn knows(&self, hash: &[u8; 32]) -> bool {
+    pub fn contains(&self, hash: &[u8; 32]) -> bool {
         self.0.pin().contains_key(hash)
     }
 
-    pub fn forget(&self, hash: &[u8; 32]) {
+    pub fn remove(&self, hash: &[u8; 32]) {
         self.0.pin().remove(hash);
     }
 

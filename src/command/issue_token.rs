@@ -49,6 +49,6 @@ pub(super) async fn issue(
     let expires = created.plus_seconds(seconds.into());
     let token = TokenRecord { hash: secret.hash(), tenant, holder, scopes, created, expires };
     in_time(store.create_token(&token)).await?;
-    credentials.keep(&token);
+    credentials.add_token(&token);
     Ok(secret)
 }

@@ -9,11 +9,11 @@ use crate::store::{Store, in_time};
 pub async fn revoke_token(store: &Store, credentials: &Credentials, token: &str) -> Result<(), Fault> {
     let hash = secret::hash(token);
     // Unknown tokens are ignored here, so that unauthenticated callers cannot cause writes.
-    if !credentials.knows(&hash) {
+    if !credentials.has_token(&hash) {
         return Ok(());
     }
     // The store comes first: if it fails, the token is still in memory and the caller can retry.
     in_time(store.delete_token(&hash)).await?;
-    credentials.forget(&hash);
+    credentials.remove_token(&hash);
     Ok(())
 }

@@ -84,7 +84,9 @@ impl AppState {
     /// Authenticates the caller of a request by key or token. Every dialect goes through here, so this is where a
     /// request takes its permits, which it holds until its response is written.
     pub fn caller(&self, credential: Option<&str>) -> Result<Caller, Fault> {
-        let caller = self.credentials().caller(credential, |tenant, who| logged_in::may(self.reader(), tenant, who));
+        let caller = self
+            .credentials()
+            .caller(credential, |tenant, user| logged_in::current_scopes(self.reader(), tenant, user));
         // Counted even though it is refused anyway: past the rate of its address the response is 429 instead of 401.
         let caller = caller.map_err(|fault| self.unauthenticated().err().unwrap_or(fault))?;
         let tenant = caller.tenant();
@@ -105,7 +107,7 @@ impl AppState {
     /// Authenticates a caller again: a connection may outlive the credential that it was opened with.
     pub fn revalidate(&self, caller: &Caller) -> Result<Caller, Fault> {
         self.in_service(caller.tenant())?;
-        self.credentials().revalidate(caller, |tenant, who| logged_in::may(self.reader(), tenant, who))
+        self.credentials().revalidate(caller, |tenant, user| logged_in::current_scopes(self.reader(), tenant, user))
     }
 
     /// Returns [`Fault::Unavailable`] for a quarantined tenant: its state is incomplete, so any answer would be wrong.

@@ -6,10 +6,10 @@ use crate::engine::Reader;
 
 /// Returns the scopes of the user's roles. `None` if the user was deleted, or the password was changed after the
 /// log-in. Called at every request, with the newest view, so that a withdrawn right is withdrawn at once.
-pub fn may(reader: &Reader, tenant: TenantId, who: LoggedIn) -> Option<Scopes> {
+pub fn current_scopes(reader: &Reader, tenant: TenantId, user: LoggedIn) -> Option<Scopes> {
     let view = reader.snapshot(tenant).view;
-    let ix = view.directory().find(&UserRef::Entity(EntityRef::Guid(who.guid)))?;
+    let ix = view.directory().find(&UserRef::Entity(EntityRef::Guid(user.guid)))?;
     let account = view.directory().users().account(ix)?;
-    let is_current = account.password.as_ref().is_some_and(|password| password.set == who.password);
+    let is_current = account.password.as_ref().is_some_and(|password| password.set == user.password);
     is_current.then(|| Scope::of_user(account.profile.roles).into_iter().collect())
 }

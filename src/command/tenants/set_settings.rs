@@ -18,7 +18,7 @@ pub async fn set_settings(
         return Err(Fault::Refused(problems));
     }
     // Held from the read to the write below, so that of two concurrent changes neither undoes the other.
-    let _turn = credentials.turn().await;
+    let _lock = credentials.lock_settings().await;
     let unknown = Fault::NotFound("tenant");
     let known = in_time(store.tenants()).await?.into_iter().find(|known| known.id == tenant);
     let mut record = known.ok_or(unknown.clone())?;

@@ -133,12 +133,12 @@ async fn expired_tokens_are_deleted(backend: Backend) {
     let mut raw = RawStore::open(&stage.service.home.location).await;
     assert_eq!(raw.number("SELECT count(*) FROM token").await, 2);
     let credentials = stage.service.app.credentials.clone();
-    let knows = |token: &str| credentials.knows(&secret::hash(token));
+    let is_kept = |token: &str| credentials.has_token(&secret::hash(token));
     for (seconds, left) in [(7_201, 1), (86_401, 0)] {
         stage.clock.advance(Duration::from_secs(seconds) - stage.clock.monotonic());
         eventually("the token is deleted from memory and store", async || {
             stage.clock.advance(Duration::from_secs(1));
-            let is_swept = !knows(&of_key) && knows(&ann) == (left == 1);
+            let is_swept = !is_kept(&of_key) && is_kept(&ann) == (left == 1);
             is_swept && raw.number("SELECT count(*) FROM token").await == left
         })
         .await;
