@@ -127,7 +127,8 @@ impl App {
         });
         lifecycle.spawn("engine", engine.run(lifecycle.engine_stopping().clone()));
         lifecycle.spawn("pauses", engine::watch_pauses(leases, clock.clone(), lifecycle.stopping().clone()));
-        lifecycle.spawn("metrics", telemetry::keep_up(metrics, clock.clone(), lifecycle.stopping().clone()));
+        let upkeep = telemetry::run_upkeep(metrics, clock.clone(), lifecycle.stopping().clone());
+        lifecycle.spawn("metrics", upkeep);
         lifecycle.spawn("keys", credentials.clone().watch(throttle, lifecycle.stopping().clone()));
         let config = ListenerConfig {
             listener,

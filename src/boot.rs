@@ -95,7 +95,7 @@ pub struct LockedStore {
 
 /// Locks the store and opens it. The lock comes first, since opening changes tables, which must not happen under a
 /// running server.
-pub async fn take(location: &Location, clock: &Clock) -> Result<LockedStore, BootError> {
+pub async fn lock_store(location: &Location, clock: &Clock) -> Result<LockedStore, BootError> {
     let lock = take_lock(location, clock).await?;
     let (store, is_new) = Store::open_locked(location, &lock).await?;
     let (journal, lock) = store.locked_journal(lock, APPLY_VERSION).await?;
@@ -104,7 +104,7 @@ pub async fn take(location: &Location, clock: &Clock) -> Result<LockedStore, Boo
 
 /// Locks the store and loads every tenant, the keys and the administrator's token.
 pub async fn boot(location: &Location, admin_token: Option<&str>, clock: &Clock) -> Result<Booted, BootError> {
-    let LockedStore { store, mut journal, is_new, lock } = take(location, clock).await?;
+    let LockedStore { store, mut journal, is_new, lock } = lock_store(location, clock).await?;
     let LoadedTenants { states, quarantined } = load(&store, &mut journal).await?;
     gauge!("rollcall_quarantined_tenants").set(quarantined.len() as f64);
     let (admin, new_admin_token) = admin(location, &store, is_new, admin_token).await?;

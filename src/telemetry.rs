@@ -110,7 +110,11 @@ pub fn start_measuring() -> Result<PrometheusHandle, BuildError> {
 
 /// Folds samples into the histograms until `stopping` is cancelled. Otherwise raw samples would pile up between two
 /// scrapes.
-pub async fn keep_up(metrics: PrometheusHandle, clock: Clock, stopping: CancellationToken) -> Result<(), Infallible> {
+pub async fn run_upkeep(
+    metrics: PrometheusHandle,
+    clock: Clock,
+    stopping: CancellationToken,
+) -> Result<(), Infallible> {
     loop {
         tokio::select! {
             () = clock.sleep(UPKEEP_INTERVAL) => {

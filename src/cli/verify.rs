@@ -43,7 +43,7 @@ pub async fn run(args: VerifyArgs) -> Result<(), Failure> {
         other => Failure::other(other),
     };
     let LockedStore { store, mut journal, lock: _held, .. } =
-        boot::take(&location, &Clock::system()).await.map_err(failure)?;
+        boot::lock_store(&location, &Clock::system()).await.map_err(failure)?;
     let LoadedTenants { states, quarantined } = boot::load(&store, &mut journal).await.map_err(failure)?;
     let mut states: Vec<_> = states.into_iter().collect();
     states.sort_by_key(|(tenant, _)| tenant.0);

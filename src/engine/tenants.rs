@@ -113,7 +113,7 @@ impl Tenants {
 
     /// Applies pending entries, serving the tenants in turn, until `deadline` by monotonic time or until none are left.
     /// A document may be left half applied until the next call. Then publishes views and answers requests.
-    pub fn work(&mut self, deadline: Option<Duration>) {
+    pub fn apply_pending(&mut self, deadline: Option<Duration>) {
         while let Some(tenant) = self.ring.pop_front() {
             match self.work_on(tenant, STEPS) {
                 Ok(true) => self.ring.push_back(tenant),
@@ -124,7 +124,7 @@ impl Tenants {
                 break;
             }
         }
-        self.show();
+        self.publish();
     }
 
     /// Applies a tenant's entries for about `steps` units of work. Returns true if more are left.
@@ -142,7 +142,7 @@ impl Tenants {
                 // A document may take many turns, during which no view is published: earlier entries are published
                 // first.
                 if is_document {
-                    show(&self.views, tenant, state, backlog);
+                    publish(&self.views, tenant, state, backlog);
                 }
                 match state.begin(&pending.entry, steps) {
                     Ok(step) => step,
@@ -192,12 +192,12 @@ impl Tenants {
 
     /// Publishes a view of every changed tenant and answers the complete requests. A tenant in the middle of a document
     /// keeps the view from before it.
-    pub fn show(&mut self) {
+    pub fn publish(&mut self) {
         let mut idle = Vec::new();
         for (tenant, backlog) in &mut self.backlogs {
             let state = self.states.entry(*tenant).or_insert_with(|| State::new(*tenant));
             if !state.is_applying() {
-                show(&self.views, *tenant, state, backlog);
+                publish(&self.views, *tenant, state, backlog);
             }
             if backlog.entries.is_empty() {
                 idle.push(*tenant);
@@ -239,7 +239,7 @@ impl Tenants {
 }
 
 /// Publishes the tenant's view if it changed, then answers the requests that wait for it.
-fn show(views: &Views, tenant: TenantId, state: &mut State, backlog: &mut Backlog) {
+fn publish(views: &Views, tenant: TenantId, state: &mut State, backlog: &mut Backlog) {
     if std::mem::take(&mut backlog.is_touched) {
         views.tenant(tenant).publish(state.publish());
     }

@@ -127,7 +127,7 @@ impl Engine {
         }
         self.queue.close();
         while self.queue.len() > 0 && self.write(&stopping).await {}
-        self.tenants.work(None);
+        self.tenants.apply_pending(None);
         self.checkpoints.finish(&mut self.tenants.states).await;
         self.health.set_running(false);
         Ok(())
@@ -171,7 +171,7 @@ impl Engine {
         let (began, work) = (self.clock.monotonic(), items.iter().map(Item::work).sum());
         let is_answered = self.append(items, stopping).await;
         let until = self.takes_turns.then(|| self.clock.monotonic() + APPLY_TIME);
-        self.tenants.work(until);
+        self.tenants.apply_pending(until);
         self.pace.note(work, self.clock.monotonic() - began);
         is_answered
     }
@@ -278,7 +278,7 @@ impl Engine {
         for (tenant, head) in heads {
             if self.tenants.end(*tenant) != head.seq && !self.tenants.is_quarantined(*tenant) {
                 tracing::warn!(%tenant, head = head.seq, "the state is not at the head of its journal");
-                self.tenants.work(None);
+                self.tenants.apply_pending(None);
                 self.bring_to(*tenant, head.seq, |_, _| {}).await?;
             }
         }
@@ -329,7 +329,7 @@ impl Engine {
                 None => retried.push(item),
             }
         }
-        self.tenants.show();
+        self.tenants.publish();
         // Events without a caller would end leases, which got another term by the recovery.
         retried.retain(|item| item.request.as_ref().is_some_and(|(request, _)| !request.is_gone()));
         retried
@@ -348,7 +348,7 @@ impl Engine {
             Some(_) => tracing::warn!(%error, "an append failed; its outcome is unknown until the store is back"),
             None => tracing::warn!(%error, "the store does not answer; writes are rejected until it does"),
         }
-        self.tenants.work(None);
+        self.tenants.apply_pending(None);
         let mut reported = String::new();
         // Kept across attempts: an entry that an attempt applied before it failed is not read again by the next.
         let mut found = Found::new();
@@ -368,7 +368,7 @@ impl Engine {
                 () = stopping.cancelled() => return None,
             }
         }
-        self.tenants.show();
+        self.tenants.publish();
         self.leases.restart();
         self.health.confirm();
         tracing::info!(entries = found.len(), "the store is back");

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{Appended, Batch, Draft, Head, JournalError, Logged, Placement, Stored};
 use crate::domain::{TenantId, Time};
 
-pub use writer::{Held, Writer};
+pub use writer::{Writer, WriterGuard};
 
 /// The journal in a file.
 #[derive(Debug)]
@@ -28,29 +28,29 @@ impl SqliteJournal {
 
     /// Acquires the writing connection once. A holder that failed did not give it back, so this opens a fresh one.
     pub(super) async fn recover(&mut self) -> Result<(), JournalError> {
-        self.writer.hold().await?.give_back();
+        self.writer.acquire().await?.release();
         Ok(())
     }
 
     /// Takes and releases SQLite's write lock. It waits for the previous connection: a commit that was sent keeps the
     /// lock until it is done, and one that was not sent can no longer happen.
     pub(super) async fn fence(&mut self) -> Result<(), JournalError> {
-        let mut held = self.writer.hold().await?;
-        held.begin_with("BEGIN IMMEDIATE").await?.rollback().await?;
-        held.give_back();
+        let mut writer = self.writer.acquire().await?;
+        writer.begin_with("BEGIN IMMEDIATE").await?.rollback().await?;
+        writer.release();
         Ok(())
     }
 
     pub(super) async fn confirm(&mut self) -> Result<Option<Time>, JournalError> {
-        let mut held = self.writer.hold().await?;
-        sqlx::query("SELECT 1 FROM head LIMIT 1").execute(&mut *held).await?;
-        held.give_back();
+        let mut writer = self.writer.acquire().await?;
+        sqlx::query("SELECT 1 FROM head LIMIT 1").execute(&mut *writer).await?;
+        writer.release();
         Ok(None)
     }
 
     pub(super) async fn append(&mut self, batch: Batch<'_>) -> Result<Appended, JournalError> {
-        let mut held = self.writer.hold().await?;
-        let mut transaction = held.begin_with("BEGIN IMMEDIATE").await?;
+        let mut writer = self.writer.acquire().await?;
+        let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
         let tenants: HashSet<Uuid> = batch.drafts.iter().map(|draft| draft.tenant.0).collect();
         let rows = sqlx::query(
             "SELECT tenant, seq, recorded, tail FROM head WHERE tenant IN (SELECT value FROM json_each(?1))",
@@ -100,19 +100,19 @@ impl SqliteJournal {
         .await?;
         let placements = placed.placements;
         transaction.commit().await?;
-        held.give_back();
+        writer.release();
         Ok(Appended { placements, heads })
     }
 
     pub(super) async fn heads(&mut self) -> Result<HashMap<TenantId, Head>, JournalError> {
-        let mut held = self.writer.hold().await?;
-        let rows = sqlx::query("SELECT tenant, seq, recorded, tail FROM head").fetch_all(&mut *held).await?;
-        held.give_back();
+        let mut writer = self.writer.acquire().await?;
+        let rows = sqlx::query("SELECT tenant, seq, recorded, tail FROM head").fetch_all(&mut *writer).await?;
+        writer.release();
         Ok(rows.iter().map(head).collect::<Result<_, sqlx::Error>>()?)
     }
 
     pub(super) async fn read(&mut self, tenant: TenantId, after: u64, limit: u32) -> Result<Vec<Logged>, JournalError> {
-        let mut held = self.writer.hold().await?;
+        let mut writer = self.writer.acquire().await?;
         let rows = sqlx::query(
             "SELECT seq, recorded, source, event_id, apply_version, batch, event
              FROM journal WHERE tenant = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
@@ -120,9 +120,9 @@ impl SqliteJournal {
         .bind(tenant.to_string())
         .bind(after as i64)
         .bind(limit)
-        .fetch_all(&mut *held)
+        .fetch_all(&mut *writer)
         .await?;
-        held.give_back();
+        writer.release();
         rows.iter().map(|row| stored(row)?.read(tenant, self.apply_version)).collect()
     }
 }

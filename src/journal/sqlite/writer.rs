@@ -21,7 +21,7 @@ pub struct Writer {
 /// Exclusive use of the writing connection. A connection that is dropped instead of given back, as after an error or
 /// when its holder was cancelled inside a transaction, is closed, and the next holder opens a fresh one.
 #[derive(Debug)]
-pub struct Held {
+pub struct WriterGuard {
     home: OwnedMutexGuard<Option<SqliteConnection>>,
     connection: SqliteConnection,
 }
@@ -33,31 +33,31 @@ impl Writer {
     }
 
     /// Waits for exclusive use of the connection, and opens one if there is none.
-    pub async fn hold(&self) -> Result<Held, sqlx::Error> {
+    pub async fn acquire(&self) -> Result<WriterGuard, sqlx::Error> {
         let mut home = self.connection.clone().lock_owned().await;
         let connection = match home.take() {
             Some(connection) => connection,
             None => self.options.connect().await?,
         };
-        Ok(Held { home, connection })
+        Ok(WriterGuard { home, connection })
     }
 }
 
-impl Held {
+impl WriterGuard {
     /// Gives the connection back for reuse. It must not be inside a transaction.
-    pub fn give_back(mut self) {
+    pub fn release(mut self) {
         *self.home = Some(self.connection);
     }
 }
 
-impl Deref for Held {
+impl Deref for WriterGuard {
     type Target = SqliteConnection;
     fn deref(&self) -> &SqliteConnection {
         &self.connection
     }
 }
 
-impl DerefMut for Held {
+impl DerefMut for WriterGuard {
     fn deref_mut(&mut self) -> &mut SqliteConnection {
         &mut self.connection
     }

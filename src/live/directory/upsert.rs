@@ -127,7 +127,7 @@ impl Upsert {
                 self.targets.push(target);
             }
             Stage::Names => match self.targets.get(n) {
-                Some(Target::Known(ix)) => self.directory.users.unname(*ix),
+                Some(Target::Known(ix)) => self.directory.users.free_names(*ix),
                 Some(Target::New | Target::Unclear) => {}
                 None => return self.enter(Stage::Users),
             },

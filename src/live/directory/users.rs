@@ -138,8 +138,8 @@ impl Users {
         *self.accounts.reach(ix as usize) = Some(account);
     }
 
-    /// Replaces a user's profile and registers its names, which [`Users::unname`] must have freed. Integer id and GUID
-    /// must be unchanged.
+    /// Replaces a user's profile and registers its names, which [`Users::free_names`] must have freed. Integer id and
+    /// GUID must be unchanged.
     pub fn replace(&mut self, ix: u32, profile: Arc<Profile>) {
         self.name(&profile, ix);
         if let Some(account) = self.account_mut(ix) {
@@ -156,7 +156,7 @@ impl Users {
 
     /// Marks a user as deleted, frees external id and e-mail address, and removes the password.
     pub fn delete(&mut self, ix: u32, at: Time) {
-        self.unname(ix);
+        self.free_names(ix);
         if let Some(account) = self.account_mut(ix) {
             account.deleted = Some(at);
             account.password = None;
@@ -171,7 +171,7 @@ impl Users {
         self.free.push_front_mut(ix);
     }
 
-    /// Registers again the names that [`Users::unname`] freed.
+    /// Registers again the names that [`Users::free_names`] freed.
     pub fn rename(&mut self, ix: u32) {
         if let Some(profile) = self.account(ix).map(|account| account.profile.clone()) {
             self.name(&profile, ix);
@@ -180,7 +180,7 @@ impl Users {
 
     /// Frees the names (external id and e-mail address) of a user that is not deleted, so that a document can give them
     /// to other users. [`Users::replace`] or [`Users::rename`] registers them again.
-    pub fn unname(&mut self, ix: u32) {
+    pub fn free_names(&mut self, ix: u32) {
         let Some(Account { profile, deleted: None, .. }) = self.account(ix) else { return };
         let profile = profile.clone();
         if let Some(id) = &profile.external_id {

@@ -157,7 +157,7 @@ impl State {
     }
 
     /// Returns true if the conversation is not remembered, so that only the archive can decide if it is final.
-    pub fn must_ask_archive(&self, id: Uuid) -> bool {
+    pub fn must_read_archive(&self, id: Uuid) -> bool {
         self.conversations.get(id).is_none()
     }
 

@@ -28,12 +28,12 @@ pub struct CheckpointWriter {
 
 impl SqliteStore {
     pub(crate) async fn begin_checkpoint(&self, mark: CheckpointId) -> Result<Option<CheckpointWriter>, StoreError> {
-        let mut held = self.hold().await?;
+        let mut writer = self.acquire().await?;
         let stored: Option<i64> = sqlx::query_scalar("SELECT position FROM checkpoint WHERE tenant = ?1")
             .bind(mark.tenant.to_string())
-            .fetch_optional(&mut *held)
+            .fetch_optional(&mut *writer)
             .await?;
-        held.give_back();
+        writer.release();
         let is_newer = stored.is_none_or(|stored| stored < mark.position as i64);
         Ok(is_newer.then(|| CheckpointWriter { store: self.clone(), mark, is_staged: false }))
     }
@@ -43,8 +43,8 @@ impl CheckpointWriter {
     /// Writes a slice. Its archived conversations are written to the archive at once, before the checkpoint is current.
     /// That is safe: the journal has the same content, and readers of an older position skip the rows.
     pub(crate) async fn write(&mut self, slice: &Checkpoint, is_last: bool) -> Result<(), StoreError> {
-        let mut held = self.store.hold().await?;
-        let mut writing = held.begin_with("BEGIN IMMEDIATE").await?;
+        let mut writer = self.store.acquire().await?;
+        let mut writing = writer.begin_with("BEGIN IMMEDIATE").await?;
         let is_whole = is_last && !self.is_staged;
         let is_ours = !is_last || self.move_mark(&mut writing).await?;
         if is_ours {
@@ -55,7 +55,7 @@ impl CheckpointWriter {
             archive::write(&mut writing, &self.tenant(), slice).await?;
         }
         writing.commit().await?;
-        held.give_back();
+        writer.release();
         self.is_staged = !is_whole;
         Ok(())
     }
@@ -119,11 +119,11 @@ impl CheckpointWriter {
     }
 
     pub(crate) async fn tidy(&mut self) -> Result<bool, StoreError> {
-        let mut held = self.store.hold().await?;
-        let mut writing = held.begin_with("BEGIN IMMEDIATE").await?;
+        let mut writer = self.store.acquire().await?;
+        let mut writing = writer.begin_with("BEGIN IMMEDIATE").await?;
         let is_left = self.tidy_slice(&mut writing).await?;
         writing.commit().await?;
-        held.give_back();
+        writer.release();
         Ok(is_left)
     }
 

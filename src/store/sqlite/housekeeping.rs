@@ -60,9 +60,9 @@ impl SqliteStore {
             Chore::Journal(tenant, _) | Chore::Archive(tenant, _) => deletion.bind(tenant.to_string()),
             Chore::Seen(_) | Chore::Tokens(_) => deletion,
         };
-        let mut held = self.hold().await?;
-        let deleted = deletion.execute(&mut *held).await?;
-        held.give_back();
+        let mut writer = self.acquire().await?;
+        let deleted = deletion.execute(&mut *writer).await?;
+        writer.release();
         Ok(deleted.rows_affected())
     }
 }

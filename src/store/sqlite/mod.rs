@@ -18,7 +18,7 @@ use sqlx::sqlite::{
 use uuid::Uuid;
 
 use super::{StoreError, lock};
-use crate::journal::sqlite::{Held, Writer};
+use crate::journal::sqlite::{Writer, WriterGuard};
 
 pub use checkpoint::CheckpointWriter;
 pub use load::CheckpointReader;
@@ -59,15 +59,15 @@ impl SqliteStore {
         // Before the file is opened: switching a new file to WAL fails at once, rather than waits, if another process
         // has it locked.
         let turn = take_turn(folder).await.map_err(|error| StoreError::Folder(folder.to_owned(), error))?;
-        let mut held = writer.hold().await?;
-        if is_outdated(&mut held).await? {
+        let mut connection = writer.acquire().await?;
+        if is_outdated(&mut connection).await? {
             // No server can be running on a new file.
             let _lock =
                 if is_locked || is_new { None } else { Some(lock::try_folder(folder)?.ok_or(StoreError::Outdated)?) };
-            MIGRATIONS.run(&mut *held).await?;
+            MIGRATIONS.run(&mut *connection).await?;
         }
         drop(turn);
-        held.give_back();
+        connection.release();
         let options = options.read_only(true).create_if_missing(false);
         let (reads, archive) = (pool(options.clone()), pool(options));
         Ok((SqliteStore { writer, reads, archive }, is_new))
@@ -83,8 +83,8 @@ impl SqliteStore {
         &self.reads
     }
 
-    async fn hold(&self) -> Result<Held, sqlx::Error> {
-        self.writer.hold().await
+    async fn acquire(&self) -> Result<WriterGuard, sqlx::Error> {
+        self.writer.acquire().await
     }
 }
 

@@ -46,20 +46,20 @@ async fn note(writing: &mut SqliteConnection, subject: Subject) -> Result<(), sq
 impl SqliteStore {
     /// Makes one change and, if it changed a row, publishes it to running servers. Returns false if it changed none.
     async fn change(&self, subject: Subject, change: Query<'_, Sqlite, SqliteArguments>) -> Result<bool, StoreError> {
-        let mut held = self.hold().await?;
-        let mut writing = held.begin_with("BEGIN IMMEDIATE").await?;
+        let mut writer = self.acquire().await?;
+        let mut writing = writer.begin_with("BEGIN IMMEDIATE").await?;
         let is_made = change.execute(&mut *writing).await?.rows_affected() == 1;
         if is_made {
             note(&mut writing, subject).await?;
         }
         writing.commit().await?;
-        held.give_back();
+        writer.release();
         Ok(is_made)
     }
 
     pub(crate) async fn create_tenant(&self, tenant: &TenantRecord) -> Result<bool, StoreError> {
-        let mut held = self.hold().await?;
-        let mut writing = held.begin_with("BEGIN IMMEDIATE").await?;
+        let mut writer = self.acquire().await?;
+        let mut writing = writer.begin_with("BEGIN IMMEDIATE").await?;
         let settings = SettingsColumns::from(&tenant.settings);
         let added = sqlx::query(
             "INSERT INTO tenant (id, name, created, conversation_text, conversation_days, iadvize_secret,
@@ -86,7 +86,7 @@ impl SqliteStore {
             note(&mut writing, Subject::Tenant(tenant.id)).await?;
         }
         writing.commit().await?;
-        held.give_back();
+        writer.release();
         Ok(added)
     }
 
@@ -202,9 +202,9 @@ impl SqliteStore {
     }
 
     pub(crate) async fn set_admin_hash(&self, hash: &[u8; 32]) -> Result<(), StoreError> {
-        let mut held = self.hold().await?;
-        sqlx::query("UPDATE registry SET admin_hash = ?1").bind(hash.as_slice()).execute(&mut *held).await?;
-        held.give_back();
+        let mut writer = self.acquire().await?;
+        sqlx::query("UPDATE registry SET admin_hash = ?1").bind(hash.as_slice()).execute(&mut *writer).await?;
+        writer.release();
         Ok(())
     }
 }

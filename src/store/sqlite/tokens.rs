@@ -13,7 +13,7 @@ use crate::store::{StoreError, TokenRecord};
 impl SqliteStore {
     pub(crate) async fn create_token(&self, token: &TokenRecord) -> Result<(), StoreError> {
         let (key, person, password) = holder_columns(token.holder);
-        let mut held = self.hold().await?;
+        let mut writer = self.acquire().await?;
         sqlx::query(
             "INSERT INTO token (hash, tenant, key, person, password, scopes, created, expires)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
@@ -26,9 +26,9 @@ impl SqliteStore {
         .bind(scopes_json(&token.scopes))
         .bind(token.created.micros())
         .bind(token.expires.micros())
-        .execute(&mut *held)
+        .execute(&mut *writer)
         .await?;
-        held.give_back();
+        writer.release();
         Ok(())
     }
 
@@ -41,9 +41,9 @@ impl SqliteStore {
     }
 
     pub(crate) async fn delete_token(&self, hash: &[u8; 32]) -> Result<(), StoreError> {
-        let mut held = self.hold().await?;
-        sqlx::query("DELETE FROM token WHERE hash = ?1").bind(hash.as_slice()).execute(&mut *held).await?;
-        held.give_back();
+        let mut writer = self.acquire().await?;
+        sqlx::query("DELETE FROM token WHERE hash = ?1").bind(hash.as_slice()).execute(&mut *writer).await?;
+        writer.release();
         Ok(())
     }
 }

@@ -53,9 +53,9 @@ async fn poison(store: &Store) {
                 all.push(connection);
             }
             // The writing connection as well, as if its holder had been cancelled.
-            let mut held = store.writer().hold().await.expect("the writer");
+            let mut writer = store.writer().acquire().await.expect("the writer");
             let sql = "BEGIN IMMEDIATE; UPDATE registry SET version = version + 1000";
-            sqlx::raw_sql(sql).execute(&mut *held).await.expect("a transaction");
+            sqlx::raw_sql(sql).execute(&mut *writer).await.expect("a transaction");
         }
     }
 }
@@ -106,8 +106,8 @@ async fn cancelled_transactions_lose_no_later_write(backend: Backend) {
                 Store::Sqlite(store) => {
                     drop(timeout(moment, store.reads().begin()).await);
                     let writing = async {
-                        let mut held = store.writer().hold().await?;
-                        let mut transaction = held.begin_with("BEGIN IMMEDIATE").await?;
+                        let mut writer = store.writer().acquire().await?;
+                        let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
                         let connection = transaction.acquire().await?;
                         sqlx::query("UPDATE registry SET version = version + 1000").execute(connection).await
                     };

@@ -44,7 +44,7 @@ impl Archive {
     pub fn mark(&self, state: &State, entry: &Entry) -> Entry {
         let mut entry = entry.clone();
         if let Some(id) = entry.event.fact.body.conversation() {
-            let is_archived = state.must_ask_archive(id) && self.rows.contains_key(&id);
+            let is_archived = state.must_read_archive(id) && self.rows.contains_key(&id);
             entry.event.fact.is_final = is_archived || state.is_closed(id);
         }
         entry

@@ -49,19 +49,19 @@ async fn an_append_to_a_full_file_is_retried() {
     let persona = service.api.persona("tenant").await;
     service.api.put_directory(&persona.key, &directory(10)).await;
     let Store::Sqlite(store) = &service.app.store else { panic!("the store is embedded") };
-    let mut held = store.writer().hold().await.unwrap();
-    let pages: i64 = sqlx::query_scalar("PRAGMA page_count").fetch_one(&mut *held).await.unwrap();
+    let mut writer = store.writer().acquire().await.unwrap();
+    let pages: i64 = sqlx::query_scalar("PRAGMA page_count").fetch_one(&mut *writer).await.unwrap();
     let set = sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
-    let limit: i64 = sqlx::query_scalar(set).fetch_one(&mut *held).await.unwrap();
+    let limit: i64 = sqlx::query_scalar(set).fetch_one(&mut *writer).await.unwrap();
     assert_eq!(limit, pages);
-    held.give_back();
+    writer.release();
     let many: Vec<_> = (0..2_000).map(|n| connected(n, 1, rollcall::clock::Clock::system().now())).collect();
     let answer = service.api.events(&persona.key, &many).await.expect("the service answers").ok();
     assert_eq!(answer.json()["applied"], 2_000);
-    let mut held = store.writer().hold().await.unwrap();
-    let now: i64 = sqlx::query_scalar("PRAGMA max_page_count").fetch_one(&mut *held).await.unwrap();
+    let mut writer = store.writer().acquire().await.unwrap();
+    let now: i64 = sqlx::query_scalar("PRAGMA max_page_count").fetch_one(&mut *writer).await.unwrap();
     assert!(now > limit, "the failed connection is not reused");
-    held.give_back();
+    writer.release();
     let home = service.stop().await;
     assert_eq!(audit(&home.location, &[]).await, [""; 0]);
 }
