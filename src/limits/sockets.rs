@@ -186,7 +186,7 @@ impl State {
         self.evictable.insert(key, id);
     }
 
-    /// Evicts the first connection in order: from the reserved places for [`Rank::Reserved`], otherwise from the others.
+    /// Evicts the first connection in order: from the reserved places for [`Rank::Reserved`], else from the others.
     /// Returns false if there is none.
     fn evict(&mut self, from: Rank) -> bool {
         let first = self.evictable.range((from, 0)..).next().map(|((rank, _), id)| (*rank, *id));
