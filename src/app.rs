@@ -127,8 +127,7 @@ impl App {
         });
         lifecycle.spawn("engine", engine.run(lifecycle.engine_stopping().clone()));
         lifecycle.spawn("pauses", engine::watch_pauses(leases, clock.clone(), lifecycle.stopping().clone()));
-        let upkeep = telemetry::run_upkeep(metrics, clock.clone(), lifecycle.stopping().clone());
-        lifecycle.spawn("metrics", upkeep);
+        lifecycle.spawn("metrics", telemetry::run_upkeep(metrics, clock.clone(), lifecycle.stopping().clone()));
         lifecycle.spawn("keys", credentials.clone().watch(throttle, lifecycle.stopping().clone()));
         let config = ListenerConfig {
             listener,

@@ -1,6 +1,6 @@
 //! Quarantine: a tenant that cannot be loaded does not affect the others.
 
-use rollcall::boot::{Tenants, boot, load};
+use rollcall::boot::{LoadedTenants, boot, load};
 use rollcall::domain::TenantId;
 use rollcall::live::State;
 use rollcall::live::state::APPLY_VERSION;
@@ -47,7 +47,8 @@ async fn only_unloadable_tenants_are_quarantined(backend: Backend) {
     ] {
         raw.run(&sql).await;
     }
-    let Tenants { states, quarantined } = load(&bench.store, &mut bench.journal).await.expect("the store answers");
+    let LoadedTenants { states, quarantined } =
+        load(&bench.store, &mut bench.journal).await.expect("the store answers");
     let mut found: Vec<_> = quarantined.keys().copied().collect();
     found.sort_unstable();
     broken.sort_unstable();
@@ -75,7 +76,7 @@ async fn many_tenants_are_loaded(backend: Backend) {
         }
         expected.push((tenant, if n % 3 == 0 { 10 } else { 0 }));
     }
-    let Tenants { states, quarantined } = load(&bench.store, &mut bench.journal).await.expect("it loads");
+    let LoadedTenants { states, quarantined } = load(&bench.store, &mut bench.journal).await.expect("it loads");
     assert!(quarantined.is_empty(), "{quarantined:?}");
     let mut loaded: Vec<_> = states.iter().map(|(tenant, state)| (*tenant, state.position())).collect();
     loaded.sort_unstable();
