@@ -79,7 +79,8 @@ async def cut_append(stage):
 async def cut_once(stage, parts, name, fault):
     """Sends one request, with a fault during its append, again until it is accepted."""
     (proxy, url, service, ledger), (when, lock) = parts, fault
-    tenant, size = ledger.tenants[0], 200 if stage.short else 2_000
+    # Several slices of a turn each. No user comes to hold 1,000 conversations, the default limit, in all rounds.
+    tenant, size = ledger.tenants[0], 200 if stage.short else 900
     made = [event(f"{name}-{n}", "slot.taken", {"channel": "chat", "conversation": f"{name}-{n}"}, 1 + n % USERS)
             for n in range(size)]
     entry, client, others = ledger.open(tenant, made), Client(service.port, tenant.key), []
