@@ -57,8 +57,11 @@ class Outages:
             except Gone as gone:
                 self.ledger.find(f"a read got no answer: {gone}")
                 return
-            if answer.status != 200 or answer.position < last:
-                self.ledger.find(f"a read was answered {answer.status}, position {answer.position} after {last}")
+            if answer.status != 200:
+                self.ledger.find(f"a read was answered {answer.status} {answer.body[:200]!r}")
+                return
+            if answer.position < last:
+                self.ledger.find(f"a read was answered at position {answer.position} after {last}")
             last = answer.position
             if was_away and self.is_away:
                 self.reads_away += 1
@@ -117,12 +120,12 @@ async def rounds(program, folder, name, count, lies=False):
             await run.ledger.resend(service.port, run.ledger.entries)
             await run.ledger.count(service.port)
         else:
-            # The service detects the loss itself, as its journal has fewer entries than it has applied. The control is
-            # about the audit, which must find the loss without that.
-            await asyncio.to_thread(service.process.wait, 30)
-            print("   the service logged:", *(line for line in service.said().splitlines() if "jumps" in line))
+            # The service detects the loss itself, as its journal has fewer entries than it has applied, and puts the
+            # tenant in quarantine. The control is about the audit, which must find the loss without that.
+            service.kill()
+            lost = sum("history was lost" in line for line in service.said().splitlines())
+            print(f"   the service put {lost} of {TENANTS} tenants in quarantine")
             run.ledger.findings.clear()
-            service.process = None
         run.ledger.lost(service)
         service.kill()
         if not lies:
