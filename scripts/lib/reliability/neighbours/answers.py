@@ -24,7 +24,7 @@ class Unread(Row):
         await self.hold(self.scaled(self.sockets), self.data(), RECEIVE_BYTES)
 
     async def judge(self, stage, turns):
-        if self.scale < 1 or turns.options.control:
+        if self.scale < 1:
             return []
         loop, held = asyncio.get_running_loop(), []
         try:
