@@ -52,7 +52,7 @@ pub(super) struct AppendResult {
 pub(super) struct UnknownAppend {
     /// The ids of the batches that may be journalled.
     pub batches: Vec<Uuid>,
-    /// The tenants with events in them.
+    /// The tenants with undecided events.
     pub tenants: Vec<TenantId>,
 }
 

@@ -200,7 +200,6 @@ impl Engine {
         while !items.is_empty() {
             let (drafts, waiting): (Vec<Draft>, Vec<_>) =
                 items.into_iter().map(|item| (item.draft, (item.request, item.received))).unzip();
-            let tenants: HashSet<TenantId> = drafts.iter().map(|draft| draft.tenant).collect();
             let mut result = self.appender.append(&drafts).await;
             if result.failure.is_none() {
                 self.health.confirm();
@@ -214,12 +213,12 @@ impl Engine {
                 drafts.into_iter().zip(waiting).map(|(draft, (request, received))| Item { draft, request, received });
             let undecided = self.place(rest.zip(outcomes).collect()).await;
             let Some(error) = failure else { break };
-
             attempts += 1;
             // The store may answer and still fail each append, as a full one does: retries need a pause.
             if attempts > 1 {
                 tokio::time::sleep(RETRY_BACKOFF).await;
             }
+            let tenants: HashSet<TenantId> = undecided.iter().map(|item| item.draft.tenant).collect();
             let unknown = UnknownAppend { batches, tenants: tenants.into_iter().collect() };
             let Some(found) = self.recover(Some(&unknown), &error, stopping).await else { return false };
             items = self.answer_found(undecided, found);
