@@ -56,8 +56,8 @@ pub async fn run(args: DemoArgs) -> Result<(), Failure> {
     }
     let _log = telemetry::start_logging(&args.log, args.budgets()).map_err(Failure::setting)?;
     let location = Location::Folder(args.store.data_dir.clone());
-    let signals = Signals::new()?;
-    let app = serve::start(&args, location.clone()).await?;
+    let mut signals = Signals::new()?;
+    let Some(app) = serve::start(&args, location.clone(), &mut signals).await? else { return Ok(()) };
     let key = match populate(&app).await {
         Ok(key) => key,
         Err(fault) => {

@@ -19,20 +19,24 @@ pub async fn run(args: ServeArgs) -> Result<(), Failure> {
     let _log = telemetry::start_logging(&args.log, args.budgets()).map_err(Failure::setting)?;
     let location = args.store.location().map_err(Failure::setting)?;
     let mut signals = Signals::new()?;
-    let app = tokio::select! {
-        app = start(&args, location.clone()) => app?,
-        // Nothing was acknowledged yet, so there is nothing to stop in order.
-        signal = signals.next() => {
-            tracing::info!(signal, "stopped before the start was complete");
-            return Ok(());
-        }
-    };
+    let Some(app) = start(&args, location.clone(), &mut signals).await? else { return Ok(()) };
     telemetry::print(banner(&app, &location));
     until_stopped(app, signals).await
 }
 
-/// Starts the service with the given settings.
-pub async fn start(args: &ServeArgs, location: Location) -> Result<App, Failure> {
+/// Starts the service with the given settings; `None` if a signal stopped the start before it was complete.
+pub async fn start(args: &ServeArgs, location: Location, signals: &mut Signals) -> Result<Option<App>, Failure> {
+    tokio::select! {
+        app = build(args, location) => app.map(Some),
+        // Nothing was acknowledged yet, so there is nothing to stop in order.
+        signal = signals.next() => {
+            tracing::info!(signal, "stopped before the start was complete");
+            Ok(None)
+        }
+    }
+}
+
+async fn build(args: &ServeArgs, location: Location) -> Result<App, Failure> {
     let options = Options {
         location,
         listen: args.listen,

@@ -143,9 +143,16 @@ async fn a_stopped_service_accepts_no_connections() {
 async fn sigterm_ends_a_start_that_waits_for_the_store(backend: Backend) {
     let home = Home::new(backend).await;
     let mut first = Process::start(&home.location, &[]).await;
-    let mut command = program();
-    command.arg("serve").args(store_flags(&home.location));
-    let (status, output) = Process::terminate_start(command).await;
-    assert!(status.success(), "{status} {output}");
+    // The demo runs on an embedded store only.
+    let commands = match backend {
+        Backend::Embedded => ["serve", "demo"].as_slice(),
+        Backend::Postgres => &["serve"],
+    };
+    for name in commands {
+        let mut command = program();
+        command.arg(name).args(store_flags(&home.location));
+        let (status, output) = Process::terminate_start(command).await;
+        assert!(status.success(), "{name}: {status} {output}");
+    }
     assert!(first.is_running() && first.api.is_ready().await, "the first server keeps running");
 }

@@ -54,11 +54,7 @@ impl Process {
     /// Starts a command that runs a service, on a free port, and waits until it prints its address. It may serve HTTPS,
     /// which [`Process::start_with`] cannot probe.
     pub async fn start_unprobed(mut command: Command) -> Self {
-        let output = tempfile::tempdir().expect("a temporary folder");
-        let file = |name: &str| Stdio::from(File::create(output.path().join(name)).expect("a file"));
-        command.args(["--listen", "127.0.0.1:0"]);
-        command.stdin(Stdio::null()).stdout(file("stdout")).stderr(file("stderr"));
-        let mut child = command.spawn().expect("the program starts");
+        let (mut child, output) = spawn(command.args(["--listen", "127.0.0.1:0"]));
         let mut address = None;
         eventually("the service prints its address", async || {
             let ended = child.try_wait().expect("a process");
@@ -75,11 +71,7 @@ impl Process {
     /// store; returns the exit status and the whole output.
     pub async fn terminate_start(mut command: Command) -> (ExitStatus, String) {
         let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port");
-        let output = tempfile::tempdir().expect("a temporary folder");
-        let file = |name: &str| Stdio::from(File::create(output.path().join(name)).expect("a file"));
-        command.args(["--listen", &free.to_string()]);
-        command.stdin(Stdio::null()).stdout(file("stdout")).stderr(file("stderr"));
-        let child = command.spawn().expect("the program starts");
+        let (child, output) = spawn(command.args(["--listen", &free.to_string()]));
         let process = Process { api: Api::at(free), address: free, child, output };
         eventually("the port is open", async || TcpStream::connect(free).is_ok()).await;
         process.terminate_within(Duration::from_secs(5)).await
@@ -144,6 +136,14 @@ impl Drop for Process {
         let _reaped = self.child.wait();
         captured_output::record(&read(self.output.path(), "stderr"));
     }
+}
+
+/// Starts a command; returns it with the folder that its output is written to.
+fn spawn(command: &mut Command) -> (Child, TempDir) {
+    let output = tempfile::tempdir().expect("a temporary folder");
+    let file = |name: &str| Stdio::from(File::create(output.path().join(name)).expect("a file"));
+    command.stdin(Stdio::null()).stdout(file("stdout")).stderr(file("stderr"));
+    (command.spawn().expect("the program starts"), output)
 }
 
 fn both_streams(folder: &Path) -> String {
