@@ -59,7 +59,7 @@ const WAITING_BYTES: usize = 64 * 1024;
 )]
 pub async fn connect(State(desks): State<DeskState>, request: Request) -> Result<Response<Body>, NativeFault> {
     let (mut parts, _) = request.into_parts();
-    let app = desks.app.clone();
+    let app = &desks.app;
     let (caller, pass, upgrade) = match ticket(&parts)? {
         // After the upgrade: a request that cannot become a WebSocket must not use the ticket up.
         Some(ticket) => {
@@ -67,7 +67,7 @@ pub async fn connect(State(desks): State<DeskState>, request: Request) -> Result
             let (caller, pass) = desks.ticket_holder(&ticket)?;
             (caller, Some(pass), upgrade)
         }
-        None => (by_key(&app, &parts)?, None, upgrade(&mut parts).await?),
+        None => (by_key(app, &parts)?, None, upgrade(&mut parts).await?),
     };
     caller.require(Scope::EventsWrite)?;
     let position = app.reader().snapshot(caller.tenant()).view.position();
@@ -76,11 +76,12 @@ pub async fn connect(State(desks): State<DeskState>, request: Request) -> Result
         connection.permit().become_desk(caller.tenant())?;
     }
     let response = upgrade.on_upgrade(move |socket| async move {
-        let lifecycle = app.lifecycle().clone();
+        let lifecycle = desks.app.lifecycle().clone();
         // axum spawns this future untracked. Shutdown waits for tracked tasks only, so the work is handed to one.
         drop(lifecycle.spawn_tracked(async move {
+            let app = &desks.app;
             let (clock, stopping) = (app.clock().clone(), app.lifecycle().stopping().clone());
-            let socket = Socket::new(socket, clock, stopping, pace(&app));
+            let socket = Socket::new(socket, clock, stopping, pace(app));
             stay(desks, socket, (caller, pass)).await;
             drop(connection);
         }));
