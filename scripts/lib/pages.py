@@ -13,17 +13,17 @@ before its own.
 import argparse
 import os
 import pathlib
-import random
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 import urllib.request
+
+from ports import free_port
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 SHELLS = {"bash": ["bash", "--norc", "--noprofile", "-s"], "zsh": ["zsh", "-f", "-s"]}
@@ -130,15 +130,6 @@ def check_syntax(shells, pages):
 
 def is_run(page):
     return page == ROOT / "README.md" or page.parent == ROOT / "docs" / "guide"
-
-
-def free_port():
-    """A port below the range that outgoing connections use, so that it stays free while the service is down."""
-    while True:
-        port = random.randrange(15000, 30000)
-        with socket.socket() as s:
-            if s.connect_ex(("127.0.0.1", port)) != 0:
-                return port
 
 
 class Session:

@@ -4,7 +4,7 @@ import ctypes
 import socket
 import struct
 
-from service import free_port
+from ports import free_port
 
 # A socket filter that accepts no bytes: the kernel drops each packet as if the network had lost it, so that the peer
 # gets no acknowledgement, no answer to its keepalives, and no FIN or RST.

@@ -1,29 +1,19 @@
 """Runs the built service as a child process: starts, kills, stops, verifies and observes it."""
 import asyncio
 import os
-import random
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 
 from client import Client
+from ports import free_port
 
 ADMIN = "throw-away-administrator"
 
 # Ends a proof on SIGTERM by an exception, so that it stops its service as at its normal end.
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-
-
-def free_port():
-    """Returns a free port below the range of outgoing connections, so that none takes it while the service is down."""
-    while True:
-        port = random.randrange(15000, 30000)
-        with socket.socket() as s:
-            if s.connect_ex(("127.0.0.1", port)) != 0:
-                return port
 
 
 class Service:
