@@ -104,9 +104,9 @@ fn iadvize_rest() -> Router<AppState> {
     use iadvize_rest::{grouping, operator};
     Router::new()
         .route("/operator", get(operator::list::list).post(operator::create::create))
-        .route("/operator/live", get(iadvize_rest::list_live::list_live))
+        .route("/operator/live", get(operator::live::list::list_live))
         .route("/operator/{id}", get(operator::get::get).put(operator::update::update).delete(operator::delete::delete))
-        .route("/operator/{id}/live", get(iadvize_rest::get_live::get_live).put(iadvize_rest::set_live::set_live))
+        .route("/operator/{id}/live", get(operator::live::get::get_live).put(operator::live::set::set_live))
         .route("/operator/{id}/profile", get(operator::profile::profile))
         .route("/operator/{id}/statistic", get(operator::statistic::statistic))
         .route("/group", get(grouping::list::list_groups))

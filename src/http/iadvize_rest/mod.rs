@@ -3,13 +3,9 @@
 
 pub mod fields;
 pub mod filters;
-pub mod get_live;
 pub mod grouping;
-pub mod list_live;
-pub mod live_row;
 pub mod operator;
 pub mod paging;
-pub mod set_live;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -45,9 +41,9 @@ const JSON: &str = "application/json";
         operator::delete::delete,
         operator::profile::profile,
         operator::statistic::statistic,
-        list_live::list_live,
-        get_live::get_live,
-        set_live::set_live,
+        operator::live::list::list_live,
+        operator::live::get::get_live,
+        operator::live::set::set_live,
         grouping::list::list_groups,
         grouping::get::get_group,
         grouping::list::list_skills,

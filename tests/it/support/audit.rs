@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use rollcall::domain::{EventId, Filter, TenantId};
-use rollcall::http::iadvize_rest::live_row::Row;
+use rollcall::http::iadvize_rest::operator::live::row::Row;
 use rollcall::journal::{Journal, JournalError};
 use rollcall::live::state::APPLY_VERSION;
 use rollcall::live::{State, View};

@@ -4,6 +4,7 @@ pub mod create;
 pub mod delete;
 pub mod get;
 pub mod list;
+pub mod live;
 pub mod patch;
 pub mod profile;
 pub mod row;

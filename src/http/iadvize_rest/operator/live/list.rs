@@ -4,12 +4,12 @@ use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, Response};
 
-use super::filters::OperatorFilters;
-use super::live_row::Row;
-use super::{Envelope, JSON, RestFault, SUCCESS, caller, filters};
+use super::row::Row;
 use crate::domain::Scope;
 use crate::http::extract::long_answer::{Lists, json_in_slices};
 use crate::http::extract::{Params, freshness, reply};
+use crate::http::iadvize_rest::filters::OperatorFilters;
+use crate::http::iadvize_rest::{Envelope, JSON, RestFault, SUCCESS, caller, filters};
 use crate::http::state::AppState;
 use crate::limits::TurnKey;
 use crate::projection::roster::Connection;

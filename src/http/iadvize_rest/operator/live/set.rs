@@ -10,12 +10,12 @@ use serde_json::Value;
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::fields::{Fields, flag};
-use super::{RestFault, StatusOnly, message, write};
 use crate::command::change_availability::{Change, ChangeError, change_availability};
 use crate::domain::{Channel, EntityRef, Fault, Scope};
 use crate::http::describe;
 use crate::http::extract::reply;
+use crate::http::iadvize_rest::fields::{Fields, flag};
+use crate::http::iadvize_rest::{RestFault, StatusOnly, message, write};
 use crate::http::state::AppState;
 
 /// The channels that can be switched, in the order of the sentences in the response.

@@ -4,9 +4,9 @@ use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, Response};
 
-use super::live_row::Row;
-use super::{Envelope, RestFault, data, open};
+use super::row::Row;
 use crate::http::extract::{freshness, reply};
+use crate::http::iadvize_rest::{Envelope, RestFault, data, open};
 use crate::http::state::AppState;
 use crate::query::people::operators_live::operator_live;
 
