@@ -1,5 +1,6 @@
 //! Authentication: from a credential to a [`Caller`]. The tenant of a request comes from here and from nowhere else.
 
+mod authorized;
 mod credentials;
 pub mod password;
 pub mod secret;
@@ -7,6 +8,10 @@ pub mod signature;
 pub mod tickets;
 mod tokens;
 
+pub use authorized::{
+    AgentsAvailabilityRead, Authorized, DirectoryRead, DirectoryWrite, EventsWrite, GraphqlRead, GraphqlWrite,
+    OperatorsRead, OperatorsWrite, Privilege, UserActivityRead, UsersRead, UsersWrite,
+};
 pub use credentials::Credentials;
 pub use password::Passwords;
 pub use tickets::Tickets;
@@ -14,7 +19,7 @@ pub use tokens::LoggedIn;
 
 use uuid::Uuid;
 
-use crate::domain::{Fault, Scope, Scopes, TenantId};
+use crate::domain::{Scopes, TenantId};
 
 /// An authenticated caller of one tenant. Only this module creates one, from a credential.
 #[derive(Clone, Copy, Debug)]
@@ -29,11 +34,6 @@ impl Caller {
     /// The one tenant that the caller may access.
     pub fn tenant(&self) -> TenantId {
         self.tenant
-    }
-
-    /// Checks that the credential grants `scope`; [`Fault::Forbidden`] if not.
-    pub fn require(&self, scope: Scope) -> Result<(), Fault> {
-        if self.scopes.allow(scope) { Ok(()) } else { Err(Fault::Forbidden) }
     }
 }
 

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::Caller;
 use super::secret::{self, Secret};
+use super::{Authorized, EventsWrite};
 use crate::clock::Clock;
 use crate::domain::{Fault, TenantId, Time};
 
@@ -31,7 +31,7 @@ pub struct Pass {
 
 struct Ticket {
     /// The caller that requested it, authenticated again when the ticket is redeemed.
-    caller: Caller,
+    caller: Authorized<EventsWrite>,
     pass: Pass,
     expires: Time,
 }
@@ -66,7 +66,7 @@ impl Tickets {
 
     /// Issues a ticket for one connection, valid for `seconds`. Returns it with the time of its expiry.
     /// [`Fault::TooMany`] if the tenant has [`MAX_PER_TENANT`] unused tickets.
-    pub fn issue(&self, caller: &Caller, pass: Pass, seconds: u32) -> Result<(Secret, Time), Fault> {
+    pub fn issue(&self, caller: &Authorized<EventsWrite>, pass: Pass, seconds: u32) -> Result<(Secret, Time), Fault> {
         let now = self.0.clock.now();
         let mut waiting = self.0.waiting.lock();
         // Expired tickets must not count towards the limit.
@@ -84,7 +84,7 @@ impl Tickets {
 
     /// Redeems a ticket, which is invalid afterwards. Returns the caller that requested it and the pass.
     /// [`Fault::CredentialInvalid`] if it is unknown, used or expired.
-    pub fn redeem(&self, ticket: &str) -> Result<(Caller, Pass), Fault> {
+    pub fn redeem(&self, ticket: &str) -> Result<(Authorized<EventsWrite>, Pass), Fault> {
         let hash = secret::hash_of_made(ticket).ok_or(Fault::CredentialInvalid)?;
         let now = self.0.clock.now();
         let mut waiting = self.0.waiting.lock();
@@ -125,6 +125,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::auth::Caller;
     use crate::domain::{Scope, Scopes};
 
     fn stage() -> (Clock, Tickets) {
@@ -132,9 +133,9 @@ mod tests {
         (clock.clone(), Tickets::new(&clock))
     }
 
-    fn caller(tenant: u128) -> Caller {
+    fn caller(tenant: u128) -> Authorized<EventsWrite> {
         let scopes: Scopes = [Scope::EventsWrite].into_iter().collect();
-        Caller { tenant: TenantId(uuid::Uuid::from_u128(tenant)), scopes, credential: [0; 32] }
+        Caller { tenant: TenantId(uuid::Uuid::from_u128(tenant)), scopes, credential: [0; 32] }.authorize().unwrap()
     }
 
     fn pass() -> Pass {

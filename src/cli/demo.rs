@@ -16,9 +16,10 @@ use crate::app::App;
 use crate::auth::secret::Secret;
 use crate::auth::{Admin, Caller};
 use crate::clock::Clock;
-use crate::command::tenants::create_key::create_key;
+use crate::command::Context;
+use crate::command::tenants::create_key::{NewKey, create_key};
 use crate::command::tenants::create_tenant::create_tenant;
-use crate::command::tenants::revoke_key::revoke_key;
+use crate::command::tenants::revoke_key::{KeyOf, revoke_key};
 use crate::command::upsert_directory::upsert_directory;
 use crate::config::ServeArgs;
 use crate::domain::{Fault, Scope, TenantId};
@@ -89,13 +90,15 @@ async fn populate(app: &App) -> Result<Secret, Fault> {
     let clock = Clock::system();
     let tenant = tenant(app, &clock).await?;
     revoke_keys(app, &clock, tenant).await?;
-    let key = key(app, &clock, tenant, (KEY, vec![Scope::All])).await?;
+    let key = key(app, &clock, NewKey { tenant, name: KEY, scopes: vec![Scope::All] }).await?;
     let scopes = vec![Scope::DirectoryWrite, Scope::EventsWrite, Scope::OperatorsRead];
-    let floor_key = self::key(app, &clock, tenant, (FLOOR_KEY, scopes)).await?;
+    let floor_key = self::key(app, &clock, NewKey { tenant, name: FLOOR_KEY, scopes }).await?;
     let caller: Caller = app.credentials.caller(Some(floor_key.reveal()), |_, _| None)?;
-    let engine = (&app.submitter, &app.reader);
-    upsert_directory(&caller, engine, &clock, app.lifecycle(), people::document()).await?;
-    let mut floor = Floor::new(caller, (app.submitter.clone(), app.reader.clone()), clock);
+    let (submitter, reader) = (app.submitter.clone(), app.reader.clone());
+    let importer = caller.authorize()?;
+    let context = Context { caller: &importer, submitter: &submitter, reader: &reader, clock: &clock };
+    upsert_directory(context, app.lifecycle(), people::document()).await?;
+    let mut floor = Floor::new(caller, submitter, reader, clock)?;
     floor.open().await?;
     let stopping = app.lifecycle().stopping().clone();
     // The service does not depend on the simulation: if that fails, the service goes on.
@@ -118,13 +121,13 @@ async fn revoke_keys(app: &App, clock: &Clock, tenant: TenantId) -> Result<(), F
     let admin = Admin::local();
     for key in query::keys::keys(&admin, &app.store, tenant).await? {
         if key.revoked.is_none() && (key.name == KEY || key.name == FLOOR_KEY) {
-            revoke_key(&admin, (&app.store, &app.credentials), clock, tenant, key.id).await?;
+            revoke_key(&admin, &app.store, &app.credentials, clock, KeyOf { tenant, key: key.id }).await?;
         }
     }
     Ok(())
 }
 
-async fn key(app: &App, clock: &Clock, tenant: TenantId, key: (&str, Vec<Scope>)) -> Result<Secret, Fault> {
-    let made = create_key(&Admin::local(), (&app.store, &app.credentials), clock, tenant, key).await?;
+async fn key(app: &App, clock: &Clock, wanted: NewKey<'_>) -> Result<Secret, Fault> {
+    let made = create_key(&Admin::local(), &app.store, &app.credentials, clock, wanted).await?;
     Ok(made.1)
 }

@@ -6,8 +6,8 @@ use uuid::Uuid;
 use super::{Failure, migrate, tenant};
 use crate::auth::{Admin, Credentials};
 use crate::clock::Clock;
-use crate::command::tenants::create_key::create_key;
-use crate::command::tenants::revoke_key::revoke_key;
+use crate::command::tenants::create_key::{NewKey, create_key};
+use crate::command::tenants::revoke_key::{KeyOf, revoke_key};
 use crate::config::StoreArgs;
 use crate::domain::Scope;
 use crate::query;
@@ -72,7 +72,8 @@ pub async fn run(command: KeyCommand) -> Result<(), Failure> {
             let store = migrate::open(&args.store).await?;
             let tenant = tenant::find(&store, &args.tenant).await?.id;
             let credentials = Credentials::load(store.clone(), None, clock.clone()).await.map_err(Failure::other)?;
-            let made = create_key(&admin, (&store, &credentials), &clock, tenant, (&args.name, args.scopes)).await;
+            let wanted = NewKey { tenant, name: &args.name, scopes: args.scopes };
+            let made = create_key(&admin, &store, &credentials, &clock, wanted).await;
             println!("{}", made.map_err(Failure::other)?.1.reveal());
         }
         KeyCommand::List(args) => {
@@ -88,7 +89,7 @@ pub async fn run(command: KeyCommand) -> Result<(), Failure> {
             let store = migrate::open(&args.store).await?;
             let tenant = tenant::find(&store, &args.tenant).await?.id;
             let credentials = Credentials::load(store.clone(), None, clock.clone()).await.map_err(Failure::other)?;
-            let revoked = revoke_key(&admin, (&store, &credentials), &clock, tenant, args.key).await;
+            let revoked = revoke_key(&admin, &store, &credentials, &clock, KeyOf { tenant, key: args.key }).await;
             revoked.map_err(Failure::other)?;
             println!("revoked");
         }

@@ -1,10 +1,9 @@
 //! Switches a user's channels, or takes the user offline, from outside of the user's desk.
 
-use crate::auth::Caller;
-use crate::clock::Clock;
+use super::Context;
+use crate::auth::{GraphqlWrite, OperatorsWrite, Privilege};
 use crate::domain::event::Rejection;
-use crate::domain::{Channel, EntityRef, Event, EventBody, Fault, Outcome, Scope, UserRef};
-use crate::engine::{Reader, Submitter};
+use crate::domain::{Channel, EntityRef, EventBody, Fault, Outcome, UserRef};
 
 /// The source of these events.
 const SOURCE: &str = "rollcall:availability";
@@ -33,19 +32,21 @@ impl From<Fault> for ChangeError {
     }
 }
 
-/// Changes a user's availability and returns the position from which it is in effect. `scope` is the one that the
-/// caller needs, which depends on the dialect.
+/// A scope that suffices to change a user's availability; the dialects have different ones.
+pub trait ChangesAvailability: Privilege {}
+
+impl ChangesAvailability for GraphqlWrite {}
+impl ChangesAvailability for OperatorsWrite {}
+
+/// Changes a user's availability and returns the position from which it is in effect.
 ///
 /// [`Fault::NotFound`] for an unknown user.
-pub async fn change_availability(
-    (caller, scope): (&Caller, Scope),
-    submitter: &Submitter,
-    reader: &Reader,
-    clock: &Clock,
-    (user, change): (EntityRef, Change),
+pub async fn change_availability<P: ChangesAvailability>(
+    context: Context<'_, P>,
+    user: EntityRef,
+    change: Change,
 ) -> Result<u64, ChangeError> {
-    caller.require(scope)?;
-    let view = reader.snapshot(caller.tenant()).view;
+    let view = context.snapshot().view;
     let subject = UserRef::Entity(user);
     let profile = view.directory().profile_of(&subject);
     let conf = profile.ok_or(Fault::NotFound("user"))?.channels.per_channel();
@@ -60,8 +61,8 @@ pub async fn change_availability(
     if change.offline {
         bodies.push(EventBody::DeskClosedAll { user: subject });
     }
-    let event = |body| Event::internal(SOURCE, clock.new_id(), clock.now(), body);
-    let receipt = submitter.commit(caller.tenant(), bodies.into_iter().map(event).collect()).await?;
+    let events = bodies.into_iter().map(|body| context.event(SOURCE, body)).collect();
+    let receipt = context.commit(events).await?;
     let gone = |outcome: &Outcome| matches!(outcome, Outcome::Rejected(Rejection::UnknownUser));
     if receipt.outcomes.iter().any(gone) { Err(Fault::NotFound("user").into()) } else { Ok(receipt.position) }
 }

@@ -2,11 +2,10 @@
 
 use uuid::Uuid;
 
-use crate::auth::Caller;
-use crate::clock::Clock;
+use super::Context;
+use crate::auth::UsersWrite;
 use crate::domain::event::Rejection;
-use crate::domain::{EntityRef, Event, EventBody, Fault, Outcome, Scope, UserRef};
-use crate::engine::{Reader, Submitter};
+use crate::domain::{EntityRef, EventBody, Fault, Outcome, UserRef};
 
 /// The source of these events.
 const SOURCE: &str = "rollcall:presence";
@@ -41,15 +40,8 @@ impl From<Fault> for ChangeError {
 /// it after connecting.
 ///
 /// [`Fault::NotFound`] for an unknown user.
-pub async fn change_presence(
-    caller: &Caller,
-    submitter: &Submitter,
-    reader: &Reader,
-    clock: &Clock,
-    choice: Choice,
-) -> Result<u64, ChangeError> {
-    caller.require(Scope::UsersWrite)?;
-    let view = reader.snapshot(caller.tenant()).view;
+pub async fn change_presence(context: Context<'_, UsersWrite>, choice: Choice) -> Result<u64, ChangeError> {
+    let view = context.snapshot().view;
     let user = UserRef::Entity(EntityRef::Guid(choice.user));
     view.directory().find(&user).ok_or(Fault::NotFound("user"))?;
     let definition = view.directory().definition(choice.definition).ok_or(ChangeError::Unknown)?;
@@ -60,8 +52,7 @@ pub async fn change_presence(
         Some(_) => (None, Some(definition.guid)),
     };
     let body = EventBody::StatusChanged { user, presence, presence_id, channels: Vec::new() };
-    let event = Event::internal(SOURCE, clock.new_id(), clock.now(), body);
-    let receipt = submitter.commit(caller.tenant(), vec![event]).await?;
+    let receipt = context.commit(vec![context.event(SOURCE, body)]).await?;
     match receipt.outcomes.first() {
         Some(Outcome::Rejected(Rejection::UnknownUser)) => Err(Fault::NotFound("user").into()),
         // The directory changed after it was read above and before the event was applied.

@@ -2,15 +2,13 @@
 
 use std::net::IpAddr;
 
-use super::issue_token::{Grant, issue};
+use super::issue_token::{Grant, TokenIssuer, issue};
 use crate::auth::secret::Secret;
-use crate::auth::{Credentials, LoggedIn, Passwords};
-use crate::clock::Clock;
+use crate::auth::{LoggedIn, Passwords};
 use crate::domain::event::PasswordHash;
 use crate::domain::{Fault, Scope, TenantId};
 use crate::engine::Reader;
-use crate::limits::Throttle;
-use crate::store::{Store, TokenHolder};
+use crate::store::TokenHolder;
 
 /// The token's lifetime in seconds.
 pub const SECONDS: u32 = 86_400;
@@ -42,13 +40,12 @@ struct Candidate {
 /// [`Fault::CredentialInvalid`] if there is none or more than one. The work is the same in either case, so that its
 /// duration does not reveal which addresses exist. [`Fault::TooMany`] beyond the rate of log-ins.
 pub async fn log_in(
-    (passwords, throttle): (&Passwords, &Throttle),
+    issuer: TokenIssuer<'_>,
+    passwords: &Passwords,
     reader: &Reader,
-    (store, credentials): (&Store, &Credentials),
-    clock: &Clock,
     attempt: Attempt<'_>,
 ) -> Result<Secret, Fault> {
-    throttle.log_in(attempt.from, attempt.email)?;
+    issuer.throttle.log_in(attempt.from, attempt.email)?;
     let (mut candidates, tenants) = candidates(reader, attempt.email);
     // Every tenant may have a user of the address, so every log-in does the work of the most possible candidates.
     let tries = tenants.min(MAX_CANDIDATES);
@@ -61,7 +58,7 @@ pub async fn log_in(
     let Candidate { tenant, who, scopes, .. } = candidates.swap_remove(at);
     // If the password was changed meanwhile, the token refers to the previous one and is invalid.
     let holder = TokenHolder::User { guid: who.guid, password: who.password };
-    issue((store, credentials), clock, Grant { tenant, holder, scopes, seconds: SECONDS }).await
+    issue(issuer, Grant { tenant, holder, scopes, seconds: SECONDS }).await
 }
 
 /// Returns the users with this e-mail address and a password, and the number of tenants. E-mail addresses are unique

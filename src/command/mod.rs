@@ -1,7 +1,9 @@
-//! The write use cases, one per file. Each authorises its caller, makes events and commits them, or changes the store.
+//! The write use cases, one per file. Each takes its caller with proof of the scope, makes
+//! events and commits them, or changes the store.
 
 pub mod change_availability;
 pub mod change_presence;
+mod context;
 pub mod create_operator;
 pub mod delete_operator;
 pub mod desk;
@@ -12,3 +14,5 @@ pub mod revoke_token;
 pub mod tenants;
 pub mod update_operator;
 pub mod upsert_directory;
+
+pub use context::Context;

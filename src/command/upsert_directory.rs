@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::auth::Caller;
-use crate::clock::Clock;
+use super::Context;
+use crate::auth::DirectoryWrite;
 use crate::domain::directory::{Changes, Document};
 use crate::domain::event::Rejection;
-use crate::domain::{Event, EventBody, Fault, Outcome, Scope};
-use crate::engine::{Reader, Snapshot, Submitter};
+use crate::domain::{EventBody, Fault, Outcome};
+use crate::engine::Snapshot;
 use crate::lifecycle::Lifecycle;
 use crate::limits::TurnKey;
 
@@ -18,32 +18,28 @@ const INLINE_ENTITIES: usize = 100;
 ///
 /// [`Fault::Refused`] with the document's problems.
 pub async fn upsert_directory(
-    caller: &Caller,
-    (submitter, reader): (&Submitter, &Reader),
-    clock: &Clock,
+    context: Context<'_, DirectoryWrite>,
     lifecycle: &Lifecycle,
     document: Document,
 ) -> Result<(u64, Changes), Fault> {
-    caller.require(Scope::DirectoryWrite)?;
-    let snapshot = reader.snapshot(caller.tenant());
+    let snapshot = context.snapshot();
     let document = if document.len() > INLINE_ENTITIES {
         let check = move || checked(&snapshot, document);
-        lifecycle.run_cpu_bound(TurnKey::Tenant(caller.tenant()), check).await??
+        lifecycle.run_cpu_bound(TurnKey::Tenant(context.tenant()), check).await??
     } else {
         checked(&snapshot, document)?
     };
-    commit(caller, submitter, clock, (document, None)).await
+    commit(&context, document, None).await
 }
 
-/// Commits a document and, in the same transaction, `then` after it. The caller's scope must have been checked.
-pub(super) async fn upsert(
-    caller: &Caller,
-    (submitter, reader): (&Submitter, &Reader),
-    clock: &Clock,
-    (document, then): (Document, Option<EventBody>),
+/// Commits a document and, in the same transaction, `then` after it, for a command whose own scope suffices.
+pub(super) async fn upsert<P>(
+    context: &Context<'_, P>,
+    document: Document,
+    then: Option<EventBody>,
 ) -> Result<(u64, Changes), Fault> {
-    let document = checked(&reader.snapshot(caller.tenant()), document)?;
-    commit(caller, submitter, clock, (document, then)).await
+    let document = checked(&context.snapshot(), document)?;
+    commit(context, document, then).await
 }
 
 /// Returns the document if the directory of the snapshot would accept it.
@@ -59,16 +55,15 @@ fn checked(snapshot: &Snapshot, document: Document) -> Result<Document, Fault> {
 }
 
 /// Commits the document's event, with `then` after it. Returns the position and the document's changes.
-async fn commit(
-    caller: &Caller,
-    submitter: &Submitter,
-    clock: &Clock,
-    (document, then): (Document, Option<EventBody>),
+async fn commit<P>(
+    context: &Context<'_, P>,
+    document: Document,
+    then: Option<EventBody>,
 ) -> Result<(u64, Changes), Fault> {
     let body = EventBody::DirectoryUpserted { document: Arc::new(document) };
-    let event = |body| Event::internal("rollcall:directory", clock.new_id(), clock.now(), body);
+    let event = |body| context.event("rollcall:directory", body);
     let events = std::iter::once(body).chain(then).map(event).collect();
-    let receipt = submitter.commit(caller.tenant(), events).await?;
+    let receipt = context.commit(events).await?;
     match receipt.outcomes.into_iter().next() {
         Some(Outcome::Upserted(changes)) => Ok((receipt.position, changes)),
         Some(Outcome::Rejected(Rejection::Document(problems))) => Err(Fault::Refused(problems)),

@@ -3,14 +3,14 @@
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
+use axum::http::{HeaderValue, Response, StatusCode};
 use metrics::gauge;
 use tokio::runtime::Handle;
 use utoipa::OpenApi;
 
-use super::extract::credential;
 use super::fault::NativeFault;
 use super::state::AppState;
+use crate::auth::Admin;
 use crate::clock::Suspect;
 use crate::domain::Filter;
 use crate::limits::ByteBudget;
@@ -62,8 +62,7 @@ pub async fn readyz(State(app): State<AppState>) -> (StatusCode, String) {
     path = "/metrics",
     responses((status = 200, description = "Prometheus metrics", body = String, content_type = "text/plain"), NativeFault),
 )]
-pub async fn metrics(State(app): State<AppState>, headers: HeaderMap) -> Result<Response<Body>, NativeFault> {
-    app.admin(credential::bearer(&headers))?;
+pub async fn metrics(State(app): State<AppState>, _: Admin) -> Result<Response<Body>, NativeFault> {
     // Counted at each scrape rather than after each event.
     for (tenant, view) in app.reader().all() {
         let (headcount, _) = connected_users(&view, &Filter::default());

@@ -52,8 +52,9 @@ async fn observe(State(app): State<AppState>, request: Request, next: Next) -> R
     let route = request.extensions().get::<MatchedPath>().cloned();
     let dialect = Dialect::of(request.uri().path());
     let context = RequestContext::new(request.extensions());
-    let request = body::metered(drained(request, app.lifecycle()), &context, app.bodies());
-    let response = within(REQUEST_TIMEOUT, dialect, context.scope(next.run(request))).await;
+    let mut request = body::metered(drained(request, app.lifecycle()), &context, app.bodies());
+    request.extensions_mut().insert(context.clone());
+    let response = within(REQUEST_TIMEOUT, dialect, next.run(request)).await;
     // The handler is done with the body; from here on only the response takes memory.
     context.release_body();
     let response = answer::counted(response, &context, app.answers(), dialect);

@@ -1,22 +1,21 @@
 //! The request under way: its peer, its owner, and the permits it holds until it is answered.
 //!
-//! Handlers authenticate in the middle of their work, each dialect in its own way. The result must outlive that call
-//! and end with the request, however the request ends; it is therefore a task-local of the request's future.
+//! It is among the extensions of the request, since what it holds must outlive the authentication and end with the
+//! request, however the request ends.
 
-use std::future::Future;
+use std::convert::Infallible;
 use std::sync::Arc;
 
+use axum::extract::FromRequestParts;
+
 use axum::http::Extensions;
+use axum::http::request::Parts;
 use parking_lot::Mutex;
 
 use super::connection::Connection;
 use super::extract::Peer;
 use crate::domain::{Fault, TenantId};
 use crate::limits::{ByteBudget, BytePermit, Owner, TenantPermit};
-
-tokio::task_local! {
-    static CURRENT: RequestContext;
-}
 
 /// The state of one request. Clones share it.
 #[derive(Clone, Debug)]
@@ -43,14 +42,9 @@ impl RequestContext {
         RequestContext(Arc::new(Inner { peer: Peer::of(extensions), connection: Connection::of(extensions), state }))
     }
 
-    /// Runs a handler with this context as its current one.
-    pub async fn scope<F: Future>(&self, answering: F) -> F::Output {
-        CURRENT.scope(self.clone(), answering).await
-    }
-
-    /// The context of the request that the running task answers; `None` outside a request.
-    pub fn current() -> Option<Self> {
-        CURRENT.try_with(Clone::clone).ok()
+    /// The context among the extensions of a request; a new one if the request did not pass the layer that adds it.
+    pub fn of(extensions: &Extensions) -> Self {
+        extensions.get().cloned().unwrap_or_else(|| RequestContext::new(extensions))
     }
 
     /// The address that the request came from.
@@ -114,6 +108,14 @@ impl RequestContext {
     }
 }
 
+impl<S: Sync> FromRequestParts<S> for RequestContext {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(RequestContext::of(&parts.extensions))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,32 +123,29 @@ mod tests {
     use crate::domain::Time;
     use crate::limits::{TenantBudgets, TenantLimits};
 
-    #[tokio::test]
-    async fn a_request_has_one_permit_until_it_is_over() {
+    #[test]
+    fn a_request_has_one_permit_until_it_is_over() {
         let limits = TenantLimits { rate: 0, events: 0, at_a_time: 1 };
         let tenants = TenantBudgets::new(limits, &Clock::manual(Time::from_micros(0)));
         let tenant = TenantId(uuid::Uuid::nil());
-        let enter = || RequestContext::current().unwrap().authenticated(tenant, || tenants.enter(tenant));
+        let enter = |request: &RequestContext| request.authenticated(tenant, || tenants.enter(tenant));
         let request = || RequestContext::new(&Extensions::new());
         let first = request();
-        first.scope(async { assert_eq!((enter(), enter()), (Ok(()), Ok(()))) }).await;
+        assert_eq!((enter(&first), enter(&first)), (Ok(()), Ok(())));
         assert_eq!(first.owner(), Owner::Tenant(tenant));
-        assert!(request().scope(async { enter() }).await.is_err());
+        assert!(enter(&request()).is_err());
         // The permit outlives the request: the response holds it.
         let permit = first.take_permit();
         drop(first);
-        assert!(request().scope(async { enter() }).await.is_err());
+        assert!(enter(&request()).is_err());
         drop(permit);
-        assert_eq!(request().scope(async { enter() }).await, Ok(()));
-        // A cancelled request returns its permit.
-        let cancelled = request();
-        let forever = cancelled.scope(async {
-            enter().unwrap();
-            std::future::pending::<()>().await;
-        });
-        let _timed_out = tokio::time::timeout(std::time::Duration::from_millis(1), forever).await;
-        drop(cancelled);
-        assert_eq!(request().scope(async { enter() }).await, Ok(()));
+        // A cancelled request drops its extensions, and with them its permit.
+        let mut extensions = Extensions::new();
+        extensions.insert(request());
+        assert_eq!(enter(&RequestContext::of(&extensions)), Ok(()));
+        assert!(enter(&request()).is_err());
+        drop(extensions);
+        assert_eq!(enter(&request()), Ok(()));
     }
 
     #[test]

@@ -6,8 +6,10 @@ use metrics_exporter_prometheus::PrometheusHandle;
 
 use super::cors::Origin;
 use super::request_context::RequestContext;
-use crate::auth::{Admin, Caller, Client, Credentials, Passwords};
+use crate::auth::{Admin, Authorized, Caller, Client, Credentials, Passwords, Privilege};
 use crate::clock::Clock;
+use crate::command::Context;
+use crate::command::issue_token::TokenIssuer;
 use crate::domain::settings::desk::DeskTerms;
 use crate::domain::{Fault, TenantId};
 use crate::engine::{Reader, Submitter};
@@ -83,31 +85,26 @@ impl AppState {
 
     /// Authenticates the caller of a request by key or token. Every dialect goes through here, so this is where a
     /// request takes its permits, which it holds until its response is written.
-    pub fn caller(&self, credential: Option<&str>) -> Result<Caller, Fault> {
+    pub fn caller(&self, request: &RequestContext, credential: Option<&str>) -> Result<Caller, Fault> {
         let caller = self
             .credentials()
             .caller(credential, |tenant, user| logged_in::current_scopes(self.reader(), tenant, user));
-        // Counted even though it is refused anyway: past the rate of its address the response is 429 instead of 401.
-        let caller = caller.map_err(|fault| self.unauthenticated().err().unwrap_or(fault))?;
+        let caller = caller.map_err(|fault| self.refuse(request, fault))?;
         let tenant = caller.tenant();
-        let enter = || {
+        request.authenticated(tenant, || {
             self.answers().map_or(Ok(()), |answers| answers.check(Owner::Tenant(tenant)))?;
             self.0.handles.tenants.enter(tenant)
-        };
-        match RequestContext::current() {
-            Some(request) => request.authenticated(tenant, enter)?,
-            // Outside a request nothing could hold the permit.
-            None => enter().map(drop)?,
-        }
+        })?;
         // Last, so that requests to a quarantined tenant count against its rate as well.
-        self.in_service(caller.tenant())?;
+        self.in_service(tenant)?;
         Ok(caller)
     }
 
     /// Authenticates a caller again: a connection may outlive the credential that it was opened with.
-    pub fn revalidate(&self, caller: &Caller) -> Result<Caller, Fault> {
+    pub fn revalidate<P: Privilege>(&self, caller: &Authorized<P>) -> Result<Authorized<P>, Fault> {
         self.in_service(caller.tenant())?;
-        self.credentials().revalidate(caller, |tenant, user| logged_in::current_scopes(self.reader(), tenant, user))
+        let scopes_now = |tenant, user| logged_in::current_scopes(self.reader(), tenant, user);
+        self.credentials().revalidate(caller.caller(), scopes_now)?.authorize()
     }
 
     /// Returns [`Fault::Unavailable`] for a quarantined tenant: its state is incomplete, so any answer would be wrong.
@@ -117,25 +114,39 @@ impl AppState {
     }
 
     /// Authenticates a client by a key and the key's id.
-    pub fn client(&self, id: &str, key: &str) -> Result<Client, Fault> {
-        let client =
-            self.credentials().client(id, key).map_err(|fault| self.unauthenticated().err().unwrap_or(fault))?;
+    pub fn client(&self, request: &RequestContext, id: &str, key: &str) -> Result<Client, Fault> {
+        let client = self.credentials().client(id, key).map_err(|fault| self.refuse(request, fault))?;
         self.in_service(client.tenant())?;
         Ok(client)
     }
 
     /// Authenticates the administrator.
-    pub fn admin(&self, token: Option<&str>) -> Result<Admin, Fault> {
-        let admin = self.credentials().admin(token).map_err(|fault| self.unauthenticated().err().unwrap_or(fault))?;
-        if let Some(request) = RequestContext::current() {
-            request.administrator();
-        }
+    pub fn admin(&self, request: &RequestContext, token: Option<&str>) -> Result<Admin, Fault> {
+        let admin = self.credentials().admin(token).map_err(|fault| self.refuse(request, fault))?;
+        request.administrator();
         Ok(admin)
     }
 
     /// Counts a request without a valid credential; [`Fault::TooMany`] past the rate of its address.
-    pub fn unauthenticated(&self) -> Result<(), Fault> {
-        RequestContext::current().map_or(Ok(()), |request| self.throttle().unauthenticated(request.peer().0))
+    pub fn unauthenticated(&self, request: &RequestContext) -> Result<(), Fault> {
+        self.throttle().unauthenticated(request.peer().0)
+    }
+
+    /// Returns the answer to a request with an invalid credential. It counts even though it is refused anyway: past the
+    /// rate of its address it is 429 instead of `fault`.
+    fn refuse(&self, request: &RequestContext, fault: Fault) -> Fault {
+        self.unauthenticated(request).err().unwrap_or(fault)
+    }
+
+    /// Returns the context of a command of an authorized caller.
+    pub fn command<'a, P>(&'a self, caller: &'a Authorized<P>) -> Context<'a, P> {
+        Context { caller, submitter: self.submitter(), reader: self.reader(), clock: self.clock() }
+    }
+
+    /// Returns what issues tokens.
+    pub fn tokens(&self) -> TokenIssuer<'_> {
+        let (store, credentials) = (self.store(), self.credentials());
+        TokenIssuer { store, credentials, clock: self.clock(), throttle: self.throttle() }
     }
 
     /// Does work for a caller: inline if it is short, otherwise on the blocking pool, when it is the turn of `key`.

@@ -1,4 +1,5 @@
-//! The read use cases, one per file. [`open`] authorises the caller and takes the one view that a query then projects.
+//! The read use cases, one per file. [`open`] takes the one view that a query then projects, for an
+//! authorized caller.
 
 pub mod agent_monitor;
 pub mod agents_availability;
@@ -14,9 +15,9 @@ pub mod reference;
 pub mod routing_rule;
 pub mod user_activity;
 
-use crate::auth::Caller;
+use crate::auth::{Authorized, Privilege};
 use crate::domain::filter::{Clause, TextField};
-use crate::domain::{Fault, Filter, Scope};
+use crate::domain::{Fault, Filter};
 use crate::engine::{Reader, Snapshot};
 use crate::live::View;
 use crate::projection::roster::{Connection, roster_size};
@@ -33,11 +34,12 @@ pub struct Freshness {
     pub max_staleness_ms: Option<u64>,
 }
 
-/// Authorises the caller and takes the one view that the whole answer comes from.
-///
-/// [`Fault::Forbidden`] without the scope, [`Fault::Unavailable`] if the requirements are not met.
-pub async fn open(reader: &Reader, caller: &Caller, scope: Scope, freshness: Freshness) -> Result<Snapshot, Fault> {
-    caller.require(scope)?;
+/// Takes the one view that the whole answer comes from; [`Fault::Unavailable`] if the requirements are not met.
+pub async fn open<P: Privilege>(
+    reader: &Reader,
+    caller: &Authorized<P>,
+    freshness: Freshness,
+) -> Result<Snapshot, Fault> {
     let snapshot = match freshness.min_position {
         Some(position) => reader.snapshot_at(caller.tenant(), position).await?,
         None => reader.snapshot(caller.tenant()),

@@ -9,12 +9,13 @@ use tokio_util::sync::CancellationToken;
 use super::contacts::Contacts;
 use super::people;
 use super::person::Person;
-use crate::auth::Caller;
+use crate::auth::{Authorized, Caller, EventsWrite, OperatorsRead};
 use crate::clock::Clock;
+use crate::command::Context;
 use crate::command::post_events::post_events;
 use crate::domain::event::Fact;
 use crate::domain::settings::Settings;
-use crate::domain::{Event, EventBody, EventId, Fault, Filter, Outcome, Scope};
+use crate::domain::{Event, EventBody, EventId, Fault, Filter, Outcome};
 use crate::engine::{Reader, Receipt, Submitter};
 use crate::projection::roster::Connection;
 use crate::query::people::operators_live::{OperatorLive, operators_live};
@@ -33,7 +34,8 @@ const INITIAL_DEMAND: Duration = Duration::from_secs(25);
 
 /// The simulated people and their contacts.
 pub struct Floor {
-    caller: Caller,
+    desks: Authorized<EventsWrite>,
+    lookup: Authorized<OperatorsRead>,
     submitter: Submitter,
     reader: Reader,
     clock: Clock,
@@ -44,14 +46,15 @@ pub struct Floor {
 }
 
 impl Floor {
-    /// A floor with all desks disconnected.
-    pub fn new(caller: Caller, (submitter, reader): (Submitter, Reader), clock: Clock) -> Self {
+    /// A floor with all desks disconnected. [`Fault::Forbidden`] if the caller cannot post events and read operators.
+    pub fn new(caller: Caller, submitter: Submitter, reader: Reader, clock: Clock) -> Result<Self, Fault> {
         // A fixed seed: every run takes the same course. The times and ids of its events still differ.
         let mut rng = StdRng::seed_from_u64(7);
         let now = clock.monotonic();
         let ids = (0..people::COUNT).map(|n| people::FIRST_ID + n as i64);
         let people = ids.map(|id| Person::new(id, now, &mut rng)).collect();
-        Floor { caller, submitter, reader, clock, rng, people, contacts: Contacts::default(), heartbeats: now }
+        let (desks, lookup, contacts) = (caller.authorize()?, caller.authorize()?, Contacts::default());
+        Ok(Floor { desks, lookup, submitter, reader, clock, rng, people, contacts, heartbeats: now })
     }
 
     /// Clears the sessions and slots of an earlier run, and posts the first connections and contacts.
@@ -102,18 +105,20 @@ impl Floor {
     }
 
     async fn online(&self) -> Result<Vec<OperatorLive>, Fault> {
-        let snapshot = query::open(&self.reader, &self.caller, Scope::OperatorsRead, Freshness::default()).await?;
+        let snapshot = query::open(&self.reader, &self.lookup, Freshness::default()).await?;
         Ok(operators_live(&snapshot.view, &Filter::default(), Connection::Online).collect())
     }
 
     /// Posts a heartbeat of every desk. A desk without a session in the service, for example after it was sent offline,
     /// reconnects later.
     async fn beat(&mut self, now: Duration) {
-        let connected = self.people.iter_mut().filter(|person| person.is_connected());
+        let Floor { desks, submitter, reader, clock, people, .. } = self;
+        let context = Context { caller: desks, submitter, reader, clock };
+        let connected = people.iter_mut().filter(|person| person.is_connected());
         let mut connected: Vec<&mut Person> = connected.collect();
         let beats: Vec<EventBody> = connected.iter().map(|person| person.heartbeat()).collect();
-        let beats: Vec<Event> = beats.into_iter().map(|body| event(&self.clock, body)).collect();
-        let Ok(receipt) = post_events(&self.caller, &self.submitter, &Settings::default(), beats).await else { return };
+        let beats: Vec<Event> = beats.into_iter().map(|body| event(clock, body)).collect();
+        let Ok(receipt) = post_events(&context, &Settings::default(), beats).await else { return };
         for (person, outcome) in connected.iter_mut().zip(&receipt.outcomes) {
             if matches!(outcome, Outcome::Rejected(_)) {
                 person.lose(now);
@@ -125,8 +130,12 @@ impl Floor {
         bodies.into_iter().map(|body| event(&self.clock, body)).collect()
     }
 
+    fn context(&self) -> Context<'_, EventsWrite> {
+        Context { caller: &self.desks, submitter: &self.submitter, reader: &self.reader, clock: &self.clock }
+    }
+
     async fn post(&self, events: &[Event]) -> Result<Receipt, Fault> {
-        post_events(&self.caller, &self.submitter, &Settings::default(), events.to_vec()).await
+        post_events(&self.context(), &Settings::default(), events.to_vec()).await
     }
 
     /// Posts the same events until they are taken, as a real desk would while the service is unavailable.

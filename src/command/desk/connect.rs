@@ -1,11 +1,10 @@
 //! Opens a desk's session, with a lease that heartbeats renew.
 
-use super::{Link, event};
-use crate::auth::Caller;
-use crate::clock::Clock;
+use super::{Link, SOURCE};
+use crate::auth::EventsWrite;
+use crate::command::Context;
 use crate::domain::event::{Rejection, Surface};
-use crate::domain::{EventBody, Fault, Outcome, Scope, UserRef};
-use crate::engine::Submitter;
+use crate::domain::{EventBody, Fault, Outcome, UserRef};
 
 /// Seconds after which a desk beyond a limit may try again.
 const RETRY_SECONDS: u32 = 30;
@@ -28,13 +27,7 @@ pub struct Opening {
 /// Opens the session, also if it is open already. Returns the position at which it is open, and the link to it.
 ///
 /// [`Fault::NotFound`] for an unknown user, [`Fault::TooMany`] if a limit on open sessions is reached.
-pub async fn connect(
-    caller: &Caller,
-    submitter: &Submitter,
-    clock: &Clock,
-    opening: Opening,
-) -> Result<(u64, Link), Fault> {
-    caller.require(Scope::EventsWrite)?;
+pub async fn connect(context: Context<'_, EventsWrite>, opening: Opening) -> Result<(u64, Link), Fault> {
     let Opening { user, session, device, surface, lease_seconds } = opening;
     let body = EventBody::DeskConnected {
         user: UserRef::id(user),
@@ -44,7 +37,7 @@ pub async fn connect(
         surface,
         socket: true,
     };
-    let receipt = submitter.commit(caller.tenant(), vec![event(clock, body)]).await?;
+    let receipt = context.commit(vec![context.event(SOURCE, body)]).await?;
     match receipt.outcomes.first() {
         // Reported as temporary: it passes when another desk closes, or when the administrator raises the limit.
         Some(Outcome::Rejected(Rejection::Limit { .. })) => return Err(Fault::TooMany { seconds: RETRY_SECONDS }),

@@ -2,9 +2,9 @@
 
 use crate::auth::secret::Secret;
 use crate::auth::tickets::{Pass, SECONDS, USUAL_SECONDS};
-use crate::auth::{Caller, Tickets};
+use crate::auth::{Authorized, EventsWrite, Tickets};
 use crate::domain::event;
-use crate::domain::{Fault, Scope, Time, UserRef};
+use crate::domain::{Fault, Time, UserRef};
 use crate::engine::Snapshot;
 
 /// The parameters of a ticket.
@@ -31,12 +31,11 @@ pub struct IssuedTicket {
 /// Issues a ticket. [`Fault::NotFound`] for an unknown user, [`Fault::Refused`] for an invalid session or lifetime,
 /// [`Fault::TooMany`] if too many of the tenant's tickets are unused.
 pub fn issue_ticket(
-    caller: &Caller,
+    caller: &Authorized<EventsWrite>,
     snapshot: &Snapshot,
     tickets: &Tickets,
     request: TicketRequest,
 ) -> Result<IssuedTicket, Fault> {
-    caller.require(Scope::EventsWrite)?;
     let session = request.session.as_deref().map(event::session).transpose();
     let session = session.map_err(|why| Fault::refused("/session", why))?;
     let seconds = request.seconds.unwrap_or(USUAL_SECONDS);

@@ -7,7 +7,7 @@ pub mod issue_ticket;
 pub mod renew;
 pub mod report;
 
-use crate::clock::Clock;
+use super::Context;
 use crate::domain::{Event, EventBody, UserRef};
 
 /// The source of these events.
@@ -27,12 +27,8 @@ pub struct Link {
 
 impl Link {
     /// Makes a heartbeat of the session.
-    fn heartbeat(&self, clock: &Clock) -> Event {
+    fn heartbeat<P>(&self, context: &Context<'_, P>) -> Event {
         let (user, session) = (UserRef::id(self.user), self.session.clone());
-        event(clock, EventBody::DeskHeartbeat { user, session, opened: Some(self.opened) })
+        context.event(SOURCE, EventBody::DeskHeartbeat { user, session, opened: Some(self.opened) })
     }
-}
-
-fn event(clock: &Clock, body: EventBody) -> Event {
-    Event::internal(SOURCE, clock.new_id(), clock.now(), body)
 }

@@ -1,12 +1,11 @@
 //! Commits an event of a connected desk.
 
 use super::Link;
-use crate::auth::Caller;
-use crate::clock::Clock;
+use crate::auth::EventsWrite;
+use crate::command::Context;
 use crate::command::post_events::post_events;
 use crate::domain::event::Rejection;
 use crate::domain::{Event, Fault, Outcome, Settings};
-use crate::engine::Submitter;
 
 /// The result of a report.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,15 +20,15 @@ pub struct Report {
 
 /// Commits the event, with a heartbeat before it if the renewal of the lease is `due`.
 pub async fn report(
-    caller: &Caller,
-    (submitter, settings): (&Submitter, &Settings),
-    clock: &Clock,
-    (link, due): (&Link, bool),
+    context: Context<'_, EventsWrite>,
+    settings: &Settings,
+    link: &Link,
+    due: bool,
     event: Event,
 ) -> Result<Report, Fault> {
-    let heartbeat = due.then(|| link.heartbeat(clock));
+    let heartbeat = due.then(|| link.heartbeat(&context));
     let events = heartbeat.into_iter().chain([event]).collect();
-    let receipt = post_events(caller, submitter, settings, events).await?;
+    let receipt = post_events(&context, settings, events).await?;
     let mut outcomes = receipt.outcomes.into_iter();
     let ended = match due.then(|| outcomes.next()).flatten() {
         Some(Outcome::Rejected(rejection)) => Some(rejection),

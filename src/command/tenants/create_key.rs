@@ -6,15 +6,27 @@ use crate::clock::Clock;
 use crate::domain::{Fault, Scope, TenantId, text};
 use crate::store::{KeyRecord, Store, in_time};
 
+/// A key to be added.
+#[derive(Clone, Debug)]
+pub struct NewKey<'a> {
+    /// The tenant that the key belongs to.
+    pub tenant: TenantId,
+    /// A name for people.
+    pub name: &'a str,
+    /// The scopes that the key grants, at least one.
+    pub scopes: Vec<Scope>,
+}
+
 /// Adds a key, which is valid when this returns. [`Fault::NotFound`] for an unknown tenant, [`Fault::Refused`] for an
 /// invalid name or no scopes.
 pub async fn create_key(
     _admin: &Admin,
-    (store, credentials): (&Store, &Credentials),
+    store: &Store,
+    credentials: &Credentials,
     clock: &Clock,
-    tenant: TenantId,
-    (name, scopes): (&str, Vec<Scope>),
+    wanted: NewKey<'_>,
 ) -> Result<(KeyRecord, Secret), Fault> {
+    let NewKey { tenant, name, scopes } = wanted;
     if !text::is_name(name) {
         return Err(Fault::refused("/name", "must be 1 to 256 bytes without U+0000"));
     }

@@ -7,14 +7,23 @@ use crate::clock::Clock;
 use crate::domain::{Fault, TenantId};
 use crate::store::{Store, in_time};
 
+/// A key of a tenant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyOf {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The key's id.
+    pub key: Uuid,
+}
+
 /// Revokes a key, which is invalid when this returns. [`Fault::NotFound`] if it is unknown, revoked or another
 /// tenant's.
 pub async fn revoke_key(
     _admin: &Admin,
-    (store, credentials): (&Store, &Credentials),
+    store: &Store,
+    credentials: &Credentials,
     clock: &Clock,
-    tenant: TenantId,
-    key: Uuid,
+    KeyOf { tenant, key }: KeyOf,
 ) -> Result<(), Fault> {
     if !in_time(store.revoke_key(tenant, key, clock.now())).await? {
         return Err(Fault::NotFound("key"));

@@ -10,7 +10,7 @@ use axum::routing::{MethodRouter, get};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::search::{self, Search};
+use super::search::{self, Opened, Search};
 use super::{ConvosoFault, JSON, OrFailure, wrong_method};
 use crate::http::extract::long_answer::{Lists, Steps, json_in_slices};
 use crate::http::extract::reply;
@@ -103,11 +103,11 @@ pub async fn watch_by_body(app: State<AppState>, request: Request) -> Result<Res
 }
 
 async fn watch(State(app): State<AppState>, request: Request) -> Result<Response<Body>, ConvosoFault> {
-    let (caller, filter, snapshot) = search::open(&app, request).await?;
+    let Opened { tenant, filter, snapshot } = search::open(&app, request).await?;
     let is_long = query::is_long_list(&snapshot.view, &filter, Connection::Online);
     let view = snapshot.view.clone();
     let begin = move || MonitorResponse { counting: Some(Monitor::new(&view, &filter)), listing: None };
-    let answer = json_in_slices(&app, TurnKey::Tenant(caller.tenant()), is_long, JSON, begin).await?;
+    let answer = json_in_slices(&app, TurnKey::Tenant(tenant), is_long, JSON, begin).await?;
     Ok(reply::from_snapshot(answer, &snapshot))
 }
 

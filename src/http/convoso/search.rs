@@ -5,14 +5,15 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::ConvosoFault;
-use crate::auth::Caller;
+use crate::auth::{Authorized, UserActivityRead};
 use crate::domain::filter::{Clause, Dimension, MAX_VALUES, Value};
 use crate::domain::json::Object;
-use crate::domain::{EntityRef, Fault, Filter, Scope};
+use crate::domain::{EntityRef, Fault, Filter, TenantId};
 use crate::engine::Snapshot;
 use crate::http::extract::body::UNAUTHENTICATED_LIMIT;
 use crate::http::extract::params::csv;
 use crate::http::extract::{MediaType, Params, freshness, media_type, read_body};
+use crate::http::request_context::RequestContext;
 use crate::http::state::AppState;
 use crate::query;
 
@@ -44,8 +45,18 @@ struct JsonSearch {
     filter_by_skill_options: Option<serde_json::Value>,
 }
 
+/// An authorised search: its filter, and the snapshot that the response is made from.
+pub struct Opened {
+    /// The caller's tenant.
+    pub tenant: TenantId,
+    /// The agents that are searched for.
+    pub filter: Filter,
+    /// The state that the whole response comes from.
+    pub snapshot: Snapshot,
+}
+
 /// Authenticates the request, reads its filter, and takes the snapshot that the response is made from.
-pub async fn open(app: &AppState, request: Request) -> Result<(Caller, Filter, Snapshot), ConvosoFault> {
+pub async fn open(app: &AppState, request: Request) -> Result<Opened, ConvosoFault> {
     let (parts, body) = request.into_parts();
     let body = read_body(&parts.headers, body, UNAUTHENTICATED_LIMIT).await?;
     let in_query = from_params(parts.uri.query().unwrap_or_default().as_bytes())?;
@@ -64,12 +75,12 @@ pub async fn open(app: &AppState, request: Request) -> Result<(Caller, Filter, S
         user_id: in_body.user_id.or(in_query.user_id),
         filter_by_skill_options: in_body.filter_by_skill_options.or(in_query.filter_by_skill_options),
     };
-    let caller = app.caller(search.auth_token.as_deref())?;
-    caller.require(Scope::UserActivityRead)?;
+    let context = RequestContext::of(&parts.extensions);
+    let caller: Authorized<UserActivityRead> = app.caller(&context, search.auth_token.as_deref())?.authorize()?;
     let filter = filter(&search)?;
     let freshness = freshness::current(&parts.headers, app)?;
-    let snapshot = query::open(app.reader(), &caller, Scope::UserActivityRead, freshness).await?;
-    Ok((caller, filter, snapshot))
+    let snapshot = query::open(app.reader(), &caller, freshness).await?;
+    Ok(Opened { tenant: caller.tenant(), filter, snapshot })
 }
 
 fn from_params(encoded: &[u8]) -> Result<Search, Fault> {

@@ -7,7 +7,7 @@ use axum::routing::{MethodRouter, get};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::search::{self, Search};
+use super::search::{self, Opened, Search};
 use super::{ConvosoFault, JSON, OrFailure, wrong_method};
 use crate::http::extract::reply;
 use crate::http::state::AppState;
@@ -58,7 +58,7 @@ pub async fn count_by_body(app: State<AppState>, request: Request) -> Result<Res
 }
 
 async fn count(State(app): State<AppState>, request: Request) -> Result<Response<Body>, ConvosoFault> {
-    let (_, filter, snapshot) = search::open(&app, request).await?;
+    let Opened { filter, snapshot, .. } = search::open(&app, request).await?;
     let ready = user_activity(&snapshot.view, &filter);
     let counts = Counts { available_agents: ready.available, logged_in_agents: ready.logged_in };
     Ok(reply::from_snapshot(reply::json(200, JSON, &Answer { success: true, data: counts }), &snapshot))

@@ -2,6 +2,7 @@
 
 pub mod body;
 pub mod brackets;
+pub mod caller;
 pub mod credential;
 pub mod freshness;
 pub mod json;
@@ -11,5 +12,6 @@ pub mod peer;
 pub mod reply;
 
 pub use body::{MediaType, media_type, read_body};
+pub use caller::{Authenticated, Credential};
 pub use params::Params;
 pub use peer::Peer;

@@ -8,7 +8,7 @@ use async_graphql::dataloader::{DataLoader, Loader};
 use uuid::Uuid;
 
 use super::fault::of_field;
-use crate::auth::Caller;
+use crate::auth::{Authorized, GraphqlRead};
 use crate::domain::{Conversation, Fault};
 use crate::engine::Snapshot;
 use crate::http::state::AppState;
@@ -17,20 +17,20 @@ use crate::query::conversations::Archive;
 /// Reads archived conversations for one request.
 pub struct ArchiveLoader {
     app: AppState,
-    caller: Caller,
+    caller: Authorized<GraphqlRead>,
     /// Made on first use: most requests never read the archive.
     by_id: OnceLock<DataLoader<ById>>,
 }
 
 impl ArchiveLoader {
     /// Creates a reader of the caller's archive; reads nothing yet.
-    pub const fn new(app: AppState, caller: Caller) -> Self {
+    pub const fn new(app: AppState, caller: Authorized<GraphqlRead>) -> Self {
         ArchiveLoader { app, caller, by_id: OnceLock::new() }
     }
 
     /// Returns the caller's archive as of the snapshot's position.
     pub fn as_of(&self, snapshot: &Snapshot) -> Archive {
-        Archive::new(self.app.store().clone(), self.caller, snapshot.view.clone())
+        Archive::new(self.app.store().clone(), &self.caller, snapshot.view.clone())
     }
 
     /// Loads an archived conversation by id; `None` if the archive has none.

@@ -20,10 +20,11 @@ use super::introspection::HEAVY_ANSWER;
 use super::mutation::MutationContext;
 use super::state::GraphqlState;
 use super::{QueryContext, cost, guard, request};
-use crate::auth::Caller;
-use crate::domain::{Fault, Scope, TenantId};
+use crate::auth::{Authorized, Caller, GraphqlRead, GraphqlWrite};
+use crate::domain::{Fault, TenantId};
 use crate::http::extract::body::{DIALECT_LIMIT, is_long};
 use crate::http::extract::{MediaType, credential, freshness, media_type, read_body, reply};
+use crate::http::request_context::RequestContext;
 use crate::limits::{Budget, TurnKey};
 use crate::query;
 
@@ -39,12 +40,13 @@ pub async fn wrong_method() -> GraphqlFault {
 pub async fn graphql(State(state): State<GraphqlState>, request: Request) -> Result<Response<Body>, GraphqlFault> {
     let app = &state.app;
     let (parts, body) = request.into_parts();
+    let context = RequestContext::of(&parts.extensions);
     let key = credential::bearer(&parts.headers);
     // An invalid credential is rejected before anything else. A missing one still allows introspection, and counts
     // against the rate of the client's address.
     let caller = match key {
-        Some(key) => Some(app.caller(Some(key))?),
-        None => app.unauthenticated().map(|()| None)?,
+        Some(key) => Some(app.caller(&context, Some(key))?),
+        None => app.unauthenticated(&context).map(|()| None)?,
     };
     if media_type(&parts.headers) != MediaType::Json {
         return Err(Fault::UnsupportedMediaType("application/json").into());
@@ -54,51 +56,61 @@ pub async fn graphql(State(state): State<GraphqlState>, request: Request) -> Res
     let key = turn_key(caller.as_ref().map(Caller::tenant));
     let request = app.read(key, is_long(&body), move || request::read(&body, are_counted)).await?;
     let document = document(&state, caller.as_ref().map(Caller::tenant), &request.query).await?;
-    let checked = CheckedRequest::new(&state, document, &request).await?;
+    let checked = CheckedRequest::new(&state, document, request).await?;
     match caller {
-        Some(caller) => answer_caller(&state, caller, &parts.headers, (request, checked)).await,
-        None if checked.is_introspection => Ok(introspect(&state, None, request, checked).await?.into_response()),
+        Some(caller) if checked.is_mutation => {
+            answer_mutation(&state, caller.authorize()?, &parts.headers, checked).await
+        }
+        Some(caller) => answer_query(&state, caller.authorize()?, &parts.headers, checked).await,
+        None if checked.is_introspection => Ok(introspect(&state, None, checked).await?.into_response()),
         None => Err(Fault::CredentialMissing.into()),
     }
 }
 
-/// Authorises and answers the request of a caller: a query from one view, each mutation from the state it made.
-async fn answer_caller(
+/// Answers a query of a caller from one view.
+async fn answer_query(
     state: &GraphqlState,
-    caller: Caller,
+    caller: Authorized<GraphqlRead>,
     headers: &HeaderMap,
-    (request, checked): (GraphqlRequest, CheckedRequest),
+    checked: CheckedRequest,
 ) -> Result<Response<Body>, GraphqlFault> {
     let app = &state.app;
-    let scope = if checked.is_change { Scope::GraphqlWrite } else { Scope::GraphqlRead };
-    let snapshot = query::open(app.reader(), &caller, scope, freshness::any_age(headers)?).await?;
+    let snapshot = query::open(app.reader(), &caller, freshness::any_age(headers)?).await?;
     if checked.is_introspection {
-        let answer = introspect(state, Some(caller.tenant()), request, checked).await?;
+        let answer = introspect(state, Some(caller.tenant()), checked).await?;
         return Ok(reply::from_snapshot(answer.into_response(), &snapshot));
-    }
-    if checked.is_change {
-        let context = Arc::new(MutationContext::new(app.clone(), caller, snapshot));
-        let response = state.executor.run(request.data(context.clone()), &checked.document).await;
-        return Ok(reply::from_snapshot(Answer::of(response).into_response(), &context.newest()));
     }
     let view = &snapshot.view;
     let is_heavy = checked.work.is_heavy(view.directory().users().len(), view.conversations().count());
     let max_staleness_ms = app.edge().max_staleness_ms;
     let key = TurnKey::Tenant(caller.tenant());
     let archive = Arc::new(ArchiveLoader::new(app.clone(), caller));
-    let request =
-        request.data(QueryContext { snapshot: snapshot.clone(), archive, max_staleness_ms, items: Arc::default() });
-    let answer = execute(state, key, request, (checked.document, is_heavy)).await?;
+    let context = QueryContext { snapshot: snapshot.clone(), archive, max_staleness_ms, items: Arc::default() };
+    let answer = execute(state, key, checked.request.data(context), checked.document, is_heavy).await?;
     Ok(reply::from_snapshot(answer.into_response(), &snapshot))
 }
 
-/// Answers a request that selects introspection fields only, from the cache of answers if possible.
-async fn introspect(
+/// Answers a mutation of a caller, each of its fields from the state that the field made.
+async fn answer_mutation(
     state: &GraphqlState,
-    tenant: Option<TenantId>,
-    request: GraphqlRequest,
+    caller: Authorized<GraphqlWrite>,
+    headers: &HeaderMap,
     checked: CheckedRequest,
-) -> Result<Answer, Fault> {
+) -> Result<Response<Body>, GraphqlFault> {
+    let app = &state.app;
+    let snapshot = query::open(app.reader(), &caller, freshness::any_age(headers)?).await?;
+    if checked.is_introspection {
+        let answer = introspect(state, Some(caller.tenant()), checked).await?;
+        return Ok(reply::from_snapshot(answer.into_response(), &snapshot));
+    }
+    let context = Arc::new(MutationContext::new(app.clone(), caller, snapshot));
+    let response = state.executor.run(checked.request.data(context.clone()), &checked.document).await;
+    Ok(reply::from_snapshot(Answer::of(response).into_response(), &context.newest()))
+}
+
+/// Answers a request that selects introspection fields only, from the cache of answers if possible.
+async fn introspect(state: &GraphqlState, tenant: Option<TenantId>, checked: CheckedRequest) -> Result<Answer, Fault> {
+    let CheckedRequest { request, document, .. } = checked;
     // Without variables the text and the operation's name alone determine the answer.
     let is_kept = checked.takes_no_variables && state.app.edge().budgets.has(Budget::Introspection);
     let known = &state.executor.introspection;
@@ -107,7 +119,7 @@ async fn introspect(
         return Ok(Answer { status: 200, body });
     }
     let is_heavy = checked.answer_bytes > HEAVY_ANSWER;
-    let answer = execute(state, turn_key(tenant), request, (checked.document, is_heavy)).await?;
+    let answer = execute(state, turn_key(tenant), request, document, is_heavy).await?;
     if is_kept && answer.status == 200 {
         known.keep(tenant.is_some(), &text, operation.as_deref(), answer.body.clone());
     }
@@ -124,7 +136,8 @@ async fn execute(
     state: &GraphqlState,
     key: TurnKey,
     request: GraphqlRequest,
-    (document, is_heavy): (Arc<Document>, bool),
+    document: Arc<Document>,
+    is_heavy: bool,
 ) -> Result<Answer, Fault> {
     let executor = state.executor.clone();
     let answering = async move { Answer::of(executor.run(request, &document).await) };
@@ -152,17 +165,18 @@ fn parse(text: &str) -> Result<ExecutableDocument, Fault> {
 
 /// A request within all limits, with its estimated work.
 struct CheckedRequest {
+    request: GraphqlRequest,
     document: Arc<Document>,
     work: Work,
     /// Estimated bytes of the answers to introspection fields; 0 without such fields, or when the budget is off.
     answer_bytes: usize,
-    is_change: bool,
+    is_mutation: bool,
     is_introspection: bool,
     takes_no_variables: bool,
 }
 
 impl CheckedRequest {
-    async fn new(state: &GraphqlState, document: Arc<Document>, request: &GraphqlRequest) -> Result<Self, Fault> {
+    async fn new(state: &GraphqlState, document: Arc<Document>, request: GraphqlRequest) -> Result<Self, Fault> {
         let parsed = &document.parsed;
         let operation = guard::operation(parsed, request.operation_name.as_deref()).map_err(Fault::Malformed)?;
         guard::check_variables(operation, &request.variables).map_err(Fault::Malformed)?;
@@ -176,9 +190,9 @@ impl CheckedRequest {
         } else {
             0
         };
-        let (is_change, takes_no_variables) =
+        let (is_mutation, takes_no_variables) =
             (operation.ty == OperationType::Mutation, operation.variable_definitions.is_empty());
         let is_introspection = guard::is_introspection(parsed);
-        Ok(CheckedRequest { work, answer_bytes, is_change, is_introspection, takes_no_variables, document })
+        Ok(CheckedRequest { request, work, answer_bytes, is_mutation, is_introspection, takes_no_variables, document })
     }
 }

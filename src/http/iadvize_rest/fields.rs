@@ -1,9 +1,11 @@
 //! The fields of a write, from a form with brackets or from JSON. A list may also be comma-separated text.
 
 use axum::body::Body;
+use axum::extract::{FromRequest, Request};
 use axum::http::HeaderMap;
 use serde_json::{Map, Value};
 
+use super::RestFault;
 use crate::domain::Fault;
 use crate::http::extract::body::DIALECT_LIMIT;
 use crate::http::extract::brackets::tree;
@@ -16,7 +18,7 @@ pub struct Fields(Map<String, Value>);
 
 impl Fields {
     /// Reads the body, which must be a form or a JSON object. An empty body has no fields.
-    pub async fn read(headers: &HeaderMap, body: Body) -> Result<Self, Fault> {
+    async fn read(headers: &HeaderMap, body: Body) -> Result<Self, Fault> {
         let body = read_body(headers, body, DIALECT_LIMIT).await?;
         match media_type(headers) {
             _ if body.is_empty() => Ok(Fields::default()),
@@ -41,6 +43,16 @@ impl Fields {
             Some(Value::Object(fields)) => Ok(Fields(fields.clone())),
             Some(_) => Err(Fault::invalid(name, "must have fields of its own")),
         }
+    }
+}
+
+/// The vendor's client repeats the fields of a write in the query; there they are ignored.
+impl<S: Sync> FromRequest<S> for Fields {
+    type Rejection = RestFault;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, RestFault> {
+        let (parts, body) = request.into_parts();
+        Ok(Fields::read(&parts.headers, body).await?)
     }
 }
 

@@ -11,21 +11,16 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use axum::body::Body;
-use axum::extract::Request;
-use axum::http::{HeaderMap, Response};
+use axum::http::Response;
+use axum::http::request::Parts;
 use axum::response::IntoResponse;
 use serde::Serialize;
 use utoipa::openapi::{RefOr, Response as Described};
 use utoipa::{IntoResponses, OpenApi, ToSchema};
 
 use super::describe;
-use super::extract::{Params, credential, reply};
-use super::state::AppState;
-use crate::auth::Caller;
-use crate::domain::{Fault, Scope};
-use crate::engine::Snapshot;
-use crate::query::{self, Freshness};
-use fields::Fields;
+use super::extract::{self, Credential, Params, credential, reply};
+use crate::domain::Fault;
 use paging::Pagination;
 
 const JSON: &str = "application/json";
@@ -162,37 +157,26 @@ pub async fn wrong_method() -> RestFault {
     RestFault::Fault(Fault::MethodNotAllowed)
 }
 
-/// Authorises a read of one object, and takes the snapshot that it is read from.
-async fn open(
-    app: &AppState,
-    headers: &HeaderMap,
-    query: Option<String>,
-    freshness: Result<Freshness, Fault>,
-) -> Result<(Caller, Snapshot), Fault> {
-    let query = query.unwrap_or_default();
-    let caller = caller(app, headers, &Params::parse(query.as_bytes())?)?;
-    let snapshot = query::open(app.reader(), &caller, Scope::OperatorsRead, freshness?).await?;
-    Ok((caller, snapshot))
-}
+/// A caller with the scope of `P`.
+pub type Authenticated<P> = extract::Authenticated<AnyCredential, P>;
 
-/// Authorises a write and reads its fields from the body. The vendor's client repeats them in the query, from which
-/// only the key is read.
-async fn write(app: &AppState, request: Request) -> Result<(Caller, Fields), Fault> {
-    let (parts, body) = request.into_parts();
-    let query = parts.uri.query().unwrap_or_default();
-    let caller = caller(app, &parts.headers, &Params::parse(query.as_bytes())?)?;
-    caller.require(Scope::OperatorsWrite)?;
-    Ok((caller, Fields::read(&parts.headers, body).await?))
-}
+/// The first credential given: `X-API-Key`, `?key=`, the user name of Basic with any password, or a bearer token.
+pub enum AnyCredential {}
 
-/// Authenticates the caller by the first credential given: `X-API-Key`, `?key=`, the user name of Basic with any
-/// password, or a bearer token.
-fn caller(app: &AppState, headers: &HeaderMap, query: &Params<'_>) -> Result<Caller, Fault> {
-    if let Some(key) = credential::api_key(headers) {
-        return app.caller(Some(key));
+impl Credential for AnyCredential {
+    type Rejection = RestFault;
+
+    fn read(parts: &Parts) -> Result<Option<Cow<'_, str>>, Fault> {
+        let (headers, query) = (&parts.headers, parts.uri.query().unwrap_or_default());
+        // Parsed although a header may precede it: a query that cannot be parsed is rejected in any case.
+        let params = Params::parse(query.as_bytes())?;
+        if let Some(key) = credential::api_key(headers) {
+            return Ok(Some(Cow::Borrowed(key)));
+        }
+        if let Some(key) = params.one("key")? {
+            return Ok(Some(Cow::Owned(key.to_owned())));
+        }
+        let basic = credential::basic_user(headers).map(Cow::Owned);
+        Ok(basic.or_else(|| credential::bearer(headers).map(Cow::Borrowed)))
     }
-    if let Some(key) = query.one("key")? {
-        return app.caller(Some(key));
-    }
-    app.caller(credential::basic_user(headers).as_deref().or_else(|| credential::bearer(headers)))
 }

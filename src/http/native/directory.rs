@@ -9,10 +9,11 @@ use serde::Serialize;
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::{caller, document};
+use super::{Authenticated, document};
+use crate::auth::{DirectoryRead, DirectoryWrite};
 use crate::command::upsert_directory::upsert_directory;
+use crate::domain::Fault;
 use crate::domain::directory::{Changes, Document, Kind, MAX_ENTITIES};
-use crate::domain::{Fault, Scope};
 use crate::http::describe;
 use crate::http::extract::body::{Limit, is_long};
 use crate::http::extract::long_answer::{Lists, json_in_slices};
@@ -63,10 +64,12 @@ impl ToSchema for DirectoryForm {
         NativeFault,
     ),
 )]
-pub async fn put_directory(State(app): State<AppState>, request: Request) -> Result<Response<Body>, NativeFault> {
+pub async fn put_directory(
+    State(app): State<AppState>,
+    caller: Authenticated<DirectoryWrite>,
+    request: Request,
+) -> Result<Response<Body>, NativeFault> {
     let (parts, body) = request.into_parts();
-    let caller = caller(&app, &parts.headers)?;
-    caller.require(Scope::DirectoryWrite)?;
     let body = read_body(&parts.headers, body, LIMIT).await?;
     let is_long = is_long(&body);
     let document: Document =
@@ -74,8 +77,7 @@ pub async fn put_directory(State(app): State<AppState>, request: Request) -> Res
     if document.len() > MAX_ENTITIES {
         return Err(NativeFault(Fault::TooLarge("50000 entities")));
     }
-    let engine = (app.submitter(), app.reader());
-    let (position, changes) = upsert_directory(&caller, engine, app.clock(), app.lifecycle(), document).await?;
+    let (position, changes) = upsert_directory(app.command(&caller), app.lifecycle(), document).await?;
     let Changes { created, updated, unchanged } = changes;
     let answer = Answer { position, created, updated, unchanged };
     Ok(reply::at_position(reply::json(200, "application/json", &answer), position))
@@ -90,10 +92,13 @@ pub async fn put_directory(State(app): State<AppState>, request: Request) -> Res
         NativeFault,
     ),
 )]
-pub async fn get_directory(State(app): State<AppState>, headers: HeaderMap) -> Result<Response<Body>, NativeFault> {
-    let caller = caller(&app, &headers)?;
+pub async fn get_directory(
+    State(app): State<AppState>,
+    caller: Authenticated<DirectoryRead>,
+    headers: HeaderMap,
+) -> Result<Response<Body>, NativeFault> {
     let freshness = freshness::any_age(&headers)?;
-    let snapshot = query::open(app.reader(), &caller, Scope::DirectoryRead, freshness).await?;
+    let snapshot = query::open(app.reader(), &caller, freshness).await?;
     let is_long = directory_size(&snapshot.view) > query::INLINE_ROWS;
     let view = snapshot.view.clone();
     let begin = move || Lists::object(directory(&view));

@@ -10,11 +10,11 @@ use serde_json::value::RawValue;
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::caller;
-use crate::auth::Caller;
+use super::Authenticated;
+use crate::auth::{Authorized, EventsWrite};
 use crate::command::post_events::post_events as post;
 use crate::domain::event::{Refusal, admit};
-use crate::domain::{Event, Fault, Scope, Time};
+use crate::domain::{Event, Fault, Time};
 use crate::engine::Receipt;
 use crate::http::describe;
 use crate::http::extract::body::{Limit, is_long};
@@ -84,10 +84,12 @@ impl ToSchema for CloudEvent {
         NativeFault,
     ),
 )]
-pub async fn post_events(State(app): State<AppState>, request: Request) -> Result<Response<Body>, NativeFault> {
+pub async fn post_events(
+    State(app): State<AppState>,
+    caller: Authenticated<EventsWrite>,
+    request: Request,
+) -> Result<Response<Body>, NativeFault> {
     let (parts, body) = request.into_parts();
-    let caller = caller(&app, &parts.headers)?;
-    caller.require(Scope::EventsWrite)?;
     let media_type = media_type(&parts.headers);
     if matches!(media_type, MediaType::None | MediaType::Form | MediaType::Other) {
         return Err(NativeFault(Fault::UnsupportedMediaType("JSON, CloudEvents JSON or NDJSON")));
@@ -106,11 +108,15 @@ pub async fn post_events(State(app): State<AppState>, request: Request) -> Resul
 }
 
 /// Commits parsed events, and answers the outcome of each.
-pub(super) async fn commit(app: &AppState, caller: &Caller, parsed: ParsedEvents) -> Result<Response<Body>, Fault> {
+pub(super) async fn commit(
+    app: &AppState,
+    caller: &Authorized<EventsWrite>,
+    parsed: ParsedEvents,
+) -> Result<Response<Body>, Fault> {
     let ParsedEvents { events, results } = parsed;
     app.tenants().count_events(caller.tenant(), events.len())?;
     let settings = app.credentials().settings(caller.tenant());
-    let receipt = post(caller, app.submitter(), &settings, events).await?;
+    let receipt = post(&app.command(caller), &settings, events).await?;
     let is_long = results.len() > query::INLINE_ROWS;
     // The events are durable already: rejecting the answer because of the queue's length would only make the sender
     // repeat them.

@@ -1,25 +1,27 @@
 //! `/v1/tenants/{id}/keys`: creates, lists and revokes a tenant's keys, for the administrator.
 
 use axum::body::Body;
-use axum::extract::{Path, Request, State};
-use axum::http::{HeaderMap, Response, StatusCode};
+use axum::extract::{Path, State};
+use axum::http::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{admin, document, tenant_id};
-use crate::command;
+use super::{Document, tenant_id};
+use crate::auth::Admin;
+use crate::command::tenants::create_key as command;
+use crate::command::tenants::revoke_key::{KeyOf, revoke_key as revoke};
 use crate::domain::ids::parse_guid;
 use crate::domain::{Fault, Scope, Time};
-use crate::http::extract::body::DIALECT_LIMIT;
-use crate::http::extract::{read_body, reply};
+use crate::http::extract::reply;
 use crate::http::fault::NativeFault;
 use crate::http::state::AppState;
 use crate::query;
 use crate::store::KeyRecord;
 
+/// A key to be created.
 #[derive(Deserialize, ToSchema)]
-struct NewKey {
+pub struct NewKey {
     name: String,
     #[schema(value_type = Vec<String>)]
     scopes: Vec<Scope>,
@@ -75,22 +77,14 @@ impl From<KeyRecord> for Listed {
 )]
 pub async fn create_key(
     State(app): State<AppState>,
+    admin: Admin,
     Path(tenant): Path<String>,
-    request: Request,
+    Document(wanted): Document<NewKey>,
 ) -> Result<Response<Body>, NativeFault> {
-    let (parts, body) = request.into_parts();
-    let admin = admin(&app, &parts.headers)?;
     let tenant = tenant_id(&tenant)?;
-    let body = read_body(&parts.headers, body, DIALECT_LIMIT).await?;
-    let wanted: NewKey = document(&parts.headers, &body)?;
-    let (key, secret) = command::tenants::create_key::create_key(
-        &admin,
-        (app.store(), app.credentials()),
-        app.clock(),
-        tenant,
-        (&wanted.name, wanted.scopes),
-    )
-    .await?;
+    let wanted = command::NewKey { tenant, name: &wanted.name, scopes: wanted.scopes };
+    let made = command::create_key(&admin, app.store(), app.credentials(), app.clock(), wanted).await?;
+    let (key, secret) = made;
     let made = Made { id: key.id, key: secret.reveal(), scopes: &key.scopes };
     Ok(reply::json(201, "application/json", &made))
 }
@@ -104,10 +98,9 @@ pub async fn create_key(
 )]
 pub async fn list_keys(
     State(app): State<AppState>,
+    admin: Admin,
     Path(tenant): Path<String>,
-    headers: HeaderMap,
 ) -> Result<Response<Body>, NativeFault> {
-    let admin = admin(&app, &headers)?;
     let keys = query::keys::keys(&admin, app.store(), tenant_id(&tenant)?).await?;
     let keys = Keys { keys: keys.into_iter().map(Listed::from).collect() };
     Ok(reply::json(200, "application/json", &keys))
@@ -122,13 +115,11 @@ pub async fn list_keys(
 )]
 pub async fn revoke_key(
     State(app): State<AppState>,
+    admin: Admin,
     Path((tenant, key)): Path<(String, String)>,
-    headers: HeaderMap,
 ) -> Result<StatusCode, NativeFault> {
-    let admin = admin(&app, &headers)?;
     let tenant = tenant_id(&tenant)?;
     let key = parse_guid(&key).ok_or(Fault::NotFound("key"))?;
-    let at = (app.store(), app.credentials());
-    command::tenants::revoke_key::revoke_key(&admin, at, app.clock(), tenant, key).await?;
+    revoke(&admin, app.store(), app.credentials(), app.clock(), KeyOf { tenant, key }).await?;
     Ok(StatusCode::NO_CONTENT)
 }

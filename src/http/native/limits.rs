@@ -3,17 +3,17 @@
 use std::borrow::Cow;
 
 use axum::body::Body;
-use axum::extract::{Path, Request, State};
-use axum::http::{HeaderMap, Response};
+use axum::extract::{Path, State};
+use axum::http::Response;
 use utoipa::openapi::schema::SchemaType;
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::{admin, document, tenant_id};
+use super::{Document, tenant_id};
+use crate::auth::Admin;
 use crate::command::tenants::set_limits as change;
 use crate::domain::{Quota, Quotas};
-use crate::http::extract::body::DIALECT_LIMIT;
-use crate::http::extract::{read_body, reply};
+use crate::http::extract::reply;
 use crate::http::fault::NativeFault;
 use crate::http::state::AppState;
 use crate::query;
@@ -83,10 +83,9 @@ const fn meaning(quota: Quota) -> &'static str {
 )]
 pub async fn get_limits(
     State(app): State<AppState>,
+    admin: Admin,
     Path(tenant): Path<String>,
-    headers: HeaderMap,
 ) -> Result<Response<Body>, NativeFault> {
-    let admin = admin(&app, &headers)?;
     let tenant = query::keys::tenant(&admin, app.store(), tenant_id(&tenant)?).await?.id;
     let view = app.reader().snapshot(tenant).view;
     let answer = reply::json(200, "application/json", &view.limits().in_force());
@@ -106,15 +105,11 @@ pub async fn get_limits(
 )]
 pub async fn put_limits(
     State(app): State<AppState>,
+    admin: Admin,
     Path(tenant): Path<String>,
-    request: Request,
+    Document(limits): Document<Quotas>,
 ) -> Result<Response<Body>, NativeFault> {
-    let (parts, body) = request.into_parts();
-    let admin = admin(&app, &parts.headers)?;
-    let tenant = tenant_id(&tenant)?;
-    let body = read_body(&parts.headers, body, DIALECT_LIMIT).await?;
-    let limits: Quotas = document(&parts.headers, &body)?;
-    let at = (app.store(), app.submitter());
-    let position = change::set_limits(&admin, at, app.clock(), tenant, limits).await?;
+    let tenant = query::keys::tenant(&admin, app.store(), tenant_id(&tenant)?).await?;
+    let position = change::set_limits(&admin, app.submitter(), app.clock(), &tenant, limits).await?;
     Ok(reply::at_position(reply::json(200, "application/json", &limits.in_force()), position))
 }

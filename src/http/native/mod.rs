@@ -10,14 +10,17 @@ pub mod settings;
 pub mod tenants;
 pub mod webhooks;
 
+use std::borrow::Cow;
+
+use axum::extract::{FromRequest, Request};
 use axum::http::HeaderMap;
+use axum::http::request::Parts;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use utoipa::OpenApi;
 
-use super::extract::{MediaType, credential, media_type};
+use super::extract::body::DIALECT_LIMIT;
+use super::extract::{self, Credential, MediaType, credential, media_type, read_body};
 use super::fault::{Details, NativeFault};
-use super::state::AppState;
-use crate::auth::{Admin, Caller};
 use crate::domain::ids::parse_guid;
 use crate::domain::json::Object;
 use crate::domain::{Fault, TenantId};
@@ -79,14 +82,19 @@ pub async fn unknown_route() -> NativeFault {
     NativeFault(Fault::NotFound("route"))
 }
 
-/// Authenticates the caller by `Authorization: Bearer` or `X-API-Key`.
-fn caller(app: &AppState, headers: &HeaderMap) -> Result<Caller, Fault> {
-    app.caller(credential::bearer(headers).or_else(|| credential::api_key(headers)))
-}
+/// A caller with the scope of `P`.
+pub type Authenticated<P> = extract::Authenticated<HeaderCredential, P>;
 
-/// Authenticates the administrator by `Authorization: Bearer`.
-fn admin(app: &AppState, headers: &HeaderMap) -> Result<Admin, Fault> {
-    app.admin(credential::bearer(headers))
+/// `Authorization: Bearer` or `X-API-Key`.
+pub enum HeaderCredential {}
+
+impl Credential for HeaderCredential {
+    type Rejection = NativeFault;
+
+    fn read(parts: &Parts) -> Result<Option<Cow<'_, str>>, Fault> {
+        let credential = credential::bearer(&parts.headers).or_else(|| credential::api_key(&parts.headers));
+        Ok(credential.map(Cow::Borrowed))
+    }
 }
 
 /// Parses the id of a tenant. A text that is not an id is 404, like the id of an unknown tenant.
@@ -114,6 +122,19 @@ fn document<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Result<T, 
     })?;
     reader.end().map_err(|error| Fault::Malformed(format!("the body is not JSON: {error}")))?;
     Ok(document)
+}
+
+/// The JSON document in the body of a request, as [`document`] parses it.
+pub struct Document<T>(pub T);
+
+impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Document<T> {
+    type Rejection = NativeFault;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, NativeFault> {
+        let (parts, body) = request.into_parts();
+        let body = read_body(&parts.headers, body, DIALECT_LIMIT).await?;
+        Ok(Document(document(&parts.headers, &body)?))
+    }
 }
 
 /// Formats a path as a JSON pointer (RFC 6901).

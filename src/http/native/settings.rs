@@ -4,19 +4,19 @@ use std::borrow::Cow;
 use std::ops::RangeInclusive;
 
 use axum::body::Body;
-use axum::extract::{Path, Request, State};
-use axum::http::{HeaderMap, Response};
+use axum::extract::{Path, State};
+use axum::http::Response;
 use serde::Serialize;
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::{admin, document, tenant_id};
+use super::{Document, tenant_id};
+use crate::auth::Admin;
 use crate::command::tenants::set_settings as change;
 use crate::domain::TenantId;
 use crate::domain::settings::desk::{HEARTBEAT_SECONDS, LEASE_SECONDS};
 use crate::domain::settings::{CONVERSATION_DAYS, SettingsPatch, WebhookSecret};
-use crate::http::extract::body::DIALECT_LIMIT;
-use crate::http::extract::{read_body, reply};
+use crate::http::extract::reply;
 use crate::http::fault::NativeFault;
 use crate::http::state::AppState;
 use crate::query;
@@ -88,10 +88,9 @@ impl ToSchema for Changes {
 )]
 pub async fn get_tenant(
     State(app): State<AppState>,
+    admin: Admin,
     Path(tenant): Path<String>,
-    headers: HeaderMap,
 ) -> Result<Response<Body>, NativeFault> {
-    let admin = admin(&app, &headers)?;
     let tenant = query::keys::tenant(&admin, app.store(), tenant_id(&tenant)?).await?;
     Ok(reply::json(200, "application/json", &Answer::from(&tenant)))
 }
@@ -111,14 +110,11 @@ pub async fn get_tenant(
 )]
 pub async fn set_settings(
     State(app): State<AppState>,
+    admin: Admin,
     Path(tenant): Path<String>,
-    request: Request,
+    Document(patch): Document<SettingsPatch>,
 ) -> Result<Response<Body>, NativeFault> {
-    let (parts, body) = request.into_parts();
-    let admin = admin(&app, &parts.headers)?;
     let tenant = tenant_id(&tenant)?;
-    let body = read_body(&parts.headers, body, DIALECT_LIMIT).await?;
-    let patch: SettingsPatch = document(&parts.headers, &body)?;
     let at = (app.store(), app.credentials());
     let tenant = change::set_settings(&admin, at, tenant, &patch).await?;
     Ok(reply::json(200, "application/json", &Answer::from(&tenant)))

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use super::{JSON, OauthFault};
 use crate::http::extract::{credential, reply};
+use crate::http::request_context::RequestContext;
 use crate::http::state::AppState;
 
 #[derive(Serialize, ToSchema)]
@@ -23,7 +24,11 @@ struct Answer {
     operation_id = "is_authenticated",
     responses((status = 200, description = "The credential is valid", body = Answer), OauthFault),
 )]
-pub async fn authenticated(State(app): State<AppState>, headers: HeaderMap) -> Result<Response<Body>, OauthFault> {
-    app.caller(credential::bearer(&headers))?;
+pub async fn authenticated(
+    State(app): State<AppState>,
+    context: RequestContext,
+    headers: HeaderMap,
+) -> Result<Response<Body>, OauthFault> {
+    app.caller(&context, credential::bearer(&headers))?;
     Ok(reply::json(200, JSON, &Answer { authenticated: true }))
 }

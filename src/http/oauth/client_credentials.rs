@@ -2,7 +2,8 @@
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Response};
+use axum::http::Response;
+use axum::http::request::Parts;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -11,6 +12,7 @@ use crate::auth::Client;
 use crate::command::issue_token::{KEY_SECONDS, for_key};
 use crate::domain::{Fault, Scope};
 use crate::http::extract::{Params, credential, reply};
+use crate::http::request_context::RequestContext;
 use crate::http::state::AppState;
 
 /// The form of the client credentials grant.
@@ -43,10 +45,9 @@ pub async fn client_credentials(State(app): State<AppState>, request: Request) -
     let (parts, body) = form(request).await?;
     let params = Params::parse(&body)?;
     check_grant(&params, "client_credentials")?;
-    let client = client(&app, &parts.headers, &params)?;
+    let client = client(&app, &parts, &params)?;
     let scopes = scopes(optional(&params, "scope")?.unwrap_or_default())?;
-    let at = (app.store(), app.credentials());
-    let token = for_key(&client, at, app.clock(), app.throttle(), scopes).await;
+    let token = for_key(app.tokens(), &client, scopes).await;
     let token = token.map_err(|fault| match fault {
         Fault::Forbidden => OauthFault::refused("invalid_scope", "the client does not have this scope"),
         other => OauthFault::Fault(other),
@@ -56,17 +57,18 @@ pub async fn client_credentials(State(app): State<AppState>, request: Request) -
 }
 
 /// Authenticates the client by the form or by Basic. A secret in both is rejected, and so are two different ids.
-fn client(app: &AppState, headers: &HeaderMap, params: &Params<'_>) -> Result<Client, OauthFault> {
+fn client(app: &AppState, parts: &Parts, params: &Params<'_>) -> Result<Client, OauthFault> {
+    let context = RequestContext::of(&parts.extensions);
     let (id, secret) = (optional(params, "client_id")?, optional(params, "client_secret")?);
-    let known = match (credential::basic(headers), id, secret) {
+    let known = match (credential::basic(&parts.headers), id, secret) {
         (Some(_), _, Some(_)) => {
             return Err(OauthFault::refused("invalid_request", "client_secret is given in addition to Authorization"));
         }
         (Some((user, _)), Some(id), _) if user != id => {
             return Err(OauthFault::refused("invalid_request", "client_id differs from the one in Authorization"));
         }
-        (Some((user, password)), _, _) => app.client(&user, &password),
-        (None, id, secret) => app.client(id.unwrap_or_default(), secret.unwrap_or_default()),
+        (Some((user, password)), _, _) => app.client(&context, &user, &password),
+        (None, id, secret) => app.client(&context, id.unwrap_or_default(), secret.unwrap_or_default()),
     };
     known.map_err(|fault| match fault {
         Fault::CredentialInvalid => OauthFault::refused("invalid_client", "client_id or client_secret not valid"),

@@ -46,15 +46,8 @@ pub async fn password_grant(State(app): State<AppState>, request: Request) -> Re
     check_grant(&params, "password")?;
     let (email, password) = (required(&params, "username")?, required(&params, "password")?);
     let Peer(from) = Peer::of(&parts.extensions);
-    let token = log_in(
-        (app.passwords(), app.throttle()),
-        app.reader(),
-        (app.store(), app.credentials()),
-        app.clock(),
-        Attempt { from, email, password },
-    )
-    .await
-    .map_err(|fault| match fault {
+    let attempt = Attempt { from, email, password };
+    let token = log_in(app.tokens(), app.passwords(), app.reader(), attempt).await.map_err(|fault| match fault {
         Fault::CredentialInvalid => OauthFault::refused("invalid_grant", "username or password not valid"),
         other => OauthFault::Fault(other),
     })?;

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use super::{OauthFault, form, required};
 use crate::command::revoke_token::revoke_token;
 use crate::http::extract::Params;
+use crate::http::request_context::RequestContext;
 use crate::http::state::AppState;
 
 /// The form of a revocation.
@@ -43,7 +44,7 @@ pub async fn revoke_client_token(app: State<AppState>, request: Request) -> Resu
 /// Revokes the token in the form. Revoking an unknown token succeeds (RFC 7009). The request counts against the rate of
 /// unauthenticated requests, since it carries no credential.
 async fn revoke(State(app): State<AppState>, request: Request) -> Result<StatusCode, OauthFault> {
-    app.unauthenticated()?;
+    app.unauthenticated(&RequestContext::of(request.extensions()))?;
     let (_, body) = form(request).await?;
     let params = Params::parse(&body)?;
     revoke_token(app.store(), app.credentials(), required(&params, "token")?).await?;

@@ -6,12 +6,13 @@ use axum::http::Response;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{JSON, VonageFault, admit};
+use super::{Authenticated, JSON, Version1, VonageFault};
+use crate::auth::AgentsAvailabilityRead;
 use crate::domain::filter::{Clause, Dimension, MAX_VALUES, Value};
 use crate::domain::ids::parse_guid;
 use crate::domain::json::Object;
 use crate::domain::status::Liveness;
-use crate::domain::{EntityRef, Fault, Filter, Scope};
+use crate::domain::{EntityRef, Fault, Filter};
 use crate::http::extract::body::DIALECT_LIMIT;
 use crate::http::extract::{MediaType, freshness, media_type, read_body, reply};
 use crate::http::state::AppState;
@@ -63,9 +64,13 @@ struct Availability {
         VonageFault,
     ),
 )]
-pub async fn agents_availability(State(app): State<AppState>, request: Request) -> Result<Response<Body>, VonageFault> {
+pub async fn agents_availability(
+    State(app): State<AppState>,
+    caller: Authenticated<AgentsAvailabilityRead>,
+    _: Version1,
+    request: Request,
+) -> Result<Response<Body>, VonageFault> {
     let (parts, body) = request.into_parts();
-    let caller = admit(&app, &parts.headers, Scope::AgentsAvailabilityRead, parts.uri.path())?;
     if media_type(&parts.headers) != MediaType::Json {
         return Err(Fault::UnsupportedMediaType("application/json").into());
     }
@@ -74,7 +79,7 @@ pub async fn agents_availability(State(app): State<AppState>, request: Request) 
         serde_json::from_slice(&body).map_err(|error| Fault::Malformed(error.to_string()))?;
     let (filter, liveness) = read(&criteria)?;
     let freshness = freshness::current(&parts.headers, &app)?;
-    let snapshot = query::open(app.reader(), &caller, Scope::AgentsAvailabilityRead, freshness).await?;
+    let snapshot = query::open(app.reader(), &caller, freshness).await?;
     let (presences, capacity) = question::agents_availability(&snapshot.view, &filter, liveness);
     let answer = Answer {
         presence_summary: Presences {

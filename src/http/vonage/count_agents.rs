@@ -7,9 +7,10 @@ use axum::http::{HeaderMap, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{JSON, VonageFault, authorise};
+use super::{Authenticated, JSON, VonageFault};
+use crate::auth::AgentsAvailabilityRead;
 use crate::domain::filter::{Clause, Dimension, MAX_VALUES, Value};
-use crate::domain::{Channel, EntityRef, Filter, Scope};
+use crate::domain::{Channel, EntityRef, Filter};
 use crate::http::extract::long_answer::{Lists, json_in_slices};
 use crate::http::extract::params::csv;
 use crate::http::extract::{Params, freshness, reply};
@@ -47,10 +48,11 @@ struct Agent {
 )]
 pub async fn count_agents(
     app: State<AppState>,
+    caller: Authenticated<AgentsAvailabilityRead>,
     query: RawQuery,
     headers: HeaderMap,
 ) -> Result<Response<Body>, VonageFault> {
-    count(app, query, headers).await
+    count(app, caller, query, headers).await
 }
 
 /// Counts the agents available for a call, at the path with a trailing slash that the vendor documents.
@@ -66,18 +68,19 @@ pub async fn count_agents(
 )]
 pub async fn count_agents_with_slash(
     app: State<AppState>,
+    caller: Authenticated<AgentsAvailabilityRead>,
     query: RawQuery,
     headers: HeaderMap,
 ) -> Result<Response<Body>, VonageFault> {
-    count(app, query, headers).await
+    count(app, caller, query, headers).await
 }
 
 async fn count(
     State(app): State<AppState>,
+    caller: Authenticated<AgentsAvailabilityRead>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response<Body>, VonageFault> {
-    let caller = authorise(&app, &headers, Scope::AgentsAvailabilityRead)?;
     let query = query.unwrap_or_default();
     let params = Params::parse(query.as_bytes())?;
     only(params.one("availability")?.unwrap_or_default(), "availability", "readyForPhoneCall")?;
@@ -87,7 +90,7 @@ async fn count(
         only(fields, "fields", "count")?;
     }
     let freshness = freshness::current(&headers, &app)?;
-    let snapshot = query::open(app.reader(), &caller, Scope::AgentsAvailabilityRead, freshness).await?;
+    let snapshot = query::open(app.reader(), &caller, freshness).await?;
     if fields.is_some() {
         let answer = Answer { count: question::count_agents(&snapshot.view, &filter, Channel::Call), agents: None };
         return Ok(reply::from_snapshot(reply::json(200, JSON, &answer), &snapshot));

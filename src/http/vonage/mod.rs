@@ -9,7 +9,9 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use axum::body::Body;
+use axum::extract::FromRequestParts;
 use axum::http::header::ACCEPT;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, Response};
 use axum::response::IntoResponse;
 use serde_json::{Value, json};
@@ -17,10 +19,8 @@ use utoipa::openapi::{ObjectBuilder, RefOr, Response as Described, Schema};
 use utoipa::{IntoResponses, OpenApi, PartialSchema, ToSchema};
 
 use super::describe;
-use super::extract::{credential, reply};
-use super::state::AppState;
-use crate::auth::Caller;
-use crate::domain::{Fault, Scope};
+use super::extract::{self, Credential, credential, reply};
+use crate::domain::Fault;
 
 const JSON: &str = "application/json; charset=utf-8";
 
@@ -123,18 +123,29 @@ pub async fn wrong_method() -> VonageFault {
     VonageFault::Fault(Fault::MethodNotAllowed)
 }
 
-/// Authorises the caller and then checks the API version, in the order in which the vendor does.
-fn admit(app: &AppState, headers: &HeaderMap, scope: Scope, path: &str) -> Result<Caller, VonageFault> {
-    let caller = authorise(app, headers, scope)?;
-    check_version(headers, path)?;
-    Ok(caller)
+/// A caller with the scope of `P`.
+pub type Authenticated<P> = extract::Authenticated<BearerToken, P>;
+
+/// `Authorization: Bearer`.
+pub enum BearerToken {}
+
+impl Credential for BearerToken {
+    type Rejection = VonageFault;
+
+    fn read(parts: &Parts) -> Result<Option<Cow<'_, str>>, Fault> {
+        Ok(credential::bearer(&parts.headers).map(Cow::Borrowed))
+    }
 }
 
-/// Authenticates the caller by bearer token and requires a scope, whatever the API version.
-fn authorise(app: &AppState, headers: &HeaderMap, scope: Scope) -> Result<Caller, Fault> {
-    let caller = app.caller(credential::bearer(headers))?;
-    caller.require(scope)?;
-    Ok(caller)
+/// A request for version 1 of the API. An argument after the caller, since the vendor checks the version last.
+pub struct Version1;
+
+impl<S: Sync> FromRequestParts<S> for Version1 {
+    type Rejection = VonageFault;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, VonageFault> {
+        check_version(&parts.headers, parts.uri.path()).map(|()| Version1)
+    }
 }
 
 /// Rejects requests unless `Accept` includes version 1: `application/vnd.newvoicemedia.v1+json`.

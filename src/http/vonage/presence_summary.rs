@@ -2,14 +2,15 @@
 
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, Response, Uri};
+use axum::http::{HeaderMap, Response};
 use serde::Serialize;
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{JSON, VonageFault, admit};
+use super::{Authenticated, JSON, Version1, VonageFault};
+use crate::auth::AgentsAvailabilityRead;
 use crate::domain::filter::{Clause, Dimension, MAX_VALUES, Value};
-use crate::domain::{Fault, Filter, Scope};
+use crate::domain::{Fault, Filter};
 use crate::http::extract::params::csv;
 use crate::http::extract::{Params, freshness, reply};
 use crate::http::state::AppState;
@@ -41,16 +42,16 @@ struct Answer {
 )]
 pub async fn presence_summary(
     State(app): State<AppState>,
+    caller: Authenticated<AgentsAvailabilityRead>,
+    _: Version1,
     RawQuery(query): RawQuery,
-    uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response<Body>, VonageFault> {
-    let caller = admit(&app, &headers, Scope::AgentsAvailabilityRead, uri.path())?;
     let query = query.unwrap_or_default();
     let names = skill_names(&Params::parse(query.as_bytes())?)?;
     let filter = Filter::default().and(Clause::All(Dimension::Skill, names));
     let freshness = freshness::current(&headers, &app)?;
-    let snapshot = query::open(app.reader(), &caller, Scope::AgentsAvailabilityRead, freshness).await?;
+    let snapshot = query::open(app.reader(), &caller, freshness).await?;
     let summary = agents_availability::presence_summary(&snapshot.view, &filter);
     let answer = Answer {
         ready: summary.ready,

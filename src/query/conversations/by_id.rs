@@ -17,6 +17,6 @@ pub fn remembered(view: &View, id: Uuid) -> Option<&Arc<Conversation>> {
 impl Archive {
     /// Reads the conversations of these ids that are in the archive, in one query.
     pub async fn find(&self, ids: &[Uuid]) -> Result<Vec<Arc<Conversation>>, Fault> {
-        in_time(self.store.archived(self.caller.tenant(), self.view.position(), ids)).await
+        in_time(self.store.archived(self.tenant, self.view.position(), ids)).await
     }
 }

@@ -25,7 +25,7 @@ impl Archive {
         let mut rest = Span { limit: wanted, ..*span };
         let mut found: Vec<Arc<Conversation>> = Vec::new();
         loop {
-            let reading = self.store.archive_page(self.caller.tenant(), view.position(), &criteria, &rest);
+            let reading = self.store.archive_page(self.tenant, view.position(), &criteria, &rest);
             let page = in_time(reading).await?;
             // The archive's page covers the list up to `end`; without an end it covers the rest.
             let end = page.conversations.last().and_then(key_of).filter(|_| page.is_cut);

@@ -8,9 +8,9 @@ mod open;
 
 use std::sync::Arc;
 
-use crate::auth::Caller;
-use crate::domain::Conversation;
+use crate::auth::Authorized;
 use crate::domain::conversation::{Criteria, Key};
+use crate::domain::{Conversation, TenantId};
 use crate::live::{Listed, View};
 use crate::store::Store;
 
@@ -25,14 +25,14 @@ const PART_BYTES: usize = 4 * 1024 * 1024;
 #[derive(Clone, Debug)]
 pub struct Archive {
     store: Store,
-    caller: Caller,
+    tenant: TenantId,
     view: Arc<View>,
 }
 
 impl Archive {
     /// Makes a reader of the caller's tenant as of `view`.
-    pub fn new(store: Store, caller: Caller, view: Arc<View>) -> Self {
-        Archive { store, caller, view }
+    pub fn new<P>(store: Store, caller: &Authorized<P>, view: Arc<View>) -> Self {
+        Archive { store, tenant: caller.tenant(), view }
     }
 }
 

@@ -5,7 +5,7 @@ pub mod user_availability_status_update;
 use async_graphql::{MergedObject, SimpleObject};
 use parking_lot::Mutex;
 
-use crate::auth::Caller;
+use crate::auth::{Authorized, GraphqlWrite};
 use crate::engine::Snapshot;
 use crate::http::state::AppState;
 use user_availability_status_update::UserAvailabilityMutation;
@@ -20,13 +20,13 @@ pub struct MutationContext {
     /// The services that commands use.
     pub app: AppState,
     /// The authenticated caller.
-    pub caller: Caller,
+    pub caller: Authorized<GraphqlWrite>,
     newest: Mutex<Snapshot>,
 }
 
 impl MutationContext {
     /// Creates the context of a request, from the state before its first change.
-    pub const fn new(app: AppState, caller: Caller, before: Snapshot) -> Self {
+    pub const fn new(app: AppState, caller: Authorized<GraphqlWrite>, before: Snapshot) -> Self {
         MutationContext { app, caller, newest: Mutex::new(before) }
     }
 

@@ -7,7 +7,7 @@ use async_graphql::{Context, Enum, InputObject, Object, Result, SimpleObject};
 
 use super::{MutationContext, UserError};
 use crate::command::change_availability::{Change, ChangeError, change_availability};
-use crate::domain::{Fault, Scope};
+use crate::domain::Fault;
 use crate::http::graphql::fault::of_field;
 use crate::http::graphql::object::user::User;
 use crate::http::graphql::scalar::{LegacyId, UserChannel};
@@ -70,9 +70,7 @@ impl UserAvailabilityMutation {
         let LegacyId(user) = input.user_id;
         let switched = (input.channel.into(), input.status == UserAvailabilityStatus::Available);
         let change = Change { channels: vec![switched], offline: false };
-        let (submitter, reader) = (app.submitter(), app.reader());
-        let authority = (&context.caller, Scope::GraphqlWrite);
-        let done = change_availability(authority, submitter, reader, app.clock(), (user, change)).await;
+        let done = change_availability(app.command(&context.caller), user, change).await;
         let unknown = || UserAvailabilityStatusUpdatePayload::refused("userId", "there is no such user");
         Ok(Some(match done {
             Ok(_) => match User::find(&context.refresh(), user) {

@@ -1,13 +1,14 @@
 //! `GET /group/{id}` and `GET /skill/{id}`: one group or skill with every field.
 
 use axum::body::Body;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Response};
 
 use super::Resource;
 use super::row::Row;
+use crate::auth::OperatorsRead;
 use crate::http::extract::{freshness, reply};
-use crate::http::iadvize_rest::{Envelope, RestFault, data, open};
+use crate::http::iadvize_rest::{Authenticated, Envelope, RestFault, data};
 use crate::http::state::AppState;
 use crate::limits::TurnKey;
 use crate::projection::roster::Connection;
@@ -24,10 +25,10 @@ use crate::query::groupings::{described, entity, members};
 pub async fn get_group(
     app: State<AppState>,
     id: Path<String>,
-    query: RawQuery,
+    caller: Authenticated<OperatorsRead>,
     headers: HeaderMap,
 ) -> Result<Response<Body>, RestFault> {
-    get(Resource::Group, app, id, query, headers).await
+    get(Resource::Group, app, id, caller, headers).await
 }
 
 /// Returns one skill.
@@ -40,20 +41,20 @@ pub async fn get_group(
 pub async fn get_skill(
     app: State<AppState>,
     id: Path<String>,
-    query: RawQuery,
+    caller: Authenticated<OperatorsRead>,
     headers: HeaderMap,
 ) -> Result<Response<Body>, RestFault> {
-    get(Resource::Skill, app, id, query, headers).await
+    get(Resource::Skill, app, id, caller, headers).await
 }
 
 async fn get(
     resource: Resource,
     State(app): State<AppState>,
     Path(id): Path<String>,
-    RawQuery(text): RawQuery,
+    caller: Authenticated<OperatorsRead>,
     headers: HeaderMap,
 ) -> Result<Response<Body>, RestFault> {
-    let (caller, snapshot) = open(&app, &headers, text, freshness::any_age(&headers)).await?;
+    let snapshot = query::open(app.reader(), &caller, freshness::any_age(&headers)?).await?;
     let dimension = resource.dimension();
     let found = id.parse().ok().and_then(|reference| entity(&snapshot.view, dimension, reference).cloned());
     let found = found.ok_or_else(|| RestFault::unknown(resource.name(), &id))?;

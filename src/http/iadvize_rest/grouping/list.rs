@@ -8,12 +8,12 @@ use axum::http::{HeaderMap, Response};
 
 use super::Resource;
 use super::row::{Item, Row};
-use crate::domain::Scope;
+use crate::auth::OperatorsRead;
 use crate::http::extract::long_answer::{Lists, json_in_slices};
 use crate::http::extract::{Params, freshness, reply};
 use crate::http::iadvize_rest::filters::ids;
 use crate::http::iadvize_rest::paging::Paging;
-use crate::http::iadvize_rest::{Envelope, JSON, RestFault, SUCCESS, caller, page};
+use crate::http::iadvize_rest::{Authenticated, Envelope, JSON, RestFault, SUCCESS, page};
 use crate::http::state::AppState;
 use crate::limits::TurnKey;
 use crate::query::groupings::{GroupingFilter, described, groupings, is_long};
@@ -27,10 +27,11 @@ use crate::query::groupings::{GroupingFilter, described, groupings, is_long};
 )]
 pub async fn list_groups(
     app: State<AppState>,
+    caller: Authenticated<OperatorsRead>,
     query: RawQuery,
     headers: HeaderMap,
 ) -> Result<Response<Body>, RestFault> {
-    list(Resource::Group, app, query, headers).await
+    list(Resource::Group, app, caller, query, headers).await
 }
 
 /// Lists skills, ascending by id.
@@ -42,22 +43,22 @@ pub async fn list_groups(
 )]
 pub async fn list_skills(
     app: State<AppState>,
+    caller: Authenticated<OperatorsRead>,
     query: RawQuery,
     headers: HeaderMap,
 ) -> Result<Response<Body>, RestFault> {
-    list(Resource::Skill, app, query, headers).await
+    list(Resource::Skill, app, caller, query, headers).await
 }
 
 async fn list(
     resource: Resource,
     State(app): State<AppState>,
+    caller: Authenticated<OperatorsRead>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response<Body>, RestFault> {
     let query = query.unwrap_or_default();
     let query = Params::parse(query.as_bytes())?;
-    let caller = caller(&app, &headers, &query)?;
-    caller.require(Scope::OperatorsRead)?;
     let operators = match resource {
         Resource::Group => Vec::new(),
         Resource::Skill => ids(&query, "filters[operator_id]")?,
@@ -65,7 +66,7 @@ async fn list(
     let filter = GroupingFilter { parents: ids(&query, "filters[parent_id]")?, operators };
     let paging = Paging::read(&query)?;
     let freshness = freshness::any_age(&headers)?;
-    let snapshot = crate::query::open(app.reader(), &caller, Scope::OperatorsRead, freshness).await?;
+    let snapshot = crate::query::open(app.reader(), &caller, freshness).await?;
     let key = TurnKey::Tenant(caller.tenant());
     let (view, dimension) = (snapshot.view.clone(), resource.dimension());
     let is_long = is_long(&view, dimension, paging.full);

@@ -1,15 +1,17 @@
 //! `POST /operator`: creates an operator.
 
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::http::Response;
 
 use super::patch::{New, REQUIRED_FIELDS};
 use super::row::Row;
 use super::{password, patch, refused};
+use crate::auth::OperatorsWrite;
 use crate::command::create_operator::create_operator;
 use crate::http::extract::reply;
-use crate::http::iadvize_rest::{Envelope, RestFault, data, write};
+use crate::http::iadvize_rest::fields::Fields;
+use crate::http::iadvize_rest::{Authenticated, Envelope, RestFault, data};
 use crate::http::state::AppState;
 
 /// Creates an operator and returns it.
@@ -20,13 +22,17 @@ use crate::http::state::AppState;
     request_body(content((New = "application/json"), (New = "application/x-www-form-urlencoded"))),
     responses((status = 200, description = "The operator, with its id", body = Envelope<Row>), RestFault),
 )]
-pub async fn create(State(app): State<AppState>, request: Request) -> Result<Response<Body>, RestFault> {
-    let (caller, fields) = write(&app, request).await?;
+pub async fn create(
+    State(app): State<AppState>,
+    caller: Authenticated<OperatorsWrite>,
+    fields: Fields,
+) -> Result<Response<Body>, RestFault> {
     if let Some(missing) = REQUIRED_FIELDS.into_iter().find(|name| fields.get(name).is_none()) {
         return Err(RestFault::Missing(missing));
     }
-    let user = (patch::read(&fields)?, password(&app, &caller, &fields).await?);
-    let made = create_operator(&caller, (app.submitter(), app.reader()), app.clock(), user).await;
+    let user = patch::read(&fields)?;
+    let password = password(&app, caller.tenant(), &fields).await?;
+    let made = create_operator(app.command(&caller), user, password).await;
     let (position, profile) = made.map_err(|fault| refused(fault, ""))?;
     Ok(reply::at_position(data(Row::from(&*profile)), position))
 }

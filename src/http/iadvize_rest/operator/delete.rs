@@ -1,13 +1,14 @@
 //! `DELETE /operator/{id}`: deletes an operator, which ends their sessions and removes them from every list and count.
 
 use axum::body::Body;
-use axum::extract::{Path, RawQuery, State};
-use axum::http::{HeaderMap, Response};
+use axum::extract::{Path, State};
+use axum::http::Response;
 
+use crate::auth::OperatorsWrite;
 use crate::command::delete_operator::delete_operator;
-use crate::domain::{Fault, Scope};
-use crate::http::extract::{Params, reply};
-use crate::http::iadvize_rest::{RestFault, StatusOnly, caller, done};
+use crate::domain::Fault;
+use crate::http::extract::reply;
+use crate::http::iadvize_rest::{Authenticated, RestFault, StatusOnly, done};
 use crate::http::state::AppState;
 
 /// Deletes an operator.
@@ -21,16 +22,12 @@ use crate::http::state::AppState;
 pub async fn delete(
     State(app): State<AppState>,
     Path(id): Path<String>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
+    caller: Authenticated<OperatorsWrite>,
 ) -> Result<Response<Body>, RestFault> {
-    let query = query.unwrap_or_default();
-    let caller = caller(&app, &headers, &Params::parse(query.as_bytes())?)?;
-    caller.require(Scope::OperatorsWrite)?;
     // Unlike the vendor's other sentences about unknown ids, this one ends without a full stop.
     let unknown = || RestFault::Unknown(format!("Unknown 'operator' with 'id' {id}"));
     let operator = id.parse().map_err(|_| unknown())?;
-    let deleted = delete_operator(&caller, (app.submitter(), app.reader()), app.clock(), operator).await;
+    let deleted = delete_operator(app.command(&caller), operator).await;
     let position = deleted.map_err(|fault| match fault {
         Fault::NotFound(_) => unknown(),
         other => RestFault::Fault(other),

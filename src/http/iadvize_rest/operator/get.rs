@@ -1,14 +1,16 @@
 //! `GET /operator/{id}`: one operator with every field.
 
 use axum::body::Body;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Response};
 
 use super::reference;
 use super::row::Row;
+use crate::auth::OperatorsRead;
 use crate::http::extract::{freshness, reply};
-use crate::http::iadvize_rest::{Envelope, RestFault, data, open};
+use crate::http::iadvize_rest::{Authenticated, Envelope, RestFault, data};
 use crate::http::state::AppState;
+use crate::query;
 use crate::query::people::operators::operator;
 
 /// Returns one operator.
@@ -22,10 +24,10 @@ use crate::query::people::operators::operator;
 pub async fn get(
     State(app): State<AppState>,
     Path(id): Path<String>,
-    RawQuery(query): RawQuery,
+    caller: Authenticated<OperatorsRead>,
     headers: HeaderMap,
 ) -> Result<Response<Body>, RestFault> {
-    let (_, snapshot) = open(&app, &headers, query, freshness::any_age(&headers)).await?;
+    let snapshot = query::open(app.reader(), &caller, freshness::any_age(&headers)?).await?;
     let profile = operator(&snapshot.view, reference(&id)?).ok_or_else(|| RestFault::unknown("operator", &id))?;
     Ok(reply::from_snapshot(data(Row::from(&**profile)), &snapshot))
 }

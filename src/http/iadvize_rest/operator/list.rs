@@ -5,11 +5,11 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, Response};
 
 use super::row::{Item, Row};
-use crate::domain::Scope;
+use crate::auth::OperatorsRead;
 use crate::http::extract::{Params, freshness, reply};
 use crate::http::iadvize_rest::filters::OperatorFilters;
 use crate::http::iadvize_rest::paging::Paging;
-use crate::http::iadvize_rest::{Envelope, RestFault, caller, filters, page};
+use crate::http::iadvize_rest::{Authenticated, Envelope, RestFault, filters, page};
 use crate::http::state::AppState;
 use crate::limits::TurnKey;
 use crate::projection::roster::Connection;
@@ -26,13 +26,12 @@ use crate::query::people::operators::operators;
 )]
 pub async fn list(
     State(app): State<AppState>,
+    caller: Authenticated<OperatorsRead>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response<Body>, RestFault> {
     let query = query.unwrap_or_default();
     let query = Params::parse(query.as_bytes())?;
-    let caller = caller(&app, &headers, &query)?;
-    caller.require(Scope::OperatorsRead)?;
     let (filter, online) = filters::read(&query)?;
     let paging = Paging::read(&query)?;
     let connection = match online {
@@ -41,7 +40,7 @@ pub async fn list(
         Some(false) => Connection::Offline,
     };
     let freshness = freshness::any_age(&headers)?;
-    let snapshot = query::open(app.reader(), &caller, Scope::OperatorsRead, freshness).await?;
+    let snapshot = query::open(app.reader(), &caller, freshness).await?;
     let is_long = query::is_long_list(&snapshot.view, &filter, connection);
     let view = snapshot.view.clone();
     let answer = move || {

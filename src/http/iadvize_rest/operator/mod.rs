@@ -15,18 +15,17 @@ use serde_json::Value;
 
 use super::RestFault;
 use super::fields::Fields;
-use crate::auth::Caller;
 use crate::domain::directory::{Problem, TAKEN};
 use crate::domain::event::PasswordHash;
-use crate::domain::{EntityRef, Fault};
+use crate::domain::{EntityRef, Fault, TenantId};
 use crate::http::state::AppState;
 
 /// Hashes the password among the fields, if there is one. The vendor's REST API has no such field; here it sets the
 /// password for `/oauth2/token`.
-async fn password(app: &AppState, caller: &Caller, fields: &Fields) -> Result<Option<PasswordHash>, Fault> {
+async fn password(app: &AppState, tenant: TenantId, fields: &Fields) -> Result<Option<PasswordHash>, Fault> {
     match fields.get("password") {
         None => Ok(None),
-        Some(Value::String(text)) => app.passwords().hash_password(caller.tenant(), text).await.map(Some),
+        Some(Value::String(text)) => app.passwords().hash_password(tenant, text).await.map(Some),
         Some(_) => Err(Fault::invalid("password", "must be a text")),
     }
 }

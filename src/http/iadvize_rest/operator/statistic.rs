@@ -1,15 +1,17 @@
 //! `GET /operator/{id}/statistic`: an operator's figures.
 
 use axum::body::Body;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::reference;
+use crate::auth::OperatorsRead;
 use crate::http::extract::{freshness, reply};
-use crate::http::iadvize_rest::{Envelope, RestFault, data, open};
+use crate::http::iadvize_rest::{Authenticated, Envelope, RestFault, data};
 use crate::http::state::AppState;
+use crate::query;
 use crate::query::people::operators::statistic as statistic_of;
 
 /// An operator's figures. Those that were never given are `null`.
@@ -34,10 +36,10 @@ struct Row {
 pub async fn statistic(
     State(app): State<AppState>,
     Path(id): Path<String>,
-    RawQuery(query): RawQuery,
+    caller: Authenticated<OperatorsRead>,
     headers: HeaderMap,
 ) -> Result<Response<Body>, RestFault> {
-    let (_, snapshot) = open(&app, &headers, query, freshness::any_age(&headers)).await?;
+    let snapshot = query::open(app.reader(), &caller, freshness::any_age(&headers)?).await?;
     let found = statistic_of(&snapshot.view, reference(&id)?).ok_or_else(|| RestFault::unknown("operator", &id))?;
     let row = Row {
         id: found.profile.id,

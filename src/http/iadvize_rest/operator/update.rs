@@ -1,15 +1,17 @@
 //! `PUT /operator/{id}`: changes the given fields of an operator, and no others.
 
 use axum::body::Body;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Path, State};
 use axum::http::Response;
 
 use super::patch::Writable;
 use super::row::Row;
 use super::{password, patch, reference, refused};
+use crate::auth::OperatorsWrite;
 use crate::command::update_operator::update_operator;
 use crate::http::extract::reply;
-use crate::http::iadvize_rest::{Envelope, RestFault, data, write};
+use crate::http::iadvize_rest::fields::Fields;
+use crate::http::iadvize_rest::{Authenticated, Envelope, RestFault, data};
 use crate::http::state::AppState;
 
 /// Changes an operator and returns it.
@@ -24,12 +26,12 @@ use crate::http::state::AppState;
 pub async fn update(
     State(app): State<AppState>,
     Path(id): Path<String>,
-    request: Request,
+    caller: Authenticated<OperatorsWrite>,
+    fields: Fields,
 ) -> Result<Response<Body>, RestFault> {
-    let (caller, fields) = write(&app, request).await?;
-    let user = (patch::read(&fields)?, password(&app, &caller, &fields).await?);
-    let engine = (app.submitter(), app.reader());
-    let changed = update_operator(&caller, engine, app.clock(), reference(&id)?, user).await;
+    let user = patch::read(&fields)?;
+    let password = password(&app, caller.tenant(), &fields).await?;
+    let changed = update_operator(app.command(&caller), reference(&id)?, user, password).await;
     let (position, profile) = changed.map_err(|fault| refused(fault, &id))?;
     Ok(reply::at_position(data(Row::from(&*profile)), position))
 }

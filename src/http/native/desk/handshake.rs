@@ -8,8 +8,8 @@ use super::connections::{Connections, DeskConnection};
 use super::limits::{MAX_ERRORS, TOO_FAST, count};
 use super::protocol::{Hello, Message, Reply};
 use super::socket::{Code, Disconnected, Incoming, Socket};
-use crate::auth::Caller;
 use crate::auth::tickets::Pass;
+use crate::auth::{Authorized, EventsWrite};
 use crate::command::desk::Link;
 use crate::command::desk::connect::{Opening, connect};
 use crate::domain::settings::desk::DeskTerms;
@@ -24,7 +24,7 @@ pub struct Handshake {
     pub app: AppState,
     pub connections: Connections,
     pub socket: Socket,
-    pub caller: Caller,
+    pub caller: Authorized<EventsWrite>,
     /// The user, and possibly the session, of the ticket, if the connection came with one.
     pub pass: Option<Pass>,
 }
@@ -116,7 +116,7 @@ impl Handshake {
         let opening = self.opening(hello, &caller, terms)?;
         let too_many = HandshakeError::Close(Code::Later, "too many desks of this user");
         let connection = self.connections.take((caller.tenant(), opening.user), &opening.session).ok_or(too_many)?;
-        let connected = connect(&caller, app.submitter(), app.clock(), opening).await;
+        let connected = connect(app.command(&caller), opening).await;
         let (position, link) = connected.map_err(|fault| match fault {
             Fault::TooMany { .. } => HandshakeError::Close(Code::Later, "too many desks of this user"),
             fault => handshake_error(fault),
@@ -125,7 +125,12 @@ impl Handshake {
     }
 
     /// Checks the members of a first message, against the ticket if there is one.
-    fn opening(&self, hello: Hello, caller: &Caller, terms: DeskTerms) -> Result<Opening, HandshakeError> {
+    fn opening(
+        &self,
+        hello: Hello,
+        caller: &Authorized<EventsWrite>,
+        terms: DeskTerms,
+    ) -> Result<Opening, HandshakeError> {
         let app = &self.app;
         let view = app.reader().snapshot(caller.tenant()).view;
         let named = hello.user.map(|user| view.directory().profile_of(&user).map(|profile| profile.id));

@@ -1,7 +1,7 @@
 //! Limits on the messages of a desk, before and after its handshake.
 
 use super::socket::Socket;
-use crate::auth::Caller;
+use crate::auth::{Authorized, EventsWrite};
 use crate::domain::Fault;
 use crate::http::state::AppState;
 
@@ -12,7 +12,7 @@ pub const TOO_FAST: &str = "too many messages";
 
 /// Counts a message, and the events in it, against the tenant's rates; [`Fault::TooMany`] above one of them. Messages
 /// of a socket without a pace do not count.
-pub fn count(app: &AppState, socket: &Socket, caller: &Caller, events: usize) -> Result<(), Fault> {
+pub fn count(app: &AppState, socket: &Socket, caller: &Authorized<EventsWrite>, events: usize) -> Result<(), Fault> {
     if !socket.is_paced() {
         return Ok(());
     }

@@ -18,12 +18,13 @@ use axum::http::{HeaderMap, Response};
 
 pub use state::DeskState;
 
-use crate::auth::Caller;
 use crate::auth::tickets::Pass;
-use crate::domain::{Fault, Scope};
+use crate::auth::{Authorized, Caller, EventsWrite};
+use crate::domain::Fault;
 use crate::http::connection::Connection;
 use crate::http::extract::{Params, credential, reply};
 use crate::http::fault::NativeFault;
+use crate::http::request_context::RequestContext;
 use crate::http::state::AppState;
 use crate::limits::Budget;
 use crate::limits::rate::Rate;
@@ -67,9 +68,8 @@ pub async fn connect(State(desks): State<DeskState>, request: Request) -> Result
             let (caller, pass) = desks.ticket_holder(&ticket)?;
             (caller, Some(pass), upgrade)
         }
-        None => (by_key(app, &parts)?, None, upgrade(&mut parts).await?),
+        None => (by_key(app, &parts)?.authorize()?, None, upgrade(&mut parts).await?),
     };
-    caller.require(Scope::EventsWrite)?;
     let position = app.reader().snapshot(caller.tenant()).view.position();
     let connection = Connection::of(&parts.extensions);
     if let Some(connection) = &connection {
@@ -82,7 +82,7 @@ pub async fn connect(State(desks): State<DeskState>, request: Request) -> Result
             let app = &desks.app;
             let (clock, stopping) = (app.clock().clone(), app.lifecycle().stopping().clone());
             let socket = Socket::new(socket, clock, stopping, pace(app));
-            stay(desks, socket, (caller, pass)).await;
+            stay(desks, socket, caller, pass).await;
             drop(connection);
         }));
     });
@@ -97,7 +97,7 @@ fn pace(app: &AppState) -> Option<Rate> {
 }
 
 /// Serves the connection, from the handshake to its end.
-async fn stay(desks: DeskState, socket: Socket, (caller, pass): (Caller, Option<Pass>)) {
+async fn stay(desks: DeskState, socket: Socket, caller: Authorized<EventsWrite>, pass: Option<Pass>) {
     let DeskState { app, connections, .. } = desks;
     let handshake = Handshake { app, connections, socket, caller, pass };
     if let Some((handshake, accepted)) = handshake.accept().await
@@ -113,10 +113,11 @@ fn by_key(app: &AppState, parts: &Parts) -> Result<Caller, Fault> {
     let headers = &parts.headers;
     let basic = credential::basic_user(headers);
     let carried = credential::bearer(headers).or_else(|| credential::api_key(headers)).or(basic.as_deref());
-    match carried {
-        Some(key) => app.caller(Some(key)),
-        None => app.caller(params.one("key")?),
-    }
+    let key = match carried {
+        Some(key) => Some(key),
+        None => params.one("key")?,
+    };
+    app.caller(&RequestContext::of(&parts.extensions), key)
 }
 
 /// Returns the ticket of the request, if there is one.

@@ -7,7 +7,7 @@ use super::handshake::{Accepted, Handshake};
 use super::limits::{MAX_ERRORS, TOO_FAST, count};
 use super::protocol::{EventMessage, Message, Reply};
 use super::socket::{Code, Disconnected, Incoming, Socket};
-use crate::auth::Caller;
+use crate::auth::{Authorized, EventsWrite};
 use crate::command::desk::Link;
 use crate::command::desk::disconnect::disconnect;
 use crate::command::desk::renew::renew;
@@ -24,7 +24,7 @@ const RENEWAL_INTERVAL: Duration = Duration::from_secs(1);
 pub struct Desk {
     app: AppState,
     socket: Socket,
-    caller: Caller,
+    caller: Authorized<EventsWrite>,
     link: Link,
     connection: DeskConnection,
     terms: DeskTerms,
@@ -148,8 +148,7 @@ impl Desk {
         let heard = self.times.last_frame;
         self.times.last_attempt = self.app.clock().monotonic();
         let caller = self.app.revalidate(&self.caller).map_err(|_| End::Ended("credential"))?;
-        let (submitter, clock) = (self.app.submitter(), self.app.clock());
-        match renew(&caller, submitter, clock, (&self.link, heard)).await {
+        match renew(self.app.command(&caller), &self.link, heard).await {
             Ok(Ok(position)) => {
                 self.times.unrenewed = None;
                 Ok(Ok(position))
@@ -203,8 +202,7 @@ impl Desk {
         };
         let now = clock.monotonic();
         let (settings, due) = (app.credentials().settings(caller.tenant()), self.is_renewal_due(now));
-        let at = (app.submitter(), &settings);
-        let reported = match report(&caller, at, clock, (&self.link, due), event).await {
+        let reported = match report(app.command(&caller), &settings, &self.link, due, event).await {
             Ok(reported) => reported,
             Err(Fault::Forbidden) => return Err(End::Ended("credential")),
             Err(fault) => return self.unavailable(Some(id), &fault).await,
@@ -236,9 +234,8 @@ impl Desk {
     async fn end(mut self, end: End) {
         match end {
             End::Closed => {
-                let (submitter, clock) = (self.app.submitter(), self.app.clock());
                 if let Ok(caller) = self.app.revalidate(&self.caller)
-                    && let Err(fault) = disconnect(&caller, submitter, clock, &self.link).await
+                    && let Err(fault) = disconnect(self.app.command(&caller), &self.link).await
                 {
                     tracing::debug!(%fault, "the session of a closed desk was not ended: it ends with its lease");
                 }

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use axum::extract::FromRef;
+
 use super::connections::Connections;
 use crate::auth::tickets::Pass;
-use crate::auth::{Caller, Tickets};
+use crate::auth::{Authorized, EventsWrite, Tickets};
 use crate::domain::Fault;
 use crate::http::state::AppState;
 
@@ -26,8 +28,14 @@ impl DeskState {
     }
 
     /// Redeems a ticket; returns its issuer, still authorised, and the desk that it is for.
-    pub fn ticket_holder(&self, ticket: &str) -> Result<(Caller, Pass), Fault> {
+    pub fn ticket_holder(&self, ticket: &str) -> Result<(Authorized<EventsWrite>, Pass), Fault> {
         let (caller, pass) = self.tickets.redeem(ticket)?;
         Ok((self.app.revalidate(&caller)?, pass))
+    }
+}
+
+impl FromRef<DeskState> for AppState {
+    fn from_ref(desks: &DeskState) -> Self {
+        desks.app.clone()
     }
 }

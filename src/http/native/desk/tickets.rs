@@ -1,21 +1,22 @@
 //! `POST /v1/desk/tickets`: issues tickets for browsers, so that a browser never holds the tenant's key.
 
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::http::Response;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::super::{caller, document};
+use super::super::{Authenticated, Document};
 use super::DeskState;
+use crate::auth::EventsWrite;
 use crate::command::desk::issue_ticket as command;
-use crate::domain::{Scope, Time, UserRef};
-use crate::http::extract::body::DIALECT_LIMIT;
-use crate::http::extract::{read_body, reply};
+use crate::domain::{Time, UserRef};
+use crate::http::extract::reply;
 use crate::http::fault::{Details, NativeFault};
 
+/// A ticket to be issued.
 #[derive(Deserialize, ToSchema)]
-struct NewTicket {
+pub struct NewTicket {
     /// The user of the desk: an integer id, a GUID, or `external:` and the external id.
     #[schema(value_type = String, examples("101"))]
     user: UserRef,
@@ -51,15 +52,14 @@ struct Answer<'a> {
         NativeFault,
     ),
 )]
-pub async fn issue_ticket(State(desks): State<DeskState>, request: Request) -> Result<Response<Body>, NativeFault> {
-    let (parts, body) = request.into_parts();
-    let app = &desks.app;
-    let caller = caller(app, &parts.headers)?;
-    caller.require(Scope::EventsWrite)?;
-    let body = read_body(&parts.headers, body, DIALECT_LIMIT).await?;
-    let NewTicket { user, session, seconds } = document(&parts.headers, &body)?;
+pub async fn issue_ticket(
+    State(desks): State<DeskState>,
+    caller: Authenticated<EventsWrite>,
+    Document(wanted): Document<NewTicket>,
+) -> Result<Response<Body>, NativeFault> {
+    let NewTicket { user, session, seconds } = wanted;
     let wanted = command::TicketRequest { user, session, seconds };
-    let snapshot = app.reader().snapshot(caller.tenant());
+    let snapshot = desks.app.reader().snapshot(caller.tenant());
     let issued = command::issue_ticket(&caller, &snapshot, &desks.tickets, wanted)?;
     let answer = Answer {
         ticket: issued.ticket.reveal(),

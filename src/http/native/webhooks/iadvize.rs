@@ -11,11 +11,11 @@ use utoipa::openapi::{ObjectBuilder, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::iadvize_payload::read;
-use crate::auth::{Caller, signature};
-use crate::domain::{Fault, Scope};
+use crate::auth::{EventsWrite, signature};
+use crate::domain::Fault;
 use crate::http::describe;
 use crate::http::extract::body::DIALECT_LIMIT;
-use crate::http::extract::{Params, credential, read_body};
+use crate::http::extract::{self, Credential, Params, credential, read_body};
 use crate::http::fault::NativeFault;
 use crate::http::native::events::{Answer, ParsedEvents, commit};
 use crate::http::state::AppState;
@@ -52,10 +52,12 @@ impl ToSchema for Webhook {
     request_body(content = Webhook),
     responses((status = 200, description = "The outcome of the event", body = Answer), NativeFault),
 )]
-pub async fn post_webhook(State(app): State<AppState>, request: Request) -> Result<Response<Body>, NativeFault> {
+pub async fn post_webhook(
+    State(app): State<AppState>,
+    caller: Authenticated,
+    request: Request,
+) -> Result<Response<Body>, NativeFault> {
     let (parts, body) = request.into_parts();
-    let caller = caller(&app, &parts)?;
-    caller.require(Scope::EventsWrite)?;
     // The content type is not checked: the signature authenticates the sender, and a body that does not parse is
     // rejected below.
     let body = read_body(&parts.headers, body, DIALECT_LIMIT).await?;
@@ -67,17 +69,23 @@ pub async fn post_webhook(State(app): State<AppState>, request: Request) -> Resu
     Ok(commit(&app, &caller, ParsedEvents::new(&events, app.clock().now())).await?)
 }
 
-/// Authenticates the caller by a header, as elsewhere, or by the URL, since only a URL can be configured at the vendor:
-/// `?key=`, or the URL's user name, which arrives as that of Basic.
-fn caller(app: &AppState, parts: &Parts) -> Result<Caller, Fault> {
-    let Parts { headers, uri, .. } = parts;
-    if let Some(key) = credential::bearer(headers).or_else(|| credential::api_key(headers)) {
-        return app.caller(Some(key));
-    }
-    let params = Params::parse(uri.query().unwrap_or_default().as_bytes())?;
-    match params.one("key")? {
-        Some(key) => app.caller(Some(key)),
-        None => app.caller(credential::basic_user(headers).as_deref()),
+type Authenticated = extract::Authenticated<UrlCredential, EventsWrite>;
+
+/// A header, as elsewhere, or the URL, since only a URL can be configured at the vendor: `?key=`, or the URL's user
+/// name, which arrives as that of Basic.
+pub enum UrlCredential {}
+
+impl Credential for UrlCredential {
+    type Rejection = NativeFault;
+
+    fn read(parts: &Parts) -> Result<Option<Cow<'_, str>>, Fault> {
+        let Parts { headers, uri, .. } = parts;
+        if let Some(key) = credential::bearer(headers).or_else(|| credential::api_key(headers)) {
+            return Ok(Some(Cow::Borrowed(key)));
+        }
+        let params = Params::parse(uri.query().unwrap_or_default().as_bytes())?;
+        let key = params.one("key")?.map(str::to_owned);
+        Ok(key.or_else(|| credential::basic_user(headers)).map(Cow::Owned))
     }
 }
 

@@ -3,11 +3,12 @@
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, Response, Uri};
+use axum::http::{HeaderMap, Response};
 
-use super::super::{JSON, VonageFault, admit};
+use super::super::{Authenticated, JSON, Version1, VonageFault};
 use super::{AgentPresence, user_of};
-use crate::domain::{Fault, Scope};
+use crate::auth::UsersRead;
+use crate::domain::Fault;
 use crate::http::extract::{freshness, reply};
 use crate::http::state::AppState;
 use crate::query;
@@ -26,14 +27,14 @@ use crate::query::people::presences;
 )]
 pub async fn get_presence(
     State(app): State<AppState>,
+    caller: Authenticated<UsersRead>,
+    _: Version1,
     path: Result<Path<String>, PathRejection>,
-    uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response<Body>, VonageFault> {
-    let caller = admit(&app, &headers, Scope::UsersRead, uri.path())?;
     let user = user_of(path)?;
     let freshness = freshness::current(&headers, &app)?;
-    let snapshot = query::open(app.reader(), &caller, Scope::UsersRead, freshness).await?;
+    let snapshot = query::open(app.reader(), &caller, freshness).await?;
     let presence = presences::presence(&snapshot.view, user).ok_or(Fault::NotFound("user"))?;
     Ok(reply::from_snapshot(reply::json(200, JSON, &AgentPresence::from(presence)), &snapshot))
 }

@@ -2,13 +2,13 @@
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, Response, Uri};
+use axum::http::{HeaderMap, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::super::{JSON, VonageFault, admit};
+use super::super::{Authenticated, JSON, Version1, VonageFault};
 use super::PresenceDefinition;
-use crate::domain::Scope;
+use crate::auth::UsersRead;
 use crate::http::extract::long_answer::{Lists, json_in_slices};
 use crate::http::extract::{freshness, reply};
 use crate::http::state::AppState;
@@ -36,12 +36,12 @@ struct Answer {
 )]
 pub async fn list_definitions(
     State(app): State<AppState>,
-    uri: Uri,
+    caller: Authenticated<UsersRead>,
+    _: Version1,
     headers: HeaderMap,
 ) -> Result<Response<Body>, VonageFault> {
-    let caller = admit(&app, &headers, Scope::UsersRead, uri.path())?;
     let freshness = freshness::current(&headers, &app)?;
-    let snapshot = query::open(app.reader(), &caller, Scope::UsersRead, freshness).await?;
+    let snapshot = query::open(app.reader(), &caller, freshness).await?;
     let is_long = presences::has_many_definitions(&snapshot.view);
     let view = snapshot.view.clone();
     let begin = move || {

@@ -2,14 +2,15 @@
 
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, Response, Uri};
+use axum::http::{HeaderMap, Response};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::super::{JSON, VonageFault, admit};
+use super::super::{Authenticated, JSON, Version1, VonageFault};
 use super::AgentPresence;
+use crate::auth::UsersRead;
+use crate::domain::Fault;
 use crate::domain::ids::parse_guid;
-use crate::domain::{Fault, Scope};
 use crate::http::extract::params::csv;
 use crate::http::extract::{Params, freshness, reply};
 use crate::http::state::AppState;
@@ -33,15 +34,15 @@ const MAX_USERS: usize = 50;
 )]
 pub async fn list_presences(
     State(app): State<AppState>,
+    caller: Authenticated<UsersRead>,
+    _: Version1,
     RawQuery(query): RawQuery,
-    uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response<Body>, VonageFault> {
-    let caller = admit(&app, &headers, Scope::UsersRead, uri.path())?;
     let query = query.unwrap_or_default();
     let users = users(&Params::parse(query.as_bytes())?)?;
     let freshness = freshness::current(&headers, &app)?;
-    let snapshot = query::open(app.reader(), &caller, Scope::UsersRead, freshness).await?;
+    let snapshot = query::open(app.reader(), &caller, freshness).await?;
     let is_long = presences::has_many_definitions(&snapshot.view);
     let view = snapshot.view.clone();
     let find = move || Ok(presences::presences(&view, &users));

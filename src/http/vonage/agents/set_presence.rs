@@ -8,12 +8,13 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::super::{JSON, VonageFault, admit};
+use super::super::{Authenticated, JSON, Version1, VonageFault};
 use super::{AgentPresence, user_of};
+use crate::auth::UsersWrite;
 use crate::command::change_presence::{ChangeError, Choice, change_presence};
+use crate::domain::Fault;
 use crate::domain::ids::parse_guid;
 use crate::domain::json::Object;
-use crate::domain::{Fault, Scope};
 use crate::http::extract::body::DIALECT_LIMIT;
 use crate::http::extract::{MediaType, media_type, read_body, reply};
 use crate::http::state::AppState;
@@ -41,18 +42,19 @@ struct Change {
 )]
 pub async fn set_presence(
     State(app): State<AppState>,
+    caller: Authenticated<UsersWrite>,
+    _: Version1,
     path: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Result<Response<Body>, VonageFault> {
     let (parts, body) = request.into_parts();
-    let caller = admit(&app, &parts.headers, Scope::UsersWrite, parts.uri.path())?;
     if media_type(&parts.headers) != MediaType::Json {
         return Err(Fault::UnsupportedMediaType("application/json").into());
     }
     let user = user_of(path)?;
     let definition = read(&read_body(&parts.headers, body, DIALECT_LIMIT).await?)?;
     let choice = Choice { user, definition };
-    let done = change_presence(&caller, app.submitter(), app.reader(), app.clock(), choice).await;
+    let done = change_presence(app.command(&caller), choice).await;
     let position = done.map_err(|error| match error {
         ChangeError::Unknown => refused(format!("The value '{definition}' is not a known presence.")),
         ChangeError::NotSelectable => refused(format!("The value '{definition}' cannot be selected.")),
@@ -60,7 +62,7 @@ pub async fn set_presence(
     })?;
     // An acknowledged change is already visible. Staleness is not checked: the store has just confirmed the write.
     let freshness = Freshness { min_position: Some(position), max_staleness_ms: None };
-    let snapshot = query::open(app.reader(), &caller, Scope::UsersRead, freshness).await?;
+    let snapshot = query::open(app.reader(), &caller, freshness).await?;
     let presence = presences::presence(&snapshot.view, user).ok_or(Fault::NotFound("user"))?;
     Ok(reply::from_snapshot(reply::json(200, JSON, &AgentPresence::from(presence)), &snapshot))
 }

@@ -1,13 +1,15 @@
 //! `GET /operator/{id}/live`: one operator's live availability, online or not.
 
 use axum::body::Body;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Response};
 
 use super::row::Row;
+use crate::auth::OperatorsRead;
 use crate::http::extract::{freshness, reply};
-use crate::http::iadvize_rest::{Envelope, RestFault, data, open};
+use crate::http::iadvize_rest::{Authenticated, Envelope, RestFault, data};
 use crate::http::state::AppState;
+use crate::query;
 use crate::query::people::operators_live::operator_live;
 
 /// Returns one operator's live availability.
@@ -20,10 +22,10 @@ use crate::query::people::operators_live::operator_live;
 pub async fn get_live(
     State(app): State<AppState>,
     Path(id): Path<String>,
-    RawQuery(query): RawQuery,
+    caller: Authenticated<OperatorsRead>,
     headers: HeaderMap,
 ) -> Result<Response<Body>, RestFault> {
-    let (_, snapshot) = open(&app, &headers, query, freshness::current(&headers, &app)).await?;
+    let snapshot = query::open(app.reader(), &caller, freshness::current(&headers, &app)?).await?;
     let operator = id.parse().ok().and_then(|reference| operator_live(&snapshot.view, reference));
     let operator = operator.ok_or_else(|| RestFault::unknown("operator", &id))?;
     Ok(reply::from_snapshot(data(Row::from(operator)), &snapshot))

@@ -5,11 +5,11 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, Response};
 
 use super::row::Row;
-use crate::domain::Scope;
+use crate::auth::OperatorsRead;
 use crate::http::extract::long_answer::{Lists, json_in_slices};
 use crate::http::extract::{Params, freshness, reply};
 use crate::http::iadvize_rest::filters::OperatorFilters;
-use crate::http::iadvize_rest::{Envelope, JSON, RestFault, SUCCESS, caller, filters};
+use crate::http::iadvize_rest::{Authenticated, Envelope, JSON, RestFault, SUCCESS, filters};
 use crate::http::state::AppState;
 use crate::limits::TurnKey;
 use crate::projection::roster::Connection;
@@ -25,17 +25,16 @@ use crate::query::people::operators_live::operators_live;
 )]
 pub async fn list_live(
     State(app): State<AppState>,
+    caller: Authenticated<OperatorsRead>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response<Body>, RestFault> {
     let query = query.unwrap_or_default();
     let query = Params::parse(query.as_bytes())?;
-    let caller = caller(&app, &headers, &query)?;
-    caller.require(Scope::OperatorsRead)?;
     let (filter, online) = filters::read(&query)?;
     let connection = if online.unwrap_or(true) { Connection::Online } else { Connection::OfflineSeenBefore };
     let freshness = freshness::current(&headers, &app)?;
-    let snapshot = query::open(app.reader(), &caller, Scope::OperatorsRead, freshness).await?;
+    let snapshot = query::open(app.reader(), &caller, freshness).await?;
     let is_long = query::is_long_list(&snapshot.view, &filter, connection);
     let view = snapshot.view.clone();
     let begin = move || {

@@ -4,18 +4,19 @@
 use std::borrow::Cow;
 
 use axum::body::Body;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Path, State};
 use axum::http::Response;
 use serde_json::Value;
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
+use crate::auth::OperatorsWrite;
 use crate::command::change_availability::{Change, ChangeError, change_availability};
-use crate::domain::{Channel, EntityRef, Fault, Scope};
+use crate::domain::{Channel, EntityRef, Fault};
 use crate::http::describe;
 use crate::http::extract::reply;
 use crate::http::iadvize_rest::fields::{Fields, flag};
-use crate::http::iadvize_rest::{RestFault, StatusOnly, message, write};
+use crate::http::iadvize_rest::{Authenticated, RestFault, StatusOnly, message};
 use crate::http::state::AppState;
 
 /// The channels that can be switched, in the order of the sentences in the response.
@@ -32,9 +33,9 @@ const CHANNELS: [Channel; 3] = [Channel::Chat, Channel::Call, Channel::Video];
 pub async fn set_live(
     State(app): State<AppState>,
     Path(id): Path<String>,
-    request: Request,
+    caller: Authenticated<OperatorsWrite>,
+    fields: Fields,
 ) -> Result<Response<Body>, RestFault> {
-    let (caller, fields) = write(&app, request).await?;
     let change = read(&fields)?;
     if change == Change::default() {
         // The first of the fields stands for all of them.
@@ -42,9 +43,7 @@ pub async fn set_live(
     }
     let operator: EntityRef = id.parse().map_err(|_| RestFault::unknown("operator", &id))?;
     let text = sentences(&change);
-    let (submitter, reader) = (app.submitter(), app.reader());
-    let caller = (&caller, Scope::OperatorsWrite);
-    let done = change_availability(caller, submitter, reader, app.clock(), (operator, change)).await;
+    let done = change_availability(app.command(&caller), operator, change).await;
     let position = done.map_err(|why| match why {
         ChangeError::NotEnabled(channel) => {
             Fault::invalid(format!("{}[available]", channel.name()), "the channel is not enabled").into()

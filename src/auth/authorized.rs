@@ -1,0 +1,69 @@
+//! Privileges as types: a function that needs a scope takes the proof of it as a parameter, so that the check can
+//! neither be forgotten nor be made twice.
+
+use std::marker::PhantomData;
+
+use super::Caller;
+use crate::domain::{Fault, Scope, TenantId};
+
+/// A scope as a type.
+pub trait Privilege: Send + Sync + 'static {
+    /// The scope that the type stands for.
+    const SCOPE: Scope;
+}
+
+macro_rules! privileges {
+    ($($name:ident),* $(,)?) => {$(
+        #[doc = concat!("[`Scope::", stringify!($name), "`] as a type.")]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $name {}
+
+        impl Privilege for $name {
+            const SCOPE: Scope = Scope::$name;
+        }
+    )*};
+}
+
+privileges!(
+    EventsWrite,
+    DirectoryWrite,
+    DirectoryRead,
+    OperatorsRead,
+    OperatorsWrite,
+    UsersRead,
+    UsersWrite,
+    UserActivityRead,
+    AgentsAvailabilityRead,
+    GraphqlRead,
+    GraphqlWrite,
+);
+
+/// A caller whose credential grants the scope of `P`. Made by [`Caller::authorize`] only.
+#[derive(Clone, Copy, Debug)]
+pub struct Authorized<P> {
+    caller: Caller,
+    privilege: PhantomData<fn() -> P>,
+}
+
+impl Caller {
+    /// Checks that the credential grants the scope of `P`; [`Fault::Forbidden`] if not.
+    pub fn authorize<P: Privilege>(self) -> Result<Authorized<P>, Fault> {
+        if self.scopes.allow(P::SCOPE) {
+            Ok(Authorized { caller: self, privilege: PhantomData })
+        } else {
+            Err(Fault::Forbidden)
+        }
+    }
+}
+
+impl<P> Authorized<P> {
+    /// The one tenant that the caller may access.
+    pub fn tenant(&self) -> TenantId {
+        self.caller.tenant
+    }
+
+    /// The caller without the proof, to be authenticated again later.
+    pub fn caller(&self) -> &Caller {
+        &self.caller
+    }
+}
