@@ -83,7 +83,7 @@ impl Credentials {
     pub fn caller(
         &self,
         credential: Option<&str>,
-        scopes_now: impl FnOnce(TenantId, LoggedIn) -> Option<Scopes>,
+        scopes_now: impl FnOnce(TenantId, LoggedIn) -> Result<Option<Scopes>, Fault>,
     ) -> Result<Caller, Fault> {
         let credential = credential.filter(|text| !text.is_empty()).ok_or(Fault::CredentialMissing)?;
         let hash = secret::hash_of_made(credential).ok_or(Fault::CredentialInvalid)?;
@@ -95,7 +95,7 @@ impl Credentials {
     pub fn revalidate(
         &self,
         caller: &Caller,
-        scopes_now: impl FnOnce(TenantId, LoggedIn) -> Option<Scopes>,
+        scopes_now: impl FnOnce(TenantId, LoggedIn) -> Result<Option<Scopes>, Fault>,
     ) -> Result<Caller, Fault> {
         self.authenticate(caller.credential, scopes_now)
     }
@@ -103,7 +103,7 @@ impl Credentials {
     fn authenticate(
         &self,
         hash: [u8; 32],
-        scopes_now: impl FnOnce(TenantId, LoggedIn) -> Option<Scopes>,
+        scopes_now: impl FnOnce(TenantId, LoggedIn) -> Result<Option<Scopes>, Fault>,
     ) -> Result<Caller, Fault> {
         let keys = self.0.registry.load();
         // Found by its hash, a credential needs no comparison in constant time: hashes cannot be approached step by
@@ -116,7 +116,7 @@ impl Credentials {
             // A token issued for a key is valid as long as its key is, with the scopes it was issued with.
             TokenHolder::Key(key) => keys.ids.contains_key(&key).then_some(token.scopes),
             TokenHolder::User { guid, password } => {
-                scopes_now(token.tenant, LoggedIn { guid, password }).map(|now| token.scopes.within(now))
+                scopes_now(token.tenant, LoggedIn { guid, password })?.map(|now| token.scopes.within(now))
             }
         };
         let scopes = scopes.ok_or(Fault::CredentialInvalid)?;

@@ -93,7 +93,7 @@ async fn populate(app: &App) -> Result<Secret, Fault> {
     let key = key(app, &clock, NewKey { tenant, name: KEY, scopes: vec![Scope::All] }).await?;
     let scopes = vec![Scope::DirectoryWrite, Scope::EventsWrite, Scope::OperatorsRead];
     let floor_key = self::key(app, &clock, NewKey { tenant, name: FLOOR_KEY, scopes }).await?;
-    let caller: Caller = app.credentials.caller(Some(floor_key.reveal()), |_, _| None)?;
+    let caller: Caller = app.credentials.caller(Some(floor_key.reveal()), |_, _| Ok(None))?;
     let (submitter, reader) = (app.submitter.clone(), app.reader.clone());
     let importer = caller.authorize()?;
     let context = Context { caller: &importer, submitter: &submitter, reader: &reader, clock: &clock };

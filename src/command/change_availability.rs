@@ -46,7 +46,7 @@ pub async fn change_availability<P: ChangesAvailability>(
     user: EntityRef,
     change: Change,
 ) -> Result<u64, ChangeError> {
-    let view = context.snapshot().view;
+    let view = context.snapshot()?.view;
     let subject = UserRef::Entity(user);
     let profile = view.directory().profile_of(&subject);
     let conf = profile.ok_or(Fault::NotFound("user"))?.channels.per_channel();

@@ -41,7 +41,7 @@ impl From<Fault> for ChangeError {
 ///
 /// [`Fault::NotFound`] for an unknown user.
 pub async fn change_presence(context: Context<'_, UsersWrite>, choice: Choice) -> Result<u64, ChangeError> {
-    let view = context.snapshot().view;
+    let view = context.snapshot()?.view;
     let user = UserRef::Entity(EntityRef::Guid(choice.user));
     view.directory().find(&user).ok_or(Fault::NotFound("user"))?;
     let definition = view.directory().definition(choice.definition).ok_or(ChangeError::Unknown)?;

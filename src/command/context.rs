@@ -24,8 +24,8 @@ impl<P> Context<'_, P> {
         self.caller.tenant()
     }
 
-    /// The newest state of the caller's tenant.
-    pub(super) fn snapshot(&self) -> Snapshot {
+    /// The newest state of the caller's tenant; [`Fault::Unavailable`] if the tenant is out of service.
+    pub(super) fn snapshot(&self) -> Result<Snapshot, Fault> {
         self.reader.snapshot(self.tenant())
     }
 

@@ -25,7 +25,7 @@ pub async fn create_operator(
     let then = password.map(|hash| EventBody::PasswordSet { user: subject.clone(), hash });
     let document = Document { users: vec![user], ..Document::default() };
     upsert(&context, document, then).await?;
-    let view = context.snapshot().view;
+    let view = context.snapshot()?.view;
     let made = view.directory().profile_of(&subject).ok_or(Fault::NotFound("operator"))?;
     Ok((view.position(), made.clone()))
 }

@@ -9,7 +9,7 @@ use crate::domain::{EntityRef, EventBody, Fault, Outcome, UserRef};
 pub async fn delete_operator(context: Context<'_, OperatorsWrite>, operator: EntityRef) -> Result<u64, Fault> {
     let user = UserRef::Entity(operator);
     // Looked up first, so that callers who guess ids do not fill the journal.
-    if context.snapshot().view.directory().find(&user).is_none() {
+    if context.snapshot()?.view.directory().find(&user).is_none() {
         return Err(Fault::NotFound("operator"));
     }
     let event = context.event("rollcall:operator", EventBody::UserDeleted { user });

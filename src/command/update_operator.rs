@@ -22,7 +22,7 @@ pub async fn update_operator(
 ) -> Result<(u64, Arc<Profile>), Fault> {
     let subject = UserRef::Entity(operator);
     let unknown = Fault::NotFound("operator");
-    let view = context.snapshot().view;
+    let view = context.snapshot()?.view;
     let profile = view.directory().profile_of(&subject);
     // With both ids, the document is rejected instead of creating a new operator if this one is deleted meanwhile.
     let profile = profile.ok_or(unknown.clone())?;
@@ -30,7 +30,7 @@ pub async fn update_operator(
     let then = password.map(|hash| EventBody::PasswordSet { user: UserRef::id(profile.id), hash });
     let document = Document { users: vec![user], ..Document::default() };
     upsert(&context, document, then).await?;
-    let view = context.snapshot().view;
+    let view = context.snapshot()?.view;
     let changed = view.directory().profile_of(&subject);
     Ok((view.position(), changed.ok_or(unknown)?.clone()))
 }

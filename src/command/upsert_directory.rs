@@ -22,7 +22,7 @@ pub async fn upsert_directory(
     lifecycle: &Lifecycle,
     document: Document,
 ) -> Result<(u64, Changes), Fault> {
-    let snapshot = context.snapshot();
+    let snapshot = context.snapshot()?;
     let document = if document.len() > INLINE_ENTITIES {
         let check = move || checked(&snapshot, document);
         lifecycle.run_cpu_bound(TurnKey::Tenant(context.tenant()), check).await??
@@ -38,7 +38,7 @@ pub(super) async fn upsert<P>(
     document: Document,
     then: Option<EventBody>,
 ) -> Result<(u64, Changes), Fault> {
-    let document = checked(&context.snapshot(), document)?;
+    let document = checked(&context.snapshot()?, document)?;
     commit(context, document, then).await
 }
 

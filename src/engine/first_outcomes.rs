@@ -49,10 +49,19 @@ impl FirstOutcomes {
                 self.bytes -= freed;
             }
         }
-        if self.bytes + size <= ALL_BYTES && known.outcomes.insert(id.clone(), first).is_none() {
-            known.order.push_back(id.clone());
-            known.bytes += size;
-            self.bytes += size;
+        if self.bytes + size > ALL_BYTES {
+            return;
+        }
+        known.bytes += size;
+        self.bytes += size;
+        match known.outcomes.insert(id.clone(), first) {
+            None => known.order.push_back(id.clone()),
+            // An id that came back after the dedupe window: the replaced outcome may have had another size.
+            Some(replaced) => {
+                let freed = self::size(id, &replaced);
+                known.bytes -= freed;
+                self.bytes -= freed;
+            }
         }
     }
 
@@ -93,5 +102,19 @@ mod tests {
         assert_eq!((newest.outcome, newest.reason.as_deref()), ("rejected", Some("unknown user")));
         assert_eq!(firsts.get(other, &id(0)).unwrap().outcome, "stale", "other tenants' entries stay");
         assert_eq!(firsts.bytes, firsts.tenants.values().map(|known| known.bytes).sum::<usize>());
+    }
+
+    #[test]
+    fn an_outcome_that_replaces_another_is_counted_by_its_own_size() {
+        let tenant = TenantId(Uuid::from_u128(1));
+        let mut firsts = FirstOutcomes::default();
+        firsts.note(tenant, &id(0), &Outcome::Stale);
+        firsts.note(tenant, &id(0), &Outcome::Rejected(Rejection::UnknownUser));
+        let kept: usize = firsts.tenants[&tenant].outcomes.iter().map(|(id, first)| size(id, first)).sum();
+        assert_eq!((firsts.bytes, firsts.tenants[&tenant].bytes), (kept, kept));
+        for n in 1..10_000 {
+            firsts.note(tenant, &id(n), &Outcome::Stale);
+        }
+        assert!(firsts.tenants[&tenant].bytes <= TENANT_BYTES);
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::health::Health;
+use super::tenants::OUT_OF_SERVICE;
 use super::views::Views;
 use crate::clock::Clock;
 use crate::domain::directory::{Document, Problem};
@@ -47,19 +48,25 @@ impl Reader {
         Reader { views, health, clock }
     }
 
-    /// Returns the tenant's newest view. Never waits.
-    pub fn snapshot(&self, tenant: TenantId) -> Snapshot {
-        Snapshot { view: self.views.tenant(tenant).view(), staleness_ms: self.health.staleness_ms() }
+    /// Returns the tenant's newest view. Never waits. [`Fault::Unavailable`] if the tenant is out of service.
+    pub fn snapshot(&self, tenant: TenantId) -> Result<Snapshot, Fault> {
+        let view = self.views.tenant(tenant).view();
+        // Checked after the view is taken: a tenant that went out of service before has an empty view, with zeros.
+        if self.views.is_quarantined(tenant) {
+            return Err(Fault::Unavailable(OUT_OF_SERVICE));
+        }
+        Ok(Snapshot { view, staleness_ms: self.health.staleness_ms() })
     }
 
     /// Returns the tenant's view at `position` or later, waiting up to 250 ms for it.
     ///
-    /// [`Fault::Unavailable`] if the position is not reached in that time.
+    /// [`Fault::Unavailable`] if the position is not reached in that time, or the tenant is out of service.
     pub async fn snapshot_at(&self, tenant: TenantId, position: u64) -> Result<Snapshot, Fault> {
         let mut positions = self.views.tenant(tenant).positions();
         tokio::select! {
             biased;
-            _ = positions.wait_for(|now| *now >= position) => Ok(self.snapshot(tenant)),
+            // The channel closes when the tenant goes out of service, which the snapshot then says.
+            _ = positions.wait_for(|now| *now >= position) => self.snapshot(tenant),
             () = self.clock.sleep(READ_TIMEOUT) => Err(Fault::Unavailable("the position asked for was not reached")),
         }
     }

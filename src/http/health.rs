@@ -16,9 +16,9 @@ use crate::domain::Filter;
 use crate::limits::ByteBudget;
 use crate::query::connected_users::connected_users;
 
-/// OpenAPI description of these routes.
+/// The OpenAPI tag of these routes.
 #[derive(OpenApi)]
-#[openapi(paths(livez, readyz, metrics), tags((name = "Health", description = "Liveness, readiness and metrics")))]
+#[openapi(tags((name = "Health", description = "Liveness, readiness and metrics")))]
 pub struct Description;
 
 /// Returns whether a path is a health probe's; some connections are reserved for these.

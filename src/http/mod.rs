@@ -23,123 +23,148 @@ pub mod tls;
 pub mod vonage;
 
 use axum::Router;
-use axum::routing::{delete, get, post, put};
+use axum::handler::Handler;
+use axum::routing::{get, post};
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use graphql::GraphqlState;
 use native::desk::DeskState;
+use openapi::{ADMINISTRATOR, API_KEY, AUTH_TOKEN, BASIC, BEARER, KEY_IN_QUERY, describe};
 pub use state::{AppState, Edge, Handles};
 
 /// Builds the router with every route. Errors for unsupported methods have the shape of the route's dialect.
 pub fn router(app: AppState) -> Router {
-    let mut router = Router::new()
-        // The native API.
-        .route("/v1/events", post(native::events::post_events).fallback(native::wrong_method))
-        .route(
-            "/v1/directory",
-            put(native::directory::put_directory).get(native::directory::get_directory).fallback(native::wrong_method),
-        )
-        .merge(desk_routes(&app))
-        .route("/v1/webhooks/iadvize", post(native::webhooks::iadvize::post_webhook).fallback(native::wrong_method))
-        .route("/v1/tenants", post(native::tenants::create_tenant).fallback(native::wrong_method))
-        .route(
-            "/v1/tenants/{tenant}",
-            get(native::settings::get_tenant).patch(native::settings::set_settings).fallback(native::wrong_method),
-        )
-        .route(
-            "/v1/tenants/{tenant}/limits",
-            get(native::limits::get_limits).put(native::limits::put_limits).fallback(native::wrong_method),
-        )
-        .route(
-            "/v1/tenants/{tenant}/keys",
-            post(native::keys::create_key).get(native::keys::list_keys).fallback(native::wrong_method),
-        )
-        .route("/v1/tenants/{tenant}/keys/{key}", delete(native::keys::revoke_key).fallback(native::wrong_method))
-        // iAdvize's GraphQL API, and GraphiQL.
+    let desks = Router::from(desk_routes()).method_not_allowed_fallback(native::wrong_method);
+    let mut router = Router::from(described_routes())
+        .merge(desks.with_state(DeskState::new(app.clone())))
         .merge(graphql_routes(&app))
+        // The base paths of the vendors' own hosts.
+        .nest("/api/2", iadvize_rest().into())
+        .nest("/v1", convoso().into())
         .route("/graphiql", get(graphql::graphiql::page))
         .route("/graphiql/{file}", get(graphql::graphiql::file))
-        // iAdvize's REST API, with and without the vendor's base path.
-        .merge(iadvize_rest())
-        .nest("/api/2", iadvize_rest())
-        // Convoso, with and without the vendor's base path.
-        .route("/v1/user-activity/search", convoso::user_activity::routes())
-        .route("/user-activity/search", convoso::user_activity::routes())
-        .route("/v1/agent-monitor/search", convoso::agent_monitor::routes())
-        .route("/agent-monitor/search", convoso::agent_monitor::routes())
-        // Vonage Contact Center.
-        .merge(vonage())
-        // OAuth 2.0, at the paths that iAdvize's and Vonage's clients use.
-        .merge(oauth())
-        // The OpenAPI description of everything but GraphQL, and Swagger UI.
         .route("/openapi.json", get(openapi::openapi))
         .route("/docs", get(openapi::page::moved))
         .route("/docs/", get(openapi::page::page))
-        .route("/docs/{file}", get(openapi::page::file))
-        // For operators.
-        .route("/livez", get(health::livez))
-        .route("/readyz", get(health::readyz))
-        .route("/metrics", get(health::metrics));
+        .route("/docs/{file}", get(openapi::page::file));
     if app.edge().bench_echo {
         router = router.route("/echo", post(layers::echo));
     }
     layers::around(router.fallback(native::unknown_route)).with_state(app)
 }
 
-/// Desks have tickets and connections of their own.
-fn desk_routes(app: &AppState) -> Router<AppState> {
-    Router::new()
-        .route("/v1/desk", get(native::desk::connect).fallback(native::wrong_method))
-        .route("/v1/desk/tickets", post(native::desk::tickets::issue_ticket).fallback(native::wrong_method))
-        .with_state(DeskState::new(app.clone()))
+/// The routes of the OpenAPI description, without those of desks, which have a state of their own.
+fn described_routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().merge(iadvize_rest()).merge(convoso()).merge(vonage()).merge(native()).merge(oauth()).merge(
+        describe(
+            health::Description::openapi(),
+            &[],
+            OpenApiRouter::new()
+                .routes(routes!(health::livez))
+                .routes(routes!(health::readyz))
+                .routes(routes!(health::metrics)),
+        ),
+    )
 }
 
-/// GraphQL has an executor of its own.
+/// iAdvize's REST API.
+fn iadvize_rest() -> OpenApiRouter<AppState> {
+    use iadvize_rest::{Description, grouping, operator, wrong_method};
+    let routes = OpenApiRouter::new()
+        .routes(routes!(operator::list::list, operator::create::create))
+        .routes(routes!(operator::live::list::list_live))
+        .routes(routes!(operator::get::get, operator::update::update, operator::delete::delete))
+        .routes(routes!(operator::live::get::get_live, operator::live::set::set_live))
+        .routes(routes!(operator::profile::profile))
+        .routes(routes!(operator::statistic::statistic))
+        .routes(routes!(grouping::list::list_groups))
+        .routes(routes!(grouping::get::get_group))
+        .routes(routes!(grouping::list::list_skills))
+        .routes(routes!(grouping::get::get_skill));
+    answering(wrong_method, describe(Description::openapi(), &[API_KEY, KEY_IN_QUERY, BASIC, BEARER], routes))
+}
+
+/// Convoso's API.
+fn convoso() -> OpenApiRouter<AppState> {
+    use convoso::{Description, agent_monitor, user_activity, wrong_method};
+    let routes = OpenApiRouter::new()
+        .routes(routes!(user_activity::count_by_query, user_activity::count_by_body))
+        .routes(routes!(agent_monitor::watch_by_query, agent_monitor::watch_by_body));
+    answering(wrong_method, describe(Description::openapi(), &[AUTH_TOKEN], routes))
+}
+
+/// The API of Vonage Contact Center.
+fn vonage() -> OpenApiRouter<AppState> {
+    use vonage::{Description, agents, agents_availability, count_agents, presence_summary, wrong_method};
+    let routes = OpenApiRouter::new()
+        .routes(routes!(presence_summary::presence_summary, agents_availability::agents_availability))
+        .routes(routes!(agents::get_presence::get_presence, agents::set_presence::set_presence))
+        .routes(routes!(agents::list_presences::list_presences))
+        .routes(routes!(agents::list_definitions::list_definitions))
+        .routes(routes!(count_agents::count_agents))
+        .routes(routes!(count_agents::count_agents_with_slash));
+    answering(wrong_method, describe(Description::openapi(), &[BEARER], routes))
+}
+
+/// The native API, without desks.
+fn native() -> OpenApiRouter<AppState> {
+    use native::{Administration, Description, Webhooks, directory, events, keys, limits, settings, tenants, webhooks};
+    let tenant = OpenApiRouter::new()
+        .routes(routes!(events::post_events))
+        .routes(routes!(directory::put_directory, directory::get_directory));
+    let webhooks = OpenApiRouter::new().routes(routes!(webhooks::iadvize::post_webhook));
+    let administration = OpenApiRouter::new()
+        .routes(routes!(tenants::create_tenant))
+        .routes(routes!(settings::get_tenant, settings::set_settings))
+        .routes(routes!(limits::get_limits, limits::put_limits))
+        .routes(routes!(keys::create_key, keys::list_keys))
+        .routes(routes!(keys::revoke_key));
+    let all = describe(Description::openapi(), &[BEARER, API_KEY], tenant)
+        .merge(describe(Webhooks::openapi(), &[BEARER, API_KEY, BASIC, KEY_IN_QUERY], webhooks))
+        .merge(describe(Administration::openapi(), &[ADMINISTRATOR], administration));
+    answering(native::wrong_method, all)
+}
+
+/// Desks: their connections and tickets.
+fn desk_routes() -> OpenApiRouter<DeskState> {
+    use native::{Desks, desk};
+    let connections = OpenApiRouter::new().routes(routes!(desk::connect));
+    let tickets = OpenApiRouter::new().routes(routes!(desk::tickets::issue_ticket));
+    describe(Desks::openapi(), &[BEARER, API_KEY, BASIC, KEY_IN_QUERY], connections).merge(describe(
+        Desks::openapi(),
+        &[BEARER, API_KEY],
+        tickets,
+    ))
+}
+
+/// OAuth 2.0, at the paths that iAdvize's and Vonage's clients use.
+fn oauth() -> OpenApiRouter<AppState> {
+    use oauth::{Description, authenticated, client_credentials, password_grant, revoke, wrong_method};
+    let forms = OpenApiRouter::new()
+        .routes(routes!(password_grant::password_grant))
+        .routes(routes!(revoke::revoke_user_token))
+        .routes(routes!(client_credentials::client_credentials))
+        .routes(routes!(revoke::revoke_client_token));
+    let bearers = OpenApiRouter::new().routes(routes!(authenticated::authenticated));
+    let all = describe(Description::openapi(), &[], forms).merge(describe(Description::openapi(), &[BEARER], bearers));
+    answering(wrong_method, all)
+}
+
+/// GraphQL, which has an executor of its own and describes itself.
 fn graphql_routes(app: &AppState) -> Router<AppState> {
     Router::new()
         .route("/graphql", post(graphql::endpoint::graphql).fallback(graphql::endpoint::wrong_method))
         .with_state(GraphqlState::new(app.clone()))
 }
 
-fn iadvize_rest() -> Router<AppState> {
-    use iadvize_rest::{grouping, operator};
-    Router::new()
-        .route("/operator", get(operator::list::list).post(operator::create::create))
-        .route("/operator/live", get(operator::live::list::list_live))
-        .route("/operator/{id}", get(operator::get::get).put(operator::update::update).delete(operator::delete::delete))
-        .route("/operator/{id}/live", get(operator::live::get::get_live).put(operator::live::set::set_live))
-        .route("/operator/{id}/profile", get(operator::profile::profile))
-        .route("/operator/{id}/statistic", get(operator::statistic::statistic))
-        .route("/group", get(grouping::list::list_groups))
-        .route("/group/{id}", get(grouping::get::get_group))
-        .route("/skill", get(grouping::list::list_skills))
-        .route("/skill/{id}", get(grouping::get::get_skill))
-        .method_not_allowed_fallback(iadvize_rest::wrong_method)
-}
-
-fn vonage() -> Router<AppState> {
-    use vonage::agents;
-    Router::new()
-        .route(
-            "/agents-availability",
-            get(vonage::presence_summary::presence_summary).post(vonage::agents_availability::agents_availability),
-        )
-        .route(
-            "/agents/{id}/presence",
-            get(agents::get_presence::get_presence).patch(agents::set_presence::set_presence),
-        )
-        .route("/agents/presences/users", get(agents::list_presences::list_presences))
-        .route("/agents/presence-definitions", get(agents::list_definitions::list_definitions))
-        .route("/v0/{account}/agents", get(vonage::count_agents::count_agents))
-        .route("/v0/{account}/agents/", get(vonage::count_agents::count_agents_with_slash))
-        .method_not_allowed_fallback(vonage::wrong_method)
-}
-
-fn oauth() -> Router<AppState> {
-    Router::new()
-        .route("/oauth2/token", post(oauth::password_grant::password_grant))
-        .route("/oauth2/revoke", post(oauth::revoke::revoke_user_token))
-        .route("/_authenticated", get(oauth::authenticated::authenticated))
-        .route("/Auth/connect/token", post(oauth::client_credentials::client_credentials))
-        .route("/Auth/connect/revocation", post(oauth::revoke::revoke_client_token))
-        .method_not_allowed_fallback(oauth::wrong_method)
+/// Lets routes answer methods that they do not support in the shape of their dialect.
+fn answering<H, T>(wrong_method: H, routes: OpenApiRouter<AppState>) -> OpenApiRouter<AppState>
+where
+    H: Handler<T, AppState>,
+    T: 'static,
+{
+    let (routes, description) = routes.split_for_parts();
+    OpenApiRouter::with_openapi(description).merge(routes.method_not_allowed_fallback(wrong_method).into())
 }

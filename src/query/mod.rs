@@ -42,7 +42,7 @@ pub async fn open<P: Privilege>(
 ) -> Result<Snapshot, Fault> {
     let snapshot = match freshness.min_position {
         Some(position) => reader.snapshot_at(caller.tenant(), position).await?,
-        None => reader.snapshot(caller.tenant()),
+        None => reader.snapshot(caller.tenant())?,
     };
     if freshness.max_staleness_ms.is_some_and(|max| snapshot.staleness_ms > max) {
         return Err(Fault::Unavailable("the state is too old to be relied on"));

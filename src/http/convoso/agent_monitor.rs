@@ -6,12 +6,11 @@
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::Response;
-use axum::routing::{MethodRouter, get};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::search::{self, Opened, Search};
-use super::{ConvosoFault, JSON, OrFailure, wrong_method};
+use super::{ConvosoFault, JSON, OrFailure};
 use crate::http::extract::long_answer::{Lists, Steps, json_in_slices};
 use crate::http::extract::reply;
 use crate::http::state::AppState;
@@ -19,11 +18,6 @@ use crate::limits::TurnKey;
 use crate::projection::roster::Connection;
 use crate::query;
 use crate::query::agent_monitor::{AgentActivity, Monitor, MonitoredAgent, NamedEntity};
-
-/// The methods of the route, which has two paths.
-pub fn routes() -> MethodRouter<AppState> {
-    get(watch_by_query).post(watch_by_body).fallback(wrong_method)
-}
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = ConvosoMonitorAnswer)]

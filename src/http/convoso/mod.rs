@@ -19,16 +19,10 @@ use crate::domain::Fault;
 
 const JSON: &str = "application/json";
 
-/// OpenAPI description of these routes.
+/// The OpenAPI tag of these routes.
 #[derive(OpenApi)]
 #[openapi(
-    paths(
-        user_activity::count_by_query,
-        user_activity::count_by_body,
-        agent_monitor::watch_by_query,
-        agent_monitor::watch_by_body,
-    ),
-    tags((name = "Convoso", description = "Agents logged in and available, as Convoso's API counts them"))
+    tags((name = "Convoso", description = "Agents logged in and available, as Convoso's API counts them; also below /v1"))
 )]
 pub struct Description;
 

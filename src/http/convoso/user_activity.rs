@@ -3,20 +3,14 @@
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::Response;
-use axum::routing::{MethodRouter, get};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::search::{self, Opened, Search};
-use super::{ConvosoFault, JSON, OrFailure, wrong_method};
+use super::{ConvosoFault, JSON, OrFailure};
 use crate::http::extract::reply;
 use crate::http::state::AppState;
 use crate::query::user_activity::user_activity;
-
-/// The methods of the route, which has two paths.
-pub fn routes() -> MethodRouter<AppState> {
-    get(count_by_query).post(count_by_body).fallback(wrong_method)
-}
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = ConvosoCountsAnswer)]

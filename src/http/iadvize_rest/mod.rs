@@ -25,26 +25,10 @@ use paging::Pagination;
 
 const JSON: &str = "application/json";
 
-/// OpenAPI description of these routes.
+/// The OpenAPI tag of these routes.
 #[derive(OpenApi)]
 #[openapi(
-    paths(
-        operator::list::list,
-        operator::create::create,
-        operator::get::get,
-        operator::update::update,
-        operator::delete::delete,
-        operator::profile::profile,
-        operator::statistic::statistic,
-        operator::live::list::list_live,
-        operator::live::get::get_live,
-        operator::live::set::set_live,
-        grouping::list::list_groups,
-        grouping::get::get_group,
-        grouping::list::list_skills,
-        grouping::get::get_skill,
-    ),
-    tags((name = "iAdvize REST", description = "Operators, groups and skills, as in iAdvize's REST API"))
+    tags((name = "iAdvize REST", description = "Operators, groups and skills, as in iAdvize's REST API; also below /api/2"))
 )]
 pub struct Description;
 

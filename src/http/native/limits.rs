@@ -87,7 +87,7 @@ pub async fn get_limits(
     Path(tenant): Path<String>,
 ) -> Result<Response<Body>, NativeFault> {
     let tenant = query::keys::tenant(&admin, app.store(), tenant_id(&tenant)?).await?.id;
-    let view = app.reader().snapshot(tenant).view;
+    let view = app.reader().snapshot(tenant)?.view;
     let answer = reply::json(200, "application/json", &view.limits().in_force());
     Ok(reply::at_position(answer, view.position()))
 }

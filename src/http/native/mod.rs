@@ -25,51 +25,27 @@ use crate::domain::ids::parse_guid;
 use crate::domain::json::Object;
 use crate::domain::{Fault, TenantId};
 
-/// OpenAPI description of the routes for events and the directory.
+/// The OpenAPI tag of events and the directory.
 #[derive(OpenApi)]
 #[openapi(
-    paths(events::post_events, directory::put_directory, directory::get_directory),
     components(schemas(Details)),
     tags((name = "Events and directory", description = "Events and reference data of a tenant"))
 )]
 pub struct Description;
 
-/// OpenAPI description of the desk connection.
+/// The OpenAPI tag of desks and their tickets.
 #[derive(OpenApi)]
-#[openapi(
-    paths(desk::connect),
-    tags((name = "Desks", description = "Persistent connections of desks"))
-)]
+#[openapi(tags((name = "Desks", description = "Persistent connections of desks")))]
 pub struct Desks;
 
-/// OpenAPI description of desk tickets.
+/// The OpenAPI tag of webhooks.
 #[derive(OpenApi)]
-#[openapi(paths(desk::tickets::issue_ticket), tags((name = "Desks", description = "Persistent connections of desks")))]
-pub struct DeskTickets;
-
-/// OpenAPI description of the webhooks.
-#[derive(OpenApi)]
-#[openapi(
-    paths(webhooks::iadvize::post_webhook),
-    tags((name = "Webhooks", description = "Events posted by vendors"))
-)]
+#[openapi(tags((name = "Webhooks", description = "Events posted by vendors")))]
 pub struct Webhooks;
 
-/// OpenAPI description of the administrator's routes.
+/// The OpenAPI tag of the administrator's routes.
 #[derive(OpenApi)]
-#[openapi(
-    paths(
-        tenants::create_tenant,
-        settings::get_tenant,
-        settings::set_settings,
-        limits::get_limits,
-        limits::put_limits,
-        keys::create_key,
-        keys::list_keys,
-        keys::revoke_key,
-    ),
-    tags((name = "Tenants and keys", description = "For the administrator"))
-)]
+#[openapi(tags((name = "Tenants and keys", description = "For the administrator")))]
 pub struct Administration;
 
 /// Answers 405 for a method that a route does not support.

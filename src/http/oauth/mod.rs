@@ -24,27 +24,13 @@ use crate::domain::Fault;
 
 const JSON: &str = "application/json";
 
-/// OpenAPI description of the routes that take no token.
+/// The OpenAPI tag of these routes.
 #[derive(OpenApi)]
 #[openapi(
-    paths(
-        password_grant::password_grant,
-        client_credentials::client_credentials,
-        revoke::revoke_user_token,
-        revoke::revoke_client_token,
-    ),
     components(schemas(Failure)),
     tags((name = "Tokens", description = "Short-lived credentials for iAdvize's and Vonage's clients (OAuth 2.0)"))
 )]
 pub struct Description;
-
-/// OpenAPI description of the route that takes a token.
-#[derive(OpenApi)]
-#[openapi(
-    paths(authenticated::authenticated),
-    tags((name = "Tokens", description = "Short-lived credentials for iAdvize's and Vonage's clients (OAuth 2.0)"))
-)]
-pub struct Bearers;
 
 /// An error (RFC 6749, section 5.2).
 #[derive(Serialize, ToSchema)]

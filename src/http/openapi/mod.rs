@@ -1,4 +1,4 @@
-//! The OpenAPI 3.1 description of every REST route, merged from the dialects' descriptions.
+//! The OpenAPI 3.1 description of every REST route, collected while the routes are listed.
 
 pub mod page;
 
@@ -7,22 +7,25 @@ use std::sync::LazyLock;
 use axum::body::Body;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, Response};
-use utoipa::OpenApi;
 use utoipa::openapi::path::PathItem;
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
 };
-use utoipa::openapi::{Components, InfoBuilder, OpenApi as Document, OpenApiBuilder, Paths};
+use utoipa::openapi::{Components, InfoBuilder, OpenApi as Document, OpenApiBuilder};
+use utoipa_axum::router::OpenApiRouter;
 
-use super::{convoso, health, iadvize_rest, native, oauth, vonage};
-
-// Names of the security schemes, one for each way to carry a credential.
-const BEARER: &str = "bearer";
-const BASIC: &str = "basic";
-const API_KEY: &str = "api_key";
-const KEY_IN_QUERY: &str = "key";
-const AUTH_TOKEN: &str = "auth_token";
-const ADMINISTRATOR: &str = "administrator";
+/// `Authorization: Bearer` with a key or token.
+pub const BEARER: &str = "bearer";
+/// `Authorization: Basic` with a key as the user name.
+pub const BASIC: &str = "basic";
+/// `X-API-Key`.
+pub const API_KEY: &str = "api_key";
+/// `?key=`.
+pub const KEY_IN_QUERY: &str = "key";
+/// `auth_token` in the query or the body.
+pub const AUTH_TOKEN: &str = "auth_token";
+/// `Authorization: Bearer` with the administrator's token.
+pub const ADMINISTRATOR: &str = "administrator";
 
 /// The description as JSON, built on first use.
 static JSON: LazyLock<String> = LazyLock::new(|| {
@@ -52,41 +55,24 @@ pub fn document() -> Document {
         .description(Some("Live presence for contact centres: events in, and three vendors' REST dialects out."))
         .build();
     let mut document = OpenApiBuilder::new().info(info).components(Some(credentials())).build();
-    let rest = [API_KEY, KEY_IN_QUERY, BASIC, BEARER];
-    add(&mut document, "", iadvize_rest::Description::openapi(), &rest);
-    add(&mut document, "/api/2", iadvize_rest::Description::openapi(), &rest);
-    add(&mut document, "", convoso::Description::openapi(), &[AUTH_TOKEN]);
-    add(&mut document, "/v1", convoso::Description::openapi(), &[AUTH_TOKEN]);
-    add(&mut document, "", vonage::Description::openapi(), &[BEARER]);
-    add(&mut document, "", native::Description::openapi(), &[BEARER, API_KEY]);
-    add(&mut document, "", native::Desks::openapi(), &[BEARER, API_KEY, BASIC, KEY_IN_QUERY]);
-    add(&mut document, "", native::DeskTickets::openapi(), &[BEARER, API_KEY]);
-    add(&mut document, "", native::Webhooks::openapi(), &[BEARER, API_KEY, BASIC, KEY_IN_QUERY]);
-    add(&mut document, "", native::Administration::openapi(), &[ADMINISTRATOR]);
-    add(&mut document, "", oauth::Description::openapi(), &[]);
-    add(&mut document, "", oauth::Bearers::openapi(), &[BEARER]);
-    add(&mut document, "", health::Description::openapi(), &[]);
+    document.merge(super::described_routes().into_openapi());
+    document.merge(super::desk_routes().into_openapi());
     document
 }
 
-/// Adds one dialect's routes below `base`, tagged with the dialect's name. Each route takes any one of the credentials.
-fn add(document: &mut Document, base: &str, mut part: Document, credentials: &[&str]) {
-    let tag = part.tags.as_ref().and_then(|tags| tags.first()).map(|tag| tag.name.clone());
-    let requirements: Vec<_> =
-        credentials.iter().map(|name| SecurityRequirement::new(*name, Vec::<String>::new())).collect();
-    let mut paths = Paths::new();
-    for (path, mut item) in std::mem::take(&mut part.paths.paths) {
-        for operation in operations(&mut item) {
-            operation.tags = tag.clone().map(|tag| vec![tag]);
-            operation.security = Some(requirements.clone());
-            // Operation ids are unique: the same handler below another base gets a suffix.
-            let id = operation.operation_id.take().unwrap_or_default();
-            operation.operation_id = Some(format!("{id}{}", base.replace('/', "_")));
-        }
-        paths.paths.insert(format!("{base}{path}"), item);
+/// Describes routes: `tag` names them and the errors of their dialect, and each takes any one of `credentials`.
+pub fn describe<S>(tag: Document, credentials: &[&str], routes: OpenApiRouter<S>) -> OpenApiRouter<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    let names = tag.tags.as_ref().map(|tags| tags.iter().map(|tag| tag.name.clone()).collect::<Vec<_>>());
+    let any_of: Vec<_> = credentials.iter().map(|name| SecurityRequirement::new(*name, Vec::<String>::new())).collect();
+    let mut described = OpenApiRouter::with_openapi(tag).merge(routes);
+    for operation in described.get_openapi_mut().paths.paths.values_mut().flat_map(operations) {
+        operation.tags = names.clone();
+        operation.security = Some(any_of.clone());
     }
-    part.paths = paths;
-    document.merge(part);
+    described
 }
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut utoipa::openapi::path::Operation> {

@@ -24,19 +24,9 @@ use crate::domain::Fault;
 
 const JSON: &str = "application/json; charset=utf-8";
 
-/// OpenAPI description of these routes.
+/// The OpenAPI tag of these routes.
 #[derive(OpenApi)]
 #[openapi(
-    paths(
-        presence_summary::presence_summary,
-        agents_availability::agents_availability,
-        agents::get_presence::get_presence,
-        agents::set_presence::set_presence,
-        agents::list_presences::list_presences,
-        agents::list_definitions::list_definitions,
-        count_agents::count_agents,
-        count_agents::count_agents_with_slash,
-    ),
     components(schemas(Failure)),
     tags((name = "Vonage Contact Center", description = "Agents' presences and availability, as in Vonage's API"))
 )]

@@ -52,7 +52,7 @@ fn message(id: impl ToString, time: Time) -> Value {
 impl Stage {
     /// Returns the conversation in the newest view.
     fn viewed(&self) -> Option<Conversation> {
-        let view = self.service.app.reader.snapshot(tenant_id(&self.persona.tenant)).view.clone();
+        let view = self.service.app.reader.snapshot(tenant_id(&self.persona.tenant)).unwrap().view.clone();
         view.conversations().get(ONE).map(|known| Conversation::clone(known))
     }
 
@@ -100,7 +100,7 @@ impl Stage {
 
     /// Returns the conversations that each of the three users holds on chat, and has taken so far.
     fn hands(&self) -> [(u32, u64); 3] {
-        let view = self.service.app.reader.snapshot(tenant_id(&self.persona.tenant)).view.clone();
+        let view = self.service.app.reader.snapshot(tenant_id(&self.persona.tenant)).unwrap().view.clone();
         [1, 2, 3].map(|id| {
             let ix = view.directory().find(&rollcall::domain::UserRef::id(id)).expect("a user");
             (view.columns(ix).current[rollcall::domain::Channel::Chat], view.detail(ix).handled)

@@ -116,7 +116,8 @@ async fn pages_stay_consistent_while_conversations_close(backend: Backend) {
     }
     is_over.store(true, Ordering::Release);
     let all = closer.await.expect("the closer ends");
-    let view = stage.service.app.reader.snapshot(crate::support::tenant_id(&stage.persona.tenant)).view.clone();
+    let view =
+        stage.service.app.reader.snapshot(crate::support::tenant_id(&stage.persona.tenant)).unwrap().view.clone();
     let remembered = (0..all).filter(|n| view.conversations().get(id(*n)).is_some()).count();
     assert!(remembered < all as usize, "no conversation has left the view");
     stage.service.stop().await;
@@ -126,7 +127,7 @@ async fn pages_stay_consistent_while_conversations_close(backend: Backend) {
 async fn an_archive_read_is_as_of_its_position(backend: Backend) {
     let stage = Stage::new(backend, 1).await;
     let origin = stage.now();
-    let snapshot = stage.service.app.reader.snapshot(crate::support::tenant_id(&stage.persona.tenant));
+    let snapshot = stage.service.app.reader.snapshot(crate::support::tenant_id(&stage.persona.tenant)).unwrap();
     let (api, key) = (&stage.service.api, &stage.persona.key);
     api.apply(key, &closed(1, origin)).await;
     let Stage { service, clock, persona } = stage;

@@ -220,7 +220,7 @@ impl Service {
 
     /// Returns a tenant's position, read from the view rather than over HTTP.
     pub fn position(&self, tenant: &str) -> u64 {
-        self.app.reader.snapshot(tenant_id(tenant)).view.position()
+        self.app.reader.snapshot(tenant_id(tenant)).unwrap().view.position()
     }
 }
 

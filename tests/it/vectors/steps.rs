@@ -170,7 +170,7 @@ impl<'s> Runner<'s> {
     /// Returns the first tenant's position.
     fn position(&self) -> u64 {
         let tenant = TenantId(self.tenant.parse().expect("an id"));
-        self.service.app.reader.snapshot(tenant).view.position()
+        self.service.app.reader.snapshot(tenant).unwrap().view.position()
     }
 
     /// Sends a step's request and checks the response; returns what differs.

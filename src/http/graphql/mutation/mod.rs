@@ -6,6 +6,7 @@ use async_graphql::{MergedObject, SimpleObject};
 use parking_lot::Mutex;
 
 use crate::auth::{Authorized, GraphqlWrite};
+use crate::domain::Fault;
 use crate::engine::Snapshot;
 use crate::http::state::AppState;
 use user_availability_status_update::UserAvailabilityMutation;
@@ -31,10 +32,10 @@ impl MutationContext {
     }
 
     /// Returns the state with all changes made so far, and remembers it as the newest.
-    pub fn refresh(&self) -> Snapshot {
-        let now = self.app.reader().snapshot(self.caller.tenant());
+    pub fn refresh(&self) -> Result<Snapshot, Fault> {
+        let now = self.app.reader().snapshot(self.caller.tenant())?;
         *self.newest.lock() = now.clone();
-        now
+        Ok(now)
     }
 
     /// Returns the newest state that a field was answered from; the response names its position.

@@ -73,7 +73,7 @@ impl UserAvailabilityMutation {
         let done = change_availability(app.command(&context.caller), user, change).await;
         let unknown = || UserAvailabilityStatusUpdatePayload::refused("userId", "there is no such user");
         Ok(Some(match done {
-            Ok(_) => match User::find(&context.refresh(), user) {
+            Ok(_) => match User::find(&context.refresh().map_err(|fault| of_field(&fault))?, user) {
                 Some(user) => UserAvailabilityStatusUpdatePayload { user: Some(user), user_errors: None },
                 // The user was deleted and forgotten between the change and this snapshot.
                 None => unknown(),

@@ -132,7 +132,7 @@ impl Handshake {
         terms: DeskTerms,
     ) -> Result<Opening, HandshakeError> {
         let app = &self.app;
-        let view = app.reader().snapshot(caller.tenant()).view;
+        let view = app.reader().snapshot(caller.tenant()).map_err(handshake_error)?.view;
         let named = hello.user.map(|user| view.directory().profile_of(&user).map(|profile| profile.id));
         let user = match (&self.pass, named) {
             (_, Some(None)) => return Err(HandshakeError::Wrong("unknown user")),

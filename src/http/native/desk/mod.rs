@@ -70,7 +70,7 @@ pub async fn connect(State(desks): State<DeskState>, request: Request) -> Result
         }
         None => (by_key(app, &parts)?.authorize()?, None, upgrade(&mut parts).await?),
     };
-    let position = app.reader().snapshot(caller.tenant()).view.position();
+    let position = app.reader().snapshot(caller.tenant())?.view.position();
     let connection = Connection::of(&parts.extensions);
     if let Some(connection) = &connection {
         connection.permit().become_desk(caller.tenant())?;

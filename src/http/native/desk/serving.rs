@@ -147,16 +147,28 @@ impl Desk {
     async fn renew(&mut self) -> Result<Result<u64, u32>, End> {
         let heard = self.times.last_frame;
         self.times.last_attempt = self.app.clock().monotonic();
-        let caller = self.app.revalidate(&self.caller).map_err(|_| End::Ended("credential"))?;
-        match renew(self.app.command(&caller), &self.link, heard).await {
+        let renewed = match self.revalidated()? {
+            Ok(caller) => renew(self.app.command(&caller), &self.link, heard).await,
+            Err(fault) => Err(fault),
+        };
+        match renewed {
             Ok(Ok(position)) => {
                 self.times.unrenewed = None;
                 Ok(Ok(position))
             }
             Ok(Err(rejection)) => Err(End::Ended(reason(&rejection))),
-            Err(Fault::Forbidden) => Err(End::Ended("credential")),
             // Still due, and tried again later. After an outage of the store every lease gets a full term first.
             Err(fault) => Ok(Err(fault.retry_after().unwrap_or(1))),
+        }
+    }
+
+    /// Authenticates the caller again. An invalid credential ends the connection; any other fault is temporary.
+    fn revalidated(&self) -> Result<Result<Authorized<EventsWrite>, Fault>, End> {
+        match self.app.revalidate(&self.caller) {
+            Err(Fault::CredentialMissing | Fault::CredentialInvalid | Fault::Forbidden) => {
+                Err(End::Ended("credential"))
+            }
+            revalidated => Ok(revalidated),
         }
     }
 
@@ -174,13 +186,16 @@ impl Desk {
         if let Err(fault) = count(&self.app, &self.socket, &self.caller, 0) {
             return self.unavailable(None, &fault).await;
         }
-        let renewed = match self.is_renewal_due(self.app.clock().monotonic()) {
-            true => self.renew().await?,
-            false => Ok(self.app.reader().snapshot(self.caller.tenant()).view.position()),
-        };
-        let reply = match renewed {
-            Ok(position) => Reply::Heartbeat { position },
-            Err(retry_after) => Reply::Unavailable { id: None, retry_after },
+        let reply = if self.is_renewal_due(self.app.clock().monotonic()) {
+            match self.renew().await? {
+                Ok(position) => Reply::Heartbeat { position },
+                Err(retry_after) => Reply::Unavailable { id: None, retry_after },
+            }
+        } else {
+            match self.app.reader().snapshot(self.caller.tenant()) {
+                Ok(snapshot) => Reply::Heartbeat { position: snapshot.view.position() },
+                Err(fault) => return self.unavailable(None, &fault).await,
+            }
         };
         Ok(self.socket.send(&reply).await?)
     }
@@ -191,11 +206,18 @@ impl Desk {
         }
         let (app, id) = (&self.app, message.id.as_ref());
         let (clock, reader) = (app.clock(), app.reader());
-        let caller = app.revalidate(&self.caller).map_err(|_| End::Ended("credential"))?;
+        let ready = match self.revalidated()? {
+            Ok(caller) => reader.snapshot(caller.tenant()).map(|snapshot| (caller, snapshot)),
+            Err(fault) => Err(fault),
+        };
+        let (caller, snapshot) = match ready {
+            Ok(ready) => ready,
+            Err(fault) => return self.unavailable(Some(id), &fault).await,
+        };
         let event = match message.event(self.link.user, &self.link.session, clock.now()) {
             Ok(event) => event,
             Err(why) => {
-                let position = reader.snapshot(caller.tenant()).view.position();
+                let position = snapshot.view.position();
                 let reply = Reply::Ack { id, outcome: "rejected", position, reason: Some(why.to_owned()) };
                 return Ok(self.socket.send(&reply).await?);
             }
@@ -204,7 +226,6 @@ impl Desk {
         let (settings, due) = (app.credentials().settings(caller.tenant()), self.is_renewal_due(now));
         let reported = match report(app.command(&caller), &settings, &self.link, due, event).await {
             Ok(reported) => reported,
-            Err(Fault::Forbidden) => return Err(End::Ended("credential")),
             Err(fault) => return self.unavailable(Some(id), &fault).await,
         };
         if due {

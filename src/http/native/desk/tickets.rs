@@ -59,7 +59,7 @@ pub async fn issue_ticket(
 ) -> Result<Response<Body>, NativeFault> {
     let NewTicket { user, session, seconds } = wanted;
     let wanted = command::TicketRequest { user, session, seconds };
-    let snapshot = desks.app.reader().snapshot(caller.tenant());
+    let snapshot = desks.app.reader().snapshot(caller.tenant())?;
     let issued = command::issue_ticket(&caller, &snapshot, &desks.tickets, wanted)?;
     let answer = Answer {
         ticket: issued.ticket.reveal(),
