@@ -2,6 +2,7 @@
 
 mod contacts;
 mod curls;
+mod duration_range;
 mod floor;
 mod names;
 mod people;
@@ -89,13 +90,13 @@ async fn populate(app: &App) -> Result<Secret, Fault> {
     let clock = Clock::system();
     let tenant = tenant(app, &clock).await?;
     revoke_keys(app, &clock, tenant).await?;
-    let key = key(app, &clock, tenant, (KEY, vec![Scope::All])).await?;
+    let key = key(app, &clock, tenant, KEY, vec![Scope::All]).await?;
     let scopes = vec![Scope::DirectoryWrite, Scope::EventsWrite, Scope::OperatorsRead];
-    let floor_key = self::key(app, &clock, tenant, (FLOOR_KEY, scopes)).await?;
+    let floor_key = self::key(app, &clock, tenant, FLOOR_KEY, scopes).await?;
     let caller: Caller = app.credentials.caller(Some(floor_key.reveal()), |_, _| None)?;
     let engine = (&app.submitter, &app.reader);
     upsert_directory(&caller, engine, &clock, app.lifecycle(), people::document()).await?;
-    let mut floor = Floor::new(caller, (app.submitter.clone(), app.reader.clone()), clock);
+    let mut floor = Floor::new(caller, app.submitter.clone(), app.reader.clone(), clock);
     floor.open().await?;
     let stopping = app.lifecycle().stopping().clone();
     // The service does not depend on the simulation: if that fails, the service goes on.
@@ -124,7 +125,7 @@ async fn revoke_keys(app: &App, clock: &Clock, tenant: TenantId) -> Result<(), F
     Ok(())
 }
 
-async fn key(app: &App, clock: &Clock, tenant: TenantId, key: (&str, Vec<Scope>)) -> Result<Secret, Fault> {
-    let made = create_key(&Admin::local(), (&app.store, &app.credentials), clock, tenant, key).await?;
+async fn key(app: &App, clock: &Clock, tenant: TenantId, name: &str, scopes: Vec<Scope>) -> Result<Secret, Fault> {
+    let made = create_key(&Admin::local(), (&app.store, &app.credentials), clock, tenant, (name, scopes)).await?;
     Ok(made.1)
 }

@@ -45,7 +45,7 @@ pub struct Floor {
 
 impl Floor {
     /// A floor with all desks disconnected.
-    pub fn new(caller: Caller, (submitter, reader): (Submitter, Reader), clock: Clock) -> Self {
+    pub fn new(caller: Caller, submitter: Submitter, reader: Reader, clock: Clock) -> Self {
         // A fixed seed: every run takes the same course. The times and ids of its events still differ.
         let mut rng = StdRng::seed_from_u64(7);
         let now = clock.monotonic();
@@ -97,7 +97,7 @@ impl Floor {
     /// Returns the events of contacts that begin or are transferred within `span`.
     async fn work(&mut self, span: Duration) -> Result<Vec<Event>, Fault> {
         let online = self.online().await?;
-        let bodies = self.contacts.begin((self.clock.monotonic(), span), &online, &self.clock, &mut self.rng);
+        let bodies = self.contacts.begin(span, &online, &self.clock, &mut self.rng);
         Ok(self.events(bodies))
     }
 
