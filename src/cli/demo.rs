@@ -2,6 +2,7 @@
 
 mod contacts;
 mod curls;
+mod duration_range;
 mod floor;
 mod names;
 mod people;

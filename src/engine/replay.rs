@@ -31,7 +31,8 @@ impl ReplayError {
 pub async fn replay(
     journal: &mut Journal,
     tenant: TenantId,
-    (from, to): (u64, u64),
+    from: u64,
+    to: u64,
     mut apply: impl FnMut(Logged) -> Result<(), Gap>,
 ) -> Result<(), ReplayError> {
     let mut at = from;
@@ -53,5 +54,5 @@ pub async fn replay(
 /// Applies a tenant's journal entries beyond `state`, up to position `to`.
 pub async fn catch_up(state: &mut State, journal: &mut Journal, tenant: TenantId, to: u64) -> Result<(), ReplayError> {
     let from = state.position();
-    replay(journal, tenant, (from, to), |logged| state.apply(&logged.entry).map(drop)).await
+    replay(journal, tenant, from, to, |logged| state.apply(&logged.entry).map(drop)).await
 }

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use super::finality;
 use super::health::Health;
 use super::heartbeats::EventRoles;
-use super::leases::LeaseTable;
+use super::leases::{Heartbeat, LeaseTable};
 use super::queue::{FairQueue, Item};
 use super::request::{PendingRequest, Receipt};
 use super::tenants::OUT_OF_SERVICE;
@@ -87,7 +87,8 @@ impl Submitter {
         let Some(profile) = view.directory().profile_of(user) else {
             return Outcome::Rejected(Rejection::UnknownUser);
         };
-        match self.0.leases.renew(tenant, (profile.id, session), *opened, received) {
+        let heartbeat = Heartbeat { user: profile.id, session, opened: *opened };
+        match self.0.leases.renew(tenant, heartbeat, received) {
             Ok(()) => Outcome::Applied,
             Err(rejection) => Outcome::Rejected(rejection),
         }

@@ -51,8 +51,8 @@ impl Views {
     pub fn tenant(&self, tenant: TenantId) -> Arc<TenantView> {
         let tenants = self.tenants.pin();
         let empty = || {
-            let people = (Index::default(), Details::default());
-            let view = View::new(0, Arc::new(Directory::new(tenant)), people, Conversations::default());
+            let (index, details) = (Index::default(), Details::default());
+            let view = View::new(0, Arc::new(Directory::new(tenant)), index, details, Conversations::default());
             Arc::new(TenantView { view: ArcSwap::from_pointee(view), position: watch::Sender::new(0) })
         };
         tenants.get_or_insert_with(tenant, empty).clone()

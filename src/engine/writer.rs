@@ -302,7 +302,7 @@ impl Engine {
             return Ok(());
         }
         let Self { tenants, appender, .. } = self;
-        let applying = replay(&mut appender.journal, tenant, (end, seq), |logged| {
+        let applying = replay(&mut appender.journal, tenant, end, seq, |logged| {
             let outcome = tenants.replayed(tenant, &logged.entry)?;
             applied(&logged, outcome);
             Ok(())

@@ -164,8 +164,8 @@ impl State {
             self.index.set(ix, &columns);
             self.details.set(ix, self.detail_of(&self.directory, ix));
         }
-        let people = (self.index.clone(), self.details.clone());
-        let view = View::new(self.position, self.directory.clone(), people, self.conversations.clone());
+        let (index, details) = (self.index.clone(), self.details.clone());
+        let view = View::new(self.position, self.directory.clone(), index, details, self.conversations.clone());
         Arc::new(view.with_limits(self.limits))
     }
 

@@ -26,7 +26,8 @@ impl View {
     pub fn new(
         position: u64,
         directory: Arc<Directory>,
-        (index, details): (Index, Details),
+        index: Index,
+        details: Details,
         conversations: Conversations,
     ) -> Self {
         View { position, directory, index, details, conversations, limits: Quotas::default() }

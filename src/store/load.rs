@@ -111,7 +111,7 @@ impl CheckpointCollector {
 
     /// Adds a row to its tenant's checkpoint. Rows of a tenant without a checkpoint are ignored: they belong to none
     /// yet.
-    pub fn add_row(&mut self, tenant: Uuid, (kind, key): (&str, &str), body: String) {
+    pub fn add_row(&mut self, tenant: Uuid, kind: &str, key: &str, body: String) {
         let Some(place) = self.places.get(&tenant) else { return };
         let (_, found) = &mut self.found[*place];
         match (&mut *found, RowKey::parse(kind, key)) {

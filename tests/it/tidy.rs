@@ -20,7 +20,7 @@ fn root() -> &'static Path {
 }
 
 /// Returns every file below the folders with this extension, by its path in the repository.
-fn files(folders: &[&str], extension: &str) -> BTreeMap<String, String> {
+pub fn files(folders: &[&str], extension: &str) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     let mut waiting: Vec<PathBuf> = folders.iter().map(|folder| root().join(folder)).collect();
     while let Some(path) = waiting.pop() {

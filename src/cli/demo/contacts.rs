@@ -7,6 +7,7 @@ use rand::Rng;
 use rand::rngs::StdRng;
 use uuid::Uuid;
 
+use super::duration_range::DurationRange;
 use super::people::FIRST_PROJECT;
 use crate::clock::Clock;
 use crate::domain::conversation::Medium;
@@ -18,13 +19,12 @@ struct Demand {
     medium: Medium,
     /// Contacts per second, on average.
     rate: f64,
-    /// Shortest and longest duration, in seconds.
-    length: (u64, u64),
+    length: DurationRange,
 }
 
 const DEMANDS: [Demand; 2] = [
-    Demand { medium: Medium::Chat, rate: 3.5, length: (20, 90) },
-    Demand { medium: Medium::Call, rate: 0.8, length: (10, 60) },
+    Demand { medium: Medium::Chat, rate: 3.5, length: DurationRange::seconds(20, 90) },
+    Demand { medium: Medium::Call, rate: 0.8, length: DurationRange::seconds(10, 60) },
 ];
 /// Period of the demand's rise and fall, in seconds.
 const WAVE_SECONDS: f64 = 600.0;
@@ -61,11 +61,12 @@ impl Contacts {
     /// one contact in a span, since availability after it is not known yet.
     pub fn begin(
         &mut self,
-        (now, span): (Duration, Duration),
+        span: Duration,
         online: &[OperatorLive],
         clock: &Clock,
         rng: &mut StdRng,
     ) -> Vec<EventBody> {
+        let now = clock.monotonic();
         let mut bodies = Vec::new();
         let mut free: Vec<&OperatorLive> = online.iter().collect();
         let swell = 0.75 + 0.5 * (now.as_secs_f64() / WAVE_SECONDS * TAU).sin();
@@ -73,7 +74,7 @@ impl Contacts {
             for _ in 0..times(rate * swell * span.as_secs_f64(), rng) {
                 let Some(user) = pick(&mut free, medium.slot(), rng) else { break };
                 let conversation = clock.new_id();
-                let until = now + Duration::from_millis(rng.random_range(length.0 * 1_000..length.1 * 1_000));
+                let until = now + length.pick(rng);
                 let project = EntityRef::Id((FIRST_PROJECT + rng.random_range(0..3)) as i64);
                 bodies.push(EventBody::ConversationStarted { conversation, project, channel: *medium });
                 bodies.push(routed(conversation, rng));

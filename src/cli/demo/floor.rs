@@ -100,7 +100,7 @@ impl Floor {
     /// Returns the events of contacts that begin or are transferred within `span`.
     async fn work(&mut self, span: Duration) -> Result<Vec<Event>, Fault> {
         let online = self.online().await?;
-        let bodies = self.contacts.begin((self.clock.monotonic(), span), &online, &self.clock, &mut self.rng);
+        let bodies = self.contacts.begin(span, &online, &self.clock, &mut self.rng);
         Ok(self.events(bodies))
     }
 

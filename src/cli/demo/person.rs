@@ -6,6 +6,7 @@ use rand::Rng;
 use rand::rngs::StdRng;
 use uuid::Uuid;
 
+use super::duration_range::DurationRange;
 use super::people::{AT_WORK, BREAK, LUNCH, MEETING};
 use crate::domain::event::Surface;
 use crate::domain::{Channel, EventBody, UserRef};
@@ -15,18 +16,15 @@ pub const SESSION: &str = "demo-desk";
 /// Lease of a desk in seconds: without heartbeats, as after the demo was killed, it ends after these.
 const LEASE: u32 = 60;
 
-/// Shortest and longest duration of an activity, in seconds.
-type Span = (u64, u64);
-
-const TIME_AT_HOME: Span = (30, 180);
-const TIME_AT_WORK: Span = (5, 300);
-const SHORT_BREAK: Span = (20, 60);
-const LONG_BREAK: Span = (60, 150);
+const TIME_AT_HOME: DurationRange = DurationRange::seconds(30, 180);
+const TIME_AT_WORK: DurationRange = DurationRange::seconds(5, 300);
+const SHORT_BREAK: DurationRange = DurationRange::seconds(20, 60);
+const LONG_BREAK: DurationRange = DurationRange::seconds(60, 150);
 
 /// The reason for taking no more contacts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Leave {
-    Break(Uuid, Span),
+    Break(Uuid, DurationRange),
     Home,
 }
 
@@ -67,7 +65,7 @@ pub struct Person {
 impl Person {
     /// A person at home that connects at once or a little later.
     pub fn new(id: i64, now: Duration, rng: &mut StdRng) -> Self {
-        let until = if rng.random_bool(0.75) { now } else { now + pick(TIME_AT_HOME, rng) };
+        let until = if rng.random_bool(0.75) { now } else { now + TIME_AT_HOME.pick(rng) };
         Person { id, activity: Activity::Home, until }
     }
 
@@ -116,7 +114,7 @@ impl Person {
 
     fn begin_work(&mut self, now: Duration, rng: &mut StdRng) -> EventBody {
         self.activity = Activity::Working;
-        self.until = now + pick(TIME_AT_WORK, rng);
+        self.until = now + TIME_AT_WORK.pick(rng);
         self.status(Some(AT_WORK), true)
     }
 
@@ -124,12 +122,12 @@ impl Person {
         match leave {
             Leave::Home => {
                 self.activity = Activity::Home;
-                self.until = now + pick(TIME_AT_HOME, rng);
+                self.until = now + TIME_AT_HOME.pick(rng);
                 vec![self.disconnected()]
             }
             Leave::Break(definition, length) => {
                 self.activity = Activity::Paused;
-                self.until = now + pick(length, rng);
+                self.until = now + length.pick(rng);
                 vec![self.status(Some(definition), true)]
             }
         }
@@ -155,8 +153,4 @@ impl Person {
         let channels = vec![(Channel::Chat, on), (Channel::Call, on)];
         EventBody::StatusChanged { user: UserRef::id(self.id), presence: None, presence_id, channels }
     }
-}
-
-fn pick((from, to): Span, rng: &mut StdRng) -> Duration {
-    Duration::from_millis(rng.random_range(from * 1_000..to * 1_000))
 }

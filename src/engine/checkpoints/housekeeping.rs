@@ -8,8 +8,8 @@ use std::time::Duration;
 use metrics::counter;
 use tokio::task::JoinHandle;
 
-use super::Checkpoints;
 use super::writing::Pace;
+use super::{Checkpoints, Limits};
 use crate::clock::Clock;
 use crate::domain::{TenantId, Time};
 use crate::limits::Budget;
@@ -55,7 +55,7 @@ impl Checkpoints {
         }
         self.housekeeping.begun = now;
         let recorded = states.values().map(State::recorded).max().unwrap_or(Time::NEVER);
-        let expiry = expiry(self.clock.now(), recorded, (self.limits.dedupe_days, self.limits.journal_days));
+        let expiry = expiry(self.clock.now(), recorded, &self.limits);
         let (store, clock) = (self.store.clone(), self.clock.clone());
         let pass = self.lifecycle.spawn_tracked(async move {
             if let Err(error) = forget(&store, clock, expiry).await {
@@ -68,12 +68,12 @@ impl Checkpoints {
 
 /// Returns the times before which rows may be deleted. Ids and journal entries age by the newest recorded entry rather
 /// than by the clock alone, so that a clock that jumps ahead deletes none of them before an entry was recorded.
-fn expiry(now: Time, recorded: Time, (dedupe_days, journal_days): (i64, i64)) -> Expiry {
+fn expiry(now: Time, recorded: Time, limits: &Limits) -> Expiry {
     const DAY: i64 = 24 * 60 * 60;
     let aged = recorded.min(now);
     Expiry {
-        seen: aged.plus_seconds(-DAY * dedupe_days),
-        journal: aged.plus_seconds(-DAY * journal_days),
+        seen: aged.plus_seconds(-DAY * limits.dedupe_days),
+        journal: aged.plus_seconds(-DAY * limits.journal_days),
         tokens: now,
         conversations: now,
     }
@@ -91,7 +91,7 @@ async fn forget(store: &Store, clock: Clock, expiry: Expiry) -> Result<(), Store
             Ok(deleted) => {
                 counter!("rollcall_housekeeping_rows_total").increment(deleted);
                 if deleted >= u64::from(limit) {
-                    chores.push_back((chore, pace.rows(limit, (FEWEST_ROWS, MOST_ROWS))));
+                    chores.push_back((chore, pace.rows(limit, FEWEST_ROWS..=MOST_ROWS)));
                 }
             }
             Err(error) => failure = failure.or(Some(error)),
@@ -108,11 +108,12 @@ mod tests {
     #[test]
     fn ids_and_entries_age_by_the_newest_recorded_entry() {
         let at = |days: i64| Time::from_micros(1_614_589_200_000_000).plus_seconds(days * 86_400);
-        let usual = expiry(at(40), at(40), (7, 30));
+        let limits = Limits { dedupe_days: 7, journal_days: 30, ..Limits::default() };
+        let usual = expiry(at(40), at(40), &limits);
         assert_eq!((usual.seen, usual.journal, usual.tokens), (at(33), at(10), at(40)));
-        let jumped = expiry(at(400), at(40), (7, 30));
+        let jumped = expiry(at(400), at(40), &limits);
         assert_eq!((jumped.seen, jumped.journal), (at(33), at(10)), "no entry was recorded since");
-        let went_back = expiry(at(20), at(40), (7, 30));
+        let went_back = expiry(at(20), at(40), &limits);
         assert_eq!(went_back.seen, at(13));
     }
 }

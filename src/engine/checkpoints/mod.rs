@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
-use tokio::task::{JoinError, JoinHandle};
+use tokio::task::JoinHandle;
 
 use super::Limits;
 use crate::clock::Clock;
@@ -111,10 +111,7 @@ impl Checkpoints {
         let ended: Vec<_> =
             self.writing.iter().filter(|(_, writing)| writing.task.is_finished()).map(|(tenant, _)| *tenant).collect();
         for tenant in ended {
-            if let Some(Writing { task, changed, begun }) = self.writing.remove(&tenant) {
-                let ended = task.await;
-                self.settle(tenant, (changed, begun), ended, states);
-            }
+            self.settle(tenant, states).await;
         }
         self.forget_archived(FORGOTTEN_PER_STEP, states);
         let now = self.clock.monotonic();
@@ -144,12 +141,7 @@ impl Checkpoints {
     async fn write_rest(&mut self, states: &mut HashMap<TenantId, State>) {
         let under_way: Vec<_> = self.writing.keys().copied().collect();
         for tenant in under_way {
-            if let Some(writing) = self.writing.get_mut(&tenant) {
-                let ended = (&mut writing.task).await;
-                let about = (writing.changed.clone(), writing.begun);
-                self.writing.remove(&tenant);
-                self.settle(tenant, about, ended, states);
-            }
+            self.settle(tenant, states).await;
         }
         for (tenant, state) in states.iter_mut() {
             if state.is_applying() || state.entries_since_checkpoint() == 0 {
@@ -222,15 +214,13 @@ impl Checkpoints {
         self.writing.insert(tenant, Writing { task, changed, begun: now });
     }
 
-    /// Records how a checkpoint ended. After an error, a panic or an abort its rows are marked dirty again, and the
-    /// tenant waits before the next attempt.
-    fn settle(
-        &mut self,
-        tenant: TenantId,
-        (changed, begun): (Changed, Duration),
-        ended: Result<Result<Archived, StoreError>, JoinError>,
-        states: &mut HashMap<TenantId, State>,
-    ) {
+    /// Waits for a tenant's running checkpoint and records how it ended. After an error, a panic or an abort its rows
+    /// are marked dirty again, and the tenant waits before the next attempt.
+    async fn settle(&mut self, tenant: TenantId, states: &mut HashMap<TenantId, State>) {
+        let Some(writing) = self.writing.get_mut(&tenant) else { return };
+        // Awaited in its place: if the wait is cut short, `finish` still finds the task and aborts it.
+        let ended = (&mut writing.task).await;
+        let Some(Writing { changed, begun, .. }) = self.writing.remove(&tenant) else { return };
         // A tenant that was put in quarantine meanwhile has no state.
         let Some(state) = states.get_mut(&tenant) else { return };
         let mut schedule = self.schedule(tenant);

@@ -1,6 +1,7 @@
 //! Exports one checkpoint and writes it to the store, in slices bounded in bytes and time.
 
 use std::future::Future;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -160,7 +161,9 @@ impl Pace {
     }
 
     /// Returns the rows of the next statement so that it takes about [`SLICE_TIME`], from how long one of `rows` took.
-    pub fn rows(&self, rows: u32, (fewest, most): (u32, u32)) -> u32 {
+    /// The result is within `bounds`.
+    pub fn rows(&self, rows: u32, bounds: RangeInclusive<u32>) -> u32 {
+        let (fewest, most) = bounds.into_inner();
         if !self.is_shared {
             return most;
         }

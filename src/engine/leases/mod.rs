@@ -52,6 +52,17 @@ impl Session {
     }
 }
 
+/// A desk's heartbeat, with its user resolved.
+#[derive(Clone, Copy, Debug)]
+pub struct Heartbeat<'a> {
+    /// The user's integer id.
+    pub user: i64,
+    /// The session's name.
+    pub session: &'a str,
+    /// The incarnation that is renewed, by the position at which it was opened; `None` for any.
+    pub opened: Option<u64>,
+}
+
 /// A lease that ran out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expired {
@@ -148,14 +159,9 @@ impl LeaseTable {
     /// Renews the lease of an open session by a heartbeat that was received at monotonic time `heard`.
     ///
     /// [`Rejection::UnknownSession`] if the session is not open or its lease ran out, [`Rejection::OtherIncarnation`]
-    /// if it was opened at another position than `opened`.
-    pub fn renew(
-        &self,
-        tenant: TenantId,
-        (user, session): (i64, &str),
-        opened: Option<u64>,
-        heard: Duration,
-    ) -> Result<(), Rejection> {
+    /// if it was opened at another position than [`Heartbeat::opened`].
+    pub fn renew(&self, tenant: TenantId, heartbeat: Heartbeat<'_>, heard: Duration) -> Result<(), Rejection> {
+        let Heartbeat { user, session, opened } = heartbeat;
         let heard = self.pauses.lease_time(heard);
         let mut shard = self.shard(tenant, user).lock();
         let known = shard
@@ -242,6 +248,10 @@ mod tests {
         Lease { user: 1, session: session.into(), opened: 7, seconds }
     }
 
+    fn heartbeat(session: &str) -> Heartbeat<'_> {
+        Heartbeat { user: 1, session, opened: None }
+    }
+
     fn seconds(n: u64) -> Duration {
         Duration::from_secs(n)
     }
@@ -262,8 +272,8 @@ mod tests {
         table.open(TENANT, lease("b", Some(10)), seconds(0));
         table.open(TENANT, lease("c", None), seconds(0));
         clock.advance(seconds(5));
-        assert_eq!(table.renew(TENANT, (1, "a"), None, seconds(5)), Ok(()));
-        assert_eq!(table.renew(TENANT, (1, "c"), Some(7), seconds(5)), Ok(()));
+        assert_eq!(table.renew(TENANT, heartbeat("a"), seconds(5)), Ok(()));
+        assert_eq!(table.renew(TENANT, Heartbeat { opened: Some(7), ..heartbeat("c") }, seconds(5)), Ok(()));
         clock.advance(seconds(4));
         assert_eq!(ends(&table), [] as [Box<str>; 0]);
         clock.advance(seconds(1));
@@ -273,18 +283,24 @@ mod tests {
         assert_eq!(ends(&table), ["a".into()]);
         assert_eq!(table.next(), None);
         // A heartbeat that was received in time, and handled after the lease was taken as expired.
-        assert_eq!(table.renew(TENANT, (1, "a"), None, seconds(14)), Err(Rejection::UnknownSession));
+        assert_eq!(table.renew(TENANT, heartbeat("a"), seconds(14)), Err(Rejection::UnknownSession));
     }
 
     #[test]
     fn only_open_sessions_of_the_same_incarnation_are_renewed() {
         let (_clock, table) = table();
-        assert_eq!(table.renew(TENANT, (1, "a"), None, seconds(0)), Err(Rejection::UnknownSession));
+        assert_eq!(table.renew(TENANT, heartbeat("a"), seconds(0)), Err(Rejection::UnknownSession));
         table.open(TENANT, lease("a", Some(10)), seconds(0));
-        assert_eq!(table.renew(TENANT, (1, "a"), Some(6), seconds(0)), Err(Rejection::OtherIncarnation));
-        assert_eq!(table.renew(TENANT, (2, "a"), None, seconds(0)), Err(Rejection::UnknownSession));
+        assert_eq!(
+            table.renew(TENANT, Heartbeat { opened: Some(6), ..heartbeat("a") }, seconds(0)),
+            Err(Rejection::OtherIncarnation)
+        );
+        assert_eq!(
+            table.renew(TENANT, Heartbeat { user: 2, ..heartbeat("a") }, seconds(0)),
+            Err(Rejection::UnknownSession)
+        );
         table.close(TENANT, 1, "a");
-        assert_eq!(table.renew(TENANT, (1, "a"), None, seconds(0)), Err(Rejection::UnknownSession));
+        assert_eq!(table.renew(TENANT, heartbeat("a"), seconds(0)), Err(Rejection::UnknownSession));
         table.open(TENANT, lease("a", Some(10)), seconds(0));
         table.open(TENANT, lease("b", Some(10)), seconds(0));
         table.close_user(TENANT, 1);
@@ -300,7 +316,7 @@ mod tests {
         clock.advance(seconds(10));
         assert_eq!(ends(&table), ["a".into()], "its end cannot be journalled");
         table.restart();
-        assert_eq!(table.renew(TENANT, (1, "a"), None, seconds(10)), Ok(()));
+        assert_eq!(table.renew(TENANT, heartbeat("a"), seconds(10)), Ok(()));
         clock.advance(seconds(9));
         assert_eq!(ends(&table), [] as [Box<str>; 0]);
         clock.advance(seconds(1));
@@ -318,7 +334,7 @@ mod tests {
         assert_eq!(ends(&table), [] as [Box<str>; 0], "two seconds of silence");
         assert_eq!(table.next(), Some(seconds(13)));
         // A heartbeat received before the pause and handled after it leaves three seconds as well.
-        assert_eq!(table.renew(TENANT, (1, "a"), None, seconds(2)), Ok(()));
+        assert_eq!(table.renew(TENANT, heartbeat("a"), seconds(2)), Ok(()));
         clock.advance(seconds(5) - Duration::from_millis(1));
         assert_eq!(ends(&table), [] as [Box<str>; 0]);
         clock.advance(Duration::from_millis(1));

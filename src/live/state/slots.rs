@@ -167,7 +167,7 @@ impl State {
         let newest = stamp > before;
         // `holder` reads the floor, so it is raised before planning, and restored if the plan is rejected.
         self.people[ix as usize].floors[channel] = stamp.max(before);
-        let planned = self.plan_sync(entry, ix, (channel, newest), &named);
+        let planned = self.plan_sync(entry, ix, channel, &named);
         let (changes, handled) = planned.inspect_err(|_| self.people[ix as usize].floors[channel] = before)?;
         self.touch(ix);
         let changed = changes.iter().any(PlannedChange::moves);
@@ -179,20 +179,21 @@ impl State {
     }
 
     /// Plans a sync, which is applied as a whole or not at all: takes of the conversations it names and the end of the
-    /// user's other claims on the channel. Also returns the number of first takes.
+    /// user's other claims on the channel. The channel's floor must have been raised to the sync already. Also returns
+    /// the number of first takes.
     fn plan_sync(
         &self,
         entry: &Entry,
         ix: u32,
-        (channel, newest): (Channel, bool),
+        channel: Channel,
         named: &BTreeSet<&ConversationId>,
     ) -> Result<(Vec<PlannedChange>, u64), Rejection> {
         let take = Take { stamp: stamp(entry), user: self.user_id(ix), channel };
         let person = &self.people[ix as usize];
         let created = person.created.unwrap_or(0);
         let (mut changes, mut handled) = (Vec::new(), 0);
-        // A sync older than the newest one ends nothing that the newest did not end.
-        if newest {
+        // A sync older than the newest one, which set the floor, ends nothing that the newest did not end.
+        if take.stamp == person.floors[channel] {
             steps::count(person.held[channel].len());
             for conversation in person.held[channel].iter().filter(|held| !named.contains(held)) {
                 let change = self.change(entry, conversation, |_| Ok(()))?;

@@ -32,7 +32,7 @@ impl Archive {
             // The view's own version replaces the archive's.
             let is_old = |conversation: &Arc<Conversation>| view.conversations().get(conversation.id()).is_none();
             let mut next: Vec<_> = page.conversations.into_iter().filter(is_old).collect();
-            next.extend(remembered(view, &criteria, (rest, end)));
+            next.extend(remembered(view, &criteria, &rest, end));
             next.sort_by_key(key_of);
             if !span.forward {
                 next.reverse();
@@ -59,7 +59,7 @@ fn beyond(span: Span, end: Option<Key>) -> Span {
 }
 
 /// Returns the view's closed conversations of a span, up to a place if given.
-fn remembered(view: &View, criteria: &Criteria, (span, end): (Span, Option<Key>)) -> Vec<Arc<Conversation>> {
+fn remembered(view: &View, criteria: &Criteria, span: &Span, end: Option<Key>) -> Vec<Arc<Conversation>> {
     let (mut from, mut to) = (span.after.map(Bound::Excluded), span.before.map(Bound::Excluded));
     if let Some(end) = end {
         *(if span.forward { &mut to } else { &mut from }) = Some(Bound::Included(end));
@@ -70,7 +70,7 @@ fn remembered(view: &View, criteria: &Criteria, (span, end): (Span, Option<Key>)
     if is_empty(from, to) {
         return Vec::new();
     }
-    first(view, view.conversations().closed(from, to), criteria, (span.forward, span.limit))
+    first(view, view.conversations().closed(from, to), criteria, span)
 }
 
 /// Returns true if no place lies between the bounds. That happens if a cursor is from a list with another interval.

@@ -9,7 +9,7 @@ mod open;
 use std::sync::Arc;
 
 use crate::auth::Authorized;
-use crate::domain::conversation::{Criteria, Key};
+use crate::domain::conversation::{Criteria, Key, Span};
 use crate::domain::{Conversation, TenantId};
 use crate::live::{Listed, View};
 use crate::store::Store;
@@ -45,16 +45,17 @@ pub struct Part {
     pub has_more: bool,
 }
 
-/// Returns the first `limit` conversations of a list that meet the criteria, from its start (`forward`) or its end.
+/// Returns the conversations of a list that meet the criteria, at most `span.limit`, from its start (`span.forward`) or
+/// its end. The list must lie between the span's keys already.
 fn first<'v>(
     view: &View,
     list: impl DoubleEndedIterator<Item = (&'v Key, &'v Arc<Conversation>)>,
     criteria: &Criteria,
-    (forward, limit): (bool, usize),
+    span: &Span,
 ) -> Vec<Arc<Conversation>> {
     let meets = |(_, conversation): &(&Key, &Arc<_>)| Listed::of(conversation, view.directory()).meets(criteria);
     let found = list.filter(meets).map(|(_, conversation)| conversation.clone());
-    if forward { found.take(limit).collect() } else { found.rev().take(limit).collect() }
+    if span.forward { found.take(span.limit).collect() } else { found.rev().take(span.limit).collect() }
 }
 
 impl Part {

@@ -13,6 +13,7 @@ pub fn open_conversations(view: &View, filter: ConversationFilter, span: &Span) 
     let from = span.after.map_or(Bound::Unbounded, Bound::Excluded);
     let to = span.before.map_or(Bound::Unbounded, Bound::Excluded);
     // One more than requested, to find out if the list goes on.
-    let found = first(view, view.conversations().open(from, to), &criteria, (span.forward, span.limit + 1));
+    let wanted = Span { limit: span.limit + 1, ..*span };
+    let found = first(view, view.conversations().open(from, to), &criteria, &wanted);
     Ok(Part::of(found, span.limit, false))
 }

@@ -173,7 +173,8 @@ mod tests {
             Arc::new(View::new(
                 1,
                 Arc::new(directory.clone()),
-                (Index::default(), Details::default()),
+                Index::default(),
+                Details::default(),
                 Conversations::default(),
             ))
         };

@@ -72,7 +72,7 @@ impl CheckpointReader {
             let page = page.fetch_all(&mut self.0).await?;
             is_first = false;
             for row in &page {
-                collector.add_row(row.try_get(0)?, (row.try_get(1)?, row.try_get(2)?), row.try_get(3)?);
+                collector.add_row(row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?);
             }
             match page.last() {
                 Some(row) if page.len() == PAGE_ROWS as usize => {

@@ -74,7 +74,7 @@ impl CheckpointReader {
                     None => Some(row.try_get(3)?),
                 };
                 if let Some(body) = body {
-                    collector.add_row(uuid(&place.0)?, (&place.1, &place.2), body);
+                    collector.add_row(uuid(&place.0)?, &place.1, &place.2, body);
                 }
                 after = place;
             }
@@ -85,7 +85,7 @@ impl CheckpointReader {
         // Rows left over are new: `state_row` has none of their key.
         for ((tenant, kind, key), body) in staged {
             if let Some(body) = body {
-                collector.add_row(uuid(&tenant)?, (&kind, &key), body);
+                collector.add_row(uuid(&tenant)?, &kind, &key, body);
             }
         }
         Ok(collector.into_found())
