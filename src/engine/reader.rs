@@ -58,6 +58,7 @@ impl Reader {
     pub async fn snapshot_at(&self, tenant: TenantId, position: u64) -> Result<Snapshot, Fault> {
         let mut positions = self.views.tenant(tenant).positions();
         tokio::select! {
+            // A position that is reached already is found before the timer is looked at.
             biased;
             _ = positions.wait_for(|now| *now >= position) => Ok(self.snapshot(tenant)),
             () = self.clock.sleep(READ_TIMEOUT) => Err(Fault::Unavailable("the position asked for was not reached")),

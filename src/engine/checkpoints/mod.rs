@@ -112,6 +112,7 @@ impl Checkpoints {
             self.writing.iter().filter(|(_, writing)| writing.task.is_finished()).map(|(tenant, _)| *tenant).collect();
         for tenant in ended {
             if let Some(Writing { task, changed, begun }) = self.writing.remove(&tenant) {
+                // Does not wait, since the task has finished.
                 let ended = task.await;
                 self.settle(tenant, (changed, begun), ended, states);
             }
@@ -122,6 +123,7 @@ impl Checkpoints {
         while self.writing.len() < IN_FLIGHT
             && let Some(tenant) = self.due.pop_front()
         {
+            // A half-applied document must not be copied. The tenant is listed again by the next scan.
             if let Some(state) = states.get_mut(&tenant).filter(|state| !state.is_applying()) {
                 self.begin(tenant, state, now);
             }
@@ -131,11 +133,14 @@ impl Checkpoints {
 
     /// Writes a last checkpoint of every tenant that needs one, for at most [`LAST_CHECKPOINTS_TIMEOUT`].
     pub async fn finish(mut self, states: &mut HashMap<TenantId, State>) {
+        // Old rows can be deleted after the next start as well.
         self.housekeeping.abort();
+        // Relaxed: the flag only ends pauses, and no other data depends on it.
         self.hurry.store(true, Ordering::Relaxed);
         if tokio::time::timeout(LAST_CHECKPOINTS_TIMEOUT, self.write_rest(states)).await.is_err() {
             tracing::warn!("the last checkpoints were not written in time; the next start takes longer");
         }
+        // A checkpoint that is cut off here leaves the previous one current.
         for writing in self.writing.values() {
             writing.task.abort();
         }
@@ -145,6 +150,8 @@ impl Checkpoints {
         let under_way: Vec<_> = self.writing.keys().copied().collect();
         for tenant in under_way {
             if let Some(writing) = self.writing.get_mut(&tenant) {
+                // By reference: if the time limit drops this future, the task must still be in the map for `finish` to
+                // abort.
                 let ended = (&mut writing.task).await;
                 let about = (writing.changed.clone(), writing.begun);
                 self.writing.remove(&tenant);
@@ -184,6 +191,7 @@ impl Checkpoints {
     }
 
     fn schedule(&self, tenant: TenantId) -> Schedule {
+        // Counted from the start, so that not all tenants are due in one scan just because they were loaded.
         let never = Schedule { last: self.started, ..Schedule::default() };
         self.schedules.get(&tenant).copied().unwrap_or(never)
     }
@@ -237,6 +245,7 @@ impl Checkpoints {
         let error = match ended {
             Ok(Ok(archived)) => {
                 self.archived.extend(archived.into_iter().map(|conversation| (tenant, conversation)));
+                // From its start: rows that changed while it was written are not in it.
                 schedule = Schedule { last: begun, ..Schedule::default() };
                 None
             }
