@@ -11,5 +11,6 @@ pub fn current_scopes(reader: &Reader, tenant: TenantId, user: LoggedIn) -> Opti
     let ix = view.directory().find(&UserRef::Entity(EntityRef::Guid(user.guid)))?;
     let account = view.directory().users().account(ix)?;
     let is_current = account.password.as_ref().is_some_and(|password| password.set == user.password);
+    // From the current roles rather than from the log-in, so that a withdrawn role ends its rights.
     is_current.then(|| Scope::of_user(account.profile.roles).into_iter().collect())
 }
