@@ -77,6 +77,7 @@ impl Appender {
         let mut pieces = Vec::from([whole]);
         while let Some(piece) = pieces.pop() {
             let batch = Batch { id: self.clock.new_id(), recorded: self.clock.now(), drafts: &drafts[piece.clone()] };
+            // Noted before the append: after an error its entries may be in the journal under this id.
             result.batches.push(batch.id);
             match self.append_batch(batch).await {
                 Ok(appended) => result.note(&piece, batch.drafts, appended),
@@ -85,6 +86,8 @@ impl Appender {
                     halve(&piece, &mut pieces, &mut result);
                 }
                 Err(error) => {
+                    // The pieces left stay undecided: appended now, they could come before this one, whose outcome is
+                    // unknown.
                     result.failure = Some(error);
                     break;
                 }
@@ -120,6 +123,8 @@ impl Appender {
     /// tenants.
     pub async fn reconnect(&mut self, tenants: &[TenantId]) -> Result<HashMap<TenantId, Head>, JournalError> {
         let reconnecting = async {
+            // In this order: an append on the lost connection may still commit until the fence, so heads that were read
+            // before it could be too old.
             self.journal.recover().await?;
             self.journal.fence(tenants).await?;
             self.journal.heads().await
@@ -135,6 +140,7 @@ impl AppendResult {
         for outcome in self.outcomes.iter_mut().filter(|outcome| matches!(outcome, DraftOutcome::Placed { .. })) {
             *outcome = DraftOutcome::Undecided;
         }
+        // An error of the append itself is kept: this one follows from the same outage.
         self.failure.get_or_insert(error);
     }
 
@@ -143,6 +149,7 @@ impl AppendResult {
         for ((n, draft), placement) in piece.clone().zip(drafts).zip(appended.placements) {
             self.outcomes[n] = match placement {
                 Placement::Placed(seq) => {
+                    // A placed draft has a head, since only tenants with one are appended to: 0 is never used.
                     let recorded = appended.heads.get(&draft.tenant).map_or(0, |head| head.recorded);
                     DraftOutcome::Placed { seq, recorded: Time::from_micros(recorded) }
                 }
@@ -152,6 +159,7 @@ impl AppendResult {
             };
         }
         for (tenant, head) in appended.heads {
+            // Later pieces find heads that this append has moved itself; the state is brought to the first.
             self.heads.entry(tenant).or_insert(head);
         }
     }

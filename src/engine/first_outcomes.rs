@@ -42,6 +42,7 @@ impl FirstOutcomes {
         let size = size(id, &first);
         let known = self.tenants.entry(tenant).or_default();
         while known.bytes + size > TENANT_BYTES || (self.bytes + size > ALL_BYTES && known.bytes > 0) {
+            // Nothing is left to evict: the entry alone is larger than the tenant's share.
             let Some(oldest) = known.order.pop_front() else { return };
             if let Some(gone) = known.outcomes.remove(&oldest) {
                 let freed = self::size(&oldest, &gone);

@@ -28,6 +28,7 @@ impl Health {
     /// Notes that the journal answered just now.
     pub(super) fn confirm(&self) {
         self.confirmed.store(millis(self.clock.monotonic()), Ordering::Release);
+        // Only on a change, since sending wakes every waiter.
         if self.is_away() {
             self.away.send_replace(false);
         }
@@ -56,15 +57,18 @@ impl Health {
 
     /// Returns the milliseconds since the journal last confirmed that this is its newest state.
     pub fn staleness_ms(&self) -> u64 {
+        // Saturating: the engine may confirm between the two readings.
         millis(self.clock.monotonic()).saturating_sub(self.confirmed.load(Ordering::Acquire))
     }
 
     /// Returns true if the engine runs and the journal confirmed its state within the last two seconds.
     pub fn is_ready(&self) -> bool {
+        // Four times the interval at which an idle engine confirms: a single slow answer is no outage.
         self.running.load(Ordering::Acquire) && self.staleness_ms() < 2_000
     }
 }
 
 fn millis(duration: Duration) -> u64 {
+    // 64 bits of milliseconds last for millions of years.
     duration.as_millis() as u64
 }

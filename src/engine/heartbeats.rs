@@ -45,6 +45,7 @@ impl EventRoles {
     pub fn merge(self, journalled: Receipt, view: &View) -> Receipt {
         let mut merged = Receipt { position: journalled.position, ..Receipt::default() };
         let mut rest = journalled.outcomes.into_iter().zip(journalled.positions).zip(journalled.first_outcomes);
+        // By integer id: the events of a request may refer to one user in different forms.
         let key = |user: &UserRef, session: Box<str>| -> Option<SessionKey> {
             Some((view.directory().profile_of(user)?.id, session))
         };
@@ -60,7 +61,9 @@ impl EventRoles {
                     (outcome, None, None)
                 }
                 other => {
+                    // Never missing: the receipt has one result for each journalled event.
                     let Some(((outcome, position), first)) = rest.next() else { continue };
+                    // Any other outcome left the session as it was when the lease was renewed.
                     if let EventRole::Session(user, session, opens) = other
                         && outcome == Outcome::Applied
                         && let Some(key) = key(&user, session)

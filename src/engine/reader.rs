@@ -64,6 +64,7 @@ impl Reader {
     pub async fn snapshot_at(&self, tenant: TenantId, position: u64) -> Result<Snapshot, Fault> {
         let mut positions = self.views.tenant(tenant).positions();
         tokio::select! {
+            // A position that is reached already is found before the timer is looked at.
             biased;
             // The channel closes when the tenant goes out of service, which the snapshot then says.
             _ = positions.wait_for(|now| *now >= position) => self.snapshot(tenant),

@@ -84,6 +84,7 @@ impl PendingRequest {
                 waiting.left -= 1;
                 waiting.left == 0
             }
+            // Settled before, or answered already: a request is answered once.
             _ => false,
         }
     }

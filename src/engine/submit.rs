@@ -125,10 +125,13 @@ impl Submitter {
     ) -> Result<Receipt, Fault> {
         let away = async {
             tokio::time::sleep(COMMIT_TIMEOUT).await;
+            // Only after the usual time: an outage shorter than that still ends with the true outcome.
             self.0.health.until_away().await;
         };
         tokio::select! {
+            // An answer that has arrived is returned even if the time ran out in the same moment.
             biased;
+            // The engine drops a request unanswered only when it stops.
             answer = answer => answer.unwrap_or(Err(Fault::Unavailable("the service is stopping"))),
             () = away => Err(Fault::Unavailable("the store is unavailable")),
             () = tokio::time::sleep(COMMIT_TIMEOUT + longer) => Err(Fault::Unavailable("the store did not answer in time")),

@@ -120,6 +120,7 @@ impl Tenants {
                 Ok(false) => {}
                 Err(gap) => self.quarantine(tenant, &gap.to_string()),
             }
+            // Checked after some work, so that every call makes progress.
             if deadline.is_some_and(|deadline| self.clock.monotonic() >= deadline) {
                 break;
             }
@@ -185,7 +186,9 @@ impl Tenants {
         let state = self.states.entry(tenant).or_insert_with(|| State::new(tenant));
         let outcome = state.apply(entry)?;
         self.backlogs.entry(tenant).or_default().is_touched = true;
+        // The journal does not have the time of receipt. A full term from now ends no session too early.
         self.note(tenant, entry, self.clock.monotonic(), &outcome);
+        // Only counted here: the request of a found event is settled by the engine's recovery.
         self.settle(tenant, None, EventResult::unplaced(outcome.clone()));
         Ok(outcome)
     }
@@ -195,6 +198,7 @@ impl Tenants {
     pub fn publish(&mut self) {
         let mut idle = Vec::new();
         for (tenant, backlog) in &mut self.backlogs {
+            // A tenant without any journalled entry has no state, but may have rejected events to answer.
             let state = self.states.entry(*tenant).or_insert_with(|| State::new(*tenant));
             if !state.is_applying() {
                 publish(&self.views, *tenant, state, backlog);
@@ -243,6 +247,7 @@ fn publish(views: &Views, tenant: TenantId, state: &mut State, backlog: &mut Bac
     if std::mem::take(&mut backlog.is_touched) {
         views.tenant(tenant).publish(state.publish());
     }
+    // After the view is stored: a client that reads at once finds what it wrote.
     for request in backlog.waiting.drain(..) {
         request.answer(state.position());
     }
@@ -264,6 +269,7 @@ fn follow(leases: &LeaseTable, state: &State, tenant: TenantId, body: &EventBody
             }
         }
         EventBody::DeskClosedAll { user } | EventBody::UserDeleted { user } => {
+            // A user that was deleted by this very event is only remembered.
             if let Some(user) = state.remembered_user(user) {
                 leases.close_user(tenant, user);
             }

@@ -65,6 +65,7 @@ impl Views {
 
     /// Takes a tenant out of service and drops its view, which may be wrong: a wrong number is worse than none.
     pub fn quarantine(&self, tenant: TenantId) {
+        // Marked first: a request that arrives in between is rejected, and not answered from a new, empty view.
         self.quarantined.pin().insert(tenant, ());
         self.tenants.pin().remove(&tenant);
     }

@@ -69,6 +69,7 @@ struct Pace {
 
 impl Default for Pace {
     fn default() -> Self {
+        // Until turns were measured, 512 units are taken to fill one.
         Pace { work: 512, fixed: 0.0, unit: TURN_TARGET.as_secs_f64() / 512.0 }
     }
 }
@@ -83,6 +84,7 @@ impl Pace {
         } else if work >= TURN_WORK.0 {
             let unit = (took - self.fixed).max(0.0) / work as f64;
             self.unit += (unit - self.unit) * 0.2;
+            // Turns that take no measurable time bring the unit to zero, by which nothing can be divided.
             self.work = ((TURN_TARGET.as_secs_f64() / self.unit.max(1e-9)) as usize).clamp(TURN_WORK.0, TURN_WORK.1);
         }
     }
@@ -110,6 +112,7 @@ impl Engine {
     /// Runs until `stopping` is cancelled, then appends what is still queued, writes the last checkpoints and ends.
     pub async fn run(mut self, stopping: CancellationToken) -> Result<(), Infallible> {
         self.tenants.open_leases();
+        // The states were loaded from the store just now.
         self.health.confirm();
         self.health.set_running(true);
         loop {
@@ -121,10 +124,12 @@ impl Engine {
                 () = stopping.cancelled() => break,
                 () = self.queue.wait() => {}
                 () = self.clock.sleep_until(deadline) => {}
+                // Work left over from the last turn: `wait` returns for new events only.
                 () = std::future::ready(()), if self.tenants.are_busy() || self.queue.len() > 0 => {}
             }
             self.turn(&stopping).await;
         }
+        // Closed first, so that the loop below ends.
         self.queue.close();
         while self.queue.len() > 0 && self.write(&stopping).await {}
         self.tenants.apply_pending(None);
@@ -138,10 +143,12 @@ impl Engine {
     async fn turn(&mut self, stopping: &CancellationToken) {
         let now = self.clock.monotonic();
         self.write(stopping).await;
+        // Not while stopping: a store that does not answer would delay the end by its timeout.
         if now >= self.confirmed_at + CONFIRM_INTERVAL && !stopping.is_cancelled() {
             self.confirmed_at = now;
             match self.appender.confirm().await {
                 Ok(()) => self.health.confirm(),
+                // No append is under way, so there are no events to look for in the journal.
                 Err(error) => drop(self.recover(None, &error, stopping).await),
             }
         }
@@ -153,6 +160,7 @@ impl Engine {
     /// Appends, applies, publishes and answers one batch: events that end expired leases, and queued events. Returns
     /// false if the engine must stop while the store is unavailable.
     async fn write(&mut self, stopping: &CancellationToken) -> bool {
+        // Before the queued events: under any load the session of a silent desk must end.
         let mut items = self.expired();
         let tenants = &self.tenants;
         let limit = if self.takes_turns { self.pace.work } else { TURN_WORK.1 };
@@ -162,6 +170,7 @@ impl Engine {
         // not appended any more.
         items.retain(|item| item.request.as_ref().is_none_or(|(request, _)| !request.is_gone()));
         items.retain(|item| {
+            // Queued before the tenant was put in quarantine.
             let is_out = self.tenants.is_quarantined(item.draft.tenant);
             if is_out {
                 refuse(item, OUT_OF_SERVICE);
@@ -201,6 +210,7 @@ impl Engine {
             let (drafts, waiting): (Vec<Draft>, Vec<_>) =
                 items.into_iter().map(|item| (item.draft, (item.request, item.received))).unzip();
             let mut result = self.appender.append(&drafts).await;
+            // A complete append shows as much as a confirmation does.
             if result.failure.is_none() {
                 self.health.confirm();
             }
@@ -241,6 +251,7 @@ impl Engine {
                     busy.entry(tenant).or_default().push(item);
                     continue;
                 }
+                // Journalled, but applied by the next start at the earliest: the outcome is unknown until then.
                 DraftOutcome::Placed { .. } if self.tenants.is_quarantined(tenant) => {
                     refuse(&item, OUT_OF_SERVICE);
                     continue;
@@ -278,6 +289,7 @@ impl Engine {
             if self.tenants.end(*tenant) != head.seq && !self.tenants.is_quarantined(*tenant) {
                 tracing::warn!(%tenant, head = head.seq, "the state is not at the head of its journal");
                 self.tenants.apply_pending(None);
+                // The entries in memory were applied above, since they precede those to be read.
                 self.bring_to(*tenant, head.seq, |_, _| {}).await?;
             }
         }
@@ -342,6 +354,7 @@ impl Engine {
         error: &JournalError,
         stopping: &CancellationToken,
     ) -> Option<Found> {
+        // First, so that new requests are rejected at once instead of running into their timeout.
         self.health.lose();
         match unknown {
             Some(_) => tracing::warn!(%error, "an append failed; its outcome is unknown until the store is back"),
@@ -356,6 +369,7 @@ impl Engine {
                 Ok(()) => break,
                 Err(error) => {
                     let error = error.to_string();
+                    // Each cause is logged once rather than ten times a second.
                     if error != reported {
                         tracing::warn!(%error, "waiting for the store");
                         reported = error;
@@ -369,6 +383,7 @@ impl Engine {
         }
         self.tenants.publish();
         self.leases.restart();
+        // Last: writes are accepted again once the views are current and the leases have their full term.
         self.health.confirm();
         tracing::info!(entries = found.len(), "the store is back");
         Some(found)
@@ -379,6 +394,7 @@ impl Engine {
         let (batches, fenced) = unknown.map_or((&[][..], &[][..]), |unknown| (&unknown.batches, &unknown.tenants));
         for (tenant, head) in self.appender.reconnect(fenced).await? {
             self.bring_to(tenant, head.seq, |logged, outcome| {
+                // Entries of other batches are applied too, but no request waits for them.
                 if logged.batch.is_some_and(|batch| batches.contains(&batch)) {
                     found.insert((tenant, logged.entry.event.id.clone()), (logged.entry.seq, outcome));
                 }

@@ -225,6 +225,7 @@ impl Stored {
     /// Parses the entry. [`JournalError::Version`] if it is not of `apply_version`, [`JournalError::Unreadable`] if its
     /// JSON cannot be parsed.
     fn read(self, tenant: TenantId, apply_version: u32) -> Result<Logged, JournalError> {
+        // Positions begin at 1, so that the casts between i64 and u64 lose nothing.
         let seq = self.seq as u64;
         if self.apply_version != apply_version {
             return Err(JournalError::Version { tenant, seq, found: self.apply_version });

@@ -80,6 +80,7 @@ impl PostgresJournal {
         // Dropped rather than closed: closing would wait for a server that may not answer.
         self.connection = None;
         let mut connection = PgConnection::connect_with(&self.options).await?;
+        // May be the lock of our own lost session, which the server has not ended yet: the engine tries again.
         if !Self::try_lock(&mut connection).await? {
             return Err(JournalError::Taken);
         }
@@ -121,6 +122,7 @@ impl PostgresJournal {
         for (ord, tenant, seq, recorded, tail) in rows {
             match ord {
                 0 => drop(heads.insert(TenantId(tenant), Head { seq: seq as u64, recorded, tail })),
+                // The ordinal counts from 1, over the drafts that were sent.
                 _ => drop(placed.insert(first[ord as usize - 1], seq as u64)),
             }
         }
@@ -184,6 +186,7 @@ impl PostgresJournal {
     }
 
     fn connection(&mut self) -> Result<&mut PgConnection, JournalError> {
+        // Without a connection every statement fails as if the store were unreachable, which starts the recovery.
         Ok(self.connection.as_mut().ok_or(sqlx::Error::WorkerCrashed)?)
     }
 }

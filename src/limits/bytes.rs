@@ -96,6 +96,7 @@ impl ByteBudget {
         if own + bytes > share {
             return Err(Fault::TooMany { seconds: RETRY_SECONDS });
         }
+        // Saturating, since bytes that are only counted may exceed the bound.
         if own + bytes > self.0.bound.saturating_sub(held.all) {
             return Err(Fault::Unavailable("other callers use too much memory"));
         }
@@ -139,6 +140,7 @@ impl BytePermit {
     /// Takes more on the same account, with the errors of [`ByteBudget::take`].
     pub fn grow(&mut self, bytes: usize) -> Result<(), Fault> {
         let mut more = self.budget.take(self.owner, bytes)?;
+        // Moved out of the second permit, which then releases nothing when it is dropped.
         self.bytes += std::mem::take(&mut more.bytes);
         Ok(())
     }

@@ -51,6 +51,7 @@ impl Rate {
         match self.limit.check_n(n) {
             Ok(Ok(())) => Ok(()),
             Ok(Err(until)) => Err(too_many(&until, &self.clock)),
+            // Only for more than the burst, which was excluded above.
             Err(_never) => Err(Fault::TooMany { seconds: 1 }),
         }
     }

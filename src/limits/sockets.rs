@@ -117,6 +117,7 @@ impl Sockets {
     /// Waits for a free place if the limits are not enforced. Otherwise returns at once, since eviction makes room.
     pub async fn room(&self) {
         loop {
+            // Before the check, so that a connection that ends in between is not missed.
             let left = self.0.left.notified();
             if self.0.is_enforced || self.len() < self.0.limits.places {
                 return;
@@ -189,6 +190,7 @@ impl State {
     /// Evicts the first connection in order: from the reserved places for [`Rank::Reserved`], else from the others.
     /// Returns false if there is none.
     fn evict(&mut self, from: Rank) -> bool {
+        // The range goes on into the later ranks; the guard below keeps the reserved places apart from the others.
         let first = self.evictable.range((from, 0)..).next().map(|((rank, _), id)| (*rank, *id));
         match first {
             Some((rank, id)) if (rank == Rank::Reserved) == (from == Rank::Reserved) => {
@@ -251,6 +253,7 @@ impl ConnectionPermit {
         let Some(entry) = state.entries.get_mut(&self.id) else { return false };
         let is_promoted = entry.is_reserved && has_room;
         entry.is_reserved &= !is_promoted;
+        // Until its credential is checked, the new request counts as unauthenticated.
         entry.tenant = None;
         let is_refused = entry.is_reserved && !is_health;
         state.reserved -= usize::from(is_promoted);

@@ -63,6 +63,7 @@ impl Throttle {
     /// there.
     pub fn log_in(&self, from: IpAddr, email: &str) -> Result<(), Fault> {
         let from = network(from);
+        // Counted first: an attempt that is rejected here does not use up those of the e-mail address.
         self.0.addresses.check(&from)?;
         // Hashed, so that long e-mail addresses take no memory.
         self.0.users.check(&(from, Sha256::digest(email.to_lowercase()).into()))
@@ -92,6 +93,7 @@ impl Throttle {
 /// The rate-limit key of an address: an IPv4 address itself, or the /64 network of an IPv6 address, since a host can
 /// use any of the 2^64 addresses of its network.
 pub fn network(address: IpAddr) -> IpAddr {
+    // On a socket for both families an IPv4 client has a mapped IPv6 address; all of those lie in one /64.
     match address.to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
         address => address,

@@ -263,6 +263,7 @@ impl State {
         let waiting = self.lanes.values().filter(|lane| !lane.waiters.is_empty());
         let rounds = waiting.map(Lane::turns_owed).min().unwrap_or(0);
         self.lanes.values_mut().for_each(|lane| lane.pay(rounds));
+        // One round is enough: after the payment above, at least one waiting key owes nothing.
         for _ in 0..self.order.len() {
             let key = self.order.pop_front()?;
             let Some(lane) = self.lanes.get_mut(&key) else { continue };

@@ -68,6 +68,7 @@ impl Claim {
         let first = self.takers.binary_search_by_key(&take.user, |(user, _)| *user);
         if let Err(at) = first {
             self.takers.insert(at, (take.user, take.stamp.seq));
+            // Checked after the insertion: a change works on a copy, which is dropped if it is rejected.
             has_room(self.takers.len())?;
         }
         self.supersede(take);

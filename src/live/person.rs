@@ -153,6 +153,7 @@ impl Person {
             lanes: PerChannel::from_fn(|channel: Channel| Lane {
                 enabled: conf[channel].enabled,
                 toggle: self.toggles[channel].value,
+                // At most the quota of slots per user, 4,000.
                 current: self.held[channel].len() as u32,
                 max: conf[channel].max_slots,
             }),

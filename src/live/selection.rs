@@ -66,6 +66,7 @@ impl<'d> Selection<'d> {
 impl Mask for Selection<'_> {
     #[inline(always)]
     fn fill(&self, n: usize, block: &Block, mask: &mut [u64]) -> bool {
+        // Deleted users have no bit here, so that no clause needs to exclude them.
         mask.copy_from_slice(block.plane(Plane::Exists));
         let mut buffer = [0; BLOCK_WORDS];
         let words = mask.len();
@@ -85,6 +86,7 @@ impl Mask for Selection<'_> {
                 }
                 Resolved::Users(users) => {
                     if !mark(users, n, either) {
+                        // No later clause can add users, so the block is done.
                         return false;
                     }
                 }

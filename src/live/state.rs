@@ -195,6 +195,7 @@ impl State {
     /// Returns true if an event about something unknown is too late to be applied: the thing may have existed and been
     /// dropped. Authoritative events are never late.
     fn is_late(&self, event: &Event) -> bool {
+        // At the floor counts as late: what was dropped may have had that very time.
         event.fact.time <= self.floor && !event.is_authoritative()
     }
 

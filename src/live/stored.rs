@@ -272,6 +272,7 @@ impl UserBody {
                 .iter()
                 .filter_map(|(channel, floor)| Some(FloorBody { channel, stamp: StampBody::of(*floor)? }))
                 .collect(),
+            // In the order of their ids, so that equal states have equal rows and digests.
             sessions: person.sessions.iter().map(|(session, known)| SessionBody::of(session, known)).collect(),
             closed_all: set(person.closed_all),
             desk_at: set(person.desk_at),
@@ -330,6 +331,7 @@ pub(super) struct ConversationRow<'a> {
 /// The body of a conversation's row, for reading: without the derived members.
 #[derive(Debug, Deserialize)]
 pub(super) struct ConversationBody {
+    // The member's name in rows that are stored already, and must stay readable.
     #[serde(rename = "moments")]
     pub history: Vec<HistoryEntry>,
     #[serde(default)]

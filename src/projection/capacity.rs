@@ -50,6 +50,7 @@ impl Aggregate for Capacity {
         let available = count_both(agents, block.plane(Plane::Room(self.liveness)));
         self.available += available;
         self.incompatible_presence += all - ready + off;
+        // Cannot underflow: room needs an available channel, so that no agent is in both.
         self.insufficient_capacity += ready - off - available;
     }
 }

@@ -29,6 +29,7 @@ impl Aggregate for PresenceSummary {
         let connected = count(agents);
         let away = count_both(agents, block.plane(Plane::Away));
         let extended_away = count_both(agents, block.plane(Plane::ExtendedAway));
+        // Cannot underflow: a user has one presence, so that away and extended away exclude each other.
         self.ready += connected - away - extended_away;
         self.away += away;
         self.extended_away += extended_away;

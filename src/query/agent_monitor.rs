@@ -22,6 +22,7 @@ pub enum AgentActivity {
 
 impl AgentActivity {
     fn of(columns: &Columns) -> Self {
+        // First, since an agent in a call may have a slot for another one.
         if columns.has(Plane::Available(Channel::Call)) && columns.has(Plane::Assigned) {
             AgentActivity::Ready
         } else if columns.current[Channel::Call] > 0 {

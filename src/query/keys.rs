@@ -6,6 +6,7 @@ use crate::store::{KeyRecord, Store, TenantRecord, in_time};
 
 /// Returns every key of a tenant, revoked ones included. [`Fault::NotFound`] for an unknown tenant.
 pub async fn keys(admin: &Admin, store: &Store, tenant: TenantId) -> Result<Vec<KeyRecord>, Fault> {
+    // Distinguishes an unknown tenant from one without keys.
     self::tenant(admin, store, tenant).await?;
     in_time(store.keys_of(tenant)).await
 }

@@ -13,5 +13,6 @@ pub fn current_scopes(reader: &Reader, tenant: TenantId, user: LoggedIn) -> Resu
     let ix = view.directory().find(&UserRef::Entity(EntityRef::Guid(user.guid)));
     let Some(account) = ix.and_then(|ix| view.directory().users().account(ix)) else { return Ok(None) };
     let is_current = account.password.as_ref().is_some_and(|password| password.set == user.password);
+    // From the current roles rather than from the log-in, so that a withdrawn role ends its rights.
     Ok(is_current.then(|| Scope::of_user(account.profile.roles).into_iter().collect()))
 }

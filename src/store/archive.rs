@@ -57,6 +57,7 @@ impl Store {
 /// The part of a conversation's JSON that is read back; the rest follows from it.
 #[derive(Deserialize)]
 struct StoredHistory {
+    // The member's name in rows that are stored already, and must stay readable.
     #[serde(rename = "moments")]
     history: Vec<HistoryEntry>,
 }

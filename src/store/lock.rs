@@ -40,6 +40,7 @@ pub(super) fn try_folder(folder: &Path) -> Result<Option<File>, StoreError> {
     std::fs::create_dir_all(folder).map_err(|error| StoreError::Folder(folder.to_owned(), error))?;
     let path: PathBuf = folder.join(LOCK_FILE);
     let refused = |error| StoreError::Lock(path.clone(), error);
+    // Not truncated: the file may be locked by a running server.
     let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(refused)?;
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),

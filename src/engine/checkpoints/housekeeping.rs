@@ -54,6 +54,7 @@ impl Checkpoints {
             return;
         }
         self.housekeeping.begun = now;
+        // Without a recorded entry nothing is old: the earliest time, less some days, is before every row.
         let recorded = states.values().map(State::recorded).max().unwrap_or(Time::NEVER);
         let expiry = expiry(self.clock.now(), recorded, &self.limits);
         let (store, clock) = (self.store.clone(), self.clock.clone());
@@ -82,6 +83,7 @@ fn expiry(now: Time, recorded: Time, limits: &Limits) -> Expiry {
 /// Runs the chores in turn, one statement each, until none has rows left. A chore that fails is left for the next pass
 /// and does not stop the others. Returns the first failure.
 async fn forget(store: &Store, clock: Clock, expiry: Expiry) -> Result<(), StoreError> {
+    // The flag is never set: when the service ends, a pass is aborted instead of hurried.
     let mut pace = Pace::new(clock, store.shares_its_writer(), Arc::new(AtomicBool::new(false)));
     let mut failure = None;
     let mut chores: VecDeque<(Chore, u32)> =
@@ -91,6 +93,7 @@ async fn forget(store: &Store, clock: Clock, expiry: Expiry) -> Result<(), Store
             Ok(deleted) => {
                 counter!("rollcall_housekeeping_rows_total").increment(deleted);
                 if deleted >= u64::from(limit) {
+                    // To the end, so that a chore with many rows does not keep the others waiting.
                     chores.push_back((chore, pace.rows(limit, FEWEST_ROWS..=MOST_ROWS)));
                 }
             }

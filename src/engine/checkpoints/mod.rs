@@ -119,6 +119,7 @@ impl Checkpoints {
         while self.writing.len() < IN_FLIGHT
             && let Some(tenant) = self.due.pop_front()
         {
+            // A half-applied document must not be copied. The tenant is listed again by the next scan.
             if let Some(state) = states.get_mut(&tenant).filter(|state| !state.is_applying()) {
                 self.begin(tenant, state, now);
             }
@@ -128,11 +129,14 @@ impl Checkpoints {
 
     /// Writes a last checkpoint of every tenant that needs one, for at most [`LAST_CHECKPOINTS_TIMEOUT`].
     pub async fn finish(mut self, states: &mut HashMap<TenantId, State>) {
+        // Old rows can be deleted after the next start as well.
         self.housekeeping.abort();
+        // Relaxed: the flag only ends pauses, and no other data depends on it.
         self.hurry.store(true, Ordering::Relaxed);
         if tokio::time::timeout(LAST_CHECKPOINTS_TIMEOUT, self.write_rest(states)).await.is_err() {
             tracing::warn!("the last checkpoints were not written in time; the next start takes longer");
         }
+        // A checkpoint that is cut off here leaves the previous one current.
         for writing in self.writing.values() {
             writing.task.abort();
         }
@@ -176,6 +180,7 @@ impl Checkpoints {
     }
 
     fn schedule(&self, tenant: TenantId) -> Schedule {
+        // Counted from the start, so that not all tenants are due in one scan just because they were loaded.
         let never = Schedule { last: self.started, ..Schedule::default() };
         self.schedules.get(&tenant).copied().unwrap_or(never)
     }
@@ -227,6 +232,7 @@ impl Checkpoints {
         let error = match ended {
             Ok(Ok(archived)) => {
                 self.archived.extend(archived.into_iter().map(|conversation| (tenant, conversation)));
+                // From its start: rows that changed while it was written are not in it.
                 schedule = Schedule { last: begun, ..Schedule::default() };
                 None
             }

@@ -61,6 +61,7 @@ impl Job {
         let mut pace = Pace::new(clock, store.shares_its_writer(), hurry);
         // None if this position or a newer one is stored already: there is nothing to write.
         let Some(mut writer) = pace.take(store.begin_checkpoint(mark)).await? else { return Ok(Archived::new()) };
+        // Removes what an abandoned checkpoint staged, which this one's rows must not mix with.
         while pace.take(writer.tidy()).await? {
             pace.pause().await;
         }
@@ -154,7 +155,9 @@ impl Pace {
     /// Chooses the next slice's size so that it takes about [`SLICE_TIME`], from how long one of `bytes` took.
     fn adapt(&mut self, bytes: usize) {
         if self.is_shared {
+            // At least 1 µs: a slice may take no measurable time, and a division by zero panics.
             let fits = bytes as u128 * SLICE_TIME.as_micros() / self.took.as_micros().max(1);
+            // At most doubled: one fast slice says little about the next.
             let most = (2 * self.bytes).min(SLICE_BYTES);
             self.bytes = usize::try_from(fits).unwrap_or(most).clamp(SMALLEST_SLICE_BYTES, most);
         }
@@ -164,6 +167,7 @@ impl Pace {
     /// The result is within `bounds`.
     pub fn rows(&self, rows: u32, bounds: RangeInclusive<u32>) -> u32 {
         let (fewest, most) = bounds.into_inner();
+        // On a server, appends have a connection of their own and do not wait for the statement.
         if !self.is_shared {
             return most;
         }

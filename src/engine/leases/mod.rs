@@ -86,6 +86,7 @@ type Shard = HashMap<(TenantId, i64), Vec<Session>>;
 pub struct LeaseTable {
     clock: Clock,
     pauses: Pauses,
+    // Seeded at random: a tenant cannot choose user ids that all share one lock.
     hasher: RandomState,
     shards: Vec<Mutex<Shard>>,
     /// Sessions with a lease, by their `queued` deadline, which is never later than the real one.
@@ -127,6 +128,8 @@ impl LeaseTable {
             Session { name: key.session.clone(), opened, seconds, heard, queued: Duration::ZERO, is_ending: false };
         if let Some(deadline) = new.deadline() {
             new.queued = deadline;
+            // Only the engine opens, closes and expires sessions: this entry is not taken before the session is in its
+            // shard.
             self.order.lock().insert((deadline, key));
         }
         self.shard(tenant, user).lock().entry((tenant, user)).or_default().push(new);
@@ -141,6 +144,7 @@ impl LeaseTable {
         if sessions.is_empty() {
             shard.remove(&(tenant, user));
         }
+        // No method holds a shard and the order at once, so that they cannot deadlock.
         drop(shard);
         if closed.seconds.is_some() {
             self.order.lock().remove(&(closed.queued, Key { tenant, user, session: closed.name }));
@@ -171,6 +175,7 @@ impl LeaseTable {
         if opened.is_some_and(|opened| opened != known.opened) {
             return Err(Rejection::OtherIncarnation);
         }
+        // Handlers may process two heartbeats of a session in either order.
         known.heard = known.heard.max(heard);
         Ok(())
     }
@@ -195,8 +200,10 @@ impl LeaseTable {
             let mut shard = self.shard(key.tenant, key.user).lock();
             let sessions = shard.get_mut(&(key.tenant, key.user));
             let known = sessions.and_then(|sessions| {
+                // `queued` is compared as well: the entry may be of an earlier session of this name.
                 sessions.iter_mut().find(|known| known.name == key.session && known.queued == queued)
             });
+            // Closed between the two locks of `restart`, which then queued it all the same.
             let Some(known) = known else { continue };
             let Some(deadline) = known.deadline() else { continue };
             if deadline > now {

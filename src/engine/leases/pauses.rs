@@ -49,22 +49,27 @@ impl Pauses {
     /// Notes that the process runs at `now`. Returns the length of the pause that ended just now; zero if none did.
     pub(super) fn note(&self, now: Duration) -> Duration {
         let mut seen = self.seen.lock();
+        // When the check was due: the usual interval is no part of a pause.
         let from = *seen + CHECK_INTERVAL;
         let is_pause = now > from + PAUSE_THRESHOLD && !self.is_manual;
         if is_pause {
             tracing::warn!(seconds = (now - from).as_secs_f64(), "the process was paused; leases do not count it");
             self.add(from, now);
         }
+        // The engine and the watcher both call this: the older of two readings may come last.
         *seen = now.max(*seen);
         if is_pause { now - from } else { Duration::ZERO }
     }
 
     /// Adds a pause, which must be newer than all others.
     pub(super) fn add(&self, from: Duration, to: Duration) {
+        // Copied, so that readers take no lock. The caller's lock on `seen` makes this the only writer.
         let mut known = Vec::clone(&self.known.load());
         let before = known.last().map_or(Duration::ZERO, |last| last.before + (last.to - last.from));
         known.push(Pause { from, to, before });
         if known.len() > MAX_PAUSES {
+            // Each pause holds the sum of those before it, so that times after the dropped one are still converted
+            // exactly.
             known.remove(0);
         }
         self.known.store(Arc::new(known));
@@ -75,12 +80,14 @@ impl Pauses {
         let known = self.known.load();
         let begun = known.partition_point(|pause| pause.from <= monotonic);
         let Some(last) = begun.checked_sub(1).and_then(|at| known.get(at)) else { return monotonic };
+        // Inside the pause its elapsed part is subtracted, so that lease time stands still at its start.
         monotonic - last.before - (monotonic.min(last.to) - last.from)
     }
 
     /// Returns the monotonic time at which lease time reaches `lease`, provided that no further pause occurs.
     pub(super) fn monotonic(&self, lease: Duration) -> Duration {
         let known = self.known.load();
+        // In lease time a pause has no length: it is the point at which it began.
         let passed = |pause: &Pause| lease >= pause.from - pause.before;
         let last = known.iter().rev().find(|pause| passed(pause));
         last.map_or(lease, |last| lease + last.before + (last.to - last.from))

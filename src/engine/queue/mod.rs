@@ -1,7 +1,7 @@
 //! The engine's queue, served fairly by tenant.
 //!
-//! Tenants are served by deficit round robin: each may take one quantum of work a round, so that a tenant's long request
-//! delays another tenant's single event by a quantum, not by the whole request.
+//! Tenants are served by deficit round robin: each may take one quantum of work a round, so that a tenant's long
+//! request delays another tenant's single event by a quantum, not by the whole request.
 
 pub(super) mod shares;
 
@@ -136,6 +136,7 @@ impl FairQueue {
         lanes.requests += 1;
         lanes.push(self.lane_of(tenant), slices(items), false);
         drop(lanes);
+        // The engine is the only waiter. If it is not waiting now, the notification is kept for its next wait.
         self.changed.notify_one();
         true
     }
@@ -187,6 +188,7 @@ impl FairQueue {
 impl Lanes {
     fn push(&mut self, tenant: TenantId, slices: Vec<Slice>, first: bool) {
         let lane = self.lanes.entry(tenant).or_default();
+        // A tenant is in the ring exactly as long as its lane has slices.
         if lane.slices.is_empty() {
             self.ring.push_back(tenant);
         }
@@ -230,6 +232,8 @@ impl Lanes {
                 passed = 0;
                 continue;
             }
+            // The deficit suffices and the turn has no room: this lane cannot go on in this call. One that saves up its
+            // deficit makes progress and does not count.
             let is_full = items.len() == taken && lane.next_work() <= lane.deficit;
             passed = if is_full { passed + 1 } else { 0 };
             self.ring.push_back(tenant);

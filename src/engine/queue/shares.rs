@@ -54,6 +54,7 @@ impl Shares {
     pub fn enter(self: &Arc<Self>, tenant: TenantId, kib: usize) -> Option<QueuePermit> {
         let mut taken = self.taken.lock();
         let own = taken.tenants.get(&tenant).copied().unwrap_or_default();
+        // Cannot underflow: a share is only given while it fits.
         let free = Load { requests: self.bound.requests - taken.all.requests, kib: self.bound.kib - taken.all.kib };
         if own.requests >= free.requests || own.kib + kib > free.kib {
             return None;
@@ -70,6 +71,7 @@ impl Drop for QueuePermit {
         *all = Load { requests: all.requests - 1, kib: all.kib - self.kib };
         if let Some(own) = tenants.get_mut(&self.tenant) {
             *own = Load { requests: own.requests - 1, kib: own.kib - self.kib };
+            // Idle tenants take no memory.
             if own.requests == 0 {
                 tenants.remove(&self.tenant);
             }

@@ -43,13 +43,16 @@ impl SqliteJournal {
 
     pub(super) async fn confirm(&mut self) -> Result<Option<Time>, JournalError> {
         let mut writer = self.writer.acquire().await?;
+        // Reads a table: an open connection alone does not show that the file can be read.
         sqlx::query("SELECT 1 FROM head LIMIT 1").execute(&mut *writer).await?;
         writer.release();
+        // A file has no clock of its own.
         Ok(None)
     }
 
     pub(super) async fn append(&mut self, batch: Batch<'_>) -> Result<Appended, JournalError> {
         let mut writer = self.writer.acquire().await?;
+        // Takes the write lock at once: a transaction that reads first can fail when it begins to write.
         let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
         let tenants: HashSet<Uuid> = batch.drafts.iter().map(|draft| draft.tenant.0).collect();
         let rows = sqlx::query(
@@ -60,6 +63,7 @@ impl SqliteJournal {
         .await?;
         let mut heads: HashMap<TenantId, Head> = rows.iter().map(head).collect::<Result<_, sqlx::Error>>()?;
         for head in heads.values_mut() {
+            // Recorded times never go back within a tenant, even if service time did since the last start.
             head.recorded = head.recorded.max(batch.recorded.micros());
         }
         let recorded = |draft: &Draft| heads.get(&draft.tenant).map(|head| head.recorded);

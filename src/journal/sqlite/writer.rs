@@ -35,6 +35,7 @@ impl Writer {
     /// Waits for exclusive use of the connection, and opens one if there is none.
     pub async fn acquire(&self) -> Result<WriterGuard, sqlx::Error> {
         let mut home = self.connection.clone().lock_owned().await;
+        // Taken out of its place: if the holder fails or is cancelled, it is dropped there, with its transaction.
         let connection = match home.take() {
             Some(connection) => connection,
             None => self.options.connect().await?,

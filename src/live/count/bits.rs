@@ -129,6 +129,7 @@ impl Bits {
             mask[known..].fill(0);
             return;
         }
+        // On the stack, so that counting allocates nothing.
         let mut members = [0; BLOCK_WORDS];
         let members = &mut members[..mask.len()];
         self.or_into(block, members);
@@ -167,6 +168,7 @@ impl Bits {
 impl Part {
     fn insert(&mut self, at: u32) {
         match self {
+            // A position in a block is below 8,192, so that 16 bits hold it.
             Part::Empty => *self = Part::List(Arc::new(vec![at as u16])),
             Part::List(list) => {
                 let Err(place) = list.binary_search(&(at as u16)) else { return };

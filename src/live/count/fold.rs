@@ -13,8 +13,8 @@ pub trait Aggregate {
 
 /// The users to count, block by block.
 pub trait Mask {
-    /// Writes the users of block number `n` to `mask`, as a set bit each. Returns false if there are none, and the block
-    /// is skipped.
+    /// Writes the users of block number `n` to `mask`, as a set bit each. Returns false if there are none, and the
+    /// block is skipped.
     fn fill(&self, n: usize, block: &Block, mask: &mut [u64]) -> bool;
 }
 
@@ -29,11 +29,13 @@ impl<A: Aggregate, B: Aggregate> Aggregate for (A, B) {
 
 /// Runs `aggregate` over the users of `selection`.
 #[multiversion::multiversion(targets(
+    // The first target that the processor supports is used, so the widest one comes first.
     "x86_64+avx512f+avx512bw+avx512dq+avx512vl+avx512vpopcntdq+bmi1+bmi2+lzcnt+popcnt",
     "x86_64+avx2+bmi1+bmi2+lzcnt+popcnt"
 ))]
 pub fn fold<M: Mask, A: Aggregate>(index: &Index, selection: &M, aggregate: &mut A) {
     for (n, block) in index.blocks().iter().enumerate() {
+        // 1 KiB on the stack, so that counting allocates nothing.
         let mut mask = [0; BLOCK_WORDS];
         let mask = &mut mask[..block.words()];
         if selection.fill(n, block, mask) {

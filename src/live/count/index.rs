@@ -44,6 +44,7 @@ pub enum Plane {
 }
 
 impl Plane {
+    // At most 32, the bits of `Columns::planes`.
     const COUNT: usize = 7 + 4 * Channel::ALL.len() + Liveness::ALL.len();
 
     /// The position of the plane's bit in [`Columns`] and of its words in a [`Block`].
@@ -56,6 +57,7 @@ impl Plane {
             Plane::Connected => 4,
             Plane::Away => 5,
             Plane::ExtendedAway => 6,
+            // Four rows each, one for each channel.
             Plane::Enabled(channel) => 7 + channel as usize,
             Plane::Available(channel) => 11 + channel as usize,
             Plane::Busy(channel) => 15 + channel as usize,

@@ -50,6 +50,7 @@ impl Directory {
             DefinitionCategory::LoggedOut => ("presence/LoggedOut", "Logged out"),
         };
         Definition {
+            // Derived from the tenant: the same on every server and after every start, without being stored.
             guid: Uuid::new_v5(&self.tenant.0, name.as_bytes()),
             category,
             description: String::from(description),

@@ -39,6 +39,7 @@ impl Members {
     pub fn heap_bytes(&self) -> usize {
         let sets = self.sets.iter().flat_map(Chunks::iter).flatten().chain(&self.roles);
         let lists: usize = self.sets.iter().map(Chunks::heap_bytes).sum();
+        // 16 bytes are the two reference counters of each `Arc`.
         lists + sets.map(|set| set.heap_bytes() + size_of::<Bits>() + 16).sum::<usize>()
     }
 

@@ -53,6 +53,7 @@ impl Directory {
                 Kind::Skill => profile.skills = ids,
                 Kind::Project => profile.projects = ids,
                 Kind::Queue => profile.queues = ids,
+                // Campaigns: the list above has no other kinds.
                 _ => profile.campaigns = ids,
             }
         }

@@ -62,6 +62,7 @@ impl Table {
     /// Iterates over the ancestors of the entity with this id, by integer id, the nearest first.
     pub fn ancestors(&self, id: i64) -> impl Iterator<Item = i64> {
         let parent = |id: i64| self.get(EntityRef::Id(id))?.parent;
+        // Ends, since documents that would close a circle of parents are rejected.
         std::iter::successors(parent(id), move |id| parent(*id))
     }
 

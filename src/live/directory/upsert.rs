@@ -89,6 +89,7 @@ impl Upsert {
     pub fn advance(&mut self, document: &Document, steps: &mut usize) -> bool {
         while *steps > 0 {
             let Some(cost) = self.step(document) else { return true };
+            // A patch with many references may cost more than is left.
             *steps = steps.saturating_sub(cost);
         }
         false
@@ -206,6 +207,7 @@ impl Upsert {
         let target = one_target(&[("id", by_id), ("guid", by_guid), ("external_id", by_external)])?;
         let Some(ix) = target else { return Ok(Target::New) };
         once(&mut self.users, ix)?;
+        // A document that is loaded again must not revive a deleted user (docs/decisions/0009-deleted-ids.md).
         if users.account(ix).is_some_and(|account| account.deleted.is_some()) {
             return Err((String::from("id"), "belonged to a user who was deleted"));
         }

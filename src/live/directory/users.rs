@@ -110,11 +110,13 @@ impl Users {
 
     /// Adds a user and returns the dense index.
     pub fn insert(&mut self, profile: Arc<Profile>) -> u32 {
+        // Freed indexes are reused, so that bitsets do not grow with every user that ever existed.
         let ix = match self.free.first().copied() {
             Some(ix) => {
                 self.free.drop_first_mut();
                 ix
             }
+            // The quota of users is far below the range of u32.
             None => self.accounts.len() as u32,
         };
         self.name(&profile, ix);
@@ -156,6 +158,7 @@ impl Users {
 
     /// Marks a user as deleted, frees external id and e-mail address, and removes the password.
     pub fn delete(&mut self, ix: u32, at: Time) {
+        // Before the mark: the names of a deleted user are left alone, since they may be another user's by then.
         self.free_names(ix);
         if let Some(account) = self.account_mut(ix) {
             account.deleted = Some(at);

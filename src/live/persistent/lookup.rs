@@ -48,6 +48,7 @@ impl Lookup {
 
     /// Returns the lowest index of a key. `is_it` returns true if the key stored at an index is the one searched for.
     pub fn find<K: Hash + ?Sized>(&self, key: &K, mut is_it: impl FnMut(u32) -> bool) -> Option<u32> {
+        // With index 0 the entry sorts before every other of its hash, so that the search begins at the first.
         self.root.search(self.entry(key, 0), 0, &mut is_it)
     }
 

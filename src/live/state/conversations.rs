@@ -44,6 +44,7 @@ impl State {
         if is_unknown_user {
             outcome = Outcome::HolderReleased;
             if !matches!(&slot, SlotEffect::Changed(change) if change.releases()) {
+                // Rejected, but the take is remembered: an older one that arrives later must not hold the slot.
                 self.apply_slot(slot);
                 return Err(Rejection::UnknownUser);
             }
@@ -57,6 +58,7 @@ impl State {
         let mut conversation = before.map_or_else(|| Arc::new(Conversation::new(id)), |known| known.conversation);
         match Arc::make_mut(&mut conversation).add(history_entry) {
             Ok(true) => {}
+            // Nothing was added: the conversation is put back as it was.
             added => {
                 self.conversations.put(Remembered { conversation, ended: ended_before, is_leaving: false });
                 return added.map(|_| Outcome::Stale).map_err(|_| Rejection::ConversationFull);
@@ -85,7 +87,9 @@ impl State {
             EventBody::ConversationPushed { user, conversation, channel, project } => {
                 let (user, given) = match (id(user), user) {
                     (Ok(user), _) => (user, None),
+                    // The contact shows the id as it was given, although the directory does not have the user.
                     (Err(_), UserRef::Entity(EntityRef::Id(given))) => (*given, Some(user.clone())),
+                    // The other forms have no integer id to show.
                     (Err(_), _) => (0, Some(user.clone())),
                 };
                 (*conversation, HistoryEvent::Pushed { user, given, medium: *channel, project: *project })

@@ -69,6 +69,7 @@ impl State {
                 socket: opening.socket,
             },
         );
+        // A session that was open is counted already.
         self.usage.sessions += usize::from(!before.as_ref().is_some_and(|before| before.open));
         self.place_session(ix, session, before.and_then(|before| before.ended), None);
         Ok(Outcome::Applied)
@@ -81,6 +82,7 @@ impl State {
             Some(known) => (known.at.max(person.closed_all), false),
             None => {
                 let floor = self.floor.max(person.sessions_floor);
+                // At the floor counts as late: the dropped session may have had that very time.
                 let is_late = event.fact.time <= floor && !event.is_authoritative();
                 // An authoritative event is applied at the floor's time at least, after everything dropped.
                 (person.closed_all.max(if is_late { Time::NEVER } else { floor }), is_late)
@@ -290,6 +292,7 @@ impl State {
             if ended().count() <= ENDED_SESSIONS_PER_USER {
                 return;
             }
+            // By time, then by name: every replay must drop the same session.
             let Some((since, name)) = ended().min().map(|(since, name)| (since, name.clone())) else { return };
             let known = person.sessions.remove(&name);
             person.sessions_floor = person.sessions_floor.max(known.map_or(Time::NEVER, |known| known.at));

@@ -44,6 +44,7 @@ impl State {
     pub fn begin_checkpoint(&mut self) -> CheckpointSource {
         debug_assert!(!self.is_applying(), "a checkpoint must not contain half an entry");
         let changed = Changed { keys: Arc::new(std::mem::take(&mut self.dirty)), since: self.saved };
+        // Set before the checkpoint is written: entries from here on are counted for the next one.
         self.saved = self.position;
         CheckpointSource { state: self.clone(), changed }
     }
@@ -61,6 +62,7 @@ impl State {
     pub fn checkpoint_written<'a>(&mut self, archived: impl IntoIterator<Item = &'a Arc<Conversation>>) {
         for archived in archived {
             let id = archived.id();
+            // The same allocation: the conversation did not change since it was exported.
             if self.conversations.leaving(id).is_some_and(|left| Arc::ptr_eq(left, archived)) {
                 self.conversations.remove(id);
             }
@@ -98,8 +100,8 @@ impl State {
         whole.upserts
     }
 
-    /// Returns a fingerprint of the complete state: the position and the sum of the SHA-256 hashes of all rows. Equal states
-    /// have equal digests, however they were reached, as a sum does not depend on the order of the rows.
+    /// Returns a fingerprint of the complete state: the position and the sum of the SHA-256 hashes of all rows. Equal
+    /// states have equal digests, however they were reached, as a sum does not depend on the order of the rows.
     pub fn digest(&self) -> String {
         debug_assert!(!self.is_applying(), "a digest must not cover half an entry");
         let mut sum = [0u64; 4];
@@ -113,6 +115,7 @@ impl State {
             hash.update(row_body(self, &key).unwrap_or_default());
             for (total, part) in sum.iter_mut().zip(hash.finalize().chunks_exact(8)) {
                 let part = part.iter().fold(0u64, |word, byte| word << 8 | u64::from(*byte));
+                // Overflow does no harm, since digests are only compared for equality.
                 *total = total.wrapping_add(part);
             }
         }

@@ -88,6 +88,7 @@ impl State {
             ever_logged_in: body.ever_logged_in,
             handled: body.handled,
             deleted: body.deleted,
+            // 0 in rows that lack it: then no take or release counts as an earlier owner's.
             created: Some(body.created),
             sessions_floor: body.sessions_floor.unwrap_or(Time::NEVER),
             ..Person::default()
@@ -164,6 +165,7 @@ fn claim_from(body: ClaimBody) -> Claim {
         newest: body.newest.unwrap_or(Time::NEVER),
         ended: body.ended,
     };
+    // Not stored where it follows from the takes and releases.
     claim.newest = claim.newest.max(claim.newest_standing());
     claim
 }

@@ -31,6 +31,7 @@ impl State {
             let at = effective(event, person.presence.at);
             won |= person.presence.set(presence, at);
         }
+        // Each value has a time of its own: some may be newer than the event, and others older.
         for (channel, on) in channels {
             let toggle = &mut person.toggles[*channel];
             let at = effective(event, toggle.at);
@@ -75,6 +76,7 @@ impl State {
         let held: Vec<_> = self.people[ix as usize].held.0.iter().flatten().cloned().collect();
         steps::count(held.len());
         for conversation in held {
+            // The claim itself does not change: `holder` no longer finds the user.
             if let Some(change) = self.change(entry, &conversation, |_| Ok(()))? {
                 self.apply_change(change);
             }
@@ -98,6 +100,7 @@ impl State {
     /// the next owner's.
     pub(super) fn forget_user(&mut self, user: i64) -> Time {
         let Some(ix) = self.directory.users().by_id(user) else { return Time::NEVER };
+        // While the directory still has the id, which is the key of the row to be deleted.
         self.touch(ix);
         let newest = self.people[ix as usize].newest();
         self.people[ix as usize] = Person::default();

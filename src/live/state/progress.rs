@@ -75,6 +75,7 @@ impl State {
         if entry.seq != self.position + 1 {
             return Err(Gap { at: self.position, next: entry.seq });
         }
+        // Before the entry is applied, so that a replay from any checkpoint drops the same things at the same entry.
         self.prune(entry);
         if let EventBody::DirectoryUpserted { document } = &entry.event.fact.body {
             let upsert = Box::new(Upsert::new(&self.directory, entry.recorded));
@@ -147,6 +148,7 @@ impl State {
         while *steps > 0 {
             let n = rows.next;
             if let Some((kind, id)) = rows.done.entities.get(n) {
+                // Marked before the document is done, which is safe: until then no checkpoint may begin.
                 self.dirty.insert(RowKey::Entity(*kind, *id));
             } else if let Some(ix) = rows.done.users.get(n - rows.done.entities.len()).copied() {
                 // Creates the `Person` of a new user now; nothing reads it before the directory contains the user.

@@ -83,6 +83,7 @@ impl State {
         })?;
         let Some(change) = change else { return Ok(None) };
         self.check_slots(ix, std::slice::from_ref(&change), 0)?;
+        // A newer take, release or sync may have arrived before this event.
         let holds = change.claim.take == Some(take) && change.after == Some((ix, channel));
         Ok(Some(PlannedTake { change, first: first.then_some(ix), holds }))
     }
@@ -219,6 +220,7 @@ impl State {
         let own = self.people[ix as usize].held_in_all();
         let (mut all_after, mut own_after) = (all - ended, own - ended);
         for change in changes {
+            // Added before it is subtracted, since the numbers are unsigned.
             own_after = own_after + usize::from(is_held_by(change.after)) - usize::from(is_held_by(change.before));
             all_after = all_after + usize::from(change.after.is_some()) - usize::from(change.before.is_some());
         }

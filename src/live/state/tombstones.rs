@@ -8,8 +8,8 @@ use crate::live::persistent::Ordered;
 /// The term of a tombstone, in seconds of recorded time.
 const TOMBSTONE_SECONDS: i64 = 24 * 60 * 60;
 
-/// A tombstone, named by the thing that ended. Those that ended at the same time are dropped in the order of the variants, which is therefore part
-/// of the rules covered by `APPLY_VERSION`.
+/// A tombstone, named by the thing that ended. Those that ended at the same time are dropped in the order of the
+/// variants, which is therefore part of the rules covered by `APPLY_VERSION`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Tombstone {
     /// A closed session: the user's integer id and the session id.

@@ -11,6 +11,7 @@ use crate::store::in_time;
 
 /// Returns a conversation of the view: an open one, or one that closed recently.
 pub fn remembered(view: &View, id: Uuid) -> Option<&Arc<Conversation>> {
+    // Without a summary it was neither started nor pushed, and does not exist for readers yet.
     view.conversations().get(id).filter(|conversation| conversation.summary().is_some())
 }
 

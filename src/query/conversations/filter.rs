@@ -53,6 +53,7 @@ impl ConversationFilter {
         let users = given(self.users).map(|users| users.into_iter().filter_map(|user| id_of(view, user)).collect());
         let members = given(self.groups).map(|groups| members(view, groups));
         let mut users: Vec<Vec<i64>> = users.into_iter().chain(members).collect();
+        // Conversations are compared with these lists by binary search.
         users.iter_mut().for_each(|list| list.sort_unstable());
         Ok(Criteria {
             closed: self.closed,

@@ -139,6 +139,7 @@ pub fn users<'v>(
 
 /// Reads back the status that [`crate::domain::status::Facts::status`] decided, from the columns that were set by it.
 const fn status(columns: &Columns, channel: Channel) -> Status {
+    // The order of the reasons is that of `Facts::status`.
     if !columns.has(Plane::Connected) {
         Status::Offline
     } else if !columns.has(Plane::Enabled(channel)) {

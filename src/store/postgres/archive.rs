@@ -74,6 +74,7 @@ impl PostgresStore {
                           (sum(size) OVER (ORDER BY closed_ms {order}, id {order}) - size)::bigint AS before
                    FROM (SELECT id, body, size, closed_ms FROM archive WHERE tenant = "
         ));
+        // Rows newer than the view are left out: the view has these conversations in its own version.
         query.push_bind(tenant.0).push(" AND seq <= ").push_bind(position as i64);
         restrict(&mut query, criteria);
         if let Some(after) = span.after {
@@ -118,6 +119,7 @@ impl PostgresStore {
 /// Adds the criteria to the WHERE clause.
 fn restrict(query: &mut QueryBuilder<Postgres>, criteria: &Criteria) {
     if let Some((from, to)) = criteria.closed {
+        // The index has milliseconds; the exact bounds then apply to the rows found.
         query.push(" AND closed_ms BETWEEN ").push_bind(millis(from)).push(" AND ").push_bind(millis(to));
         query.push(" AND closed BETWEEN ").push_bind(from.micros()).push(" AND ").push_bind(to.micros());
     }

@@ -25,6 +25,7 @@ pub struct CheckpointWriter {
 impl PostgresStore {
     pub(crate) async fn begin_checkpoint(&self, mark: CheckpointId) -> Result<Option<CheckpointWriter>, StoreError> {
         let mut connection = self.spare_connection().await?;
+        // Not sqlx's transaction, which would borrow the connection: this one stays open between slices.
         sqlx::raw_sql("BEGIN").execute(&mut connection).await?;
         // The tenant's row is locked before any other, so that two writers cannot deadlock.
         let moved = sqlx::query(
@@ -67,6 +68,7 @@ impl PostgresStore {
 
 impl CheckpointWriter {
     pub(crate) async fn write(&mut self, slice: &Checkpoint, is_last: bool) -> Result<(), StoreError> {
+        // Missing after a slice that failed or was cancelled: the transaction ended with its connection.
         let mut writing = self.connection.take().ok_or(sqlx::Error::WorkerCrashed)?;
         self.write_rows(&mut writing, slice).await?;
         archive::write(&mut writing, self.mark.tenant, slice).await?;

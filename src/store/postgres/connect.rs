@@ -24,6 +24,7 @@ const RETRY_PAUSE: Duration = Duration::from_millis(200);
 /// s, and releases its locks; a client that is alive answers the probes. On our side every wait has a time limit.
 fn hardened(options: &PgConnectOptions) -> PgConnectOptions {
     options.clone().options([
+        // 4 s of silence, then three probes 2 s apart.
         ("tcp_keepalives_idle", "4"),
         ("tcp_keepalives_interval", "2"),
         ("tcp_keepalives_count", "3"),

@@ -35,6 +35,8 @@ impl PostgresStore {
 
     pub(crate) async fn forget(&self, chore: Chore, limit: u32) -> Result<u64, StoreError> {
         let deletion = match chore {
+            // By row address, which needs no second search. A row that was rewritten meanwhile is left for the next
+            // pass.
             Chore::Seen(before) => sqlx::query(
                 "DELETE FROM seen WHERE ctid = ANY (ARRAY(SELECT ctid FROM seen WHERE recorded < $1 LIMIT $2))",
             )

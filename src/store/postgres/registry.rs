@@ -16,6 +16,7 @@ use crate::store::{KeyRecord, RegistryChanges, RegistryVersion, StoreError, Tena
 /// thousand changes are kept. `$1` is the id of the key or tenant.
 macro_rules! noting {
     ($column:literal, $statement:literal $(,)?) => {
+        // The factor of the epoch is 2^53: every integer below it has an exact double.
         concat!(
             $statement,
             ", changed AS (

@@ -46,6 +46,7 @@ impl CheckpointWriter {
         let mut writer = self.store.acquire().await?;
         let mut writing = writer.begin_with("BEGIN IMMEDIATE").await?;
         let is_whole = is_last && !self.is_staged;
+        // Looked at again: since `begin_checkpoint`, which keeps no lock, a newer checkpoint may have been written.
         let is_ours = !is_last || self.move_mark(&mut writing).await?;
         if is_ours {
             match is_whole {

@@ -25,6 +25,7 @@ impl SqliteStore {
     /// a server starts.
     pub(crate) async fn checkpoint_readers(&self, wanted: usize) -> Result<Vec<CheckpointReader>, StoreError> {
         let mut readers = Vec::new();
+        // No more than the pool has: the readers keep their connections, so that another one would never be free.
         for _ in 0..wanted.clamp(1, self.reads.options().get_max_connections() as usize) {
             let mut connection = self.reads.acquire().await?;
             sqlx::raw_sql("BEGIN").execute(&mut *connection).await?;

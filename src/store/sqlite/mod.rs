@@ -50,8 +50,10 @@ impl SqliteStore {
             .filename(&file)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
+            // With a write-ahead log, only this level has a commit on the disk before it returns.
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
+            // Commands of other processes, such as `rollcall tenant`, write to the same file.
             .busy_timeout(Duration::from_secs(5))
             // 64 MiB, to which SQLite truncates a write-ahead log that a burst made larger.
             .pragma("journal_size_limit", "67108864");
