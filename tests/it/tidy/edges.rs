@@ -3,18 +3,34 @@
 use super::{code, files, has_word, only_known};
 
 /// The rooms that each room may use, besides itself.
-const EDGES: [(&str, &[&str]); 12] = [
+const EDGES: [(&str, &[&str]); 13] = [
     ("domain", &[]),
     ("live", &["domain"]),
     ("projection", &["domain", "live"]),
     ("journal", &["domain"]),
     ("store", &["domain", "journal", "live"]),
     ("engine", &["domain", "live", "journal", "store", "clock", "lifecycle", "limits"]),
-    ("auth", &["domain", "store", "clock", "lifecycle", "limits"]),
+    ("registry", &["domain", "store", "clock"]),
+    ("auth", &["domain", "store", "registry", "clock", "lifecycle", "limits"]),
     ("limits", &["domain", "clock"]),
-    ("command", &["domain", "engine", "store", "auth", "clock", "lifecycle", "limits"]),
+    ("command", &["domain", "engine", "store", "registry", "auth", "clock", "lifecycle", "limits"]),
     ("query", &["domain", "engine", "live", "projection", "store", "auth"]),
-    ("http", &["auth", "command", "query", "domain", "projection", "engine", "store", "clock", "lifecycle", "limits"]),
+    (
+        "http",
+        &[
+            "auth",
+            "command",
+            "query",
+            "domain",
+            "projection",
+            "engine",
+            "store",
+            "registry",
+            "clock",
+            "lifecycle",
+            "limits",
+        ],
+    ),
     ("clock", &["domain"]),
 ];
 
@@ -22,9 +38,11 @@ const EDGES: [(&str, &[&str]); 12] = [
 const AROUND: [&str; 8] = ["app", "boot", "cli", "config", "lib", "lifecycle", "main", "telemetry"];
 
 /// Uses that are limited to some names: the using room, the used room, and the names.
-const NAMES: [(&str, &str, &[&str]); 5] = [
+const NAMES: [(&str, &str, &[&str]); 7] = [
     ("http", "engine", &["Reader", "Receipt", "Submitter", "Snapshot", "Health"]),
     ("http", "store", &["KeyRecord", "TenantRecord"]),
+    ("http", "registry", &["TenantSettings"]),
+    ("command", "registry", &["TenantSettings"]),
     ("query", "engine", &["Reader", "Snapshot"]),
     ("query", "store", &["KeyRecord", "TenantRecord", "Store", "in_time"]),
     ("store", "live", &["Checkpoint", "Listed", "Row", "RowKey"]),
