@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use metrics_exporter_prometheus::PrometheusHandle;
 
-use super::cors::Origin;
 use super::request_context::RequestContext;
 use crate::auth::{Admin, Authorized, Caller, Client, Credentials, Passwords, Privilege};
 use crate::clock::Clock;
 use crate::command::Context;
 use crate::command::issue_token::TokenIssuer;
 use crate::domain::settings::desk::DeskTerms;
+use crate::domain::settings::origin::Origin;
 use crate::domain::{Fault, TenantId};
 use crate::engine::{Reader, Submitter};
 use crate::lifecycle::Lifecycle;
