@@ -17,6 +17,7 @@ pub mod listener;
 pub mod native;
 pub mod oauth;
 pub mod openapi;
+pub mod pages;
 mod request_context;
 pub mod state;
 pub mod tls;
@@ -56,8 +57,8 @@ pub fn router(app: AppState) -> Router {
         .route("/v1/tenants/{tenant}/keys/{key}", delete(native::keys::revoke_key).fallback(native::wrong_method))
         // iAdvize's GraphQL API, and GraphiQL.
         .merge(graphql_routes(&app))
-        .route("/graphiql", get(graphql::graphiql::page))
-        .route("/graphiql/{file}", get(graphql::graphiql::file))
+        .route("/graphiql", get(pages::graphiql::page))
+        .route("/graphiql/{file}", get(pages::graphiql::file))
         // iAdvize's REST API, with and without the vendor's base path.
         .merge(iadvize_rest())
         .nest("/api/2", iadvize_rest())
@@ -72,9 +73,9 @@ pub fn router(app: AppState) -> Router {
         .merge(oauth())
         // The OpenAPI description of everything but GraphQL, and Swagger UI.
         .route("/openapi.json", get(openapi::openapi))
-        .route("/docs", get(openapi::page::moved))
-        .route("/docs/", get(openapi::page::page))
-        .route("/docs/{file}", get(openapi::page::file))
+        .route("/docs", get(pages::swagger_ui::moved))
+        .route("/docs/", get(pages::swagger_ui::page))
+        .route("/docs/{file}", get(pages::swagger_ui::file))
         // For operators.
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))

@@ -1,7 +1,5 @@
 //! The OpenAPI 3.1 description of every REST route, merged from the dialects' descriptions.
 
-pub mod page;
-
 use std::sync::LazyLock;
 
 use axum::body::Body;

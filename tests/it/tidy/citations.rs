@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::{only_known, root};
 
 /// Folders of the texts that cite pages.
-const CITING: [&str; 5] = ["src", "tests", "benches", "scripts", ".ci"];
+const CITING: [&str; 6] = ["src", "web", "tests", "benches", "scripts", ".ci"];
 
 /// Folders below them that are installed or built, and are not ours to correct.
 const FOREIGN: [&str; 3] = ["node_modules", "target", "__pycache__"];
