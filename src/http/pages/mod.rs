@@ -23,20 +23,16 @@ const POLICY: HeaderValue = HeaderValue::from_static(
      img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
 
-/// Responds with a file of a folder below `web`; 404 for an unknown name.
+/// Responds with a file of a folder below `web`, under the policy; 404 for an unknown name.
 fn embedded<Files: RustEmbed>(name: &str) -> Response<Body> {
+    let Some(file) = Files::get(name) else { return NativeFault(Fault::NotFound("file")).into_response() };
     let kind = match name.rsplit_once('.') {
         Some((_, "html")) => "text/html; charset=utf-8",
         Some((_, "js")) => "text/javascript; charset=utf-8",
         Some((_, "css")) => "text/css; charset=utf-8",
         _ => "text/plain; charset=utf-8",
     };
-    Files::get(name).map_or_else(unknown, |file| respond(kind, file.data))
-}
-
-/// Responds with a page's file of this media type, under the policy.
-fn respond(kind: &str, bytes: Cow<'static, [u8]>) -> Response<Body> {
-    let (bytes, is_static) = match bytes {
+    let (bytes, is_static) = match file.data {
         Cow::Borrowed(bytes) => (Bytes::from_static(bytes), true),
         // Debug builds read the file from disk each time.
         Cow::Owned(bytes) => (Bytes::from(bytes), false),
@@ -46,14 +42,8 @@ fn respond(kind: &str, bytes: Cow<'static, [u8]>) -> Response<Body> {
         response.extensions_mut().insert(IsStatic);
     }
     let headers = response.headers_mut();
-    let kind = HeaderValue::from_str(kind).unwrap_or(HeaderValue::from_static("application/octet-stream"));
-    headers.insert(CONTENT_TYPE, kind);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(CONTENT_SECURITY_POLICY, POLICY);
     response
-}
-
-/// Responds with 404 in the native dialect's shape.
-fn unknown() -> Response<Body> {
-    NativeFault(Fault::NotFound("file")).into_response()
 }

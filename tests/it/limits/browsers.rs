@@ -115,8 +115,8 @@ async fn pages_load_from_this_server_only() {
         ("/graphiql/start.js", "text/javascript; charset=utf-8"),
         ("/graphiql/page.css", "text/css; charset=utf-8"),
         ("/graphiql/LICENSES.txt", "text/plain; charset=utf-8"),
-        ("/docs/", "text/html"),
-        ("/docs/swagger-ui.css", "text/css"),
+        ("/docs/", "text/html; charset=utf-8"),
+        ("/docs/swagger-ui-bundle.js", "text/javascript; charset=utf-8"),
     ];
     for (path, kind) in files {
         let answer = send(service.api.request(Method::GET, path)).await.expect("an answer");

@@ -22,7 +22,11 @@ fn texts() -> BTreeMap<String, String> {
         let name = path.file_name().expect("a name").to_string_lossy().into_owned();
         if path.is_dir() && !FOREIGN.contains(&name.as_str()) {
             waiting.extend(std::fs::read_dir(&path).expect("a folder").map(|entry| entry.expect("an entry").path()));
-        } else if path.is_file() && !name.ends_with(".md") && !name.ends_with(".min.js") {
+        } else if path.is_file()
+            && !name.ends_with(".md")
+            && !name.ends_with(".min.js")
+            && !name.ends_with("-bundle.js")
+        {
             // What is not UTF-8 is not a text.
             let Ok(text) = std::fs::read_to_string(&path) else { continue };
             let file = path.strip_prefix(root()).expect("in the repository").display().to_string();
