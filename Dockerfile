@@ -7,7 +7,7 @@ COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/build/target \
     cargo build --release --locked --bin rollcall \
-    && install -D --strip target/release/rollcall /out/rollcall
+    && install -D target/release/rollcall /out/rollcall
 
 # --- run ---
 FROM debian:bookworm-20260803-slim
