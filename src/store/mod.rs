@@ -6,6 +6,7 @@ pub mod checkpoint;
 pub mod housekeeping;
 pub mod load;
 pub mod lock;
+mod migrations;
 pub mod postgres;
 pub mod registry;
 pub mod sqlite;
