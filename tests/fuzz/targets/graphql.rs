@@ -1,6 +1,6 @@
-//! Any text as a GraphQL document: the parser, the count, the rules and the cost estimate do not crash on documents that pass the
-//! scan. With the feature `unguarded` scan and count are skipped, and the seeds contain documents that crash the
-//! process.
+//! Any text as a GraphQL document: the parser, the count, the rules and the cost estimate do not crash on documents that
+//! pass the scan. With the feature `unguarded` scan and count are skipped, and the seeds contain documents that crash
+//! the process.
 
 #![no_main]
 
