@@ -20,7 +20,7 @@ const MAX_VISITS: usize = 20_000;
 /// Most characters of a name in an error message.
 const MAX_NAME_SHOWN: usize = 64;
 
-/// Returns the error message for the first two fields that cannot be merged.
+/// Returns the error message for the first two fields that cannot be merged, by their name in the answer.
 pub fn check(document: &ExecutableDocument, signatures: &Signatures) -> Result<(), String> {
     let mut merger = Merger { document, signatures, visits: 0 };
     let mut operations: Vec<_> = document.operations.iter().map(|(_, operation)| operation).collect();
