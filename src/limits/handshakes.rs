@@ -254,7 +254,7 @@ mod tests {
     }
 
     fn waiting(handshakes: &Handshakes, last: u8) -> Waiting<'_> {
-        handshakes.join(network(last)).err().expect("another is running")
+        handshakes.join(network(last)).expect_err("another is running")
     }
 
     /// Ends turns that take 1 ms each until none waits; returns the ids in the order of their turns.
