@@ -194,3 +194,56 @@ fn path_bytes(node: &QueryPathNode<'_>) -> usize {
 fn nodes<'n>(node: &'n QueryPathNode<'n>) -> impl Iterator<Item = &'n QueryPathNode<'n>> {
     std::iter::successors(Some(node), |node| node.parent)
 }
+
+#[cfg(test)]
+mod tests {
+    use async_graphql::indexmap::IndexMap;
+    use async_graphql::{Name, value};
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::TenantId;
+
+    const OWNER: Owner = Owner::Tenant(TenantId(Uuid::nil()));
+
+    fn error() -> ServerError {
+        ServerError::new("too large", None)
+    }
+
+    #[test]
+    fn texts_count_once_in_memory_and_once_escaped() {
+        for text in ["", "abc", "é€𝄞", "\u{1}\u{1f}\"\\/\u{7f}", "a\tb\nc"] {
+            let written = serde_json::to_string(text).unwrap().len() - 2;
+            assert!(text_bytes(text) >= text.len() + written, "{text:?}");
+        }
+        assert_eq!(text_bytes("\u{1}\"a"), 3 + 6 + 2 + 1);
+    }
+
+    #[test]
+    fn objects_and_lists_count_their_members_once() {
+        assert_eq!(complete(&value!({ "a": 1, "bc": "x" })), 2 * VALUE_BYTES + 3 + 2);
+        assert_eq!(complete(&value!([1, null, "x"])), 3 * VALUE_BYTES + 2);
+        let inner: IndexMap<Name, Value> = IndexMap::from([(Name::new("a"), value!([1, 2, 3]))]);
+        assert_eq!(complete(&Value::Object(inner)), VALUE_BYTES + 1, "the list was counted when it was complete");
+        assert_eq!(complete(&value!("text")), 0, "it is counted with its object");
+    }
+
+    #[test]
+    fn the_count_ends_at_the_limit_and_at_the_callers_share() {
+        let budget = ByteBudget::new(4 * MAX_ANSWER);
+        let meter = AnswerMeter::new(budget.clone(), OWNER);
+        assert!(meter.count(STEP_BYTES - 1, error) && budget.held() == 0);
+        assert!(meter.count(MAX_ANSWER - STEP_BYTES, error) && !meter.has_ended());
+        assert_eq!(budget.held(), MAX_ANSWER - STEP_BYTES, "in whole steps");
+        assert!(!meter.count(2, error) && meter.has_ended());
+        let response = meter.finish(Response::new(value!(1))).unwrap();
+        assert_eq!((response.data, response.errors.len()), (Value::Null, 1));
+        let second = AnswerMeter::new(budget.clone(), OWNER);
+        assert!(second.count(MAX_ANSWER, error));
+        let third = AnswerMeter::new(budget.clone(), OWNER);
+        assert!(!third.count(2 * STEP_BYTES, error), "the two others hold the caller's share");
+        assert_eq!(third.finish(Response::new(value!(1))).unwrap_err(), Fault::TooMany { seconds: 1 });
+        drop((meter, second, third));
+        assert_eq!(budget.held(), 0);
+    }
+}
