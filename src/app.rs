@@ -169,6 +169,7 @@ impl App {
     pub async fn stop(self) -> bool {
         self.lifecycle.stop();
         self.lifecycle.ended().await;
+        self.store.close().await;
         !self.lifecycle.has_failed()
     }
 }

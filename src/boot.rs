@@ -15,7 +15,7 @@ use crate::domain::TenantId;
 use crate::engine::replay::ReplayError;
 use crate::journal::{Journal, JournalError};
 use crate::live::State;
-use crate::live::state::{APPLY_VERSION, BadRow};
+use crate::live::state::{APPLY_VERSION, BadCheckpoint};
 use crate::store::{Location, ServerLock, Store, StoreError};
 
 pub use loading::{LoadedTenants, load};
@@ -38,9 +38,9 @@ pub enum BootError {
     /// The journal failed, or its contents cannot be read.
     #[error(transparent)]
     Journal(#[from] JournalError),
-    /// A row of a checkpoint cannot be read.
+    /// The rows of a checkpoint are not a state.
     #[error(transparent)]
-    Row(#[from] BadRow),
+    Checkpoint(#[from] BadCheckpoint),
     /// The journal cannot be applied to the checkpoint.
     #[error(transparent)]
     Replay(#[from] ReplayError),
