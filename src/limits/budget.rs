@@ -14,7 +14,8 @@ pub enum Budget {
     Documents,
     /// Bytes of request bodies held at a time.
     Bodies,
-    /// Bytes of answers that were built and not yet sent, and the rate at which clients must read them.
+    /// Bytes of answers that were built and not yet sent, and the rate at which clients must read them. For GraphQL also
+    /// the bytes of answers while they are built.
     Answers,
     /// Connections at a time, with some reserved for health probes.
     Sockets,

@@ -22,12 +22,12 @@ pub enum Owner {
 }
 
 /// The bounds, in bytes. All follow from `--memory-budget`. The rest of it is left for bodies while they are parsed,
-/// answers while they are built, and the engine's queue.
+/// other answers while they are built, and the engine's queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryBudget {
     /// Bytes of request bodies held at a time.
     pub bodies: usize,
-    /// Bytes of unread answers held at a time.
+    /// Bytes of unread answers, and of GraphQL's long answers while they are built, held at a time.
     pub answers: usize,
     /// Bytes of long heads of requests and handshakes held at a time that are not complete yet.
     pub heads: usize,

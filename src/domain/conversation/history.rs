@@ -11,6 +11,8 @@ use crate::domain::{EntityRef, Time, UserRef};
 /// Maximum number of messages, and of other entries, in one history. A history is kept in memory and returned as a
 /// whole, so it needs a bound.
 const MAX_ENTRIES: usize = 1_000;
+/// Maximum length of a history: messages, other entries, and one close more.
+pub const MAX_HISTORY: usize = 2 * MAX_ENTRIES + 1;
 
 /// One entry of a history.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -26,6 +26,7 @@ use async_graphql::{EmptySubscription, Result, SDLExportOptions, Schema, SchemaB
 use crate::domain::Fault;
 use crate::engine::Snapshot;
 use archive::ArchiveLoader;
+use cost::answer::Metering;
 pub use executor::Executor;
 use mutation::Mutation;
 use query::Query;
@@ -82,9 +83,10 @@ pub fn sdl() -> String {
     schema().finish().sdl_with_options(options)
 }
 
-/// Builds the schema with the limits that hold for every document.
+/// Builds the schema with the limits that hold for every document, and the extension that counts answers.
 pub fn schema() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
     Schema::build(Query::default(), Mutation::default(), EmptySubscription)
+        .extension(Metering)
         .limit_depth(MAX_DEPTH)
         .limit_directives(MAX_DIRECTIVES)
 }

@@ -4,6 +4,7 @@ mod cases;
 mod differential;
 mod introspection;
 mod lists;
+mod long_answers;
 mod merging;
 mod variables;
 

@@ -1,6 +1,7 @@
 """Attacks with reads that have long answers, at 25,000 users."""
-from client import request
+from client import Client, request
 from neighbours.row import Row
+from neighbours.stage import insist
 
 READERS = 8
 
@@ -48,4 +49,25 @@ class Aliases(Reads):
         return request("POST", "/graphql", self.hostile.key, {"query": "{%s}" % pages})
 
 
-ROWS = (Directory, Operators, Monitor, Aliases)
+class LongAnswers(Reads):
+    """Short documents of low cost: 19 users, their 1,000 groups, and each group's name under 60 aliases."""
+    name, title = "long-answers", "8 x the long names of 19 users' 1,000 groups, 60 times each"
+    budget = "answers"
+
+    async def prepare(self, stage):
+        # A number of its own: no other attack has this tenant.
+        self.hostile = await stage.hostile(26)
+        client, groups = Client(stage.service.port, self.hostile.key), range(1, self.scaled(1_000, 25) + 1)
+        names = [{"id": group, "name": f"{group:06}{'x' * 250}"} for group in groups]
+        members = [{"id": user, "name": f"user {user}", "groups": list(groups)} for user in range(1, 20)]
+        for document in ({"groups": names}, {"users": members}):
+            await insist(client, "PUT", "/v1/directory", document)
+        client.close()
+
+    def data(self):
+        names = " ".join(f"a{n}:name" for n in range(60))
+        text = "{users(first:19){edges{node{groups{%s}}}}}" % names
+        return request("POST", "/graphql", self.hostile.key, {"query": text})
+
+
+ROWS = (Directory, Operators, Monitor, Aliases, LongAnswers)
