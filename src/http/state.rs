@@ -16,7 +16,7 @@ use crate::engine::{Reader, Submitter};
 use crate::lifecycle::Lifecycle;
 use crate::limits::{Budget, Budgets, ByteBudget, MemoryBudget, Owner, TenantBudgets, Throttle, TurnKey};
 use crate::query::logged_in;
-use crate::store::Store;
+use crate::store::{Store, TenantReads};
 
 /// Settings of the HTTP layer.
 #[derive(Clone, Debug)]
@@ -43,7 +43,6 @@ struct Inner {
     handles: Handles,
     bodies: Option<ByteBudget>,
     answers: Option<ByteBudget>,
-    passwords: Passwords,
 }
 
 /// The handles of the other modules.
@@ -52,6 +51,8 @@ pub struct Handles {
     pub credentials: Credentials,
     /// Rates of unauthenticated callers, by address.
     pub throttle: Throttle,
+    /// Hashes passwords.
+    pub passwords: Passwords,
     /// Rates and concurrency of tenants.
     pub tenants: TenantBudgets,
     /// Accepts events.
@@ -60,6 +61,8 @@ pub struct Handles {
     pub reader: Reader,
     /// Tenants and keys.
     pub store: Store,
+    /// The archive.
+    pub tenant_reads: TenantReads,
     /// The time and new ids.
     pub clock: Clock,
     /// Starts tasks.
@@ -78,7 +81,6 @@ impl AppState {
         AppState(Arc::new(Inner {
             bodies: budget(Budget::Bodies, edge.memory.bodies),
             answers: budget(Budget::Answers, edge.memory.answers),
-            passwords: Passwords::new(handles.lifecycle.clone(), &handles.clock, edge.budgets),
             handles,
         }))
     }
@@ -187,7 +189,7 @@ impl AppState {
 
     /// Hashes and verifies passwords.
     pub fn passwords(&self) -> &Passwords {
-        &self.0.passwords
+        &self.0.handles.passwords
     }
 
     /// Submits events to the engine.
@@ -203,6 +205,11 @@ impl AppState {
     /// The store, for tenants, keys and tokens.
     pub fn store(&self) -> &Store {
         &self.0.handles.store
+    }
+
+    /// Reads the archive, in turns.
+    pub fn tenant_reads(&self) -> &TenantReads {
+        &self.0.handles.tenant_reads
     }
 
     /// The clock, which tests replace.

@@ -8,7 +8,7 @@ const EDGES: [(&str, &[&str]); 12] = [
     ("live", &["domain"]),
     ("projection", &["domain", "live"]),
     ("journal", &["domain"]),
-    ("store", &["domain", "journal", "live"]),
+    ("store", &["domain", "journal", "live", "clock", "lifecycle", "limits"]),
     ("engine", &["domain", "live", "journal", "store", "clock", "lifecycle", "limits"]),
     ("auth", &["domain", "store", "clock", "lifecycle", "limits"]),
     ("limits", &["domain", "clock"]),
@@ -24,9 +24,9 @@ const AROUND: [&str; 8] = ["app", "boot", "cli", "config", "lib", "lifecycle", "
 /// Uses that are limited to some names: the using room, the used room, and the names.
 const NAMES: [(&str, &str, &[&str]); 5] = [
     ("http", "engine", &["Reader", "Receipt", "Submitter", "Snapshot", "Health"]),
-    ("http", "store", &["KeyRecord", "TenantRecord"]),
+    ("http", "store", &["KeyRecord", "TenantRecord", "TenantReads"]),
     ("query", "engine", &["Reader", "Snapshot"]),
-    ("query", "store", &["KeyRecord", "TenantRecord", "Store", "in_time"]),
+    ("query", "store", &["KeyRecord", "TenantRecord", "Store", "TenantReads", "ArchivePart", "in_time"]),
     ("store", "live", &["Checkpoint", "Listed", "Row", "RowKey"]),
 ];
 
