@@ -12,9 +12,10 @@ use crate::clock::Clock;
 
 /// The time after which a failure no longer counts.
 const WINDOW: Duration = Duration::from_secs(10 * 60);
+/// The most failures that are remembered, some 5 MiB; the oldest are forgotten beyond it.
+const MOST: usize = 100_000;
 
-/// The failed log-ins of the last ten minutes. Memory is bounded by the number of passwords that can be hashed in that
-/// time, since only a hashed password counts. A clone is another handle to the same record.
+/// The failed log-ins of the last ten minutes. A clone is another handle to the same record.
 #[derive(Clone, Debug)]
 pub(super) struct RecentFailures {
     clock: Clock,
@@ -61,7 +62,7 @@ impl RecentFailures {
 
 impl State {
     fn forget_before(&mut self, now: Duration) {
-        while self.failures.front().is_some_and(|oldest| oldest.time + WINDOW <= now) {
+        while self.failures.len() >= MOST || self.failures.front().is_some_and(|oldest| oldest.time + WINDOW <= now) {
             let Some(Failure { network, .. }) = self.failures.pop_front() else { return };
             let Some(count) = self.counts.get_mut(&network) else { continue };
             *count -= 1;

@@ -82,7 +82,7 @@ impl Passwords {
     ///
     /// Always does the work of `tries` verifications, whatever the password and however many hashes, up to `tries`, are
     /// given. Otherwise the time of the response would reveal in how many tenants an account has a password. Unless
-    /// exactly one hash matches, it counts as a failure of the address.
+    /// exactly one hash matches, it counts as a failure of the address, also if it is rejected or its caller goes away.
     pub async fn matching(
         &self,
         from: IpAddr,
@@ -97,15 +97,12 @@ impl Passwords {
         let tries = if self.queue.is_fair() { tries } else { 1 };
         let from = network(from);
         let (key, rank) = (TurnKey::Network(from), self.failures.of(from));
-        let (failures, queue) = (self.failures.clone(), self.queue.clone());
+        let attempt = Attempt { passwords: self.clone(), from, has_succeeded: false };
         let work = move || {
             let tried = padded(&hashes, tries).into_iter().enumerate();
             let found: Vec<usize> = tried.filter(|(_, hash)| verify(&password, hash)).map(|(at, _)| at).collect();
             let found = if is_possible { found } else { Vec::new() };
-            // Counted here, so that a client that closes its connection early does not escape.
-            if found.len() != 1 {
-                queue.set_rank(key, failures.add(from));
-            }
+            attempt.end(found.len() == 1);
             found
         };
         self.run_queued(key, rank, work).await
@@ -122,6 +119,29 @@ impl Passwords {
         let permit = tokio::time::timeout(TURN_TIMEOUT, self.queue.enter_ranked(key, rank)).await;
         let permit = permit.map_err(|_| Fault::Unavailable("too many passwords are being tried"))??;
         self.lifecycle.spawn_blocking(permit, work).await.map_err(|_| Fault::Internal)
+    }
+}
+
+/// A log-in of a network address. Dropping it counts a failure unless it succeeded: an attack must not stay without
+/// failures by leaving the queue and entering it again.
+struct Attempt {
+    passwords: Passwords,
+    from: IpAddr,
+    has_succeeded: bool,
+}
+
+impl Attempt {
+    fn end(mut self, has_succeeded: bool) {
+        self.has_succeeded = has_succeeded;
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        if !self.has_succeeded {
+            let Passwords { queue, failures, .. } = &self.passwords;
+            queue.set_rank(TurnKey::Network(self.from), failures.add(self.from));
+        }
     }
 }
 
@@ -179,6 +199,24 @@ mod tests {
         }
         let x = passwords.hash_password(TENANT, "x").await.unwrap();
         assert_eq!(passwords.matching(FROM, &"x".repeat(MAX_BYTES + 1), vec![x], 1).await, Ok(Vec::new()));
+    }
+
+    #[tokio::test]
+    async fn log_ins_that_do_not_succeed_count_as_failures() {
+        let passwords = passwords(Budgets::default());
+        let kept = vec![passwords.hash_password(TENANT, "one").await.unwrap()];
+        assert_eq!(passwords.matching(FROM, "one", kept.clone(), 1).await, Ok(vec![0]));
+        assert_eq!(passwords.failures.of(FROM), 0);
+        assert_eq!(passwords.matching(FROM, "two", kept.clone(), 1).await, Ok(Vec::new()));
+        assert_eq!(passwords.failures.of(FROM), 1);
+        let mut held = Vec::new();
+        for _ in 0..cpu_permits() {
+            held.push(passwords.queue.enter(TurnKey::Tenant(TENANT)).await.unwrap());
+        }
+        let mut given_up = Box::pin(passwords.matching(FROM, "one", kept, 1));
+        waits(given_up.as_mut()).await;
+        drop(given_up);
+        assert_eq!(passwords.failures.of(FROM), 2, "its caller went away");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Building responses: JSON that is never cached, with the position it describes.
+//! Building responses: JSON that is never cached, with the position it describes, and the status of each fault.
 
 use std::borrow::Cow;
 
@@ -17,6 +17,26 @@ pub const POSITION: HeaderName = HeaderName::from_static("rollcall-position");
 pub const STALENESS: HeaderName = HeaderName::from_static("rollcall-staleness-ms");
 /// Milliseconds without confirmation from which on [`STALENESS`] is set.
 const STALE_MS: u64 = 2_000;
+
+/// Returns the HTTP status of a fault, before a dialect replaces it by one of its own (docs/reference/native.md,
+/// "Errors").
+pub const fn status(fault: &Fault) -> u16 {
+    match fault {
+        Fault::CredentialMissing | Fault::CredentialInvalid => 401,
+        Fault::Forbidden => 403,
+        Fault::NotFound(_) => 404,
+        Fault::MethodNotAllowed => 405,
+        Fault::TimedOut => 408,
+        Fault::Malformed(_) | Fault::Invalid { .. } => 400,
+        Fault::Refused(_) => 422,
+        Fault::Conflict(_) => 409,
+        Fault::TooLarge(_) => 413,
+        Fault::UnsupportedMediaType(_) => 415,
+        Fault::TooMany { .. } => 429,
+        Fault::Unavailable(_) => 503,
+        Fault::Internal => 500,
+    }
+}
 
 /// Responds with a value as JSON.
 pub fn json<T: Serialize>(status: u16, content_type: &'static str, body: &T) -> Response<Body> {

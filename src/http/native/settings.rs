@@ -115,7 +115,6 @@ pub async fn set_settings(
     Document(patch): Document<SettingsPatch>,
 ) -> Result<Response<Body>, NativeFault> {
     let tenant = tenant_id(&tenant)?;
-    let at = (app.store(), app.credentials());
-    let tenant = change::set_settings(&admin, at, tenant, &patch).await?;
+    let tenant = change::set_settings(&admin, app.store(), app.settings(), tenant, &patch).await?;
     Ok(reply::json(200, "application/json", &Answer::from(&tenant)))
 }

@@ -8,7 +8,7 @@ mod registry;
 mod tokens;
 
 use std::fs::{File, TryLockError};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sqlx::migrate::Migrator;
@@ -27,6 +27,8 @@ static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
 /// The database file's name within its folder.
 pub const DATABASE_FILE: &str = "rollcall.db";
+/// The name of the database's write-ahead log, as SQLite derives it.
+const LOG_FILE: &str = "rollcall.db-wal";
 /// The name of the file that is locked during migrations.
 const MIGRATION_LOCK: &str = "migrate.lock";
 
@@ -46,6 +48,11 @@ impl SqliteStore {
         std::fs::create_dir_all(folder).map_err(|error| StoreError::Folder(folder.to_owned(), error))?;
         let file = folder.join(DATABASE_FILE);
         let is_new = !file.exists();
+        let bytes = |file: PathBuf| std::fs::metadata(file).map_or(0, |metadata| metadata.len());
+        // SQLite would take the file for a new database, and delete the log.
+        if !is_new && bytes(file.clone()) == 0 && bytes(folder.join(LOG_FILE)) > 0 {
+            return Err(StoreError::Unreadable(format!("{DATABASE_FILE} is empty beside its write-ahead log")));
+        }
         let options = SqliteConnectOptions::new()
             .filename(&file)
             .create_if_missing(true)
@@ -73,6 +80,17 @@ impl SqliteStore {
         let options = options.read_only(true).create_if_missing(false);
         let (reads, archive) = (pool(options.clone()), pool(options));
         Ok((SqliteStore { writer, reads, archive }, is_new))
+    }
+
+    /// Closes the reading connections and moves the write-ahead log into the file.
+    pub(super) async fn close(&self) -> Result<(), StoreError> {
+        // First, since a reader that still uses the log prevents that it is emptied.
+        self.reads.close().await;
+        self.archive.close().await;
+        let mut writer = self.acquire().await?;
+        sqlx::raw_sql("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut *writer).await?;
+        writer.release();
+        Ok(())
     }
 
     /// Returns the only connection that writes.
