@@ -133,13 +133,8 @@ impl App {
         lifecycle.spawn("metrics", telemetry::run_upkeep(metrics, clock.clone(), lifecycle.stopping().clone()));
         lifecycle.spawn("registry", registry.watch(clock.clone(), lifecycle.stopping().clone()));
         lifecycle.spawn("sweep", credentials.clone().sweep(throttle, lifecycle.stopping().clone()));
-        let config = ListenerConfig {
-            listener,
-            tls: tls.as_ref().map(Tls::acceptor),
-            sockets,
-            header_timeout,
-            write_clock: pace,
-        };
+        let acceptor = tls.as_ref().map(Tls::acceptor);
+        let config = ListenerConfig { listener, tls: acceptor, sockets, header_timeout, write_clock: pace };
         serve(&lifecycle, config, state.clone());
         if let Some(tls) = tls {
             lifecycle.spawn("certificate", tls.watch(clock, lifecycle.stopping().clone()));
