@@ -7,8 +7,8 @@ use std::time::Duration;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::{TcpListener, TcpSocket};
 
-use crate::auth::Credentials;
 use crate::auth::secret::Secret;
+use crate::auth::{Credentials, Passwords};
 use crate::boot::{BootError, Booted, boot};
 use crate::clock::Clock;
 use crate::engine::{self, EngineDeps, EngineHandles, Limits, Reader, Submitter};
@@ -19,7 +19,7 @@ use crate::http::{self, AppState, Edge, Handles};
 use crate::lifecycle::Lifecycle;
 use crate::limits::sockets::SocketLimits;
 use crate::limits::{Budget, Handshakes, MemoryBudget, Sockets, TenantBudgets, TenantLimits, Throttle};
-use crate::store::{Location, Store};
+use crate::store::{Location, Store, TenantReads};
 use crate::telemetry;
 
 /// Everything that a service is started with.
@@ -80,6 +80,7 @@ pub struct App {
     pub credentials: Credentials,
     /// The store, with tenants, keys and checkpoints.
     pub store: Store,
+    state: AppState,
     lifecycle: Lifecycle,
     _lock: Option<File>,
 }
@@ -99,9 +100,11 @@ impl App {
             boot(&location, admin_token.as_deref(), &clock).await?;
 
         let lifecycle = Lifecycle::new(&clock, edge.budgets);
+        let tenant_reads = TenantReads::new(store.clone(), lifecycle.clone(), &clock, edge.budgets);
         let deps = EngineDeps {
             journal,
             store: store.clone(),
+            reads: tenant_reads.clone(),
             clock: clock.clone(),
             lifecycle: lifecycle.clone(),
             limits,
@@ -109,7 +112,6 @@ impl App {
         };
         let EngineHandles { engine, submitter, reader, leases } = engine::build(states, deps);
         let throttle = Throttle::new(&clock);
-        let tenants = TenantBudgets::new(tenant_limits, &clock);
         let (sockets, pace) = (
             sockets(max_connections, edge.memory, edge.budgets.has(Budget::Sockets)),
             edge.budgets.has(Budget::Answers).then(|| clock.clone()),
@@ -119,10 +121,12 @@ impl App {
             credentials: credentials.clone(),
             settings: registry.settings(),
             throttle: throttle.clone(),
-            tenants,
+            passwords: Passwords::new(lifecycle.clone(), &clock, edge.budgets),
+            tenants: TenantBudgets::new(tenant_limits, &clock),
             submitter: submitter.clone(),
             reader: reader.clone(),
             store: store.clone(),
+            tenant_reads,
             clock: clock.clone(),
             lifecycle: lifecycle.clone(),
             metrics: metrics.clone(),
@@ -140,7 +144,7 @@ impl App {
             header_timeout,
             write_clock: pace,
         };
-        serve(&lifecycle, config, state);
+        serve(&lifecycle, config, state.clone());
         if let Some(tls) = tls {
             lifecycle.spawn("certificate", tls.watch(clock, lifecycle.stopping().clone()));
         }
@@ -153,6 +157,7 @@ impl App {
             reader,
             credentials,
             store,
+            state,
             lifecycle,
             _lock: lock,
         })
@@ -161,6 +166,16 @@ impl App {
     /// Returns the base URL, such as `http://127.0.0.1:8080`.
     pub fn url(&self) -> String {
         format!("{}://{}", self.scheme, self.address)
+    }
+
+    /// The queue of passwords to be hashed.
+    pub fn passwords(&self) -> &Passwords {
+        self.state.passwords()
+    }
+
+    /// Reads of the store on behalf of tenants.
+    pub fn tenant_reads(&self) -> &TenantReads {
+        self.state.tenant_reads()
     }
 
     /// The tasks of the service. Its `stopping` token is cancelled when the service stops, and when a task fails.

@@ -33,7 +33,7 @@ use crate::journal::Journal;
 use crate::lifecycle::Lifecycle;
 use crate::limits::{Budget, Budgets};
 use crate::live::State;
-use crate::store::Store;
+use crate::store::{Store, TenantReads};
 use appender::Appender;
 use checkpoints::Checkpoints;
 use queue::FairQueue;
@@ -95,6 +95,8 @@ pub struct EngineDeps {
     pub journal: Journal,
     /// The store that checkpoints are written to.
     pub store: Store,
+    /// Looks conversations up in the archive.
+    pub reads: TenantReads,
     /// The source of time and of ids.
     pub clock: Clock,
     /// Starts the tasks that write checkpoints and delete old rows.
@@ -108,7 +110,7 @@ pub struct EngineDeps {
 /// Builds an engine from tenants that were loaded and caught up. Publishes their views before a reader exists: a read
 /// before the engine's first turn would otherwise find a loaded tenant at position 0.
 pub fn build(mut states: HashMap<TenantId, State>, deps: EngineDeps) -> EngineHandles {
-    let EngineDeps { journal, store, clock, lifecycle, limits, quarantined } = deps;
+    let EngineDeps { journal, store, reads, clock, lifecycle, limits, quarantined } = deps;
     let views = Arc::new(Views::default());
     quarantined.into_iter().for_each(|tenant| views.quarantine(tenant));
     for (tenant, state) in &mut states {
@@ -122,7 +124,7 @@ pub fn build(mut states: HashMap<TenantId, State>, deps: EngineDeps) -> EngineHa
         queue: queue.clone(),
         views: views.clone(),
         leases: leases.clone(),
-        store: store.clone(),
+        reads,
         clock: clock.clone(),
         health: health.clone(),
     });

@@ -33,11 +33,13 @@ pub enum Budget {
     Logs,
     /// Processor time of TLS handshakes.
     Handshakes,
+    /// Reads of the store, in which tenants take turns.
+    StoreReads,
 }
 
 impl Budget {
     /// Every budget, in the order of declaration.
-    pub const ALL: [Budget; 13] = [
+    pub const ALL: [Budget; 14] = [
         Budget::Introspection,
         Budget::Variables,
         Budget::Documents,
@@ -51,6 +53,7 @@ impl Budget {
         Budget::Passwords,
         Budget::Logs,
         Budget::Handshakes,
+        Budget::StoreReads,
     ];
 
     /// Returns the budget's name on the command line.
@@ -69,6 +72,7 @@ impl Budget {
             Budget::Passwords => "passwords",
             Budget::Logs => "logs",
             Budget::Handshakes => "handshakes",
+            Budget::StoreReads => "store-reads",
         }
     }
 }

@@ -16,7 +16,7 @@ use sqlx::sqlite::{
 };
 use uuid::Uuid;
 
-use super::{StoreError, lock, migrations};
+use super::{POOL_CONNECTIONS, StoreError, lock, migrations};
 use crate::journal::sqlite::{Writer, WriterGuard};
 
 pub use checkpoint::CheckpointWriter;
@@ -105,10 +105,10 @@ impl SqliteStore {
     }
 }
 
-/// Makes a pool of two read-only connections.
+/// Makes a pool of read-only connections.
 fn pool(options: SqliteConnectOptions) -> SqlitePool {
     SqlitePoolOptions::new()
-        .max_connections(2)
+        .max_connections(POOL_CONNECTIONS)
         .before_acquire(|connection, _| {
             Box::pin(async move {
                 // BEGIN fails inside a transaction: a connection that was left in one is dropped.

@@ -6,6 +6,7 @@ mod introspection;
 mod lists;
 mod long_answers;
 mod merging;
+mod turns;
 mod variables;
 
 use rollcall::limits::TenantLimits;

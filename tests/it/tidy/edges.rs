@@ -8,7 +8,7 @@ const EDGES: [(&str, &[&str]); 14] = [
     ("live", &["domain"]),
     ("projection", &["domain", "live"]),
     ("journal", &["domain"]),
-    ("store", &["domain", "journal", "live"]),
+    ("store", &["domain", "journal", "live", "clock", "lifecycle", "limits"]),
     ("engine", &["domain", "live", "journal", "store", "clock", "lifecycle", "limits"]),
     ("registry", &["domain", "store", "clock"]),
     ("auth", &["domain", "store", "registry", "clock", "lifecycle", "limits"]),
@@ -41,13 +41,13 @@ const AROUND: [&str; 7] = ["app", "boot", "cli", "lib", "lifecycle", "main", "te
 /// Uses that are limited to some names: the using room, the used room, and the names.
 const NAMES: [(&str, &str, &[&str]); 9] = [
     ("http", "engine", &["Reader", "Receipt", "Submitter", "Snapshot", "Health"]),
-    ("http", "store", &["KeyRecord", "TenantRecord"]),
+    ("http", "store", &["KeyRecord", "TenantRecord", "TenantReads"]),
     ("http", "registry", &["TenantSettings"]),
     ("command", "registry", &["TenantSettings"]),
     ("config", "engine", &["Limits"]),
     ("config", "store", &["Location"]),
     ("query", "engine", &["Reader", "Snapshot"]),
-    ("query", "store", &["KeyRecord", "TenantRecord", "Store", "in_time"]),
+    ("query", "store", &["KeyRecord", "TenantRecord", "Store", "TenantReads", "ArchivePart", "in_time"]),
     ("store", "live", &["Checkpoint", "Listed", "Row", "RowKey"]),
 ];
 

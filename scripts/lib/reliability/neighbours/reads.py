@@ -1,9 +1,15 @@
-"""Attacks with reads that have long answers, at 25,000 users."""
+"""Attacks with reads that have long answers, at 25,000 users, and with searches in a long archive."""
+import uuid
+
 from client import Client, request
+from neighbours.others import closed_conversations
 from neighbours.row import Row
 from neighbours.stage import insist
+from world import event
 
 READERS = 8
+SEARCHERS = 64
+CONVERSATIONS = 500  # in a request of the preparation
 
 
 class Reads(Row):
@@ -70,4 +76,25 @@ class LongAnswers(Reads):
         return request("POST", "/graphql", self.hostile.key, {"query": text})
 
 
-ROWS = (Directory, Operators, Monitor, Aliases, LongAnswers)
+class Searches(Row):
+    name, title = "archive-searches", "64 x closedConversations, of 150,000, with a filter that none meets"
+    budget, archive = "store-reads", True
+
+    async def prepare(self, stage):
+        await super().prepare(stage)
+        client, count = Client(stage.service.port, self.hostile.key), self.scaled(150_000)
+        for first in range(0, count, CONVERSATIONS):
+            events = []
+            for n in range(first, min(first + CONVERSATIONS, count)):
+                data = {"conversation": str(uuid.UUID(int=n + 1)), "channel": "CHAT"}
+                events.append(event(f"push-{n}", "conversation.pushed", data, 1 + n % self.users))
+                events.append(event(f"close-{n}", "conversation.closed", {"conversation": data["conversation"]}))
+            await insist(client, "POST", "/v1/events", events)
+        client.close()
+
+    async def attack(self):
+        data = request("POST", "/graphql", self.hostile.key, {"query": closed_conversations(80, ",groupIds:[999]")})
+        await self.crowd(SEARCHERS, lambda: data)
+
+
+ROWS = (Directory, Operators, Monitor, Aliases, LongAnswers, Searches)
