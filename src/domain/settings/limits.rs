@@ -14,7 +14,7 @@ use crate::domain::directory::Problem;
 pub const SOCKETS_PER_USER: u32 = 16;
 /// Maximum number of users per conversation that are remembered as takers, and again as releasers. No take and no
 /// release is rejected because of it.
-pub const USERS_PER_CONVERSATION: u32 = 256;
+pub const USERS_PER_CONVERSATION: usize = 256;
 /// Maximum number of conversations in one `slots.synced`.
 pub const SYNC_CONVERSATIONS: usize = 1_000;
 /// Maximum number of remembered ended sessions per user.
