@@ -14,7 +14,7 @@ use crate::command::tenants::set_settings::set_settings;
 use crate::config::StoreArgs;
 use crate::domain::Fault;
 use crate::domain::json::Field;
-use crate::domain::settings::desk::{HEARTBEAT_SECONDS, LEASE_SECONDS};
+use crate::domain::settings::desk::{DeskTerms, HEARTBEAT_SECONDS, LEASE_SECONDS};
 use crate::domain::settings::{CONVERSATION_DAYS, SettingsPatch, WebhookSecret};
 use crate::query;
 use crate::store::{Store, TenantRecord};
@@ -164,7 +164,9 @@ pub async fn run(command: TenantCommand) -> Result<(), Failure> {
             let store = migrate::open(&args.store).await?;
             let tenant = find(&store, &args.tenant).await?.id;
             let credentials = Credentials::load(store.clone(), None, Clock::system()).await.map_err(Failure::other)?;
-            let changed = set_settings(&Admin::local(), (&store, &credentials), tenant, &patch).await;
+            // The terms of a running service may be others, which this process cannot read.
+            let usual = DeskTerms::default();
+            let changed = set_settings(&Admin::local(), (&store, &credentials), tenant, &patch, usual).await;
             show(&changed.map_err(refused)?);
         }
     }

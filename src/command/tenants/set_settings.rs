@@ -2,16 +2,18 @@
 
 use crate::auth::{Admin, Credentials};
 use crate::domain::settings::SettingsPatch;
+use crate::domain::settings::desk::DeskTerms;
 use crate::domain::{Fault, TenantId};
 use crate::store::{Store, TenantRecord, in_time};
 
 /// Changes a tenant's settings, which are in effect when this returns. [`Fault::NotFound`] for an unknown tenant,
-/// [`Fault::Refused`] for an invalid value.
+/// [`Fault::Refused`] for an invalid value. `usual` are the service's own terms of desks.
 pub async fn set_settings(
     _admin: &Admin,
     (store, credentials): (&Store, &Credentials),
     tenant: TenantId,
     patch: &SettingsPatch,
+    usual: DeskTerms,
 ) -> Result<TenantRecord, Fault> {
     let problems = patch.check();
     if !problems.is_empty() {
@@ -23,7 +25,9 @@ pub async fn set_settings(
     let known = in_time(store.tenants()).await?.into_iter().find(|known| known.id == tenant);
     let mut record = known.ok_or(unknown.clone())?;
     patch.patch(&mut record.settings);
-    let problems = record.settings.check();
+    // Only if they change: terms that were stored before the service's lease became shorter must not be in the way of
+    // other changes.
+    let problems = if patch.has_desk_terms() { record.settings.check(usual) } else { Vec::new() };
     if !problems.is_empty() {
         return Err(Fault::Refused(problems));
     }

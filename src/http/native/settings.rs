@@ -116,6 +116,6 @@ pub async fn set_settings(
 ) -> Result<Response<Body>, NativeFault> {
     let tenant = tenant_id(&tenant)?;
     let at = (app.store(), app.credentials());
-    let tenant = change::set_settings(&admin, at, tenant, &patch).await?;
+    let tenant = change::set_settings(&admin, at, tenant, &patch, app.edge().desk).await?;
     Ok(reply::json(200, "application/json", &Answer::from(&tenant)))
 }
