@@ -94,7 +94,7 @@ impl App {
         let address = listener.local_addr().map_err(unusable)?;
         let tls = if let Some(files) = tls { Some(Tls::load(files).await?) } else { None };
         let scheme = if tls.is_some() { "https" } else { "http" };
-        let Booted { store, journal, states, quarantined, credentials, new_admin_token, has_admin, lock } =
+        let Booted { store, journal, loaded, quarantined, credentials, new_admin_token, has_admin, lock } =
             boot(&location, admin_token.as_deref(), &clock).await?;
 
         let lifecycle = Lifecycle::new(&clock, edge.budgets);
@@ -106,7 +106,7 @@ impl App {
             limits,
             quarantined: quarantined.into_keys().collect(),
         };
-        let EngineHandles { engine, submitter, reader, leases } = engine::build(states, deps);
+        let EngineHandles { engine, submitter, reader, leases } = engine::build(loaded, deps);
         let throttle = Throttle::new(&clock);
         let tenants = TenantBudgets::new(tenant_limits, &clock);
         let (sockets, pace) = (
