@@ -94,7 +94,7 @@ impl App {
         let address = listener.local_addr().map_err(unusable)?;
         let tls = if let Some(files) = tls { Some(Tls::load(files).await?) } else { None };
         let scheme = if tls.is_some() { "https" } else { "http" };
-        let Booted { store, journal, loaded, quarantined, credentials, new_admin_token, has_admin, lock } =
+        let Booted { store, journal, loaded, quarantined, registry, credentials, new_admin_token, has_admin, lock } =
             boot(&location, admin_token.as_deref(), &clock).await?;
 
         let lifecycle = Lifecycle::new(&clock, edge.budgets);
@@ -115,6 +115,7 @@ impl App {
         );
         let state = AppState::new(Handles {
             credentials: credentials.clone(),
+            settings: registry.settings(),
             throttle: throttle.clone(),
             tenants,
             submitter: submitter.clone(),
@@ -128,7 +129,8 @@ impl App {
         lifecycle.spawn("engine", engine.run(lifecycle.engine_stopping().clone()));
         lifecycle.spawn("pauses", engine::watch_pauses(leases, clock.clone(), lifecycle.stopping().clone()));
         lifecycle.spawn("metrics", telemetry::run_upkeep(metrics, clock.clone(), lifecycle.stopping().clone()));
-        lifecycle.spawn("keys", credentials.clone().watch(throttle, lifecycle.stopping().clone()));
+        lifecycle.spawn("registry", registry.watch(clock.clone(), lifecycle.stopping().clone()));
+        lifecycle.spawn("sweep", credentials.clone().sweep(throttle, lifecycle.stopping().clone()));
         let config = ListenerConfig {
             listener,
             tls: tls.as_ref().map(Tls::acceptor),
@@ -169,6 +171,7 @@ impl App {
     pub async fn stop(self) -> bool {
         self.lifecycle.stop();
         self.lifecycle.ended().await;
+        self.store.close().await;
         !self.lifecycle.has_failed()
     }
 }

@@ -15,7 +15,8 @@ use crate::domain::TenantId;
 use crate::engine::Loaded;
 use crate::engine::replay::ReplayError;
 use crate::journal::{Journal, JournalError};
-use crate::live::state::{APPLY_VERSION, BadRow};
+use crate::live::state::{APPLY_VERSION, BadCheckpoint};
+use crate::registry::Registry;
 use crate::store::{Location, ServerLock, Store, StoreError};
 
 pub use loading::{LoadedTenants, load};
@@ -38,9 +39,9 @@ pub enum BootError {
     /// The journal failed, or its contents cannot be read.
     #[error(transparent)]
     Journal(#[from] JournalError),
-    /// A row of a checkpoint cannot be read.
+    /// The rows of a checkpoint are not a state.
     #[error(transparent)]
-    Row(#[from] BadRow),
+    Checkpoint(#[from] BadCheckpoint),
     /// The journal cannot be applied to the checkpoint.
     #[error(transparent)]
     Replay(#[from] ReplayError),
@@ -70,6 +71,8 @@ pub struct Booted {
     pub loaded: Loaded,
     /// The tenants that cannot be loaded, and why. They are neither written nor read until the next start.
     pub quarantined: HashMap<TenantId, String>,
+    /// The keys and settings of all tenants.
+    pub registry: Registry,
     /// All keys and tokens.
     pub credentials: Credentials,
     /// The administrator's token if this start generated it: to be shown once.
@@ -109,8 +112,9 @@ pub async fn boot(location: &Location, admin_token: Option<&str>, clock: &Clock)
     gauge!("rollcall_quarantined_tenants").set(quarantined.len() as f64);
     let (admin, new_admin_token) = admin(location, &store, is_new, admin_token).await?;
     let has_admin = admin.is_some();
-    let credentials = Credentials::load(store.clone(), admin, clock.clone()).await?;
-    Ok(Booted { store, journal, loaded, quarantined, credentials, new_admin_token, has_admin, lock })
+    let registry = Registry::load(store.clone()).await?;
+    let credentials = Credentials::load(registry.clone(), &store, admin, clock.clone()).await?;
+    Ok(Booted { store, journal, loaded, quarantined, registry, credentials, new_admin_token, has_admin, lock })
 }
 
 /// Waits for the lock. [`BootError::Taken`] after [`LOCK_TIMEOUT`].

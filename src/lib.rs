@@ -21,6 +21,7 @@ pub mod auth;
 pub mod command;
 pub mod limits;
 pub mod query;
+pub mod registry;
 
 pub mod domain;
 pub mod live;

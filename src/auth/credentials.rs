@@ -1,12 +1,10 @@
-//! The valid keys and tokens and the settings of their tenants, in memory, so that authentication needs no I/O.
+//! Authentication by key or token, from memory: keys from the registry, and the tokens.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
-use rpds::HashTrieMapSync;
 use subtle::ConstantTimeEq;
-use tokio::sync::{Mutex, MutexGuard};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -14,15 +12,11 @@ use super::tokens::{LoggedIn, Tokens};
 use super::{Admin, Caller, Client, secret};
 use crate::clock::Clock;
 use crate::domain::ids::parse_guid;
-use crate::domain::{Fault, Scopes, Settings, TenantId};
+use crate::domain::{Fault, Scopes, TenantId};
 use crate::limits::Throttle;
-use crate::store::{RegistryChanges, RegistryVersion, Store, StoreError, TokenHolder, TokenRecord};
+use crate::registry::{Registry, ValidKey};
+use crate::store::{Store, StoreError, TokenHolder, TokenRecord};
 
-/// Interval at which changes made by other processes are polled for, so that they take effect within a second.
-const WATCH_INTERVAL: Duration = Duration::from_millis(500);
-/// Maximum duration of one poll. Polls are serialized, so a store that does not answer would otherwise block all later
-/// ones.
-const REFRESH_TIMEOUT: Duration = Duration::from_secs(2);
 /// Interval at which expired tokens and throttle entries are removed from memory.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
 
@@ -32,43 +26,24 @@ pub struct Credentials(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    store: Store,
+    registry: Registry,
     clock: Clock,
     admin: Option<[u8; 32]>,
-    registry: ArcSwap<Registry>,
-    /// Held while the registry is reloaded, so that an older reading never replaces a newer one.
-    refreshing: Mutex<()>,
-    /// Held while settings are read, changed and written; see [`Credentials::lock_settings`].
-    settings_lock: Mutex<()>,
     tokens: Tokens,
 }
 
-/// The store's keys that are not revoked, and the settings of all tenants. In persistent maps, so that the cost of a
-/// change does not depend on the number of keys.
-#[derive(Clone, Debug)]
-struct Registry {
-    version: RegistryVersion,
-    by_hash: HashTrieMapSync<[u8; 32], Client>,
-    /// The hash of each key, by the key's id.
-    ids: HashTrieMapSync<Uuid, [u8; 32]>,
-    settings: HashTrieMapSync<TenantId, Settings>,
-}
-
 impl Credentials {
-    /// Loads keys, tokens and settings from the store. `admin` is the hash of the administrator's token; without it
-    /// every administrator's token is rejected.
-    pub async fn load(store: Store, admin: Option<[u8; 32]>, clock: Clock) -> Result<Self, StoreError> {
-        let registry = ArcSwap::from_pointee(Registry::read(&store).await?);
-        let credentials = Credentials(Arc::new(Inner {
-            store,
-            clock,
-            admin,
-            registry,
-            refreshing: Mutex::default(),
-            settings_lock: Mutex::default(),
-            tokens: Tokens::default(),
-        }));
-        for token in credentials.0.store.tokens(credentials.0.clock.now()).await? {
+    /// Loads the tokens from the store that `registry` was loaded from. `admin` is the hash of the administrator's
+    /// token; without it every administrator's token is rejected.
+    pub async fn load(
+        registry: Registry,
+        store: &Store,
+        admin: Option<[u8; 32]>,
+        clock: Clock,
+    ) -> Result<Self, StoreError> {
+        let stored = store.tokens(clock.now()).await?;
+        let credentials = Credentials(Arc::new(Inner { registry, clock, admin, tokens: Tokens::default() }));
+        for token in stored {
             credentials.add_token(&token);
         }
         Ok(credentials)
@@ -105,16 +80,16 @@ impl Credentials {
         hash: [u8; 32],
         scopes_now: impl FnOnce(TenantId, LoggedIn) -> Result<Option<Scopes>, Fault>,
     ) -> Result<Caller, Fault> {
-        let keys = self.0.registry.load();
+        let registry = self.0.registry.current();
         // Found by its hash, a credential needs no comparison in constant time: hashes cannot be approached step by
         // step.
-        if let Some(Client { tenant, scopes, .. }) = keys.by_hash.get(&hash).copied() {
+        if let Some(ValidKey { tenant, scopes, .. }) = registry.key(&hash) {
             return Ok(Caller { tenant, scopes, credential: hash });
         }
         let token = self.0.tokens.find(&hash, self.0.clock.now()).ok_or(Fault::CredentialInvalid)?;
         let scopes = match token.holder {
             // A token issued for a key is valid as long as its key is, with the scopes it was issued with.
-            TokenHolder::Key(key) => keys.ids.contains_key(&key).then_some(token.scopes),
+            TokenHolder::Key(key) => registry.has_key(key).then_some(token.scopes),
             TokenHolder::User { guid, password } => {
                 scopes_now(token.tenant, LoggedIn { guid, password })?.map(|now| token.scopes.within(now))
             }
@@ -126,32 +101,19 @@ impl Credentials {
     /// Authenticates a client by the key's id and the key itself. Tokens are rejected.
     pub fn client(&self, id: &str, key: &str) -> Result<Client, Fault> {
         let hash = secret::hash_of_made(key).ok_or(Fault::CredentialInvalid)?;
-        let keys = self.0.registry.load();
-        let client = keys.by_hash.get(&hash).filter(|client| parse_guid(id) == Some(client.key));
-        let client = client.copied().ok_or(Fault::CredentialInvalid)?;
-        Ok(client)
+        let found = self.0.registry.current().key(&hash).filter(|found| parse_guid(id) == Some(found.id));
+        let ValidKey { id: key, tenant, scopes } = found.ok_or(Fault::CredentialInvalid)?;
+        Ok(Client { key, tenant, scopes })
     }
 
     /// The number of valid keys.
     pub fn keys(&self) -> usize {
-        self.0.registry.load().ids.size()
+        self.0.registry.current().keys()
     }
 
     /// Returns true if the key with this id is valid.
     pub fn has_key(&self, id: Uuid) -> bool {
-        self.0.registry.load().ids.contains_key(&id)
-    }
-
-    /// The current settings of a tenant; the default if it is unknown.
-    pub fn settings(&self, tenant: TenantId) -> Settings {
-        self.0.registry.load().settings.get(&tenant).cloned().unwrap_or_default()
-    }
-
-    /// Waits for exclusive access to changes of settings within this process, held until the guard is dropped. Without
-    /// it two concurrent changes could overwrite each other, since each reads, changes and writes all settings of a
-    /// tenant.
-    pub async fn lock_settings(&self) -> MutexGuard<'_, ()> {
-        self.0.settings_lock.lock().await
+        self.0.registry.current().has_key(id)
     }
 
     /// Authenticates the administrator. The hashes are compared in constant time.
@@ -177,88 +139,21 @@ impl Credentials {
         self.0.tokens.remove(hash);
     }
 
-    /// Reloads keys and settings from the store if its version changed: only the changes if it still has them, else
-    /// all.
+    /// Reloads the keys if the registry's version in the store changed; see [`Registry::refresh`].
     pub async fn refresh(&self) -> Result<(), StoreError> {
-        let _refreshing = self.0.refreshing.lock().await;
-        let known = self.0.registry.load_full();
-        let version = self.0.store.registry_version().await?;
-        if version == known.version {
-            return Ok(());
-        }
-        let read = match self.0.store.registry_changes(known.version).await? {
-            Some(changes) => known.with(version, changes),
-            None => Registry::read(&self.0.store).await?,
-        };
-        self.0.registry.store(Arc::new(read));
-        Ok(())
+        self.0.registry.refresh().await
     }
 
-    /// Polls for changes made by other processes and removes expired entries, until `stopping` is cancelled. An error
-    /// of the store is logged once per outage; the keys loaded last stay valid.
-    pub async fn watch(self, throttle: Throttle, stopping: CancellationToken) -> Result<(), StoreError> {
-        let clock = self.0.clock.clone();
-        let mut is_failing = false;
-        let mut swept = clock.monotonic();
+    /// Removes expired tokens and throttle entries from memory once a minute, until `stopping` is cancelled.
+    pub async fn sweep(self, throttle: Throttle, stopping: CancellationToken) -> Result<(), Infallible> {
+        let clock = &self.0.clock;
         loop {
             tokio::select! {
-                () = clock.sleep(WATCH_INTERVAL) => {}
+                () = clock.sleep(SWEEP_INTERVAL) => {}
                 () = stopping.cancelled() => return Ok(()),
             }
-            if clock.monotonic() >= swept + SWEEP_INTERVAL {
-                swept = clock.monotonic();
-                self.0.tokens.purge(clock.now());
-                throttle.sweep();
-            }
-            let refreshing = tokio::time::timeout(REFRESH_TIMEOUT, self.refresh());
-            let refreshed = tokio::select! {
-                refreshed = refreshing => refreshed.unwrap_or(Err(StoreError::TimedOut)),
-                // A store that does not answer must not delay the shutdown.
-                () = stopping.cancelled() => return Ok(()),
-            };
-            match refreshed {
-                Ok(()) => is_failing = false,
-                Err(error) if !is_failing => {
-                    tracing::warn!(%error, "keys and settings cannot be reloaded; those loaded last stay in use");
-                    is_failing = true;
-                }
-                Err(_) => {}
-            }
+            self.0.tokens.purge(clock.now());
+            throttle.sweep();
         }
-    }
-}
-
-impl Registry {
-    async fn read(store: &Store) -> Result<Self, StoreError> {
-        // The version is read first: a change between the reads is then read again at the next poll instead of being
-        // missed.
-        let version = store.registry_version().await?;
-        let empty = Registry {
-            version,
-            by_hash: HashTrieMapSync::default(),
-            ids: HashTrieMapSync::default(),
-            settings: HashTrieMapSync::default(),
-        };
-        let (keys, tenants) = (store.valid_keys().await?, store.tenants().await?);
-        Ok(empty.with(version, RegistryChanges { tenants, keys }))
-    }
-
-    /// Returns the registry with `changes` applied.
-    fn with(&self, version: RegistryVersion, changes: RegistryChanges) -> Self {
-        let mut after = Registry { version, ..self.clone() };
-        for key in changes.keys {
-            if key.revoked.is_some() {
-                after.ids.remove_mut(&key.id);
-                after.by_hash.remove_mut(&key.hash);
-            } else {
-                after.ids.insert_mut(key.id, key.hash);
-                let client = Client { key: key.id, tenant: key.tenant, scopes: key.scopes.into_iter().collect() };
-                after.by_hash.insert_mut(key.hash, client);
-            }
-        }
-        for tenant in changes.tenants {
-            after.settings.insert_mut(tenant.id, tenant.settings);
-        }
-        after
     }
 }

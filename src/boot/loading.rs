@@ -40,8 +40,14 @@ pub async fn load(store: &Store, journal: &mut Journal) -> Result<LoadedTenants,
     let mut ids: Vec<TenantId> = heads.keys().copied().collect();
     ids.sort_unstable();
     let mut tenants = LoadedTenants::default();
+    for tenant in store.tenants_without_head().await? {
+        let reason = "its position is missing while entries or a checkpoint are there: the store lost rows";
+        tenants.quarantined.insert(tenant, reason.to_owned());
+    }
     for (tenant, decoded) in load_checkpoints(store, &ids).await? {
         match decoded {
+            // Checkpoints are read by ranges of tenants, so that those of tenants without a head come along.
+            Ok(_) if tenants.quarantined.contains_key(&tenant) => {}
             Ok(state) => drop(tenants.loaded.states.insert(tenant, state)),
             Err(reason) => drop(tenants.quarantined.insert(tenant, reason)),
         }
@@ -87,7 +93,7 @@ impl BootError {
     /// Returns whether the store works and only one tenant's data are wrong.
     fn is_of_tenant(&self) -> bool {
         match self {
-            BootError::Row(_) | BootError::Lost { .. } | BootError::Replay(ReplayError::Gap(_)) => true,
+            BootError::Checkpoint(_) | BootError::Lost { .. } | BootError::Replay(ReplayError::Gap(_)) => true,
             BootError::Journal(error) | BootError::Replay(ReplayError::Journal(error)) => match error {
                 JournalError::Store(error) => StoreError::is_content(error),
                 other => ReplayError::is_tenants(other),

@@ -11,6 +11,8 @@ use crate::command::tenants::revoke_key::{KeyOf, revoke_key};
 use crate::config::StoreArgs;
 use crate::domain::Scope;
 use crate::query;
+use crate::registry::Registry;
+use crate::store::{Store, StoreError};
 
 /// The commands for keys.
 #[derive(Subcommand, Debug)]
@@ -71,7 +73,7 @@ pub async fn run(command: KeyCommand) -> Result<(), Failure> {
         KeyCommand::Create(args) => {
             let store = migrate::open(&args.store).await?;
             let tenant = tenant::find(&store, &args.tenant).await?.id;
-            let credentials = Credentials::load(store.clone(), None, clock.clone()).await.map_err(Failure::other)?;
+            let credentials = credentials(&store, &clock).await?;
             let wanted = NewKey { tenant, name: &args.name, scopes: args.scopes };
             let made = create_key(&admin, &store, &credentials, &clock, wanted).await;
             println!("{}", made.map_err(Failure::other)?.1.reveal());
@@ -88,11 +90,19 @@ pub async fn run(command: KeyCommand) -> Result<(), Failure> {
         KeyCommand::Revoke(args) => {
             let store = migrate::open(&args.store).await?;
             let tenant = tenant::find(&store, &args.tenant).await?.id;
-            let credentials = Credentials::load(store.clone(), None, clock.clone()).await.map_err(Failure::other)?;
+            let credentials = credentials(&store, &clock).await?;
             let revoked = revoke_key(&admin, &store, &credentials, &clock, KeyOf { tenant, key: args.key }).await;
             revoked.map_err(Failure::other)?;
             println!("revoked");
         }
     }
     Ok(())
+}
+
+/// Loads the keys and tokens of the store.
+async fn credentials(store: &Store, clock: &Clock) -> Result<Credentials, Failure> {
+    let load = async || -> Result<Credentials, StoreError> {
+        Credentials::load(Registry::load(store.clone()).await?, store, None, clock.clone()).await
+    };
+    load().await.map_err(Failure::other)
 }

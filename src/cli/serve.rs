@@ -10,7 +10,8 @@ use crate::app::{App, Options, StartError};
 use crate::boot::BootError;
 use crate::clock::Clock;
 use crate::config::ServeArgs;
-use crate::http::listener;
+use crate::http::tls::TlsFiles;
+use crate::http::{Edge, listener};
 use crate::store::{Location, StoreError};
 use crate::telemetry;
 
@@ -40,10 +41,10 @@ async fn build(args: &ServeArgs, location: Location) -> Result<App, Failure> {
     let options = Options {
         location,
         listen: args.listen,
-        tls: args.tls(),
+        tls: tls(args),
         admin_token: args.admin_token().map_err(Failure::setting)?,
         limits: args.limits(),
-        edge: args.edge().map_err(Failure::setting)?,
+        edge: edge(args)?,
         tenant_limits: args.tenant_limits(),
         max_connections: args.max_connections as usize,
         header_timeout: listener::HEADER_TIMEOUT,
@@ -58,6 +59,24 @@ async fn build(args: &ServeArgs, location: Location) -> Result<App, Failure> {
         StartError::Boot(BootError::Store(StoreError::Unsuitable(_))) => Failure::setting(error),
         StartError::Boot(_) => Failure::other(error),
     })
+}
+
+/// Returns the settings of the HTTP layer.
+fn edge(args: &ServeArgs) -> Result<Edge, Failure> {
+    Ok(Edge {
+        max_staleness_ms: args.max_staleness * 1_000,
+        desk: args.desk().map_err(Failure::setting)?,
+        cors_origins: args.cors_origin.clone(),
+        bench_echo: args.bench_echo,
+        memory: args.memory(),
+        budgets: args.budgets(),
+    })
+}
+
+/// Returns the paths of the certificate and its key; `None` without TLS.
+fn tls(args: &ServeArgs) -> Option<TlsFiles> {
+    let (certificate, key) = args.tls_cert.clone().zip(args.tls_key.clone())?;
+    Some(TlsFiles { certificate, key })
 }
 
 /// Returns the text printed at the start: address, store, process id, and the administrator's token if it is new.

@@ -7,16 +7,17 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::{Failure, migrate};
-use crate::auth::{Admin, Credentials};
+use crate::auth::Admin;
 use crate::clock::Clock;
 use crate::command::tenants::create_tenant::create_tenant;
-use crate::command::tenants::set_settings::set_settings;
+use crate::command::tenants::set_settings::{SettingsChange, set_settings};
 use crate::config::StoreArgs;
 use crate::domain::Fault;
 use crate::domain::json::Field;
 use crate::domain::settings::desk::{DeskTerms, HEARTBEAT_SECONDS, LEASE_SECONDS};
 use crate::domain::settings::{CONVERSATION_DAYS, SettingsPatch, WebhookSecret};
 use crate::query;
+use crate::registry::Registry;
 use crate::store::{Store, TenantRecord};
 
 /// The commands for tenants.
@@ -163,10 +164,10 @@ pub async fn run(command: TenantCommand) -> Result<(), Failure> {
             let patch = args.changes.patch()?;
             let store = migrate::open(&args.store).await?;
             let tenant = find(&store, &args.tenant).await?.id;
-            let credentials = Credentials::load(store.clone(), None, Clock::system()).await.map_err(Failure::other)?;
+            let settings = Registry::load(store.clone()).await.map_err(Failure::other)?.settings();
             // The terms of a running service may be others, which this process cannot read.
-            let usual = DeskTerms::default();
-            let changed = set_settings(&Admin::local(), (&store, &credentials), tenant, &patch, usual).await;
+            let change = SettingsChange { patch: &patch, usual: DeskTerms::default() };
+            let changed = set_settings(&Admin::local(), &store, &settings, tenant, change).await;
             show(&changed.map_err(refused)?);
         }
     }

@@ -7,7 +7,7 @@ use crate::boot::{self, BootError, LoadedTenants, LockedStore};
 use crate::clock::Clock;
 use crate::config::StoreArgs;
 use crate::domain::TenantId;
-use crate::engine::replay::catch_up;
+use crate::engine::replay::{ReplayError, catch_up};
 use crate::journal::{Journal, JournalError};
 use crate::live::State;
 use crate::store::Location;
@@ -24,10 +24,12 @@ pub struct VerifyArgs {
 enum Replay {
     /// The state at the journal's end.
     Whole(Box<State>),
-    /// The journal begins with an entry of another apply version.
-    OtherRules { found: u32 },
     /// The journal's beginning is no longer kept; its first entry has this position.
     Shortened { begins: u64 },
+    /// This entry was written for other rules than this release applies.
+    OtherRules { entry: u64, version: u32 },
+    /// The journal cannot be applied from its beginning, although a checkpoint may cover the place.
+    Broken(ReplayError),
 }
 
 /// Loads every tenant as the server does, from its checkpoint and the entries after it, applies its journal to an empty
@@ -58,14 +60,21 @@ pub async fn run(args: VerifyArgs) -> Result<(), Failure> {
     let mut differ = 0;
     for (tenant, state) in &states {
         let loaded = state.digest();
-        let found = match replay(&mut journal, *tenant, state.position()).await.map_err(failure)? {
+        let replayed = replay(&mut journal, *tenant, state.position()).await;
+        let found = match replayed.map_err(BootError::from).map_err(failure)? {
             Replay::Whole(replayed) if replayed.digest() == loaded => String::from("equal"),
             Replay::Whole(replayed) => {
                 differ += 1;
                 format!("DIFFERENT: the journal produces {}", replayed.digest())
             }
-            Replay::OtherRules { found } => format!("not compared: the journal has entries of apply version {found}"),
             Replay::Shortened { begins } => format!("not compared: the journal begins at {begins}"),
+            Replay::OtherRules { entry, version } => {
+                format!("not compared: entry {entry} was written by apply version {version}")
+            }
+            Replay::Broken(error) => {
+                differ += 1;
+                format!("BROKEN: {error}")
+            }
         };
         println!("{tenant}  {}  {loaded}  {found}", state.position());
     }
@@ -74,25 +83,29 @@ pub async fn run(args: VerifyArgs) -> Result<(), Failure> {
     }
     if differ > 0 {
         return Err(Failure::other(format!(
-            "{differ} of {all} tenants load a state that differs from the one their journal produces"
+            "{differ} of {all} tenants load a state that their journal does not produce"
         )));
     }
     Ok(())
 }
 
 /// Applies one tenant's journal to an empty state, up to the position `end`.
-async fn replay(journal: &mut Journal, tenant: TenantId, end: u64) -> Result<Replay, BootError> {
-    let first = match journal.read(tenant, 0, 1).await {
-        // A checkpoint covers the entries of earlier releases, which this one must not apply.
-        Err(JournalError::Version { found, .. }) => return Ok(Replay::OtherRules { found }),
-        read => read?,
-    };
-    if let Some(first) = first.first()
-        && first.entry.seq > 1
-    {
-        return Ok(Replay::Shortened { begins: first.entry.seq });
-    }
+async fn replay(journal: &mut Journal, tenant: TenantId, end: u64) -> Result<Replay, JournalError> {
     let mut state = State::new(tenant);
-    catch_up(&mut state, journal, tenant, end, |_, _| {}).await?;
-    Ok(Replay::Whole(Box::new(state)))
+    let replayed = match journal.read(tenant, 0, 1).await {
+        Ok(first) => match first.first() {
+            Some(first) if first.entry.seq > 1 => return Ok(Replay::Shortened { begins: first.entry.seq }),
+            _ => catch_up(&mut state, journal, tenant, end, |_, _| {}).await,
+        },
+        Err(error) => Err(error.into()),
+    };
+    match replayed {
+        Ok(()) => Ok(Replay::Whole(Box::new(state))),
+        Err(ReplayError::Journal(JournalError::Version { seq, found, .. })) => {
+            Ok(Replay::OtherRules { entry: seq, version: found })
+        }
+        Err(ReplayError::Journal(error)) if !ReplayError::is_tenants(&error) => Err(error),
+        // Only this tenant's: the others are compared all the same.
+        Err(error) => Ok(Replay::Broken(error)),
+    }
 }

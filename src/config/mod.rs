@@ -1,4 +1,5 @@
-//! Every setting, from flags and from the environment. No other module reads either.
+//! Every setting, from flags and from the environment. No other module reads either. The modules that need a setting
+//! define its type; here it is parsed.
 
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -8,10 +9,8 @@ use clap::{Args, ValueEnum};
 use sqlx::postgres::PgConnectOptions;
 
 use crate::domain::settings::desk::{DeskTerms, HEARTBEAT_SECONDS, INTERVAL_TOO_LONG, LEASE_SECONDS};
+use crate::domain::settings::origin::Origin;
 use crate::engine::Limits;
-use crate::http::Edge;
-use crate::http::cors::Origin;
-use crate::http::tls::TlsFiles;
 use crate::limits::{Budget, Budgets, MemoryBudget, TenantLimits};
 use crate::store::Location;
 
@@ -195,8 +194,8 @@ impl ServeArgs {
         if self.admin_token.as_ref().is_none_or(is_good) { Ok(self.admin_token.clone()) } else { Err(WANTED) }
     }
 
-    /// Returns the settings of the HTTP layer. An error says which settings contradict each other.
-    pub fn edge(&self) -> Result<Edge, String> {
+    /// Returns the default terms of desks. An error says which settings contradict each other.
+    pub fn desk(&self) -> Result<DeskTerms, String> {
         let desk = DeskTerms { lease: self.desk_lease_seconds, heartbeat: self.desk_heartbeat_seconds };
         if !desk.fit() {
             return Err(format!(
@@ -205,14 +204,12 @@ impl ServeArgs {
                 desk.heartbeat, desk.lease
             ));
         }
-        Ok(Edge {
-            max_staleness_ms: self.max_staleness * 1_000,
-            desk,
-            cors_origins: self.cors_origin.clone(),
-            bench_echo: self.bench_echo,
-            memory: MemoryBudget::of_mib(self.memory_budget as usize),
-            budgets: self.budgets(),
-        })
+        Ok(desk)
+    }
+
+    /// Returns the bytes of request bodies and of responses that may be held in memory.
+    pub fn memory(&self) -> MemoryBudget {
+        MemoryBudget::of_mib(self.memory_budget as usize)
     }
 
     /// Returns the budgets in force.
@@ -227,12 +224,6 @@ impl ServeArgs {
             events: self.tenant_events as u32,
             at_a_time: self.tenant_concurrency as usize,
         }
-    }
-
-    /// Returns the paths of the certificate and its key; `None` without TLS.
-    pub fn tls(&self) -> Option<TlsFiles> {
-        let (certificate, key) = self.tls_cert.clone().zip(self.tls_key.clone())?;
-        Some(TlsFiles { certificate, key })
     }
 }
 

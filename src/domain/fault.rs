@@ -73,26 +73,6 @@ impl Fault {
         Fault::Refused(vec![Problem { pointer: pointer.into(), detail: detail.into() }])
     }
 
-    /// The HTTP status of the fault, before a dialect replaces it by one of its own
-    /// (docs/reference/native.md, "Errors").
-    pub const fn status(&self) -> u16 {
-        match self {
-            Fault::CredentialMissing | Fault::CredentialInvalid => 401,
-            Fault::Forbidden => 403,
-            Fault::NotFound(_) => 404,
-            Fault::MethodNotAllowed => 405,
-            Fault::TimedOut => 408,
-            Fault::Malformed(_) | Fault::Invalid { .. } => 400,
-            Fault::Refused(_) => 422,
-            Fault::Conflict(_) => 409,
-            Fault::TooLarge(_) => 413,
-            Fault::UnsupportedMediaType(_) => 415,
-            Fault::TooMany { .. } => 429,
-            Fault::Unavailable(_) => 503,
-            Fault::Internal => 500,
-        }
-    }
-
     /// Seconds after which a retry is worthwhile; `None` if a retry does not help.
     pub const fn retry_after(&self) -> Option<u32> {
         match self {

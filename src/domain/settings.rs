@@ -1,7 +1,9 @@
-//! A tenant's settings: retention of conversations, the webhook secret, and the lease and heartbeat of desks.
+//! A tenant's settings: retention of conversations, the webhook secret, and the lease and heartbeat of desks. Its parts
+//! also define values of the service's own settings.
 
 pub mod desk;
 pub mod limits;
+pub mod origin;
 
 use std::fmt;
 use std::ops::RangeInclusive;

@@ -51,11 +51,11 @@ impl IntoResponse for NativeFault {
         let details = Details {
             r#type: format!("urn:rollcall:problem:{code}"),
             title,
-            status: fault.status(),
+            status: reply::status(&fault),
             detail: fault.to_string(),
             errors,
         };
-        let response = reply::json(fault.status(), "application/problem+json", &details);
+        let response = reply::json(reply::status(&fault), "application/problem+json", &details);
         let mut response = reply::retry_after(response, &fault);
         if matches!(fault, Fault::CredentialMissing | Fault::CredentialInvalid) {
             let challenge = axum::http::HeaderValue::from_static("Bearer");

@@ -4,18 +4,19 @@ use std::sync::Arc;
 
 use metrics_exporter_prometheus::PrometheusHandle;
 
-use super::cors::Origin;
 use super::request_context::RequestContext;
 use crate::auth::{Admin, Authorized, Caller, Client, Credentials, Passwords, Privilege};
 use crate::clock::Clock;
 use crate::command::Context;
 use crate::command::issue_token::TokenIssuer;
 use crate::domain::settings::desk::DeskTerms;
+use crate::domain::settings::origin::Origin;
 use crate::domain::{Fault, TenantId};
 use crate::engine::{Reader, Submitter};
 use crate::lifecycle::Lifecycle;
 use crate::limits::{Budget, Budgets, ByteBudget, MemoryBudget, Owner, TenantBudgets, Throttle, TurnKey};
 use crate::query::logged_in;
+use crate::registry::TenantSettings;
 use crate::store::Store;
 
 /// Settings of the HTTP layer.
@@ -50,6 +51,8 @@ struct Inner {
 pub struct Handles {
     /// All keys and tokens.
     pub credentials: Credentials,
+    /// The settings of all tenants.
+    pub settings: TenantSettings,
     /// Rates of unauthenticated callers, by address.
     pub throttle: Throttle,
     /// Rates and concurrency of tenants.
@@ -163,6 +166,11 @@ impl AppState {
     /// [`AppState::admin`] instead.
     pub fn credentials(&self) -> &Credentials {
         &self.0.handles.credentials
+    }
+
+    /// The settings of all tenants.
+    pub fn settings(&self) -> &TenantSettings {
+        &self.0.handles.settings
     }
 
     /// Rate limits of unauthenticated callers.

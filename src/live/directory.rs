@@ -82,7 +82,7 @@ impl Directory {
 
     /// The number of entities of all kinds, without users.
     pub fn entities(&self) -> usize {
-        self.tables.iter().map(Table::len).sum()
+        self.tables.iter().map(Table::count).sum()
     }
 
     /// The users, including deleted ones that are still remembered.

@@ -31,7 +31,7 @@ use tombstones::{Tombstone, Tombstones};
 
 pub use desk::Lease;
 pub use export::{Changed, CheckpointSource, Export};
-pub use load::BadRow;
+pub use load::BadCheckpoint;
 pub use progress::Step;
 
 /// The version of the rules by which [`State::apply`] works. A release that changes the rules raises it, and writes a

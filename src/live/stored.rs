@@ -116,6 +116,9 @@ pub(super) struct TenantBody {
     pub floor: Option<Time>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<Quotas>,
+    /// The number of the other rows, by which a loss of rows is found. Checkpoints of older builds lack it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<u64>,
 }
 
 /// The stored form of a [`Stamp`].

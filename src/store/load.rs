@@ -56,6 +56,15 @@ impl Store {
         })
     }
 
+    /// Returns the tenants that have entries or a checkpoint and no position in the journal, which the store must have
+    /// lost: an append writes both in one transaction.
+    pub async fn tenants_without_head(&self) -> Result<Vec<TenantId>, StoreError> {
+        match self {
+            Store::Sqlite(store) => store.tenants_without_head().await,
+            Store::Postgres(store) => store.tenants_without_head().await,
+        }
+    }
+
     /// Reads a tenant's current checkpoint. `None` if it has none.
     pub async fn load_checkpoint(&self, tenant: TenantId) -> Result<Option<StoredCheckpoint>, StoreError> {
         let Some(mut reader) = self.checkpoint_readers(1).await?.pop() else { return Ok(None) };

@@ -6,6 +6,7 @@ pub mod checkpoint;
 pub mod housekeeping;
 pub mod load;
 pub mod lock;
+mod migrations;
 pub mod postgres;
 pub mod registry;
 pub mod sqlite;
@@ -107,7 +108,21 @@ macro_rules! on_backend {
 }
 pub(crate) use on_backend;
 
+/// The longest time that closing the store may take: the data are durable without it.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
 impl Store {
+    /// Closes the store at the end of a server. An embedded one is moved from its write-ahead log into its one file, so
+    /// that a copy of that file is complete.
+    pub async fn close(&self) {
+        let Store::Sqlite(store) = self else { return };
+        match tokio::time::timeout(CLOSE_TIMEOUT, store.close()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "the write-ahead log was not moved into the store's file"),
+            Err(_) => tracing::warn!("the write-ahead log was not moved into the store's file in time"),
+        }
+    }
+
     /// Opens the store without the server's lock, beside a server that may be running. Migrates outdated tables, and
     /// returns true if the store was created just now.
     ///

@@ -1,26 +1,37 @@
 //! Changes a tenant's settings, for the administrator.
 
-use crate::auth::{Admin, Credentials};
+use crate::auth::Admin;
 use crate::domain::settings::SettingsPatch;
 use crate::domain::settings::desk::DeskTerms;
 use crate::domain::{Fault, TenantId};
+use crate::registry::TenantSettings;
 use crate::store::{Store, TenantRecord, in_time};
 
+/// The changes to a tenant's settings.
+#[derive(Clone, Copy, Debug)]
+pub struct SettingsChange<'a> {
+    /// The changes themselves.
+    pub patch: &'a SettingsPatch,
+    /// The service's own terms of desks, with which a heartbeat without a lease is compared.
+    pub usual: DeskTerms,
+}
+
 /// Changes a tenant's settings, which are in effect when this returns. [`Fault::NotFound`] for an unknown tenant,
-/// [`Fault::Refused`] for an invalid value. `usual` are the service's own terms of desks.
+/// [`Fault::Refused`] for an invalid value.
 pub async fn set_settings(
     _admin: &Admin,
-    (store, credentials): (&Store, &Credentials),
+    store: &Store,
+    settings: &TenantSettings,
     tenant: TenantId,
-    patch: &SettingsPatch,
-    usual: DeskTerms,
+    change: SettingsChange<'_>,
 ) -> Result<TenantRecord, Fault> {
+    let SettingsChange { patch, usual } = change;
     let problems = patch.check();
     if !problems.is_empty() {
         return Err(Fault::Refused(problems));
     }
     // Held from the read to the write below, so that of two concurrent changes neither undoes the other.
-    let _lock = credentials.lock_settings().await;
+    let _lock = settings.lock().await;
     let unknown = Fault::NotFound("tenant");
     let known = in_time(store.tenants()).await?.into_iter().find(|known| known.id == tenant);
     let mut record = known.ok_or(unknown.clone())?;
@@ -34,6 +45,6 @@ pub async fn set_settings(
     if !in_time(store.set_settings(tenant, &record.settings)).await? {
         return Err(unknown);
     }
-    in_time(credentials.refresh()).await?;
+    in_time(settings.refresh()).await?;
     Ok(record)
 }

@@ -70,7 +70,7 @@ impl IntoResponse for ConvosoFault {
             }
             ConvosoFault::Fault(fault) => {
                 let failure = Failure { success: false, code: None, error: text(&fault) };
-                reply::retry_after(reply::json(fault.status(), JSON, &failure), &fault)
+                reply::retry_after(reply::json(reply::status(&fault), JSON, &failure), &fault)
             }
         }
     }

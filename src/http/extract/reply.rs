@@ -1,11 +1,8 @@
-//! Building responses: JSON that is never cached, with the position it describes.
-
-use std::borrow::Cow;
+//! Building responses: JSON that is never cached, with the position it describes, and the status of each fault.
 
 use axum::body::Body;
-use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderName, HeaderValue, Response, StatusCode};
-use bytes::Bytes;
 use serde::Serialize;
 
 use crate::domain::Fault;
@@ -17,6 +14,26 @@ pub const POSITION: HeaderName = HeaderName::from_static("rollcall-position");
 pub const STALENESS: HeaderName = HeaderName::from_static("rollcall-staleness-ms");
 /// Milliseconds without confirmation from which on [`STALENESS`] is set.
 const STALE_MS: u64 = 2_000;
+
+/// Returns the HTTP status of a fault, before a dialect replaces it by one of its own (docs/reference/native.md,
+/// "Errors").
+pub const fn status(fault: &Fault) -> u16 {
+    match fault {
+        Fault::CredentialMissing | Fault::CredentialInvalid => 401,
+        Fault::Forbidden => 403,
+        Fault::NotFound(_) => 404,
+        Fault::MethodNotAllowed => 405,
+        Fault::TimedOut => 408,
+        Fault::Malformed(_) | Fault::Invalid { .. } => 400,
+        Fault::Refused(_) => 422,
+        Fault::Conflict(_) => 409,
+        Fault::TooLarge(_) => 413,
+        Fault::UnsupportedMediaType(_) => 415,
+        Fault::TooMany { .. } => 429,
+        Fault::Unavailable(_) => 503,
+        Fault::Internal => 500,
+    }
+}
 
 /// Responds with a value as JSON.
 pub fn json<T: Serialize>(status: u16, content_type: &'static str, body: &T) -> Response<Body> {
@@ -37,25 +54,6 @@ pub fn json_body(status: u16, content_type: &'static str, body: Body) -> Respons
 /// Marks a response with bytes that are part of the program: it takes no memory, however slowly it is read.
 #[derive(Clone, Copy, Debug)]
 pub struct IsStatic;
-
-/// Responds with a file of a page. `policy` is its content security policy, which lists the sources it may load from.
-pub fn file(kind: &str, policy: &'static str, bytes: Cow<'static, [u8]>) -> Response<Body> {
-    let (bytes, is_static) = match bytes {
-        Cow::Borrowed(bytes) => (Bytes::from_static(bytes), true),
-        // Debug builds read the file from disk each time.
-        Cow::Owned(bytes) => (Bytes::from(bytes), false),
-    };
-    let mut response = Response::new(Body::from(bytes));
-    if is_static {
-        response.extensions_mut().insert(IsStatic);
-    }
-    let headers = response.headers_mut();
-    let kind = HeaderValue::from_str(kind).unwrap_or(HeaderValue::from_static("application/octet-stream"));
-    headers.insert(CONTENT_TYPE, kind);
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
-    response
-}
 
 /// Sets the position that the response describes.
 pub fn at_position(mut response: Response<Body>, position: u64) -> Response<Body> {

@@ -52,7 +52,7 @@ impl IntoResponse for GraphqlFault {
     fn into_response(self) -> Response<Body> {
         let GraphqlFault(fault) = self;
         // A valid request without permission is answered like a failed field: 200 with an error.
-        let status = if fault == Fault::Forbidden { 200 } else { fault.status() };
+        let status = if fault == Fault::Forbidden { 200 } else { reply::status(&fault) };
         let body = ResponseBody { data: async_graphql::Value::Null, errors: vec![error(&fault)] };
         reply::retry_after(reply::json(status, "application/json", &body), &fault)
     }

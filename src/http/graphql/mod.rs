@@ -6,7 +6,6 @@ mod documents;
 pub mod endpoint;
 mod executor;
 pub mod fault;
-pub mod graphiql;
 pub mod guard;
 mod introspection;
 pub mod mutation;

@@ -117,14 +117,14 @@ impl IntoResponse for RestFault {
             }
             RestFault::Fault(fault) => {
                 // Too many requests are an `error`, as in the vendor's API, although their status is below 500.
-                let is_callers = fault.status() < 500 && !matches!(fault, Fault::TooMany { .. });
+                let is_callers = reply::status(&fault) < 500 && !matches!(fault, Fault::TooMany { .. });
                 let verdict = if is_callers { "fail" } else { "error" };
                 let text = match &fault {
                     Fault::Invalid { name, .. } => format!("Value of field '{name}' is not valid."),
                     Fault::Internal => String::from("Internal error"),
                     other => other.to_string(),
                 };
-                reply::retry_after(message(fault.status(), verdict, &text), &fault)
+                reply::retry_after(message(reply::status(&fault), verdict, &text), &fault)
             }
         }
     }

@@ -116,7 +116,7 @@ pub(super) async fn commit(
 ) -> Result<Response<Body>, Fault> {
     let ParsedEvents { events, results } = parsed;
     app.tenants().count_events(caller.tenant(), events.len())?;
-    let settings = app.credentials().settings(caller.tenant());
+    let settings = app.settings().of(caller.tenant());
     let receipt = post(&app.command(caller), &settings, events).await?;
     let is_long = results.len() > query::INLINE_ROWS;
     // The events are durable already: rejecting the answer because of the queue's length would only make the sender

@@ -79,7 +79,7 @@ impl IntoResponse for OauthFault {
             Fault::Invalid { name, detail } => ("invalid_request", format!("{name} {detail}")),
             other => ("invalid_request", other.to_string()),
         };
-        let response = reply::json(fault.status(), JSON, &Failure { error, error_description });
+        let response = reply::json(reply::status(&fault), JSON, &Failure { error, error_description });
         let mut response = reply::retry_after(response, &fault);
         if error == "invalid_token" {
             response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer error=\"invalid_token\""));

@@ -84,7 +84,7 @@ impl IntoResponse for VonageFault {
             VonageFault::Body(body) => reply::json(400, JSON, &body),
             VonageFault::Fault(fault) => {
                 let body = json!({ "message": text(&fault) });
-                reply::retry_after(reply::json(fault.status(), JSON, &body), &fault)
+                reply::retry_after(reply::json(reply::status(&fault), JSON, &body), &fault)
             }
         }
     }

@@ -26,7 +26,7 @@ impl Table {
     }
 
     /// The number of entities.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.rows.len()
     }
 

@@ -197,6 +197,7 @@ fn row_body(state: &State, key: &RowKey) -> Option<String> {
             high_water: directory.high_water(),
             floor: set(state.floor()),
             limits: Some(state.limits()).filter(|limits| *limits != Quotas::default()),
+            rows: Some(row_count(state)),
         }),
         RowKey::Entity(kind, id) => json::<Arc<Entity>>(directory.table(*kind).get(EntityRef::Id(*id))?),
         RowKey::User(id) => {
@@ -214,6 +215,14 @@ fn row_body(state: &State, key: &RowKey) -> Option<String> {
             json(&ClaimBody::of(claim, held_by))
         }
     })
+}
+
+/// Returns the number of all rows except the tenant's, in constant time.
+fn row_count(state: &State) -> u64 {
+    let directory = state.directory();
+    let entities: usize = Kind::ALL.into_iter().map(|kind| directory.table(kind).rows().len()).sum();
+    let others = directory.users().count() + state.conversations().known_len() + state.claims.len();
+    (entities + others) as u64
 }
 
 /// Returns the keys of all rows except the tenant's.

@@ -47,7 +47,7 @@ impl State {
             problems.push(Problem { pointer: format!("/{member}"), detail: full.to_string() });
         };
         if let Err(full) = self.check_room(Quota::Entities, before.entities(), after.entities()) {
-            let grows = |kind: &Kind| after.table(*kind).len() > before.table(*kind).len();
+            let grows = |kind: &Kind| after.table(*kind).count() > before.table(*kind).count();
             Kind::ALL.into_iter().filter(grows).for_each(|kind| refuse(kind.member(), &full));
         }
         if let Err(full) = self.check_room(Quota::Users, before.users().count(), after.users().count()) {

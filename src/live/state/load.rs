@@ -11,18 +11,50 @@ use crate::live::directory::{Directory, Password};
 use crate::live::person::{Person, Presence, Register, Session};
 use crate::live::stored::{ClaimBody, ConversationBody, Row, RowKey, StampBody, TenantBody, UserBody};
 
-/// Error: a stored row cannot be parsed.
+/// The reason why the rows of a checkpoint are not a state.
 #[derive(Debug, thiserror::Error)]
-#[error("the checkpoint's row {kind} {key} cannot be read: {error}")]
-pub struct BadRow {
-    kind: &'static str,
-    key: String,
-    error: serde_json::Error,
+pub enum BadCheckpoint {
+    /// A row cannot be parsed.
+    #[error("the checkpoint's row {kind} {key} cannot be read: {error}")]
+    Row {
+        /// The row's kind.
+        kind: &'static str,
+        /// The row's key.
+        key: String,
+        /// The parser's error.
+        error: serde_json::Error,
+    },
+    /// The tenant's own row is missing, which every checkpoint has.
+    #[error("the checkpoint has no row of the tenant itself: the store lost rows")]
+    NoTenant,
+    /// Rows are missing, or there are too many.
+    #[error("the checkpoint has {found} rows instead of {expected}: the store lost or kept rows that it should not")]
+    Count {
+        /// The number of rows found, without the tenant's own.
+        found: u64,
+        /// The number that the tenant's row names.
+        expected: u64,
+    },
+}
+
+/// Compares the number of rows with the one that the tenant's row names. The rows are in the order of their keys.
+fn check_count(rows: &[Row]) -> Result<(), BadCheckpoint> {
+    let Some((tenant, others)) = rows.split_first().filter(|(first, _)| first.key == RowKey::Tenant) else {
+        return Err(BadCheckpoint::NoTenant);
+    };
+    let body = serde_json::from_str(&tenant.body);
+    let body: TenantBody = body.map_err(|error| BadCheckpoint::Row { kind: "tenant", key: String::new(), error })?;
+    let found = others.len() as u64;
+    match body.rows {
+        Some(expected) if expected != found => Err(BadCheckpoint::Count { found, expected }),
+        _ => Ok(()),
+    }
 }
 
 impl State {
-    /// Restores the state at `position` from all of its rows, in any order.
-    pub fn load(tenant: TenantId, position: u64, mut rows: Vec<Row>) -> Result<Self, BadRow> {
+    /// Restores the state at `position` from all of its rows, in any order. [`BadCheckpoint`] if one cannot be read, or
+    /// if rows are missing: a state without some of its users would answer with wrong numbers.
+    pub fn load(tenant: TenantId, position: u64, mut rows: Vec<Row>) -> Result<Self, BadCheckpoint> {
         let mut state = State::new(tenant);
         state.position = position;
         state.saved = position;
@@ -30,11 +62,15 @@ impl State {
         rows.sort_by(|a, b| a.key.cmp(&b.key));
         let mut directory = Directory::new(tenant);
         for row in &rows {
-            state.restore(&mut directory, row).map_err(|error| BadRow {
+            state.restore(&mut directory, row).map_err(|error| BadCheckpoint::Row {
                 kind: row.key.kind(),
                 key: row.key.key(),
                 error,
             })?;
+        }
+        // Position 0 is a state without a checkpoint.
+        if position > 0 {
+            check_count(&rows)?;
         }
         state.directory = Arc::new(directory);
         state.fill_held();

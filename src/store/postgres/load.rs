@@ -39,6 +39,18 @@ impl PostgresStore {
         }
         Ok(readers)
     }
+
+    pub(crate) async fn tenants_without_head(&self) -> Result<Vec<TenantId>, StoreError> {
+        let ids: Vec<Uuid> = sqlx::query_scalar(
+            "SELECT t.id FROM tenant t
+             WHERE NOT EXISTS (SELECT 1 FROM head h WHERE h.tenant = t.id)
+             AND (EXISTS (SELECT 1 FROM checkpoint c WHERE c.tenant = t.id)
+                  OR EXISTS (SELECT 1 FROM journal j WHERE j.tenant = t.id))",
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(ids.into_iter().map(TenantId).collect())
+    }
 }
 
 impl CheckpointReader {

@@ -14,15 +14,12 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use sqlx::Connection;
-use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 
 use super::StoreError;
 
 pub use checkpoint::CheckpointWriter;
 pub use load::CheckpointReader;
-
-static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
 /// The server's time limit for a page of the archive. Its caller gives up earlier and does not cancel the statement.
 const ARCHIVE_TIMEOUT: Duration = Duration::from_secs(5);

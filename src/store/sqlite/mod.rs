@@ -8,25 +8,24 @@ mod registry;
 mod tokens;
 
 use std::fs::{File, TryLockError};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sqlx::migrate::Migrator;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 use uuid::Uuid;
 
-use super::{StoreError, lock};
+use super::{StoreError, lock, migrations};
 use crate::journal::sqlite::{Writer, WriterGuard};
 
 pub use checkpoint::CheckpointWriter;
 pub use load::CheckpointReader;
 
-static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
-
 /// The database file's name within its folder.
 pub const DATABASE_FILE: &str = "rollcall.db";
+/// The name of the database's write-ahead log, as SQLite derives it.
+const LOG_FILE: &str = "rollcall.db-wal";
 /// The name of the file that is locked during migrations.
 const MIGRATION_LOCK: &str = "migrate.lock";
 
@@ -46,6 +45,11 @@ impl SqliteStore {
         std::fs::create_dir_all(folder).map_err(|error| StoreError::Folder(folder.to_owned(), error))?;
         let file = folder.join(DATABASE_FILE);
         let is_new = !file.exists();
+        let bytes = |file: PathBuf| std::fs::metadata(file).map_or(0, |metadata| metadata.len());
+        // SQLite would take the file for a new database, and delete the log.
+        if !is_new && bytes(file.clone()) == 0 && bytes(folder.join(LOG_FILE)) > 0 {
+            return Err(StoreError::Unreadable(format!("{DATABASE_FILE} is empty beside its write-ahead log")));
+        }
         let options = SqliteConnectOptions::new()
             .filename(&file)
             .create_if_missing(true)
@@ -66,13 +70,24 @@ impl SqliteStore {
             // No server can be running on a new file.
             let _lock =
                 if is_locked || is_new { None } else { Some(lock::try_folder(folder)?.ok_or(StoreError::Outdated)?) };
-            MIGRATIONS.run(&mut *connection).await?;
+            migrations::SQLITE.run(&mut *connection).await?;
         }
         drop(turn);
         connection.release();
         let options = options.read_only(true).create_if_missing(false);
         let (reads, archive) = (pool(options.clone()), pool(options));
         Ok((SqliteStore { writer, reads, archive }, is_new))
+    }
+
+    /// Closes the reading connections and moves the write-ahead log into the file.
+    pub(super) async fn close(&self) -> Result<(), StoreError> {
+        // First, since a reader that still uses the log prevents that it is emptied.
+        self.reads.close().await;
+        self.archive.close().await;
+        let mut writer = self.acquire().await?;
+        sqlx::raw_sql("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut *writer).await?;
+        writer.release();
+        Ok(())
     }
 
     /// Returns the only connection that writes.
@@ -126,7 +141,7 @@ async fn is_outdated(connection: &mut SqliteConnection) -> Result<bool, StoreErr
     }
     let applied: Vec<i64> =
         sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success").fetch_all(connection).await?;
-    Ok(MIGRATIONS.iter().any(|migration| !applied.contains(&migration.version)))
+    Ok(migrations::SQLITE.iter().any(|migration| !applied.contains(&migration.version)))
 }
 
 fn uuid(text: &str) -> Result<Uuid, StoreError> {

@@ -1,5 +1,8 @@
 //! `rollcall verify` detects a store that does not load as a replay of its journal.
 
+use rollcall::store::Location;
+use rollcall::store::sqlite::DATABASE_FILE;
+
 use super::{run, stderr, stdout};
 use crate::on_both_stores;
 use crate::support::desks::{connected, directory, toggled};
@@ -26,10 +29,26 @@ async fn verify_compares_a_store_with_its_journal(backend: Backend) {
     let output = stdout(&verify().code(0));
     assert!(output.contains(&persona.tenant) && output.contains("  3  3-") && output.contains("equal"), "{output}");
     let mut raw = RawStore::open(&home.location).await;
-    raw.run("DELETE FROM state_row WHERE kind = 'user' AND key = '2'").await;
+    let renamed = match backend {
+        Backend::Embedded => r#"replace(body, '"name":"', '"name":"x')"#,
+        Backend::Postgres => r#"replace(body::text, '"name": "', '"name": "x')::json"#,
+    };
+    raw.run(&format!("UPDATE state_row SET body = {renamed} WHERE kind = 'user' AND key = '2'")).await;
     let broken = verify().code(1);
     assert!(stdout(&broken).contains("DIFFERENT"), "{}", stdout(&broken));
     assert!(stderr(&broken).contains("1 of 1 tenants"), "{}", stderr(&broken));
+
+    // Entries that a checkpoint covers need not be readable, so they are a finding of their own line.
+    raw.run("UPDATE journal SET apply_version = 0 WHERE seq = 2").await;
+    let other_rules = stdout(&verify().code(0));
+    assert!(other_rules.contains("not compared: entry 2 was written by apply version 0"), "{other_rules}");
+    raw.run(
+        "UPDATE journal SET seq = 9, apply_version = (SELECT apply_version FROM journal WHERE seq = 1) WHERE seq = 2",
+    )
+    .await;
+    let gap = verify().code(1);
+    assert!(stdout(&gap).contains("BROKEN: the journal jumps"), "{}", stdout(&gap));
+    raw.run("UPDATE journal SET seq = 2 WHERE seq = 9").await;
 
     // Without the beginning of the journal, as after retention, there is nothing to compare with.
     raw.run("DELETE FROM journal WHERE seq = 1").await;
@@ -57,6 +76,26 @@ async fn verify_compares_a_store_with_its_journal(backend: Backend) {
     let (status, output) = process.terminate().await;
     assert!(status.success(), "{output}");
     assert!(output.contains("a tenant cannot be loaded"), "{output}");
+}
+
+#[tokio::test]
+async fn an_empty_file_beside_its_log_is_rejected() {
+    let home = Home::new(Backend::Embedded).await;
+    let process = Process::start(&home.location, &[]).await;
+    process.api.persona("one").await;
+    let Location::Folder(folder) = &home.location else { panic!("an embedded store") };
+    let file = folder.join(DATABASE_FILE);
+    process.terminate().await;
+    // An orderly stop leaves everything in the one file.
+    assert!(std::fs::metadata(&file).expect("a file").len() > 100_000);
+    let log = folder.join(format!("{DATABASE_FILE}-wal"));
+    assert_eq!(std::fs::metadata(&log).map_or(0, |metadata| metadata.len()), 0);
+    std::fs::copy(&file, &log).expect("a log with content");
+    std::fs::write(&file, "").expect("an empty file");
+    let store = store_flags(&home.location);
+    let rejected = run(&["verify", &store[0], &store[1]], &[]).code(1);
+    assert!(stderr(&rejected).contains("is empty beside its write-ahead log"), "{}", stderr(&rejected));
+    assert!(std::fs::metadata(&log).expect("the log").len() > 100_000, "the log is left as it is");
 }
 
 #[test]

@@ -26,7 +26,7 @@ async fn live(bench: &mut Bench, tenant: TenantId) {
 
 async fn only_unloadable_tenants_are_quarantined(backend: Backend) {
     let mut bench = Bench::new(backend).await;
-    let names = ["gap", "body", "key", "entry", "lost"];
+    let names = ["gap", "body", "key", "entry", "lost", "head", "row", "rows", "own"];
     let mut broken = Vec::new();
     for name in names {
         let tenant = new_tenant(&bench.store, &bench.clock, name).await;
@@ -36,7 +36,7 @@ async fn only_unloadable_tenants_are_quarantined(backend: Backend) {
     let ours = bench.ours;
     live(&mut bench, ours).await;
     let mut raw = RawStore::open(&bench.home.location).await;
-    let [gap, body, key, entry, lost] = broken[..] else { panic!("{broken:?}") };
+    let [gap, body, key, entry, lost, head, row, rows, own] = broken[..] else { panic!("{broken:?}") };
     let object = if backend == Backend::Embedded { "'{}'" } else { "'{}'::json" };
     for sql in [
         format!("DELETE FROM journal WHERE tenant = '{gap}' AND seq = 7"),
@@ -44,6 +44,13 @@ async fn only_unloadable_tenants_are_quarantined(backend: Backend) {
         format!("UPDATE state_row SET kind = 'nonsense' WHERE tenant = '{key}'"),
         format!("UPDATE journal SET event = {object} WHERE tenant = '{entry}' AND seq = 9"),
         format!("UPDATE head SET seq = 3 WHERE tenant = '{lost}'"),
+        format!("DELETE FROM head WHERE tenant = '{head}'"),
+        format!(
+            "DELETE FROM state_row WHERE tenant = '{row}' AND kind <> 'tenant'
+             AND key = (SELECT min(key) FROM state_row WHERE tenant = '{row}' AND kind <> 'tenant')"
+        ),
+        format!("DELETE FROM state_row WHERE tenant = '{rows}'"),
+        format!("DELETE FROM state_row WHERE tenant = '{own}' AND kind = 'tenant'"),
     ] {
         raw.run(&sql).await;
     }
@@ -55,6 +62,9 @@ async fn only_unloadable_tenants_are_quarantined(backend: Backend) {
     assert_eq!(found, broken, "{quarantined:?}");
     assert!(quarantined[&gap].contains("jumps from position 6"), "{}", quarantined[&gap]);
     assert!(quarantined[&lost].contains("before its checkpoint"), "{}", quarantined[&lost]);
+    assert!(quarantined[&head].contains("position is missing"), "{}", quarantined[&head]);
+    assert!(quarantined[&row].contains("rows instead of"), "{}", quarantined[&row]);
+    assert!(quarantined[&own].contains("no row of the tenant itself"), "{}", quarantined[&own]);
     let mut positions: Vec<_> = loaded.states.iter().map(|(tenant, state)| (*tenant, state.position())).collect();
     positions.sort_unstable();
     let mut expected = vec![(ours, 10), (bench.theirs, 0)];

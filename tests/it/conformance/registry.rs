@@ -3,6 +3,7 @@
 use rollcall::auth::Credentials;
 use rollcall::domain::settings::{Settings, WebhookSecret};
 use rollcall::domain::{Scope, TenantId};
+use rollcall::registry::Registry;
 use rollcall::store::{KeyRecord, TenantRecord, TokenHolder, TokenRecord};
 
 use super::{Bench, at};
@@ -234,7 +235,8 @@ async fn a_registry_that_lost_changes_is_reloaded(backend: Backend) {
     let (lost, kept) = (key(&bench, bench.ours, 1), key(&bench, bench.ours, 2));
     let mut raw = RawStore::open(&bench.home.location).await;
     bench.store.create_key(&lost).await.unwrap();
-    let credentials = Credentials::load(bench.store.clone(), None, bench.clock.clone()).await.unwrap();
+    let registry = Registry::load(bench.store.clone()).await.unwrap();
+    let credentials = Credentials::load(registry, &bench.store, None, bench.clock.clone()).await.unwrap();
     let since = bench.store.registry_version().await.unwrap();
     // A promoted standby never had the newest change, and has reached the same number by another change.
     raw.run("DELETE FROM api_key").await;

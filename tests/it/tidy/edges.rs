@@ -3,28 +3,49 @@
 use super::{code, files, has_word, only_known};
 
 /// The rooms that each room may use, besides itself.
-const EDGES: [(&str, &[&str]); 12] = [
+const EDGES: [(&str, &[&str]); 14] = [
     ("domain", &[]),
     ("live", &["domain"]),
     ("projection", &["domain", "live"]),
     ("journal", &["domain"]),
     ("store", &["domain", "journal", "live"]),
     ("engine", &["domain", "live", "journal", "store", "clock", "lifecycle", "limits"]),
-    ("auth", &["domain", "store", "clock", "lifecycle", "limits"]),
+    ("registry", &["domain", "store", "clock"]),
+    ("auth", &["domain", "store", "registry", "clock", "lifecycle", "limits"]),
     ("limits", &["domain", "clock"]),
-    ("command", &["domain", "engine", "store", "auth", "clock", "lifecycle", "limits"]),
+    ("command", &["domain", "engine", "store", "registry", "auth", "clock", "lifecycle", "limits"]),
     ("query", &["domain", "engine", "live", "projection", "store", "auth"]),
-    ("http", &["auth", "command", "query", "domain", "projection", "engine", "store", "clock", "lifecycle", "limits"]),
+    (
+        "http",
+        &[
+            "auth",
+            "command",
+            "query",
+            "domain",
+            "projection",
+            "engine",
+            "store",
+            "registry",
+            "clock",
+            "lifecycle",
+            "limits",
+        ],
+    ),
     ("clock", &["domain"]),
+    ("config", &["domain", "engine", "store", "limits"]),
 ];
 
 /// Rooms that assemble the others or run beside them, and may use any.
-const AROUND: [&str; 8] = ["app", "boot", "cli", "config", "lib", "lifecycle", "main", "telemetry"];
+const AROUND: [&str; 7] = ["app", "boot", "cli", "lib", "lifecycle", "main", "telemetry"];
 
 /// Uses that are limited to some names: the using room, the used room, and the names.
-const NAMES: [(&str, &str, &[&str]); 5] = [
+const NAMES: [(&str, &str, &[&str]); 9] = [
     ("http", "engine", &["Reader", "Receipt", "Submitter", "Snapshot", "Health"]),
     ("http", "store", &["KeyRecord", "TenantRecord"]),
+    ("http", "registry", &["TenantSettings"]),
+    ("command", "registry", &["TenantSettings"]),
+    ("config", "engine", &["Limits"]),
+    ("config", "store", &["Location"]),
     ("query", "engine", &["Reader", "Snapshot"]),
     ("query", "store", &["KeyRecord", "TenantRecord", "Store", "in_time"]),
     ("store", "live", &["Checkpoint", "Listed", "Row", "RowKey"]),

@@ -112,7 +112,7 @@ impl Handshake {
         // The credential may have been revoked since the connection was opened.
         let caller = app.revalidate(&self.caller).map_err(handshake_error)?;
         count(app, &self.socket, &caller, 0).map_err(handshake_error)?;
-        let terms = app.credentials().settings(caller.tenant()).desk(app.edge().desk);
+        let terms = app.settings().of(caller.tenant()).desk(app.edge().desk);
         let opening = self.opening(hello, &caller, terms)?;
         let too_many = HandshakeError::Close(Code::Later, "too many desks of this user");
         let connection = self.connections.take((caller.tenant(), opening.user), &opening.session).ok_or(too_many)?;

@@ -223,7 +223,7 @@ impl Desk {
             }
         };
         let now = clock.monotonic();
-        let (settings, due) = (app.credentials().settings(caller.tenant()), self.is_renewal_due(now));
+        let (settings, due) = (app.settings().of(caller.tenant()), self.is_renewal_due(now));
         let reported = match report(app.command(&caller), &settings, &self.link, due, event).await {
             Ok(reported) => reported,
             Err(fault) => return self.unavailable(Some(id), &fault).await,

@@ -61,7 +61,7 @@ pub async fn post_webhook(
     // The content type is not checked: the signature authenticates the sender, and a body that does not parse is
     // rejected below.
     let body = read_body(&parts.headers, body, DIALECT_LIMIT).await?;
-    let settings = app.credentials().settings(caller.tenant());
+    let settings = app.settings().of(caller.tenant());
     // Verified before the body is parsed: nothing in an unauthenticated body is interpreted.
     signature::verify(settings.iadvize_secret.as_ref(), &body, signed(&parts.headers))?;
     let event = read(&body)?;

@@ -1,0 +1,34 @@
+//! The settings of all tenants.
+
+use tokio::sync::MutexGuard;
+
+use super::Registry;
+use crate::domain::{Settings, TenantId};
+use crate::store::StoreError;
+
+/// The settings of all tenants, from the registry. Clones share them.
+#[derive(Clone, Debug)]
+pub struct TenantSettings(Registry);
+
+impl TenantSettings {
+    pub(super) fn new(registry: Registry) -> Self {
+        TenantSettings(registry)
+    }
+
+    /// The current settings of a tenant; the default if it is unknown.
+    pub fn of(&self, tenant: TenantId) -> Settings {
+        self.0.current().settings(tenant)
+    }
+
+    /// Waits for exclusive access to changes of settings within this process, held until the guard is dropped. Without
+    /// it two concurrent changes could overwrite each other, since each reads, changes and writes all settings of a
+    /// tenant.
+    pub async fn lock(&self) -> MutexGuard<'_, ()> {
+        self.0.0.settings_lock.lock().await
+    }
+
+    /// Reloads the registry if its version in the store changed; see [`Registry::refresh`].
+    pub async fn refresh(&self) -> Result<(), StoreError> {
+        self.0.refresh().await
+    }
+}
