@@ -96,7 +96,7 @@ impl App {
         let address = listener.local_addr().map_err(unusable)?;
         let tls = if let Some(files) = tls { Some(Tls::load(files).await?) } else { None };
         let scheme = if tls.is_some() { "https" } else { "http" };
-        let Booted { store, journal, states, quarantined, registry, credentials, new_admin_token, has_admin, lock } =
+        let Booted { store, journal, loaded, quarantined, registry, credentials, new_admin_token, has_admin, lock } =
             boot(&location, admin_token.as_deref(), &clock).await?;
 
         let lifecycle = Lifecycle::new(&clock, edge.budgets);
@@ -110,7 +110,7 @@ impl App {
             limits,
             quarantined: quarantined.into_keys().collect(),
         };
-        let EngineHandles { engine, submitter, reader, leases } = engine::build(states, deps);
+        let EngineHandles { engine, submitter, reader, leases } = engine::build(loaded, deps);
         let throttle = Throttle::new(&clock);
         let (sockets, pace) = (
             sockets(max_connections, edge.memory, edge.budgets.has(Budget::Sockets)),

@@ -98,6 +98,22 @@ pub enum HistoryEvent {
     },
 }
 
+impl HistoryEvent {
+    /// Returns true if the event ends the contact, and with it the slot.
+    pub const fn ends_contact(&self) -> bool {
+        match self {
+            HistoryEvent::Transferred { .. }
+            | HistoryEvent::Snoozed { .. }
+            | HistoryEvent::Removed {}
+            | HistoryEvent::Closed { .. } => true,
+            HistoryEvent::Started { .. }
+            | HistoryEvent::Routed { .. }
+            | HistoryEvent::Pushed { .. }
+            | HistoryEvent::Message { .. } => false,
+        }
+    }
+}
+
 /// The end of a conversation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Closing {
