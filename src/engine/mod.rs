@@ -20,6 +20,7 @@ mod writer;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+pub use appender::compare_clocks;
 pub use health::Health;
 pub use leases::{LeaseTable, watch_pauses};
 pub use reader::{Reader, Snapshot};
