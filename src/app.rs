@@ -12,12 +12,13 @@ use crate::auth::secret::Secret;
 use crate::boot::{BootError, Booted, boot};
 use crate::clock::Clock;
 use crate::engine::{self, EngineDeps, EngineHandles, Limits, Reader, Submitter};
+use crate::http::listener::handshake::Shaking;
 use crate::http::listener::{self, ListenerConfig};
 use crate::http::tls::{Tls, TlsError, TlsFiles};
 use crate::http::{self, AppState, Edge, Handles};
 use crate::lifecycle::Lifecycle;
 use crate::limits::sockets::SocketLimits;
-use crate::limits::{Budget, Sockets, TenantBudgets, TenantLimits, Throttle};
+use crate::limits::{Budget, Handshakes, MemoryBudget, Sockets, TenantBudgets, TenantLimits, Throttle};
 use crate::store::{Location, Store};
 use crate::telemetry;
 
@@ -110,9 +111,10 @@ impl App {
         let throttle = Throttle::new(&clock);
         let tenants = TenantBudgets::new(tenant_limits, &clock);
         let (sockets, pace) = (
-            sockets(max_connections, edge.budgets.has(Budget::Sockets)),
+            sockets(max_connections, edge.memory, edge.budgets.has(Budget::Sockets)),
             edge.budgets.has(Budget::Answers).then(|| clock.clone()),
         );
+        let turns = edge.budgets.has(Budget::Handshakes).then(|| Handshakes::new(&clock));
         let state = AppState::new(Handles {
             credentials: credentials.clone(),
             settings: registry.settings(),
@@ -133,7 +135,7 @@ impl App {
         lifecycle.spawn("sweep", credentials.clone().sweep(throttle, lifecycle.stopping().clone()));
         let config = ListenerConfig {
             listener,
-            tls: tls.as_ref().map(Tls::acceptor),
+            tls: tls.as_ref().map(|tls| Shaking { acceptor: tls.acceptor(), turns, lifecycle: lifecycle.clone() }),
             sockets,
             header_timeout,
             write_clock: pace,
@@ -201,8 +203,8 @@ fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
 }
 
 /// Returns the limits on connections: the setting, or less if the process may not open that many files.
-fn sockets(max_connections: usize, is_enforced: bool) -> Sockets {
-    let wanted = SocketLimits::of(max_connections);
+fn sockets(max_connections: usize, memory: MemoryBudget, is_enforced: bool) -> Sockets {
+    let wanted = SocketLimits::of(max_connections, memory);
     let limits = match open_files() {
         Some(files) => wanted.within_files(files),
         None => wanted,

@@ -30,11 +30,13 @@ pub enum Budget {
     Passwords,
     /// Log lines that wait to be read.
     Logs,
+    /// Processor time of TLS handshakes.
+    Handshakes,
 }
 
 impl Budget {
     /// Every budget, in the order of declaration.
-    pub const ALL: [Budget; 12] = [
+    pub const ALL: [Budget; 13] = [
         Budget::Introspection,
         Budget::Variables,
         Budget::Documents,
@@ -47,6 +49,7 @@ impl Budget {
         Budget::Checkpoints,
         Budget::Passwords,
         Budget::Logs,
+        Budget::Handshakes,
     ];
 
     /// Returns the budget's name on the command line.
@@ -64,6 +67,7 @@ impl Budget {
             Budget::Checkpoints => "checkpoints",
             Budget::Passwords => "passwords",
             Budget::Logs => "logs",
+            Budget::Handshakes => "handshakes",
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_graphql::Request as GraphqlRequest;
 use async_graphql::parser::parse_query;
-use async_graphql::parser::types::{ExecutableDocument, OperationType};
+use async_graphql::parser::types::OperationType;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Response};
@@ -13,13 +13,14 @@ use axum::response::IntoResponse;
 
 use super::archive::ArchiveLoader;
 use super::cost::Work;
-use super::documents::Document;
+use super::documents::{CheckedDocument, Document};
 use super::executor::run_in_turns;
 use super::fault::{Answer, GraphqlFault};
 use super::introspection::HEAVY_ANSWER;
 use super::mutation::MutationContext;
 use super::state::GraphqlState;
-use super::{QueryContext, cost, guard, request};
+use super::validation::signatures::Signatures;
+use super::{QueryContext, cost, guard, request, validation};
 use crate::auth::{Authorized, Caller, GraphqlRead, GraphqlWrite};
 use crate::domain::{Fault, TenantId};
 use crate::http::extract::body::{DIALECT_LIMIT, is_long};
@@ -151,16 +152,19 @@ async fn document(state: &GraphqlState, caller: Option<TenantId>, text: &str) ->
         return Ok(known);
     }
     let owned = text.to_owned();
-    let parsed = state.app.read(turn_key(caller), text.len() > LONG_DOCUMENT, move || parse(&owned)).await?;
-    Ok(documents.keep(caller, text.to_owned(), parsed))
+    let executor = state.executor.clone();
+    let parsing = move || parse(&owned, &executor.signatures);
+    let checked = state.app.read(turn_key(caller), text.len() > LONG_DOCUMENT, parsing).await?;
+    Ok(documents.keep(caller, text.to_owned(), checked))
 }
 
-fn parse(text: &str) -> Result<ExecutableDocument, Fault> {
+fn parse(text: &str, signatures: &Signatures) -> Result<CheckedDocument, Fault> {
     // Before the parser, whose recursion nothing else bounds.
     guard::scan(text).map_err(|why| Fault::Malformed(why.to_owned()))?;
-    let document = parse_query(text).map_err(|error| Fault::Malformed(error.to_string()))?;
-    guard::count(&document).map_err(|why| Fault::Malformed(why.to_owned()))?;
-    Ok(document)
+    let parsed = parse_query(text).map_err(|error| Fault::Malformed(error.to_string()))?;
+    guard::count(&parsed).map_err(|why| Fault::Malformed(why.to_owned()))?;
+    let nullable = validation::check(text, &parsed, signatures).map_err(Fault::Malformed)?;
+    Ok(CheckedDocument { parsed, nullable })
 }
 
 /// A request within all limits, with its estimated work.
@@ -176,10 +180,12 @@ struct CheckedRequest {
 }
 
 impl CheckedRequest {
-    async fn new(state: &GraphqlState, document: Arc<Document>, request: GraphqlRequest) -> Result<Self, Fault> {
+    async fn new(state: &GraphqlState, document: Arc<Document>, mut request: GraphqlRequest) -> Result<Self, Fault> {
         let parsed = &document.parsed;
         let operation = guard::operation(parsed, request.operation_name.as_deref()).map_err(Fault::Malformed)?;
-        guard::check_variables(operation, &request.variables).map_err(Fault::Malformed)?;
+        guard::check_variables(operation, &document.nullable, &request.variables).map_err(Fault::Malformed)?;
+        guard::fill_defaults(operation, &document.nullable, &mut request.variables);
+        let operation = &operation.node;
         let budgets = state.app.edge().budgets;
         let are_counted = budgets.has(Budget::Variables);
         let work = cost::weigh(parsed, operation, &request.variables, are_counted).map_err(Fault::Malformed)?;

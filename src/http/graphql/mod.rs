@@ -15,6 +15,7 @@ pub mod query;
 mod request;
 pub mod scalar;
 mod state;
+pub mod validation;
 mod values;
 
 use std::sync::Arc;

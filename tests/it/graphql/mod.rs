@@ -4,6 +4,7 @@ mod cases;
 mod differential;
 mod introspection;
 mod lists;
+mod merging;
 mod variables;
 
 use rollcall::limits::TenantLimits;
