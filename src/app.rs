@@ -133,7 +133,7 @@ impl App {
             edge,
         });
         lifecycle.spawn("engine", engine.run(lifecycle.engine_stopping().clone()));
-        lifecycle.spawn("pauses", engine::watch_pauses(leases, clock.clone(), lifecycle.stopping().clone()));
+        lifecycle.spawn("pauses", engine::watch_pauses(leases, clock.clone(), lifecycle.engine_stopping().clone()));
         lifecycle.spawn("metrics", telemetry::run_upkeep(metrics, clock.clone(), lifecycle.stopping().clone()));
         lifecycle.spawn("registry", registry.watch(clock.clone(), lifecycle.stopping().clone()));
         lifecycle.spawn("sweep", credentials.clone().sweep(throttle, lifecycle.stopping().clone()));

@@ -12,8 +12,8 @@ use crate::auth::Credentials;
 use crate::auth::secret::{Secret, hash};
 use crate::clock::Clock;
 use crate::domain::TenantId;
-use crate::engine::Loaded;
 use crate::engine::replay::ReplayError;
+use crate::engine::{Loaded, compare_clocks};
 use crate::journal::{Journal, JournalError};
 use crate::live::state::{APPLY_VERSION, BadCheckpoint};
 use crate::registry::Registry;
@@ -26,6 +26,12 @@ pub use loading::{LoadedTenants, load};
 const LOCK_TIMEOUT: Duration = Duration::from_secs(15);
 /// Pause between two attempts at the lock.
 const LOCK_INTERVAL: Duration = Duration::from_millis(100);
+/// Pause after a lock was taken over from another server that may still run. It notices within a quarter of a second that
+/// it lost the lock; this one serves later, so that no moment has two servers.
+const TAKEOVER_PAUSE: Duration = Duration::from_secs(1);
+/// Distance of the clock behind the newest entry from which on it is reported, in microseconds: the guard's bound of a
+/// jump, 2 s.
+const CLOCK_TOLERANCE: i64 = 2_000_000;
 
 /// An error that prevents the service from starting, or a tenant from loading.
 #[derive(Debug, thiserror::Error)]
@@ -108,6 +114,7 @@ pub async fn lock_store(location: &Location, clock: &Clock) -> Result<LockedStor
 /// Locks the store and loads every tenant, the keys and the administrator's token.
 pub async fn boot(location: &Location, admin_token: Option<&str>, clock: &Clock) -> Result<Booted, BootError> {
     let LockedStore { store, mut journal, is_new, lock } = lock_store(location, clock).await?;
+    check_clock(&mut journal, clock).await?;
     let LoadedTenants { loaded, quarantined } = load(&store, &mut journal).await?;
     gauge!("rollcall_quarantined_tenants").set(quarantined.len() as f64);
     let (admin, new_admin_token) = admin(location, &store, is_new, admin_token).await?;
@@ -120,10 +127,20 @@ pub async fn boot(location: &Location, admin_token: Option<&str>, clock: &Clock)
 /// Waits for the lock. [`BootError::Taken`] after [`LOCK_TIMEOUT`].
 async fn take_lock(location: &Location, clock: &Clock) -> Result<ServerLock, BootError> {
     let until = clock.monotonic() + LOCK_TIMEOUT;
+    let mut has_waited = false;
     loop {
         match ServerLock::try_take(location).await? {
-            Some(lock) => return Ok(lock),
-            None if clock.monotonic() < until => tokio::time::sleep(LOCK_INTERVAL).await,
+            Some(lock) => {
+                // A lock file is free only once its process has ended.
+                if has_waited && matches!(lock, ServerLock::Postgres(_)) {
+                    tokio::time::sleep(TAKEOVER_PAUSE).await;
+                }
+                return Ok(lock);
+            }
+            None if clock.monotonic() < until => {
+                has_waited = true;
+                tokio::time::sleep(LOCK_INTERVAL).await;
+            }
             None => {
                 return Err(BootError::Taken(match location {
                     Location::Folder(folder) => folder.display().to_string(),
@@ -132,6 +149,21 @@ async fn take_lock(location: &Location, clock: &Clock) -> Result<ServerLock, Boo
             }
         }
     }
+}
+
+/// Compares the clock with the store's own, if it has one, and logs a clock that is behind the newest entry: it is wrong
+/// now, or was when the entry was made. Called before anything else reads the time, since a wrong wall clock is taken
+/// for the time until the first comparison.
+async fn check_clock(journal: &mut Journal, clock: &Clock) -> Result<(), JournalError> {
+    compare_clocks(journal, clock).await?;
+    let heads = journal.heads().await?;
+    let newest = heads.values().filter(|head| head.seq > 0).map(|head| head.recorded).max().unwrap_or_default();
+    let behind = newest - clock.now().micros();
+    if behind > CLOCK_TOLERANCE {
+        let seconds = behind / 1_000_000;
+        tracing::error!(seconds, "the clock is behind the newest entry of the journal; set it right and start again");
+    }
+    Ok(())
 }
 
 /// Returns the hash of the administrator's token: of the given one, else of the one generated for this store, else, on

@@ -34,6 +34,11 @@ impl Clock {
         Self::of(Source::system())
     }
 
+    /// Makes a clock for tests that reads the machine's clocks, with the wall clock `seconds` ahead.
+    pub fn skewed(seconds: i64) -> Self {
+        Self::of(Source::skewed(seconds))
+    }
+
     /// Makes a clock for tests that stands still at `origin` until it is moved.
     pub fn manual(origin: Time) -> Self {
         Self::of(Source::manual(origin))
@@ -49,11 +54,21 @@ impl Clock {
         self.guarded(|guard, source| guard.now(source.read()))
     }
 
-    /// Compares the clocks with the database's, as read just now. Called about twice a second where the database has a
-    /// clock of its own. After a jump the wall clock is trusted again once it has agreed with the database for 10 s,
-    /// or, without a database, after 10 minutes.
-    pub fn observe_database(&self, database: Time) {
+    /// Compares the clocks with the database's, which was asked for at monotonic time `asked` and has answered just now.
+    /// Called several times a second where the database has a clock of its own, and before anything is written. After a
+    /// jump the wall clock is trusted again once it has agreed with the database for 10 s, or, without a database, after
+    /// 10 minutes.
+    pub fn observe_database(&self, database: Time, asked: Duration) {
+        // The database read its clock in between; half of the time is the best guess.
+        let since = (self.monotonic().saturating_sub(asked) / 2).as_micros() as i64;
+        let database = Time::from_micros(database.micros() + since);
         self.guarded(|guard, source| guard.observe_database(source.read(), database));
+    }
+
+    /// Returns true from the start until the wall clock and the database's clock have agreed for the first time. Either
+    /// may be wrong then, so that nothing may be written.
+    pub fn is_unsettled(&self) -> bool {
+        self.guarded(|guard, _| guard.is_unsettled())
     }
 
     /// Returns the clock that is off, if one is. The service is not ready then.
@@ -106,11 +121,9 @@ impl Clock {
         }
     }
 
-    /// Moves only the wall clock of a manual clock, as an operator or a wrong time server does.
+    /// Moves only the wall clock of a clock for tests, as an operator or a wrong time server does.
     pub fn jump(&self, seconds: i64) {
-        if let Source::Manual(manual) = &self.0.source {
-            manual.jump(seconds);
-        }
+        self.0.source.jump(seconds);
     }
 
     /// Simulates a suspended machine on a manual clock: uptime and wall clock move on, monotonic time does not.
@@ -124,6 +137,10 @@ impl Clock {
 /// Logs a change of the guard. Called without its lock.
 fn log(change: Change) {
     match change {
+        Change::Unsettled(ms) => {
+            tracing::error!(ms, "the wall clock and the database's clock differ; writes are rejected until they agree");
+        }
+        Change::Settled => tracing::info!("the wall clock and the database's clock agree; writes are accepted"),
         Change::Jumped(ms) => tracing::error!(ms, "the wall clock jumped; service time does not follow it"),
         Change::Returned => tracing::info!("the wall clock agrees with service time again"),
         Change::Stepped(ms) if ms < 0 => {
@@ -154,7 +171,7 @@ mod tests {
         for _ in 0..for_seconds * 2 {
             clock.advance(Duration::from_millis(500));
             *true_time += 500_000;
-            clock.observe_database(Time::from_micros(*true_time + database_off * 1_000_000));
+            clock.observe_database(Time::from_micros(*true_time + database_off * 1_000_000), clock.monotonic());
         }
     }
 
@@ -326,7 +343,7 @@ mod tests {
         let mut time = ORIGIN.micros();
         run(&clock, 10, &mut time, 0);
         // A single difference: an answer that was delayed.
-        clock.observe_database(Time::from_micros(time - 8_000_000));
+        clock.observe_database(Time::from_micros(time - 8_000_000), clock.monotonic());
         assert_eq!(clock.alarm(), None);
         run(&clock, 1, &mut time, 0);
         run(&clock, 60, &mut time, 8 * DAY);
@@ -335,6 +352,39 @@ mod tests {
         assert_eq!((alarm.suspect, alarm.ahead_ms), (Suspect::Database, 8 * DAY * 1_000));
         run(&clock, 1, &mut time, 0);
         assert_eq!(clock.alarm(), None);
+    }
+
+    #[test]
+    fn at_the_start_nothing_is_certain_until_wall_clock_and_database_agree() {
+        for off in [3_600, -3_600] {
+            let clock = Clock::manual(ORIGIN);
+            let mut time = ORIGIN.micros();
+            clock.jump(off);
+            run(&clock, 60, &mut time, 0);
+            assert!(clock.is_unsettled(), "{off}");
+            let alarm = clock.alarm().unwrap();
+            assert_eq!((alarm.suspect, alarm.ahead_ms), (Suspect::Unsettled, off * 1_000));
+            // The earlier of the two, at which less expires.
+            assert!(is_near(passed(&clock), 60.0 + off.min(0) as f64), "{off}: {}", passed(&clock));
+            clock.jump(-off);
+            run(&clock, 1, &mut time, 0);
+            assert!(!clock.is_unsettled() && clock.alarm().is_none(), "{off}");
+            assert!(is_near(passed(&clock), 61.0), "{off}: {}", passed(&clock));
+            // From then on a jump is a jump.
+            clock.jump(off);
+            run(&clock, 1, &mut time, 0);
+            assert!(!clock.is_unsettled());
+            assert_eq!(clock.alarm().unwrap().suspect, Suspect::Wall);
+        }
+    }
+
+    #[test]
+    fn a_database_answer_is_taken_as_of_half_its_round_trip() {
+        let clock = Clock::manual(ORIGIN);
+        clock.advance(seconds(3));
+        // Read in the middle of a round trip of three seconds.
+        clock.observe_database(ORIGIN.plus_seconds(1), Duration::ZERO);
+        assert!(!clock.is_unsettled());
     }
 
     #[test]

@@ -51,14 +51,13 @@ pub struct DemoArgs {
 }
 
 /// Runs the service and the simulation.
-pub async fn run(args: DemoArgs) -> Result<(), Failure> {
+pub async fn run(args: DemoArgs, mut signals: Signals) -> Result<(), Failure> {
     let args = args.serve;
     if args.store.database_url.is_some() {
         return Err(Failure::setting("--database-url is not supported: the demo runs on an embedded store of its own"));
     }
     let _log = telemetry::start_logging(&args.log, args.budgets()).map_err(Failure::setting)?;
     let location = Location::Folder(args.store.data_dir.clone());
-    let mut signals = Signals::new()?;
     let Some(app) = serve::start(&args, location.clone(), &mut signals).await? else { return Ok(()) };
     let key = match populate(&app).await {
         Ok(key) => key,

@@ -16,6 +16,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
+use self::serve::Signals;
 use crate::config::{ServeArgs, unknown_variables};
 
 /// Live presence for contact centres, in four API dialects: who is here, and who can take work now.
@@ -82,15 +83,17 @@ impl Failure {
 // them first, which can begin only when the library is done.
 #[tokio::main]
 pub async fn run() -> ExitCode {
+    // First of all: until then a signal ends the process at once, with another exit status.
+    let signals = if starts_service() { Some(Signals::new()) } else { None };
     let cli = Cli::parse();
     let unknown = unknown_variables(&variables(&Cli::command()));
     let result = if let Some(name) = unknown.first() {
         Err(Failure::setting(format!("unknown environment variable {name}; rollcall --help lists the known ones")))
     } else {
         match cli.command {
-            None => serve::run(cli.serve).await,
-            Some(Command::Serve(args)) => serve::run(*args).await,
-            Some(Command::Demo(args)) => demo::run(args).await,
+            None => run_with(signals, |signals| serve::run(cli.serve, signals)).await,
+            Some(Command::Serve(args)) => run_with(signals, |signals| serve::run(*args, signals)).await,
+            Some(Command::Demo(args)) => run_with(signals, |signals| demo::run(args, signals)).await,
             Some(Command::Ingest(args)) => ingest::run(args).await,
             Some(Command::Tenant(command)) => tenant::run(command).await,
             Some(Command::Key(command)) => key::run(command).await,
@@ -118,6 +121,23 @@ pub async fn run() -> ExitCode {
             ExitCode::from(failure.status)
         }
     }
+}
+
+/// Returns true if the arguments name no command, or one that runs the service. The others end at a signal.
+fn starts_service() -> bool {
+    let first = std::env::args_os().nth(1);
+    first.is_none_or(|first| {
+        let first = first.to_string_lossy();
+        first.starts_with('-') || first == "serve" || first == "demo"
+    })
+}
+
+/// Runs a command with the handlers of signals, which are installed now if they were not before.
+async fn run_with<F: Future<Output = Result<(), Failure>>>(
+    signals: Option<Result<Signals, Failure>>,
+    command: impl FnOnce(Signals) -> F,
+) -> Result<(), Failure> {
+    command(signals.unwrap_or_else(Signals::new)?).await
 }
 
 /// Returns the page that lists every command with its settings.

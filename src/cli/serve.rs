@@ -16,10 +16,9 @@ use crate::store::{Location, StoreError};
 use crate::telemetry;
 
 /// Runs the service until it stops.
-pub async fn run(args: ServeArgs) -> Result<(), Failure> {
+pub async fn run(args: ServeArgs, mut signals: Signals) -> Result<(), Failure> {
     let _log = telemetry::start_logging(&args.log, args.budgets()).map_err(Failure::setting)?;
     let location = args.store.location().map_err(Failure::setting)?;
-    let mut signals = Signals::new()?;
     let Some(app) = start(&args, location.clone(), &mut signals).await? else { return Ok(()) };
     telemetry::print(banner(&app, &location));
     until_stopped(app, signals).await
@@ -56,7 +55,9 @@ async fn build(args: &ServeArgs, location: Location) -> Result<App, Failure> {
             Failure::setting(format!("--data-dir (ROLLCALL_DATA_DIR): {error}"))
         }
         StartError::Listen(..) | StartError::Tls(_) | StartError::Boot(BootError::Taken(_)) => Failure::setting(error),
-        StartError::Boot(BootError::Store(StoreError::Unsuitable(_))) => Failure::setting(error),
+        StartError::Boot(BootError::Store(StoreError::Unsuitable(_) | StoreError::Foreign(_))) => {
+            Failure::setting(error)
+        }
         StartError::Boot(_) => Failure::other(error),
     })
 }
@@ -116,6 +117,10 @@ pub struct Signals {
     terminate: Signal,
     #[cfg(unix)]
     interrupt: Signal,
+    /// Its handler replaces the default action, which ends the process where a file would exceed the process's limit
+    /// (`RLIMIT_FSIZE`). The write fails instead, and is rejected as on a full disk.
+    #[cfg(unix)]
+    _too_large: Signal,
 }
 
 #[cfg(unix)]
@@ -123,7 +128,11 @@ impl Signals {
     /// Installs the handlers.
     pub fn new() -> Result<Self, Failure> {
         let install = |kind| signal(kind).map_err(Failure::other);
-        Ok(Signals { terminate: install(SignalKind::terminate())?, interrupt: install(SignalKind::interrupt())? })
+        Ok(Signals {
+            terminate: install(SignalKind::terminate())?,
+            interrupt: install(SignalKind::interrupt())?,
+            _too_large: install(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?,
+        })
     }
 
     /// Waits for a signal; returns its name.

@@ -50,23 +50,31 @@ pub enum Suspect {
     Wall,
     /// The database's clock.
     Database,
+    /// The wall clock or the database's: they have not agreed since the start. The difference is the wall clock's from
+    /// the database's.
+    Unsettled,
 }
 
 impl std::fmt::Display for ClockAlarm {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let clock = match self.suspect {
-            Suspect::Wall => "the wall clock",
-            Suspect::Database => "the database's clock",
+        let (clock, other) = match self.suspect {
+            Suspect::Wall => ("the wall clock", "service time"),
+            Suspect::Database => ("the database's clock", "service time"),
+            Suspect::Unsettled => ("since the start the wall clock", "the database's clock"),
         };
         let side = if self.ahead_ms < 0 { "behind" } else { "ahead of" };
         let (off, standing) = (self.ahead_ms.unsigned_abs() as f64 / 1e3, self.standing.as_secs());
-        write!(f, "{clock} is {off:.1} s {side} service time, for {standing} s")
+        write!(f, "{clock} is {off:.1} s {side} {other}, for {standing} s")
     }
 }
 
 /// A change of the guard to be logged for the operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
+    /// At the start the wall clock is not the database's, by milliseconds.
+    Unsettled(i64),
+    /// The wall clock and the database's clock agree for the first time since the start.
+    Settled,
     /// The wall clock jumped, by milliseconds.
     Jumped(i64),
     /// The wall clock is back within the tolerance of guarded time.
@@ -89,6 +97,8 @@ pub struct Guard {
     issued: i64,
     /// The database's clock less guarded time, in microseconds, as last measured; 0 without a database.
     offset: i64,
+    /// Set from the start until the wall clock and the database's clock agree, if they did not at the first observation.
+    unsettled: Option<Unsettled>,
     /// Set while the wall clock differs from guarded time by more than the tolerance.
     jump: Option<Jump>,
     /// Set once the database's clock was observed.
@@ -108,6 +118,15 @@ struct Jump {
     origin: i64,
 }
 
+/// Clocks that have not agreed since the start.
+#[derive(Clone, Copy, Debug)]
+struct Unsettled {
+    /// Uptime of the first observation.
+    since: Duration,
+    /// The wall clock less the database's clock at the newest observation, in microseconds.
+    ahead: i64,
+}
+
 /// The observations of the database's clock.
 #[derive(Clone, Copy, Debug)]
 struct Database {
@@ -123,7 +142,22 @@ impl Guard {
     /// Starts at the wall clock, the only time known then.
     pub fn new(Reading { uptime, wall }: Reading) -> Self {
         let time = wall.micros();
-        Guard { uptime, time, slewed: uptime, issued: time, offset: 0, jump: None, database: None, change: None }
+        Guard {
+            uptime,
+            time,
+            slewed: uptime,
+            issued: time,
+            offset: 0,
+            unsettled: None,
+            jump: None,
+            database: None,
+            change: None,
+        }
+    }
+
+    /// Returns true from the first observation of a database that disagrees until it agrees with the wall clock.
+    pub const fn is_unsettled(&self) -> bool {
+        self.unsettled.is_some()
     }
 
     /// Returns service time: guarded time plus the last measured offset to the database's clock.
@@ -141,7 +175,12 @@ impl Guard {
         let before = self.database.filter(|before| uptime.saturating_sub(before.seen) <= OBSERVATION_GAP);
         let agreed = agrees.then(|| before.and_then(|before| before.agreed).unwrap_or(uptime));
         let off = self.database.and_then(|before| before.off);
+        let is_first = self.database.is_none();
         self.database = Some(Database { seen: uptime, agreed, off });
+        if (is_first && !agrees) || self.is_unsettled() {
+            self.settle(reading, database);
+            return;
+        }
         self.advance(reading);
         if let (Some(agreed), Some(jump)) = (agreed, self.jump)
             && uptime.saturating_sub(agreed.max(jump.stood)) >= AGREEMENT_PERIOD
@@ -160,6 +199,10 @@ impl Guard {
     /// Returns the clock that is off, if one is; the wall clock first.
     pub fn alarm(&mut self, reading: Reading) -> Option<ClockAlarm> {
         self.advance(reading);
+        if let Some(Unsettled { since, ahead }) = self.unsettled {
+            let standing = self.uptime - since;
+            return Some(ClockAlarm { suspect: Suspect::Unsettled, ahead_ms: ahead / 1_000, standing });
+        }
         if let Some(Jump { since, .. }) = self.jump {
             let ahead_ms = (reading.wall.micros() - self.time) / 1_000;
             return Some(ClockAlarm { suspect: Suspect::Wall, ahead_ms, standing: self.uptime - since });
@@ -184,6 +227,10 @@ impl Guard {
         // with every reading.
         self.time += micros(uptime) - micros(self.uptime);
         self.uptime = uptime;
+        if self.is_unsettled() {
+            // Which of the clocks is wrong is not known, so that neither is followed.
+            return;
+        }
         let wall = reading.wall.micros();
         if uptime - self.slewed >= SLEW_INTERVAL {
             let most = micros(uptime - self.slewed) / SLEW_DIVISOR;
@@ -207,6 +254,29 @@ impl Guard {
         if self.database.is_none() && uptime - jump.stood >= STEADY_PERIOD {
             self.step(reading);
         }
+    }
+
+    /// Compares the clocks of a start. Until they agree, guarded time is the earlier one: less expires at it.
+    fn settle(&mut self, reading: Reading, database: Time) {
+        self.advance(reading);
+        let ahead = reading.wall.micros() - database.micros();
+        let is_first = self.unsettled.is_none();
+        if ahead.abs() <= JUMP_TOLERANCE {
+            self.unsettled = None;
+            self.time = reading.wall.micros();
+            self.slewed = self.uptime;
+            self.change = Some(Change::Settled);
+            return;
+        }
+        self.time = reading.wall.min(database).micros();
+        self.jump = None;
+        if is_first {
+            // The time before was the wall clock's, which nothing has used yet.
+            self.issued = self.time;
+            self.change = Some(Change::Unsettled(ahead / 1_000));
+        }
+        let since = self.unsettled.map_or(self.uptime, |unsettled| unsettled.since);
+        self.unsettled = Some(Unsettled { since, ahead });
     }
 
     /// Steps guarded time to the wall clock, which is trusted again.

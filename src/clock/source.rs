@@ -1,5 +1,6 @@
 //! The sources of time: the machine's clocks, or manual ones for tests.
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -15,6 +16,8 @@ pub enum Source {
     System {
         /// The origin of monotonic time.
         start: std::time::Instant,
+        /// Microseconds by which a test has moved the wall clock.
+        ahead: AtomicI64,
     },
     /// Clocks driven by a test.
     Manual(Manual),
@@ -41,7 +44,22 @@ impl Source {
     /// Makes a source of the machine's clocks.
     #[expect(clippy::disallowed_methods, reason = "this is where time enters")]
     pub fn system() -> Self {
-        Source::System { start: std::time::Instant::now() }
+        Source::System { start: std::time::Instant::now(), ahead: AtomicI64::new(0) }
+    }
+
+    /// Works as [`Source::system`], with the wall clock `seconds` ahead.
+    pub fn skewed(seconds: i64) -> Self {
+        let source = Source::system();
+        source.jump(seconds);
+        source
+    }
+
+    /// Moves the wall clock only.
+    pub fn jump(&self, seconds: i64) {
+        match self {
+            Source::System { ahead, .. } => drop(ahead.fetch_add(seconds * 1_000_000, Ordering::Relaxed)),
+            Source::Manual(manual) => manual.apart.lock().wall += seconds * 1_000_000,
+        }
     }
 
     /// Makes manual clocks that stand still at `origin`.
@@ -53,7 +71,10 @@ impl Source {
     #[expect(clippy::disallowed_methods, reason = "this is where time enters")]
     pub fn read(&self) -> Reading {
         match self {
-            Source::System { start } => Reading { uptime: uptime(*start), wall: jiff::Timestamp::now().into() },
+            Source::System { start, ahead } => {
+                let wall = Time::from(jiff::Timestamp::now()).micros() + ahead.load(Ordering::Relaxed);
+                Reading { uptime: uptime(*start), wall: Time::from_micros(wall) }
+            }
             Source::Manual(Manual { origin, elapsed, apart }) => {
                 let (elapsed, Apart { wall, suspended }) = (*elapsed.borrow(), *apart.lock());
                 let uptime = elapsed + suspended;
@@ -66,7 +87,7 @@ impl Source {
     /// Returns the time since this was made; suspended time does not count.
     pub fn monotonic(&self) -> Duration {
         match self {
-            Source::System { start } => start.elapsed(),
+            Source::System { start, .. } => start.elapsed(),
             Source::Manual(Manual { elapsed, .. }) => *elapsed.borrow(),
         }
     }
@@ -74,7 +95,7 @@ impl Source {
     /// Returns once [`Source::monotonic`] has reached `deadline`.
     pub async fn sleep_until(&self, deadline: Duration) {
         match self {
-            Source::System { start } => tokio::time::sleep_until((*start + deadline).into()).await,
+            Source::System { start, .. } => tokio::time::sleep_until((*start + deadline).into()).await,
             Source::Manual(Manual { elapsed, .. }) => {
                 let mut changes = elapsed.subscribe();
                 // The sender lives as long as this source, so waiting cannot fail.
@@ -88,11 +109,6 @@ impl Manual {
     /// Moves all clocks on.
     pub fn advance(&self, by: Duration) {
         self.elapsed.send_modify(|now| *now += by);
-    }
-
-    /// Moves the wall clock only.
-    pub fn jump(&self, seconds: i64) {
-        self.apart.lock().wall += seconds * 1_000_000;
     }
 
     /// Moves uptime and wall clock on, as they do while a machine is suspended.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use metrics::{counter, histogram};
 use uuid::Uuid;
 
+use super::health::Ownership;
 use crate::clock::Clock;
 use crate::domain::{TenantId, Time};
 use crate::journal::{Appended, Batch, Draft, Head, Journal, JournalError, Placement};
@@ -54,6 +55,17 @@ pub(super) struct UnknownAppend {
     pub batches: Vec<Uuid>,
     /// The tenants with undecided events.
     pub tenants: Vec<TenantId>,
+}
+
+/// Confirms that the store answers and that this process still holds its lock, and compares the clock with the store's
+/// own, if it has one.
+pub async fn compare_clocks(journal: &mut Journal, clock: &Clock) -> Result<(), JournalError> {
+    let asked = clock.monotonic();
+    // A manual clock has nothing to do with the database's.
+    if let Some(database) = journal.confirm().await?.filter(|_| !clock.is_manual()) {
+        clock.observe_database(database, asked);
+    }
+    Ok(())
 }
 
 /// The only writer of the journal.
@@ -108,19 +120,30 @@ impl Appender {
         Ok(appended)
     }
 
-    /// Confirms that the store answers and that this process still holds its lock, and compares its clock with ours.
+    /// Works as [`compare_clocks`], within a time limit.
     pub async fn confirm(&mut self) -> Result<(), JournalError> {
-        let confirming = tokio::time::timeout(ANSWER_TIMEOUT, self.journal.confirm());
-        let database = confirming.await.map_err(|_| JournalError::TimedOut)??;
-        // A manual clock has nothing to do with the database's.
-        if let Some(database) = database.filter(|_| !self.clock.is_manual()) {
-            self.clock.observe_database(database);
-        }
-        Ok(())
+        let confirming = tokio::time::timeout(ANSWER_TIMEOUT, compare_clocks(&mut self.journal, &self.clock));
+        confirming.await.map_err(|_| JournalError::TimedOut)?
     }
 
-    /// Reconnects, waits until no earlier append to these tenants can still commit, and returns the heads of all
-    /// tenants.
+    /// Returns true for an error with which the store answered, on a session that goes on.
+    pub fn is_reported(&self, error: &JournalError) -> bool {
+        self.journal.is_locked() && !matches!(error, JournalError::TimedOut)
+    }
+
+    /// Returns the ownership of the store's lock after an error.
+    pub fn ownership(&self, error: &JournalError) -> Ownership {
+        match error {
+            _ if self.journal.is_locked() => Ownership::Held,
+            JournalError::Taken => Ownership::Taken,
+            // The session was given up. The server ends it once it notices.
+            JournalError::TimedOut | JournalError::Lingering => Ownership::Unknown,
+            _ => Ownership::Lost,
+        }
+    }
+
+    /// Takes the lock again if it was lost, waits until no earlier append to these tenants can still commit, and returns
+    /// the heads of all tenants.
     pub async fn reconnect(&mut self, tenants: &[TenantId]) -> Result<HashMap<TenantId, Head>, JournalError> {
         let reconnecting = async {
             // In this order: an append on the lost connection may still commit until the fence, so heads that were read

@@ -1,11 +1,31 @@
-//! The engine's health: reachability of the store, and the time since the state was last confirmed to be current.
+//! The engine's health: reachability of the store, ownership of its lock, and the time since the state was last confirmed
+//! to be current.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use parking_lot::RwLock;
 use tokio::sync::watch;
 
 use crate::clock::Clock;
+use crate::domain::Fault;
+
+/// The time after a failed append in which the service is not ready, unless a later append succeeds. Without an end, a
+/// service that gets no writes because it is not ready would never be ready again.
+const FAILURE_PERIOD: Duration = Duration::from_secs(10);
+
+/// The lock that makes this process the store's only server, as far as is known (decision 67).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ownership {
+    /// This process holds it.
+    Held,
+    /// Its session has ended, and another server may have it by now.
+    Lost,
+    /// Its session was given up or has ended, and the store does not answer.
+    Unknown,
+    /// Another server has it. Stays until this process has it again, also if the store becomes unreachable.
+    Taken,
+}
 
 /// Written by the engine; read by the submitter and, through [`Reader`](super::Reader), by request handlers.
 #[derive(Debug)]
@@ -15,6 +35,9 @@ pub struct Health {
     confirmed: AtomicU64,
     /// True while the journal does not answer and writes are rejected.
     away: watch::Sender<bool>,
+    ownership: RwLock<Ownership>,
+    /// Milliseconds of monotonic time of the newest failed append, 1 at least; 0 if an append succeeded since.
+    failed: AtomicU64,
     /// True from the engine's first turn until it ends.
     running: AtomicBool,
 }
@@ -22,21 +45,31 @@ pub struct Health {
 impl Health {
     pub(super) fn new(clock: Clock) -> Self {
         let confirmed = AtomicU64::new(millis(clock.monotonic()));
-        Health { clock, confirmed, away: watch::Sender::new(false), running: AtomicBool::new(false) }
+        let ownership = RwLock::new(Ownership::Held);
+        let (away, failed, running) = (watch::Sender::new(false), AtomicU64::new(0), AtomicBool::new(false));
+        Health { clock, confirmed, away, ownership, failed, running }
     }
 
-    /// Notes that the journal answered just now.
+    /// Notes that the journal answered just now, on the session that holds the lock.
     pub(super) fn confirm(&self) {
         self.confirmed.store(millis(self.clock.monotonic()), Ordering::Release);
         // Only on a change, since sending wakes every waiter.
         if self.is_away() {
+            *self.ownership.write() = Ownership::Held;
             self.away.send_replace(false);
         }
     }
 
-    /// Notes that the journal does not answer: writes are rejected until it does.
-    pub(super) fn lose(&self) {
+    /// Notes that the journal does not answer, or does without the lock: writes are rejected until it is confirmed.
+    pub(super) fn lose(&self, ownership: Ownership) {
+        *self.ownership.write() = ownership;
         self.away.send_replace(true);
+    }
+
+    /// Notes whether the store accepts appends, as far as it answers.
+    pub(super) fn note_append(&self, is_appended: bool) {
+        let failed = if is_appended { 0 } else { millis(self.clock.monotonic()).max(1) };
+        self.failed.store(failed, Ordering::Release);
     }
 
     pub(super) fn set_running(&self, running: bool) {
@@ -46,6 +79,16 @@ impl Health {
     /// Returns true while the journal does not answer and writes are rejected.
     pub fn is_away(&self) -> bool {
         *self.away.borrow()
+    }
+
+    /// Returns whether this process holds the store's lock.
+    pub(super) fn ownership(&self) -> Ownership {
+        *self.ownership.read()
+    }
+
+    /// Returns [`Fault::Unavailable`] while another server has the store: no request is answered then.
+    pub fn reject_if_taken(&self) -> Result<(), Fault> {
+        if self.ownership() == Ownership::Taken { Err(Fault::Unavailable(TAKEN)) } else { Ok(()) }
     }
 
     /// Returns once writes are rejected; at once if they already are.
@@ -61,12 +104,29 @@ impl Health {
         millis(self.clock.monotonic()).saturating_sub(self.confirmed.load(Ordering::Acquire))
     }
 
-    /// Returns true if the engine runs and the journal confirmed its state within the last two seconds.
-    pub fn is_ready(&self) -> bool {
-        // Four times the interval at which an idle engine confirms: a single slow answer is no outage.
-        self.running.load(Ordering::Acquire) && self.staleness_ms() < 2_000
+    /// Returns the reason why the service is not ready; `None` if the engine runs, holds the lock, had its state
+    /// confirmed by the journal within the last two seconds, and its appends succeed.
+    pub fn obstacle(&self) -> Option<String> {
+        let failed = self.failed.load(Ordering::Acquire);
+        let is_failing = failed > 0 && millis(self.clock.monotonic()) < failed + millis(FAILURE_PERIOD);
+        match self.ownership() {
+            Ownership::Taken => return Some(String::from(TAKEN)),
+            Ownership::Lost => return Some(String::from("the store's lock was lost")),
+            Ownership::Held | Ownership::Unknown => {}
+        }
+        // Eight times the interval at which an idle engine confirms: a single slow answer is no outage.
+        if !self.running.load(Ordering::Acquire) || self.staleness_ms() >= 2_000 {
+            Some(format!("the store has not confirmed the state for {} ms", self.staleness_ms()))
+        } else if is_failing {
+            Some(String::from("the store answers, and does not accept writes"))
+        } else {
+            None
+        }
     }
 }
+
+/// The reason with which requests are rejected while another server has the store.
+const TAKEN: &str = "another server is running on this store";
 
 fn millis(duration: Duration) -> u64 {
     // 64 bits of milliseconds last for millions of years.

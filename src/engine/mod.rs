@@ -19,6 +19,7 @@ mod writer;
 
 use std::sync::Arc;
 
+pub use appender::compare_clocks;
 pub use first_outcomes::FirstOutcomes;
 pub use health::Health;
 pub use leases::{LeaseTable, watch_pauses};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::health::Health;
+use super::health::{Health, Ownership};
 use super::tenants::OUT_OF_SERVICE;
 use super::views::Views;
 use crate::clock::Clock;
@@ -22,9 +22,16 @@ pub struct Snapshot {
     pub view: Arc<View>,
     /// Milliseconds since the store last confirmed that this is the newest state.
     pub staleness_ms: u64,
+    /// True if another server may have the store by now.
+    pub is_disowned: bool,
 }
 
 impl Snapshot {
+    /// Returns true if the state may be used for routing: confirmed within `max_ms`, by a server that has the store.
+    pub fn is_current(&self, max_ms: u64) -> bool {
+        !self.is_disowned && self.staleness_ms <= max_ms
+    }
+
     /// Applies the document to a copy of the directory and returns the problems found. Long documents take
     /// milliseconds: call it for them outside of the threads that answer requests.
     pub fn try_document(&self, document: &Document) -> Result<(), Vec<Problem>> {
@@ -48,14 +55,17 @@ impl Reader {
         Reader { views, health, clock }
     }
 
-    /// Returns the tenant's newest view. Never waits. [`Fault::Unavailable`] if the tenant is out of service.
+    /// Returns the tenant's newest view. Never waits. [`Fault::Unavailable`] if the tenant is out of service, or if
+    /// another server has the store.
     pub fn snapshot(&self, tenant: TenantId) -> Result<Snapshot, Fault> {
         let view = self.views.tenant(tenant).view();
         // Checked after the view is taken: a tenant that went out of service before has an empty view, with zeros.
         if self.views.is_quarantined(tenant) {
             return Err(Fault::Unavailable(OUT_OF_SERVICE));
         }
-        Ok(Snapshot { view, staleness_ms: self.health.staleness_ms() })
+        self.health.reject_if_taken()?;
+        let is_disowned = self.health.ownership() == Ownership::Lost;
+        Ok(Snapshot { view, staleness_ms: self.health.staleness_ms(), is_disowned })
     }
 
     /// Returns the tenant's view at `position` or later, waiting up to 250 ms for it.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::finality;
-use super::health::Health;
+use super::health::{Health, Ownership};
 use super::heartbeats::EventRoles;
 use super::leases::{Heartbeat, LeaseTable};
 use super::queue::{FairQueue, Item};
@@ -64,7 +64,16 @@ impl Submitter {
         if self.0.views.is_quarantined(tenant) {
             return Err(Fault::Unavailable(OUT_OF_SERVICE));
         }
+        // Without events as well: all of them may have been rejected for a time that is ahead of a wrong clock.
+        if self.0.clock.is_unsettled() {
+            return Err(Fault::Unavailable("the wall clock and the database's clock differ"));
+        }
         let away = self.0.health.is_away();
+        // A lease may be another server's by now. While the store is away the heartbeats that are refused do not count
+        // as silence.
+        if self.0.health.ownership() != Ownership::Held && events.iter().any(Event::is_heartbeat) {
+            return Err(Fault::Unavailable("the store's lock is not held"));
+        }
         // A request without events is answered from the view, but rejected while the store is unavailable.
         if !events.iter().any(Event::is_heartbeat) && (!events.is_empty() || away) {
             return self.append(tenant, events, received).await;

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::appender::{AppendResult, Appender, DraftOutcome, UnknownAppend};
 use super::checkpoints::Checkpoints;
-use super::health::Health;
+use super::health::{Health, Ownership};
 use super::leases::LeaseTable;
 use super::queue::{FairQueue, Item};
 use super::replay::{ReplayError, replay};
@@ -35,7 +35,10 @@ const RETRY_BACKOFF: Duration = Duration::from_millis(100);
 /// The pause before the next append after a head was locked by another session.
 const LOCKED_BACKOFF: Duration = Duration::from_millis(10);
 /// The interval at which an idle engine confirms the store and looks for due checkpoints.
-const CONFIRM_INTERVAL: Duration = Duration::from_millis(500);
+///
+/// On PostgreSQL it is also the longest time for which a lost lock goes unnoticed. A server that waited for the lock lets
+/// a multiple of it pass (`TAKEOVER_PAUSE` in `src/boot.rs`).
+const CONFIRM_INTERVAL: Duration = Duration::from_millis(250);
 
 /// The events of a failed append that were found in the journal, with their positions and outcomes.
 type Found = HashMap<(TenantId, EventId), (u64, Outcome)>;
@@ -55,6 +58,8 @@ pub struct Engine {
     pace: Pace,
     /// Monotonic time of the newest confirmation of the store.
     confirmed_at: Duration,
+    /// True from the start until wall clock and database's clock have agreed: nothing is written.
+    is_unsettled: bool,
 }
 
 /// The work of the next turn, adapted to how long the last ones took.
@@ -105,8 +110,20 @@ pub(super) struct EngineParts {
 impl Engine {
     pub(super) fn new(parts: EngineParts) -> Self {
         let EngineParts { tenants, appender, queue, leases, health, clock, checkpoints, takes_turns } = parts;
-        let (pace, confirmed_at) = (Pace::default(), clock.monotonic());
-        Engine { tenants, appender, queue, leases, health, clock, checkpoints, takes_turns, pace, confirmed_at }
+        let (pace, confirmed_at, is_unsettled) = (Pace::default(), clock.monotonic(), clock.is_unsettled());
+        Engine {
+            tenants,
+            appender,
+            queue,
+            leases,
+            health,
+            clock,
+            checkpoints,
+            takes_turns,
+            pace,
+            confirmed_at,
+            is_unsettled,
+        }
     }
 
     /// Runs until `stopping` is cancelled, then appends what is still queued, writes the last checkpoints and ends.
@@ -117,7 +134,9 @@ impl Engine {
         self.health.set_running(true);
         loop {
             let confirmation = self.confirmed_at + CONFIRM_INTERVAL;
-            let deadline = self.leases.next().map_or(confirmation, |next| next.min(confirmation));
+            // While the clocks are unsettled no lease ends, and one that is due would wake the engine without a pause.
+            let lease = self.leases.next().filter(|_| !self.is_unsettled);
+            let deadline = lease.map_or(confirmation, |next| next.min(confirmation));
             tokio::select! {
                 // Stopping is checked first: if the store does not answer, each further turn takes seconds.
                 biased;
@@ -147,7 +166,10 @@ impl Engine {
         if now >= self.confirmed_at + CONFIRM_INTERVAL && !stopping.is_cancelled() {
             self.confirmed_at = now;
             match self.appender.confirm().await {
-                Ok(()) => self.health.confirm(),
+                Ok(()) => {
+                    self.health.confirm();
+                    self.settle_clocks();
+                }
                 // No append is under way, so there are no events to look for in the journal.
                 Err(error) => drop(self.recover(None, &error, stopping).await),
             }
@@ -157,11 +179,22 @@ impl Engine {
         tokio::task::yield_now().await;
     }
 
+    /// Notes that the clocks have agreed since the start. Every lease gets a full term then, since its end could not be
+    /// journalled before.
+    fn settle_clocks(&mut self) {
+        if self.is_unsettled && !self.clock.is_unsettled() {
+            self.is_unsettled = false;
+            self.leases.restart();
+        }
+    }
+
     /// Appends, applies, publishes and answers one batch: events that end expired leases, and queued events. Returns
     /// false if the engine must stop while the store is unavailable.
     async fn write(&mut self, stopping: &CancellationToken) -> bool {
-        // Before the queued events: under any load the session of a silent desk must end.
-        let mut items = self.expired();
+        // Before the queued events: under any load the session of a silent desk must end. Not while stopping, since the
+        // next start gives every lease a full term, and not before the time is certain, at which it would be recorded.
+        let ends_leases = !stopping.is_cancelled() && !self.is_unsettled;
+        let mut items = if ends_leases { self.expired() } else { Vec::new() };
         let tenants = &self.tenants;
         let limit = if self.takes_turns { self.pace.work } else { TURN_WORK.1 };
         items.extend(self.queue.take(limit, |tenant| tenants.is_busy(tenant)));
@@ -213,6 +246,12 @@ impl Engine {
             // A complete append shows as much as a confirmation does.
             if result.failure.is_none() {
                 self.health.confirm();
+            }
+            match &result.failure {
+                None => self.health.note_append(true),
+                // The store answered, and would go on to fail: confirmations alone do not show that.
+                Some(error) if self.appender.is_reported(error) => self.health.note_append(false),
+                Some(_) => {}
             }
             // Entries of another server precede the placed ones, which cannot be applied without them.
             if let Err(error) = self.follow(&result.heads).await {
@@ -359,7 +398,7 @@ impl Engine {
         stopping: &CancellationToken,
     ) -> Option<Found> {
         // First, so that new requests are rejected at once instead of running into their timeout.
-        self.health.lose();
+        self.health.lose(self.appender.ownership(error));
         match unknown {
             Some(_) => tracing::warn!(%error, "an append failed; its outcome is unknown until the store is back"),
             None => tracing::warn!(%error, "the store does not answer; writes are rejected until it does"),
@@ -372,6 +411,7 @@ impl Engine {
             match self.catch_up(unknown, &mut found).await {
                 Ok(()) => break,
                 Err(error) => {
+                    self.note_lock(&error);
                     let error = error.to_string();
                     // Each cause is logged once rather than ten times a second.
                     if error != reported {
@@ -391,6 +431,23 @@ impl Engine {
         self.health.confirm();
         tracing::info!(entries = found.len(), "the store is back");
         Some(found)
+    }
+
+    /// Notes after a failed attempt to recover who may have the store's lock.
+    fn note_lock(&self, error: &JournalError) {
+        match (self.health.ownership(), self.appender.ownership(error)) {
+            // This state is known to be behind until it is brought to the heads, whatever the store answers.
+            (Ownership::Taken, _) => {}
+            (_, Ownership::Taken) => {
+                tracing::error!("another server has the store; requests are rejected until this one has it again");
+                self.health.lose(Ownership::Taken);
+            }
+            (Ownership::Held, Ownership::Held) => {}
+            // The lock was regained, and entries that another server may have appended are not applied yet.
+            (_, Ownership::Held) => self.health.lose(Ownership::Lost),
+            // No session was made: the store is away for this process, and perhaps for all.
+            (_, Ownership::Lost | Ownership::Unknown) => self.health.lose(Ownership::Unknown),
+        }
     }
 
     /// Reconnects and brings every tenant to its head. A tenant with faulty entries does not stop the others.

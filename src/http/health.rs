@@ -48,11 +48,10 @@ pub async fn readyz(State(app): State<AppState>) -> (StatusCode, String) {
     let health = app.reader().health();
     if let Some(alarm) = app.clock().alarm() {
         (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {alarm}\n"))
-    } else if health.is_ready() {
-        (StatusCode::OK, String::from("ready\n"))
+    } else if let Some(obstacle) = health.obstacle() {
+        (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {obstacle}\n"))
     } else {
-        let why = format!("not ready: the store has not confirmed the state for {} ms\n", health.staleness_ms());
-        (StatusCode::SERVICE_UNAVAILABLE, why)
+        (StatusCode::OK, String::from("ready\n"))
     }
 }
 
@@ -69,8 +68,12 @@ pub async fn metrics(State(app): State<AppState>, _: Admin) -> Result<Response<B
         gauge!("rollcall_connected_users", "tenant" => tenant.to_string()).set(headcount.connected as f64);
     }
     let alarm = app.clock().alarm();
-    for (clock, suspect) in [("wall", Suspect::Wall), ("database", Suspect::Database)] {
-        let ahead = alarm.filter(|alarm| alarm.suspect == suspect).map_or(0.0, |alarm| alarm.ahead_ms as f64 / 1e3);
+    // Of clocks that differ since the start the wall clock is measured, by the database's.
+    for (clock, suspects) in
+        [("wall", &[Suspect::Wall, Suspect::Unsettled][..]), ("database", &[Suspect::Database][..])]
+    {
+        let alarm = alarm.filter(|alarm| suspects.contains(&alarm.suspect));
+        let ahead = alarm.map_or(0.0, |alarm| alarm.ahead_ms as f64 / 1e3);
         gauge!("rollcall_clock_ahead_seconds", "clock" => clock).set(ahead);
     }
     gauge!("rollcall_tasks").set(Handle::current().metrics().num_alive_tasks() as f64);

@@ -15,6 +15,7 @@ use super::dialect::Dialect;
 use super::drain::drained;
 use super::extract::body;
 use super::fault::NativeFault;
+use super::health::is_probe;
 use super::request_context::RequestContext;
 use super::state::AppState;
 use super::{answer, cors};
@@ -54,7 +55,10 @@ async fn observe(State(app): State<AppState>, request: Request, next: Next) -> R
     let context = RequestContext::new(request.extensions());
     let mut request = body::metered(drained(request, app.lifecycle()), &context, app.bodies());
     request.extensions_mut().insert(context.clone());
-    let response = within(REQUEST_TIMEOUT, dialect, next.run(request)).await;
+    let response = match owned(&app, request.uri().path()) {
+        Err(fault) => dialect.answer(fault),
+        Ok(()) => within(REQUEST_TIMEOUT, dialect, next.run(request)).await,
+    };
     // The handler is done with the body; from here on only the response takes memory.
     context.release_body();
     let response = answer::counted(response, &context, app.answers(), dialect);
@@ -67,6 +71,12 @@ async fn observe(State(app): State<AppState>, request: Request, next: Next) -> R
     histogram!("rollcall_http_request_seconds", "route" => route.to_owned()).record(elapsed.as_secs_f64());
     tracing::info!(target: "access", method, route, status, micros = elapsed.as_micros() as u64);
     response
+}
+
+/// Rejects every request but those for probes and metrics while another server has the store: the state is that server's,
+/// and so are keys and tokens.
+fn owned(app: &AppState, path: &str) -> Result<(), Fault> {
+    if is_probe(path) || path == "/metrics" { Ok(()) } else { app.reader().health().reject_if_taken() }
 }
 
 /// Returns the handler's response, or after `timeout` a 408 in the dialect's shape.

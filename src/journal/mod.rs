@@ -107,6 +107,9 @@ pub enum JournalError {
     /// Another server holds the store's lock.
     #[error("another server is running on this store")]
     Taken,
+    /// The session that held the store's lock for this process has not ended yet, so that no other can take the lock.
+    #[error("the lost session has not ended yet")]
+    Lingering,
     /// An entry was written for other rules than this release applies.
     #[error("entry {seq} of tenant {tenant} was written by apply version {found}, and no checkpoint covers it")]
     Version {
@@ -202,7 +205,19 @@ impl Journal {
         }
     }
 
-    /// Reconnects after an error and confirms that this process holds the store's lock.
+    /// Returns true unless the lock was given up with its session, or the session is known to have ended. A file's lock
+    /// lasts as long as the process.
+    pub const fn is_locked(&self) -> bool {
+        match self {
+            Journal::Sqlite(_) => true,
+            Journal::Postgres(journal) => journal.is_locked(),
+        }
+    }
+
+    /// Takes the store's lock again after an error, on a new connection unless the old one works.
+    ///
+    /// [`JournalError::Taken`] if another server has the lock, [`JournalError::Lingering`] if our own lost session has
+    /// it still.
     pub async fn recover(&mut self) -> Result<(), JournalError> {
         match self {
             Journal::Sqlite(journal) => journal.recover().await,

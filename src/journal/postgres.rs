@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use sha2::{Digest, Sha256};
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgDatabaseError, PgRow, PgSeverity};
 use sqlx::{Connection, Row};
 use uuid::Uuid;
 
@@ -49,26 +49,47 @@ SELECT 0, tenant, seq, recorded, tail FROM held";
 /// batch.
 type Placed = (i64, Uuid, i64, i64, Option<Uuid>);
 
-/// The journal's connection, and the options to reconnect with.
+/// A session as the server identifies it. Process ids are reused, so the start belongs to it.
+#[derive(Clone, Copy, Debug)]
+struct SessionId {
+    pid: i32,
+    /// Microseconds since the epoch.
+    started: i64,
+}
+
+/// The journal's session, which holds the server's lock, and the options to reconnect with.
 #[derive(Debug)]
 pub struct PostgresJournal {
     options: PgConnectOptions,
-    /// `None` after a failed reconnect.
-    connection: Option<PgConnection>,
+    /// Taken out while a statement runs. It is put back unless the statement is cancelled or ends the session, so that
+    /// `None` means that the lock is not held.
+    session: Option<PgConnection>,
+    /// The newest session that held the lock.
+    last: Option<SessionId>,
     apply_version: u32,
 }
 
 impl PostgresJournal {
     /// Connects and takes the server's lock. [`JournalError::Taken`] if another server has it.
     pub async fn open(options: PgConnectOptions, apply_version: u32) -> Result<Self, JournalError> {
-        let mut journal = PostgresJournal { options, connection: None, apply_version };
+        let mut journal = PostgresJournal { options, session: None, last: None, apply_version };
         journal.recover().await?;
         Ok(journal)
     }
 
     /// Makes a journal on a connection that holds the server's lock.
-    pub fn locked(options: PgConnectOptions, connection: PgConnection, apply_version: u32) -> Self {
-        PostgresJournal { options, connection: Some(connection), apply_version }
+    pub async fn locked(
+        options: PgConnectOptions,
+        mut connection: PgConnection,
+        apply_version: u32,
+    ) -> Result<Self, JournalError> {
+        let last = Some(session_id(&mut connection).await?);
+        Ok(PostgresJournal { options, session: Some(connection), last, apply_version })
+    }
+
+    /// Returns true unless the session that holds the server's lock was given up, or is known to have ended.
+    pub(super) const fn is_locked(&self) -> bool {
+        self.session.is_some()
     }
 
     /// Takes the server's lock, which is held until the connection ends. Returns false if another session has it.
@@ -77,14 +98,27 @@ impl PostgresJournal {
     }
 
     pub(super) async fn recover(&mut self) -> Result<(), JournalError> {
-        // Dropped rather than closed: closing would wait for a server that may not answer.
-        self.connection = None;
-        let mut connection = PgConnection::connect_with(&self.options).await?;
-        // May be the lock of our own lost session, which the server has not ended yet: the engine tries again.
-        if !Self::try_lock(&mut connection).await? {
-            return Err(JournalError::Taken);
+        // A session that survived the error is kept: giving up its lock would let a waiting server take the store.
+        if self.session.is_some() && self.confirm().await.is_ok() {
+            return Ok(());
         }
-        self.connection = Some(connection);
+        // Dropped rather than closed: closing would wait for a server that may not answer.
+        self.session = None;
+        let mut connection = PgConnection::connect_with(&self.options).await?;
+        if !Self::try_lock(&mut connection).await? {
+            // The server may not have ended our own lost session yet, which then still holds the lock.
+            if let Some(last) = self.last
+                && is_alive(&mut connection, last).await?
+            {
+                return Err(JournalError::Lingering);
+            }
+            // It may have ended between the two statements.
+            if !Self::try_lock(&mut connection).await? {
+                return Err(JournalError::Taken);
+            }
+        }
+        self.last = Some(session_id(&mut connection).await?);
+        self.session = Some(connection);
         Ok(())
     }
 
@@ -92,7 +126,9 @@ impl PostgresJournal {
     /// held.
     pub(super) async fn confirm(&mut self) -> Result<Option<Time>, JournalError> {
         let now = sqlx::query_scalar("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint");
-        Ok(Some(Time::from_micros(now.fetch_one(self.connection()?).await?)))
+        let mut session = self.session()?;
+        let now = now.fetch_one(&mut session).await;
+        Ok(Some(Time::from_micros(self.keep(session, now)?)))
     }
 
     pub(super) async fn append(&mut self, batch: Batch<'_>) -> Result<Appended, JournalError> {
@@ -105,7 +141,8 @@ impl PostgresJournal {
         let drafts = || first.iter().map(|n| &batch.drafts[*n]);
         let tenants: Vec<Uuid> = drafts().map(|draft| draft.tenant.0).collect();
         let named: Vec<Uuid> = tenants.iter().copied().collect::<HashSet<_>>().into_iter().collect();
-        let rows: Vec<Placed> = sqlx::query_as(APPEND)
+        let mut session = self.session()?;
+        let rows = sqlx::query_as(APPEND)
             .bind(tenants)
             .bind(drafts().map(|draft| seen_key(&draft.event.id)).collect::<Vec<_>>())
             .bind(drafts().map(|draft| &*draft.event.id.source).collect::<Vec<_>>())
@@ -115,8 +152,9 @@ impl PostgresJournal {
             .bind(version)
             .bind(&named)
             .bind(batch.id)
-            .fetch_all(self.connection()?)
-            .await?;
+            .fetch_all(&mut session)
+            .await;
+        let rows: Vec<Placed> = self.keep(session, rows)?;
         let mut heads = HashMap::new();
         let mut placed = HashMap::new();
         for (ord, tenant, seq, recorded, tail) in rows {
@@ -155,14 +193,16 @@ impl PostgresJournal {
         if tenants.is_empty() {
             return Ok(HashMap::new());
         }
-        let rows: Vec<(Uuid, Uuid, i64)> = sqlx::query_as(
+        let mut session = self.session()?;
+        let rows = sqlx::query_as(
             "SELECT tenant, key, recorded FROM seen
              JOIN unnest($1::uuid[], $2::uuid[]) AS input (tenant, key) USING (tenant, key)",
         )
         .bind(tenants)
         .bind(keys)
-        .fetch_all(self.connection()?)
-        .await?;
+        .fetch_all(&mut session)
+        .await;
+        let rows: Vec<(Uuid, Uuid, i64)> = self.keep(session, rows)?;
         Ok(rows.into_iter().map(|(tenant, key, recorded)| ((tenant, key), Time::from_micros(recorded))).collect())
     }
 
@@ -173,10 +213,10 @@ impl PostgresJournal {
         if tenants.is_empty() {
             return Ok(HashSet::new());
         }
-        let there: Vec<Uuid> = sqlx::query_scalar("SELECT tenant FROM head WHERE tenant = ANY ($1)")
-            .bind(&tenants)
-            .fetch_all(self.connection()?)
-            .await?;
+        let mut session = self.session()?;
+        let there = sqlx::query_scalar("SELECT tenant FROM head WHERE tenant = ANY ($1)");
+        let there = there.bind(&tenants).fetch_all(&mut session).await;
+        let there: Vec<Uuid> = self.keep(session, there)?;
         Ok(tenants.into_iter().filter(|tenant| !there.contains(tenant)).map(TenantId).collect())
     }
 
@@ -185,17 +225,18 @@ impl PostgresJournal {
     /// lock sees the new version of the locked row, but no other rows committed meanwhile.
     pub(super) async fn fence(&mut self, tenants: &[TenantId]) -> Result<(), JournalError> {
         let tenants: Vec<Uuid> = tenants.iter().map(|tenant| tenant.0).collect();
-        sqlx::query("SELECT 1 FROM head WHERE tenant = ANY ($1) ORDER BY tenant FOR UPDATE")
-            .bind(tenants)
-            .execute(self.connection()?)
-            .await?;
+        let mut session = self.session()?;
+        let fence = sqlx::query("SELECT 1 FROM head WHERE tenant = ANY ($1) ORDER BY tenant FOR UPDATE");
+        let fenced = fence.bind(tenants).execute(&mut session).await;
+        self.keep(session, fenced)?;
         Ok(())
     }
 
     pub(super) async fn heads(&mut self) -> Result<HashMap<TenantId, Head>, JournalError> {
         type Columns = (Uuid, i64, i64, Option<Uuid>);
-        let rows: Vec<Columns> =
-            sqlx::query_as("SELECT tenant, seq, recorded, tail FROM head").fetch_all(self.connection()?).await?;
+        let mut session = self.session()?;
+        let rows = sqlx::query_as("SELECT tenant, seq, recorded, tail FROM head").fetch_all(&mut session).await;
+        let rows: Vec<Columns> = self.keep(session, rows)?;
         let head =
             |(tenant, seq, recorded, tail): Columns| (TenantId(tenant), Head { seq: seq as u64, recorded, tail });
         Ok(rows.into_iter().map(head).collect())
@@ -203,6 +244,7 @@ impl PostgresJournal {
 
     pub(super) async fn read(&mut self, tenant: TenantId, after: u64, limit: u32) -> Result<Vec<Logged>, JournalError> {
         let version = self.apply_version;
+        let mut session = self.session()?;
         let rows = sqlx::query(
             "SELECT seq, recorded, source, event_id, apply_version, batch, event::text AS event
              FROM journal WHERE tenant = $1 AND seq > $2 ORDER BY seq LIMIT $3",
@@ -210,15 +252,47 @@ impl PostgresJournal {
         .bind(tenant.0)
         .bind(after as i64)
         .bind(i64::from(limit))
-        .fetch_all(self.connection()?)
-        .await?;
+        .fetch_all(&mut session)
+        .await;
+        let rows = self.keep(session, rows)?;
         rows.iter().map(|row| stored(row)?.read(tenant, version)).collect()
     }
 
-    fn connection(&mut self) -> Result<&mut PgConnection, JournalError> {
-        // Without a connection every statement fails as if the store were unreachable, which starts the recovery.
-        Ok(self.connection.as_mut().ok_or(sqlx::Error::WorkerCrashed)?)
+    /// Takes the session out for a statement, after which [`PostgresJournal::keep`] puts it back.
+    fn session(&mut self) -> Result<PgConnection, JournalError> {
+        // Without a session every statement fails as if the store were unreachable, which starts the recovery.
+        Ok(self.session.take().ok_or(sqlx::Error::WorkerCrashed)?)
     }
+
+    /// Puts the session back, unless the statement's error shows that it has ended.
+    fn keep<T>(&mut self, session: PgConnection, result: Result<T, sqlx::Error>) -> Result<T, JournalError> {
+        if result.as_ref().err().is_none_or(is_survived) {
+            self.session = Some(session);
+        }
+        Ok(result?)
+    }
+}
+
+/// Returns true for an error that the server reported for one statement, whose effects are undone then. The session goes
+/// on after it, with its locks.
+fn is_survived(error: &sqlx::Error) -> bool {
+    let reported = error.as_database_error().and_then(|error| error.try_downcast_ref::<PgDatabaseError>());
+    reported.is_some_and(|error| matches!(error.severity(), PgSeverity::Error))
+}
+
+/// Returns the identity of a connection's session.
+async fn session_id(connection: &mut PgConnection) -> Result<SessionId, sqlx::Error> {
+    let id = "SELECT pid, (extract(epoch FROM backend_start) * 1000000)::bigint FROM pg_stat_activity
+              WHERE pid = pg_backend_pid()";
+    let (pid, started) = sqlx::query_as(id).fetch_one(connection).await?;
+    Ok(SessionId { pid, started })
+}
+
+/// Returns true if the server has not ended a session of our own role.
+async fn is_alive(connection: &mut PgConnection, SessionId { pid, started }: SessionId) -> Result<bool, sqlx::Error> {
+    let alive = "SELECT EXISTS (SELECT 1 FROM pg_stat_activity
+                 WHERE pid = $1 AND (extract(epoch FROM backend_start) * 1000000)::bigint = $2)";
+    sqlx::query_scalar(alive).bind(pid).bind(started).fetch_one(connection).await
 }
 
 /// The key of an event id in `seen`: the first 16 bytes of SHA-256 over source, a zero byte and id. No text contains a

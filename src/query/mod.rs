@@ -45,7 +45,7 @@ pub async fn open<P: Privilege>(
         None => reader.snapshot(caller.tenant())?,
     };
     // Measured after the wait for the position, which may have taken a quarter of a second.
-    if freshness.max_staleness_ms.is_some_and(|max| snapshot.staleness_ms > max) {
+    if freshness.max_staleness_ms.is_some_and(|max| !snapshot.is_current(max)) {
         return Err(Fault::Unavailable("the state is too old to be relied on"));
     }
     Ok(snapshot)

@@ -62,7 +62,7 @@ impl Store {
     ) -> Result<(Journal, Option<File>), JournalError> {
         Ok(match (self, lock) {
             (Store::Postgres(store), ServerLock::Postgres(connection)) => {
-                let journal = PostgresJournal::locked(store.options().clone(), *connection, apply_version);
+                let journal = PostgresJournal::locked(store.options().clone(), *connection, apply_version).await?;
                 (Journal::Postgres(journal), None)
             }
             (Store::Sqlite(store), ServerLock::Folder(file)) => {

@@ -5,6 +5,8 @@ use std::sync::LazyLock;
 use sqlx::SqlStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 
+use super::StoreError;
+
 /// Includes the files of these names from the folder of each backend.
 macro_rules! include {
     ($($name:literal),* $(,)?) => {
@@ -46,6 +48,26 @@ fn migrator(files: &[File]) -> Migrator {
         Migration::new(number, description.into(), MigrationType::Simple, SqlStr::from_static(text), false)
     });
     Migrator::with_migrations(migrations.collect())
+}
+
+/// A migration that was applied: its version and the checksum of its statements.
+pub(super) type Applied = (i64, Vec<u8>);
+
+/// Returns true if a migration of this program was not applied to the tables.
+///
+/// [`StoreError::Foreign`] if one was applied that this program does not have, or has with other statements: a newer
+/// release may keep data there that this one would not write.
+pub(super) fn is_outdated(ours: &Migrator, applied: &[Applied]) -> Result<bool, StoreError> {
+    for (version, checksum) in applied {
+        match ours.iter().find(|migration| migration.version == *version) {
+            None => return Err(StoreError::Foreign(format!("migration {version} is of a newer release"))),
+            Some(migration) if *migration.checksum != **checksum => {
+                return Err(StoreError::Foreign(format!("migration {version} has other statements")));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(ours.iter().any(|migration| !applied.iter().any(|(version, _)| *version == migration.version)))
 }
 
 #[cfg(test)]

@@ -96,6 +96,9 @@ pub enum StoreError {
         "the store's tables are older than this program, and another server is running on them: stop it, then try again"
     )]
     Outdated,
+    /// The tables are of a newer release, or were changed.
+    #[error("the store's tables are not of this release: {0}; run the release that made them, or restore a backup")]
+    Foreign(String),
     /// The store holds data that this program does not write.
     #[error("the store holds something unreadable: {0}")]
     Unreadable(String),
@@ -139,7 +142,8 @@ impl Store {
     /// Opens the store without the server's lock, beside a server that may be running. Migrates outdated tables, and
     /// returns true if the store was created just now.
     ///
-    /// [`StoreError::Outdated`] if the tables are outdated and a server is running on them.
+    /// [`StoreError::Outdated`] if the tables are outdated and a server is running on them, [`StoreError::Foreign`] if a
+    /// newer release made them.
     pub async fn open(location: &Location) -> Result<(Self, bool), StoreError> {
         Self::open_as(location, false).await
     }

@@ -94,7 +94,8 @@ impl Pauses {
     }
 }
 
-/// Checks for pauses ten times a second until `stopping` is cancelled.
+/// Checks for pauses ten times a second until `stopping` is cancelled, which must not be before the engine ends its last
+/// leases: without the checks the time since the last one would look like a pause.
 pub async fn watch(leases: Arc<LeaseTable>, clock: Clock, stopping: CancellationToken) -> Result<(), Infallible> {
     loop {
         tokio::select! {

@@ -70,7 +70,7 @@ impl QueryContext {
 
     /// Returns the view for an answer that routers act on; fails with `SERVICE_UNAVAILABLE` if it is too stale.
     fn current(&self) -> Result<&Snapshot> {
-        if self.snapshot.staleness_ms > self.max_staleness_ms {
+        if !self.snapshot.is_current(self.max_staleness_ms) {
             return Err(fault::of_field(&Fault::Unavailable("the state is too old to be relied on")));
         }
         Ok(&self.snapshot)

@@ -8,7 +8,8 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{Connection, Row};
 
 use crate::journal::PostgresJournal;
-use crate::store::{StoreError, migrations};
+use crate::store::StoreError;
+use crate::store::migrations::{self, Applied};
 
 /// The oldest supported server, as `server_version_num`: 14.0.
 const OLDEST_SERVER: i32 = 140_000;
@@ -85,15 +86,17 @@ fn raised(setting: &str) -> &str {
 }
 
 /// Returns true if a migration of this program was not applied to the tables.
+///
+/// [`StoreError::Foreign`] for tables of another release that is not older.
 pub(super) async fn is_outdated(connection: &mut PgConnection) -> Result<bool, StoreError> {
     let table: Option<String> =
         sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations')::text").fetch_one(&mut *connection).await?;
     if table.is_none() {
         return Ok(true);
     }
-    let applied: Vec<i64> =
-        sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success").fetch_all(connection).await?;
-    Ok(migrations::POSTGRES.iter().any(|migration| !applied.contains(&migration.version)))
+    let applied: Vec<Applied> =
+        sqlx::query_as("SELECT version, checksum FROM _sqlx_migrations WHERE success").fetch_all(connection).await?;
+    migrations::is_outdated(&migrations::POSTGRES, &applied)
 }
 
 /// Takes the server's lock for the time of a migration. Also returns once another process has migrated the tables.

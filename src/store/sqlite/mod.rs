@@ -16,7 +16,8 @@ use sqlx::sqlite::{
 };
 use uuid::Uuid;
 
-use super::{POOL_CONNECTIONS, StoreError, lock, migrations};
+use super::migrations::{self, Applied};
+use super::{POOL_CONNECTIONS, StoreError, lock};
 use crate::journal::sqlite::{Writer, WriterGuard};
 
 pub use checkpoint::CheckpointWriter;
@@ -132,6 +133,8 @@ async fn take_turn(folder: &Path) -> Result<File, std::io::Error> {
 }
 
 /// Returns true if a migration of this program was not applied to the tables.
+///
+/// [`StoreError::Foreign`] for tables of another release that is not older.
 async fn is_outdated(connection: &mut SqliteConnection) -> Result<bool, StoreError> {
     let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_master WHERE name = '_sqlx_migrations'")
         .fetch_one(&mut *connection)
@@ -139,9 +142,9 @@ async fn is_outdated(connection: &mut SqliteConnection) -> Result<bool, StoreErr
     if tables == 0 {
         return Ok(true);
     }
-    let applied: Vec<i64> =
-        sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success").fetch_all(connection).await?;
-    Ok(migrations::SQLITE.iter().any(|migration| !applied.contains(&migration.version)))
+    let applied: Vec<Applied> =
+        sqlx::query_as("SELECT version, checksum FROM _sqlx_migrations WHERE success").fetch_all(connection).await?;
+    migrations::is_outdated(&migrations::SQLITE, &applied)
 }
 
 fn uuid(text: &str) -> Result<Uuid, StoreError> {

@@ -61,6 +61,33 @@ async fn migrations_run_only_under_the_lock() {
 }
 
 #[tokio::test]
+async fn tables_of_a_newer_release_are_rejected() {
+    for backend in [Backend::Embedded, Backend::Postgres] {
+        let home = Home::new(backend).await;
+        drop(Store::open(&home.location).await.expect("a new store"));
+        let mut raw = RawStore::open(&home.location).await;
+        let rejected = async |why: &str| {
+            let opened = Store::open(&home.location).await;
+            let message = opened.err().map(|error| error.to_string()).unwrap_or_default();
+            assert!(message.contains("not of this release") && message.contains(why), "{backend:?}: {message}");
+            let booted = boot(&home.location, None, &Clock::system()).await;
+            assert!(matches!(booted, Err(BootError::Store(StoreError::Foreign(_)))), "{backend:?}");
+        };
+        raw.run(
+            "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+             SELECT 99999, 'later', success, checksum, 1 FROM _sqlx_migrations WHERE version = 1",
+        )
+        .await;
+        rejected("migration 99999 is of a newer release").await;
+        raw.run("DELETE FROM _sqlx_migrations WHERE version = 99999").await;
+        drop(Store::open(&home.location).await.expect("the tables of this release"));
+        let other = "(SELECT checksum FROM _sqlx_migrations WHERE version = 2)";
+        raw.run(&format!("UPDATE _sqlx_migrations SET checksum = {other} WHERE version = 1")).await;
+        rejected("migration 1 has other statements").await;
+    }
+}
+
+#[tokio::test]
 async fn unsuitable_databases_are_rejected_with_the_setting() {
     let options = crate::support::postgres::new_database_with("ENCODING 'LATIN1' TEMPLATE template0 LOCALE 'C'").await;
     let refused = Store::open(&Location::Postgres(Box::new(options))).await.err().map(|error| error.to_string());

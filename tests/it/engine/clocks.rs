@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
+use rollcall::clock::Clock;
 use rollcall::domain::Time;
 
 use super::Stage;
 use crate::on_both_stores;
-use crate::support::Backend;
 use crate::support::api::{Answer, send};
-use crate::support::desks::{connected, toggled};
-use crate::support::tasks::eventually;
+use crate::support::desks::{connected, directory, leased, toggled};
+use crate::support::raw::RawStore;
+use crate::support::tasks::{Stopwatch, eventually};
+use crate::support::{Backend, Home, Service, Setup};
 
 on_both_stores!(clock_jumps_do_not_expire_event_ids);
 on_both_stores!(a_clock_that_is_set_back_makes_nothing_stale);
@@ -73,6 +75,44 @@ async fn a_clock_that_is_set_back_makes_nothing_stale(backend: Backend) {
     stage.pass(RETENTION_ROUND).await;
     assert_eq!(stage.outcome(toggled("after", 1, stage.true_time(origin), true)).await, "applied");
     stage.service.stop().await;
+}
+
+/// A start with a wall clock that PostgreSQL's contradicts: which of them is wrong is not known.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_with_a_clock_unlike_the_database_writes_nothing() {
+    for off in [3_600, -3_600] {
+        let home = Home::new(Backend::Postgres).await;
+        let service = Service::start_on(home, Setup::default()).await;
+        let persona = service.api.persona("tenant").await;
+        service.api.put_directory(&persona.key, &directory(2)).await;
+        let beaten = leased("leased", 2, "desk", Clock::system().now(), 5);
+        service.api.apply(&persona.key, &[beaten]).await;
+        let clock = Clock::skewed(off);
+        let service = service.restart(Setup { clock: clock.clone(), ..Setup::default() }).await;
+        let position = service.position(&persona.tenant);
+        let watch = Stopwatch::start();
+        // From the first moment on, and beyond the end of a lease, which would be journalled.
+        while watch.elapsed() < Duration::from_secs(7) {
+            let answer = send(service.api.request(reqwest::Method::GET, "/readyz")).await.expect("an answer");
+            assert_eq!(answer.status, 503, "{off}: after {:?}", watch.elapsed());
+            let side = if off > 0 { "3600.0 s ahead of" } else { "3600.0 s behind" };
+            assert!(answer.text.contains(&format!("{side} the database's clock")), "{}", answer.text);
+            let event = toggled("wrong", 1, Clock::system().now(), true);
+            let answer = service.api.events(&persona.key, &[event]).await.expect("an answer");
+            assert!(answer.is_unavailable(), "{off}: {} {}", answer.status, answer.text);
+            assert_eq!(service.api.connected(&persona.key).await.0, 1, "reads go on");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        assert_eq!(service.position(&persona.tenant), position, "{off}: nothing was journalled");
+        clock.jump(-off);
+        eventually("ready", || service.api.is_ready()).await;
+        let event = toggled("right", 1, Clock::system().now(), true);
+        service.api.apply(&persona.key, &[event]).await;
+        let newest = RawStore::open(&service.home.location).await.number("SELECT max(recorded) FROM journal").await;
+        let off_true = newest - Clock::system().now().micros();
+        assert!(off_true.abs() < 2_000_000, "{off}: recorded {off_true} us off the true time");
+        service.stop().await;
+    }
 }
 
 async fn producers_ahead_do_not_override_later_events(backend: Backend) {

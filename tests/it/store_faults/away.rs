@@ -84,6 +84,10 @@ impl Stage {
             assert!(answer.is_unavailable(), "{} {}", answer.status, answer.text);
             assert!(watch.elapsed() < REJECTION_TIMEOUT, "rejected after {:?}", watch.elapsed());
         }
+        // The lock, and with it the lease, may be another server's by now.
+        let beat = [heartbeat("beat-away", 2, "desk", self.clock.now())];
+        let answer = self.service.api.events(&self.persona.key, &beat).await.expect("the service answers");
+        assert!(answer.is_unavailable(), "{} {}", answer.status, answer.text);
         let path = "/operator/1/live";
         let put = self.service.api.request(Method::PUT, path).bearer_auth(&self.persona.key);
         let answer = send(put.json(&json!({ "chat": { "available": 0 } }))).await.expect("the service answers");

@@ -38,6 +38,7 @@ async fn stops(link: Link) {
     let (status, output) = process.terminate_within(STOP_TIMEOUT).await;
     println!("{link:?}: {:?}", watch.elapsed());
     assert!(status.success(), "{status} {output}");
+    assert!(!output.contains("was paused"), "the process was not: {output}");
     drop(proxy);
     // Without a last checkpoint the store still loads from its journal.
     assert_eq!(audit(&Location::Postgres(Box::new(direct)), &[]).await, [""; 0]);

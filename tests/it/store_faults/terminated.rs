@@ -9,7 +9,7 @@ use crate::support::raw::RawStore;
 use crate::support::{Backend, Service};
 
 /// Terminates the connection that holds the service's lock; returns the number of connections.
-const JOURNAL: &str = "SELECT count(pg_terminate_backend(pid)) FROM pg_locks
+pub(super) const JOURNAL: &str = "SELECT count(pg_terminate_backend(pid)) FROM pg_locks
     WHERE locktype = 'advisory' AND granted
       AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
 /// Terminates every connection but the one that runs the query; returns the number of connections.

@@ -125,6 +125,10 @@ impl Desk {
 
     /// Renews the lease and pings where that is due; ends the connection when the lease has run out.
     async fn upkeep(&mut self) -> Result<(), End> {
+        // A desk that stays would not reach the server that decides over its lease.
+        if self.app.reader().health().reject_if_taken().is_err() {
+            return Err(End::Cut(Code::Restart, "another server runs"));
+        }
         let now = self.app.clock().monotonic();
         if self.is_renewal_due(now) {
             // A renewal that fails stays due, and is tried again after `RENEWAL_INTERVAL`.

@@ -1,0 +1,169 @@
+//! Another server takes over the store on PostgreSQL: docs/promises.md R3 and W6, docs/decisions/0067-takeovers.md.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use rollcall::clock::Clock;
+use serde_json::json;
+
+use super::recovers;
+use super::terminated::JOURNAL;
+use crate::support::api::{Answer, Persona, send};
+use crate::support::audit::audit;
+use crate::support::desks::{connected, directory, event, heartbeat, leased, taken};
+use crate::support::raw::RawStore;
+use crate::support::sockets::Desk;
+use crate::support::tasks::{Stopwatch, eventually, eventually_within, spawn};
+use crate::support::{ADMIN, Api, Backend, Home, Service, Setup};
+
+/// The time after which a server that took the lock over from another begins to load the store.
+const TAKEOVER_PAUSE: Duration = Duration::from_secs(1);
+/// Waits for the server's lock and holds it.
+const LOCK: &str = "SELECT pg_advisory_lock(1919904876)";
+
+/// Requests that any server must reject while another one has the store: reads of all dialects, writes, administration.
+async fn requests(api: &Api, persona: &Persona) -> Vec<Answer> {
+    let (key, now) = (&persona.key, Clock::system().now());
+    let graphql = "{connectedUsersIndicator{connectedUsersCount}}";
+    let convoso = json!({ "auth_token": key });
+    let vonage = api.request(Method::POST, "/agents-availability").json(&json!({})).bearer_auth(key);
+    let vonage = vonage.header("Accept", "application/vnd.newvoicemedia.v1+json");
+    vec![
+        api.graphql(key, graphql).await.expect("an answer"),
+        api.get(key, "/operator/live").await.expect("an answer"),
+        api.get(key, "/operator?connected=1").await.expect("an answer"),
+        api.get(key, "/v1/directory").await.expect("an answer"),
+        send(api.request(Method::POST, "/v1/user-activity/search").json(&convoso)).await.expect("an answer"),
+        send(vonage).await.expect("an answer"),
+        api.events(key, &[connected("late", 3, now)]).await.expect("an answer"),
+        api.events(key, &[heartbeat("late beat", 2, "desk", now)]).await.expect("an answer"),
+        api.post(ADMIN, "/v1/tenants", &json!({ "name": "late" })).await.expect("an answer"),
+    ]
+}
+
+async fn readyz(api: &Api) -> Answer {
+    send(api.request(Method::GET, "/readyz")).await.expect("an answer")
+}
+
+/// Starts a service with a tenant, one connected user and one with a lease.
+async fn start() -> (Service, Persona, RawStore) {
+    let service = Service::start(Backend::Postgres).await;
+    let persona = service.api.persona("tenant").await;
+    service.api.put_directory(&persona.key, &directory(10)).await;
+    let now = Clock::system().now();
+    let events = [connected("one", 1, now), leased("two", 2, "desk", now, 3_600)];
+    service.api.apply(&persona.key, &events).await;
+    let raw = RawStore::open(&service.home.location).await;
+    (service, persona, raw)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_whose_lock_another_has_rejects_everything() {
+    let (service, persona, mut raw) = start().await;
+    let api = &service.api;
+    let mut desk = Desk::welcomed(api, &persona.key, 4, "tab").await;
+    // The lock passes to the other session in the same instant.
+    let mut other = RawStore::open(&service.home.location).await;
+    let waiting = spawn(async move {
+        other.run(LOCK).await;
+        other
+    });
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let watch = Stopwatch::start();
+    assert!(raw.number(JOURNAL).await >= 1, "the lock's session was terminated");
+    let other = waiting.await.expect("the other session has the lock");
+    eventually_within(TAKEOVER_PAUSE, "not ready", async || !api.is_ready().await).await;
+    println!("noticed after {:?}", watch.elapsed());
+    eventually_within(TAKEOVER_PAUSE, "another server is noticed", async || {
+        readyz(api).await.text.contains("another server is running on this store")
+    })
+    .await;
+    assert!(watch.elapsed() < TAKEOVER_PAUSE, "{:?}: the other server serves by now", watch.elapsed());
+    for answer in requests(api, &persona).await {
+        assert!(answer.is_unavailable(), "{} {}", answer.status, answer.text);
+    }
+    assert_eq!(api.get("", "/livez").await.expect("an answer").status, 200);
+    assert_eq!(api.get(ADMIN, "/metrics").await.expect("an answer").status, 200);
+    // The desk must connect to the other server. Its next message is answered first.
+    let _answer = desk.heartbeat().await;
+    assert_eq!(desk.close_code().await, Some(1_012));
+    drop(other);
+    eventually_within(Duration::from_secs(5), "ready again", || api.is_ready()).await;
+    assert_eq!(api.connected(&persona.key).await.0, 3);
+    let beat = [heartbeat("beat", 2, "desk", Clock::system().now())];
+    assert_eq!(api.events(&persona.key, &beat).await.expect("an answer").ok().outcomes(), ["applied"]);
+    recovers(api, &persona, &connected("back", 5, Clock::system().now())).await;
+    let home = service.stop().await;
+    assert_eq!(audit(&home.location, &[]).await, [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_was_taken_over_is_taken_back_with_its_new_entries() {
+    let (service, persona, mut raw) = start().await;
+    let api = &service.api;
+    let location = service.home.location.clone();
+    let ending = async {
+        // The first server may take its lock back before the second looks.
+        while !readyz(api).await.text.contains("another server") {
+            let _terminated = raw.number(JOURNAL).await;
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    };
+    let (second, ()) = tokio::join!(Service::start_on(Home::at(location), Setup::default()), ending);
+    let now = Clock::system().now();
+    let gone = event("gone", "desk.disconnected", Some(1), now, json!({ "session": "desk-1" }));
+    second.api.apply(&persona.key, &[gone, taken("slot", 2, "chat-1", now)]).await;
+    let added = second.api.persona("added").await;
+    second.api.put_directory(&added.key, &directory(2)).await;
+    second.api.apply(&added.key, &[connected("added", 1, now)]).await;
+    for answer in requests(api, &persona).await {
+        assert!(answer.is_unavailable(), "{} {}", answer.status, answer.text);
+    }
+    let position = second.position(&persona.tenant);
+    second.stop().await;
+    eventually_within(Duration::from_secs(5), "ready again", || api.is_ready()).await;
+    assert_eq!(service.position(&persona.tenant), position);
+    assert_eq!(api.connected(&persona.key).await.0, 1);
+    eventually("the other server's key is loaded", async || {
+        api.get(&added.key, "/operator/live").await.expect("an answer").status == 200
+    })
+    .await;
+    assert_eq!(api.connected(&added.key).await.0, 1);
+    recovers(api, &persona, &connected("back", 5, Clock::system().now())).await;
+    let home = service.stop().await;
+    assert_eq!(audit(&home.location, &[]).await, [""; 0]);
+}
+
+/// An append that PostgreSQL rejects for a reason of its own, such as a full disk, does not end the session.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_whose_appends_fail_keeps_its_lock() {
+    let (service, persona, mut raw) = start().await;
+    let api = &service.api;
+    raw.run(
+        "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS
+             $$ BEGIN RAISE 'no space' USING ERRCODE = 'disk_full'; END $$;
+         CREATE TRIGGER fail BEFORE INSERT ON journal FOR EACH ROW EXECUTE FUNCTION fail()",
+    )
+    .await;
+    let mut other = RawStore::open(&service.home.location).await;
+    let waiting = spawn(async move { other.run(LOCK).await });
+    let now = Clock::system().now();
+    for n in 0..3 {
+        let answer = api.events(&persona.key, &[connected(format!("full-{n}"), 3, now)]).await.expect("an answer");
+        assert!(answer.is_unavailable(), "{} {}", answer.status, answer.text);
+        assert!(!waiting.is_finished(), "the lock was given up");
+        let answer = readyz(api).await;
+        assert_eq!(answer.status, 503);
+        assert!(answer.text.contains("does not accept writes"), "{}", answer.text);
+        // The lock is held, so that leases are this server's.
+        let beat = [heartbeat(format!("beat-{n}"), 2, "desk", now)];
+        assert_eq!(api.events(&persona.key, &beat).await.expect("an answer").ok().outcomes(), ["applied"]);
+        assert_eq!(api.connected(&persona.key).await.0, 2);
+    }
+    raw.run("DROP FUNCTION fail CASCADE").await;
+    recovers(api, &persona, &connected("full-0", 3, now)).await;
+    eventually("ready again", || api.is_ready()).await;
+    waiting.abort();
+    let home = service.stop().await;
+    assert_eq!(audit(&home.location, &[]).await, [""; 0]);
+}
