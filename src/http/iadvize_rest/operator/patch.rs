@@ -60,6 +60,10 @@ const FIELDS: [(&str, Form); 22] = [
     ("sso_key", Form::Clearable),
 ];
 
+/// The fields of `call_config`.
+const CALL_CONFIG: [(&str, Form); 3] =
+    [("type", Form::Text), ("ask_phone_number_at_every_connection", Form::Flag), ("phone_number", Form::Clearable)];
+
 /// The fields that can be written, for the OpenAPI description.
 pub struct Writable;
 
@@ -124,7 +128,7 @@ pub fn read(fields: &Fields) -> Result<UserPatch, Fault> {
         }
     }
     if fields.get("call_config").is_some() {
-        user.insert(String::from("call_config"), call_config(&fields.inside("call_config")?)?);
+        user.insert(String::from("call_config"), call_config(fields)?);
     }
     // `roles` replaces the older `role`; a client that sends back everything it received sends both.
     if user.contains_key("roles") {
@@ -138,10 +142,9 @@ pub fn read(fields: &Fields) -> Result<UserPatch, Fault> {
 
 /// Reads the object that replaces the call configuration. An object without fields clears it.
 fn call_config(fields: &Fields) -> Result<Value, Fault> {
+    let fields = fields.inside("call_config", &CALL_CONFIG.map(|(name, _)| name))?;
     let mut config = Map::new();
-    for (name, form) in
-        [("type", Form::Text), ("ask_phone_number_at_every_connection", Form::Flag), ("phone_number", Form::Clearable)]
-    {
+    for (name, form) in CALL_CONFIG {
         if let Some(value) = fields.get(name) {
             let value = convert(value, form).ok_or_else(|| invalid(&format!("call_config[{name}]")))?;
             config.insert(name.to_owned(), value);

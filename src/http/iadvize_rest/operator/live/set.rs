@@ -75,7 +75,7 @@ fn read(fields: &Fields) -> Result<Change, Fault> {
     let mut change = Change::default();
     for channel in CHANNELS {
         let name = channel.name();
-        if let Some(on) = switch(&fields.inside(name)?, "available", &format!("{name}[available]"))? {
+        if let Some(on) = switch(&fields.inside(name, &["available"])?, "available", &format!("{name}[available]"))? {
             change.channels.push((channel, on));
         }
     }
