@@ -1,13 +1,12 @@
 //! The GraphiQL page and its files, embedded in the binary so that it works without internet access.
 
 use axum::body::Body;
-use axum::extract::Path;
 use axum::http::Response;
 use axum::response::IntoResponse;
 use rust_embed::RustEmbed;
 
 use crate::domain::Fault;
-use crate::http::extract::reply;
+use crate::http::extract::{PathId, reply};
 use crate::http::fault::NativeFault;
 
 #[derive(RustEmbed)]
@@ -26,7 +25,7 @@ pub async fn page() -> Response<Body> {
 }
 
 /// Serves one of the page's files; 404 for an unknown name.
-pub async fn file(Path(name): Path<String>) -> Response<Body> {
+pub async fn file(PathId(name): PathId) -> Response<Body> {
     serve(&name)
 }
 

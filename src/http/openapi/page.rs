@@ -3,13 +3,12 @@
 use std::sync::{Arc, LazyLock};
 
 use axum::body::Body;
-use axum::extract::Path;
 use axum::http::Response;
 use axum::response::{IntoResponse, Redirect};
 use utoipa_swagger_ui::{Config, serve};
 
 use crate::domain::Fault;
-use crate::http::extract::reply;
+use crate::http::extract::{PathId, reply};
 use crate::http::fault::NativeFault;
 
 /// Without an online validator, and without credentials that stay in the browser.
@@ -32,7 +31,7 @@ pub async fn page() -> Response<Body> {
 }
 
 /// Responds with one of the page's files.
-pub async fn file(Path(name): Path<String>) -> Response<Body> {
+pub async fn file(PathId(name): PathId) -> Response<Body> {
     answer(&name)
 }
 

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::Response;
 use serde_json::Value;
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema};
@@ -14,7 +14,7 @@ use crate::auth::OperatorsWrite;
 use crate::command::change_availability::{Change, ChangeError, change_availability};
 use crate::domain::{Channel, EntityRef, Fault};
 use crate::http::describe;
-use crate::http::extract::reply;
+use crate::http::extract::{PathId, reply};
 use crate::http::iadvize_rest::fields::{Fields, flag};
 use crate::http::iadvize_rest::{Authenticated, RestFault, StatusOnly, message};
 use crate::http::state::AppState;
@@ -32,8 +32,8 @@ const CHANNELS: [Channel; 3] = [Channel::Chat, Channel::Call, Channel::Video];
 )]
 pub async fn set_live(
     State(app): State<AppState>,
-    Path(id): Path<String>,
     caller: Authenticated<OperatorsWrite>,
+    PathId(id): PathId,
     fields: Fields,
 ) -> Result<Response<Body>, RestFault> {
     let change = read(&fields)?;
