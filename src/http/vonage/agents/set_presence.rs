@@ -20,10 +20,11 @@ use crate::http::state::AppState;
 use crate::query::people::presences;
 use crate::query::{self, Freshness};
 
-#[derive(Debug, Default, Deserialize, ToSchema)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = PresenceChange)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(rename_all = "camelCase")]
 struct Change {
+    #[schema(value_type = String)]
     presence_id: Option<String>,
 }
 

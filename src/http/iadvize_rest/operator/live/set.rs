@@ -61,7 +61,8 @@ impl PartialSchema for Switches {
     fn schema() -> RefOr<Schema> {
         let switch = || ObjectBuilder::new().property("available", describe::flag());
         let object = CHANNELS.iter().fold(ObjectBuilder::new(), |o, channel| o.property(channel.name(), switch()));
-        object.property("connected", describe::flag()).into()
+        // An operator is sent offline, but comes online by a session only.
+        object.property("connected", describe::whole().enum_values(Some([0]))).into()
     }
 }
 
