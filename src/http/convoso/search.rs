@@ -34,7 +34,8 @@ pub struct Search {
     filter_by_skill_options: Option<String>,
 }
 
-/// The JSON body. Clients send ids as strings and as numbers; any other value is kept as text and rejected as an id.
+/// The JSON body. Clients send ids as strings and as numbers; any other value is kept as text and rejected as an id or
+/// as a credential. The skills must be a string, since any text is a name.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct JsonSearch {
@@ -103,12 +104,16 @@ fn from_json(body: &[u8]) -> Result<Search, Fault> {
         Some(serde_json::Value::String(text)) => Some(text),
         Some(other) => Some(other.to_string()),
     };
+    let skills = json.filter_by_skill_options;
+    if skills.as_ref().is_some_and(|skills| !skills.is_string() && !skills.is_null()) {
+        return Err(Fault::invalid("filter_by_skill_options", "must be a text"));
+    }
     Ok(Search {
         auth_token: text(json.auth_token),
         campaign_id: text(json.campaign_id),
         queue_id: text(json.queue_id),
         user_id: text(json.user_id),
-        filter_by_skill_options: text(json.filter_by_skill_options),
+        filter_by_skill_options: text(skills),
     })
 }
 

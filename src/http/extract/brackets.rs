@@ -21,12 +21,12 @@ enum Node<'a> {
 /// list in the order of the numbers.
 ///
 /// [`Fault::Invalid`], with the field's name as given, for a field that is given twice, that is both a value and an
-/// object, or that is nested too deeply.
+/// object, that is nested too deeply, or whose value is not UTF-8.
 pub fn tree(params: &Params<'_>) -> Result<Map<String, Value>, Fault> {
     let mut root = Vec::new();
     for (name, value) in params.iter() {
         let path = path(name).ok_or_else(|| Fault::invalid(name, "is not a name with brackets"))?;
-        grow(&mut root, &path, value).ok_or_else(|| Fault::invalid(name, "is given twice"))?;
+        grow(&mut root, &path, value?).ok_or_else(|| Fault::invalid(name, "is given twice"))?;
     }
     Ok(root.into_iter().map(|(name, node)| (name.into_owned(), node.into_value())).collect())
 }
@@ -107,7 +107,7 @@ mod tests {
         for form in ["a=1&a=2", "a[b]=1&a[b]=2", "a=1&a[b]=2", "a[b]=1&a=2", "a[0]=1&a[0]=2", "a[]=1&a[0]=2"] {
             assert!(read(form).is_err(), "{form}");
         }
-        for form in ["a[b=1", "a]b[=1", "[a]=1", "a[b]c=1", "a[[b]]=1", "a[1][2][3][4][5]=1"] {
+        for form in ["a[b=1", "a]b[=1", "[a]=1", "a[b]c=1", "a[[b]]=1", "a[1][2][3][4][5]=1", "a=%FF"] {
             assert!(read(form).is_err(), "{form}");
         }
     }

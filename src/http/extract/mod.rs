@@ -8,10 +8,12 @@ pub mod freshness;
 pub mod json;
 pub mod long_answer;
 pub mod params;
+pub mod path;
 pub mod peer;
 pub mod reply;
 
 pub use body::{MediaType, media_type, read_body};
 pub use caller::{Authenticated, Credential};
 pub use params::Params;
+pub use path::{PathId, PathIds};
 pub use peer::Peer;

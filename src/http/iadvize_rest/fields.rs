@@ -37,10 +37,16 @@ impl Fields {
     }
 
     /// Returns the fields inside another one. An absent or `null` field has none.
-    pub fn inside(&self, name: &str) -> Result<Fields, Fault> {
+    ///
+    /// [`Fault::Invalid`] if it has fields but none of those that are `known`: to ignore them all would take the request
+    /// for one that gives none, which clears or keeps what the client wanted to change.
+    pub fn inside(&self, name: &str, known: &[&str]) -> Result<Fields, Fault> {
         match self.0.get(name) {
             None | Some(Value::Null) => Ok(Fields::default()),
-            Some(Value::Object(fields)) => Ok(Fields(fields.clone())),
+            Some(Value::Object(fields)) if fields.is_empty() || known.iter().any(|name| fields.contains_key(*name)) => {
+                Ok(Fields(fields.clone()))
+            }
+            Some(Value::Object(_)) => Err(Fault::invalid(name, "has no known field")),
             Some(_) => Err(Fault::invalid(name, "must have fields of its own")),
         }
     }

@@ -88,6 +88,8 @@ pub enum RestFault {
     Missing(&'static str),
     /// The value of this field must be unique, and another operator has it: HTTP 409.
     Taken(String),
+    /// There is no room for another operator: HTTP 400 with this sentence, which names the quota.
+    Full(String),
     /// Any other fault.
     Fault(Fault),
 }
@@ -109,6 +111,7 @@ impl IntoResponse for RestFault {
     fn into_response(self) -> Response<Body> {
         match self {
             RestFault::Unknown(sentence) => message(404, "fail", &sentence),
+            RestFault::Full(sentence) => message(400, "fail", &sentence),
             RestFault::Missing(field) => message(400, "fail", &format!("Field '{field}' is missing.")),
             RestFault::Taken(field) => message(409, "fail", &format!("Value of field '{field}' is already used.")),
             // The vendor does not distinguish missing, invalid and insufficient keys.

@@ -62,9 +62,10 @@ struct CloudEvent;
 
 impl PartialSchema for CloudEvent {
     fn schema() -> RefOr<Schema> {
-        let needed = ["specversion", "id", "source", "type", "time"];
+        let needed = ["id", "source", "type", "time"];
         let object =
             needed.into_iter().fold(ObjectBuilder::new(), |o, name| o.property(name, describe::text()).required(name));
+        let object = object.property("specversion", describe::text().enum_values(Some(["1.0"])));
         object.property("subject", describe::text()).property("data", ObjectBuilder::new()).into()
     }
 }

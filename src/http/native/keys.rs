@@ -1,7 +1,7 @@
 //! `/v1/tenants/{id}/keys`: creates, lists and revokes a tenant's keys, for the administrator.
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -13,7 +13,7 @@ use crate::command::tenants::create_key as command;
 use crate::command::tenants::revoke_key::{KeyOf, revoke_key as revoke};
 use crate::domain::ids::parse_guid;
 use crate::domain::{Fault, Scope, Time};
-use crate::http::extract::reply;
+use crate::http::extract::{PathId, PathIds, reply};
 use crate::http::fault::NativeFault;
 use crate::http::state::AppState;
 use crate::query;
@@ -78,7 +78,7 @@ impl From<KeyRecord> for Listed {
 pub async fn create_key(
     State(app): State<AppState>,
     admin: Admin,
-    Path(tenant): Path<String>,
+    PathId(tenant): PathId,
     Document(wanted): Document<NewKey>,
 ) -> Result<Response<Body>, NativeFault> {
     let tenant = tenant_id(&tenant)?;
@@ -99,7 +99,7 @@ pub async fn create_key(
 pub async fn list_keys(
     State(app): State<AppState>,
     admin: Admin,
-    Path(tenant): Path<String>,
+    PathId(tenant): PathId,
 ) -> Result<Response<Body>, NativeFault> {
     let keys = query::keys::keys(&admin, app.store(), tenant_id(&tenant)?).await?;
     let keys = Keys { keys: keys.into_iter().map(Listed::from).collect() };
@@ -116,7 +116,7 @@ pub async fn list_keys(
 pub async fn revoke_key(
     State(app): State<AppState>,
     admin: Admin,
-    Path((tenant, key)): Path<(String, String)>,
+    PathIds([tenant, key]): PathIds<2>,
 ) -> Result<StatusCode, NativeFault> {
     let tenant = tenant_id(&tenant)?;
     let key = parse_guid(&key).ok_or(Fault::NotFound("key"))?;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::Response;
 use utoipa::openapi::schema::SchemaType;
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
@@ -13,7 +13,7 @@ use super::{Document, tenant_id};
 use crate::auth::Admin;
 use crate::command::tenants::set_limits as change;
 use crate::domain::{Quota, Quotas};
-use crate::http::extract::reply;
+use crate::http::extract::{PathId, reply};
 use crate::http::fault::NativeFault;
 use crate::http::state::AppState;
 use crate::query;
@@ -85,7 +85,7 @@ const fn meaning(quota: Quota) -> &'static str {
 pub async fn get_limits(
     State(app): State<AppState>,
     admin: Admin,
-    Path(tenant): Path<String>,
+    PathId(tenant): PathId,
 ) -> Result<Response<Body>, NativeFault> {
     let tenant = query::keys::tenant(&admin, app.store(), tenant_id(&tenant)?).await?.id;
     let view = app.reader().snapshot(tenant)?.view;
@@ -107,7 +107,7 @@ pub async fn get_limits(
 pub async fn put_limits(
     State(app): State<AppState>,
     admin: Admin,
-    Path(tenant): Path<String>,
+    PathId(tenant): PathId,
     Document(limits): Document<Quotas>,
 ) -> Result<Response<Body>, NativeFault> {
     let tenant = query::keys::tenant(&admin, app.store(), tenant_id(&tenant)?).await?;

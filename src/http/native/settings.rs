@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::ops::RangeInclusive;
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::Response;
 use serde::Serialize;
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
@@ -16,7 +16,7 @@ use crate::command::tenants::set_settings as change;
 use crate::domain::TenantId;
 use crate::domain::settings::desk::{HEARTBEAT_SECONDS, LEASE_SECONDS};
 use crate::domain::settings::{CONVERSATION_DAYS, SettingsPatch, WebhookSecret};
-use crate::http::extract::reply;
+use crate::http::extract::{PathId, reply};
 use crate::http::fault::NativeFault;
 use crate::http::state::AppState;
 use crate::query;
@@ -89,7 +89,7 @@ impl ToSchema for Changes {
 pub async fn get_tenant(
     State(app): State<AppState>,
     admin: Admin,
-    Path(tenant): Path<String>,
+    PathId(tenant): PathId,
 ) -> Result<Response<Body>, NativeFault> {
     let tenant = query::keys::tenant(&admin, app.store(), tenant_id(&tenant)?).await?;
     Ok(reply::json(200, "application/json", &Answer::from(&tenant)))
@@ -111,7 +111,7 @@ pub async fn get_tenant(
 pub async fn set_settings(
     State(app): State<AppState>,
     admin: Admin,
-    Path(tenant): Path<String>,
+    PathId(tenant): PathId,
     Document(patch): Document<SettingsPatch>,
 ) -> Result<Response<Body>, NativeFault> {
     let tenant = tenant_id(&tenant)?;

@@ -1,11 +1,11 @@
 //! GraphiQL, to try the GraphQL API.
 
 use axum::body::Body;
-use axum::extract::Path;
 use axum::http::Response;
 use rust_embed::RustEmbed;
 
 use super::embedded;
+use crate::http::extract::PathId;
 
 #[derive(RustEmbed)]
 #[folder = "web/graphiql/"]
@@ -17,6 +17,6 @@ pub async fn page() -> Response<Body> {
 }
 
 /// Responds with one of the page's files.
-pub async fn file(Path(name): Path<String>) -> Response<Body> {
+pub async fn file(PathId(name): PathId) -> Response<Body> {
     embedded::<Files>(&name)
 }

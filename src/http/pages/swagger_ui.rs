@@ -1,12 +1,12 @@
 //! Swagger UI, which shows the OpenAPI description.
 
 use axum::body::Body;
-use axum::extract::Path;
 use axum::http::Response;
 use axum::response::Redirect;
 use rust_embed::RustEmbed;
 
 use super::embedded;
+use crate::http::extract::PathId;
 
 #[derive(RustEmbed)]
 #[folder = "web/swagger-ui/"]
@@ -23,6 +23,6 @@ pub async fn page() -> Response<Body> {
 }
 
 /// Responds with one of the page's files.
-pub async fn file(Path(name): Path<String>) -> Response<Body> {
+pub async fn file(PathId(name): PathId) -> Response<Body> {
     embedded::<Files>(&name)
 }

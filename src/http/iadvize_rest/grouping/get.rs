@@ -1,13 +1,13 @@
 //! `GET /group/{id}` and `GET /skill/{id}`: one group or skill with every field.
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, Response};
 
 use super::Resource;
 use super::row::Row;
 use crate::auth::OperatorsRead;
-use crate::http::extract::{freshness, reply};
+use crate::http::extract::{PathId, freshness, reply};
 use crate::http::iadvize_rest::{Authenticated, Envelope, RestFault, data};
 use crate::http::state::AppState;
 use crate::limits::TurnKey;
@@ -24,11 +24,11 @@ use crate::query::groupings::{described, entity, members};
 )]
 pub async fn get_group(
     app: State<AppState>,
-    id: Path<String>,
     caller: Authenticated<OperatorsRead>,
+    id: PathId,
     headers: HeaderMap,
 ) -> Result<Response<Body>, RestFault> {
-    get(Resource::Group, app, id, caller, headers).await
+    get(Resource::Group, app, caller, id, headers).await
 }
 
 /// Returns one skill.
@@ -40,18 +40,18 @@ pub async fn get_group(
 )]
 pub async fn get_skill(
     app: State<AppState>,
-    id: Path<String>,
     caller: Authenticated<OperatorsRead>,
+    id: PathId,
     headers: HeaderMap,
 ) -> Result<Response<Body>, RestFault> {
-    get(Resource::Skill, app, id, caller, headers).await
+    get(Resource::Skill, app, caller, id, headers).await
 }
 
 async fn get(
     resource: Resource,
     State(app): State<AppState>,
-    Path(id): Path<String>,
     caller: Authenticated<OperatorsRead>,
+    PathId(id): PathId,
     headers: HeaderMap,
 ) -> Result<Response<Body>, RestFault> {
     let snapshot = query::open(app.reader(), &caller, freshness::any_age(&headers)?).await?;

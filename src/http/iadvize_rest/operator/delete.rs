@@ -1,13 +1,13 @@
 //! `DELETE /operator/{id}`: deletes an operator, which ends their sessions and removes them from every list and count.
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::Response;
 
 use crate::auth::OperatorsWrite;
 use crate::command::delete_operator::delete_operator;
 use crate::domain::Fault;
-use crate::http::extract::reply;
+use crate::http::extract::{PathId, reply};
 use crate::http::iadvize_rest::{Authenticated, RestFault, StatusOnly, done};
 use crate::http::state::AppState;
 
@@ -21,8 +21,8 @@ use crate::http::state::AppState;
 )]
 pub async fn delete(
     State(app): State<AppState>,
-    Path(id): Path<String>,
     caller: Authenticated<OperatorsWrite>,
+    PathId(id): PathId,
 ) -> Result<Response<Body>, RestFault> {
     // Unlike the vendor's other sentences about unknown ids, this one ends without a full stop.
     let unknown = || RestFault::Unknown(format!("Unknown 'operator' with 'id' {id}"));

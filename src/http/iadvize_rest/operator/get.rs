@@ -1,13 +1,13 @@
 //! `GET /operator/{id}`: one operator with every field.
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, Response};
 
 use super::reference;
 use super::row::Row;
 use crate::auth::OperatorsRead;
-use crate::http::extract::{freshness, reply};
+use crate::http::extract::{PathId, freshness, reply};
 use crate::http::iadvize_rest::{Authenticated, Envelope, RestFault, data};
 use crate::http::state::AppState;
 use crate::query;
@@ -23,8 +23,8 @@ use crate::query::people::operators::operator;
 )]
 pub async fn get(
     State(app): State<AppState>,
-    Path(id): Path<String>,
     caller: Authenticated<OperatorsRead>,
+    PathId(id): PathId,
     headers: HeaderMap,
 ) -> Result<Response<Body>, RestFault> {
     let snapshot = query::open(app.reader(), &caller, freshness::any_age(&headers)?).await?;

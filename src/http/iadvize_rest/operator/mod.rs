@@ -35,13 +35,16 @@ fn reference(id: &str) -> Result<EntityRef, RestFault> {
     id.parse().map_err(|_| RestFault::unknown("operator", id))
 }
 
-/// Translates the fault of a write into this dialect, which names the first invalid field as in the request.
+/// Translates the fault of a write into this dialect, which names the first invalid field as in the request. `id` is
+/// that of the path; it is empty for a new operator.
 fn refused(fault: Fault, id: &str) -> RestFault {
     match fault {
         Fault::NotFound(_) => RestFault::unknown("operator", id),
         Fault::Refused(problems) => match problems.first() {
+            // A caller cannot give an id, so the value of a field is not at fault.
+            Some(problem) if field(problem) == "id" && id.is_empty() => RestFault::Full(problem.detail.clone()),
             // The operator was deleted after the request was read.
-            Some(problem) if field(problem) == "id" && !id.is_empty() => RestFault::unknown("operator", id),
+            Some(problem) if field(problem) == "id" => RestFault::unknown("operator", id),
             Some(problem) if problem.detail == TAKEN => RestFault::Taken(field(problem)),
             Some(problem) => RestFault::Fault(Fault::invalid(field(problem), &*problem.detail)),
             None => RestFault::Fault(Fault::Internal),

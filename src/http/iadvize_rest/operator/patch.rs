@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema, SchemaFormat};
 use utoipa::{PartialSchema, ToSchema};
 
+use crate::auth::password::MAX_BYTES;
 use crate::domain::Fault;
 use crate::domain::directory::UserPatch;
 use crate::http::describe;
@@ -60,6 +61,10 @@ const FIELDS: [(&str, Form); 22] = [
     ("sso_key", Form::Clearable),
 ];
 
+/// The fields of `call_config`.
+const CALL_CONFIG: [(&str, Form); 3] =
+    [("type", Form::Text), ("ask_phone_number_at_every_connection", Form::Flag), ("phone_number", Form::Clearable)];
+
 /// The fields that can be written, for the OpenAPI description.
 pub struct Writable;
 
@@ -103,6 +108,7 @@ fn schema(name: &str, form: Form) -> Schema {
         ("chat_priority" | "call_priority" | "video_priority", _) => {
             describe::whole().enum_values(Some([0, 10])).into()
         }
+        ("password", _) => describe::text().min_length(Some(1)).max_length(Some(MAX_BYTES)).into(),
         ("chat_max_number", _) => describe::whole().minimum(Some(0)).maximum(Some(1_000)).into(),
         (_, Form::Text) => describe::text().min_length(Some(1)).max_length(Some(256)).into(),
         (_, Form::Clearable) => describe::text().max_length(Some(256)).into(),
@@ -124,7 +130,7 @@ pub fn read(fields: &Fields) -> Result<UserPatch, Fault> {
         }
     }
     if fields.get("call_config").is_some() {
-        user.insert(String::from("call_config"), call_config(&fields.inside("call_config")?)?);
+        user.insert(String::from("call_config"), call_config(fields)?);
     }
     // `roles` replaces the older `role`; a client that sends back everything it received sends both.
     if user.contains_key("roles") {
@@ -138,10 +144,9 @@ pub fn read(fields: &Fields) -> Result<UserPatch, Fault> {
 
 /// Reads the object that replaces the call configuration. An object without fields clears it.
 fn call_config(fields: &Fields) -> Result<Value, Fault> {
+    let fields = fields.inside("call_config", &CALL_CONFIG.map(|(name, _)| name))?;
     let mut config = Map::new();
-    for (name, form) in
-        [("type", Form::Text), ("ask_phone_number_at_every_connection", Form::Flag), ("phone_number", Form::Clearable)]
-    {
+    for (name, form) in CALL_CONFIG {
         if let Some(value) = fields.get(name) {
             let value = convert(value, form).ok_or_else(|| invalid(&format!("call_config[{name}]")))?;
             config.insert(name.to_owned(), value);

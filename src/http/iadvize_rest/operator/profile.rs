@@ -1,14 +1,14 @@
 //! `GET /operator/{id}/profile`: an operator's profile.
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::reference;
 use crate::auth::OperatorsRead;
-use crate::http::extract::{freshness, reply};
+use crate::http::extract::{PathId, freshness, reply};
 use crate::http::iadvize_rest::{Authenticated, Envelope, RestFault, data};
 use crate::http::state::AppState;
 use crate::query;
@@ -35,8 +35,8 @@ struct Row<'a> {
 )]
 pub async fn profile(
     State(app): State<AppState>,
-    Path(id): Path<String>,
     caller: Authenticated<OperatorsRead>,
+    PathId(id): PathId,
     headers: HeaderMap,
 ) -> Result<Response<Body>, RestFault> {
     let snapshot = query::open(app.reader(), &caller, freshness::any_age(&headers)?).await?;

@@ -1,7 +1,7 @@
 //! `PUT /operator/{id}`: changes the given fields of an operator, and no others.
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::Response;
 
 use super::patch::Writable;
@@ -9,7 +9,7 @@ use super::row::Row;
 use super::{password, patch, reference, refused};
 use crate::auth::OperatorsWrite;
 use crate::command::update_operator::update_operator;
-use crate::http::extract::reply;
+use crate::http::extract::{PathId, reply};
 use crate::http::iadvize_rest::fields::Fields;
 use crate::http::iadvize_rest::{Authenticated, Envelope, RestFault, data};
 use crate::http::state::AppState;
@@ -25,8 +25,8 @@ use crate::http::state::AppState;
 )]
 pub async fn update(
     State(app): State<AppState>,
-    Path(id): Path<String>,
     caller: Authenticated<OperatorsWrite>,
+    PathId(id): PathId,
     fields: Fields,
 ) -> Result<Response<Body>, RestFault> {
     let user = patch::read(&fields)?;

@@ -1,15 +1,14 @@
 //! `GET /agents/{userId}/presence`: the presence that one agent shows now.
 
 use axum::body::Body;
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, Response};
 
 use super::super::{Authenticated, JSON, Version1, VonageFault};
 use super::{AgentPresence, user_of};
 use crate::auth::UsersRead;
 use crate::domain::Fault;
-use crate::http::extract::{freshness, reply};
+use crate::http::extract::{PathId, freshness, reply};
 use crate::http::state::AppState;
 use crate::query;
 use crate::query::people::presences;
@@ -29,10 +28,10 @@ pub async fn get_presence(
     State(app): State<AppState>,
     caller: Authenticated<UsersRead>,
     _: Version1,
-    path: Result<Path<String>, PathRejection>,
+    PathId(id): PathId,
     headers: HeaderMap,
 ) -> Result<Response<Body>, VonageFault> {
-    let user = user_of(path)?;
+    let user = user_of(&id)?;
     let freshness = freshness::current(&headers, &app)?;
     let snapshot = query::open(app.reader(), &caller, freshness).await?;
     let presence = presences::presence(&snapshot.view, user).ok_or(Fault::NotFound("user"))?;

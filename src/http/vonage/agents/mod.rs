@@ -6,8 +6,6 @@ pub mod list_definitions;
 pub mod list_presences;
 pub mod set_presence;
 
-use axum::extract::Path;
-use axum::extract::rejection::PathRejection;
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -85,8 +83,6 @@ impl From<DefinitionCategory> for Category {
 }
 
 /// Parses the user id in a path, which must be a GUID: the vendor has no other user ids here.
-fn user_of(path: Result<Path<String>, PathRejection>) -> Result<Uuid, Fault> {
-    let malformed = || Fault::Malformed(String::from("the user's id is not a GUID"));
-    let Path(id) = path.map_err(|_| malformed())?;
-    parse_guid(&id).ok_or_else(malformed)
+fn user_of(id: &str) -> Result<Uuid, Fault> {
+    parse_guid(id).ok_or_else(|| Fault::Malformed(String::from("the user's id is not a GUID")))
 }

@@ -1,8 +1,7 @@
 //! `PATCH /agents/{userId}/presence`: sets an agent's presence, and returns the one shown afterwards.
 
 use axum::body::Body;
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::Response;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -16,15 +15,16 @@ use crate::domain::Fault;
 use crate::domain::ids::parse_guid;
 use crate::domain::json::Object;
 use crate::http::extract::body::DIALECT_LIMIT;
-use crate::http::extract::{MediaType, media_type, read_body, reply};
+use crate::http::extract::{MediaType, PathId, media_type, read_body, reply};
 use crate::http::state::AppState;
 use crate::query::people::presences;
 use crate::query::{self, Freshness};
 
-#[derive(Debug, Default, Deserialize, ToSchema)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = PresenceChange)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(rename_all = "camelCase")]
 struct Change {
+    #[schema(value_type = String)]
     presence_id: Option<String>,
 }
 
@@ -44,14 +44,14 @@ pub async fn set_presence(
     State(app): State<AppState>,
     caller: Authenticated<UsersWrite>,
     _: Version1,
-    path: Result<Path<String>, PathRejection>,
+    PathId(id): PathId,
     request: Request,
 ) -> Result<Response<Body>, VonageFault> {
     let (parts, body) = request.into_parts();
     if media_type(&parts.headers) != MediaType::Json {
         return Err(Fault::UnsupportedMediaType("application/json").into());
     }
-    let user = user_of(path)?;
+    let user = user_of(&id)?;
     let definition = read(&read_body(&parts.headers, body, DIALECT_LIMIT).await?)?;
     let choice = Choice { user, definition };
     let done = change_presence(app.command(&caller), choice).await;

@@ -1,12 +1,12 @@
 //! `GET /operator/{id}/live`: one operator's live availability, online or not.
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, Response};
 
 use super::row::Row;
 use crate::auth::OperatorsRead;
-use crate::http::extract::{freshness, reply};
+use crate::http::extract::{PathId, freshness, reply};
 use crate::http::iadvize_rest::{Authenticated, Envelope, RestFault, data};
 use crate::http::state::AppState;
 use crate::query;
@@ -21,8 +21,8 @@ use crate::query::people::operators_live::operator_live;
 )]
 pub async fn get_live(
     State(app): State<AppState>,
-    Path(id): Path<String>,
     caller: Authenticated<OperatorsRead>,
+    PathId(id): PathId,
     headers: HeaderMap,
 ) -> Result<Response<Body>, RestFault> {
     let snapshot = query::open(app.reader(), &caller, freshness::current(&headers, &app)?).await?;

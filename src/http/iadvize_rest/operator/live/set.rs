@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::Response;
 use serde_json::Value;
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema};
@@ -14,7 +14,7 @@ use crate::auth::OperatorsWrite;
 use crate::command::change_availability::{Change, ChangeError, change_availability};
 use crate::domain::{Channel, EntityRef, Fault};
 use crate::http::describe;
-use crate::http::extract::reply;
+use crate::http::extract::{PathId, reply};
 use crate::http::iadvize_rest::fields::{Fields, flag};
 use crate::http::iadvize_rest::{Authenticated, RestFault, StatusOnly, message};
 use crate::http::state::AppState;
@@ -32,8 +32,8 @@ const CHANNELS: [Channel; 3] = [Channel::Chat, Channel::Call, Channel::Video];
 )]
 pub async fn set_live(
     State(app): State<AppState>,
-    Path(id): Path<String>,
     caller: Authenticated<OperatorsWrite>,
+    PathId(id): PathId,
     fields: Fields,
 ) -> Result<Response<Body>, RestFault> {
     let change = read(&fields)?;
@@ -61,7 +61,8 @@ impl PartialSchema for Switches {
     fn schema() -> RefOr<Schema> {
         let switch = || ObjectBuilder::new().property("available", describe::flag());
         let object = CHANNELS.iter().fold(ObjectBuilder::new(), |o, channel| o.property(channel.name(), switch()));
-        object.property("connected", describe::flag()).into()
+        // An operator is sent offline, but comes online by a session only.
+        object.property("connected", describe::whole().enum_values(Some([0]))).into()
     }
 }
 
@@ -75,7 +76,7 @@ fn read(fields: &Fields) -> Result<Change, Fault> {
     let mut change = Change::default();
     for channel in CHANNELS {
         let name = channel.name();
-        if let Some(on) = switch(&fields.inside(name)?, "available", &format!("{name}[available]"))? {
+        if let Some(on) = switch(&fields.inside(name, &["available"])?, "available", &format!("{name}[available]"))? {
             change.channels.push((channel, on));
         }
     }
