@@ -1,16 +1,16 @@
 # syntax=docker/dockerfile:1
 
 # --- build: the dependencies' compiled code stays in cache mounts, so that a change of src/ rebuilds only rollcall ---
-FROM rust:1-bookworm AS build
+FROM rust:1.95.0-bookworm AS build
 WORKDIR /build
 COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/build/target \
     cargo build --release --locked --bin rollcall \
-    && install -D --strip target/release/rollcall /out/rollcall
+    && install -D target/release/rollcall /out/rollcall
 
 # --- run ---
-FROM debian:bookworm-slim
+FROM debian:bookworm-20260803-slim
 # The certificates are for TLS to a PostgreSQL elsewhere, and for `rollcall ingest` to an https address.
 RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates \

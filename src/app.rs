@@ -7,18 +7,19 @@ use std::time::Duration;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::{TcpListener, TcpSocket};
 
-use crate::auth::Credentials;
 use crate::auth::secret::Secret;
+use crate::auth::{Credentials, Passwords};
 use crate::boot::{BootError, Booted, boot};
 use crate::clock::Clock;
 use crate::engine::{self, EngineDeps, EngineHandles, Limits, Reader, Submitter};
+use crate::http::listener::handshake::Shaking;
 use crate::http::listener::{self, ListenerConfig};
 use crate::http::tls::{Tls, TlsError, TlsFiles};
 use crate::http::{self, AppState, Edge, Handles};
 use crate::lifecycle::Lifecycle;
 use crate::limits::sockets::SocketLimits;
-use crate::limits::{Budget, Sockets, TenantBudgets, TenantLimits, Throttle};
-use crate::store::{Location, Store};
+use crate::limits::{Budget, Handshakes, MemoryBudget, Sockets, TenantBudgets, TenantLimits, Throttle};
+use crate::store::{Location, Store, TenantReads};
 use crate::telemetry;
 
 /// Everything that a service is started with.
@@ -79,6 +80,7 @@ pub struct App {
     pub credentials: Credentials,
     /// The store, with tenants, keys and checkpoints.
     pub store: Store,
+    state: AppState,
     lifecycle: Lifecycle,
     _lock: Option<File>,
 }
@@ -94,33 +96,37 @@ impl App {
         let address = listener.local_addr().map_err(unusable)?;
         let tls = if let Some(files) = tls { Some(Tls::load(files).await?) } else { None };
         let scheme = if tls.is_some() { "https" } else { "http" };
-        let Booted { store, journal, states, quarantined, registry, credentials, new_admin_token, has_admin, lock } =
+        let Booted { store, journal, loaded, quarantined, registry, credentials, new_admin_token, has_admin, lock } =
             boot(&location, admin_token.as_deref(), &clock).await?;
 
         let lifecycle = Lifecycle::new(&clock, edge.budgets);
+        let tenant_reads = TenantReads::new(store.clone(), lifecycle.clone(), &clock, edge.budgets);
         let deps = EngineDeps {
             journal,
             store: store.clone(),
+            reads: tenant_reads.clone(),
             clock: clock.clone(),
             lifecycle: lifecycle.clone(),
             limits,
             quarantined: quarantined.into_keys().collect(),
         };
-        let EngineHandles { engine, submitter, reader, leases } = engine::build(states, deps);
+        let EngineHandles { engine, submitter, reader, leases } = engine::build(loaded, deps);
         let throttle = Throttle::new(&clock);
-        let tenants = TenantBudgets::new(tenant_limits, &clock);
         let (sockets, pace) = (
-            sockets(max_connections, edge.budgets.has(Budget::Sockets)),
+            sockets(max_connections, edge.memory, edge.budgets.has(Budget::Sockets)),
             edge.budgets.has(Budget::Answers).then(|| clock.clone()),
         );
+        let turns = edge.budgets.has(Budget::Handshakes).then(|| Handshakes::new(&clock));
         let state = AppState::new(Handles {
             credentials: credentials.clone(),
             settings: registry.settings(),
             throttle: throttle.clone(),
-            tenants,
+            passwords: Passwords::new(lifecycle.clone(), &clock, edge.budgets),
+            tenants: TenantBudgets::new(tenant_limits, &clock),
             submitter: submitter.clone(),
             reader: reader.clone(),
             store: store.clone(),
+            tenant_reads,
             clock: clock.clone(),
             lifecycle: lifecycle.clone(),
             metrics: metrics.clone(),
@@ -133,12 +139,12 @@ impl App {
         lifecycle.spawn("sweep", credentials.clone().sweep(throttle, lifecycle.stopping().clone()));
         let config = ListenerConfig {
             listener,
-            tls: tls.as_ref().map(Tls::acceptor),
+            tls: tls.as_ref().map(|tls| Shaking { acceptor: tls.acceptor(), turns, lifecycle: lifecycle.clone() }),
             sockets,
             header_timeout,
             write_clock: pace,
         };
-        serve(&lifecycle, config, state);
+        serve(&lifecycle, config, state.clone());
         if let Some(tls) = tls {
             lifecycle.spawn("certificate", tls.watch(clock, lifecycle.stopping().clone()));
         }
@@ -151,6 +157,7 @@ impl App {
             reader,
             credentials,
             store,
+            state,
             lifecycle,
             _lock: lock,
         })
@@ -159,6 +166,16 @@ impl App {
     /// Returns the base URL, such as `http://127.0.0.1:8080`.
     pub fn url(&self) -> String {
         format!("{}://{}", self.scheme, self.address)
+    }
+
+    /// The queue of passwords to be hashed.
+    pub fn passwords(&self) -> &Passwords {
+        self.state.passwords()
+    }
+
+    /// Reads of the store on behalf of tenants.
+    pub fn tenant_reads(&self) -> &TenantReads {
+        self.state.tenant_reads()
     }
 
     /// The tasks of the service. Its `stopping` token is cancelled when the service stops, and when a task fails.
@@ -201,8 +218,8 @@ fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
 }
 
 /// Returns the limits on connections: the setting, or less if the process may not open that many files.
-fn sockets(max_connections: usize, is_enforced: bool) -> Sockets {
-    let wanted = SocketLimits::of(max_connections);
+fn sockets(max_connections: usize, memory: MemoryBudget, is_enforced: bool) -> Sockets {
+    let wanted = SocketLimits::of(max_connections, memory);
     let limits = match open_files() {
         Some(files) => wanted.within_files(files),
         None => wanted,

@@ -12,9 +12,9 @@ use crate::auth::Credentials;
 use crate::auth::secret::{Secret, hash};
 use crate::clock::Clock;
 use crate::domain::TenantId;
+use crate::engine::Loaded;
 use crate::engine::replay::ReplayError;
 use crate::journal::{Journal, JournalError};
-use crate::live::State;
 use crate::live::state::{APPLY_VERSION, BadCheckpoint};
 use crate::registry::Registry;
 use crate::store::{Location, ServerLock, Store, StoreError};
@@ -67,8 +67,8 @@ pub struct Booted {
     pub store: Store,
     /// The journal of all tenants.
     pub journal: Journal,
-    /// The state of every tenant that is not in quarantine.
-    pub states: HashMap<TenantId, State>,
+    /// The tenants that are not in quarantine, with their states.
+    pub loaded: Loaded,
     /// The tenants that cannot be loaded, and why. They are neither written nor read until the next start.
     pub quarantined: HashMap<TenantId, String>,
     /// The keys and settings of all tenants.
@@ -108,13 +108,13 @@ pub async fn lock_store(location: &Location, clock: &Clock) -> Result<LockedStor
 /// Locks the store and loads every tenant, the keys and the administrator's token.
 pub async fn boot(location: &Location, admin_token: Option<&str>, clock: &Clock) -> Result<Booted, BootError> {
     let LockedStore { store, mut journal, is_new, lock } = lock_store(location, clock).await?;
-    let LoadedTenants { states, quarantined } = load(&store, &mut journal).await?;
+    let LoadedTenants { loaded, quarantined } = load(&store, &mut journal).await?;
     gauge!("rollcall_quarantined_tenants").set(quarantined.len() as f64);
     let (admin, new_admin_token) = admin(location, &store, is_new, admin_token).await?;
     let has_admin = admin.is_some();
     let registry = Registry::load(store.clone()).await?;
     let credentials = Credentials::load(registry.clone(), &store, admin, clock.clone()).await?;
-    Ok(Booted { store, journal, states, quarantined, registry, credentials, new_admin_token, has_admin, lock })
+    Ok(Booted { store, journal, loaded, quarantined, registry, credentials, new_admin_token, has_admin, lock })
 }
 
 /// Waits for the lock. [`BootError::Taken`] after [`LOCK_TIMEOUT`].

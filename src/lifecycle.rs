@@ -45,11 +45,13 @@ pub fn cpu_permits() -> usize {
 impl Lifecycle {
     /// A lifecycle without tasks.
     pub fn new(clock: &Clock, budgets: Budgets) -> Self {
-        let limits = QueueLimits { permits: cpu_permits(), waiting_per_key: WAITING_PER_KEY, waiting: WAITING };
+        let permits = cpu_permits();
+        let limits =
+            QueueLimits { permits, permits_per_key: permits, waiting_per_key: WAITING_PER_KEY, waiting: WAITING };
         let cpu = if budgets.has(Budget::HeavyReads) {
             FairQueue::new(limits, clock)
         } else {
-            FairQueue::first_come(limits.permits, clock)
+            FairQueue::first_come(permits, clock)
         };
         Lifecycle {
             tasks: TaskTracker::default(),

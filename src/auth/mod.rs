@@ -2,6 +2,7 @@
 
 mod authorized;
 mod credentials;
+mod failures;
 pub mod password;
 pub mod secret;
 pub mod signature;

@@ -1,5 +1,9 @@
 //! Passwords of users, hashed with Argon2id. The hash is slow by design, so hashing runs on the blocking pool, a few at
 //! a time and through a fair queue.
+//!
+//! Anyone can try passwords, from as many addresses as they have, so turns alone would make a log-in wait for one try
+//! of every attacking address. An address that failed lately is therefore served after those that failed less often,
+//! and of those without failures the newest is next.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -7,6 +11,7 @@ use std::time::Duration;
 use argon2::Argon2;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc};
 
+use super::failures::RecentFailures;
 use crate::clock::Clock;
 use crate::domain::event::PasswordHash;
 use crate::domain::{Fault, TenantId};
@@ -34,19 +39,31 @@ const DUMMY_HASH: &str =
 #[derive(Clone, Debug)]
 pub struct Passwords {
     queue: FairQueue,
+    failures: RecentFailures,
     lifecycle: Lifecycle,
 }
 
 impl Passwords {
     /// Creates an empty queue.
     pub fn new(lifecycle: Lifecycle, clock: &Clock, budgets: Budgets) -> Self {
-        let limits = QueueLimits { permits: cpu_permits(), waiting_per_key: MAX_WAITING_PER_KEY, waiting: MAX_WAITING };
+        let permits = cpu_permits();
+        let limits = QueueLimits {
+            permits,
+            permits_per_key: permits,
+            waiting_per_key: MAX_WAITING_PER_KEY,
+            waiting: MAX_WAITING,
+        };
         let queue = if budgets.has(Budget::Passwords) {
-            FairQueue::new(limits, clock)
+            FairQueue::newest_first(limits, clock)
         } else {
             FairQueue::first_come(FIRST_COME_PERMITS, clock)
         };
-        Passwords { queue, lifecycle }
+        Passwords { queue, failures: RecentFailures::new(clock), lifecycle }
+    }
+
+    /// The queue of passwords to be hashed.
+    pub const fn queue(&self) -> &FairQueue {
+        &self.queue
     }
 
     /// Hashes a password that a tenant sets for a user, for `EventBody::PasswordSet`.
@@ -58,13 +75,14 @@ impl Passwords {
             return Err(Fault::invalid("password", "must be 1 to 1024 bytes"));
         }
         let password = password.to_owned();
-        self.run_queued(TurnKey::Tenant(tenant), move || hash(&password)).await?.ok_or(Fault::Internal)
+        self.run_queued(TurnKey::Tenant(tenant), 0, move || hash(&password)).await?.ok_or(Fault::Internal)
     }
 
     /// Returns the indexes of the hashes that match the password, for a log-in from the address `from`.
     ///
     /// Always does the work of `tries` verifications, whatever the password and however many hashes, up to `tries`, are
-    /// given. Otherwise the time of the response would reveal in how many tenants an account has a password.
+    /// given. Otherwise the time of the response would reveal in how many tenants an account has a password. Unless
+    /// exactly one hash matches, it counts as a failure of the address, also if it is rejected or its caller goes away.
     pub async fn matching(
         &self,
         from: IpAddr,
@@ -77,24 +95,53 @@ impl Passwords {
         let password: String = if is_possible { password.to_owned() } else { password.chars().take(1).collect() };
         // Without the budget only a log-in without any account costs a dummy.
         let tries = if self.queue.is_fair() { tries } else { 1 };
+        let from = network(from);
+        let (key, rank) = (TurnKey::Network(from), self.failures.of(from));
+        let attempt = Attempt { passwords: self.clone(), from, has_succeeded: false };
         let work = move || {
             let tried = padded(&hashes, tries).into_iter().enumerate();
             let found: Vec<usize> = tried.filter(|(_, hash)| verify(&password, hash)).map(|(at, _)| at).collect();
-            if is_possible { found } else { Vec::new() }
+            let found = if is_possible { found } else { Vec::new() };
+            attempt.end(found.len() == 1);
+            found
         };
-        self.run_queued(TurnKey::Network(network(from)), work).await
+        self.run_queued(key, rank, work).await
     }
 
-    /// Runs CPU-bound work on the blocking pool when it is the turn of `key`. [`Fault::Unavailable`] if that takes
-    /// longer than [`TURN_TIMEOUT`].
+    /// Runs CPU-bound work on the blocking pool when it is the turn of `key`, after the keys of a lower rank.
+    /// [`Fault::Unavailable`] if that takes longer than [`TURN_TIMEOUT`].
     async fn run_queued<T: Send + 'static>(
         &self,
         key: TurnKey,
+        rank: u32,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Fault> {
-        let permit = tokio::time::timeout(TURN_TIMEOUT, self.queue.enter(key)).await;
+        let permit = tokio::time::timeout(TURN_TIMEOUT, self.queue.enter_ranked(key, rank)).await;
         let permit = permit.map_err(|_| Fault::Unavailable("too many passwords are being tried"))??;
         self.lifecycle.spawn_blocking(permit, work).await.map_err(|_| Fault::Internal)
+    }
+}
+
+/// A log-in of a network address. Dropping it counts a failure unless it succeeded: an attack must not stay without
+/// failures by leaving the queue and entering it again.
+struct Attempt {
+    passwords: Passwords,
+    from: IpAddr,
+    has_succeeded: bool,
+}
+
+impl Attempt {
+    fn end(mut self, has_succeeded: bool) {
+        self.has_succeeded = has_succeeded;
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        if !self.has_succeeded {
+            let Passwords { queue, failures, .. } = &self.passwords;
+            queue.set_rank(TurnKey::Network(self.from), failures.add(self.from));
+        }
     }
 }
 
@@ -152,6 +199,24 @@ mod tests {
         }
         let x = passwords.hash_password(TENANT, "x").await.unwrap();
         assert_eq!(passwords.matching(FROM, &"x".repeat(MAX_BYTES + 1), vec![x], 1).await, Ok(Vec::new()));
+    }
+
+    #[tokio::test]
+    async fn log_ins_that_do_not_succeed_count_as_failures() {
+        let passwords = passwords(Budgets::default());
+        let kept = vec![passwords.hash_password(TENANT, "one").await.unwrap()];
+        assert_eq!(passwords.matching(FROM, "one", kept.clone(), 1).await, Ok(vec![0]));
+        assert_eq!(passwords.failures.of(FROM), 0);
+        assert_eq!(passwords.matching(FROM, "two", kept.clone(), 1).await, Ok(Vec::new()));
+        assert_eq!(passwords.failures.of(FROM), 1);
+        let mut held = Vec::new();
+        for _ in 0..cpu_permits() {
+            held.push(passwords.queue.enter(TurnKey::Tenant(TENANT)).await.unwrap());
+        }
+        let mut given_up = Box::pin(passwords.matching(FROM, "one", kept, 1));
+        waits(given_up.as_mut()).await;
+        drop(given_up);
+        assert_eq!(passwords.failures.of(FROM), 2, "its caller went away");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 
 use super::BootError;
 use crate::domain::TenantId;
+use crate::engine::Loaded;
 use crate::engine::replay::{ReplayError, catch_up};
 use crate::journal::{Head, Journal, JournalError};
 use crate::lifecycle::Lifecycle;
@@ -24,8 +25,8 @@ const READERS: usize = 4;
 /// The tenants in a store.
 #[derive(Debug, Default)]
 pub struct LoadedTenants {
-    /// The state of every tenant that was loaded, at the end of its journal.
-    pub states: HashMap<TenantId, State>,
+    /// The tenants that were loaded, with their states.
+    pub loaded: Loaded,
     /// The tenants that cannot be loaded, and why.
     pub quarantined: HashMap<TenantId, String>,
 }
@@ -47,7 +48,7 @@ pub async fn load(store: &Store, journal: &mut Journal) -> Result<LoadedTenants,
         match decoded {
             // Checkpoints are read by ranges of tenants, so that those of tenants without a head come along.
             Ok(_) if tenants.quarantined.contains_key(&tenant) => {}
-            Ok(state) => drop(tenants.states.insert(tenant, state)),
+            Ok(state) => drop(tenants.loaded.states.insert(tenant, state)),
             Err(reason) => drop(tenants.quarantined.insert(tenant, reason)),
         }
     }
@@ -55,11 +56,10 @@ pub async fn load(store: &Store, journal: &mut Journal) -> Result<LoadedTenants,
         if tenants.quarantined.contains_key(&tenant) {
             continue;
         }
-        let state = tenants.states.entry(tenant).or_insert_with(|| State::new(tenant));
-        match catch_up_to(state, journal, tenant, head).await {
+        match catch_up_to(&mut tenants.loaded, journal, tenant, head).await {
             Ok(()) => {}
             Err(error) if error.is_of_tenant() => {
-                tenants.states.remove(&tenant);
+                tenants.loaded.states.remove(&tenant);
                 tenants.quarantined.insert(tenant, error.to_string());
             }
             Err(error) => return Err(error),
@@ -71,12 +71,20 @@ pub async fn load(store: &Store, journal: &mut Journal) -> Result<LoadedTenants,
     Ok(tenants)
 }
 
-async fn catch_up_to(state: &mut State, journal: &mut Journal, tenant: TenantId, head: Head) -> Result<(), BootError> {
+async fn catch_up_to(
+    loaded: &mut Loaded,
+    journal: &mut Journal,
+    tenant: TenantId,
+    head: Head,
+) -> Result<(), BootError> {
+    let Loaded { states, first_outcomes } = loaded;
+    let state = states.entry(tenant).or_insert_with(|| State::new(tenant));
     let checkpoint = state.position();
     if checkpoint > head.seq {
         return Err(BootError::Lost { tenant, head: head.seq, checkpoint });
     }
-    catch_up(state, journal, tenant, head.seq).await?;
+    first_outcomes.begin(tenant, state.recorded());
+    catch_up(state, journal, tenant, head.seq, |entry, outcome| first_outcomes.note(tenant, entry, outcome)).await?;
     tracing::debug!(%tenant, checkpoint, position = state.position(), "tenant loaded");
     Ok(())
 }

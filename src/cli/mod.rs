@@ -77,7 +77,10 @@ impl Failure {
     }
 }
 
-/// Runs the command that the arguments name.
+/// Runs the command that the arguments name, on a runtime of its own.
+// The runtime is built here and not in `main`: the futures of every command would be compiled in the crate that polls
+// them first, which can begin only when the library is done.
+#[tokio::main]
 pub async fn run() -> ExitCode {
     let cli = Cli::parse();
     let unknown = unknown_variables(&variables(&Cli::command()));

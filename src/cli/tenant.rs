@@ -10,11 +10,11 @@ use super::{Failure, migrate};
 use crate::auth::Admin;
 use crate::clock::Clock;
 use crate::command::tenants::create_tenant::create_tenant;
-use crate::command::tenants::set_settings::set_settings;
+use crate::command::tenants::set_settings::{SettingsChange, set_settings};
 use crate::config::StoreArgs;
 use crate::domain::Fault;
 use crate::domain::json::Field;
-use crate::domain::settings::desk::{HEARTBEAT_SECONDS, LEASE_SECONDS};
+use crate::domain::settings::desk::{DeskTerms, HEARTBEAT_SECONDS, LEASE_SECONDS};
 use crate::domain::settings::{CONVERSATION_DAYS, SettingsPatch, WebhookSecret};
 use crate::query;
 use crate::registry::Registry;
@@ -165,7 +165,9 @@ pub async fn run(command: TenantCommand) -> Result<(), Failure> {
             let store = migrate::open(&args.store).await?;
             let tenant = find(&store, &args.tenant).await?.id;
             let settings = Registry::load(store.clone()).await.map_err(Failure::other)?.settings();
-            let changed = set_settings(&Admin::local(), &store, &settings, tenant, &patch).await;
+            // The terms of a running service may be others, which this process cannot read.
+            let change = SettingsChange { patch: &patch, usual: DeskTerms::default() };
+            let changed = set_settings(&Admin::local(), &store, &settings, tenant, change).await;
             show(&changed.map_err(refused)?);
         }
     }

@@ -48,8 +48,8 @@ pub async fn run(args: VerifyArgs) -> Result<(), Failure> {
     };
     let LockedStore { store, mut journal, lock: _held, .. } =
         boot::lock_store(&location, &Clock::system()).await.map_err(failure)?;
-    let LoadedTenants { states, quarantined } = boot::load(&store, &mut journal).await.map_err(failure)?;
-    let mut states: Vec<_> = states.into_iter().collect();
+    let LoadedTenants { loaded, quarantined } = boot::load(&store, &mut journal).await.map_err(failure)?;
+    let mut states: Vec<_> = loaded.states.into_iter().collect();
     states.sort_by_key(|(tenant, _)| tenant.0);
     let mut quarantined: Vec<_> = quarantined.into_iter().collect();
     quarantined.sort_unstable();
@@ -95,7 +95,7 @@ async fn replay(journal: &mut Journal, tenant: TenantId, end: u64) -> Result<Rep
     let replayed = match journal.read(tenant, 0, 1).await {
         Ok(first) => match first.first() {
             Some(first) if first.entry.seq > 1 => return Ok(Replay::Shortened { begins: first.entry.seq }),
-            _ => catch_up(&mut state, journal, tenant, end).await,
+            _ => catch_up(&mut state, journal, tenant, end, |_, _| {}).await,
         },
         Err(error) => Err(error.into()),
     };

@@ -99,8 +99,8 @@ pub struct ServeArgs {
     #[expect(missing_docs, reason = "documented where it is defined")]
     pub log: LogArgs,
 
-    /// Most connections at a time, fewer if the limit on open files is lower. Beyond it the connection that has been
-    /// unauthenticated or idle longest is closed.
+    /// Most connections at a time, fewer if the limit on open files is lower. Beyond it the longest idle one
+    /// of the tenant or network with the most is closed.
     #[arg(long, env = "ROLLCALL_MAX_CONNECTIONS", default_value_t = 10_000,
           value_parser = in_range(1..=1_000_000), value_name = "N")]
     pub max_connections: u64,

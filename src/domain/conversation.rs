@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 pub use contact::{Contact, Ending};
 pub use criteria::{Criteria, Key, Span, millis};
-pub use history::{Closing, Conversation, Full, HistoryEntry, HistoryEvent, Summary};
+pub use history::{Closing, Conversation, Full, HistoryEntry, HistoryEvent, MAX_HISTORY, Summary};
 pub use medium::Medium;
 
 use super::ids::parse_guid;

@@ -40,10 +40,12 @@ impl Settings {
         usual.with(self.desk_lease_seconds, self.desk_heartbeat_seconds)
     }
 
-    /// Returns the problems of values that are valid alone and contradict each other.
-    pub fn check(&self) -> Vec<Problem> {
-        let pair = self.desk_lease_seconds.zip(self.desk_heartbeat_seconds);
-        let is_good = pair.is_none_or(|(lease, heartbeat)| DeskTerms { lease, heartbeat }.fit());
+    /// Returns the problems of values that are valid alone and contradict each other. A heartbeat is compared with the
+    /// tenant's lease, else with the service's, which is part of `usual`. A lease alone is no problem: then the
+    /// heartbeat is the service's, or half of the lease where that is shorter.
+    pub fn check(&self, usual: DeskTerms) -> Vec<Problem> {
+        let lease = self.desk_lease_seconds.unwrap_or(usual.lease);
+        let is_good = self.desk_heartbeat_seconds.is_none_or(|heartbeat| DeskTerms { lease, heartbeat }.fit());
         let problem = || Problem { pointer: "/desk_heartbeat_seconds".into(), detail: INTERVAL_TOO_LONG.into() };
         (!is_good).then(problem).into_iter().collect()
     }
@@ -133,6 +135,11 @@ impl SettingsPatch {
         bad.map(problem).collect()
     }
 
+    /// Returns true if the lease or the heartbeat of desks is among the changes.
+    pub const fn has_desk_terms(&self) -> bool {
+        !self.desk_lease_seconds.is_absent() || !self.desk_heartbeat_seconds.is_absent()
+    }
+
     /// Applies the changes to `settings`.
     pub fn patch(&self, settings: &mut Settings) {
         // The setting is not optional, unlike what `Field::patch` changes: cleared, it is false again.
@@ -202,11 +209,13 @@ mod tests {
             (r#"{"desk_lease_seconds":10,"desk_heartbeat_seconds":5}"#, true),
             (r#"{"desk_lease_seconds":10,"desk_heartbeat_seconds":6}"#, false),
             (r#"{"desk_lease_seconds":10}"#, true),
-            (r#"{"desk_heartbeat_seconds":1800}"#, true),
+            (r#"{"desk_heartbeat_seconds":22}"#, true),
+            (r#"{"desk_heartbeat_seconds":23}"#, false),
+            (r#"{"desk_lease_seconds":46,"desk_heartbeat_seconds":23}"#, true),
         ] {
             let mut settings = Settings::default();
             read(patch).unwrap().patch(&mut settings);
-            assert_eq!(settings.check().is_empty(), is_good, "{patch}");
+            assert_eq!(settings.check(DeskTerms::default()).is_empty(), is_good, "{patch}");
         }
     }
 

@@ -1,5 +1,6 @@
 //! Instants in microseconds of UTC, between the years 1970 and 2999.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use jiff::Timestamp;
@@ -56,15 +57,34 @@ impl Time {
         instant.strftime("%Y-%m-%d %H:%M:%S").to_string()
     }
 
-    /// Parses RFC 3339 strictly: a full date, a full time, and an offset or `Z`.
+    /// Parses RFC 3339 strictly: a full date, a full time, and an offset or `Z`. The second 60 is that before it, where
+    /// a leap second can be: at the end of June or December in UTC.
     pub fn parse(text: &str) -> Result<Self, TimeError> {
         if !has_rfc3339_shape(text.as_bytes()) {
             return Err(TimeError::Malformed);
         }
-        let instant: Timestamp = text.parse().map_err(|_| TimeError::Malformed)?;
+        let instant: Timestamp = without_fine_digits(text).parse().map_err(|_| TimeError::Malformed)?;
+        if text.as_bytes()[17..19] == *b"60" && !can_end_with_leap_second(instant) {
+            return Err(TimeError::Malformed);
+        }
         // Euclidean, so that fractions before the epoch are rounded down as well and stay out of range.
         let micros = instant.as_nanosecond().div_euclid(1_000) as i64;
         if (0..Self::END).contains(&micros) { Ok(Time(micros)) } else { Err(TimeError::OutOfRange) }
+    }
+}
+
+/// Returns true in the last second of June or December in UTC, after which leap seconds are inserted.
+fn can_end_with_leap_second(instant: Timestamp) -> bool {
+    let text = instant.strftime("%m-%dT%H:%M:%S").to_string();
+    matches!(text.as_str(), "06-30T23:59:59" | "12-31T23:59:59")
+}
+
+/// Removes the digits of a fraction after the ninth, which jiff does not parse.
+fn without_fine_digits(text: &str) -> Cow<'_, str> {
+    let digits = text.get(20..).unwrap_or_default().bytes().take_while(u8::is_ascii_digit).count();
+    match text.as_bytes().get(19) {
+        Some(b'.') if digits > 9 => Cow::Owned(format!("{}{}", &text[..29], &text[20 + digits..])),
+        _ => Cow::Borrowed(text),
     }
 }
 
@@ -112,14 +132,17 @@ fn has_rfc3339_shape(text: &[u8]) -> bool {
     let mut rest = &text[19..];
     if let [b'.', fraction @ ..] = rest {
         let length = fraction.iter().take_while(|b| b.is_ascii_digit()).count();
-        if length == 0 || length > 9 {
+        if length == 0 {
             return false;
         }
         rest = &fraction[length..];
     }
     match rest {
         [b'Z' | b'z'] => true,
-        [b'+' | b'-', h1, h2, b':', m1, m2] => [h1, h2, m1, m2].iter().all(|b| b.is_ascii_digit()),
+        [b'+' | b'-', h1, h2, b':', m1, m2] => {
+            // jiff also parses 24 and 25 hours.
+            [h1, h2, m1, m2].iter().all(|b| b.is_ascii_digit()) && [*h1, *h2] <= *b"23" && *m1 <= b'5'
+        }
         _ => false,
     }
 }
@@ -163,6 +186,10 @@ mod tests {
     fn parses_rfc3339_and_truncates_to_microseconds() {
         let time = Time::parse("1999-02-01T09:02:55.123456789+02:00").unwrap();
         assert_eq!(time.to_string(), "1999-02-01T07:02:55.123456Z");
+        let time = Time::parse("1999-02-01T09:02:55.1234567891234+23:59").unwrap();
+        assert_eq!(time.to_string(), "1999-01-31T09:03:55.123456Z");
+        let leap = Time::parse("1999-01-01T00:59:60+01:00").unwrap();
+        assert_eq!(leap.to_string(), "1998-12-31T23:59:59Z");
     }
 
     #[test]
@@ -177,6 +204,11 @@ mod tests {
             "1999-13-01T07:02:55Z",
             "1999-02-01T07:02:55.Z",
             "1999-02-01T07:02:55Z[UTC]",
+            "1999-02-01T07:02:55+24:00",
+            "1999-02-01T07:02:55-00:60",
+            "1999-02-01T23:59:60Z",
+            "1998-12-31T23:59:60+01:00",
+            "1998-12-31T23:59:61Z",
         ] {
             assert_eq!(Time::parse(text), Err(TimeError::Malformed), "{text}");
         }

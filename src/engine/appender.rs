@@ -22,8 +22,8 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 pub(super) enum DraftOutcome {
     /// The event is journalled.
     Placed { seq: u64, recorded: Time },
-    /// The event's id was placed before.
-    Duplicate,
+    /// The event's id was placed before, by an entry of this recorded time; [`Time::NEVER`] if that is not known.
+    Duplicate(Time),
     /// The tenant's head was locked by another session; the draft must be sent again.
     Busy,
     /// The tenant has no head.
@@ -153,7 +153,7 @@ impl AppendResult {
                     let recorded = appended.heads.get(&draft.tenant).map_or(0, |head| head.recorded);
                     DraftOutcome::Placed { seq, recorded: Time::from_micros(recorded) }
                 }
-                Placement::Duplicate => DraftOutcome::Duplicate,
+                Placement::Duplicate(recorded) => DraftOutcome::Duplicate(recorded),
                 Placement::Busy => DraftOutcome::Busy,
                 Placement::Missing => DraftOutcome::Missing,
             };
@@ -184,11 +184,11 @@ mod tests {
     #[test]
     fn placed_drafts_become_undecided_if_earlier_entries_cannot_be_read() {
         let placed = DraftOutcome::Placed { seq: 4, recorded: Time::NEVER };
-        let outcomes = Vec::from([placed, DraftOutcome::Duplicate, DraftOutcome::Refused, placed]);
+        let outcomes = Vec::from([placed, DraftOutcome::Duplicate(Time::NEVER), DraftOutcome::Refused, placed]);
         let mut result = AppendResult { outcomes, ..AppendResult::default() };
         result.undecide(JournalError::TimedOut);
-        let expected =
-            [DraftOutcome::Undecided, DraftOutcome::Duplicate, DraftOutcome::Refused, DraftOutcome::Undecided];
+        let repeat = DraftOutcome::Duplicate(Time::NEVER);
+        let expected = [DraftOutcome::Undecided, repeat, DraftOutcome::Refused, DraftOutcome::Undecided];
         assert_eq!(result.outcomes, expected);
         assert!(matches!(result.failure, Some(JournalError::TimedOut)));
     }

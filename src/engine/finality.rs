@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::domain::{Event, Fault, TenantId};
 use crate::live::View;
-use crate::store::{Store, in_time};
+use crate::store::TenantReads;
 
 /// The state of a conversation in a view.
 enum ConversationState {
@@ -32,8 +32,13 @@ fn state_in(view: &View, id: Uuid) -> ConversationState {
     }
 }
 
-/// Marks the events of closed conversations. Reads the archive at most once, and only if the view lacks a conversation.
-pub(super) async fn mark(tenant: TenantId, events: &mut [Event], view: &View, store: &Store) -> Result<(), Fault> {
+/// Marks the events of closed conversations. Reads the archive only if the view lacks a conversation.
+pub(super) async fn mark(
+    tenant: TenantId,
+    events: &mut [Event],
+    view: &View,
+    reads: &TenantReads,
+) -> Result<(), Fault> {
     let mut closed = HashSet::new();
     let mut unknown = HashSet::new();
     for id in events.iter().filter_map(|event| event.fact.body.conversation()) {
@@ -45,7 +50,7 @@ pub(super) async fn mark(tenant: TenantId, events: &mut [Event], view: &View, st
     }
     if !unknown.is_empty() {
         let unknown: Vec<Uuid> = unknown.into_iter().collect();
-        closed.extend(in_time(store.are_archived(tenant, &unknown)).await?);
+        closed.extend(reads.are_archived(tenant, &unknown).await?);
     }
     for event in events {
         if event.fact.body.conversation().is_some_and(|id| closed.contains(&id)) {

@@ -17,14 +17,15 @@ mod tenants;
 mod views;
 mod writer;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
+pub use first_outcomes::FirstOutcomes;
 pub use health::Health;
 pub use leases::{LeaseTable, watch_pauses};
 pub use reader::{Reader, Snapshot};
 pub use request::{FirstOutcome, Receipt};
 pub use submit::Submitter;
+pub use tenants::Loaded;
 pub use writer::Engine;
 
 use crate::clock::Clock;
@@ -32,8 +33,7 @@ use crate::domain::TenantId;
 use crate::journal::Journal;
 use crate::lifecycle::Lifecycle;
 use crate::limits::{Budget, Budgets};
-use crate::live::State;
-use crate::store::Store;
+use crate::store::{Store, TenantReads};
 use appender::Appender;
 use checkpoints::Checkpoints;
 use queue::FairQueue;
@@ -95,6 +95,8 @@ pub struct EngineDeps {
     pub journal: Journal,
     /// The store that checkpoints are written to.
     pub store: Store,
+    /// Looks conversations up in the archive.
+    pub reads: TenantReads,
     /// The source of time and of ids.
     pub clock: Clock,
     /// Starts the tasks that write checkpoints and delete old rows.
@@ -107,11 +109,11 @@ pub struct EngineDeps {
 
 /// Builds an engine from tenants that were loaded and caught up. Publishes their views before a reader exists: a read
 /// before the engine's first turn would otherwise find a loaded tenant at position 0.
-pub fn build(mut states: HashMap<TenantId, State>, deps: EngineDeps) -> EngineHandles {
-    let EngineDeps { journal, store, clock, lifecycle, limits, quarantined } = deps;
+pub fn build(mut loaded: Loaded, deps: EngineDeps) -> EngineHandles {
+    let EngineDeps { journal, store, reads, clock, lifecycle, limits, quarantined } = deps;
     let views = Arc::new(Views::default());
     quarantined.into_iter().for_each(|tenant| views.quarantine(tenant));
-    for (tenant, state) in &mut states {
+    for (tenant, state) in &mut loaded.states {
         views.tenant(*tenant).publish(state.publish());
     }
     let takes_turns = limits.budgets.has(Budget::Turns);
@@ -122,13 +124,13 @@ pub fn build(mut states: HashMap<TenantId, State>, deps: EngineDeps) -> EngineHa
         queue: queue.clone(),
         views: views.clone(),
         leases: leases.clone(),
-        store: store.clone(),
+        reads,
         clock: clock.clone(),
         health: health.clone(),
     });
     let reader = Reader::new(views.clone(), health.clone(), clock.clone());
     let engine = Engine::new(EngineParts {
-        tenants: Tenants::new(states, views, leases.clone(), clock.clone()),
+        tenants: Tenants::new(loaded, views, leases.clone(), clock.clone()),
         appender: Appender::new(journal, clock.clone()),
         queue,
         leases: leases.clone(),

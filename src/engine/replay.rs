@@ -1,6 +1,6 @@
 //! Applies the journal entries beyond a state: at the start, after an outage of the store, and in `rollcall verify`.
 
-use crate::domain::TenantId;
+use crate::domain::{Entry, Outcome, TenantId};
 use crate::journal::{Journal, JournalError, Logged};
 use crate::live::State;
 use crate::live::state::Gap;
@@ -51,8 +51,20 @@ pub async fn replay(
     Ok(())
 }
 
-/// Applies a tenant's journal entries beyond `state`, up to position `to`.
-pub async fn catch_up(state: &mut State, journal: &mut Journal, tenant: TenantId, to: u64) -> Result<(), ReplayError> {
+/// Applies a tenant's journal entries beyond `state`, up to position `to`, and calls `applied` with each entry and its
+/// outcome.
+pub async fn catch_up(
+    state: &mut State,
+    journal: &mut Journal,
+    tenant: TenantId,
+    to: u64,
+    mut applied: impl FnMut(&Entry, &Outcome),
+) -> Result<(), ReplayError> {
     let from = state.position();
-    replay(journal, tenant, from, to, |logged| state.apply(&logged.entry).map(drop)).await
+    let apply = |logged: Logged| {
+        let outcome = state.apply(&logged.entry)?;
+        applied(&logged.entry, &outcome);
+        Ok(())
+    };
+    replay(journal, tenant, from, to, apply).await
 }

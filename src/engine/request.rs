@@ -17,7 +17,7 @@ pub struct Receipt {
     pub outcomes: Vec<Outcome>,
     /// The position of each event in the journal, in order; `None` for an event that was not journalled.
     pub positions: Vec<Option<u64>>,
-    /// The first outcome of each duplicate, if it was not `applied` and is still recorded; `None` for other events.
+    /// The first outcome of each duplicate, or that it is not known; `None` if it was `applied`, and for other events.
     pub first_outcomes: Vec<Option<Arc<FirstOutcome>>>,
 }
 
@@ -28,6 +28,11 @@ pub struct FirstOutcome {
     pub outcome: &'static str,
     /// The reason for the outcome, if there was one.
     pub reason: Option<Box<str>>,
+}
+
+impl FirstOutcome {
+    /// The event was journalled before, with an outcome that is not known any more.
+    pub const UNKNOWN: FirstOutcome = FirstOutcome { outcome: "unknown", reason: None };
 }
 
 /// One event's part of a [`Receipt`].

@@ -17,7 +17,7 @@ use crate::clock::Clock;
 use crate::domain::event::Rejection;
 use crate::domain::{Event, EventBody, Fault, Outcome, TenantId};
 use crate::journal::Draft;
-use crate::store::Store;
+use crate::store::TenantReads;
 
 /// The longest wait for durability: a caller gets its answer within one second, of which 100 ms are left for the
 /// response. Each MiB or thousand events of a request add as much again, as long as the store is reachable.
@@ -35,7 +35,7 @@ pub(super) struct SubmitterParts {
     pub queue: Arc<FairQueue>,
     pub views: Arc<Views>,
     pub leases: Arc<LeaseTable>,
-    pub store: Store,
+    pub reads: TenantReads,
     pub clock: Clock,
     pub health: Arc<Health>,
 }
@@ -100,7 +100,7 @@ impl Submitter {
             return Err(Fault::Unavailable("the store is unavailable"));
         }
         let view = self.0.views.tenant(tenant).view();
-        finality::mark(tenant, &mut events, &view, &self.0.store).await?;
+        finality::mark(tenant, &mut events, &view, &self.0.reads).await?;
         // Dropped before the wait below: a held view keeps a copy of every block that changes meanwhile.
         drop(view);
         let drafts: Vec<Draft> = events.into_iter().map(|event| Draft::new(tenant, event)).collect();

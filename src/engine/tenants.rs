@@ -11,7 +11,7 @@ use super::leases::LeaseTable;
 use super::request::{EventResult, PendingRequest};
 use super::views::Views;
 use crate::clock::Clock;
-use crate::domain::{Entry, EventBody, EventId, Fault, Outcome, TenantId};
+use crate::domain::{Entry, EventBody, EventId, Fault, Outcome, TenantId, Time};
 use crate::live::State;
 use crate::live::state::{Gap, Step};
 
@@ -31,15 +31,36 @@ pub(super) struct PendingEntry {
     pub received: Duration,
 }
 
+/// An event that was journalled before.
+#[derive(Debug)]
+pub(super) struct Repeat {
+    pub id: EventId,
+    /// The recorded time of the entry with this id.
+    pub recorded: Time,
+    /// The request and the event's index in it; `None` for events made by the engine.
+    pub request: Option<(Arc<PendingRequest>, usize)>,
+}
+
 /// One tenant's pending work.
 #[derive(Debug, Default)]
 struct Backlog {
     /// Entries to apply, in order.
     entries: VecDeque<PendingEntry>,
+    /// Repeats to answer once the entries are applied: the entry that one repeats may be among them.
+    repeats: Vec<Repeat>,
     /// Requests with all their results, to be answered once a view has them.
     waiting: Vec<Arc<PendingRequest>>,
     /// True if entries were applied that no view has.
     is_touched: bool,
+}
+
+/// The tenants of a store, as they were loaded.
+#[derive(Debug, Default)]
+pub struct Loaded {
+    /// By tenant, each at the end of its journal.
+    pub states: HashMap<TenantId, State>,
+    /// The outcomes of the entries that were applied after the checkpoints.
+    pub first_outcomes: FirstOutcomes,
 }
 
 /// The states of all tenants, their pending work, and the structures that follow from the states.
@@ -57,16 +78,9 @@ pub(super) struct Tenants {
 }
 
 impl Tenants {
-    pub fn new(states: HashMap<TenantId, State>, views: Arc<Views>, leases: Arc<LeaseTable>, clock: Clock) -> Self {
-        Tenants {
-            states,
-            backlogs: HashMap::new(),
-            ring: VecDeque::new(),
-            first_outcomes: FirstOutcomes::default(),
-            views,
-            leases,
-            clock,
-        }
+    pub fn new(loaded: Loaded, views: Arc<Views>, leases: Arc<LeaseTable>, clock: Clock) -> Self {
+        let Loaded { states, first_outcomes } = loaded;
+        Tenants { states, backlogs: HashMap::new(), ring: VecDeque::new(), first_outcomes, views, leases, clock }
     }
 
     /// Returns the position of the tenant's last entry, applied or pending.
@@ -106,9 +120,23 @@ impl Tenants {
         }
     }
 
-    /// Returns the result of a repeated event.
-    pub fn duplicate(&self, tenant: TenantId, id: &EventId) -> EventResult {
-        EventResult { first: self.first_outcomes.get(tenant, id), ..EventResult::unplaced(Outcome::Duplicate) }
+    /// Answers a repeated event, or adds it to the backlog if entries are still to be applied.
+    pub fn repeat(&mut self, tenant: TenantId, repeat: Repeat) {
+        if self.is_busy(tenant) {
+            self.backlogs.entry(tenant).or_default().repeats.push(repeat);
+            return;
+        }
+        let Repeat { id, recorded, request } = repeat;
+        let first = self.first_outcomes.get(tenant, &id, recorded);
+        self.settle(tenant, request.as_ref(), EventResult { first, ..EventResult::unplaced(Outcome::Duplicate) });
+    }
+
+    /// Answers the repeats of a tenant whose entries are all applied.
+    fn answer_repeats(&mut self, tenant: TenantId) {
+        let Some(backlog) = self.backlogs.get_mut(&tenant) else { return };
+        for repeat in std::mem::take(&mut backlog.repeats) {
+            self.repeat(tenant, repeat);
+        }
     }
 
     /// Applies pending entries, serving the tenants in turn, until `deadline` by monotonic time or until none are left.
@@ -117,7 +145,7 @@ impl Tenants {
         while let Some(tenant) = self.ring.pop_front() {
             match self.work_on(tenant, STEPS) {
                 Ok(true) => self.ring.push_back(tenant),
-                Ok(false) => {}
+                Ok(false) => self.answer_repeats(tenant),
                 Err(gap) => self.quarantine(tenant, &gap.to_string()),
             }
             // Checked after some work, so that every call makes progress.
@@ -176,7 +204,7 @@ impl Tenants {
         {
             follow(&self.leases, state, tenant, &entry.event.fact.body, received);
         }
-        self.first_outcomes.note(tenant, &entry.event.id, outcome);
+        self.first_outcomes.note(tenant, entry, outcome);
     }
 
     /// Applies an entry that was read from the journal. Returns its outcome.
@@ -222,7 +250,9 @@ impl Tenants {
         self.states.remove(&tenant);
         self.ring.retain(|other| *other != tenant);
         let Some(backlog) = self.backlogs.remove(&tenant) else { return };
-        let requests = backlog.entries.into_iter().filter_map(|pending| pending.request).map(|(request, _)| request);
+        let entries = backlog.entries.into_iter().filter_map(|pending| pending.request);
+        let repeats = backlog.repeats.into_iter().filter_map(|repeat| repeat.request);
+        let requests = entries.chain(repeats).map(|(request, _)| request);
         requests.chain(backlog.waiting).for_each(|request| request.refuse(Fault::Unavailable(OUT_OF_SERVICE)));
     }
 

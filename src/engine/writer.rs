@@ -16,7 +16,7 @@ use super::leases::LeaseTable;
 use super::queue::{FairQueue, Item};
 use super::replay::{ReplayError, replay};
 use super::request::EventResult;
-use super::tenants::{OUT_OF_SERVICE, PendingEntry, Tenants};
+use super::tenants::{OUT_OF_SERVICE, PendingEntry, Repeat, Tenants};
 use crate::clock::Clock;
 use crate::domain::event::Rejection;
 use crate::domain::{Entry, Event, EventBody, EventId, Fault, Outcome, TenantId, UserRef};
@@ -267,7 +267,11 @@ impl Engine {
                     refuse(&item, "the tenant's journal is missing");
                     continue;
                 }
-                DraftOutcome::Duplicate => self.tenants.duplicate(tenant, &item.draft.event.id),
+                DraftOutcome::Duplicate(recorded) => {
+                    let repeat = Repeat { id: item.draft.event.id, recorded, request: item.request };
+                    self.tenants.repeat(tenant, repeat);
+                    continue;
+                }
                 DraftOutcome::Refused => EventResult::unplaced(Outcome::Rejected(Rejection::Unstorable)),
             };
             self.tenants.settle(tenant, item.request.as_ref(), settled);

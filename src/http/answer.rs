@@ -84,7 +84,7 @@ impl Drop for Permit {
     fn drop(&mut self) {
         if let Some(connection) = &self.connection {
             // The connection is idle from here on, and may be closed to make room for another.
-            connection.permit().answered();
+            connection.answered();
         }
     }
 }

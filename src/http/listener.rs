@@ -1,6 +1,8 @@
 //! The accept loop, which never stops accepting; timeouts for handshakes and headers; and a shutdown that waits for
 //! requests under way.
 
+pub mod handshake;
+
 use std::convert::Infallible;
 use std::pin::pin;
 use std::time::Duration;
@@ -8,20 +10,21 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::http::header::CONNECTION;
-use axum::http::{HeaderValue, Request, Response};
+use axum::http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
+use handshake::{Secure, Shaking};
+
 use super::connection::Connection;
+use super::connection::counted::Counted;
 use super::connection::paced::Paced;
 use super::dialect::Dialect;
 use super::extract::Peer;
@@ -30,6 +33,7 @@ use crate::clock::Clock;
 use crate::domain::Fault;
 use crate::lifecycle::Lifecycle;
 use crate::limits::Sockets;
+use crate::limits::throttle::network;
 
 /// Longest time for a request's headers, counted from the start of the connection or from the response before. It also
 /// ends idle connections, and exceeds the 60 seconds after which load balancers close theirs: a request sent at the
@@ -40,7 +44,7 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 /// Pause after a failed accept. The usual cause is a lack of file descriptors, and an immediate retry would spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Most bytes of a request's line and headers.
-const HEADER_BYTES: usize = 32 * 1024;
+const HEAD_BYTES: usize = 32 * 1024;
 
 /// Most bytes of responses that a connection may hold in the kernel unsent. More would be memory that no budget counts, up
 /// to 4 MiB a connection whose client reads nothing, and beyond `net.ipv4.tcp_mem` the kernel slows every connection of
@@ -53,7 +57,7 @@ pub struct ListenerConfig {
     /// The bound socket.
     pub listener: TcpListener,
     /// Performs TLS handshakes; `None` serves plain HTTP.
-    pub tls: Option<TlsAcceptor>,
+    pub tls: Option<Shaking>,
     /// Limits the number of connections.
     pub sockets: Sockets,
     /// Longest time for a TLS handshake, and then for the headers of each request.
@@ -79,6 +83,7 @@ pub async fn serve(
         };
         let Some((stream, peer, connection)) = stream else { continue };
         set_options(&stream);
+        let stream = Counted::new(stream, connection.clone());
         let requests = Requests {
             router: router.clone(),
             peer,
@@ -87,14 +92,18 @@ pub async fn serve(
             write_clock: write_clock.clone(),
             leaving: stopping.clone(),
         };
-        let (tls, cut, stopping) = (tls.clone(), cut.clone(), stopping.clone());
+        let (tls, cut) = (tls.clone(), cut.clone());
         drop(lifecycle.spawn_tracked(under_way.track_future(async move {
             let serving = async {
                 match tls {
                     None => requests.over(stream).await,
                     // In the connection's own task: a slow handshake delays no other connection.
                     Some(tls) => {
-                        if let Some(stream) = shake_hands(&tls, stream, header_timeout, &stopping).await {
+                        if let Some(turns) = &tls.turns {
+                            connection.secured(turns.clone(), network(peer.0));
+                        }
+                        if let Some(stream) = shake_hands(&tls, stream, &requests).await {
+                            requests.connection.handshake_ended();
                             requests.over(stream).await;
                         }
                     }
@@ -149,7 +158,7 @@ impl Requests {
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(header_timeout)
-            .max_buf_size(HEADER_BYTES)
+            .max_buf_size(HEAD_BYTES)
             .serve_connection(TokioIo::new(stream), service)
             .with_upgrades();
         let mut connection = pin!(connection);
@@ -176,7 +185,11 @@ async fn answer(
 ) -> Result<Response<Body>, Infallible> {
     connection.written().await;
     let path = request.uri().path();
-    if !connection.permit().request_started(health::is_probe(path)) {
+    let is_admitted = connection.request_started(health::is_probe(path));
+    if head_bytes(&request) > HEAD_BYTES {
+        return Ok(too_long_a_head());
+    }
+    if !is_admitted {
         let mut response = Dialect::of(path).answer(Fault::Unavailable("too many connections"));
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         return Ok(response);
@@ -186,16 +199,30 @@ async fn answer(
     router.oneshot(request).await
 }
 
-/// Performs the TLS handshake. Returns `None` if it fails or exceeds `timeout`, or if the service stops.
-async fn shake_hands(
-    tls: &TlsAcceptor,
-    stream: TcpStream,
-    timeout: Duration,
-    stopping: &CancellationToken,
-) -> Option<TlsStream<TcpStream>> {
+/// Returns the bytes of a request's line and headers, with one space after each colon. The server's buffer may hold more
+/// than its bound, so that it accepts longer ones.
+fn head_bytes(request: &Request<Incoming>) -> usize {
+    let uri = request.uri();
+    let authority = uri.authority().map_or(0, |authority| authority.as_str().len());
+    let target = uri.path_and_query().map_or(0, |target| target.as_str().len());
+    let line = request.method().as_str().len() + authority + target + "  HTTP/1.1\r\n".len();
+    let headers = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len());
+    line + headers.sum::<usize>() + "\r\n".len()
+}
+
+/// Returns the response that the server gives when its buffer is full.
+fn too_long_a_head() -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+/// Performs the TLS handshake. Returns `None` if it fails or exceeds the timeout, or if the service stops.
+async fn shake_hands(tls: &Shaking, stream: Counted<TcpStream>, requests: &Requests) -> Option<Secure> {
     let shaken = tokio::select! {
-        shaken = tokio::time::timeout(timeout, tls.accept(stream)) => shaken,
-        () = stopping.cancelled() => return None,
+        shaken = tokio::time::timeout(requests.header_timeout, tls.shake_hands(stream, requests.peer.0)) => shaken,
+        () = requests.leaving.cancelled() => return None,
     };
     match shaken {
         Ok(Ok(stream)) => Some(stream),
@@ -212,7 +239,7 @@ async fn accept(listener: &TcpListener, sockets: &Sockets) -> Option<(TcpStream,
     // Returns at once unless the limits are not enforced: then a connection waits instead of replacing another.
     sockets.room().await;
     match listener.accept().await {
-        Ok((stream, address)) => Some((stream, Peer(address.ip()), Connection::new(sockets.admit()))),
+        Ok((stream, address)) => Some((stream, Peer(address.ip()), Connection::new(sockets.admit(address.ip())))),
         Err(error) => {
             let has_made_room = sockets.make_room();
             tracing::warn!(%error, has_made_room, "a connection could not be accepted");

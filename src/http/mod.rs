@@ -17,6 +17,7 @@ pub mod listener;
 pub mod native;
 pub mod oauth;
 pub mod openapi;
+pub mod pages;
 mod request_context;
 pub mod state;
 pub mod tls;
@@ -43,12 +44,12 @@ pub fn router(app: AppState) -> Router {
         // The base paths of the vendors' own hosts.
         .nest("/api/2", iadvize_rest().into())
         .nest("/v1", convoso().into())
-        .route("/graphiql", get(graphql::graphiql::page))
-        .route("/graphiql/{file}", get(graphql::graphiql::file))
+        .route("/graphiql", get(pages::graphiql::page))
+        .route("/graphiql/{file}", get(pages::graphiql::file))
         .route("/openapi.json", get(openapi::openapi))
-        .route("/docs", get(openapi::page::moved))
-        .route("/docs/", get(openapi::page::page))
-        .route("/docs/{file}", get(openapi::page::file));
+        .route("/docs", get(pages::swagger_ui::moved))
+        .route("/docs/", get(pages::swagger_ui::page))
+        .route("/docs/{file}", get(pages::swagger_ui::file));
     if app.edge().bench_echo {
         router = router.route("/echo", post(layers::echo));
     }

@@ -79,7 +79,7 @@ impl RequestContext {
         if state.permit.is_none() {
             state.permit = Some(enter()?);
             if let Some(connection) = self.connection() {
-                connection.permit().authenticated(tenant)?;
+                connection.authenticated(tenant)?;
             }
         }
         Ok(())

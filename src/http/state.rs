@@ -17,7 +17,7 @@ use crate::lifecycle::Lifecycle;
 use crate::limits::{Budget, Budgets, ByteBudget, MemoryBudget, Owner, TenantBudgets, Throttle, TurnKey};
 use crate::query::logged_in;
 use crate::registry::TenantSettings;
-use crate::store::Store;
+use crate::store::{Store, TenantReads};
 
 /// Settings of the HTTP layer.
 #[derive(Clone, Debug)]
@@ -44,7 +44,6 @@ struct Inner {
     handles: Handles,
     bodies: Option<ByteBudget>,
     answers: Option<ByteBudget>,
-    passwords: Passwords,
 }
 
 /// The handles of the other modules.
@@ -55,6 +54,8 @@ pub struct Handles {
     pub settings: TenantSettings,
     /// Rates of unauthenticated callers, by address.
     pub throttle: Throttle,
+    /// Hashes passwords.
+    pub passwords: Passwords,
     /// Rates and concurrency of tenants.
     pub tenants: TenantBudgets,
     /// Accepts events.
@@ -63,6 +64,8 @@ pub struct Handles {
     pub reader: Reader,
     /// Tenants and keys.
     pub store: Store,
+    /// The archive.
+    pub tenant_reads: TenantReads,
     /// The time and new ids.
     pub clock: Clock,
     /// Starts tasks.
@@ -81,7 +84,6 @@ impl AppState {
         AppState(Arc::new(Inner {
             bodies: budget(Budget::Bodies, edge.memory.bodies),
             answers: budget(Budget::Answers, edge.memory.answers),
-            passwords: Passwords::new(handles.lifecycle.clone(), &handles.clock, edge.budgets),
             handles,
         }))
     }
@@ -195,7 +197,7 @@ impl AppState {
 
     /// Hashes and verifies passwords.
     pub fn passwords(&self) -> &Passwords {
-        &self.0.passwords
+        &self.0.handles.passwords
     }
 
     /// Submits events to the engine.
@@ -211,6 +213,11 @@ impl AppState {
     /// The store, for tenants, keys and tokens.
     pub fn store(&self) -> &Store {
         &self.0.handles.store
+    }
+
+    /// Reads the archive, in turns.
+    pub fn tenant_reads(&self) -> &TenantReads {
+        &self.0.handles.tenant_reads
     }
 
     /// The clock, which tests replace.

@@ -77,6 +77,8 @@ impl Tls {
         let mut config = builder.with_no_client_auth().with_cert_resolver(current.clone());
         // The only version that is served, so that no client negotiates another.
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        // A client that resumes its session costs no signature, however many others have connected since.
+        config.ticketer = aws_lc_rs::Ticketer::new().map_err(TlsError::Pair)?;
         Ok(Tls { files, read, provider, current, acceptor: TlsAcceptor::from(Arc::new(config)) })
     }
 

@@ -54,8 +54,9 @@ pub struct Batch<'a> {
 pub enum Placement {
     /// The event is journalled at this position.
     Placed(u64),
-    /// The event's id was placed before, within the dedupe window or earlier in the batch.
-    Duplicate,
+    /// The event's id was placed before, within the dedupe window or earlier in the batch, by an entry of this recorded
+    /// time; [`Time::NEVER`] if that was deleted meanwhile.
+    Duplicate(Time),
     /// The tenant's head is locked by another session. None of the tenant's drafts were appended; try again.
     Busy,
     /// The tenant has no head, so its events cannot be journalled.

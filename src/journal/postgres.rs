@@ -126,14 +126,44 @@ impl PostgresJournal {
                 _ => drop(placed.insert(first[ord as usize - 1], seq as u64)),
             }
         }
+        let repeats = || {
+            let drafts = batch.drafts.iter().enumerate();
+            drafts.filter(|(n, draft)| !placed.contains_key(n) && heads.contains_key(&draft.tenant))
+        };
+        let repeated = self.repeated(repeats().map(|(_, draft)| draft)).await?;
         let missing = self.missing(named.into_iter().filter(|tenant| !heads.contains_key(&TenantId(*tenant)))).await?;
         let place = |(n, draft): (usize, &Draft)| match placed.get(&n) {
             Some(seq) => Placement::Placed(*seq),
-            None if heads.contains_key(&draft.tenant) => Placement::Duplicate,
+            None if heads.contains_key(&draft.tenant) => {
+                let recorded = repeated.get(&(draft.tenant.0, seen_key(&draft.event.id)));
+                Placement::Duplicate(recorded.copied().unwrap_or(Time::NEVER))
+            }
             None if missing.contains(&draft.tenant) => Placement::Missing,
             None => Placement::Busy,
         };
         Ok(Appended { placements: batch.drafts.iter().enumerate().map(place).collect(), heads })
+    }
+
+    /// Returns the recorded times at which the ids of these drafts were placed, by tenant and key. A statement of its
+    /// own, which only a batch with repeats needs.
+    async fn repeated(
+        &mut self,
+        drafts: impl Iterator<Item = &Draft>,
+    ) -> Result<HashMap<(Uuid, Uuid), Time>, JournalError> {
+        let (tenants, keys): (Vec<Uuid>, Vec<Uuid>) =
+            drafts.map(|draft| (draft.tenant.0, seen_key(&draft.event.id))).unzip();
+        if tenants.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let rows: Vec<(Uuid, Uuid, i64)> = sqlx::query_as(
+            "SELECT tenant, key, recorded FROM seen
+             JOIN unnest($1::uuid[], $2::uuid[]) AS input (tenant, key) USING (tenant, key)",
+        )
+        .bind(tenants)
+        .bind(keys)
+        .fetch_all(self.connection()?)
+        .await?;
+        Ok(rows.into_iter().map(|(tenant, key, recorded)| ((tenant, key), Time::from_micros(recorded))).collect())
     }
 
     /// Returns the given tenants that have no head. A statement of its own, because the append cannot distinguish

@@ -14,7 +14,8 @@ pub enum Budget {
     Documents,
     /// Bytes of request bodies held at a time.
     Bodies,
-    /// Bytes of answers that were built and not yet sent, and the rate at which clients must read them.
+    /// Bytes of answers that were built and not yet sent, and the rate at which clients must read them. For GraphQL also
+    /// the bytes of answers while they are built.
     Answers,
     /// Connections at a time, with some reserved for health probes.
     Sockets,
@@ -30,11 +31,15 @@ pub enum Budget {
     Passwords,
     /// Log lines that wait to be read.
     Logs,
+    /// Processor time of TLS handshakes.
+    Handshakes,
+    /// Reads of the store, in which tenants take turns.
+    StoreReads,
 }
 
 impl Budget {
     /// Every budget, in the order of declaration.
-    pub const ALL: [Budget; 12] = [
+    pub const ALL: [Budget; 14] = [
         Budget::Introspection,
         Budget::Variables,
         Budget::Documents,
@@ -47,6 +52,8 @@ impl Budget {
         Budget::Checkpoints,
         Budget::Passwords,
         Budget::Logs,
+        Budget::Handshakes,
+        Budget::StoreReads,
     ];
 
     /// Returns the budget's name on the command line.
@@ -64,6 +71,8 @@ impl Budget {
             Budget::Checkpoints => "checkpoints",
             Budget::Passwords => "passwords",
             Budget::Logs => "logs",
+            Budget::Handshakes => "handshakes",
+            Budget::StoreReads => "store-reads",
         }
     }
 }

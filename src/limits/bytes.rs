@@ -21,14 +21,16 @@ pub enum Owner {
     Tenant(TenantId),
 }
 
-/// The bounds, in bytes. Both follow from `--memory-budget`. The rest of it is left for bodies while they are parsed,
-/// answers while they are built, and the engine's queue.
+/// The bounds, in bytes. All follow from `--memory-budget`. The rest of it is left for bodies while they are parsed,
+/// other answers while they are built, and the engine's queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryBudget {
     /// Bytes of request bodies held at a time.
     pub bodies: usize,
-    /// Bytes of unread answers held at a time.
+    /// Bytes of unread answers, and of GraphQL's long answers while they are built, held at a time.
     pub answers: usize,
+    /// Bytes of long heads of requests and handshakes held at a time that are not complete yet.
+    pub heads: usize,
 }
 
 impl MemoryBudget {
@@ -37,10 +39,16 @@ impl MemoryBudget {
     /// The least `--memory-budget`, in MiB: one tenant's half of the bytes for bodies fits the largest body.
     pub const LEAST_MIB: usize = 512;
 
-    /// Divides a memory budget: an eighth for bodies, which grow to several times their size while they are parsed, and
-    /// a quarter for answers.
+    /// Divides a memory budget: an eighth for bodies, which grow to several times their size while they are parsed, a
+    /// quarter for answers, and a sixteenth for heads.
     pub const fn of_mib(mib: usize) -> Self {
-        MemoryBudget { bodies: mib * 1024 * 1024 / 8, answers: mib * 1024 * 1024 / 4 }
+        let bytes = mib * 1024 * 1024;
+        MemoryBudget { bodies: bytes / 8, answers: bytes / 4, heads: bytes / 16 }
+    }
+
+    /// Returns the number of long unfinished heads at a time.
+    pub const fn long_heads(self) -> usize {
+        self.heads / LONG_HEAD_BYTES
     }
 }
 
@@ -50,6 +58,8 @@ impl Default for MemoryBudget {
     }
 }
 
+/// Bytes of memory that a long unfinished head may take: the buffer for 32 KiB grows by doubling.
+const LONG_HEAD_BYTES: usize = 64 * 1024;
 /// The divisor of the bound for all unauthenticated callers together.
 const UNAUTHENTICATED_PART: usize = 16;
 /// Seconds after which a rejected caller may retry.

@@ -2,6 +2,8 @@
 
 pub mod budget;
 pub mod bytes;
+pub mod handshakes;
+pub mod holders;
 pub mod rate;
 pub mod sockets;
 pub mod tenants;
@@ -10,6 +12,7 @@ pub mod turns;
 
 pub use budget::{Budget, Budgets};
 pub use bytes::{ByteBudget, BytePermit, MemoryBudget, Owner};
+pub use handshakes::{HandshakePermit, Handshakes};
 pub use sockets::{ConnectionPermit, Sockets};
 pub use tenants::{TenantBudgets, TenantLimits, TenantPermit};
 pub use throttle::Throttle;

@@ -1,9 +1,11 @@
-//! A fair queue for processor time: one tenant's work never waits behind all of another's.
+//! A fair queue for processor time and for reads of the store: one tenant's work never waits behind all of another's.
 //!
 //! Keys are served in turn, and the callers of one key in the order of arrival. The duration of each piece of work is
-//! measured: after a piece longer than a turn, its key is skipped until the other keys have had as much time.
+//! measured: after a piece longer than a turn, its key is skipped until the other keys have had as much time. A full
+//! queue makes room for a key with few waiting callers at the expense of the key with the most.
 
-use std::collections::{HashMap, VecDeque};
+mod lanes;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,8 +16,10 @@ use tokio::sync::oneshot;
 use crate::clock::Clock;
 use crate::domain::{Fault, TenantId};
 
-/// The length of one turn, in microseconds: about one slice of a long answer.
-const TURN_MICROS: i64 = 200;
+use lanes::{Place, State};
+
+/// The fault of a caller for whom a full queue has no room.
+const FULL: Fault = Fault::Unavailable("too much work is waiting");
 
 /// The key under which a caller's work is queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -33,6 +37,8 @@ pub enum TurnKey {
 pub struct QueueLimits {
     /// Pieces of work that run at a time.
     pub permits: usize,
+    /// Pieces of work of one key that run at a time.
+    pub permits_per_key: usize,
     /// Callers of one key that may wait.
     pub waiting_per_key: usize,
     /// Callers that may wait in all.
@@ -47,9 +53,19 @@ pub struct FairQueue(Arc<Inner>);
 struct Inner {
     clock: Clock,
     limits: QueueLimits,
-    /// False if all callers share one key, first come, first served.
-    is_fair: bool,
+    order: Order,
     state: Mutex<State>,
+}
+
+/// The order in which a queue serves its callers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Order {
+    /// Keys in turn, a new key last.
+    Turns,
+    /// Keys in turn, a new key first.
+    NewestFirst,
+    /// All callers share one key, first come, first served.
+    FirstCome,
 }
 
 /// A permit to do one piece of work. Dropping it charges its key for the time since it was granted, and serves the next
@@ -60,36 +76,6 @@ pub struct QueuePermit {
     key: TurnKey,
     /// Monotonic time at which it was granted.
     since: Duration,
-}
-
-/// The lanes of all keys. Each key of `lanes` is in `order` once.
-#[derive(Debug, Default)]
-struct State {
-    /// Permits in use, in all.
-    running: usize,
-    /// Waiting callers, in all.
-    waiting: usize,
-    last_id: u64,
-    lanes: HashMap<TurnKey, Lane>,
-    /// The order in which keys are served.
-    order: VecDeque<TurnKey>,
-}
-
-/// One key's callers and debt.
-#[derive(Debug, Default)]
-struct Lane {
-    waiters: VecDeque<Waiter>,
-    /// Permits in use.
-    running: usize,
-    /// Microseconds of work beyond the key's turns.
-    debt: i64,
-}
-
-/// The queue's side of a waiting caller.
-#[derive(Debug)]
-struct Waiter {
-    id: u64,
-    grant: oneshot::Sender<QueuePermit>,
 }
 
 /// The caller's side of a waiting caller. Dropping it leaves the queue.
@@ -109,33 +95,51 @@ enum Entered<'q> {
 impl FairQueue {
     /// Makes an empty queue that serves its keys in turn.
     pub fn new(limits: QueueLimits, clock: &Clock) -> Self {
-        FairQueue::with(limits, true, clock)
+        FairQueue::with(limits, Order::Turns, clock)
+    }
+
+    /// Makes an empty queue that serves its keys in turn, and a key that neither waits nor runs yet before all others
+    /// of its rank. For keys that cost an attacker nothing, so that few of them must not fill the turns before another.
+    pub fn newest_first(limits: QueueLimits, clock: &Clock) -> Self {
+        FairQueue::with(limits, Order::NewestFirst, clock)
     }
 
     /// Makes an empty queue without keys and without bounds on waiting callers: first come, first served.
     pub fn first_come(permits: usize, clock: &Clock) -> Self {
-        let limits = QueueLimits { permits, waiting_per_key: usize::MAX, waiting: usize::MAX };
-        FairQueue::with(limits, false, clock)
+        let limits =
+            QueueLimits { permits, permits_per_key: permits, waiting_per_key: usize::MAX, waiting: usize::MAX };
+        FairQueue::with(limits, Order::FirstCome, clock)
     }
 
-    fn with(limits: QueueLimits, is_fair: bool, clock: &Clock) -> Self {
-        FairQueue(Arc::new(Inner { clock: clock.clone(), limits, is_fair, state: Mutex::default() }))
+    fn with(limits: QueueLimits, order: Order, clock: &Clock) -> Self {
+        FairQueue(Arc::new(Inner { clock: clock.clone(), limits, order, state: Mutex::default() }))
     }
 
     /// Waits for a permit. [`Fault::TooMany`] if too many callers of the key wait, [`Fault::Unavailable`] if too many
     /// wait in all.
     pub async fn enter(&self, key: TurnKey) -> Result<QueuePermit, Fault> {
-        self.join(key, true)?.permit().await
+        self.enter_ranked(key, 0).await
+    }
+
+    /// Works as [`FairQueue::enter`], and sets the rank of the key. Callers of a key wait until those of every lower
+    /// rank are served.
+    pub async fn enter_ranked(&self, key: TurnKey, rank: u32) -> Result<QueuePermit, Fault> {
+        self.join(key, Some(rank))?.permit().await
     }
 
     /// Waits for a permit to continue work that was begun. Never rejected for the number of waiting callers.
     pub async fn enter_again(&self, key: TurnKey) -> Result<QueuePermit, Fault> {
-        self.join(key, false)?.permit().await
+        self.join(key, None)?.permit().await
+    }
+
+    /// Changes the rank of a key that waits or runs.
+    pub fn set_rank(&self, key: TurnKey, rank: u32) {
+        let _is_known = self.0.state.lock().change_rank(key, rank);
     }
 
     /// Returns true if keys are served in turn, false if all callers share one key.
     pub fn is_fair(&self) -> bool {
-        self.0.is_fair
+        self.0.order != Order::FirstCome
     }
 
     /// Returns the number of waiting callers.
@@ -148,29 +152,37 @@ impl FairQueue {
         self.0.state.lock().running
     }
 
-    /// Takes a free permit, or joins the waiting callers of the key.
-    fn join(&self, key: TurnKey, is_bounded: bool) -> Result<Entered<'_>, Fault> {
-        let key = if self.0.is_fair { key } else { TurnKey::Unauthenticated };
-        let limits = &self.0.limits;
+    /// Takes a free permit, or joins the waiting callers of the key. The rank is `None` for begun work, which is of rank
+    /// 0 and never rejected.
+    fn join(&self, key: TurnKey, rank: Option<u32>) -> Result<Entered<'_>, Fault> {
+        let key = if self.is_fair() { key } else { TurnKey::Unauthenticated };
+        let place = if self.0.order == Order::NewestFirst { Place::First } else { Place::Last };
         let mut state = self.0.state.lock();
-        if state.running < limits.permits {
-            // A free permit means that no caller waits, so none is overtaken.
-            state.lane(key).running += 1;
-            state.running += 1;
+        state.rank(key, rank.unwrap_or_default(), place);
+        if state.try_run(key, &self.0.limits) {
             return Ok(Entered::Permit(self.permit(key)));
         }
-        if is_bounded && state.lanes.get(&key).is_some_and(|lane| lane.waiters.len() >= limits.waiting_per_key) {
-            return Err(Fault::TooMany { seconds: 1 });
-        }
-        if is_bounded && state.waiting >= limits.waiting {
-            return Err(Fault::Unavailable("too much work is waiting"));
+        if rank.is_some()
+            && let Err(fault) = self.check_room(&mut state, key)
+        {
+            state.forget_if_idle(key);
+            return Err(fault);
         }
         let (grant, granted) = oneshot::channel();
-        state.last_id += 1;
-        state.waiting += 1;
-        let id = state.last_id;
-        state.lane(key).waiters.push_back(Waiter { id, grant });
+        let id = state.wait(key, rank.is_none(), grant);
         Ok(Entered::Waiting(Waiting { queue: self, key, id, granted }))
+    }
+
+    /// Rejects a caller for whom there is no room. In a full queue, a caller of the key with the most makes room.
+    fn check_room(&self, state: &mut State, key: TurnKey) -> Result<(), Fault> {
+        if state.waiting_of(key) >= self.0.limits.waiting_per_key {
+            return Err(Fault::TooMany { seconds: 1 });
+        }
+        // Dropping what was removed ends that caller's wait.
+        if state.waiting >= self.0.limits.waiting && state.make_room(key).is_none() {
+            return Err(FULL);
+        }
+        Ok(())
     }
 
     fn permit(&self, key: TurnKey) -> QueuePermit {
@@ -182,7 +194,7 @@ impl FairQueue {
         let next = {
             let mut state = self.0.state.lock();
             state.charge(key, micros);
-            state.next()
+            state.next(&self.0.limits)
         };
         if let Some((key, waiter)) = next {
             // Sent outside of the lock: if the caller was dropped meanwhile, so is the permit, which calls `leave`
@@ -196,8 +208,8 @@ impl Entered<'_> {
     async fn permit(self) -> Result<QueuePermit, Fault> {
         match self {
             Entered::Permit(permit) => Ok(permit),
-            // A waiter leaves the queue by a grant, or when its caller is dropped, so receiving cannot fail.
-            Entered::Waiting(mut waiting) => (&mut waiting.granted).await.map_err(|_| Fault::Internal),
+            // Without a grant it was removed from the queue, to make room for another key.
+            Entered::Waiting(mut waiting) => (&mut waiting.granted).await.map_err(|_| FULL),
         }
     }
 }
@@ -215,97 +227,12 @@ impl Drop for QueuePermit {
     }
 }
 
-impl State {
-    /// Returns the key's lane, adding one at the end of the order if there is none.
-    fn lane(&mut self, key: TurnKey) -> &mut Lane {
-        self.lanes.entry(key).or_insert_with(|| {
-            self.order.push_back(key);
-            Lane::default()
-        })
-    }
-
-    /// Ends a piece of work and adds its time beyond one turn to the key's debt.
-    fn charge(&mut self, key: TurnKey, micros: i64) {
-        self.running -= 1;
-        let lane = self.lane(key);
-        lane.running -= 1;
-        // Unused time of a turn is not saved for later: the debt never goes below zero.
-        lane.debt = (lane.debt.saturating_add(micros) - TURN_MICROS).max(0);
-        self.forget_if_idle(key);
-    }
-
-    /// Removes a waiting caller, if it still waits.
-    fn cancel(&mut self, key: TurnKey, id: u64) {
-        let Some(lane) = self.lanes.get_mut(&key) else { return };
-        let Some(place) = lane.waiters.iter().position(|waiter| waiter.id == id) else { return };
-        lane.waiters.remove(place);
-        self.waiting -= 1;
-        self.forget_if_idle(key);
-    }
-
-    fn forget_if_idle(&mut self, key: TurnKey) {
-        if self.lanes.get(&key).is_some_and(Lane::is_idle) {
-            self.lanes.remove(&key);
-            self.order.retain(|other| *other != key);
-        }
-    }
-
-    /// Removes and returns the next caller in turn. `None` if none waits.
-    fn next(&mut self) -> Option<(TurnKey, Waiter)> {
-        if self.waiting == 0 {
-            // No key competes with those in debt, so the debts are dropped.
-            self.lanes.values_mut().for_each(|lane| lane.debt = 0);
-            self.lanes.retain(|_, lane| !lane.is_idle());
-            self.order.retain(|key| self.lanes.contains_key(key));
-            return None;
-        }
-        // Rounds in which every waiting key would be skipped are paid at once.
-        let waiting = self.lanes.values().filter(|lane| !lane.waiters.is_empty());
-        let rounds = waiting.map(Lane::turns_owed).min().unwrap_or(0);
-        self.lanes.values_mut().for_each(|lane| lane.pay(rounds));
-        // One round is enough: after the payment above, at least one waiting key owes nothing.
-        for _ in 0..self.order.len() {
-            let key = self.order.pop_front()?;
-            let Some(lane) = self.lanes.get_mut(&key) else { continue };
-            if lane.debt > 0 {
-                lane.pay(1);
-            } else if let Some(waiter) = lane.waiters.pop_front() {
-                lane.running += 1;
-                self.running += 1;
-                self.waiting -= 1;
-                self.order.push_back(key);
-                return Some((key, waiter));
-            }
-            if lane.is_idle() {
-                self.lanes.remove(&key);
-            } else {
-                self.order.push_back(key);
-            }
-        }
-        None
-    }
-}
-
-impl Lane {
-    fn is_idle(&self) -> bool {
-        self.waiters.is_empty() && self.running == 0 && self.debt == 0
-    }
-
-    /// Returns the number of turns that pay the debt, rounded up.
-    const fn turns_owed(&self) -> i64 {
-        self.debt / TURN_MICROS + (self.debt % TURN_MICROS > 0) as i64
-    }
-
-    /// Reduces the debt by a number of turns.
-    fn pay(&mut self, turns: i64) {
-        self.debt = self.debt.saturating_sub(turns.saturating_mul(TURN_MICROS)).max(0);
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use tokio::sync::oneshot::error::TryRecvError;
     use uuid::Uuid;
 
+    use super::lanes::TURN_MICROS;
     use super::*;
     use crate::domain::Time;
 
@@ -313,21 +240,25 @@ mod tests {
     const B: TurnKey = TurnKey::Tenant(TenantId(Uuid::from_u128(2)));
     const C: TurnKey = TurnKey::Unauthenticated;
 
+    const fn limits(waiting_per_key: usize, waiting: usize) -> QueueLimits {
+        QueueLimits { permits: 1, permits_per_key: 1, waiting_per_key, waiting }
+    }
+
     /// Makes a queue with one permit, in which three callers of a key and five in all may wait.
     fn bench() -> (Clock, FairQueue) {
         let clock = Clock::manual(Time::from_micros(0));
-        (clock.clone(), FairQueue::new(QueueLimits { permits: 1, waiting_per_key: 3, waiting: 5 }, &clock))
+        (clock.clone(), FairQueue::new(limits(3, 5), &clock))
     }
 
     fn running(queue: &FairQueue, key: TurnKey) -> QueuePermit {
-        match queue.join(key, true) {
+        match queue.join(key, Some(0)) {
             Ok(Entered::Permit(permit)) => permit,
             _ => panic!("no permit is free"),
         }
     }
 
     fn waiting(queue: &FairQueue, key: TurnKey) -> Waiting<'_> {
-        match queue.join(key, true) {
+        match queue.join(key, Some(0)) {
             Ok(Entered::Waiting(waiting)) => waiting,
             _ => panic!("it need not wait, or may not"),
         }
@@ -375,7 +306,7 @@ mod tests {
     #[test]
     fn keys_with_long_and_short_pieces_get_equal_time() {
         let clock = Clock::manual(Time::from_micros(0));
-        let queue = FairQueue::new(QueueLimits { permits: 1, waiting_per_key: 100, waiting: 200 }, &clock);
+        let queue = FairQueue::new(limits(100, 200), &clock);
         let first = running(&queue, A);
         let callers: Vec<_> = [A; 10].into_iter().chain([B; 50]).map(|key| waiting(&queue, key)).collect();
         let served = order(&clock, first, callers, &[(A, 10 * TURN_MICROS as u64), (B, TURN_MICROS as u64)]);
@@ -400,14 +331,55 @@ mod tests {
         let (_, queue) = bench();
         let _first = running(&queue, A);
         let mut callers: Vec<_> = [A, A, A, B].map(|key| waiting(&queue, key)).into();
-        assert_eq!(queue.join(A, true).err(), Some(Fault::TooMany { seconds: 1 }));
+        assert_eq!(queue.join(A, Some(0)).err(), Some(Fault::TooMany { seconds: 1 }));
         callers.push(waiting(&queue, B));
-        assert_eq!(queue.join(B, true).err(), Some(Fault::Unavailable("too much work is waiting")));
-        assert_eq!(queue.join(C, true).err(), Some(Fault::Unavailable("too much work is waiting")));
-        assert!(queue.join(A, false).is_ok(), "begun work may continue");
-        callers.remove(0);
+        assert_eq!(queue.join(B, Some(0)).err(), Some(FULL), "no key has more than it would have");
+        assert!(queue.join(A, None).is_ok(), "begun work may continue");
+    }
+
+    #[test]
+    fn a_full_queue_makes_room_for_a_key_with_fewer_callers() {
+        let (clock, queue) = bench();
+        let first = running(&queue, A);
+        let mut callers: Vec<_> = [A, A, A, B, B].map(|key| waiting(&queue, key)).into();
         callers.push(waiting(&queue, C));
-        assert!(queue.join(A, true).is_err(), "the queue as a whole is full again");
+        assert!(callers[2].granted.try_recv().is_err_and(|error| error == TryRecvError::Closed), "the newest of A");
+        assert_eq!(queue.join(C, Some(0)).err(), Some(FULL), "every key has two");
+        drop(callers.remove(2));
+        assert_eq!(queue.waiting(), 5);
+        assert_eq!(order(&clock, first, callers, &[]), [1, 4, 6, 2, 5]);
+        assert!(queue.0.state.lock().lanes.is_empty() && queue.0.state.lock().order.is_empty());
+    }
+
+    #[test]
+    fn a_key_has_no_more_permits_than_its_share() {
+        let clock = Clock::manual(Time::from_micros(0));
+        let queue = FairQueue::new(QueueLimits { permits: 2, ..limits(3, 5) }, &clock);
+        let first = running(&queue, A);
+        let mut second = waiting(&queue, A);
+        let other = running(&queue, B);
+        let mut third = waiting(&queue, C);
+        assert_eq!((queue.running(), queue.waiting()), (2, 2));
+        drop(other);
+        assert!(second.granted.try_recv().is_err(), "its key has its only permit");
+        drop(third.granted.try_recv().expect("a permit is free"));
+        assert!(second.granted.try_recv().is_err());
+        drop(first);
+        assert!(second.granted.try_recv().is_ok());
+    }
+
+    #[test]
+    fn lower_ranks_are_served_first_and_new_keys_first_of_their_rank() {
+        let clock = Clock::manual(Time::from_micros(0));
+        let queue = FairQueue::newest_first(limits(3, 9), &clock);
+        let join = |key, rank| match queue.join(key, Some(rank)) {
+            Ok(Entered::Waiting(waiting)) => waiting,
+            _ => panic!("it need not wait, or may not"),
+        };
+        let home = |n| TurnKey::Network([127, 0, 0, n].into());
+        let first = running(&queue, home(1));
+        let callers = vec![join(home(2), 0), join(home(2), 0), join(home(3), 3), join(home(4), 0), join(home(5), 1)];
+        assert_eq!(order(&clock, first, callers, &[(home(4), 10_000)]), [4, 1, 2, 5, 3]);
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! Claims on conversations: the holder follows from the newest take and the newest releases
 //! (docs/reference/events.md, "Slots").
 
-use crate::domain::event::Rejection;
 use crate::domain::settings::limits::USERS_PER_CONVERSATION;
 use crate::domain::{Channel, Time};
 
@@ -30,17 +29,28 @@ pub struct Take {
     pub channel: Channel,
 }
 
+/// The effect of a take on the takers that are remembered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TakerChange {
+    /// True if the user was added.
+    pub is_first: bool,
+    /// The user who was removed to make room, with the position of that user's first take.
+    pub evicted: Option<(i64, u64)>,
+}
+
 /// The takes and releases of one conversation, as far as they are remembered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
     /// The newest take. It ends every older one.
     pub take: Option<Take>,
-    /// The newest release without a subject.
+    /// The newest release without a subject, or by a user that is no longer in `released_by`.
     pub released: Stamp,
-    /// The newest release by each user, ascending by user.
+    /// The newest release by each user, ascending by user: those of the [`USERS_PER_CONVERSATION`] users who released
+    /// it last.
     pub released_by: Vec<(i64, Stamp)>,
-    /// Each user that ever took it, ascending, with the position of the user's first take. The number of conversations
-    /// handled counts a conversation once per user by means of it.
+    /// The users that ever took it, ascending, with the position of the user's first take: those with the lowest ids,
+    /// [`USERS_PER_CONVERSATION`] at most. The number of conversations handled counts a conversation once per user by
+    /// means of it.
     pub takers: Vec<(i64, u64)>,
     /// The newest event time of all takes and releases. The state's floor rises to it when the claim is dropped.
     pub newest: Time,
@@ -62,21 +72,25 @@ impl Default for Claim {
 }
 
 impl Claim {
-    /// Records a take; one older than the newest has no effect on the holder. Returns true if it is the user's first
-    /// take of the conversation. [`Rejection::Limit`] if too many users took it.
-    pub fn take(&mut self, take: Take) -> Result<bool, Rejection> {
-        let first = self.takers.binary_search_by_key(&take.user, |(user, _)| *user);
-        if let Err(at) = first {
-            self.takers.insert(at, (take.user, take.stamp.seq));
-            // Checked after the insertion: a change works on a copy, which is dropped if it is rejected.
-            has_room(self.takers.len())?;
-        }
+    /// Records a take; one older than the newest has no effect on the holder. Returns the change of the takers.
+    pub fn take(&mut self, take: Take) -> TakerChange {
         self.supersede(take);
-        Ok(first.is_err())
+        let Err(at) = self.takers.binary_search_by_key(&take.user, |(user, _)| *user) else {
+            return TakerChange::default();
+        };
+        self.takers.insert(at, (take.user, take.stamp.seq));
+        // The lowest ids are kept, rather than the first takers, since which ones take first depends on the order of
+        // arrival.
+        let is_over = self.takers.len() > USERS_PER_CONVERSATION;
+        match self.takers.pop_if(|_| is_over) {
+            Some((user, _)) if user == take.user => TakerChange::default(),
+            evicted => TakerChange { is_first: true, evicted },
+        }
     }
 
-    /// Records a take by a user that is not in the directory. It ends older takes and holds nothing itself.
-    pub fn take_unknown(&mut self, stamp: Stamp, channel: Channel) {
+    /// Records a take that was refused: by a user that is not in the directory, or past a quota. It ends older takes
+    /// and holds nothing itself.
+    pub fn take_by_other(&mut self, stamp: Stamp, channel: Channel) {
         self.supersede(Take { stamp, user: 0, channel });
     }
 
@@ -88,8 +102,9 @@ impl Claim {
     }
 
     /// Records a release by `user`, or without a subject. Returns true if it is newer than all of that user's, or than
-    /// all without a subject. [`Rejection::Limit`] if too many users released it.
-    pub fn release(&mut self, user: Option<i64>, stamp: Stamp) -> Result<bool, Rejection> {
+    /// all without a subject.
+    pub fn release(&mut self, user: Option<i64>, stamp: Stamp) -> bool {
+        self.newest = self.newest.max(stamp.time);
         let newest = match user {
             None => &mut self.released,
             Some(user) => {
@@ -97,14 +112,27 @@ impl Claim {
                     self.released_by.insert(at, (user, Stamp::NEVER));
                     at
                 });
-                has_room(self.released_by.len())?;
                 &mut self.released_by[at].1
             }
         };
         let advances = stamp > *newest;
         *newest = stamp.max(*newest);
-        self.newest = self.newest.max(stamp.time);
-        Ok(advances)
+        self.bound_releases();
+        advances
+    }
+
+    /// Merges the oldest release by a user beyond [`USERS_PER_CONVERSATION`] into the one without a subject. No release
+    /// is lost by that, in whatever order takes and releases arrive; it may also end older takes by other users
+    /// (docs/decisions/0064-ends-take-effect.md).
+    fn bound_releases(&mut self) {
+        if self.released_by.len() <= USERS_PER_CONVERSATION {
+            return;
+        }
+        let oldest = self.released_by.iter().enumerate().min_by_key(|(_, (_, stamp))| *stamp).map(|(at, _)| at);
+        if let Some(at) = oldest {
+            let (_, stamp) = self.released_by.remove(at);
+            self.released = self.released.max(stamp);
+        }
     }
 
     /// Removes takes and releases of an earlier owner of the id `user`, which was assigned anew by the entry at
@@ -135,11 +163,6 @@ impl Claim {
     }
 }
 
-fn has_room(users: usize) -> Result<(), Rejection> {
-    let limit = USERS_PER_CONVERSATION;
-    if users > limit as usize { Err(Rejection::Limit { name: "users_per_conversation", limit }) } else { Ok(()) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -155,46 +178,75 @@ mod tests {
     #[test]
     fn a_release_by_the_previous_holder_has_no_effect() {
         let mut claim = Claim::default();
-        claim.take(taken(1, 10)).unwrap();
-        claim.take(taken(2, 20)).unwrap();
-        claim.release(Some(1), at(21)).unwrap();
+        claim.take(taken(1, 10));
+        claim.take(taken(2, 20));
+        claim.release(Some(1), at(21));
         assert_eq!(claim.standing(), Some(taken(2, 20)));
-        claim.release(None, at(22)).unwrap();
+        claim.release(None, at(22));
         assert_eq!(claim.standing(), None);
     }
 
     #[test]
     fn a_take_older_than_a_release_holds_nothing() {
         let mut claim = Claim::default();
-        claim.release(Some(1), at(20)).unwrap();
-        claim.take(taken(1, 10)).unwrap();
+        claim.release(Some(1), at(20));
+        claim.take(taken(1, 10));
         assert_eq!(claim.standing(), None, "released before the take arrived");
-        claim.take(taken(2, 5)).unwrap();
+        claim.take(taken(2, 5));
         assert_eq!(claim.standing(), None, "and the released take had ended the older one");
     }
 
+    const MOST: i64 = USERS_PER_CONVERSATION as i64;
+
     #[test]
-    fn takers_and_releasers_of_a_conversation_are_limited() {
-        let mut claim = Claim::default();
-        let last = i64::from(USERS_PER_CONVERSATION);
-        for user in 1..=last {
-            claim.take(taken(user, user)).unwrap();
-            claim.release(Some(user), at(user)).unwrap();
+    fn the_takers_with_the_lowest_ids_are_remembered_in_any_order() {
+        let users: Vec<i64> = (1..=MOST + 50).collect();
+        let mut ascending = Claim::default();
+        let mut descending = Claim::default();
+        let mut counted = std::collections::BTreeSet::new();
+        for user in &users {
+            ascending.take(taken(*user, *user));
         }
-        let refused = Rejection::Limit { name: "users_per_conversation", limit: USERS_PER_CONVERSATION };
-        assert_eq!(claim.clone().take(taken(last + 1, last + 1)), Err(refused.clone()));
-        assert_eq!(claim.clone().release(Some(last + 1), at(last + 1)), Err(refused));
-        assert_eq!(claim.take(taken(1, last + 2)), Ok(false));
-        assert_eq!(claim.release(None, at(last + 3)), Ok(true));
+        for user in users.iter().rev() {
+            let change = descending.take(taken(*user, *user));
+            assert!(change.is_first);
+            counted.insert(*user);
+            assert!(change.evicted.is_none_or(|(evicted, _)| counted.remove(&evicted)));
+        }
+        assert_eq!(ascending, descending);
+        assert_eq!(counted, (1..=MOST).collect(), "those that are counted are those that are remembered");
+        assert_eq!(ascending.standing(), Some(taken(MOST + 50, MOST + 50)), "takes beyond hold the conversation");
+        let again = ascending.take(taken(MOST + 1, MOST + 60));
+        assert_eq!(again, TakerChange::default());
+    }
+
+    #[test]
+    fn releases_by_many_users_are_never_lost_in_any_order() {
+        let releases: Vec<i64> = (1..=MOST + 50).collect();
+        for released in [releases.clone(), releases.into_iter().rev().collect()] {
+            for (user, at, is_held) in [(7, 40, false), (7, 60, true), (MOST + 50, MOST + 49, false), (7, 50, false)] {
+                let mut before = Claim::default();
+                before.take(taken(user, at));
+                let mut after = Claim::default();
+                for other in &released {
+                    before.release(Some(*other), self::at(*other));
+                    after.release(Some(*other), self::at(*other));
+                }
+                after.take(taken(user, at));
+                assert_eq!(before.standing().is_some(), is_held, "{user} at {at}");
+                assert_eq!(before, after, "{user} at {at}");
+                assert_eq!(before.released_by.len(), USERS_PER_CONVERSATION);
+            }
+        }
     }
 
     #[test]
     fn disown_removes_takes_and_releases_of_an_earlier_owner() {
         let mut claim = Claim::default();
-        claim.take(taken(1, 10)).unwrap();
-        claim.release(Some(1), at(30)).unwrap();
+        claim.take(taken(1, 10));
+        claim.release(Some(1), at(30));
         claim.disown(1, 40);
-        assert_eq!(claim.take(taken(1, 50)), Ok(true), "the first take of the new owner");
+        assert!(claim.take(taken(1, 50)).is_first, "the first take of the new owner");
         assert_eq!(claim.standing(), Some(taken(1, 50)));
         assert_eq!(claim.newest, at(50).time);
     }

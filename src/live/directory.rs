@@ -80,6 +80,11 @@ impl Directory {
         &self.tables[kind as usize]
     }
 
+    /// The number of entities of all kinds, without users.
+    pub fn entities(&self) -> usize {
+        self.tables.iter().map(Table::count).sum()
+    }
+
     /// The users, including deleted ones that are still remembered.
     pub fn users(&self) -> &Users {
         &self.users

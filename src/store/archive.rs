@@ -6,7 +6,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::{Store, StoreError, on_backend};
-use crate::domain::conversation::{Criteria, HistoryEntry, Span, millis};
+use crate::domain::conversation::{Criteria, HistoryEntry, Key, Span, millis};
 use crate::domain::{Conversation, TenantId};
 use crate::live::Listed;
 
@@ -35,6 +35,18 @@ impl Store {
         let is_cut = read.len() >= span.limit || read.iter().any(|row| row.before >= PAGE_BYTES);
         let fits = read.into_iter().take_while(|row| row.before < PAGE_BYTES);
         Ok(ArchivePage { conversations: fits.map(ArchiveRow::conversation).collect::<Result<_, _>>()?, is_cut })
+    }
+
+    /// Returns the key of the conversation at place `rows` of a span, counted from 1 in its direction, among all of the
+    /// interval whether they meet the other criteria or not. `None` if there are fewer.
+    pub async fn archive_end(
+        &self,
+        tenant: TenantId,
+        criteria: &Criteria,
+        span: &Span,
+        rows: usize,
+    ) -> Result<Option<Key>, StoreError> {
+        on_backend!(self, store => store.archive_end(tenant, criteria, span, rows.max(1)).await)
     }
 
     /// Returns the ids among these that are in the archive.

@@ -6,9 +6,11 @@ pub mod checkpoint;
 pub mod housekeeping;
 pub mod load;
 pub mod lock;
+mod migrations;
 pub mod postgres;
 pub mod registry;
 pub mod sqlite;
+pub mod tenant_reads;
 pub mod tokens;
 
 use std::future::Future;
@@ -28,22 +30,34 @@ pub use lock::ServerLock;
 pub use postgres::PostgresStore;
 pub use registry::{KeyRecord, RegistryChanges, RegistryVersion, TenantRecord};
 pub use sqlite::SqliteStore;
+pub use tenant_reads::{ArchivePart, ArchiveSearch, TenantReads};
 pub use tokens::{TokenHolder, TokenRecord};
 
 /// The longest wait of a caller for the store: one second, less 100 ms for the response, as for events.
 const STORE_TIMEOUT: Duration = Duration::from_millis(900);
 
+/// The fault of a caller that the store did not answer in time.
+const LATE: Fault = Fault::Unavailable("the store did not answer in time");
+
+/// The connections of each pool: one for requests in general, one for the archive.
+const POOL_CONNECTIONS: u32 = 4;
+
 /// Awaits an operation of the store for a caller, for at most 900 ms.
 ///
 /// [`Fault::Unavailable`] if it fails or takes longer. Errors are logged; callers do not see their details.
 pub async fn in_time<T>(operation: impl Future<Output = Result<T, StoreError>>) -> Result<T, Fault> {
-    match tokio::time::timeout(STORE_TIMEOUT, operation).await {
+    within(STORE_TIMEOUT, operation).await
+}
+
+/// Works as [`in_time`] with another time limit.
+async fn within<T>(limit: Duration, operation: impl Future<Output = Result<T, StoreError>>) -> Result<T, Fault> {
+    match tokio::time::timeout(limit, operation).await {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(error)) => {
             tracing::warn!(%error, "the store failed");
             Err(Fault::Unavailable("the store is unavailable"))
         }
-        Err(_) => Err(Fault::Unavailable("the store did not answer in time")),
+        Err(_) => Err(LATE),
     }
 }
 

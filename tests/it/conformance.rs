@@ -60,7 +60,7 @@ impl Bench {
         let appended = self.journal.append(self.batch(recorded, drafts)).await.expect("the append succeeds");
         let position = |placement| match placement {
             Placement::Placed(seq) => Some(seq),
-            Placement::Duplicate => None,
+            Placement::Duplicate(_) => None,
             Placement::Busy | Placement::Missing => panic!("{placement:?}"),
         };
         appended.placements.into_iter().map(position).collect()

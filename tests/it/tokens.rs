@@ -5,6 +5,7 @@ mod ending;
 mod log_in;
 mod storage;
 mod throttle;
+mod turns;
 
 use rollcall::auth::Passwords;
 use rollcall::clock::Clock;
@@ -57,9 +58,12 @@ async fn hash(password: &str) -> PasswordHash {
 
 impl Stage {
     async fn new(backend: Backend) -> Self {
+        Self::with(backend, Setup::default()).await
+    }
+
+    async fn with(backend: Backend, setup: Setup) -> Self {
         let clock = Clock::manual(Time::from_micros(1_614_589_200_000_000));
-        let service =
-            Service::start_on(Home::new(backend).await, Setup { clock: clock.clone(), ..Setup::default() }).await;
+        let service = Service::start_on(Home::new(backend).await, Setup { clock: clock.clone(), ..setup }).await;
         let persona = service.api.persona("tenant").await;
         let stage = Stage { service, clock, persona };
         stage.service.api.put_directory(&stage.persona.key, &people()).await;

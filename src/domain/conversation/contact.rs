@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{Conversation, HistoryEntry, HistoryEvent, Medium};
+use super::{Conversation, HistoryEvent, Medium};
 use crate::domain::{EntityRef, Time};
 
 /// The event that ended a contact.
@@ -41,6 +41,8 @@ impl Conversation {
     /// Derives the contacts, in the order in which they began.
     pub fn contacts(&self) -> Vec<Contact> {
         let mut contacts: Vec<Contact> = Vec::new();
+        // The routings up to the newest push. They are read once for all pushes: a history can have a thousand of them.
+        let (mut routings, mut newest) = (self.history().iter().peekable(), (None, None));
         for entry in self.history() {
             let ending = match entry.event {
                 // A push during a contact, without a transfer event, moves the conversation to the next user.
@@ -54,27 +56,24 @@ impl Conversation {
                 contact.end = Some((entry.time, ending));
             }
             if let HistoryEvent::Pushed { user, medium, .. } = entry.event {
-                contacts.push(self.begin(entry, user, medium));
+                // A routing at exactly the push's time counts even if it was journalled after the push.
+                while let Some(earlier) = routings.next_if(|earlier| earlier.time <= entry.time) {
+                    if let HistoryEvent::Routed { rule, group } = earlier.event {
+                        newest = (rule, group);
+                    }
+                }
+                let (rule, group) = newest;
+                contacts.push(Contact { id: entry.id, user, medium, rule, group, start: entry.time, end: None });
             }
         }
         contacts
-    }
-
-    fn begin(&self, push: &HistoryEntry, user: i64, medium: Medium) -> Contact {
-        // A routing at exactly the push's time counts even if it was journalled after the push.
-        let before = self.history().partition_point(|entry| entry.time <= push.time);
-        let routing = self.history()[..before].iter().rev().find_map(|entry| match entry.event {
-            HistoryEvent::Routed { rule, group } => Some((rule, group)),
-            _ => None,
-        });
-        let (rule, group) = routing.unwrap_or_default();
-        Contact { id: push.id, user, medium, rule, group, start: push.time, end: None }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::conversation::HistoryEntry;
 
     fn with_history(events: impl IntoIterator<Item = (i64, HistoryEvent)>) -> Conversation {
         let entry = |(seq, (second, event))| {

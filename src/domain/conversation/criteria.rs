@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{Medium, Summary};
+use super::{Conversation, Medium, Summary};
 use crate::domain::Time;
 
 /// The sort key of a conversation in a list: milliseconds of its time, then its id. Cursors of the vendor hold
@@ -17,11 +17,34 @@ pub struct Key {
 }
 
 impl Key {
-    /// The key of a conversation. Open conversations are listed by the time they began, closed ones by the time they
+    /// The key of a conversation of this summary. Open conversations are listed by the time they began, closed ones by the time they
     /// were closed.
     pub fn of(summary: &Summary, id: Uuid) -> Self {
         let time = summary.closing.as_ref().map_or(summary.created, |closing| closing.time);
         Key { millis: millis(time), id }
+    }
+}
+
+impl Key {
+    /// The key of a conversation. `None` while it has no summary, and so is in no list.
+    pub fn of_listed(conversation: &Conversation) -> Option<Self> {
+        Some(Key::of(conversation.summary()?, conversation.id()))
+    }
+
+    /// Returns the place that follows directly.
+    fn next(self) -> Self {
+        match self.id.as_u128().checked_add(1) {
+            Some(id) => Key { id: Uuid::from_u128(id), ..self },
+            None => Key { millis: self.millis + 1, id: Uuid::nil() },
+        }
+    }
+
+    /// Returns the place directly before.
+    fn previous(self) -> Self {
+        match self.id.as_u128().checked_sub(1) {
+            Some(id) => Key { id: Uuid::from_u128(id), ..self },
+            None => Key { millis: self.millis - 1, id: Uuid::max() },
+        }
     }
 }
 
@@ -49,6 +72,15 @@ pub struct Criteria {
     pub users: Vec<Vec<i64>>,
 }
 
+impl Criteria {
+    /// Returns true if conversations of the interval have to be read that do not meet the criteria. One id is found by
+    /// itself.
+    pub fn is_search(&self) -> bool {
+        let is_filtered = self.projects.is_some() || self.media.is_some() || self.reasons.is_some();
+        self.id.is_none() && (is_filtered || self.routing_groups.is_some() || !self.users.is_empty())
+    }
+}
+
 /// The requested page of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
@@ -60,4 +92,21 @@ pub struct Span {
     pub before: Option<Key>,
     /// Maximum number of conversations.
     pub limit: usize,
+}
+
+impl Span {
+    /// Returns the part of the span up to a place in its direction, which it includes.
+    pub fn up_to(self, end: Key) -> Self {
+        // The bounds of a span are excluded, so the part ends before the place that follows.
+        if self.forward {
+            Span { before: Some(end.next()), ..self }
+        } else {
+            Span { after: Some(end.previous()), ..self }
+        }
+    }
+
+    /// Returns the part of the span beyond a place in its direction. `None` stands for the end of the span.
+    pub fn beyond(self, place: Option<Key>) -> Self {
+        if self.forward { Span { after: place, ..self } } else { Span { before: place, ..self } }
+    }
 }

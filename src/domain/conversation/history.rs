@@ -11,6 +11,8 @@ use crate::domain::{EntityRef, Time, UserRef};
 /// Maximum number of messages, and of other entries, in one history. A history is kept in memory and returned as a
 /// whole, so it needs a bound.
 const MAX_ENTRIES: usize = 1_000;
+/// Maximum length of a history: messages, other entries, and one close more.
+pub const MAX_HISTORY: usize = 2 * MAX_ENTRIES + 1;
 
 /// One entry of a history.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -94,6 +96,22 @@ pub enum HistoryEvent {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<Box<str>>,
     },
+}
+
+impl HistoryEvent {
+    /// Returns true if the event ends the contact, and with it the slot.
+    pub const fn ends_contact(&self) -> bool {
+        match self {
+            HistoryEvent::Transferred { .. }
+            | HistoryEvent::Snoozed { .. }
+            | HistoryEvent::Removed {}
+            | HistoryEvent::Closed { .. } => true,
+            HistoryEvent::Started { .. }
+            | HistoryEvent::Routed { .. }
+            | HistoryEvent::Pushed { .. }
+            | HistoryEvent::Message { .. } => false,
+        }
+    }
 }
 
 /// The end of a conversation.

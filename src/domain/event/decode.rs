@@ -4,25 +4,23 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::body::{EventBody, Surface};
-use super::envelope::{Envelope, Refusal, data, holds_nul, id_of, session, user};
+use super::envelope::{Envelope, Refusal, data, each_member_once, holds_nul, id_of, session, user};
 use super::{Event, EventId, Fact, INTERNAL_SOURCE, decode_conversation};
 use crate::domain::channel::Channel;
 use crate::domain::conversation::ConversationId;
 use crate::domain::json::Object;
 use crate::domain::presence::Category;
 use crate::domain::settings::desk::LEASE_SECONDS;
+use crate::domain::settings::limits::SYNC_CONVERSATIONS;
 use crate::domain::text;
 use crate::domain::time::{Time, TimeError};
 
 /// Maximum length of an event id, in bytes.
 const ID_MAX: usize = 128;
-/// Maximum number of conversations in one `slots.synced`.
-const SYNC_MAX: usize = 1_000;
 /// Maximum number of seconds that an event's time may lie ahead of service time. A time within this limit is replaced
 /// by service time: left as it is, it would override every later change until service time reached it.
 const AHEAD_SECONDS: i64 = 300;
@@ -53,6 +51,7 @@ fn read(envelope: &Envelope<'_>, raw: &RawValue, now: Time) -> Result<Event, &'s
     if holds_nul(raw) {
         return Err("U+0000 is not allowed");
     }
+    each_member_once(raw)?;
     let time = Time::parse(&envelope.time).map_err(|error| match error {
         TimeError::Malformed => "time is not RFC 3339",
         TimeError::OutOfRange => "time is outside the years 1970 to 2999",
@@ -135,7 +134,7 @@ fn status_changed(envelope: &Envelope<'_>) -> Result<EventBody, &'static str> {
         presence: Option<Category>,
         #[serde(default)]
         presence_id: Option<Uuid>,
-        #[serde(default, deserialize_with = "each_once")]
+        #[serde(default)]
         channels: BTreeMap<Channel, bool>,
     }
     let changed: Changed = data(envelope)?;
@@ -150,27 +149,6 @@ fn status_changed(envelope: &Envelope<'_>) -> Result<EventBody, &'static str> {
     })
 }
 
-/// Deserializes switches by channel. A channel given twice is an error, since either value could be the intended one.
-fn each_once<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<Channel, bool>, D::Error> {
-    struct Switches;
-    impl<'de> Visitor<'de> for Switches {
-        type Value = BTreeMap<Channel, bool>;
-        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("switches by channel")
-        }
-        fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
-            let mut switches = BTreeMap::new();
-            while let Some((channel, on)) = members.next_entry()? {
-                if switches.insert(channel, on).is_some() {
-                    return Err(serde::de::Error::custom("a channel is given twice"));
-                }
-            }
-            Ok(switches)
-        }
-    }
-    deserializer.deserialize_map(Switches)
-}
-
 fn slots_synced(envelope: &Envelope<'_>) -> Result<EventBody, &'static str> {
     #[derive(Deserialize)]
     struct Synced<'a> {
@@ -179,7 +157,7 @@ fn slots_synced(envelope: &Envelope<'_>) -> Result<EventBody, &'static str> {
         conversations: Vec<Cow<'a, str>>,
     }
     let synced: Synced<'_> = data(envelope)?;
-    if synced.conversations.len() > SYNC_MAX {
+    if synced.conversations.len() > SYNC_CONVERSATIONS {
         return Err("conversations must have at most 1000 elements");
     }
     let conversations = synced.conversations.iter().map(|id| conversation(id)).collect::<Result<_, _>>()?;
@@ -242,9 +220,20 @@ mod tests {
         assert_eq!(reason(&TAKEN.replace("1999", "2999")), "time is more than 5 minutes ahead");
         assert_eq!(reason(&TAKEN.replace("\"call\"", "\"fax\"")), "data does not fit the type");
         assert_eq!(reason(&TAKEN.replace("\"a\":[]", "\"a\":\"\\u0000\"")), "U+0000 is not allowed");
-        let twice = r#"{"id":"1","source":"s","type":"status.changed","subject":"1","time":"1999-02-01T07:02:55Z",
-            "data":{"channels":{"chat":true,"chat":false}}}"#;
-        assert_eq!(reason(twice), "data does not fit the type");
+        for (member, again) in [
+            (r#""channel":"call""#, r#""channel":"call","channel":"call""#),
+            (r#""extra":1"#, r#""extra":1,"extra":1"#),
+            (r#""extra":1"#, r#""extra":[{"a":1,"b":2,"\u0061":1}]"#),
+            (r#""extension":{"a":[]}"#, r#""extension":1,"extension":2"#),
+            (r#""extension":{"a":[]}"#, r#""extension":{"a":1,"a":2}"#),
+        ] {
+            assert_eq!(reason(&TAKEN.replace(member, again)), "a member is given twice", "{again}");
+        }
+        let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+        for value in [deep.as_str(), "1e999", r#""\ud800""#] {
+            assert!(reason(&TAKEN.replace("[]", value)).starts_with("a value is nested too deeply"), "{value}");
+        }
+        assert!(read(&TAKEN.replace("\"extra\":1", r#""extra":[{"a":1.5},{"a":-1},{"a":null},true]"#)).is_ok());
         assert!(reason("[1]").starts_with("not an event"));
         assert!(reason(r#"{"id":"1","id":"2","source":"s","type":"t","time":"t"}"#).starts_with("not an event"));
     }

@@ -1,8 +1,10 @@
 //! The CloudEvents envelope of an event, and the members that several types share.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use serde::Deserialize;
+use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::domain::ids::UserRef;
@@ -62,6 +64,78 @@ pub(super) fn holds_nul(raw: &RawValue) -> bool {
     // A value nested too deeply to parse counts as a hit, and is rejected.
     raw.get().contains("\\u0000") && serde_json::from_str(raw.get()).map_or(true, |value| walk(&value))
 }
+
+/// Rejects JSON with a member that is given twice, at any depth: either value could be the intended one.
+pub(super) fn each_member_once(raw: &RawValue) -> Result<(), &'static str> {
+    serde_json::from_str::<Once>(raw.get()).map(drop).map_err(|error| {
+        // Values that are skipped are not parsed as strictly as these.
+        if error.to_string().starts_with(TWICE) { TWICE } else { UNREADABLE }
+    })
+}
+
+const TWICE: &str = "a member is given twice";
+const UNREADABLE: &str = "a value is nested too deeply, a number out of range, or half of a surrogate pair";
+
+/// Any JSON value in which each member is given once.
+struct Once;
+
+impl<'de> Deserialize<'de> for Once {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Once)
+    }
+}
+
+impl<'de> Visitor<'de> for Once {
+    type Value = Once;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Once, A::Error> {
+        let mut names: Vec<Name<'de>> = Vec::new();
+        while let Some(name) = members.next_key()? {
+            names.push(name);
+            members.next_value::<Once>()?;
+        }
+        names.sort_unstable();
+        let is_twice = names.windows(2).any(|pair| pair[0] == pair[1]);
+        if is_twice { Err(Error::custom(TWICE)) } else { Ok(Once) }
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Once, A::Error> {
+        while elements.next_element::<Once>()?.is_some() {}
+        Ok(Once)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Once, E> {
+        Ok(Once)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Once, E> {
+        Ok(Once)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Once, E> {
+        Ok(Once)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Once, E> {
+        Ok(Once)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Once, E> {
+        Ok(Once)
+    }
+
+    fn visit_unit<E>(self) -> Result<Once, E> {
+        Ok(Once)
+    }
+}
+
+/// The name of a member; borrowed unless it has escapes.
+#[derive(Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// Parses the data of an event's type.
 pub(super) fn data<'a, T: Deserialize<'a>>(envelope: &Envelope<'a>) -> Result<T, &'static str> {

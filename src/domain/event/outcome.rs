@@ -8,8 +8,10 @@ use crate::domain::settings::limits::Quota;
 pub enum Outcome {
     /// It changed the state, or confirmed it.
     Applied,
-    /// A take by an unknown or deleted user. It was applied in so far as the previous holder's claim ended.
-    HolderReleased,
+    /// A take that was refused, which nevertheless ended the previous holder's claim.
+    HolderReleased(Rejection),
+    /// An event of a conversation that its history has no room for. Its effect on the slot was applied.
+    SlotOnly(Rejection),
     /// A directory document was applied, with these counts.
     Upserted(Changes),
     /// Valid, but newer events override all of it.
@@ -24,8 +26,8 @@ impl Outcome {
     /// The outcome's name on the wire.
     pub const fn name(&self) -> &'static str {
         match self {
-            // `HolderReleased` ended a claim, so it counts as applied.
-            Outcome::Applied | Outcome::HolderReleased | Outcome::Upserted(_) => "applied",
+            // The two with a rejection changed slots, so they count as applied.
+            Outcome::Applied | Outcome::HolderReleased(_) | Outcome::SlotOnly(_) | Outcome::Upserted(_) => "applied",
             Outcome::Stale => "stale",
             Outcome::Duplicate => "duplicate",
             Outcome::Rejected(_) => "rejected",
@@ -35,7 +37,8 @@ impl Outcome {
     /// The reason sent with the outcome on the wire, if it has one.
     pub fn reason(&self) -> Option<String> {
         match self {
-            Outcome::HolderReleased => Some(String::from("unknown user; previous holder released")),
+            Outcome::HolderReleased(rejection) => Some(format!("{rejection}; previous holder released")),
+            Outcome::SlotOnly(rejection) => Some(format!("{rejection}; applied to the slot only")),
             Outcome::Rejected(rejection) => Some(rejection.to_string()),
             Outcome::Applied | Outcome::Upserted(_) | Outcome::Stale | Outcome::Duplicate => None,
         }

@@ -32,7 +32,8 @@ impl DeskTerms {
     }
 
     /// Returns these terms with the given values in their place. If only one is given, the other is lowered or raised
-    /// as needed, so that the two still [`fit`](Self::fit).
+    /// as needed, so that the two still [`fit`](Self::fit). A heartbeat alone that does not fit is refused when it is
+    /// set, but may have been stored before, or while the service's lease was longer.
     pub fn with(self, lease: Option<u32>, heartbeat: Option<u32>) -> DeskTerms {
         match (lease, heartbeat) {
             (Some(lease), Some(heartbeat)) => DeskTerms { lease, heartbeat },

@@ -12,8 +12,11 @@ use crate::domain::directory::Problem;
 
 /// Maximum number of open WebSocket sessions per user.
 pub const SOCKETS_PER_USER: u32 = 16;
-/// Maximum number of users per conversation for which the latest take is remembered, and again for the latest release.
-pub const USERS_PER_CONVERSATION: u32 = 256;
+/// Maximum number of users per conversation that are remembered as takers, and again as releasers. No take and no
+/// release is rejected because of it.
+pub const USERS_PER_CONVERSATION: usize = 256;
+/// Maximum number of conversations in one `slots.synced`.
+pub const SYNC_CONVERSATIONS: usize = 1_000;
 /// Maximum number of remembered ended sessions per user.
 pub const ENDED_SESSIONS_PER_USER: usize = 256;
 
@@ -22,6 +25,8 @@ pub const ENDED_SESSIONS_PER_USER: usize = 256;
 pub enum Quota {
     /// Users, including deleted ones that are still remembered.
     Users,
+    /// Entities of reference data of all kinds; they are never deleted.
+    Entities,
     /// Open sessions of all users together.
     Sessions,
     /// Open sessions of one user that were opened by `/v1/events`, that is, not by a WebSocket.
@@ -38,8 +43,9 @@ pub enum Quota {
 
 impl Quota {
     /// All quotas, in declaration order.
-    pub const ALL: [Quota; 7] = [
+    pub const ALL: [Quota; 8] = [
         Quota::Users,
+        Quota::Entities,
         Quota::Sessions,
         Quota::SessionsPerUser,
         Quota::Slots,
@@ -52,6 +58,7 @@ impl Quota {
     pub const fn name(self) -> &'static str {
         match self {
             Quota::Users => "users",
+            Quota::Entities => "entities",
             Quota::Sessions => "sessions",
             Quota::SessionsPerUser => "sessions_per_user",
             Quota::Slots => "slots",
@@ -65,17 +72,20 @@ impl Quota {
     pub const fn default_limit(self) -> u32 {
         match self {
             Quota::Users | Quota::Sessions => 2_000_000,
+            Quota::Entities => 100_000,
             Quota::SessionsPerUser => 100,
             Quota::Slots | Quota::Conversations | Quota::Tombstones => 1_000_000,
-            Quota::SlotsPerUser => 1_000,
+            Quota::SlotsPerUser => SYNC_CONVERSATIONS as u32,
         }
     }
 
     /// The limits that may be set. The two per user have a lower maximum, since one apply may walk through all sessions
-    /// or slots of a user.
+    /// or slots of a user. That of slots is what one `slots.synced` can name, so that one sync repairs a channel.
     pub const fn range(self) -> RangeInclusive<u32> {
         match self {
-            Quota::SessionsPerUser | Quota::SlotsPerUser => 1..=4_000,
+            Quota::SessionsPerUser => 1..=4_000,
+            Quota::SlotsPerUser => 1..=SYNC_CONVERSATIONS as u32,
+            Quota::Entities => 1..=1_000_000,
             _ => 1..=10_000_000,
         }
     }
@@ -88,6 +98,9 @@ pub struct Quotas {
     /// Limit of [`Quota::Users`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub users: Option<u32>,
+    /// Limit of [`Quota::Entities`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entities: Option<u32>,
     /// Limit of [`Quota::Sessions`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sessions: Option<u32>,
@@ -112,6 +125,7 @@ impl Quotas {
     const fn given(&self, quota: Quota) -> Option<u32> {
         match quota {
             Quota::Users => self.users,
+            Quota::Entities => self.entities,
             Quota::Sessions => self.sessions,
             Quota::SessionsPerUser => self.sessions_per_user,
             Quota::Slots => self.slots,
@@ -121,9 +135,10 @@ impl Quotas {
         }
     }
 
-    /// The limit in force: the one set, else the default.
+    /// The limit in force: the one set, else the default. A limit that was set before the range became smaller counts
+    /// as the range's maximum.
     pub fn limit(&self, quota: Quota) -> u32 {
-        self.given(quota).unwrap_or(quota.default_limit())
+        self.given(quota).unwrap_or(quota.default_limit()).min(*quota.range().end())
     }
 
     /// All limits in force, with defaults filled in, as responses show them.
@@ -132,6 +147,7 @@ impl Quotas {
         let limit = |quota| Some(self.limit(quota));
         Quotas {
             users: limit(Quota::Users),
+            entities: limit(Quota::Entities),
             sessions: limit(Quota::Sessions),
             sessions_per_user: limit(Quota::SessionsPerUser),
             slots: limit(Quota::Slots),
@@ -168,10 +184,11 @@ mod tests {
     #[test]
     fn limits_out_of_range_are_reported() {
         let read = |json: &str| serde_json::from_str::<Quotas>(json);
-        let limits = read(r#"{"users":0,"slots_per_user":4001,"sessions":null,"tombstones":5}"#).unwrap();
+        let limits = read(r#"{"users":0,"slots_per_user":1001,"sessions":null,"tombstones":5}"#).unwrap();
         let pointers: Vec<_> = limits.check().into_iter().map(|problem| problem.pointer).collect();
         assert_eq!(pointers, ["/users", "/slots_per_user"]);
         assert_eq!((limits.limit(Quota::Sessions), limits.limit(Quota::Tombstones)), (2_000_000, 5));
+        assert_eq!(limits.limit(Quota::SlotsPerUser), 1_000, "set before the range became smaller");
         assert!(read(r#"{"user":1}"#).is_err());
     }
 }

@@ -1,14 +1,23 @@
-//! One connection: its permit, one request at a time, and a minimum pace at which its responses must be read.
+//! One connection: its permit, one request at a time, bounds on what it receives, and a minimum pace at which its
+//! responses must be read.
 
+pub mod counted;
 pub mod paced;
+mod received;
 
+use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::http::Extensions;
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use crate::limits::ConnectionPermit;
+use received::Received;
+
+use crate::domain::{Fault, TenantId};
+use crate::limits::{ConnectionPermit, Handshakes};
 
 /// A handle to the connection of a request. The last clone releases the connection's permit: a handler that keeps the
 /// connection for something other than requests keeps a clone, so that such connections are counted as well.
@@ -21,12 +30,29 @@ struct Inner {
     /// True while bytes handed over for writing are not flushed.
     is_writing: AtomicBool,
     flushed: Notify,
+    received: Mutex<Received>,
+    /// The turns of handshakes and the client's network, until the connection has shown a valid credential.
+    handshakes: Mutex<Option<(Handshakes, IpAddr)>>,
 }
 
 impl Connection {
     /// A connection that was just accepted: nothing is being written.
     pub fn new(permit: ConnectionPermit) -> Self {
-        Connection(Arc::new(Inner { permit, is_writing: AtomicBool::new(false), flushed: Notify::new() }))
+        let (is_writing, flushed, received) = (AtomicBool::new(false), Notify::new(), Mutex::default());
+        Connection(Arc::new(Inner { permit, is_writing, flushed, received, handshakes: Mutex::default() }))
+    }
+
+    /// Lets the first valid credential on this connection count for later handshakes from its network.
+    pub fn secured(&self, handshakes: Handshakes, network: IpAddr) {
+        *self.0.handshakes.lock() = Some((handshakes, network));
+    }
+
+    /// Records a valid credential, as [`ConnectionPermit::authenticated`].
+    pub fn authenticated(&self, tenant: TenantId) -> Result<(), Fault> {
+        if let Some((handshakes, network)) = self.0.handshakes.lock().take() {
+            handshakes.has_credential(network);
+        }
+        self.0.permit.authenticated(tenant)
     }
 
     /// Returns the connection of a request; `None` if the request did not pass the accept loop.
@@ -37,6 +63,42 @@ impl Connection {
     /// The permit that counts this connection among all.
     pub fn permit(&self) -> &ConnectionPermit {
         &self.0.permit
+    }
+
+    /// Counts bytes that arrived. Fails if too many of them frame a body instead of being part of it.
+    pub fn received(&self, bytes: usize) -> io::Result<()> {
+        // In a statement of its own, so that the lock is released before the permit's is taken.
+        let has_long_head = self.0.received.lock().count(bytes)?;
+        if has_long_head {
+            self.0.permit.head_is_long();
+        }
+        Ok(())
+    }
+
+    /// Records that the TLS handshake is done.
+    pub fn handshake_ended(&self) {
+        self.0.received.lock().head_ended();
+        self.0.permit.head_ended();
+    }
+
+    /// Records that a request's head was received. Returns false if it must be rejected, as
+    /// [`ConnectionPermit::request_started`].
+    pub fn request_started(&self, is_health: bool) -> bool {
+        self.0.received.lock().request_started();
+        self.0.permit.request_started(is_health)
+    }
+
+    /// Records that a request's body is being received, until the returned guard is dropped.
+    pub fn receive_body(&self) -> ReceivedBody {
+        self.0.received.lock().body_started();
+        ReceivedBody(self.clone())
+    }
+
+    /// Records that the response was written.
+    pub fn answered(&self) {
+        if self.0.permit.answered() {
+            self.0.received.lock().answered();
+        }
     }
 
     /// Records that bytes were handed over for writing.
@@ -62,5 +124,22 @@ impl Connection {
             }
             flushed.await;
         }
+    }
+}
+
+/// The body being received on a connection.
+#[derive(Debug)]
+pub struct ReceivedBody(Connection);
+
+impl ReceivedBody {
+    /// Counts bytes of the body itself.
+    pub fn count(&self, bytes: usize) {
+        self.0.0.received.lock().body_received(bytes);
+    }
+}
+
+impl Drop for ReceivedBody {
+    fn drop(&mut self) {
+        self.0.0.received.lock().body_ended();
     }
 }

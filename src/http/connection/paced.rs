@@ -116,12 +116,14 @@ mod tests {
 
     use super::*;
     use crate::domain::Time;
-    use crate::limits::Sockets;
     use crate::limits::sockets::SocketLimits;
+    use crate::limits::{MemoryBudget, Sockets};
 
     fn stage() -> (Clock, Paced<DuplexStream>, DuplexStream) {
         let clock = Clock::manual(Time::from_micros(0));
-        let connection = Connection::new(Sockets::new(SocketLimits::of(1), true).admit());
+        let connection = Connection::new(
+            Sockets::new(SocketLimits::of(1, MemoryBudget::default()), true).admit([127, 0, 0, 1].into()),
+        );
         let (ours, theirs) = duplex(1_024);
         (clock.clone(), Paced::new(ours, connection, Some(clock)), theirs)
     }

@@ -1,11 +1,8 @@
 //! Building responses: JSON that is never cached, with the position it describes, and the status of each fault.
 
-use std::borrow::Cow;
-
 use axum::body::Body;
-use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderName, HeaderValue, Response, StatusCode};
-use bytes::Bytes;
 use serde::Serialize;
 
 use crate::domain::Fault;
@@ -57,25 +54,6 @@ pub fn json_body(status: u16, content_type: &'static str, body: Body) -> Respons
 /// Marks a response with bytes that are part of the program: it takes no memory, however slowly it is read.
 #[derive(Clone, Copy, Debug)]
 pub struct IsStatic;
-
-/// Responds with a file of a page. `policy` is its content security policy, which lists the sources it may load from.
-pub fn file(kind: &str, policy: &'static str, bytes: Cow<'static, [u8]>) -> Response<Body> {
-    let (bytes, is_static) = match bytes {
-        Cow::Borrowed(bytes) => (Bytes::from_static(bytes), true),
-        // Debug builds read the file from disk each time.
-        Cow::Owned(bytes) => (Bytes::from(bytes), false),
-    };
-    let mut response = Response::new(Body::from(bytes));
-    if is_static {
-        response.extensions_mut().insert(IsStatic);
-    }
-    let headers = response.headers_mut();
-    let kind = HeaderValue::from_str(kind).unwrap_or(HeaderValue::from_static("application/octet-stream"));
-    headers.insert(CONTENT_TYPE, kind);
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
-    response
-}
 
 /// Sets the position that the response describes.
 pub fn at_position(mut response: Response<Body>, position: u64) -> Response<Body> {

@@ -30,7 +30,7 @@ impl ArchiveLoader {
 
     /// Returns the caller's archive as of the snapshot's position.
     pub fn as_of(&self, snapshot: &Snapshot) -> Archive {
-        Archive::new(self.app.store().clone(), &self.caller, snapshot.view.clone())
+        Archive::new(self.app.tenant_reads().clone(), &self.caller, snapshot.view.clone())
     }
 
     /// Loads an archived conversation by id; `None` if the archive has none.

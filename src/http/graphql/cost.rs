@@ -1,17 +1,23 @@
 //! The cost of an operation: its fields, multiplied by the assumed lengths of lists, and the argument values it uses.
+//! It is the same for every tenant, so that clients can rely on it. What the operation can touch in a tenant's state is
+//! in [`reach`], and what its answer takes while it is built in [`answer`].
 //!
 //! Computed here, before execution, because the complexity limit of async-graphql does not reach fields that are
 //! selected on an interface, as most fields of a user are.
+
+pub mod answer;
+pub mod arguments;
+pub mod reach;
 
 use std::collections::HashMap;
 
 use async_graphql::parser::types::{
     Directive, ExecutableDocument, Field, OperationDefinition, Selection, SelectionSet,
 };
-use async_graphql::{Name, Positioned, Value, Variables};
+use async_graphql::{Name, Positioned, Variables};
 
-use super::paging::MAX_PAGE;
 use super::values::{MAX_USED, Sizes};
+use arguments::Arguments;
 
 /// Highest cost of an operation: enough for a full page of conversations with every field, not for two.
 pub const MAX_COST: usize = 20_000;
@@ -28,8 +34,6 @@ pub const LIST_LENGTH: usize = 10;
 pub const FEW_ENTRIES: usize = 3;
 /// Assumed length of a conversation's list of messages.
 pub const MESSAGES: usize = 5;
-/// Estimated nanoseconds above which an operation runs on the blocking pool instead of the request threads.
-const HEAVY_NANOS: usize = 2_000_000;
 
 /// The cost class of a field. The field's name is enough to find it: no name has two meanings in this schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,16 +96,6 @@ impl Work {
             values: self.values.saturating_mul(count),
         }
     }
-
-    /// Returns true if the operation may keep a core busy for milliseconds in a tenant of this size. The factors are
-    /// nanoseconds, twice what was measured, so that they also hold on a machine half as fast.
-    pub const fn is_heavy(&self, users: usize, conversations: usize) -> bool {
-        let fields = self.fields.saturating_mul(500);
-        // A value is copied, validated and coerced; then the filter joins its bit set of users, one word per 64 users.
-        let values = self.values.saturating_mul(users / 64 + 300);
-        let scans = self.scans.saturating_mul(users.saturating_add(conversations).saturating_mul(30));
-        fields.saturating_add(values).saturating_add(scans) > HEAVY_NANOS
-    }
 }
 
 /// Returns the work of an operation, or an error message if it exceeds [`MAX_COST`] or uses too many values. Without
@@ -138,15 +132,15 @@ fn weigh_all<'d>(
     });
     // Given values come last and so replace the defaults.
     let sizes = Sizes::of(defaults.chain(variables.iter()));
-    let mut weigher = CostWeigher { document, operation, variables, sizes, known: HashMap::new() };
+    let mut weigher =
+        CostWeigher { document, arguments: Arguments { operation, variables }, sizes, known: HashMap::new() };
     let work = weigher.set(&operation.selection_set.node).and(weigher.directives(&operation.directives));
     (weigher, work)
 }
 
 struct CostWeigher<'d> {
     document: &'d ExecutableDocument,
-    operation: &'d OperationDefinition,
-    variables: &'d Variables,
+    arguments: Arguments<'d>,
     sizes: Sizes<'d>,
     /// Work of each fragment visited so far.
     known: HashMap<&'d Name, Work>,
@@ -170,8 +164,8 @@ impl<'d> CostWeigher<'d> {
         let (once, times) = match class {
             CostClass::One => (1, 1),
             CostClass::Read => (READ_COST, 1),
-            CostClass::Page => (1, self.page(field)),
-            CostClass::Scan => (SCAN_COST, self.page(field)),
+            CostClass::Page => (1, self.arguments.page(field)),
+            CostClass::Scan => (SCAN_COST, self.arguments.page(field)),
             CostClass::List => (1, LIST_LENGTH),
             CostClass::Few => (1, FEW_ENTRIES),
             CostClass::Messages => (1, MESSAGES),
@@ -198,28 +192,6 @@ impl<'d> CostWeigher<'d> {
         let arguments = directives.iter().flat_map(|directive| &directive.node.arguments);
         let values = arguments.map(|(_, value)| self.sizes.argument(&value.node));
         Work { values: values.fold(0, usize::saturating_add), ..Work::default() }
-    }
-
-    /// Returns the number of items that the field's page may have. A missing, negative or too large size counts as a
-    /// full page, 0 as 1; the field itself rejects sizes out of range.
-    fn page(&self, field: &Field) -> usize {
-        let given = ["first", "last"].iter().filter_map(|name| field.get_argument(name));
-        let values = given.filter_map(|value| value.node.clone().into_const_with(|name| self.variable(&name)).ok());
-        let sizes = values.filter_map(|value| match value {
-            Value::Number(size) => size.as_u64(),
-            _ => None,
-        });
-        sizes.max().map_or(MAX_PAGE, |size| usize::try_from(size).unwrap_or(MAX_PAGE).clamp(1, MAX_PAGE))
-    }
-
-    /// Returns the given value of a variable, or else its default; an error if it has neither.
-    fn variable(&self, name: &Name) -> Result<Value, ()> {
-        let default = || {
-            let mut definitions = self.operation.variable_definitions.iter();
-            definitions.find(|known| known.node.name.node == *name)?.node.default_value.as_ref()
-        };
-        let default = || default().map(|value| &value.node);
-        self.variables.get(name).or_else(default).cloned().ok_or(())
     }
 }
 
@@ -326,27 +298,6 @@ mod tests {
         assert!(is_refused(&format!("query($v:[LegacyId!]){{{}}}", aliases(101)), list.clone()));
         let unused = format!("query($v:[LegacyId!]){{a}} fragment f on Query{{{}}}", aliases(101));
         assert!(is_refused(&unused, list));
-    }
-
-    #[test]
-    fn heaviness_depends_on_the_operation_and_the_size_of_the_tenant() {
-        let small = work("{connectedUsersIndicator(groupIds:[1,2]){connectedUsersCount}}", json!({}));
-        assert!(!small.is_heavy(1_000_000, 100_000));
-        let one = work("{users(first:5){edges{node{id}}}}", json!({}));
-        let many = work(
-            &format!(
-                "{{{}}}",
-                (0..19).map(|n| format!("a{n}:users(first:5){{edges{{node{{id}}}}}} ")).collect::<String>()
-            ),
-            json!({}),
-        );
-        assert!(!one.is_heavy(25_000, 0) && one.is_heavy(200_000, 0) && many.is_heavy(25_000, 0));
-        assert_eq!((one.scans, many.scans), (1, 19));
-        let values = work(
-            "query($v:[LegacyId!]){connectedUsersIndicator(userIds:$v){connectedUsersCount}}",
-            json!({ "v": vec![1; 9_999] }),
-        );
-        assert!(values.is_heavy(0, 0));
     }
 
     /// Fails if a list or a mutation is added to the schema but not to [`cost_class`].

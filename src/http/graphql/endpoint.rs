@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_graphql::Request as GraphqlRequest;
 use async_graphql::parser::parse_query;
-use async_graphql::parser::types::{ExecutableDocument, OperationType};
+use async_graphql::parser::types::OperationType;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Response};
@@ -13,19 +13,24 @@ use axum::response::IntoResponse;
 
 use super::archive::ArchiveLoader;
 use super::cost::Work;
-use super::documents::Document;
+use super::cost::answer::AnswerMeter;
+use super::cost::arguments::Arguments;
+use super::cost::reach::reach;
+use super::documents::{CheckedDocument, Document};
 use super::executor::run_in_turns;
 use super::fault::{Answer, GraphqlFault};
 use super::introspection::HEAVY_ANSWER;
 use super::mutation::MutationContext;
 use super::state::GraphqlState;
-use super::{QueryContext, cost, guard, request};
+use super::validation::signatures::Signatures;
+use super::{QueryContext, cost, guard, request, validation};
 use crate::auth::{Authorized, Caller, GraphqlRead, GraphqlWrite};
 use crate::domain::{Fault, TenantId};
+use crate::engine::Snapshot;
 use crate::http::extract::body::{DIALECT_LIMIT, is_long};
 use crate::http::extract::{MediaType, credential, freshness, media_type, read_body, reply};
 use crate::http::request_context::RequestContext;
-use crate::limits::{Budget, TurnKey};
+use crate::limits::{Budget, Owner, TurnKey};
 use crate::query;
 
 /// Document size in bytes above which parsing takes milliseconds and moves to the blocking pool.
@@ -80,13 +85,14 @@ async fn answer_query(
         let answer = introspect(state, Some(caller.tenant()), checked).await?;
         return Ok(reply::from_snapshot(answer.into_response(), &snapshot));
     }
-    let view = &snapshot.view;
-    let is_heavy = checked.work.is_heavy(view.directory().users().len(), view.conversations().count());
-    let max_staleness_ms = app.edge().max_staleness_ms;
-    let key = TurnKey::Tenant(caller.tenant());
+    let is_heavy = checked.is_heavy(&snapshot, Some(&snapshot));
+    let (max_staleness_ms, tenant) = (app.edge().max_staleness_ms, caller.tenant());
     let archive = Arc::new(ArchiveLoader::new(app.clone(), caller));
     let context = QueryContext { snapshot: snapshot.clone(), archive, max_staleness_ms, items: Arc::default() };
-    let answer = execute(state, key, checked.request.data(context), checked.document, is_heavy).await?;
+    let meter = meter(state, tenant);
+    let CheckedRequest { request, document, .. } = checked;
+    let execution = Execution { request: request.data(context), document, meter, is_heavy };
+    let answer = execute(state, TurnKey::Tenant(tenant), execution).await?;
     Ok(reply::from_snapshot(answer.into_response(), &snapshot))
 }
 
@@ -103,9 +109,14 @@ async fn answer_mutation(
         let answer = introspect(state, Some(caller.tenant()), checked).await?;
         return Ok(reply::from_snapshot(answer.into_response(), &snapshot));
     }
+    // A field is answered from the state that it makes, whose lists are not known yet.
+    let (is_heavy, tenant) = (checked.is_heavy(&snapshot, None), caller.tenant());
     let context = Arc::new(MutationContext::new(app.clone(), caller, snapshot));
-    let response = state.executor.run(checked.request.data(context.clone()), &checked.document).await;
-    Ok(reply::from_snapshot(Answer::of(response).into_response(), &context.newest()))
+    let meter = meter(state, tenant);
+    let CheckedRequest { request, document, .. } = checked;
+    let execution = Execution { request: request.data(context.clone()), document, meter, is_heavy };
+    let answer = execute(state, TurnKey::Tenant(tenant), execution).await?;
+    Ok(reply::from_snapshot(answer.into_response(), &context.newest()))
 }
 
 /// Answers a request that selects introspection fields only, from the cache of answers if possible.
@@ -119,7 +130,9 @@ async fn introspect(state: &GraphqlState, tenant: Option<TenantId>, checked: Che
         return Ok(Answer { status: 200, body });
     }
     let is_heavy = checked.answer_bytes > HEAVY_ANSWER;
-    let answer = execute(state, turn_key(tenant), request, document, is_heavy).await?;
+    // Bounded by its estimate instead, which is exact.
+    let execution = Execution { request, document, meter: None, is_heavy };
+    let answer = execute(state, turn_key(tenant), execution).await?;
     if is_kept && answer.status == 200 {
         known.keep(tenant.is_some(), &text, operation.as_deref(), answer.body.clone());
     }
@@ -131,17 +144,39 @@ fn turn_key(tenant: Option<TenantId>) -> TurnKey {
     tenant.map_or(TurnKey::Unauthenticated, TurnKey::Tenant)
 }
 
-/// Executes a query and serialises its answer; on the blocking pool, slice by slice, if it is heavy.
-async fn execute(
-    state: &GraphqlState,
-    key: TurnKey,
+/// Returns the count of a tenant's answer; `None` if the budget is off.
+fn meter(state: &GraphqlState, tenant: TenantId) -> Option<Arc<AnswerMeter>> {
+    let budget = state.app.answers()?.clone();
+    Some(Arc::new(AnswerMeter::new(budget, Owner::Tenant(tenant))))
+}
+
+/// A request that is ready to be executed.
+struct Execution {
     request: GraphqlRequest,
     document: Arc<Document>,
+    meter: Option<Arc<AnswerMeter>>,
     is_heavy: bool,
-) -> Result<Answer, Fault> {
+}
+
+/// Executes a request and serialises its answer; on the blocking pool, slice by slice, if it is heavy.
+///
+/// [`Fault::TooMany`] or [`Fault::Unavailable`] also if the answer's bytes cannot be charged.
+async fn execute(state: &GraphqlState, key: TurnKey, execution: Execution) -> Result<Answer, Fault> {
+    let Execution { mut request, document, meter, is_heavy } = execution;
     let executor = state.executor.clone();
-    let answering = async move { Answer::of(executor.run(request, &document).await) };
-    if is_heavy { run_in_turns(&state.app, key, answering).await } else { Ok(answering.await) }
+    if let Some(meter) = &meter {
+        request = request.data(meter.clone());
+    }
+    let answering = async move {
+        let response = executor.run(request, &document).await;
+        let response = match &meter {
+            Some(meter) => meter.finish(response)?,
+            None => response,
+        };
+        // The meter is held until here: while the text is written, the values are still in memory.
+        Ok(Answer::of(response))
+    };
+    if is_heavy { run_in_turns(&state.app, key, answering).await? } else { answering.await }
 }
 
 /// Returns the document of a text from the cache, or parses, checks and caches it.
@@ -151,16 +186,19 @@ async fn document(state: &GraphqlState, caller: Option<TenantId>, text: &str) ->
         return Ok(known);
     }
     let owned = text.to_owned();
-    let parsed = state.app.read(turn_key(caller), text.len() > LONG_DOCUMENT, move || parse(&owned)).await?;
-    Ok(documents.keep(caller, text.to_owned(), parsed))
+    let executor = state.executor.clone();
+    let parsing = move || parse(&owned, &executor.signatures);
+    let checked = state.app.read(turn_key(caller), text.len() > LONG_DOCUMENT, parsing).await?;
+    Ok(documents.keep(caller, text.to_owned(), checked))
 }
 
-fn parse(text: &str) -> Result<ExecutableDocument, Fault> {
+fn parse(text: &str, signatures: &Signatures) -> Result<CheckedDocument, Fault> {
     // Before the parser, whose recursion nothing else bounds.
     guard::scan(text).map_err(|why| Fault::Malformed(why.to_owned()))?;
-    let document = parse_query(text).map_err(|error| Fault::Malformed(error.to_string()))?;
-    guard::count(&document).map_err(|why| Fault::Malformed(why.to_owned()))?;
-    Ok(document)
+    let parsed = parse_query(text).map_err(|error| Fault::Malformed(error.to_string()))?;
+    guard::count(&parsed).map_err(|why| Fault::Malformed(why.to_owned()))?;
+    let nullable = validation::check(text, &parsed, signatures).map_err(Fault::Malformed)?;
+    Ok(CheckedDocument { parsed, nullable })
 }
 
 /// A request within all limits, with its estimated work.
@@ -176,10 +214,12 @@ struct CheckedRequest {
 }
 
 impl CheckedRequest {
-    async fn new(state: &GraphqlState, document: Arc<Document>, request: GraphqlRequest) -> Result<Self, Fault> {
+    async fn new(state: &GraphqlState, document: Arc<Document>, mut request: GraphqlRequest) -> Result<Self, Fault> {
         let parsed = &document.parsed;
         let operation = guard::operation(parsed, request.operation_name.as_deref()).map_err(Fault::Malformed)?;
-        guard::check_variables(operation, &request.variables).map_err(Fault::Malformed)?;
+        guard::check_variables(operation, &document.nullable, &request.variables).map_err(Fault::Malformed)?;
+        guard::fill_defaults(operation, &document.nullable, &mut request.variables);
+        let operation = &operation.node;
         let budgets = state.app.edge().budgets;
         let are_counted = budgets.has(Budget::Variables);
         let work = cost::weigh(parsed, operation, &request.variables, are_counted).map_err(Fault::Malformed)?;
@@ -194,5 +234,16 @@ impl CheckedRequest {
             (operation.ty == OperationType::Mutation, operation.variable_definitions.is_empty());
         let is_introspection = guard::is_introspection(parsed);
         Ok(CheckedRequest { request, work, answer_bytes, is_mutation, is_introspection, takes_no_variables, document })
+    }
+
+    /// Returns true if the execution may keep a core busy for milliseconds in the tenant of the snapshot. `state` is the
+    /// state that all fields are answered from; `None` if that is not known yet.
+    fn is_heavy(&self, snapshot: &Snapshot, state: Option<&Snapshot>) -> bool {
+        let (parsed, request) = (&self.document.parsed, &self.request);
+        // Found before, or the request would have been rejected.
+        let Ok(operation) = guard::operation(parsed, request.operation_name.as_deref()) else { return true };
+        let reach = reach(parsed, Arguments { operation: &operation.node, variables: &request.variables }, state);
+        let view = &snapshot.view;
+        reach.is_heavy(&self.work, view.directory().users().len(), view.conversations().count())
     }
 }

@@ -8,8 +8,9 @@ use std::task::{Context, Poll, Wake, Waker};
 use async_graphql::{Request, Response};
 use tokio::sync::Notify;
 
-use super::documents::{Document, Documents};
+use super::documents::{Document, Documents, emptiness};
 use super::introspection::Introspection;
+use super::validation::signatures::Signatures;
 use super::{RollcallSchema, schema};
 use crate::domain::Fault;
 use crate::http::state::AppState;
@@ -19,6 +20,8 @@ use crate::limits::{Budget, Budgets, TurnKey};
 pub struct Executor {
     /// Validates every request anew, cached documents too: a document may be valid with one set of variables only.
     pub schema: RollcallSchema,
+    /// The types of the schema, for the rules that async-graphql does not hold.
+    pub signatures: Signatures,
     /// Cache of parsed documents.
     pub documents: Documents,
     /// Sizes and cached answers of introspection.
@@ -28,8 +31,10 @@ pub struct Executor {
 impl Executor {
     /// Creates an executor with empty caches.
     pub fn new(budgets: Budgets) -> Self {
+        let schema = schema().finish();
         Executor {
-            schema: schema().finish(),
+            signatures: Signatures::read(&schema.sdl()),
+            schema,
             documents: Documents::new(budgets.has(Budget::Documents)),
             introspection: Introspection::new(),
         }
@@ -37,8 +42,16 @@ impl Executor {
 
     /// Executes a document within the current task.
     pub async fn run(&self, mut request: Request, document: &Document) -> Response {
-        request.set_parsed_query(document.parsed.clone());
-        self.schema.execute(request).await
+        let mut parsed = document.parsed.clone();
+        if document.can_be_empty {
+            emptiness::prevent(&mut parsed);
+        }
+        request.set_parsed_query(parsed);
+        let mut response = self.schema.execute(request).await;
+        if document.can_be_empty {
+            emptiness::clean(&mut response.data);
+        }
+        response
     }
 }
 

@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use async_graphql::parser::types::{
     DocumentOperations, ExecutableDocument, OperationDefinition, Selection, SelectionSet,
 };
-use async_graphql::{Name, Value, Variables};
+use async_graphql::{Name, Positioned, Value, Variables};
+
+use super::validation::NullableVariable;
 
 /// Longest document, in bytes.
 pub const MAX_BYTES: usize = 16 * 1024;
@@ -50,7 +52,7 @@ pub fn scan(document: &str) -> Result<(), &'static str> {
 
 /// Returns the bytes of the string literal at the start of `text`, or of all of `text` if the literal does not end. One
 /// that is not a block string also ends at a line break.
-fn string_length(text: &[u8]) -> usize {
+pub(super) fn string_length(text: &[u8]) -> usize {
     let block = text.starts_with(b"\"\"\"");
     let mut at = if block { 3 } else { 1 };
     while at < text.len() {
@@ -138,14 +140,17 @@ impl<'d> Counter<'d> {
 }
 
 /// Returns the operation that a request executes, or the reason that there is none.
-pub fn operation<'d>(document: &'d ExecutableDocument, name: Option<&str>) -> Result<&'d OperationDefinition, String> {
+pub fn operation<'d>(
+    document: &'d ExecutableDocument,
+    name: Option<&str>,
+) -> Result<&'d Positioned<OperationDefinition>, String> {
     let found = match (&document.operations, name) {
         (DocumentOperations::Single(only), None) => Some(only),
         (DocumentOperations::Multiple(all), Some(name)) => all.get(name),
         (DocumentOperations::Multiple(all), None) if all.len() == 1 => all.values().next(),
         _ => None,
     };
-    found.map(|operation| &operation.node).ok_or_else(|| match name {
+    found.ok_or_else(|| match name {
         Some(name) => format!("Unknown operation named \"{name}\""),
         None => String::from("Operation name required in request."),
     })
@@ -169,10 +174,14 @@ fn selects_introspection_only(document: &ExecutableDocument, set: &SelectionSet)
     })
 }
 
-/// Rejects a request that lacks a value for a non-null variable. The validator leaves this to the fields that use the
-/// variable.
-pub fn check_variables(operation: &OperationDefinition, variables: &Variables) -> Result<(), String> {
-    for definition in &operation.variable_definitions {
+/// Rejects a request that lacks a value for a non-null variable, or gives null for a nullable one that is used where null
+/// is not allowed. The validator leaves this to the fields that use the variable.
+pub fn check_variables(
+    operation: &Positioned<OperationDefinition>,
+    nullable: &[NullableVariable],
+    variables: &Variables,
+) -> Result<(), String> {
+    for definition in &operation.node.variable_definitions {
         let variable = &definition.node;
         let name = &variable.name.node;
         let given = variables.get(name);
@@ -181,7 +190,32 @@ pub fn check_variables(operation: &OperationDefinition, variables: &Variables) -
             return Err(format!("the variable ${name} must have a value"));
         }
     }
+    for variable in nullable.iter().filter(|variable| variable.operation == operation.pos) {
+        if variable.must_not_be_null && variables.get(&variable.name) == Some(&Value::Null) {
+            let name = &variable.name;
+            return Err(format!("the variable ${name} must not be null, since it is used where null is not allowed"));
+        }
+    }
     Ok(())
+}
+
+/// Gives each variable that is not given its default, or else that of the places where it is used. async-graphql would
+/// ignore the former in `@skip` and `@include`, and so execute a field that a default excludes, and the latter
+/// everywhere.
+pub fn fill_defaults(
+    operation: &Positioned<OperationDefinition>,
+    nullable: &[NullableVariable],
+    variables: &mut Variables,
+) {
+    let own = operation.node.variable_definitions.iter().filter_map(|definition| {
+        let default = definition.node.default_value.as_ref()?;
+        Some((&definition.node.name.node, &default.node))
+    });
+    let nullable = nullable.iter().filter(|variable| variable.operation == operation.pos);
+    let of_places = nullable.filter_map(|variable| Some((&variable.name, variable.place_default.as_ref()?)));
+    for (name, default) in own.chain(of_places) {
+        variables.entry(name.clone()).or_insert_with(|| default.clone());
+    }
 }
 
 #[cfg(test)]
@@ -239,7 +273,7 @@ mod tests {
             (&unnamed, None, Some(OperationType::Mutation)),
             (&unnamed, Some("c"), None),
         ] {
-            assert_eq!(operation(document, name).ok().map(|found| found.ty), expected, "{name:?}");
+            assert_eq!(operation(document, name).ok().map(|found| found.node.ty), expected, "{name:?}");
         }
     }
 

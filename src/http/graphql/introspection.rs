@@ -283,7 +283,7 @@ mod tests {
     async fn weigh(text: &str, variables: Value) -> Result<usize, String> {
         let document = parse_query(text).unwrap();
         guard::count(&document).unwrap();
-        let operation = guard::operation(&document, None).unwrap();
+        let operation = &guard::operation(&document, None).unwrap().node;
         let schema = schema().finish();
         Introspection::new().weigh(&schema, &document, operation, &Variables::from_json(variables)).await
     }

@@ -6,7 +6,6 @@ mod documents;
 pub mod endpoint;
 mod executor;
 pub mod fault;
-pub mod graphiql;
 pub mod guard;
 mod introspection;
 pub mod mutation;
@@ -16,6 +15,7 @@ pub mod query;
 mod request;
 pub mod scalar;
 mod state;
+pub mod validation;
 mod values;
 
 use std::sync::Arc;
@@ -26,6 +26,7 @@ use async_graphql::{EmptySubscription, Result, SDLExportOptions, Schema, SchemaB
 use crate::domain::Fault;
 use crate::engine::Snapshot;
 use archive::ArchiveLoader;
+use cost::answer::Metering;
 pub use executor::Executor;
 use mutation::Mutation;
 use query::Query;
@@ -82,9 +83,10 @@ pub fn sdl() -> String {
     schema().finish().sdl_with_options(options)
 }
 
-/// Builds the schema with the limits that hold for every document.
+/// Builds the schema with the limits that hold for every document, and the extension that counts answers.
 pub fn schema() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
     Schema::build(Query::default(), Mutation::default(), EmptySubscription)
+        .extension(Metering)
         .limit_depth(MAX_DEPTH)
         .limit_directives(MAX_DIRECTIVES)
 }

@@ -43,7 +43,8 @@ struct EventResult {
     outcome: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
-    /// The outcome of the event when it was first received; only for a duplicate, if known and not `applied`.
+    /// The outcome of the event when it was first received; only for a duplicate. `unknown` if it is not known any more;
+    /// absent if it was `applied`.
     #[serde(skip_serializing_if = "Option::is_none")]
     first: Option<First>,
 }
@@ -150,8 +151,14 @@ fn split(media_type: MediaType, body: &[u8]) -> Result<Vec<&RawValue>, Fault> {
     let malformed = |error: serde_json::Error| Fault::Malformed(format!("the body is not JSON: {error}"));
     let text = std::str::from_utf8(body).map_err(|_| Fault::Malformed(String::from("the body is not UTF-8")))?;
     if media_type == MediaType::NdJson {
-        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-        return lines.map(|line| serde_json::from_str(line).map_err(malformed)).collect();
+        let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+        // The parser counts lines within the event, which is on one.
+        let malformed = |n: usize, error: serde_json::Error| {
+            let (text, column) = (error.to_string(), error.column());
+            let what = text.split(" at line ").next().unwrap_or_default();
+            Fault::Malformed(format!("the body is not JSON: {what} at line {} column {column}", n + 1))
+        };
+        return lines.map(|(n, line)| serde_json::from_str(line.trim()).map_err(|error| malformed(n, error))).collect();
     }
     let is_array = text.trim_start().starts_with('[');
     if media_type == MediaType::CloudEventBatch && !is_array {

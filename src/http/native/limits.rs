@@ -65,6 +65,7 @@ fn within(limit: ObjectBuilder, quota: Quota) -> ObjectBuilder {
 const fn meaning(quota: Quota) -> &'static str {
     match quota {
         Quota::Users => "Users, including deleted ones that are still remembered",
+        Quota::Entities => "Entities of reference data: groups, skills, projects and the other kinds, without users",
         Quota::Sessions => "Open sessions of all users",
         Quota::SessionsPerUser => "Open sessions of one user that were opened by POST /v1/events",
         Quota::Slots => "Conversations held by all users",

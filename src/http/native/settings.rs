@@ -115,6 +115,7 @@ pub async fn set_settings(
     Document(patch): Document<SettingsPatch>,
 ) -> Result<Response<Body>, NativeFault> {
     let tenant = tenant_id(&tenant)?;
-    let tenant = change::set_settings(&admin, app.store(), app.settings(), tenant, &patch).await?;
+    let changes = change::SettingsChange { patch: &patch, usual: app.edge().desk };
+    let tenant = change::set_settings(&admin, app.store(), app.settings(), tenant, changes).await?;
     Ok(reply::json(200, "application/json", &Answer::from(&tenant)))
 }

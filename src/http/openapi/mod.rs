@@ -1,7 +1,5 @@
 //! The OpenAPI 3.1 description of every REST route, collected while the routes are listed.
 
-pub mod page;
-
 use std::sync::LazyLock;
 
 use axum::body::Body;

@@ -4,7 +4,7 @@ mod writer;
 
 use std::collections::{HashMap, HashSet};
 
-use sqlx::sqlite::SqliteRow;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{Connection, Row};
 use uuid::Uuid;
 
@@ -83,7 +83,8 @@ impl SqliteJournal {
         .fetch_all(&mut *transaction)
         .await?;
         let fresh = fresh.iter().map(|row| Ok((uuid(row.try_get(0)?)?, row.try_get(1)?, row.try_get(2)?)));
-        let placed = Placed::new(&batch, &heads, fresh.collect::<Result<_, sqlx::Error>>()?);
+        let mut placed = Placed::new(&batch, &heads, fresh.collect::<Result<_, sqlx::Error>>()?);
+        placed.date_repeats(&batch, &repeated(&mut transaction, &placed.repeats(&batch)).await?);
         sqlx::query(
             "INSERT INTO journal (tenant, seq, recorded, source, event_id, apply_version, batch, event)
              SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, ?2, ?3, value ->> 5
@@ -160,13 +161,59 @@ impl<'a> Placed<'a> {
                 placements.push(Placement::Placed(end.seq));
                 rows.push((draft.tenant.0, end.seq, end.recorded, &*id.source, &*id.id, draft.json.as_str()));
             } else {
-                placements.push(Placement::Duplicate);
+                placements.push(Placement::Duplicate(Time::NEVER));
             }
         }
         let moved = ends.iter().filter(|(tenant, end)| heads.get(tenant).is_some_and(|head| head.seq < end.seq));
         let moved = moved.map(|(tenant, end)| (tenant.0, end.seq, end.recorded)).collect();
         Placed { placements, rows, moved }
     }
+
+    /// The drafts whose ids were placed before.
+    fn repeats(&self, batch: &Batch<'a>) -> Vec<SeenId<'a>> {
+        let drafts = batch.drafts.iter().zip(&self.placements);
+        let repeats = drafts.filter(|(_, placement)| matches!(placement, Placement::Duplicate(_)));
+        repeats.map(|(draft, _)| seen_id(draft)).collect()
+    }
+
+    /// Sets the recorded times of the repeats.
+    fn date_repeats(&mut self, batch: &Batch<'_>, recorded: &HashMap<(Uuid, String, String), Time>) {
+        for (draft, placement) in batch.drafts.iter().zip(&mut self.placements) {
+            if let Placement::Duplicate(at) = placement {
+                let (tenant, source, id) = seen_id(draft);
+                *at = recorded.get(&(tenant, source.to_owned(), id.to_owned())).copied().unwrap_or(Time::NEVER);
+            }
+        }
+    }
+}
+
+/// A tenant, and the source and id of an event.
+type SeenId<'a> = (Uuid, &'a str, &'a str);
+
+fn seen_id(draft: &Draft) -> SeenId<'_> {
+    (draft.tenant.0, &draft.event.id.source, &draft.event.id.id)
+}
+
+/// Returns the recorded times at which these ids were placed.
+async fn repeated(
+    connection: &mut SqliteConnection,
+    ids: &[SeenId<'_>],
+) -> Result<HashMap<(Uuid, String, String), Time>, sqlx::Error> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows = sqlx::query(
+        "SELECT tenant, source, event_id, recorded FROM json_each(?1) JOIN seen
+         ON tenant = value ->> 0 AND source = value ->> 1 AND event_id = value ->> 2",
+    )
+    .bind(json(&ids))
+    .fetch_all(connection)
+    .await?;
+    let read = |row: &SqliteRow| {
+        let id = (uuid(row.try_get(0)?)?, row.try_get(1)?, row.try_get(2)?);
+        Ok((id, Time::from_micros(row.try_get(3)?)))
+    };
+    rows.iter().map(read).collect()
 }
 
 fn head(row: &SqliteRow) -> Result<(TenantId, Head), sqlx::Error> {

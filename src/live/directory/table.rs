@@ -25,6 +25,11 @@ impl Table {
         &self.rows
     }
 
+    /// The number of entities.
+    pub fn count(&self) -> usize {
+        self.rows.len()
+    }
+
     /// The row of the entity with this integer id.
     pub fn by_id(&self, id: i64) -> Option<u32> {
         self.by_id.find(&id, |row| self.row(row).is_some_and(|entity| entity.id == id))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::State;
-use super::slots::{PlannedChange, PlannedTake};
+use super::slots::SlotPlan;
 use super::tombstones::Tombstone;
 use crate::domain::conversation::{HistoryEntry, HistoryEvent};
 use crate::domain::event::Rejection;
@@ -15,39 +15,50 @@ use crate::domain::{
 use crate::live::conversations::Remembered;
 use crate::live::stored::RowKey;
 
-/// The effect of a conversation event on the conversation's slot.
-enum SlotEffect {
-    /// The slot does not change.
-    Nothing,
-    Taken(PlannedTake),
-    Changed(PlannedChange),
-}
-
 impl State {
     /// Adds a conversation event to the history and applies its effect on the slot. As long as the conversation is
     /// known, an event belongs to the history however late it arrives, and so is not stale.
+    ///
+    /// The limits of histories concern the history alone: the slot follows an event for which the history has no room
+    /// (docs/decisions/0064-ends-take-effect.md).
     pub(super) fn add_to_history(&mut self, entry: &Entry) -> Result<Outcome, Rejection> {
         let Some((id, event)) = self.history_event(&entry.event.fact.body)? else { return Ok(Outcome::Stale) };
-        let is_unknown_user = matches!(&event, HistoryEvent::Pushed { given: Some(_), .. });
+        // `is_final` is a hint of the process that journalled the event. If the state knows the conversation, the hint
+        // is ignored.
+        let is_over =
+            self.conversations.known(id).is_none() && (entry.event.fact.is_final || self.is_late(&entry.event));
+        if is_over && !event.ends_contact() {
+            let is_unknown_user = matches!(&event, HistoryEvent::Pushed { given: Some(_), .. });
+            return if is_unknown_user { Err(Rejection::UnknownUser) } else { Ok(Outcome::Stale) };
+        }
+        // Planned before the history is changed: a take that is refused is no contact, unless it ends another's claim.
+        let (slot, refused) = self.plan_slot(entry, id, &event)?;
+        let releases = slot.as_ref().is_some_and(SlotPlan::releases);
+        if let Some(refused) = refused.clone().filter(|_| !releases) {
+            // The take is remembered all the same: an older one that arrives later must not hold the slot.
+            slot.map(|slot| self.apply_slot(slot));
+            return Err(refused);
+        }
+        let added = if is_over { Ok(true) } else { self.record(entry, id, event) };
+        if added == Ok(false) {
+            return Ok(Outcome::Stale);
+        }
+        let changed = slot.map(|slot| self.apply_slot(slot));
+        match added {
+            Err(full) if changed == Some(Outcome::Applied) => Ok(Outcome::SlotOnly(full)),
+            Err(full) => Err(full),
+            // Only the slot could change: the conversation itself is no longer in the state.
+            Ok(_) if is_over => Ok(changed.unwrap_or(Outcome::Stale)),
+            Ok(_) => Ok(refused.map_or(Outcome::Applied, Outcome::HolderReleased)),
+        }
+    }
+
+    /// Adds an event to the history of its conversation. Returns false if the history has it already; rejected if there
+    /// is no room for it.
+    fn record(&mut self, entry: &Entry, id: Uuid, event: HistoryEvent) -> Result<bool, Rejection> {
         if self.conversations.known(id).is_none() {
-            // `is_final` is a hint of the process that journalled the event. If the state knows the conversation, the
-            // hint is ignored.
-            if entry.event.fact.is_final || self.is_late(&entry.event) {
-                return if is_unknown_user { Err(Rejection::UnknownUser) } else { Ok(Outcome::Stale) };
-            }
             let known = self.conversations.known_len();
             self.check_room(Quota::Conversations, known, known + 1)?;
-        }
-        // Planned before the history is changed, since the take may be rejected.
-        let slot = self.plan_slot(entry, id, &event)?;
-        let mut outcome = Outcome::Applied;
-        if is_unknown_user {
-            outcome = Outcome::HolderReleased;
-            if !matches!(&slot, SlotEffect::Changed(change) if change.releases()) {
-                // Rejected, but the take is remembered: an older one that arrives later must not hold the slot.
-                self.apply_slot(slot);
-                return Err(Rejection::UnknownUser);
-            }
         }
         let (time, seq) = (entry.event.fact.time, entry.seq);
         let history_entry = HistoryEntry { time, seq, id: history_entry_id(id, &entry.event.id), event };
@@ -61,7 +72,7 @@ impl State {
             // Nothing was added: the conversation is put back as it was.
             added => {
                 self.conversations.put(Remembered { conversation, ended: ended_before, is_leaving: false });
-                return added.map(|_| Outcome::Stale).map_err(|_| Rejection::ConversationFull);
+                return added.map_err(|_| Rejection::ConversationFull);
             }
         }
         // Conversations that were never started also get a tombstone; otherwise they would be kept for ever.
@@ -70,8 +81,7 @@ impl State {
         self.conversations.put(Remembered { conversation, ended, is_leaving: false });
         self.dirty.insert(RowKey::Conversation(id));
         self.tombstones.place(Tombstone::Conversation(id), ended_before, ended);
-        self.apply_slot(slot);
-        Ok(outcome)
+        Ok(true)
     }
 
     /// Converts an event to the conversation's id and the entry of its history; `None` for other events.
@@ -112,37 +122,26 @@ impl State {
         }))
     }
 
-    /// Plans the effect on the conversation's slot, without applying it.
-    fn plan_slot(&self, entry: &Entry, id: Uuid, event: &HistoryEvent) -> Result<SlotEffect, Rejection> {
+    /// Plans the effect on the conversation's slot, without applying it; `None` if there is none. The rejection is that
+    /// of a push whose take is refused.
+    fn plan_slot(
+        &self,
+        entry: &Entry,
+        id: Uuid,
+        event: &HistoryEvent,
+    ) -> Result<(Option<SlotPlan>, Option<Rejection>), Rejection> {
         let conversation = ConversationId::from(id);
         Ok(match event {
             HistoryEvent::Pushed { given: Some(_), medium, .. } => {
-                self.unknown_take(entry, medium.slot(), &conversation).map_or(SlotEffect::Nothing, SlotEffect::Changed)
+                (self.refused_take(entry, medium.slot(), &conversation), Some(Rejection::UnknownUser))
             }
             HistoryEvent::Pushed { user, medium, .. } => {
                 let ix = self.subject(&UserRef::id(*user))?;
-                self.plan_take(entry, ix, medium.slot(), &conversation)?.map_or(SlotEffect::Nothing, SlotEffect::Taken)
+                self.plan_take(entry, ix, medium.slot(), &conversation)
             }
-            HistoryEvent::Transferred { .. }
-            | HistoryEvent::Snoozed { .. }
-            | HistoryEvent::Removed {}
-            | HistoryEvent::Closed { .. } => {
-                self.release(entry, &conversation)?.map_or(SlotEffect::Nothing, SlotEffect::Changed)
-            }
-            HistoryEvent::Started { .. } | HistoryEvent::Routed { .. } | HistoryEvent::Message { .. } => {
-                SlotEffect::Nothing
-            }
+            event if event.ends_contact() => (self.plan_release(entry, &conversation), None),
+            _ => (None, None),
         })
-    }
-
-    fn apply_slot(&mut self, slot: SlotEffect) {
-        match slot {
-            SlotEffect::Nothing => {}
-            SlotEffect::Taken(take) => {
-                self.apply_take(take);
-            }
-            SlotEffect::Changed(change) => self.apply_change(change),
-        }
     }
 
     /// Drops a conversation from the state; a closed one stays readable until it is archived. Returns the newest event

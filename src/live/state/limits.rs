@@ -1,9 +1,10 @@
 //! Quotas: setting them, and checking them before something is added.
 
 use super::State;
-use crate::domain::directory::Problem;
+use crate::domain::directory::{Kind, Problem};
 use crate::domain::event::Rejection;
 use crate::domain::{Outcome, Quota, Quotas};
+use crate::live::directory::Directory;
 use crate::live::persistent::steps;
 use crate::live::stored::RowKey;
 
@@ -37,13 +38,22 @@ impl State {
         if after > before && after > limit as usize { Err(Rejection::limit(quota, limit)) } else { Ok(()) }
     }
 
-    /// Rejects a document that increases the number of users to `after` beyond the quota. The problem points to
-    /// `/users`.
-    pub(super) fn check_users(&self, after: usize) -> Result<(), Rejection> {
-        let before = self.directory.users().count();
-        self.check_room(Quota::Users, before, after).map_err(|full| {
-            Rejection::Document(vec![Problem { pointer: String::from("/users"), detail: full.to_string() }])
-        })
+    /// Rejects a document that increases the number of users or of entities beyond a quota, where `after` is the
+    /// directory with the document. The problems point to `/users`, and to each kind of entity that increased.
+    pub(super) fn check_directory(&self, after: &Directory) -> Result<(), Rejection> {
+        let before = &self.directory;
+        let mut problems = Vec::new();
+        let mut refuse = |member: &str, full: &Rejection| {
+            problems.push(Problem { pointer: format!("/{member}"), detail: full.to_string() });
+        };
+        if let Err(full) = self.check_room(Quota::Entities, before.entities(), after.entities()) {
+            let grows = |kind: &Kind| after.table(*kind).count() > before.table(*kind).count();
+            Kind::ALL.into_iter().filter(grows).for_each(|kind| refuse(kind.member(), &full));
+        }
+        if let Err(full) = self.check_room(Quota::Users, before.users().count(), after.users().count()) {
+            refuse("users", &full);
+        }
+        if problems.is_empty() { Ok(()) } else { Err(Rejection::Document(problems)) }
     }
 
     /// Derives [`Usage`] from the people.

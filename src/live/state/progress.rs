@@ -99,8 +99,8 @@ impl State {
                     if upsert.advance(&document, &mut steps) {
                         match upsert.finish() {
                             Ok((directory, done)) => {
-                                // Only the finished document shows how many users are new.
-                                if let Err(full) = self.check_users(directory.users().count()) {
+                                // Only the finished document shows how many users and entities are new.
+                                if let Err(full) = self.check_directory(&directory) {
                                     self.position = seq;
                                     self.recorded = recorded;
                                     return Step::Done(Outcome::Rejected(full));

@@ -7,7 +7,7 @@ use super::State;
 use super::tombstones::Tombstone;
 use crate::domain::event::Rejection;
 use crate::domain::{Channel, ConversationId, Entry, Outcome, Quota, Time, UserRef};
-use crate::live::claim::{Claim, Stamp, Take};
+use crate::live::claim::{Claim, Stamp, Take, TakerChange};
 use crate::live::persistent::steps;
 use crate::live::stored::RowKey;
 
@@ -28,7 +28,7 @@ impl PlannedChange {
     }
 
     /// Returns true if the conversation had a holder and has none after the change.
-    pub(super) const fn releases(&self) -> bool {
+    const fn releases(&self) -> bool {
         self.before.is_some() && self.after.is_none()
     }
 }
@@ -36,10 +36,29 @@ impl PlannedChange {
 /// A planned take by a user of the directory.
 pub(super) struct PlannedTake {
     change: PlannedChange,
-    /// The user's dense index, if it is the user's first take of this conversation.
-    first: Option<u32>,
+    /// The user's dense index.
+    ix: u32,
+    takers: TakerChange,
     /// True if it is the newest take and makes the user hold the conversation.
     holds: bool,
+}
+
+/// The planned effect of an event on a slot.
+pub(super) enum SlotPlan {
+    /// A take by a user of the directory.
+    Taken(PlannedTake),
+    /// Any other change.
+    Changed(PlannedChange),
+}
+
+impl SlotPlan {
+    /// Returns true if the conversation has a holder and has none after the change.
+    pub(super) const fn releases(&self) -> bool {
+        match self {
+            SlotPlan::Taken(take) => take.change.releases(),
+            SlotPlan::Changed(change) => change.releases(),
+        }
+    }
 }
 
 impl State {
@@ -50,68 +69,67 @@ impl State {
         channel: Channel,
         conversation: &ConversationId,
     ) -> Result<Outcome, Rejection> {
-        let Ok(ix) = self.subject(user) else {
-            let Some(change) = self.unknown_take(entry, channel, conversation) else {
-                return Err(Rejection::UnknownUser);
-            };
-            let releases = change.releases();
-            self.apply_change(change);
-            return if releases { Ok(Outcome::HolderReleased) } else { Err(Rejection::UnknownUser) };
+        let (plan, refused) = match self.subject(user) {
+            Ok(ix) => self.plan_take(entry, ix, channel, conversation),
+            Err(unknown) => (self.refused_take(entry, channel, conversation), Some(unknown)),
         };
-        Ok(match self.plan_take(entry, ix, channel, conversation)? {
-            Some(take) => self.apply_take(take),
-            None => Outcome::Stale,
-        })
+        let Some(refused) = refused else { return Ok(plan.map_or(Outcome::Stale, |plan| self.apply_slot(plan))) };
+        let releases = plan.as_ref().is_some_and(SlotPlan::releases);
+        plan.map(|plan| self.apply_slot(plan));
+        if releases { Ok(Outcome::HolderReleased(refused)) } else { Err(refused) }
     }
 
-    /// Plans a take by the user at `ix`. `None` if the event is too late and the conversation unknown. Rejected if a
-    /// quota is exceeded.
+    /// Plans a take by the user at `ix`. `None` if the event is too late and the conversation unknown. Past a quota the
+    /// rejection is returned as well, and the plan is that of a refused take.
     pub(super) fn plan_take(
         &self,
         entry: &Entry,
         ix: u32,
         channel: Channel,
         conversation: &ConversationId,
-    ) -> Result<Option<PlannedTake>, Rejection> {
+    ) -> (Option<SlotPlan>, Option<Rejection>) {
         let take = Take { stamp: stamp(entry), user: self.user_id(ix), channel };
         let created = self.people[ix as usize].created.unwrap_or(0);
-        let mut first = false;
+        let mut takers = TakerChange::default();
         let change = self.change(entry, conversation, |claim| {
             claim.disown(take.user, created);
-            first = claim.take(take)?;
-            Ok(())
-        })?;
-        let Some(change) = change else { return Ok(None) };
-        self.check_slots(ix, std::slice::from_ref(&change), 0)?;
+            takers = claim.take(take);
+        });
+        let Some(change) = change else { return (None, None) };
+        if let Err(full) = self.check_slots(ix, std::slice::from_ref(&change), 0) {
+            return (self.refused_take(entry, channel, conversation), Some(full));
+        }
         // A newer take, release or sync may have arrived before this event.
         let holds = change.claim.take == Some(take) && change.after == Some((ix, channel));
-        Ok(Some(PlannedTake { change, first: first.then_some(ix), holds }))
+        (Some(SlotPlan::Taken(PlannedTake { change, ix, takers, holds })), None)
     }
 
-    /// Applies a planned take and counts the conversation as handled at the user's first take.
-    pub(super) fn apply_take(&mut self, take: PlannedTake) -> Outcome {
-        let PlannedTake { change, first, holds } = take;
-        let moves = change.moves();
-        self.apply_change(change);
-        if let Some(ix) = first {
-            self.count_handled(ix, 1);
-        }
-        if holds || moves { Outcome::Applied } else { Outcome::Stale }
-    }
-
-    /// Plans a take by a user that is not in the directory. The conversation went to that user, so the take ends every
-    /// older one, in whatever order they arrive. `None` if the event is too late and the conversation unknown.
-    pub(super) fn unknown_take(
+    /// Plans a take that is refused: by a user that is not in the directory, or past a quota. The conversation went to
+    /// that user, so the take ends every older one, in whatever order they arrive. `None` if the event is too late and
+    /// the conversation unknown.
+    pub(super) fn refused_take(
         &self,
         entry: &Entry,
         channel: Channel,
         conversation: &ConversationId,
-    ) -> Option<PlannedChange> {
-        let taken = self.change(entry, conversation, |claim| {
-            claim.take_unknown(stamp(entry), channel);
-            Ok(())
-        });
-        taken.ok().flatten()
+    ) -> Option<SlotPlan> {
+        self.change(entry, conversation, |claim| claim.take_by_other(stamp(entry), channel)).map(SlotPlan::Changed)
+    }
+
+    /// Applies a plan, and counts the conversation as handled at the user's first take. [`Outcome::Applied`] if it
+    /// changes or confirms the holder, else [`Outcome::Stale`].
+    pub(super) fn apply_slot(&mut self, plan: SlotPlan) -> Outcome {
+        let (change, holds, counted) = match plan {
+            SlotPlan::Taken(PlannedTake { change, ix, takers, holds }) => (change, holds, Some((ix, takers))),
+            SlotPlan::Changed(change) => (change, false, None),
+        };
+        let moves = change.moves();
+        self.apply_change(change);
+        if let Some((ix, takers)) = counted {
+            self.count_handled(ix, u64::from(takers.is_first));
+            self.uncount_handled(takers.evicted);
+        }
+        if holds || moves { Outcome::Applied } else { Outcome::Stale }
     }
 
     pub(super) fn release_slot(
@@ -128,9 +146,8 @@ impl State {
             if let Some(user) = user {
                 claim.disown(user, created);
             }
-            newest = claim.release(user, stamp(entry))?;
-            Ok(())
-        })?;
+            newest = claim.release(user, stamp(entry));
+        });
         let Some(change) = change else { return Ok(Outcome::Stale) };
         // For a release by a user only that user's own claim matters, for one without a subject any holder's.
         let still_held = match (change.after, ix) {
@@ -144,12 +161,11 @@ impl State {
     }
 
     /// Plans a release without a subject. `None` if the event is too late and the conversation unknown.
-    pub(super) fn release(
-        &self,
-        entry: &Entry,
-        conversation: &ConversationId,
-    ) -> Result<Option<PlannedChange>, Rejection> {
-        self.change(entry, conversation, |claim| claim.release(None, stamp(entry)).map(|_| ()))
+    pub(super) fn plan_release(&self, entry: &Entry, conversation: &ConversationId) -> Option<SlotPlan> {
+        let change = self.change(entry, conversation, |claim| {
+            claim.release(None, stamp(entry));
+        });
+        change.map(SlotPlan::Changed)
     }
 
     pub(super) fn sync_slots(
@@ -169,35 +185,36 @@ impl State {
         // `holder` reads the floor, so it is raised before planning, and restored if the plan is rejected.
         self.people[ix as usize].floors[channel] = stamp.max(before);
         let planned = self.plan_sync(entry, ix, channel, &named);
-        let (changes, handled) = planned.inspect_err(|_| self.people[ix as usize].floors[channel] = before)?;
+        let (changes, takers) = planned.inspect_err(|_| self.people[ix as usize].floors[channel] = before)?;
         self.touch(ix);
         let changed = changes.iter().any(PlannedChange::moves);
         for change in changes {
             self.apply_change(change);
         }
-        self.count_handled(ix, handled);
+        self.count_handled(ix, takers.iter().filter(|takers| takers.is_first).count() as u64);
+        takers.into_iter().for_each(|takers| self.uncount_handled(takers.evicted));
         Ok(if newest || changed { Outcome::Applied } else { Outcome::Stale })
     }
 
     /// Plans a sync, which is applied as a whole or not at all: takes of the conversations it names and the end of the
     /// user's other claims on the channel. The channel's floor must have been raised to the sync already. Also returns
-    /// the number of first takes.
+    /// the changes of the takers.
     fn plan_sync(
         &self,
         entry: &Entry,
         ix: u32,
         channel: Channel,
         named: &BTreeSet<&ConversationId>,
-    ) -> Result<(Vec<PlannedChange>, u64), Rejection> {
+    ) -> Result<(Vec<PlannedChange>, Vec<TakerChange>), Rejection> {
         let take = Take { stamp: stamp(entry), user: self.user_id(ix), channel };
         let person = &self.people[ix as usize];
         let created = person.created.unwrap_or(0);
-        let (mut changes, mut handled) = (Vec::new(), 0);
+        let (mut changes, mut takers) = (Vec::new(), Vec::new());
         // A sync older than the newest one, which set the floor, ends nothing that the newest did not end.
         if take.stamp == person.floors[channel] {
             steps::count(person.held[channel].len());
             for conversation in person.held[channel].iter().filter(|held| !named.contains(held)) {
-                let change = self.change(entry, conversation, |_| Ok(()))?;
+                let change = self.change(entry, conversation, |_| {});
                 changes.extend(change.filter(PlannedChange::moves));
             }
         }
@@ -205,12 +222,11 @@ impl State {
         for conversation in named {
             changes.extend(self.change(entry, conversation, |claim| {
                 claim.disown(take.user, created);
-                handled += u64::from(claim.take(take)?);
-                Ok(())
-            })?);
+                takers.push(claim.take(take));
+            }));
         }
         self.check_slots(ix, &changes[ended..], ended)?;
-        Ok((changes, handled))
+        Ok((changes, takers))
     }
 
     /// Checks the slot quotas of user and tenant for the changes, after `ended` of the user's claims have ended.
@@ -236,16 +252,27 @@ impl State {
         }
     }
 
+    /// Takes back the count of a taker that a claim no longer remembers, unless the id is another user's by now.
+    fn uncount_handled(&mut self, evicted: Option<(i64, u64)>) {
+        let Some((user, first)) = evicted else { return };
+        let Some(ix) = self.directory.users().by_id(user) else { return };
+        let person = &mut self.people[ix as usize];
+        if first >= person.created.unwrap_or(0) {
+            person.handled = person.handled.saturating_sub(1);
+            self.touch(ix);
+        }
+    }
+
     /// Plans a change to a claim. `None` if the event is too late and the conversation unknown.
     pub(super) fn change(
         &self,
         entry: &Entry,
         conversation: &ConversationId,
-        change: impl FnOnce(&mut Claim) -> Result<(), Rejection>,
-    ) -> Result<Option<PlannedChange>, Rejection> {
+        change: impl FnOnce(&mut Claim),
+    ) -> Option<PlannedChange> {
         let known = self.claims.get(conversation);
         if known.is_none() && self.is_late(&entry.event) {
-            return Ok(None);
+            return None;
         }
         let mut claim = known.cloned().unwrap_or_default();
         // Not `holder(&claim)`: a sync's floor and a deletion are in place before changes are planned, while `held`
@@ -254,9 +281,9 @@ impl State {
             let ix = self.directory.users().by_id(take.user)?;
             self.people[ix as usize].held[take.channel].contains(conversation).then_some((ix, take.channel))
         });
-        change(&mut claim)?;
+        change(&mut claim);
         let after = self.holder(&claim);
-        Ok(Some(PlannedChange { conversation: conversation.clone(), claim, before, after }))
+        Some(PlannedChange { conversation: conversation.clone(), claim, before, after })
     }
 
     /// Applies a planned change, and updates the holders' sets, the tombstone and the rows.

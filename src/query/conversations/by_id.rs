@@ -7,7 +7,6 @@ use uuid::Uuid;
 use super::Archive;
 use crate::domain::{Conversation, Fault};
 use crate::live::View;
-use crate::store::in_time;
 
 /// Returns a conversation of the view: an open one, or one that closed recently.
 pub fn remembered(view: &View, id: Uuid) -> Option<&Arc<Conversation>> {
@@ -16,8 +15,8 @@ pub fn remembered(view: &View, id: Uuid) -> Option<&Arc<Conversation>> {
 }
 
 impl Archive {
-    /// Reads the conversations of these ids that are in the archive, in one query.
+    /// Reads the conversations of these ids that are in the archive.
     pub async fn find(&self, ids: &[Uuid]) -> Result<Vec<Arc<Conversation>>, Fault> {
-        in_time(self.store.archived(self.tenant, self.view.position(), ids)).await
+        self.reads.archived(self.tenant, self.view.position(), ids).await
     }
 }

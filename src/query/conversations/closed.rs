@@ -10,7 +10,7 @@ use super::{Archive, ConversationFilter, PART_BYTES, Part, first};
 use crate::domain::conversation::{Criteria, Key, Span, millis};
 use crate::domain::{Conversation, Fault};
 use crate::live::View;
-use crate::store::in_time;
+use crate::store::ArchivePart;
 
 impl Archive {
     /// Returns a part of the closed conversations. Each conversation that closed before the view is in exactly one part
@@ -19,43 +19,32 @@ impl Archive {
     /// [`Fault::Invalid`] for a bad interval, [`Fault::Unavailable`] if the archive cannot be read.
     pub async fn closed(&self, filter: ConversationFilter, span: &Span) -> Result<Part, Fault> {
         let view = &self.view;
-        let criteria = filter.criteria(view)?;
+        let criteria = Arc::new(filter.criteria(view)?);
         // One more than requested, to find out if the list goes on.
         let wanted = span.limit + 1;
         let mut rest = Span { limit: wanted, ..*span };
         let mut found: Vec<Arc<Conversation>> = Vec::new();
+        let mut search = self.reads.search(self.tenant, view.position(), criteria.clone());
         loop {
-            let reading = self.store.archive_page(self.tenant, view.position(), &criteria, &rest);
-            let page = in_time(reading).await?;
-            // The archive's page covers the list up to `end`; without an end it covers the rest.
-            let end = page.conversations.last().and_then(key_of).filter(|_| page.is_cut);
+            // The archive's part covers the list up to `end`; without an end it covers the rest.
+            let ArchivePart { conversations, end } = search.next_part(rest).await?;
             // The view's own version replaces the archive's.
             let is_old = |conversation: &Arc<Conversation>| view.conversations().get(conversation.id()).is_none();
-            let mut next: Vec<_> = page.conversations.into_iter().filter(is_old).collect();
+            let mut next: Vec<_> = conversations.into_iter().filter(is_old).collect();
             next.extend(remembered(view, &criteria, &rest, end));
-            next.sort_by_key(key_of);
+            next.sort_by_key(|conversation| Key::of_listed(conversation));
             if !span.forward {
                 next.reverse();
             }
             found.append(&mut next);
             let bytes: usize = found.iter().map(|conversation| conversation.weight()).sum();
             match end {
-                // The view may replace many rows of a page, so that one page is not enough.
-                Some(_) if found.len() < wanted && bytes < PART_BYTES => rest = beyond(rest, end),
+                // A part may have few matches, and the view may replace many of its rows.
+                Some(_) if found.len() < wanted && bytes < PART_BYTES => rest = rest.beyond(end),
                 end => return Ok(Part::of(found, span.limit, end.is_some())),
             }
         }
     }
-}
-
-/// The place of a closed conversation in the list.
-fn key_of(conversation: &Arc<Conversation>) -> Option<Key> {
-    Some(Key::of(conversation.summary()?, conversation.id()))
-}
-
-/// Returns the part of a span beyond a place, in its direction.
-fn beyond(span: Span, end: Option<Key>) -> Span {
-    if span.forward { Span { after: end, ..span } } else { Span { before: end, ..span } }
 }
 
 /// Returns the view's closed conversations of a span, up to a place if given.

@@ -12,7 +12,7 @@ use crate::auth::Authorized;
 use crate::domain::conversation::{Criteria, Key, Span};
 use crate::domain::{Conversation, TenantId};
 use crate::live::{Listed, View};
-use crate::store::Store;
+use crate::store::TenantReads;
 
 pub use by_id::remembered;
 pub use filter::{ConversationFilter, MAX_DAYS};
@@ -24,15 +24,15 @@ const PART_BYTES: usize = 4 * 1024 * 1024;
 /// The closed conversations of the caller's tenant, as of one view.
 #[derive(Clone, Debug)]
 pub struct Archive {
-    store: Store,
+    reads: TenantReads,
     tenant: TenantId,
     view: Arc<View>,
 }
 
 impl Archive {
     /// Makes a reader of the caller's tenant as of `view`.
-    pub fn new<P>(store: Store, caller: &Authorized<P>, view: Arc<View>) -> Self {
-        Archive { store, tenant: caller.tenant(), view }
+    pub fn new<P>(reads: TenantReads, caller: &Authorized<P>, view: Arc<View>) -> Self {
+        Archive { reads, tenant: caller.tenant(), view }
     }
 }
 

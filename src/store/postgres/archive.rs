@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::PostgresStore;
 use crate::domain::TenantId;
-use crate::domain::conversation::{Criteria, Medium, Span, millis};
+use crate::domain::conversation::{Criteria, Key, Medium, Span, millis};
 use crate::live::Checkpoint;
 use crate::store::StoreError;
 use crate::store::archive::{ArchiveColumns, ArchiveRow, PAGE_BYTES};
@@ -77,18 +77,31 @@ impl PostgresStore {
         // Rows newer than the view are left out: the view has these conversations in its own version.
         query.push_bind(tenant.0).push(" AND seq <= ").push_bind(position as i64);
         restrict(&mut query, criteria);
-        if let Some(after) = span.after {
-            query.push(" AND (closed_ms, id) > (").push_bind(after.millis);
-            query.push(", ").push_bind(after.id).push(")");
-        }
-        if let Some(before) = span.before {
-            query.push(" AND (closed_ms, id) < (").push_bind(before.millis);
-            query.push(", ").push_bind(before.id).push(")");
-        }
+        between(&mut query, span);
         query.push(format!(" ORDER BY closed_ms {order}, id {order} LIMIT ")).push_bind(span.limit as i64);
         query.push(format!(") AS page) AS placed ORDER BY closed_ms {order}, id {order}"));
         let rows = query.build().fetch_all(&self.archive).await?;
         rows.iter().map(read).collect()
+    }
+
+    pub(crate) async fn archive_end(
+        &self,
+        tenant: TenantId,
+        criteria: &Criteria,
+        span: &Span,
+        rows: usize,
+    ) -> Result<Option<Key>, StoreError> {
+        let order = if span.forward { "ASC" } else { "DESC" };
+        // Restricted by what the index has, so that no row of the table is read.
+        let mut query = QueryBuilder::<Postgres>::new("SELECT closed_ms, id FROM archive WHERE tenant = ");
+        query.push_bind(tenant.0);
+        if let Some((from, to)) = criteria.closed {
+            query.push(" AND closed_ms BETWEEN ").push_bind(millis(from)).push(" AND ").push_bind(millis(to));
+        }
+        between(&mut query, span);
+        query.push(format!(" ORDER BY closed_ms {order}, id {order} LIMIT 1 OFFSET ")).push_bind(rows as i64 - 1);
+        let end = query.build().fetch_optional(&self.archive).await?;
+        end.map(|row| Ok(Key { millis: row.try_get("closed_ms")?, id: row.try_get("id")? })).transpose()
     }
 
     /// Uses the pool of short statements rather than the archive's, since a write waits for the answer.
@@ -113,6 +126,18 @@ impl PostgresStore {
         .fetch_all(&self.archive)
         .await?;
         rows.iter().map(read).collect()
+    }
+}
+
+/// Adds the places that a span lies between to the WHERE clause.
+fn between(query: &mut QueryBuilder<Postgres>, span: &Span) {
+    if let Some(after) = span.after {
+        query.push(" AND (closed_ms, id) > (").push_bind(after.millis);
+        query.push(", ").push_bind(after.id).push(")");
+    }
+    if let Some(before) = span.before {
+        query.push(" AND (closed_ms, id) < (").push_bind(before.millis);
+        query.push(", ").push_bind(before.id).push(")");
     }
 }
 

@@ -7,9 +7,8 @@ use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{Connection, Row};
 
-use super::MIGRATIONS;
 use crate::journal::PostgresJournal;
-use crate::store::StoreError;
+use crate::store::{StoreError, migrations};
 
 /// The oldest supported server, as `server_version_num`: 14.0.
 const OLDEST_SERVER: i32 = 140_000;
@@ -94,7 +93,7 @@ pub(super) async fn is_outdated(connection: &mut PgConnection) -> Result<bool, S
     }
     let applied: Vec<i64> =
         sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success").fetch_all(connection).await?;
-    Ok(MIGRATIONS.iter().any(|migration| !applied.contains(&migration.version)))
+    Ok(migrations::POSTGRES.iter().any(|migration| !applied.contains(&migration.version)))
 }
 
 /// Takes the server's lock for the time of a migration. Also returns once another process has migrated the tables.
@@ -117,7 +116,7 @@ pub(super) async fn migrate(options: &PgConnectOptions) -> Result<(), StoreError
     let mut connection = PgConnection::connect_with(&options).await?;
     let mut attempt = 1;
     loop {
-        match MIGRATIONS.run(&mut connection).await {
+        match migrations::POSTGRES.run(&mut connection).await {
             Ok(()) => break,
             Err(error) if attempt == MAX_ATTEMPTS || !is_lock_timeout(&error) => return Err(error.into()),
             Err(_) => {

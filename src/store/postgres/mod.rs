@@ -14,18 +14,16 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use sqlx::Connection;
-use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 
-use super::StoreError;
+use super::{POOL_CONNECTIONS, StoreError};
 
 pub use checkpoint::CheckpointWriter;
 pub use load::CheckpointReader;
 
-static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
-
-/// The server's time limit for a page of the archive. Its caller gives up earlier and does not cancel the statement.
-const ARCHIVE_TIMEOUT: Duration = Duration::from_secs(5);
+/// The server's time limit for a page of the archive. Its caller gives up shortly before and does not cancel the
+/// statement.
+const ARCHIVE_TIMEOUT: Duration = Duration::from_secs(1);
 /// The server's time limit for any other statement of a request or of housekeeping.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The time limit for the check of a pooled connection before it is used. A connection that does not answer is closed.
@@ -78,10 +76,10 @@ impl PostgresStore {
     }
 }
 
-/// Makes a pool of up to four connections, each checked before it is used.
+/// Makes a pool of connections, each checked before it is used.
 fn pool(options: PgConnectOptions) -> PgPool {
     PgPoolOptions::new()
-        .max_connections(4)
+        .max_connections(POOL_CONNECTIONS)
         .acquire_timeout(Duration::from_secs(1))
         // sqlx's own check has no time limit of its own: one silent connection would use up each caller's timeout.
         .test_before_acquire(false)

@@ -11,19 +11,16 @@ use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sqlx::migrate::Migrator;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 use uuid::Uuid;
 
-use super::{StoreError, lock};
+use super::{POOL_CONNECTIONS, StoreError, lock, migrations};
 use crate::journal::sqlite::{Writer, WriterGuard};
 
 pub use checkpoint::CheckpointWriter;
 pub use load::CheckpointReader;
-
-static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
 /// The database file's name within its folder.
 pub const DATABASE_FILE: &str = "rollcall.db";
@@ -73,7 +70,7 @@ impl SqliteStore {
             // No server can be running on a new file.
             let _lock =
                 if is_locked || is_new { None } else { Some(lock::try_folder(folder)?.ok_or(StoreError::Outdated)?) };
-            MIGRATIONS.run(&mut *connection).await?;
+            migrations::SQLITE.run(&mut *connection).await?;
         }
         drop(turn);
         connection.release();
@@ -108,10 +105,10 @@ impl SqliteStore {
     }
 }
 
-/// Makes a pool of two read-only connections.
+/// Makes a pool of read-only connections.
 fn pool(options: SqliteConnectOptions) -> SqlitePool {
     SqlitePoolOptions::new()
-        .max_connections(2)
+        .max_connections(POOL_CONNECTIONS)
         .before_acquire(|connection, _| {
             Box::pin(async move {
                 // BEGIN fails inside a transaction: a connection that was left in one is dropped.
@@ -144,7 +141,7 @@ async fn is_outdated(connection: &mut SqliteConnection) -> Result<bool, StoreErr
     }
     let applied: Vec<i64> =
         sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success").fetch_all(connection).await?;
-    Ok(MIGRATIONS.iter().any(|migration| !applied.contains(&migration.version)))
+    Ok(migrations::SQLITE.iter().any(|migration| !applied.contains(&migration.version)))
 }
 
 fn uuid(text: &str) -> Result<Uuid, StoreError> {

@@ -158,7 +158,7 @@ async fn checkpoint_and_tail_equal_the_whole_journal(backend: Backend) {
     bench.store.write_checkpoint(ours, APPLY_VERSION, &state.checkpoint()).await.unwrap();
     play(&mut bench, &mut state, at(101), &story[7..]).await;
     let mut bench = bench.reopen().await;
-    let loaded = rollcall::boot::load(&bench.store, &mut bench.journal).await.expect("it loads").states;
+    let loaded = rollcall::boot::load(&bench.store, &mut bench.journal).await.expect("it loads").loaded.states;
     assert_eq!(loaded[&ours].digest(), state.digest());
     assert_eq!(loaded[&bench.theirs].position(), 0);
     let whole = RawStore::open(&bench.home.location).await.replay().await;
@@ -216,7 +216,7 @@ async fn a_checkpoint_takes_effect_with_its_last_slice(backend: Backend) {
     let (mut killed_early, mut killed_late) = (0, 0);
     for slices in 0..20 {
         // A restart after the kill loads the last complete checkpoint and the tail.
-        let booted = rollcall::boot::load(&bench.store, &mut bench.journal).await.expect("it loads").states;
+        let booted = rollcall::boot::load(&bench.store, &mut bench.journal).await.expect("it loads").loaded.states;
         assert_eq!(booted[&ours].digest(), state.digest(), "after {slices} slices");
         let mut served = booted.into_iter().find(|(tenant, _)| *tenant == ours).expect("our tenant").1;
         if served.entries_since_checkpoint() == 0 && stored(&bench).await.position == state.position() {

@@ -64,7 +64,7 @@ async fn entries_after_the_checkpoint_are_kept(backend: Backend) {
     assert_eq!(left.len(), expected.len());
     assert!(expected.iter().all(|line| left.contains(line)), "{left:?}");
     // The checkpoint and the remaining entries load.
-    let loaded = rollcall::boot::load(&bench.store, &mut bench.journal).await.expect("it loads").states;
+    let loaded = rollcall::boot::load(&bench.store, &mut bench.journal).await.expect("it loads").loaded.states;
     assert_eq!((loaded[&ours].position(), loaded[&theirs].position()), (7, 4));
     assert_eq!(bench.append(at(2), &[draft(ours, "0")]).await, [None], "event ids have a retention of their own");
 }
@@ -96,14 +96,14 @@ async fn only_expired_rows_are_deleted(backend: Backend) {
 impl Bench {
     /// Checks that positions continue after the whole journal was deleted.
     async fn checkpoint_after_forgetting(&mut self) {
-        let loaded = rollcall::boot::load(&self.store, &mut self.journal).await.expect("it loads").states;
+        let loaded = rollcall::boot::load(&self.store, &mut self.journal).await.expect("it loads").loaded.states;
         let mut state = loaded.into_iter().find(|(tenant, _)| *tenant == self.ours).expect("our tenant").1;
         self.store.write_checkpoint(self.ours, APPLY_VERSION, &state.checkpoint()).await.unwrap();
         self.forget(Expiry { journal: at(1_000), ..NOTHING }).await;
         let ours = self.ours;
         assert!(self.journal.read(ours, 0, 10).await.unwrap().is_empty());
         assert_eq!(self.append(at(1_001), &[draft(ours, "new")]).await, [Some(8)]);
-        let loaded = rollcall::boot::load(&self.store, &mut self.journal).await.expect("it loads").states;
+        let loaded = rollcall::boot::load(&self.store, &mut self.journal).await.expect("it loads").loaded.states;
         assert_eq!(loaded[&ours].position(), 8);
     }
 }

@@ -169,7 +169,7 @@ async fn entries_of_another_apply_version_are_rejected(backend: Backend) {
     assert_eq!((tenant, seq, found), (ours, 1, APPLY_VERSION + 1));
     let booted = rollcall::boot::load(&bench.store, &mut bench.journal).await.expect("it loads");
     assert!(booted.quarantined[&ours].contains("apply version"), "{:?}", booted.quarantined);
-    assert!(!booted.states.contains_key(&ours) && booted.states.contains_key(&bench.theirs));
+    assert!(!booted.loaded.states.contains_key(&ours) && booted.loaded.states.contains_key(&bench.theirs));
 }
 
 async fn an_older_apply_version_is_accepted_at_a_checkpoint_of_its_head(backend: Backend) {
@@ -189,12 +189,12 @@ async fn an_older_apply_version_is_accepted_at_a_checkpoint_of_its_head(backend:
     // The older release writes its last checkpoint when it stops.
     state.apply(&entries[1].entry).unwrap();
     bench.store.write_checkpoint(ours, APPLY_VERSION - 1, &state.checkpoint()).await.unwrap();
-    let loaded = rollcall::boot::load(&bench.store, &mut bench.journal).await.expect("it loads").states;
+    let loaded = rollcall::boot::load(&bench.store, &mut bench.journal).await.expect("it loads").loaded.states;
     assert_eq!((loaded[&ours].position(), loaded[&ours].digest()), (2, state.digest()));
     // Entries of the newer version follow, and are applied at the next start.
     bench.append(at(1), &drafts(ours, 2, 1)).await;
     let mut bench = bench.reopen().await;
-    let loaded = rollcall::boot::load(&bench.store, &mut bench.journal).await.expect("it loads").states;
+    let loaded = rollcall::boot::load(&bench.store, &mut bench.journal).await.expect("it loads").loaded.states;
     assert_eq!(loaded[&ours].position(), 3);
 }
 

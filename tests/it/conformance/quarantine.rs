@@ -54,7 +54,7 @@ async fn only_unloadable_tenants_are_quarantined(backend: Backend) {
     ] {
         raw.run(&sql).await;
     }
-    let LoadedTenants { states, quarantined } =
+    let LoadedTenants { loaded, quarantined } =
         load(&bench.store, &mut bench.journal).await.expect("the store answers");
     let mut found: Vec<_> = quarantined.keys().copied().collect();
     found.sort_unstable();
@@ -65,11 +65,11 @@ async fn only_unloadable_tenants_are_quarantined(backend: Backend) {
     assert!(quarantined[&head].contains("position is missing"), "{}", quarantined[&head]);
     assert!(quarantined[&row].contains("rows instead of"), "{}", quarantined[&row]);
     assert!(quarantined[&own].contains("no row of the tenant itself"), "{}", quarantined[&own]);
-    let mut loaded: Vec<_> = states.iter().map(|(tenant, state)| (*tenant, state.position())).collect();
-    loaded.sort_unstable();
+    let mut positions: Vec<_> = loaded.states.iter().map(|(tenant, state)| (*tenant, state.position())).collect();
+    positions.sort_unstable();
     let mut expected = vec![(ours, 10), (bench.theirs, 0)];
     expected.sort_unstable();
-    assert_eq!(loaded, expected);
+    assert_eq!(positions, expected);
     let Bench { home, store, journal, .. } = bench;
     drop((store, journal));
     let booted = boot(&home.location, None, &rollcall::clock::Clock::system()).await.expect("a server starts");
@@ -86,12 +86,12 @@ async fn many_tenants_are_loaded(backend: Backend) {
         }
         expected.push((tenant, if n % 3 == 0 { 10 } else { 0 }));
     }
-    let LoadedTenants { states, quarantined } = load(&bench.store, &mut bench.journal).await.expect("it loads");
+    let LoadedTenants { loaded, quarantined } = load(&bench.store, &mut bench.journal).await.expect("it loads");
     assert!(quarantined.is_empty(), "{quarantined:?}");
-    let mut loaded: Vec<_> = states.iter().map(|(tenant, state)| (*tenant, state.position())).collect();
-    loaded.sort_unstable();
+    let mut positions: Vec<_> = loaded.states.iter().map(|(tenant, state)| (*tenant, state.position())).collect();
+    positions.sort_unstable();
     expected.sort_unstable();
-    assert_eq!(loaded, expected);
+    assert_eq!(positions, expected);
     let replayed = RawStore::open(&bench.home.location).await.replay().await;
-    assert!(replayed.iter().all(|(tenant, state)| states[tenant].digest() == state.digest()));
+    assert!(replayed.iter().all(|(tenant, state)| loaded.states[tenant].digest() == state.digest()));
 }

@@ -128,7 +128,7 @@ async fn leases_are_set_per_tenant(backend: Backend) {
     for (changes, lease, heartbeat) in [
         (json!({ "desk_lease_seconds": 20 }), 20, 10),
         (json!({ "desk_heartbeat_seconds": 5 }), 20, 5),
-        (json!({ "desk_lease_seconds": null, "desk_heartbeat_seconds": 30 }), 60, 30),
+        (json!({ "desk_lease_seconds": null, "desk_heartbeat_seconds": 22 }), 45, 22),
     ] {
         let request = stage.service.api.request(reqwest::Method::PATCH, &path).bearer_auth(ADMIN).json(&changes);
         crate::support::api::send(request).await.unwrap().ok();

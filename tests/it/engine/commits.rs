@@ -8,17 +8,19 @@ use serde_json::Value;
 
 use super::Stage;
 use crate::on_both_stores;
+use crate::support::api::Answer;
 use crate::support::audit::{audit, journals};
 use crate::support::desks::{connected, directory, heartbeat, toggled};
 use crate::support::raw::RawStore;
 use crate::support::tasks::{Stopwatch, eventually, spawn};
-use crate::support::{Backend, Setup};
+use crate::support::{Backend, Service, Setup};
 
 on_both_stores!(each_request_gets_its_own_outcomes);
 on_both_stores!(heartbeats_take_no_position);
 on_both_stores!(waiting_requests_share_a_transaction);
 on_both_stores!(a_full_queue_rejects_at_once);
 on_both_stores!(acknowledged_writes_are_readable);
+on_both_stores!(repeats_return_the_first_outcome_or_that_it_is_unknown);
 
 async fn each_request_gets_its_own_outcomes(backend: Backend) {
     let stage = Stage::new(backend, 100).await;
@@ -166,4 +168,47 @@ async fn acknowledged_writes_are_readable(backend: Backend) {
     for desk in desks {
         desk.await.expect("every acknowledged write is readable");
     }
+}
+
+/// Returns the first outcome of each repeat in an answer.
+fn firsts(answer: &Answer) -> Vec<Value> {
+    let results = answer.json()["results"].as_array().cloned().unwrap_or_default();
+    let repeats = results.into_iter().filter(|result| result["outcome"] == "duplicate");
+    repeats.map(|result| result["first"]["outcome"].clone()).collect()
+}
+
+async fn repeats_return_the_first_outcome_or_that_it_is_unknown(backend: Backend) {
+    let stage = Stage::new(backend, 2).await;
+    let now = stage.now();
+    let events = vec![
+        toggled("applied", 1, now, true),
+        toggled("stale", 1, now.plus_seconds(-10), false),
+        connected("rejected", 3, now),
+    ];
+    let again = [events.clone(), events.clone()].concat();
+    let known = [Value::Null, "stale".into(), "rejected".into()];
+    let answer = stage.send(again).await.unwrap().ok();
+    assert_eq!(answer.outcomes()[..3], ["applied", "stale", "rejected"]);
+    assert_eq!(firsts(&answer), known, "in the same request");
+    assert_eq!(firsts(&stage.send(events.clone()).await.unwrap()), known, "in a later request");
+
+    // A server whose last checkpoint fails leaves the store as one that was killed does.
+    let mut raw = RawStore::open(&stage.service.home.location).await;
+    raw.refuse("checkpoint", "true").await;
+    let Stage { service, clock, persona } = stage;
+    let home = service.stop().await;
+    raw.accept().await;
+    let setup = Setup { clock: clock.clone(), ..Setup::default() };
+    let stage = Stage { service: Service::start_on(home, setup).await, clock, persona };
+    assert_eq!(firsts(&stage.send(events.clone()).await.unwrap()), known, "after the entries were replayed");
+
+    let stage = stage.restart().await;
+    let answer = stage.send(events).await.unwrap();
+    assert_eq!(firsts(&answer), ["unknown", "unknown", "unknown"], "a checkpoint covers the entries");
+    stage.clock.advance(std::time::Duration::from_secs(1));
+    let new =
+        [connected("new", 3, now), connected("new", 3, now), connected("known", 2, now), connected("known", 2, now)];
+    let answer = stage.send(new.to_vec()).await.unwrap();
+    assert_eq!(firsts(&answer), [Value::from("rejected"), Value::Null], "events after the restart");
+    stage.service.stop().await;
 }

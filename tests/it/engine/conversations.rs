@@ -176,11 +176,12 @@ async fn events_for_final_conversations_are_stale(backend: Backend) {
     stage.checkpoint().await;
     stage.checkpoint().await;
     stage.is_final("after").await;
-    // A slot with the same id is independent of the conversation's history.
+    // A slot with the same id is taken independently of the conversation's history, and ended by its end.
     stage.apply(taken("slot", 3, &ONE.to_string(), stage.now())).await;
     assert_eq!(stage.hands()[2], (1, 1));
-    assert_eq!(stage.outcome(closed("once more", stage.now())).await, "stale");
-    assert_eq!(stage.hands()[2], (1, 1), "a stale close releases no slot");
+    assert_eq!(stage.outcome(closed("once more", stage.now())).await, "applied");
+    assert_eq!(stage.hands()[2], (0, 1), "a close releases the slot of a final conversation");
+    assert_eq!(stage.outcome(closed("and again", stage.now())).await, "stale");
     stage.stop_and_audit().await;
 }
 
@@ -323,9 +324,11 @@ async fn a_conversation_is_limited_in_size(backend: Backend) {
     stage.service.api.apply(&stage.persona.key, &pushes).await;
     let stage = stage.restart().await;
     assert_eq!(stage.outcome(message(1_002, now)).await, "rejected");
-    assert_eq!(stage.outcome(conversation("end", "removed", None, now, json!({}))).await, "rejected");
     assert_eq!(stage.hands()[1], (1, 1));
-    // Closing is accepted at any size, so that the slot is not held for ever.
+    assert_eq!(stage.outcome(conversation("end", "removed", None, now, json!({}))).await, "applied");
+    assert_eq!(stage.hands()[1], (0, 1), "the slot is released without an entry in the history");
+    assert_eq!(stage.outcome(conversation("end again", "removed", None, now, json!({}))).await, "rejected");
+    // Closing is accepted at any size, so that the conversation is not open for ever.
     stage.apply(closed("again-closed", stage.now())).await;
     assert_eq!(stage.hands()[1], (0, 1));
     assert_eq!(stage.viewed().expect("it is in the view").history().len(), 2_001);

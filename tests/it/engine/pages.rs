@@ -14,10 +14,12 @@ use super::{Stage, manual_clock};
 use crate::on_both_stores;
 use crate::support::api::Api;
 use crate::support::desks::event;
-use crate::support::tasks::spawn;
+use crate::support::raw::RawStore;
+use crate::support::tasks::{eventually, spawn};
 use crate::support::{Backend, Setup};
 
 on_both_stores!(pages_stay_consistent_while_conversations_close);
+on_both_stores!(searches_pass_over_rows_that_do_not_match);
 on_both_stores!(an_archive_read_is_as_of_its_position);
 
 /// Conversations that are closed before the first pass.
@@ -46,6 +48,45 @@ fn closed(n: u128, origin: Time) -> [Value; 2] {
         ),
         event(format!("close-{n}"), "conversation.closed", None, at, json!({ "conversation": conversation })),
     ]
+}
+
+/// The only conversations by SMS are the first and the last of more than one part of a search has.
+async fn searches_pass_over_rows_that_do_not_match(backend: Backend) {
+    const LAST: u128 = 1_100;
+    let limits = Limits { checkpoint_entries: 40, ..Limits::default() };
+    let stage = Stage::with(backend, 1, Setup { clock: manual_clock(), limits, ..Setup::default() }).await;
+    let origin = stage.now().plus_seconds(-3_600);
+    let events: Vec<Value> = (1..=LAST)
+        .flat_map(|n| {
+            let (at, data) = (origin.plus_seconds(n as i64), json!({ "conversation": id(n) }));
+            let channel = if n == 1 || n == LAST { "SMS" } else { "CHAT" };
+            let pushed = json!({ "conversation": id(n), "channel": channel });
+            [
+                event(format!("push-{n}"), "conversation.pushed", Some(1), at, pushed),
+                event(format!("close-{n}"), "conversation.closed", None, at, data),
+            ]
+        })
+        .collect();
+    stage.service.api.apply(&stage.persona.key, &events).await;
+    let mut raw = RawStore::open(&stage.service.home.location).await;
+    // Once in the view, and once a day later, when they are only in the archive.
+    for day in 0..2 {
+        stage.outcome(event(day, "desk.disconnected", Some(1), stage.now(), json!({ "session": "unknown" }))).await;
+        eventually("all are archived", async || {
+            stage.clock.advance(Duration::from_secs(31));
+            raw.number("SELECT count(*) FROM archive").await == LAST as i64
+        })
+        .await;
+        for (size, expected) in [("first:1", 1), ("last:1", LAST)] {
+            let interval = "interval:{from:\"2021-02-01T00:00:00Z\",to:\"2021-05-03T00:00:00Z\"}";
+            let query = format!("{{closedConversations({interval},channels:[SMS],{size}){{edges{{node{{id}}}}}}}}");
+            let answer = stage.service.api.graphql(&stage.persona.key, &query).await.expect("an answer").ok();
+            let found = &answer.json()["data"]["closedConversations"]["edges"];
+            assert_eq!(found, &json!([{ "node": { "id": id(expected) } }]), "{size} {}", answer.text);
+        }
+        stage.clock.advance(Duration::from_secs(25 * 3_600));
+    }
+    stage.service.stop().await;
 }
 
 /// Reads a page; returns its ids in ascending order, and the cursor of the next page, if there is one.

@@ -209,6 +209,7 @@ pub fn cases(types: &Types) -> Vec<Vec<Case>> {
             groups.extend(with_variables(&place, (name, of), &values));
         }
     }
+    groups.extend(rules());
     let left: Vec<_> = fields.keys().filter(|name| !SAME.contains(&name.as_str())).collect();
     assert!(left.is_empty(), "fields with arguments that are missing in PLACES: {left:?}");
     groups
@@ -245,6 +246,49 @@ fn with_variables(place: &Place, (name, of): (&str, &Value), values: &[Value]) -
     };
     let texts = texts.into_iter().map(|text| (text, values));
     texts.chain(wrong.into_iter().map(|text| (text, &values[..2]))).map(requests).collect()
+}
+
+/// Returns requests that depend on rules beyond the types of values: conditions, defaults, and fields of one name.
+fn rules() -> Vec<Vec<Case>> {
+    let count = "connectedUsersIndicator{connectedUsersCount}";
+    let unit = "connectedUsersIndicator{usersInProductionChatOccupancy{occupancyRate(unit:$v)}}";
+    let mut groups = Vec::new();
+    for declared in ["Boolean!", "Boolean", "Boolean=true", "Boolean!=true", "Boolean!=false", "Boolean=null"] {
+        groups.push(format!("query($v:{declared}){{connectedUsersIndicator{{connectedUsersCount @skip(if:$v)}}}}"));
+        groups.push(format!("query($v:{declared}){{...@include(if:$v){{{count}}}}}"));
+    }
+    for declared in ["RateUnit", "RateUnit!", "RateUnit=RATIO", "RateUnit!=RATIO", "RateUnit=null"] {
+        groups.push(format!("query($v:{declared}){{{unit}}}"));
+    }
+    let user = "user(id:1){id}";
+    for (declared, text) in [
+        ("Boolean=true", format!("{{{user} ...@skip(if:$v){{user(id:2){{id}}}}}}")),
+        ("Boolean=true", format!("{{{user} ...@skip(if:$v){{user(id:1){{lastName}}}}}}")),
+        ("Boolean=true", format!("{{{user} ...F @skip(if:$v)}} fragment F on Query{{user:{count}}}")),
+        ("Boolean=true", "{user(id:1){...on Bot{email @skip(if:$v)}}}".to_owned()),
+        ("LegacyId!", "{user(id:$v){id} ...{user(id:1){id}}}".to_owned()),
+    ] {
+        groups.push(format!("query($v:{declared}){text}"));
+    }
+    let variables = [json!({}), json!({ V: true }), json!({ V: false }), json!({ V: null }), json!({ V: "RATIO" })];
+    let case = |text: &str, given: &Value| Case { text: text.to_owned(), variables: given.clone() };
+    groups.into_iter().map(|text| variables.iter().map(|given| case(&text, given)).collect()).collect()
+}
+
+/// Returns for each argument with a default a request whose variable is not given, and one without the argument.
+pub fn defaults(types: &Types) -> Vec<[Case; 2]> {
+    let mut pairs = Vec::new();
+    for (field, arguments) in types.fields() {
+        for argument in arguments.iter().filter(|argument| !argument["defaultValue"].is_null()) {
+            let place = PLACES.iter().find(|place| place.0 == field).expect("a place");
+            let (name, declared) = (argument["name"].as_str().expect("a name"), written(&argument["type"]));
+            let head = format!("(${V}:{})", declared.trim_end_matches('!'));
+            let case = |text| Case { text, variables: json!({}) };
+            let with = document(place, &head, &format!("{name}:${V}"), name);
+            pairs.push([case(with), case(document(place, "", "", ""))]);
+        }
+    }
+    pairs
 }
 
 const V: &str = "v";

@@ -2,12 +2,14 @@
 //! or another tenant.
 
 use async_graphql::{Request, ValidationMode, Variables};
+use rollcall::clock::Clock;
 use rollcall::http::graphql::schema;
 use serde_json::json;
 
-use super::cases::{Case, Types, cases};
+use super::cases::{Case, Types, cases, defaults};
 use super::{ask, start};
-use crate::support::desks::directory;
+
+use crate::support::desks::{connected, directory};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cached_documents_get_the_same_answers_as_new_ones() {
@@ -39,6 +41,22 @@ async fn cached_documents_get_the_same_answers_as_new_ones() {
     }
     println!("{asked} requests, {answered} of them valid");
     assert!(asked > 2_000 && answered > 500 && asked - answered > 500, "{asked} requests, {answered} valid");
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn defaults_of_arguments_hold_for_variables_that_are_not_given() {
+    let service = start().await;
+    let key = &service.api.persona("tenant").await.key;
+    service.api.put_directory(key, &directory(3)).await;
+    service.api.apply(key, &[connected("event-1", 1, Clock::system().now())]).await;
+    let pairs = defaults(&Types::read().await);
+    assert!(!pairs.is_empty());
+    for [with, without] in pairs {
+        let answer = ask(&service.api, Some(key), &with.text, &with.variables).await;
+        let expected = ask(&service.api, Some(key), &without.text, &without.variables).await;
+        assert_eq!((answer.status, answer.text), (200, expected.text), "{with:?}");
+    }
     service.stop().await;
 }
 

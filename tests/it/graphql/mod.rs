@@ -4,6 +4,9 @@ mod cases;
 mod differential;
 mod introspection;
 mod lists;
+mod long_answers;
+mod merging;
+mod turns;
 mod variables;
 
 use rollcall::limits::TenantLimits;

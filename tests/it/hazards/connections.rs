@@ -1,6 +1,8 @@
-//! Hazard 3: half-sent requests and silent connections hold a connection for a limited time.
+//! Hazard 3: half-sent requests and silent connections hold a connection for a limited time, and a bounded memory.
 
 use std::time::Duration;
+
+use rollcall::limits::MemoryBudget;
 
 use crate::support::tasks::{Stopwatch, eventually};
 use crate::support::wire::{Wire, status};
@@ -10,6 +12,9 @@ use crate::support::{Backend, Home, Service, Setup};
 const HEADER_TIMEOUT: Duration = Duration::from_millis(700);
 /// The timeout of answers and closes, long enough for a busy machine.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Less than the timeout of bodies.
+const BODY_TIMEOUT: Duration = Duration::from_secs(25);
 
 const REQUEST: &str = "GET /livez HTTP/1.1\r\nHost: rollcall\r\n\r\n";
 
@@ -57,7 +62,77 @@ async fn headers_are_limited_in_size() {
         // A client that is still sending may get a reset instead of the answer.
         assert!(rest.is_empty() || status(&rest) == Some(431), "{rest}");
     }
+    // The size counts, not the number of pieces in which the head arrives.
+    for (length, expected) in [(31_000, 200), (33_000, 431), (40_000, 431)] {
+        let mut wire = Wire::to(service.app.address).await;
+        wire.send(format!("GET /livez HTTP/1.1\r\nHost: rollcall\r\nX-Long: {}\r\n\r\n", "x".repeat(length))).await;
+        assert_eq!(status(&wire.read_some(ANSWER_TIMEOUT).await.expect("an answer")), Some(expected), "{length}");
+    }
     assert!(service.api.is_ready().await);
+    service.stop().await;
+}
+
+/// Opens a connection from another address of this machine.
+async fn from_elsewhere(service: &Service) -> Wire {
+    Wire::from([127, 0, 0, 2].into(), service.app.address).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn long_unfinished_heads_are_limited_in_number() {
+    const LONG_HEADS: usize = 4;
+    let memory = MemoryBudget { heads: LONG_HEADS * 64 * 1024, ..MemoryBudget::default() };
+    let service = Service::start_on(Home::new(Backend::Embedded).await, Setup { memory, ..Setup::default() }).await;
+    let long = format!("GET /livez HTTP/1.1\r\nHost: rollcall\r\nX-Long: {}", "x".repeat(20_000));
+    let mut first = Wire::to(service.app.address).await;
+    first.send(&long).await;
+    let (mut flood, mut short) = (Vec::new(), Vec::new());
+    for _ in 0..20 {
+        let mut wire = from_elsewhere(&service).await;
+        wire.send(&long).await;
+        flood.push(wire);
+        let mut wire = from_elsewhere(&service).await;
+        wire.send(&long[..2_000]).await;
+        short.push(wire);
+    }
+    // The flood's own heads are closed, all but the allowed ones; short heads are not affected.
+    let mut open = async || {
+        let mut open = 0;
+        for wire in &mut flood {
+            open += usize::from(wire.is_open().await);
+        }
+        open
+    };
+    eventually("the long heads are closed", async || open().await == LONG_HEADS - 1).await;
+    for wire in short.iter_mut().chain([&mut first]) {
+        wire.send("\r\n\r\n").await;
+        assert_eq!(status(&wire.read_some(ANSWER_TIMEOUT).await.expect("an answer")), Some(200));
+    }
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_needs_content_beside_its_framing() {
+    let service = service(100).await;
+    let persona = service.api.persona("tenant").await;
+    let head = format!(
+        "POST /v1/events HTTP/1.1\r\nHost: rollcall\r\nAuthorization: Bearer {}\r\n\
+         Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n",
+        persona.key
+    );
+    // Chunks of one byte, and spaces after the size of a chunk. The bodies never end; a rejected one is read as well.
+    let (chunks, spaces) = ("1\r\n \r\n".repeat(150_000), format!("1{}", " ".repeat(900_000)));
+    let rejected = head.replace("Bearer ", "Bearer x");
+    for (head, framing) in [(&head, &chunks), (&head, &spaces), (&rejected, &chunks)] {
+        let mut wire = Wire::to(service.app.address).await;
+        wire.send(head).await;
+        let watch = Stopwatch::start();
+        wire.send(framing).await;
+        assert!(wire.read_to_end(BODY_TIMEOUT).await.is_some(), "{head:?} {:?} is not closed", &framing[..10]);
+        assert!(watch.elapsed() < BODY_TIMEOUT, "it took {:?}", watch.elapsed());
+    }
+    let mut wire = Wire::to(service.app.address).await;
+    wire.send(format!("{head}{}5\r\n   []\r\n0\r\n\r\n", "10\r\n                \r\n".repeat(50_000))).await;
+    assert_eq!(status(&wire.read_some(ANSWER_TIMEOUT).await.expect("an answer")), Some(200), "short chunks pass");
     service.stop().await;
 }
 

@@ -60,6 +60,14 @@ fn documents() -> Vec<(&'static str, String)> {
         ("a string that does not end", format!("{{a(b:\"{}", "x".repeat(15_000))),
         ("a block string that does not end", format!("{{a(b:\"\"\"{}", "\"\" ".repeat(5_000))),
         ("unused variables", format!("query({}){{__typename}}", fields_of_variables(800))),
+        ("the same field with a conflict at the end", format!("{{{}{USER}}}", "u:user(id:1){id} ".repeat(200))),
+        ("fragments with a conflict at the end", format!("{{{}...f}} fragment f on Query{{{USER}}}", conflicting(45))),
+        ("long arguments that differ at the end", {
+            let arguments = |last: usize| (0..900).map(|n| format!("a{n}:{} ", n / 899 * last)).collect::<String>();
+            format!("{{user({}){{id}} user({}){{id}}}}", arguments(1), arguments(2))
+        }),
+        ("nested fields with a conflict inside", format!("{{{}u:id{}}}", "user(id:1){...{".repeat(8), "}}".repeat(8))),
+        ("members given twice", indicator(&format!("filters:{{{}}}", "groupIds:1 ".repeat(1_000)))),
         ("an empty document", String::new()),
         ("spaces", " ".repeat(16_000)),
     ];
@@ -79,6 +87,14 @@ fn documents() -> Vec<(&'static str, String)> {
     types.push_str(" fragment f20 on User{id}");
     documents.push(("types that double", types));
     documents
+}
+
+const USER: &str = "u:user(id:2){lastName}";
+
+/// Returns the fields of a user, again and again in fragments on each of the types of a user.
+fn conflicting(count: usize) -> String {
+    let types = ["User", "Expert", "Bot"];
+    (0..count).map(|n| format!("u:user(id:1){{...on {}{{roles presence{{isConnected}}}}}} ", types[n % 3])).collect()
 }
 
 const PROJECTS: &str = "projects{edges{node{id}}} ";

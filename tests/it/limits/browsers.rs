@@ -105,3 +105,29 @@ async fn without_a_list_there_are_no_cors_headers() {
     }
     service.stop().await;
 }
+
+/// Every page and its files are served under a policy that keeps the browser from loading anything elsewhere.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_load_from_this_server_only() {
+    let service = service(&[]).await;
+    let files = [
+        ("/graphiql", "text/html; charset=utf-8"),
+        ("/graphiql/start.js", "text/javascript; charset=utf-8"),
+        ("/graphiql/page.css", "text/css; charset=utf-8"),
+        ("/graphiql/LICENSES.txt", "text/plain; charset=utf-8"),
+        ("/docs/", "text/html; charset=utf-8"),
+        ("/docs/swagger-ui-bundle.js", "text/javascript; charset=utf-8"),
+    ];
+    for (path, kind) in files {
+        let answer = send(service.api.request(Method::GET, path)).await.expect("an answer");
+        assert_eq!((answer.status, answer.header("content-type")), (200, Some(kind)), "{path}");
+        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{path}");
+        let policy = answer.header("content-security-policy").expect("a policy");
+        assert!(policy.starts_with("default-src 'none'; ") && !policy.contains("http"), "{path}: {policy}");
+    }
+    for path in ["/graphiql/nothing.js", "/docs/nothing.js", "/graphiql/..%2F..%2FCargo.toml"] {
+        let answer = send(service.api.request(Method::GET, path)).await.expect("an answer");
+        assert_eq!(answer.status, 404, "{path}");
+    }
+    service.stop().await;
+}

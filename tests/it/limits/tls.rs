@@ -1,16 +1,27 @@
-//! HTTPS with the operator's certificate: answers, incomplete handshakes and renewal.
+//! HTTPS with the operator's certificate: answers, incomplete handshakes, floods of handshakes, and renewal.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use reqwest::{Certificate, Client};
 use rollcall::clock::Clock;
 use rollcall::domain::Time;
 use rollcall::http::tls::TlsFiles;
+use rollcall::limits::{Budget, Budgets};
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::crypto::aws_lc_rs::{default_provider, kx_group};
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+use tokio_rustls::rustls::version::{TLS12, TLS13};
+use tokio_rustls::rustls::{ClientConfig, HandshakeKind, ProtocolVersion, RootCertStore, SupportedProtocolVersion};
 
 use crate::support::process::{Process, program, store_flags};
-use crate::support::tasks::{Stopwatch, eventually};
+use crate::support::tasks::{Stopwatch, eventually, spawn};
 use crate::support::wire::Wire;
 use crate::support::{Backend, Home, Service, Setup};
 
@@ -117,6 +128,121 @@ async fn half_handshakes_time_out_and_block_no_other_client() {
     service.stop().await;
     assert!(watch.elapsed() < ANSWER_TIMEOUT, "it took {:?}", watch.elapsed());
     assert!(last.read_to_end(ANSWER_TIMEOUT).await.is_some());
+}
+
+/// A TLS client with settings of its own.
+fn connector(pair: &Pair, versions: &[&'static SupportedProtocolVersion], repeats: bool) -> TlsConnector {
+    let mut provider = default_provider();
+    if repeats {
+        // The service supports the second one only, so that it requests another first message.
+        provider.kx_groups = vec![kx_group::MLKEM768, kx_group::X25519];
+    }
+    let pem = std::fs::read(pair.files().certificate).expect("a file");
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(&pem).expect("a certificate")).expect("a root");
+    let builder = ClientConfig::builder_with_provider(Arc::new(provider)).with_protocol_versions(versions);
+    TlsConnector::from(Arc::new(builder.expect("versions").with_root_certificates(roots).with_no_client_auth()))
+}
+
+/// Sends a request over a new connection. Returns the kind of handshake and the version.
+async fn handshake(connector: &TlsConnector, address: SocketAddr) -> (HandshakeKind, ProtocolVersion) {
+    let stream = TcpStream::connect(address).await.expect("a connection");
+    let name = ServerName::try_from("localhost").expect("a name");
+    let mut stream = connector.connect(name, stream).await.expect("a handshake");
+    stream.write_all(REQUEST.as_bytes()).await.expect("it is open");
+    let mut answer = [0; 15];
+    stream.read_exact(&mut answer).await.expect("an answer");
+    assert_eq!(&answer, b"HTTP/1.1 200 OK");
+    let (_, session) = stream.get_ref();
+    (session.handshake_kind().expect("a handshake"), session.protocol_version().expect("a version"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_kind_of_handshake_has_its_turn() {
+    let pair = Pair::new();
+    let service = service(&pair, 100, Clock::system()).await;
+    let address = service.app.address;
+    for (version, name) in [(&TLS12, ProtocolVersion::TLSv1_2), (&TLS13, ProtocolVersion::TLSv1_3)] {
+        let connector = connector(&pair, &[version], false);
+        assert_eq!(handshake(&connector, address).await, (HandshakeKind::Full, name));
+        assert_eq!(handshake(&connector, address).await, (HandshakeKind::Resumed, name));
+    }
+    let repeating = connector(&pair, &[&TLS13], true);
+    let kind = HandshakeKind::FullWithHelloRetryRequest;
+    assert_eq!(handshake(&repeating, address).await, (kind, ProtocolVersion::TLSv1_3));
+    service.stop().await;
+}
+
+/// Returns the first message of a client, as anyone on the way can record it.
+async fn recorded_hello(pair: &Pair) -> Vec<u8> {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let connector = connector(pair, &[&TLS13], false);
+    let connecting = spawn(async move {
+        let stream = TcpStream::connect(address).await.expect("a connection");
+        let _failed = connector.connect(ServerName::try_from("localhost").expect("a name"), stream).await;
+    });
+    let (mut stream, _) = listener.accept().await.expect("a connection");
+    let mut hello = vec![0; 5];
+    stream.read_exact(&mut hello).await.expect("a record");
+    hello.resize(5 + usize::from(u16::from_be_bytes([hello[3], hello[4]])), 0);
+    stream.read_exact(&mut hello[5..]).await.expect("a record");
+    drop(stream);
+    connecting.await.expect("a task");
+    hello
+}
+
+/// Replays a recorded first message on many connections from one address, and connects from another. Returns how many
+/// handshakes of the flood were begun during each of the other's connections, in ascending order.
+async fn overtaken(budgets: Budgets) -> Vec<usize> {
+    let pair = Pair::new();
+    let setup = Setup { tls: Some(pair.files()), budgets, ..Setup::default() };
+    let service = Service::start_on(Home::new(Backend::Embedded).await, setup).await;
+    let address = service.app.address;
+    let (hello, answered) = (Arc::new(recorded_hello(&pair).await), Arc::new(AtomicUsize::new(0)));
+    let mut flood = Vec::new();
+    for _ in 0..FLOOD {
+        let (hello, answered) = (hello.clone(), answered.clone());
+        flood.push(spawn(async move {
+            loop {
+                let mut wire = Wire::from([127, 0, 0, 2].into(), address).await;
+                wire.send(hello.as_slice()).await;
+                // Without reading: the rest of the handshake is of no interest.
+                let is_answered = wire.is_answered(ANSWER_TIMEOUT).await;
+                answered.fetch_add(usize::from(is_answered), Ordering::Relaxed);
+            }
+        }));
+    }
+    eventually("the flood is running", async || answered.load(Ordering::Relaxed) > FLOOD).await;
+    let connector = connector(&pair, &[&TLS13], false);
+    let mut overtaken = Vec::new();
+    for _ in 0..15 {
+        let before = answered.load(Ordering::Relaxed);
+        handshake(&connector, address).await;
+        overtaken.push(answered.load(Ordering::Relaxed) - before);
+    }
+    for one in flood {
+        one.abort();
+    }
+    service.stop().await;
+    overtaken.sort_unstable();
+    overtaken
+}
+
+/// Connections of the flood at a time.
+const FLOOD: usize = 300;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_of_handshakes_delays_only_its_own() {
+    let overtaken = overtaken(Budgets::default()).await;
+    assert!(overtaken[overtaken.len() / 2] < FLOOD / 3, "{overtaken:?}");
+}
+
+/// The control: without turns a client waits until every handshake before its own is done.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_the_budget_handshakes_wait_for_the_flood() {
+    let overtaken = overtaken(Budgets::without([Budget::Handshakes])).await;
+    assert!(overtaken[overtaken.len() / 2] >= FLOOD / 3, "{overtaken:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

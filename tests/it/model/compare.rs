@@ -169,7 +169,8 @@ pub fn agree_on_outcome(outcome: &Outcome, verdict: Verdict) -> Compared {
     let given = match outcome {
         Outcome::Applied if verdict == Verdict::Applied => verdict,
         Outcome::Stale if verdict == Verdict::Stale => verdict,
-        Outcome::HolderReleased => Verdict::HolderReleased,
+        Outcome::HolderReleased(_) => Verdict::HolderReleased,
+        Outcome::SlotOnly(_) => Verdict::SlotOnly,
         Outcome::Applied | Outcome::Stale => Verdict::Accepted,
         Outcome::Upserted(Changes { created, updated, unchanged }) => {
             Verdict::Upserted([*created, *updated, *unchanged])

@@ -151,7 +151,7 @@ fn a_take_by_an_unknown_user_ends_the_claim_in_either_order() {
             true => [scenario.apply(2, taken(9, "c")), scenario.apply(1, taken(1, "c"))],
         };
         let expected = match newest_first {
-            false => [Outcome::Applied, Outcome::HolderReleased],
+            false => [Outcome::Applied, Outcome::HolderReleased(Rejection::UnknownUser)],
             true => [rejected.clone(), Outcome::Stale],
         };
         assert_eq!(outcomes, expected);

@@ -21,7 +21,7 @@ fn play(entries: &[Entry]) -> Result<(State, BTreeSet<EventId>), TestCaseError> 
     for entry in entries {
         let outcome = state.apply(entry).map_err(|gap| TestCaseError::fail(gap.to_string()))?;
         // Whether a take by an unknown user ends a claim depends on the order, so it counts as rejected either way.
-        if matches!(outcome, Outcome::Rejected(_) | Outcome::HolderReleased) {
+        if matches!(outcome, Outcome::Rejected(_) | Outcome::HolderReleased(_) | Outcome::SlotOnly(_)) {
             refused.insert(entry.event.id.clone());
         }
     }

@@ -22,7 +22,10 @@
 //!   its connection, so that any later event of the desk, whose clock may be behind, still wins.
 //! * "Remembered for 24 h of recorded time": statements are forgotten one by one, counted from the newest entry that
 //!   mentions or ends their subject. A sync's effect on the channel, and a `closed_all` of a user, is never forgotten.
-//! * A take by a user that is not in the directory is a statement too: the conversation has no holder after it.
+//! * A take that is refused, by a user that is not in the directory or past a quota, is a statement too: the
+//!   conversation has no holder after it.
+//! * Of the users who released a conversation, the 256 who did so last are remembered; older releases count as releases
+//!   without a subject. Of those who took it, the 256 with the lowest ids are counted.
 //! * `ever_logged_in`: a connection that is too late to open a session sets it nevertheless.
 //! * `updated`: the newest time of a presence choice, or of a statement about a session; it outlives them. A
 //!   `closed_all` counts for each session that it closes, at the time of the close, and an expiry at the server's time.
@@ -54,6 +57,9 @@ pub use individual::Individual;
 /// A day in seconds: the time that ended sessions, slots and conversations, and deleted users, are remembered.
 const REMEMBERED: i64 = 86_400;
 
+/// The number of takers, and of releasers, that are remembered of one conversation.
+const REMEMBERED_USERS: usize = 256;
+
 /// The index of an account: a user from creation to deletion.
 type AccountIx = usize;
 
@@ -69,8 +75,8 @@ enum Effect {
     Closed(AccountIx, Box<str>),
     ClosedAll(AccountIx),
     Taken(AccountIx, Channel, ConversationId),
-    /// A take by a user that is not in the directory.
-    TakenByUnknown(ConversationId),
+    /// A take that is refused: by a user that is not in the directory, or past a quota.
+    TakenByOther(ConversationId),
     Released(Option<AccountIx>, ConversationId),
     Synced(AccountIx, Channel, BTreeSet<ConversationId>),
 }
@@ -97,8 +103,10 @@ pub enum Verdict {
     /// Applied or stale.
     Accepted,
     Applied,
-    /// The user is unknown, and the take ended a claim.
+    /// The take is refused, and ended a claim.
     HolderReleased,
+    /// The history has no room, and the slot changed.
+    SlotOnly,
     Stale,
     Rejected,
     Upserted(Counts),
@@ -165,7 +173,7 @@ impl Reference {
             body if body.conversation().is_some() => self.record_conversation(entry),
             EventBody::SlotTaken { user, channel, conversation } => match self.directory.find(user) {
                 Some(ix) => self.record_take(entry, ix, *channel, conversation),
-                None => self.record_unknown_take(entry, conversation),
+                None => self.record_refused_take(entry, conversation),
             },
             _ => self.record_other(entry).map_or(Verdict::Rejected, |()| Verdict::Accepted),
         };
@@ -265,11 +273,14 @@ impl Reference {
         Some(())
     }
 
-    /// Applies a document, unless it exceeds the quota of users.
+    /// Applies a document, unless it exceeds the quota of users or of entities.
     fn upsert(&mut self, document: &rollcall::domain::directory::Document) -> Verdict {
         let before = self.directory.clone();
         let Some(counts) = self.directory.upsert(document) else { return Verdict::Rejected };
-        if !self.has_room(Quota::Users, before.taken(), self.directory.taken()) {
+        let (old, new) = (&before, &self.directory);
+        if !self.has_room(Quota::Users, old.taken(), new.taken())
+            || !self.has_room(Quota::Entities, old.entity_count(), new.entity_count())
+        {
             self.directory = before;
             return Verdict::Rejected;
         }
@@ -287,19 +298,19 @@ impl Reference {
             return Verdict::Stale;
         }
         if !self.add_slot_statement(entry, ix, Effect::Taken(ix, channel, conversation.clone())) {
-            return Verdict::Rejected;
+            return self.record_refused_take(entry, conversation);
         }
         self.count_take(ix, conversation);
         Verdict::Accepted
     }
 
-    /// Applies a take by an unknown user, which ends the claim.
-    fn record_unknown_take(&mut self, entry: &Entry, conversation: &ConversationId) -> Verdict {
-        if self.is_late_for_slot(&entry.event, conversation) || self.has(Flaw::UnknownUsersReleaseNoClaim) {
+    /// Applies a take by an unknown user or past a quota, which ends the claim.
+    fn record_refused_take(&mut self, entry: &Entry, conversation: &ConversationId) -> Verdict {
+        if self.is_late_for_slot(&entry.event, conversation) || self.has(Flaw::RefusedTakesReleaseNoClaim) {
             return Verdict::Rejected;
         }
         let was_held = self.holders().contains_key(conversation);
-        self.add_statement(entry, entry.event.fact.time, Effect::TakenByUnknown(conversation.clone()));
+        self.add_statement(entry, entry.event.fact.time, Effect::TakenByOther(conversation.clone()));
         let is_held = self.holders().contains_key(conversation);
         if was_held && !is_held { Verdict::HolderReleased } else { Verdict::Rejected }
     }
@@ -308,10 +319,18 @@ impl Reference {
         self.statements.push(Statement { time, seq: entry.seq, effect });
     }
 
-    /// Counts a take: each conversation once for each user who takes it, late or not.
+    /// Counts a take: each conversation once for each user who takes it, late or not. Of more than 256 users the one
+    /// with the highest id is not counted.
     fn count_take(&mut self, ix: AccountIx, conversation: &ConversationId) {
-        let first = self.took.entry(conversation.clone()).or_default().insert(ix);
+        let takers = self.took.entry(conversation.clone()).or_default();
+        let first = takers.insert(ix);
+        let highest = takers.iter().copied().max_by_key(|ix| self.directory.accounts[*ix].id);
+        let evicted = highest.filter(|_| takers.len() > REMEMBERED_USERS);
         *self.handled.entry(ix).or_default() += u64::from(first || self.has(Flaw::EveryTakeCounts));
+        if let Some(evicted) = evicted {
+            self.took.entry(conversation.clone()).or_default().remove(&evicted);
+            *self.handled.entry(evicted).or_default() -= 1;
+        }
     }
 
     fn update(&mut self, ix: AccountIx, time: Time) {
@@ -406,7 +425,7 @@ impl Reference {
         let affected =
             self.statements.iter().filter(|statement| statement.seq == entry.seq).flat_map(
                 |statement| match &statement.effect {
-                    Effect::Taken(_, _, about) | Effect::Released(_, about) | Effect::TakenByUnknown(about) => {
+                    Effect::Taken(_, _, about) | Effect::Released(_, about) | Effect::TakenByOther(about) => {
                         vec![about.clone()]
                     }
                     Effect::Synced(_, _, named) => named.iter().cloned().collect(),

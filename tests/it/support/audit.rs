@@ -73,15 +73,15 @@ pub async fn journals(raw: &mut RawStore, acknowledged: &[Acknowledged]) -> Vec<
 async fn states(location: &Location, raw: &mut RawStore) -> Vec<String> {
     let (store, _) = Store::open(location).await.expect("the store opens");
     let mut journal = take_journal(&store, APPLY_VERSION).await;
-    let loaded = match rollcall::boot::load(&store, &mut journal).await {
-        Ok(loaded) => loaded,
+    let tenants = match rollcall::boot::load(&store, &mut journal).await {
+        Ok(tenants) => tenants,
         Err(error) => return vec![format!("the store cannot be loaded: {error}")],
     };
     let unreadable = |(tenant, reason)| format!("{tenant} cannot be loaded: {reason}");
-    let mut findings: Vec<_> = loaded.quarantined.iter().map(unreadable).collect();
+    let mut findings: Vec<_> = tenants.quarantined.iter().map(unreadable).collect();
     let replayed = raw.replay().await;
     for (tenant, state) in &replayed {
-        let digest = loaded.states.get(tenant).map(State::digest);
+        let digest = tenants.loaded.states.get(tenant).map(State::digest);
         if digest.as_ref() != Some(&state.digest()) {
             findings.push(format!("{tenant} loads as another state than a replay of its journal"));
         }

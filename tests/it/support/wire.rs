@@ -1,10 +1,10 @@
 //! Raw HTTP over TCP, for requests that no client library sends.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use super::captured_output;
 
@@ -15,6 +15,24 @@ impl Wire {
     /// Connects to an address.
     pub async fn to(address: SocketAddr) -> Self {
         Wire(TcpStream::connect(address).await.expect("the service accepts"))
+    }
+
+    /// Connects to an address from an address of this machine.
+    pub async fn from(address: IpAddr, to: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.bind(SocketAddr::new(address, 0)).expect("an address of this machine");
+        Wire(socket.connect(to).await.expect("the service accepts"))
+    }
+
+    /// Returns true unless the service has closed the connection. Bytes that it sent are left to be read.
+    pub async fn is_open(&mut self) -> bool {
+        let peeked = tokio::time::timeout(Duration::from_millis(1), self.0.peek(&mut [0])).await;
+        !matches!(peeked, Ok(Ok(0) | Err(_)))
+    }
+
+    /// Waits for a first byte without reading it; false if none arrives within the timeout.
+    pub async fn is_answered(&mut self, timeout: Duration) -> bool {
+        matches!(tokio::time::timeout(timeout, self.0.peek(&mut [0])).await, Ok(Ok(1)))
     }
 
     /// Sends bytes. An error is ignored: the service may have closed the connection already.

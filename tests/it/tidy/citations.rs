@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::{only_known, root};
 
 /// Folders of the texts that cite pages.
-const CITING: [&str; 5] = ["src", "tests", "benches", "scripts", ".ci"];
+const CITING: [&str; 6] = ["src", "web", "tests", "benches", "scripts", ".ci"];
 
 /// Folders below them that are installed or built, and are not ours to correct.
 const FOREIGN: [&str; 3] = ["node_modules", "target", "__pycache__"];
@@ -22,7 +22,11 @@ fn texts() -> BTreeMap<String, String> {
         let name = path.file_name().expect("a name").to_string_lossy().into_owned();
         if path.is_dir() && !FOREIGN.contains(&name.as_str()) {
             waiting.extend(std::fs::read_dir(&path).expect("a folder").map(|entry| entry.expect("an entry").path()));
-        } else if path.is_file() && !name.ends_with(".md") && !name.ends_with(".min.js") {
+        } else if path.is_file()
+            && !name.ends_with(".md")
+            && !name.ends_with(".min.js")
+            && !name.ends_with("-bundle.js")
+        {
             // What is not UTF-8 is not a text.
             let Ok(text) = std::fs::read_to_string(&path) else { continue };
             let file = path.strip_prefix(root()).expect("in the repository").display().to_string();

@@ -49,6 +49,21 @@ class Guesses(Row):
         return [f"the owner is answered {answer.status} {answer.body[:100]!r} after 11 guesses"]
 
 
+class ManyAddresses(Row):
+    """Guesses passwords of addresses that do not exist, from many addresses of this machine."""
+    name, title = "many-addresses", "wrong log-ins from 300 addresses, two at a time from each"
+    credential, budget, log_ins = "none", "passwords", True
+
+    async def attack(self):
+        addresses = [f"127.3.{n // 250}.{n % 250 + 1}" for n in range(self.scaled(300, 40))]
+        await asyncio.gather(*(self.guess_from(address) for address in addresses * 2))
+
+    async def guess_from(self, address):
+        while not self.done:
+            body = f"grant_type=password&username=guess{random.random()}@none.example&password=wrong-horse".encode()
+            await self.expect(request("POST", "/oauth2/token", None, body, FORM), {400, 401}, (address, 0))
+
+
 async def guess(port, name):
     body = f"grant_type=password&username={name}&password=wrong-horse-battery".encode()
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -69,4 +84,4 @@ class BadKeys(Row):
         await self.crowd(4, lambda: random.choice(made), {400, 401, 403, 431}, 0.05)
 
 
-ROWS = (Passwords, Guesses, BadKeys)
+ROWS = (Passwords, Guesses, ManyAddresses, BadKeys)

@@ -1,6 +1,7 @@
 """The load of the others: a small tenant's reads and single events, its log-ins, and the probes, all timed."""
 import asyncio
 import collections
+import datetime
 import time
 
 from client import Client, Gone, read_answer, request
@@ -16,7 +17,7 @@ GRAPHQL, VONAGE, CONVOSO, IADVIZE = QUESTIONS
 READS = {"graphql": GRAPHQL, "iadvize": IADVIZE, "convoso": CONVOSO, "vonage": VONAGE}
 # Kinds that are judged together, so that their p99 has enough samples.
 CLASSES = {"reads": tuple(READS), "events": ("event",), "fresh": ("connect",), "probes": ("livez", "readyz"),
-           "log-ins": ("log-in",)}
+           "log-ins": ("log-in",), "archive": ("archive",)}
 
 
 class Seen:
@@ -80,13 +81,15 @@ class Others:
         client.close()
         self.has_passwords = True
 
-    async def behave(self, seen, until, log_ins=False):
+    async def behave(self, seen, until, row=None):
         """Sends each kind of request repeatedly, in a loop of its own, until `until()` is true."""
         loops = [self.read(kind, question, seen, until) for kind, question in READS.items()]
         loops += [self.write(seen, until), self.connect(seen, until)]
         loops += [self.probe(path, seen, until) for path in ("livez", "readyz")]
-        if log_ins:
+        if row is not None and row.log_ins:
             loops.append(self.log_in(seen, until))
+        if row is not None and row.archive:
+            loops.append(self.list_closed(seen, until))
         await asyncio.gather(*loops)
 
     async def timed(self, kind, asking, seen):
@@ -144,12 +147,26 @@ class Others:
             client.close()
             await asyncio.sleep(PAUSE)
 
+    async def list_closed(self, seen, until):
+        client = Client(self.service.port, self.tenant.key)
+        while not until():
+            await self.timed("archive", client.ask("POST", "/graphql", {"query": closed_conversations(80)}), seen)
+            await asyncio.sleep(PAUSE)
+        client.close()
+
     async def log_in(self, seen, until):
         while not until():
             self.log_ins += 1
             name = email(self.tenant, 1 + self.log_ins % USERS)
             await self.timed("log-in", log_in(self.service.port, name, PASSWORD, self.log_ins), seen)
             await asyncio.sleep(LOG_IN_PAUSE)
+
+
+def closed_conversations(days, filters=""):
+    """Returns a document that lists the conversations that were closed in the last days."""
+    now = datetime.datetime.now(datetime.timezone.utc)
+    times = [moment.strftime("%Y-%m-%dT%H:%M:%SZ") for moment in (now - datetime.timedelta(days=days), now)]
+    return '{closedConversations(interval:{from:"%s",to:"%s"}%s){edges{node{id}}}}' % (*times, filters)
 
 
 def email(tenant, user):

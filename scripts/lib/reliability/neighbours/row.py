@@ -27,6 +27,7 @@ class Row:
     has_own_control = False  # True if the row has its own control; without a budget, the control pauses the service
     users = 25  # users of the attacking tenant
     log_ins = False  # True if the others log in as well
+    archive = False  # True if the others list their closed conversations as well
     most_mib = 1_000_000  # the most growth of memory, if less than the memory budget
     kept_mib = 0  # memory that the attacking tenant may use permanently, at scale 1
     descriptors = None  # the service's limit of descriptors, if not this machine's
@@ -97,13 +98,13 @@ class Row:
         if self.rate:
             await asyncio.sleep(max(0.0, self.began + self.count / self.rate - time.monotonic()))
 
-    async def expect(self, data, statuses=None):
+    async def expect(self, data, statuses=None, source=None):
         """Sends a request on a connection of its own. It must get a legitimate answer, or the connection be closed."""
         await self.turn()
         writer = None
         try:
             async with asyncio.timeout(PATIENCE):
-                reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+                reader, writer = await asyncio.open_connection("127.0.0.1", self.port, local_addr=source)
                 writer.write(data)
                 await self.answer(reader, statuses)
         except (OSError, EOFError, asyncio.LimitOverrunError):

@@ -137,4 +137,13 @@ class IdleSockets(HalfHeaders):
         return (b"",)
 
 
-ROWS = (WebSockets, HalfHeaders, DrippedBodies, IdleSockets)
+class IdleConnections(Held):
+    """Keeps more connections than there are places, idle after a request of a tenant, and replaces closed ones."""
+    name, title = "idle-connections", "11,000 connections that are idle after one request, replaced without end"
+
+    async def attack(self):
+        data = request("GET", "/skill", self.hostile.key)
+        await self.hold(self.places() * 11 // 10, data)
+
+
+ROWS = (WebSockets, HalfHeaders, DrippedBodies, IdleSockets, IdleConnections)

@@ -46,7 +46,7 @@ class Turns:
         self.findings += await self.row.judge(self.stage, self)
 
     async def others(self, seen, until):
-        await self.stage.others.behave(seen, until, self.row.log_ins)
+        await self.stage.others.behave(seen, until, self.row)
 
     async def attack(self, seen):
         service = self.stage.service

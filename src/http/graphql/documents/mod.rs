@@ -1,12 +1,14 @@
-//! Cache of documents that were parsed and passed the guard. It changes the cost of a request, never its answer:
+//! Cache of documents that were parsed and passed the guard and the rules. It changes the cost of a request, never its answer:
 //! everything that depends on variables is checked on every request.
 //!
 //! Each tenant has a share of its own, bounded by the memory that its documents take; all requests without a credential
 //! have one share together. So a flood of documents from one caller cannot evict those of another tenant.
 
+pub mod emptiness;
 mod footprint;
 
 use std::convert::Infallible;
+use std::mem::size_of;
 use std::sync::Arc;
 
 use async_graphql::parser::types::ExecutableDocument;
@@ -14,6 +16,7 @@ use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 
 use crate::domain::TenantId;
+use crate::http::graphql::validation::NullableVariable;
 
 /// Most bytes of one share.
 pub const SHARE_BYTES: usize = 512 * 1024;
@@ -27,12 +30,24 @@ const EXPECTED_DOCUMENTS: usize = 64;
 /// Most bytes of text in the cache when the budget is off; the memory of the parsed documents is not counted then.
 const TEXT_BYTES: usize = 4 * 1024 * 1024;
 
-/// A document that was parsed and passed the guard.
+/// A cached document.
 pub struct Document {
     /// The syntax tree.
     pub parsed: ExecutableDocument,
+    /// The nullable variables for which defaults of places matter.
+    pub nullable: Vec<NullableVariable>,
+    /// True if a selection set can turn out empty.
+    pub can_be_empty: bool,
     /// Bytes that it counts in the cache.
     weight: usize,
+}
+
+/// A document that was parsed and passed the guard and the rules.
+pub struct CheckedDocument {
+    /// The syntax tree.
+    pub parsed: ExecutableDocument,
+    /// The nullable variables for which defaults of places matter.
+    pub nullable: Vec<NullableVariable>,
 }
 
 /// Reads the weight that was measured when the entry was made: measuring walks the whole tree.
@@ -72,10 +87,16 @@ impl Documents {
     }
 
     /// Caches a document for the caller's next request, unless it is too large, and returns it.
-    pub fn keep(&self, caller: Option<TenantId>, text: String, parsed: ExecutableDocument) -> Arc<Document> {
+    pub fn keep(&self, caller: Option<TenantId>, text: String, checked: CheckedDocument) -> Arc<Document> {
         let is_bounded = self.tenants.is_some();
-        let weight = if is_bounded { text.len() + footprint::bytes(&parsed) } else { text.len().max(64) };
-        let document = Arc::new(Document { parsed, weight });
+        let CheckedDocument { parsed, nullable } = checked;
+        let weight = if is_bounded {
+            text.len() + footprint::bytes(&parsed) + nullable.capacity() * size_of::<NullableVariable>()
+        } else {
+            text.len().max(64)
+        };
+        let can_be_empty = emptiness::is_possible(&parsed);
+        let document = Arc::new(Document { parsed, nullable, can_be_empty, weight });
         if is_bounded && weight > DOCUMENT_BYTES {
             return document;
         }
@@ -115,8 +136,12 @@ mod tests {
         Some(TenantId(Uuid::from_u128(number)))
     }
 
+    fn checked(parsed: ExecutableDocument) -> CheckedDocument {
+        CheckedDocument { parsed, nullable: Vec::new() }
+    }
+
     fn keep(documents: &Documents, caller: Option<TenantId>, text: &str) {
-        documents.keep(caller, text.to_owned(), parse_query(text).unwrap());
+        documents.keep(caller, text.to_owned(), checked(parse_query(text).unwrap()));
     }
 
     /// Caches `count` texts of the most expensive kind, one field per two bytes. All have the syntax tree of the first,
@@ -124,7 +149,7 @@ mod tests {
     fn flood(documents: &Documents, caller: Option<TenantId>, count: usize) {
         let parsed = parse_query(expensive(0)).unwrap();
         for number in 0..count {
-            documents.keep(caller, expensive(number), parsed.clone());
+            documents.keep(caller, expensive(number), checked(parsed.clone()));
         }
     }
 

@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 
+use rollcall::clock::Clock;
 use rollcall::domain::conversation::{Criteria, HistoryEntry, HistoryEvent, Key, Span};
 use rollcall::domain::{Conversation, Time};
+use rollcall::lifecycle::Lifecycle;
+use rollcall::limits::Budgets;
 use rollcall::live::Listed;
+use rollcall::store::TenantReads;
 use uuid::Uuid;
 
 use super::{Bench, Plain, at, checkpoint};
@@ -13,6 +17,7 @@ use crate::support::Backend;
 
 on_both_stores!(pages_of_any_size_cover_the_list_once);
 on_both_stores!(pages_of_large_conversations_end_early_without_loss);
+on_both_stores!(a_search_reads_a_number_of_rows_in_each_turn);
 on_both_stores!(intervals_are_exact_and_ordered_by_millisecond);
 
 /// Reads all pages in one direction; returns the ids, and the number of conversations on each page.
@@ -58,6 +63,39 @@ async fn pages_of_any_size_cover_the_list_once(backend: Backend) {
         let ids: Vec<_> = page.conversations.iter().map(|conversation| conversation.id().as_u128()).collect();
         assert_eq!((ids, page.is_cut), (expected.to_vec(), true));
     }
+}
+
+/// Returns the ids and the number of parts of a search.
+async fn search(bench: &Bench, criteria: Criteria, forward: bool) -> (Vec<u128>, usize) {
+    // With a clock that stands still no part takes long, so that the next one has twice the rows.
+    let clock = Clock::manual(at(0));
+    let reads = TenantReads::new(bench.store.clone(), Lifecycle::default(), &clock, Budgets::default());
+    let mut search = reads.search(bench.ours, 1, Arc::new(criteria));
+    let mut rest = Span { forward, after: None, before: None, limit: 5_000 };
+    let (mut ids, mut parts) = (Vec::new(), 0);
+    loop {
+        let part = search.next_part(rest).await.expect("a part");
+        ids.extend(part.conversations.iter().map(|conversation| conversation.id().as_u128()));
+        parts += 1;
+        if part.end.is_none() {
+            return (ids, parts);
+        }
+        rest = rest.beyond(part.end);
+    }
+}
+
+async fn a_search_reads_a_number_of_rows_in_each_turn(backend: Backend) {
+    let bench = Bench::new(backend).await;
+    let users = |n: u128| if n % 1_750 == 1 { vec![7] } else { vec![1] };
+    let closed: Vec<_> = (1..=3_500).map(|n| Plain { users: users(n), ..Plain::new(n, at(n as i64)) }).collect();
+    bench.archive(bench.ours, &checkpoint(1, &closed, &[])).await;
+    let of_users = |users| Criteria { users: vec![users], ..Criteria::default() };
+    for (forward, found) in [(true, vec![1, 1_751]), (false, vec![1_751, 1])] {
+        // 1,000 rows, 2,000 and the rest, however few meet the criteria.
+        assert_eq!(search(&bench, of_users(vec![7]), forward).await, (found, 3));
+        assert_eq!(search(&bench, of_users(vec![]), forward).await, (vec![], 3));
+    }
+    assert_eq!(search(&bench, Criteria::default(), true).await.1, 1, "a list without a filter is no search");
 }
 
 /// Returns a conversation with this many messages of 8 KiB each.

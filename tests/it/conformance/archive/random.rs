@@ -1,13 +1,14 @@
 //! Random archives and queries, compared with a filter over a list.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 use proptest::sample::{Index, select, subsequence};
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use rollcall::domain::conversation::{Criteria, Medium, Span};
-use rollcall::domain::{TenantId, Time};
+use rollcall::domain::{Conversation, TenantId, Time};
 use uuid::Uuid;
 
 use super::{Bench, Plain, at, checkpoint, new_tenant};
@@ -112,6 +113,34 @@ fn meets(plain: &Plain, criteria: &Criteria) -> bool {
     closed && id && project && medium && reason && group && criteria.users.iter().all(any)
 }
 
+/// A list that is read in parts of a number of rows.
+#[derive(Clone, Copy)]
+struct Parts {
+    span: Span,
+    rows: usize,
+}
+
+/// Reads a list in parts.
+async fn in_parts(
+    bench: &Bench,
+    tenant: TenantId,
+    position: u64,
+    criteria: &Criteria,
+    list: Parts,
+) -> Vec<Arc<Conversation>> {
+    let (mut found, mut rest) = (Vec::new(), Span { limit: 1_000, ..list.span });
+    loop {
+        let end = bench.store.archive_end(tenant, criteria, &rest, list.rows).await.expect("an end");
+        let part = end.map_or(rest, |end| rest.up_to(end));
+        let page = bench.store.archive_page(tenant, position, criteria, &part).await.expect("a page");
+        found.extend(page.conversations);
+        if end.is_none() {
+            return found;
+        }
+        rest = rest.beyond(end);
+    }
+}
+
 /// Compares a page of the archive with the naive filter; returns the number of conversations on it.
 async fn check(bench: &Bench, tenant: TenantId, all: &BTreeMap<u128, Plain>, query: Query) -> usize {
     let (position, criteria, (forward, after, before, limit)) = query;
@@ -129,6 +158,10 @@ async fn check(bench: &Bench, tenant: TenantId, all: &BTreeMap<u128, Plain>, que
     let mut expected: Vec<_> = found.filter(is_between).map(|plain| plain.listed().conversation).collect();
     if !forward {
         expected.reverse();
+    }
+    for rows in [7, 1_000] {
+        let found = in_parts(bench, tenant, position, &criteria, Parts { span, rows }).await;
+        assert_eq!(found, expected, "in parts of {rows}");
     }
     expected.truncate(limit);
     let page = bench.store.archive_page(tenant, position, &criteria, &span).await.expect("a page");

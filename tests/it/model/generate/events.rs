@@ -175,9 +175,11 @@ fn limits() -> impl Strategy<Value = Quotas> {
     let few = || prop::option::weighted(0.4, 1..5u32);
     let tombstones = prop::option::weighted(0.3, 1..8u32);
     let users = prop::option::weighted(0.3, 1..45u32);
-    (users, few(), few(), few(), few(), few(), tombstones).prop_map(
-        |(users, sessions, sessions_per_user, slots, slots_per_user, conversations, tombstones)| Quotas {
+    let entities = prop::option::weighted(0.3, 1..60u32);
+    (users, entities, few(), few(), few(), few(), few(), tombstones).prop_map(
+        |(users, entities, sessions, sessions_per_user, slots, slots_per_user, conversations, tombstones)| Quotas {
             users,
+            entities,
             sessions,
             sessions_per_user,
             slots,

@@ -305,37 +305,8 @@ impl Reference {
             return Verdict::Rejected;
         }
         let slot = ConversationId::new(&id.to_string()).expect("an id");
-        if !self.conversations.known().any(|known| *known == id) {
-            if self.conversations.is_final.contains(&id) || self.is_late(&entry.event) {
-                return if ix == Some(None) { Verdict::Rejected } else { Verdict::Stale };
-            }
-            let known = self.conversations.known().count();
-            if !self.has_room(Quota::Conversations, known, known + 1) {
-                return Verdict::Rejected;
-            }
-        }
-        let statements = self.statements.len();
-        if ix == Some(None) {
-            return self.push_to_unknown(entry, id, &slot);
-        }
-        let ix = ix.flatten();
-        let took = match (body, ix) {
-            (EventBody::ConversationPushed { channel, .. }, Some(ix)) if self.slot_follows(entry, &slot) => {
-                if !self.add_slot_statement(entry, ix, Effect::Taken(ix, slot_of(*channel), slot.clone())) {
-                    return Verdict::Rejected;
-                }
-                Some(ix)
-            }
-            _ => None,
-        };
-        let user = ix.map(|ix| self.directory.accounts[ix].id);
-        if !self.conversations.add(entry, id, user) {
-            self.statements.truncate(statements);
-            return Verdict::Stale;
-        }
-        if let Some(ix) = took {
-            self.count_take(ix, &slot);
-        }
+        let is_known = self.conversations.known().any(|known| *known == id);
+        let is_over = !is_known && (self.conversations.is_final.contains(&id) || self.is_late(&entry.event));
         let ends = matches!(
             body,
             EventBody::ConversationTransferred { .. }
@@ -343,34 +314,68 @@ impl Reference {
                 | EventBody::ConversationRemoved { .. }
                 | EventBody::ConversationClosed { .. }
         );
-        if ends && self.slot_follows(entry, &slot) {
-            self.add_statement(entry, entry.event.fact.time, Effect::Released(None, slot));
+        if is_over && !ends {
+            return if ix == Some(None) { Verdict::Rejected } else { Verdict::Stale };
         }
-        Verdict::Applied
+        let before = self.holders().get(&slot).copied();
+        let statements = self.statements.len();
+        let (mut took, mut refused) = (None, false);
+        if let EventBody::ConversationPushed { channel, .. } = body {
+            took = ix.flatten();
+            if let Some(ix) = took {
+                let effect = Effect::Taken(ix, slot_of(*channel), slot.clone());
+                refused = self.slot_follows(entry, &slot) && !self.add_slot_statement(entry, ix, effect);
+            } else {
+                refused = true;
+            }
+            if refused && self.record_refused_take(entry, &slot) != Verdict::HolderReleased {
+                return Verdict::Rejected;
+            }
+            took = took.filter(|_| !refused && self.statements.len() > statements);
+        }
+        let known = self.conversations.known().count();
+        let has_room = is_known || is_over || self.has_room(Quota::Conversations, known, known + 1);
+        let given = match subject {
+            Some(UserRef::Entity(EntityRef::Id(given))) => *given,
+            _ => 0,
+        };
+        let user = ix.map(|ix| ix.map_or(given, |ix| self.directory.accounts[ix].id));
+        if has_room && !is_over && !self.conversations.add(entry, id, user) {
+            self.statements.truncate(statements);
+            return Verdict::Stale;
+        }
+        if let Some(ix) = took {
+            self.count_take(ix, &slot);
+        }
+        // The slot follows an event that the history has no room for.
+        if ends && self.slot_follows(entry, &slot) && (has_room || !self.has(Flaw::FullHistoriesKeepSlots)) {
+            self.add_statement(entry, entry.event.fact.time, Effect::Released(None, slot.clone()));
+        }
+        let after = self.holders().get(&slot).copied();
+        let changed =
+            before != after || took.is_some() && after.is_some() && self.newest_take(&slot) == Some(entry.seq);
+        match (has_room, is_over) {
+            (false, _) if changed => Verdict::SlotOnly,
+            (false, _) => Verdict::Rejected,
+            (true, true) if changed => Verdict::Applied,
+            (true, true) => Verdict::Stale,
+            (true, false) if refused => Verdict::HolderReleased,
+            (true, false) => Verdict::Applied,
+        }
     }
 
     fn slot_follows(&self, entry: &Entry, slot: &ConversationId) -> bool {
         !self.is_late_for_slot(&entry.event, slot) && !self.has(Flaw::SlotsDoNotFollow)
     }
 
-    /// Applies a push to an unknown user. It is a contact if it ends another user's claim, with the event's id for the
-    /// user.
-    fn push_to_unknown(&mut self, entry: &Entry, id: Uuid, slot: &ConversationId) -> Verdict {
-        let EventBody::ConversationPushed { user, .. } = &entry.event.fact.body else { return Verdict::Rejected };
-        let statements = self.statements.len();
-        let verdict = self.record_unknown_take(entry, slot);
-        if verdict != Verdict::HolderReleased {
-            return Verdict::Rejected;
-        }
-        let given = match user {
-            UserRef::Entity(EntityRef::Id(given)) => *given,
-            _ => 0,
-        };
-        if !self.conversations.add(entry, id, Some(given)) {
-            self.statements.truncate(statements);
-            return Verdict::Stale;
-        }
-        verdict
+    /// Returns the position of the newest take of a conversation.
+    fn newest_take(&self, slot: &ConversationId) -> Option<u64> {
+        let takes = self.statements.iter().filter(|statement| match &statement.effect {
+            Effect::Taken(_, _, taken) | Effect::TakenByOther(taken) => taken == slot,
+            Effect::Synced(_, _, named) => named.contains(slot),
+            _ => false,
+        });
+        takes.map(|take| (take.time, take.seq)).max().map(|(_, seq)| seq)
     }
 }
 

@@ -96,6 +96,11 @@ impl Directory {
         self.entities.get(&kind).map_or(&[], Vec::as_slice)
     }
 
+    /// Returns the number of entities of all kinds.
+    pub fn entity_count(&self) -> usize {
+        self.entities.values().map(Vec::len).sum()
+    }
+
     pub fn entity(&self, kind: Kind, reference: EntityRef) -> Option<&Entity> {
         self.entities(kind).iter().find(|entity| is(reference, entity.id, entity.guid))
     }

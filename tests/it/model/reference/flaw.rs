@@ -91,13 +91,15 @@ pub enum Flaw {
     ForgettingRaisesNoFloor,
     /// A tenant that has forgotten nothing rejects old events.
     FreshTenantsHaveAFloor,
-    /// A take by an unknown user leaves the conversation with its holder.
-    UnknownUsersReleaseNoClaim,
+    /// A take that is refused leaves the conversation with its holder.
+    RefusedTakesReleaseNoClaim,
+    /// The end of a contact for which the history has no room does not free the slot.
+    FullHistoriesKeepSlots,
 }
 
 impl Flaw {
     /// All flaws.
-    pub const ALL: [Flaw; 45] = [
+    pub const ALL: [Flaw; 46] = [
         Flaw::BusyBeforeToggleOff,
         Flaw::ConversationsDoNotBlock,
         Flaw::AdministrationConnects,
@@ -142,6 +144,7 @@ impl Flaw {
         Flaw::FloorIsForConversationsOnly,
         Flaw::ForgettingRaisesNoFloor,
         Flaw::FreshTenantsHaveAFloor,
-        Flaw::UnknownUsersReleaseNoClaim,
+        Flaw::RefusedTakesReleaseNoClaim,
+        Flaw::FullHistoriesKeepSlots,
     ];
 }

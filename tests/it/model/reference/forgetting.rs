@@ -91,7 +91,7 @@ impl Reference {
         self.released_since.remove(conversation);
         self.took.remove(conversation);
         let mut newest = self.forget_statements(|effect| match effect {
-            Effect::Taken(_, _, about) | Effect::Released(_, about) | Effect::TakenByUnknown(about) => {
+            Effect::Taken(_, _, about) | Effect::Released(_, about) | Effect::TakenByOther(about) => {
                 about == conversation
             }
             _ => false,

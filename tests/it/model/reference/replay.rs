@@ -5,10 +5,10 @@ use std::collections::{BTreeSet, HashMap};
 use rollcall::domain::directory::Kind;
 use rollcall::domain::event::Surface;
 use rollcall::domain::presence::DefinitionCategory;
-use rollcall::domain::{Category, Channel, ConversationId, PerChannel};
+use rollcall::domain::{Category, Channel, ConversationId, PerChannel, Time};
 use uuid::Uuid;
 
-use super::{AccountIx, Effect, Flaw, Individual, Opening, Reference, Statement};
+use super::{AccountIx, Effect, Flaw, Individual, Opening, REMEMBERED_USERS, Reference, Statement};
 
 /// The account and name of a session.
 type SessionKey = (AccountIx, Box<str>);
@@ -30,16 +30,18 @@ impl Reference {
     /// Returns the holder of each conversation.
     pub(super) fn holders(&self) -> HashMap<ConversationId, (AccountIx, Channel)> {
         let mut held: HashMap<ConversationId, (AccountIx, Channel, u64)> = HashMap::new();
+        let merged = self.merged_releases();
         for statement in self.in_order() {
             match &statement.effect {
                 Effect::Taken(ix, channel, conversation) => {
                     held.insert(conversation.clone(), (*ix, *channel, statement.seq));
                 }
-                Effect::TakenByUnknown(conversation) => {
+                Effect::TakenByOther(conversation) => {
                     held.remove(conversation);
                 }
                 Effect::Released(ix, conversation) => {
-                    let ends = |holder: AccountIx| ix.is_none_or(|ix| ix == holder);
+                    let is_merged = merged.get(conversation).is_some_and(|to| (statement.time, statement.seq) <= *to);
+                    let ends = |holder: AccountIx| is_merged || ix.is_none_or(|ix| ix == holder);
                     if held.get(conversation).is_some_and(|(w, ..)| ends(*w) || self.has(Flaw::AnyUserReleases)) {
                         held.remove(conversation);
                     }
@@ -59,6 +61,25 @@ impl Reference {
         }
         let live = held.into_iter().filter(|(_, (ix, ..))| self.directory.accounts[*ix].is_live());
         live.map(|(conversation, (ix, channel, _))| (conversation, (ix, channel))).collect()
+    }
+
+    /// Returns the newest release of each conversation that counts as one without a subject because 256 other users
+    /// released the conversation after it.
+    fn merged_releases(&self) -> HashMap<&ConversationId, (Time, u64)> {
+        let mut newest: HashMap<&ConversationId, HashMap<AccountIx, (Time, u64)>> = HashMap::new();
+        for statement in &self.statements {
+            if let Effect::Released(Some(ix), conversation) = &statement.effect {
+                let at = (statement.time, statement.seq);
+                let known = newest.entry(conversation).or_default().entry(*ix).or_insert(at);
+                *known = at.max(*known);
+            }
+        }
+        let merged = newest.into_iter().filter_map(|(conversation, by_user)| {
+            let mut times: Vec<_> = by_user.into_values().collect();
+            times.sort_by_key(|at| std::cmp::Reverse(*at));
+            Some((conversation, *times.get(REMEMBERED_USERS)?))
+        });
+        merged.collect()
     }
 
     /// Returns the open sessions, with the position of the connection that opened each.

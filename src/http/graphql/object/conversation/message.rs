@@ -1,12 +1,14 @@
 //! Messages: texts, and system messages about the course of a conversation
 //! (docs/reference/iadvize-graphql.md, "Conversations").
 
+use std::sync::Arc;
+
 use async_graphql::{Context, Interface, Object, Result, SimpleObject, Union};
 
 use super::Channel;
 use super::routing::{RoutingRule, group};
 use crate::domain::EntityRef;
-use crate::domain::conversation::{HistoryEntry, HistoryEvent, Medium};
+use crate::domain::conversation::{Conversation, HistoryEntry, HistoryEvent, Medium};
 use crate::http::graphql::QueryContext;
 use crate::http::graphql::object::reference::RoutingGroup;
 use crate::http::graphql::object::user::User;
@@ -26,11 +28,13 @@ pub enum Message {
 }
 
 impl Message {
-    /// Converts an entry of the history; `None` for starts and routings, which are not messages.
-    pub(super) fn of(entry: &HistoryEntry) -> Option<Self> {
-        let (id, at) = (Guid(entry.id), DateTime(entry.time));
-        let (to_user, attachment) = match entry.event.clone() {
+    /// Converts an entry of a history; `None` for starts and routings, which are not messages.
+    pub(super) fn of(entry: Entry) -> Option<Self> {
+        let found = entry.get()?;
+        let (id, at) = (Guid(found.id), DateTime(found.time));
+        let (to_user, attachment) = match &found.event {
             HistoryEvent::Pushed { user, medium, .. } => {
+                let (user, medium) = (*user, *medium);
                 (Some(user), SystemAttachment::Pushed(ConversationPushedSystemAttachment { user, medium }))
             }
             HistoryEvent::Snoozed { until } => {
@@ -38,22 +42,38 @@ impl Message {
                 (None, SystemAttachment::Snoozed(ConversationSnoozedSystemAttachment { until }))
             }
             HistoryEvent::Transferred { group, rule } => {
+                let (group, rule) = (*group, *rule);
                 (None, SystemAttachment::Transferred(ConversationTransferredSystemAttachment { group, rule }))
             }
             HistoryEvent::Removed {} => {
                 (None, SystemAttachment::Removed(ConversationRemovedSystemAttachment { removed_at: at }))
             }
             HistoryEvent::Closed { reason } => {
-                let reason = reason.map(String::from);
+                let reason = reason.clone().map(String::from);
                 (None, SystemAttachment::Closed(ConversationClosedSystemAttachment { reason }))
             }
-            HistoryEvent::Message { user, author, text } => {
-                let (author, text) = (author.into(), text.map(String::from));
-                return Some(Message::Text(TextMessage { id, at, user, author, text }));
+            HistoryEvent::Message { user, .. } => {
+                let user = *user;
+                return Some(Message::Text(TextMessage { id, at, user, entry }));
             }
             HistoryEvent::Started { .. } | HistoryEvent::Routed { .. } => return None,
         };
         Some(Message::System(SystemMessage { id, at, to_user, attachment }))
+    }
+}
+
+/// An entry of a conversation's history by its place. It refers to the conversation, so that a list of messages copies
+/// no text that is not selected.
+pub struct Entry {
+    /// The conversation, with its whole history.
+    pub conversation: Arc<Conversation>,
+    /// The entry's index in the history.
+    pub place: usize,
+}
+
+impl Entry {
+    fn get(&self) -> Option<&HistoryEntry> {
+        self.conversation.history().get(self.place)
     }
 }
 
@@ -95,8 +115,17 @@ pub struct TextMessage {
     id: Guid,
     at: DateTime,
     user: Option<i64>,
-    author: String,
-    text: Option<String>,
+    entry: Entry,
+}
+
+impl TextMessage {
+    /// Returns the author and the text.
+    fn parts(&self) -> (&str, Option<&str>) {
+        match self.entry.get().map(|entry| &entry.event) {
+            Some(HistoryEvent::Message { author, text, .. }) => (author, text.as_deref()),
+            _ => ("", None),
+        }
+    }
 }
 
 /// A text that was written or spoken.
@@ -114,7 +143,7 @@ impl TextMessage {
 
     /// The author, as the event names them.
     async fn author(&self) -> &str {
-        &self.author
+        self.parts().0
     }
 
     /// The author, if a user of the account; else null.
@@ -126,7 +155,7 @@ impl TextMessage {
 
     /// The text. Null if the event has none, or the account does not keep texts.
     async fn text(&self) -> Option<&str> {
-        self.text.as_deref()
+        self.parts().1
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use async_graphql::{Context, Enum, Object, Result};
 
 use contact::Contact;
-use message::Message;
+use message::{Entry, Message};
 use routing::RoutingEvent;
 
 use super::reference::Project;
@@ -149,7 +149,8 @@ impl Conversation {
     /// Texts and system messages, ascending by time; messages of the same time in the order in which they were
     /// recorded.
     async fn messages(&self) -> Vec<Message> {
-        self.conversation.history().iter().filter_map(Message::of).collect()
+        let entry = |place| Entry { conversation: self.conversation.clone(), place };
+        (0..self.conversation.history().len()).filter_map(|place| Message::of(entry(place))).collect()
     }
 
     /// Its contacts, in the order in which they began. Each lasts from a ConversationPushedSystemAttachment to the next

@@ -1,0 +1,113 @@
+//! What a connection has received of a head that is not complete, and of a body beside its content.
+
+use std::io::{Error, ErrorKind, Result};
+
+/// Bytes of an unfinished head, or of an unfinished handshake, above which it is long. The usual ones are shorter, and fit
+/// the buffer that every connection has.
+pub const SHORT_HEAD_BYTES: usize = 8 * 1024;
+/// Bytes that may frame one body beside its content: sizes and extensions of chunks, and records of TLS. Each is handled
+/// alone, so that a body in chunks of one byte takes as much processor time as one of thousands of times its size. An
+/// eighth of the content is allowed in addition.
+pub const FRAMING_BYTES: usize = 512 * 1024;
+
+/// The counts of one connection.
+#[derive(Debug, Default)]
+pub struct Received {
+    /// Bytes since the connection began, or since the response before was written.
+    head: usize,
+    has_long_head: bool,
+    /// While a body is being received: the bytes that may still frame it.
+    framing: Option<i64>,
+    /// True from the end of a request's head until its response is written, and for desks.
+    is_answering: bool,
+}
+
+impl Received {
+    /// Counts bytes that arrived. Returns true if they make an unfinished head long. An error if too many bytes frame a
+    /// body.
+    pub fn count(&mut self, bytes: usize) -> Result<bool> {
+        if let Some(framing) = &mut self.framing {
+            *framing -= bytes as i64;
+            return match *framing {
+                0.. => Ok(false),
+                _ => Err(Error::new(ErrorKind::InvalidData, "the body has too little content for its framing")),
+            };
+        }
+        if self.is_answering || self.has_long_head {
+            return Ok(false);
+        }
+        self.head += bytes;
+        self.has_long_head = self.head > SHORT_HEAD_BYTES;
+        Ok(self.has_long_head)
+    }
+
+    /// Records the end of a head.
+    pub fn head_ended(&mut self) {
+        (self.head, self.has_long_head) = (0, false);
+    }
+
+    /// Records the end of a request's head.
+    pub fn request_started(&mut self) {
+        self.head_ended();
+        self.is_answering = true;
+    }
+
+    /// Records that a body begins.
+    pub fn body_started(&mut self) {
+        self.framing = Some(FRAMING_BYTES as i64);
+    }
+
+    /// Counts bytes of a body's content, which were counted when they arrived.
+    pub fn body_received(&mut self, bytes: usize) {
+        if let Some(framing) = &mut self.framing {
+            *framing += (bytes + bytes / 8) as i64;
+        }
+    }
+
+    /// Records that no more of a body is received.
+    pub fn body_ended(&mut self) {
+        self.framing = None;
+    }
+
+    /// Records that the response was written: what arrives next is a head.
+    pub fn answered(&mut self) {
+        self.head_ended();
+        self.is_answering = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unfinished_head_becomes_long_once() {
+        let mut received = Received::default();
+        assert!(!received.count(SHORT_HEAD_BYTES).unwrap());
+        assert!(received.count(1).unwrap());
+        assert!(!received.count(1).unwrap());
+        received.request_started();
+        assert!(!received.count(SHORT_HEAD_BYTES * 2).unwrap(), "this is no head");
+        received.answered();
+        assert!(!received.count(SHORT_HEAD_BYTES).unwrap());
+        assert!(received.count(1).unwrap());
+    }
+
+    #[test]
+    fn a_body_needs_content() {
+        let mut received = Received::default();
+        received.request_started();
+        received.body_started();
+        for _ in 0..10_000 {
+            // Chunks of 48 bytes, each with a size and two line ends.
+            assert!(!received.count(54).unwrap());
+            received.body_received(48);
+        }
+        for _ in 0..FRAMING_BYTES / 6 {
+            received.count(6).unwrap();
+        }
+        assert!(received.count(6).is_err());
+        received.body_ended();
+        assert!(!received.count(6).unwrap());
+    }
+}
