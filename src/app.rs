@@ -98,7 +98,6 @@ impl App {
         let scheme = if tls.is_some() { "https" } else { "http" };
         let Booted { store, journal, loaded, quarantined, registry, credentials, new_admin_token, has_admin, lock } =
             boot(&location, admin_token.as_deref(), &clock).await?;
-
         let lifecycle = Lifecycle::new(&clock, edge.budgets);
         let tenant_reads = TenantReads::new(store.clone(), lifecycle.clone(), &clock, edge.budgets);
         let deps = EngineDeps {
@@ -112,11 +111,14 @@ impl App {
         };
         let EngineHandles { engine, submitter, reader, leases } = engine::build(loaded, deps);
         let throttle = Throttle::new(&clock);
-        let (sockets, pace) = (
-            sockets(max_connections, edge.memory, edge.budgets.has(Budget::Sockets)),
-            edge.budgets.has(Budget::Answers).then(|| clock.clone()),
-        );
         let turns = edge.budgets.has(Budget::Handshakes).then(|| Handshakes::new(&clock));
+        let config = ListenerConfig {
+            listener,
+            tls: tls.as_ref().map(|tls| Shaking { acceptor: tls.acceptor(), turns, lifecycle: lifecycle.clone() }),
+            sockets: sockets(max_connections, edge.memory, edge.budgets.has(Budget::Sockets)),
+            header_timeout,
+            write_clock: edge.budgets.has(Budget::Answers).then(|| clock.clone()),
+        };
         let state = AppState::new(Handles {
             credentials: credentials.clone(),
             settings: registry.settings(),
@@ -132,21 +134,15 @@ impl App {
             metrics: metrics.clone(),
             edge,
         });
-        lifecycle.spawn("engine", engine.run(lifecycle.engine_stopping().clone()));
-        lifecycle.spawn("pauses", engine::watch_pauses(leases, clock.clone(), lifecycle.engine_stopping().clone()));
-        lifecycle.spawn("metrics", telemetry::run_upkeep(metrics, clock.clone(), lifecycle.stopping().clone()));
-        lifecycle.spawn("registry", registry.watch(clock.clone(), lifecycle.stopping().clone()));
-        lifecycle.spawn("sweep", credentials.clone().sweep(throttle, lifecycle.stopping().clone()));
-        let config = ListenerConfig {
-            listener,
-            tls: tls.as_ref().map(|tls| Shaking { acceptor: tls.acceptor(), turns, lifecycle: lifecycle.clone() }),
-            sockets,
-            header_timeout,
-            write_clock: pace,
-        };
+        let (stopping, engine_stopping) = (lifecycle.stopping(), lifecycle.engine_stopping());
+        lifecycle.spawn("engine", engine.run(engine_stopping.clone()));
+        lifecycle.spawn("pauses", engine::watch_pauses(leases, clock.clone(), engine_stopping.clone()));
+        lifecycle.spawn("metrics", telemetry::run_upkeep(metrics, clock.clone(), stopping.clone()));
+        lifecycle.spawn("registry", registry.watch(clock.clone(), stopping.clone()));
+        lifecycle.spawn("sweep", credentials.clone().sweep(throttle, stopping.clone()));
         serve(&lifecycle, config, state.clone());
         if let Some(tls) = tls {
-            lifecycle.spawn("certificate", tls.watch(clock, lifecycle.stopping().clone()));
+            lifecycle.spawn("certificate", tls.watch(clock, stopping.clone()));
         }
         Ok(App {
             address,

@@ -117,13 +117,14 @@ async fn a_tenants_heartbeat_is_at_most_half_of_its_lease(backend: Backend) {
         let flags = ["--desk-lease-seconds", lease, "--desk-heartbeat-seconds", heartbeat];
         on(&home, &[&["tenant", "set", "A"], &flags[..]].concat())
     };
-    for (lease, heartbeat, shown) in [("20", "10", ["20 s", "10 s"]), ("default", "1800", ["default", "1800 s"])] {
+    for (lease, heartbeat, shown) in [("20", "10", ["20 s", "10 s"]), ("default", "22", ["default", "22 s"])] {
         let shown_now = stdout(&set(lease, heartbeat).code(0));
         let lines = shown_now.lines().skip(6).map(|line| line.rsplit("  ").next().unwrap_or_default());
         assert_eq!(lines.collect::<Vec<_>>(), shown);
     }
     for (lease, heartbeat, why) in [
         ("20", "11", "at most half of the lease"),
+        ("default", "1800", "at most half of the lease"),
         ("4", "1", "--desk-lease-seconds"),
         ("3600", "1801", "--desk-heartbeat-seconds"),
         ("45", "never", "--desk-heartbeat-seconds"),

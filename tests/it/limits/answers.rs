@@ -113,7 +113,9 @@ async fn pipelined_requests_are_answered_one_at_a_time() {
     })
     .await;
     for _ in 0..50 {
-        assert_eq!(stage.get(&stage.slow, "/operator/1/live").await.status, 200);
+        // A client may have the last byte of an answer before the server has given its place back.
+        eventually("the other place is free", async || stage.get(&stage.slow, "/operator/1/live").await.status == 200)
+            .await;
     }
     stage.service.stop().await;
 }
