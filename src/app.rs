@@ -90,10 +90,8 @@ impl App {
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let Options { location, listen, tls, admin_token, limits, edge, clock, metrics, .. } = options;
         let Options { tenant_limits, max_connections, header_timeout, .. } = options;
-        let unusable = |error| StartError::Listen(listen, error);
         // Before the store is locked, so that a port in use is reported at once.
-        let listener = bind(listen).map_err(unusable)?;
-        let address = listener.local_addr().map_err(unusable)?;
+        let (listener, address) = bind(listen).map_err(|error| StartError::Listen(listen, error))?;
         let tls = if let Some(files) = tls { Some(Tls::load(files).await?) } else { None };
         let scheme = if tls.is_some() { "https" } else { "http" };
         let Booted { store, journal, loaded, quarantined, registry, credentials, new_admin_token, has_admin, lock } =
@@ -204,13 +202,15 @@ fn serve(lifecycle: &Lifecycle, config: ListenerConfig, state: AppState) {
 /// tried again by its client after a second.
 const BACKLOG: u32 = 4_096;
 
-/// Listens on an address.
-fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+/// Listens on an address. Returns the listener and its own address, whose port the system chose if none was given.
+fn bind(address: SocketAddr) -> std::io::Result<(TcpListener, SocketAddr)> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     // A restart need not wait for the connections of the process before. On Windows this would share the port.
     socket.set_reuseaddr(cfg!(unix))?;
     socket.bind(address)?;
-    socket.listen(BACKLOG)
+    let listener = socket.listen(BACKLOG)?;
+    let bound = listener.local_addr()?;
+    Ok((listener, bound))
 }
 
 /// Returns the limits on connections: the setting, or less if the process may not open that many files.

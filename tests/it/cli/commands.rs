@@ -133,7 +133,7 @@ async fn a_tenants_heartbeat_is_at_most_half_of_its_lease(backend: Backend) {
         assert!(message.contains(why), "{message}");
     }
     // The check includes settings of earlier commands.
-    let message = stderr(&on(&home, &["tenant", "set", "A", "--desk-lease-seconds", "45"]).code(2));
+    let message = stderr(&on(&home, &["tenant", "set", "A", "--desk-lease-seconds", "43"]).code(2));
     assert!(message.contains("at most half of the lease"), "{message}");
 }
 
