@@ -34,7 +34,6 @@ fn embedded<Files: RustEmbed>(name: &str) -> Response<Body> {
     };
     let (bytes, is_static) = match file.data {
         Cow::Borrowed(bytes) => (Bytes::from_static(bytes), true),
-        // Debug builds read the file from disk each time.
         Cow::Owned(bytes) => (Bytes::from(bytes), false),
     };
     let mut response = Response::new(Body::from(bytes));
