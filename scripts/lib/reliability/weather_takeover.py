@@ -30,6 +30,8 @@ async def is_ready(client):
 async def take_over(first, second, url):
     """Ends the first server's lock until the second server has it. The first may take it back before the second looks."""
     launch(second)
+    # A server pauses after a takeover only if it had to wait for the lock: it must be waiting when the lock is free.
+    await asyncio.sleep(1)
     client, until = Client(second.port), time.monotonic() + 14
     while time.monotonic() < until:
         Postgres().run(END_LOCK, url)
