@@ -202,7 +202,7 @@ fn serve(lifecycle: &Lifecycle, config: ListenerConfig, state: AppState) {
 /// tried again by its client after a second.
 const BACKLOG: u32 = 4_096;
 
-/// Listens on an address. Returns the listener and its own address, whose port the system chose if none was given.
+/// Listens on an address. Returns the listener and its own address, with the port that the system chose if none was given.
 fn bind(address: SocketAddr) -> std::io::Result<(TcpListener, SocketAddr)> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     // A restart need not wait for the connections of the process before. On Windows this would share the port.

@@ -38,7 +38,7 @@ privileges!(
     GraphqlWrite,
 );
 
-/// A caller whose credential grants the scope of `P`. Made by [`Caller::authorize`] only.
+/// A caller with a credential that grants the scope of `P`. Made by [`Caller::authorize`] only.
 #[derive(Clone, Copy, Debug)]
 pub struct Authorized<P> {
     caller: Caller,

@@ -32,7 +32,7 @@ pub async fn upsert_directory(
     commit(&context, document, None).await
 }
 
-/// Commits a document and, in the same transaction, `then` after it, for a command whose own scope suffices.
+/// Commits a document and, in the same transaction, `then` after it, for a command with a scope of its own that suffices.
 pub(super) async fn upsert<P>(
     context: &Context<'_, P>,
     document: Document,

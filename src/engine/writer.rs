@@ -433,7 +433,7 @@ impl Engine {
         Some(found)
     }
 
-    /// Notes after a failed attempt to recover who may have the store's lock.
+    /// Notes after a failed attempt to recover which server may have the store's lock.
     fn note_lock(&self, error: &JournalError) {
         match (self.health.ownership(), self.appender.ownership(error)) {
             // This state is known to be behind until it is brought to the heads, whatever the store answers.

@@ -18,7 +18,7 @@ use crate::domain::{Fault, TenantId};
 
 use lanes::{Place, State};
 
-/// The fault of a caller for whom a full queue has no room.
+/// The fault of a caller for which a full queue has no room.
 const FULL: Fault = Fault::Unavailable("too much work is waiting");
 
 /// The key under which a caller's work is queued.
@@ -173,7 +173,7 @@ impl FairQueue {
         Ok(Entered::Waiting(Waiting { queue: self, key, id, granted }))
     }
 
-    /// Rejects a caller for whom there is no room. In a full queue, a caller of the key with the most makes room.
+    /// Rejects a caller for which there is no room. In a full queue, a caller of the key with the most makes room.
     fn check_room(&self, state: &mut State, key: TurnKey) -> Result<(), Fault> {
         if state.waiting_of(key) >= self.0.limits.waiting_per_key {
             return Err(Fault::TooMany { seconds: 1 });

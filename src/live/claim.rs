@@ -34,7 +34,7 @@ pub struct Take {
 pub struct TakerChange {
     /// True if the user was added.
     pub is_first: bool,
-    /// The user who was removed to make room, with the position of that user's first take.
+    /// The user that was removed to make room, with the position of that user's first take.
     pub evicted: Option<(i64, u64)>,
 }
 

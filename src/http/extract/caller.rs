@@ -24,7 +24,7 @@ pub trait Credential: Send + Sync + 'static {
     fn read(parts: &Parts) -> Result<Option<Cow<'_, str>>, Fault>;
 }
 
-/// A caller with the scope of `P`, whose credential is carried as `C` says.
+/// A caller with the scope of `P`, by a credential that is carried as `C` says.
 pub struct Authenticated<C, P> {
     caller: Authorized<P>,
     carried: PhantomData<fn() -> C>,

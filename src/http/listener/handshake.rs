@@ -1,4 +1,4 @@
-//! TLS handshakes, whose costly part takes turns.
+//! TLS handshakes, of which the costly part takes turns.
 //!
 //! A client needs no cryptography to make the service sign: a recorded first message suffices. So the signature and the
 //! key exchange are computed for one handshake at a time, for the networks in turn, on a thread with a low priority. The

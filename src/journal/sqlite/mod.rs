@@ -169,7 +169,7 @@ impl<'a> Placed<'a> {
         Placed { placements, rows, moved }
     }
 
-    /// The drafts whose ids were placed before.
+    /// The drafts with ids that were placed before.
     fn repeats(&self, batch: &Batch<'a>) -> Vec<SeenId<'a>> {
         let drafts = batch.drafts.iter().zip(&self.placements);
         let repeats = drafts.filter(|(_, placement)| matches!(placement, Placement::Duplicate(_)));

@@ -5,7 +5,7 @@ use async_graphql::{Name, Value, Variables};
 
 use crate::http::graphql::paging::MAX_PAGE;
 
-/// The operation, whose variables may have defaults, and the given values of the variables.
+/// The operation, with the defaults of its variables, and the given values of the variables.
 #[derive(Clone, Copy)]
 pub struct Arguments<'d> {
     /// The operation that is executed.

@@ -102,7 +102,7 @@ impl<'t> Tokens<'t> {
         }
     }
 
-    /// Passes the digits of a number, and its exponent, whose letter is no name.
+    /// Passes the digits of a number, and its exponent: the letter there is no name.
     fn number(&mut self) {
         self.skip(|byte| byte.is_ascii_digit() || byte == b'.');
         let mut rest = self.text.as_bytes()[self.at..].iter();

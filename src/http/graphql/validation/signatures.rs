@@ -137,7 +137,7 @@ impl Signatures {
         matches!(self.named(name), Some(NamedType::Object(_)))
     }
 
-    /// Returns true for a type whose fields are selected.
+    /// Returns true for a type of which fields are selected.
     pub fn is_composite(&self, name: &str) -> bool {
         matches!(self.named(name), Some(NamedType::Object(_) | NamedType::Interface(_) | NamedType::Union))
     }
