@@ -37,9 +37,8 @@ pub use state::{AppState, Edge, Handles};
 
 /// Builds the router with every route. Errors for unsupported methods have the shape of the route's dialect.
 pub fn router(app: AppState) -> Router {
-    let desks = Router::from(desk_routes()).method_not_allowed_fallback(native::wrong_method);
     let mut router = Router::from(described_routes())
-        .merge(desks.with_state(DeskState::new(app.clone())))
+        .merge(Router::from(desk_routes()).with_state(DeskState::new(app.clone())))
         .merge(graphql_routes(&app))
         // The base paths of the vendors' own hosts.
         .nest("/api/2", iadvize_rest().into())
@@ -133,11 +132,12 @@ fn desk_routes() -> OpenApiRouter<DeskState> {
     use native::{Desks, desk};
     let connections = OpenApiRouter::new().routes(routes!(desk::connect));
     let tickets = OpenApiRouter::new().routes(routes!(desk::tickets::issue_ticket));
-    describe(Desks::openapi(), &[BEARER, API_KEY, BASIC, KEY_IN_QUERY], connections).merge(describe(
+    let all = describe(Desks::openapi(), &[BEARER, API_KEY, BASIC, KEY_IN_QUERY], connections).merge(describe(
         Desks::openapi(),
         &[BEARER, API_KEY],
         tickets,
-    ))
+    ));
+    answering(native::wrong_method, all)
 }
 
 /// OAuth 2.0, at the paths that iAdvize's and Vonage's clients use.
@@ -161,9 +161,10 @@ fn graphql_routes(app: &AppState) -> Router<AppState> {
 }
 
 /// Lets routes answer methods that they do not support in the shape of their dialect.
-fn answering<H, T>(wrong_method: H, routes: OpenApiRouter<AppState>) -> OpenApiRouter<AppState>
+fn answering<H, T, S>(wrong_method: H, routes: OpenApiRouter<S>) -> OpenApiRouter<S>
 where
-    H: Handler<T, AppState>,
+    H: Handler<T, S>,
+    S: Clone + Send + Sync + 'static,
     T: 'static,
 {
     let (routes, description) = routes.split_for_parts();

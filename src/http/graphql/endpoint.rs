@@ -1,6 +1,7 @@
 //! `POST /graphql`: authenticates, parses, bounds the cost, executes against one view, and answers with the statuses
 //! that the vendor documents.
 
+use std::any::Any;
 use std::sync::Arc;
 
 use async_graphql::Request as GraphqlRequest;
@@ -89,10 +90,7 @@ async fn answer_query(
     let (max_staleness_ms, tenant) = (app.edge().max_staleness_ms, caller.tenant());
     let archive = Arc::new(ArchiveLoader::new(app.clone(), caller));
     let context = QueryContext { snapshot: snapshot.clone(), archive, max_staleness_ms, items: Arc::default() };
-    let meter = meter(state, tenant);
-    let CheckedRequest { request, document, .. } = checked;
-    let execution = Execution { request: request.data(context), document, meter, is_heavy };
-    let answer = execute(state, TurnKey::Tenant(tenant), execution).await?;
+    let answer = execute_for(state, tenant, checked.with_data(context), is_heavy).await?;
     Ok(reply::from_snapshot(answer.into_response(), &snapshot))
 }
 
@@ -109,13 +107,10 @@ async fn answer_mutation(
         let answer = introspect(state, Some(caller.tenant()), checked).await?;
         return Ok(reply::from_snapshot(answer.into_response(), &snapshot));
     }
-    // A field is answered from the state that it makes, whose lists are not known yet.
+    // A field is answered from the state that it makes: the lists there are not known yet.
     let (is_heavy, tenant) = (checked.is_heavy(&snapshot, None), caller.tenant());
     let context = Arc::new(MutationContext::new(app.clone(), caller, snapshot));
-    let meter = meter(state, tenant);
-    let CheckedRequest { request, document, .. } = checked;
-    let execution = Execution { request: request.data(context.clone()), document, meter, is_heavy };
-    let answer = execute(state, TurnKey::Tenant(tenant), execution).await?;
+    let answer = execute_for(state, tenant, checked.with_data(context.clone()), is_heavy).await?;
     Ok(reply::from_snapshot(answer.into_response(), &context.newest()))
 }
 
@@ -144,10 +139,17 @@ fn turn_key(tenant: Option<TenantId>) -> TurnKey {
     tenant.map_or(TurnKey::Unauthenticated, TurnKey::Tenant)
 }
 
-/// Returns the count of a tenant's answer; `None` if the budget is off.
-fn meter(state: &GraphqlState, tenant: TenantId) -> Option<Arc<AnswerMeter>> {
-    let budget = state.app.answers()?.clone();
-    Some(Arc::new(AnswerMeter::new(budget, Owner::Tenant(tenant))))
+/// Executes a tenant's request, with the bytes of its answer counted unless that budget is off.
+async fn execute_for(
+    state: &GraphqlState,
+    tenant: TenantId,
+    checked: CheckedRequest,
+    is_heavy: bool,
+) -> Result<Answer, Fault> {
+    let meter = state.app.answers().map(|budget| AnswerMeter::new(budget.clone(), Owner::Tenant(tenant)));
+    let CheckedRequest { request, document, .. } = checked;
+    let execution = Execution { request, document, meter: meter.map(Arc::new), is_heavy };
+    execute(state, TurnKey::Tenant(tenant), execution).await
 }
 
 /// A request that is ready to be executed.
@@ -234,6 +236,11 @@ impl CheckedRequest {
             (operation.ty == OperationType::Mutation, operation.variable_definitions.is_empty());
         let is_introspection = guard::is_introspection(parsed);
         Ok(CheckedRequest { request, work, answer_bytes, is_mutation, is_introspection, takes_no_variables, document })
+    }
+
+    /// Adds data for the resolvers.
+    fn with_data(self, data: impl Any + Send + Sync) -> Self {
+        CheckedRequest { request: self.request.data(data), ..self }
     }
 
     /// Returns true if the execution may keep a core busy for milliseconds in the tenant of the snapshot. `state` is the

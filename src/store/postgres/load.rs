@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::PostgresStore;
 use crate::domain::TenantId;
-use crate::store::load::{CheckpointCollector, PAGE_ROWS};
+use crate::store::load::{CheckpointCollector, PAGE_ROWS, TENANTS_WITHOUT_HEAD};
 use crate::store::{StoreError, StoredCheckpoint};
 
 /// A connection in a read-only transaction.
@@ -41,14 +41,7 @@ impl PostgresStore {
     }
 
     pub(crate) async fn tenants_without_head(&self) -> Result<Vec<TenantId>, StoreError> {
-        let ids: Vec<Uuid> = sqlx::query_scalar(
-            "SELECT t.id FROM tenant t
-             WHERE NOT EXISTS (SELECT 1 FROM head h WHERE h.tenant = t.id)
-             AND (EXISTS (SELECT 1 FROM checkpoint c WHERE c.tenant = t.id)
-                  OR EXISTS (SELECT 1 FROM journal j WHERE j.tenant = t.id))",
-        )
-        .fetch_all(&self.pool)
-        .await?;
+        let ids: Vec<Uuid> = sqlx::query_scalar(TENANTS_WITHOUT_HEAD).fetch_all(&self.pool).await?;
         Ok(ids.into_iter().map(TenantId).collect())
     }
 }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{SqliteStore, uuid};
 use crate::domain::TenantId;
-use crate::store::load::{CheckpointCollector, PAGE_ROWS};
+use crate::store::load::{CheckpointCollector, PAGE_ROWS, TENANTS_WITHOUT_HEAD};
 use crate::store::{StoreError, StoredCheckpoint};
 
 /// A connection in a read transaction.
@@ -35,14 +35,7 @@ impl SqliteStore {
     }
 
     pub(crate) async fn tenants_without_head(&self) -> Result<Vec<TenantId>, StoreError> {
-        let ids: Vec<String> = sqlx::query_scalar(
-            "SELECT t.id FROM tenant t
-             WHERE NOT EXISTS (SELECT 1 FROM head h WHERE h.tenant = t.id)
-             AND (EXISTS (SELECT 1 FROM checkpoint c WHERE c.tenant = t.id)
-                  OR EXISTS (SELECT 1 FROM journal j WHERE j.tenant = t.id))",
-        )
-        .fetch_all(&self.reads)
-        .await?;
+        let ids: Vec<String> = sqlx::query_scalar(TENANTS_WITHOUT_HEAD).fetch_all(&self.reads).await?;
         ids.iter().map(|id| Ok(TenantId(uuid(id)?))).collect()
     }
 }
