@@ -5,6 +5,8 @@ use std::error::Error;
 
 use clap::{Arg, Command};
 
+use super::{Failure, output};
+
 /// The beginning of the page.
 const HEAD: &str = "# Configuration
 
@@ -19,8 +21,8 @@ A flag takes precedence over its variable. A value that cannot be used, or an un
 const OUT_OF_RANGE: i64 = i64::MAX;
 
 /// Prints the page.
-pub fn run(root: &Command) {
-    print!("{}", page(root));
+pub fn run(root: &Command) -> Result<(), Failure> {
+    output::print(&page(root))
 }
 
 /// Returns the page for a program.

@@ -12,7 +12,7 @@ use clap::Args;
 use clap::builder::Resettable;
 
 use super::serve::Signals;
-use super::{Failure, healthcheck, serve};
+use super::{Failure, healthcheck, output, serve};
 use crate::app::App;
 use crate::auth::secret::Secret;
 use crate::auth::{Admin, Caller};
@@ -67,7 +67,7 @@ pub async fn run(args: DemoArgs, mut signals: Signals) -> Result<(), Failure> {
         }
     };
     let url = format!("{}://{}", app.scheme, healthcheck::reachable(app.address));
-    telemetry::print(serve::banner(&app, &location) + &announcement(&url, &key));
+    output::announce(serve::banner(&app, &location) + &announcement(&url, &key));
     serve::until_stopped(app, signals).await
 }
 

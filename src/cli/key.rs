@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use uuid::Uuid;
 
-use super::{Failure, migrate, tenant};
+use super::{Failure, migrate, output, tenant};
 use crate::auth::{Admin, Credentials};
 use crate::clock::Clock;
 use crate::command::tenants::create_key::{NewKey, create_key};
@@ -76,7 +76,11 @@ pub async fn run(command: KeyCommand) -> Result<(), Failure> {
             let credentials = credentials(&store, &clock).await?;
             let wanted = NewKey { tenant, name: &args.name, scopes: args.scopes };
             let made = create_key(&admin, &store, &credentials, &clock, wanted).await;
-            println!("{}", made.map_err(Failure::other)?.1.reveal());
+            let (record, key) = made.map_err(Failure::other)?;
+            output::print_once(&format!("{}\n", key.reveal())).map_err(|error| {
+                // Nothing else has the key, so that it could only be revoked.
+                error.and(format!("the key was created, but not shown: revoke it, its id is {}", record.id))
+            })?;
         }
         KeyCommand::List(args) => {
             let store = migrate::open(&args.store).await?;
@@ -84,7 +88,7 @@ pub async fn run(command: KeyCommand) -> Result<(), Failure> {
             for key in query::keys::keys(&admin, &store, tenant).await.map_err(Failure::other)? {
                 let state = if key.revoked.is_some() { "revoked" } else { "valid  " };
                 let scopes = serde_json::to_string(&key.scopes).map_err(Failure::other)?;
-                println!("{}  {}…  {state}  {scopes}  {}", key.id, key.prefix, key.name);
+                output::print(&format!("{}  {}…  {state}  {scopes}  {}\n", key.id, key.prefix, key.name))?;
             }
         }
         KeyCommand::Revoke(args) => {
@@ -93,7 +97,7 @@ pub async fn run(command: KeyCommand) -> Result<(), Failure> {
             let credentials = credentials(&store, &clock).await?;
             let revoked = revoke_key(&admin, &store, &credentials, &clock, KeyOf { tenant, key: args.key }).await;
             revoked.map_err(Failure::other)?;
-            println!("revoked");
+            output::print("revoked\n")?;
         }
     }
     Ok(())

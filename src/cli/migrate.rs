@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::Failure;
+use super::{Failure, output};
 use crate::config::StoreArgs;
 use crate::store::Store;
 
@@ -16,8 +16,7 @@ pub struct MigrateArgs {
 /// Brings the tables up to date.
 pub async fn run(args: MigrateArgs) -> Result<(), Failure> {
     open(&args.store).await?;
-    println!("the store is up to date");
-    Ok(())
+    output::print("the store is up to date\n")
 }
 
 /// Opens the store at the given location and brings its tables up to date.

@@ -7,6 +7,7 @@ mod ingest;
 mod key;
 mod migrate;
 mod openapi;
+mod output;
 mod schema;
 mod serve;
 mod tenant;
@@ -76,6 +77,12 @@ impl Failure {
     pub fn other(message: impl std::fmt::Display) -> Self {
         Failure { status: 1, message: message.to_string() }
     }
+
+    /// Adds what follows from the failure to its message.
+    fn and(mut self, consequence: impl std::fmt::Display) -> Self {
+        self.message = format!("{}; {consequence}", self.message);
+        self
+    }
 }
 
 /// Runs the command that the arguments name, on a runtime of its own.
@@ -85,41 +92,41 @@ impl Failure {
 pub async fn run() -> ExitCode {
     // First of all: until then a signal ends the process at once, with another exit status.
     let signals = if starts_service() { Some(Signals::new()) } else { None };
-    let cli = Cli::parse();
-    let unknown = unknown_variables(&variables(&Cli::command()));
-    let result = if let Some(name) = unknown.first() {
-        Err(Failure::setting(format!("unknown environment variable {name}; rollcall --help lists the known ones")))
-    } else {
-        match cli.command {
-            None => run_with(signals, |signals| serve::run(cli.serve, signals)).await,
-            Some(Command::Serve(args)) => run_with(signals, |signals| serve::run(*args, signals)).await,
-            Some(Command::Demo(args)) => run_with(signals, |signals| demo::run(args, signals)).await,
-            Some(Command::Ingest(args)) => ingest::run(args).await,
-            Some(Command::Tenant(command)) => tenant::run(command).await,
-            Some(Command::Key(command)) => key::run(command).await,
-            Some(Command::Migrate(args)) => migrate::run(args).await,
-            Some(Command::Verify(args)) => verify::run(args).await,
-            Some(Command::Healthcheck(args)) => healthcheck::run(args).await,
-            Some(Command::Openapi) => {
-                openapi::run();
-                Ok(())
-            }
-            Some(Command::Schema) => {
-                schema::run();
-                Ok(())
-            }
-            Some(Command::Configuration) => {
-                configuration::run(&Cli::command());
-                Ok(())
-            }
-        }
+    let result = match Cli::try_parse() {
+        Ok(cli) => run_command(cli, signals).await,
+        // With its own exit status, after its message on standard error.
+        Err(error) if error.use_stderr() => error.exit(),
+        // Help or the version.
+        Err(text) => output::accepted(text.print()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("rollcall: {}", failure.message);
+            output::complain(&failure.message);
             ExitCode::from(failure.status)
         }
+    }
+}
+
+async fn run_command(cli: Cli, signals: Option<Result<Signals, Failure>>) -> Result<(), Failure> {
+    let unknown = unknown_variables(&variables(&Cli::command()));
+    if let Some(name) = unknown.first() {
+        let message = format!("unknown environment variable {name}; rollcall --help lists the known ones");
+        return Err(Failure::setting(message));
+    }
+    match cli.command {
+        None => run_with(signals, |signals| serve::run(cli.serve, signals)).await,
+        Some(Command::Serve(args)) => run_with(signals, |signals| serve::run(*args, signals)).await,
+        Some(Command::Demo(args)) => run_with(signals, |signals| demo::run(args, signals)).await,
+        Some(Command::Ingest(args)) => ingest::run(args).await,
+        Some(Command::Tenant(command)) => tenant::run(command).await,
+        Some(Command::Key(command)) => key::run(command).await,
+        Some(Command::Migrate(args)) => migrate::run(args).await,
+        Some(Command::Verify(args)) => verify::run(args).await,
+        Some(Command::Healthcheck(args)) => healthcheck::run(args).await,
+        Some(Command::Openapi) => openapi::run(),
+        Some(Command::Schema) => schema::run(),
+        Some(Command::Configuration) => configuration::run(&Cli::command()),
     }
 }
 

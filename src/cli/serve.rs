@@ -5,7 +5,7 @@ use std::process;
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::Failure;
+use super::{Failure, output};
 use crate::app::{App, Options, StartError};
 use crate::boot::BootError;
 use crate::clock::Clock;
@@ -20,7 +20,7 @@ pub async fn run(args: ServeArgs, mut signals: Signals) -> Result<(), Failure> {
     let _log = telemetry::start_logging(&args.log, args.budgets()).map_err(Failure::setting)?;
     let location = args.store.location().map_err(Failure::setting)?;
     let Some(app) = start(&args, location.clone(), &mut signals).await? else { return Ok(()) };
-    telemetry::print(banner(&app, &location));
+    output::announce(banner(&app, &location));
     until_stopped(app, signals).await
 }
 

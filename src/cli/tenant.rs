@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{Failure, migrate};
+use super::{Failure, migrate, output};
 use crate::auth::Admin;
 use crate::clock::Clock;
 use crate::command::tenants::create_tenant::create_tenant;
@@ -148,17 +148,17 @@ pub async fn run(command: TenantCommand) -> Result<(), Failure> {
         TenantCommand::Create(args) => {
             let store = migrate::open(&args.store).await?;
             let tenant = create_tenant(&Admin::local(), &store, &Clock::system(), &args.name).await;
-            println!("{}", tenant.map_err(Failure::other)?.id);
+            output::print(&format!("{}\n", tenant.map_err(Failure::other)?.id))?;
         }
         TenantCommand::List(args) => {
             let store = migrate::open(&args.store).await?;
             for tenant in query::keys::tenants(&Admin::local(), &store).await.map_err(Failure::other)? {
-                println!("{}  {}  {}", tenant.id, tenant.created, tenant.name);
+                output::print(&format!("{}  {}  {}\n", tenant.id, tenant.created, tenant.name))?;
             }
         }
         TenantCommand::Show(args) => {
             let store = migrate::open(&args.store).await?;
-            show(&find(&store, &args.tenant).await?);
+            show(&find(&store, &args.tenant).await?)?;
         }
         TenantCommand::Set(args) => {
             let patch = args.changes.patch()?;
@@ -168,7 +168,7 @@ pub async fn run(command: TenantCommand) -> Result<(), Failure> {
             // The terms of a running service may be others, which this process cannot read.
             let change = SettingsChange { patch: &patch, usual: DeskTerms::default() };
             let changed = set_settings(&Admin::local(), &store, &settings, tenant, change).await;
-            show(&changed.map_err(refused)?);
+            show(&changed.map_err(refused)?)?;
         }
     }
     Ok(())
@@ -186,18 +186,22 @@ fn refused(fault: Fault) -> Failure {
 }
 
 /// Prints a tenant, one setting per line. The webhook secret is not printed, only whether there is one.
-fn show(tenant: &TenantRecord) {
+fn show(tenant: &TenantRecord) -> Result<(), Failure> {
     let settings = &tenant.settings;
     let days = settings.conversation_days.map_or(String::from("forever"), |days| days.to_string());
-    println!("id                 {}", tenant.id);
-    println!("name               {}", tenant.name);
-    println!("created            {}", tenant.created);
-    println!("conversation text  {}", if settings.conversation_text { "on" } else { "off" });
-    println!("conversation days  {days}");
-    println!("iadvize webhooks   {}", if settings.iadvize_secret.is_some() { "on" } else { "off" });
+    let switch = |is_on: bool| String::from(if is_on { "on" } else { "off" });
     let seconds = |set: Option<u32>| set.map_or(String::from("default"), |seconds| format!("{seconds} s"));
-    println!("desk lease         {}", seconds(settings.desk_lease_seconds));
-    println!("desk heartbeat     {}", seconds(settings.desk_heartbeat_seconds));
+    let lines = [
+        ("id", tenant.id.to_string()),
+        ("name", tenant.name.clone()),
+        ("created", tenant.created.to_string()),
+        ("conversation text", switch(settings.conversation_text)),
+        ("conversation days", days),
+        ("iadvize webhooks", switch(settings.iadvize_secret.is_some())),
+        ("desk lease", seconds(settings.desk_lease_seconds)),
+        ("desk heartbeat", seconds(settings.desk_heartbeat_seconds)),
+    ];
+    output::print(&lines.map(|(name, value)| format!("{name:<19}{value}\n")).concat())
 }
 
 /// Finds a tenant by id or name.

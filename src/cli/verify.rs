@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::Failure;
+use super::{Failure, output};
 use crate::boot::{self, BootError, LoadedTenants, LockedStore};
 use crate::clock::Clock;
 use crate::config::StoreArgs;
@@ -54,7 +54,7 @@ pub async fn run(args: VerifyArgs) -> Result<(), Failure> {
     let mut quarantined: Vec<_> = quarantined.into_iter().collect();
     quarantined.sort_unstable();
     for (tenant, reason) in &quarantined {
-        println!("{tenant}  NOT LOADED: {reason}");
+        output::print(&format!("{tenant}  NOT LOADED: {reason}\n"))?;
     }
     let all = states.len() + quarantined.len();
     let mut differ = 0;
@@ -76,7 +76,7 @@ pub async fn run(args: VerifyArgs) -> Result<(), Failure> {
                 format!("BROKEN: {error}")
             }
         };
-        println!("{tenant}  {}  {loaded}  {found}", state.position());
+        output::print(&format!("{tenant}  {}  {loaded}  {found}\n", state.position()))?;
     }
     if !quarantined.is_empty() {
         return Err(Failure::other(format!("{} of {all} tenants cannot be loaded", quarantined.len())));

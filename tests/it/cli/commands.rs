@@ -5,11 +5,11 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::json;
 
-use super::{COMMAND_TIMEOUT, run, stderr, stdout};
+use super::{COMMAND_TIMEOUT, on, run, stderr, stdout};
 use crate::on_both_stores;
 use crate::support::api::send;
 use crate::support::desks::{connected, directory};
-use crate::support::process::{Process, store_flags};
+use crate::support::process::Process;
 use crate::support::signing::signed;
 use crate::support::tasks::{Stopwatch, eventually};
 use crate::support::{ADMIN, Backend, Home};
@@ -24,12 +24,6 @@ on_both_stores!(migrate_creates_a_store_before_the_first_start);
 
 /// The time within which a change by another process takes effect: a second, and some more for a busy machine.
 const EFFECT_TIMEOUT: Duration = Duration::from_millis(1_500);
-
-/// Runs a command on a store.
-fn on(home: &Home, arguments: &[&str]) -> assert_cmd::assert::Assert {
-    let store = store_flags(&home.location);
-    run(&[arguments, &[store[0].as_str(), store[1].as_str()]].concat(), &[])
-}
 
 async fn tenant_and_key_changes_take_effect_within_a_second(backend: Backend) {
     let home = Home::new(backend).await;

@@ -70,11 +70,19 @@ impl Process {
     /// Starts a command that runs a service, and sends SIGTERM as soon as its port is open, which is before it takes the
     /// store; returns the exit status and the whole output.
     pub async fn terminate_start(mut command: Command) -> (ExitStatus, String) {
-        let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port");
+        let free = free_address();
         let (child, output) = spawn(command.args(["--listen", &free.to_string()]));
         let process = Process { api: Api::at(free), address: free, child, output };
         eventually("the port is open", async || TcpStream::connect(free).is_ok()).await;
         process.terminate_within(Duration::from_secs(5)).await
+    }
+
+    /// Starts a command that runs a service with this standard output, on a port that was free.
+    pub async fn start_into(mut command: Command, stdout: Stdio) -> Self {
+        let free = free_address();
+        let output = redirected(command.args(["--listen", &free.to_string()]));
+        let child = command.stdout(stdout).spawn().expect("the program starts");
+        Process { api: Api::at(free), address: free, child, output }
     }
 
     /// Starts a service and kills it after a delay, wherever it is in its start.
@@ -138,12 +146,23 @@ impl Drop for Process {
     }
 }
 
+/// Returns an address with a port that is free now.
+fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port")
+}
+
 /// Starts a command; returns it with the folder that its output is written to.
 fn spawn(command: &mut Command) -> (Child, TempDir) {
+    let output = redirected(command);
+    (command.spawn().expect("the program starts"), output)
+}
+
+/// Redirects a command's output to files of a folder, which is returned.
+fn redirected(command: &mut Command) -> TempDir {
     let output = tempfile::tempdir().expect("a temporary folder");
     let file = |name: &str| Stdio::from(File::create(output.path().join(name)).expect("a file"));
     command.stdin(Stdio::null()).stdout(file("stdout")).stderr(file("stderr"));
-    (command.spawn().expect("the program starts"), output)
+    output
 }
 
 fn both_streams(folder: &Path) -> String {
