@@ -17,7 +17,7 @@ use crate::engine::{Loaded, compare_clocks};
 use crate::journal::{Journal, JournalError};
 use crate::live::state::{APPLY_VERSION, BadCheckpoint};
 use crate::registry::Registry;
-use crate::store::{Location, ServerLock, Store, StoreError};
+use crate::store::{IfMissing, Location, ServerLock, Store, StoreError};
 
 pub use loading::{LoadedTenants, load};
 
@@ -104,16 +104,16 @@ pub struct LockedStore {
 
 /// Locks the store and opens it. The lock comes first, since opening changes tables, which must not happen under a
 /// running server.
-pub async fn lock_store(location: &Location, clock: &Clock) -> Result<LockedStore, BootError> {
-    let lock = take_lock(location, clock).await?;
-    let (store, is_new) = Store::open_locked(location, &lock).await?;
+pub async fn lock_store(location: &Location, clock: &Clock, if_missing: IfMissing) -> Result<LockedStore, BootError> {
+    let lock = take_lock(location, clock, if_missing).await?;
+    let (store, is_new) = Store::open_locked(location, &lock, if_missing).await?;
     let (journal, lock) = store.locked_journal(lock, APPLY_VERSION).await?;
     Ok(LockedStore { store, journal, is_new, lock })
 }
 
 /// Locks the store and loads every tenant, the keys and the administrator's token.
 pub async fn boot(location: &Location, admin_token: Option<&str>, clock: &Clock) -> Result<Booted, BootError> {
-    let LockedStore { store, mut journal, is_new, lock } = lock_store(location, clock).await?;
+    let LockedStore { store, mut journal, is_new, lock } = lock_store(location, clock, IfMissing::Create).await?;
     check_clock(&mut journal, clock).await?;
     let LoadedTenants { loaded, quarantined } = load(&store, &mut journal).await?;
     gauge!("rollcall_quarantined_tenants").set(quarantined.len() as f64);
@@ -125,11 +125,11 @@ pub async fn boot(location: &Location, admin_token: Option<&str>, clock: &Clock)
 }
 
 /// Waits for the lock. [`BootError::Taken`] after [`LOCK_TIMEOUT`].
-async fn take_lock(location: &Location, clock: &Clock) -> Result<ServerLock, BootError> {
+async fn take_lock(location: &Location, clock: &Clock, if_missing: IfMissing) -> Result<ServerLock, BootError> {
     let until = clock.monotonic() + LOCK_TIMEOUT;
     let mut has_waited = false;
     loop {
-        match ServerLock::try_take(location).await? {
+        match ServerLock::try_take(location, if_missing).await? {
             Some(lock) => {
                 // A lock file is free only once its process has ended.
                 if has_waited && matches!(lock, ServerLock::Postgres(_)) {
@@ -141,12 +141,7 @@ async fn take_lock(location: &Location, clock: &Clock) -> Result<ServerLock, Boo
                 has_waited = true;
                 tokio::time::sleep(LOCK_INTERVAL).await;
             }
-            None => {
-                return Err(BootError::Taken(match location {
-                    Location::Folder(folder) => folder.display().to_string(),
-                    Location::Postgres(_) => String::from("PostgreSQL"),
-                }));
-            }
+            None => return Err(BootError::Taken(location.to_string())),
         }
     }
 }

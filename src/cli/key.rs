@@ -3,7 +3,8 @@
 use clap::{Args, Subcommand};
 use uuid::Uuid;
 
-use super::{Failure, migrate, output, tenant};
+use super::store::{self, on_store};
+use super::{Failure, output, tenant};
 use crate::auth::{Admin, Credentials};
 use crate::clock::Clock;
 use crate::command::tenants::create_key::{NewKey, create_key};
@@ -12,7 +13,7 @@ use crate::config::StoreArgs;
 use crate::domain::Scope;
 use crate::query;
 use crate::registry::Registry;
-use crate::store::{Store, StoreError};
+use crate::store::{Location, Store, StoreError};
 
 /// The commands for keys.
 #[derive(Subcommand, Debug)]
@@ -67,46 +68,49 @@ fn scope(text: &str) -> Result<Scope, String> {
 
 /// Runs the command.
 pub async fn run(command: KeyCommand) -> Result<(), Failure> {
-    let clock = Clock::system();
-    let admin = Admin::local();
     match command {
-        KeyCommand::Create(args) => {
-            let store = migrate::open(&args.store).await?;
-            let tenant = tenant::find(&store, &args.tenant).await?.id;
-            let credentials = credentials(&store, &clock).await?;
-            let wanted = NewKey { tenant, name: &args.name, scopes: args.scopes };
-            let made = create_key(&admin, &store, &credentials, &clock, wanted).await;
-            let (record, key) = made.map_err(Failure::other)?;
-            output::print_once(&format!("{}\n", key.reveal())).map_err(|error| {
-                // Nothing else has the key, so that it could only be revoked.
-                error.and(format!("the key was created, but not shown: revoke it, its id is {}", record.id))
-            })?;
-        }
-        KeyCommand::List(args) => {
-            let store = migrate::open(&args.store).await?;
-            let tenant = tenant::find(&store, &args.tenant).await?.id;
-            for key in query::keys::keys(&admin, &store, tenant).await.map_err(Failure::other)? {
-                let state = if key.revoked.is_some() { "revoked" } else { "valid  " };
-                let scopes = serde_json::to_string(&key.scopes).map_err(Failure::other)?;
-                output::print(&format!("{}  {}…  {state}  {scopes}  {}\n", key.id, key.prefix, key.name))?;
-            }
-        }
-        KeyCommand::Revoke(args) => {
-            let store = migrate::open(&args.store).await?;
-            let tenant = tenant::find(&store, &args.tenant).await?.id;
-            let credentials = credentials(&store, &clock).await?;
-            let revoked = revoke_key(&admin, &store, &credentials, &clock, KeyOf { tenant, key: args.key }).await;
-            revoked.map_err(Failure::other)?;
-            output::print("revoked\n")?;
-        }
+        KeyCommand::Create(args) => on_store(&args.store, async |store, place| create(&args, store, place).await).await,
+        KeyCommand::List(args) => on_store(&args.store, async |store, _| list(&args, store).await).await,
+        KeyCommand::Revoke(args) => on_store(&args.store, async |store, place| revoke(&args, store, place).await).await,
+    }
+}
+
+async fn create(args: &CreateArgs, store: &Store, location: &Location) -> Result<(), Failure> {
+    let clock = Clock::system();
+    let tenant = tenant::find(store, &args.tenant).await?.id;
+    let credentials = credentials(store, location, &clock).await?;
+    let wanted = NewKey { tenant, name: &args.name, scopes: args.scopes.clone() };
+    let made = create_key(&Admin::local(), store, &credentials, &clock, wanted).await;
+    let (record, key) = made.map_err(Failure::other)?;
+    output::print_once(&format!("{}\n", key.reveal())).map_err(|error| {
+        // Nothing else has the key, so that it could only be revoked.
+        error.and(format!("the key was created, but not shown: revoke it, its id is {}", record.id))
+    })
+}
+
+async fn list(args: &ListArgs, store: &Store) -> Result<(), Failure> {
+    let tenant = tenant::find(store, &args.tenant).await?.id;
+    for key in query::keys::keys(&Admin::local(), store, tenant).await.map_err(Failure::other)? {
+        let state = if key.revoked.is_some() { "revoked" } else { "valid  " };
+        let scopes = serde_json::to_string(&key.scopes).map_err(Failure::other)?;
+        output::print(&format!("{}  {}…  {state}  {scopes}  {}\n", key.id, key.prefix, key.name))?;
     }
     Ok(())
 }
 
+async fn revoke(args: &RevokeArgs, store: &Store, location: &Location) -> Result<(), Failure> {
+    let clock = Clock::system();
+    let tenant = tenant::find(store, &args.tenant).await?.id;
+    let credentials = credentials(store, location, &clock).await?;
+    let key = KeyOf { tenant, key: args.key };
+    revoke_key(&Admin::local(), store, &credentials, &clock, key).await.map_err(Failure::other)?;
+    output::print("revoked\n")
+}
+
 /// Loads the keys and tokens of the store.
-async fn credentials(store: &Store, clock: &Clock) -> Result<Credentials, Failure> {
+async fn credentials(store: &Store, location: &Location, clock: &Clock) -> Result<Credentials, Failure> {
     let load = async || -> Result<Credentials, StoreError> {
         Credentials::load(Registry::load(store.clone()).await?, store, None, clock.clone()).await
     };
-    load().await.map_err(Failure::other)
+    load().await.map_err(|error| store::failure(location, error))
 }

@@ -10,6 +10,7 @@ mod openapi;
 mod output;
 mod schema;
 mod serve;
+mod store;
 mod tenant;
 mod verify;
 
@@ -22,18 +23,15 @@ use crate::config::{ServeArgs, unknown_variables};
 
 /// Live presence for contact centres, in four API dialects: who is here, and who can take work now.
 #[derive(Parser, Debug)]
-#[command(version, about, args_conflicts_with_subcommands = true, max_term_width = 100)]
+#[command(version, about, subcommand_required = true, arg_required_else_help = true, max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
-    command: Option<Command>,
-
-    #[command(flatten)]
-    serve: ServeArgs,
+    command: Command,
 }
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    /// Runs the service; this is the default command.
+    /// Runs the service.
     Serve(Box<ServeArgs>),
     /// Runs the service on a store of its own, with a demo tenant and simulated desks.
     Demo(demo::DemoArgs),
@@ -111,32 +109,27 @@ pub async fn run() -> ExitCode {
 async fn run_command(cli: Cli, signals: Option<Result<Signals, Failure>>) -> Result<(), Failure> {
     let unknown = unknown_variables(&variables(&Cli::command()));
     if let Some(name) = unknown.first() {
-        let message = format!("unknown environment variable {name}; rollcall --help lists the known ones");
+        let message = format!("unknown environment variable {name}; rollcall serve --help lists those of the service");
         return Err(Failure::setting(message));
     }
     match cli.command {
-        None => run_with(signals, |signals| serve::run(cli.serve, signals)).await,
-        Some(Command::Serve(args)) => run_with(signals, |signals| serve::run(*args, signals)).await,
-        Some(Command::Demo(args)) => run_with(signals, |signals| demo::run(args, signals)).await,
-        Some(Command::Ingest(args)) => ingest::run(args).await,
-        Some(Command::Tenant(command)) => tenant::run(command).await,
-        Some(Command::Key(command)) => key::run(command).await,
-        Some(Command::Migrate(args)) => migrate::run(args).await,
-        Some(Command::Verify(args)) => verify::run(args).await,
-        Some(Command::Healthcheck(args)) => healthcheck::run(args).await,
-        Some(Command::Openapi) => openapi::run(),
-        Some(Command::Schema) => schema::run(),
-        Some(Command::Configuration) => configuration::run(&Cli::command()),
+        Command::Serve(args) => run_with(signals, |signals| serve::run(*args, signals)).await,
+        Command::Demo(args) => run_with(signals, |signals| demo::run(args, signals)).await,
+        Command::Ingest(args) => ingest::run(args).await,
+        Command::Tenant(command) => tenant::run(command).await,
+        Command::Key(command) => key::run(command).await,
+        Command::Migrate(args) => migrate::run(args).await,
+        Command::Verify(args) => verify::run(args).await,
+        Command::Healthcheck(args) => healthcheck::run(args).await,
+        Command::Openapi => openapi::run(),
+        Command::Schema => schema::run(),
+        Command::Configuration => configuration::run(&Cli::command()),
     }
 }
 
-/// Returns true if the arguments name no command, or one that runs the service. The others end at a signal.
+/// Returns true if the arguments name a command that runs the service. The others end at a signal.
 fn starts_service() -> bool {
-    let first = std::env::args_os().nth(1);
-    first.is_none_or(|first| {
-        let first = first.to_string_lossy();
-        first.starts_with('-') || first == "serve" || first == "demo"
-    })
+    std::env::args_os().nth(1).is_some_and(|first| first == "serve" || first == "demo")
 }
 
 /// Runs a command with the handlers of signals, which are installed now if they were not before.

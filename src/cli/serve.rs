@@ -5,14 +5,13 @@ use std::process;
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{Failure, output};
+use super::{Failure, output, store};
 use crate::app::{App, Options, StartError};
-use crate::boot::BootError;
 use crate::clock::Clock;
 use crate::config::ServeArgs;
 use crate::http::tls::TlsFiles;
 use crate::http::{Edge, listener};
-use crate::store::{Location, StoreError};
+use crate::store::Location;
 use crate::telemetry;
 
 /// Runs the service until it stops.
@@ -38,7 +37,7 @@ pub async fn start(args: &ServeArgs, location: Location, signals: &mut Signals) 
 
 async fn build(args: &ServeArgs, location: Location) -> Result<App, Failure> {
     let options = Options {
-        location,
+        location: location.clone(),
         listen: args.listen,
         tls: tls(args),
         admin_token: args.admin_token().map_err(Failure::setting)?,
@@ -51,14 +50,8 @@ async fn build(args: &ServeArgs, location: Location) -> Result<App, Failure> {
         metrics: telemetry::start_measuring().map_err(Failure::other)?,
     };
     App::start(options).await.map_err(|error| match error {
-        StartError::Boot(BootError::Store(StoreError::Folder(..) | StoreError::Lock(..))) => {
-            Failure::setting(format!("--data-dir (ROLLCALL_DATA_DIR): {error}"))
-        }
-        StartError::Listen(..) | StartError::Tls(_) | StartError::Boot(BootError::Taken(_)) => Failure::setting(error),
-        StartError::Boot(BootError::Store(StoreError::Unsuitable(_) | StoreError::Foreign(_))) => {
-            Failure::setting(error)
-        }
-        StartError::Boot(_) => Failure::other(error),
+        StartError::Boot(error) => store::boot_failure(&location, error),
+        StartError::Listen(..) | StartError::Tls(_) => Failure::setting(error),
     })
 }
 
@@ -85,8 +78,8 @@ pub fn banner(app: &App, location: &Location) -> String {
     let url = app.url();
     let mut lines = vec![format!("rollcall {} on {url}", env!("CARGO_PKG_VERSION"))];
     lines.push(match location {
-        Location::Folder(folder) => format!("  store     embedded, in {}", folder.display()),
-        Location::Postgres(options) => format!("  store     PostgreSQL at {}", options.get_host()),
+        Location::Folder(_) => format!("  store     embedded, in {location}"),
+        Location::Postgres(_) => format!("  store     PostgreSQL, {location}"),
     });
     lines.push(format!("  GraphiQL  {url}/graphiql"));
     lines.push(format!("  process   {}", process::id()));

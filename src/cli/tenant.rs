@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{Failure, migrate, output};
+use super::store::{self, on_store};
+use super::{Failure, output};
 use crate::auth::Admin;
 use crate::clock::Clock;
 use crate::command::tenants::create_tenant::create_tenant;
@@ -146,32 +147,38 @@ fn secret(path: PathBuf) -> Result<WebhookSecret, Failure> {
 pub async fn run(command: TenantCommand) -> Result<(), Failure> {
     match command {
         TenantCommand::Create(args) => {
-            let store = migrate::open(&args.store).await?;
-            let tenant = create_tenant(&Admin::local(), &store, &Clock::system(), &args.name).await;
-            output::print(&format!("{}\n", tenant.map_err(Failure::other)?.id))?;
+            on_store(&args.store, async |store, _| {
+                let tenant = create_tenant(&Admin::local(), store, &Clock::system(), &args.name).await;
+                output::print(&format!("{}\n", tenant.map_err(Failure::other)?.id))
+            })
+            .await
         }
         TenantCommand::List(args) => {
-            let store = migrate::open(&args.store).await?;
-            for tenant in query::keys::tenants(&Admin::local(), &store).await.map_err(Failure::other)? {
-                output::print(&format!("{}  {}  {}\n", tenant.id, tenant.created, tenant.name))?;
-            }
+            on_store(&args.store, async |store, _| {
+                for tenant in query::keys::tenants(&Admin::local(), store).await.map_err(Failure::other)? {
+                    output::print(&format!("{}  {}  {}\n", tenant.id, tenant.created, tenant.name))?;
+                }
+                Ok(())
+            })
+            .await
         }
         TenantCommand::Show(args) => {
-            let store = migrate::open(&args.store).await?;
-            show(&find(&store, &args.tenant).await?)?;
+            on_store(&args.store, async |store, _| show(&find(store, &args.tenant).await?)).await
         }
         TenantCommand::Set(args) => {
             let patch = args.changes.patch()?;
-            let store = migrate::open(&args.store).await?;
-            let tenant = find(&store, &args.tenant).await?.id;
-            let settings = Registry::load(store.clone()).await.map_err(Failure::other)?.settings();
-            // The terms of a running service may be others, which this process cannot read.
-            let change = SettingsChange { patch: &patch, usual: DeskTerms::default() };
-            let changed = set_settings(&Admin::local(), &store, &settings, tenant, change).await;
-            show(&changed.map_err(refused)?)?;
+            on_store(&args.store, async |store, location| {
+                let tenant = find(store, &args.tenant).await?.id;
+                let registry = Registry::load(store.clone()).await;
+                let settings = registry.map_err(|error| store::failure(location, error))?.settings();
+                // The terms of a running service may be others, which this process cannot read.
+                let change = SettingsChange { patch: &patch, usual: DeskTerms::default() };
+                let changed = set_settings(&Admin::local(), store, &settings, tenant, change).await;
+                show(&changed.map_err(refused)?)
+            })
+            .await
         }
     }
-    Ok(())
 }
 
 /// Turns a fault into a failure; for refused settings it names each setting and its problem.

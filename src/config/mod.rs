@@ -20,7 +20,7 @@ const PREFIX: &str = "ROLLCALL_";
 /// The location of the store.
 #[derive(Args, Clone, Debug)]
 pub struct StoreArgs {
-    /// Folder of the embedded store; created if missing.
+    /// Folder of the embedded store. Only serve and demo make one that is missing.
     #[arg(long, env = "ROLLCALL_DATA_DIR", default_value = "./data", value_name = "DIR")]
     pub data_dir: PathBuf,
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use sqlx::postgres::PgConnection;
 
-use super::{Location, Store, StoreError, postgres};
+use super::{IfMissing, Location, Store, StoreError, postgres, sqlite};
 use crate::journal::{Journal, JournalError, PostgresJournal, SqliteJournal};
 
 /// The lock file's name within a folder.
@@ -22,10 +22,14 @@ pub enum ServerLock {
 }
 
 impl ServerLock {
-    /// Takes the lock. `None` if another server has it.
-    pub async fn try_take(location: &Location) -> Result<Option<Self>, StoreError> {
+    /// Takes the lock. `None` if another server has it, [`StoreError::Missing`] for a folder without a store if it is to
+    /// be refused. A database is looked into when it is opened.
+    pub async fn try_take(location: &Location, if_missing: IfMissing) -> Result<Option<Self>, StoreError> {
         match location {
-            Location::Folder(folder) => Ok(try_folder(folder)?.map(ServerLock::Folder)),
+            Location::Folder(folder) => {
+                sqlite::require(folder, if_missing)?;
+                Ok(try_folder(folder)?.map(ServerLock::Folder))
+            }
             Location::Postgres(options) => {
                 let mut connection = postgres::connect::first(options).await?.0;
                 let is_ours = PostgresJournal::try_lock(&mut connection).await?;

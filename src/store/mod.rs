@@ -13,6 +13,7 @@ pub mod sqlite;
 pub mod tenant_reads;
 pub mod tokens;
 
+use std::fmt;
 use std::future::Future;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -70,9 +71,38 @@ pub enum Location {
     Postgres(Box<PgConnectOptions>),
 }
 
+/// The folder, or `database NAME at HOST:PORT`. There is no password in it.
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Location::Folder(folder) => write!(f, "{}", folder.display()),
+            Location::Postgres(options) => {
+                // The server's own default is the database with the user's name.
+                let database = options.get_database().unwrap_or(options.get_username());
+                match options.get_socket() {
+                    Some(socket) => write!(f, "database {database} at {}", socket.display()),
+                    None => write!(f, "database {database} at {}:{}", options.get_host(), options.get_port()),
+                }
+            }
+        }
+    }
+}
+
+/// Treatment of a store that is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IfMissing {
+    /// It is made.
+    Create,
+    /// It is [`StoreError::Missing`], and nothing is made.
+    Refuse,
+}
+
 /// An error of the store.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
+    /// There is no store, and the caller makes none. The text names the commands that do.
+    #[error("there is no store; {0}")]
+    Missing(&'static str),
     /// The store is unreachable, full, slow or broken, or rejected a statement.
     #[error("the store failed: {0}")]
     Sql(#[from] sqlx::Error),
@@ -145,22 +175,31 @@ impl Store {
     /// [`StoreError::Outdated`] if the tables are outdated and a server is running on them, [`StoreError::Foreign`] if a
     /// newer release made them.
     pub async fn open(location: &Location) -> Result<(Self, bool), StoreError> {
-        Self::open_as(location, false).await
+        Self::open_as(location, false, IfMissing::Create).await
     }
 
-    /// Opens the store for the server that holds its lock. Works as [`Store::open`] otherwise.
-    pub async fn open_locked(location: &Location, _lock: &ServerLock) -> Result<(Self, bool), StoreError> {
-        Self::open_as(location, true).await
+    /// Works as [`Store::open`], but makes no store: [`StoreError::Missing`] if there is none.
+    pub async fn open_existing(location: &Location) -> Result<Self, StoreError> {
+        Ok(Self::open_as(location, false, IfMissing::Refuse).await?.0)
     }
 
-    async fn open_as(location: &Location, is_locked: bool) -> Result<(Self, bool), StoreError> {
+    /// Opens the store for a process that holds the server's lock. Works as [`Store::open`] otherwise.
+    pub async fn open_locked(
+        location: &Location,
+        _lock: &ServerLock,
+        if_missing: IfMissing,
+    ) -> Result<(Self, bool), StoreError> {
+        Self::open_as(location, true, if_missing).await
+    }
+
+    async fn open_as(location: &Location, is_locked: bool, if_missing: IfMissing) -> Result<(Self, bool), StoreError> {
         Ok(match location {
             Location::Folder(folder) => {
-                let (store, is_new) = SqliteStore::open(folder, is_locked).await?;
+                let (store, is_new) = SqliteStore::open(folder, is_locked, if_missing).await?;
                 (Store::Sqlite(store), is_new)
             }
             Location::Postgres(options) => {
-                let (store, is_new) = PostgresStore::open(options, is_locked).await?;
+                let (store, is_new) = PostgresStore::open(options, is_locked, if_missing).await?;
                 (Store::Postgres(store), is_new)
             }
         })

@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 
-use super::{POOL_CONNECTIONS, StoreError};
+use super::{IfMissing, POOL_CONNECTIONS, StoreError};
 
 pub use checkpoint::CheckpointWriter;
 pub use load::CheckpointReader;
@@ -43,10 +43,17 @@ pub struct PostgresStore {
 impl PostgresStore {
     /// Opens the store. Outdated tables are migrated under the server's lock, which is taken for that time unless the
     /// caller holds it (`is_locked`). Returns true if the store was created just now.
-    pub(super) async fn open(options: &PgConnectOptions, is_locked: bool) -> Result<(Self, bool), StoreError> {
+    pub(super) async fn open(
+        options: &PgConnectOptions,
+        is_locked: bool,
+        if_missing: IfMissing,
+    ) -> Result<(Self, bool), StoreError> {
         let (mut connection, options) = connect::first(options).await?;
         let known: Option<String> =
             sqlx::query_scalar("SELECT to_regclass('registry')::text").fetch_one(&mut connection).await?;
+        if known.is_none() && if_missing == IfMissing::Refuse {
+            return Err(StoreError::Missing("rollcall serve or rollcall migrate makes its tables"));
+        }
         if connect::is_outdated(&mut connection).await? {
             if !is_locked {
                 connect::lock_for_migration(&mut connection).await?;

@@ -17,7 +17,7 @@ use sqlx::sqlite::{
 use uuid::Uuid;
 
 use super::migrations::{self, Applied};
-use super::{POOL_CONNECTIONS, StoreError, lock};
+use super::{IfMissing, POOL_CONNECTIONS, StoreError, lock};
 use crate::journal::sqlite::{Writer, WriterGuard};
 
 pub use checkpoint::CheckpointWriter;
@@ -42,7 +42,12 @@ pub struct SqliteStore {
 impl SqliteStore {
     /// Opens the store. Outdated tables are migrated under the server's lock, which is taken for that time unless the
     /// caller holds it (`is_locked`) or the file is new. Returns true if the file was created just now.
-    pub(super) async fn open(folder: &Path, is_locked: bool) -> Result<(Self, bool), StoreError> {
+    pub(super) async fn open(
+        folder: &Path,
+        is_locked: bool,
+        if_missing: IfMissing,
+    ) -> Result<(Self, bool), StoreError> {
+        require(folder, if_missing)?;
         std::fs::create_dir_all(folder).map_err(|error| StoreError::Folder(folder.to_owned(), error))?;
         let file = folder.join(DATABASE_FILE);
         let is_new = !file.exists();
@@ -104,6 +109,14 @@ impl SqliteStore {
     async fn acquire(&self) -> Result<WriterGuard, sqlx::Error> {
         self.writer.acquire().await
     }
+}
+
+/// Returns [`StoreError::Missing`] if the folder has no store, and that is to be refused.
+pub(super) fn require(folder: &Path, if_missing: IfMissing) -> Result<(), StoreError> {
+    if if_missing == IfMissing::Create || folder.join(DATABASE_FILE).is_file() {
+        return Ok(());
+    }
+    Err(StoreError::Missing("rollcall serve makes one"))
 }
 
 /// Makes a pool of read-only connections.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use reqwest::Method;
+use rollcall::store::{Location, Store};
 use serde_json::json;
 
 use super::{COMMAND_TIMEOUT, on, run, stderr, stdout};
@@ -10,6 +11,7 @@ use crate::on_both_stores;
 use crate::support::api::send;
 use crate::support::desks::{connected, directory};
 use crate::support::process::Process;
+use crate::support::raw::RawStore;
 use crate::support::signing::signed;
 use crate::support::tasks::{Stopwatch, eventually};
 use crate::support::{ADMIN, Backend, Home};
@@ -20,7 +22,7 @@ on_both_stores!(invalid_settings_are_rejected_by_name);
 on_both_stores!(a_tenants_heartbeat_is_at_most_half_of_its_lease);
 on_both_stores!(impossible_commands_fail_with_a_reason);
 on_both_stores!(ingest_posts_a_file_of_events);
-on_both_stores!(migrate_creates_a_store_before_the_first_start);
+on_both_stores!(commands_refuse_a_store_that_is_not_there);
 
 /// The time within which a change by another process takes effect: a second, and some more for a busy machine.
 const EFFECT_TIMEOUT: Duration = Duration::from_millis(1_500);
@@ -106,6 +108,7 @@ async fn setting_changes_take_effect_within_a_second(backend: Backend) {
 
 async fn a_tenants_heartbeat_is_at_most_half_of_its_lease(backend: Backend) {
     let home = Home::new(backend).await;
+    made(&home).await;
     on(&home, &["tenant", "create", "A"]).code(0);
     let set = |lease: &str, heartbeat: &str| {
         let flags = ["--desk-lease-seconds", lease, "--desk-heartbeat-seconds", heartbeat];
@@ -133,6 +136,7 @@ async fn a_tenants_heartbeat_is_at_most_half_of_its_lease(backend: Backend) {
 
 async fn invalid_settings_are_rejected_by_name(backend: Backend) {
     let home = Home::new(backend).await;
+    made(&home).await;
     on(&home, &["tenant", "create", "A"]).code(0);
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("canary");
@@ -164,6 +168,7 @@ async fn invalid_settings_are_rejected_by_name(backend: Backend) {
 
 async fn impossible_commands_fail_with_a_reason(backend: Backend) {
     let home = Home::new(backend).await;
+    made(&home).await;
     on(&home, &["tenant", "create", "A"]).code(0);
     let error = |arguments: &[&str], code: i32| stderr(&on(&home, arguments).code(code));
     assert!(error(&["tenant", "create", "A"], 1).contains("exists"));
@@ -205,13 +210,76 @@ async fn ingest_posts_a_file_of_events(backend: Backend) {
     assert!(message.contains("/nowhere"), "{message}");
 }
 
-async fn migrate_creates_a_store_before_the_first_start(backend: Backend) {
+/// Makes the store, as a server does at its start.
+async fn made(home: &Home) {
+    drop(Store::open(&home.location).await.expect("the store is made"));
+}
+
+async fn commands_refuse_a_store_that_is_not_there(backend: Backend) {
     let home = Home::new(backend).await;
+    let setting = match &home.location {
+        Location::Folder(folder) => format!("--data-dir (ROLLCALL_DATA_DIR) {}: there is no store", folder.display()),
+        Location::Postgres(options) => {
+            let name = options.get_database().expect("a name");
+            let place = format!("database {name} at {}:{}", options.get_host(), options.get_port());
+            format!("--database-url (DATABASE_URL), {place}: there is no store")
+        }
+    };
+    let id = "00000000-0000-4000-8000-000000000000";
+    let commands: [&[&str]; 9] = [
+        &["tenant", "create", "A"],
+        &["tenant", "list"],
+        &["tenant", "show", "A"],
+        &["tenant", "set", "A", "--conversation-text", "on"],
+        &["key", "create", "A", "--scope", "*"],
+        &["key", "list", "A"],
+        &["key", "revoke", "A", id],
+        &["verify"],
+        &["migrate"],
+    ];
+    // On PostgreSQL `migrate` prepares an empty database.
+    let refused = if backend == Backend::Embedded { &commands[..] } else { &commands[..8] };
+    for arguments in refused {
+        let message = stderr(&on(&home, arguments).code(2));
+        assert!(message.contains(&setting) && message.contains("rollcall serve"), "{arguments:?}: {message}");
+    }
+    match &home.location {
+        Location::Folder(folder) => assert!(!folder.exists(), "nothing was made"),
+        Location::Postgres(_) => {
+            let mut raw = RawStore::open(&home.location).await;
+            let tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'";
+            assert_eq!(raw.number(tables).await, 0, "nothing was made");
+        }
+    }
+    // A folder that is there, but has no store.
+    if let Location::Folder(folder) = &home.location {
+        std::fs::create_dir(folder).expect("a folder");
+        stderr(&on(&home, &["tenant", "list"]).code(2));
+        assert_eq!(std::fs::read_dir(folder).expect("the folder").count(), 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn migrate_prepares_an_empty_database_before_the_first_start() {
+    let home = Home::new(Backend::Postgres).await;
     for _ in 0..2 {
         on(&home, &["migrate"]).code(0);
     }
-    let tenant = stdout(&on(&home, &["tenant", "create", "early"]).code(0)).trim().to_owned();
-    let key = stdout(&on(&home, &["key", "create", &tenant, "--scope", "*"]).code(0)).trim().to_owned();
+    early_tenants_are_served(&home).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commands_work_on_a_stopped_store() {
+    let home = Home::new(Backend::Embedded).await;
+    made(&home).await;
+    on(&home, &["migrate"]).code(0);
+    early_tenants_are_served(&home).await;
+}
+
+/// Creates a tenant and a key without a server, and then starts one.
+async fn early_tenants_are_served(home: &Home) {
+    let tenant = stdout(&on(home, &["tenant", "create", "early"]).code(0)).trim().to_owned();
+    let key = stdout(&on(home, &["key", "create", &tenant, "--scope", "*"]).code(0)).trim().to_owned();
     let process = Process::start(&home.location, &[]).await;
     let again = process.api.post(ADMIN, "/v1/tenants", &json!({ "name": "early" })).await.unwrap();
     assert_eq!(again.status, 409, "{}", again.text);
