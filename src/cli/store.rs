@@ -19,14 +19,7 @@ pub async fn on_store<T>(
 /// Returns the failure of a command or a start by an error of its store.
 pub fn failure(location: &Location, error: StoreError) -> Failure {
     let message = format!("{}: {error}", place(location));
-    match error {
-        StoreError::Missing(_)
-        | StoreError::Folder(..)
-        | StoreError::Lock(..)
-        | StoreError::Unsuitable(_)
-        | StoreError::Foreign(_) => Failure::setting(message),
-        _ => Failure::other(message),
-    }
+    if error.is_setting() { Failure::setting(message) } else { Failure::other(message) }
 }
 
 /// Works as [`failure`] for an error of a start.

@@ -1,12 +1,13 @@
 //! Every setting, from flags and from the environment. No other module reads either. The modules that need a setting
 //! define its type; here it is parsed.
 
+mod database_url;
+
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use sqlx::postgres::PgConnectOptions;
 
 use crate::domain::settings::desk::{DeskTerms, HEARTBEAT_SECONDS, INTERVAL_TOO_LONG, LEASE_SECONDS};
 use crate::domain::settings::origin::Origin;
@@ -35,12 +36,7 @@ impl StoreArgs {
         // An empty variable counts as unset.
         let url = self.database_url.as_deref().filter(|url| !url.is_empty());
         let Some(url) = url else { return Ok(Location::Folder(self.data_dir.clone())) };
-        if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
-            return Err(String::from("--database-url (DATABASE_URL) must begin with postgres://"));
-        }
-        let options: PgConnectOptions =
-            url.parse().map_err(|error| format!("--database-url (DATABASE_URL) cannot be read: {error}"))?;
-        Ok(Location::Postgres(Box::new(options)))
+        Ok(Location::Postgres(Box::new(database_url::parse(url)?)))
     }
 }
 

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::domain::{Entry, Event, TenantId, Time};
 
-pub use postgres::PostgresJournal;
+pub use postgres::{PostgresJournal, Sessions};
 pub use sqlite::SqliteJournal;
 
 /// An event to be appended, and its stored JSON.

@@ -66,7 +66,7 @@ impl Store {
     ) -> Result<(Journal, Option<File>), JournalError> {
         Ok(match (self, lock) {
             (Store::Postgres(store), ServerLock::Postgres(connection)) => {
-                let journal = PostgresJournal::locked(store.options().clone(), *connection, apply_version).await?;
+                let journal = PostgresJournal::locked(store.sessions().clone(), *connection, apply_version).await?;
                 (Journal::Postgres(journal), None)
             }
             (Store::Sqlite(store), ServerLock::Folder(file)) => {

@@ -134,6 +134,25 @@ pub enum StoreError {
     Unreadable(String),
 }
 
+impl StoreError {
+    /// Returns true if the setting that names the store has to be changed, or what it names be prepared: trying again
+    /// does not help.
+    pub fn is_setting(&self) -> bool {
+        match self {
+            StoreError::Missing(_)
+            | StoreError::Folder(..)
+            | StoreError::Lock(..)
+            | StoreError::Unsuitable(_)
+            | StoreError::Foreign(_) => true,
+            // PostgreSQL's classes of rejected log-ins and of databases that do not exist.
+            StoreError::Sql(sqlx::Error::Database(error)) => {
+                error.code().is_some_and(|code| code.starts_with("28") || code.starts_with("3D"))
+            }
+            _ => false,
+        }
+    }
+}
+
 /// The store on one of its backends. A clone is another handle to the same store.
 #[derive(Clone, Debug)]
 pub enum Store {
@@ -211,7 +230,7 @@ impl Store {
         Ok(match self {
             Store::Sqlite(store) => Journal::Sqlite(SqliteJournal::new(store.writer().clone(), apply_version)),
             Store::Postgres(store) => {
-                Journal::Postgres(PostgresJournal::open(store.options().clone(), apply_version).await?)
+                Journal::Postgres(PostgresJournal::open(store.sessions().clone(), apply_version).await?)
             }
         })
     }

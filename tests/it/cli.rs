@@ -1,6 +1,7 @@
 //! The command line: settings, commands, start and stop, and secrets that must not be printed.
 
 mod commands;
+mod database;
 mod leaks;
 mod life;
 mod output;
