@@ -18,9 +18,9 @@ pub struct MigrateArgs {
 pub async fn run(args: MigrateArgs) -> Result<(), Failure> {
     let location = args.store.location().map_err(Failure::setting)?;
     let opened = match location {
-        Location::Folder(_) => Store::open_existing(&location).await.map(drop),
-        Location::Postgres(_) => Store::open(&location).await.map(drop),
+        Location::Folder(_) => Store::open_existing(&location).await,
+        Location::Postgres(_) => Store::open(&location).await.map(|(store, _)| store),
     };
-    opened.map_err(|error| store::failure(&location, error))?;
+    opened.map_err(|error| store::failure(&location, error))?.disconnect().await;
     output::print("the store is up to date\n")
 }

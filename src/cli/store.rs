@@ -13,7 +13,9 @@ pub async fn on_store<T>(
 ) -> Result<T, Failure> {
     let location = args.location().map_err(Failure::setting)?;
     let store = Store::open_existing(&location).await.map_err(|error| failure(&location, error))?;
-    work(&store, &location).await
+    let worked = work(&store, &location).await;
+    store.disconnect().await;
+    worked
 }
 
 /// Returns the failure of a command or a start by an error of its store.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use sqlx::postgres::PgConnection;
 
-use super::{IfMissing, Location, Store, StoreError, postgres, sqlite};
+use super::{IfMissing, Location, Store, StoreError, postgres, private, sqlite};
 use crate::journal::{Journal, JournalError, PostgresJournal, SqliteJournal};
 
 /// The lock file's name within a folder.
@@ -41,13 +41,17 @@ impl ServerLock {
 
 /// Creates the folder if needed and locks the lock file in it. `None` if another process has it locked.
 pub(super) fn try_folder(folder: &Path) -> Result<Option<File>, StoreError> {
-    std::fs::create_dir_all(folder).map_err(|error| StoreError::Folder(folder.to_owned(), error))?;
+    private::make_folder(folder).map_err(|error| StoreError::Folder(folder.to_owned(), error))?;
     let path: PathBuf = folder.join(LOCK_FILE);
     let refused = |error| StoreError::Lock(path.clone(), error);
     // Not truncated: the file may be locked by a running server.
-    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(refused)?;
+    let file = private::open_file(&path).map_err(refused)?;
     match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
+        Ok(()) => {
+            // Empty, so that a failure gives nothing away.
+            let _closed = private::close_to_others(&path);
+            Ok(Some(file))
+        }
         Err(TryLockError::WouldBlock) => Ok(None),
         Err(TryLockError::Error(error)) => Err(refused(error)),
     }

@@ -8,6 +8,7 @@ pub mod load;
 pub mod lock;
 mod migrations;
 pub mod postgres;
+pub mod private;
 pub mod registry;
 pub mod sqlite;
 pub mod tenant_reads;
@@ -115,6 +116,9 @@ pub enum StoreError {
     /// The store's folder cannot be created.
     #[error("the folder {0} cannot be made: {1}")]
     Folder(PathBuf, std::io::Error),
+    /// A file of the store cannot be made.
+    #[error("the file {0} cannot be made: {1}")]
+    File(PathBuf, std::io::Error),
     /// The store's lock file cannot be opened or locked.
     #[error("the lock file {0} cannot be used: {1}")]
     Lock(PathBuf, std::io::Error),
@@ -141,6 +145,7 @@ impl StoreError {
         match self {
             StoreError::Missing(_)
             | StoreError::Folder(..)
+            | StoreError::File(..)
             | StoreError::Lock(..)
             | StoreError::Unsuitable(_)
             | StoreError::Foreign(_) => true,
@@ -177,6 +182,14 @@ pub(crate) use on_backend;
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl Store {
+    /// Closes the store at the end of a command. An embedded one that no other process uses is then in its one file.
+    pub async fn disconnect(&self) {
+        if let Store::Sqlite(store) = self {
+            // What fails here leaves the data in the write-ahead log, where they are as durable.
+            let _closed = tokio::time::timeout(CLOSE_TIMEOUT, store.disconnect()).await;
+        }
+    }
+
     /// Closes the store at the end of a server. An embedded one is moved from its write-ahead log into its one file, so
     /// that a copy of that file is complete.
     pub async fn close(&self) {

@@ -4,6 +4,8 @@ mod commands;
 mod database;
 mod leaks;
 mod life;
+#[cfg(unix)]
+mod modes;
 mod output;
 mod secrets;
 mod settings;
