@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpSocket};
 
 use crate::auth::secret::Secret;
 use crate::auth::{Credentials, Passwords};
-use crate::boot::{BootError, Booted, boot};
+use crate::boot::{BootError, Booted, GivenTokens, boot};
 use crate::clock::Clock;
 use crate::engine::{self, EngineDeps, EngineHandles, Limits, Reader, Submitter};
 use crate::http::listener::handshake::Shaking;
@@ -32,6 +32,8 @@ pub struct Options {
     pub tls: Option<TlsFiles>,
     /// Token of the administrator, if one is set.
     pub admin_token: Option<String>,
+    /// Token that reads the metrics, if one is set.
+    pub metrics_token: Option<String>,
     /// Settings of the engine.
     pub limits: Limits,
     /// Settings of the HTTP layer.
@@ -89,13 +91,14 @@ impl App {
     /// Locks the store, loads every tenant, and begins to serve requests.
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let Options { location, listen, tls, admin_token, limits, edge, clock, metrics, .. } = options;
-        let Options { tenant_limits, max_connections, header_timeout, .. } = options;
+        let Options { metrics_token, tenant_limits, max_connections, header_timeout, .. } = options;
+        let given = GivenTokens { admin: admin_token.as_deref(), metrics: metrics_token.as_deref() };
         // Before the store is locked, so that a port in use is reported at once.
         let (listener, address) = bind(listen).map_err(|error| StartError::Listen(listen, error))?;
         let tls = if let Some(files) = tls { Some(Tls::load(files).await?) } else { None };
         let scheme = if tls.is_some() { "https" } else { "http" };
         let Booted { store, journal, loaded, quarantined, registry, credentials, new_admin_token, has_admin, lock } =
-            boot(&location, admin_token.as_deref(), &clock).await?;
+            boot(&location, given, &clock).await?;
         let lifecycle = Lifecycle::new(&clock, edge.budgets);
         let tenant_reads = TenantReads::new(store.clone(), lifecycle.clone(), &clock, edge.budgets);
         let deps = EngineDeps {

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use metrics::gauge;
 
-use crate::auth::Credentials;
 use crate::auth::secret::{Secret, hash};
+use crate::auth::{Credentials, OperatorHashes};
 use crate::clock::Clock;
 use crate::domain::TenantId;
 use crate::engine::replay::ReplayError;
@@ -67,6 +67,15 @@ pub enum BootError {
     },
 }
 
+/// The tokens of the settings.
+#[derive(Clone, Copy, Default)]
+pub struct GivenTokens<'a> {
+    /// The administrator's. Without it that of the store is in force, which a new embedded store gets.
+    pub admin: Option<&'a str>,
+    /// The one that reads the metrics. Without it only the administrator's does.
+    pub metrics: Option<&'a str>,
+}
+
 /// A locked store with its contents loaded.
 pub struct Booted {
     /// The store, with tenants, keys and checkpoints.
@@ -112,15 +121,16 @@ pub async fn lock_store(location: &Location, clock: &Clock, if_missing: IfMissin
 }
 
 /// Locks the store and loads every tenant, the keys and the administrator's token.
-pub async fn boot(location: &Location, admin_token: Option<&str>, clock: &Clock) -> Result<Booted, BootError> {
+pub async fn boot(location: &Location, given: GivenTokens<'_>, clock: &Clock) -> Result<Booted, BootError> {
     let LockedStore { store, mut journal, is_new, lock } = lock_store(location, clock, IfMissing::Create).await?;
     check_clock(&mut journal, clock).await?;
     let LoadedTenants { loaded, quarantined } = load(&store, &mut journal).await?;
     gauge!("rollcall_quarantined_tenants").set(quarantined.len() as f64);
-    let (admin, new_admin_token) = admin(location, &store, is_new, admin_token).await?;
+    let (admin, new_admin_token) = admin(location, &store, is_new, given.admin).await?;
     let has_admin = admin.is_some();
+    let operators = OperatorHashes { admin, metrics: given.metrics.map(hash) };
     let registry = Registry::load(store.clone()).await?;
-    let credentials = Credentials::load(registry.clone(), &store, admin, clock.clone()).await?;
+    let credentials = Credentials::load(registry.clone(), &store, operators, clock.clone()).await?;
     Ok(Booted { store, journal, loaded, quarantined, registry, credentials, new_admin_token, has_admin, lock })
 }
 

@@ -11,7 +11,7 @@ mod person;
 use clap::Args;
 use clap::builder::Resettable;
 
-use super::serve::Signals;
+use super::serve::{Signals, banner};
 use super::{Failure, healthcheck, output, serve};
 use crate::app::App;
 use crate::auth::secret::Secret;
@@ -67,7 +67,7 @@ pub async fn run(args: DemoArgs, mut signals: Signals) -> Result<(), Failure> {
         }
     };
     let url = format!("{}://{}", app.scheme, healthcheck::reachable(app.address));
-    output::announce(serve::banner(&app, &location) + &announcement(&url, &key));
+    output::announce(banner::text(&app, &args, &location) + &announcement(&url, &key));
     serve::until_stopped(app, signals).await
 }
 

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::store::{self, on_store};
 use super::{Failure, output, tenant};
-use crate::auth::{Admin, Credentials};
+use crate::auth::{Admin, Credentials, OperatorHashes};
 use crate::clock::Clock;
 use crate::command::tenants::create_key::{NewKey, create_key};
 use crate::command::tenants::revoke_key::{KeyOf, revoke_key};
@@ -110,7 +110,7 @@ async fn revoke(args: &RevokeArgs, store: &Store, location: &Location) -> Result
 /// Loads the keys and tokens of the store.
 async fn credentials(store: &Store, location: &Location, clock: &Clock) -> Result<Credentials, Failure> {
     let load = async || -> Result<Credentials, StoreError> {
-        Credentials::load(Registry::load(store.clone()).await?, store, None, clock.clone()).await
+        Credentials::load(Registry::load(store.clone()).await?, store, OperatorHashes::default(), clock.clone()).await
     };
     load().await.map_err(|error| store::failure(location, error))
 }

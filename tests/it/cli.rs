@@ -1,5 +1,7 @@
 //! The command line: settings, commands, start and stop, and secrets that must not be printed.
 
+#[cfg(unix)]
+mod announcement;
 mod commands;
 mod database;
 mod leaks;

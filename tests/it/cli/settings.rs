@@ -7,11 +7,12 @@ use crate::support::process::program;
 use crate::support::routes::source;
 
 /// Every setting of the service.
-const SETTINGS: [(&str, &str); 21] = [
+const SETTINGS: [(&str, &str); 22] = [
     ("--listen", "ROLLCALL_LISTEN"),
     ("--data-dir", "ROLLCALL_DATA_DIR"),
     ("--database-url", "DATABASE_URL"),
     ("--admin-token", "ROLLCALL_ADMIN_TOKEN"),
+    ("--metrics-token", "ROLLCALL_METRICS_TOKEN"),
     ("--log", "ROLLCALL_LOG"),
     ("--log-format", "ROLLCALL_LOG_FORMAT"),
     ("--max-connections", "ROLLCALL_MAX_CONNECTIONS"),
@@ -127,6 +128,7 @@ fn invalid_values_are_rejected_with_setting_and_reason() {
         ("--admin-token", "ROLLCALL_ADMIN_TOKEN", "short", "at least 16"),
         ("--admin-token", "ROLLCALL_ADMIN_TOKEN", "long enough but with spaces", "without spaces"),
         ("--admin-token", "ROLLCALL_ADMIN_TOKEN", "long-enough-but-nöt-plain", "ASCII"),
+        ("--metrics-token", "ROLLCALL_METRICS_TOKEN", "short", "at least 16"),
     ];
     // The store of the cases that get as far as opening one.
     let data = folder.path().join("data").display().to_string();
@@ -142,6 +144,16 @@ fn invalid_values_are_rejected_with_setting_and_reason() {
             assert!(message.contains(flag) && message.contains(why), "{variable}={value:?}: {message}");
         }
     }
+}
+
+#[test]
+fn the_metrics_token_is_not_the_administrators() {
+    let variables = [
+        ("ROLLCALL_ADMIN_TOKEN", "one-token-for-both-of-them"),
+        ("ROLLCALL_METRICS_TOKEN", "one-token-for-both-of-them"),
+    ];
+    let message = stderr(&run(&["serve"], &variables).code(2));
+    assert!(message.contains("--metrics-token") && !message.contains("one-token"), "{message}");
 }
 
 #[test]

@@ -173,8 +173,10 @@ fn read(folder: &Path, name: &str) -> String {
     String::from_utf8_lossy(&std::fs::read(folder.join(name)).expect("a file")).into_owned()
 }
 
-/// Returns the address in the first line of the banner, once that line is complete.
+/// Returns the address in the first line of the banner, or in the line of the log that takes its place, once that line is
+/// complete.
 fn address_in(output: &str) -> Option<SocketAddr> {
-    let (line, _) = output.split_once('\n')?;
-    line.rsplit_once("://")?.1.trim().parse().ok()
+    let (lines, _) = output.rsplit_once('\n')?;
+    let line = lines.lines().find(|line| line.starts_with("rollcall ") || line.contains("\"message\":\"serving\""))?;
+    line.split_once("://")?.1.split(['"', '\n']).next()?.trim().parse().ok()
 }
