@@ -6,7 +6,7 @@ use std::process;
 
 use crate::app::App;
 use crate::auth::secret::Secret;
-use crate::cli::output;
+use crate::cli::{healthcheck, output};
 use crate::config::{LogFormat, ServeArgs};
 use crate::store::{Location, private};
 
@@ -27,6 +27,8 @@ pub fn announce(app: &App, args: &ServeArgs, location: &Location) {
 /// Returns the announcement as text.
 pub fn text(app: &App, args: &ServeArgs, location: &Location) -> String {
     let url = app.url();
+    // An unspecified address, such as 0.0.0.0, is none that a browser can open.
+    let pages = format!("{}://{}", app.scheme, healthcheck::reachable(app.address));
     let store = match location {
         Location::Folder(_) => "embedded, in",
         Location::Postgres(_) => "PostgreSQL,",
@@ -34,7 +36,10 @@ pub fn text(app: &App, args: &ServeArgs, location: &Location) -> String {
     let lines = [
         format!("rollcall {} on {url}", env!("CARGO_PKG_VERSION")),
         format!("  store     {store} {location}"),
-        format!("  GraphiQL  {url}/graphiql"),
+        format!("  REST      {pages}/docs/, described by {pages}/openapi.json"),
+        format!("  GraphQL   {pages}/graphiql"),
+        format!("  probes    {pages}/livez, {pages}/readyz"),
+        format!("  metrics   {pages}/metrics, for the metrics token and the administrator's"),
         format!("  process   {}", process::id()),
         format!("  admin     {}", administrator(app, args, location)),
     ];

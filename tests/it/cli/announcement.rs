@@ -12,8 +12,9 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::{Value, json};
 
 use crate::support::process::{Process, program, store_flags};
+use crate::support::requests::PUBLIC;
 use crate::support::tasks::eventually;
-use crate::support::{Backend, Home};
+use crate::support::{ADMIN, Backend, Home};
 
 /// Returns the commands that make an embedded store, with a name.
 fn commands(home: &Home) -> [Command; 2] {
@@ -90,6 +91,34 @@ async fn the_store_has_only_the_hash_of_the_token() {
         let bytes = std::fs::read(&path).expect("its bytes");
         let has = bytes.windows(token.len()).any(|window| window == token.as_bytes());
         assert_eq!(has, path == file, "{}", path.display());
+    }
+}
+
+/// Every page and every route of operation is named, and answers there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_banner_names_every_page() {
+    let apart = ["/oauth2/", "/Auth/", "/echo", "{file}"];
+    let pages = PUBLIC.iter().map(|(path, _)| *path).filter(|path| !apart.iter().any(|part| path.contains(part)));
+    // A path without its slash redirects.
+    let pages: Vec<&str> = pages.filter(|path| *path != "/docs").chain(["/metrics"]).collect();
+    assert!(pages.len() >= 6, "{pages:?}");
+    for (n, address) in ["127.0.0.1:0", "0.0.0.0:0"].into_iter().enumerate() {
+        let home = Home::new(Backend::Embedded).await;
+        let mut command = commands(&home).into_iter().nth(n).expect("a command");
+        command.args(["--admin-token", ADMIN]);
+        let process = Process::start_listening(command, address).await;
+        let output = process.output();
+        let urls: Vec<&str> = output
+            .split_whitespace()
+            .map(|word| word.trim_end_matches(','))
+            .filter(|word| word.starts_with("http://127.0.0.1:"))
+            .collect();
+        for page in &pages {
+            let url = process.api.url(page);
+            assert!(urls.contains(&url.as_str()), "{url} in {output}");
+            assert_eq!(process.api.get(ADMIN, page).await.expect("an answer").status, 200, "{page}");
+        }
+        process.terminate().await;
     }
 }
 

@@ -1,7 +1,7 @@
 //! The built program as a separate process, for tests that kill it, stop it by a signal or read its output.
 
 use std::fs::File;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
@@ -53,8 +53,24 @@ impl Process {
 
     /// Starts a command that runs a service, on a free port, and waits until it prints its address. It may serve HTTPS,
     /// which [`Process::start_with`] cannot probe.
-    pub async fn start_unprobed(mut command: Command) -> Self {
-        let (mut child, output) = spawn(command.args(["--listen", "127.0.0.1:0"]));
+    pub async fn start_unprobed(command: Command) -> Self {
+        Self::start_announced(command, "127.0.0.1:0").await
+    }
+
+    /// Starts a command that runs a service at an address with port 0, of which a free one is taken, and waits until it
+    /// is ready.
+    pub async fn start_listening(command: Command, address: &str) -> Self {
+        let mut process = Self::start_announced(command, address).await;
+        if process.address.ip().is_unspecified() {
+            process.address.set_ip(Ipv4Addr::LOCALHOST.into());
+            process.api = Api::at(process.address);
+        }
+        eventually("the service is ready", || process.api.is_ready()).await;
+        process
+    }
+
+    async fn start_announced(mut command: Command, listen: &str) -> Self {
+        let (mut child, output) = spawn(command.args(["--listen", listen]));
         let mut address = None;
         eventually("the service prints its address", async || {
             let ended = child.try_wait().expect("a process");
