@@ -19,6 +19,7 @@ use crate::http::{self, AppState, Edge, Handles};
 use crate::lifecycle::Lifecycle;
 use crate::limits::sockets::SocketLimits;
 use crate::limits::{Budget, Handshakes, MemoryBudget, Sockets, TenantBudgets, TenantLimits, Throttle};
+use crate::registry::TenantSettings;
 use crate::store::{Location, Store, TenantReads};
 use crate::telemetry;
 
@@ -168,6 +169,11 @@ impl App {
     /// The queue of passwords to be hashed.
     pub fn passwords(&self) -> &Passwords {
         self.state.passwords()
+    }
+
+    /// The settings of all tenants.
+    pub fn settings(&self) -> &TenantSettings {
+        self.state.settings()
     }
 
     /// Reads of the store on behalf of tenants.
