@@ -18,7 +18,7 @@ use crate::store::{Location, Store, StoreError};
 /// The commands for keys.
 #[derive(Subcommand, Debug)]
 pub enum KeyCommand {
-    /// Creates a key for a tenant and prints it; it is never shown again.
+    /// Creates a key for a tenant and prints it, and nothing else; it is never shown again.
     Create(CreateArgs),
     /// Lists a tenant's keys: id, first characters of the key, state, scopes, name.
     List(ListArgs),

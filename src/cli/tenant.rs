@@ -24,7 +24,7 @@ use crate::store::{Store, TenantRecord};
 /// The commands for tenants.
 #[derive(Subcommand, Debug)]
 pub enum TenantCommand {
-    /// Creates a tenant and prints its id.
+    /// Creates a tenant and prints its id, and nothing else.
     Create(CreateArgs),
     /// Lists tenants: id, time of creation, name.
     List(ListArgs),
@@ -39,6 +39,9 @@ pub enum TenantCommand {
 pub struct CreateArgs {
     /// Name of the tenant, unique among tenants.
     name: String,
+    /// Prints the id of the tenant of that name if there is one, rather than failing.
+    #[arg(long)]
+    if_missing: bool,
     #[command(flatten)]
     store: StoreArgs,
 }
@@ -148,8 +151,11 @@ pub async fn run(command: TenantCommand) -> Result<(), Failure> {
     match command {
         TenantCommand::Create(args) => {
             on_store(&args.store, async |store, _| {
-                let tenant = create_tenant(&Admin::local(), store, &Clock::system(), &args.name).await;
-                output::print(&format!("{}\n", tenant.map_err(Failure::other)?.id))
+                let tenant = match create_tenant(&Admin::local(), store, &Clock::system(), &args.name).await {
+                    Err(Fault::Conflict(_)) if args.if_missing => find(store, &args.name).await?,
+                    created => created.map_err(Failure::other)?,
+                };
+                output::print(&format!("{}\n", tenant.id))
             })
             .await
         }

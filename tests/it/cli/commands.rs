@@ -20,6 +20,7 @@ on_both_stores!(tenant_and_key_changes_take_effect_within_a_second);
 on_both_stores!(setting_changes_take_effect_within_a_second);
 on_both_stores!(invalid_settings_are_rejected_by_name);
 on_both_stores!(a_tenants_heartbeat_is_at_most_half_of_its_lease);
+on_both_stores!(commands_print_bare_values);
 on_both_stores!(impossible_commands_fail_with_a_reason);
 on_both_stores!(ingest_posts_a_file_of_events);
 on_both_stores!(commands_refuse_a_store_that_is_not_there);
@@ -166,12 +167,33 @@ async fn invalid_settings_are_rejected_by_name(backend: Backend) {
     assert!(!stdout.contains(" on"), "no setting was changed: {stdout}");
 }
 
+/// What a script stores in a variable is the value alone, also the second time.
+async fn commands_print_bare_values(backend: Backend) {
+    let home = Home::new(backend).await;
+    made(&home).await;
+    let value = |arguments: &[&str]| {
+        let ended = on(&home, arguments).code(0);
+        assert_eq!(stderr(&ended), "", "{arguments:?}");
+        let printed = stdout(&ended);
+        let line = printed.strip_suffix('\n').expect("a line").to_owned();
+        assert!(!line.is_empty() && !line.contains(char::is_whitespace), "{arguments:?}: {printed:?}");
+        line
+    };
+    let id = value(&["tenant", "create", "A", "--if-missing"]);
+    assert_eq!(value(&["tenant", "create", "A", "--if-missing"]), id);
+    assert_eq!(stdout(&on(&home, &["tenant", "list"]).code(0)).lines().count(), 1);
+    let create = ["key", "create", "A", "--scope", "*"];
+    let keys = [value(&create), value(&create)];
+    assert!(keys[0] != keys[1] && keys.iter().all(|key| key.starts_with("rk_")));
+}
+
 async fn impossible_commands_fail_with_a_reason(backend: Backend) {
     let home = Home::new(backend).await;
     made(&home).await;
     on(&home, &["tenant", "create", "A"]).code(0);
     let error = |arguments: &[&str], code: i32| stderr(&on(&home, arguments).code(code));
     assert!(error(&["tenant", "create", "A"], 1).contains("exists"));
+    assert!(!error(&["tenant", "create", "", "--if-missing"], 1).is_empty());
     assert!(!error(&["tenant", "create", ""], 1).is_empty());
     assert!(error(&["key", "list", "nobody"], 1).contains("nobody"));
     assert!(error(&["key", "create", "nobody", "--scope", "*"], 1).contains("nobody"));
