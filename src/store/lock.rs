@@ -23,7 +23,8 @@ pub enum ServerLock {
 
 impl ServerLock {
     /// Takes the lock. `None` if another server has it, [`StoreError::Missing`] for a folder without a store if it is to
-    /// be refused. A database is looked into when it is opened.
+    /// be refused. A database is looked into when it is opened. Returns later, by a pause, if the last server on
+    /// PostgreSQL did not end in an orderly way.
     pub async fn try_take(location: &Location, if_missing: IfMissing) -> Result<Option<Self>, StoreError> {
         match location {
             Location::Folder(folder) => {
@@ -32,8 +33,11 @@ impl ServerLock {
             }
             Location::Postgres(options) => {
                 let mut connection = postgres::connect::first(options).await?.0;
-                let is_ours = PostgresJournal::try_lock(&mut connection).await?;
-                Ok(is_ours.then(|| ServerLock::Postgres(Box::new(connection))))
+                if !PostgresJournal::try_lock(&mut connection).await? {
+                    return Ok(None);
+                }
+                PostgresJournal::await_others(&mut connection, None).await?;
+                Ok(Some(ServerLock::Postgres(Box::new(connection))))
             }
         }
     }

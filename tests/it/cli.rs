@@ -7,6 +7,7 @@ mod database;
 mod demo;
 mod leaks;
 mod life;
+mod logs;
 #[cfg(unix)]
 mod modes;
 mod output;
