@@ -111,7 +111,8 @@ pub struct LockedStore {
 /// Locks the store and opens it. The lock comes first, since opening changes tables, which must not happen under a
 /// running server.
 pub async fn lock_store(location: &Location, clock: &Clock, if_missing: IfMissing) -> Result<LockedStore, BootError> {
-    let lock = take_lock(location, clock, if_missing).await?;
+    location.require(if_missing)?;
+    let lock = take_lock(location, clock).await?;
     let (store, is_new) = Store::open_locked(location, &lock, if_missing).await?;
     let (journal, lock) = store.locked_journal(lock, APPLY_VERSION).await?;
     Ok(LockedStore { store, journal, is_new, lock })
@@ -132,10 +133,10 @@ pub async fn boot(location: &Location, given: GivenTokens<'_>, clock: &Clock) ->
 }
 
 /// Waits for the lock. [`BootError::Taken`] after [`LOCK_TIMEOUT`].
-async fn take_lock(location: &Location, clock: &Clock, if_missing: IfMissing) -> Result<ServerLock, BootError> {
+async fn take_lock(location: &Location, clock: &Clock) -> Result<ServerLock, BootError> {
     let until = clock.monotonic() + LOCK_TIMEOUT;
     loop {
-        match ServerLock::try_take(location, if_missing).await? {
+        match ServerLock::try_take(location).await? {
             Some(lock) => return Ok(lock),
             None if clock.monotonic() < until => tokio::time::sleep(LOCK_INTERVAL).await,
             None => return Err(BootError::Taken(location.to_string())),

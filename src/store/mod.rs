@@ -72,6 +72,17 @@ pub enum Location {
     Postgres(Box<PgConnectOptions>),
 }
 
+impl Location {
+    /// Returns [`StoreError::Missing`] for a folder without a store, if that is to be refused: before its lock is taken,
+    /// which makes the folder. A database is looked into when it is opened.
+    pub fn require(&self, if_missing: IfMissing) -> Result<(), StoreError> {
+        match self {
+            Location::Folder(folder) => sqlite::require(folder, if_missing),
+            Location::Postgres(_) => Ok(()),
+        }
+    }
+}
+
 /// The folder, or `database NAME at HOST:PORT`. There is no password in it.
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -215,7 +215,6 @@ async fn administration_rejects_tenant_credentials(backend: Backend) {
         let request = service.api.request(method.clone(), path).bearer_auth(SCRAPER);
         let answer = send(request.json(&json!({ "name": "more", "scopes": ["*"] }))).await.expect("an answer");
         assert_eq!(answer.status, expected, "{method} {path}: {}", answer.text);
-        assert_eq!(answer.text.contains("rollcall_tasks"), expected == 200, "{}", answer.text);
     }
     // The deletion was rejected, so the key is still valid.
     assert_eq!(service.api.events(&other, &[]).await.unwrap().status, 200);

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::process::{Command, Output, Stdio};
 
 use super::{on, stdout};
-use crate::support::desks::connected;
+use crate::support::desks::{connected, directory};
 use crate::support::process::{Process, program, store_flags};
 use crate::support::tasks::eventually;
 use crate::support::{Backend, Home};
@@ -65,6 +65,7 @@ async fn commands_on_a_store_end_with_their_reader_and_report_a_full_disk() {
     let home = Home::new(Backend::Embedded).await;
     let process = Process::start(&home.location, &[]).await;
     let persona = process.api.persona("A").await;
+    process.api.put_directory(&persona.key, &directory(1)).await;
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("events.ndjson");
     std::fs::write(&file, connected(1, 1, rollcall::clock::Clock::system().now()).to_string()).expect("a file");
@@ -82,7 +83,9 @@ async fn commands_on_a_store_end_with_their_reader_and_report_a_full_disk() {
     ended(&run_into(closed(), &created), 0, &created);
     let listed = stdout(&on(&home, &["key", "list", "A"]).code(0));
     let id = listed.split_whitespace().next().expect("an id");
-    on_store(&["key", "revoke", "A", id]);
+    // It is revoked the first time.
+    let revoke = ["key", "revoke", "A", id, &store[0], &store[1]];
+    ended(&run_into(closed(), &revoke), 0, &revoke);
     process.terminate().await;
     on_store(&["verify"]);
 }

@@ -48,7 +48,7 @@ async fn migrations_run_only_under_the_lock() {
         // The tables as an older release leaves them, without the newest migration.
         let mut raw = RawStore::open(&home.location).await;
         let newest = "(SELECT max(version) FROM _sqlx_migrations)";
-        raw.run("DROP TABLE registry_change").await;
+        raw.run("DROP TABLE replica").await;
         raw.run(&format!("UPDATE _sqlx_migrations SET version = 99999 WHERE version = {newest}")).await;
         raw.run("DELETE FROM _sqlx_migrations WHERE version = 99999").await;
         let clock = Clock::manual(at(0));
@@ -56,7 +56,7 @@ async fn migrations_run_only_under_the_lock() {
         assert!(timeout(NOTICE_TIMEOUT, &mut second).await.is_err(), "the second server waits");
         let command = Store::open(&home.location).await;
         assert!(matches!(command, Err(StoreError::Outdated)), "{backend:?}: {:?}", command.err());
-        assert_eq!(raw.number("SELECT count(*) FROM _sqlx_migrations WHERE version >= 10").await, 0, "{backend:?}");
+        assert_eq!(raw.number("SELECT count(*) FROM _sqlx_migrations WHERE version >= 11").await, 0, "{backend:?}");
         drop(first);
     }
 }
