@@ -1,4 +1,4 @@
-//! `rollcall key`: creates, lists and revokes keys. Changes take effect in a running service within a second.
+//! `rollcall key`: creates, lists and revokes keys. A change is in effect in a running service when its command ends.
 
 use clap::{Args, Subcommand};
 use uuid::Uuid;
@@ -22,7 +22,7 @@ pub enum KeyCommand {
     Create(CreateArgs),
     /// Lists a tenant's keys: id, first characters of the key, state, scopes, name.
     List(ListArgs),
-    /// Revokes a key; a running service rejects it within a second.
+    /// Revokes a key; a running service rejects it when this ends.
     Revoke(RevokeArgs),
 }
 
@@ -82,6 +82,7 @@ async fn create(args: &CreateArgs, store: &Store, location: &Location) -> Result
     let wanted = NewKey { tenant, name: &args.name, scopes: args.scopes.clone() };
     let made = create_key(&Admin::local(), store, &credentials, &clock, wanted).await;
     let (record, key) = made.map_err(Failure::other)?;
+    store::applied(store).await;
     output::print_once(&format!("{}\n", key.reveal())).map_err(|error| {
         // Nothing else has the key, so that it could only be revoked.
         error.and(format!("the key was created, but not shown: revoke it, its id is {}", record.id))
@@ -104,6 +105,7 @@ async fn revoke(args: &RevokeArgs, store: &Store, location: &Location) -> Result
     let credentials = credentials(store, location, &clock).await?;
     let key = KeyOf { tenant, key: args.key };
     revoke_key(&Admin::local(), store, &credentials, &clock, key).await.map_err(Failure::other)?;
+    store::applied(store).await;
     output::print("revoked\n")
 }
 

@@ -2,7 +2,9 @@
 
 use super::Failure;
 use crate::boot::BootError;
+use crate::clock::Clock;
 use crate::config::StoreArgs;
+use crate::registry::APPLIED_WITHIN;
 use crate::store::{Location, Store, StoreError};
 
 /// Opens the store that the settings name, and runs a command's work on it. Its tables are brought up to date. A store
@@ -16,6 +18,15 @@ pub async fn on_store<T>(
     let worked = work(&store, &location).await;
     store.disconnect().await;
     worked
+}
+
+/// Waits until a running server has applied a change to keys or settings, so that the next command may rely on it.
+/// Without a server there is nothing to wait for.
+pub async fn applied(store: &Store) {
+    // Where that is unknown, waiting is harmless.
+    if store.is_served().await.unwrap_or(true) {
+        Clock::system().sleep(APPLIED_WITHIN).await;
+    }
 }
 
 /// Returns the failure of a command or a start by an error of its store.

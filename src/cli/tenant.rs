@@ -1,5 +1,5 @@
-//! `rollcall tenant`: creates and lists tenants, shows and changes their settings. Changes take effect in a running
-//! service within a second.
+//! `rollcall tenant`: creates and lists tenants, shows and changes their settings. A change of settings is in effect in
+//! a running service when its command ends.
 
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -30,7 +30,7 @@ pub enum TenantCommand {
     List(ListArgs),
     /// Shows a tenant and its settings.
     Show(ShowArgs),
-    /// Changes settings of a tenant; those not given stay. A running service applies them within a second.
+    /// Changes settings of a tenant; those not given stay. A running service applies them before this ends.
     Set(SetArgs),
 }
 
@@ -180,7 +180,9 @@ pub async fn run(command: TenantCommand) -> Result<(), Failure> {
                 // The terms of a running service may be others, which this process cannot read.
                 let change = SettingsChange { patch: &patch, usual: DeskTerms::default() };
                 let changed = set_settings(&Admin::local(), store, &settings, tenant, change).await;
-                show(&changed.map_err(refused)?)
+                let changed = changed.map_err(refused)?;
+                store::applied(store).await;
+                show(&changed)
             })
             .await
         }

@@ -109,6 +109,15 @@ impl PostgresJournal {
         sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(SERVER_LOCK).fetch_one(connection).await
     }
 
+    /// Returns true if a session has the server's lock. It is not taken here, not even for a moment: a server that lost it
+    /// would take that for another server.
+    pub async fn is_taken(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+        let taken = "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1
+                     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                     AND (classid::bigint << 32 | objid::bigint) = $1)";
+        sqlx::query_scalar(taken).bind(SERVER_LOCK).fetch_one(connection).await
+    }
+
     pub(super) async fn recover(&mut self) -> Result<(), JournalError> {
         // A session that survived the error is kept: giving up its lock would let a waiting server take the store.
         if self.session.is_some() && self.confirm().await.is_ok() {

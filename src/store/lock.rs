@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use sqlx::postgres::PgConnection;
 
-use super::{IfMissing, Location, Store, StoreError, postgres, private, sqlite};
+use super::{Location, Store, StoreError, postgres, private};
 use crate::journal::{Journal, JournalError, PostgresJournal, SqliteJournal};
 
 /// The lock file's name within a folder.
@@ -22,15 +22,11 @@ pub enum ServerLock {
 }
 
 impl ServerLock {
-    /// Takes the lock. `None` if another server has it, [`StoreError::Missing`] for a folder without a store if it is to
-    /// be refused. A database is looked into when it is opened. Returns later, by a pause, if the last server on
-    /// PostgreSQL did not end in an orderly way.
-    pub async fn try_take(location: &Location, if_missing: IfMissing) -> Result<Option<Self>, StoreError> {
+    /// Takes the lock. `None` if another server has it. Returns later, by a pause, if the last server on PostgreSQL did
+    /// not end in an orderly way.
+    pub async fn try_take(location: &Location) -> Result<Option<Self>, StoreError> {
         match location {
-            Location::Folder(folder) => {
-                sqlite::require(folder, if_missing)?;
-                Ok(try_folder(folder)?.map(ServerLock::Folder))
-            }
+            Location::Folder(folder) => Ok(try_folder(folder)?.map(ServerLock::Folder)),
             Location::Postgres(options) => {
                 let mut connection = postgres::connect::first(options).await?.0;
                 if !PostgresJournal::try_lock(&mut connection).await? {
@@ -62,6 +58,18 @@ pub(super) fn try_folder(folder: &Path) -> Result<Option<File>, StoreError> {
 }
 
 impl Store {
+    /// Returns true if a server runs on the store.
+    pub async fn is_served(&self) -> Result<bool, StoreError> {
+        Ok(match self {
+            Store::Sqlite(store) => {
+                // A lock that is taken here is given back at once; a server that starts tries again.
+                let folder = store.writer().file().parent().unwrap_or(Path::new("."));
+                try_folder(folder)?.is_none()
+            }
+            Store::Postgres(store) => PostgresJournal::is_taken(&mut store.sessions().connect().await?).await?,
+        })
+    }
+
     /// Opens the store's journal for the engine of the server that holds `lock`. `apply_version` is the version of the
     /// rules it applies. A returned file must be held for as long as the server runs; on PostgreSQL the journal's
     /// connection holds the lock.
