@@ -34,7 +34,7 @@ enum Command {
     /// Runs the service.
     Serve(Box<ServeArgs>),
     /// Runs the service on a store of its own, with a demo tenant and simulated desks.
-    Demo(demo::DemoArgs),
+    Demo(Box<demo::DemoArgs>),
     /// Posts a file of events, one per line, to a running service; exits with 1 if any is rejected.
     Ingest(ingest::IngestArgs),
     /// Creates, lists, shows and configures tenants.
@@ -114,7 +114,7 @@ async fn run_command(cli: Cli, signals: Option<Result<Signals, Failure>>) -> Res
     }
     match cli.command {
         Command::Serve(args) => run_with(signals, |signals| serve::run(*args, signals)).await,
-        Command::Demo(args) => run_with(signals, |signals| demo::run(args, signals)).await,
+        Command::Demo(args) => run_with(signals, |signals| demo::run(*args, signals)).await,
         Command::Ingest(args) => ingest::run(args).await,
         Command::Tenant(command) => tenant::run(command).await,
         Command::Key(command) => key::run(command).await,

@@ -82,6 +82,7 @@ pub struct PostgresJournal {
 
 impl PostgresJournal {
     /// Connects and takes the server's lock. [`JournalError::Taken`] if another server has it.
+    #[expect(clippy::disallowed_methods, reason = "names this server; no entry of the journal has it")]
     pub async fn open(sessions: Sessions, apply_version: u32) -> Result<Self, JournalError> {
         let replica = Uuid::new_v4();
         let mut journal = PostgresJournal { sessions, session: None, last: None, apply_version, replica };
@@ -90,6 +91,7 @@ impl PostgresJournal {
     }
 
     /// Makes a journal on a connection that holds the server's lock.
+    #[expect(clippy::disallowed_methods, reason = "names this server; no entry of the journal has it")]
     pub async fn locked(
         sessions: Sessions,
         mut connection: PgConnection,
