@@ -33,7 +33,7 @@ use utoipa_axum::routes;
 
 use graphql::GraphqlState;
 use native::desk::DeskState;
-use openapi::{ADMINISTRATOR, API_KEY, AUTH_TOKEN, BASIC, BEARER, KEY_IN_QUERY, describe};
+use openapi::{ADMINISTRATOR, API_KEY, AUTH_TOKEN, BASIC, BEARER, KEY_IN_QUERY, METRICS, describe};
 pub use state::{AppState, Edge, Handles};
 
 /// Builds the router with every route. Errors for unsupported methods have the shape of the route's dialect.
@@ -58,16 +58,21 @@ pub fn router(app: AppState) -> Router {
 
 /// The routes of the OpenAPI description, without those of desks, which have a state of their own.
 fn described_routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().merge(iadvize_rest()).merge(convoso()).merge(vonage()).merge(native()).merge(oauth()).merge(
-        describe(
-            health::Description::openapi(),
-            &[],
-            OpenApiRouter::new()
-                .routes(routes!(health::livez))
-                .routes(routes!(health::readyz))
-                .routes(routes!(health::metrics)),
-        ),
-    )
+    OpenApiRouter::new()
+        .merge(iadvize_rest())
+        .merge(convoso())
+        .merge(vonage())
+        .merge(native())
+        .merge(oauth())
+        .merge(operation())
+}
+
+/// Probes and metrics.
+fn operation() -> OpenApiRouter<AppState> {
+    let probes = OpenApiRouter::new().routes(routes!(health::livez)).routes(routes!(health::readyz));
+    let metrics = OpenApiRouter::new().routes(routes!(health::metrics));
+    let probes = describe(health::Description::openapi(), &[], probes);
+    probes.merge(describe(health::Description::openapi(), &[METRICS, ADMINISTRATOR], metrics))
 }
 
 /// iAdvize's REST API.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use super::request_context::RequestContext;
-use crate::auth::{Admin, Authorized, Caller, Client, Credentials, Passwords, Privilege};
+use crate::auth::{Admin, Authorized, Caller, Client, Credentials, Passwords, Privilege, Scraper};
 use crate::clock::Clock;
 use crate::command::Context;
 use crate::command::issue_token::TokenIssuer;
@@ -130,6 +130,13 @@ impl AppState {
         let admin = self.credentials().admin(token).map_err(|fault| self.refuse(request, fault))?;
         request.administrator();
         Ok(admin)
+    }
+
+    /// Authenticates a reader of the metrics. Its bytes count as the administrator's.
+    pub fn scraper(&self, request: &RequestContext, token: Option<&str>) -> Result<Scraper, Fault> {
+        let scraper = self.credentials().scraper(token).map_err(|fault| self.refuse(request, fault))?;
+        request.administrator();
+        Ok(scraper)
     }
 
     /// Counts a request without a valid credential; [`Fault::TooMany`] past the rate of its address.

@@ -9,7 +9,7 @@ use axum::http::request::Parts;
 use axum::response::IntoResponse;
 
 use super::credential;
-use crate::auth::{Admin, Authorized, Privilege};
+use crate::auth::{Admin, Authorized, Privilege, Scraper};
 use crate::domain::Fault;
 use crate::http::fault::NativeFault;
 use crate::http::request_context::RequestContext;
@@ -66,5 +66,19 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, NativeFault> {
         let context = RequestContext::of(&parts.extensions);
         Ok(AppState::from_ref(state).admin(&context, credential::bearer(&parts.headers))?)
+    }
+}
+
+/// A reader of the metrics, authenticated by `Authorization: Bearer`.
+impl<S> FromRequestParts<S> for Scraper
+where
+    S: Send + Sync,
+    AppState: FromRef<S>,
+{
+    type Rejection = NativeFault;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, NativeFault> {
+        let context = RequestContext::of(&parts.extensions);
+        Ok(AppState::from_ref(state).scraper(&context, credential::bearer(&parts.headers))?)
     }
 }

@@ -25,6 +25,9 @@ pub const AUTH_TOKEN: &str = "auth_token";
 /// `Authorization: Bearer` with the administrator's token.
 pub const ADMINISTRATOR: &str = "administrator";
 
+/// `Authorization: Bearer` with the token that reads the metrics.
+pub const METRICS: &str = "metrics";
+
 /// The description as JSON, built on first use.
 static JSON: LazyLock<String> = LazyLock::new(|| {
     // Serialising a description cannot fail.
@@ -83,6 +86,7 @@ fn credentials() -> Components {
     let mut components = Components::new();
     components.add_security_scheme(BEARER, http(HttpAuthScheme::Bearer));
     components.add_security_scheme(ADMINISTRATOR, http(HttpAuthScheme::Bearer));
+    components.add_security_scheme(METRICS, http(HttpAuthScheme::Bearer));
     components.add_security_scheme(BASIC, http(HttpAuthScheme::Basic));
     components.add_security_scheme(API_KEY, SecurityScheme::ApiKey(ApiKey::Header(key("X-API-Key", "A tenant's key"))));
     components.add_security_scheme(KEY_IN_QUERY, SecurityScheme::ApiKey(ApiKey::Query(key("key", "A tenant's key"))));
