@@ -10,6 +10,7 @@ pub mod long_answer;
 pub mod params;
 pub mod path;
 pub mod peer;
+pub mod query;
 pub mod reply;
 
 pub use body::{MediaType, media_type, read_body};
@@ -17,3 +18,4 @@ pub use caller::{Authenticated, Credential};
 pub use params::Params;
 pub use path::{PathId, PathIds};
 pub use peer::Peer;
+pub use query::{Query, query};

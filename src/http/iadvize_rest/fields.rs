@@ -88,7 +88,7 @@ pub fn list(value: &Value) -> Option<Vec<Value>> {
     match value {
         Value::Null => Some(Vec::new()),
         Value::Array(values) => Some(values.clone()),
-        Value::String(text) => Some(csv(text).map(Value::from).collect()),
+        Value::String(text) => Some(csv(text).into_iter().map(Value::from).collect()),
         _ => None,
     }
 }

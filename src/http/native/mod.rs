@@ -67,7 +67,7 @@ pub enum HeaderCredential {}
 impl Credential for HeaderCredential {
     type Rejection = NativeFault;
 
-    fn read(parts: &Parts) -> Result<Option<Cow<'_, str>>, Fault> {
+    fn read(parts: &mut Parts) -> Result<Option<Cow<'_, str>>, Fault> {
         let credential = credential::bearer(&parts.headers).or_else(|| credential::api_key(&parts.headers));
         Ok(credential.map(Cow::Borrowed))
     }

@@ -3,6 +3,7 @@
 pub mod agents;
 pub mod agents_availability;
 pub mod count_agents;
+mod members;
 pub mod presence_summary;
 
 use std::borrow::Cow;
@@ -122,7 +123,7 @@ pub enum BearerToken {}
 impl Credential for BearerToken {
     type Rejection = VonageFault;
 
-    fn read(parts: &Parts) -> Result<Option<Cow<'_, str>>, Fault> {
+    fn read(parts: &mut Parts) -> Result<Option<Cow<'_, str>>, Fault> {
         Ok(credential::bearer(&parts.headers).map(Cow::Borrowed))
     }
 }

@@ -15,7 +15,7 @@ use crate::auth::{EventsWrite, signature};
 use crate::domain::Fault;
 use crate::http::describe;
 use crate::http::extract::body::DIALECT_LIMIT;
-use crate::http::extract::{self, Credential, Params, credential, read_body};
+use crate::http::extract::{self, Credential, credential, read_body};
 use crate::http::fault::NativeFault;
 use crate::http::native::events::{Answer, ParsedEvents, commit};
 use crate::http::state::AppState;
@@ -78,13 +78,13 @@ pub enum UrlCredential {}
 impl Credential for UrlCredential {
     type Rejection = NativeFault;
 
-    fn read(parts: &Parts) -> Result<Option<Cow<'_, str>>, Fault> {
-        let Parts { headers, uri, .. } = parts;
+    fn read(parts: &mut Parts) -> Result<Option<Cow<'_, str>>, Fault> {
+        let params = extract::query(parts);
+        let headers = &parts.headers;
         if let Some(key) = credential::bearer(headers).or_else(|| credential::api_key(headers)) {
             return Ok(Some(Cow::Borrowed(key)));
         }
-        let params = Params::parse(uri.query().unwrap_or_default().as_bytes())?;
-        let key = params.one("key")?.map(str::to_owned);
+        let key = params?.one("key")?.map(str::to_owned);
         Ok(key.or_else(|| credential::basic_user(headers)).map(Cow::Owned))
     }
 }
