@@ -135,13 +135,8 @@ impl IntoResponse for RestFault {
 
 impl IntoResponses for RestFault {
     fn responses() -> BTreeMap<String, RefOr<Described>> {
-        describe::faults::<StatusOnly<'_>>(JSON, &[400, 403, 404, 409, 413, 415, 429, 500, 503])
+        describe::faults::<StatusOnly<'_>>(JSON, &[400, 403, 404, 408, 409, 413, 415, 429, 500, 503])
     }
-}
-
-/// Answers requests with a method that the route does not support.
-pub async fn wrong_method() -> RestFault {
-    RestFault::Fault(Fault::MethodNotAllowed)
 }
 
 /// A caller with the scope of `P`.

@@ -48,16 +48,6 @@ pub struct Webhooks;
 #[openapi(tags((name = "Tenants and keys", description = "For the administrator")))]
 pub struct Administration;
 
-/// Answers 405 for a method that a route does not support.
-pub async fn wrong_method() -> NativeFault {
-    NativeFault(Fault::MethodNotAllowed)
-}
-
-/// Answers 404 for a path that is not a route.
-pub async fn unknown_route() -> NativeFault {
-    NativeFault(Fault::NotFound("route"))
-}
-
 /// A caller with the scope of `P`.
 pub type Authenticated<P> = extract::Authenticated<HeaderCredential, P>;
 

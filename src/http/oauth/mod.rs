@@ -90,13 +90,8 @@ impl IntoResponse for OauthFault {
 
 impl IntoResponses for OauthFault {
     fn responses() -> BTreeMap<String, RefOr<Described>> {
-        describe::faults::<Failure>(JSON, &[400, 401, 413, 415, 429, 500, 503])
+        describe::faults::<Failure>(JSON, &[400, 401, 408, 413, 415, 429, 500, 503])
     }
-}
-
-/// Answers requests with a method that the route does not support.
-pub async fn wrong_method() -> OauthFault {
-    OauthFault::Fault(Fault::MethodNotAllowed)
 }
 
 /// Reads the body, which must be a form, and returns it with the request's head.

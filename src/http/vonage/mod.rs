@@ -105,13 +105,8 @@ fn text(fault: &Fault) -> String {
 
 impl IntoResponses for VonageFault {
     fn responses() -> BTreeMap<String, RefOr<Described>> {
-        describe::faults::<Failure>(JSON, &[400, 401, 403, 404, 413, 415, 429, 500, 503])
+        describe::faults::<Failure>(JSON, &[400, 401, 403, 404, 408, 413, 415, 429, 500, 503])
     }
-}
-
-/// Answers requests with a method that the route does not support.
-pub async fn wrong_method() -> VonageFault {
-    VonageFault::Fault(Fault::MethodNotAllowed)
 }
 
 /// A caller with the scope of `P`.

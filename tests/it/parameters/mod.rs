@@ -1,5 +1,5 @@
 //! Filters: every filter of every route and of every GraphQL field is taken as it is meant or refused, in every spelling
-//! of PHP, axios, jQuery, Postman and JSON clients. The tables of `parameters/rest.rs` and `parameters/graphql.rs` have a
+//! of PHP, axios, jQuery, Postman and JSON clients. The tables of `rest.rs` and `graphql.rs` have a
 //! row for each; a filter without a row fails the test.
 
 mod graphql;
@@ -14,7 +14,7 @@ use crate::support::{Backend, Service};
 async fn stage() -> (Service, Persona) {
     let service = Service::start(Backend::Embedded).await;
     let persona = service.api.persona("tenant").await;
-    let fixture = include_str!("../vectors/setup/fixture.json");
+    let fixture = include_str!("../../vectors/setup/fixture.json");
     let steps: Vec<Value> = serde_json::from_str(fixture).expect("steps");
     for step in &steps {
         let request = &step["request"];
