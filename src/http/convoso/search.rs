@@ -11,7 +11,7 @@ use crate::domain::{EntityRef, Fault, Filter, TenantId};
 use crate::engine::Snapshot;
 use crate::http::extract::body::UNAUTHENTICATED_LIMIT;
 use crate::http::extract::params::{elements, not_a_list};
-use crate::http::extract::{MediaType, Params, freshness, json, media_type, read_body};
+use crate::http::extract::{MediaType, Params, form, freshness, json, media_type, read_body};
 use crate::http::request_context::RequestContext;
 use crate::http::state::AppState;
 use crate::query;
@@ -64,13 +64,14 @@ pub struct Opened {
 pub async fn open(app: &AppState, request: Request) -> Result<Opened, ConvosoFault> {
     let (parts, body) = request.into_parts();
     let body = read_body(&parts.headers, body, UNAUTHENTICATED_LIMIT).await?;
-    let in_query = from_params(parts.uri.query().unwrap_or_default().as_bytes())?;
-    let in_body = match media_type(&parts.headers) {
+    let in_query = from_params(&Params::parse(parts.uri.query().unwrap_or_default().as_bytes())?)?;
+    let in_body = match form(&parts.headers, &body).await {
         // Without a body the content type does not matter.
         _ if body.is_empty() => Given::default(),
-        MediaType::Form => from_params(&body)?,
-        MediaType::Json => from_json(&body)?,
-        _ => return Err(Fault::UnsupportedMediaType("a form or application/json").into()),
+        Ok(Some(params)) => from_params(&params)?,
+        Ok(None) if media_type(&parts.headers) == MediaType::Json => from_json(&body)?,
+        Ok(None) => return Err(Fault::UnsupportedMediaType("a form or application/json").into()),
+        Err(fault) => return Err(fault.into()),
     };
     // The body takes precedence over the query, parameter by parameter. A blank one is absent.
     let first = |body: Vec<String>, query: Vec<String>| if body.is_empty() { query } else { body };
@@ -89,8 +90,7 @@ pub async fn open(app: &AppState, request: Request) -> Result<Opened, ConvosoFau
     Ok(Opened { tenant: caller.tenant(), filter, snapshot })
 }
 
-fn from_params(encoded: &[u8]) -> Result<Given, Fault> {
-    let params = Params::parse(encoded)?;
+fn from_params(params: &Params<'_>) -> Result<Given, Fault> {
     let list = |name| Ok::<_, Fault>(split(&params.list(name)?));
     Ok(Given {
         auth_token: params.one("auth_token")?.map(str::to_owned),

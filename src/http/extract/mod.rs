@@ -4,6 +4,7 @@ pub mod body;
 pub mod brackets;
 pub mod caller;
 pub mod credential;
+pub mod form;
 pub mod freshness;
 pub mod json;
 pub mod long_answer;
@@ -15,6 +16,7 @@ pub mod reply;
 
 pub use body::{MediaType, media_type, read_body};
 pub use caller::{Authenticated, Credential};
+pub use form::form;
 pub use params::Params;
 pub use path::{PathId, PathIds};
 pub use peer::Peer;

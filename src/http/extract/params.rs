@@ -12,7 +12,7 @@ use percent_encoding::percent_decode;
 use crate::domain::Fault;
 
 /// Most pairs in one query string or form.
-const MAX_PAIRS: usize = 1_000;
+pub const MAX_PAIRS: usize = 1_000;
 
 /// Names and values, decoded and in order.
 #[derive(Clone, Debug, Default)]
@@ -36,6 +36,13 @@ impl<'a> Params<'a> {
             return Err(Fault::TooLarge("1000 parameters"));
         }
         Ok(Params(pairs))
+    }
+
+    /// Returns pairs that are decoded already; a value is `None` if it is not UTF-8.
+    pub fn of(pairs: Vec<(String, Option<String>)>) -> Params<'static> {
+        let pair =
+            |(name, value): (String, Option<String>)| Pair { name: Cow::Owned(name), value: value.map(Cow::Owned) };
+        Params(pairs.into_iter().map(pair).collect())
     }
 
     /// Returns the pairs with values and names of their own, independent of the text that was parsed.
