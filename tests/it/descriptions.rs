@@ -111,3 +111,25 @@ fn every_reference_resolves() {
     assert_eq!(missing, BTreeSet::new());
     assert_eq!(description["openapi"], "3.1.0");
 }
+
+/// Tools send the first media type of a response as `Accept`, and ignore a parameter of that name (OpenAPI 3.1,
+/// "Parameter Object").
+#[test]
+fn vonages_version_is_the_first_media_type() {
+    let description = description();
+    for (method, path, operation) in operations(&description) {
+        let parameters = operation["parameters"].as_array().into_iter().flatten();
+        let mut headers = parameters.filter(|p| p["in"] == "header").filter_map(|p| p["name"].as_str());
+        let ignored = headers.find(|name| ["Accept", "Content-Type", "Authorization"].contains(name));
+        assert_eq!(ignored, None, "{method} {path}");
+    }
+    // In the text, since a parsed object has no order.
+    let text = openapi::json();
+    let versions: Vec<usize> =
+        text.match_indices("\"application/vnd.newvoicemedia.v1+json\"").map(|(at, _)| at).collect();
+    assert_eq!(
+        versions.len(),
+        operations(&description).iter().filter(|(_, path, _)| path.starts_with("/agents")).count()
+    );
+    assert!(versions.iter().all(|at| text[..*at].trim_end().ends_with("\"content\": {")));
+}

@@ -67,10 +67,13 @@ struct Availability {
 #[utoipa::path(
     post,
     path = "/agents-availability",
-    params(("Accept" = String, Header, description = "API version: application/vnd.newvoicemedia.v1+json")),
     request_body(content = Criteria),
     responses(
-        (status = 200, description = "The counts", body = Answer, content_type = "application/json; charset=utf-8"),
+        (
+            status = 200,
+            description = "The counts",
+            content((Answer = "application/vnd.newvoicemedia.v1+json"), (Answer = "application/json; charset=utf-8")),
+        ),
         VonageFault,
     ),
 )]

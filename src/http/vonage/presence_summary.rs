@@ -34,9 +34,13 @@ struct Answer {
 #[utoipa::path(
     get,
     path = "/agents-availability",
-    params(("skillNames" = String, Query, description = "Agents with all of these skills: comma-separated names. Also as skillName"), ("Accept" = String, Header, description = "API version: application/vnd.newvoicemedia.v1+json")),
+    params(("skillNames" = String, Query, description = "Agents with all of these skills: comma-separated names. Also as skillName")),
     responses(
-        (status = 200, description = "The counts", body = Answer, content_type = "application/json; charset=utf-8"),
+        (
+            status = 200,
+            description = "The counts",
+            content((Answer = "application/vnd.newvoicemedia.v1+json"), (Answer = "application/json; charset=utf-8")),
+        ),
         VonageFault,
     ),
 )]

@@ -26,9 +26,13 @@ const MAX_USERS: usize = 50;
     get,
     operation_id = "list_agent_presences",
     path = "/agents/presences/users",
-    params(("userId" = String, Query, description = "Any of these agents: comma-separated GUIDs, 50 at most"), ("Accept" = String, Header, description = "API version: application/vnd.newvoicemedia.v1+json")),
+    params(("userId" = String, Query, description = "Any of these agents: comma-separated GUIDs, 50 at most")),
     responses(
-        (status = 200, description = "The presences of the known agents", body = Vec<AgentPresence>, content_type = "application/json; charset=utf-8"),
+        (
+            status = 200,
+            description = "The presences of the known agents",
+            content((Vec<AgentPresence> = "application/vnd.newvoicemedia.v1+json"), (Vec<AgentPresence> = "application/json; charset=utf-8")),
+        ),
         VonageFault,
     ),
 )]

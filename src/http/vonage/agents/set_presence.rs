@@ -35,10 +35,14 @@ struct Change {
     patch,
     operation_id = "set_agent_presence",
     path = "/agents/{id}/presence",
-    params(("id" = String, Path, description = "The agent's GUID"), ("Accept" = String, Header, description = "API version: application/vnd.newvoicemedia.v1+json")),
+    params(("id" = String, Path, description = "The agent's GUID")),
     request_body(content = Change),
     responses(
-        (status = 200, description = "The presence after the change", body = AgentPresence, content_type = "application/json; charset=utf-8"),
+        (
+            status = 200,
+            description = "The presence after the change",
+            content((AgentPresence = "application/vnd.newvoicemedia.v1+json"), (AgentPresence = "application/json; charset=utf-8")),
+        ),
         VonageFault,
     ),
 )]
