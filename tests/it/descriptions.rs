@@ -133,3 +133,34 @@ fn vonages_version_is_the_first_media_type() {
     );
     assert!(versions.iter().all(|at| text[..*at].trim_end().ends_with("\"content\": {")));
 }
+
+/// Without an encoding generators write a nested object as JSON in one field of a form.
+#[test]
+fn nested_fields_of_forms_have_an_encoding() {
+    let description = description();
+    let mut nested = 0;
+    for (method, path, operation) in operations(&description) {
+        for (media_type, content) in operation["requestBody"]["content"].as_object().into_iter().flatten() {
+            if !["application/x-www-form-urlencoded", "multipart/form-data"].contains(&media_type.as_str()) {
+                continue;
+            }
+            let reference = content["schema"]["$ref"].as_str().expect("a reference");
+            let schema = description.pointer(&reference[1..]).expect("a schema");
+            for (name, property) in schema["properties"].as_object().expect("fields") {
+                let is_nested = property.get("properties").is_some();
+                let encoding = &content["encoding"][name];
+                assert_eq!(is_nested, encoding["style"] == "deepObject", "{method} {path} {name}: {encoding}");
+                assert_eq!(is_nested, encoding["explode"] == true, "{method} {path} {name}");
+                nested += u32::from(is_nested);
+            }
+        }
+    }
+    assert_eq!(nested, 2 * (1 + 1 + 3));
+}
+
+#[test]
+fn credentials_are_described() {
+    let description = description();
+    let schemes = description["components"]["securitySchemes"].as_object().expect("schemes");
+    assert!(schemes.len() > 4 && schemes.values().all(|scheme| scheme["description"].is_string()), "{schemes:?}");
+}
