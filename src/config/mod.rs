@@ -3,7 +3,7 @@
 
 mod database_url;
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
@@ -61,11 +61,23 @@ pub struct LogArgs {
     pub log_format: LogFormat,
 }
 
+/// Parses an address with a port, or resolves a name with a port. IPv4 comes first, since a client that is given
+/// `localhost` tries both, and one that is given 127.0.0.1 tries no other.
+pub fn address(text: &str) -> Result<SocketAddr, String> {
+    if let Ok(address) = text.parse() {
+        return Ok(address);
+    }
+    let unusable = |why: &str| format!("not an address and port, such as 127.0.0.1:8080 or localhost:8080: {why}");
+    let found: Vec<SocketAddr> = text.to_socket_addrs().map_err(|error| unusable(&error.to_string()))?.collect();
+    let chosen = found.iter().find(|address| address.is_ipv4()).or(found.first());
+    chosen.copied().ok_or_else(|| unusable("the name has no address"))
+}
+
 /// The settings of the service.
 #[derive(Args, Clone, Debug)]
 pub struct ServeArgs {
-    /// Address and port to listen on.
-    #[arg(long, env = "ROLLCALL_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
+    /// Address and port to listen on; a name such as localhost is resolved once, to its first IPv4 address if it has one.
+    #[arg(long, env = "ROLLCALL_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS", value_parser = address)]
     pub listen: SocketAddr,
 
     /// Certificate in PEM, followed by its intermediate certificates: serves HTTPS instead of HTTP. A renewed file is
@@ -261,4 +273,18 @@ pub fn unknown_variables(known: &[&str]) -> Vec<String> {
         names.filter(|name| name.starts_with(PREFIX) && !known.contains(&name.as_str())).collect();
     unknown.sort();
     unknown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_resolved_to_addresses() {
+        assert_eq!(address("localhost:8080"), Ok(([127, 0, 0, 1], 8080).into()));
+        assert_eq!(address("[::1]:80").map(|address| address.port()), Ok(80));
+        for text in ["localhost", "", "127.0.0.1:70000", "localhost:http"] {
+            assert!(address(text).is_err_and(|error| error.contains("localhost:8080")), "{text}");
+        }
+    }
 }

@@ -21,7 +21,7 @@ pub trait Credential: Send + Sync + 'static {
     type Rejection: From<Fault> + IntoResponse;
 
     /// Returns the key or token that the request carries outside of its body.
-    fn read(parts: &Parts) -> Result<Option<Cow<'_, str>>, Fault>;
+    fn read(parts: &mut Parts) -> Result<Option<Cow<'_, str>>, Fault>;
 }
 
 /// A caller with the scope of `P`, by a credential that is carried as `C` says.
@@ -48,8 +48,8 @@ where
     type Rejection = C::Rejection;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, C::Rejection> {
-        let credential = C::read(parts)?;
         let context = RequestContext::of(&parts.extensions);
+        let credential = C::read(parts)?;
         let caller = AppState::from_ref(state).caller(&context, credential.as_deref())?.authorize()?;
         Ok(Authenticated { caller, carried: PhantomData })
     }

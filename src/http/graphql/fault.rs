@@ -84,6 +84,7 @@ const fn name(fault: &Fault) -> &'static str {
         | Fault::Conflict(_)
         | Fault::TooLarge(_)
         | Fault::UnsupportedMediaType(_)
+        | Fault::UnsupportedEncoding(_)
         | Fault::MethodNotAllowed
         | Fault::TimedOut => "INVALID_REQUEST",
     }
