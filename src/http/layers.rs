@@ -6,7 +6,7 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{Method, Response};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::IntoResponse;
 use metrics::{counter, histogram};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -16,6 +16,7 @@ use super::drain::drained;
 use super::extract::body;
 use super::fault::NativeFault;
 use super::health::is_probe;
+use super::native::events::handshake;
 use super::request_context::RequestContext;
 use super::state::AppState;
 use super::{answer, cors};
@@ -38,8 +39,10 @@ impl AroundRouter {
         let mut router = self.0.layer(CatchPanicLayer::custom(panicked));
         // Without origins no request passes a CORS layer.
         if let Some(cors) = cors::layer(&app.edge().cors_origins) {
-            router = router.layer(cors);
+            router = router.layer(cors).layer(from_fn(cors::allow_attributes));
         }
+        // Around CORS, which answers every OPTIONS as a preflight.
+        router = router.layer(from_fn_with_state(app.clone(), handshake::answer));
         // The outermost layer, so that preflight responses and panics are measured as well.
         router.layer(from_fn_with_state(app.clone(), observe)).with_state(app)
     }

@@ -31,10 +31,10 @@ pub fn admit(raw: &RawValue, now: Time) -> Result<Event, Refusal> {
     let refuse = |reason| Refusal { id: id_of(raw), reason };
     let Object(envelope): Object<Envelope<'_>> = serde_json::from_str(raw.get())
         .map_err(|_| refuse("not an event: id, source, type and time are required, as strings"))?;
-    read(&envelope, raw, now).map_err(refuse)
+    read(envelope, raw, now).map_err(refuse)
 }
 
-fn read(envelope: &Envelope<'_>, raw: &RawValue, now: Time) -> Result<Event, &'static str> {
+fn read(envelope: Envelope<'_>, raw: &RawValue, now: Time) -> Result<Event, &'static str> {
     if envelope.specversion.as_ref().is_some_and(|v| v != "1.0") {
         return Err("specversion must be 1.0");
     }
@@ -59,7 +59,9 @@ fn read(envelope: &Envelope<'_>, raw: &RawValue, now: Time) -> Result<Event, &'s
     if time > now.plus_seconds(AHEAD_SECONDS) {
         return Err("time is more than 5 minutes ahead");
     }
-    let body = read_body(envelope)?;
+    let decoded = envelope.decoded()?;
+    let envelope = envelope.with_data(decoded.as_deref());
+    let body = read_body(&envelope)?;
     let id = EventId { source: envelope.source.as_ref().into(), id: envelope.id.as_ref().into() };
     // Clamped before journalling, since a replay applies the journalled time and has no service time to clamp to.
     Ok(Event { id, fact: Fact::new(time.min(now), body) })
@@ -184,6 +186,8 @@ fn conversation(id: &str) -> Result<ConversationId, &'static str> {
 
 #[cfg(test)]
 mod tests {
+    use base64::prelude::{BASE64_STANDARD, Engine};
+
     use super::*;
     use crate::domain::ids::UserRef;
 
@@ -264,6 +268,31 @@ mod tests {
     fn an_escaped_backslash_is_not_a_nul() {
         assert!(read(&TAKEN.replace("\"a\":[]", "\"a\":\"\\\\u0000\"")).is_ok());
     }
+
+    #[test]
+    fn data_in_base64_is_read_as_data() {
+        let encoded = |data: &str, rest: &str| {
+            let member = format!(r#""data_base64":"{}"{rest}"#, BASE64_STANDARD.encode(data));
+            TAKEN.replace(r#""data":{"channel":"call","conversation":"c","extra":1}"#, &member)
+        };
+        let data = r#" {"channel":"call","conversation":"c"} "#;
+        assert_eq!(read(&encoded(data, "")).unwrap().fact, read(TAKEN).unwrap().fact);
+        for kind in [r#""application/json""#, r#""text/JSON; charset=utf-8""#, r#""application/vnd.acme+json""#, "null"]
+        {
+            assert!(read(&encoded(data, &format!(r#","data":null,"datacontenttype":{kind}"#))).is_ok(), "{kind}");
+        }
+        for kind in [r#""application/xml""#, r#""json""#, "7"] {
+            assert_eq!(reason(&encoded(data, &format!(r#","datacontenttype":{kind}"#))), BASE64, "{kind}");
+        }
+        assert_eq!(reason(&encoded(data, r#","data":{}"#)), "data and data_base64 exclude each other");
+        assert_eq!(reason(&encoded(r#"{"channel":"call","channel":"chat"}"#, "")), "a member is given twice");
+        assert_eq!(reason(&encoded(r#"{"conversation":"\u0000"}"#, "")), "U+0000 is not allowed");
+        assert_eq!(reason(&encoded("{", "")), BASE64);
+        assert_eq!(reason(&encoded("null", "")), "data does not fit the type");
+        assert_eq!(reason(&encoded(data, "").replace("base64\":\"", "base64\":\"!")), BASE64);
+    }
+
+    const BASE64: &str = "data_base64 must be JSON in Base64";
 
     #[test]
     fn facts_survive_json() {

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use base64::prelude::{BASE64_STANDARD, Engine};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -39,6 +40,49 @@ pub(super) struct Envelope<'a> {
     pub time: Cow<'a, str>,
     #[serde(borrow, default)]
     pub data: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    data_base64: Option<Cow<'a, str>>,
+    /// Read beside `data_base64` only: without it the data is JSON already.
+    #[serde(borrow, default)]
+    datacontenttype: Option<&'a RawValue>,
+}
+
+impl<'a> Envelope<'a> {
+    /// Returns the JSON of `data_base64`; `None` without that member. It passes the checks that the event's own text
+    /// passed.
+    pub fn decoded(&self) -> Result<Option<Box<RawValue>>, &'static str> {
+        let Some(encoded) = &self.data_base64 else { return Ok(None) };
+        if self.data.is_some() {
+            return Err("data and data_base64 exclude each other");
+        }
+        let misfit = "data_base64 must be JSON in Base64";
+        if !self.datacontenttype.is_none_or(is_json) {
+            return Err(misfit);
+        }
+        let bytes = BASE64_STANDARD.decode(encoded.as_bytes()).map_err(|_| misfit)?;
+        let text = String::from_utf8(bytes).map_err(|_| misfit)?;
+        let data = RawValue::from_string(text).map_err(|_| misfit)?;
+        if holds_nul(&data) {
+            return Err("U+0000 is not allowed");
+        }
+        each_member_once(&data)?;
+        Ok(Some(data))
+    }
+
+    /// Replaces the data by what [`Envelope::decoded`] returned, if there is any.
+    pub fn with_data<'b>(self, decoded: Option<&'b RawValue>) -> Envelope<'b>
+    where
+        'a: 'b,
+    {
+        Envelope { data: decoded.or(self.data), ..self }
+    }
+}
+
+/// Returns true if a `datacontenttype` declares JSON: `*/json` or `*/*+json`, whatever its parameters.
+fn is_json(content_type: &RawValue) -> bool {
+    let Ok(name) = serde_json::from_str::<Cow<'_, str>>(content_type.get()) else { return false };
+    let essence = name.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    essence.split_once('/').is_some_and(|(_, subtype)| subtype == "json" || subtype.ends_with("+json"))
 }
 
 /// Extracts the id from JSON that need not be an event otherwise, so that a refusal can name it.

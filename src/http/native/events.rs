@@ -1,10 +1,14 @@
-//! `POST /v1/events`: one event, an array, or one a line (docs/reference/events.md, "Requests").
+//! `POST /v1/events`: one event, an array, or one a line, in each mode of CloudEvents (docs/reference/events.md,
+//! "Requests").
+
+pub mod binary;
+pub mod handshake;
 
 use std::borrow::Cow;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::Response;
+use axum::http::{HeaderMap, Response};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema};
@@ -66,7 +70,8 @@ impl PartialSchema for CloudEvent {
         let object =
             needed.into_iter().fold(ObjectBuilder::new(), |o, name| o.property(name, describe::text()).required(name));
         let object = object.property("specversion", describe::text().enum_values(Some(["1.0"])));
-        object.property("subject", describe::text()).property("data", ObjectBuilder::new()).into()
+        let object = object.property("subject", describe::text()).property("data", ObjectBuilder::new());
+        object.property("data_base64", describe::text()).into()
     }
 }
 
@@ -77,6 +82,8 @@ impl ToSchema for CloudEvent {
 }
 
 /// Records events, and answers one outcome for each once they are durable and visible.
+///
+/// With the attributes of one event in `ce-` headers, which is the binary mode of CloudEvents, the body is its data.
 #[utoipa::path(
     post,
     path = "/v1/events",
@@ -92,21 +99,55 @@ pub async fn post_events(
     request: Request,
 ) -> Result<Response<Body>, NativeFault> {
     let (parts, body) = request.into_parts();
-    let media_type = media_type(&parts.headers);
-    if matches!(media_type, MediaType::None | MediaType::Form | MediaType::Other) {
-        return Err(NativeFault(Fault::UnsupportedMediaType("JSON, CloudEvents JSON or NDJSON")));
-    }
+    let mode = Mode::of(&parts.headers)?;
     let body = read_body(&parts.headers, body, LIMIT).await?;
     let (now, is_long) = (app.clock().now(), is_long(&body));
-    let read = move || {
-        let raws = split(media_type, &body)?;
-        if raws.len() > MAX_EVENTS {
-            return Err(Fault::TooLarge("10000 events"));
-        }
-        Ok(ParsedEvents::new(&raws, now))
-    };
+    let read = move || mode.parse(&body, now);
     let parsed = app.read(TurnKey::Tenant(caller.tenant()), is_long, read).await?;
     Ok(commit(&app, &caller, parsed).await?)
+}
+
+/// The form in which a request has its events.
+enum Mode {
+    /// The attributes of one event in headers, its data in the body.
+    Binary(binary::Attributes),
+    /// Whole events in the body.
+    Structured(MediaType),
+}
+
+impl Mode {
+    /// Returns the mode of a request. A content type of CloudEvents decides alone: a sender may repeat the attributes in
+    /// headers, and those in the body count. [`Fault::UnsupportedMediaType`] if neither type nor headers are events.
+    fn of(headers: &HeaderMap) -> Result<Self, Fault> {
+        let media_type = media_type(headers);
+        if matches!(media_type, MediaType::CloudEvent | MediaType::CloudEventBatch) {
+            return Ok(Mode::Structured(media_type));
+        }
+        match (binary::attributes(headers)?, media_type) {
+            (Some(attributes), MediaType::None | MediaType::Json | MediaType::OtherJson) => {
+                Ok(Mode::Binary(attributes))
+            }
+            (Some(_), _) => Err(Fault::UnsupportedMediaType("JSON, as the data of an event in ce- headers,")),
+            (None, MediaType::Json | MediaType::NdJson) => Ok(Mode::Structured(media_type)),
+            (None, _) => {
+                Err(Fault::UnsupportedMediaType("JSON, CloudEvents JSON or NDJSON, or an event in ce- headers,"))
+            }
+        }
+    }
+
+    /// Parses the events of a body; [`Fault::TooLarge`] if there are more than 10,000.
+    fn parse(&self, body: &[u8], now: Time) -> Result<ParsedEvents, Fault> {
+        match self {
+            Mode::Binary(attributes) => Ok(ParsedEvents::new(&[&binary::event(attributes, body)?], now)),
+            Mode::Structured(media_type) => {
+                let raws = split(*media_type, body)?;
+                if raws.len() > MAX_EVENTS {
+                    return Err(Fault::TooLarge("10000 events"));
+                }
+                Ok(ParsedEvents::new(&raws, now))
+            }
+        }
+    }
 }
 
 /// Commits parsed events, and answers the outcome of each.
