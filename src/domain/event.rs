@@ -6,6 +6,7 @@ mod decode_conversation;
 mod envelope;
 mod outcome;
 mod password;
+mod reason;
 
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ pub use decode::{admit, device};
 pub use envelope::{Refusal, session};
 pub use outcome::{Outcome, Rejection};
 pub use password::PasswordHash;
+pub use reason::Reason;
 
 use super::time::Time;
 

@@ -3,6 +3,7 @@
 mod commands;
 mod leaks;
 mod life;
+mod rejections;
 mod secrets;
 mod settings;
 mod verify;

@@ -8,7 +8,8 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::body::{EventBody, Surface};
-use super::envelope::{Envelope, Refusal, data, each_member_once, holds_nul, id_of, session, user};
+use super::envelope::{Envelope, Refusal, data, each_member_once, holds_nul, refuse, session, user};
+use super::reason::Reason;
 use super::{Event, EventId, Fact, INTERNAL_SOURCE, decode_conversation};
 use crate::domain::channel::Channel;
 use crate::domain::conversation::ConversationId;
@@ -28,36 +29,35 @@ const AHEAD_SECONDS: i64 = 300;
 /// Parses and checks one event. `now` is service time; an event's time ahead of it is replaced by `now`, and journalled
 /// as such.
 pub fn admit(raw: &RawValue, now: Time) -> Result<Event, Refusal> {
-    let refuse = |reason| Refusal { id: id_of(raw), reason };
-    let Object(envelope): Object<Envelope<'_>> = serde_json::from_str(raw.get())
-        .map_err(|_| refuse("not an event: id, source, type and time are required, as strings"))?;
-    read(envelope, raw, now).map_err(refuse)
+    let envelope: Result<Object<Envelope<'_>>, _> = serde_json::from_str(raw.get());
+    let Object(envelope) = envelope.map_err(|_| refuse(raw, Reason::NotAnEvent))?;
+    read(envelope, raw, now).map_err(|reason| refuse(raw, reason))
 }
 
-fn read(envelope: Envelope<'_>, raw: &RawValue, now: Time) -> Result<Event, &'static str> {
+fn read(envelope: Envelope<'_>, raw: &RawValue, now: Time) -> Result<Event, Reason> {
     if envelope.specversion.as_ref().is_some_and(|v| v != "1.0") {
-        return Err("specversion must be 1.0");
+        return Err(Reason::Specversion);
     }
     if envelope.id.is_empty() || envelope.id.len() > ID_MAX {
-        return Err("id must be 1 to 128 bytes");
+        return Err(Reason::Id);
     }
     if !text::is_name(&envelope.source) {
-        return Err("source must be 1 to 256 bytes");
+        return Err(Reason::Source);
     }
     // Events of an internal source are authoritative and never stale, so callers must not claim one.
     if envelope.source.starts_with(INTERNAL_SOURCE) {
-        return Err("source must not begin with rollcall:");
+        return Err(Reason::ReservedSource);
     }
     if holds_nul(raw) {
-        return Err("U+0000 is not allowed");
+        return Err(Reason::Nul);
     }
     each_member_once(raw)?;
     let time = Time::parse(&envelope.time).map_err(|error| match error {
-        TimeError::Malformed => "time is not RFC 3339",
-        TimeError::OutOfRange => "time is outside the years 1970 to 2999",
+        TimeError::Malformed => Reason::Time,
+        TimeError::OutOfRange => Reason::TimeRange,
     })?;
     if time > now.plus_seconds(AHEAD_SECONDS) {
-        return Err("time is more than 5 minutes ahead");
+        return Err(Reason::TimeAhead);
     }
     let decoded = envelope.decoded()?;
     let envelope = envelope.with_data(decoded.as_deref());
@@ -67,7 +67,7 @@ fn read(envelope: Envelope<'_>, raw: &RawValue, now: Time) -> Result<Event, &'st
     Ok(Event { id, fact: Fact::new(time.min(now), body) })
 }
 
-fn read_body(envelope: &Envelope<'_>) -> Result<EventBody, &'static str> {
+fn read_body(envelope: &Envelope<'_>) -> Result<EventBody, Reason> {
     Ok(match envelope.kind.as_ref() {
         "desk.connected" => desk_connected(envelope)?,
         "desk.heartbeat" => {
@@ -83,7 +83,7 @@ fn read_body(envelope: &Envelope<'_>) -> Result<EventBody, &'static str> {
         "slot.taken" => {
             let slot: Slot<'_> = data(envelope)?;
             // Optional in `Slot`, which `slot.released` shares.
-            let channel = slot.channel.ok_or("channel is missing")?;
+            let channel = slot.channel.ok_or(Reason::ChannelMissing)?;
             EventBody::SlotTaken { user: user(envelope)?, channel, conversation: conversation(&slot.conversation)? }
         }
         "slot.released" => {
@@ -93,11 +93,11 @@ fn read_body(envelope: &Envelope<'_>) -> Result<EventBody, &'static str> {
         }
         "slots.synced" => slots_synced(envelope)?,
         kind if kind.starts_with("conversation.") => decode_conversation::read(envelope)?,
-        _ => return Err("unknown type"),
+        _ => return Err(Reason::UnknownType),
     })
 }
 
-fn desk_connected(envelope: &Envelope<'_>) -> Result<EventBody, &'static str> {
+fn desk_connected(envelope: &Envelope<'_>) -> Result<EventBody, Reason> {
     #[derive(Deserialize)]
     struct Connected<'a> {
         #[serde(borrow)]
@@ -111,7 +111,7 @@ fn desk_connected(envelope: &Envelope<'_>) -> Result<EventBody, &'static str> {
     }
     let connected: Connected<'_> = data(envelope)?;
     if connected.lease_seconds.is_some_and(|lease| !LEASE_SECONDS.contains(&lease)) {
-        return Err("lease_seconds must be from 5 to 3600");
+        return Err(Reason::LeaseSeconds);
     }
     Ok(EventBody::DeskConnected {
         user: user(envelope)?,
@@ -125,11 +125,11 @@ fn desk_connected(envelope: &Envelope<'_>) -> Result<EventBody, &'static str> {
 }
 
 /// Validates a device name given by a desk.
-pub fn device(name: &str) -> Result<Box<str>, &'static str> {
-    if text::is_name(name) { Ok(name.into()) } else { Err("device must be 1 to 256 bytes") }
+pub fn device(name: &str) -> Result<Box<str>, Reason> {
+    if text::is_name(name) { Ok(name.into()) } else { Err(Reason::Device) }
 }
 
-fn status_changed(envelope: &Envelope<'_>) -> Result<EventBody, &'static str> {
+fn status_changed(envelope: &Envelope<'_>) -> Result<EventBody, Reason> {
     #[derive(Deserialize)]
     struct Changed {
         #[serde(default)]
@@ -141,7 +141,7 @@ fn status_changed(envelope: &Envelope<'_>) -> Result<EventBody, &'static str> {
     }
     let changed: Changed = data(envelope)?;
     if changed.presence.is_none() && changed.presence_id.is_none() && changed.channels.is_empty() {
-        return Err("presence, presence_id or channels is needed");
+        return Err(Reason::StatusEmpty);
     }
     Ok(EventBody::StatusChanged {
         user: user(envelope)?,
@@ -151,7 +151,7 @@ fn status_changed(envelope: &Envelope<'_>) -> Result<EventBody, &'static str> {
     })
 }
 
-fn slots_synced(envelope: &Envelope<'_>) -> Result<EventBody, &'static str> {
+fn slots_synced(envelope: &Envelope<'_>) -> Result<EventBody, Reason> {
     #[derive(Deserialize)]
     struct Synced<'a> {
         channel: Channel,
@@ -160,7 +160,7 @@ fn slots_synced(envelope: &Envelope<'_>) -> Result<EventBody, &'static str> {
     }
     let synced: Synced<'_> = data(envelope)?;
     if synced.conversations.len() > SYNC_CONVERSATIONS {
-        return Err("conversations must have at most 1000 elements");
+        return Err(Reason::Conversations);
     }
     let conversations = synced.conversations.iter().map(|id| conversation(id)).collect::<Result<_, _>>()?;
     Ok(EventBody::SlotsSynced { user: user(envelope)?, channel: synced.channel, conversations })
@@ -180,8 +180,8 @@ struct Slot<'a> {
     conversation: Cow<'a, str>,
 }
 
-fn conversation(id: &str) -> Result<ConversationId, &'static str> {
-    ConversationId::new(id).ok_or("conversation must be 1 to 128 bytes")
+fn conversation(id: &str) -> Result<ConversationId, Reason> {
+    ConversationId::new(id).ok_or(Reason::Conversation)
 }
 
 #[cfg(test)]
@@ -199,7 +199,7 @@ mod tests {
     }
 
     fn reason(json: &str) -> &'static str {
-        read(json).unwrap_err().reason
+        read(json).unwrap_err().reason.text()
     }
 
     const TAKEN: &str = r#"{"specversion":"1.0","id":"1","source":"/acd","type":"slot.taken","subject":"101",
@@ -251,7 +251,7 @@ mod tests {
         assert_eq!(time_of(NOW).unwrap().fact.time, NOW);
         assert_eq!(time_of(NOW.plus_seconds(-1)).unwrap().fact.time, NOW.plus_seconds(-1));
         let beyond = Time::from_micros(NOW.plus_seconds(300).micros() + 1);
-        assert_eq!(time_of(beyond).unwrap_err().reason, "time is more than 5 minutes ahead");
+        assert_eq!(time_of(beyond).unwrap_err().reason.text(), "time is more than 5 minutes ahead");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::reason::Reason;
 use crate::domain::ids::UserRef;
 use crate::domain::json::Object;
 
@@ -19,8 +20,10 @@ const SESSION_MAX: usize = 128;
 pub struct Refusal {
     /// The event's id, if one could be parsed.
     pub id: Option<String>,
-    /// The reason, as sent on the wire.
-    pub reason: &'static str,
+    /// The event's source, if one could be parsed.
+    pub source: Option<String>,
+    /// The reason.
+    pub reason: Reason,
 }
 
 /// A CloudEvents envelope, with its data unparsed. Unknown members are ignored.
@@ -50,12 +53,12 @@ pub(super) struct Envelope<'a> {
 impl<'a> Envelope<'a> {
     /// Returns the JSON of `data_base64`; `None` without that member. It passes the checks that the event's own text
     /// passed.
-    pub fn decoded(&self) -> Result<Option<Box<RawValue>>, &'static str> {
+    pub fn decoded(&self) -> Result<Option<Box<RawValue>>, Reason> {
         let Some(encoded) = &self.data_base64 else { return Ok(None) };
         if self.data.is_some() {
-            return Err("data and data_base64 exclude each other");
+            return Err(Reason::DataTwice);
         }
-        let misfit = "data_base64 must be JSON in Base64";
+        let misfit = Reason::DataBase64;
         if !self.datacontenttype.is_none_or(is_json) {
             return Err(misfit);
         }
@@ -63,7 +66,7 @@ impl<'a> Envelope<'a> {
         let text = String::from_utf8(bytes).map_err(|_| misfit)?;
         let data = RawValue::from_string(text).map_err(|_| misfit)?;
         if holds_nul(&data) {
-            return Err("U+0000 is not allowed");
+            return Err(Reason::Nul);
         }
         each_member_once(&data)?;
         Ok(Some(data))
@@ -85,13 +88,18 @@ fn is_json(content_type: &RawValue) -> bool {
     essence.split_once('/').is_some_and(|(_, subtype)| subtype == "json" || subtype.ends_with("+json"))
 }
 
-/// Extracts the id from JSON that need not be an event otherwise, so that a refusal can name it.
-pub(super) fn id_of(raw: &RawValue) -> Option<String> {
-    #[derive(Deserialize)]
-    struct OnlyId {
-        id: String,
+/// Returns the refusal of JSON that need not be an event otherwise, with its id and its source.
+pub(super) fn refuse(raw: &RawValue, reason: Reason) -> Refusal {
+    #[derive(Default, Deserialize)]
+    struct Named<'a> {
+        #[serde(borrow, default)]
+        id: Option<&'a RawValue>,
+        #[serde(borrow, default)]
+        source: Option<&'a RawValue>,
     }
-    serde_json::from_str::<Object<OnlyId>>(raw.get()).ok().map(|Object(only)| only.id)
+    let Object(named): Object<Named<'_>> = serde_json::from_str(raw.get()).unwrap_or_default();
+    let text = |value: &RawValue| serde_json::from_str(value.get()).ok();
+    Refusal { id: named.id.and_then(text), source: named.source.and_then(text), reason }
 }
 
 /// Returns true if any string or member name, at any depth, contains U+0000. The search of the raw text is cheap and
@@ -110,15 +118,14 @@ pub(super) fn holds_nul(raw: &RawValue) -> bool {
 }
 
 /// Rejects JSON with a member that is given twice, at any depth: either value could be the intended one.
-pub(super) fn each_member_once(raw: &RawValue) -> Result<(), &'static str> {
+pub(super) fn each_member_once(raw: &RawValue) -> Result<(), Reason> {
     serde_json::from_str::<Once>(raw.get()).map(drop).map_err(|error| {
         // Values that are skipped are not parsed as strictly as these.
-        if error.to_string().starts_with(TWICE) { TWICE } else { UNREADABLE }
+        if error.to_string().starts_with(TWICE) { Reason::MemberTwice } else { Reason::Unreadable }
     })
 }
 
-const TWICE: &str = "a member is given twice";
-const UNREADABLE: &str = "a value is nested too deeply, a number out of range, or half of a surrogate pair";
+const TWICE: &str = Reason::MemberTwice.text();
 
 /// Any JSON value in which each member is given once.
 struct Once;
@@ -182,21 +189,21 @@ impl<'de> Visitor<'de> for Once {
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// Parses the data of an event's type.
-pub(super) fn data<'a, T: Deserialize<'a>>(envelope: &Envelope<'a>) -> Result<T, &'static str> {
-    let data = envelope.data.ok_or("data is missing")?;
+pub(super) fn data<'a, T: Deserialize<'a>>(envelope: &Envelope<'a>) -> Result<T, Reason> {
+    let data = envelope.data.ok_or(Reason::DataMissing)?;
     // `Object`, since a derived reader would accept an array as well.
     let read: Result<Object<T>, _> = serde_json::from_str(data.get());
-    read.map(|Object(data)| data).map_err(|_| "data does not fit the type")
+    read.map(|Object(data)| data).map_err(|_| Reason::Data)
 }
 
 /// Parses the subject as a reference to a user.
-pub(super) fn user(envelope: &Envelope<'_>) -> Result<UserRef, &'static str> {
-    let subject = envelope.subject.as_ref().ok_or("subject is missing")?;
-    subject.parse().map_err(|_| "subject must be an id, a GUID or external:<id>")
+pub(super) fn user(envelope: &Envelope<'_>) -> Result<UserRef, Reason> {
+    let subject = envelope.subject.as_ref().ok_or(Reason::SubjectMissing)?;
+    subject.parse().map_err(|_| Reason::Subject)
 }
 
 /// Validates a session id, which a desk chooses and which is unique within its user.
-pub fn session(name: &str) -> Result<Box<str>, &'static str> {
+pub fn session(name: &str) -> Result<Box<str>, Reason> {
     let is_good = (1..=SESSION_MAX).contains(&name.len()) && !name.contains('\0');
-    if is_good { Ok(name.into()) } else { Err("session must be 1 to 128 bytes") }
+    if is_good { Ok(name.into()) } else { Err(Reason::Session) }
 }

@@ -5,6 +5,7 @@ pub mod binary;
 pub mod handshake;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -17,8 +18,8 @@ use utoipa::{PartialSchema, ToSchema};
 use super::Authenticated;
 use crate::auth::{Authorized, EventsWrite};
 use crate::command::post_events::post_events as post;
-use crate::domain::event::{Refusal, admit};
-use crate::domain::{Event, Fault, Time};
+use crate::domain::event::{Reason, Refusal, admit};
+use crate::domain::{Event, Fault, Outcome, Time};
 use crate::engine::Receipt;
 use crate::http::describe;
 use crate::http::extract::body::{Limit, is_long};
@@ -156,15 +157,24 @@ pub(super) async fn commit(
     caller: &Authorized<EventsWrite>,
     parsed: ParsedEvents,
 ) -> Result<Response<Body>, Fault> {
-    let ParsedEvents { events, results } = parsed;
-    app.tenants().count_events(caller.tenant(), events.len())?;
-    let settings = app.settings().of(caller.tenant());
+    let ParsedEvents { events, results, refused } = parsed;
+    let tenant = caller.tenant();
+    app.tenants().count_events(tenant, events.len())?;
+    let settings = app.settings().of(tenant);
+    let sources: Vec<Arc<str>> = events.iter().map(|event| event.id.source.clone()).collect();
     let receipt = post(&app.command(caller), &settings, events).await?;
+    // Once the request is answered: a sender that has to repeat it counts once.
+    let refused = refused.iter().map(|(source, reason)| (source.as_deref().unwrap_or_default(), reason.name()));
+    let rejected = sources.iter().zip(&receipt.outcomes).filter_map(|(source, outcome)| match outcome {
+        Outcome::Rejected(rejection) => Some((source.as_ref(), rejection.name())),
+        _ => None,
+    });
+    app.rejections().count(tenant, refused.chain(rejected));
     let is_long = results.len() > query::INLINE_ROWS;
     // The events are durable already: rejecting the answer because of the queue's length would only make the sender
     // repeat them.
     if is_long {
-        let key = TurnKey::Tenant(caller.tenant());
+        let key = TurnKey::Tenant(tenant);
         let answer = move || answer(results, &receipt);
         return app.lifecycle().continue_cpu_bound(key, answer).await;
     }
@@ -220,6 +230,8 @@ pub(super) struct ParsedEvents {
     events: Vec<Event>,
     /// One result for each event that was sent; the outcome is empty until the event is committed.
     results: Vec<EventResult>,
+    /// The source, if one could be parsed, and the reason of each event that was not admitted.
+    refused: Vec<(Option<String>, Reason)>,
 }
 
 impl ParsedEvents {
@@ -227,6 +239,7 @@ impl ParsedEvents {
     pub fn new(raws: &[&RawValue], now: Time) -> Self {
         let mut events = Vec::with_capacity(raws.len());
         let mut results = Vec::with_capacity(raws.len());
+        let mut refused = Vec::new();
         for raw in raws {
             results.push(match admit(raw, now) {
                 Ok(event) => {
@@ -234,11 +247,12 @@ impl ParsedEvents {
                     events.push(event);
                     EventResult { id, outcome: "", reason: None, first: None }
                 }
-                Err(Refusal { id, reason }) => {
-                    EventResult { id, outcome: "rejected", reason: Some(reason.to_owned()), first: None }
+                Err(Refusal { id, source, reason }) => {
+                    refused.push((source, reason));
+                    EventResult { id, outcome: "rejected", reason: Some(reason.text().to_owned()), first: None }
                 }
             });
         }
-        ParsedEvents { events, results }
+        ParsedEvents { events, results, refused }
     }
 }
