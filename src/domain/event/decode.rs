@@ -1,15 +1,18 @@
 //! Decodes a CloudEvents envelope into an [`Event`] and checks shape, limits, type and time. Needs no state.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+use super::any_case::{AnyCase, Switches};
 use super::body::{EventBody, Surface};
-use super::envelope::{Envelope, Refusal, data, each_member_once, holds_nul, refuse, session, user};
+use super::envelope::{Envelope, data, each_member_once, holds_nul, misshapen, session, user};
+use super::members::names;
+use super::names::misspelt;
 use super::reason::Reason;
+use super::refusal::{Refusal, refuse};
 use super::{Event, EventId, Fact, INTERNAL_SOURCE, decode_conversation};
 use crate::domain::channel::Channel;
 use crate::domain::conversation::ConversationId;
@@ -30,8 +33,8 @@ const AHEAD_SECONDS: i64 = 300;
 /// as such.
 pub fn admit(raw: &RawValue, now: Time) -> Result<Event, Refusal> {
     let envelope: Result<Object<Envelope<'_>>, _> = serde_json::from_str(raw.get());
-    let Object(envelope) = envelope.map_err(|_| refuse(raw, Reason::NotAnEvent))?;
-    read(envelope, raw, now).map_err(|reason| refuse(raw, reason))
+    let Object(envelope) = envelope.map_err(|_| refuse(raw, misshapen(raw), now))?;
+    read(envelope, raw, now).map_err(|reason| refuse(raw, reason, now))
 }
 
 fn read(envelope: Envelope<'_>, raw: &RawValue, now: Time) -> Result<Event, Reason> {
@@ -62,9 +65,21 @@ fn read(envelope: Envelope<'_>, raw: &RawValue, now: Time) -> Result<Event, Reas
     let decoded = envelope.decoded()?;
     let envelope = envelope.with_data(decoded.as_deref());
     let body = read_body(&envelope)?;
+    reject_misspelt(&envelope, raw)?;
     let id = EventId { source: envelope.source.as_ref().into(), id: envelope.id.as_ref().into() };
     // Clamped before journalling, since a replay applies the journalled time and has no service time to clamp to.
     Ok(Event { id, fact: Fact::new(time.min(now), body) })
+}
+
+/// Rejects a name that is nearly that of an optional member: the producer means the member, and would be answered as if
+/// it had been taken. Other unknown names are ignored.
+fn reject_misspelt(envelope: &Envelope<'_>, raw: &RawValue) -> Result<(), Reason> {
+    // Of the optional attributes only the subject changes what an event means.
+    if envelope.subject.is_none() && misspelt(raw, ["subject"].into_iter()).is_some() {
+        return Err(Reason::Misspelt);
+    }
+    let Some(data) = envelope.data else { return Ok(()) };
+    if misspelt(data, names(&envelope.kind)).is_some() { Err(Reason::Misspelt) } else { Ok(()) }
 }
 
 fn read_body(envelope: &Envelope<'_>) -> Result<EventBody, Reason> {
@@ -83,7 +98,7 @@ fn read_body(envelope: &Envelope<'_>) -> Result<EventBody, Reason> {
         "slot.taken" => {
             let slot: Slot<'_> = data(envelope)?;
             // Optional in `Slot`, which `slot.released` shares.
-            let channel = slot.channel.ok_or(Reason::ChannelMissing)?;
+            let AnyCase(channel) = slot.channel.ok_or(Reason::ChannelMissing)?;
             EventBody::SlotTaken { user: user(envelope)?, channel, conversation: conversation(&slot.conversation)? }
         }
         "slot.released" => {
@@ -107,7 +122,7 @@ fn desk_connected(envelope: &Envelope<'_>) -> Result<EventBody, Reason> {
         #[serde(borrow, default)]
         device: Option<Cow<'a, str>>,
         #[serde(default)]
-        surface: Surface,
+        surface: Option<AnyCase<Surface>>,
     }
     let connected: Connected<'_> = data(envelope)?;
     if connected.lease_seconds.is_some_and(|lease| !LEASE_SECONDS.contains(&lease)) {
@@ -118,7 +133,7 @@ fn desk_connected(envelope: &Envelope<'_>) -> Result<EventBody, Reason> {
         session: session(&connected.session)?,
         lease_seconds: connected.lease_seconds,
         device: connected.device.as_deref().map(device).transpose()?,
-        surface: connected.surface,
+        surface: connected.surface.map(|AnyCase(surface)| surface).unwrap_or_default(),
         // A producer's session must count towards the quota of sessions, not of sockets.
         socket: false,
     })
@@ -133,28 +148,25 @@ fn status_changed(envelope: &Envelope<'_>) -> Result<EventBody, Reason> {
     #[derive(Deserialize)]
     struct Changed {
         #[serde(default)]
-        presence: Option<Category>,
+        presence: Option<AnyCase<Category>>,
         #[serde(default)]
         presence_id: Option<Uuid>,
         #[serde(default)]
-        channels: BTreeMap<Channel, bool>,
+        channels: Option<Switches>,
     }
-    let changed: Changed = data(envelope)?;
-    if changed.presence.is_none() && changed.presence_id.is_none() && changed.channels.is_empty() {
+    let Changed { presence, presence_id, channels } = data(envelope)?;
+    let channels = channels.map(|Switches(channels)| channels).unwrap_or_default();
+    if presence.is_none() && presence_id.is_none() && channels.is_empty() {
         return Err(Reason::StatusEmpty);
     }
-    Ok(EventBody::StatusChanged {
-        user: user(envelope)?,
-        presence: changed.presence,
-        presence_id: changed.presence_id,
-        channels: changed.channels.into_iter().collect(),
-    })
+    let presence = presence.map(|AnyCase(presence)| presence);
+    Ok(EventBody::StatusChanged { user: user(envelope)?, presence, presence_id, channels })
 }
 
 fn slots_synced(envelope: &Envelope<'_>) -> Result<EventBody, Reason> {
     #[derive(Deserialize)]
     struct Synced<'a> {
-        channel: Channel,
+        channel: AnyCase<Channel>,
         #[serde(borrow)]
         conversations: Vec<Cow<'a, str>>,
     }
@@ -163,7 +175,7 @@ fn slots_synced(envelope: &Envelope<'_>) -> Result<EventBody, Reason> {
         return Err(Reason::Conversations);
     }
     let conversations = synced.conversations.iter().map(|id| conversation(id)).collect::<Result<_, _>>()?;
-    Ok(EventBody::SlotsSynced { user: user(envelope)?, channel: synced.channel, conversations })
+    Ok(EventBody::SlotsSynced { user: user(envelope)?, channel: synced.channel.0, conversations })
 }
 
 #[derive(Deserialize)]
@@ -175,7 +187,7 @@ struct OfSession<'a> {
 #[derive(Deserialize)]
 struct Slot<'a> {
     #[serde(default)]
-    channel: Option<Channel>,
+    channel: Option<AnyCase<Channel>>,
     #[serde(borrow)]
     conversation: Cow<'a, str>,
 }

@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use uuid::Uuid;
 
+use super::any_case::AnyCase;
 use super::body::EventBody;
 use super::envelope::{Envelope, data, user};
 use super::reason::Reason;
@@ -16,23 +17,12 @@ use crate::domain::time::Time;
 /// Maximum length of a message's text, in bytes.
 const TEXT_MAX: usize = 8 * 1024;
 
-/// A medium as events name it, in either case.
-#[derive(Clone, Copy)]
-struct Named(Medium);
-
-impl<'de> Deserialize<'de> for Named {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let name = Cow::<'de, str>::deserialize(deserializer)?;
-        Medium::parse(&name).map(Named).ok_or_else(|| serde::de::Error::custom("not a conversation channel"))
-    }
-}
-
 #[derive(Deserialize)]
 struct Started<'a> {
     #[serde(borrow)]
     conversation: Cow<'a, str>,
     project: EntityRef,
-    channel: Named,
+    channel: AnyCase<Medium>,
 }
 
 #[derive(Deserialize)]
@@ -49,7 +39,7 @@ struct Routed<'a> {
 struct Pushed<'a> {
     #[serde(borrow)]
     conversation: Cow<'a, str>,
-    channel: Named,
+    channel: AnyCase<Medium>,
     #[serde(default)]
     project: Option<EntityRef>,
 }
@@ -99,7 +89,7 @@ struct Closed<'a> {
 pub(super) fn read(envelope: &Envelope<'_>) -> Result<EventBody, Reason> {
     Ok(match envelope.kind.as_ref() {
         "conversation.started" => {
-            let Started { conversation, project, channel: Named(channel) } = data(envelope)?;
+            let Started { conversation, project, channel: AnyCase(channel) } = data(envelope)?;
             EventBody::ConversationStarted { conversation: id(&conversation)?, project, channel }
         }
         "conversation.routed" => {
@@ -107,7 +97,7 @@ pub(super) fn read(envelope: &Envelope<'_>) -> Result<EventBody, Reason> {
             EventBody::ConversationRouted { conversation: id(&conversation)?, routing_rule, routing_group }
         }
         "conversation.pushed" => {
-            let Pushed { conversation, channel: Named(channel), project } = data(envelope)?;
+            let Pushed { conversation, channel: AnyCase(channel), project } = data(envelope)?;
             EventBody::ConversationPushed { user: user(envelope)?, conversation: id(&conversation)?, channel, project }
         }
         "conversation.message" => message(envelope)?,

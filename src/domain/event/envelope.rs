@@ -8,23 +8,13 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::names::Name;
 use super::reason::Reason;
 use crate::domain::ids::UserRef;
 use crate::domain::json::Object;
 
 /// Maximum length of a session id, in bytes.
 const SESSION_MAX: usize = 128;
-
-/// An event rejected at admission.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// The event's id, if one could be parsed.
-    pub id: Option<String>,
-    /// The event's source, if one could be parsed.
-    pub source: Option<String>,
-    /// The reason.
-    pub reason: Reason,
-}
 
 /// A CloudEvents envelope, with its data unparsed. Unknown members are ignored.
 #[derive(Deserialize)]
@@ -59,7 +49,8 @@ impl<'a> Envelope<'a> {
             return Err(Reason::DataTwice);
         }
         let misfit = Reason::DataBase64;
-        if !self.datacontenttype.is_none_or(is_json) {
+        let content_type = self.datacontenttype.map(|value| serde_json::from_str::<Cow<'_, str>>(value.get()));
+        if content_type.is_some_and(|name| !name.is_ok_and(|name| is_json(&name))) {
             return Err(misfit);
         }
         let bytes = BASE64_STANDARD.decode(encoded.as_bytes()).map_err(|_| misfit)?;
@@ -81,25 +72,40 @@ impl<'a> Envelope<'a> {
     }
 }
 
-/// Returns true if a `datacontenttype` declares JSON: `*/json` or `*/*+json`, whatever its parameters.
-fn is_json(content_type: &RawValue) -> bool {
-    let Ok(name) = serde_json::from_str::<Cow<'_, str>>(content_type.get()) else { return false };
-    let essence = name.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    essence.split_once('/').is_some_and(|(_, subtype)| subtype == "json" || subtype.ends_with("+json"))
+/// Returns the reason for which JSON is not an envelope: an optional attribute of another type, or else the absence of a
+/// required one.
+pub(super) fn misshapen(raw: &RawValue) -> Reason {
+    #[derive(Deserialize)]
+    struct Attributes<'a> {
+        #[serde(borrow, rename = "id")]
+        _id: Cow<'a, str>,
+        #[serde(borrow, rename = "source")]
+        _source: Cow<'a, str>,
+        #[serde(borrow, rename = "type")]
+        _kind: Cow<'a, str>,
+        #[serde(borrow, rename = "time")]
+        _time: Cow<'a, str>,
+        #[serde(borrow, default)]
+        specversion: Option<&'a RawValue>,
+        #[serde(borrow, default)]
+        subject: Option<&'a RawValue>,
+        #[serde(borrow, default)]
+        data_base64: Option<&'a RawValue>,
+    }
+    let Ok(Object(attributes)) = serde_json::from_str::<Object<Attributes<'_>>>(raw.get()) else {
+        return Reason::NotAnEvent;
+    };
+    let Attributes { specversion, subject, data_base64, .. } = attributes;
+    let optional = [(specversion, Reason::Specversion), (subject, Reason::Subject), (data_base64, Reason::DataBase64)];
+    let is_other = |value: Option<&RawValue>| value.is_some_and(|value| !value.get().starts_with('"'));
+    let misfit = optional.into_iter().find(|(value, _)| is_other(*value));
+    misfit.map_or(Reason::NotAnEvent, |(_, reason)| reason)
 }
 
-/// Returns the refusal of JSON that need not be an event otherwise, with its id and its source.
-pub(super) fn refuse(raw: &RawValue, reason: Reason) -> Refusal {
-    #[derive(Default, Deserialize)]
-    struct Named<'a> {
-        #[serde(borrow, default)]
-        id: Option<&'a RawValue>,
-        #[serde(borrow, default)]
-        source: Option<&'a RawValue>,
-    }
-    let Object(named): Object<Named<'_>> = serde_json::from_str(raw.get()).unwrap_or_default();
-    let text = |value: &RawValue| serde_json::from_str(value.get()).ok();
-    Refusal { id: named.id.and_then(text), source: named.source.and_then(text), reason }
+/// Returns true if a `datacontenttype` declares JSON: `*/json` or `*/*+json`, whatever its parameters.
+pub(super) fn is_json(content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    essence.split_once('/').is_some_and(|(_, subtype)| subtype == "json" || subtype.ends_with("+json"))
 }
 
 /// Returns true if any string or member name, at any depth, contains U+0000. The search of the raw text is cheap and
@@ -123,6 +129,14 @@ pub(super) fn each_member_once(raw: &RawValue) -> Result<(), Reason> {
         // Values that are skipped are not parsed as strictly as these.
         if error.to_string().starts_with(TWICE) { Reason::MemberTwice } else { Reason::Unreadable }
     })
+}
+
+/// Returns the name of a member that is given twice, if there is one.
+pub(super) fn member_twice(raw: &str) -> Option<String> {
+    let error = serde_json::from_str::<Once>(raw).err()?.to_string();
+    // The parser adds the place to the message.
+    let (message, _place) = error.rsplit_once(" at line ")?;
+    Some(message.strip_prefix(TWICE)?.strip_prefix(": ")?.to_owned())
 }
 
 const TWICE: &str = Reason::MemberTwice.text();
@@ -150,8 +164,10 @@ impl<'de> Visitor<'de> for Once {
             members.next_value::<Once>()?;
         }
         names.sort_unstable();
-        let is_twice = names.windows(2).any(|pair| pair[0] == pair[1]);
-        if is_twice { Err(Error::custom(TWICE)) } else { Ok(Once) }
+        match names.windows(2).find(|pair| pair[0] == pair[1]) {
+            Some(twice) => Err(Error::custom(format_args!("{TWICE}: {}", twice[0].0))),
+            None => Ok(Once),
+        }
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Once, A::Error> {
@@ -183,10 +199,6 @@ impl<'de> Visitor<'de> for Once {
         Ok(Once)
     }
 }
-
-/// The name of a member; borrowed unless it has escapes.
-#[derive(Deserialize, PartialEq, Eq, PartialOrd, Ord)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// Parses the data of an event's type.
 pub(super) fn data<'a, T: Deserialize<'a>>(envelope: &Envelope<'a>) -> Result<T, Reason> {

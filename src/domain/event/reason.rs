@@ -47,6 +47,8 @@ reasons! {
     Nul "nul" "U+0000 is not allowed",
     /// A member given twice, at any depth.
     MemberTwice "member_twice" "a member is given twice",
+    /// A name that is nearly that of a known member which is not given.
+    Misspelt "misspelt" "a member has a name that is nearly right",
     /// JSON that is skipped without being understood.
     Unreadable "unreadable" "a value is nested too deeply, a number out of range, or half of a surrogate pair",
     /// A time in another form.

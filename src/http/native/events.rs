@@ -48,6 +48,9 @@ struct EventResult {
     outcome: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+    /// The member, what was found there and what fits; for people, with some events that were not admitted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
     /// The outcome of the event when it was first received; only for a duplicate. `unknown` if it is not known any more;
     /// absent if it was `applied`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -245,11 +248,12 @@ impl ParsedEvents {
                 Ok(event) => {
                     let id = Some(event.id.id.to_string());
                     events.push(event);
-                    EventResult { id, outcome: "", reason: None, first: None }
+                    EventResult { id, outcome: "", reason: None, detail: None, first: None }
                 }
-                Err(Refusal { id, source, reason }) => {
+                Err(Refusal { id, source, reason, detail }) => {
                     refused.push((source, reason));
-                    EventResult { id, outcome: "rejected", reason: Some(reason.text().to_owned()), first: None }
+                    let reason = Some(reason.text().to_owned());
+                    EventResult { id, outcome: "rejected", reason, detail, first: None }
                 }
             });
         }

@@ -12,7 +12,7 @@ use crate::command::desk::Link;
 use crate::command::desk::disconnect::disconnect;
 use crate::command::desk::renew::renew;
 use crate::command::desk::report::report;
-use crate::domain::event::Rejection;
+use crate::domain::event::{Refusal, Rejection};
 use crate::domain::settings::desk::DeskTerms;
 use crate::domain::{Fault, Outcome};
 use crate::http::state::AppState;
@@ -220,10 +220,10 @@ impl Desk {
         };
         let event = match message.event(self.link.user, &self.link.session, clock.now()) {
             Ok(event) => event,
-            Err(reason) => {
+            Err(Refusal { reason, detail, .. }) => {
                 app.rejections().count(caller.tenant(), [(DESK, reason.name())]);
-                let (position, reason) = (snapshot.view.position(), reason.text().to_owned());
-                let reply = Reply::Ack { id, outcome: "rejected", position, reason: Some(reason) };
+                let (position, reason) = (snapshot.view.position(), Some(reason.text().to_owned()));
+                let reply = Reply::Ack { id, outcome: "rejected", position, reason, detail };
                 return Ok(self.socket.send(&reply).await?);
             }
         };
@@ -240,7 +240,8 @@ impl Desk {
         if let Outcome::Rejected(rejection) = outcome {
             app.rejections().count(caller.tenant(), [(DESK, rejection.name())]);
         }
-        self.socket.send(&Reply::Ack { id, outcome: outcome.name(), position, reason: outcome.reason() }).await?;
+        let ack = Reply::Ack { id, outcome: outcome.name(), position, reason: outcome.reason(), detail: None };
+        self.socket.send(&ack).await?;
         reported.ended.map_or(Ok(()), |rejection| Err(End::Ended(reason(&rejection))))
     }
 
