@@ -37,6 +37,11 @@ pub fn layer(origins: &[Origin]) -> Option<CorsLayer> {
             CONTENT_TYPE,
             HeaderName::from_static("x-api-key"),
             HeaderName::from_static("rollcall-min-position"),
+            // Sent by Apollo's clients, by which other servers recognise requests that were preflighted.
+            HeaderName::from_static("x-apollo-operation-name"),
+            HeaderName::from_static("apollo-require-preflight"),
+            HeaderName::from_static("apollographql-client-name"),
+            HeaderName::from_static("apollographql-client-version"),
         ])
         .expose_headers([reply::POSITION, reply::STALENESS, RETRY_AFTER])
         .max_age(PREFLIGHT_LIFETIME);
