@@ -45,13 +45,14 @@ vector_files! {
     convoso_agent_monitor directory_live directory_operator_fields directory_refusals directory_upsert events_base64
     events_binary events_details events_envelope events_envelope_values events_leases events_outcomes events_sessions
     events_slots events_slots_more events_status events_sync events_transport events_unknown_users fixture_convoso
-    fixture_graphql fixture_graphql_forms fixture_rest_live fixture_vonage graphql_over_http graphql_persisted
-    graphql_routing_rule graphql_rules graphql_user_availability graphql_users isolation isolation_agent_monitor
-    isolation_agents isolation_conversations isolation_desk isolation_graphql isolation_live isolation_operator
-    isolation_routing isolation_webhooks isolation_writes mutants oauth_client oauth_operator_password oauth_password
-    oauth_revoke positions rest_grouping rest_operator_change rest_operator_create rest_operator_get rest_operator_list
-    rest_set_live seeds_convoso seeds_graphql seeds_iadvize_live seeds_vonage seeds_vonage_summary tenants_keys
-    tenants_keys_refusals tenants_limits tenants_settings webhooks_iadvize
+    fixture_graphql fixture_graphql_forms fixture_rest_live fixture_vonage graphql_filters graphql_over_http
+    graphql_persisted graphql_routing_rule graphql_rules graphql_user_availability graphql_users isolation
+    isolation_agent_monitor isolation_agents isolation_conversations isolation_desk isolation_graphql isolation_live
+    isolation_operator isolation_routing isolation_webhooks isolation_writes mutants oauth_client
+    oauth_operator_password oauth_password oauth_revoke positions rest_grouping rest_operator_change
+    rest_operator_create rest_operator_get rest_operator_list rest_set_live seeds_convoso seeds_graphql
+    seeds_iadvize_live seeds_vonage seeds_vonage_summary tenants_keys tenants_keys_refusals tenants_limits
+    tenants_settings webhooks_iadvize
 }
 
 static EMBEDDED: LazyLock<Shared> = LazyLock::new(|| Shared::new(Backend::Embedded));

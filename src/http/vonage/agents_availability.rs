@@ -18,13 +18,18 @@ use crate::http::extract::{MediaType, freshness, media_type, read_body, reply};
 use crate::http::state::AppState;
 use crate::query::{self, agents_availability as question};
 
+/// The filters, all of which must hold. One that is absent, null or empty restricts nothing.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[schema(as = AvailabilityCriteria)]
 #[serde(default, rename_all = "camelCase")]
 struct Criteria {
+    /// Only agents with all of these skills: GUIDs, at most 500.
     skill_guids: Option<Vec<String>>,
+    /// Only agents in any of these groups: GUIDs, at most 500. Not together with queueGuids.
     group_guids: Option<Vec<String>>,
+    /// Only agents assigned to any of these queues: GUIDs, at most 500. Not together with groupGuids.
     queue_guids: Option<Vec<String>>,
+    /// The kind of interactions whose capacity is counted: live, semilive or nonlive, in any case; live if absent.
     liveness: Option<String>,
 }
 
