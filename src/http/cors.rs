@@ -14,6 +14,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::extract::reply;
 use super::native::events::binary;
+use super::request_id::REQUEST_ID;
 use crate::domain::settings::origin::Origin;
 
 /// Lifetime of a preflight response in a browser's cache (`Access-Control-Max-Age`).
@@ -42,8 +43,9 @@ pub fn layer(origins: &[Origin]) -> Option<CorsLayer> {
             HeaderName::from_static("apollo-require-preflight"),
             HeaderName::from_static("apollographql-client-name"),
             HeaderName::from_static("apollographql-client-version"),
+            REQUEST_ID,
         ])
-        .expose_headers([reply::POSITION, reply::STALENESS, RETRY_AFTER])
+        .expose_headers([reply::POSITION, reply::STALENESS, REQUEST_ID, RETRY_AFTER])
         .max_age(PREFLIGHT_LIFETIME);
     Some(layer)
 }

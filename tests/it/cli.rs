@@ -3,6 +3,7 @@
 mod commands;
 mod leaks;
 mod life;
+mod logs;
 mod rejections;
 mod secrets;
 mod settings;
