@@ -5,6 +5,7 @@ use async_graphql::{Request, Variables};
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 use super::documents::persisted::DocumentHash;
 use super::validation::repeated;
@@ -47,15 +48,7 @@ struct Body<'a> {
     extensions: Option<&'a RawValue>,
 }
 
-/// The only member of the extensions that is read.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Extensions {
-    #[serde(default)]
-    persisted_query: Option<Object<PersistedQuery>>,
-}
-
-/// Apollo's protocol of automatic persisted queries.
+/// Apollo's protocol of automatic persisted queries: the only member of the extensions that is read.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct PersistedQuery {
@@ -80,15 +73,18 @@ pub fn read(body: &Bytes, are_counted: bool) -> Result<Parameters, Fault> {
     let read: Result<Object<Body<'_>>, _> = serde_json::from_slice(body);
     let Object(body) = read.map_err(|error| malformed(format!("the body is not a GraphQL request: {error}")))?;
     let variables = object(body.variables, "variables")?.unwrap_or_default();
-    let extensions: Option<Extensions> = object(body.extensions, "extensions")?;
-    let hash = extensions.and_then(|extensions| extensions.persisted_query).map(hash).transpose()?;
+    let extensions: Option<Map<String, Value>> = object(body.extensions, "extensions")?;
+    let persisted = extensions.and_then(|mut all| all.remove("persistedQuery")).filter(|value| !value.is_null());
+    let hash = persisted.map(hash).transpose()?;
     let operation_name = body.operation_name.filter(|name| !name.is_empty());
     // An empty document is none only where its hash is there: otherwise its rejection says what is wrong.
     let query = body.query.filter(|query| hash.is_none() || !query.is_empty());
     Ok(Parameters { query, hash, operation_name, variables })
 }
 
-fn hash(Object(persisted): Object<PersistedQuery>) -> Result<DocumentHash, Fault> {
+fn hash(persisted: Value) -> Result<DocumentHash, Fault> {
+    let read: Result<Object<PersistedQuery>, _> = serde_json::from_value(persisted);
+    let Object(persisted) = read.map_err(|error| malformed(format!("persistedQuery cannot be read: {error}")))?;
     if persisted.version != 1 {
         return Err(malformed("the version of a persisted query must be 1"));
     }
@@ -116,7 +112,7 @@ fn malformed(message: impl Into<String>) -> Fault {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 
