@@ -142,6 +142,7 @@ impl App {
         lifecycle.spawn("metrics", telemetry::run_upkeep(metrics, clock.clone(), stopping.clone()));
         lifecycle.spawn("registry", registry.watch(clock.clone(), stopping.clone()));
         lifecycle.spawn("sweep", credentials.clone().sweep(throttle, stopping.clone()));
+        lifecycle.spawn("rejections", state.rejections().clone().log_all(engine_stopping.clone()));
         serve(&lifecycle, config, state.clone());
         if let Some(tls) = tls {
             lifecycle.spawn("certificate", tls.watch(clock, stopping.clone()));

@@ -122,6 +122,7 @@ fn describe() {
     describe_counter!("rollcall_http_requests_total", "Requests by method, route and status.");
     describe_histogram!("rollcall_http_request_seconds", Unit::Seconds, "Time to answer, by route.");
     describe_counter!("rollcall_events_total", "Events by outcome.");
+    describe_counter!("rollcall_rejections_total", "Events that were rejected, by reason.");
     describe_gauge!("rollcall_queue_depth", "Submissions taken and waiting at the engine's last turn.");
     describe_gauge!("rollcall_tasks", "Tasks that have not ended: one for each connection, and the service's own.");
     describe_gauge!("rollcall_queue_waiting", "Submissions waiting for the engine now.");

@@ -14,6 +14,7 @@ use super::dialect::Dialect;
 use super::drain::drained;
 use super::extract::body;
 use super::health::is_probe;
+use super::native::events::handshake;
 use super::request_context::RequestContext;
 use super::request_id::{REQUEST_ID, RequestId};
 use super::state::AppState;
@@ -38,8 +39,10 @@ impl AroundRouter {
         let mut router = catching_panics(self.0);
         // Without origins no request passes a CORS layer.
         if let Some(cors) = cors::layer(&app.edge().cors_origins) {
-            router = router.layer(cors);
+            router = router.layer(cors).layer(from_fn(cors::allow_attributes));
         }
+        // Around CORS, which answers every OPTIONS as a preflight.
+        router = router.layer(from_fn_with_state(app.clone(), handshake::answer));
         // The outermost layer, so that preflight responses and panics are measured as well.
         router.layer(from_fn_with_state(app.clone(), observe)).with_state(app)
     }
@@ -164,6 +167,7 @@ fn status_name(status: u16) -> &'static str {
         403 => "403",
         404 => "404",
         405 => "405",
+        406 => "406",
         408 => "408",
         409 => "409",
         413 => "413",

@@ -159,7 +159,8 @@ fn oauth() -> OpenApiRouter<AppState> {
 
 /// GraphQL, which has an executor of its own and describes itself.
 fn graphql_routes(app: &AppState) -> Router<AppState> {
+    use graphql::endpoint::{graphql, wrong_method};
     Router::new()
-        .route("/graphql", post(graphql::endpoint::graphql).fallback(graphql::endpoint::wrong_method))
+        .route("/graphql", get(graphql).post(graphql).fallback(wrong_method))
         .with_state(GraphqlState::new(app.clone()))
 }

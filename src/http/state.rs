@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use metrics_exporter_prometheus::PrometheusHandle;
 
+use super::native::rejections::Rejections;
 use super::request_context::RequestContext;
 use crate::auth::{Admin, Authorized, Caller, Client, Credentials, Passwords, Privilege, Scraper};
 use crate::clock::Clock;
@@ -44,6 +45,7 @@ struct Inner {
     handles: Handles,
     bodies: Option<ByteBudget>,
     answers: Option<ByteBudget>,
+    rejections: Rejections,
 }
 
 /// The handles of the other modules.
@@ -84,6 +86,7 @@ impl AppState {
         AppState(Arc::new(Inner {
             bodies: budget(Budget::Bodies, edge.memory.bodies),
             answers: budget(Budget::Answers, edge.memory.answers),
+            rejections: Rejections::new(&handles.clock),
             handles,
         }))
     }
@@ -200,6 +203,11 @@ impl AppState {
     /// Budget of the bytes of responses; `None` if it is not in force.
     pub fn answers(&self) -> Option<&ByteBudget> {
         self.0.answers.as_ref()
+    }
+
+    /// Counts rejected events, and logs them.
+    pub fn rejections(&self) -> &Rejections {
+        &self.0.rejections
     }
 
     /// Hashes and verifies passwords.

@@ -11,6 +11,7 @@ mod logs;
 #[cfg(unix)]
 mod modes;
 mod output;
+mod rejections;
 mod secrets;
 mod settings;
 mod verify;

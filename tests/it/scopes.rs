@@ -37,13 +37,14 @@ const SCOPES: [&str; 12] = [
 ];
 
 /// The scope of every route of a tenant.
-const ROWS: [(&str, &str, &str); 52] = [
+const ROWS: [(&str, &str, &str); 53] = [
     ("GET", "/v1/desk", "events:write"),
     ("POST", "/v1/desk/tickets", "events:write"),
     ("POST", "/v1/events", "events:write"),
     ("POST", "/v1/webhooks/iadvize", "events:write"),
     ("PUT", "/v1/directory", "directory:write"),
     ("GET", "/v1/directory", "directory:read"),
+    ("GET", "/graphql", "graphql:read"),
     ("POST", "/graphql", "graphql:read"),
     ("GET", "/operator/live", "operators:read"),
     ("GET", "/operator/{id}/live", "operators:read"),

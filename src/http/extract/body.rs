@@ -63,6 +63,8 @@ pub enum MediaType {
     CloudEvent,
     /// `application/cloudevents-batch+json`.
     CloudEventBatch,
+    /// JSON by another name: `text/json`, or a type that ends in `+json` and is not one of CloudEvents.
+    OtherJson,
     /// Any other content type, or one that cannot be read.
     Other,
 }
@@ -78,8 +80,14 @@ pub fn media_type(headers: &HeaderMap) -> MediaType {
         "application/x-ndjson" => MediaType::NdJson,
         "application/cloudevents+json" => MediaType::CloudEvent,
         "application/cloudevents-batch+json" => MediaType::CloudEventBatch,
+        other if is_json(other) && !other.starts_with("application/cloudevents") => MediaType::OtherJson,
         _ => MediaType::Other,
     }
+}
+
+/// Returns true for `*/json` and `*/*+json`, without parameters and in lower case.
+fn is_json(essence: &str) -> bool {
+    essence.split_once('/').is_some_and(|(_, subtype)| subtype == "json" || subtype.ends_with("+json"))
 }
 
 /// Reads the whole body. A byte order mark before JSON is skipped: it is no part of the JSON, and editors and .NET write

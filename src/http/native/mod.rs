@@ -6,6 +6,7 @@ pub mod directory;
 pub mod events;
 pub mod keys;
 pub mod limits;
+pub mod rejections;
 pub mod settings;
 pub mod tenants;
 pub mod webhooks;

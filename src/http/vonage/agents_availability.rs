@@ -19,19 +19,19 @@ use crate::http::extract::{MediaType, freshness, media_type, read_body, reply};
 use crate::http::state::AppState;
 use crate::query::{self, agents_availability as question};
 
-/// The agents that are counted: those who match all of the members that are given.
+/// The filters, all of which must hold. One that is absent, null or empty restricts nothing.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = AvailabilityCriteria)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[expect(dead_code, reason = "only its shape is of interest: the members are read one by one")]
 struct Criteria {
-    /// Agents with all of these skills.
+    /// Only agents with all of these skills: GUIDs, at most 500.
     skill_guids: Option<Vec<String>>,
-    /// Agents in any of these groups; not together with queueGuids.
+    /// Only agents in any of these groups: GUIDs, at most 500. Not together with queueGuids.
     group_guids: Option<Vec<String>>,
-    /// Agents in any of these queues; not together with groupGuids.
+    /// Only agents assigned to any of these queues: GUIDs, at most 500. Not together with groupGuids.
     queue_guids: Option<Vec<String>>,
-    /// The kind of interaction that must fit: live (the default), semilive or nonlive.
+    /// The kind of interactions whose capacity is counted: live, semilive or nonlive, in any case; live if absent.
     liveness: Option<String>,
 }
 

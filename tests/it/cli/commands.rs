@@ -9,8 +9,8 @@ use serde_json::json;
 use super::{COMMAND_TIMEOUT, on, run, stderr, stdout};
 use crate::on_both_stores;
 use crate::support::api::send;
-use crate::support::desks::{connected, directory};
-use crate::support::process::Process;
+use crate::support::desks::{connected, directory, event};
+use crate::support::process::{Process, store_flags};
 use crate::support::raw::RawStore;
 use crate::support::signing::signed;
 use crate::support::tasks::eventually_within;
@@ -227,6 +227,11 @@ async fn ingest_posts_a_file_of_events(backend: Backend) {
     assert_eq!(process.api.connected(&persona.key).await, (40, 41), "every event is a duplicate");
     let message = stderr(&run(&["ingest", &file, "--url", &url, "--key", "rk_nobody"], &[]).code(1));
     assert!(message.contains("401") && !message.contains("rk_nobody"), "{message}");
+    let misspelt = event("41", "desk.connected", Some(1), now, json!({ "sesion": "s" }));
+    let wrong = folder.path().join("wrong.ndjson").display().to_string();
+    std::fs::write(&wrong, misspelt.to_string()).expect("a file");
+    let listed = stdout(&run(&["ingest", &wrong, "--url", &url], &variables).code(1));
+    assert!(listed.contains("(data.session is missing: \"sesion\" is given, did you mean \"session\"?)"), "{listed}");
     let message = stderr(&run(&["ingest", "/nowhere", "--url", &url], &variables).code(2));
     assert!(message.contains("/nowhere"), "{message}");
 }
