@@ -98,7 +98,11 @@ pub async fn read_body(headers: &HeaderMap, body: Body, limit: Limit) -> Result<
     let body = read_raw_body(headers, body, limit).await?;
     match media_type(headers) {
         MediaType::None | MediaType::Form | MediaType::Multipart | MediaType::Other => Ok(body),
-        MediaType::Json | MediaType::NdJson | MediaType::CloudEvent | MediaType::CloudEventBatch => utf8(body),
+        MediaType::Json
+        | MediaType::OtherJson
+        | MediaType::NdJson
+        | MediaType::CloudEvent
+        | MediaType::CloudEventBatch => utf8(body),
     }
 }
 

@@ -10,7 +10,7 @@ use super::{COMMAND_TIMEOUT, on, run, stderr, stdout};
 use crate::on_both_stores;
 use crate::support::api::send;
 use crate::support::desks::{connected, directory, event};
-use crate::support::process::{Process, store_flags};
+use crate::support::process::Process;
 use crate::support::raw::RawStore;
 use crate::support::signing::signed;
 use crate::support::tasks::eventually_within;
