@@ -13,6 +13,8 @@ use rollcall::http::dialect::Dialect;
 use rollcall::http::layers::{catching_panics, within};
 use serde_json::{Value, json};
 
+use crate::support::tasks::spawn;
+
 /// A path below the base path of each dialect, and its content type.
 const PATHS: [(Dialect, &str, &str); 6] = [
     (Dialect::Native, "/v1/events", "application/problem+json"),
@@ -96,7 +98,7 @@ async fn panics_have_the_shape_of_the_path() {
     let router = catching_panics(routes.route("/calm", get(|| async { "calm" })));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
-    let serving = tokio::spawn(async move { axum::serve(listener, router).await });
+    let serving = spawn(async move { axum::serve(listener, router).await });
     for (dialect, path, media_type) in PATHS {
         let answer = reqwest::get(format!("http://{address}{path}")).await.expect("an answer");
         assert_eq!(
