@@ -13,7 +13,7 @@ pub async fn revoke_token(store: &Store, credentials: &Credentials, token: &str)
         return Ok(());
     }
     // The store comes first: if it fails, the token is still in memory and the caller can retry.
-    in_time(store.delete_token(&hash)).await?;
+    in_time(store.delete_tokens(&[hash])).await?;
     credentials.remove_token(&hash);
     Ok(())
 }

@@ -93,7 +93,7 @@ impl AppState {
     pub fn caller(&self, request: &RequestContext, credential: Option<&str>) -> Result<Caller, Fault> {
         let caller = self
             .credentials()
-            .caller(credential, |tenant, user| logged_in::current_scopes(self.reader(), tenant, user));
+            .caller(credential, |tenant, user| logged_in::current_rights(self.reader(), tenant, user));
         let caller = caller.map_err(|fault| self.refuse(request, fault))?;
         let tenant = caller.tenant();
         request.authenticated(tenant, || {
@@ -108,8 +108,8 @@ impl AppState {
     /// Authenticates a caller again: a connection may outlive the credential that it was opened with.
     pub fn revalidate<P: Privilege>(&self, caller: &Authorized<P>) -> Result<Authorized<P>, Fault> {
         self.in_service(caller.tenant())?;
-        let scopes_now = |tenant, user| logged_in::current_scopes(self.reader(), tenant, user);
-        self.credentials().revalidate(caller.caller(), scopes_now)?.authorize()
+        let rights_now = |tenant, user| logged_in::current_rights(self.reader(), tenant, user);
+        self.credentials().revalidate(caller.caller(), rights_now)?.authorize()
     }
 
     /// Returns [`Fault::Unavailable`] for a quarantined tenant: its state is incomplete, so any answer would be wrong.
