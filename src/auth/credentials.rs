@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use subtle::ConstantTimeEq;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -156,7 +157,15 @@ impl Credentials {
 
     /// Removes a token that was deleted from the store; it is invalid from now on.
     pub fn remove_token(&self, hash: &[u8; 32]) {
-        self.0.tokens.remove(hash);
+        if let Some(tenant) = self.0.tokens.remove(hash) {
+            self.0.registry.revocations().announce(tenant);
+        }
+    }
+
+    /// Returns a receiver that is changed whenever a key or token of the tenant is revoked from now on, so that a
+    /// connection can call [`Credentials::revalidate`].
+    pub fn revocations(&self, tenant: TenantId) -> watch::Receiver<()> {
+        self.0.registry.revocations().of(tenant)
     }
 
     /// Reloads the keys if the registry's version in the store changed; see [`Registry::refresh`].

@@ -98,8 +98,9 @@ impl Tokens {
         self.0.pin().contains_key(hash)
     }
 
-    pub fn remove(&self, hash: &[u8; 32]) {
-        self.0.pin().remove(hash);
+    /// Removes a token; returns its tenant if it was in memory.
+    pub fn remove(&self, hash: &[u8; 32]) -> Option<TenantId> {
+        self.0.pin().remove(hash).map(|token| token.tenant)
     }
 
     /// Removes the tokens that have expired by `now`.

@@ -10,6 +10,7 @@ use crate::command::tenants::create_key::{NewKey, create_key};
 use crate::command::tenants::revoke_key::{KeyOf, revoke_key};
 use crate::config::StoreArgs;
 use crate::domain::Scope;
+use crate::domain::text::printable;
 use crate::query;
 use crate::registry::Registry;
 use crate::store::{Store, StoreError};
@@ -72,11 +73,12 @@ pub async fn run(command: KeyCommand) -> Result<(), Failure> {
     match command {
         KeyCommand::Create(args) => {
             let store = migrate::open(&args.store).await?;
-            let tenant = tenant::find(&store, &args.tenant).await?.id;
+            let owner = tenant::find(&store, &args.tenant).await?.id;
             let credentials = credentials(&store, &clock).await?;
-            let wanted = NewKey { tenant, name: &args.name, scopes: args.scopes };
+            let wanted = NewKey { tenant: owner, name: &args.name, scopes: args.scopes };
             let made = create_key(&admin, &store, &credentials, &clock, wanted).await;
-            println!("{}", made.map_err(Failure::other)?.1.reveal());
+            let made = made.map_err(|fault| Failure::other(tenant::reason(&fault)))?;
+            println!("{}", made.1.reveal());
         }
         KeyCommand::List(args) => {
             let store = migrate::open(&args.store).await?;
@@ -84,7 +86,7 @@ pub async fn run(command: KeyCommand) -> Result<(), Failure> {
             for key in query::keys::keys(&admin, &store, tenant).await.map_err(Failure::other)? {
                 let state = if key.revoked.is_some() { "revoked" } else { "valid  " };
                 let scopes = serde_json::to_string(&key.scopes).map_err(Failure::other)?;
-                println!("{}  {}…  {state}  {scopes}  {}", key.id, key.prefix, key.name);
+                println!("{}  {}…  {state}  {scopes}  {}", key.id, printable(&key.prefix), printable(&key.name));
             }
         }
         KeyCommand::Revoke(args) => {

@@ -16,6 +16,7 @@ use crate::domain::Fault;
 use crate::domain::json::Field;
 use crate::domain::settings::desk::{DeskTerms, HEARTBEAT_SECONDS, LEASE_SECONDS};
 use crate::domain::settings::{CONVERSATION_DAYS, SettingsPatch, WebhookSecret};
+use crate::domain::text::printable;
 use crate::query;
 use crate::registry::Registry;
 use crate::store::{Store, TenantRecord};
@@ -148,12 +149,12 @@ pub async fn run(command: TenantCommand) -> Result<(), Failure> {
         TenantCommand::Create(args) => {
             let store = migrate::open(&args.store).await?;
             let tenant = create_tenant(&Admin::local(), &store, &Clock::system(), &args.name).await;
-            println!("{}", tenant.map_err(Failure::other)?.id);
+            println!("{}", tenant.map_err(|fault| Failure::other(reason(&fault)))?.id);
         }
         TenantCommand::List(args) => {
             let store = migrate::open(&args.store).await?;
             for tenant in query::keys::tenants(&Admin::local(), &store).await.map_err(Failure::other)? {
-                println!("{}  {}  {}", tenant.id, tenant.created, tenant.name);
+                println!("{}  {}  {}", tenant.id, tenant.created, printable(&tenant.name));
             }
         }
         TenantCommand::Show(args) => {
@@ -174,15 +175,19 @@ pub async fn run(command: TenantCommand) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Turns a fault into a failure; for refused settings it names each setting and its problem.
+/// Turns the fault of a change of settings into a failure.
 fn refused(fault: Fault) -> Failure {
     match fault {
-        Fault::Refused(problems) => {
-            let problems: Vec<String> = problems.iter().map(|p| format!("{}: {}", p.pointer, p.detail)).collect();
-            Failure::setting(problems.join("; "))
-        }
+        Fault::Refused(_) => Failure::setting(reason(&fault)),
         fault => Failure::other(fault),
     }
+}
+
+/// Returns the text of a fault; for refused values it names each with its problem.
+pub fn reason(fault: &Fault) -> String {
+    let Fault::Refused(problems) = fault else { return fault.to_string() };
+    let problems: Vec<String> = problems.iter().map(|p| format!("{}: {}", p.pointer, p.detail)).collect();
+    problems.join("; ")
 }
 
 /// Prints a tenant, one setting per line. The webhook secret is not printed, only whether there is one.
@@ -190,7 +195,7 @@ fn show(tenant: &TenantRecord) {
     let settings = &tenant.settings;
     let days = settings.conversation_days.map_or(String::from("forever"), |days| days.to_string());
     println!("id                 {}", tenant.id);
-    println!("name               {}", tenant.name);
+    println!("name               {}", printable(&tenant.name));
     println!("created            {}", tenant.created);
     println!("conversation text  {}", if settings.conversation_text { "on" } else { "off" });
     println!("conversation days  {days}");
@@ -204,5 +209,5 @@ fn show(tenant: &TenantRecord) {
 pub async fn find(store: &Store, text: &str) -> Result<TenantRecord, Failure> {
     let tenants = query::keys::tenants(&Admin::local(), store).await.map_err(Failure::other)?;
     let named = tenants.into_iter().find(|tenant| tenant.name == text || tenant.id.to_string() == text);
-    named.ok_or_else(|| Failure::other(format!("there is no tenant {text}")))
+    named.ok_or_else(|| Failure::other(format!("there is no tenant {}", printable(text))))
 }

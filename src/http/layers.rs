@@ -16,6 +16,7 @@ use super::drain::drained;
 use super::extract::body;
 use super::fault::NativeFault;
 use super::health::is_probe;
+use super::listener::host;
 use super::request_context::RequestContext;
 use super::state::AppState;
 use super::{answer, cors};
@@ -55,7 +56,7 @@ async fn observe(State(app): State<AppState>, request: Request, next: Next) -> R
     let context = RequestContext::new(request.extensions());
     let mut request = body::metered(drained(request, app.lifecycle()), &context, app.bodies());
     request.extensions_mut().insert(context.clone());
-    let response = match owned(&app, request.uri().path()) {
+    let response = match owned(&app, request.uri().path()).and_then(|()| host::check(&request)) {
         Err(fault) => dialect.answer(fault),
         Ok(()) => within(REQUEST_TIMEOUT, dialect, next.run(request)).await,
     };

@@ -2,6 +2,8 @@
 //! requests under way.
 
 pub mod handshake;
+mod headers;
+pub mod host;
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -90,6 +92,7 @@ pub async fn serve(
             connection: connection.clone(),
             header_timeout,
             write_clock: write_clock.clone(),
+            is_secure: tls.is_some(),
             leaving: stopping.clone(),
         };
         let (tls, cut) = (tls.clone(), cut.clone());
@@ -144,6 +147,8 @@ struct Requests {
     connection: Connection,
     header_timeout: Duration,
     write_clock: Option<Clock>,
+    /// True if the connection is encrypted.
+    is_secure: bool,
     /// Cancelled when the request under way is to be the connection's last.
     leaving: CancellationToken,
 }
@@ -151,10 +156,12 @@ struct Requests {
 impl Requests {
     /// Answers the requests that arrive on the stream until it ends.
     async fn over<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: S) {
-        let Requests { router, peer, connection, header_timeout, write_clock, leaving } = self;
+        let Requests { router, peer, connection, header_timeout, write_clock, is_secure, leaving } = self;
         let stream = Paced::new(stream, connection.clone(), write_clock);
-        let service =
-            service_fn(move |request: Request<Incoming>| answer(router.clone(), request, peer, connection.clone()));
+        let service = service_fn(move |request: Request<Incoming>| {
+            let answering = answer(router.clone(), request, peer, connection.clone());
+            async move { answering.await.map(|response| headers::secured(response, is_secure)) }
+        });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(header_timeout)

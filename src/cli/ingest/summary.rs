@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::batches::Batch;
 use super::post::Answer;
+use crate::domain::text::printable;
 
 /// Most rejected events that are listed one by one.
 const MAX_LISTED: usize = 10;
@@ -27,7 +28,7 @@ impl Summary {
             if result.outcome == "rejected" && self.rejected.len() < MAX_LISTED {
                 let id = result.id.as_deref().unwrap_or("unreadable");
                 let reason = result.reason.as_deref().unwrap_or("no reason given");
-                self.rejected.push(format!("line {line}, id {id}: {reason}"));
+                self.rejected.push(format!("line {line}, id {}: {}", printable(id), printable(reason)));
             }
         }
     }

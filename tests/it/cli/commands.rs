@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use reqwest::Method;
+use rollcall::domain::text::printable;
 use serde_json::json;
 
 use super::{COMMAND_TIMEOUT, run, stderr, stdout};
@@ -10,6 +11,7 @@ use crate::on_both_stores;
 use crate::support::api::send;
 use crate::support::desks::{connected, directory};
 use crate::support::process::{Process, store_flags};
+use crate::support::raw::RawStore;
 use crate::support::signing::signed;
 use crate::support::tasks::{Stopwatch, eventually};
 use crate::support::{ADMIN, Backend, Home};
@@ -19,6 +21,7 @@ on_both_stores!(setting_changes_take_effect_within_a_second);
 on_both_stores!(invalid_settings_are_rejected_by_name);
 on_both_stores!(a_tenants_heartbeat_is_at_most_half_of_its_lease);
 on_both_stores!(impossible_commands_fail_with_a_reason);
+on_both_stores!(control_characters_are_not_printed);
 on_both_stores!(ingest_posts_a_file_of_events);
 on_both_stores!(migrate_creates_a_store_before_the_first_start);
 
@@ -182,6 +185,32 @@ async fn impossible_commands_fail_with_a_reason(backend: Backend) {
     let unknown = "00000000-0000-4000-8000-000000000000";
     assert!(error(&["key", "revoke", "A", unknown], 1).contains("no such key"));
     assert!(stdout(&on(&home, &["key", "list", "A"]).code(0)).is_empty());
+}
+
+async fn control_characters_are_not_printed(backend: Backend) {
+    let home = Home::new(backend).await;
+    on(&home, &["tenant", "create", "A"]).code(0);
+    on(&home, &["key", "create", "A", "--scope", "*"]).code(0);
+    for name in ["a\u{1b}[2J", "a\nb", "a\u{7f}", "a\u{9b}2J", "a\u{202e}b"] {
+        let message = stderr(&on(&home, &["tenant", "create", name]).code(1));
+        assert!(message.contains("/name: must be 1 to 256 bytes without control characters"), "{message}");
+        let message = stderr(&on(&home, &["key", "create", "A", "--name", name, "--scope", "*"]).code(1));
+        assert!(message.contains("/name: must be 1 to 256 bytes without control characters"), "{message}");
+        let message = stderr(&on(&home, &["tenant", "show", name]).code(1));
+        assert!(message.contains(&format!("there is no tenant {}", printable(name))), "{message}");
+    }
+    // Names that an earlier release took.
+    let code = if backend == Backend::Embedded { "char" } else { "chr" };
+    let mut raw = RawStore::open(&home.location).await;
+    for table in ["tenant", "api_key"] {
+        raw.run(&format!("UPDATE {table} SET name = 'A' || {code}(27) || '[2J' || {code}(10) || 'b'")).await;
+    }
+    let id = stdout(&on(&home, &["tenant", "list"]).code(0)).split_whitespace().next().expect("an id").to_owned();
+    for arguments in [&["tenant", "list"][..], &["tenant", "show", &id], &["key", "list", &id]] {
+        let printed = stdout(&on(&home, arguments).code(0));
+        assert!(printed.contains("A\\u{1b}[2J\\u{a}b\n"), "{arguments:?}: {printed:?}");
+        assert!(!printed.chars().any(|c| c.is_control() && c != '\n'), "{arguments:?}: {printed:?}");
+    }
 }
 
 async fn ingest_posts_a_file_of_events(backend: Backend) {
