@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -116,6 +117,7 @@ impl App {
             sockets: sockets(max_connections, edge.memory, edge.budgets.has(Budget::Sockets)),
             header_timeout,
             write_clock: edge.budgets.has(Budget::Answers).then(|| clock.clone()),
+            proxies: edge.proxies.clone().map(Arc::new),
         };
         let state = AppState::new(Handles {
             credentials: credentials.clone(),

@@ -11,6 +11,7 @@ use crate::command::Context;
 use crate::command::issue_token::TokenIssuer;
 use crate::domain::settings::desk::DeskTerms;
 use crate::domain::settings::origin::Origin;
+use crate::domain::settings::proxies::TrustedProxies;
 use crate::domain::{Fault, TenantId};
 use crate::engine::{Reader, Submitter};
 use crate::lifecycle::Lifecycle;
@@ -28,6 +29,8 @@ pub struct Edge {
     pub desk: DeskTerms,
     /// Origins of pages that may call the API from a browser.
     pub cors_origins: Vec<Origin>,
+    /// Proxies that name their clients; `None` if there are none.
+    pub proxies: Option<TrustedProxies>,
     /// Adds `POST /echo`, the baseline of benchmarks.
     pub bench_echo: bool,
     /// Most bytes of request bodies and of responses held in memory.

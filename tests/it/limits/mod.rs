@@ -9,6 +9,7 @@ mod events;
 mod fairness;
 mod heavy;
 mod logs;
+mod proxies;
 mod rates;
 mod sockets;
 mod timeout;
