@@ -8,6 +8,7 @@ mod first_outcomes;
 mod health;
 mod heartbeats;
 mod leases;
+mod pace;
 mod queue;
 mod reader;
 pub mod replay;

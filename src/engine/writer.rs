@@ -6,13 +6,14 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use metrics::gauge;
+use metrics::{counter, gauge};
 use tokio_util::sync::CancellationToken;
 
 use super::appender::{AppendResult, Appender, DraftOutcome, UnknownAppend};
 use super::checkpoints::Checkpoints;
 use super::health::{Health, Ownership};
 use super::leases::LeaseTable;
+use super::pace::{Pace, TURN_WORK};
 use super::queue::{FairQueue, Item};
 use super::replay::{ReplayError, replay};
 use super::request::EventResult;
@@ -24,10 +25,6 @@ use crate::journal::{Draft, Head, JournalError, Logged};
 
 /// The most leases ended in one turn.
 const MAX_EXPIRIES: usize = 500;
-/// The target duration of a turn, since another tenant's single event waits for it.
-const TURN_TARGET: Duration = Duration::from_millis(4);
-/// The least and the most work of one turn: one unit for each event, and one for each KiB.
-const TURN_WORK: (usize, usize) = (64, 4_096);
 /// The time in one turn for applying entries. What is left of a document is applied in the next turn.
 const APPLY_TIME: Duration = Duration::from_millis(3);
 /// The pause between two attempts to reach the store.
@@ -36,8 +33,8 @@ const RETRY_BACKOFF: Duration = Duration::from_millis(100);
 const LOCKED_BACKOFF: Duration = Duration::from_millis(10);
 /// The interval at which an idle engine confirms the store and looks for due checkpoints.
 ///
-/// On PostgreSQL it is also the longest time for which a lost lock goes unnoticed. A server that waited for the lock lets
-/// a multiple of it pass (`TAKEOVER_PAUSE` in `src/boot.rs`).
+/// On PostgreSQL it is also the longest time for which a lost lock goes unnoticed. A server that takes the lock over lets
+/// a multiple of it pass (`TAKEOVER_PAUSE` in `src/journal/postgres.rs`).
 const CONFIRM_INTERVAL: Duration = Duration::from_millis(250);
 
 /// The events of a failed append that were found in the journal, with their positions and outcomes.
@@ -60,39 +57,6 @@ pub struct Engine {
     confirmed_at: Duration,
     /// True from the start until wall clock and database's clock have agreed: nothing is written.
     is_unsettled: bool,
-}
-
-/// The work of the next turn, adapted to how long the last ones took.
-#[derive(Debug)]
-struct Pace {
-    work: usize,
-    /// Seconds that a commit takes apart from its work. A smaller turn would not shorten them.
-    fixed: f64,
-    /// Seconds that a unit of work takes besides.
-    unit: f64,
-}
-
-impl Default for Pace {
-    fn default() -> Self {
-        // Until turns were measured, 512 units are taken to fill one.
-        Pace { work: 512, fixed: 0.0, unit: TURN_TARGET.as_secs_f64() / 512.0 }
-    }
-}
-
-impl Pace {
-    /// Learns from a turn of `work` units that took `took`, by moving averages.
-    fn note(&mut self, work: usize, took: Duration) {
-        let took = took.as_secs_f64();
-        // Nearly empty turns show the fixed time, and full ones the time of a unit.
-        if (1..=8).contains(&work) {
-            self.fixed += (took - self.fixed) * 0.1;
-        } else if work >= TURN_WORK.0 {
-            let unit = (took - self.fixed).max(0.0) / work as f64;
-            self.unit += (unit - self.unit) * 0.2;
-            // Turns that take no measurable time bring the unit to zero, by which nothing can be divided.
-            self.work = ((TURN_TARGET.as_secs_f64() / self.unit.max(1e-9)) as usize).clamp(TURN_WORK.0, TURN_WORK.1);
-        }
-    }
 }
 
 /// The parts of an [`Engine`].
@@ -153,6 +117,7 @@ impl Engine {
         while self.queue.len() > 0 && self.write(&stopping).await {}
         self.tenants.apply_pending(None);
         self.checkpoints.finish(&mut self.tenants.states).await;
+        self.appender.end().await;
         self.health.set_running(false);
         Ok(())
     }
@@ -169,6 +134,7 @@ impl Engine {
                 Ok(()) => {
                     self.health.confirm();
                     self.settle_clocks();
+                    self.probe(stopping).await;
                 }
                 // No append is under way, so there are no events to look for in the journal.
                 Err(error) => drop(self.recover(None, &error, stopping).await),
@@ -177,6 +143,23 @@ impl Engine {
         self.checkpoints.step(&mut self.tenants.states).await;
         // The engine shares its thread with handlers.
         tokio::task::yield_now().await;
+    }
+
+    /// Commits a small write if none was committed for a while. Reads alone would not show a full disk, nor a database
+    /// that was made read-only.
+    async fn probe(&mut self, stopping: &CancellationToken) {
+        if self.health.write_age() < self.appender.probe_interval() {
+            return;
+        }
+        let probed = self.appender.probe().await;
+        if probed.is_err() {
+            counter!("rollcall_failed_writes_total", "write" => "probe").increment(1);
+        }
+        match probed {
+            Ok(()) => self.health.note_write(),
+            Err(error) if self.appender.is_reported(&error) => self.health.note_refused_write(&error),
+            Err(error) => drop(self.recover(None, &error, stopping).await),
+        }
     }
 
     /// Notes that the clocks have agreed since the start. Every lease gets a full term then, since its end could not be
@@ -248,10 +231,13 @@ impl Engine {
                 self.health.confirm();
             }
             match &result.failure {
-                None => self.health.note_append(true),
+                None => self.health.note_append(),
                 // The store answered, and would go on to fail: confirmations alone do not show that.
-                Some(error) if self.appender.is_reported(error) => self.health.note_append(false),
+                Some(error) if self.appender.is_reported(error) => self.health.note_failed_append(),
                 Some(_) => {}
+            }
+            if result.failure.is_some() {
+                counter!("rollcall_failed_writes_total", "write" => "append").increment(1);
             }
             // Entries of another server precede the placed ones, which cannot be applied without them.
             if let Err(error) = self.follow(&result.heads).await {
@@ -470,23 +456,5 @@ impl Engine {
 fn refuse(item: &Item, why: &'static str) {
     if let Some((request, _)) = &item.request {
         request.refuse(Fault::Unavailable(why));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn turns_fit_their_time_whatever_a_commit_takes() {
-        let mut pace = Pace::default();
-        let commit = Duration::from_millis(20);
-        (0..100).for_each(|_| pace.note(1, commit));
-        (0..100).for_each(|_| pace.note(500, commit + Duration::from_millis(1)));
-        assert!((1_800..=2_200).contains(&pace.work), "{pace:?}");
-        (0..100).for_each(|_| pace.note(2_000, commit + Duration::from_millis(200)));
-        assert_eq!(pace.work, TURN_WORK.0, "{pace:?}");
-        (0..100).for_each(|_| pace.note(64, Duration::ZERO));
-        assert_eq!(pace.work, TURN_WORK.1, "{pace:?}");
     }
 }

@@ -28,6 +28,7 @@ include!(
     "0008_batches",
     "0009_checkpoint_slices",
     "0010_registry_changes",
+    "0011_replica",
 );
 
 /// A migration's name, without the ending, and its statements.

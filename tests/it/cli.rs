@@ -3,6 +3,7 @@
 mod commands;
 mod leaks;
 mod life;
+mod logs;
 mod secrets;
 mod settings;
 mod verify;
