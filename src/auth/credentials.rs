@@ -54,9 +54,9 @@ impl Credentials {
     ///
     /// For the token of a logged-in user, `rights_now` returns the rights that the user has now, or `None` if the user
     /// or the password is gone, which makes the token invalid; this type does not know users. The caller gets the
-    /// scopes that are in the token, in `rights_now`, and in the key that set the password; with that key the token ends.
-    /// [`Fault::CredentialMissing`] without a credential, [`Fault::CredentialInvalid`] if it is unknown, revoked or
-    /// expired.
+    /// scopes that are in the token, in `rights_now`, and in the key that set the password; with that key the token
+    /// ends. [`Fault::CredentialMissing`] without a credential, [`Fault::CredentialInvalid`] if it is unknown, revoked
+    /// or expired.
     pub fn caller(
         &self,
         credential: Option<&str>,
@@ -101,8 +101,8 @@ impl Credentials {
         Ok(Caller { tenant: token.tenant, scopes, credential: hash, key, is_user })
     }
 
-    /// Returns the scopes of a log-in with these rights: those of them that the key grants which set the password, since
-    /// a password is worth no more than that key. `None` if the key is revoked.
+    /// Returns the scopes of a log-in with these rights: those of them that the key grants which set the password,
+    /// since a password is worth no more than that key. `None` if the key is revoked.
     pub fn log_in_scopes(&self, rights: UserRights) -> Option<Scopes> {
         let Some(key) = rights.key else { return Some(rights.scopes) };
         let granting = self.0.registry.current().scopes_of(key)?;

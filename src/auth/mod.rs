@@ -29,8 +29,8 @@ pub struct Caller {
     scopes: Scopes,
     /// The hash of the presented credential, by which the caller can be authenticated again later.
     credential: [u8; 32],
-    /// The key that the credential goes back to: the key itself, the key of a token, or the key that set the password of
-    /// a user. `None` for a user whose password no key is recorded for.
+    /// The key that the credential goes back to: the key itself, the key of a token, or the key that set the password
+    /// of a user. `None` for a user whose password no key is recorded for.
     key: Option<Uuid>,
     /// True for a user who logged in with a password.
     is_user: bool,

@@ -23,7 +23,8 @@ use crate::limits::{Budget, Budgets, FairQueue, QueueLimits, TurnKey};
 
 /// Maximum length of a password, in bytes. It bounds the time that hashing takes.
 pub const MAX_BYTES: usize = 1_024;
-/// Minimum length of a password that is set, in characters. Shorter ones that were set before it was required are valid.
+/// Minimum length of a password that is set, in characters. Shorter ones that were set before it was required are
+/// valid.
 pub const MIN_CHARS: usize = 8;
 /// Maximum number of passwords of one tenant, and of log-ins of one network, waiting to be hashed.
 const MAX_WAITING_PER_KEY: usize = 64;
@@ -83,8 +84,8 @@ impl Passwords {
 
     /// Hashes a password of a tenant's user.
     ///
-    /// [`Fault::Invalid`] for `password` unless it has [`MIN_CHARS`] characters or more, and [`MAX_BYTES`] bytes at most.
-    /// [`Fault::TooMany`] or [`Fault::Unavailable`] if too many are waiting or the turn does not come in time.
+    /// [`Fault::Invalid`] for `password` unless it has [`MIN_CHARS`] characters or more, and [`MAX_BYTES`] bytes at
+    /// most. [`Fault::TooMany`] or [`Fault::Unavailable`] if too many are waiting or the turn does not come in time.
     pub async fn hash_password(&self, tenant: TenantId, password: &str) -> Result<PasswordHash, Fault> {
         if !is_password(password) || password.chars().count() < MIN_CHARS {
             return Err(Fault::invalid("password", "must have at least 8 characters, and at most 1024 bytes"));

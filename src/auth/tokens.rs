@@ -72,8 +72,8 @@ impl Tokens {
         self.0.len()
     }
 
-    /// The log-ins of a tenant's users that have not expired by `now`, in no order. The cost grows with the tokens of all
-    /// tenants.
+    /// The log-ins of a tenant's users that have not expired by `now`, in no order. The cost grows with the tokens of
+    /// all tenants.
     pub fn log_ins(&self, tenant: TenantId, now: Time) -> Vec<LogIn> {
         let log_in = |hash: &[u8; 32], token: &Token| match token.holder {
             TokenHolder::User { guid, password } if token.tenant == tenant && now < token.expires => {

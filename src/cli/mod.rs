@@ -36,7 +36,7 @@ enum Command {
     /// Runs the service; this is the default command.
     Serve(Box<ServeArgs>),
     /// Runs the service on a store of its own, with a demo tenant and simulated desks.
-    Demo(demo::DemoArgs),
+    Demo(Box<demo::DemoArgs>),
     /// Posts a file of events, one per line, to a running service; exits with 1 if any is rejected.
     Ingest(ingest::IngestArgs),
     /// Creates, lists, shows and configures tenants.
@@ -94,7 +94,7 @@ pub async fn run() -> ExitCode {
         match cli.command {
             None => run_with(signals, |signals| serve::run(cli.serve, signals)).await,
             Some(Command::Serve(args)) => run_with(signals, |signals| serve::run(*args, signals)).await,
-            Some(Command::Demo(args)) => run_with(signals, |signals| demo::run(args, signals)).await,
+            Some(Command::Demo(args)) => run_with(signals, |signals| demo::run(*args, signals)).await,
             Some(Command::Ingest(args)) => ingest::run(args).await,
             Some(Command::Tenant(command)) => tenant::run(command).await,
             Some(Command::Key(command)) => key::run(command).await,

@@ -6,8 +6,8 @@ use crate::engine::Reader;
 use crate::live::View;
 use crate::live::directory::Account;
 
-/// Returns the rights of a user. `None` if the user was deleted, or the password was changed after the log-in. Called at
-/// every request, with the newest view, so that a withdrawn right is withdrawn at once.
+/// Returns the rights of a user. `None` if the user was deleted, or the password was changed after the log-in. Called
+/// at every request, with the newest view, so that a withdrawn right is withdrawn at once.
 ///
 /// [`Fault::Unavailable`] if the tenant is out of service: the credential may be valid.
 pub fn current_rights(reader: &Reader, tenant: TenantId, user: LoggedIn) -> Result<Option<UserRights>, Fault> {

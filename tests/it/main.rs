@@ -7,7 +7,6 @@ mod descriptions;
 mod desks;
 mod durability;
 mod engine;
-mod escalations;
 mod graphql;
 mod hazards;
 mod isolation;

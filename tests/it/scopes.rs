@@ -1,6 +1,8 @@
 //! Scopes: every route requires the one scope that docs/reference/native.md names for it, one that implies that, or
 //! `*`.
 
+mod escalations;
+
 use std::collections::BTreeSet;
 
 use reqwest::Method;

@@ -3,6 +3,7 @@
 mod acceptance;
 mod ending;
 mod log_in;
+mod proxies;
 mod storage;
 mod throttle;
 mod turns;

@@ -243,8 +243,8 @@ pub enum EventBody {
         user: UserRef,
         /// Argon2id hash; the password itself is never stored.
         hash: PasswordHash,
-        /// Id of the key that set it: log-ins end with the key, and may do nothing that it may not. `None` for passwords
-        /// of releases that did not record it.
+        /// Id of the key that set it: log-ins end with the key, and may do nothing that it may not. `None` for
+        /// passwords of releases that did not record it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<Uuid>,
     },

@@ -70,8 +70,8 @@ impl TrustedProxies {
     ///
     /// Each proxy appends the address that it was connected from, so the list is read from its end: the first address
     /// that is no trusted proxy's is the client's, and what is before it was written by the client. If all are proxies,
-    /// it is the first of the list. The peer's own address if it is no trusted proxy, and if the list is malformed before
-    /// the client's address is found.
+    /// it is the first of the list. The peer's own address if it is no trusted proxy, and if the list is malformed
+    /// before the client's address is found.
     pub fn client<'a>(&self, peer: IpAddr, lines: impl DoubleEndedIterator<Item = &'a [u8]>) -> IpAddr {
         let peer = peer.to_canonical();
         if !self.trusts(peer) {

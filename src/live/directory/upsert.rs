@@ -70,8 +70,8 @@ enum Target {
 }
 
 impl Upsert {
-    /// Prepares to apply a document to a clone of `directory`, which may give the roles of `roles`. New entities get `now`
-    /// as their time of creation.
+    /// Prepares to apply a document to a clone of `directory`, which may give the roles of `roles`. New entities get
+    /// `now` as their time of creation.
     pub fn new(directory: &Directory, now: Time, roles: RoleGrant) -> Self {
         Upsert {
             directory: directory.clone(),

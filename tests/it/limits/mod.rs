@@ -9,7 +9,6 @@ mod events;
 mod fairness;
 mod heavy;
 mod logs;
-mod proxies;
 mod rates;
 mod sockets;
 mod timeout;
