@@ -29,6 +29,7 @@ include!(
     "0009_checkpoint_slices",
     "0010_registry_changes",
     "0011_replica",
+    "0014_archive_tags",
 );
 
 /// A migration's name, without the ending, and its statements.

@@ -22,7 +22,7 @@ use sqlx::postgres::PgConnectOptions;
 use crate::domain::Fault;
 use crate::journal::{Journal, JournalError, PostgresJournal, SqliteJournal};
 
-pub use archive::ArchivePage;
+pub use archive::{ArchiveFilter, ArchivePage, Tags};
 pub use checkpoint::{CheckpointId, CheckpointWriter, StoredCheckpoint};
 pub use housekeeping::{Chore, Expiry};
 pub use load::CheckpointReader;
