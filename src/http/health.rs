@@ -12,7 +12,7 @@ use utoipa::OpenApi;
 
 use super::fault::NativeFault;
 use super::state::AppState;
-use crate::auth::Admin;
+use crate::auth::Scraper;
 use crate::clock::Suspect;
 use crate::domain::Filter;
 use crate::limits::ByteBudget;
@@ -59,13 +59,13 @@ pub async fn readyz(State(app): State<AppState>) -> impl IntoResponse {
     (status, UNCACHED, text)
 }
 
-/// Returns Prometheus metrics, to the administrator only: they name tenants.
+/// Returns Prometheus metrics, to the metrics token and to the administrator: they name tenants.
 #[utoipa::path(
     get,
     path = "/metrics",
     responses((status = 200, description = "Prometheus metrics", body = String, content_type = "text/plain"), NativeFault),
 )]
-pub async fn metrics(State(app): State<AppState>, _: Admin) -> Result<Response<Body>, NativeFault> {
+pub async fn metrics(State(app): State<AppState>, _: Scraper) -> Result<Response<Body>, NativeFault> {
     // Counted at each scrape rather than after each event.
     for (tenant, view) in app.reader().all() {
         let (headcount, _) = connected_users(&view, &Filter::default());
