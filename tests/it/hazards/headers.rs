@@ -50,7 +50,7 @@ const SHAPES: [(&str, &str); 7] = [
     ("/livez", "\"type\":\"urn:rollcall:problem:malformed\""),
     ("/graphql", "\"extensions\":{\"name\":"),
     ("/operator/live", "{\"meta\":{\"status\":\"fail\",\"message\":\"the Host header"),
-    ("/v1/user-activity/search", "{\"success\":false,\"error\":\"the Host header"),
+    ("/v1/user-activity/search", "{\"success\":false,\"code\":400,\"text\":\"the Host header"),
     ("/agents-availability", "{\"message\":"),
     ("/oauth2/token", "{\"error\":\"invalid_request\",\"error_description\":\"the Host header"),
 ];
