@@ -10,7 +10,7 @@ use std::time::Duration;
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use mimalloc::MiMalloc;
 use rollcall::domain::directory::{Document, UserPatch};
-use rollcall::domain::{EntityRef, Entry, EventBody, TenantId};
+use rollcall::domain::{EntityRef, Entry, EventBody, RoleGrant, TenantId};
 use rollcall::live::State;
 use uuid::Uuid;
 
@@ -52,7 +52,7 @@ impl Day {
 
     fn document(&self, users: Vec<UserPatch>) -> Entry {
         let document = Arc::new(Document { users, ..Document::default() });
-        self.journal.borrow_mut().entry(EventBody::DirectoryUpserted { document })
+        self.journal.borrow_mut().entry(EventBody::DirectoryUpserted { document, roles: RoleGrant::default() })
     }
 
     fn apply(&self, entry: &Entry) {
@@ -177,7 +177,7 @@ fn document(criterion: &mut Criterion) {
         journal.state.checkpoint();
         let new_users = (users..users + DOCUMENT).map(|n| SyntheticUser::new(n).patch()).collect();
         let document = Arc::new(Document { users: new_users, ..Document::default() });
-        let entry = journal.entry(EventBody::DirectoryUpserted { document });
+        let entry = journal.entry(EventBody::DirectoryUpserted { document, roles: RoleGrant::default() });
         let apply = |state: &mut State| {
             state.apply(&entry).expect("no gap");
             state.publish()

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -89,17 +90,16 @@ pub struct App {
 }
 
 impl App {
-    /// Locks the store, loads every tenant, and begins to serve requests.
+    /// Locks the store, loads every tenant, and begins to serve requests. Listens before that, so that a port in use is
+    /// reported at once.
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let Options { location, listen, tls, admin_token, limits, edge, clock, metrics, .. } = options;
         let Options { metrics_token, tenant_limits, max_connections, header_timeout, .. } = options;
-        let given = GivenTokens { admin: admin_token.as_deref(), metrics: metrics_token.as_deref() };
-        // Before the store is locked, so that a port in use is reported at once.
         let (listener, address) = bind(listen).map_err(|error| StartError::Listen(listen, error))?;
         let tls = if let Some(files) = tls { Some(Tls::load(files).await?) } else { None };
-        let scheme = if tls.is_some() { "https" } else { "http" };
         let Booted { store, journal, loaded, quarantined, registry, credentials, new_admin_token, has_admin, lock } =
-            boot(&location, given, &clock).await?;
+            boot(&location, GivenTokens { admin: admin_token.as_deref(), metrics: metrics_token.as_deref() }, &clock)
+                .await?;
         let lifecycle = Lifecycle::new(&clock, edge.budgets);
         let tenant_reads = TenantReads::new(store.clone(), lifecycle.clone(), &clock, edge.budgets);
         let deps = EngineDeps {
@@ -112,7 +112,7 @@ impl App {
             quarantined: quarantined.into_keys().collect(),
         };
         let EngineHandles { engine, submitter, reader, leases } = engine::build(loaded, deps);
-        let throttle = Throttle::new(&clock);
+        let (throttle, scheme) = (Throttle::new(&clock), if tls.is_some() { "https" } else { "http" });
         let turns = edge.budgets.has(Budget::Handshakes).then(|| Handshakes::new(&clock));
         let config = ListenerConfig {
             listener,
@@ -120,6 +120,7 @@ impl App {
             sockets: sockets(max_connections, edge.memory, edge.budgets.has(Budget::Sockets)),
             header_timeout,
             write_clock: edge.budgets.has(Budget::Answers).then(|| clock.clone()),
+            proxies: edge.proxies.clone().map(Arc::new),
         };
         let state = AppState::new(Handles {
             credentials: credentials.clone(),

@@ -10,7 +10,7 @@ use std::sync::Arc;
 pub use journal::Journal;
 pub use person::SyntheticUser;
 use rollcall::domain::directory::{Document, EntityPatch, MAX_ENTITIES};
-use rollcall::domain::{Category, Channel, ConversationId, EventBody, UserRef};
+use rollcall::domain::{Category, Channel, ConversationId, EventBody, RoleGrant, UserRef};
 
 /// The sizes of tenants to measure. Only the smallest if the benchmark runs as a test.
 pub fn sizes() -> &'static [u32] {
@@ -21,11 +21,14 @@ pub fn sizes() -> &'static [u32] {
 /// Makes a journal with `users` people in the directory, at their desks and in conversations.
 pub fn tenant(users: u32) -> Journal {
     let mut journal = Journal::new();
-    journal.append(EventBody::DirectoryUpserted { document: Arc::new(reference_data()) });
+    journal.append(EventBody::DirectoryUpserted { document: Arc::new(reference_data()), roles: RoleGrant::default() });
     let all: Vec<u32> = (0..users).collect();
     for some in all.chunks(MAX_ENTITIES) {
         let users = some.iter().map(|n| SyntheticUser::new(*n).patch()).collect();
-        journal.append(EventBody::DirectoryUpserted { document: Arc::new(Document { users, ..Document::default() }) });
+        journal.append(EventBody::DirectoryUpserted {
+            document: Arc::new(Document { users, ..Document::default() }),
+            roles: RoleGrant::default(),
+        });
     }
     for n in all {
         start_working(&mut journal, &SyntheticUser::new(n));

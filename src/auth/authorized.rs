@@ -4,7 +4,7 @@
 use std::marker::PhantomData;
 
 use super::Caller;
-use crate::domain::{Fault, Scope, TenantId};
+use crate::domain::{Fault, RoleGrant, Roles, Scope, TenantId};
 
 /// A scope as a type.
 pub trait Privilege: Send + Sync + 'static {
@@ -30,6 +30,7 @@ privileges!(
     DirectoryRead,
     OperatorsRead,
     OperatorsWrite,
+    OperatorsPasswords,
     UsersRead,
     UsersWrite,
     UserActivityRead,
@@ -57,6 +58,17 @@ impl Caller {
 }
 
 impl<P> Authorized<P> {
+    /// The roles that the caller may give. Accounts with a password need [`Scope::OperatorsPasswords`]. A user gives no
+    /// role to any account whose log-in may do more than the user.
+    pub fn role_grant(&self) -> RoleGrant {
+        let Caller { scopes, is_user, .. } = self.caller;
+        let grantable = scopes.grantable_roles();
+        RoleGrant {
+            with_password: scopes.allow(Scope::OperatorsPasswords).then_some(grantable),
+            without_password: if is_user { grantable } else { Roles::ALL },
+        }
+    }
+
     /// The one tenant that the caller may access.
     pub fn tenant(&self) -> TenantId {
         self.caller.tenant

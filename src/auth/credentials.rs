@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use subtle::ConstantTimeEq;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::tokens::{LoggedIn, Tokens};
+use super::tokens::{LogIn, LoggedIn, Tokens, UserRights};
 use super::{Admin, Caller, Client, Scraper, secret};
 use crate::clock::Clock;
 use crate::domain::ids::parse_guid;
@@ -59,18 +60,19 @@ impl Credentials {
 
     /// Authenticates a key or token.
     ///
-    /// For the token of a logged-in user, `scopes_now` returns the scopes that the user has now, or `None` if the user
+    /// For the token of a logged-in user, `rights_now` returns the rights that the user has now, or `None` if the user
     /// or the password is gone, which makes the token invalid; this type does not know users. The caller gets the
-    /// scopes that are in both the token and `scopes_now`. [`Fault::CredentialMissing`] without a credential,
-    /// [`Fault::CredentialInvalid`] if it is unknown, revoked or expired.
+    /// scopes that are in the token, in `rights_now`, and in the key that set the password; with that key the token
+    /// ends. [`Fault::CredentialMissing`] without a credential, [`Fault::CredentialInvalid`] if it is unknown, revoked
+    /// or expired.
     pub fn caller(
         &self,
         credential: Option<&str>,
-        scopes_now: impl FnOnce(TenantId, LoggedIn) -> Result<Option<Scopes>, Fault>,
+        rights_now: impl FnOnce(TenantId, LoggedIn) -> Result<Option<UserRights>, Fault>,
     ) -> Result<Caller, Fault> {
         let credential = credential.filter(|text| !text.is_empty()).ok_or(Fault::CredentialMissing)?;
         let hash = secret::hash_of_made(credential).ok_or(Fault::CredentialInvalid)?;
-        self.authenticate(hash, scopes_now)
+        self.authenticate(hash, rights_now)
     }
 
     /// Authenticates a caller again by the credential presented earlier, as [`Credentials::caller`] does. Long-lived
@@ -78,32 +80,51 @@ impl Credentials {
     pub fn revalidate(
         &self,
         caller: &Caller,
-        scopes_now: impl FnOnce(TenantId, LoggedIn) -> Result<Option<Scopes>, Fault>,
+        rights_now: impl FnOnce(TenantId, LoggedIn) -> Result<Option<UserRights>, Fault>,
     ) -> Result<Caller, Fault> {
-        self.authenticate(caller.credential, scopes_now)
+        self.authenticate(caller.credential, rights_now)
     }
 
     fn authenticate(
         &self,
         hash: [u8; 32],
-        scopes_now: impl FnOnce(TenantId, LoggedIn) -> Result<Option<Scopes>, Fault>,
+        rights_now: impl FnOnce(TenantId, LoggedIn) -> Result<Option<UserRights>, Fault>,
     ) -> Result<Caller, Fault> {
         let registry = self.0.registry.current();
         // Found by its hash, a credential needs no comparison in constant time: hashes cannot be approached step by
         // step.
-        if let Some(ValidKey { tenant, scopes, .. }) = registry.key(&hash) {
-            return Ok(Caller { tenant, scopes, credential: hash });
+        if let Some(ValidKey { id, tenant, scopes }) = registry.key(&hash) {
+            return Ok(Caller { tenant, scopes, credential: hash, key: Some(id), is_user: false });
         }
         let token = self.0.tokens.find(&hash, self.0.clock.now()).ok_or(Fault::CredentialInvalid)?;
-        let scopes = match token.holder {
+        let (scopes, key, is_user) = match token.holder {
             // A token issued for a key is valid as long as its key is, with the scopes it was issued with.
-            TokenHolder::Key(key) => registry.has_key(key).then_some(token.scopes),
+            TokenHolder::Key(key) => (registry.has_key(key).then_some(token.scopes), Some(key), false),
             TokenHolder::User { guid, password } => {
-                scopes_now(token.tenant, LoggedIn { guid, password })?.map(|now| token.scopes.within(now))
+                let now = rights_now(token.tenant, LoggedIn { guid, password })?.ok_or(Fault::CredentialInvalid)?;
+                (self.log_in_scopes(now).map(|now| token.scopes.within(now)), now.key, true)
             }
         };
         let scopes = scopes.ok_or(Fault::CredentialInvalid)?;
-        Ok(Caller { tenant: token.tenant, scopes, credential: hash })
+        Ok(Caller { tenant: token.tenant, scopes, credential: hash, key, is_user })
+    }
+
+    /// Returns the scopes of a log-in with these rights: those of them that the key grants which set the password,
+    /// since a password is worth no more than that key. `None` if the key is revoked.
+    pub fn log_in_scopes(&self, rights: UserRights) -> Option<Scopes> {
+        let Some(key) = rights.key else { return Some(rights.scopes) };
+        let granting = self.0.registry.current().scopes_of(key)?;
+        Some(rights.scopes.granted_by(granting))
+    }
+
+    /// Returns the log-ins of a tenant's users that have not expired, in no order.
+    pub fn log_ins(&self, tenant: TenantId) -> Vec<LogIn> {
+        self.0.tokens.log_ins(tenant, self.0.clock.now())
+    }
+
+    /// The number of tokens in memory, of all tenants.
+    pub fn tokens(&self) -> usize {
+        self.0.tokens.len()
     }
 
     /// Authenticates a client by the key's id and the key itself. Tokens are rejected.
@@ -149,7 +170,15 @@ impl Credentials {
 
     /// Removes a token that was deleted from the store; it is invalid from now on.
     pub fn remove_token(&self, hash: &[u8; 32]) {
-        self.0.tokens.remove(hash);
+        if let Some(tenant) = self.0.tokens.remove(hash) {
+            self.0.registry.revocations().announce(tenant);
+        }
+    }
+
+    /// Returns a receiver that is changed whenever a key or token of the tenant is revoked from now on, so that a
+    /// connection can call [`Credentials::revalidate`].
+    pub fn revocations(&self, tenant: TenantId) -> watch::Receiver<()> {
+        self.0.registry.revocations().of(tenant)
     }
 
     /// Reloads the keys if the registry's version in the store changed; see [`Registry::refresh`].

@@ -11,12 +11,12 @@ mod tokens;
 
 pub use authorized::{
     AgentsAvailabilityRead, Authorized, DirectoryRead, DirectoryWrite, EventsWrite, GraphqlRead, GraphqlWrite,
-    OperatorsRead, OperatorsWrite, Privilege, UserActivityRead, UsersRead, UsersWrite,
+    OperatorsPasswords, OperatorsRead, OperatorsWrite, Privilege, UserActivityRead, UsersRead, UsersWrite,
 };
 pub use credentials::{Credentials, OperatorHashes};
-pub use password::Passwords;
+pub use password::{NewPassword, Passwords};
 pub use tickets::Tickets;
-pub use tokens::LoggedIn;
+pub use tokens::{LogIn, LoggedIn, UserRights};
 
 use uuid::Uuid;
 
@@ -29,6 +29,11 @@ pub struct Caller {
     scopes: Scopes,
     /// The hash of the presented credential, by which the caller can be authenticated again later.
     credential: [u8; 32],
+    /// The key that the credential goes back to: the key itself, the key of a token, or the key that set the password
+    /// of a user. `None` for a user whose password no key is recorded for.
+    key: Option<Uuid>,
+    /// True for a user who logged in with a password.
+    is_user: bool,
 }
 
 impl Caller {

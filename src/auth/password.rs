@@ -10,17 +10,22 @@ use std::time::Duration;
 
 use argon2::Argon2;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc};
+use uuid::Uuid;
 
 use super::failures::RecentFailures;
+use super::{Authorized, Caller, OperatorsPasswords};
 use crate::clock::Clock;
 use crate::domain::event::PasswordHash;
-use crate::domain::{Fault, TenantId};
+use crate::domain::{EventBody, Fault, Roles, TenantId, UserRef};
 use crate::lifecycle::{Lifecycle, cpu_permits};
 use crate::limits::throttle::network;
 use crate::limits::{Budget, Budgets, FairQueue, QueueLimits, TurnKey};
 
 /// Maximum length of a password, in bytes. It bounds the time that hashing takes.
 pub const MAX_BYTES: usize = 1_024;
+/// Minimum length of a password that is set, in characters. Shorter ones that were set before it was required are
+/// valid.
+pub const MIN_CHARS: usize = 8;
 /// Maximum number of passwords of one tenant, and of log-ins of one network, waiting to be hashed.
 const MAX_WAITING_PER_KEY: usize = 64;
 /// Maximum number waiting in all: at most as many as a slow core hashes within [`TURN_TIMEOUT`].
@@ -66,13 +71,24 @@ impl Passwords {
         &self.queue
     }
 
-    /// Hashes a password that a tenant sets for a user, for `EventBody::PasswordSet`.
+    /// Hashes a password that a caller sets for a user; fails as [`Passwords::hash_password`].
+    pub async fn new_password(
+        &self,
+        caller: &Authorized<OperatorsPasswords>,
+        password: &str,
+    ) -> Result<NewPassword, Fault> {
+        let hash = self.hash_password(caller.tenant(), password).await?;
+        let Caller { scopes, key, .. } = *caller.caller();
+        Ok(NewPassword { hash, by: key, grantable: scopes.grantable_roles() })
+    }
+
+    /// Hashes a password of a tenant's user.
     ///
-    /// [`Fault::Invalid`] for `password` unless it has 1 to [`MAX_BYTES`] bytes. [`Fault::TooMany`] or
-    /// [`Fault::Unavailable`] if too many are waiting or the turn does not come in time.
+    /// [`Fault::Invalid`] for `password` unless it has [`MIN_CHARS`] characters or more, and [`MAX_BYTES`] bytes at
+    /// most. [`Fault::TooMany`] or [`Fault::Unavailable`] if too many are waiting or the turn does not come in time.
     pub async fn hash_password(&self, tenant: TenantId, password: &str) -> Result<PasswordHash, Fault> {
-        if !is_password(password) {
-            return Err(Fault::invalid("password", "must be 1 to 1024 bytes"));
+        if !is_password(password) || password.chars().count() < MIN_CHARS {
+            return Err(Fault::invalid("password", "must have at least 8 characters, and at most 1024 bytes"));
         }
         let password = password.to_owned();
         self.run_queued(TurnKey::Tenant(tenant), 0, move || hash(&password)).await?.ok_or(Fault::Internal)
@@ -119,6 +135,26 @@ impl Passwords {
         let permit = tokio::time::timeout(TURN_TIMEOUT, self.queue.enter_ranked(key, rank)).await;
         let permit = permit.map_err(|_| Fault::Unavailable("too many passwords are being tried"))??;
         self.lifecycle.spawn_blocking(permit, work).await.map_err(|_| Fault::Internal)
+    }
+}
+
+/// A password to be set by a caller with the right to. It is the hash; the password itself is kept nowhere.
+#[derive(Clone, Debug)]
+pub struct NewPassword {
+    hash: PasswordHash,
+    by: Option<Uuid>,
+    grantable: Roles,
+}
+
+impl NewPassword {
+    /// Returns the event that sets the password of a user with `roles`.
+    ///
+    /// [`Fault::Forbidden`] if a log-in with these roles may do more than the caller.
+    pub fn set_for(self, user: UserRef, roles: Roles) -> Result<EventBody, Fault> {
+        let NewPassword { hash, by, grantable } = self;
+        // Every log-in may read, also one without a role: what an operator's may.
+        let is_granted = !grantable.is_empty() && roles.is_within(grantable);
+        if is_granted { Ok(EventBody::PasswordSet { user, hash, by }) } else { Err(Fault::Forbidden) }
     }
 }
 
@@ -171,8 +207,6 @@ fn verify(password: &str, stored: &str) -> bool {
 mod tests {
     use std::net::Ipv4Addr;
 
-    use uuid::Uuid;
-
     use super::*;
     use crate::domain::Time;
 
@@ -186,34 +220,46 @@ mod tests {
     #[tokio::test]
     async fn a_password_matches_its_own_hashes() {
         let passwords = passwords(Budgets::default());
-        let one = passwords.hash_password(TENANT, "one").await.unwrap();
-        let again = passwords.hash_password(TENANT, "one").await.unwrap();
-        let two = passwords.hash_password(TENANT, "two").await.unwrap();
+        let one = passwords.hash_password(TENANT, "password one").await.unwrap();
+        let again = passwords.hash_password(TENANT, "password one").await.unwrap();
+        let two = passwords.hash_password(TENANT, "password two").await.unwrap();
         assert_ne!(one, again, "each has its own salt");
         let hashes = vec![two, one, again];
-        assert_eq!(passwords.matching(FROM, "one", hashes.clone(), 4).await, Ok(vec![1, 2]));
-        assert_eq!(passwords.matching(FROM, "one", Vec::new(), 1).await, Ok(Vec::new()));
+        assert_eq!(passwords.matching(FROM, "password one", hashes.clone(), 4).await, Ok(vec![1, 2]));
+        assert_eq!(passwords.matching(FROM, "password one", Vec::new(), 1).await, Ok(Vec::new()));
         for text in ["", &"x".repeat(MAX_BYTES + 1)] {
             assert!(passwords.hash_password(TENANT, text).await.is_err());
             assert_eq!(passwords.matching(FROM, text, hashes.clone(), 3).await, Ok(Vec::new()));
         }
-        let x = passwords.hash_password(TENANT, "x").await.unwrap();
-        assert_eq!(passwords.matching(FROM, &"x".repeat(MAX_BYTES + 1), vec![x], 1).await, Ok(Vec::new()));
+        let x = hash("x").unwrap();
+        assert_eq!(passwords.matching(FROM, &"x".repeat(MAX_BYTES + 1), vec![x.clone()], 1).await, Ok(Vec::new()));
+        assert_eq!(passwords.matching(FROM, "x", vec![x], 1).await, Ok(vec![0]), "set before eight were needed");
+    }
+
+    #[tokio::test]
+    async fn a_password_has_at_least_eight_characters() {
+        let passwords = passwords(Budgets::default());
+        for text in ["", "seven c", "äöüäöüä", &"x".repeat(MAX_BYTES + 1)] {
+            let refused = passwords.hash_password(TENANT, text).await.unwrap_err();
+            let named = Fault::invalid("password", "must have at least 8 characters, and at most 1024 bytes");
+            assert_eq!(refused, named, "{text:?}");
+        }
+        assert!(passwords.hash_password(TENANT, "äöüäöüäö").await.is_ok());
     }
 
     #[tokio::test]
     async fn log_ins_that_do_not_succeed_count_as_failures() {
         let passwords = passwords(Budgets::default());
-        let kept = vec![passwords.hash_password(TENANT, "one").await.unwrap()];
-        assert_eq!(passwords.matching(FROM, "one", kept.clone(), 1).await, Ok(vec![0]));
+        let kept = vec![passwords.hash_password(TENANT, "password one").await.unwrap()];
+        assert_eq!(passwords.matching(FROM, "password one", kept.clone(), 1).await, Ok(vec![0]));
         assert_eq!(passwords.failures.of(FROM), 0);
-        assert_eq!(passwords.matching(FROM, "two", kept.clone(), 1).await, Ok(Vec::new()));
+        assert_eq!(passwords.matching(FROM, "password two", kept.clone(), 1).await, Ok(Vec::new()));
         assert_eq!(passwords.failures.of(FROM), 1);
         let mut held = Vec::new();
         for _ in 0..cpu_permits() {
             held.push(passwords.queue.enter(TurnKey::Tenant(TENANT)).await.unwrap());
         }
-        let mut given_up = Box::pin(passwords.matching(FROM, "one", kept, 1));
+        let mut given_up = Box::pin(passwords.matching(FROM, "password one", kept, 1));
         waits(given_up.as_mut()).await;
         drop(given_up);
         assert_eq!(passwords.failures.of(FROM), 2, "its caller went away");
@@ -252,7 +298,7 @@ mod tests {
         for sending in &mut flood {
             waits(sending.as_mut()).await;
         }
-        let one_too_many = passwords.hash_password(TENANT, "x").await;
+        let one_too_many = passwords.hash_password(TENANT, "password").await;
         assert_eq!(one_too_many, Err(Fault::TooMany { seconds: 1 }));
         let mut log_in = std::pin::pin!(passwords.queue.enter(TurnKey::Network(FROM)));
         waits(log_in.as_mut()).await;

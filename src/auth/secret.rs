@@ -41,7 +41,8 @@ impl Secret {
     }
 }
 
-/// The SHA-256 hash of a secret. A fast hash suffices, since generated secrets have too much entropy to be guessed.
+/// The SHA-256 hash of a secret of bounded length. A fast hash suffices, since generated secrets have too much entropy
+/// to be guessed.
 pub fn hash(secret: &str) -> [u8; 32] {
     Sha256::digest(secret.as_bytes()).into()
 }

@@ -135,7 +135,8 @@ mod tests {
 
     fn caller(tenant: u128) -> Authorized<EventsWrite> {
         let scopes: Scopes = [Scope::EventsWrite].into_iter().collect();
-        Caller { tenant: TenantId(uuid::Uuid::from_u128(tenant)), scopes, credential: [0; 32] }.authorize().unwrap()
+        let tenant = TenantId(uuid::Uuid::from_u128(tenant));
+        Caller { tenant, scopes, credential: [0; 32], key: None, is_user: false }.authorize().unwrap()
     }
 
     fn pass() -> Pass {

@@ -11,6 +11,7 @@ use crate::command::tenants::create_key::{NewKey, create_key};
 use crate::command::tenants::revoke_key::{KeyOf, revoke_key};
 use crate::config::StoreArgs;
 use crate::domain::Scope;
+use crate::domain::text::printable;
 use crate::query;
 use crate::registry::Registry;
 use crate::store::{Location, Store, StoreError};
@@ -81,7 +82,7 @@ async fn create(args: &CreateArgs, store: &Store, location: &Location) -> Result
     let credentials = credentials(store, location, &clock).await?;
     let wanted = NewKey { tenant, name: &args.name, scopes: args.scopes.clone() };
     let made = create_key(&Admin::local(), store, &credentials, &clock, wanted).await;
-    let (record, key) = made.map_err(Failure::other)?;
+    let (record, key) = made.map_err(|fault| Failure::other(tenant::reason(&fault)))?;
     store::applied(store).await;
     output::print_once(&format!("{}\n", key.reveal())).map_err(|error| {
         // Nothing else has the key, so that it could only be revoked.
@@ -94,7 +95,12 @@ async fn list(args: &ListArgs, store: &Store) -> Result<(), Failure> {
     for key in query::keys::keys(&Admin::local(), store, tenant).await.map_err(Failure::other)? {
         let state = if key.revoked.is_some() { "revoked" } else { "valid  " };
         let scopes = serde_json::to_string(&key.scopes).map_err(Failure::other)?;
-        output::print(&format!("{}  {}…  {state}  {scopes}  {}\n", key.id, key.prefix, key.name))?;
+        output::print(&format!(
+            "{}  {}…  {state}  {scopes}  {}\n",
+            key.id,
+            printable(&key.prefix),
+            printable(&key.name)
+        ))?;
     }
     Ok(())
 }

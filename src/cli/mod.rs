@@ -20,6 +20,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use self::serve::Signals;
 use crate::config::{ServeArgs, unknown_variables};
+use crate::domain::text::printable;
 
 /// Live presence for contact centres, in four API dialects: who is here, and who can take work now.
 #[derive(Parser, Debug)]
@@ -100,7 +101,9 @@ pub async fn run() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            output::complain(&failure.message);
+            // A message may contain a stored text, or one of a server.
+            let lines: Vec<_> = failure.message.lines().map(printable).collect();
+            output::complain(&lines.join("\n"));
             ExitCode::from(failure.status)
         }
     }

@@ -62,6 +62,7 @@ fn edge(args: &ServeArgs) -> Result<Edge, Failure> {
         max_staleness_ms: args.max_staleness * 1_000,
         desk: args.desk().map_err(Failure::setting)?,
         cors_origins: args.cors_origin.clone(),
+        proxies: args.proxies(),
         bench_echo: args.bench_echo,
         memory: args.memory(),
         budgets: args.budgets(),

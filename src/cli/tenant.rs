@@ -17,6 +17,7 @@ use crate::domain::Fault;
 use crate::domain::json::Field;
 use crate::domain::settings::desk::{DeskTerms, HEARTBEAT_SECONDS, LEASE_SECONDS};
 use crate::domain::settings::{CONVERSATION_DAYS, SettingsPatch, WebhookSecret};
+use crate::domain::text::printable;
 use crate::query;
 use crate::registry::Registry;
 use crate::store::{Store, TenantRecord};
@@ -153,7 +154,7 @@ pub async fn run(command: TenantCommand) -> Result<(), Failure> {
             on_store(&args.store, async |store, _| {
                 let tenant = match create_tenant(&Admin::local(), store, &Clock::system(), &args.name).await {
                     Err(Fault::Conflict(_)) if args.if_missing => find(store, &args.name).await?,
-                    created => created.map_err(Failure::other)?,
+                    created => created.map_err(|fault| Failure::other(reason(&fault)))?,
                 };
                 output::print(&format!("{}\n", tenant.id))
             })
@@ -162,7 +163,7 @@ pub async fn run(command: TenantCommand) -> Result<(), Failure> {
         TenantCommand::List(args) => {
             on_store(&args.store, async |store, _| {
                 for tenant in query::keys::tenants(&Admin::local(), store).await.map_err(Failure::other)? {
-                    output::print(&format!("{}  {}  {}\n", tenant.id, tenant.created, tenant.name))?;
+                    output::print(&format!("{}  {}  {}\n", tenant.id, tenant.created, printable(&tenant.name)))?;
                 }
                 Ok(())
             })
@@ -189,15 +190,19 @@ pub async fn run(command: TenantCommand) -> Result<(), Failure> {
     }
 }
 
-/// Turns a fault into a failure; for refused settings it names each setting and its problem.
+/// Turns the fault of a change of settings into a failure.
 fn refused(fault: Fault) -> Failure {
     match fault {
-        Fault::Refused(problems) => {
-            let problems: Vec<String> = problems.iter().map(|p| format!("{}: {}", p.pointer, p.detail)).collect();
-            Failure::setting(problems.join("; "))
-        }
+        Fault::Refused(_) => Failure::setting(reason(&fault)),
         fault => Failure::other(fault),
     }
+}
+
+/// Returns the text of a fault; for refused values it names each with its problem.
+pub fn reason(fault: &Fault) -> String {
+    let Fault::Refused(problems) = fault else { return fault.to_string() };
+    let problems: Vec<String> = problems.iter().map(|p| format!("{}: {}", p.pointer, p.detail)).collect();
+    problems.join("; ")
 }
 
 /// Prints a tenant, one setting per line. The webhook secret is not printed, only whether there is one.
@@ -208,7 +213,7 @@ fn show(tenant: &TenantRecord) -> Result<(), Failure> {
     let seconds = |set: Option<u32>| set.map_or(String::from("default"), |seconds| format!("{seconds} s"));
     let lines = [
         ("id", tenant.id.to_string()),
-        ("name", tenant.name.clone()),
+        ("name", printable(&tenant.name).into_owned()),
         ("created", tenant.created.to_string()),
         ("conversation text", switch(settings.conversation_text)),
         ("conversation days", days),
@@ -223,5 +228,5 @@ fn show(tenant: &TenantRecord) -> Result<(), Failure> {
 pub async fn find(store: &Store, text: &str) -> Result<TenantRecord, Failure> {
     let tenants = query::keys::tenants(&Admin::local(), store).await.map_err(Failure::other)?;
     let named = tenants.into_iter().find(|tenant| tenant.name == text || tenant.id.to_string() == text);
-    named.ok_or_else(|| Failure::other(format!("there is no tenant {text}")))
+    named.ok_or_else(|| Failure::other(format!("there is no tenant {}", printable(text))))
 }

@@ -7,6 +7,7 @@ use crate::boot::{self, BootError, LoadedTenants, LockedStore};
 use crate::clock::Clock;
 use crate::config::StoreArgs;
 use crate::domain::TenantId;
+use crate::domain::text::printable;
 use crate::engine::replay::{ReplayError, catch_up};
 use crate::journal::{Journal, JournalError};
 use crate::live::State;
@@ -45,7 +46,7 @@ pub async fn run(args: VerifyArgs) -> Result<(), Failure> {
     let mut quarantined: Vec<_> = quarantined.into_iter().collect();
     quarantined.sort_unstable();
     for (tenant, reason) in &quarantined {
-        output::print(&format!("{tenant}  NOT LOADED: {reason}\n"))?;
+        output::print(&format!("{tenant}  NOT LOADED: {}\n", printable(reason)))?;
     }
     let all = states.len() + quarantined.len();
     let mut differ = 0;
@@ -67,7 +68,7 @@ pub async fn run(args: VerifyArgs) -> Result<(), Failure> {
                 format!("BROKEN: {error}")
             }
         };
-        output::print(&format!("{tenant}  {}  {loaded}  {found}\n", state.position()))?;
+        output::print(&format!("{tenant}  {}  {loaded}  {}\n", state.position(), printable(&found)))?;
     }
     if !quarantined.is_empty() {
         return Err(Failure::other(format!("{} of {all} tenants cannot be loaded", quarantined.len())));

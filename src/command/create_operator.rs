@@ -4,25 +4,25 @@ use std::sync::Arc;
 
 use super::Context;
 use super::upsert_directory::upsert;
-use crate::auth::OperatorsWrite;
+use crate::auth::{NewPassword, OperatorsWrite};
 use crate::domain::directory::{Document, UserPatch};
-use crate::domain::event::PasswordHash;
-use crate::domain::{EntityRef, EventBody, Fault, Profile, UserRef};
+use crate::domain::{EntityRef, Fault, Profile, Roles, UserRef};
 
-/// Creates an operator, with a password if a hash is given. Returns the position of the view that has it, and its
-/// profile.
+/// Creates an operator, with a password if one is given. Returns the position of the view that has it, and its profile.
 ///
-/// [`Fault::Refused`] with pointers into a directory document of this one user.
+/// [`Fault::Refused`] with pointers into a directory document of this one user. [`Fault::Forbidden`] for a password of
+/// an operator whose log-in may do more than the caller.
 pub async fn create_operator(
     context: Context<'_, OperatorsWrite>,
     mut user: UserPatch,
-    password: Option<PasswordHash>,
+    password: Option<NewPassword>,
 ) -> Result<(u64, Arc<Profile>), Fault> {
     // A new GUID, by which this operator is found again among others that are created at the same time.
     let guid = context.clock.new_id();
     user.guid = Some(guid);
     let subject = UserRef::Entity(EntityRef::Guid(guid));
-    let then = password.map(|hash| EventBody::PasswordSet { user: subject.clone(), hash });
+    let roles = user.roles_after(Roles::default());
+    let then = password.map(|password| password.set_for(subject.clone(), roles)).transpose()?;
     let document = Document { users: vec![user], ..Document::default() };
     upsert(&context, document, then).await?;
     let view = context.snapshot()?.view;

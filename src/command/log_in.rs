@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::issue_token::{Grant, TokenIssuer, issue};
 use crate::auth::secret::Secret;
-use crate::auth::{LoggedIn, Passwords};
+use crate::auth::{Credentials, LoggedIn, Passwords, UserRights};
 use crate::domain::event::PasswordHash;
 use crate::domain::{Fault, Scope, TenantId};
 use crate::engine::Reader;
@@ -38,7 +38,8 @@ struct Candidate {
 /// Issues a token to the only user, in any tenant, with this e-mail address and password.
 ///
 /// [`Fault::CredentialInvalid`] if there is none or more than one. The work is the same in either case, so that its
-/// duration does not reveal which addresses exist. [`Fault::TooMany`] beyond the rate of log-ins.
+/// duration does not reveal which addresses exist. [`Fault::TooMany`] beyond the rate of log-ins. A password whose key
+/// was revoked matches nothing, and the token has no scope that the key does not have.
 pub async fn log_in(
     issuer: TokenIssuer<'_>,
     passwords: &Passwords,
@@ -46,7 +47,7 @@ pub async fn log_in(
     attempt: Attempt<'_>,
 ) -> Result<Secret, Fault> {
     issuer.throttle.log_in(attempt.from, attempt.email)?;
-    let (mut candidates, tenants) = candidates(reader, attempt.email);
+    let (mut candidates, tenants) = candidates(reader, issuer.credentials, attempt.email);
     // Every tenant may have a user of the address, so every log-in does the work of the most possible candidates.
     let tries = tenants.min(MAX_CANDIDATES);
     if candidates.len() > MAX_CANDIDATES {
@@ -61,9 +62,9 @@ pub async fn log_in(
     issue(issuer, Grant { tenant, holder, scopes, seconds: SECONDS }).await
 }
 
-/// Returns the users with this e-mail address and a password, and the number of tenants. E-mail addresses are unique
-/// within a tenant only.
-fn candidates(reader: &Reader, email: &str) -> (Vec<Candidate>, usize) {
+/// Returns the users with this e-mail address and a valid password, and the number of tenants. E-mail addresses are
+/// unique within a tenant only.
+fn candidates(reader: &Reader, credentials: &Credentials, email: &str) -> (Vec<Candidate>, usize) {
     let views = reader.all();
     let tenants = views.len();
     let found = views.into_iter().filter_map(|(tenant, view)| {
@@ -71,7 +72,9 @@ fn candidates(reader: &Reader, email: &str) -> (Vec<Candidate>, usize) {
         let account = users.by_email(email).and_then(|ix| users.account(ix))?;
         let password = account.password.clone()?;
         let who = LoggedIn { guid: account.profile.guid, password: password.set };
-        Some(Candidate { tenant, who, hash: password.hash.clone(), scopes: Scope::of_user(account.profile.roles) })
+        let scopes = Scope::of_user(account.profile.roles).into_iter().collect();
+        let scopes = credentials.log_in_scopes(UserRights { scopes, key: password.by })?.iter().collect();
+        Some(Candidate { tenant, who, hash: password.hash.clone(), scopes })
     });
     (found.collect(), tenants)
 }

@@ -7,6 +7,7 @@ mod context;
 pub mod create_operator;
 pub mod delete_operator;
 pub mod desk;
+pub mod end_log_ins;
 pub mod issue_token;
 pub mod log_in;
 pub mod post_events;

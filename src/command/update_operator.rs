@@ -4,21 +4,20 @@ use std::sync::Arc;
 
 use super::Context;
 use super::upsert_directory::upsert;
-use crate::auth::OperatorsWrite;
+use crate::auth::{NewPassword, OperatorsWrite};
 use crate::domain::directory::{Document, UserPatch};
-use crate::domain::event::PasswordHash;
-use crate::domain::{EntityRef, EventBody, Fault, Profile, UserRef};
+use crate::domain::{EntityRef, Fault, Profile, UserRef};
 
-/// Changes an operator and, if a hash is given, the password. Returns the position of the view in which that is in
-/// effect, and the operator's profile there.
+/// Changes an operator and, if one is given, the password. Returns the position of the view in which that is in effect,
+/// and the operator's profile there.
 ///
 /// [`Fault::NotFound`] for an unknown operator, [`Fault::Refused`] with pointers into a directory document of this one
-/// user.
+/// user. [`Fault::Forbidden`] for a password of an operator whose log-in may do more than the caller.
 pub async fn update_operator(
     context: Context<'_, OperatorsWrite>,
     operator: EntityRef,
     mut user: UserPatch,
-    password: Option<PasswordHash>,
+    password: Option<NewPassword>,
 ) -> Result<(u64, Arc<Profile>), Fault> {
     let subject = UserRef::Entity(operator);
     let unknown = Fault::NotFound("operator");
@@ -27,7 +26,8 @@ pub async fn update_operator(
     // With both ids, the document is rejected instead of creating a new operator if this one is deleted meanwhile.
     let profile = profile.ok_or(unknown.clone())?;
     (user.id, user.guid) = (Some(profile.id), Some(profile.guid));
-    let then = password.map(|hash| EventBody::PasswordSet { user: UserRef::id(profile.id), hash });
+    let roles = user.roles_after(profile.roles);
+    let then = password.map(|password| password.set_for(UserRef::id(profile.id), roles)).transpose()?;
     let document = Document { users: vec![user], ..Document::default() };
     upsert(&context, document, then).await?;
     let view = context.snapshot()?.view;

@@ -6,7 +6,7 @@ use super::Context;
 use crate::auth::DirectoryWrite;
 use crate::domain::directory::{Changes, Document};
 use crate::domain::event::Rejection;
-use crate::domain::{EventBody, Fault, Outcome};
+use crate::domain::{EventBody, Fault, Outcome, RoleGrant};
 use crate::engine::Snapshot;
 use crate::lifecycle::Lifecycle;
 use crate::limits::TurnKey;
@@ -22,12 +22,12 @@ pub async fn upsert_directory(
     lifecycle: &Lifecycle,
     document: Document,
 ) -> Result<(u64, Changes), Fault> {
-    let snapshot = context.snapshot()?;
+    let (snapshot, roles) = (context.snapshot()?, context.caller.role_grant());
     let document = if document.len() > INLINE_ENTITIES {
-        let check = move || checked(&snapshot, document);
+        let check = move || checked(&snapshot, document, roles);
         lifecycle.run_cpu_bound(TurnKey::Tenant(context.tenant()), check).await??
     } else {
-        checked(&snapshot, document)?
+        checked(&snapshot, document, roles)?
     };
     commit(&context, document, None).await
 }
@@ -38,19 +38,19 @@ pub(super) async fn upsert<P>(
     document: Document,
     then: Option<EventBody>,
 ) -> Result<(u64, Changes), Fault> {
-    let document = checked(&context.snapshot()?, document)?;
+    let document = checked(&context.snapshot()?, document, context.caller.role_grant())?;
     commit(context, document, then).await
 }
 
-/// Returns the document if the directory of the snapshot would accept it.
-fn checked(snapshot: &Snapshot, document: Document) -> Result<Document, Fault> {
+/// Returns the document if the directory of the snapshot would accept it from a caller who may give these roles.
+fn checked(snapshot: &Snapshot, document: Document, roles: RoleGrant) -> Result<Document, Fault> {
     let problems = document.check();
     if !problems.is_empty() {
         return Err(Fault::Refused(problems));
     }
     // Tried on a copy first, so that rejected documents do not fill the journal. The outcome of the event is what
     // counts: the directory may have changed by then.
-    snapshot.try_document(&document).map_err(Fault::Refused)?;
+    snapshot.try_document(&document, roles).map_err(Fault::Refused)?;
     Ok(document)
 }
 
@@ -60,7 +60,7 @@ async fn commit<P>(
     document: Document,
     then: Option<EventBody>,
 ) -> Result<(u64, Changes), Fault> {
-    let body = EventBody::DirectoryUpserted { document: Arc::new(document) };
+    let body = EventBody::DirectoryUpserted { document: Arc::new(document), roles: context.caller.role_grant() };
     let event = |body| context.event("rollcall:directory", body);
     let events = std::iter::once(body).chain(then).map(event).collect();
     let receipt = context.commit(events).await?;

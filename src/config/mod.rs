@@ -11,6 +11,7 @@ use clap::{Args, ValueEnum};
 
 use crate::domain::settings::desk::{DeskTerms, HEARTBEAT_SECONDS, INTERVAL_TOO_LONG, LEASE_SECONDS};
 use crate::domain::settings::origin::Origin;
+use crate::domain::settings::proxies::{ClientHeader, Network, TrustedProxies};
 use crate::engine::Limits;
 use crate::limits::{Budget, Budgets, MemoryBudget, TenantLimits};
 use crate::store::Location;
@@ -47,6 +48,15 @@ pub enum LogFormat {
     Pretty,
     /// One JSON object per line.
     Json,
+}
+
+/// A header that names the client of a proxy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ClientAddress {
+    /// X-Forwarded-For, a list of addresses.
+    XForwardedFor,
+    /// Forwarded, as in RFC 7239.
+    Forwarded,
 }
 
 /// The settings of logging.
@@ -93,6 +103,21 @@ pub struct ServeArgs {
     /// comma-separated list.
     #[arg(long, env = "ROLLCALL_CORS_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
     pub cors_origin: Vec<Origin>,
+
+    /// Network of proxies whose header is trusted to name the client, such as 10.0.0.0/8 or 2001:db8::7; repeatable, or
+    /// a comma-separated list.
+    #[arg(
+        long,
+        env = "ROLLCALL_TRUSTED_PROXY",
+        value_name = "CIDR",
+        value_delimiter = ',',
+        requires = "client_address"
+    )]
+    pub trusted_proxy: Vec<Network>,
+
+    /// Header in which the trusted proxies name the client; no other is read.
+    #[arg(long, env = "ROLLCALL_CLIENT_ADDRESS", value_name = "HEADER", value_enum, requires = "trusted_proxy")]
+    pub client_address: Option<ClientAddress>,
 
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented where it is defined")]
@@ -225,6 +250,15 @@ impl ServeArgs {
             ));
         }
         Ok(desk)
+    }
+
+    /// Returns the trusted proxies; `None` if there are none.
+    pub fn proxies(&self) -> Option<TrustedProxies> {
+        let header = match self.client_address? {
+            ClientAddress::XForwardedFor => ClientHeader::XForwardedFor,
+            ClientAddress::Forwarded => ClientHeader::Forwarded,
+        };
+        Some(TrustedProxies { networks: self.trusted_proxy.clone(), header })
     }
 
     /// Returns the bytes of request bodies and of responses that may be held in memory.

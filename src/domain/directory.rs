@@ -175,6 +175,9 @@ impl Document {
 /// Detail of the problem of a value that must be unique and belongs to another user.
 pub const TAKEN: &str = "belongs to another user";
 
+/// Detail of the problem of roles that the sender of a document must not change or give.
+pub const ROLES_NOT_GRANTED: &str = "need the scope operators:passwords, and every scope that a log-in with them has";
+
 /// One reason for which a document is rejected, and its location.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {

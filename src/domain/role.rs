@@ -28,6 +28,24 @@ impl Role {
 pub struct Roles(u8);
 
 impl Roles {
+    /// Every role.
+    pub const ALL: Roles = Roles((1 << Role::ALL.len()) - 1);
+
+    /// Returns true if the set has no role.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Returns true if `other` contains every role of the set.
+    pub const fn is_within(self, other: Roles) -> bool {
+        self.without(other).0 == 0
+    }
+
+    /// The roles of the set that are not in `other`.
+    pub const fn without(self, other: Roles) -> Roles {
+        Roles(self.0 & !other.0)
+    }
+
     /// Returns true if the set contains `role`.
     pub const fn contains(self, role: Role) -> bool {
         self.0 & (1 << role as u8) != 0
@@ -54,5 +72,57 @@ impl Serialize for Roles {
 impl<'de> Deserialize<'de> for Roles {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Ok(Vec::<Role>::deserialize(deserializer)?.into_iter().collect())
+    }
+}
+
+/// The roles that a change of users may give, by the rights of its sender (docs/decisions/0070-rights-to-passwords.md).
+/// It is part of the journalled event, since only its order among the others decides which account has a password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoleGrant {
+    /// The roles that an account with a password may be given. `None` if its roles must stay as they are.
+    pub with_password: Option<Roles>,
+    /// The roles that an account without a password may be given.
+    pub without_password: Roles,
+}
+
+impl Default for RoleGrant {
+    /// Returns a grant of everything: that of the service itself, and of entries that older releases wrote.
+    fn default() -> Self {
+        RoleGrant { with_password: Some(Roles::ALL), without_password: Roles::ALL }
+    }
+}
+
+impl RoleGrant {
+    /// Returns true if it restricts nothing.
+    pub fn is_unlimited(&self) -> bool {
+        *self == RoleGrant::default()
+    }
+
+    /// Returns true if an account's roles may become `after`. Roles that it had before are not given.
+    pub fn allows(self, has_password: bool, before: Roles, after: Roles) -> bool {
+        let grantable = if has_password { self.with_password } else { Some(self.without_password) };
+        before == after || grantable.is_some_and(|grantable| after.without(before).is_within(grantable))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grant_is_about_roles_that_are_gained() {
+        let roles = |roles: &[Role]| roles.iter().copied().collect::<Roles>();
+        let (none, operator, manager, admin) =
+            (Roles::default(), roles(&[Role::Operator]), roles(&[Role::Manager]), roles(&[Role::Admin]));
+        let grant = RoleGrant { with_password: None, without_password: operator };
+        assert!(grant.allows(true, admin, admin) && grant.allows(false, admin, admin));
+        assert!(!grant.allows(true, admin, operator) && !grant.allows(true, none, operator));
+        assert!(grant.allows(false, none, operator) && grant.allows(false, admin, operator));
+        assert!(
+            !grant.allows(false, none, manager) && !grant.allows(false, operator, roles(&[Role::Operator, Role::Bot]))
+        );
+        let grant = RoleGrant { with_password: Some(manager), ..grant };
+        assert!(grant.allows(true, admin, none) && grant.allows(true, admin, roles(&[Role::Admin, Role::Manager])));
+        assert!(!grant.allows(true, manager, admin) && RoleGrant::default().allows(true, none, Roles::ALL));
     }
 }

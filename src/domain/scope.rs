@@ -24,6 +24,9 @@ pub enum Scope {
     /// Change operators and their live availability.
     #[serde(rename = "operators:write")]
     OperatorsWrite,
+    /// Set passwords, change the roles of accounts that have one, list and end log-ins.
+    #[serde(rename = "operators:passwords")]
+    OperatorsPasswords,
     /// Read users' presences.
     #[serde(rename = "users:read")]
     UsersRead,
@@ -49,12 +52,13 @@ pub enum Scope {
 
 impl Scope {
     /// All scopes, in declaration order.
-    pub const ALL: [Scope; 12] = [
+    pub const ALL: [Scope; 13] = [
         Scope::EventsWrite,
         Scope::DirectoryWrite,
         Scope::DirectoryRead,
         Scope::OperatorsRead,
         Scope::OperatorsWrite,
+        Scope::OperatorsPasswords,
         Scope::UsersRead,
         Scope::UsersWrite,
         Scope::UserActivityRead,
@@ -70,11 +74,15 @@ impl Scope {
         Scope::deserialize(name).ok()
     }
 
-    /// The scopes of a user logged in with a password: read scopes, and write scopes for managers and admins.
+    /// The scopes of a user logged in with a password: read scopes, write scopes for managers and admins, and the scope
+    /// of passwords for admins.
     pub fn of_user(roles: Roles) -> Vec<Scope> {
         let mut scopes = vec![Scope::OperatorsRead, Scope::GraphqlRead];
         if roles.contains(Role::Manager) || roles.contains(Role::Admin) {
             scopes.extend([Scope::OperatorsWrite, Scope::GraphqlWrite]);
+        }
+        if roles.contains(Role::Admin) {
+            scopes.push(Scope::OperatorsPasswords);
         }
         scopes
     }
@@ -98,6 +106,20 @@ impl Scopes {
     /// The intersection of both sets. `*` is not expanded: it is in the result only if it is in both.
     pub const fn within(self, other: Scopes) -> Scopes {
         Scopes(self.0 & other.0)
+    }
+
+    /// The scopes of the set that `granting` allows, by name or by `*`.
+    pub const fn granted_by(self, granting: Scopes) -> Scopes {
+        if granting.allow(Scope::All) { self } else { self.within(granting) }
+    }
+
+    /// The roles whose log-in may do nothing that the set does not allow.
+    pub fn grantable_roles(self) -> Roles {
+        let is_grantable = |role: &Role| {
+            let scopes = Scope::of_user(Roles::from_iter([*role]));
+            scopes.into_iter().all(|scope| self.allow(scope))
+        };
+        Role::ALL.into_iter().filter(is_grantable).collect()
     }
 }
 
@@ -142,7 +164,27 @@ mod tests {
             assert!(may(role, Scope::OperatorsRead) && may(role, Scope::GraphqlRead) && !may(role, Scope::All));
             let manages = matches!(role, Role::Manager | Role::Admin);
             assert_eq!((may(role, Scope::OperatorsWrite), may(role, Scope::GraphqlWrite)), (manages, manages));
+            assert_eq!(may(role, Scope::OperatorsPasswords), role == Role::Admin);
         }
+    }
+
+    #[test]
+    fn a_role_is_grantable_with_every_scope_of_its_log_in() {
+        let roles = |scopes: &[Scope]| scopes.iter().copied().collect::<Scopes>().grantable_roles();
+        let readers: Roles = [Role::Operator, Role::Expert, Role::Bot].into_iter().collect();
+        let of = |role: Role| Scope::of_user([role].into_iter().collect());
+        assert_eq!(roles(&[Scope::OperatorsRead, Scope::OperatorsPasswords]), Roles::default());
+        assert_eq!(roles(&of(Role::Operator)), readers);
+        assert_eq!(roles(&of(Role::Manager)), readers.iter().chain([Role::Manager]).collect());
+        assert_eq!((roles(&of(Role::Admin)), roles(&[Scope::All])), (Roles::ALL, Roles::ALL));
+    }
+
+    #[test]
+    fn a_star_grants_what_is_wanted_and_nothing_more() {
+        let set = |scopes: &[Scope]| scopes.iter().copied().collect::<Scopes>();
+        let wanted = set(&[Scope::OperatorsRead, Scope::OperatorsWrite]);
+        assert_eq!(wanted.granted_by(set(&[Scope::All])), wanted);
+        assert_eq!(wanted.granted_by(set(&[Scope::OperatorsRead, Scope::UsersRead])), set(&[Scope::OperatorsRead]));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 pub mod desk;
 pub mod limits;
 pub mod origin;
+pub mod proxies;
 
 use std::fmt;
 use std::ops::RangeInclusive;

@@ -8,7 +8,7 @@ use super::tenants::OUT_OF_SERVICE;
 use super::views::Views;
 use crate::clock::Clock;
 use crate::domain::directory::{Document, Problem};
-use crate::domain::{Fault, TenantId, Time};
+use crate::domain::{Fault, RoleGrant, TenantId, Time};
 use crate::live::View;
 use crate::live::directory::Upsert;
 
@@ -32,10 +32,10 @@ impl Snapshot {
         !self.is_disowned && self.staleness_ms <= max_ms
     }
 
-    /// Applies the document to a copy of the directory and returns the problems found. Long documents take
-    /// milliseconds: call it for them outside of the threads that answer requests.
-    pub fn try_document(&self, document: &Document) -> Result<(), Vec<Problem>> {
-        let mut upsert = Upsert::new(self.view.directory(), Time::NEVER);
+    /// Applies the document, which may give the roles of `roles`, to a copy of the directory and returns the problems
+    /// found. Long documents take milliseconds: call it for them outside of the threads that answer requests.
+    pub fn try_document(&self, document: &Document, roles: RoleGrant) -> Result<(), Vec<Problem>> {
+        let mut upsert = Upsert::new(self.view.directory(), Time::NEVER, roles);
         let mut steps = usize::MAX;
         while !upsert.advance(document, &mut steps) {}
         upsert.finish().map(|_| ())

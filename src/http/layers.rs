@@ -14,6 +14,7 @@ use super::dialect::Dialect;
 use super::drain::drained;
 use super::extract::body;
 use super::health::is_probe;
+use super::listener::host;
 use super::native::events::handshake;
 use super::request_context::RequestContext;
 use super::request_id::{REQUEST_ID, RequestId};
@@ -62,7 +63,10 @@ async fn observe(State(app): State<AppState>, request: Request, next: Next) -> R
     request.extensions_mut().insert(context.clone());
     request.extensions_mut().insert(dialect);
     let of_store = !is_probe && request.uri().path() != "/metrics";
-    let response = owned(&app, of_store, within(REQUEST_TIMEOUT, dialect, next.run(request))).await;
+    let response = match host::check(&request) {
+        Err(fault) => Err(fault),
+        Ok(()) => owned(&app, of_store, within(REQUEST_TIMEOUT, dialect, next.run(request))).await,
+    };
     let response = response.unwrap_or_else(|fault| dialect.answer(fault));
     // The handler is done with the body; from here on only the response takes memory.
     context.release_body();

@@ -2,9 +2,12 @@
 //! requests under way.
 
 pub mod handshake;
+mod headers;
+pub mod host;
 
 use std::convert::Infallible;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -31,6 +34,7 @@ use super::extract::Peer;
 use super::health;
 use crate::clock::Clock;
 use crate::domain::Fault;
+use crate::domain::settings::proxies::TrustedProxies;
 use crate::lifecycle::Lifecycle;
 use crate::limits::Sockets;
 use crate::limits::throttle::network;
@@ -64,6 +68,8 @@ pub struct ListenerConfig {
     pub header_timeout: Duration,
     /// Clock by which responses must be read at a minimum pace; `None` enforces no pace.
     pub write_clock: Option<Clock>,
+    /// Proxies that name their clients.
+    pub proxies: Option<Arc<TrustedProxies>>,
 }
 
 /// Serves `router` on every accepted connection until `stopping` is cancelled.
@@ -73,7 +79,7 @@ pub async fn serve(
     lifecycle: Lifecycle,
     stopping: CancellationToken,
 ) -> Result<(), std::io::Error> {
-    let ListenerConfig { listener, tls, sockets, header_timeout, write_clock } = config;
+    let ListenerConfig { listener, tls, sockets, header_timeout, write_clock, proxies } = config;
     let under_way = TaskTracker::new();
     let cut = CancellationToken::new();
     loop {
@@ -90,6 +96,8 @@ pub async fn serve(
             connection: connection.clone(),
             header_timeout,
             write_clock: write_clock.clone(),
+            proxies: proxies.clone(),
+            is_secure: tls.is_some(),
             leaving: stopping.clone(),
         };
         let (tls, cut) = (tls.clone(), cut.clone());
@@ -144,6 +152,9 @@ struct Requests {
     connection: Connection,
     header_timeout: Duration,
     write_clock: Option<Clock>,
+    proxies: Option<Arc<TrustedProxies>>,
+    /// True if the connection is encrypted.
+    is_secure: bool,
     /// Cancelled when the request under way is to be the connection's last.
     leaving: CancellationToken,
 }
@@ -151,10 +162,13 @@ struct Requests {
 impl Requests {
     /// Answers the requests that arrive on the stream until it ends.
     async fn over<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: S) {
-        let Requests { router, peer, connection, header_timeout, write_clock, leaving } = self;
+        let Requests { router, peer, connection, header_timeout, write_clock, proxies, is_secure, leaving } = self;
         let stream = Paced::new(stream, connection.clone(), write_clock);
-        let service =
-            service_fn(move |request: Request<Incoming>| answer(router.clone(), request, peer, connection.clone()));
+        let service = service_fn(move |request: Request<Incoming>| {
+            let client = client(peer, proxies.as_deref(), &request);
+            let answering = answer(router.clone(), request, client, connection.clone());
+            async move { answering.await.map(|response| headers::secured(response, is_secure)) }
+        });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(header_timeout)
@@ -173,6 +187,15 @@ impl Requests {
             tracing::debug!(%error, "a connection ended badly");
         }
     }
+}
+
+/// Returns the address that a request came from: the peer's, or the one that the peer names if it is a trusted proxy.
+/// Everything about a request uses this address. The connection, whose handshake precedes every header and which may
+/// carry the requests of many clients, is the peer's.
+fn client(peer: Peer, proxies: Option<&TrustedProxies>, request: &Request<Incoming>) -> Peer {
+    let Some(proxies) = proxies else { return peer };
+    let lines = request.headers().get_all(proxies.header.name()).iter();
+    Peer(proxies.client(peer.0, lines.map(HeaderValue::as_bytes)))
 }
 
 /// Answers one request once the responses before it are written, so that a client that pipelines its requests does not

@@ -117,11 +117,13 @@ fn vonage() -> OpenApiRouter<AppState> {
 
 /// The native API, without desks.
 fn native() -> OpenApiRouter<AppState> {
-    use native::{Administration, Description, Webhooks, directory, events, keys, limits, settings, tenants, webhooks};
+    use native::{Administration, Description, LogIns, Webhooks};
+    use native::{directory, events, keys, limits, log_ins, settings, tenants, webhooks};
     let tenant = OpenApiRouter::new()
         .routes(routes!(events::post_events))
         .routes(routes!(directory::put_directory, directory::get_directory));
     let webhooks = OpenApiRouter::new().routes(routes!(webhooks::iadvize::post_webhook));
+    let log_ins = OpenApiRouter::new().routes(routes!(log_ins::list_log_ins, log_ins::delete_log_ins));
     let administration = OpenApiRouter::new()
         .routes(routes!(tenants::create_tenant))
         .routes(routes!(settings::get_tenant, settings::set_settings))
@@ -130,6 +132,7 @@ fn native() -> OpenApiRouter<AppState> {
         .routes(routes!(keys::revoke_key));
     describe(Description::openapi(), &[BEARER, API_KEY], tenant)
         .merge(describe(Webhooks::openapi(), &[BEARER, API_KEY, BASIC, KEY_IN_QUERY], webhooks))
+        .merge(describe(LogIns::openapi(), &[BEARER, API_KEY], log_ins))
         .merge(describe(Administration::openapi(), &[ADMINISTRATOR], administration))
 }
 

@@ -12,6 +12,7 @@ use crate::command::Context;
 use crate::command::issue_token::TokenIssuer;
 use crate::domain::settings::desk::DeskTerms;
 use crate::domain::settings::origin::Origin;
+use crate::domain::settings::proxies::TrustedProxies;
 use crate::domain::{Fault, TenantId};
 use crate::engine::{Reader, Submitter};
 use crate::lifecycle::Lifecycle;
@@ -29,6 +30,8 @@ pub struct Edge {
     pub desk: DeskTerms,
     /// Origins of pages that may call the API from a browser.
     pub cors_origins: Vec<Origin>,
+    /// Proxies that name their clients; `None` if there are none.
+    pub proxies: Option<TrustedProxies>,
     /// Adds `POST /echo`, the baseline of benchmarks.
     pub bench_echo: bool,
     /// Most bytes of request bodies and of responses held in memory.
@@ -96,7 +99,7 @@ impl AppState {
     pub fn caller(&self, request: &RequestContext, credential: Option<&str>) -> Result<Caller, Fault> {
         let caller = self
             .credentials()
-            .caller(credential, |tenant, user| logged_in::current_scopes(self.reader(), tenant, user));
+            .caller(credential, |tenant, user| logged_in::current_rights(self.reader(), tenant, user));
         let caller = caller.map_err(|fault| self.refuse(request, fault))?;
         let tenant = caller.tenant();
         request.authenticated(tenant, || {
@@ -111,8 +114,8 @@ impl AppState {
     /// Authenticates a caller again: a connection may outlive the credential that it was opened with.
     pub fn revalidate<P: Privilege>(&self, caller: &Authorized<P>) -> Result<Authorized<P>, Fault> {
         self.in_service(caller.tenant())?;
-        let scopes_now = |tenant, user| logged_in::current_scopes(self.reader(), tenant, user);
-        self.credentials().revalidate(caller.caller(), scopes_now)?.authorize()
+        let rights_now = |tenant, user| logged_in::current_rights(self.reader(), tenant, user);
+        self.credentials().revalidate(caller.caller(), rights_now)?.authorize()
     }
 
     /// Returns [`Fault::Unavailable`] for a quarantined tenant: its state is incomplete, so any answer would be wrong.

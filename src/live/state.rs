@@ -148,7 +148,7 @@ impl State {
             // Documents are applied in slices by `begin` and never arrive here.
             EventBody::DirectoryUpserted { .. } => Ok(Outcome::Stale),
             EventBody::UserDeleted { user } => self.delete_user(entry, user),
-            EventBody::PasswordSet { user, hash } => self.set_password(user, hash),
+            EventBody::PasswordSet { user, hash, by } => self.set_password(user, hash, *by),
             EventBody::LimitsSet { limits } => Ok(self.set_limits(*limits)),
         }
     }

@@ -182,6 +182,8 @@ pub(super) struct SessionBody {
 pub(super) struct PasswordBody {
     pub hash: PasswordHash,
     pub set: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Uuid>,
 }
 
 /// The body of a user's row: the profile and the live state.
@@ -264,7 +266,8 @@ impl UserBody {
     pub fn of(account: &Account, person: &Person) -> Self {
         let Presence { category, definition } = person.presence.value;
         let toggles = person.toggles.iter().filter(|(_, toggle)| toggle.at != Time::NEVER);
-        let password = |password: &Password| PasswordBody { hash: password.hash.clone(), set: password.set };
+        let password =
+            |password: &Password| PasswordBody { hash: password.hash.clone(), set: password.set, by: password.by };
         UserBody {
             profile: account.profile.clone(),
             password: account.password.as_deref().map(password),

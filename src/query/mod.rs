@@ -9,6 +9,7 @@ pub mod count_agents;
 pub mod directory;
 pub mod groupings;
 pub mod keys;
+pub mod log_ins;
 pub mod logged_in;
 pub mod people;
 pub mod reference;

@@ -39,6 +39,11 @@ impl Contents {
         self.ids.contains_key(&id)
     }
 
+    /// The scopes of the valid key with this id; `None` if there is none.
+    pub fn scopes_of(&self, id: Uuid) -> Option<Scopes> {
+        self.key(self.ids.get(&id)?).map(|key| key.scopes)
+    }
+
     /// The number of valid keys.
     pub fn keys(&self) -> usize {
         self.ids.size()

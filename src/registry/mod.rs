@@ -4,8 +4,10 @@
 //! Both are read from the store together and replaced together: keys and settings are always of one version.
 
 mod contents;
+mod revocations;
 mod settings;
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,9 +17,11 @@ use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
+use crate::domain::TenantId;
 use crate::store::{Store, StoreError};
 
 pub use contents::{Contents, ValidKey};
+pub use revocations::Revocations;
 pub use settings::TenantSettings;
 
 /// Interval at which changes made by other processes are polled for, so that they take effect within a second.
@@ -38,6 +42,7 @@ struct Inner {
     contents: ArcSwap<Contents>,
     /// Held while the contents are reloaded, so that an older reading never replaces a newer one.
     refreshing: Mutex<()>,
+    revocations: Revocations,
     /// Held while settings are read, changed and written; see [`TenantSettings::lock`].
     settings_lock: Mutex<()>,
 }
@@ -47,12 +52,18 @@ impl Registry {
     pub async fn load(store: Store) -> Result<Self, StoreError> {
         let contents = ArcSwap::from_pointee(Contents::read(&store).await?);
         let (refreshing, settings_lock) = (Mutex::default(), Mutex::default());
-        Ok(Registry(Arc::new(Inner { store, contents, refreshing, settings_lock })))
+        let revocations = Revocations::default();
+        Ok(Registry(Arc::new(Inner { store, contents, refreshing, revocations, settings_lock })))
     }
 
     /// The newest contents, all of one version.
     pub fn current(&self) -> Guard<Arc<Contents>> {
         self.0.contents.load()
+    }
+
+    /// Announces the credentials that become invalid.
+    pub fn revocations(&self) -> &Revocations {
+        &self.0.revocations
     }
 
     /// The settings of all tenants.
@@ -69,11 +80,15 @@ impl Registry {
         if version == known.version {
             return Ok(());
         }
-        let read = match self.0.store.registry_changes(known.version).await? {
-            Some(changes) => known.with(version, changes),
-            None => Contents::read(&self.0.store).await?,
+        let Some(changes) = self.0.store.registry_changes(known.version).await? else {
+            self.0.contents.store(Arc::new(Contents::read(&self.0.store).await?));
+            self.0.revocations.announce_all();
+            return Ok(());
         };
-        self.0.contents.store(Arc::new(read));
+        let revoked = changes.keys.iter().filter(|key| key.revoked.is_some()).map(|key| key.tenant);
+        let revoked: BTreeSet<TenantId> = revoked.collect();
+        self.0.contents.store(Arc::new(known.with(version, changes)));
+        revoked.into_iter().for_each(|tenant| self.0.revocations.announce(tenant));
         Ok(())
     }
 

@@ -86,8 +86,8 @@ impl Store {
         on_backend!(self, store => store.tokens(now).await)
     }
 
-    /// Deletes a token. Succeeds if there is none.
-    pub async fn delete_token(&self, hash: &[u8; 32]) -> Result<(), StoreError> {
-        on_backend!(self, store => store.delete_token(hash).await)
+    /// Deletes the tokens with these hashes, all or none. Succeeds for those that do not exist.
+    pub async fn delete_tokens(&self, hashes: &[[u8; 32]]) -> Result<(), StoreError> {
+        on_backend!(self, store => store.delete_tokens(hashes).await)
     }
 }

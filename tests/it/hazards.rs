@@ -4,6 +4,7 @@
 mod bodies;
 mod connections;
 mod graphql;
+mod headers;
 mod notify;
 mod pools;
 mod settings;

@@ -1,6 +1,8 @@
 //! Scopes: every route requires the one scope that docs/reference/native.md names for it, one that implies that, or
 //! `*`.
 
+mod escalations;
+
 use std::collections::BTreeSet;
 
 use reqwest::Method;
@@ -21,12 +23,13 @@ on_both_stores!(every_route_rejects_invalid_keys);
 on_both_stores!(administration_rejects_tenant_credentials);
 
 /// Every scope there is.
-const SCOPES: [&str; 12] = [
+const SCOPES: [&str; 13] = [
     "events:write",
     "directory:write",
     "directory:read",
     "operators:read",
     "operators:write",
+    "operators:passwords",
     "users:read",
     "users:write",
     "user-activity:read",
@@ -37,13 +40,15 @@ const SCOPES: [&str; 12] = [
 ];
 
 /// The scope of every route of a tenant.
-const ROWS: [(&str, &str, &str); 53] = [
+const ROWS: [(&str, &str, &str); 55] = [
     ("GET", "/v1/desk", "events:write"),
     ("POST", "/v1/desk/tickets", "events:write"),
     ("POST", "/v1/events", "events:write"),
     ("POST", "/v1/webhooks/iadvize", "events:write"),
     ("PUT", "/v1/directory", "directory:write"),
     ("GET", "/v1/directory", "directory:read"),
+    ("GET", "/v1/log-ins", "operators:passwords"),
+    ("DELETE", "/v1/log-ins", "operators:passwords"),
     ("GET", "/graphql", "graphql:read"),
     ("POST", "/graphql", "graphql:read"),
     ("GET", "/operator/live", "operators:read"),

@@ -3,6 +3,7 @@
 mod acceptance;
 mod ending;
 mod log_in;
+mod proxies;
 mod storage;
 mod throttle;
 mod turns;
@@ -69,7 +70,9 @@ impl Stage {
         stage.service.api.put_directory(&stage.persona.key, &people()).await;
         let kept = hash(PASSWORD).await;
         for id in [1, 2] {
-            stage.commit(&stage.persona.tenant, EventBody::PasswordSet { user: user(id), hash: kept.clone() }).await;
+            stage
+                .commit(&stage.persona.tenant, EventBody::PasswordSet { user: user(id), hash: kept.clone(), by: None })
+                .await;
         }
         stage
     }

@@ -48,7 +48,7 @@ vector_files! {
     fixture_convoso fixture_graphql fixture_graphql_forms fixture_rest_live fixture_vonage graphql_filters
     graphql_over_http graphql_persisted graphql_routing_rule graphql_rules graphql_user_availability graphql_users
     isolation isolation_agent_monitor isolation_agents isolation_conversations isolation_desk isolation_graphql
-    isolation_live isolation_operator isolation_routing isolation_webhooks isolation_writes mutants oauth_client
+    isolation_live isolation_log_ins isolation_operator isolation_routing isolation_webhooks isolation_writes mutants oauth_client
     oauth_operator_password oauth_password oauth_revoke parameters_lists parameters_refused positions rest_grouping
     rest_operator_change
     rest_operator_create rest_operator_get rest_operator_list rest_set_live seeds_convoso seeds_graphql

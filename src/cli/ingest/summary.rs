@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::batches::Batch;
 use super::post::Answer;
+use crate::domain::text::printable;
 
 /// Most rejected events that are listed one by one.
 const MAX_LISTED: usize = 10;
@@ -28,7 +29,7 @@ impl Summary {
                 let id = result.id.as_deref().unwrap_or("unreadable");
                 let reason = result.reason.as_deref().unwrap_or("no reason given");
                 let detail = result.detail.as_deref().map(|detail| format!(" ({detail})")).unwrap_or_default();
-                self.rejected.push(format!("line {line}, id {id}: {reason}{detail}"));
+                self.rejected.push(printable(&format!("line {line}, id {id}: {reason}{detail}")).into_owned());
             }
         }
     }

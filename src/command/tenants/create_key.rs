@@ -27,8 +27,8 @@ pub async fn create_key(
     wanted: NewKey<'_>,
 ) -> Result<(KeyRecord, Secret), Fault> {
     let NewKey { tenant, name, scopes } = wanted;
-    if !text::is_name(name) {
-        return Err(Fault::refused("/name", "must be 1 to 256 bytes without U+0000"));
+    if !text::is_label(name) {
+        return Err(Fault::refused("/name", text::LABEL_WANTED));
     }
     if scopes.is_empty() {
         return Err(Fault::refused("/scopes", "must name at least one scope"));

@@ -7,8 +7,8 @@ use crate::store::{Store, TenantRecord, in_time};
 
 /// Adds a tenant. [`Fault::Conflict`] if the name is taken, [`Fault::Refused`] if it is invalid.
 pub async fn create_tenant(_admin: &Admin, store: &Store, clock: &Clock, name: &str) -> Result<TenantRecord, Fault> {
-    if !text::is_name(name) {
-        return Err(Fault::refused("/name", "must be 1 to 256 bytes without U+0000"));
+    if !text::is_label(name) {
+        return Err(Fault::refused("/name", text::LABEL_WANTED));
     }
     let (id, settings) = (TenantId(clock.new_id()), Settings::default());
     let tenant = TenantRecord { id, name: name.to_owned(), created: clock.now(), settings };

@@ -7,7 +7,7 @@ use crate::domain::channel::Channel;
 use crate::domain::ids::EntityRef;
 use crate::domain::json::{self, Field};
 use crate::domain::profile::{CallConfig, PublicProfile};
-use crate::domain::role::Role;
+use crate::domain::role::{Role, Roles};
 
 /// Changes to a user's settings for one channel. An absent member leaves the setting as it is.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -169,6 +169,15 @@ pub struct UserPatch {
 }
 
 impl UserPatch {
+    /// The roles of a user after the patch, which had `before`.
+    pub fn roles_after(&self, before: Roles) -> Roles {
+        match (&self.roles, self.role) {
+            (Some(roles), _) => roles.iter().copied().collect(),
+            (None, Some(role)) => Roles::from_iter([role]),
+            (None, None) => before,
+        }
+    }
+
     /// The changes to one channel that are given by the vendor's flat members such as `chat_enabled`.
     pub fn flat(&self, channel: Channel) -> ChannelPatch {
         let (enabled, max_slots, priority) = match channel {

@@ -11,6 +11,7 @@ use crate::domain::conversation::{ConversationId, Medium};
 use crate::domain::directory::Document;
 use crate::domain::ids::{EntityRef, UserRef};
 use crate::domain::presence::Category;
+use crate::domain::role::RoleGrant;
 use crate::domain::settings::limits::Quotas;
 use crate::domain::time::Time;
 
@@ -225,6 +226,9 @@ pub enum EventBody {
     DirectoryUpserted {
         /// The entities to create or change.
         document: Arc<Document>,
+        /// The roles that it may give.
+        #[serde(default, skip_serializing_if = "RoleGrant::is_unlimited")]
+        roles: RoleGrant,
     },
     /// Internal: a user is deleted.
     #[serde(rename = "user.deleted")]
@@ -239,6 +243,10 @@ pub enum EventBody {
         user: UserRef,
         /// Argon2id hash; the password itself is never stored.
         hash: PasswordHash,
+        /// Id of the key that set it: log-ins end with the key, and may do nothing that it may not. `None` for
+        /// passwords of releases that did not record it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<Uuid>,
     },
     /// Internal: the tenant's quotas are set. They replace all quotas set before.
     #[serde(rename = "limits.set")]

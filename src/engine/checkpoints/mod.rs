@@ -269,7 +269,7 @@ impl Checkpoints {
 mod tests {
     use super::*;
     use crate::domain::directory::Document;
-    use crate::domain::{Entry, Event, EventBody, Time};
+    use crate::domain::{Entry, Event, EventBody, RoleGrant, Time};
     use crate::store::{Location, TenantRecord};
 
     fn at(seconds: i64) -> Time {
@@ -285,7 +285,7 @@ mod tests {
             "rollcall:tests",
             clock.new_id(),
             at(0),
-            EventBody::DirectoryUpserted { document: document.into() },
+            EventBody::DirectoryUpserted { document: document.into(), roles: RoleGrant::default() },
         );
         state.apply(&Entry { seq, recorded: at(0), event }).unwrap();
     }

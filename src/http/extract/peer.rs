@@ -4,8 +4,9 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use axum::http::Extensions;
 
-/// The address at the other end of the connection; the accept loop attaches it to every request. Behind a proxy it is
-/// the proxy's: headers such as `X-Forwarded-For` are not read, since any client can set them.
+/// The address that a request came from; the accept loop attaches it to every request. It is that of the other end of
+/// the connection or, if that is a trusted proxy (docs/decisions/0071-trusted-proxies.md), the one that the proxy
+/// names. Without such a proxy no header is read, since any client can set them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer(pub IpAddr);
 

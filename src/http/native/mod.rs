@@ -1,11 +1,12 @@
-//! The native API: events and webhooks, desk connections, the directory, and the administration of tenants, settings,
-//! limits and keys. Errors are RFC 9457 problem details.
+//! The native API: events and webhooks, desk connections, the directory, log-ins, and the administration of tenants,
+//! settings, limits and keys. Errors are RFC 9457 problem details.
 
 pub mod desk;
 pub mod directory;
 pub mod events;
 pub mod keys;
 pub mod limits;
+pub mod log_ins;
 pub mod rejections;
 pub mod settings;
 pub mod tenants;
@@ -43,6 +44,11 @@ pub struct Desks;
 #[derive(OpenApi)]
 #[openapi(tags((name = "Webhooks", description = "Events posted by vendors")))]
 pub struct Webhooks;
+
+/// The OpenAPI tag of log-ins.
+#[derive(OpenApi)]
+#[openapi(tags((name = "Log-ins", description = "Users who are logged in with a password")))]
+pub struct LogIns;
 
 /// The OpenAPI tag of the administrator's routes.
 #[derive(OpenApi)]

@@ -7,7 +7,7 @@ use crate::domain::directory::{ChannelPatch, Kind, UserPatch};
 use crate::domain::ids::EntityRef;
 use crate::domain::json::Field;
 use crate::domain::profile::ChannelConf;
-use crate::domain::{Channel, Profile, Roles};
+use crate::domain::{Channel, Profile};
 
 /// A problem of one entity: the pointer to its member, relative to the entity, and the description.
 pub(super) type Refused = (String, &'static str);
@@ -22,11 +22,7 @@ impl Directory {
         patch.first_name.patch(&mut profile.first_name);
         patch.pseudo.patch(&mut profile.pseudo);
         patch.email.patch(&mut profile.email);
-        if let Some(roles) = &patch.roles {
-            profile.roles = roles.iter().copied().collect();
-        } else if let Some(role) = patch.role {
-            profile.roles = Roles::from_iter([role]);
-        }
+        profile.roles = patch.roles_after(profile.roles);
         for (group, member) in [(&patch.primary_group, "primary_group"), (&patch.group_id, "group_id")] {
             match group {
                 Field::Absent => {}

@@ -8,10 +8,10 @@ use uuid::Uuid;
 
 use super::patch::{Refused, references_of};
 use super::{Directory, Entity};
-use crate::domain::directory::{Changes, Document, EntityPatch, Kind, Problem, TAKEN, UserPatch};
+use crate::domain::directory::{Changes, Document, EntityPatch, Kind, Problem, ROLES_NOT_GRANTED, TAKEN, UserPatch};
 use crate::domain::ids::{EntityRef, MAX_ID};
 use crate::domain::json::Field;
-use crate::domain::{Profile, Time};
+use crate::domain::{Profile, RoleGrant, Time};
 
 /// Number of references looked up per unit of work.
 const REFERENCES_PER_UNIT: usize = 16;
@@ -32,6 +32,7 @@ pub struct Upserted {
 pub struct Upsert {
     directory: Directory,
     now: Time,
+    roles: RoleGrant,
     stage: Stage,
     /// Index of the stage's next patch.
     next: usize,
@@ -69,11 +70,13 @@ enum Target {
 }
 
 impl Upsert {
-    /// Prepares to apply a document to a clone of `directory`. New entities get `now` as their time of creation.
-    pub fn new(directory: &Directory, now: Time) -> Self {
+    /// Prepares to apply a document to a clone of `directory`, which may give the roles of `roles`. New entities get
+    /// `now` as their time of creation.
+    pub fn new(directory: &Directory, now: Time, roles: RoleGrant) -> Self {
         Upsert {
             directory: directory.clone(),
             now,
+            roles,
             stage: Stage::Entities(0),
             next: 0,
             entities: HashSet::new(),
@@ -227,6 +230,12 @@ impl Upsert {
         };
         directory.patch_profile(&mut profile, patch)?;
         let users = &directory.users;
+        let has_password = target.and_then(|ix| users.account(ix)).is_some_and(|account| account.password.is_some());
+        let roles = before.as_ref().map(|profile| profile.roles).unwrap_or_default();
+        if !self.roles.allows(has_password, roles, profile.roles) {
+            let member = if patch.roles.is_some() { "roles" } else { "role" };
+            return Err((String::from(member), ROLES_NOT_GRANTED));
+        }
         // Names freed by the stage before are not found, so that users of one document can exchange them.
         for (member, owner) in [
             ("external_id", profile.external_id.as_ref().and_then(|id| users.by_external(id))),
@@ -261,9 +270,10 @@ impl Upsert {
 }
 
 impl Directory {
-    /// Applies a document at once. New entities get `now` as their time of creation. On an error nothing has changed.
+    /// Applies a document of the service itself at once. New entities get `now` as their time of creation. On an error
+    /// nothing has changed.
     pub fn upsert(&mut self, document: &Document, now: Time) -> Result<Upserted, Vec<Problem>> {
-        let mut upsert = Upsert::new(self, now);
+        let mut upsert = Upsert::new(self, now, RoleGrant::default());
         let mut steps = usize::MAX;
         while !upsert.advance(document, &mut steps) {
             steps = usize::MAX;

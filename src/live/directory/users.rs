@@ -17,6 +17,8 @@ pub struct Password {
     /// Position of the entry that set it. It distinguishes the password from earlier ones, so that tokens issued for
     /// those become invalid.
     pub set: u64,
+    /// Id of the key that set it; `None` if that was not recorded.
+    pub by: Option<Uuid>,
 }
 
 /// A user's entry in the directory. The entry of a deleted user stays until its tombstone expires, so that its ids are

@@ -94,7 +94,7 @@ impl State {
                 let body: UserBody = serde_json::from_str(&row.body)?;
                 let person = self.person_from(*id, &body);
                 let ix = directory.restore_user(Arc::unwrap_or_clone(body.profile), person.deleted);
-                let password = body.password.map(|known| Password { hash: known.hash, set: known.set });
+                let password = body.password.map(|known| Password { hash: known.hash, set: known.set, by: known.by });
                 directory.set_password(ix, password);
                 *self.people.reach(ix as usize) = person;
             }

@@ -87,9 +87,14 @@ impl State {
     }
 
     /// Sets a user's password. The newest entry wins without comparing times, since only the server sets passwords.
-    pub(super) fn set_password(&mut self, user: &UserRef, hash: &PasswordHash) -> Result<Outcome, Rejection> {
+    pub(super) fn set_password(
+        &mut self,
+        user: &UserRef,
+        hash: &PasswordHash,
+        by: Option<Uuid>,
+    ) -> Result<Outcome, Rejection> {
         let ix = self.subject(user)?;
-        let password = Password { hash: hash.clone(), set: self.position };
+        let password = Password { hash: hash.clone(), set: self.position, by };
         Arc::make_mut(&mut self.directory).set_password(ix, Some(password));
         self.touch(ix);
         Ok(Outcome::Applied)

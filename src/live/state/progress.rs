@@ -77,8 +77,8 @@ impl State {
         }
         // Before the entry is applied, so that a replay from any checkpoint drops the same things at the same entry.
         self.prune(entry);
-        if let EventBody::DirectoryUpserted { document } = &entry.event.fact.body {
-            let upsert = Box::new(Upsert::new(&self.directory, entry.recorded));
+        if let EventBody::DirectoryUpserted { document, roles } = &entry.event.fact.body {
+            let upsert = Box::new(Upsert::new(&self.directory, entry.recorded, *roles));
             let work = Work::Directory(document.clone(), upsert);
             self.pending = Some(Pending { seq: entry.seq, recorded: entry.recorded, work });
             return Ok(self.resume(steps));
@@ -180,7 +180,7 @@ mod tests {
     use super::*;
     use crate::domain::directory::{EntityPatch, UserPatch};
     use crate::domain::json::Field;
-    use crate::domain::{EntityRef, Event, TenantId};
+    use crate::domain::{EntityRef, Event, RoleGrant, TenantId};
 
     const GROUPS: i64 = 20;
 
@@ -197,7 +197,7 @@ mod tests {
 
     fn entry(state: &State, document: Document) -> Entry {
         let (seq, now) = (state.position() + 1, Time::from_micros(1));
-        let body = EventBody::DirectoryUpserted { document: Arc::new(document) };
+        let body = EventBody::DirectoryUpserted { document: Arc::new(document), roles: RoleGrant::default() };
         Entry { seq, recorded: now, event: Event::internal("rollcall:test", Uuid::from_u128(seq.into()), now, body) }
     }
 

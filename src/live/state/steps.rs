@@ -14,7 +14,7 @@ mod tests {
     use crate::domain::event::Surface;
     use crate::domain::{
         Category, Channel, Conversation, ConversationId, Entry, Event, EventBody, Outcome, PerChannel, Quota, Quotas,
-        TenantId, Time, UserRef,
+        RoleGrant, TenantId, Time, UserRef,
     };
     use crate::live::claim::{Claim, Take};
     use crate::live::conversations::Remembered;
@@ -40,7 +40,7 @@ mod tests {
             let mut tenant = Tenant { state: State::new(TenantId(Uuid::from_u128(1))), now: START };
             let user = |id| UserPatch { id: Some(id), name: Some(format!("user {id}")), ..UserPatch::default() };
             let document = Document { users: (1..=size + 1).map(user).collect(), ..Document::default() };
-            tenant.apply(EventBody::DirectoryUpserted { document: Arc::new(document) });
+            tenant.apply(EventBody::DirectoryUpserted { document: Arc::new(document), roles: RoleGrant::default() });
             tenant.apply(EventBody::UserDeleted { user: UserRef::id(size + 1) });
             tenant.now += 1;
             for id in 1..=size.min(BY_EVENTS) {

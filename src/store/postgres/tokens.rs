@@ -40,8 +40,9 @@ impl PostgresStore {
         rows.iter().map(|row| columns(row)?.read()).collect()
     }
 
-    pub(crate) async fn delete_token(&self, hash: &[u8; 32]) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM token WHERE hash = $1").bind(hash.as_slice()).execute(&self.pool).await?;
+    pub(crate) async fn delete_tokens(&self, hashes: &[[u8; 32]]) -> Result<(), StoreError> {
+        let hashes: Vec<&[u8]> = hashes.iter().map(<[u8; 32]>::as_slice).collect();
+        sqlx::query("DELETE FROM token WHERE hash = ANY ($1)").bind(hashes).execute(&self.pool).await?;
         Ok(())
     }
 }

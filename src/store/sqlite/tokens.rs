@@ -40,9 +40,17 @@ impl SqliteStore {
         rows.iter().map(|row| columns(row)?.read()).collect()
     }
 
-    pub(crate) async fn delete_token(&self, hash: &[u8; 32]) -> Result<(), StoreError> {
+    pub(crate) async fn delete_tokens(&self, hashes: &[[u8; 32]]) -> Result<(), StoreError> {
+        // As one text of hexadecimal digits, cut by the statement: a list of parameters has a fixed length.
+        let digits: String = hashes.iter().flatten().map(|byte| format!("{byte:02X}")).collect();
         let mut writer = self.acquire().await?;
-        sqlx::query("DELETE FROM token WHERE hash = ?1").bind(hash.as_slice()).execute(&mut *writer).await?;
+        sqlx::query(
+            "WITH RECURSIVE cut (at) AS (SELECT 1 UNION ALL SELECT at + 64 FROM cut WHERE at + 64 < length(?1))
+             DELETE FROM token WHERE hash IN (SELECT unhex(substr(?1, at, 64)) FROM cut)",
+        )
+        .bind(digits)
+        .execute(&mut *writer)
+        .await?;
         writer.release();
         Ok(())
     }

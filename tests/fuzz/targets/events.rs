@@ -7,7 +7,7 @@ use std::sync::Arc;
 use libfuzzer_sys::fuzz_target;
 use rollcall::domain::directory::{Document, UserPatch};
 use rollcall::domain::event::{Fact, admit};
-use rollcall::domain::{Entry, Event, EventBody, TenantId, Time};
+use rollcall::domain::{Entry, Event, EventBody, RoleGrant, TenantId, Time};
 use rollcall::live::State;
 use serde_json::value::RawValue;
 use uuid::Uuid;
@@ -20,7 +20,12 @@ fuzz_target!(|bytes: &[u8]| {
     let mut state = State::new(TenantId(Uuid::nil()));
     let users = [101, 102].map(|id| UserPatch { id: Some(id), ..UserPatch::default() });
     let document = Arc::new(Document { users: users.into(), ..Document::default() });
-    let made = Event::internal("rollcall:fuzz", Uuid::nil(), NOW, EventBody::DirectoryUpserted { document });
+    let made = Event::internal(
+        "rollcall:fuzz",
+        Uuid::nil(),
+        NOW,
+        EventBody::DirectoryUpserted { document, roles: RoleGrant::default() },
+    );
     state.apply(&Entry { seq: 1, recorded: NOW, event: made }).expect("the first entry");
     // One event a line, as in NDJSON.
     for line in text.lines() {

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 /// Returns the document of a directory event.
 pub fn document(event: &Event) -> Value {
-    let EventBody::DirectoryUpserted { document } = &event.fact.body else { panic!("{event:?} is no directory") };
+    let EventBody::DirectoryUpserted { document, .. } = &event.fact.body else { panic!("{event:?} is no directory") };
     serde_json::to_value(document).expect("plain types")
 }
 

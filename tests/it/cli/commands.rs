@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use reqwest::Method;
+use rollcall::domain::text::printable;
 use rollcall::store::{Location, Store};
 use serde_json::json;
 
@@ -22,6 +23,7 @@ on_both_stores!(invalid_settings_are_rejected_by_name);
 on_both_stores!(a_tenants_heartbeat_is_at_most_half_of_its_lease);
 on_both_stores!(commands_print_bare_values);
 on_both_stores!(impossible_commands_fail_with_a_reason);
+on_both_stores!(control_characters_are_not_printed);
 on_both_stores!(ingest_posts_a_file_of_events);
 on_both_stores!(commands_refuse_a_store_that_is_not_there);
 
@@ -202,6 +204,33 @@ async fn impossible_commands_fail_with_a_reason(backend: Backend) {
     let unknown = "00000000-0000-4000-8000-000000000000";
     assert!(error(&["key", "revoke", "A", unknown], 1).contains("no such key"));
     assert!(stdout(&on(&home, &["key", "list", "A"]).code(0)).is_empty());
+}
+
+async fn control_characters_are_not_printed(backend: Backend) {
+    let home = Home::new(backend).await;
+    made(&home).await;
+    on(&home, &["tenant", "create", "A"]).code(0);
+    on(&home, &["key", "create", "A", "--scope", "*"]).code(0);
+    for name in ["a\u{1b}[2J", "a\nb", "a\u{7f}", "a\u{9b}2J", "a\u{202e}b"] {
+        let message = stderr(&on(&home, &["tenant", "create", name]).code(1));
+        assert!(message.contains("/name: must be 1 to 256 bytes without control characters"), "{message}");
+        let message = stderr(&on(&home, &["key", "create", "A", "--name", name, "--scope", "*"]).code(1));
+        assert!(message.contains("/name: must be 1 to 256 bytes without control characters"), "{message}");
+        let message = stderr(&on(&home, &["tenant", "show", name]).code(1));
+        assert!(message.contains(&format!("there is no tenant {}", printable(name))), "{message}");
+    }
+    // Names that an earlier release took.
+    let code = if backend == Backend::Embedded { "char" } else { "chr" };
+    let mut raw = RawStore::open(&home.location).await;
+    for table in ["tenant", "api_key"] {
+        raw.run(&format!("UPDATE {table} SET name = 'A' || {code}(27) || '[2J' || {code}(10) || 'b'")).await;
+    }
+    let id = stdout(&on(&home, &["tenant", "list"]).code(0)).split_whitespace().next().expect("an id").to_owned();
+    for arguments in [&["tenant", "list"][..], &["tenant", "show", &id], &["key", "list", &id]] {
+        let printed = stdout(&on(&home, arguments).code(0));
+        assert!(printed.contains("A\\u{1b}[2J\\u{a}b\n"), "{arguments:?}: {printed:?}");
+        assert!(!printed.chars().any(|c| c.is_control() && c != '\n'), "{arguments:?}: {printed:?}");
+    }
 }
 
 async fn ingest_posts_a_file_of_events(backend: Backend) {

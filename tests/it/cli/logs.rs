@@ -87,3 +87,21 @@ async fn metrics_show_the_process_the_build_and_the_store() {
         assert!(help(name) || help(family), "{name} has no description");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_line_has_the_address_that_a_trusted_proxy_names() {
+    let home = Home::new(Backend::Embedded).await;
+    let mut command = program();
+    command.arg("serve").args(store_flags(&home.location)).args(["--admin-token", ADMIN, "--log-format", "json"]);
+    command.args(["--trusted-proxy", "10.0.0.0/8,127.0.0.1", "--client-address", "forwarded"]);
+    let process = Process::start_with(command).await;
+    for (id, given) in [("named", "for=203.0.113.1, for=\"[2001:db8::7]:4711\", for=10.1.1.1"), ("malformed", "for=x")]
+    {
+        let request = process.api.request(Method::GET, "/nowhere").header("X-Request-Id", id);
+        send(request.header("Forwarded", given).header("X-Forwarded-For", "203.0.113.2")).await.expect("an answer");
+    }
+    let (_, output) = process.terminate().await;
+    let lines: Vec<Value> = output.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let peer = |id: &str| lines.iter().find(|line| line["id"] == id).expect("a line")["peer"].clone();
+    assert_eq!((peer("named"), peer("malformed")), ("2001:db8::7".into(), "127.0.0.1".into()));
+}

@@ -7,7 +7,7 @@ use crate::support::process::program;
 use crate::support::routes::source;
 
 /// Every setting of the service.
-const SETTINGS: [(&str, &str); 22] = [
+const SETTINGS: [(&str, &str); 24] = [
     ("--listen", "ROLLCALL_LISTEN"),
     ("--data-dir", "ROLLCALL_DATA_DIR"),
     ("--database-url", "DATABASE_URL"),
@@ -19,6 +19,8 @@ const SETTINGS: [(&str, &str); 22] = [
     ("--tls-cert", "ROLLCALL_TLS_CERT"),
     ("--tls-key", "ROLLCALL_TLS_KEY"),
     ("--cors-origin", "ROLLCALL_CORS_ORIGIN"),
+    ("--trusted-proxy", "ROLLCALL_TRUSTED_PROXY"),
+    ("--client-address", "ROLLCALL_CLIENT_ADDRESS"),
     ("--tenant-rate", "ROLLCALL_TENANT_RATE"),
     ("--tenant-concurrency", "ROLLCALL_TENANT_CONCURRENCY"),
     ("--tenant-events", "ROLLCALL_TENANT_EVENTS"),
@@ -108,6 +110,11 @@ fn invalid_values_are_rejected_with_setting_and_reason() {
         ("--tls-key", "ROLLCALL_TLS_KEY", "key.pem", "--tls-cert"),
         ("--cors-origin", "ROLLCALL_CORS_ORIGIN", "*", "wildcards are not supported"),
         ("--cors-origin", "ROLLCALL_CORS_ORIGIN", "https://desk.example.com/", "nothing else"),
+        ("--trusted-proxy", "ROLLCALL_TRUSTED_PROXY", "10.0.0.1/8", "no bits behind it"),
+        ("--trusted-proxy", "ROLLCALL_TRUSTED_PROXY", "proxy.example", "a network is an address"),
+        ("--trusted-proxy", "ROLLCALL_TRUSTED_PROXY", "10.0.0.0/8", "--client-address"),
+        ("--client-address", "ROLLCALL_CLIENT_ADDRESS", "forwarded", "--trusted-proxy"),
+        ("--client-address", "ROLLCALL_CLIENT_ADDRESS", "x-real-ip", "x-forwarded-for, forwarded"),
         ("--tenant-rate", "ROLLCALL_TENANT_RATE", "-1", "-1"),
         ("--tenant-rate", "ROLLCALL_TENANT_RATE", "1000001", "0..="),
         ("--tenant-concurrency", "ROLLCALL_TENANT_CONCURRENCY", "many", "invalid"),

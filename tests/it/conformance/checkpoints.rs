@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use rollcall::domain::event::{PasswordHash, Surface};
-use rollcall::domain::{Channel, ConversationId, EventBody, TenantId, Time, UserRef};
+use rollcall::domain::{Channel, ConversationId, EventBody, RoleGrant, TenantId, Time, UserRef};
 use rollcall::journal::Draft;
 use rollcall::live::state::{APPLY_VERSION, Export};
 use rollcall::live::{Checkpoint, State};
 use rollcall::store::CheckpointId;
+use uuid::Uuid;
 
 use super::{Bench, at, draft_of};
 use crate::on_both_stores;
@@ -48,7 +49,7 @@ fn story(tenant: TenantId) -> Vec<Draft> {
     let taken =
         |id, channel, name: &str| EventBody::SlotTaken { user: user(id), channel, conversation: conversation(name) };
     let bodies = [
-        EventBody::DirectoryUpserted { document: Arc::new(document) },
+        EventBody::DirectoryUpserted { document: Arc::new(document), roles: RoleGrant::default() },
         session(1, "a", Some(30)),
         session(1, "b", None),
         session(2, "a", None),
@@ -65,7 +66,11 @@ fn story(tenant: TenantId) -> Vec<Draft> {
         EventBody::DeskDisconnected { user: user(1), session: "b".into(), opened: None },
         EventBody::SlotReleased { user: Some(user(2)), conversation: conversation("\"two\" ü") },
         EventBody::DeskClosedAll { user: user(2) },
-        EventBody::PasswordSet { user: user(3), hash: PasswordHash::new("$argon2id$\"ü\"") },
+        EventBody::PasswordSet {
+            user: user(3),
+            hash: PasswordHash::new("$argon2id$\"ü\""),
+            by: Some(Uuid::from_u128(5)),
+        },
     ];
     let of = |(n, body): (usize, EventBody)| draft_of(tenant, "rollcall:story", &n.to_string(), at(n as i64), body);
     bodies.into_iter().enumerate().map(of).collect()
@@ -248,7 +253,7 @@ async fn large_checkpoints_load_as_written(backend: Backend) {
     let ours = bench.ours;
     let mut state = State::new(ours);
     let document = serde_json::from_value(desks::directory(1_200)).expect("a document");
-    let directory = EventBody::DirectoryUpserted { document: Arc::new(document) };
+    let directory = EventBody::DirectoryUpserted { document: Arc::new(document), roles: RoleGrant::default() };
     play(&mut bench, &mut state, at(100), &[draft_of(ours, "rollcall:story", "0", at(0), directory)]).await;
     let slices = 10_000;
     assert!(write_slices(&bench, &mut state, (slices, 1)).await, "there are more rows than one step tidies");

@@ -1,6 +1,6 @@
 //! The journal: positions, event ids and batches.
 
-use rollcall::domain::EventBody;
+use rollcall::domain::{EventBody, RoleGrant};
 use rollcall::journal::{Head, JournalError};
 use rollcall::live::State;
 use rollcall::live::state::APPLY_VERSION;
@@ -148,8 +148,13 @@ async fn entries_are_read_as_appended(backend: Backend) {
     let first = draft_of(ours, "/a", "1", fact.time, fact.body);
     let document = serde_json::json!({ "users": [{ "id": 7, "name": "Zoë", "email": null, "groups": [] }] });
     let document = serde_json::from_value(document).expect("a document");
-    let second =
-        draft_of(ours, "/b", "2", at(-9), EventBody::DirectoryUpserted { document: std::sync::Arc::new(document) });
+    let second = draft_of(
+        ours,
+        "/b",
+        "2",
+        at(-9),
+        EventBody::DirectoryUpserted { document: std::sync::Arc::new(document), roles: RoleGrant::default() },
+    );
     bench.append(at(1), std::slice::from_ref(&first)).await;
     bench.append(at(2), std::slice::from_ref(&second)).await;
     let entries: Vec<_> =

@@ -189,9 +189,17 @@ async fn tokens_are_deleted_by_hash(backend: Backend) {
         bench.store.create_token(token).await.unwrap();
     }
     for hash in [[1; 32], [1; 32], [9; 32]] {
-        bench.store.delete_token(&hash).await.unwrap();
+        bench.store.delete_tokens(&[hash]).await.unwrap();
         assert_eq!(bench.store.tokens(at(0)).await.unwrap(), std::slice::from_ref(&second));
     }
+    let more: Vec<_> = (10..=250).map(|byte| token(bench.ours, holder, byte)).collect();
+    for token in &more {
+        bench.store.create_token(token).await.unwrap();
+    }
+    bench.store.delete_tokens(&[]).await.unwrap();
+    let hashes: Vec<_> = more.iter().map(|token| token.hash).chain([[9; 32]]).collect();
+    bench.store.delete_tokens(&hashes).await.unwrap();
+    assert_eq!(bench.store.tokens(at(0)).await.unwrap(), [second]);
 }
 
 async fn the_administrators_hash_is_stored(backend: Backend) {

@@ -4,6 +4,7 @@ mod conversation;
 mod leases;
 mod limits;
 mod outages;
+mod revocations;
 mod tickets;
 
 use std::time::Duration;

@@ -68,7 +68,10 @@ fn client(trusted: Certificate, address: SocketAddr) -> Client {
 /// Returns whether the service answers this client over HTTP/1.1.
 async fn answers(client: &Client, address: SocketAddr) -> bool {
     let asked = client.get(format!("https://localhost:{}/livez", address.port())).send().await;
-    asked.is_ok_and(|answer| answer.status() == 200 && answer.version() == reqwest::Version::HTTP_11)
+    asked.is_ok_and(|answer| {
+        assert_eq!(answer.headers()["strict-transport-security"], "max-age=31536000");
+        answer.status() == 200 && answer.version() == reqwest::Version::HTTP_11
+    })
 }
 
 async fn service(pair: &Pair, max_connections: usize, clock: Clock) -> Service {

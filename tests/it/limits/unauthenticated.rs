@@ -36,6 +36,11 @@ async fn invalid_credentials_are_rate_limited_and_valid_ones_are_not() {
     let form = [("grant_type", "client_credentials"), ("client_id", "x"), ("client_secret", "x")];
     let answer = send(service.api.form("/Auth/connect/token", &form)).await.expect("an answer");
     assert!(is_throttled(Dialect::Oauth, &answer, "1"), "{}", answer.text);
+    // A revocation carries no credential at all; a token in its form is no proof of one.
+    for path in ["/oauth2/revoke", "/Auth/connect/revocation"] {
+        let answer = send(service.api.form(path, &[("token", quiet.key.as_str())])).await.expect("an answer");
+        assert!(is_throttled(Dialect::Oauth, &answer, "1"), "{path}: {}", answer.text);
+    }
     let answer = service.api.get("not-the-administrator", "/metrics").await.expect("an answer");
     assert!(is_throttled(Dialect::Native, &answer, "1"), "{}", answer.text);
     // Queries of the schema need no credential, but they count against the same rate.
@@ -50,4 +55,28 @@ async fn invalid_credentials_are_rate_limited_and_valid_ones_are_not() {
     assert_eq!(service.api.get("rk_wrong", "/v1/directory").await.expect("an answer").status, 401);
     assert_eq!(send(anonymous()).await.expect("an answer").status, 200);
     stage.service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_of_revocations_is_rate_limited() {
+    for path in ["/oauth2/revoke", "/Auth/connect/revocation"] {
+        let stage = Stage::new(Backend::Embedded, TenantLimits::default()).await;
+        let Stage { service, clock, .. } = &stage;
+        // Longer than any token, and as long as the form may be.
+        let (unknown, long) = (String::from("rt_0"), "x".repeat(16 * 1024 - "token=".len()));
+        let revoke = async |token: &str| send(service.api.form(path, &[("token", token)])).await.expect("an answer");
+        for n in 0..UNAUTHENTICATED_AT_ONCE.get() {
+            let answer = revoke(if n % 100 == 0 { &long } else { &unknown }).await;
+            assert_eq!((answer.status, answer.text.as_str()), (200, ""), "{path} {n}");
+        }
+        for token in [&unknown, &long] {
+            let answer = revoke(token).await;
+            assert!(is_throttled(Dialect::Oauth, &answer, "1"), "{path}: {} {}", answer.status, answer.text);
+        }
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(revoke(&unknown).await.status, 200, "{path}");
+        let longer = format!("{long}x");
+        assert_eq!(revoke(&longer).await.status, 413, "{path}");
+        stage.service.stop().await;
+    }
 }

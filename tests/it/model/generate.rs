@@ -13,7 +13,7 @@ use proptest::sample::Index;
 use rollcall::domain::directory::{Document, Kind};
 use rollcall::domain::event::Fact;
 use rollcall::domain::event::INTERNAL_SOURCE;
-use rollcall::domain::{Entry, Event, EventBody, EventId, TenantId, Time, UserRef};
+use rollcall::domain::{Entry, Event, EventBody, EventId, RoleGrant, TenantId, Time, UserRef};
 use uuid::Uuid;
 
 pub use documents::user;
@@ -162,7 +162,7 @@ fn connection(entry: &Entry) -> Option<(UserRef, Box<str>, u64)> {
 
 /// Returns the event body of a directory document.
 pub fn upsert(document: Document) -> EventBody {
-    EventBody::DirectoryUpserted { document: Arc::new(document) }
+    EventBody::DirectoryUpserted { document: Arc::new(document), roles: RoleGrant::default() }
 }
 
 /// Returns a journal of a directory and events, recorded a second apart.

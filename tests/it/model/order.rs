@@ -30,7 +30,7 @@ fn play(entries: &[Entry]) -> Result<(State, BTreeSet<EventId>), TestCaseError> 
 
 /// Returns the initial directory of a history, and the events of sources after it.
 fn sent(history: &History) -> (Document, Vec<Event>) {
-    let EventBody::DirectoryUpserted { document } = &history.entries[0].event.fact.body else {
+    let EventBody::DirectoryUpserted { document, .. } = &history.entries[0].event.fact.body else {
         panic!("a history starts with a directory")
     };
     let mut state = State::new(TENANT);

@@ -169,7 +169,7 @@ impl Reference {
         self.forget(entry);
         let before = self.holders();
         let verdict = match &entry.event.fact.body {
-            EventBody::DirectoryUpserted { document } => self.upsert(document),
+            EventBody::DirectoryUpserted { document, .. } => self.upsert(document),
             body if body.conversation().is_some() => self.record_conversation(entry),
             EventBody::SlotTaken { user, channel, conversation } => match self.directory.find(user) {
                 Some(ix) => self.record_take(entry, ix, *channel, conversation),
@@ -254,7 +254,7 @@ impl Reference {
                     self.count_take(ix, conversation);
                 }
             }
-            EventBody::PasswordSet { user, hash } => {
+            EventBody::PasswordSet { user, hash, .. } => {
                 let ix = self.directory.find(user)?;
                 self.directory.accounts[ix].password = Some((hash.clone(), entry.seq));
             }

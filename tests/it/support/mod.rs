@@ -70,6 +70,7 @@ use rollcall::clock::Clock;
 use rollcall::domain::TenantId;
 use rollcall::domain::settings::desk::DeskTerms;
 use rollcall::domain::settings::origin::Origin;
+use rollcall::domain::settings::proxies::TrustedProxies;
 use rollcall::engine::Limits;
 use rollcall::http::tls::TlsFiles;
 use rollcall::http::{Edge, listener};
@@ -129,6 +130,7 @@ pub struct Setup {
     pub header_timeout: Duration,
     pub tenant_limits: TenantLimits,
     pub cors_origins: Vec<Origin>,
+    pub proxies: Option<TrustedProxies>,
     pub tls: Option<TlsFiles>,
     pub memory: MemoryBudget,
     pub budgets: Budgets,
@@ -145,6 +147,7 @@ impl Default for Setup {
             header_timeout: listener::HEADER_TIMEOUT,
             tenant_limits: TenantLimits::default(),
             cors_origins: Vec::new(),
+            proxies: None,
             tls: None,
             memory: MemoryBudget::default(),
             budgets: Budgets::default(),
@@ -178,6 +181,7 @@ impl Service {
             edge: Edge {
                 max_staleness_ms: setup.max_staleness_ms,
                 cors_origins: setup.cors_origins,
+                proxies: setup.proxies,
                 desk: setup.desk,
                 bench_echo: false,
                 memory: setup.memory,

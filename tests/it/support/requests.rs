@@ -80,6 +80,7 @@ pub fn request(api: &Api, route: &Route, key: Option<&str>, user: &str) -> Reque
             bearer(api.request(method, &path)).json(&json!({ "user": user }))
         }
         (Dialect::Native, "GET") | (Dialect::Oauth, _) => bearer(api.request(method, &path)),
+        (Dialect::Native, "DELETE") => bearer(api.request(method, &format!("{path}?user={user}"))),
         (Dialect::Native, "PUT") => bearer(api.request(method, &path)).json(&json!({})),
         (Dialect::Native, _) if path == "/v1/webhooks/iadvize" => {
             signed(bearer(api.request(method, &path)), SECRET, &webhook(user))
@@ -140,7 +141,8 @@ pub async fn subject_of(api: &Api, route: &Route, key: &str, user: &str) -> Stri
     if ["/group/", "/skill/"].iter().any(|part| route.path.contains(part)) {
         return String::from("1");
     }
-    if route.method != "DELETE" {
+    // Log-ins are ended without harm to the user.
+    if route.method != "DELETE" || route.path == "/v1/log-ins" {
         return user.to_owned();
     }
     let make = Route { method: "POST", path: String::from("/operator") };

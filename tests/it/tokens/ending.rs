@@ -69,13 +69,23 @@ async fn setting_a_password_revokes_earlier_tokens(backend: Backend) {
     let stage = Stage::new(backend).await;
     let (ann, max) = (stage.token(ANN).await, stage.token(MAX).await);
     // The clock stands still, so the order is that of the journal, not of the times.
-    stage.commit(&stage.persona.tenant, EventBody::PasswordSet { user: user(1), hash: hash("new").await }).await;
+    stage
+        .commit(
+            &stage.persona.tenant,
+            EventBody::PasswordSet { user: user(1), hash: hash("new password").await, by: None },
+        )
+        .await;
     assert!(!stage.is_valid(&ann).await, "at once");
     assert!(stage.is_valid(&max).await, "the other user's token is still valid");
     assert_eq!(stage.log_in(ANN, PASSWORD).await.status, 400, "the old password is rejected");
-    let ann = access_token(&stage.log_in(ANN, "new").await.ok());
+    let ann = access_token(&stage.log_in(ANN, "new password").await.ok());
     assert!(stage.is_valid(&ann).await);
-    stage.commit(&stage.persona.tenant, EventBody::PasswordSet { user: user(1), hash: hash("new").await }).await;
+    stage
+        .commit(
+            &stage.persona.tenant,
+            EventBody::PasswordSet { user: user(1), hash: hash("new password").await, by: None },
+        )
+        .await;
     assert!(!stage.is_valid(&ann).await, "setting the same password again revokes as well");
     let stage = stage.restart().await;
     assert!(!stage.is_valid(&ann).await && stage.is_valid(&max).await, "and after a restart");

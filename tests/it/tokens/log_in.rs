@@ -94,7 +94,9 @@ async fn namesake(stage: &Stage, name: &str, password: &str) -> (String, String)
     let persona = stage.service.api.persona(name).await;
     let document = json!({ "users": [{ "id": 77, "guid": guid(77), "name": name, "email": ANN, "roles": ["admin"] }] });
     stage.service.api.put_directory(&persona.key, &document).await;
-    stage.commit(&persona.tenant, EventBody::PasswordSet { user: user(77), hash: hash(password).await }).await;
+    stage
+        .commit(&persona.tenant, EventBody::PasswordSet { user: user(77), hash: hash(password).await, by: None })
+        .await;
     (persona.tenant, persona.key)
 }
 
@@ -111,7 +113,7 @@ async fn the_password_selects_among_tenants_with_one_address(backend: Backend) {
     let before = (stage.service.position(&stage.persona.tenant), stage.service.position(&theirs));
     assert_eq!(put_live(&stage, &other).await.status, 404, "the other tenant's user is unknown");
     assert_eq!(before, (stage.service.position(&stage.persona.tenant), stage.service.position(&theirs)));
-    stage.commit(&theirs, EventBody::PasswordSet { user: user(77), hash: hash(PASSWORD).await }).await;
+    stage.commit(&theirs, EventBody::PasswordSet { user: user(77), hash: hash(PASSWORD).await, by: None }).await;
     is_refused(&stage.log_in(ANN, PASSWORD).await);
     is_refused(&stage.log_in(ANN, "their password").await);
     assert!(stage.is_valid(&ours).await, "earlier tokens stay valid");

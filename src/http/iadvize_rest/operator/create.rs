@@ -31,7 +31,7 @@ pub async fn create(
         return Err(RestFault::Missing(missing));
     }
     let user = patch::read(&fields)?;
-    let password = password(&app, caller.tenant(), &fields).await?;
+    let password = password(&app, &caller, &fields).await?;
     let made = create_operator(app.command(&caller), user, password).await;
     let (position, profile) = made.map_err(|fault| refused(fault, ""))?;
     Ok(reply::at_position(data(Row::from(&*profile)), position))

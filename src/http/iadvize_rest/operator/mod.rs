@@ -15,18 +15,19 @@ use serde_json::Value;
 
 use super::RestFault;
 use super::fields::Fields;
-use crate::domain::directory::{Problem, TAKEN};
-use crate::domain::event::PasswordHash;
-use crate::domain::{EntityRef, Fault, TenantId};
+use crate::auth::{Authorized, NewPassword, OperatorsPasswords};
+use crate::domain::directory::{Problem, ROLES_NOT_GRANTED, TAKEN};
+use crate::domain::{EntityRef, Fault};
 use crate::http::state::AppState;
 
 /// Hashes the password among the fields, if there is one. The vendor's REST API has no such field; here it sets the
-/// password for `/oauth2/token`.
-async fn password(app: &AppState, tenant: TenantId, fields: &Fields) -> Result<Option<PasswordHash>, Fault> {
-    match fields.get("password") {
-        None => Ok(None),
-        Some(Value::String(text)) => app.passwords().hash_password(tenant, text).await.map(Some),
-        Some(_) => Err(Fault::invalid("password", "must be a text")),
+/// password for `/oauth2/token`. [`Fault::Forbidden`] unless the caller may set passwords.
+async fn password<P>(app: &AppState, caller: &Authorized<P>, fields: &Fields) -> Result<Option<NewPassword>, Fault> {
+    let Some(password) = fields.get("password") else { return Ok(None) };
+    let caller: Authorized<OperatorsPasswords> = caller.caller().authorize()?;
+    match password {
+        Value::String(text) => app.passwords().new_password(&caller, text).await.map(Some),
+        _ => Err(Fault::invalid("password", "must be a text")),
     }
 }
 
@@ -46,6 +47,8 @@ fn refused(fault: Fault, id: &str) -> RestFault {
             // The operator was deleted after the request was read.
             Some(problem) if field(problem) == "id" => RestFault::unknown("operator", id),
             Some(problem) if problem.detail == TAKEN => RestFault::Taken(field(problem)),
+            // The vendor has one sentence for every lack of rights.
+            Some(problem) if problem.detail == ROLES_NOT_GRANTED => RestFault::Fault(Fault::Forbidden),
             Some(problem) => RestFault::Fault(Fault::invalid(field(problem), &*problem.detail)),
             None => RestFault::Fault(Fault::Internal),
         },

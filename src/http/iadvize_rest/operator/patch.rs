@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema, SchemaFormat};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::auth::password::MAX_BYTES;
+use crate::auth::password::{MAX_BYTES, MIN_CHARS};
 use crate::domain::Fault;
 use crate::domain::directory::UserPatch;
 use crate::http::describe;
@@ -114,7 +114,7 @@ fn schema(name: &str, form: Form) -> Schema {
         ("chat_priority" | "call_priority" | "video_priority", _) => {
             describe::whole().enum_values(Some([0, 10])).into()
         }
-        ("password", _) => describe::text().min_length(Some(1)).max_length(Some(MAX_BYTES)).into(),
+        ("password", _) => describe::text().min_length(Some(MIN_CHARS)).max_length(Some(MAX_BYTES)).into(),
         ("chat_max_number", _) => describe::whole().minimum(Some(0)).maximum(Some(1_000)).into(),
         (_, Form::Text) => describe::text().min_length(Some(1)).max_length(Some(256)).into(),
         (_, Form::Clearable) => describe::text().max_length(Some(256)).into(),

@@ -30,7 +30,7 @@ pub async fn update(
     fields: Fields,
 ) -> Result<Response<Body>, RestFault> {
     let user = patch::read(&fields)?;
-    let password = password(&app, caller.tenant(), &fields).await?;
+    let password = password(&app, &caller, &fields).await?;
     let changed = update_operator(app.command(&caller), reference(&id)?, user, password).await;
     let (position, profile) = changed.map_err(|fault| refused(fault, &id))?;
     Ok(reply::at_position(data(Row::from(&*profile)), position))

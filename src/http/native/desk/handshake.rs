@@ -68,6 +68,11 @@ impl Handshake {
                     Err(refused) => refused,
                 },
                 Incoming::PingOrPong => continue,
+                Incoming::Revocation => match self.app.revalidate(&self.caller).map_err(handshake_error) {
+                    Err(refused @ HandshakeError::Close(..)) => refused,
+                    // Another credential was revoked, or the check is made with the first message.
+                    _ => continue,
+                },
                 Incoming::Binary => HandshakeError::Wrong("messages are text"),
                 Incoming::TooBig => HandshakeError::Close(Code::TooBig, "at most 16 KiB"),
                 Incoming::TooFast => HandshakeError::Close(Code::Policy, TOO_FAST),

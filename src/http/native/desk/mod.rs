@@ -81,7 +81,9 @@ pub async fn connect(State(desks): State<DeskState>, request: Request) -> Result
         drop(lifecycle.spawn_tracked(async move {
             let app = &desks.app;
             let (clock, stopping) = (app.clock().clone(), app.lifecycle().stopping().clone());
-            let socket = Socket::new(socket, clock, stopping, pace(app));
+            // Before the first message, at which the credential is checked again: no revocation is missed.
+            let revocations = app.credentials().revocations(caller.tenant());
+            let socket = Socket::new(socket, clock, stopping, revocations, pace(app));
             stay(desks, socket, caller, pass).await;
             drop(connection);
         }));

@@ -115,6 +115,7 @@ impl Desk {
             Incoming::Text(text) => self.take(&text).await?,
             Incoming::Binary => self.reject("messages are text").await?,
             Incoming::PingOrPong | Incoming::Due => {}
+            Incoming::Revocation => drop(self.revalidated()?),
             Incoming::TooBig => return Err(End::Cut(Code::TooBig, "at most 16 KiB")),
             Incoming::TooFast => return Err(End::Cut(Code::Policy, TOO_FAST)),
             Incoming::Stopping => return Err(End::Cut(Code::Restart, "stopping")),

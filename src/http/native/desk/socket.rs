@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::MESSAGE_BYTES;
@@ -52,6 +53,8 @@ pub enum Incoming {
     Lost,
     /// Another connection took over the session.
     Superseded,
+    /// A credential of the tenant was revoked: the connection's own must be checked.
+    Revocation,
     /// The deadline has come.
     Due,
     /// The service stops.
@@ -67,13 +70,21 @@ pub struct Socket {
     socket: WebSocket,
     clock: Clock,
     stopping: CancellationToken,
+    revocations: watch::Receiver<()>,
     pace: Option<Rate>,
 }
 
 impl Socket {
-    /// Wraps a WebSocket that was just opened; without a pace any number of frames is accepted.
-    pub fn new(socket: WebSocket, clock: Clock, stopping: CancellationToken, pace: Option<Rate>) -> Self {
-        Socket { socket, clock, stopping, pace }
+    /// Wraps a WebSocket that was just opened with a credential, of whose tenant `revocations` are announced; without a
+    /// pace any number of frames is accepted.
+    pub fn new(
+        socket: WebSocket,
+        clock: Clock,
+        stopping: CancellationToken,
+        revocations: watch::Receiver<()>,
+        pace: Option<Rate>,
+    ) -> Self {
+        Socket { socket, clock, stopping, revocations, pace }
     }
 
     /// Returns true if the rate of its frames is limited.
@@ -81,13 +92,14 @@ impl Socket {
         self.pace.is_some()
     }
 
-    /// Waits for the next frame, until the service stops, `superseded` is cancelled, or the monotonic time `until` has
-    /// come.
+    /// Waits for the next frame, until the service stops, `superseded` is cancelled, a credential of the tenant is
+    /// revoked, or the monotonic time `until` has come.
     pub async fn recv(&mut self, superseded: &CancellationToken, until: Duration) -> Incoming {
         tokio::select! {
             biased;
             () = self.stopping.cancelled() => Incoming::Stopping,
             () = superseded.cancelled() => Incoming::Superseded,
+            () = changed(&mut self.revocations) => Incoming::Revocation,
             // Before the frames, whose steady stream could otherwise keep the deadline waiting.
             () = self.clock.sleep_until(until) => Incoming::Due,
             frame = self.socket.recv() => paced(classify(frame), self.pace.as_ref()),
@@ -134,6 +146,14 @@ impl Socket {
     /// Reads to the end: closing a connection with unread bytes resets it, and the last message would be lost.
     async fn drain(&mut self) {
         while let Some(Ok(_)) = self.socket.recv().await {}
+    }
+}
+
+/// Waits for the next revocation.
+async fn changed(revocations: &mut watch::Receiver<()>) {
+    if revocations.changed().await.is_err() {
+        // Nothing is announced any more: the service has ended, which `stopping` shows.
+        std::future::pending().await
     }
 }
 

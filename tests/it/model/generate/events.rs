@@ -162,7 +162,7 @@ fn internal_event(ids: Vec<i64>, mix: Mix) -> impl Strategy<Value = EventBody> {
         }),
         2 * mix.turnover => user().prop_map(|user| EventBody::UserDeleted { user }),
         1 => (user(), 0..3u8).prop_map(|(user, n)| {
-            EventBody::PasswordSet { user, hash: PasswordHash::new(&format!("hash {n}")) }
+            EventBody::PasswordSet { user, hash: PasswordHash::new(&format!("hash {n}")), by: None }
         }),
         1 => limits().prop_map(|limits| EventBody::LimitsSet { limits }),
         5 => documents::change(ids.clone()).prop_map(upsert),

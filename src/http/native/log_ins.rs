@@ -1,0 +1,144 @@
+//! `GET` and `DELETE /v1/log-ins`: lists and ends the log-ins of users (docs/reference/native.md, "Log-ins").
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, Response, Uri};
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::Authenticated;
+use crate::auth::OperatorsPasswords;
+use crate::command::end_log_ins::{Ending, end_log_ins};
+use crate::domain::ids::parse_guid;
+use crate::domain::{Fault, Scope, Time, UserRef};
+use crate::http::extract::{Params, freshness, reply};
+use crate::http::fault::NativeFault;
+use crate::http::state::AppState;
+use crate::limits::TurnKey;
+use crate::query;
+use crate::query::log_ins::{ListedLogIn, log_ins};
+
+/// The log-ins, the newest first.
+#[derive(Serialize, ToSchema)]
+#[schema(as = LogIns)]
+struct Answer {
+    log_ins: Vec<Listed>,
+    /// True if there are more than the 1,000 newest.
+    more: bool,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = LogIn)]
+struct Listed {
+    #[schema(value_type = String)]
+    id: Uuid,
+    user: LoggedInUser,
+    /// The scopes that the log-in has now.
+    #[schema(value_type = Vec<String>)]
+    scopes: Vec<Scope>,
+    #[schema(value_type = String)]
+    created: Time,
+    #[schema(value_type = String)]
+    expires: Time,
+    /// The key that set the user's password, with which the log-in ends; `null` if that was not recorded.
+    #[schema(value_type = Option<String>, required)]
+    key: Option<Uuid>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct LoggedInUser {
+    id: i64,
+    #[schema(value_type = String)]
+    guid: Uuid,
+    name: String,
+}
+
+impl From<ListedLogIn> for Listed {
+    fn from(log_in: ListedLogIn) -> Self {
+        let ListedLogIn { id, user, guid, name, scopes, created, expires, key } = log_in;
+        Listed {
+            id,
+            user: LoggedInUser { id: user, guid, name },
+            scopes: scopes.iter().collect(),
+            created,
+            expires,
+            key,
+        }
+    }
+}
+
+/// The number of log-ins that were ended.
+#[derive(Serialize, ToSchema)]
+#[schema(as = LogInsEnded)]
+struct Ended {
+    ended: usize,
+}
+
+/// Returns the valid log-ins, the newest first.
+#[utoipa::path(
+    get,
+    path = "/v1/log-ins",
+    params(
+        ("user" = Option<String>, Query, description = "Only those of this user: an integer id, a GUID, or `external:` and the external id"),
+    ),
+    responses((status = 200, description = "The 1,000 newest log-ins", body = Answer), NativeFault),
+)]
+pub async fn list_log_ins(
+    State(app): State<AppState>,
+    caller: Authenticated<OperatorsPasswords>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response<Body>, NativeFault> {
+    let user = user(&query(&uri)?)?;
+    let snapshot = query::open(app.reader(), &caller, freshness::any_age(&headers)?).await?;
+    let (tenant, view, credentials) = (caller.tenant(), snapshot.view.clone(), app.credentials().clone());
+    let is_long = credentials.tokens() > query::INLINE_ROWS;
+    let list = move || Ok(log_ins(&credentials, &view, tenant, user.as_ref()));
+    let (listed, more) = app.read(TurnKey::Tenant(tenant), is_long, list).await?;
+    let answer = Answer { log_ins: listed.into_iter().map(Listed::from).collect(), more };
+    Ok(reply::from_snapshot(reply::json(200, "application/json", &answer), &snapshot))
+}
+
+/// Ends one log-in, or all of one user.
+///
+/// The user can log in again with the password. Log-ins that do not exist are none.
+#[utoipa::path(
+    delete,
+    path = "/v1/log-ins",
+    params(
+        ("id" = Option<String>, Query, description = "The log-in; either it or `user` is needed"),
+        ("user" = Option<String>, Query, description = "All of this user: an integer id, a GUID, or `external:` and the external id"),
+    ),
+    responses((status = 200, description = "The number of log-ins that were ended", body = Ended), NativeFault),
+)]
+pub async fn delete_log_ins(
+    State(app): State<AppState>,
+    caller: Authenticated<OperatorsPasswords>,
+    uri: Uri,
+) -> Result<Response<Body>, NativeFault> {
+    let params = query(&uri)?;
+    let id =
+        params.one("id")?.map(|text| parse_guid(text).ok_or(Fault::invalid("id", "must be a GUID"))).transpose()?;
+    let snapshot = app.reader().snapshot(caller.tenant())?;
+    let ending = match (id, user(&params)?) {
+        (Some(id), None) => Some(Ending::LogIn(id)),
+        (None, Some(user)) => snapshot.view.directory().profile_of(&user).map(|profile| Ending::User(profile.guid)),
+        _ => return Err(NativeFault(Fault::invalid("id", "or user must be given, and not both"))),
+    };
+    let ended = match ending {
+        Some(ending) => end_log_ins(&caller, app.store(), app.credentials(), ending).await?,
+        // The tokens of a deleted user ended with the user.
+        None => 0,
+    };
+    Ok(reply::from_snapshot(reply::json(200, "application/json", &Ended { ended }), &snapshot))
+}
+
+fn query(uri: &Uri) -> Result<Params<'_>, Fault> {
+    Params::parse(uri.query().unwrap_or_default().as_bytes())
+}
+
+fn user(params: &Params<'_>) -> Result<Option<UserRef>, Fault> {
+    let malformed = || Fault::invalid("user", "must be an id, a GUID, or external: and an external id");
+    params.one("user")?.map(|text| text.parse().map_err(|_| malformed())).transpose()
+}
