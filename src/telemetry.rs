@@ -140,5 +140,5 @@ fn describe() {
     describe_gauge!("rollcall_body_bytes", Unit::Bytes, "Request bodies in memory.");
     describe_gauge!("rollcall_answer_bytes", Unit::Bytes, "Answers in memory that were not read yet.");
     describe_counter!("rollcall_log_lines_dropped_total", "Log lines dropped because they were not read.");
-    describe_gauge!("rollcall_connected_users", "Connected users by tenant.");
+    describe_gauge!("rollcall_deleted_tenants", "Deleted tenants with rows that are still to be deleted.");
 }

@@ -29,7 +29,7 @@ struct Inner {
     registry: Registry,
     clock: Clock,
     admin: Option<[u8; 32]>,
-    tokens: Tokens,
+    tokens: Arc<Tokens>,
 }
 
 impl Credentials {
@@ -42,7 +42,12 @@ impl Credentials {
         clock: Clock,
     ) -> Result<Self, StoreError> {
         let stored = store.tokens(clock.now()).await?;
-        let credentials = Credentials(Arc::new(Inner { registry, clock, admin, tokens: Tokens::default() }));
+        let tokens = Arc::new(Tokens::default());
+        registry.on_deleted({
+            let tokens = tokens.clone();
+            move |tenant| tokens.remove_all(tenant)
+        });
+        let credentials = Credentials(Arc::new(Inner { registry, clock, admin, tokens }));
         for token in stored {
             credentials.add_token(&token);
         }
@@ -87,6 +92,9 @@ impl Credentials {
             return Ok(Caller { tenant, scopes, credential: hash });
         }
         let token = self.0.tokens.find(&hash, self.0.clock.now()).ok_or(Fault::CredentialInvalid)?;
+        if !registry.has_tenant(token.tenant) {
+            return Err(Fault::CredentialInvalid);
+        }
         let scopes = match token.holder {
             // A token issued for a key is valid as long as its key is, with the scopes it was issued with.
             TokenHolder::Key(key) => registry.has_key(key).then_some(token.scopes),
@@ -127,6 +135,10 @@ impl Credentials {
     /// Adds a token that was written to the store; it is valid from now on.
     pub fn add_token(&self, token: &TokenRecord) {
         self.0.tokens.insert(token);
+        // Looked up after the insertion: its tenant may have been deleted since the token was stored.
+        if !self.0.registry.current().has_tenant(token.tenant) {
+            self.0.tokens.remove(&token.hash);
+        }
     }
 
     /// Returns true if a token with this hash is in memory, expired or not.

@@ -1,5 +1,7 @@
-//! `rollcall tenant`: creates and lists tenants, shows and changes their settings. Changes take effect in a running
-//! service within a second.
+//! `rollcall tenant`: creates, lists and deletes tenants, shows and changes their settings. Changes take effect in a
+//! running service within a second.
+
+mod delete;
 
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -31,6 +33,8 @@ pub enum TenantCommand {
     Show(ShowArgs),
     /// Changes settings of a tenant; those not given stay. A running service applies them within a second.
     Set(SetArgs),
+    /// Deletes a tenant with all of its data. A running service rejects its keys within a second.
+    Delete(delete::DeleteArgs),
 }
 
 /// The arguments of `tenant create`.
@@ -170,6 +174,7 @@ pub async fn run(command: TenantCommand) -> Result<(), Failure> {
             let changed = set_settings(&Admin::local(), &store, &settings, tenant, change).await;
             show(&changed.map_err(refused)?);
         }
+        TenantCommand::Delete(args) => delete::run(args).await?,
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ mod heartbeats;
 mod leases;
 mod queue;
 mod reader;
+mod removals;
 pub mod replay;
 mod request;
 mod submit;
@@ -39,6 +40,7 @@ use appender::Appender;
 use checkpoints::Checkpoints;
 use queue::FairQueue;
 use queue::shares::Load;
+use removals::Removals;
 use submit::SubmitterParts;
 use tenants::Tenants;
 use views::Views;
@@ -121,9 +123,11 @@ pub fn build(mut loaded: Loaded, deps: EngineDeps) -> EngineHandles {
     let queue = FairQueue::new(Load { requests: limits.queue, kib: limits.queue_kib }, takes_turns);
     let health = Arc::new(Health::new(clock.clone()));
     let leases = Arc::new(LeaseTable::new(clock.clone()));
+    let removals = Arc::new(Removals::default());
     let submitter = Submitter::new(SubmitterParts {
         queue: queue.clone(),
         views: views.clone(),
+        removals: removals.clone(),
         leases: leases.clone(),
         reads,
         clock: clock.clone(),
@@ -134,9 +138,11 @@ pub fn build(mut loaded: Loaded, deps: EngineDeps) -> EngineHandles {
         tenants: Tenants::new(loaded, views, leases.clone(), clock.clone()),
         appender: Appender::new(journal, clock.clone()),
         queue,
+        removals,
         leases: leases.clone(),
         health,
-        checkpoints: Checkpoints::new(store, clock.clone(), lifecycle, limits),
+        checkpoints: Checkpoints::new(store, clock.clone(), lifecycle.clone(), limits),
+        lifecycle,
         clock,
         takes_turns,
     });

@@ -88,6 +88,11 @@ impl TenantBudgets {
         self.gate(tenant).events.as_ref().map_or(Ok(()), |rate| rate.check_many(events))
     }
 
+    /// Forgets a tenant that was deleted.
+    pub fn remove(&self, tenant: TenantId) {
+        self.0.tenants.pin().remove(&tenant);
+    }
+
     fn gate(&self, tenant: TenantId) -> Arc<Gate> {
         self.0.tenants.pin().get_or_insert_with(tenant, || Arc::new(self.new_gate())).clone()
     }

@@ -4,6 +4,7 @@
 //! Both are read from the store together and replaced together: keys and settings are always of one version.
 
 mod contents;
+mod listeners;
 mod settings;
 
 use std::convert::Infallible;
@@ -15,9 +16,11 @@ use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
+use crate::domain::TenantId;
 use crate::store::{Store, StoreError};
 
 pub use contents::{Contents, ValidKey};
+use listeners::Listeners;
 pub use settings::TenantSettings;
 
 /// Interval at which changes made by other processes are polled for, so that they take effect within a second.
@@ -36,6 +39,8 @@ struct Inner {
     contents: ArcSwap<Contents>,
     /// Held while the contents are reloaded, so that an older reading never replaces a newer one.
     refreshing: Mutex<()>,
+    /// Called with each tenant that was deleted.
+    listeners: Listeners,
     /// Held while settings are read, changed and written; see [`TenantSettings::lock`].
     settings_lock: Mutex<()>,
 }
@@ -45,7 +50,7 @@ impl Registry {
     pub async fn load(store: Store) -> Result<Self, StoreError> {
         let contents = ArcSwap::from_pointee(Contents::read(&store).await?);
         let (refreshing, settings_lock) = (Mutex::default(), Mutex::default());
-        Ok(Registry(Arc::new(Inner { store, contents, refreshing, settings_lock })))
+        Ok(Registry(Arc::new(Inner { store, contents, refreshing, listeners: Listeners::default(), settings_lock })))
     }
 
     /// The newest contents, all of one version.
@@ -58,8 +63,14 @@ impl Registry {
         TenantSettings::new(self.clone())
     }
 
+    /// Lets `listener` be called with each tenant that was deleted, by this process or another, once its keys are
+    /// invalid. It may be called more than once with a tenant, and must not wait for anything.
+    pub fn on_deleted(&self, listener: impl Fn(TenantId) + Send + Sync + 'static) {
+        self.0.listeners.add(listener);
+    }
+
     /// Reloads keys and settings from the store if its version changed: only the changes if it still has them, else
-    /// all.
+    /// all. Listeners have been called when it returns, whichever caller noticed the deletion.
     pub async fn refresh(&self) -> Result<(), StoreError> {
         let _refreshing = self.0.refreshing.lock().await;
         let known = self.0.contents.load_full();
@@ -67,11 +78,17 @@ impl Registry {
         if version == known.version {
             return Ok(());
         }
-        let read = match self.0.store.registry_changes(known.version).await? {
-            Some(changes) => known.with(version, changes),
-            None => Contents::read(&self.0.store).await?,
+        let (read, deleted) = match self.0.store.registry_changes(known.version).await? {
+            Some(changes) => (known.with(version, &changes), changes.deleted),
+            None => {
+                let read = Contents::read(&self.0.store).await?;
+                let deleted = known.tenants_without(&read);
+                (read, deleted)
+            }
         };
+        // Before the listeners: what they drop must not come back by a credential.
         self.0.contents.store(Arc::new(read));
+        self.0.listeners.call(&deleted);
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 
 pub mod archive;
 pub mod checkpoint;
+mod deletion;
 pub mod housekeeping;
 pub mod load;
 pub mod lock;
@@ -19,7 +20,7 @@ use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;
 
-use crate::domain::Fault;
+use crate::domain::{Fault, TenantId};
 use crate::journal::{Journal, JournalError, PostgresJournal, SqliteJournal};
 
 pub use archive::ArchivePage;
@@ -99,6 +100,9 @@ pub enum StoreError {
     /// The tables are of a newer release, or were changed.
     #[error("the store's tables are not of this release: {0}; run the release that made them, or restore a backup")]
     Foreign(String),
+    /// The tenant does not exist, or was deleted.
+    #[error("the tenant {0} does not exist")]
+    NoTenant(TenantId),
     /// The store holds data that this program does not write.
     #[error("the store holds something unreadable: {0}")]
     Unreadable(String),

@@ -1,6 +1,7 @@
 //! The command line: settings, commands, start and stop, and secrets that must not be printed.
 
 mod commands;
+mod deletion;
 mod leaks;
 mod life;
 mod secrets;

@@ -15,6 +15,7 @@ mod model;
 mod scopes;
 mod store_faults;
 mod support;
+mod tenants;
 mod tidy;
 mod tokens;
 mod vectors;

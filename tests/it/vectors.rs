@@ -50,7 +50,7 @@ vector_files! {
     isolation_live isolation_operator isolation_routing isolation_webhooks isolation_writes mutants oauth_client
     oauth_operator_password oauth_password oauth_revoke positions rest_grouping rest_operator_change
     rest_operator_create rest_operator_get rest_operator_list rest_set_live seeds_convoso seeds_graphql
-    seeds_iadvize_live seeds_vonage seeds_vonage_summary tenants_keys tenants_keys_refusals tenants_limits
+    seeds_iadvize_live seeds_vonage seeds_vonage_summary tenants_deletion tenants_keys tenants_keys_refusals tenants_limits
     tenants_settings webhooks_iadvize
 }
 

@@ -50,7 +50,7 @@ pub enum Incoming {
     Closed,
     /// The connection broke, or was closed with an error.
     Lost,
-    /// Another connection took over the session.
+    /// Another connection took over the session, or the tenant was deleted.
     Superseded,
     /// The deadline has come.
     Due,
