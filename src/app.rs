@@ -108,10 +108,6 @@ impl App {
             quarantined: quarantined.into_keys().collect(),
         };
         let EngineHandles { engine, submitter, reader, leases } = engine::build(loaded, deps);
-        registry.on_deleted({
-            let submitter = submitter.clone();
-            move |tenant| submitter.remove(tenant)
-        });
         let throttle = Throttle::new(&clock);
         let turns = edge.budgets.has(Budget::Handshakes).then(|| Handshakes::new(&clock));
         let config = ListenerConfig {

@@ -26,9 +26,6 @@ pub use loading::{LoadedTenants, load};
 const LOCK_TIMEOUT: Duration = Duration::from_secs(15);
 /// Pause between two attempts at the lock.
 const LOCK_INTERVAL: Duration = Duration::from_millis(100);
-/// Pause after a lock was taken over from another server that may still run. It notices within a quarter of a second that
-/// it lost the lock; this one serves later, so that no moment has two servers.
-const TAKEOVER_PAUSE: Duration = Duration::from_secs(1);
 /// Distance of the clock behind the newest entry from which on it is reported, in microseconds: the guard's bound of a
 /// jump, 2 s.
 const CLOCK_TOLERANCE: i64 = 2_000_000;
@@ -127,20 +124,10 @@ pub async fn boot(location: &Location, admin_token: Option<&str>, clock: &Clock)
 /// Waits for the lock. [`BootError::Taken`] after [`LOCK_TIMEOUT`].
 async fn take_lock(location: &Location, clock: &Clock) -> Result<ServerLock, BootError> {
     let until = clock.monotonic() + LOCK_TIMEOUT;
-    let mut has_waited = false;
     loop {
         match ServerLock::try_take(location).await? {
-            Some(lock) => {
-                // A lock file is free only once its process has ended.
-                if has_waited && matches!(lock, ServerLock::Postgres(_)) {
-                    tokio::time::sleep(TAKEOVER_PAUSE).await;
-                }
-                return Ok(lock);
-            }
-            None if clock.monotonic() < until => {
-                has_waited = true;
-                tokio::time::sleep(LOCK_INTERVAL).await;
-            }
+            Some(lock) => return Ok(lock),
+            None if clock.monotonic() < until => tokio::time::sleep(LOCK_INTERVAL).await,
             None => {
                 return Err(BootError::Taken(match location {
                     Location::Folder(folder) => folder.display().to_string(),

@@ -5,8 +5,9 @@ use std::io::{IsTerminal, Write};
 use std::sync::{OnceLock, mpsc};
 use std::time::Duration;
 
-use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram};
+use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+use metrics_process::Collector;
 use tokio_util::sync::CancellationToken;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
@@ -17,6 +18,7 @@ use tracing_subscriber::util::TryInitError;
 use crate::clock::Clock;
 use crate::config::{LogArgs, LogFormat};
 use crate::limits::{Budget, Budgets};
+use crate::live::state::APPLY_VERSION;
 
 /// Upper bounds of the latency histograms, in seconds.
 const SECONDS: &[f64] =
@@ -129,16 +131,42 @@ pub async fn run_upkeep(
 }
 
 fn describe() {
+    Collector::default().describe();
+    describe_gauge!("rollcall_build_info", "Always 1; its labels have the version of the program and of its rules.");
+    let (version, rules) = (env!("CARGO_PKG_VERSION"), APPLY_VERSION.to_string());
+    gauge!("rollcall_build_info", "version" => version, "rules" => rules).set(1.0);
     describe_counter!("rollcall_http_requests_total", "Requests by method, route and status.");
     describe_histogram!("rollcall_http_request_seconds", Unit::Seconds, "Time to answer, by route.");
     describe_counter!("rollcall_events_total", "Events by outcome.");
     describe_gauge!("rollcall_queue_depth", "Submissions taken and waiting at the engine's last turn.");
     describe_gauge!("rollcall_tasks", "Tasks that have not ended: one for each connection, and the service's own.");
     describe_gauge!("rollcall_queue_waiting", "Submissions waiting for the engine now.");
+    describe_counter!("rollcall_failed_writes_total", "Writes of the journal that failed, by kind: append or probe.");
     describe_histogram!("rollcall_commit_seconds", Unit::Seconds, "Time to make a batch durable.");
     describe_histogram!("rollcall_batch_events", "Events a batch.");
     describe_gauge!("rollcall_body_bytes", Unit::Bytes, "Request bodies in memory.");
     describe_gauge!("rollcall_answer_bytes", Unit::Bytes, "Answers in memory that were not read yet.");
     describe_counter!("rollcall_log_lines_dropped_total", "Log lines dropped because they were not read.");
+    describe_counter!("rollcall_refused_content_total", "Events whose content the store refused.");
+    describe_histogram!("rollcall_checkpoint_seconds", Unit::Seconds, "Time to write a checkpoint.");
+    describe_counter!("rollcall_checkpoint_failures_total", "Checkpoints that failed and are tried again.");
+    describe_gauge!(
+        "rollcall_checkpoint_age_seconds",
+        Unit::Seconds,
+        "Time since the last checkpoint of the tenant that has waited longest with changes."
+    );
+    describe_counter!(
+        "rollcall_housekeeping_rows_total",
+        "Rows deleted after their retention, and those of deleted tenants."
+    );
+    describe_gauge!("rollcall_quarantined_tenants", "Tenants out of service.");
+    describe_gauge!("rollcall_clock_ahead_seconds", Unit::Seconds, "How far a distrusted clock is ahead.");
+    describe_gauge!(
+        "rollcall_confirmation_age_seconds",
+        Unit::Seconds,
+        "Time since the store confirmed that the state is its newest."
+    );
+    describe_gauge!("rollcall_store_bytes", Unit::Bytes, "Size of the embedded store's files.");
+    describe_gauge!("rollcall_connected_users", "Connected users by tenant.");
     describe_gauge!("rollcall_deleted_tenants", "Deleted tenants with rows that are still to be deleted.");
 }

@@ -128,6 +128,25 @@ impl Appender {
         confirming.await.map_err(|_| JournalError::TimedOut)?
     }
 
+    /// Commits a small write within a time limit.
+    pub async fn probe(&mut self) -> Result<(), JournalError> {
+        let probing = tokio::time::timeout(ANSWER_TIMEOUT, self.journal.probe());
+        probing.await.map_err(|_| JournalError::TimedOut)?
+    }
+
+    /// The interval at which an idle server commits a small write.
+    pub const fn probe_interval(&self) -> Duration {
+        self.journal.probe_interval()
+    }
+
+    /// Notes in the store that this server ends. If that fails, the next one only waits a second longer.
+    pub async fn end(&mut self) {
+        let ending = tokio::time::timeout(ANSWER_TIMEOUT, self.journal.end());
+        if let Err(error) = ending.await.unwrap_or(Err(JournalError::TimedOut)) {
+            tracing::debug!(%error, "the end of this server was not noted in the store");
+        }
+    }
+
     /// Returns true for an error with which the store answered, on a session that goes on.
     pub fn is_reported(&self, error: &JournalError) -> bool {
         self.journal.is_locked() && !matches!(error, JournalError::TimedOut)

@@ -9,10 +9,14 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::domain::Fault;
+use crate::journal::JournalError;
 
 /// The time after a failed append in which the service is not ready, unless a later append succeeds. Without an end, a
 /// service that gets no writes because it is not ready would never be ready again.
 const FAILURE_PERIOD: Duration = Duration::from_secs(10);
+
+/// The time without a committed write from which on the service is not ready. An idle engine writes at least each second.
+const UNWRITTEN: Duration = Duration::from_secs(2);
 
 /// The lock that makes this process the store's only server, as far as is known (decision 67).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,16 +42,23 @@ pub struct Health {
     ownership: RwLock<Ownership>,
     /// Milliseconds of monotonic time of the newest failed append, 1 at least; 0 if an append succeeded since.
     failed: AtomicU64,
+    /// Milliseconds of monotonic time of the newest committed write.
+    written: AtomicU64,
+    /// True if the newest small write was answered with an error.
+    refused: AtomicBool,
     /// True from the engine's first turn until it ends.
     running: AtomicBool,
 }
 
 impl Health {
     pub(super) fn new(clock: Clock) -> Self {
-        let confirmed = AtomicU64::new(millis(clock.monotonic()));
+        let now = millis(clock.monotonic());
+        // Until the first probe is due, a new service is ready.
+        let (confirmed, written) = (AtomicU64::new(now), AtomicU64::new(now));
         let ownership = RwLock::new(Ownership::Held);
-        let (away, failed, running) = (watch::Sender::new(false), AtomicU64::new(0), AtomicBool::new(false));
-        Health { clock, confirmed, away, ownership, failed, running }
+        let (away, failed) = (watch::Sender::new(false), AtomicU64::new(0));
+        let (refused, running) = (AtomicBool::new(false), AtomicBool::new(false));
+        Health { clock, confirmed, away, ownership, failed, written, refused, running }
     }
 
     /// Notes that the journal answered just now, on the session that holds the lock.
@@ -66,10 +77,34 @@ impl Health {
         self.away.send_replace(true);
     }
 
-    /// Notes whether the store accepts appends, as far as it answers.
-    pub(super) fn note_append(&self, is_appended: bool) {
-        let failed = if is_appended { 0 } else { millis(self.clock.monotonic()).max(1) };
-        self.failed.store(failed, Ordering::Release);
+    /// Notes that an append was committed just now.
+    pub(super) fn note_append(&self) {
+        self.failed.store(0, Ordering::Release);
+        self.note_write();
+    }
+
+    /// Notes that the store answers, and failed an append.
+    pub(super) fn note_failed_append(&self) {
+        self.failed.store(millis(self.clock.monotonic()).max(1), Ordering::Release);
+    }
+
+    /// Notes that a write was committed just now.
+    pub(super) fn note_write(&self) {
+        self.written.store(millis(self.clock.monotonic()), Ordering::Release);
+        self.refused.store(false, Ordering::Release);
+    }
+
+    /// Notes that the store answered a small write with an error. Only the first of a series is logged.
+    pub(super) fn note_refused_write(&self, error: &JournalError) {
+        if !self.refused.swap(true, Ordering::AcqRel) {
+            tracing::warn!(%error, "the store answers, and does not accept writes");
+        }
+    }
+
+    /// Returns the time since a write was committed.
+    pub(super) fn write_age(&self) -> Duration {
+        let now = millis(self.clock.monotonic());
+        Duration::from_millis(now.saturating_sub(self.written.load(Ordering::Acquire)))
     }
 
     pub(super) fn set_running(&self, running: bool) {
@@ -105,7 +140,7 @@ impl Health {
     }
 
     /// Returns the reason why the service is not ready; `None` if the engine runs, holds the lock, had its state
-    /// confirmed by the journal within the last two seconds, and its appends succeed.
+    /// confirmed by the journal within the last two seconds, and the store committed a write within these.
     pub fn obstacle(&self) -> Option<String> {
         let failed = self.failed.load(Ordering::Acquire);
         let is_failing = failed > 0 && millis(self.clock.monotonic()) < failed + millis(FAILURE_PERIOD);
@@ -117,7 +152,7 @@ impl Health {
         // Eight times the interval at which an idle engine confirms: a single slow answer is no outage.
         if !self.running.load(Ordering::Acquire) || self.staleness_ms() >= 2_000 {
             Some(format!("the store has not confirmed the state for {} ms", self.staleness_ms()))
-        } else if is_failing {
+        } else if is_failing || self.write_age() >= UNWRITTEN {
             Some(String::from("the store answers, and does not accept writes"))
         } else {
             None

@@ -1,5 +1,7 @@
 //! The states of all tenants. Entries are applied in turn and in steps, then published in views, then answered.
 
+mod removals;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +16,8 @@ use crate::clock::Clock;
 use crate::domain::{Entry, EventBody, EventId, Fault, Outcome, TenantId, Time};
 use crate::live::State;
 use crate::live::state::{Gap, Step};
+
+pub(super) use removals::Removals;
 
 /// Units of work that are done for a tenant between two readings of the clock: some hundreds of microseconds.
 const STEPS: usize = 128;
@@ -279,11 +283,16 @@ impl Tenants {
         backlog.refuse(&Fault::Unavailable(OUT_OF_SERVICE));
     }
 
+    /// Ends the service of a deleted tenant, which [`Tenants::remove`] then removes.
+    pub fn end_service(&self, tenant: TenantId) {
+        self.views.delete(tenant);
+    }
+
     /// Removes a deleted tenant and rejects its pending requests. The rest of it is returned, to be released where that
     /// delays no other tenant; `None` if it has no state, as before its first entry.
     pub fn remove(&mut self, tenant: TenantId) -> Option<RemovedTenant> {
         // Again: an entry that was placed before the deletion may have been published after it.
-        self.views.delete(tenant);
+        self.end_service(tenant);
         self.ring.retain(|other| *other != tenant);
         self.first_outcomes.remove(tenant);
         let (state, backlog) = (self.states.remove(&tenant), self.backlogs.remove(&tenant));

@@ -1,31 +1,28 @@
 //! The engine's loop: append, apply, publish, answer. Events that arrive during one turn form the batch of the next, so
 //! no timer delays them.
 
-mod pace;
-
 use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use metrics::gauge;
+use metrics::{counter, gauge};
 use tokio_util::sync::CancellationToken;
 
 use super::appender::{AppendResult, Appender, DraftOutcome, UnknownAppend};
 use super::checkpoints::Checkpoints;
 use super::health::{Health, Ownership};
 use super::leases::LeaseTable;
+use super::pace::{Pace, TURN_WORK};
 use super::queue::{FairQueue, Item};
-use super::removals::Removals;
 use super::replay::{ReplayError, replay};
 use super::request::EventResult;
-use super::tenants::{PendingEntry, Repeat, Tenants};
+use super::tenants::{PendingEntry, Removals, Repeat, Tenants};
 use crate::clock::Clock;
 use crate::domain::event::Rejection;
 use crate::domain::{Entry, Event, EventBody, EventId, Fault, Outcome, TenantId, UserRef};
 use crate::journal::{Draft, Head, JournalError, Logged};
 use crate::lifecycle::Lifecycle;
-use pace::{Pace, TURN_WORK};
 
 /// The most leases ended in one turn.
 const MAX_EXPIRIES: usize = 500;
@@ -37,8 +34,8 @@ const RETRY_BACKOFF: Duration = Duration::from_millis(100);
 const LOCKED_BACKOFF: Duration = Duration::from_millis(10);
 /// The interval at which an idle engine confirms the store and looks for due checkpoints.
 ///
-/// On PostgreSQL it is also the longest time for which a lost lock goes unnoticed. A server that waited for the lock lets
-/// a multiple of it pass (`TAKEOVER_PAUSE` in `src/boot.rs`).
+/// On PostgreSQL it is also the longest time for which a lost lock goes unnoticed. A server that takes the lock over lets
+/// a multiple of it pass (`TAKEOVER_PAUSE` in `src/journal/postgres.rs`).
 const CONFIRM_INTERVAL: Duration = Duration::from_millis(250);
 
 /// The events of a failed append that were found in the journal, with their positions and outcomes.
@@ -129,6 +126,7 @@ impl Engine {
         while self.queue.len() > 0 && self.write(&stopping).await {}
         self.tenants.apply_pending(None);
         self.checkpoints.finish(&mut self.tenants.states).await;
+        self.appender.end().await;
         self.health.set_running(false);
         Ok(())
     }
@@ -146,6 +144,7 @@ impl Engine {
                 Ok(()) => {
                     self.health.confirm();
                     self.settle_clocks();
+                    self.probe(stopping).await;
                 }
                 // No append is under way, so there are no events to look for in the journal.
                 Err(error) => drop(self.recover(None, &error, stopping).await),
@@ -166,6 +165,23 @@ impl Engine {
             let leases = self.leases.clone();
             // A large state takes long to drop, and this thread has other tenants' events to write.
             drop(self.lifecycle.spawn_blocking((), move || removed.release(&leases)));
+        }
+    }
+
+    /// Commits a small write if none was committed for a while. Reads alone would not show a full disk, nor a database
+    /// that was made read-only.
+    async fn probe(&mut self, stopping: &CancellationToken) {
+        if self.health.write_age() < self.appender.probe_interval() {
+            return;
+        }
+        let probed = self.appender.probe().await;
+        if probed.is_err() {
+            counter!("rollcall_failed_writes_total", "write" => "probe").increment(1);
+        }
+        match probed {
+            Ok(()) => self.health.note_write(),
+            Err(error) if self.appender.is_reported(&error) => self.health.note_refused_write(&error),
+            Err(error) => drop(self.recover(None, &error, stopping).await),
         }
     }
 
@@ -235,10 +251,13 @@ impl Engine {
                 self.health.confirm();
             }
             match &result.failure {
-                None => self.health.note_append(true),
+                None => self.health.note_append(),
                 // The store answered, and would go on to fail: confirmations alone do not show that.
-                Some(error) if self.appender.is_reported(error) => self.health.note_append(false),
+                Some(error) if self.appender.is_reported(error) => self.health.note_failed_append(),
                 Some(_) => {}
+            }
+            if result.failure.is_some() {
+                counter!("rollcall_failed_writes_total", "write" => "append").increment(1);
             }
             // Entries of another server precede the placed ones, which cannot be applied without them.
             if let Err(error) = self.follow(&result.heads).await {
@@ -286,6 +305,7 @@ impl Engine {
                 }
                 DraftOutcome::Deleted => {
                     // Another process deleted the tenant, which the registry's next poll would show as well.
+                    self.tenants.end_service(tenant);
                     self.removals.add(tenant);
                     refuse(&item, Fault::CredentialInvalid);
                     continue;

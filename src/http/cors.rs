@@ -7,6 +7,7 @@ use axum::http::{HeaderName, HeaderValue, Method};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::extract::reply;
+use super::request_id::REQUEST_ID;
 use crate::domain::settings::origin::Origin;
 
 /// Lifetime of a preflight response in a browser's cache (`Access-Control-Max-Age`).
@@ -30,8 +31,9 @@ pub fn layer(origins: &[Origin]) -> Option<CorsLayer> {
             CONTENT_TYPE,
             HeaderName::from_static("x-api-key"),
             HeaderName::from_static("rollcall-min-position"),
+            REQUEST_ID,
         ])
-        .expose_headers([reply::POSITION, reply::STALENESS, RETRY_AFTER])
+        .expose_headers([reply::POSITION, reply::STALENESS, REQUEST_ID, RETRY_AFTER])
         .max_age(PREFLIGHT_LIFETIME);
     Some(layer)
 }

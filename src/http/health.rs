@@ -2,9 +2,11 @@
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
 use axum::http::{HeaderValue, Response, StatusCode};
+use axum::response::IntoResponse;
 use metrics::gauge;
+use metrics_process::Collector;
 use tokio::runtime::Handle;
 use utoipa::OpenApi;
 
@@ -27,33 +29,35 @@ pub fn is_probe(path: &str) -> bool {
     matches!(path, "/livez" | "/readyz")
 }
 
+/// A cache in front of the service must not answer for it after its end.
+const UNCACHED: [(HeaderName, HeaderValue); 1] = [(CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+
 /// Returns 200 as long as the process answers requests.
 #[utoipa::path(
     get,
     path = "/livez",
     responses((status = 200, description = "The process answers requests", body = String, content_type = "text/plain")),
 )]
-pub async fn livez() -> &'static str {
-    "alive\n"
+pub async fn livez() -> impl IntoResponse {
+    (UNCACHED, "alive\n")
 }
 
-/// Returns 200 if the state is caught up and the store confirmed it within two seconds; otherwise 503 and the reason.
+/// Returns 200 if the state is caught up and the store confirmed it and committed a write within two seconds; otherwise 503
+/// and the reason.
 ///
 /// A clock that jumped, or a database clock that disagrees for long, is a reason as well.
 #[utoipa::path(
     get,
     path = "/readyz",
-    responses((status = 200, description = "The state is caught up, and the store confirmed it", body = String, content_type = "text/plain"), (status = 503, description = "Not ready; the body says why", body = String, content_type = "text/plain")),
+    responses((status = 200, description = "The state is caught up, and the store confirmed it and accepts writes", body = String, content_type = "text/plain"), (status = 503, description = "Not ready; the body says why", body = String, content_type = "text/plain")),
 )]
-pub async fn readyz(State(app): State<AppState>) -> (StatusCode, String) {
-    let health = app.reader().health();
-    if let Some(alarm) = app.clock().alarm() {
-        (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {alarm}\n"))
-    } else if let Some(obstacle) = health.obstacle() {
-        (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {obstacle}\n"))
-    } else {
-        (StatusCode::OK, String::from("ready\n"))
-    }
+pub async fn readyz(State(app): State<AppState>) -> impl IntoResponse {
+    let alarm = app.clock().alarm().map(|alarm| alarm.to_string());
+    let (status, text) = match alarm.or_else(|| app.reader().health().obstacle()) {
+        Some(obstacle) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {obstacle}\n")),
+        None => (StatusCode::OK, String::from("ready\n")),
+    };
+    (status, UNCACHED, text)
 }
 
 /// Returns Prometheus metrics, to the administrator only: they name tenants.
@@ -72,6 +76,11 @@ pub async fn metrics(State(app): State<AppState>, _: Admin) -> Result<Response<B
         let ahead = alarm.map_or(0.0, |alarm| alarm.ahead_ms as f64 / 1e3);
         gauge!("rollcall_clock_ahead_seconds", "clock" => clock).set(ahead);
     }
+    gauge!("rollcall_confirmation_age_seconds").set(app.reader().health().staleness_ms() as f64 / 1e3);
+    for (file, bytes) in app.store().file_sizes() {
+        gauge!("rollcall_store_bytes", "file" => file).set(bytes as f64);
+    }
+    Collector::default().collect();
     gauge!("rollcall_tasks").set(Handle::current().metrics().num_alive_tasks() as f64);
     let held = |budget: Option<&ByteBudget>| budget.map_or(0, ByteBudget::held) as f64;
     gauge!("rollcall_body_bytes").set(held(app.bodies()));

@@ -17,9 +17,11 @@ use super::extract::body;
 use super::fault::NativeFault;
 use super::health::is_probe;
 use super::request_context::RequestContext;
+use super::request_id::{REQUEST_ID, RequestId};
 use super::state::AppState;
 use super::{answer, cors};
 use crate::domain::Fault;
+use crate::limits::Owner;
 
 /// Longest time for a request. A last resort: everything that a handler waits for has a shorter timeout.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(90);
@@ -45,13 +47,15 @@ impl AroundRouter {
     }
 }
 
-/// Measures a request and writes its access log line. The line has the route, never the path or the query, which may
-/// contain a key.
+/// Measures a request, answers with its id and writes its access log line. The line has the route, never the path or the
+/// query, which may contain a key.
 async fn observe(State(app): State<AppState>, request: Request, next: Next) -> Response<Body> {
     let began = app.clock().monotonic();
     let method = known(request.method());
     let route = request.extensions().get::<MatchedPath>().cloned();
     let dialect = Dialect::of(request.uri().path());
+    let is_probe = is_probe(request.uri().path());
+    let id = RequestId::of(request.headers(), app.clock());
     let context = RequestContext::new(request.extensions());
     let mut request = body::metered(drained(request, app.lifecycle()), &context, app.bodies());
     request.extensions_mut().insert(context.clone());
@@ -61,7 +65,7 @@ async fn observe(State(app): State<AppState>, request: Request, next: Next) -> R
     };
     // The handler is done with the body; from here on only the response takes memory.
     context.release_body();
-    let response = answer::counted(response, &context, app.answers(), dialect);
+    let mut response = answer::counted(response, &context, app.answers(), dialect);
     let route = route.as_ref().map_or("unknown", MatchedPath::as_str);
     let elapsed = app.clock().monotonic() - began;
     let status = response.status().as_u16();
@@ -69,8 +73,39 @@ async fn observe(State(app): State<AppState>, request: Request, next: Next) -> R
         "method" => method, "route" => route.to_owned(), "status" => status_name(status))
     .increment(1);
     histogram!("rollcall_http_request_seconds", "route" => route.to_owned()).record(elapsed.as_secs_f64());
-    tracing::info!(target: "access", method, route, status, micros = elapsed.as_micros() as u64);
+    let line = AccessLine { id: &id, method, route, status, elapsed, context: &context };
+    line.write(is_probe);
+    response.headers_mut().insert(REQUEST_ID, id.into_value());
     response
+}
+
+/// The access log line of a request.
+struct AccessLine<'a> {
+    id: &'a RequestId,
+    method: &'static str,
+    route: &'a str,
+    status: u16,
+    elapsed: Duration,
+    context: &'a RequestContext,
+}
+
+impl AccessLine<'_> {
+    fn write(&self, is_probe: bool) {
+        let Self { method, route, status, .. } = *self;
+        let (id, micros) = (self.id.as_str(), self.elapsed.as_micros() as u64);
+        let peer = self.context.peer().0;
+        let tenant = match self.context.owner() {
+            Owner::Tenant(tenant) => Some(tenant),
+            Owner::Administrator | Owner::Unauthenticated => None,
+        };
+        let tenant = tenant.as_ref().map(tracing::field::display);
+        // Probes come every few seconds for as long as the service runs.
+        if is_probe {
+            tracing::debug!(target: "access", id, %peer, method, route, status, micros);
+        } else {
+            tracing::info!(target: "access", id, %peer, tenant, method, route, status, micros);
+        }
+    }
 }
 
 /// Rejects every request but those for probes and metrics while another server has the store: the state is that server's,

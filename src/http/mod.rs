@@ -19,6 +19,7 @@ pub mod oauth;
 pub mod openapi;
 pub mod pages;
 mod request_context;
+mod request_id;
 pub mod state;
 pub mod tls;
 pub mod vonage;

@@ -81,8 +81,11 @@ impl AppState {
     pub fn new(handles: Handles) -> Self {
         let edge = &handles.edge;
         handles.settings.on_deleted({
-            let tenants = handles.tenants.clone();
-            move |tenant| tenants.remove(tenant)
+            let (submitter, tenants) = (handles.submitter.clone(), handles.tenants.clone());
+            move |tenant| {
+                submitter.remove(tenant);
+                tenants.remove(tenant);
+            }
         });
         let budget = |budget, bytes| edge.budgets.has(budget).then(|| ByteBudget::new(bytes));
         AppState(Arc::new(Inner {

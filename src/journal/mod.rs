@@ -9,6 +9,7 @@ pub mod postgres;
 pub mod sqlite;
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use uuid::Uuid;
 
@@ -204,6 +205,31 @@ impl Journal {
         match self {
             Journal::Sqlite(journal) => journal.confirm().await,
             Journal::Postgres(journal) => journal.confirm().await,
+        }
+    }
+
+    /// Commits a small write, which shows that the store accepts writes.
+    pub async fn probe(&mut self) -> Result<(), JournalError> {
+        match self {
+            Journal::Sqlite(journal) => journal.probe().await,
+            Journal::Postgres(journal) => journal.probe().await,
+        }
+    }
+
+    /// The interval at which an idle server probes the store: on PostgreSQL the network is between them, and the disk of
+    /// an embedded store should be left alone.
+    pub const fn probe_interval(&self) -> Duration {
+        match self {
+            Journal::Sqlite(_) => Duration::from_secs(1),
+            Journal::Postgres(_) => Duration::from_millis(500),
+        }
+    }
+
+    /// Notes in the store that this server ends in an orderly way, so that the next one need not wait for it.
+    pub async fn end(&mut self) -> Result<(), JournalError> {
+        match self {
+            Journal::Sqlite(journal) => journal.end().await,
+            Journal::Postgres(journal) => journal.end().await,
         }
     }
 

@@ -1,6 +1,7 @@
 //! The journal on PostgreSQL: one statement and one round trip per batch, on a connection of its own.
 
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgDatabaseError, PgRow, PgSeverity};
@@ -13,6 +14,10 @@ use crate::domain::{EventId, TenantId, Time};
 /// The key of the advisory lock that a server holds while it runs, so that a second one cannot start on the database.
 /// The digits spell "roll" in ASCII.
 const SERVER_LOCK: i64 = 0x726f_6c6c;
+
+/// The pause after the lock was taken from a server that did not end in an orderly way, and may still run. It notices
+/// within a quarter of a second that it lost the lock; this one serves later, so that no moment has two servers.
+const TAKEOVER_PAUSE: Duration = Duration::from_secs(1);
 
 /// Locks the heads in the order of tenants, skipping those locked by another session; drops the ids seen before, and
 /// numbers the rest. The heads are locked before anything is inserted because the inserts join them. The returned rows
@@ -67,12 +72,15 @@ pub struct PostgresJournal {
     /// The newest session that held the lock.
     last: Option<SessionId>,
     apply_version: u32,
+    /// The id of this server's row in `replica`.
+    replica: Uuid,
 }
 
 impl PostgresJournal {
     /// Connects and takes the server's lock. [`JournalError::Taken`] if another server has it.
     pub async fn open(options: PgConnectOptions, apply_version: u32) -> Result<Self, JournalError> {
-        let mut journal = PostgresJournal { options, session: None, last: None, apply_version };
+        let replica = Uuid::new_v4();
+        let mut journal = PostgresJournal { options, session: None, last: None, apply_version, replica };
         journal.recover().await?;
         Ok(journal)
     }
@@ -84,7 +92,7 @@ impl PostgresJournal {
         apply_version: u32,
     ) -> Result<Self, JournalError> {
         let last = Some(session_id(&mut connection).await?);
-        Ok(PostgresJournal { options, session: Some(connection), last, apply_version })
+        Ok(PostgresJournal { options, session: Some(connection), last, apply_version, replica: Uuid::new_v4() })
     }
 
     /// Returns true unless the session that holds the server's lock was given up, or is known to have ended.
@@ -117,9 +125,31 @@ impl PostgresJournal {
                 return Err(JournalError::Taken);
             }
         }
+        Self::await_others(&mut connection, Some(self.replica)).await?;
         self.last = Some(session_id(&mut connection).await?);
         self.session = Some(connection);
         Ok(())
+    }
+
+    /// Pauses with the server's lock held if a server other than `own` has not ended in an orderly way: it may be about to
+    /// notice that it lost the lock.
+    pub async fn await_others(connection: &mut PgConnection, own: Option<Uuid>) -> Result<(), sqlx::Error> {
+        if Self::has_others(connection, own).await? {
+            tokio::time::sleep(TAKEOVER_PAUSE).await;
+        }
+        Ok(())
+    }
+
+    async fn has_others(connection: &mut PgConnection, own: Option<Uuid>) -> Result<bool, sqlx::Error> {
+        let there = "SELECT to_regclass('replica') IS NOT NULL, to_regclass('journal') IS NOT NULL";
+        match sqlx::query_as(there).fetch_one(&mut *connection).await? {
+            (true, _) => {
+                let others = "SELECT EXISTS (SELECT 1 FROM replica WHERE id IS DISTINCT FROM $1)";
+                sqlx::query_scalar(others).bind(own).fetch_one(connection).await
+            }
+            // Tables of a release that did not note its end, or none at all.
+            (false, is_older) => Ok(is_older),
+        }
     }
 
     /// Reads the server's clock. The lock ends with the connection, so an answer also shows that the lock is still
@@ -129,6 +159,25 @@ impl PostgresJournal {
         let mut session = self.session()?;
         let now = now.fetch_one(&mut session).await;
         Ok(Some(Time::from_micros(self.keep(session, now)?)))
+    }
+
+    /// Writes this server's row in place of those that other servers left behind, which no longer have the lock.
+    pub(super) async fn probe(&mut self) -> Result<(), JournalError> {
+        let probe = sqlx::query(
+            "WITH gone AS (DELETE FROM replica WHERE id <> $1)
+             INSERT INTO replica VALUES ($1, 1) ON CONFLICT (id) DO UPDATE SET turns = replica.turns + 1",
+        );
+        let mut session = self.session()?;
+        let probed = probe.bind(self.replica).execute(&mut session).await;
+        self.keep(session, probed)?;
+        Ok(())
+    }
+
+    pub(super) async fn end(&mut self) -> Result<(), JournalError> {
+        let mut session = self.session()?;
+        let ended = sqlx::query("DELETE FROM replica WHERE id = $1").bind(self.replica).execute(&mut session).await;
+        self.keep(session, ended)?;
+        Ok(())
     }
 
     pub(super) async fn append(&mut self, batch: Batch<'_>) -> Result<Appended, JournalError> {

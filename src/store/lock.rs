@@ -22,14 +22,18 @@ pub enum ServerLock {
 }
 
 impl ServerLock {
-    /// Takes the lock. `None` if another server has it.
+    /// Takes the lock. `None` if another server has it. Returns later, by a pause, if the last server on PostgreSQL did
+    /// not end in an orderly way.
     pub async fn try_take(location: &Location) -> Result<Option<Self>, StoreError> {
         match location {
             Location::Folder(folder) => Ok(try_folder(folder)?.map(ServerLock::Folder)),
             Location::Postgres(options) => {
                 let mut connection = postgres::connect::first(options).await?.0;
-                let is_ours = PostgresJournal::try_lock(&mut connection).await?;
-                Ok(is_ours.then(|| ServerLock::Postgres(Box::new(connection))))
+                if !PostgresJournal::try_lock(&mut connection).await? {
+                    return Ok(None);
+                }
+                PostgresJournal::await_others(&mut connection, None).await?;
+                Ok(Some(ServerLock::Postgres(Box::new(connection))))
             }
         }
     }

@@ -143,6 +143,15 @@ impl Store {
         }
     }
 
+    /// Returns the sizes of the embedded store's files in bytes: the database, and its write-ahead log. PostgreSQL has
+    /// metrics of its own.
+    pub fn file_sizes(&self) -> Vec<(&'static str, u64)> {
+        match self {
+            Store::Sqlite(store) => store.file_sizes().into(),
+            Store::Postgres(_) => Vec::new(),
+        }
+    }
+
     /// Opens the store without the server's lock, beside a server that may be running. Migrates outdated tables, and
     /// returns true if the store was created just now.
     ///

@@ -4,6 +4,7 @@ mod commands;
 mod deletion;
 mod leaks;
 mod life;
+mod logs;
 mod secrets;
 mod settings;
 mod verify;

@@ -1,4 +1,4 @@
-// Starts GraphiQL on this server's own /graphql. Everything it needs is served beside this file: it works without internet.
+// Starts GraphiQL on this server's own graphql. Everything it needs is served beside this file: it works without internet.
 // A key is typed into the headers editor; it is kept in the page only (shouldPersistHeaders is false), never in the browser's storage.
 (function () {
   "use strict";
@@ -21,7 +21,7 @@
 `;
 
   const page = React.createElement(GraphiQL, {
-    fetcher: GraphiQL.createFetcher({ url: "/graphql" }),
+    fetcher: GraphiQL.createFetcher({ url: new URL("graphql", document.baseURI).href }),
     defaultQuery: defaultQuery,
     defaultHeaders: '{"Authorization": "Bearer "}',
     defaultEditorToolsVisibility: "headers",

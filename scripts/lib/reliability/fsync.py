@@ -1,4 +1,6 @@
-"""Counts the service's syncs of its file while it acknowledges events (docs/promises.md W1), which no kill can show."""
+"""Counts the service's syncs of its file while it acknowledges events (docs/promises.md W1), which no kill can show.
+
+An idle service syncs once a second as well, to know that its store accepts writes."""
 import argparse
 import asyncio
 import re

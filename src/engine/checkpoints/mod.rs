@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use metrics::gauge;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
@@ -164,6 +165,9 @@ impl Checkpoints {
         }
         self.next_scan = now + SCAN_INTERVAL;
         let interval = Duration::from_secs(self.limits.checkpoint_seconds);
+        let changed = states.iter().filter(|(_, state)| state.entries_since_checkpoint() > 0);
+        let oldest = changed.map(|(tenant, _)| self.schedule(*tenant).last).min();
+        gauge!("rollcall_checkpoint_age_seconds").set(oldest.map_or(0.0, |last| (now - last).as_secs_f64()));
         let due =
             states.iter().filter(|(tenant, _)| !self.writing.contains_key(tenant)).filter_map(|(tenant, state)| {
                 let schedule = self.schedule(*tenant);

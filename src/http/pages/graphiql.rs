@@ -1,7 +1,7 @@
 //! GraphiQL, to try the GraphQL API.
 
 use axum::body::Body;
-use axum::http::Response;
+use axum::http::{HeaderMap, Response};
 use rust_embed::RustEmbed;
 
 use super::embedded;
@@ -12,11 +12,11 @@ use crate::http::extract::PathId;
 struct Files;
 
 /// Responds with the page.
-pub async fn page() -> Response<Body> {
-    embedded::<Files>("index.html")
+pub async fn page(headers: HeaderMap) -> Response<Body> {
+    embedded::<Files>("index.html", &headers)
 }
 
 /// Responds with one of the page's files.
-pub async fn file(PathId(name): PathId) -> Response<Body> {
-    embedded::<Files>(&name)
+pub async fn file(PathId(name): PathId, headers: HeaderMap) -> Response<Body> {
+    embedded::<Files>(&name, &headers)
 }

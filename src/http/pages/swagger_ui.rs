@@ -1,7 +1,7 @@
 //! Swagger UI, which shows the OpenAPI description.
 
 use axum::body::Body;
-use axum::http::Response;
+use axum::http::{HeaderMap, Response};
 use axum::response::Redirect;
 use rust_embed::RustEmbed;
 
@@ -14,15 +14,16 @@ struct Files;
 
 /// Redirects to the address with a slash, which is the page's own: below it are its files.
 pub async fn moved() -> Redirect {
-    Redirect::permanent("/docs/")
+    // Relative, so that it holds below any path.
+    Redirect::permanent("docs/")
 }
 
 /// Responds with the page.
-pub async fn page() -> Response<Body> {
-    embedded::<Files>("index.html")
+pub async fn page(headers: HeaderMap) -> Response<Body> {
+    embedded::<Files>("index.html", &headers)
 }
 
 /// Responds with one of the page's files.
-pub async fn file(PathId(name): PathId) -> Response<Body> {
-    embedded::<Files>(&name)
+pub async fn file(PathId(name): PathId, headers: HeaderMap) -> Response<Body> {
+    embedded::<Files>(&name, &headers)
 }

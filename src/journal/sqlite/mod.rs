@@ -18,12 +18,14 @@ pub use writer::{Writer, WriterGuard};
 pub struct SqliteJournal {
     writer: Writer,
     apply_version: u32,
+    /// The id of this server's row in `replica`.
+    replica: Uuid,
 }
 
 impl SqliteJournal {
     /// Makes a journal that writes through `writer`.
     pub fn new(writer: Writer, apply_version: u32) -> Self {
-        SqliteJournal { writer, apply_version }
+        SqliteJournal { writer, apply_version, replica: Uuid::new_v4() }
     }
 
     /// Acquires the writing connection once. A holder that failed did not give it back, so this opens a fresh one.
@@ -48,6 +50,28 @@ impl SqliteJournal {
         writer.release();
         // A file has no clock of its own.
         Ok(None)
+    }
+
+    /// Writes this server's row in place of those that other servers left behind: the file's lock shows that they ended.
+    pub(super) async fn probe(&mut self) -> Result<(), JournalError> {
+        let mut writer = self.writer.acquire().await?;
+        let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
+        let id = self.replica.to_string();
+        sqlx::query("DELETE FROM replica WHERE id <> ?1").bind(&id).execute(&mut *transaction).await?;
+        sqlx::query("INSERT INTO replica VALUES (?1, 1) ON CONFLICT (id) DO UPDATE SET turns = turns + 1")
+            .bind(&id)
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        writer.release();
+        Ok(())
+    }
+
+    pub(super) async fn end(&mut self) -> Result<(), JournalError> {
+        let mut writer = self.writer.acquire().await?;
+        sqlx::query("DELETE FROM replica").execute(&mut *writer).await?;
+        writer.release();
+        Ok(())
     }
 
     pub(super) async fn append(&mut self, batch: Batch<'_>) -> Result<Appended, JournalError> {

@@ -4,6 +4,7 @@
 //! connection, appends would wait on SQLite's lock, which is polled.
 
 use std::ops::{Deref, DerefMut};
+use std::path::Path;
 use std::sync::Arc;
 
 use sqlx::ConnectOptions;
@@ -30,6 +31,11 @@ impl Writer {
     /// Makes a writer for the file in `options`. Connects on first use.
     pub fn new(options: SqliteConnectOptions) -> Self {
         Writer { options, connection: Arc::default() }
+    }
+
+    /// Returns the path of the file.
+    pub fn file(&self) -> &Path {
+        self.options.get_filename()
     }
 
     /// Waits for exclusive use of the connection, and opens one if there is none.

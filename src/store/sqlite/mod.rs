@@ -95,6 +95,14 @@ impl SqliteStore {
         Ok(())
     }
 
+    /// Returns the sizes of the database and its write-ahead log in bytes.
+    pub(super) fn file_sizes(&self) -> [(&'static str, u64); 2] {
+        let database = self.writer.file();
+        let log = database.with_file_name(LOG_FILE);
+        let bytes = |file: &Path| std::fs::metadata(file).map_or(0, |metadata| metadata.len());
+        [("database", bytes(database)), ("log", bytes(&log))]
+    }
+
     /// Returns the only connection that writes.
     pub fn writer(&self) -> &Writer {
         &self.writer

@@ -46,11 +46,12 @@ async fn a_running_server_notices_a_deletion_within_a_second(backend: Backend) {
     assert!(watch.elapsed() < EFFECT_TIMEOUT, "{:?}", watch.elapsed());
     assert!(stderr(&on(&home, &["tenant", "delete", &gone.tenant, "--yes"]).code(1)).contains("there is no tenant"));
     assert!(!stdout(&on(&home, &["tenant", "list"]).code(0)).contains(&gone.tenant));
+    let metrics = async || api.get(ADMIN, "/metrics").await.unwrap().ok().text;
+    let shown = metrics().await;
+    assert!(!shown.contains(&gone.tenant) && shown.contains(&kept.tenant), "{shown}");
     let mut raw = RawStore::open(&home.location).await;
     eventually("the rows are gone", async || raw.number("SELECT count(*) FROM tenant").await == 1).await;
-    let metrics = api.get(ADMIN, "/metrics").await.unwrap().ok().text;
-    assert!(!metrics.contains(&gone.tenant) && metrics.contains(&kept.tenant), "{metrics}");
-    assert!(metrics.contains("rollcall_deleted_tenants 0"), "{metrics}");
+    eventually("no deletion is left", async || metrics().await.contains("rollcall_deleted_tenants 0")).await;
     api.apply(&kept.key, &[connected("2", 2, now)]).await;
     let (status, output) = process.terminate().await;
     assert!(status.success() && output.contains("the rows of a deleted tenant are gone"), "{output}");

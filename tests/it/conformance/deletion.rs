@@ -25,7 +25,7 @@ on_both_stores!(a_checkpoint_under_way_leaves_no_rows);
 on_both_stores!(the_registry_reports_deleted_tenants);
 
 /// Tables without rows of tenants.
-const OTHERS: [&str; 2] = ["_sqlx_migrations", "registry"];
+const OTHERS: [&str; 3] = ["_sqlx_migrations", "registry", "replica"];
 
 impl Bench {
     /// Adds a key and a token of it.

@@ -1,4 +1,6 @@
-//! CORS: pages of listed origins may send requests and read the answers, and no others.
+//! CORS: pages of listed origins may send requests and read the answers, and no others. And the service's own pages.
+
+use std::process::Command;
 
 use reqwest::Method;
 use reqwest::header::HeaderMap;
@@ -53,7 +55,9 @@ async fn listed_origins_are_allowed() {
             assert_eq!(answer.header("access-control-allow-origin"), Some(origin), "{method} {path}");
             assert!(words(&answer.headers, "access-control-allow-methods").contains(&method.to_ascii_lowercase()));
             let allowed = words(&answer.headers, "access-control-allow-headers");
-            assert_eq!(allowed, ["accept", "authorization", "content-type", "rollcall-min-position", "x-api-key"]);
+            let expected =
+                ["accept", "authorization", "content-type", "rollcall-min-position", "x-api-key", "x-request-id"];
+            assert_eq!(allowed, expected);
             assert_eq!(answer.header("access-control-max-age"), Some("600"));
             assert_eq!(answer.header("access-control-allow-credentials"), None, "there are no cookies");
         }
@@ -66,7 +70,7 @@ async fn listed_origins_are_allowed() {
         let answer = send(request).await.expect("an answer");
         assert_eq!(answer.header("access-control-allow-origin"), Some(DESK), "{}", answer.status);
         let exposed = words(&answer.headers, "access-control-expose-headers");
-        assert_eq!(exposed, ["retry-after", "rollcall-position", "rollcall-staleness-ms"]);
+        assert_eq!(exposed, ["retry-after", "rollcall-position", "rollcall-staleness-ms", "x-request-id"]);
         assert!(words(&answer.headers, "vary").contains(&String::from("origin")));
         statuses.push(answer.status);
     }
@@ -130,4 +134,62 @@ async fn pages_load_from_this_server_only() {
         assert_eq!(answer.status, 404, "{path}");
     }
     service.stop().await;
+}
+
+/// Large files are sent compressed to browsers, and not again to those that have them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn page_files_are_compressed_and_cached() {
+    let service = service(&[]).await;
+    let get = async |path: &str, headers: &[(&str, &str)]| {
+        let request = service.api.request(Method::GET, path);
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        send(request).await.expect("an answer")
+    };
+    let script = "/docs/swagger-ui-bundle.js";
+    let plain = get(script, &[]).await;
+    let packed = get(script, &[("Accept-Encoding", "br, gzip")]).await;
+    assert_eq!((plain.header("content-encoding"), packed.header("content-encoding")), (None, Some("gzip")));
+    assert_eq!(packed.header("content-type"), Some("text/javascript; charset=utf-8"));
+    let length = |answer: &Answer| answer.header("content-length").expect("a length").parse::<usize>().unwrap();
+    assert!(length(&packed) * 3 < length(&plain), "{} of {}", length(&packed), length(&plain));
+    for (answer, accept) in [(&plain, "identity"), (&packed, "gzip")] {
+        assert_eq!(answer.header("vary"), Some("accept-encoding"));
+        assert_eq!(answer.header("cache-control"), Some("no-cache"), "the name has no hash of the contents");
+        let tag = answer.header("etag").expect("a tag");
+        let again = get(script, &[("Accept-Encoding", accept), ("If-None-Match", tag)]).await;
+        assert_eq!((again.status, again.text.as_str(), again.header("etag")), (304, "", Some(tag)));
+    }
+    assert_ne!(plain.header("etag"), packed.header("etag"));
+    for path in ["/docs/swagger-ui-bundle.js.gz", "/graphiql/nothing.js"] {
+        assert_eq!(get(path, &[("Accept-Encoding", "gzip")]).await.status, 404, "{path}");
+    }
+    // Behind a proxy the pages may be below another path: nothing in them begins at the root of the server.
+    for path in ["/graphiql", "/docs/", "/graphiql/start.js", "/docs/start.js"] {
+        let page = get(path, &[]).await.ok().text;
+        for start in ["href=\"/", "src=\"/", "url: \"/", "(\"/"] {
+            assert!(!page.contains(start), "{path} has {start}");
+        }
+    }
+    service.stop().await;
+}
+
+/// The compressed forms are those of the files beside them.
+#[test]
+fn compressed_page_files_have_the_contents_of_the_others() {
+    let mut compared = 0;
+    for folder in ["web/graphiql", "web/swagger-ui"] {
+        for file in std::fs::read_dir(folder).expect("the folder").map(|entry| entry.expect("an entry").path()) {
+            let name = file.display().to_string();
+            let plain = std::fs::read(&file).expect("the file");
+            let packed = std::path::PathBuf::from(format!("{name}.gz"));
+            if name.ends_with(".gz") || plain.len() < 100_000 {
+                assert!(!packed.exists(), "{name} is small");
+                continue;
+            }
+            let unpacked = Command::new("gzip").arg("-dc").arg(&packed).output().expect("gzip runs").stdout;
+            assert!(unpacked == plain, "{name}.gz is of another file: gzip -9nk {name}");
+            compared += 1;
+        }
+    }
+    assert_eq!(compared, 5);
 }

@@ -11,7 +11,7 @@ use crate::support::audit::{Acknowledged, audit};
 use crate::support::desks::{SOURCE, connected, directory, event};
 use crate::support::process::{Process, program, store_flags};
 use crate::support::raw::RawStore;
-use crate::support::tasks::{Stopwatch, eventually};
+use crate::support::tasks::{Stopwatch, eventually, eventually_within};
 use crate::support::{ADMIN, Api, Backend, Home, Service, tenant_id};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -112,6 +112,30 @@ async fn a_full_disk_loses_no_acknowledged_event() {
     let (status, output) = process.terminate().await;
     assert!(status.success(), "{status} {output}");
     assert_eq!(audit(&home.location, &acknowledged).await, [""; 0]);
+}
+
+/// Without a single event, a full disk shows within seconds.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_idle_server_on_a_full_disk_is_not_ready() {
+    let home = Home::new(Backend::Embedded).await;
+    let mut command = program();
+    command.arg("serve").args(store_flags(&home.location)).args(["--admin-token", ADMIN]);
+    let process = Process::start_with(command).await;
+    let api = process.api.clone();
+    assert!(api.is_ready().await);
+    let limit = |size: &str| {
+        let id = process.id().to_string();
+        let status = Command::new("prlimit").args(["--pid", &id, &format!("--fsize={size}:unlimited")]).status();
+        assert!(status.expect("prlimit runs").success());
+    };
+    limit("1");
+    eventually_within(Duration::from_secs(5), "not ready", async || !api.is_ready().await).await;
+    limit("unlimited");
+    eventually_within(Duration::from_secs(5), "ready again", || api.is_ready()).await;
+    let metrics = api.get(ADMIN, "/metrics").await.expect("an answer").text;
+    assert!(metrics.contains("rollcall_failed_writes_total{write=\"probe\"}"), "{metrics}");
+    let (status, output) = process.terminate().await;
+    assert!(status.success(), "{status} {output}");
 }
 
 /// Posts large events; returns their ids if they were acknowledged.

@@ -134,6 +134,43 @@ async fn a_store_that_was_taken_over_is_taken_back_with_its_new_entries() {
     assert_eq!(audit(&home.location, &[]).await, [""; 0]);
 }
 
+/// A row that another server left shows that it did not end in order, and may not have noticed that its lock is lost.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_pauses_after_one_that_did_not_end_in_order() {
+    const ROWS: &str = "SELECT count(*) FROM replica";
+    let (service, _, mut raw) = start().await;
+    eventually("the server has its row", async || raw.number(ROWS).await == 1).await;
+    let home = service.stop().await;
+    assert_eq!(raw.number(ROWS).await, 0, "an orderly end deletes the row");
+    raw.run("INSERT INTO replica VALUES ('00000000-0000-0000-0000-000000000001', 7)").await;
+    let watch = Stopwatch::start();
+    let service = Service::start_on(home, Setup::default()).await;
+    assert!(watch.elapsed() >= TAKEOVER_PAUSE, "served after {:?}", watch.elapsed());
+    const LEFT: &str = "SELECT count(*) FROM replica WHERE turns = 7";
+    eventually("the other's row is removed", async || raw.number(LEFT).await == 0).await;
+    service.stop().await;
+}
+
+/// Without a single event, a database that takes no writes shows within seconds.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_idle_server_whose_store_refuses_writes_is_not_ready() {
+    let (service, persona, mut raw) = start().await;
+    let api = &service.api;
+    raw.run(
+        "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS
+             $$ BEGIN RAISE 'no space' USING ERRCODE = 'disk_full'; END $$;
+         CREATE TRIGGER fail BEFORE INSERT OR UPDATE ON replica FOR EACH ROW EXECUTE FUNCTION fail()",
+    )
+    .await;
+    eventually_within(Duration::from_secs(4), "not ready", async || !api.is_ready().await).await;
+    let answer = readyz(api).await;
+    assert!(answer.text.contains("does not accept writes"), "{}", answer.text);
+    assert_eq!(api.connected(&persona.key).await.0, 2, "reads go on");
+    raw.run("DROP FUNCTION fail CASCADE").await;
+    eventually_within(Duration::from_secs(4), "ready again", || api.is_ready()).await;
+    service.stop().await;
+}
+
 /// An append that PostgreSQL rejects for a reason of its own, such as a full disk, does not end the session.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_whose_appends_fail_keeps_its_lock() {

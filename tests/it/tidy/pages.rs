@@ -78,6 +78,13 @@ fn operations_page_names_every_metric_and_warning() {
     let shown: BTreeSet<String> =
         named.iter().filter(|name| name.starts_with("rollcall_")).map(|name| (*name).to_owned()).collect();
     assert_eq!(shown, metrics, "the metrics of docs/operations.md, and those of the code");
+    let telemetry = std::fs::read_to_string(root().join("src/telemetry.rs")).expect("the file");
+    for metric in &metrics {
+        let described = telemetry.match_indices("describe_").map(|(at, _)| &telemetry[at..]);
+        if !described.filter_map(|call| call.split('"').nth(1)).any(|name| name == metric) {
+            found.push(format!("src/telemetry.rs does not describe {metric}"));
+        }
+    }
     only_known(found, &[]);
 }
 

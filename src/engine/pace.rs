@@ -1,4 +1,4 @@
-//! The work of a turn, so that it takes about as long as another tenant's single event may wait.
+//! The amount of work in a turn of the engine.
 
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ pub(super) const TURN_WORK: (usize, usize) = (64, 4_096);
 /// The work of the next turn, adapted to how long the last ones took.
 #[derive(Debug)]
 pub(super) struct Pace {
+    /// Units of work.
     pub work: usize,
     /// Seconds that a commit takes apart from its work. A smaller turn would not shorten them.
     fixed: f64,

@@ -7,7 +7,7 @@ use crate::domain::TenantId;
 
 /// Deleted tenants, from those that notice the deletion to the engine, which owns the states.
 #[derive(Debug, Default)]
-pub(super) struct Removals {
+pub struct Removals {
     tenants: Mutex<Vec<TenantId>>,
     added: Notify,
 }
