@@ -130,12 +130,20 @@ pub(crate) use on_backend;
 
 /// The longest time that closing the store may take: the data are durable without it.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// The longest time for rewriting an embedded store's file after a deletion. If it takes longer, the next stop tries
+/// again.
+const REWRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Store {
     /// Closes the store at the end of a server. An embedded one is moved from its write-ahead log into its one file, so
-    /// that a copy of that file is complete.
+    /// that a copy of that file is complete. After the deletion of a tenant the file is rewritten without its remains.
     pub async fn close(&self) {
         let Store::Sqlite(store) = self else { return };
+        match tokio::time::timeout(REWRITE_TIMEOUT, store.rewrite()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "the store's file was not rewritten after a deletion"),
+            Err(_) => tracing::warn!("the store's file was not rewritten after a deletion in time"),
+        }
         match tokio::time::timeout(CLOSE_TIMEOUT, store.close()).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "the write-ahead log was not moved into the store's file"),

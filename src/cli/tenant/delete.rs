@@ -45,6 +45,11 @@ pub async fn run(args: DeleteArgs) -> Result<(), Failure> {
         println!("deleted; the running server deletes its rows");
     } else {
         delete_rows(&store, Chore::Deleted(tenant.id)).await.map_err(Failure::other)?;
+        // Held while the file is rewritten: a server that starts meanwhile waits.
+        let lock = ServerLock::try_take(&location).await.map_err(Failure::other)?;
+        if lock.is_some() {
+            store.close().await;
+        }
         println!("deleted");
     }
     Ok(())

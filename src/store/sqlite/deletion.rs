@@ -11,6 +11,12 @@ use crate::store::deletion::Step;
 /// Bytes of rows after which a slice ends.
 const SLICE_BYTES: i64 = 512 * 1024;
 
+/// Marks a file in which copies of rows of deleted tenants may be left; see [`SqliteStore::rewrite`]. As the file's
+/// `user_version`, which nothing else uses, the mark is part of the transaction that ends a deletion.
+const MARK: &str = "PRAGMA user_version = 1";
+/// Removes [`MARK`].
+const UNMARK: &str = "PRAGMA user_version = 0";
+
 /// Makes a step that deletes the first rows in the order of `$order`, which identifies them within the tenant and which
 /// an index has. `$size` is the size of a row in bytes, which is read without the row's overflow pages.
 macro_rules! slice {
@@ -131,11 +137,29 @@ impl SqliteStore {
             let statement = if step.is_slice { statement.bind(limit).bind(SLICE_BYTES) } else { statement };
             rows = statement.execute(&mut *writing).await?.rows_affected();
             if rows > 0 {
+                if step.table == "tenant" {
+                    sqlx::raw_sql(MARK).execute(&mut *writing).await?;
+                }
                 break;
             }
         }
         writing.commit().await?;
         writer.release();
         Ok(rows)
+    }
+
+    /// Rewrites the file if a deletion was completed since the last time. Deleted rows are overwritten, but SQLite leaves
+    /// a copy of a row now and then, in the unused part of a page whose rows it moved. Takes time and room on the disk in
+    /// proportion to the whole file, so it is for the end of a server.
+    pub(in crate::store) async fn rewrite(&self) -> Result<(), StoreError> {
+        let mut writer = self.acquire().await?;
+        let mark: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *writer).await?;
+        if mark != 0 {
+            sqlx::raw_sql("VACUUM").execute(&mut *writer).await?;
+            // After it, since it cannot be part of a transaction: after a kill in between it is repeated.
+            sqlx::raw_sql(UNMARK).execute(&mut *writer).await?;
+        }
+        writer.release();
+        Ok(())
     }
 }

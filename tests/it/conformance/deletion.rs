@@ -6,15 +6,18 @@ use rollcall::journal::{Draft, Placement};
 use rollcall::live::State;
 use rollcall::live::state::APPLY_VERSION;
 use rollcall::registry::Registry;
-use rollcall::store::{CheckpointId, Chore, KeyRecord, StoreError, TenantRecord, TokenHolder, TokenRecord};
+use rollcall::store::sqlite::DATABASE_FILE;
+use rollcall::store::{
+    CheckpointId, Chore, KeyRecord, Location, Store, StoreError, TenantRecord, TokenHolder, TokenRecord,
+};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::{Bench, at, draft, drafts, new_tenant};
 use crate::on_both_stores;
+use crate::support::Backend;
 use crate::support::raw::RawStore;
 use crate::support::tasks::Stopwatch;
-use crate::support::{Backend, Home};
 
 on_both_stores!(every_table_with_rows_of_tenants_is_cleared);
 on_both_stores!(rows_of_a_deleted_tenant_are_deleted_in_slices);
@@ -269,14 +272,45 @@ async fn the_registry_reports_deleted_tenants(backend: Backend) {
     }
 }
 
-/// Freed pages are overwritten by every process that writes to an embedded store.
+/// Freed pages are overwritten, and the file is rewritten at the next stop, once.
 #[tokio::test]
-async fn deleted_content_is_overwritten_in_the_file() {
-    let home = Home::new(Backend::Embedded).await;
-    let (store, _) = rollcall::store::Store::open(&home.location).await.expect("the store opens");
-    let rollcall::store::Store::Sqlite(store) = store else { panic!("another store") };
+async fn the_file_is_rewritten_at_the_stop_after_a_deletion() {
+    let bench = Bench::new(Backend::Embedded).await;
+    let Store::Sqlite(store) = &bench.store else { panic!("another store") };
     let mut writer = store.writer().acquire().await.expect("the writer");
     let mode: i64 = sqlx::query_scalar("PRAGMA secure_delete").fetch_one(&mut *writer).await.expect("a mode");
     writer.release();
     assert_eq!(mode, 1);
+    let mut raw = RawStore::open(&bench.home.location).await;
+    // Rows that are deleted without being overwritten stand for the copies that SQLite leaves.
+    raw.run("PRAGMA secure_delete = OFF; CREATE TABLE remains (word TEXT)").await;
+    let row = format!("('{}')", "melpomene ".repeat(100));
+    raw.run(&format!("INSERT INTO remains VALUES {}", vec![row; 50].join(","))).await;
+    raw.run("DROP TABLE remains").await;
+    drop(raw);
+    let Location::Folder(folder) = &bench.home.location else { panic!("another place") };
+    let file = folder.join(DATABASE_FILE);
+    let has_remains = || {
+        let bytes = std::fs::read(&file).expect("the file");
+        bytes.windows(9).any(|window| window == b"melpomene")
+    };
+    let bench = bench.stopped().await;
+    assert!(has_remains(), "no tenant was deleted");
+    assert!(bench.store.delete_tenant(bench.ours, at(1)).await.unwrap());
+    let bench = bench.stopped().await;
+    assert!(has_remains(), "the deletion was not completed");
+    bench.delete_rows(bench.ours, 100).await;
+    let bench = bench.stopped().await;
+    assert!(!has_remains());
+    let mut raw = RawStore::open(&bench.home.location).await;
+    assert_eq!(raw.number("PRAGMA user_version").await, 0, "once");
+    assert_eq!(raw.number("SELECT count(*) FROM tenant").await, 1);
+}
+
+impl Bench {
+    /// Closes the store as the end of a server does, and opens it again.
+    async fn stopped(self) -> Self {
+        self.store.close().await;
+        self.reopen().await
+    }
 }

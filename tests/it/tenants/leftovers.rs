@@ -23,6 +23,8 @@ on_both_stores!(a_deletion_leaves_nothing_of_the_tenant);
 const CANARY: &str = "xanthippe";
 /// The same for the other tenant, which stays.
 const OTHER: &str = "euridice";
+/// A word that is deleted without being overwritten.
+const UNSCRUBBED: &str = "melpomene";
 /// Users of each tenant: enough for several pages of each table.
 const USERS: i64 = 300;
 
@@ -163,10 +165,6 @@ async fn a_deletion_leaves_nothing_of_the_tenant(backend: Backend) {
     eventually("the rows are gone", async || service.app.store.deleted_tenants().await.unwrap().is_empty()).await;
     let left: Vec<String> = tables_with(&mut raw, &gone.tenant, CANARY).await.into_iter().collect();
     assert_eq!(left, ["left_out"]);
-    if backend == Backend::Embedded {
-        // Of this connection, which is not the program's.
-        raw.run("PRAGMA secure_delete = ON").await;
-    }
     raw.run("DROP TABLE left_out").await;
 
     assert_eq!(raw.replay().await[&tenant_id(&kept.tenant)].digest(), digest, "the other tenant is untouched");
@@ -176,10 +174,14 @@ async fn a_deletion_leaves_nothing_of_the_tenant(backend: Backend) {
     assert_eq!(audit(&home.location, &[]).await, [""; 0]);
     assert_eq!(forms_in_files(&home.location, &gone.tenant, CANARY), [""; 0]);
     if backend == Backend::Embedded {
-        assert_eq!(
-            forms_in_files(&home.location, &kept.tenant, OTHER)[..2],
-            ["word", "id"],
-            "the search finds what is there"
-        );
+        let found = forms_in_files(&home.location, &kept.tenant, OTHER);
+        assert_eq!(found[..2], ["word", "id"], "the search finds what is there");
+        // The other control: what a connection without the setting deletes stays in the file.
+        let mut raw = RawStore::open(&home.location).await;
+        raw.run("PRAGMA secure_delete = OFF; CREATE TABLE unscrubbed (word TEXT)").await;
+        let row = format!("('{}')", format!("{UNSCRUBBED} ").repeat(100));
+        raw.run(&format!("INSERT INTO unscrubbed VALUES {}", vec![row; 50].join(","))).await;
+        raw.run("DROP TABLE unscrubbed; PRAGMA wal_checkpoint(TRUNCATE)").await;
+        assert_eq!(forms_in_files(&home.location, &gone.tenant, UNSCRUBBED), ["word"]);
     }
 }
