@@ -220,7 +220,8 @@ async fn a_checkpoint_under_way_leaves_no_rows(backend: Backend) {
     writer.write(&whole, false).await.unwrap();
     let watch = Stopwatch::start();
     assert!(bench.store.delete_tenant(ours, at(1)).await.unwrap());
-    assert!(watch.elapsed().as_millis() < 900, "a deletion does not wait for a checkpoint: {:?}", watch.elapsed());
+    // A statement that waits for the checkpoint's transaction ends by its time limit of ten seconds.
+    assert!(watch.elapsed().as_secs() < 5, "a deletion does not wait for a checkpoint: {:?}", watch.elapsed());
     let written = writer.write(&whole, true).await;
     match backend {
         Backend::Embedded => assert!(matches!(written, Err(StoreError::NoTenant(tenant)) if tenant == ours)),
