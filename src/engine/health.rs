@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::domain::Fault;
-use crate::journal::JournalError;
+use crate::journal::{JournalError, TAKEOVER_PAUSE};
 
 /// The time after a failed append in which the service is not ready, unless a later append succeeds. Without an end, a
 /// service that gets no writes because it is not ready would never be ready again.
@@ -17,6 +17,15 @@ const FAILURE_PERIOD: Duration = Duration::from_secs(10);
 
 /// The time without a committed write from which on the service is not ready. An idle engine writes at least each second.
 const UNWRITTEN: Duration = Duration::from_secs(2);
+
+/// The time after a confirmation of the lock for which no other server can serve: less than the pause after a takeover, by
+/// the time that a server needs to notice what it read.
+const CERTAIN_TIME: Duration = Duration::from_millis(800);
+const _: () = assert!(CERTAIN_TIME.as_millis() < TAKEOVER_PAUSE.as_millis());
+/// The longest wait of an answer for the engine to find out about the lock.
+const VERDICT_TIME: Duration = Duration::from_secs(1);
+/// The interval at which a waiting answer looks for that.
+const VERDICT_INTERVAL: Duration = Duration::from_millis(10);
 
 /// The lock that makes this process the store's only server, as far as is known (decision 67).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +44,8 @@ pub(super) enum Ownership {
 #[derive(Debug)]
 pub struct Health {
     clock: Clock,
+    /// True if another server may get the store's lock while this process runs.
+    is_shared: bool,
     /// Milliseconds of monotonic time at which the journal last answered.
     confirmed: AtomicU64,
     /// True while the journal does not answer and writes are rejected.
@@ -51,19 +62,21 @@ pub struct Health {
 }
 
 impl Health {
-    pub(super) fn new(clock: Clock) -> Self {
+    /// Of a journal that another server may take over (`is_shared`) or not.
+    pub(super) fn new(clock: Clock, is_shared: bool) -> Self {
         let now = millis(clock.monotonic());
         // Until the first probe is due, a new service is ready.
         let (confirmed, written) = (AtomicU64::new(now), AtomicU64::new(now));
         let ownership = RwLock::new(Ownership::Held);
         let (away, failed) = (watch::Sender::new(false), AtomicU64::new(0));
         let (refused, running) = (AtomicBool::new(false), AtomicBool::new(false));
-        Health { clock, confirmed, away, ownership, failed, written, refused, running }
+        Health { clock, is_shared, confirmed, away, ownership, failed, written, refused, running }
     }
 
-    /// Notes that the journal answered just now, on the session that holds the lock.
-    pub(super) fn confirm(&self) {
-        self.confirmed.store(millis(self.clock.monotonic()), Ordering::Release);
+    /// Notes that the journal answered, on the session that holds the lock, a statement that was sent at monotonic time
+    /// `sent`. What the answer shows was so then: the process may have been paused before it read the answer.
+    pub(super) fn confirm(&self, sent: Duration) {
+        self.confirmed.fetch_max(millis(sent), Ordering::AcqRel);
         // Only on a change, since sending wakes every waiter.
         if self.is_away() {
             *self.ownership.write() = Ownership::Held;
@@ -124,6 +137,27 @@ impl Health {
     /// Returns [`Fault::Unavailable`] while another server has the store: no request is answered then.
     pub fn reject_if_taken(&self) -> Result<(), Fault> {
         if self.ownership() == Ownership::Taken { Err(Fault::Unavailable(TAKEN)) } else { Ok(()) }
+    }
+
+    /// Waits until an answer that is ready now cannot be older than another server's first, for at most [`VERDICT_TIME`].
+    ///
+    /// The process may have been paused, or waits for the journal's answer, while another server takes the store over. It
+    /// serves [`TAKEOVER_PAUSE`](crate::journal::TAKEOVER_PAUSE) after it got the lock at the earliest, so an answer is
+    /// certain for a shorter time after the lock was confirmed. Later the engine finds out: the lock is confirmed, gone,
+    /// or the store does not answer, for which [`Ownership`] has rules.
+    pub async fn until_certain(&self) {
+        let until = self.clock.monotonic() + VERDICT_TIME;
+        while !self.is_certain() && self.clock.monotonic() < until {
+            tokio::time::sleep(VERDICT_INTERVAL).await;
+        }
+    }
+
+    fn is_certain(&self) -> bool {
+        match self.ownership() {
+            Ownership::Held => !self.is_shared || self.staleness_ms() < millis(CERTAIN_TIME),
+            Ownership::Lost => false,
+            Ownership::Taken | Ownership::Unknown => true,
+        }
     }
 
     /// Returns once writes are rejected; at once if they already are.

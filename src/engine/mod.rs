@@ -120,7 +120,7 @@ pub fn build(mut loaded: Loaded, deps: EngineDeps) -> EngineHandles {
     }
     let takes_turns = limits.budgets.has(Budget::Turns);
     let queue = FairQueue::new(Load { requests: limits.queue, kib: limits.queue_kib }, takes_turns);
-    let health = Arc::new(Health::new(clock.clone()));
+    let health = Arc::new(Health::new(clock.clone(), journal.is_shared()));
     let leases = Arc::new(LeaseTable::new(clock.clone()));
     let removals = Arc::new(Removals::default());
     let submitter = Submitter::new(SubmitterParts {

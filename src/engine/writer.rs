@@ -102,7 +102,7 @@ impl Engine {
     pub async fn run(mut self, stopping: CancellationToken) -> Result<(), Infallible> {
         self.tenants.open_leases();
         // The states were loaded from the store just now.
-        self.health.confirm();
+        self.health.confirm(self.clock.monotonic());
         self.health.set_running(true);
         loop {
             let confirmation = self.confirmed_at + CONFIRM_INTERVAL;
@@ -140,9 +140,10 @@ impl Engine {
         // Not while stopping: a store that does not answer would delay the end by its timeout.
         if now >= self.confirmed_at + CONFIRM_INTERVAL && !stopping.is_cancelled() {
             self.confirmed_at = now;
+            let sent = self.clock.monotonic();
             match self.appender.confirm().await {
                 Ok(()) => {
-                    self.health.confirm();
+                    self.health.confirm(sent);
                     self.settle_clocks();
                     self.probe(stopping).await;
                 }
@@ -245,10 +246,11 @@ impl Engine {
         while !items.is_empty() {
             let (drafts, waiting): (Vec<Draft>, Vec<_>) =
                 items.into_iter().map(|item| (item.draft, (item.request, item.received))).unzip();
+            let sent = self.clock.monotonic();
             let mut result = self.appender.append(&drafts).await;
             // A complete append shows as much as a confirmation does.
             if result.failure.is_none() {
-                self.health.confirm();
+                self.health.confirm(sent);
             }
             match &result.failure {
                 None => self.health.note_append(),
@@ -422,9 +424,10 @@ impl Engine {
         let mut reported = String::new();
         // Kept across attempts: an entry that an attempt applied before it failed is not read again by the next.
         let mut found = Found::new();
-        loop {
+        let sent = loop {
+            let sent = self.clock.monotonic();
             match self.catch_up(unknown, &mut found).await {
-                Ok(()) => break,
+                Ok(()) => break sent,
                 Err(error) => {
                     self.note_lock(&error);
                     let error = error.to_string();
@@ -439,11 +442,11 @@ impl Engine {
                 () = tokio::time::sleep(RETRY_BACKOFF) => {}
                 () = stopping.cancelled() => return None,
             }
-        }
+        };
         self.tenants.publish();
         self.leases.restart();
         // Last: writes are accepted again once the views are current and the leases have their full term.
-        self.health.confirm();
+        self.health.confirm(sent);
         tracing::info!(entries = found.len(), "the store is back");
         Some(found)
     }

@@ -59,10 +59,9 @@ async fn observe(State(app): State<AppState>, request: Request, next: Next) -> R
     let context = RequestContext::new(request.extensions());
     let mut request = body::metered(drained(request, app.lifecycle()), &context, app.bodies());
     request.extensions_mut().insert(context.clone());
-    let response = match owned(&app, request.uri().path()) {
-        Err(fault) => dialect.answer(fault),
-        Ok(()) => within(REQUEST_TIMEOUT, dialect, next.run(request)).await,
-    };
+    let of_store = !is_probe && request.uri().path() != "/metrics";
+    let response = owned(&app, of_store, within(REQUEST_TIMEOUT, dialect, next.run(request))).await;
+    let response = response.unwrap_or_else(|fault| dialect.answer(fault));
     // The handler is done with the body; from here on only the response takes memory.
     context.release_body();
     let mut response = answer::counted(response, &context, app.answers(), dialect);
@@ -108,10 +107,23 @@ impl AccessLine<'_> {
     }
 }
 
-/// Rejects every request but those for probes and metrics while another server has the store: the state is that server's,
-/// and so are keys and tokens.
-fn owned(app: &AppState, path: &str) -> Result<(), Fault> {
-    if is_probe(path) || path == "/metrics" { Ok(()) } else { app.reader().health().reject_if_taken() }
+/// Returns the handler's response. Rejects a request about the contents of the store, which is every one but those for
+/// probes and metrics, while another server has it: the state is that server's, and so are keys and tokens.
+async fn owned(
+    app: &AppState,
+    of_store: bool,
+    answering: impl Future<Output = Response<Body>>,
+) -> Result<Response<Body>, Fault> {
+    if !of_store {
+        return Ok(answering.await);
+    }
+    let health = app.reader().health();
+    health.reject_if_taken()?;
+    let response = answering.await;
+    // The process may have been paused since the request arrived, and another server have the store by now.
+    health.until_certain().await;
+    health.reject_if_taken()?;
+    Ok(response)
 }
 
 /// Returns the handler's response, or after `timeout` a 408 in the dialect's shape.

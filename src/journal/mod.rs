@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::domain::{Entry, Event, TenantId, Time};
 
-pub use postgres::PostgresJournal;
+pub use postgres::{PostgresJournal, TAKEOVER_PAUSE};
 pub use sqlite::SqliteJournal;
 
 /// An event to be appended, and its stored JSON.
@@ -231,6 +231,11 @@ impl Journal {
             Journal::Sqlite(journal) => journal.end().await,
             Journal::Postgres(journal) => journal.end().await,
         }
+    }
+
+    /// Returns true if another server may get the lock while this process runs: a session may end, a file's lock does not.
+    pub const fn is_shared(&self) -> bool {
+        matches!(self, Journal::Postgres(_))
     }
 
     /// Returns true unless the lock was given up with its session, or the session is known to have ended. A file's lock

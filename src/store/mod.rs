@@ -23,7 +23,7 @@ use sqlx::postgres::PgConnectOptions;
 use crate::domain::{Fault, TenantId};
 use crate::journal::{Journal, JournalError, PostgresJournal, SqliteJournal};
 
-pub use archive::ArchivePage;
+pub use archive::{ArchiveFilter, ArchivePage, Tags};
 pub use checkpoint::{CheckpointId, CheckpointWriter, StoredCheckpoint};
 pub use housekeeping::{Chore, Expiry};
 pub use load::CheckpointReader;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use super::{LATE, POOL_CONNECTIONS, STORE_TIMEOUT, Store, StoreError, within};
+use super::{ArchiveFilter, LATE, POOL_CONNECTIONS, STORE_TIMEOUT, Store, StoreError, within};
 use crate::clock::Clock;
 use crate::domain::conversation::{Criteria, Key, Span};
 use crate::domain::{Conversation, Fault, TenantId};
@@ -59,7 +59,9 @@ pub struct ArchiveSearch {
     store: Store,
     tenant: TenantId,
     position: u64,
-    criteria: Arc<Criteria>,
+    filter: ArchiveFilter,
+    /// True once the part of the index to read was chosen.
+    is_prepared: bool,
     turns: Turns,
     /// Rows of the next part.
     rows: usize,
@@ -108,7 +110,8 @@ impl TenantReads {
         let turns = self.turns(&self.archive, tenant);
         // Without the budget a search is one part.
         let rows = if self.archive.is_fair() { FIRST_ROWS } else { i64::MAX as usize };
-        ArchiveSearch { store: self.store.clone(), tenant, position, criteria, turns, rows }
+        let filter = ArchiveFilter { criteria, tags: None };
+        ArchiveSearch { store: self.store.clone(), tenant, position, filter, is_prepared: false, turns, rows }
     }
 
     /// Reads the conversations of these ids that are in the archive, as of `position`.
@@ -164,17 +167,22 @@ impl ArchiveSearch {
     ///
     /// Faults as [`TenantReads::archived`]; the time limits are those of all parts together.
     pub async fn next_part(&mut self, span: Span) -> Result<ArchivePart, Fault> {
-        let (store, criteria) = (self.store.clone(), self.criteria.clone());
-        let (tenant, position, rows) = (self.tenant, self.position, self.rows);
+        let (store, tenant, position, rows) = (self.store.clone(), self.tenant, self.position, self.rows);
+        if !self.is_prepared && self.filter.criteria.is_search() {
+            let (store, criteria) = (store.clone(), self.filter.criteria.clone());
+            self.filter.tags = self.turns.take(async move { store.rarest_tags(tenant, &criteria).await }).await?;
+        }
+        self.is_prepared = true;
+        let filter = self.filter.clone();
         let left = self.turns.reading;
         let part = self.turns.take(async move {
             // Without a search nearly every row is part of the page, which ends the statement soon.
-            let scanned = match criteria.is_search() {
-                true => store.archive_end(tenant, &criteria, &span, rows).await?,
+            let scanned = match filter.criteria.is_search() {
+                true => store.archive_end(tenant, &filter, &span, rows).await?,
                 false => None,
             };
             let span = scanned.map_or(span, |end| span.up_to(end));
-            let page = store.archive_page(tenant, position, &criteria, &span).await?;
+            let page = store.archive_page(tenant, position, &filter, &span).await?;
             let last = page.conversations.last().filter(|_| page.is_cut).and_then(|last| Key::of_listed(last));
             Ok(ArchivePart { conversations: page.conversations, end: last.or(scanned) })
         });

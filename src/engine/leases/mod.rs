@@ -166,6 +166,9 @@ impl LeaseTable {
     /// if it was opened at another position than [`Heartbeat::opened`].
     pub fn renew(&self, tenant: TenantId, heartbeat: Heartbeat<'_>, heard: Duration) -> Result<(), Rejection> {
         let Heartbeat { user, session, opened } = heartbeat;
+        // A heartbeat may be handled before anything else noticed a pause: its time would be converted without it, and the
+        // lease then be longer by the pause.
+        self.note();
         let heard = self.pauses.lease_time(heard);
         let mut shard = self.shard(tenant, user).lock();
         let known = shard
@@ -330,6 +333,19 @@ mod tests {
         assert_eq!(ends(&table), ["a".into()]);
         clock.advance(seconds(10));
         assert_eq!(ends(&table), ["b".into()]);
+    }
+
+    #[test]
+    fn a_heartbeat_that_is_handled_before_a_pause_is_noticed_leaves_one_term() {
+        let (clock, mut table) = table();
+        table.pauses.count_jumps();
+        table.open(TENANT, lease("a", Some(5)), seconds(0));
+        // The process stood still for three seconds, which nothing has noticed yet.
+        clock.advance(seconds(3));
+        assert_eq!(table.renew(TENANT, heartbeat("a"), seconds(3)), Ok(()));
+        let deadline = table.shard(TENANT, 1).lock()[&(TENANT, 1)][0].deadline().expect("a lease");
+        table.note();
+        assert_eq!(table.pauses.monotonic(deadline), seconds(8), "five seconds after the resume");
     }
 
     #[test]

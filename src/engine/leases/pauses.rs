@@ -110,6 +110,13 @@ mod tests {
     use super::*;
     use crate::domain::Time;
 
+    impl Pauses {
+        /// Takes jumps of a manual clock for pauses.
+        pub(in crate::engine::leases) fn count_jumps(&mut self) {
+            self.is_manual = false;
+        }
+    }
+
     fn seconds(n: u64) -> Duration {
         Duration::from_secs(n)
     }

@@ -5,11 +5,11 @@ use sqlx::{QueryBuilder, Row};
 use uuid::Uuid;
 
 use super::PostgresStore;
-use crate::domain::TenantId;
 use crate::domain::conversation::{Criteria, Key, Medium, Span, millis};
+use crate::domain::{TenantId, Time};
 use crate::live::Checkpoint;
 use crate::store::StoreError;
-use crate::store::archive::{ArchiveColumns, ArchiveRow, PAGE_BYTES};
+use crate::store::archive::{ArchiveColumns, ArchiveFilter, ArchiveRow, COUNTED, PAGE_BYTES, Tags};
 
 /// Writes a checkpoint's closed conversations to the archive and deletes its reopened ones.
 pub(super) async fn write(writing: &mut PgConnection, tenant: TenantId, made: &Checkpoint) -> Result<(), sqlx::Error> {
@@ -64,7 +64,7 @@ impl PostgresStore {
         &self,
         tenant: TenantId,
         position: u64,
-        criteria: &Criteria,
+        filter: &ArchiveFilter,
         span: &Span,
     ) -> Result<Vec<ArchiveRow>, StoreError> {
         let order = if span.forward { "ASC" } else { "DESC" };
@@ -72,36 +72,78 @@ impl PostgresStore {
             "SELECT id, CASE WHEN before < {PAGE_BYTES} THEN body::text ELSE '' END AS body, before
              FROM (SELECT id, body, closed_ms,
                           (sum(size) OVER (ORDER BY closed_ms {order}, id {order}) - size)::bigint AS before
-                   FROM (SELECT id, body, size, closed_ms FROM archive WHERE tenant = "
+                   FROM (SELECT archive.id, body, size, archive.closed_ms FROM "
         ));
+        if let Some(tags) = &filter.tags {
+            // One conversation may have several of the tags.
+            let distinct = if tags.values.len() > 1 { "DISTINCT " } else { "" };
+            query.push(format!("(SELECT {distinct}closed_ms AS tagged_ms, id AS tagged_id FROM archive_tag WHERE "));
+            tagged(&mut query, tenant, tags);
+            within(&mut query, "", filter.criteria.closed, span);
+            query.push(") AS tagged CROSS JOIN ");
+        }
+        query.push("archive WHERE archive.tenant = ").push_bind(tenant.0);
+        if filter.tags.is_some() {
+            query.push(" AND archive.id = tagged_id");
+        }
         // Rows newer than the view are left out: the view has these conversations in its own version.
-        query.push_bind(tenant.0).push(" AND seq <= ").push_bind(position as i64);
-        restrict(&mut query, criteria);
-        between(&mut query, span);
-        query.push(format!(" ORDER BY closed_ms {order}, id {order} LIMIT ")).push_bind(span.limit as i64);
+        query.push(" AND seq <= ").push_bind(position as i64);
+        restrict(&mut query, &filter.criteria);
+        within(&mut query, "archive.", filter.criteria.closed, span);
+        let (millis, id) = if filter.tags.is_some() { ("tagged_ms", "tagged_id") } else { ("closed_ms", "id") };
+        query.push(format!(" ORDER BY {millis} {order}, {id} {order} LIMIT ")).push_bind(span.limit as i64);
         query.push(format!(") AS page) AS placed ORDER BY closed_ms {order}, id {order}"));
         let rows = query.build().fetch_all(&self.archive).await?;
         rows.iter().map(read).collect()
     }
 
+    /// Reads an index only, and no row of the archive.
     pub(crate) async fn archive_end(
         &self,
         tenant: TenantId,
-        criteria: &Criteria,
+        filter: &ArchiveFilter,
         span: &Span,
         rows: usize,
     ) -> Result<Option<Key>, StoreError> {
         let order = if span.forward { "ASC" } else { "DESC" };
-        // Restricted by what the index has, so that no row of the table is read.
-        let mut query = QueryBuilder::<Postgres>::new("SELECT closed_ms, id FROM archive WHERE tenant = ");
-        query.push_bind(tenant.0);
-        if let Some((from, to)) = criteria.closed {
-            query.push(" AND closed_ms BETWEEN ").push_bind(millis(from)).push(" AND ").push_bind(millis(to));
+        let closed = filter.criteria.closed;
+        let mut query = QueryBuilder::<Postgres>::new("SELECT closed_ms, id FROM ");
+        match &filter.tags {
+            // Each tag by itself, in the order of the index: together they would all be read and sorted.
+            Some(tags) => {
+                query.push("(");
+                for (n, value) in tags.values.iter().enumerate() {
+                    query.push(if n > 0 { " UNION ALL " } else { "" });
+                    query.push("SELECT * FROM (SELECT closed_ms, id FROM archive_tag WHERE ");
+                    tagged(&mut query, tenant, &Tags { kind: tags.kind, values: vec![value.clone()] });
+                    within(&mut query, "", closed, span);
+                    query.push(format!(" ORDER BY closed_ms {order}, id {order} LIMIT ")).push_bind(rows as i64);
+                    query.push(format!(") AS tag_{n}"));
+                }
+                query.push(") AS tags");
+            }
+            None => {
+                query.push("archive WHERE tenant = ").push_bind(tenant.0);
+                within(&mut query, "", closed, span);
+            }
         }
-        between(&mut query, span);
         query.push(format!(" ORDER BY closed_ms {order}, id {order} LIMIT 1 OFFSET ")).push_bind(rows as i64 - 1);
         let end = query.build().fetch_optional(&self.archive).await?;
         end.map(|row| Ok(Key { millis: row.try_get("closed_ms")?, id: row.try_get("id")? })).transpose()
+    }
+
+    /// Returns the number of tags among these that conversations of an interval have, at most [`COUNTED`].
+    pub(crate) async fn tagged(
+        &self,
+        tenant: TenantId,
+        tags: &Tags,
+        closed: Option<(Time, Time)>,
+    ) -> Result<i64, StoreError> {
+        let mut query = QueryBuilder::<Postgres>::new("SELECT count(*) FROM (SELECT 1 FROM archive_tag WHERE ");
+        tagged(&mut query, tenant, tags);
+        within(&mut query, "", closed, &Span { forward: true, after: None, before: None, limit: 0 });
+        query.push(" LIMIT ").push_bind(COUNTED).push(") AS counted");
+        Ok(query.build_query_scalar().fetch_one(&self.archive).await?)
     }
 
     /// Uses the pool of short statements rather than the archive's, since a write waits for the answer.
@@ -129,27 +171,39 @@ impl PostgresStore {
     }
 }
 
-/// Adds the places that a span lies between to the WHERE clause.
-fn between(query: &mut QueryBuilder<Postgres>, span: &Span) {
+/// Adds the tenant and the tags to a WHERE clause over `archive_tag`.
+fn tagged(query: &mut QueryBuilder<Postgres>, tenant: TenantId, tags: &Tags) {
+    query.push("tenant = ").push_bind(tenant.0).push(" AND kind = ").push_bind(tags.kind);
+    match &tags.values[..] {
+        // So that the planner sees the order of the index.
+        [value] => query.push(" AND value = ").push_bind(value.clone()),
+        _ => query.push(" AND value = ANY (").push_bind(tags.values.clone()).push(")"),
+    };
+}
+
+/// Adds an interval and the places that a span lies between to a WHERE clause, with a prefix of the columns.
+fn within(query: &mut QueryBuilder<Postgres>, prefix: &str, closed: Option<(Time, Time)>, span: &Span) {
+    let key = format!(" AND ({prefix}closed_ms, {prefix}id)");
+    if let Some((from, to)) = closed {
+        query.push(format!(" AND {prefix}closed_ms BETWEEN ")).push_bind(millis(from));
+        query.push(" AND ").push_bind(millis(to));
+    }
     if let Some(after) = span.after {
-        query.push(" AND (closed_ms, id) > (").push_bind(after.millis);
-        query.push(", ").push_bind(after.id).push(")");
+        query.push(&key).push(" > (").push_bind(after.millis).push(", ").push_bind(after.id).push(")");
     }
     if let Some(before) = span.before {
-        query.push(" AND (closed_ms, id) < (").push_bind(before.millis);
-        query.push(", ").push_bind(before.id).push(")");
+        query.push(&key).push(" < (").push_bind(before.millis).push(", ").push_bind(before.id).push(")");
     }
 }
 
 /// Adds the criteria to the WHERE clause.
 fn restrict(query: &mut QueryBuilder<Postgres>, criteria: &Criteria) {
     if let Some((from, to)) = criteria.closed {
-        // The index has milliseconds; the exact bounds then apply to the rows found.
-        query.push(" AND closed_ms BETWEEN ").push_bind(millis(from)).push(" AND ").push_bind(millis(to));
+        // The indexes have milliseconds; the exact bounds apply to the rows found by these.
         query.push(" AND closed BETWEEN ").push_bind(from.micros()).push(" AND ").push_bind(to.micros());
     }
     if let Some(id) = criteria.id {
-        query.push(" AND id = ").push_bind(id);
+        query.push(" AND archive.id = ").push_bind(id);
     }
     if let Some(projects) = &criteria.projects {
         query.push(" AND project = ANY (").push_bind(projects.clone()).push(")");

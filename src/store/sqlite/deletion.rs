@@ -62,10 +62,12 @@ macro_rules! whole {
 }
 
 /// The steps in their order. Rows that refer to others come before those: tokens before keys, and the tenant last.
-const STEPS: [Step; 12] = [
+const STEPS: [Step; 13] = [
     slice!("journal", "seq", "octet_length(event)"),
     slice!("seen", "source, event_id", "200"),
     slice!("archive", "id", "octet_length(body)"),
+    // A conversation's tags are deleted with it, by a trigger; no other statement deletes those left by an accident.
+    slice!("archive_tag", "kind, value, closed_ms, id", "200"),
     slice!("state_row", "kind, key", "octet_length(body)"),
     slice!("state_row_next", "kind, key", "coalesce(octet_length(body), 0)"),
     slice!("token", "hash", "200"),

@@ -9,7 +9,7 @@ use rollcall::domain::conversation::{Criteria, HistoryEntry, HistoryEvent, Key, 
 use rollcall::domain::{Conversation, EntityRef, Settings, TenantId, Time};
 use rollcall::live::state::APPLY_VERSION;
 use rollcall::live::{Checkpoint, Listed};
-use rollcall::store::Expiry;
+use rollcall::store::{ArchiveFilter, Expiry};
 use uuid::Uuid;
 
 use super::{Bench, at, new_tenant};
@@ -81,7 +81,7 @@ impl Bench {
 
     /// Returns the ids of a tenant's archived conversations, in list order.
     async fn in_archive(&self, tenant: TenantId) -> Vec<u128> {
-        let page = self.store.archive_page(tenant, u64::MAX >> 1, &Criteria::default(), &EVERYTHING).await;
+        let page = self.store.archive_page(tenant, u64::MAX >> 1, &ArchiveFilter::default(), &EVERYTHING).await;
         page.expect("a page").conversations.iter().map(|conversation| conversation.id().as_u128()).collect()
     }
 }
@@ -125,7 +125,7 @@ async fn newer_versions_replace_older_and_reopened_ones_are_deleted(backend: Bac
     bench.archive(ours, &checkpoint(2, std::slice::from_ref(&amended), &[])).await;
     assert_eq!(bench.in_archive(ours).await, [2, 1]);
     let of_five = Criteria { users: vec![vec![5]], projects: Some(vec![7]), ..Criteria::default() };
-    let page = bench.store.archive_page(ours, 2, &of_five, &EVERYTHING).await.unwrap();
+    let page = bench.store.archive_page(ours, 2, &(&of_five).into(), &EVERYTHING).await.unwrap();
     assert_eq!(page.conversations, [amended.listed().conversation], "with all of its events");
     // A late write of an older checkpoint changes nothing.
     bench.archive(ours, &checkpoint(1, &[Plain::new(4, at(4))], &[2])).await;

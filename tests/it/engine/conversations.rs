@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use rollcall::domain::conversation::{Criteria, Span};
+use rollcall::domain::conversation::Span;
 use rollcall::domain::{Conversation, Time};
+use rollcall::store::ArchiveFilter;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -62,7 +63,7 @@ impl Stage {
         let found = self.service.app.store.archived(tenant, self.position(), &[ONE]).await.expect("the store answers");
         // The list finds the same conversation as the look-up by id.
         let all = Span { forward: true, after: None, before: None, limit: 10 };
-        let page = self.service.app.store.archive_page(tenant, self.position(), &Criteria::default(), &all).await;
+        let page = self.service.app.store.archive_page(tenant, self.position(), &ArchiveFilter::default(), &all).await;
         assert_eq!(page.expect("a page").conversations, found);
         found.first().map(|known| Conversation::clone(known))
     }

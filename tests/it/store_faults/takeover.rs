@@ -1,5 +1,6 @@
 //! Another server takes over the store on PostgreSQL: docs/promises.md R3 and W6, docs/decisions/0067-takeovers.md.
 
+use std::process::Command;
 use std::time::Duration;
 
 use reqwest::Method;
@@ -11,6 +12,7 @@ use super::terminated::JOURNAL;
 use crate::support::api::{Answer, Persona, send};
 use crate::support::audit::audit;
 use crate::support::desks::{connected, directory, event, heartbeat, leased, taken};
+use crate::support::process::Process;
 use crate::support::raw::RawStore;
 use crate::support::sockets::Desk;
 use crate::support::tasks::{Stopwatch, eventually, eventually_within, spawn};
@@ -84,8 +86,8 @@ async fn a_server_whose_lock_another_has_rejects_everything() {
     }
     assert_eq!(api.get("", "/livez").await.expect("an answer").status, 200);
     assert_eq!(api.get(ADMIN, "/metrics").await.expect("an answer").status, 200);
-    // The desk must connect to the other server. Its next message is answered first.
-    let _answer = desk.heartbeat().await;
+    // The desk must connect to the other server.
+    desk.send_text(r#"{"type":"heartbeat"}"#).await;
     assert_eq!(desk.close_code().await, Some(1_012));
     drop(other);
     eventually_within(Duration::from_secs(5), "ready again", || api.is_ready()).await;
@@ -132,6 +134,58 @@ async fn a_store_that_was_taken_over_is_taken_back_with_its_new_entries() {
     recovers(api, &persona, &connected("back", 5, Clock::system().now())).await;
     let home = service.stop().await;
     assert_eq!(audit(&home.location, &[]).await, [""; 0]);
+}
+
+/// Requests that arrive while the process is paused are handled when it goes on, before anything else may have noticed
+/// that another server took the store over meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_that_waited_for_a_paused_server_are_rejected_after_a_takeover() {
+    let home = Home::new(Backend::Postgres).await;
+    let process = Process::start(&home.location, &[]).await;
+    let api = &process.api;
+    let persona = api.persona("tenant").await;
+    api.put_directory(&persona.key, &directory(10)).await;
+    api.apply(&persona.key, &[leased("two", 2, "desk", Clock::system().now(), 3_600)]).await;
+    let signal = |name: &str| {
+        let sent = Command::new("kill").args([name, &process.id().to_string()]).status();
+        assert!(sent.expect("kill runs").success());
+    };
+    let mut raw = RawStore::open(&home.location).await;
+    let mut other = RawStore::open(&home.location).await;
+    for round in 0..3 {
+        signal("-STOP");
+        assert!(raw.number(JOURNAL).await >= 1, "the lock's session was terminated");
+        other.run(LOCK).await;
+        let graphql = "{connectedUsersIndicator{connectedUsersCount}}";
+        let beat = [heartbeat(format!("beat {round}"), 2, "desk", Clock::system().now())];
+        let waiting = async {
+            tokio::join!(
+                api.graphql(&persona.key, graphql),
+                api.get(&persona.key, "/operator/live"),
+                api.get(&persona.key, "/v1/directory"),
+                api.events(&persona.key, &beat),
+            )
+        };
+        let resuming = async {
+            // As long as the other server's pause, after which it would serve.
+            tokio::time::sleep(TAKEOVER_PAUSE).await;
+            signal("-CONT");
+        };
+        let ((a, b, c, d), ()) = tokio::join!(waiting, resuming);
+        for answer in [a, b, c, d] {
+            let answer = answer.expect("an answer");
+            assert!(answer.is_unavailable(), "round {round}: {} {}", answer.status, answer.text);
+        }
+        other.run("SELECT pg_advisory_unlock(1919904876)").await;
+        eventually_within(Duration::from_secs(5), "ready again", || api.is_ready()).await;
+        // A pause without a takeover rejects nothing.
+        signal("-STOP");
+        let (answer, ()) = tokio::join!(api.get(&persona.key, "/operator/live"), async {
+            tokio::time::sleep(TAKEOVER_PAUSE).await;
+            signal("-CONT");
+        });
+        assert_eq!(answer.expect("an answer").status, 200);
+    }
 }
 
 /// A row that another server left shows that it did not end in order, and may not have noticed that its lock is lost.

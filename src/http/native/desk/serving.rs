@@ -63,6 +63,14 @@ impl From<Disconnected> for End {
     }
 }
 
+/// Ends the connection while another server has the store: a desk that stays would not reach the server that decides over
+/// its lease.
+async fn reject_if_taken(app: &AppState) -> Result<(), End> {
+    let health = app.reader().health();
+    health.until_certain().await;
+    health.reject_if_taken().map_err(|_| End::Cut(Code::Restart, "another server runs"))
+}
+
 impl Desk {
     /// Sends the welcome; `None` if the desk does not read it. Its session stays connected until the lease ends.
     pub async fn welcome(handshake: Handshake, accepted: Accepted) -> Option<Self> {
@@ -102,6 +110,7 @@ impl Desk {
             let now = self.app.clock().monotonic();
             (self.times.last_frame, self.times.unrenewed) = (now, Some(now));
         }
+        reject_if_taken(&self.app).await?;
         match heard {
             Incoming::Text(text) => self.take(&text).await?,
             Incoming::Binary => self.reject("messages are text").await?,
@@ -127,10 +136,6 @@ impl Desk {
 
     /// Renews the lease and pings where that is due; ends the connection when the lease has run out.
     async fn upkeep(&mut self) -> Result<(), End> {
-        // A desk that stays would not reach the server that decides over its lease.
-        if self.app.reader().health().reject_if_taken().is_err() {
-            return Err(End::Cut(Code::Restart, "another server runs"));
-        }
         let now = self.app.clock().monotonic();
         if self.is_renewal_due(now) {
             // A renewal that fails stays due, and is tried again after `RENEWAL_INTERVAL`.

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use rollcall::clock::Clock;
-use rollcall::domain::conversation::{Criteria, HistoryEntry, HistoryEvent, Key, Span};
+use rollcall::domain::conversation::{Criteria, HistoryEntry, HistoryEvent, Key, Medium, Span};
 use rollcall::domain::{Conversation, Time};
 use rollcall::lifecycle::Lifecycle;
 use rollcall::limits::Budgets;
 use rollcall::live::Listed;
-use rollcall::store::TenantReads;
+use rollcall::store::{ArchiveFilter, TenantReads};
 use uuid::Uuid;
 
 use super::{Bench, Plain, at, checkpoint};
@@ -27,7 +27,7 @@ async fn read(bench: &Bench, criteria: &Criteria, forward: bool, limit: usize) -
     loop {
         let (after, before) = if forward { (edge, None) } else { (None, edge) };
         let span = Span { forward, after, before, limit };
-        let page = bench.store.archive_page(bench.ours, 1_000, criteria, &span).await.unwrap();
+        let page = bench.store.archive_page(bench.ours, 1_000, &criteria.into(), &span).await.unwrap();
         assert!(page.conversations.len() <= limit);
         ids.extend(page.conversations.iter().map(|conversation| conversation.id().as_u128()));
         sizes.push(page.conversations.len());
@@ -59,7 +59,7 @@ async fn pages_of_any_size_cover_the_list_once(backend: Backend) {
     // Between two places, which are excluded, from either end.
     let between = |forward| Span { forward, after: Some(ours[4].key()), before: Some(ours[9].key()), limit: 2 };
     for (forward, expected) in [(true, [ours[5].id, ours[6].id]), (false, [ours[8].id, ours[7].id])] {
-        let page = bench.store.archive_page(bench.ours, 1, &Criteria::default(), &between(forward)).await.unwrap();
+        let page = bench.store.archive_page(bench.ours, 1, &ArchiveFilter::default(), &between(forward)).await.unwrap();
         let ids: Vec<_> = page.conversations.iter().map(|conversation| conversation.id().as_u128()).collect();
         assert_eq!((ids, page.is_cut), (expected.to_vec(), true));
     }
@@ -92,7 +92,12 @@ async fn a_search_reads_a_number_of_rows_in_each_turn(backend: Backend) {
     let of_users = |users| Criteria { users: vec![users], ..Criteria::default() };
     for (forward, found) in [(true, vec![1, 1_751]), (false, vec![1_751, 1])] {
         // 1,000 rows, 2,000 and the rest, however few meet the criteria.
-        assert_eq!(search(&bench, of_users(vec![7]), forward).await, (found, 3));
+        assert_eq!(search(&bench, of_users((7..100).collect()), forward).await, (found.clone(), 3));
+        // Of few users the conversations of these are read, and no others.
+        assert_eq!(search(&bench, of_users(vec![7]), forward).await, (found.clone(), 1));
+        assert_eq!(search(&bench, of_users(vec![7, 8, 9]), forward).await, (found.clone(), 1));
+        let both = Criteria { media: Some(vec![Medium::Chat]), ..of_users(vec![7]) };
+        assert_eq!(search(&bench, both, forward).await, (found, 1), "by the rarer criterion");
         assert_eq!(search(&bench, of_users(vec![]), forward).await, (vec![], 3));
     }
     assert_eq!(search(&bench, Criteria::default(), true).await.1, 1, "a list without a filter is no search");
@@ -103,15 +108,7 @@ fn large(id: u128, messages: u64) -> Listed {
     let text = || Some("é".repeat(4_096).into());
     let message = |seq| (seq, HistoryEvent::Message { user: None, author: "visitor".into(), text: text() });
     let events = (2..2 + messages).map(message);
-    let all = [(
-        1,
-        HistoryEvent::Pushed {
-            user: 1,
-            given: None,
-            medium: rollcall::domain::conversation::Medium::Chat,
-            project: None,
-        },
-    )];
+    let all = [(1, HistoryEvent::Pushed { user: 1, given: None, medium: Medium::Chat, project: None })];
     let closed = [(2 + messages, HistoryEvent::Closed { reason: None })];
     let entry = |(seq, event)| HistoryEntry { time: at(id as i64), seq, id: Uuid::from_u128(seq.into()), event };
     let history = all.into_iter().chain(events).chain(closed).map(entry).collect();
@@ -133,7 +130,7 @@ async fn pages_of_large_conversations_end_early_without_loss(backend: Backend) {
     let small = Criteria { closed: Some((at(6), at(7))), ..Criteria::default() };
     assert_eq!(read(&bench, &small, true, 10).await, (vec![6, 7], vec![2]));
     let last = Span { forward: true, after: None, before: None, limit: 3 };
-    let page = bench.store.archive_page(bench.ours, 1_000, &everything, &last).await.unwrap();
+    let page = bench.store.archive_page(bench.ours, 1_000, &(&everything).into(), &last).await.unwrap();
     assert_eq!(page.conversations[2], large(3, 190).conversation, "whole, with every message");
 }
 

@@ -1,6 +1,6 @@
 //! Random archives and queries, compared with a filter over a list.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -9,11 +9,13 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use rollcall::domain::conversation::{Criteria, Medium, Span};
 use rollcall::domain::{Conversation, TenantId, Time};
+use rollcall::store::{ArchiveFilter, Tags};
 use uuid::Uuid;
 
 use super::{Bench, Plain, at, checkpoint, new_tenant};
 use crate::on_both_stores;
 use crate::support::Backend;
+use crate::support::raw::RawStore;
 
 on_both_stores!(pages_equal_a_naive_filter);
 
@@ -125,14 +127,14 @@ async fn in_parts(
     bench: &Bench,
     tenant: TenantId,
     position: u64,
-    criteria: &Criteria,
+    filter: &ArchiveFilter,
     list: Parts,
 ) -> Vec<Arc<Conversation>> {
     let (mut found, mut rest) = (Vec::new(), Span { limit: 1_000, ..list.span });
     loop {
-        let end = bench.store.archive_end(tenant, criteria, &rest, list.rows).await.expect("an end");
+        let end = bench.store.archive_end(tenant, filter, &rest, list.rows).await.expect("an end");
         let part = end.map_or(rest, |end| rest.up_to(end));
-        let page = bench.store.archive_page(tenant, position, criteria, &part).await.expect("a page");
+        let page = bench.store.archive_page(tenant, position, filter, &part).await.expect("a page");
         found.extend(page.conversations);
         if end.is_none() {
             return found;
@@ -159,14 +161,21 @@ async fn check(bench: &Bench, tenant: TenantId, all: &BTreeMap<u128, Plain>, que
     if !forward {
         expected.reverse();
     }
-    for rows in [7, 1_000] {
-        let found = in_parts(bench, tenant, position, &criteria, Parts { span, rows }).await;
-        assert_eq!(found, expected, "in parts of {rows}");
+    // Whatever part of the index is read, and in what parts.
+    let filter = |tags: Option<Tags>| ArchiveFilter { criteria: Arc::new(criteria.clone()), tags };
+    let filters: Vec<_> = [None].into_iter().chain(Tags::of(&criteria).into_iter().map(Some)).map(filter).collect();
+    for (n, filter) in filters.iter().enumerate() {
+        for rows in if n == 0 { vec![7, 1_000] } else { vec![7] } {
+            let found = in_parts(bench, tenant, position, filter, Parts { span, rows }).await;
+            assert_eq!(found, expected, "{filter:?} in parts of {rows}");
+        }
     }
     expected.truncate(limit);
-    let page = bench.store.archive_page(tenant, position, &criteria, &span).await.expect("a page");
-    assert_eq!(page.conversations, expected, "{criteria:?} {span:?} at {position}");
-    assert_eq!(page.is_cut, expected.len() == limit);
+    for filter in &filters {
+        let page = bench.store.archive_page(tenant, position, filter, &span).await.expect("a page");
+        assert_eq!(page.conversations, expected, "{filter:?} {span:?} at {position}");
+        assert_eq!(page.is_cut, expected.len() == limit);
+    }
     expected.len()
 }
 
@@ -197,4 +206,22 @@ async fn pages_equal_a_naive_filter(backend: Backend) {
         }
     }
     assert!(found > (CASES * QUERIES) as usize, "only {found} conversations were found by all queries");
+    // The tags of replaced and deleted conversations are gone.
+    let expected = all_tags(&archives);
+    let mut raw = RawStore::open(&bench.home.location).await;
+    assert_eq!(raw.number("SELECT count(*) FROM archive_tag").await, expected);
+    raw.run("DELETE FROM archive").await;
+    assert_eq!(raw.number("SELECT count(*) FROM archive_tag").await, 0);
+}
+
+/// Returns the number of tags that these conversations have.
+fn all_tags(archives: &[(TenantId, BTreeMap<u128, Plain>)]) -> i64 {
+    let tags = |plain: &Plain| {
+        let users: BTreeSet<_> = plain.users.iter().collect();
+        1 + users.len()
+            + plain.groups.len()
+            + usize::from(plain.project.is_some())
+            + usize::from(plain.reason.is_some())
+    };
+    archives.iter().flat_map(|(_, all)| all.values()).map(tags).sum::<usize>() as i64
 }

@@ -1,5 +1,7 @@
 //! The archive of closed conversations: its rows, and the queries over them.
 
+mod tags;
+
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -9,6 +11,9 @@ use super::{Store, StoreError, on_backend};
 use crate::domain::conversation::{Criteria, HistoryEntry, Key, Span, millis};
 use crate::domain::{Conversation, TenantId};
 use crate::live::Listed;
+
+pub(crate) use tags::COUNTED;
+pub use tags::{ArchiveFilter, Tags};
 
 /// Bytes after which a page ends early. The conversation that crosses the limit is still included.
 pub(crate) const PAGE_BYTES: i64 = 4 * 1024 * 1024;
@@ -23,30 +28,48 @@ pub struct ArchivePage {
 }
 
 impl Store {
-    /// Reads closed conversations of one tenant that meet the criteria, as of `position`.
+    /// Returns the tags of the criterion that the fewest conversations of the interval meet, as far as they are counted.
+    /// `None` if no criterion is in the index.
+    pub async fn rarest_tags(&self, tenant: TenantId, criteria: &Criteria) -> Result<Option<Tags>, StoreError> {
+        let mut all = Tags::of(criteria);
+        if all.len() < 2 {
+            return Ok(all.pop());
+        }
+        let mut rarest = None;
+        for tags in all {
+            let count = on_backend!(self, store => store.tagged(tenant, &tags, criteria.closed).await)?;
+            if rarest.as_ref().is_none_or(|(least, _)| count < *least) {
+                rarest = Some((count, tags));
+            }
+        }
+        Ok(rarest.map(|(_, tags)| tags))
+    }
+
+    /// Reads closed conversations of one tenant that pass the filter, as of `position`.
     pub async fn archive_page(
         &self,
         tenant: TenantId,
         position: u64,
-        criteria: &Criteria,
+        filter: &ArchiveFilter,
         span: &Span,
     ) -> Result<ArchivePage, StoreError> {
-        let read = on_backend!(self, store => store.archive_page(tenant, position, criteria, span).await)?;
+        let read = on_backend!(self, store => store.archive_page(tenant, position, filter, span).await)?;
         let is_cut = read.len() >= span.limit || read.iter().any(|row| row.before >= PAGE_BYTES);
         let fits = read.into_iter().take_while(|row| row.before < PAGE_BYTES);
         Ok(ArchivePage { conversations: fits.map(ArchiveRow::conversation).collect::<Result<_, _>>()?, is_cut })
     }
 
     /// Returns the key of the conversation at place `rows` of a span, counted from 1 in its direction, among all of the
-    /// interval whether they meet the other criteria or not. `None` if there are fewer.
+    /// interval that have one of the filter's tags, whether they meet the other criteria or not. One with several of the
+    /// tags counts several times. `None` if there are fewer.
     pub async fn archive_end(
         &self,
         tenant: TenantId,
-        criteria: &Criteria,
+        filter: &ArchiveFilter,
         span: &Span,
         rows: usize,
     ) -> Result<Option<Key>, StoreError> {
-        on_backend!(self, store => store.archive_end(tenant, criteria, span, rows.max(1)).await)
+        on_backend!(self, store => store.archive_end(tenant, filter, span, rows.max(1)).await)
     }
 
     /// Returns the ids among these that are in the archive.

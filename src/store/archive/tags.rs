@@ -1,0 +1,62 @@
+//! The index of the archive: tags, which are the values that conversations are searched by, in the order of the lists.
+
+use std::sync::Arc;
+
+use crate::domain::conversation::{Criteria, Medium};
+
+/// The most values of one criterion that are looked up one by one. A search for any of more reads the interval.
+const MAX_VALUES: usize = 64;
+/// Conversations up to which those with a tag are counted, to find the rarest. Beyond it the first criterion is as good
+/// as another.
+pub(crate) const COUNTED: i64 = 1_000;
+
+/// Tags of which every conversation that meets some criteria has at least one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tags {
+    /// The column `kind` of `archive_tag`.
+    pub kind: &'static str,
+    /// The values, each once, at least one.
+    pub values: Vec<String>,
+}
+
+impl Tags {
+    /// Returns the tags of each criterion that is in the index, the kinds that are usually rarest first. None of a
+    /// criterion that nothing meets, or that has too many values.
+    pub fn of(criteria: &Criteria) -> Vec<Self> {
+        let text = |values: Vec<String>| Some(values);
+        let users = criteria.users.iter().map(|users| ("user", text(users.iter().map(i64::to_string).collect())));
+        let groups = criteria.routing_groups.as_ref().map(|all| all.iter().map(ToString::to_string).collect());
+        let projects = criteria.projects.as_ref().map(|all| all.iter().map(ToString::to_string).collect());
+        let media =
+            criteria.media.as_ref().map(|all| all.iter().copied().map(Medium::name).map(String::from).collect());
+        let others = [
+            ("routing_group", groups),
+            ("reason", criteria.reasons.clone()),
+            ("project", projects),
+            ("channel", media),
+        ];
+        let all = users.chain(others).filter_map(|(kind, values)| Some((kind, values?)));
+        let tags = all.map(|(kind, mut values)| {
+            values.sort_unstable();
+            values.dedup();
+            Tags { kind, values }
+        });
+        tags.filter(|tags| (1..=MAX_VALUES).contains(&tags.values.len())).collect()
+    }
+}
+
+/// A search in the archive.
+#[derive(Clone, Debug, Default)]
+pub struct ArchiveFilter {
+    /// The criteria.
+    pub criteria: Arc<Criteria>,
+    /// The part of the index to read. `None` reads all conversations of the interval.
+    pub tags: Option<Tags>,
+}
+
+impl From<&Criteria> for ArchiveFilter {
+    /// The filter that reads all conversations of the interval.
+    fn from(criteria: &Criteria) -> Self {
+        ArchiveFilter { criteria: Arc::new(criteria.clone()), tags: None }
+    }
+}
