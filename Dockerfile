@@ -16,7 +16,7 @@ RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --user-group --no-create-home --home-dir /data rollcall \
-    && install -d --owner rollcall --group rollcall --mode 0750 /data
+    && install -d --owner rollcall --group rollcall --mode 0700 /data
 COPY --from=build /out/rollcall /usr/local/bin/rollcall
 
 USER rollcall

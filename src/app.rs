@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpSocket};
 
 use crate::auth::secret::Secret;
 use crate::auth::{Credentials, Passwords};
-use crate::boot::{BootError, Booted, boot};
+use crate::boot::{BootError, Booted, GivenTokens, boot};
 use crate::clock::Clock;
 use crate::engine::{self, EngineDeps, EngineHandles, Limits, Reader, Submitter};
 use crate::http::listener::handshake::Shaking;
@@ -19,6 +19,7 @@ use crate::http::{self, AppState, Edge, Handles};
 use crate::lifecycle::Lifecycle;
 use crate::limits::sockets::SocketLimits;
 use crate::limits::{Budget, Handshakes, MemoryBudget, Sockets, TenantBudgets, TenantLimits, Throttle};
+use crate::registry::TenantSettings;
 use crate::store::{Location, Store, TenantReads};
 use crate::telemetry;
 
@@ -32,6 +33,8 @@ pub struct Options {
     pub tls: Option<TlsFiles>,
     /// Token of the administrator, if one is set.
     pub admin_token: Option<String>,
+    /// Token that reads the metrics, if one is set.
+    pub metrics_token: Option<String>,
     /// Settings of the engine.
     pub limits: Limits,
     /// Settings of the HTTP layer.
@@ -89,13 +92,14 @@ impl App {
     /// Locks the store, loads every tenant, and begins to serve requests.
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let Options { location, listen, tls, admin_token, limits, edge, clock, metrics, .. } = options;
-        let Options { tenant_limits, max_connections, header_timeout, .. } = options;
+        let Options { metrics_token, tenant_limits, max_connections, header_timeout, .. } = options;
+        let given = GivenTokens { admin: admin_token.as_deref(), metrics: metrics_token.as_deref() };
         // Before the store is locked, so that a port in use is reported at once.
         let (listener, address) = bind(listen).map_err(|error| StartError::Listen(listen, error))?;
         let tls = if let Some(files) = tls { Some(Tls::load(files).await?) } else { None };
         let scheme = if tls.is_some() { "https" } else { "http" };
         let Booted { store, journal, loaded, quarantined, registry, credentials, new_admin_token, has_admin, lock } =
-            boot(&location, admin_token.as_deref(), &clock).await?;
+            boot(&location, given, &clock).await?;
         let lifecycle = Lifecycle::new(&clock, edge.budgets);
         let tenant_reads = TenantReads::new(store.clone(), lifecycle.clone(), &clock, edge.budgets);
         let deps = EngineDeps {
@@ -138,6 +142,7 @@ impl App {
         lifecycle.spawn("metrics", telemetry::run_upkeep(metrics, clock.clone(), stopping.clone()));
         lifecycle.spawn("registry", registry.watch(clock.clone(), stopping.clone()));
         lifecycle.spawn("sweep", credentials.clone().sweep(throttle, stopping.clone()));
+        lifecycle.spawn("rejections", state.rejections().clone().log_all(engine_stopping.clone()));
         serve(&lifecycle, config, state.clone());
         if let Some(tls) = tls {
             lifecycle.spawn("certificate", tls.watch(clock, stopping.clone()));
@@ -165,6 +170,11 @@ impl App {
     /// The queue of passwords to be hashed.
     pub fn passwords(&self) -> &Passwords {
         self.state.passwords()
+    }
+
+    /// The settings of all tenants.
+    pub fn settings(&self) -> &TenantSettings {
+        self.state.settings()
     }
 
     /// Reads of the store on behalf of tenants.

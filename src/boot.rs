@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use metrics::gauge;
 
-use crate::auth::Credentials;
 use crate::auth::secret::{Secret, hash};
+use crate::auth::{Credentials, OperatorHashes};
 use crate::clock::Clock;
 use crate::domain::TenantId;
 use crate::engine::replay::ReplayError;
@@ -17,7 +17,7 @@ use crate::engine::{Loaded, compare_clocks};
 use crate::journal::{Journal, JournalError};
 use crate::live::state::{APPLY_VERSION, BadCheckpoint};
 use crate::registry::Registry;
-use crate::store::{Location, ServerLock, Store, StoreError};
+use crate::store::{IfMissing, Location, ServerLock, Store, StoreError};
 
 pub use loading::{LoadedTenants, load};
 
@@ -64,6 +64,15 @@ pub enum BootError {
     },
 }
 
+/// The tokens of the settings.
+#[derive(Clone, Copy, Default)]
+pub struct GivenTokens<'a> {
+    /// The administrator's. Without it that of the store is in force, which a new embedded store gets.
+    pub admin: Option<&'a str>,
+    /// The one that reads the metrics. Without it only the administrator's does.
+    pub metrics: Option<&'a str>,
+}
+
 /// A locked store with its contents loaded.
 pub struct Booted {
     /// The store, with tenants, keys and checkpoints.
@@ -101,23 +110,25 @@ pub struct LockedStore {
 
 /// Locks the store and opens it. The lock comes first, since opening changes tables, which must not happen under a
 /// running server.
-pub async fn lock_store(location: &Location, clock: &Clock) -> Result<LockedStore, BootError> {
+pub async fn lock_store(location: &Location, clock: &Clock, if_missing: IfMissing) -> Result<LockedStore, BootError> {
+    location.require(if_missing)?;
     let lock = take_lock(location, clock).await?;
-    let (store, is_new) = Store::open_locked(location, &lock).await?;
+    let (store, is_new) = Store::open_locked(location, &lock, if_missing).await?;
     let (journal, lock) = store.locked_journal(lock, APPLY_VERSION).await?;
     Ok(LockedStore { store, journal, is_new, lock })
 }
 
 /// Locks the store and loads every tenant, the keys and the administrator's token.
-pub async fn boot(location: &Location, admin_token: Option<&str>, clock: &Clock) -> Result<Booted, BootError> {
-    let LockedStore { store, mut journal, is_new, lock } = lock_store(location, clock).await?;
+pub async fn boot(location: &Location, given: GivenTokens<'_>, clock: &Clock) -> Result<Booted, BootError> {
+    let LockedStore { store, mut journal, is_new, lock } = lock_store(location, clock, IfMissing::Create).await?;
     check_clock(&mut journal, clock).await?;
     let LoadedTenants { loaded, quarantined } = load(&store, &mut journal).await?;
     gauge!("rollcall_quarantined_tenants").set(quarantined.len() as f64);
-    let (admin, new_admin_token) = admin(location, &store, is_new, admin_token).await?;
+    let (admin, new_admin_token) = admin(location, &store, is_new, given.admin).await?;
     let has_admin = admin.is_some();
+    let operators = OperatorHashes { admin, metrics: given.metrics.map(hash) };
     let registry = Registry::load(store.clone()).await?;
-    let credentials = Credentials::load(registry.clone(), &store, admin, clock.clone()).await?;
+    let credentials = Credentials::load(registry.clone(), &store, operators, clock.clone()).await?;
     Ok(Booted { store, journal, loaded, quarantined, registry, credentials, new_admin_token, has_admin, lock })
 }
 
@@ -128,12 +139,7 @@ async fn take_lock(location: &Location, clock: &Clock) -> Result<ServerLock, Boo
         match ServerLock::try_take(location).await? {
             Some(lock) => return Ok(lock),
             None if clock.monotonic() < until => tokio::time::sleep(LOCK_INTERVAL).await,
-            None => {
-                return Err(BootError::Taken(match location {
-                    Location::Folder(folder) => folder.display().to_string(),
-                    Location::Postgres(_) => String::from("PostgreSQL"),
-                }));
-            }
+            None => return Err(BootError::Taken(location.to_string())),
         }
     }
 }

@@ -5,6 +5,8 @@
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
+// They panic where nothing can be written: src/cli/output.rs is used instead.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod app;
 pub mod boot;

@@ -1,8 +1,8 @@
 //! Logging and metrics.
 
 use std::convert::Infallible;
-use std::io::{IsTerminal, Write};
-use std::sync::{OnceLock, mpsc};
+use std::io::IsTerminal;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge};
@@ -28,8 +28,6 @@ const EVENTS: &[f64] = &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1
 
 /// Most log lines that wait to be written.
 const WAITING_LINES: usize = 10_000;
-/// Longest wait for standard output to be read.
-const PRINT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Interval at which samples are folded into their histograms.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
@@ -83,20 +81,6 @@ fn writer(budgets: Budgets) -> (BoxMakeWriter, Option<WorkerGuard>) {
     (BoxMakeWriter::new(writer), Some(worker))
 }
 
-/// Prints to standard output, and returns after at most a second if that is not read.
-pub fn print(text: String) {
-    let (done, printed) = mpsc::channel();
-    let printing = std::thread::Builder::new().name(String::from("print")).spawn(move || {
-        // A closed standard output loses the text, and nothing else.
-        let _gone = std::io::stdout().write_all(text.as_bytes());
-        let _gone = std::io::stdout().flush();
-        let _waited = done.send(());
-    });
-    if printing.is_ok() {
-        let _in_time = printed.recv_timeout(PRINT_TIMEOUT);
-    }
-}
-
 /// Installs the metrics recorder of this process.
 pub fn start_measuring() -> Result<PrometheusHandle, BuildError> {
     let recorder = PrometheusBuilder::new()
@@ -138,6 +122,7 @@ fn describe() {
     describe_counter!("rollcall_http_requests_total", "Requests by method, route and status.");
     describe_histogram!("rollcall_http_request_seconds", Unit::Seconds, "Time to answer, by route.");
     describe_counter!("rollcall_events_total", "Events by outcome.");
+    describe_counter!("rollcall_rejections_total", "Events that were rejected, by reason.");
     describe_gauge!("rollcall_queue_depth", "Submissions taken and waiting at the engine's last turn.");
     describe_gauge!("rollcall_tasks", "Tasks that have not ended: one for each connection, and the service's own.");
     describe_gauge!("rollcall_queue_waiting", "Submissions waiting for the engine now.");

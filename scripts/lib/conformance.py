@@ -33,9 +33,11 @@ for step in json.load(open("tests/vectors/setup/fixture.json", encoding="utf-8")
     ask(request["method"], request["path"], key, body.encode())
 
 print(f"""
+# The version that Vonage's routes require, and that no other route reads.
+headers = {{ Accept = "application/vnd.newvoicemedia.v1+json" }}
+
 [parameters]
 "path.tenant" = "{tenant}"
-"header.Accept" = "application/vnd.newvoicemedia.v1+json"
 
 # Existing operators, groups and skills; deletions use generated ids, so that none of them is deleted.
 [[operations]]

@@ -9,8 +9,13 @@ A block is a fence whose first word is `sh`; the rest of its line says what is d
 A fence `json` or `text` right after a block that runs is what the block prints, line by line; `…` stands for any text.
 A page that begins where another one ends says so in a comment, `<!-- continues: PAGE -->`: that page's blocks run
 before its own.
+
+A page that continues none is pasted a second time, on the same store and in the same shell. What it prints then must have
+the shape of the first time: a message in place of an answer has another one. After each block no variable that it sets
+may be empty, and nothing may be on standard error.
 """
 import argparse
+import json
 import os
 import pathlib
 import re
@@ -26,7 +31,15 @@ import urllib.request
 from ports import free_port
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-SHELLS = {"bash": ["bash", "--norc", "--noprofile", "-s"], "zsh": ["zsh", "-f", "-s"]}
+# fish reads a script to its end before it runs it, so that lines are given to it one by one.
+FISH_LOOP = "while read --local line; eval $line; end"
+SHELLS = {"bash": ["bash", "--norc", "--noprofile", "-s"], "zsh": ["zsh", "-f", "-s"],
+          "fish": ["fish", "--no-config", "-c", FISH_LOOP]}
+# fish has no `set -e`: the status of each command is checked behind it.
+FISH_CHECK = "set codes $status $pipestatus; for code in $codes; test $code -eq 0; or exit 1; end\n"
+SETS = re.compile(r"(?:^|(?<=\s))([A-Z_]+)=")
+USES = re.compile(r"\$\{?([A-Z_]+)")
+QUOTED = re.compile(r"'[^']*'")
 FENCE = re.compile(r"^( *)```+(.*)$")
 CONTINUES = re.compile(r"^<!-- continues: (\S+) -->$", re.MULTILINE)
 ADDRESS = "127.0.0.1:8080"
@@ -41,6 +54,11 @@ CONTROLS = {
     "a line too many": "```sh\necho one\necho two\n```\n\n```text\none\n```\n",
     "a command that fails": "```sh\nfalse\n```\n",
     "a pipeline that fails": "```sh\nfalse | cat\n```\n",
+    "an empty value": "```sh\nexport VALUE=\"$(false)\"\n```\n",
+    "a complaint": "```sh\necho no >&2\n```\n",
+    "a silent failure when pasted twice": "```sh\nexport VALUE=\"$(mkdir once 2>/dev/null && echo made)\"\n```\n",
+    "another answer when pasted twice":
+        "```sh\nmkdir once 2>/dev/null && echo '{\"id\":1}' || echo '{\"error\":1}'\n```\n\n```json\n{\"id\":1}\n```\n",
     "a variable that is not set": "```sh\necho $NO_SUCH_VARIABLE\n```\n",
     "a process that is left behind": "```sh\nsleep 60 &\n```\n",
     "a service that does not start": "```sh service\ncargo run --release -- serve --queue 0\n```\n",
@@ -120,7 +138,8 @@ def check_syntax(shells, pages):
         for block in blocks(page):
             if page.is_relative_to(ROOT) and not is_run(page) and block.mark != "no-run":
                 raise Failure(f"{block}: blocks of this page do not run: mark it ```sh no-run")
-            for shell in shells:
+            # fish reads what people paste, which is not what the pages for developers show.
+            for shell in shells if is_run(page) or not page.is_relative_to(ROOT) else set(shells) - {"fish"}:
                 parsed = subprocess.run([shell, "-n"], input=block.text, text=True, capture_output=True, check=False)
                 if parsed.returncode != 0 or parsed.stderr:
                     raise Failure(f"{block}: {shell} cannot read it: {parsed.stderr.strip()}")
@@ -132,20 +151,55 @@ def is_run(page):
     return page == ROOT / "README.md" or page.parent == ROOT / "docs" / "guide"
 
 
+def sets(text):
+    """The variables that a block sets: names before `=` outside of quotes."""
+    return sorted(set(SETS.findall(QUOTED.sub("''", text))))
+
+
+def statements(text):
+    """The commands of a block, as fish divides it."""
+    found, part = [], ""
+    for line in text.splitlines(keepends=True):
+        part += line
+        parsed = subprocess.run(["fish", "--no-config", "-n"], input=part, text=True, capture_output=True, check=False)
+        if parsed.returncode == 0 and not part.endswith("\\\n"):
+            found.append(part)
+            part = ""
+    return found + [part] if part else found
+
+
+def script(shell, text):
+    """The block as a script that fails where a reader would have to notice something."""
+    if shell != "fish":
+        return text + "".join(f': "${{{name}:?is empty}}"\n' for name in sets(text))
+    lines = []
+    for statement in statements(text):
+        used = USES.findall(QUOTED.sub("''", statement))
+        lines += [f"set -q {name}; or exit 1\n" for name in used if name not in sets(statement)]
+        lines += [statement, FISH_CHECK]
+    return "".join(lines) + "".join(f'test -n "${name}"; or exit 1\n' for name in sets(text))
+
+
+def is_first(page):
+    """Whether a page continues no other, so that a reader may come to it, and paste it, more than once."""
+    return len(chain(page)) == 1
+
+
 class Session:
     """One page in one shell: a folder, a port, and at most one service at a time."""
 
     def __init__(self, shell, program, folder):
-        self.folder, self.port, self.service, self.ran = folder, free_port(), None, 0
+        self.name, self.folder, self.port, self.service, self.ran = shell, folder, free_port(), None, 0
         programs, work = folder / "programs", folder / "work"
         programs.mkdir()
-        work.mkdir()
+        (work / "target" / "release").mkdir(parents=True)
         # `cargo run --release --` and `rollcall` are both the program under test.
-        script = f"ROLLCALL_LISTEN=127.0.0.1:{self.port} exec '{program}' \"$@\"\n"
-        cargo = f"[ \"$1 $2 $3\" = 'run --release --' ] || {{ echo \"no cargo $*\" >&2; exit 2; }}\nshift 3\n{script}"
-        for name, text in (("rollcall", script), ("cargo", cargo)):
-            (programs / name).write_text(f"#!/bin/sh\n{text}")
-            (programs / name).chmod(0o755)
+        run = f"ROLLCALL_LISTEN=127.0.0.1:{self.port} exec '{program}' \"$@\"\n"
+        cargo = f"[ \"$1 $2 $3\" = 'run --release --' ] || {{ echo \"no cargo $*\" >&2; exit 2; }}\nshift 3\n{run}"
+        built = work / "target" / "release" / "rollcall"
+        for path, text in ((programs / "rollcall", run), (built, run), (programs / "cargo", cargo)):
+            path.write_text(f"#!/bin/sh\n{text}")
+            path.chmod(0o755)
         kept = {name: os.environ[name] for name in ("LANG", "TZ") if name in os.environ}
         path = f"{programs}:{os.environ['PATH']}"
         # Each process leads a group of its own, so that what it leaves behind can be found and ended.
@@ -153,7 +207,8 @@ class Session:
                          "start_new_session": True}
         pipe = subprocess.PIPE
         self.shell = subprocess.Popen(SHELLS[shell], stdin=pipe, stdout=pipe, stderr=pipe, text=True, **self.settings)
-        self.say("set -eu -o pipefail")
+        if shell != "fish":
+            self.say("set -eu -o pipefail")
 
     def say(self, line):
         try:
@@ -171,27 +226,42 @@ class Session:
         if block.mark == "service":
             self.serve(block)
         elif block.mark == "":
-            self.paste(block)
+            block.printed = self.paste(block)
+            if block.expected is not None:
+                compare(block, block.printed.replace(f"127.0.0.1:{self.port}", ADDRESS).splitlines())
+
+    def run_again(self, block):
+        """Pastes a block that ran before, and compares the shape of its output with that of the first time."""
+        self.ran += 1
+        printed = self.paste(block)
+        if block.expected is not None and shapes(printed) != shapes(block.printed):
+            raise Failure(f"{block}: pasted again, the block prints\n{printed}\nrather than, as before,\n{block.printed}")
 
     def paste(self, block):
-        """Runs a block in the session's shell, and compares its output with what the page shows."""
+        """Runs a block in the session's shell; its output."""
         path, out, err = (self.folder / f"{self.ran}.{kind}" for kind in ("sh", "out", "err"))
-        path.write_text(self.text(block), encoding="utf-8")
+        path.write_text(script(self.name, self.text(block)), encoding="utf-8")
         timer = threading.Timer(BLOCK_SECONDS, os.killpg, (self.shell.pid, signal.SIGKILL))
         timer.daemon = True
         timer.start()
         try:
-            # Sourced, so that variables stay; on a line of its own, since `set -e` does not hold inside a list.
-            self.say(f". '{path}' >'{out}' 2>'{err}' </dev/null")
-            self.say("echo ended")
+            # Sourced, so that variables stay.
+            source = f"source '{path}' >'{out}' 2>'{err}' </dev/null"
+            if self.name == "fish":
+                self.say(f"{source}; and echo ended; or echo failed")
+            else:
+                # On a line of its own, since `set -e` does not hold inside a list.
+                self.say(source)
+                self.say("echo ended")
             ended = self.shell.stdout.readline()
         finally:
             timer.cancel()
         printed, complaint = read(out), read(err)
         if ended != "ended\n":
             raise Failure(f"{block}: a command failed, or took longer than {BLOCK_SECONDS} s\n{printed}{complaint}")
-        if block.expected is not None:
-            compare(block, printed.replace(f"127.0.0.1:{self.port}", ADDRESS).splitlines(), complaint)
+        if complaint:
+            raise Failure(f"{block}: the block complains\n{printed}{complaint}")
+        return printed
 
     def serve(self, block):
         """Starts the service in place of the one before, and waits until it is ready."""
@@ -262,12 +332,31 @@ def read(path):
     return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
 
 
-def compare(block, printed, complaint):
+def shapes(printed):
+    """The lines of an output: of JSON only members and types, of anything else the text."""
+    return [shape(line) for line in printed.splitlines()]
+
+
+def shape(line):
+    def of(value):
+        if isinstance(value, dict):
+            return {name: of(member) for name, member in value.items()}
+        if isinstance(value, list):
+            return [of(value[0])] if value else []
+        return type(value).__name__
+
+    try:
+        return of(json.loads(line))
+    except ValueError:
+        return line
+
+
+def compare(block, printed):
     """Fails unless each line is as the page shows it, with `…` for any text."""
     patterns = [".+?".join(re.escape(part) for part in line.split(ANYTHING)) for line in block.expected]
     if len(patterns) != len(printed) or not all(re.fullmatch(p, line) for p, line in zip(patterns, printed)):
         shown, printed = "\n".join(block.expected), "\n".join(printed)
-        raise Failure(f"{block}: the page shows\n{shown}\n\nand the block prints\n{printed}\n{complaint}")
+        raise Failure(f"{block}: the page shows\n{shown}\n\nand the block prints\n{printed}")
 
 
 def run_page(page, shell, program):
@@ -281,6 +370,9 @@ def run_page(page, shell, program):
         try:
             for block in todo:
                 session.run(block)
+            for block in todo if is_first(page) else ():
+                if block.mark == "":
+                    session.run_again(block)
             session.finish()
         finally:
             session.kill()

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::tokens::{LoggedIn, Tokens};
-use super::{Admin, Caller, Client, secret};
+use super::{Admin, Caller, Client, Scraper, secret};
 use crate::clock::Clock;
 use crate::domain::ids::parse_guid;
 use crate::domain::{Fault, Scopes, TenantId};
@@ -28,17 +28,25 @@ pub struct Credentials(Arc<Inner>);
 struct Inner {
     registry: Registry,
     clock: Clock,
-    admin: Option<[u8; 32]>,
+    operators: OperatorHashes,
     tokens: Arc<Tokens>,
 }
 
+/// The hashes of the tokens that belong to no tenant. A token that is not set is rejected, whatever is presented.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OperatorHashes {
+    /// Of the administrator's token.
+    pub admin: Option<[u8; 32]>,
+    /// Of the token that reads the metrics.
+    pub metrics: Option<[u8; 32]>,
+}
+
 impl Credentials {
-    /// Loads the tokens from the store that `registry` was loaded from. `admin` is the hash of the administrator's
-    /// token; without it every administrator's token is rejected.
+    /// Loads the tokens from the store that `registry` was loaded from.
     pub async fn load(
         registry: Registry,
         store: &Store,
-        admin: Option<[u8; 32]>,
+        operators: OperatorHashes,
         clock: Clock,
     ) -> Result<Self, StoreError> {
         let stored = store.tokens(clock.now()).await?;
@@ -47,7 +55,7 @@ impl Credentials {
             let tokens = tokens.clone();
             move |tenant| tokens.remove_all(tenant)
         });
-        let credentials = Credentials(Arc::new(Inner { registry, clock, admin, tokens }));
+        let credentials = Credentials(Arc::new(Inner { registry, clock, operators, tokens }));
         for token in stored {
             credentials.add_token(&token);
         }
@@ -127,9 +135,14 @@ impl Credentials {
     /// Authenticates the administrator. The hashes are compared in constant time.
     pub fn admin(&self, token: Option<&str>) -> Result<Admin, Fault> {
         let token = token.filter(|token| !token.is_empty()).ok_or(Fault::CredentialMissing)?;
-        let expected = self.0.admin.ok_or(Fault::CredentialInvalid)?;
-        // Hashes have equal lengths, so that not even the token's length shows in the time taken.
-        if bool::from(secret::hash(token).ct_eq(&expected)) { Ok(Admin(())) } else { Err(Fault::CredentialInvalid) }
+        if matches(token, self.0.operators.admin) { Ok(Admin(())) } else { Err(Fault::CredentialInvalid) }
+    }
+
+    /// Authenticates a reader of the metrics, by the metrics token or the administrator's. A tenant's key is neither.
+    pub fn scraper(&self, token: Option<&str>) -> Result<Scraper, Fault> {
+        let token = token.filter(|token| !token.is_empty()).ok_or(Fault::CredentialMissing)?;
+        let OperatorHashes { admin, metrics } = self.0.operators;
+        if matches(token, metrics) || matches(token, admin) { Ok(Scraper(())) } else { Err(Fault::CredentialInvalid) }
     }
 
     /// Adds a token that was written to the store; it is valid from now on.
@@ -168,4 +181,10 @@ impl Credentials {
             throttle.sweep();
         }
     }
+}
+
+/// Returns true if a token has the expected hash. Hashes have equal lengths, so that in constant time not even the
+/// token's length shows in the time taken.
+fn matches(token: &str, expected: Option<[u8; 32]>) -> bool {
+    expected.is_some_and(|expected| bool::from(secret::hash(token).ct_eq(&expected)))
 }

@@ -13,7 +13,7 @@ pub use authorized::{
     AgentsAvailabilityRead, Authorized, DirectoryRead, DirectoryWrite, EventsWrite, GraphqlRead, GraphqlWrite,
     OperatorsRead, OperatorsWrite, Privilege, UserActivityRead, UsersRead, UsersWrite,
 };
-pub use credentials::Credentials;
+pub use credentials::{Credentials, OperatorHashes};
 pub use password::Passwords;
 pub use tickets::Tickets;
 pub use tokens::LoggedIn;
@@ -67,6 +67,11 @@ impl Client {
 /// token.
 #[derive(Clone, Copy, Debug)]
 pub struct Admin(());
+
+/// Proof that the caller may read the metrics: the administrator, or a monitor with a token for nothing else. Only this
+/// module creates one.
+#[derive(Clone, Copy, Debug)]
+pub struct Scraper(());
 
 impl Admin {
     /// The administrator, for commands run on the store itself: access to the store already permits everything.

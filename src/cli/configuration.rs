@@ -5,22 +5,24 @@ use std::error::Error;
 
 use clap::{Arg, Command};
 
+use super::{Failure, output};
+
 /// The beginning of the page.
 const HEAD: &str = "# Configuration
 
 Every command with its settings. This page is the output of `rollcall configuration`.
 
 A flag takes precedence over its variable. A value that cannot be used, or an unknown variable whose name begins with
-`ROLLCALL_`, ends the program with exit status 2 and a message that names the setting. `rollcall` without a command is
-`rollcall serve`.
+`ROLLCALL_`, ends the program with exit status 2 and a message that names the setting. `rollcall` without a command
+prints its help, also with exit status 2.
 ";
 
 /// A number outside of every setting's range.
 const OUT_OF_RANGE: i64 = i64::MAX;
 
 /// Prints the page.
-pub fn run(root: &Command) {
-    print!("{}", page(root));
+pub fn run(root: &Command) -> Result<(), Failure> {
+    output::print(&page(root))
 }
 
 /// Returns the page for a program.

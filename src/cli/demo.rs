@@ -11,8 +11,8 @@ mod person;
 use clap::Args;
 use clap::builder::Resettable;
 
-use super::serve::Signals;
-use super::{Failure, healthcheck, serve};
+use super::serve::{Signals, banner};
+use super::{Failure, healthcheck, output, serve};
 use crate::app::App;
 use crate::auth::secret::Secret;
 use crate::auth::{Admin, Caller};
@@ -21,15 +21,21 @@ use crate::command::Context;
 use crate::command::tenants::create_key::{NewKey, create_key};
 use crate::command::tenants::create_tenant::create_tenant;
 use crate::command::tenants::revoke_key::{KeyOf, revoke_key};
+use crate::command::tenants::set_settings::{SettingsChange, set_settings};
 use crate::command::upsert_directory::upsert_directory;
 use crate::config::ServeArgs;
+use crate::domain::json::Field;
+use crate::domain::settings::SettingsPatch;
+use crate::domain::settings::desk::DeskTerms;
 use crate::domain::{Fault, Scope, TenantId};
-use crate::store::Location;
+use crate::store::{Location, TenantRecord};
 use crate::{query, telemetry};
 use floor::Floor;
 
 /// Name of the demo's tenant.
 const TENANT: &str = "Demo";
+/// Days for which the demo keeps closed conversations.
+const CONVERSATION_DAYS: u32 = 1;
 /// Name of the key that is printed for the user of the demo.
 const KEY: &str = "demo";
 /// Name of the simulated desks' key, which is never printed.
@@ -67,7 +73,7 @@ pub async fn run(args: DemoArgs, mut signals: Signals) -> Result<(), Failure> {
         }
     };
     let url = format!("{}://{}", app.scheme, healthcheck::reachable(app.address));
-    telemetry::print(serve::banner(&app, &location) + &announcement(&url, &key));
+    output::announce(banner::text(&app, &args, &location) + &announcement(&url, &key));
     serve::until_stopped(app, signals).await
 }
 
@@ -89,6 +95,8 @@ fn announcement(url: &str, key: &Secret) -> String {
 async fn populate(app: &App) -> Result<Secret, Fault> {
     let clock = Clock::system();
     let tenant = tenant(app, &clock).await?;
+    bound(app, &tenant).await?;
+    let tenant = tenant.id;
     revoke_keys(app, &clock, tenant).await?;
     let key = key(app, &clock, NewKey { tenant, name: KEY, scopes: vec![Scope::All] }).await?;
     let scopes = vec![Scope::DirectoryWrite, Scope::EventsWrite, Scope::OperatorsRead];
@@ -107,13 +115,24 @@ async fn populate(app: &App) -> Result<Secret, Fault> {
 }
 
 /// Returns the demo's tenant, which is created unless an earlier run left it.
-async fn tenant(app: &App, clock: &Clock) -> Result<TenantId, Fault> {
+async fn tenant(app: &App, clock: &Clock) -> Result<TenantRecord, Fault> {
     let admin = Admin::local();
     let known = query::keys::tenants(&admin, &app.store).await?;
     match known.into_iter().find(|tenant| tenant.name == TENANT) {
-        Some(tenant) => Ok(tenant.id),
-        None => Ok(create_tenant(&admin, &app.store, clock, TENANT).await?.id),
+        Some(tenant) => Ok(tenant),
+        None => create_tenant(&admin, &app.store, clock, TENANT).await,
     }
+}
+
+/// Bounds how long closed conversations are kept, unless the demo's user has: they are the one kind of data that a tenant
+/// keeps for ever.
+async fn bound(app: &App, tenant: &TenantRecord) -> Result<(), Fault> {
+    if tenant.settings.conversation_days.is_some() {
+        return Ok(());
+    }
+    let patch = SettingsPatch { conversation_days: Field::Set(CONVERSATION_DAYS), ..SettingsPatch::default() };
+    let change = SettingsChange { patch: &patch, usual: DeskTerms::default() };
+    set_settings(&Admin::local(), &app.store, app.settings(), tenant.id, change).await.map(drop)
 }
 
 /// Revokes the keys of earlier runs, which are no longer needed.

@@ -7,12 +7,13 @@ use std::time::Duration;
 use clap::Args;
 
 use super::Failure;
+use crate::config::address;
 
 /// The arguments of `healthcheck`.
 #[derive(Args, Debug)]
 pub struct HealthcheckArgs {
     /// Address and port that the service listens on.
-    #[arg(long, env = "ROLLCALL_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
+    #[arg(long, env = "ROLLCALL_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS", value_parser = address)]
     listen: SocketAddr,
 
     /// Certificate of the service; if set, the check uses HTTPS. The file is not read.

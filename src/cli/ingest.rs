@@ -10,7 +10,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use reqwest::Url;
 
-use super::Failure;
+use super::{Failure, output};
 use crate::clock::Clock;
 use batches::Batches;
 use post::Poster;
@@ -56,7 +56,7 @@ pub async fn run(args: IngestArgs) -> Result<(), Failure> {
     let ended = post_all(&mut batches, &poster, &bar, &mut summary).await;
     bar.finish_and_clear();
     if ended.is_ok() || summary.events() > 0 {
-        println!("{}", summary.text(clock.monotonic() - began));
+        output::print(&format!("{}\n", summary.text(clock.monotonic() - began)))?;
     }
     ended?;
     match summary.rejected() {

@@ -1,10 +1,11 @@
-//! `rollcall key`: creates, lists and revokes keys. Changes take effect in a running service within a second.
+//! `rollcall key`: creates, lists and revokes keys. A change is in effect in a running service when its command ends.
 
 use clap::{Args, Subcommand};
 use uuid::Uuid;
 
-use super::{Failure, migrate, tenant};
-use crate::auth::{Admin, Credentials};
+use super::store::{self, on_store};
+use super::{Failure, output, tenant};
+use crate::auth::{Admin, Credentials, OperatorHashes};
 use crate::clock::Clock;
 use crate::command::tenants::create_key::{NewKey, create_key};
 use crate::command::tenants::revoke_key::{KeyOf, revoke_key};
@@ -12,16 +13,16 @@ use crate::config::StoreArgs;
 use crate::domain::Scope;
 use crate::query;
 use crate::registry::Registry;
-use crate::store::{Store, StoreError};
+use crate::store::{Location, Store, StoreError};
 
 /// The commands for keys.
 #[derive(Subcommand, Debug)]
 pub enum KeyCommand {
-    /// Creates a key for a tenant and prints it; it is never shown again.
+    /// Creates a key for a tenant and prints it, and nothing else; it is never shown again.
     Create(CreateArgs),
     /// Lists a tenant's keys: id, first characters of the key, state, scopes, name.
     List(ListArgs),
-    /// Revokes a key; a running service rejects it within a second.
+    /// Revokes a key; a running service rejects it when this ends.
     Revoke(RevokeArgs),
 }
 
@@ -67,42 +68,51 @@ fn scope(text: &str) -> Result<Scope, String> {
 
 /// Runs the command.
 pub async fn run(command: KeyCommand) -> Result<(), Failure> {
-    let clock = Clock::system();
-    let admin = Admin::local();
     match command {
-        KeyCommand::Create(args) => {
-            let store = migrate::open(&args.store).await?;
-            let tenant = tenant::find(&store, &args.tenant).await?.id;
-            let credentials = credentials(&store, &clock).await?;
-            let wanted = NewKey { tenant, name: &args.name, scopes: args.scopes };
-            let made = create_key(&admin, &store, &credentials, &clock, wanted).await;
-            println!("{}", made.map_err(Failure::other)?.1.reveal());
-        }
-        KeyCommand::List(args) => {
-            let store = migrate::open(&args.store).await?;
-            let tenant = tenant::find(&store, &args.tenant).await?.id;
-            for key in query::keys::keys(&admin, &store, tenant).await.map_err(Failure::other)? {
-                let state = if key.revoked.is_some() { "revoked" } else { "valid  " };
-                let scopes = serde_json::to_string(&key.scopes).map_err(Failure::other)?;
-                println!("{}  {}…  {state}  {scopes}  {}", key.id, key.prefix, key.name);
-            }
-        }
-        KeyCommand::Revoke(args) => {
-            let store = migrate::open(&args.store).await?;
-            let tenant = tenant::find(&store, &args.tenant).await?.id;
-            let credentials = credentials(&store, &clock).await?;
-            let revoked = revoke_key(&admin, &store, &credentials, &clock, KeyOf { tenant, key: args.key }).await;
-            revoked.map_err(Failure::other)?;
-            println!("revoked");
-        }
+        KeyCommand::Create(args) => on_store(&args.store, async |store, place| create(&args, store, place).await).await,
+        KeyCommand::List(args) => on_store(&args.store, async |store, _| list(&args, store).await).await,
+        KeyCommand::Revoke(args) => on_store(&args.store, async |store, place| revoke(&args, store, place).await).await,
+    }
+}
+
+async fn create(args: &CreateArgs, store: &Store, location: &Location) -> Result<(), Failure> {
+    let clock = Clock::system();
+    let tenant = tenant::find(store, &args.tenant).await?.id;
+    let credentials = credentials(store, location, &clock).await?;
+    let wanted = NewKey { tenant, name: &args.name, scopes: args.scopes.clone() };
+    let made = create_key(&Admin::local(), store, &credentials, &clock, wanted).await;
+    let (record, key) = made.map_err(Failure::other)?;
+    store::applied(store).await;
+    output::print_once(&format!("{}\n", key.reveal())).map_err(|error| {
+        // Nothing else has the key, so that it could only be revoked.
+        error.and(format!("the key was created, but not shown: revoke it, its id is {}", record.id))
+    })
+}
+
+async fn list(args: &ListArgs, store: &Store) -> Result<(), Failure> {
+    let tenant = tenant::find(store, &args.tenant).await?.id;
+    for key in query::keys::keys(&Admin::local(), store, tenant).await.map_err(Failure::other)? {
+        let state = if key.revoked.is_some() { "revoked" } else { "valid  " };
+        let scopes = serde_json::to_string(&key.scopes).map_err(Failure::other)?;
+        output::print(&format!("{}  {}…  {state}  {scopes}  {}\n", key.id, key.prefix, key.name))?;
     }
     Ok(())
 }
 
+async fn revoke(args: &RevokeArgs, store: &Store, location: &Location) -> Result<(), Failure> {
+    let clock = Clock::system();
+    let tenant = tenant::find(store, &args.tenant).await?.id;
+    let credentials = credentials(store, location, &clock).await?;
+    let key = KeyOf { tenant, key: args.key };
+    revoke_key(&Admin::local(), store, &credentials, &clock, key).await.map_err(Failure::other)?;
+    store::applied(store).await;
+    output::print("revoked\n")
+}
+
 /// Loads the keys and tokens of the store.
-async fn credentials(store: &Store, clock: &Clock) -> Result<Credentials, Failure> {
+async fn credentials(store: &Store, location: &Location, clock: &Clock) -> Result<Credentials, Failure> {
     let load = async || -> Result<Credentials, StoreError> {
-        Credentials::load(Registry::load(store.clone()).await?, store, None, clock.clone()).await
+        Credentials::load(Registry::load(store.clone()).await?, store, OperatorHashes::default(), clock.clone()).await
     };
-    load().await.map_err(Failure::other)
+    load().await.map_err(|error| store::failure(location, error))
 }

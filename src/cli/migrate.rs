@@ -2,9 +2,9 @@
 
 use clap::Args;
 
-use super::Failure;
+use super::{Failure, output, store};
 use crate::config::StoreArgs;
-use crate::store::Store;
+use crate::store::{Location, Store};
 
 /// The arguments of `migrate`.
 #[derive(Args, Debug)]
@@ -13,16 +13,14 @@ pub struct MigrateArgs {
     store: StoreArgs,
 }
 
-/// Brings the tables up to date.
+/// Brings the tables up to date. An empty PostgreSQL database gets them, so that a deployment can prepare it before the
+/// first start; an embedded store is made by its server only.
 pub async fn run(args: MigrateArgs) -> Result<(), Failure> {
-    open(&args.store).await?;
-    println!("the store is up to date");
-    Ok(())
-}
-
-/// Opens the store at the given location and brings its tables up to date.
-pub async fn open(args: &StoreArgs) -> Result<Store, Failure> {
-    let location = args.location().map_err(Failure::setting)?;
-    let (store, _) = Store::open(&location).await.map_err(Failure::other)?;
-    Ok(store)
+    let location = args.store.location().map_err(Failure::setting)?;
+    let opened = match location {
+        Location::Folder(_) => Store::open_existing(&location).await,
+        Location::Postgres(_) => Store::open(&location).await.map(|(store, _)| store),
+    };
+    opened.map_err(|error| store::failure(&location, error))?.disconnect().await;
+    output::print("the store is up to date\n")
 }

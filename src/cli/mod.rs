@@ -7,8 +7,10 @@ mod ingest;
 mod key;
 mod migrate;
 mod openapi;
+mod output;
 mod schema;
 mod serve;
+mod store;
 mod tenant;
 mod verify;
 
@@ -21,21 +23,18 @@ use crate::config::{ServeArgs, unknown_variables};
 
 /// Live presence for contact centres, in four API dialects: who is here, and who can take work now.
 #[derive(Parser, Debug)]
-#[command(version, about, args_conflicts_with_subcommands = true, max_term_width = 100)]
+#[command(version, about, subcommand_required = true, arg_required_else_help = true, max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
-    command: Option<Command>,
-
-    #[command(flatten)]
-    serve: ServeArgs,
+    command: Command,
 }
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    /// Runs the service; this is the default command.
+    /// Runs the service.
     Serve(Box<ServeArgs>),
     /// Runs the service on a store of its own, with a demo tenant and simulated desks.
-    Demo(demo::DemoArgs),
+    Demo(Box<demo::DemoArgs>),
     /// Posts a file of events, one per line, to a running service; exits with 1 if any is rejected.
     Ingest(ingest::IngestArgs),
     /// Creates, lists, shows, configures and deletes tenants.
@@ -76,6 +75,12 @@ impl Failure {
     pub fn other(message: impl std::fmt::Display) -> Self {
         Failure { status: 1, message: message.to_string() }
     }
+
+    /// Adds what follows from the failure to its message.
+    fn and(mut self, consequence: impl std::fmt::Display) -> Self {
+        self.message = format!("{}; {consequence}", self.message);
+        self
+    }
 }
 
 /// Runs the command that the arguments name, on a runtime of its own.
@@ -85,51 +90,46 @@ impl Failure {
 pub async fn run() -> ExitCode {
     // First of all: until then a signal ends the process at once, with another exit status.
     let signals = if starts_service() { Some(Signals::new()) } else { None };
-    let cli = Cli::parse();
-    let unknown = unknown_variables(&variables(&Cli::command()));
-    let result = if let Some(name) = unknown.first() {
-        Err(Failure::setting(format!("unknown environment variable {name}; rollcall --help lists the known ones")))
-    } else {
-        match cli.command {
-            None => run_with(signals, |signals| serve::run(cli.serve, signals)).await,
-            Some(Command::Serve(args)) => run_with(signals, |signals| serve::run(*args, signals)).await,
-            Some(Command::Demo(args)) => run_with(signals, |signals| demo::run(args, signals)).await,
-            Some(Command::Ingest(args)) => ingest::run(args).await,
-            Some(Command::Tenant(command)) => tenant::run(command).await,
-            Some(Command::Key(command)) => key::run(command).await,
-            Some(Command::Migrate(args)) => migrate::run(args).await,
-            Some(Command::Verify(args)) => verify::run(args).await,
-            Some(Command::Healthcheck(args)) => healthcheck::run(args).await,
-            Some(Command::Openapi) => {
-                openapi::run();
-                Ok(())
-            }
-            Some(Command::Schema) => {
-                schema::run();
-                Ok(())
-            }
-            Some(Command::Configuration) => {
-                configuration::run(&Cli::command());
-                Ok(())
-            }
-        }
+    let result = match Cli::try_parse() {
+        Ok(cli) => run_command(cli, signals).await,
+        // With its own exit status, after its message on standard error.
+        Err(error) if error.use_stderr() => error.exit(),
+        // Help or the version.
+        Err(text) => output::accepted(text.print()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("rollcall: {}", failure.message);
+            output::complain(&failure.message);
             ExitCode::from(failure.status)
         }
     }
 }
 
-/// Returns true if the arguments name no command, or one that runs the service. The others end at a signal.
+async fn run_command(cli: Cli, signals: Option<Result<Signals, Failure>>) -> Result<(), Failure> {
+    let unknown = unknown_variables(&variables(&Cli::command()));
+    if let Some(name) = unknown.first() {
+        let message = format!("unknown environment variable {name}; rollcall serve --help lists those of the service");
+        return Err(Failure::setting(message));
+    }
+    match cli.command {
+        Command::Serve(args) => run_with(signals, |signals| serve::run(*args, signals)).await,
+        Command::Demo(args) => run_with(signals, |signals| demo::run(*args, signals)).await,
+        Command::Ingest(args) => ingest::run(args).await,
+        Command::Tenant(command) => tenant::run(command).await,
+        Command::Key(command) => key::run(command).await,
+        Command::Migrate(args) => migrate::run(args).await,
+        Command::Verify(args) => verify::run(args).await,
+        Command::Healthcheck(args) => healthcheck::run(args).await,
+        Command::Openapi => openapi::run(),
+        Command::Schema => schema::run(),
+        Command::Configuration => configuration::run(&Cli::command()),
+    }
+}
+
+/// Returns true if the arguments name a command that runs the service. The others end at a signal.
 fn starts_service() -> bool {
-    let first = std::env::args_os().nth(1);
-    first.is_none_or(|first| {
-        let first = first.to_string_lossy();
-        first.starts_with('-') || first == "serve" || first == "demo"
-    })
+    std::env::args_os().nth(1).is_some_and(|first| first == "serve" || first == "demo")
 }
 
 /// Runs a command with the handlers of signals, which are installed now if they were not before.

@@ -1,8 +1,9 @@
 //! `rollcall schema`: prints the GraphQL schema, from which clients can be generated.
 
+use super::{Failure, output};
 use crate::http::graphql;
 
 /// Prints the schema in the schema definition language.
-pub fn run() {
-    print!("{}", graphql::sdl());
+pub fn run() -> Result<(), Failure> {
+    output::print(&graphql::sdl())
 }

@@ -1,18 +1,17 @@
 //! `rollcall serve`: runs the service until a signal stops it.
 
-use std::process;
+pub mod banner;
 
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::Failure;
+use super::{Failure, store};
 use crate::app::{App, Options, StartError};
-use crate::boot::BootError;
 use crate::clock::Clock;
 use crate::config::ServeArgs;
 use crate::http::tls::TlsFiles;
 use crate::http::{Edge, listener};
-use crate::store::{Location, StoreError};
+use crate::store::Location;
 use crate::telemetry;
 
 /// Runs the service until it stops.
@@ -20,7 +19,7 @@ pub async fn run(args: ServeArgs, mut signals: Signals) -> Result<(), Failure> {
     let _log = telemetry::start_logging(&args.log, args.budgets()).map_err(Failure::setting)?;
     let location = args.store.location().map_err(Failure::setting)?;
     let Some(app) = start(&args, location.clone(), &mut signals).await? else { return Ok(()) };
-    telemetry::print(banner(&app, &location));
+    banner::announce(&app, &args, &location);
     until_stopped(app, signals).await
 }
 
@@ -38,10 +37,11 @@ pub async fn start(args: &ServeArgs, location: Location, signals: &mut Signals) 
 
 async fn build(args: &ServeArgs, location: Location) -> Result<App, Failure> {
     let options = Options {
-        location,
+        location: location.clone(),
         listen: args.listen,
         tls: tls(args),
         admin_token: args.admin_token().map_err(Failure::setting)?,
+        metrics_token: args.metrics_token().map_err(Failure::setting)?,
         limits: args.limits(),
         edge: edge(args)?,
         tenant_limits: args.tenant_limits(),
@@ -51,14 +51,8 @@ async fn build(args: &ServeArgs, location: Location) -> Result<App, Failure> {
         metrics: telemetry::start_measuring().map_err(Failure::other)?,
     };
     App::start(options).await.map_err(|error| match error {
-        StartError::Boot(BootError::Store(StoreError::Folder(..) | StoreError::Lock(..))) => {
-            Failure::setting(format!("--data-dir (ROLLCALL_DATA_DIR): {error}"))
-        }
-        StartError::Listen(..) | StartError::Tls(_) | StartError::Boot(BootError::Taken(_)) => Failure::setting(error),
-        StartError::Boot(BootError::Store(StoreError::Unsuitable(_) | StoreError::Foreign(_))) => {
-            Failure::setting(error)
-        }
-        StartError::Boot(_) => Failure::other(error),
+        StartError::Boot(error) => store::boot_failure(&location, error),
+        StartError::Listen(..) | StartError::Tls(_) => Failure::setting(error),
     })
 }
 
@@ -78,28 +72,6 @@ fn edge(args: &ServeArgs) -> Result<Edge, Failure> {
 fn tls(args: &ServeArgs) -> Option<TlsFiles> {
     let (certificate, key) = args.tls_cert.clone().zip(args.tls_key.clone())?;
     Some(TlsFiles { certificate, key })
-}
-
-/// Returns the text printed at the start: address, store, process id, and the administrator's token if it is new.
-pub fn banner(app: &App, location: &Location) -> String {
-    let url = app.url();
-    let mut lines = vec![format!("rollcall {} on {url}", env!("CARGO_PKG_VERSION"))];
-    lines.push(match location {
-        Location::Folder(folder) => format!("  store     embedded, in {}", folder.display()),
-        Location::Postgres(options) => format!("  store     PostgreSQL at {}", options.get_host()),
-    });
-    lines.push(format!("  GraphiQL  {url}/graphiql"));
-    lines.push(format!("  process   {}", process::id()));
-    if let Some(token) = &app.new_admin_token {
-        lines.push(format!("  admin     {}", token.reveal()));
-        lines.push(String::from(
-            "            generated for this new store and shown only now: keep it, or set ROLLCALL_ADMIN_TOKEN",
-        ));
-    } else if !app.has_admin {
-        lines.push(String::from("  admin     none: set ROLLCALL_ADMIN_TOKEN to add tenants and keys over HTTP"));
-    }
-    lines.push(String::new());
-    lines.join("\n")
 }
 
 /// Waits for a signal or a failed task, and then stops the service in order.

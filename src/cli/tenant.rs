@@ -1,5 +1,5 @@
-//! `rollcall tenant`: creates, lists and deletes tenants, shows and changes their settings. Changes take effect in a
-//! running service within a second.
+//! `rollcall tenant`: creates, lists and deletes tenants, shows and changes their settings. A change or deletion is in
+//! effect in a running service when its command ends.
 
 mod delete;
 
@@ -8,7 +8,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{Failure, migrate};
+use super::store::{self, on_store};
+use super::{Failure, output};
 use crate::auth::Admin;
 use crate::clock::Clock;
 use crate::command::tenants::create_tenant::create_tenant;
@@ -25,15 +26,15 @@ use crate::store::{Store, TenantRecord};
 /// The commands for tenants.
 #[derive(Subcommand, Debug)]
 pub enum TenantCommand {
-    /// Creates a tenant and prints its id.
+    /// Creates a tenant and prints its id, and nothing else.
     Create(CreateArgs),
     /// Lists tenants: id, time of creation, name.
     List(ListArgs),
     /// Shows a tenant and its settings.
     Show(ShowArgs),
-    /// Changes settings of a tenant; those not given stay. A running service applies them within a second.
+    /// Changes settings of a tenant; those not given stay. A running service applies them before this ends.
     Set(SetArgs),
-    /// Deletes a tenant with all of its data. A running service rejects its keys within a second.
+    /// Deletes a tenant with all of its data. A running service rejects its keys before this ends.
     Delete(delete::DeleteArgs),
 }
 
@@ -42,6 +43,9 @@ pub enum TenantCommand {
 pub struct CreateArgs {
     /// Name of the tenant, unique among tenants.
     name: String,
+    /// Prints the id of the tenant of that name if there is one, rather than failing.
+    #[arg(long)]
+    if_missing: bool,
     #[command(flatten)]
     store: StoreArgs,
 }
@@ -150,33 +154,44 @@ fn secret(path: PathBuf) -> Result<WebhookSecret, Failure> {
 pub async fn run(command: TenantCommand) -> Result<(), Failure> {
     match command {
         TenantCommand::Create(args) => {
-            let store = migrate::open(&args.store).await?;
-            let tenant = create_tenant(&Admin::local(), &store, &Clock::system(), &args.name).await;
-            println!("{}", tenant.map_err(Failure::other)?.id);
+            on_store(&args.store, async |store, _| {
+                let tenant = match create_tenant(&Admin::local(), store, &Clock::system(), &args.name).await {
+                    Err(Fault::Conflict(_)) if args.if_missing => find(store, &args.name).await?,
+                    created => created.map_err(Failure::other)?,
+                };
+                output::print(&format!("{}\n", tenant.id))
+            })
+            .await
         }
         TenantCommand::List(args) => {
-            let store = migrate::open(&args.store).await?;
-            for tenant in query::keys::tenants(&Admin::local(), &store).await.map_err(Failure::other)? {
-                println!("{}  {}  {}", tenant.id, tenant.created, tenant.name);
-            }
+            on_store(&args.store, async |store, _| {
+                for tenant in query::keys::tenants(&Admin::local(), store).await.map_err(Failure::other)? {
+                    output::print(&format!("{}  {}  {}\n", tenant.id, tenant.created, tenant.name))?;
+                }
+                Ok(())
+            })
+            .await
         }
         TenantCommand::Show(args) => {
-            let store = migrate::open(&args.store).await?;
-            show(&find(&store, &args.tenant).await?);
+            on_store(&args.store, async |store, _| show(&find(store, &args.tenant).await?)).await
         }
         TenantCommand::Set(args) => {
             let patch = args.changes.patch()?;
-            let store = migrate::open(&args.store).await?;
-            let tenant = find(&store, &args.tenant).await?.id;
-            let settings = Registry::load(store.clone()).await.map_err(Failure::other)?.settings();
-            // The terms of a running service may be others, which this process cannot read.
-            let change = SettingsChange { patch: &patch, usual: DeskTerms::default() };
-            let changed = set_settings(&Admin::local(), &store, &settings, tenant, change).await;
-            show(&changed.map_err(refused)?);
+            on_store(&args.store, async |store, location| {
+                let tenant = find(store, &args.tenant).await?.id;
+                let registry = Registry::load(store.clone()).await;
+                let settings = registry.map_err(|error| store::failure(location, error))?.settings();
+                // The terms of a running service may be others, which this process cannot read.
+                let change = SettingsChange { patch: &patch, usual: DeskTerms::default() };
+                let changed = set_settings(&Admin::local(), store, &settings, tenant, change).await;
+                let changed = changed.map_err(refused)?;
+                store::applied(store).await;
+                show(&changed)
+            })
+            .await
         }
-        TenantCommand::Delete(args) => delete::run(args).await?,
+        TenantCommand::Delete(args) => delete::run(args).await,
     }
-    Ok(())
 }
 
 /// Turns a fault into a failure; for refused settings it names each setting and its problem.
@@ -191,18 +206,22 @@ fn refused(fault: Fault) -> Failure {
 }
 
 /// Prints a tenant, one setting per line. The webhook secret is not printed, only whether there is one.
-fn show(tenant: &TenantRecord) {
+fn show(tenant: &TenantRecord) -> Result<(), Failure> {
     let settings = &tenant.settings;
     let days = settings.conversation_days.map_or(String::from("forever"), |days| days.to_string());
-    println!("id                 {}", tenant.id);
-    println!("name               {}", tenant.name);
-    println!("created            {}", tenant.created);
-    println!("conversation text  {}", if settings.conversation_text { "on" } else { "off" });
-    println!("conversation days  {days}");
-    println!("iadvize webhooks   {}", if settings.iadvize_secret.is_some() { "on" } else { "off" });
+    let switch = |is_on: bool| String::from(if is_on { "on" } else { "off" });
     let seconds = |set: Option<u32>| set.map_or(String::from("default"), |seconds| format!("{seconds} s"));
-    println!("desk lease         {}", seconds(settings.desk_lease_seconds));
-    println!("desk heartbeat     {}", seconds(settings.desk_heartbeat_seconds));
+    let lines = [
+        ("id", tenant.id.to_string()),
+        ("name", tenant.name.clone()),
+        ("created", tenant.created.to_string()),
+        ("conversation text", switch(settings.conversation_text)),
+        ("conversation days", days),
+        ("iadvize webhooks", switch(settings.iadvize_secret.is_some())),
+        ("desk lease", seconds(settings.desk_lease_seconds)),
+        ("desk heartbeat", seconds(settings.desk_heartbeat_seconds)),
+    ];
+    output::print(&lines.map(|(name, value)| format!("{name:<19}{value}\n")).concat())
 }
 
 /// Finds a tenant by id or name.

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::Failure;
+use super::{Failure, output, store};
 use crate::boot::{self, BootError, LoadedTenants, LockedStore};
 use crate::clock::Clock;
 use crate::config::StoreArgs;
@@ -10,8 +10,7 @@ use crate::domain::TenantId;
 use crate::engine::replay::{ReplayError, catch_up};
 use crate::journal::{Journal, JournalError};
 use crate::live::State;
-use crate::store::Location;
-use crate::store::sqlite::DATABASE_FILE;
+use crate::store::IfMissing;
 
 /// The arguments of `verify`.
 #[derive(Args, Debug)]
@@ -36,25 +35,17 @@ enum Replay {
 /// state, and compares the two. Prints one line per tenant.
 pub async fn run(args: VerifyArgs) -> Result<(), Failure> {
     let location = args.store.location().map_err(Failure::setting)?;
-    // Opening would create an empty store, in which nothing could be wrong.
-    if let Location::Folder(folder) = &location
-        && !folder.join(DATABASE_FILE).is_file()
-    {
-        return Err(Failure::setting(format!("there is no store in {}", folder.display())));
-    }
-    let failure = |error: BootError| match error {
-        BootError::Taken(_) => Failure::setting(error),
-        other => Failure::other(other),
-    };
-    let LockedStore { store, mut journal, lock: _held, .. } =
-        boot::lock_store(&location, &Clock::system()).await.map_err(failure)?;
+    let failure = |error: BootError| store::boot_failure(&location, error);
+    // Nothing could be wrong in a store that is made here.
+    let locked = boot::lock_store(&location, &Clock::system(), IfMissing::Refuse).await;
+    let LockedStore { store, mut journal, lock: _held, .. } = locked.map_err(failure)?;
     let LoadedTenants { loaded, quarantined } = boot::load(&store, &mut journal).await.map_err(failure)?;
     let mut states: Vec<_> = loaded.states.into_iter().collect();
     states.sort_by_key(|(tenant, _)| tenant.0);
     let mut quarantined: Vec<_> = quarantined.into_iter().collect();
     quarantined.sort_unstable();
     for (tenant, reason) in &quarantined {
-        println!("{tenant}  NOT LOADED: {reason}");
+        output::print(&format!("{tenant}  NOT LOADED: {reason}\n"))?;
     }
     let all = states.len() + quarantined.len();
     let mut differ = 0;
@@ -76,7 +67,7 @@ pub async fn run(args: VerifyArgs) -> Result<(), Failure> {
                 format!("BROKEN: {error}")
             }
         };
-        println!("{tenant}  {}  {loaded}  {found}", state.position());
+        output::print(&format!("{tenant}  {}  {loaded}  {found}\n", state.position()))?;
     }
     if !quarantined.is_empty() {
         return Err(Failure::other(format!("{} of {all} tenants cannot be loaded", quarantined.len())));

@@ -1,12 +1,13 @@
 //! Every setting, from flags and from the environment. No other module reads either. The modules that need a setting
 //! define its type; here it is parsed.
 
-use std::net::SocketAddr;
+mod database_url;
+
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use sqlx::postgres::PgConnectOptions;
 
 use crate::domain::settings::desk::{DeskTerms, HEARTBEAT_SECONDS, INTERVAL_TOO_LONG, LEASE_SECONDS};
 use crate::domain::settings::origin::Origin;
@@ -20,7 +21,7 @@ const PREFIX: &str = "ROLLCALL_";
 /// The location of the store.
 #[derive(Args, Clone, Debug)]
 pub struct StoreArgs {
-    /// Folder of the embedded store; created if missing.
+    /// Folder of the embedded store. Only serve and demo make one that is missing.
     #[arg(long, env = "ROLLCALL_DATA_DIR", default_value = "./data", value_name = "DIR")]
     pub data_dir: PathBuf,
 
@@ -35,12 +36,7 @@ impl StoreArgs {
         // An empty variable counts as unset.
         let url = self.database_url.as_deref().filter(|url| !url.is_empty());
         let Some(url) = url else { return Ok(Location::Folder(self.data_dir.clone())) };
-        if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
-            return Err(String::from("--database-url (DATABASE_URL) must begin with postgres://"));
-        }
-        let options: PgConnectOptions =
-            url.parse().map_err(|error| format!("--database-url (DATABASE_URL) cannot be read: {error}"))?;
-        Ok(Location::Postgres(Box::new(options)))
+        Ok(Location::Postgres(Box::new(database_url::parse(url)?)))
     }
 }
 
@@ -65,11 +61,23 @@ pub struct LogArgs {
     pub log_format: LogFormat,
 }
 
+/// Parses an address with a port, or resolves a name with a port. IPv4 comes first, since a client that is given
+/// `localhost` tries both, and one that is given 127.0.0.1 tries no other.
+pub fn address(text: &str) -> Result<SocketAddr, String> {
+    if let Ok(address) = text.parse() {
+        return Ok(address);
+    }
+    let unusable = |why: &str| format!("not an address and port, such as 127.0.0.1:8080 or localhost:8080: {why}");
+    let found: Vec<SocketAddr> = text.to_socket_addrs().map_err(|error| unusable(&error.to_string()))?.collect();
+    let chosen = found.iter().find(|address| address.is_ipv4()).or(found.first());
+    chosen.copied().ok_or_else(|| unusable("the name has no address"))
+}
+
 /// The settings of the service.
 #[derive(Args, Clone, Debug)]
 pub struct ServeArgs {
-    /// Address and port to listen on.
-    #[arg(long, env = "ROLLCALL_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
+    /// Address and port to listen on; a name such as localhost is resolved once, to its first IPv4 address if it has one.
+    #[arg(long, env = "ROLLCALL_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS", value_parser = address)]
     pub listen: SocketAddr,
 
     /// Certificate in PEM, followed by its intermediate certificates: serves HTTPS instead of HTTP. A renewed file is
@@ -91,9 +99,13 @@ pub struct ServeArgs {
     pub store: StoreArgs,
 
     /// Token of the administrator: at least 16 printable ASCII characters without spaces. If unset, one is generated
-    /// for a new embedded store and shown once.
+    /// for a new embedded store, and shown once on a terminal or written to the file admin-token in its folder.
     #[arg(long, env = "ROLLCALL_ADMIN_TOKEN", value_name = "TOKEN", hide_env_values = true)]
     pub admin_token: Option<String>,
+
+    /// Token that reads /metrics and nothing else, in the same form. The administrator's token reads it as well.
+    #[arg(long, env = "ROLLCALL_METRICS_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    pub metrics_token: Option<String>,
 
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented where it is defined")]
@@ -187,11 +199,19 @@ impl ServeArgs {
     }
 
     /// Returns the administrator's token, if one was given. Checked here, since clap's own error would print the value.
-    pub fn admin_token(&self) -> Result<Option<String>, &'static str> {
-        const WANTED: &str = "--admin-token (ROLLCALL_ADMIN_TOKEN) must be at least 16 printable ASCII characters \
-                              without spaces";
-        let is_good = |token: &String| token.len() >= 16 && token.bytes().all(|b| b.is_ascii_graphic());
-        if self.admin_token.as_ref().is_none_or(is_good) { Ok(self.admin_token.clone()) } else { Err(WANTED) }
+    pub fn admin_token(&self) -> Result<Option<String>, String> {
+        token("--admin-token (ROLLCALL_ADMIN_TOKEN)", self.admin_token.as_ref())
+    }
+
+    /// Returns the token that reads the metrics, if one was given.
+    pub fn metrics_token(&self) -> Result<Option<String>, String> {
+        const SETTING: &str = "--metrics-token (ROLLCALL_METRICS_TOKEN)";
+        // An empty variable counts as unset, as a template leaves it: fewer tokens read the metrics then.
+        let given = self.metrics_token.as_ref().filter(|token| !token.is_empty());
+        if given.is_some() && given == self.admin_token.as_ref() {
+            return Err(format!("{SETTING} must differ from the administrator's token, which may do everything"));
+        }
+        token(SETTING, given)
     }
 
     /// Returns the default terms of desks. An error says which settings contradict each other.
@@ -227,6 +247,16 @@ impl ServeArgs {
     }
 }
 
+/// Checks the form of a token. The error does not show it.
+fn token(setting: &str, given: Option<&String>) -> Result<Option<String>, String> {
+    let is_good = |token: &String| token.len() >= 16 && token.bytes().all(|b| b.is_ascii_graphic());
+    if given.is_none_or(is_good) {
+        Ok(given.cloned())
+    } else {
+        Err(format!("{setting} must be at least 16 printable ASCII characters without spaces"))
+    }
+}
+
 fn seconds(range: RangeInclusive<u32>) -> clap::builder::RangedI64ValueParser<u32> {
     clap::value_parser!(u32).range(i64::from(*range.start())..=i64::from(*range.end()))
 }
@@ -243,4 +273,18 @@ pub fn unknown_variables(known: &[&str]) -> Vec<String> {
         names.filter(|name| name.starts_with(PREFIX) && !known.contains(&name.as_str())).collect();
     unknown.sort();
     unknown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_resolved_to_addresses() {
+        assert_eq!(address("localhost:8080"), Ok(([127, 0, 0, 1], 8080).into()));
+        assert_eq!(address("[::1]:80").map(|address| address.port()), Ok(80));
+        for text in ["localhost", "", "127.0.0.1:70000", "localhost:http"] {
+            assert!(address(text).is_err_and(|error| error.contains("localhost:8080")), "{text}");
+        }
+    }
 }

@@ -1,22 +1,32 @@
 //! Events, the only way a tenant's state changes; their journal entries; and the outcome of applying one.
 
+mod any_case;
 mod body;
 mod decode;
 mod decode_conversation;
+mod detail;
 mod envelope;
+mod found;
+mod members;
+mod names;
 mod outcome;
 mod password;
+mod reason;
+mod refusal;
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+pub use any_case::AnyCase;
 pub use body::{EventBody, Surface};
 pub use decode::{admit, device};
-pub use envelope::{Refusal, session};
+pub use envelope::session;
 pub use outcome::{Outcome, Rejection};
 pub use password::PasswordHash;
+pub use reason::Reason;
+pub use refusal::Refusal;
 
 use super::time::Time;
 

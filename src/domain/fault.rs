@@ -41,6 +41,9 @@ pub enum Fault {
     /// The route does not accept the content type or encoding.
     #[error("unsupported media type: {0} is needed")]
     UnsupportedMediaType(&'static str),
+    /// The body is text in this encoding, and not in UTF-8.
+    #[error("the body is in {0}: UTF-8 is needed")]
+    UnsupportedEncoding(&'static str),
     /// The route does not accept the method.
     #[error("the method is not allowed")]
     MethodNotAllowed,

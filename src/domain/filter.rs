@@ -7,6 +7,9 @@ use super::status::Status;
 /// Maximum number of values in one clause.
 pub const MAX_VALUES: usize = 500;
 
+/// Maximum number of values in a [`Clause::Text`]: a name is compared with the name of every user.
+pub const MAX_TEXTS: usize = 20;
+
 /// A property users are grouped by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Dimension {
@@ -65,8 +68,8 @@ pub enum Clause {
     All(Dimension, Vec<Value>),
     /// The user is one of these.
     Users(Vec<EntityRef>),
-    /// The user's text matches the given one by the rule of its [`TextField`].
-    Text(TextField, String),
+    /// The user's text matches at least one of the given ones by the rule of its [`TextField`].
+    Text(TextField, Vec<String>),
     /// The user has at least one of the roles.
     Roles(Vec<Role>),
     /// The user's status on chat is one of these.
@@ -81,7 +84,7 @@ impl Clause {
         match self {
             Clause::Any(_, values) | Clause::All(_, values) => values.is_empty(),
             Clause::Users(users) => users.is_empty(),
-            Clause::Text(_, text) => text.is_empty(),
+            Clause::Text(_, texts) => texts.is_empty(),
             Clause::Roles(roles) => roles.is_empty(),
             Clause::Chat(statuses) | Clause::Overall(statuses) => statuses.is_empty(),
         }
@@ -110,9 +113,8 @@ impl Filter {
     }
 }
 
-/// Returns true if `text` matches `pattern`, in which `*` matches any characters. Case-insensitive.
+/// Returns true if `text` matches `pattern`, in which `*` matches any characters. Both are in lower case.
 pub fn is_like(text: &str, pattern: &str) -> bool {
-    let (text, pattern) = (text.to_lowercase(), pattern.to_lowercase());
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or_default();
     let Some(mut rest) = text.strip_prefix(first) else { return false };
@@ -136,13 +138,13 @@ mod tests {
         for (pattern, matches) in [
             ("julie", true),
             ("*uli*", true),
-            ("J*e", true),
+            ("j*e", true),
             ("*", true),
             ("jul", false),
             ("*l*l*", false),
             ("j*ie*e", false),
         ] {
-            assert_eq!(is_like("Julie", pattern), matches, "{pattern}");
+            assert_eq!(is_like("julie", pattern), matches, "{pattern}");
         }
     }
 

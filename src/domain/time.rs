@@ -57,7 +57,7 @@ impl Time {
         instant.strftime("%Y-%m-%d %H:%M:%S").to_string()
     }
 
-    /// Parses RFC 3339 strictly: a full date, a full time, and an offset or `Z`. The second 60 is that before it, where
+    /// Parses RFC 3339 strictly: a full date, a full time, and an offset or `Z`. The offset may lack its colon. The second 60 is that before it, where
     /// a leap second can be: at the end of June or December in UTC.
     pub fn parse(text: &str) -> Result<Self, TimeError> {
         if !has_rfc3339_shape(text.as_bytes()) {
@@ -108,8 +108,8 @@ impl From<Timestamp> for Time {
     }
 }
 
-/// Returns true for `YYYY-MM-DDThh:mm:ss[.fraction](Z|±hh:mm)`. Checked apart, since jiff parses more forms than RFC
-/// 3339 allows.
+/// Returns true for `YYYY-MM-DDThh:mm:ss[.fraction](Z|±hh:mm|±hhmm)`. Checked apart, since jiff parses more forms. An
+/// offset without a colon is no RFC 3339, but what PHP's `DateTime::ISO8601` and the `%z` of many languages write.
 fn has_rfc3339_shape(text: &[u8]) -> bool {
     let digits = |from: usize, to: usize| text[from..to].iter().all(u8::is_ascii_digit);
     if text.len() < 20 || text.len() > 64 {
@@ -139,7 +139,7 @@ fn has_rfc3339_shape(text: &[u8]) -> bool {
     }
     match rest {
         [b'Z' | b'z'] => true,
-        [b'+' | b'-', h1, h2, b':', m1, m2] => {
+        [b'+' | b'-', h1, h2, b':', m1, m2] | [b'+' | b'-', h1, h2, m1, m2] => {
             // jiff also parses 24 and 25 hours.
             [h1, h2, m1, m2].iter().all(|b| b.is_ascii_digit()) && [*h1, *h2] <= *b"23" && *m1 <= b'5'
         }
@@ -200,7 +200,12 @@ mod tests {
             "1999-02-01 07:02:55Z",
             "19990201T070255Z",
             "1999-02-01T07:02:55",
-            "1999-02-01T07:02:55+0200",
+            "1999-02-01T07:02:55+02",
+            "1999-02-01T07:02:55+200",
+            "1999-02-01T07:02:55+02000",
+            "1999-02-01T07:02:55+2400",
+            "1999-02-01T07:02:55-0060",
+            "1999-02-01T07:02:55+0x00",
             "1999-13-01T07:02:55Z",
             "1999-02-01T07:02:55.Z",
             "1999-02-01T07:02:55Z[UTC]",
@@ -211,6 +216,18 @@ mod tests {
             "1998-12-31T23:59:61Z",
         ] {
             assert_eq!(Time::parse(text), Err(TimeError::Malformed), "{text}");
+        }
+    }
+
+    #[test]
+    fn offsets_may_lack_their_colon() {
+        for (text, same) in [
+            ("1999-02-01T07:02:55+0200", "1999-02-01T07:02:55+02:00"),
+            ("1999-02-01T07:02:55.25-0930", "1999-02-01T07:02:55.25-09:30"),
+            ("1998-12-31T18:59:60-0500", "1998-12-31T18:59:60-05:00"),
+        ] {
+            assert_eq!(Time::parse(text), Time::parse(same));
+            assert!(Time::parse(text).is_ok(), "{text}");
         }
     }
 

@@ -2,11 +2,18 @@
 
 use std::time::Duration;
 
-use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
-use axum::http::{HeaderName, HeaderValue, Method};
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::header::{
+    ACCEPT, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_REQUEST_HEADERS, AUTHORIZATION,
+    CONTENT_TYPE, RETRY_AFTER,
+};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
+use axum::middleware::Next;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::extract::reply;
+use super::native::events::binary;
 use super::request_id::REQUEST_ID;
 use crate::domain::settings::origin::Origin;
 
@@ -31,9 +38,37 @@ pub fn layer(origins: &[Origin]) -> Option<CorsLayer> {
             CONTENT_TYPE,
             HeaderName::from_static("x-api-key"),
             HeaderName::from_static("rollcall-min-position"),
+            // Sent by Apollo's clients, by which other servers recognise requests that were preflighted.
+            HeaderName::from_static("x-apollo-operation-name"),
+            HeaderName::from_static("apollo-require-preflight"),
+            HeaderName::from_static("apollographql-client-name"),
+            HeaderName::from_static("apollographql-client-version"),
             REQUEST_ID,
         ])
         .expose_headers([reply::POSITION, reply::STALENESS, REQUEST_ID, RETRY_AFTER])
         .max_age(PREFLIGHT_LIFETIME);
     Some(layer)
+}
+
+/// Allows the `ce-` headers that a preflight asks for, which carry the attributes of an event (extensions among them, so
+/// that no list could name all). Goes around [`layer`], which decides about the origin.
+pub async fn allow_attributes(request: Request, next: Next) -> Response<Body> {
+    let wanted = if request.method() == Method::OPTIONS { attributes(request.headers()) } else { None };
+    let mut response = next.run(request).await;
+    if let Some(wanted) = wanted
+        && response.headers().contains_key(ACCESS_CONTROL_ALLOW_ORIGIN)
+    {
+        response.headers_mut().append(ACCESS_CONTROL_ALLOW_HEADERS, wanted);
+    }
+    response
+}
+
+/// Returns the names of attributes among the headers that a page wants to send; `None` if there are none.
+fn attributes(headers: &HeaderMap) -> Option<HeaderValue> {
+    let values = headers.get_all(ACCESS_CONTROL_REQUEST_HEADERS).iter().filter_map(|value| value.to_str().ok());
+    let names = values.flat_map(|names| names.split(',')).map(|name| name.trim().to_ascii_lowercase());
+    // What is no name of a header could be read as several in the answer.
+    let is_attribute = |name: &String| name.starts_with(binary::PREFIX) && name.parse::<HeaderName>().is_ok();
+    let names: Vec<String> = names.filter(is_attribute).collect();
+    (!names.is_empty()).then(|| HeaderValue::try_from(names.join(",")).ok())?
 }

@@ -25,6 +25,7 @@ const fn reason(status: u16) -> &'static str {
         401 => "The credential is missing or not valid",
         403 => "The credential does not allow this",
         404 => "Not found, or it belongs to another tenant",
+        408 => "The body took longer than 30 s, or the request longer than 90 s",
         409 => "Conflicts with existing data",
         413 => "Larger than the limit",
         415 => "The content type is not supported",

@@ -1,8 +1,13 @@
-//! The dialect of a path, for errors raised outside its handler: the 408, 429 and 503 of the layers have the dialect's
-//! own shape.
+//! The dialect of a path, for errors raised outside a handler: unknown paths, wrong methods, panics, and the 408, 429 and
+//! 503 of the layers have the shape of the vendor whose base path they are below
+//! (docs/decisions/0075-shapes-by-base-path.md).
+
+use std::convert::Infallible;
 
 use axum::body::Body;
+use axum::extract::FromRequestParts;
 use axum::http::Response;
+use axum::http::request::Parts;
 use axum::response::IntoResponse;
 
 use super::convoso::ConvosoFault;
@@ -31,17 +36,21 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    /// Returns the dialect served at a path.
+    /// Returns the dialect of a path, whether there is a route at the path or not.
     pub fn of(path: &str) -> Self {
-        // Convoso's routes exist with and without `/v1`; no native route matches an arm below.
-        let path = path.strip_prefix("/v1").unwrap_or(path);
-        let first = path.split('/').nth(1).unwrap_or_default();
-        match first {
-            "graphql" => Dialect::Graphql,
-            "api" | "operator" | "group" | "skill" => Dialect::Iadvize,
-            "user-activity" | "agent-monitor" => Dialect::Convoso,
-            "agents-availability" | "agents" | "v0" => Dialect::Vonage,
-            "oauth2" | "_authenticated" | "Auth" => Dialect::Oauth,
+        let mut segments = path.split('/').skip(1);
+        let (first, second) = (segments.next().unwrap_or_default(), segments.next().unwrap_or_default());
+        match (first, second) {
+            ("graphql", _) => Dialect::Graphql,
+            ("api", "2") | ("operator" | "group" | "skill", _) => Dialect::Iadvize,
+            // Convoso's hosts have `/v1`, where our own routes are as well; ours are none of these.
+            ("v1", resource) if is_convoso(resource) || matches!(resource, "users" | "campaigns" | "queues") => {
+                Dialect::Convoso
+            }
+            (resource, _) if is_convoso(resource) => Dialect::Convoso,
+            ("stats" | "useradmin" | "v0", _) => Dialect::Vonage,
+            (resource, _) if resource.starts_with("agents") => Dialect::Vonage,
+            ("oauth2" | "_authenticated" | "Auth", _) => Dialect::Oauth,
             _ => Dialect::Native,
         }
     }
@@ -57,6 +66,31 @@ impl Dialect {
             Dialect::Oauth => OauthFault::from(fault).into_response(),
         }
     }
+}
+
+/// Returns whether a resource is Convoso's with and without `/v1`.
+fn is_convoso(resource: &str) -> bool {
+    resource == "user-activity" || resource.starts_with("agent-")
+}
+
+/// The dialect of the request's path, as the outermost layer determined it: a nested router does not see the base path.
+impl<S: Sync> FromRequestParts<S> for Dialect {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let known = parts.extensions.get().copied();
+        Ok(known.unwrap_or_else(|| Dialect::of(parts.uri.path())))
+    }
+}
+
+/// Answers 404 for a path that is not a route.
+pub async fn unknown_route(dialect: Dialect) -> Response<Body> {
+    dialect.answer(Fault::NotFound("route"))
+}
+
+/// Answers 405 for a method that a route does not support; the router adds `Allow`.
+pub async fn wrong_method(dialect: Dialect) -> Response<Body> {
+    dialect.answer(Fault::MethodNotAllowed)
 }
 
 #[cfg(test)]
@@ -75,6 +109,20 @@ mod tests {
             ("/graphiql", Dialect::Native),
             ("/operator/1/live", Dialect::Iadvize),
             ("/api/2/skill", Dialect::Iadvize),
+            ("/api/2", Dialect::Iadvize),
+            ("/api/2/nothing/at/all", Dialect::Iadvize),
+            ("/api/3/skill", Dialect::Native),
+            ("/api/20", Dialect::Native),
+            ("/v1/operator", Dialect::Native),
+            ("/v1/agent-performance/search", Dialect::Convoso),
+            ("/v1/users/search", Dialect::Convoso),
+            ("/v1/campaigns/search", Dialect::Convoso),
+            ("/v1/queues", Dialect::Convoso),
+            ("/v1/tenants/users", Dialect::Native),
+            ("/users/search", Dialect::Native),
+            ("/stats/agent-status", Dialect::Vonage),
+            ("/useradmin/users", Dialect::Vonage),
+            ("/agents-nothing", Dialect::Vonage),
             ("/v1/user-activity/search", Dialect::Convoso),
             ("/agent-monitor/search", Dialect::Convoso),
             ("/agents/1/presence", Dialect::Vonage),

@@ -67,7 +67,7 @@ impl IntoResponse for NativeFault {
 
 impl IntoResponses for NativeFault {
     fn responses() -> BTreeMap<String, RefOr<Described>> {
-        let statuses = [400, 401, 403, 404, 409, 413, 415, 422, 429, 500, 503];
+        let statuses = [400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 500, 503];
         describe::faults::<Details<'_>>("application/problem+json", &statuses)
     }
 }
@@ -84,7 +84,9 @@ const fn name(fault: &Fault) -> (&'static str, &'static str) {
         Fault::Refused(_) => ("document-refused", "Document refused"),
         Fault::Conflict(_) => ("conflict", "Conflict"),
         Fault::TooLarge(_) => ("too-large", "Too large"),
-        Fault::UnsupportedMediaType(_) => ("unsupported-media-type", "Unsupported media type"),
+        Fault::UnsupportedMediaType(_) | Fault::UnsupportedEncoding(_) => {
+            ("unsupported-media-type", "Unsupported media type")
+        }
         Fault::TooMany { .. } => ("too-many", "Too many requests"),
         Fault::MethodNotAllowed => ("method-not-allowed", "Method not allowed"),
         Fault::Unavailable(_) => ("unavailable", "Unavailable"),

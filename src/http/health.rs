@@ -12,7 +12,7 @@ use utoipa::OpenApi;
 
 use super::fault::NativeFault;
 use super::state::AppState;
-use crate::auth::Admin;
+use crate::auth::Scraper;
 use crate::clock::Suspect;
 use crate::domain::Filter;
 use crate::engine::Reader;
@@ -60,13 +60,13 @@ pub async fn readyz(State(app): State<AppState>) -> impl IntoResponse {
     (status, UNCACHED, text)
 }
 
-/// Returns Prometheus metrics, to the administrator only: they name tenants.
+/// Returns Prometheus metrics, to the metrics token and to the administrator: they name tenants.
 #[utoipa::path(
     get,
     path = "/metrics",
     responses((status = 200, description = "Prometheus metrics", body = String, content_type = "text/plain"), NativeFault),
 )]
-pub async fn metrics(State(app): State<AppState>, _: Admin) -> Result<Response<Body>, NativeFault> {
+pub async fn metrics(State(app): State<AppState>, _: Scraper) -> Result<Response<Body>, NativeFault> {
     let alarm = app.clock().alarm();
     // Of clocks that differ since the start the wall clock is measured, by the database's.
     for (clock, suspects) in

@@ -6,16 +6,15 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{Method, Response};
-use axum::middleware::{Next, from_fn_with_state};
-use axum::response::IntoResponse;
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use metrics::{counter, histogram};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::dialect::Dialect;
 use super::drain::drained;
 use super::extract::body;
-use super::fault::NativeFault;
 use super::health::is_probe;
+use super::native::events::handshake;
 use super::request_context::RequestContext;
 use super::request_id::{REQUEST_ID, RequestId};
 use super::state::AppState;
@@ -37,11 +36,13 @@ pub struct AroundRouter(Router<AppState>);
 impl AroundRouter {
     /// Adds the layers and the state.
     pub fn with_state(self, app: AppState) -> Router {
-        let mut router = self.0.layer(CatchPanicLayer::custom(panicked));
+        let mut router = catching_panics(self.0);
         // Without origins no request passes a CORS layer.
         if let Some(cors) = cors::layer(&app.edge().cors_origins) {
-            router = router.layer(cors);
+            router = router.layer(cors).layer(from_fn(cors::allow_attributes));
         }
+        // Around CORS, which answers every OPTIONS as a preflight.
+        router = router.layer(from_fn_with_state(app.clone(), handshake::answer));
         // The outermost layer, so that preflight responses and panics are measured as well.
         router.layer(from_fn_with_state(app.clone(), observe)).with_state(app)
     }
@@ -59,6 +60,7 @@ async fn observe(State(app): State<AppState>, request: Request, next: Next) -> R
     let context = RequestContext::new(request.extensions());
     let mut request = body::metered(drained(request, app.lifecycle()), &context, app.bodies());
     request.extensions_mut().insert(context.clone());
+    request.extensions_mut().insert(dialect);
     let of_store = !is_probe && request.uri().path() != "/metrics";
     let response = owned(&app, of_store, within(REQUEST_TIMEOUT, dialect, next.run(request))).await;
     let response = response.unwrap_or_else(|fault| dialect.answer(fault));
@@ -165,6 +167,7 @@ fn status_name(status: u16) -> &'static str {
         403 => "403",
         404 => "404",
         405 => "405",
+        406 => "406",
         408 => "408",
         409 => "409",
         413 => "413",
@@ -177,9 +180,26 @@ fn status_name(status: u16) -> &'static str {
     }
 }
 
+/// Lets a handler's panic end in a 500 in the shape of the path's dialect, rather than in a closed connection.
+pub fn catching_panics<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
+    router.layer(CatchPanicLayer::custom(panicked)).layer(from_fn(shape_panics))
+}
+
+/// Marks the response to a request whose handler panicked.
+#[derive(Clone, Copy, Debug)]
+struct IsPanic;
+
 fn panicked(_panic: Box<dyn std::any::Any + Send + 'static>) -> Response<Body> {
     tracing::error!("a handler panicked; this is a bug");
-    NativeFault(Fault::Internal).into_response()
+    let mut response = Response::new(Body::empty());
+    response.extensions_mut().insert(IsPanic);
+    response
+}
+
+async fn shape_panics(request: Request, next: Next) -> Response<Body> {
+    let dialect = Dialect::of(request.uri().path());
+    let response = next.run(request).await;
+    if response.extensions().get::<IsPanic>().is_some() { dialect.answer(Fault::Internal) } else { response }
 }
 
 /// Returns the request body: the baseline of benchmarks, with the same router and layers and no work.

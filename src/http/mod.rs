@@ -25,7 +25,6 @@ pub mod tls;
 pub mod vonage;
 
 use axum::Router;
-use axum::handler::Handler;
 use axum::routing::{get, post};
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -33,10 +32,11 @@ use utoipa_axum::routes;
 
 use graphql::GraphqlState;
 use native::desk::DeskState;
-use openapi::{ADMINISTRATOR, API_KEY, AUTH_TOKEN, BASIC, BEARER, KEY_IN_QUERY, describe};
+use openapi::{ADMINISTRATOR, API_KEY, AUTH_TOKEN, BASIC, BEARER, KEY_IN_QUERY, METRICS, describe};
 pub use state::{AppState, Edge, Handles};
 
-/// Builds the router with every route. Errors for unsupported methods have the shape of the route's dialect.
+/// Builds the router with every route. Unknown paths and unsupported methods are answered in the shape of the path's
+/// dialect.
 pub fn router(app: AppState) -> Router {
     let mut router = Router::from(described_routes())
         .merge(Router::from(desk_routes()).with_state(DeskState::new(app.clone())))
@@ -53,26 +53,32 @@ pub fn router(app: AppState) -> Router {
     if app.edge().bench_echo {
         router = router.route("/echo", post(layers::echo));
     }
-    layers::around(router.fallback(native::unknown_route)).with_state(app)
+    let router = router.method_not_allowed_fallback(dialect::wrong_method).fallback(dialect::unknown_route);
+    layers::around(router).with_state(app)
 }
 
 /// The routes of the OpenAPI description, without those of desks, which have a state of their own.
 fn described_routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().merge(iadvize_rest()).merge(convoso()).merge(vonage()).merge(native()).merge(oauth()).merge(
-        describe(
-            health::Description::openapi(),
-            &[],
-            OpenApiRouter::new()
-                .routes(routes!(health::livez))
-                .routes(routes!(health::readyz))
-                .routes(routes!(health::metrics)),
-        ),
-    )
+    OpenApiRouter::new()
+        .merge(iadvize_rest())
+        .merge(convoso())
+        .merge(vonage())
+        .merge(native())
+        .merge(oauth())
+        .merge(operation())
+}
+
+/// Probes and metrics.
+fn operation() -> OpenApiRouter<AppState> {
+    let probes = OpenApiRouter::new().routes(routes!(health::livez)).routes(routes!(health::readyz));
+    let metrics = OpenApiRouter::new().routes(routes!(health::metrics));
+    let probes = describe(health::Description::openapi(), &[], probes);
+    probes.merge(describe(health::Description::openapi(), &[METRICS, ADMINISTRATOR], metrics))
 }
 
 /// iAdvize's REST API.
 fn iadvize_rest() -> OpenApiRouter<AppState> {
-    use iadvize_rest::{Description, grouping, operator, wrong_method};
+    use iadvize_rest::{Description, grouping, operator};
     let routes = OpenApiRouter::new()
         .routes(routes!(operator::list::list, operator::create::create))
         .routes(routes!(operator::live::list::list_live))
@@ -84,21 +90,21 @@ fn iadvize_rest() -> OpenApiRouter<AppState> {
         .routes(routes!(grouping::get::get_group))
         .routes(routes!(grouping::list::list_skills))
         .routes(routes!(grouping::get::get_skill));
-    answering(wrong_method, describe(Description::openapi(), &[API_KEY, KEY_IN_QUERY, BASIC, BEARER], routes))
+    describe(Description::openapi(), &[API_KEY, KEY_IN_QUERY, BASIC, BEARER], routes)
 }
 
 /// Convoso's API.
 fn convoso() -> OpenApiRouter<AppState> {
-    use convoso::{Description, agent_monitor, user_activity, wrong_method};
+    use convoso::{Description, agent_monitor, user_activity};
     let routes = OpenApiRouter::new()
         .routes(routes!(user_activity::count_by_query, user_activity::count_by_body))
         .routes(routes!(agent_monitor::watch_by_query, agent_monitor::watch_by_body));
-    answering(wrong_method, describe(Description::openapi(), &[AUTH_TOKEN], routes))
+    describe(Description::openapi(), &[AUTH_TOKEN], routes)
 }
 
 /// The API of Vonage Contact Center.
 fn vonage() -> OpenApiRouter<AppState> {
-    use vonage::{Description, agents, agents_availability, count_agents, presence_summary, wrong_method};
+    use vonage::{Description, agents, agents_availability, count_agents, presence_summary};
     let routes = OpenApiRouter::new()
         .routes(routes!(presence_summary::presence_summary, agents_availability::agents_availability))
         .routes(routes!(agents::get_presence::get_presence, agents::set_presence::set_presence))
@@ -106,7 +112,7 @@ fn vonage() -> OpenApiRouter<AppState> {
         .routes(routes!(agents::list_definitions::list_definitions))
         .routes(routes!(count_agents::count_agents))
         .routes(routes!(count_agents::count_agents_with_slash));
-    answering(wrong_method, describe(Description::openapi(), &[BEARER], routes))
+    describe(Description::openapi(), &[BEARER], routes)
 }
 
 /// The native API, without desks.
@@ -122,10 +128,9 @@ fn native() -> OpenApiRouter<AppState> {
         .routes(routes!(limits::get_limits, limits::put_limits))
         .routes(routes!(keys::create_key, keys::list_keys))
         .routes(routes!(keys::revoke_key));
-    let all = describe(Description::openapi(), &[BEARER, API_KEY], tenant)
+    describe(Description::openapi(), &[BEARER, API_KEY], tenant)
         .merge(describe(Webhooks::openapi(), &[BEARER, API_KEY, BASIC, KEY_IN_QUERY], webhooks))
-        .merge(describe(Administration::openapi(), &[ADMINISTRATOR], administration));
-    answering(native::wrong_method, all)
+        .merge(describe(Administration::openapi(), &[ADMINISTRATOR], administration))
 }
 
 /// Desks: their connections and tickets.
@@ -133,41 +138,29 @@ fn desk_routes() -> OpenApiRouter<DeskState> {
     use native::{Desks, desk};
     let connections = OpenApiRouter::new().routes(routes!(desk::connect));
     let tickets = OpenApiRouter::new().routes(routes!(desk::tickets::issue_ticket));
-    let all = describe(Desks::openapi(), &[BEARER, API_KEY, BASIC, KEY_IN_QUERY], connections).merge(describe(
+    describe(Desks::openapi(), &[BEARER, API_KEY, BASIC, KEY_IN_QUERY], connections).merge(describe(
         Desks::openapi(),
         &[BEARER, API_KEY],
         tickets,
-    ));
-    answering(native::wrong_method, all)
+    ))
 }
 
 /// OAuth 2.0, at the paths that iAdvize's and Vonage's clients use.
 fn oauth() -> OpenApiRouter<AppState> {
-    use oauth::{Description, authenticated, client_credentials, password_grant, revoke, wrong_method};
+    use oauth::{Description, authenticated, client_credentials, password_grant, revoke};
     let forms = OpenApiRouter::new()
         .routes(routes!(password_grant::password_grant))
         .routes(routes!(revoke::revoke_user_token))
         .routes(routes!(client_credentials::client_credentials))
         .routes(routes!(revoke::revoke_client_token));
     let bearers = OpenApiRouter::new().routes(routes!(authenticated::authenticated));
-    let all = describe(Description::openapi(), &[], forms).merge(describe(Description::openapi(), &[BEARER], bearers));
-    answering(wrong_method, all)
+    describe(Description::openapi(), &[], forms).merge(describe(Description::openapi(), &[BEARER], bearers))
 }
 
 /// GraphQL, which has an executor of its own and describes itself.
 fn graphql_routes(app: &AppState) -> Router<AppState> {
+    use graphql::endpoint::{graphql, wrong_method};
     Router::new()
-        .route("/graphql", post(graphql::endpoint::graphql).fallback(graphql::endpoint::wrong_method))
+        .route("/graphql", get(graphql).post(graphql).fallback(wrong_method))
         .with_state(GraphqlState::new(app.clone()))
-}
-
-/// Lets routes answer methods that they do not support in the shape of their dialect.
-fn answering<H, T, S>(wrong_method: H, routes: OpenApiRouter<S>) -> OpenApiRouter<S>
-where
-    H: Handler<T, S>,
-    S: Clone + Send + Sync + 'static,
-    T: 'static,
-{
-    let (routes, description) = routes.split_for_parts();
-    OpenApiRouter::with_openapi(description).merge(routes.method_not_allowed_fallback(wrong_method).into())
 }

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use metrics_exporter_prometheus::PrometheusHandle;
 
+use super::native::rejections::Rejections;
 use super::request_context::RequestContext;
-use crate::auth::{Admin, Authorized, Caller, Client, Credentials, Passwords, Privilege};
+use crate::auth::{Admin, Authorized, Caller, Client, Credentials, Passwords, Privilege, Scraper};
 use crate::clock::Clock;
 use crate::command::Context;
 use crate::command::issue_token::TokenIssuer;
@@ -44,6 +45,7 @@ struct Inner {
     handles: Handles,
     bodies: Option<ByteBudget>,
     answers: Option<ByteBudget>,
+    rejections: Rejections,
 }
 
 /// The handles of the other modules.
@@ -91,6 +93,7 @@ impl AppState {
         AppState(Arc::new(Inner {
             bodies: budget(Budget::Bodies, edge.memory.bodies),
             answers: budget(Budget::Answers, edge.memory.answers),
+            rejections: Rejections::new(&handles.clock),
             handles,
         }))
     }
@@ -137,6 +140,13 @@ impl AppState {
         let admin = self.credentials().admin(token).map_err(|fault| self.refuse(request, fault))?;
         request.administrator();
         Ok(admin)
+    }
+
+    /// Authenticates a reader of the metrics. Its bytes count as the administrator's.
+    pub fn scraper(&self, request: &RequestContext, token: Option<&str>) -> Result<Scraper, Fault> {
+        let scraper = self.credentials().scraper(token).map_err(|fault| self.refuse(request, fault))?;
+        request.administrator();
+        Ok(scraper)
     }
 
     /// Counts a request without a valid credential; [`Fault::TooMany`] past the rate of its address.
@@ -200,6 +210,11 @@ impl AppState {
     /// Budget of the bytes of responses; `None` if it is not in force.
     pub fn answers(&self) -> Option<&ByteBudget> {
         self.0.answers.as_ref()
+    }
+
+    /// Counts rejected events, and logs them.
+    pub fn rejections(&self) -> &Rejections {
+        &self.0.rejections
     }
 
     /// Hashes and verifies passwords.

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::domain::{Entry, Event, TenantId, Time};
 
-pub use postgres::{PostgresJournal, TAKEOVER_PAUSE};
+pub use postgres::{PostgresJournal, Sessions, TAKEOVER_PAUSE};
 pub use sqlite::SqliteJournal;
 
 /// An event to be appended, and its stored JSON.

@@ -1,15 +1,19 @@
 //! The journal on PostgreSQL: one statement and one round trip per batch, on a connection of its own.
 
+mod sessions;
+
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgDatabaseError, PgRow, PgSeverity};
-use sqlx::{Connection, Row};
+use sqlx::Row;
+use sqlx::postgres::{PgConnection, PgDatabaseError, PgRow, PgSeverity};
 use uuid::Uuid;
 
 use super::{Appended, Batch, Draft, Head, JournalError, Logged, Placement, Stored};
 use crate::domain::{EventId, TenantId, Time};
+
+pub use sessions::Sessions;
 
 /// The key of the advisory lock that a server holds while it runs, so that a second one cannot start on the database.
 /// The digits spell "roll" in ASCII.
@@ -62,10 +66,10 @@ struct SessionId {
     started: i64,
 }
 
-/// The journal's session, which holds the server's lock, and the options to reconnect with.
+/// The journal's session, which holds the server's lock, and what opens the next one.
 #[derive(Debug)]
 pub struct PostgresJournal {
-    options: PgConnectOptions,
+    sessions: Sessions,
     /// Taken out while a statement runs. It is put back unless the statement is cancelled or ends the session, so that
     /// `None` means that the lock is not held.
     session: Option<PgConnection>,
@@ -78,21 +82,23 @@ pub struct PostgresJournal {
 
 impl PostgresJournal {
     /// Connects and takes the server's lock. [`JournalError::Taken`] if another server has it.
-    pub async fn open(options: PgConnectOptions, apply_version: u32) -> Result<Self, JournalError> {
+    #[expect(clippy::disallowed_methods, reason = "names this server; no entry of the journal has it")]
+    pub async fn open(sessions: Sessions, apply_version: u32) -> Result<Self, JournalError> {
         let replica = Uuid::new_v4();
-        let mut journal = PostgresJournal { options, session: None, last: None, apply_version, replica };
+        let mut journal = PostgresJournal { sessions, session: None, last: None, apply_version, replica };
         journal.recover().await?;
         Ok(journal)
     }
 
     /// Makes a journal on a connection that holds the server's lock.
+    #[expect(clippy::disallowed_methods, reason = "names this server; no entry of the journal has it")]
     pub async fn locked(
-        options: PgConnectOptions,
+        sessions: Sessions,
         mut connection: PgConnection,
         apply_version: u32,
     ) -> Result<Self, JournalError> {
         let last = Some(session_id(&mut connection).await?);
-        Ok(PostgresJournal { options, session: Some(connection), last, apply_version, replica: Uuid::new_v4() })
+        Ok(PostgresJournal { sessions, session: Some(connection), last, apply_version, replica: Uuid::new_v4() })
     }
 
     /// Returns true unless the session that holds the server's lock was given up, or is known to have ended.
@@ -105,6 +111,15 @@ impl PostgresJournal {
         sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(SERVER_LOCK).fetch_one(connection).await
     }
 
+    /// Returns true if a session has the server's lock. It is not taken here, not even for a moment: a server that lost it
+    /// would take that for another server.
+    pub async fn is_taken(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+        let taken = "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1
+                     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                     AND (classid::bigint << 32 | objid::bigint) = $1)";
+        sqlx::query_scalar(taken).bind(SERVER_LOCK).fetch_one(connection).await
+    }
+
     pub(super) async fn recover(&mut self) -> Result<(), JournalError> {
         // A session that survived the error is kept: giving up its lock would let a waiting server take the store.
         if self.session.is_some() && self.confirm().await.is_ok() {
@@ -112,7 +127,7 @@ impl PostgresJournal {
         }
         // Dropped rather than closed: closing would wait for a server that may not answer.
         self.session = None;
-        let mut connection = PgConnection::connect_with(&self.options).await?;
+        let mut connection = self.sessions.connect().await?;
         if !Self::try_lock(&mut connection).await? {
             // The server may not have ended our own lost session yet, which then still holds the lock.
             if let Some(last) = self.last

@@ -93,6 +93,11 @@ impl TenantBudgets {
         self.0.tenants.pin().remove(&tenant);
     }
 
+    /// Requests that each tenant may send a second; `None` without a limit.
+    pub fn requests_a_second(&self) -> Option<u32> {
+        Some(self.0.limits.rate).filter(|rate| *rate > 0)
+    }
+
     fn gate(&self, tenant: TenantId) -> Arc<Gate> {
         self.0.tenants.pin().get_or_insert_with(tenant, || Arc::new(self.new_gate())).clone()
     }

@@ -54,7 +54,7 @@ impl<'d> Selection<'d> {
                     found.sort_unstable();
                     clauses.push(Resolved::Users(found));
                 }
-                Clause::Text(field, text) => clauses.push(Resolved::Users(named(directory, *field, text))),
+                Clause::Text(field, texts) => clauses.push(Resolved::Users(named(directory, *field, texts))),
                 Clause::Chat(statuses) => clauses.push(Resolved::Chat(statuses.clone())),
                 Clause::Overall(statuses) => clauses.push(Resolved::Overall(statuses.clone())),
             }
@@ -133,17 +133,22 @@ fn keep_any(sets: &[&Bits], n: usize, mask: &mut [u64]) -> bool {
     true
 }
 
-/// The users with the given text in a field, ascending.
-fn named(directory: &Directory, field: TextField, text: &str) -> Vec<u32> {
+/// The users with any of the given texts in a field, ascending.
+fn named(directory: &Directory, field: TextField, texts: &[String]) -> Vec<u32> {
     let users = directory.users();
-    match field {
-        TextField::ExternalId => users.by_external(text).into_iter().collect(),
-        TextField::Email => users.by_email(text).into_iter().collect(),
+    let mut found: Vec<u32> = match field {
+        TextField::ExternalId => texts.iter().filter_map(|text| users.by_external(text)).collect(),
+        TextField::Email => texts.iter().filter_map(|text| users.by_email(text)).collect(),
         TextField::Name => {
-            let alike = users.live().filter(|(_, profile)| is_like(&profile.name, text));
+            // Lowered once rather than for each pair of user and pattern.
+            let patterns: Vec<String> = texts.iter().map(|text| text.to_lowercase()).collect();
+            let is_meant = |name: &str| patterns.iter().any(|pattern| is_like(name, pattern));
+            let alike = users.live().filter(|(_, profile)| is_meant(&profile.name.to_lowercase()));
             alike.map(|(ix, _)| ix).collect()
         }
-    }
+    };
+    found.sort_unstable();
+    found
 }
 
 /// Sets the bits of those users that lie in block `n`. Returns false if none does.

@@ -25,6 +25,8 @@ pub use settings::TenantSettings;
 
 /// Interval at which changes made by other processes are polled for, so that they take effect within a second.
 const WATCH_INTERVAL: Duration = Duration::from_millis(500);
+/// The time within which a running server applies what another process changes.
+pub const APPLIED_WITHIN: Duration = Duration::from_secs(1);
 /// Maximum duration of one poll. Polls are serialized, so a store that does not answer would otherwise block all later
 /// ones.
 const REFRESH_TIMEOUT: Duration = Duration::from_secs(2);

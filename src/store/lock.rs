@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use sqlx::postgres::PgConnection;
 
-use super::{Location, Store, StoreError, postgres};
+use super::{Location, Store, StoreError, postgres, private};
 use crate::journal::{Journal, JournalError, PostgresJournal, SqliteJournal};
 
 /// The lock file's name within a folder.
@@ -41,19 +41,35 @@ impl ServerLock {
 
 /// Creates the folder if needed and locks the lock file in it. `None` if another process has it locked.
 pub(super) fn try_folder(folder: &Path) -> Result<Option<File>, StoreError> {
-    std::fs::create_dir_all(folder).map_err(|error| StoreError::Folder(folder.to_owned(), error))?;
+    private::make_folder(folder).map_err(|error| StoreError::Folder(folder.to_owned(), error))?;
     let path: PathBuf = folder.join(LOCK_FILE);
     let refused = |error| StoreError::Lock(path.clone(), error);
     // Not truncated: the file may be locked by a running server.
-    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(refused)?;
+    let file = private::open_file(&path).map_err(refused)?;
     match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
+        Ok(()) => {
+            // Empty, so that a failure gives nothing away.
+            let _closed = private::close_to_others(&path);
+            Ok(Some(file))
+        }
         Err(TryLockError::WouldBlock) => Ok(None),
         Err(TryLockError::Error(error)) => Err(refused(error)),
     }
 }
 
 impl Store {
+    /// Returns true if a server runs on the store.
+    pub async fn is_served(&self) -> Result<bool, StoreError> {
+        Ok(match self {
+            Store::Sqlite(store) => {
+                // A lock that is taken here is given back at once; a server that starts tries again.
+                let folder = store.writer().file().parent().unwrap_or(Path::new("."));
+                try_folder(folder)?.is_none()
+            }
+            Store::Postgres(store) => PostgresJournal::is_taken(&mut store.sessions().connect().await?).await?,
+        })
+    }
+
     /// Opens the store's journal for the engine of the server that holds `lock`. `apply_version` is the version of the
     /// rules it applies. A returned file must be held for as long as the server runs; on PostgreSQL the journal's
     /// connection holds the lock.
@@ -66,7 +82,7 @@ impl Store {
     ) -> Result<(Journal, Option<File>), JournalError> {
         Ok(match (self, lock) {
             (Store::Postgres(store), ServerLock::Postgres(connection)) => {
-                let journal = PostgresJournal::locked(store.options().clone(), *connection, apply_version).await?;
+                let journal = PostgresJournal::locked(store.sessions().clone(), *connection, apply_version).await?;
                 (Journal::Postgres(journal), None)
             }
             (Store::Sqlite(store), ServerLock::Folder(file)) => {

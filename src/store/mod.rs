@@ -9,11 +9,13 @@ pub mod load;
 pub mod lock;
 mod migrations;
 pub mod postgres;
+pub mod private;
 pub mod registry;
 pub mod sqlite;
 pub mod tenant_reads;
 pub mod tokens;
 
+use std::fmt;
 use std::future::Future;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -71,9 +73,49 @@ pub enum Location {
     Postgres(Box<PgConnectOptions>),
 }
 
+impl Location {
+    /// Returns [`StoreError::Missing`] for a folder without a store, if that is to be refused: before its lock is taken,
+    /// which makes the folder. A database is looked into when it is opened.
+    pub fn require(&self, if_missing: IfMissing) -> Result<(), StoreError> {
+        match self {
+            Location::Folder(folder) => sqlite::require(folder, if_missing),
+            Location::Postgres(_) => Ok(()),
+        }
+    }
+}
+
+/// The folder, or `database NAME at HOST:PORT`. There is no password in it.
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Location::Folder(folder) => write!(f, "{}", folder.display()),
+            Location::Postgres(options) => {
+                // The server's own default is the database with the user's name.
+                let database = options.get_database().unwrap_or(options.get_username());
+                match options.get_socket() {
+                    Some(socket) => write!(f, "database {database} at {}", socket.display()),
+                    None => write!(f, "database {database} at {}:{}", options.get_host(), options.get_port()),
+                }
+            }
+        }
+    }
+}
+
+/// Treatment of a store that is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IfMissing {
+    /// It is made.
+    Create,
+    /// It is [`StoreError::Missing`], and nothing is made.
+    Refuse,
+}
+
 /// An error of the store.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
+    /// There is no store, and the caller makes none. The text names the commands that do.
+    #[error("there is no store; {0}")]
+    Missing(&'static str),
     /// The store is unreachable, full, slow or broken, or rejected a statement.
     #[error("the store failed: {0}")]
     Sql(#[from] sqlx::Error),
@@ -86,6 +128,9 @@ pub enum StoreError {
     /// The store's folder cannot be created.
     #[error("the folder {0} cannot be made: {1}")]
     Folder(PathBuf, std::io::Error),
+    /// A file of the store cannot be made.
+    #[error("the file {0} cannot be made: {1}")]
+    File(PathBuf, std::io::Error),
     /// The store's lock file cannot be opened or locked.
     #[error("the lock file {0} cannot be used: {1}")]
     Lock(PathBuf, std::io::Error),
@@ -106,6 +151,26 @@ pub enum StoreError {
     /// The store holds data that this program does not write.
     #[error("the store holds something unreadable: {0}")]
     Unreadable(String),
+}
+
+impl StoreError {
+    /// Returns true if the setting that names the store has to be changed, or what it names be prepared: trying again
+    /// does not help.
+    pub fn is_setting(&self) -> bool {
+        match self {
+            StoreError::Missing(_)
+            | StoreError::Folder(..)
+            | StoreError::File(..)
+            | StoreError::Lock(..)
+            | StoreError::Unsuitable(_)
+            | StoreError::Foreign(_) => true,
+            // PostgreSQL's classes of rejected log-ins and of databases that do not exist.
+            StoreError::Sql(sqlx::Error::Database(error)) => {
+                error.code().is_some_and(|code| code.starts_with("28") || code.starts_with("3D"))
+            }
+            _ => false,
+        }
+    }
 }
 
 /// The store on one of its backends. A clone is another handle to the same store.
@@ -135,6 +200,14 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 const REWRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Store {
+    /// Closes the store at the end of a command. An embedded one that no other process uses is then in its one file.
+    pub async fn disconnect(&self) {
+        if let Store::Sqlite(store) = self {
+            // What fails here leaves the data in the write-ahead log, where they are as durable.
+            let _closed = tokio::time::timeout(CLOSE_TIMEOUT, store.disconnect()).await;
+        }
+    }
+
     /// Closes the store at the end of a server. An embedded one is moved from its write-ahead log into its one file, so
     /// that a copy of that file is complete. After the deletion of a tenant the file is rewritten without its remains.
     pub async fn close(&self) {
@@ -166,22 +239,31 @@ impl Store {
     /// [`StoreError::Outdated`] if the tables are outdated and a server is running on them, [`StoreError::Foreign`] if a
     /// newer release made them.
     pub async fn open(location: &Location) -> Result<(Self, bool), StoreError> {
-        Self::open_as(location, false).await
+        Self::open_as(location, false, IfMissing::Create).await
     }
 
-    /// Opens the store for the server that holds its lock. Works as [`Store::open`] otherwise.
-    pub async fn open_locked(location: &Location, _lock: &ServerLock) -> Result<(Self, bool), StoreError> {
-        Self::open_as(location, true).await
+    /// Works as [`Store::open`], but makes no store: [`StoreError::Missing`] if there is none.
+    pub async fn open_existing(location: &Location) -> Result<Self, StoreError> {
+        Ok(Self::open_as(location, false, IfMissing::Refuse).await?.0)
     }
 
-    async fn open_as(location: &Location, is_locked: bool) -> Result<(Self, bool), StoreError> {
+    /// Opens the store for a process that holds the server's lock. Works as [`Store::open`] otherwise.
+    pub async fn open_locked(
+        location: &Location,
+        _lock: &ServerLock,
+        if_missing: IfMissing,
+    ) -> Result<(Self, bool), StoreError> {
+        Self::open_as(location, true, if_missing).await
+    }
+
+    async fn open_as(location: &Location, is_locked: bool, if_missing: IfMissing) -> Result<(Self, bool), StoreError> {
         Ok(match location {
             Location::Folder(folder) => {
-                let (store, is_new) = SqliteStore::open(folder, is_locked).await?;
+                let (store, is_new) = SqliteStore::open(folder, is_locked, if_missing).await?;
                 (Store::Sqlite(store), is_new)
             }
             Location::Postgres(options) => {
-                let (store, is_new) = PostgresStore::open(options, is_locked).await?;
+                let (store, is_new) = PostgresStore::open(options, is_locked, if_missing).await?;
                 (Store::Postgres(store), is_new)
             }
         })
@@ -193,7 +275,7 @@ impl Store {
         Ok(match self {
             Store::Sqlite(store) => Journal::Sqlite(SqliteJournal::new(store.writer().clone(), apply_version)),
             Store::Postgres(store) => {
-                Journal::Postgres(PostgresJournal::open(store.options().clone(), apply_version).await?)
+                Journal::Postgres(PostgresJournal::open(store.sessions().clone(), apply_version).await?)
             }
         })
     }

@@ -1,10 +1,18 @@
 //! The command line: settings, commands, start and stop, and secrets that must not be printed.
 
+#[cfg(unix)]
+mod announcement;
 mod commands;
+mod database;
 mod deletion;
+mod demo;
 mod leaks;
 mod life;
 mod logs;
+#[cfg(unix)]
+mod modes;
+mod output;
+mod rejections;
 mod secrets;
 mod settings;
 mod verify;
@@ -14,8 +22,9 @@ use std::time::Duration;
 use assert_cmd::Command;
 use assert_cmd::assert::Assert;
 
+use crate::support::Home;
 use crate::support::captured_output;
-use crate::support::process::program;
+use crate::support::process::{program, store_flags};
 
 /// The timeout of a command.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(30);
@@ -26,6 +35,12 @@ fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Assert {
     let ended = command.args(arguments).envs(variables.iter().copied()).timeout(COMMAND_TIMEOUT).assert();
     captured_output::record(&stderr(&ended));
     ended
+}
+
+/// Runs a command on a store.
+fn on(home: &Home, arguments: &[&str]) -> Assert {
+    let store = store_flags(&home.location);
+    run(&[arguments, &[store[0].as_str(), store[1].as_str()]].concat(), &[])
 }
 
 /// Returns the standard output of a command.

@@ -111,3 +111,56 @@ fn every_reference_resolves() {
     assert_eq!(missing, BTreeSet::new());
     assert_eq!(description["openapi"], "3.1.0");
 }
+
+/// Tools send the first media type of a response as `Accept`, and ignore a parameter of that name (OpenAPI 3.1,
+/// "Parameter Object").
+#[test]
+fn vonages_version_is_the_first_media_type() {
+    let description = description();
+    for (method, path, operation) in operations(&description) {
+        let parameters = operation["parameters"].as_array().into_iter().flatten();
+        let mut headers = parameters.filter(|p| p["in"] == "header").filter_map(|p| p["name"].as_str());
+        let ignored = headers.find(|name| ["Accept", "Content-Type", "Authorization"].contains(name));
+        assert_eq!(ignored, None, "{method} {path}");
+    }
+    // In the text, since a parsed object has no order.
+    let text = openapi::json();
+    let versions: Vec<usize> =
+        text.match_indices("\"application/vnd.newvoicemedia.v1+json\"").map(|(at, _)| at).collect();
+    assert_eq!(
+        versions.len(),
+        operations(&description).iter().filter(|(_, path, _)| path.starts_with("/agents")).count()
+    );
+    assert!(versions.iter().all(|at| text[..*at].trim_end().ends_with("\"content\": {")));
+}
+
+/// Without an encoding generators write a nested object as JSON in one field of a form.
+#[test]
+fn nested_fields_of_forms_have_an_encoding() {
+    let description = description();
+    let mut nested = 0;
+    for (method, path, operation) in operations(&description) {
+        for (media_type, content) in operation["requestBody"]["content"].as_object().into_iter().flatten() {
+            if !["application/x-www-form-urlencoded", "multipart/form-data"].contains(&media_type.as_str()) {
+                continue;
+            }
+            let reference = content["schema"]["$ref"].as_str().expect("a reference");
+            let schema = description.pointer(&reference[1..]).expect("a schema");
+            for (name, property) in schema["properties"].as_object().expect("fields") {
+                let is_nested = property.get("properties").is_some();
+                let encoding = &content["encoding"][name];
+                assert_eq!(is_nested, encoding["style"] == "deepObject", "{method} {path} {name}: {encoding}");
+                assert_eq!(is_nested, encoding["explode"] == true, "{method} {path} {name}");
+                nested += u32::from(is_nested);
+            }
+        }
+    }
+    assert_eq!(nested, 2 * (1 + 1 + 3));
+}
+
+#[test]
+fn credentials_are_described() {
+    let description = description();
+    let schemes = description["components"]["securitySchemes"].as_object().expect("schemes");
+    assert!(schemes.len() > 4 && schemes.values().all(|scheme| scheme["description"].is_string()), "{schemes:?}");
+}

@@ -12,6 +12,7 @@ mod hazards;
 mod isolation;
 mod limits;
 mod model;
+mod parameters;
 mod scopes;
 mod store_faults;
 mod support;

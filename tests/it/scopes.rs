@@ -14,7 +14,7 @@ use crate::support::requests::{
 };
 use crate::support::routes::{Route, table};
 use crate::support::signing::enable_webhooks;
-use crate::support::{ADMIN, Backend, Service};
+use crate::support::{ADMIN, Backend, SCRAPER, Service};
 
 on_both_stores!(a_route_requires_its_own_scope);
 on_both_stores!(every_route_rejects_invalid_keys);
@@ -37,13 +37,14 @@ const SCOPES: [&str; 12] = [
 ];
 
 /// The scope of every route of a tenant.
-const ROWS: [(&str, &str, &str); 52] = [
+const ROWS: [(&str, &str, &str); 53] = [
     ("GET", "/v1/desk", "events:write"),
     ("POST", "/v1/desk/tickets", "events:write"),
     ("POST", "/v1/events", "events:write"),
     ("POST", "/v1/webhooks/iadvize", "events:write"),
     ("PUT", "/v1/directory", "directory:write"),
     ("GET", "/v1/directory", "directory:read"),
+    ("GET", "/graphql", "graphql:read"),
     ("POST", "/graphql", "graphql:read"),
     ("GET", "/operator/live", "operators:read"),
     ("GET", "/operator/{id}/live", "operators:read"),
@@ -163,7 +164,7 @@ async fn every_route_rejects_invalid_keys(backend: Backend) {
     let nearly = format!("{}0", persona.key);
     let shorter = &persona.key[..persona.key.len() - 1];
     let keys = [None, Some(""), Some(revoked.as_str()), Some(nearly.as_str()), Some(shorter), Some(ADMIN)];
-    let keys = keys.into_iter().chain([Some(persona.tenant.as_str()), Some("*"), Some("null")]);
+    let keys = keys.into_iter().chain([Some(persona.tenant.as_str()), Some("*"), Some("null"), Some(SCRAPER)]);
     for key in keys {
         for row in &ROWS {
             let route = route(row);
@@ -207,6 +208,16 @@ async fn administration_rejects_tenant_credentials(backend: Backend) {
             assert_eq!(answer.status, 401, "{method} {path} with {credential:?}: {}", answer.text);
             assert!(!answer.text.contains("rk_"), "{}", answer.text);
         }
+    }
+    let administration: BTreeSet<&str> = ADMINISTRATION.iter().map(|(path, _)| *path).collect();
+    let routes = table().into_iter().filter(|route| administration.contains(route.path.as_str())).count();
+    assert_eq!(routes, requests.len(), "a route of the administrator is missing above");
+    // The token of the metrics reads them and opens nothing else.
+    for (method, path) in &requests {
+        let expected = if path == "/metrics" { 200 } else { 401 };
+        let request = service.api.request(method.clone(), path).bearer_auth(SCRAPER);
+        let answer = send(request.json(&json!({ "name": "more", "scopes": ["*"] }))).await.expect("an answer");
+        assert_eq!(answer.status, expected, "{method} {path}: {}", answer.text);
     }
     // The deletions were rejected, so the key is still valid.
     assert_eq!(service.api.events(&other, &[]).await.unwrap().status, 200);

@@ -40,6 +40,8 @@ pub struct EventResult {
     pub outcome: String,
     /// The reason, if the event was rejected.
     pub reason: Option<String>,
+    /// The member, what was found there and what fits, with some rejected events.
+    pub detail: Option<String>,
 }
 
 /// The reason why an attempt failed.

@@ -27,7 +27,8 @@ impl Summary {
             if result.outcome == "rejected" && self.rejected.len() < MAX_LISTED {
                 let id = result.id.as_deref().unwrap_or("unreadable");
                 let reason = result.reason.as_deref().unwrap_or("no reason given");
-                self.rejected.push(format!("line {line}, id {id}: {reason}"));
+                let detail = result.detail.as_deref().map(|detail| format!(" ({detail})")).unwrap_or_default();
+                self.rejected.push(format!("line {line}, id {id}: {reason}{detail}"));
             }
         }
     }

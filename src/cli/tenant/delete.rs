@@ -4,14 +4,15 @@ use std::io::{IsTerminal, Write};
 
 use clap::Args;
 
-use super::super::{Failure, migrate};
+use super::super::store::{applied, failure, on_store};
+use super::super::{Failure, output};
 use super::find;
 use crate::auth::Admin;
 use crate::clock::Clock;
 use crate::command::tenants::delete_tenant::delete_tenant;
 use crate::config::StoreArgs;
 use crate::registry::Registry;
-use crate::store::{Chore, ServerLock, Store, StoreError, TenantRecord};
+use crate::store::{Chore, Location, ServerLock, Store, StoreError, TenantRecord};
 
 /// Rows that are deleted at a time.
 const ROWS: u32 = 500;
@@ -30,29 +31,30 @@ pub struct DeleteArgs {
 
 /// Deletes the tenant, and its rows unless a running server does.
 pub async fn run(args: DeleteArgs) -> Result<(), Failure> {
-    let location = args.store.location().map_err(Failure::setting)?;
-    let store = migrate::open(&args.store).await?;
-    let tenant = find(&store, &args.tenant).await?;
+    on_store(&args.store, async |store, location| delete(&args, store, location).await).await
+}
+
+async fn delete(args: &DeleteArgs, store: &Store, location: &Location) -> Result<(), Failure> {
+    let tenant = find(store, &args.tenant).await?;
     if !args.yes && !is_confirmed(&tenant)? {
         return Err(Failure::other("nothing was deleted"));
     }
-    let settings = Registry::load(store.clone()).await.map_err(Failure::other)?.settings();
-    let deleted = delete_tenant(&Admin::local(), &store, &settings, &Clock::system(), tenant.id).await;
+    let failure = |error: StoreError| failure(location, error);
+    let settings = Registry::load(store.clone()).await.map_err(failure)?.settings();
+    let deleted = delete_tenant(&Admin::local(), store, &settings, &Clock::system(), tenant.id).await;
     deleted.map_err(Failure::other)?;
     // Beside a server these would be slices between its appends, which it can time better.
-    let is_served = ServerLock::try_take(&location).await.map_err(Failure::other)?.is_none();
-    if is_served {
-        println!("deleted; the running server deletes its rows");
-    } else {
-        delete_rows(&store, Chore::Deleted(tenant.id)).await.map_err(Failure::other)?;
-        // Held while the file is rewritten: a server that starts meanwhile waits.
-        let lock = ServerLock::try_take(&location).await.map_err(Failure::other)?;
-        if lock.is_some() {
-            store.close().await;
-        }
-        println!("deleted");
+    if store.is_served().await.map_err(failure)? {
+        applied(store).await;
+        return output::print("deleted; the running server deletes its rows\n");
     }
-    Ok(())
+    delete_rows(store, Chore::Deleted(tenant.id)).await.map_err(failure)?;
+    // Held while the file is rewritten: a server that starts meanwhile waits.
+    let lock = ServerLock::try_take(location).await.map_err(failure)?;
+    if lock.is_some() {
+        store.close().await;
+    }
+    output::print("deleted\n")
 }
 
 /// Lets the user type the tenant's name. Returns true if it is the name.

@@ -37,7 +37,7 @@ pub fn issue_ticket(
     request: TicketRequest,
 ) -> Result<IssuedTicket, Fault> {
     let session = request.session.as_deref().map(event::session).transpose();
-    let session = session.map_err(|why| Fault::refused("/session", why))?;
+    let session = session.map_err(|reason| Fault::refused("/session", reason.text()))?;
     let seconds = request.seconds.unwrap_or(USUAL_SECONDS);
     if !SECONDS.contains(&seconds) {
         return Err(Fault::refused("/seconds", "must be from 1 to 300"));

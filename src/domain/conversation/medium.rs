@@ -70,11 +70,6 @@ impl Medium {
         }
     }
 
-    /// Parses the vendor's name, ignoring case.
-    pub fn parse(name: &str) -> Option<Self> {
-        Medium::ALL.into_iter().find(|medium| medium.name().eq_ignore_ascii_case(name))
-    }
-
     /// The channel of the slots that its conversations take.
     pub const fn slot(self) -> Channel {
         match self {
@@ -91,12 +86,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_parse_and_match_their_json() {
+    fn names_match_their_json() {
         for medium in Medium::ALL {
-            assert_eq!(Medium::parse(medium.name()), Some(medium));
             assert_eq!(serde_json::to_value(medium).unwrap(), medium.name());
         }
-        assert_eq!(Medium::parse("chat"), Some(Medium::Chat));
-        assert_eq!(Medium::parse("third_party"), None);
     }
 }

@@ -1,14 +1,18 @@
 //! Decodes a CloudEvents envelope into an [`Event`] and checks shape, limits, type and time. Needs no state.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+use super::any_case::{AnyCase, Switches};
 use super::body::{EventBody, Surface};
-use super::envelope::{Envelope, Refusal, data, each_member_once, holds_nul, id_of, session, user};
+use super::envelope::{Envelope, data, each_member_once, holds_nul, misshapen, session, user};
+use super::members::names;
+use super::names::misspelt;
+use super::reason::Reason;
+use super::refusal::{Refusal, refuse};
 use super::{Event, EventId, Fact, INTERNAL_SOURCE, decode_conversation};
 use crate::domain::channel::Channel;
 use crate::domain::conversation::ConversationId;
@@ -28,44 +32,57 @@ const AHEAD_SECONDS: i64 = 300;
 /// Parses and checks one event. `now` is service time; an event's time ahead of it is replaced by `now`, and journalled
 /// as such.
 pub fn admit(raw: &RawValue, now: Time) -> Result<Event, Refusal> {
-    let refuse = |reason| Refusal { id: id_of(raw), reason };
-    let Object(envelope): Object<Envelope<'_>> = serde_json::from_str(raw.get())
-        .map_err(|_| refuse("not an event: id, source, type and time are required, as strings"))?;
-    read(&envelope, raw, now).map_err(refuse)
+    let envelope: Result<Object<Envelope<'_>>, _> = serde_json::from_str(raw.get());
+    let Object(envelope) = envelope.map_err(|_| refuse(raw, misshapen(raw), now))?;
+    read(envelope, raw, now).map_err(|reason| refuse(raw, reason, now))
 }
 
-fn read(envelope: &Envelope<'_>, raw: &RawValue, now: Time) -> Result<Event, &'static str> {
+fn read(envelope: Envelope<'_>, raw: &RawValue, now: Time) -> Result<Event, Reason> {
     if envelope.specversion.as_ref().is_some_and(|v| v != "1.0") {
-        return Err("specversion must be 1.0");
+        return Err(Reason::Specversion);
     }
     if envelope.id.is_empty() || envelope.id.len() > ID_MAX {
-        return Err("id must be 1 to 128 bytes");
+        return Err(Reason::Id);
     }
     if !text::is_name(&envelope.source) {
-        return Err("source must be 1 to 256 bytes");
+        return Err(Reason::Source);
     }
     // Events of an internal source are authoritative and never stale, so callers must not claim one.
     if envelope.source.starts_with(INTERNAL_SOURCE) {
-        return Err("source must not begin with rollcall:");
+        return Err(Reason::ReservedSource);
     }
     if holds_nul(raw) {
-        return Err("U+0000 is not allowed");
+        return Err(Reason::Nul);
     }
     each_member_once(raw)?;
     let time = Time::parse(&envelope.time).map_err(|error| match error {
-        TimeError::Malformed => "time is not RFC 3339",
-        TimeError::OutOfRange => "time is outside the years 1970 to 2999",
+        TimeError::Malformed => Reason::Time,
+        TimeError::OutOfRange => Reason::TimeRange,
     })?;
     if time > now.plus_seconds(AHEAD_SECONDS) {
-        return Err("time is more than 5 minutes ahead");
+        return Err(Reason::TimeAhead);
     }
-    let body = read_body(envelope)?;
+    let decoded = envelope.decoded()?;
+    let envelope = envelope.with_data(decoded.as_deref());
+    let body = read_body(&envelope)?;
+    reject_misspelt(&envelope, raw)?;
     let id = EventId { source: envelope.source.as_ref().into(), id: envelope.id.as_ref().into() };
     // Clamped before journalling, since a replay applies the journalled time and has no service time to clamp to.
     Ok(Event { id, fact: Fact::new(time.min(now), body) })
 }
 
-fn read_body(envelope: &Envelope<'_>) -> Result<EventBody, &'static str> {
+/// Rejects a name that is nearly that of an optional member: the producer means the member, and would be answered as if
+/// it had been taken. Other unknown names are ignored.
+fn reject_misspelt(envelope: &Envelope<'_>, raw: &RawValue) -> Result<(), Reason> {
+    // Of the optional attributes only the subject changes what an event means.
+    if envelope.subject.is_none() && misspelt(raw, ["subject"].into_iter()).is_some() {
+        return Err(Reason::Misspelt);
+    }
+    let Some(data) = envelope.data else { return Ok(()) };
+    if misspelt(data, names(&envelope.kind)).is_some() { Err(Reason::Misspelt) } else { Ok(()) }
+}
+
+fn read_body(envelope: &Envelope<'_>) -> Result<EventBody, Reason> {
     Ok(match envelope.kind.as_ref() {
         "desk.connected" => desk_connected(envelope)?,
         "desk.heartbeat" => {
@@ -81,7 +98,7 @@ fn read_body(envelope: &Envelope<'_>) -> Result<EventBody, &'static str> {
         "slot.taken" => {
             let slot: Slot<'_> = data(envelope)?;
             // Optional in `Slot`, which `slot.released` shares.
-            let channel = slot.channel.ok_or("channel is missing")?;
+            let AnyCase(channel) = slot.channel.ok_or(Reason::ChannelMissing)?;
             EventBody::SlotTaken { user: user(envelope)?, channel, conversation: conversation(&slot.conversation)? }
         }
         "slot.released" => {
@@ -91,11 +108,11 @@ fn read_body(envelope: &Envelope<'_>) -> Result<EventBody, &'static str> {
         }
         "slots.synced" => slots_synced(envelope)?,
         kind if kind.starts_with("conversation.") => decode_conversation::read(envelope)?,
-        _ => return Err("unknown type"),
+        _ => return Err(Reason::UnknownType),
     })
 }
 
-fn desk_connected(envelope: &Envelope<'_>) -> Result<EventBody, &'static str> {
+fn desk_connected(envelope: &Envelope<'_>) -> Result<EventBody, Reason> {
     #[derive(Deserialize)]
     struct Connected<'a> {
         #[serde(borrow)]
@@ -105,63 +122,60 @@ fn desk_connected(envelope: &Envelope<'_>) -> Result<EventBody, &'static str> {
         #[serde(borrow, default)]
         device: Option<Cow<'a, str>>,
         #[serde(default)]
-        surface: Surface,
+        surface: Option<AnyCase<Surface>>,
     }
     let connected: Connected<'_> = data(envelope)?;
     if connected.lease_seconds.is_some_and(|lease| !LEASE_SECONDS.contains(&lease)) {
-        return Err("lease_seconds must be from 5 to 3600");
+        return Err(Reason::LeaseSeconds);
     }
     Ok(EventBody::DeskConnected {
         user: user(envelope)?,
         session: session(&connected.session)?,
         lease_seconds: connected.lease_seconds,
         device: connected.device.as_deref().map(device).transpose()?,
-        surface: connected.surface,
+        surface: connected.surface.map(|AnyCase(surface)| surface).unwrap_or_default(),
         // A producer's session must count towards the quota of sessions, not of sockets.
         socket: false,
     })
 }
 
 /// Validates a device name given by a desk.
-pub fn device(name: &str) -> Result<Box<str>, &'static str> {
-    if text::is_name(name) { Ok(name.into()) } else { Err("device must be 1 to 256 bytes") }
+pub fn device(name: &str) -> Result<Box<str>, Reason> {
+    if text::is_name(name) { Ok(name.into()) } else { Err(Reason::Device) }
 }
 
-fn status_changed(envelope: &Envelope<'_>) -> Result<EventBody, &'static str> {
+fn status_changed(envelope: &Envelope<'_>) -> Result<EventBody, Reason> {
     #[derive(Deserialize)]
     struct Changed {
         #[serde(default)]
-        presence: Option<Category>,
+        presence: Option<AnyCase<Category>>,
         #[serde(default)]
         presence_id: Option<Uuid>,
         #[serde(default)]
-        channels: BTreeMap<Channel, bool>,
+        channels: Option<Switches>,
     }
-    let changed: Changed = data(envelope)?;
-    if changed.presence.is_none() && changed.presence_id.is_none() && changed.channels.is_empty() {
-        return Err("presence, presence_id or channels is needed");
+    let Changed { presence, presence_id, channels } = data(envelope)?;
+    let channels = channels.map(|Switches(channels)| channels).unwrap_or_default();
+    if presence.is_none() && presence_id.is_none() && channels.is_empty() {
+        return Err(Reason::StatusEmpty);
     }
-    Ok(EventBody::StatusChanged {
-        user: user(envelope)?,
-        presence: changed.presence,
-        presence_id: changed.presence_id,
-        channels: changed.channels.into_iter().collect(),
-    })
+    let presence = presence.map(|AnyCase(presence)| presence);
+    Ok(EventBody::StatusChanged { user: user(envelope)?, presence, presence_id, channels })
 }
 
-fn slots_synced(envelope: &Envelope<'_>) -> Result<EventBody, &'static str> {
+fn slots_synced(envelope: &Envelope<'_>) -> Result<EventBody, Reason> {
     #[derive(Deserialize)]
     struct Synced<'a> {
-        channel: Channel,
+        channel: AnyCase<Channel>,
         #[serde(borrow)]
         conversations: Vec<Cow<'a, str>>,
     }
     let synced: Synced<'_> = data(envelope)?;
     if synced.conversations.len() > SYNC_CONVERSATIONS {
-        return Err("conversations must have at most 1000 elements");
+        return Err(Reason::Conversations);
     }
     let conversations = synced.conversations.iter().map(|id| conversation(id)).collect::<Result<_, _>>()?;
-    Ok(EventBody::SlotsSynced { user: user(envelope)?, channel: synced.channel, conversations })
+    Ok(EventBody::SlotsSynced { user: user(envelope)?, channel: synced.channel.0, conversations })
 }
 
 #[derive(Deserialize)]
@@ -173,17 +187,19 @@ struct OfSession<'a> {
 #[derive(Deserialize)]
 struct Slot<'a> {
     #[serde(default)]
-    channel: Option<Channel>,
+    channel: Option<AnyCase<Channel>>,
     #[serde(borrow)]
     conversation: Cow<'a, str>,
 }
 
-fn conversation(id: &str) -> Result<ConversationId, &'static str> {
-    ConversationId::new(id).ok_or("conversation must be 1 to 128 bytes")
+fn conversation(id: &str) -> Result<ConversationId, Reason> {
+    ConversationId::new(id).ok_or(Reason::Conversation)
 }
 
 #[cfg(test)]
 mod tests {
+    use base64::prelude::{BASE64_STANDARD, Engine};
+
     use super::*;
     use crate::domain::ids::UserRef;
 
@@ -195,7 +211,7 @@ mod tests {
     }
 
     fn reason(json: &str) -> &'static str {
-        read(json).unwrap_err().reason
+        read(json).unwrap_err().reason.text()
     }
 
     const TAKEN: &str = r#"{"specversion":"1.0","id":"1","source":"/acd","type":"slot.taken","subject":"101",
@@ -247,7 +263,7 @@ mod tests {
         assert_eq!(time_of(NOW).unwrap().fact.time, NOW);
         assert_eq!(time_of(NOW.plus_seconds(-1)).unwrap().fact.time, NOW.plus_seconds(-1));
         let beyond = Time::from_micros(NOW.plus_seconds(300).micros() + 1);
-        assert_eq!(time_of(beyond).unwrap_err().reason, "time is more than 5 minutes ahead");
+        assert_eq!(time_of(beyond).unwrap_err().reason.text(), "time is more than 5 minutes ahead");
     }
 
     #[test]
@@ -264,6 +280,31 @@ mod tests {
     fn an_escaped_backslash_is_not_a_nul() {
         assert!(read(&TAKEN.replace("\"a\":[]", "\"a\":\"\\\\u0000\"")).is_ok());
     }
+
+    #[test]
+    fn data_in_base64_is_read_as_data() {
+        let encoded = |data: &str, rest: &str| {
+            let member = format!(r#""data_base64":"{}"{rest}"#, BASE64_STANDARD.encode(data));
+            TAKEN.replace(r#""data":{"channel":"call","conversation":"c","extra":1}"#, &member)
+        };
+        let data = r#" {"channel":"call","conversation":"c"} "#;
+        assert_eq!(read(&encoded(data, "")).unwrap().fact, read(TAKEN).unwrap().fact);
+        for kind in [r#""application/json""#, r#""text/JSON; charset=utf-8""#, r#""application/vnd.acme+json""#, "null"]
+        {
+            assert!(read(&encoded(data, &format!(r#","data":null,"datacontenttype":{kind}"#))).is_ok(), "{kind}");
+        }
+        for kind in [r#""application/xml""#, r#""json""#, "7"] {
+            assert_eq!(reason(&encoded(data, &format!(r#","datacontenttype":{kind}"#))), BASE64, "{kind}");
+        }
+        assert_eq!(reason(&encoded(data, r#","data":{}"#)), "data and data_base64 exclude each other");
+        assert_eq!(reason(&encoded(r#"{"channel":"call","channel":"chat"}"#, "")), "a member is given twice");
+        assert_eq!(reason(&encoded(r#"{"conversation":"\u0000"}"#, "")), "U+0000 is not allowed");
+        assert_eq!(reason(&encoded("{", "")), BASE64);
+        assert_eq!(reason(&encoded("null", "")), "data does not fit the type");
+        assert_eq!(reason(&encoded(data, "").replace("base64\":\"", "base64\":\"!")), BASE64);
+    }
+
+    const BASE64: &str = "data_base64 must be JSON in Base64";
 
     #[test]
     fn facts_survive_json() {

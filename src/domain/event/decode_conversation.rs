@@ -2,11 +2,13 @@
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use uuid::Uuid;
 
+use super::any_case::AnyCase;
 use super::body::EventBody;
 use super::envelope::{Envelope, data, user};
+use super::reason::Reason;
 use crate::domain::conversation::Medium;
 use crate::domain::ids::{EntityRef, parse_guid};
 use crate::domain::text;
@@ -15,23 +17,12 @@ use crate::domain::time::Time;
 /// Maximum length of a message's text, in bytes.
 const TEXT_MAX: usize = 8 * 1024;
 
-/// A medium as events name it, in either case.
-#[derive(Clone, Copy)]
-struct Named(Medium);
-
-impl<'de> Deserialize<'de> for Named {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let name = Cow::<'de, str>::deserialize(deserializer)?;
-        Medium::parse(&name).map(Named).ok_or_else(|| serde::de::Error::custom("not a conversation channel"))
-    }
-}
-
 #[derive(Deserialize)]
 struct Started<'a> {
     #[serde(borrow)]
     conversation: Cow<'a, str>,
     project: EntityRef,
-    channel: Named,
+    channel: AnyCase<Medium>,
 }
 
 #[derive(Deserialize)]
@@ -48,7 +39,7 @@ struct Routed<'a> {
 struct Pushed<'a> {
     #[serde(borrow)]
     conversation: Cow<'a, str>,
-    channel: Named,
+    channel: AnyCase<Medium>,
     #[serde(default)]
     project: Option<EntityRef>,
 }
@@ -95,10 +86,10 @@ struct Closed<'a> {
     reason: Option<Cow<'a, str>>,
 }
 
-pub(super) fn read(envelope: &Envelope<'_>) -> Result<EventBody, &'static str> {
+pub(super) fn read(envelope: &Envelope<'_>) -> Result<EventBody, Reason> {
     Ok(match envelope.kind.as_ref() {
         "conversation.started" => {
-            let Started { conversation, project, channel: Named(channel) } = data(envelope)?;
+            let Started { conversation, project, channel: AnyCase(channel) } = data(envelope)?;
             EventBody::ConversationStarted { conversation: id(&conversation)?, project, channel }
         }
         "conversation.routed" => {
@@ -106,7 +97,7 @@ pub(super) fn read(envelope: &Envelope<'_>) -> Result<EventBody, &'static str> {
             EventBody::ConversationRouted { conversation: id(&conversation)?, routing_rule, routing_group }
         }
         "conversation.pushed" => {
-            let Pushed { conversation, channel: Named(channel), project } = data(envelope)?;
+            let Pushed { conversation, channel: AnyCase(channel), project } = data(envelope)?;
             EventBody::ConversationPushed { user: user(envelope)?, conversation: id(&conversation)?, channel, project }
         }
         "conversation.message" => message(envelope)?,
@@ -125,30 +116,30 @@ pub(super) fn read(envelope: &Envelope<'_>) -> Result<EventBody, &'static str> {
         "conversation.closed" => {
             let Closed { conversation, reason } = data(envelope)?;
             if reason.as_ref().is_some_and(|reason| !text::is_name(reason)) {
-                return Err("reason must be 1 to 256 bytes");
+                return Err(Reason::ClosingReason);
             }
             let reason = reason.as_deref().map(Box::from);
             EventBody::ConversationClosed { conversation: id(&conversation)?, reason }
         }
-        _ => return Err("unknown type"),
+        _ => return Err(Reason::UnknownType),
     })
 }
 
-fn message(envelope: &Envelope<'_>) -> Result<EventBody, &'static str> {
+fn message(envelope: &Envelope<'_>) -> Result<EventBody, Reason> {
     let Message { conversation, author, text } = data(envelope)?;
     if !text::is_name(&author) {
-        return Err("author must be 1 to 256 bytes");
+        return Err(Reason::Author);
     }
     if text.as_ref().is_some_and(|text| text.len() > TEXT_MAX) {
-        return Err("text must be at most 8192 bytes");
+        return Err(Reason::Text);
     }
     let user = envelope.subject.is_some().then(|| user(envelope)).transpose()?;
     let (author, text) = (author.as_ref().into(), text.as_deref().map(Box::from));
     Ok(EventBody::ConversationMessage { user, conversation: id(&conversation)?, author, text })
 }
 
-fn id(text: &str) -> Result<Uuid, &'static str> {
-    parse_guid(text).ok_or("conversation must be a UUID")
+fn id(text: &str) -> Result<Uuid, Reason> {
+    parse_guid(text).ok_or(Reason::ConversationUuid)
 }
 
 #[cfg(test)]
@@ -179,7 +170,7 @@ mod tests {
             event["subject"] = json!(subject);
         }
         let now = Time::parse("2001-01-01T00:01:00Z").unwrap();
-        admit(&to_raw_value(&event).unwrap(), now).map(|event| event.fact).map_err(|refusal| refusal.reason)
+        admit(&to_raw_value(&event).unwrap(), now).map(|event| event.fact).map_err(|refusal| refusal.reason.text())
     }
 
     #[test]

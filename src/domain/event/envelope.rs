@@ -3,24 +3,18 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use base64::prelude::{BASE64_STANDARD, Engine};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::names::Name;
+use super::reason::Reason;
 use crate::domain::ids::UserRef;
 use crate::domain::json::Object;
 
 /// Maximum length of a session id, in bytes.
 const SESSION_MAX: usize = 128;
-
-/// An event rejected at admission.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// The event's id, if one could be parsed.
-    pub id: Option<String>,
-    /// The reason, as sent on the wire.
-    pub reason: &'static str,
-}
 
 /// A CloudEvents envelope, with its data unparsed. Unknown members are ignored.
 #[derive(Deserialize)]
@@ -39,15 +33,79 @@ pub(super) struct Envelope<'a> {
     pub time: Cow<'a, str>,
     #[serde(borrow, default)]
     pub data: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    data_base64: Option<Cow<'a, str>>,
+    /// Read beside `data_base64` only: without it the data is JSON already.
+    #[serde(borrow, default)]
+    datacontenttype: Option<&'a RawValue>,
 }
 
-/// Extracts the id from JSON that need not be an event otherwise, so that a refusal can name it.
-pub(super) fn id_of(raw: &RawValue) -> Option<String> {
-    #[derive(Deserialize)]
-    struct OnlyId {
-        id: String,
+impl<'a> Envelope<'a> {
+    /// Returns the JSON of `data_base64`; `None` without that member. It passes the checks that the event's own text
+    /// passed.
+    pub fn decoded(&self) -> Result<Option<Box<RawValue>>, Reason> {
+        let Some(encoded) = &self.data_base64 else { return Ok(None) };
+        if self.data.is_some() {
+            return Err(Reason::DataTwice);
+        }
+        let misfit = Reason::DataBase64;
+        let content_type = self.datacontenttype.map(|value| serde_json::from_str::<Cow<'_, str>>(value.get()));
+        if content_type.is_some_and(|name| !name.is_ok_and(|name| is_json(&name))) {
+            return Err(misfit);
+        }
+        let bytes = BASE64_STANDARD.decode(encoded.as_bytes()).map_err(|_| misfit)?;
+        let text = String::from_utf8(bytes).map_err(|_| misfit)?;
+        let data = RawValue::from_string(text).map_err(|_| misfit)?;
+        if holds_nul(&data) {
+            return Err(Reason::Nul);
+        }
+        each_member_once(&data)?;
+        Ok(Some(data))
     }
-    serde_json::from_str::<Object<OnlyId>>(raw.get()).ok().map(|Object(only)| only.id)
+
+    /// Replaces the data by what [`Envelope::decoded`] returned, if there is any.
+    pub fn with_data<'b>(self, decoded: Option<&'b RawValue>) -> Envelope<'b>
+    where
+        'a: 'b,
+    {
+        Envelope { data: decoded.or(self.data), ..self }
+    }
+}
+
+/// Returns the reason for which JSON is not an envelope: an optional attribute of another type, or else the absence of a
+/// required one.
+pub(super) fn misshapen(raw: &RawValue) -> Reason {
+    #[derive(Deserialize)]
+    struct Attributes<'a> {
+        #[serde(borrow, rename = "id")]
+        _id: Cow<'a, str>,
+        #[serde(borrow, rename = "source")]
+        _source: Cow<'a, str>,
+        #[serde(borrow, rename = "type")]
+        _kind: Cow<'a, str>,
+        #[serde(borrow, rename = "time")]
+        _time: Cow<'a, str>,
+        #[serde(borrow, default)]
+        specversion: Option<&'a RawValue>,
+        #[serde(borrow, default)]
+        subject: Option<&'a RawValue>,
+        #[serde(borrow, default)]
+        data_base64: Option<&'a RawValue>,
+    }
+    let Ok(Object(attributes)) = serde_json::from_str::<Object<Attributes<'_>>>(raw.get()) else {
+        return Reason::NotAnEvent;
+    };
+    let Attributes { specversion, subject, data_base64, .. } = attributes;
+    let optional = [(specversion, Reason::Specversion), (subject, Reason::Subject), (data_base64, Reason::DataBase64)];
+    let is_other = |value: Option<&RawValue>| value.is_some_and(|value| !value.get().starts_with('"'));
+    let misfit = optional.into_iter().find(|(value, _)| is_other(*value));
+    misfit.map_or(Reason::NotAnEvent, |(_, reason)| reason)
+}
+
+/// Returns true if a `datacontenttype` declares JSON: `*/json` or `*/*+json`, whatever its parameters.
+pub(super) fn is_json(content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    essence.split_once('/').is_some_and(|(_, subtype)| subtype == "json" || subtype.ends_with("+json"))
 }
 
 /// Returns true if any string or member name, at any depth, contains U+0000. The search of the raw text is cheap and
@@ -66,15 +124,22 @@ pub(super) fn holds_nul(raw: &RawValue) -> bool {
 }
 
 /// Rejects JSON with a member that is given twice, at any depth: either value could be the intended one.
-pub(super) fn each_member_once(raw: &RawValue) -> Result<(), &'static str> {
+pub(super) fn each_member_once(raw: &RawValue) -> Result<(), Reason> {
     serde_json::from_str::<Once>(raw.get()).map(drop).map_err(|error| {
         // Values that are skipped are not parsed as strictly as these.
-        if error.to_string().starts_with(TWICE) { TWICE } else { UNREADABLE }
+        if error.to_string().starts_with(TWICE) { Reason::MemberTwice } else { Reason::Unreadable }
     })
 }
 
-const TWICE: &str = "a member is given twice";
-const UNREADABLE: &str = "a value is nested too deeply, a number out of range, or half of a surrogate pair";
+/// Returns the name of a member that is given twice, if there is one.
+pub(super) fn member_twice(raw: &str) -> Option<String> {
+    let error = serde_json::from_str::<Once>(raw).err()?.to_string();
+    // The parser adds the place to the message.
+    let (message, _place) = error.rsplit_once(" at line ")?;
+    Some(message.strip_prefix(TWICE)?.strip_prefix(": ")?.to_owned())
+}
+
+const TWICE: &str = Reason::MemberTwice.text();
 
 /// Any JSON value in which each member is given once.
 struct Once;
@@ -99,8 +164,10 @@ impl<'de> Visitor<'de> for Once {
             members.next_value::<Once>()?;
         }
         names.sort_unstable();
-        let is_twice = names.windows(2).any(|pair| pair[0] == pair[1]);
-        if is_twice { Err(Error::custom(TWICE)) } else { Ok(Once) }
+        match names.windows(2).find(|pair| pair[0] == pair[1]) {
+            Some(twice) => Err(Error::custom(format_args!("{TWICE}: {}", twice[0].0))),
+            None => Ok(Once),
+        }
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Once, A::Error> {
@@ -133,26 +200,22 @@ impl<'de> Visitor<'de> for Once {
     }
 }
 
-/// The name of a member; borrowed unless it has escapes.
-#[derive(Deserialize, PartialEq, Eq, PartialOrd, Ord)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
-
 /// Parses the data of an event's type.
-pub(super) fn data<'a, T: Deserialize<'a>>(envelope: &Envelope<'a>) -> Result<T, &'static str> {
-    let data = envelope.data.ok_or("data is missing")?;
+pub(super) fn data<'a, T: Deserialize<'a>>(envelope: &Envelope<'a>) -> Result<T, Reason> {
+    let data = envelope.data.ok_or(Reason::DataMissing)?;
     // `Object`, since a derived reader would accept an array as well.
     let read: Result<Object<T>, _> = serde_json::from_str(data.get());
-    read.map(|Object(data)| data).map_err(|_| "data does not fit the type")
+    read.map(|Object(data)| data).map_err(|_| Reason::Data)
 }
 
 /// Parses the subject as a reference to a user.
-pub(super) fn user(envelope: &Envelope<'_>) -> Result<UserRef, &'static str> {
-    let subject = envelope.subject.as_ref().ok_or("subject is missing")?;
-    subject.parse().map_err(|_| "subject must be an id, a GUID or external:<id>")
+pub(super) fn user(envelope: &Envelope<'_>) -> Result<UserRef, Reason> {
+    let subject = envelope.subject.as_ref().ok_or(Reason::SubjectMissing)?;
+    subject.parse().map_err(|_| Reason::Subject)
 }
 
 /// Validates a session id, which a desk chooses and which is unique within its user.
-pub fn session(name: &str) -> Result<Box<str>, &'static str> {
+pub fn session(name: &str) -> Result<Box<str>, Reason> {
     let is_good = (1..=SESSION_MAX).contains(&name.len()) && !name.contains('\0');
-    if is_good { Ok(name.into()) } else { Err("session must be 1 to 128 bytes") }
+    if is_good { Ok(name.into()) } else { Err(Reason::Session) }
 }

@@ -83,6 +83,21 @@ pub enum Rejection {
 }
 
 impl Rejection {
+    /// The name in metrics and logs: lower case, with underscores. No reason of admission has the same.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Rejection::UnknownUser => "unknown_user",
+            Rejection::UnknownSession => "unknown_session",
+            Rejection::UnknownPresence => "unknown_presence",
+            Rejection::PresenceMismatch => "presence_mismatch",
+            Rejection::OtherIncarnation => "other_incarnation",
+            Rejection::ConversationFull => "conversation_full",
+            Rejection::Unstorable => "unstorable",
+            Rejection::Limit { .. } => "limit",
+            Rejection::Document(_) => "document",
+        }
+    }
+
     /// The rejection for a used-up quota.
     pub const fn limit(quota: Quota, limit: u32) -> Self {
         Rejection::Limit { name: quota.name(), limit }

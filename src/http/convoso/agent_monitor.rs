@@ -89,7 +89,7 @@ pub async fn watch_by_query(app: State<AppState>, request: Request) -> Result<Re
     operation_id = "monitor_agents_by_body",
     path = "/agent-monitor/search",
     params(Search),
-    request_body(content((Search = "application/x-www-form-urlencoded"), (Search = "application/json"))),
+    request_body(content((Search = "application/x-www-form-urlencoded"), (Search = "multipart/form-data"), (Search = "application/json"))),
     responses((status = 200, description = "The agents", body = OrFailure<Answer>), ConvosoFault),
 )]
 pub async fn watch_by_body(app: State<AppState>, request: Request) -> Result<Response<Body>, ConvosoFault> {

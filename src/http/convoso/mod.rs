@@ -26,14 +26,15 @@ const JSON: &str = "application/json";
 )]
 pub struct Description;
 
-/// An error response.
+/// An error response. Clients of the vendor read `text`, others `error`: both are the same.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ConvosoFailure)]
-pub struct Failure {
+pub struct Failure<'a> {
     success: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    code: Option<u16>,
-    error: String,
+    /// The vendor's code where it has one, otherwise the HTTP status.
+    code: u16,
+    text: &'a str,
+    error: &'a str,
 }
 
 /// The body of a response with HTTP 200: the result, or a business error.
@@ -43,7 +44,7 @@ pub enum OrFailure<T> {
     /// The result.
     Answer(T),
     /// A business error, with `success` false and a code.
-    Failure(Failure),
+    Failure(Failure<'static>),
 }
 
 /// An error in this dialect.
@@ -63,16 +64,23 @@ impl From<Fault> for ConvosoFault {
 
 impl IntoResponse for ConvosoFault {
     fn into_response(self) -> Response<Body> {
+        let failure =
+            |status, code, text: &str| reply::json(status, JSON, &Failure { success: false, code, text, error: text });
         match self {
-            ConvosoFault::Business(code, error) => {
-                let failure = Failure { success: false, code: Some(code), error: error.to_owned() };
-                reply::json(200, JSON, &failure)
-            }
+            ConvosoFault::Business(code, text) => failure(200, code, text),
             ConvosoFault::Fault(fault) => {
-                let failure = Failure { success: false, code: None, error: text(&fault) };
-                reply::retry_after(reply::json(reply::status(&fault), JSON, &failure), &fault)
+                let status = reply::status(&fault);
+                reply::retry_after(failure(status, code(&fault).unwrap_or(status), &text(&fault)), &fault)
             }
         }
+    }
+}
+
+/// Returns the vendor's code of a fault, if it has one other than the HTTP status.
+const fn code(fault: &Fault) -> Option<u16> {
+    match fault {
+        Fault::CredentialMissing | Fault::CredentialInvalid => Some(5001),
+        _ => None,
     }
 }
 
@@ -88,11 +96,6 @@ fn text(fault: &Fault) -> String {
 
 impl IntoResponses for ConvosoFault {
     fn responses() -> BTreeMap<String, RefOr<Described>> {
-        describe::faults::<Failure>(JSON, &[400, 401, 403, 413, 415, 429, 500, 503])
+        describe::faults::<Failure<'_>>(JSON, &[400, 401, 403, 408, 413, 415, 429, 500, 503])
     }
-}
-
-/// Answers requests with a method that the route does not support.
-pub async fn wrong_method() -> ConvosoFault {
-    ConvosoFault::Fault(Fault::MethodNotAllowed)
 }

@@ -1,49 +1,53 @@
 //! The credential and filters of both Convoso searches, by GET or POST, in a query, a form or JSON.
 
 use axum::extract::Request;
-use serde::Deserialize;
+use serde_json::Value as Json;
 use utoipa::{IntoParams, ToSchema};
 
 use super::ConvosoFault;
 use crate::auth::{Authorized, UserActivityRead};
 use crate::domain::filter::{Clause, Dimension, MAX_VALUES, Value};
-use crate::domain::json::Object;
 use crate::domain::{EntityRef, Fault, Filter, TenantId};
 use crate::engine::Snapshot;
 use crate::http::extract::body::UNAUTHENTICATED_LIMIT;
-use crate::http::extract::params::csv;
-use crate::http::extract::{MediaType, Params, freshness, media_type, read_body};
+use crate::http::extract::params::{elements, not_a_list};
+use crate::http::extract::{MediaType, Params, form, freshness, json, media_type, read_body};
 use crate::http::request_context::RequestContext;
 use crate::http::state::AppState;
 use crate::query;
 
 /// The parameters, in the query or in the body.
-#[derive(Debug, Default, IntoParams, ToSchema)]
+#[derive(IntoParams, ToSchema)]
 #[into_params(parameter_in = Query)]
 #[schema(as = ConvosoSearch)]
+#[expect(dead_code, reason = "only its shape is of interest: the parameters are read one by one")]
 pub struct Search {
     #[param(ignore)]
     auth_token: Option<String>,
-    /// Only agents assigned to one of these campaigns: comma-separated ids.
+    /// Agents assigned to any of these campaigns: comma-separated ids.
     campaign_id: Option<String>,
-    /// Only agents assigned to one of these queues: comma-separated ids.
+    /// Agents assigned to any of these queues: comma-separated ids.
     queue_id: Option<String>,
-    /// Only these agents: comma-separated ids.
+    /// Any of these agents: comma-separated ids.
     user_id: Option<String>,
-    /// Only agents with one of these skills: comma-separated names.
+    /// Agents with any of these skills: comma-separated names.
     filter_by_skill_options: Option<String>,
 }
 
-/// The JSON body. Clients send ids as strings and as numbers; any other value is kept as text and rejected as an id or
-/// as a credential. The skills must be a string, since any text is a name.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct JsonSearch {
-    auth_token: Option<serde_json::Value>,
-    campaign_id: Option<serde_json::Value>,
-    queue_id: Option<serde_json::Value>,
-    user_id: Option<serde_json::Value>,
-    filter_by_skill_options: Option<serde_json::Value>,
+/// The names of the filters: those by ids in the vendor's order of checks, then that by names.
+const CAMPAIGN: &str = "campaign_id";
+const QUEUE: &str = "queue_id";
+const USER: &str = "user_id";
+const SKILL: &str = "filter_by_skill_options";
+
+/// The parameters in one place of the request: the query or the body.
+#[derive(Debug, Default)]
+struct Given {
+    auth_token: Option<String>,
+    campaigns: Vec<String>,
+    queues: Vec<String>,
+    users: Vec<String>,
+    skills: Vec<String>,
 }
 
 /// An authorised search: its filter, and the snapshot that the response is made from.
@@ -60,71 +64,100 @@ pub struct Opened {
 pub async fn open(app: &AppState, request: Request) -> Result<Opened, ConvosoFault> {
     let (parts, body) = request.into_parts();
     let body = read_body(&parts.headers, body, UNAUTHENTICATED_LIMIT).await?;
-    let in_query = from_params(parts.uri.query().unwrap_or_default().as_bytes())?;
-    let in_body = match media_type(&parts.headers) {
+    let in_query = from_params(&Params::parse(parts.uri.query().unwrap_or_default().as_bytes())?)?;
+    let in_body = match form(&parts.headers, &body).await {
         // Without a body the content type does not matter.
-        _ if body.is_empty() => Search::default(),
-        MediaType::Form => from_params(&body)?,
-        MediaType::Json => from_json(&body)?,
-        _ => return Err(Fault::UnsupportedMediaType("a form or application/json").into()),
+        _ if body.is_empty() => Given::default(),
+        Ok(Some(params)) => from_params(&params)?,
+        Ok(None) if media_type(&parts.headers) == MediaType::Json => from_json(&body)?,
+        Ok(None) => return Err(Fault::UnsupportedMediaType("a form or application/json").into()),
+        Err(fault) => return Err(fault.into()),
     };
-    // The body takes precedence over the query.
-    let search = Search {
-        auth_token: in_body.auth_token.or(in_query.auth_token),
-        campaign_id: in_body.campaign_id.or(in_query.campaign_id),
-        queue_id: in_body.queue_id.or(in_query.queue_id),
-        user_id: in_body.user_id.or(in_query.user_id),
-        filter_by_skill_options: in_body.filter_by_skill_options.or(in_query.filter_by_skill_options),
+    // The body takes precedence over the query, parameter by parameter. A blank one is absent.
+    let first = |body: Vec<String>, query: Vec<String>| if body.is_empty() { query } else { body };
+    let given = Given {
+        auth_token: in_body.auth_token.filter(|token| !token.is_empty()).or(in_query.auth_token),
+        campaigns: first(in_body.campaigns, in_query.campaigns),
+        queues: first(in_body.queues, in_query.queues),
+        users: first(in_body.users, in_query.users),
+        skills: first(in_body.skills, in_query.skills),
     };
     let context = RequestContext::of(&parts.extensions);
-    let caller: Authorized<UserActivityRead> = app.caller(&context, search.auth_token.as_deref())?.authorize()?;
-    let filter = filter(&search)?;
+    let caller: Authorized<UserActivityRead> = app.caller(&context, given.auth_token.as_deref())?.authorize()?;
+    let filter = filter(given)?;
     let freshness = freshness::current(&parts.headers, app)?;
     let snapshot = query::open(app.reader(), &caller, freshness).await?;
     Ok(Opened { tenant: caller.tenant(), filter, snapshot })
 }
 
-fn from_params(encoded: &[u8]) -> Result<Search, Fault> {
-    let params = Params::parse(encoded)?;
-    let one = |name| Ok::<_, Fault>(params.one(name)?.map(str::to_owned));
-    Ok(Search {
-        auth_token: one("auth_token")?,
-        campaign_id: one("campaign_id")?,
-        queue_id: one("queue_id")?,
-        user_id: one("user_id")?,
-        filter_by_skill_options: one("filter_by_skill_options")?,
+fn from_params(params: &Params<'_>) -> Result<Given, Fault> {
+    let list = |name| Ok::<_, Fault>(split(&params.list(name)?));
+    Ok(Given {
+        auth_token: params.one("auth_token")?.map(str::to_owned),
+        campaigns: list(CAMPAIGN)?,
+        queues: list(QUEUE)?,
+        users: list(USER)?,
+        skills: list(SKILL)?,
     })
 }
 
-fn from_json(body: &[u8]) -> Result<Search, Fault> {
-    let Object(json): Object<JsonSearch> =
-        serde_json::from_slice(body).map_err(|error| Fault::Malformed(format!("the body is not JSON: {error}")))?;
-    let text = |value: Option<serde_json::Value>| match value {
-        None | Some(serde_json::Value::Null) => None,
-        Some(serde_json::Value::String(text)) => Some(text),
-        Some(other) => Some(other.to_string()),
+/// Reads a JSON object. A filter is one value or an array: texts, which may have commas, and for ids also numbers. Any
+/// other value is kept as its JSON, which is no id and no credential.
+fn from_json(body: &[u8]) -> Result<Given, Fault> {
+    let Json::Object(members) = json::value(body)? else {
+        return Err(Fault::Malformed(String::from("the body is not an object")));
     };
-    let skills = json.filter_by_skill_options;
-    if skills.as_ref().is_some_and(|skills| !skills.is_string() && !skills.is_null()) {
-        return Err(Fault::invalid("filter_by_skill_options", "must be a text"));
+    // Brackets are the spelling of forms: here such a name would be an unknown member, and ignored.
+    let is_spelled = |name: &str| {
+        let (known, rest) = name.split_once('[').unwrap_or_default();
+        !rest.is_empty() && [CAMPAIGN, QUEUE, USER, SKILL].contains(&known)
+    };
+    if let Some(name) = members.keys().find(|name| is_spelled(name)) {
+        return Err(not_a_list(name));
     }
-    Ok(Search {
-        auth_token: text(json.auth_token),
-        campaign_id: text(json.campaign_id),
-        queue_id: text(json.queue_id),
-        user_id: text(json.user_id),
-        filter_by_skill_options: text(skills),
+    let given = |name: &str| values(members.get(name));
+    if !given(SKILL).iter().all(Json::is_string) {
+        return Err(Fault::invalid(SKILL, "must be a text or a list of texts"));
+    }
+    let list = |name: &str| {
+        let texts: Vec<String> = given(name).iter().map(text).collect();
+        split(&texts.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    Ok(Given {
+        auth_token: members.get("auth_token").filter(|token| !token.is_null()).map(text),
+        campaigns: list(CAMPAIGN),
+        queues: list(QUEUE),
+        users: list(USER),
+        skills: list(SKILL),
     })
+}
+
+/// Returns the values of a member: the elements of an array, any other value itself; none if it is absent or `null`.
+fn values(member: Option<&Json>) -> Vec<Json> {
+    match member {
+        None | Some(Json::Null) => Vec::new(),
+        Some(Json::Array(values)) => values.clone(),
+        Some(value) => vec![value.clone()],
+    }
+}
+
+/// Returns a string as it is, and any other value as JSON.
+fn text(value: &Json) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// Returns the elements of comma-separated values, which end with the request.
+fn split(values: &[&str]) -> Vec<String> {
+    elements(values).into_iter().map(str::to_owned).collect()
 }
 
 /// Builds the filter. Values are checked in the vendor's order, and the first error is returned.
-fn filter(search: &Search) -> Result<Filter, ConvosoFault> {
-    let campaigns = ids(search.campaign_id.as_deref(), 6026, "Invalid campaign ID")?;
-    let queues = ids(search.queue_id.as_deref(), 6041, "Invalid queue ID")?;
-    let users = ids(search.user_id.as_deref(), 6006, "Invalid user ID")?;
-    let names = csv(search.filter_by_skill_options.as_deref().unwrap_or_default());
-    let skills: Vec<Value> = names.filter(|name| !name.is_empty()).map(|name| Value::Name(name.to_owned())).collect();
-    within_limit(skills.len(), "filter_by_skill_options")?;
+fn filter(given: Given) -> Result<Filter, ConvosoFault> {
+    let campaigns = ids(&given.campaigns, 6026, "Invalid campaign ID")?;
+    let queues = ids(&given.queues, 6041, "Invalid queue ID")?;
+    let users = ids(&given.users, 6006, "Invalid user ID")?;
+    let skills: Vec<Value> = given.skills.into_iter().filter(|name| !name.is_empty()).map(Value::Name).collect();
+    within_limit(skills.len(), SKILL)?;
     let entities = |ids: Vec<EntityRef>| ids.into_iter().map(Value::Entity).collect();
     Ok(Filter::default()
         .and(Clause::Any(Dimension::Campaign, entities(campaigns)))
@@ -133,23 +166,13 @@ fn filter(search: &Search) -> Result<Filter, ConvosoFault> {
         .and(Clause::Any(Dimension::Skill, skills)))
 }
 
-/// Parses comma-separated ids, any of which may match. Empty text is no restriction. One id that is neither a positive
-/// integer nor a GUID makes the list invalid.
-fn ids(text: Option<&str>, code: u16, error: &'static str) -> Result<Vec<EntityRef>, ConvosoFault> {
-    let text = text.unwrap_or_default();
-    within_limit(csv(text).count(), "an id filter")?;
-    csv(text)
-        .map(|id| match id.parse() {
-            Ok(id) if !is_zero(id, text) => Ok(id),
-            _ => Err(ConvosoFault::Business(code, error)),
-        })
-        .collect()
-}
-
-/// Returns whether an id is written as zero, which is not positive. An integer beyond 64 bits also parses as 0, but it
-/// is valid and merely unknown.
-fn is_zero(id: EntityRef, text: &str) -> bool {
-    id == EntityRef::Id(0) && csv(text).any(|part| part.bytes().all(|b| b == b'0'))
+/// Parses ids, any of which may match. One that is neither a positive integer nor a GUID makes the list invalid.
+fn ids(texts: &[String], code: u16, error: &'static str) -> Result<Vec<EntityRef>, ConvosoFault> {
+    within_limit(texts.len(), "an id filter")?;
+    // Zero is not positive. An integer beyond 64 bits also parses as 0, but it is valid and merely unknown.
+    let is_zero = |text: &str| text.bytes().all(|byte| byte == b'0');
+    let parse = |text: &String| text.parse().ok().filter(|_| !is_zero(text)).ok_or(ConvosoFault::Business(code, error));
+    texts.iter().map(parse).collect()
 }
 
 fn within_limit(count: usize, name: &str) -> Result<(), Fault> {

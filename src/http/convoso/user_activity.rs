@@ -44,7 +44,7 @@ pub async fn count_by_query(app: State<AppState>, request: Request) -> Result<Re
     operation_id = "count_agents_by_body",
     path = "/user-activity/search",
     params(Search),
-    request_body(content((Search = "application/x-www-form-urlencoded"), (Search = "application/json"))),
+    request_body(content((Search = "application/x-www-form-urlencoded"), (Search = "multipart/form-data"), (Search = "application/json"))),
     responses((status = 200, description = "The counts", body = OrFailure<Answer>), ConvosoFault),
 )]
 pub async fn count_by_body(app: State<AppState>, request: Request) -> Result<Response<Body>, ConvosoFault> {

@@ -55,12 +55,16 @@ pub enum MediaType {
     Json,
     /// `application/x-www-form-urlencoded`.
     Form,
+    /// `multipart/form-data`.
+    Multipart,
     /// `application/x-ndjson`: one JSON text per line.
     NdJson,
     /// `application/cloudevents+json`.
     CloudEvent,
     /// `application/cloudevents-batch+json`.
     CloudEventBatch,
+    /// JSON by another name: `text/json`, or a type that ends in `+json` and is not one of CloudEvents.
+    OtherJson,
     /// Any other content type, or one that cannot be read.
     Other,
 }
@@ -72,23 +76,59 @@ pub fn media_type(headers: &HeaderMap) -> MediaType {
     match essence.to_ascii_lowercase().as_str() {
         "application/json" => MediaType::Json,
         "application/x-www-form-urlencoded" => MediaType::Form,
+        "multipart/form-data" => MediaType::Multipart,
         "application/x-ndjson" => MediaType::NdJson,
         "application/cloudevents+json" => MediaType::CloudEvent,
         "application/cloudevents-batch+json" => MediaType::CloudEventBatch,
+        other if is_json(other) && !other.starts_with("application/cloudevents") => MediaType::OtherJson,
         _ => MediaType::Other,
     }
 }
 
-/// Reads the whole body.
+/// Returns true for `*/json` and `*/*+json`, without parameters and in lower case.
+fn is_json(essence: &str) -> bool {
+    essence.split_once('/').is_some_and(|(_, subtype)| subtype == "json" || subtype.ends_with("+json"))
+}
+
+/// Reads the whole body. A byte order mark before JSON is skipped: it is no part of the JSON, and editors and .NET write
+/// one.
+///
+/// As [`read_raw_body`], and [`Fault::UnsupportedEncoding`] for JSON in UTF-16 or UTF-32.
+pub async fn read_body(headers: &HeaderMap, body: Body, limit: Limit) -> Result<Bytes, Fault> {
+    let body = read_raw_body(headers, body, limit).await?;
+    match media_type(headers) {
+        MediaType::None | MediaType::Form | MediaType::Multipart | MediaType::Other => Ok(body),
+        MediaType::Json
+        | MediaType::OtherJson
+        | MediaType::NdJson
+        | MediaType::CloudEvent
+        | MediaType::CloudEventBatch => utf8(body),
+    }
+}
+
+/// Removes the byte order mark of JSON in UTF-8; [`Fault::UnsupportedEncoding`] for another encoding.
+pub fn utf8(mut body: Bytes) -> Result<Bytes, Fault> {
+    // JSON begins with an ASCII character, which has zeros beside it in the wider encodings (RFC 4627, section 3).
+    match body.get(..4).unwrap_or(&body) {
+        [0xFF, 0xFE, 0, 0] | [0, 0, 0xFE, 0xFF] | [0, 0, 0, _] | [_, 0, 0, 0] => {
+            Err(Fault::UnsupportedEncoding("UTF-32"))
+        }
+        [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] | [0, _, ..] | [_, 0, ..] => Err(Fault::UnsupportedEncoding("UTF-16")),
+        [0xEF, 0xBB, 0xBF, ..] => Ok(body.split_off(3)),
+        _ => Ok(body),
+    }
+}
+
+/// Reads the whole body as it was sent.
 ///
 /// [`Fault::TooLarge`] past the limit, [`Fault::TimedOut`] if it does not arrive in time, [`Fault::TooMany`] or
 /// [`Fault::Unavailable`] past the byte budget, [`Fault::UnsupportedMediaType`] if it is compressed: nothing is
 /// decompressed, so that a small request cannot become a large one.
-pub async fn read_body(headers: &HeaderMap, body: Body, limit: Limit) -> Result<Bytes, Fault> {
+pub async fn read_raw_body(headers: &HeaderMap, body: Body, limit: Limit) -> Result<Bytes, Fault> {
     read_body_within(headers, body, limit, BODY_TIMEOUT).await
 }
 
-/// Reads the body as [`read_body`] does, with a timeout that tests can shorten.
+/// Reads the body as [`read_raw_body`] does, with a timeout that tests can shorten.
 pub async fn read_body_within(
     headers: &HeaderMap,
     body: Body,
@@ -183,4 +223,26 @@ fn refusal(error: axum::Error) -> Fault {
         cause = error.source();
     }
     Fault::Malformed(String::from("the body did not arrive"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_read_without_its_byte_order_mark() {
+        let read = |bytes: &'static [u8]| utf8(Bytes::from_static(bytes));
+        assert_eq!(read(b"\xEF\xBB\xBF{}"), Ok(Bytes::from_static(b"{}")));
+        // A mark within the text stays, and is no JSON.
+        assert_eq!(read(b"\xEF\xBB\xBF\xEF\xBB\xBF1"), Ok(Bytes::from_static(b"\xEF\xBB\xBF1")));
+        for bytes in [&b"{}"[..], b"", b"1", b"\xEF\xBB", b"[1]", b"\xC3\xA9"] {
+            assert_eq!(read(bytes), Ok(Bytes::from_static(bytes)));
+        }
+        for bytes in [&b"{\0}\0"[..], b"\0{\0}", b"\xFF\xFE{\0", b"\xFE\xFF\0{", b"1\0"] {
+            assert_eq!(read(bytes), Err(Fault::UnsupportedEncoding("UTF-16")), "{bytes:?}");
+        }
+        for bytes in [&b"{\0\0\0}\0\0\0"[..], b"\0\0\0{", b"\xFF\xFE\0\0{\0\0\0", b"\0\0\xFE\xFF\0\0\0{"] {
+            assert_eq!(read(bytes), Err(Fault::UnsupportedEncoding("UTF-32")), "{bytes:?}");
+        }
+    }
 }

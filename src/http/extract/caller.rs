@@ -9,7 +9,7 @@ use axum::http::request::Parts;
 use axum::response::IntoResponse;
 
 use super::credential;
-use crate::auth::{Admin, Authorized, Privilege};
+use crate::auth::{Admin, Authorized, Privilege, Scraper};
 use crate::domain::Fault;
 use crate::http::fault::NativeFault;
 use crate::http::request_context::RequestContext;
@@ -21,7 +21,7 @@ pub trait Credential: Send + Sync + 'static {
     type Rejection: From<Fault> + IntoResponse;
 
     /// Returns the key or token that the request carries outside of its body.
-    fn read(parts: &Parts) -> Result<Option<Cow<'_, str>>, Fault>;
+    fn read(parts: &mut Parts) -> Result<Option<Cow<'_, str>>, Fault>;
 }
 
 /// A caller with the scope of `P`, by a credential that is carried as `C` says.
@@ -48,8 +48,8 @@ where
     type Rejection = C::Rejection;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, C::Rejection> {
-        let credential = C::read(parts)?;
         let context = RequestContext::of(&parts.extensions);
+        let credential = C::read(parts)?;
         let caller = AppState::from_ref(state).caller(&context, credential.as_deref())?.authorize()?;
         Ok(Authenticated { caller, carried: PhantomData })
     }
@@ -66,5 +66,19 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, NativeFault> {
         let context = RequestContext::of(&parts.extensions);
         Ok(AppState::from_ref(state).admin(&context, credential::bearer(&parts.headers))?)
+    }
+}
+
+/// A reader of the metrics, authenticated by `Authorization: Bearer`.
+impl<S> FromRequestParts<S> for Scraper
+where
+    S: Send + Sync,
+    AppState: FromRef<S>,
+{
+    type Rejection = NativeFault;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, NativeFault> {
+        let context = RequestContext::of(&parts.extensions);
+        Ok(AppState::from_ref(state).scraper(&context, credential::bearer(&parts.headers))?)
     }
 }

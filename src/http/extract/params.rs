@@ -1,5 +1,9 @@
-//! Parameters of a query string or a form, in order. What is ambiguous about a parameter that is read is rejected: a
-//! repeated name, an array form, and a value that is not UTF-8. Parameters that are not read are ignored.
+//! Parameters of a query string or a form, in order: the one reader of every dialect.
+//!
+//! A parameter is read either as one value ([`Params::one`]) or as a list ([`Params::list`]), which accepts each spelling
+//! that clients' libraries write. Whatever else is spelled with the name of a parameter that is read is rejected: to
+//! ignore it would answer another question (docs/decisions/0074-lists-in-every-spelling.md). Flat parameters that are not
+//! read are ignored.
 
 use std::borrow::Cow;
 
@@ -8,7 +12,7 @@ use percent_encoding::percent_decode;
 use crate::domain::Fault;
 
 /// Most pairs in one query string or form.
-const MAX_PAIRS: usize = 1_000;
+pub const MAX_PAIRS: usize = 1_000;
 
 /// Names and values, decoded and in order.
 #[derive(Clone, Debug, Default)]
@@ -34,10 +38,26 @@ impl<'a> Params<'a> {
         Ok(Params(pairs))
     }
 
-    /// Returns the value of a parameter.
+    /// Returns pairs that are decoded already; a value is `None` if it is not UTF-8.
+    pub fn of(pairs: Vec<(String, Option<String>)>) -> Params<'static> {
+        let pair =
+            |(name, value): (String, Option<String>)| Pair { name: Cow::Owned(name), value: value.map(Cow::Owned) };
+        Params(pairs.into_iter().map(pair).collect())
+    }
+
+    /// Returns the pairs with values and names of their own, independent of the text that was parsed.
+    pub fn into_owned(self) -> Params<'static> {
+        let owned = |Pair { name, value }: Pair<'_>| Pair {
+            name: Cow::Owned(name.into_owned()),
+            value: value.map(|value| Cow::Owned(value.into_owned())),
+        };
+        Params(self.0.into_iter().map(owned).collect())
+    }
+
+    /// Returns the value of a parameter that takes one.
     ///
-    /// [`Fault::Invalid`] if it is given twice or in an array form, `name[]` or `name[0]`, since to ignore one of them
-    /// would answer another question; and if it is not UTF-8. docs/decisions/0066-array-forms.md has the reasons.
+    /// [`Fault::Invalid`] if it is given twice or in an array form, `name[]` or `name[0]`, since none of several values is
+    /// preferred; and if it is not UTF-8.
     pub fn one(&self, name: &str) -> Result<Option<&str>, Fault> {
         if self.0.iter().any(|pair| pair.name.strip_prefix(name).is_some_and(|rest| rest.starts_with('['))) {
             return Err(Fault::invalid(name, "is given as an array"));
@@ -47,6 +67,32 @@ impl<'a> Params<'a> {
             (None, _) => Ok(None),
             (Some(pair), None) => pair.value().map(Some),
             _ => Err(Fault::invalid(name, "is given twice")),
+        }
+    }
+
+    /// Returns the values of a parameter that takes several, in the order of the request: those of `name`, which may be
+    /// repeated, of `name[]` and of `name[0]`, alone or mixed. They are not split at commas: [`elements`] does.
+    ///
+    /// [`Fault::Invalid`], with the name as it was given, for any other `name[…]` and for a value that is not UTF-8.
+    pub fn list(&self, name: &str) -> Result<Vec<&str>, Fault> {
+        let spelled = self.0.iter().filter_map(|pair| Some((pair, pair.name.strip_prefix(name)?)));
+        let spelled = spelled.filter(|(_, rest)| rest.is_empty() || rest.starts_with('['));
+        spelled.map(|(pair, rest)| if is_of_list(rest) { pair.value() } else { Err(not_a_list(&pair.name)) }).collect()
+    }
+
+    /// Rejects every parameter of a family, such as `filters[…]`, that is not one of those `known`, in any spelling: the
+    /// family's name alone, `filters=…`, and the spelling with a dot, `filters.id=…`, too.
+    ///
+    /// [`Fault::Invalid`] with the name as it was given.
+    pub fn only(&self, family: &str, known: &[&str]) -> Result<(), Fault> {
+        let belongs = |name: &str, to: &str, next: &[char]| {
+            name.strip_prefix(to).is_some_and(|rest| rest.is_empty() || rest.starts_with(next))
+        };
+        let is_unknown =
+            |name: &str| belongs(name, family, &['[', '.']) && !known.iter().any(|known| belongs(name, known, &['[']));
+        match self.0.iter().find(|pair| is_unknown(&pair.name)) {
+            Some(pair) => Err(Fault::invalid(&*pair.name, "is not a known filter")),
+            None => Ok(()),
         }
     }
 
@@ -86,10 +132,29 @@ fn decode(encoded: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
+/// Returns whether what follows a name marks an element of its list: nothing, `[]`, or a number in brackets.
+fn is_of_list(rest: &str) -> bool {
+    let inner = rest.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    rest.is_empty() || inner.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// The fault for a parameter that is spelled with the name of a list, and is no list.
+pub fn not_a_list(name: &str) -> Fault {
+    Fault::invalid(name, "is not a list")
+}
+
+/// Splits each value at its commas into trimmed elements; values that are all blank have none. An empty element among
+/// others is kept, so that its reader rejects it or knows that it is there.
+pub fn elements<'v>(values: &[&'v str]) -> Vec<&'v str> {
+    if values.iter().all(|value| value.trim().is_empty()) {
+        return Vec::new();
+    }
+    values.iter().flat_map(|value| value.split(',')).map(str::trim).collect()
+}
+
 /// Splits a comma-separated list into trimmed elements; blank text has none.
-pub fn csv(text: &str) -> impl Iterator<Item = &str> {
-    let is_empty = text.trim().is_empty();
-    text.split(',').map(str::trim).filter(move |_| !is_empty)
+pub fn csv(text: &str) -> Vec<&str> {
+    elements(&[text])
 }
 
 #[cfg(test)]
@@ -107,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn array_forms_are_rejected_where_the_parameter_is_read() {
+    fn array_forms_are_rejected_where_one_value_is_read() {
         for query in ["a[]=1", "a[0]=1", "a%5B%5D=1", "a=1&a[]=1", "a[]=1&a[]=2", "a[", "a[x]=1", "a[%ff]=1"] {
             let params = Params::parse(query.as_bytes()).unwrap();
             assert_eq!(params.one("a"), Err(Fault::invalid("a", "is given as an array")), "{query}");
@@ -127,9 +192,45 @@ mod tests {
     }
 
     #[test]
+    fn lists_are_read_in_every_spelling() {
+        for query in
+            ["a=1,2", "a=1&a=2", "a[]=1&a[]=2", "a[0]=1&a[1]=2", "a%5B%5D=1&a%5B7%5D=2", "a=1&a[]=2", "a[]=1,2"]
+        {
+            let params = Params::parse(query.as_bytes()).unwrap();
+            assert_eq!(elements(&params.list("a").unwrap()), ["1", "2"], "{query}");
+            assert_eq!(params.list("b"), Ok(Vec::new()), "{query}");
+        }
+        for query in ["", "a=", "a[]=", "a=&a[0]=%20", "ab=1", "ab[]=1"] {
+            assert_eq!(elements(&Params::parse(query.as_bytes()).unwrap().list("a").unwrap()), [""; 0], "{query}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_list_is_rejected_by_its_name() {
+        for name in ["a[x]", "a[0][b]", "a[][]", "a[", "a[0", "a[0]b", "a[-1]", "a[1.5]", "a[ ]"] {
+            let query = format!("a=1&{}=2", name.replace('+', "%2B"));
+            assert_eq!(Params::parse(query.as_bytes()).unwrap().list("a"), Err(not_a_list(name)), "{query}");
+        }
+        assert!(Params::parse(b"a[]=%FF").unwrap().list("a").is_err());
+    }
+
+    #[test]
+    fn families_have_known_members_only() {
+        let known = ["f[id]", "f[name]"];
+        for query in ["f[id]=1", "f[id][]=1&f[name]=x", "f[id][x]=1", "g[no]=1", "ff[no]=1", "fid=1", ""] {
+            assert_eq!(Params::parse(query.as_bytes()).unwrap().only("f", &known), Ok(()), "{query}");
+        }
+        for name in ["f", "f[]", "f[no]", "f[ID]", "f[id", "f[ id ]", "f.id", "f[%ff]"] {
+            let params = Params::parse(name.as_bytes()).unwrap();
+            assert!(params.only("f", &known).is_err(), "{name}");
+        }
+    }
+
+    #[test]
     fn elements_are_trimmed_and_empty_ones_kept() {
-        assert_eq!(csv(" 1, 2 ").collect::<Vec<_>>(), ["1", "2"]);
-        assert_eq!(csv("1,,2").collect::<Vec<_>>(), ["1", "", "2"]);
-        assert_eq!(csv(" ").count(), 0);
+        assert_eq!(csv(" 1, 2 "), ["1", "2"]);
+        assert_eq!(csv("1,,2"), ["1", "", "2"]);
+        assert_eq!(csv(" "), [""; 0]);
+        assert_eq!(elements(&["1", ""]), ["1", ""]);
     }
 }

@@ -28,7 +28,7 @@ pub const fn status(fault: &Fault) -> u16 {
         Fault::Refused(_) => 422,
         Fault::Conflict(_) => 409,
         Fault::TooLarge(_) => 413,
-        Fault::UnsupportedMediaType(_) => 415,
+        Fault::UnsupportedMediaType(_) | Fault::UnsupportedEncoding(_) => 415,
         Fault::TooMany { .. } => 429,
         Fault::Unavailable(_) => 503,
         Fault::Internal => 500,

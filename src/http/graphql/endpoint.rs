@@ -1,4 +1,4 @@
-//! `POST /graphql`: authenticates, parses, bounds the cost, executes against one view, and answers with the statuses
+//! `/graphql`: authenticates, parses, bounds the cost, executes against one view, and answers with the statuses
 //! that the vendor documents.
 
 use std::any::Any;
@@ -9,7 +9,7 @@ use async_graphql::parser::parse_query;
 use async_graphql::parser::types::OperationType;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Response};
+use axum::http::{HeaderMap, Method, Response};
 use axum::response::IntoResponse;
 
 use super::archive::ArchiveLoader;
@@ -17,12 +17,16 @@ use super::cost::Work;
 use super::cost::answer::AnswerMeter;
 use super::cost::arguments::Arguments;
 use super::cost::reach::reach;
+use super::documents::persisted::DocumentHash;
 use super::documents::{CheckedDocument, Document};
 use super::executor::run_in_turns;
-use super::fault::{Answer, GraphqlFault};
+use super::fault::{Answer, GraphqlFault, RequestError};
 use super::introspection::HEAVY_ANSWER;
 use super::mutation::MutationContext;
+use super::request::Parameters;
 use super::state::GraphqlState;
+use super::transport::answer_type::AnswerType;
+use super::transport::query_string;
 use super::validation::signatures::Signatures;
 use super::{QueryContext, cost, guard, request, validation};
 use crate::auth::{Authorized, Caller, GraphqlRead, GraphqlWrite};
@@ -42,8 +46,21 @@ pub async fn wrong_method() -> GraphqlFault {
     GraphqlFault(Fault::MethodNotAllowed)
 }
 
-/// Executes one GraphQL request.
-pub async fn graphql(State(state): State<GraphqlState>, request: Request) -> Result<Response<Body>, GraphqlFault> {
+/// Executes one GraphQL request: from the body of a POST, or a query from the query string of a GET.
+///
+/// A GET needs no header against cross-site requests: there are no cookies, so a page that makes a browser send one
+/// without a preflight sends it without a credential (docs/decisions/0076-graphql-over-http.md).
+pub async fn graphql(State(state): State<GraphqlState>, request: Request) -> Response<Body> {
+    let kind = AnswerType::negotiate(request.headers());
+    let answered = answer(&state, request, kind).await;
+    answered.unwrap_or_else(|error| error.answer(kind.unwrap_or(AnswerType::Json)))
+}
+
+async fn answer(
+    state: &GraphqlState,
+    request: Request,
+    kind: Option<AnswerType>,
+) -> Result<Response<Body>, RequestError> {
     let app = &state.app;
     let (parts, body) = request.into_parts();
     let context = RequestContext::of(&parts.extensions);
@@ -54,23 +71,60 @@ pub async fn graphql(State(state): State<GraphqlState>, request: Request) -> Res
         Some(key) => Some(app.caller(&context, Some(key))?),
         None => app.unauthenticated(&context).map(|()| None)?,
     };
-    if media_type(&parts.headers) != MediaType::Json {
-        return Err(Fault::UnsupportedMediaType("application/json").into());
-    }
-    let body = read_body(&parts.headers, body, DIALECT_LIMIT).await?;
-    let are_counted = app.edge().budgets.has(Budget::Variables);
-    let key = turn_key(caller.as_ref().map(Caller::tenant));
-    let request = app.read(key, is_long(&body), move || request::read(&body, are_counted)).await?;
-    let document = document(&state, caller.as_ref().map(Caller::tenant), &request.query).await?;
-    let checked = CheckedRequest::new(&state, document, request).await?;
-    match caller {
-        Some(caller) if checked.is_mutation => {
-            answer_mutation(&state, caller.authorize()?, &parts.headers, checked).await
+    let kind = kind.ok_or(RequestError::NotAcceptable)?;
+    let tenant = caller.as_ref().map(Caller::tenant);
+    let is_post = parts.method == Method::POST;
+    let body = if is_post {
+        if media_type(&parts.headers) != MediaType::Json {
+            return Err(Fault::UnsupportedMediaType("application/json").into());
         }
-        Some(caller) => answer_query(&state, caller.authorize()?, &parts.headers, checked).await,
-        None if checked.is_introspection => Ok(introspect(&state, None, checked).await?.into_response()),
-        None => Err(Fault::CredentialMissing.into()),
+        read_body(&parts.headers, body, DIALECT_LIMIT).await?
+    } else {
+        query_string::body(parts.uri.query().unwrap_or_default())?
+    };
+    let are_counted = app.edge().budgets.has(Budget::Variables);
+    let parameters = app.read(turn_key(tenant), is_long(&body), move || request::read(&body, are_counted)).await?;
+    let (request, document) = with_document(state, tenant, parameters).await?;
+    let checked = CheckedRequest::new(state, document, request, kind).await?;
+    if checked.is_mutation && !is_post {
+        return Err(RequestError::MutationByGet);
     }
+    Ok(match caller {
+        Some(caller) if checked.is_mutation => {
+            answer_mutation(state, caller.authorize()?, &parts.headers, checked).await?
+        }
+        Some(caller) => answer_query(state, caller.authorize()?, &parts.headers, checked).await?,
+        None if checked.is_introspection => introspect(state, None, checked).await?.into_response(),
+        None => return Err(Fault::CredentialMissing.into()),
+    })
+}
+
+/// Finds the document of a request: the text that was sent, or the persisted one with the hash that was sent. A text with
+/// its hash is kept once it has passed the rules.
+async fn with_document(
+    state: &GraphqlState,
+    tenant: Option<TenantId>,
+    mut parameters: Parameters,
+) -> Result<(GraphqlRequest, Arc<Document>), RequestError> {
+    let persisted = &state.executor.persisted;
+    let hash = parameters.hash;
+    let text = match (parameters.query.take(), hash, tenant) {
+        // A text that is too long is rejected below, without being hashed.
+        (Some(text), Some(hash), _) if text.len() <= guard::MAX_BYTES && DocumentHash::of(&text) != hash => {
+            return Err(Fault::Malformed(String::from("provided sha does not match query")).into());
+        }
+        (Some(text), _, _) => text,
+        (None, Some(hash), Some(tenant)) => {
+            persisted.get(tenant, &hash).ok_or(RequestError::PersistedQueryNotFound)?.as_ref().to_owned()
+        }
+        (None, Some(_), None) => return Err(Fault::CredentialMissing.into()),
+        (None, None, _) => return Err(Fault::Malformed(String::from("query is missing")).into()),
+    };
+    let document = document(state, tenant, &text).await?;
+    if let (Some(hash), Some(tenant)) = (hash, tenant) {
+        persisted.keep(tenant, hash, &text);
+    }
+    Ok((parameters.with_document(text), document))
 }
 
 /// Answers a query of a caller from one view.
@@ -79,7 +133,7 @@ async fn answer_query(
     caller: Authorized<GraphqlRead>,
     headers: &HeaderMap,
     checked: CheckedRequest,
-) -> Result<Response<Body>, GraphqlFault> {
+) -> Result<Response<Body>, RequestError> {
     let app = &state.app;
     let snapshot = query::open(app.reader(), &caller, freshness::any_age(headers)?).await?;
     if checked.is_introspection {
@@ -100,7 +154,7 @@ async fn answer_mutation(
     caller: Authorized<GraphqlWrite>,
     headers: &HeaderMap,
     checked: CheckedRequest,
-) -> Result<Response<Body>, GraphqlFault> {
+) -> Result<Response<Body>, RequestError> {
     let app = &state.app;
     let snapshot = query::open(app.reader(), &caller, freshness::any_age(headers)?).await?;
     if checked.is_introspection {
@@ -116,17 +170,18 @@ async fn answer_mutation(
 
 /// Answers a request that selects introspection fields only, from the cache of answers if possible.
 async fn introspect(state: &GraphqlState, tenant: Option<TenantId>, checked: CheckedRequest) -> Result<Answer, Fault> {
-    let CheckedRequest { request, document, .. } = checked;
-    // Without variables the text and the operation's name alone determine the answer.
+    let CheckedRequest { request, document, kind, .. } = checked;
+    // Without variables the text and the operation's name alone determine the answer; one without errors is the same in
+    // both types.
     let is_kept = checked.takes_no_variables && state.app.edge().budgets.has(Budget::Introspection);
     let known = &state.executor.introspection;
     let (text, operation) = (request.query.clone(), request.operation_name.clone());
     if is_kept && let Some(body) = known.answer(tenant.is_some(), &text, operation.as_deref()) {
-        return Ok(Answer { status: 200, body });
+        return Ok(Answer::known(body, kind));
     }
     let is_heavy = checked.answer_bytes > HEAVY_ANSWER;
     // Bounded by its estimate instead, which is exact.
-    let execution = Execution { request, document, meter: None, is_heavy };
+    let execution = Execution { request, document, kind, meter: None, is_heavy };
     let answer = execute(state, turn_key(tenant), execution).await?;
     if is_kept && answer.status == 200 {
         known.keep(tenant.is_some(), &text, operation.as_deref(), answer.body.clone());
@@ -147,8 +202,8 @@ async fn execute_for(
     is_heavy: bool,
 ) -> Result<Answer, Fault> {
     let meter = state.app.answers().map(|budget| AnswerMeter::new(budget.clone(), Owner::Tenant(tenant)));
-    let CheckedRequest { request, document, .. } = checked;
-    let execution = Execution { request, document, meter: meter.map(Arc::new), is_heavy };
+    let CheckedRequest { request, document, kind, .. } = checked;
+    let execution = Execution { request, document, kind, meter: meter.map(Arc::new), is_heavy };
     execute(state, TurnKey::Tenant(tenant), execution).await
 }
 
@@ -156,6 +211,7 @@ async fn execute_for(
 struct Execution {
     request: GraphqlRequest,
     document: Arc<Document>,
+    kind: AnswerType,
     meter: Option<Arc<AnswerMeter>>,
     is_heavy: bool,
 }
@@ -164,7 +220,7 @@ struct Execution {
 ///
 /// [`Fault::TooMany`] or [`Fault::Unavailable`] also if the answer's bytes cannot be charged.
 async fn execute(state: &GraphqlState, key: TurnKey, execution: Execution) -> Result<Answer, Fault> {
-    let Execution { mut request, document, meter, is_heavy } = execution;
+    let Execution { mut request, document, kind, meter, is_heavy } = execution;
     let executor = state.executor.clone();
     if let Some(meter) = &meter {
         request = request.data(meter.clone());
@@ -176,7 +232,7 @@ async fn execute(state: &GraphqlState, key: TurnKey, execution: Execution) -> Re
             None => response,
         };
         // The meter is held until here: while the text is written, the values are still in memory.
-        Ok(Answer::of(response))
+        Ok(Answer::of(response, kind))
     };
     if is_heavy { run_in_turns(&state.app, key, answering).await? } else { answering.await }
 }
@@ -207,6 +263,7 @@ fn parse(text: &str, signatures: &Signatures) -> Result<CheckedDocument, Fault> 
 struct CheckedRequest {
     request: GraphqlRequest,
     document: Arc<Document>,
+    kind: AnswerType,
     work: Work,
     /// Estimated bytes of the answers to introspection fields; 0 without such fields, or when the budget is off.
     answer_bytes: usize,
@@ -216,7 +273,12 @@ struct CheckedRequest {
 }
 
 impl CheckedRequest {
-    async fn new(state: &GraphqlState, document: Arc<Document>, mut request: GraphqlRequest) -> Result<Self, Fault> {
+    async fn new(
+        state: &GraphqlState,
+        document: Arc<Document>,
+        mut request: GraphqlRequest,
+        kind: AnswerType,
+    ) -> Result<Self, Fault> {
         let parsed = &document.parsed;
         let operation = guard::operation(parsed, request.operation_name.as_deref()).map_err(Fault::Malformed)?;
         guard::check_variables(operation, &document.nullable, &request.variables).map_err(Fault::Malformed)?;
@@ -235,7 +297,16 @@ impl CheckedRequest {
         let (is_mutation, takes_no_variables) =
             (operation.ty == OperationType::Mutation, operation.variable_definitions.is_empty());
         let is_introspection = guard::is_introspection(parsed);
-        Ok(CheckedRequest { request, work, answer_bytes, is_mutation, is_introspection, takes_no_variables, document })
+        Ok(CheckedRequest {
+            request,
+            document,
+            kind,
+            work,
+            answer_bytes,
+            is_mutation,
+            is_introspection,
+            takes_no_variables,
+        })
     }
 
     /// Adds data for the resolvers.

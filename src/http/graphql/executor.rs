@@ -8,6 +8,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use async_graphql::{Request, Response};
 use tokio::sync::Notify;
 
+use super::documents::persisted::Persisted;
 use super::documents::{Document, Documents, emptiness};
 use super::introspection::Introspection;
 use super::validation::signatures::Signatures;
@@ -24,6 +25,8 @@ pub struct Executor {
     pub signatures: Signatures,
     /// Cache of parsed documents.
     pub documents: Documents,
+    /// Documents that clients name by their hash.
+    pub persisted: Persisted,
     /// Sizes and cached answers of introspection.
     pub introspection: Introspection,
 }
@@ -36,6 +39,7 @@ impl Executor {
             signatures: Signatures::read(&schema.sdl()),
             schema,
             documents: Documents::new(budgets.has(Budget::Documents)),
+            persisted: Persisted::new(),
             introspection: Introspection::new(),
         }
     }

@@ -2,11 +2,13 @@
 
 use async_graphql::{ErrorExtensionValues, ErrorExtensions, PathSegment, Pos, ServerError};
 use axum::body::{Body, Bytes};
-use axum::http::Response;
+use axum::http::header::ALLOW;
+use axum::http::{HeaderValue, Response};
 use axum::response::IntoResponse;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::transport::answer_type::AnswerType;
 use crate::domain::Fault;
 use crate::http::extract::reply;
 
@@ -28,17 +30,22 @@ struct Extensions {
     name: String,
     #[serde(rename = "retryPolicy")]
     retry_policy: &'static str,
+    /// The code by which Apollo's clients recognise the one error that they handle themselves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'static str>,
 }
 
 /// The body of an answer: data, errors, or both.
 #[derive(Serialize)]
 struct ResponseBody {
-    data: async_graphql::Value,
+    /// Null if the request failed; absent then in `application/graphql-response+json`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<async_graphql::Value>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<ErrorBody>,
 }
 
-/// A fault that ended a request before its execution.
+/// A fault that ended a request before its execution, where the type of the answer is not known.
 #[derive(Debug)]
 pub struct GraphqlFault(pub Fault);
 
@@ -50,11 +57,68 @@ impl From<Fault> for GraphqlFault {
 
 impl IntoResponse for GraphqlFault {
     fn into_response(self) -> Response<Body> {
-        let GraphqlFault(fault) = self;
-        // A valid request without permission is answered like a failed field: 200 with an error.
-        let status = if fault == Fault::Forbidden { 200 } else { reply::status(&fault) };
-        let body = ResponseBody { data: async_graphql::Value::Null, errors: vec![error(&fault)] };
-        reply::retry_after(reply::json(status, "application/json", &body), &fault)
+        RequestError::Fault(self.0).answer(AnswerType::Json)
+    }
+}
+
+/// An error that ends a request before its execution.
+#[derive(Debug)]
+pub enum RequestError {
+    /// A fault as in every dialect.
+    Fault(Fault),
+    /// The client accepts no type of answers that there is.
+    NotAcceptable,
+    /// A GET selects a mutation, which only POST executes.
+    MutationByGet,
+    /// No document with the hash is known: the client is to send its text.
+    PersistedQueryNotFound,
+}
+
+impl From<Fault> for RequestError {
+    fn from(fault: Fault) -> Self {
+        RequestError::Fault(fault)
+    }
+}
+
+impl RequestError {
+    /// Returns the answer in a media type.
+    pub fn answer(self, kind: AnswerType) -> Response<Body> {
+        let is_response = kind == AnswerType::GraphqlResponse;
+        let (status, error) = match &self {
+            // In JSON, a valid request without permission is answered like a failed field: 200 with an error.
+            RequestError::Fault(Fault::Forbidden) if !is_response => (200, error(&Fault::Forbidden)),
+            RequestError::Fault(fault) => (reply::status(fault), error(fault)),
+            RequestError::NotAcceptable => {
+                (406, refused("Accept must allow application/json or application/graphql-response+json"))
+            }
+            RequestError::MutationByGet => (405, refused("a mutation must be sent with POST")),
+            // In JSON as Apollo's server answers it; without data the other type needs a status of 4xx.
+            RequestError::PersistedQueryNotFound => {
+                let extensions =
+                    Extensions { code: Some("PERSISTED_QUERY_NOT_FOUND"), ..extensions("INVALID_REQUEST") };
+                let error = ErrorBody { extensions, ..refused("PersistedQueryNotFound") };
+                (if is_response { 404 } else { 200 }, error)
+            }
+        };
+        let data = (!is_response).then_some(async_graphql::Value::Null);
+        let mut response = reply::json(status, kind.name(), &ResponseBody { data, errors: vec![error] });
+        match self {
+            RequestError::Fault(fault) => reply::retry_after(response, &fault),
+            RequestError::MutationByGet => {
+                response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+                response
+            }
+            RequestError::NotAcceptable | RequestError::PersistedQueryNotFound => response,
+        }
+    }
+}
+
+fn refused(message: &str) -> ErrorBody {
+    ErrorBody {
+        message: message.to_owned(),
+        path: Vec::new(),
+        locations: Vec::new(),
+        extensions: extensions("INVALID_REQUEST"),
     }
 }
 
@@ -84,6 +148,7 @@ const fn name(fault: &Fault) -> &'static str {
         | Fault::Conflict(_)
         | Fault::TooLarge(_)
         | Fault::UnsupportedMediaType(_)
+        | Fault::UnsupportedEncoding(_)
         | Fault::MethodNotAllowed
         | Fault::TimedOut => "INVALID_REQUEST",
     }
@@ -92,7 +157,7 @@ const fn name(fault: &Fault) -> &'static str {
 fn extensions(name: &str) -> Extensions {
     let passes = matches!(name, UNAVAILABLE | "RATE_LIMITED");
     let retry_policy = if passes { "RETRY_WITH_BACKOFF" } else { "NO_RETRY" };
-    Extensions { name: name.to_owned(), retry_policy }
+    Extensions { name: name.to_owned(), retry_policy, code: None }
 }
 
 /// Creates the error `INVALID_ARGUMENT` of a field.
@@ -116,38 +181,51 @@ fn named(message: impl Into<String>, name: &'static str) -> async_graphql::Error
 
 /// The serialised answer to an executed request.
 pub struct Answer {
-    /// 200; 400 if the request failed validation; 503 if one of its fields is temporarily unavailable.
+    /// 200; 400 if the request failed validation. In JSON also 503 if one of its fields is temporarily unavailable.
     pub status: u16,
+    /// The media type.
+    pub kind: AnswerType,
     /// The JSON body.
     pub body: Bytes,
+    /// True if a field is temporarily unavailable.
+    is_unavailable: bool,
 }
 
 impl Answer {
     /// Serialises a response and derives the status from its errors.
-    pub fn of(response: async_graphql::Response) -> Self {
+    pub fn of(response: async_graphql::Response, kind: AnswerType) -> Self {
         let is_refused = is_refused(&response);
         let mut errors: Vec<_> = response.errors.into_iter().collect();
         if is_refused {
             // The validator reports some errors in the order of a hash table; sorting makes the answer deterministic.
             errors.sort_by(|one, other| order(one).cmp(&order(other)));
+            // It reports some twice, such as those of a fragment that two operations spread.
+            errors.dedup_by(|one, other| order(one) == order(other));
         }
         let errors: Vec<_> = errors.into_iter().map(executed).collect();
         let is_unavailable = errors.iter().any(|error| error.extensions.name == UNAVAILABLE);
-        let status = match (is_unavailable, is_refused) {
-            (true, _) => 503,
-            (false, true) => 400,
-            (false, false) => 200,
+        let status = match (is_refused, kind) {
+            (true, _) => 400,
+            // What was executed is a 2xx there, whatever its errors.
+            (false, AnswerType::Json) if is_unavailable => 503,
+            (false, _) => 200,
         };
+        let has_data = !is_refused || kind == AnswerType::Json;
         // Serialising our own plain types cannot fail.
-        let body = serde_json::to_vec(&ResponseBody { data: response.data, errors }).unwrap_or_default();
-        Answer { status, body: body.into() }
+        let body = serde_json::to_vec(&ResponseBody { data: has_data.then_some(response.data), errors });
+        Answer { status, kind, body: body.unwrap_or_default().into(), is_unavailable }
+    }
+
+    /// The answer with a body that was made before, by a request without errors.
+    pub const fn known(body: Bytes, kind: AnswerType) -> Self {
+        Answer { status: 200, kind, body, is_unavailable: false }
     }
 }
 
 impl IntoResponse for Answer {
     fn into_response(self) -> Response<Body> {
-        let response = reply::json_body(self.status, "application/json", Body::from(self.body));
-        if self.status == 503 {
+        let response = reply::json_body(self.status, self.kind.name(), Body::from(self.body));
+        if self.is_unavailable {
             return reply::retry_after(response, &Fault::Unavailable("a field cannot be answered now"));
         }
         response

@@ -15,6 +15,7 @@ pub mod query;
 mod request;
 pub mod scalar;
 mod state;
+mod transport;
 pub mod validation;
 mod values;
 

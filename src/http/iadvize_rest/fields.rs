@@ -10,7 +10,7 @@ use crate::domain::Fault;
 use crate::http::extract::body::DIALECT_LIMIT;
 use crate::http::extract::brackets::tree;
 use crate::http::extract::params::csv;
-use crate::http::extract::{MediaType, Params, json, media_type, read_body};
+use crate::http::extract::{MediaType, form, json, media_type, read_body};
 
 /// The fields as JSON. Those of a form are strings.
 #[derive(Debug, Default)]
@@ -20,14 +20,18 @@ impl Fields {
     /// Reads the body, which must be a form or a JSON object. An empty body has no fields.
     async fn read(headers: &HeaderMap, body: Body) -> Result<Self, Fault> {
         let body = read_body(headers, body, DIALECT_LIMIT).await?;
-        match media_type(headers) {
-            _ if body.is_empty() => Ok(Fields::default()),
-            MediaType::Form => Ok(Fields(tree(&Params::parse(&body)?)?)),
-            MediaType::Json => match json::value(&body)? {
-                Value::Object(fields) => Ok(Fields(fields)),
-                _ => Err(Fault::Malformed(String::from("the body is not an object"))),
-            },
-            _ => Err(Fault::UnsupportedMediaType("a form or application/json")),
+        if body.is_empty() {
+            return Ok(Fields::default());
+        }
+        if let Some(params) = form(headers, &body).await? {
+            return Ok(Fields(tree(&params)?));
+        }
+        if media_type(headers) != MediaType::Json {
+            return Err(Fault::UnsupportedMediaType("a form or application/json"));
+        }
+        match json::value(&body)? {
+            Value::Object(fields) => Ok(Fields(fields)),
+            _ => Err(Fault::Malformed(String::from("the body is not an object"))),
         }
     }
 
@@ -88,7 +92,7 @@ pub fn list(value: &Value) -> Option<Vec<Value>> {
     match value {
         Value::Null => Some(Vec::new()),
         Value::Array(values) => Some(values.clone()),
-        Value::String(text) => Some(csv(text).map(Value::from).collect()),
+        Value::String(text) => Some(csv(text).into_iter().map(Value::from).collect()),
         _ => None,
     }
 }

@@ -1,29 +1,47 @@
-//! The filters of `/operator` (docs/reference/iadvize-rest.md, "Operators"): `filters[name]=value`, all of which must
-//! match.
+//! The filters of `/operator`, `/group` and `/skill` (docs/reference/iadvize-rest.md, "Lists"): `filters[name]=value`,
+//! any value of one filter, and all of the filters. A member of `filters[…]` that a list does not know is rejected.
 
 use utoipa::IntoParams;
 use utoipa::openapi::path::{Parameter, ParameterIn};
 
-use crate::domain::filter::{Clause, Dimension, MAX_VALUES, TextField, Value};
+use crate::domain::filter::{Clause, Dimension, MAX_TEXTS, MAX_VALUES, TextField, Value};
 use crate::domain::{EntityRef, Fault, Filter, text};
 use crate::http::describe;
 use crate::http::extract::Params;
-use crate::http::extract::params::csv;
+use crate::http::extract::params::elements;
 
-/// The filters, for the OpenAPI description.
+/// Filters of `/operator` by ids, besides `filters[id]`.
+const BY_ID: [(&str, Dimension); 4] = [
+    ("filters[group_id]", Dimension::Group),
+    ("filters[website_id]", Dimension::Project),
+    ("filters[website_list]", Dimension::Project),
+    ("filters[skill_id]", Dimension::Skill),
+];
+
+/// Filters of `/operator` by texts.
+const BY_TEXT: [(&str, TextField); 3] = [
+    ("filters[name]", TextField::Name),
+    ("filters[external_id]", TextField::ExternalId),
+    ("filters[email]", TextField::Email),
+];
+
+/// The filter of `/operator` by connection, which has a flat alias.
+const CONNECTED: &str = "filters[connected]";
+
+/// The filters of `/operator`, for the OpenAPI description.
 pub struct OperatorFilters;
 
 impl IntoParams for OperatorFilters {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         [
-            ("filters[id]", "Only these operators: comma-separated ids or GUIDs"),
-            ("filters[group_id]", "Only operators in one of these groups: comma-separated ids or GUIDs"),
-            ("filters[website_id]", "Only operators on one of these projects: comma-separated ids or GUIDs"),
-            ("filters[website_list]", "Alias of filters[website_id]"),
-            ("filters[skill_id]", "Only operators with one of these skills: comma-separated ids or GUIDs"),
-            ("filters[name]", "Only operators with this name; * matches any characters"),
-            ("filters[external_id]", "Only the operator with this external id"),
-            ("filters[email]", "Only the operator with this e-mail address"),
+            ("filters[id]", "Any of these operators: comma-separated ids or GUIDs"),
+            ("filters[group_id]", "Operators in any of these groups: comma-separated ids or GUIDs"),
+            ("filters[website_id]", "Operators on any of these projects: comma-separated ids or GUIDs"),
+            ("filters[website_list]", "As filters[website_id]; an operator must match both if both are given"),
+            ("filters[skill_id]", "Operators with any of these skills: comma-separated ids or GUIDs"),
+            ("filters[name]", "Operators with any of these names, of which each is a value; * matches any characters"),
+            ("filters[external_id]", "Operators with any of these external ids, of which each is a value"),
+            ("filters[email]", "Operators with any of these e-mail addresses, of which each is a value"),
             ("filters[connected]", "1 for operators online, 0 for operators offline"),
             ("connected", "Alias of filters[connected]"),
         ]
@@ -32,37 +50,33 @@ impl IntoParams for OperatorFilters {
     }
 }
 
-/// Reads the filter of a list, and whether operators must be online or offline. Unknown parameters are ignored, on
-/// which the vendor's clients rely.
+/// Reads the filter of a list of operators, and whether they must be online or offline. Flat parameters that are unknown
+/// are ignored, on which the vendor's clients rely.
 pub fn read(query: &Params<'_>) -> Result<(Filter, Option<bool>), Fault> {
+    let by_id = BY_ID.iter().map(|(name, _)| *name);
+    let by_text = BY_TEXT.iter().map(|(name, _)| *name);
+    let known: Vec<&str> = by_id.chain(by_text).chain(["filters[id]", CONNECTED]).collect();
+    only(query, &known)?;
     let mut filter = Filter::default().and(Clause::Users(ids(query, "filters[id]")?));
-    for (name, dimension) in [
-        ("filters[group_id]", Dimension::Group),
-        ("filters[website_id]", Dimension::Project),
-        ("filters[website_list]", Dimension::Project),
-        ("filters[skill_id]", Dimension::Skill),
-    ] {
+    for (name, dimension) in BY_ID {
         let values = ids(query, name)?.into_iter().map(Value::Entity).collect();
         filter = filter.and(Clause::Any(dimension, values));
     }
-    for (name, field) in [
-        ("filters[name]", TextField::Name),
-        ("filters[external_id]", TextField::ExternalId),
-        ("filters[email]", TextField::Email),
-    ] {
-        let value = query.one(name)?.unwrap_or_default();
-        if !value.is_empty() && !text::is_name(value) {
-            return Err(Fault::invalid(name, "is too long"));
-        }
-        filter = filter.and(Clause::Text(field, value.to_owned()));
+    for (name, field) in BY_TEXT {
+        filter = filter.and(Clause::Text(field, texts(query, name)?));
     }
     Ok((filter, connection(query)?))
+}
+
+/// Rejects filters that are not among those `known`.
+pub fn only(query: &Params<'_>, known: &[&str]) -> Result<(), Fault> {
+    query.only("filters", known)
 }
 
 /// Reads `connected` and `filters[connected]`, which mean the same; contradicting values are rejected.
 fn connection(query: &Params<'_>) -> Result<Option<bool>, Fault> {
     let mut wanted = None;
-    for name in ["connected", "filters[connected]"] {
+    for name in ["connected", CONNECTED] {
         let given = match query.one(name)?.unwrap_or_default() {
             "" => continue,
             "1" => true,
@@ -77,11 +91,29 @@ fn connection(query: &Params<'_>) -> Result<Option<bool>, Fault> {
     Ok(wanted)
 }
 
-/// Parses comma-separated ids or GUIDs, any of which may match. Empty text is no restriction.
+/// Reads ids or GUIDs, any of which may match, in any spelling of a list and with commas. Blank values are no
+/// restriction.
 pub fn ids(query: &Params<'_>, name: &str) -> Result<Vec<EntityRef>, Fault> {
-    let text = query.one(name)?.unwrap_or_default();
-    if csv(text).count() > MAX_VALUES {
+    let values = query.list(name)?;
+    let ids = elements(&values);
+    if ids.len() > MAX_VALUES {
         return Err(Fault::invalid(name, "has more than 500 values"));
     }
-    csv(text).map(|id| id.parse().map_err(|_| Fault::invalid(name, "must be an id or a GUID"))).collect()
+    ids.into_iter().map(|id| id.parse().map_err(|_| Fault::invalid(name, "must be an id or a GUID"))).collect()
+}
+
+/// Reads texts, any of which may match, in any spelling of a list. A comma is a part of its text. Empty values are no
+/// restriction if all are, and otherwise rejected.
+fn texts(query: &Params<'_>, name: &str) -> Result<Vec<String>, Fault> {
+    let values = query.list(name)?;
+    if values.iter().all(|value| value.is_empty()) {
+        return Ok(Vec::new());
+    }
+    if values.len() > MAX_TEXTS {
+        return Err(Fault::invalid(name, "has more than 20 values"));
+    }
+    let checked = |value: &str| {
+        if text::is_name(value) { Ok(value.to_owned()) } else { Err(Fault::invalid(name, "is empty or too long")) }
+    };
+    values.into_iter().map(checked).collect()
 }

@@ -19,7 +19,7 @@ use utoipa::openapi::{RefOr, Response as Described};
 use utoipa::{IntoResponses, OpenApi, ToSchema};
 
 use super::describe;
-use super::extract::{self, Credential, Params, credential, reply};
+use super::extract::{self, Credential, credential, reply};
 use crate::domain::Fault;
 use paging::Pagination;
 
@@ -135,13 +135,8 @@ impl IntoResponse for RestFault {
 
 impl IntoResponses for RestFault {
     fn responses() -> BTreeMap<String, RefOr<Described>> {
-        describe::faults::<StatusOnly<'_>>(JSON, &[400, 403, 404, 409, 413, 415, 429, 500, 503])
+        describe::faults::<StatusOnly<'_>>(JSON, &[400, 403, 404, 408, 409, 413, 415, 429, 500, 503])
     }
-}
-
-/// Answers requests with a method that the route does not support.
-pub async fn wrong_method() -> RestFault {
-    RestFault::Fault(Fault::MethodNotAllowed)
 }
 
 /// A caller with the scope of `P`.
@@ -153,10 +148,10 @@ pub enum AnyCredential {}
 impl Credential for AnyCredential {
     type Rejection = RestFault;
 
-    fn read(parts: &Parts) -> Result<Option<Cow<'_, str>>, Fault> {
-        let (headers, query) = (&parts.headers, parts.uri.query().unwrap_or_default());
+    fn read(parts: &mut Parts) -> Result<Option<Cow<'_, str>>, Fault> {
         // Parsed although a header may precede it: a query that cannot be parsed is rejected in any case.
-        let params = Params::parse(query.as_bytes())?;
+        let params = extract::query(parts)?;
+        let headers = &parts.headers;
         if let Some(key) = credential::api_key(headers) {
             return Ok(Some(Cow::Borrowed(key)));
         }

@@ -1,10 +1,15 @@
-//! `POST /v1/events`: one event, an array, or one a line (docs/reference/events.md, "Requests").
+//! `POST /v1/events`: one event, an array, or one a line, in each mode of CloudEvents (docs/reference/events.md,
+//! "Requests").
+
+pub mod binary;
+pub mod handshake;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::Response;
+use axum::http::{HeaderMap, Response};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema};
@@ -13,8 +18,8 @@ use utoipa::{PartialSchema, ToSchema};
 use super::Authenticated;
 use crate::auth::{Authorized, EventsWrite};
 use crate::command::post_events::post_events as post;
-use crate::domain::event::{Refusal, admit};
-use crate::domain::{Event, Fault, Time};
+use crate::domain::event::{Reason, Refusal, admit};
+use crate::domain::{Event, Fault, Outcome, Time};
 use crate::engine::Receipt;
 use crate::http::describe;
 use crate::http::extract::body::{Limit, is_long};
@@ -43,6 +48,9 @@ struct EventResult {
     outcome: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+    /// The member, what was found there and what fits; for people, with some events that were not admitted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
     /// The outcome of the event when it was first received; only for a duplicate. `unknown` if it is not known any more;
     /// absent if it was `applied`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -66,7 +74,8 @@ impl PartialSchema for CloudEvent {
         let object =
             needed.into_iter().fold(ObjectBuilder::new(), |o, name| o.property(name, describe::text()).required(name));
         let object = object.property("specversion", describe::text().enum_values(Some(["1.0"])));
-        object.property("subject", describe::text()).property("data", ObjectBuilder::new()).into()
+        let object = object.property("subject", describe::text()).property("data", ObjectBuilder::new());
+        object.property("data_base64", describe::text()).into()
     }
 }
 
@@ -77,6 +86,8 @@ impl ToSchema for CloudEvent {
 }
 
 /// Records events, and answers one outcome for each once they are durable and visible.
+///
+/// With the attributes of one event in `ce-` headers, which is the binary mode of CloudEvents, the body is its data.
 #[utoipa::path(
     post,
     path = "/v1/events",
@@ -92,21 +103,55 @@ pub async fn post_events(
     request: Request,
 ) -> Result<Response<Body>, NativeFault> {
     let (parts, body) = request.into_parts();
-    let media_type = media_type(&parts.headers);
-    if matches!(media_type, MediaType::None | MediaType::Form | MediaType::Other) {
-        return Err(NativeFault(Fault::UnsupportedMediaType("JSON, CloudEvents JSON or NDJSON")));
-    }
+    let mode = Mode::of(&parts.headers)?;
     let body = read_body(&parts.headers, body, LIMIT).await?;
     let (now, is_long) = (app.clock().now(), is_long(&body));
-    let read = move || {
-        let raws = split(media_type, &body)?;
-        if raws.len() > MAX_EVENTS {
-            return Err(Fault::TooLarge("10000 events"));
-        }
-        Ok(ParsedEvents::new(&raws, now))
-    };
+    let read = move || mode.parse(&body, now);
     let parsed = app.read(TurnKey::Tenant(caller.tenant()), is_long, read).await?;
     Ok(commit(&app, &caller, parsed).await?)
+}
+
+/// The form in which a request has its events.
+enum Mode {
+    /// The attributes of one event in headers, its data in the body.
+    Binary(binary::Attributes),
+    /// Whole events in the body.
+    Structured(MediaType),
+}
+
+impl Mode {
+    /// Returns the mode of a request. A content type of CloudEvents decides alone: a sender may repeat the attributes in
+    /// headers, and those in the body count. [`Fault::UnsupportedMediaType`] if neither type nor headers are events.
+    fn of(headers: &HeaderMap) -> Result<Self, Fault> {
+        let media_type = media_type(headers);
+        if matches!(media_type, MediaType::CloudEvent | MediaType::CloudEventBatch) {
+            return Ok(Mode::Structured(media_type));
+        }
+        match (binary::attributes(headers)?, media_type) {
+            (Some(attributes), MediaType::None | MediaType::Json | MediaType::OtherJson) => {
+                Ok(Mode::Binary(attributes))
+            }
+            (Some(_), _) => Err(Fault::UnsupportedMediaType("JSON, as the data of an event in ce- headers,")),
+            (None, MediaType::Json | MediaType::NdJson) => Ok(Mode::Structured(media_type)),
+            (None, _) => {
+                Err(Fault::UnsupportedMediaType("JSON, CloudEvents JSON or NDJSON, or an event in ce- headers,"))
+            }
+        }
+    }
+
+    /// Parses the events of a body; [`Fault::TooLarge`] if there are more than 10,000.
+    fn parse(&self, body: &[u8], now: Time) -> Result<ParsedEvents, Fault> {
+        match self {
+            Mode::Binary(attributes) => Ok(ParsedEvents::new(&[&binary::event(attributes, body)?], now)),
+            Mode::Structured(media_type) => {
+                let raws = split(*media_type, body)?;
+                if raws.len() > MAX_EVENTS {
+                    return Err(Fault::TooLarge("10000 events"));
+                }
+                Ok(ParsedEvents::new(&raws, now))
+            }
+        }
+    }
 }
 
 /// Commits parsed events, and answers the outcome of each.
@@ -115,15 +160,24 @@ pub(super) async fn commit(
     caller: &Authorized<EventsWrite>,
     parsed: ParsedEvents,
 ) -> Result<Response<Body>, Fault> {
-    let ParsedEvents { events, results } = parsed;
-    app.tenants().count_events(caller.tenant(), events.len())?;
-    let settings = app.settings().of(caller.tenant());
+    let ParsedEvents { events, results, refused } = parsed;
+    let tenant = caller.tenant();
+    app.tenants().count_events(tenant, events.len())?;
+    let settings = app.settings().of(tenant);
+    let sources: Vec<Arc<str>> = events.iter().map(|event| event.id.source.clone()).collect();
     let receipt = post(&app.command(caller), &settings, events).await?;
+    // Once the request is answered: a sender that has to repeat it counts once.
+    let refused = refused.iter().map(|(source, reason)| (source.as_deref().unwrap_or_default(), reason.name()));
+    let rejected = sources.iter().zip(&receipt.outcomes).filter_map(|(source, outcome)| match outcome {
+        Outcome::Rejected(rejection) => Some((source.as_ref(), rejection.name())),
+        _ => None,
+    });
+    app.rejections().count(tenant, refused.chain(rejected));
     let is_long = results.len() > query::INLINE_ROWS;
     // The events are durable already: rejecting the answer because of the queue's length would only make the sender
     // repeat them.
     if is_long {
-        let key = TurnKey::Tenant(caller.tenant());
+        let key = TurnKey::Tenant(tenant);
         let answer = move || answer(results, &receipt);
         return app.lifecycle().continue_cpu_bound(key, answer).await;
     }
@@ -179,6 +233,8 @@ pub(super) struct ParsedEvents {
     events: Vec<Event>,
     /// One result for each event that was sent; the outcome is empty until the event is committed.
     results: Vec<EventResult>,
+    /// The source, if one could be parsed, and the reason of each event that was not admitted.
+    refused: Vec<(Option<String>, Reason)>,
 }
 
 impl ParsedEvents {
@@ -186,18 +242,21 @@ impl ParsedEvents {
     pub fn new(raws: &[&RawValue], now: Time) -> Self {
         let mut events = Vec::with_capacity(raws.len());
         let mut results = Vec::with_capacity(raws.len());
+        let mut refused = Vec::new();
         for raw in raws {
             results.push(match admit(raw, now) {
                 Ok(event) => {
                     let id = Some(event.id.id.to_string());
                     events.push(event);
-                    EventResult { id, outcome: "", reason: None, first: None }
+                    EventResult { id, outcome: "", reason: None, detail: None, first: None }
                 }
-                Err(Refusal { id, reason }) => {
-                    EventResult { id, outcome: "rejected", reason: Some(reason.to_owned()), first: None }
+                Err(Refusal { id, source, reason, detail }) => {
+                    refused.push((source, reason));
+                    let reason = Some(reason.text().to_owned());
+                    EventResult { id, outcome: "rejected", reason, detail, first: None }
                 }
             });
         }
-        ParsedEvents { events, results }
+        ParsedEvents { events, results, refused }
     }
 }

@@ -6,6 +6,7 @@ pub mod directory;
 pub mod events;
 pub mod keys;
 pub mod limits;
+pub mod rejections;
 pub mod settings;
 pub mod tenants;
 pub mod webhooks;
@@ -48,16 +49,6 @@ pub struct Webhooks;
 #[openapi(tags((name = "Tenants and keys", description = "For the administrator")))]
 pub struct Administration;
 
-/// Answers 405 for a method that a route does not support.
-pub async fn wrong_method() -> NativeFault {
-    NativeFault(Fault::MethodNotAllowed)
-}
-
-/// Answers 404 for a path that is not a route.
-pub async fn unknown_route() -> NativeFault {
-    NativeFault(Fault::NotFound("route"))
-}
-
 /// A caller with the scope of `P`.
 pub type Authenticated<P> = extract::Authenticated<HeaderCredential, P>;
 
@@ -67,7 +58,7 @@ pub enum HeaderCredential {}
 impl Credential for HeaderCredential {
     type Rejection = NativeFault;
 
-    fn read(parts: &Parts) -> Result<Option<Cow<'_, str>>, Fault> {
+    fn read(parts: &mut Parts) -> Result<Option<Cow<'_, str>>, Fault> {
         let credential = credential::bearer(&parts.headers).or_else(|| credential::api_key(&parts.headers));
         Ok(credential.map(Cow::Borrowed))
     }

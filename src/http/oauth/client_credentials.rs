@@ -42,8 +42,7 @@ struct Answer<'a> {
     responses((status = 200, description = "The token", body = Answer), OauthFault),
 )]
 pub async fn client_credentials(State(app): State<AppState>, request: Request) -> Result<Response<Body>, OauthFault> {
-    let (parts, body) = form(request).await?;
-    let params = Params::parse(&body)?;
+    let (parts, params) = form(request).await?;
     check_grant(&params, "client_credentials")?;
     let client = client(&app, &parts, &params)?;
     let scopes = scopes(optional(&params, "scope")?.unwrap_or_default())?;

@@ -7,7 +7,7 @@ pub mod revoke;
 
 use std::collections::BTreeMap;
 
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::Request;
 use axum::http::header::WWW_AUTHENTICATE;
 use axum::http::request::Parts;
@@ -19,7 +19,7 @@ use utoipa::{IntoResponses, OpenApi, ToSchema};
 
 use super::describe;
 use super::extract::body::TOKEN_FORM_LIMIT;
-use super::extract::{MediaType, Params, media_type, read_body, reply};
+use super::extract::{self, MediaType, Params, media_type, read_body, reply};
 use crate::domain::Fault;
 
 const JSON: &str = "application/json";
@@ -90,23 +90,20 @@ impl IntoResponse for OauthFault {
 
 impl IntoResponses for OauthFault {
     fn responses() -> BTreeMap<String, RefOr<Described>> {
-        describe::faults::<Failure>(JSON, &[400, 401, 413, 415, 429, 500, 503])
+        describe::faults::<Failure>(JSON, &[400, 401, 408, 413, 415, 429, 500, 503])
     }
 }
 
-/// Answers requests with a method that the route does not support.
-pub async fn wrong_method() -> OauthFault {
-    OauthFault::Fault(Fault::MethodNotAllowed)
-}
-
-/// Reads the body, which must be a form, and returns it with the request's head.
-async fn form(request: Request) -> Result<(Parts, Bytes), Fault> {
+/// Reads the body, which must be a form, and returns its parameters with the request's head.
+async fn form(request: Request) -> Result<(Parts, Params<'static>), Fault> {
     let (parts, body) = request.into_parts();
-    if media_type(&parts.headers) != MediaType::Form {
-        return Err(Fault::UnsupportedMediaType("application/x-www-form-urlencoded"));
+    let unsupported = Fault::UnsupportedMediaType("application/x-www-form-urlencoded");
+    if !matches!(media_type(&parts.headers), MediaType::Form | MediaType::Multipart) {
+        return Err(unsupported);
     }
     let body = read_body(&parts.headers, body, TOKEN_FORM_LIMIT).await?;
-    Ok((parts, body))
+    let params = extract::form(&parts.headers, &body).await?.ok_or(unsupported)?;
+    Ok((parts, params))
 }
 
 /// Returns an optional parameter. An empty value counts as omitted (RFC 6749, section 3.2).

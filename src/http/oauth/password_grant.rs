@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::{JSON, OauthFault, check_grant, form, required};
 use crate::command::log_in::{Attempt, SECONDS, log_in};
 use crate::domain::Fault;
-use crate::http::extract::{Params, Peer, reply};
+use crate::http::extract::{Peer, reply};
 use crate::http::state::AppState;
 
 /// The form of the password grant.
@@ -41,8 +41,7 @@ struct Answer<'a> {
     responses((status = 200, description = "The token", body = Answer), OauthFault),
 )]
 pub async fn password_grant(State(app): State<AppState>, request: Request) -> Result<Response<Body>, OauthFault> {
-    let (parts, body) = form(request).await?;
-    let params = Params::parse(&body)?;
+    let (parts, params) = form(request).await?;
     check_grant(&params, "password")?;
     let (email, password) = (required(&params, "username")?, required(&params, "password")?);
     let Peer(from) = Peer::of(&parts.extensions);

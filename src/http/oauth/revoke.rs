@@ -6,7 +6,6 @@ use utoipa::ToSchema;
 
 use super::{OauthFault, form, required};
 use crate::command::revoke_token::revoke_token;
-use crate::http::extract::Params;
 use crate::http::request_context::RequestContext;
 use crate::http::state::AppState;
 
@@ -45,8 +44,7 @@ pub async fn revoke_client_token(app: State<AppState>, request: Request) -> Resu
 /// unauthenticated requests, since it carries no credential.
 async fn revoke(State(app): State<AppState>, request: Request) -> Result<StatusCode, OauthFault> {
     app.unauthenticated(&RequestContext::of(request.extensions()))?;
-    let (_, body) = form(request).await?;
-    let params = Params::parse(&body)?;
+    let (_, params) = form(request).await?;
     revoke_token(app.store(), app.credentials(), required(&params, "token")?).await?;
     Ok(StatusCode::OK)
 }

@@ -1,5 +1,7 @@
 //! The OpenAPI 3.1 description of every REST route, collected while the routes are listed.
 
+mod encoding;
+
 use std::sync::LazyLock;
 
 use axum::body::Body;
@@ -24,6 +26,9 @@ pub const KEY_IN_QUERY: &str = "key";
 pub const AUTH_TOKEN: &str = "auth_token";
 /// `Authorization: Bearer` with the administrator's token.
 pub const ADMINISTRATOR: &str = "administrator";
+
+/// `Authorization: Bearer` with the token that reads the metrics.
+pub const METRICS: &str = "metrics";
 
 /// The description as JSON, built on first use.
 static JSON: LazyLock<String> = LazyLock::new(|| {
@@ -69,6 +74,7 @@ where
     for operation in described.get_openapi_mut().paths.paths.values_mut().flat_map(operations) {
         operation.tags = names.clone();
         operation.security = Some(any_of.clone());
+        encoding::describe_nested(operation);
     }
     described
 }
@@ -79,14 +85,27 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut utoipa::openapi:
 
 fn credentials() -> Components {
     let key = |name: &str, description: &str| ApiKeyValue::with_description(name, description);
-    let http = |scheme| SecurityScheme::Http(HttpBuilder::new().scheme(scheme).build());
+    let http = |scheme, description: &str| {
+        SecurityScheme::Http(HttpBuilder::new().scheme(scheme).description(Some(description)).build())
+    };
     let mut components = Components::new();
-    components.add_security_scheme(BEARER, http(HttpAuthScheme::Bearer));
-    components.add_security_scheme(ADMINISTRATOR, http(HttpAuthScheme::Bearer));
-    components.add_security_scheme(BASIC, http(HttpAuthScheme::Basic));
-    components.add_security_scheme(API_KEY, SecurityScheme::ApiKey(ApiKey::Header(key("X-API-Key", "A tenant's key"))));
-    components.add_security_scheme(KEY_IN_QUERY, SecurityScheme::ApiKey(ApiKey::Query(key("key", "A tenant's key"))));
+    components.add_security_scheme(BEARER, http(HttpAuthScheme::Bearer, "A tenant's key, or a token"));
+    components.add_security_scheme(ADMINISTRATOR, http(HttpAuthScheme::Bearer, "The administrator's token"));
     components
-        .add_security_scheme(AUTH_TOKEN, SecurityScheme::ApiKey(ApiKey::Query(key("auth_token", "A tenant's key"))));
+        .add_security_scheme(METRICS, http(HttpAuthScheme::Bearer, "The token of the metrics, or the administrator's"));
+    components
+        .add_security_scheme(BASIC, http(HttpAuthScheme::Basic, "A tenant's key as the user name, with any password"));
+    components.add_security_scheme(
+        API_KEY,
+        SecurityScheme::ApiKey(ApiKey::Header(key("X-API-Key", "A tenant's key, or a token"))),
+    );
+    components.add_security_scheme(
+        KEY_IN_QUERY,
+        SecurityScheme::ApiKey(ApiKey::Query(key("key", "A tenant's key, or a token"))),
+    );
+    components.add_security_scheme(
+        AUTH_TOKEN,
+        SecurityScheme::ApiKey(ApiKey::Query(key("auth_token", "A tenant's key, or a token; also in the body"))),
+    );
     components
 }

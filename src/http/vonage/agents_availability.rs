@@ -4,13 +4,14 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::Response;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json};
 use utoipa::ToSchema;
 
+use super::members::members;
 use super::{Authenticated, JSON, Version1, VonageFault};
 use crate::auth::AgentsAvailabilityRead;
 use crate::domain::filter::{Clause, Dimension, MAX_VALUES, Value};
 use crate::domain::ids::parse_guid;
-use crate::domain::json::Object;
 use crate::domain::status::Liveness;
 use crate::domain::{EntityRef, Fault, Filter};
 use crate::http::extract::body::DIALECT_LIMIT;
@@ -18,15 +19,24 @@ use crate::http::extract::{MediaType, freshness, media_type, read_body, reply};
 use crate::http::state::AppState;
 use crate::query::{self, agents_availability as question};
 
-#[derive(Debug, Default, Deserialize, ToSchema)]
+/// The filters, all of which must hold. One that is absent, null or empty restricts nothing.
+#[derive(Deserialize, ToSchema)]
 #[schema(as = AvailabilityCriteria)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(dead_code, reason = "only its shape is of interest: the members are read one by one")]
 struct Criteria {
+    /// Only agents with all of these skills: GUIDs, at most 500.
     skill_guids: Option<Vec<String>>,
+    /// Only agents in any of these groups: GUIDs, at most 500. Not together with queueGuids.
     group_guids: Option<Vec<String>>,
+    /// Only agents assigned to any of these queues: GUIDs, at most 500. Not together with groupGuids.
     queue_guids: Option<Vec<String>>,
+    /// The kind of interactions whose capacity is counted: live, semilive or nonlive, in any case; live if absent.
     liveness: Option<String>,
 }
+
+/// The members of [`Criteria`].
+const MEMBERS: [&str; 4] = ["skillGuids", "groupGuids", "queueGuids", "liveness"];
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = AgentsAvailability)]
@@ -57,10 +67,13 @@ struct Availability {
 #[utoipa::path(
     post,
     path = "/agents-availability",
-    params(("Accept" = String, Header, description = "API version: application/vnd.newvoicemedia.v1+json")),
     request_body(content = Criteria),
     responses(
-        (status = 200, description = "The counts", body = Answer, content_type = "application/json; charset=utf-8"),
+        (
+            status = 200,
+            description = "The counts",
+            content((Answer = "application/vnd.newvoicemedia.v1+json"), (Answer = "application/json; charset=utf-8")),
+        ),
         VonageFault,
     ),
 )]
@@ -75,9 +88,7 @@ pub async fn agents_availability(
         return Err(Fault::UnsupportedMediaType("application/json").into());
     }
     let body = read_body(&parts.headers, body, DIALECT_LIMIT).await?;
-    let Object(criteria): Object<Criteria> =
-        serde_json::from_slice(&body).map_err(|error| Fault::Malformed(error.to_string()))?;
-    let (filter, liveness) = read(&criteria)?;
+    let (filter, liveness) = read(&members(&body, &MEMBERS)?)?;
     let freshness = freshness::current(&parts.headers, &app)?;
     let snapshot = query::open(app.reader(), &caller, freshness).await?;
     let (presences, capacity) = question::agents_availability(&snapshot.view, &filter, liveness);
@@ -99,43 +110,55 @@ pub async fn agents_availability(
 
 /// Builds the filter: all of the skills, and any of the groups or queues, which exclude each other
 /// (docs/reference/vonage.md, "POST /agents-availability").
-fn read(criteria: &Criteria) -> Result<(Filter, Liveness), VonageFault> {
-    let skills = guids(criteria.skill_guids.as_deref(), "skillGuids")?;
-    let groups = guids(criteria.group_guids.as_deref(), "groupGuids")?;
-    let queues = guids(criteria.queue_guids.as_deref(), "queueGuids")?;
+fn read(criteria: &Map<String, Json>) -> Result<(Filter, Liveness), VonageFault> {
+    let skills = guids(criteria, "skillGuids")?;
+    let groups = guids(criteria, "groupGuids")?;
+    let queues = guids(criteria, "queueGuids")?;
     if !groups.is_empty() && !queues.is_empty() {
         let message = "groupGuids and queueGuids cannot be used together.";
         return Err(VonageFault::validation("groupGuids", message));
     }
-    let liveness = match criteria.liveness.as_deref() {
-        None => Liveness::Live,
-        Some(text) => match text.to_ascii_lowercase().as_str() {
-            "live" => Liveness::Live,
-            "semilive" => Liveness::Semilive,
-            "nonlive" => Liveness::Nonlive,
-            _ => {
-                let message = format!("The value '{text}' is not valid for liveness.");
-                return Err(VonageFault::validation("liveness", message));
-            }
-        },
-    };
     let filter = Filter::default()
         .and(Clause::All(Dimension::Skill, skills))
         .and(Clause::Any(Dimension::Group, groups))
         .and(Clause::Any(Dimension::Queue, queues));
-    Ok((filter, liveness))
+    Ok((filter, liveness(criteria.get("liveness"))?))
 }
 
-fn guids(texts: Option<&[String]>, name: &str) -> Result<Vec<Value>, VonageFault> {
-    let texts = texts.unwrap_or_default();
-    if texts.len() > MAX_VALUES {
+fn liveness(given: Option<&Json>) -> Result<Liveness, VonageFault> {
+    let text = match given {
+        None | Some(Json::Null) => return Ok(Liveness::Live),
+        Some(value) => shown(value),
+    };
+    match text.to_ascii_lowercase().as_str() {
+        "live" => Ok(Liveness::Live),
+        "semilive" => Ok(Liveness::Semilive),
+        "nonlive" => Ok(Liveness::Nonlive),
+        _ => Err(VonageFault::validation("liveness", format!("The value '{text}' is not valid for liveness."))),
+    }
+}
+
+/// Reads a list of GUIDs. An absent member and `null` have none.
+fn guids(criteria: &Map<String, Json>, name: &str) -> Result<Vec<Value>, VonageFault> {
+    let elements = match criteria.get(name) {
+        None | Some(Json::Null) => return Ok(Vec::new()),
+        Some(Json::Array(elements)) => elements,
+        Some(_) => return Err(VonageFault::validation(name, format!("{name} must be a list of GUIDs."))),
+    };
+    if elements.len() > MAX_VALUES {
         return Err(VonageFault::validation(name, format!("{name} must not have more than 500 values.")));
     }
-    let read = |(n, text): (usize, &String)| {
-        let guid = parse_guid(text).ok_or_else(|| {
-            VonageFault::validation(format!("{name}[{n}]"), format!("The value '{text}' is not a valid GUID."))
+    let read = |(n, element): (usize, &Json)| {
+        let guid = element.as_str().and_then(parse_guid).ok_or_else(|| {
+            let message = format!("The value '{}' is not a valid GUID.", shown(element));
+            VonageFault::validation(format!("{name}[{n}]"), message)
         })?;
         Ok(Value::Entity(EntityRef::Guid(guid)))
     };
-    texts.iter().enumerate().map(read).collect()
+    elements.iter().enumerate().map(read).collect()
+}
+
+/// Returns a value as an error message shows it: a string without its quotes, anything else as JSON.
+fn shown(value: &Json) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }

@@ -2,7 +2,7 @@
 //! older form. Neither the version in `Accept` nor the account in the path is read: the key determines the tenant.
 
 use axum::body::Body;
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -12,8 +12,8 @@ use crate::auth::AgentsAvailabilityRead;
 use crate::domain::filter::{Clause, Dimension, MAX_VALUES, Value};
 use crate::domain::{Channel, EntityRef, Filter};
 use crate::http::extract::long_answer::{Lists, json_in_slices};
-use crate::http::extract::params::csv;
-use crate::http::extract::{Params, freshness, reply};
+use crate::http::extract::params::elements;
+use crate::http::extract::{Params, Query, freshness, reply};
 use crate::http::state::AppState;
 use crate::limits::TurnKey;
 use crate::projection::roster::Connection;
@@ -40,7 +40,7 @@ struct Agent {
     get,
     operation_id = "count_ready_agents",
     path = "/v0/{account}/agents",
-    params(("account" = String, Path, description = "Ignored: the key determines the tenant"), ("availability" = String, Query, description = "Must be readyForPhoneCall"), ("groups" = Option<String>, Query, description = "Only agents in one of these groups: comma-separated ids or GUIDs"), ("fields" = Option<String>, Query, description = "count: return the count alone")),
+    params(("account" = String, Path, description = "Ignored: the key determines the tenant"), ("availability" = String, Query, description = "Must be readyForPhoneCall"), ("groups" = Option<String>, Query, description = "Agents in any of these groups: comma-separated ids or GUIDs"), ("fields" = Option<String>, Query, description = "count: return the count alone")),
     responses(
         (status = 200, description = "The count", body = Answer, content_type = "application/json; charset=utf-8"),
         VonageFault,
@@ -49,7 +49,7 @@ struct Agent {
 pub async fn count_agents(
     app: State<AppState>,
     caller: Authenticated<AgentsAvailabilityRead>,
-    query: RawQuery,
+    query: Query<VonageFault>,
     headers: HeaderMap,
 ) -> Result<Response<Body>, VonageFault> {
     count(app, caller, query, headers).await
@@ -60,7 +60,7 @@ pub async fn count_agents(
     get,
     operation_id = "count_ready_agents_with_slash",
     path = "/v0/{account}/agents/",
-    params(("account" = String, Path, description = "Ignored: the key determines the tenant"), ("availability" = String, Query, description = "Must be readyForPhoneCall"), ("groups" = Option<String>, Query, description = "Only agents in one of these groups: comma-separated ids or GUIDs"), ("fields" = Option<String>, Query, description = "count: return the count alone")),
+    params(("account" = String, Path, description = "Ignored: the key determines the tenant"), ("availability" = String, Query, description = "Must be readyForPhoneCall"), ("groups" = Option<String>, Query, description = "Agents in any of these groups: comma-separated ids or GUIDs"), ("fields" = Option<String>, Query, description = "count: return the count alone")),
     responses(
         (status = 200, description = "The count", body = Answer, content_type = "application/json; charset=utf-8"),
         VonageFault,
@@ -69,7 +69,7 @@ pub async fn count_agents(
 pub async fn count_agents_with_slash(
     app: State<AppState>,
     caller: Authenticated<AgentsAvailabilityRead>,
-    query: RawQuery,
+    query: Query<VonageFault>,
     headers: HeaderMap,
 ) -> Result<Response<Body>, VonageFault> {
     count(app, caller, query, headers).await
@@ -78,11 +78,9 @@ pub async fn count_agents_with_slash(
 async fn count(
     State(app): State<AppState>,
     caller: Authenticated<AgentsAvailabilityRead>,
-    RawQuery(query): RawQuery,
+    params: Query<VonageFault>,
     headers: HeaderMap,
 ) -> Result<Response<Body>, VonageFault> {
-    let query = query.unwrap_or_default();
-    let params = Params::parse(query.as_bytes())?;
     only(params.one("availability")?.unwrap_or_default(), "availability", "readyForPhoneCall")?;
     let filter = Filter::default().and(Clause::Any(Dimension::Group, groups(&params)?));
     let fields = params.one("fields")?;
@@ -118,8 +116,9 @@ fn only(text: &str, name: &str, value: &str) -> Result<(), VonageFault> {
 }
 
 fn groups(params: &Params<'_>) -> Result<Vec<Value>, VonageFault> {
-    let text = params.one("groups")?.unwrap_or_default();
-    if csv(text).nth(MAX_VALUES).is_some() {
+    let values = params.list("groups")?;
+    let texts = elements(&values);
+    if texts.len() > MAX_VALUES {
         return Err(VonageFault::validation("groups", "groups must not have more than 500 values."));
     }
     let read = |text: &str| {
@@ -128,5 +127,5 @@ fn groups(params: &Params<'_>) -> Result<Vec<Value>, VonageFault> {
         })?;
         Ok(Value::Entity(group))
     };
-    csv(text).map(read).collect()
+    texts.into_iter().map(read).collect()
 }

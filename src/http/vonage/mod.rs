@@ -3,6 +3,7 @@
 pub mod agents;
 pub mod agents_availability;
 pub mod count_agents;
+mod members;
 pub mod presence_summary;
 
 use std::borrow::Cow;
@@ -104,13 +105,8 @@ fn text(fault: &Fault) -> String {
 
 impl IntoResponses for VonageFault {
     fn responses() -> BTreeMap<String, RefOr<Described>> {
-        describe::faults::<Failure>(JSON, &[400, 401, 403, 404, 413, 415, 429, 500, 503])
+        describe::faults::<Failure>(JSON, &[400, 401, 403, 404, 408, 413, 415, 429, 500, 503])
     }
-}
-
-/// Answers requests with a method that the route does not support.
-pub async fn wrong_method() -> VonageFault {
-    VonageFault::Fault(Fault::MethodNotAllowed)
 }
 
 /// A caller with the scope of `P`.
@@ -122,7 +118,7 @@ pub enum BearerToken {}
 impl Credential for BearerToken {
     type Rejection = VonageFault;
 
-    fn read(parts: &Parts) -> Result<Option<Cow<'_, str>>, Fault> {
+    fn read(parts: &mut Parts) -> Result<Option<Cow<'_, str>>, Fault> {
         Ok(credential::bearer(&parts.headers).map(Cow::Borrowed))
     }
 }

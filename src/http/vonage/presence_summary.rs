@@ -1,7 +1,7 @@
 //! `GET /agents-availability?skillNames=a,b`: counts the agents with all of the skills, by presence.
 
 use axum::body::Body;
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, Response};
 use serde::Serialize;
 use serde_json::json;
@@ -11,8 +11,8 @@ use super::{Authenticated, JSON, Version1, VonageFault};
 use crate::auth::AgentsAvailabilityRead;
 use crate::domain::filter::{Clause, Dimension, MAX_VALUES, Value};
 use crate::domain::{Fault, Filter};
-use crate::http::extract::params::csv;
-use crate::http::extract::{Params, freshness, reply};
+use crate::http::extract::params::elements;
+use crate::http::extract::{Params, Query, freshness, reply};
 use crate::http::state::AppState;
 use crate::query::{self, agents_availability};
 
@@ -34,9 +34,13 @@ struct Answer {
 #[utoipa::path(
     get,
     path = "/agents-availability",
-    params(("skillNames" = String, Query, description = "Only agents with all of these skills: comma-separated names"), ("Accept" = String, Header, description = "API version: application/vnd.newvoicemedia.v1+json")),
+    params(("skillNames" = String, Query, description = "Agents with all of these skills: comma-separated names. Also as skillName")),
     responses(
-        (status = 200, description = "The counts", body = Answer, content_type = "application/json; charset=utf-8"),
+        (
+            status = 200,
+            description = "The counts",
+            content((Answer = "application/vnd.newvoicemedia.v1+json"), (Answer = "application/json; charset=utf-8")),
+        ),
         VonageFault,
     ),
 )]
@@ -44,11 +48,10 @@ pub async fn presence_summary(
     State(app): State<AppState>,
     caller: Authenticated<AgentsAvailabilityRead>,
     _: Version1,
-    RawQuery(query): RawQuery,
+    query: Query<VonageFault>,
     headers: HeaderMap,
 ) -> Result<Response<Body>, VonageFault> {
-    let query = query.unwrap_or_default();
-    let names = skill_names(&Params::parse(query.as_bytes())?)?;
+    let names = skill_names(&query)?;
     let filter = Filter::default().and(Clause::All(Dimension::Skill, names));
     let freshness = freshness::current(&headers, &app)?;
     let snapshot = query::open(app.reader(), &caller, freshness).await?;
@@ -65,12 +68,13 @@ pub async fn presence_summary(
 /// Reads the skills from `skillNames`, as in the vendor's examples, or from `skillName`, as in its table. Both together
 /// are rejected.
 fn skill_names(params: &Params<'_>) -> Result<Vec<Value>, VonageFault> {
-    let text = match (params.one("skillNames")?, params.one("skillName")?) {
-        (Some(_), Some(_)) => return Err(Fault::invalid("skillNames", "is given twice").into()),
-        (plural, singular) => plural.or(singular).unwrap_or_default(),
-    };
-    let names: Vec<Value> =
-        csv(text).filter(|name| !name.is_empty()).map(|name| Value::Name(name.to_owned())).collect();
+    let (mut values, singular) = (params.list("skillNames")?, params.list("skillName")?);
+    if !values.is_empty() && !singular.is_empty() {
+        return Err(Fault::invalid("skillNames", "is given together with skillName").into());
+    }
+    values.extend(singular);
+    let given = elements(&values).into_iter().filter(|name| !name.is_empty());
+    let names: Vec<Value> = given.map(|name| Value::Name(name.to_owned())).collect();
     if names.is_empty() {
         return Err(VonageFault::Body(json!({ "SkillNames": ["The SkillNames field is required."] })));
     }

@@ -7,8 +7,8 @@ use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::sync::Arc;
 
-use sqlx::ConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{ConnectOptions, Connection};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 /// The writing connection, held by one user at a time. A clone shares it.
@@ -54,6 +54,11 @@ impl WriterGuard {
     /// Gives the connection back for reuse. It must not be inside a transaction.
     pub fn release(mut self) {
         *self.home = Some(self.connection);
+    }
+
+    /// Closes the connection. The next holder opens a fresh one.
+    pub async fn close(self) -> Result<(), sqlx::Error> {
+        self.connection.close().await
     }
 }
 

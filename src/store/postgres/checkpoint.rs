@@ -57,7 +57,7 @@ impl PostgresStore {
             return Ok(connection);
         }
         let limits = [("statement_timeout", STATEMENT_TIMEOUT), ("lock_timeout", LOCK_TIMEOUT)];
-        Ok(PgConnection::connect_with(&self.options.clone().options(limits)).await?)
+        Ok(self.sessions.clone().with(limits).connect().await?)
     }
 
     /// Keeps a connection for the next checkpoint. It must not be inside a transaction.

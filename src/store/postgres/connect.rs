@@ -7,7 +7,7 @@ use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{Connection, Row};
 
-use crate::journal::PostgresJournal;
+use crate::journal::{PostgresJournal, Sessions};
 use crate::store::StoreError;
 use crate::store::migrations::{self, Applied};
 
@@ -17,33 +17,35 @@ const OLDEST_SERVER: i32 = 140_000;
 const LOCK_TIMEOUT: &str = "1000";
 /// The number of attempts at a migration, or at the server's lock.
 const MAX_ATTEMPTS: u32 = 10;
+/// The number of times that two connections are compared. A busy pooler may give them different processes once.
+const SHARING_CHECKS: u32 = 3;
+/// The longest wait for the comparison of two connections.
+const SECOND_TIMEOUT: Duration = Duration::from_secs(10);
 /// The pause between two attempts.
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
-/// Adds the settings of every connection. With them the server ends the session of a client that went silent within 10
-/// s, and releases its locks; a client that is alive answers the probes. On our side every wait has a time limit.
-fn hardened(options: &PgConnectOptions) -> PgConnectOptions {
-    options.clone().options([
-        // 4 s of silence, then three probes 2 s apart.
-        ("tcp_keepalives_idle", "4"),
-        ("tcp_keepalives_interval", "2"),
-        ("tcp_keepalives_count", "3"),
-        ("tcp_user_timeout", "10000"),
-        ("idle_in_transaction_session_timeout", "30000"),
-        // Every statement here is short: JIT compilation would take longer than running it.
-        ("jit", "off"),
-    ])
-}
+/// The settings of every session. With them the server ends the session of a client that went silent within 10 s, and
+/// releases its locks; a client that is alive answers the probes. On our side every wait has a time limit.
+const SETTINGS: [(&str, &str); 6] = [
+    // 4 s of silence, then three probes 2 s apart.
+    ("tcp_keepalives_idle", "4"),
+    ("tcp_keepalives_interval", "2"),
+    ("tcp_keepalives_count", "3"),
+    ("tcp_user_timeout", "10000"),
+    ("idle_in_transaction_session_timeout", "30000"),
+    // Every statement here is short: JIT compilation would take longer than running it.
+    ("jit", "off"),
+];
 
-/// Connects for the first time and checks the server. Returns the connection and the options for further ones.
+/// Connects for the first time and checks the server. Returns the connection, and what opens further ones.
 ///
-/// [`StoreError::Unsuitable`] for a server older than 14, another encoding than UTF8, a standby or a read-only
-/// database.
-pub(in crate::store) async fn first(
-    options: &PgConnectOptions,
-) -> Result<(PgConnection, PgConnectOptions), StoreError> {
-    let options = hardened(options);
-    let mut connection = PgConnection::connect_with(&options).await?;
+/// [`StoreError::Unsuitable`] for a server older than 14, another encoding than UTF8, a standby, a read-only database,
+/// or a pooler that lends connections to transactions.
+pub(in crate::store) async fn first(options: &PgConnectOptions) -> Result<(PgConnection, Sessions), StoreError> {
+    let sessions = Sessions::new(options);
+    let mut connection = sessions.connect().await?;
+    // Before any prepared statement, which such a pooler may lose, and before the lock, which would stay with it.
+    require_sessions(&mut connection, &sessions).await?;
     let server = sqlx::query(
         "SELECT current_setting('server_version_num')::int AS version, current_setting('server_version') AS name,
                 current_setting('server_encoding') AS encoding, pg_is_in_recovery() AS is_standby,
@@ -71,8 +73,42 @@ pub(in crate::store) async fn first(
         return Err(StoreError::Unsuitable(refused));
     }
     let commits = raised(&server.try_get::<String, _>("commits")?).to_owned();
-    sqlx::query("SELECT set_config('synchronous_commit', $1, false)").bind(&commits).execute(&mut connection).await?;
-    Ok((connection, options.options([("synchronous_commit", commits)])))
+    let sessions = sessions.with(SETTINGS).with([("synchronous_commit", commits)]);
+    sessions.apply(&mut connection).await?;
+    Ok((connection, sessions))
+}
+
+/// Fails unless each connection keeps a process of the server, as `first` must while it is open. A pooler that lends a
+/// process to one transaction at a time, such as PgBouncer with `pool_mode=transaction`, has two connections share one,
+/// or one change it: the server's lock and all settings would be on the wrong connection, or on none.
+async fn require_sessions(first: &mut PgConnection, sessions: &Sessions) -> Result<(), StoreError> {
+    let shared = async {
+        let process = process_of(first).await?;
+        let mut second = sessions.connect().await?;
+        for _ in 0..SHARING_CHECKS {
+            if process_of(&mut second).await? == process || process_of(first).await? != process {
+                return Ok(true);
+            }
+        }
+        second.close().await?;
+        Ok::<_, sqlx::Error>(false)
+    };
+    let Ok(shared) = tokio::time::timeout(SECOND_TIMEOUT, shared).await else {
+        let refused = "a second connection got no answer within 10 s; a pooler in front of it may allow too few";
+        return Err(StoreError::Unsuitable(String::from(refused)));
+    };
+    if !shared? {
+        return Ok(());
+    }
+    Err(StoreError::Unsuitable(String::from(
+        "its connections share sessions of the server, as behind PgBouncer with pool_mode=transaction, but the lock of \
+         the only server and the settings belong to one session: set pool_mode=session, or name the server itself",
+    )))
+}
+
+/// Returns the process id of the server's side, without a prepared statement.
+async fn process_of(connection: &mut PgConnection) -> Result<i32, sqlx::Error> {
+    sqlx::raw_sql("SELECT pg_backend_pid()").fetch_one(connection).await?.try_get(0)
 }
 
 /// Returns the value to set `synchronous_commit` to, given the server's `setting`. An acknowledged write must be on the
@@ -114,9 +150,8 @@ pub(super) async fn lock_for_migration(connection: &mut PgConnection) -> Result<
 
 /// Runs the migrations. A table that is in use is waited for in attempts of a second each, since statements that queue
 /// behind the migration for the table's lock wait as long as it does.
-pub(super) async fn migrate(options: &PgConnectOptions) -> Result<(), StoreError> {
-    let options = options.clone().options([("lock_timeout", LOCK_TIMEOUT)]);
-    let mut connection = PgConnection::connect_with(&options).await?;
+pub(super) async fn migrate(sessions: &Sessions) -> Result<(), StoreError> {
+    let mut connection = sessions.clone().with([("lock_timeout", LOCK_TIMEOUT)]).connect().await?;
     let mut attempt = 1;
     loop {
         match migrations::POSTGRES.run(&mut connection).await {

@@ -19,7 +19,7 @@ impl PostgresStore {
         let mut readers = Vec::new();
         let mut snapshot: Option<String> = None;
         for _ in 0..wanted.max(1) {
-            let mut connection = PgConnection::connect_with(&self.options).await?;
+            let mut connection = self.sessions.connect().await?;
             // A reader is idle while its rows are decoded, which may take long.
             let begin = "SET idle_in_transaction_session_timeout = 0; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
             sqlx::raw_sql(begin).execute(&mut connection).await?;

@@ -17,7 +17,8 @@ use parking_lot::Mutex;
 use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 
-use super::{POOL_CONNECTIONS, StoreError};
+use super::{IfMissing, POOL_CONNECTIONS, StoreError};
+use crate::journal::Sessions;
 
 pub use checkpoint::CheckpointWriter;
 pub use load::CheckpointReader;
@@ -33,7 +34,7 @@ const CHECK_TIMEOUT: Duration = Duration::from_millis(500);
 /// The store on a server.
 #[derive(Clone, Debug)]
 pub struct PostgresStore {
-    options: PgConnectOptions,
+    sessions: Sessions,
     pool: PgPool,
     /// A pool of its own, so that slow pages of the archive do not occupy the connections of other requests.
     archive: PgPool,
@@ -44,31 +45,38 @@ pub struct PostgresStore {
 impl PostgresStore {
     /// Opens the store. Outdated tables are migrated under the server's lock, which is taken for that time unless the
     /// caller holds it (`is_locked`). Returns true if the store was created just now.
-    pub(super) async fn open(options: &PgConnectOptions, is_locked: bool) -> Result<(Self, bool), StoreError> {
-        let (mut connection, options) = connect::first(options).await?;
+    pub(super) async fn open(
+        options: &PgConnectOptions,
+        is_locked: bool,
+        if_missing: IfMissing,
+    ) -> Result<(Self, bool), StoreError> {
+        let (mut connection, sessions) = connect::first(options).await?;
         let known: Option<String> =
             sqlx::query_scalar("SELECT to_regclass('registry')::text").fetch_one(&mut connection).await?;
+        if known.is_none() && if_missing == IfMissing::Refuse {
+            return Err(StoreError::Missing("rollcall serve or rollcall migrate makes its tables"));
+        }
         if connect::is_outdated(&mut connection).await? {
             if !is_locked {
                 connect::lock_for_migration(&mut connection).await?;
             }
-            connect::migrate(&options).await?;
+            connect::migrate(&sessions).await?;
         }
         // A lock that was taken for the migration ends with the connection.
         connection.close().await?;
-        let archive = options.clone().options([
+        let archive = sessions.clone().with([
             ("default_transaction_read_only", String::from("on")),
             ("statement_timeout", ARCHIVE_TIMEOUT.as_millis().to_string()),
         ]);
-        let requests = options.clone().options([("statement_timeout", STATEMENT_TIMEOUT.as_millis().to_string())]);
+        let requests = sessions.clone().with([("statement_timeout", STATEMENT_TIMEOUT.as_millis().to_string())]);
         let (pool, archive) = (pool(requests), pool(archive));
-        let store = PostgresStore { options, pool, archive, spare: Arc::default() };
+        let store = PostgresStore { sessions, pool, archive, spare: Arc::default() };
         Ok((store, known.is_none()))
     }
 
-    /// Returns the connection options, for the journal's own connection.
-    pub fn options(&self) -> &PgConnectOptions {
-        &self.options
+    /// Opens further sessions, such as the journal's own.
+    pub fn sessions(&self) -> &Sessions {
+        &self.sessions
     }
 
     /// Returns the pool of short statements.
@@ -78,10 +86,15 @@ impl PostgresStore {
 }
 
 /// Makes a pool of connections, each checked before it is used.
-fn pool(options: PgConnectOptions) -> PgPool {
+fn pool(sessions: Sessions) -> PgPool {
+    let options = sessions.options().clone();
     PgPoolOptions::new()
         .max_connections(POOL_CONNECTIONS)
         .acquire_timeout(Duration::from_secs(1))
+        .after_connect(move |connection, _| {
+            let sessions = sessions.clone();
+            Box::pin(async move { sessions.apply(connection).await })
+        })
         // sqlx's own check has no time limit of its own: one silent connection would use up each caller's timeout.
         .test_before_acquire(false)
         .before_acquire(|connection, _| {

@@ -9,7 +9,7 @@ mod registry;
 mod tokens;
 
 use std::fs::{File, TryLockError};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use sqlx::sqlite::{
@@ -18,7 +18,7 @@ use sqlx::sqlite::{
 use uuid::Uuid;
 
 use super::migrations::{self, Applied};
-use super::{POOL_CONNECTIONS, StoreError, lock};
+use super::{IfMissing, POOL_CONNECTIONS, StoreError, lock, private};
 use crate::journal::sqlite::{Writer, WriterGuard};
 
 pub use checkpoint::CheckpointWriter;
@@ -28,6 +28,8 @@ pub use load::CheckpointReader;
 pub const DATABASE_FILE: &str = "rollcall.db";
 /// The name of the database's write-ahead log, as SQLite derives it.
 const LOG_FILE: &str = "rollcall.db-wal";
+/// The name of the index of the write-ahead log, as SQLite derives it.
+const INDEX_FILE: &str = "rollcall.db-shm";
 /// The name of the file that is locked during migrations.
 const MIGRATION_LOCK: &str = "migrate.lock";
 
@@ -43,15 +45,22 @@ pub struct SqliteStore {
 impl SqliteStore {
     /// Opens the store. Outdated tables are migrated under the server's lock, which is taken for that time unless the
     /// caller holds it (`is_locked`) or the file is new. Returns true if the file was created just now.
-    pub(super) async fn open(folder: &Path, is_locked: bool) -> Result<(Self, bool), StoreError> {
-        std::fs::create_dir_all(folder).map_err(|error| StoreError::Folder(folder.to_owned(), error))?;
+    pub(super) async fn open(
+        folder: &Path,
+        is_locked: bool,
+        if_missing: IfMissing,
+    ) -> Result<(Self, bool), StoreError> {
+        require(folder, if_missing)?;
+        private::make_folder(folder).map_err(|error| StoreError::Folder(folder.to_owned(), error))?;
         let file = folder.join(DATABASE_FILE);
-        let is_new = !file.exists();
-        let bytes = |file: PathBuf| std::fs::metadata(file).map_or(0, |metadata| metadata.len());
+        let bytes = |name: &str| std::fs::metadata(folder.join(name)).map_or(0, |metadata| metadata.len());
+        // An empty file was left by a start that was killed.
+        let is_new = bytes(DATABASE_FILE) == 0;
         // SQLite would take the file for a new database, and delete the log.
-        if !is_new && bytes(file.clone()) == 0 && bytes(folder.join(LOG_FILE)) > 0 {
+        if is_new && file.exists() && bytes(LOG_FILE) > 0 {
             return Err(StoreError::Unreadable(format!("{DATABASE_FILE} is empty beside its write-ahead log")));
         }
+        make_private(folder)?;
         let options = SqliteConnectOptions::new()
             .filename(&file)
             .create_if_missing(true)
@@ -95,6 +104,15 @@ impl SqliteStore {
         Ok(())
     }
 
+    /// Closes every connection. The last one of all processes has SQLite move the write-ahead log into the file and
+    /// delete it. Unlike [`SqliteStore::close`] this never makes a running server wait.
+    pub(super) async fn disconnect(&self) -> Result<(), StoreError> {
+        self.reads.close().await;
+        self.archive.close().await;
+        self.acquire().await?.close().await?;
+        Ok(())
+    }
+
     /// Returns the sizes of the database and its write-ahead log in bytes.
     pub(super) fn file_sizes(&self) -> [(&'static str, u64); 2] {
         let database = self.writer.file();
@@ -118,6 +136,34 @@ impl SqliteStore {
     }
 }
 
+/// Returns [`StoreError::Missing`] if the folder has no store, and that is to be refused.
+pub(super) fn require(folder: &Path, if_missing: IfMissing) -> Result<(), StoreError> {
+    // A start that was killed may leave an empty file. Beside a log it is damaged instead, which is reported later.
+    let has_bytes =
+        |name: &str| std::fs::metadata(folder.join(name)).is_ok_and(|about| about.is_file() && about.len() > 0);
+    if if_missing == IfMissing::Create || has_bytes(DATABASE_FILE) || has_bytes(LOG_FILE) {
+        return Ok(());
+    }
+    Err(StoreError::Missing("rollcall serve makes one"))
+}
+
+/// Makes every file of the store private. The database is made here, since SQLite gives a new one the umask's
+/// permissions, and the log and its index those of the database. What is open to others is reported.
+fn make_private(folder: &Path) -> Result<(), StoreError> {
+    let database = folder.join(DATABASE_FILE);
+    private::make_file(&database).map_err(|error| StoreError::File(database, error))?;
+    for name in [DATABASE_FILE, LOG_FILE, INDEX_FILE, MIGRATION_LOCK] {
+        let file = folder.join(name);
+        if let Err(error) = private::close_to_others(&file) {
+            tracing::warn!(file = %file.display(), %error, "the permissions of the store's file cannot be set");
+        }
+    }
+    if let Some(mode) = private::open_to_others(folder) {
+        tracing::warn!(folder = %folder.display(), mode, "the store's folder is open to others; its files are not");
+    }
+    Ok(())
+}
+
 /// Makes a pool of read-only connections.
 fn pool(options: SqliteConnectOptions) -> SqlitePool {
     SqlitePoolOptions::new()
@@ -134,7 +180,7 @@ fn pool(options: SqliteConnectOptions) -> SqlitePool {
 /// Waits for the lock file of migrations. A command may open the store at the same time as a server, and sqlx's
 /// migrations of SQLite take no lock.
 async fn take_turn(folder: &Path) -> Result<File, std::io::Error> {
-    let file = File::create(folder.join(MIGRATION_LOCK))?;
+    let file = private::open_file(&folder.join(MIGRATION_LOCK))?;
     loop {
         match file.try_lock() {
             Ok(()) => return Ok(file),

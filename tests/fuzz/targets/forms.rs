@@ -5,11 +5,12 @@
 use libfuzzer_sys::fuzz_target;
 use rollcall::http::extract::Params;
 use rollcall::http::extract::brackets::tree;
+use rollcall::http::extract::params::elements;
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(params) = Params::parse(bytes) else { return };
     for (name, _) in params.iter() {
-        let _found = params.one(name);
+        let _found = (params.one(name), params.list(name).map(|values| elements(&values).len()));
     }
     if let Ok(tree) = tree(&params) {
         assert!(tree.len() <= params.iter().count(), "the tree has no more fields than pairs");

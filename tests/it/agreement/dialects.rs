@@ -164,7 +164,7 @@ impl Queries<'_> {
             .and(any_of(Dimension::Project, &pick.projects))
             .and(any_of(Dimension::Skill, &pick.skills));
         if let Some(name) = pick.name {
-            filter = filter.and(Clause::Text(TextField::Name, name.to_owned()));
+            filter = filter.and(Clause::Text(TextField::Name, vec![name.to_owned()]));
         }
         let answers = expected(&filter);
         let ids = if pick.offline { answers.offline_seen_before } else { answers.online };

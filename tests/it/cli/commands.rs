@@ -3,35 +3,37 @@
 use std::time::Duration;
 
 use reqwest::Method;
+use rollcall::store::{Location, Store};
 use serde_json::json;
 
-use super::{COMMAND_TIMEOUT, run, stderr, stdout};
+use super::{COMMAND_TIMEOUT, on, run, stderr, stdout};
 use crate::on_both_stores;
 use crate::support::api::send;
-use crate::support::desks::{connected, directory};
-use crate::support::process::{Process, store_flags};
+use crate::support::desks::{connected, directory, event};
+use crate::support::process::Process;
+use crate::support::raw::RawStore;
 use crate::support::signing::signed;
-use crate::support::tasks::{Stopwatch, eventually};
+use crate::support::tasks::eventually_within;
 use crate::support::{ADMIN, Backend, Home};
 
-on_both_stores!(tenant_and_key_changes_take_effect_within_a_second);
-on_both_stores!(setting_changes_take_effect_within_a_second);
+on_both_stores!(tenant_and_key_changes_are_in_effect_when_their_commands_end);
+on_both_stores!(setting_changes_are_in_effect_when_their_commands_end);
 on_both_stores!(invalid_settings_are_rejected_by_name);
 on_both_stores!(a_tenants_heartbeat_is_at_most_half_of_its_lease);
+on_both_stores!(commands_print_bare_values);
 on_both_stores!(impossible_commands_fail_with_a_reason);
 on_both_stores!(ingest_posts_a_file_of_events);
-on_both_stores!(migrate_creates_a_store_before_the_first_start);
+on_both_stores!(commands_refuse_a_store_that_is_not_there);
 
-/// The time within which a change by another process takes effect: a second, and some more for a busy machine.
-const EFFECT_TIMEOUT: Duration = Duration::from_millis(1_500);
+/// The time after its command within which a change has taken effect: none, and some for a busy machine.
+const EFFECT_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Runs a command on a store.
-fn on(home: &Home, arguments: &[&str]) -> assert_cmd::assert::Assert {
-    let store = store_flags(&home.location);
-    run(&[arguments, &[store[0].as_str(), store[1].as_str()]].concat(), &[])
+/// Waits for a change, whose command has ended, to be in effect.
+async fn soon(what: &str, is_so: impl AsyncFnMut() -> bool) {
+    eventually_within(EFFECT_TIMEOUT, what, is_so).await;
 }
 
-async fn tenant_and_key_changes_take_effect_within_a_second(backend: Backend) {
+async fn tenant_and_key_changes_are_in_effect_when_their_commands_end(backend: Backend) {
     let home = Home::new(backend).await;
     let process = Process::start(&home.location, &[]).await;
     let tenant = stdout(&on(&home, &["tenant", "create", "Ännex \"B\""]).code(0)).trim().to_owned();
@@ -41,9 +43,7 @@ async fn tenant_and_key_changes_take_effect_within_a_second(backend: Backend) {
     let key = stdout(&on(&home, &create).code(0)).trim().to_owned();
     assert!(key.starts_with("rk_"), "{key}");
     let status = async || process.api.get(&key, "/operator/live").await.expect("an answer").status;
-    let watch = Stopwatch::start();
-    eventually("the key works", async || status().await == 200).await;
-    assert!(watch.elapsed() < EFFECT_TIMEOUT, "{:?}", watch.elapsed());
+    soon("the key works", async || status().await == 200).await;
     assert_eq!(process.api.get(&key, "/v1/directory").await.unwrap().status, 403, "the key has only its scopes");
 
     let listed = stdout(&on(&home, &["key", "list", &tenant]).code(0));
@@ -51,9 +51,7 @@ async fn tenant_and_key_changes_take_effect_within_a_second(backend: Backend) {
     assert!(listed.contains("valid") && listed.contains("operators:read") && listed.contains("desk"), "{listed}");
     let id = listed.split_whitespace().next().expect("an id").to_owned();
     on(&home, &["key", "revoke", &tenant, &id]).code(0);
-    let watch = Stopwatch::start();
-    eventually("the key no longer works", async || status().await == 403).await;
-    assert!(watch.elapsed() < EFFECT_TIMEOUT, "{:?}", watch.elapsed());
+    soon("the key no longer works", async || status().await == 403).await;
     assert!(stdout(&on(&home, &["key", "list", &tenant]).code(0)).contains("revoked"));
 
     // The commands see at once what the server adds.
@@ -63,7 +61,7 @@ async fn tenant_and_key_changes_take_effect_within_a_second(backend: Backend) {
     assert!(status.success() && !output.contains(&key), "{output}");
 }
 
-async fn setting_changes_take_effect_within_a_second(backend: Backend) {
+async fn setting_changes_are_in_effect_when_their_commands_end(backend: Backend) {
     let home = Home::new(backend).await;
     let process = Process::start(&home.location, &[]).await;
     let persona = process.api.persona("Ännex").await;
@@ -91,9 +89,7 @@ async fn setting_changes_take_effect_within_a_second(backend: Backend) {
     for secret in ["one secret of some length", "another one of some length"] {
         std::fs::write(&file, format!("{secret}\r\n")).expect("a file");
         assert_eq!(shown(&["tenant", "set", "Ännex", "--iadvize-secret-file", &path]), ["on", "30", "on"]);
-        let watch = Stopwatch::start();
-        eventually("the new secret is accepted", async || webhook(secret).await == 200).await;
-        assert!(watch.elapsed() < EFFECT_TIMEOUT, "{:?}", watch.elapsed());
+        soon("the new secret is accepted", async || webhook(secret).await == 200).await;
     }
     assert_eq!(webhook("one secret of some length").await, 401);
     let seen = process.api.get(ADMIN, &format!("/v1/tenants/{}", persona.tenant)).await.unwrap().ok().json();
@@ -101,7 +97,7 @@ async fn setting_changes_take_effect_within_a_second(backend: Backend) {
 
     let none = ["tenant", "set", "Ännex", "--conversation-days", "forever", "--iadvize-secret-file", "none"];
     assert_eq!(shown(&none), ["on", "forever", "off"]);
-    eventually("no secret is accepted", async || webhook("another one of some length").await == 401).await;
+    soon("no secret is accepted", async || webhook("another one of some length").await == 401).await;
     // The commands see at once what the server changes.
     let path = format!("/v1/tenants/{}", persona.tenant);
     let patch =
@@ -112,6 +108,7 @@ async fn setting_changes_take_effect_within_a_second(backend: Backend) {
 
 async fn a_tenants_heartbeat_is_at_most_half_of_its_lease(backend: Backend) {
     let home = Home::new(backend).await;
+    made(&home).await;
     on(&home, &["tenant", "create", "A"]).code(0);
     let set = |lease: &str, heartbeat: &str| {
         let flags = ["--desk-lease-seconds", lease, "--desk-heartbeat-seconds", heartbeat];
@@ -139,6 +136,7 @@ async fn a_tenants_heartbeat_is_at_most_half_of_its_lease(backend: Backend) {
 
 async fn invalid_settings_are_rejected_by_name(backend: Backend) {
     let home = Home::new(backend).await;
+    made(&home).await;
     on(&home, &["tenant", "create", "A"]).code(0);
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("canary");
@@ -168,11 +166,33 @@ async fn invalid_settings_are_rejected_by_name(backend: Backend) {
     assert!(!stdout.contains(" on"), "no setting was changed: {stdout}");
 }
 
+/// What a script stores in a variable is the value alone, also the second time.
+async fn commands_print_bare_values(backend: Backend) {
+    let home = Home::new(backend).await;
+    made(&home).await;
+    let value = |arguments: &[&str]| {
+        let ended = on(&home, arguments).code(0);
+        assert_eq!(stderr(&ended), "", "{arguments:?}");
+        let printed = stdout(&ended);
+        let line = printed.strip_suffix('\n').expect("a line").to_owned();
+        assert!(!line.is_empty() && !line.contains(char::is_whitespace), "{arguments:?}: {printed:?}");
+        line
+    };
+    let id = value(&["tenant", "create", "A", "--if-missing"]);
+    assert_eq!(value(&["tenant", "create", "A", "--if-missing"]), id);
+    assert_eq!(stdout(&on(&home, &["tenant", "list"]).code(0)).lines().count(), 1);
+    let create = ["key", "create", "A", "--scope", "*"];
+    let keys = [value(&create), value(&create)];
+    assert!(keys[0] != keys[1] && keys.iter().all(|key| key.starts_with("rk_")));
+}
+
 async fn impossible_commands_fail_with_a_reason(backend: Backend) {
     let home = Home::new(backend).await;
+    made(&home).await;
     on(&home, &["tenant", "create", "A"]).code(0);
     let error = |arguments: &[&str], code: i32| stderr(&on(&home, arguments).code(code));
     assert!(error(&["tenant", "create", "A"], 1).contains("exists"));
+    assert!(!error(&["tenant", "create", "", "--if-missing"], 1).is_empty());
     assert!(!error(&["tenant", "create", ""], 1).is_empty());
     assert!(error(&["key", "list", "nobody"], 1).contains("nobody"));
     assert!(error(&["key", "create", "nobody", "--scope", "*"], 1).contains("nobody"));
@@ -207,17 +227,85 @@ async fn ingest_posts_a_file_of_events(backend: Backend) {
     assert_eq!(process.api.connected(&persona.key).await, (40, 41), "every event is a duplicate");
     let message = stderr(&run(&["ingest", &file, "--url", &url, "--key", "rk_nobody"], &[]).code(1));
     assert!(message.contains("401") && !message.contains("rk_nobody"), "{message}");
+    let misspelt = event("41", "desk.connected", Some(1), now, json!({ "sesion": "s" }));
+    let wrong = folder.path().join("wrong.ndjson").display().to_string();
+    std::fs::write(&wrong, misspelt.to_string()).expect("a file");
+    let listed = stdout(&run(&["ingest", &wrong, "--url", &url], &variables).code(1));
+    assert!(listed.contains("(data.session is missing: \"sesion\" is given, did you mean \"session\"?)"), "{listed}");
     let message = stderr(&run(&["ingest", "/nowhere", "--url", &url], &variables).code(2));
     assert!(message.contains("/nowhere"), "{message}");
 }
 
-async fn migrate_creates_a_store_before_the_first_start(backend: Backend) {
+/// Makes the store, as a server does at its start.
+async fn made(home: &Home) {
+    drop(Store::open(&home.location).await.expect("the store is made"));
+}
+
+async fn commands_refuse_a_store_that_is_not_there(backend: Backend) {
     let home = Home::new(backend).await;
+    let setting = match &home.location {
+        Location::Folder(folder) => format!("--data-dir (ROLLCALL_DATA_DIR) {}: there is no store", folder.display()),
+        Location::Postgres(options) => {
+            let name = options.get_database().expect("a name");
+            let place = format!("database {name} at {}:{}", options.get_host(), options.get_port());
+            format!("--database-url (DATABASE_URL), {place}: there is no store")
+        }
+    };
+    let id = "00000000-0000-4000-8000-000000000000";
+    let commands: [&[&str]; 9] = [
+        &["tenant", "create", "A"],
+        &["tenant", "list"],
+        &["tenant", "show", "A"],
+        &["tenant", "set", "A", "--conversation-text", "on"],
+        &["key", "create", "A", "--scope", "*"],
+        &["key", "list", "A"],
+        &["key", "revoke", "A", id],
+        &["verify"],
+        &["migrate"],
+    ];
+    // On PostgreSQL `migrate` prepares an empty database.
+    let refused = if backend == Backend::Embedded { &commands[..] } else { &commands[..8] };
+    for arguments in refused {
+        let message = stderr(&on(&home, arguments).code(2));
+        assert!(message.contains(&setting) && message.contains("rollcall serve"), "{arguments:?}: {message}");
+    }
+    match &home.location {
+        Location::Folder(folder) => assert!(!folder.exists(), "nothing was made"),
+        Location::Postgres(_) => {
+            let mut raw = RawStore::open(&home.location).await;
+            let tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'";
+            assert_eq!(raw.number(tables).await, 0, "nothing was made");
+        }
+    }
+    // A folder that is there, but has no store.
+    if let Location::Folder(folder) = &home.location {
+        std::fs::create_dir(folder).expect("a folder");
+        stderr(&on(&home, &["tenant", "list"]).code(2));
+        assert_eq!(std::fs::read_dir(folder).expect("the folder").count(), 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn migrate_prepares_an_empty_database_before_the_first_start() {
+    let home = Home::new(Backend::Postgres).await;
     for _ in 0..2 {
         on(&home, &["migrate"]).code(0);
     }
-    let tenant = stdout(&on(&home, &["tenant", "create", "early"]).code(0)).trim().to_owned();
-    let key = stdout(&on(&home, &["key", "create", &tenant, "--scope", "*"]).code(0)).trim().to_owned();
+    early_tenants_are_served(&home).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commands_work_on_a_stopped_store() {
+    let home = Home::new(Backend::Embedded).await;
+    made(&home).await;
+    on(&home, &["migrate"]).code(0);
+    early_tenants_are_served(&home).await;
+}
+
+/// Creates a tenant and a key without a server, and then starts one.
+async fn early_tenants_are_served(home: &Home) {
+    let tenant = stdout(&on(home, &["tenant", "create", "early"]).code(0)).trim().to_owned();
+    let key = stdout(&on(home, &["key", "create", &tenant, "--scope", "*"]).code(0)).trim().to_owned();
     let process = Process::start(&home.location, &[]).await;
     let again = process.api.post(ADMIN, "/v1/tenants", &json!({ "name": "early" })).await.unwrap();
     assert_eq!(again.status, 409, "{}", again.text);

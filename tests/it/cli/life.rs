@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use reqwest::Method;
-use serde_json::json;
 
 use super::{run, stderr};
 use crate::on_both_stores;
@@ -33,60 +32,6 @@ async fn a_second_server_on_a_store_is_rejected(backend: Backend) {
     let message = stderr(&run(&["serve", "--listen", &taken, &store[0], &store[1]], &[]).code(2));
     assert!(message.contains("--listen") && message.contains(&taken), "{message}");
     assert!(first.is_running() && first.api.is_ready().await, "the first server keeps running");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_new_store_prints_an_administrator_token_once() {
-    let home = Home::new(Backend::Embedded).await;
-    let start = async || {
-        let mut command = program();
-        command.arg("serve").args(store_flags(&home.location));
-        Process::start_with(command).await
-    };
-    let process = start().await;
-    let token = token_in(&process.output()).expect("a token");
-    let add = async |process: &Process, token: &str, name: &str| {
-        process.api.post(token, "/v1/tenants", &json!({ "name": name })).await.expect("an answer").status
-    };
-    assert_eq!(add(&process, &token, "one").await, 201);
-    assert_eq!(add(&process, "ra_0000000000000000", "two").await, 401);
-    assert_eq!(process.output().matches(&token).count(), 1, "shown once");
-    process.terminate().await;
-    let process = start().await;
-    assert_eq!(token_in(&process.output()), None, "{}", process.output());
-    assert_eq!(add(&process, &token, "three").await, 201);
-    process.terminate().await;
-    // A token in the settings replaces the stored one while it is set.
-    let mut command = program();
-    command.arg("serve").args(store_flags(&home.location)).env("ROLLCALL_ADMIN_TOKEN", "another-administrator");
-    let process = Process::start_with(command).await;
-    assert_eq!(add(&process, &token, "four").await, 401);
-    assert_eq!(add(&process, "another-administrator", "five").await, 201);
-    assert_eq!(token_in(&process.output()), None);
-    process.terminate().await;
-    // No file contains the token.
-    let rollcall::store::Location::Folder(folder) = &home.location else { panic!("a folder") };
-    for file in std::fs::read_dir(folder).expect("the folder") {
-        let bytes = std::fs::read(file.expect("a file").path()).expect("its bytes");
-        assert!(!bytes.windows(token.len()).any(|window| window == token.as_bytes()));
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn postgres_makes_no_administrator_token() {
-    let home = Home::new(Backend::Postgres).await;
-    let mut command = program();
-    command.arg("serve").args(store_flags(&home.location));
-    let process = Process::start_with(command).await;
-    let output = process.output();
-    assert!(token_in(&output).is_none() && output.contains("ROLLCALL_ADMIN_TOKEN"), "{output}");
-    let answer = process.api.post("", "/v1/tenants", &json!({ "name": "x" })).await.unwrap();
-    assert_eq!(answer.status, 401);
-    process.terminate().await;
-}
-
-fn token_in(output: &str) -> Option<String> {
-    output.split_whitespace().find(|word| word.starts_with("ra_")).map(str::to_owned)
 }
 
 async fn sigterm_stops_the_service_without_losing_events(backend: Backend) {

@@ -37,7 +37,7 @@ async fn each_request_has_an_id_in_its_answer_and_its_line() {
     }
     assert_eq!(with_ids(&process, "", "/readyz", &["probe-1"]).await.header("x-request-id"), Some("probe-1"));
     let wrong = with_ids(&process, "rk_wrong", "/graphql", &["wrong-1"]).await;
-    assert_eq!((wrong.status, wrong.header("x-request-id")), (405, Some("wrong-1")));
+    assert_eq!((wrong.status, wrong.header("x-request-id")), (401, Some("wrong-1")));
 
     let (_, output) = process.terminate().await;
     let lines: Vec<Value> = output.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();

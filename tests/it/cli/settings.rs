@@ -1,14 +1,18 @@
 //! Settings: all are documented, and invalid ones are rejected with their name.
 
+use std::process::Stdio;
+
 use super::{run, stderr, stdout};
+use crate::support::process::program;
 use crate::support::routes::source;
 
 /// Every setting of the service.
-const SETTINGS: [(&str, &str); 21] = [
+const SETTINGS: [(&str, &str); 22] = [
     ("--listen", "ROLLCALL_LISTEN"),
     ("--data-dir", "ROLLCALL_DATA_DIR"),
     ("--database-url", "DATABASE_URL"),
     ("--admin-token", "ROLLCALL_ADMIN_TOKEN"),
+    ("--metrics-token", "ROLLCALL_METRICS_TOKEN"),
     ("--log", "ROLLCALL_LOG"),
     ("--log-format", "ROLLCALL_LOG_FORMAT"),
     ("--max-connections", "ROLLCALL_MAX_CONNECTIONS"),
@@ -41,8 +45,8 @@ fn every_setting_is_in_help_and_readme() {
         assert!(known.contains(&variable.as_str()), "{variable} is not in SETTINGS");
     }
     let page = source("docs/configuration.md");
-    for arguments in [["--help"].as_slice(), &["serve", "--help"], &["help", "serve"]] {
-        let help = stdout(&run(arguments, &[]).code(0));
+    for arguments in [["serve", "--help"], ["help", "serve"]] {
+        let help = stdout(&run(&arguments, &[]).code(0));
         for (flag, variable) in SETTINGS {
             assert!(help.contains(&format!("{flag} <")), "{flag} in {arguments:?}:\n{help}");
             assert!(help.contains(&format!("[env: {variable}")), "{variable} in {arguments:?}:\n{help}");
@@ -64,6 +68,22 @@ fn every_command_has_help() {
         stdout(&run(&[command[0], command[1], "--help"], &[]).code(0));
     }
     assert!(stdout(&run(&["--version"], &[]).code(0)).starts_with("rollcall "));
+}
+
+/// A command that was forgotten must not make a store and open a port.
+#[test]
+fn the_bare_program_prints_its_help() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut command = program();
+    command.current_dir(folder.path()).stdin(Stdio::null());
+    let bare = command.output().expect("the program ends");
+    assert_eq!((bare.status.code(), bare.stdout.len()), (Some(2), 0));
+    let help = String::from_utf8_lossy(&bare.stderr).into_owned();
+    assert!(help.contains("Usage: rollcall <COMMAND>") && help.contains("  serve "), "{help}");
+    let made: Vec<_> = std::fs::read_dir(folder.path()).expect("the folder").collect();
+    assert!(made.is_empty(), "{made:?}");
+    let message = stderr(&run(&["--listen", "127.0.0.1:0"], &[]).code(2));
+    assert!(message.contains("--listen"), "{message}");
 }
 
 #[test]
@@ -108,6 +128,7 @@ fn invalid_values_are_rejected_with_setting_and_reason() {
         ("--admin-token", "ROLLCALL_ADMIN_TOKEN", "short", "at least 16"),
         ("--admin-token", "ROLLCALL_ADMIN_TOKEN", "long enough but with spaces", "without spaces"),
         ("--admin-token", "ROLLCALL_ADMIN_TOKEN", "long-enough-but-nöt-plain", "ASCII"),
+        ("--metrics-token", "ROLLCALL_METRICS_TOKEN", "short", "at least 16"),
     ];
     // The store of the cases that get as far as opening one.
     let data = folder.path().join("data").display().to_string();
@@ -116,13 +137,23 @@ fn invalid_values_are_rejected_with_setting_and_reason() {
         if variable != "ROLLCALL_DATA_DIR" {
             variables.push(("ROLLCALL_DATA_DIR", data.as_str()));
         }
-        let by_variable = run(&[], &variables).code(2);
+        let by_variable = run(&["serve"], &variables).code(2);
         let flag_value = format!("{flag}={value}");
         let by_flag = run(&["serve", &flag_value], &variables[1..]).code(2);
         for message in [stderr(&by_variable), stderr(&by_flag)] {
             assert!(message.contains(flag) && message.contains(why), "{variable}={value:?}: {message}");
         }
     }
+}
+
+#[test]
+fn the_metrics_token_is_not_the_administrators() {
+    let variables = [
+        ("ROLLCALL_ADMIN_TOKEN", "one-token-for-both-of-them"),
+        ("ROLLCALL_METRICS_TOKEN", "one-token-for-both-of-them"),
+    ];
+    let message = stderr(&run(&["serve"], &variables).code(2));
+    assert!(message.contains("--metrics-token") && !message.contains("one-token"), "{message}");
 }
 
 #[test]
@@ -154,11 +185,11 @@ fn unusable_certificates_are_rejected_with_their_file() {
 
 #[test]
 fn unknown_settings_are_rejected_by_name() {
-    let message = stderr(&run(&[], &[("ROLLCALL_LISTNE", "127.0.0.1:0")]).code(2));
+    let message = stderr(&run(&["serve"], &[("ROLLCALL_LISTNE", "127.0.0.1:0")]).code(2));
     assert!(message.contains("ROLLCALL_LISTNE") && !message.contains("127.0.0.1"), "{message}");
     let message = stderr(&run(&["tenant", "list"], &[("ROLLCALL_", "")]).code(2));
     assert!(message.contains("ROLLCALL_"), "{message}");
-    let message = stderr(&run(&["--lisen", "127.0.0.1:0"], &[]).code(2));
+    let message = stderr(&run(&["serve", "--lisen", "127.0.0.1:0"], &[]).code(2));
     assert!(message.contains("--lisen"), "{message}");
     stderr(&run(&["serev"], &[]).code(2));
 }

@@ -97,12 +97,3 @@ async fn an_empty_file_beside_its_log_is_rejected() {
     assert!(stderr(&rejected).contains("is empty beside its write-ahead log"), "{}", stderr(&rejected));
     assert!(std::fs::metadata(&log).expect("the log").len() > 100_000, "the log is left as it is");
 }
-
-#[test]
-fn verify_creates_no_store() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("none");
-    let path = path.to_str().expect("a plain path");
-    assert!(stderr(&run(&["verify", "--data-dir", path], &[]).code(2)).contains("there is no store"));
-    assert!(!std::path::Path::new(path).exists());
-}

@@ -3,7 +3,7 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use rollcall::boot::{BootError, boot};
+use rollcall::boot::{BootError, GivenTokens, boot};
 use rollcall::clock::Clock;
 use rollcall::journal::JournalError;
 use rollcall::live::state::APPLY_VERSION;
@@ -43,13 +43,14 @@ async fn servers_on_two_databases_do_not_conflict() {
 async fn migrations_run_only_under_the_lock() {
     for backend in [Backend::Embedded, Backend::Postgres] {
         let home = Home::new(backend).await;
-        let first = boot(&home.location, None, &Clock::system()).await.expect("the first server starts");
+        let first =
+            boot(&home.location, GivenTokens::default(), &Clock::system()).await.expect("the first server starts");
         // The tables as an older release leaves them, without the newest migration.
         let mut raw = RawStore::open(&home.location).await;
         let newest = raw.number("SELECT max(version) FROM _sqlx_migrations").await;
         raw.run(&format!("DELETE FROM _sqlx_migrations WHERE version = {newest}")).await;
         let clock = Clock::manual(at(0));
-        let mut second = pin!(boot(&home.location, None, &clock));
+        let mut second = pin!(boot(&home.location, GivenTokens::default(), &clock));
         assert!(timeout(NOTICE_TIMEOUT, &mut second).await.is_err(), "the second server waits");
         let command = Store::open(&home.location).await;
         assert!(matches!(command, Err(StoreError::Outdated)), "{backend:?}: {:?}", command.err());
@@ -69,7 +70,7 @@ async fn tables_of_a_newer_release_are_rejected() {
             let opened = Store::open(&home.location).await;
             let message = opened.err().map(|error| error.to_string()).unwrap_or_default();
             assert!(message.contains("not of this release") && message.contains(why), "{backend:?}: {message}");
-            let booted = boot(&home.location, None, &Clock::system()).await;
+            let booted = boot(&home.location, GivenTokens::default(), &Clock::system()).await;
             assert!(matches!(booted, Err(BootError::Store(StoreError::Foreign(_)))), "{backend:?}");
         };
         raw.run(
@@ -119,9 +120,9 @@ const NOTICE_TIMEOUT: Duration = Duration::from_millis(300);
 
 async fn a_second_server_is_rejected_after_a_wait(backend: Backend) {
     let home = Home::new(backend).await;
-    let first = boot(&home.location, None, &Clock::system()).await.expect("the first server starts");
+    let first = boot(&home.location, GivenTokens::default(), &Clock::system()).await.expect("the first server starts");
     let clock = Clock::manual(at(0));
-    let mut second = pin!(boot(&home.location, None, &clock));
+    let mut second = pin!(boot(&home.location, GivenTokens::default(), &clock));
     assert!(timeout(NOTICE_TIMEOUT, &mut second).await.is_err());
     clock.advance(LOCK_TIMEOUT - Duration::from_millis(1));
     assert!(
@@ -142,9 +143,9 @@ async fn a_second_server_is_rejected_after_a_wait(backend: Backend) {
 
 async fn a_waiting_server_gets_the_store_when_the_first_exits(backend: Backend) {
     let home = Home::new(backend).await;
-    let first = boot(&home.location, None, &Clock::system()).await.expect("the first server starts");
+    let first = boot(&home.location, GivenTokens::default(), &Clock::system()).await.expect("the first server starts");
     let clock = Clock::manual(at(0));
-    let mut second = pin!(boot(&home.location, None, &clock));
+    let mut second = pin!(boot(&home.location, GivenTokens::default(), &clock));
     assert!(timeout(NOTICE_TIMEOUT, &mut second).await.is_err());
     drop(first);
     timeout(LOCK_TIMEOUT, second).await.expect("the second server stops waiting").expect("the second server starts");

@@ -1,6 +1,6 @@
 //! Quarantine: a tenant that cannot be loaded does not affect the others.
 
-use rollcall::boot::{LoadedTenants, boot, load};
+use rollcall::boot::{GivenTokens, LoadedTenants, boot, load};
 use rollcall::domain::TenantId;
 use rollcall::live::State;
 use rollcall::live::state::APPLY_VERSION;
@@ -72,7 +72,8 @@ async fn only_unloadable_tenants_are_quarantined(backend: Backend) {
     assert_eq!(positions, expected);
     let Bench { home, store, journal, .. } = bench;
     drop((store, journal));
-    let booted = boot(&home.location, None, &rollcall::clock::Clock::system()).await.expect("a server starts");
+    let booted =
+        boot(&home.location, GivenTokens::default(), &rollcall::clock::Clock::system()).await.expect("a server starts");
     assert_eq!(booted.quarantined.len(), names.len());
 }
 

@@ -1,6 +1,6 @@
 //! The registry: tenants with their settings, keys and tokens.
 
-use rollcall::auth::Credentials;
+use rollcall::auth::{Credentials, OperatorHashes};
 use rollcall::domain::settings::{Settings, WebhookSecret};
 use rollcall::domain::{Scope, TenantId};
 use rollcall::registry::Registry;
@@ -236,7 +236,8 @@ async fn a_registry_that_lost_changes_is_reloaded(backend: Backend) {
     let mut raw = RawStore::open(&bench.home.location).await;
     bench.store.create_key(&lost).await.unwrap();
     let registry = Registry::load(bench.store.clone()).await.unwrap();
-    let credentials = Credentials::load(registry, &bench.store, None, bench.clock.clone()).await.unwrap();
+    let credentials =
+        Credentials::load(registry, &bench.store, OperatorHashes::default(), bench.clock.clone()).await.unwrap();
     let since = bench.store.registry_version().await.unwrap();
     // A promoted standby never had the newest change, and has reached the same number by another change.
     raw.run("DELETE FROM api_key").await;

@@ -81,6 +81,29 @@ fn every_route_with_a_body_is_listed() {
     }
 }
 
+/// The attributes of an event in binary mode, in headers of any case: client libraries of HTTP send lower case only.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn attributes_are_read_from_headers_of_any_case() {
+    let (service, persona) = service().await;
+    let data = "{\"session\":\"s\"}";
+    for (n, names) in [["Ce-Id", "Ce-Type", "Ce-Source", "Ce-Time"], ["CE-ID", "cE-tYpE", "CE-SOURCE", "ce-TIME"]]
+        .into_iter()
+        .enumerate()
+    {
+        let values = [n.to_string(), String::from("nope"), String::from("/acd"), String::from("2021-03-01T09:00:00Z")];
+        let attributes: String = names.iter().zip(values).map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let mut wire = Wire::to(service.app.address).await;
+        let head = head("POST", "/v1/events", &persona);
+        wire.send(format!("{head}{attributes}Content-Length: {}\r\n\r\n{data}", data.len())).await;
+        let answer = wire.read_some(ANSWER_TIMEOUT).await.expect("an answer");
+        assert!(
+            answer.contains(&format!("{{\"id\":\"{n}\",\"outcome\":\"rejected\",\"reason\":\"unknown type\"")),
+            "{answer}"
+        );
+    }
+    service.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bodies_with_too_large_a_length_are_rejected_unread() {
     let (service, persona) = service().await;

@@ -55,8 +55,18 @@ async fn listed_origins_are_allowed() {
             assert_eq!(answer.header("access-control-allow-origin"), Some(origin), "{method} {path}");
             assert!(words(&answer.headers, "access-control-allow-methods").contains(&method.to_ascii_lowercase()));
             let allowed = words(&answer.headers, "access-control-allow-headers");
-            let expected =
-                ["accept", "authorization", "content-type", "rollcall-min-position", "x-api-key", "x-request-id"];
+            let expected = [
+                "accept",
+                "apollo-require-preflight",
+                "apollographql-client-name",
+                "apollographql-client-version",
+                "authorization",
+                "content-type",
+                "rollcall-min-position",
+                "x-api-key",
+                "x-apollo-operation-name",
+                "x-request-id",
+            ];
             assert_eq!(allowed, expected);
             assert_eq!(answer.header("access-control-max-age"), Some("600"));
             assert_eq!(answer.header("access-control-allow-credentials"), None, "there are no cookies");
@@ -75,6 +85,37 @@ async fn listed_origins_are_allowed() {
         statuses.push(answer.status);
     }
     assert_eq!(statuses, [200, 401, 200, 429]);
+    service.stop().await;
+}
+
+/// Attributes of events are headers in the binary mode of CloudEvents, extensions of any name among them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn attributes_of_events_are_allowed() {
+    let service = service(&[DESK]).await;
+    for (origin, wanted, attributes) in [
+        (DESK, "authorization,ce-id, CE-Trace,x-other,ce-a b", &["ce-id", "ce-trace"][..]),
+        (DESK, "content-type,x-ce-id", &[]),
+        (WALL, "ce-id", &[]),
+    ] {
+        let request = service.api.request(Method::OPTIONS, "/v1/events").header("Origin", origin);
+        let request = request.header("Access-Control-Request-Method", "POST");
+        let answer = send(request.header("Access-Control-Request-Headers", wanted)).await.expect("an answer");
+        let values = answer.headers.get_all("access-control-allow-headers").iter();
+        let allowed = values.map(|value| value.to_str().expect("text")).collect::<Vec<_>>().join(",");
+        let allowed: Vec<&str> = allowed.split(',').filter(|name| name.contains("ce-")).collect();
+        assert_eq!(allowed, attributes, "{origin} {wanted}");
+    }
+    service.stop().await;
+}
+
+/// The handshake of web hooks comes before CORS, which would answer every OPTIONS as a preflight.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn listed_origins_do_not_hide_the_handshake_of_web_hooks() {
+    let service = service(&[DESK]).await;
+    let request = service.api.request(Method::OPTIONS, "/v1/events").header("WebHook-Request-Origin", "acd.example");
+    let answer = send(request).await.expect("an answer");
+    assert_eq!((answer.status, answer.header("webhook-allowed-origin")), (200, Some("acd.example")));
+    assert_eq!(answer.header("webhook-allowed-rate"), Some("60"), "a request a second");
     service.stop().await;
 }
 

@@ -5,13 +5,13 @@ mod answers;
 mod bodies;
 mod browsers;
 mod concurrency;
+mod envelopes;
 mod events;
 mod fairness;
 mod heavy;
 mod logs;
 mod rates;
 mod sockets;
-mod timeout;
 mod tls;
 mod unauthenticated;
 
@@ -56,7 +56,7 @@ fn is_throttled(dialect: Dialect, answer: &Answer, seconds: &str) -> bool {
                     "errors": [{ "message": text, "path": [], "locations": [], "extensions": extensions }] })
         }
         Dialect::Iadvize => json!({ "meta": { "status": "error", "message": text } }),
-        Dialect::Convoso => json!({ "success": false, "error": text }),
+        Dialect::Convoso => json!({ "success": false, "code": 429, "text": text, "error": text }),
         Dialect::Vonage => json!({ "message": text }),
         Dialect::Oauth => json!({ "error": "slow_down", "error_description": text }),
     };

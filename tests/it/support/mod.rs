@@ -83,6 +83,9 @@ pub use api::Api;
 /// The administrator's token of every service of the tests.
 pub const ADMIN: &str = "an-administrator-of-tests";
 
+/// The token that reads the metrics of every service of the tests, and nothing else.
+pub const SCRAPER: &str = "a-scraper-of-the-tests";
+
 /// The store that a test runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Backend {
@@ -170,6 +173,7 @@ impl Service {
             location: home.location.clone(),
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             admin_token: Some(ADMIN.to_owned()),
+            metrics_token: Some(SCRAPER.to_owned()),
             limits: setup.limits,
             edge: Edge {
                 max_staleness_ms: setup.max_staleness_ms,

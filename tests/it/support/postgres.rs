@@ -1,5 +1,6 @@
 //! Databases for tests, one each, on the server that `TEST_POSTGRES` names.
 
+pub mod pooler;
 pub mod proxy;
 
 use std::str::FromStr;

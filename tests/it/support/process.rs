@@ -1,7 +1,7 @@
 //! The built program as a separate process, for tests that kill it, stop it by a signal or read its output.
 
 use std::fs::File;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
@@ -53,8 +53,24 @@ impl Process {
 
     /// Starts a command that runs a service, on a free port, and waits until it prints its address. It may serve HTTPS,
     /// which [`Process::start_with`] cannot probe.
-    pub async fn start_unprobed(mut command: Command) -> Self {
-        let (mut child, output) = spawn(command.args(["--listen", "127.0.0.1:0"]));
+    pub async fn start_unprobed(command: Command) -> Self {
+        Self::start_announced(command, "127.0.0.1:0").await
+    }
+
+    /// Starts a command that runs a service at an address with port 0, of which a free one is taken, and waits until it
+    /// is ready.
+    pub async fn start_listening(command: Command, address: &str) -> Self {
+        let mut process = Self::start_announced(command, address).await;
+        if process.address.ip().is_unspecified() {
+            process.address.set_ip(Ipv4Addr::LOCALHOST.into());
+            process.api = Api::at(process.address);
+        }
+        eventually("the service is ready", || process.api.is_ready()).await;
+        process
+    }
+
+    async fn start_announced(mut command: Command, listen: &str) -> Self {
+        let (mut child, output) = spawn(command.args(["--listen", listen]));
         let mut address = None;
         eventually("the service prints its address", async || {
             let ended = child.try_wait().expect("a process");
@@ -70,11 +86,19 @@ impl Process {
     /// Starts a command that runs a service, and sends SIGTERM as soon as its port is open, which is before it takes the
     /// store; returns the exit status and the whole output.
     pub async fn terminate_start(mut command: Command) -> (ExitStatus, String) {
-        let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port");
+        let free = free_address();
         let (child, output) = spawn(command.args(["--listen", &free.to_string()]));
         let process = Process { api: Api::at(free), address: free, child, output };
         eventually("the port is open", async || TcpStream::connect(free).is_ok()).await;
         process.terminate_within(Duration::from_secs(5)).await
+    }
+
+    /// Starts a command that runs a service with this standard output, on a port that was free.
+    pub async fn start_into(mut command: Command, stdout: Stdio) -> Self {
+        let free = free_address();
+        let output = redirected(command.args(["--listen", &free.to_string()]));
+        let child = command.stdout(stdout).spawn().expect("the program starts");
+        Process { api: Api::at(free), address: free, child, output }
     }
 
     /// Starts a service and kills it after a delay, wherever it is in its start.
@@ -138,12 +162,23 @@ impl Drop for Process {
     }
 }
 
+/// Returns an address with a port that is free now.
+fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port")
+}
+
 /// Starts a command; returns it with the folder that its output is written to.
 fn spawn(command: &mut Command) -> (Child, TempDir) {
+    let output = redirected(command);
+    (command.spawn().expect("the program starts"), output)
+}
+
+/// Redirects a command's output to files of a folder, which is returned.
+fn redirected(command: &mut Command) -> TempDir {
     let output = tempfile::tempdir().expect("a temporary folder");
     let file = |name: &str| Stdio::from(File::create(output.path().join(name)).expect("a file"));
     command.stdin(Stdio::null()).stdout(file("stdout")).stderr(file("stderr"));
-    (command.spawn().expect("the program starts"), output)
+    output
 }
 
 fn both_streams(folder: &Path) -> String {
@@ -154,8 +189,10 @@ fn read(folder: &Path, name: &str) -> String {
     String::from_utf8_lossy(&std::fs::read(folder.join(name)).expect("a file")).into_owned()
 }
 
-/// Returns the address in the first line of the banner, once that line is complete.
+/// Returns the address in the first line of the banner, or in the line of the log that takes its place, once that line is
+/// complete.
 fn address_in(output: &str) -> Option<SocketAddr> {
-    let (line, _) = output.split_once('\n')?;
-    line.rsplit_once("://")?.1.trim().parse().ok()
+    let (lines, _) = output.rsplit_once('\n')?;
+    let line = lines.lines().find(|line| line.starts_with("rollcall ") || line.contains("\"message\":\"serving\""))?;
+    line.split_once("://")?.1.split(['"', '\n']).next()?.trim().parse().ok()
 }

@@ -88,7 +88,13 @@ pub fn request(api: &Api, route: &Route, key: Option<&str>, user: &str) -> Reque
         (Dialect::Graphql, _) => {
             let query = "query($ids:[LegacyId!]){connectedUsersIndicator(userIds:$ids){connectedUsersCount}
                 users(ids:$ids){edges{cursor node{__typename id lastName email externalId isDeleted}}}}";
-            bearer(api.request(method, &path)).json(&json!({ "query": query, "variables": { "ids": [user] } }))
+            let variables = json!({ "ids": [user] });
+            if method == Method::GET {
+                let query = [("query", query), ("variables", &variables.to_string())];
+                let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
+                return bearer(api.request(method, &format!("{path}?{query}")));
+            }
+            bearer(api.request(method, &path)).json(&json!({ "query": query, "variables": variables }))
         }
         (Dialect::Vonage, _) => {
             vonage(bearer(api.request(method, &format!("{path}{}", vonage_query(route, user)))), route)

@@ -28,7 +28,8 @@ impl Route {
 }
 
 /// Routes without an OpenAPI description: they are not REST, or serve the description itself.
-const UNDESCRIBED: [(&str, &str); 8] = [
+const UNDESCRIBED: [(&str, &str); 9] = [
+    ("GET", "/graphql"),
     ("POST", "/graphql"),
     ("GET", "/graphiql"),
     ("GET", "/graphiql/{file}"),

@@ -25,7 +25,7 @@ const MANY_PARAMETERS: [(&str, &str); 5] = [
         "one for each argument of the field",
     ),
     (
-        "src/http/graphql/query/connected_users_indicator.rs: connected_users_indicator takes 10 parameters",
+        "src/http/graphql/query/connected_users_indicator.rs: connected_users_indicator takes 13 parameters",
         "one for each argument of the vendor's field",
     ),
     (

@@ -114,7 +114,10 @@ async fn every_dialect_has_a_form_for_rate_limiting() {
     let fault = || Fault::TooMany { seconds: 6 };
     let text = "too many requests: try again in 6 s";
     let answers: [(Response, Value); 5] = [
-        (ConvosoFault::from(fault()).into_response(), json!({ "success": false, "error": text })),
+        (
+            ConvosoFault::from(fault()).into_response(),
+            json!({ "success": false, "code": 429, "text": text, "error": text }),
+        ),
         (RestFault::from(fault()).into_response(), json!({ "meta": { "status": "error", "message": text } })),
         (VonageFault::from(fault()).into_response(), json!({ "message": text })),
         (

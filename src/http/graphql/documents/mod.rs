@@ -6,6 +6,7 @@
 
 pub mod emptiness;
 mod footprint;
+pub mod persisted;
 
 use std::convert::Infallible;
 use std::mem::size_of;

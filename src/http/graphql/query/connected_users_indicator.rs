@@ -24,16 +24,22 @@ pub struct ConnectedUsersFilters {
     availability_status: Option<Vec<AvailabilityStatus>>,
     /// Only users with this availability for chat.
     chat_availability: Option<Vec<AvailabilityStatus>>,
-    /// Only members of these groups.
+    /// Only members of at least one of these groups.
     group_ids: Option<Vec<LegacyId>>,
-    /// Only users of these projects.
+    /// Only users of at least one of these projects.
     project_ids: Option<Vec<LegacyId>>,
-    /// Only users with one of these roles.
+    /// Only users with at least one of these roles.
     roles: Option<Vec<UserRole>>,
-    /// Only members of these routing groups.
+    /// Only members of at least one of these routing groups.
     routing_group_ids: Option<Vec<Guid>>,
     /// Only these users.
     user_ids: Option<Vec<LegacyId>>,
+    /// Only users with at least one of these skills.
+    skill_ids: Option<Vec<LegacyId>>,
+    /// Only users assigned to at least one of these queues.
+    queue_ids: Option<Vec<LegacyId>>,
+    /// Only users assigned to at least one of these campaigns.
+    campaign_ids: Option<Vec<LegacyId>>,
 }
 
 impl ConnectedUsersFilters {
@@ -45,6 +51,9 @@ impl ConnectedUsersFilters {
             || self.roles.is_some()
             || self.routing_group_ids.is_some()
             || self.user_ids.is_some()
+            || self.skill_ids.is_some()
+            || self.queue_ids.is_some()
+            || self.campaign_ids.is_some()
     }
 
     fn into_filter(self) -> Result<Filter> {
@@ -56,14 +65,17 @@ impl ConnectedUsersFilters {
             .and(Clause::Any(Dimension::Project, values(self.project_ids, "projectIds", entity)?))
             .and(Clause::Roles(values(self.roles, "roles", Role::from)?))
             .and(Clause::Any(Dimension::RoutingGroup, values(self.routing_group_ids, "routingGroupIds", by_guid)?))
-            .and(Clause::Users(values(self.user_ids, "userIds", |LegacyId(reference)| reference)?)))
+            .and(Clause::Users(values(self.user_ids, "userIds", |LegacyId(reference)| reference)?))
+            .and(Clause::Any(Dimension::Skill, values(self.skill_ids, "skillIds", entity)?))
+            .and(Clause::Any(Dimension::Queue, values(self.queue_ids, "queueIds", entity)?))
+            .and(Clause::Any(Dimension::Campaign, values(self.campaign_ids, "campaignIds", entity)?)))
     }
 }
 
 #[Object]
 impl ConnectedUsersQuery {
-    /// Indicators about the users who are connected now and match all filters that are given. The filters are given
-    /// either as separate arguments or together in `filters`, not both.
+    /// Indicators about the users who are connected now and match all filters that are given. A user matches a filter by
+    /// any of its values. The filters are given either as separate arguments or together in `filters`, not both.
     #[expect(clippy::too_many_arguments, reason = "the vendor's arguments are flat")]
     async fn connected_users_indicator(
         &self,
@@ -74,11 +86,16 @@ impl ConnectedUsersQuery {
         #[graphql(desc = "Only users with this availability for chat.")] chat_availability: Option<
             Vec<AvailabilityStatus>,
         >,
-        #[graphql(desc = "Only members of these groups.")] group_ids: Option<Vec<LegacyId>>,
-        #[graphql(desc = "Only users of these projects.")] project_ids: Option<Vec<LegacyId>>,
-        #[graphql(desc = "Only users with one of these roles.")] roles: Option<Vec<UserRole>>,
-        #[graphql(desc = "Only members of these routing groups.")] routing_group_ids: Option<Vec<Guid>>,
+        #[graphql(desc = "Only members of at least one of these groups.")] group_ids: Option<Vec<LegacyId>>,
+        #[graphql(desc = "Only users of at least one of these projects.")] project_ids: Option<Vec<LegacyId>>,
+        #[graphql(desc = "Only users with at least one of these roles.")] roles: Option<Vec<UserRole>>,
+        #[graphql(desc = "Only members of at least one of these routing groups.")] routing_group_ids: Option<Vec<Guid>>,
         #[graphql(desc = "Only these users.")] user_ids: Option<Vec<LegacyId>>,
+        #[graphql(desc = "Only users with at least one of these skills.")] skill_ids: Option<Vec<LegacyId>>,
+        #[graphql(desc = "Only users assigned to at least one of these queues.")] queue_ids: Option<Vec<LegacyId>>,
+        #[graphql(desc = "Only users assigned to at least one of these campaigns.")] campaign_ids: Option<
+            Vec<LegacyId>,
+        >,
         #[graphql(desc = "The same filters in one object.")] filters: Option<ConnectedUsersFilters>,
     ) -> Result<ConnectedUsersIndicator> {
         let flat = ConnectedUsersFilters {
@@ -89,6 +106,9 @@ impl ConnectedUsersQuery {
             roles,
             routing_group_ids,
             user_ids,
+            skill_ids,
+            queue_ids,
+            campaign_ids,
         };
         let chosen = match filters {
             Some(_) if flat.is_given() => {

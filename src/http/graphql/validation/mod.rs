@@ -1,9 +1,10 @@
 //! The rules of the GraphQL specification that async-graphql does not hold, checked once for each document.
 //!
-//! Its validator misses conflicting fields in fragments, never visits the positions of variables, and cannot see an
-//! input object's member given twice, since its parser keeps the last one
+//! Its validator misses conflicting fields in fragments and selections of `__typename`, never visits the positions of
+//! variables, and cannot see an input object's member given twice, since its parser keeps the last one
 //! (docs/decisions/0065-graphql-rules.md).
 
+mod leaves;
 mod merging;
 mod positions;
 pub mod repeated;
@@ -22,6 +23,7 @@ pub fn check(
     signatures: &Signatures,
 ) -> Result<Vec<NullableVariable>, String> {
     repeated::check_text(text)?;
+    leaves::check(document, signatures)?;
     let nullable = positions::check(document, signatures)?;
     merging::check(document, signatures)?;
     Ok(nullable)

@@ -3,32 +3,38 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, Response};
 
 use super::Resource;
 use super::row::{Item, Row};
 use crate::auth::OperatorsRead;
 use crate::http::extract::long_answer::{Lists, json_in_slices};
-use crate::http::extract::{Params, freshness, reply};
-use crate::http::iadvize_rest::filters::ids;
+use crate::http::extract::{Query, freshness, reply};
+use crate::http::iadvize_rest::filters::{ids, only};
 use crate::http::iadvize_rest::paging::Paging;
 use crate::http::iadvize_rest::{Authenticated, Envelope, JSON, RestFault, SUCCESS, page};
 use crate::http::state::AppState;
 use crate::limits::TurnKey;
 use crate::query::groupings::{GroupingFilter, described, groupings, is_long};
 
+/// The filter of groups and skills by their parent.
+const PARENT: &str = "filters[parent_id]";
+
+/// The filter of skills by their members.
+const OPERATOR: &str = "filters[operator_id]";
+
 /// Lists groups, ascending by id.
 #[utoipa::path(
     get,
     path = "/group",
-    params(("filters[parent_id]" = Option<String>, Query, description = "Only those directly below one of these parents: comma-separated ids or GUIDs"), Paging),
+    params(("filters[parent_id]" = Option<String>, Query, description = "Those directly below any of these parents: comma-separated ids or GUIDs"), Paging),
     responses((status = 200, description = "One page", body = Envelope<Vec<Item>>), RestFault),
 )]
 pub async fn list_groups(
     app: State<AppState>,
     caller: Authenticated<OperatorsRead>,
-    query: RawQuery,
+    query: Query<RestFault>,
     headers: HeaderMap,
 ) -> Result<Response<Body>, RestFault> {
     list(Resource::Group, app, caller, query, headers).await
@@ -38,13 +44,13 @@ pub async fn list_groups(
 #[utoipa::path(
     get,
     path = "/skill",
-    params(("filters[parent_id]" = Option<String>, Query, description = "Only those directly below one of these parents: comma-separated ids or GUIDs"), ("filters[operator_id]" = Option<String>, Query, description = "Only skills of one of these operators: comma-separated ids or GUIDs"), Paging),
+    params(("filters[parent_id]" = Option<String>, Query, description = "Those directly below any of these parents: comma-separated ids or GUIDs"), ("filters[operator_id]" = Option<String>, Query, description = "Skills of any of these operators: comma-separated ids or GUIDs"), Paging),
     responses((status = 200, description = "One page", body = Envelope<Vec<Item>>), RestFault),
 )]
 pub async fn list_skills(
     app: State<AppState>,
     caller: Authenticated<OperatorsRead>,
-    query: RawQuery,
+    query: Query<RestFault>,
     headers: HeaderMap,
 ) -> Result<Response<Body>, RestFault> {
     list(Resource::Skill, app, caller, query, headers).await
@@ -54,16 +60,20 @@ async fn list(
     resource: Resource,
     State(app): State<AppState>,
     caller: Authenticated<OperatorsRead>,
-    RawQuery(query): RawQuery,
+    query: Query<RestFault>,
     headers: HeaderMap,
 ) -> Result<Response<Body>, RestFault> {
-    let query = query.unwrap_or_default();
-    let query = Params::parse(query.as_bytes())?;
     let operators = match resource {
-        Resource::Group => Vec::new(),
-        Resource::Skill => ids(&query, "filters[operator_id]")?,
+        Resource::Group => {
+            only(&query, &[PARENT])?;
+            Vec::new()
+        }
+        Resource::Skill => {
+            only(&query, &[PARENT, OPERATOR])?;
+            ids(&query, OPERATOR)?
+        }
     };
-    let filter = GroupingFilter { parents: ids(&query, "filters[parent_id]")?, operators };
+    let filter = GroupingFilter { parents: ids(&query, PARENT)?, operators };
     let paging = Paging::read(&query)?;
     let freshness = freshness::any_age(&headers)?;
     let snapshot = crate::query::open(app.reader(), &caller, freshness).await?;

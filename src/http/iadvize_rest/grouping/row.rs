@@ -36,6 +36,8 @@ pub struct Row {
     parent_id: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     parent_list: Option<Vec<i64>>,
+    /// Ids of the members; deprecated by the vendor.
+    #[schema(deprecated)]
     operator_list: Vec<i64>,
     _link: String,
 }

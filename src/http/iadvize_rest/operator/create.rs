@@ -19,7 +19,7 @@ use crate::http::state::AppState;
     post,
     operation_id = "create_operator",
     path = "/operator",
-    request_body(content((New = "application/json"), (New = "application/x-www-form-urlencoded"))),
+    request_body(content((New = "application/json"), (New = "application/x-www-form-urlencoded"), (New = "multipart/form-data"))),
     responses((status = 200, description = "The operator, with its id", body = Envelope<Row>), RestFault),
 )]
 pub async fn create(

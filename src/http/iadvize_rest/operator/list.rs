@@ -1,12 +1,12 @@
 //! `GET /operator`: lists the operators of a selection, page by page.
 
 use axum::body::Body;
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, Response};
 
 use super::row::{Item, Row};
 use crate::auth::OperatorsRead;
-use crate::http::extract::{Params, freshness, reply};
+use crate::http::extract::{Query, freshness, reply};
 use crate::http::iadvize_rest::filters::OperatorFilters;
 use crate::http::iadvize_rest::paging::Paging;
 use crate::http::iadvize_rest::{Authenticated, Envelope, RestFault, filters, page};
@@ -27,11 +27,9 @@ use crate::query::people::operators::operators;
 pub async fn list(
     State(app): State<AppState>,
     caller: Authenticated<OperatorsRead>,
-    RawQuery(query): RawQuery,
+    query: Query<RestFault>,
     headers: HeaderMap,
 ) -> Result<Response<Body>, RestFault> {
-    let query = query.unwrap_or_default();
-    let query = Params::parse(query.as_bytes())?;
     let (filter, online) = filters::read(&query)?;
     let paging = Paging::read(&query)?;
     let connection = match online {

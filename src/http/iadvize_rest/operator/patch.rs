@@ -65,6 +65,9 @@ const FIELDS: [(&str, Form); 22] = [
 const CALL_CONFIG: [(&str, Form); 3] =
     [("type", Form::Text), ("ask_phone_number_at_every_connection", Form::Flag), ("phone_number", Form::Clearable)];
 
+/// The values of `call_config[type]`.
+const ANSWERING: [&str; 2] = ["ANSWER_FROM_PHONE", "ANSWER_FROM_DESK"];
+
 /// The fields that can be written, for the OpenAPI description.
 pub struct Writable;
 
@@ -98,12 +101,15 @@ impl ToSchema for New {
 fn object() -> ObjectBuilder {
     let fields = FIELDS.into_iter().chain([("password", Form::Text)]);
     let object = fields.fold(ObjectBuilder::new(), |object, (name, form)| object.property(name, schema(name, form)));
-    object.property("call_config", ObjectBuilder::new())
+    let config = CALL_CONFIG.into_iter();
+    let config = config.fold(ObjectBuilder::new(), |object, (name, form)| object.property(name, schema(name, form)));
+    object.property("call_config", config)
 }
 
 fn schema(name: &str, form: Form) -> Schema {
     match (name, form) {
         ("email", _) => describe::text().format(Some(SchemaFormat::Custom(String::from("email")))).into(),
+        ("type", _) => describe::text().enum_values(Some(ANSWERING)).into(),
         ("language_admin", _) => describe::text().enum_values(Some(["de", "en", "es", "fr"])).into(),
         ("chat_priority" | "call_priority" | "video_priority", _) => {
             describe::whole().enum_values(Some([0, 10])).into()
@@ -153,7 +159,7 @@ fn call_config(fields: &Fields) -> Result<Value, Fault> {
         }
     }
     if let Some(kind) = config.get("type")
-        && !["ANSWER_FROM_PHONE", "ANSWER_FROM_DESK"].map(Value::from).contains(kind)
+        && !ANSWERING.map(Value::from).contains(kind)
     {
         return Err(invalid("call_config[type]"));
     }

@@ -30,7 +30,8 @@ pub struct Row<'a> {
     pseudo: Option<&'a str>,
     email: Option<&'a str>,
     external_id: Option<&'a str>,
-    #[schema(value_type = Option<String>)]
+    /// The highest of the roles admin, manager and operator; deprecated by the vendor for `roles`.
+    #[schema(value_type = Option<String>, deprecated)]
     role: Option<Role>,
     #[schema(value_type = Vec<String>)]
     roles: Roles,

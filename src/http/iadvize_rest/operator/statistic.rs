@@ -21,6 +21,7 @@ struct Row {
     id: i64,
     conversation_number: u64,
     /// A ratio; deprecated by the vendor.
+    #[schema(deprecated)]
     satisfaction_global_rate: Option<f64>,
     experience: Option<i64>,
 }

@@ -20,7 +20,7 @@ use crate::http::state::AppState;
     operation_id = "update_operator",
     path = "/operator/{id}",
     params(("id" = String, Path, description = "Integer id or GUID")),
-    request_body(content((Writable = "application/json"), (Writable = "application/x-www-form-urlencoded"))),
+    request_body(content((Writable = "application/json"), (Writable = "application/x-www-form-urlencoded"), (Writable = "multipart/form-data"))),
     responses((status = 200, description = "The operator after the change", body = Envelope<Row>), RestFault),
 )]
 pub async fn update(

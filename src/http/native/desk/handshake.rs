@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::connections::{Connections, DeskConnection};
-use super::limits::{MAX_ERRORS, TOO_FAST, count};
+use super::limits::{DESK, DESK_MESSAGE, MAX_ERRORS, TOO_FAST, count};
 use super::protocol::{Hello, Message, Reply};
 use super::socket::{Code, Disconnected, Incoming, Socket};
 use crate::auth::tickets::Pass;
@@ -78,7 +78,10 @@ impl Handshake {
                     return None;
                 }
             };
-            errors += u32::from(matches!(refused, HandshakeError::Wrong(_)));
+            if matches!(refused, HandshakeError::Wrong(_)) {
+                errors += 1;
+                self.app.rejections().count(self.caller.tenant(), [(DESK, DESK_MESSAGE)]);
+            }
             let sent = match refused {
                 HandshakeError::Wrong(reason) if errors < MAX_ERRORS => {
                     self.socket.send(&Reply::Error { reason }).await
@@ -143,7 +146,8 @@ impl Handshake {
             (None, Some(Some(user))) => user,
             (None, None) => return Err(HandshakeError::Wrong("user is missing")),
         };
-        let session = hello.session.as_deref().map(event::session).transpose().map_err(HandshakeError::Wrong)?;
+        let wrong = |reason: event::Reason| HandshakeError::Wrong(reason.text());
+        let session = hello.session.as_deref().map(event::session).transpose().map_err(wrong)?;
         let session = match (self.pass.as_ref().and_then(|pass| pass.session.clone()), session) {
             (Some(of_ticket), Some(session)) if of_ticket != session => {
                 return Err(HandshakeError::Wrong("the ticket is for another session"));
@@ -151,7 +155,7 @@ impl Handshake {
             (Some(session), _) | (None, Some(session)) => session,
             (None, None) => app.clock().new_id().to_string().into(),
         };
-        let device = hello.device.as_deref().map(event::device).transpose().map_err(HandshakeError::Wrong)?;
+        let device = hello.device.as_deref().map(event::device).transpose().map_err(wrong)?;
         Ok(Opening { user, session, device, surface: hello.surface, lease_seconds: terms.lease })
     }
 }

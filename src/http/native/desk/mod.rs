@@ -22,7 +22,7 @@ use crate::auth::tickets::Pass;
 use crate::auth::{Authorized, Caller, EventsWrite};
 use crate::domain::Fault;
 use crate::http::connection::Connection;
-use crate::http::extract::{Params, credential, reply};
+use crate::http::extract::{credential, query, reply};
 use crate::http::fault::NativeFault;
 use crate::http::request_context::RequestContext;
 use crate::http::state::AppState;
@@ -61,14 +61,14 @@ const WAITING_BYTES: usize = 64 * 1024;
 pub async fn connect(State(desks): State<DeskState>, request: Request) -> Result<Response<Body>, NativeFault> {
     let (mut parts, _) = request.into_parts();
     let app = &desks.app;
-    let (caller, pass, upgrade) = match ticket(&parts)? {
+    let (caller, pass, upgrade) = match ticket(&mut parts)? {
         // After the upgrade: a request that cannot become a WebSocket must not use the ticket up.
         Some(ticket) => {
             let upgrade = upgrade(&mut parts).await?;
             let (caller, pass) = desks.ticket_holder(&ticket)?;
             (caller, Some(pass), upgrade)
         }
-        None => (by_key(app, &parts)?.authorize()?, None, upgrade(&mut parts).await?),
+        None => (by_key(app, &mut parts)?.authorize()?, None, upgrade(&mut parts).await?),
     };
     let position = app.reader().snapshot(caller.tenant())?.view.position();
     let connection = Connection::of(&parts.extensions);
@@ -108,7 +108,7 @@ async fn stay(desks: DeskState, socket: Socket, caller: Authorized<EventsWrite>,
 }
 
 /// Authenticates the caller by key: in a header, as the user name of Basic, or as `?key=`.
-fn by_key(app: &AppState, parts: &Parts) -> Result<Caller, Fault> {
+fn by_key(app: &AppState, parts: &mut Parts) -> Result<Caller, Fault> {
     let params = query(parts)?;
     let headers = &parts.headers;
     let basic = credential::basic_user(headers);
@@ -121,7 +121,7 @@ fn by_key(app: &AppState, parts: &Parts) -> Result<Caller, Fault> {
 }
 
 /// Returns the ticket of the request, if there is one.
-fn ticket(parts: &Parts) -> Result<Option<String>, Fault> {
+fn ticket(parts: &mut Parts) -> Result<Option<String>, Fault> {
     let in_query = query(parts)?.one("ticket")?.map(str::to_owned);
     Ok(in_query.or_else(|| in_protocols(&parts.headers)))
 }
@@ -129,10 +129,6 @@ fn ticket(parts: &Parts) -> Result<Option<String>, Fault> {
 fn in_protocols(headers: &HeaderMap) -> Option<String> {
     let lines = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter().filter_map(|value| value.to_str().ok());
     lines.flat_map(|line| line.split(',')).find_map(|name| name.trim().strip_prefix(TICKET)).map(str::to_owned)
-}
-
-fn query(parts: &Parts) -> Result<Params<'_>, Fault> {
-    Params::parse(parts.uri.query().unwrap_or_default().as_bytes())
 }
 
 async fn upgrade(parts: &mut Parts) -> Result<WebSocketUpgrade, Fault> {

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
-use crate::domain::event::{Surface, admit};
+use crate::domain::event::{AnyCase, Reason, Refusal, Surface, admit};
 use crate::domain::json::Object;
 use crate::domain::{Event, Time, UserRef};
 
@@ -59,7 +59,7 @@ struct RawMessage<'a> {
     #[serde(default)]
     device: Option<String>,
     #[serde(default)]
-    surface: Surface,
+    surface: Option<AnyCase<Surface>>,
 }
 
 impl<'a> Message<'a> {
@@ -70,6 +70,7 @@ impl<'a> Message<'a> {
         match raw.kind.as_ref() {
             "hello" => {
                 let RawMessage { user, session, device, surface, .. } = raw;
+                let surface = surface.map(|AnyCase(surface)| surface).unwrap_or_default();
                 Ok(Message::Hello(Hello { user, session, device, surface }))
             }
             "event" => {
@@ -86,7 +87,7 @@ impl<'a> Message<'a> {
 impl EventMessage<'_> {
     /// Builds the event of this user's session, or returns the reason why it is rejected. It passes through [`admit`]
     /// as posted events do, so that the same mistakes get the same reasons.
-    pub fn event(&self, user: i64, session: &str, now: Time) -> Result<Event, &'static str> {
+    pub fn event(&self, user: i64, session: &str, now: Time) -> Result<Event, Refusal> {
         #[derive(Deserialize)]
         struct Inner<'a> {
             #[serde(borrow, rename = "type")]
@@ -112,12 +113,12 @@ impl EventMessage<'_> {
             data: Option<&'a RawValue>,
         }
         let inner: Result<Object<Inner<'_>>, _> = serde_json::from_str(self.event.get());
-        let Object(inner) = inner.map_err(|_| "not an event: type is required, and type and time must be strings")?;
+        let Object(inner) = inner.map_err(|_| Reason::DeskEvent)?;
         if inner.subject.is_some() || inner.source.is_some() {
-            return Err("subject and source must be absent: the desk's own are used");
+            return Err(Reason::DeskAttributes.into());
         }
         if inner.kind.starts_with("desk.") {
-            return Err("desk.* events are made by the connection itself");
+            return Err(Reason::DeskType.into());
         }
         let envelope = Envelope {
             id: &self.id,
@@ -127,8 +128,8 @@ impl EventMessage<'_> {
             time: inner.time.unwrap_or_else(|| Cow::Owned(now.to_string())),
             data: inner.data,
         };
-        let raw = to_raw_value(&envelope).map_err(|_| "not an event")?;
-        admit(&raw, now).map_err(|refusal| refusal.reason)
+        let raw = to_raw_value(&envelope).map_err(|_| Reason::DeskEvent)?;
+        admit(&raw, now)
     }
 }
 
@@ -160,6 +161,9 @@ pub enum Reply<'a> {
         /// Reason of the outcome, always for `rejected`.
         #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
+        /// The member, what was found there and what fits, with some events that were not admitted.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        detail: Option<String>,
     },
     /// The heartbeat was received.
     Heartbeat {
@@ -196,7 +200,7 @@ mod tests {
     fn report(event: &str) -> Result<Event, &'static str> {
         let text = format!(r#"{{"type":"event","id":"e1","event":{event}}}"#);
         let Message::Event(message) = Message::read(&text).unwrap() else { panic!() };
-        message.event(101, "tab", NOW)
+        message.event(101, "tab", NOW).map_err(|refusal| refusal.reason.text())
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::connections::DeskConnection;
 use super::handshake::{Accepted, Handshake};
-use super::limits::{MAX_ERRORS, TOO_FAST, count};
+use super::limits::{DESK, DESK_MESSAGE, MAX_ERRORS, TOO_FAST, count};
 use super::protocol::{EventMessage, Message, Reply};
 use super::socket::{Code, Disconnected, Incoming, Socket};
 use crate::auth::{Authorized, EventsWrite};
@@ -12,9 +12,9 @@ use crate::command::desk::Link;
 use crate::command::desk::disconnect::disconnect;
 use crate::command::desk::renew::renew;
 use crate::command::desk::report::report;
-use crate::domain::Fault;
-use crate::domain::event::Rejection;
+use crate::domain::event::{Refusal, Rejection};
 use crate::domain::settings::desk::DeskTerms;
+use crate::domain::{Fault, Outcome};
 use crate::http::state::AppState;
 
 /// Shortest time between two renewals of a desk that reach the engine, however often frames arrive.
@@ -227,9 +227,10 @@ impl Desk {
         };
         let event = match message.event(self.link.user, &self.link.session, clock.now()) {
             Ok(event) => event,
-            Err(why) => {
-                let position = snapshot.view.position();
-                let reply = Reply::Ack { id, outcome: "rejected", position, reason: Some(why.to_owned()) };
+            Err(Refusal { reason, detail, .. }) => {
+                app.rejections().count(caller.tenant(), [(DESK, reason.name())]);
+                let (position, reason) = (snapshot.view.position(), Some(reason.text().to_owned()));
+                let reply = Reply::Ack { id, outcome: "rejected", position, reason, detail };
                 return Ok(self.socket.send(&reply).await?);
             }
         };
@@ -243,7 +244,11 @@ impl Desk {
             (self.times.last_attempt, self.times.unrenewed) = (now, None);
         }
         let (outcome, position) = (&reported.outcome, reported.position);
-        self.socket.send(&Reply::Ack { id, outcome: outcome.name(), position, reason: outcome.reason() }).await?;
+        if let Outcome::Rejected(rejection) = outcome {
+            app.rejections().count(caller.tenant(), [(DESK, rejection.name())]);
+        }
+        let ack = Reply::Ack { id, outcome: outcome.name(), position, reason: outcome.reason(), detail: None };
+        self.socket.send(&ack).await?;
         reported.ended.map_or(Ok(()), |rejection| Err(End::Ended(reason(&rejection))))
     }
 
@@ -256,6 +261,7 @@ impl Desk {
     /// Answers that a message is invalid; at [`MAX_ERRORS`] closes the connection instead.
     async fn reject(&mut self, reason: &'static str) -> Result<(), End> {
         self.errors += 1;
+        self.app.rejections().count(self.caller.tenant(), [(DESK, DESK_MESSAGE)]);
         if self.errors >= MAX_ERRORS {
             return Err(End::Cut(Code::Policy, "too many mistakes"));
         }

@@ -14,8 +14,8 @@ use super::iadvize_payload::read;
 use crate::auth::{EventsWrite, signature};
 use crate::domain::Fault;
 use crate::http::describe;
-use crate::http::extract::body::DIALECT_LIMIT;
-use crate::http::extract::{self, Credential, Params, credential, read_body};
+use crate::http::extract::body::{DIALECT_LIMIT, read_raw_body, utf8};
+use crate::http::extract::{self, Credential, credential};
 use crate::http::fault::NativeFault;
 use crate::http::native::events::{Answer, ParsedEvents, commit};
 use crate::http::state::AppState;
@@ -60,11 +60,11 @@ pub async fn post_webhook(
     let (parts, body) = request.into_parts();
     // The content type is not checked: the signature authenticates the sender, and a body that does not parse is
     // rejected below.
-    let body = read_body(&parts.headers, body, DIALECT_LIMIT).await?;
+    let body = read_raw_body(&parts.headers, body, DIALECT_LIMIT).await?;
     let settings = app.settings().of(caller.tenant());
     // Verified before the body is parsed: nothing in an unauthenticated body is interpreted.
     signature::verify(settings.iadvize_secret.as_ref(), &body, signed(&parts.headers))?;
-    let event = read(&body)?;
+    let event = read(&utf8(body)?)?;
     let events: Vec<_> = event.iter().map(AsRef::as_ref).collect();
     Ok(commit(&app, &caller, ParsedEvents::new(&events, app.clock().now())).await?)
 }
@@ -78,13 +78,13 @@ pub enum UrlCredential {}
 impl Credential for UrlCredential {
     type Rejection = NativeFault;
 
-    fn read(parts: &Parts) -> Result<Option<Cow<'_, str>>, Fault> {
-        let Parts { headers, uri, .. } = parts;
+    fn read(parts: &mut Parts) -> Result<Option<Cow<'_, str>>, Fault> {
+        let params = extract::query(parts);
+        let headers = &parts.headers;
         if let Some(key) = credential::bearer(headers).or_else(|| credential::api_key(headers)) {
             return Ok(Some(Cow::Borrowed(key)));
         }
-        let params = Params::parse(uri.query().unwrap_or_default().as_bytes())?;
-        let key = params.one("key")?.map(str::to_owned);
+        let key = params?.one("key")?.map(str::to_owned);
         Ok(key.or_else(|| credential::basic_user(headers)).map(Cow::Owned))
     }
 }

@@ -18,9 +18,13 @@ use crate::query::people::presences;
     get,
     operation_id = "get_agent_presence",
     path = "/agents/{id}/presence",
-    params(("id" = String, Path, description = "The agent's GUID"), ("Accept" = String, Header, description = "API version: application/vnd.newvoicemedia.v1+json")),
+    params(("id" = String, Path, description = "The agent's GUID")),
     responses(
-        (status = 200, description = "The presence", body = AgentPresence, content_type = "application/json; charset=utf-8"),
+        (
+            status = 200,
+            description = "The presence",
+            content((AgentPresence = "application/vnd.newvoicemedia.v1+json"), (AgentPresence = "application/json; charset=utf-8")),
+        ),
         VonageFault,
     ),
 )]

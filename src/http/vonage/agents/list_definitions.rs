@@ -28,9 +28,12 @@ struct Answer {
     get,
     operation_id = "list_presence_definitions",
     path = "/agents/presence-definitions",
-    params(("Accept" = String, Header, description = "API version: application/vnd.newvoicemedia.v1+json")),
     responses(
-        (status = 200, description = "Every definition", body = Answer, content_type = "application/json; charset=utf-8"),
+        (
+            status = 200,
+            description = "Every definition",
+            content((Answer = "application/vnd.newvoicemedia.v1+json"), (Answer = "application/json; charset=utf-8")),
+        ),
         VonageFault,
     ),
 )]

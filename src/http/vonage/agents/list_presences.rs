@@ -1,7 +1,7 @@
 //! `GET /agents/presences/users?userId=a,b`: the presences of the agents in a list.
 
 use axum::body::Body;
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, Response};
 use serde_json::json;
 use uuid::Uuid;
@@ -11,8 +11,8 @@ use super::AgentPresence;
 use crate::auth::UsersRead;
 use crate::domain::Fault;
 use crate::domain::ids::parse_guid;
-use crate::http::extract::params::csv;
-use crate::http::extract::{Params, freshness, reply};
+use crate::http::extract::params::elements;
+use crate::http::extract::{Params, Query, freshness, reply};
 use crate::http::state::AppState;
 use crate::limits::TurnKey;
 use crate::query;
@@ -26,9 +26,13 @@ const MAX_USERS: usize = 50;
     get,
     operation_id = "list_agent_presences",
     path = "/agents/presences/users",
-    params(("userId" = String, Query, description = "Comma-separated GUIDs of agents, 50 at most"), ("Accept" = String, Header, description = "API version: application/vnd.newvoicemedia.v1+json")),
+    params(("userId" = String, Query, description = "Any of these agents: comma-separated GUIDs, 50 at most")),
     responses(
-        (status = 200, description = "The presences of the known agents", body = Vec<AgentPresence>, content_type = "application/json; charset=utf-8"),
+        (
+            status = 200,
+            description = "The presences of the known agents",
+            content((Vec<AgentPresence> = "application/vnd.newvoicemedia.v1+json"), (Vec<AgentPresence> = "application/json; charset=utf-8")),
+        ),
         VonageFault,
     ),
 )]
@@ -36,11 +40,10 @@ pub async fn list_presences(
     State(app): State<AppState>,
     caller: Authenticated<UsersRead>,
     _: Version1,
-    RawQuery(query): RawQuery,
+    query: Query<VonageFault>,
     headers: HeaderMap,
 ) -> Result<Response<Body>, VonageFault> {
-    let query = query.unwrap_or_default();
-    let users = users(&Params::parse(query.as_bytes())?)?;
+    let users = users(&query)?;
     let freshness = freshness::current(&headers, &app)?;
     let snapshot = query::open(app.reader(), &caller, freshness).await?;
     let is_long = presences::has_many_definitions(&snapshot.view);
@@ -53,8 +56,9 @@ pub async fn list_presences(
 
 /// Parses the GUIDs. Repeated ones count towards the limit, and are listed once, where they come first.
 fn users(params: &Params<'_>) -> Result<Vec<Uuid>, VonageFault> {
-    let text = params.one("userId")?.unwrap_or_default();
-    if csv(text).nth(MAX_USERS).is_some() {
+    let values = params.list("userId")?;
+    let texts = elements(&values);
+    if texts.len() > MAX_USERS {
         return Err(VonageFault::Body(json!({
             "status": 400,
             "title": "Query limit",
@@ -62,7 +66,7 @@ fn users(params: &Params<'_>) -> Result<Vec<Uuid>, VonageFault> {
         })));
     }
     let mut users = Vec::new();
-    for text in csv(text) {
+    for text in texts {
         let malformed = || Fault::Malformed(format!("{text} is not a GUID"));
         let user = parse_guid(text).ok_or_else(malformed)?;
         if !users.contains(&user) {

@@ -7,25 +7,27 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::super::members::members;
 use super::super::{Authenticated, JSON, Version1, VonageFault};
 use super::{AgentPresence, user_of};
 use crate::auth::UsersWrite;
 use crate::command::change_presence::{ChangeError, Choice, change_presence};
 use crate::domain::Fault;
 use crate::domain::ids::parse_guid;
-use crate::domain::json::Object;
 use crate::http::extract::body::DIALECT_LIMIT;
 use crate::http::extract::{MediaType, PathId, media_type, read_body, reply};
 use crate::http::state::AppState;
 use crate::query::people::presences;
 use crate::query::{self, Freshness};
 
-#[derive(Debug, Deserialize, ToSchema)]
+/// The change of a presence.
+#[derive(Deserialize, ToSchema)]
 #[schema(as = PresenceChange)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(dead_code, reason = "only its shape is of interest: its member is read by name")]
 struct Change {
-    #[schema(value_type = String)]
-    presence_id: Option<String>,
+    /// The GUID of the presence definition to show.
+    presence_id: String,
 }
 
 /// Sets one agent's presence.
@@ -33,10 +35,14 @@ struct Change {
     patch,
     operation_id = "set_agent_presence",
     path = "/agents/{id}/presence",
-    params(("id" = String, Path, description = "The agent's GUID"), ("Accept" = String, Header, description = "API version: application/vnd.newvoicemedia.v1+json")),
+    params(("id" = String, Path, description = "The agent's GUID")),
     request_body(content = Change),
     responses(
-        (status = 200, description = "The presence after the change", body = AgentPresence, content_type = "application/json; charset=utf-8"),
+        (
+            status = 200,
+            description = "The presence after the change",
+            content((AgentPresence = "application/vnd.newvoicemedia.v1+json"), (AgentPresence = "application/json; charset=utf-8")),
+        ),
         VonageFault,
     ),
 )]
@@ -68,10 +74,11 @@ pub async fn set_presence(
 }
 
 fn read(body: &[u8]) -> Result<Uuid, VonageFault> {
-    let Object(change): Object<Change> =
-        serde_json::from_slice(body).map_err(|error| Fault::Malformed(error.to_string()))?;
-    let text = change.presence_id.ok_or_else(|| refused("The presenceId field is required."))?;
-    Ok(parse_guid(&text).ok_or_else(|| Fault::Malformed(String::from("presenceId is not a GUID")))?)
+    let change = members(body, &["presenceId"])?;
+    let given = change.get("presenceId").filter(|value| !value.is_null());
+    let given = given.ok_or_else(|| refused("The presenceId field is required."))?;
+    let guid = given.as_str().and_then(parse_guid);
+    Ok(guid.ok_or_else(|| Fault::Malformed(String::from("presenceId is not a GUID")))?)
 }
 
 fn refused(message: impl Into<String>) -> VonageFault {

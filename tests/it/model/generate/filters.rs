@@ -28,7 +28,7 @@ fn clause(ids: Vec<i64>) -> impl Strategy<Value = Clause> {
         4 => (dimension(), prop::collection::vec(value(), 0..3)).prop_map(|(d, values)| any_of(d, values)),
         3 => (dimension(), prop::collection::vec(value(), 0..3)).prop_map(|(d, values)| all_of(d, values)),
         2 => users.prop_map(Clause::Users),
-        1 => text().prop_map(|(field, text)| Clause::Text(field, String::from(text))),
+        1 => texts().prop_map(|(field, texts)| Clause::Text(field, texts.into_iter().map(String::from).collect())),
         1 => prop::collection::vec(select(Role::ALL.to_vec()), 0..3).prop_map(Clause::Roles),
         2 => prop::collection::vec(select(FILTERED.to_vec()), 0..3).prop_map(Clause::Chat),
         2 => prop::collection::vec(select(FILTERED.to_vec()), 0..3).prop_map(Clause::Overall),
@@ -57,12 +57,13 @@ fn valued(dimension: Dimension, (id, form, name): (i64, u8, String)) -> Value {
     }
 }
 
-fn text() -> impl Strategy<Value = (TextField, &'static str)> {
+fn texts() -> impl Strategy<Value = (TextField, Vec<&'static str>)> {
     let patterns = vec!["red", "RED ", "*e*", "*d", "b*", "b*e", "ét*", "*É", "*", "r*e*d", "e", ""];
+    let some = |texts| prop::collection::vec(select(texts), 0..3);
     prop_oneof![
-        3 => select(patterns).prop_map(|pattern| (TextField::Name, pattern)),
-        1 => select(vec!["x1", "X1", "x2", "x6"]).prop_map(|id| (TextField::ExternalId, id)),
-        1 => select(vec!["u1@mail.example", "U2@mail.Example"]).prop_map(|email| (TextField::Email, email)),
+        3 => some(patterns).prop_map(|patterns| (TextField::Name, patterns)),
+        1 => some(vec!["x1", "X1", "x2", "x6"]).prop_map(|ids| (TextField::ExternalId, ids)),
+        1 => some(vec!["u1@mail.example", "U2@mail.Example"]).prop_map(|emails| (TextField::Email, emails)),
     ]
 }
 

@@ -113,11 +113,7 @@ impl Reference {
                 EntityRef::Id(id) => *id == one.account.id,
                 EntityRef::Guid(guid) => *guid == one.account.guid,
             }),
-            Clause::Text(TextField::Name, pattern) => fits(&lower(&one.account.name), &lower(pattern)),
-            Clause::Text(TextField::ExternalId, text) => one.account.external_id.as_ref() == Some(text),
-            Clause::Text(TextField::Email, text) => {
-                one.account.email.as_ref().is_some_and(|email| email.to_lowercase() == text.to_lowercase())
-            }
+            Clause::Text(field, texts) => texts.iter().any(|text| is_called(one, *field, text)),
             Clause::Roles(roles) => roles.iter().any(|role| one.account.roles.contains(role)),
             Clause::Chat(statuses) => statuses.contains(&one.status(Channel::Chat)),
             Clause::Overall(statuses) => one.overall().is_some_and(|status| statuses.contains(&status)),
@@ -147,5 +143,14 @@ impl Reference {
             let is_primary = primary && one.account.primary_group == Some(entity.id);
             named && (one.account.belongs[&kind].contains(&entity.id) || is_primary)
         })
+    }
+}
+
+/// Returns whether a user's field has the text, by the rule of the field.
+fn is_called(one: &Individual<'_>, field: TextField, text: &String) -> bool {
+    match field {
+        TextField::Name => fits(&lower(&one.account.name), &lower(text)),
+        TextField::ExternalId => one.account.external_id.as_ref() == Some(text),
+        TextField::Email => one.account.email.as_ref().is_some_and(|email| email.to_lowercase() == text.to_lowercase()),
     }
 }

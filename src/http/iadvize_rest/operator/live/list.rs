@@ -1,13 +1,13 @@
 //! `GET /operator/live`: the live availability of the operators of a selection; by default of those online.
 
 use axum::body::Body;
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, Response};
 
 use super::row::Row;
 use crate::auth::OperatorsRead;
 use crate::http::extract::long_answer::{Lists, json_in_slices};
-use crate::http::extract::{Params, freshness, reply};
+use crate::http::extract::{Query, freshness, reply};
 use crate::http::iadvize_rest::filters::OperatorFilters;
 use crate::http::iadvize_rest::{Authenticated, Envelope, JSON, RestFault, SUCCESS, filters};
 use crate::http::state::AppState;
@@ -26,11 +26,9 @@ use crate::query::people::operators_live::operators_live;
 pub async fn list_live(
     State(app): State<AppState>,
     caller: Authenticated<OperatorsRead>,
-    RawQuery(query): RawQuery,
+    query: Query<RestFault>,
     headers: HeaderMap,
 ) -> Result<Response<Body>, RestFault> {
-    let query = query.unwrap_or_default();
-    let query = Params::parse(query.as_bytes())?;
     let (filter, online) = filters::read(&query)?;
     let connection = if online.unwrap_or(true) { Connection::Online } else { Connection::OfflineSeenBefore };
     let freshness = freshness::current(&headers, &app)?;

@@ -27,7 +27,7 @@ const CHANNELS: [Channel; 3] = [Channel::Chat, Channel::Call, Channel::Video];
     put,
     path = "/operator/{id}/live",
     params(("id" = String, Path, description = "Integer id or GUID")),
-    request_body(content((Switches = "application/json"), (Switches = "application/x-www-form-urlencoded"))),
+    request_body(content((Switches = "application/json"), (Switches = "application/x-www-form-urlencoded"), (Switches = "multipart/form-data"))),
     responses((status = 200, description = "One sentence for each change", body = StatusOnly), RestFault),
 )]
 pub async fn set_live(

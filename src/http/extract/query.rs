@@ -1,0 +1,51 @@
+//! The query string as an argument of handlers. It is parsed once a request, although the caller's key may be in it.
+
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::response::IntoResponse;
+
+use super::Params;
+use crate::domain::Fault;
+
+/// The parameters of the query string. `E` is the dialect's error for a query that cannot be parsed. As a handler's
+/// argument it follows the caller, so that no error precedes the authentication.
+pub struct Query<E> {
+    params: Arc<Params<'static>>,
+    rejection: PhantomData<fn() -> E>,
+}
+
+impl<E> Deref for Query<E> {
+    type Target = Params<'static>;
+
+    fn deref(&self) -> &Params<'static> {
+        &self.params
+    }
+}
+
+impl<S, E> FromRequestParts<S> for Query<E>
+where
+    S: Sync,
+    E: From<Fault> + IntoResponse,
+{
+    type Rejection = E;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, E> {
+        Ok(Query { params: query(parts)?, rejection: PhantomData })
+    }
+}
+
+/// Returns the parameters of the query string. They are parsed at the first call and kept among the request's
+/// extensions. [`Fault::TooLarge`] past 1,000 of them.
+pub fn query(parts: &mut Parts) -> Result<Arc<Params<'static>>, Fault> {
+    if let Some(params) = parts.extensions.get::<Arc<Params<'static>>>() {
+        return Ok(params.clone());
+    }
+    let params = Params::parse(parts.uri.query().unwrap_or_default().as_bytes())?;
+    let params = Arc::new(params.into_owned());
+    parts.extensions.insert(params.clone());
+    Ok(params)
+}

@@ -1,0 +1,140 @@
+//! The media type of an answer, from the `Accept` header (docs/decisions/0076-graphql-over-http.md).
+
+use axum::http::HeaderMap;
+use axum::http::header::ACCEPT;
+
+/// A media type of answers. They differ in the status and in the members of an answer to a request that fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AnswerType {
+    /// `application/json`, with the statuses that the vendor documents.
+    Json,
+    /// `application/graphql-response+json`, with the statuses of GraphQL over HTTP.
+    GraphqlResponse,
+}
+
+impl AnswerType {
+    /// The value of `Content-Type`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            AnswerType::Json => "application/json",
+            AnswerType::GraphqlResponse => "application/graphql-response+json; charset=utf-8",
+        }
+    }
+
+    /// Returns the type that a request prefers; `None` if it accepts neither.
+    ///
+    /// `application/graphql-response+json` only where it is named: a wildcard stands for JSON, which every client of the
+    /// vendor reads. Types such as `application/vnd.iadvize.…-preview+json`, by which the vendor's clients select fields
+    /// that are not final, stand for JSON too. Without a header, or with one that cannot be read, JSON.
+    pub fn negotiate(headers: &HeaderMap) -> Option<Self> {
+        let values = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+        let ranges: Vec<Range> = values.flat_map(|value| value.split(',')).filter_map(Range::parse).collect();
+        if ranges.is_empty() {
+            return Some(AnswerType::Json);
+        }
+        let (json, response) = (quality(&ranges, Breadth::of_json), quality(&ranges, Breadth::of_response));
+        match response {
+            Some(response) if response > 0 && response >= json.unwrap_or(0) => Some(AnswerType::GraphqlResponse),
+            _ => json.filter(|json| *json > 0).map(|_| AnswerType::Json),
+        }
+    }
+}
+
+/// One media range of the header.
+struct Range {
+    /// In lower case, without parameters.
+    essence: String,
+    /// The preference in thousandths; 0 excludes the range.
+    quality: u16,
+}
+
+impl Range {
+    /// Parses a range; `None` if it cannot be read.
+    fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.split(';').map(str::trim);
+        let essence = parts.next()?.to_ascii_lowercase();
+        let (kind, subtype) = essence.split_once('/')?;
+        if kind.is_empty() || subtype.is_empty() {
+            return None;
+        }
+        let weight = parts.find_map(|part| {
+            let (name, value) = part.split_once('=')?;
+            name.trim().eq_ignore_ascii_case("q").then(|| value.trim().parse::<f32>().ok())
+        });
+        let weight = weight.unwrap_or(Some(1.0)).filter(|weight| (0.0..=1.0).contains(weight))?;
+        Some(Range { essence, quality: (weight * 1_000.0).round() as u16 })
+    }
+}
+
+/// The kinds of ranges that match a type, the most specific last.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Breadth {
+    Any,
+    Application,
+    Exact,
+}
+
+impl Breadth {
+    /// Returns the breadth of a range that matches JSON.
+    fn of_json(essence: &str) -> Option<Self> {
+        match essence {
+            "*/*" => Some(Breadth::Any),
+            "application/*" => Some(Breadth::Application),
+            "application/json" => Some(Breadth::Exact),
+            other if Self::of_response(other).is_some() => None,
+            other => (other.starts_with("application/") && other.ends_with("+json")).then_some(Breadth::Exact),
+        }
+    }
+
+    fn of_response(essence: &str) -> Option<Self> {
+        (essence == "application/graphql-response+json").then_some(Breadth::Exact)
+    }
+}
+
+/// Returns the quality of a type: that of the most specific range that matches it, and of several the highest.
+fn quality(ranges: &[Range], matches: impl Fn(&str) -> Option<Breadth>) -> Option<u16> {
+    let matching = ranges.iter().filter_map(|range| Some((matches(&range.essence)?, range.quality)));
+    matching.max().map(|(_, quality)| quality)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn the_preferred_type_is_chosen() {
+        let (json, response) = (Some(AnswerType::Json), Some(AnswerType::GraphqlResponse));
+        for (accept, expected) in [
+            ("application/json", json),
+            ("*/*", json),
+            ("application/*", json),
+            ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", json),
+            ("application/vnd.iadvize.automation-preview+json", json),
+            ("application/json, multipart/mixed", json),
+            ("application/graphql-response+json", response),
+            ("Application/GraphQL-Response+JSON; charset=utf-8", response),
+            ("application/graphql-response+json,application/json;q=0.9", response),
+            ("application/graphql-response+json, application/graphql+json, application/json", response),
+            ("application/json, application/graphql-response+json", response),
+            ("application/json, application/graphql-response+json;q=0.9", json),
+            ("application/graphql-response+json;q=0, application/json;q=0.1", json),
+            ("application/graphql-response+json;q=0, */*", json),
+            ("application/graphql-response+json;q=0.5, */*;q=0.1", response),
+            ("*/*, application/json;q=0, application/graphql-response+json;q=0.1", response),
+            ("application/json;q=0", None),
+            ("*/*;q=0", None),
+            ("text/html", None),
+            ("text/event-stream", None),
+            ("application/xml, image/*;q=0.5", None),
+            ("", json),
+            ("nonsense", json),
+            ("application/json;q=2", json),
+        ] {
+            let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(accept))]);
+            assert_eq!(AnswerType::negotiate(&headers), expected, "{accept}");
+        }
+        assert_eq!(AnswerType::negotiate(&HeaderMap::new()), json);
+    }
+}

@@ -1,0 +1,4 @@
+//! GraphQL over HTTP: the media type of an answer, and a query in the query string.
+
+pub mod answer_type;
+pub mod query_string;
