@@ -62,9 +62,10 @@ fn is_confirmed(tenant: &TenantRecord) -> Result<bool, Failure> {
     if !std::io::stdin().is_terminal() {
         return Err(Failure::setting("--yes is needed where standard input is no terminal"));
     }
-    eprint!("Type the name of tenant {} ({:?}) to delete it with all of its data: ", tenant.id, tenant.name);
+    let TenantRecord { id, name, .. } = tenant;
+    let question = format!("Type the name of tenant {id} ({name:?}) to delete it with all of its data: ");
     // The question may be invisible; the answer decides all the same.
-    let _shown = std::io::stderr().flush();
+    let _shown = std::io::stderr().write_all(question.as_bytes());
     let mut line = String::new();
     std::io::stdin().read_line(&mut line).map_err(Failure::other)?;
     Ok(line.trim_end_matches(['\r', '\n']) == tenant.name)
