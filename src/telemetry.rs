@@ -140,7 +140,10 @@ fn describe() {
         Unit::Seconds,
         "Time since the last checkpoint of the tenant that has waited longest with changes."
     );
-    describe_counter!("rollcall_housekeeping_rows_total", "Rows deleted after their retention.");
+    describe_counter!(
+        "rollcall_housekeeping_rows_total",
+        "Rows deleted after their retention, and those of deleted tenants."
+    );
     describe_gauge!("rollcall_quarantined_tenants", "Tenants out of service.");
     describe_gauge!("rollcall_clock_ahead_seconds", Unit::Seconds, "How far a distrusted clock is ahead.");
     describe_gauge!(
@@ -150,4 +153,5 @@ fn describe() {
     );
     describe_gauge!("rollcall_store_bytes", Unit::Bytes, "Size of the embedded store's files.");
     describe_gauge!("rollcall_connected_users", "Connected users by tenant.");
+    describe_gauge!("rollcall_deleted_tenants", "Deleted tenants with rows that are still to be deleted.");
 }

@@ -30,7 +30,7 @@ struct Inner {
     registry: Registry,
     clock: Clock,
     operators: OperatorHashes,
-    tokens: Tokens,
+    tokens: Arc<Tokens>,
 }
 
 /// The hashes of the tokens that belong to no tenant. A token that is not set is rejected, whatever is presented.
@@ -51,7 +51,12 @@ impl Credentials {
         clock: Clock,
     ) -> Result<Self, StoreError> {
         let stored = store.tokens(clock.now()).await?;
-        let credentials = Credentials(Arc::new(Inner { registry, clock, operators, tokens: Tokens::default() }));
+        let tokens = Arc::new(Tokens::default());
+        registry.on_deleted({
+            let tokens = tokens.clone();
+            move |tenant| tokens.remove_all(tenant)
+        });
+        let credentials = Credentials(Arc::new(Inner { registry, clock, operators, tokens }));
         for token in stored {
             credentials.add_token(&token);
         }
@@ -97,6 +102,9 @@ impl Credentials {
             return Ok(Caller { tenant, scopes, credential: hash, key: Some(id), is_user: false });
         }
         let token = self.0.tokens.find(&hash, self.0.clock.now()).ok_or(Fault::CredentialInvalid)?;
+        if !registry.has_tenant(token.tenant) {
+            return Err(Fault::CredentialInvalid);
+        }
         let (scopes, key, is_user) = match token.holder {
             // A token issued for a key is valid as long as its key is, with the scopes it was issued with.
             TokenHolder::Key(key) => (registry.has_key(key).then_some(token.scopes), Some(key), false),
@@ -161,6 +169,10 @@ impl Credentials {
     /// Adds a token that was written to the store; it is valid from now on.
     pub fn add_token(&self, token: &TokenRecord) {
         self.0.tokens.insert(token);
+        // Looked up after the insertion: its tenant may have been deleted since the token was stored.
+        if !self.0.registry.current().has_tenant(token.tenant) {
+            self.0.tokens.remove(&token.hash);
+        }
     }
 
     /// Returns true if a token with this hash is in memory, expired or not.

@@ -93,6 +93,14 @@ impl Tickets {
         let ticket = waiting.take(&hash).ok_or(Fault::CredentialInvalid)?;
         Ok((ticket.caller, ticket.pass))
     }
+
+    /// Removes every ticket of a tenant.
+    pub fn remove_all(&self, tenant: TenantId) {
+        let mut waiting = self.0.waiting.lock();
+        let of_tenant = waiting.by_hash.iter().filter(|(_, ticket)| ticket.caller.tenant() == tenant);
+        let hashes: Vec<_> = of_tenant.map(|(hash, _)| *hash).collect();
+        hashes.iter().for_each(|hash| drop(waiting.take(hash)));
+    }
 }
 
 impl Waiting {
@@ -169,6 +177,10 @@ mod tests {
         clock.advance(Duration::from_secs(60));
         assert_eq!(refused(&tickets), None, "the others have expired");
         assert_eq!(tickets.0.waiting.lock().by_hash.len(), 2, "expired tickets are removed");
+        tickets.issue(&caller(1), pass(), 300).unwrap();
+        tickets.remove_all(TenantId(uuid::Uuid::from_u128(1)));
+        let held: Vec<_> = tickets.0.waiting.lock().held.keys().copied().collect();
+        assert_eq!(held, [TenantId(uuid::Uuid::from_u128(2))], "those of the other tenant stay");
         clock.advance(Duration::from_secs(300));
         assert!(tickets.redeem("").is_err());
         let waiting = tickets.0.waiting.lock();

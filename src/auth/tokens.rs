@@ -103,6 +103,11 @@ impl Tokens {
         self.0.pin().remove(hash).map(|token| token.tenant)
     }
 
+    /// Removes every token of a tenant.
+    pub fn remove_all(&self, tenant: TenantId) {
+        self.0.pin().retain(|_, token| token.tenant != tenant);
+    }
+
     /// Removes the tokens that have expired by `now`.
     pub fn purge(&self, now: Time) {
         self.0.pin().retain(|_, token| now < token.expires);

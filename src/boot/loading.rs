@@ -46,8 +46,9 @@ pub async fn load(store: &Store, journal: &mut Journal) -> Result<LoadedTenants,
     }
     for (tenant, decoded) in load_checkpoints(store, &ids).await? {
         match decoded {
-            // Checkpoints are read by ranges of tenants, so that those of tenants without a head come along.
-            Ok(_) if tenants.quarantined.contains_key(&tenant) => {}
+            // Checkpoints are read by ranges of tenants, so that those of tenants without a head come along: deleted ones,
+            // and those in quarantine.
+            _ if !heads.contains_key(&tenant) => {}
             Ok(state) => drop(tenants.loaded.states.insert(tenant, state)),
             Err(reason) => drop(tenants.quarantined.insert(tenant, reason)),
         }

@@ -94,15 +94,20 @@ fn row(command: &Command, argument: &Arg) -> String {
     format!("| {} | {} | {default} | {} | {help} |\n", code(&flag(argument)), code(variable), values(command, argument))
 }
 
-/// Returns an argument as it is written: `--listen <ADDRESS>`, or `<FILE>` for one without a flag.
+/// Returns an argument as it is written: `--listen <ADDRESS>`, `<FILE>` for one without a flag, or `--yes` for a flag
+/// without a value.
 fn flag(argument: &Arg) -> String {
-    let value = argument.get_value_names().and_then(|names| names.first()).map(|name| format!("<{name}>"));
+    let names = argument.get_value_names().filter(|_| argument.get_action().takes_values());
+    let value = names.and_then(|names| names.first()).map(|name| format!("<{name}>"));
     let long = argument.get_long().map(|long| format!("--{long}"));
     [long, value].into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
 /// Returns the values that an argument takes, if they are a choice or a range; otherwise nothing.
 fn values(command: &Command, argument: &Arg) -> String {
+    if !argument.get_action().takes_values() {
+        return String::new();
+    }
     let choices = argument.get_possible_values();
     if !choices.is_empty() {
         return choices.iter().map(|choice| format!("`{}`", choice.get_name())).collect::<Vec<_>>().join(", ");

@@ -38,7 +38,7 @@ enum Command {
     Demo(Box<demo::DemoArgs>),
     /// Posts a file of events, one per line, to a running service; exits with 1 if any is rejected.
     Ingest(ingest::IngestArgs),
-    /// Creates, lists, shows and configures tenants.
+    /// Creates, lists, shows, configures and deletes tenants.
     #[command(subcommand)]
     Tenant(tenant::TenantCommand),
     /// Creates, lists and revokes the keys of a tenant.

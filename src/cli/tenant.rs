@@ -1,5 +1,7 @@
-//! `rollcall tenant`: creates and lists tenants, shows and changes their settings. A change of settings is in effect in
-//! a running service when its command ends.
+//! `rollcall tenant`: creates, lists and deletes tenants, shows and changes their settings. A change or deletion is in
+//! effect in a running service when its command ends.
+
+mod delete;
 
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -33,6 +35,8 @@ pub enum TenantCommand {
     Show(ShowArgs),
     /// Changes settings of a tenant; those not given stay. A running service applies them before this ends.
     Set(SetArgs),
+    /// Deletes a tenant with all of its data. A running service rejects its keys before this ends.
+    Delete(delete::DeleteArgs),
 }
 
 /// The arguments of `tenant create`.
@@ -187,6 +191,7 @@ pub async fn run(command: TenantCommand) -> Result<(), Failure> {
             })
             .await
         }
+        TenantCommand::Delete(args) => delete::run(args).await,
     }
 }
 

@@ -27,8 +27,10 @@ pub(super) enum DraftOutcome {
     Duplicate(Time),
     /// The tenant's head was locked by another session; the draft must be sent again.
     Busy,
-    /// The tenant has no head.
+    /// The store has lost the tenant's head.
     Missing,
+    /// The tenant was deleted.
+    Deleted,
     /// The store rejected the event's content.
     Refused,
     /// The outcome is unknown until the journal is read.
@@ -198,6 +200,7 @@ impl AppendResult {
                 Placement::Duplicate(recorded) => DraftOutcome::Duplicate(recorded),
                 Placement::Busy => DraftOutcome::Busy,
                 Placement::Missing => DraftOutcome::Missing,
+                Placement::Deleted => DraftOutcome::Deleted,
             };
         }
         for (tenant, head) in appended.heads {

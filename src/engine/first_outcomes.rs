@@ -95,6 +95,13 @@ impl FirstOutcomes {
         }
     }
 
+    /// Forgets a tenant.
+    pub fn remove(&mut self, tenant: TenantId) {
+        if let Some(known) = self.tenants.remove(&tenant) {
+            self.bytes -= known.bytes;
+        }
+    }
+
     /// Returns the first outcome of a repeated event, whose entry was recorded at `recorded`: `None` if that was
     /// `applied`, [`FirstOutcome::UNKNOWN`] if it is not known.
     pub fn get(&self, tenant: TenantId, id: &EventId, recorded: Time) -> Option<Arc<FirstOutcome>> {
@@ -157,6 +164,8 @@ mod tests {
         assert_eq!(get(&firsts, one, 19_999), None, "it was applied");
         assert_eq!(get(&firsts, other, 0), Some("stale"), "other tenants' outcomes stay");
         assert_eq!(firsts.bytes, firsts.tenants.values().map(|known| known.bytes).sum::<usize>());
+        firsts.remove(one);
+        assert_eq!((firsts.bytes, firsts.tenants.len()), (firsts.tenants[&other].bytes, 1));
     }
 
     #[test]

@@ -41,7 +41,7 @@ use checkpoints::Checkpoints;
 use queue::FairQueue;
 use queue::shares::Load;
 use submit::SubmitterParts;
-use tenants::Tenants;
+use tenants::{Removals, Tenants};
 use views::Views;
 use writer::EngineParts;
 
@@ -122,9 +122,11 @@ pub fn build(mut loaded: Loaded, deps: EngineDeps) -> EngineHandles {
     let queue = FairQueue::new(Load { requests: limits.queue, kib: limits.queue_kib }, takes_turns);
     let health = Arc::new(Health::new(clock.clone(), journal.is_shared()));
     let leases = Arc::new(LeaseTable::new(clock.clone()));
+    let removals = Arc::new(Removals::default());
     let submitter = Submitter::new(SubmitterParts {
         queue: queue.clone(),
         views: views.clone(),
+        removals: removals.clone(),
         leases: leases.clone(),
         reads,
         clock: clock.clone(),
@@ -135,9 +137,11 @@ pub fn build(mut loaded: Loaded, deps: EngineDeps) -> EngineHandles {
         tenants: Tenants::new(loaded, views, leases.clone(), clock.clone()),
         appender: Appender::new(journal, clock.clone()),
         queue,
+        removals,
         leases: leases.clone(),
         health,
-        checkpoints: Checkpoints::new(store, clock.clone(), lifecycle, limits),
+        checkpoints: Checkpoints::new(store, clock.clone(), lifecycle.clone(), limits),
+        lifecycle,
         clock,
         takes_turns,
     });

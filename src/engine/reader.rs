@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::health::{Health, Ownership};
-use super::tenants::OUT_OF_SERVICE;
 use super::views::Views;
 use crate::clock::Clock;
 use crate::domain::directory::{Document, Problem};
@@ -56,13 +55,11 @@ impl Reader {
     }
 
     /// Returns the tenant's newest view. Never waits. [`Fault::Unavailable`] if the tenant is out of service, or if
-    /// another server has the store.
+    /// another server has the store; [`Fault::CredentialInvalid`] if the tenant was deleted.
     pub fn snapshot(&self, tenant: TenantId) -> Result<Snapshot, Fault> {
         let view = self.views.tenant(tenant).view();
         // Checked after the view is taken: a tenant that went out of service before has an empty view, with zeros.
-        if self.views.is_quarantined(tenant) {
-            return Err(Fault::Unavailable(OUT_OF_SERVICE));
-        }
+        self.views.reject_absent(tenant)?;
         self.health.reject_if_taken()?;
         let is_disowned = self.health.ownership() == Ownership::Lost;
         Ok(Snapshot { view, staleness_ms: self.health.staleness_ms(), is_disowned })

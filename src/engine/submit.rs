@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use metrics::gauge;
 use tokio::sync::oneshot;
 
 use super::finality;
@@ -11,7 +12,7 @@ use super::heartbeats::EventRoles;
 use super::leases::{Heartbeat, LeaseTable};
 use super::queue::{FairQueue, Item};
 use super::request::{PendingRequest, Receipt};
-use super::tenants::OUT_OF_SERVICE;
+use super::tenants::Removals;
 use super::views::Views;
 use crate::clock::Clock;
 use crate::domain::event::Rejection;
@@ -34,6 +35,7 @@ pub struct Submitter(Arc<SubmitterParts>);
 pub(super) struct SubmitterParts {
     pub queue: Arc<FairQueue>,
     pub views: Arc<Views>,
+    pub removals: Arc<Removals>,
     pub leases: Arc<LeaseTable>,
     pub reads: TenantReads,
     pub clock: Clock,
@@ -50,6 +52,7 @@ impl Submitter {
     ///
     /// [`Fault::Unavailable`] when the tenant's share of the queue is used up, the store is unavailable or the tenant
     /// is out of service. The outcome is unknown then, and the same events may be sent again.
+    /// [`Fault::CredentialInvalid`] if the tenant was deleted.
     pub async fn commit(&self, tenant: TenantId, events: Vec<Event>) -> Result<Receipt, Fault> {
         self.commit_received(tenant, events, self.0.clock.monotonic()).await
     }
@@ -61,9 +64,7 @@ impl Submitter {
         events: Vec<Event>,
         received: Duration,
     ) -> Result<Receipt, Fault> {
-        if self.0.views.is_quarantined(tenant) {
-            return Err(Fault::Unavailable(OUT_OF_SERVICE));
-        }
+        self.0.views.reject_absent(tenant)?;
         // Without events as well: all of them may have been rejected for a time that is ahead of a wrong clock.
         if self.0.clock.is_unsettled() {
             return Err(Fault::Unavailable("the wall clock and the database's clock differ"));
@@ -145,6 +146,15 @@ impl Submitter {
             () = away => Err(Fault::Unavailable("the store is unavailable")),
             () = tokio::time::sleep(COMMIT_TIMEOUT + longer) => Err(Fault::Unavailable("the store did not answer in time")),
         }
+    }
+
+    /// Ends the service of a deleted tenant: from now on its reads and events are rejected as with an unknown credential.
+    /// The engine drops its state in its next turn.
+    pub fn remove(&self, tenant: TenantId) {
+        if self.0.views.delete(tenant) {
+            gauge!("rollcall_quarantined_tenants").decrement(1);
+        }
+        self.0.removals.add(tenant);
     }
 
     /// Returns the number of requests in the queue.

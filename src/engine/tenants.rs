@@ -1,5 +1,7 @@
 //! The states of all tenants. Entries are applied in turn and in steps, then published in views, then answered.
 
+mod removals;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,17 +11,16 @@ use metrics::{counter, gauge};
 use super::first_outcomes::FirstOutcomes;
 use super::leases::LeaseTable;
 use super::request::{EventResult, PendingRequest};
-use super::views::Views;
+use super::views::{OUT_OF_SERVICE, Views};
 use crate::clock::Clock;
 use crate::domain::{Entry, EventBody, EventId, Fault, Outcome, TenantId, Time};
 use crate::live::State;
 use crate::live::state::{Gap, Step};
 
+pub(super) use removals::Removals;
+
 /// Units of work that are done for a tenant between two readings of the clock: some hundreds of microseconds.
 const STEPS: usize = 128;
-
-/// The reason with which writes to a tenant in quarantine are rejected.
-pub(super) const OUT_OF_SERVICE: &str = "the tenant is out of service: its stored state cannot be read";
 
 /// An entry that is journalled and not yet applied.
 #[derive(Debug)]
@@ -52,6 +53,33 @@ struct Backlog {
     waiting: Vec<Arc<PendingRequest>>,
     /// True if entries were applied that no view has.
     is_touched: bool,
+}
+
+impl Backlog {
+    /// Answers every request in the backlog with a fault.
+    fn refuse(&self, fault: &Fault) {
+        let entries = self.entries.iter().filter_map(|pending| pending.request.as_ref());
+        let repeats = self.repeats.iter().filter_map(|repeat| repeat.request.as_ref());
+        let requests = entries.chain(repeats).map(|(request, _)| request);
+        requests.chain(&self.waiting).for_each(|request| request.refuse(fault.clone()));
+    }
+}
+
+/// The parts of a deleted tenant that take long to drop.
+#[derive(Debug)]
+pub(super) struct RemovedTenant {
+    tenant: TenantId,
+    state: State,
+    _backlog: Option<Backlog>,
+}
+
+impl RemovedTenant {
+    /// Closes the tenant's leases and drops the rest. The time it takes grows with the tenant's sessions and users.
+    pub fn release(self, leases: &LeaseTable) {
+        for lease in self.state.open_sessions() {
+            leases.close(self.tenant, lease.user, &lease.session);
+        }
+    }
 }
 
 /// The tenants of a store, as they were loaded.
@@ -243,22 +271,45 @@ impl Tenants {
     /// Takes a tenant out of service until the next start: its state and journal contradict each other, and serving it
     /// would return wrong numbers. Other tenants are not affected.
     pub fn quarantine(&mut self, tenant: TenantId, reason: &str) {
-        tracing::error!(%tenant, reason, "the tenant is out of service until the next start");
-        // Counted before the early return below: a tenant without pending requests counts as well.
-        gauge!("rollcall_quarantined_tenants").increment(1);
+        if !self.views.is_absent(tenant) {
+            tracing::error!(%tenant, reason, "the tenant is out of service until the next start");
+            // Counted before the early return below: a tenant without pending requests counts as well.
+            gauge!("rollcall_quarantined_tenants").increment(1);
+        }
         self.views.quarantine(tenant);
         self.states.remove(&tenant);
         self.ring.retain(|other| *other != tenant);
         let Some(backlog) = self.backlogs.remove(&tenant) else { return };
-        let entries = backlog.entries.into_iter().filter_map(|pending| pending.request);
-        let repeats = backlog.repeats.into_iter().filter_map(|repeat| repeat.request);
-        let requests = entries.chain(repeats).map(|(request, _)| request);
-        requests.chain(backlog.waiting).for_each(|request| request.refuse(Fault::Unavailable(OUT_OF_SERVICE)));
+        backlog.refuse(&Fault::Unavailable(OUT_OF_SERVICE));
     }
 
-    /// Returns true if the tenant is out of service.
-    pub fn is_quarantined(&self, tenant: TenantId) -> bool {
-        self.views.is_quarantined(tenant)
+    /// Ends the service of a deleted tenant, which [`Tenants::remove`] then removes.
+    pub fn end_service(&self, tenant: TenantId) {
+        self.views.delete(tenant);
+    }
+
+    /// Removes a deleted tenant and rejects its pending requests. The rest of it is returned, to be released where that
+    /// delays no other tenant; `None` if it has no state, as before its first entry.
+    pub fn remove(&mut self, tenant: TenantId) -> Option<RemovedTenant> {
+        // Again: an entry that was placed before the deletion may have been published after it.
+        self.end_service(tenant);
+        self.ring.retain(|other| *other != tenant);
+        self.first_outcomes.remove(tenant);
+        let (state, backlog) = (self.states.remove(&tenant), self.backlogs.remove(&tenant));
+        if let Some(backlog) = &backlog {
+            backlog.refuse(&Fault::CredentialInvalid);
+        }
+        Some(RemovedTenant { tenant, state: state?, _backlog: backlog })
+    }
+
+    /// Returns true if the tenant is in quarantine or was deleted.
+    pub fn is_absent(&self, tenant: TenantId) -> bool {
+        self.views.is_absent(tenant)
+    }
+
+    /// Rejects requests to a tenant that is not served, as [`Views::reject_absent`] does.
+    pub fn reject_absent(&self, tenant: TenantId) -> Result<(), Fault> {
+        self.views.reject_absent(tenant)
     }
 
     /// Opens every open session of the states in the lease table, each with a full term.

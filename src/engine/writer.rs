@@ -17,11 +17,12 @@ use super::pace::{Pace, TURN_WORK};
 use super::queue::{FairQueue, Item};
 use super::replay::{ReplayError, replay};
 use super::request::EventResult;
-use super::tenants::{OUT_OF_SERVICE, PendingEntry, Repeat, Tenants};
+use super::tenants::{PendingEntry, Removals, Repeat, Tenants};
 use crate::clock::Clock;
 use crate::domain::event::Rejection;
 use crate::domain::{Entry, Event, EventBody, EventId, Fault, Outcome, TenantId, UserRef};
 use crate::journal::{Draft, Head, JournalError, Logged};
+use crate::lifecycle::Lifecycle;
 
 /// The most leases ended in one turn.
 const MAX_EXPIRIES: usize = 500;
@@ -46,9 +47,11 @@ pub struct Engine {
     tenants: Tenants,
     appender: Appender,
     queue: Arc<FairQueue>,
+    removals: Arc<Removals>,
     leases: Arc<LeaseTable>,
     health: Arc<Health>,
     clock: Clock,
+    lifecycle: Lifecycle,
     checkpoints: Checkpoints,
     /// False if turns are not bounded by their duration, as a control for measurements.
     takes_turns: bool,
@@ -64,24 +67,29 @@ pub(super) struct EngineParts {
     pub tenants: Tenants,
     pub appender: Appender,
     pub queue: Arc<FairQueue>,
+    pub removals: Arc<Removals>,
     pub leases: Arc<LeaseTable>,
     pub health: Arc<Health>,
     pub clock: Clock,
+    pub lifecycle: Lifecycle,
     pub checkpoints: Checkpoints,
     pub takes_turns: bool,
 }
 
 impl Engine {
     pub(super) fn new(parts: EngineParts) -> Self {
-        let EngineParts { tenants, appender, queue, leases, health, clock, checkpoints, takes_turns } = parts;
+        let EngineParts { tenants, appender, queue, removals, leases, health, .. } = parts;
+        let EngineParts { clock, lifecycle, checkpoints, takes_turns, .. } = parts;
         let (pace, confirmed_at, is_unsettled) = (Pace::default(), clock.monotonic(), clock.is_unsettled());
         Engine {
             tenants,
             appender,
             queue,
+            removals,
             leases,
             health,
             clock,
+            lifecycle,
             checkpoints,
             takes_turns,
             pace,
@@ -106,6 +114,7 @@ impl Engine {
                 biased;
                 () = stopping.cancelled() => break,
                 () = self.queue.wait() => {}
+                () = self.removals.wait() => {}
                 () = self.clock.sleep_until(deadline) => {}
                 // Work left over from the last turn: `wait` returns for new events only.
                 () = std::future::ready(()), if self.tenants.are_busy() || self.queue.len() > 0 => {}
@@ -126,6 +135,7 @@ impl Engine {
     /// checkpoints.
     async fn turn(&mut self, stopping: &CancellationToken) {
         let now = self.clock.monotonic();
+        self.remove_deleted();
         self.write(stopping).await;
         // Not while stopping: a store that does not answer would delay the end by its timeout.
         if now >= self.confirmed_at + CONFIRM_INTERVAL && !stopping.is_cancelled() {
@@ -144,6 +154,19 @@ impl Engine {
         self.checkpoints.step(&mut self.tenants.states).await;
         // The engine shares its thread with handlers.
         tokio::task::yield_now().await;
+    }
+
+    /// Drops the deleted tenants.
+    fn remove_deleted(&mut self) {
+        for tenant in self.removals.take() {
+            self.checkpoints.remove(tenant);
+            // None if it was removed before: both the registry and an append may have found it deleted.
+            let Some(removed) = self.tenants.remove(tenant) else { continue };
+            tracing::info!(%tenant, "a tenant was deleted");
+            let leases = self.leases.clone();
+            // A large state takes long to drop, and this thread has other tenants' events to write.
+            drop(self.lifecycle.spawn_blocking((), move || removed.release(&leases)));
+        }
     }
 
     /// Commits a small write if none was committed for a while. Reads alone would not show a full disk, nor a database
@@ -187,12 +210,9 @@ impl Engine {
         // not appended any more.
         items.retain(|item| item.request.as_ref().is_none_or(|(request, _)| !request.is_gone()));
         items.retain(|item| {
-            // Queued before the tenant was put in quarantine.
-            let is_out = self.tenants.is_quarantined(item.draft.tenant);
-            if is_out {
-                refuse(item, OUT_OF_SERVICE);
-            }
-            !is_out
+            // Queued before the tenant was put in quarantine or deleted.
+            let rejected = self.tenants.reject_absent(item.draft.tenant);
+            rejected.map_err(|fault| refuse(item, fault)).is_ok()
         });
         let (began, work) = (self.clock.monotonic(), items.iter().map(Item::work).sum());
         let is_answered = self.append(items, stopping).await;
@@ -269,18 +289,27 @@ impl Engine {
         let mut busy: HashMap<TenantId, Vec<Item>> = HashMap::new();
         for (item, outcome) in items {
             let tenant = item.draft.tenant;
+            if outcome == DraftOutcome::Undecided {
+                undecided.push(item);
+                continue;
+            }
+            // It may be journalled: in quarantine it is then applied by the next start at the earliest, and the outcome is
+            // unknown until then.
+            if let Err(fault) = self.tenants.reject_absent(tenant) {
+                refuse(&item, fault);
+                continue;
+            }
             let settled = match outcome {
-                DraftOutcome::Undecided => {
-                    undecided.push(item);
-                    continue;
-                }
+                DraftOutcome::Undecided => continue,
                 DraftOutcome::Busy => {
                     busy.entry(tenant).or_default().push(item);
                     continue;
                 }
-                // Journalled, but applied by the next start at the earliest: the outcome is unknown until then.
-                DraftOutcome::Placed { .. } if self.tenants.is_quarantined(tenant) => {
-                    refuse(&item, OUT_OF_SERVICE);
+                DraftOutcome::Deleted => {
+                    // Another process deleted the tenant, which the registry's next poll would show as well.
+                    self.tenants.end_service(tenant);
+                    self.removals.add(tenant);
+                    refuse(&item, Fault::CredentialInvalid);
                     continue;
                 }
                 DraftOutcome::Placed { seq, recorded } => {
@@ -291,7 +320,7 @@ impl Engine {
                 }
                 DraftOutcome::Missing => {
                     tracing::error!(%tenant, "the tenant has no head in the journal: its events cannot be written");
-                    refuse(&item, "the tenant's journal is missing");
+                    refuse(&item, Fault::Unavailable("the tenant's journal is missing"));
                     continue;
                 }
                 DraftOutcome::Duplicate(recorded) => {
@@ -317,7 +346,7 @@ impl Engine {
     /// have appended entries before them. After an error some of the tenants are not brought up.
     async fn follow(&mut self, heads: &HashMap<TenantId, Head>) -> Result<(), JournalError> {
         for (tenant, head) in heads {
-            if self.tenants.end(*tenant) != head.seq && !self.tenants.is_quarantined(*tenant) {
+            if self.tenants.end(*tenant) != head.seq && !self.tenants.is_absent(*tenant) {
                 tracing::warn!(%tenant, head = head.seq, "the state is not at the head of its journal");
                 self.tenants.apply_pending(None);
                 // The entries in memory were applied above, since they precede those to be read.
@@ -336,7 +365,7 @@ impl Engine {
         mut applied: impl FnMut(&Logged, Outcome),
     ) -> Result<(), JournalError> {
         let end = self.tenants.end(tenant);
-        if end == seq || self.tenants.is_quarantined(tenant) {
+        if end == seq || self.tenants.is_absent(tenant) {
             return Ok(());
         }
         if end > seq {
@@ -455,9 +484,9 @@ impl Engine {
     }
 }
 
-/// Answers an event's request with [`Fault::Unavailable`].
-fn refuse(item: &Item, why: &'static str) {
+/// Answers an event's request with a fault.
+fn refuse(item: &Item, fault: Fault) {
     if let Some((request, _)) = &item.request {
-        request.refuse(Fault::Unavailable(why));
+        request.refuse(fault);
     }
 }

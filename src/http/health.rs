@@ -15,6 +15,7 @@ use super::state::AppState;
 use crate::auth::Scraper;
 use crate::clock::Suspect;
 use crate::domain::Filter;
+use crate::engine::Reader;
 use crate::limits::ByteBudget;
 use crate::query::connected_users::connected_users;
 
@@ -66,11 +67,6 @@ pub async fn readyz(State(app): State<AppState>) -> impl IntoResponse {
     responses((status = 200, description = "Prometheus metrics", body = String, content_type = "text/plain"), NativeFault),
 )]
 pub async fn metrics(State(app): State<AppState>, _: Scraper) -> Result<Response<Body>, NativeFault> {
-    // Counted at each scrape rather than after each event.
-    for (tenant, view) in app.reader().all() {
-        let (headcount, _) = connected_users(&view, &Filter::default());
-        gauge!("rollcall_connected_users", "tenant" => tenant.to_string()).set(headcount.connected as f64);
-    }
     let alarm = app.clock().alarm();
     // Of clocks that differ since the start the wall clock is measured, by the database's.
     for (clock, suspects) in
@@ -90,8 +86,20 @@ pub async fn metrics(State(app): State<AppState>, _: Scraper) -> Result<Response
     gauge!("rollcall_body_bytes").set(held(app.bodies()));
     gauge!("rollcall_answer_bytes").set(held(app.answers()));
     gauge!("rollcall_queue_waiting").set(app.submitter().depth() as f64);
-    let mut response = Response::new(Body::from(app.metrics().render()));
+    let mut response = Response::new(Body::from(app.metrics().render() + &users_by_tenant(app.reader())));
     let kind = HeaderValue::from_static("text/plain; version=0.0.4");
     response.headers_mut().insert(CONTENT_TYPE, kind);
     Ok(response)
+}
+
+/// Returns the metric of connected users in the format of Prometheus, counted at each scrape rather than after each
+/// event. Not a metric of the recorder, which would show the tenants of all times.
+fn users_by_tenant(reader: &Reader) -> String {
+    const NAME: &str = "rollcall_connected_users";
+    let mut text = format!("# HELP {NAME} Connected users by tenant.\n# TYPE {NAME} gauge\n");
+    for (tenant, view) in reader.all() {
+        let (headcount, _) = connected_users(&view, &Filter::default());
+        text.push_str(&format!("{NAME}{{tenant=\"{tenant}\"}} {}\n", headcount.connected));
+    }
+    text
 }

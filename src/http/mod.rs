@@ -125,8 +125,8 @@ fn native() -> OpenApiRouter<AppState> {
     let webhooks = OpenApiRouter::new().routes(routes!(webhooks::iadvize::post_webhook));
     let log_ins = OpenApiRouter::new().routes(routes!(log_ins::list_log_ins, log_ins::delete_log_ins));
     let administration = OpenApiRouter::new()
-        .routes(routes!(tenants::create_tenant))
-        .routes(routes!(settings::get_tenant, settings::set_settings))
+        .routes(routes!(tenants::create_tenant, tenants::list_tenants))
+        .routes(routes!(settings::get_tenant, settings::set_settings, tenants::delete_tenant))
         .routes(routes!(limits::get_limits, limits::put_limits))
         .routes(routes!(keys::create_key, keys::list_keys))
         .routes(routes!(keys::revoke_key));

@@ -85,6 +85,13 @@ impl AppState {
     /// Creates the state, with all of its budgets unused.
     pub fn new(handles: Handles) -> Self {
         let edge = &handles.edge;
+        handles.settings.on_deleted({
+            let (submitter, tenants) = (handles.submitter.clone(), handles.tenants.clone());
+            move |tenant| {
+                submitter.remove(tenant);
+                tenants.remove(tenant);
+            }
+        });
         let budget = |budget, bytes| edge.budgets.has(budget).then(|| ByteBudget::new(bytes));
         AppState(Arc::new(Inner {
             bodies: budget(Budget::Bodies, edge.memory.bodies),

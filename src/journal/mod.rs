@@ -60,8 +60,10 @@ pub enum Placement {
     Duplicate(Time),
     /// The tenant's head is locked by another session. None of the tenant's drafts were appended; try again.
     Busy,
-    /// The tenant has no head, so its events cannot be journalled.
+    /// The tenant has no head, so its events cannot be journalled, and was not deleted: the store has lost the head.
     Missing,
+    /// The tenant was deleted.
+    Deleted,
 }
 
 /// The result of an append.

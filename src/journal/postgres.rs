@@ -240,8 +240,7 @@ impl PostgresJournal {
                 let recorded = repeated.get(&(draft.tenant.0, seen_key(&draft.event.id)));
                 Placement::Duplicate(recorded.copied().unwrap_or(Time::NEVER))
             }
-            None if missing.contains(&draft.tenant) => Placement::Missing,
-            None => Placement::Busy,
+            None => missing.get(&draft.tenant).copied().unwrap_or(Placement::Busy),
         };
         Ok(Appended { placements: batch.drafts.iter().enumerate().map(place).collect(), heads })
     }
@@ -270,18 +269,27 @@ impl PostgresJournal {
         Ok(rows.into_iter().map(|(tenant, key, recorded)| ((tenant, key), Time::from_micros(recorded))).collect())
     }
 
-    /// Returns the given tenants that have no head. A statement of its own, because the append cannot distinguish
-    /// missing heads from locked ones.
-    async fn missing(&mut self, tenants: impl Iterator<Item = Uuid>) -> Result<HashSet<TenantId>, JournalError> {
+    /// Returns the placement of the events of the given tenants that have no head. A statement of its own, because the
+    /// append cannot distinguish missing heads from locked ones.
+    async fn missing(
+        &mut self,
+        tenants: impl Iterator<Item = Uuid>,
+    ) -> Result<HashMap<TenantId, Placement>, JournalError> {
         let tenants: Vec<Uuid> = tenants.collect();
         if tenants.is_empty() {
-            return Ok(HashSet::new());
+            return Ok(HashMap::new());
         }
         let mut session = self.session()?;
-        let there = sqlx::query_scalar("SELECT tenant FROM head WHERE tenant = ANY ($1)");
-        let there = there.bind(&tenants).fetch_all(&mut session).await;
-        let there: Vec<Uuid> = self.keep(session, there)?;
-        Ok(tenants.into_iter().filter(|tenant| !there.contains(tenant)).map(TenantId).collect())
+        // Head and mark are of one snapshot: a tenant that is deleted at this moment is found locked or deleted.
+        let rows = sqlx::query_as(
+            "SELECT input.tenant, coalesce(known.deleted IS NULL AND known.id IS NOT NULL, false)
+             FROM unnest($1::uuid[]) AS input (tenant) LEFT JOIN tenant AS known ON known.id = input.tenant
+             WHERE NOT EXISTS (SELECT FROM head WHERE head.tenant = input.tenant)",
+        );
+        let rows = rows.bind(tenants).fetch_all(&mut session).await;
+        let rows: Vec<(Uuid, bool)> = self.keep(session, rows)?;
+        let placement = |is_known| if is_known { Placement::Missing } else { Placement::Deleted };
+        Ok(rows.into_iter().map(|(tenant, is_known)| (TenantId(tenant), placement(is_known))).collect())
     }
 
     /// Locks and releases the heads in one autocommit statement, which waits for any transaction of a lost connection

@@ -88,6 +88,11 @@ impl TenantBudgets {
         self.gate(tenant).events.as_ref().map_or(Ok(()), |rate| rate.check_many(events))
     }
 
+    /// Forgets a tenant that was deleted.
+    pub fn remove(&self, tenant: TenantId) {
+        self.0.tenants.pin().remove(&tenant);
+    }
+
     /// Requests that each tenant may send a second; `None` without a limit.
     pub fn requests_a_second(&self) -> Option<u32> {
         Some(self.0.limits.rate).filter(|rate| *rate > 0)

@@ -17,6 +17,22 @@ pub async fn tenant(_admin: &Admin, store: &Store, tenant: TenantId) -> Result<T
     known.ok_or(Fault::NotFound("tenant"))
 }
 
+/// Returns up to `limit` tenants after the one with the id `after`, which need not exist, ordered by id; without one the
+/// first. The second value is true if there are more.
+pub async fn tenants_after(
+    _admin: &Admin,
+    store: &Store,
+    after: Option<TenantId>,
+    limit: u32,
+) -> Result<(Vec<TenantRecord>, bool), Fault> {
+    // No tenant has the nil id. One more than needed shows whether there are more.
+    let after = after.unwrap_or(TenantId(uuid::Uuid::nil()));
+    let mut tenants = in_time(store.tenants_after(after, limit + 1)).await?;
+    let has_more = tenants.len() > limit as usize;
+    tenants.truncate(limit as usize);
+    Ok((tenants, has_more))
+}
+
 /// Returns every tenant, ordered by name.
 pub async fn tenants(_admin: &Admin, store: &Store) -> Result<Vec<TenantRecord>, Fault> {
     in_time(store.tenants()).await

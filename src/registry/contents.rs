@@ -17,7 +17,7 @@ pub struct ValidKey {
     pub scopes: Scopes,
 }
 
-/// The store's keys that are not revoked, and the settings of all tenants. In persistent maps, so that the cost of a
+/// The store's keys that are not revoked, and all tenants with their settings. In persistent maps, so that the cost of a
 /// change does not depend on the number of keys.
 #[derive(Clone, Debug)]
 pub struct Contents {
@@ -44,6 +44,16 @@ impl Contents {
         self.key(self.ids.get(&id)?).map(|key| key.scopes)
     }
 
+    /// Returns true if the tenant exists.
+    pub fn has_tenant(&self, tenant: TenantId) -> bool {
+        self.settings.contains_key(&tenant)
+    }
+
+    /// The tenants that are here and not in `newer`.
+    pub(super) fn tenants_without(&self, newer: &Contents) -> Vec<TenantId> {
+        self.settings.keys().filter(|tenant| !newer.has_tenant(**tenant)).copied().collect()
+    }
+
     /// The number of valid keys.
     pub fn keys(&self) -> usize {
         self.ids.size()
@@ -66,24 +76,35 @@ impl Contents {
             settings: HashTrieMapSync::default(),
         };
         let (keys, tenants) = (store.valid_keys().await?, store.tenants().await?);
-        Ok(empty.with(version, RegistryChanges { tenants, keys }))
+        Ok(empty.with(version, &RegistryChanges { tenants, keys, deleted: Vec::new() }))
     }
 
-    /// Returns the contents with `changes` applied.
-    pub(super) fn with(&self, version: RegistryVersion, changes: RegistryChanges) -> Self {
+    /// Returns the contents with `changes` applied. The cost of a deleted tenant grows with the number of all keys.
+    pub(super) fn with(&self, version: RegistryVersion, changes: &RegistryChanges) -> Self {
         let mut after = Contents { version, ..self.clone() };
-        for key in changes.keys {
-            if key.revoked.is_some() {
+        for tenant in &changes.tenants {
+            after.settings.insert_mut(tenant.id, tenant.settings.clone());
+        }
+        if !changes.deleted.is_empty() {
+            for tenant in &changes.deleted {
+                after.settings.remove_mut(tenant);
+            }
+            let of_deleted = self.by_hash.iter().filter(|(_, key)| changes.deleted.contains(&key.tenant));
+            for (hash, key) in of_deleted {
                 after.ids.remove_mut(&key.id);
-                after.by_hash.remove_mut(&key.hash);
-            } else {
-                after.ids.insert_mut(key.id, key.hash);
-                let valid = ValidKey { id: key.id, tenant: key.tenant, scopes: key.scopes.into_iter().collect() };
-                after.by_hash.insert_mut(key.hash, valid);
+                after.by_hash.remove_mut(hash);
             }
         }
-        for tenant in changes.tenants {
-            after.settings.insert_mut(tenant.id, tenant.settings);
+        for key in &changes.keys {
+            // A key that was added while its tenant was being deleted is not valid.
+            if key.revoked.is_none() && after.has_tenant(key.tenant) {
+                after.ids.insert_mut(key.id, key.hash);
+                let scopes = key.scopes.iter().copied().collect();
+                after.by_hash.insert_mut(key.hash, ValidKey { id: key.id, tenant: key.tenant, scopes });
+            } else {
+                after.ids.remove_mut(&key.id);
+                after.by_hash.remove_mut(&key.hash);
+            }
         }
         after
     }

@@ -4,6 +4,7 @@
 //! Both are read from the store together and replaced together: keys and settings are always of one version.
 
 mod contents;
+mod listeners;
 mod revocations;
 mod settings;
 
@@ -21,6 +22,7 @@ use crate::domain::TenantId;
 use crate::store::{Store, StoreError};
 
 pub use contents::{Contents, ValidKey};
+use listeners::Listeners;
 pub use revocations::Revocations;
 pub use settings::TenantSettings;
 
@@ -43,6 +45,8 @@ struct Inner {
     /// Held while the contents are reloaded, so that an older reading never replaces a newer one.
     refreshing: Mutex<()>,
     revocations: Revocations,
+    /// Called with each tenant that was deleted.
+    listeners: Listeners,
     /// Held while settings are read, changed and written; see [`TenantSettings::lock`].
     settings_lock: Mutex<()>,
 }
@@ -52,8 +56,8 @@ impl Registry {
     pub async fn load(store: Store) -> Result<Self, StoreError> {
         let contents = ArcSwap::from_pointee(Contents::read(&store).await?);
         let (refreshing, settings_lock) = (Mutex::default(), Mutex::default());
-        let revocations = Revocations::default();
-        Ok(Registry(Arc::new(Inner { store, contents, refreshing, revocations, settings_lock })))
+        let (listeners, revocations) = (Listeners::default(), Revocations::default());
+        Ok(Registry(Arc::new(Inner { store, contents, refreshing, revocations, listeners, settings_lock })))
     }
 
     /// The newest contents, all of one version.
@@ -71,8 +75,14 @@ impl Registry {
         TenantSettings::new(self.clone())
     }
 
+    /// Lets `listener` be called with each tenant that was deleted, by this process or another, once its keys are
+    /// invalid. It may be called more than once with a tenant, and must not wait for anything.
+    pub fn on_deleted(&self, listener: impl Fn(TenantId) + Send + Sync + 'static) {
+        self.0.listeners.add(listener);
+    }
+
     /// Reloads keys and settings from the store if its version changed: only the changes if it still has them, else
-    /// all.
+    /// all. Listeners have been called when it returns, whichever caller noticed the deletion.
     pub async fn refresh(&self) -> Result<(), StoreError> {
         let _refreshing = self.0.refreshing.lock().await;
         let known = self.0.contents.load_full();
@@ -81,14 +91,19 @@ impl Registry {
             return Ok(());
         }
         let Some(changes) = self.0.store.registry_changes(known.version).await? else {
-            self.0.contents.store(Arc::new(Contents::read(&self.0.store).await?));
+            let read = Contents::read(&self.0.store).await?;
+            let deleted = known.tenants_without(&read);
+            self.0.contents.store(Arc::new(read));
             self.0.revocations.announce_all();
+            self.0.listeners.call(&deleted);
             return Ok(());
         };
+        // Before the listeners: what they drop must not come back by a credential.
+        self.0.contents.store(Arc::new(known.with(version, &changes)));
         let revoked = changes.keys.iter().filter(|key| key.revoked.is_some()).map(|key| key.tenant);
-        let revoked: BTreeSet<TenantId> = revoked.collect();
-        self.0.contents.store(Arc::new(known.with(version, changes)));
+        let revoked: BTreeSet<TenantId> = revoked.chain(changes.deleted.iter().copied()).collect();
         revoked.into_iter().for_each(|tenant| self.0.revocations.announce(tenant));
+        self.0.listeners.call(&changes.deleted);
         Ok(())
     }
 

@@ -27,6 +27,17 @@ impl TenantSettings {
         self.0.0.settings_lock.lock().await
     }
 
+    /// Lets `listener` be called with each tenant that was deleted; see [`Registry::on_deleted`].
+    pub fn on_deleted(&self, listener: impl Fn(TenantId) + Send + Sync + 'static) {
+        self.0.on_deleted(listener);
+    }
+
+    /// Calls the listeners with a deleted tenant. Refreshing does that as well, but only for the tenants that the
+    /// registry has seen.
+    pub fn deleted(&self, tenant: TenantId) {
+        self.0.0.listeners.call(&[tenant]);
+    }
+
     /// Reloads the registry if its version in the store changed; see [`Registry::refresh`].
     pub async fn refresh(&self) -> Result<(), StoreError> {
         self.0.refresh().await

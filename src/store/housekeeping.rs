@@ -1,4 +1,4 @@
-//! Housekeeping: deletes rows past their retention, a few at a time.
+//! Housekeeping: deletes rows past their retention, and those of deleted tenants, a few at a time.
 
 use super::{Store, StoreError, on_backend};
 use crate::domain::{TenantId, Time};
@@ -27,6 +27,19 @@ pub enum Chore {
     Journal(TenantId, Time),
     /// A tenant's archived conversations that closed before a time.
     Archive(TenantId, Time),
+    /// Every row of a deleted tenant.
+    Deleted(TenantId),
+}
+
+impl Chore {
+    /// Returns true if rows may be left after a call of [`Store::forget`] with this limit deleted `rows` rows.
+    pub fn is_left(self, rows: u64, limit: u32) -> bool {
+        match self {
+            // One table after the other: a call deletes rows of one of them.
+            Chore::Deleted(_) => rows > 0,
+            Chore::Seen(_) | Chore::Tokens(_) | Chore::Journal(..) | Chore::Archive(..) => rows >= u64::from(limit),
+        }
+    }
 }
 
 impl Store {
@@ -40,11 +53,17 @@ impl Store {
             Chore::Archive(tenant, expiry.conversations.plus_seconds(-24 * 60 * 60 * i64::from(days)))
         });
         chores.extend(archives);
+        chores.extend(self.deletions().await?);
         Ok(chores)
     }
 
-    /// Deletes at most `limit` rows of a chore in one statement. Returns their number: fewer than `limit` if none are
-    /// left.
+    /// Lists the deleted tenants that have rows left, as chores.
+    pub async fn deletions(&self) -> Result<Vec<Chore>, StoreError> {
+        Ok(self.deleted_tenants().await?.into_iter().map(Chore::Deleted).collect())
+    }
+
+    /// Deletes at most `limit` rows of a chore in one statement. Returns their number, by which [`Chore::is_left`] shows
+    /// whether there may be more.
     pub async fn forget(&self, chore: Chore, limit: u32) -> Result<u64, StoreError> {
         on_backend!(self, store => store.forget(chore, limit).await)
     }

@@ -11,10 +11,11 @@ use crate::live::{Row, RowKey};
 /// Rows of one statement: enough that its round trip does not matter, and few enough to hold in memory.
 pub(super) const PAGE_ROWS: i64 = 10_000;
 
-/// Selects the tenants that have entries or a checkpoint and no position in the journal. Both backends run it as it is.
+/// Selects the tenants that have entries or a checkpoint and no position in the journal, and were not deleted. Both
+/// backends run it as it is.
 pub(super) const TENANTS_WITHOUT_HEAD: &str = "
     SELECT t.id FROM tenant t
-    WHERE NOT EXISTS (SELECT 1 FROM head h WHERE h.tenant = t.id)
+    WHERE t.deleted IS NULL AND NOT EXISTS (SELECT 1 FROM head h WHERE h.tenant = t.id)
     AND (EXISTS (SELECT 1 FROM checkpoint c WHERE c.tenant = t.id)
          OR EXISTS (SELECT 1 FROM journal j WHERE j.tenant = t.id))";
 

@@ -29,7 +29,8 @@ include!(
     "0009_checkpoint_slices",
     "0010_registry_changes",
     "0011_replica",
-    "0014_archive_tags",
+    "0012_tenant_deletion",
+    "0013_archive_tags",
 );
 
 /// A migration's name, without the ending, and its statements.
@@ -42,11 +43,14 @@ pub static SQLITE: LazyLock<Migrator> = LazyLock::new(|| migrator(SQLITE_FILES))
 /// The migrations of the PostgreSQL database.
 pub static POSTGRES: LazyLock<Migrator> = LazyLock::new(|| migrator(POSTGRES_FILES));
 
-/// Numbers the files from 1 in their order. A store records the checksum of each statement text that was applied.
+/// Takes number and description from the files' names. A store records the checksum of each statement text that was
+/// applied.
 fn migrator(files: &[File]) -> Migrator {
-    let numbered = (1..).zip(files);
-    let migrations = numbered.map(|(number, (name, text))| {
-        let description = name.split_once('_').map_or(*name, |(_, rest)| rest).replace('_', " ");
+    let migrations = files.iter().map(|(name, text)| {
+        let (number, description) = name.split_once('_').unwrap_or_default();
+        // Names are constants of this file; the test below compares what is read from them.
+        let number = number.parse().unwrap_or_default();
+        let description = description.replace('_', " ");
         Migration::new(number, description.into(), MigrationType::Simple, SqlStr::from_static(text), false)
     });
     Migrator::with_migrations(migrations.collect())

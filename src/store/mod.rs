@@ -3,6 +3,7 @@
 
 pub mod archive;
 pub mod checkpoint;
+mod deletion;
 pub mod housekeeping;
 pub mod load;
 pub mod lock;
@@ -21,7 +22,7 @@ use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;
 
-use crate::domain::Fault;
+use crate::domain::{Fault, TenantId};
 use crate::journal::{Journal, JournalError, PostgresJournal, SqliteJournal};
 
 pub use archive::{ArchiveFilter, ArchivePage, Tags};
@@ -144,6 +145,9 @@ pub enum StoreError {
     /// The tables are of a newer release, or were changed.
     #[error("the store's tables are not of this release: {0}; run the release that made them, or restore a backup")]
     Foreign(String),
+    /// The tenant does not exist, or was deleted.
+    #[error("the tenant {0} does not exist")]
+    NoTenant(TenantId),
     /// The store holds data that this program does not write.
     #[error("the store holds something unreadable: {0}")]
     Unreadable(String),
@@ -191,6 +195,9 @@ pub(crate) use on_backend;
 
 /// The longest time that closing the store may take: the data are durable without it.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// The longest time for rewriting an embedded store's file after a deletion. If it takes longer, the next stop tries
+/// again.
+const REWRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Store {
     /// Closes the store at the end of a command. An embedded one that no other process uses is then in its one file.
@@ -202,9 +209,14 @@ impl Store {
     }
 
     /// Closes the store at the end of a server. An embedded one is moved from its write-ahead log into its one file, so
-    /// that a copy of that file is complete.
+    /// that a copy of that file is complete. After the deletion of a tenant the file is rewritten without its remains.
     pub async fn close(&self) {
         let Store::Sqlite(store) = self else { return };
+        match tokio::time::timeout(REWRITE_TIMEOUT, store.rewrite()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "the store's file was not rewritten after a deletion"),
+            Err(_) => tracing::warn!("the store's file was not rewritten after a deletion in time"),
+        }
         match tokio::time::timeout(CLOSE_TIMEOUT, store.close()).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "the write-ahead log was not moved into the store's file"),

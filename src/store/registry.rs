@@ -1,5 +1,7 @@
 //! The registry: tenants with their settings, and their keys.
 
+use std::collections::HashSet;
+
 use uuid::Uuid;
 
 use super::{Store, StoreError, on_backend};
@@ -108,6 +110,18 @@ pub struct RegistryChanges {
     pub tenants: Vec<TenantRecord>,
     /// The changed keys, as they are now, revoked ones included.
     pub keys: Vec<KeyRecord>,
+    /// The changed tenants that were deleted, whose keys are invalid.
+    pub deleted: Vec<TenantId>,
+}
+
+impl RegistryChanges {
+    /// Notes the tenants among `changed` that are not in [`RegistryChanges::tenants`] as deleted.
+    pub(super) fn note_deleted(&mut self, mut changed: HashSet<TenantId>) {
+        for tenant in &self.tenants {
+            changed.remove(&tenant.id);
+        }
+        self.deleted = changed.into_iter().collect();
+    }
 }
 
 /// A key's columns, as either backend reads them.
@@ -149,6 +163,11 @@ impl Store {
         on_backend!(self, store => store.create_tenant(tenant).await)
     }
 
+    /// Returns up to `limit` tenants with ids above `after`, by id.
+    pub async fn tenants_after(&self, after: TenantId, limit: u32) -> Result<Vec<TenantRecord>, StoreError> {
+        on_backend!(self, store => store.tenants_after(after, limit).await)
+    }
+
     /// Returns every tenant, by name.
     pub async fn tenants(&self) -> Result<Vec<TenantRecord>, StoreError> {
         on_backend!(self, store => store.tenants().await)
@@ -180,8 +199,8 @@ impl Store {
     }
 
     /// Returns the tenants and keys that changed after a version, as they are now. `None` if the version is not among
-    /// the last thousand of this store, or a changed tenant no longer exists: the registry must be read as a whole
-    /// then.
+    /// the last thousand of this store, or a tenant that changed since has no row any more: the registry must be read as
+    /// a whole then.
     pub async fn registry_changes(&self, since: RegistryVersion) -> Result<Option<RegistryChanges>, StoreError> {
         on_backend!(self, store => store.registry_changes(since).await)
     }

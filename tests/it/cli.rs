@@ -4,6 +4,7 @@
 mod announcement;
 mod commands;
 mod database;
+mod deletion;
 mod demo;
 mod leaks;
 mod life;

@@ -2,6 +2,7 @@
 
 mod archive;
 mod checkpoints;
+mod deletion;
 mod forgetting;
 mod journal;
 mod ownership;
@@ -61,7 +62,7 @@ impl Bench {
         let position = |placement| match placement {
             Placement::Placed(seq) => Some(seq),
             Placement::Duplicate(_) => None,
-            Placement::Busy | Placement::Missing => panic!("{placement:?}"),
+            Placement::Busy | Placement::Missing | Placement::Deleted => panic!("{placement:?}"),
         };
         appended.placements.into_iter().map(position).collect()
     }

@@ -16,6 +16,7 @@ mod parameters;
 mod scopes;
 mod store_faults;
 mod support;
+mod tenants;
 mod tidy;
 mod tokens;
 mod vectors;

@@ -192,6 +192,8 @@ async fn administration_rejects_tenant_credentials(backend: Backend) {
     let requests = [
         (Method::GET, String::from("/metrics")),
         (Method::POST, String::from("/v1/tenants")),
+        (Method::GET, String::from("/v1/tenants")),
+        (Method::DELETE, format!("/v1/tenants/{tenant}")),
         (Method::GET, format!("/v1/tenants/{tenant}")),
         (Method::PATCH, format!("/v1/tenants/{tenant}")),
         (Method::GET, format!("/v1/tenants/{tenant}/limits")),
@@ -222,7 +224,7 @@ async fn administration_rejects_tenant_credentials(backend: Backend) {
         let answer = send(request.json(&json!({ "name": "more", "scopes": ["*"] }))).await.expect("an answer");
         assert_eq!(answer.status, expected, "{method} {path}: {}", answer.text);
     }
-    // The deletion was rejected, so the key is still valid.
+    // The deletions were rejected, so the key is still valid.
     assert_eq!(service.api.events(&other, &[]).await.unwrap().status, 200);
     service.stop().await;
 }

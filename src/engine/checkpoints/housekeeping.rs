@@ -1,11 +1,12 @@
-//! Deletes rows past their retention, on a schedule of its own, in statements of a few rows.
+//! Deletes rows past their retention, and those of deleted tenants, on a schedule of its own, in statements of a few
+//! rows.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use metrics::counter;
+use metrics::{counter, gauge};
 use tokio::task::JoinHandle;
 
 use super::writing::Pace;
@@ -28,11 +29,18 @@ const FEWEST_ROWS: u32 = 64;
 pub(super) struct Housekeeping {
     begun: Duration,
     pass: Option<JoinHandle<()>>,
+    /// True if tenants were deleted since the newest pass began. At the start too: a deletion may have been cut off.
+    has_deletions: bool,
 }
 
 impl Housekeeping {
     pub fn new(started: Duration) -> Self {
-        Housekeeping { begun: started, pass: None }
+        Housekeeping { begun: started, pass: None, has_deletions: true }
+    }
+
+    /// Lets a pass that deletes the rows of deleted tenants begin as soon as the running one has ended.
+    pub fn hasten(&mut self) {
+        self.has_deletions = true;
     }
 
     /// Aborts the running pass, if there is one.
@@ -44,19 +52,23 @@ impl Housekeeping {
 }
 
 impl Checkpoints {
-    /// Starts a pass if the interval has passed and no pass is running.
+    /// Starts a pass if no pass is running, and the interval has passed or tenants were deleted.
     pub(super) fn keep_house(&mut self, now: Duration, states: &HashMap<TenantId, State>) {
         let is_busy = self.housekeeping.pass.as_ref().is_some_and(|pass| !pass.is_finished());
         // With the budget off, housekeeping waits for the checkpoints, as a control for measurements: under load it may
         // then never run.
         let is_kept_out = !self.limits.budgets.has(Budget::Checkpoints) && !self.writing.is_empty();
-        if is_busy || is_kept_out || now < self.housekeeping.begun + HOUSEKEEPING_INTERVAL {
+        let is_due = now >= self.housekeeping.begun + HOUSEKEEPING_INTERVAL;
+        if is_busy || is_kept_out || !(is_due || self.housekeeping.has_deletions) {
             return;
         }
-        self.housekeeping.begun = now;
-        // Without a recorded entry nothing is old: the earliest time, less some days, is before every row.
-        let recorded = states.values().map(State::recorded).max().unwrap_or(Time::NEVER);
-        let expiry = expiry(self.clock.now(), recorded, &self.limits);
+        self.housekeeping.has_deletions = false;
+        let expiry = is_due.then(|| {
+            self.housekeeping.begun = now;
+            // Without a recorded entry nothing is old: the earliest time, less some days, is before every row.
+            let recorded = states.values().map(State::recorded).max().unwrap_or(Time::NEVER);
+            expiry(self.clock.now(), recorded, &self.limits)
+        });
         let (store, clock) = (self.store.clone(), self.clock.clone());
         let pass = self.lifecycle.spawn_tracked(async move {
             if let Err(error) = forget(&store, clock, expiry).await {
@@ -80,21 +92,29 @@ fn expiry(now: Time, recorded: Time, limits: &Limits) -> Expiry {
     }
 }
 
-/// Runs the chores in turn, one statement each, until none has rows left. A chore that fails is left for the next pass
-/// and does not stop the others. Returns the first failure.
-async fn forget(store: &Store, clock: Clock, expiry: Expiry) -> Result<(), StoreError> {
+/// Runs the chores in turn, one statement each, until none has rows left; without an expiry those of deleted tenants
+/// only. A chore that fails is left for the next pass and does not stop the others. Returns the first failure.
+async fn forget(store: &Store, clock: Clock, expiry: Option<Expiry>) -> Result<(), StoreError> {
     // The flag is never set: when the service ends, a pass is aborted instead of hurried.
     let mut pace = Pace::new(clock, store.shares_its_writer(), Arc::new(AtomicBool::new(false)));
     let mut failure = None;
-    let mut chores: VecDeque<(Chore, u32)> =
-        pace.take(store.chores(expiry)).await?.into_iter().map(|chore| (chore, FEWEST_ROWS)).collect();
+    let listed = match expiry {
+        Some(expiry) => pace.take(store.chores(expiry)).await?,
+        None => pace.take(store.deletions()).await?,
+    };
+    let deletions = listed.iter().filter(|chore| matches!(chore, Chore::Deleted(_))).count();
+    gauge!("rollcall_deleted_tenants").set(deletions as f64);
+    let mut chores: VecDeque<(Chore, u32)> = listed.into_iter().map(|chore| (chore, FEWEST_ROWS)).collect();
     while let Some((chore, limit)) = chores.pop_front() {
         match pace.take(store.forget(chore, limit)).await {
             Ok(deleted) => {
                 counter!("rollcall_housekeeping_rows_total").increment(deleted);
-                if deleted >= u64::from(limit) {
+                if chore.is_left(deleted, limit) {
                     // To the end, so that a chore with many rows does not keep the others waiting.
                     chores.push_back((chore, pace.rows(limit, FEWEST_ROWS..=MOST_ROWS)));
+                } else if let Chore::Deleted(tenant) = chore {
+                    gauge!("rollcall_deleted_tenants").decrement(1);
+                    tracing::info!(%tenant, "the rows of a deleted tenant are gone");
                 }
             }
             Err(error) => failure = failure.or(Some(error)),

@@ -183,6 +183,18 @@ impl Checkpoints {
         self.due = due.into_iter().map(|(_, tenant)| tenant).collect();
     }
 
+    /// Forgets a deleted tenant and gives up its running checkpoint. Its rows are deleted by the next pass of
+    /// housekeeping, which begins at once.
+    pub fn remove(&mut self, tenant: TenantId) {
+        self.schedules.remove(&tenant);
+        self.due.retain(|other| *other != tenant);
+        self.archived.retain(|(other, _)| *other != tenant);
+        if let Some(writing) = self.writing.remove(&tenant) {
+            writing.task.abort();
+        }
+        self.housekeeping.hasten();
+    }
+
     fn schedule(&self, tenant: TenantId) -> Schedule {
         // Counted from the start, so that not all tenants are due in one scan just because they were loaded.
         let never = Schedule { last: self.started, ..Schedule::default() };

@@ -18,6 +18,10 @@ impl GraphqlState {
     /// Creates the state, with empty caches.
     pub fn new(app: AppState) -> Self {
         let executor = Arc::new(Executor::new(app.edge().budgets));
+        app.settings().on_deleted({
+            let executor = executor.clone();
+            move |tenant| executor.documents.remove(tenant)
+        });
         GraphqlState { app, executor }
     }
 }

@@ -12,7 +12,7 @@ use utoipa::{PartialSchema, ToSchema};
 use super::{Document, tenant_id};
 use crate::auth::Admin;
 use crate::command::tenants::set_limits as change;
-use crate::domain::{Quota, Quotas};
+use crate::domain::{Fault, Quota, Quotas};
 use crate::http::extract::{PathId, reply};
 use crate::http::fault::NativeFault;
 use crate::http::state::AppState;
@@ -88,7 +88,7 @@ pub async fn get_limits(
     PathId(tenant): PathId,
 ) -> Result<Response<Body>, NativeFault> {
     let tenant = query::keys::tenant(&admin, app.store(), tenant_id(&tenant)?).await?.id;
-    let view = app.reader().snapshot(tenant)?.view;
+    let view = app.reader().snapshot(tenant).map_err(not_deleted)?.view;
     let answer = reply::json(200, "application/json", &view.limits().in_force());
     Ok(reply::at_position(answer, view.position()))
 }
@@ -111,6 +111,12 @@ pub async fn put_limits(
     Document(limits): Document<Quotas>,
 ) -> Result<Response<Body>, NativeFault> {
     let tenant = query::keys::tenant(&admin, app.store(), tenant_id(&tenant)?).await?;
-    let position = change::set_limits(&admin, app.submitter(), app.clock(), &tenant, limits).await?;
-    Ok(reply::at_position(reply::json(200, "application/json", &limits.in_force()), position))
+    let position = change::set_limits(&admin, app.submitter(), app.clock(), &tenant, limits).await;
+    Ok(reply::at_position(reply::json(200, "application/json", &limits.in_force()), position.map_err(not_deleted)?))
+}
+
+/// Turns the fault of a tenant that was deleted meanwhile, which is meant for its own callers, into that of an unknown
+/// one.
+fn not_deleted(fault: Fault) -> Fault {
+    if fault == Fault::CredentialInvalid { Fault::NotFound("tenant") } else { fault }
 }

@@ -1,18 +1,27 @@
-//! `POST /v1/tenants`: creates a tenant, for the administrator.
+//! `/v1/tenants`: creates, lists and deletes tenants, for the administrator.
+
+use std::ops::RangeInclusive;
 
 use axum::body::Body;
-use axum::extract::State;
-use axum::http::Response;
+use axum::extract::{RawQuery, State};
+use axum::http::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Document;
+use super::{Document, tenant_id};
 use crate::auth::Admin;
 use crate::command;
-use crate::domain::TenantId;
-use crate::http::extract::reply;
+use crate::domain::ids::parse_guid;
+use crate::domain::{Fault, TenantId, Time};
+use crate::http::extract::{Params, PathId, reply};
 use crate::http::fault::NativeFault;
 use crate::http::state::AppState;
+use crate::query;
+
+/// Allowed numbers of tenants on a page.
+const LIMITS: RangeInclusive<u32> = 1..=1_000;
+/// Number of tenants on a page if none is given.
+const USUAL_LIMIT: u32 = 100;
 
 /// A tenant to be created.
 #[derive(Deserialize, ToSchema)]
@@ -26,6 +35,27 @@ struct Answer<'a> {
     #[schema(value_type = String)]
     id: TenantId,
     name: &'a str,
+}
+
+/// A page of tenants. `next` is the `after` of the next page; `null` on the last.
+#[derive(Serialize, ToSchema)]
+#[schema(as = TenantPage)]
+struct Page {
+    tenants: Vec<Listed>,
+    #[schema(value_type = Option<String>, required)]
+    next: Option<TenantId>,
+}
+
+/// A tenant in a list. `quarantined` is true while it is out of service.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ListedTenant)]
+struct Listed {
+    #[schema(value_type = String)]
+    id: TenantId,
+    name: String,
+    #[schema(value_type = String)]
+    created: Time,
+    quarantined: bool,
 }
 
 /// Creates a tenant; 409 if the name is taken.
@@ -42,4 +72,64 @@ pub async fn create_tenant(
 ) -> Result<Response<Body>, NativeFault> {
     let tenant = command::tenants::create_tenant::create_tenant(&admin, app.store(), app.clock(), &wanted.name).await?;
     Ok(reply::json(201, "application/json", &Answer { id: tenant.id, name: &tenant.name }))
+}
+
+/// Lists the tenants in the order of their ids, which is that of their creation, page by page.
+#[utoipa::path(
+    get,
+    path = "/v1/tenants",
+    params(
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "Most tenants on the page; 100 if absent"),
+        ("after" = Option<String>, Query, description = "The id after which the page begins: `next` of the page before"),
+    ),
+    responses((status = 200, description = "A page of tenants", body = Page), NativeFault),
+)]
+pub async fn list_tenants(
+    State(app): State<AppState>,
+    admin: Admin,
+    RawQuery(query): RawQuery,
+) -> Result<Response<Body>, NativeFault> {
+    let params = Params::parse(query.as_deref().unwrap_or_default().as_bytes())?;
+    let (limit, after) = (limit(&params)?, after(&params)?);
+    let (tenants, has_more) = query::keys::tenants_after(&admin, app.store(), after, limit).await?;
+    let next = tenants.last().filter(|_| has_more).map(|tenant| tenant.id);
+    let listed = tenants.into_iter().map(|tenant| Listed {
+        id: tenant.id,
+        name: tenant.name,
+        created: tenant.created,
+        quarantined: app.reader().is_quarantined(tenant.id),
+    });
+    Ok(reply::json(200, "application/json", &Page { tenants: listed.collect(), next }))
+}
+
+fn limit(params: &Params<'_>) -> Result<u32, Fault> {
+    let Some(text) = params.one("limit")? else { return Ok(USUAL_LIMIT) };
+    let limit = text.parse().ok().filter(|limit| LIMITS.contains(limit));
+    limit.ok_or_else(|| Fault::invalid("limit", "must be from 1 to 1000"))
+}
+
+fn after(params: &Params<'_>) -> Result<Option<TenantId>, Fault> {
+    let Some(text) = params.one("after")? else { return Ok(None) };
+    let id = parse_guid(text).ok_or_else(|| Fault::invalid("after", "must be the id of a tenant"))?;
+    Ok(Some(TenantId(id)))
+}
+
+/// Deletes a tenant with all of its data.
+///
+/// When this answers, its keys and tokens are invalid, its desks are being closed, its name is free and it is 404 here.
+/// Its rows are then deleted from the store in the background.
+#[utoipa::path(
+    delete,
+    path = "/v1/tenants/{tenant}",
+    params(("tenant" = String, Path, description = "The tenant's id")),
+    responses((status = 204, description = "Deleted"), NativeFault),
+)]
+pub async fn delete_tenant(
+    State(app): State<AppState>,
+    admin: Admin,
+    PathId(tenant): PathId,
+) -> Result<StatusCode, NativeFault> {
+    let tenant = tenant_id(&tenant)?;
+    command::tenants::delete_tenant::delete_tenant(&admin, app.store(), app.settings(), app.clock(), tenant).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

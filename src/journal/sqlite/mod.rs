@@ -109,6 +109,7 @@ impl SqliteJournal {
         .await?;
         let fresh = fresh.iter().map(|row| Ok((uuid(row.try_get(0)?)?, row.try_get(1)?, row.try_get(2)?)));
         let mut placed = Placed::new(&batch, &heads, fresh.collect::<Result<_, sqlx::Error>>()?);
+        placed.note_deleted(&batch, &known(&mut transaction, &placed.missing(&batch)).await?);
         placed.date_repeats(&batch, &repeated(&mut transaction, &placed.repeats(&batch)).await?);
         sqlx::query(
             "INSERT INTO journal (tenant, seq, recorded, source, event_id, apply_version, batch, event)
@@ -194,6 +195,22 @@ impl<'a> Placed<'a> {
         Placed { placements, rows, moved }
     }
 
+    /// The tenants without a head.
+    fn missing(&self, batch: &Batch<'a>) -> HashSet<Uuid> {
+        let drafts = batch.drafts.iter().zip(&self.placements);
+        let missing = drafts.filter(|(_, placement)| **placement == Placement::Missing);
+        missing.map(|(draft, _)| draft.tenant.0).collect()
+    }
+
+    /// Sets the placements of tenants without a head that are not `known` to [`Placement::Deleted`].
+    fn note_deleted(&mut self, batch: &Batch<'_>, known: &HashSet<Uuid>) {
+        for (draft, placement) in batch.drafts.iter().zip(&mut self.placements) {
+            if *placement == Placement::Missing && !known.contains(&draft.tenant.0) {
+                *placement = Placement::Deleted;
+            }
+        }
+    }
+
     /// The drafts with ids that were placed before.
     fn repeats(&self, batch: &Batch<'a>) -> Vec<SeenId<'a>> {
         let drafts = batch.drafts.iter().zip(&self.placements);
@@ -217,6 +234,18 @@ type SeenId<'a> = (Uuid, &'a str, &'a str);
 
 fn seen_id(draft: &Draft) -> SeenId<'_> {
     (draft.tenant.0, &draft.event.id.source, &draft.event.id.id)
+}
+
+/// Returns those of these tenants that exist and were not deleted.
+async fn known(connection: &mut SqliteConnection, tenants: &HashSet<Uuid>) -> Result<HashSet<Uuid>, sqlx::Error> {
+    if tenants.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let rows = sqlx::query("SELECT id FROM tenant WHERE deleted IS NULL AND id IN (SELECT value FROM json_each(?1))")
+        .bind(json(tenants))
+        .fetch_all(connection)
+        .await?;
+    rows.iter().map(|row| uuid(row.try_get(0)?)).collect()
 }
 
 /// Returns the recorded times at which these ids were placed.

@@ -35,6 +35,7 @@ impl PostgresStore {
 
     pub(crate) async fn forget(&self, chore: Chore, limit: u32) -> Result<u64, StoreError> {
         let deletion = match chore {
+            Chore::Deleted(tenant) => return self.delete_rows(tenant, limit).await,
             // By row address, which needs no second search. A row that was rewritten meanwhile is left for the next
             // pass.
             Chore::Seen(before) => sqlx::query(
@@ -61,7 +62,7 @@ impl PostgresStore {
         let deletion = deletion.bind(i64::from(limit));
         let deletion = match chore {
             Chore::Journal(tenant, _) | Chore::Archive(tenant, _) => deletion.bind(tenant.0),
-            Chore::Seen(_) | Chore::Tokens(_) => deletion,
+            Chore::Seen(_) | Chore::Tokens(_) | Chore::Deleted(_) => deletion,
         };
         Ok(deletion.execute(&self.pool).await?.rows_affected())
     }

@@ -4,6 +4,7 @@
 mod archive;
 mod checkpoint;
 pub(super) mod connect;
+mod deletion;
 mod housekeeping;
 mod load;
 mod registry;

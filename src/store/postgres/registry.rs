@@ -33,6 +33,7 @@ macro_rules! noting {
         )
     };
 }
+pub(super) use noting;
 
 impl PostgresStore {
     pub(crate) async fn create_tenant(&self, tenant: &TenantRecord) -> Result<bool, StoreError> {
@@ -64,8 +65,21 @@ impl PostgresStore {
         let rows = sqlx::query(
             "SELECT id, name, created, conversation_text, conversation_days, iadvize_secret, desk_lease_seconds,
                     desk_heartbeat_seconds
-             FROM tenant ORDER BY name",
+             FROM tenant WHERE deleted IS NULL ORDER BY name",
         )
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter().map(|row| tenant_columns(row)?.read()).collect()
+    }
+
+    pub(crate) async fn tenants_after(&self, after: TenantId, limit: u32) -> Result<Vec<TenantRecord>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT id, name, created, conversation_text, conversation_days, iadvize_secret, desk_lease_seconds,
+                    desk_heartbeat_seconds
+             FROM tenant WHERE deleted IS NULL AND id > $1 ORDER BY id LIMIT $2",
+        )
+        .bind(after.0)
+        .bind(i64::from(limit))
         .fetch_all(&self.pool)
         .await?;
         rows.iter().map(|row| tenant_columns(row)?.read()).collect()
@@ -78,7 +92,7 @@ impl PostgresStore {
             "WITH made AS (
                  UPDATE tenant SET conversation_text = $2, conversation_days = $3, iadvize_secret = $4,
                                    desk_lease_seconds = $5, desk_heartbeat_seconds = $6
-                 WHERE id = $1 RETURNING id
+                 WHERE id = $1 AND deleted IS NULL RETURNING id
              )",
         ))
         .bind(tenant.0)
@@ -97,7 +111,7 @@ impl PostgresStore {
             "key",
             "WITH made AS (
                  INSERT INTO api_key (id, tenant, name, prefix, hash, scopes, created)
-                 SELECT $1, id, $3, $4, $5, $6::jsonb, $7 FROM tenant WHERE id = $2 RETURNING id
+                 SELECT $1, id, $3, $4, $5, $6::jsonb, $7 FROM tenant WHERE id = $2 AND deleted IS NULL RETURNING id
              )",
         ))
         .bind(key.id)
@@ -151,7 +165,8 @@ impl PostgresStore {
     pub(crate) async fn valid_keys(&self) -> Result<Vec<KeyRecord>, StoreError> {
         let rows = sqlx::query(
             "SELECT id, tenant, name, prefix, hash, scopes::text AS scopes, created, revoked
-             FROM api_key WHERE revoked IS NULL ORDER BY created, id",
+             FROM api_key WHERE revoked IS NULL
+             AND tenant NOT IN (SELECT id FROM tenant WHERE deleted IS NOT NULL) ORDER BY created, id",
         )
         .fetch_all(&self.pool)
         .await?;
@@ -174,6 +189,10 @@ impl PostgresStore {
         if !changed.iter().any(|(number, epoch, ..)| (*number, *epoch) == (since.number, since.epoch)) {
             return Ok(None);
         }
+        // A change that names nothing was of a tenant whose rows are deleted by now.
+        if changed.iter().any(|(number, _, tenant, key)| *number > since.number && tenant.is_none() && key.is_none()) {
+            return Ok(None);
+        }
         let newer = || changed.iter().filter(|(number, ..)| *number > since.number);
         let tenants: HashSet<Uuid> = newer().filter_map(|(_, _, tenant, _)| *tenant).collect();
         let keys: HashSet<Uuid> = newer().filter_map(|(_, _, _, key)| *key).collect();
@@ -182,7 +201,7 @@ impl PostgresStore {
             let rows = sqlx::query(
                 "SELECT id, name, created, conversation_text, conversation_days, iadvize_secret, desk_lease_seconds,
                         desk_heartbeat_seconds
-                 FROM tenant WHERE id = ANY ($1)",
+                 FROM tenant WHERE deleted IS NULL AND id = ANY ($1)",
             )
             .bind(tenants.iter().copied().collect::<Vec<_>>())
             .fetch_all(&mut *reading)
@@ -199,8 +218,8 @@ impl PostgresStore {
             .await?;
             changes.keys = rows.iter().map(|row| columns(row)?.read()).collect::<Result<_, _>>()?;
         }
-        // A changed tenant that no longer exists was deleted together with its keys, which is not listed as a change.
-        Ok((changes.tenants.len() == tenants.len()).then_some(changes))
+        changes.note_deleted(tenants.into_iter().map(TenantId).collect());
+        Ok(Some(changes))
     }
 
     pub(crate) async fn admin_hash(&self) -> Result<Option<Vec<u8>>, StoreError> {

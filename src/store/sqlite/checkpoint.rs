@@ -45,6 +45,7 @@ impl CheckpointWriter {
     pub(crate) async fn write(&mut self, slice: &Checkpoint, is_last: bool) -> Result<(), StoreError> {
         let mut writer = self.store.acquire().await?;
         let mut writing = writer.begin_with("BEGIN IMMEDIATE").await?;
+        self.reject_deleted(&mut writing).await?;
         let is_whole = is_last && !self.is_staged;
         // Looked at again: since `begin_checkpoint`, which keeps no lock, a newer checkpoint may have been written.
         let is_ours = !is_last || self.move_mark(&mut writing).await?;
@@ -59,6 +60,14 @@ impl CheckpointWriter {
         writer.release();
         self.is_staged = !is_whole;
         Ok(())
+    }
+
+    /// Rejects the rows of a deleted tenant with [`StoreError::NoTenant`]: staged rows refer to no tenant, so that those
+    /// written after its deletion would stay for good.
+    async fn reject_deleted(&self, writing: &mut SqliteConnection) -> Result<(), StoreError> {
+        let known = sqlx::query_scalar("SELECT 1 FROM tenant WHERE id = ?1 AND deleted IS NULL");
+        let known: Option<i64> = known.bind(self.tenant()).fetch_optional(writing).await?;
+        known.map(drop).ok_or(StoreError::NoTenant(self.mark.tenant))
     }
 
     /// Makes the checkpoint current. Returns false if one of the same or a newer position is stored.

@@ -2,6 +2,7 @@
 
 mod archive;
 mod checkpoint;
+mod deletion;
 mod housekeeping;
 mod load;
 mod registry;
@@ -67,6 +68,9 @@ impl SqliteStore {
             // With a write-ahead log, only this level has a commit on the disk before it returns.
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
+            // Deleted content is overwritten with zeros, on pages that become free as well: what a deleted tenant had is
+            // not left in the file (docs/decisions/0078-deleting-tenants.md has the cost).
+            .pragma("secure_delete", "ON")
             // Commands of other processes, such as `rollcall tenant`, write to the same file.
             .busy_timeout(Duration::from_secs(5))
             // 64 MiB, to which SQLite truncates a write-ahead log that a burst made larger.

@@ -17,13 +17,13 @@ const MAX_CHANGES: i64 = 1_000;
 
 /// The subject of a change.
 #[derive(Clone, Copy)]
-enum Subject {
+pub(super) enum Subject {
     Tenant(TenantId),
     Key(Uuid),
 }
 
 /// Publishes a change to running servers: gives the registry a new version and lists the change under it.
-async fn note(writing: &mut SqliteConnection, subject: Subject) -> Result<(), sqlx::Error> {
+pub(super) async fn note(writing: &mut SqliteConnection, subject: Subject) -> Result<(), sqlx::Error> {
     let (tenant, key) = match subject {
         Subject::Tenant(tenant) => (Some(tenant.to_string()), None),
         Subject::Key(key) => (None, Some(key.to_string())),
@@ -91,7 +91,17 @@ impl SqliteStore {
     }
 
     pub(crate) async fn tenants(&self) -> Result<Vec<TenantRecord>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM tenant ORDER BY name").fetch_all(&self.reads).await?;
+        let rows =
+            sqlx::query("SELECT * FROM tenant WHERE deleted IS NULL ORDER BY name").fetch_all(&self.reads).await?;
+        rows.iter().map(|row| tenant_columns(row)?.read()).collect()
+    }
+
+    pub(crate) async fn tenants_after(&self, after: TenantId, limit: u32) -> Result<Vec<TenantRecord>, StoreError> {
+        let rows = sqlx::query("SELECT * FROM tenant WHERE deleted IS NULL AND id > ?1 ORDER BY id LIMIT ?2")
+            .bind(after.to_string())
+            .bind(limit)
+            .fetch_all(&self.reads)
+            .await?;
         rows.iter().map(|row| tenant_columns(row)?.read()).collect()
     }
 
@@ -100,7 +110,7 @@ impl SqliteStore {
         let change = sqlx::query(
             "UPDATE tenant SET conversation_text = ?2, conversation_days = ?3, iadvize_secret = ?4,
                                desk_lease_seconds = ?5, desk_heartbeat_seconds = ?6
-             WHERE id = ?1",
+             WHERE id = ?1 AND deleted IS NULL",
         )
         .bind(tenant.to_string())
         .bind(settings.conversation_text)
@@ -114,7 +124,7 @@ impl SqliteStore {
     pub(crate) async fn create_key(&self, key: &KeyRecord) -> Result<bool, StoreError> {
         let change = sqlx::query(
             "INSERT INTO api_key (id, tenant, name, prefix, hash, scopes, created)
-             SELECT ?1, id, ?3, ?4, ?5, ?6, ?7 FROM tenant WHERE id = ?2",
+             SELECT ?1, id, ?3, ?4, ?5, ?6, ?7 FROM tenant WHERE id = ?2 AND deleted IS NULL",
         )
         .bind(key.id.to_string())
         .bind(key.tenant.to_string())
@@ -148,9 +158,12 @@ impl SqliteStore {
     }
 
     pub(crate) async fn valid_keys(&self) -> Result<Vec<KeyRecord>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM api_key WHERE revoked IS NULL ORDER BY created, id")
-            .fetch_all(&self.reads)
-            .await?;
+        let rows = sqlx::query(
+            "SELECT * FROM api_key WHERE revoked IS NULL
+             AND tenant NOT IN (SELECT id FROM tenant WHERE deleted IS NOT NULL) ORDER BY created, id",
+        )
+        .fetch_all(&self.reads)
+        .await?;
         rows.iter().map(|row| columns(row)?.read()).collect()
     }
 
@@ -172,18 +185,24 @@ impl SqliteStore {
                 is_known = row.try_get::<i64, _>("epoch")? == since.epoch;
                 continue;
             }
-            tenants.extend(row.try_get::<Option<String>, _>("tenant")?);
-            keys.extend(row.try_get::<Option<String>, _>("key")?);
+            let (tenant, key) = (row.try_get::<Option<String>, _>("tenant")?, row.try_get::<Option<String>, _>("key")?);
+            // A change that names nothing was of a tenant whose rows are deleted by now.
+            if tenant.is_none() && key.is_none() {
+                return Ok(None);
+            }
+            tenants.extend(tenant);
+            keys.extend(key);
         }
         let mut changes = RegistryChanges::default();
         if !is_known {
             return Ok(None);
         }
         if !tenants.is_empty() {
-            let rows = sqlx::query("SELECT * FROM tenant WHERE id IN (SELECT value FROM json_each(?1))")
-                .bind(serde_json::to_string(&tenants).unwrap_or_default())
-                .fetch_all(&mut *reading)
-                .await?;
+            let rows =
+                sqlx::query("SELECT * FROM tenant WHERE deleted IS NULL AND id IN (SELECT value FROM json_each(?1))")
+                    .bind(serde_json::to_string(&tenants).unwrap_or_default())
+                    .fetch_all(&mut *reading)
+                    .await?;
             changes.tenants = rows.iter().map(|row| tenant_columns(row)?.read()).collect::<Result<_, _>>()?;
         }
         if !keys.is_empty() {
@@ -193,8 +212,9 @@ impl SqliteStore {
                 .await?;
             changes.keys = rows.iter().map(|row| columns(row)?.read()).collect::<Result<_, _>>()?;
         }
-        // A changed tenant that no longer exists was deleted together with its keys, which is not listed as a change.
-        Ok((changes.tenants.len() == tenants.len()).then_some(changes))
+        let changed = tenants.iter().map(|id| Ok(TenantId(uuid(id)?))).collect::<Result<_, StoreError>>()?;
+        changes.note_deleted(changed);
+        Ok(Some(changes))
     }
 
     pub(crate) async fn admin_hash(&self) -> Result<Option<Vec<u8>>, StoreError> {

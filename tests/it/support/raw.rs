@@ -69,6 +69,37 @@ impl RawStore {
             .expect("the statements run");
     }
 
+    /// Returns the names of all tables.
+    pub async fn tables(&mut self) -> Vec<String> {
+        const SQLITE: &str = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'";
+        const POSTGRES: &str = "SELECT table_name::text FROM information_schema.tables
+                                WHERE table_schema = 'public' AND table_type = 'BASE TABLE'";
+        let found = match self {
+            RawStore::Sqlite(connection) => sqlx::query_scalar(SQLITE).fetch_all(connection).await,
+            RawStore::Postgres(connection) => sqlx::query_scalar(POSTGRES).fetch_all(connection).await,
+        };
+        let mut tables: Vec<String> = found.expect("the tables");
+        tables.sort();
+        tables
+    }
+
+    /// Returns every row of a table as text, with binary values in hexadecimal digits.
+    pub async fn rows(&mut self, table: &str) -> Vec<String> {
+        let sql = match self {
+            RawStore::Postgres(_) => format!("SELECT line::text FROM \"{table}\" AS line"),
+            RawStore::Sqlite(connection) => {
+                let columns = AssertSqlSafe(format!("SELECT name FROM pragma_table_info('{table}')"));
+                let columns: Vec<String> =
+                    sqlx::query_scalar(columns).fetch_all(connection).await.expect("the columns");
+                // `quote` writes a binary value as X'…'.
+                let quoted: Vec<_> = columns.iter().map(|column| format!("quote(\"{column}\")")).collect();
+                format!("SELECT {} FROM \"{table}\"", quoted.join(" || ',' || "))
+            }
+        };
+        let sql = AssertSqlSafe(sql);
+        on_either!(self, connection => sqlx::query_scalar(sql).fetch_all(connection).await).expect("the rows")
+    }
+
     /// Runs a query for one number.
     pub async fn number(&mut self, sql: &str) -> i64 {
         let sql = AssertSqlSafe(sql.to_owned());

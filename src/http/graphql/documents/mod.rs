@@ -79,6 +79,13 @@ impl Documents {
         }
     }
 
+    /// Drops the share of a tenant that was deleted.
+    pub fn remove(&self, tenant: TenantId) {
+        if let Some(tenants) = &self.tenants {
+            tenants.remove(&tenant);
+        }
+    }
+
     /// Returns the document of a text if the caller's share holds it.
     pub fn get(&self, caller: Option<TenantId>, text: &str) -> Option<Arc<Document>> {
         match (&self.tenants, caller) {

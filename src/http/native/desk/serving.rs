@@ -119,6 +119,8 @@ impl Desk {
             Incoming::TooBig => return Err(End::Cut(Code::TooBig, "at most 16 KiB")),
             Incoming::TooFast => return Err(End::Cut(Code::Policy, TOO_FAST)),
             Incoming::Stopping => return Err(End::Cut(Code::Restart, "stopping")),
+            // Every credential of a deleted tenant is invalid.
+            Incoming::Superseded if self.connection.is_of_deleted() => return Err(End::Ended("credential")),
             Incoming::Superseded => return Err(End::Ended("replaced")),
             Incoming::Closed => return Err(End::Closed),
             Incoming::Lost => return Err(End::Lost),

@@ -51,7 +51,7 @@ pub enum Incoming {
     Closed,
     /// The connection broke, or was closed with an error.
     Lost,
-    /// Another connection took over the session.
+    /// Another connection took over the session, or the tenant was deleted.
     Superseded,
     /// A credential of the tenant was revoked: the connection's own must be checked.
     Revocation,

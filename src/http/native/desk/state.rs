@@ -24,7 +24,15 @@ pub struct DeskState {
 impl DeskState {
     /// Creates the state, without tickets and connections.
     pub fn new(app: AppState) -> Self {
-        DeskState { tickets: Arc::new(Tickets::new(app.clock())), connections: Connections::default(), app }
+        let (tickets, connections) = (Arc::new(Tickets::new(app.clock())), Connections::default());
+        app.settings().on_deleted({
+            let (tickets, connections) = (tickets.clone(), connections.clone());
+            move |tenant| {
+                tickets.remove_all(tenant);
+                connections.close_all(tenant);
+            }
+        });
+        DeskState { app, tickets, connections }
     }
 
     /// Redeems a ticket; returns its issuer, still authorised, and the desk that it is for.

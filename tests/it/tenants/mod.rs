@@ -1,0 +1,5 @@
+//! Tenants over HTTP: lists, and deletion with everything that belongs to the tenant.
+
+mod deletion;
+mod leftovers;
+mod lists;
