@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use super::{ArchiveFilter, LATE, POOL_CONNECTIONS, STORE_TIMEOUT, Store, StoreError, within};
+use super::{ArchiveFilter, LATE, POOL_CONNECTIONS, STORE_TIMEOUT, Store, StoreError, Tags, within};
 use crate::clock::Clock;
 use crate::domain::conversation::{Criteria, Key, Span};
 use crate::domain::{Conversation, Fault, TenantId};
@@ -162,17 +162,29 @@ impl TenantReads {
 }
 
 impl ArchiveSearch {
+    /// Chooses the part of the index to read, before the first part of a search.
+    async fn prepare(&mut self) -> Result<(), Fault> {
+        let criteria = self.filter.criteria.clone();
+        if std::mem::replace(&mut self.is_prepared, true) || !criteria.is_search() {
+            return Ok(());
+        }
+        let mut tags = Tags::of(&criteria);
+        self.filter.tags = if tags.len() > 1 {
+            let (store, tenant, closed) = (self.store.clone(), self.tenant, criteria.closed);
+            self.turns.take(async move { store.rarest_tags(tenant, tags, closed).await }).await?
+        } else {
+            tags.pop()
+        };
+        Ok(())
+    }
+
     /// Reads the next part of the list, which begins where the span does, in one turn. A part may be empty although the
     /// list goes on: it covers a number of rows, whether they meet the criteria or not.
     ///
     /// Faults as [`TenantReads::archived`]; the time limits are those of all parts together.
     pub async fn next_part(&mut self, span: Span) -> Result<ArchivePart, Fault> {
         let (store, tenant, position, rows) = (self.store.clone(), self.tenant, self.position, self.rows);
-        if !self.is_prepared && self.filter.criteria.is_search() {
-            let (store, criteria) = (store.clone(), self.filter.criteria.clone());
-            self.filter.tags = self.turns.take(async move { store.rarest_tags(tenant, &criteria).await }).await?;
-        }
-        self.is_prepared = true;
+        self.prepare().await?;
         let filter = self.filter.clone();
         let left = self.turns.reading;
         let part = self.turns.take(async move {

@@ -56,7 +56,7 @@ pub enum MediaType {
     /// `application/x-www-form-urlencoded`.
     Form,
     /// `multipart/form-data`.
-    Multipart,
+    FormData,
     /// `application/x-ndjson`: one JSON text per line.
     NdJson,
     /// `application/cloudevents+json`.
@@ -76,7 +76,7 @@ pub fn media_type(headers: &HeaderMap) -> MediaType {
     match essence.to_ascii_lowercase().as_str() {
         "application/json" => MediaType::Json,
         "application/x-www-form-urlencoded" => MediaType::Form,
-        "multipart/form-data" => MediaType::Multipart,
+        "multipart/form-data" => MediaType::FormData,
         "application/x-ndjson" => MediaType::NdJson,
         "application/cloudevents+json" => MediaType::CloudEvent,
         "application/cloudevents-batch+json" => MediaType::CloudEventBatch,
@@ -97,7 +97,7 @@ fn is_json(essence: &str) -> bool {
 pub async fn read_body(headers: &HeaderMap, body: Body, limit: Limit) -> Result<Bytes, Fault> {
     let body = read_raw_body(headers, body, limit).await?;
     match media_type(headers) {
-        MediaType::None | MediaType::Form | MediaType::Multipart | MediaType::Other => Ok(body),
+        MediaType::None | MediaType::Form | MediaType::FormData | MediaType::Other => Ok(body),
         MediaType::Json
         | MediaType::OtherJson
         | MediaType::NdJson

@@ -17,7 +17,7 @@ use crate::domain::Fault;
 pub async fn form(headers: &HeaderMap, body: &Bytes) -> Result<Option<Params<'static>>, Fault> {
     match media_type(headers) {
         MediaType::Form => Params::parse(body).map(Params::into_owned).map(Some),
-        MediaType::Multipart => multipart(headers, body).await.map(Some),
+        MediaType::FormData => multipart(headers, body).await.map(Some),
         _ => Ok(None),
     }
 }

@@ -98,7 +98,7 @@ impl IntoResponses for OauthFault {
 async fn form(request: Request) -> Result<(Parts, Params<'static>), Fault> {
     let (parts, body) = request.into_parts();
     let unsupported = Fault::UnsupportedMediaType("application/x-www-form-urlencoded");
-    if !matches!(media_type(&parts.headers), MediaType::Form | MediaType::Multipart) {
+    if !matches!(media_type(&parts.headers), MediaType::Form | MediaType::FormData) {
         return Err(unsupported);
     }
     let body = read_body(&parts.headers, body, TOKEN_FORM_LIMIT).await?;

@@ -8,8 +8,8 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::{Store, StoreError, on_backend};
-use crate::domain::conversation::{Criteria, HistoryEntry, Key, Span, millis};
-use crate::domain::{Conversation, TenantId};
+use crate::domain::conversation::{HistoryEntry, Key, Span, millis};
+use crate::domain::{Conversation, TenantId, Time};
 use crate::live::Listed;
 
 pub(crate) use tags::COUNTED;
@@ -28,16 +28,16 @@ pub struct ArchivePage {
 }
 
 impl Store {
-    /// Returns the tags of the criterion that the fewest conversations of the interval meet, as far as they are counted.
-    /// `None` if no criterion is in the index.
-    pub async fn rarest_tags(&self, tenant: TenantId, criteria: &Criteria) -> Result<Option<Tags>, StoreError> {
-        let mut all = Tags::of(criteria);
-        if all.len() < 2 {
-            return Ok(all.pop());
-        }
+    /// Returns those of the tags that the fewest conversations of an interval have, as far as they are counted.
+    pub async fn rarest_tags(
+        &self,
+        tenant: TenantId,
+        all: Vec<Tags>,
+        closed: Option<(Time, Time)>,
+    ) -> Result<Option<Tags>, StoreError> {
         let mut rarest = None;
         for tags in all {
-            let count = on_backend!(self, store => store.tagged(tenant, &tags, criteria.closed).await)?;
+            let count = on_backend!(self, store => store.tagged(tenant, &tags, closed).await)?;
             if rarest.as_ref().is_none_or(|(least, _)| count < *least) {
                 rarest = Some((count, tags));
             }

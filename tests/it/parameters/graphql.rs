@@ -37,6 +37,9 @@ const CONNECTED: &[Row] = &[
     ("projectIds", "[LegacyId!]", ("7", 3), (&["7", "8"], 6)),
     ("roles", "[UserRole!]", ("MANAGER", 1), (&["MANAGER", "EXPERT"], 2)),
     ("routingGroupIds", "[UUID!]", (FIRST, 3), (&[FIRST, SECOND], 5)),
+    ("skillIds", "[LegacyId!]", ("2", 3), (&["1", "2"], 5)),
+    ("queueIds", "[LegacyId!]", ("222", 3), (&["222", "333"], 4)),
+    ("campaignIds", "[LegacyId!]", ("111", 3), (&["111", "444"], 4)),
     ("userIds", "[LegacyId!]", ("101", 1), (&["101", "102"], 2)),
 ];
 const OPEN: &[Row] = &[
