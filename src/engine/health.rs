@@ -15,7 +15,7 @@ use crate::journal::{JournalError, TAKEOVER_PAUSE};
 /// service that gets no writes because it is not ready would never be ready again.
 const FAILURE_PERIOD: Duration = Duration::from_secs(10);
 
-/// The time without a committed write from which on the service is not ready. An idle engine writes at least each second.
+/// The time without a committed write from which on the service is not ready. The engine writes at least each second.
 const UNWRITTEN: Duration = Duration::from_secs(2);
 
 /// The time after a confirmation of the lock for which no other server can serve: less than the pause after a takeover, by
@@ -115,7 +115,7 @@ impl Health {
     }
 
     /// Returns the time since a write was committed.
-    pub(super) fn write_age(&self) -> Duration {
+    fn write_age(&self) -> Duration {
         let now = millis(self.clock.monotonic());
         Duration::from_millis(now.saturating_sub(self.written.load(Ordering::Acquire)))
     }

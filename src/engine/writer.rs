@@ -58,6 +58,8 @@ pub struct Engine {
     pace: Pace,
     /// Monotonic time of the newest confirmation of the store.
     confirmed_at: Duration,
+    /// Monotonic time of the newest write of this server's row. `None` if another server may have removed it.
+    probed_at: Option<Duration>,
     /// True from the start until wall clock and database's clock have agreed: nothing is written.
     is_unsettled: bool,
 }
@@ -94,6 +96,7 @@ impl Engine {
             takes_turns,
             pace,
             confirmed_at,
+            probed_at: None,
             is_unsettled,
         }
     }
@@ -101,6 +104,8 @@ impl Engine {
     /// Runs until `stopping` is cancelled, then appends what is still queued, writes the last checkpoints and ends.
     pub async fn run(mut self, stopping: CancellationToken) -> Result<(), Infallible> {
         self.tenants.open_leases();
+        // Before anything is served: without its row in the store another server would not wait for this one.
+        self.probe(&stopping).await;
         // The states were loaded from the store just now.
         self.health.confirm(self.clock.monotonic());
         self.health.set_running(true);
@@ -169,12 +174,14 @@ impl Engine {
         }
     }
 
-    /// Commits a small write if none was committed for a while. Reads alone would not show a full disk, nor a database
-    /// that was made read-only.
+    /// Writes this server's row if that is due, whether events are appended or not: reads alone would not show a full
+    /// disk, nor a database that was made read-only.
     async fn probe(&mut self, stopping: &CancellationToken) {
-        if self.health.write_age() < self.appender.probe_interval() {
+        let now = self.clock.monotonic();
+        if self.probed_at.is_some_and(|last| now < last + self.appender.probe_interval()) {
             return;
         }
+        self.probed_at = Some(now);
         let probed = self.appender.probe().await;
         if probed.is_err() {
             counter!("rollcall_failed_writes_total", "write" => "probe").increment(1);
@@ -443,6 +450,7 @@ impl Engine {
                 () = stopping.cancelled() => return None,
             }
         };
+        self.probed_at = None;
         self.tenants.publish();
         self.leases.restart();
         // Last: writes are accepted again once the views are current and the leases have their full term.
