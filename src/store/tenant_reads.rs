@@ -189,7 +189,7 @@ impl ArchiveSearch {
         let left = self.turns.reading;
         let part = self.turns.take(async move {
             // Without a search nearly every row is part of the page, which ends the statement soon.
-            let scanned = match filter.criteria.is_search() {
+            let scanned = match filter.is_search() {
                 true => store.archive_end(tenant, &filter, &span, rows).await?,
                 false => None,
             };

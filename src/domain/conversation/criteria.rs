@@ -76,8 +76,14 @@ impl Criteria {
     /// Returns true if conversations of the interval have to be read that do not meet the criteria. One id is found by
     /// itself.
     pub fn is_search(&self) -> bool {
-        let is_filtered = self.projects.is_some() || self.media.is_some() || self.reasons.is_some();
-        self.id.is_none() && (is_filtered || self.routing_groups.is_some() || !self.users.is_empty())
+        self.id.is_none() && self.filters() > 0
+    }
+
+    /// Returns the number of criteria besides the interval and the id.
+    pub fn filters(&self) -> usize {
+        let Criteria { projects, media, reasons, routing_groups, users, .. } = self;
+        let given = [projects.is_some(), media.is_some(), reasons.is_some(), routing_groups.is_some()];
+        given.into_iter().filter(|is_given| *is_given).count() + users.len()
     }
 }
 

@@ -54,6 +54,15 @@ pub struct ArchiveFilter {
     pub tags: Option<Tags>,
 }
 
+impl ArchiveFilter {
+    /// Returns true if rows have to be read that are not part of the list, so that it is read in parts. With one tag and
+    /// no other criterion the index has the list itself.
+    pub fn is_search(&self) -> bool {
+        let is_listed = self.tags.as_ref().is_some_and(|tags| tags.values.len() == 1) && self.criteria.filters() == 1;
+        self.criteria.is_search() && !is_listed
+    }
+}
+
 impl From<&Criteria> for ArchiveFilter {
     /// The filter that reads all conversations of the interval.
     fn from(criteria: &Criteria) -> Self {
