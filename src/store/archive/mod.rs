@@ -1,5 +1,6 @@
 //! The archive of closed conversations: its rows, and the queries over them.
 
+pub(super) mod statements;
 mod tags;
 
 use std::sync::Arc;
@@ -12,11 +13,11 @@ use crate::domain::conversation::{HistoryEntry, Key, Span, millis};
 use crate::domain::{Conversation, TenantId, Time};
 use crate::live::Listed;
 
-pub(crate) use tags::COUNTED;
+use tags::COUNTED;
 pub use tags::{ArchiveFilter, Tags};
 
 /// Bytes after which a page ends early. The conversation that crosses the limit is still included.
-pub(crate) const PAGE_BYTES: i64 = 4 * 1024 * 1024;
+const PAGE_BYTES: i64 = 4 * 1024 * 1024;
 
 /// One page of a list.
 #[derive(Debug)]

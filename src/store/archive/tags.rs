@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::domain::conversation::{Criteria, Medium};
+use crate::domain::conversation::Criteria;
 
 /// The most values of one criterion that are looked up one by one. A search for any of more reads the interval.
 const MAX_VALUES: usize = 64;
 /// Conversations up to which those with a tag are counted, to find the rarest. Beyond it the first criterion is as good
 /// as another.
-pub(crate) const COUNTED: i64 = 1_000;
+pub(super) const COUNTED: i64 = 1_000;
 
 /// Tags of which every conversation that meets some criteria has at least one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,19 +23,17 @@ impl Tags {
     /// Returns the tags of each criterion that is in the index, the kinds that are usually rarest first. None of a
     /// criterion that nothing meets, or that has too many values.
     pub fn of(criteria: &Criteria) -> Vec<Self> {
-        let text = |values: Vec<String>| Some(values);
-        let users = criteria.users.iter().map(|users| ("user", text(users.iter().map(i64::to_string).collect())));
-        let groups = criteria.routing_groups.as_ref().map(|all| all.iter().map(ToString::to_string).collect());
-        let projects = criteria.projects.as_ref().map(|all| all.iter().map(ToString::to_string).collect());
-        let media =
-            criteria.media.as_ref().map(|all| all.iter().copied().map(Medium::name).map(String::from).collect());
+        let users = criteria.users.iter().map(|users| ("user", texts(users)));
         let others = [
-            ("routing_group", groups),
+            ("routing_group", criteria.routing_groups.as_deref().map(texts)),
             ("reason", criteria.reasons.clone()),
-            ("project", projects),
-            ("channel", media),
+            ("project", criteria.projects.as_deref().map(texts)),
+            (
+                "channel",
+                criteria.media.as_deref().map(|media| media.iter().map(|medium| medium.name().into()).collect()),
+            ),
         ];
-        let all = users.chain(others).filter_map(|(kind, values)| Some((kind, values?)));
+        let all = users.chain(others.into_iter().filter_map(|(kind, values)| Some((kind, values?))));
         let tags = all.map(|(kind, mut values)| {
             values.sort_unstable();
             values.dedup();
@@ -43,6 +41,10 @@ impl Tags {
         });
         tags.filter(|tags| (1..=MAX_VALUES).contains(&tags.values.len())).collect()
     }
+}
+
+fn texts<T: ToString>(values: &[T]) -> Vec<String> {
+    values.iter().map(T::to_string).collect()
 }
 
 /// A search in the archive.

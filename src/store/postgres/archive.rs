@@ -5,11 +5,12 @@ use sqlx::{QueryBuilder, Row};
 use uuid::Uuid;
 
 use super::PostgresStore;
-use crate::domain::conversation::{Criteria, Key, Medium, Span, millis};
+use crate::domain::conversation::{Key, Span};
 use crate::domain::{TenantId, Time};
 use crate::live::Checkpoint;
 use crate::store::StoreError;
-use crate::store::archive::{ArchiveColumns, ArchiveFilter, ArchiveRow, COUNTED, PAGE_BYTES, Tags};
+use crate::store::archive::statements::{self, ArchiveSql};
+use crate::store::archive::{ArchiveColumns, ArchiveFilter, ArchiveRow, Tags};
 
 /// Writes a checkpoint's closed conversations to the archive and deletes its reopened ones.
 pub(super) async fn write(writing: &mut PgConnection, tenant: TenantId, made: &Checkpoint) -> Result<(), sqlx::Error> {
@@ -67,37 +68,10 @@ impl PostgresStore {
         filter: &ArchiveFilter,
         span: &Span,
     ) -> Result<Vec<ArchiveRow>, StoreError> {
-        let order = if span.forward { "ASC" } else { "DESC" };
-        let mut query = QueryBuilder::<Postgres>::new(format!(
-            "SELECT id, CASE WHEN before < {PAGE_BYTES} THEN body::text ELSE '' END AS body, before
-             FROM (SELECT id, body, closed_ms,
-                          (sum(size) OVER (ORDER BY closed_ms {order}, id {order}) - size)::bigint AS before
-                   FROM (SELECT archive.id, body, size, archive.closed_ms FROM "
-        ));
-        if let Some(tags) = &filter.tags {
-            // One conversation may have several of the tags.
-            let distinct = if tags.values.len() > 1 { "DISTINCT " } else { "" };
-            query.push(format!("(SELECT {distinct}closed_ms AS tagged_ms, id AS tagged_id FROM archive_tag WHERE "));
-            tagged(&mut query, tenant, tags);
-            within(&mut query, "", filter.criteria.closed, span);
-            query.push(") AS tagged CROSS JOIN ");
-        }
-        query.push("archive WHERE archive.tenant = ").push_bind(tenant.0);
-        if filter.tags.is_some() {
-            query.push(" AND archive.id = tagged_id");
-        }
-        // Rows newer than the view are left out: the view has these conversations in its own version.
-        query.push(" AND seq <= ").push_bind(position as i64);
-        restrict(&mut query, &filter.criteria);
-        within(&mut query, "archive.", filter.criteria.closed, span);
-        let (millis, id) = if filter.tags.is_some() { ("tagged_ms", "tagged_id") } else { ("closed_ms", "id") };
-        query.push(format!(" ORDER BY {millis} {order}, {id} {order} LIMIT ")).push_bind(span.limit as i64);
-        query.push(format!(") AS page) AS placed ORDER BY closed_ms {order}, id {order}"));
-        let rows = query.build().fetch_all(&self.archive).await?;
-        rows.iter().map(read).collect()
+        let mut page = statements::page::<Postgres>(tenant, position, filter, span);
+        page.build().fetch_all(&self.archive).await?.iter().map(read).collect()
     }
 
-    /// Reads an index only, and no row of the archive.
     pub(crate) async fn archive_end(
         &self,
         tenant: TenantId,
@@ -105,45 +79,19 @@ impl PostgresStore {
         span: &Span,
         rows: usize,
     ) -> Result<Option<Key>, StoreError> {
-        let order = if span.forward { "ASC" } else { "DESC" };
-        let closed = filter.criteria.closed;
-        let mut query = QueryBuilder::<Postgres>::new("SELECT closed_ms, id FROM ");
-        match &filter.tags {
-            // Each tag by itself, in the order of the index: together they would all be read and sorted.
-            Some(tags) => {
-                query.push("(");
-                for (n, value) in tags.values.iter().enumerate() {
-                    query.push(if n > 0 { " UNION ALL " } else { "" });
-                    query.push("SELECT * FROM (SELECT closed_ms, id FROM archive_tag WHERE ");
-                    tagged(&mut query, tenant, &Tags { kind: tags.kind, values: vec![value.clone()] });
-                    within(&mut query, "", closed, span);
-                    query.push(format!(" ORDER BY closed_ms {order}, id {order} LIMIT ")).push_bind(rows as i64);
-                    query.push(format!(") AS tag_{n}"));
-                }
-                query.push(") AS tags");
-            }
-            None => {
-                query.push("archive WHERE tenant = ").push_bind(tenant.0);
-                within(&mut query, "", closed, span);
-            }
-        }
-        query.push(format!(" ORDER BY closed_ms {order}, id {order} LIMIT 1 OFFSET ")).push_bind(rows as i64 - 1);
-        let end = query.build().fetch_optional(&self.archive).await?;
+        let mut end = statements::end::<Postgres>(tenant, filter, span, rows);
+        let end = end.build().fetch_optional(&self.archive).await?;
         end.map(|row| Ok(Key { millis: row.try_get("closed_ms")?, id: row.try_get("id")? })).transpose()
     }
 
-    /// Returns the number of tags among these that conversations of an interval have, at most [`COUNTED`].
     pub(crate) async fn tagged(
         &self,
         tenant: TenantId,
         tags: &Tags,
         closed: Option<(Time, Time)>,
     ) -> Result<i64, StoreError> {
-        let mut query = QueryBuilder::<Postgres>::new("SELECT count(*) FROM (SELECT 1 FROM archive_tag WHERE ");
-        tagged(&mut query, tenant, tags);
-        within(&mut query, "", closed, &Span { forward: true, after: None, before: None, limit: 0 });
-        query.push(" LIMIT ").push_bind(COUNTED).push(") AS counted");
-        Ok(query.build_query_scalar().fetch_one(&self.archive).await?)
+        let mut count = statements::count::<Postgres>(tenant, tags, closed);
+        Ok(count.build_query_scalar().fetch_one(&self.archive).await?)
     }
 
     /// Uses the pool of short statements rather than the archive's, since a write waits for the answer.
@@ -171,55 +119,33 @@ impl PostgresStore {
     }
 }
 
-/// Adds the tenant and the tags to a WHERE clause over `archive_tag`.
-fn tagged(query: &mut QueryBuilder<Postgres>, tenant: TenantId, tags: &Tags) {
-    query.push("tenant = ").push_bind(tenant.0).push(" AND kind = ").push_bind(tags.kind);
-    match &tags.values[..] {
-        // So that the planner sees the order of the index.
-        [value] => query.push(" AND value = ").push_bind(value.clone()),
-        _ => query.push(" AND value = ANY (").push_bind(tags.values.clone()).push(")"),
-    };
-}
+impl ArchiveSql for Postgres {
+    fn number(query: &mut QueryBuilder<Self>, number: i64) {
+        query.push_bind(number);
+    }
 
-/// Adds an interval and the places that a span lies between to a WHERE clause, with a prefix of the columns.
-fn within(query: &mut QueryBuilder<Postgres>, prefix: &str, closed: Option<(Time, Time)>, span: &Span) {
-    let key = format!(" AND ({prefix}closed_ms, {prefix}id)");
-    if let Some((from, to)) = closed {
-        query.push(format!(" AND {prefix}closed_ms BETWEEN ")).push_bind(millis(from));
-        query.push(" AND ").push_bind(millis(to));
+    fn text(query: &mut QueryBuilder<Self>, text: String) {
+        query.push_bind(text);
     }
-    if let Some(after) = span.after {
-        query.push(&key).push(" > (").push_bind(after.millis).push(", ").push_bind(after.id).push(")");
-    }
-    if let Some(before) = span.before {
-        query.push(&key).push(" < (").push_bind(before.millis).push(", ").push_bind(before.id).push(")");
-    }
-}
 
-/// Adds the criteria to the WHERE clause.
-fn restrict(query: &mut QueryBuilder<Postgres>, criteria: &Criteria) {
-    if let Some((from, to)) = criteria.closed {
-        // The indexes have milliseconds; the exact bounds apply to the rows found by these.
-        query.push(" AND closed BETWEEN ").push_bind(from.micros()).push(" AND ").push_bind(to.micros());
+    fn id(query: &mut QueryBuilder<Self>, id: Uuid) {
+        query.push_bind(id);
     }
-    if let Some(id) = criteria.id {
-        query.push(" AND archive.id = ").push_bind(id);
+
+    fn is_any_number(query: &mut QueryBuilder<Self>, column: &str, numbers: &[i64]) {
+        query.push(format!(" AND {column} = ANY (")).push_bind(numbers).push(")");
     }
-    if let Some(projects) = &criteria.projects {
-        query.push(" AND project = ANY (").push_bind(projects.clone()).push(")");
+
+    fn is_any_text(query: &mut QueryBuilder<Self>, column: &str, texts: Vec<String>) {
+        query.push(format!(" AND {column} = ANY (")).push_bind(texts).push(")");
     }
-    if let Some(media) = &criteria.media {
-        let names: Vec<_> = media.iter().copied().map(Medium::name).collect();
-        query.push(" AND channel = ANY (").push_bind(names).push(")");
+
+    fn has_any_number(query: &mut QueryBuilder<Self>, column: &str, numbers: &[i64]) {
+        query.push(format!(" AND {column} && ")).push_bind(numbers);
     }
-    if let Some(reasons) = &criteria.reasons {
-        query.push(" AND reason = ANY (").push_bind(reasons.clone()).push(")");
-    }
-    if let Some(groups) = &criteria.routing_groups {
-        query.push(" AND routing_groups && ").push_bind(groups.clone());
-    }
-    for users in &criteria.users {
-        query.push(" AND users && ").push_bind(users.clone());
+
+    fn has_any_id(query: &mut QueryBuilder<Self>, column: &str, ids: &[Uuid]) {
+        query.push(format!(" AND {column} && ")).push_bind(ids);
     }
 }
 

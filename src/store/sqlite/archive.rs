@@ -6,11 +6,12 @@ use sqlx::{QueryBuilder, Row};
 use uuid::Uuid;
 
 use super::{SqliteStore, uuid};
-use crate::domain::conversation::{Criteria, Key, Span, millis};
+use crate::domain::conversation::{Key, Span};
 use crate::domain::{TenantId, Time};
 use crate::live::Checkpoint;
 use crate::store::StoreError;
-use crate::store::archive::{ArchiveColumns, ArchiveFilter, ArchiveRow, COUNTED, PAGE_BYTES, Tags};
+use crate::store::archive::statements::{self, ArchiveSql};
+use crate::store::archive::{ArchiveColumns, ArchiveFilter, ArchiveRow, Tags};
 
 /// Writes a checkpoint's closed conversations to the archive and deletes its reopened ones.
 pub(super) async fn write(writing: &mut SqliteConnection, tenant: &str, made: &Checkpoint) -> Result<(), sqlx::Error> {
@@ -59,38 +60,10 @@ impl SqliteStore {
         filter: &ArchiveFilter,
         span: &Span,
     ) -> Result<Vec<ArchiveRow>, StoreError> {
-        let order = if span.forward { "ASC" } else { "DESC" };
-        let mut query = QueryBuilder::<Sqlite>::new(format!(
-            "SELECT id, CASE WHEN before < {PAGE_BYTES} THEN body ELSE '' END AS body, before
-             FROM (SELECT id, body, closed_ms,
-                          sum(size) OVER (ORDER BY closed_ms {order}, id {order}) - size AS before
-                   FROM (SELECT archive.id, body, size, archive.closed_ms FROM "
-        ));
-        if let Some(tags) = &filter.tags {
-            // One conversation may have several of the tags.
-            let distinct = if tags.values.len() > 1 { "DISTINCT " } else { "" };
-            query.push(format!("(SELECT {distinct}closed_ms AS tagged_ms, id AS tagged_id FROM archive_tag WHERE "));
-            tagged(&mut query, tenant, tags);
-            within(&mut query, "", filter.criteria.closed, span);
-            // A cross join is read in its order, and so in that of the index.
-            query.push(") AS tagged CROSS JOIN ");
-        }
-        query.push("archive WHERE archive.tenant = ").push_bind(tenant.to_string());
-        if filter.tags.is_some() {
-            query.push(" AND archive.id = tagged_id");
-        }
-        // Rows newer than the view are left out: the view has these conversations in its own version.
-        query.push(" AND seq <= ").push_bind(position as i64);
-        restrict(&mut query, &filter.criteria);
-        within(&mut query, "archive.", filter.criteria.closed, span);
-        let (millis, id) = if filter.tags.is_some() { ("tagged_ms", "tagged_id") } else { ("closed_ms", "id") };
-        query.push(format!(" ORDER BY {millis} {order}, {id} {order} LIMIT ")).push_bind(span.limit as i64);
-        query.push(format!(")) ORDER BY closed_ms {order}, id {order}"));
-        let rows = query.build().fetch_all(&self.archive).await?;
-        rows.iter().map(read).collect()
+        let mut page = statements::page::<Sqlite>(tenant, position, filter, span);
+        page.build().fetch_all(&self.archive).await?.iter().map(read).collect()
     }
 
-    /// Reads an index only, and no row of the archive.
     pub(crate) async fn archive_end(
         &self,
         tenant: TenantId,
@@ -98,45 +71,19 @@ impl SqliteStore {
         span: &Span,
         rows: usize,
     ) -> Result<Option<Key>, StoreError> {
-        let order = if span.forward { "ASC" } else { "DESC" };
-        let closed = filter.criteria.closed;
-        let mut query = QueryBuilder::<Sqlite>::new("SELECT closed_ms, id FROM ");
-        match &filter.tags {
-            // Each tag by itself, in the order of the index: together they would all be read and sorted.
-            Some(tags) => {
-                query.push("(");
-                for (n, value) in tags.values.iter().enumerate() {
-                    query.push(if n > 0 { " UNION ALL " } else { "" });
-                    query.push("SELECT * FROM (SELECT closed_ms, id FROM archive_tag WHERE ");
-                    tagged(&mut query, tenant, &Tags { kind: tags.kind, values: vec![value.clone()] });
-                    within(&mut query, "", closed, span);
-                    query.push(format!(" ORDER BY closed_ms {order}, id {order} LIMIT ")).push_bind(rows as i64);
-                    query.push(format!(") AS tag_{n}"));
-                }
-                query.push(") AS tags");
-            }
-            None => {
-                query.push("archive WHERE tenant = ").push_bind(tenant.to_string());
-                within(&mut query, "", closed, span);
-            }
-        }
-        query.push(format!(" ORDER BY closed_ms {order}, id {order} LIMIT 1 OFFSET ")).push_bind(rows as i64 - 1);
-        let end = query.build().fetch_optional(&self.archive).await?;
+        let mut end = statements::end::<Sqlite>(tenant, filter, span, rows);
+        let end = end.build().fetch_optional(&self.archive).await?;
         end.map(|row| Ok(Key { millis: row.try_get("closed_ms")?, id: uuid(row.try_get("id")?)? })).transpose()
     }
 
-    /// Returns the number of tags among these that conversations of an interval have, at most [`COUNTED`].
     pub(crate) async fn tagged(
         &self,
         tenant: TenantId,
         tags: &Tags,
         closed: Option<(Time, Time)>,
     ) -> Result<i64, StoreError> {
-        let mut query = QueryBuilder::<Sqlite>::new("SELECT count(*) FROM (SELECT 1 FROM archive_tag WHERE ");
-        tagged(&mut query, tenant, tags);
-        within(&mut query, "", closed, &Span { forward: true, after: None, before: None, limit: 0 });
-        query.push(" LIMIT ").push_bind(COUNTED).push(") AS counted");
-        Ok(query.build_query_scalar().fetch_one(&self.archive).await?)
+        let mut count = statements::count::<Sqlite>(tenant, tags, closed);
+        Ok(count.build_query_scalar().fetch_one(&self.archive).await?)
     }
 
     /// Uses the pool of short statements rather than the archive's, since a write waits for the answer.
@@ -165,55 +112,43 @@ impl SqliteStore {
     }
 }
 
-/// Adds the tenant and the tags to a WHERE clause over `archive_tag`.
-fn tagged(query: &mut QueryBuilder<Sqlite>, tenant: TenantId, tags: &Tags) {
-    query.push("tenant = ").push_bind(tenant.to_string()).push(" AND kind = ").push_bind(tags.kind);
-    match &tags.values[..] {
-        // So that the planner sees the order of the index.
-        [value] => query.push(" AND value = ").push_bind(value.clone()),
-        _ => query.push(" AND value IN (SELECT value FROM json_each(").push_bind(json(&tags.values)).push("))"),
-    };
+impl ArchiveSql for Sqlite {
+    fn number(query: &mut QueryBuilder<Self>, number: i64) {
+        query.push_bind(number);
+    }
+
+    fn text(query: &mut QueryBuilder<Self>, text: String) {
+        query.push_bind(text);
+    }
+
+    fn id(query: &mut QueryBuilder<Self>, id: Uuid) {
+        query.push_bind(id.to_string());
+    }
+
+    fn is_any_number(query: &mut QueryBuilder<Self>, column: &str, numbers: &[i64]) {
+        is_any(query, column, numbers);
+    }
+
+    fn is_any_text(query: &mut QueryBuilder<Self>, column: &str, texts: Vec<String>) {
+        is_any(query, column, &texts);
+    }
+
+    fn has_any_number(query: &mut QueryBuilder<Self>, column: &str, numbers: &[i64]) {
+        has_any(query, column, numbers);
+    }
+
+    fn has_any_id(query: &mut QueryBuilder<Self>, column: &str, ids: &[Uuid]) {
+        has_any(query, column, ids);
+    }
 }
 
-/// Adds an interval and the places that a span lies between to a WHERE clause, with a prefix of the columns.
-fn within(query: &mut QueryBuilder<Sqlite>, prefix: &str, closed: Option<(Time, Time)>, span: &Span) {
-    let key = format!(" AND ({prefix}closed_ms, {prefix}id)");
-    if let Some((from, to)) = closed {
-        query.push(format!(" AND {prefix}closed_ms BETWEEN ")).push_bind(millis(from));
-        query.push(" AND ").push_bind(millis(to));
-    }
-    if let Some(after) = span.after {
-        query.push(&key).push(" > (").push_bind(after.millis).push(", ").push_bind(after.id.to_string()).push(")");
-    }
-    if let Some(before) = span.before {
-        query.push(&key).push(" < (").push_bind(before.millis).push(", ").push_bind(before.id.to_string()).push(")");
-    }
+fn is_any<T: Serialize>(query: &mut QueryBuilder<Sqlite>, column: &str, values: &[T]) {
+    query.push(format!(" AND {column} IN (SELECT value FROM json_each(")).push_bind(json(values)).push("))");
 }
 
-/// Adds the criteria to the WHERE clause.
-fn restrict(query: &mut QueryBuilder<Sqlite>, criteria: &Criteria) {
-    if let Some((from, to)) = criteria.closed {
-        // The indexes have milliseconds; the exact bounds apply to the rows found by these.
-        query.push(" AND closed BETWEEN ").push_bind(from.micros()).push(" AND ").push_bind(to.micros());
-    }
-    if let Some(id) = criteria.id {
-        query.push(" AND archive.id = ").push_bind(id.to_string());
-    }
-    if let Some(projects) = &criteria.projects {
-        query.push(" AND project IN (SELECT value FROM json_each(").push_bind(json(projects)).push("))");
-    }
-    if let Some(media) = &criteria.media {
-        query.push(" AND channel IN (SELECT value FROM json_each(").push_bind(json(media)).push("))");
-    }
-    if let Some(reasons) = &criteria.reasons {
-        query.push(" AND reason IN (SELECT value FROM json_each(").push_bind(json(reasons)).push("))");
-    }
-    let lists = [("routing_groups", criteria.routing_groups.as_ref().map(json))];
-    for (column, list) in lists.into_iter().chain(criteria.users.iter().map(|users| ("users", Some(json(users))))) {
-        let Some(list) = list else { continue };
-        query.push(format!(" AND EXISTS (SELECT 1 FROM json_each({column}) AS one WHERE one.value IN"));
-        query.push(" (SELECT value FROM json_each(").push_bind(list).push(")))");
-    }
+fn has_any<T: Serialize>(query: &mut QueryBuilder<Sqlite>, column: &str, values: &[T]) {
+    query.push(format!(" AND EXISTS (SELECT 1 FROM json_each({column}) AS one WHERE one.value IN (SELECT value"));
+    query.push(" FROM json_each(").push_bind(json(values)).push(")))");
 }
 
 /// Reads the columns of one row.
