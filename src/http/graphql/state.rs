@@ -20,7 +20,10 @@ impl GraphqlState {
         let executor = Arc::new(Executor::new(app.edge().budgets));
         app.settings().on_deleted({
             let executor = executor.clone();
-            move |tenant| executor.documents.remove(tenant)
+            move |tenant| {
+                executor.documents.remove(tenant);
+                executor.persisted.remove(tenant);
+            }
         });
         GraphqlState { app, executor }
     }

@@ -9,6 +9,7 @@ mod footprint;
 pub mod persisted;
 
 use std::convert::Infallible;
+use std::hash::Hash;
 use std::mem::size_of;
 use std::sync::Arc;
 
@@ -75,7 +76,7 @@ impl Documents {
     pub fn new(is_bounded: bool) -> Self {
         Documents {
             tenants: is_bounded.then(|| Cache::new(MAX_SHARES)),
-            unauthenticated: share(if is_bounded { SHARE_BYTES } else { TEXT_BYTES }),
+            unauthenticated: share(EXPECTED_DOCUMENTS, if is_bounded { SHARE_BYTES } else { TEXT_BYTES }, Measured),
         }
     }
 
@@ -110,8 +111,8 @@ impl Documents {
         }
         match (&self.tenants, caller) {
             (Some(tenants), Some(tenant)) => {
-                let Ok::<_, Infallible>(share) =
-                    tenants.get_or_insert_with(&tenant, || Ok(Arc::new(share(SHARE_BYTES))));
+                let empty = || Ok(Arc::new(share(EXPECTED_DOCUMENTS, SHARE_BYTES, Measured)));
+                let Ok::<_, Infallible>(share) = tenants.get_or_insert_with(&tenant, empty);
                 share.insert(text, document.clone());
             }
             _ => self.unauthenticated.insert(text, document.clone()),
@@ -120,16 +121,16 @@ impl Documents {
     }
 }
 
-fn share(bytes: usize) -> Share {
+/// Makes a cache of about `items` entries and at most `bytes`, as `weighter` weighs them.
+fn share<K: Eq + Hash, V: Clone, W: Weighter<K, V> + Clone>(items: usize, bytes: usize, weighter: W) -> Cache<K, V, W> {
     let weight = bytes as u64;
     // One shard: several would divide the capacity among themselves and reject any document larger than their part.
-    let options =
-        OptionsBuilder::new().shards(1).estimated_items_capacity(EXPECTED_DOCUMENTS).weight_capacity(weight).build();
+    let options = OptionsBuilder::new().shards(1).estimated_items_capacity(items).weight_capacity(weight).build();
     let hasher = DefaultHashBuilder::default;
     match options {
-        Ok(options) => Cache::with_options(options, Measured, hasher(), DefaultLifecycle::default()),
+        Ok(options) => Cache::with_options(options, weighter, hasher(), DefaultLifecycle::default()),
         // Unreachable: `build` fails only if one of the capacities is not set.
-        Err(_) => Cache::with(EXPECTED_DOCUMENTS, weight, Measured, hasher(), DefaultLifecycle::default()),
+        Err(_) => Cache::with(items, weight, weighter, hasher(), DefaultLifecycle::default()),
     }
 }
 

@@ -8,11 +8,11 @@ use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
 
-use quick_cache::sync::{Cache, DefaultLifecycle};
-use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
 use sha2::{Digest, Sha256};
 
-use super::MAX_SHARES;
+use super::{MAX_SHARES, share};
 use crate::domain::TenantId;
 
 /// Most bytes of texts in one share.
@@ -73,6 +73,11 @@ impl Persisted {
         Persisted(Cache::new(MAX_SHARES))
     }
 
+    /// Drops the share of a tenant that was deleted.
+    pub fn remove(&self, tenant: TenantId) {
+        self.0.remove(&tenant);
+    }
+
     /// Returns the text with this hash, if the tenant's share holds it.
     pub fn get(&self, tenant: TenantId, hash: &DocumentHash) -> Option<Arc<str>> {
         self.0.get(&tenant)?.get(hash)
@@ -80,23 +85,11 @@ impl Persisted {
 
     /// Keeps a document that passed the rules. `hash` must be that of `text`.
     pub fn keep(&self, tenant: TenantId, hash: DocumentHash, text: &str) {
-        let Ok::<_, Infallible>(share) = self.0.get_or_insert_with(&tenant, || Ok(Arc::new(share())));
+        let Ok::<_, Infallible>(share) =
+            self.0.get_or_insert_with(&tenant, || Ok(Arc::new(share(MAX_PERSISTED, PERSISTED_BYTES, ByLength))));
         if share.get(&hash).is_none() {
             share.insert(hash, text.into());
         }
-    }
-}
-
-fn share() -> Share {
-    let weight = PERSISTED_BYTES as u64;
-    // One shard: several would divide the capacity among themselves.
-    let options =
-        OptionsBuilder::new().shards(1).estimated_items_capacity(MAX_PERSISTED).weight_capacity(weight).build();
-    let hasher = DefaultHashBuilder::default;
-    match options {
-        Ok(options) => Cache::with_options(options, ByLength, hasher(), DefaultLifecycle::default()),
-        // Unreachable: `build` fails only if one of the capacities is not set.
-        Err(_) => Cache::with(MAX_PERSISTED, weight, ByLength, hasher(), DefaultLifecycle::default()),
     }
 }
 
@@ -142,5 +135,17 @@ mod tests {
         let (_, bytes) = flood(&persisted, OTHER, 200, 16 * 1024);
         assert!((1..=PERSISTED_BYTES).contains(&bytes), "{bytes}");
         assert!(persisted.get(ACME, &hash).is_some(), "another tenant's flood evicts nothing");
+    }
+
+    #[test]
+    fn a_deleted_tenant_has_no_documents() {
+        let persisted = Persisted::new();
+        let hash = DocumentHash::of("{a}");
+        for tenant in [ACME, OTHER] {
+            persisted.keep(tenant, hash, "{a}");
+        }
+        persisted.remove(ACME);
+        assert_eq!(persisted.get(ACME, &hash), None);
+        assert!(persisted.get(OTHER, &hash).is_some());
     }
 }
