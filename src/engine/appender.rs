@@ -15,7 +15,7 @@ use crate::journal::{Appended, Batch, Draft, Head, Journal, JournalError, Placem
 
 /// The longest wait for an append; each MiB of JSON adds a second.
 const APPEND_TIMEOUT: Duration = Duration::from_secs(2);
-/// The longest wait for a reconnection or a confirmation.
+/// The longest wait for any other answer of the store.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The result of an append for one draft.
@@ -68,6 +68,11 @@ pub async fn compare_clocks(journal: &mut Journal, clock: &Clock) -> Result<(), 
         clock.observe_database(database, asked);
     }
     Ok(())
+}
+
+/// Waits for an answer of the store, for at most [`ANSWER_TIMEOUT`].
+async fn in_time<T>(asking: impl Future<Output = Result<T, JournalError>>) -> Result<T, JournalError> {
+    tokio::time::timeout(ANSWER_TIMEOUT, asking).await.map_err(|_| JournalError::TimedOut)?
 }
 
 /// The only writer of the journal.
@@ -124,25 +129,22 @@ impl Appender {
 
     /// Works as [`compare_clocks`], within a time limit.
     pub async fn confirm(&mut self) -> Result<(), JournalError> {
-        let confirming = tokio::time::timeout(ANSWER_TIMEOUT, compare_clocks(&mut self.journal, &self.clock));
-        confirming.await.map_err(|_| JournalError::TimedOut)?
+        in_time(compare_clocks(&mut self.journal, &self.clock)).await
     }
 
     /// Commits a small write within a time limit.
     pub async fn probe(&mut self) -> Result<(), JournalError> {
-        let probing = tokio::time::timeout(ANSWER_TIMEOUT, self.journal.probe());
-        probing.await.map_err(|_| JournalError::TimedOut)?
+        in_time(self.journal.probe()).await
     }
 
-    /// The interval at which an idle server commits a small write.
+    /// The interval at which a server commits a small write.
     pub const fn probe_interval(&self) -> Duration {
         self.journal.probe_interval()
     }
 
     /// Notes in the store that this server ends. If that fails, the next one only waits a second longer.
     pub async fn end(&mut self) {
-        let ending = tokio::time::timeout(ANSWER_TIMEOUT, self.journal.end());
-        if let Err(error) = ending.await.unwrap_or(Err(JournalError::TimedOut)) {
+        if let Err(error) = in_time(self.journal.end()).await {
             tracing::debug!(%error, "the end of this server was not noted in the store");
         }
     }
@@ -173,7 +175,7 @@ impl Appender {
             self.journal.fence(tenants).await?;
             self.journal.heads().await
         };
-        tokio::time::timeout(ANSWER_TIMEOUT, reconnecting).await.map_err(|_| JournalError::TimedOut)?
+        in_time(reconnecting).await
     }
 }
 

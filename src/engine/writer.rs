@@ -104,10 +104,10 @@ impl Engine {
     /// Runs until `stopping` is cancelled, then appends what is still queued, writes the last checkpoints and ends.
     pub async fn run(mut self, stopping: CancellationToken) -> Result<(), Infallible> {
         self.tenants.open_leases();
-        // Before anything is served: without its row in the store another server would not wait for this one.
+        // The states were loaded just now. The row is written before anything is served, or no server would wait for us.
+        let loaded = self.clock.monotonic();
         self.probe(&stopping).await;
-        // The states were loaded from the store just now.
-        self.health.confirm(self.clock.monotonic());
+        self.health.confirm(loaded);
         self.health.set_running(true);
         loop {
             let confirmation = self.confirmed_at + CONFIRM_INTERVAL;

@@ -17,6 +17,18 @@ pub(super) struct Step {
     pub is_slice: bool,
 }
 
+impl Step {
+    /// A step that deletes a slice of the rows.
+    pub const fn slice(table: &'static str, sql: &'static str) -> Self {
+        Step { table, sql, is_slice: true }
+    }
+
+    /// A step with a statement that is bounded by itself.
+    pub const fn whole(table: &'static str, sql: &'static str) -> Self {
+        Step { table, sql, is_slice: false }
+    }
+}
+
 impl Store {
     /// Deletes a tenant: afterwards it has no name, no settings and no position in the journal, and its credentials are
     /// invalid. Its rows are deleted by [`Store::forget`]. Returns false for an unknown tenant.

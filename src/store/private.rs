@@ -32,10 +32,7 @@ pub fn open_file(path: &Path) -> io::Result<File> {
 /// Makes an empty private file, unless there is one. That is not even opened: closing it again would release the locks
 /// that SQLite holds on it elsewhere in this process.
 pub fn make_file(path: &Path) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.create_new(true).write(true);
-    for_owner(&mut options);
-    match options.open(path) {
+    match create(path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
         Ok(_) | Err(_) => Ok(()),
     }
@@ -47,12 +44,17 @@ pub fn write_file(path: &Path, text: &str) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         Ok(()) | Err(_) => {}
     }
+    let mut file = create(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
+/// Creates a private file. An error if there is one.
+fn create(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.create_new(true).write(true);
     for_owner(&mut options);
-    let mut file = options.open(path)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()
+    options.open(path)
 }
 
 /// Makes a file private that an older release made, or a backup. Nothing happens if it is missing.

@@ -158,26 +158,28 @@ impl Checkpoints {
         }
     }
 
-    /// Lists the tenants with a due checkpoint, the longest-waiting first, at most every [`SCAN_INTERVAL`].
+    /// Lists the tenants with a due checkpoint, the longest-waiting first, at most every [`SCAN_INTERVAL`], and measures
+    /// the longest wait.
     fn scan(&mut self, now: Duration, states: &HashMap<TenantId, State>) {
         if now < self.next_scan {
             return;
         }
         self.next_scan = now + SCAN_INTERVAL;
         let interval = Duration::from_secs(self.limits.checkpoint_seconds);
-        let changed = states.iter().filter(|(_, state)| state.entries_since_checkpoint() > 0);
-        let oldest = changed.map(|(tenant, _)| self.schedule(*tenant).last).min();
-        gauge!("rollcall_checkpoint_age_seconds").set(oldest.map_or(0.0, |last| (now - last).as_secs_f64()));
-        let due =
-            states.iter().filter(|(tenant, _)| !self.writing.contains_key(tenant)).filter_map(|(tenant, state)| {
-                let schedule = self.schedule(*tenant);
-                let entries = state.entries_since_checkpoint();
-                let is_due = entries >= self.limits.checkpoint_entries
-                    || state.rows_since_checkpoint() >= DUE_ROWS
-                    || (entries > 0 && now >= schedule.last + interval);
-                (is_due && now >= schedule.not_before).then_some((schedule.last, *tenant))
-            });
-        let mut due: Vec<_> = due.collect();
+        let (mut due, mut oldest) = (Vec::new(), now);
+        for (tenant, state) in states {
+            let (schedule, entries) = (self.schedule(*tenant), state.entries_since_checkpoint());
+            if entries > 0 {
+                oldest = oldest.min(schedule.last);
+            }
+            let is_due = entries >= self.limits.checkpoint_entries
+                || state.rows_since_checkpoint() >= DUE_ROWS
+                || (entries > 0 && now >= schedule.last + interval);
+            if is_due && now >= schedule.not_before && !self.writing.contains_key(tenant) {
+                due.push((schedule.last, *tenant));
+            }
+        }
+        gauge!("rollcall_checkpoint_age_seconds").set((now - oldest).as_secs_f64());
         // By the time of the last checkpoint: the longest-waiting tenant first.
         due.sort_unstable();
         self.due = due.into_iter().map(|(_, tenant)| tenant).collect();

@@ -1,4 +1,4 @@
-//! The deleted tenants whose state the engine is yet to drop.
+//! The deleted tenants that the engine has yet to drop.
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;

@@ -15,9 +15,9 @@ const SLICE_BYTES: i64 = 4 * 1024 * 1024;
 /// A row that is rewritten meanwhile is left for the next slice. `$size` is the size of a row in bytes.
 macro_rules! slice {
     ($table:literal, $order:literal, $size:literal) => {
-        Step {
-            table: $table,
-            sql: concat!(
+        Step::slice(
+            $table,
+            concat!(
                 "DELETE FROM ",
                 $table,
                 " WHERE ctid = ANY (ARRAY(
@@ -37,15 +37,7 @@ macro_rules! slice {
                 " LIMIT $2) AS page) AS sized
                      WHERE before < $3))"
             ),
-            is_slice: true,
-        }
-    };
-}
-
-/// Makes a step whose statement is bounded by itself.
-macro_rules! whole {
-    ($table:literal, $sql:literal) => {
-        Step { table: $table, sql: $sql, is_slice: false }
+        )
     };
 }
 
@@ -60,18 +52,18 @@ const STEPS: [Step; 12] = [
     slice!("token", "hash", "200"),
     // While the keys are there, since a change names a key without its tenant. A change that names nothing makes servers
     // that do not have it read the whole registry.
-    whole!(
+    Step::whole(
         "registry_change",
         "UPDATE registry_change SET key = NULL FROM api_key
-         WHERE api_key.id = registry_change.key AND api_key.tenant = $1"
+         WHERE api_key.id = registry_change.key AND api_key.tenant = $1",
     ),
     slice!("api_key", "created, id", "200"),
-    whole!("checkpoint", "DELETE FROM checkpoint WHERE tenant = $1"),
+    Step::whole("checkpoint", "DELETE FROM checkpoint WHERE tenant = $1"),
     // Deleted with the tenant's mark already: its absence is what rejects appends.
-    whole!("head", "DELETE FROM head WHERE tenant = $1"),
-    whole!("registry_change", "UPDATE registry_change SET tenant = NULL WHERE tenant = $1"),
+    Step::whole("head", "DELETE FROM head WHERE tenant = $1"),
+    Step::whole("registry_change", "UPDATE registry_change SET tenant = NULL WHERE tenant = $1"),
     // Fails if a row was added to a table after it was found empty, which the next call deletes.
-    whole!("tenant", "DELETE FROM tenant WHERE id = $1 AND deleted IS NOT NULL"),
+    Step::whole("tenant", "DELETE FROM tenant WHERE id = $1 AND deleted IS NOT NULL"),
 ];
 
 impl PostgresStore {

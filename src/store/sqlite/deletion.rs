@@ -21,9 +21,9 @@ const UNMARK: &str = "PRAGMA user_version = 0";
 /// an index has. `$size` is the size of a row in bytes, which is read without the row's overflow pages.
 macro_rules! slice {
     ($table:literal, $order:literal, $size:literal) => {
-        Step {
-            table: $table,
-            sql: concat!(
+        Step::slice(
+            $table,
+            concat!(
                 "DELETE FROM ",
                 $table,
                 " WHERE tenant = ?1 AND (",
@@ -49,15 +49,7 @@ macro_rules! slice {
                 " LIMIT ?2))
                      WHERE before < ?3)"
             ),
-            is_slice: true,
-        }
-    };
-}
-
-/// Makes a step whose statement is bounded by itself.
-macro_rules! whole {
-    ($table:literal, $sql:literal) => {
-        Step { table: $table, sql: $sql, is_slice: false }
+        )
     };
 }
 
@@ -73,17 +65,17 @@ const STEPS: [Step; 13] = [
     slice!("token", "hash", "200"),
     // While the keys are there, since a change names a key without its tenant. A change that names nothing makes servers
     // that do not have it read the whole registry.
-    whole!(
+    Step::whole(
         "registry_change",
         "UPDATE registry_change SET key = NULL WHERE EXISTS (
-             SELECT 1 FROM api_key WHERE api_key.id = registry_change.key AND api_key.tenant = ?1)"
+             SELECT 1 FROM api_key WHERE api_key.id = registry_change.key AND api_key.tenant = ?1)",
     ),
     slice!("api_key", "created, id", "200"),
-    whole!("checkpoint", "DELETE FROM checkpoint WHERE tenant = ?1"),
+    Step::whole("checkpoint", "DELETE FROM checkpoint WHERE tenant = ?1"),
     // Deleted with the tenant's mark already: its absence is what rejects appends.
-    whole!("head", "DELETE FROM head WHERE tenant = ?1"),
-    whole!("registry_change", "UPDATE registry_change SET tenant = NULL WHERE tenant = ?1"),
-    whole!("tenant", "DELETE FROM tenant WHERE id = ?1 AND deleted IS NOT NULL"),
+    Step::whole("head", "DELETE FROM head WHERE tenant = ?1"),
+    Step::whole("registry_change", "UPDATE registry_change SET tenant = NULL WHERE tenant = ?1"),
+    Step::whole("tenant", "DELETE FROM tenant WHERE id = ?1 AND deleted IS NOT NULL"),
 ];
 
 impl SqliteStore {
@@ -150,9 +142,9 @@ impl SqliteStore {
         Ok(rows)
     }
 
-    /// Rewrites the file if a deletion was completed since the last time. Deleted rows are overwritten, but SQLite leaves
-    /// a copy of a row now and then, in the unused part of a page whose rows it moved. Takes time and room on the disk in
-    /// proportion to the whole file, so it is for the end of a server.
+    /// Rewrites the file if a deletion was completed since the last time. Deleted rows are overwritten, but SQLite
+    /// leaves a copy of a row now and then, in the unused part of a page after it moved the rows. Takes time and room on
+    /// the disk in proportion to the whole file, so it is for the end of a server.
     pub(in crate::store) async fn rewrite(&self) -> Result<(), StoreError> {
         let mut writer = self.acquire().await?;
         let mark: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *writer).await?;
