@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rollcall::domain::Time;
 use rollcall::engine::Limits;
+use rollcall::limits::TenantLimits;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -111,7 +112,10 @@ async fn page(api: &Api, key: &str, forward: bool, cursor: Option<String>) -> (V
 /// Conversations are closed, days pass and checkpoints are written while all pages are read repeatedly.
 async fn pages_stay_consistent_while_conversations_close(backend: Backend) {
     let limits = Limits { checkpoint_entries: 40, ..Limits::default() };
-    let stage = Stage::with(backend, 1, Setup { clock: manual_clock(), limits, ..Setup::default() }).await;
+    // The clock is advanced only now and then, and a rate refills by the clock.
+    let tenant_limits = TenantLimits { rate: 0, ..TenantLimits::default() };
+    let setup = Setup { clock: manual_clock(), limits, tenant_limits, ..Setup::default() };
+    let stage = Stage::with(backend, 1, setup).await;
     let origin = stage.now();
     let (api, key) = (stage.service.api.clone(), stage.persona.key.clone());
     for n in 0..FIRST {

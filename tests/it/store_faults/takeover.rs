@@ -59,6 +59,17 @@ async fn start() -> (Service, Persona, RawStore) {
     (service, persona, raw)
 }
 
+/// Lets every change of this kind, such as `INSERT ON journal`, fail as on a full disk, until the function `fail` is
+/// dropped.
+async fn fail_on(raw: &mut RawStore, change: &str) {
+    raw.run(&format!(
+        "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS
+             $$ BEGIN RAISE 'no space' USING ERRCODE = 'disk_full'; END $$;
+         CREATE TRIGGER fail BEFORE {change} FOR EACH ROW EXECUTE FUNCTION fail()"
+    ))
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_whose_lock_another_has_rejects_everything() {
     let (service, persona, mut raw) = start().await;
@@ -210,12 +221,7 @@ async fn a_server_pauses_after_one_that_did_not_end_in_order() {
 async fn an_idle_server_whose_store_refuses_writes_is_not_ready() {
     let (service, persona, mut raw) = start().await;
     let api = &service.api;
-    raw.run(
-        "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS
-             $$ BEGIN RAISE 'no space' USING ERRCODE = 'disk_full'; END $$;
-         CREATE TRIGGER fail BEFORE INSERT OR UPDATE ON replica FOR EACH ROW EXECUTE FUNCTION fail()",
-    )
-    .await;
+    fail_on(&mut raw, "INSERT OR UPDATE ON replica").await;
     eventually_within(Duration::from_secs(4), "not ready", async || !api.is_ready().await).await;
     let answer = readyz(api).await;
     assert!(answer.text.contains("does not accept writes"), "{}", answer.text);
@@ -230,12 +236,7 @@ async fn an_idle_server_whose_store_refuses_writes_is_not_ready() {
 async fn a_server_whose_appends_fail_keeps_its_lock() {
     let (service, persona, mut raw) = start().await;
     let api = &service.api;
-    raw.run(
-        "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS
-             $$ BEGIN RAISE 'no space' USING ERRCODE = 'disk_full'; END $$;
-         CREATE TRIGGER fail BEFORE INSERT ON journal FOR EACH ROW EXECUTE FUNCTION fail()",
-    )
-    .await;
+    fail_on(&mut raw, "INSERT ON journal").await;
     let mut other = RawStore::open(&service.home.location).await;
     let waiting = spawn(async move { other.run(LOCK).await });
     let now = Clock::system().now();
