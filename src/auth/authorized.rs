@@ -59,7 +59,7 @@ impl Caller {
 
 impl<P> Authorized<P> {
     /// The roles that the caller may give. Accounts with a password need [`Scope::OperatorsPasswords`]. A user gives no
-    /// role to any account whose log-in may do more than the user.
+    /// account a role that allows more than the user may do.
     pub fn role_grant(&self) -> RoleGrant {
         let Caller { scopes, is_user, .. } = self.caller;
         let grantable = scopes.grantable_roles();

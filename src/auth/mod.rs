@@ -30,7 +30,7 @@ pub struct Caller {
     /// The hash of the presented credential, by which the caller can be authenticated again later.
     credential: [u8; 32],
     /// The key that the credential goes back to: the key itself, the key of a token, or the key that set the password
-    /// of a user. `None` for a user whose password no key is recorded for.
+    /// of a user. `None` for a user with a password for which no key is recorded.
     key: Option<Uuid>,
     /// True for a user who logged in with a password.
     is_user: bool,

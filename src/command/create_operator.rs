@@ -11,7 +11,7 @@ use crate::domain::{EntityRef, Fault, Profile, Roles, UserRef};
 /// Creates an operator, with a password if one is given. Returns the position of the view that has it, and its profile.
 ///
 /// [`Fault::Refused`] with pointers into a directory document of this one user. [`Fault::Forbidden`] for a password of
-/// an operator whose log-in may do more than the caller.
+/// an operator with roles that allow more than the caller may do.
 pub async fn create_operator(
     context: Context<'_, OperatorsWrite>,
     mut user: UserPatch,

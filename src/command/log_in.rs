@@ -38,8 +38,8 @@ struct Candidate {
 /// Issues a token to the only user, in any tenant, with this e-mail address and password.
 ///
 /// [`Fault::CredentialInvalid`] if there is none or more than one. The work is the same in either case, so that its
-/// duration does not reveal which addresses exist. [`Fault::TooMany`] beyond the rate of log-ins. A password whose key
-/// was revoked matches nothing, and the token has no scope that the key does not have.
+/// duration does not reveal which addresses exist. [`Fault::TooMany`] beyond the rate of log-ins. A password of a
+/// revoked key matches nothing, and the token has no scope that the key does not have.
 pub async fn log_in(
     issuer: TokenIssuer<'_>,
     passwords: &Passwords,

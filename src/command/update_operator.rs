@@ -12,7 +12,8 @@ use crate::domain::{EntityRef, Fault, Profile, UserRef};
 /// and the operator's profile there.
 ///
 /// [`Fault::NotFound`] for an unknown operator, [`Fault::Refused`] with pointers into a directory document of this one
-/// user. [`Fault::Forbidden`] for a password of an operator whose log-in may do more than the caller.
+/// user. [`Fault::Forbidden`] for a password of an operator with roles that allow more than
+/// the caller may do.
 pub async fn update_operator(
     context: Context<'_, OperatorsWrite>,
     operator: EntityRef,

@@ -104,8 +104,8 @@ pub struct ServeArgs {
     #[arg(long, env = "ROLLCALL_CORS_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
     pub cors_origin: Vec<Origin>,
 
-    /// Network of proxies whose header is trusted to name the client, such as 10.0.0.0/8 or 2001:db8::7; repeatable, or
-    /// a comma-separated list.
+    /// Network of proxies that are trusted to name the client in a header, such as 10.0.0.0/8 or 2001:db8::7;
+    /// repeatable, or a comma-separated list.
     #[arg(
         long,
         env = "ROLLCALL_TRUSTED_PROXY",

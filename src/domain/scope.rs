@@ -113,7 +113,7 @@ impl Scopes {
         if granting.allow(Scope::All) { self } else { self.within(granting) }
     }
 
-    /// The roles whose log-in may do nothing that the set does not allow.
+    /// The roles that allow nothing but what the set allows.
     pub fn grantable_roles(self) -> Roles {
         let is_grantable = |role: &Role| {
             let scopes = Scope::of_user(Roles::from_iter([*role]));

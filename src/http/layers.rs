@@ -200,8 +200,7 @@ fn panicked(_panic: Box<dyn std::any::Any + Send + 'static>) -> Response<Body> {
     response
 }
 
-async fn shape_panics(request: Request, next: Next) -> Response<Body> {
-    let dialect = Dialect::of(request.uri().path());
+async fn shape_panics(dialect: Dialect, request: Request, next: Next) -> Response<Body> {
     let response = next.run(request).await;
     if response.extensions().get::<IsPanic>().is_some() { dialect.answer(Fault::Internal) } else { response }
 }

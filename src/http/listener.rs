@@ -190,8 +190,8 @@ impl Requests {
 }
 
 /// Returns the address that a request came from: the peer's, or the one that the peer names if it is a trusted proxy.
-/// Everything about a request uses this address. The connection, whose handshake precedes every header and which may
-/// carry the requests of many clients, is the peer's.
+/// Everything about a request uses this address. The connection is the peer's: its handshake precedes every header, and
+/// it may carry the requests of many clients.
 fn client(peer: Peer, proxies: Option<&TrustedProxies>, request: &Request<Incoming>) -> Peer {
     let Some(proxies) = proxies else { return peer };
     let lines = request.headers().get_all(proxies.header.name()).iter();

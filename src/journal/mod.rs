@@ -216,8 +216,8 @@ impl Journal {
         }
     }
 
-    /// The interval at which an idle server probes the store: on PostgreSQL the network is between them, and the disk of
-    /// an embedded store should be left alone.
+    /// The interval at which a server probes the store: on PostgreSQL the network is between them, and the disk of an
+    /// embedded store should be left alone.
     pub const fn probe_interval(&self) -> Duration {
         match self {
             Journal::Sqlite(_) => Duration::from_secs(1),

@@ -10,7 +10,7 @@ use crate::domain::channel::Channel;
 use crate::domain::conversation::Medium;
 use crate::domain::presence::Category;
 
-/// An enum whose values events name.
+/// An enum with values that events name.
 pub trait Named: Copy + 'static {
     /// All values, in the order in which messages list them.
     const VALUES: &'static [Self];

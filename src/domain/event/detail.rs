@@ -13,7 +13,7 @@ use super::reason::Reason;
 use crate::domain::conversation::ConversationId;
 use crate::domain::time::Time;
 
-/// Longest event whose detail is made, in bytes: the whole of it is parsed again, and takes many times its length.
+/// Longest event for which a detail is made, in bytes: the whole of it is parsed again, and takes many times its length.
 const MAX_EXPLAINED: usize = 64 * 1024;
 /// Most members that one detail names.
 const MAX_NAMED: usize = 4;

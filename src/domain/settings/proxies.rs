@@ -56,7 +56,7 @@ impl ClientHeader {
     }
 }
 
-/// The proxies whose word about the client is taken, and the one header that is read.
+/// The proxies that are trusted to name the client, and the one header that is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrustedProxies {
     /// The networks of the proxies.
@@ -66,7 +66,7 @@ pub struct TrustedProxies {
 }
 
 impl TrustedProxies {
-    /// Returns the address of the client of a request that came from `peer`, whose header has these lines, in order.
+    /// Returns the address of the client of a request that came from `peer`. Its header has these lines, in order.
     ///
     /// Each proxy appends the address that it was connected from, so the list is read from its end: the first address
     /// that is no trusted proxy's is the client's, and what is before it was written by the client. If all are proxies,

@@ -120,7 +120,7 @@ impl Rejections {
         lines.collect()
     }
 
-    /// Returns the lines of sources whose last line is at least `interval` ago, and forgets those without a rejection since.
+    /// Returns the lines of sources without one for at least `interval`, and forgets those without a rejection since.
     fn due(&self, interval: Duration) -> Vec<Line> {
         let now = self.0.clock.monotonic();
         let mut lines = Vec::new();

@@ -1,5 +1,5 @@
-//! Registry of this process's desk connections: limits them per user, and ends one that a newer one supersedes or whose
-//! tenant is deleted.
+//! Registry of this process's desk connections: limits them per user, and ends one that a newer one supersedes, and those
+//! of a deleted tenant.
 
 use std::collections::HashMap;
 use std::sync::Arc;

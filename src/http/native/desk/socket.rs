@@ -75,8 +75,8 @@ pub struct Socket {
 }
 
 impl Socket {
-    /// Wraps a WebSocket that was just opened with a credential, of whose tenant `revocations` are announced; without a
-    /// pace any number of frames is accepted.
+    /// Wraps a WebSocket that was just opened with a credential. `revocations` are those of its tenant; without a pace any
+    /// number of frames is accepted.
     pub fn new(
         socket: WebSocket,
         clock: Clock,
