@@ -146,9 +146,7 @@ impl App {
         lifecycle.spawn("sweep", credentials.clone().sweep(throttle, stopping.clone()));
         lifecycle.spawn("rejections", state.rejections().clone().log_all(engine_stopping.clone()));
         serve(&lifecycle, config, state.clone());
-        if let Some(tls) = tls {
-            lifecycle.spawn("certificate", tls.watch(clock, stopping.clone()));
-        }
+        watch_certificate(&lifecycle, tls, clock);
         Ok(App {
             address,
             scheme,
@@ -226,6 +224,13 @@ fn bind(address: SocketAddr) -> std::io::Result<(TcpListener, SocketAddr)> {
 }
 
 /// Returns the limits on connections: the setting, or less if the process may not open that many files.
+/// Watches for a renewed certificate, if there is one.
+fn watch_certificate(lifecycle: &Lifecycle, tls: Option<Tls>, clock: Clock) {
+    if let Some(tls) = tls {
+        lifecycle.spawn("certificate", tls.watch(clock, lifecycle.stopping().clone()));
+    }
+}
+
 fn sockets(max_connections: usize, memory: MemoryBudget, is_enforced: bool) -> Sockets {
     let wanted = SocketLimits::of(max_connections, memory);
     let limits = match open_files() {

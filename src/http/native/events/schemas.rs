@@ -1,4 +1,4 @@
-//! The OpenAPI schemas of events: one for each type that the parser knows, in a union that `type` tells apart.
+//! The OpenAPI schemas of events: one for each type that the parser knows, in a union with the discriminator `type`.
 
 use std::borrow::Cow;
 

@@ -5,8 +5,8 @@
 use axum::http::uri::PathAndQuery;
 use axum::http::{Request, Uri};
 
-use super::openapi;
 use crate::domain::settings::base_path::BasePath;
+use crate::http::openapi;
 
 /// First segments of the paths that the description lacks: the vendors' own base paths, pages, and the benchmarks' route.
 const UNDESCRIBED: [&str; 5] = ["api", "docs", "echo", "graphiql", "openapi.json"];
