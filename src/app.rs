@@ -223,7 +223,6 @@ fn bind(address: SocketAddr) -> std::io::Result<(TcpListener, SocketAddr)> {
     Ok((listener, bound))
 }
 
-/// Returns the limits on connections: the setting, or less if the process may not open that many files.
 /// Watches for a renewed certificate, if there is one.
 fn watch_certificate(lifecycle: &Lifecycle, tls: Option<Tls>, clock: Clock) {
     if let Some(tls) = tls {
@@ -231,6 +230,7 @@ fn watch_certificate(lifecycle: &Lifecycle, tls: Option<Tls>, clock: Clock) {
     }
 }
 
+/// Returns the limits on connections: the setting, or less if the process may not open that many files.
 fn sockets(max_connections: usize, memory: MemoryBudget, is_enforced: bool) -> Sockets {
     let wanted = SocketLimits::of(max_connections, memory);
     let limits = match open_files() {
