@@ -66,6 +66,10 @@ with client as session:
     contacts = [(one["start"], one["end"], one["ending"], one["routingRule"]["name"]) for one in answer["contacts"]]
     assert contacts == [("2019-01-04T11:00:01Z", "2019-01-04T11:00:05Z", "SNOOZED", "Escalation"),
                         ("2019-01-04T11:05:05Z", "2019-01-04T11:10:00Z", "CLOSED", "Escalation")], contacts
+    assert (answer["duration"], [user["id"] for user in answer["users"]]) == ("PT10M", [1]), answer
+    pushes = [edge["node"]["toUser"] for edge in answer["messages"]["edges"]]
+    assert pushes == [{"id": 1}, None, {"id": 1}, None], pushes
+    assert ask("Projects")["projects"]["edges"][0]["node"] == {"id": 7, "name": "Retail"}
     interval = {"from": "2019-01-04T00:00:00Z", "to": "2019-01-04T23:59:59Z"}
     page = ask("Closed", interval=interval, first=2)["closedConversations"]
     rest = ask("Closed", interval=interval, after=page["pageInfo"]["endCursor"])["closedConversations"]

@@ -7,13 +7,13 @@ import assert from "node:assert/strict";
 
 import { ApolloClient, HttpLink, InMemoryCache } from "@apollo/client";
 
-import { ClosedDocument, ContactsDocument, EscalateDocument, SwitchDocument, type UserAvailabilityStatus } from "./generated.js";
+import { ClosedDocument, ContactsDocument, EscalateDocument, ProjectsDocument, SwitchDocument, type UserAvailabilityStatus } from "./generated.js";
 
 const [url, key, conversation, rule] = process.argv.slice(2);
 
 const client = new ApolloClient({
   link: new HttpLink({ uri: url, headers: { authorization: `Bearer ${key}` } }),
-  cache: new InMemoryCache({ possibleTypes: { User: ["Professional", "Expert", "Bot"], Message: ["SystemMessage", "TextMessage"] } }),
+  cache: new InMemoryCache({ possibleTypes: { User: ["Professional", "Developer", "Expert", "Bot"], Message: ["SystemMessage", "TextMessage"] } }),
   defaultOptions: { query: { fetchPolicy: "no-cache" } },
 });
 
@@ -27,7 +27,7 @@ assert.deepEqual(
   ],
 );
 assert.deepEqual(
-  contacts.messages.map((message) => (message.__typename === "SystemMessage" ? message.attachment.__typename : null)),
+  contacts.messages.edges.map(({ node }) => (node.__typename === "SystemMessage" ? node.attachment.__typename : null)),
   [
     "ConversationPushedSystemAttachment",
     "ConversationSnoozedSystemAttachment",
@@ -35,6 +35,12 @@ assert.deepEqual(
     "ConversationClosedSystemAttachment",
   ],
 );
+
+assert.equal(contacts.duration, "PT10M");
+assert.deepEqual(contacts.users.map((user) => user.id), [1]);
+
+const projects = (await client.query({ query: ProjectsDocument })).data?.projects;
+assert.deepEqual(projects?.edges.map(({ node }) => [node.id, node.name]), [[7, "Retail"]]);
 
 const interval = { from: "2019-01-04T00:00:00Z", to: "2019-01-04T23:59:59Z" };
 const seen: string[] = [];
@@ -49,7 +55,7 @@ assert.equal(seen.length, 3);
 assert.equal(new Set(seen).size, 3);
 
 const isFree = async () =>
-  (await client.query({ query: EscalateDocument, variables: { id: rule } })).data?.routingRule?.availability.chat.isAvailable;
+  (await client.query({ query: EscalateDocument, variables: { id: rule } })).data?.routingRule?.availability?.chat.isAvailable;
 const turn = async (userId: number, status: UserAvailabilityStatus) =>
   (await client.mutate({ mutation: SwitchDocument, variables: { input: { userId, channel: "CHAT", status } } })).data
     ?.userAvailabilityStatusUpdate;

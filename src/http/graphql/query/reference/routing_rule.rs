@@ -5,7 +5,7 @@ use async_graphql::{Context, Object, Result};
 
 use crate::domain::EntityRef;
 use crate::http::graphql::QueryContext;
-use crate::http::graphql::object::conversation::routing::RoutingRule;
+use crate::http::graphql::object::routing::RoutingRule;
 use crate::http::graphql::scalar::Guid;
 
 /// The root field `routingRule`.
