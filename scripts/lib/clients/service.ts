@@ -11,12 +11,17 @@ const setting = (name: string): string => {
 export const URL_OF_SERVICE = setting("SERVICE_URL");
 export const KEY = setting("SERVICE_KEY");
 export const KEY_ID = setting("SERVICE_KEY_ID");
+/** The version of Vonage's operations. */
+export const VERSION = { Accept: "application/vnd.newvoicemedia.v1+json" };
+export const NOW = new Date().toISOString();
 export const BEARER = { authorization: `Bearer ${KEY}` };
 
 /** Two of three groups and campaigns: a list that is dropped, or of which one value is read, gives another number. */
 export const GROUPS = [98, 99];
 export const GROUP_GUIDS = GROUPS.map((group) => `60000${String(group).padStart(3, "0")}-0000-4000-8000-000000000001`);
 export const CAMPAIGNS = [111, 112];
+/** Ids as the texts that parameters are. */
+export const texts = (ids: number[]): string[] => ids.map(String);
 export const SELECTED = [101, 102, 104];
 export const RULE = "20000000-0000-4000-9000-000000000001";
 export const CONVERSATION = "c0000001-0000-4000-8000-000000000001";
