@@ -26,6 +26,7 @@ use tower::ServiceExt;
 
 use handshake::{Secure, Shaking};
 
+use super::base_path;
 use super::connection::Connection;
 use super::connection::counted::Counted;
 use super::connection::paced::Paced;
@@ -34,6 +35,7 @@ use super::extract::Peer;
 use super::health;
 use crate::clock::Clock;
 use crate::domain::Fault;
+use crate::domain::settings::base_path::BasePath;
 use crate::domain::settings::proxies::TrustedProxies;
 use crate::lifecycle::Lifecycle;
 use crate::limits::Sockets;
@@ -70,6 +72,8 @@ pub struct ListenerConfig {
     pub write_clock: Option<Clock>,
     /// Proxies that name their clients.
     pub proxies: Option<Arc<TrustedProxies>>,
+    /// Path below which requests are answered, besides the root.
+    pub base_path: BasePath,
 }
 
 /// Serves `router` on every accepted connection until `stopping` is cancelled.
@@ -79,7 +83,7 @@ pub async fn serve(
     lifecycle: Lifecycle,
     stopping: CancellationToken,
 ) -> Result<(), std::io::Error> {
-    let ListenerConfig { listener, tls, sockets, header_timeout, write_clock, proxies } = config;
+    let ListenerConfig { listener, tls, sockets, header_timeout, write_clock, proxies, base_path } = config;
     let under_way = TaskTracker::new();
     let cut = CancellationToken::new();
     loop {
@@ -97,6 +101,7 @@ pub async fn serve(
             header_timeout,
             write_clock: write_clock.clone(),
             proxies: proxies.clone(),
+            base_path: base_path.clone(),
             is_secure: tls.is_some(),
             leaving: stopping.clone(),
         };
@@ -153,6 +158,7 @@ struct Requests {
     header_timeout: Duration,
     write_clock: Option<Clock>,
     proxies: Option<Arc<TrustedProxies>>,
+    base_path: BasePath,
     /// True if the connection is encrypted.
     is_secure: bool,
     /// Cancelled when the request under way is to be the connection's last.
@@ -162,9 +168,11 @@ struct Requests {
 impl Requests {
     /// Answers the requests that arrive on the stream until it ends.
     async fn over<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: S) {
-        let Requests { router, peer, connection, header_timeout, write_clock, proxies, is_secure, leaving } = self;
+        let Requests { router, peer, connection, header_timeout, write_clock, proxies, base_path, is_secure, leaving } =
+            self;
         let stream = Paced::new(stream, connection.clone(), write_clock);
         let service = service_fn(move |request: Request<Incoming>| {
+            let request = base_path::stripped(request, &base_path);
             let client = client(peer, proxies.as_deref(), &request);
             let answering = answer(router.clone(), request, client, connection.clone());
             async move { answering.await.map(|response| headers::secured(response, is_secure)) }
