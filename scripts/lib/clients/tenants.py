@@ -14,6 +14,7 @@ Ben where Cleo is, and its routing rule without Ann: every number that a client 
 import dataclasses
 import datetime
 import itertools
+import time
 
 import requests
 
@@ -44,7 +45,13 @@ def make(base, admin, name, is_control):
 
 
 def _ask(method, url, token, body):
-    answer = requests.request(method, url, json=body, headers={"Authorization": f"Bearer {token}"}, timeout=30)
+    for _ in range(20):
+        answer = requests.request(method, url, json=body, headers={"Authorization": f"Bearer {token}"}, timeout=30)
+        # The disk is busy with something else. Where the request was taken all the same, a tenant of that name exists
+        # already, which is a conflict; the others can be repeated.
+        if answer.status_code != 503:
+            break
+        time.sleep(1)
     assert answer.ok, f"{method} {url}: {answer.status_code} {answer.text}"
     return answer.json()
 

@@ -6,8 +6,8 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "python"))
 
 from rollcall_client import (  # noqa: E402
-    ApiClient, ApiException, AvailabilityCriteria, CloudEvent, Configuration, ConvosoApi, DeskConnectedData,
-    DeskConnectedEvent, EventsAndDirectoryApi, IAdvizeRESTApi, VonageContactCenterApi)
+    ApiClient, ApiException, AvailabilityCriteria, CloudEvent, Configuration, ConvosoApi, ConvosoFailure,
+    DeskConnectedData, DeskConnectedEvent, EventsAndDirectoryApi, IAdvizeRESTApi, VonageContactCenterApi)
 
 KEY = os.environ["SERVICE_KEY"]
 GROUP_GUIDS = [f"60000{number:03}-0000-4000-8000-000000000001" for number in (98, 99)]
@@ -30,7 +30,7 @@ counts = convoso.count_agents(campaign_id=["111", "112"]).to_dict()
 assert counts == {"success": True, "data": {"available_agents": 2, "logged_in_agents": 3}}, counts
 assert ready() == 2, ready()
 
-event = DeskConnectedEvent(type="desk.connected", id="1", source="/clients", subject="105",
+event = DeskConnectedEvent(type="desk.connected", id="eve", source="/clients", subject="105",
                            time=datetime.datetime.now(datetime.timezone.utc), data=DeskConnectedData(session="desk-105"))
 taken = EventsAndDirectoryApi(client).post_events(CloudEvent(event))
 assert [result.outcome for result in taken.results] == ["applied"], taken
@@ -42,6 +42,6 @@ try:
     raise AssertionError("a group that is no id was not refused")
 except ApiException as refused:
     assert refused.status == 400 and '"fail"' in str(refused.body), refused
-invalid = convoso.count_agents(campaign_id=["abc"]).to_dict()
-assert invalid["code"] == 6026, invalid
+invalid = convoso.count_agents(campaign_id=["abc"]).actual_instance
+assert isinstance(invalid, ConvosoFailure) and invalid.code == 6026, invalid
 print("openapi-generator, python: 8 checks")

@@ -22,7 +22,7 @@ const counts = (await convoso.countAgents(texts(CAMPAIGNS))).data;
 assert.deepEqual(counts, { success: true, data: { available_agents: 2, logged_in_agents: 3 } });
 assert.deepEqual(await presences(), { Ready: 2, Away: 1, ExtendedAway: 0, LoggedOut: 1 });
 
-const event = { type: "desk.connected", id: "1", source: "/clients", subject: "105", time: NOW, data: { session: "desk-105" } } as const;
+const event = { type: "desk.connected", id: "eve", source: "/clients", subject: "105", time: NOW, data: { session: "desk-105" } } as const;
 assert.deepEqual((await events.postEvents(event)).data.results.map((result) => result.outcome), ["applied"]);
 assert.deepEqual(await ids(), [...SELECTED, 105]);
 assert.equal((await presences()).Ready, 3);

@@ -3,14 +3,14 @@
 
 import assert from "node:assert/strict";
 
-import { BEARER, CAMPAIGNS, GROUP_GUIDS, GROUPS, KEY, NOW, rejection, SELECTED, texts, URL_OF_SERVICE, VERSION } from "../service.js";
+import { CAMPAIGNS, GROUP_GUIDS, GROUPS, KEY, NOW, rejection, SELECTED, texts, URL_OF_SERVICE, VERSION } from "../service.js";
 import { Configuration, ConvosoApi, EventsAndDirectoryApi, IAdvizeRESTApi, ResponseError, VonageContactCenterApi } from "./fetch/index.js";
 
 const at = (headers: Record<string, string>) => new Configuration({ basePath: URL_OF_SERVICE, apiKey: KEY, accessToken: KEY, headers });
 const rest = new IAdvizeRESTApi(at({}));
 const convoso = new ConvosoApi(at({}));
 const vonage = new VonageContactCenterApi(at(VERSION));
-const events = new EventsAndDirectoryApi(at(BEARER));
+const events = new EventsAndDirectoryApi(at({}));
 
 const ids = async () => (await rest.listLive({ filtersGroupId: texts(GROUPS) })).data?.map((operator) => operator.id);
 const presences = async () => (await vonage.agentsAvailability({ availabilityCriteria: { groupGuids: GROUP_GUIDS } })).presenceSummary;
@@ -21,7 +21,7 @@ assert("data" in counts, JSON.stringify(counts));
 assert.deepEqual(counts.data, { availableAgents: 2, loggedInAgents: 3 });
 assert.deepEqual(await presences(), { ready: 2, away: 1, extendedAway: 0, loggedOut: 1 });
 
-const event = { type: "desk.connected", id: "1", source: "/clients", subject: "105", time: new Date(NOW), data: { session: "desk-105" } } as const;
+const event = { type: "desk.connected", id: "eve", source: "/clients", subject: "105", time: new Date(NOW), data: { session: "desk-105" } } as const;
 const taken = await events.postEvents({ cloudEvent: event });
 assert.deepEqual(taken.results.map((result) => result.outcome), ["applied"]);
 assert.deepEqual(await ids(), [...SELECTED, 105]);

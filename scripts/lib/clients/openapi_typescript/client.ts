@@ -26,7 +26,7 @@ assert.deepEqual(await live(), SELECTED);
 assert.deepEqual((await search(texts(CAMPAIGNS))).data, { success: true, data: { available_agents: 2, logged_in_agents: 3 } });
 assert.equal(await ready(), 2);
 
-const event = { type: "desk.connected", id: "1", source: "/clients", subject: "105", time: NOW, data: { session: "desk-105" } } as const;
+const event = { type: "desk.connected", id: "eve", source: "/clients", subject: "105", time: NOW, data: { session: "desk-105" } } as const;
 const taken = await client.POST("/v1/events", { body: event });
 assert.deepEqual(taken.data?.results.map((result) => result.outcome), ["applied"], JSON.stringify(taken.error));
 assert.deepEqual(await live(), [...SELECTED, 105]);

@@ -21,13 +21,13 @@ assert.deepEqual((await countAgentsByBody(search)).data, counts);
 const summary = await agentsAvailability({ groupGuids: GROUP_GUIDS }, { headers: VERSION });
 assert.deepEqual(summary.data.presenceSummary, { Ready: 2, Away: 1, ExtendedAway: 0, LoggedOut: 1 });
 
-const taken = await postEvents({ type: "desk.connected", id: "1", source: "/clients", subject: "105", time: NOW, data: { session: "desk-105" } });
+const taken = await postEvents({ type: "desk.connected", id: "eve", source: "/clients", subject: "105", time: NOW, data: { session: "desk-105" } });
 assert.deepEqual(taken.data.results.map((result) => result.outcome), ["applied"]);
 assert.deepEqual(await ids(), [...SELECTED, 105]);
 
 const status = (reason: unknown) => (reason instanceof AxiosError ? reason.response?.status : reason);
 assert.equal(status(await rejection("a group that is no id", () => listLive({ "filters[group_id]": ["none"] }))), 400);
-assert.equal(status(await rejection("an event without a version", () => agentsAvailability({ groupGuids: ["none"] }, { headers: VERSION }))), 400);
+assert.equal(status(await rejection("a group that is no GUID", () => agentsAvailability({ groupGuids: ["none"] }, { headers: VERSION }))), 400);
 const invalid = (await countAgentsByBody({ ...search, campaign_id: ["abc"] })).data;
 assert("error" in invalid && invalid.code === 6026, JSON.stringify(invalid));
 console.log("orval: 9 checks");
