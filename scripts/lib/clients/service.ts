@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 
 const setting = (name: string): string => {
-  const value = process.env[name];
-  assert(value, `${name} is not set`);
-  return value;
+    const value = process.env[name];
+    assert(value, `${name} is not set`);
+    return value;
 };
 
 export const URL_OF_SERVICE = setting("SERVICE_URL");
@@ -31,33 +31,39 @@ export const EVE = { type: "desk.connected", source: "/clients", subject: "105",
 
 /** The reason with which `call` is rejected. Fails if it is not. */
 export const rejection = async (what: string, call: () => Promise<unknown>): Promise<unknown> => {
-  let answer: unknown;
-  try {
-    answer = await call();
-  } catch (reason) {
-    return reason;
-  }
-  assert.fail(`${what} was not rejected: ${JSON.stringify(answer)}`);
+    let answer: unknown;
+    try {
+        answer = await call();
+    } catch (reason) {
+        return reason;
+    }
+    assert.fail(`${what} was not rejected: ${JSON.stringify(answer)}`);
 };
 
 /** One request of a client: what a fetch function was called with, and the status that was answered. */
 export interface Sent {
-  method: string;
-  url: URL;
-  headers: Headers;
-  body: string;
-  status: number;
+    method: string;
+    url: URL;
+    headers: Headers;
+    body: string;
+    status: number;
 }
 
 /** A fetch function that also records what a client sends. */
 export const recorder = (): { sent: Sent[]; fetch: typeof globalThis.fetch } => {
-  const sent: Sent[] = [];
-  const recording: typeof globalThis.fetch = async (input, init) => {
-    const request = new Request(input, init);
-    const body = await request.clone().text();
-    const answer = await globalThis.fetch(request);
-    sent.push({ method: request.method, url: new URL(request.url), headers: request.headers, body, status: answer.status });
-    return answer;
-  };
-  return { sent, fetch: recording };
+    const sent: Sent[] = [];
+    const recording: typeof globalThis.fetch = async (input, init) => {
+        const request = new Request(input, init);
+        const body = await request.clone().text();
+        const answer = await globalThis.fetch(request);
+        sent.push({
+            method: request.method,
+            url: new URL(request.url),
+            headers: request.headers,
+            body,
+            status: answer.status,
+        });
+        return answer;
+    };
+    return { sent, fetch: recording };
 };

@@ -83,13 +83,13 @@ def _directory(is_control):
 
 
 def _events():
-    """People who are connected now, and three conversations of one day, each with a contact before and after a snooze."""
+    """People who are connected now, and three conversations of one day, with a contact before and after a snooze."""
     number = itertools.count(1)
     now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def event(kind, time, data, subject=None):
-        made = {"specversion": "1.0", "id": str(next(number)), "source": SOURCE, "type": kind, "time": time, "data": data}
-        return made if subject is None else {**made, "subject": subject}
+        made = {"specversion": "1.0", "id": str(next(number)), "source": SOURCE, "type": kind, "time": time}
+        return {**made, "data": data} if subject is None else {**made, "subject": subject, "data": data}
 
     for user in ("101", "102", "103", "104"):
         yield event("desk.connected", now, {"session": f"desk-{user}"}, user)

@@ -13,6 +13,7 @@ URL = os.environ["SERVICE_URL"]
 BEARER = {"Authorization": "Bearer " + os.environ["SERVICE_KEY"]}
 EVE = {"type": "desk.connected", "source": "/clients", "subject": "105"}
 BEAT = {**EVE, "type": "desk.heartbeat"}
+JSON = {"datacontenttype": "application/json"}
 DATA = {"session": "desk-105"}
 BYTES = b'{"session": "desk-105"}'
 
@@ -46,7 +47,7 @@ assert connected() == 4
 assert send(headers, body)["outcome"] == "duplicate"
 ways = {
     "binary": message(to_binary_event(event(BEAT, DATA))),
-    "binary, with a content type": message(to_binary_event(event({**BEAT, "datacontenttype": "application/json"}, DATA))),
+    "binary, with a content type": message(to_binary_event(event({**BEAT, **JSON}, DATA))),
     "structured": message(to_structured(event(BEAT, DATA), JSONFormat())),
     "structured, by default": message(to_structured_event(event(BEAT, DATA))),
     "structured, with bytes": message(to_structured_event(event(BEAT, BYTES))),

@@ -12,12 +12,23 @@ const client = new GraphQLClient(url, { headers: BEARER });
 const getter = new GraphQLClient(url, { headers: BEARER, method: "GET" });
 
 for (const one of [client, getter]) {
-  assert.equal((await one.request(ConnectedDocument, { groups: GROUPS })).connectedUsersIndicator.connectedUsersCount, 3);
-  assert.equal((await one.request(ConnectedDocument, {})).connectedUsersIndicator.connectedUsersCount, 4);
-  const invalid = await rejection("an unknown field", () => one.request(gql`{ connectedUsersIndicator { nothing } }`));
-  assert(invalid instanceof ClientError, String(invalid));
-  assert.equal(invalid.response.status, 400);
-  assert.match(String(invalid.response.errors?.[0]?.message), /nothing/);
+    assert.equal(
+        (await one.request(ConnectedDocument, { groups: GROUPS })).connectedUsersIndicator.connectedUsersCount,
+        3,
+    );
+    assert.equal((await one.request(ConnectedDocument, {})).connectedUsersIndicator.connectedUsersCount, 4);
+    const invalid = await rejection("an unknown field", () =>
+        one.request(gql`
+            {
+                connectedUsersIndicator {
+                    nothing
+                }
+            }
+        `),
+    );
+    assert(invalid instanceof ClientError, String(invalid));
+    assert.equal(invalid.response.status, 400);
+    assert.match(String(invalid.response.errors?.[0]?.message), /nothing/);
 }
 
 const input = { userId: 101, channel: "CHAT", status: "UNAVAILABLE" } as const;
@@ -29,7 +40,9 @@ const long = await rejection("a page of 101", () => client.request(ClosedDocumen
 assert(long instanceof ClientError, String(long));
 assert.equal(long.response.errors?.[0]?.extensions?.["name"], "INVALID_ARGUMENT");
 
-const batch = await rejection("a batch", () => client.batchRequests([{ document: "{__typename}" }, { document: "{__typename}" }]));
+const batch = await rejection("a batch", () =>
+    client.batchRequests([{ document: "{__typename}" }, { document: "{__typename}" }]),
+);
 assert.match(String(batch), /400/);
 assert.match(String(batch), /batch/i, "the reason is in the error");
 console.log("graphql-request: 14 checks");

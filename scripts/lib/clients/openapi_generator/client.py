@@ -30,8 +30,9 @@ counts = convoso.count_agents(campaign_id=["111", "112"]).to_dict()
 assert counts == {"success": True, "data": {"available_agents": 2, "logged_in_agents": 3}}, counts
 assert ready() == 2, ready()
 
-event = DeskConnectedEvent(type="desk.connected", id="eve", source="/clients", subject="105",
-                           time=datetime.datetime.now(datetime.timezone.utc), data=DeskConnectedData(session="desk-105"))
+now = datetime.datetime.now(datetime.timezone.utc)
+event = DeskConnectedEvent(type="desk.connected", id="eve", source="/clients", subject="105", time=now,
+                           data=DeskConnectedData(session="desk-105"))
 taken = EventsAndDirectoryApi(client).post_events(CloudEvent(event))
 assert [result.outcome for result in taken.results] == ["applied"], taken
 assert ids() == [101, 102, 104, 105], ids()

@@ -5,30 +5,56 @@ import assert from "node:assert/strict";
 
 import createClient from "openapi-fetch";
 
-import { BEARER, CAMPAIGNS, GROUP_GUIDS, GROUPS, KEY, NOW, SELECTED, texts, URL_OF_SERVICE, VERSION } from "../service.js";
+import {
+    BEARER,
+    CAMPAIGNS,
+    GROUP_GUIDS,
+    GROUPS,
+    KEY,
+    NOW,
+    SELECTED,
+    texts,
+    URL_OF_SERVICE,
+    VERSION,
+} from "../service.js";
 import type { paths } from "./generated.js";
 
 const client = createClient<paths>({ baseUrl: URL_OF_SERVICE, headers: BEARER });
 const ofGroups = { "filters[group_id]": texts(GROUPS) };
 
 const live = async () => {
-  const { data, error } = await client.GET("/operator/live", { params: { query: ofGroups } });
-  return data?.data?.map((operator) => operator.id) ?? error;
+    const { data, error } = await client.GET("/operator/live", { params: { query: ofGroups } });
+    return data?.data?.map((operator) => operator.id) ?? error;
 };
-const search = (campaign_id: string[]) => client.GET("/user-activity/search", { params: { query: { auth_token: KEY, campaign_id } } });
+const search = (campaign_id: string[]) =>
+    client.GET("/user-activity/search", { params: { query: { auth_token: KEY, campaign_id } } });
 const criteria = { groupGuids: GROUP_GUIDS };
 const ready = async () => {
-  const { data, error } = await client.POST("/agents-availability", { headers: VERSION, body: criteria });
-  return data?.presenceSummary.Ready ?? error;
+    const { data, error } = await client.POST("/agents-availability", { headers: VERSION, body: criteria });
+    return data?.presenceSummary.Ready ?? error;
 };
 
 assert.deepEqual(await live(), SELECTED);
-assert.deepEqual((await search(texts(CAMPAIGNS))).data, { success: true, data: { available_agents: 2, logged_in_agents: 3 } });
+assert.deepEqual((await search(texts(CAMPAIGNS))).data, {
+    success: true,
+    data: { available_agents: 2, logged_in_agents: 3 },
+});
 assert.equal(await ready(), 2);
 
-const event = { type: "desk.connected", id: "eve", source: "/clients", subject: "105", time: NOW, data: { session: "desk-105" } } as const;
+const event = {
+    type: "desk.connected",
+    id: "eve",
+    source: "/clients",
+    subject: "105",
+    time: NOW,
+    data: { session: "desk-105" },
+} as const;
 const taken = await client.POST("/v1/events", { body: event });
-assert.deepEqual(taken.data?.results.map((result) => result.outcome), ["applied"], JSON.stringify(taken.error));
+assert.deepEqual(
+    taken.data?.results.map((result) => result.outcome),
+    ["applied"],
+    JSON.stringify(taken.error),
+);
 assert.deepEqual(await live(), [...SELECTED, 105]);
 assert.equal(await ready(), 3);
 

@@ -1,6 +1,7 @@
 <?php
-// Requests as PHP writes them without the vendor's client: nested arrays in a query and in a form, an array of fields, which
-// curl sends as multipart/form-data, `Expect: 100-continue`, a stream, and JSON in which an empty array stands for no variables.
+// Requests as PHP writes them without the vendor's client: nested arrays in a query and in a form, an array of fields,
+// which curl sends as multipart/form-data, `Expect: 100-continue`, a stream, and JSON in which an empty array stands
+// for no variables.
 
 declare(strict_types=1);
 
@@ -22,10 +23,10 @@ foreach ([http_build_query($search), $parts] as $fields) {
     same($answer['body'], $counts, 'after 100 Continue');
     same(str_contains($answer['sent'], 'Expect: 100-continue'), true, 'Expect was sent');
 }
-$stream = stream_context_create(['http' => [
-    'method' => 'POST', 'header' => 'Content-Type: application/x-www-form-urlencoded', 'content' => http_build_query($search),
-]]);
-same(json_decode((string) file_get_contents(setting('SERVICE_URL') . $activity, false, $stream), true), $counts, 'a stream');
+$form = 'Content-Type: application/x-www-form-urlencoded';
+$http = ['method' => 'POST', 'header' => $form, 'content' => http_build_query($search)];
+$body = file_get_contents(setting('SERVICE_URL') . $activity, false, stream_context_create(['http' => $http]));
+same(json_decode((string) $body, true), $counts, 'a stream');
 
 // A body over 1 MiB, before which curl waits for 100 Continue by itself, is refused before it is sent.
 $large = call($activity, [CURLOPT_POSTFIELDS => 'auth_token=' . str_repeat('a', 2_000_000)]);
@@ -36,13 +37,16 @@ $switch = call('/operator/101/live', [
     CURLOPT_CUSTOMREQUEST => 'PUT', CURLOPT_HTTPHEADER => ["X-API-Key: $key", ...$expect],
     CURLOPT_POSTFIELDS => ['chat[available]' => '0', 'call[available]' => '1'],
 ]);
-same($switch['body']['meta']['message'], 'Operator is now unavailable for chat channel. Operator is now available for call channel.', 'a switch');
+$switched = 'Operator is now unavailable for chat channel. Operator is now available for call channel.';
+same($switch['body']['meta']['message'], $switched, 'a switch');
 
 $query = 'query($groups:[LegacyId!]){connectedUsersIndicator(groupIds:$groups){connectedUsersCount}}';
-$ask = fn (array $body): array => call('/graphql', [CURLOPT_HTTPHEADER => $json, CURLOPT_POSTFIELDS => json_encode($body)])['body'];
+$post = fn (array $body): array => [CURLOPT_HTTPHEADER => $json, CURLOPT_POSTFIELDS => json_encode($body)];
+$ask = fn (array $body): array => call('/graphql', $post($body))['body'];
 $connected = fn (int $count): array => ['data' => ['connectedUsersIndicator' => ['connectedUsersCount' => $count]]];
 same($ask(['query' => $query, 'variables' => ['groups' => GROUPS]]), $connected(3), 'variables');
-same($ask(['query' => $query, 'variables' => [], 'operationName' => '']), $connected(4), 'no variables, which PHP writes as []');
+$without = ['query' => $query, 'variables' => [], 'operationName' => ''];
+same($ask($without), $connected(4), 'no variables, which PHP writes as []');
 
 $event = [
     'specversion' => '1.0', 'id' => uniqid(), 'source' => '/clients', 'type' => 'desk.connected', 'subject' => '105',
@@ -52,6 +56,7 @@ $taken = call('/v1/events', [CURLOPT_HTTPHEADER => [...$json, ...$expect], CURLO
 same($taken['body']['applied'], 1, 'an event');
 same($ask(['query' => $query, 'variables' => ['groups' => GROUPS]]), $connected(4), 'the count after the event');
 
-$refused = call($activity, [CURLOPT_POSTFIELDS => http_build_query(['auth_token' => $key, 'campaign_id' => ['a' => ['b' => 111]]])]);
+$nested = ['auth_token' => $key, 'campaign_id' => ['a' => ['b' => 111]]];
+$refused = call($activity, [CURLOPT_POSTFIELDS => http_build_query($nested)]);
 same([$refused['status'], $refused['body']['success']], [400, false], 'a filter of another form');
 echo "PHP: 15 checks\n";

@@ -29,7 +29,8 @@ function same(mixed $actual, mixed $expected, string $what): void
 function call(string $path, array $options = []): array
 {
     $curl = curl_init(setting('SERVICE_URL') . $path);
-    curl_setopt_array($curl, $options + [CURLOPT_RETURNTRANSFER => true, CURLINFO_HEADER_OUT => true, CURLOPT_TIMEOUT => 30]);
+    $options += [CURLOPT_RETURNTRANSFER => true, CURLINFO_HEADER_OUT => true, CURLOPT_TIMEOUT => 30];
+    curl_setopt_array($curl, $options);
     $body = curl_exec($curl);
     if (!is_string($body)) {
         throw new RuntimeException("$path: " . curl_error($curl));

@@ -1,7 +1,7 @@
 <?php
-// The requests of iAdvize's own PHP client (github.com/iadvize/api-rest-client) and of the library by which it sends them:
-// the key in X-API-Key, `http_build_query` for nested arrays, fields repeated in the query, `page` and `limit` on every
-// request, an empty form with DELETE. Only `meta.status` counts: the client does not look at the status of HTTP.
+// The requests of iAdvize's own PHP client (github.com/iadvize/api-rest-client) and of the library by which it sends
+// them: the key in X-API-Key, `http_build_query` for nested arrays, fields repeated in the query, `page` and `limit` on
+// every request, an empty form with DELETE. Only `meta.status` counts: the client does not look at the status of HTTP.
 
 declare(strict_types=1);
 
@@ -12,16 +12,17 @@ const MODES = ['read' => 'GET', 'create' => 'POST', 'update' => 'PUT', 'delete' 
 /** Sends one request as the client does, and returns the decoded answer. */
 function request(string $mode, string $resource, array $with = []): array
 {
-    $with += ['fields' => [], 'filters' => [], 'full' => false, 'page' => 1, 'limit' => 20, 'version' => CURL_HTTP_VERSION_1_1];
-    $query = array_filter(
-        ['full' => $with['full'], 'filters' => $with['filters'], 'fields' => $with['fields']],
-    ) + ['page' => $with['page'], 'limit' => $with['limit']];
+    $with += ['fields' => [], 'filters' => [], 'full' => false, 'page' => 1, 'limit' => 20];
+    $with += ['version' => CURL_HTTP_VERSION_1_1];
+    $given = ['full' => $with['full'], 'filters' => $with['filters'], 'fields' => $with['fields']];
+    $query = array_filter($given) + ['page' => $with['page'], 'limit' => $with['limit']];
     $options = [
         CURLOPT_CUSTOMREQUEST => MODES[$mode],
         CURLOPT_HTTP_VERSION => $with['version'],
         CURLOPT_HTTPHEADER => ['X-API-Key: ' . setting('SERVICE_KEY')],
     ];
-    $options += $mode === 'read' ? [CURLOPT_HTTPGET => true] : [CURLOPT_POSTFIELDS => http_build_query($with['fields'])];
+    $form = http_build_query($with['fields']);
+    $options += $mode === 'read' ? [CURLOPT_HTTPGET => true] : [CURLOPT_POSTFIELDS => $form];
     return call("/api/2/$resource?" . http_build_query($query), $options)['body'];
 }
 
@@ -64,15 +65,23 @@ same($fay['call_config']['ask_phone_number_at_every_connection'], true, 'a neste
 
 $changed = request('update', "operator/{$fay['id']}", ['fields' => ['skill_list' => [2], 'chat_max_number' => 3]]);
 same([$changed['data']['skill_list'], $changed['data']['chat_max_number']], [[2], 3], 'a change');
-$switched = request('update', 'operator/101/live', ['fields' => ['chat' => ['available' => false], 'call' => ['available' => false]]]);
+$off = ['available' => false];
+$switched = request('update', 'operator/101/live', ['fields' => ['chat' => $off, 'call' => $off]]);
 same($switched['meta']['status'], 'success', 'the status of a switch');
 same(request('read', 'operator/101/live')['data']['chat']['available'], false, 'chat after the switch');
 same(request('delete', "operator/{$fay['id']}")['meta'], ['status' => 'success'], 'a deletion');
 
 // Failures, which the client finds in `meta` alone.
-same(request('read', "operator/{$fay['id']}")['meta']['status'], 'fail', 'an operator who was deleted');
-same(request('read', 'operator', ['filters' => ['grup_id' => GROUPS]])['meta']['status'], 'fail', 'a filter that does not exist');
-same(request('read', 'operator', ['filters' => ['group_id' => ['a' => ['b' => 98]]]])['meta']['status'], 'fail', 'a filter of another form');
-same(request('create', 'operator', ['fields' => ['name' => 'Gil']])['meta']['message'], "Field 'email' is missing.", 'a missing field');
-same(request('read', 'website')['meta']['status'], 'fail', 'a resource that does not exist');
+$filtered = fn (array $filters): array => request('read', 'operator', ['filters' => $filters]);
+$failures = [
+    'an operator who was deleted' => request('read', "operator/{$fay['id']}"),
+    'a filter that does not exist' => $filtered(['grup_id' => GROUPS]),
+    'a filter of another form' => $filtered(['group_id' => ['a' => ['b' => 98]]]),
+    'a resource that does not exist' => request('read', 'website'),
+];
+foreach ($failures as $what => $answer) {
+    same($answer['meta']['status'], 'fail', $what);
+}
+$incomplete = request('create', 'operator', ['fields' => ['name' => 'Gil']]);
+same($incomplete['meta'], ['status' => 'fail', 'message' => "Field 'email' is missing."], 'a missing field');
 echo "iAdvize's client: 19 checks\n";

@@ -3,55 +3,55 @@
 import { graphql } from "relay-runtime";
 
 graphql`
-  query documentsConnectedQuery($groups: [LegacyId!]) {
-    connectedUsersIndicator(groupIds: $groups) {
-      connectedUsersCount
-      countByChatAvailabilityStatus {
-        available
-        toggleOff
-      }
-    }
-  }
-`;
-
-graphql`
-  query documentsClosedQuery($interval: DateTimeInterval!, $first: Int, $after: String) {
-    closedConversations(interval: $interval, first: $first, after: $after) {
-      edges {
-        cursor
-        node {
-          id
-          contacts {
-            ending
-            user {
-              id
-              lastName
+    query documentsConnectedQuery($groups: [LegacyId!]) {
+        connectedUsersIndicator(groupIds: $groups) {
+            connectedUsersCount
+            countByChatAvailabilityStatus {
+                available
+                toggleOff
             }
-          }
         }
-      }
-      pageInfo {
-        endCursor
-        hasNextPage
-      }
     }
-  }
 `;
 
 graphql`
-  mutation documentsSwitchMutation($input: UserAvailabilityStatusUpdateInput!) {
-    userAvailabilityStatusUpdate(input: $input) {
-      user {
-        lastName
-        availability {
-          chat {
-            isAvailable
-          }
+    query documentsClosedQuery($interval: DateTimeInterval!, $first: Int, $after: String) {
+        closedConversations(interval: $interval, first: $first, after: $after) {
+            edges {
+                cursor
+                node {
+                    id
+                    contacts {
+                        ending
+                        user {
+                            id
+                            lastName
+                        }
+                    }
+                }
+            }
+            pageInfo {
+                endCursor
+                hasNextPage
+            }
         }
-      }
-      userErrors {
-        message
-      }
     }
-  }
+`;
+
+graphql`
+    mutation documentsSwitchMutation($input: UserAvailabilityStatusUpdateInput!) {
+        userAvailabilityStatusUpdate(input: $input) {
+            user {
+                lastName
+                availability {
+                    chat {
+                        isAvailable
+                    }
+                }
+            }
+            userErrors {
+                message
+            }
+        }
+    }
 `;

@@ -9,10 +9,10 @@ import { BEARER, GROUPS, recorder, URL_OF_SERVICE } from "../service.js";
 
 const { sent, fetch } = recorder();
 const client = new Client({
-  url: `${URL_OF_SERVICE}/graphql`,
-  fetch,
-  fetchOptions: { headers: BEARER },
-  exchanges: [fetchExchange],
+    url: `${URL_OF_SERVICE}/graphql`,
+    fetch,
+    fetchOptions: { headers: BEARER },
+    exchanges: [fetchExchange],
 });
 
 const count = await client.query(ConnectedDocument, { groups: GROUPS });
@@ -22,7 +22,11 @@ assert.equal((await client.query(ConnectedDocument, {})).data?.connectedUsersInd
 
 const input = { userId: 101, channel: "CHAT", status: "UNAVAILABLE" } as const;
 const change = await client.mutation(SwitchDocument, { input });
-assert.equal(change.data?.userAvailabilityStatusUpdate?.user?.availability?.chat.isAvailable, false, String(change.error));
+assert.equal(
+    change.data?.userAvailabilityStatusUpdate?.user?.availability?.chat.isAvailable,
+    false,
+    String(change.error),
+);
 
 const invalid = await client.query(gql("{connectedUsersIndicator{nothing}}"), {});
 assert.match(String(invalid.error?.message), /nothing/);
@@ -31,7 +35,12 @@ const long = await client.query(ClosedDocument, { interval, first: 101 });
 assert.equal(long.error?.graphQLErrors[0]?.extensions["name"], "INVALID_ARGUMENT", String(long.error));
 
 // Longer than the 2,048 bytes up to which urql uses GET.
-const many = await client.query(ConnectedDocument, { groups: [...GROUPS, ...Array.from({ length: 450 }, (_, n) => 1000 + n)] });
+const many = await client.query(ConnectedDocument, {
+    groups: [...GROUPS, ...Array.from({ length: 450 }, (_, n) => 1000 + n)],
+});
 assert.equal(many.data?.connectedUsersIndicator.connectedUsersCount, 3, String(many.error));
-assert.deepEqual(sent.map((request) => request.method), ["GET", "GET", "POST", "GET", "GET", "POST"]);
+assert.deepEqual(
+    sent.map((request) => request.method),
+    ["GET", "GET", "POST", "GET", "GET", "POST"],
+);
 console.log("urql: 8 checks");
