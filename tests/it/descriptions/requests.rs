@@ -51,22 +51,20 @@ impl Operation<'_> {
     /// Returns the requests: with the required parameters alone, with each of the others, and with each media type of
     /// the body. `real` replaces the example values that only a running service can make.
     pub fn examples(&self, real: &impl Fn(&str) -> String) -> Vec<Example> {
-        let required = |p: &&Value| p["required"] == true || p["in"] == "path";
-        let base: Vec<&Value> = self.parameters().filter(required).collect();
-        let needed = NEEDED.iter().find(|(id, ..)| *id == self.id());
-        let named = |name: &str| self.parameters().find(|p| p["name"] == name);
-        let with = |extra: Option<&Value>| {
-            let is_given = |name: &str| extra.is_some_and(|p| p["name"] == name);
-            let also = needed.filter(|(_, name, other)| !is_given(name) && !is_given(other));
-            let also = also.and_then(|(_, name, _)| named(name));
-            base.iter().copied().chain(extra).chain(also).collect::<Vec<_>>()
-        };
-        let rest = self.parameters().filter(|p| !required(p));
-        let sets: Vec<Vec<&Value>> = std::iter::once(with(None)).chain(rest.map(|p| with(Some(p)))).collect();
+        let rest = self.parameters().filter(|p| !is_required(p));
+        let sets: Vec<Vec<&Value>> = std::iter::once(None).chain(rest.map(Some)).map(|extra| self.set(extra)).collect();
         let bodies = self.bodies(real);
         let plain = sets.iter().map(|parameters| (parameters, bodies.first().cloned()));
         let others = bodies.iter().skip(1).map(|body| (&sets[0], Some(body.clone())));
         plain.chain(others).map(|(parameters, body)| self.example(parameters, body, real)).collect()
+    }
+
+    /// Returns the required parameters and one other.
+    fn set<'v>(&'v self, extra: Option<&'v Value>) -> Vec<&'v Value> {
+        let is_given = |name: &str| extra.is_some_and(|p| p["name"] == name);
+        let needed = NEEDED.iter().filter(|(id, name, other)| *id == self.id() && !is_given(name) && !is_given(other));
+        let needed = needed.filter_map(|(_, name, _)| self.parameters().find(|p| p["name"] == *name));
+        self.parameters().filter(|p| is_required(p)).chain(extra).chain(needed).collect()
     }
 
     fn example(
@@ -118,6 +116,10 @@ impl Operation<'_> {
         };
         content.into_iter().flatten().map(encode).collect()
     }
+}
+
+fn is_required(parameter: &Value) -> bool {
+    parameter["required"] == true || parameter["in"] == "path"
 }
 
 /// Returns the fields of a form in the encoding that the description gives.

@@ -48,7 +48,7 @@ impl ToSchema for Webhook {
     post,
     path = "/v1/webhooks/iadvize",
     params(
-        ("x-iadvize-signature" = Option<String>, Header, example = "sha256=9f86d081884c7d659a2feaa0c55ad0159f86d081884c7d659a2feaa0c55ad015", description = "sha256= and the HMAC-SHA256 of the body in hexadecimal digits"),
+        ("x-iadvize-signature" = String, Header, example = "sha256=9f86d081884c7d659a2feaa0c55ad0159f86d081884c7d659a2feaa0c55ad015", description = "sha256= and the HMAC-SHA256 of the body in hexadecimal digits"),
     ),
     request_body(content = Webhook, example = json!({ "eventId": "w1", "eventType": "user.connected", "platform": "ha", "clientId": 77, "createdAt": "2021-03-01T09:00:00Z", "sentAt": "2021-03-01T09:00:01Z", "userId": 101 })),
     responses((status = 200, description = "The outcome of the event", body = Answer, example = json!(Answer::of_one("w1"))), NativeFault),
