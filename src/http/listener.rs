@@ -28,6 +28,7 @@ use handshake::{Secure, Shaking};
 
 use super::base_path;
 use super::connection::Connection;
+use super::connection::body::counted_body;
 use super::connection::counted::Counted;
 use super::connection::paced::Paced;
 use super::dialect::Dialect;
@@ -174,6 +175,7 @@ impl Requests {
         let service = service_fn(move |request: Request<Incoming>| {
             let request = base_path::stripped(request, &base_path);
             let client = client(peer, proxies.as_deref(), &request);
+            let request = request.map(|body| counted_body(body, &connection));
             let answering = answer(router.clone(), request, client, connection.clone());
             async move { answering.await.map(|response| headers::secured(response, is_secure)) }
         });
@@ -210,7 +212,7 @@ fn client(peer: Peer, proxies: Option<&TrustedProxies>, request: &Request<Incomi
 /// pile up responses in memory.
 async fn answer(
     router: Router,
-    mut request: Request<Incoming>,
+    mut request: Request<Body>,
     peer: Peer,
     connection: Connection,
 ) -> Result<Response<Body>, Infallible> {
@@ -232,7 +234,7 @@ async fn answer(
 
 /// Returns the bytes of a request's line and headers, with one space after each colon. The server's buffer may hold more
 /// than its bound, so that it accepts longer ones.
-fn head_bytes(request: &Request<Incoming>) -> usize {
+fn head_bytes(request: &Request<Body>) -> usize {
     let uri = request.uri();
     let authority = uri.authority().map_or(0, |authority| authority.as_str().len());
     let target = uri.path_and_query().map_or(0, |target| target.as_str().len());
