@@ -21,8 +21,8 @@ export async function authorize(page, schemes) {
     const title = page.locator("h4 code", { hasText: new RegExp(`^${scheme}$`) });
     const box = dialog.locator(".auth-container", { has: title });
     await box.locator("input").first().fill(key);
-    await box.getByRole("button", { name: "Apply credentials" }).click();
-    await box.getByRole("button", { name: "Remove authorization" }).waitFor();
+    await box.getByRole("button", { name: "Authorize" }).click();
+    await box.getByRole("button", { name: "Logout" }).waitFor();
   }
   await dialog.getByRole("button", { name: "Close" }).last().click();
 }

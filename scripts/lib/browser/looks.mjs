@@ -20,6 +20,7 @@ export class Looks {
         const isMobile = device === "phone";
         const context = await this.browser.newContext({ viewport, colorScheme, isMobile, hasTouch: isMobile });
         const tab = await context.newPage();
+        tab.setDefaultTimeout(15_000);
         for (const [state, enter] of Object.entries(page.STATES)) {
           const where = `${page.PATH} ${state}, ${device}, ${colorScheme}`;
           try {
