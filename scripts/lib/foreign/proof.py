@@ -39,8 +39,8 @@ SHOWING = {"list_operators", "get_operator", "list_live", "get_live", "list_grou
            "list_agent_presences", "list_log_ins", "graphql get", "graphql post"}
 # Kinds of strings that no answer shows, not even to their own tenant.
 HIDDEN_KINDS = {"session", "device", "source", "event", "slot", "tenant", "document"}
-# Statuses of a busy service, which depend on nothing in the request; such a pair is sent again.
-BUSY, ATTEMPTS = (429, 503), 5
+# Statuses of a busy service, which depend on nothing in the request; it is sent again.
+BUSY, ATTEMPTS = (429, 503), 10
 
 
 class Cycle:
@@ -191,11 +191,7 @@ class Proof:
     async def judged(self, request, foreign, twin, bait=frozenset()):
         """Sends a request and its twin, and judges the answers."""
         is_head = request.method == "HEAD"
-        for _ in range(ATTEMPTS):
-            answer, other = await foreign[0].send(foreign[1], is_head), await twin[0].send(twin[1], is_head)
-            if answer.status not in BUSY and other.status not in BUSY or bait:
-                break
-            await asyncio.sleep(0.05)
+        answer, other = await self.answer(*foreign, is_head), await self.answer(*twin, is_head)
         self.sent += 1
         self.counts[answer.status // 100] += 1
         self.places[request.target] += 1
@@ -209,6 +205,14 @@ class Proof:
             self.found(request, foreign[1], answer, strings, difference)
         elif request.operation == "graphql post" and answer.status == 200:
             self.clean = answer
+
+    async def answer(self, wire, data, is_head):
+        for _ in range(ATTEMPTS):
+            answer = await wire.send(data, is_head)
+            if answer.status not in BUSY:
+                break
+            await asyncio.sleep(0.1)
+        return answer
 
     def found(self, request, data, answer, strings, difference):
         self.counts["finding " + request.operation] += 1
