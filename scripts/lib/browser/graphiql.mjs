@@ -54,6 +54,7 @@ export async function use(browser, base, key) {
   assert.equal(wrong.answer.errors[0].extensions.name, "AUTHENTICATION_REQUIRED");
   assert.match(wrong.text, /AUTHENTICATION_REQUIRED/);
   await page.getByRole("button", { name: /show documentation/i }).click();
+  await page.locator(".graphiql-doc-explorer").getByText("Query", { exact: true }).first().click();
   await page.getByText("Queries. All fields of one request").waitFor();
   assert.deepEqual(errors, []);
   await page.close();

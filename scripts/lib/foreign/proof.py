@@ -149,11 +149,10 @@ class Proof:
         request.headers.append(("X-Forwarded-For", f"10.{parts}"))
         return request
 
-    def take(self, cycles):
+    def take(self, cycles, weights=(45, 25, 30)):
         """The next target, without operations that may be sent only seldom."""
         while True:
-            draw = self.rng.random()
-            target = cycles[0 if draw < 0.5 else 1 if draw < 0.7 else 2].next()
+            target = self.rng.choices(cycles, weights)[0].next()
             name = getattr(target[0], "id", "graphql")
             if self.counts["sent " + name] < rest.SELDOM.get(name, self.total):
                 self.counts["sent " + name] += 1
@@ -169,16 +168,19 @@ class Proof:
         wire.close()
         self.fields |= makers[1].seen
 
-    async def write(self, pair, total):
-        """Sends changes, and reads between them, by a pair of tenants."""
-        makers, wires = self.makers(pair[0], True), (Wire(self.service.port), Wire(self.service.port))
-        bait = {token for value in makers[0].pools.bait() for token in tokens(str(value).lower().encode())}
+    def writing(self):
+        """The targets of requests that change something, in turn: parameters and headers, mutations; and documents."""
         some = [one for operation in self.operations if operation.writes and not operation.is_administration
                 for one in operation.targets()]
         mutations = [one for one in targets(self.schema) if one[1] == "argument" and one[2][0] not in self.queries()]
-        cycles = (Cycle(self.rng, some), Cycle(self.rng, mutations), self.reading()[2])
+        return Cycle(self.rng, some), Cycle(self.rng, mutations), self.reading()[2]
+
+    async def write(self, pair, total, cycles):
+        """Sends changes, and reads between them, by a pair of tenants."""
+        makers, wires = self.makers(pair[0], True), (Wire(self.service.port), Wire(self.service.port))
+        bait = {token for value in makers[0].pools.bait() for token in tokens(str(value).lower().encode())}
         for _ in range(total):
-            request = self.request(makers, self.take(cycles))
+            request = self.request(makers, self.take(cycles, (70, 10, 20)))
             data = request.bytes()
             twin = self.derived.twin(with_key(data, *pair))
             if request.signed:
@@ -309,11 +311,11 @@ async def run(arguments, folder):
         began, total = time.monotonic(), arguments.requests
         writes, desks = total * 15 // 100, min(200, max(10, total // 1000))
         reads = total - writes - desks
-        cycles = proof.reading()
+        cycles, changes = proof.reading(), proof.writing()
         shares = [(n + 1) * reads // READERS - n * reads // READERS for n in range(READERS)]
         await asyncio.gather(
             *(proof.read(proof.empty if n % 4 == 3 else proof.ours, share, cycles) for n, share in enumerate(shares)),
-            *(proof.write(pair, writes // WRITERS) for pair in proof.pairs))
+            *(proof.write(pair, writes // WRITERS, changes) for pair in proof.pairs))
         await proof.talk(desks)
         seconds = time.monotonic() - began
         await proof.compare("at the end")

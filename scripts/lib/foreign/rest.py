@@ -220,7 +220,10 @@ class Maker:
             return self.rng.choice(("client_credentials", "password"))
         if name in ("role", "roles"):
             return self.rng.choice(("operator", "manager"))
-        if name in ("password", "client_secret", "token"):
+        if name == "password":
+            # Another one each time: a log-in is by address and password, in whichever tenant both are right.
+            return f"a password, {self.rng.randrange(10 ** 12):012d}"
+        if name in ("client_secret", "token"):
             return self.stranger_key
         return str(self.pools.value(name))
 
