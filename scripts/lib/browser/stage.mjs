@@ -17,7 +17,8 @@ export async function stage(base, admin) {
   const users = ["Ann", "Bruno", "Cléo"].map((name, n) => ({
     id: n + 1, guid: guid(n + 1), name, roles: ["operator"], skills: [1], queues, channels,
   }));
-  await ask("PUT", "/v1/directory", key, { skills: [{ id: 1, name: "english" }], queues: [{ id: 1, name: "calls" }], users });
+  const [skill, queue] = [{ id: 1, name: "english" }, { id: 1, name: "calls" }];
+  await ask("PUT", "/v1/directory", key, { skills: [skill], queues: [queue], users });
   const time = new Date().toISOString();
   const events = [
     ["desk.connected", "1", { session: "a" }], ["desk.connected", "2", { session: "a" }],

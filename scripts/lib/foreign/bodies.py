@@ -1,4 +1,5 @@
 """Bodies of the operations whose description does not say all about them: events, the directory, webhooks."""
+
 import hashlib
 import hmac
 import json
@@ -37,10 +38,25 @@ def _data(maker, kind):
     return talk
 
 
-TYPES = ("desk.connected", "desk.heartbeat", "desk.disconnected", "status.changed", "slot.taken", "slot.released",
-         "slots.synced", "conversation.started", "conversation.routed", "conversation.pushed", "conversation.message",
-         "conversation.transferred", "conversation.snoozed", "conversation.removed", "conversation.closed",
-         "directory.upserted", "user.deleted")
+TYPES = (
+    "desk.connected",
+    "desk.heartbeat",
+    "desk.disconnected",
+    "status.changed",
+    "slot.taken",
+    "slot.released",
+    "slots.synced",
+    "conversation.started",
+    "conversation.routed",
+    "conversation.pushed",
+    "conversation.message",
+    "conversation.transferred",
+    "conversation.snoozed",
+    "conversation.removed",
+    "conversation.closed",
+    "directory.upserted",
+    "user.deleted",
+)
 
 
 def event(maker):
@@ -51,9 +67,14 @@ def event(maker):
     if rng.random() < 0.3:
         subject = rng.choice(maker.tenant.pools["user.id"])  # a user of the tenant's own, at a foreign conversation
     # The same id twice is a duplicate only within one tenant.
-    made = {"specversion": "1.0", "id": of("event.text"), "source": of("source.text"), "type": kind,
-            "time": f"2021-04-{rng.randint(1, 28):02d}T{rng.randint(0, 23):02d}:00:{rng.randint(0, 59):02d}Z",
-            "data": _data(maker, kind)}
+    made = {
+        "specversion": "1.0",
+        "id": of("event.text"),
+        "source": of("source.text"),
+        "type": kind,
+        "time": f"2021-04-{rng.randint(1, 28):02d}T{rng.randint(0, 23):02d}:00:{rng.randint(0, 59):02d}Z",
+        "data": _data(maker, kind),
+    }
     if rng.random() < 0.7:
         made["id"] += f"{rng.randrange(10 ** 8):08d}"
     if not kind.startswith("conversation.") or kind in ("conversation.pushed", "conversation.message"):
@@ -97,12 +118,28 @@ def directory(maker):
 
 def webhook(maker):
     rng, of = maker.rng, maker.pools.of
-    kind = rng.choice(("user.connected", "user.disconnected", "user.availability.updated", "v2.conversation.pushed",
-                       "v2.conversation.closed"))
-    body = {"eventId": f"{of('event.text')}{rng.randrange(10 ** 8):08d}", "eventType": kind, "platform": "ha", "clientId": 77,
-            "createdAt": "2021-04-05T09:00:00Z", "sentAt": "2021-04-05T09:00:00Z", "userId": of("user.id"),
-            "operatorId": of("user.id"), "conversationId": of("conversation.guid"), "channel": "CHAT",
-            "availabilities": [{"channel": "CHAT", "status": "UNAVAILABLE"}]}
+    kind = rng.choice(
+        (
+            "user.connected",
+            "user.disconnected",
+            "user.availability.updated",
+            "v2.conversation.pushed",
+            "v2.conversation.closed",
+        )
+    )
+    body = {
+        "eventId": f"{of('event.text')}{rng.randrange(10 ** 8):08d}",
+        "eventType": kind,
+        "platform": "ha",
+        "clientId": 77,
+        "createdAt": "2021-04-05T09:00:00Z",
+        "sentAt": "2021-04-05T09:00:00Z",
+        "userId": of("user.id"),
+        "operatorId": of("user.id"),
+        "conversationId": of("conversation.guid"),
+        "channel": "CHAT",
+        "availabilities": [{"channel": "CHAT", "status": "UNAVAILABLE"}],
+    }
     return "application/json", _json(body), True
 
 

@@ -3,6 +3,7 @@
 A foreign string occurs nowhere but in the other tenant's data. Its twin has the same form and occurs nowhere at all.
 Both are made by prefixes, so that the twin of a whole request is a replacement of bytes.
 """
+
 import base64
 import re
 
@@ -12,8 +13,10 @@ PREFIXES = ((b"kestrelq", b"kittiwak"), (b"beefcafe-", b"beefdead-"), (b"7310", 
 FIRST_ID, STEP = 7_310_000_000_000, 100_000
 _GUID = rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 GUID = re.compile(_GUID, re.IGNORECASE)
-TOKEN = re.compile(rb"kestrelq[0-9a-z]*|beefcafe-[0-9a-f-]{27}|(?<![0-9a-f.])7310[0-9]{4}0{5}(?![0-9a-f])"
-                   rb"|2017-[0-9]{2}-[0-9]{2}", re.IGNORECASE)
+TOKEN = re.compile(
+    rb"kestrelq[0-9a-z]*|beefcafe-[0-9a-f-]{27}|(?<![0-9a-f.])7310[0-9]{4}0{5}(?![0-9a-f])" rb"|2017-[0-9]{2}-[0-9]{2}",
+    re.IGNORECASE,
+)
 _AFTER = (rb"", rb"", rb"(?=[0-9]{9})", rb"(?=[0-9]{2}-[0-9]{2})")
 _TWINS = tuple((re.compile(re.escape(foreign) + after), twin) for (foreign, twin), after in zip(PREFIXES, _AFTER))
 MARKERS = tuple(prefix for prefix, _ in PREFIXES)
@@ -24,7 +27,7 @@ _CURSOR = re.compile(rb"([A-Za-z0-9+/]{16,})((?:=|%3D){0,2})")
 
 def _at_each_alignment(marker):
     """The Base64 of a marker at each of the three alignments, without the characters that its neighbours change."""
-    found = [base64.b64encode(b"\0" * pad + marker)[(0, 2, 3)[pad]:].rstrip(b"=")[:-1] for pad in range(3)]
+    found = [base64.b64encode(b"\0" * pad + marker)[(0, 2, 3)[pad] :].rstrip(b"=")[:-1] for pad in range(3)]
     return [text for text in found if len(text) >= 6]
 
 

@@ -1,4 +1,5 @@
 """Answers that leak on purpose: each must be found, or the proof proves nothing."""
+
 import base64
 
 from wire import Answer
@@ -15,6 +16,7 @@ def leaks(other, derived):
 
     def head(more):
         return lambda answer: Answer(answer.status, answer.raw.replace(b"\r\n", b"\r\n" + more + b"\r\n", 1))
+
     return {
         "a name": body(b'{"name":"' + text + b'"}'),
         "a name in capitals": body(text.upper()),

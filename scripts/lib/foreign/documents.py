@@ -1,10 +1,19 @@
 """Makes GraphQL requests from the SDL: every argument, every member of an input object and every field, with foreign
 values in the arguments, in variables, and in what surrounds a document."""
+
 import hashlib
 import json
 
-from graphql import (GraphQLEnumType, GraphQLInputObjectType, GraphQLList, GraphQLNonNull, GraphQLUnionType,
-                     get_named_type, is_abstract_type, is_composite_type)
+from graphql import (
+    GraphQLEnumType,
+    GraphQLInputObjectType,
+    GraphQLList,
+    GraphQLNonNull,
+    GraphQLUnionType,
+    get_named_type,
+    is_abstract_type,
+    is_composite_type,
+)
 
 from rest import HEADERS, Request
 
@@ -33,8 +42,11 @@ def places(schema):
 
 def targets(schema):
     """The places for a foreign value: arguments, headers, and the parts of a request around the arguments."""
-    return ([(DIALECT, "argument", place) for place in places(schema)] + [(DIALECT, "header", name) for name in HEADERS]
-            + [(DIALECT, "around", name) for name in AROUND])
+    return (
+        [(DIALECT, "argument", place) for place in places(schema)]
+        + [(DIALECT, "header", name) for name in HEADERS]
+        + [(DIALECT, "around", name) for name in AROUND]
+    )
 
 
 class Documents:
@@ -84,7 +96,7 @@ class Documents:
         if name == "alias":
             body["query"] = body["query"].replace("{", "{" + word + ":", 1)
         elif name == "argument":
-            body["query"] = f'{{connectedUsersIndicator({word}:1){{connectedUsersCount}}}}'
+            body["query"] = f"{{connectedUsersIndicator({word}:1){{connectedUsersCount}}}}"
         elif name == "comment":
             body["query"] += f" # {word}"
         elif name == "extensions":
@@ -131,15 +143,21 @@ class Documents:
         if isinstance(kind, GraphQLEnumType):
             return self.rng.choice(sorted(kind.values))
         if isinstance(kind, GraphQLInputObjectType):
-            return {inner: self.value(inner, of.type) for inner, of in kind.fields.items()
-                    if inner == member or isinstance(of.type, GraphQLNonNull) or self.rng.random() < 0.1}
+            return {
+                inner: self.value(inner, of.type)
+                for inner, of in kind.fields.items()
+                if inner == member or isinstance(of.type, GraphQLNonNull) or self.rng.random() < 0.1
+            }
         if kind.name == "Int":
             return self.rng.randint(1, 3)
         if kind.name == "Boolean":
             return self.rng.random() < 0.5
         if kind.name == "DateTime":
-            return f"2017-03-0{1 if name == 'from' else 4}T00:00:00Z" if self.rng.random() < 0.5 else \
-                f"2021-03-0{1 if name == 'from' else 4}T00:00:00Z"
+            return (
+                f"2017-03-0{1 if name == 'from' else 4}T00:00:00Z"
+                if self.rng.random() < 0.5
+                else f"2021-03-0{1 if name == 'from' else 4}T00:00:00Z"
+            )
         if kind.name == "UUID":
             guids = [one for one in self.pools.kinds_of(name) if one.endswith(".guid")]
             return self.pools.of(self.rng.choice(guids or ["conversation.guid", "routing_rule.guid", "user.guid"]))

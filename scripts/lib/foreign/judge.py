@@ -1,4 +1,5 @@
 """Judges answers: the strings of the other tenant in them, and differences from the answer to the twin of a request."""
+
 import base64
 import binascii
 import json
@@ -64,8 +65,12 @@ class Judge:
         text = RECENT.sub(b"<now>", SECRET.sub(b"<secret>", nowhere(text)))
         names = {}
         # GUIDs that each tenant has of its own, by the order in which they appear.
-        return GUID.sub(lambda match: match[0] if match[0].startswith(b"beefdead-")
-                        else names.setdefault(match[0], b"<guid %d>" % len(names)), text)
+        return GUID.sub(
+            lambda match: (
+                match[0] if match[0].startswith(b"beefdead-") else names.setdefault(match[0], b"<guid %d>" % len(names))
+            ),
+            text,
+        )
 
 
 def in_order(raw):

@@ -3,6 +3,7 @@
 Every request has a twin, with values that occur nowhere: both must be answered alike. Requests that change something
 are sent by pairs of tenants, one with the foreign values and one with the twins, whose answers must stay alike.
 """
+
 import argparse
 import asyncio
 import base64
@@ -29,14 +30,40 @@ from pools import Pools
 from service import Service
 from wire import Wire
 
-FLAGS = ("--trusted-proxy", "127.0.0.1/32", "--client-address", "x-forwarded-for", "--tenant-rate", "0",
-         "--tenant-events", "0", "--tenant-concurrency", "0")
+FLAGS = (
+    "--trusted-proxy",
+    "127.0.0.1/32",
+    "--client-address",
+    "x-forwarded-for",
+    "--tenant-rate",
+    "0",
+    "--tenant-events",
+    "0",
+    "--tenant-concurrency",
+    "0",
+)
 READERS, WRITERS = 6, 2
 CONTROLS = 20_000  # most requests with the other tenant's own key
 # Operations whose answers show data of their own tenant: with the other's key, they must show the other's strings.
-SHOWING = {"list_operators", "get_operator", "list_live", "get_live", "list_groups", "get_group", "list_skills", "get_skill",
-           "monitor_agents", "monitor_agents_by_body", "get_directory", "list_presence_definitions", "get_agent_presence",
-           "list_agent_presences", "list_log_ins", "graphql get", "graphql post"}
+SHOWING = {
+    "list_operators",
+    "get_operator",
+    "list_live",
+    "get_live",
+    "list_groups",
+    "get_group",
+    "list_skills",
+    "get_skill",
+    "monitor_agents",
+    "monitor_agents_by_body",
+    "get_directory",
+    "list_presence_definitions",
+    "get_agent_presence",
+    "list_agent_presences",
+    "list_log_ins",
+    "graphql get",
+    "graphql post",
+}
 # Kinds of strings that no answer shows, not even to their own tenant.
 HIDDEN_KINDS = {"session", "device", "source", "event", "slot", "tenant", "document"}
 # Statuses of a busy service, which depend on nothing in the request; it is sent again.
@@ -105,8 +132,12 @@ class Proof:
         extensions = {"persistedQuery": {"version": 1, "sha256Hash": hash_of(query)}}
         await self.api.ask("POST", "/graphql", other.key, {"query": query, "extensions": extensions})
         self.derived.others.append((hash_of(query).encode(), hash_of("nowhere").encode()))
-        other.pools |= {"tenant.id": [other.id], "tenant.name": [other.name], "key.id": [other.key_id],
-                        "hash": [hash_of(query)]}
+        other.pools |= {
+            "tenant.id": [other.id],
+            "tenant.name": [other.name],
+            "key.id": [other.key_id],
+            "hash": [hash_of(query)],
+        }
         self.near = near
 
     async def compare(self, when):
@@ -114,7 +145,9 @@ class Proof:
         for tenant, before in zip((self.ours, self.empty), self.before):
             for one, earlier in zip(await snapshot.take(self.api, self.schema, tenant), before, strict=True):
                 if self.judge.foreign(one) or self.judge.differs(one, earlier):
-                    self.findings.append(f"{tenant.name} sees something else {when}: {self.judge.differs(one, earlier)}")
+                    self.findings.append(
+                        f"{tenant.name} sees something else {when}: {self.judge.differs(one, earlier)}"
+                    )
 
     async def compare_other(self):
         """The other tenant sees what it saw first: no request changed anything of it."""
@@ -131,11 +164,19 @@ class Proof:
 
     def reading(self):
         """The targets of requests that change nothing, in turn: parameters, headers, documents."""
-        some = [target for operation in self.operations if not operation.writes or operation.is_administration
-                for target in operation.targets()]
-        return (Cycle(self.rng, [one for one in some if one[1] != "header"]),
-                Cycle(self.rng, [one for one in some if one[1] == "header"]),
-                Cycle(self.rng, [one for one in targets(self.schema) if one[1] != "argument" or one[2][0] in self.queries()]))
+        some = [
+            target
+            for operation in self.operations
+            if not operation.writes or operation.is_administration
+            for target in operation.targets()
+        ]
+        return (
+            Cycle(self.rng, [one for one in some if one[1] != "header"]),
+            Cycle(self.rng, [one for one in some if one[1] == "header"]),
+            Cycle(
+                self.rng, [one for one in targets(self.schema) if one[1] != "argument" or one[2][0] in self.queries()]
+            ),
+        )
 
     def queries(self):
         return self.schema.query_type.fields
@@ -170,8 +211,12 @@ class Proof:
 
     def writing(self):
         """The targets of requests that change something, in turn: parameters and headers, mutations; and documents."""
-        some = [one for operation in self.operations if operation.writes and not operation.is_administration
-                for one in operation.targets()]
+        some = [
+            one
+            for operation in self.operations
+            if operation.writes and not operation.is_administration
+            for one in operation.targets()
+        ]
         mutations = [one for one in targets(self.schema) if one[1] == "argument" and one[2][0] not in self.queries()]
         return Cycle(self.rng, some), Cycle(self.rng, mutations), self.reading()[2]
 
@@ -220,8 +265,10 @@ class Proof:
         self.counts["finding " + request.operation] += 1
         if self.counts["finding " + request.operation] <= 3:
             what = f"shows {sorted(strings)[:3]}" if strings else difference
-            self.findings.append(f"{request.operation} {request.target[1:]}: {what}\n      {data[:700]!r}\n      "
-                                 f"{answer.raw[:500]!r}")
+            self.findings.append(
+                f"{request.operation} {request.target[1:]}: {what}\n      {data[:700]!r}\n      "
+                f"{answer.raw[:500]!r}"
+            )
 
     async def talk(self, total):
         """Desks of a pair of tenants, after everything else."""
@@ -265,14 +312,20 @@ class Proof:
         missed = controls.missed(self.judge, self.other, self.derived, self.clean)
         self.findings += [f"control: {name} shows nothing to the other tenant itself" for name in missing]
         self.findings += [f"control: {name} was not found in an answer" for name in missed]
-        unseen = {text: kind for text, kind in self.other.maker.kinds.items()
-                  if not any(token in seen for token in tokens(text.encode())) and kind not in HIDDEN_KINDS}
+        unseen = {
+            text: kind
+            for text, kind in self.other.maker.kinds.items()
+            if not any(token in seen for token in tokens(text.encode())) and kind not in HIDDEN_KINDS
+        }
         if unseen:
             self.findings.append(f"control: not shown to the other tenant itself: {sorted(unseen.items())[:10]}")
         made = len(controls.leaks(self.other, self.derived)) + len(controls.differences())
-        print(f"   controls: {sum(showing.values())} answers of {sum(1 for n in showing.values() if n)} operations show "
-              f"the strings to their own tenant, {len(seen)} of them in all; {made - len(missed)} of {made} leaks that "
-              f"were made on purpose were found", flush=True)
+        print(
+            f"   controls: {sum(showing.values())} answers of {sum(1 for n in showing.values() if n)} operations show "
+            f"the strings to their own tenant, {len(seen)} of them in all; {made - len(missed)} of {made} leaks that "
+            f"were made on purpose were found",
+            flush=True,
+        )
 
     def report(self, seconds):
         wanted = [one for operation in self.operations for one in operation.targets()] + targets(self.schema)
@@ -284,10 +337,13 @@ class Proof:
         operations = {target[0] for target in self.places}
         headers = {target[2] for target in self.places if target[1] == "header"}
         fewest = min(count for target, count in self.places.items() if target[0] not in rest.SELDOM)
-        print(f"== foreign: {self.sent} requests with another tenant's strings, and a twin of each, in {seconds:.0f} s\n"
-              f"   {len(operations)} operations, {len(self.places)} places for a value with {fewest} requests or more each, "
-              f"{len(headers)} headers, {len(self.fields)} fields of the schema\n"
-              f"   2xx {self.counts[2]}, 4xx {self.counts[4]}, 5xx {self.counts[5]}, busy {self.counts['busy']}", flush=True)
+        print(
+            f"== foreign: {self.sent} requests with another tenant's strings, and a twin of each, in {seconds:.0f} s\n"
+            f"   {len(operations)} operations, {len(self.places)} places for a value with {fewest} requests or more, "
+            f"{len(headers)} headers, {len(self.fields)} fields of the schema\n"
+            f"   2xx {self.counts[2]}, 4xx {self.counts[4]}, 5xx {self.counts[5]}, busy {self.counts['busy']}",
+            flush=True,
+        )
 
 
 def with_key(data, tenant, other):
@@ -315,7 +371,8 @@ async def run(arguments, folder):
         shares = [(n + 1) * reads // READERS - n * reads // READERS for n in range(READERS)]
         await asyncio.gather(
             *(proof.read(proof.empty if n % 4 == 3 else proof.ours, share, cycles) for n, share in enumerate(shares)),
-            *(proof.write(pair, writes // WRITERS, changes) for pair in proof.pairs))
+            *(proof.write(pair, writes // WRITERS, changes) for pair in proof.pairs),
+        )
         await proof.talk(desks)
         seconds = time.monotonic() - began
         await proof.compare("at the end")

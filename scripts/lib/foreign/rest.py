@@ -1,5 +1,6 @@
 """Makes requests from the OpenAPI description: every operation with foreign values in its parameters, its body, in
 parameters that it does not have, and in every header that a service or a proxy might read."""
+
 import base64
 import json
 import urllib.parse
@@ -9,20 +10,61 @@ from bodies import BODIES
 
 METHODS = ("get", "post", "put", "patch", "delete")
 # Operations that change nothing, although their method is not GET.
-READING = {"monitor_agents_by_body", "count_agents_by_body", "agents_availability", "get_client_token", "log_in",
-           "revoke_user_token", "revoke_client_token"}
+READING = {
+    "monitor_agents_by_body",
+    "count_agents_by_body",
+    "agents_availability",
+    "get_client_token",
+    "log_in",
+    "revoke_user_token",
+    "revoke_client_token",
+}
 # Operations that hash a password or whose rates are a few a minute, and so are sent seldom.
 SELDOM = {"log_in": 40, "get_client_token": 200, "issue_ticket": 200}
 # Base paths below which the operations with a tag are answered as well.
 MOUNTS = {"iAdvize REST": "/api/2", "Convoso": "/v1"}
 UNDECLARED = ("tenant", "tenant_id", "account", "user_id", "include", "fields")
 HEADERS = (
-    "Accept", "Accept-Language", "Authorization-Tenant", "Client-Id", "Cookie", "Forwarded", "From", "Host", "Idempotency-Key",
-    "If-Match", "If-None-Match", "Last-Event-ID", "Origin", "Prefer", "Range", "Referer", "Rollcall-Position",
-    "Rollcall-Tenant", "Traceparent", "User-Agent", "Via", "WebHook-Request-Origin", "X-Account", "X-Forwarded-Host",
-    "X-Forwarded-Prefix", "X-Forwarded-User", "X-HTTP-Method-Override", "X-Original-URL", "X-Remote-User", "X-Request-Id",
-    "X-Rewrite-URL", "X-Tenant", "X-Tenant-Id", "X-User-Id", "apollographql-client-name", "ce-id", "ce-source",
-    "ce-subject", "x-apollo-operation-name", "x-iadvize-signature",
+    "Accept",
+    "Accept-Language",
+    "Authorization-Tenant",
+    "Client-Id",
+    "Cookie",
+    "Forwarded",
+    "From",
+    "Host",
+    "Idempotency-Key",
+    "If-Match",
+    "If-None-Match",
+    "Last-Event-ID",
+    "Origin",
+    "Prefer",
+    "Range",
+    "Referer",
+    "Rollcall-Position",
+    "Rollcall-Tenant",
+    "Traceparent",
+    "User-Agent",
+    "Via",
+    "WebHook-Request-Origin",
+    "X-Account",
+    "X-Forwarded-Host",
+    "X-Forwarded-Prefix",
+    "X-Forwarded-User",
+    "X-HTTP-Method-Override",
+    "X-Original-URL",
+    "X-Remote-User",
+    "X-Request-Id",
+    "X-Rewrite-URL",
+    "X-Tenant",
+    "X-Tenant-Id",
+    "X-User-Id",
+    "apollographql-client-name",
+    "ce-id",
+    "ce-source",
+    "ce-subject",
+    "x-apollo-operation-name",
+    "x-iadvize-signature",
 )
 VERSION = "application/vnd.newvoicemedia.v1+json"
 
@@ -88,8 +130,12 @@ def resolve(schema, schemas):
 
 def operations(description):
     schemas = description["components"]["schemas"]
-    return [Operation(path, method, item[method], schemas)
-            for path, item in description["paths"].items() for method in METHODS if method in item]
+    return [
+        Operation(path, method, item[method], schemas)
+        for path, item in description["paths"].items()
+        for method in METHODS
+        if method in item
+    ]
 
 
 class Maker:
@@ -153,10 +199,18 @@ class Maker:
 
     def header(self, name):
         value = str(self.pools.any())
-        return {"Host": f"{value.replace('@', '.')}.example", "Forwarded": f"for={value};host={value}", "Accept": f"text/{value}",
-                "Origin": f"https://{value}.example", "Cookie": f"tenant={value}; session={value}",
-                "If-None-Match": f'"{value}"', "X-HTTP-Method-Override": "DELETE", "X-Original-URL": f"/operator/{value}",
-                "X-Rewrite-URL": f"/operator/{value}", "Range": "bytes=0-99"}.get(name, value)
+        return {
+            "Host": f"{value.replace('@', '.')}.example",
+            "Forwarded": f"for={value};host={value}",
+            "Accept": f"text/{value}",
+            "Origin": f"https://{value}.example",
+            "Cookie": f"tenant={value}; session={value}",
+            "If-None-Match": f'"{value}"',
+            "X-HTTP-Method-Override": "DELETE",
+            "X-Original-URL": f"/operator/{value}",
+            "X-Rewrite-URL": f"/operator/{value}",
+            "Range": "bytes=0-99",
+        }.get(name, value)
 
     def add_version(self, operation, request):
         versions = [kind for kind in operation.answers if kind.startswith("application/vnd")]
@@ -185,22 +239,30 @@ class Maker:
             return
         kinds = sorted(operation.contents)
         kind = self.rng.choice(kinds)
-        members = self.members(operation.members(), target, resolve(operation.contents[kind].get("schema", {}),
-                                                                    operation.schemas).get("required", ()))
+        members = self.members(
+            operation.members(),
+            target,
+            resolve(operation.contents[kind].get("schema", {}), operation.schemas).get("required", ()),
+        )
         if kind == "application/x-www-form-urlencoded":
             request.body = urllib.parse.urlencode(flat(members)).encode()
         elif kind == "multipart/form-data":
             kind += "; boundary=between"
-            parts = "".join(f'--between\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
-                            for name, value in flat(members))
+            parts = "".join(
+                f'--between\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+                for name, value in flat(members)
+            )
             request.body = f"{parts}--between--\r\n".encode()
         else:
             request.body = json.dumps(members, separators=(",", ":")).encode()
         request.headers.append(("Content-Type", kind))
 
     def members(self, members, target, required):
-        return {name: self.member(name, schema) for name, schema in members.items()
-                if name == target or name in required or self.rng.random() < 0.2}
+        return {
+            name: self.member(name, schema)
+            for name, schema in members.items()
+            if name == target or name in required or self.rng.random() < 0.2
+        }
 
     def member(self, name, schema):
         kinds = schema.get("type", "string")

@@ -1,4 +1,5 @@
 """Reads everything that a tenant can see, to compare it later, and to find the strings that the service made for it."""
+
 import base64
 import json
 
@@ -9,13 +10,28 @@ from rest import VERSION
 from service import ADMIN
 from wire import Answer
 
-REST = ("/v1/directory", "/operator?full=1&limit=100", "/operator/live", "/group?full=1&limit=100", "/skill?full=1&limit=100",
-        "/v1/agent-monitor/search", "/v1/user-activity/search", "/agents/presence-definitions", "/v1/log-ins",
-        "/v0/acme/agents?availability=readyForPhoneCall")
+REST = (
+    "/v1/directory",
+    "/operator?full=1&limit=100",
+    "/operator/live",
+    "/group?full=1&limit=100",
+    "/skill?full=1&limit=100",
+    "/v1/agent-monitor/search",
+    "/v1/user-activity/search",
+    "/agents/presence-definitions",
+    "/v1/log-ins",
+    "/v0/acme/agents?availability=readyForPhoneCall",
+)
 # Hours in which conversations were closed: all of the other tenant's, and some of the own ones'.
 CLOSED = (*(f"2017-03-0{1 + hour // 24}T{hour % 24:02d}" for hour in range(12, 32)), "2021-03-01T13")
-QUERIES = ("connectedUsersIndicator", "users(first:15)", "users(last:15)", "conversations(first:2)", "conversations(last:3)",
-           *(f'closedConversations(first:1,interval:{{from:"{time}:00:00Z",to:"{time}:59:59Z"}})' for time in CLOSED))
+QUERIES = (
+    "connectedUsersIndicator",
+    "users(first:15)",
+    "users(last:15)",
+    "conversations(first:2)",
+    "conversations(last:3)",
+    *(f'closedConversations(first:1,interval:{{from:"{time}:00:00Z",to:"{time}:59:59Z"}})' for time in CLOSED),
+)
 
 
 def whole(schema, kind, depth):
@@ -26,9 +42,11 @@ def whole(schema, kind, depth):
     types = [named] if not is_abstract_type(named) else schema.get_possible_types(named)
     parts = []
     for one in types:
-        fields = [f"{name}{'(first:2)' if 'first' in field.args else ''}{whole(schema, field.type, depth - 1)}"
-                  for name, field in sorted(one.fields.items())
-                  if depth > 1 or not is_composite_type(get_named_type(field.type))]
+        fields = [
+            f"{name}{'(first:2)' if 'first' in field.args else ''}{whole(schema, field.type, depth - 1)}"
+            for name, field in sorted(one.fields.items())
+            if depth > 1 or not is_composite_type(get_named_type(field.type))
+        ]
         parts.append(f"... on {one.name}{{{' '.join(fields)}}}" if fields else "")
     return f"{{__typename {' '.join(parts)}}}"
 
@@ -38,7 +56,9 @@ def requests(schema, tenant):
     found = [("GET", path, None) for path in REST]
     users = [(tenant.pools.get("user.id") or [1])[0], (tenant.pools.get("user.guid") or [tenant.id])[0]]
     found += [("GET", f"/operator/{users[0]}{part}", None) for part in ("", "/live", "/profile", "/statistic")]
-    found += [("GET", path, None) for path in (f"/agents/{users[1]}/presence", f"/agents/presences/users?userId={users[1]}")]
+    found += [
+        ("GET", path, None) for path in (f"/agents/{users[1]}/presence", f"/agents/presences/users?userId={users[1]}")
+    ]
     found.append(("POST", "/agents-availability", {}))
     for query in QUERIES:
         field = query.split("(")[0]

@@ -1,4 +1,5 @@
 """Desks over WebSocket whose user, session, device and conversations are another tenant's."""
+
 import asyncio
 
 import websocket
@@ -14,9 +15,11 @@ def conversation(maker, n):
     messages = []
     for number in range(4):
         kind = rng.choice(TYPES)
-        data = {"slots.synced": {"channel": "chat", "conversations": [of("slot.text")]},
-                "status.changed": {"presence_id": of("presence.guid")},
-                "slot.taken": {"channel": "chat", "conversation": of("slot.text")}}.get(kind, {"conversation": of("conversation.guid")})
+        data = {
+            "slots.synced": {"channel": "chat", "conversations": [of("slot.text")]},
+            "status.changed": {"presence_id": of("presence.guid")},
+            "slot.taken": {"channel": "chat", "conversation": of("slot.text")},
+        }.get(kind, {"conversation": of("conversation.guid")})
         messages.append({"type": "event", "id": f"{n}-{number}", "event": {"type": kind, "data": data}})
     return {"user": user, "session": of("session.text"), "device": of("device.text")}, messages
 

@@ -1,4 +1,5 @@
 """Sends the bytes of requests, and reads answers whole: their bytes are what is judged."""
+
 import asyncio
 
 HEAD = b"\r\n\r\n"
@@ -36,7 +37,7 @@ class Wire:
         body = b""
         if not is_head and status not in (204, 304):
             if (at := low.find(b"\r\ncontent-length:")) >= 0:
-                body = await self.reader.readexactly(int(low[at + 17:low.index(b"\r", at + 2)]))
+                body = await self.reader.readexactly(int(low[at + 17 : low.index(b"\r", at + 2)]))
             elif b"\r\ntransfer-encoding:" in low:
                 body = await self.chunks()
         if b"\r\nconnection: close" in low:

@@ -1,5 +1,6 @@
 """The tenants: the other one, full of canaries, and those whose keys are used. All but the empty one have data of the
 same structure; the own ones share no string with the other one."""
+
 import json
 
 from canaries import Canaries, Plain
@@ -32,13 +33,23 @@ def reference(tenant, kind):
 
 def directory(tenant):
     """A document in which every text, id and GUID comes from the tenant's maker."""
-    document = {f"{kind}s": [reference(tenant, kind) for _ in range(REFERENCES)]
-                for kind in ("project", "group", "skill", "queue", "campaign", "routing_group")}
+    document = {
+        f"{kind}s": [reference(tenant, kind) for _ in range(REFERENCES)]
+        for kind in ("project", "group", "skill", "queue", "campaign", "routing_group")
+    }
     groups = [group["guid"] for group in document["routing_groups"]]
-    document["routing_rules"] = [{**reference(tenant, "routing_rule"), "routing_groups": groups[n:n + 2]} for n in range(3)]
+    document["routing_rules"] = [
+        {**reference(tenant, "routing_rule"), "routing_groups": groups[n : n + 2]} for n in range(3)
+    ]
     document["presence_definitions"] = [
-        {"id": tenant.make("presence", "id"), "guid": tenant.make("presence", "guid"), "category": category,
-         "description": tenant.make("presence")} for category in ("Ready", "Away", "ExtendedAway")]
+        {
+            "id": tenant.make("presence", "id"),
+            "guid": tenant.make("presence", "guid"),
+            "category": category,
+            "description": tenant.make("presence"),
+        }
+        for category in ("Ready", "Away", "ExtendedAway")
+    ]
     document["users"] = [user(tenant, document, n) for n in range(USERS)]
     return document
 
@@ -46,19 +57,41 @@ def directory(tenant):
 def user(tenant, document, n):
     def of(kind):
         return [document[kind][(n + step) % REFERENCES]["id"] for step in range(2)]
+
     return {
-        "id": tenant.make("user", "id"), "guid": tenant.make("user", "guid"), "external_id": tenant.make("external"),
-        "email": tenant.make("email", "email"), "name": tenant.make("name"), "first_name": tenant.make("first"),
-        "pseudo": tenant.make("pseudo"), "sso_key": tenant.make("sso"),
-        "roles": [("operator", "manager", "expert", "bot")[n % 4]], "primary_group": of("groups")[0], "groups": of("groups"),
-        "skills": of("skills"), "projects": of("projects"), "queues": of("queues"), "campaigns": of("campaigns"),
+        "id": tenant.make("user", "id"),
+        "guid": tenant.make("user", "guid"),
+        "external_id": tenant.make("external"),
+        "email": tenant.make("email", "email"),
+        "name": tenant.make("name"),
+        "first_name": tenant.make("first"),
+        "pseudo": tenant.make("pseudo"),
+        "sso_key": tenant.make("sso"),
+        "roles": [("operator", "manager", "expert", "bot")[n % 4]],
+        "primary_group": of("groups")[0],
+        "groups": of("groups"),
+        "skills": of("skills"),
+        "projects": of("projects"),
+        "queues": of("queues"),
+        "campaigns": of("campaigns"),
         "routing_groups": of("routing_groups"),
-        "channels": {"chat": {"enabled": True, "max_slots": 4}, "call": {"enabled": True, "max_slots": 1},
-                     "third_party": {"enabled": True, "max_slots": 2}},
-        "call_config": {"type": "ANSWER_FROM_PHONE", "phone_number": f"+{tenant.make('phone', 'id')}",
-                        "ask_phone_number_at_every_connection": False},
-        "profile": {"city": tenant.make("city"), "country": tenant.make("country"), "description": tenant.make("about"),
-                    "facebook": tenant.make("facebook"), "status": tenant.make("status")},
+        "channels": {
+            "chat": {"enabled": True, "max_slots": 4},
+            "call": {"enabled": True, "max_slots": 1},
+            "third_party": {"enabled": True, "max_slots": 2},
+        },
+        "call_config": {
+            "type": "ANSWER_FROM_PHONE",
+            "phone_number": f"+{tenant.make('phone', 'id')}",
+            "ask_phone_number_at_every_connection": False,
+        },
+        "profile": {
+            "city": tenant.make("city"),
+            "country": tenant.make("country"),
+            "description": tenant.make("about"),
+            "facebook": tenant.make("facebook"),
+            "status": tenant.make("status"),
+        },
     }
 
 
@@ -69,8 +102,14 @@ class Events:
         self.tenant, self.made, self.source = tenant, [], tenant.make("source")
 
     def add(self, kind, time, data, subject=None):
-        event = {"specversion": "1.0", "id": self.tenant.make("event"), "source": self.source, "type": kind, "time": time,
-                 "data": data}
+        event = {
+            "specversion": "1.0",
+            "id": self.tenant.make("event"),
+            "source": self.source,
+            "type": kind,
+            "time": time,
+            "data": data,
+        }
         self.made.append(event if subject is None else {**event, "subject": str(subject)})
 
 
@@ -78,13 +117,19 @@ def events(tenant, document):
     """Desks, presences, slots, and conversations that are open and closed."""
     made = Events(tenant)
     for n, who in enumerate(document["users"][:18]):
-        made.add("desk.connected", tenant.time(8, n), {"session": tenant.make("session"), "device": tenant.make("device")},
-                 who["id"])
+        made.add(
+            "desk.connected",
+            tenant.time(8, n),
+            {"session": tenant.make("session"), "device": tenant.make("device")},
+            who["id"],
+        )
         if n % 3 == 0:
             presence = document["presence_definitions"][n % 2]
             made.add("status.changed", tenant.time(9, n), {"presence_id": presence["guid"]}, who["id"])
         if n % 2 == 0:
-            made.add("slot.taken", tenant.time(10, n), {"channel": "chat", "conversation": tenant.make("slot")}, who["id"])
+            made.add(
+                "slot.taken", tenant.time(10, n), {"channel": "chat", "conversation": tenant.make("slot")}, who["id"]
+            )
     for n in range(20):
         conversation(made, tenant, document, n)
     return made.made
@@ -98,8 +143,12 @@ def conversation(made, tenant, document, n):
     made.add("conversation.started", tenant.time(hour), {**talk, "project": project, "channel": ("CHAT", "SMS")[n % 2]})
     made.add("conversation.routed", tenant.time(hour, 1), {**talk, "routing_rule": rule, "routing_group": group})
     made.add("conversation.pushed", tenant.time(hour, 2), {**talk, "channel": ("CHAT", "SMS")[n % 2]}, who)
-    made.add("conversation.message", tenant.time(hour, 3),
-             {**talk, "author": tenant.make("author"), "text": tenant.make("words")}, (who, None)[n % 2])
+    made.add(
+        "conversation.message",
+        tenant.time(hour, 3),
+        {**talk, "author": tenant.make("author"), "text": tenant.make("words")},
+        (who, None)[n % 2],
+    )
     if n % 4 != 0:
         made.add("conversation.transferred", tenant.time(hour, 4), {**talk, "to_rule": rule, "to_group": group})
         made.add("conversation.closed", tenant.time(hour, 5), {**talk, "reason": tenant.make("reason")})
@@ -142,8 +191,12 @@ async def fill(api, tenant):
 async def log_in(api, tenant):
     """Gives a tenant an operator who has logged in. The address must be of this tenant alone."""
     email = tenant.make("email", "email")
-    await api.ask("POST", "/operator", tenant.key, {"name": tenant.make("name"), "email": email, "role": "admin",
-                                                    "password": PASSWORD, "website_list": []})
+    await api.ask(
+        "POST",
+        "/operator",
+        tenant.key,
+        {"name": tenant.make("name"), "email": email, "role": "admin", "password": PASSWORD, "website_list": []},
+    )
     form = f"grant_type=password&username={email.replace('@', '%40')}&password={PASSWORD.replace(' ', '+')}"
     await api.ask("POST", "/oauth2/token", None, form.encode(), {"Content-Type": "application/x-www-form-urlencoded"})
 

@@ -1,5 +1,6 @@
 """Clients of a proxy: usual ones, and one that sends bytes as they are. Each connects from an address of its own, so
 that the proxy's address and the client's differ."""
+
 import base64
 import http.client
 import json
@@ -48,7 +49,11 @@ class Proxied:
         self.http.auto_open = 0  # a connection that was closed is an error
 
     def ask(self, method, path, body=None, headers=None, **more):
-        given = {"Host": "api.example.com", **({"Authorization": f"Bearer {self.key}"} if self.key else {}), **(headers or {})}
+        given = {
+            "Host": "api.example.com",
+            **({"Authorization": f"Bearer {self.key}"} if self.key else {}),
+            **(headers or {}),
+        }
         if isinstance(body, (dict, list)):
             body, given = json.dumps(body).encode(), {"Content-Type": "application/json", **given}
         self.http.request(method, path, body, given, **more)
@@ -109,9 +114,11 @@ class Desk:
     def __init__(self, server, key, user, session):
         self.raw = Raw(server)
         nonce = base64.b64encode(os.urandom(16)).decode()
-        self.raw.send(f"GET /v1/desk HTTP/1.1\r\nHost: api.example.com\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-                      f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {nonce}\r\n"
-                      f"Sec-WebSocket-Protocol: rollcall.desk.v1\r\nAuthorization: Bearer {key}\r\n\r\n".encode())
+        self.raw.send(
+            f"GET /v1/desk HTTP/1.1\r\nHost: api.example.com\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {nonce}\r\n"
+            f"Sec-WebSocket-Protocol: rollcall.desk.v1\r\nAuthorization: Bearer {key}\r\n\r\n".encode()
+        )
         head = self.raw.until(b"\r\n\r\n")
         if b" 101 " not in head[:16]:
             raise AssertionError(f"no WebSocket: {head!r}")

@@ -1,5 +1,6 @@
 """Runs the service behind nginx, HAProxy, Caddy and Varnish, as docs/operations.md configures them, and checks what
 clients meet there. See scripts/proxies."""
+
 import argparse
 import asyncio
 import http.server
@@ -48,8 +49,15 @@ def now():
 
 
 def event(name, user, session):
-    return {"specversion": "1.0", "id": name, "source": "/proxies", "type": "desk.connected", "subject": str(user),
-            "time": now(), "data": {"session": session}}
+    return {
+        "specversion": "1.0",
+        "id": name,
+        "source": "/proxies",
+        "type": "desk.connected",
+        "subject": str(user),
+        "time": now(),
+        "data": {"session": session},
+    }
 
 
 class Checks:
@@ -60,8 +68,16 @@ class Checks:
         self.client = Proxied(server, key)
 
     def run(self):
-        for check in (self.numbers, self.kept_alive, self.chunked, self.expected, self.large, self.desk, self.named,
-                      self.addresses):
+        for check in (
+            self.numbers,
+            self.kept_alive,
+            self.chunked,
+            self.expected,
+            self.large,
+            self.desk,
+            self.named,
+            self.addresses,
+        ):
             try:
                 check()
             except (OSError, EOFError, AssertionError, ValueError) as error:
@@ -92,7 +108,11 @@ class Checks:
         assert int(answer.headers["Rollcall-Position"]) > 0
         page = self.client.ask("GET", "/docs/", headers={"Accept-Encoding": "gzip"}).ok()
         script = self.client.ask("GET", "/docs/swagger-ui-bundle.js", headers={"Accept-Encoding": "gzip"}).ok()
-        assert b"swagger-ui" in page.body and script.headers["Content-Encoding"] == "gzip" and script.body[:2] == b"\x1f\x8b"
+        assert (
+            b"swagger-ui" in page.body
+            and script.headers["Content-Encoding"] == "gzip"
+            and script.body[:2] == b"\x1f\x8b"
+        )
         tag = {"Accept-Encoding": "gzip", "If-None-Match": script.headers["ETag"]}
         assert self.client.ask("GET", "/docs/swagger-ui-bundle.js", headers=tag).status == 304
         assert self.client.ask("GET", "/operator/live", headers={"Authorization": "Bearer rk_none"}).status == 403
@@ -113,8 +133,10 @@ class Checks:
         """`Expect: 100-continue`: the body follows only after 100."""
         body = json.dumps(event(f"expected-{self.server.name}", 1, "c")).encode()
         raw = Raw(self.server)
-        raw.send(f"POST /v1/events HTTP/1.1\r\nHost: api.example.com\r\nAuthorization: Bearer {self.key}\r\n"
-                 f"Expect: 100-continue\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode())
+        raw.send(
+            f"POST /v1/events HTTP/1.1\r\nHost: api.example.com\r\nAuthorization: Bearer {self.key}\r\n"
+            f"Expect: 100-continue\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+        )
         head = raw.until(b"\r\n\r\n", 5)
         assert head.startswith(b"HTTP/1.1 100"), head
         raw.send(body)
@@ -169,8 +191,12 @@ class Checks:
         """The client is the one that connected to the proxy, whatever it wrote into the headers."""
         for n, forged in enumerate(("203.0.113.7", "127.0.0.1", "203.0.113.7, 127.0.0.1", "nonsense", '"', "::1, ,")):
             mark = f"address-{self.server.name}-{n}"
-            headers = {"X-Forwarded-For": forged, "Forwarded": "for=203.0.113.8", "X-Real-IP": "203.0.113.9",
-                       "X-Request-Id": mark}
+            headers = {
+                "X-Forwarded-For": forged,
+                "Forwarded": "for=203.0.113.8",
+                "X-Real-IP": "203.0.113.9",
+                "X-Request-Id": mark,
+            }
             self.client.ask("GET", "/operator/live", headers=headers).ok()
             peer = self.log.line(mark)["peer"]
             assert peer == CLIENT, f"counted as {peer}, with X-Forwarded-For: {forged}"
@@ -187,9 +213,12 @@ def rates(server):
     def log_in(source, n):
         client = Proxied(server, source=source)
         headers = {**form, "X-Forwarded-For": f"203.0.113.{n}"}
-        answer = client.ask("POST", "/oauth2/token", b"grant_type=password&username=a%40b.example&password=wrong", headers)
+        answer = client.ask(
+            "POST", "/oauth2/token", b"grant_type=password&username=a%40b.example&password=wrong", headers
+        )
         client.close()
         return answer.status
+
     statuses = [log_in(CLIENT, n) for n in range(11)]
     if statuses[-1] != 429 or 429 in statuses[:10]:
         raise AssertionError(f"{server.name}: log-ins with forged addresses were answered {statuses}")
@@ -245,9 +274,11 @@ def cached_control(folder):
 
 def smuggled_control():
     """An answer of another client's request must be found."""
+
     class Foreign:
         status, headers, body = 200, {"X-Request-Id": "victim-other-0"}, b'{"data":{"id":7001}}'
         json = Answer.json
+
     if smuggling.check(Foreign(), "victim-mine-0", 7001) is None:
         raise AssertionError("control: a foreign answer was not found")
 
@@ -255,6 +286,7 @@ def smuggled_control():
 async def stage(service):
     """Two tenants with users, and their keys."""
     from client import Client
+
     client, keys = Client(service.port, ADMIN), []
     for name, first in (("one", 1), ("two", 7001)):
         tenant = (await client.ask("POST", "/v1/tenants", {"name": name})).json()["id"]

@@ -1,5 +1,6 @@
 """Runs nginx, HAProxy, Caddy and Varnish as docs/operations.md configures them: the blocks of the page, with this run's
 addresses, ports and certificate in place of the page's."""
+
 import os
 import pathlib
 import re
@@ -27,9 +28,30 @@ def block(language):
 def certificate(folder):
     """Makes a certificate for the proxies, in the three files that the page names."""
     base = os.path.join(folder, "certificate")
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-                    "-subj", f"/CN={NAME}", "-addext", f"subjectAltName=DNS:{NAME}", "-keyout", f"{base}.key",
-                    "-out", f"{base}.pem"], check=True, capture_output=True)
+    subprocess.run(
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            f"/CN={NAME}",
+            "-addext",
+            f"subjectAltName=DNS:{NAME}",
+            "-keyout",
+            f"{base}.key",
+            "-out",
+            f"{base}.pem",
+        ],
+        check=True,
+        capture_output=True,
+    )
     with open(f"{base}.both.pem", "wb") as both:
         for end in ("pem", "key"):
             both.write(pathlib.Path(f"{base}.{end}").read_bytes())
@@ -62,7 +84,12 @@ class Server:
 
     def start(self):
         with open(os.path.join(self.folder, "log"), "ab") as log:
-            environment = {**os.environ, "HOME": self.folder, "XDG_DATA_HOME": self.folder, "XDG_CONFIG_HOME": self.folder}
+            environment = {
+                **os.environ,
+                "HOME": self.folder,
+                "XDG_DATA_HOME": self.folder,
+                "XDG_CONFIG_HOME": self.folder,
+            }
             self.process = subprocess.Popen(self.command(), stdout=log, stderr=log, env=environment, cwd=self.folder)
         until = time.monotonic() + START_SECONDS
         while True:
@@ -102,15 +129,22 @@ class Nginx(Server):
     name, program, language, package, asking = "nginx", "nginx", "nginx", "nginx", ["-v"]
 
     def replacements(self):
-        return ((SERVICE, f"127.0.0.1:{self.service_port}"), ("listen 443 ssl", f"listen 127.0.0.1:{self.port} ssl"),
-                (CERTIFICATES, self.certificates))
+        return (
+            (SERVICE, f"127.0.0.1:{self.service_port}"),
+            ("listen 443 ssl", f"listen 127.0.0.1:{self.port} ssl"),
+            (CERTIFICATES, self.certificates),
+        )
 
     def command(self):
         owner = "user root;" if os.geteuid() == 0 else ""
-        folders = " ".join(f"{kind}_temp_path {self.folder}/{kind};"
-                           for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
-        path = self.write("nginx.conf", f"{owner} daemon off; pid {self.folder}/pid; worker_processes 1; events {{}}\n"
-                                        f"http {{ access_log off; {folders}\n{self.configuration()} }}\n")
+        folders = " ".join(
+            f"{kind}_temp_path {self.folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        )
+        path = self.write(
+            "nginx.conf",
+            f"{owner} daemon off; pid {self.folder}/pid; worker_processes 1; events {{}}\n"
+            f"http {{ access_log off; {folders}\n{self.configuration()} }}\n",
+        )
         return [self.program, "-p", self.folder, "-e", "stderr", "-c", path]
 
 
@@ -118,8 +152,11 @@ class Haproxy(Server):
     name, program, language, package, asking = "HAProxy", "haproxy", "haproxy", "haproxy", ["-v"]
 
     def replacements(self):
-        return ((SERVICE, f"127.0.0.1:{self.service_port}"), ("bind :443", f"bind 127.0.0.1:{self.port}"),
-                (CERTIFICATES, self.certificates))
+        return (
+            (SERVICE, f"127.0.0.1:{self.service_port}"),
+            ("bind :443", f"bind 127.0.0.1:{self.port}"),
+            (CERTIFICATES, self.certificates),
+        )
 
     def command(self):
         return [self.program, "-db", "-f", self.write("haproxy.cfg", self.configuration())]
@@ -130,7 +167,8 @@ class Caddy(Server):
 
     def replacements(self):
         # The page's has its certificate from an authority, and all names.
-        ours = f"https://{NAME}:{self.port} {{\n    bind 127.0.0.1\n    tls {self.certificates}.pem {self.certificates}.key"
+        files = f"{self.certificates}.pem {self.certificates}.key"
+        ours = f"https://{NAME}:{self.port} {{\n    bind 127.0.0.1\n    tls {files}"
         return (f"{NAME} {{", ours), (SERVICE, f"127.0.0.1:{self.service_port}")
 
     def command(self):
@@ -147,8 +185,20 @@ class Varnish(Server):
 
     def command(self):
         path = self.write("rollcall.vcl", self.configuration())
-        return [self.program, "-F", "-j", "none", "-a", f"127.0.0.1:{self.port}", "-f", path, "-n", f"{self.folder}/work",
-                "-s", "malloc,64m"]
+        return [
+            self.program,
+            "-F",
+            "-j",
+            "none",
+            "-a",
+            f"127.0.0.1:{self.port}",
+            "-f",
+            path,
+            "-n",
+            f"{self.folder}/work",
+            "-s",
+            "malloc,64m",
+        ]
 
 
 class CachingVarnish(Varnish):

@@ -1,9 +1,10 @@
 """Requests whose end a proxy and a service might see at different places (request smuggling).
 
-Each has another request inside, which must either be answered to its sender or not be taken at all: one that the service
-takes without the proxy's knowledge would be answered to the next client. That is seen in the service's access log, and
-in the answers to other clients.
+Each has another request inside, which must either be answered to its sender or not be taken at all: one that the
+service takes, and the proxy does not see, would be answered to the next client. That is seen in the service's access
+log, and in the answers to other clients.
 """
+
 import re
 
 from client_side import OTHER_CLIENT, Proxied, Raw
@@ -12,7 +13,9 @@ QUIET_SECONDS = 0.4  # without a byte, after which nothing more is expected
 
 
 def hidden(key, name):
-    return (f"GET /operator/live HTTP/1.1\r\nHost: api.example.com\r\nX-API-Key: {key}\r\nX-Request-Id: {name}\r\n\r\n").encode()
+    return (
+        f"GET /operator/live HTTP/1.1\r\nHost: api.example.com\r\nX-API-Key: {key}\r\nX-Request-Id: {name}\r\n\r\n"
+    ).encode()
 
 
 def probes(key, proxy):
@@ -20,26 +23,30 @@ def probes(key, proxy):
     made = {}
 
     def add(name, headers, body):
-        head = (f"POST /v1/events HTTP/1.1\r\nHost: api.example.com\r\nAuthorization: Bearer {key}\r\n"
-                f"Content-Type: application/json\r\nX-Request-Id: outer-{proxy}-{name}\r\n").encode()
+        head = (
+            f"POST /v1/events HTTP/1.1\r\nHost: api.example.com\r\nAuthorization: Bearer {key}\r\n"
+            f"Content-Type: application/json\r\nX-Request-Id: outer-{proxy}-{name}\r\n"
+        ).encode()
         made[name] = head + headers.replace(b"\n", b"\r\n") + b"\r\n" + body
 
     def inside(name):
         return hidden(key, f"hidden-{proxy}-{name}")
+
     chunked = b"2\r\n[]\r\n0\r\n\r\n"
     for name, header in (
-            ("cl-te", b"Content-Length: %d\nTransfer-Encoding: chunked\n"),
-            ("te-cl", b"Transfer-Encoding: chunked\nContent-Length: %d\n"),
-            ("te-space", b"Transfer-Encoding : chunked\nContent-Length: %d\n"),
-            ("te-tab", b"Transfer-Encoding:\tchunked\nContent-Length: %d\n"),
-            ("te-vtab", b"Transfer-Encoding: \x0bchunked\nContent-Length: %d\n"),
-            ("te-other", b"Transfer-Encoding: xchunked\nContent-Length: %d\n"),
-            ("te-identity", b"Transfer-Encoding: identity\nTransfer-Encoding: chunked\nContent-Length: %d\n"),
-            ("te-list", b"Transfer-Encoding: gzip, chunked\nContent-Length: %d\n"),
-            ("te-quoted", b"Transfer-Encoding: \"chunked\"\nContent-Length: %d\n"),
-            ("te-folded", b"Transfer-Encoding:\n chunked\nContent-Length: %d\n"),
-            ("te-capitals", b"TRANSFER-ENCODING: CHUNKED\nContent-Length: %d\n"),
-            ("te-underscore", b"Transfer_Encoding: chunked\nContent-Length: %d\n")):
+        ("cl-te", b"Content-Length: %d\nTransfer-Encoding: chunked\n"),
+        ("te-cl", b"Transfer-Encoding: chunked\nContent-Length: %d\n"),
+        ("te-space", b"Transfer-Encoding : chunked\nContent-Length: %d\n"),
+        ("te-tab", b"Transfer-Encoding:\tchunked\nContent-Length: %d\n"),
+        ("te-vtab", b"Transfer-Encoding: \x0bchunked\nContent-Length: %d\n"),
+        ("te-other", b"Transfer-Encoding: xchunked\nContent-Length: %d\n"),
+        ("te-identity", b"Transfer-Encoding: identity\nTransfer-Encoding: chunked\nContent-Length: %d\n"),
+        ("te-list", b"Transfer-Encoding: gzip, chunked\nContent-Length: %d\n"),
+        ("te-quoted", b'Transfer-Encoding: "chunked"\nContent-Length: %d\n'),
+        ("te-folded", b"Transfer-Encoding:\n chunked\nContent-Length: %d\n"),
+        ("te-capitals", b"TRANSFER-ENCODING: CHUNKED\nContent-Length: %d\n"),
+        ("te-underscore", b"Transfer_Encoding: chunked\nContent-Length: %d\n"),
+    ):
         # By the length the whole is one body; by the chunks the hidden request follows it.
         body = chunked + inside(name)
         add(name, header % len(body), body)
@@ -48,19 +55,32 @@ def probes(key, proxy):
         content = inside(short)
         add(short, header % 4, b"%x\r\n%s\r\n0\r\n\r\n" % (len(content), content))
     for name, header in (
-            ("cl-twice", b"Content-Length: 2\nContent-Length: %d\n"), ("cl-plus", b"Content-Length: +2\n"),
-            ("cl-list", b"Content-Length: 2, %d\n"), ("cl-hex", b"Content-Length: 0x2\n"), ("cl-space", b"Content-Length : 2\n"),
-            ("cl-folded", b"Content-Length:\n 2\n"), ("cl-empty", b"Content-Length:\n")):
+        ("cl-twice", b"Content-Length: 2\nContent-Length: %d\n"),
+        ("cl-plus", b"Content-Length: +2\n"),
+        ("cl-list", b"Content-Length: 2, %d\n"),
+        ("cl-hex", b"Content-Length: 0x2\n"),
+        ("cl-space", b"Content-Length : 2\n"),
+        ("cl-folded", b"Content-Length:\n 2\n"),
+        ("cl-empty", b"Content-Length:\n"),
+    ):
         body = b"[]" + inside(name)
         add(name, header % len(body) if b"%d" in header else header, body)
-    for name, size in (("chunk-extension", b"2;a=\n"), ("chunk-plus", b"+2"), ("chunk-hex", b"0x2"), ("chunk-long", b"1" + b"0" * 16 + b"2"),
-                       ("chunk-space", b"2 "), ("chunk-line", b"2\n")):
+    for name, size in (
+        ("chunk-extension", b"2;a=\n"),
+        ("chunk-plus", b"+2"),
+        ("chunk-hex", b"0x2"),
+        ("chunk-long", b"1" + b"0" * 16 + b"2"),
+        ("chunk-space", b"2 "),
+        ("chunk-line", b"2\n"),
+    ):
         end = b"" if size.endswith(b"\n") else b"\r\n"
         add(name, b"Transfer-Encoding: chunked\n", size + end + b"[]\r\n0\r\n\r\n" + inside(name))
     add("bare-line-ends", b"Content-Length: 2\n", b"[]" + inside("bare-line-ends").replace(b"\r\n", b"\n"))
     add("bare-return", b"X: y\rContent-Length: 2\n", b"[]" + inside("bare-return"))
     add("null", b"X: \x00\nContent-Length: 2\n", b"[]" + inside("null"))
-    made["get-with-body"] = hidden(key, f"outer-{proxy}-get-with-body")[:-2] + b"Content-Length: 2\r\n\r\n[]" + inside("get-with-body")
+    made["get-with-body"] = (
+        hidden(key, f"outer-{proxy}-get-with-body")[:-2] + b"Content-Length: 2\r\n\r\n[]" + inside("get-with-body")
+    )
     return made
 
 
@@ -99,5 +119,6 @@ def victims(server, key, name, findings):
 def check(answer, mark, user):
     """Describes what is wrong with a victim's answer; None if it is the victim's own."""
     if answer.headers.get("X-Request-Id") != mark or answer.status != 200 or answer.json()["data"]["id"] != user:
-        return f"a client got {answer.status} {answer.headers.get('X-Request-Id')} in place of {mark}: {answer.body[:200]!r}"
+        given = answer.headers.get("X-Request-Id")
+        return f"a client got {answer.status} {given} in place of {mark}: {answer.body[:200]!r}"
     return None
