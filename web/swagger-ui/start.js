@@ -33,8 +33,27 @@
   };
   new MutationObserver(mend).observe(document.getElementById("swagger-ui"), { childList: true, subtree: true });
 
+  // The description with the examples of optional parameters as text: Swagger UI would fill them in, and so send filters
+  // that a person did not choose.
+  const description = new URL("../openapi.json", document.baseURI).href;
+  const withEmptyFilters = (text) => {
+    const described = JSON.parse(text);
+    const operations = Object.values(described.paths).flatMap((item) => Object.values(item));
+    for (const parameter of operations.flatMap((operation) => operation.parameters || [])) {
+      if (parameter.required || parameter.example === undefined) continue;
+      const example = [parameter.example].flat().join(", ");
+      parameter.description = `${parameter.description || ""}\n\nExample: \`${example}\``.trim();
+      delete parameter.example;
+    }
+    return JSON.stringify(described);
+  };
+
   SwaggerUIBundle({
     url: "../openapi.json",
+    responseInterceptor: (response) => {
+      if (response.url === description && response.ok) response.text = withEmptyFilters(response.text);
+      return response;
+    },
     dom_id: "#swagger-ui",
     deepLinking: true,
     persistAuthorization: false,

@@ -34,7 +34,9 @@ export async function execute(page, operation, { parameters = {}, body, contentT
   const tryOut = block.getByRole("button", { name: /try it out/i });
   if (await tryOut.count()) await tryOut.click();
   for (const [name, value] of Object.entries(parameters)) {
-    await block.locator(`tr[data-param-name="${name}"] input`).first().fill(value);
+    const row = block.locator(`tr[data-param-name="${name}"]`);
+    if (await row.locator("select").count()) await row.locator("select").first().selectOption(value);
+    else await row.locator("input").first().fill(value);
   }
   if (contentType) await block.locator(".opblock-section-request-body select").first().selectOption(contentType);
   if (body !== undefined) await block.locator("textarea.body-param__text").fill(body);
