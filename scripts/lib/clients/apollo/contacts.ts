@@ -117,4 +117,4 @@ for (const one of [client, getter]) {
     assert(CombinedGraphQLErrors.is(long), String(long));
     assert.equal(long.errors[0]?.extensions?.["name"], "INVALID_ARGUMENT");
 }
-console.log("Apollo's client and the types of graphql-codegen: 24 checks");
+console.log("Apollo's client and the types of graphql-codegen: 27 checks");
