@@ -35,7 +35,7 @@ QUERIES = (
 
 
 def whole(schema, kind, depth):
-    """Every field of a type, down to a depth, with two items of each page."""
+    """Every field of a type, down to a depth, with five items of each page."""
     named = get_named_type(kind)
     if not is_composite_type(named):
         return ""
@@ -43,7 +43,7 @@ def whole(schema, kind, depth):
     parts = []
     for one in types:
         fields = [
-            f"{name}{'(first:2)' if 'first' in field.args else ''}{whole(schema, field.type, depth - 1)}"
+            f"{name}{'(first:5)' if 'first' in field.args else ''}{whole(schema, field.type, depth - 1)}"
             for name, field in sorted(one.fields.items())
             if depth > 1 or not is_composite_type(get_named_type(field.type))
         ]
@@ -62,7 +62,7 @@ def requests(schema, tenant):
     found.append(("POST", "/agents-availability", {}))
     for query in QUERIES:
         field = query.split("(")[0]
-        for depth in (5,) if field == "closedConversations" else (6, 5, 4, 3, 2):
+        for depth in (7, 5) if field == "closedConversations" else (6, 5, 4, 3, 2):
             document = f"{{{query}{whole(schema, schema.query_type.fields[field].type, depth)}}}"
             found.append(("POST", "/graphql", {"query": document}))
     return found
