@@ -24,6 +24,11 @@ REST = (
 )
 # Hours in which conversations were closed: all of the other tenant's, and some of the own ones'.
 CLOSED = (*(f"2017-03-0{1 + hour // 24}T{hour % 24:02d}" for hour in range(12, 32)), "2021-03-01T13")
+# The texts of conversations, which are too deep for the selections of every field.
+TEXTS = (
+    "{edges{node{id closeReason messages(first:9){edges{node{... on TextMessage{author text}"
+    "... on SystemMessage{attachment{... on ConversationClosedSystemAttachment{reason}}}}}}}}}"
+)
 QUERIES = (
     "connectedUsersIndicator",
     "users(first:15)",
@@ -62,9 +67,11 @@ def requests(schema, tenant):
     found.append(("POST", "/agents-availability", {}))
     for query in QUERIES:
         field = query.split("(")[0]
-        for depth in (7, 5) if field == "closedConversations" else (6, 5, 4, 3, 2):
+        for depth in (5,) if field == "closedConversations" else (6, 5, 4, 3, 2):
             document = f"{{{query}{whole(schema, schema.query_type.fields[field].type, depth)}}}"
             found.append(("POST", "/graphql", {"query": document}))
+    for query in ("conversations(first:20)", *(query for query in QUERIES if query.startswith("closed"))):
+        found.append(("POST", "/graphql", {"query": f"{{{query}{TEXTS}}}"}))
     return found
 
 
