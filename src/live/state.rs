@@ -173,7 +173,8 @@ impl State {
         let Some(profile) = directory.profile(ix) else { return Columns::default() };
         let person = &self.people[ix as usize];
         let assigned = !profile.queues.is_empty() || !profile.campaigns.is_empty();
-        columns(&person.facts(profile), assigned, person.ever_logged_in)
+        let facts = person.facts(profile, directory.settings().capacity);
+        columns(&facts, assigned, person.ever_logged_in)
     }
 
     fn detail_of(&self, directory: &Directory, ix: u32) -> Detail {

@@ -6,14 +6,17 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Response};
 use serde::Serialize;
-use utoipa::openapi::{ObjectBuilder, RefOr, Schema};
+use utoipa::openapi::schema::SchemaType;
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::{Authenticated, document};
 use crate::auth::{DirectoryRead, DirectoryWrite};
 use crate::command::upsert_directory::upsert_directory;
 use crate::domain::Fault;
+use crate::domain::channel::ReferenceChannel;
 use crate::domain::directory::{Changes, Document, Kind, MAX_ENTITIES};
+use crate::domain::settings::capacity::SIZES;
 use crate::http::describe;
 use crate::http::extract::body::{Limit, is_long};
 use crate::http::extract::long_answer::{Lists, json_in_slices};
@@ -22,7 +25,7 @@ use crate::http::fault::NativeFault;
 use crate::http::state::AppState;
 use crate::limits::TurnKey;
 use crate::query;
-use crate::query::directory::{directory, directory_size};
+use crate::query::directory::{directory, directory_head, directory_size};
 
 /// The size limit of a document.
 const LIMIT: Limit = Limit { bytes: 32 * 1024 * 1024, name: "32 MiB" };
@@ -42,8 +45,32 @@ struct DirectoryForm;
 impl PartialSchema for DirectoryForm {
     fn schema() -> RefOr<Schema> {
         let members = Kind::ALL.into_iter().map(Kind::member).chain(["users"]);
-        members.fold(ObjectBuilder::new(), |o, name| o.property(name, describe::list(ObjectBuilder::new()))).into()
+        let object = ObjectBuilder::new().property("settings", settings());
+        members.fold(object, |o, name| o.property(name, describe::list(ObjectBuilder::new()))).into()
     }
+}
+
+/// Describes the settings of the document.
+fn settings() -> ObjectBuilder {
+    let channels = ReferenceChannel::ALL.map(ReferenceChannel::name);
+    let channel = ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::String, Type::Null]));
+    let channel = channel.enum_values(Some(channels.map(Some).into_iter().chain([None])));
+    let channel = channel.description(Some(
+        "The channel on which Convoso counts available agents; call unless it is set. With any, one channel is enough",
+    ));
+    let size = |of: &str| {
+        let size = ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::Integer, Type::Null]));
+        let size = size.minimum(Some(*SIZES.start())).maximum(Some(*SIZES.end()));
+        size.description(Some(format!("The size of {of}, in percent")))
+    };
+    let sizes = ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::Object, Type::Null]));
+    let sizes = sizes.property("live", size("a call or video call")).property("semi_live", size("a chat"));
+    let sizes = sizes.property("non_live", size("a conversation on a third-party channel"));
+    let sizes = sizes.description(Some(
+        "Sizes of interactions in Vonage's capacity, for users without sizes of their own. One that is not set follows \
+         from the user's channels",
+    ));
+    ObjectBuilder::new().property("reference_channel", channel).property("capacity", sizes)
 }
 
 impl ToSchema for DirectoryForm {
@@ -101,7 +128,7 @@ pub async fn get_directory(
     let snapshot = query::open(app.reader(), &caller, freshness).await?;
     let is_long = directory_size(&snapshot.view) > query::INLINE_ROWS;
     let view = snapshot.view.clone();
-    let begin = move || Lists::object(directory(&view));
+    let begin = move || Lists::object(&directory_head(&view), directory(&view));
     let answer = json_in_slices(&app, TurnKey::Tenant(caller.tenant()), is_long, "application/json", begin).await?;
     Ok(reply::from_snapshot(answer, &snapshot))
 }

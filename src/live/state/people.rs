@@ -53,7 +53,7 @@ impl State {
         definition: Option<Uuid>,
     ) -> Result<Option<Presence>, Rejection> {
         let Some(guid) = definition else {
-            return Ok(category.map(|category| Presence { category, definition: None }));
+            return Ok(category.map(Presence::of));
         };
         let definition = self.directory.table(Kind::PresenceDefinition).get(EntityRef::Guid(guid));
         let definition = definition.ok_or(Rejection::UnknownPresence)?;
@@ -61,7 +61,9 @@ impl State {
         if category.is_some_and(|given| given != meant) {
             return Err(Rejection::PresenceMismatch);
         }
-        Ok(Some(Presence { category: meant, definition: Some(definition.id) }))
+        // Only of ready definitions, so that equal choices are stored alike.
+        let routable = meant != Category::Ready || definition.routable.unwrap_or(true);
+        Ok(Some(Presence { category: meant, definition: Some(definition.id), routable }))
     }
 
     /// Deletes a user: ends all sessions and claims and removes the user from every count. The ids stay assigned until

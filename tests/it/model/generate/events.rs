@@ -192,7 +192,7 @@ fn limits() -> impl Strategy<Value = Quotas> {
 
 fn status(ids: Vec<i64>) -> impl Strategy<Value = EventBody> {
     let presence = prop::option::of(select(vec![Category::Ready, Category::Away, Category::ExtendedAway]));
-    let presence_id = prop::option::weighted(0.3, (1..=6i64).prop_map(|id| guid_of("presence_definition", id)));
+    let presence_id = prop::option::weighted(0.3, (1..=7i64).prop_map(|id| guid_of("presence_definition", id)));
     let channels = prop::collection::btree_map(channel(), any::<bool>(), 0..3);
     (user_ref(ids), presence, presence_id, channels).prop_map(|(user, presence, presence_id, channels)| {
         EventBody::StatusChanged { user, presence, presence_id, channels: channels.into_iter().collect() }

@@ -93,13 +93,23 @@ pub enum Flaw {
     FreshTenantsHaveAFloor,
     /// A take that is refused leaves the conversation with its holder.
     RefusedTakesReleaseNoClaim,
+    /// A ready presence that is not routable accepts work.
+    NotRoutableAcceptsWork,
+    /// A presence is as routable as its definition is now.
+    RoutableIsNotCopied,
+    /// A user's own sizes of interactions are ignored.
+    SizesOfUsersAreIgnored,
+    /// The tenant's sizes of interactions are ignored.
+    SizesOfTenantsAreIgnored,
+    /// The reference channel is call, whatever the tenant's settings are.
+    TheReferenceIsCall,
     /// The end of a contact for which the history has no room does not free the slot.
     FullHistoriesKeepSlots,
 }
 
 impl Flaw {
     /// All flaws.
-    pub const ALL: [Flaw; 46] = [
+    pub const ALL: [Flaw; 51] = [
         Flaw::BusyBeforeToggleOff,
         Flaw::ConversationsDoNotBlock,
         Flaw::AdministrationConnects,
@@ -145,6 +155,11 @@ impl Flaw {
         Flaw::ForgettingRaisesNoFloor,
         Flaw::FreshTenantsHaveAFloor,
         Flaw::RefusedTakesReleaseNoClaim,
+        Flaw::NotRoutableAcceptsWork,
+        Flaw::RoutableIsNotCopied,
+        Flaw::SizesOfUsersAreIgnored,
+        Flaw::SizesOfTenantsAreIgnored,
+        Flaw::TheReferenceIsCall,
         Flaw::FullHistoriesKeepSlots,
     ];
 }
