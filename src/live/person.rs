@@ -100,7 +100,7 @@ pub struct Person {
     /// The newest time at which a session opened or ended, whatever the order in which the events arrived. Sessions of
     /// every surface count, since an end that arrives before its beginning does not name the surface.
     pub desk_at: Time,
-    /// True if a desk was connected at least once.
+    /// True if the user was logged in at least once: to a desk, to the administration, or by e-mail and password.
     pub ever_logged_in: bool,
     /// Number of conversations ever taken. Taking one again counts only if its claim was dropped in between.
     pub handled: u64,

@@ -47,9 +47,9 @@ impl State {
             self.people[ix as usize].desk_at = self.people[ix as usize].desk_at.max(time);
         }
         let person = &mut self.people[ix as usize];
-        // A stale connection still shows that the user was connected once.
-        let first = opening.surface == Surface::Desk && !person.ever_logged_in;
-        person.ever_logged_in |= first;
+        // A stale connection still shows that the user was logged in once. The administration counts too: the vendor lists
+        // operators who are offline once they were logged in to the platform (docs/reference/iadvize-rest.md).
+        let first = !std::mem::replace(&mut person.ever_logged_in, true);
         let Some(time) = time else {
             if first {
                 self.touch(ix);

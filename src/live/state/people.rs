@@ -102,6 +102,14 @@ impl State {
         Ok(Outcome::Applied)
     }
 
+    /// Records that a user logged in. It has no time of its own: a user who was ever logged in stays so.
+    pub(super) fn log_in(&mut self, user: &UserRef) -> Result<Outcome, Rejection> {
+        let ix = self.subject(user)?;
+        self.people[ix as usize].ever_logged_in = true;
+        self.touch(ix);
+        Ok(Outcome::Applied)
+    }
+
     /// Drops a deleted user and frees the id for another user. Returns the newest event time stored for the user.
     /// Claims with the id are not searched for: their positions before the next owner's creation show that they are not
     /// the next owner's.

@@ -203,7 +203,8 @@ impl Reference {
                     return None;
                 }
                 self.add_session_statement(entry, ix, session, Effect::Opened(ix, session.clone(), opening));
-                if *surface == Surface::Desk && (wins || !self.has(Flaw::LateConnectionsAreNotSeen)) {
+                let counts = *surface == Surface::Desk || !self.has(Flaw::AdministrationIsNotSeen);
+                if counts && (wins || !self.has(Flaw::LateConnectionsAreNotSeen)) {
                     self.seen.insert(ix);
                 }
             }
@@ -266,6 +267,12 @@ impl Reference {
             EventBody::PasswordSet { user, hash, .. } => {
                 let ix = self.directory.find(user)?;
                 self.directory.accounts[ix].password = Some((hash.clone(), entry.seq));
+            }
+            EventBody::UserLoggedIn { user } => {
+                let ix = self.directory.find(user)?;
+                if !self.has(Flaw::LogInsAreNotSeen) {
+                    self.seen.insert(ix);
+                }
             }
             EventBody::UserDeleted { user } => {
                 let ix = self.directory.find(user)?;

@@ -164,6 +164,7 @@ fn internal_event(ids: Vec<i64>, mix: Mix) -> impl Strategy<Value = EventBody> {
         1 => (user(), 0..3u8).prop_map(|(user, n)| {
             EventBody::PasswordSet { user, hash: PasswordHash::new(&format!("hash {n}")), by: None }
         }),
+        1 => user().prop_map(|user| EventBody::UserLoggedIn { user }),
         1 => limits().prop_map(|limits| EventBody::LimitsSet { limits }),
         5 => documents::change(ids.clone()).prop_map(upsert),
         2 * mix.turnover - 1 => documents::recreated_user(ids.clone()).prop_map(upsert),

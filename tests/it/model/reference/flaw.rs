@@ -103,13 +103,17 @@ pub enum Flaw {
     SizesOfTenantsAreIgnored,
     /// The reference channel is call, whatever the tenant's settings are.
     TheReferenceIsCall,
+    /// A session of the administration does not set that the user was ever logged in.
+    AdministrationIsNotSeen,
+    /// A log-in with a password does not set that the user was ever logged in.
+    LogInsAreNotSeen,
     /// The end of a contact for which the history has no room does not free the slot.
     FullHistoriesKeepSlots,
 }
 
 impl Flaw {
     /// All flaws.
-    pub const ALL: [Flaw; 51] = [
+    pub const ALL: [Flaw; 53] = [
         Flaw::BusyBeforeToggleOff,
         Flaw::ConversationsDoNotBlock,
         Flaw::AdministrationConnects,
@@ -160,6 +164,8 @@ impl Flaw {
         Flaw::SizesOfUsersAreIgnored,
         Flaw::SizesOfTenantsAreIgnored,
         Flaw::TheReferenceIsCall,
+        Flaw::AdministrationIsNotSeen,
+        Flaw::LogInsAreNotSeen,
         Flaw::FullHistoriesKeepSlots,
     ];
 }

@@ -14,7 +14,7 @@ use super::directory::{Account, Settings};
 pub struct Individual<'r> {
     pub account: &'r Account,
     pub connected: bool,
-    /// Whether a desk was ever connected.
+    /// Whether the user was ever logged in.
     pub seen: bool,
     pub settings: Settings,
     pub presence: Category,
