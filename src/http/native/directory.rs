@@ -1,23 +1,19 @@
 //! `PUT` and `GET /v1/directory`: reference data and users (docs/reference/native.md, "Directory").
 
-use std::borrow::Cow;
+mod form;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Response};
 use serde::Serialize;
-use utoipa::openapi::schema::SchemaType;
-use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
-use utoipa::{PartialSchema, ToSchema};
+use utoipa::ToSchema;
 
+use self::form::{DirectoryForm, example};
 use super::{Authenticated, document};
 use crate::auth::{DirectoryRead, DirectoryWrite};
 use crate::command::upsert_directory::upsert_directory;
 use crate::domain::Fault;
-use crate::domain::channel::ReferenceChannel;
-use crate::domain::directory::{Changes, Document, Kind, MAX_ENTITIES};
-use crate::domain::settings::capacity::SIZES;
-use crate::http::describe;
+use crate::domain::directory::{Changes, Document, MAX_ENTITIES};
 use crate::http::extract::body::{Limit, is_long};
 use crate::http::extract::long_answer::{Lists, json_in_slices};
 use crate::http::extract::{freshness, read_body, reply};
@@ -39,55 +35,17 @@ struct Answer {
     unchanged: u32,
 }
 
-/// OpenAPI schema of the document; docs/reference/native.md lists the members of each entity.
-struct DirectoryForm;
-
-impl PartialSchema for DirectoryForm {
-    fn schema() -> RefOr<Schema> {
-        let members = Kind::ALL.into_iter().map(Kind::member).chain(["users"]);
-        let object = ObjectBuilder::new().property("settings", settings());
-        members.fold(object, |o, name| o.property(name, describe::list(ObjectBuilder::new()))).into()
-    }
-}
-
-/// Describes the settings of the document.
-fn settings() -> ObjectBuilder {
-    let channels = ReferenceChannel::ALL.map(ReferenceChannel::name);
-    let channel = ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::String, Type::Null]));
-    let channel = channel.enum_values(Some(channels.map(Some).into_iter().chain([None])));
-    let channel = channel.description(Some(
-        "The channel on which Convoso counts available agents; call unless it is set. With any, one channel is enough",
-    ));
-    let size = |of: &str| {
-        let size = ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::Integer, Type::Null]));
-        let size = size.minimum(Some(*SIZES.start())).maximum(Some(*SIZES.end()));
-        size.description(Some(format!("The size of {of}, in percent")))
-    };
-    let sizes = ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::Object, Type::Null]));
-    let sizes = sizes.property("live", size("a call or video call")).property("semi_live", size("a chat"));
-    let sizes = sizes.property("non_live", size("a conversation on a third-party channel"));
-    let sizes = sizes.description(Some(
-        "Sizes of interactions in Vonage's capacity, for users without sizes of their own. One that is not set follows \
-         from the user's channels",
-    ));
-    ObjectBuilder::new().property("reference_channel", channel).property("capacity", sizes)
-}
-
-impl ToSchema for DirectoryForm {
-    fn name() -> Cow<'static, str> {
-        Cow::Borrowed("Directory")
-    }
-}
-
 /// Creates and updates the entities of the document, all of them or none.
 ///
-/// Entities and members that the document omits stay as they are.
+/// Entities and members that the document omits stay as they are, `null` clears a member, and an empty list clears a list.
+/// Entities are matched by `id`, then by `guid`; a new one without them is given both. At most 32 MiB and 50,000
+/// entities. Scope: `directory:write`; for other roles of an account with a password also `operators:passwords`.
 #[utoipa::path(
     put,
     path = "/v1/directory",
-    request_body(content = DirectoryForm),
+    request_body(content = DirectoryForm, example = example),
     responses(
-        (status = 200, description = "The numbers of created, updated and unchanged entities", body = Answer),
+        (status = 200, description = "The numbers of created, updated and unchanged entities", body = Answer, example = json!(Answer { position: 19, created: 1, updated: 1, unchanged: 1 })),
         NativeFault,
     ),
 )]
@@ -111,11 +69,13 @@ pub async fn put_directory(
 }
 
 /// Returns the directory as it is now, in the form that `PUT` accepts: sending it back changes nothing.
+///
+/// Every entity has its `id` and `guid`. Deleted users are not in it. Scope: `directory:read`.
 #[utoipa::path(
     get,
     path = "/v1/directory",
     responses(
-        (status = 200, description = "The directory, in the form that PUT accepts", body = DirectoryForm),
+        (status = 200, description = "The directory, in the form that PUT accepts", body = DirectoryForm, example = json!(example())),
         NativeFault,
     ),
 )]
