@@ -108,12 +108,12 @@ fn settings() -> ObjectBuilder {
 }
 
 /// Returns the schema of sizes of interactions.
-fn sizes(whose: &str) -> ObjectBuilder {
+fn sizes(users: &str) -> ObjectBuilder {
     let size = |of: &str| {
         let size = nullable(Type::Integer, &format!("The size of {of}, in percent"));
         size.minimum(Some(*SIZES.start())).maximum(Some(*SIZES.end()))
     };
-    nullable(Type::Object, &format!("Sizes of interactions in Vonage's capacity, of {whose}"))
+    nullable(Type::Object, &format!("Sizes of interactions in Vonage's capacity, of {users}"))
         .property("live", size("a call or video call"))
         .property("semi_live", size("a chat"))
         .property("non_live", size("a conversation on a third-party channel"))
