@@ -146,9 +146,7 @@ impl App {
         lifecycle.spawn("sweep", credentials.clone().sweep(throttle, stopping.clone()));
         lifecycle.spawn("rejections", state.rejections().clone().log_all(engine_stopping.clone()));
         serve(&lifecycle, config, state.clone());
-        if let Some(tls) = tls {
-            lifecycle.spawn("certificate", tls.watch(clock, stopping.clone()));
-        }
+        watch_certificate(&lifecycle, tls, clock);
         Ok(App {
             address,
             scheme,
@@ -223,6 +221,13 @@ fn bind(address: SocketAddr) -> std::io::Result<(TcpListener, SocketAddr)> {
     let listener = socket.listen(BACKLOG)?;
     let bound = listener.local_addr()?;
     Ok((listener, bound))
+}
+
+/// Watches for a renewed certificate, if there is one.
+fn watch_certificate(lifecycle: &Lifecycle, tls: Option<Tls>, clock: Clock) {
+    if let Some(tls) = tls {
+        lifecycle.spawn("certificate", tls.watch(clock, lifecycle.stopping().clone()));
+    }
 }
 
 /// Returns the limits on connections: the setting, or less if the process may not open that many files.

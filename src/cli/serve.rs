@@ -10,8 +10,9 @@ use crate::app::{App, Options, StartError};
 use crate::clock::Clock;
 use crate::config::ServeArgs;
 use crate::domain::settings::base_path::BasePath;
+use crate::http::listener::base_path;
 use crate::http::tls::TlsFiles;
-use crate::http::{Edge, base_path, listener};
+use crate::http::{Edge, listener};
 use crate::store::Location;
 use crate::telemetry;
 

@@ -68,7 +68,7 @@ pub async fn readyz(State(app): State<AppState>) -> impl IntoResponse {
 #[utoipa::path(
     get,
     path = "/metrics",
-    responses((status = 200, description = "Prometheus metrics", body = String, content_type = "text/plain", example = json!("rollcall_tasks 27\n")), NativeFault),
+    responses((status = 200, description = "Prometheus metrics", body = String, content_type = "text/plain", example = json!("# TYPE rollcall_tasks gauge\nrollcall_tasks 27\n")), NativeFault),
 )]
 pub async fn metrics(State(app): State<AppState>, _: Scraper) -> Result<Response<Body>, NativeFault> {
     let alarm = app.clock().alarm();

@@ -1,6 +1,7 @@
 //! The accept loop, which never stops accepting; timeouts for handshakes and headers; and a shutdown that waits for
 //! requests under way.
 
+pub mod base_path;
 pub mod handshake;
 mod headers;
 pub mod host;
@@ -26,7 +27,6 @@ use tower::ServiceExt;
 
 use handshake::{Secure, Shaking};
 
-use super::base_path;
 use super::connection::Connection;
 use super::connection::body::counted_body;
 use super::connection::counted::Counted;

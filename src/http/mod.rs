@@ -1,7 +1,6 @@
 //! The HTTP server: every route on one screen, and a folder for each dialect.
 
 mod answer;
-pub mod base_path;
 pub mod connection;
 pub mod convoso;
 pub mod cors;

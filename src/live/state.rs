@@ -179,13 +179,17 @@ impl State {
     }
 
     fn detail_of(&self, directory: &Directory, ix: u32) -> Detail {
-        let Some(person) = directory.profile(ix).and_then(|_| self.people.get(ix as usize)) else {
-            return Detail::default();
-        };
+        let Some(person) = self.people.get(ix as usize) else { return Detail::default() };
+        let created = person.created.unwrap_or_default();
+        if directory.profile(ix).is_none() {
+            return Detail { created, ..Detail::default() };
+        }
         Detail {
             definition: person.presence.value.definition,
             updated: person.presence.at.max(person.desk_at),
             handled: person.handled,
+            created,
+            logged_in: person.logged_in,
         }
     }
 

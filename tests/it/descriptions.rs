@@ -1,6 +1,7 @@
 //! The OpenAPI document, the GraphQL schema and the page of settings: complete, consistent, and equal to the committed
 //! files.
 
+mod base_path;
 mod events;
 mod examples;
 mod requests;

@@ -50,8 +50,10 @@ impl State {
         // A stale connection still shows that the user was logged in once. The administration counts too: the vendor lists
         // operators who are offline once they were logged in to the platform (docs/reference/iadvize-rest.md).
         let first = !std::mem::replace(&mut person.ever_logged_in, true);
+        let logged_in = person.logged_in.max(time.unwrap_or(event.fact.time));
+        let is_newer = std::mem::replace(&mut person.logged_in, logged_in) != logged_in;
         let Some(time) = time else {
-            if first {
+            if first || is_newer {
                 self.touch(ix);
             }
             return Ok(Outcome::Stale);

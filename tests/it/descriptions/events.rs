@@ -1,5 +1,5 @@
-//! The event types of the description: every type of the code with its members, told apart by `type`, and an example of
-//! each that is applied.
+//! The event types of the description: every type of the code with its members, in a union with the discriminator `type`,
+//! and an example of each that is applied.
 
 use std::collections::BTreeSet;
 

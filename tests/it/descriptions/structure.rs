@@ -114,6 +114,8 @@ fn what_is_deprecated_has_the_flag() {
         }
     }
     assert_eq!(silent, Vec::<String>::new());
+    // An envelope repeats the members of its data.
+    flagged.retain(|path| !path.contains("/Envelope_"));
     flagged.sort();
     let of = |schema: &str, member: &str| format!("/components/schemas/{schema}/properties/{member}");
     let mut expected = vec![

@@ -1,4 +1,4 @@
-//! The OpenAPI schemas of events: one for each type that the parser knows, in a union that `type` tells apart.
+//! The OpenAPI schemas of events: one for each type that the parser knows, in a union with the discriminator `type`.
 
 use std::borrow::Cow;
 
@@ -38,27 +38,6 @@ impl ToSchema for CloudEvent {
             schemas.push((event_name(kind), event(kind, &described).into()));
             schemas.push((data_name(kind), data(kind, &described).into()));
         }
-    }
-}
-
-/// One event, or several in an array.
-pub struct Events;
-
-impl PartialSchema for Events {
-    fn schema() -> RefOr<Schema> {
-        let event = || reference("CloudEvent");
-        OneOfBuilder::new().item(event()).item(describe::list(event())).into()
-    }
-}
-
-impl ToSchema for Events {
-    fn name() -> Cow<'static, str> {
-        Cow::Borrowed("Events")
-    }
-
-    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
-        schemas.push((String::from("CloudEvent"), CloudEvent::schema()));
-        CloudEvent::schemas(schemas);
     }
 }
 

@@ -37,6 +37,8 @@ pub enum Flaw {
     DefinitionsAreNotShown,
     /// A conversation that returns to a user counts as handled twice.
     EveryTakeCounts,
+    /// A conversation that returns to a user counts twice if its claim was forgotten in between.
+    ForgottenTakesCountAgain,
     /// An all-of filter matches users with any of its values.
     AllMatchesAny,
     /// Names are compared with case and spaces.
@@ -113,7 +115,7 @@ pub enum Flaw {
 
 impl Flaw {
     /// All flaws.
-    pub const ALL: [Flaw; 53] = [
+    pub const ALL: [Flaw; 54] = [
         Flaw::BusyBeforeToggleOff,
         Flaw::ConversationsDoNotBlock,
         Flaw::AdministrationConnects,
@@ -131,6 +133,7 @@ impl Flaw {
         Flaw::DesksDoNotUpdatePresence,
         Flaw::DefinitionsAreNotShown,
         Flaw::EveryTakeCounts,
+        Flaw::ForgottenTakesCountAgain,
         Flaw::AllMatchesAny,
         Flaw::NamesAreCaseSensitive,
         Flaw::PrimaryGroupIsNoGroup,

@@ -17,6 +17,8 @@ pub struct Individual<'r> {
     /// Whether the user was ever logged in.
     pub seen: bool,
     pub settings: Settings,
+    /// The time of the newest connection.
+    pub logged_in: Time,
     pub presence: Category,
     /// False if the definition chosen was not routable.
     pub routable: bool,

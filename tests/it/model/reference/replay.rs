@@ -123,6 +123,7 @@ impl Reference {
                 connected: false,
                 seen: self.seen.contains(&ix),
                 settings: self.directory.settings,
+                logged_in: self.logged_in.get(&ix).copied().unwrap_or(Time::NEVER),
                 presence: Category::Ready,
                 routable: true,
                 shown: Uuid::nil(),
