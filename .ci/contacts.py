@@ -11,7 +11,7 @@ trace, base, key, start, end = sys.argv[1:]
 
 QUERY = """query($from: DateTime!, $to: DateTime!, $first: Int, $after: String, $last: Int, $before: String) {
   closedConversations(interval: {from: $from, to: $to}, first: $first, after: $after, last: $last, before: $before) {
-    edges { cursor node { id createdAt closedAt channel project { id } agents { id }
+    edges { cursor node { id createdAt closedAt channel project { id } users { id }
                           contacts { start end ending channel user { id } } } }
     pageInfo { startCursor endCursor hasPreviousPage hasNextPage } } }"""
 
@@ -41,7 +41,7 @@ def expected():
             known["closedAt"] = time
     for known in conversations.values():
         users = [contact["user"]["id"] for contact in known["contacts"]]
-        known["agents"] = [{"id": user} for user in dict.fromkeys(users)]
+        known["users"] = [{"id": user} for user in dict.fromkeys(users)]
     return {id: known for id, known in conversations.items() if "closedAt" in known}
 
 

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub use contact::{Contact, Ending};
-pub use criteria::{Criteria, Key, Span, millis};
-pub use history::{Closing, Conversation, Full, HistoryEntry, HistoryEvent, MAX_HISTORY, Summary};
+pub use criteria::{Criteria, IdOwner, Key, Span, millis};
+pub use history::{Closing, Conversation, Full, HistoryEntry, HistoryEvent, MAX_HISTORY, NamedUser, Summary};
 pub use medium::Medium;
 
 use super::ids::parse_guid;

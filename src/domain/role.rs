@@ -21,6 +21,17 @@ pub enum Role {
 impl Role {
     /// All roles, in declaration order.
     pub const ALL: [Role; 5] = [Role::Operator, Role::Manager, Role::Admin, Role::Expert, Role::Bot];
+
+    /// The role's name, in lower case.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Role::Operator => "operator",
+            Role::Manager => "manager",
+            Role::Admin => "admin",
+            Role::Expert => "expert",
+            Role::Bot => "bot",
+        }
+    }
 }
 
 /// A set of roles, as a bit mask.
@@ -49,6 +60,12 @@ impl Roles {
     /// Returns true if the set contains `role`.
     pub const fn contains(self, role: Role) -> bool {
         self.0 & (1 << role as u8) != 0
+    }
+
+    /// Returns the highest of the three roles that the vendor ranks: admin, manager, operator. `None` for mere experts
+    /// and bots.
+    pub fn highest(self) -> Option<Role> {
+        [Role::Admin, Role::Manager, Role::Operator].into_iter().find(|role| self.contains(*role))
     }
 
     /// Iterates over the roles in the set, in the order of [`Role::ALL`].

@@ -141,7 +141,7 @@ mod tests {
     }
 
     fn pushed() -> HistoryEvent {
-        HistoryEvent::Pushed { user: 1, given: None, medium: Medium::Chat, project: None }
+        HistoryEvent::Pushed { user: 1, given: None, medium: Medium::Chat, project: None, untaken: false }
     }
 
     fn ids(list: impl Iterator<Item = (Key, Uuid)>) -> Vec<u128> {

@@ -53,15 +53,7 @@ impl Listed {
                 reason().is_some_and(|r| reasons.iter().any(|known| known == r))
             })
             && any(criteria.routing_groups.as_ref(), |groups| self.routing_groups.iter().any(|g| groups.contains(g)))
-            && self.took_part(&criteria.users)
-    }
-
-    fn took_part(&self, lists: &[Vec<i64>]) -> bool {
-        // `users` walks through the whole history, so it is called only if a filter needs it.
-        lists.is_empty() || {
-            let users = self.conversation.users();
-            lists.iter().all(|list| users.iter().any(|user| list.binary_search(user).is_ok()))
-        }
+            && criteria.took_part(&self.conversation)
     }
 }
 

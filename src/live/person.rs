@@ -85,7 +85,10 @@ pub struct Person {
     pub desk_at: Time,
     /// True if a desk was connected at least once.
     pub ever_logged_in: bool,
-    /// Number of conversations ever taken. Taking one again counts only if its claim was dropped in between.
+    /// The newest time at which a session of any surface opened, also of one that was stale when it arrived.
+    pub logged_in: Time,
+    /// Number of conversations ever taken. Taking one again counts only if its claim was dropped in between, and it is no
+    /// open conversation that was pushed to the user before.
     pub handled: u64,
     /// Conversations held now, per channel. Derived from the claims.
     pub held: PerChannel<BTreeSet<ConversationId>>,
@@ -108,6 +111,7 @@ impl Default for Person {
             closed_all: Time::NEVER,
             desk_at: Time::NEVER,
             ever_logged_in: false,
+            logged_in: Time::NEVER,
             handled: 0,
             held: PerChannel::default(),
             deleted: None,
@@ -139,7 +143,7 @@ impl Person {
     pub fn newest(&self) -> Time {
         let toggles = self.toggles.0.iter().map(|toggle| toggle.at);
         let floors = self.floors.0.iter().map(|floor| floor.time);
-        let times = [self.presence.at, self.closed_all, self.desk_at, self.sessions_floor];
+        let times = [self.presence.at, self.closed_all, self.desk_at, self.logged_in, self.sessions_floor];
         toggles.chain(floors).chain(times).max().unwrap_or(Time::NEVER)
     }
 

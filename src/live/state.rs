@@ -36,7 +36,7 @@ pub use progress::Step;
 
 /// The version of the rules by which [`State::apply`] works. A release that changes the rules raises it, and writes a
 /// checkpoint before its first new entry.
-pub const APPLY_VERSION: u32 = 3;
+pub const APPLY_VERSION: u32 = 4;
 
 /// Maximum number of tombstones dropped per entry, besides one for each conversation that a sync names. It exceeds the
 /// number an entry can add, so that dropping keeps up.
@@ -177,13 +177,17 @@ impl State {
     }
 
     fn detail_of(&self, directory: &Directory, ix: u32) -> Detail {
-        let Some(person) = directory.profile(ix).and_then(|_| self.people.get(ix as usize)) else {
-            return Detail::default();
-        };
+        let Some(person) = self.people.get(ix as usize) else { return Detail::default() };
+        let created = person.created.unwrap_or_default();
+        if directory.profile(ix).is_none() {
+            return Detail { created, ..Detail::default() };
+        }
         Detail {
             definition: person.presence.value.definition,
             updated: person.presence.at.max(person.desk_at),
             handled: person.handled,
+            created,
+            logged_in: person.logged_in,
         }
     }
 

@@ -204,6 +204,8 @@ pub(super) struct UserBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub desk_at: Option<Time>,
     pub ever_logged_in: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logged_in: Option<Time>,
     #[serde(default, skip_serializing_if = "is_zero")]
     pub handled: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -283,6 +285,7 @@ impl UserBody {
             closed_all: set(person.closed_all),
             desk_at: set(person.desk_at),
             ever_logged_in: person.ever_logged_in,
+            logged_in: set(person.logged_in),
             handled: person.handled,
             deleted: person.deleted,
             created: person.created.unwrap_or(0),

@@ -13,7 +13,7 @@ pub mod log_ins;
 pub mod logged_in;
 pub mod people;
 pub mod reference;
-pub mod routing_rule;
+pub mod routing;
 pub mod user_activity;
 
 use crate::auth::{Authorized, Privilege};

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::domain::EntityRef;
 use crate::domain::directory::Kind;
+use crate::domain::{EntityRef, Time};
 use crate::live::View;
 use crate::live::directory::Entity;
 
@@ -33,6 +33,16 @@ impl Reference {
     pub fn name(&self) -> &str {
         &self.0.name
     }
+
+    /// Returns the time at which the entity was created. `None` for one that an older release created, without its time.
+    pub fn created(&self) -> Option<Time> {
+        self.0.created
+    }
+}
+
+/// Returns all entities of a kind, in no particular order.
+pub fn references(view: &View, kind: Kind) -> impl Iterator<Item = Reference> {
+    view.directory().table(kind).rows().iter().cloned().map(Reference)
 }
 
 /// Finds the entity of a kind by its integer id or GUID.

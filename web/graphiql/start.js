@@ -20,6 +20,23 @@
 }
 `;
 
+  // What GraphiQL leaves out for screen readers and keyboards, by selector. It may run more than once on an element.
+  const section = (one) => one.closest("section[aria-label]");
+  const mends = {
+    ".CodeMirror textarea:not([aria-label])": (text) =>
+      text.setAttribute("aria-label", section(text) ? section(text).getAttribute("aria-label") : "Editor"),
+    ".CodeMirror-scroll[tabindex='-1']": (region) => region.setAttribute("tabindex", "0"),
+    // Tabs with buttons inside, which make up a list: a tab may have none.
+    "ul[role='tablist']": (list) => list.removeAttribute("role"),
+    "li[role='tab']": (tab) => tab.removeAttribute("role"),
+    "li.graphiql-tab[aria-selected]": (tab) => tab.removeAttribute("aria-selected"),
+  };
+  const mend = () => {
+    for (const [selector, change] of Object.entries(mends)) document.querySelectorAll(selector).forEach(change);
+  };
+  const changes = { childList: true, subtree: true, attributes: true, attributeFilter: ["role", "aria-selected", "tabindex"] };
+  new MutationObserver(mend).observe(document.getElementById("graphiql"), changes);
+
   const page = React.createElement(GraphiQL, {
     fetcher: GraphiQL.createFetcher({ url: new URL("graphql", document.baseURI).href }),
     defaultQuery: defaultQuery,

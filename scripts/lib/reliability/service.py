@@ -17,13 +17,13 @@ signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
 
 class Service:
-    def __init__(self, program, folder, url=None, flags=()):
+    def __init__(self, program, folder, url=None, flags=(), log="warn"):
         os.makedirs(folder, exist_ok=True)
         self.program, self.url, self.port = program, url, free_port()
         self.data = os.path.join(folder, "data")
         self.store = ["--database-url", url] if url else ["--data-dir", self.data]
         self.command = [program, "serve", "--listen", f"127.0.0.1:{self.port}", "--admin-token", ADMIN,
-                        "--log", "warn", *self.store, *flags]
+                        "--log", log, *self.store, *flags]
         self.log_path = os.path.join(folder, "service.log")
         self.environment = {k: v for k, v in os.environ.items()
                             if not k.startswith("ROLLCALL_") and k != "DATABASE_URL"}

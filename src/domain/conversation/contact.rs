@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{Conversation, HistoryEvent, Medium};
+use super::{Conversation, HistoryEvent, Medium, NamedUser};
 use crate::domain::{EntityRef, Time};
 
 /// The event that ended a contact.
@@ -23,8 +23,8 @@ pub enum Ending {
 pub struct Contact {
     /// Id of the push that began it.
     pub id: Uuid,
-    /// The user, by integer id.
-    pub user: i64,
+    /// The user; the id is 0 if the push named one that has no integer id.
+    pub user: NamedUser,
     /// Medium on which it took place.
     pub medium: Medium,
     /// Rule of the newest routing at or before the push.
@@ -63,6 +63,7 @@ impl Conversation {
                     }
                 }
                 let (rule, group) = newest;
+                let user = NamedUser { id: user, at: entry.seq };
                 contacts.push(Contact { id: entry.id, user, medium, rule, group, start: entry.time, end: None });
             }
         }
@@ -84,7 +85,7 @@ mod tests {
     }
 
     fn pushed(user: i64) -> HistoryEvent {
-        HistoryEvent::Pushed { user, given: None, medium: Medium::Chat, project: None }
+        HistoryEvent::Pushed { user, given: None, medium: Medium::Chat, project: None, untaken: false }
     }
 
     fn routed(group: i64) -> HistoryEvent {
@@ -100,7 +101,8 @@ mod tests {
             Some(EntityRef::Id(id)) => Some(id),
             _ => None,
         };
-        let plain = |c: Contact| (c.user, group(c.group), seconds(c.start), c.end.map(|(at, how)| (seconds(at), how)));
+        let plain =
+            |c: Contact| (c.user.id, group(c.group), seconds(c.start), c.end.map(|(at, how)| (seconds(at), how)));
         conversation.contacts().into_iter().map(plain).collect()
     }
 

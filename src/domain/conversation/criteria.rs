@@ -68,8 +68,25 @@ pub struct Criteria {
     pub reasons: Option<Vec<String>>,
     /// Was routed to one of these routing groups.
     pub routing_groups: Option<Vec<Uuid>>,
-    /// Had at least one participant from each of these lists, by integer id, ascending.
-    pub users: Vec<Vec<i64>>,
+    /// Had at least one participant from each of these lists, ascending by id.
+    pub users: Vec<Vec<IdOwner>>,
+}
+
+/// The owner of a user's integer id from a position of the journal on. An id can be given again; participants before the
+/// position were other users.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct IdOwner {
+    /// The integer id.
+    pub id: i64,
+    /// Position of the entry that created the user; 0 for whichever user had the id.
+    pub since: u64,
+}
+
+impl IdOwner {
+    /// Whichever user had the id.
+    pub const fn any(id: i64) -> Self {
+        IdOwner { id, since: 0 }
+    }
 }
 
 impl Criteria {
@@ -77,6 +94,18 @@ impl Criteria {
     /// itself.
     pub fn is_search(&self) -> bool {
         self.id.is_none() && self.filters() > 0
+    }
+
+    /// Returns true if the conversation had a participant from each list. The archive's rows have integer ids only, so
+    /// what it finds by them is compared again.
+    pub fn took_part(&self, conversation: &Conversation) -> bool {
+        self.users.iter().all(|list| {
+            conversation.pushed_to().any(|user| {
+                // At most one owner of an id is listed besides that of any position, which is the lower.
+                let at = list.partition_point(|owner| owner.id < user.id);
+                list.get(at).is_some_and(|owner| owner.id == user.id && owner.since <= user.at)
+            })
+        })
     }
 
     /// Returns the number of criteria besides the interval and the id.

@@ -61,6 +61,9 @@ pub enum HistoryEvent {
         /// Project (web site) of the conversation, if the event named it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         project: Option<EntityRef>,
+        /// True if the push took no slot: its take was refused, or came too late.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        untaken: bool,
     },
     /// A participant sent a message.
     Message {
@@ -112,6 +115,16 @@ impl HistoryEvent {
             | HistoryEvent::Message { .. } => false,
         }
     }
+}
+
+/// A user as an entry of a history names it. An integer id can be given again, so the entry's position belongs to the
+/// identity: it means the user that had the id then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct NamedUser {
+    /// The user's integer id.
+    pub id: i64,
+    /// Journal position of the entry.
+    pub at: u64,
 }
 
 /// The end of a conversation.
@@ -229,19 +242,27 @@ impl Conversation {
         100 + self.history.iter().map(bytes).sum::<usize>()
     }
 
-    /// The users it was pushed to, without duplicates, in the order of their first contacts. Users without an integer
-    /// id are left out.
+    /// Returns true if a push to the user took the slot, at a position from `since` on.
+    pub fn was_taken_by(&self, user: i64, since: u64) -> bool {
+        let is_theirs = |entry: &HistoryEntry| match entry.event {
+            HistoryEvent::Pushed { user: taker, untaken, .. } => taker == user && !untaken && entry.seq >= since,
+            _ => false,
+        };
+        self.history.iter().any(is_theirs)
+    }
+
+    /// The users of its pushes, in the order of time. Users without an integer id are left out.
+    pub fn pushed_to(&self) -> impl Iterator<Item = NamedUser> {
+        self.history.iter().filter_map(|entry| match entry.event {
+            HistoryEvent::Pushed { user, .. } if user != 0 => Some(NamedUser { id: user, at: entry.seq }),
+            _ => None,
+        })
+    }
+
+    /// The integer ids of the users it was pushed to, without duplicates, in the order of their first contacts.
     pub fn users(&self) -> Vec<i64> {
-        let (mut users, mut seen) = (Vec::new(), HashSet::new());
-        for entry in &self.history {
-            if let HistoryEvent::Pushed { user, .. } = entry.event
-                && user != 0
-                && seen.insert(user)
-            {
-                users.push(user);
-            }
-        }
-        users
+        let mut seen = HashSet::new();
+        self.pushed_to().map(|user| user.id).filter(|id| seen.insert(*id)).collect()
     }
 }
 
@@ -314,7 +335,7 @@ mod tests {
     }
 
     fn pushed(user: i64) -> HistoryEvent {
-        HistoryEvent::Pushed { user, given: None, medium: Medium::Chat, project: None }
+        HistoryEvent::Pushed { user, given: None, medium: Medium::Chat, project: None, untaken: false }
     }
 
     fn closed() -> HistoryEvent {
@@ -360,7 +381,9 @@ mod tests {
     #[test]
     fn a_start_overrides_medium_and_project_of_a_push() {
         let project = EntityRef::Id(7);
-        let push = HistoryEvent::Pushed { user: 1, given: None, medium: Medium::Chat, project: Some(EntityRef::Id(8)) };
+        let project_8 = Some(EntityRef::Id(8));
+        let push =
+            HistoryEvent::Pushed { user: 1, given: None, medium: Medium::Chat, project: project_8, untaken: false };
         let conversation = with_history([
             entry(5, 1, push),
             entry(6, 2, HistoryEvent::Started { project, medium: Medium::Sms }),

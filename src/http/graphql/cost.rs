@@ -7,6 +7,7 @@
 
 pub mod answer;
 pub mod arguments;
+pub mod owner;
 pub mod reach;
 
 use std::collections::HashMap;
@@ -18,6 +19,7 @@ use async_graphql::{Name, Positioned, Variables};
 
 use super::values::{MAX_USED, Sizes};
 use arguments::Arguments;
+use owner::Owner;
 
 /// Highest cost of an operation: enough for a full page of conversations with every field, not for two.
 pub const MAX_COST: usize = 20_000;
@@ -32,10 +34,10 @@ pub const LIST_LENGTH: usize = 10;
 /// Assumed length of the lists of a conversation: most conversations have one contact. Longer ones are bounded by the
 /// page, which ends before it grows too large.
 pub const FEW_ENTRIES: usize = 3;
-/// Assumed length of a conversation's list of messages.
-pub const MESSAGES: usize = 5;
+/// Assumed length of a page of a conversation's messages, if a larger one is requested.
+pub const MESSAGES: usize = 4;
 
-/// The cost class of a field. The field's name is enough to find it: no name has two meanings in this schema.
+/// The cost class of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum CostClass {
     /// A single value or object.
@@ -50,21 +52,24 @@ enum CostClass {
     List,
     /// An unpaged list of a conversation.
     Few,
-    /// All messages of a conversation.
+    /// A page of a conversation's messages.
     Messages,
     /// A mutation.
     Mutation,
 }
 
-const fn cost_class(field: &str) -> CostClass {
-    match field.as_bytes() {
-        b"projects" => CostClass::Page,
-        b"users" | b"conversations" | b"closedConversations" => CostClass::Scan,
-        b"conversation" => CostClass::Read,
-        b"agents" | b"contacts" | b"routingEvents" => CostClass::Few,
-        b"messages" => CostClass::Messages,
-        b"groups" | b"skills" | b"roles" | b"spokenLanguages" | b"userErrors" => CostClass::List,
-        b"userAvailabilityStatusUpdate" => CostClass::Mutation,
+/// Returns the cost class of a field. Its name is enough to find it, except for one with two meanings in this schema.
+const fn cost_class(owner: Owner, field: &str) -> CostClass {
+    match (owner, field.as_bytes()) {
+        (_, b"projects" | b"routingGroups" | b"routingRules") => CostClass::Page,
+        (Owner::Conversation, b"users") | (_, b"agents" | b"contacts" | b"routingEvents") => CostClass::Few,
+        (_, b"users" | b"conversations" | b"closedConversations") => CostClass::Scan,
+        (_, b"conversation") => CostClass::Read,
+        (_, b"messages") => CostClass::Messages,
+        (_, b"groups" | b"skills" | b"roles" | b"spokenLanguages" | b"languages" | b"userErrors" | b"userIds") => {
+            CostClass::List
+        }
+        (_, b"userAvailabilityStatusUpdate") => CostClass::Mutation,
         _ => CostClass::One,
     }
 }
@@ -116,8 +121,10 @@ pub fn weigh(
         return Ok(Work { values: 0, ..work });
     }
     // The validator also visits fragments that are never spread before it rejects them, so their values count too.
-    let unused: Vec<&Name> = document.fragments.keys().filter(|name| !weigher.known.contains_key(name)).collect();
-    let used = unused.into_iter().fold(work.values, |sum, name| sum.saturating_add(weigher.fragment(name).values));
+    let is_known = |name: &&Name| weigher.known.keys().any(|(known, _)| known == name);
+    let unused: Vec<&Name> = document.fragments.keys().filter(|name| !is_known(name)).collect();
+    let values = |name| weigher.fragment(name, Owner::Other).values;
+    let used = unused.into_iter().map(values).fold(work.values, usize::saturating_add);
     if used > MAX_USED { Err(weigher.sizes.too_many_used()) } else { Ok(work) }
 }
 
@@ -134,7 +141,7 @@ fn weigh_all<'d>(
     let sizes = Sizes::of(defaults.chain(variables.iter()));
     let mut weigher =
         CostWeigher { document, arguments: Arguments { operation, variables }, sizes, known: HashMap::new() };
-    let work = weigher.set(&operation.selection_set.node).and(weigher.directives(&operation.directives));
+    let work = weigher.set(&operation.selection_set.node, Owner::Root).and(weigher.directives(&operation.directives));
     (weigher, work)
 }
 
@@ -142,48 +149,51 @@ struct CostWeigher<'d> {
     document: &'d ExecutableDocument,
     arguments: Arguments<'d>,
     sizes: Sizes<'d>,
-    /// Work of each fragment visited so far.
-    known: HashMap<&'d Name, Work>,
+    /// Work of each fragment visited so far, by what it is spread on.
+    known: HashMap<(&'d Name, Owner), Work>,
 }
 
 impl<'d> CostWeigher<'d> {
-    fn set(&mut self, set: &'d SelectionSet) -> Work {
+    fn set(&mut self, set: &'d SelectionSet, owner: Owner) -> Work {
         set.items.iter().fold(Work::default(), |sum, selection| {
             let inside = match &selection.node {
-                Selection::Field(field) => self.field(&field.node),
-                Selection::InlineFragment(fragment) => self.set(&fragment.node.selection_set.node),
-                Selection::FragmentSpread(spread) => self.fragment(&spread.node.fragment_name.node),
+                Selection::Field(field) => self.field(&field.node, owner),
+                Selection::InlineFragment(fragment) => self.set(&fragment.node.selection_set.node, owner),
+                Selection::FragmentSpread(spread) => self.fragment(&spread.node.fragment_name.node, owner),
             };
             sum.and(inside).and(self.directives(selection.node.directives()))
         })
     }
 
-    fn field(&mut self, field: &'d Field) -> Work {
-        let inside = self.set(&field.selection_set.node);
-        let class = cost_class(&field.name.node);
+    fn field(&mut self, field: &'d Field, owner: Owner) -> Work {
+        let inside = self.set(&field.selection_set.node, owner.within(&field.name.node));
+        let class = cost_class(owner, &field.name.node);
+        // The availability of a rule for one language looks at every available user.
+        let is_scan = class == CostClass::Scan || owner::is_by_language(field);
         let (once, times) = match class {
+            CostClass::One if is_scan => (SCAN_COST, 1),
             CostClass::One => (1, 1),
             CostClass::Read => (READ_COST, 1),
             CostClass::Page => (1, self.arguments.page(field)),
             CostClass::Scan => (SCAN_COST, self.arguments.page(field)),
             CostClass::List => (1, LIST_LENGTH),
             CostClass::Few => (1, FEW_ENTRIES),
-            CostClass::Messages => (1, MESSAGES),
+            CostClass::Messages => (1, self.arguments.page(field).min(MESSAGES)),
             CostClass::Mutation => (MUTATION_COST, 1),
         };
         let values = field.arguments.iter().map(|(_, value)| self.sizes.argument(&value.node));
         let values = values.fold(0, usize::saturating_add);
-        inside.times(times).and(Work { fields: once, scans: usize::from(class == CostClass::Scan), values })
+        inside.times(times).and(Work { fields: once, scans: usize::from(is_scan), values })
     }
 
-    fn fragment(&mut self, name: &'d Name) -> Work {
-        if let Some(cost) = self.known.get(name) {
+    fn fragment(&mut self, name: &'d Name, owner: Owner) -> Work {
+        if let Some(cost) = self.known.get(&(name, owner)) {
             return *cost;
         }
         // The validator reports unknown fragments.
         let Some(fragment) = self.document.fragments.get(name) else { return Work::default() };
-        let cost = self.set(&fragment.node.selection_set.node).and(self.directives(&fragment.node.directives));
-        self.known.insert(name, cost);
+        let cost = self.set(&fragment.node.selection_set.node, owner).and(self.directives(&fragment.node.directives));
+        self.known.insert((name, owner), cost);
         cost
     }
 
@@ -263,15 +273,15 @@ mod tests {
         let user = "{__typename id email lastName firstName}";
         let rich = format!(
             "closedConversations(first:100){{pageInfo{{startCursor endCursor hasPreviousPage hasNextPage}} edges{{cursor
-                node{{id createdAt closedAt closeReason channel project{{id name}} agents{user}
+                node{{id createdAt closedAt duration closeReason channel project{{id name}} users{user}
                     routingEvents{{createdAt {routing}}}
-                    messages{{__typename id createdAt
+                    messages{{edges{{node{{__typename id createdAt
                         ... on SystemMessage{{toUser{{id}} attachment{{__typename
                             ... on ConversationPushedSystemAttachment{{channel}}
                             ... on ConversationSnoozedSystemAttachment{{until}}
                             ... on ConversationTransferredSystemAttachment{{toRoutingRule{{id}}}}
                             ... on ConversationClosedSystemAttachment{{reason}}}}}}
-                        ... on TextMessage{{author text fromUser{{id}}}}}}
+                        ... on TextMessage{{author text fromUser{{id}}}}}}}}}}
                     contacts{{id start end ending channel user{user} {routing}}}}}}}}}"
         );
         let one = cost(&format!("{{{rich}}}"), json!({}));
@@ -298,6 +308,47 @@ mod tests {
         assert!(is_refused(&format!("query($v:[LegacyId!]){{{}}}", aliases(101)), list.clone()));
         let unused = format!("query($v:[LegacyId!]){{a}} fragment f on Query{{{}}}", aliases(101));
         assert!(is_refused(&unused, list));
+    }
+
+    /// Returns what a selection on an object type is on.
+    pub fn owner_of(of: &str) -> Owner {
+        match of {
+            "Query" | "Mutation" => Owner::Root,
+            "Conversation" => Owner::Conversation,
+            "RoutingRule" => Owner::Rule,
+            _ => Owner::Other,
+        }
+    }
+
+    #[test]
+    fn users_of_a_conversation_are_few_and_others_are_scanned() {
+        let few = cost("{conversation(id:1){users{id}}}", json!({}));
+        assert_eq!(few, READ_COST + 1 + FEW_ENTRIES);
+        assert_eq!(cost("{conversation(id:1){...{...f}}} fragment f on Conversation{users{id}}", json!({})), few);
+        let group = "routingGroup(id:1){users(first:2){edges{node{id}}}}";
+        let scanned = SCAN_COST + 1 + 2 * 3;
+        assert_eq!(cost(&format!("{{{group}}}"), json!({})), scanned);
+        let of_contact = cost(&format!("{{conversation(id:1){{contacts{{{group}}}}}}}"), json!({}));
+        assert_eq!(of_contact, READ_COST + 1 + FEW_ENTRIES * scanned);
+        let shared = "{conversation(id:1){...f} ...f} fragment f on X{users(first:2){edges{node{id}}}}";
+        assert_eq!(
+            cost(shared, json!({})),
+            READ_COST + 1 + 3 * FEW_ENTRIES + SCAN_COST + 3 * 2,
+            "by what it is spread on"
+        );
+    }
+
+    #[test]
+    fn availability_for_a_language_is_a_scan() {
+        let rule = |arguments: &str| format!("query($l:Language){{routingRule(id:1){{availability{arguments}{{a}}}}}}");
+        let found = ["", "(lang:null)", "(lang:\"fr\")", "(lang:$l)"].map(|of| work(&rule(of), json!({})));
+        assert_eq!(found.map(|work| (work.fields, work.scans)), [(3, 0), (3, 0), (1_002, 1), (1_002, 1)]);
+    }
+
+    #[test]
+    fn messages_cost_at_most_their_usual_number() {
+        let of = |page: &str| cost(&format!("{{conversation(id:1){{messages{page}{{edges{{cursor}}}}}}}}"), json!({}));
+        assert_eq!(["", "(first:100)", "(last:2)"].map(of), [4, 4, 2].map(|items| READ_COST + 1 + items * 2));
     }
 
     /// A field of the schema.
@@ -335,12 +386,13 @@ mod tests {
             let is_list = shape.contains("\"LIST\"");
             let expected: &[CostClass] = match () {
                 () if owner == "Mutation" => &[CostClass::Mutation],
+                () if name == "messages" => &[CostClass::Messages],
                 () if shape.contains("Connection\"") => &[CostClass::Page, CostClass::Scan],
-                () if is_list => &[CostClass::List, CostClass::Few, CostClass::Messages],
+                () if is_list => &[CostClass::List, CostClass::Few],
                 () if owner == "Query" => &[CostClass::One, CostClass::Read],
                 () => &[CostClass::One],
             };
-            let class = cost_class(&name);
+            let class = cost_class(owner_of(&owner), &name);
             assert!(expected.contains(&class), "{owner}.{name} is {class:?}, not {expected:?}");
         }
     }

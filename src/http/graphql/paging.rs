@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Display;
+use std::marker::PhantomData;
 use std::str::FromStr;
 
 use async_graphql::{OutputType, Result, SimpleObject, TypeName};
@@ -22,7 +23,7 @@ pub const MAX_PAGE: usize = 100;
 /// Its text is `<key>&&<guid>` in Base64, opaque to clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cursor<K> {
-    /// The first sort key: an integer id, or milliseconds since 1970.
+    /// The first sort key: an integer id, milliseconds since 1970, or the place of an entry in a history.
     pub key: K,
     /// The second sort key.
     pub guid: Uuid,
@@ -120,13 +121,17 @@ impl<K: Copy + Ord + Display + FromStr> Page<K> {
 
     /// Builds the page from at most [`Page::wanted`] items in the page's direction: ascending forward, descending
     /// backward. Its edges are ascending in both cases.
-    pub fn connection<N: OutputType>(&self, items: Vec<(Cursor<K>, N)>) -> Connection<N> {
+    pub fn connection<N: OutputType, O: ListOwner>(&self, items: Vec<(Cursor<K>, N)>) -> Connection<N, O> {
         let has_more = items.len() > self.limit;
         self.connection_of(items, has_more)
     }
 
     /// Builds the page as [`Page::connection`] does, from a list that goes on after the items if `has_more`.
-    pub fn connection_of<N: OutputType>(&self, items: Vec<(Cursor<K>, N)>, has_more: bool) -> Connection<N> {
+    pub fn connection_of<N: OutputType, O: ListOwner>(
+        &self,
+        items: Vec<(Cursor<K>, N)>,
+        has_more: bool,
+    ) -> Connection<N, O> {
         let edge = |(place, node): (Cursor<K>, N)| Edge { cursor: place.encode(), node };
         let mut edges: Vec<Edge<N>> = items.into_iter().take(self.limit).map(edge).collect();
         if !self.forward {
@@ -138,7 +143,7 @@ impl<K: Copy + Ord + Display + FromStr> Page<K> {
             has_previous_page: if self.forward { self.after.is_some() } else { has_more },
             has_next_page: if self.forward { has_more } else { self.before.is_some() },
         };
-        Connection { edges, page_info }
+        Connection { edges, page_info, owner: PhantomData }
     }
 }
 
@@ -147,19 +152,34 @@ fn place<K: Display + FromStr>(text: Option<String>, argument: &str) -> Result<O
     text.map(|text| Cursor::decode(&text).ok_or_else(malformed)).transpose()
 }
 
+/// The object that a list belongs to, where the vendor names the list's type after it.
+pub trait ListOwner: Send + Sync + 'static {
+    /// The name before that of the items: `RoutingRule` in `RoutingRuleRoutingGroupConnection`.
+    const PREFIX: &'static str;
+}
+
+/// Marks a list whose type is named after its items alone.
+pub struct Unowned;
+
+impl ListOwner for Unowned {
+    const PREFIX: &'static str = "";
+}
+
 /// One page of a list, in ascending order for both directions.
 #[derive(SimpleObject)]
 #[graphql(name_type)]
-pub struct Connection<N: OutputType> {
+pub struct Connection<N: OutputType, O: ListOwner = Unowned> {
     /// The items of the page, each with its cursor.
     edges: Vec<Edge<N>>,
     /// The position of the page in the list.
     page_info: PageInfo,
+    #[graphql(skip)]
+    owner: PhantomData<O>,
 }
 
-impl<N: OutputType> TypeName for Connection<N> {
+impl<N: OutputType, O: ListOwner> TypeName for Connection<N, O> {
     fn type_name() -> Cow<'static, str> {
-        format!("{}Connection", N::type_name()).into()
+        format!("{}{}Connection", O::PREFIX, N::type_name()).into()
     }
 }
 
@@ -213,7 +233,7 @@ mod tests {
     /// The items of one page of the numbers 1 to 9, then `has_previous_page` and `has_next_page`.
     fn page(page: Page<i64>) -> (Vec<i64>, bool, bool) {
         let list = [3, 9, 1, 7, 5, 2, 8, 6, 4].map(|n| (at(n), n));
-        let connection = page.connection(page.select(list));
+        let connection: Connection<i64> = page.connection(page.select(list));
         let info = connection.page_info;
         let nodes: Vec<i64> = connection.edges.iter().map(|edge| edge.node).collect();
         assert_eq!(info.start_cursor, nodes.first().map(|n| at(*n).encode()));
@@ -245,7 +265,8 @@ mod tests {
         let place = |guid: u128| Cursor { key: 5, guid: Uuid::from_u128(guid) };
         let list = || [3, 1, 2].map(|guid| (place(guid), guid.to_string()));
         let after = Page { after: Some(place(1)), ..forward(Some(1), None) };
-        let edges = after.connection(after.select(list())).edges;
+        let connection: Connection<String> = after.connection(after.select(list()));
+        let edges = connection.edges;
         assert_eq!(edges.iter().map(|edge| edge.node.as_str()).collect::<Vec<_>>(), ["2"]);
     }
 

@@ -122,6 +122,25 @@ impl ScalarType for Language {
     }
 }
 
+/// The language of a user's interface by its ISO 639-1 code, such as `fr`.
+#[derive(Clone, Debug)]
+pub struct Locale(pub String);
+
+/// The language of a user's interface by its ISO 639-1 code, such as `fr`.
+#[Scalar(name = "Locale")]
+impl ScalarType for Locale {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        match value {
+            Value::String(code) => Ok(Locale(code)),
+            other => Err(InputValueError::expected_type(other)),
+        }
+    }
+
+    fn to_value(&self) -> Value {
+        self.0.clone().into()
+    }
+}
+
 /// The availability of a connected user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 pub enum AvailabilityStatus {

@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use self::schemas::{CloudEvent, Events, example, example_lines, examples};
+use self::schemas::{CloudEvent, example, example_lines, examples};
 use super::Authenticated;
 use crate::auth::{Authorized, EventsWrite};
 use crate::command::post_events::post_events as post;
@@ -84,7 +84,7 @@ struct First {
 #[utoipa::path(
     post,
     path = "/v1/events",
-    request_body(content((CloudEvent = "application/cloudevents+json", example = json!(example("status.changed"))), (Vec<CloudEvent> = "application/cloudevents-batch+json", example = examples), (Events = "application/json", example = json!(example("desk.connected"))), (String = "application/x-ndjson", example = example_lines))),
+    request_body(content((CloudEvent = "application/cloudevents+json", example = json!(example("status.changed"))), (Vec<CloudEvent> = "application/cloudevents-batch+json", example = examples), (CloudEvent = "application/json", example = json!(example("desk.connected"))), (String = "application/x-ndjson", example = example_lines))),
     responses(
         (status = 200, description = "One outcome for each event, in the order of the request", body = Answer, example = json!(Answer::of_one("example-desk.connected"))),
         NativeFault,

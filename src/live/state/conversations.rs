@@ -22,7 +22,7 @@ impl State {
     /// The limits of histories concern the history alone: the slot follows an event for which the history has no room
     /// (docs/decisions/0064-ends-take-effect.md).
     pub(super) fn add_to_history(&mut self, entry: &Entry) -> Result<Outcome, Rejection> {
-        let Some((id, event)) = self.history_event(&entry.event.fact.body)? else { return Ok(Outcome::Stale) };
+        let Some((id, mut event)) = self.history_event(&entry.event.fact.body)? else { return Ok(Outcome::Stale) };
         // `is_final` is a hint of the process that journalled the event. If the state knows the conversation, the hint
         // is ignored.
         let is_over =
@@ -38,6 +38,9 @@ impl State {
             // The take is remembered all the same: an older one that arrives later must not hold the slot.
             slot.map(|slot| self.apply_slot(slot));
             return Err(refused);
+        }
+        if let HistoryEvent::Pushed { untaken, .. } = &mut event {
+            *untaken = !matches!(slot, Some(SlotPlan::Taken(_)));
         }
         let added = if is_over { Ok(true) } else { self.record(entry, id, event) };
         if added == Ok(false) {
@@ -102,7 +105,10 @@ impl State {
                     // The other forms have no integer id to show.
                     (Err(_), _) => (0, Some(user.clone())),
                 };
-                (*conversation, HistoryEvent::Pushed { user, given, medium: *channel, project: *project })
+                (
+                    *conversation,
+                    HistoryEvent::Pushed { user, given, medium: *channel, project: *project, untaken: false },
+                )
             }
             EventBody::ConversationMessage { user, conversation, author, text } => {
                 let user = user.as_ref().map(id).transpose()?;

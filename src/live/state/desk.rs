@@ -50,8 +50,10 @@ impl State {
         // A stale connection still shows that the user was connected once.
         let first = opening.surface == Surface::Desk && !person.ever_logged_in;
         person.ever_logged_in |= first;
+        let logged_in = person.logged_in.max(time.unwrap_or(event.fact.time));
+        let is_newer = std::mem::replace(&mut person.logged_in, logged_in) != logged_in;
         let Some(time) = time else {
-            if first {
+            if first || is_newer {
                 self.touch(ix);
             }
             return Ok(Outcome::Stale);

@@ -122,6 +122,7 @@ impl State {
             closed_all: body.closed_all.unwrap_or(Time::NEVER),
             desk_at: body.desk_at.unwrap_or(Time::NEVER),
             ever_logged_in: body.ever_logged_in,
+            logged_in: body.logged_in.unwrap_or(Time::NEVER),
             handled: body.handled,
             deleted: body.deleted,
             // 0 in rows that lack it: then no take or release counts as an earlier owner's.

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use super::State;
 use super::tombstones::Tombstone;
 use crate::domain::event::Rejection;
+use crate::domain::ids::parse_guid;
 use crate::domain::{Channel, ConversationId, Entry, Outcome, Quota, Time, UserRef};
 use crate::live::claim::{Claim, Stamp, Take, TakerChange};
 use crate::live::persistent::steps;
@@ -96,6 +97,7 @@ impl State {
             takers = claim.take(take);
         });
         let Some(change) = change else { return (None, None) };
+        takers.is_first &= !self.was_pushed_to(conversation, take.user, created);
         if let Err(full) = self.check_slots(ix, std::slice::from_ref(&change), 0) {
             return (self.refused_take(entry, channel, conversation), Some(full));
         }
@@ -222,7 +224,9 @@ impl State {
         for conversation in named {
             changes.extend(self.change(entry, conversation, |claim| {
                 claim.disown(take.user, created);
-                takers.push(claim.take(take));
+                let mut change = claim.take(take);
+                change.is_first &= !self.was_pushed_to(conversation, take.user, created);
+                takers.push(change);
             }));
         }
         self.check_slots(ix, &changes[ended..], ended)?;
@@ -242,6 +246,13 @@ impl State {
         }
         self.check_room(Quota::SlotsPerUser, own, own_after)?;
         self.check_room(Quota::Slots, all, all_after)
+    }
+
+    /// Returns true if a push took the conversation for the user before. A claim is forgotten a day after its release,
+    /// whereas an open conversation keeps its history.
+    fn was_pushed_to(&self, conversation: &ConversationId, user: i64, created: u64) -> bool {
+        let known = parse_guid(conversation.as_str()).and_then(|id| self.conversations.known(id));
+        known.is_some_and(|known| known.conversation.was_taken_by(user, created))
     }
 
     /// Adds conversations that the user had not taken before to the number handled.

@@ -30,7 +30,8 @@ impl Archive {
             let ArchivePart { conversations, end } = search.next_part(rest).await?;
             // The view's own version replaces the archive's.
             let is_old = |conversation: &Arc<Conversation>| view.conversations().get(conversation.id()).is_none();
-            let mut next: Vec<_> = conversations.into_iter().filter(is_old).collect();
+            let is_meant = |conversation: &Arc<Conversation>| is_old(conversation) && criteria.took_part(conversation);
+            let mut next: Vec<_> = conversations.into_iter().filter(is_meant).collect();
             next.extend(remembered(view, &criteria, &rest, end));
             next.sort_by_key(|conversation| Key::of_listed(conversation));
             if !span.forward {

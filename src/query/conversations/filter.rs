@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use crate::domain::conversation::{Criteria, Medium};
+use crate::domain::conversation::{Criteria, IdOwner, Medium};
 use crate::domain::directory::Kind;
 use crate::domain::filter::{Clause, Dimension, Value};
 use crate::domain::{EntityRef, Fault, Filter, Time, UserRef};
@@ -50,9 +50,9 @@ impl ConversationFilter {
             let known = |project: EntityRef| Some(view.directory().table(Kind::Project).get(project)?.id);
             projects.into_iter().filter_map(known).collect()
         });
-        let users = given(self.users).map(|users| users.into_iter().filter_map(|user| id_of(view, user)).collect());
+        let users = given(self.users).map(|users| users.into_iter().filter_map(|user| owner(view, user)).collect());
         let members = given(self.groups).map(|groups| members(view, groups));
-        let mut users: Vec<Vec<i64>> = users.into_iter().chain(members).collect();
+        let mut users: Vec<Vec<IdOwner>> = users.into_iter().chain(members).collect();
         // Conversations are compared with these lists by binary search.
         users.iter_mut().for_each(|list| list.sort_unstable());
         Ok(Criteria {
@@ -72,19 +72,23 @@ fn given<T>(list: Vec<T>) -> Option<Vec<T>> {
     (!list.is_empty()).then_some(list)
 }
 
-/// Returns a user's integer id. An integer id is not looked up, since a user that was deleted long ago may be in the
-/// archive only.
-fn id_of(view: &View, user: EntityRef) -> Option<i64> {
+/// Returns the owner of a user's integer id. An integer id stands for every user that had it, and is not looked up, since
+/// a user that was deleted long ago may be in the archive only. A GUID is the current user's.
+fn owner(view: &View, user: EntityRef) -> Option<IdOwner> {
     match user {
-        EntityRef::Id(id) => Some(id),
-        EntityRef::Guid(_) => Some(view.directory().profile_of(&UserRef::Entity(user))?.id),
+        EntityRef::Id(id) => Some(IdOwner::any(id)),
+        EntityRef::Guid(_) => current(view, view.directory().find(&UserRef::Entity(user))?),
     }
 }
 
-/// Returns the integer ids of the current members of any of the groups.
-fn members(view: &View, groups: Vec<EntityRef>) -> Vec<i64> {
+/// Returns the current members of any of the groups.
+fn members(view: &View, groups: Vec<EntityRef>) -> Vec<IdOwner> {
     let values = groups.into_iter().map(Value::Entity).collect();
     let filter = Filter::default().and(Clause::Any(Dimension::Group, values));
-    let members = roster(view, &filter, Connection::Any).into_iter();
-    members.filter_map(|ix| Some(view.directory().profile(ix)?.id)).collect()
+    roster(view, &filter, Connection::Any).into_iter().filter_map(|ix| current(view, ix)).collect()
+}
+
+/// Returns the user at a dense index, from the position on at which it was created.
+fn current(view: &View, ix: u32) -> Option<IdOwner> {
+    Some(IdOwner { id: view.directory().profile(ix)?.id, since: view.detail(ix).created })
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::presences::{Presence, presence};
+use crate::domain::conversation::NamedUser;
 use crate::domain::directory::Kind;
 use crate::domain::{Channel, EntityRef, Filter, PerChannel, Profile, Status, Time};
 use crate::live::View;
@@ -38,8 +39,19 @@ impl Member {
     /// Returns the user of an integer id. A user that the directory does not have is returned as deleted, with the id
     /// alone: conversations may refer to users that were deleted long ago.
     pub fn of(view: &Arc<View>, id: i64) -> Self {
-        let forgotten = || Member { view: view.clone(), id, profile: None, deleted: None };
-        Member::find(view, EntityRef::Id(id)).unwrap_or_else(forgotten)
+        Member::find(view, EntityRef::Id(id)).unwrap_or_else(|| Member::forgotten(view, id))
+    }
+
+    /// Returns the user that an entry of a history names. If the integer id was given to another user since, the user of
+    /// then is returned as deleted, with the id alone.
+    pub fn named(view: &Arc<View>, user: NamedUser) -> Self {
+        let ix = view.directory().users().by_id(user.id);
+        let is_given_again = ix.is_some_and(|ix| view.detail(ix).created > user.at);
+        if is_given_again { Member::forgotten(view, user.id) } else { Member::of(view, user.id) }
+    }
+
+    fn forgotten(view: &Arc<View>, id: i64) -> Self {
+        Member { view: view.clone(), id, profile: None, deleted: None }
     }
 
     /// Finds a user by integer id or GUID. Deleted users are found as long as the directory remembers them.
@@ -74,6 +86,13 @@ impl Member {
         self.deleted
     }
 
+    /// Returns the time of the user's newest connection. `None` if there was none, and for a deleted user.
+    pub fn logged_in(&self) -> Option<Time> {
+        self.columns()?;
+        let ix = self.view.directory().users().by_id(self.id)?;
+        Some(self.view.detail(ix).logged_in).filter(|time| *time != Time::NEVER)
+    }
+
     /// Returns the user's presence, and true if a desk is connected. `None` for a deleted user.
     pub fn presence(&self) -> Option<(Presence, bool)> {
         let columns = self.columns()?;
@@ -101,6 +120,11 @@ impl Member {
     pub fn skills(&self) -> impl Iterator<Item = Reference> {
         let ids = self.profile.iter().flat_map(|profile| &profile.skills);
         ids.filter_map(|id| self.entity(Kind::Skill, *id))
+    }
+
+    /// Returns the user's primary group, if there is one.
+    pub fn primary_group(&self) -> Option<Reference> {
+        self.entity(Kind::Group, self.profile.as_ref()?.primary_group?)
     }
 
     /// Returns the user's groups, including the primary one, ascending by id.

@@ -13,8 +13,8 @@ use crate::domain::conversation::{HistoryEntry, Key, Span, millis};
 use crate::domain::{Conversation, TenantId, Time};
 use crate::live::Listed;
 
-use tags::COUNTED;
 pub use tags::{ArchiveFilter, Tags};
+use tags::{COUNTED, ids};
 
 /// Bytes after which a page ends early. The conversation that crosses the limit is still included.
 const PAGE_BYTES: i64 = 4 * 1024 * 1024;

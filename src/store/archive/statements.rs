@@ -3,7 +3,7 @@
 use sqlx::{Database, QueryBuilder};
 use uuid::Uuid;
 
-use super::{ArchiveFilter, COUNTED, PAGE_BYTES, Tags};
+use super::{ArchiveFilter, COUNTED, PAGE_BYTES, Tags, ids};
 use crate::domain::conversation::{Criteria, Medium, Span, millis};
 use crate::domain::{TenantId, Time};
 
@@ -180,6 +180,6 @@ fn restrict<B: ArchiveSql>(query: &mut QueryBuilder<B>, criteria: &Criteria) {
         B::has_any_id(query, "routing_groups", groups);
     }
     for users in &criteria.users {
-        B::has_any_number(query, "users", users);
+        B::has_any_number(query, "users", &ids(users));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::domain::conversation::Criteria;
+use crate::domain::conversation::{Criteria, IdOwner};
 
 /// The most values of one criterion that are looked up one by one. A search for any of more reads the interval.
 const MAX_VALUES: usize = 64;
@@ -23,7 +23,7 @@ impl Tags {
     /// Returns the tags of each criterion that is in the index, the kinds that are usually rarest first. None of a
     /// criterion that nothing meets, or that has too many values.
     pub fn of(criteria: &Criteria) -> Vec<Self> {
-        let users = criteria.users.iter().map(|users| ("user", texts(users)));
+        let users = criteria.users.iter().map(|users| ("user", texts(&ids(users))));
         let others = [
             ("routing_group", criteria.routing_groups.as_deref().map(texts)),
             ("reason", criteria.reasons.clone()),
@@ -41,6 +41,11 @@ impl Tags {
         });
         tags.filter(|tags| (1..=MAX_VALUES).contains(&tags.values.len())).collect()
     }
+}
+
+/// Returns the integer ids of users, by which the archive is searched.
+pub(super) fn ids(users: &[IdOwner]) -> Vec<i64> {
+    users.iter().map(|user| user.id).collect()
 }
 
 fn texts<T: ToString>(values: &[T]) -> Vec<String> {

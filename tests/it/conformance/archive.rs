@@ -5,7 +5,7 @@ mod random;
 
 use std::sync::Arc;
 
-use rollcall::domain::conversation::{Criteria, HistoryEntry, HistoryEvent, Key, Medium, Span, millis};
+use rollcall::domain::conversation::{Criteria, HistoryEntry, HistoryEvent, IdOwner, Key, Medium, Span, millis};
 use rollcall::domain::{Conversation, EntityRef, Settings, TenantId, Time};
 use rollcall::live::state::APPLY_VERSION;
 use rollcall::live::{Checkpoint, Listed};
@@ -43,8 +43,13 @@ impl Plain {
     /// Returns the conversation as a checkpoint contains it.
     fn listed(&self) -> Listed {
         let started = HistoryEvent::Started { project: EntityRef::Id(99), medium: self.medium };
-        let pushed =
-            |user: &i64| HistoryEvent::Pushed { user: *user, given: None, medium: Medium::Video, project: None };
+        let pushed = |user: &i64| HistoryEvent::Pushed {
+            user: *user,
+            given: None,
+            medium: Medium::Video,
+            project: None,
+            untaken: false,
+        };
         let closed = HistoryEvent::Closed { reason: self.reason.map(Box::from) };
         let before = std::iter::once(started).chain(self.users.iter().map(pushed));
         let events = before.map(|event| (self.closed.plus_seconds(-60), 1, event));
@@ -124,7 +129,7 @@ async fn newer_versions_replace_older_and_reopened_ones_are_deleted(backend: Bac
         Plain { closed: at(3), reason: Some("\"done\" ü"), users: vec![1, 5], project: Some(7), seq: 2, ..one };
     bench.archive(ours, &checkpoint(2, std::slice::from_ref(&amended), &[])).await;
     assert_eq!(bench.in_archive(ours).await, [2, 1]);
-    let of_five = Criteria { users: vec![vec![5]], projects: Some(vec![7]), ..Criteria::default() };
+    let of_five = Criteria { users: vec![vec![IdOwner::any(5)]], projects: Some(vec![7]), ..Criteria::default() };
     let page = bench.store.archive_page(ours, 2, &(&of_five).into(), &EVERYTHING).await.unwrap();
     assert_eq!(page.conversations, [amended.listed().conversation], "with all of its events");
     // A late write of an older checkpoint changes nothing.

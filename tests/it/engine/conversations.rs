@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use reqwest::Method;
 use rollcall::domain::conversation::Span;
 use rollcall::domain::{Conversation, Time};
 use rollcall::store::ArchiveFilter;
@@ -10,6 +11,7 @@ use uuid::Uuid;
 
 use super::Stage;
 use crate::on_both_stores;
+use crate::support::api::send;
 use crate::support::audit::audit;
 use crate::support::desks::{connected, event, taken};
 use crate::support::raw::RawStore;
@@ -25,6 +27,7 @@ on_both_stores!(replaying_the_tail_archives_conversations);
 on_both_stores!(failed_checkpoints_lose_no_conversation);
 on_both_stores!(reopened_conversations_leave_the_archive);
 on_both_stores!(a_conversation_is_limited_in_size);
+on_both_stores!(a_contact_shows_the_user_of_then);
 
 /// The id of the conversation of these tests.
 const ONE: Uuid = Uuid::from_u128(0xcbe5_1cd9_0000_4000_8000_0000_0000_0001);
@@ -66,6 +69,11 @@ impl Stage {
         let page = self.service.app.store.archive_page(tenant, self.position(), &ArchiveFilter::default(), &all).await;
         assert_eq!(page.expect("a page").conversations, found);
         found.first().map(|known| Conversation::clone(known))
+    }
+
+    /// Returns the data of a query's answer.
+    async fn asked(&self, query: &str) -> Value {
+        self.service.api.graphql(&self.persona.key, query).await.expect("an answer").ok().json()["data"].clone()
     }
 
     /// Makes a checkpoint due, and waits until one at the newest position is written.
@@ -307,7 +315,7 @@ async fn reopened_conversations_leave_the_archive(backend: Backend) {
     assert_eq!(stage.hands()[1], (1, 1));
     stage.apply(closed("at last", stage.now())).await;
     let contacts = stage.viewed().expect("it is in the view").contacts();
-    assert_eq!(contacts.iter().map(|contact| contact.user).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(contacts.iter().map(|contact| contact.user.id).collect::<Vec<_>>(), [1, 2]);
     stage.stop_and_audit().await;
 }
 
@@ -333,5 +341,62 @@ async fn a_conversation_is_limited_in_size(backend: Backend) {
     stage.apply(closed("again-closed", stage.now())).await;
     assert_eq!(stage.hands()[1], (0, 1));
     assert_eq!(stage.viewed().expect("it is in the view").history().len(), 2_001);
+    stage.stop_and_audit().await;
+}
+
+/// An integer id can be given to another user a day after its owner was deleted.
+async fn a_contact_shows_the_user_of_then(backend: Backend) {
+    let stage = Stage::new(backend, 3).await;
+    let now = stage.now();
+    let written = conversation("text", "message", Some(2), now, json!({ "author": "agent" }));
+    stage.apply(pushed("push", 2, now)).await;
+    stage.apply(written).await;
+    stage.apply(closed("close", now.plus_seconds(1))).await;
+    let request = stage.service.api.request(Method::DELETE, "/operator/2").header("X-API-Key", &stage.persona.key);
+    send(request).await.expect("an answer").ok();
+    stage.clock.advance(DAY + Duration::from_secs(3_600));
+    stage.checkpoint().await;
+    let second = "5ea70000-0000-4000-8000-00000000f002";
+    let users = json!([{ "id": 2, "guid": second, "name": "second", "groups": [1], "roles": ["operator"] }]);
+    stage.service.api.put_directory(&stage.persona.key, &json!({ "users": users })).await;
+    let other = "cbe51cd9-0000-4000-8000-000000000002";
+    let data = json!({ "conversation": other, "channel": "CHAT" });
+    stage.apply(event("other", "conversation.pushed", Some(2), stage.now(), data)).await;
+    stage.apply(event("end", "conversation.closed", None, stage.now(), json!({ "conversation": other }))).await;
+
+    let user = |name: &str| json!({ "id": 2, "lastName": name, "isDeleted": name.is_empty() });
+    let shows = async |stage: &Stage, id: &str| {
+        let of = "{id lastName isDeleted}";
+        let messages = format!(
+            "messages{{edges{{node{{...on SystemMessage{{toUser{of} attachment{{...on
+             ConversationPushedSystemAttachment{{toUser{of}}}}}}} ...on TextMessage{{fromUser{of}}}}}}}}}"
+        );
+        let query = format!("{{conversation(id:\"{id}\"){{users{of} agents{of} contacts{{user{of}}} {messages}}}}}");
+        stage.asked(&query).await["conversation"].clone()
+    };
+    let listed = async |stage: &Stage, filter: &str| {
+        let interval = "interval:{from:\"2021-03-01T00:00:00Z\",to:\"2021-03-04T00:00:00Z\"}";
+        let query = format!("{{closedConversations({interval},{filter}){{edges{{node{{id}}}}}}}}");
+        let edges = stage.asked(&query).await["closedConversations"]["edges"].clone();
+        edges.as_array().expect("edges").iter().map(|edge| edge["node"]["id"].clone()).collect::<Vec<_>>()
+    };
+    let check = async |stage: &Stage| {
+        let first = shows(stage, &ONE.to_string()).await;
+        let of_first = user("");
+        assert_eq!((&first["users"], &first["agents"]), (&json!([of_first]), &json!([of_first])));
+        assert_eq!(first["contacts"], json!([{ "user": of_first }]));
+        let nodes = &first["messages"]["edges"];
+        assert_eq!(nodes[0]["node"], json!({ "toUser": of_first, "attachment": { "toUser": of_first } }));
+        assert_eq!(nodes[1]["node"], json!({ "fromUser": of_first }));
+        assert_eq!(shows(stage, other).await["users"], json!([user("second")]));
+        // The integer id stands for both, the GUID and the group for the current user.
+        assert_eq!(listed(stage, "userIds:[2]").await, [json!(ONE), json!(other)]);
+        assert_eq!(listed(stage, &format!("userIds:[\"{second}\"]")).await, [json!(other)]);
+        assert_eq!(listed(stage, "groupIds:[1]").await, [json!(other)]);
+    };
+    check(&stage).await;
+    stage.checkpoint().await;
+    let stage = stage.restart().await;
+    check(&stage).await;
     stage.stop_and_audit().await;
 }

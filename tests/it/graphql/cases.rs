@@ -20,7 +20,7 @@ type Place = (&'static str, &'static str, &'static str, &'static [(&'static str,
 
 const PROJECTS: &str = "{edges{cursor node{id}}}";
 const CONVERSATIONS: &str = "{edges{cursor node{id}}pageInfo{hasNextPage}}";
-const PLACES: [Place; 11] = [
+const PLACES: [Place; 20] = [
     ("Query.connectedUsersIndicator", "{connectedUsersIndicator", "{connectedUsersCount}}", &[]),
     ("Query.users", "{users", "{edges{node{id}}}}", &[]),
     ("Query.user", "{user", "{id}}", &[("id", "101")]),
@@ -33,6 +33,15 @@ const PLACES: [Place; 11] = [
         &[("interval", "{from:\"2024-01-01T00:00:00Z\",to:\"2024-02-01T00:00:00Z\"}")],
     ),
     ("Query.routingRule", "{routingRule", "{id}}", &[("id", "\"a0000101-0000-4000-8000-000000000101\"")]),
+    ("Query.projects", "{projects", PROJECTS, &[]),
+    ("Query.project", "{project", "{id}}", &[]),
+    ("Query.routingGroups", "{routingGroups", PROJECTS, &[]),
+    ("Query.routingGroup", "{routingGroup", "{userCount}}", &[("id", "\"a0000101-0000-4000-8000-000000000101\"")]),
+    ("Query.routingRules", "{routingRules", PROJECTS, &[]),
+    ("RoutingGroup.users", "{routingGroups(first:2){edges{node{users", PROJECTS, &[]),
+    ("RoutingRule.routingGroups", "{routingRules(first:2){edges{node{routingGroups", PROJECTS, &[]),
+    ("RoutingRule.availability", "{routingRules(first:2){edges{node{availability", "{chat{isAvailable}}", &[]),
+    ("Conversation.messages", "{conversations(first:2){edges{node{messages", PROJECTS, &[]),
     (
         "UsersInProductionOccupancy.occupancyRate",
         "{connectedUsersIndicator{usersInProductionChatOccupancy{occupancyRate",
@@ -50,7 +59,7 @@ const PLACES: [Place; 11] = [
 ];
 
 /// Fields that repeat a tested one on another type of the same interface.
-const SAME: [&str; 2] = ["Bot.projects", "Professional.projects"];
+const SAME: [&str; 3] = ["Bot.projects", "Developer.projects", "Professional.projects"];
 
 /// The schema's types by name, from introspection.
 pub struct Types(BTreeMap<String, Value>);

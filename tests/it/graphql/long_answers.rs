@@ -58,14 +58,17 @@ fn mutation(selection: &str) -> String {
 }
 
 /// Documents of low cost that select objects by id and repeat long lists or their texts.
-fn by_id() -> [String; 6] {
+fn by_id() -> [String; 5] {
     let names = aliases("name").replacen("a0:name", "", 1);
     [
         format!("{{user(id:1){{groups{{{}}}}}}}", aliases("name")),
         format!("{{user(id:\"1\"){{...f}}}} fragment f on User{{groups{{{}}}}}", aliases("name")),
-        conversation(&format!("messages{{...on TextMessage{{{}}}}}", aliases("text"))),
-        conversation(&format!("messages{{...on TextMessage{{{}}}}}", aliases("author"))),
-        format!("{} fragment f on TextMessage{{{}}}", conversation("messages{...f}"), aliases("author")),
+        conversation(&format!("messages{{edges{{node{{...on TextMessage{{{}}}}}}}}}", aliases("text"))),
+        format!(
+            "{} fragment f on TextMessage{{{}}}",
+            conversation("messages(last:90){edges{node{...f}}}"),
+            aliases("text")
+        ),
         mutation(&format!("groups{{{names}}}")),
     ]
 }
@@ -113,9 +116,9 @@ async fn an_answer_past_the_bound_is_the_error_of_a_field() {
     assert_eq!(changed.json()["data"]["user"]["availability"]["chat"]["status"], "OFFLINE");
     let fits = service.api.graphql(&persona.key, "{user(id:1){groups{id name}}}").await.expect("an answer").ok();
     assert_eq!(fits.json()["data"]["user"]["groups"].as_array().map(Vec::len), Some(1_000));
-    let fits = conversation("messages{...on TextMessage{author text}}");
+    let fits = conversation("messages(last:100){edges{node{...on TextMessage{author text}}}}");
     let fits = service.api.graphql(&persona.key, &fits).await.expect("an answer").ok().json();
-    assert_eq!(fits["data"]["conversation"]["messages"][979]["text"], "\u{1}".repeat(1_000));
+    assert_eq!(fits["data"]["conversation"]["messages"]["edges"][99]["node"]["text"], "\u{1}".repeat(1_000));
     service.stop().await;
 }
 

@@ -1,5 +1,6 @@
 //! GraphQL's budgets against costly requests, and its caches, which must not change answers.
 
+mod additive;
 mod by_get;
 mod cases;
 mod differential;

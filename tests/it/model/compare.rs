@@ -134,6 +134,7 @@ fn agree_on(view: &View, one: &Individual<'_>) -> Compared {
     let presence = presence(view, one.account.guid).map(|presence| (presence.definition.guid, presence.updated));
     prop_assert_eq!(presence, Some((one.shown, one.updated)), "presence of user {}", id);
     prop_assert_eq!(view.detail(ix.unwrap()).handled, one.handled, "conversations of user {}", id);
+    prop_assert_eq!(view.detail(ix.unwrap()).logged_in, one.logged_in, "newest connection of user {}", id);
     let columns = view.columns(ix.unwrap());
     for (plane, expected) in planes(one) {
         prop_assert_eq!(columns.has(plane), expected, "{:?} of user {}", plane, id);

@@ -37,6 +37,11 @@ fn is_connected(state: &mut State, id: i64) -> bool {
     view.columns(view.directory().find(&UserRef::id(id)).unwrap()).has(Plane::Connected)
 }
 
+fn handled(state: &mut State, id: i64) -> u64 {
+    let view = state.publish();
+    view.detail(view.directory().find(&UserRef::id(id)).unwrap()).handled
+}
+
 #[test]
 fn forgotten_sessions_do_not_reopen() {
     let mut scenario = Scenario::new();
@@ -109,6 +114,29 @@ fn a_users_ended_sessions_are_bounded_by_a_floor_of_that_user() {
     assert_eq!(scenario.apply(10, connected(2, "s10")), Outcome::Applied);
     assert_eq!(scenario.reloaded().digest(), scenario.state.digest());
     assert_eq!(scenario.apply(300, connected(1, "s10")), Outcome::Applied);
+}
+
+/// An open conversation keeps its history for longer than the claim on its slot is remembered.
+#[test]
+fn a_conversation_that_returns_after_days_counts_once() {
+    let mut scenario = Scenario::new();
+    scenario.add(user(1));
+    scenario.add(user(2));
+    let conversation = Uuid::from_u128(7);
+    let snoozed = || EventBody::ConversationSnoozed { conversation, until: None };
+    scenario.apply(1, pushed(1, conversation));
+    scenario.apply(2, snoozed());
+    scenario.hour = 25;
+    assert_eq!(scenario.apply(3, pushed(2, conversation)), Outcome::Applied);
+    assert_eq!(scenario.apply(4, pushed(1, conversation)), Outcome::Applied);
+    assert_eq!([1, 2].map(|id| handled(&mut scenario.state, id)), [1, 1]);
+    scenario.apply(5, snoozed());
+    scenario.hour = 50;
+    scenario.state = scenario.reloaded();
+    let ids = vec![ConversationId::from(conversation)];
+    scenario.apply(6, EventBody::SlotsSynced { user: UserRef::id(1), channel: Channel::Chat, conversations: ids });
+    assert_eq!(scenario.held(1)[0][0], 1, "it is held again");
+    assert_eq!(handled(&mut scenario.state, 1), 1, "by whatever event it returns");
 }
 
 /// Rows of the previous release have neither a floor nor the positions of takes and users.

@@ -19,7 +19,7 @@ const ALL: (Bound<Key>, Bound<Key>) = (Bound::Unbounded, Bound::Unbounded);
 pub fn summary(conversation: &Conversation) -> Option<Summary> {
     let summary = conversation.summary()?;
     let contact = |contact: rollcall::domain::conversation::Contact| Contact {
-        user: contact.user,
+        user: contact.user.id,
         channel: contact.medium,
         routing: (contact.rule, contact.group),
         start: contact.start,

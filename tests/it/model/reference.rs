@@ -120,6 +120,8 @@ pub struct Reference {
     /// Connections that ended because their lease ran out, by position.
     expired: HashSet<u64>,
     seen: HashSet<AccountIx>,
+    /// The latest time of a connection.
+    logged_in: HashMap<AccountIx, Time>,
     /// The latest time at which a presence was chosen, or a session opened or closed.
     updated: HashMap<AccountIx, Time>,
     /// The users who took each remembered conversation, and the number that each user ever took.
@@ -143,6 +145,7 @@ impl Reference {
             statements: Vec::new(),
             expired: HashSet::new(),
             seen: HashSet::new(),
+            logged_in: HashMap::new(),
             updated: HashMap::new(),
             took: HashMap::new(),
             handled: HashMap::new(),
@@ -189,11 +192,15 @@ impl Reference {
             EventBody::DeskConnected { user, session, surface, lease_seconds, socket, .. } => {
                 let ix = self.directory.find(user)?;
                 let opening = Opening { surface: *surface, lease_seconds: *lease_seconds, socket: *socket };
-                let (_, wins) = self.session_time(entry, ix, session);
+                let (time, wins) = self.session_time(entry, ix, session);
                 if wins && !self.has_room_for_session(ix, session, *socket) {
                     return None;
                 }
                 self.add_session_statement(entry, ix, session, Effect::Opened(ix, session.clone(), opening));
+                if wins || !self.has(Flaw::LateConnectionsAreNotSeen) {
+                    let logged_in = self.logged_in.entry(ix).or_insert(Time::NEVER);
+                    *logged_in = (*logged_in).max(if wins { time } else { event.fact.time });
+                }
                 if *surface == Surface::Desk && (wins || !self.has(Flaw::LateConnectionsAreNotSeen)) {
                     self.seen.insert(ix);
                 }
@@ -251,7 +258,7 @@ impl Reference {
                     return None;
                 }
                 for conversation in &kept {
-                    self.count_take(ix, conversation);
+                    self.count_take(entry, ix, conversation);
                 }
             }
             EventBody::PasswordSet { user, hash, .. } => {
@@ -300,7 +307,7 @@ impl Reference {
         if !self.add_slot_statement(entry, ix, Effect::Taken(ix, channel, conversation.clone())) {
             return self.record_refused_take(entry, conversation);
         }
-        self.count_take(ix, conversation);
+        self.count_take(entry, ix, conversation);
         Verdict::Accepted
     }
 
@@ -321,12 +328,14 @@ impl Reference {
 
     /// Counts a take: each conversation once for each user who takes it, late or not. Of more than 256 users the one
     /// with the highest id is not counted.
-    fn count_take(&mut self, ix: AccountIx, conversation: &ConversationId) {
+    fn count_take(&mut self, entry: &Entry, ix: AccountIx, conversation: &ConversationId) {
+        let was_pushed = self.conversations.was_taken(conversation, ix, entry.seq);
         let takers = self.took.entry(conversation.clone()).or_default();
         let first = takers.insert(ix);
         let highest = takers.iter().copied().max_by_key(|ix| self.directory.accounts[*ix].id);
         let evicted = highest.filter(|_| takers.len() > REMEMBERED_USERS);
-        *self.handled.entry(ix).or_default() += u64::from(first || self.has(Flaw::EveryTakeCounts));
+        let counts = first && (!was_pushed || self.has(Flaw::ForgottenTakesCountAgain));
+        *self.handled.entry(ix).or_default() += u64::from(counts || self.has(Flaw::EveryTakeCounts));
         if let Some(evicted) = evicted {
             self.took.entry(conversation.clone()).or_default().remove(&evicted);
             *self.handled.entry(evicted).or_default() -= 1;

@@ -71,12 +71,14 @@ const FIELDS: [Filtered; 5] = [
 ];
 
 /// Arguments and members that are no filters, by their names, with the reason.
-const OTHERS: [(&str, &str); 14] = [
+const OTHERS: [(&str, &str); 16] = [
     ("first", "the part of a list"),
     ("last", "the part of a list"),
     ("after", "the part of a list"),
     ("before", "the part of a list"),
     ("id", "the one object that is looked up; required"),
+    ("projectId", "the one project that is looked up, by the vendor's name of the argument"),
+    ("lang", "the language of an availability, which is no list"),
     ("filters", "the filters in one object, which has rows of its own"),
     ("interval", "required"),
     ("from", "required"),

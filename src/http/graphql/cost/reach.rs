@@ -9,6 +9,7 @@ use async_graphql::{Name, ScalarType};
 
 use super::Work;
 use super::arguments::Arguments;
+use super::owner::Owner;
 use crate::domain::conversation::MAX_HISTORY;
 use crate::domain::directory::{Kind, MAX_LIST};
 use crate::domain::{Channel, EntityRef};
@@ -26,8 +27,14 @@ const HEAVY_NANOS: usize = 2_000_000;
 const VALUE_NANOS: usize = 1_000;
 /// The number of values that one text of a message counts as: 8,192 bytes that must all be escaped.
 const TEXT_VALUES: usize = 40;
+/// Items passed over for a page that count as one value: they are compared with the cursors, no more.
+const PASSED_OVER: usize = 32;
 /// Roles of one user.
 const MAX_ROLES: usize = 5;
+/// Entities of one kind in a tenant whose state is not known: the quota of all kinds, unless it was raised.
+const MAX_ENTITIES: usize = 100_000;
+/// Users of a tenant whose state is not known: the quota, unless it was raised.
+const MAX_USERS: usize = 1_000_000;
 
 /// The greatest lengths of lists around a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -42,8 +49,8 @@ struct Lengths {
     history: usize,
     /// Routing groups of one rule.
     routing_groups: usize,
-    /// Routing groups that the field `availability` combines. 0 outside of rules: that of a user combines none.
-    combined: usize,
+    /// What the selection is on.
+    owner: Owner,
 }
 
 impl Lengths {
@@ -60,7 +67,7 @@ impl Lengths {
             projects: entities(Kind::Project),
             history: MAX_HISTORY,
             routing_groups: entities(Kind::RoutingGroup),
-            combined: 0,
+            owner: Owner::Root,
         }
     }
 
@@ -150,28 +157,51 @@ impl<'d> Walk<'d> {
         let inside = self.set(&field.selection_set.node, self.within(field, around));
         let once = match name {
             "text" => TEXT_VALUES,
-            // All of them are sorted for a page.
+            "projects" if around.owner == Owner::Root => 1 + self.entities(Kind::Project) / PASSED_OVER,
+            "routingGroups" if around.owner == Owner::Root => 1 + self.entities(Kind::RoutingGroup) / PASSED_OVER,
+            "routingRules" => 1 + self.entities(Kind::RoutingRule) / PASSED_OVER,
+            "messages" => 1 + around.history / PASSED_OVER,
+            // Each of them is looked up, whatever the page.
             "projects" => 1 + around.projects,
+            "routingGroups" => 1 + around.routing_groups,
             _ => 1,
         };
-        let sets = if name == "availability" { around.combined } else { 0 };
+        let sets = match name {
+            // That of a user combines none.
+            "availability" if around.owner == Owner::Rule => Channel::ALL.len() * around.routing_groups,
+            "userCount" | "userIds" => 1,
+            _ => 0,
+        };
         match self.length(field, around) {
             Some(items) => inside.and(Reach { values: 1, sets: 0 }).times(items).and(Reach { values: once, sets }),
             None => inside.and(Reach { values: once, sets }),
         }
     }
 
-    /// Returns the greatest length of a list; `None` if the field is not one. The field's name is enough to find it: no
-    /// name has two meanings in this schema.
+    /// Returns the number of entities of a kind.
+    fn entities(&self, kind: Kind) -> usize {
+        self.snapshot.map_or(MAX_ENTITIES, |snapshot| snapshot.view.directory().table(kind).rows().len())
+    }
+
+    /// Returns the greatest length of a list; `None` if the field is not one.
     fn length(&self, field: &Field, around: Lengths) -> Option<usize> {
+        let page = || self.arguments.page(field);
         Some(match field.name.node.as_str() {
-            "users" | "conversations" | "closedConversations" => self.arguments.page(field),
-            "projects" => self.arguments.page(field).min(around.projects),
+            "users" if around.owner == Owner::Conversation => around.history,
+            "users" | "conversations" | "closedConversations" => page(),
+            "projects" if around.owner == Owner::Root => page().min(self.entities(Kind::Project)),
+            "projects" => page().min(around.projects),
+            "routingRules" => page().min(self.entities(Kind::RoutingRule)),
+            "routingGroups" if around.owner == Owner::Root => page().min(self.entities(Kind::RoutingGroup)),
+            "routingGroups" => page().min(around.routing_groups),
+            "groups" if around.owner == Owner::Rule => around.routing_groups,
             "groups" => around.groups,
+            "messages" => page().min(around.history),
+            "userIds" => self.snapshot.map_or(MAX_USERS, |snapshot| snapshot.view.directory().users().len()),
             "skills" => around.skills,
             "roles" => MAX_ROLES,
-            "spokenLanguages" => MAX_LIST,
-            "agents" | "contacts" | "messages" | "routingEvents" => around.history,
+            "spokenLanguages" | "languages" => MAX_LIST,
+            "agents" | "contacts" | "routingEvents" => around.history,
             "userErrors" => 1,
             _ => return None,
         })
@@ -181,6 +211,7 @@ impl<'d> Walk<'d> {
     /// the object is not in memory.
     fn within(&self, field: &Field, around: Lengths) -> Lengths {
         let id = |name| self.arguments.value(field, name);
+        let around = Lengths { owner: around.owner.within(&field.name.node), ..around };
         match (field.name.node.as_str(), self.snapshot) {
             ("user", Some(snapshot)) => {
                 let user = id("id").and_then(|id| LegacyId::parse(id).ok());
@@ -197,7 +228,7 @@ impl<'d> Walk<'d> {
                 let rule = rule
                     .and_then(|(Guid(id), snapshot)| reference(&snapshot.view, Kind::RoutingRule, EntityRef::Guid(id)));
                 let groups = rule.map_or(around.routing_groups, |rule| rule.routing_groups().len());
-                Lengths { combined: Channel::ALL.len() * groups, ..around }
+                Lengths { routing_groups: groups, ..around }
             }
             _ => around,
         }
@@ -211,7 +242,7 @@ mod tests {
     use serde_json::{Value as Json, json};
 
     use super::*;
-    use crate::http::graphql::cost::tests::{SchemaField, schema_fields};
+    use crate::http::graphql::cost::tests::{SchemaField, owner_of, schema_fields};
     use crate::http::graphql::cost::weigh;
 
     /// Returns the estimates for any tenant.
@@ -237,7 +268,13 @@ mod tests {
         assert_eq!(values("{user(id:1){groups{id}}}"), 1 + 1 + 2 * 1_001);
         assert_eq!(values("{user(id:1){...f}} fragment f on User{skills{id name}}"), 1 + 1 + 3 * 1_000);
         assert_eq!(values("{user(id:1){spokenLanguages}}"), 1 + 1 + 1_000);
-        assert_eq!(values("{conversation(id:1){messages{id ...on TextMessage{text}}}}"), 2 + 2_001 * (2 + TEXT_VALUES));
+        let text = "node{id ...on TextMessage{text}}";
+        let all = |page: &str| values(&format!("{{conversation(id:1){{messages{page}{{edges{{{text}}}}}}}}}"));
+        assert_eq!(["", "(first:3)"].map(all), [100, 3].map(|items| 2 + 62 + items * (4 + TEXT_VALUES)));
+        assert_eq!(values("{conversation(id:1){users{id}}}"), 2 + 2_001 * 2);
+        assert_eq!(values("{routingRules(first:3){edges{node{groups{id}}}}}"), 1 + 3_125 + 3 * (4 + 1_000 * 2));
+        assert_eq!(values("{routingGroup(id:1){userIds}}"), 2 + 1_000_000);
+        assert_eq!(values("{projects(first:7){edges{node{id}}}}"), 1 + 3_125 + 7 * 4);
         assert_eq!(values("{users(first:7){edges{node{id}}}}"), 1 + 7 * 4);
         let aliases: String = (0..19).map(|n| format!("a{n}:name ")).collect();
         assert_eq!(values(&format!("{{user(id:1){{groups{{{aliases}}}}}}}")), 2 + 20 * 1_001);
@@ -262,8 +299,9 @@ mod tests {
         assert!(!is_heavy("{user(id:1){id lastName spokenLanguages}}", json!({}), 25_000));
         let aliases: String = (0..99).map(|n| format!("a{n}:name ")).collect();
         assert!(is_heavy(&format!("{{user(id:1){{groups{{{aliases}}}}}}}"), json!({}), 1));
-        assert!(is_heavy("{conversation(id:1){messages{...on TextMessage{text}}}}", json!({}), 1));
-        assert!(is_heavy("{conversation(id:1){a:messages{id} b:messages{id}}}", json!({}), 1));
+        let messages = "messages{edges{node{...on TextMessage{text}}}}";
+        assert!(is_heavy(&format!("{{conversation(id:1){{{messages}}}}}"), json!({}), 1));
+        assert!(!is_heavy("{conversation(id:1){messages(first:5){edges{node{id}}}}}", json!({}), 1));
     }
 
     #[test]
@@ -294,7 +332,8 @@ mod tests {
             let Selection::Field(selected) = &operation.node.selection_set.node.items[0].node else {
                 panic!("a field")
             };
-            let length = walk.length(&selected.node, Lengths::of(None));
+            let around = Lengths { owner: owner_of(&owner), ..Lengths::of(None) };
+            let length = walk.length(&selected.node, around);
             assert_eq!(length.is_some(), is_list, "{owner}.{name}");
         }
     }

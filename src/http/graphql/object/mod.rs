@@ -4,4 +4,5 @@ pub mod availability;
 pub mod conversation;
 pub mod indicators;
 pub mod reference;
+pub mod routing;
 pub mod user;

@@ -1,21 +1,19 @@
-//! Reference data: projects, skills, groups and routing groups.
+//! Reference data that users refer to: projects, skills and groups.
 
 use async_graphql::Object;
 
 use crate::domain::EntityRef;
 use crate::http::graphql::paging::Cursor;
-use crate::http::graphql::scalar::{Guid, LegacyId};
+use crate::http::graphql::scalar::LegacyId;
 use crate::query::reference::Reference;
+
+/// Returns the place of an entity in lists of its kind, which are ascending by id.
+pub fn place(of: &Reference) -> Cursor<i64> {
+    Cursor { key: of.id(), guid: of.guid() }
+}
 
 /// A project: a web site or an application where visitors are met.
 pub struct Project(pub Reference);
-
-impl Project {
-    /// Returns its place in lists of projects, which are ascending by id.
-    pub fn place(&self) -> Cursor<i64> {
-        Cursor { key: self.0.id(), guid: self.0.guid() }
-    }
-}
 
 /// A project: a web site or an application where visitors are met.
 #[Object]
@@ -49,31 +47,14 @@ impl Skill {
 }
 
 /// A group of users who are managed together.
-pub struct Group(pub Reference);
+pub struct UserGroup(pub Reference);
 
 /// A group of users who are managed together.
 #[Object]
-impl Group {
+impl UserGroup {
     /// The group's integer id.
     async fn id(&self) -> LegacyId {
         LegacyId(EntityRef::Id(self.0.id()))
-    }
-
-    /// The group's name.
-    async fn name(&self) -> &str {
-        self.0.name()
-    }
-}
-
-/// A group of users to whom routing rules give conversations.
-pub struct RoutingGroup(pub Reference);
-
-/// A group of users to whom routing rules give conversations.
-#[Object]
-impl RoutingGroup {
-    /// The group's GUID.
-    async fn id(&self) -> Guid {
-        Guid(self.0.guid())
     }
 
     /// The group's name.

@@ -6,7 +6,7 @@ pub mod conversation;
 mod conversation_filters;
 pub mod conversations;
 mod filters;
-pub mod routing_rule;
+pub mod reference;
 pub mod user;
 pub mod users;
 
@@ -16,7 +16,12 @@ use closed_conversations::ClosedConversationsQuery;
 use connected_users_indicator::ConnectedUsersQuery;
 use conversation::ConversationQuery;
 use conversations::ConversationsQuery;
-use routing_rule::RoutingRuleQuery;
+use reference::project::ProjectQuery;
+use reference::projects::ProjectsQuery;
+use reference::routing_group::RoutingGroupQuery;
+use reference::routing_groups::RoutingGroupsQuery;
+use reference::routing_rule::RoutingRuleQuery;
+use reference::routing_rules::RoutingRulesQuery;
 use user::UserQuery;
 use users::UsersQuery;
 
@@ -27,7 +32,12 @@ pub struct Query(
     ConversationQuery,
     ConversationsQuery,
     ClosedConversationsQuery,
+    ProjectQuery,
+    ProjectsQuery,
+    RoutingGroupQuery,
+    RoutingGroupsQuery,
     RoutingRuleQuery,
+    RoutingRulesQuery,
     UserQuery,
     UsersQuery,
 );

@@ -7,10 +7,9 @@ use crate::domain::filter::{Clause, Dimension};
 use crate::domain::{Filter, Role};
 use crate::http::graphql::QueryContext;
 use crate::http::graphql::object::user::User;
-use crate::http::graphql::paging::{Connection, Cursor, Page, PageArguments};
+use crate::http::graphql::paging::{Connection, Page, PageArguments};
 use crate::http::graphql::scalar::{Guid, LegacyId, UserRole};
 use crate::projection::roster::Connection as Connected;
-use crate::query::people::users::users;
 
 /// The root field `users`.
 #[derive(Default)]
@@ -49,11 +48,6 @@ impl UsersQuery {
             Some(true) => Connected::Online,
             Some(false) => Connected::Offline,
         };
-        let snapshot = &ctx.data::<QueryContext>()?.snapshot;
-        let found = users(&snapshot.view, &filter, connected);
-        let places = found.map(|profile| (Cursor { key: profile.id, guid: profile.guid }, profile.id));
-        // Users are built for the page only: the list can be long.
-        let chosen = page.select(places).into_iter();
-        Ok(page.connection(chosen.map(|(place, id)| (place, User::of(snapshot, id))).collect()))
+        Ok(User::page(&ctx.data::<QueryContext>()?.snapshot, &page, &filter, connected))
     }
 }

@@ -301,11 +301,12 @@ mod tests {
     fn accepted_documents_stay_far_below_the_limit_of_visits() {
         let each = |inside: &str| {
             let on = |name: &str| format!("...on {name}{{{inside}}} ");
-            format!("{inside} {}{}{}", on("Expert"), on("Bot"), on("Professional"))
+            format!("{inside} {}{}{}{}", on("Expert"), on("Bot"), on("Professional"), on("Developer"))
         };
         let user = each("id email availability{chat{status maxSlots} call{status}} projects(first:1){edges{cursor}}");
         let message = format!("...on SystemMessage{{toUser{{{user}}}}} ...on TextMessage{{fromUser{{{user}}}}}");
-        let text = format!("{{closedConversations{{edges{{node{{messages{{{message} {message}}}}}}}}}}}");
+        let text =
+            format!("{{closedConversations{{edges{{node{{messages{{edges{{node{{{message} {message}}}}}}}}}}}}}}}");
         let document = parse_query(&text).unwrap();
         let signatures = Signatures::read(&sdl());
         let mut merger = Merger { document: &document, signatures: &signatures, visits: 0 };

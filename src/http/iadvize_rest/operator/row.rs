@@ -151,7 +151,7 @@ impl<'a> Row<'a> {
             pseudo: profile.pseudo.as_deref(),
             email: profile.email.as_deref(),
             external_id: profile.external_id.as_deref(),
-            role: highest(profile.roles),
+            role: profile.roles.highest(),
             roles: profile.roles,
             chat_enabled: channels.chat.enabled,
             call_enabled: channels.call.enabled,
@@ -176,9 +176,4 @@ impl<'a> Row<'a> {
 
 fn link(id: i64, base: &BasePath) -> String {
     format!("{base}/operator/{id}")
-}
-
-/// Returns the vendor's single role: the highest of the three that it ranks. `None` for mere experts and bots.
-fn highest(roles: Roles) -> Option<Role> {
-    [Role::Admin, Role::Manager, Role::Operator].into_iter().find(|role| roles.contains(*role))
 }

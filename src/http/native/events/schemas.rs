@@ -41,27 +41,6 @@ impl ToSchema for CloudEvent {
     }
 }
 
-/// One event, or several in an array.
-pub struct Events;
-
-impl PartialSchema for Events {
-    fn schema() -> RefOr<Schema> {
-        let event = || reference("CloudEvent");
-        OneOfBuilder::new().item(event()).item(describe::list(event())).into()
-    }
-}
-
-impl ToSchema for Events {
-    fn name() -> Cow<'static, str> {
-        Cow::Borrowed("Events")
-    }
-
-    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
-        schemas.push((String::from("CloudEvent"), CloudEvent::schema()));
-        CloudEvent::schemas(schemas);
-    }
-}
-
 /// Returns the name of a type's schema, such as `DeskConnectedEvent`.
 fn event_name(kind: &str) -> String {
     format!("{}Event", pascal_case(kind))

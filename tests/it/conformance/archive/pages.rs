@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rollcall::clock::Clock;
-use rollcall::domain::conversation::{Criteria, HistoryEntry, HistoryEvent, Key, Medium, Span};
+use rollcall::domain::conversation::{Criteria, HistoryEntry, HistoryEvent, IdOwner, Key, Medium, Span};
 use rollcall::domain::{Conversation, Time};
 use rollcall::lifecycle::Lifecycle;
 use rollcall::limits::Budgets;
@@ -89,7 +89,10 @@ async fn a_search_reads_a_number_of_rows_in_each_turn(backend: Backend) {
     let users = |n: u128| if n % 1_750 == 1 { vec![7] } else { vec![1] };
     let closed: Vec<_> = (1..=3_500).map(|n| Plain { users: users(n), ..Plain::new(n, at(n as i64)) }).collect();
     bench.archive(bench.ours, &checkpoint(1, &closed, &[])).await;
-    let of_users = |users| Criteria { users: vec![users], ..Criteria::default() };
+    let of_users = |users: Vec<i64>| {
+        let users = users.into_iter().map(IdOwner::any).collect();
+        Criteria { users: vec![users], ..Criteria::default() }
+    };
     for (forward, found) in [(true, vec![1, 1_751]), (false, vec![1_751, 1])] {
         // 1,000 rows, 2,000 and the rest, however few meet the criteria.
         assert_eq!(search(&bench, of_users((7..100).collect()), forward).await, (found.clone(), 3));
@@ -108,7 +111,7 @@ fn large(id: u128, messages: u64) -> Listed {
     let text = || Some("é".repeat(4_096).into());
     let message = |seq| (seq, HistoryEvent::Message { user: None, author: "visitor".into(), text: text() });
     let events = (2..2 + messages).map(message);
-    let all = [(1, HistoryEvent::Pushed { user: 1, given: None, medium: Medium::Chat, project: None })];
+    let all = [(1, HistoryEvent::Pushed { user: 1, given: None, medium: Medium::Chat, project: None, untaken: false })];
     let closed = [(2 + messages, HistoryEvent::Closed { reason: None })];
     let entry = |(seq, event)| HistoryEntry { time: at(id as i64), seq, id: Uuid::from_u128(seq.into()), event };
     let history = all.into_iter().chain(events).chain(closed).map(entry).collect();

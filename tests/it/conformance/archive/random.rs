@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select, subsequence};
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
-use rollcall::domain::conversation::{Criteria, Medium, Span};
+use rollcall::domain::conversation::{Criteria, IdOwner, Medium, Span};
 use rollcall::domain::{Conversation, TenantId, Time};
 use rollcall::store::{ArchiveFilter, Tags};
 use uuid::Uuid;
@@ -67,6 +67,7 @@ fn criteria(ids: Vec<Uuid>) -> impl Strategy<Value = Criteria> {
     let sometimes = 0.25;
     let projects = prop::option::weighted(sometimes, prop::collection::vec(1..=4i64, 0..3));
     let reasons = subsequence(vec!["done", "Done", "ü", "other"], 0..=2);
+    let owners = users().prop_map(|users| users.into_iter().map(IdOwner::any).collect::<Vec<_>>());
     let reasons = reasons.prop_map(|reasons| reasons.into_iter().map(String::from).collect());
     (
         prop::option::weighted(0.4, (time(), time())),
@@ -75,7 +76,7 @@ fn criteria(ids: Vec<Uuid>) -> impl Strategy<Value = Criteria> {
         prop::option::weighted(sometimes, prop::collection::vec(medium(), 0..3)),
         prop::option::weighted(sometimes, reasons),
         prop::option::weighted(sometimes, groups()),
-        prop_oneof![3 => Just(vec![]), 1 => prop::collection::vec(users(), 1..3)],
+        prop_oneof![3 => Just(vec![]), 1 => prop::collection::vec(owners, 1..3)],
     )
         .prop_map(|(closed, id, projects, media, reasons, routing_groups, users)| Criteria {
             closed,
@@ -96,7 +97,7 @@ fn query(ids: Vec<Uuid>) -> impl Strategy<Value = Query> {
 
 /// Returns whether the conversation meets every criterion.
 fn meets(plain: &Plain, criteria: &Criteria) -> bool {
-    let any = |users: &Vec<i64>| plain.users.iter().any(|user| users.contains(user));
+    let any = |users: &Vec<IdOwner>| plain.users.iter().any(|user| users.contains(&IdOwner::any(*user)));
     let closed = criteria.closed.is_none_or(|(from, to)| plain.closed >= from && plain.closed <= to);
     let id = criteria.id.is_none_or(|id| id.as_u128() == plain.id);
     let project = match (&criteria.projects, plain.project) {

@@ -18,7 +18,7 @@ use rollcall::domain::directory::Kind;
 use rollcall::domain::{Channel, ConversationId, EntityRef, Entry, EventBody, EventId, Quota, Time, UserRef};
 use uuid::Uuid;
 
-use super::{Effect, Flaw, Reference, Verdict};
+use super::{AccountIx, Effect, Flaw, Reference, Verdict};
 
 /// One accepted event of a conversation.
 #[derive(Clone, Debug)]
@@ -28,6 +28,8 @@ struct ConversationStatement {
     id: EventId,
     /// The event's user, by integer id.
     user: Option<i64>,
+    /// The user whose slot it took.
+    taker: Option<AccountIx>,
     body: EventBody,
 }
 
@@ -134,7 +136,7 @@ impl Conversations {
     }
 
     /// Adds an event; returns false if it is a repeat.
-    fn add(&mut self, entry: &Entry, id: Uuid, user: Option<i64>) -> bool {
+    fn add(&mut self, entry: &Entry, id: Uuid, user: Option<i64>, taker: Option<AccountIx>) -> bool {
         let event = &entry.event;
         let is_repeat = self
             .statements
@@ -148,6 +150,7 @@ impl Conversations {
             seq: entry.seq,
             id: event.id.clone(),
             user,
+            taker,
             body: event.fact.body.clone(),
         };
         self.statements.entry(id).or_default().push(statement);
@@ -176,6 +179,13 @@ impl Conversations {
     /// Returns the conversations that are neither forgotten nor final.
     fn known(&self) -> impl Iterator<Item = &Uuid> {
         self.statements.keys().filter(|id| !self.is_final.contains(*id) || self.has(Flaw::FinalConversationsAreAmended))
+    }
+
+    /// Returns true if a push of a known conversation before a position took the slot for the user.
+    pub fn was_taken(&self, slot: &ConversationId, taker: AccountIx, before: u64) -> bool {
+        let is_it = |id: &&Uuid| ConversationId::new(&id.to_string()).as_ref() == Some(slot);
+        let pushes = |id: &Uuid| self.statements[id].iter().any(|push| push.taker == Some(taker) && push.seq < before);
+        self.known().find(is_it).is_some_and(pushes)
     }
 
     fn in_order(&self, id: Uuid) -> Vec<&ConversationStatement> {
@@ -340,12 +350,12 @@ impl Reference {
             _ => 0,
         };
         let user = ix.map(|ix| ix.map_or(given, |ix| self.directory.accounts[ix].id));
-        if has_room && !is_over && !self.conversations.add(entry, id, user) {
+        if has_room && !is_over && !self.conversations.add(entry, id, user, took) {
             self.statements.truncate(statements);
             return Verdict::Stale;
         }
         if let Some(ix) = took {
-            self.count_take(ix, &slot);
+            self.count_take(entry, ix, &slot);
         }
         // The slot follows an event that the history has no room for.
         if ends && self.slot_follows(entry, &slot) && (has_room || !self.has(Flaw::FullHistoriesKeepSlots)) {

@@ -37,6 +37,8 @@ pub enum Flaw {
     DefinitionsAreNotShown,
     /// A conversation that returns to a user counts as handled twice.
     EveryTakeCounts,
+    /// A conversation that returns to a user counts twice if its claim was forgotten in between.
+    ForgottenTakesCountAgain,
     /// An all-of filter matches users with any of its values.
     AllMatchesAny,
     /// Names are compared with case and spaces.
@@ -99,7 +101,7 @@ pub enum Flaw {
 
 impl Flaw {
     /// All flaws.
-    pub const ALL: [Flaw; 46] = [
+    pub const ALL: [Flaw; 47] = [
         Flaw::BusyBeforeToggleOff,
         Flaw::ConversationsDoNotBlock,
         Flaw::AdministrationConnects,
@@ -117,6 +119,7 @@ impl Flaw {
         Flaw::DesksDoNotUpdatePresence,
         Flaw::DefinitionsAreNotShown,
         Flaw::EveryTakeCounts,
+        Flaw::ForgottenTakesCountAgain,
         Flaw::AllMatchesAny,
         Flaw::NamesAreCaseSensitive,
         Flaw::PrimaryGroupIsNoGroup,

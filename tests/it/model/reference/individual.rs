@@ -15,6 +15,8 @@ pub struct Individual<'r> {
     pub connected: bool,
     /// Whether a desk was ever connected.
     pub seen: bool,
+    /// The time of the newest connection.
+    pub logged_in: Time,
     pub presence: Category,
     /// The shown presence definition, by GUID.
     pub shown: Uuid,

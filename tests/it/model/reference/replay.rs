@@ -122,6 +122,7 @@ impl Reference {
                 account,
                 connected: false,
                 seen: self.seen.contains(&ix),
+                logged_in: self.logged_in.get(&ix).copied().unwrap_or(Time::NEVER),
                 presence: Category::Ready,
                 shown: Uuid::nil(),
                 updated: self.updated.get(&ix).copied(),

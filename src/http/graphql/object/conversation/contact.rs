@@ -4,10 +4,9 @@
 use async_graphql::{Context, Enum, Object, Result};
 
 use super::Channel;
-use super::routing::{RoutingRule, group};
 use crate::domain::conversation;
 use crate::http::graphql::QueryContext;
-use crate::http::graphql::object::reference::RoutingGroup;
+use crate::http::graphql::object::routing::{RoutingGroup, RoutingRule};
 use crate::http::graphql::object::user::User;
 use crate::http::graphql::scalar::{DateTime, Guid};
 
@@ -51,9 +50,10 @@ impl Contact {
         self.0.end.map(|(_, ending)| ending.into())
     }
 
-    /// The user that the conversation was pushed to.
+    /// The user that the conversation was pushed to, as of then: if the id was given to another user since, only the id
+    /// is left.
     async fn user(&self, ctx: &Context<'_>) -> Result<User> {
-        Ok(User::of(&ctx.data::<QueryContext>()?.snapshot, self.0.user))
+        Ok(User::named(&ctx.data::<QueryContext>()?.snapshot, self.0.user))
     }
 
     /// The channel of the contact.
@@ -70,6 +70,6 @@ impl Contact {
     /// The group of the newest routing event at or before the start. Null if there is no such event, it names no group,
     /// or the group is not in the directory.
     async fn routing_group(&self, ctx: &Context<'_>) -> Result<Option<RoutingGroup>> {
-        Ok(group(&ctx.data::<QueryContext>()?.snapshot, self.0.group))
+        Ok(RoutingGroup::find(&ctx.data::<QueryContext>()?.snapshot, self.0.group))
     }
 }

@@ -1,17 +1,19 @@
 //! Messages: texts, and system messages about the course of a conversation
 //! (docs/reference/iadvize-graphql.md, "Conversations").
 
+use std::fmt::{self, Display};
+use std::str::FromStr;
 use std::sync::Arc;
 
 use async_graphql::{Context, Interface, Object, Result, SimpleObject, Union};
 
 use super::Channel;
-use super::routing::{RoutingRule, group};
 use crate::domain::EntityRef;
-use crate::domain::conversation::{Conversation, HistoryEntry, HistoryEvent, Medium};
+use crate::domain::conversation::{Conversation, HistoryEntry, HistoryEvent, Medium, NamedUser};
 use crate::http::graphql::QueryContext;
-use crate::http::graphql::object::reference::RoutingGroup;
+use crate::http::graphql::object::routing::{RoutingGroup, RoutingRule};
 use crate::http::graphql::object::user::User;
+use crate::http::graphql::paging::Cursor;
 use crate::http::graphql::scalar::{DateTime, Guid};
 
 /// One message of a conversation: a text, or a system message about its course.
@@ -32,9 +34,10 @@ impl Message {
     pub(super) fn of(entry: Entry) -> Option<Self> {
         let found = entry.get()?;
         let (id, at) = (Guid(found.id), DateTime(found.time));
+        let named = |id| NamedUser { id, at: found.seq };
         let (to_user, attachment) = match &found.event {
             HistoryEvent::Pushed { user, medium, .. } => {
-                let (user, medium) = (*user, *medium);
+                let (user, medium) = (named(*user), *medium);
                 (Some(user), SystemAttachment::Pushed(ConversationPushedSystemAttachment { user, medium }))
             }
             HistoryEvent::Snoozed { until } => {
@@ -53,12 +56,43 @@ impl Message {
                 (None, SystemAttachment::Closed(ConversationClosedSystemAttachment { reason }))
             }
             HistoryEvent::Message { user, .. } => {
-                let user = *user;
+                let user = user.map(named);
                 return Some(Message::Text(TextMessage { id, at, user, entry }));
             }
             HistoryEvent::Started { .. } | HistoryEvent::Routed { .. } => return None,
         };
         Some(Message::System(SystemMessage { id, at, to_user, attachment }))
+    }
+}
+
+/// The place of a message in its conversation: the order of time, then of the journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct EntryKey {
+    micros: i64,
+    seq: u64,
+}
+
+impl EntryKey {
+    /// Returns the place of an entry of a history; `None` for starts and routings, which are not messages.
+    pub(super) fn of(entry: &HistoryEntry) -> Option<Cursor<Self>> {
+        let is_message = !matches!(entry.event, HistoryEvent::Started { .. } | HistoryEvent::Routed { .. });
+        let key = EntryKey { micros: entry.time.micros(), seq: entry.seq };
+        is_message.then_some(Cursor { key, guid: entry.id })
+    }
+}
+
+impl Display for EntryKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.micros, self.seq)
+    }
+}
+
+impl FromStr for EntryKey {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (micros, seq) = text.split_once('.').ok_or(())?;
+        Ok(EntryKey { micros: micros.parse().map_err(drop)?, seq: seq.parse().map_err(drop)? })
     }
 }
 
@@ -81,7 +115,7 @@ impl Entry {
 pub struct SystemMessage {
     id: Guid,
     at: DateTime,
-    to_user: Option<i64>,
+    to_user: Option<NamedUser>,
     attachment: SystemAttachment,
 }
 
@@ -101,7 +135,7 @@ impl SystemMessage {
     /// The user that the conversation was pushed to. Null unless `attachment` is a ConversationPushedSystemAttachment.
     async fn to_user(&self, ctx: &Context<'_>) -> Result<Option<User>> {
         let snapshot = &ctx.data::<QueryContext>()?.snapshot;
-        Ok(self.to_user.map(|user| User::of(snapshot, user)))
+        Ok(self.to_user.map(|user| User::named(snapshot, user)))
     }
 
     /// The details of what happened.
@@ -114,7 +148,7 @@ impl SystemMessage {
 pub struct TextMessage {
     id: Guid,
     at: DateTime,
-    user: Option<i64>,
+    user: Option<NamedUser>,
     entry: Entry,
 }
 
@@ -150,7 +184,7 @@ impl TextMessage {
     #[graphql(name = "fromUser")]
     async fn sender(&self, ctx: &Context<'_>) -> Result<Option<User>> {
         let snapshot = &ctx.data::<QueryContext>()?.snapshot;
-        Ok(self.user.map(|user| User::of(snapshot, user)))
+        Ok(self.user.map(|user| User::named(snapshot, user)))
     }
 
     /// The text. Null if the event has none, or the account does not keep texts.
@@ -176,7 +210,7 @@ pub enum SystemAttachment {
 
 /// The conversation was pushed to a user; a contact begins.
 pub struct ConversationPushedSystemAttachment {
-    user: i64,
+    user: NamedUser,
     medium: Medium,
 }
 
@@ -185,7 +219,7 @@ pub struct ConversationPushedSystemAttachment {
 impl ConversationPushedSystemAttachment {
     /// The user that the conversation was pushed to.
     async fn to_user(&self, ctx: &Context<'_>) -> Result<User> {
-        Ok(User::of(&ctx.data::<QueryContext>()?.snapshot, self.user))
+        Ok(User::named(&ctx.data::<QueryContext>()?.snapshot, self.user))
     }
 
     /// The channel of the contact.
@@ -217,7 +251,7 @@ impl ConversationTransferredSystemAttachment {
 
     /// The group. Null if the event names none, or the group is not in the directory.
     async fn to_routing_group(&self, ctx: &Context<'_>) -> Result<Option<RoutingGroup>> {
-        Ok(group(&ctx.data::<QueryContext>()?.snapshot, self.group))
+        Ok(RoutingGroup::find(&ctx.data::<QueryContext>()?.snapshot, self.group))
     }
 }
 

@@ -5,12 +5,13 @@ pub mod contact;
 pub mod message;
 pub mod routing;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_graphql::{Context, Enum, Object, Result};
 
 use contact::Contact;
-use message::{Entry, Message};
+use message::{Entry, EntryKey, Message};
 use routing::RoutingEvent;
 
 use super::reference::Project;
@@ -19,8 +20,9 @@ use crate::domain;
 use crate::domain::conversation::{Key, Medium, Summary};
 use crate::domain::directory::Kind;
 use crate::http::graphql::QueryContext;
-use crate::http::graphql::paging::Cursor;
+use crate::http::graphql::paging::{Connection, Cursor, Page, PageArguments};
 use crate::http::graphql::scalar::{DateTime, Guid};
+use crate::query::people::users::Member;
 use crate::query::reference::reference;
 
 /// The channel on which a conversation takes place.
@@ -135,10 +137,21 @@ impl Conversation {
         self.summary.medium.into()
     }
 
+    /// Time from `createdAt` to `closedAt`, as an ISO 8601 duration such as `PT3M20S`. Null while it is open.
+    async fn duration(&self) -> Option<String> {
+        let closing = self.summary.closing.as_ref()?;
+        Some(iso_duration(closing.time.micros() - self.summary.created.micros()))
+    }
+
     /// The users that it was pushed to, each once, in the order of their first contacts.
+    async fn users(&self, ctx: &Context<'_>) -> Result<Vec<User>> {
+        Ok(self.participants(ctx.data::<QueryContext>()?))
+    }
+
+    /// The users that it was pushed to, each once, in the order of their first contacts.
+    #[graphql(deprecation = "The vendor's reference names it users.")]
     async fn agents(&self, ctx: &Context<'_>) -> Result<Vec<User>> {
-        let snapshot = &ctx.data::<QueryContext>()?.snapshot;
-        Ok(self.conversation.users().into_iter().map(|user| User::of(snapshot, user)).collect())
+        Ok(self.participants(ctx.data::<QueryContext>()?))
     }
 
     /// Its routing events, ascending by time.
@@ -148,14 +161,70 @@ impl Conversation {
 
     /// Texts and system messages, ascending by time; messages of the same time in the order in which they were
     /// recorded.
-    async fn messages(&self) -> Vec<Message> {
-        let entry = |place| Entry { conversation: self.conversation.clone(), place };
-        (0..self.conversation.history().len()).filter_map(|place| Message::of(entry(place))).collect()
+    async fn messages(
+        &self,
+        #[graphql(desc = "Page size, from the start or after a cursor: 1 to 100, default 100.")] first: Option<i32>,
+        #[graphql(desc = "The cursor after which the page starts.")] after: Option<String>,
+        #[graphql(desc = "Page size, up to the end or before a cursor: 1 to 100, default 100.")] last: Option<i32>,
+        #[graphql(desc = "The cursor before which the page ends.")] before: Option<String>,
+    ) -> Result<Connection<Message>> {
+        let page = Page::read(PageArguments { first, after, last, before })?;
+        let history = self.conversation.history().iter().enumerate();
+        // Messages are built for the page only: a history can be long.
+        let chosen = page.select(history.filter_map(|(place, entry)| Some((EntryKey::of(entry)?, place)))).into_iter();
+        let message = |place| Message::of(Entry { conversation: self.conversation.clone(), place });
+        Ok(page.connection(chosen.filter_map(|(key, place)| Some((key, message(place)?))).collect()))
     }
 
     /// Its contacts, in the order in which they began. Each lasts from a ConversationPushedSystemAttachment to the next
     /// attachment of a push, transfer, snooze, removal or close.
     async fn contacts(&self) -> Vec<Contact> {
         self.conversation.contacts().into_iter().map(Contact).collect()
+    }
+}
+
+impl Conversation {
+    /// Returns the users of the pushes, each once. One id can be that of two users, one after the other.
+    fn participants(&self, context: &QueryContext) -> Vec<User> {
+        let mut seen = HashSet::new();
+        let members = self.conversation.pushed_to().map(|user| Member::named(&context.snapshot.view, user));
+        members.filter(|member| seen.insert((member.id(), member.profile().is_some()))).map(User::new).collect()
+    }
+}
+
+/// Writes a time span of microseconds as a duration of ISO 8601, in hours, minutes and seconds.
+fn iso_duration(micros: i64) -> String {
+    let (seconds, fraction) = (micros / 1_000_000, micros % 1_000_000);
+    let (hours, minutes, seconds) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
+    let mut text = String::from("PT");
+    for (count, unit) in [(hours, 'H'), (minutes, 'M')] {
+        if count > 0 {
+            text.push_str(&format!("{count}{unit}"));
+        }
+    }
+    if fraction > 0 {
+        let fraction = format!("{fraction:06}");
+        text.push_str(&format!("{seconds}.{}S", fraction.trim_end_matches('0')));
+    } else if seconds > 0 || text == "PT" {
+        text.push_str(&format!("{seconds}S"));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_leave_out_what_is_zero() {
+        for (micros, text) in [
+            (0, "PT0S"),
+            (200_000_000, "PT3M20S"),
+            (3_600_000_000, "PT1H"),
+            (93_784_500_000, "PT26H3M4.5S"),
+            (60_000_001, "PT1M0.000001S"),
+        ] {
+            assert_eq!(iso_duration(micros), text);
+        }
     }
 }

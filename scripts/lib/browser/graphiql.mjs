@@ -1,0 +1,78 @@
+// GraphiQL at /graphiql.
+import assert from "node:assert/strict";
+
+import { watch } from "./docs.mjs";
+
+export const PATH = "/graphiql";
+const RUN = ".graphiql-execute-button";
+const HEADERS = ".graphiql-editor-tool .CodeMirror";
+
+/** Opens the page, and waits for its editors. */
+export async function open(page, base) {
+  await page.goto(base + PATH);
+  await page.locator(RUN).waitFor();
+  await page.locator(".graphiql-query-editor .CodeMirror").waitFor();
+}
+
+/** Replaces the text of an editor by typing. */
+async function type(page, editor, text) {
+  await page.locator(editor).first().click();
+  await page.keyboard.press("Control+A");
+  await page.keyboard.press("Delete");
+  await page.keyboard.insertText(text);
+}
+
+/** Puts the key into the headers, runs a query, and returns the answer that the page shows. */
+export async function run(page, key, query) {
+  await page.locator(`${HEADERS} >> visible=true`).first().waitFor();
+  await type(page, `${HEADERS} >> visible=true`, JSON.stringify({ Authorization: `Bearer ${key}` }));
+  if (query) await type(page, ".graphiql-query-editor .CodeMirror", query);
+  const [answer] = await Promise.all([
+    page.waitForResponse((one) => one.url().endsWith("/graphql") && !/Introspection/.test(one.request().postData())),
+    page.locator(RUN).click(),
+  ]);
+  const expected = await answer.text();
+  const shown = page.locator(".result-window");
+  const mark = expected.includes('"errors"') ? "errors" : "data";
+  await shown.getByText(mark, { exact: false }).first().waitFor();
+  return { text: await shown.innerText(), answer: JSON.parse(expected) };
+}
+
+/** The query that the page proposes, one that is typed, a key that is wrong, and the documentation. */
+export async function use(browser, base, key) {
+  const page = await browser.newPage();
+  const errors = watch(page);
+  await open(page, base);
+  const proposed = await run(page, key);
+  const indicator = proposed.answer.data.connectedUsersIndicator;
+  assert.deepEqual([indicator.connectedUsersCount, indicator.countByChatAvailabilityStatus],
+    [3, { available: 1, busy: 0, toggleOff: 2 }]);
+  assert.match(proposed.text, /connectedUsersCount"?:\s*3/);
+  const typed = await run(page, key, "{users(first:1){edges{node{lastName}}}}");
+  assert.match(typed.text, /Ann/);
+  const wrong = await run(page, "rk_wrong");
+  assert.equal(wrong.answer.errors[0].extensions.name, "AUTHENTICATION_REQUIRED");
+  assert.match(wrong.text, /AUTHENTICATION_REQUIRED/);
+  await page.getByRole("button", { name: /show documentation/i }).click();
+  await page.locator(".graphiql-doc-explorer").getByText("Query", { exact: true }).first().click();
+  await page.getByText("Queries. All fields of one request").waitFor();
+  assert.deepEqual(errors, []);
+  await page.close();
+}
+
+export const STATES = {
+  opened: open,
+  answered: async (page, _base, key) => {
+    await run(page, key);
+  },
+  documentation: async (page) => {
+    await page.getByRole("button", { name: /show documentation/i }).click();
+    await page.locator(".graphiql-doc-explorer").waitFor();
+  },
+};
+
+export const CONTROLS = {
+  opened: [RUN, ".graphiql-query-editor .CodeMirror", ".graphiql-editor-tools button", ".graphiql-sidebar button"],
+  answered: [RUN, ".result-window"],
+  documentation: [".graphiql-doc-explorer"],
+};

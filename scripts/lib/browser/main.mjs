@@ -1,0 +1,37 @@
+// Uses /docs/ and /graphiql as a person would, and checks how they look.
+//
+//   node main.mjs BASE_URL ADMIN_TOKEN
+//
+// CHROMIUM is the browser's program, SCREENSHOTS a folder for pictures, or empty.
+import { chromium } from "playwright-core";
+
+import * as docs from "./docs.mjs";
+import * as graphiql from "./graphiql.mjs";
+import { Looks } from "./looks.mjs";
+import { stage } from "./stage.mjs";
+
+const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+  "--disable-component-update", "--disable-sync"];
+
+const [base, admin] = process.argv.slice(2);
+const key = await stage(base, admin);
+const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, headless: true, args: FLAGS });
+const failures = [];
+try {
+  for (const page of [docs, graphiql]) {
+    const began = performance.now();
+    await page.use(browser, base, key);
+    const looks = new Looks(browser, base, key, process.env.SCREENSHOTS);
+    failures.push(...(await looks.check(page)));
+    const seconds = ((performance.now() - began) / 1000).toFixed(1);
+    console.log(`   ${page.PATH}: used, and looked at in ${looks.seen} states, ${seconds} s`);
+  }
+  failures.push(...(await new Looks(browser, base, key, "").control()));
+} finally {
+  await browser.close();
+}
+console.log(`== browser: Chromium ${browser.version()}, ${failures.length} findings`);
+if (failures.length > 0) {
+  console.error(failures.join("\n"));
+  process.exit(1);
+}

@@ -1,0 +1,1 @@
+module.exports = { rollcall: { input: "../openapi.json", output: { target: "./generated.ts" } } };
