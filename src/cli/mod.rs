@@ -1,24 +1,22 @@
 //! The command line, with one file per command.
 
-mod configuration;
 mod demo;
 mod healthcheck;
 mod ingest;
 mod key;
-mod migrate;
-mod openapi;
 mod output;
-mod schema;
+mod print;
 mod serve;
 mod store;
 mod tenant;
-mod verify;
 
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
+use self::print::{configuration, openapi, schema};
 use self::serve::Signals;
+use self::store::{backup, migrate, restore, verify};
 use crate::config::{ServeArgs, unknown_variables};
 use crate::domain::text::printable;
 
@@ -46,6 +44,10 @@ enum Command {
     Key(key::KeyCommand),
     /// Brings the store's tables up to date, as serve does at its start.
     Migrate(migrate::MigrateArgs),
+    /// Copies the embedded store into a file, beside a running service or without one, and verifies the copy.
+    Backup(backup::BackupArgs),
+    /// Makes an embedded store from a backup, in an empty folder, and verifies it.
+    Restore(restore::RestoreArgs),
     /// Checks that a stopped store loads the state that its journal produces; exits with 1 if not.
     Verify(verify::VerifyArgs),
     /// Checks that a running service is ready; exits with 1 if not.
@@ -122,6 +124,8 @@ async fn run_command(cli: Cli, signals: Option<Result<Signals, Failure>>) -> Res
         Command::Tenant(command) => tenant::run(command).await,
         Command::Key(command) => key::run(command).await,
         Command::Migrate(args) => migrate::run(args).await,
+        Command::Backup(args) => backup::run(args).await,
+        Command::Restore(args) => restore::run(args).await,
         Command::Verify(args) => verify::run(args).await,
         Command::Healthcheck(args) => healthcheck::run(args).await,
         Command::Openapi => openapi::run(),

@@ -3,19 +3,15 @@
 #[cfg(unix)]
 mod announcement;
 mod commands;
-mod database;
-mod deletion;
 mod demo;
 mod leaks;
 mod life;
 mod logs;
-#[cfg(unix)]
-mod modes;
 mod output;
 mod rejections;
 mod secrets;
 mod settings;
-mod verify;
+mod store;
 
 use std::time::Duration;
 

@@ -5,7 +5,7 @@ use std::error::Error;
 
 use clap::{Arg, Command};
 
-use super::{Failure, output};
+use super::super::{Failure, output};
 
 /// The beginning of the page.
 const HEAD: &str = "# Configuration

@@ -1,0 +1,5 @@
+//! The commands that print what the program is made of.
+
+pub mod configuration;
+pub mod openapi;
+pub mod schema;
