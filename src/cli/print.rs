@@ -3,3 +3,4 @@
 pub mod configuration;
 pub mod openapi;
 pub mod schema;
+pub mod settings;

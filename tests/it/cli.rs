@@ -11,6 +11,7 @@ mod output;
 mod rejections;
 mod secrets;
 mod settings;
+mod settings_file;
 mod store;
 
 use std::time::Duration;
