@@ -14,7 +14,7 @@ use std::process::ExitCode;
 
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use self::print::{configuration, openapi, schema, settings};
+use self::print::{completions, configuration, manual, openapi, schema, settings};
 use self::serve::Signals;
 use self::store::{backup, migrate, restore, verify};
 use crate::config::{FileArgs, ServeArgs, SettingsFile, unknown_variables};
@@ -61,6 +61,10 @@ enum Command {
     Schema,
     /// Prints the settings that serve would use, as a settings file without secrets.
     Settings(Box<ServeArgs>),
+    /// Prints the script by which a shell completes commands and flags.
+    Completions(completions::CompletionsArgs),
+    /// Writes the manual pages of the program and its commands into a folder, or prints the first.
+    Manual(manual::ManualArgs),
     /// Prints every command with its settings, as a page.
     #[command(hide = true)]
     Configuration,
@@ -165,6 +169,8 @@ async fn run_command(parsed: Parsed, signals: Option<Result<Signals, Failure>>) 
             let command = used.and_then(|(name, matches)| Some((root.find_subcommand(name)?, matches)));
             command.map_or(Ok(()), |(command, matches)| settings::run(command, matches, file.as_ref()))
         }
+        Command::Completions(args) => completions::run(&args, &Cli::command()),
+        Command::Manual(args) => manual::run(&args, Cli::command()),
         Command::Configuration => configuration::run(&Cli::command()),
     }
 }
