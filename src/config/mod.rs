@@ -1,5 +1,5 @@
-//! Every setting, from flags, from the environment and from a settings file. No other module reads any of them. The modules that need a setting
-//! define its type; here it is parsed.
+//! Every setting, from flags, from the environment and from a settings file. No other module reads any of them. The
+//! modules that need a setting define its type; here it is parsed.
 
 mod database_url;
 mod settings_file;
@@ -25,7 +25,7 @@ const PREFIX: &str = "ROLLCALL_";
 /// The location of the store.
 #[derive(Args, Clone, Debug)]
 pub struct StoreArgs {
-    /// Folder of the embedded store. Only serve and demo make one that is missing.
+    /// Folder of the embedded store. Only serve, demo and restore make one that is missing.
     #[arg(long, env = "ROLLCALL_DATA_DIR", default_value = "./data", value_name = "DIR")]
     pub data_dir: PathBuf,
 

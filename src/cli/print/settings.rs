@@ -24,12 +24,12 @@ pub fn run(command: &Command, matches: &ArgMatches, file: Option<&SettingsFile>)
 
 /// Returns the value of an argument as TOML; `None` if it has none.
 fn value(argument: &Arg, matches: &ArgMatches) -> Option<String> {
-    let values = matches.get_raw(argument.get_id().as_str())?;
+    let mut values = matches.get_raw(argument.get_id().as_str())?;
     // What JSON escapes, TOML escapes the same way. Serialising a text cannot fail.
     let quoted = |text: &std::ffi::OsStr| serde_json::to_string(&text.to_string_lossy()).unwrap_or_default();
     match Form::of(argument) {
-        Form::Number => values.last().map(|text| text.to_string_lossy().into_owned()),
-        Form::Text => values.last().map(quoted),
+        Form::Number => values.next_back().map(|text| text.to_string_lossy().into_owned()),
+        Form::Text => values.next_back().map(quoted),
         Form::List => Some(format!("[{}]", values.map(quoted).collect::<Vec<_>>().join(", "))),
     }
 }

@@ -54,6 +54,7 @@ impl Tenant {
     }
 
     /// Posts requests until `stop`.
+    #[expect(clippy::disallowed_methods, reason = "a task of the test's own, which it waits for")]
     fn write(&self, api: &Api, stop: &Arc<AtomicBool>) -> JoinHandle<()> {
         let (client, url) = (api.client(), api.url("/v1/events"));
         let (key, acknowledged, stop) = (self.key.clone(), self.acknowledged.clone(), stop.clone());
