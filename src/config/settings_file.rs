@@ -1,7 +1,7 @@
 //! The settings file: TOML with one key for each setting that has a variable, by the name of its flag.
 //!
-//! The values become the defaults of the command line's arguments, so that flags and variables take precedence, and every
-//! value is parsed as one of a flag is (docs/decisions/0087-settings-file.md).
+//! The values become the defaults of the command line's arguments, so that flags and variables take precedence, and
+//! every value is parsed as one of a flag is (docs/decisions/0087-settings-file.md).
 
 use std::any::TypeId;
 use std::collections::BTreeMap;
@@ -173,8 +173,8 @@ fn text_of(argument: &Arg, item: &Item) -> Result<String, String> {
     text.ok_or_else(|| format!("must be {}, and is of the type {}", form.wanted(), item.type_name()))
 }
 
-/// Parses a value as the command line does. The error has no part of a secret in it, since secrets are plain texts here,
-/// of which each is accepted.
+/// Parses a value as the command line does. The error has no part of a secret in it, since secrets are plain texts
+/// here, of which each is accepted.
 fn check(argument: &Arg, value: &str) -> Result<(), String> {
     let Some(flag) = argument.get_long() else { return Ok(()) };
     let alone = Command::new("check").no_binary_name(true).arg(argument.clone().required(false).global(false));
