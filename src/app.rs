@@ -121,6 +121,7 @@ impl App {
             header_timeout,
             write_clock: edge.budgets.has(Budget::Answers).then(|| clock.clone()),
             proxies: edge.proxies.clone().map(Arc::new),
+            base_path: edge.base_path.clone(),
         };
         let state = AppState::new(Handles {
             credentials: credentials.clone(),

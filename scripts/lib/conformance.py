@@ -33,8 +33,8 @@ for step in json.load(open("tests/vectors/setup/fixture.json", encoding="utf-8")
     ask(request["method"], request["path"], key, body.encode())
 
 print(f"""
-# The version that Vonage's routes require, and that no other route reads.
-headers = {{ Accept = "application/vnd.newvoicemedia.v1+json" }}
+# The version that Vonage's routes require, and the type that GraphQL needs; no other route reads it.
+headers = {{ Accept = "application/vnd.newvoicemedia.v1+json, application/json" }}
 
 [parameters]
 "path.tenant" = "{tenant}"
@@ -46,8 +46,8 @@ exclude-method = "DELETE"
 parameters = {{ "path.id" = ["101", "102", "1", "2"] }}
 
 [[operations]]
-include-path-regex = "/agents/[{{]userId[}}]"
-parameters = {{ "path.userId" = ["a0000101-0000-4000-8000-000000000101", "a0000104-0000-4000-8000-000000000104"] }}
+include-path-regex = "/agents/[{{]id[}}]"
+parameters = {{ "path.id" = ["a0000101-0000-4000-8000-000000000101", "a0000104-0000-4000-8000-000000000104"] }}
 
 [auth.openapi.bearer]
 bearer = "{key}"

@@ -9,8 +9,9 @@ use super::{Failure, store};
 use crate::app::{App, Options, StartError};
 use crate::clock::Clock;
 use crate::config::{ServeArgs, SettingsFile};
+use crate::domain::settings::base_path::BasePath;
 use crate::http::tls::TlsFiles;
-use crate::http::{Edge, listener};
+use crate::http::{Edge, base_path, listener};
 use crate::store::{Location, private};
 use crate::telemetry;
 
@@ -75,10 +76,22 @@ fn edge(args: &ServeArgs) -> Result<Edge, Failure> {
         desk: args.desk().map_err(Failure::setting)?,
         cors_origins: args.cors_origin.clone(),
         proxies: args.proxies().map_err(Failure::setting)?,
+        base_path: base_path(args)?,
         bench_echo: args.bench_echo,
         memory: args.memory(),
         budgets: args.budgets(),
     })
+}
+
+/// Returns the base path. An error if it begins like a route: then the path of a request could be read in two ways.
+fn base_path(args: &ServeArgs) -> Result<BasePath, Failure> {
+    let base = args.base_path.clone();
+    if base_path::is_taken(&base) {
+        return Err(Failure::setting(format!(
+            "--base-path (ROLLCALL_BASE_PATH) {base} cannot be used: routes of the service begin with it"
+        )));
+    }
+    Ok(base)
 }
 
 /// Returns the files of the certificate and its key; `None` without TLS.

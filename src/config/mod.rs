@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use crate::domain::settings::base_path::BasePath;
 use crate::domain::settings::desk::{DeskTerms, HEARTBEAT_SECONDS, INTERVAL_TOO_LONG, LEASE_SECONDS};
 use crate::domain::settings::origin::Origin;
 use crate::domain::settings::proxies::{ClientHeader, Network, TrustedProxies};
@@ -106,6 +107,11 @@ pub struct ServeArgs {
     /// comma-separated list.
     #[arg(long, env = "ROLLCALL_CORS_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
     pub cors_origin: Vec<Origin>,
+
+    /// Path below which a proxy publishes the service, such as /presence: links and the API's description name it. Requests
+    /// below it are answered, and also those at the root, which a proxy may send after it removed the path.
+    #[arg(long, env = "ROLLCALL_BASE_PATH", default_value = "/", value_name = "PATH")]
+    pub base_path: BasePath,
 
     /// Network of proxies that are trusted to name the client in a header, such as 10.0.0.0/8 or 2001:db8::7;
     /// repeatable, or a comma-separated list.

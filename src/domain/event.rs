@@ -7,7 +7,7 @@ mod decode_conversation;
 mod detail;
 mod envelope;
 mod found;
-mod members;
+pub mod members;
 mod names;
 mod outcome;
 mod password;

@@ -1,6 +1,7 @@
 //! A tenant's settings: retention of conversations, the webhook secret, and the lease and heartbeat of desks. Its parts
 //! also define values of the service's own settings.
 
+pub mod base_path;
 pub mod desk;
 pub mod limits;
 pub mod origin;

@@ -33,10 +33,12 @@ pub fn is_probe(path: &str) -> bool {
 const UNCACHED: [(HeaderName, HeaderValue); 1] = [(CACHE_CONTROL, HeaderValue::from_static("no-store"))];
 
 /// Returns 200 as long as the process answers requests.
+///
+/// Needs no credential. A process that does not answer within a few seconds should be restarted.
 #[utoipa::path(
     get,
     path = "/livez",
-    responses((status = 200, description = "The process answers requests", body = String, content_type = "text/plain")),
+    responses((status = 200, description = "The process answers requests", body = String, content_type = "text/plain", example = json!("alive\n"))),
 )]
 pub async fn livez() -> impl IntoResponse {
     (UNCACHED, "alive\n")
@@ -45,11 +47,11 @@ pub async fn livez() -> impl IntoResponse {
 /// Returns 200 if the state is caught up and the store confirmed it and committed a write within two seconds; otherwise 503
 /// and the reason.
 ///
-/// A clock that jumped, or a database clock that disagrees for long, is a reason as well.
+/// A clock that jumped, or a database clock that disagrees for long, is a reason as well. Needs no credential.
 #[utoipa::path(
     get,
     path = "/readyz",
-    responses((status = 200, description = "The state is caught up, and the store confirmed it and accepts writes", body = String, content_type = "text/plain"), (status = 503, description = "Not ready; the body says why", body = String, content_type = "text/plain")),
+    responses((status = 200, description = "The state is caught up, and the store confirmed it and accepts writes", body = String, content_type = "text/plain", example = json!("ready\n")), (status = 503, description = "Not ready; the body says why", body = String, content_type = "text/plain", example = json!("not ready: the store does not confirm the state\n"))),
 )]
 pub async fn readyz(State(app): State<AppState>) -> impl IntoResponse {
     let alarm = app.clock().alarm().map(|alarm| alarm.to_string());
@@ -61,10 +63,12 @@ pub async fn readyz(State(app): State<AppState>) -> impl IntoResponse {
 }
 
 /// Returns Prometheus metrics, to the metrics token and to the administrator: they name tenants.
+///
+/// docs/operations.md explains each of them.
 #[utoipa::path(
     get,
     path = "/metrics",
-    responses((status = 200, description = "Prometheus metrics", body = String, content_type = "text/plain"), NativeFault),
+    responses((status = 200, description = "Prometheus metrics", body = String, content_type = "text/plain", example = json!("rollcall_tasks 27\n")), NativeFault),
 )]
 pub async fn metrics(State(app): State<AppState>, _: Scraper) -> Result<Response<Body>, NativeFault> {
     let alarm = app.clock().alarm();

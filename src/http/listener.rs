@@ -26,7 +26,9 @@ use tower::ServiceExt;
 
 use handshake::{Secure, Shaking};
 
+use super::base_path;
 use super::connection::Connection;
+use super::connection::body::counted_body;
 use super::connection::counted::Counted;
 use super::connection::paced::Paced;
 use super::dialect::Dialect;
@@ -34,6 +36,7 @@ use super::extract::Peer;
 use super::health;
 use crate::clock::Clock;
 use crate::domain::Fault;
+use crate::domain::settings::base_path::BasePath;
 use crate::domain::settings::proxies::TrustedProxies;
 use crate::lifecycle::Lifecycle;
 use crate::limits::Sockets;
@@ -70,6 +73,8 @@ pub struct ListenerConfig {
     pub write_clock: Option<Clock>,
     /// Proxies that name their clients.
     pub proxies: Option<Arc<TrustedProxies>>,
+    /// Path below which requests are answered, besides the root.
+    pub base_path: BasePath,
 }
 
 /// Serves `router` on every accepted connection until `stopping` is cancelled.
@@ -79,7 +84,7 @@ pub async fn serve(
     lifecycle: Lifecycle,
     stopping: CancellationToken,
 ) -> Result<(), std::io::Error> {
-    let ListenerConfig { listener, tls, sockets, header_timeout, write_clock, proxies } = config;
+    let ListenerConfig { listener, tls, sockets, header_timeout, write_clock, proxies, base_path } = config;
     let under_way = TaskTracker::new();
     let cut = CancellationToken::new();
     loop {
@@ -97,6 +102,7 @@ pub async fn serve(
             header_timeout,
             write_clock: write_clock.clone(),
             proxies: proxies.clone(),
+            base_path: base_path.clone(),
             is_secure: tls.is_some(),
             leaving: stopping.clone(),
         };
@@ -153,6 +159,7 @@ struct Requests {
     header_timeout: Duration,
     write_clock: Option<Clock>,
     proxies: Option<Arc<TrustedProxies>>,
+    base_path: BasePath,
     /// True if the connection is encrypted.
     is_secure: bool,
     /// Cancelled when the request under way is to be the connection's last.
@@ -162,10 +169,13 @@ struct Requests {
 impl Requests {
     /// Answers the requests that arrive on the stream until it ends.
     async fn over<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: S) {
-        let Requests { router, peer, connection, header_timeout, write_clock, proxies, is_secure, leaving } = self;
+        let Requests { router, peer, connection, header_timeout, write_clock, proxies, base_path, is_secure, leaving } =
+            self;
         let stream = Paced::new(stream, connection.clone(), write_clock);
         let service = service_fn(move |request: Request<Incoming>| {
+            let request = base_path::stripped(request, &base_path);
             let client = client(peer, proxies.as_deref(), &request);
+            let request = request.map(|body| counted_body(body, &connection));
             let answering = answer(router.clone(), request, client, connection.clone());
             async move { answering.await.map(|response| headers::secured(response, is_secure)) }
         });
@@ -202,7 +212,7 @@ fn client(peer: Peer, proxies: Option<&TrustedProxies>, request: &Request<Incomi
 /// pile up responses in memory.
 async fn answer(
     router: Router,
-    mut request: Request<Incoming>,
+    mut request: Request<Body>,
     peer: Peer,
     connection: Connection,
 ) -> Result<Response<Body>, Infallible> {
@@ -224,7 +234,7 @@ async fn answer(
 
 /// Returns the bytes of a request's line and headers, with one space after each colon. The server's buffer may hold more
 /// than its bound, so that it accepts longer ones.
-fn head_bytes(request: &Request<Incoming>) -> usize {
+fn head_bytes(request: &Request<Body>) -> usize {
     let uri = request.uri();
     let authority = uri.authority().map_or(0, |authority| authority.as_str().len());
     let target = uri.path_and_query().map_or(0, |target| target.as_str().len());

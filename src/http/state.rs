@@ -10,6 +10,7 @@ use crate::auth::{Admin, Authorized, Caller, Client, Credentials, Passwords, Pri
 use crate::clock::Clock;
 use crate::command::Context;
 use crate::command::issue_token::TokenIssuer;
+use crate::domain::settings::base_path::BasePath;
 use crate::domain::settings::desk::DeskTerms;
 use crate::domain::settings::origin::Origin;
 use crate::domain::settings::proxies::TrustedProxies;
@@ -30,6 +31,8 @@ pub struct Edge {
     pub desk: DeskTerms,
     /// Origins of pages that may call the API from a browser.
     pub cors_origins: Vec<Origin>,
+    /// Path below which a proxy publishes the service.
+    pub base_path: BasePath,
     /// Proxies that name their clients; `None` if there are none.
     pub proxies: Option<TrustedProxies>,
     /// Adds `POST /echo`, the baseline of benchmarks.

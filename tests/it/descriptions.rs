@@ -1,6 +1,11 @@
 //! The OpenAPI document, the GraphQL schema and the page of settings: complete, consistent, and equal to the committed
 //! files.
 
+mod events;
+mod examples;
+mod requests;
+mod structure;
+
 use std::collections::BTreeSet;
 
 use rollcall::cli;
@@ -134,11 +139,11 @@ fn vonages_version_is_the_first_media_type() {
     assert!(versions.iter().all(|at| text[..*at].trim_end().ends_with("\"content\": {")));
 }
 
-/// Without an encoding generators write a nested object as JSON in one field of a form.
+/// Without an encoding tools write a nested object or a list as JSON in one field of a form.
 #[test]
-fn nested_fields_of_forms_have_an_encoding() {
+fn nested_fields_and_lists_of_forms_have_an_encoding() {
     let description = description();
-    let mut nested = 0;
+    let (mut nested, mut lists) = (0, 0);
     for (method, path, operation) in operations(&description) {
         for (media_type, content) in operation["requestBody"]["content"].as_object().into_iter().flatten() {
             if !["application/x-www-form-urlencoded", "multipart/form-data"].contains(&media_type.as_str()) {
@@ -148,14 +153,17 @@ fn nested_fields_of_forms_have_an_encoding() {
             let schema = description.pointer(&reference[1..]).expect("a schema");
             for (name, property) in schema["properties"].as_object().expect("fields") {
                 let is_nested = property.get("properties").is_some();
+                let is_list = property.get("items").is_some();
                 let encoding = &content["encoding"][name];
                 assert_eq!(is_nested, encoding["style"] == "deepObject", "{method} {path} {name}: {encoding}");
-                assert_eq!(is_nested, encoding["explode"] == true, "{method} {path} {name}");
+                assert_eq!(is_list, encoding["style"] == "form", "{method} {path} {name}: {encoding}");
+                assert_eq!(is_nested || is_list, encoding["explode"] == true, "{method} {path} {name}");
                 nested += u32::from(is_nested);
+                lists += u32::from(is_list);
             }
         }
     }
-    assert_eq!(nested, 2 * (1 + 1 + 3));
+    assert_eq!((nested, lists), (2 * (1 + 1 + 3), 2 * (4 + 4 + 4 + 4)));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The integration tests, in one binary. `support/mod.rs` shows how a test is written.
 
 mod agreement;
+mod base_path;
 mod cli;
 mod conformance;
 mod descriptions;

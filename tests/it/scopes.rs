@@ -6,7 +6,8 @@ mod escalations;
 use std::collections::BTreeSet;
 
 use reqwest::Method;
-use serde_json::json;
+use rollcall::http::openapi;
+use serde_json::{Value, json};
 
 use crate::on_both_stores;
 use crate::support::api::{Persona, send};
@@ -120,6 +121,21 @@ fn every_tenant_route_is_listed() {
     let routes: BTreeSet<Route> = table().into_iter().filter(|route| !apart.contains(route.path.as_str())).collect();
     assert_eq!(rows, routes);
     assert!(ROWS.iter().all(|(_, _, scope)| SCOPES.contains(scope) || *scope == ANY));
+}
+
+/// A reader of the description learns the scope there.
+#[test]
+fn descriptions_name_the_scope() {
+    let description: Value = serde_json::from_str(openapi::json()).expect("JSON");
+    let mut named = 0;
+    for (method, path, scope) in ROWS.iter().filter(|(_, _, scope)| *scope != ANY) {
+        let operation = &description["paths"][path][method.to_lowercase()];
+        let Some(text) = operation["description"].as_str() else { continue };
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(text.contains(&format!("Scope: `{scope}`")), "{method} {path}: {text}");
+        named += 1;
+    }
+    assert_eq!(named, 35);
 }
 
 async fn stage(backend: Backend) -> (Service, Persona) {

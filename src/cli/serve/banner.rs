@@ -29,6 +29,7 @@ pub fn text(app: &App, args: &ServeArgs, location: &Location) -> String {
     let url = app.url();
     // An unspecified address, such as 0.0.0.0, is none that a browser can open.
     let pages = format!("{}://{}", app.scheme, healthcheck::reachable(app.address));
+    let base = &args.base_path;
     let store = match location {
         Location::Folder(_) => "embedded, in",
         Location::Postgres(_) => "PostgreSQL,",
@@ -36,8 +37,8 @@ pub fn text(app: &App, args: &ServeArgs, location: &Location) -> String {
     let lines = [
         format!("rollcall {} on {url}", env!("CARGO_PKG_VERSION")),
         format!("  store     {store} {location}"),
-        format!("  REST      {pages}/docs/, described by {pages}/openapi.json"),
-        format!("  GraphQL   {pages}/graphiql"),
+        format!("  REST      {pages}{base}/docs/, described by {pages}{base}/openapi.json"),
+        format!("  GraphQL   {pages}{base}/graphiql"),
         format!("  probes    {pages}/livez, {pages}/readyz"),
         format!("  metrics   {pages}/metrics, for the metrics token and the administrator's"),
         format!("  process   {}", process::id()),

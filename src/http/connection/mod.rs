@@ -1,6 +1,7 @@
 //! One connection: its permit, one request at a time, bounds on what it receives, and a minimum pace at which its
 //! responses must be read.
 
+pub mod body;
 pub mod counted;
 pub mod paced;
 mod received;
@@ -88,12 +89,6 @@ impl Connection {
         self.0.permit.request_started(is_health)
     }
 
-    /// Records that a request's body is being received, until the returned guard is dropped.
-    pub fn receive_body(&self) -> ReceivedBody {
-        self.0.received.lock().body_started();
-        ReceivedBody(self.clone())
-    }
-
     /// Records that the response was written.
     pub fn answered(&self) {
         if self.0.permit.answered() {
@@ -124,22 +119,5 @@ impl Connection {
             }
             flushed.await;
         }
-    }
-}
-
-/// The body being received on a connection.
-#[derive(Debug)]
-pub struct ReceivedBody(Connection);
-
-impl ReceivedBody {
-    /// Counts bytes of the body itself.
-    pub fn count(&self, bytes: usize) {
-        self.0.0.received.lock().body_received(bytes);
-    }
-}
-
-impl Drop for ReceivedBody {
-    fn drop(&mut self) {
-        self.0.0.received.lock().body_ended();
     }
 }

@@ -18,6 +18,8 @@ pub struct Received {
     has_long_head: bool,
     /// While a body is being received: the bytes that may still frame it.
     framing: Option<i64>,
+    /// The bodies so far. The handler of one may drop it after the next has begun.
+    bodies: u64,
     /// True from the end of a request's head until its response is written, and for desks.
     is_answering: bool,
 }
@@ -52,21 +54,25 @@ impl Received {
         self.is_answering = true;
     }
 
-    /// Records that a body begins.
-    pub fn body_started(&mut self) {
+    /// Records that a body begins, and returns its number.
+    pub fn body_started(&mut self) -> u64 {
         self.framing = Some(FRAMING_BYTES as i64);
+        self.bodies += 1;
+        self.bodies
     }
 
     /// Counts bytes of a body's content, which were counted when they arrived.
-    pub fn body_received(&mut self, bytes: usize) {
-        if let Some(framing) = &mut self.framing {
+    pub fn body_received(&mut self, number: u64, bytes: usize) {
+        if let Some(framing) = self.framing.as_mut().filter(|_| number == self.bodies) {
             *framing += (bytes + bytes / 8) as i64;
         }
     }
 
     /// Records that no more of a body is received.
-    pub fn body_ended(&mut self) {
-        self.framing = None;
+    pub fn body_ended(&mut self, number: u64) {
+        if number == self.bodies {
+            self.framing = None;
+        }
     }
 
     /// Records that the response was written: what arrives next is a head.
@@ -97,17 +103,22 @@ mod tests {
     fn a_body_needs_content() {
         let mut received = Received::default();
         received.request_started();
-        received.body_started();
+        let first = received.body_started();
         for _ in 0..10_000 {
             // Chunks of 48 bytes, each with a size and two line ends.
             assert!(!received.count(54).unwrap());
-            received.body_received(48);
+            received.body_received(first, 48);
         }
         for _ in 0..FRAMING_BYTES / 6 {
             received.count(6).unwrap();
         }
         assert!(received.count(6).is_err());
-        received.body_ended();
+        let second = received.body_started();
+        received.body_ended(first);
+        received.body_received(first, FRAMING_BYTES);
+        assert!(!received.count(FRAMING_BYTES).unwrap());
+        assert!(received.count(6).is_err(), "the end of a body before changes nothing");
+        received.body_ended(second);
         assert!(!received.count(6).unwrap());
     }
 }

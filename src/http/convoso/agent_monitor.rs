@@ -9,7 +9,7 @@ use axum::http::Response;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::search::{self, Opened, Search};
+use super::search::{self, Opened, Search, SearchBody, example};
 use super::{ConvosoFault, JSON, OrFailure};
 use crate::http::extract::long_answer::{Lists, Steps, json_in_slices};
 use crate::http::extract::reply;
@@ -24,6 +24,37 @@ use crate::query::agent_monitor::{AgentActivity, Monitor, MonitoredAgent, NamedE
 struct Answer<'a> {
     success: bool,
     data: Data<'a>,
+}
+
+impl Answer<'static> {
+    fn example() -> Self {
+        let agent = Agent {
+            user_id: String::from("107"),
+            user_full_name: String::from("Gwen"),
+            campaign_id: String::from("444"),
+            campaign_name: String::from("Renewals"),
+            queue_id: String::from("222"),
+            queue_name: String::from("Inbound"),
+            queue_assignment: String::from("Inbound"),
+            queue_assignment_ids: vec![String::from("222")],
+            channel_type: "VOICE",
+            status: "INCALL",
+            status_label: "In call",
+            skill_options: String::from("english,sales"),
+        };
+        let entries = Entries {
+            success: true,
+            code: 200,
+            campaigns: vec![Choice { value: 444, name: "Renewals" }],
+            queues: vec![Choice { value: 222, name: "Inbound" }],
+            agents: vec![agent],
+            agent_total: 1,
+            agent_ready: 0,
+            agent_incall: 1,
+            agent_paused: 0,
+        };
+        Answer { success: true, data: Data { entries } }
+    }
 }
 
 #[derive(Serialize, ToSchema)]
@@ -72,25 +103,32 @@ struct Agent {
 }
 
 /// Lists the logged-in agents, with parameters in the query.
+///
+/// An agent must match all filters, and of one filter any value; an unknown id matches no agent. A malformed id is
+/// answered with 200, `success` false and the vendor's code. 503 if the state is too old to act on. Scope:
+/// `user-activity:read`.
 #[utoipa::path(
     get,
     operation_id = "monitor_agents",
     path = "/agent-monitor/search",
     params(Search),
-    responses((status = 200, description = "The agents", body = OrFailure<Answer>), ConvosoFault),
+    responses((status = 200, description = "The agents", body = OrFailure<Answer>, example = json!(Answer::example())), ConvosoFault),
 )]
 pub async fn watch_by_query(app: State<AppState>, request: Request) -> Result<Response<Body>, ConvosoFault> {
     watch(app, request).await
 }
 
 /// Lists the logged-in agents, with parameters in a form or JSON.
+///
+/// An agent must match all filters, and of one filter any value; an unknown id matches no agent. A malformed id is
+/// answered with 200, `success` false and the vendor's code. 503 if the state is too old to act on. A
+/// parameter in the body takes precedence over the query. Scope: `user-activity:read`.
 #[utoipa::path(
     post,
     operation_id = "monitor_agents_by_body",
     path = "/agent-monitor/search",
-    params(Search),
-    request_body(content((Search = "application/x-www-form-urlencoded"), (Search = "multipart/form-data"), (Search = "application/json"))),
-    responses((status = 200, description = "The agents", body = OrFailure<Answer>), ConvosoFault),
+    request_body(content((SearchBody = "application/x-www-form-urlencoded", example = example), (SearchBody = "multipart/form-data", example = example), (SearchBody = "application/json", example = example))),
+    responses((status = 200, description = "The agents", body = OrFailure<Answer>, example = json!(Answer::example())), ConvosoFault),
 )]
 pub async fn watch_by_body(app: State<AppState>, request: Request) -> Result<Response<Body>, ConvosoFault> {
     watch(app, request).await

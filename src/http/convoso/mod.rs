@@ -22,7 +22,7 @@ const JSON: &str = "application/json";
 /// The OpenAPI tag of these routes.
 #[derive(OpenApi)]
 #[openapi(
-    tags((name = "Convoso", description = "Agents logged in and available, as Convoso's API counts them; also below /v1"))
+    tags((name = "Convoso", description = "Agents logged in and available, as Convoso's API counts them. Each route is also below `/v1`, where the vendor's clients expect it"))
 )]
 pub struct Description;
 

@@ -1,7 +1,8 @@
 //! The credential and filters of both Convoso searches, by GET or POST, in a query, a form or JSON.
 
 use axum::extract::Request;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
+use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::{IntoParams, ToSchema};
 
 use super::ConvosoFault;
@@ -9,6 +10,7 @@ use crate::auth::{Authorized, UserActivityRead};
 use crate::domain::filter::{Clause, Dimension, MAX_VALUES, Value};
 use crate::domain::{EntityRef, Fault, Filter, TenantId};
 use crate::engine::Snapshot;
+use crate::http::describe;
 use crate::http::extract::body::UNAUTHENTICATED_LIMIT;
 use crate::http::extract::params::{elements, not_a_list};
 use crate::http::extract::{MediaType, Params, form, freshness, json, media_type, read_body};
@@ -16,22 +18,41 @@ use crate::http::request_context::RequestContext;
 use crate::http::state::AppState;
 use crate::query;
 
-/// The parameters, in the query or in the body.
-#[derive(IntoParams, ToSchema)]
-#[into_params(parameter_in = Query)]
+/// The parameters in the query, for the OpenAPI description.
+pub struct Search;
+
+impl IntoParams for Search {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let parameters: [(&str, &str, &[&str]); 4] = [
+            (CAMPAIGN, "Agents assigned to any of these campaigns: ids or GUIDs", &["111", "444"]),
+            (QUEUE, "Agents assigned to any of these queues: ids or GUIDs", &["222"]),
+            (USER, "Any of these agents: ids or GUIDs", &["101", "107"]),
+            (SKILL, "Agents with any of these skills: names", &["english"]),
+        ];
+        parameters.map(|(name, meaning, examples)| describe::list_parameter(name, meaning, examples)).into()
+    }
+}
+
+/// The parameters in the body.
+#[derive(ToSchema)]
 #[schema(as = ConvosoSearch)]
 #[expect(dead_code, reason = "only its shape is of interest: the parameters are read one by one")]
-pub struct Search {
-    #[param(ignore)]
+pub struct SearchBody {
+    /// The key or token, unless it is in the query.
     auth_token: Option<String>,
-    /// Agents assigned to any of these campaigns: comma-separated ids.
-    campaign_id: Option<String>,
-    /// Agents assigned to any of these queues: comma-separated ids.
-    queue_id: Option<String>,
-    /// Any of these agents: comma-separated ids.
-    user_id: Option<String>,
-    /// Agents with any of these skills: comma-separated names.
-    filter_by_skill_options: Option<String>,
+    /// Agents assigned to any of these campaigns: ids or GUIDs.
+    campaign_id: Option<Vec<String>>,
+    /// Agents assigned to any of these queues: ids or GUIDs.
+    queue_id: Option<Vec<String>>,
+    /// Any of these agents: ids or GUIDs.
+    user_id: Option<Vec<String>>,
+    /// Agents with any of these skills: names.
+    filter_by_skill_options: Option<Vec<String>>,
+}
+
+/// Returns an example of the parameters in the body.
+pub fn example() -> Json {
+    json!({ CAMPAIGN: ["111", "444"], SKILL: ["english"] })
 }
 
 /// The names of the filters: those by ids in the vendor's order of checks, then that by names.

@@ -6,7 +6,7 @@ use axum::http::Response;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::search::{self, Opened, Search};
+use super::search::{self, Opened, Search, SearchBody, example};
 use super::{ConvosoFault, JSON, OrFailure};
 use crate::http::extract::reply;
 use crate::http::state::AppState;
@@ -19,6 +19,10 @@ struct Answer {
     data: Counts,
 }
 
+impl Answer {
+    const EXAMPLE: Answer = Answer { success: true, data: Counts { available_agents: 1, logged_in_agents: 3 } };
+}
+
 #[derive(Serialize, ToSchema)]
 #[schema(as = ConvosoCountsCounts)]
 struct Counts {
@@ -27,25 +31,32 @@ struct Counts {
 }
 
 /// Counts agents logged in and available, with parameters in the query.
+///
+/// An agent must match all filters, and of one filter any value; an unknown id matches no agent. A malformed id is
+/// answered with 200, `success` false and the vendor's code. 503 if the state is too old to act on. Scope:
+/// `user-activity:read`.
 #[utoipa::path(
     get,
     operation_id = "count_agents",
     path = "/user-activity/search",
     params(Search),
-    responses((status = 200, description = "The counts", body = OrFailure<Answer>), ConvosoFault),
+    responses((status = 200, description = "The counts", body = OrFailure<Answer>, example = json!(Answer::EXAMPLE)), ConvosoFault),
 )]
 pub async fn count_by_query(app: State<AppState>, request: Request) -> Result<Response<Body>, ConvosoFault> {
     count(app, request).await
 }
 
 /// Counts agents logged in and available, with parameters in a form or JSON.
+///
+/// An agent must match all filters, and of one filter any value; an unknown id matches no agent. A malformed id is
+/// answered with 200, `success` false and the vendor's code. 503 if the state is too old to act on. A
+/// parameter in the body takes precedence over the query. Scope: `user-activity:read`.
 #[utoipa::path(
     post,
     operation_id = "count_agents_by_body",
     path = "/user-activity/search",
-    params(Search),
-    request_body(content((Search = "application/x-www-form-urlencoded"), (Search = "multipart/form-data"), (Search = "application/json"))),
-    responses((status = 200, description = "The counts", body = OrFailure<Answer>), ConvosoFault),
+    request_body(content((SearchBody = "application/x-www-form-urlencoded", example = example), (SearchBody = "multipart/form-data", example = example), (SearchBody = "application/json", example = example))),
+    responses((status = 200, description = "The counts", body = OrFailure<Answer>, example = json!(Answer::EXAMPLE)), ConvosoFault),
 )]
 pub async fn count_by_body(app: State<AppState>, request: Request) -> Result<Response<Body>, ConvosoFault> {
     count(app, request).await

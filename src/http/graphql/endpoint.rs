@@ -11,6 +11,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, Response};
 use axum::response::IntoResponse;
+use utoipa::OpenApi;
 
 use super::archive::ArchiveLoader;
 use super::cost::Work;
@@ -26,6 +27,7 @@ use super::mutation::MutationContext;
 use super::request::Parameters;
 use super::state::GraphqlState;
 use super::transport::answer_type::AnswerType;
+use super::transport::described::{Answered, Form, GraphqlAnswer};
 use super::transport::query_string;
 use super::validation::signatures::Signatures;
 use super::{QueryContext, cost, guard, request, validation};
@@ -46,11 +48,55 @@ pub async fn wrong_method() -> GraphqlFault {
     GraphqlFault(Fault::MethodNotAllowed)
 }
 
+/// The OpenAPI tag of the endpoint, and its operations.
+#[derive(OpenApi)]
+#[openapi(
+    components(schemas(GraphqlAnswer)),
+    paths(graphql_by_query, graphql_by_body),
+    tags((name = "GraphQL", description = "Counts, people and conversations, as in iAdvize's GraphQL API, whose schema `/graphql` answers to introspection"))
+)]
+pub struct Description;
+
+/// Executes a query from the query string.
+///
+/// Never a mutation. `Accept` selects the media type of the answer; errors of single fields are in an answer with 200.
+/// Scope: `graphql:read`; introspection needs no credential.
+#[utoipa::path(
+    get,
+    operation_id = "graphql_by_query",
+    path = "/graphql",
+    params(
+        ("query" = Option<String>, Query, description = "The document; only a persisted one may lack it", example = "{ connectedUsersIndicator { connectedUsersCount } }"),
+        ("operationName" = Option<String>, Query, description = "The operation of the document to execute, if it has several", example = ""),
+        ("variables" = Option<String>, Query, description = "The variables, as a JSON object", example = "{}"),
+        ("extensions" = Option<String>, Query, description = "Extensions, as a JSON object: `persistedQuery` with the hash of a document", example = "{}"),
+    ),
+    responses(Answered),
+)]
+pub async fn graphql_by_query(state: State<GraphqlState>, request: Request) -> Response<Body> {
+    graphql(state, request).await
+}
+
+/// Executes a query or a mutation from the body.
+///
+/// `Accept` selects the media type of the answer; errors of single fields are in an answer with 200. Scope:
+/// `graphql:read`, for mutations `graphql:write`; introspection needs no credential.
+#[utoipa::path(
+    post,
+    operation_id = "graphql_by_body",
+    path = "/graphql",
+    request_body(content = Form, example = json!({ "query": "query($ids: [LegacyId!]) { connectedUsersIndicator(userIds: $ids) { connectedUsersCount } }", "variables": { "ids": ["101"] } })),
+    responses(Answered),
+)]
+pub async fn graphql_by_body(state: State<GraphqlState>, request: Request) -> Response<Body> {
+    graphql(state, request).await
+}
+
 /// Executes one GraphQL request: from the body of a POST, or a query from the query string of a GET.
 ///
 /// A GET needs no header against cross-site requests: there are no cookies, so a page that makes a browser send one
 /// without a preflight sends it without a credential (docs/decisions/0076-graphql-over-http.md).
-pub async fn graphql(State(state): State<GraphqlState>, request: Request) -> Response<Body> {
+async fn graphql(State(state): State<GraphqlState>, request: Request) -> Response<Body> {
     let kind = AnswerType::negotiate(request.headers());
     let answered = answer(&state, request, kind).await;
     answered.unwrap_or_else(|error| error.answer(kind.unwrap_or(AnswerType::Json)))

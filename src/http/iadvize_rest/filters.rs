@@ -1,6 +1,7 @@
 //! The filters of `/operator`, `/group` and `/skill` (docs/reference/iadvize-rest.md, "Lists"): `filters[name]=value`,
 //! any value of one filter, and all of the filters. A member of `filters[…]` that a list does not know is rejected.
 
+use serde_json::json;
 use utoipa::IntoParams;
 use utoipa::openapi::path::{Parameter, ParameterIn};
 
@@ -33,20 +34,27 @@ pub struct OperatorFilters;
 
 impl IntoParams for OperatorFilters {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        [
-            ("filters[id]", "Any of these operators: comma-separated ids or GUIDs"),
-            ("filters[group_id]", "Operators in any of these groups: comma-separated ids or GUIDs"),
-            ("filters[website_id]", "Operators on any of these projects: comma-separated ids or GUIDs"),
-            ("filters[website_list]", "As filters[website_id]; an operator must match both if both are given"),
-            ("filters[skill_id]", "Operators with any of these skills: comma-separated ids or GUIDs"),
-            ("filters[name]", "Operators with any of these names, of which each is a value; * matches any characters"),
-            ("filters[external_id]", "Operators with any of these external ids, of which each is a value"),
-            ("filters[email]", "Operators with any of these e-mail addresses, of which each is a value"),
-            ("filters[connected]", "1 for operators online, 0 for operators offline"),
+        let lists: [(&str, &str, &[&str]); 8] = [
+            ("filters[id]", "Any of these operators: ids or GUIDs", &["101", "102"]),
+            ("filters[group_id]", "Operators in any of these groups: ids or GUIDs", &["1", "2"]),
+            ("filters[website_id]", "Operators on any of these projects: ids or GUIDs", &["7"]),
+            (
+                "filters[website_list]",
+                "As filters[website_id]; an operator must match both if both are given",
+                &["7", "8"],
+            ),
+            ("filters[skill_id]", "Operators with any of these skills: ids or GUIDs", &["1"]),
+            ("filters[name]", "Operators with any of these names; * matches any characters", &["Al*"]),
+            ("filters[external_id]", "Operators with any of these external ids", &["ext-101"]),
+            ("filters[email]", "Operators with any of these e-mail addresses", &["alba@contact.example"]),
+        ];
+        let lists = lists.map(|(name, description, examples)| describe::list_parameter(name, description, examples));
+        let flags = [
+            (CONNECTED, "1 for operators online, 0 for operators offline"),
             ("connected", "Alias of filters[connected]"),
-        ]
-        .map(|(name, description)| describe::query_parameter(name, description))
-        .into()
+        ];
+        let flags = flags.map(|(name, meaning)| describe::query_parameter(name, describe::flag(), meaning, json!(1)));
+        lists.into_iter().chain(flags).collect()
     }
 }
 

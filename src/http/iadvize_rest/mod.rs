@@ -4,6 +4,7 @@
 pub mod fields;
 pub mod filters;
 pub mod grouping;
+mod listed;
 pub mod operator;
 pub mod paging;
 
@@ -15,6 +16,7 @@ use axum::http::Response;
 use axum::http::request::Parts;
 use axum::response::IntoResponse;
 use serde::Serialize;
+use serde_json::{Value, json};
 use utoipa::openapi::{RefOr, Response as Described};
 use utoipa::{IntoResponses, OpenApi, ToSchema};
 
@@ -28,7 +30,7 @@ const JSON: &str = "application/json";
 /// The OpenAPI tag of these routes.
 #[derive(OpenApi)]
 #[openapi(
-    tags((name = "iAdvize REST", description = "Operators, groups and skills, as in iAdvize's REST API; also below /api/2"))
+    tags((name = "iAdvize REST", description = "Operators, groups and skills, as in iAdvize's REST API. Each route is also below `/api/2`, where the vendor's clients expect it"))
 )]
 pub struct Description;
 
@@ -58,6 +60,21 @@ struct StatusOnly<'a> {
 }
 
 const SUCCESS: Meta<'static> = Meta { status: "success", message: None };
+
+/// Returns the body of a response with data, as an example.
+fn example<T: Serialize>(data: T) -> Value {
+    json!(Envelope { meta: SUCCESS, data, pagination: None })
+}
+
+/// Returns the body of a page with one row, as an example.
+fn example_page<T: Serialize>(row: T) -> Value {
+    json!(Envelope { meta: SUCCESS, data: [row], pagination: Some(Pagination::EXAMPLE) })
+}
+
+/// Returns the body of a response with the outcome and a message, as an example.
+fn example_message(message: &str) -> Value {
+    json!(StatusOnly { meta: Meta { status: "success", message: Some(Cow::Borrowed(message)) } })
+}
 
 /// Responds with data.
 fn data<T: Serialize>(data: T) -> Response<Body> {

@@ -2,6 +2,7 @@
 //! responses.
 
 use serde::Serialize;
+use serde_json::json;
 use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::{IntoParams, ToSchema};
 
@@ -30,6 +31,11 @@ pub struct Pagination {
     pages: u64,
     limit: u64,
     count: u64,
+}
+
+impl Pagination {
+    /// The only page of a list with one item.
+    pub const EXAMPLE: Pagination = Pagination { page: 1, pages: 1, limit: LIMIT, count: 1 };
 }
 
 impl Paging {
@@ -66,10 +72,21 @@ impl Paging {
 
 impl IntoParams for Paging {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let number = || describe::whole().minimum(Some(1));
         vec![
-            describe::query_parameter("page", "Number of the page, from 1; 1 by default"),
-            describe::query_parameter("limit", "Items per page; 20 by default, 100 at most"),
-            describe::query_parameter("full", "1 to return every field of each item, rather than its id and link"),
+            describe::query_parameter("page", number(), "Number of the page, from 1; 1 by default", json!(1)),
+            describe::query_parameter(
+                "limit",
+                number(),
+                "Items per page; 20 by default, more than 100 are 100",
+                json!(20),
+            ),
+            describe::query_parameter(
+                "full",
+                describe::flag(),
+                "1 to return every field of each item, rather than its id and link",
+                json!(0),
+            ),
         ]
     }
 }

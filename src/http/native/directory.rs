@@ -1,20 +1,19 @@
 //! `PUT` and `GET /v1/directory`: reference data and users (docs/reference/native.md, "Directory").
 
-use std::borrow::Cow;
+mod form;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Response};
 use serde::Serialize;
-use utoipa::openapi::{ObjectBuilder, RefOr, Schema};
-use utoipa::{PartialSchema, ToSchema};
+use utoipa::ToSchema;
 
+use self::form::{DirectoryForm, example};
 use super::{Authenticated, document};
 use crate::auth::{DirectoryRead, DirectoryWrite};
 use crate::command::upsert_directory::upsert_directory;
 use crate::domain::Fault;
-use crate::domain::directory::{Changes, Document, Kind, MAX_ENTITIES};
-use crate::http::describe;
+use crate::domain::directory::{Changes, Document, MAX_ENTITIES};
 use crate::http::extract::body::{Limit, is_long};
 use crate::http::extract::long_answer::{Lists, json_in_slices};
 use crate::http::extract::{freshness, read_body, reply};
@@ -36,31 +35,17 @@ struct Answer {
     unchanged: u32,
 }
 
-/// OpenAPI schema of the document; docs/reference/native.md lists the members of each entity.
-struct DirectoryForm;
-
-impl PartialSchema for DirectoryForm {
-    fn schema() -> RefOr<Schema> {
-        let members = Kind::ALL.into_iter().map(Kind::member).chain(["users"]);
-        members.fold(ObjectBuilder::new(), |o, name| o.property(name, describe::list(ObjectBuilder::new()))).into()
-    }
-}
-
-impl ToSchema for DirectoryForm {
-    fn name() -> Cow<'static, str> {
-        Cow::Borrowed("Directory")
-    }
-}
-
 /// Creates and updates the entities of the document, all of them or none.
 ///
-/// Entities and members that the document omits stay as they are.
+/// Entities and members that the document omits stay as they are, `null` clears a member, and an empty list clears a list.
+/// Entities are matched by `id`, then by `guid`; a new one without them is given both. At most 32 MiB and 50,000
+/// entities. Scope: `directory:write`; for other roles of an account with a password also `operators:passwords`.
 #[utoipa::path(
     put,
     path = "/v1/directory",
-    request_body(content = DirectoryForm),
+    request_body(content = DirectoryForm, example = example),
     responses(
-        (status = 200, description = "The numbers of created, updated and unchanged entities", body = Answer),
+        (status = 200, description = "The numbers of created, updated and unchanged entities", body = Answer, example = json!(Answer { position: 19, created: 1, updated: 1, unchanged: 1 })),
         NativeFault,
     ),
 )]
@@ -84,11 +69,13 @@ pub async fn put_directory(
 }
 
 /// Returns the directory as it is now, in the form that `PUT` accepts: sending it back changes nothing.
+///
+/// Every entity has its `id` and `guid`. Deleted users are not in it. Scope: `directory:read`.
 #[utoipa::path(
     get,
     path = "/v1/directory",
     responses(
-        (status = 200, description = "The directory, in the form that PUT accepts", body = DirectoryForm),
+        (status = 200, description = "The directory, in the form that PUT accepts", body = DirectoryForm, example = json!(example())),
         NativeFault,
     ),
 )]

@@ -2,9 +2,10 @@
 //! "Requests").
 
 pub mod binary;
+mod event_types;
 pub mod handshake;
+mod schemas;
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -12,16 +13,15 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Response};
 use serde::Serialize;
 use serde_json::value::RawValue;
-use utoipa::openapi::{ObjectBuilder, RefOr, Schema};
-use utoipa::{PartialSchema, ToSchema};
+use utoipa::ToSchema;
 
+use self::schemas::{CloudEvent, Events, example, example_lines, examples};
 use super::Authenticated;
 use crate::auth::{Authorized, EventsWrite};
 use crate::command::post_events::post_events as post;
 use crate::domain::event::{Reason, Refusal, admit};
 use crate::domain::{Event, Fault, Outcome, Time};
 use crate::engine::Receipt;
-use crate::http::describe;
 use crate::http::extract::body::{Limit, is_long};
 use crate::http::extract::{MediaType, media_type, read_body, reply};
 use crate::http::fault::NativeFault;
@@ -40,6 +40,15 @@ pub(super) struct Answer {
     position: u64,
     applied: usize,
     results: Vec<EventResult>,
+}
+
+impl Answer {
+    /// The answer to one event that was applied, as an example.
+    pub(super) fn of_one(id: &str) -> Self {
+        let result =
+            EventResult { id: Some(id.to_owned()), outcome: "applied", reason: None, detail: None, first: None };
+        Answer { position: 2, applied: 1, results: vec![result] }
+    }
 }
 
 #[derive(Serialize, ToSchema)]
@@ -65,35 +74,19 @@ struct First {
     reason: Option<String>,
 }
 
-/// OpenAPI schema of an event.
-struct CloudEvent;
-
-impl PartialSchema for CloudEvent {
-    fn schema() -> RefOr<Schema> {
-        let needed = ["id", "source", "type", "time"];
-        let object =
-            needed.into_iter().fold(ObjectBuilder::new(), |o, name| o.property(name, describe::text()).required(name));
-        let object = object.property("specversion", describe::text().enum_values(Some(["1.0"])));
-        let object = object.property("subject", describe::text()).property("data", ObjectBuilder::new());
-        object.property("data_base64", describe::text()).into()
-    }
-}
-
-impl ToSchema for CloudEvent {
-    fn name() -> Cow<'static, str> {
-        Cow::Borrowed("CloudEvent")
-    }
-}
-
 /// Records events, and answers one outcome for each once they are durable and visible.
 ///
-/// With the attributes of one event in `ce-` headers, which is the binary mode of CloudEvents, the body is its data.
+/// The body is one event or an array; with `application/x-ndjson` it is one event a line. At most 8 MiB and 10,000
+/// events. One bad event does not block the others: its outcome is `rejected`, with the reason. After any other answer
+/// than 200 the outcome is unknown; send the same events again, whose ids make that safe. In place of `data` an event may
+/// have its JSON in Base64, as `data_base64`. With the attributes of one event in `ce-` headers, which is the binary mode
+/// of CloudEvents, the body is its data. Scope: `events:write`.
 #[utoipa::path(
     post,
     path = "/v1/events",
-    request_body(content((CloudEvent = "application/json"), (CloudEvent = "application/cloudevents+json"), (Vec<CloudEvent> = "application/cloudevents-batch+json"), (String = "application/x-ndjson"))),
+    request_body(content((CloudEvent = "application/cloudevents+json", example = json!(example("status.changed"))), (Vec<CloudEvent> = "application/cloudevents-batch+json", example = examples), (Events = "application/json", example = json!(example("desk.connected"))), (String = "application/x-ndjson", example = example_lines))),
     responses(
-        (status = 200, description = "One outcome for each event, in the order of the request", body = Answer),
+        (status = 200, description = "One outcome for each event, in the order of the request", body = Answer, example = json!(Answer::of_one("example-desk.connected"))),
         NativeFault,
     ),
 )]

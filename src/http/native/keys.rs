@@ -7,12 +7,14 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Document, tenant_id};
+use super::scope_name::ScopeName;
+use super::{Document, EXAMPLE_KEY, TenantPath, tenant_id};
 use crate::auth::Admin;
 use crate::command::tenants::create_key as command;
 use crate::command::tenants::revoke_key::{KeyOf, revoke_key as revoke};
 use crate::domain::ids::parse_guid;
 use crate::domain::{Fault, Scope, Time};
+use crate::http::describe;
 use crate::http::extract::{PathId, PathIds, reply};
 use crate::http::fault::NativeFault;
 use crate::http::state::AppState;
@@ -23,7 +25,7 @@ use crate::store::KeyRecord;
 #[derive(Deserialize, ToSchema)]
 pub struct NewKey {
     name: String,
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<ScopeName>)]
     scopes: Vec<Scope>,
 }
 
@@ -31,10 +33,9 @@ pub struct NewKey {
 #[derive(Serialize, ToSchema)]
 #[schema(as = KeyMade)]
 struct Made<'a> {
-    #[schema(value_type = String)]
     id: Uuid,
     key: &'a str,
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<ScopeName>)]
     scopes: &'a [Scope],
 }
 
@@ -47,17 +48,30 @@ struct Keys {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Key)]
 struct Listed {
-    #[schema(value_type = String)]
     id: Uuid,
     name: String,
     prefix: String,
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<ScopeName>)]
     scopes: Vec<Scope>,
-    #[schema(value_type = String)]
+    #[schema(value_type = String, format = DateTime)]
     created: Time,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, format = DateTime)]
     revoked: Option<Time>,
+}
+
+impl Keys {
+    fn example() -> Self {
+        let key = Listed {
+            id: EXAMPLE_KEY,
+            name: String::from("telephone system"),
+            prefix: String::from("rk_1a2b3c4d"),
+            scopes: vec![Scope::EventsWrite],
+            created: describe::EXAMPLE_TIME,
+            revoked: None,
+        };
+        Keys { keys: vec![key] }
+    }
 }
 
 impl From<KeyRecord> for Listed {
@@ -68,12 +82,15 @@ impl From<KeyRecord> for Listed {
 }
 
 /// Creates a key of the tenant.
+///
+/// The key is in this answer only, and works once the answer is sent. At least one scope is needed; `*` is all of them. For
+/// the administrator.
 #[utoipa::path(
     post,
     path = "/v1/tenants/{tenant}/keys",
-    params(("tenant" = String, Path, description = "The tenant's id")),
-    request_body(content = NewKey),
-    responses((status = 201, description = "The new key; it is shown here only", body = Made), NativeFault),
+    params(TenantPath),
+    request_body(content = NewKey, example = json!({ "name": "telephone system", "scopes": [Scope::EventsWrite, Scope::OperatorsRead] })),
+    responses((status = 201, description = "The new key; it is shown here only", body = Made, example = json!(Made { id: EXAMPLE_KEY, key: "rk_…", scopes: &[Scope::EventsWrite, Scope::OperatorsRead] })), NativeFault),
 )]
 pub async fn create_key(
     State(app): State<AppState>,
@@ -90,11 +107,13 @@ pub async fn create_key(
 }
 
 /// Lists the keys of the tenant, revoked ones included, without the keys themselves.
+///
+/// `prefix` is the beginning of the key, by which it can be recognised. For the administrator.
 #[utoipa::path(
     get,
     path = "/v1/tenants/{tenant}/keys",
-    params(("tenant" = String, Path, description = "The tenant's id")),
-    responses((status = 200, description = "All keys, without the keys themselves", body = Keys), NativeFault),
+    params(TenantPath),
+    responses((status = 200, description = "All keys, without the keys themselves", body = Keys, example = json!(Keys::example())), NativeFault),
 )]
 pub async fn list_keys(
     State(app): State<AppState>,
@@ -107,10 +126,12 @@ pub async fn list_keys(
 }
 
 /// Revokes a key; it no longer works once the answer is sent.
+///
+/// The tokens that were issued for it end as well, and so do the desks that it opened. For the administrator.
 #[utoipa::path(
     delete,
     path = "/v1/tenants/{tenant}/keys/{key}",
-    params(("tenant" = String, Path, description = "The tenant's id"), ("key" = String, Path, description = "The key's id")),
+    params(TenantPath, ("key" = Uuid, Path, description = "The key's id", example = "018f2f6e-0000-7000-8000-000000000002")),
     responses((status = 204, description = "Revoked"), NativeFault),
 )]
 pub async fn revoke_key(

@@ -9,7 +9,7 @@ use utoipa::openapi::schema::SchemaType;
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::{Document, tenant_id};
+use super::{Document, TenantPath, tenant_id};
 use crate::auth::Admin;
 use crate::command::tenants::set_limits as change;
 use crate::domain::{Fault, Quota, Quotas};
@@ -76,11 +76,13 @@ const fn meaning(quota: Quota) -> &'static str {
 }
 
 /// Returns every limit in force for the tenant.
+///
+/// A limit that was not set has its default. For the administrator.
 #[utoipa::path(
     get,
     path = "/v1/tenants/{tenant}/limits",
-    params(("tenant" = String, Path, description = "The tenant's id")),
-    responses((status = 200, description = "Every limit in force", body = Limits), NativeFault),
+    params(TenantPath),
+    responses((status = 200, description = "Every limit in force", body = Limits, example = json!(Quotas::default().in_force())), NativeFault),
 )]
 pub async fn get_limits(
     State(app): State<AppState>,
@@ -96,13 +98,13 @@ pub async fn get_limits(
 /// Replaces the tenant's limits.
 ///
 /// An absent member or `null` means the default. Data above a lowered limit stays, except for `tombstones`; only
-/// additions are rejected. The limits are in the journal before the answer is sent.
+/// additions are rejected. The limits are in the journal before the answer is sent. For the administrator.
 #[utoipa::path(
     put,
     path = "/v1/tenants/{tenant}/limits",
-    params(("tenant" = String, Path, description = "The tenant's id")),
-    request_body(content = Changes),
-    responses((status = 200, description = "Every limit in force", body = Limits), NativeFault),
+    params(TenantPath),
+    request_body(content = Changes, example = json!({ "users": 5_000, "sessions": null })),
+    responses((status = 200, description = "Every limit in force", body = Limits, example = json!(Quotas::default().in_force())), NativeFault),
 )]
 pub async fn put_limits(
     State(app): State<AppState>,

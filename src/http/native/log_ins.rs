@@ -5,13 +5,15 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Response, Uri};
 use serde::Serialize;
 use utoipa::ToSchema;
-use uuid::Uuid;
+use uuid::{Uuid, uuid};
 
-use super::Authenticated;
+use super::scope_name::ScopeName;
+use super::{Authenticated, EXAMPLE_KEY};
 use crate::auth::OperatorsPasswords;
 use crate::command::end_log_ins::{Ending, end_log_ins};
 use crate::domain::ids::parse_guid;
 use crate::domain::{Fault, Scope, Time, UserRef};
+use crate::http::describe;
 use crate::http::extract::{Params, freshness, reply};
 use crate::http::fault::NativeFault;
 use crate::http::state::AppState;
@@ -31,25 +33,23 @@ struct Answer {
 #[derive(Serialize, ToSchema)]
 #[schema(as = LogIn)]
 struct Listed {
-    #[schema(value_type = String)]
     id: Uuid,
     user: LoggedInUser,
     /// The scopes that the log-in has now.
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<ScopeName>)]
     scopes: Vec<Scope>,
-    #[schema(value_type = String)]
+    #[schema(value_type = String, format = DateTime)]
     created: Time,
-    #[schema(value_type = String)]
+    #[schema(value_type = String, format = DateTime)]
     expires: Time,
     /// The key that set the user's password, with which the log-in ends; `null` if that was not recorded.
-    #[schema(value_type = Option<String>, required)]
+    #[schema(required)]
     key: Option<Uuid>,
 }
 
 #[derive(Serialize, ToSchema)]
 struct LoggedInUser {
     id: i64,
-    #[schema(value_type = String)]
     guid: Uuid,
     name: String,
 }
@@ -68,6 +68,24 @@ impl From<ListedLogIn> for Listed {
     }
 }
 
+impl Answer {
+    fn example() -> Self {
+        let listed = Listed {
+            id: uuid!("9f86d081-884c-8d65-9a2f-eaa0c55ad015"),
+            user: LoggedInUser {
+                id: 101,
+                guid: uuid!("a0000101-0000-4000-8000-000000000101"),
+                name: String::from("Alba"),
+            },
+            scopes: vec![Scope::OperatorsRead, Scope::GraphqlRead],
+            created: describe::EXAMPLE_TIME,
+            expires: describe::EXAMPLE_TIME.plus_seconds(24 * 60 * 60),
+            key: Some(EXAMPLE_KEY),
+        };
+        Answer { log_ins: vec![listed], more: false }
+    }
+}
+
 /// The number of log-ins that were ended.
 #[derive(Serialize, ToSchema)]
 #[schema(as = LogInsEnded)]
@@ -76,13 +94,16 @@ struct Ended {
 }
 
 /// Returns the valid log-ins, the newest first.
+///
+/// A log-in is a token that was issued for a password. `key` is the key that set the password, with which the log-in ends.
+/// Scope: `operators:passwords`.
 #[utoipa::path(
     get,
     path = "/v1/log-ins",
     params(
-        ("user" = Option<String>, Query, description = "Only those of this user: an integer id, a GUID, or `external:` and the external id"),
+        ("user" = Option<String>, Query, example = "101", description = "Only those of this user: an integer id, a GUID, or `external:` and the external id"),
     ),
-    responses((status = 200, description = "The 1,000 newest log-ins", body = Answer), NativeFault),
+    responses((status = 200, description = "The 1,000 newest log-ins", body = Answer, example = json!(Answer::example())), NativeFault),
 )]
 pub async fn list_log_ins(
     State(app): State<AppState>,
@@ -102,15 +123,16 @@ pub async fn list_log_ins(
 
 /// Ends one log-in, or all of one user.
 ///
-/// The user can log in again with the password. Log-ins that do not exist are none.
+/// Either `id` or `user` is needed. The log-ins are invalid once the answer is sent; the user can log in again with the
+/// password. Log-ins that do not exist are none. Scope: `operators:passwords`.
 #[utoipa::path(
     delete,
     path = "/v1/log-ins",
     params(
-        ("id" = Option<String>, Query, description = "The log-in; either it or `user` is needed"),
-        ("user" = Option<String>, Query, description = "All of this user: an integer id, a GUID, or `external:` and the external id"),
+        ("id" = Option<Uuid>, Query, example = "9f86d081-884c-8d65-9a2f-eaa0c55ad015", description = "The log-in; either it or `user` is needed"),
+        ("user" = Option<String>, Query, example = "101", description = "All of this user: an integer id, a GUID, or `external:` and the external id"),
     ),
-    responses((status = 200, description = "The number of log-ins that were ended", body = Ended), NativeFault),
+    responses((status = 200, description = "The number of log-ins that were ended", body = Ended, example = json!(Ended { ended: 1 })), NativeFault),
 )]
 pub async fn delete_log_ins(
     State(app): State<AppState>,

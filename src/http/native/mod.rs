@@ -8,6 +8,7 @@ pub mod keys;
 pub mod limits;
 pub mod log_ins;
 pub mod rejections;
+mod scope_name;
 pub mod settings;
 pub mod tenants;
 pub mod webhooks;
@@ -18,7 +19,8 @@ use axum::extract::{FromRequest, Request};
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use serde::de::{DeserializeOwned, IgnoredAny};
-use utoipa::OpenApi;
+use utoipa::{IntoParams, OpenApi};
+use uuid::{Uuid, uuid};
 
 use super::extract::body::DIALECT_LIMIT;
 use super::extract::{self, Credential, MediaType, credential, media_type, read_body};
@@ -54,6 +56,21 @@ pub struct LogIns;
 #[derive(OpenApi)]
 #[openapi(tags((name = "Tenants and keys", description = "For the administrator")))]
 pub struct Administration;
+
+/// The tenant of the description's examples.
+const EXAMPLE_TENANT: Uuid = uuid!("018f2f6e-0000-7000-8000-000000000001");
+/// The key of the description's examples.
+const EXAMPLE_KEY: Uuid = uuid!("018f2f6e-0000-7000-8000-000000000002");
+
+/// The path of a tenant's routes, for the OpenAPI description.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "only its shape is of interest: the path is parsed by hand")]
+struct TenantPath {
+    /// The tenant's id.
+    #[param(example = "018f2f6e-0000-7000-8000-000000000001")]
+    tenant: Uuid,
+}
 
 /// A caller with the scope of `P`.
 pub type Authenticated<P> = extract::Authenticated<HeaderCredential, P>;

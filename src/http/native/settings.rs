@@ -10,7 +10,7 @@ use serde::Serialize;
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::{Document, tenant_id};
+use super::{Document, EXAMPLE_TENANT, TenantPath, tenant_id};
 use crate::auth::Admin;
 use crate::command::tenants::set_settings as change;
 use crate::domain::TenantId;
@@ -26,7 +26,7 @@ use crate::store::TenantRecord;
 #[derive(Serialize, ToSchema)]
 #[schema(as = TenantSettings)]
 struct Answer<'a> {
-    #[schema(value_type = String)]
+    #[schema(value_type = Uuid)]
     id: TenantId,
     name: &'a str,
     conversation_text: bool,
@@ -50,6 +50,21 @@ impl<'a> From<&'a TenantRecord> for Answer<'a> {
             iadvize_webhooks: settings.iadvize_secret.is_some(),
             desk_lease_seconds: settings.desk_lease_seconds,
             desk_heartbeat_seconds: settings.desk_heartbeat_seconds,
+        }
+    }
+}
+
+impl Answer<'_> {
+    /// A tenant that keeps closed conversations for so many days, as an example.
+    fn example(conversation_days: Option<u32>) -> Self {
+        Answer {
+            id: TenantId(EXAMPLE_TENANT),
+            name: "Acme",
+            conversation_text: false,
+            conversation_days,
+            iadvize_webhooks: false,
+            desk_lease_seconds: None,
+            desk_heartbeat_seconds: None,
         }
     }
 }
@@ -80,11 +95,13 @@ impl ToSchema for Changes {
 }
 
 /// Returns the tenant with its settings.
+///
+/// A setting that is `null` has the service's default. For the administrator.
 #[utoipa::path(
     get,
     path = "/v1/tenants/{tenant}",
-    params(("tenant" = String, Path, description = "The tenant's id")),
-    responses((status = 200, description = "The tenant with its settings", body = Answer), NativeFault),
+    params(TenantPath),
+    responses((status = 200, description = "The tenant with its settings", body = Answer, example = json!(Answer::example(None))), NativeFault),
 )]
 pub async fn get_tenant(
     State(app): State<AppState>,
@@ -97,14 +114,14 @@ pub async fn get_tenant(
 
 /// Changes the settings that are given.
 ///
-/// An absent member stays as it is; `null` restores the default.
+/// An absent member stays as it is; `null` restores the default. A change holds when it is answered. For the administrator.
 #[utoipa::path(
     patch,
     path = "/v1/tenants/{tenant}",
-    params(("tenant" = String, Path, description = "The tenant's id")),
-    request_body(content = Changes),
+    params(TenantPath),
+    request_body(content = Changes, example = json!({ "conversation_days": 30, "desk_lease_seconds": null })),
     responses(
-        (status = 200, description = "The tenant with its settings after the change", body = Answer),
+        (status = 200, description = "The tenant with its settings after the change", body = Answer, example = json!(Answer::example(Some(30)))),
         NativeFault,
     ),
 )]

@@ -8,11 +8,12 @@ use axum::http::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Document, tenant_id};
+use super::{Document, EXAMPLE_TENANT, TenantPath, tenant_id};
 use crate::auth::Admin;
 use crate::command;
 use crate::domain::ids::parse_guid;
 use crate::domain::{Fault, TenantId, Time};
+use crate::http::describe;
 use crate::http::extract::{Params, PathId, reply};
 use crate::http::fault::NativeFault;
 use crate::http::state::AppState;
@@ -32,7 +33,7 @@ pub struct NewTenant {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Tenant)]
 struct Answer<'a> {
-    #[schema(value_type = String)]
+    #[schema(value_type = Uuid)]
     id: TenantId,
     name: &'a str,
 }
@@ -42,28 +43,42 @@ struct Answer<'a> {
 #[schema(as = TenantPage)]
 struct Page {
     tenants: Vec<Listed>,
-    #[schema(value_type = Option<String>, required)]
+    #[schema(value_type = Option<Uuid>, required)]
     next: Option<TenantId>,
+}
+
+impl Page {
+    fn example() -> Self {
+        let tenant = Listed {
+            id: TenantId(EXAMPLE_TENANT),
+            name: String::from("Acme"),
+            created: describe::EXAMPLE_TIME,
+            quarantined: false,
+        };
+        Page { tenants: vec![tenant], next: None }
+    }
 }
 
 /// A tenant in a list. `quarantined` is true while it is out of service.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ListedTenant)]
 struct Listed {
-    #[schema(value_type = String)]
+    #[schema(value_type = Uuid)]
     id: TenantId,
     name: String,
-    #[schema(value_type = String)]
+    #[schema(value_type = String, format = DateTime)]
     created: Time,
     quarantined: bool,
 }
 
 /// Creates a tenant; 409 if the name is taken.
+///
+/// The name has 1 to 256 bytes. The tenant has no key yet. For the administrator.
 #[utoipa::path(
     post,
     path = "/v1/tenants",
-    request_body(content = NewTenant),
-    responses((status = 201, description = "The new tenant", body = Answer), NativeFault),
+    request_body(content = NewTenant, example = json!({ "name": "Acme" })),
+    responses((status = 201, description = "The new tenant", body = Answer, example = json!(Answer { id: TenantId(EXAMPLE_TENANT), name: "Acme" })), NativeFault),
 )]
 pub async fn create_tenant(
     State(app): State<AppState>,
@@ -75,14 +90,16 @@ pub async fn create_tenant(
 }
 
 /// Lists the tenants in the order of their ids, which is that of their creation, page by page.
+///
+/// `next` is the `after` of the next page, and `null` on the last one. For the administrator.
 #[utoipa::path(
     get,
     path = "/v1/tenants",
     params(
-        ("limit" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "Most tenants on the page; 100 if absent"),
-        ("after" = Option<String>, Query, description = "The id after which the page begins: `next` of the page before"),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 1000, example = 100, description = "Most tenants on the page; 100 if absent"),
+        ("after" = Option<Uuid>, Query, example = "018f2f6e-0000-7000-8000-000000000001", description = "The id after which the page begins: `next` of the page before"),
     ),
-    responses((status = 200, description = "A page of tenants", body = Page), NativeFault),
+    responses((status = 200, description = "A page of tenants", body = Page, example = json!(Page::example())), NativeFault),
 )]
 pub async fn list_tenants(
     State(app): State<AppState>,
@@ -117,11 +134,11 @@ fn after(params: &Params<'_>) -> Result<Option<TenantId>, Fault> {
 /// Deletes a tenant with all of its data.
 ///
 /// When this answers, its keys and tokens are invalid, its desks are being closed, its name is free and it is 404 here.
-/// Its rows are then deleted from the store in the background.
+/// Its rows are then deleted from the store in the background. For the administrator.
 #[utoipa::path(
     delete,
     path = "/v1/tenants/{tenant}",
-    params(("tenant" = String, Path, description = "The tenant's id")),
+    params(TenantPath),
     responses((status = 204, description = "Deleted"), NativeFault),
 )]
 pub async fn delete_tenant(

@@ -18,11 +18,13 @@ struct Answer {
 }
 
 /// Returns 200 if the key or token is valid, whatever its scopes.
+///
+/// Otherwise 401. No scope is needed.
 #[utoipa::path(
     get,
     path = "/_authenticated",
     operation_id = "is_authenticated",
-    responses((status = 200, description = "The credential is valid", body = Answer), OauthFault),
+    responses((status = 200, description = "The credential is valid", body = Answer, example = json!(Answer { authenticated: true })), OauthFault),
 )]
 pub async fn authenticated(
     State(app): State<AppState>,

@@ -19,9 +19,13 @@ use crate::http::state::AppState;
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "only its shape is of interest: the parameters are read one by one")]
 struct ClientCredentials {
+    /// Always `client_credentials`.
     grant_type: String,
+    /// The key's id.
     client_id: String,
+    /// The key.
     client_secret: String,
+    /// Scopes of the key, separated by spaces.
     scope: Option<String>,
 }
 
@@ -34,12 +38,15 @@ struct Answer<'a> {
 }
 
 /// Issues a token for a key and the key's id.
+///
+/// The client's id and secret may also be the user name and password of Basic. The token lasts 2 hours, and ends with the
+/// key. Without `scope` it may do all that the key may.
 #[utoipa::path(
     post,
     path = "/Auth/connect/token",
     operation_id = "get_client_token",
-    request_body(content = ClientCredentials, content_type = "application/x-www-form-urlencoded"),
-    responses((status = 200, description = "The token", body = Answer), OauthFault),
+    request_body(content((ClientCredentials = "application/x-www-form-urlencoded", example = json!({ "grant_type": "client_credentials", "client_id": "018f2f6e-0000-7000-8000-000000000002", "client_secret": "rk_…", "scope": "agents-availability:read" })))),
+    responses((status = 200, description = "The token", body = Answer, example = json!(Answer { access_token: "rt_…", expires_in: KEY_SECONDS, token_type: "Bearer" })), OauthFault),
 )]
 pub async fn client_credentials(State(app): State<AppState>, request: Request) -> Result<Response<Body>, OauthFault> {
     let (parts, params) = form(request).await?;

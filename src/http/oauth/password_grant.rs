@@ -17,7 +17,9 @@ use crate::http::state::AppState;
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "only its shape is of interest: the parameters are read one by one")]
 struct PasswordGrant {
+    /// Always `password`.
     grant_type: String,
+    /// The e-mail address.
     username: String,
     password: String,
 }
@@ -33,12 +35,15 @@ struct Answer<'a> {
 }
 
 /// Issues a token for a user's e-mail address and password.
+///
+/// It lasts 24 hours, and ends with the user, the password, or the key that set it. Its scopes follow from the user's
+/// roles.
 #[utoipa::path(
     post,
     path = "/oauth2/token",
     operation_id = "log_in",
-    request_body(content = PasswordGrant, content_type = "application/x-www-form-urlencoded"),
-    responses((status = 200, description = "The token", body = Answer), OauthFault),
+    request_body(content((PasswordGrant = "application/x-www-form-urlencoded", example = json!({ "grant_type": "password", "username": "alba@contact.example", "password": "correct horse battery" })))),
+    responses((status = 200, description = "The token", body = Answer, example = json!(Answer { access_token: "rt_…", expires_in: SECONDS, token_type: "Bearer", refresh_token: "none" })), OauthFault),
 )]
 pub async fn password_grant(State(app): State<AppState>, request: Request) -> Result<Response<Body>, OauthFault> {
     let (parts, params) = form(request).await?;

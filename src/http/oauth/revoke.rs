@@ -17,11 +17,13 @@ struct Revocation {
 }
 
 /// Revokes a user's token.
+///
+/// Revoking an unknown token succeeds (RFC 7009). The token no longer works once the answer is sent.
 #[utoipa::path(
     post,
     path = "/oauth2/revoke",
     operation_id = "revoke_user_token",
-    request_body(content = Revocation, content_type = "application/x-www-form-urlencoded"),
+    request_body(content((Revocation = "application/x-www-form-urlencoded", example = json!({ "token": "rt_…" })))),
     responses((status = 200, description = "The token is revoked, or was not valid"), OauthFault),
 )]
 pub async fn revoke_user_token(app: State<AppState>, request: Request) -> Result<StatusCode, OauthFault> {
@@ -29,11 +31,13 @@ pub async fn revoke_user_token(app: State<AppState>, request: Request) -> Result
 }
 
 /// Revokes a client's token.
+///
+/// Revoking an unknown token succeeds (RFC 7009). The token no longer works once the answer is sent.
 #[utoipa::path(
     post,
     path = "/Auth/connect/revocation",
     operation_id = "revoke_client_token",
-    request_body(content = Revocation, content_type = "application/x-www-form-urlencoded"),
+    request_body(content((Revocation = "application/x-www-form-urlencoded", example = json!({ "token": "rt_…" })))),
     responses((status = 200, description = "The token is revoked, or was not valid"), OauthFault),
 )]
 pub async fn revoke_client_token(app: State<AppState>, request: Request) -> Result<StatusCode, OauthFault> {

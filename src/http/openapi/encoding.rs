@@ -1,37 +1,46 @@
-//! The encoding of nested fields in forms: `chat[available]=1`, which generators call `deepObject`. Without it they write
-//! an object as JSON in one field. Lists need none: their default is a repeated name.
+//! The encoding of fields in forms: `chat[available]=1` for a nested field, which OpenAPI calls `deepObject`, and
+//! a repeated name for a list. Without it tools write an object as JSON in one field.
 
 use utoipa::openapi::encoding::{Encoding, EncodingBuilder};
-use utoipa::openapi::path::{Operation, ParameterStyle};
-use utoipa::openapi::{Content, RefOr};
+use utoipa::openapi::path::ParameterStyle;
+use utoipa::openapi::schema::SchemaType;
+use utoipa::openapi::{Content, OpenApi as Document, RefOr, Schema, Type};
 
 /// The content types of forms.
 const FORMS: [&str; 2] = ["application/x-www-form-urlencoded", "multipart/form-data"];
 
-/// Schemas with nested fields, and these fields.
-const NESTED: [(&str, &[&str]); 3] = [
-    ("OperatorFields", &["call_config"]),
-    ("NewOperatorFields", &["call_config"]),
-    ("OperatorSwitches", &["chat", "call", "video"]),
-];
-
-/// Describes the encoding of the nested fields in the forms of an operation.
-pub fn describe_nested(operation: &mut Operation) {
-    let Some(RefOr::T(body)) = &mut operation.request_body else { return };
-    for (media_type, content) in &mut body.content {
-        if let (true, RefOr::T(content)) = (FORMS.contains(&media_type.as_str()), content) {
-            let fields = nested(content);
-            content.encoding.extend(fields.iter().map(|field| ((*field).to_owned(), deep())));
+/// Describes the encoding of the nested fields and of the lists in the forms of all operations.
+pub fn describe_forms(document: &mut Document) {
+    // The schemas are read while the operations are changed.
+    let components = document.components.clone().unwrap_or_default();
+    for operation in document.paths.paths.values_mut().flat_map(super::operations) {
+        let Some(RefOr::T(body)) = &mut operation.request_body else { continue };
+        for (media_type, content) in &mut body.content {
+            if let (true, RefOr::T(content)) = (FORMS.contains(&media_type.as_str()), content) {
+                let encoded = encoded(content, |name| components.schemas.get(name));
+                content.encoding.extend(encoded);
+            }
         }
     }
 }
 
-fn nested(content: &Content) -> &'static [&'static str] {
-    let Some(RefOr::Ref(schema)) = &content.schema else { return &[] };
+/// Returns the encoded fields of a form by name.
+fn encoded<'s>(content: &Content, find: impl Fn(&str) -> Option<&'s RefOr<Schema>>) -> Vec<(String, Encoding)> {
+    let Some(RefOr::Ref(schema)) = &content.schema else { return Vec::new() };
     let name = schema.ref_location.rsplit('/').next().unwrap_or_default();
-    NESTED.iter().find(|(known, _)| *known == name).map_or(&[], |(_, fields)| fields)
+    let Some(RefOr::T(Schema::Object(form))) = find(name) else { return Vec::new() };
+    let encode = |(name, field): (&String, &RefOr<Schema>)| Some((name.clone(), encoding(field)?));
+    form.properties.iter().filter_map(encode).collect()
 }
 
-fn deep() -> Encoding {
-    EncodingBuilder::new().style(Some(ParameterStyle::DeepObject)).explode(Some(true)).build()
+/// Returns the encoding of a field; `None` for a plain value.
+fn encoding(field: &RefOr<Schema>) -> Option<Encoding> {
+    let style = match field {
+        RefOr::T(Schema::Array(_)) => ParameterStyle::Form,
+        RefOr::T(Schema::Object(field)) if field.schema_type == SchemaType::Type(Type::Object) => {
+            ParameterStyle::DeepObject
+        }
+        _ => return None,
+    };
+    Some(EncodingBuilder::new().style(Some(style)).explode(Some(true)).build())
 }

@@ -1,65 +1,71 @@
 //! The OpenAPI 3.1 description of every REST route, collected while the routes are listed.
 
 mod encoding;
+pub mod security;
 
+use std::future::{Ready, ready};
 use std::sync::LazyLock;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, Response};
-use utoipa::openapi::path::PathItem;
-use utoipa::openapi::security::{
-    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
-};
-use utoipa::openapi::{Components, InfoBuilder, OpenApi as Document, OpenApiBuilder};
+use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::security::SecurityRequirement;
+use utoipa::openapi::{InfoBuilder, OpenApi as Document, OpenApiBuilder, Server};
 use utoipa_axum::router::OpenApiRouter;
 
-/// `Authorization: Bearer` with a key or token.
-pub const BEARER: &str = "bearer";
-/// `Authorization: Basic` with a key as the user name.
-pub const BASIC: &str = "basic";
-/// `X-API-Key`.
-pub const API_KEY: &str = "api_key";
-/// `?key=`.
-pub const KEY_IN_QUERY: &str = "key";
-/// `auth_token` in the query or the body.
-pub const AUTH_TOKEN: &str = "auth_token";
-/// `Authorization: Bearer` with the administrator's token.
-pub const ADMINISTRATOR: &str = "administrator";
+use crate::domain::settings::base_path::BasePath;
 
-/// `Authorization: Bearer` with the token that reads the metrics.
-pub const METRICS: &str = "metrics";
+/// The introduction of the description.
+const INTRODUCTION: &str = "\
+Live presence for contact centres: events in, and the answers of three vendors' APIs out.
 
-/// The description as JSON, built on first use.
-static JSON: LazyLock<String> = LazyLock::new(|| {
-    // Serialising a description cannot fail.
-    let mut text = document().to_pretty_json().unwrap_or_default();
-    text.push('\n');
-    text
-});
+Every request is about the tenant of its credential, and of no other. One key works in every dialect, in the place where \
+that dialect's clients put it. Errors have the shape of the dialect, with the true HTTP status; after 429 and 503 a \
+request may be repeated when the seconds in `Retry-After` are over.
 
-/// Returns the description as JSON.
+The header `Rollcall-Position` of an answer is the position of the tenant's journal that the answer has in it. A read with \
+`Rollcall-Min-Position` waits for that position, so that it shows what was written before.";
+
+/// The description at the root as JSON, built on first use.
+static JSON: LazyLock<String> = LazyLock::new(|| json_at(&BasePath::default()));
+
+/// Returns the description at the root as JSON.
 pub fn json() -> &'static str {
     &JSON
 }
 
-/// Responds with the description.
-pub async fn openapi() -> Response<Body> {
-    let mut response = Response::new(Body::from(json()));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
+/// Returns the description below a base path as JSON.
+fn json_at(base: &BasePath) -> String {
+    let mut document = document();
+    // A path without a host: tools take that of the address from which they read the description.
+    let url = if base.is_root() { String::from("/") } else { base.to_string() };
+    document.servers = Some(vec![Server::new(url)]);
+    // Serialising a description cannot fail.
+    let mut text = document.to_pretty_json().unwrap_or_default();
+    text.push('\n');
+    text
 }
 
-/// Builds the description of every REST route.
+/// Returns a handler that responds with the description below a base path.
+pub fn served(base: &BasePath) -> impl Fn() -> Ready<Response<Body>> + Clone + Send + Sync + use<> {
+    let text = if base.is_root() { Bytes::from_static(json().as_bytes()) } else { Bytes::from(json_at(base)) };
+    move || {
+        let mut response = Response::new(Body::from(text.clone()));
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        ready(response)
+    }
+}
+
+/// Builds the description of every REST route, without its servers.
 pub fn document() -> Document {
-    let info = InfoBuilder::new()
-        .title("rollcall")
-        .version(env!("CARGO_PKG_VERSION"))
-        .description(Some("Live presence for contact centres: events in, and three vendors' REST dialects out."))
-        .build();
-    let mut document = OpenApiBuilder::new().info(info).components(Some(credentials())).build();
+    let info =
+        InfoBuilder::new().title("rollcall").version(env!("CARGO_PKG_VERSION")).description(Some(INTRODUCTION)).build();
+    let mut document = OpenApiBuilder::new().info(info).components(Some(security::schemes())).build();
     document.merge(super::described_routes().into_openapi());
     document.merge(super::desk_routes().into_openapi());
+    document.merge(super::graphql_description());
+    encoding::describe_forms(&mut document);
     document
 }
 
@@ -74,38 +80,10 @@ where
     for operation in described.get_openapi_mut().paths.paths.values_mut().flat_map(operations) {
         operation.tags = names.clone();
         operation.security = Some(any_of.clone());
-        encoding::describe_nested(operation);
     }
     described
 }
 
-fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut utoipa::openapi::path::Operation> {
+fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch].into_iter().flatten()
-}
-
-fn credentials() -> Components {
-    let key = |name: &str, description: &str| ApiKeyValue::with_description(name, description);
-    let http = |scheme, description: &str| {
-        SecurityScheme::Http(HttpBuilder::new().scheme(scheme).description(Some(description)).build())
-    };
-    let mut components = Components::new();
-    components.add_security_scheme(BEARER, http(HttpAuthScheme::Bearer, "A tenant's key, or a token"));
-    components.add_security_scheme(ADMINISTRATOR, http(HttpAuthScheme::Bearer, "The administrator's token"));
-    components
-        .add_security_scheme(METRICS, http(HttpAuthScheme::Bearer, "The token of the metrics, or the administrator's"));
-    components
-        .add_security_scheme(BASIC, http(HttpAuthScheme::Basic, "A tenant's key as the user name, with any password"));
-    components.add_security_scheme(
-        API_KEY,
-        SecurityScheme::ApiKey(ApiKey::Header(key("X-API-Key", "A tenant's key, or a token"))),
-    );
-    components.add_security_scheme(
-        KEY_IN_QUERY,
-        SecurityScheme::ApiKey(ApiKey::Query(key("key", "A tenant's key, or a token"))),
-    );
-    components.add_security_scheme(
-        AUTH_TOKEN,
-        SecurityScheme::ApiKey(ApiKey::Query(key("auth_token", "A tenant's key, or a token; also in the body"))),
-    );
-    components
 }

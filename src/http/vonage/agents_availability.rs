@@ -46,6 +46,13 @@ struct Answer {
     availability_summary: Availability,
 }
 
+impl Answer {
+    const EXAMPLE: Answer = Answer {
+        presence_summary: Presences { ready: 4, away: 1, extended_away: 0, logged_out: 1 },
+        availability_summary: Availability { available: 1, incompatible_presence: 2, insufficient_capacity: 3 },
+    };
+}
+
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "PascalCase")]
 struct Presences {
@@ -64,15 +71,19 @@ struct Availability {
 }
 
 /// Counts agents by presence and by capacity for one more interaction.
+///
+/// All members that are given hold together; `{}` is the whole tenant. An unknown member is refused. 503 if the state is
+/// too old to act on. `Accept` must name version 1, `application/vnd.newvoicemedia.v1+json`. Scope:
+/// `agents-availability:read`.
 #[utoipa::path(
     post,
     path = "/agents-availability",
-    request_body(content = Criteria),
+    request_body(content = Criteria, example = json!({ "skillGuids": ["b0000001-0000-4000-8000-000000000001"], "groupGuids": ["c0000001-0000-4000-8000-000000000001"], "liveness": "live" })),
     responses(
         (
             status = 200,
             description = "The counts",
-            content((Answer = "application/vnd.newvoicemedia.v1+json"), (Answer = "application/json; charset=utf-8")),
+            content((Answer = "application/vnd.newvoicemedia.v1+json", example = json!(Answer::EXAMPLE)), (Answer = "application/json; charset=utf-8", example = json!(Answer::EXAMPLE))),
         ),
         VonageFault,
     ),

@@ -5,12 +5,15 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, Response};
 use serde::Serialize;
-use utoipa::ToSchema;
+use serde_json::json;
+use utoipa::openapi::path::{Parameter, ParameterIn};
+use utoipa::{IntoParams, ToSchema};
 
 use super::{Authenticated, JSON, VonageFault};
 use crate::auth::AgentsAvailabilityRead;
 use crate::domain::filter::{Clause, Dimension, MAX_VALUES, Value};
 use crate::domain::{Channel, EntityRef, Filter};
+use crate::http::describe;
 use crate::http::extract::long_answer::{Lists, json_in_slices};
 use crate::http::extract::params::elements;
 use crate::http::extract::{Params, Query, freshness, reply};
@@ -27,6 +30,12 @@ struct Answer {
     agents: Option<Vec<Agent>>,
 }
 
+impl Answer {
+    fn example() -> Self {
+        Answer { count: 1, agents: Some(vec![Agent { id: String::from("101"), links: [] }]) }
+    }
+}
+
 #[derive(Serialize, ToSchema)]
 #[schema(as = ReadyAgent)]
 struct Agent {
@@ -35,47 +44,38 @@ struct Agent {
     links: [&'static str; 0],
 }
 
+/// The parameters, for the OpenAPI description.
+struct Parameters;
+
+impl IntoParams for Parameters {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let one_of = |name: &str, value: &str, meaning: &str| {
+            describe::query_parameter(name, describe::text().enum_values(Some([value])), meaning, json!(value))
+        };
+        let availability = one_of("availability", "readyForPhoneCall", "The one value that there is");
+        vec![
+            describe::required(availability),
+            describe::list_parameter("groups", "Agents in any of these groups: ids or GUIDs", &["1", "2"]),
+            one_of("fields", "count", "count: return the count alone"),
+        ]
+    }
+}
+
 /// Counts the agents available for a call, and lists them unless `fields` is `count`.
+///
+/// The vendor's older form; the path is also taken without the slash at its end. `Accept` is not read. 503 if the state is
+/// too old to act on. Scope: `agents-availability:read`.
 #[utoipa::path(
     get,
     operation_id = "count_ready_agents",
-    path = "/v0/{account}/agents",
-    params(("account" = String, Path, description = "Ignored: the key determines the tenant"), ("availability" = String, Query, description = "Must be readyForPhoneCall"), ("groups" = Option<String>, Query, description = "Agents in any of these groups: comma-separated ids or GUIDs"), ("fields" = Option<String>, Query, description = "count: return the count alone")),
+    path = "/v0/{account}/agents/",
+    params(("account" = String, Path, description = "Ignored: the key determines the tenant", example = "acme"), Parameters),
     responses(
-        (status = 200, description = "The count", body = Answer, content_type = "application/json; charset=utf-8"),
+        (status = 200, description = "The count", body = Answer, content_type = "application/json; charset=utf-8", example = json!(Answer::example())),
         VonageFault,
     ),
 )]
 pub async fn count_agents(
-    app: State<AppState>,
-    caller: Authenticated<AgentsAvailabilityRead>,
-    query: Query<VonageFault>,
-    headers: HeaderMap,
-) -> Result<Response<Body>, VonageFault> {
-    count(app, caller, query, headers).await
-}
-
-/// Counts the agents available for a call, at the path with a trailing slash that the vendor documents.
-#[utoipa::path(
-    get,
-    operation_id = "count_ready_agents_with_slash",
-    path = "/v0/{account}/agents/",
-    params(("account" = String, Path, description = "Ignored: the key determines the tenant"), ("availability" = String, Query, description = "Must be readyForPhoneCall"), ("groups" = Option<String>, Query, description = "Agents in any of these groups: comma-separated ids or GUIDs"), ("fields" = Option<String>, Query, description = "count: return the count alone")),
-    responses(
-        (status = 200, description = "The count", body = Answer, content_type = "application/json; charset=utf-8"),
-        VonageFault,
-    ),
-)]
-pub async fn count_agents_with_slash(
-    app: State<AppState>,
-    caller: Authenticated<AgentsAvailabilityRead>,
-    query: Query<VonageFault>,
-    headers: HeaderMap,
-) -> Result<Response<Body>, VonageFault> {
-    count(app, caller, query, headers).await
-}
-
-async fn count(
     State(app): State<AppState>,
     caller: Authenticated<AgentsAvailabilityRead>,
     params: Query<VonageFault>,

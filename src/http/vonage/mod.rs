@@ -29,7 +29,7 @@ const JSON: &str = "application/json; charset=utf-8";
 #[derive(OpenApi)]
 #[openapi(
     components(schemas(Failure)),
-    tags((name = "Vonage Contact Center", description = "Agents' presences and availability, as in Vonage's API"))
+    tags((name = "Vonage Contact Center", description = "Agents' presences and availability, as in Vonage's API. The version of the API is the media type of the answers, which tools send as `Accept`"))
 )]
 pub struct Description;
 

@@ -5,12 +5,14 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Response};
 use serde::Serialize;
 use serde_json::json;
-use utoipa::ToSchema;
+use utoipa::openapi::path::{Parameter, ParameterIn};
+use utoipa::{IntoParams, ToSchema};
 
 use super::{Authenticated, JSON, Version1, VonageFault};
 use crate::auth::AgentsAvailabilityRead;
 use crate::domain::filter::{Clause, Dimension, MAX_VALUES, Value};
 use crate::domain::{Fault, Filter};
+use crate::http::describe;
 use crate::http::extract::params::elements;
 use crate::http::extract::{Params, Query, freshness, reply};
 use crate::http::state::AppState;
@@ -30,16 +32,30 @@ struct Answer {
     logged_out: u64,
 }
 
-/// Counts agents by presence.
+/// The skills, for the OpenAPI description.
+struct Skills;
+
+impl IntoParams for Skills {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let meaning = "Agents with all of these skills: names. Also as skillName";
+        let parameter = describe::list_parameter("skillNames", meaning, &["english"]);
+        vec![describe::required(parameter)]
+    }
+}
+
+/// Counts the agents with all of the skills by presence.
+///
+/// An unknown skill gives zeros. 503 if the state is too old to act on. `Accept` must name version 1,
+/// `application/vnd.newvoicemedia.v1+json`. Scope: `agents-availability:read`.
 #[utoipa::path(
     get,
     path = "/agents-availability",
-    params(("skillNames" = String, Query, description = "Agents with all of these skills: comma-separated names. Also as skillName")),
+    params(Skills),
     responses(
         (
             status = 200,
             description = "The counts",
-            content((Answer = "application/vnd.newvoicemedia.v1+json"), (Answer = "application/json; charset=utf-8")),
+            content((Answer = "application/vnd.newvoicemedia.v1+json", example = json!(Answer { ready: 3, away: 1, extended_away: 0, logged_out: 1 })), (Answer = "application/json; charset=utf-8", example = json!(Answer { ready: 3, away: 1, extended_away: 0, logged_out: 1 }))),
         ),
         VonageFault,
     ),

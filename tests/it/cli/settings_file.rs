@@ -15,6 +15,7 @@ tls-key = "/etc/rollcall/key.pem"
 cors-origin = ["https://desk.example.com", "https://other.example.com"]
 trusted-proxy = ["10.0.0.0/8"]
 client-address = "forwarded"
+base-path = "/presence"
 data-dir = "/var/lib/rollcall"
 database-url = "postgres://user:canary-1@host/database"
 admin-token = "canary-2-of-the-administrator"

@@ -68,6 +68,7 @@ use std::time::Duration;
 use rollcall::app::{App, Options};
 use rollcall::clock::Clock;
 use rollcall::domain::TenantId;
+use rollcall::domain::settings::base_path::BasePath;
 use rollcall::domain::settings::desk::DeskTerms;
 use rollcall::domain::settings::origin::Origin;
 use rollcall::domain::settings::proxies::TrustedProxies;
@@ -130,6 +131,7 @@ pub struct Setup {
     pub header_timeout: Duration,
     pub tenant_limits: TenantLimits,
     pub cors_origins: Vec<Origin>,
+    pub base_path: BasePath,
     pub proxies: Option<TrustedProxies>,
     pub tls: Option<TlsFiles>,
     pub memory: MemoryBudget,
@@ -147,6 +149,7 @@ impl Default for Setup {
             header_timeout: listener::HEADER_TIMEOUT,
             tenant_limits: TenantLimits::default(),
             cors_origins: Vec::new(),
+            base_path: BasePath::default(),
             proxies: None,
             tls: None,
             memory: MemoryBudget::default(),
@@ -181,6 +184,7 @@ impl Service {
             edge: Edge {
                 max_staleness_ms: setup.max_staleness_ms,
                 cors_origins: setup.cors_origins,
+                base_path: setup.base_path,
                 proxies: setup.proxies,
                 desk: setup.desk,
                 bench_echo: false,

@@ -13,6 +13,14 @@ pub enum AnswerType {
 }
 
 impl AnswerType {
+    /// The media type without parameters.
+    pub const fn essence(self) -> &'static str {
+        match self {
+            AnswerType::Json => "application/json",
+            AnswerType::GraphqlResponse => "application/graphql-response+json",
+        }
+    }
+
     /// The value of `Content-Type`.
     pub const fn name(self) -> &'static str {
         match self {

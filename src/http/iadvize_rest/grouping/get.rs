@@ -8,7 +8,7 @@ use super::Resource;
 use super::row::Row;
 use crate::auth::OperatorsRead;
 use crate::http::extract::{PathId, freshness, reply};
-use crate::http::iadvize_rest::{Authenticated, Envelope, RestFault, data};
+use crate::http::iadvize_rest::{Authenticated, Envelope, RestFault, data, example};
 use crate::http::state::AppState;
 use crate::limits::TurnKey;
 use crate::projection::roster::Connection;
@@ -16,11 +16,13 @@ use crate::query;
 use crate::query::groupings::{described, entity, members};
 
 /// Returns one group.
+///
+/// `parent_list` are the groups above it, the nearest first, and `operator_list` its members. Scope: `operators:read`.
 #[utoipa::path(
     get,
     path = "/group/{id}",
-    params(("id" = String, Path, description = "Integer id or GUID")),
-    responses((status = 200, description = "The group", body = Envelope<Row>), RestFault),
+    params(("id" = String, Path, description = "Integer id or GUID", example = "1")),
+    responses((status = 200, description = "The group", body = Envelope<Row>, example = json!(example(Row::example(Resource::Group)))), RestFault),
 )]
 pub async fn get_group(
     app: State<AppState>,
@@ -32,11 +34,13 @@ pub async fn get_group(
 }
 
 /// Returns one skill.
+///
+/// `operator_list` are the operators who have it. Scope: `operators:read`.
 #[utoipa::path(
     get,
     path = "/skill/{id}",
-    params(("id" = String, Path, description = "Integer id or GUID")),
-    responses((status = 200, description = "The skill", body = Envelope<Row>), RestFault),
+    params(("id" = String, Path, description = "Integer id or GUID", example = "1")),
+    responses((status = 200, description = "The skill", body = Envelope<Row>, example = json!(example(Row::example(Resource::Skill)))), RestFault),
 )]
 pub async fn get_skill(
     app: State<AppState>,
@@ -59,9 +63,9 @@ async fn get(
     let found = id.parse().ok().and_then(|reference| entity(&snapshot.view, dimension, reference).cloned());
     let found = found.ok_or_else(|| RestFault::unknown(resource.name(), &id))?;
     let is_long = query::is_long_list(&snapshot.view, &members(dimension, &found), Connection::Any);
-    let view = snapshot.view.clone();
+    let (view, base) = (snapshot.view.clone(), app.edge().base_path.clone());
     // The row lists its members, which may be all users of the tenant.
-    let answer = move || Ok(data(Row::new(resource, described(&view, dimension, &found))));
+    let answer = move || Ok(data(Row::new(resource, described(&view, dimension, &found), &base)));
     let answer = app.read(TurnKey::Tenant(caller.tenant()), is_long, answer).await?;
     Ok(reply::from_snapshot(answer, &snapshot))
 }

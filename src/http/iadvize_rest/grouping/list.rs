@@ -5,15 +5,18 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, Response};
+use utoipa::IntoParams;
+use utoipa::openapi::path::{Parameter, ParameterIn};
 
 use super::Resource;
-use super::row::{Item, Row};
+use super::row::{Item, Page, Row};
 use crate::auth::OperatorsRead;
+use crate::http::describe;
 use crate::http::extract::long_answer::{Lists, json_in_slices};
 use crate::http::extract::{Query, freshness, reply};
 use crate::http::iadvize_rest::filters::{ids, only};
 use crate::http::iadvize_rest::paging::Paging;
-use crate::http::iadvize_rest::{Authenticated, Envelope, JSON, RestFault, SUCCESS, page};
+use crate::http::iadvize_rest::{Authenticated, Envelope, JSON, RestFault, SUCCESS, example_page, page};
 use crate::http::state::AppState;
 use crate::limits::TurnKey;
 use crate::query::groupings::{GroupingFilter, described, groupings, is_long};
@@ -24,12 +27,33 @@ const PARENT: &str = "filters[parent_id]";
 /// The filter of skills by their members.
 const OPERATOR: &str = "filters[operator_id]";
 
+/// [`PARENT`], for the OpenAPI description.
+struct ParentFilter;
+
+impl IntoParams for ParentFilter {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        vec![describe::list_parameter(PARENT, "Those directly below any of these parents: ids or GUIDs", &["1"])]
+    }
+}
+
+/// [`OPERATOR`], for the OpenAPI description.
+struct OperatorFilter;
+
+impl IntoParams for OperatorFilter {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        vec![describe::list_parameter(OPERATOR, "Skills of any of these operators: ids or GUIDs", &["101"])]
+    }
+}
+
 /// Lists groups, ascending by id.
+///
+/// Each item has an id and a link, or with `full=1` every field. Past the last page the list is empty. Scope:
+/// `operators:read`.
 #[utoipa::path(
     get,
     path = "/group",
-    params(("filters[parent_id]" = Option<String>, Query, description = "Those directly below any of these parents: comma-separated ids or GUIDs"), Paging),
-    responses((status = 200, description = "One page", body = Envelope<Vec<Item>>), RestFault),
+    params(ParentFilter, Paging),
+    responses((status = 200, description = "One page", body = Page, example = json!(example_page(Item::example(Resource::Group)))), RestFault),
 )]
 pub async fn list_groups(
     app: State<AppState>,
@@ -41,11 +65,14 @@ pub async fn list_groups(
 }
 
 /// Lists skills, ascending by id.
+///
+/// Each item has an id and a link, or with `full=1` every field. A skill must match all filters, and of one filter any
+/// value. Scope: `operators:read`.
 #[utoipa::path(
     get,
     path = "/skill",
-    params(("filters[parent_id]" = Option<String>, Query, description = "Those directly below any of these parents: comma-separated ids or GUIDs"), ("filters[operator_id]" = Option<String>, Query, description = "Skills of any of these operators: comma-separated ids or GUIDs"), Paging),
-    responses((status = 200, description = "One page", body = Envelope<Vec<Item>>), RestFault),
+    params(ParentFilter, OperatorFilter, Paging),
+    responses((status = 200, description = "One page", body = Page, example = json!(example_page(Item::example(Resource::Skill)))), RestFault),
 )]
 pub async fn list_skills(
     app: State<AppState>,
@@ -88,15 +115,19 @@ async fn list(
     let (part, pagination) = app.read(key, is_long, find).await?;
     let answer = if paging.full {
         // Each row lists its members, which may be all users of the tenant.
-        let view = snapshot.view.clone();
+        let (view, base) = (snapshot.view.clone(), app.edge().base_path.clone());
         let begin = move || {
             let empty = Envelope { meta: SUCCESS, data: Vec::<Row>::new(), pagination: Some(pagination) };
-            let rows = part.into_iter().map(move |entity| Row::new(resource, described(&view, dimension, &entity)));
+            let rows =
+                part.into_iter().map(move |entity| Row::new(resource, described(&view, dimension, &entity), &base));
             Lists::within(&empty, "data", rows)
         };
         json_in_slices(&app, key, is_long, JSON, begin).await?
     } else {
-        page(&part.iter().map(|entity| Item::new(resource, entity.id)).collect::<Vec<_>>(), pagination)
+        page(
+            &part.iter().map(|entity| Item::new(resource, entity.id, &app.edge().base_path)).collect::<Vec<_>>(),
+            pagination,
+        )
     };
     Ok(reply::from_snapshot(answer, &snapshot))
 }

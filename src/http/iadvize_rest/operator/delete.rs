@@ -8,16 +8,18 @@ use crate::auth::OperatorsWrite;
 use crate::command::delete_operator::delete_operator;
 use crate::domain::Fault;
 use crate::http::extract::{PathId, reply};
-use crate::http::iadvize_rest::{Authenticated, RestFault, StatusOnly, done};
+use crate::http::iadvize_rest::{Authenticated, RestFault, SUCCESS, StatusOnly, done};
 use crate::http::state::AppState;
 
 /// Deletes an operator.
+///
+/// Its sessions end, and it leaves every list and count. A second deletion is 404. Scope: `operators:write`.
 #[utoipa::path(
     delete,
     operation_id = "delete_operator",
     path = "/operator/{id}",
-    params(("id" = String, Path, description = "Integer id or GUID")),
-    responses((status = 200, description = "Deleted", body = StatusOnly), RestFault),
+    params(("id" = String, Path, description = "Integer id or GUID", example = "101")),
+    responses((status = 200, description = "Deleted", body = StatusOnly, example = json!(StatusOnly { meta: SUCCESS })), RestFault),
 )]
 pub async fn delete(
     State(app): State<AppState>,

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use serde_json::{Map, Value, json};
-use utoipa::openapi::{ObjectBuilder, RefOr, Schema, SchemaFormat};
+use utoipa::openapi::{Deprecated, ObjectBuilder, RefOr, Schema, SchemaFormat};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::auth::password::{MAX_BYTES, MIN_CHARS};
@@ -68,6 +68,19 @@ const CALL_CONFIG: [(&str, Form); 3] =
 /// The values of `call_config[type]`.
 const ANSWERING: [&str; 2] = ["ANSWER_FROM_PHONE", "ANSWER_FROM_DESK"];
 
+/// Returns the fields of a new operator, as an example.
+pub fn example_fields() -> Value {
+    json!({
+        "name": "Nora",
+        "email": "nora@contact.example",
+        "website_list": [7],
+        "skill_list": [1, 2],
+        "roles": ["operator"],
+        "chat_enabled": 1,
+        "chat_max_number": 3,
+    })
+}
+
 /// The fields that can be written, for the OpenAPI description.
 pub struct Writable;
 
@@ -116,6 +129,7 @@ fn schema(name: &str, form: Form) -> Schema {
         }
         ("password", _) => describe::text().min_length(Some(MIN_CHARS)).max_length(Some(MAX_BYTES)).into(),
         ("chat_max_number", _) => describe::whole().minimum(Some(0)).maximum(Some(1_000)).into(),
+        ("role", _) => describe::text().deprecated(Some(Deprecated::True)).into(),
         (_, Form::Text) => describe::text().min_length(Some(1)).max_length(Some(256)).into(),
         (_, Form::Clearable) => describe::text().max_length(Some(256)).into(),
         (_, Form::Whole | Form::Reference) => describe::whole().into(),

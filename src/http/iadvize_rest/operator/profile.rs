@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use super::reference;
 use crate::auth::OperatorsRead;
 use crate::http::extract::{PathId, freshness, reply};
-use crate::http::iadvize_rest::{Authenticated, Envelope, RestFault, data};
+use crate::http::iadvize_rest::{Authenticated, Envelope, RestFault, data, example};
 use crate::http::state::AppState;
 use crate::query;
 use crate::query::people::operators::operator;
@@ -26,12 +26,14 @@ struct Row<'a> {
 }
 
 /// Returns one operator's profile; fields that were never set are `null`.
+///
+/// It is written by the directory. Scope: `operators:read`.
 #[utoipa::path(
     get,
     operation_id = "get_operator_profile",
     path = "/operator/{id}/profile",
-    params(("id" = String, Path, description = "Integer id or GUID")),
-    responses((status = 200, description = "The profile", body = Envelope<Row>), RestFault),
+    params(("id" = String, Path, description = "Integer id or GUID", example = "101")),
+    responses((status = 200, description = "The profile", body = Envelope<Row>, example = json!(example(Row { user_id: 101, status: None, description: Some("Knows the catalogue"), facebook: None, city: Some("Porto"), country: Some("Portugal") }))), RestFault),
 )]
 pub async fn profile(
     State(app): State<AppState>,

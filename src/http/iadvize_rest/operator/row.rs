@@ -1,10 +1,15 @@
 //! One operator in the vendor's form, field by field.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::domain::profile::{CallConfig, PickUp};
+use crate::domain::settings::base_path::BasePath;
 use crate::domain::{Profile, Role, Roles};
+use crate::http::iadvize_rest::listed::{self, Schemas};
 
 /// An item of a list: its id, and the path of its details.
 #[derive(Serialize, ToSchema)]
@@ -14,9 +19,15 @@ pub struct Item {
     _link: String,
 }
 
-impl From<&Profile> for Item {
-    fn from(profile: &Profile) -> Self {
-        Item { id: profile.id, _link: link(profile) }
+impl Item {
+    /// The item for an operator, with a link below the base path.
+    pub fn new(profile: &Profile, base: &BasePath) -> Self {
+        Item { id: profile.id, _link: link(profile.id, base) }
+    }
+
+    /// An item, as an example.
+    pub fn example() -> Self {
+        Item { id: 101, _link: link(101, &BasePath::default()) }
     }
 }
 
@@ -73,8 +84,65 @@ impl<'a> From<&'a CallConfig> for CallConfigRow<'a> {
     }
 }
 
-impl<'a> From<&'a Profile> for Row<'a> {
-    fn from(profile: &'a Profile) -> Self {
+/// A page of operators, for the OpenAPI description.
+pub struct Page;
+
+impl PartialSchema for Page {
+    fn schema() -> RefOr<Schema> {
+        listed::page::<Row<'_>, Item>()
+    }
+}
+
+impl ToSchema for Page {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("OperatorPage")
+    }
+
+    fn schemas(schemas: &mut Schemas) {
+        listed::add_parts::<Row<'_>, Item>(schemas);
+    }
+}
+
+impl Row<'static> {
+    /// An operator, as an example.
+    pub fn example() -> Self {
+        Row {
+            id: 101,
+            name: "Alba",
+            first_name: None,
+            pseudo: Some("Al"),
+            email: Some("alba@contact.example"),
+            external_id: Some("ext-101"),
+            role: Some(Role::Operator),
+            roles: Roles::from_iter([Role::Operator]),
+            chat_enabled: true,
+            call_enabled: true,
+            video_enabled: false,
+            chat_max_number: 4,
+            chat_and_call: true,
+            chat_to_video: false,
+            chat_priority: 0,
+            call_priority: 0,
+            video_priority: 0,
+            language_list: &[],
+            language_admin: None,
+            group_id: Some(1),
+            website_list: &[7],
+            skill_list: &[1, 2],
+            sso_key: None,
+            call_config: Some(CallConfigRow {
+                r#type: PickUp::AnswerFromDesk,
+                ask_phone_number_at_every_connection: false,
+                phone_number: None,
+            }),
+            _link: link(101, &BasePath::default()),
+        }
+    }
+}
+
+impl<'a> Row<'a> {
+    /// The row for an operator, with a link below the base path.
+    pub fn new(profile: &'a Profile, base: &BasePath) -> Self {
         let channels = &profile.channels;
         Row {
             id: profile.id,
@@ -101,13 +169,13 @@ impl<'a> From<&'a Profile> for Row<'a> {
             skill_list: &profile.skills,
             sso_key: profile.sso_key.as_deref(),
             call_config: profile.call_config.as_ref().map(CallConfigRow::from),
-            _link: link(profile),
+            _link: link(profile.id, base),
         }
     }
 }
 
-fn link(profile: &Profile) -> String {
-    format!("/operator/{}", profile.id)
+fn link(id: i64, base: &BasePath) -> String {
+    format!("{base}/operator/{id}")
 }
 
 /// Returns the vendor's single role: the highest of the three that it ranks. `None` for mere experts and bots.

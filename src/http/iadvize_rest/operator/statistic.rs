@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use super::reference;
 use crate::auth::OperatorsRead;
 use crate::http::extract::{PathId, freshness, reply};
-use crate::http::iadvize_rest::{Authenticated, Envelope, RestFault, data};
+use crate::http::iadvize_rest::{Authenticated, Envelope, RestFault, data, example};
 use crate::http::state::AppState;
 use crate::query;
 use crate::query::people::operators::statistic as statistic_of;
@@ -27,12 +27,15 @@ struct Row {
 }
 
 /// Returns one operator's figures.
+///
+/// `conversation_number` is the number of different conversations that the operator took. The other two come from the
+/// directory, and are `null` unless they were given. Scope: `operators:read`.
 #[utoipa::path(
     get,
     operation_id = "get_operator_statistic",
     path = "/operator/{id}/statistic",
-    params(("id" = String, Path, description = "Integer id or GUID")),
-    responses((status = 200, description = "The figures", body = Envelope<Row>), RestFault),
+    params(("id" = String, Path, description = "Integer id or GUID", example = "101")),
+    responses((status = 200, description = "The figures", body = Envelope<Row>, example = json!(example(Row { id: 101, conversation_number: 1, satisfaction_global_rate: None, experience: None }))), RestFault),
 )]
 pub async fn statistic(
     State(app): State<AppState>,

@@ -49,12 +49,15 @@ const BUFFER_BYTES: usize = 4 * 1024;
 /// Most bytes waiting to be written. Answers are sent one at a time; the longest holds an event's id and a reason.
 const WAITING_BYTES: usize = 64 * 1024;
 
-/// Connects a desk over a WebSocket; docs/desk.md describes the messages.
+/// Connects a desk over a WebSocket.
+///
+/// The subprotocol is `rollcall.desk.v1`; docs/desk.md describes its messages. While the connection lasts, the desk's
+/// session is open. Tools that cannot open a WebSocket cannot call this. Scope: `events:write`.
 #[utoipa::path(
     get,
     path = "/v1/desk",
     params(
-        ("ticket" = Option<String>, Query, description = "A desk ticket instead of a key; also accepted as the subprotocol `ticket.<ticket>` beside `rollcall.desk.v1`"),
+        ("ticket" = Option<String>, Query, example = "rd_…", description = "A desk ticket instead of a key; also accepted as the subprotocol `ticket.<ticket>` beside `rollcall.desk.v1`"),
     ),
     responses((status = 101, description = "The connection becomes a WebSocket"), NativeFault),
 )]

@@ -11,6 +11,7 @@ use super::DeskState;
 use crate::auth::EventsWrite;
 use crate::command::desk::issue_ticket as command;
 use crate::domain::{Time, UserRef};
+use crate::http::describe;
 use crate::http::extract::reply;
 use crate::http::fault::{Details, NativeFault};
 
@@ -34,7 +35,7 @@ pub struct NewTicket {
 #[schema(as = DeskTicket)]
 struct Answer<'a> {
     ticket: &'a str,
-    #[schema(value_type = String)]
+    #[schema(value_type = String, format = DateTime)]
     expires_at: Time,
     user: String,
     #[schema(required)]
@@ -42,12 +43,15 @@ struct Answer<'a> {
 }
 
 /// Issues a ticket for one connection of one user's desk.
+///
+/// A page in a browser connects with it, so that it never holds the tenant's key. It can be used once, for a minute unless
+/// `seconds` says otherwise. Scope: `events:write`.
 #[utoipa::path(
     post,
     path = "/v1/desk/tickets",
-    request_body(content = NewTicket),
+    request_body(content = NewTicket, example = json!({ "user": "101", "session": "desk-101", "seconds": 60 })),
     responses(
-        (status = 201, description = "The new ticket; it is shown here only", body = Answer),
+        (status = 201, description = "The new ticket; it is shown here only", body = Answer, example = json!(Answer { ticket: "rd_…", expires_at: describe::EXAMPLE_TIME, user: String::from("101"), session: Some("desk-101") })),
         (status = 429, description = "The tenant has too many unused tickets", body = Details, content_type = "application/problem+json"),
         NativeFault,
     ),

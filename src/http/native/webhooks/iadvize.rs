@@ -42,15 +42,16 @@ impl ToSchema for Webhook {
 
 /// Records the event that a webhook of iAdvize reports, and answers as for an event.
 ///
-/// A type of webhook without a meaning here is accepted without a result: the vendor would repeat a rejected one.
+/// The body must be signed with the tenant's secret, `iadvize_secret` in its settings. A type of webhook without a meaning
+/// here is accepted without a result: the vendor would repeat a rejected one. Scope: `events:write`.
 #[utoipa::path(
     post,
     path = "/v1/webhooks/iadvize",
     params(
-        ("x-iadvize-signature" = Option<String>, Header, description = "sha256= and the HMAC-SHA256 of the body in hexadecimal digits"),
+        ("x-iadvize-signature" = String, Header, example = "sha256=9f86d081884c7d659a2feaa0c55ad0159f86d081884c7d659a2feaa0c55ad015", description = "sha256= and the HMAC-SHA256 of the body in hexadecimal digits"),
     ),
-    request_body(content = Webhook),
-    responses((status = 200, description = "The outcome of the event", body = Answer), NativeFault),
+    request_body(content = Webhook, example = json!({ "eventId": "w1", "eventType": "user.connected", "platform": "ha", "clientId": 77, "createdAt": "2021-03-01T09:00:00Z", "sentAt": "2021-03-01T09:00:01Z", "userId": 101 })),
+    responses((status = 200, description = "The outcome of the event", body = Answer, example = json!(Answer::of_one("w1"))), NativeFault),
 )]
 pub async fn post_webhook(
     State(app): State<AppState>,

@@ -14,16 +14,19 @@ use crate::query;
 use crate::query::people::presences;
 
 /// Returns one agent's presence, connected or not.
+///
+/// An agent without a desk shows LoggedOut, whatever was chosen. `updated` is when the presence was chosen or a session
+/// last opened or ended. `Accept` must name version 1, `application/vnd.newvoicemedia.v1+json`. Scope: `users:read`.
 #[utoipa::path(
     get,
     operation_id = "get_agent_presence",
     path = "/agents/{id}/presence",
-    params(("id" = String, Path, description = "The agent's GUID")),
+    params(("id" = Uuid, Path, description = "The agent's GUID", example = "a0000101-0000-4000-8000-000000000101")),
     responses(
         (
             status = 200,
             description = "The presence",
-            content((AgentPresence = "application/vnd.newvoicemedia.v1+json"), (AgentPresence = "application/json; charset=utf-8")),
+            content((AgentPresence = "application/vnd.newvoicemedia.v1+json", example = json!(AgentPresence::example())), (AgentPresence = "application/json; charset=utf-8", example = json!(AgentPresence::example()))),
         ),
         VonageFault,
     ),

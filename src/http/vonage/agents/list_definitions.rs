@@ -24,6 +24,9 @@ struct Answer {
 }
 
 /// Lists every presence definition, including those that cannot be chosen.
+///
+/// The four built-in definitions come first, then those of the directory. `Accept` must name version 1,
+/// `application/vnd.newvoicemedia.v1+json`. Scope: `users:read`.
 #[utoipa::path(
     get,
     operation_id = "list_presence_definitions",
@@ -32,7 +35,7 @@ struct Answer {
         (
             status = 200,
             description = "Every definition",
-            content((Answer = "application/vnd.newvoicemedia.v1+json"), (Answer = "application/json; charset=utf-8")),
+            content((Answer = "application/vnd.newvoicemedia.v1+json", example = json!(Answer { presence_definitions: vec![PresenceDefinition::example()] })), (Answer = "application/json; charset=utf-8", example = json!(Answer { presence_definitions: vec![PresenceDefinition::example()] }))),
         ),
         VonageFault,
     ),

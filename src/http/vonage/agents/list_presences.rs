@@ -4,6 +4,8 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, Response};
 use serde_json::json;
+use utoipa::IntoParams;
+use utoipa::openapi::path::{Parameter, ParameterIn};
 use uuid::Uuid;
 
 use super::super::{Authenticated, JSON, Version1, VonageFault};
@@ -11,6 +13,7 @@ use super::AgentPresence;
 use crate::auth::UsersRead;
 use crate::domain::Fault;
 use crate::domain::ids::parse_guid;
+use crate::http::describe;
 use crate::http::extract::params::elements;
 use crate::http::extract::{Params, Query, freshness, reply};
 use crate::http::state::AppState;
@@ -21,17 +24,30 @@ use crate::query::people::presences;
 /// Most agents in one request; the vendor's limit.
 const MAX_USERS: usize = 50;
 
+/// The agents, for the OpenAPI description.
+struct Users;
+
+impl IntoParams for Users {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let meaning = "These agents: GUIDs, 50 at most";
+        let parameter = describe::list_parameter("userId", meaning, &["a0000101-0000-4000-8000-000000000101"]);
+        vec![describe::required(parameter)]
+    }
+}
+
 /// Lists the presences of agents in the order of the request; unknown agents are left out.
+///
+/// At most 50 agents. `Accept` must name version 1, `application/vnd.newvoicemedia.v1+json`. Scope: `users:read`.
 #[utoipa::path(
     get,
     operation_id = "list_agent_presences",
     path = "/agents/presences/users",
-    params(("userId" = String, Query, description = "Any of these agents: comma-separated GUIDs, 50 at most")),
+    params(Users),
     responses(
         (
             status = 200,
             description = "The presences of the known agents",
-            content((Vec<AgentPresence> = "application/vnd.newvoicemedia.v1+json"), (Vec<AgentPresence> = "application/json; charset=utf-8")),
+            content((Vec<AgentPresence> = "application/vnd.newvoicemedia.v1+json", example = json!([AgentPresence::example()])), (Vec<AgentPresence> = "application/json; charset=utf-8", example = json!([AgentPresence::example()]))),
         ),
         VonageFault,
     ),

@@ -8,7 +8,7 @@ pub mod set_presence;
 
 use serde::Serialize;
 use utoipa::ToSchema;
-use uuid::Uuid;
+use uuid::{Uuid, uuid};
 
 use crate::domain::Fault;
 use crate::domain::ids::parse_guid;
@@ -20,21 +20,39 @@ use crate::query::people::presences::Presence;
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct AgentPresence {
-    #[schema(value_type = String)]
     user_id: Uuid,
     updated: Option<String>,
     presence: PresenceDefinition,
+}
+
+impl AgentPresence {
+    fn example() -> Self {
+        AgentPresence {
+            user_id: uuid!("a0000101-0000-4000-8000-000000000101"),
+            updated: Some(String::from("2021-03-01T09:00:00.000Z")),
+            presence: PresenceDefinition::example(),
+        }
+    }
 }
 
 /// A presence definition, in the vendor's form.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct PresenceDefinition {
-    #[schema(value_type = String)]
     presence_id: Uuid,
     selectable: bool,
     category: Category,
     description: String,
+}
+
+/// The presence definition of the description's examples.
+const LUNCH: Uuid = uuid!("70000001-0000-4000-8000-000000000001");
+
+impl PresenceDefinition {
+    fn example() -> Self {
+        let category = DefinitionCategory::Away.into();
+        PresenceDefinition { presence_id: LUNCH, selectable: true, category, description: String::from("Lunch") }
+    }
 }
 
 #[derive(Serialize, ToSchema)]

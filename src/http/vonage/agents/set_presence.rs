@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::super::members::members;
 use super::super::{Authenticated, JSON, Version1, VonageFault};
-use super::{AgentPresence, user_of};
+use super::{AgentPresence, LUNCH, user_of};
 use crate::auth::UsersWrite;
 use crate::command::change_presence::{ChangeError, Choice, change_presence};
 use crate::domain::Fault;
@@ -27,21 +27,25 @@ use crate::query::{self, Freshness};
 #[expect(dead_code, reason = "only its shape is of interest: its member is read by name")]
 struct Change {
     /// The GUID of the presence definition to show.
+    #[schema(value_type = Uuid)]
     presence_id: String,
 }
 
 /// Sets one agent's presence.
+///
+/// The definition must be known and selectable. The answer is what the agent shows then, which is LoggedOut without a
+/// desk. `Accept` must name version 1, `application/vnd.newvoicemedia.v1+json`. Scope: `users:write`.
 #[utoipa::path(
     patch,
     operation_id = "set_agent_presence",
     path = "/agents/{id}/presence",
-    params(("id" = String, Path, description = "The agent's GUID")),
-    request_body(content = Change),
+    params(("id" = Uuid, Path, description = "The agent's GUID", example = "a0000101-0000-4000-8000-000000000101")),
+    request_body(content = Change, example = json!({ "presenceId": LUNCH })),
     responses(
         (
             status = 200,
             description = "The presence after the change",
-            content((AgentPresence = "application/vnd.newvoicemedia.v1+json"), (AgentPresence = "application/json; charset=utf-8")),
+            content((AgentPresence = "application/vnd.newvoicemedia.v1+json", example = json!(AgentPresence::example())), (AgentPresence = "application/json; charset=utf-8", example = json!(AgentPresence::example()))),
         ),
         VonageFault,
     ),

@@ -7,17 +7,20 @@ use axum::http::{HeaderMap, Response};
 use super::row::Row;
 use crate::auth::OperatorsRead;
 use crate::http::extract::{PathId, freshness, reply};
-use crate::http::iadvize_rest::{Authenticated, Envelope, RestFault, data};
+use crate::http::iadvize_rest::{Authenticated, Envelope, RestFault, data, example};
 use crate::http::state::AppState;
 use crate::query;
 use crate::query::people::operators_live::operator_live;
 
 /// Returns one operator's live availability.
+///
+/// `slot_number` are the conversations held, and `available` is whether the operator can take another on the channel. 503
+/// if the state is too old to act on. Scope: `operators:read`.
 #[utoipa::path(
     get,
     path = "/operator/{id}/live",
-    params(("id" = String, Path, description = "Integer id or GUID")),
-    responses((status = 200, description = "The operator, connected or not", body = Envelope<Row>), RestFault),
+    params(("id" = String, Path, description = "Integer id or GUID", example = "101")),
+    responses((status = 200, description = "The operator, connected or not", body = Envelope<Row>, example = json!(example(Row::example()))), RestFault),
 )]
 pub async fn get_live(
     State(app): State<AppState>,

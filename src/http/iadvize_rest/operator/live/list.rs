@@ -9,7 +9,7 @@ use crate::auth::OperatorsRead;
 use crate::http::extract::long_answer::{Lists, json_in_slices};
 use crate::http::extract::{Query, freshness, reply};
 use crate::http::iadvize_rest::filters::OperatorFilters;
-use crate::http::iadvize_rest::{Authenticated, Envelope, JSON, RestFault, SUCCESS, filters};
+use crate::http::iadvize_rest::{Authenticated, Envelope, JSON, RestFault, SUCCESS, example, filters};
 use crate::http::state::AppState;
 use crate::limits::TurnKey;
 use crate::projection::roster::Connection;
@@ -17,11 +17,14 @@ use crate::query;
 use crate::query::people::operators_live::operators_live;
 
 /// Lists operators' live availability, ascending by id.
+///
+/// Without `connected` those online, with `connected=0` those offline that were online before. An operator must match all
+/// filters, and of one filter any value. 503 if the state is too old to act on. Scope: `operators:read`.
 #[utoipa::path(
     get,
     path = "/operator/live",
     params(OperatorFilters),
-    responses((status = 200, description = "The operators of the selection", body = Envelope<Vec<Row>>), RestFault),
+    responses((status = 200, description = "The operators of the selection", body = Envelope<Vec<Row>>, example = json!(example([Row::example()]))), RestFault),
 )]
 pub async fn list_live(
     State(app): State<AppState>,

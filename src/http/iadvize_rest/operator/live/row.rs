@@ -39,6 +39,21 @@ pub struct Row {
     video: ChannelRow,
 }
 
+impl Row {
+    /// An operator with one chat, as an example.
+    pub fn example() -> Self {
+        let channel = |enabled, slot_number, slot_max_number| ChannelRow {
+            enabled,
+            slot_number,
+            slot_max_number,
+            busy: false,
+            available: enabled,
+        };
+        let (chat, call, video) = (channel(true, 1, 4), channel(true, 0, 1), channel(false, 0, 1));
+        Row { id: 101, connected: true, chat, call, video }
+    }
+}
+
 impl From<OperatorLive> for Row {
     fn from(operator: OperatorLive) -> Self {
         Row {

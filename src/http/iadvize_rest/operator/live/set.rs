@@ -16,19 +16,22 @@ use crate::domain::{Channel, EntityRef, Fault};
 use crate::http::describe;
 use crate::http::extract::{PathId, reply};
 use crate::http::iadvize_rest::fields::{Fields, flag};
-use crate::http::iadvize_rest::{Authenticated, RestFault, StatusOnly, message};
+use crate::http::iadvize_rest::{Authenticated, RestFault, StatusOnly, example_message, message};
 use crate::http::state::AppState;
 
 /// The channels that can be switched, in the order of the sentences in the response.
 const CHANNELS: [Channel; 3] = [Channel::Chat, Channel::Call, Channel::Video];
 
 /// Switches one operator's channels, or sends the operator offline.
+///
+/// At least one field is needed; all of them take effect, or none. A form has `chat[available]=1`. `connected` can only be
+/// 0, which closes every session. Scope: `operators:write`.
 #[utoipa::path(
     put,
     path = "/operator/{id}/live",
-    params(("id" = String, Path, description = "Integer id or GUID")),
-    request_body(content((Switches = "application/json"), (Switches = "application/x-www-form-urlencoded"), (Switches = "multipart/form-data"))),
-    responses((status = 200, description = "One sentence for each change", body = StatusOnly), RestFault),
+    params(("id" = String, Path, description = "Integer id or GUID", example = "101")),
+    request_body(content((Switches = "application/json", example = json!({ "chat": { "available": 1 }, "call": { "available": 0 } })), (Switches = "application/x-www-form-urlencoded", example = json!({ "chat": { "available": 1 }, "call": { "available": 0 } })), (Switches = "multipart/form-data", example = json!({ "chat": { "available": 1 }, "call": { "available": 0 } })))),
+    responses((status = 200, description = "One sentence for each change", body = StatusOnly, example = json!(example_message("Operator is now available for chat channel. Operator is now unavailable for call channel."))), RestFault),
 )]
 pub async fn set_live(
     State(app): State<AppState>,

@@ -1,0 +1,70 @@
+//! The service below a path of its host (docs/decisions/0083-below-a-base-path.md). Requests below the path are answered
+//! as if they were at the root; requests at the root are answered too, so that a proxy may remove the path or leave it,
+//! and probes need no proxy.
+
+use axum::http::uri::PathAndQuery;
+use axum::http::{Request, Uri};
+
+use super::openapi;
+use crate::domain::settings::base_path::BasePath;
+
+/// First segments of the paths that the description lacks: the vendors' own base paths, pages, and the benchmarks' route.
+const UNDESCRIBED: [&str; 5] = ["api", "docs", "echo", "graphiql", "openapi.json"];
+
+/// Returns true if paths of the service begin with the first segment of a base path. Then a request could be meant below
+/// the base path or at the root.
+pub fn is_taken(base: &BasePath) -> bool {
+    let first = base.first_segment();
+    let described = openapi::document().paths.paths;
+    let is_described = described.keys().any(|path| path.split('/').nth(1) == Some(first));
+    !base.is_root() && (is_described || UNDESCRIBED.contains(&first))
+}
+
+/// Returns a request without the base path in front of its path. One that is not below it is returned as it is.
+pub fn stripped<B>(mut request: Request<B>, base: &BasePath) -> Request<B> {
+    if let Some(uri) = rest(request.uri(), base) {
+        *request.uri_mut() = uri;
+    }
+    request
+}
+
+fn rest(uri: &Uri, base: &BasePath) -> Option<Uri> {
+    let rest = base.rest_of(uri.path())?;
+    let path = if rest.is_empty() { "/" } else { rest };
+    let target = uri.query().map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(PathAndQuery::try_from(target).ok()?);
+    Uri::from_parts(parts).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_base_path_is_removed_and_the_query_kept() {
+        let base: BasePath = "/presence".parse().unwrap();
+        for (given, expected) in [
+            ("/presence/operator/101?key=a%2Fb&x", "/operator/101?key=a%2Fb&x"),
+            ("/presence", "/"),
+            ("/presence?a=1", "/?a=1"),
+            ("/presence/presence/livez", "/presence/livez"),
+            ("/livez", "/livez"),
+            ("/presences", "/presences"),
+            ("http://host/presence/livez", "http://host/livez"),
+            ("*", "*"),
+        ] {
+            let request = Request::builder().uri(given).body(()).unwrap();
+            assert_eq!(stripped(request, &base).uri().to_string(), expected, "{given}");
+        }
+    }
+
+    #[test]
+    fn base_paths_that_begin_like_routes_are_taken() {
+        let is_taken = |text: &str| is_taken(&text.parse().unwrap());
+        for path in ["/v1", "/v1/presence", "/operator", "/agents", "/graphql", "/docs", "/livez", "/api", "/oauth2"] {
+            assert!(is_taken(path), "{path}");
+        }
+        assert!(!is_taken("/") && !is_taken("/presence") && !is_taken("/tools/v1"));
+    }
+}
