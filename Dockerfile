@@ -1,4 +1,5 @@
-# syntax=docker/dockerfile:1
+# Needs BuildKit, which is Docker's own builder since version 23. Images are pinned by version, down to the patch or the
+# day; dependabot proposes newer ones.
 
 # --- build: the dependencies' compiled code stays in cache mounts, so that a change of src/ rebuilds only rollcall ---
 FROM rust:1.95.0-bookworm AS build

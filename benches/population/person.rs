@@ -2,6 +2,7 @@
 
 use rollcall::domain::directory::{ChannelPatch, ChannelsPatch, UserPatch};
 use rollcall::domain::json::Field;
+use rollcall::domain::settings::capacity::Sizes;
 use rollcall::domain::status::{Facts, Lane};
 use rollcall::domain::{Category, EntityRef, PerChannel, Role};
 
@@ -85,7 +86,8 @@ fn facts(dice: &mut Dice) -> Facts {
     let calls = u32::from(connected && has_phone && dice.percent(20));
     let call = Lane { enabled: has_phone, toggle: true, current: calls, max: 1 };
     let unused = Lane { enabled: false, toggle: true, current: 0, max: 1 };
-    Facts { connected, presence, chat_and_call: dice.percent(50), lanes: PerChannel([chat, call, unused, unused]) }
+    let (chat_and_call, lanes) = (dice.percent(50), PerChannel([chat, call, unused, unused]));
+    Facts { connected, presence, routable: true, chat_and_call, sizes: Sizes::default(), lanes }
 }
 
 /// A pseudo-random number generator (splitmix64), with the same numbers in every run.

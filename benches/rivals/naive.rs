@@ -78,7 +78,7 @@ fn count_agent(person: &SyntheticUser, (_, (readiness, (presence, capacity))): &
 }
 
 fn capacity_of<'a>(facts: &Facts, capacity: &'a mut rollcall::projection::Capacity) -> &'a mut u64 {
-    if !facts.connected || facts.presence != Category::Ready {
+    if !facts.connected || !facts.accepts_work() {
         return &mut capacity.incompatible_presence;
     }
     let channels = Liveness::Live.channels().iter();

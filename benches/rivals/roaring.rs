@@ -27,6 +27,7 @@ pub struct Bitmaps {
     connected: RoaringBitmap,
     away: RoaringBitmap,
     extended_away: RoaringBitmap,
+    accepts_work: RoaringBitmap,
     room_for_a_call: RoaringBitmap,
     enabled: PerChannel<RoaringBitmap>,
     available: PerChannel<RoaringBitmap>,
@@ -59,6 +60,7 @@ impl Bitmaps {
             connected: those(&|p| p.facts.connected),
             away: those(&|p| p.facts.presence == Category::Away),
             extended_away: those(&|p| p.facts.presence == Category::ExtendedAway),
+            accepts_work: those(&|p| p.facts.accepts_work()),
             room_for_a_call: those(&|p| open(p) && p.facts.fits(Liveness::Live)),
             enabled: PerChannel::from_fn(|channel| those(&|p| p.facts.lanes[channel].enabled)),
             available: on(Status::Available),
@@ -121,9 +123,7 @@ impl Bitmaps {
         presence.ready = connected.len() - presence.away - presence.extended_away;
         presence.logged_out = agents.len() - connected.len();
 
-        let mut ready = connected;
-        ready -= &self.away;
-        ready -= &self.extended_away;
+        let ready = connected & &self.accepts_work;
         let of = |bitmaps: &PerChannel<RoaringBitmap>, channel: Channel| &ready & &bitmaps[channel];
         let mut off = of(&self.enabled, Channel::Call) | of(&self.enabled, Channel::Video);
         for channel in Liveness::Live.channels() {

@@ -23,7 +23,7 @@ use crate::command::tenants::create_tenant::create_tenant;
 use crate::command::tenants::revoke_key::{KeyOf, revoke_key};
 use crate::command::tenants::set_settings::{SettingsChange, set_settings};
 use crate::command::upsert_directory::upsert_directory;
-use crate::config::ServeArgs;
+use crate::config::{ServeArgs, SettingsFile};
 use crate::domain::json::Field;
 use crate::domain::settings::SettingsPatch;
 use crate::domain::settings::desk::DeskTerms;
@@ -56,13 +56,14 @@ pub struct DemoArgs {
     serve: ServeArgs,
 }
 
-/// Runs the service and the simulation.
-pub async fn run(args: DemoArgs, mut signals: Signals) -> Result<(), Failure> {
+/// Runs the service and the simulation. `file` is the settings file that was read.
+pub async fn run(args: DemoArgs, file: Option<SettingsFile>, mut signals: Signals) -> Result<(), Failure> {
     let args = args.serve;
     if args.store.database_url.is_some() {
         return Err(Failure::setting("--database-url is not supported: the demo runs on an embedded store of its own"));
     }
     let _log = telemetry::start_logging(&args.log, args.budgets()).map_err(Failure::setting)?;
+    serve::warn_of_open_secrets(file.as_ref());
     let location = Location::Folder(args.store.data_dir.clone());
     let Some(app) = serve::start(&args, location.clone(), &mut signals).await? else { return Ok(()) };
     let key = match populate(&app).await {

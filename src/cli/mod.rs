@@ -1,31 +1,32 @@
 //! The command line, with one file per command.
 
-mod configuration;
 mod demo;
 mod healthcheck;
 mod ingest;
 mod key;
-mod migrate;
-mod openapi;
 mod output;
-mod schema;
+mod print;
 mod serve;
 mod store;
 mod tenant;
-mod verify;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use self::print::{completions, configuration, manual, openapi, schema, settings};
 use self::serve::Signals;
-use crate::config::{ServeArgs, unknown_variables};
+use self::store::{backup, migrate, restore, verify};
+use crate::config::{FileArgs, ServeArgs, SettingsFile, unknown_variables};
 use crate::domain::text::printable;
 
 /// Live presence for contact centres, in four API dialects: who is here, and who can take work now.
 #[derive(Parser, Debug)]
 #[command(version, about, subcommand_required = true, arg_required_else_help = true, max_term_width = 100)]
 struct Cli {
+    #[command(flatten)]
+    file: FileArgs,
+
     #[command(subcommand)]
     command: Command,
 }
@@ -46,6 +47,10 @@ enum Command {
     Key(key::KeyCommand),
     /// Brings the store's tables up to date, as serve does at its start.
     Migrate(migrate::MigrateArgs),
+    /// Copies the embedded store into a file, beside a running service or without one, and verifies the copy.
+    Backup(backup::BackupArgs),
+    /// Makes an embedded store from a backup, in an empty folder, and verifies it.
+    Restore(restore::RestoreArgs),
     /// Checks that a stopped store loads the state that its journal produces; exits with 1 if not.
     Verify(verify::VerifyArgs),
     /// Checks that a running service is ready; exits with 1 if not.
@@ -54,6 +59,12 @@ enum Command {
     Openapi,
     /// Prints the GraphQL schema.
     Schema,
+    /// Prints the settings that serve would use, as a settings file without secrets.
+    Settings(Box<ServeArgs>),
+    /// Prints the script by which a shell completes commands and flags.
+    Completions(completions::CompletionsArgs),
+    /// Writes the manual pages of the program and its commands into a folder, or prints the first.
+    Manual(manual::ManualArgs),
     /// Prints every command with its settings, as a page.
     #[command(hide = true)]
     Configuration,
@@ -91,12 +102,13 @@ impl Failure {
 pub async fn run() -> ExitCode {
     // First of all: until then a signal ends the process at once, with another exit status.
     let signals = if starts_service() { Some(Signals::new()) } else { None };
-    let result = match Cli::try_parse() {
-        Ok(cli) => run_command(cli, signals).await,
+    let result = match parse() {
+        Ok(Ok(parsed)) => run_command(parsed, signals).await,
         // With its own exit status, after its message on standard error.
-        Err(error) if error.use_stderr() => error.exit(),
+        Ok(Err(error)) if error.use_stderr() => error.exit(),
         // Help or the version.
-        Err(text) => output::accepted(text.print()),
+        Ok(Err(text)) => output::accepted(text.print()),
+        Err(failure) => Err(failure),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -109,23 +121,56 @@ pub async fn run() -> ExitCode {
     }
 }
 
-async fn run_command(cli: Cli, signals: Option<Result<Signals, Failure>>) -> Result<(), Failure> {
+/// A command line that was parsed.
+struct Parsed {
+    cli: Cli,
+    matches: ArgMatches,
+    /// The settings file, whose values are in `cli` as defaults.
+    file: Option<SettingsFile>,
+}
+
+/// Parses the command line, with the settings of the file that it or the environment names.
+fn parse() -> Result<Result<Parsed, clap::Error>, Failure> {
+    let root = Cli::command();
+    // Whatever else is wrong is found below, with the file's settings.
+    let first = root.clone().ignore_errors(true).try_get_matches().ok();
+    let path = first.and_then(|matches| FileArgs::from_arg_matches(&matches).ok()?.settings);
+    let file = path.map(|path| SettingsFile::read(&path, &root)).transpose().map_err(Failure::setting)?;
+    let command = match &file {
+        Some(file) => file.applied(root),
+        None => root,
+    };
+    let matches = command.try_get_matches();
+    Ok(matches.and_then(|matches| Ok(Parsed { cli: Cli::from_arg_matches(&matches)?, matches, file })))
+}
+
+async fn run_command(parsed: Parsed, signals: Option<Result<Signals, Failure>>) -> Result<(), Failure> {
+    let Parsed { cli, matches, file } = parsed;
     let unknown = unknown_variables(&variables(&Cli::command()));
     if let Some(name) = unknown.first() {
         let message = format!("unknown environment variable {name}; rollcall serve --help lists those of the service");
         return Err(Failure::setting(message));
     }
     match cli.command {
-        Command::Serve(args) => run_with(signals, |signals| serve::run(*args, signals)).await,
-        Command::Demo(args) => run_with(signals, |signals| demo::run(*args, signals)).await,
+        Command::Serve(args) => run_with(signals, |signals| serve::run(*args, file, signals)).await,
+        Command::Demo(args) => run_with(signals, |signals| demo::run(*args, file, signals)).await,
         Command::Ingest(args) => ingest::run(args).await,
         Command::Tenant(command) => tenant::run(command).await,
         Command::Key(command) => key::run(command).await,
         Command::Migrate(args) => migrate::run(args).await,
+        Command::Backup(args) => backup::run(args).await,
+        Command::Restore(args) => restore::run(args).await,
         Command::Verify(args) => verify::run(args).await,
         Command::Healthcheck(args) => healthcheck::run(args).await,
         Command::Openapi => openapi::run(),
         Command::Schema => schema::run(),
+        Command::Settings(_) => {
+            let (root, used) = (Cli::command(), matches.subcommand());
+            let command = used.and_then(|(name, matches)| Some((root.find_subcommand(name)?, matches)));
+            command.map_or(Ok(()), |(command, matches)| settings::run(command, matches, file.as_ref()))
+        }
+        Command::Completions(args) => completions::run(&args, &Cli::command()),
+        Command::Manual(args) => manual::run(&args, Cli::command()),
         Command::Configuration => configuration::run(&Cli::command()),
     }
 }

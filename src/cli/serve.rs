@@ -8,21 +8,33 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::{Failure, store};
 use crate::app::{App, Options, StartError};
 use crate::clock::Clock;
-use crate::config::ServeArgs;
+use crate::config::{ServeArgs, SettingsFile};
 use crate::domain::settings::base_path::BasePath;
 use crate::http::listener::base_path;
 use crate::http::tls::TlsFiles;
 use crate::http::{Edge, listener};
-use crate::store::Location;
+use crate::store::{Location, private};
 use crate::telemetry;
 
-/// Runs the service until it stops.
-pub async fn run(args: ServeArgs, mut signals: Signals) -> Result<(), Failure> {
+/// Runs the service until it stops. `file` is the settings file that was read.
+pub async fn run(args: ServeArgs, file: Option<SettingsFile>, mut signals: Signals) -> Result<(), Failure> {
     let _log = telemetry::start_logging(&args.log, args.budgets()).map_err(Failure::setting)?;
+    warn_of_open_secrets(file.as_ref());
     let location = args.store.location().map_err(Failure::setting)?;
     let Some(app) = start(&args, location.clone(), &mut signals).await? else { return Ok(()) };
     banner::announce(&app, &args, &location);
     until_stopped(app, signals).await
+}
+
+/// Logs a warning if the settings file holds secrets that others may read.
+pub fn warn_of_open_secrets(file: Option<&SettingsFile>) {
+    if let Some(file) = file
+        && let Some(secret) = file.secret()
+        && let Some(mode) = private::open_to_others(file.path())
+    {
+        let path = file.path().display();
+        tracing::warn!(file = %path, secret, mode, "the settings file holds a secret and is open to others");
+    }
 }
 
 /// Starts the service with the given settings; `None` if a signal stopped the start before it was complete.
@@ -41,7 +53,7 @@ async fn build(args: &ServeArgs, location: Location) -> Result<App, Failure> {
     let options = Options {
         location: location.clone(),
         listen: args.listen,
-        tls: tls(args),
+        tls: tls(args)?,
         admin_token: args.admin_token().map_err(Failure::setting)?,
         metrics_token: args.metrics_token().map_err(Failure::setting)?,
         limits: args.limits(),
@@ -64,7 +76,7 @@ fn edge(args: &ServeArgs) -> Result<Edge, Failure> {
         max_staleness_ms: args.max_staleness * 1_000,
         desk: args.desk().map_err(Failure::setting)?,
         cors_origins: args.cors_origin.clone(),
-        proxies: args.proxies(),
+        proxies: args.proxies().map_err(Failure::setting)?,
         base_path: base_path(args)?,
         bench_echo: args.bench_echo,
         memory: args.memory(),
@@ -83,10 +95,10 @@ fn base_path(args: &ServeArgs) -> Result<BasePath, Failure> {
     Ok(base)
 }
 
-/// Returns the paths of the certificate and its key; `None` without TLS.
-fn tls(args: &ServeArgs) -> Option<TlsFiles> {
-    let (certificate, key) = args.tls_cert.clone().zip(args.tls_key.clone())?;
-    Some(TlsFiles { certificate, key })
+/// Returns the files of the certificate and its key; `None` without TLS.
+fn tls(args: &ServeArgs) -> Result<Option<TlsFiles>, Failure> {
+    let files = args.tls().map_err(Failure::setting)?;
+    Ok(files.map(|(certificate, key)| TlsFiles { certificate, key }))
 }
 
 /// Waits for a signal or a failed task, and then stops the service in order.

@@ -1,4 +1,13 @@
-//! The store of a command, and failures that name its place and its setting.
+//! The store of a command, failures that name its place and its setting, and the commands that are about a store as a
+//! whole.
+
+pub mod backup;
+pub mod migrate;
+pub mod restore;
+pub mod verify;
+
+use std::fmt::Display;
+use std::path::Path;
 
 use super::Failure;
 use crate::boot::BootError;
@@ -31,16 +40,40 @@ pub async fn applied(store: &Store) {
 
 /// Returns the failure of a command or a start by an error of its store.
 pub fn failure(location: &Location, error: StoreError) -> Failure {
-    let message = format!("{}: {error}", place(location));
-    if error.is_setting() { Failure::setting(message) } else { Failure::other(message) }
+    Failure::of_store(place(location), error)
+}
+
+impl Failure {
+    /// The failure of a command by an error of a store, with the name of the store.
+    fn of_store(name: impl Display, error: StoreError) -> Self {
+        let message = format!("{name}: {error}");
+        if error.is_setting() { Failure::setting(message) } else { Failure::other(message) }
+    }
+
+    /// Works as [`Failure::of_store`] for an error of a start.
+    fn of_boot(name: impl Display, error: BootError) -> Self {
+        match error {
+            BootError::Store(error) => Failure::of_store(name, error),
+            BootError::Taken(_) => Failure::setting(format!("{name}: {error}")),
+            other => Failure::other(format!("{name}: {other}")),
+        }
+    }
 }
 
 /// Works as [`failure`] for an error of a start.
 pub fn boot_failure(location: &Location, error: BootError) -> Failure {
-    match error {
-        BootError::Store(error) => failure(location, error),
-        BootError::Taken(_) => Failure::setting(format!("{}: {error}", place(location))),
-        other => Failure::other(format!("{}: {other}", place(location))),
+    Failure::of_boot(place(location), error)
+}
+
+/// Returns the folder of an embedded store. A database is rejected with the tools that PostgreSQL has for it.
+fn embedded<'a>(location: &'a Location, command: &str) -> Result<&'a Path, Failure> {
+    match location {
+        Location::Folder(folder) => Ok(folder),
+        Location::Postgres(_) => Err(Failure::setting(format!(
+            "{}: rollcall {command} is for embedded stores; use pg_dump and pg_restore, as docs/operations.md shows \
+             under \"Backup and restore\"",
+            place(location)
+        ))),
     }
 }
 

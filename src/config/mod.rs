@@ -1,7 +1,8 @@
-//! Every setting, from flags and from the environment. No other module reads either. The modules that need a setting
-//! define its type; here it is parsed.
+//! Every setting, from flags, from the environment and from a settings file. No other module reads any of them. The
+//! modules that need a setting define its type; here it is parsed.
 
 mod database_url;
+mod settings_file;
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::ops::RangeInclusive;
@@ -17,13 +18,15 @@ use crate::engine::Limits;
 use crate::limits::{Budget, Budgets, MemoryBudget, TenantLimits};
 use crate::store::Location;
 
+pub use settings_file::{FileArgs, Form, SettingsFile, setting_name};
+
 /// The prefix of this program's environment variables.
 const PREFIX: &str = "ROLLCALL_";
 
 /// The location of the store.
 #[derive(Args, Clone, Debug)]
 pub struct StoreArgs {
-    /// Folder of the embedded store. Only serve and demo make one that is missing.
+    /// Folder of the embedded store. Only serve, demo and restore make one that is missing.
     #[arg(long, env = "ROLLCALL_DATA_DIR", default_value = "./data", value_name = "DIR")]
     pub data_dir: PathBuf,
 
@@ -93,11 +96,11 @@ pub struct ServeArgs {
 
     /// Certificate in PEM, followed by its intermediate certificates: serves HTTPS instead of HTTP. A renewed file is
     /// picked up within a minute.
-    #[arg(long, env = "ROLLCALL_TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    #[arg(long, env = "ROLLCALL_TLS_CERT", value_name = "FILE")]
     pub tls_cert: Option<PathBuf>,
 
     /// Private key of the certificate, in PEM.
-    #[arg(long, env = "ROLLCALL_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    #[arg(long, env = "ROLLCALL_TLS_KEY", value_name = "FILE")]
     pub tls_key: Option<PathBuf>,
 
     /// Origin of pages that may call the API from a browser, such as https://desk.example.com; repeatable, or a
@@ -112,17 +115,11 @@ pub struct ServeArgs {
 
     /// Network of proxies that are trusted to name the client in a header, such as 10.0.0.0/8 or 2001:db8::7;
     /// repeatable, or a comma-separated list.
-    #[arg(
-        long,
-        env = "ROLLCALL_TRUSTED_PROXY",
-        value_name = "CIDR",
-        value_delimiter = ',',
-        requires = "client_address"
-    )]
+    #[arg(long, env = "ROLLCALL_TRUSTED_PROXY", value_name = "CIDR", value_delimiter = ',')]
     pub trusted_proxy: Vec<Network>,
 
     /// Header in which the trusted proxies name the client; no other is read.
-    #[arg(long, env = "ROLLCALL_CLIENT_ADDRESS", value_name = "HEADER", value_enum, requires = "trusted_proxy")]
+    #[arg(long, env = "ROLLCALL_CLIENT_ADDRESS", value_name = "HEADER", value_enum)]
     pub client_address: Option<ClientAddress>,
 
     #[command(flatten)]
@@ -258,13 +255,29 @@ impl ServeArgs {
         Ok(desk)
     }
 
-    /// Returns the trusted proxies; `None` if there are none.
-    pub fn proxies(&self) -> Option<TrustedProxies> {
-        let header = match self.client_address? {
-            ClientAddress::XForwardedFor => ClientHeader::XForwardedFor,
-            ClientAddress::Forwarded => ClientHeader::Forwarded,
+    /// Returns the paths of the certificate and its key; `None` without TLS. An error says which of them is missing.
+    // Not by clap's `requires`, which does not see the values of a settings file.
+    pub fn tls(&self) -> Result<Option<(PathBuf, PathBuf)>, String> {
+        match (&self.tls_cert, &self.tls_key) {
+            (Some(certificate), Some(key)) => Ok(Some((certificate.clone(), key.clone()))),
+            (None, None) => Ok(None),
+            (Some(_), None) => Err(needs("--tls-cert (ROLLCALL_TLS_CERT)", "--tls-key (ROLLCALL_TLS_KEY)")),
+            (None, Some(_)) => Err(needs("--tls-key (ROLLCALL_TLS_KEY)", "--tls-cert (ROLLCALL_TLS_CERT)")),
+        }
+    }
+
+    /// Returns the trusted proxies; `None` if there are none. An error says which of the two settings is missing.
+    pub fn proxies(&self) -> Result<Option<TrustedProxies>, String> {
+        const PROXY: &str = "--trusted-proxy (ROLLCALL_TRUSTED_PROXY)";
+        const HEADER: &str = "--client-address (ROLLCALL_CLIENT_ADDRESS)";
+        let header = match self.client_address {
+            None if self.trusted_proxy.is_empty() => return Ok(None),
+            None => return Err(needs(PROXY, HEADER)),
+            Some(_) if self.trusted_proxy.is_empty() => return Err(needs(HEADER, PROXY)),
+            Some(ClientAddress::XForwardedFor) => ClientHeader::XForwardedFor,
+            Some(ClientAddress::Forwarded) => ClientHeader::Forwarded,
         };
-        Some(TrustedProxies { networks: self.trusted_proxy.clone(), header })
+        Ok(Some(TrustedProxies { networks: self.trusted_proxy.clone(), header }))
     }
 
     /// Returns the bytes of request bodies and of responses that may be held in memory.
@@ -285,6 +298,11 @@ impl ServeArgs {
             at_a_time: self.tenant_concurrency as usize,
         }
     }
+}
+
+/// The error of a setting that is given without another one.
+fn needs(given: &str, missing: &str) -> String {
+    format!("{given} also needs {missing}")
 }
 
 /// Checks the form of a token. The error does not show it.

@@ -39,6 +39,48 @@ impl Channel {
     }
 }
 
+/// The channel on which agents are counted as available by a dialect that has one channel only
+/// (docs/reference/convoso.md, "User activity").
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReferenceChannel {
+    /// Calls by voice, which the vendor's API is about.
+    #[default]
+    Call,
+    /// Web site chat.
+    Chat,
+    /// Calls by video.
+    Video,
+    /// All channels: an agent counts as available if any of them is.
+    Any,
+}
+
+impl ReferenceChannel {
+    /// All values, in declaration order.
+    pub const ALL: [ReferenceChannel; 4] =
+        [ReferenceChannel::Call, ReferenceChannel::Chat, ReferenceChannel::Video, ReferenceChannel::Any];
+
+    /// The name on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            ReferenceChannel::Call => "call",
+            ReferenceChannel::Chat => "chat",
+            ReferenceChannel::Video => "video",
+            ReferenceChannel::Any => "any",
+        }
+    }
+
+    /// The channels of which at least one must be available.
+    pub const fn channels(self) -> &'static [Channel] {
+        match self {
+            ReferenceChannel::Call => &[Channel::Call],
+            ReferenceChannel::Chat => &[Channel::Chat],
+            ReferenceChannel::Video => &[Channel::Video],
+            ReferenceChannel::Any => &Channel::ALL,
+        }
+    }
+}
+
 /// One value per channel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct PerChannel<T>(pub [T; 4]);

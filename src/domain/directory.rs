@@ -2,6 +2,7 @@
 
 mod check;
 mod patch;
+mod settings;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -10,6 +11,7 @@ use super::ids::EntityRef;
 use super::json::{self, Field};
 use super::presence::DefinitionCategory;
 pub use patch::{ChannelPatch, ChannelsPatch, UserPatch};
+pub use settings::{DirectorySettings, DirectorySettingsPatch};
 
 /// Maximum number of entities in one document.
 pub const MAX_ENTITIES: usize = 50_000;
@@ -105,6 +107,10 @@ pub struct EntityPatch {
     /// Presence definitions only: true if users may choose it. Defaults to true.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub selectable: Option<bool>,
+    /// Presence definitions only: true if users who chose it can be given work. Defaults to true; of no effect in a
+    /// category other than ready.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub routable: Option<bool>,
     /// Groups and skills only: the group or skill directly above it.
     #[serde(skip_serializing_if = "Field::is_absent")]
     pub parent: Field<EntityRef>,
@@ -117,6 +123,9 @@ pub struct EntityPatch {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Document {
+    /// Settings to change.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "json::option")]
+    pub settings: Option<DirectorySettingsPatch>,
     /// Projects (the vendor's web sites) to create or change.
     #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "json::list")]
     pub projects: Vec<EntityPatch>,
@@ -161,14 +170,14 @@ impl Document {
         }
     }
 
-    /// The number of entities in the document, users included.
+    /// The number of entities in the document, users included. Settings are none.
     pub fn len(&self) -> usize {
         Kind::ALL.iter().map(|kind| self.of(*kind).len()).sum::<usize>() + self.users.len()
     }
 
-    /// Returns true if the document contains no entity.
+    /// Returns true if the document contains neither entities nor settings.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.len() == 0 && self.settings.as_ref().is_none_or(DirectorySettingsPatch::is_empty)
     }
 }
 
@@ -187,7 +196,7 @@ pub struct Problem {
     pub detail: String,
 }
 
-/// Counts of the entities that a document created, updated and left as they were.
+/// Counts of the entities that a document created, updated and left as they were. Its settings count as one entity.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Changes {
     /// Number of entities created.

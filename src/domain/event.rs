@@ -23,6 +23,7 @@ pub use any_case::AnyCase;
 pub use body::{EventBody, Surface};
 pub use decode::{admit, device};
 pub use envelope::session;
+pub use names::nearest;
 pub use outcome::{Outcome, Rejection};
 pub use password::PasswordHash;
 pub use reason::Reason;

@@ -71,6 +71,8 @@ pub struct Definition {
     pub description: String,
     /// True if users may choose it.
     pub selectable: bool,
+    /// True if users who chose it can be given work: of the category ready, and not excepted by the tenant.
+    pub routable: bool,
     /// True if every tenant has it without an entry in the directory.
     pub is_built_in: bool,
 }

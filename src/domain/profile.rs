@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::channel::PerChannel;
 use super::role::Roles;
+use super::settings::capacity::Sizes;
 
 /// A user's settings for one channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -132,6 +133,9 @@ pub struct Profile {
     pub channels: Channels,
     /// True if the user may chat and call at the same time.
     pub chat_and_call: bool,
+    /// Sizes of the user's interactions, where they are not the tenant's.
+    #[serde(default, skip_serializing_if = "Sizes::is_default")]
+    pub capacity: Sizes,
     /// True if the user may turn a chat into a video call.
     pub chat_to_video: bool,
     /// Languages spoken, as ISO 639-1 codes.
@@ -177,6 +181,7 @@ impl Profile {
             routing_groups: Vec::new(),
             channels: Channels::default(),
             chat_and_call: false,
+            capacity: Sizes::default(),
             chat_to_video: false,
             language_list: Vec::new(),
             language_admin: None,

@@ -2,6 +2,7 @@
 //! also define values of the service's own settings.
 
 pub mod base_path;
+pub mod capacity;
 pub mod desk;
 pub mod limits;
 pub mod origin;

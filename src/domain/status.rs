@@ -2,6 +2,7 @@
 
 use super::channel::{Channel, PerChannel};
 use super::presence::Category;
+use super::settings::capacity::Sizes;
 
 /// The status of a person on a channel: available, or the reason for which not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -10,8 +11,8 @@ pub enum Status {
     Offline,
     /// The channel is not enabled for the person.
     Disabled,
-    /// Unavailable by choice: the channel is switched off, or the presence is not ready. Takes precedence over busy,
-    /// since a person may become unavailable during a conversation.
+    /// Unavailable by choice: the channel is switched off, or the presence is not ready or not routable. Takes
+    /// precedence over busy, since a person may become unavailable during a conversation.
     ToggleOff,
     /// At capacity: all slots are taken, or a conversation on another channel blocks this one.
     Busy,
@@ -39,8 +40,12 @@ pub struct Facts {
     pub connected: bool,
     /// Presence category that the person chose.
     pub presence: Category,
+    /// True unless the person chose a ready presence that takes no work, such as one for outbound calls.
+    pub routable: bool,
     /// True if the person may chat and call at the same time.
     pub chat_and_call: bool,
+    /// Sizes of interactions that are set for the person or the tenant.
+    pub sizes: Sizes,
     /// Facts of each channel.
     pub lanes: PerChannel<Lane>,
 }
@@ -53,13 +58,18 @@ impl Facts {
             Status::Offline
         } else if !lane.enabled {
             Status::Disabled
-        } else if !lane.toggle || self.presence != Category::Ready {
+        } else if !lane.toggle || !self.accepts_work() {
             Status::ToggleOff
         } else if lane.current >= lane.max || self.blocked(channel) {
             Status::Busy
         } else {
             Status::Available
         }
+    }
+
+    /// Returns true if the chosen presence lets work be given to the person: it is ready, and routable.
+    pub fn accepts_work(&self) -> bool {
+        self.presence == Category::Ready && self.routable
     }
 
     /// Returns true if the person is at work on `channel` (docs/reference/events.md, "Status"): available or busy, or
@@ -97,8 +107,19 @@ impl Facts {
         used + u64::from(self.size(liveness)) <= 100
     }
 
-    /// The share of the budget that one interaction uses, in percent.
+    /// The share of the budget that one interaction uses, in percent: the size that is set, else one that follows from
+    /// the channels.
     fn size(&self, liveness: Liveness) -> u32 {
+        let set = match liveness {
+            Liveness::Live => self.sizes.live,
+            Liveness::Semilive => self.sizes.semi_live,
+            Liveness::Nonlive => self.sizes.non_live,
+        };
+        set.map_or_else(|| self.usual_size(liveness), u32::from)
+    }
+
+    /// The share of the budget that one interaction uses where no size is set, in percent.
+    fn usual_size(&self, liveness: Liveness) -> u32 {
         match liveness {
             // More than half, so that two live interactions never fit, while a chat beside one may.
             Liveness::Live if self.chat_and_call => 51,
@@ -154,7 +175,9 @@ mod tests {
         Facts {
             connected: true,
             presence: Category::Ready,
+            routable: true,
             chat_and_call: true,
+            sizes: Sizes::default(),
             lanes: PerChannel([lane(true, 1, 2), lane(true, 0, 1), lane(false, 0, 1), lane(false, 0, 1)]),
         }
     }
@@ -197,6 +220,37 @@ mod tests {
         let mut facts = person();
         facts.lanes[Channel::Call].max = 0;
         assert_eq!(facts.status(Channel::Call), Status::Busy);
+    }
+
+    #[test]
+    fn a_presence_that_is_not_routable_is_unavailable_by_choice() {
+        let mut facts = person();
+        facts.routable = false;
+        for channel in [Channel::Chat, Channel::Call] {
+            assert_eq!(facts.status(channel), Status::ToggleOff);
+        }
+        assert_eq!(facts.status(Channel::Video), Status::Disabled);
+        assert!(facts.in_production(Channel::Chat), "with a chat still held");
+        assert!(!facts.accepts_work());
+        facts.routable = true;
+        facts.presence = Category::Away;
+        assert!(!facts.accepts_work(), "away is never routable");
+    }
+
+    #[test]
+    fn sizes_that_are_set_replace_those_of_the_channels() {
+        let mut facts = person();
+        assert!(!facts.fits(Liveness::Live), "one chat of two is 50, a call 51");
+        facts.sizes = Sizes { live: Some(50), ..Sizes::default() };
+        assert!(facts.fits(Liveness::Live));
+        facts.sizes = Sizes { semi_live: Some(51), ..Sizes::default() };
+        assert!(!facts.fits(Liveness::Semilive), "51 and 51");
+        facts.lanes[Channel::Chat].current = 0;
+        facts.lanes[Channel::ThirdParty].current = 4;
+        facts.sizes = Sizes { non_live: Some(25), ..Sizes::default() };
+        assert!(!facts.fits(Liveness::Semilive), "four of 25 are all");
+        facts.sizes.non_live = Some(12);
+        assert!(facts.fits(Liveness::Semilive) && facts.fits(Liveness::Live), "48 and 50, 48 and 51");
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub use table::Table;
 pub use upsert::{Upsert, Upserted};
 pub use users::{Account, Password, Users};
 
-use crate::domain::directory::Kind;
+use crate::domain::directory::{DirectorySettings, Kind};
 use crate::domain::filter::{Dimension, Value};
 use crate::domain::ids::{EntityRef, TenantId, UserRef};
 use crate::domain::presence::DefinitionCategory;
@@ -49,6 +49,9 @@ pub struct Entity {
     /// Presence definitions only: true if users may choose it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub selectable: Option<bool>,
+    /// Presence definitions only: false if users who chose it cannot be given work; absent where it was never given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub routable: Option<bool>,
     /// Groups and skills only: the integer id of the group or skill directly above it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<i64>,
@@ -64,6 +67,7 @@ pub struct Entity {
 #[derive(Clone, Debug)]
 pub struct Directory {
     tenant: TenantId,
+    settings: DirectorySettings,
     tables: [Table; Kind::ALL.len()],
     users: Users,
     members: Members,
@@ -72,7 +76,18 @@ pub struct Directory {
 impl Directory {
     /// Creates an empty directory. Derived GUIDs depend on `tenant`.
     pub fn new(tenant: TenantId) -> Self {
-        Directory { tenant, tables: Default::default(), users: Users::default(), members: Members::default() }
+        let (settings, tables) = (DirectorySettings::default(), Default::default());
+        Directory { tenant, settings, tables, users: Users::default(), members: Members::default() }
+    }
+
+    /// The settings of what is counted.
+    pub fn settings(&self) -> DirectorySettings {
+        self.settings
+    }
+
+    /// Restores the settings from a checkpoint.
+    pub fn restore_settings(&mut self, settings: DirectorySettings) {
+        self.settings = settings;
     }
 
     /// The table of the entities of one kind.

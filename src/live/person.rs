@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::event::Surface;
 use crate::domain::profile::Profile;
+use crate::domain::settings::capacity::Sizes;
 use crate::domain::status::{Facts, Lane};
 use crate::domain::{Category, Channel, ConversationId, PerChannel, Time};
 
@@ -37,12 +38,28 @@ impl<T> Register<T> {
 }
 
 /// The presence that a user chose.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Presence {
     /// Category chosen, directly or by a definition.
     pub category: Category,
     /// Definition chosen, by integer id; `None` if only a category was.
     pub definition: Option<i64>,
+    /// False if the definition was one of ready that is not routable when it was chosen. Copied, as the category is: a
+    /// later change of the definition concerns later choices.
+    pub routable: bool,
+}
+
+impl Presence {
+    /// The presence of a user who chose a category.
+    pub const fn of(category: Category) -> Self {
+        Presence { category, definition: None, routable: true }
+    }
+}
+
+impl Default for Presence {
+    fn default() -> Self {
+        Presence::of(Category::default())
+    }
 }
 
 /// One session of a user, open or ended.
@@ -83,7 +100,7 @@ pub struct Person {
     /// The newest time at which a session opened or ended, whatever the order in which the events arrived. Sessions of
     /// every surface count, since an end that arrives before its beginning does not name the surface.
     pub desk_at: Time,
-    /// True if a desk was connected at least once.
+    /// True if the user was logged in at least once: to a desk, to the administration, or by e-mail and password.
     pub ever_logged_in: bool,
     /// The newest time at which a session of any surface opened, also of one that was stale when it arrived.
     pub logged_in: Time,
@@ -147,13 +164,15 @@ impl Person {
         toggles.chain(floors).chain(times).max().unwrap_or(Time::NEVER)
     }
 
-    /// Collects the facts from which statuses are derived.
-    pub fn facts(&self, profile: &Profile) -> Facts {
+    /// Collects the facts from which statuses are derived. `sizes` are the tenant's.
+    pub fn facts(&self, profile: &Profile, sizes: Sizes) -> Facts {
         let conf = profile.channels.per_channel();
         Facts {
             connected: self.is_connected(),
             presence: self.presence.value.category,
+            routable: self.presence.value.routable,
             chat_and_call: profile.chat_and_call,
+            sizes: profile.capacity.or(sizes),
             lanes: PerChannel::from_fn(|channel: Channel| Lane {
                 enabled: conf[channel].enabled,
                 toggle: self.toggles[channel].value,

@@ -149,6 +149,7 @@ impl State {
             EventBody::DirectoryUpserted { .. } => Ok(Outcome::Stale),
             EventBody::UserDeleted { user } => self.delete_user(entry, user),
             EventBody::PasswordSet { user, hash, by } => self.set_password(user, hash, *by),
+            EventBody::UserLoggedIn { user } => self.log_in(user),
             EventBody::LimitsSet { limits } => Ok(self.set_limits(*limits)),
         }
     }
@@ -173,7 +174,8 @@ impl State {
         let Some(profile) = directory.profile(ix) else { return Columns::default() };
         let person = &self.people[ix as usize];
         let assigned = !profile.queues.is_empty() || !profile.campaigns.is_empty();
-        columns(&person.facts(profile), assigned, person.ever_logged_in)
+        let facts = person.facts(profile, directory.settings().capacity);
+        columns(&facts, assigned, person.ever_logged_in)
     }
 
     fn detail_of(&self, directory: &Directory, ix: u32) -> Detail {

@@ -12,7 +12,7 @@ use super::directory::{Account, Password};
 use super::listed::Listed;
 use super::person::{Person, Presence, Session};
 use crate::domain::conversation::HistoryEntry;
-use crate::domain::directory::Kind;
+use crate::domain::directory::{DirectorySettings, Kind};
 use crate::domain::event::{PasswordHash, Surface};
 use crate::domain::ids::parse_guid;
 use crate::domain::{Category, Channel, Conversation, ConversationId, Profile, Quotas, Time};
@@ -116,6 +116,8 @@ pub(super) struct TenantBody {
     pub floor: Option<Time>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<Quotas>,
+    #[serde(default, skip_serializing_if = "DirectorySettings::is_default")]
+    pub settings: DirectorySettings,
     /// The number of the other rows, by which a loss of rows is found. Checkpoints of older builds lack it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<u64>,
@@ -138,11 +140,14 @@ impl StampBody {
     }
 }
 
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct PresenceBody {
     pub category: Category,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub definition: Option<i64>,
+    /// Absent where it is true, as in every row from before it existed.
+    #[serde(default = "yes", skip_serializing_if = "is_true")]
+    pub routable: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Time>,
 }
@@ -254,6 +259,15 @@ pub(super) struct ClaimBody {
     pub ended: Option<Time>,
 }
 
+const fn yes() -> bool {
+    true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_true(value: &bool) -> bool {
+    *value
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_zero(count: &u64) -> bool {
     *count == 0
@@ -266,14 +280,14 @@ pub(super) fn set(time: Time) -> Option<Time> {
 
 impl UserBody {
     pub fn of(account: &Account, person: &Person) -> Self {
-        let Presence { category, definition } = person.presence.value;
+        let Presence { category, definition, routable } = person.presence.value;
         let toggles = person.toggles.iter().filter(|(_, toggle)| toggle.at != Time::NEVER);
         let password =
             |password: &Password| PasswordBody { hash: password.hash.clone(), set: password.set, by: password.by };
         UserBody {
             profile: account.profile.clone(),
             password: account.password.as_deref().map(password),
-            presence: PresenceBody { category, definition, at: set(person.presence.at) },
+            presence: PresenceBody { category, definition, routable, at: set(person.presence.at) },
             toggles: toggles.map(|(channel, t)| ToggleBody { channel, on: t.value, at: t.at }).collect(),
             floors: person
                 .floors
@@ -351,4 +365,25 @@ pub(super) struct ConversationBody {
 pub(super) fn json<T: Serialize>(body: &T) -> String {
     // Serialization of these plain types cannot fail.
     serde_json::to_string(body).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rows from before a member existed are read as if it had its default, and equal states have the rows that they had
+    /// before.
+    #[test]
+    fn rows_without_newer_members_are_read_and_written_as_before() {
+        let old = r#"{"category":"Ready","definition":3}"#;
+        let presence: PresenceBody = serde_json::from_str(old).unwrap();
+        assert!(presence.routable);
+        assert_eq!(json(&presence), old);
+        let barred = r#"{"category":"Ready","definition":3,"routable":false}"#;
+        assert!(!serde_json::from_str::<PresenceBody>(barred).unwrap().routable);
+        let old = r#"{"recorded":"2021-03-01T09:00:00Z","high_water":[0,1]}"#;
+        let tenant: TenantBody = serde_json::from_str(old).unwrap();
+        assert!(tenant.settings.is_default());
+        assert_eq!(json(&tenant), old);
+    }
 }

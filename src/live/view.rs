@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::conversations::Conversations;
 use super::count::fold::{Aggregate, fold};
-use super::count::index::{Columns, Index};
+use super::count::index::{Columns, Index, Plane};
 use super::details::{Detail, Details};
 use super::directory::Directory;
 use super::selection::Selection;
@@ -63,6 +63,11 @@ impl View {
     /// The index's data about one user, by dense index.
     pub fn columns(&self, ix: u32) -> Columns {
         self.index.get(ix)
+    }
+
+    /// Returns true if a user, by dense index, was logged in at least once.
+    pub fn was_logged_in(&self, ix: u32) -> bool {
+        self.columns(ix).has(Plane::EverLoggedIn)
     }
 
     /// The details of one user, by dense index.

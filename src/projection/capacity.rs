@@ -9,11 +9,12 @@ use crate::live::count::words::{count, count_both, drop, join, keep};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capacity {
     liveness: Liveness,
-    /// Agents that are ready, available on a channel of the liveness, and have budget for one more interaction.
+    /// Agents that are available on a channel of the liveness, and have budget for one more interaction.
     pub available: u64,
-    /// Agents that are not connected or not ready, or have every enabled channel of the liveness switched off.
+    /// Agents that are not connected, not ready or not routable, or have every enabled channel of the liveness switched
+    /// off.
     pub incompatible_presence: u64,
-    /// Agents that are ready but lack the capacity, or have no enabled channel of the liveness.
+    /// Agents that accept work but lack the capacity, or have no enabled channel of the liveness.
     pub insufficient_capacity: u64,
 }
 
@@ -33,11 +34,10 @@ impl Aggregate for Capacity {
         keep(agents, block.plane(Plane::Agent));
         let all = count(agents);
         keep(agents, block.plane(Plane::Connected));
-        drop(agents, block.plane(Plane::Away));
-        drop(agents, block.plane(Plane::ExtendedAway));
-        let ready = count(agents);
+        keep(agents, block.plane(Plane::AcceptsWork));
+        let accepting = count(agents);
 
-        // Enabled on some channel, and neither available nor busy on any: for ready agents this means switched off.
+        // Enabled on some channel, and neither available nor busy on any: for these agents this means switched off.
         let switched_off = &mut switched_off[..mask.len()];
         for channel in self.liveness.channels() {
             join(switched_off, block.plane(Plane::Enabled(*channel)));
@@ -49,8 +49,8 @@ impl Aggregate for Capacity {
         let off = count_both(agents, switched_off);
         let available = count_both(agents, block.plane(Plane::Room(self.liveness)));
         self.available += available;
-        self.incompatible_presence += all - ready + off;
+        self.incompatible_presence += all - accepting + off;
         // Cannot underflow: room needs an available channel, so that no agent is in both.
-        self.insufficient_capacity += ready - off - available;
+        self.insufficient_capacity += accepting - off - available;
     }
 }

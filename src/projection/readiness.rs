@@ -1,17 +1,28 @@
-//! The number of agents logged in, and of those available for a call (docs/reference/convoso.md, "User activity").
+//! The number of agents logged in, and of those available on the reference channel
+//! (docs/reference/convoso.md, "User activity").
 
 use crate::domain::Channel;
+use crate::domain::channel::ReferenceChannel;
 use crate::live::count::fold::Aggregate;
 use crate::live::count::index::{BLOCK_WORDS, Block, Plane};
-use crate::live::count::words::{count, count_both, keep};
+use crate::live::count::words::{count, count_both, join, keep};
 
 /// Counts the agents of the selection. Agents are users with at least one enabled channel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Readiness {
+    reference: ReferenceChannel,
     /// Agents with a desk connected.
     pub logged_in: u64,
-    /// Agents with status available on calls (so connected and ready), and assigned to a queue or a campaign.
+    /// Agents with status available on the reference channel (so connected and ready), and assigned to a queue or a
+    /// campaign.
     pub available: u64,
+}
+
+impl Readiness {
+    /// An aggregate for a reference channel, at zero.
+    pub const fn on(reference: ReferenceChannel) -> Self {
+        Readiness { reference, logged_in: 0, available: 0 }
+    }
 }
 
 impl Aggregate for Readiness {
@@ -24,6 +35,15 @@ impl Aggregate for Readiness {
         keep(agents, block.plane(Plane::Connected));
         self.logged_in += count(agents);
         keep(agents, block.plane(Plane::Assigned));
-        self.available += count_both(agents, block.plane(Plane::Available(Channel::Call)));
+        let available = |channel: &Channel| block.plane(Plane::Available(*channel));
+        self.available += match self.reference.channels() {
+            [channel] => count_both(agents, available(channel)),
+            channels => {
+                let mut buffer = [0; BLOCK_WORDS];
+                let any = &mut buffer[..agents.len()];
+                channels.iter().for_each(|channel| join(any, available(channel)));
+                count_both(agents, any)
+            }
+        };
     }
 }

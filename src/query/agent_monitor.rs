@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::domain::channel::ReferenceChannel;
 use crate::domain::directory::Kind;
-use crate::domain::{Channel, EntityRef, Filter};
+use crate::domain::{EntityRef, Filter};
 use crate::live::View;
 use crate::live::count::index::{Columns, Plane};
 use crate::projection::roster::{Connection, roster_by_id};
 
-/// An agent's activity, in the terms of a dialler.
+/// An agent's activity, in the terms of a dialler. A call stands for work on the tenant's reference channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AgentActivity {
     /// Available: can be given a call, and has a campaign or a queue to be given one from.
@@ -21,11 +22,12 @@ pub enum AgentActivity {
 }
 
 impl AgentActivity {
-    fn of(columns: &Columns) -> Self {
+    fn of(columns: &Columns, reference: ReferenceChannel) -> Self {
+        let mut channels = reference.channels().iter();
         // First, since an agent in a call may have a slot for another one.
-        if columns.has(Plane::Available(Channel::Call)) && columns.has(Plane::Assigned) {
+        if columns.has(Plane::Assigned) && channels.clone().any(|channel| columns.has(Plane::Available(*channel))) {
             AgentActivity::Ready
-        } else if columns.current[Channel::Call] > 0 {
+        } else if channels.any(|channel| columns.current[*channel] > 0) {
             AgentActivity::InCall
         } else {
             AgentActivity::Paused
@@ -101,7 +103,7 @@ impl Monitor {
     pub fn count_next(&mut self) -> bool {
         let Some(ix) = self.agents.get(self.counted) else { return false };
         self.counted += 1;
-        match AgentActivity::of(&self.view.columns(*ix)) {
+        match activity(&self.view, *ix) {
             AgentActivity::Ready => self.counts.ready += 1,
             AgentActivity::InCall => self.counts.in_call += 1,
             AgentActivity::Paused => self.counts.paused += 1,
@@ -140,11 +142,15 @@ fn monitored(view: &View, ix: u32) -> Option<MonitoredAgent> {
     Some(MonitoredAgent {
         id: profile.id,
         full_name: names.map(String::as_str).collect::<Vec<_>>().join(" "),
-        activity: AgentActivity::of(&view.columns(ix)),
+        activity: activity(view, ix),
         campaigns: named(view, Kind::Campaign, &profile.campaigns),
         queues: named(view, Kind::Queue, &profile.queues),
         skills: named(view, Kind::Skill, &profile.skills),
     })
+}
+
+fn activity(view: &View, ix: u32) -> AgentActivity {
+    AgentActivity::of(&view.columns(ix), view.directory().settings().reference_channel)
 }
 
 /// Returns the entities of these ids with their names. Unknown ids are left out.

@@ -5,9 +5,21 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::domain::Profile;
-use crate::domain::directory::Kind;
+use crate::domain::directory::{DirectorySettings, Kind};
 use crate::live::View;
 use crate::live::directory::Entity;
+
+/// The members of the document that are no lists.
+#[derive(Debug, Serialize)]
+pub struct Head {
+    #[serde(skip_serializing_if = "DirectorySettings::is_default")]
+    settings: DirectorySettings,
+}
+
+/// Returns the members of the directory that are no lists.
+pub fn directory_head(view: &View) -> Head {
+    Head { settings: view.directory().settings() }
+}
 
 /// One row of the directory.
 #[derive(Debug, Serialize)]
@@ -28,7 +40,7 @@ pub fn directory_size(view: &View) -> usize {
     Kind::ALL.into_iter().map(|kind| directory.table(kind).rows().len()).sum::<usize>() + directory.users().len()
 }
 
-/// Returns the whole directory by the document's members, the rows of each ascending by id.
+/// Returns the lists of the whole directory by the document's members, the rows of each ascending by id.
 pub fn directory(view: &Arc<View>) -> Vec<(&'static str, Rows)> {
     let entities = Kind::ALL.into_iter().map(|kind| (kind.member(), entities(view, kind)));
     entities.chain([("users", users(view))]).collect()

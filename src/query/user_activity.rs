@@ -1,4 +1,4 @@
-//! Counts the agents that are logged in, and those that can be given a call.
+//! Counts the agents that are logged in, and those that can be given work on the tenant's reference channel.
 
 use crate::domain::Filter;
 use crate::live::View;
@@ -6,5 +6,5 @@ use crate::projection::Readiness;
 
 /// Counts the agents of a selection.
 pub fn user_activity(view: &View, filter: &Filter) -> Readiness {
-    view.count(filter, Readiness::default())
+    view.count(filter, Readiness::on(view.directory().settings().reference_channel))
 }

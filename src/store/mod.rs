@@ -14,6 +14,7 @@ pub mod registry;
 pub mod sqlite;
 pub mod tenant_reads;
 pub mod tokens;
+mod unfinished;
 
 use std::fmt;
 use std::future::Future;
@@ -35,6 +36,7 @@ pub use registry::{KeyRecord, RegistryChanges, RegistryVersion, TenantRecord};
 pub use sqlite::SqliteStore;
 pub use tenant_reads::{ArchivePart, ArchiveSearch, TenantReads};
 pub use tokens::{TokenHolder, TokenRecord};
+pub use unfinished::UnfinishedStore;
 
 /// The longest wait of a caller for the store: one second, less 100 ms for the response, as for events.
 const STORE_TIMEOUT: Duration = Duration::from_millis(900);
@@ -142,6 +144,14 @@ pub enum StoreError {
         "the store's tables are older than this program, and another server is running on them: stop it, then try again"
     )]
     Outdated,
+    /// The tables are older than this program, which copies its own only.
+    #[error(
+        "the store's tables are older than this program: use the release that made them, or rollcall migrate first"
+    )]
+    Older,
+    /// A file is not a store, or is damaged.
+    #[error("this is no whole store: {0}")]
+    NoStore(String),
     /// The tables are of a newer release, or were changed.
     #[error("the store's tables are not of this release: {0}; run the release that made them, or restore a backup")]
     Foreign(String),
@@ -163,6 +173,8 @@ impl StoreError {
             | StoreError::File(..)
             | StoreError::Lock(..)
             | StoreError::Unsuitable(_)
+            | StoreError::Older
+            | StoreError::NoStore(_)
             | StoreError::Foreign(_) => true,
             // PostgreSQL's classes of rejected log-ins and of databases that do not exist.
             StoreError::Sql(sqlx::Error::Database(error)) => {

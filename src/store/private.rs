@@ -32,7 +32,7 @@ pub fn open_file(path: &Path) -> io::Result<File> {
 /// Makes an empty private file, unless there is one. That is not even opened: closing it again would release the locks
 /// that SQLite holds on it elsewhere in this process.
 pub fn make_file(path: &Path) -> io::Result<()> {
-    match create(path) {
+    match create_file(path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
         Ok(_) | Err(_) => Ok(()),
     }
@@ -44,17 +44,29 @@ pub fn write_file(path: &Path, text: &str) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         Ok(()) | Err(_) => {}
     }
-    let mut file = create(path)?;
+    let mut file = create_file(path)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()
 }
 
 /// Creates a private file. An error if there is one.
-fn create(path: &Path) -> io::Result<File> {
+pub fn create_file(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.create_new(true).write(true);
     for_owner(&mut options);
     options.open(path)
+}
+
+/// Creates a private folder. An error if there is one, or if its parent is missing.
+pub fn create_folder(folder: &Path) -> io::Result<()> {
+    folder_builder().create(folder)
+}
+
+/// Makes the name of a file durable, by a sync of the folder that it is in.
+#[cfg(unix)]
+pub fn sync_parent(file: &Path) -> io::Result<()> {
+    let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty());
+    File::open(parent.unwrap_or(Path::new("."))).and_then(|folder| folder.sync_all())
 }
 
 /// Makes a file private that an older release made, or a backup. Nothing happens if it is missing.
@@ -69,11 +81,11 @@ pub fn close_to_others(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Returns the permissions of a folder in octal, if others than its owner have any.
+/// Returns the permissions of a folder or a file in octal, if others than its owner have any.
 #[cfg(unix)]
-pub fn open_to_others(folder: &Path) -> Option<String> {
+pub fn open_to_others(path: &Path) -> Option<String> {
     use std::os::unix::fs::PermissionsExt;
-    let mode = std::fs::metadata(folder).ok()?.permissions().mode();
+    let mode = std::fs::metadata(path).ok()?.permissions().mode();
     (mode & OTHERS != 0).then(|| format!("{:04o}", mode & 0o7777))
 }
 
@@ -99,6 +111,12 @@ fn folder_builder() -> std::fs::DirBuilder {
 fn for_owner(options: &mut OpenOptions) {
     use std::os::unix::fs::OpenOptionsExt;
     options.mode(FILE_MODE);
+}
+
+/// Other systems do not open folders as files.
+#[cfg(not(unix))]
+pub fn sync_parent(_: &Path) -> io::Result<()> {
+    Ok(())
 }
 
 /// Other systems have no such permissions.

@@ -179,7 +179,8 @@ impl Case {
             queries.iadvize(&pick, answers, &everyone).await;
             queries.users(&pick, answers, &everyone).await;
         }
-        queries.relations(&questions::Pick::users(&mut self.random)).await;
+        let channel = everyone.first().map(|one| one.settings.reference).unwrap_or_default();
+        queries.relations(&questions::Pick::users(&mut self.random), channel).await;
     }
 
     /// Waits until the engine has done everything that is due: it ends leases after it has answered.

@@ -3,19 +3,17 @@
 #[cfg(unix)]
 mod announcement;
 mod commands;
-mod database;
-mod deletion;
 mod demo;
 mod leaks;
 mod life;
 mod logs;
-#[cfg(unix)]
-mod modes;
 mod output;
+mod printed;
 mod rejections;
 mod secrets;
 mod settings;
-mod verify;
+mod settings_file;
+mod store;
 
 use std::time::Duration;
 

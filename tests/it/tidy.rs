@@ -6,6 +6,7 @@ mod cycles;
 mod edges;
 mod examples;
 mod pages;
+mod pins;
 mod sizes;
 mod words;
 

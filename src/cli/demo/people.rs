@@ -79,6 +79,7 @@ impl Work {
 pub fn document() -> Document {
     let routing_rules = [("Visitors of the shop", vec![1, 2]), ("Members", vec![3, 2])].into_iter().enumerate();
     Document {
+        settings: None,
         projects: entities(&PROJECTS, FIRST_PROJECT),
         groups: entities(&GROUPS, 1),
         skills: entities(&SKILLS, 1),

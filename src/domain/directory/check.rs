@@ -3,7 +3,9 @@
 use super::{Document, EntityPatch, Kind, MAX_LIST, Problem, UserPatch};
 use crate::domain::channel::Channel;
 use crate::domain::ids::MAX_ID;
+use crate::domain::json::Field;
 use crate::domain::profile::{CallConfig, PickUp};
+use crate::domain::settings::capacity::SizesPatch;
 use crate::domain::text::is_name;
 
 /// Maximum length of a free text of a public profile, in bytes.
@@ -15,6 +17,10 @@ impl Document {
     /// Returns a problem for each invalid value in the document; empty if it is valid.
     pub fn check(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
+        if let Some(settings) = &self.settings {
+            let mut report = Report { base: String::from("/settings"), problems: &mut problems };
+            report.sizes(&settings.capacity);
+        }
         for kind in Kind::ALL {
             for (n, entity) in self.of(kind).iter().enumerate() {
                 let mut report = Report { base: format!("/{}/{n}", kind.member()), problems: &mut problems };
@@ -49,6 +55,12 @@ impl Report<'_> {
         self.require(list.is_none_or(|l| l.len() <= MAX_LIST), member, "must have at most 1000 elements");
     }
 
+    fn sizes(&mut self, sizes: &Field<SizesPatch>) {
+        for name in sizes.value().into_iter().flat_map(SizesPatch::out_of_range) {
+            self.require(false, &format!("capacity/{name}"), "must be from 1 to 100");
+        }
+    }
+
     fn id(&mut self, id: Option<i64>) {
         self.require(id.is_none_or(|id| (1..=MAX_ID).contains(&id)), "id", "must be from 1 to 9007199254740991");
     }
@@ -69,6 +81,7 @@ fn check_entity(kind: Kind, entity: &EntityPatch, report: &mut Report<'_>) {
         "belongs to presence definitions only",
     );
     report.require(is_definition || entity.selectable.is_none(), "selectable", "belongs to presence definitions only");
+    report.require(is_definition || entity.routable.is_none(), "routable", "belongs to presence definitions only");
     let is_nested = matches!(kind, Kind::Group | Kind::Skill);
     report.require(is_nested || entity.parent.is_absent(), "parent", "belongs to groups and skills only");
     report.require(kind == Kind::Skill || entity.order.is_none(), "order", "belongs to skills only");
@@ -108,6 +121,7 @@ fn check_user(user: &UserPatch, report: &mut Report<'_>) {
     }
     report.list(user.roles.as_ref(), "roles");
     check_channels(user, report);
+    report.sizes(&user.capacity);
     report.list(user.language_list.as_ref(), "language_list");
     // Elements beyond the limit are a problem already; checking them too would make the list of problems unbounded.
     for (n, language) in user.language_list.iter().flatten().take(MAX_LIST).enumerate() {

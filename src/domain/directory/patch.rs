@@ -8,6 +8,7 @@ use crate::domain::ids::EntityRef;
 use crate::domain::json::{self, Field};
 use crate::domain::profile::{CallConfig, PublicProfile};
 use crate::domain::role::{Role, Roles};
+use crate::domain::settings::capacity::SizesPatch;
 
 /// Changes to a user's settings for one channel. An absent member leaves the setting as it is.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -142,6 +143,9 @@ pub struct UserPatch {
     /// True if the user may chat and call at the same time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub chat_and_call: Option<bool>,
+    /// Sizes of the user's interactions; those that are not set are the tenant's. An absent size stays as it is.
+    #[serde(skip_serializing_if = "Field::is_absent", deserialize_with = "json::field")]
+    pub capacity: Field<SizesPatch>,
     /// True if the user may turn a chat into a video call.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub chat_to_video: Option<bool>,

@@ -248,6 +248,12 @@ pub enum EventBody {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<Uuid>,
     },
+    /// Internal: a user logged in with e-mail and password, for the first time.
+    #[serde(rename = "user.logged_in")]
+    UserLoggedIn {
+        /// The user that logged in.
+        user: UserRef,
+    },
     /// Internal: the tenant's quotas are set. They replace all quotas set before.
     #[serde(rename = "limits.set")]
     LimitsSet {

@@ -38,13 +38,21 @@ pub struct Lists<R> {
 }
 
 impl<R: Serialize> Lists<R> {
-    /// An object with lists as its only members.
-    pub fn object(members: impl IntoIterator<Item = (&'static str, Box<dyn Iterator<Item = R> + Send>)>) -> Self {
-        let mut before = String::from("{");
+    /// The object `head`, with lists as further members.
+    pub fn object<T: Serialize>(
+        head: &T,
+        members: impl IntoIterator<Item = (&'static str, Box<dyn Iterator<Item = R> + Send>)>,
+    ) -> Self {
+        let mut before = json(head);
+        // The closing brace comes after the lists.
+        before.pop();
+        if before.len() > 1 {
+            before.push(b',');
+        }
         let mut lists = VecDeque::new();
         for (name, rows) in members {
-            lists.push_back((format!("{before}\"{name}\":[").into_bytes(), rows));
-            before = String::from("],");
+            before.extend(format!("\"{name}\":[").into_bytes());
+            lists.push_back((std::mem::replace(&mut before, b"],".to_vec()), rows));
         }
         Lists { lists, tail: b"]}".to_vec(), is_first: true }
     }
@@ -219,8 +227,11 @@ mod tests {
     #[test]
     fn an_object_keeps_the_order_of_its_lists() {
         let rows = |of: &'static [u8]| Box::new(of.iter()) as Box<dyn Iterator<Item = &'static u8> + Send>;
-        let lists = Lists::object([("a", rows(&[])), ("b", rows(&[1, 2])), ("c", rows(&[3]))]);
-        assert_eq!(slices(lists).0, br#"{"a":[],"b":[1,2],"c":[3]}"#);
+        let lists = || [("a", rows(&[])), ("b", rows(&[1, 2])), ("c", rows(&[3]))];
+        let head = |json: &str| serde_json::from_str::<serde_json::Value>(json).unwrap();
+        assert_eq!(slices(Lists::object(&head("{}"), lists())).0, br#"{"a":[],"b":[1,2],"c":[3]}"#);
+        let after = slices(Lists::object(&head(r#"{"z":{"y":1}}"#), lists())).0;
+        assert_eq!(after, br#"{"z":{"y":1},"a":[],"b":[1,2],"c":[3]}"#);
     }
 
     #[test]

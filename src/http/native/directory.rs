@@ -21,7 +21,7 @@ use crate::http::fault::NativeFault;
 use crate::http::state::AppState;
 use crate::limits::TurnKey;
 use crate::query;
-use crate::query::directory::{directory, directory_size};
+use crate::query::directory::{directory, directory_head, directory_size};
 
 /// The size limit of a document.
 const LIMIT: Limit = Limit { bytes: 32 * 1024 * 1024, name: "32 MiB" };
@@ -88,7 +88,7 @@ pub async fn get_directory(
     let snapshot = query::open(app.reader(), &caller, freshness).await?;
     let is_long = directory_size(&snapshot.view) > query::INLINE_ROWS;
     let view = snapshot.view.clone();
-    let begin = move || Lists::object(directory(&view));
+    let begin = move || Lists::object(&directory_head(&view), directory(&view));
     let answer = json_in_slices(&app, TurnKey::Tenant(caller.tenant()), is_long, "application/json", begin).await?;
     Ok(reply::from_snapshot(answer, &snapshot))
 }

@@ -51,7 +51,8 @@ pub async fn password_grant(State(app): State<AppState>, request: Request) -> Re
     let (email, password) = (required(&params, "username")?, required(&params, "password")?);
     let Peer(from) = Peer::of(&parts.extensions);
     let attempt = Attempt { from, email, password };
-    let token = log_in(app.tokens(), app.passwords(), app.reader(), attempt).await.map_err(|fault| match fault {
+    let token = log_in(app.tokens(), app.submitter(), app.passwords(), app.reader(), attempt).await;
+    let token = token.map_err(|fault| match fault {
         Fault::CredentialInvalid => OauthFault::refused("invalid_grant", "username or password not valid"),
         other => OauthFault::Fault(other),
     })?;

@@ -23,7 +23,7 @@ pub enum Plane {
     Agent,
     /// The user has a queue or a campaign.
     Assigned,
-    /// A desk of the user was connected at least once.
+    /// The user was logged in at least once.
     EverLoggedIn,
     /// At least one desk session is open.
     Connected,
@@ -31,6 +31,8 @@ pub enum Plane {
     Away,
     /// The chosen presence is extended away.
     ExtendedAway,
+    /// The chosen presence lets work be given to the user; see [`Facts::accepts_work`].
+    AcceptsWork,
     /// The directory enables the channel.
     Enabled(Channel),
     /// The status on the channel is available.
@@ -45,7 +47,7 @@ pub enum Plane {
 
 impl Plane {
     // At most 32, the bits of `Columns::planes`.
-    const COUNT: usize = 7 + 4 * Channel::ALL.len() + Liveness::ALL.len();
+    const COUNT: usize = 8 + 4 * Channel::ALL.len() + Liveness::ALL.len();
 
     /// The position of the plane's bit in [`Columns`] and of its words in a [`Block`].
     const fn row(self) -> usize {
@@ -57,12 +59,13 @@ impl Plane {
             Plane::Connected => 4,
             Plane::Away => 5,
             Plane::ExtendedAway => 6,
+            Plane::AcceptsWork => 7,
             // Four rows each, one for each channel.
-            Plane::Enabled(channel) => 7 + channel as usize,
-            Plane::Available(channel) => 11 + channel as usize,
-            Plane::Busy(channel) => 15 + channel as usize,
-            Plane::InProduction(channel) => 19 + channel as usize,
-            Plane::Room(liveness) => 23 + liveness as usize,
+            Plane::Enabled(channel) => 8 + channel as usize,
+            Plane::Available(channel) => 12 + channel as usize,
+            Plane::Busy(channel) => 16 + channel as usize,
+            Plane::InProduction(channel) => 20 + channel as usize,
+            Plane::Room(liveness) => 24 + liveness as usize,
         }
     }
 }
@@ -98,6 +101,7 @@ pub fn columns(facts: &Facts, assigned: bool, ever_logged_in: bool) -> Columns {
     columns.set(Plane::Connected, facts.connected);
     columns.set(Plane::Away, facts.presence == Category::Away);
     columns.set(Plane::ExtendedAway, facts.presence == Category::ExtendedAway);
+    columns.set(Plane::AcceptsWork, facts.accepts_work());
     for channel in Channel::ALL {
         let lane = &facts.lanes[channel];
         let status = facts.status(channel);
@@ -294,7 +298,7 @@ mod tests {
     use super::*;
 
     fn columns_of(n: u32) -> Columns {
-        let mut columns = Columns { planes: n & 0x3ff_ffff, ..Columns::default() };
+        let mut columns = Columns { planes: n & 0x7ff_ffff, ..Columns::default() };
         for channel in Channel::ALL {
             columns.current[channel] = n % (3 + channel as u32);
             columns.max[channel] = n % 1001;

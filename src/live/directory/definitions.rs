@@ -55,13 +55,14 @@ impl Directory {
             category,
             description: String::from(description),
             selectable: category.chosen().is_some(),
+            routable: category == DefinitionCategory::Ready,
             is_built_in: true,
         }
     }
 }
 
-/// Converts an entity to a definition; `None` if it has no category. A logged-out definition is never selectable, even
-/// if the directory marks it so.
+/// Converts an entity to a definition; `None` if it has no category. A logged-out definition is never selectable, and
+/// one that is not ready never routable, even if the directory marks it so.
 fn defined(entity: &Entity) -> Option<Definition> {
     let category = entity.category?;
     Some(Definition {
@@ -69,6 +70,7 @@ fn defined(entity: &Entity) -> Option<Definition> {
         category,
         description: entity.description.clone().unwrap_or_default(),
         selectable: entity.selectable.unwrap_or(true) && category.chosen().is_some(),
+        routable: entity.routable.unwrap_or(true) && category == DefinitionCategory::Ready,
         is_built_in: false,
     })
 }

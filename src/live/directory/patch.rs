@@ -7,6 +7,7 @@ use crate::domain::directory::{ChannelPatch, Kind, UserPatch};
 use crate::domain::ids::EntityRef;
 use crate::domain::json::Field;
 use crate::domain::profile::ChannelConf;
+use crate::domain::settings::capacity::patch_sizes;
 use crate::domain::{Channel, Profile};
 
 /// A problem of one entity: the pointer to its member, relative to the entity, and the description.
@@ -58,6 +59,7 @@ impl Directory {
         }
         patch_channels(profile, patch);
         profile.chat_and_call = patch.chat_and_call.unwrap_or(profile.chat_and_call);
+        patch_sizes(&patch.capacity, &mut profile.capacity);
         profile.chat_to_video = patch.chat_to_video.unwrap_or(profile.chat_to_video);
         if let Some(languages) = &patch.language_list {
             profile.language_list.clone_from(languages);

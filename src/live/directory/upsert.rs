@@ -8,7 +8,9 @@ use uuid::Uuid;
 
 use super::patch::{Refused, references_of};
 use super::{Directory, Entity};
-use crate::domain::directory::{Changes, Document, EntityPatch, Kind, Problem, ROLES_NOT_GRANTED, TAKEN, UserPatch};
+use crate::domain::directory::{
+    Changes, DirectorySettingsPatch, Document, EntityPatch, Kind, Problem, ROLES_NOT_GRANTED, TAKEN, UserPatch,
+};
 use crate::domain::ids::{EntityRef, MAX_ID};
 use crate::domain::json::Field;
 use crate::domain::{Profile, RoleGrant, Time};
@@ -25,6 +27,8 @@ pub struct Upserted {
     pub entities: Vec<(Kind, i64)>,
     /// Users created or changed, by dense index.
     pub users: Vec<u32>,
+    /// True if a setting changed that the columns of all users depend on.
+    pub everyone: bool,
 }
 
 /// A document being applied to its own clone of a directory.
@@ -48,6 +52,8 @@ pub struct Upsert {
 /// The stages of applying a document, in order. Each one processes all of its patches before the next begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
+    /// Changes settings.
+    Settings,
     /// Creates and changes the entities of the kind at this index of [`Kind::ALL`].
     Entities(usize),
     /// Finds the user that each patch is about, before any user changes.
@@ -77,7 +83,7 @@ impl Upsert {
             directory: directory.clone(),
             now,
             roles,
-            stage: Stage::Entities(0),
+            stage: Stage::Settings,
             next: 0,
             entities: HashSet::new(),
             users: HashSet::new(),
@@ -109,6 +115,12 @@ impl Upsert {
         let n = self.next;
         self.next += 1;
         match self.stage {
+            Stage::Settings => {
+                if let Some(patch) = document.settings.as_ref().filter(|patch| !patch.is_empty()) {
+                    self.patch_settings(patch);
+                }
+                return self.enter(Stage::Entities(0));
+            }
             Stage::Entities(kind) => {
                 let Some(kind) = Kind::ALL.get(kind).copied() else { return self.enter(Stage::Targets) };
                 let Some(patch) = document.of(kind).get(n) else {
@@ -154,6 +166,16 @@ impl Upsert {
         Some(0)
     }
 
+    fn patch_settings(&mut self, patch: &DirectorySettingsPatch) {
+        let before = self.directory.settings;
+        patch.patch(&mut self.directory.settings);
+        let after = self.directory.settings;
+        // The reference channel is looked up by each question, the sizes are part of the users' columns.
+        self.done.everyone = before.capacity != after.capacity;
+        let counted = if before == after { &mut self.done.changes.unchanged } else { &mut self.done.changes.updated };
+        *counted += 1;
+    }
+
     fn upsert_entity(&mut self, kind: Kind, patch: &EntityPatch, walked: &mut usize) -> Result<(), Refused> {
         let directory = &mut self.directory;
         let table = directory.table(kind);
@@ -182,6 +204,7 @@ impl Upsert {
         entity.order = patch.order.or(entity.order);
         entity.category = patch.category.or(entity.category);
         entity.selectable = patch.selectable.or(entity.selectable);
+        entity.routable = patch.routable.or(entity.routable);
         if patch.description.is_some() {
             entity.description.clone_from(&patch.description);
         }
@@ -304,6 +327,8 @@ impl Directory {
             category: None,
             description: None,
             selectable: is_definition.then_some(true),
+            // Absent unless it is given, as in rows of definitions from before it existed.
+            routable: None,
             parent: None,
             order: None,
             created: None,

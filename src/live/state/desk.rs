@@ -47,9 +47,9 @@ impl State {
             self.people[ix as usize].desk_at = self.people[ix as usize].desk_at.max(time);
         }
         let person = &mut self.people[ix as usize];
-        // A stale connection still shows that the user was connected once.
-        let first = opening.surface == Surface::Desk && !person.ever_logged_in;
-        person.ever_logged_in |= first;
+        // A stale connection still shows that the user was logged in once. The administration counts too: the vendor lists
+        // operators who are offline once they were logged in to the platform (docs/reference/iadvize-rest.md).
+        let first = !std::mem::replace(&mut person.ever_logged_in, true);
         let logged_in = person.logged_in.max(time.unwrap_or(event.fact.time));
         let is_newer = std::mem::replace(&mut person.logged_in, logged_in) != logged_in;
         let Some(time) = time else {

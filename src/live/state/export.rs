@@ -197,6 +197,7 @@ fn row_body(state: &State, key: &RowKey) -> Option<String> {
             high_water: directory.high_water(),
             floor: set(state.floor()),
             limits: Some(state.limits()).filter(|limits| *limits != Quotas::default()),
+            settings: directory.settings(),
             rows: Some(row_count(state)),
         }),
         RowKey::Entity(kind, id) => json::<Arc<Entity>>(directory.table(*kind).get(EntityRef::Id(*id))?),

@@ -88,6 +88,7 @@ impl State {
                 self.floor = body.floor.unwrap_or(Time::NEVER);
                 self.limits = body.limits.unwrap_or_default();
                 directory.restore_high_water(&body.high_water);
+                directory.restore_settings(body.settings);
             }
             RowKey::Entity(kind, _) => directory.restore_entity(*kind, serde_json::from_str(&row.body)?),
             RowKey::User(id) => {
@@ -116,7 +117,11 @@ impl State {
     fn person_from(&mut self, id: i64, body: &UserBody) -> Person {
         let mut person = Person {
             presence: Register {
-                value: Presence { category: body.presence.category, definition: body.presence.definition },
+                value: Presence {
+                    category: body.presence.category,
+                    definition: body.presence.definition,
+                    routable: body.presence.routable,
+                },
                 at: body.presence.at.unwrap_or(Time::NEVER),
             },
             closed_all: body.closed_all.unwrap_or(Time::NEVER),

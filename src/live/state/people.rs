@@ -53,7 +53,7 @@ impl State {
         definition: Option<Uuid>,
     ) -> Result<Option<Presence>, Rejection> {
         let Some(guid) = definition else {
-            return Ok(category.map(|category| Presence { category, definition: None }));
+            return Ok(category.map(Presence::of));
         };
         let definition = self.directory.table(Kind::PresenceDefinition).get(EntityRef::Guid(guid));
         let definition = definition.ok_or(Rejection::UnknownPresence)?;
@@ -61,7 +61,9 @@ impl State {
         if category.is_some_and(|given| given != meant) {
             return Err(Rejection::PresenceMismatch);
         }
-        Ok(Some(Presence { category: meant, definition: Some(definition.id) }))
+        // Only of ready definitions, so that equal choices are stored alike.
+        let routable = meant != Category::Ready || definition.routable.unwrap_or(true);
+        Ok(Some(Presence { category: meant, definition: Some(definition.id), routable }))
     }
 
     /// Deletes a user: ends all sessions and claims and removes the user from every count. The ids stay assigned until
@@ -96,6 +98,14 @@ impl State {
         let ix = self.subject(user)?;
         let password = Password { hash: hash.clone(), set: self.position, by };
         Arc::make_mut(&mut self.directory).set_password(ix, Some(password));
+        self.touch(ix);
+        Ok(Outcome::Applied)
+    }
+
+    /// Records that a user logged in. It has no time of its own: a user who was ever logged in stays so.
+    pub(super) fn log_in(&mut self, user: &UserRef) -> Result<Outcome, Rejection> {
+        let ix = self.subject(user)?;
+        self.people[ix as usize].ever_logged_in = true;
         self.touch(ix);
         Ok(Outcome::Applied)
     }

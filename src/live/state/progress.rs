@@ -46,7 +46,8 @@ enum Work {
 struct Rows {
     directory: Directory,
     done: Upserted,
-    /// Number of changed entities and users processed so far, the entities first.
+    /// Number of changed entities and users processed so far, the entities first; then all users, if the document
+    /// concerns everyone.
     next: usize,
     index: Index,
     details: Details,
@@ -147,15 +148,20 @@ impl State {
     fn refresh(&mut self, rows: &mut Rows, steps: &mut usize) -> bool {
         while *steps > 0 {
             let n = rows.next;
+            let (entities, users) = (rows.done.entities.len(), rows.done.users.len());
             if let Some((kind, id)) = rows.done.entities.get(n) {
                 // Marked before the document is done, which is safe: until then no checkpoint may begin.
                 self.dirty.insert(RowKey::Entity(*kind, *id));
-            } else if let Some(ix) = rows.done.users.get(n - rows.done.entities.len()).copied() {
+            } else if let Some(ix) = rows.done.users.get(n - entities).copied() {
                 // Creates the `Person` of a new user now; nothing reads it before the directory contains the user.
                 self.people.reach(ix as usize).created.get_or_insert(self.position + 1);
                 rows.index.set(ix, &self.columns_of(&rows.directory, ix));
                 rows.details.set(ix, self.detail_of(&rows.directory, ix));
                 self.dirty.insert(RowKey::User(rows.directory.user_id(ix)));
+            } else if rows.done.everyone && n - entities - users < rows.directory.users().len() {
+                // Their rows do not change, only what is derived from them.
+                let ix = (n - entities - users) as u32;
+                rows.index.set(ix, &self.columns_of(&rows.directory, ix));
             } else {
                 return true;
             }
@@ -178,7 +184,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::domain::directory::{EntityPatch, UserPatch};
+    use crate::domain::directory::{DirectorySettingsPatch, EntityPatch, UserPatch};
     use crate::domain::json::Field;
     use crate::domain::{EntityRef, Event, RoleGrant, TenantId};
 
@@ -224,6 +230,30 @@ mod tests {
         assert!(matches!(step, Step::Done(Outcome::Upserted(_))), "{step:?}");
         let after = state.publish();
         (units, after.copied_since(&before))
+    }
+
+    /// Returns the number of slices of 100 units for a document with these settings.
+    fn slices(state: &mut State, settings: &str) -> usize {
+        let settings: DirectorySettingsPatch = serde_json::from_str(settings).unwrap();
+        let entry = entry(state, Document { settings: Some(settings), ..Document::default() });
+        let (mut step, mut slices) = (state.begin(&entry, 100).unwrap(), 1);
+        while step == Step::More {
+            step = state.resume(100);
+            slices += 1;
+        }
+        assert!(matches!(step, Step::Done(Outcome::Upserted(_))), "{step:?}");
+        slices
+    }
+
+    #[test]
+    fn sizes_of_a_tenant_concern_all_users_in_slices() {
+        let mut state = tenant(1_000);
+        state.publish();
+        state.checkpoint();
+        assert_eq!(slices(&mut state, r#"{"reference_channel":"chat"}"#), 1);
+        assert_eq!(slices(&mut state, r#"{"capacity":{"live":60}}"#), 11, "a unit for each user, and the end");
+        assert_eq!(slices(&mut state, r#"{"capacity":{"live":60}}"#), 1, "no change");
+        assert_eq!(state.rows_since_checkpoint(), 0, "no user's row changes");
     }
 
     #[test]

@@ -110,7 +110,7 @@ mod tests {
         fn probe(&mut self, size: i64) -> Vec<(&'static str, u64)> {
             let user = || UserRef::id(7);
             let named = (0..10).map(|n| slot(&format!("new {n}"))).collect();
-            let today: [(&str, EventBody); 13] = [
+            let today: [(&str, EventBody); 14] = [
                 ("opens", connected(7, "new")),
                 ("closes", disconnected(7, "new")),
                 ("closes all", EventBody::DeskClosedAll { user: user() }),
@@ -126,6 +126,7 @@ mod tests {
                 ("pushes to an unknown user", pushed(size + 2, talk(10))),
                 ("closes a conversation", EventBody::ConversationClosed { conversation: talk(11), reason: None }),
                 ("deletes", EventBody::UserDeleted { user: UserRef::id(12) }),
+                ("logs in", EventBody::UserLoggedIn { user: user() }),
                 ("limits", EventBody::LimitsSet { limits: Quotas::default() }),
             ];
             let mut counts: Vec<_> = today.into_iter().map(|(name, body)| (name, self.count(body))).collect();

@@ -1,6 +1,7 @@
 //! The store in a SQLite file. All writes go through one connection, which the journal uses as well.
 
 mod archive;
+pub(super) mod backup;
 mod checkpoint;
 mod deletion;
 mod housekeeping;
@@ -53,13 +54,9 @@ impl SqliteStore {
         require(folder, if_missing)?;
         private::make_folder(folder).map_err(|error| StoreError::Folder(folder.to_owned(), error))?;
         let file = folder.join(DATABASE_FILE);
-        let bytes = |name: &str| std::fs::metadata(folder.join(name)).map_or(0, |metadata| metadata.len());
         // An empty file was left by a start that was killed.
-        let is_new = bytes(DATABASE_FILE) == 0;
-        // SQLite would take the file for a new database, and delete the log.
-        if is_new && file.exists() && bytes(LOG_FILE) > 0 {
-            return Err(StoreError::Unreadable(format!("{DATABASE_FILE} is empty beside its write-ahead log")));
-        }
+        let is_new = bytes(folder, DATABASE_FILE) == 0;
+        refuse_empty_beside_log(folder)?;
         make_private(folder)?;
         let options = SqliteConnectOptions::new()
             .filename(&file)
@@ -115,10 +112,8 @@ impl SqliteStore {
 
     /// Returns the sizes of the database and its write-ahead log in bytes.
     pub(super) fn file_sizes(&self) -> [(&'static str, u64); 2] {
-        let database = self.writer.file();
-        let log = database.with_file_name(LOG_FILE);
-        let bytes = |file: &Path| std::fs::metadata(file).map_or(0, |metadata| metadata.len());
-        [("database", bytes(database)), ("log", bytes(&log))]
+        let folder = self.writer.file().parent().unwrap_or(Path::new("."));
+        [("database", bytes(folder, DATABASE_FILE)), ("log", bytes(folder, LOG_FILE))]
     }
 
     /// Returns the only connection that writes.
@@ -145,6 +140,20 @@ pub(super) fn require(folder: &Path, if_missing: IfMissing) -> Result<(), StoreE
         return Ok(());
     }
     Err(StoreError::Missing("rollcall serve makes one"))
+}
+
+/// Returns the size of a file of the folder; 0 if it is missing.
+fn bytes(folder: &Path, name: &str) -> u64 {
+    std::fs::metadata(folder.join(name)).map_or(0, |metadata| metadata.len())
+}
+
+/// Returns [`StoreError::Unreadable`] for an empty file beside a log with content. SQLite would take it for a new
+/// database, and delete the log.
+fn refuse_empty_beside_log(folder: &Path) -> Result<(), StoreError> {
+    if bytes(folder, DATABASE_FILE) == 0 && folder.join(DATABASE_FILE).exists() && bytes(folder, LOG_FILE) > 0 {
+        return Err(StoreError::Unreadable(format!("{DATABASE_FILE} is empty beside its write-ahead log")));
+    }
+    Ok(())
 }
 
 /// Makes every file of the store private. The database is made here, since SQLite gives a new one the umask's

@@ -112,7 +112,7 @@ fn problem(description: &Value, operation: &Operation<'_>, answer: &Answer) -> O
     if answer.status != status {
         return Some(format!("{} {}", answer.status, answer.text));
     }
-    let Some(content) = response["content"].as_object() else { return None };
+    let content = response["content"].as_object()?;
     let essence = |text: &str| text.split(';').next().unwrap_or_default().trim().to_owned();
     let given = essence(answer.header("content-type").unwrap_or_default());
     let Some((_, media)) = content.iter().find(|(media_type, _)| essence(media_type) == given) else {

@@ -96,7 +96,7 @@ fn live_and_the_reference_agree_across_index_blocks() {
 fn control_every_broken_rule_is_detected() {
     let given = (prop_oneof![2 => small(Mix::EVERYTHING), 1 => small(Mix::CONVERSATIONS)], questions());
     let is_detected = |flaw: Flaw| {
-        fails(400, &given, |(history, filters)| {
+        fails(1_000, &given, |(history, filters)| {
             let broken = compare(&history, &filters, Some(flaw));
             if broken.is_err() && compare(&history, &filters, None).is_ok() { broken } else { Ok(()) }
         })

@@ -30,8 +30,9 @@ impl Aggregate for Population {
 
 /// Returns every aggregate and list of a view for the users that a filter selects.
 pub fn answers(view: &View, filter: &Filter) -> Answers {
+    let reference = view.directory().settings().reference_channel;
     let ((head, ready), presence) =
-        view.count(filter, ((Headcount::default(), Readiness::default()), PresenceSummary::default()));
+        view.count(filter, ((Headcount::default(), Readiness::on(reference)), PresenceSummary::default()));
     let ids = |connection| {
         let indexes = roster(view, filter, connection);
         indexes.into_iter().map(|ix| view.directory().profile(ix).unwrap().id).collect()
@@ -155,6 +156,7 @@ fn planes(one: &Individual<'_>) -> Vec<(Plane, bool)> {
         (Plane::Connected, one.connected),
         (Plane::Away, one.presence == Category::Away),
         (Plane::ExtendedAway, one.presence == Category::ExtendedAway),
+        (Plane::AcceptsWork, one.accepts_work()),
     ];
     for channel in Channel::ALL {
         planes.push((Plane::Enabled(channel), one.account.conf(channel).enabled));

@@ -26,7 +26,9 @@
 //!   conversation has no holder after it.
 //! * Of the users who released a conversation, the 256 who did so last are remembered; older releases count as releases
 //!   without a subject. Of those who took it, the 256 with the lowest ids are counted.
-//! * `ever_logged_in`: a connection that is too late to open a session sets it nevertheless.
+//! * `ever_logged_in`: a connection that is too late to open a session sets it nevertheless. So do connections to the
+//!   administration, and log-ins with a password.
+//! * `routable` is what the definition says when it is chosen, in the order of the journal.
 //! * `updated`: the newest time of a presence choice, or of a statement about a session; it outlives them. A
 //!   `closed_all` counts for each session that it closes, at the time of the close, and an expiry at the server's time.
 
@@ -63,13 +65,20 @@ const REMEMBERED_USERS: usize = 256;
 /// The index of an account: a user from creation to deletion.
 type AccountIx = usize;
 
-/// A chosen presence, with the id of its definition if one was chosen.
-type Choice = (Category, Option<i64>);
+/// A chosen presence.
+#[derive(Clone, Copy, Debug)]
+struct Choice {
+    category: Category,
+    /// The id of the definition, if one was chosen.
+    definition: Option<i64>,
+    /// Whether a ready definition was routable when it was chosen; true without a definition.
+    routable: bool,
+}
 
 /// One effect of an accepted event.
 #[derive(Clone, Debug)]
 enum Effect {
-    Presence(AccountIx, Category, Option<i64>),
+    Presence(AccountIx, Choice),
     Toggle(AccountIx, Channel, bool),
     Opened(AccountIx, Box<str>, Opening),
     Closed(AccountIx, Box<str>),
@@ -201,7 +210,8 @@ impl Reference {
                     let logged_in = self.logged_in.entry(ix).or_insert(Time::NEVER);
                     *logged_in = (*logged_in).max(if wins { time } else { event.fact.time });
                 }
-                if *surface == Surface::Desk && (wins || !self.has(Flaw::LateConnectionsAreNotSeen)) {
+                let counts = *surface == Surface::Desk || !self.has(Flaw::AdministrationIsNotSeen);
+                if counts && (wins || !self.has(Flaw::LateConnectionsAreNotSeen)) {
                     self.seen.insert(ix);
                 }
             }
@@ -224,10 +234,10 @@ impl Reference {
             EventBody::StatusChanged { user, presence, presence_id, channels } => {
                 let ix = self.directory.find(user)?;
                 let chosen = self.chosen(*presence, *presence_id)?;
-                if let Some((category, definition)) = chosen {
+                if let Some(choice) = chosen {
                     let time =
                         self.effective_time(event, |effect| matches!(effect, Effect::Presence(w, ..) if *w == ix));
-                    self.add_statement(entry, time, Effect::Presence(ix, category, definition));
+                    self.add_statement(entry, time, Effect::Presence(ix, choice));
                     self.update(ix, time);
                 }
                 for (channel, on) in channels {
@@ -264,6 +274,12 @@ impl Reference {
             EventBody::PasswordSet { user, hash, .. } => {
                 let ix = self.directory.find(user)?;
                 self.directory.accounts[ix].password = Some((hash.clone(), entry.seq));
+            }
+            EventBody::UserLoggedIn { user } => {
+                let ix = self.directory.find(user)?;
+                if !self.has(Flaw::LogInsAreNotSeen) {
+                    self.seen.insert(ix);
+                }
             }
             EventBody::UserDeleted { user } => {
                 let ix = self.directory.find(user)?;
@@ -412,12 +428,12 @@ impl Reference {
         Some(())
     }
 
-    /// Returns the presence that an event chooses, with the id of its definition: `Some(None)` if it chooses none,
-    /// `None` if the choice is invalid.
+    /// Returns the presence that an event chooses: `Some(None)` if it chooses none, `None` if the choice is invalid.
     fn chosen(&self, given: Option<Category>, definition: Option<uuid::Uuid>) -> Option<Option<Choice>> {
         use rollcall::domain::directory::Kind;
         use rollcall::domain::presence::DefinitionCategory;
-        let Some(guid) = definition else { return Some(given.map(|given| (given, None))) };
+        let alone = |category| Choice { category, definition: None, routable: true };
+        let Some(guid) = definition else { return Some(given.map(alone)) };
         let known = self.directory.entities(Kind::PresenceDefinition).iter().find(|entity| entity.guid == guid)?;
         let meant = match known.category? {
             DefinitionCategory::Ready => Category::Ready,
@@ -425,7 +441,8 @@ impl Reference {
             DefinitionCategory::ExtendedAway => Category::ExtendedAway,
             DefinitionCategory::LoggedOut => return None,
         };
-        given.is_none_or(|given| given == meant).then_some(Some((meant, Some(known.id))))
+        let choice = Choice { category: meant, definition: Some(known.id), routable: known.routable != Some(false) };
+        given.is_none_or(|given| given == meant).then_some(Some(choice))
     }
 
     /// Records which conversations have no holder after this entry, among those that it affects.

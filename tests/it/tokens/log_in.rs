@@ -14,6 +14,7 @@ on_both_stores!(a_token_has_the_scopes_of_its_users_roles);
 on_both_stores!(the_password_selects_among_tenants_with_one_address);
 on_both_stores!(an_address_in_more_than_eight_tenants_cannot_log_in);
 on_both_stores!(password_hashes_are_not_exposed);
+on_both_stores!(the_first_log_in_is_remembered);
 
 async fn token_responses_have_the_vendors_form(backend: Backend) {
     let stage = Stage::new(backend).await;
@@ -156,5 +157,32 @@ async fn password_hashes_are_not_exposed(backend: Backend) {
         (answer.outcomes(), answer.json()["results"][0]["reason"].as_str()),
         (vec!["rejected".into()], Some("unknown type"))
     );
+    stage.service.stop().await;
+}
+
+/// Returns the ids of the offline operators that were logged in before.
+async fn seen(stage: &Stage) -> Vec<i64> {
+    let answer = stage.service.api.get(&stage.persona.key, "/operator/live?connected=0").await.expect("an answer").ok();
+    let rows = answer.json()["data"].as_array().expect("rows").clone();
+    rows.iter().map(|row| row["id"].as_i64().expect("an id")).collect()
+}
+
+async fn the_first_log_in_is_remembered(backend: Backend) {
+    let stage = Stage::new(backend).await;
+    let position = |stage: &Stage| stage.service.position(&stage.persona.tenant);
+    let before = position(&stage);
+    is_refused(&stage.log_in(ANN, "wrong").await);
+    assert_eq!((seen(&stage).await, position(&stage)), (vec![], before), "a failed log-in is none");
+    stage.token(ANN).await;
+    assert_eq!((seen(&stage).await, position(&stage)), (vec![1], before + 1));
+    stage.token(ANN).await;
+    assert_eq!(position(&stage), before + 1, "later log-ins are no events");
+    let sent = crate::support::desks::event(1, "user.logged_in", Some(2), stage.clock.now(), json!({}));
+    let answer = stage.service.api.events(&stage.persona.key, &[sent]).await.expect("an answer").ok();
+    assert_eq!(answer.json()["results"][0]["reason"], "unknown type");
+    let stage = stage.restart().await;
+    assert_eq!(seen(&stage).await, [1]);
+    stage.token(MAX).await;
+    assert_eq!(seen(&stage).await, [1, 2]);
     stage.service.stop().await;
 }

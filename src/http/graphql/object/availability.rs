@@ -52,6 +52,12 @@ impl PresenceDefinition {
         self.0.category.into()
     }
 
+    /// True if users who choose the presence can be given conversations: a READY one that is not for outbound calls or
+    /// other work of the user's own. A user keeps the value from the time of the choice.
+    async fn is_routable(&self) -> bool {
+        self.0.routable
+    }
+
     /// The presence's name.
     async fn description(&self) -> &str {
         &self.0.description
@@ -61,7 +67,7 @@ impl PresenceDefinition {
 /// The effect of a presence on a user's work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 pub enum PresenceCategory {
-    /// Can be given conversations.
+    /// Can be given conversations, if the presence is routable.
     Ready,
     /// On a short break; is given no conversations.
     Away,
@@ -146,7 +152,7 @@ pub enum UserChannelStatus {
     Offline,
     /// The channel is not enabled for the user.
     Disabled,
-    /// Unavailable by choice: the channel is switched off, or the presence is not a ready one.
+    /// Unavailable by choice: the channel is switched off, or the presence is not a ready one, or not routable.
     ToggleOff,
     /// At the maximum of simultaneous conversations, or blocked by a conversation on another channel.
     Busy,

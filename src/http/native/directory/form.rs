@@ -7,11 +7,13 @@ use utoipa::openapi::schema::{SchemaFormat, SchemaType};
 use utoipa::openapi::{ObjectBuilder, OneOfBuilder, Ref, RefOr, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
+use crate::domain::channel::ReferenceChannel;
 use crate::domain::directory::Kind;
 use crate::domain::ids::MAX_ID;
+use crate::domain::settings::capacity::SIZES;
 use crate::http::describe;
 
-/// The document: a list of entities of each kind, and the users.
+/// The document: settings, a list of entities of each kind, and the users.
 pub struct DirectoryForm;
 
 impl PartialSchema for DirectoryForm {
@@ -19,7 +21,8 @@ impl PartialSchema for DirectoryForm {
         let kinds = Kind::ALL.into_iter().map(|kind| (kind.member(), entity_name(kind)));
         let members = kinds.chain([("users", "DirectoryUser")]);
         let list = |name| describe::list(Ref::from_schema_name(name));
-        members.fold(ObjectBuilder::new(), |object, (name, entity)| object.property(name, list(entity))).into()
+        let settings = ObjectBuilder::new().property("settings", Ref::from_schema_name("DirectorySettings"));
+        members.fold(settings, |object, (name, entity)| object.property(name, list(entity))).into()
     }
 }
 
@@ -34,6 +37,7 @@ impl ToSchema for DirectoryForm {
         for kind in [Kind::Project, Kind::Group, Kind::Skill, Kind::RoutingRule, Kind::PresenceDefinition] {
             add(entity_name(kind), entity(kind).into());
         }
+        add("DirectorySettings", settings().into());
         add("DirectoryUser", user().into());
         add("DirectoryChannel", channel().into());
         add("Reference", reference());
@@ -77,7 +81,10 @@ fn entity(kind: Kind) -> ObjectBuilder {
             let categories = ["Ready", "Away", "ExtendedAway", "LoggedOut"];
             let category = text("Needed for a new definition").enum_values(Some(categories));
             let selectable = describe::boolean().description(Some("Whether users may choose it; true if absent"));
+            let routable =
+                "Whether users who chose it can be given work; true if absent. Of effect in the category Ready";
             let object = object.property("category", category).property("selectable", selectable);
+            let object = object.property("routable", describe::boolean().description(Some(routable)));
             object.property("description", text("Shown in place of a name"))
         }
     }
@@ -90,6 +97,26 @@ fn identified() -> ObjectBuilder {
         ObjectBuilder::new().property("id", id.description(Some("Finds the entity, or is given to a new one")));
     let guid = text("Finds the entity, or is given to a new one");
     object.property("guid", guid.format(Some(SchemaFormat::Custom(String::from("uuid")))))
+}
+
+/// Returns the schema of the settings.
+fn settings() -> ObjectBuilder {
+    let channels = ReferenceChannel::ALL.map(ReferenceChannel::name);
+    let channel = nullable(Type::String, "The channel on which Convoso counts available agents; call unless it is set");
+    let channel = channel.enum_values(Some(channels.map(Some).into_iter().chain([None])));
+    ObjectBuilder::new().property("reference_channel", channel).property("capacity", sizes("users without their own"))
+}
+
+/// Returns the schema of sizes of interactions.
+fn sizes(users: &str) -> ObjectBuilder {
+    let size = |of: &str| {
+        let size = nullable(Type::Integer, &format!("The size of {of}, in percent"));
+        size.minimum(Some(*SIZES.start())).maximum(Some(*SIZES.end()))
+    };
+    nullable(Type::Object, &format!("Sizes of interactions in Vonage's capacity, of {users}"))
+        .property("live", size("a call or video call"))
+        .property("semi_live", size("a chat"))
+        .property("non_live", size("a conversation on a third-party channel"))
 }
 
 /// Returns the schema of a user.
@@ -114,6 +141,7 @@ fn user() -> ObjectBuilder {
     object
         .property("channels", channels)
         .property("chat_and_call", flag("May chat and call at the same time; false for a new user"))
+        .property("capacity", sizes("this user; those that are not set are the tenant's"))
         .property("chat_to_video", flag("May turn a chat into a video call"))
         .property("language_list", describe::list(describe::text()).description(Some("ISO 639-1 codes")))
         .property("language_admin", clearable("Language of the administration: de, en, es or fr"))

@@ -4,10 +4,14 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 use rollcall::domain::Role;
-use rollcall::domain::directory::{ChannelPatch, ChannelsPatch, Document, EntityPatch, Kind, UserPatch};
+use rollcall::domain::channel::ReferenceChannel;
+use rollcall::domain::directory::{
+    ChannelPatch, ChannelsPatch, DirectorySettingsPatch, Document, EntityPatch, Kind, UserPatch,
+};
 use rollcall::domain::ids::EntityRef;
 use rollcall::domain::json::Field;
 use rollcall::domain::presence::DefinitionCategory;
+use rollcall::domain::settings::capacity::SizesPatch;
 
 use super::guid_of;
 
@@ -20,7 +24,11 @@ const GROUPINGS: [Kind; 6] = [Kind::Project, Kind::Group, Kind::Skill, Kind::Que
 /// Generates a directory with `users` users, all of them valid.
 pub fn document_of(users: i64) -> impl Strategy<Value = Document> {
     let patches: Vec<_> = (1..=users).map(|id| person(false).prop_map(move |patch| named(patch, id))).collect();
-    (reference_data(), patches).prop_map(|(document, users)| Document { users, ..document })
+    (reference_data(), patches, option::of(settings())).prop_map(|(document, users, settings)| Document {
+        settings,
+        users,
+        ..document
+    })
 }
 
 /// Generates a directory of many users, each with the properties of one of sixteen.
@@ -36,9 +44,9 @@ pub fn large_document(users: i64) -> impl Strategy<Value = Document> {
     })
 }
 
-/// Generates a change of the directory: users are created and changed, and external ids and e-mail addresses
-/// reassigned. Some are rejected.
-pub fn change(ids: Vec<i64>) -> impl Strategy<Value = Document> {
+/// Generates a change of the directory: users are created and changed, external ids and e-mail addresses reassigned,
+/// settings changed, and ready definitions made routable or not. Some are rejected.
+pub fn change(ids: Vec<i64>) -> BoxedStrategy<Document> {
     let user = (option::weighted(0.9, select(ids)), option::weighted(0.3, 1..=6i64), person(true)).prop_map(
         |(id, external, patch)| {
             let external_id = external.map_or(patch.external_id.clone(), |n| Field::Set(format!("x{n}")));
@@ -47,14 +55,51 @@ pub fn change(ids: Vec<i64>) -> impl Strategy<Value = Document> {
         },
     );
     let entity = (select(GROUPINGS.to_vec()), option::weighted(0.8, 1..=ENTITIES + 1), option::of(name()));
-    (prop::collection::vec(user, 0..3), prop::collection::vec(entity, 0..2)).prop_map(|(users, entities)| {
-        let mut document = Document { users, ..Document::default() };
-        for (kind, id, name) in entities {
-            let guid = id.and_then(|id| own_guid(kind.name(), id));
-            list(&mut document, kind).push(EntityPatch { id, guid, name, ..EntityPatch::default() });
-        }
-        document
-    })
+    let entities = prop::collection::vec(entity, 0..2);
+    let (settings, routable) = (option::weighted(0.3, settings()), option::weighted(0.3, routable()));
+    (prop::collection::vec(user, 0..3), entities, settings, routable)
+        .prop_map(|(users, entities, settings, routable)| {
+            let mut document = Document { settings, users, ..Document::default() };
+            document.presence_definitions.extend(routable);
+            for (kind, id, name) in entities {
+                let guid = id.and_then(|id| own_guid(kind.name(), id));
+                list(&mut document, kind).push(EntityPatch { id, guid, name, ..EntityPatch::default() });
+            }
+            document
+        })
+        .boxed()
+}
+
+/// Generates a change of what one of the ready definitions says of work.
+fn routable() -> BoxedStrategy<EntityPatch> {
+    (select(vec![3, 6]), any::<bool>())
+        .prop_map(|(id, routable)| EntityPatch { id: Some(id), routable: Some(routable), ..EntityPatch::default() })
+        .boxed()
+}
+
+fn settings() -> BoxedStrategy<DirectorySettingsPatch> {
+    let channel = prop_oneof![
+        1 => Just(Field::Absent),
+        1 => Just(Field::Clear),
+        4 => select(ReferenceChannel::ALL.to_vec()).prop_map(Field::Set),
+    ];
+    (channel, sizes())
+        .prop_map(|(reference_channel, capacity)| DirectorySettingsPatch { reference_channel, capacity })
+        .boxed()
+}
+
+/// Generates a change of sizes, most of them about a whole number of interactions.
+fn sizes() -> BoxedStrategy<Field<SizesPatch>> {
+    let size = || {
+        prop_oneof![
+            2 => Just(Field::Absent),
+            1 => Just(Field::Clear),
+            4 => select(vec![1, 20, 25, 33, 50, 51, 80, 100]).prop_map(Field::Set),
+        ]
+    };
+    let patch =
+        (size(), size(), size()).prop_map(|(live, semi_live, non_live)| SizesPatch { live, semi_live, non_live });
+    prop_oneof![6 => Just(Field::Absent), 1 => Just(Field::Clear), 4 => patch.prop_map(Field::Set)].boxed()
 }
 
 /// Returns a user with only an id and a name.
@@ -115,6 +160,7 @@ fn reference_data() -> impl Strategy<Value = Document> {
             DefinitionCategory::Ready,
             DefinitionCategory::LoggedOut,
             DefinitionCategory::Away,
+            DefinitionCategory::Ready,
         ]) {
             document.presence_definitions.push(EntityPatch {
                 id: Some(id),
@@ -122,6 +168,7 @@ fn reference_data() -> impl Strategy<Value = Document> {
                 category: Some(category),
                 description: Some(format!("definition {id}")),
                 selectable: Some(id != 5),
+                routable: (id == 6).then_some(false),
                 ..EntityPatch::default()
             });
         }
@@ -148,7 +195,7 @@ pub fn name() -> impl Strategy<Value = String> {
 }
 
 /// Generates the properties of a user, without identities. A wild one may lack any, and have dangling references.
-fn person(wild: bool) -> impl Strategy<Value = UserPatch> {
+fn person(wild: bool) -> BoxedStrategy<UserPatch> {
     let given = if wild { 0.3 } else { 0.9 };
     let names = (
         maybe(if wild { 0.8 } else { 1.0 }, name()),
@@ -167,27 +214,32 @@ fn person(wild: bool) -> impl Strategy<Value = UserPatch> {
         4 => reference(false).prop_map(Field::Set)
     ];
     let roles = option::weighted(given, prop::collection::vec(select(Role::ALL.to_vec()), 0..3));
-    (names, lists, channels, primary, roles, option::weighted(given, any::<bool>())).prop_map(
-        |((name, external_id, email), lists, [chat, call, video, third_party], primary_group, roles, chat_and_call)| {
-            let [projects, groups, skills, queues, campaigns, routing_groups] = lists.try_into().unwrap();
-            UserPatch {
-                name,
-                external_id,
-                email,
-                projects,
-                groups,
-                skills,
-                queues,
-                campaigns,
-                routing_groups,
-                channels: Some(ChannelsPatch { chat, call, video, third_party }),
-                primary_group,
-                roles,
-                chat_and_call,
-                ..UserPatch::default()
-            }
-        },
-    )
+    let both = option::weighted(given, any::<bool>());
+    (names, lists, channels, primary, roles, (both, sizes()))
+        .prop_map(
+            |((name, external_id, email), lists, [chat, call, video, third_party], primary_group, roles, rest)| {
+                let (chat_and_call, capacity) = rest;
+                let [projects, groups, skills, queues, campaigns, routing_groups] = lists.try_into().unwrap();
+                UserPatch {
+                    name,
+                    external_id,
+                    email,
+                    projects,
+                    groups,
+                    skills,
+                    queues,
+                    campaigns,
+                    routing_groups,
+                    channels: Some(ChannelsPatch { chat, call, video, third_party }),
+                    primary_group,
+                    roles,
+                    chat_and_call,
+                    capacity,
+                    ..UserPatch::default()
+                }
+            },
+        )
+        .boxed()
 }
 
 /// Generates a text that another user may have; addresses are compared without case.

@@ -164,6 +164,7 @@ fn internal_event(ids: Vec<i64>, mix: Mix) -> impl Strategy<Value = EventBody> {
         1 => (user(), 0..3u8).prop_map(|(user, n)| {
             EventBody::PasswordSet { user, hash: PasswordHash::new(&format!("hash {n}")), by: None }
         }),
+        1 => user().prop_map(|user| EventBody::UserLoggedIn { user }),
         1 => limits().prop_map(|limits| EventBody::LimitsSet { limits }),
         5 => documents::change(ids.clone()).prop_map(upsert),
         2 * mix.turnover - 1 => documents::recreated_user(ids.clone()).prop_map(upsert),
@@ -192,7 +193,7 @@ fn limits() -> impl Strategy<Value = Quotas> {
 
 fn status(ids: Vec<i64>) -> impl Strategy<Value = EventBody> {
     let presence = prop::option::of(select(vec![Category::Ready, Category::Away, Category::ExtendedAway]));
-    let presence_id = prop::option::weighted(0.3, (1..=6i64).prop_map(|id| guid_of("presence_definition", id)));
+    let presence_id = prop::option::weighted(0.3, (1..=7i64).prop_map(|id| guid_of("presence_definition", id)));
     let channels = prop::collection::btree_map(channel(), any::<bool>(), 0..3);
     (user_ref(ids), presence, presence_id, channels).prop_map(|(user, presence, presence_id, channels)| {
         EventBody::StatusChanged { user, presence, presence_id, channels: channels.into_iter().collect() }

@@ -3,11 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use rollcall::domain::channel::ReferenceChannel;
 use rollcall::domain::directory::{ChannelPatch, Document, EntityPatch, Kind, UserPatch};
 use rollcall::domain::event::PasswordHash;
 use rollcall::domain::ids::EntityRef;
 use rollcall::domain::json::Field;
 use rollcall::domain::presence::DefinitionCategory;
+use rollcall::domain::settings::capacity::SizesPatch;
 use rollcall::domain::{Channel, Role, TenantId, Time, UserRef};
 use uuid::Uuid;
 
@@ -21,6 +23,17 @@ pub struct Entity {
     pub category: Option<DefinitionCategory>,
     pub description: Option<String>,
     pub selectable: bool,
+    pub routable: Option<bool>,
+}
+
+/// Sizes of live, semilive and nonlive interactions.
+pub type Sizes = [Option<i64>; 3];
+
+/// The settings of a directory.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Settings {
+    pub reference: ReferenceChannel,
+    pub sizes: Sizes,
 }
 
 /// One user, from creation to deletion. An id that is used again after its user was forgotten makes a new account, so
@@ -37,6 +50,7 @@ pub struct Account {
     pub belongs: BTreeMap<Kind, BTreeSet<i64>>,
     pub channels: Vec<(Channel, Conf)>,
     pub chat_and_call: bool,
+    pub sizes: Sizes,
     /// The hash, and the position of the entry that set it.
     pub password: Option<(PasswordHash, u64)>,
     pub deleted: Option<Time>,
@@ -68,6 +82,7 @@ pub type Counts = [u32; 3];
 #[derive(Clone, Debug)]
 pub struct Directory {
     tenant: TenantId,
+    pub settings: Settings,
     entities: BTreeMap<Kind, Vec<Entity>>,
     pub accounts: Vec<Account>,
     /// The accounts of users not yet forgotten, the deleted included: their ids are taken.
@@ -80,6 +95,7 @@ impl Directory {
     pub fn new(tenant: TenantId) -> Self {
         Directory {
             tenant,
+            settings: Settings::default(),
             entities: BTreeMap::new(),
             accounts: Vec::new(),
             by_id: HashMap::new(),
@@ -134,6 +150,15 @@ impl Directory {
     pub fn upsert(&mut self, document: &Document) -> Option<Counts> {
         let mut next = self.clone();
         let mut counts = [0; 3];
+        if let Some(patch) = document.settings.as_ref().filter(|patch| !patch.is_empty()) {
+            match patch.reference_channel {
+                Field::Absent => {}
+                Field::Clear => next.settings.reference = ReferenceChannel::Call,
+                Field::Set(channel) => next.settings.reference = channel,
+            }
+            resize(&mut next.settings.sizes, &patch.capacity);
+            count(&mut counts, false, next.settings == self.settings);
+        }
         for kind in Kind::ALL {
             let mut named = Vec::new();
             for patch in document.of(kind) {
@@ -184,6 +209,7 @@ impl Directory {
         entity.category = patch.category.or(entity.category);
         entity.description = patch.description.clone().or(entity.description);
         entity.selectable = patch.selectable.unwrap_or(entity.selectable);
+        entity.routable = patch.routable.or(entity.routable);
         if let Some(groups) = &patch.routing_groups {
             entity.routing_groups = self.ids(Kind::RoutingGroup, groups)?.into_iter().collect();
         }
@@ -216,6 +242,7 @@ impl Directory {
             category: None,
             description: None,
             selectable: true,
+            routable: None,
         })
     }
 
@@ -277,6 +304,7 @@ impl Directory {
             conf.priority = priority.unwrap_or(conf.priority);
         }
         account.chat_and_call = patch.chat_and_call.unwrap_or(account.chat_and_call);
+        resize(&mut account.sizes, &patch.capacity);
         count(counts, before.is_none(), before.as_ref() == Some(&account));
         self.raise("user", account.id);
         match target {
@@ -307,6 +335,7 @@ impl Directory {
             belongs: dimensions.into_iter().map(|kind| (kind, BTreeSet::new())).collect(),
             channels: Channel::ALL.map(|c| (c, Conf { enabled: false, max: 1, priority: 0 })).into(),
             chat_and_call: false,
+            sizes: [None; 3],
             password: None,
             deleted: None,
             forgotten: false,
@@ -315,6 +344,19 @@ impl Directory {
 
     fn ids(&self, kind: Kind, references: &[EntityRef]) -> Option<BTreeSet<i64>> {
         references.iter().map(|reference| Some(self.entity(kind, *reference)?.id)).collect()
+    }
+}
+
+/// Changes sizes: null clears all of them, or the one that it is given for.
+fn resize(sizes: &mut Sizes, change: &Field<SizesPatch>) {
+    match change {
+        Field::Absent => {}
+        Field::Clear => *sizes = [None; 3],
+        Field::Set(SizesPatch { live, semi_live, non_live }) => {
+            for (size, change) in sizes.iter_mut().zip([live, semi_live, non_live]) {
+                change.patch(size);
+            }
+        }
     }
 }
 

@@ -95,13 +95,27 @@ pub enum Flaw {
     FreshTenantsHaveAFloor,
     /// A take that is refused leaves the conversation with its holder.
     RefusedTakesReleaseNoClaim,
+    /// A ready presence that is not routable accepts work.
+    NotRoutableAcceptsWork,
+    /// A presence is as routable as its definition is now.
+    RoutableIsNotCopied,
+    /// A user's own sizes of interactions are ignored.
+    SizesOfUsersAreIgnored,
+    /// The tenant's sizes of interactions are ignored.
+    SizesOfTenantsAreIgnored,
+    /// The reference channel is call, whatever the tenant's settings are.
+    TheReferenceIsCall,
+    /// A session of the administration does not set that the user was ever logged in.
+    AdministrationIsNotSeen,
+    /// A log-in with a password does not set that the user was ever logged in.
+    LogInsAreNotSeen,
     /// The end of a contact for which the history has no room does not free the slot.
     FullHistoriesKeepSlots,
 }
 
 impl Flaw {
     /// All flaws.
-    pub const ALL: [Flaw; 47] = [
+    pub const ALL: [Flaw; 54] = [
         Flaw::BusyBeforeToggleOff,
         Flaw::ConversationsDoNotBlock,
         Flaw::AdministrationConnects,
@@ -148,6 +162,13 @@ impl Flaw {
         Flaw::ForgettingRaisesNoFloor,
         Flaw::FreshTenantsHaveAFloor,
         Flaw::RefusedTakesReleaseNoClaim,
+        Flaw::NotRoutableAcceptsWork,
+        Flaw::RoutableIsNotCopied,
+        Flaw::SizesOfUsersAreIgnored,
+        Flaw::SizesOfTenantsAreIgnored,
+        Flaw::TheReferenceIsCall,
+        Flaw::AdministrationIsNotSeen,
+        Flaw::LogInsAreNotSeen,
         Flaw::FullHistoriesKeepSlots,
     ];
 }

@@ -1,23 +1,27 @@
 //! One user as the reference recounts them, with the definitions of docs/reference/events.md, "Status", and
 //! docs/reference/vonage.md, "Capacity".
 
+use rollcall::domain::channel::ReferenceChannel;
 use rollcall::domain::directory::Kind;
 use rollcall::domain::status::Liveness;
 use rollcall::domain::{Category, Channel, PerChannel, Status, Time};
 use uuid::Uuid;
 
 use super::Flaw;
-use super::directory::Account;
+use super::directory::{Account, Settings};
 
 /// One user's current data.
 pub struct Individual<'r> {
     pub account: &'r Account,
     pub connected: bool,
-    /// Whether a desk was ever connected.
+    /// Whether the user was ever logged in.
     pub seen: bool,
+    pub settings: Settings,
     /// The time of the newest connection.
     pub logged_in: Time,
     pub presence: Category,
+    /// False if the definition chosen was not routable.
+    pub routable: bool,
     /// The shown presence definition, by GUID.
     pub shown: Uuid,
     /// The time of the last change of the presence.
@@ -35,9 +39,14 @@ impl Individual<'_> {
         self.flaw == Some(flaw)
     }
 
-    /// `accepting(u,c) = conf.enabled ∧ toggle[c] ∧ presence = Ready`
+    /// Ready, and not by a definition that takes no routed work.
+    pub fn accepts_work(&self) -> bool {
+        self.presence == Category::Ready && (self.routable || self.has(Flaw::NotRoutableAcceptsWork))
+    }
+
+    /// `accepting(u,c) = conf.enabled ∧ toggle[c] ∧ presence = Ready ∧ routable`
     fn accepting(&self, channel: Channel) -> bool {
-        self.account.conf(channel).enabled && self.toggles[channel] && self.presence == Category::Ready
+        self.account.conf(channel).enabled && self.toggles[channel] && self.accepts_work()
     }
 
     /// `full(u,c) = current_slots(c) ≥ max_slots(c)`, so that 0 slots are full.
@@ -100,20 +109,36 @@ impl Individual<'_> {
         self.has(Flaw::AssignmentIsNotNeeded) || any(Kind::Queue) || any(Kind::Campaign)
     }
 
-    /// docs/reference/convoso.md, "User activity": logged in, ready, available for a call, and assigned.
+    /// docs/reference/convoso.md, "User activity": logged in, ready, assigned, and available on the reference channel.
     pub fn can_be_called(&self) -> bool {
         let ready = self.connected && self.presence == Category::Ready;
-        self.is_agent() && ready && self.is_assigned() && self.status(Channel::Call) == Status::Available
+        let available = |channel: Channel| self.status(channel) == Status::Available;
+        let on_reference = match self.settings.reference {
+            _ if self.has(Flaw::TheReferenceIsCall) => available(Channel::Call),
+            ReferenceChannel::Call => available(Channel::Call),
+            ReferenceChannel::Chat => available(Channel::Chat),
+            ReferenceChannel::Video => available(Channel::Video),
+            ReferenceChannel::Any => Channel::ALL.into_iter().any(available),
+        };
+        self.is_agent() && ready && self.is_assigned() && on_reference
+    }
+
+    /// The size that is set for the user, else for the tenant, else the usual one. `n` counts live, semilive, nonlive.
+    fn size(&self, n: usize, usual: u32) -> u32 {
+        let of_user = self.account.sizes[n].filter(|_| !self.has(Flaw::SizesOfUsersAreIgnored));
+        let of_tenant = self.settings.sizes[n].filter(|_| !self.has(Flaw::SizesOfTenantsAreIgnored));
+        of_user.or(of_tenant).map_or(usual, |size| size as u32)
     }
 
     /// `fits(u,L) = used(u) + size_L ≤ 100`
     pub fn fits(&self, liveness: Liveness) -> bool {
-        let live = if self.account.chat_and_call { 51 } else { 100 };
-        let semilive = match self.account.conf(Channel::Chat).max {
+        let live = self.size(0, if self.account.chat_and_call { 51 } else { 100 });
+        let of_slots = match self.account.conf(Channel::Chat).max {
             0 => 100,
             max => (100 / max).max(1),
         };
-        let nonlive = 20;
+        let semilive = self.size(1, of_slots);
+        let nonlive = self.size(2, 20);
         let used = self.current[Channel::Chat] * semilive
             + (self.current[Channel::Call] + self.current[Channel::Video]) * live
             + self.current[Channel::ThirdParty] * nonlive;
@@ -134,7 +159,7 @@ impl Individual<'_> {
             Liveness::Nonlive => &[Channel::ThirdParty],
         };
         let enabled: Vec<_> = channels.iter().filter(|channel| self.account.conf(**channel).enabled).collect();
-        let ready = self.connected && self.presence == Category::Ready;
+        let ready = self.connected && self.accepts_work();
         let all_off = !enabled.is_empty() && enabled.iter().all(|channel| !self.toggles[**channel]);
         if !ready || all_off {
             [0, 1, 0]

@@ -122,8 +122,10 @@ impl Reference {
                 account,
                 connected: false,
                 seen: self.seen.contains(&ix),
+                settings: self.directory.settings,
                 logged_in: self.logged_in.get(&ix).copied().unwrap_or(Time::NEVER),
                 presence: Category::Ready,
+                routable: true,
                 shown: Uuid::nil(),
                 updated: self.updated.get(&ix).copied(),
                 handled: self.handled.get(&ix).copied().unwrap_or_default(),
@@ -135,10 +137,11 @@ impl Reference {
         let mut chosen: HashMap<AccountIx, i64> = HashMap::new();
         for statement in self.in_order() {
             match &statement.effect {
-                Effect::Presence(ix, category, definition) => {
-                    everyone[*ix].presence = *category;
+                Effect::Presence(ix, choice) => {
+                    everyone[*ix].presence = choice.category;
+                    everyone[*ix].routable = choice.routable;
                     chosen.remove(ix);
-                    chosen.extend(definition.map(|definition| (*ix, definition)));
+                    chosen.extend(choice.definition.map(|definition| (*ix, definition)));
                 }
                 Effect::Toggle(ix, channel, on) => everyone[*ix].toggles[*channel] = *on,
                 _ => {}
@@ -152,6 +155,11 @@ impl Reference {
         }
         for (ix, one) in everyone.iter_mut().enumerate() {
             one.shown = self.shown(one, chosen.get(&ix).copied());
+            if self.has(Flaw::RoutableIsNotCopied) {
+                let definitions = self.directory.entities(Kind::PresenceDefinition).iter();
+                let now = definitions.filter(|entity| chosen.get(&ix) == Some(&entity.id));
+                one.routable = now.map(|entity| entity.routable != Some(false)).next().unwrap_or(true);
+            }
         }
         everyone.retain(|individual| individual.account.is_live());
         everyone

@@ -5,17 +5,45 @@ use std::error::Error;
 
 use clap::{Arg, Command};
 
-use super::{Failure, output};
+use super::super::{Failure, output};
 
 /// The beginning of the page.
 const HEAD: &str = "# Configuration
 
 Every command with its settings. This page is the output of `rollcall configuration`.
 
-A flag takes precedence over its variable. A value that cannot be used, or an unknown variable whose name begins with
-`ROLLCALL_`, ends the program with exit status 2 and a message that names the setting. `rollcall` without a command
-prints its help, also with exit status 2.
+A flag takes precedence over its variable, and both over the settings file. A value that cannot be used, or an unknown
+variable whose name begins with `ROLLCALL_`, ends the program with exit status 2 and a message that names the setting.
+`rollcall` without a command prints its help, also with exit status 2.
+
+## The settings file
+
+Every command takes it:
 ";
+
+/// What a settings file looks like.
+const FILE: &str = "\
+It is TOML, without tables. Its keys are the names of the flags that have a variable, so that one file can hold the
+settings of all commands:
+
+```toml
+data-dir = \"/var/lib/rollcall\"
+listen = \"0.0.0.0:8080\"
+cors-origin = [\"https://desk.example.com\"]
+journal-days = 90
+```
+
+Numbers are integers, lists are arrays of strings, everything else is a string. An unknown key, or a value of another type
+or out of range, ends the program with exit status 2 and a message with the file, the line, the key and what fits. An
+empty variable counts as unset, so that the file's value is used. `rollcall settings` prints what `rollcall serve` would
+use, in this form, with where each value comes from and without secrets.
+
+A file that holds a secret (`admin-token`, `metrics-token`, `database-url`, `key`) should be readable by its user only;
+`serve` logs a warning where others may read it. The file is read once, at the start.
+";
+
+/// The head of a table of settings.
+const TABLE: &str = "\n| flag | variable | default | values | |\n| --- | --- | --- | --- | --- |\n";
 
 /// A number outside of every setting's range.
 const OUT_OF_RANGE: i64 = i64::MAX;
@@ -27,7 +55,8 @@ pub fn run(root: &Command) -> Result<(), Failure> {
 
 /// Returns the page for a program.
 pub fn page(root: &Command) -> String {
-    let mut sections = vec![HEAD.to_owned()];
+    let every: String = [TABLE.to_owned()].into_iter().chain(shown(root).map(|argument| row(root, argument))).collect();
+    let mut sections = vec![HEAD.to_owned(), every.trim_start().to_owned(), FILE.to_owned()];
     describe(root, root.get_name(), root.find_subcommand("serve"), &mut sections);
     sections.join("\n")
 }
@@ -53,14 +82,15 @@ fn section(command: &Command, name: &str, usual: Option<&Command>) -> String {
     if let Some(usual) = usual.filter(|usual| includes(command, usual)) {
         let is_usual = |argument: &Arg| shown(usual).any(|other| is_same(argument, other));
         listed.retain(|argument| !is_usual(argument));
-        text.push_str(&format!("\nIt has the settings of `rollcall {}`, except for these", usual.get_name()));
+        let except = if listed.is_empty() { "" } else { ", except for these" };
+        text.push_str(&format!("\nIt has the settings of `rollcall {}`{except}", usual.get_name()));
         let absent = shown(usual).filter(|other| !shown(command).any(|own| own.get_id() == other.get_id()));
         let absent: Vec<String> = absent.map(|argument| format!("`{}`", flag(argument))).collect();
         let absent = if absent.is_empty() { String::new() } else { format!(", and without {}", absent.join(", ")) };
         text.push_str(&format!("{absent}.\n"));
     }
     if !listed.is_empty() {
-        text.push_str("\n| flag | variable | default | values | |\n| --- | --- | --- | --- | --- |\n");
+        text.push_str(TABLE);
     }
     for argument in listed {
         text.push_str(&row(command, argument));

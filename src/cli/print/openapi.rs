@@ -1,6 +1,6 @@
 //! `rollcall openapi`: prints the description of the REST API, from which clients can be generated.
 
-use super::{Failure, output};
+use super::super::{Failure, output};
 use crate::http::openapi;
 
 /// Prints the OpenAPI 3.1 description as JSON.

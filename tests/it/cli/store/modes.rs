@@ -104,3 +104,20 @@ async fn commands_leave_the_store_in_its_one_file() {
     assert_eq!(process.api.tenant("D").await.len(), 36);
     process.terminate().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn backups_and_restored_stores_are_private() {
+    let home = Home::new(Backend::Embedded).await;
+    Process::start_with(permissive(&home)).await.terminate().await;
+    let place = tempfile::tempdir().expect("a folder");
+    let file = place.path().join("backup");
+    on(&home, &["backup", &file.display().to_string()]).code(0);
+    assert_eq!(mode(&file), 0o600);
+    // As another tool may have copied it.
+    set_permissions(&file, Permissions::from_mode(0o644)).expect("its owner");
+    let restored = Home::new(Backend::Embedded).await;
+    on(&restored, &["restore", &file.display().to_string()]).code(0);
+    let made = modes(&folder(&restored));
+    assert!(made.contains_key(DATABASE_FILE) && made.values().all(|mode| *mode == 0o600), "{made:?}");
+    assert_eq!(mode(&folder(&restored)), 0o700);
+}

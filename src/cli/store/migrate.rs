@@ -2,7 +2,8 @@
 
 use clap::Args;
 
-use super::{Failure, output, store};
+use super::super::{Failure, output};
+use super::failure;
 use crate::config::StoreArgs;
 use crate::store::{Location, Store};
 
@@ -21,6 +22,6 @@ pub async fn run(args: MigrateArgs) -> Result<(), Failure> {
         Location::Folder(_) => Store::open_existing(&location).await,
         Location::Postgres(_) => Store::open(&location).await.map(|(store, _)| store),
     };
-    opened.map_err(|error| store::failure(&location, error))?.disconnect().await;
+    opened.map_err(|error| failure(&location, error))?.disconnect().await;
     output::print("the store is up to date\n")
 }

@@ -1,6 +1,6 @@
 //! `rollcall schema`: prints the GraphQL schema, from which clients can be generated.
 
-use super::{Failure, output};
+use super::super::{Failure, output};
 use crate::http::graphql;
 
 /// Prints the schema in the schema definition language.

@@ -2,7 +2,8 @@
 
 use clap::Args;
 
-use super::{Failure, output, store};
+use super::super::{Failure, output};
+use super::boot_failure;
 use crate::boot::{self, BootError, LoadedTenants, LockedStore};
 use crate::clock::Clock;
 use crate::config::StoreArgs;
@@ -11,7 +12,7 @@ use crate::domain::text::printable;
 use crate::engine::replay::{ReplayError, catch_up};
 use crate::journal::{Journal, JournalError};
 use crate::live::State;
-use crate::store::IfMissing;
+use crate::store::{IfMissing, Location, Store};
 
 /// The arguments of `verify`.
 #[derive(Args, Debug)]
@@ -32,15 +33,26 @@ enum Replay {
     Broken(ReplayError),
 }
 
-/// Loads every tenant as the server does, from its checkpoint and the entries after it, applies its journal to an empty
-/// state, and compares the two. Prints one line per tenant.
+/// Checks the store that the settings name.
 pub async fn run(args: VerifyArgs) -> Result<(), Failure> {
     let location = args.store.location().map_err(Failure::setting)?;
-    let failure = |error: BootError| store::boot_failure(&location, error);
+    check(&location, |error| boot_failure(&location, error)).await
+}
+
+/// Loads every tenant as the server does, from its checkpoint and the entries after it, applies its journal to an empty
+/// state, and compares the two. Prints one line per tenant. The store's tables are brought up to date, and it is closed
+/// at the end.
+pub async fn check(location: &Location, failure: impl Fn(BootError) -> Failure) -> Result<(), Failure> {
     // Nothing could be wrong in a store that is made here.
-    let locked = boot::lock_store(&location, &Clock::system(), IfMissing::Refuse).await;
-    let LockedStore { store, mut journal, lock: _held, .. } = locked.map_err(failure)?;
-    let LoadedTenants { loaded, quarantined } = boot::load(&store, &mut journal).await.map_err(failure)?;
+    let locked = boot::lock_store(location, &Clock::system(), IfMissing::Refuse).await;
+    let LockedStore { store, mut journal, lock: _held, .. } = locked.map_err(&failure)?;
+    let checked = compare(&store, &mut journal, failure).await;
+    store.disconnect().await;
+    checked
+}
+
+async fn compare(store: &Store, journal: &mut Journal, failure: impl Fn(BootError) -> Failure) -> Result<(), Failure> {
+    let LoadedTenants { loaded, quarantined } = boot::load(store, journal).await.map_err(&failure)?;
     let mut states: Vec<_> = loaded.states.into_iter().collect();
     states.sort_by_key(|(tenant, _)| tenant.0);
     let mut quarantined: Vec<_> = quarantined.into_iter().collect();
@@ -52,8 +64,8 @@ pub async fn run(args: VerifyArgs) -> Result<(), Failure> {
     let mut differ = 0;
     for (tenant, state) in &states {
         let loaded = state.digest();
-        let replayed = replay(&mut journal, *tenant, state.position()).await;
-        let found = match replayed.map_err(BootError::from).map_err(failure)? {
+        let replayed = replay(journal, *tenant, state.position()).await;
+        let found = match replayed.map_err(BootError::from).map_err(&failure)? {
             Replay::Whole(replayed) if replayed.digest() == loaded => String::from("equal"),
             Replay::Whole(replayed) => {
                 differ += 1;
