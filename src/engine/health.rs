@@ -144,10 +144,10 @@ impl Health {
     /// The process may have been paused, or waits for the journal's answer, while another server takes the store over. It
     /// serves [`TAKEOVER_PAUSE`](crate::journal::TAKEOVER_PAUSE) after it got the lock at the earliest, so an answer is
     /// certain for a shorter time after the lock was confirmed. Later the engine finds out: the lock is confirmed, gone,
-    /// or the store does not answer, for which [`Ownership`] has rules.
+    /// or the store does not answer, for which [`Ownership`] has rules. An engine that has ended finds out nothing.
     pub async fn until_certain(&self) {
         let until = self.clock.monotonic() + VERDICT_TIME;
-        while !self.is_certain() && self.clock.monotonic() < until {
+        while !self.is_certain() && self.running.load(Ordering::Acquire) && self.clock.monotonic() < until {
             tokio::time::sleep(VERDICT_INTERVAL).await;
         }
     }
@@ -200,4 +200,23 @@ const TAKEN: &str = "another server is running on this store";
 fn millis(duration: Duration) -> u64 {
     // 64 bits of milliseconds last for millions of years.
     duration.as_millis() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Time;
+
+    #[tokio::test]
+    async fn nothing_waits_for_an_engine_that_has_ended() {
+        let clock = Clock::manual(Time::from_micros(0));
+        let health = Health::new(clock.clone(), true);
+        health.set_running(true);
+        clock.advance(CERTAIN_TIME);
+        assert!(!health.is_certain());
+        let waits = tokio::time::timeout(VERDICT_INTERVAL * 5, health.until_certain()).await;
+        assert!(waits.is_err(), "the clock stands still, and the engine may confirm");
+        health.set_running(false);
+        health.until_certain().await;
+    }
 }

@@ -20,6 +20,10 @@
     // Regions that scroll, and texts without a label.
     "pre.microlight:not([tabindex]), .curl:not([tabindex])": (text) => text.setAttribute("tabindex", "0"),
     "textarea.body-param__text:not([aria-label])": (text) => text.setAttribute("aria-label", "Request body"),
+    // Selections beside their label, but not within it.
+    "#servers:not([aria-label])": (select) => select.setAttribute("aria-label", "Server"),
+    "tr[data-param-name] select:not([aria-label])": (select) =>
+      select.setAttribute("aria-label", select.closest("tr").dataset.paramName),
     // The same label and id in every scheme.
     ".auth-container input:not([data-named])": (input) => {
       const scheme = input.closest(".auth-container").querySelector("h4 code");

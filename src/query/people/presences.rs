@@ -33,7 +33,9 @@ pub fn presence(view: &View, user: Uuid) -> Option<Presence> {
     } else if columns.has(Plane::ExtendedAway) {
         directory.shown(Category::ExtendedAway, detail.definition)
     } else {
-        directory.shown(Category::Ready, detail.definition)
+        // As it was when the user chose it, which decides the status; the definition may have changed since.
+        let routable = columns.has(Plane::AcceptsWork);
+        Definition { routable, ..directory.shown(Category::Ready, detail.definition) }
     };
     let updated = Some(detail.updated).filter(|updated| *updated != Time::NEVER);
     Some(Presence { user, updated, definition })

@@ -53,7 +53,7 @@ impl PresenceDefinition {
     }
 
     /// True if users who choose the presence can be given conversations: a READY one that is not for outbound calls or
-    /// other work of the user's own. A user keeps the value from the time of the choice.
+    /// other work of the user's own. The presence of a user has the value from the time of the choice.
     async fn is_routable(&self) -> bool {
         self.0.routable
     }
