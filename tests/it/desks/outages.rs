@@ -37,8 +37,9 @@ async fn a_restart_keeps_users_connected_for_a_full_lease(backend: Backend) {
     for user in 1..=3 {
         desks.push(stage.desk(user, "tab").await);
     }
-    let mut pending = stage.connect().await;
     stage.clock.advance(seconds(40));
+    // Connected now, since it has ten seconds for its first message.
+    let mut pending = stage.connect().await;
     // No message is in flight; one of the desks does not read.
     let watch = Stopwatch::start();
     let unread = desks.pop();
