@@ -17,7 +17,7 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use self::print::{completions, configuration, manual, openapi, schema, settings};
 use self::serve::Signals;
 use self::store::{backup, migrate, restore, verify};
-use crate::config::{FileArgs, ServeArgs, SettingsFile, unknown_variables};
+use crate::config::{FileArgs, ServeArgs, SettingsFile, unknown_variables, unless_empty};
 use crate::domain::text::printable;
 
 /// Live presence for contact centres, in four API dialects: who is here, and who can take work now.
@@ -131,7 +131,7 @@ struct Parsed {
 
 /// Parses the command line, with the settings of the file that it or the environment names.
 fn parse() -> Result<Result<Parsed, clap::Error>, Failure> {
-    let root = Cli::command();
+    let root = Cli::command().mut_arg("settings", unless_empty);
     // Whatever else is wrong is found below, with the file's settings.
     let first = root.clone().ignore_errors(true).try_get_matches().ok();
     let path = first.and_then(|matches| FileArgs::from_arg_matches(&matches).ok()?.settings);

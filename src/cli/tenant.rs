@@ -232,6 +232,8 @@ fn show(tenant: &TenantRecord) -> Result<(), Failure> {
 /// Finds a tenant by id or name.
 pub async fn find(store: &Store, text: &str) -> Result<TenantRecord, Failure> {
     let tenants = query::keys::tenants(&Admin::local(), store).await.map_err(Failure::other)?;
-    let named = tenants.into_iter().find(|tenant| tenant.name == text || tenant.id.to_string() == text);
-    named.ok_or_else(|| Failure::other(format!("there is no tenant {}", printable(text))))
+    // A name may be the id of another tenant: that one is meant.
+    let meant = tenants.iter().find(|tenant| tenant.id.to_string() == text);
+    let meant = meant.or_else(|| tenants.iter().find(|tenant| tenant.name == text)).cloned();
+    meant.ok_or_else(|| Failure::other(format!("there is no tenant {}", printable(text))))
 }

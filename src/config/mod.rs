@@ -18,7 +18,7 @@ use crate::engine::Limits;
 use crate::limits::{Budget, Budgets, MemoryBudget, TenantLimits};
 use crate::store::Location;
 
-pub use settings_file::{FileArgs, Form, SettingsFile, setting_name};
+pub use settings_file::{FileArgs, Form, SettingsFile, setting_name, unless_empty};
 
 /// The prefix of this program's environment variables.
 const PREFIX: &str = "ROLLCALL_";
@@ -26,7 +26,7 @@ const PREFIX: &str = "ROLLCALL_";
 /// The location of the store.
 #[derive(Args, Clone, Debug)]
 pub struct StoreArgs {
-    /// Folder of the embedded store. Only serve, demo and restore make one that is missing.
+    /// Folder of the embedded store. Only serve, demo and restore make one that is missing. Not used if a database is set.
     #[arg(long, env = "ROLLCALL_DATA_DIR", default_value = "./data", value_name = "DIR")]
     pub data_dir: PathBuf,
 

@@ -69,9 +69,7 @@ impl SettingsFile {
     pub fn applied(&self, command: Command) -> Command {
         let command = command.mut_args(|argument| {
             let Some(value) = self.value(&argument) else { return argument };
-            let is_empty = argument.get_env().is_some_and(is_empty);
-            let argument = argument.default_value(value.to_owned()).required(false).hide_default_value(true);
-            if is_empty { argument.env(Resettable::Reset) } else { argument }
+            unless_empty(argument.default_value(value.to_owned()).required(false).hide_default_value(true))
         });
         command.mut_subcommands(|command| self.applied(command))
     }
@@ -96,7 +94,12 @@ impl SettingsFile {
     }
 }
 
-/// Returns true if a variable is there without a value, as a template leaves it. It counts as unset.
+/// Returns the argument without its variable, if that is there without a value, as a template leaves it.
+pub fn unless_empty(argument: Arg) -> Arg {
+    if argument.get_env().is_some_and(is_empty) { argument.env(Resettable::Reset) } else { argument }
+}
+
+/// Returns true if a variable is there without a value.
 #[expect(clippy::disallowed_methods, reason = "clap does not tell an empty variable from one with a value")]
 fn is_empty(variable: &OsStr) -> bool {
     std::env::var_os(variable).is_some_and(|value| value.is_empty())

@@ -149,6 +149,12 @@ pub enum StoreError {
         "the store's tables are older than this program: use the release that made them, or rollcall migrate first"
     )]
     Older,
+    /// A restore into the folder was killed.
+    #[error("{0} is left of a restore that did not end: delete it, and restore again")]
+    Unfinished(PathBuf),
+    /// A file with a write-ahead log beside it is not the whole store.
+    #[error("{0} is beside the file, which is a store's own and no copy of it: rollcall backup makes one")]
+    BesideLog(PathBuf),
     /// A file is not a store, or is damaged.
     #[error("this is no whole store: {0}")]
     NoStore(String),
@@ -169,6 +175,8 @@ impl StoreError {
     pub fn is_setting(&self) -> bool {
         match self {
             StoreError::Missing(_)
+            | StoreError::Unfinished(_)
+            | StoreError::BesideLog(_)
             | StoreError::Folder(..)
             | StoreError::File(..)
             | StoreError::Lock(..)

@@ -1,7 +1,6 @@
 //! A copy of an embedded store that is not in its place yet: a backup that is being made, or a store that is being made
 //! from one.
 
-use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -22,8 +21,10 @@ impl UnfinishedStore {
         if place.symlink_metadata().is_ok() {
             return Err(unusable(io::ErrorKind::AlreadyExists.into()));
         }
-        let name = place.file_name().ok_or_else(|| unusable(io::ErrorKind::InvalidFilename.into()))?;
-        let folder = place.with_file_name([name, ".partial".as_ref()].into_iter().collect::<OsString>());
+        if place.file_name().is_none() {
+            return Err(unusable(io::ErrorKind::InvalidFilename.into()));
+        }
+        let folder = beside(place, ".partial");
         private::create_folder(&folder).map_err(|error| StoreError::Folder(folder.clone(), error))?;
         Ok(UnfinishedStore { folder, place: place.to_owned() })
     }
@@ -39,8 +40,13 @@ impl UnfinishedStore {
         sqlite::backup::copy(folder, &file).await
     }
 
-    /// Copies a file, and checks that the copy is a whole store.
+    /// Copies a file, and checks that the copy is a whole store. [`StoreError::BesideLog`] for the file of a store that is
+    /// in use or was killed: its newest entries are in the log.
     pub async fn copy_file(&self, source: &Path) -> Result<(), StoreError> {
+        let log = beside(source, "-wal");
+        if std::fs::metadata(&log).is_ok_and(|about| about.len() > 0) {
+            return Err(StoreError::BesideLog(log));
+        }
         let file = self.make_file()?;
         // The permissions of the source, which this also copies, may be wider.
         let copied = std::fs::copy(source, &file).and_then(|_| private::close_to_others(&file));
@@ -77,6 +83,13 @@ impl UnfinishedStore {
         private::create_file(&file).map_err(|error| StoreError::File(file.clone(), error))?;
         Ok(file)
     }
+}
+
+/// Returns the path with an ending added to its last name.
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    PathBuf::from(name)
 }
 
 impl Drop for UnfinishedStore {

@@ -34,9 +34,9 @@ journal-days = 90
 ```
 
 Numbers are integers, lists are arrays of strings, everything else is a string. An unknown key, or a value of another type
-or out of range, ends the program with exit status 2 and a message with the file, the line, the key and what fits. An
-empty variable counts as unset, so that the file's value is used. `rollcall settings` prints what `rollcall serve` would
-use, in this form, with where each value comes from and without secrets.
+or out of range, ends the program with exit status 2 and a message with the file, the line, the key and what fits. Where
+the file sets a value, an empty variable counts as unset. `rollcall settings` prints the settings in this form, with
+where each value comes from and without secrets; what depends on several of them only `rollcall serve` checks.
 
 A file that holds a secret (`admin-token`, `metrics-token`, `database-url`, `key`) should be readable by its user only;
 `serve` logs a warning where others may read it. The file is read once, at the start.

@@ -52,6 +52,7 @@ impl SqliteStore {
         if_missing: IfMissing,
     ) -> Result<(Self, bool), StoreError> {
         require(folder, if_missing)?;
+        refuse_unfinished(folder)?;
         private::make_folder(folder).map_err(|error| StoreError::Folder(folder.to_owned(), error))?;
         let file = folder.join(DATABASE_FILE);
         // An empty file was left by a start that was killed.
@@ -154,6 +155,14 @@ fn refuse_empty_beside_log(folder: &Path) -> Result<(), StoreError> {
         return Err(StoreError::Unreadable(format!("{DATABASE_FILE} is empty beside its write-ahead log")));
     }
     Ok(())
+}
+
+/// Returns [`StoreError::Unfinished`] for a folder without a store in which a restore was killed: a new store would take
+/// the place of the one that was to be restored.
+fn refuse_unfinished(folder: &Path) -> Result<(), StoreError> {
+    let partial = folder.join(format!("{DATABASE_FILE}.partial"));
+    let is_missing = bytes(folder, DATABASE_FILE) == 0;
+    if is_missing && partial.exists() { Err(StoreError::Unfinished(partial)) } else { Ok(()) }
 }
 
 /// Makes every file of the store private. The database is made here, since SQLite gives a new one the umask's

@@ -40,6 +40,9 @@ async fn tenant_and_key_changes_are_in_effect_when_their_commands_end(backend: B
     let process = Process::start(&home.location, &[]).await;
     let tenant = stdout(&on(&home, &["tenant", "create", "Ännex \"B\""]).code(0)).trim().to_owned();
     assert!(stdout(&on(&home, &["tenant", "list"]).code(0)).contains(&format!("{tenant}  ")));
+    // A name may be another tenant's id: that one is meant.
+    on(&home, &["tenant", "create", &tenant]).code(0);
+    assert!(stdout(&on(&home, &["tenant", "show", &tenant]).code(0)).contains("Ännex"));
     let create =
         ["key", "create", "Ännex \"B\"", "--name", "desk", "--scope", "operators:read", "--scope", "graphql:read"];
     let key = stdout(&on(&home, &create).code(0)).trim().to_owned();

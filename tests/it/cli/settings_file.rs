@@ -120,6 +120,8 @@ fn flags_come_before_variables_and_variables_before_the_file() {
     // A template may leave a variable without a value.
     let empty = [("ROLLCALL_QUEUE", ""), ("ROLLCALL_ADMIN_TOKEN", "")];
     assert_eq!(shown(&settings(&[], &empty), "queue"), ("3", "file"));
+    let output = stdout(&run(&["settings"], &[("ROLLCALL_SETTINGS", "")]).code(0));
+    assert_eq!(shown(&output, "data-dir"), (r#""./data""#, "default"));
     // The flag that names the file comes before its variable, and may be in front of the command.
     let missing = [("ROLLCALL_SETTINGS", "/nowhere")];
     assert_eq!(shown(&settings(&[], &missing), "queue"), ("3", "file"));

@@ -112,6 +112,8 @@ async fn a_store_is_restored_into_an_empty_folder_only() {
     std::fs::write(path("text"), "no database at all, but some text of more than sixteen bytes").expect("a file");
     std::fs::write(path("empty"), "").expect("a file");
     std::fs::write(path("half"), &whole[..whole.len() / 2]).expect("a file");
+    std::fs::write(path("used"), &whole).expect("a file");
+    std::fs::write(path("used-wal"), "the newest entries").expect("a file");
     let other = SqliteConnectOptions::new().filename(path("other")).create_if_missing(true);
     let mut other = other.connect().await.expect("a database");
     sqlx::raw_sql("CREATE TABLE other (one)").execute(&mut other).await.expect("a table");
@@ -122,12 +124,19 @@ async fn a_store_is_restored_into_an_empty_folder_only() {
         ("half", "no whole store"),
         ("other", "no tables of rollcall"),
         ("missing", "cannot be read"),
+        ("used", "no copy of it"),
     ];
     for (name, why) in cases {
         let message = stderr(&on(&empty, &["restore", &path(name)]).code(2));
         assert!(message.contains(&path(name)) && message.contains(why), "{name}: {message}");
         assert!(!folder(&empty).exists() || names(&folder(&empty)).is_empty(), "{name}");
     }
+    // What a killed restore leaves is in the way of a new store as well.
+    let partial = folder(&empty).join("rollcall.db.partial");
+    std::fs::create_dir(&partial).expect("a folder");
+    let left = stderr(&on(&empty, &["serve", "--listen", "127.0.0.1:0"]).code(2));
+    assert!(left.contains("rollcall.db.partial") && left.contains("restore again"), "{left}");
+    std::fs::remove_dir(&partial).expect("its owner");
     // The folder is still an empty one, also where a file system has put something into it.
     std::fs::create_dir(folder(&empty).join("lost+found")).expect("a folder");
     let printed = stdout(&on(&empty, &["restore", &file]).code(0));
