@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::ids::EntityRef;
 use super::json::{self, Field};
 use super::presence::DefinitionCategory;
+pub use check::MAX_SLOTS;
 pub use patch::{ChannelPatch, ChannelsPatch, UserPatch};
 pub use settings::{DirectorySettings, DirectorySettingsPatch};
 

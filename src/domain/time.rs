@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// An instant, in whole microseconds since 1970-01-01T00:00:00Z.
@@ -51,14 +51,20 @@ impl Time {
         if micros < 0 { 0 } else { micros as u64 / 1_000 }
     }
 
+    /// Formats the time from `earlier` to this instant as a duration of ISO 8601 in hours, minutes and seconds, such as
+    /// `PT3M20S`.
+    pub fn duration_since(self, earlier: Time) -> String {
+        SignedDuration::from_micros(self.0.saturating_sub(earlier.0)).to_string()
+    }
+
     /// Formats the instant as `YYYY-MM-DD HH:MM:SS` in UTC, the form of the vendor's REST API.
     pub fn to_date_and_time(self) -> String {
         let instant = Timestamp::from_microsecond(self.0).unwrap_or_default();
         instant.strftime("%Y-%m-%d %H:%M:%S").to_string()
     }
 
-    /// Parses RFC 3339 strictly: a full date, a full time, and an offset or `Z`. The offset may lack its colon. The second 60 is that before it, where
-    /// a leap second can be: at the end of June or December in UTC.
+    /// Parses RFC 3339 strictly: a full date, a full time, and an offset or `Z`. The offset may lack its colon. The second
+    /// 60 is that before it, where a leap second can be: at the end of June or December in UTC.
     pub fn parse(text: &str) -> Result<Self, TimeError> {
         if !has_rfc3339_shape(text.as_bytes()) {
             return Err(TimeError::Malformed);
@@ -181,6 +187,20 @@ impl<'de> Deserialize<'de> for Time {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn durations_leave_out_what_is_zero() {
+        let start = Time::from_micros(1_000);
+        for (micros, text) in [
+            (0, "PT0S"),
+            (200_000_000, "PT3M20S"),
+            (3_600_000_000, "PT1H"),
+            (93_784_500_000, "PT26H3M4.5S"),
+            (60_000_001, "PT1M0.000001S"),
+        ] {
+            assert_eq!(Time::from_micros(start.micros() + micros).duration_since(start), text);
+        }
+    }
 
     #[test]
     fn parses_rfc3339_and_truncates_to_microseconds() {

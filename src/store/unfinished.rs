@@ -24,7 +24,7 @@ impl UnfinishedStore {
         if place.file_name().is_none() {
             return Err(unusable(io::ErrorKind::InvalidFilename.into()));
         }
-        let folder = beside(place, ".partial");
+        let folder = sqlite::unfinished_folder(place);
         private::create_folder(&folder).map_err(|error| StoreError::Folder(folder.clone(), error))?;
         Ok(UnfinishedStore { folder, place: place.to_owned() })
     }
@@ -43,7 +43,7 @@ impl UnfinishedStore {
     /// Copies a file, and checks that the copy is a whole store. [`StoreError::BesideLog`] for the file of a store that is
     /// in use or was killed: its newest entries are in the log.
     pub async fn copy_file(&self, source: &Path) -> Result<(), StoreError> {
-        let log = beside(source, "-wal");
+        let log = sqlite::beside(source, "-wal");
         if std::fs::metadata(&log).is_ok_and(|about| about.len() > 0) {
             return Err(StoreError::BesideLog(log));
         }
@@ -83,13 +83,6 @@ impl UnfinishedStore {
         private::create_file(&file).map_err(|error| StoreError::File(file.clone(), error))?;
         Ok(file)
     }
-}
-
-/// Returns the path with an ending added to its last name.
-fn beside(path: &Path, ending: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(ending);
-    PathBuf::from(name)
 }
 
 impl Drop for UnfinishedStore {

@@ -27,7 +27,12 @@ export const RULE = "20000000-0000-4000-9000-000000000001";
 export const CONVERSATION = "c0000001-0000-4000-8000-000000000001";
 
 /** The event that connects one more agent of the selection. */
-export const EVE = { type: "desk.connected", source: "/clients", subject: "105", data: { session: "desk-105" } };
+export const EVE = {
+    type: "desk.connected",
+    source: "/clients",
+    subject: "105",
+    data: { session: "desk-105" },
+} as const;
 
 /** The reason with which `call` is rejected. Fails if it is not. */
 export const rejection = async (what: string, call: () => Promise<unknown>): Promise<unknown> => {

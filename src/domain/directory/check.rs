@@ -11,7 +11,7 @@ use crate::domain::text::is_name;
 /// Maximum length of a free text of a public profile, in bytes.
 const PROFILE_TEXT_MAX: usize = 4_096;
 /// Maximum number of simultaneous conversations on one channel.
-const MAX_SLOTS: u32 = 1_000;
+pub const MAX_SLOTS: u32 = 1_000;
 
 impl Document {
     /// Returns a problem for each invalid value in the document; empty if it is valid.

@@ -20,6 +20,11 @@ pub fn counted_body(body: Incoming, connection: &Connection) -> Body {
     Body::new(CountedBody { body, connection: connection.clone(), number })
 }
 
+/// Returns the bytes of content in the next frame of a body, if there is one.
+pub fn content_bytes<E>(frame: Option<&Result<Frame<Bytes>, E>>) -> usize {
+    frame.and_then(|frame| frame.as_ref().ok()?.data_ref()).map_or(0, Bytes::len)
+}
+
 struct CountedBody {
     body: Incoming,
     connection: Connection,
@@ -33,8 +38,7 @@ impl HttpBody for CountedBody {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
-        let bytes = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref()).map_or(0, Bytes::len);
-        self.connection.0.received.lock().body_received(self.number, bytes);
+        self.connection.0.received.lock().body_received(self.number, content_bytes(frame.as_ref()));
         Poll::Ready(frame)
     }
 

@@ -14,6 +14,7 @@ use http_body_util::BodyExt;
 use hyper::body::{Frame, SizeHint};
 
 use crate::domain::Fault;
+use crate::http::connection::body::content_bytes;
 use crate::http::request_context::RequestContext;
 use crate::limits::{ByteBudget, Owner};
 
@@ -192,8 +193,7 @@ impl HttpBody for Metered {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
-        let arrived = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref()).map_or(0, Bytes::len);
-        match self.count(arrived) {
+        match self.count(content_bytes(frame.as_ref())) {
             Ok(()) => Poll::Ready(frame),
             Err(fault) => Poll::Ready(Some(Err(axum::Error::new(OverBudget(fault))))),
         }

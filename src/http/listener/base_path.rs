@@ -14,10 +14,12 @@ const UNDESCRIBED: [&str; 5] = ["api", "docs", "echo", "graphiql", "openapi.json
 /// Returns true if paths of the service begin with the first segment of a base path. Then a request could be meant below
 /// the base path or at the root.
 pub fn is_taken(base: &BasePath) -> bool {
+    if base.is_root() {
+        return false;
+    }
     let first = base.first_segment();
     let described = openapi::document().paths.paths;
-    let is_described = described.keys().any(|path| path.split('/').nth(1) == Some(first));
-    !base.is_root() && (is_described || UNDESCRIBED.contains(&first))
+    UNDESCRIBED.contains(&first) || described.keys().any(|path| path.split('/').nth(1) == Some(first))
 }
 
 /// Returns a request without the base path in front of its path. One that is not below it is returned as it is.

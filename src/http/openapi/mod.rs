@@ -4,7 +4,7 @@ mod encoding;
 pub mod security;
 
 use std::future::{Ready, ready};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use axum::body::{Body, Bytes};
 use axum::http::header::CONTENT_TYPE;
@@ -49,8 +49,13 @@ fn json_at(base: &BasePath) -> String {
 
 /// Returns a handler that responds with the description below a base path.
 pub fn served(base: &BasePath) -> impl Fn() -> Ready<Response<Body>> + Clone + Send + Sync + use<> {
-    let text = if base.is_root() { Bytes::from_static(json().as_bytes()) } else { Bytes::from(json_at(base)) };
+    let (base, text) = (base.clone(), Arc::new(OnceLock::new()));
     move || {
+        // Built on first use: a start does not wait for it.
+        let text: &Bytes = text.get_or_init(|| match base.is_root() {
+            true => Bytes::from_static(json().as_bytes()),
+            false => Bytes::from(json_at(&base)),
+        });
         let mut response = Response::new(Body::from(text.clone()));
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         ready(response)

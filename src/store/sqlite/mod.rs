@@ -10,7 +10,7 @@ mod registry;
 mod tokens;
 
 use std::fs::{File, TryLockError};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sqlx::sqlite::{
@@ -157,10 +157,22 @@ fn refuse_empty_beside_log(folder: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Returns the folder in which a copy is made that is for a place.
+pub(super) fn unfinished_folder(place: &Path) -> PathBuf {
+    beside(place, ".partial")
+}
+
+/// Returns the path with an ending added to its last name.
+pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    PathBuf::from(name)
+}
+
 /// Returns [`StoreError::Unfinished`] for a folder without a store in which a restore was killed: a new store would take
 /// the place of the one that was to be restored.
 fn refuse_unfinished(folder: &Path) -> Result<(), StoreError> {
-    let partial = folder.join(format!("{DATABASE_FILE}.partial"));
+    let partial = unfinished_folder(&folder.join(DATABASE_FILE));
     let is_missing = bytes(folder, DATABASE_FILE) == 0;
     if is_missing && partial.exists() { Err(StoreError::Unfinished(partial)) } else { Ok(()) }
 }

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 
 import { AxiosError } from "axios";
 
-import { CAMPAIGNS, GROUP_GUIDS, GROUPS, KEY, NOW, rejection, SELECTED, texts, URL_OF_SERVICE } from "../service.js";
+import { CAMPAIGNS, EVE, GROUP_GUIDS, GROUPS, KEY, NOW, rejection, SELECTED, texts, URL_OF_SERVICE } from "../service.js";
 import {
     Configuration,
     ConvosoApi,
@@ -28,14 +28,7 @@ const counts = (await convoso.countAgents(texts(CAMPAIGNS))).data;
 assert.deepEqual(counts, { success: true, data: { available_agents: 2, logged_in_agents: 3 } });
 assert.deepEqual(await presences(), { Ready: 2, Away: 1, ExtendedAway: 0, LoggedOut: 1 });
 
-const event = {
-    type: "desk.connected",
-    id: "eve",
-    source: "/clients",
-    subject: "105",
-    time: NOW,
-    data: { session: "desk-105" },
-} as const;
+const event = { ...EVE, id: "eve", time: NOW };
 assert.deepEqual(
     (await events.postEvents(event)).data.results.map((result) => result.outcome),
     ["applied"],

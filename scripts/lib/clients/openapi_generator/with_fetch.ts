@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 
 import {
     CAMPAIGNS,
+    EVE,
     GROUP_GUIDS,
     GROUPS,
     KEY,
@@ -41,14 +42,7 @@ assert("data" in counts, JSON.stringify(counts));
 assert.deepEqual(counts.data, { availableAgents: 2, loggedInAgents: 3 });
 assert.deepEqual(await presences(), { ready: 2, away: 1, extendedAway: 0, loggedOut: 1 });
 
-const event = {
-    type: "desk.connected",
-    id: "eve",
-    source: "/clients",
-    subject: "105",
-    time: new Date(NOW),
-    data: { session: "desk-105" },
-} as const;
+const event = { ...EVE, id: "eve", time: new Date(NOW) };
 const taken = await events.postEvents({ cloudEvent: event });
 assert.deepEqual(
     taken.results.map((result) => result.outcome),

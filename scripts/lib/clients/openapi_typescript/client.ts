@@ -8,6 +8,7 @@ import createClient from "openapi-fetch";
 import {
     BEARER,
     CAMPAIGNS,
+    EVE,
     GROUP_GUIDS,
     GROUPS,
     KEY,
@@ -41,14 +42,7 @@ assert.deepEqual((await search(texts(CAMPAIGNS))).data, {
 });
 assert.equal(await ready(), 2);
 
-const event = {
-    type: "desk.connected",
-    id: "eve",
-    source: "/clients",
-    subject: "105",
-    time: NOW,
-    data: { session: "desk-105" },
-} as const;
+const event = { ...EVE, id: "eve", time: NOW };
 const taken = await client.POST("/v1/events", { body: event });
 assert.deepEqual(
     taken.data?.results.map((result) => result.outcome),

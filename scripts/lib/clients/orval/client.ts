@@ -7,6 +7,7 @@ import axios, { AxiosError } from "axios";
 import {
     BEARER,
     CAMPAIGNS,
+    EVE,
     GROUP_GUIDS,
     GROUPS,
     KEY,
@@ -36,14 +37,7 @@ assert.deepEqual((await countAgentsByBody(search)).data, counts);
 const summary = await agentsAvailability({ groupGuids: GROUP_GUIDS }, { headers: VERSION });
 assert.deepEqual(summary.data.presenceSummary, { Ready: 2, Away: 1, ExtendedAway: 0, LoggedOut: 1 });
 
-const taken = await postEvents({
-    type: "desk.connected",
-    id: "eve",
-    source: "/clients",
-    subject: "105",
-    time: NOW,
-    data: { session: "desk-105" },
-});
+const taken = await postEvents({ ...EVE, id: "eve", time: NOW });
 assert.deepEqual(
     taken.data.results.map((result) => result.outcome),
     ["applied"],

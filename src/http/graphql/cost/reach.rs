@@ -12,7 +12,7 @@ use super::arguments::Arguments;
 use super::owner::Owner;
 use crate::domain::conversation::MAX_HISTORY;
 use crate::domain::directory::{Kind, MAX_LIST};
-use crate::domain::{Channel, EntityRef};
+use crate::domain::{Channel, EntityRef, Quota};
 use crate::engine::Snapshot;
 use crate::http::graphql::scalar::{Guid, LegacyId};
 use crate::query::conversations::remembered;
@@ -32,8 +32,8 @@ const PASSED_OVER: usize = 32;
 /// Roles of one user.
 const MAX_ROLES: usize = 5;
 /// Entities of one kind in a tenant whose state is not known: the quota of all kinds, unless it was raised.
-const MAX_ENTITIES: usize = 100_000;
-/// Users of a tenant whose state is not known: the quota, unless it was raised.
+const MAX_ENTITIES: usize = Quota::Entities.default_limit() as usize;
+/// Users assumed in a tenant whose state is not known: a list of them is heavy by far.
 const MAX_USERS: usize = 1_000_000;
 
 /// The greatest lengths of lists around a field.

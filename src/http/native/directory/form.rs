@@ -7,8 +7,9 @@ use utoipa::openapi::schema::{SchemaFormat, SchemaType};
 use utoipa::openapi::{ObjectBuilder, OneOfBuilder, Ref, RefOr, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
+use crate::domain::Channel;
 use crate::domain::channel::ReferenceChannel;
-use crate::domain::directory::Kind;
+use crate::domain::directory::{Kind, MAX_SLOTS};
 use crate::domain::ids::MAX_ID;
 use crate::domain::settings::capacity::SIZES;
 use crate::http::describe;
@@ -135,7 +136,7 @@ fn user() -> ObjectBuilder {
     let lists = ["groups", "skills", "projects", "queues", "campaigns", "routing_groups"];
     let object = lists.into_iter().fold(object, |object, name| object.property(name, references()));
     let channel = || Ref::from_schema_name("DirectoryChannel");
-    let channels = ["chat", "call", "video", "third_party"].into_iter();
+    let channels = Channel::ALL.into_iter().map(Channel::name);
     let channels = channels.fold(ObjectBuilder::new(), |object, name| object.property(name, channel()));
     let flag = |meaning: &str| describe::boolean().description(Some(meaning.to_owned()));
     object
@@ -153,7 +154,7 @@ fn user() -> ObjectBuilder {
 }
 
 fn channel() -> ObjectBuilder {
-    let slots = describe::whole().minimum(Some(0)).maximum(Some(1_000));
+    let slots = describe::whole().minimum(Some(0)).maximum(Some(MAX_SLOTS));
     ObjectBuilder::new()
         .property("enabled", describe::boolean().description(Some("May work on the channel")))
         .property("max_slots", slots.description(Some("Most conversations at the same time")))

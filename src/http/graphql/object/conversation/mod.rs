@@ -140,7 +140,7 @@ impl Conversation {
     /// Time from `createdAt` to `closedAt`, as an ISO 8601 duration such as `PT3M20S`. Null while it is open.
     async fn duration(&self) -> Option<String> {
         let closing = self.summary.closing.as_ref()?;
-        Some(iso_duration(closing.time.micros() - self.summary.created.micros()))
+        Some(closing.time.duration_since(self.summary.created))
     }
 
     /// The users that it was pushed to, each once, in the order of their first contacts.
@@ -189,42 +189,5 @@ impl Conversation {
         let mut seen = HashSet::new();
         let members = self.conversation.pushed_to().map(|user| Member::named(&context.snapshot.view, user));
         members.filter(|member| seen.insert((member.id(), member.profile().is_some()))).map(User::new).collect()
-    }
-}
-
-/// Writes a time span of microseconds as a duration of ISO 8601, in hours, minutes and seconds.
-fn iso_duration(micros: i64) -> String {
-    let (seconds, fraction) = (micros / 1_000_000, micros % 1_000_000);
-    let (hours, minutes, seconds) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
-    let mut text = String::from("PT");
-    for (count, unit) in [(hours, 'H'), (minutes, 'M')] {
-        if count > 0 {
-            text.push_str(&format!("{count}{unit}"));
-        }
-    }
-    if fraction > 0 {
-        let fraction = format!("{fraction:06}");
-        text.push_str(&format!("{seconds}.{}S", fraction.trim_end_matches('0')));
-    } else if seconds > 0 || text == "PT" {
-        text.push_str(&format!("{seconds}S"));
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_leave_out_what_is_zero() {
-        for (micros, text) in [
-            (0, "PT0S"),
-            (200_000_000, "PT3M20S"),
-            (3_600_000_000, "PT1H"),
-            (93_784_500_000, "PT26H3M4.5S"),
-            (60_000_001, "PT1M0.000001S"),
-        ] {
-            assert_eq!(iso_duration(micros), text);
-        }
     }
 }
