@@ -111,6 +111,7 @@ pub struct LockedStore {
 /// Locks the store and opens it. The lock comes first, since opening changes tables, which must not happen under a
 /// running server.
 pub async fn lock_store(location: &Location, clock: &Clock, purpose: Purpose) -> Result<LockedStore, BootError> {
+    location.inspect(purpose).await?;
     let lock = take_lock(location, clock, purpose).await?;
     let (store, is_new) = Store::open_locked(location, &lock, purpose).await?;
     let (journal, lock) = store.locked_journal(lock, APPLY_VERSION).await?;

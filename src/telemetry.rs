@@ -69,6 +69,15 @@ pub fn start_logging(args: &LogArgs, budgets: Budgets) -> Result<LogGuard, LogEr
     Ok(LogGuard { _worker: worker })
 }
 
+/// Prints the causes of failures of the store to standard error, for a command that reports what follows from them. It
+/// logs nothing else.
+pub fn report_causes() -> Result<(), LogError> {
+    // The backends log what an operator of a service is to see, and which each command would repeat.
+    let filter: EnvFilter = "off,rollcall::store=warn,rollcall::store::sqlite=off".parse()?;
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false).with_target(false);
+    Ok(tracing_subscriber::registry().with(filter).with(lines.without_time()).try_init()?)
+}
+
 /// Parses the filter of log lines.
 pub fn filter(args: &LogArgs) -> Result<EnvFilter, LogError> {
     // Below `warn` sqlx logs every statement. The setting comes last, so that it can override this.

@@ -15,12 +15,13 @@ use std::process::ExitCode;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use self::print::{completions, configuration, manual, openapi, schema, settings};
 pub use self::output::note_closed;
+use self::print::{completions, configuration, manual, openapi, schema, settings};
 use self::serve::Signals;
 use self::store::{backup, migrate, restore, verify};
 use crate::config::{FileArgs, Origins, ServeArgs, SettingsFile, unknown_variables, unless_empty};
 use crate::domain::text::printable;
+use crate::telemetry;
 
 /// Live presence for contact centres, in four API dialects: who is here, and who can take work now.
 #[derive(Parser, Debug)]
@@ -187,7 +188,8 @@ fn rejected(error: &clap::Error) -> ExitCode {
 /// value comes from the variable, since that of a settings file is checked when it is read.
 fn variable_behind(named: &str) -> Option<String> {
     let flag = named.split(' ').next()?;
-    let is_flag = |argument: &str| argument.strip_prefix(flag).is_some_and(|rest| rest.is_empty() || rest.starts_with('='));
+    let is_flag =
+        |argument: &str| argument.strip_prefix(flag).is_some_and(|rest| rest.is_empty() || rest.starts_with('='));
     if std::env::args_os().any(|argument| argument.to_str().is_some_and(is_flag)) {
         return None;
     }
@@ -216,6 +218,9 @@ async fn run_command(
     signals: Option<Result<Signals, Failure>>,
 ) -> Result<(), Failure> {
     refuse_unknown_variables()?;
+    if !matches!(command, Command::Serve(_) | Command::Demo(_)) {
+        telemetry::report_causes().map_err(Failure::other)?;
+    }
     match command {
         Command::Serve(args) => run_with(signals, |signals| serve::run(*args, file, signals)).await,
         Command::Demo(args) => run_with(signals, |signals| demo::run(*args, file, signals)).await,

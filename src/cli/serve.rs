@@ -172,10 +172,7 @@ impl Signals {
     /// Installs the handlers.
     pub fn new() -> Result<Self, Failure> {
         let install = |kind| signal(kind).map_err(Failure::other);
-        Ok(Signals {
-            terminate: install(SignalKind::terminate())?,
-            interrupt: install(SignalKind::interrupt())?,
-        })
+        Ok(Signals { terminate: install(SignalKind::terminate())?, interrupt: install(SignalKind::interrupt())? })
     }
 
     /// Waits for a signal; returns its name.

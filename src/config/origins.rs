@@ -55,7 +55,8 @@ impl Origins {
             return Origins::of(command, below, file);
         }
         let setting = |argument: &Arg| {
-            let (name, variable) = (setting_name(argument)?.to_owned(), argument.get_env()?.to_string_lossy().into_owned());
+            let (name, variable) =
+                (setting_name(argument)?.to_owned(), argument.get_env()?.to_string_lossy().into_owned());
             let origin = match matches.value_source(argument.get_id().as_str()) {
                 Some(ValueSource::CommandLine) => Origin::CommandLine,
                 Some(ValueSource::EnvVariable) => Origin::Variable(variable.clone()),

@@ -120,7 +120,9 @@ pub(super) fn compare(
     let newest = ours.iter().map(|migration| migration.version).max().unwrap_or_default();
     for (version, checksum) in applied {
         let why = match own(*version) {
-            None => format!("is of a newer release than rollcall {}, whose newest is {newest}", env!("CARGO_PKG_VERSION")),
+            None => {
+                format!("is of a newer release than rollcall {}, whose newest is {newest}", env!("CARGO_PKG_VERSION"))
+            }
             Some(migration) if *migration.checksum != **checksum => String::from("has other statements"),
             Some(_) => continue,
         };

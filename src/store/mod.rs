@@ -77,11 +77,12 @@ pub enum Location {
 }
 
 impl Location {
-    /// Looks into the place without changing anything, and returns the error of what cannot be opened for the purpose.
+    /// Looks into a folder without changing anything, and returns the error of what cannot be opened for the purpose: before
+    /// its lock is taken, which makes a file. A database is looked into when it is locked or opened.
     pub async fn inspect(&self, purpose: Purpose) -> Result<(), StoreError> {
         match self {
             Location::Folder(folder) => sqlite::inspect(folder, purpose).await.map(drop),
-            Location::Postgres(options) => postgres::connect::first(options, purpose).await.map(drop),
+            Location::Postgres(_) => Ok(()),
         }
     }
 }

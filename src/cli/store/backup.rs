@@ -36,7 +36,8 @@ pub async fn run(args: BackupArgs) -> Result<(), Failure> {
     let source = |error| Failure::of_store(format!("{}, copied to {file}", place(&location)), error);
     copy.copy_store(folder).await.map_err(source)?;
     if !args.no_verify {
-        verify::check(&copy.location(), Purpose::Read, |error| Failure::of_boot(format!("the copy for {file}"), error)).await?;
+        verify::check(&copy.location(), Purpose::Read, |error| Failure::of_boot(format!("the copy for {file}"), error))
+            .await?;
     }
     copy.finish().await.map_err(|error: StoreError| Failure::of_store(&file, error))?;
     output::print(&format!("{file} has the store in {location}\n"))

@@ -157,22 +157,23 @@ fn raised(setting: &str) -> &str {
 
 /// Returns the tables of the database.
 pub(super) async fn tables(connection: &mut PgConnection) -> Result<Tables, StoreError> {
-    let table: Option<String> =
-        sqlx::query_scalar("SELECT to_regclass($1)::text").bind(MIGRATIONS_TABLE).fetch_one(&mut *connection).await?;
-    let applied: Vec<Applied> = match table {
-        Some(_) => {
-            let applied = "SELECT version, checksum FROM _sqlx_migrations WHERE success";
-            sqlx::query_as(applied).fetch_all(&mut *connection).await?
-        }
-        None => Vec::new(),
-    };
     let schema: Option<String> =
         sqlx::query_scalar("SELECT current_schema()::text").fetch_one(&mut *connection).await?;
     let Some(schema) = schema else {
         let refused = "its search_path names no schema that exists, or none that this user may use";
         return Err(StoreError::Unsuitable(String::from(refused)));
     };
-    let names: Vec<String> = sqlx::query_scalar(NAMES).fetch_all(connection).await?;
+    // Before the migrations: tables that another process makes meanwhile would have none otherwise.
+    let names: Vec<String> = sqlx::query_scalar(NAMES).fetch_all(&mut *connection).await?;
+    let table: Option<String> =
+        sqlx::query_scalar("SELECT to_regclass($1)::text").bind(MIGRATIONS_TABLE).fetch_one(&mut *connection).await?;
+    let applied: Vec<Applied> = match table {
+        Some(_) => {
+            let applied = "SELECT version, checksum FROM _sqlx_migrations WHERE success";
+            sqlx::query_as(applied).fetch_all(connection).await?
+        }
+        None => Vec::new(),
+    };
     migrations::compare(&migrations::POSTGRES, &applied, &names, &format!("the schema {schema}"))
 }
 
