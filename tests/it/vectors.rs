@@ -45,7 +45,7 @@ vector_files! {
     convoso_agent_monitor directory_live directory_operator_fields directory_refusals directory_settings directory_upsert
     envelopes events_base64 events_binary events_details events_envelope events_envelope_values events_leases events_outcomes
     events_sessions events_slots events_slots_more events_status events_sync events_transport events_unknown_users
-    fixture_convoso fixture_graphql fixture_graphql_forms fixture_rest_live fixture_vonage graphql_contacts graphql_cursors graphql_filters
+    fixture_convoso fixture_graphql fixture_graphql_forms fixture_rest_live fixture_vonage graphql_contacts graphql_cursors graphql_failures graphql_filters
     graphql_over_http graphql_persisted graphql_professionals graphql_reference graphql_routing_rule graphql_rules
     graphql_user_availability graphql_users
     isolation isolation_agent_monitor isolation_agents isolation_conversations isolation_desk isolation_graphql

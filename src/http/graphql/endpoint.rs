@@ -266,13 +266,10 @@ struct Execution {
 ///
 /// [`Fault::TooMany`] or [`Fault::Unavailable`] also if the answer's bytes cannot be charged.
 async fn execute(state: &GraphqlState, key: TurnKey, execution: Execution) -> Result<Answer, Fault> {
-    let Execution { mut request, document, kind, meter, is_heavy } = execution;
+    let Execution { request, document, kind, meter, is_heavy } = execution;
     let executor = state.executor.clone();
-    if let Some(meter) = &meter {
-        request = request.data(meter.clone());
-    }
     let answering = async move {
-        let response = executor.run(request, &document).await;
+        let response = executor.run(request, &document, meter.clone()).await;
         let response = match &meter {
             Some(meter) => meter.finish(response)?,
             None => response,
