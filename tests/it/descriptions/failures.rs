@@ -98,7 +98,7 @@ async fn bad_requests_are_answered_as_the_examples_say() {
         }
     }
     service.stop().await;
-    assert!(seen > 100, "only {seen} requests");
+    assert!(seen > 90, "only {seen} requests");
     assert!(failures.is_empty(), "{} of {seen}:\n{}", failures.len(), failures.join("\n"));
 }
 

@@ -169,6 +169,10 @@ async fn null_in_other_bodies_is_taken_or_refused_as_described() {
     let (mut failures, mut count) = (Vec::new(), 0);
     for (operation, schema, body) in with_body(&description) {
         for (pointer, is_nullable) in pointers(&description, schema, "") {
+            // Null beside the hash of a persisted query only, which the example does not have.
+            if (operation.id(), pointer.as_str()) == ("graphql_by_body", "/query") {
+                continue;
+            }
             count += 1;
             let stage = Stage::new(&service, &format!("tenant {count}")).await;
             stage.prepare(&service, operation.id()).await;

@@ -24,10 +24,16 @@ const FOREIGN: [&str; 8] =
     ["filter[id]", "Filters[colour]", "filters[foo]", "filters.foo", "skill_list[]", "anything[0][x]", "filter", "x["];
 /// Names that are no filters: of tools, caches and the vendors' clients.
 const IGNORED: &str = "platform=sd&_=1&utm_source=mail&fields[chat][available]=1";
+/// The one route that has a parameter `fields` of its own.
+const WITH_FIELDS: &str = "count_ready_agents";
+
+fn inner(name: &str) -> &str {
+    name.split(['[', ']']).nth(1).unwrap_or(name)
+}
 
 /// Returns the spellings of a known parameter that are nearly right.
 fn misspelt(name: &str) -> Vec<String> {
-    let inner = name.split(['[', ']']).nth(1).unwrap_or(name);
+    let inner = inner(name);
     let mut names = vec![format!("{inner}s[]"), format!("filter[{inner}]"), format!("{inner}[0]x")];
     // Of a short name each letter counts: another name is meant.
     if inner.len() > 4 {
@@ -70,7 +76,8 @@ async fn what_looks_like_a_filter_is_refused_on_every_route() {
             count += 1;
             let answer = send(request(&service, &stage, &operation, &format!("{name}=1"))).await.expect("an answer");
             let quoted = |text: &str| answer.text.contains(text);
-            let is_named = quoted(&name) && meant.as_ref().is_none_or(|meant| quoted(meant));
+            // Two filters may have the same name, one of them flat.
+            let is_named = quoted(&name) && meant.as_ref().is_none_or(|meant| quoted(inner(meant)));
             if answer.status != 400 || !is_named {
                 let text = &answer.text[..answer.text.len().min(200)];
                 failures.push(format!("{} {name}: {} {text}", operation.name(), answer.status));
@@ -79,7 +86,9 @@ async fn what_looks_like_a_filter_is_refused_on_every_route() {
             }
         }
         // Nothing was taken before, and other unknown names do not matter.
-        let answer = send(request(&service, &stage, &operation, IGNORED)).await.expect("an answer");
+        let others =
+            if operation.id() == WITH_FIELDS { IGNORED.split("&fields").next().expect("others") } else { IGNORED };
+        let answer = send(request(&service, &stage, &operation, others)).await.expect("an answer");
         if answer.status != operation.success().0 {
             failures.push(format!("{} {IGNORED}: {} {}", operation.name(), answer.status, answer.text));
         }

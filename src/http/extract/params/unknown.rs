@@ -11,6 +11,8 @@ use crate::domain::Fault;
 
 /// The family of names in which iAdvize's clients repeat the fields that they write or want to have.
 const REPEATED: &str = "fields";
+/// The family of iAdvize's filters.
+const FAMILY: &str = "filter";
 /// Words of parameters that do not say what is restricted.
 const GENERAL: [&str; 9] = ["by", "filter", "guid", "id", "list", "name", "option", "uuid", "value"];
 /// Shortest name in which a wrong letter is taken for a mistake: of two short names each may be meant.
@@ -79,7 +81,7 @@ fn in_query(operation: &Operation) -> Vec<String> {
 /// Rejects the first of the names that looks like a filter, and is not one of those `known`, in any spelling of a list:
 ///
 /// * a name with brackets, other than `fields[…]`;
-/// * a name that begins with `filter`;
+/// * `filter` or `filters`, alone or before a dot;
 /// * a name that is nearly that of a known parameter, or has the same words: `groupIds` where `filters[group_id]` is known.
 ///
 /// [`Fault::Invalid`] with the name as it was given, and the known one that may be meant.
@@ -87,11 +89,17 @@ pub fn reject_unknown<'n>(names: impl Iterator<Item = &'n str>, known: &[&str]) 
     let is_known = |name: &str| {
         known.iter().any(|known| name.strip_prefix(known).is_some_and(|rest| rest.is_empty() || rest.starts_with('[')))
     };
-    for name in names.filter(|name| !is_known(name)) {
-        let meant = similar(name, known);
+    let mut unknown_names = names.filter(|name| !is_known(name)).peekable();
+    if unknown_names.peek().is_none() {
+        return Ok(());
+    }
+    // Taken apart once: a query may have a thousand names.
+    let forms: Vec<Form<'_>> = known.iter().map(|known| Form::of(known)).collect();
+    for name in unknown_names {
+        let meant = Form::of(name).nearest(&forms);
         let base = name.split(['[', '.']).next().unwrap_or_default();
         let is_bracketed = name.contains(['[', ']']) && base != REPEATED;
-        let is_family = words(base).first().is_some_and(|word| word == "filter");
+        let is_family = singular(&base.to_lowercase()) == FAMILY;
         if meant.is_some() || is_bracketed || is_family {
             return Err(Fault::invalid(shortened(name), unknown(meant, known)));
         }
@@ -110,21 +118,46 @@ pub fn unknown(meant: Option<&str>, known: &[&str]) -> String {
 
 /// Returns the known name that is meant by an unknown one, if one is.
 pub fn similar<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
-    let given = words(name);
-    if given.is_empty() {
-        return None;
-    }
-    let same = known.iter().find(|known| words(known) == given).or_else(|| {
-        let given = telling(&given);
-        known.iter().find(|known| telling(&words(known)) == given)
-    });
-    same.or_else(|| known.iter().find(|known| is_near(&given.concat(), &words(known).concat()))).copied()
+    let forms: Vec<Form<'k>> = known.iter().map(|known| Form::of(known)).collect();
+    Form::of(name).nearest(&forms)
 }
 
-/// Returns whether two names differ in one letter, or in two of a long one.
+/// A name, taken apart for comparisons.
+struct Form<'n> {
+    name: &'n str,
+    words: Vec<String>,
+    telling: Vec<String>,
+    letters: String,
+}
+
+impl<'n> Form<'n> {
+    fn of(name: &'n str) -> Self {
+        let words = words(name);
+        Form { name, telling: telling(&words), words, letters: letters(name) }
+    }
+
+    /// Returns the known name that this one resembles: in all words, in those that tell, or in nearly all letters.
+    fn nearest<'k>(&self, known: &[Form<'k>]) -> Option<&'k str> {
+        if self.words.is_empty() {
+            return None;
+        }
+        let same = known.iter().find(|known| known.words == self.words);
+        let same = same.or_else(|| known.iter().find(|known| known.telling == self.telling));
+        same.or_else(|| known.iter().find(|known| is_near(&self.letters, &known.letters))).map(|known| known.name)
+    }
+}
+
+/// Returns whether two names differ in one letter, or in two of long ones.
 fn is_near(name: &str, known: &str) -> bool {
     let most = if known.len() >= 2 * SHORTEST { 2 } else { 1 };
     known.len() >= SHORTEST && name.len().abs_diff(known.len()) <= most && strsim::osa_distance(name, known) <= most
+}
+
+/// Returns the letters of a name in lower case, without a family such as `filters[…]`.
+fn letters(name: &str) -> String {
+    let inner = name.split(['[', ']', '.']).find(|part| !part.is_empty() && singular(&part.to_lowercase()) != FAMILY);
+    let inner = shortened(inner.unwrap_or(name));
+    inner.chars().filter(|c| c.is_alphabetic()).flat_map(char::to_lowercase).collect()
 }
 
 /// Splits a name at brackets, punctuation and capital letters into words in lower case and in the singular. Numbers are no
@@ -145,7 +178,9 @@ fn words(name: &str) -> Vec<String> {
         words.push(word);
     }
     words.retain(|word| !word.is_empty());
-    words.iter().map(|word| singular(word)).collect()
+    let words: Vec<String> = words.iter().map(|word| singular(word)).collect();
+    // The family's name says nothing beside that of its member.
+    if words.len() > 1 && words[0] == FAMILY { words[1..].to_vec() } else { words }
 }
 
 fn singular(word: &str) -> String {
@@ -154,9 +189,9 @@ fn singular(word: &str) -> String {
 }
 
 /// Returns the words that say what is restricted; all of them if none does.
-fn telling(words: &[String]) -> Vec<&str> {
-    let telling: Vec<&str> = words.iter().map(String::as_str).filter(|word| !GENERAL.contains(word)).collect();
-    if telling.is_empty() { words.iter().map(String::as_str).collect() } else { telling }
+fn telling(words: &[String]) -> Vec<String> {
+    let telling: Vec<String> = words.iter().filter(|word| !GENERAL.contains(&word.as_str())).cloned().collect();
+    if telling.is_empty() { words.to_vec() } else { telling }
 }
 
 /// Returns a name as messages show it: the first 64 characters.
