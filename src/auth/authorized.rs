@@ -37,6 +37,7 @@ privileges!(
     AgentsAvailabilityRead,
     GraphqlRead,
     GraphqlWrite,
+    All,
 );
 
 /// A caller with a credential that grants the scope of `P`. Made by [`Caller::authorize`] only.

@@ -10,7 +10,7 @@ pub mod tickets;
 mod tokens;
 
 pub use authorized::{
-    AgentsAvailabilityRead, Authorized, DirectoryRead, DirectoryWrite, EventsWrite, GraphqlRead, GraphqlWrite,
+    AgentsAvailabilityRead, All, Authorized, DirectoryRead, DirectoryWrite, EventsWrite, GraphqlRead, GraphqlWrite,
     OperatorsPasswords, OperatorsRead, OperatorsWrite, Privilege, UserActivityRead, UsersRead, UsersWrite,
 };
 pub use credentials::{Credentials, OperatorHashes};

@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use super::BootError;
 use crate::domain::TenantId;
 use crate::engine::Loaded;
-use crate::engine::replay::{ReplayError, catch_up};
+use crate::engine::replay::{ReplayError, Tail, catch_up};
 use crate::journal::{Head, Journal, JournalError};
 use crate::lifecycle::Lifecycle;
 use crate::live::State;
@@ -84,6 +84,9 @@ async fn catch_up_to(
     if checkpoint > head.seq {
         return Err(BootError::Lost { tenant, head: head.seq, checkpoint });
     }
+    if checkpoint == head.seq {
+        Tail::of(state).check(head.tail).map_err(ReplayError::from)?;
+    }
     first_outcomes.begin(tenant, state.recorded());
     catch_up(state, journal, tenant, head.seq, |entry, outcome| first_outcomes.note(tenant, entry, outcome)).await?;
     tracing::debug!(%tenant, checkpoint, position = state.position(), "tenant loaded");
@@ -94,7 +97,9 @@ impl BootError {
     /// Returns whether the store works and only one tenant's data are wrong.
     fn is_of_tenant(&self) -> bool {
         match self {
-            BootError::Checkpoint(_) | BootError::Lost { .. } | BootError::Replay(ReplayError::Gap(_)) => true,
+            BootError::Checkpoint(_)
+            | BootError::Lost { .. }
+            | BootError::Replay(ReplayError::Gap(_) | ReplayError::Diverged(_)) => true,
             BootError::Journal(error) | BootError::Replay(ReplayError::Journal(error)) => match error {
                 JournalError::Store(error) => StoreError::is_content(error),
                 other => ReplayError::is_tenants(other),
@@ -147,7 +152,12 @@ impl SharedWork {
                 // Waiting for a core bounds the rows in memory. The semaphore is never closed.
                 let Ok(core) = self.cores.clone().acquire_owned().await else { continue };
                 let decode = move || match loaded {
-                    Ok(loaded) => State::load(tenant, loaded.position, loaded.rows).map_err(|error| error.to_string()),
+                    Ok(loaded) => State::load(tenant, loaded.position, loaded.rows)
+                        .map(|mut state| {
+                            state.set_batch(loaded.batch);
+                            state
+                        })
+                        .map_err(|error| error.to_string()),
                     Err(error) => Err(error.to_string()),
                 };
                 decoding.push((tenant, self.lifecycle.spawn_blocking(core, decode)));

@@ -21,8 +21,8 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 /// The result of an append for one draft.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum DraftOutcome {
-    /// The event is journalled.
-    Placed { seq: u64, recorded: Time },
+    /// The event is journalled, by this batch.
+    Placed { seq: u64, recorded: Time, batch: Uuid },
     /// The event's id was placed before, by an entry of this recorded time; [`Time::NEVER`] if that is not known.
     Duplicate(Time),
     /// The tenant's head was locked by another session; the draft must be sent again.
@@ -99,7 +99,7 @@ impl Appender {
             // Noted before the append: after an error its entries may be in the journal under this id.
             result.batches.push(batch.id);
             match self.append_batch(batch).await {
-                Ok(appended) => result.note(&piece, batch.drafts, appended),
+                Ok(appended) => result.note(&piece, batch, appended),
                 Err(JournalError::Content(error)) => {
                     tracing::warn!(%error, events = piece.len(), "the store rejects content; looking for the event");
                     halve(&piece, &mut pieces, &mut result);
@@ -191,13 +191,13 @@ impl AppendResult {
     }
 
     /// Records the result of one batch, which had the drafts of `piece`. Keeps the first head of each tenant.
-    fn note(&mut self, piece: &Range<usize>, drafts: &[Draft], appended: Appended) {
-        for ((n, draft), placement) in piece.clone().zip(drafts).zip(appended.placements) {
+    fn note(&mut self, piece: &Range<usize>, batch: Batch<'_>, appended: Appended) {
+        for ((n, draft), placement) in piece.clone().zip(batch.drafts).zip(appended.placements) {
             self.outcomes[n] = match placement {
                 Placement::Placed(seq) => {
                     // A placed draft has a head, since only tenants with one are appended to: 0 is never used.
                     let recorded = appended.heads.get(&draft.tenant).map_or(0, |head| head.recorded);
-                    DraftOutcome::Placed { seq, recorded: Time::from_micros(recorded) }
+                    DraftOutcome::Placed { seq, recorded: Time::from_micros(recorded), batch: batch.id }
                 }
                 Placement::Duplicate(recorded) => DraftOutcome::Duplicate(recorded),
                 Placement::Busy => DraftOutcome::Busy,
@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn placed_drafts_become_undecided_if_earlier_entries_cannot_be_read() {
-        let placed = DraftOutcome::Placed { seq: 4, recorded: Time::NEVER };
+        let placed = DraftOutcome::Placed { seq: 4, recorded: Time::NEVER, batch: Uuid::nil() };
         let outcomes = Vec::from([placed, DraftOutcome::Duplicate(Time::NEVER), DraftOutcome::Refused, placed]);
         let mut result = AppendResult { outcomes, ..AppendResult::default() };
         result.undecide(JournalError::TimedOut);

@@ -40,8 +40,9 @@ use appender::Appender;
 use checkpoints::Checkpoints;
 use queue::FairQueue;
 use queue::shares::Load;
+use reader::ReaderParts;
 use submit::SubmitterParts;
-use tenants::{Removals, Tenants};
+use tenants::{Captures, Removals, Tenants};
 use views::Views;
 use writer::EngineParts;
 
@@ -122,7 +123,7 @@ pub fn build(mut loaded: Loaded, deps: EngineDeps) -> EngineHandles {
     let queue = FairQueue::new(Load { requests: limits.queue, kib: limits.queue_kib }, takes_turns);
     let health = Arc::new(Health::new(clock.clone(), journal.is_shared()));
     let leases = Arc::new(LeaseTable::new(clock.clone()));
-    let removals = Arc::new(Removals::default());
+    let (removals, captures) = (Arc::new(Removals::default()), Arc::new(Captures::default()));
     let submitter = Submitter::new(SubmitterParts {
         queue: queue.clone(),
         views: views.clone(),
@@ -132,12 +133,19 @@ pub fn build(mut loaded: Loaded, deps: EngineDeps) -> EngineHandles {
         clock: clock.clone(),
         health: health.clone(),
     });
-    let reader = Reader::new(views.clone(), health.clone(), clock.clone());
+    let reader = Reader::new(ReaderParts {
+        views: views.clone(),
+        health: health.clone(),
+        captures: captures.clone(),
+        clock: clock.clone(),
+        replica: journal.replica(),
+    });
     let engine = Engine::new(EngineParts {
         tenants: Tenants::new(loaded, views, leases.clone(), clock.clone()),
         appender: Appender::new(journal, clock.clone()),
         queue,
         removals,
+        captures,
         leases: leases.clone(),
         health,
         checkpoints: Checkpoints::new(store, clock.clone(), lifecycle.clone(), limits),

@@ -3,13 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use uuid::Uuid;
+
 use super::health::{Health, Ownership};
+use super::tenants::Captures;
 use super::views::Views;
 use crate::clock::Clock;
 use crate::domain::directory::{Document, Problem};
 use crate::domain::{Fault, RoleGrant, TenantId, Time};
-use crate::live::View;
 use crate::live::directory::Upsert;
+use crate::live::{State, View};
 
 /// The longest wait of a read for its requested position.
 const READ_TIMEOUT: Duration = Duration::from_millis(250);
@@ -46,12 +49,29 @@ impl Snapshot {
 pub struct Reader {
     views: Arc<Views>,
     health: Arc<Health>,
+    captures: Arc<Captures>,
     clock: Clock,
+    replica: Uuid,
+}
+
+/// The parts of a [`Reader`].
+pub(super) struct ReaderParts {
+    pub views: Arc<Views>,
+    pub health: Arc<Health>,
+    pub captures: Arc<Captures>,
+    pub clock: Clock,
+    pub replica: Uuid,
 }
 
 impl Reader {
-    pub(super) fn new(views: Arc<Views>, health: Arc<Health>, clock: Clock) -> Self {
-        Reader { views, health, clock }
+    /// The id of this server, made at its start.
+    pub fn replica(&self) -> Uuid {
+        self.replica
+    }
+
+    pub(super) fn new(parts: ReaderParts) -> Self {
+        let ReaderParts { views, health, captures, clock, replica } = parts;
+        Reader { views, health, captures, clock, replica }
     }
 
     /// Returns the tenant's newest view. Never waits. [`Fault::Unavailable`] if the tenant is out of service, or if
@@ -77,6 +97,12 @@ impl Reader {
             _ = positions.wait_for(|now| *now >= position) => self.snapshot(tenant),
             () = self.clock.sleep(READ_TIMEOUT) => Err(Fault::Unavailable("the position asked for was not reached")),
         }
+    }
+
+    /// Returns a copy of the tenant's whole state, at the position of its newest view or a later one. The engine makes it
+    /// within a turn, or after the document that it applies. `None` if the tenant has no entry yet, or is not served.
+    pub async fn state(&self, tenant: TenantId) -> Option<State> {
+        self.captures.state(tenant).await
     }
 
     /// Returns true if the tenant is out of service and has no view to read.

@@ -1,5 +1,7 @@
 //! Applies the journal entries beyond a state: at the start, after an outage of the store, and in `rollcall verify`.
 
+use uuid::Uuid;
+
 use crate::domain::{Entry, Outcome, TenantId};
 use crate::journal::{Journal, JournalError, Logged};
 use crate::live::State;
@@ -8,12 +10,49 @@ use crate::live::state::Gap;
 /// Entries read in one query.
 const PAGE_ENTRIES: u32 = 2_000;
 
+/// The newest entry that a state has.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tail {
+    /// Its position; 0 for none.
+    pub seq: u64,
+    /// The batch that appended it, if known.
+    pub batch: Option<Uuid>,
+}
+
+impl Tail {
+    /// Returns the newest entry that is applied to a state.
+    pub fn of(state: &State) -> Self {
+        Tail { seq: state.position(), batch: state.batch() }
+    }
+
+    /// Returns [`Diverged`] if the journal's entry at this position is of another batch than `found`.
+    pub fn check(self, found: Option<Uuid>) -> Result<(), Diverged> {
+        match (self.batch, found) {
+            (Some(ours), Some(found)) if ours != found => Err(Diverged { at: self.seq }),
+            // Older releases did not store batches.
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Error: the journal has another entry than the state at this position. The store lost what it had acknowledged, and
+/// went on with other entries, as after a failover to a server that was behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the entry at {at} is not the one that was applied: the journal lost history and continued with another")]
+pub struct Diverged {
+    /// Position of the entry.
+    pub at: u64,
+}
+
 /// The reason why a tenant's journal cannot be applied to its end.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
     /// The next entry does not follow the state's position.
     #[error(transparent)]
     Gap(#[from] Gap),
+    /// The journal is not the one that produced the state.
+    #[error(transparent)]
+    Diverged(#[from] Diverged),
     /// The journal failed, or has an entry that this release cannot read.
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -26,16 +65,17 @@ impl ReplayError {
     }
 }
 
-/// Reads the entries after position `from`, up to `to`, and calls `apply` with each, in order. [`Gap`] if there are
-/// fewer.
+/// Reads the entries after `from`, up to position `to`, and calls `apply` with each, in order. [`Gap`] if there are
+/// fewer, [`Diverged`] if the journal has another entry than `from` at its position.
 pub async fn replay(
     journal: &mut Journal,
     tenant: TenantId,
-    from: u64,
+    from: Tail,
     to: u64,
     mut apply: impl FnMut(Logged) -> Result<(), Gap>,
 ) -> Result<(), ReplayError> {
-    let mut at = from;
+    // The entry before is read as well, to compare its batch. It may have been deleted, as a checkpoint covers it.
+    let mut at = if from.batch.is_some() { from.seq.saturating_sub(1) } else { from.seq };
     while at < to {
         // Not beyond `to`: the engine may be about to apply later entries from memory, and none may be applied twice.
         let limit = u32::try_from(to - at).unwrap_or(PAGE_ENTRIES).min(PAGE_ENTRIES);
@@ -45,7 +85,11 @@ pub async fn replay(
         }
         for logged in entries {
             at = logged.entry.seq;
-            apply(logged)?;
+            if at == from.seq {
+                from.check(logged.batch)?;
+            } else {
+                apply(logged)?;
+            }
         }
     }
     Ok(())
@@ -60,9 +104,10 @@ pub async fn catch_up(
     to: u64,
     mut applied: impl FnMut(&Entry, &Outcome),
 ) -> Result<(), ReplayError> {
-    let from = state.position();
+    let from = Tail::of(state);
     let apply = |logged: Logged| {
         let outcome = state.apply(&logged.entry)?;
+        state.set_batch(logged.batch);
         applied(&logged.entry, &outcome);
         Ok(())
     };

@@ -1,5 +1,6 @@
 //! The states of all tenants. Entries are applied in turn and in steps, then published in views, then answered.
 
+mod captures;
 mod removals;
 
 use std::collections::{HashMap, VecDeque};
@@ -7,16 +8,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use metrics::{counter, gauge};
+use uuid::Uuid;
 
 use super::first_outcomes::FirstOutcomes;
 use super::leases::LeaseTable;
+use super::replay::Tail;
 use super::request::{EventResult, PendingRequest};
 use super::views::{OUT_OF_SERVICE, Views};
 use crate::clock::Clock;
 use crate::domain::{Entry, EventBody, EventId, Fault, Outcome, TenantId, Time};
+use crate::journal::Logged;
 use crate::live::State;
 use crate::live::state::{Gap, Step};
 
+pub(super) use captures::Captures;
 pub(super) use removals::Removals;
 
 /// Units of work that are done for a tenant between two readings of the clock: some hundreds of microseconds.
@@ -26,6 +31,8 @@ const STEPS: usize = 128;
 #[derive(Debug)]
 pub(super) struct PendingEntry {
     pub entry: Entry,
+    /// The batch that appended it.
+    pub batch: Uuid,
     /// The request and the event's index in it; `None` for events made by the engine.
     pub request: Option<(Arc<PendingRequest>, usize)>,
     /// Monotonic time of receipt, from which a lease runs.
@@ -111,11 +118,13 @@ impl Tenants {
         Tenants { states, backlogs: HashMap::new(), ring: VecDeque::new(), first_outcomes, views, leases, clock }
     }
 
-    /// Returns the position of the tenant's last entry, applied or pending.
-    pub fn end(&self, tenant: TenantId) -> u64 {
-        let position = self.states.get(&tenant).map_or(0, State::position);
+    /// Returns the tenant's last entry, applied or pending.
+    pub fn end(&self, tenant: TenantId) -> Tail {
         let last = self.backlogs.get(&tenant).and_then(|backlog| backlog.entries.back());
-        last.map_or(position, |pending| pending.entry.seq)
+        match last {
+            Some(pending) => Tail { seq: pending.entry.seq, batch: Some(pending.batch) },
+            None => self.states.get(&tenant).map(Tail::of).unwrap_or_default(),
+        }
     }
 
     /// Returns true if the tenant has entries to apply. Its queued events wait for them.
@@ -217,7 +226,8 @@ impl Tenants {
             backlog.is_touched = true;
             // A document ends the tenant's turn, whatever is left of the steps.
             steps = if is_document { 0 } else { steps - 1 };
-            let PendingEntry { entry, request, received } = pending;
+            let PendingEntry { entry, batch, request, received } = pending;
+            state.set_batch(Some(batch));
             self.note(tenant, &entry, received, &outcome);
             let result = EventResult { outcome, position: Some(entry.seq), first: None };
             self.settle(tenant, request.as_ref(), result);
@@ -238,9 +248,11 @@ impl Tenants {
     /// Applies an entry that was read from the journal. Returns its outcome.
     ///
     /// [`Gap`] if the entry does not follow the state.
-    pub fn replayed(&mut self, tenant: TenantId, entry: &Entry) -> Result<Outcome, Gap> {
+    pub fn replayed(&mut self, tenant: TenantId, logged: &Logged) -> Result<Outcome, Gap> {
+        let (entry, batch) = (&logged.entry, logged.batch);
         let state = self.states.entry(tenant).or_insert_with(|| State::new(tenant));
         let outcome = state.apply(entry)?;
+        state.set_batch(batch);
         self.backlogs.entry(tenant).or_default().is_touched = true;
         // The journal does not have the time of receipt. A full term from now ends no session too early.
         self.note(tenant, entry, self.clock.monotonic(), &outcome);
@@ -266,6 +278,20 @@ impl Tenants {
         for tenant in idle {
             self.backlogs.remove(&tenant);
         }
+    }
+
+    /// Answers the requests for states. A tenant in the middle of a document is answered after it.
+    pub fn answer(&mut self, captures: &Captures) {
+        let mut later = Vec::new();
+        for capture in captures.take() {
+            match self.states.get_mut(&capture.tenant) {
+                Some(state) if state.is_applying() => later.push(capture),
+                // Fails if the request was given up.
+                Some(state) => drop(capture.reply.send(state.frozen())),
+                None => {}
+            }
+        }
+        captures.put_back(later);
     }
 
     /// Takes a tenant out of service until the next start: its state and journal contradict each other, and serving it

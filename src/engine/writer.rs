@@ -1,6 +1,8 @@
 //! The engine's loop: append, apply, publish, answer. Events that arrive during one turn form the batch of the next, so
 //! no timer delays them.
 
+mod recovery;
+
 use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -11,17 +13,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::appender::{AppendResult, Appender, DraftOutcome, UnknownAppend};
 use super::checkpoints::Checkpoints;
-use super::health::{Health, Ownership};
+use super::health::Health;
 use super::leases::LeaseTable;
 use super::pace::{Pace, TURN_WORK};
 use super::queue::{FairQueue, Item};
-use super::replay::{ReplayError, replay};
 use super::request::EventResult;
-use super::tenants::{PendingEntry, Removals, Repeat, Tenants};
+use super::tenants::{Captures, PendingEntry, Removals, Repeat, Tenants};
 use crate::clock::Clock;
 use crate::domain::event::Rejection;
-use crate::domain::{Entry, Event, EventBody, EventId, Fault, Outcome, TenantId, UserRef};
-use crate::journal::{Draft, Head, JournalError, Logged};
+use crate::domain::{Entry, Event, EventBody, Fault, Outcome, TenantId, UserRef};
+use crate::journal::Draft;
 use crate::lifecycle::Lifecycle;
 
 /// The most leases ended in one turn.
@@ -38,9 +39,6 @@ const LOCKED_BACKOFF: Duration = Duration::from_millis(10);
 /// a multiple of it pass (`TAKEOVER_PAUSE` in `src/journal/postgres.rs`).
 const CONFIRM_INTERVAL: Duration = Duration::from_millis(250);
 
-/// The events of a failed append that were found in the journal, with their positions and outcomes.
-type Found = HashMap<(TenantId, EventId), (u64, Outcome)>;
-
 /// The single writer of all tenants.
 #[derive(Debug)]
 pub struct Engine {
@@ -48,6 +46,7 @@ pub struct Engine {
     appender: Appender,
     queue: Arc<FairQueue>,
     removals: Arc<Removals>,
+    captures: Arc<Captures>,
     leases: Arc<LeaseTable>,
     health: Arc<Health>,
     clock: Clock,
@@ -70,6 +69,7 @@ pub(super) struct EngineParts {
     pub appender: Appender,
     pub queue: Arc<FairQueue>,
     pub removals: Arc<Removals>,
+    pub captures: Arc<Captures>,
     pub leases: Arc<LeaseTable>,
     pub health: Arc<Health>,
     pub clock: Clock,
@@ -80,7 +80,7 @@ pub(super) struct EngineParts {
 
 impl Engine {
     pub(super) fn new(parts: EngineParts) -> Self {
-        let EngineParts { tenants, appender, queue, removals, leases, health, .. } = parts;
+        let EngineParts { tenants, appender, queue, removals, captures, leases, health, .. } = parts;
         let EngineParts { clock, lifecycle, checkpoints, takes_turns, .. } = parts;
         let (pace, confirmed_at, is_unsettled) = (Pace::default(), clock.monotonic(), clock.is_unsettled());
         Engine {
@@ -88,6 +88,7 @@ impl Engine {
             appender,
             queue,
             removals,
+            captures,
             leases,
             health,
             clock,
@@ -120,6 +121,7 @@ impl Engine {
                 () = stopping.cancelled() => break,
                 () = self.queue.wait() => {}
                 () = self.removals.wait() => {}
+                () = self.captures.wait() => {}
                 () = self.clock.sleep_until(deadline) => {}
                 // Work left over from the last turn: `wait` returns for new events only.
                 () = std::future::ready(()), if self.tenants.are_busy() || self.queue.len() > 0 => {}
@@ -142,6 +144,7 @@ impl Engine {
         let now = self.clock.monotonic();
         self.remove_deleted();
         self.write(stopping).await;
+        self.tenants.answer(&self.captures);
         // Not while stopping: a store that does not answer would delay the end by its timeout.
         if now >= self.confirmed_at + CONFIRM_INTERVAL && !stopping.is_cancelled() {
             self.confirmed_at = now;
@@ -319,10 +322,10 @@ impl Engine {
                     refuse(&item, Fault::CredentialInvalid);
                     continue;
                 }
-                DraftOutcome::Placed { seq, recorded } => {
+                DraftOutcome::Placed { seq, recorded, batch } => {
                     let Item { draft, request, received } = item;
                     let entry = Entry { seq, recorded, event: draft.event };
-                    self.tenants.accept(tenant, PendingEntry { entry, request, received });
+                    self.tenants.accept(tenant, PendingEntry { entry, batch, request, received });
                     continue;
                 }
                 DraftOutcome::Missing => {
@@ -347,148 +350,6 @@ impl Engine {
             self.queue.put_back(tenant, items);
         }
         undecided
-    }
-
-    /// Brings tenants to the heads that an append found, so that its entries follow their states: another server may
-    /// have appended entries before them. After an error some of the tenants are not brought up.
-    async fn follow(&mut self, heads: &HashMap<TenantId, Head>) -> Result<(), JournalError> {
-        for (tenant, head) in heads {
-            if self.tenants.end(*tenant) != head.seq && !self.tenants.is_absent(*tenant) {
-                tracing::warn!(%tenant, head = head.seq, "the state is not at the head of its journal");
-                self.tenants.apply_pending(None);
-                // The entries in memory were applied above, since they precede those to be read.
-                self.bring_to(*tenant, head.seq, |_, _| {}).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Applies the journal's entries beyond a tenant's state, up to position `seq`, and calls `applied` with each entry
-    /// and its outcome. Puts the tenant in quarantine if its entries are at fault; an error is the store's.
-    async fn bring_to(
-        &mut self,
-        tenant: TenantId,
-        seq: u64,
-        mut applied: impl FnMut(&Logged, Outcome),
-    ) -> Result<(), JournalError> {
-        let end = self.tenants.end(tenant);
-        if end == seq || self.tenants.is_absent(tenant) {
-            return Ok(());
-        }
-        if end > seq {
-            let reason = format!("the journal ends at {seq}, the state is at {end}: history was lost");
-            self.tenants.quarantine(tenant, &reason);
-            return Ok(());
-        }
-        let Self { tenants, appender, .. } = self;
-        let applying = replay(&mut appender.journal, tenant, end, seq, |logged| {
-            let outcome = tenants.replayed(tenant, &logged.entry)?;
-            applied(&logged, outcome);
-            Ok(())
-        });
-        match applying.await {
-            Err(ReplayError::Journal(error)) if !ReplayError::is_tenants(&error) => return Err(error),
-            Err(error) => self.tenants.quarantine(tenant, &error.to_string()),
-            Ok(()) => {}
-        }
-        Ok(())
-    }
-
-    /// Settles the events that the failed append had placed after all. Returns those to be appended again.
-    fn answer_found(&mut self, undecided: Vec<Item>, mut found: Found) -> Vec<Item> {
-        let mut retried = Vec::new();
-        for item in undecided {
-            let tenant = item.draft.tenant;
-            match found.remove(&(tenant, item.draft.event.id.clone())) {
-                Some((seq, outcome)) => {
-                    let result = EventResult { outcome, position: Some(seq), first: None };
-                    self.tenants.settle(tenant, item.request.as_ref(), result);
-                }
-                None => retried.push(item),
-            }
-        }
-        self.tenants.publish();
-        // Events without a caller would end leases, which got another term by the recovery.
-        retried.retain(|item| item.request.as_ref().is_some_and(|(request, _)| !request.is_gone()));
-        retried
-    }
-
-    /// Waits until the store answers again, and brings every tenant to its head. Returns the events of a failed append
-    /// that were found in the journal; `None` if the engine must stop meanwhile.
-    async fn recover(
-        &mut self,
-        unknown: Option<&UnknownAppend>,
-        error: &JournalError,
-        stopping: &CancellationToken,
-    ) -> Option<Found> {
-        // First, so that new requests are rejected at once instead of running into their timeout.
-        self.health.lose(self.appender.ownership(error));
-        match unknown {
-            Some(_) => tracing::warn!(%error, "an append failed; its outcome is unknown until the store is back"),
-            None => tracing::warn!(%error, "the store does not answer; writes are rejected until it does"),
-        }
-        self.tenants.apply_pending(None);
-        let mut reported = String::new();
-        // Kept across attempts: an entry that an attempt applied before it failed is not read again by the next.
-        let mut found = Found::new();
-        let sent = loop {
-            let sent = self.clock.monotonic();
-            match self.catch_up(unknown, &mut found).await {
-                Ok(()) => break sent,
-                Err(error) => {
-                    self.note_lock(&error);
-                    let error = error.to_string();
-                    // Each cause is logged once rather than ten times a second.
-                    if error != reported {
-                        tracing::warn!(%error, "waiting for the store");
-                        reported = error;
-                    }
-                }
-            }
-            tokio::select! {
-                () = tokio::time::sleep(RETRY_BACKOFF) => {}
-                () = stopping.cancelled() => return None,
-            }
-        };
-        self.probed_at = None;
-        self.tenants.publish();
-        self.leases.restart();
-        // Last: writes are accepted again once the views are current and the leases have their full term.
-        self.health.confirm(sent);
-        tracing::info!(entries = found.len(), "the store is back");
-        Some(found)
-    }
-
-    /// Notes after a failed attempt to recover which server may have the store's lock.
-    fn note_lock(&self, error: &JournalError) {
-        match (self.health.ownership(), self.appender.ownership(error)) {
-            // This state is known to be behind until it is brought to the heads, whatever the store answers.
-            (Ownership::Taken, _) => {}
-            (_, Ownership::Taken) => {
-                tracing::error!("another server has the store; requests are rejected until this one has it again");
-                self.health.lose(Ownership::Taken);
-            }
-            (Ownership::Held, Ownership::Held) => {}
-            // The lock was regained, and entries that another server may have appended are not applied yet.
-            (_, Ownership::Held) => self.health.lose(Ownership::Lost),
-            // No session was made: the store is away for this process, and perhaps for all.
-            (_, Ownership::Lost | Ownership::Unknown) => self.health.lose(Ownership::Unknown),
-        }
-    }
-
-    /// Reconnects and brings every tenant to its head. A tenant with faulty entries does not stop the others.
-    async fn catch_up(&mut self, unknown: Option<&UnknownAppend>, found: &mut Found) -> Result<(), JournalError> {
-        let (batches, fenced) = unknown.map_or((&[][..], &[][..]), |unknown| (&unknown.batches, &unknown.tenants));
-        for (tenant, head) in self.appender.reconnect(fenced).await? {
-            self.bring_to(tenant, head.seq, |logged, outcome| {
-                // Entries of other batches are applied too, but no request waits for them.
-                if logged.batch.is_some_and(|batch| batches.contains(&batch)) {
-                    found.insert((tenant, logged.entry.event.id.clone()), (logged.entry.seq, outcome));
-                }
-            })
-            .await?;
-        }
-        Ok(())
     }
 }
 

@@ -132,16 +132,18 @@ fn vonage() -> OpenApiRouter<AppState> {
 /// The native API, without desks.
 fn native() -> OpenApiRouter<AppState> {
     use native::{Administration, Description, LogIns, Webhooks};
-    use native::{directory, events, keys, limits, log_ins, settings, tenants, webhooks};
+    use native::{directory, events, keys, limits, log_ins, settings, state, tenants, webhooks};
     let tenant = OpenApiRouter::new()
         .routes(routes!(events::post_events))
-        .routes(routes!(directory::put_directory, directory::get_directory));
+        .routes(routes!(directory::put_directory, directory::get_directory))
+        .routes(routes!(state::get_state));
     let webhooks = OpenApiRouter::new().routes(routes!(webhooks::iadvize::post_webhook));
     let log_ins = OpenApiRouter::new().routes(routes!(log_ins::list_log_ins, log_ins::delete_log_ins));
     let administration = OpenApiRouter::new()
         .routes(routes!(tenants::create_tenant, tenants::list_tenants))
         .routes(routes!(settings::get_tenant, settings::set_settings, tenants::delete_tenant))
         .routes(routes!(limits::get_limits, limits::put_limits))
+        .routes(routes!(state::get_tenant_state))
         .routes(routes!(keys::create_key, keys::list_keys))
         .routes(routes!(keys::revoke_key));
     describe(Description::openapi(), &[BEARER, API_KEY], tenant)

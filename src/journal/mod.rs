@@ -233,6 +233,14 @@ impl Journal {
         }
     }
 
+    /// The id of this server in the store, made at its start.
+    pub const fn replica(&self) -> Uuid {
+        match self {
+            Journal::Sqlite(journal) => journal.replica,
+            Journal::Postgres(journal) => journal.replica,
+        }
+    }
+
     /// Returns true if another server may get the lock while this process runs: a session may end, a file's lock does not.
     pub const fn is_shared(&self) -> bool {
         matches!(self, Journal::Postgres(_))

@@ -77,7 +77,7 @@ pub struct PostgresJournal {
     last: Option<SessionId>,
     apply_version: u32,
     /// The id of this server's row in `replica`.
-    replica: Uuid,
+    pub(super) replica: Uuid,
 }
 
 impl PostgresJournal {

@@ -14,6 +14,8 @@ mod tombstones;
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use super::claim::Claim;
 use super::conversations::Conversations;
 use super::count::index::{Columns, Index, columns};
@@ -57,6 +59,9 @@ pub struct Gap {
 #[derive(Clone, Debug)]
 pub struct State {
     position: u64,
+    /// The journal's batch with the entry at the position, if known. It names the history and is no part of the state:
+    /// neither in a row nor in the digest.
+    batch: Option<Uuid>,
     recorded: Time,
     directory: Arc<Directory>,
     people: Chunks<Person>,
@@ -84,6 +89,7 @@ impl State {
     pub fn new(tenant: TenantId) -> Self {
         State {
             position: 0,
+            batch: None,
             recorded: Time::NEVER,
             directory: Arc::new(Directory::new(tenant)),
             people: Chunks::default(),
@@ -105,6 +111,17 @@ impl State {
     /// Position of the newest applied entry; 0 before the first.
     pub fn position(&self) -> u64 {
         self.position
+    }
+
+    /// The journal's batch with the newest applied entry, if known. Two histories may have different entries at one
+    /// position, and then they have different batches there.
+    pub fn batch(&self) -> Option<Uuid> {
+        self.batch
+    }
+
+    /// Notes the journal's batch with the newest applied entry.
+    pub fn set_batch(&mut self, batch: Option<Uuid>) {
+        self.batch = batch;
     }
 
     /// Recorded time of the newest applied entry; [`Time::NEVER`] before the first.
@@ -167,7 +184,7 @@ impl State {
         }
         let (index, details) = (self.index.clone(), self.details.clone());
         let view = View::new(self.position, self.directory.clone(), index, details, self.conversations.clone());
-        Arc::new(view.with_limits(self.limits))
+        Arc::new(view.with_recorded(self.recorded).with_limits(self.limits))
     }
 
     fn columns_of(&self, directory: &Directory, ix: u32) -> Columns {

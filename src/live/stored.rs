@@ -81,6 +81,8 @@ pub struct Row {
 pub struct Checkpoint {
     /// Journal position of the state that the rows describe.
     pub position: u64,
+    /// The journal's batch with the entry at the position, if known.
+    pub batch: Option<Uuid>,
     /// Approximate size of the rows, in bytes.
     pub bytes: usize,
     /// Rows to insert or replace.
@@ -95,9 +97,9 @@ pub struct Checkpoint {
 
 impl Checkpoint {
     /// Creates a checkpoint without changes.
-    pub(super) fn empty(position: u64) -> Self {
+    pub(super) fn empty(position: u64, batch: Option<Uuid>) -> Self {
         let (archived, reopened) = (Vec::new(), Vec::new());
-        Checkpoint { position, bytes: 0, upserts: Vec::new(), deletes: Vec::new(), archived, reopened }
+        Checkpoint { position, batch, bytes: 0, upserts: Vec::new(), deletes: Vec::new(), archived, reopened }
     }
 
     /// Iterates over the keys of all rows, upserted and deleted.

@@ -8,12 +8,13 @@ use super::count::index::{Columns, Index, Plane};
 use super::details::{Detail, Details};
 use super::directory::Directory;
 use super::selection::Selection;
-use crate::domain::{Filter, Quotas};
+use crate::domain::{Filter, Quotas, Time};
 
 /// An immutable snapshot of one tenant at one position of its journal.
 #[derive(Clone, Debug)]
 pub struct View {
     position: u64,
+    recorded: Time,
     directory: Arc<Directory>,
     index: Index,
     details: Details,
@@ -22,7 +23,7 @@ pub struct View {
 }
 
 impl View {
-    /// Creates the view of a tenant at `position`, with default quotas.
+    /// Creates the view of a tenant at `position`, with default quotas and without a recorded time.
     pub fn new(
         position: u64,
         directory: Arc<Directory>,
@@ -30,7 +31,14 @@ impl View {
         details: Details,
         conversations: Conversations,
     ) -> Self {
-        View { position, directory, index, details, conversations, limits: Quotas::default() }
+        let (recorded, limits) = (Time::NEVER, Quotas::default());
+        View { position, recorded, directory, index, details, conversations, limits }
+    }
+
+    /// Replaces the recorded time of the newest journal entry.
+    #[must_use]
+    pub fn with_recorded(self, recorded: Time) -> Self {
+        View { recorded, ..self }
     }
 
     /// Replaces the quotas set for the tenant.
@@ -47,6 +55,11 @@ impl View {
     /// The position of the newest journal entry that the view includes.
     pub fn position(&self) -> u64 {
         self.position
+    }
+
+    /// The recorded time of that entry; [`Time::NEVER`] before the first.
+    pub fn recorded(&self) -> Time {
+        self.recorded
     }
 
     /// The tenant's reference data and users.

@@ -14,6 +14,7 @@ pub mod logged_in;
 pub mod people;
 pub mod reference;
 pub mod routing;
+pub mod state;
 pub mod user_activity;
 
 use crate::auth::{Authorized, Privilege};

@@ -84,7 +84,7 @@ impl Store {
         apply_version: u32,
         checkpoint: &Checkpoint,
     ) -> Result<(), StoreError> {
-        let mark = CheckpointId { tenant, position: checkpoint.position, apply_version, batch: None };
+        let mark = CheckpointId { tenant, position: checkpoint.position, apply_version, batch: checkpoint.batch };
         let Some(mut writer) = self.begin_checkpoint(mark).await? else { return Ok(()) };
         while writer.tidy().await? {}
         writer.write(checkpoint, true).await

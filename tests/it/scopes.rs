@@ -41,13 +41,14 @@ const SCOPES: [&str; 13] = [
 ];
 
 /// The scope of every route of a tenant.
-const ROWS: [(&str, &str, &str); 55] = [
+const ROWS: [(&str, &str, &str); 56] = [
     ("GET", "/v1/desk", "events:write"),
     ("POST", "/v1/desk/tickets", "events:write"),
     ("POST", "/v1/events", "events:write"),
     ("POST", "/v1/webhooks/iadvize", "events:write"),
     ("PUT", "/v1/directory", "directory:write"),
     ("GET", "/v1/directory", "directory:read"),
+    ("GET", "/v1/state", "*"),
     ("GET", "/v1/log-ins", "operators:passwords"),
     ("DELETE", "/v1/log-ins", "operators:passwords"),
     ("GET", "/graphql", "graphql:read"),
@@ -135,7 +136,7 @@ fn descriptions_name_the_scope() {
         assert!(text.contains(&format!("Scope: `{scope}`")), "{method} {path}: {text}");
         named += 1;
     }
-    assert_eq!(named, 35);
+    assert_eq!(named, 36);
 }
 
 async fn stage(backend: Backend) -> (Service, Persona) {
@@ -212,6 +213,7 @@ async fn administration_rejects_tenant_credentials(backend: Backend) {
         (Method::DELETE, format!("/v1/tenants/{tenant}")),
         (Method::GET, format!("/v1/tenants/{tenant}")),
         (Method::PATCH, format!("/v1/tenants/{tenant}")),
+        (Method::GET, format!("/v1/tenants/{tenant}/state")),
         (Method::GET, format!("/v1/tenants/{tenant}/limits")),
         (Method::PUT, format!("/v1/tenants/{tenant}/limits")),
         (Method::POST, format!("/v1/tenants/{tenant}/keys")),

@@ -57,7 +57,8 @@ impl Job {
     pub async fn write(self) -> Result<Archived, StoreError> {
         let Job { store, clock, lifecycle, tenant, source, hurry } = self;
         let begun = clock.monotonic();
-        let mark = CheckpointId { tenant, position: source.position(), apply_version: APPLY_VERSION, batch: None };
+        let (position, batch) = (source.position(), source.batch());
+        let mark = CheckpointId { tenant, position, apply_version: APPLY_VERSION, batch };
         let mut pace = Pace::new(clock, store.shares_its_writer(), hurry);
         // None if this position or a newer one is stored already: there is nothing to write.
         let Some(mut writer) = pace.take(store.begin_checkpoint(mark)).await? else { return Ok(Archived::new()) };

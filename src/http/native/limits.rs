@@ -9,10 +9,10 @@ use utoipa::openapi::schema::SchemaType;
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::{Document, TenantPath, tenant_id};
+use super::{Document, TenantPath, not_deleted, tenant_id};
 use crate::auth::Admin;
 use crate::command::tenants::set_limits as change;
-use crate::domain::{Fault, Quota, Quotas};
+use crate::domain::{Quota, Quotas};
 use crate::http::extract::{PathId, reply};
 use crate::http::fault::NativeFault;
 use crate::http::state::AppState;
@@ -115,10 +115,4 @@ pub async fn put_limits(
     let tenant = query::keys::tenant(&admin, app.store(), tenant_id(&tenant)?).await?;
     let position = change::set_limits(&admin, app.submitter(), app.clock(), &tenant, limits).await;
     Ok(reply::at_position(reply::json(200, "application/json", &limits.in_force()), position.map_err(not_deleted)?))
-}
-
-/// Turns the fault of a tenant that was deleted meanwhile, which is meant for its own callers, into that of an unknown
-/// one.
-fn not_deleted(fault: Fault) -> Fault {
-    if fault == Fault::CredentialInvalid { Fault::NotFound("tenant") } else { fault }
 }

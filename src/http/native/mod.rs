@@ -10,6 +10,7 @@ pub mod log_ins;
 pub mod rejections;
 mod scope_name;
 pub mod settings;
+pub mod state;
 pub mod tenants;
 pub mod webhooks;
 
@@ -90,6 +91,12 @@ impl Credential for HeaderCredential {
 /// Parses the id of a tenant. A text that is not an id is 404, like the id of an unknown tenant.
 fn tenant_id(text: &str) -> Result<TenantId, Fault> {
     parse_guid(text).map(TenantId).ok_or(Fault::NotFound("tenant"))
+}
+
+/// Turns the fault of a tenant that was deleted meanwhile, which is meant for its own callers, into that of an unknown
+/// one.
+fn not_deleted(fault: Fault) -> Fault {
+    if fault == Fault::CredentialInvalid { Fault::NotFound("tenant") } else { fault }
 }
 
 /// Parses a JSON document: 415 for another content type, 400 for a body that is not JSON, 422 with a JSON pointer for a

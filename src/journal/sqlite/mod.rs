@@ -19,7 +19,7 @@ pub struct SqliteJournal {
     writer: Writer,
     apply_version: u32,
     /// The id of this server's row in `replica`.
-    replica: Uuid,
+    pub(super) replica: Uuid,
 }
 
 impl SqliteJournal {

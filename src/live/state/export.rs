@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
 use super::State;
 use crate::domain::directory::Kind;
@@ -52,7 +53,7 @@ impl State {
     /// Begins a checkpoint and exports all of it at once.
     pub fn checkpoint(&mut self) -> Checkpoint {
         let mut export = self.begin_checkpoint().export();
-        let mut whole = Checkpoint::empty(self.position);
+        let mut whole = Checkpoint::empty(self.position, self.batch);
         while export.add_to(&mut whole) {}
         whole
     }
@@ -95,9 +96,19 @@ impl State {
     pub fn rows(&self) -> Vec<Row> {
         let keys: Vec<RowKey> = std::iter::once(RowKey::Tenant).chain(row_keys(self)).collect();
         let mut export = Export { state: self.clone(), keys: keys.into_iter(), left: Vec::new() };
-        let mut whole = Checkpoint::empty(self.position);
+        let mut whole = Checkpoint::empty(self.position, self.batch);
         while export.add_to(&mut whole) {}
         whole.upserts
+    }
+
+    /// Returns a copy for [`State::digest`]. It is cheap: only the keys that the next checkpoint needs are not shared, and
+    /// those are left out.
+    pub fn frozen(&mut self) -> State {
+        debug_assert!(!self.is_applying(), "a digest must not cover half an entry");
+        let dirty = std::mem::take(&mut self.dirty);
+        let frozen = self.clone();
+        self.dirty = dirty;
+        frozen
     }
 
     /// Returns a fingerprint of the complete state: the position and the sum of the SHA-256 hashes of all rows. Equal
@@ -129,6 +140,11 @@ impl CheckpointSource {
         self.state.position
     }
 
+    /// The journal's batch with the entry at the position, if known.
+    pub fn batch(&self) -> Option<Uuid> {
+        self.state.batch
+    }
+
     /// The keys of the rows to export.
     pub fn changed(&self) -> Changed {
         self.changed.clone()
@@ -147,7 +163,7 @@ impl CheckpointSource {
 impl Export {
     /// Creates an empty slice at the export's position.
     pub fn slice(&self) -> Checkpoint {
-        Checkpoint::empty(self.state.position)
+        Checkpoint::empty(self.state.position, self.state.batch)
     }
 
     /// Returns true if every row was exported.

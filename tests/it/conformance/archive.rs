@@ -68,6 +68,7 @@ impl Plain {
 fn checkpoint(position: u64, closed: &[Plain], reopened: &[u128]) -> Checkpoint {
     Checkpoint {
         position,
+        batch: None,
         bytes: 0,
         upserts: Vec::new(),
         deletes: Vec::new(),

@@ -83,6 +83,7 @@ async fn play(bench: &mut Bench, state: &mut State, recorded: Time, drafts: &[Dr
     bench.append(recorded, drafts).await;
     for entry in bench.journal.read(tenant, before, u32::MAX).await.unwrap() {
         state.apply(&entry.entry).expect("no gap");
+        state.set_batch(entry.batch);
     }
 }
 
@@ -188,7 +189,7 @@ async fn tenants_have_separate_checkpoints(backend: Backend) {
 /// after that. Returns whether all slices were written.
 async fn write_slices(bench: &Bench, state: &mut State, (slices, tidied): (usize, usize)) -> bool {
     let source = state.begin_checkpoint();
-    let (position, batch) = (source.position(), Some(bench.clock.new_id()));
+    let (position, batch) = (source.position(), source.batch());
     let mark = CheckpointId { tenant: bench.ours, position, apply_version: APPLY_VERSION, batch };
     let mut writer = bench.store.begin_checkpoint(mark).await.unwrap().expect("the checkpoint is newer");
     while writer.tidy().await.unwrap() {}

@@ -19,6 +19,7 @@ async fn live(bench: &mut Bench, tenant: TenantId) {
     let mut state = State::new(tenant);
     for entry in bench.journal.read(tenant, 0, u32::MAX).await.unwrap() {
         state.apply(&entry.entry).expect("no gap");
+        state.set_batch(entry.batch);
     }
     bench.store.write_checkpoint(tenant, APPLY_VERSION, &state.checkpoint()).await.unwrap();
     bench.append(at(1), &drafts(tenant, 5, 5)).await;
@@ -26,7 +27,7 @@ async fn live(bench: &mut Bench, tenant: TenantId) {
 
 async fn only_unloadable_tenants_are_quarantined(backend: Backend) {
     let mut bench = Bench::new(backend).await;
-    let names = ["gap", "body", "key", "entry", "lost", "head", "row", "rows", "own"];
+    let names = ["gap", "body", "key", "entry", "lost", "head", "row", "rows", "own", "history", "end"];
     let mut broken = Vec::new();
     for name in names {
         let tenant = new_tenant(&bench.store, &bench.clock, name).await;
@@ -36,7 +37,8 @@ async fn only_unloadable_tenants_are_quarantined(backend: Backend) {
     let ours = bench.ours;
     live(&mut bench, ours).await;
     let mut raw = RawStore::open(&bench.home.location).await;
-    let [gap, body, key, entry, lost, head, row, rows, own] = broken[..] else { panic!("{broken:?}") };
+    let [gap, body, key, entry, lost, head, row, rows, own, history, end] = broken[..] else { panic!("{broken:?}") };
+    let batch = "018f2f6e-0000-7000-8000-00000000beef";
     let object = if backend == Backend::Embedded { "'{}'" } else { "'{}'::json" };
     for sql in [
         format!("DELETE FROM journal WHERE tenant = '{gap}' AND seq = 7"),
@@ -51,6 +53,8 @@ async fn only_unloadable_tenants_are_quarantined(backend: Backend) {
         ),
         format!("DELETE FROM state_row WHERE tenant = '{rows}'"),
         format!("DELETE FROM state_row WHERE tenant = '{own}' AND kind = 'tenant'"),
+        format!("UPDATE journal SET batch = '{batch}' WHERE tenant = '{history}' AND seq = 5"),
+        format!("UPDATE head SET seq = 5, tail = '{batch}' WHERE tenant = '{end}'"),
     ] {
         raw.run(&sql).await;
     }
@@ -65,6 +69,9 @@ async fn only_unloadable_tenants_are_quarantined(backend: Backend) {
     assert!(quarantined[&head].contains("position is missing"), "{}", quarantined[&head]);
     assert!(quarantined[&row].contains("rows instead of"), "{}", quarantined[&row]);
     assert!(quarantined[&own].contains("no row of the tenant itself"), "{}", quarantined[&own]);
+    for tenant in [history, end] {
+        assert!(quarantined[&tenant].contains("the entry at 5 is not the one"), "{}", quarantined[&tenant]);
+    }
     let mut positions: Vec<_> = loaded.states.iter().map(|(tenant, state)| (*tenant, state.position())).collect();
     positions.sort_unstable();
     let mut expected = vec![(ours, 10), (bench.theirs, 0)];

@@ -17,6 +17,7 @@ on_both_stores!(events_of_a_tenant_without_a_head_are_rejected);
 on_both_stores!(repeats_are_answered_with_their_first_outcome);
 on_both_stores!(only_a_tenant_with_missing_entries_is_quarantined);
 on_both_stores!(only_a_tenant_with_lost_entries_is_quarantined);
+on_both_stores!(only_a_tenant_with_another_history_is_quarantined);
 on_both_stores!(entries_of_another_server_are_applied_before_the_next_event);
 
 struct Stage {
@@ -146,6 +147,31 @@ async fn only_a_tenant_with_lost_entries_is_quarantined(backend: Backend) {
     recovers(&stage.service.api, &other, &connected("theirs", 1, now())).await;
     assert!(stage.service.app.reader.is_quarantined(tenant_id(&tenant)));
     assert!(!stage.service.app.reader.is_quarantined(tenant_id(&other.tenant)));
+}
+
+/// The journal has other entries than the state, as after a failover to a server without the newest commits that was
+/// written to: as many as the state, or more.
+async fn only_a_tenant_with_another_history_is_quarantined(backend: Backend) {
+    for more in [0, 3] {
+        let mut stage = Stage::new(backend).await;
+        let other = stage.service.api.persona("other").await;
+        stage.service.api.put_directory(&other.key, &directory(10)).await;
+        assert_eq!(stage.post(&[connected("one", 1, now())]).await.ok().outcomes(), ["applied"]);
+        let (tenant, batch) = (stage.persona.tenant.clone(), "018f2f6e-0000-7000-8000-00000000beef");
+        stage.raw.run(&format!("UPDATE journal SET batch = '{batch}' WHERE tenant = '{tenant}' AND seq = 2")).await;
+        let columns = "tenant, recorded, source, apply_version, batch, event";
+        for seq in 3..3 + more {
+            let copy = format!("SELECT {seq}, '{seq}', {columns} FROM journal WHERE tenant = '{tenant}' AND seq = 2");
+            stage.raw.run(&format!("INSERT INTO journal (seq, event_id, {columns}) {copy}")).await;
+        }
+        let head = format!("UPDATE head SET seq = 2 + {more}, tail = '{batch}' WHERE tenant = '{tenant}'");
+        stage.raw.run(&head).await;
+        let answer = stage.post(&[connected("two", 2, now())]).await;
+        assert!(answer.is_unavailable(), "{} {}", answer.status, answer.text);
+        recovers(&stage.service.api, &other, &connected("theirs", 1, now())).await;
+        assert!(stage.service.app.reader.is_quarantined(tenant_id(&tenant)), "{more} more entries");
+        assert!(!stage.service.app.reader.is_quarantined(tenant_id(&other.tenant)));
+    }
 }
 
 async fn entries_of_another_server_are_applied_before_the_next_event(backend: Backend) {

@@ -39,11 +39,12 @@ pub const PUBLIC: [(&str, &str); 13] = [
 ];
 
 /// Routes of the administrator, which take the administrator's token, with the reason.
-pub const ADMINISTRATION: [(&str, &str); 6] = [
+pub const ADMINISTRATION: [(&str, &str); 7] = [
     ("/metrics", "names tenants by their ids"),
     ("/v1/tenants", "creates and lists tenants"),
     ("/v1/tenants/{tenant}", "is about the tenant in its path"),
     ("/v1/tenants/{tenant}/limits", "is about the tenant in its path"),
+    ("/v1/tenants/{tenant}/state", "is about the tenant in its path"),
     ("/v1/tenants/{tenant}/keys", "is about the tenant in its path"),
     ("/v1/tenants/{tenant}/keys/{key}", "is about the tenant in its path"),
 ];

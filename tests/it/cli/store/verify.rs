@@ -23,11 +23,17 @@ async fn verify_compares_a_store_with_its_journal(backend: Backend) {
     let events = [connected("1", 1, now), toggled("2", 2, now, false)];
     process.api.events(&persona.key, &events).await.expect("an answer").ok();
     assert!(stderr(&verify().code(2)).contains("another server is running"));
+    let digest = digest(&process, &persona.key).await;
+    process.api.events(&persona.key, &[toggled("4", 3, now, false)]).await.expect("an answer").ok();
+    assert_ne!(self::digest(&process, &persona.key).await, digest, "it covers what the entry changed");
+    process.api.events(&persona.key, &[toggled("5", 3, now, true)]).await.expect("an answer").ok();
+    let digest = self::digest(&process, &persona.key).await;
     let (status, output) = process.terminate().await;
     assert!(status.success(), "{output}");
 
     let output = stdout(&verify().code(0));
-    assert!(output.contains(&persona.tenant) && output.contains("  3  3-") && output.contains("equal"), "{output}");
+    assert!(output.contains(&digest), "the running service had another state: {digest}, {output}");
+    assert!(output.contains(&persona.tenant) && output.contains("  5  5-") && output.contains("equal"), "{output}");
     let mut raw = RawStore::open(&home.location).await;
     let renamed = match backend {
         Backend::Embedded => r#"replace(body, '"name":"', '"name":"x')"#,
@@ -56,11 +62,11 @@ async fn verify_compares_a_store_with_its_journal(backend: Backend) {
     assert!(shortened.contains("the journal begins at 2"), "{shortened}");
 
     // A journal that ends before its checkpoint has lost entries, so the tenant cannot be loaded.
-    raw.run("DELETE FROM journal WHERE seq = 3").await;
+    raw.run("DELETE FROM journal WHERE seq > 2").await;
     raw.run("UPDATE head SET seq = 2").await;
     let lost = verify().code(1);
     assert!(stdout(&lost).contains("NOT LOADED: the journal of tenant"), "{}", stdout(&lost));
-    assert!(stdout(&lost).contains("ends at 2, before its checkpoint at 3"), "{}", stdout(&lost));
+    assert!(stdout(&lost).contains("ends at 2, before its checkpoint at 5"), "{}", stdout(&lost));
     assert!(stderr(&lost).contains("1 of 1 tenants cannot be loaded"), "{}", stderr(&lost));
     // A server starts nevertheless, and answers requests of that tenant with 503.
     let process = Process::start(&home.location, &[]).await;
@@ -96,4 +102,10 @@ async fn an_empty_file_beside_its_log_is_rejected() {
     let rejected = run(&["verify", &store[0], &store[1]], &[]).code(1);
     assert!(stderr(&rejected).contains("is empty beside its write-ahead log"), "{}", stderr(&rejected));
     assert!(std::fs::metadata(&log).expect("the log").len() > 100_000, "the log is left as it is");
+}
+
+/// The digest of a tenant's state in a running service.
+async fn digest(process: &Process, key: &str) -> String {
+    let state = process.api.get(key, "/v1/state?digest=true").await.expect("an answer").ok().json();
+    state["digest"].as_str().expect("a digest").to_owned()
 }

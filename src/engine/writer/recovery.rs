@@ -1,0 +1,170 @@
+//! Brings the states to the journal's heads: after an outage, and where another server appended entries.
+
+use std::collections::HashMap;
+
+use tokio_util::sync::CancellationToken;
+
+use super::super::appender::UnknownAppend;
+use super::super::health::Ownership;
+use super::super::queue::Item;
+use super::super::replay::{ReplayError, replay};
+use super::super::request::EventResult;
+use super::{Engine, RETRY_BACKOFF};
+use crate::domain::{EventId, Outcome, TenantId};
+use crate::journal::{Head, JournalError, Logged};
+
+/// The events of a failed append that were found in the journal, with their positions and outcomes.
+pub(super) type Found = HashMap<(TenantId, EventId), (u64, Outcome)>;
+
+impl Engine {
+    /// Brings tenants to the heads that an append found, so that its entries follow their states: another server may
+    /// have appended entries before them. After an error some of the tenants are not brought up.
+    pub(super) async fn follow(&mut self, heads: &HashMap<TenantId, Head>) -> Result<(), JournalError> {
+        for (tenant, head) in heads {
+            if self.tenants.is_absent(*tenant) {
+                continue;
+            }
+            if self.tenants.end(*tenant).seq != head.seq {
+                tracing::warn!(%tenant, head = head.seq, "the state is not at the head of its journal");
+                // Before the entries that are read.
+                self.tenants.apply_pending(None);
+            }
+            self.bring_to(*tenant, *head, |_, _| {}).await?;
+        }
+        Ok(())
+    }
+
+    /// Applies the journal's entries beyond a tenant's state, up to its head, and calls `applied` with each entry and its
+    /// outcome. Puts the tenant in quarantine if its entries are at fault; an error is the store's.
+    async fn bring_to(
+        &mut self,
+        tenant: TenantId,
+        head: Head,
+        mut applied: impl FnMut(&Logged, Outcome),
+    ) -> Result<(), JournalError> {
+        let end = self.tenants.end(tenant);
+        if self.tenants.is_absent(tenant) {
+            return Ok(());
+        }
+        if end.seq == head.seq {
+            if let Err(diverged) = end.check(head.tail) {
+                self.tenants.quarantine(tenant, &diverged.to_string());
+            }
+            return Ok(());
+        }
+        if end.seq > head.seq {
+            let reason = format!("the journal ends at {}, the state is at {}: history was lost", head.seq, end.seq);
+            self.tenants.quarantine(tenant, &reason);
+            return Ok(());
+        }
+        let Self { tenants, appender, .. } = self;
+        let applying = replay(&mut appender.journal, tenant, end, head.seq, |logged| {
+            let outcome = tenants.replayed(tenant, &logged)?;
+            applied(&logged, outcome);
+            Ok(())
+        });
+        match applying.await {
+            Err(ReplayError::Journal(error)) if !ReplayError::is_tenants(&error) => return Err(error),
+            Err(error) => self.tenants.quarantine(tenant, &error.to_string()),
+            Ok(()) => {}
+        }
+        Ok(())
+    }
+
+    /// Settles the events that the failed append had placed after all. Returns those to be appended again.
+    pub(super) fn answer_found(&mut self, undecided: Vec<Item>, mut found: Found) -> Vec<Item> {
+        let mut retried = Vec::new();
+        for item in undecided {
+            let tenant = item.draft.tenant;
+            match found.remove(&(tenant, item.draft.event.id.clone())) {
+                Some((seq, outcome)) => {
+                    let result = EventResult { outcome, position: Some(seq), first: None };
+                    self.tenants.settle(tenant, item.request.as_ref(), result);
+                }
+                None => retried.push(item),
+            }
+        }
+        self.tenants.publish();
+        // Events without a caller would end leases, which got another term by the recovery.
+        retried.retain(|item| item.request.as_ref().is_some_and(|(request, _)| !request.is_gone()));
+        retried
+    }
+
+    /// Waits until the store answers again, and brings every tenant to its head. Returns the events of a failed append
+    /// that were found in the journal; `None` if the engine must stop meanwhile.
+    pub(super) async fn recover(
+        &mut self,
+        unknown: Option<&UnknownAppend>,
+        error: &JournalError,
+        stopping: &CancellationToken,
+    ) -> Option<Found> {
+        // First, so that new requests are rejected at once instead of running into their timeout.
+        self.health.lose(self.appender.ownership(error));
+        match unknown {
+            Some(_) => tracing::warn!(%error, "an append failed; its outcome is unknown until the store is back"),
+            None => tracing::warn!(%error, "the store does not answer; writes are rejected until it does"),
+        }
+        self.tenants.apply_pending(None);
+        let mut reported = String::new();
+        // Kept across attempts: an entry that an attempt applied before it failed is not read again by the next.
+        let mut found = Found::new();
+        let sent = loop {
+            let sent = self.clock.monotonic();
+            match self.catch_up(unknown, &mut found).await {
+                Ok(()) => break sent,
+                Err(error) => {
+                    self.note_lock(&error);
+                    let error = error.to_string();
+                    // Each cause is logged once rather than ten times a second.
+                    if error != reported {
+                        tracing::warn!(%error, "waiting for the store");
+                        reported = error;
+                    }
+                }
+            }
+            tokio::select! {
+                () = tokio::time::sleep(RETRY_BACKOFF) => {}
+                () = stopping.cancelled() => return None,
+            }
+        };
+        self.probed_at = None;
+        self.tenants.publish();
+        self.leases.restart();
+        // Last: writes are accepted again once the views are current and the leases have their full term.
+        self.health.confirm(sent);
+        tracing::info!(entries = found.len(), "the store is back");
+        Some(found)
+    }
+
+    /// Notes after a failed attempt to recover which server may have the store's lock.
+    fn note_lock(&self, error: &JournalError) {
+        match (self.health.ownership(), self.appender.ownership(error)) {
+            // This state is known to be behind until it is brought to the heads, whatever the store answers.
+            (Ownership::Taken, _) => {}
+            (_, Ownership::Taken) => {
+                tracing::error!("another server has the store; requests are rejected until this one has it again");
+                self.health.lose(Ownership::Taken);
+            }
+            (Ownership::Held, Ownership::Held) => {}
+            // The lock was regained, and entries that another server may have appended are not applied yet.
+            (_, Ownership::Held) => self.health.lose(Ownership::Lost),
+            // No session was made: the store is away for this process, and perhaps for all.
+            (_, Ownership::Lost | Ownership::Unknown) => self.health.lose(Ownership::Unknown),
+        }
+    }
+
+    /// Reconnects and brings every tenant to its head. A tenant with faulty entries does not stop the others.
+    async fn catch_up(&mut self, unknown: Option<&UnknownAppend>, found: &mut Found) -> Result<(), JournalError> {
+        let (batches, fenced) = unknown.map_or((&[][..], &[][..]), |unknown| (&unknown.batches, &unknown.tenants));
+        for (tenant, head) in self.appender.reconnect(fenced).await? {
+            self.bring_to(tenant, head, |logged, outcome| {
+                // Entries of other batches are applied too, but no request waits for them.
+                if logged.batch.is_some_and(|batch| batches.contains(&batch)) {
+                    found.insert((tenant, logged.entry.event.id.clone()), (logged.entry.seq, outcome));
+                }
+            })
+            .await?;
+        }
+        Ok(())
+    }
+}
