@@ -94,9 +94,9 @@ pub fn reject_unknown<'n>(names: impl Iterator<Item = &'n str>, known: &[&str]) 
         return Ok(());
     }
     // Taken apart once: a query may have a thousand names.
-    let forms: Vec<Form<'_>> = known.iter().map(|known| Form::of(known)).collect();
+    let forms: Vec<NameParts<'_>> = known.iter().map(|known| NameParts::of(known)).collect();
     for name in unknown_names {
-        let meant = Form::of(name).nearest(&forms);
+        let meant = NameParts::of(name).nearest(&forms);
         let base = name.split(['[', '.']).next().unwrap_or_default();
         let is_bracketed = name.contains(['[', ']']) && base != REPEATED;
         let is_family = singular(&base.to_lowercase()) == FAMILY;
@@ -118,26 +118,26 @@ pub fn unknown(meant: Option<&str>, known: &[&str]) -> String {
 
 /// Returns the known name that is meant by an unknown one, if one is.
 pub fn similar<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
-    let forms: Vec<Form<'k>> = known.iter().map(|known| Form::of(known)).collect();
-    Form::of(name).nearest(&forms)
+    let forms: Vec<NameParts<'k>> = known.iter().map(|known| NameParts::of(known)).collect();
+    NameParts::of(name).nearest(&forms)
 }
 
 /// A name, taken apart for comparisons.
-struct Form<'n> {
+struct NameParts<'n> {
     name: &'n str,
     words: Vec<String>,
     telling: Vec<String>,
     letters: String,
 }
 
-impl<'n> Form<'n> {
+impl<'n> NameParts<'n> {
     fn of(name: &'n str) -> Self {
         let words = words(name);
-        Form { name, telling: telling(&words), words, letters: letters(name) }
+        NameParts { name, telling: telling(&words), words, letters: letters(name) }
     }
 
     /// Returns the known name that this one resembles: in all words, in those that tell, or in nearly all letters.
-    fn nearest<'k>(&self, known: &[Form<'k>]) -> Option<&'k str> {
+    fn nearest<'k>(&self, known: &[NameParts<'k>]) -> Option<&'k str> {
         if self.words.is_empty() {
             return None;
         }
