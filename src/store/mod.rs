@@ -292,12 +292,8 @@ impl Store {
     }
 
     /// Opens the store for a process that holds the server's lock. Works as [`Store::open`] otherwise.
-    pub async fn open_locked(
-        location: &Location,
-        _lock: &ServerLock,
-        purpose: Purpose,
-    ) -> Result<(Self, bool), StoreError> {
-        Self::open_as(location, true, purpose).await
+    pub async fn open_locked(location: &Location, _lock: &ServerLock, purpose: Purpose) -> Result<Self, StoreError> {
+        Ok(Self::open_as(location, true, purpose).await?.0)
     }
 
     async fn open_as(location: &Location, is_locked: bool, purpose: Purpose) -> Result<(Self, bool), StoreError> {

@@ -40,7 +40,7 @@ vector_files! {
     bad_input_agents_values bad_input_bytes bad_input_convoso bad_input_convoso_ids bad_input_desk
     bad_input_graphql bad_input_graphql_documents bad_input_graphql_limits bad_input_graphql_rules
     bad_input_graphql_texts bad_input_graphql_users bad_input_iadvize bad_input_iadvize_one bad_input_members bad_input_native
-    bad_input_operator bad_input_paths bad_input_vonage bad_input_vonage_body bad_input_webhooks bodies
+    bad_input_operator bad_input_paths bad_input_vonage bad_input_vonage_body bad_input_webhooks bodies clients_sent
     conversations_bad_input conversations_lists conversations_seed conversations_slots conversations_text
     convoso_agent_monitor directory_live directory_operator_fields directory_refusals directory_settings directory_upsert dropped_input
     envelopes events_base64 events_binary events_details events_envelope events_envelope_values events_leases events_outcomes

@@ -9,7 +9,7 @@ use axum::http::request::Parts;
 use axum::response::IntoResponse;
 
 use super::Params;
-use super::params::unknown::{KnownParameters, reject_unknown};
+use super::params::unknown::{KnownParameters, RouteNames, reject_unknown};
 use crate::domain::Fault;
 
 /// The parameters of the query string. `E` is the dialect's error for a query that cannot be parsed. As a handler's
@@ -60,8 +60,13 @@ pub fn reject_unknown_parameters(parts: &mut Parts) -> Result<(), Fault> {
         return Ok(());
     }
     let params = query(parts)?;
-    let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
-    // Present on every request of the service; a handler called by itself has no route either.
-    let Some(KnownParameters(routes)) = parts.extensions.get().copied() else { return Ok(()) };
-    reject_unknown(params.names(), &routes().names(parts.method.as_str(), route))
+    route_names(parts).map_or(Ok(()), |names| reject_unknown(params.names(), &names))
+}
+
+/// Returns the names of the parameters of a request's route. Present on every request of the service; a handler called by
+/// itself has no route.
+pub fn route_names(parts: &Parts) -> Option<RouteNames<'static>> {
+    let route = parts.extensions.get::<MatchedPath>()?.as_str();
+    let KnownParameters(routes) = parts.extensions.get().copied()?;
+    Some(routes().names(parts.method.as_str(), route))
 }
