@@ -11,6 +11,8 @@ from canaries import ENCODED, GUID, IN_BASE64, IN_HEX, MARKERS, nowhere, tokens
 VOLATILE = re.compile(rb"^(?:date|x-request-id|rollcall-staleness-ms):[^\r\n]*\r?\n", re.MULTILINE)
 # The length of a body, which is compared itself. Times of the service end where their fraction does.
 LENGTH = re.compile(rb"^content-length:[^\r\n]*\r?\n", re.MULTILINE)
+# The age of the state in bodies.
+STALENESS = re.compile(rb'("staleness_?ms": ?)[0-9]+')
 SECRET = re.compile(rb"\b(?:rt|dt|rk)_[a-z0-9_-]+")
 # Times that the service gives, as opposed to those of the tenants' data.
 RECENT = re.compile(rb"20(?:2[4-9]|[3-9][0-9])-[0-9]{2}-[0-9]{2}t[0-9:.]+z")
@@ -62,6 +64,7 @@ class Judge:
         if not text.endswith(b"\r\n\r\n"):
             text = LENGTH.sub(b"", text, count=1)
         text = GUID.sub(lambda match: self.guids.get(match[0], match[0]), text)
+        text = STALENESS.sub(rb"\1<age>", text)
         text = RECENT.sub(b"<now>", SECRET.sub(b"<secret>", nowhere(text)))
         names = {}
         # GUIDs that each tenant has of its own, by the order in which they appear.
