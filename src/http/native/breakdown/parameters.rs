@@ -93,9 +93,9 @@ pub fn read(params: &Params<'_>) -> Result<Parameters, Fault> {
         None | Some("") => None,
         Some("true") => Some(true),
         Some("false") => Some(false),
-        Some(_) => return Err(Fault::invalid("include_empty", "must be true or false")),
+        Some(other) => return Err(Fault::misfit_text("include_empty", "must be true or false", other)),
     };
-    let whole = |text: &str| text.parse().map_err(|_| Fault::invalid("first", "must be a whole number"));
+    let whole = |text: &str| text.parse().map_err(|_| Fault::misfit_text("first", "must be a whole number", text));
     let first = params.one("first")?.filter(|text| !text.is_empty()).map(whole).transpose()?;
     let channels = (!channels.is_empty()).then_some(channels);
     Ok(Parameters { keys, channels, clauses, users, include_empty, first, format, problems })
