@@ -3,6 +3,7 @@
 
 pub mod agent_monitor;
 pub mod agents_availability;
+pub mod breakdown;
 pub mod connected_users;
 pub mod conversations;
 pub mod count_agents;

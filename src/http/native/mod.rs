@@ -1,6 +1,7 @@
-//! The native API: events and webhooks, desk connections, the directory, log-ins, and the administration of tenants,
+//! The native API: events and webhooks, desk connections, the directory, the breakdown, log-ins, and the administration of tenants,
 //! settings, limits and keys. Errors are RFC 9457 problem details.
 
+pub mod breakdown;
 pub mod desk;
 pub mod directory;
 pub mod events;
@@ -37,6 +38,11 @@ use crate::domain::{Fault, TenantId};
     tags((name = "Events and directory", description = "Events and reference data of a tenant"))
 )]
 pub struct Description;
+
+/// The OpenAPI tag of the breakdown.
+#[derive(OpenApi)]
+#[openapi(tags((name = "Breakdown", description = "Users by the reason why they can or cannot take a conversation")))]
+pub struct Counted;
 
 /// The OpenAPI tag of desks and their tickets.
 #[derive(OpenApi)]
