@@ -71,7 +71,10 @@ pub fn read(body: &Bytes, are_counted: bool) -> Result<Parameters, Fault> {
     // After the count, which bounds the names that are kept.
     repeated::check_body(body).map_err(Fault::Malformed)?;
     let read: Result<Object<Body<'_>>, _> = serde_json::from_slice(body);
-    let Object(body) = read.map_err(|error| malformed(format!("the body is not a GraphQL request: {error}")))?;
+    let Object(body) = read.map_err(|error| match unreadable::<Body<'_>>(body) {
+        Some((name, error)) => malformed(format!("{name} cannot be read: {error}")),
+        None => malformed(format!("the body is not a GraphQL request: {error}")),
+    })?;
     let variables = object(body.variables, "variables")?.unwrap_or_default();
     let extensions: Option<Map<String, Value>> = object(body.extensions, "extensions")?;
     let persisted = extensions.and_then(|mut all| all.remove("persistedQuery")).filter(|value| !value.is_null());
@@ -97,7 +100,20 @@ fn object<'a, T: Deserialize<'a>>(member: Option<&'a RawValue>, name: &str) -> R
     if !json.starts_with('{') {
         return Err(malformed(format!("{name} must be an object")));
     }
-    serde_json::from_str(json).map(Some).map_err(|error| malformed(format!("{name} cannot be read: {error}")))
+    serde_json::from_str(json).map(Some).map_err(|error| {
+        let inside = unreadable::<Value>(json.as_bytes());
+        let (name, error) = inside.map_or((name.to_owned(), error), |(path, error)| (format!("{name}.{path}"), error));
+        malformed(format!("{name} cannot be read: {error}"))
+    })
+}
+
+/// Returns the path of the member that cannot be read, and why; `None` if it is the whole that cannot.
+fn unreadable<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Option<(String, serde_json::Error)> {
+    let typed = serde_path_to_error::deserialize::<_, T>(&mut serde_json::Deserializer::from_slice(json)).err();
+    let any = || serde_path_to_error::deserialize::<_, Value>(&mut serde_json::Deserializer::from_slice(json)).err();
+    let errors = typed.into_iter().chain(any());
+    let named = errors.map(|error| (error.path().to_string(), error.into_inner()));
+    named.into_iter().find(|(path, _)| !matches!(path.as_str(), "." | "?"))
 }
 
 /// Returns true for an empty text and an empty list. Null is none already.
