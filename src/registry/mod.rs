@@ -149,7 +149,9 @@ impl Registry {
         self.0.contents.store(Arc::new(read));
         let kept: HashSet<[u8; 32]> = tokens.iter().map(|token| token.hash).collect();
         tokens.iter().for_each(|token| self.0.tokens.insert(token));
-        before.iter().filter(|hash| !kept.contains(*hash)).for_each(|hash| drop(self.0.tokens.remove(hash)));
+        for hash in before.iter().filter(|hash| !kept.contains(*hash)) {
+            self.0.tokens.remove(hash);
+        }
         self.drop_deleted(&deleted);
         self.0.revocations.announce_all();
         self.0.listeners.call(&deleted);

@@ -115,7 +115,7 @@ async fn log_ins_are_ended_within_their_tenant(backend: Backend) {
 
 /// Returns a handle of its own to the store, as another server has it.
 async fn another(home: &Home) -> Store {
-    Store::open_existing(&home.location).await.expect("the store opens")
+    Store::open(&home.location).await.expect("the store opens").0
 }
 
 async fn concurrent_changes_of_settings_are_all_kept(backend: Backend) {

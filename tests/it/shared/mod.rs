@@ -40,7 +40,7 @@ impl Stage {
         let service = Service::start_on(home, Setup { clock: clock.clone(), ..Setup::default() }).await;
         let persona = service.api.persona("tenant").await;
         service.api.put_directory(&persona.key, &directory(3)).await;
-        let store = Store::open_existing(&service.home.location).await.expect("the store opens");
+        let (store, _) = Store::open(&service.home.location).await.expect("the store opens");
         let other = Other { store, clock: clock.clone() };
         Stage { service, clock, persona, other }
     }
