@@ -15,7 +15,6 @@ use std::process::ExitCode;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-pub use self::output::note_closed;
 use self::print::{completions, configuration, manual, openapi, schema, settings};
 use self::serve::Signals;
 use self::store::{backup, migrate, restore, verify};

@@ -2,7 +2,6 @@
 //! rejected by clippy in the whole library.
 
 use std::io::{self, ErrorKind, Write};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -10,17 +9,6 @@ use super::Failure;
 
 /// Longest wait for standard output to be read, where the command does more than print.
 const ANNOUNCE_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// True if standard output was closed when the process began. The standard library has opened the null device in its
-/// place since, which takes everything.
-static IS_CLOSED: AtomicBool = AtomicBool::new(false);
-
-/// Notes whether standard output is closed. Called before the standard library looks at it, so it uses nothing of that.
-#[cfg(unix)]
-pub fn note_closed() {
-    let is_closed = rustix::io::fcntl_getfd(rustix::stdio::stdout()).is_err();
-    IS_CLOSED.store(is_closed, Ordering::Relaxed);
-}
 
 /// Prints a text. A reader that has closed its end, as `head` does, wanted no more: the rest is dropped, and the command
 /// goes on to its own exit status. Any other error, such as a full disk, is a [`Failure`] with status 1.
@@ -83,9 +71,6 @@ fn write(text: &str) -> io::Result<()> {
 
 /// Fails if standard output was closed, or takes no bytes at all: one that is open for reading only, or a full device.
 fn probe() -> io::Result<()> {
-    if IS_CLOSED.load(Ordering::Relaxed) {
-        return Err(io::Error::other("it is closed"));
-    }
     stdout()?.write(&[]).map(drop)
 }
 

@@ -1,9 +1,13 @@
 //! Parses the body of a request. Values of variables are counted before they are built, since a value takes far more
 //! memory than its text.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
 use async_graphql::{Request, Variables};
 use bytes::Bytes;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
@@ -11,7 +15,9 @@ use super::documents::persisted::DocumentHash;
 use super::validation::repeated;
 use super::values;
 use crate::domain::Fault;
+use crate::domain::fault::found::quoted;
 use crate::domain::json::Object;
+use crate::http::extract::params::unknown::similar;
 
 /// A request as it was sent.
 pub struct Parameters {
@@ -34,7 +40,7 @@ impl Parameters {
     }
 }
 
-/// The members of a body. Others are ignored.
+/// The members of a body. Others are ignored, unless they have a name that is nearly right.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Body<'a> {
@@ -70,6 +76,7 @@ pub fn read(body: &Bytes, are_counted: bool) -> Result<Parameters, Fault> {
     }
     // After the count, which bounds the names that are kept.
     repeated::check_body(body).map_err(Fault::Malformed)?;
+    reject_misspelt(body)?;
     let read: Result<Object<Body<'_>>, _> = serde_json::from_slice(body);
     let Object(body) = read.map_err(|error| match unreadable::<Body<'_>>(body) {
         Some((name, error)) => malformed(format!("{name} cannot be read: {error}")),
@@ -83,6 +90,21 @@ pub fn read(body: &Bytes, are_counted: bool) -> Result<Parameters, Fault> {
     // An empty document is none only where its hash is there: otherwise its rejection says what is wrong.
     let query = body.query.filter(|query| hash.is_none() || !query.is_empty());
     Ok(Parameters { query, hash, operation_name, variables })
+}
+
+/// The members that are read.
+pub const MEMBERS: [&str; 4] = ["query", "operationName", "variables", "extensions"];
+
+/// Rejects a member with a name that is nearly right: without its variables a request is answered for the whole tenant.
+/// A body that is no object passes, since its parser rejects it.
+fn reject_misspelt(body: &[u8]) -> Result<(), Fault> {
+    let Ok(names) = serde_json::from_slice::<BTreeMap<Cow<'_, str>, IgnoredAny>>(body) else { return Ok(()) };
+    let mut unknown = names.keys().filter(|name| !MEMBERS.contains(&name.as_ref()));
+    let found = unknown.find_map(|name| Some((name, similar(name, &MEMBERS)?)));
+    match found {
+        Some((name, meant)) => Err(malformed(format!("{} is not known: did you mean \"{meant}\"?", quoted(name)))),
+        None => Ok(()),
+    }
 }
 
 fn hash(persisted: Value) -> Result<DocumentHash, Fault> {
@@ -148,6 +170,17 @@ mod tests {
             let refused = parse(&json!({ "query": "{a}", "variables": wrong })).err();
             assert_eq!(refused, Some(malformed("variables must be an object")), "{wrong}");
         }
+    }
+
+    #[test]
+    fn members_that_are_nearly_right_are_rejected() {
+        for (name, meant) in [("variable", "variables"), ("varables", "variables"), ("operation_name", "operationName")]
+        {
+            let refused = parse(&json!({ "query": "{a}", name: {} })).err();
+            let expected = format!("\"{name}\" is not known: did you mean \"{meant}\"?");
+            assert_eq!(refused, Some(malformed(expected)));
+        }
+        assert!(parse(&json!({ "query": "{a}", "id": "x", "documentId": "y", "locale": "fr" })).is_ok());
     }
 
     #[test]

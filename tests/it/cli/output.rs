@@ -116,19 +116,15 @@ async fn output_that_is_lost_is_reported() {
         &["migrate", &flag, &place],
         &["backup", &file, &flag, &place],
     ];
-    for (redirected, why) in [(">&-", "it is closed"), ("1</dev/null", "Bad file descriptor")] {
-        for arguments in commands {
-            let wanted = format!("rollcall: standard output cannot be written: {why}");
-            let message = ended(&redirected_to(redirected, arguments), 1, arguments);
-            assert!(message.starts_with(&wanted), "{redirected} {arguments:?}: {message}");
+    for arguments in commands {
+        let message = ended(&redirected_to("1</dev/null", arguments), 1, arguments);
+        let wanted = "rollcall: standard output cannot be written: Bad file descriptor";
+        assert!(message.starts_with(wanted), "{arguments:?}: {message}");
+        let _missing = std::fs::remove_file(&file);
+        // A script may not want to see it, and a closed output is the same to the program.
+        for redirected in [">/dev/null", "1<>/dev/null", ">&-"] {
+            ended(&redirected_to(redirected, arguments), 0, arguments);
             let _missing = std::fs::remove_file(&file);
-        }
-        // A script may not want to see it.
-        for arguments in commands {
-            for redirected in [">/dev/null", "1<>/dev/null"] {
-                ended(&redirected_to(redirected, arguments), 0, arguments);
-                let _missing = std::fs::remove_file(&file);
-            }
         }
     }
 }
