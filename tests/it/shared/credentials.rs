@@ -16,6 +16,7 @@ use crate::support::postgres::proxy::{Link, Proxy};
 use crate::support::raw::RawStore;
 use crate::support::requests::{ADMINISTRATION, Dialect, PUBLIC, dialect, is_unauthenticated, request};
 use crate::support::routes::{Route, table};
+use crate::support::signing::enable_webhooks;
 use crate::support::sockets::Desk;
 use crate::support::{Backend, Home, postgres};
 
@@ -38,6 +39,8 @@ fn routes() -> Vec<Route> {
 async fn a_key_made_elsewhere_is_known_at_once(backend: Backend) {
     let stage = Stage::on(Home::new(backend).await).await;
     let api = &stage.service.api;
+    // Their signature is checked as well.
+    enable_webhooks(api, &stage.persona.tenant).await;
     for route in routes() {
         // One for each route: a key that was used is known.
         let (_, key) = stage.other.key(stage.tenant()).await;
