@@ -71,7 +71,7 @@ struct Inner {
 /// The place of the tickets.
 enum Kept {
     InMemory(Mutex<Waiting>),
-    AsRows(TicketRows, FairQueue),
+    AsRows(Box<TicketRows>, FairQueue),
 }
 
 impl fmt::Debug for Tickets {
@@ -84,7 +84,7 @@ impl Tickets {
     /// Returns the tickets of a store; none if it keeps no rows of them.
     pub fn new(store: &Store, clock: &Clock) -> Self {
         let kept = match store.ticket_rows() {
-            Some(rows) => Kept::AsRows(rows, FairQueue::new(TURNS, clock)),
+            Some(rows) => Kept::AsRows(Box::new(rows), FairQueue::new(TURNS, clock)),
             None => Kept::InMemory(Mutex::default()),
         };
         Tickets(Arc::new(Inner { clock: clock.clone(), kept }))
