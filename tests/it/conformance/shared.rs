@@ -171,7 +171,7 @@ async fn ticket_rows() -> (Bench, TicketRows, TicketRows) {
 fn ticket(tenant: TenantId, n: u16, expires: i64) -> TicketRecord {
     let mut hash = [0; 32];
     hash[..2].copy_from_slice(&n.to_be_bytes());
-    let session = (n % 2 == 0).then(|| format!("tab \"{n}\" ü").into());
+    let session = n.is_multiple_of(2).then(|| format!("tab \"{n}\" ü").into());
     TicketRecord { hash, tenant, credential: [8; 32], user: i64::from(n), session, expires: at(expires) }
 }
 
