@@ -39,6 +39,8 @@ fn routes() -> Vec<Route> {
 async fn a_key_made_elsewhere_is_known_at_once(backend: Backend) {
     let stage = Stage::on(Home::new(backend).await).await;
     let api = &stage.service.api;
+    let (_, key) = stage.other.key(stage.tenant()).await;
+    assert_eq!(Desk::welcomed(api, &key, 1, "tab").await.heartbeat().await["type"], "heartbeat");
     // Their signature is checked as well.
     enable_webhooks(api, &stage.persona.tenant).await;
     for route in routes() {
@@ -47,8 +49,6 @@ async fn a_key_made_elsewhere_is_known_at_once(backend: Backend) {
         let answer = send(request(api, &route, Some(&key), &user_guid(1))).await.expect("an answer");
         assert!(!is_unauthenticated(dialect(&route), &answer) && answer.status != 503, "{route:?}: {}", answer.text);
     }
-    let (_, key) = stage.other.key(stage.tenant()).await;
-    assert_eq!(Desk::welcomed(api, &key, 1, "tab").await.heartbeat().await["type"], "heartbeat");
     let (id, key) = stage.other.key(stage.tenant()).await;
     let id = id.to_string();
     let grant = async |id: &str, key: &str| {
