@@ -62,7 +62,7 @@ async fn a_key_made_elsewhere_is_known_at_once(backend: Backend) {
     let tenant = stage.other.tenant("elsewhere").await;
     let (_, key) = stage.other.key(tenant).await;
     api.put_directory(&key, &directory(2)).await;
-    assert_eq!(api.connected(&key).await, (0, 2));
+    assert_eq!(api.connected(&key).await, (0, 1));
     for status in [stage.status(&unknown()).await, stage.status("rk_0").await] {
         assert_eq!(status, 401);
     }
