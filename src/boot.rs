@@ -126,7 +126,7 @@ pub async fn boot(location: &Location, given: GivenTokens<'_>, clock: &Clock) ->
     let has_admin = admin.is_some();
     let operators = OperatorHashes { admin, metrics: given.metrics.map(hash) };
     let registry = Registry::load(store.clone()).await?;
-    let credentials = Credentials::load(registry.clone(), &store, operators, clock.clone()).await?;
+    let credentials = Credentials::load(registry.clone(), operators, clock.clone()).await?;
     Ok(Booted { store, journal, loaded, quarantined, registry, credentials, new_admin_token, has_admin, lock })
 }
 

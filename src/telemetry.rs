@@ -151,6 +151,10 @@ fn describe() {
     describe_counter!("rollcall_failed_writes_total", "Writes of the journal that failed, by kind: append or probe.");
     describe_histogram!("rollcall_commit_seconds", Unit::Seconds, "Time to make a batch durable.");
     describe_histogram!("rollcall_batch_events", "Events a batch.");
+    describe_counter!(
+        "rollcall_credential_look_ups_total",
+        "Credentials that memory did not have and that were looked up in the store, by outcome."
+    );
     describe_gauge!("rollcall_body_bytes", Unit::Bytes, "Request bodies in memory.");
     describe_gauge!("rollcall_answer_bytes", Unit::Bytes, "Answers in memory that were not read yet.");
     describe_counter!("rollcall_log_lines_dropped_total", "Log lines dropped because they were not read.");

@@ -13,6 +13,7 @@ pub mod private;
 pub mod registry;
 pub mod sqlite;
 pub mod tenant_reads;
+pub mod tickets;
 pub mod tokens;
 mod unfinished;
 
@@ -36,7 +37,8 @@ pub use postgres::PostgresStore;
 pub use registry::{KeyRecord, RegistryChanges, RegistryVersion, TenantRecord};
 pub use sqlite::SqliteStore;
 pub use tenant_reads::{ArchivePart, ArchiveSearch, TenantReads};
-pub use tokens::{TokenHolder, TokenRecord};
+pub use tickets::{TicketRecord, TicketRows};
+pub use tokens::{Ending, LogInPage, TokenHolder, TokenRecord};
 pub use unfinished::UnfinishedStore;
 
 /// The longest wait of a caller for the store: one second, less 100 ms for the response, as for events.
@@ -45,7 +47,7 @@ const STORE_TIMEOUT: Duration = Duration::from_millis(900);
 /// The fault of a caller that the store did not answer in time.
 const LATE: Fault = Fault::Unavailable("the store did not answer in time");
 
-/// The connections of each pool: one for requests in general, one for the archive.
+/// The connections of each pool: one for requests in general, which has more on PostgreSQL, and one for the archive.
 const POOL_CONNECTIONS: u32 = 4;
 
 /// Awaits an operation of the store for a caller, for at most 900 ms.

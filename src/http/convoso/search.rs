@@ -109,7 +109,7 @@ pub async fn open(app: &AppState, request: Request) -> Result<Opened, ConvosoFau
         skills: first(in_body.skills, in_query.skills),
     };
     let context = RequestContext::of(&parts.extensions);
-    let caller: Authorized<UserActivityRead> = app.caller(&context, given.auth_token.as_deref())?.authorize()?;
+    let caller: Authorized<UserActivityRead> = app.caller(&context, given.auth_token.as_deref()).await?.authorize()?;
     let filter = filter(given)?;
     let freshness = freshness::current(&parts.headers, app)?;
     let snapshot = query::open(app.reader(), &caller, freshness).await?;

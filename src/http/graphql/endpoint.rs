@@ -115,7 +115,7 @@ async fn answer(
     // An invalid credential is rejected before anything else. A missing one still allows introspection, and counts
     // against the rate of the client's address.
     let caller = match key {
-        Some(key) => Some(app.caller(&context, Some(key))?),
+        Some(key) => Some(app.caller(&context, Some(key)).await?),
         None => app.unauthenticated(&context).map(|()| None)?,
     };
     let kind = kind.ok_or(RequestError::NotAcceptable)?;

@@ -21,12 +21,16 @@ const SHORTEST: usize = 5;
 /// A parameter that iAdvize's clients add to every query.
 const ADDED: &str = "platform";
 /// Parameters that restrict nothing: without them an answer is another page or another form of the same.
-const NO_FILTERS: [&str; 11] = [
+const NO_FILTERS: [&str; 15] = [
     "after",
+    "by",
     "digest",
     "extensions",
     "fields",
+    "first",
+    "format",
     "full",
+    "include_empty",
     "limit",
     "operationName",
     "page",
