@@ -93,9 +93,10 @@ impl RouteParameters {
     #[must_use]
     pub fn and(mut self, route: &str, name: &str) -> Self {
         let path = route.split_once(' ').map_or(route, |(_, path)| path);
-        self.paths.entry(key("", path)).or_default().push(name.to_owned());
         self.routes.entry(route.to_owned()).or_default().push(name.to_owned());
         if !NO_FILTERS.contains(&name) {
+            // iAdvize's clients send a list's page along with every other request of its path.
+            self.paths.entry(key("", path)).or_default().push(name.to_owned());
             self.filters.insert(telling(&words(name)));
         }
         self
