@@ -1,5 +1,5 @@
-//! The native API: events and webhooks, desk connections, the directory, the breakdown, log-ins, and the administration of tenants,
-//! settings, limits and keys. Errors are RFC 9457 problem details.
+//! The native API: events and webhooks, desk connections, the directory, the breakdown, log-ins, and the administration of
+//! tenants, settings, limits and keys. Errors are RFC 9457 problem details.
 
 pub mod breakdown;
 pub mod desk;
