@@ -116,12 +116,8 @@ impl AppState {
     /// are looked up.
     pub async fn caller(&self, request: &RequestContext, credential: Option<&str>) -> Result<Caller, Fault> {
         let from_memory = || self.credentials().caller(credential, |tenant, user| self.rights_now(tenant, user));
-        let mut caller = from_memory();
-        if matches!(caller, Err(Fault::CredentialInvalid))
-            && self.look_up(request, credential.and_then(secret::hash_of_credential)).await?
-        {
-            caller = from_memory();
-        }
+        let hash = || credential.and_then(secret::hash_of_credential);
+        let caller = self.authenticated(request, from_memory, hash).await?;
         let caller = caller.map_err(|fault| self.refuse(request, fault))?;
         let tenant = caller.tenant();
         request.authenticated(tenant, || {
@@ -144,13 +140,22 @@ impl AppState {
     /// [`AppState::caller`] does.
     pub async fn issuer(&self, request: &RequestContext, ticket: &Redeemed) -> Result<Caller, Fault> {
         let from_memory = || self.credentials().issuer(ticket, |tenant, user| self.rights_now(tenant, user));
-        let mut caller = from_memory();
-        if matches!(caller, Err(Fault::CredentialInvalid)) && self.look_up(request, Some(*ticket.credential())).await? {
-            caller = from_memory();
-        }
-        let caller = caller?;
+        let caller = self.authenticated(request, from_memory, || Some(*ticket.credential())).await??;
         self.in_service(caller.tenant())?;
         Ok(caller)
+    }
+
+    /// Authenticates from memory, and once more after a look-up of the credential with this hash if that is not known. The
+    /// inner error is that of the credential, the outer one that of the look-up.
+    async fn authenticated(
+        &self,
+        request: &RequestContext,
+        from_memory: impl Fn() -> Result<Caller, Fault>,
+        hash: impl FnOnce() -> Option<[u8; 32]>,
+    ) -> Result<Result<Caller, Fault>, Fault> {
+        let caller = from_memory();
+        let is_unknown = matches!(caller, Err(Fault::CredentialInvalid));
+        Ok(if is_unknown && self.look_up(request, hash()).await? { from_memory() } else { caller })
     }
 
     fn rights_now(&self, tenant: TenantId, user: LoggedIn) -> Result<Option<UserRights>, Fault> {

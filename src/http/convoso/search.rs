@@ -1,6 +1,7 @@
 //! The credential and filters of both Convoso searches, by GET or POST, in a query, a form or JSON.
 
 use axum::extract::Request;
+use axum::http::request::Parts;
 use serde_json::{Value as Json, json};
 use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::{IntoParams, ToSchema};
@@ -13,8 +14,8 @@ use crate::engine::Snapshot;
 use crate::http::describe;
 use crate::http::extract::body::UNAUTHENTICATED_LIMIT;
 use crate::http::extract::params::elements;
-use crate::http::extract::params::unknown::{RouteNames, reject_unknown};
-use crate::http::extract::query::route_names;
+use crate::http::extract::params::unknown::reject_unknown;
+use crate::http::extract::query::elsewhere;
 use crate::http::extract::{MediaType, Params, form, freshness, json, media_type, read_body};
 use crate::http::request_context::RequestContext;
 use crate::http::state::AppState;
@@ -87,15 +88,12 @@ pub struct Opened {
 pub async fn open(app: &AppState, request: Request) -> Result<Opened, ConvosoFault> {
     let (parts, body) = request.into_parts();
     let body = read_body(&parts.headers, body, UNAUTHENTICATED_LIMIT).await?;
-    // The parameters in the query and in the body: the same by GET and POST.
-    let mut names = route_names(&parts).unwrap_or_default();
-    names.known = PARAMETERS.to_vec();
-    let in_query = from_params(&Params::parse(parts.uri.query().unwrap_or_default().as_bytes())?, &names)?;
+    let in_query = from_params(&Params::parse(parts.uri.query().unwrap_or_default().as_bytes())?, &parts)?;
     let in_body = match form(&parts.headers, &body).await {
         // Without a body the content type does not matter.
         _ if body.is_empty() => Given::default(),
-        Ok(Some(params)) => from_params(&params, &names)?,
-        Ok(None) if media_type(&parts.headers) == MediaType::Json => from_json(&body, &names)?,
+        Ok(Some(params)) => from_params(&params, &parts)?,
+        Ok(None) if media_type(&parts.headers) == MediaType::Json => from_json(&body, &parts)?,
         Ok(None) => return Err(Fault::UnsupportedMediaType("a form or application/json").into()),
         Err(fault) => return Err(fault.into()),
     };
@@ -119,8 +117,8 @@ pub async fn open(app: &AppState, request: Request) -> Result<Opened, ConvosoFau
 /// The parameters in the query and in the body.
 const PARAMETERS: [&str; 5] = [CAMPAIGN, QUEUE, USER, SKILL, "auth_token"];
 
-fn from_params(params: &Params<'_>, names: &RouteNames<'_>) -> Result<Given, Fault> {
-    reject_unknown(params.names(), names)?;
+fn from_params(params: &Params<'_>, parts: &Parts) -> Result<Given, Fault> {
+    reject_unknown(params.names(), &PARAMETERS, || elsewhere(parts))?;
     let list = |name| Ok::<_, Fault>(split(&params.list(name)?));
     Ok(Given {
         auth_token: params.one("auth_token")?.map(str::to_owned),
@@ -133,7 +131,7 @@ fn from_params(params: &Params<'_>, names: &RouteNames<'_>) -> Result<Given, Fau
 
 /// Reads a JSON object. A filter is one value or an array: texts, which may have commas, and for ids also numbers. Any
 /// other value is kept as its JSON, which is no id and no credential.
-fn from_json(body: &[u8], names: &RouteNames<'_>) -> Result<Given, Fault> {
+fn from_json(body: &[u8], parts: &Parts) -> Result<Given, Fault> {
     let Json::Object(members) = json::value(body)? else {
         return Err(Fault::Malformed(String::from("the body is not an object")));
     };
@@ -141,7 +139,7 @@ fn from_json(body: &[u8], names: &RouteNames<'_>) -> Result<Given, Fault> {
     if let Some(name) = members.keys().find(|name| name.contains('[')) {
         return Err(Fault::invalid(name, "is not known: in JSON a list is an array"));
     }
-    reject_unknown(members.keys().map(String::as_str), names)?;
+    reject_unknown(members.keys().map(String::as_str), &PARAMETERS, || elsewhere(parts))?;
     let given = |name: &str| values(members.get(name));
     if !given(SKILL).iter().all(Json::is_string) {
         return Err(Fault::invalid(SKILL, "must be a text or a list of texts"));

@@ -50,13 +50,11 @@ pub struct RouteParameters {
     filters: HashSet<Vec<String>>,
 }
 
-/// The names that a route has.
+/// The names that are read in other places than the one that a name is in.
 #[derive(Debug, Default)]
-pub struct RouteNames<'r> {
-    /// Those that are read from its query.
-    pub known: Vec<&'r str>,
-    /// Those that its path has elsewhere: in the body, or with another method.
-    pub elsewhere: Vec<&'r str>,
+pub struct Elsewhere<'r> {
+    /// Those of the same path: in the body, or with another method.
+    names: Vec<&'r str>,
     /// The filters of all routes.
     filters: Option<&'r HashSet<Vec<String>>>,
 }
@@ -102,19 +100,15 @@ impl RouteParameters {
         self
     }
 
-    /// Returns the names of a route; none for a route that is not described. A route below a vendor's base path has those
-    /// of the route itself.
-    pub fn names(&self, method: &str, path: &str) -> RouteNames<'_> {
-        let method = if method == "HEAD" { "GET" } else { method };
-        let (known, elsewhere) = (found(&self.routes, method, path), found(&self.paths, "", path));
-        RouteNames { known, elsewhere, filters: Some(&self.filters) }
+    /// Returns the names in the query of a route; none for a route that is not described. A route below a vendor's base
+    /// path has those of the route itself.
+    pub fn known(&self, method: &str, path: &str) -> Vec<&str> {
+        found(&self.routes, if method == "HEAD" { "GET" } else { method }, path)
     }
-}
 
-impl<'r> RouteNames<'r> {
-    /// The names of a place that is no route's query, such as a body.
-    pub fn only(known: &[&'r str]) -> Self {
-        RouteNames { known: known.to_vec(), elsewhere: Vec::new(), filters: None }
+    /// Returns the names that are read elsewhere than in the query of a route with this path.
+    pub fn elsewhere(&self, path: &str) -> Elsewhere<'_> {
+        Elsewhere { names: found(&self.paths, "", path), filters: Some(&self.filters) }
     }
 }
 
@@ -158,9 +152,13 @@ fn in_body(operation: &Operation, description: &OpenApi) -> Vec<String> {
 /// * a name that is nearly that of a known parameter, or has the same words: `groupIds` where `filters[group_id]` is known;
 /// * a name that the path has in its body or with another method, or that is a filter of another route.
 ///
-/// [`Fault::Invalid`] with the name as it was given, and the known one that may be meant.
-pub fn reject_unknown<'n>(names: impl Iterator<Item = &'n str>, route: &RouteNames<'_>) -> Result<(), Fault> {
-    let known = &route.known;
+/// [`Fault::Invalid`] with the name as it was given, and the known one that may be meant. `elsewhere` is called only if a
+/// name is not known.
+pub fn reject_unknown<'n, 'r>(
+    names: impl Iterator<Item = &'n str>,
+    known: &[&str],
+    elsewhere: impl FnOnce() -> Elsewhere<'r>,
+) -> Result<(), Fault> {
     let is_known = |name: &str| {
         known.iter().any(|known| name.strip_prefix(known).is_some_and(|rest| rest.is_empty() || rest.starts_with('[')))
     };
@@ -168,6 +166,7 @@ pub fn reject_unknown<'n>(names: impl Iterator<Item = &'n str>, route: &RouteNam
     if unknown_names.peek().is_none() {
         return Ok(());
     }
+    let elsewhere = elsewhere();
     // Taken apart once: a query may have a thousand names.
     let forms: Vec<NameParts<'_>> = known.iter().map(|known| NameParts::of(known)).collect();
     for name in unknown_names {
@@ -175,8 +174,8 @@ pub fn reject_unknown<'n>(names: impl Iterator<Item = &'n str>, route: &RouteNam
         let base = name.split(['[', '.']).next().unwrap_or_default();
         let is_bracketed = name.contains(['[', ']']) && base != REPEATED;
         let is_family = singular(&base.to_lowercase()) == FAMILY;
-        let is_elsewhere = base != ADDED && route.elsewhere.contains(&base);
-        let is_filter = || route.filters.is_some_and(|filters| filters.contains(&telling(&words(name))));
+        let is_elsewhere = base != ADDED && elsewhere.names.contains(&base);
+        let is_filter = || elsewhere.filters.is_some_and(|filters| filters.contains(&telling(&words(name))));
         if meant.is_some() || is_bracketed || is_family || is_elsewhere || is_filter() {
             return Err(Fault::invalid(shortened(name), unknown(meant, known)));
         }
@@ -284,7 +283,7 @@ mod tests {
     const CONVOSO: [&str; 4] = ["campaign_id", "queue_id", "user_id", "filter_by_skill_options"];
 
     fn meant(name: &str, known: &[&str]) -> Result<(), String> {
-        reject_unknown([name].into_iter(), &RouteNames::only(known)).map_err(|fault| fault.to_string())
+        reject_unknown([name].into_iter(), known, Elsewhere::default).map_err(|fault| fault.to_string())
     }
 
     #[test]
@@ -332,10 +331,10 @@ mod tests {
         let parameters = RouteParameters::default()
             .and(&key("GET", "/operator"), "page")
             .and(&key("GET", "/v0/{account}/agents/"), "groups");
-        assert_eq!(parameters.names("GET", "/api/2/operator").known, ["page"]);
-        assert_eq!(parameters.names("HEAD", "/operator").known, ["page"]);
-        assert_eq!(parameters.names("GET", "/v0/{account}/agents").known, ["groups"]);
-        assert_eq!(parameters.names("POST", "/operator").known, [""; 0]);
+        assert_eq!(parameters.known("GET", "/api/2/operator"), ["page"]);
+        assert_eq!(parameters.known("HEAD", "/operator"), ["page"]);
+        assert_eq!(parameters.known("GET", "/v0/{account}/agents"), ["groups"]);
+        assert_eq!(parameters.known("POST", "/operator"), [""; 0]);
     }
 
     #[test]
@@ -345,7 +344,8 @@ mod tests {
             .and(&key("GET", "/people"), "filters[group_id]")
             .and(&key("GET", "/people"), "page");
         let refused = |name: &str, method: &str| {
-            reject_unknown([name].into_iter(), &parameters.names(method, "/counts")).is_err()
+            let elsewhere = || parameters.elsewhere("/counts");
+            reject_unknown([name].into_iter(), &parameters.known(method, "/counts"), elsewhere).is_err()
         };
         for name in ["skill_names", "skillNames", "group", "groupIds", "group_id"] {
             assert!(refused(name, "POST"), "{name}");

@@ -46,21 +46,6 @@ impl From<BreakdownKey> for Key {
     }
 }
 
-impl From<Key> for BreakdownKey {
-    fn from(key: Key) -> Self {
-        match key {
-            Key::Channel => BreakdownKey::Channel,
-            Key::Of(Dimension::Group) => BreakdownKey::Group,
-            Key::Of(Dimension::Skill) => BreakdownKey::Skill,
-            Key::Of(Dimension::Queue) => BreakdownKey::Queue,
-            Key::Of(Dimension::Campaign) => BreakdownKey::Campaign,
-            Key::Of(Dimension::Project) => BreakdownKey::Project,
-            Key::Of(Dimension::RoutingGroup) => BreakdownKey::RoutingGroup,
-            Key::Presence => BreakdownKey::Presence,
-        }
-    }
-}
-
 /// Users by reason and their slots, in all and by row.
 #[derive(SimpleObject)]
 pub struct Breakdown {
@@ -108,7 +93,7 @@ pub struct BreakdownValue {
 
 impl Breakdown {
     /// Converts a breakdown by some keys.
-    pub fn new(keys: &[Key], found: Found, unknown_ids: Vec<LegacyId>) -> Self {
+    pub fn new(keys: &[BreakdownKey], found: Found, unknown_ids: Vec<LegacyId>) -> Self {
         let (row_count, truncated, overlap) = (found.row_count, found.is_truncated(), found.overlap);
         let rows = found.rows.into_iter().map(|row| {
             let values = keys.iter().zip(row.values).map(|(key, value)| BreakdownValue::new(*key, value));
@@ -120,8 +105,8 @@ impl Breakdown {
 }
 
 impl BreakdownValue {
-    fn new(key: Key, value: Option<Value>) -> Self {
-        let empty = BreakdownValue { key: key.into(), id: None, guid: None, name: None, channel: None, presence: None };
+    fn new(key: BreakdownKey, value: Option<Value>) -> Self {
+        let empty = BreakdownValue { key, id: None, guid: None, name: None, channel: None, presence: None };
         match value {
             None => empty,
             Some(Value::Channel(channel)) => BreakdownValue { channel: Some(channel.into()), ..empty },

@@ -8,7 +8,7 @@ use crate::http::graphql::QueryContext;
 use crate::http::graphql::fault::{invalid_argument, of_field};
 use crate::http::graphql::object::breakdown::{Breakdown, BreakdownKey};
 use crate::http::graphql::scalar::{LegacyId, UserChannel};
-use crate::query::breakdown::{self, ArgumentName, Arguments, InvalidArgument, Question};
+use crate::query::breakdown::{self, ArgumentName, Arguments, InvalidArgument, Key, Question};
 
 /// Most unknown ids that one error names.
 const MAX_NAMED: usize = 20;
@@ -51,7 +51,7 @@ impl BreakdownQuery {
             return Err(invalid_argument(format!("{}{more}", named.join(", "))));
         }
         let question = Question::new(Arguments {
-            keys: group_by.into_iter().map(Into::into).collect(),
+            keys: group_by.iter().map(|key| Key::from(*key)).collect(),
             channels: channels.map(|channels| channels.into_iter().map(Into::into).collect()),
             filter: breakdown::filter(&clauses),
             include_empty,
@@ -60,7 +60,7 @@ impl BreakdownQuery {
         let question = question.map_err(|invalid| of_field(&fault(invalid)))?;
         let found = breakdown::breakdown(view, &question).map_err(|fault| of_field(&fault))?;
         let unknown_ids = breakdown::deleted_users(view, &clauses).into_iter().map(LegacyId).collect();
-        Ok(Some(Breakdown::new(question.keys(), found, unknown_ids)))
+        Ok(Some(Breakdown::new(&group_by, found, unknown_ids)))
     }
 }
 
