@@ -3,6 +3,8 @@
 
 use std::marker::PhantomData;
 
+use uuid::Uuid;
+
 use super::Caller;
 use crate::domain::{Fault, RoleGrant, Roles, Scope, TenantId};
 
@@ -37,6 +39,8 @@ privileges!(
     AgentsAvailabilityRead,
     GraphqlRead,
     GraphqlWrite,
+    WallboardsRead,
+    WallboardsWrite,
     All,
 );
 
@@ -68,6 +72,16 @@ impl<P> Authorized<P> {
             with_password: scopes.allow(Scope::OperatorsPasswords).then_some(grantable),
             without_password: if is_user { grantable } else { Roles::ALL },
         }
+    }
+
+    /// Returns true if the credential grants another scope as well, for a document whose content decides what it needs.
+    pub fn may(&self, scope: Scope) -> bool {
+        self.caller.scopes.allow(scope)
+    }
+
+    /// The key by which the caller is authenticated, itself or by a token that was issued for it; `None` for a user.
+    pub fn key(&self) -> Option<Uuid> {
+        self.caller.key.filter(|_| !self.caller.is_user)
     }
 
     /// The one tenant that the caller may access.

@@ -13,16 +13,19 @@ use uuid::Uuid;
 
 use super::look_ups::LookUps;
 use super::tickets::Redeemed;
-use super::{Admin, Caller, Client, LogIn, LoggedIn, Scraper, UserRights, secret};
+use super::{Admin, Caller, Client, Link, LogIn, LoggedIn, Scraper, UserRights, secret};
 use crate::clock::Clock;
+use crate::domain::board::BoardName;
 use crate::domain::ids::parse_guid;
 use crate::domain::{Fault, Scopes, TenantId};
 use crate::limits::Throttle;
 use crate::registry::{Registry, ValidKey};
-use crate::store::{LogInPage, StoreError, TokenHolder, TokenRecord, in_time};
+use crate::store::{LinkRecord, LogInPage, StoreError, TokenHolder, TokenRecord, in_time};
 
 /// Interval at which expired tokens and throttle entries are removed from memory.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
+/// Seconds within which further connections with a link are not noted.
+const SEEN_SECONDS: i64 = 60;
 /// Log-ins that are read from the store at a time.
 pub const LOG_INS_AT_ONCE: u32 = 1_000;
 
@@ -133,6 +136,41 @@ impl Credentials {
         Ok(Caller { tenant: token.tenant, scopes, credential: hash, key, is_user })
     }
 
+    /// Authenticates a link by the hash of its token, from memory. `None` if it is not there, expired, or its key or tenant
+    /// is gone.
+    pub fn link(&self, hash: &[u8; 32]) -> Option<Link> {
+        let registry = self.0.registry.current();
+        let record = self.0.registry.links().find(hash, self.0.clock.now())?;
+        let is_valid = registry.has_tenant(record.tenant) && record.key.is_none_or(|key| registry.has_key(key));
+        let LinkRecord { tenant, board, names, people, .. } = record;
+        let board = BoardName::new(&board).filter(|_| is_valid)?;
+        Some(Link { tenant, board, names, people, credential: *hash })
+    }
+
+    /// Authenticates a link again that was presented earlier; [`Fault::CredentialInvalid`] if it has ended.
+    pub fn revalidate_link(&self, link: &Link) -> Result<Link, Fault> {
+        self.link(&link.credential).ok_or(Fault::CredentialInvalid)
+    }
+
+    /// Looks a link up in the store. If the store has it, it is in memory when this returns. One look-up is made at a
+    /// time.
+    ///
+    /// [`Fault::Unavailable`] if the store does not answer: nothing is known about the link then.
+    pub async fn look_up_link(&self, hash: [u8; 32]) -> Result<(), Fault> {
+        in_time(self.0.registry.look_up_link(hash)).await
+    }
+
+    /// Notes a connection with a link, in the store, unless one was noted within the last minute.
+    pub async fn see_link(&self, link: &Link) -> Result<(), Fault> {
+        let now = self.0.clock.now();
+        let known = self.0.registry.links().find(&link.credential, now).and_then(|known| known.seen);
+        if known.is_some_and(|seen| now < seen.plus_seconds(SEEN_SECONDS)) {
+            return Ok(());
+        }
+        self.0.registry.links().see(&link.credential, now);
+        in_time(self.0.registry.store().see_link(&link.credential, now)).await
+    }
+
     /// Returns the scopes of a log-in with these rights: those of them that the key grants which set the password,
     /// since a password is worth no more than that key. `None` if the key is revoked.
     pub fn log_in_scopes(&self, rights: UserRights) -> Option<Scopes> {
@@ -232,6 +270,7 @@ impl Credentials {
                 () = stopping.cancelled() => return Ok(()),
             }
             self.0.registry.tokens().purge(clock.now());
+            self.0.registry.links().purge(clock.now());
             throttle.sweep();
         }
     }

@@ -3,6 +3,7 @@
 mod authorized;
 mod credentials;
 mod failures;
+mod links;
 mod log_ins;
 mod look_ups;
 pub mod password;
@@ -13,8 +14,10 @@ pub mod tickets;
 pub use authorized::{
     AgentsAvailabilityRead, All, Authorized, DirectoryRead, DirectoryWrite, EventsWrite, GraphqlRead, GraphqlWrite,
     OperatorsPasswords, OperatorsRead, OperatorsWrite, Privilege, UserActivityRead, UsersRead, UsersWrite,
+    WallboardsRead, WallboardsWrite,
 };
 pub use credentials::{Credentials, LOG_INS_AT_ONCE, OperatorHashes};
+pub use links::Link;
 pub use log_ins::LogIn;
 pub use password::{NewPassword, Passwords};
 pub use tickets::Tickets;

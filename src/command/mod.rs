@@ -15,5 +15,6 @@ pub mod revoke_token;
 pub mod tenants;
 pub mod update_operator;
 pub mod upsert_directory;
+pub mod wallboards;
 
 pub use context::Context;

@@ -39,6 +39,9 @@ pub enum Fault {
     /// The request conflicts with an existing object.
     #[error("{0}")]
     Conflict(&'static str),
+    /// The object is not in the state that the request is for.
+    #[error("{0}")]
+    PreconditionFailed(&'static str),
     /// The request exceeds a documented size.
     #[error("larger than the limit of {0}")]
     TooLarge(&'static str),

@@ -1,5 +1,6 @@
 //! Domain types shared by every other module. Pure: no I/O, no clock, and no dependency on another module of the crate.
 
+pub mod board;
 pub mod channel;
 pub mod conversation;
 pub mod directory;

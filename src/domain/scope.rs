@@ -45,6 +45,12 @@ pub enum Scope {
     /// Run GraphQL mutations.
     #[serde(rename = "graphql:write")]
     GraphqlWrite,
+    /// Read wallboards and list their links.
+    #[serde(rename = "wallboards:read")]
+    WallboardsRead,
+    /// Change wallboards, make and revoke their links.
+    #[serde(rename = "wallboards:write")]
+    WallboardsWrite,
     /// Grants every other scope.
     #[serde(rename = "*")]
     All,
@@ -52,7 +58,7 @@ pub enum Scope {
 
 impl Scope {
     /// All scopes, in declaration order.
-    pub const ALL: [Scope; 13] = [
+    pub const ALL: [Scope; 15] = [
         Scope::EventsWrite,
         Scope::DirectoryWrite,
         Scope::DirectoryRead,
@@ -65,6 +71,8 @@ impl Scope {
         Scope::AgentsAvailabilityRead,
         Scope::GraphqlRead,
         Scope::GraphqlWrite,
+        Scope::WallboardsRead,
+        Scope::WallboardsWrite,
         Scope::All,
     ];
 

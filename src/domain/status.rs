@@ -1,6 +1,8 @@
 //! The reason why a user can or cannot take a conversation on a channel, and the status that follows from it
 //! (docs/reference/events.md, "Status").
 
+use serde::{Deserialize, Serialize};
+
 use super::channel::{Channel, PerChannel};
 use super::presence::Category;
 use super::settings::capacity::Sizes;
@@ -25,7 +27,8 @@ pub enum Status {
 /// channel.
 ///
 /// In ascending order: over several channels a person has the greatest of their reasons, the one nearest to available.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// No desk is connected.
     Offline,

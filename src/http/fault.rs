@@ -72,6 +72,15 @@ impl IntoResponses for NativeFault {
     }
 }
 
+/// The faults of a request with `If-Match`, besides the others, for the OpenAPI description.
+pub struct VersionFault;
+
+impl IntoResponses for VersionFault {
+    fn responses() -> BTreeMap<String, RefOr<Described>> {
+        describe::faults::<Details<'_>, NativeFault>("application/problem+json", &[412])
+    }
+}
+
 /// Returns the end of a problem's `type`, which is stable for clients, and its title.
 const fn name(fault: &Fault) -> (&'static str, &'static str) {
     match fault {
@@ -83,6 +92,7 @@ const fn name(fault: &Fault) -> (&'static str, &'static str) {
         Fault::Invalid { .. } => ("invalid-value", "Invalid value"),
         Fault::Refused(_) => ("document-refused", "Document refused"),
         Fault::Conflict(_) => ("conflict", "Conflict"),
+        Fault::PreconditionFailed(_) => ("precondition-failed", "Precondition failed"),
         Fault::TooLarge(_) => ("too-large", "Too large"),
         Fault::UnsupportedMediaType(_) | Fault::UnsupportedEncoding(_) => {
             ("unsupported-media-type", "Unsupported media type")

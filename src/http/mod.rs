@@ -131,13 +131,18 @@ fn vonage() -> OpenApiRouter<AppState> {
 
 /// The native API, without desks.
 fn native() -> OpenApiRouter<AppState> {
-    use native::{Administration, Counted, Description, LogIns, Webhooks};
-    use native::{breakdown, directory, events, keys, limits, log_ins, settings, state, tenants, webhooks};
+    use native::{Administration, Counted, Description, LogIns, Wallboards, Webhooks};
+    use native::{breakdown, directory, events, keys, limits, log_ins, settings, state, tenants, wallboards, webhooks};
     let tenant = OpenApiRouter::new()
         .routes(routes!(events::post_events))
         .routes(routes!(directory::put_directory, directory::get_directory))
         .routes(routes!(state::get_state));
     let counted = OpenApiRouter::new().routes(routes!(breakdown::get_breakdown));
+    let boards = OpenApiRouter::new()
+        .routes(routes!(wallboards::list_wallboards))
+        .routes(routes!(wallboards::get_wallboard, wallboards::put_wallboard, wallboards::delete_wallboard))
+        .routes(routes!(wallboards::links::list_links, wallboards::links::create_link))
+        .routes(routes!(wallboards::links::delete_link));
     let webhooks = OpenApiRouter::new().routes(routes!(webhooks::iadvize::post_webhook));
     let log_ins = OpenApiRouter::new().routes(routes!(log_ins::list_log_ins, log_ins::delete_log_ins));
     let administration = OpenApiRouter::new()
@@ -149,6 +154,7 @@ fn native() -> OpenApiRouter<AppState> {
         .routes(routes!(keys::revoke_key));
     describe(Description::openapi(), &[BEARER, API_KEY], tenant)
         .merge(describe(Counted::openapi(), &[BEARER, API_KEY], counted))
+        .merge(describe(Wallboards::openapi(), &[BEARER, API_KEY], boards))
         .merge(describe(Webhooks::openapi(), &[BEARER, API_KEY, BASIC, KEY_IN_QUERY], webhooks))
         .merge(describe(LogIns::openapi(), &[BEARER, API_KEY], log_ins))
         .merge(describe(Administration::openapi(), &[ADMINISTRATOR], administration))

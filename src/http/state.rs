@@ -8,7 +8,7 @@ use super::native::rejections::Rejections;
 use super::request_context::RequestContext;
 use crate::auth::tickets::Redeemed;
 use crate::auth::{
-    Admin, Authorized, Caller, Client, Credentials, LoggedIn, Passwords, Privilege, Scraper, UserRights, secret,
+    Admin, Authorized, Caller, Client, Credentials, Link, LoggedIn, Passwords, Privilege, Scraper, UserRights, secret,
 };
 use crate::clock::Clock;
 use crate::command::Context;
@@ -143,6 +143,29 @@ impl AppState {
         let caller = self.authenticated(request, from_memory, || Some(*ticket.credential())).await??;
         self.in_service(caller.tenant())?;
         Ok(caller)
+    }
+
+    /// Authenticates a link by its token. One that is not in memory is looked up in the store before it is rejected.
+    ///
+    /// [`Fault::CredentialInvalid`] for an unknown, revoked or expired one; [`Fault::TooMany`] and [`Fault::Unavailable`] if
+    /// it cannot be looked up now.
+    pub async fn link(&self, request: &RequestContext, token: &str) -> Result<Link, Fault> {
+        let hash = secret::hash_of_link(token).ok_or_else(|| self.refuse(request, Fault::CredentialInvalid))?;
+        let mut found = self.credentials().link(&hash);
+        if found.is_none() {
+            self.throttle().look_up(request.peer().0)?;
+            self.credentials().look_up_link(hash).await?;
+            found = self.credentials().link(&hash);
+        }
+        let link = found.ok_or_else(|| self.refuse(request, Fault::CredentialInvalid))?;
+        self.in_service(link.tenant())?;
+        Ok(link)
+    }
+
+    /// Authenticates a link again: a connection may outlive it.
+    pub fn revalidate_link(&self, link: &Link) -> Result<Link, Fault> {
+        self.in_service(link.tenant())?;
+        self.credentials().revalidate_link(link)
     }
 
     /// Authenticates from memory, and once more after a look-up of the credential with this hash if that is not known. The

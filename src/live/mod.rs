@@ -2,6 +2,7 @@
 //!
 //! Pure and synchronous: no clock, no I/O, no lock. The same entries always give the same state and the same outcomes.
 
+pub mod boards;
 pub mod claim;
 pub mod conversations;
 pub mod count;

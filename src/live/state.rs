@@ -1,5 +1,6 @@
 //! The state of one tenant: a state machine driven by journal entries (docs/reference/events.md, "Order").
 
+mod boards;
 mod conversations;
 mod desk;
 mod export;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use super::boards::Boards;
 use super::claim::Claim;
 use super::conversations::Conversations;
 use super::count::index::{Columns, Index, columns};
@@ -38,7 +40,7 @@ pub use progress::Step;
 
 /// The version of the rules by which [`State::apply`] works. A release that changes the rules raises it, and writes a
 /// checkpoint before its first new entry.
-pub const APPLY_VERSION: u32 = 5;
+pub const APPLY_VERSION: u32 = 6;
 
 /// Maximum number of tombstones dropped per entry, besides one for each conversation that a sync names. It exceeds the
 /// number an entry can add, so that dropping keeps up.
@@ -71,6 +73,7 @@ pub struct State {
     /// The newest event time of anything dropped from memory. An event up to this time may be about something dropped.
     floor: Time,
     limits: Quotas,
+    boards: Boards,
     usage: Usage,
     index: Index,
     details: Details,
@@ -98,6 +101,7 @@ impl State {
             tombstones: Tombstones::default(),
             floor: Time::NEVER,
             limits: Quotas::default(),
+            boards: Boards::default(),
             usage: Usage::default(),
             index: Index::default(),
             details: Details::default(),
@@ -168,6 +172,8 @@ impl State {
             EventBody::PasswordSet { user, hash, by } => self.set_password(user, hash, *by),
             EventBody::UserLoggedIn { user } => self.log_in(user),
             EventBody::LimitsSet { limits } => Ok(self.set_limits(*limits)),
+            EventBody::WallboardPut { name, board, expected } => self.put_board(entry, name, board, *expected),
+            EventBody::WallboardDeleted { name, expected } => self.delete_board(name, *expected),
         }
     }
 
@@ -184,7 +190,7 @@ impl State {
         }
         let (index, details) = (self.index.clone(), self.details.clone());
         let view = View::new(self.position, self.directory.clone(), index, details, self.conversations.clone());
-        Arc::new(view.with_recorded(self.recorded).with_limits(self.limits))
+        Arc::new(view.with_recorded(self.recorded).with_limits(self.limits).with_boards(self.boards.clone()))
     }
 
     fn columns_of(&self, directory: &Directory, ix: u32) -> Columns {

@@ -31,6 +31,8 @@ pub enum RowKey {
     Conversation(Uuid),
     /// The takes and releases of a conversation.
     Claim(ConversationId),
+    /// A wallboard, by name.
+    Board(Box<str>),
 }
 
 impl RowKey {
@@ -42,6 +44,7 @@ impl RowKey {
             RowKey::User(_) => "user",
             RowKey::Conversation(_) => "conversation",
             RowKey::Claim(_) => "claim",
+            RowKey::Board(_) => "wallboard",
         }
     }
 
@@ -52,6 +55,7 @@ impl RowKey {
             RowKey::Entity(_, id) | RowKey::User(id) => id.to_string(),
             RowKey::Conversation(id) => id.to_string(),
             RowKey::Claim(conversation) => conversation.to_string(),
+            RowKey::Board(name) => name.to_string(),
         }
     }
 
@@ -62,6 +66,7 @@ impl RowKey {
             "user" => RowKey::User(key.parse().ok()?),
             "conversation" => RowKey::Conversation(parse_guid(key)?),
             "claim" => RowKey::Claim(ConversationId::new(key)?),
+            "wallboard" => RowKey::Board(key.into()),
             _ => RowKey::Entity(Kind::ALL.into_iter().find(|k| k.name() == kind)?, key.parse().ok()?),
         })
     }

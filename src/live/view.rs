@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::boards::Boards;
 use super::conversations::Conversations;
 use super::count::fold::{Aggregate, fold};
 use super::count::index::{Columns, Index, Plane};
@@ -20,10 +21,12 @@ pub struct View {
     details: Details,
     conversations: Conversations,
     limits: Quotas,
+    boards: Boards,
 }
 
 impl View {
-    /// Creates the view of a tenant at `position`, with default quotas and without a recorded time.
+    /// Creates the view of a tenant at `position`, with default quotas, without a recorded time
+    /// and without wallboards.
     pub fn new(
         position: u64,
         directory: Arc<Directory>,
@@ -31,8 +34,8 @@ impl View {
         details: Details,
         conversations: Conversations,
     ) -> Self {
-        let (recorded, limits) = (Time::NEVER, Quotas::default());
-        View { position, recorded, directory, index, details, conversations, limits }
+        let (recorded, limits, boards) = (Time::NEVER, Quotas::default(), Boards::default());
+        View { position, recorded, directory, index, details, conversations, limits, boards }
     }
 
     /// Replaces the recorded time of the newest journal entry.
@@ -45,6 +48,17 @@ impl View {
     #[must_use]
     pub fn with_limits(self, limits: Quotas) -> Self {
         View { limits, ..self }
+    }
+
+    /// Replaces the wallboards.
+    #[must_use]
+    pub fn with_boards(self, boards: Boards) -> Self {
+        View { boards, ..self }
+    }
+
+    /// The wallboards that were put.
+    pub fn boards(&self) -> &Boards {
+        &self.boards
     }
 
     /// The quotas set for the tenant.

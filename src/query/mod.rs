@@ -3,6 +3,7 @@
 
 pub mod agent_monitor;
 pub mod agents_availability;
+pub mod board;
 pub mod breakdown;
 pub mod connected_users;
 pub mod conversations;

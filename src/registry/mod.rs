@@ -5,6 +5,7 @@
 //! of them and each revocation of tokens has a version, and is read by every server on the store.
 
 mod contents;
+mod links;
 mod listeners;
 mod revocations;
 mod settings;
@@ -24,6 +25,7 @@ use crate::domain::{TenantId, Time};
 use crate::store::{RegistryVersion, Store, StoreError};
 
 pub use contents::{Contents, ValidKey};
+pub use links::Links;
 use listeners::Listeners;
 pub use revocations::Revocations;
 pub use settings::TenantSettings;
@@ -46,6 +48,7 @@ struct Inner {
     store: Store,
     contents: ArcSwap<Contents>,
     tokens: Tokens,
+    links: Links,
     /// Held while the contents are reloaded and tokens are read, so that an older reading never replaces a newer one.
     refreshing: Mutex<()>,
     revocations: Revocations,
@@ -57,9 +60,9 @@ impl Registry {
     /// Loads the keys and settings from the store; the tokens are loaded by [`Registry::load_tokens`].
     pub async fn load(store: Store) -> Result<Self, StoreError> {
         let contents = ArcSwap::from_pointee(Contents::read(&store).await?);
-        let (tokens, refreshing) = (Tokens::default(), Mutex::default());
+        let (tokens, links, refreshing) = (Tokens::default(), Links::default(), Mutex::default());
         let (listeners, revocations) = (Listeners::default(), Revocations::default());
-        Ok(Registry(Arc::new(Inner { store, contents, tokens, refreshing, revocations, listeners })))
+        Ok(Registry(Arc::new(Inner { store, contents, tokens, links, refreshing, revocations, listeners })))
     }
 
     /// Loads the tokens that have not expired by `now`.
@@ -77,6 +80,11 @@ impl Registry {
     /// The tokens in memory.
     pub fn tokens(&self) -> &Tokens {
         &self.0.tokens
+    }
+
+    /// The links in memory.
+    pub fn links(&self) -> &Links {
+        &self.0.links
     }
 
     /// The newest contents, all of one version.
@@ -119,6 +127,18 @@ impl Registry {
         self.follow(version).await
     }
 
+    /// Reads the link with this hash from the store, and what changed in the registry. If the store has it, it is in memory
+    /// when this returns.
+    pub async fn look_up_link(&self, hash: [u8; 32]) -> Result<(), StoreError> {
+        let _refreshing = self.0.refreshing.lock().await;
+        // Read before the version: a revocation since the reading is among the changes, or among later ones, and must
+        // find the link.
+        let links = self.0.store.find_links(&[hash]).await?;
+        links.into_iter().for_each(|link| self.0.links.insert(link));
+        let version = self.0.store.registry_version().await?;
+        self.follow(version).await
+    }
+
     /// Brings the contents to a version of the store or a later one. Called with `refreshing` locked.
     async fn follow(&self, version: RegistryVersion) -> Result<(), StoreError> {
         let known = self.0.contents.load_full();
@@ -131,7 +151,8 @@ impl Registry {
         // Before the listeners: what they drop must not come back by a credential.
         self.0.contents.store(Arc::new(known.with(version, &changes)));
         let revoked = changes.keys.iter().filter(|key| key.revoked.is_some()).map(|key| key.tenant);
-        let tokens = changes.revoked.iter().filter_map(|hash| self.0.tokens.remove(hash));
+        let removed = |hash| self.0.tokens.remove(hash).or_else(|| self.0.links.remove(hash));
+        let tokens = changes.revoked.iter().filter_map(removed);
         let revoked: BTreeSet<TenantId> = revoked.chain(tokens).chain(changes.deleted.iter().copied()).collect();
         self.drop_deleted(&changes.deleted);
         revoked.into_iter().for_each(|tenant| self.0.revocations.announce(tenant));
@@ -142,9 +163,10 @@ impl Registry {
     /// Reads everything anew: the changes since `known` are not in the store.
     async fn reload(&self, known: &Contents) -> Result<(), StoreError> {
         // Before the reading, in which a token that is issued meanwhile may be missing.
-        let before = self.0.tokens.hashes();
+        let (before, links_before) = (self.0.tokens.hashes(), self.0.links.hashes());
         let read = Contents::read(&self.0.store).await?;
         let tokens = self.0.store.tokens(Time::NEVER).await?;
+        let links = self.0.store.find_links(&links_before).await?;
         let deleted = known.tenants_without(&read);
         self.0.contents.store(Arc::new(read));
         let kept: HashSet<[u8; 32]> = tokens.iter().map(|token| token.hash).collect();
@@ -152,6 +174,7 @@ impl Registry {
         for hash in before.iter().filter(|hash| !kept.contains(*hash)) {
             self.0.tokens.remove(hash);
         }
+        self.0.links.remove_others(&links_before, &links);
         self.drop_deleted(&deleted);
         self.0.revocations.announce_all();
         self.0.listeners.call(&deleted);
@@ -159,7 +182,10 @@ impl Registry {
     }
 
     fn drop_deleted(&self, deleted: &[TenantId]) {
-        deleted.iter().for_each(|tenant| self.0.tokens.remove_all(*tenant));
+        for tenant in deleted {
+            self.0.tokens.remove_all(*tenant);
+            self.0.links.remove_all(*tenant);
+        }
     }
 
     /// Polls for changes made by other processes, until `stopping` is cancelled. An error of the store is logged once

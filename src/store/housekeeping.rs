@@ -10,7 +10,7 @@ pub struct Expiry {
     pub seen: Time,
     /// Journal entries recorded before this time, if a checkpoint covers them.
     pub journal: Time,
-    /// Tokens and tickets that expired before this time.
+    /// Tokens, tickets and links that expired before this time.
     pub tokens: Time,
     /// The time from which each tenant's retention of closed conversations is counted back.
     pub conversations: Time,
@@ -25,6 +25,8 @@ pub enum Chore {
     Tokens(Time),
     /// Tickets that expired before a time.
     Tickets(Time),
+    /// Links to wallboards that expired before a time.
+    Links(Time),
     /// A tenant's journal entries that were recorded before a time and that its checkpoint covers.
     Journal(TenantId, Time),
     /// A tenant's archived conversations that closed before a time.
@@ -39,9 +41,12 @@ impl Chore {
         match self {
             // One table after the other: a call deletes rows of one of them.
             Chore::Deleted(_) => rows > 0,
-            Chore::Seen(_) | Chore::Tokens(_) | Chore::Tickets(_) | Chore::Journal(..) | Chore::Archive(..) => {
-                rows >= u64::from(limit)
-            }
+            Chore::Seen(_)
+            | Chore::Tokens(_)
+            | Chore::Tickets(_)
+            | Chore::Links(_)
+            | Chore::Journal(..)
+            | Chore::Archive(..) => rows >= u64::from(limit),
         }
     }
 }
@@ -49,7 +54,7 @@ impl Chore {
 impl Store {
     /// Lists the chores that may have rows to delete. Writes nothing.
     pub async fn chores(&self, expiry: Expiry) -> Result<Vec<Chore>, StoreError> {
-        let mut chores = vec![Chore::Seen(expiry.seen), Chore::Tokens(expiry.tokens)];
+        let mut chores = vec![Chore::Seen(expiry.seen), Chore::Tokens(expiry.tokens), Chore::Links(expiry.tokens)];
         if self.ticket_rows().is_some() {
             chores.push(Chore::Tickets(expiry.tokens));
         }

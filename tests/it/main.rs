@@ -21,3 +21,4 @@ mod tenants;
 mod tidy;
 mod tokens;
 mod vectors;
+mod wallboards;

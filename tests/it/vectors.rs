@@ -51,12 +51,12 @@ vector_files! {
     graphql_user_availability graphql_users
     isolation isolation_agent_monitor isolation_agents isolation_breakdown isolation_conversations isolation_desk
     isolation_graphql
-    isolation_live isolation_log_ins isolation_operator isolation_routing isolation_webhooks isolation_writes mutants oauth_client
+    isolation_live isolation_log_ins isolation_operator isolation_routing isolation_wallboards isolation_webhooks isolation_writes mutants oauth_client
     oauth_operator_password oauth_password oauth_revoke parameters_lists parameters_refused positions presence_routable presence_updated
     reasons rest_grouping rest_live_seen rest_operator_change
     rest_operator_create rest_operator_get rest_operator_list rest_set_live seeds_convoso seeds_graphql
     seeds_iadvize_live seeds_vonage seeds_vonage_summary state tenants_deletion tenants_keys tenants_keys_refusals tenants_limits
-    tenants_settings webhooks_iadvize
+    tenants_settings wallboard_links wallboards wallboards_refused webhooks_iadvize
 }
 
 static EMBEDDED: LazyLock<Shared> = LazyLock::new(|| Shared::new(Backend::Embedded));

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::password::PasswordHash;
+use crate::domain::board::{Board, Expected};
 use crate::domain::channel::Channel;
 use crate::domain::conversation::{ConversationId, Medium};
 use crate::domain::directory::Document;
@@ -259,6 +260,26 @@ pub enum EventBody {
     LimitsSet {
         /// All quotas set from now on; an absent one has its default.
         limits: Quotas,
+    },
+    /// Internal: a wallboard is created or replaced.
+    #[serde(rename = "wallboard.put")]
+    WallboardPut {
+        /// The wallboard's name.
+        name: Box<str>,
+        /// The wallboard.
+        board: Arc<Board>,
+        /// The state that the one in place must be in; any if absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expected: Option<Expected>,
+    },
+    /// Internal: a wallboard is deleted.
+    #[serde(rename = "wallboard.deleted")]
+    WallboardDeleted {
+        /// The wallboard's name.
+        name: Box<str>,
+        /// The state that it must be in; any if absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expected: Option<Expected>,
     },
 }
 

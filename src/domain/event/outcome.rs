@@ -77,7 +77,13 @@ pub enum Rejection {
         /// The quota in force.
         limit: u32,
     },
-    /// The directory document has problems; none of it is applied.
+    /// No wallboard of this name was put.
+    #[error("unknown wallboard")]
+    UnknownBoard,
+    /// The wallboard is not in the state that the change is for.
+    #[error("the wallboard has another version")]
+    BoardVersion,
+    /// The directory document, or the wallboard, has problems; none of it is applied.
     #[error("the document is refused")]
     Document(Vec<Problem>),
 }
@@ -94,6 +100,8 @@ impl Rejection {
             Rejection::ConversationFull => "conversation_full",
             Rejection::Unstorable => "unstorable",
             Rejection::Limit { .. } => "limit",
+            Rejection::UnknownBoard => "unknown_board",
+            Rejection::BoardVersion => "board_version",
             Rejection::Document(_) => "document",
         }
     }

@@ -27,6 +27,7 @@ pub const fn status(fault: &Fault) -> u16 {
         Fault::Malformed(_) | Fault::Invalid { .. } => 400,
         Fault::Refused(_) => 422,
         Fault::Conflict(_) => 409,
+        Fault::PreconditionFailed(_) => 412,
         Fault::TooLarge(_) => 413,
         Fault::UnsupportedMediaType(_) | Fault::UnsupportedEncoding(_) => 415,
         Fault::TooMany { .. } => 429,

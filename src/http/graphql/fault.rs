@@ -162,6 +162,7 @@ const fn name(fault: &Fault) -> &'static str {
         | Fault::Invalid { .. }
         | Fault::Refused(_)
         | Fault::Conflict(_)
+        | Fault::PreconditionFailed(_)
         | Fault::TooLarge(_)
         | Fault::UnsupportedMediaType(_)
         | Fault::UnsupportedEncoding(_)

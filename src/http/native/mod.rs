@@ -13,6 +13,7 @@ mod scope_name;
 pub mod settings;
 pub mod state;
 pub mod tenants;
+pub mod wallboards;
 pub mod webhooks;
 
 use std::borrow::Cow;
@@ -43,6 +44,11 @@ pub struct Description;
 #[derive(OpenApi)]
 #[openapi(tags((name = "Breakdown", description = "Users by the reason why they can or cannot take a conversation")))]
 pub struct Counted;
+
+/// The OpenAPI tag of wallboards and their links.
+#[derive(OpenApi)]
+#[openapi(tags((name = "Wallboards", description = "Boards for screens, as data, and links to them")))]
+pub struct Wallboards;
 
 /// The OpenAPI tag of desks and their tickets.
 #[derive(OpenApi)]

@@ -231,6 +231,7 @@ fn row_body(state: &State, key: &RowKey) -> Option<String> {
             let held_by = holder.and_then(|ix| directory.profile(ix)).map(|profile| profile.id);
             json(&ClaimBody::of(claim, held_by))
         }
+        RowKey::Board(name) => json(state.boards().stored(name)?),
     })
 }
 
@@ -238,7 +239,8 @@ fn row_body(state: &State, key: &RowKey) -> Option<String> {
 fn row_count(state: &State) -> u64 {
     let directory = state.directory();
     let entities: usize = Kind::ALL.into_iter().map(|kind| directory.table(kind).rows().len()).sum();
-    let others = directory.users().count() + state.conversations().known_len() + state.claims.len();
+    let others =
+        directory.users().count() + state.conversations().known_len() + state.claims.len() + state.boards().len();
     (entities + others) as u64
 }
 
@@ -252,5 +254,6 @@ fn row_keys(state: &State) -> Vec<RowKey> {
     let users = accounts.map(|account| RowKey::User(account.profile.id));
     let claims = state.claims().map(|conversation| RowKey::Claim(conversation.clone()));
     let conversations = state.conversations().iter().map(|(id, _)| RowKey::Conversation(*id));
-    entities.chain(users).chain(conversations).chain(claims).collect()
+    let boards = state.boards().iter().map(|(name, _)| RowKey::Board(name.into()));
+    entities.chain(users).chain(conversations).chain(claims).chain(boards).collect()
 }

@@ -110,6 +110,7 @@ impl State {
                 self.tombstones.place(Tombstone::Claim(conversation.clone()), None, claim.ended);
                 self.claims.insert(conversation.clone(), claim);
             }
+            RowKey::Board(name) => self.restore_board(name, serde_json::from_str(&row.body)?),
         }
         Ok(())
     }

@@ -42,7 +42,7 @@ macro_rules! slice {
 }
 
 /// The steps in their order. Rows that refer to others come before those: tokens before keys, and the tenant last.
-const STEPS: [Step; 13] = [
+const STEPS: [Step; 14] = [
     slice!("journal", "seq", "pg_column_size(event)"),
     slice!("seen", "key", "100"),
     slice!("archive", "id", "pg_column_size(body)"),
@@ -51,6 +51,7 @@ const STEPS: [Step; 13] = [
     slice!("state_row", "kind, key", "pg_column_size(body)"),
     slice!("token", "hash", "200"),
     slice!("ticket", "hash", "200"),
+    slice!("wallboard_link", "hash", "200"),
     // While the keys are there, since a change names a key without its tenant. A change that names nothing makes servers
     // that do not have it read the whole registry.
     Step::whole(

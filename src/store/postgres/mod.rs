@@ -6,6 +6,7 @@ mod checkpoint;
 pub(super) mod connect;
 mod deletion;
 mod housekeeping;
+mod links;
 mod load;
 mod registry;
 mod tickets;

@@ -54,7 +54,7 @@ macro_rules! slice {
 }
 
 /// The steps in their order. Rows that refer to others come before those: tokens before keys, and the tenant last.
-const STEPS: [Step; 13] = [
+const STEPS: [Step; 14] = [
     slice!("journal", "seq", "octet_length(event)"),
     slice!("seen", "source, event_id", "200"),
     slice!("archive", "id", "octet_length(body)"),
@@ -63,6 +63,7 @@ const STEPS: [Step; 13] = [
     slice!("state_row", "kind, key", "octet_length(body)"),
     slice!("state_row_next", "kind, key", "coalesce(octet_length(body), 0)"),
     slice!("token", "hash", "200"),
+    slice!("wallboard_link", "hash", "200"),
     // While the keys are there, since a change names a key without its tenant. A change that names nothing makes servers
     // that do not have it read the whole registry.
     Step::whole(

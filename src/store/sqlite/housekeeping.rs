@@ -45,6 +45,11 @@ impl SqliteStore {
                 sqlx::query("DELETE FROM token WHERE hash IN (SELECT hash FROM token WHERE expires < ?1 LIMIT ?2)")
                     .bind(before.micros())
             }
+            Chore::Links(before) => sqlx::query(
+                "DELETE FROM wallboard_link WHERE hash IN
+                 (SELECT hash FROM wallboard_link WHERE expires < ?1 LIMIT ?2)",
+            )
+            .bind(before.micros()),
             // Positions are contiguous, so the oldest rows are a range of positions, found without a scan.
             Chore::Journal(_, before) => sqlx::query(
                 "DELETE FROM journal WHERE tenant = ?3 AND recorded < ?1
@@ -61,7 +66,7 @@ impl SqliteStore {
         let deletion = deletion.bind(limit);
         let deletion = match chore {
             Chore::Journal(tenant, _) | Chore::Archive(tenant, _) => deletion.bind(tenant.to_string()),
-            Chore::Seen(_) | Chore::Tokens(_) | Chore::Tickets(_) | Chore::Deleted(_) => deletion,
+            Chore::Seen(_) | Chore::Tokens(_) | Chore::Tickets(_) | Chore::Links(_) | Chore::Deleted(_) => deletion,
         };
         let mut writer = self.acquire().await?;
         let deleted = deletion.execute(&mut *writer).await?;

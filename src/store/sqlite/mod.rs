@@ -6,6 +6,7 @@ mod checkpoint;
 mod deletion;
 mod housekeeping;
 mod inspect;
+mod links;
 mod load;
 mod registry;
 mod tokens;

@@ -22,6 +22,7 @@ macro_rules! cutting {
         )
     };
 }
+pub(super) use cutting;
 
 impl SqliteStore {
     pub(crate) async fn create_token(&self, token: &TokenRecord) -> Result<(), StoreError> {
@@ -126,7 +127,7 @@ impl SqliteStore {
 }
 
 /// Writes hashes as one text of hexadecimal digits.
-fn digits(hashes: &[[u8; 32]]) -> String {
+pub(super) fn digits(hashes: &[[u8; 32]]) -> String {
     hashes.iter().flatten().map(|byte| format!("{byte:02X}")).collect()
 }
 

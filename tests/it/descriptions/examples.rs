@@ -54,6 +54,12 @@ impl Stage {
                 let request = request.bearer_auth(&self.persona.key).json(&json!({ "password": PASSWORD }));
                 send(request).await.expect("an answer").ok();
             }
+            "delete_wallboard" => {
+                let tile = json!({ "type": "number", "metric": "available" });
+                let request = service.api.request(reqwest::Method::PUT, "/v1/wallboards/default");
+                let request = request.bearer_auth(&self.persona.key).json(&json!({ "pages": [{ "tiles": [tile] }] }));
+                send(request).await.expect("an answer").ok();
+            }
             _ => {}
         }
     }

@@ -3,6 +3,7 @@
 
 mod agreement;
 mod archive;
+mod boards;
 mod breakdown;
 mod checkpoint;
 mod compare;

@@ -10,6 +10,9 @@ use super::desks::BREAK;
 use super::routes::Route;
 use super::signing::{SECRET, signed};
 
+/// The id of a link that does not exist: revoking it succeeds and changes nothing.
+const NO_LINK: &str = "0b5e55ed-0000-4000-8000-000000000077";
+
 /// The API dialect of a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
@@ -66,7 +69,8 @@ pub fn dialect(route: &Route) -> Dialect {
 /// Returns a valid request for the route, about `user` where the route is about one user.
 pub fn request(api: &Api, route: &Route, key: Option<&str>, user: &str) -> RequestBuilder {
     let method: Method = route.method.parse().expect("a method");
-    let path = route.path.replace("{id}", user).replace("{account}", "acme");
+    let path = route.path.replace("{id}", user).replace("{account}", "acme").replace("{name}", "default");
+    let path = path.replace("{link}", NO_LINK);
     let bearer = |request: RequestBuilder| match key {
         Some(key) => request.bearer_auth(key),
         None => request,
@@ -81,6 +85,14 @@ pub fn request(api: &Api, route: &Route, key: Option<&str>, user: &str) -> Reque
             bearer(api.request(method, &path)).json(&json!({ "user": user }))
         }
         (Dialect::Native, "GET") | (Dialect::Oauth, _) => bearer(api.request(method, &path)),
+        (Dialect::Native, "PUT") if path.starts_with("/v1/wallboards/") => {
+            let tiles = json!([{ "type": "number", "metric": "available" }]);
+            bearer(api.request(method, &path)).json(&json!({ "pages": [{ "tiles": tiles }] }))
+        }
+        (Dialect::Native, "DELETE") if path.starts_with("/v1/wallboards/") => bearer(api.request(method, &path)),
+        (Dialect::Native, "POST") if path.ends_with("/links") => {
+            bearer(api.request(method, &path)).json(&json!({ "hours": 12 }))
+        }
         (Dialect::Native, "DELETE") => bearer(api.request(method, &format!("{path}?user={user}"))),
         (Dialect::Native, "PUT") => bearer(api.request(method, &path)).json(&json!({})),
         (Dialect::Native, _) if path == "/v1/webhooks/iadvize" => {
@@ -143,7 +155,7 @@ pub async fn subject_of(api: &Api, route: &Route, key: &str, user: &str) -> Stri
         return String::from("1");
     }
     // Log-ins are ended without harm to the user.
-    if route.method != "DELETE" || route.path == "/v1/log-ins" {
+    if route.method != "DELETE" || route.path.starts_with("/v1/") {
         return user.to_owned();
     }
     let make = Route { method: "POST", path: String::from("/operator") };

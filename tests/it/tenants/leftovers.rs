@@ -158,6 +158,8 @@ async fn a_deletion_leaves_nothing_of_the_tenant(backend: Backend) {
     for persona in [&gone, &kept] {
         let wanted = json!({ "user": "1", "seconds": 300 });
         service.api.post(&persona.key, "/v1/desk/tickets", &wanted).await.expect("an answer").ok();
+        let link = json!({ "days": 1 });
+        service.api.post(&persona.key, "/v1/wallboards/default/links", &link).await.expect("an answer").ok();
     }
     if backend == Backend::Embedded {
         assert_eq!(forms_in_files(&service.home.location, &gone.tenant, CANARY)[..2], ["word", "id"]);

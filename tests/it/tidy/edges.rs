@@ -41,13 +41,13 @@ const AROUND: [&str; 7] = ["app", "boot", "cli", "lib", "lifecycle", "main", "te
 /// Uses that are limited to some names: the using room, the used room, and the names.
 const NAMES: [(&str, &str, &[&str]); 9] = [
     ("http", "engine", &["Reader", "Receipt", "Submitter", "Snapshot", "Health"]),
-    ("http", "store", &["KeyRecord", "TenantRecord", "TenantReads"]),
+    ("http", "store", &["KeyRecord", "LinkRecord", "TenantRecord", "TenantReads"]),
     ("http", "registry", &["TenantSettings"]),
     ("command", "registry", &["TenantSettings"]),
     ("config", "engine", &["Limits"]),
     ("config", "store", &["Location"]),
     ("query", "engine", &["Reader", "Snapshot"]),
-    ("query", "store", &["KeyRecord", "TenantRecord", "Store", "TenantReads", "ArchivePart", "in_time"]),
+    ("query", "store", &["KeyRecord", "LinkRecord", "TenantRecord", "Store", "TenantReads", "ArchivePart", "in_time"]),
     ("store", "live", &["Checkpoint", "Listed", "Row", "RowKey"]),
 ];
 

@@ -1,7 +1,10 @@
 //! Random events of every type.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
+use rollcall::domain::board::{Board, built_in};
 use rollcall::domain::conversation::Medium;
 use rollcall::domain::event::{PasswordHash, Surface};
 use rollcall::domain::ids::EntityRef;
@@ -166,9 +169,18 @@ fn internal_event(ids: Vec<i64>, mix: Mix) -> impl Strategy<Value = EventBody> {
         }),
         1 => user().prop_map(|user| EventBody::UserLoggedIn { user }),
         1 => limits().prop_map(|limits| EventBody::LimitsSet { limits }),
+        1 => board(),
         5 => documents::change(ids.clone()).prop_map(upsert),
         2 * mix.turnover - 1 => documents::recreated_user(ids.clone()).prop_map(upsert),
     ]
+}
+
+/// Generates a wallboard that is put under one of two names. It has no filters, so that it is never refused.
+fn board() -> impl Strategy<Value = EventBody> {
+    (select(vec!["a", "default"]), 0..3usize).prop_map(|(name, title)| {
+        let board = Board { title: Some(format!("title {title}")), ..Board::clone(built_in()) };
+        EventBody::WallboardPut { name: name.into(), board: Arc::new(board), expected: None }
+    })
 }
 
 /// Generates quotas small enough to be reached.

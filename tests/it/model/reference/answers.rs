@@ -134,6 +134,11 @@ impl Reference {
         answers
     }
 
+    /// Returns whether a filter selects a user.
+    pub fn selects(&self, one: &Individual<'_>, filter: &Filter) -> bool {
+        filter.clauses().iter().all(|clause| self.is_meant(one, clause))
+    }
+
     /// Returns whether a filter's clause selects a user.
     pub(super) fn is_meant(&self, one: &Individual<'_>, clause: &Clause) -> bool {
         match clause {
