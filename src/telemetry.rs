@@ -148,6 +148,8 @@ fn describe() {
     describe_gauge!("rollcall_queue_depth", "Submissions taken and waiting at the engine's last turn.");
     describe_gauge!("rollcall_tasks", "Tasks that have not ended: one for each connection, and the service's own.");
     describe_gauge!("rollcall_queue_waiting", "Submissions waiting for the engine now.");
+    describe_gauge!("rollcall_live_sockets", "Connections of live operations with an accepted credential.");
+    describe_gauge!("rollcall_live_operations", "Subscriptions and queries under way on them.");
     describe_counter!("rollcall_failed_writes_total", "Writes of the journal that failed, by kind: append or probe.");
     describe_histogram!("rollcall_commit_seconds", Unit::Seconds, "Time to make a batch durable.");
     describe_histogram!("rollcall_batch_events", "Events a batch.");

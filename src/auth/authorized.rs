@@ -17,7 +17,7 @@ pub trait Privilege: Send + Sync + 'static {
 macro_rules! privileges {
     ($($name:ident),* $(,)?) => {$(
         #[doc = concat!("[`Scope::", stringify!($name), "`] as a type.")]
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum $name {}
 
         impl Privilege for $name {
@@ -45,7 +45,7 @@ privileges!(
 );
 
 /// A caller with a credential that grants the scope of `P`. Made by [`Caller::authorize`] only.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Authorized<P> {
     caller: Caller,
     privilege: PhantomData<fn() -> P>,

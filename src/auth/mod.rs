@@ -45,7 +45,7 @@ pub struct UserRights {
 }
 
 /// An authenticated caller of one tenant. Only this module creates one, from a credential.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Caller {
     tenant: TenantId,
     scopes: Scopes,

@@ -97,7 +97,7 @@ impl Scope {
 }
 
 /// A set of scopes, as a bit mask.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Scopes(u16);
 
 impl Scopes {

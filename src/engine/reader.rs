@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::health::{Health, Ownership};
@@ -99,6 +100,12 @@ impl Reader {
             _ = positions.wait_for(|now| *now >= position) => self.snapshot(tenant),
             () = self.clock.sleep(READ_TIMEOUT) => Err(Fault::Unavailable("the position asked for was not reached")),
         }
+    }
+
+    /// Returns a receiver of the tenant's position, which changes once the view at the new position can be read. It is
+    /// closed when the tenant goes out of service or is deleted.
+    pub fn positions(&self, tenant: TenantId) -> watch::Receiver<u64> {
+        self.views.tenant(tenant).positions()
     }
 
     /// Returns a copy of the tenant's whole state, at the position of its newest view or a later one. The engine makes it

@@ -14,6 +14,7 @@ pub mod health;
 pub mod iadvize_rest;
 pub mod layers;
 pub mod listener;
+pub mod live;
 pub mod native;
 pub mod oauth;
 pub mod openapi;
@@ -23,6 +24,7 @@ mod request_id;
 pub mod state;
 pub mod tls;
 pub mod vonage;
+mod websocket;
 
 use std::sync::LazyLock;
 

@@ -11,6 +11,7 @@ mod graphql;
 mod hazards;
 mod isolation;
 mod limits;
+mod live;
 mod model;
 mod parameters;
 mod scopes;

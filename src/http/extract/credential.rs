@@ -7,7 +7,12 @@ use base64::prelude::{BASE64_STANDARD, Engine};
 /// Returns the token of `Authorization: Bearer <token>`, or of `Authorization: <token>` as in some of the vendors'
 /// examples. The scheme is case-insensitive.
 pub fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let value = headers.get(AUTHORIZATION)?.to_str().ok()?.trim();
+    token(headers.get(AUTHORIZATION)?.to_str().ok()?)
+}
+
+/// Returns the token of a value of `Authorization`, as [`bearer`].
+pub fn token(value: &str) -> Option<&str> {
+    let value = value.trim();
     match value.split_once(' ') {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Some(token.trim()),
         Some(_) => None,

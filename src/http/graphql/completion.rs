@@ -15,40 +15,43 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_graphql::async_trait::async_trait;
 use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, NextResolve, ResolveInfo};
+use async_graphql::futures_util::StreamExt;
 use async_graphql::indexmap::{IndexMap, IndexSet};
 use async_graphql::parser::types::{
     Directive, DocumentOperations, ExecutableDocument, Field, InlineFragment, OperationType, Selection, SelectionSet,
 };
 use async_graphql::{
-    EmptySubscription, Name, ObjectType, PathSegment, Positioned, QueryPathNode, QueryPathSegment, Request, Response,
-    Schema, ServerError, ServerResult, Value, Variables,
+    Name, ObjectType, PathSegment, Positioned, QueryPathNode, QueryPathSegment, Request, Response, Schema, ServerError,
+    ServerResult, SubscriptionType, Value, Variables,
 };
 use parking_lot::Mutex;
 
 use super::cost::answer::{AnswerMeter, path};
 use super::guard;
 
-/// Executes a document against a schema that has the extension [`Completion`]. `meter` counts the answer.
+/// Executes a document against a schema that has the extension [`Completion`]. `meter` counts the answer. Of a subscription
+/// the first answer is returned; it must select one field, as [`root`] shows.
 ///
 /// Only for a document that passed [`super::guard::count`]: a fragment that spreads itself would recurse forever.
-pub async fn execute<Q: ObjectType + 'static, M: ObjectType + 'static>(
-    schema: &Schema<Q, M, EmptySubscription>,
+pub async fn execute<Q: ObjectType + 'static, M: ObjectType + 'static, S: SubscriptionType + 'static>(
+    schema: &Schema<Q, M, S>,
     mut request: Request,
     mut document: ExecutableDocument,
     meter: Option<Arc<AnswerMeter>>,
 ) -> Response {
     let operation = guard::operation(&document, request.operation_name.as_deref());
     let mut order = IndexSet::new();
+    let is_subscription = operation.as_ref().is_ok_and(|operation| operation.node.ty == OperationType::Subscription);
     if let Ok(operation) = operation {
-        let of = if operation.node.ty == OperationType::Mutation { M::type_name() } else { Q::type_name() };
-        let mut collector =
-            Collector { document: &document, variables: &request.variables, of: &of, root: Root::new() };
+        let of = match operation.node.ty {
+            OperationType::Query => Q::type_name(),
+            OperationType::Mutation => M::type_name(),
+            OperationType::Subscription => S::type_name(),
+        };
         let set = &operation.node.selection_set.node;
         // One field is in order by itself, as most requests have it.
-        if !matches!(set.items.as_slice(), [only] if matches!(only.node, Selection::Field(_))) {
-            collector.collect(set);
-        }
-        let root = collector.root;
+        let is_one = matches!(set.items.as_slice(), [only] if matches!(only.node, Selection::Field(_)));
+        let root = if is_one { Root::new() } else { root(&document, &request.variables, &of, set) };
         order = root.keys().map(|name| (*name).clone()).collect();
         if root.values().any(|fields| fields.len() > 1) {
             let merged = merged(&root, &operation.node.selection_set);
@@ -57,7 +60,13 @@ pub async fn execute<Q: ObjectType + 'static, M: ObjectType + 'static>(
     }
     request.set_parsed_query(document);
     let execution = Arc::new(Execution::new(meter));
-    let mut response = schema.execute(request.data(execution.clone())).await;
+    let request = request.data(execution.clone());
+    let mut response = if is_subscription {
+        // A subscription of this schema has one answer: it is executed again for the next.
+        schema.execute_stream(request).next().await.unwrap_or_default()
+    } else {
+        schema.execute(request).await
+    };
     execution.finish(&mut response);
     arrange(&mut response.data, &order);
     response
@@ -270,7 +279,19 @@ fn value_at<'v>(data: &'v mut Value, path: &[PathSegment]) -> Option<&'v mut Val
 
 /// The fields of the root by response name, in the order of the selections, without those that `@skip` and `@include`
 /// exclude.
-type Root<'d> = IndexMap<&'d Name, Vec<&'d Positioned<Field>>>;
+pub type Root<'d> = IndexMap<&'d Name, Vec<&'d Positioned<Field>>>;
+
+/// Returns the fields of a root of the type `of`. Fragments that were not counted may recurse forever, as for [`execute`].
+pub fn root<'d>(
+    document: &'d ExecutableDocument,
+    variables: &'d Variables,
+    of: &'d str,
+    set: &'d SelectionSet,
+) -> Root<'d> {
+    let mut collector = Collector { document, variables, of, root: Root::new() };
+    collector.collect(set);
+    collector.root
+}
 
 struct Collector<'d> {
     document: &'d ExecutableDocument,

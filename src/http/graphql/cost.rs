@@ -332,7 +332,7 @@ mod tests {
     /// Returns what a selection on an object type is on.
     pub fn owner_of(of: &str) -> Owner {
         match of {
-            "Query" | "Mutation" => Owner::Root,
+            "Query" | "Mutation" | "Subscription" => Owner::Root,
             "Conversation" => Owner::Conversation,
             "RoutingRule" => Owner::Rule,
             "Moment" => Owner::Root,

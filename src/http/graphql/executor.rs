@@ -69,9 +69,27 @@ pub async fn run_in_turns<T: Send + 'static>(
     key: TurnKey,
     work: impl Future<Output = T> + Send + 'static,
 ) -> Result<T, Fault> {
+    poll_in_turns(app, key, work, false).await
+}
+
+/// Runs a future as [`run_in_turns`] does, but waits for the first turn however many wait: for work that its caller does
+/// at most once at a time. Only [`Fault::Internal`].
+pub async fn run_in_late_turns<T: Send + 'static>(
+    app: &AppState,
+    key: TurnKey,
+    work: impl Future<Output = T> + Send + 'static,
+) -> Result<T, Fault> {
+    poll_in_turns(app, key, work, true).await
+}
+
+async fn poll_in_turns<T: Send + 'static>(
+    app: &AppState,
+    key: TurnKey,
+    work: impl Future<Output = T> + Send + 'static,
+    mut is_begun: bool,
+) -> Result<T, Fault> {
     let woken = Arc::new(PollWaker(Notify::new()));
     let mut work: Pin<Box<dyn Future<Output = T> + Send>> = Box::pin(work);
-    let mut is_begun = false;
     loop {
         let waker = Waker::from(woken.clone());
         let slice = move || {

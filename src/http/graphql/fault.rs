@@ -90,10 +90,17 @@ impl From<Violation> for RequestError {
 }
 
 impl RequestError {
-    /// Returns the answer in a media type.
-    pub fn answer(self, kind: AnswerType) -> Response<Body> {
+    /// Returns the error as a list in JSON, for a transport without statuses.
+    pub fn errors(&self) -> Bytes {
+        let (_, error) = self.described(AnswerType::GraphqlResponse);
+        // Serialising our own plain types cannot fail.
+        serde_json::to_vec(&[error]).unwrap_or_default().into()
+    }
+
+    /// Returns the status and the error of the answer in a media type.
+    fn described(&self, kind: AnswerType) -> (u16, ErrorBody) {
         let is_response = kind == AnswerType::GraphqlResponse;
-        let (status, error) = match &self {
+        match self {
             // In JSON, a valid request without permission is answered like a failed field: 200 with an error.
             RequestError::Fault(Fault::Forbidden) if !is_response => (200, error(&Fault::Forbidden)),
             RequestError::Fault(fault) => (reply::status(fault), error(fault)),
@@ -111,7 +118,13 @@ impl RequestError {
                 let error = ErrorBody { extensions, ..refused("PersistedQueryNotFound") };
                 (if is_response { 404 } else { 200 }, error)
             }
-        };
+        }
+    }
+
+    /// Returns the answer in a media type.
+    pub fn answer(self, kind: AnswerType) -> Response<Body> {
+        let is_response = kind == AnswerType::GraphqlResponse;
+        let (status, error) = self.described(kind);
         let data = (!is_response).then_some(async_graphql::Value::Null);
         let mut response = reply::json(status, kind.name(), &ResponseBody { data, errors: vec![error] });
         match self {
@@ -212,12 +225,9 @@ impl Answer {
     /// Serialises a response and derives the status from its errors.
     pub fn of(response: async_graphql::Response, kind: AnswerType) -> Self {
         let is_refused = is_refused(&response);
-        let mut errors: Vec<_> = response.errors.into_iter().collect();
+        let mut errors = response.errors;
         if is_refused {
-            // The validator reports some errors in the order of a hash table; sorting makes the answer deterministic.
-            errors.sort_by(|one, other| order(one).cmp(&order(other)));
-            // It reports some twice, such as those of a fragment that two operations spread.
-            errors.dedup_by(|one, other| order(one) == order(other));
+            arrange(&mut errors);
         }
         let errors: Vec<_> = errors.into_iter().map(executed).collect();
         let is_unavailable = errors.iter().any(|error| error.extensions.name == UNAVAILABLE);
@@ -231,6 +241,14 @@ impl Answer {
         // Serialising our own plain types cannot fail.
         let body = serde_json::to_vec(&ResponseBody { data: has_data.then_some(response.data), errors });
         Answer { status, kind, body: body.unwrap_or_default().into(), is_unavailable }
+    }
+
+    /// Returns the errors, as a list in JSON, of a request that failed validation, if it was answered in
+    /// [`AnswerType::GraphqlResponse`].
+    pub fn refused(&self) -> Option<&[u8]> {
+        // The only member there, since there is no data.
+        let errors = self.body.strip_prefix(b"{\"errors\":")?.strip_suffix(b"}")?;
+        (self.status == 400).then_some(errors)
     }
 
     /// The answer with a body that was made before, by a request without errors.
@@ -247,6 +265,28 @@ impl IntoResponse for Answer {
         }
         response
     }
+}
+
+/// Returns the errors, as a list in JSON, of a subscription that cannot be answered on any view: its validation failed, or
+/// its one root field rejected its arguments. `None` if it can, whatever failed in its answer.
+pub fn refusal(response: &async_graphql::Response) -> Option<Bytes> {
+    let is_nothing = response.data == async_graphql::Value::Null && !response.errors.is_empty();
+    if !is_nothing || response.errors.iter().any(|error| error.path.len() > 1) {
+        return None;
+    }
+    let mut errors = response.errors.clone();
+    arrange(&mut errors);
+    let errors: Vec<_> = errors.into_iter().map(executed).collect();
+    // Serialising our own plain types cannot fail.
+    Some(serde_json::to_vec(&errors).unwrap_or_default().into())
+}
+
+/// Arranges the errors of a validation, and removes repeated ones.
+fn arrange(errors: &mut Vec<ServerError>) {
+    // The validator reports some errors in the order of a hash table; sorting makes the answer deterministic.
+    errors.sort_by(|one, other| order(one).cmp(&order(other)));
+    // It reports some twice, such as those of a fragment that two operations spread.
+    errors.dedup_by(|one, other| order(one) == order(other));
 }
 
 /// The sort key of a validation error: its place in the text, then its message.

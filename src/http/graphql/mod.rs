@@ -16,6 +16,7 @@ pub mod query;
 mod request;
 pub mod scalar;
 mod state;
+pub mod subscription;
 mod transport;
 pub mod validation;
 mod values;
@@ -23,7 +24,7 @@ mod values;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use async_graphql::{EmptySubscription, Result, SDLExportOptions, Schema, SchemaBuilder};
+use async_graphql::{Result, SDLExportOptions, Schema, SchemaBuilder};
 
 use crate::domain::{Fault, Time};
 use crate::engine::Snapshot;
@@ -33,6 +34,7 @@ pub use executor::Executor;
 use mutation::Mutation;
 use query::Query;
 pub use state::GraphqlState;
+use subscription::Subscription;
 
 /// Greatest nesting of selections; the usual introspection query needs 15.
 pub const MAX_DEPTH: usize = 20;
@@ -41,8 +43,8 @@ pub const MAX_ITEMS: usize = 50_000;
 /// Most directives on one field.
 pub const MAX_DIRECTIVES: usize = 10;
 
-/// The executable schema: queries and mutations, no subscriptions.
-pub type RollcallSchema = Schema<Query, Mutation, EmptySubscription>;
+/// The executable schema.
+pub type RollcallSchema = Schema<Query, Mutation, Subscription>;
 
 /// The context of a query: the one view that the whole request is answered from, and the archive as of that view.
 #[derive(Clone)]
@@ -89,8 +91,8 @@ pub fn sdl() -> String {
 
 /// Builds the schema with the limits that hold for every document, and the extension that completes and counts
 /// answers.
-pub fn schema() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
-    Schema::build(Query::default(), Mutation::default(), EmptySubscription)
+pub fn schema() -> SchemaBuilder<Query, Mutation, Subscription> {
+    Schema::build(Query::default(), Mutation::default(), Subscription::default())
         .extension(Completion)
         .limit_depth(MAX_DEPTH)
         // The root of a document can be put one level deeper before it is executed (`completion`).

@@ -1,5 +1,8 @@
-//! Parses the body of a request. Values of variables are counted before they are built, since a value takes far more
+//! A request: parses its body. Values of variables are counted before they are built, since a value takes far more
 //! memory than its text.
+
+pub mod checked;
+pub mod execution;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -3,15 +3,18 @@
 use std::sync::Arc;
 
 use super::Executor;
+use crate::http::live::LiveQueries;
 use crate::http::state::AppState;
 
-/// The handles of all endpoints, and the executor. Cheap to clone.
+/// The handles of all endpoints, the executor and the live queries. Cheap to clone.
 #[derive(Clone)]
 pub struct GraphqlState {
     /// The handles that every endpoint may use.
     pub app: AppState,
     /// The schema, with the caches of documents and introspection answers.
     pub executor: Arc<Executor>,
+    /// The live queries of this process.
+    pub live: LiveQueries,
 }
 
 impl GraphqlState {
@@ -25,6 +28,6 @@ impl GraphqlState {
                 executor.persisted.remove(tenant);
             }
         });
-        GraphqlState { app, executor }
+        GraphqlState { live: LiveQueries::new(app.clone()), app, executor }
     }
 }

@@ -1,7 +1,7 @@
 //! Limits the connections: closes one to make room for the next, and reserves places for health probes.
 //!
 //! Accepting never stops. When every place is taken, another connection is closed: the longest idle one of the tenant or
-//! network that has the most ([`super::holders`]). A connection with a running request of a tenant, or a desk, is never
+//! network that has the most ([`super::holders`]). A connection with a running request of a tenant, or a persistent one, is never
 //! closed for it. If there is no other, the new connection gets a reserved place, where only health probes are answered.
 
 mod state;
@@ -163,16 +163,17 @@ impl ConnectionPermit {
         let mut state = self.sockets.0.state.lock();
         let entry = state.entries.get(&self.id).filter(|entry| !entry.is_reserved && entry.held_by.is_none());
         let Some(entry) = entry else { return Ok(()) };
-        debug_assert!(!entry.is_desk, "a desk is counted already");
+        debug_assert!(!entry.is_persistent, "a persistent connection is counted already");
         state.hold(tenant, self.limits())?;
         state.give(self.id, tenant);
         Ok(())
     }
 
-    /// Notes that the answer was written. The connection can be closed from then on. Returns false for a desk.
+    /// Notes that the answer was written. The connection can be closed from then on. Returns false for a
+    /// persistent connection.
     pub fn answered(&self) -> bool {
         let mut state = self.sockets.0.state.lock();
-        let Some(entry) = state.entries.get_mut(&self.id).filter(|entry| !entry.is_desk) else { return false };
+        let Some(entry) = state.entries.get_mut(&self.id).filter(|entry| !entry.is_persistent) else { return false };
         if let Some(tenant) = entry.held_by.take() {
             state.release(tenant);
         }
@@ -180,20 +181,20 @@ impl ConnectionPermit {
         true
     }
 
-    /// Makes the connection a desk of a tenant, which cannot be closed until it ends. [`Fault::TooMany`] if the
+    /// Makes the connection a persistent one of a tenant, such as a desk, which cannot be closed until it ends. [`Fault::TooMany`] if the
     /// tenant's share of such connections is used up, [`Fault::Unavailable`] if the connection was closed already.
-    pub fn become_desk(&self, tenant: TenantId) -> Result<(), Fault> {
+    pub fn become_persistent(&self, tenant: TenantId) -> Result<(), Fault> {
         let mut state = self.sockets.0.state.lock();
         let gone = Fault::Unavailable("the connection is closed to make room");
-        let entry = state.entries.get_mut(&self.id).filter(|entry| !entry.is_desk).ok_or(gone)?;
-        // The request for the desk may be counted already; it becomes the desk and must not count twice.
+        let entry = state.entries.get_mut(&self.id).filter(|entry| !entry.is_persistent).ok_or(gone)?;
+        // The request that opened it may be counted already, and must not count twice.
         if let Some(before) = entry.held_by.take() {
             state.release(before);
         }
         state.hold(tenant, self.limits())?;
         state.give(self.id, tenant);
         if let Some(entry) = state.entries.get_mut(&self.id) {
-            entry.is_desk = true;
+            entry.is_persistent = true;
         }
         Ok(())
     }
@@ -338,7 +339,7 @@ mod tests {
         let mut got = |tenant| {
             let taken = std::iter::from_fn(|| {
                 let permit = sockets.admit(HOME);
-                permit.become_desk(tenant).is_ok().then_some(permit)
+                permit.become_persistent(tenant).is_ok().then_some(permit)
             });
             let taken: Vec<_> = taken.collect();
             let count = taken.len();
@@ -376,7 +377,7 @@ mod tests {
             first.authenticated(ACME).unwrap();
             first.authenticated(ACME).unwrap();
         }
-        first.become_desk(ACME).unwrap();
+        first.become_persistent(ACME).unwrap();
         assert_eq!(sockets.0.state.lock().all_held, 1);
         drop(first);
         assert!(sockets.0.state.lock().held.is_empty() && sockets.is_empty());

@@ -21,7 +21,7 @@ pub struct State {
     pub reserved: BTreeMap<u64, u64>,
     /// The connections with a long unfinished head.
     pub long_heads: Holders,
-    /// The number of connections that cannot be closed, by tenant: desks, and connections with a running request.
+    /// The number of connections that cannot be closed, by tenant: persistent ones, and connections with a running request.
     pub held: HashMap<TenantId, usize>,
     /// The sum of `held`.
     pub all_held: usize,
@@ -39,7 +39,7 @@ pub struct Entry {
     pub number: Option<u64>,
     /// Its number among the long unfinished heads.
     pub long_head: Option<u64>,
-    pub is_desk: bool,
+    pub is_persistent: bool,
     /// The tenant for which it is counted in `State::held`.
     pub held_by: Option<TenantId>,
     /// Cancelled when the connection is closed to make room.
@@ -59,8 +59,8 @@ impl State {
         if !is_reserved {
             self.holders.enter(holder);
         }
-        let (number, long_head, is_desk, held_by) = (None, None, false, None);
-        let entry = Entry { is_reserved, holder, number, long_head, is_desk, held_by, cut: cut.clone() };
+        let (number, long_head, is_persistent, held_by) = (None, None, false, None);
+        let entry = Entry { is_reserved, holder, number, long_head, is_persistent, held_by, cut: cut.clone() };
         self.entries.insert(id, entry);
         self.allow(id);
         (id, cut)

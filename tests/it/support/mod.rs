@@ -52,6 +52,7 @@ pub mod api;
 pub mod audit;
 pub mod captured_output;
 pub mod desks;
+pub mod graphql;
 pub mod postgres;
 pub mod process;
 pub mod raw;

@@ -189,7 +189,7 @@ impl Desk {
     }
 }
 
-fn request(api: &Api, path: &str, headers: &[(&'static str, &str)]) -> Request {
+pub(super) fn request(api: &Api, path: &str, headers: &[(&'static str, &str)]) -> Request {
     let url = api.url(path).replacen("http", "ws", 1);
     let mut request = url.into_client_request().expect("a request");
     for (name, value) in headers {

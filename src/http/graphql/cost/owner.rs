@@ -25,7 +25,7 @@ impl Owner {
         match field.as_bytes() {
             b"edges" | b"node" => self,
             // Its fields are those of the root.
-            b"now" => Owner::Root,
+            b"now" | b"live" => Owner::Root,
             b"breakdown" | b"rows" => Owner::Breakdown,
             b"conversation" | b"conversations" | b"closedConversations" => Owner::Conversation,
             b"routingRule" | b"routingRules" | b"toRoutingRule" => Owner::Rule,

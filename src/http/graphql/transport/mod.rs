@@ -1,5 +1,6 @@
-//! GraphQL over HTTP: the media type of an answer, and a query in the query string.
+//! GraphQL over HTTP: the media type of an answer, and a query in the query string. GraphQL over WebSocket.
 
 pub mod answer_type;
 pub mod described;
 pub mod query_string;
+pub mod websocket;

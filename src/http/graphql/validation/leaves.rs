@@ -15,9 +15,7 @@ const MAX_NAME_SHOWN: usize = 64;
 pub fn check(document: &ExecutableDocument, signatures: &Signatures) -> Result<(), Violation> {
     let mut leaves = Leaves { signatures, found: Vec::new() };
     for (_, operation) in document.operations.iter() {
-        if let Some(root) = signatures.root(operation.node.ty) {
-            leaves.set(&operation.node.selection_set.node, root);
-        }
+        leaves.set(&operation.node.selection_set.node, signatures.root(operation.node.ty));
     }
     for fragment in document.fragments.values() {
         leaves.set(&fragment.node.selection_set.node, &fragment.node.type_condition.node.on.node);

@@ -28,7 +28,7 @@ pub fn check(document: &ExecutableDocument, signatures: &Signatures) -> Result<(
     // In the order of the text, since the map has none.
     operations.sort_by_key(|operation| operation.pos);
     for operation in operations {
-        let Some(root) = signatures.root(operation.node.ty) else { continue };
+        let root = signatures.root(operation.node.ty);
         let mut level = Level::default();
         merger.collect(&operation.node.selection_set.node, root, &mut level);
         merger.check_shapes(&level.fields)?;

@@ -48,7 +48,7 @@ pub fn check(document: &ExecutableDocument, signatures: &Signatures) -> Result<V
         let node = &operation.node;
         let mut scope = Scope::new(signatures);
         scope.directives(&node.directives);
-        scope.set(&node.selection_set.node, signatures.root(node.ty));
+        scope.set(&node.selection_set.node, Some(signatures.root(node.ty)));
         for definition in &node.variable_definitions {
             scope.default(&definition.node);
         }

@@ -36,6 +36,7 @@ pub struct Signatures {
     directives: HashMap<Name, Inputs>,
     query: Name,
     mutation: Name,
+    subscription: Name,
     /// The type of `__typename`.
     typename: Type,
 }
@@ -84,6 +85,7 @@ impl Signatures {
             directives: HashMap::new(),
             query: Name::new("Query"),
             mutation: Name::new("Mutation"),
+            subscription: Name::new("Subscription"),
             typename: named("String"),
         };
         // Both texts are fixed, and a test reads them: neither fails to parse.
@@ -100,6 +102,7 @@ impl Signatures {
                 let name = |found: Option<Positioned<Name>>, usual: &Name| found.map_or(usual.clone(), |it| it.node);
                 self.query = name(schema.node.query, &self.query);
                 self.mutation = name(schema.node.mutation, &self.mutation);
+                self.subscription = name(schema.node.subscription, &self.subscription);
             }
             TypeSystemDefinition::Type(of) => {
                 let kind = match of.node.kind {
@@ -118,12 +121,12 @@ impl Signatures {
         }
     }
 
-    /// Returns the name of the root type of an operation. The schema has no subscriptions; the validator rejects them.
-    pub fn root(&self, kind: OperationType) -> Option<&str> {
+    /// Returns the name of the root type of an operation.
+    pub fn root(&self, kind: OperationType) -> &str {
         match kind {
-            OperationType::Query => Some(&self.query),
-            OperationType::Mutation => Some(&self.mutation),
-            OperationType::Subscription => None,
+            OperationType::Query => &self.query,
+            OperationType::Mutation => &self.mutation,
+            OperationType::Subscription => &self.subscription,
         }
     }
 

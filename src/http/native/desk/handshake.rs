@@ -5,9 +5,8 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::connections::{Connections, DeskConnection};
-use super::limits::{DESK, DESK_MESSAGE, MAX_ERRORS, TOO_FAST, count};
+use super::limits::{Code, DESK, DESK_MESSAGE, MAX_ERRORS, TOO_FAST, count};
 use super::protocol::{Hello, Message, Reply};
-use super::socket::{Code, Disconnected, Incoming, Socket};
 use crate::auth::tickets::Pass;
 use crate::auth::{Authorized, EventsWrite};
 use crate::command::desk::Link;
@@ -15,6 +14,7 @@ use crate::command::desk::connect::{Opening, connect};
 use crate::domain::settings::desk::DeskTerms;
 use crate::domain::{Fault, event};
 use crate::http::state::AppState;
+use crate::http::websocket::{Disconnected, Incoming, Socket};
 
 /// Time limit for the first message.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
@@ -92,7 +92,7 @@ impl Handshake {
                     self.socket.send(&Reply::Error { reason }).await
                 }
                 HandshakeError::Wrong(_) => {
-                    self.socket.close(Code::Policy, "too many mistakes").await;
+                    self.socket.close(Code::Policy as u16, "too many mistakes").await;
                     return None;
                 }
                 HandshakeError::Unavailable(retry_after) => {
@@ -100,7 +100,7 @@ impl Handshake {
                     self.socket.send(&Reply::Unavailable { id: None, retry_after }).await
                 }
                 HandshakeError::Close(code, reason) => {
-                    self.socket.close(code, reason).await;
+                    self.socket.close(code as u16, reason).await;
                     return None;
                 }
             };

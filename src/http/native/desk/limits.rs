@@ -1,9 +1,24 @@
 //! Limits on the messages of a desk, before and after its handshake.
 
-use super::socket::Socket;
 use crate::auth::{Authorized, EventsWrite};
 use crate::domain::Fault;
 use crate::http::state::AppState;
+use crate::http::websocket::{LATER, RESTART, Socket, TOO_BIG};
+
+/// Close codes of the service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Code {
+    /// The desk violates the protocol.
+    Policy = 1_008,
+    /// A message is too long.
+    TooBig = TOO_BIG as isize,
+    /// The service stops or restarts: reconnect at once.
+    Restart = RESTART as isize,
+    /// Too many connections: reconnect later.
+    Later = LATER as isize,
+    /// The session no longer belongs to the connection.
+    Ended = 4_001,
+}
 
 /// Number of invalid messages at which a connection is closed.
 pub const MAX_ERRORS: u32 = 10;

@@ -5,9 +5,10 @@ mod handshake;
 mod limits;
 mod protocol;
 mod serving;
-mod socket;
 mod state;
 pub mod tickets;
+
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::ws::WebSocketUpgrade;
@@ -27,11 +28,11 @@ use crate::http::extract::{credential, query, reply};
 use crate::http::fault::NativeFault;
 use crate::http::request_context::RequestContext;
 use crate::http::state::AppState;
+use crate::http::websocket::{Socket, SocketTerms};
 use crate::limits::Budget;
 use crate::limits::rate::Rate;
 use handshake::Handshake;
 use serving::Desk;
-use socket::Socket;
 
 /// Name of the protocol in `Sec-WebSocket-Protocol`.
 const PROTOCOL: &str = "rollcall.desk.v1";
@@ -39,6 +40,8 @@ const PROTOCOL: &str = "rollcall.desk.v1";
 const TICKET: &str = "ticket.";
 /// Longest message, in bytes.
 const MESSAGE_BYTES: usize = 16 * 1024;
+/// The limits of a desk's socket.
+const TERMS: SocketTerms = SocketTerms { message_bytes: MESSAGE_BYTES, send_timeout: Duration::from_secs(5) };
 /// Bytes after which a message is not read to its end, and the connection is dropped without a close frame.
 const FRAME_BYTES: usize = 4 * MESSAGE_BYTES;
 /// Most frames per second of one socket, pings and pongs included; above the rate it is closed.
@@ -78,7 +81,7 @@ pub async fn connect(State(desks): State<DeskState>, request: Request) -> Result
     let position = app.reader().snapshot(caller.tenant())?.view.position();
     let connection = Connection::of(&parts.extensions);
     if let Some(connection) = &connection {
-        connection.permit().become_desk(caller.tenant())?;
+        connection.permit().become_persistent(caller.tenant())?;
     }
     let response = upgrade.on_upgrade(move |socket| async move {
         let lifecycle = desks.app.lifecycle().clone();
@@ -88,7 +91,8 @@ pub async fn connect(State(desks): State<DeskState>, request: Request) -> Result
             let (clock, stopping) = (app.clock().clone(), app.lifecycle().stopping().clone());
             // Before the first message, at which the credential is checked again: no revocation is missed.
             let revocations = app.credentials().revocations(caller.tenant());
-            let socket = Socket::new(socket, clock, stopping, revocations, pace(app));
+            let mut socket = Socket::new(socket, clock, stopping, TERMS, pace(app));
+            socket.watch(revocations);
             stay(desks, socket, caller, pass).await;
             drop(connection);
         }));

@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use super::connections::DeskConnection;
 use super::handshake::{Accepted, Handshake};
-use super::limits::{DESK, DESK_MESSAGE, MAX_ERRORS, TOO_FAST, count};
+use super::limits::{Code, DESK, DESK_MESSAGE, MAX_ERRORS, TOO_FAST, count};
 use super::protocol::{EventMessage, Message, Reply};
-use super::socket::{Code, Disconnected, Incoming, Socket};
 use crate::auth::{Authorized, EventsWrite};
 use crate::command::desk::Link;
 use crate::command::desk::disconnect::disconnect;
@@ -16,6 +15,7 @@ use crate::domain::event::{Refusal, Rejection};
 use crate::domain::settings::desk::DeskTerms;
 use crate::domain::{Fault, Outcome};
 use crate::http::state::AppState;
+use crate::http::websocket::{Disconnected, Incoming, Socket};
 
 /// Shortest time between two renewals of a desk that reach the engine, however often frames arrive.
 const RENEWAL_INTERVAL: Duration = Duration::from_secs(1);
@@ -283,12 +283,12 @@ impl Desk {
             End::Lost => self.settle().await,
             End::Ended(reason) => {
                 if self.socket.send(&Reply::Ended { reason }).await.is_ok() {
-                    self.socket.close(Code::Ended, reason).await;
+                    self.socket.close(Code::Ended as u16, reason).await;
                 }
             }
             End::Cut(code, reason) => {
                 self.settle().await;
-                self.socket.close(code, reason).await;
+                self.socket.close(code as u16, reason).await;
             }
         }
     }

@@ -1,0 +1,52 @@
+//! The right by which live operations run. It is a part of the key under which executions are shared: two operations with
+//! different rights never share an answer.
+
+use crate::auth::{Authorized, Caller, GraphqlRead};
+use crate::domain::{Fault, TenantId};
+use crate::http::state::AppState;
+
+/// The right by which the operations of one connection run.
+///
+/// Each kind says which roots it may subscribe to, and whether it may send queries. A kind that may subscribe to one root
+/// only, and send no queries, is added here: nothing else decides it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Authority {
+    /// The caller of a key, a token or a ticket, with the scope `graphql:read`.
+    Caller(Authorized<GraphqlRead>),
+}
+
+impl Authority {
+    /// Checks that a caller may read; [`Fault::Forbidden`] if not.
+    pub fn of(caller: Caller) -> Result<Self, Fault> {
+        Ok(Authority::Caller(caller.authorize()?))
+    }
+
+    /// The one tenant that it is for.
+    pub fn tenant(&self) -> TenantId {
+        match self {
+            Authority::Caller(caller) => caller.tenant(),
+        }
+    }
+
+    /// Returns the caller whose queries are answered; `None` if only subscriptions are.
+    pub fn querying(&self) -> Option<Authorized<GraphqlRead>> {
+        match self {
+            Authority::Caller(caller) => Some(*caller),
+        }
+    }
+
+    /// Returns true if it may subscribe to a root.
+    pub fn allows(&self, root: &str) -> bool {
+        match self {
+            Authority::Caller(_) => root == "live",
+        }
+    }
+
+    /// Checks it again. [`Fault::CredentialInvalid`] or [`Fault::Forbidden`] if it was revoked; another fault is
+    /// temporary.
+    pub fn revalidate(&self, app: &AppState) -> Result<Self, Fault> {
+        match self {
+            Authority::Caller(caller) => app.revalidate(caller).map(Authority::Caller),
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! Live queries: one question, answered again whenever the answer differs. Equal questions of equal authority share one
+//! execution, whatever they came over, and a slow reader gets the newest answer rather than every one
+//! (docs/decisions/0107-live-queries.md).
+
+pub mod authority;
+mod execution;
+pub mod permits;
+
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+use crate::domain::{Fault, TenantId};
+use crate::engine::Snapshot;
+use crate::http::state::AppState;
+use crate::limits::BytePermit;
+use authority::Authority;
+use execution::Execution;
+use permits::{LivePermit, Permits};
+
+/// Most distinct executions of one tenant.
+pub const MAX_EXECUTIONS: usize = 200;
+/// The longest wait of an operation for its least position, before its first answer.
+pub const POSITION_TIMEOUT: Duration = Duration::from_secs(5);
+/// The longest time without an execution, for what changes without an event, unless the operation's interval is longer.
+pub const TICK: Duration = Duration::from_secs(2);
+
+/// A question that can be answered on any view of its tenant.
+pub trait Question: Send + Sync + 'static {
+    /// Answers the question, when it is the tenant's turn for heavy work. A fault is temporary, but for
+    /// [`Fault::Internal`].
+    fn answer(self: Arc<Self>, snapshot: Snapshot) -> Answering;
+}
+
+/// The future of an answer.
+pub type Answering = Pin<Box<dyn Future<Output = Result<Computed, Fault>> + Send>>;
+
+/// An answer, as a question computed it.
+#[derive(Debug)]
+pub struct Computed {
+    /// The text of the answer.
+    pub body: Bytes,
+    /// Equal for answers that do not differ in anything but position, time and staleness.
+    pub fingerprint: [u8; 32],
+    /// True if the question cannot be answered on any view. The text says why.
+    pub is_refused: bool,
+}
+
+/// A question with what decides how often it is answered.
+pub struct LiveQuery {
+    /// The right by which it is asked.
+    pub authority: Authority,
+    /// Equal for equal questions with equal intervals and least positions.
+    pub id: [u8; 32],
+    /// The question.
+    pub question: Arc<dyn Question>,
+    /// The shortest time between two executions.
+    pub interval: Duration,
+    /// The least position of the first answer, which is waited for up to [`POSITION_TIMEOUT`].
+    pub min_position: Option<u64>,
+}
+
+/// An answer to be sent.
+#[derive(Debug)]
+pub struct LiveAnswer {
+    /// Position of the view that it was computed on.
+    pub position: u64,
+    /// The text of the answer.
+    pub body: Bytes,
+    /// The bytes of the text, which count against the tenant's answers.
+    _held: Option<BytePermit>,
+}
+
+/// The end of an execution.
+#[derive(Clone, Debug)]
+pub enum LiveEnd {
+    /// The question cannot be answered; the text says why.
+    Refused(Bytes),
+    /// The tenant was deleted.
+    Deleted,
+    /// An execution panicked.
+    Failed,
+}
+
+/// The newest answer of an execution, or its end.
+#[derive(Clone, Debug, Default)]
+pub struct Newest {
+    /// The newest answer that differs from those before.
+    pub answer: Option<Arc<LiveAnswer>>,
+    /// The end, after which no answer follows.
+    pub end: Option<LiveEnd>,
+}
+
+/// The key of an execution.
+type Key = (Authority, [u8; 32]);
+type Executions = HashMap<TenantId, HashMap<Key, Arc<watch::Sender<Newest>>>>;
+
+/// The live queries of this process. Clones share them.
+#[derive(Clone)]
+pub struct LiveQueries(Arc<Inner>);
+
+struct Inner {
+    app: AppState,
+    permits: Permits,
+    executions: Mutex<Executions>,
+}
+
+/// One operation of a client: receives the newest answers of an execution. Dropping it ends the execution if it was the
+/// last.
+#[derive(Debug)]
+pub struct LiveOperation {
+    newest: watch::Receiver<Newest>,
+    _permit: LivePermit,
+}
+
+impl LiveQueries {
+    /// Starts without any.
+    pub fn new(app: AppState) -> Self {
+        LiveQueries(Arc::new(Inner { app, permits: Permits::default(), executions: Mutex::default() }))
+    }
+
+    /// The numbers of live sockets and operations.
+    pub fn permits(&self) -> &Permits {
+        &self.0.permits
+    }
+
+    /// Joins the execution of a question, or starts it. [`Fault::TooMany`] if the tenant has too many operations or too
+    /// many distinct executions.
+    pub fn join(&self, query: LiveQuery) -> Result<LiveOperation, Fault> {
+        let (tenant, key) = (query.authority.tenant(), (query.authority, query.id));
+        let permit = self.0.permits.operation(tenant)?;
+        let mut executions = self.0.executions.lock();
+        let of_tenant = executions.entry(tenant).or_default();
+        if let Some(known) = of_tenant.get(&key) {
+            let mut newest = known.subscribe();
+            // The answer that is there counts as new for this operation.
+            newest.mark_changed();
+            return Ok(LiveOperation { newest, _permit: permit });
+        }
+        if of_tenant.len() >= MAX_EXECUTIONS {
+            return Err(Fault::TooMany { seconds: 1 });
+        }
+        let (sender, newest) = watch::channel(Newest::default());
+        let sender = Arc::new(sender);
+        of_tenant.insert(key, sender.clone());
+        let guard = Registered { queries: self.clone(), key, sender };
+        drop(self.0.app.lifecycle().spawn_tracked(Execution { app: self.0.app.clone(), query, guard }.run()));
+        Ok(LiveOperation { newest, _permit: permit })
+    }
+}
+
+impl LiveOperation {
+    /// Waits for an answer that was not returned before, or the end. If several came meanwhile, returns the newest.
+    pub async fn next(&mut self) -> Newest {
+        loop {
+            if self.newest.changed().await.is_err() {
+                let ended = self.newest.borrow_and_update().clone();
+                // An execution without an end was dropped: the service stops, or it panicked.
+                return Newest { end: Some(ended.end.unwrap_or(LiveEnd::Failed)), ..ended };
+            }
+            let newest = self.newest.borrow_and_update().clone();
+            if newest.answer.is_some() || newest.end.is_some() {
+                return newest;
+            }
+        }
+    }
+}
+
+/// A running execution's entry among all, which is removed when it is dropped.
+struct Registered {
+    queries: LiveQueries,
+    key: Key,
+    sender: Arc<watch::Sender<Newest>>,
+}
+
+impl Registered {
+    /// Removes the entry if no operation has the execution any more. Returns false if one joined meanwhile.
+    fn leave_if_unused(&self) -> bool {
+        let mut executions = self.queries.0.executions.lock();
+        let is_unused = self.sender.receiver_count() == 0;
+        if is_unused {
+            self.remove(&mut executions);
+        }
+        is_unused
+    }
+
+    fn remove(&self, executions: &mut Executions) {
+        let tenant = self.key.0.tenant();
+        let Some(of_tenant) = executions.get_mut(&tenant) else { return };
+        // The entry may be another's already, which was started after this one was removed.
+        if of_tenant.get(&self.key).is_some_and(|known| Arc::ptr_eq(known, &self.sender)) {
+            of_tenant.remove(&self.key);
+        }
+        if of_tenant.is_empty() {
+            executions.remove(&tenant);
+        }
+    }
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        let mut executions = self.queries.0.executions.lock();
+        self.remove(&mut executions);
+    }
+}

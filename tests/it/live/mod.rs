@@ -1,0 +1,57 @@
+//! Live queries: answers that are sent again whenever they differ.
+
+mod answers;
+mod closes;
+mod limits;
+mod property;
+
+use std::time::Duration;
+
+use rollcall::clock::Clock;
+use rollcall::domain::Time;
+use serde_json::{Value, json};
+
+use crate::support::api::Persona;
+use crate::support::desks::{connected, directory};
+use crate::support::graphql::Graphql;
+use crate::support::{Backend, Home, Service, Setup};
+
+/// Counts the connected users.
+const COUNT: &str = "subscription{live{position connectedUsersIndicator{connectedUsersCount}}}";
+
+/// A service with a manual clock, and a tenant with some users.
+struct Stage {
+    service: Service,
+    clock: Clock,
+    persona: Persona,
+}
+
+impl Stage {
+    async fn new(backend: Backend) -> Self {
+        let clock = Clock::manual(Time::from_micros(1_614_589_200_000_000));
+        let setup = Setup { clock: clock.clone(), ..Setup::default() };
+        let service = Service::start_on(Home::new(backend).await, setup).await;
+        let persona = service.api.persona("tenant").await;
+        service.api.put_directory(&persona.key, &directory(9)).await;
+        Stage { service, clock, persona }
+    }
+
+    /// Connects a socket with the tenant's key.
+    async fn socket(&self) -> Graphql {
+        Graphql::with_key(&self.service.api, &self.persona.key).await
+    }
+
+    /// Connects a user's desk.
+    async fn user(&self, user: i64) {
+        self.service.api.apply(&self.persona.key, &[connected(format!("c-{user}"), user, self.clock.now())]).await;
+    }
+}
+
+/// Returns the payload that counts so many connected users at a position.
+fn counted(position: u64, users: u64) -> Value {
+    json!({ "data": { "live": { "position": position, "connectedUsersIndicator": { "connectedUsersCount": users } } } })
+}
+
+fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
