@@ -14,6 +14,7 @@ mod outcomes;
 mod quotas;
 pub mod reference;
 mod regressions;
+mod since;
 mod slices;
 
 use proptest::prelude::*;
