@@ -192,4 +192,9 @@ impl Profile {
             profile: None,
         }
     }
+
+    /// Returns true if the user has at least one queue or campaign.
+    pub fn is_assigned(&self) -> bool {
+        !self.queues.is_empty() || !self.campaigns.is_empty()
+    }
 }

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::channel::{Channel, PerChannel};
+use super::channel::{Channel, PerChannel, ReferenceChannel};
 use super::presence::Category;
 use super::settings::capacity::Sizes;
 
@@ -255,6 +255,39 @@ impl Liveness {
             Liveness::Live => &[Channel::Call, Channel::Video],
             Liveness::Semilive => &[Channel::Chat],
             Liveness::Nonlive => &[Channel::ThirdParty],
+        }
+    }
+}
+
+/// An agent's activity, in the terms of a dialler (docs/reference/convoso.md, "Agent monitor"). A call stands for work on
+/// the tenant's reference channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AgentActivity {
+    /// Available: can be given a call, and has a campaign or a queue to be given one from.
+    Ready,
+    /// Not ready, and holds at least one call.
+    InCall,
+    /// Neither ready nor in a call.
+    Paused,
+}
+
+impl AgentActivity {
+    /// Decides the activity on a reference channel. `assigned` is true for an agent with a campaign or a queue; the
+    /// functions return whether the agent is available on a channel, and whether it holds a conversation there.
+    pub fn on(
+        reference: ReferenceChannel,
+        assigned: bool,
+        is_available: impl Fn(Channel) -> bool,
+        holds: impl Fn(Channel) -> bool,
+    ) -> Self {
+        let mut channels = reference.channels().iter().copied();
+        // First, since an agent in a call may have a slot for another one.
+        if assigned && channels.clone().any(is_available) {
+            AgentActivity::Ready
+        } else if channels.any(holds) {
+            AgentActivity::InCall
+        } else {
+            AgentActivity::Paused
         }
     }
 }

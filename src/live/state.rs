@@ -1,6 +1,7 @@
 //! The state of one tenant: a state machine driven by journal entries (docs/reference/events.md, "Order").
 
 mod boards;
+mod changes;
 mod conversations;
 mod desk;
 mod export;
@@ -25,6 +26,7 @@ use super::details::{Detail, Details};
 use super::directory::Directory;
 use super::persistent::{Chunks, Map};
 use super::person::Person;
+use super::since::{Since, Values};
 use super::stored::RowKey;
 use super::view::View;
 use crate::domain::event::{Event, Rejection};
@@ -67,6 +69,11 @@ pub struct State {
     recorded: Time,
     directory: Arc<Directory>,
     people: Chunks<Person>,
+    /// The values that each user shows as of the newest entry, by which the changes of the next one are found. Derived
+    /// from people and directory; `None` for deleted users.
+    values: Chunks<Option<Values>>,
+    /// When these values last changed, shared with views.
+    since: Chunks<Since>,
     claims: Map<ConversationId, Claim>,
     conversations: Conversations,
     tombstones: Tombstones,
@@ -96,6 +103,8 @@ impl State {
             recorded: Time::NEVER,
             directory: Arc::new(Directory::new(tenant)),
             people: Chunks::default(),
+            values: Chunks::default(),
+            since: Chunks::default(),
             claims: Map::default(),
             conversations: Conversations::default(),
             tombstones: Tombstones::default(),
@@ -190,15 +199,15 @@ impl State {
         }
         let (index, details) = (self.index.clone(), self.details.clone());
         let view = View::new(self.position, self.directory.clone(), index, details, self.conversations.clone());
-        Arc::new(view.with_recorded(self.recorded).with_limits(self.limits).with_boards(self.boards.clone()))
+        let view = view.with_recorded(self.recorded).with_limits(self.limits);
+        Arc::new(view.with_since(self.since.clone()).with_boards(self.boards.clone()))
     }
 
     fn columns_of(&self, directory: &Directory, ix: u32) -> Columns {
         let Some(profile) = directory.profile(ix) else { return Columns::default() };
         let person = &self.people[ix as usize];
-        let assigned = !profile.queues.is_empty() || !profile.campaigns.is_empty();
         let facts = person.facts(profile, directory.settings().capacity);
-        columns(&facts, assigned, person.ever_logged_in)
+        columns(&facts, profile.is_assigned(), person.ever_logged_in)
     }
 
     fn detail_of(&self, directory: &Directory, ix: u32) -> Detail {

@@ -11,6 +11,7 @@ use super::claim::{Claim, Stamp};
 use super::directory::{Account, Password};
 use super::listed::Listed;
 use super::person::{Person, Presence, Session};
+use super::since::{Since, StoredSince};
 use crate::domain::conversation::HistoryEntry;
 use crate::domain::directory::{DirectorySettings, Kind};
 use crate::domain::event::{PasswordHash, Surface};
@@ -231,6 +232,8 @@ pub(super) struct UserBody {
     pub created: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sessions_floor: Option<Time>,
+    #[serde(default, skip_serializing_if = "StoredSince::is_empty")]
+    pub since: StoredSince,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -291,7 +294,7 @@ pub(super) fn set(time: Time) -> Option<Time> {
 }
 
 impl UserBody {
-    pub fn of(account: &Account, person: &Person) -> Self {
+    pub fn of(account: &Account, person: &Person, since: &Since) -> Self {
         let Presence { category, definition, routable } = person.presence.value;
         let toggles = person.toggles.iter().filter(|(_, toggle)| toggle.at != Time::NEVER);
         let password =
@@ -316,6 +319,7 @@ impl UserBody {
             deleted: person.deleted,
             created: person.created.unwrap_or(0),
             sessions_floor: set(person.sessions_floor),
+            since: since.to_stored(),
         }
     }
 }

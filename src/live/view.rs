@@ -8,7 +8,9 @@ use super::count::fold::{Aggregate, fold};
 use super::count::index::{Columns, Index, Plane};
 use super::details::{Detail, Details};
 use super::directory::Directory;
+use super::persistent::Chunks;
 use super::selection::Selection;
+use super::since::{Since, Tracked};
 use crate::domain::{Filter, Quotas, Time};
 
 /// An immutable snapshot of one tenant at one position of its journal.
@@ -21,12 +23,13 @@ pub struct View {
     details: Details,
     conversations: Conversations,
     limits: Quotas,
+    since: Chunks<Since>,
     boards: Boards,
 }
 
 impl View {
-    /// Creates the view of a tenant at `position`, with default quotas, without a recorded time
-    /// and without wallboards.
+    /// Creates the view of a tenant at `position`, with default quotas, without a recorded time, without the times of
+    /// the last changes and without wallboards.
     pub fn new(
         position: u64,
         directory: Arc<Directory>,
@@ -34,8 +37,8 @@ impl View {
         details: Details,
         conversations: Conversations,
     ) -> Self {
-        let (recorded, limits, boards) = (Time::NEVER, Quotas::default(), Boards::default());
-        View { position, recorded, directory, index, details, conversations, limits, boards }
+        let (recorded, limits, since, boards) = (Time::NEVER, Quotas::default(), Chunks::default(), Boards::default());
+        View { position, recorded, directory, index, details, conversations, limits, since, boards }
     }
 
     /// Replaces the recorded time of the newest journal entry.
@@ -48,6 +51,12 @@ impl View {
     #[must_use]
     pub fn with_limits(self, limits: Quotas) -> Self {
         View { limits, ..self }
+    }
+
+    /// Replaces the times at which the values of the users last changed, by dense index.
+    #[must_use]
+    pub fn with_since(self, since: Chunks<Since>) -> Self {
+        View { since, ..self }
     }
 
     /// Replaces the wallboards.
@@ -102,12 +111,19 @@ impl View {
         self.details.get(ix)
     }
 
-    /// Counts the elements and pointers of directory, index and details that this view does not share with `before`, an
-    /// earlier view: a measure of the work between the two.
+    /// The recorded time at which a value of a user, by dense index, last changed. `None` if it is not known, and for a
+    /// deleted user.
+    pub fn since(&self, ix: u32, tracked: Tracked) -> Option<Time> {
+        self.since.get(ix as usize)?.get(tracked)
+    }
+
+    /// Counts the elements and pointers of directory, index, details and times that this view does not share with
+    /// `before`, an earlier view: a measure of the work between the two.
     pub fn copied_since(&self, before: &Self) -> usize {
         self.directory.copied_since(&before.directory)
             + self.index.copied_since(&before.index)
             + self.details.copied_since(&before.details)
+            + self.since.copied_since(&before.since)
     }
 
     /// The remembered conversations: open ones, and closed ones until they are archived.

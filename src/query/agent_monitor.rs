@@ -3,37 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::domain::channel::ReferenceChannel;
 use crate::domain::directory::Kind;
-use crate::domain::{EntityRef, Filter};
+use crate::domain::{AgentActivity, EntityRef, Filter};
 use crate::live::View;
-use crate::live::count::index::{Columns, Plane};
+use crate::live::count::index::Plane;
 use crate::projection::roster::{Connection, roster_by_id};
-
-/// An agent's activity, in the terms of a dialler. A call stands for work on the tenant's reference channel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AgentActivity {
-    /// Available: can be given a call, and has a campaign or a queue to be given one from.
-    Ready,
-    /// Not ready, and holds at least one call.
-    InCall,
-    /// Neither ready nor in a call.
-    Paused,
-}
-
-impl AgentActivity {
-    fn of(columns: &Columns, reference: ReferenceChannel) -> Self {
-        let mut channels = reference.channels().iter();
-        // First, since an agent in a call may have a slot for another one.
-        if columns.has(Plane::Assigned) && channels.clone().any(|channel| columns.has(Plane::Available(*channel))) {
-            AgentActivity::Ready
-        } else if channels.any(|channel| columns.current[*channel] > 0) {
-            AgentActivity::InCall
-        } else {
-            AgentActivity::Paused
-        }
-    }
-}
 
 /// An entity by its integer id and its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -150,7 +124,13 @@ fn monitored(view: &View, ix: u32) -> Option<MonitoredAgent> {
 }
 
 fn activity(view: &View, ix: u32) -> AgentActivity {
-    AgentActivity::of(&view.columns(ix), view.directory().settings().reference_channel)
+    let columns = view.columns(ix);
+    AgentActivity::on(
+        view.directory().settings().reference_channel,
+        columns.has(Plane::Assigned),
+        |channel| columns.has(Plane::Available(channel)),
+        |channel| columns.current[channel] > 0,
+    )
 }
 
 /// Returns the entities of these ids with their names. Unknown ids are left out.

@@ -8,6 +8,7 @@ mod leases;
 mod pages;
 mod presences;
 mod reads;
+mod since;
 
 use std::time::Duration;
 

@@ -55,7 +55,7 @@ vector_files! {
     oauth_operator_password oauth_password oauth_revoke parameters_lists parameters_refused positions presence_routable presence_updated
     reasons rest_grouping rest_live_seen rest_operator_change
     rest_operator_create rest_operator_get rest_operator_list rest_set_live seeds_convoso seeds_graphql
-    seeds_iadvize_live seeds_vonage seeds_vonage_summary state tenants_deletion tenants_keys tenants_keys_refusals tenants_limits
+    seeds_iadvize_live seeds_vonage seeds_vonage_summary since state tenants_deletion tenants_keys tenants_keys_refusals tenants_limits
     tenants_settings wallboard_links wallboards wallboards_refused webhooks_iadvize
 }
 

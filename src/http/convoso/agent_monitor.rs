@@ -11,13 +11,14 @@ use utoipa::ToSchema;
 
 use super::search::{self, Opened, Search, SearchBody, example};
 use super::{ConvosoFault, JSON, OrFailure};
+use crate::domain::AgentActivity;
 use crate::http::extract::long_answer::{Lists, Steps, json_in_slices};
 use crate::http::extract::reply;
 use crate::http::state::AppState;
 use crate::limits::TurnKey;
 use crate::projection::roster::Connection;
 use crate::query;
-use crate::query::agent_monitor::{AgentActivity, Monitor, MonitoredAgent, NamedEntity};
+use crate::query::agent_monitor::{Monitor, MonitoredAgent, NamedEntity};
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = ConvosoMonitorAnswer)]

@@ -219,7 +219,7 @@ fn row_body(state: &State, key: &RowKey) -> Option<String> {
         RowKey::Entity(kind, id) => json::<Arc<Entity>>(directory.table(*kind).get(EntityRef::Id(*id))?),
         RowKey::User(id) => {
             let ix = directory.users().by_id(*id)?;
-            json(&UserBody::of(directory.users().account(ix)?, state.person(ix)?))
+            json(&UserBody::of(directory.users().account(ix)?, state.person(ix)?, state.since(ix)))
         }
         RowKey::Conversation(id) => {
             let known = state.conversations().known(*id)?;

@@ -9,6 +9,7 @@ use crate::live::claim::{Claim, Take};
 use crate::live::conversations::{Conversations, Remembered};
 use crate::live::directory::{Directory, Password};
 use crate::live::person::{Person, Presence, Register, Session};
+use crate::live::since::Since;
 use crate::live::stored::{ClaimBody, ConversationBody, Row, RowKey, StampBody, TenantBody, UserBody};
 
 /// The reason why the rows of a checkpoint are not a state.
@@ -75,6 +76,7 @@ impl State {
         state.directory = Arc::new(directory);
         state.fill_held();
         state.usage = state.recount();
+        state.derive_values();
         // Index and details are not stored: the first view derives them for all users.
         state.touched = (0..state.people.len() as u32).collect();
         Ok(state)
@@ -93,11 +95,12 @@ impl State {
             RowKey::Entity(kind, _) => directory.restore_entity(*kind, serde_json::from_str(&row.body)?),
             RowKey::User(id) => {
                 let body: UserBody = serde_json::from_str(&row.body)?;
-                let person = self.person_from(*id, &body);
+                let (person, since) = (self.person_from(*id, &body), Since::from_stored(&body.since));
                 let ix = directory.restore_user(Arc::unwrap_or_clone(body.profile), person.deleted);
                 let password = body.password.map(|known| Password { hash: known.hash, set: known.set, by: known.by });
                 directory.set_password(ix, password);
                 *self.people.reach(ix as usize) = person;
+                *self.since.reach(ix as usize) = since;
             }
             RowKey::Conversation(id) => {
                 let body: ConversationBody = serde_json::from_str(&row.body)?;
@@ -180,6 +183,10 @@ impl State {
 
     pub(in crate::live) fn person(&self, ix: u32) -> Option<&Person> {
         self.people.get(ix as usize)
+    }
+
+    pub(in crate::live) fn since(&self, ix: u32) -> &Since {
+        self.since.get(ix as usize).unwrap_or(&Since::UNKNOWN)
     }
 
     pub(in crate::live) fn claim(&self, conversation: &ConversationId) -> Option<&Claim> {

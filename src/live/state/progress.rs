@@ -86,7 +86,10 @@ impl State {
         }
         self.position = entry.seq;
         self.recorded = entry.recorded;
-        Ok(Step::Done(self.dispatch(entry).unwrap_or_else(Outcome::Rejected)))
+        let touched = self.touched.len();
+        let outcome = self.dispatch(entry).unwrap_or_else(Outcome::Rejected);
+        self.note_changes(touched);
+        Ok(Step::Done(outcome))
     }
 
     /// Continues with the entry that [`State::begin`] left unfinished, with about `steps` units of work at most, and at
@@ -118,7 +121,7 @@ impl State {
                     }
                 }
                 Work::Rows(mut rows) => {
-                    if self.refresh(&mut rows, &mut steps) {
+                    if self.refresh(&mut rows, recorded, &mut steps) {
                         Some(self.finish_upsert(*rows))
                     } else {
                         self.pending = Some(Pending { seq, recorded, work: Work::Rows(rows) });
@@ -145,7 +148,7 @@ impl State {
     }
 
     /// Derives columns, details and dirty keys of the changed entities and users. Returns true when all are done.
-    fn refresh(&mut self, rows: &mut Rows, steps: &mut usize) -> bool {
+    fn refresh(&mut self, rows: &mut Rows, recorded: Time, steps: &mut usize) -> bool {
         while *steps > 0 {
             let n = rows.next;
             let (entities, users) = (rows.done.entities.len(), rows.done.users.len());
@@ -157,9 +160,11 @@ impl State {
                 self.people.reach(ix as usize).created.get_or_insert(self.position + 1);
                 rows.index.set(ix, &self.columns_of(&rows.directory, ix));
                 rows.details.set(ix, self.detail_of(&rows.directory, ix));
+                let values = self.values_of(&rows.directory, ix);
+                self.note_values(ix, values, recorded);
                 self.dirty.insert(RowKey::User(rows.directory.user_id(ix)));
             } else if rows.done.everyone && n - entities - users < rows.directory.users().len() {
-                // Their rows do not change, only what is derived from them.
+                // Their rows do not change, only what is derived from them, and no value whose changes are noted.
                 let ix = (n - entities - users) as u32;
                 rows.index.set(ix, &self.columns_of(&rows.directory, ix));
             } else {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::presences::{Presence, presence};
 use crate::domain::conversation::NamedUser;
 use crate::domain::directory::Kind;
-use crate::domain::{EntityRef, Filter, PerChannel, Profile, Reason, Time};
-use crate::live::View;
+use crate::domain::{Channel, EntityRef, Filter, PerChannel, Profile, Reason, Time};
 use crate::live::count::index::{Columns, Plane};
+use crate::live::{Tracked, View};
 use crate::projection::roster::{Connection, roster};
 use crate::query::reference::{Reference, reference};
 
@@ -29,10 +29,24 @@ pub struct Standing {
     pub enabled: bool,
     /// The reason why the user can or cannot take a conversation on the channel; the status follows from it.
     pub reason: Reason,
+    /// The recorded time since which the user has this reason on the channel; `None` if it is not known.
+    pub since: Option<Time>,
     /// Conversations held, also while offline.
     pub current: u32,
     /// The most conversations at a time.
     pub max: u32,
+}
+
+/// Returns the best reason over some channels, and the recorded time since which the user has it: the earliest of the
+/// channels with this reason, and `None` if it is not known of one of them. `None` without channels.
+pub fn best_reason(
+    standing: &PerChannel<Standing>,
+    channels: impl IntoIterator<Item = Channel, IntoIter: Clone>,
+) -> Option<(Reason, Option<Time>)> {
+    let found = channels.into_iter().map(|channel| standing[channel]);
+    let best = found.clone().map(|on| on.reason).max()?;
+    // `None` is less than every time, as it should be: it is not known how early it was.
+    Some((best, found.filter(|on| on.reason == best).map(|on| on.since).min()?))
 }
 
 impl Member {
@@ -99,12 +113,19 @@ impl Member {
         Some((presence(&self.view, self.profile.as_ref()?.guid)?, columns.has(Plane::Connected)))
     }
 
+    /// Returns the recorded time since which a value of the user is as it is. `None` if it is not known, and for a deleted
+    /// user.
+    pub fn since(&self, tracked: Tracked) -> Option<Time> {
+        self.view.since(self.view.directory().users().by_id(self.id)?, tracked)
+    }
+
     /// Returns the user's standing on every channel. `None` for a deleted user.
     pub fn standing(&self) -> Option<PerChannel<Standing>> {
         let columns = self.columns()?;
         Some(PerChannel::from_fn(|channel| Standing {
             enabled: columns.has(Plane::Enabled(channel)),
             reason: columns.reason(channel),
+            since: self.since(Tracked::Reason(channel)),
             current: columns.current[channel],
             max: columns.max[channel],
         }))
@@ -172,6 +193,32 @@ mod tests {
     use crate::live::conversations::Conversations;
     use crate::live::count::index::Index;
     use crate::live::details::Details;
+
+    #[test]
+    fn the_best_reason_is_as_old_as_the_first_channel_with_it() {
+        let on = |reason, since: Option<i64>| Standing {
+            enabled: true,
+            reason,
+            since: since.map(Time::from_micros),
+            current: 0,
+            max: 1,
+        };
+        let (full, available) = (Reason::Full, Reason::Available);
+        let mut standing =
+            PerChannel([on(full, Some(1)), on(available, Some(9)), on(available, Some(5)), on(full, None)]);
+        let at = |micros| Some(Time::from_micros(micros));
+        assert_eq!(best_reason(&standing, Channel::ALL), Some((available, at(5))));
+        assert_eq!(best_reason(&standing, [Channel::Chat]), Some((full, at(1))));
+        assert_eq!(best_reason(&standing, [Channel::Chat, Channel::Call]), Some((available, at(9))));
+        assert_eq!(
+            best_reason(&standing, [Channel::Chat, Channel::ThirdParty]),
+            Some((full, None)),
+            "one is not known"
+        );
+        assert_eq!(best_reason(&standing, []), None);
+        standing[Channel::Call].since = None;
+        assert_eq!(best_reason(&standing, Channel::ALL), Some((available, None)));
+    }
 
     #[test]
     fn deleted_users_keep_their_profile_and_forgotten_users_their_id() {

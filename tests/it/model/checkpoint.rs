@@ -14,6 +14,7 @@ use super::compare::{Compared, agree_on_outcome, gone, leases, same};
 use super::generate::{History, Mix, TENANT, filters, small, users_to_name};
 use super::histories::listed;
 use super::reference::Reference;
+use super::since::times;
 use super::{cases, fails};
 
 fn apply(state: &mut State, entry: &Entry) -> Result<Outcome, TestCaseError> {
@@ -94,6 +95,7 @@ impl Stored {
         let (view, whole_view) = (served.publish(), whole.publish());
         prop_assert_eq!(self.archive.with_view(&view), listed(&whole_view));
         prop_assert_eq!(gone(&view), gone(&whole_view));
+        prop_assert_eq!(times(&view), times(&whole_view));
         same(&view, &whole_view, filters)
     }
 }

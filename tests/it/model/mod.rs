@@ -15,6 +15,7 @@ mod outcomes;
 mod quotas;
 pub mod reference;
 mod regressions;
+mod since;
 mod slices;
 
 use proptest::prelude::*;

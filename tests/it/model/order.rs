@@ -76,7 +76,8 @@ fn shuffled() -> impl Strategy<Value = (History, Vec<usize>)> {
     })
 }
 
-/// Checks that two states are the same to readers: all numbers, users, conversations and leases.
+/// Checks that two states are the same to readers: all numbers, users, conversations and leases. The times since which
+/// values are as they are depend on the order, and are left out (docs/reference/events.md, "Since when").
 fn indistinguishable(one: &mut State, other: &mut State, users: i64) -> Compared {
     let (one_view, other_view) = (one.publish(), other.publish());
     same(&one_view, &other_view, &single_value_filters(users))?;

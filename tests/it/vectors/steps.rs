@@ -17,7 +17,8 @@
 //! Requests may contain `{{key}}` and `{{tenant}}` of the first tenant, `{{key_b}}` and `{{tenant_b}}` of the second,
 //! `{{key:SCOPE}}`, a key of the first with one scope; `{{revoked}}`, a revoked key; `{{admin}}`, the administrator's
 //! token; `{{saved:NAME}}`; `{{base64:TEXT}}`; and `{{now}}`, or `{{now-60}}` with an offset in seconds. Expectations
-//! may contain `{{any}}`, `{{int}}`, `{{string}}` and `{{uuid}}`, each for any value of its kind.
+//! may contain `{{any}}`, `{{int}}`, `{{string}}` and `{{uuid}}`, each for any value of its kind, and in JSON
+//! `{{saved:NAME}}`.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -206,7 +207,7 @@ impl<'s> Runner<'s> {
         for (expected, exactly) in [(&step.expect.json, true), (&step.expect.json_has, false)] {
             let Some(expected) = expected else { continue };
             let got = json.as_ref().map_err(|error| format!("no JSON ({error}): {}", shown()))?;
-            differs(expected, got, exactly, "")
+            differs(&self.with_saved(expected), got, exactly, "")
                 .map_or(Ok(()), |at| Err(format!("{at}; the whole response: {}", shown())))?;
         }
         for (name, pointer) in &step.save {
@@ -251,6 +252,16 @@ impl<'s> Runner<'s> {
             builder = builder.body(body);
         }
         builder.build().map_err(|error| error.to_string())
+    }
+
+    /// Returns the expected JSON with saved texts in the place of their names.
+    fn with_saved(&self, expected: &Value) -> Value {
+        let mut text = expected.to_string();
+        for (name, value) in self.texts.iter().filter(|(name, _)| name.starts_with("saved:")) {
+            let escaped = Value::from(value.as_str()).to_string();
+            text = text.replace(&format!("{{{{{name}}}}}"), &escaped[1..escaped.len() - 1]);
+        }
+        serde_json::from_str(&text).expect("the JSON that it was")
     }
 
     /// Replaces each `{{…}}` by its value, the innermost first.

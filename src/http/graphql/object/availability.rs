@@ -1,12 +1,13 @@
 //! A user's presence, and their availability on each channel (docs/reference/iadvize-graphql.md, "user and users").
 
-use async_graphql::{Enum, Object, SimpleObject};
+use async_graphql::{Enum, Object, Result, SimpleObject};
 
 use crate::domain::presence::{Definition, DefinitionCategory};
-use crate::domain::{Channel, PerChannel, Reason, Status};
-use crate::http::graphql::scalar::{DateTime, Guid};
+use crate::domain::{Channel, Fault, PerChannel, Reason, Status, Time};
+use crate::http::graphql::fault::of_field;
+use crate::http::graphql::scalar::{DateTime, Guid, UserChannel};
 use crate::query::people::presences::Presence;
-use crate::query::people::users::Standing;
+use crate::query::people::users::{Standing, best_reason};
 
 /// The presence that a user shows, and the state of their connection.
 pub struct UserPresence {
@@ -14,6 +15,10 @@ pub struct UserPresence {
     pub shown: Presence,
     /// True if at least one desk is connected.
     pub is_connected: bool,
+    /// The recorded time since which the user shows the presence; `None` if it is not known.
+    pub since: Option<Time>,
+    /// The recorded time since which `is_connected` has its value; `None` if it is not known.
+    pub connected_since: Option<Time>,
 }
 
 /// The presence that a user shows, and the state of their connection.
@@ -24,9 +29,20 @@ impl UserPresence {
         self.is_connected
     }
 
+    /// Time since which `isConnected` has its value, by the service's clock. Null if it is not known.
+    async fn connected_since(&self) -> Option<DateTime> {
+        self.connected_since.map(DateTime)
+    }
+
     /// The presence that the user shows: the one chosen last, or a logged-out one while no desk is connected.
     async fn definition(&self) -> PresenceDefinition {
         PresenceDefinition(self.shown.definition.clone())
+    }
+
+    /// Time since which the user shows the presence, by the service's clock: choosing it again, or a second desk, leaves
+    /// it alone. Null if it is not known.
+    async fn since(&self) -> Option<DateTime> {
+        self.since.map(DateTime)
     }
 
     /// Time at which a presence was last chosen, or a session of a desk last opened or ended, whichever is
@@ -113,14 +129,42 @@ impl UserAvailability {
     async fn third_party(&self) -> UserChannelAvailability {
         self.on(Channel::ThirdParty)
     }
+
+    /// The best reason over several channels, which is the first of theirs in the list of `UnavailabilityReason`. Null is
+    /// reserved for an error of this field.
+    async fn best(
+        &self,
+        #[graphql(
+            desc = "The channels that count, at least one.",
+            default_with = "Some(vec![UserChannel::Chat, UserChannel::Call, UserChannel::Video, UserChannel::ThirdParty])"
+        )]
+        channels: Option<Vec<UserChannel>>,
+    ) -> Result<Option<BestReason>> {
+        let channels: Vec<Channel> =
+            channels.map_or_else(|| Channel::ALL.to_vec(), |named| named.into_iter().map(Into::into).collect());
+        let best = best_reason(&self.0, channels.iter().copied());
+        let (reason, since) = best.ok_or_else(|| of_field(&Fault::invalid("channels", "has no channel")))?;
+        Ok(Some(BestReason { reason: reason.into(), since: since.map(DateTime) }))
+    }
+}
+
+/// The best reason of a user over several channels.
+#[derive(SimpleObject)]
+pub struct BestReason {
+    /// The reason.
+    reason: UnavailabilityReason,
+    /// Time since which the user has the reason, by the service's clock: the earliest of the channels with it. Null if
+    /// it is not known of one of them.
+    since: Option<DateTime>,
 }
 
 impl UserAvailability {
     fn on(&self, channel: Channel) -> UserChannelAvailability {
-        let Standing { enabled, reason, current, max } = self.0[channel];
+        let Standing { enabled, reason, since, current, max } = self.0[channel];
         let status = reason.status();
         UserChannelAvailability {
             reason: reason.into(),
+            since: since.map(DateTime),
             is_enabled: enabled,
             is_available: status == Status::Available,
             current_slots: current,
@@ -146,6 +190,9 @@ pub struct UserChannelAvailability {
     status: UserChannelStatus,
     /// AVAILABLE if the user can take one more conversation now, else the reason why not, in more detail than `status`.
     reason: UnavailabilityReason,
+    /// Time since which the user has the reason on the channel, by the service's clock. An event or a change of the
+    /// directory that leaves the reason as it was leaves the time alone. Null if it is not known.
+    since: Option<DateTime>,
 }
 
 /// AVAILABLE if a user can take one more conversation on a channel, else the one reason why not: of several the last in

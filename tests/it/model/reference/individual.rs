@@ -20,6 +20,8 @@ pub struct Individual<'r> {
     /// The time of the newest connection.
     pub logged_in: Time,
     pub presence: Category,
+    /// The definition chosen, by integer id.
+    pub definition: Option<i64>,
     /// False if the definition chosen was not routable.
     pub routable: bool,
     /// The shown presence definition, by GUID.

@@ -125,6 +125,7 @@ impl Reference {
                 settings: self.directory.settings,
                 logged_in: self.logged_in.get(&ix).copied().unwrap_or(Time::NEVER),
                 presence: Category::Ready,
+                definition: None,
                 routable: true,
                 shown: Uuid::nil(),
                 updated: self.updated.get(&ix).copied(),
@@ -154,7 +155,8 @@ impl Reference {
             everyone[ix].current[channel] += 1;
         }
         for (ix, one) in everyone.iter_mut().enumerate() {
-            one.shown = self.shown(one, chosen.get(&ix).copied());
+            one.definition = chosen.get(&ix).copied();
+            one.shown = self.shown(one, one.definition);
             if self.has(Flaw::RoutableIsNotCopied) {
                 let definitions = self.directory.entities(Kind::PresenceDefinition).iter();
                 let now = definitions.filter(|entity| chosen.get(&ix) == Some(&entity.id));

@@ -12,6 +12,7 @@ use crate::http::graphql::object::reference::{Project, Skill, UserGroup, place};
 use crate::http::graphql::paging::list_id::ListId;
 use crate::http::graphql::paging::{Connection, Page, PageArguments};
 use crate::http::graphql::scalar::{DateTime, Language, LegacyId, Locale, UserRole};
+use crate::live::Tracked;
 use crate::query::people::users::Member;
 
 /// Counts an unpaged list against the limit of the answer. Mutations have no limit in their context: each answers with
@@ -192,7 +193,8 @@ impl<S: UserType> Account<S> {
     /// The presence that the user shows. Null for a deleted user.
     pub(super) async fn presence(&self) -> Option<UserPresence> {
         let (shown, is_connected) = self.0.presence()?;
-        Some(UserPresence { shown, is_connected })
+        let (since, connected_since) = (self.0.since(Tracked::Presence), self.0.since(Tracked::Connected));
+        Some(UserPresence { shown, is_connected, since, connected_since })
     }
 
     /// The user's availability on each channel. Null for a deleted user.
