@@ -38,7 +38,9 @@ impl Links {
     /// Removes the links with these hashes that are not among `kept`.
     pub(super) fn remove_others(&self, of: &[[u8; 32]], kept: &[LinkRecord]) {
         let kept: HashSet<[u8; 32]> = kept.iter().map(|link| link.hash).collect();
-        of.iter().filter(|hash| !kept.contains(*hash)).for_each(|hash| drop(self.remove(hash)));
+        of.iter().filter(|hash| !kept.contains(*hash)).for_each(|hash| {
+            let _tenant = self.remove(hash);
+        });
     }
 
     /// Removes every link of a tenant.

@@ -197,7 +197,7 @@ pub enum Severity {
     Warning,
     /// Past the limit of alerts.
     Critical,
-    /// Nobody is available, though users are connected.
+    /// None of the connected users is available.
     Unavailable,
 }
 

@@ -1,7 +1,7 @@
 //! The right by which live operations run. It is a part of the key under which executions are shared: two operations with
 //! different rights never share an answer.
 
-use crate::auth::{Authorized, Caller, GraphqlRead};
+use crate::auth::{Authorized, Caller, GraphqlRead, Link};
 use crate::domain::{Fault, TenantId};
 use crate::http::state::AppState;
 
@@ -13,6 +13,8 @@ use crate::http::state::AppState;
 pub enum Authority {
     /// The caller of a key, a token or a ticket, with the scope `graphql:read`.
     Caller(Authorized<GraphqlRead>),
+    /// A link to a wallboard.
+    Link(Link),
 }
 
 impl Authority {
@@ -25,6 +27,7 @@ impl Authority {
     pub fn tenant(&self) -> TenantId {
         match self {
             Authority::Caller(caller) => caller.tenant(),
+            Authority::Link(link) => link.tenant(),
         }
     }
 
@@ -32,6 +35,7 @@ impl Authority {
     pub fn querying(&self) -> Option<Authorized<GraphqlRead>> {
         match self {
             Authority::Caller(caller) => Some(*caller),
+            Authority::Link(_) => None,
         }
     }
 
@@ -39,6 +43,7 @@ impl Authority {
     pub fn allows(&self, root: &str) -> bool {
         match self {
             Authority::Caller(_) => root == "live",
+            Authority::Link(_) => root == "board",
         }
     }
 
@@ -47,6 +52,7 @@ impl Authority {
     pub fn revalidate(&self, app: &AppState) -> Result<Self, Fault> {
         match self {
             Authority::Caller(caller) => app.revalidate(caller).map(Authority::Caller),
+            Authority::Link(link) => app.revalidate_link(link).map(Authority::Link),
         }
     }
 }

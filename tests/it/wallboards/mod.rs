@@ -1,5 +1,7 @@
 //! Wallboards and their links through a restart, with their keys and their time.
 
+mod walls;
+
 use std::time::Duration;
 
 use reqwest::Method;

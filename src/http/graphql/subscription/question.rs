@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_graphql::{Request, Response, Value};
 use sha2::{Digest, Sha256};
 
+use super::board::BoardContext;
 use super::selected::Selected;
-use crate::auth::{Authorized, GraphqlRead};
 use crate::domain::Fault;
 use crate::engine::Snapshot;
 use crate::http::graphql::cost::answer::AnswerMeter;
@@ -24,7 +24,7 @@ use crate::limits::{Owner, TurnKey};
 /// A subscription, executed again on each view.
 struct Subscribed {
     state: GraphqlState,
-    caller: Authorized<GraphqlRead>,
+    authority: Authority,
     document: Arc<Document>,
     /// What was sent, without data for resolvers, which each execution adds.
     sent: Sent,
@@ -64,28 +64,33 @@ pub fn live_query(
     checked: CheckedRequest,
 ) -> Result<LiveQuery, RequestError> {
     let selected = Selected::of(&checked)?;
-    let caller = authority.querying().filter(|_| authority.allows(&selected.field)).ok_or(Fault::Forbidden)?;
+    if !authority.allows(&selected.field) {
+        return Err(Fault::Forbidden.into());
+    }
     let CheckedRequest { request, document, .. } = checked;
     let Request { query, operation_name, variables, .. } = request;
     let sent = Sent { text: query, operation_name, variables };
     let (id, interval, min_position) = (sent.id(), selected.interval, selected.min_position);
-    let question = Arc::new(Subscribed { state: state.clone(), caller, document, sent, selected });
+    let question = Arc::new(Subscribed { state: state.clone(), authority, document, sent, selected });
     Ok(LiveQuery { authority, id, question, interval, min_position })
 }
 
 impl Question for Subscribed {
     fn answer(self: Arc<Self>, snapshot: Snapshot) -> Answering {
-        let (app, key) = (self.state.app.clone(), TurnKey::Tenant(self.caller.tenant()));
+        let (app, key) = (self.state.app.clone(), TurnKey::Tenant(self.authority.tenant()));
         Box::pin(async move { run_in_late_turns(&app, key, self.execute(snapshot)).await? })
     }
 }
 
 impl Subscribed {
     async fn execute(self: Arc<Self>, snapshot: Snapshot) -> Result<Computed, Fault> {
-        let owner = Owner::Tenant(self.caller.tenant());
+        let owner = Owner::Tenant(self.authority.tenant());
         let meter = self.state.app.answers().map(|budget| Arc::new(AnswerMeter::new(budget.clone(), owner)));
-        let context = execution::context(&self.state, self.caller, &snapshot);
-        let request = self.sent.request().data(context);
+        let request = self.sent.request();
+        let request = match self.authority {
+            Authority::Caller(caller) => request.data(execution::context(&self.state, caller, &snapshot)),
+            Authority::Link(link) => request.data(BoardContext { link, snapshot, time: self.state.app.clock().now() }),
+        };
         let response = self.state.executor.run(request, &self.document, meter.clone()).await;
         let response = match &meter {
             Some(meter) => meter.finish(response)?,

@@ -306,7 +306,7 @@ async fn commands_that_write_upgrade_an_older_store(backend: Backend) {
             ended(&home, &arguments).code(0);
         }
         let newest = RawStore::open(&home.location).await.number("SELECT max(version) FROM _sqlx_migrations").await;
-        assert_eq!(newest, 14, "{arguments:?}");
+        assert_eq!(newest, 17, "{arguments:?}");
     }
 }
 

@@ -11,8 +11,8 @@ use rollcall::domain::event::Rejection;
 use rollcall::domain::filter::{Clause, Dimension, Value};
 use rollcall::domain::ids::EntityRef;
 use rollcall::domain::status::Reason;
-use rollcall::domain::{Channel, Entry, Event, EventBody, Filter, Outcome};
-use rollcall::live::State;
+use rollcall::domain::{Channel, Entry, Event, EventBody, Filter, Outcome, Time, UserRef};
+use rollcall::live::{State, Tracked, View};
 use rollcall::query::board::{BoardNow, Content, Shown, TileNow, board};
 use rollcall::query::breakdown::Key;
 use serde_json::{Value as Json, json};
@@ -169,7 +169,7 @@ fn number(tile: &TileNow) -> (Option<f64>, Severity) {
     (number.cell.value, number.cell.severity)
 }
 
-fn compare(now: &BoardNow, asked: &Asked, reference: &Reference) -> Compared {
+fn compare(view: &View, now: &BoardNow, asked: &Asked, reference: &Reference) -> Compared {
     let everyone = reference.individuals();
     let (filter, channels) = (asked.filter(), asked.channels());
     let keys = [asked.key];
@@ -184,7 +184,7 @@ fn compare(now: &BoardNow, asked: &Asked, reference: &Reference) -> Compared {
     prop_assert_eq!(number(&others[0]), (Some(available as f64), asked.limited(available)));
     prop_assert_eq!(number(&others[1]).1, health(&expected.total));
     compare_rows(&others[2], asked, &expected.rows)?;
-    compare_people(&others[3], asked, reference, &everyone)?;
+    compare_people(view, &others[3], asked, reference)?;
     let Ok(Content::Chart(chart)) = &others[4].content else { panic!("a chart") };
     for (metric, found) in &chart.series {
         prop_assert_eq!(*found, value(*metric, &expected.total));
@@ -220,23 +220,38 @@ fn compare_rows(tile: &TileNow, asked: &Asked, expected: &[(Vec<Option<i64>>, Co
     Ok(())
 }
 
-fn compare_people(tile: &TileNow, asked: &Asked, reference: &Reference, everyone: &[Individual<'_>]) -> Compared {
+/// Returns the time since which a user has a reason over some channels, by what the view has of each channel.
+fn since(view: &View, one: &Individual<'_>, asked: &Asked) -> Option<Time> {
+    let ix = view.directory().find(&UserRef::id(one.account.id)).expect("a user");
+    let reason = one.best_reason(asked.channels());
+    let with_it = asked.channels().iter().filter(|channel| one.reason(**channel) == reason);
+    let times: Vec<Option<Time>> = with_it.map(|channel| view.since(ix, Tracked::Reason(*channel))).collect();
+    if times.contains(&None) { None } else { times.into_iter().flatten().min() }
+}
+
+fn compare_people(view: &View, tile: &TileNow, asked: &Asked, reference: &Reference) -> Compared {
+    let everyone = reference.individuals();
     let Ok(Content::People(found)) = &tile.content else { panic!("people") };
     let filter = asked.filter();
     let is_meant = |one: &&Individual<'_>| reference.selects(one, &filter);
-    let mut people: Vec<(usize, i64)> = Vec::new();
+    let mut people: Vec<(usize, bool, Option<Time>, i64)> = Vec::new();
     for one in everyone.iter().filter(is_meant) {
         let reason = one.best_reason(asked.channels());
         if asked.reasons.contains(&reason) {
-            people.push((Reason::ALL.iter().position(|known| *known == reason).expect("a reason"), one.account.id));
+            let since = since(view, one, asked);
+            let rank = Reason::ALL.iter().position(|known| *known == reason).expect("a reason");
+            people.push((rank, since.is_none(), since, one.account.id));
         }
     }
     people.sort_unstable();
     prop_assert_eq!(found.people_count, people.len() as u64);
     let names = |id: i64| everyone.iter().find(|one| one.account.id == id).expect("a user").account.name.clone();
-    let expected: Vec<_> =
-        people.into_iter().take(asked.first).map(|(reason, id)| (Reason::ALL[reason], names(id))).collect();
-    let found: Vec<_> = found.people.iter().map(|person| (person.reason, person.label.clone())).collect();
+    let expected: Vec<_> = people
+        .into_iter()
+        .take(asked.first)
+        .map(|(rank, _, since, id)| (Reason::ALL[rank], since, names(id)))
+        .collect();
+    let found: Vec<_> = found.people.iter().map(|person| (person.reason, person.since, person.label.clone())).collect();
     prop_assert_eq!(found, expected);
     Ok(())
 }
@@ -275,7 +290,7 @@ proptest! {
             // Names that no other rule shortens.
             let now = board(&view, "floor", Shown { names: Names::Full, people: true }).expect("a board");
             prop_assert_eq!(now.pages.len(), 1);
-            compare(&now, asked, &reference)?;
+            compare(&view, &now, asked, &reference)?;
             let without = board(&view, "floor", Shown { names: Names::Full, people: false }).expect("a board");
             prop_assert_eq!(without.pages[0].tiles.len() + 1, now.pages[0].tiles.len());
         }

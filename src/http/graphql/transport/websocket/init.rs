@@ -103,6 +103,10 @@ impl Guest {
         // Once more, now that no revocation is missed.
         let authority = authority.revalidate(app).map_err(|fault| Close::of_credential(&fault))?;
         self.socket.limit_messages(MESSAGE_BYTES);
+        if let Authority::Link(link) = &authority {
+            // Without the store the link shows its board all the same.
+            let _noted = app.credentials().see_link(link).await;
+        }
         Ok((authority, permit))
     }
 
@@ -114,6 +118,7 @@ impl Guest {
         extensions.insert(self.peer);
         let request = RequestContext::new(&extensions);
         let key = match &given {
+            Some(Given::Link(token)) => return Ok(Authority::Link(app.link(&request, token).await?)),
             Some(Given::Authorization(text)) => token(text),
             None => self.carried.as_deref(),
         };

@@ -100,6 +100,8 @@ fn check_request(payload: &RawValue) -> Result<(), &'static str> {
 pub enum Given {
     /// A key or token, as in the header `Authorization`.
     Authorization(String),
+    /// The token of a link to a wallboard.
+    Link(String),
 }
 
 /// Returns the credential of a payload; names may have any case, and be within `headers`. An error for a value that is no
@@ -115,6 +117,7 @@ pub fn credential(payload: &RawValue) -> Result<Option<Given>, &'static str> {
     for (name, value) in members.iter().chain(headers.into_iter().flatten()) {
         let kind = match name.to_ascii_lowercase().as_str() {
             "authorization" => Given::Authorization,
+            "link" => Given::Link,
             _ => continue,
         };
         let given = match value {
@@ -228,11 +231,15 @@ mod tests {
         ] {
             assert_eq!(of(payload), key, "{payload}");
         }
+        let link = Ok(Some(Given::Link(String::from("wl_a"))));
+        assert_eq!((of(r#"{"link":"wl_a"}"#), of(r#"{"headers":{"Link":"wl_a"}}"#)), (link.clone(), link));
         for payload in ["{}", r#"{"authorization":null}"#, r#"{"headers":7}"#, r#"{"key":"a"}"#] {
             assert_eq!(of(payload), Ok(None), "{payload}");
         }
         for payload in [
             r#"{"authorization":7}"#,
+            r#"{"link":7}"#,
+            r#"{"authorization":"Bearer a","link":"wl_a"}"#,
             r#"{"authorization":"a","Authorization":"b"}"#,
             r#"{"authorization":"a","headers":{"authorization":"b"}}"#,
         ] {
