@@ -17,7 +17,7 @@ use crate::engine::{Loaded, compare_clocks};
 use crate::journal::{Journal, JournalError};
 use crate::live::state::{APPLY_VERSION, BadCheckpoint};
 use crate::registry::Registry;
-use crate::store::{IfMissing, Location, ServerLock, Store, StoreError};
+use crate::store::{Location, Purpose, ServerLock, Store, StoreError};
 
 pub use loading::{LoadedTenants, load};
 
@@ -110,17 +110,17 @@ pub struct LockedStore {
 
 /// Locks the store and opens it. The lock comes first, since opening changes tables, which must not happen under a
 /// running server.
-pub async fn lock_store(location: &Location, clock: &Clock, if_missing: IfMissing) -> Result<LockedStore, BootError> {
-    location.require(if_missing)?;
-    let lock = take_lock(location, clock).await?;
-    let (store, is_new) = Store::open_locked(location, &lock, if_missing).await?;
+pub async fn lock_store(location: &Location, clock: &Clock, purpose: Purpose) -> Result<LockedStore, BootError> {
+    location.inspect(purpose).await?;
+    let lock = take_lock(location, clock, purpose).await?;
+    let (store, is_new) = Store::open_locked(location, &lock, purpose).await?;
     let (journal, lock) = store.locked_journal(lock, APPLY_VERSION).await?;
     Ok(LockedStore { store, journal, is_new, lock })
 }
 
 /// Locks the store and loads every tenant, the keys and the administrator's token.
 pub async fn boot(location: &Location, given: GivenTokens<'_>, clock: &Clock) -> Result<Booted, BootError> {
-    let LockedStore { store, mut journal, is_new, lock } = lock_store(location, clock, IfMissing::Create).await?;
+    let LockedStore { store, mut journal, is_new, lock } = lock_store(location, clock, Purpose::Make).await?;
     check_clock(&mut journal, clock).await?;
     let LoadedTenants { loaded, quarantined } = load(&store, &mut journal).await?;
     gauge!("rollcall_quarantined_tenants").set(quarantined.len() as f64);
@@ -133,10 +133,10 @@ pub async fn boot(location: &Location, given: GivenTokens<'_>, clock: &Clock) ->
 }
 
 /// Waits for the lock. [`BootError::Taken`] after [`LOCK_TIMEOUT`].
-async fn take_lock(location: &Location, clock: &Clock) -> Result<ServerLock, BootError> {
+async fn take_lock(location: &Location, clock: &Clock, purpose: Purpose) -> Result<ServerLock, BootError> {
     let until = clock.monotonic() + LOCK_TIMEOUT;
     loop {
-        match ServerLock::try_take(location).await? {
+        match ServerLock::try_take(location, purpose).await? {
             Some(lock) => return Ok(lock),
             None if clock.monotonic() < until => tokio::time::sleep(LOCK_INTERVAL).await,
             None => return Err(BootError::Taken(location.to_string())),

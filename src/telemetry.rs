@@ -55,8 +55,7 @@ static DROPPED: OnceLock<ErrorCounter> = OnceLock::new();
 /// Starts logging to standard error. A thread of its own writes the lines: if they are not read, the newest are dropped
 /// and counted, and the service goes on.
 pub fn start_logging(args: &LogArgs, budgets: Budgets) -> Result<LogGuard, LogError> {
-    // Below `warn` sqlx logs every statement. The setting comes last, so that it can override this.
-    let filter: EnvFilter = format!("sqlx=warn,{}", args.log).parse()?;
+    let filter = filter(args)?;
     let is_terminal = std::io::stderr().is_terminal();
     let (writer, worker) = writer(budgets);
     let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(is_terminal);
@@ -68,6 +67,21 @@ pub fn start_logging(args: &LogArgs, budgets: Budgets) -> Result<LogGuard, LogEr
     // The default hook writes to standard error directly, and would block while that is not read.
     std::panic::set_hook(Box::new(|panic| tracing::error!(%panic, "a panic; this is a bug")));
     Ok(LogGuard { _worker: worker })
+}
+
+/// Prints the causes of failures of the store to standard error, for a command that reports what follows from them. It
+/// logs nothing else.
+pub fn report_causes() -> Result<(), LogError> {
+    // The backends log what an operator of a service is to see, and which each command would repeat.
+    let filter: EnvFilter = "off,rollcall::store=warn,rollcall::store::sqlite=off".parse()?;
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false).with_target(false);
+    Ok(tracing_subscriber::registry().with(filter).with(lines.without_time()).try_init()?)
+}
+
+/// Parses the filter of log lines.
+pub fn filter(args: &LogArgs) -> Result<EnvFilter, LogError> {
+    // Below `warn` sqlx logs every statement. The setting comes last, so that it can override this.
+    Ok(format!("sqlx=warn,{}", args.log).parse()?)
 }
 
 fn writer(budgets: Budgets) -> (BoxMakeWriter, Option<WorkerGuard>) {

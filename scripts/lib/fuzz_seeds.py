@@ -34,4 +34,4 @@ for path in vectors.glob("*.json"):
 keep("graphql", "{a(b:" + "[" * 8000 + "]" * 8000 + ")}")
 keep("graphql", "{...f} fragment f on Query {...f}")
 keep("graphql", "{...f0}" + "".join(f" fragment f{n} on Query {{...f{n + 1} ...f{n + 1}}}" for n in range(40)))
-keep("cursors", base64.b64encode(b"1546600333000&&cbe51cd9-0000-4000-8000-00000000000a").decode() + "\0\0\0\0\1")
+keep("cursors", base64.b64encode(b"1546600333000&&cbe51cd9-0000-4000-8000-00000000000a&&25a037dd").decode() + "\0\0\0\0\1")

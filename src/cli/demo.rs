@@ -11,7 +11,7 @@ mod person;
 use clap::Args;
 use clap::builder::Resettable;
 
-use super::serve::{Signals, banner};
+use super::serve::{Checked, Signals, banner};
 use super::{Failure, healthcheck, output, serve};
 use crate::app::App;
 use crate::auth::secret::Secret;
@@ -28,7 +28,7 @@ use crate::domain::json::Field;
 use crate::domain::settings::SettingsPatch;
 use crate::domain::settings::desk::DeskTerms;
 use crate::domain::{Fault, Scope, TenantId};
-use crate::store::{Location, TenantRecord};
+use crate::store::TenantRecord;
 use crate::{query, telemetry};
 use floor::Floor;
 
@@ -59,13 +59,14 @@ pub struct DemoArgs {
 /// Runs the service and the simulation. `file` is the settings file that was read.
 pub async fn run(args: DemoArgs, file: Option<SettingsFile>, mut signals: Signals) -> Result<(), Failure> {
     let args = args.serve;
-    if args.store.database_url.is_some() {
+    if args.store.has_database() {
         return Err(Failure::setting("--database-url is not supported: the demo runs on an embedded store of its own"));
     }
+    let checked = Checked::new(&args)?;
     let _log = telemetry::start_logging(&args.log, args.budgets()).map_err(Failure::setting)?;
     serve::warn_of_open_secrets(file.as_ref());
-    let location = Location::Folder(args.store.data_dir.clone());
-    let Some(app) = serve::start(&args, location.clone(), &mut signals).await? else { return Ok(()) };
+    let location = checked.location.clone();
+    let Some(app) = serve::start(&args, checked, &mut signals).await? else { return Ok(()) };
     let key = match populate(&app).await {
         Ok(key) => key,
         Err(fault) => {

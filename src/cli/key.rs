@@ -14,7 +14,7 @@ use crate::domain::Scope;
 use crate::domain::text::printable;
 use crate::query;
 use crate::registry::Registry;
-use crate::store::{Location, Store, StoreError};
+use crate::store::{Location, Purpose, Store, StoreError};
 
 /// The commands for keys.
 #[derive(Subcommand, Debug)]
@@ -70,9 +70,14 @@ fn scope(text: &str) -> Result<Scope, String> {
 /// Runs the command.
 pub async fn run(command: KeyCommand) -> Result<(), Failure> {
     match command {
-        KeyCommand::Create(args) => on_store(&args.store, async |store, place| create(&args, store, place).await).await,
-        KeyCommand::List(args) => on_store(&args.store, async |store, _| list(&args, store).await).await,
-        KeyCommand::Revoke(args) => on_store(&args.store, async |store, place| revoke(&args, store, place).await).await,
+        KeyCommand::Create(args) => {
+            output::require_reader().map_err(|error| error.and("no key was created"))?;
+            on_store(&args.store, Purpose::Write, async |store, place| create(&args, store, place).await).await
+        }
+        KeyCommand::List(args) => on_store(&args.store, Purpose::Read, async |store, _| list(&args, store).await).await,
+        KeyCommand::Revoke(args) => {
+            on_store(&args.store, Purpose::Write, async |store, place| revoke(&args, store, place).await).await
+        }
     }
 }
 
@@ -84,10 +89,14 @@ async fn create(args: &CreateArgs, store: &Store, location: &Location) -> Result
     let made = create_key(&Admin::local(), store, &credentials, &clock, wanted).await;
     let (record, key) = made.map_err(|fault| Failure::other(tenant::reason(&fault)))?;
     store::applied(store).await;
-    output::print_once(&format!("{}\n", key.reveal())).map_err(|error| {
-        // Nothing else has the key, so that it could only be revoked.
-        error.and(format!("the key was created, but not shown: revoke it, its id is {}", record.id))
-    })
+    let Err(error) = output::print_once(&format!("{}\n", key.reveal())) else { return Ok(()) };
+    // Nothing else has the key, so that it could never be used.
+    let id = record.id;
+    let revoked = revoke_key(&Admin::local(), store, &credentials, &clock, KeyOf { tenant, key: id }).await;
+    Err(error.and(match revoked {
+        Ok(_) => format!("the key {id} was created, but not shown, and is revoked"),
+        Err(fault) => format!("the key {id} was created, but not shown, and must be revoked: that failed now: {fault}"),
+    }))
 }
 
 async fn list(args: &ListArgs, store: &Store) -> Result<(), Failure> {

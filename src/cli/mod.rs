@@ -12,13 +12,15 @@ mod tenant;
 
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use self::print::{completions, configuration, manual, openapi, schema, settings};
 use self::serve::Signals;
 use self::store::{backup, migrate, restore, verify};
-use crate::config::{FileArgs, ServeArgs, SettingsFile, unknown_variables, unless_empty};
+use crate::config::{FileArgs, Origins, ServeArgs, SettingsFile, unknown_variables, unless_empty};
 use crate::domain::text::printable;
+use crate::telemetry;
 
 /// Live presence for contact centres, in four API dialects: who is here, and who can take work now.
 #[derive(Parser, Debug)]
@@ -59,7 +61,7 @@ enum Command {
     Openapi,
     /// Prints the GraphQL schema.
     Schema,
-    /// Prints the settings that serve would use, as a settings file without secrets.
+    /// Prints the settings that serve would use, as a settings file without secrets, and exits with 2 if it rejects them.
     Settings(Box<ServeArgs>),
     /// Prints the script by which a shell completes commands and flags.
     Completions(completions::CompletionsArgs),
@@ -95,6 +97,10 @@ impl Failure {
     }
 }
 
+/// Settings whose variable counts as unset when it is empty, as a template leaves it. Of others that is an error, unless
+/// the settings file has a value.
+const MAY_BE_EMPTY: [&str; 4] = ["settings", "data_dir", "database_url", "metrics_token"];
+
 /// Runs the command that the arguments name, on a runtime of its own.
 // The runtime is built here and not in `main`: the futures of every command would be compiled in the crate that polls
 // them first, which can begin only when the library is done.
@@ -102,19 +108,26 @@ impl Failure {
 pub async fn run() -> ExitCode {
     // First of all: until then a signal ends the process at once, with another exit status.
     let signals = if starts_service() { Some(Signals::new()) } else { None };
-    let result = match parse() {
-        Ok(Ok(parsed)) => run_command(parsed, signals).await,
-        // With its own exit status, after its message on standard error.
-        Ok(Err(error)) if error.use_stderr() => error.exit(),
-        // Help or the version.
-        Ok(Err(text)) => output::accepted(text.print()),
+    let result = match serve::outlive_large_files() {
+        Ok(()) => parse(),
         Err(failure) => Err(failure),
+    };
+    let (result, origins) = match result {
+        Ok(Ok(parsed)) => {
+            let Parsed { cli, matches, origins, file } = parsed;
+            (run_command(cli.command, &matches, &origins, file, signals).await, origins)
+        }
+        Ok(Err(error)) if error.use_stderr() => return rejected(&error),
+        // Help or the version.
+        Ok(Err(text)) => (output::accepted(text.print()), Origins::default()),
+        Err(failure) => (Err(failure), Origins::default()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
+            let message = format!("{}{}", failure.message, origins.explain(&failure.message));
             // A message may contain a stored text, or one of a server.
-            let lines: Vec<_> = failure.message.lines().map(printable).collect();
+            let lines: Vec<_> = message.lines().map(printable).collect();
             output::complain(&lines.join("\n"));
             ExitCode::from(failure.status)
         }
@@ -125,33 +138,89 @@ pub async fn run() -> ExitCode {
 struct Parsed {
     cli: Cli,
     matches: ArgMatches,
+    /// Where the values of the command's settings come from.
+    origins: Origins,
     /// The settings file, whose values are in `cli` as defaults.
     file: Option<SettingsFile>,
 }
 
 /// Parses the command line, with the settings of the file that it or the environment names.
 fn parse() -> Result<Result<Parsed, clap::Error>, Failure> {
-    let root = Cli::command().mut_arg("settings", unless_empty);
+    let root = Cli::command();
     // Whatever else is wrong is found below, with the file's settings.
-    let first = root.clone().ignore_errors(true).try_get_matches().ok();
+    let first = without_empty(root.clone()).ignore_errors(true).try_get_matches().ok();
     let path = first.and_then(|matches| FileArgs::from_arg_matches(&matches).ok()?.settings);
     let file = path.map(|path| SettingsFile::read(&path, &root)).transpose().map_err(Failure::setting)?;
     let command = match &file {
-        Some(file) => file.applied(root),
-        None => root,
+        Some(file) => file.applied(root.clone()),
+        None => root.clone(),
     };
-    let matches = command.try_get_matches();
-    Ok(matches.and_then(|matches| Ok(Parsed { cli: Cli::from_arg_matches(&matches)?, matches, file })))
+    let matches = without_empty(command).try_get_matches();
+    Ok(matches.and_then(|matches| {
+        let origins = Origins::of(&root, &matches, file.as_ref());
+        Ok(Parsed { cli: Cli::from_arg_matches(&matches)?, matches, origins, file })
+    }))
 }
 
-async fn run_command(parsed: Parsed, signals: Option<Result<Signals, Failure>>) -> Result<(), Failure> {
-    let Parsed { cli, matches, file } = parsed;
-    let unknown = unknown_variables(&variables(&Cli::command()));
-    if let Some(name) = unknown.first() {
-        let message = format!("unknown environment variable {name}; rollcall serve --help lists those of the service");
-        return Err(Failure::setting(message));
+/// Returns the command line without the variables of [`MAY_BE_EMPTY`] that are empty.
+fn without_empty(command: clap::Command) -> clap::Command {
+    let may_be_empty = |argument: &clap::Arg| MAY_BE_EMPTY.contains(&argument.get_id().as_str());
+    let command = command.mut_args(|argument| if may_be_empty(&argument) { unless_empty(argument) } else { argument });
+    command.mut_subcommands(without_empty)
+}
+
+/// Prints the error of a command line that cannot be parsed, and the variable that a rejected value comes from.
+fn rejected(error: &clap::Error) -> ExitCode {
+    // Where it cannot be printed, only the exit status is left.
+    let _printed = error.print();
+    let is_value = matches!(error.kind(), ErrorKind::ValueValidation | ErrorKind::InvalidValue);
+    if let Some(ContextValue::String(named)) = error.get(ContextKind::InvalidArg)
+        && is_value
+        && let Some(variable) = variable_behind(named)
+    {
+        output::complain(&format!("the value is that of the variable {variable}"));
     }
-    match cli.command {
+    ExitCode::from(2)
+}
+
+/// Returns the variable of a setting, as an error names that (`--queue <N>`), whose flag is not on the command line: its
+/// value comes from the variable, since that of a settings file is checked when it is read.
+fn variable_behind(named: &str) -> Option<String> {
+    let flag = named.split(' ').next()?;
+    let is_flag =
+        |argument: &str| argument.strip_prefix(flag).is_some_and(|rest| rest.is_empty() || rest.starts_with('='));
+    if std::env::args_os().any(|argument| argument.to_str().is_some_and(is_flag)) {
+        return None;
+    }
+    let name = flag.strip_prefix("--")?;
+    fn of(command: &clap::Command, name: &str) -> Option<String> {
+        let argument = command.get_arguments().find(|argument| argument.get_long() == Some(name));
+        let own = argument.and_then(|argument| Some(argument.get_env()?.to_string_lossy().into_owned()));
+        own.or_else(|| command.get_subcommands().find_map(|below| of(below, name)))
+    }
+    of(&Cli::command(), name)
+}
+
+/// Rejects a variable with our prefix that no command reads.
+fn refuse_unknown_variables() -> Result<(), Failure> {
+    let unknown = unknown_variables(&variables(&Cli::command()));
+    let Some(name) = unknown.first() else { return Ok(()) };
+    let message = format!("unknown environment variable {name}; rollcall serve --help lists those of the service");
+    Err(Failure::setting(message))
+}
+
+async fn run_command(
+    command: Command,
+    matches: &ArgMatches,
+    origins: &Origins,
+    file: Option<SettingsFile>,
+    signals: Option<Result<Signals, Failure>>,
+) -> Result<(), Failure> {
+    refuse_unknown_variables()?;
+    if !matches!(command, Command::Serve(_) | Command::Demo(_)) {
+        telemetry::report_causes().map_err(Failure::other)?;
+    }
+    match command {
         Command::Serve(args) => run_with(signals, |signals| serve::run(*args, file, signals)).await,
         Command::Demo(args) => run_with(signals, |signals| demo::run(*args, file, signals)).await,
         Command::Ingest(args) => ingest::run(args).await,
@@ -164,10 +233,10 @@ async fn run_command(parsed: Parsed, signals: Option<Result<Signals, Failure>>) 
         Command::Healthcheck(args) => healthcheck::run(args).await,
         Command::Openapi => openapi::run(),
         Command::Schema => schema::run(),
-        Command::Settings(_) => {
+        Command::Settings(args) => {
             let (root, used) = (Cli::command(), matches.subcommand());
             let command = used.and_then(|(name, matches)| Some((root.find_subcommand(name)?, matches)));
-            command.map_or(Ok(()), |(command, matches)| settings::run(command, matches, file.as_ref()))
+            command.map_or(Ok(()), |(command, matches)| settings::run(&args, command, matches, origins))
         }
         Command::Completions(args) => completions::run(&args, &Cli::command()),
         Command::Manual(args) => manual::run(&args, Cli::command()),

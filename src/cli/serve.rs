@@ -8,7 +8,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::{Failure, store};
 use crate::app::{App, Options, StartError};
 use crate::clock::Clock;
-use crate::config::{ServeArgs, SettingsFile};
+use crate::config::{Excluded, ServeArgs, SettingsFile};
 use crate::domain::settings::base_path::BasePath;
 use crate::http::listener::base_path;
 use crate::http::tls::TlsFiles;
@@ -16,14 +16,48 @@ use crate::http::{Edge, listener};
 use crate::store::{Location, private};
 use crate::telemetry;
 
+/// The settings of a service, each and together such as it can be started with.
+pub struct Checked {
+    /// The location of the store.
+    pub location: Location,
+    tls: Option<TlsFiles>,
+    admin_token: Option<String>,
+    metrics_token: Option<String>,
+    edge: Edge,
+}
+
+impl Checked {
+    /// Checks everything that depends on the settings alone: neither files nor ports nor the store. The failure is that
+    /// of the first setting that is rejected.
+    pub fn new(args: &ServeArgs) -> Result<Self, Failure> {
+        telemetry::filter(&args.log).map_err(Failure::setting)?;
+        Ok(Checked {
+            location: args.store.location().map_err(Failure::setting)?,
+            tls: tls(args)?,
+            admin_token: args.admin_token().map_err(Failure::setting)?,
+            metrics_token: args.metrics_token().map_err(Failure::setting)?,
+            edge: edge(args)?,
+        })
+    }
+}
+
 /// Runs the service until it stops. `file` is the settings file that was read.
 pub async fn run(args: ServeArgs, file: Option<SettingsFile>, mut signals: Signals) -> Result<(), Failure> {
+    let checked = Checked::new(&args)?;
     let _log = telemetry::start_logging(&args.log, args.budgets()).map_err(Failure::setting)?;
     warn_of_open_secrets(file.as_ref());
-    let location = args.store.location().map_err(Failure::setting)?;
-    let Some(app) = start(&args, location.clone(), &mut signals).await? else { return Ok(()) };
+    warn_of_excluded(&args);
+    let location = checked.location.clone();
+    let Some(app) = start(&args, checked, &mut signals).await? else { return Ok(()) };
     banner::announce(&app, &args, &location);
     until_stopped(app, signals).await
+}
+
+/// Logs a warning if a database is given that is not used.
+fn warn_of_excluded(args: &ServeArgs) {
+    if let Some(Excluded { name: setting @ "database-url", by }) = args.store.excluded() {
+        tracing::warn!(setting, by, "a setting is not used, since another one comes before it");
+    }
 }
 
 /// Logs a warning if the settings file holds secrets that others may read.
@@ -38,9 +72,9 @@ pub fn warn_of_open_secrets(file: Option<&SettingsFile>) {
 }
 
 /// Starts the service with the given settings; `None` if a signal stopped the start before it was complete.
-pub async fn start(args: &ServeArgs, location: Location, signals: &mut Signals) -> Result<Option<App>, Failure> {
+pub async fn start(args: &ServeArgs, checked: Checked, signals: &mut Signals) -> Result<Option<App>, Failure> {
     tokio::select! {
-        app = build(args, location) => app.map(Some),
+        app = build(args, checked) => app.map(Some),
         // Nothing was acknowledged yet, so there is nothing to stop in order.
         signal = signals.next() => {
             tracing::info!(signal, "stopped before the start was complete");
@@ -49,15 +83,16 @@ pub async fn start(args: &ServeArgs, location: Location, signals: &mut Signals) 
     }
 }
 
-async fn build(args: &ServeArgs, location: Location) -> Result<App, Failure> {
+async fn build(args: &ServeArgs, checked: Checked) -> Result<App, Failure> {
+    let Checked { location, tls, admin_token, metrics_token, edge } = checked;
     let options = Options {
         location: location.clone(),
         listen: args.listen,
-        tls: tls(args)?,
-        admin_token: args.admin_token().map_err(Failure::setting)?,
-        metrics_token: args.metrics_token().map_err(Failure::setting)?,
+        tls,
+        admin_token,
+        metrics_token,
         limits: args.limits(),
-        edge: edge(args)?,
+        edge,
         tenant_limits: args.tenant_limits(),
         max_connections: args.max_connections as usize,
         header_timeout: listener::HEADER_TIMEOUT,
@@ -116,10 +151,20 @@ pub struct Signals {
     terminate: Signal,
     #[cfg(unix)]
     interrupt: Signal,
-    /// Its handler replaces the default action, which ends the process where a file would exceed the process's limit
-    /// (`RLIMIT_FSIZE`). The write fails instead, and is rejected as on a full disk.
-    #[cfg(unix)]
-    _too_large: Signal,
+}
+
+/// Installs a handler in place of the default action of SIGXFSZ, which ends the process without a word where a file would
+/// exceed the process's limit (`RLIMIT_FSIZE`). The write fails instead, and is rejected as on a full disk.
+#[cfg(unix)]
+pub fn outlive_large_files() -> Result<(), Failure> {
+    // It stays installed until the process ends.
+    signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw())).map(drop).map_err(Failure::other)
+}
+
+/// Other systems have no such signal.
+#[cfg(not(unix))]
+pub fn outlive_large_files() -> Result<(), Failure> {
+    Ok(())
 }
 
 #[cfg(unix)]
@@ -127,11 +172,7 @@ impl Signals {
     /// Installs the handlers.
     pub fn new() -> Result<Self, Failure> {
         let install = |kind| signal(kind).map_err(Failure::other);
-        Ok(Signals {
-            terminate: install(SignalKind::terminate())?,
-            interrupt: install(SignalKind::interrupt())?,
-            _too_large: install(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?,
-        })
+        Ok(Signals { terminate: install(SignalKind::terminate())?, interrupt: install(SignalKind::interrupt())? })
     }
 
     /// Waits for a signal; returns its name.

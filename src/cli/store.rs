@@ -14,16 +14,17 @@ use crate::boot::BootError;
 use crate::clock::Clock;
 use crate::config::StoreArgs;
 use crate::registry::APPLIED_WITHIN;
-use crate::store::{Location, Store, StoreError};
+use crate::store::{Location, Purpose, Store, StoreError};
 
-/// Opens the store that the settings name, and runs a command's work on it. Its tables are brought up to date. A store
-/// that is not there is not made: a mistyped place would look like an empty store.
+/// Opens the store that the settings name for a purpose, and runs a command's work on it. A store that is not there is
+/// not made: a mistyped place would look like an empty store.
 pub async fn on_store<T>(
     args: &StoreArgs,
+    purpose: Purpose,
     work: impl AsyncFnOnce(&Store, &Location) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     let location = args.location().map_err(Failure::setting)?;
-    let store = Store::open_existing(&location).await.map_err(|error| failure(&location, error))?;
+    let store = Store::open_for(&location, purpose).await.map_err(|error| failure(&location, error))?;
     let worked = work(&store, &location).await;
     store.disconnect().await;
     worked

@@ -22,7 +22,7 @@ use crate::domain::settings::{CONVERSATION_DAYS, SettingsPatch, WebhookSecret};
 use crate::domain::text::printable;
 use crate::query;
 use crate::registry::Registry;
-use crate::store::{Store, TenantRecord};
+use crate::store::{Purpose, Store, TenantRecord};
 
 /// The commands for tenants.
 #[derive(Subcommand, Debug)]
@@ -155,7 +155,7 @@ fn secret(path: PathBuf) -> Result<WebhookSecret, Failure> {
 pub async fn run(command: TenantCommand) -> Result<(), Failure> {
     match command {
         TenantCommand::Create(args) => {
-            on_store(&args.store, async |store, _| {
+            on_store(&args.store, Purpose::Write, async |store, _| {
                 let tenant = match create_tenant(&Admin::local(), store, &Clock::system(), &args.name).await {
                     Err(Fault::Conflict(_)) if args.if_missing => find(store, &args.name).await?,
                     created => created.map_err(|fault| Failure::other(reason(&fault)))?,
@@ -165,7 +165,7 @@ pub async fn run(command: TenantCommand) -> Result<(), Failure> {
             .await
         }
         TenantCommand::List(args) => {
-            on_store(&args.store, async |store, _| {
+            on_store(&args.store, Purpose::Read, async |store, _| {
                 for tenant in query::keys::tenants(&Admin::local(), store).await.map_err(Failure::other)? {
                     output::print(&format!("{}  {}  {}\n", tenant.id, tenant.created, printable(&tenant.name)))?;
                 }
@@ -174,11 +174,11 @@ pub async fn run(command: TenantCommand) -> Result<(), Failure> {
             .await
         }
         TenantCommand::Show(args) => {
-            on_store(&args.store, async |store, _| show(&find(store, &args.tenant).await?)).await
+            on_store(&args.store, Purpose::Read, async |store, _| show(&find(store, &args.tenant).await?)).await
         }
         TenantCommand::Set(args) => {
             let patch = args.changes.patch()?;
-            on_store(&args.store, async |store, location| {
+            on_store(&args.store, Purpose::Write, async |store, location| {
                 let tenant = find(store, &args.tenant).await?.id;
                 let registry = Registry::load(store.clone()).await;
                 let settings = registry.map_err(|error| store::failure(location, error))?.settings();

@@ -2,7 +2,9 @@
 //! modules that need a setting define its type; here it is parsed.
 
 mod database_url;
+mod origins;
 mod settings_file;
+mod store;
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::ops::RangeInclusive;
@@ -16,34 +18,13 @@ use crate::domain::settings::origin::Origin;
 use crate::domain::settings::proxies::{ClientHeader, Network, TrustedProxies};
 use crate::engine::Limits;
 use crate::limits::{Budget, Budgets, MemoryBudget, TenantLimits};
-use crate::store::Location;
 
+pub use origins::Origins;
 pub use settings_file::{FileArgs, Form, SettingsFile, setting_name, unless_empty};
+pub use store::{Excluded, StoreArgs};
 
 /// The prefix of this program's environment variables.
 const PREFIX: &str = "ROLLCALL_";
-
-/// The location of the store.
-#[derive(Args, Clone, Debug)]
-pub struct StoreArgs {
-    /// Folder of the embedded store. Only serve, demo and restore make one that is missing. Not used if a database is set.
-    #[arg(long, env = "ROLLCALL_DATA_DIR", default_value = "./data", value_name = "DIR")]
-    pub data_dir: PathBuf,
-
-    /// PostgreSQL database (14 or newer) to use instead of the embedded store: postgres://user:password@host/database.
-    #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
-    pub database_url: Option<String>,
-}
-
-impl StoreArgs {
-    /// Returns the location. An error explains the problem of the setting, without showing a password.
-    pub fn location(&self) -> Result<Location, String> {
-        // An empty variable counts as unset.
-        let url = self.database_url.as_deref().filter(|url| !url.is_empty());
-        let Some(url) = url else { return Ok(Location::Folder(self.data_dir.clone())) };
-        Ok(Location::Postgres(Box::new(database_url::parse(url)?)))
-    }
-}
 
 /// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -234,8 +215,7 @@ impl ServeArgs {
     /// Returns the token that reads the metrics, if one was given.
     pub fn metrics_token(&self) -> Result<Option<String>, String> {
         const SETTING: &str = "--metrics-token (ROLLCALL_METRICS_TOKEN)";
-        // An empty variable counts as unset, as a template leaves it: fewer tokens read the metrics then.
-        let given = self.metrics_token.as_ref().filter(|token| !token.is_empty());
+        let given = self.metrics_token.as_ref();
         if given.is_some() && given == self.admin_token.as_ref() {
             return Err(format!("{SETTING} must differ from the administrator's token, which may do everything"));
         }

@@ -32,10 +32,19 @@ pub struct FileArgs {
 #[derive(Debug)]
 pub struct SettingsFile {
     path: PathBuf,
-    /// The values as the command line takes them, by the settings' names.
-    values: BTreeMap<String, String>,
+    /// The values by the settings' names.
+    values: BTreeMap<String, FileValue>,
     /// The first setting in it that is a secret.
     secret: Option<String>,
+}
+
+/// A value of a settings file.
+#[derive(Debug)]
+struct FileValue {
+    /// As the command line takes it.
+    text: String,
+    /// The line of its key, from 1.
+    line: usize,
 }
 
 impl SettingsFile {
@@ -44,22 +53,28 @@ impl SettingsFile {
     pub fn read(path: &Path, root: &Command) -> Result<Self, String> {
         let name = format!("{SETTING} {}", path.display());
         let text = std::fs::read_to_string(path).map_err(|error| format!("{name} cannot be read: {error}"))?;
-        let at = |span: Option<Range<usize>>, problem: &str| {
+        let line = |span: Option<Range<usize>>| {
             let before = text.get(..span.unwrap_or_default().start).unwrap_or_default();
-            format!("{name}, line {}: {problem}", before.matches('\n').count() + 1)
+            before.matches('\n').count() + 1
         };
-        let document = Document::parse(text.as_str()).map_err(|error| at(error.span(), error.message()))?;
+        let at = |span, problem: &str| format!("{name}, line {}: {problem}", line(span));
         let known = settings(root);
+        let document = Document::parse(text.as_str()).map_err(|error| {
+            // Of a key that is given twice the place is that of the key; another may be that of a secret.
+            let key = error.span().and_then(|span| text.get(span)).filter(|key| known.contains_key(key));
+            let key = key.map(|key| format!(" {key}")).unwrap_or_default();
+            at(error.span(), &format!("{}{key}", error.message()))
+        })?;
         let mut file = SettingsFile { path: path.to_owned(), values: BTreeMap::new(), secret: None };
         for (key, item) in document.iter() {
             let span = document.key(key).and_then(Key::span);
             let argument = known.get(key).ok_or_else(|| at(span.clone(), &unknown(key, &known)))?;
             let value = text_of(argument, item).map_err(|problem| at(span.clone(), &format!("{key} {problem}")))?;
-            check(argument, &value).map_err(|problem| at(span, &format!("{key}: {problem}")))?;
+            check(argument, &value).map_err(|problem| at(span.clone(), &format!("{key}: {problem}")))?;
             if argument.is_hide_env_values_set() {
                 file.secret.get_or_insert_with(|| key.to_owned());
             }
-            file.values.insert(key.to_owned(), value);
+            file.values.insert(key.to_owned(), FileValue { text: value, line: line(span) });
         }
         Ok(file)
     }
@@ -69,7 +84,7 @@ impl SettingsFile {
     pub fn applied(&self, command: Command) -> Command {
         let command = command.mut_args(|argument| {
             let Some(value) = self.value(&argument) else { return argument };
-            unless_empty(argument.default_value(value.to_owned()).required(false).hide_default_value(true))
+            unless_empty(argument.default_value(value.text.clone()).required(false).hide_default_value(true))
         });
         command.mut_subcommands(|command| self.applied(command))
     }
@@ -84,13 +99,13 @@ impl SettingsFile {
         self.secret.as_deref()
     }
 
-    /// Returns whether the file sets this argument.
-    pub fn sets(&self, argument: &Arg) -> bool {
-        self.value(argument).is_some()
+    /// Returns the line in which the file sets this argument, from 1; `None` if it does not.
+    pub fn line(&self, argument: &Arg) -> Option<usize> {
+        self.value(argument).map(|value| value.line)
     }
 
-    fn value(&self, argument: &Arg) -> Option<&str> {
-        self.values.get(setting_name(argument)?).map(String::as_str)
+    fn value(&self, argument: &Arg) -> Option<&FileValue> {
+        self.values.get(setting_name(argument)?)
     }
 }
 
@@ -177,8 +192,11 @@ fn text_of(argument: &Arg, item: &Item) -> Result<String, String> {
 }
 
 /// Parses a value as the command line does. The error has no part of a secret in it, since secrets are plain texts
-/// here, of which each is accepted.
+/// here, of which each is accepted that is not empty.
 fn check(argument: &Arg, value: &str) -> Result<(), String> {
+    if argument.is_hide_env_values_set() && value.is_empty() {
+        return Err(String::from("must not be empty"));
+    }
     let Some(flag) = argument.get_long() else { return Ok(()) };
     let alone = Command::new("check").no_binary_name(true).arg(argument.clone().required(false).global(false));
     let Err(error) = alone.try_get_matches_from([format!("--{flag}={value}")]) else { return Ok(()) };

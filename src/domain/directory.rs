@@ -83,41 +83,43 @@ impl Kind {
     }
 }
 
-/// One entity of reference data to create or change. An absent member leaves the entity's value as it is.
+/// One entity of reference data to create or change. An absent member leaves the entity's value as it is, `null` removes
+/// a value that an entity can be without, and is rejected elsewhere
+/// (docs/decisions/0095-null-in-documents.md).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EntityPatch {
     /// Integer id. The entity is found by it, or created with it.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "json::given")]
     pub id: Option<i64>,
     /// GUID. The entity is found by it, or created with it.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "json::given")]
     pub guid: Option<Uuid>,
     /// Name; required for a new entity.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "json::given")]
     pub name: Option<String>,
     /// Routing rules only: the routing groups tried together.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "json::given")]
     pub routing_groups: Option<Vec<EntityRef>>,
     /// Presence definitions only: the category; required for a new definition.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "json::given")]
     pub category: Option<DefinitionCategory>,
     /// Presence definitions only: the text shown for it, in place of a name.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "json::given")]
     pub description: Option<String>,
     /// Presence definitions only: true if users may choose it. Defaults to true.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "json::given")]
     pub selectable: Option<bool>,
     /// Presence definitions only: true if users who chose it can be given work. Defaults to true; of no effect in a
     /// category other than ready.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "json::given")]
     pub routable: Option<bool>,
     /// Groups and skills only: the group or skill directly above it.
     #[serde(skip_serializing_if = "Field::is_absent")]
     pub parent: Field<EntityRef>,
     /// Skills only: the sort position among skills.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub order: Option<u32>,
+    #[serde(skip_serializing_if = "Field::is_absent")]
+    pub order: Field<u32>,
 }
 
 /// Reference data and users to create or change. A document is applied as a whole or not at all.
@@ -125,7 +127,7 @@ pub struct EntityPatch {
 #[serde(default, deny_unknown_fields)]
 pub struct Document {
     /// Settings to change.
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "json::option")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "json::object")]
     pub settings: Option<DirectorySettingsPatch>,
     /// Projects (the vendor's web sites) to create or change.
     #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "json::list")]

@@ -6,7 +6,6 @@ mod decode;
 mod decode_conversation;
 mod detail;
 mod envelope;
-mod found;
 pub mod members;
 mod names;
 mod outcome;

@@ -1,5 +1,9 @@
 //! The closed set of errors a request can end with. Each API dialect maps it to its own error format in one place.
 
+pub mod found;
+
+use serde_json::Value;
+
 use super::directory::Problem;
 
 /// The error a request ended with.
@@ -22,7 +26,7 @@ pub enum Fault {
     #[error("{0}")]
     Malformed(String),
     /// A parameter or member has an unusable value.
-    #[error("the value of {name} is not valid: {detail}")]
+    #[error("{name} {detail}")]
     Invalid {
         /// Name of the parameter or member.
         name: String,
@@ -69,6 +73,16 @@ impl Fault {
     /// Creates [`Fault::Invalid`].
     pub fn invalid(name: impl Into<String>, detail: impl Into<String>) -> Self {
         Fault::Invalid { name: name.into(), detail: detail.into() }
+    }
+
+    /// Creates [`Fault::Invalid`] for a value that does not fit. `fits` is a predicate, such as "must be 0 or 1".
+    pub fn misfit(name: impl Into<String>, fits: &str, found: &Value) -> Self {
+        Fault::invalid(name, format!("{fits}: {} is given", found::found(found)))
+    }
+
+    /// Creates [`Fault::Invalid`] for a text that does not fit, as [`Fault::misfit`] does.
+    pub fn misfit_text(name: impl Into<String>, fits: &str, found: &str) -> Self {
+        Fault::invalid(name, format!("{fits}: {} is given", found::quoted(found)))
     }
 
     /// Creates [`Fault::Refused`] with a single problem; `pointer` is a JSON pointer (RFC 6901).

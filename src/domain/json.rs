@@ -90,12 +90,22 @@ pub fn list<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> 
     Ok(objects.into_iter().map(|Object(value)| value).collect())
 }
 
-/// Deserializes an object, or `null` as `None`. For `deserialize_with`.
-pub fn option<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
-    Ok(Option::<Object<T>>::deserialize(deserializer)?.map(|Object(value)| value))
+/// Deserializes a member that may be absent, but not `null`: `Option` alone would take `null` for an absent member, and
+/// so ignore it. For `deserialize_with`, beside `default`.
+pub fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+/// Deserializes an object that may be absent, but not `null`. For `deserialize_with`, beside `default`.
+pub fn object<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    Ok(given::<Object<T>, D>(deserializer)?.map(|Object(value)| value))
 }
 
 /// Deserializes an object as [`Field::Set`], or `null` as [`Field::Clear`]. For `deserialize_with`.
 pub fn field<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Field<T>, D::Error> {
-    Ok(option(deserializer)?.map_or(Field::Clear, Field::Set))
+    let object: Field<Object<T>> = Field::deserialize(deserializer)?;
+    Ok(match object {
+        Field::Set(Object(value)) => Field::Set(value),
+        Field::Absent | Field::Clear => Field::Clear,
+    })
 }

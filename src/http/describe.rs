@@ -1,27 +1,66 @@
 //! Parts of the OpenAPI description that the dialects share. Nothing here depends on a dialect.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 
+use axum::body::Body;
+use axum::response::IntoResponse;
+use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn, ParameterStyle};
-use utoipa::openapi::schema::{Array, ArrayBuilder};
+use utoipa::openapi::schema::{Array, ArrayBuilder, SchemaType};
 use utoipa::openapi::{ContentBuilder, ObjectBuilder, Ref, RefOr, Required, Response, ResponseBuilder, Schema, Type};
 
-use crate::domain::Time;
+use crate::domain::{Fault, Time};
 
 /// The time of the description's examples: 2021-03-01T09:00:00Z.
 pub const EXAMPLE_TIME: Time = Time::from_micros(1_614_589_200_000_000);
 
-/// Describes the responses with these statuses, all in the one error shape `T` of a dialect.
-pub fn faults<T: ToSchema>(content_type: &str, statuses: &[u16]) -> BTreeMap<String, RefOr<Response>> {
+/// Describes the responses with these statuses, all in the one error shape `T` of a dialect. Their examples are the answers
+/// that the dialect's error `E` gives.
+pub fn faults<T, E>(content_type: &str, statuses: &[u16]) -> BTreeMap<String, RefOr<Response>>
+where
+    T: ToSchema,
+    E: From<Fault> + IntoResponse,
+{
     let shape = || RefOr::<Schema>::Ref(Ref::from_schema_name(T::name()));
     let response = |status: u16| {
-        let content = ContentBuilder::new().schema(Some(shape())).build();
+        let example = body_of(E::from(fault(status)).into_response());
+        let content = ContentBuilder::new().schema(Some(shape())).example(example).build();
         let description = reason(status);
         ResponseBuilder::new().description(description).content(content_type, content).build()
     };
     statuses.iter().map(|status| (status.to_string(), RefOr::T(response(*status)))).collect()
+}
+
+/// Returns a fault whose answer has a status, for an example.
+pub fn fault(status: u16) -> Fault {
+    match status {
+        400 => Fault::misfit_text("Rollcall-Min-Position", "must be one whole number", "soon"),
+        401 => Fault::CredentialInvalid,
+        403 => Fault::Forbidden,
+        404 => Fault::NotFound("user"),
+        405 => Fault::MethodNotAllowed,
+        408 => Fault::TimedOut,
+        409 => Fault::Conflict("a tenant with this name exists"),
+        413 => Fault::TooLarge("1 MiB"),
+        415 => Fault::UnsupportedMediaType("application/json"),
+        422 => Fault::refused("/users/0/email", "must be an e-mail address"),
+        429 => Fault::TooMany { seconds: 1 },
+        503 => Fault::Unavailable("the store is unavailable"),
+        _ => Fault::Internal,
+    }
+}
+
+/// Returns the JSON of a response whose body is in memory; `None` for any other.
+pub fn body_of(response: axum::http::Response<Body>) -> Option<Value> {
+    let collecting = pin!(response.into_body().collect());
+    match collecting.poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(body) => serde_json::from_slice(&body.ok()?.to_bytes()).ok(),
+        Poll::Pending => None,
+    }
 }
 
 /// Returns the meaning of an error's status.
@@ -59,6 +98,12 @@ pub fn list_parameter(name: &str, description: &str, examples: &[&str]) -> Param
     parameter.style(Some(ParameterStyle::Form)).explode(Some(true)).example(Some(json!(examples))).build()
 }
 
+/// Describes an optional header.
+pub fn header_parameter(name: &str, description: &str, example: &str) -> Parameter {
+    let header = optional(name, description).parameter_in(ParameterIn::Header);
+    header.schema(Some(text())).example(Some(json!(example))).build()
+}
+
 /// Makes a parameter a required one.
 pub fn required(mut parameter: Parameter) -> Parameter {
     parameter.required = Required::True;
@@ -88,6 +133,26 @@ pub fn flag() -> ObjectBuilder {
 /// The schema of a boolean.
 pub fn boolean() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::Boolean)
+}
+
+/// Adds `null` to the values of a schema.
+pub fn or_null(schema: impl Into<Schema>) -> Schema {
+    let with_null = |kind| match kind {
+        SchemaType::Type(kind) => SchemaType::from_iter([kind, Type::Null]),
+        others => others,
+    };
+    match schema.into() {
+        Schema::Object(mut object) => {
+            object.schema_type = with_null(object.schema_type);
+            object.enum_values.iter_mut().for_each(|values| values.push(Value::Null));
+            Schema::Object(object)
+        }
+        Schema::Array(mut array) => {
+            array.schema_type = with_null(array.schema_type);
+            Schema::Array(array)
+        }
+        other => other,
+    }
 }
 
 /// The schema of an array.

@@ -68,7 +68,7 @@ impl IntoResponse for NativeFault {
 impl IntoResponses for NativeFault {
     fn responses() -> BTreeMap<String, RefOr<Described>> {
         let statuses = [400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 500, 503];
-        describe::faults::<Details<'_>>("application/problem+json", &statuses)
+        describe::faults::<Details<'_>, NativeFault>("application/problem+json", &statuses)
     }
 }
 

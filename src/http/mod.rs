@@ -24,12 +24,15 @@ pub mod state;
 pub mod tls;
 pub mod vonage;
 
-use axum::Router;
+use std::sync::LazyLock;
+
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use extract::params::unknown::{KnownParameters, RouteParameters};
 use graphql::GraphqlState;
 use native::desk::DeskState;
 use openapi::describe;
@@ -55,7 +58,16 @@ pub fn router(app: AppState) -> Router {
         router = router.route("/echo", post(layers::echo));
     }
     let router = router.method_not_allowed_fallback(dialect::wrong_method).fallback(dialect::unknown_route);
-    layers::around(router).with_state(app)
+    layers::around(router.layer(Extension(KnownParameters(route_parameters)))).with_state(app)
+}
+
+/// Returns the parameters of every described route, which are read from the description once.
+fn route_parameters() -> &'static RouteParameters {
+    static PARAMETERS: LazyLock<RouteParameters> = LazyLock::new(|| {
+        let (route, alias) = vonage::presence_summary::ALIAS;
+        RouteParameters::of(&openapi::document()).and(route, alias)
+    });
+    &PARAMETERS
 }
 
 /// The routes of the OpenAPI description, without those of desks, which have a state of their own.

@@ -81,6 +81,18 @@ pub struct Session {
     pub ended: Option<Time>,
     /// True if a WebSocket of this server opened it.
     pub socket: bool,
+    /// True if any event that opened it named a desk, in whatever order they arrived. Only then does it concern the
+    /// user's presence.
+    pub of_desk: bool,
+    /// The newest time of its ends that were applied before a desk was named.
+    pub ended_at: Time,
+}
+
+impl Session {
+    /// Returns true for a session that was opened by a desk, in rows that do not say it.
+    pub fn is_desk(surface: Surface, opened: u64) -> bool {
+        surface == Surface::Desk && opened != 0
+    }
 }
 
 /// The live state of one user.
@@ -97,8 +109,8 @@ pub struct Person {
     pub sessions: BTreeMap<Box<str>, Session>,
     /// Time at which all sessions were last closed at once.
     pub closed_all: Time,
-    /// The newest time at which a session opened or ended, whatever the order in which the events arrived. Sessions of
-    /// every surface count, since an end that arrives before its beginning does not name the surface.
+    /// The newest time at which a session of a desk opened or ended, whatever the order in which the events arrived. An
+    /// end that arrives before its beginning counts once that names the surface.
     pub desk_at: Time,
     /// True if the user was logged in at least once: to a desk, to the administration, or by e-mail and password.
     pub ever_logged_in: bool,
@@ -142,6 +154,23 @@ impl Person {
     /// Returns true if at least one desk session is open. Sessions of the administration do not count.
     pub fn is_connected(&self) -> bool {
         self.sessions.values().any(|session| session.open && session.surface == Surface::Desk)
+    }
+
+    /// Takes note of a beginning of a desk's session, which may have come late. Returns false if the session is unknown.
+    pub fn begin_desk(&mut self, session: &str, time: Time) -> bool {
+        let Some(known) = self.sessions.get_mut(session) else { return false };
+        known.of_desk = true;
+        let ended = std::mem::replace(&mut known.ended_at, Time::NEVER);
+        self.desk_at = self.desk_at.max(time).max(ended);
+        true
+    }
+
+    /// Takes note of an end of a session, which may have come late. Returns false if the session is unknown.
+    pub fn end_session(&mut self, session: &str, time: Time) -> bool {
+        let Some(known) = self.sessions.get_mut(session) else { return false };
+        let newest = if known.of_desk { &mut self.desk_at } else { &mut known.ended_at };
+        *newest = time.max(*newest);
+        true
     }
 
     /// The number of open sessions that are sockets, or that are not, without the session `name`.

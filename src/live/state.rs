@@ -38,7 +38,7 @@ pub use progress::Step;
 
 /// The version of the rules by which [`State::apply`] works. A release that changes the rules raises it, and writes a
 /// checkpoint before its first new entry.
-pub const APPLY_VERSION: u32 = 4;
+pub const APPLY_VERSION: u32 = 5;
 
 /// Maximum number of tombstones dropped per entry, besides one for each conversation that a sync names. It exceeds the
 /// number an entry can add, so that dropping keeps up.

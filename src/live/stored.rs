@@ -183,6 +183,11 @@ pub(super) struct SessionBody {
     pub ended: Option<Time>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub socket: bool,
+    /// Absent if it follows from the surface.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of_desk: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Time>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -322,6 +327,8 @@ impl SessionBody {
             opened: known.opened,
             ended: known.ended,
             socket: known.socket,
+            of_desk: Some(known.of_desk).filter(|of_desk| *of_desk != Session::is_desk(known.surface, known.opened)),
+            ended_at: set(known.ended_at),
         }
     }
 }

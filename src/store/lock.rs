@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use sqlx::postgres::PgConnection;
 
-use super::{Location, Store, StoreError, postgres, private};
+use super::{Location, Purpose, Store, StoreError, postgres, private};
 use crate::journal::{Journal, JournalError, PostgresJournal, SqliteJournal};
 
 /// The lock file's name within a folder.
@@ -23,12 +23,13 @@ pub enum ServerLock {
 
 impl ServerLock {
     /// Takes the lock. `None` if another server has it. Returns later, by a pause, if the last server on PostgreSQL did
-    /// not end in an orderly way.
-    pub async fn try_take(location: &Location) -> Result<Option<Self>, StoreError> {
+    /// not end in an orderly way. A database that cannot be opened for the purpose is an error; a folder is looked into by
+    /// [`Location::inspect`].
+    pub async fn try_take(location: &Location, purpose: Purpose) -> Result<Option<Self>, StoreError> {
         match location {
             Location::Folder(folder) => Ok(try_folder(folder)?.map(ServerLock::Folder)),
             Location::Postgres(options) => {
-                let mut connection = postgres::connect::first(options).await?.0;
+                let mut connection = postgres::connect::first(options, purpose).await?.connection;
                 if !PostgresJournal::try_lock(&mut connection).await? {
                     return Ok(None);
                 }

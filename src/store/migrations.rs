@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use sqlx::SqlStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 
-use super::StoreError;
+use super::{Purpose, StoreError};
 
 /// Includes the files of these names from the folder of each backend.
 macro_rules! include {
@@ -57,24 +57,81 @@ fn migrator(files: &[File]) -> Migrator {
     Migrator::with_migrations(migrations.collect())
 }
 
+/// The table in which sqlx notes migrations.
+pub(super) const MIGRATIONS_TABLE: &str = "_sqlx_migrations";
+
 /// A migration that was applied: its version and the checksum of its statements.
 pub(super) type Applied = (i64, Vec<u8>);
 
-/// Returns true if a migration of this program was not applied to the tables.
-///
-/// [`StoreError::Foreign`] if one was applied that this program does not have, or has with other statements: a newer
-/// release may keep data there that this one would not write.
-pub(super) fn is_outdated(ours: &Migrator, applied: &[Applied]) -> Result<bool, StoreError> {
-    for (version, checksum) in applied {
-        match ours.iter().find(|migration| migration.version == *version) {
-            None => return Err(StoreError::Foreign(format!("migration {version} is of a newer release"))),
-            Some(migration) if *migration.checksum != **checksum => {
-                return Err(StoreError::Foreign(format!("migration {version} has other statements")));
-            }
-            Some(_) => {}
+/// The tables of a database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tables {
+    /// It has none.
+    Missing,
+    /// They are a store's, and a migration of this program was not applied.
+    Older {
+        /// The newest migration that was applied.
+        found: i64,
+        /// The newest migration of this program.
+        ours: i64,
+    },
+    /// They are a store's, as this program writes them.
+    Current,
+}
+
+impl Tables {
+    /// Returns the tables, unless the purpose needs others. `makers` names the commands that make them.
+    pub fn fit(self, purpose: Purpose, makers: &'static str) -> Result<Self, StoreError> {
+        match (self, purpose) {
+            (Tables::Missing, Purpose::Read | Purpose::Write) => Err(StoreError::Missing(makers)),
+            (Tables::Older { found, ours }, Purpose::Read) => Err(StoreError::Older { found, ours }),
+            (tables, _) => Ok(tables),
         }
     }
-    Ok(ours.iter().any(|migration| !applied.iter().any(|(version, _)| *version == migration.version)))
+}
+
+/// Most names of another program's tables in an error.
+const NAMES: usize = 3;
+
+/// Compares the migrations that were applied to a database with those of this program. `names` are the tables where a
+/// store's would be made, and `place` is what they are in.
+///
+/// [`StoreError::NotOurs`] if there are any, and none of the migrations is ours. [`StoreError::Foreign`] if one was applied
+/// that this program does not have, or has with other statements: a newer release may keep data there that this one would
+/// not write.
+pub(super) fn compare(
+    ours: &Migrator,
+    applied: &[Applied],
+    names: &[String],
+    place: &str,
+) -> Result<Tables, StoreError> {
+    let own = |version: i64| ours.iter().find(|migration| migration.version == version);
+    let is_ours = |(version, checksum): &Applied| own(*version).is_some_and(|one| *one.checksum == **checksum);
+    if !applied.iter().any(is_ours) {
+        // sqlx makes its table first: a start that was killed then leaves that alone.
+        let others: Vec<&str> =
+            names.iter().map(String::as_str).filter(|name| !applied.is_empty() || *name != MIGRATIONS_TABLE).collect();
+        if others.is_empty() {
+            return Ok(Tables::Missing);
+        }
+        let more = if others.len() > NAMES { format!(" and {} more", others.len() - NAMES) } else { String::new() };
+        let listed = others[..others.len().min(NAMES)].join(", ");
+        return Err(StoreError::NotOurs(format!("{place} has the tables of another program: {listed}{more}")));
+    }
+    let newest = ours.iter().map(|migration| migration.version).max().unwrap_or_default();
+    for (version, checksum) in applied {
+        let why = match own(*version) {
+            None => {
+                format!("is of a newer release than rollcall {}, whose newest is {newest}", env!("CARGO_PKG_VERSION"))
+            }
+            Some(migration) if *migration.checksum != **checksum => String::from("has other statements"),
+            Some(_) => continue,
+        };
+        return Err(StoreError::Foreign(format!("migration {version} {why}")));
+    }
+    let is_current = ours.iter().all(|migration| applied.iter().any(|(version, _)| *version == migration.version));
+    let found = applied.iter().map(|(version, _)| *version).max().unwrap_or_default();
+    Ok(if is_current { Tables::Current } else { Tables::Older { found, ours: newest } })
 }
 
 #[cfg(test)]

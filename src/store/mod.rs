@@ -22,6 +22,7 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use sqlx::migrate::MigrateError;
 use sqlx::postgres::PgConnectOptions;
 
 use crate::domain::{Fault, TenantId};
@@ -78,11 +79,11 @@ pub enum Location {
 }
 
 impl Location {
-    /// Returns [`StoreError::Missing`] for a folder without a store, if that is to be refused: before its lock is taken,
-    /// which makes the folder. A database is looked into when it is opened.
-    pub fn require(&self, if_missing: IfMissing) -> Result<(), StoreError> {
+    /// Looks into a folder without changing anything, and returns the error of what cannot be opened for the purpose: before
+    /// its lock is taken, which makes a file. A database is looked into when it is locked or opened.
+    pub async fn inspect(&self, purpose: Purpose) -> Result<(), StoreError> {
         match self {
-            Location::Folder(folder) => sqlite::require(folder, if_missing),
+            Location::Folder(folder) => sqlite::inspect(folder, purpose).await.map(drop),
             Location::Postgres(_) => Ok(()),
         }
     }
@@ -105,13 +106,17 @@ impl fmt::Display for Location {
     }
 }
 
-/// Treatment of a store that is not there.
+/// What a store is opened for. Of whatever purpose, the database of another program is [`StoreError::NotOurs`], and the
+/// tables of a newer release are [`StoreError::Foreign`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum IfMissing {
-    /// It is made.
-    Create,
-    /// It is [`StoreError::Missing`], and nothing is made.
-    Refuse,
+pub enum Purpose {
+    /// Nothing is changed: neither data nor tables, nor the permissions of files. Tables of an older release are
+    /// [`StoreError::Older`], and a store that is not there is [`StoreError::Missing`].
+    Read,
+    /// Tables of an older release are brought up to date. A store that is not there is [`StoreError::Missing`].
+    Write,
+    /// Works as [`Purpose::Write`], but makes a store that is not there.
+    Make,
 }
 
 /// An error of the store.
@@ -128,7 +133,7 @@ pub enum StoreError {
     TimedOut,
     /// A migration of the tables failed.
     #[error("the store's tables could not be brought up to date: {0}")]
-    Migrate(#[from] sqlx::migrate::MigrateError),
+    Migrate(#[from] MigrateError),
     /// The store's folder cannot be created.
     #[error("the folder {0} cannot be made: {1}")]
     Folder(PathBuf, std::io::Error),
@@ -146,11 +151,27 @@ pub enum StoreError {
         "the store's tables are older than this program, and another server is running on them: stop it, then try again"
     )]
     Outdated,
-    /// The tables are older than this program, which copies its own only.
+    /// The tables are older than this program, and are not to be changed.
     #[error(
-        "the store's tables are older than this program: use the release that made them, or rollcall migrate first"
+        "the store's tables (schema version {found}) are older than this program (rollcall {}, schema version {ours}): \
+         rollcall migrate upgrades them, or use the release that made them; nothing was changed",
+        env!("CARGO_PKG_VERSION")
     )]
-    Older,
+    Older {
+        /// The newest migration that was applied.
+        found: i64,
+        /// The newest migration of this program.
+        ours: i64,
+    },
+    /// The database has tables, and is no store. The text names its kind, and the tables.
+    #[error("{0}; rollcall keeps a store apart from what other programs have, and nothing was changed")]
+    NotOurs(String),
+    /// The store's file cannot be opened by this user.
+    #[error("the file {0} cannot be opened: {1}")]
+    Access(PathBuf, std::io::Error),
+    /// A file cannot be written any further: it, and the reason.
+    #[error("the file {0} cannot be written: {1}")]
+    NoRoom(PathBuf, String),
     /// A restore into the folder was killed.
     #[error("{0} is left of a restore that did not end: delete it, and restore again")]
     Unfinished(PathBuf),
@@ -186,12 +207,16 @@ impl StoreError {
             | StoreError::File(..)
             | StoreError::Lock(..)
             | StoreError::Unsuitable(_)
-            | StoreError::Older
+            | StoreError::Older { .. }
+            | StoreError::NotOurs(_)
+            | StoreError::Access(..)
             | StoreError::NoStore(_)
             | StoreError::Foreign(_) => true,
-            // PostgreSQL's classes of rejected log-ins and of databases that do not exist.
-            StoreError::Sql(sqlx::Error::Database(error)) => {
-                error.code().is_some_and(|code| code.starts_with("28") || code.starts_with("3D"))
+            // PostgreSQL's classes of rejected log-ins and of databases that do not exist, and its code of missing rights.
+            StoreError::Sql(sqlx::Error::Database(error))
+            | StoreError::Migrate(MigrateError::Execute(sqlx::Error::Database(error)))
+            | StoreError::Migrate(MigrateError::ExecuteMigration(sqlx::Error::Database(error), _)) => {
+                error.code().is_some_and(|code| code.starts_with("28") || code.starts_with("3D") || code == "42501")
             }
             _ => false,
         }
@@ -258,37 +283,36 @@ impl Store {
         }
     }
 
-    /// Opens the store without the server's lock, beside a server that may be running. Migrates outdated tables, and
-    /// returns true if the store was created just now.
+    /// Opens the store without the server's lock, beside a server that may be running. Makes it if it is not there, migrates
+    /// outdated tables, and returns true if the store was created just now.
     ///
-    /// [`StoreError::Outdated`] if the tables are outdated and a server is running on them, [`StoreError::Foreign`] if a
-    /// newer release made them.
+    /// [`StoreError::Outdated`] if the tables are outdated and a server is running on them.
     pub async fn open(location: &Location) -> Result<(Self, bool), StoreError> {
-        Self::open_as(location, false, IfMissing::Create).await
+        Self::open_as(location, false, Purpose::Make).await
     }
 
-    /// Works as [`Store::open`], but makes no store: [`StoreError::Missing`] if there is none.
-    pub async fn open_existing(location: &Location) -> Result<Self, StoreError> {
-        Ok(Self::open_as(location, false, IfMissing::Refuse).await?.0)
+    /// Opens the store as [`Store::open`] does, for this purpose.
+    pub async fn open_for(location: &Location, purpose: Purpose) -> Result<Self, StoreError> {
+        Ok(Self::open_as(location, false, purpose).await?.0)
     }
 
     /// Opens the store for a process that holds the server's lock. Works as [`Store::open`] otherwise.
     pub async fn open_locked(
         location: &Location,
         _lock: &ServerLock,
-        if_missing: IfMissing,
+        purpose: Purpose,
     ) -> Result<(Self, bool), StoreError> {
-        Self::open_as(location, true, if_missing).await
+        Self::open_as(location, true, purpose).await
     }
 
-    async fn open_as(location: &Location, is_locked: bool, if_missing: IfMissing) -> Result<(Self, bool), StoreError> {
+    async fn open_as(location: &Location, is_locked: bool, purpose: Purpose) -> Result<(Self, bool), StoreError> {
         Ok(match location {
             Location::Folder(folder) => {
-                let (store, is_new) = SqliteStore::open(folder, is_locked, if_missing).await?;
+                let (store, is_new) = SqliteStore::open(folder, is_locked, purpose).await?;
                 (Store::Sqlite(store), is_new)
             }
             Location::Postgres(options) => {
-                let (store, is_new) = PostgresStore::open(options, is_locked, if_missing).await?;
+                let (store, is_new) = PostgresStore::open(options, is_locked, purpose).await?;
                 (Store::Postgres(store), is_new)
             }
         })

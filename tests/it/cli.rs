@@ -8,6 +8,7 @@ mod leaks;
 mod life;
 mod logs;
 mod output;
+mod precedence;
 mod printed;
 mod rejections;
 mod secrets;

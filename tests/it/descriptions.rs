@@ -4,8 +4,11 @@
 mod base_path;
 mod events;
 mod examples;
+mod failures;
+mod nulls;
 mod requests;
 mod structure;
+mod unknown;
 
 use std::collections::BTreeSet;
 

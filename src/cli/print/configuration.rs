@@ -12,9 +12,14 @@ const HEAD: &str = "# Configuration
 
 Every command with its settings. This page is the output of `rollcall configuration`.
 
-A flag takes precedence over its variable, and both over the settings file. A value that cannot be used, or an unknown
-variable whose name begins with `ROLLCALL_`, ends the program with exit status 2 and a message that names the setting.
-`rollcall` without a command prints its help, also with exit status 2.
+A flag takes precedence over its variable, and both over the settings file. The same order decides between the two settings
+that exclude each other: of `data-dir` and `database-url` the one from the command line is used, then that of a variable, then that of the
+file, and of two variables or two lines of the file the database. Both on the command line are an error.
+
+A value that cannot be used, or an unknown variable whose name begins with `ROLLCALL_`, ends the program with exit status 2
+and a message that names the setting, and the variable or the line of the file that sets it. `DATABASE_URL`,
+`ROLLCALL_DATA_DIR`, `ROLLCALL_METRICS_TOKEN` and `ROLLCALL_SETTINGS` count as unset when they are empty. `rollcall` without
+a command prints its help, also with exit status 2.
 
 ## The settings file
 
@@ -34,9 +39,10 @@ journal-days = 90
 ```
 
 Numbers are integers, lists are arrays of strings, everything else is a string. An unknown key, or a value of another type
-or out of range, ends the program with exit status 2 and a message with the file, the line, the key and what fits. Where
-the file sets a value, an empty variable counts as unset. `rollcall settings` prints the settings in this form, with
-where each value comes from and without secrets; what depends on several of them only `rollcall serve` checks.
+or out of range, an empty secret or a key given twice ends the program with exit status 2 and a message with the file, the
+line, the key and what fits. Where the file sets a value, an empty variable counts as unset. `rollcall settings` prints the
+settings in this form, with where each value comes from and without secrets. Then it checks them as `rollcall serve` does,
+and ends with the same error; files, the port and the store only `rollcall serve` looks at.
 
 A file that holds a secret (`admin-token`, `metrics-token`, `database-url`, `key`) should be readable by its user only;
 `serve` logs a warning where others may read it. The file is read once, at the start.

@@ -7,7 +7,7 @@ use clap::Args;
 use super::super::{Failure, output};
 use super::{embedded, failure, place, verify};
 use crate::config::StoreArgs;
-use crate::store::{IfMissing, StoreError, UnfinishedStore};
+use crate::store::{Purpose, StoreError, UnfinishedStore};
 
 /// The arguments of `backup`.
 #[derive(Args, Debug)]
@@ -27,7 +27,7 @@ pub struct BackupArgs {
 pub async fn run(args: BackupArgs) -> Result<(), Failure> {
     let location = args.store.location().map_err(Failure::setting)?;
     let folder = embedded(&location, "backup")?;
-    location.require(IfMissing::Refuse).map_err(|error| failure(&location, error))?;
+    location.inspect(Purpose::Read).await.map_err(|error| failure(&location, error))?;
     let file = args.file.display();
     if args.file.symlink_metadata().is_ok() {
         return Err(Failure::setting(format!("{file}: there is such a file, and a backup replaces none")));
@@ -36,7 +36,8 @@ pub async fn run(args: BackupArgs) -> Result<(), Failure> {
     let source = |error| Failure::of_store(format!("{}, copied to {file}", place(&location)), error);
     copy.copy_store(folder).await.map_err(source)?;
     if !args.no_verify {
-        verify::check(&copy.location(), |error| Failure::of_boot(format!("the copy for {file}"), error)).await?;
+        verify::check(&copy.location(), Purpose::Read, |error| Failure::of_boot(format!("the copy for {file}"), error))
+            .await?;
     }
     copy.finish().await.map_err(|error: StoreError| Failure::of_store(&file, error))?;
     output::print(&format!("{file} has the store in {location}\n"))

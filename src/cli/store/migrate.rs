@@ -5,7 +5,7 @@ use clap::Args;
 use super::super::{Failure, output};
 use super::failure;
 use crate::config::StoreArgs;
-use crate::store::{Location, Store};
+use crate::store::{Location, Purpose, Store};
 
 /// The arguments of `migrate`.
 #[derive(Args, Debug)]
@@ -18,10 +18,11 @@ pub struct MigrateArgs {
 /// first start; an embedded store is made by its server only.
 pub async fn run(args: MigrateArgs) -> Result<(), Failure> {
     let location = args.store.location().map_err(Failure::setting)?;
-    let opened = match location {
-        Location::Folder(_) => Store::open_existing(&location).await,
-        Location::Postgres(_) => Store::open(&location).await.map(|(store, _)| store),
+    let purpose = match location {
+        Location::Folder(_) => Purpose::Write,
+        Location::Postgres(_) => Purpose::Make,
     };
+    let opened = Store::open_for(&location, purpose).await;
     opened.map_err(|error| failure(&location, error))?.disconnect().await;
     output::print("the store is up to date\n")
 }

@@ -9,7 +9,7 @@ use super::super::{Failure, output};
 use super::{embedded, failure, place, verify};
 use crate::config::StoreArgs;
 use crate::store::sqlite::DATABASE_FILE;
-use crate::store::{ServerLock, Store, UnfinishedStore};
+use crate::store::{Purpose, ServerLock, Store, UnfinishedStore};
 
 /// Names that an empty folder may have: what commands lock in it, and what some file systems make.
 const EMPTY: [&str; 3] = ["rollcall.lock", "migrate.lock", "lost+found"];
@@ -35,9 +35,9 @@ pub async fn run(args: RestoreArgs) -> Result<(), Failure> {
     let folder = embedded(&location, "restore")?;
     refuse_occupied(folder, &place(&location))?;
     let file = args.file.display();
-    // Before anything is made.
-    std::fs::File::open(&args.file).map_err(|error| Failure::setting(format!("{file} cannot be read: {error}")))?;
-    let lock = ServerLock::try_take(&location).await.map_err(|error| failure(&location, error))?;
+    // Before anything is made. A pipe would be waited for without end.
+    refuse_no_file(&args.file)?;
+    let lock = ServerLock::try_take(&location, Purpose::Make).await.map_err(|error| failure(&location, error))?;
     let Some(_held) = lock else {
         return Err(Failure::setting(format!("{}: another process is using the folder", place(&location))));
     };
@@ -47,13 +47,25 @@ pub async fn run(args: RestoreArgs) -> Result<(), Failure> {
     let of_file = |error| Failure::of_store(&file, error);
     copy.copy_file(&args.file).await.map_err(of_file)?;
     if args.no_verify {
-        Store::open_existing(&copy.location()).await.map_err(of_file)?.disconnect().await;
+        Store::open_for(&copy.location(), Purpose::Write).await.map_err(of_file)?.disconnect().await;
     } else {
-        verify::check(&copy.location(), |error| Failure::of_boot(&file, error)).await?;
+        verify::check(&copy.location(), Purpose::Write, |error| Failure::of_boot(&file, error)).await?;
     }
     copy.forget().await.map_err(of_file)?;
     copy.finish().await.map_err(|error| failure(&location, error))?;
     output::print(&format!("the store in {location} is that of {file}\n"))
+}
+
+/// Rejects what cannot be a backup: something that cannot be read, or is no regular file.
+fn refuse_no_file(file: &Path) -> Result<(), Failure> {
+    let unusable = |error: io::Error| Failure::setting(format!("{} cannot be read: {error}", file.display()));
+    let about = std::fs::metadata(file).map_err(unusable)?;
+    if !about.is_file() {
+        let kind = if about.is_dir() { "a folder" } else { "a pipe or a device" };
+        let file = file.display();
+        return Err(Failure::setting(format!("{file} is {kind}: rollcall restore reads a regular file only")));
+    }
+    std::fs::File::open(file).map(drop).map_err(unusable)
 }
 
 /// Rejects a folder that has anything in it. One that is missing is empty.

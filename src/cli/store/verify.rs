@@ -12,7 +12,7 @@ use crate::domain::text::printable;
 use crate::engine::replay::{ReplayError, catch_up};
 use crate::journal::{Journal, JournalError};
 use crate::live::State;
-use crate::store::{IfMissing, Location, Store};
+use crate::store::{Location, Purpose, Store};
 
 /// The arguments of `verify`.
 #[derive(Args, Debug)]
@@ -36,15 +36,17 @@ enum Replay {
 /// Checks the store that the settings name.
 pub async fn run(args: VerifyArgs) -> Result<(), Failure> {
     let location = args.store.location().map_err(Failure::setting)?;
-    check(&location, |error| boot_failure(&location, error)).await
+    check(&location, Purpose::Read, |error| boot_failure(&location, error)).await
 }
 
 /// Loads every tenant as the server does, from its checkpoint and the entries after it, applies its journal to an empty
-/// state, and compares the two. Prints one line per tenant. The store's tables are brought up to date, and it is closed
-/// at the end.
-pub async fn check(location: &Location, failure: impl Fn(BootError) -> Failure) -> Result<(), Failure> {
-    // Nothing could be wrong in a store that is made here.
-    let locked = boot::lock_store(location, &Clock::system(), IfMissing::Refuse).await;
+/// state, and compares the two. Prints one line per tenant. The store is opened for the purpose, and closed at the end.
+pub async fn check(
+    location: &Location,
+    purpose: Purpose,
+    failure: impl Fn(BootError) -> Failure,
+) -> Result<(), Failure> {
+    let locked = boot::lock_store(location, &Clock::system(), purpose).await;
     let LockedStore { store, mut journal, lock: _held, .. } = locked.map_err(&failure)?;
     let checked = compare(&store, &mut journal, failure).await;
     store.disconnect().await;

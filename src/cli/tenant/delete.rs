@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::command::tenants::delete_tenant::delete_tenant;
 use crate::config::StoreArgs;
 use crate::registry::Registry;
-use crate::store::{Chore, Location, ServerLock, Store, StoreError, TenantRecord};
+use crate::store::{Chore, Location, Purpose, ServerLock, Store, StoreError, TenantRecord};
 
 /// Rows that are deleted at a time.
 const ROWS: u32 = 500;
@@ -31,7 +31,7 @@ pub struct DeleteArgs {
 
 /// Deletes the tenant, and its rows unless a running server does.
 pub async fn run(args: DeleteArgs) -> Result<(), Failure> {
-    on_store(&args.store, async |store, location| delete(&args, store, location).await).await
+    on_store(&args.store, Purpose::Write, async |store, location| delete(&args, store, location).await).await
 }
 
 async fn delete(args: &DeleteArgs, store: &Store, location: &Location) -> Result<(), Failure> {
@@ -50,7 +50,7 @@ async fn delete(args: &DeleteArgs, store: &Store, location: &Location) -> Result
     }
     delete_rows(store, Chore::Deleted(tenant.id)).await.map_err(failure)?;
     // Held while the file is rewritten: a server that starts meanwhile waits.
-    let lock = ServerLock::try_take(location).await.map_err(failure)?;
+    let lock = ServerLock::try_take(location, Purpose::Write).await.map_err(failure)?;
     if lock.is_some() {
         store.close().await;
     }

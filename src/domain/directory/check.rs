@@ -84,7 +84,7 @@ fn check_entity(kind: Kind, entity: &EntityPatch, report: &mut Report<'_>) {
     report.require(is_definition || entity.routable.is_none(), "routable", "belongs to presence definitions only");
     let is_nested = matches!(kind, Kind::Group | Kind::Skill);
     report.require(is_nested || entity.parent.is_absent(), "parent", "belongs to groups and skills only");
-    report.require(kind == Kind::Skill || entity.order.is_none(), "order", "belongs to skills only");
+    report.require(kind == Kind::Skill || entity.order.is_absent(), "order", "belongs to skills only");
 }
 
 fn check_user(user: &UserPatch, report: &mut Report<'_>) {

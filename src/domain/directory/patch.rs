@@ -15,13 +15,13 @@ use crate::domain::settings::capacity::SizesPatch;
 #[serde(default, deny_unknown_fields)]
 pub struct ChannelPatch {
     /// True if the user may work on the channel.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "json::given")]
     pub enabled: Option<bool>,
     /// Maximum number of simultaneous conversations, 0 to 1000.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "json::given")]
     pub max_slots: Option<u32>,
     /// Routing priority: 0 or 10.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "json::given")]
     pub priority: Option<u8>,
 }
 
@@ -30,16 +30,16 @@ pub struct ChannelPatch {
 #[serde(default, deny_unknown_fields)]
 pub struct ChannelsPatch {
     /// Changes for chat.
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "json::option")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "json::object")]
     pub chat: Option<ChannelPatch>,
     /// Changes for calls.
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "json::option")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "json::object")]
     pub call: Option<ChannelPatch>,
     /// Changes for video calls.
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "json::option")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "json::object")]
     pub video: Option<ChannelPatch>,
     /// Changes for third-party channels.
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "json::option")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "json::object")]
     pub third_party: Option<ChannelPatch>,
 }
 
@@ -60,16 +60,16 @@ impl ChannelsPatch {
 #[serde(default, deny_unknown_fields)]
 pub struct UserPatch {
     /// Integer id. The user is found by it, or created with it.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "json::given")]
     pub id: Option<i64>,
     /// GUID. The user is found by it, or created with it.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "json::given")]
     pub guid: Option<Uuid>,
     /// The customer's own id; unique among users that are not deleted.
     #[serde(skip_serializing_if = "Field::is_absent")]
     pub external_id: Field<String>,
     /// Last name or full name; required for a new user.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "json::given")]
     pub name: Option<String>,
     /// First name, if kept apart from `name`.
     #[serde(skip_serializing_if = "Field::is_absent")]
@@ -81,10 +81,10 @@ pub struct UserPatch {
     #[serde(skip_serializing_if = "Field::is_absent")]
     pub email: Field<String>,
     /// All roles of the user.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "json::given")]
     pub roles: Option<Vec<Role>>,
     /// The vendor's single role: equivalent to `roles` with one element.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "json::given")]
     pub role: Option<Role>,
     /// The single group that the vendor's REST API shows.
     #[serde(skip_serializing_if = "Field::is_absent")]
@@ -93,64 +93,64 @@ pub struct UserPatch {
     #[serde(skip_serializing_if = "Field::is_absent")]
     pub group_id: Field<EntityRef>,
     /// Groups of the user; the primary group counts as one without being listed.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "json::given")]
     pub groups: Option<Vec<EntityRef>>,
     /// All skills of the user.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "json::given")]
     pub skills: Option<Vec<EntityRef>>,
     /// The vendor's name for `skills`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "json::given")]
     pub skill_list: Option<Vec<EntityRef>>,
     /// All projects (the vendor's web sites) of the user.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "json::given")]
     pub projects: Option<Vec<EntityRef>>,
     /// The vendor's name for `projects`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "json::given")]
     pub website_list: Option<Vec<EntityRef>>,
     /// All queues of the user.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "json::given")]
     pub queues: Option<Vec<EntityRef>>,
     /// All campaigns of the user.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "json::given")]
     pub campaigns: Option<Vec<EntityRef>>,
     /// All routing groups of the user.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "json::given")]
     pub routing_groups: Option<Vec<EntityRef>>,
     /// Changes to channel settings.
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "json::option")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "json::object")]
     pub channels: Option<ChannelsPatch>,
     /// The vendor's name for `channels.chat.enabled`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "json::given")]
     pub chat_enabled: Option<bool>,
     /// The vendor's name for `channels.call.enabled`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "json::given")]
     pub call_enabled: Option<bool>,
     /// The vendor's name for `channels.video.enabled`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "json::given")]
     pub video_enabled: Option<bool>,
     /// The vendor's name for `channels.chat.max_slots`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "json::given")]
     pub chat_max_number: Option<u32>,
     /// The vendor's name for `channels.chat.priority`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "json::given")]
     pub chat_priority: Option<u8>,
     /// The vendor's name for `channels.call.priority`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "json::given")]
     pub call_priority: Option<u8>,
     /// The vendor's name for `channels.video.priority`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "json::given")]
     pub video_priority: Option<u8>,
     /// True if the user may chat and call at the same time.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "json::given")]
     pub chat_and_call: Option<bool>,
     /// Sizes of the user's interactions; those that are not set are the tenant's. An absent size stays as it is.
     #[serde(skip_serializing_if = "Field::is_absent", deserialize_with = "json::field")]
     pub capacity: Field<SizesPatch>,
     /// True if the user may turn a chat into a video call.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "json::given")]
     pub chat_to_video: Option<bool>,
     /// Languages spoken, as ISO 639-1 codes.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "json::given")]
     pub language_list: Option<Vec<String>>,
     /// Language of the administration pages: de, en, es or fr.
     #[serde(skip_serializing_if = "Field::is_absent")]

@@ -6,11 +6,11 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::envelope::{is_json, member_twice};
-use super::found::{found, quoted};
 use super::members::{Kind, Member, members, types};
 use super::names::{misspelt_among, nearest};
 use super::reason::Reason;
 use crate::domain::conversation::ConversationId;
+use crate::domain::fault::found::{found, quoted};
 use crate::domain::time::Time;
 
 /// Longest event for which a detail is made, in bytes: the whole of it is parsed again, and takes many times its length.
@@ -52,7 +52,8 @@ pub(super) fn detail(raw: &RawValue, reason: Reason, now: Time) -> Option<String
         }
         Reason::Nul => nul_at("", &Value::Object(event.clone())).or_else(|| nul_at("data", data.as_ref()?)),
         Reason::Misspelt => misspelt(&event, data.as_ref(), kind),
-        Reason::Data | Reason::StatusEmpty | Reason::ChannelMissing => misfits(kind, data.as_ref()?),
+        Reason::Data | Reason::ChannelMissing => misfits(kind, data.as_ref()?),
+        Reason::StatusEmpty => misfits(kind, data.as_ref()?).or_else(|| Some(none_of(kind, data.as_ref()?))),
         _ => of_member(reason, data.as_ref()?),
     }
 }
@@ -185,6 +186,15 @@ fn misfits(kind: &str, data: &Value) -> Option<String> {
     };
     let problems: Vec<String> = known.iter().filter_map(of).take(MAX_NAMED).collect();
     (!problems.is_empty()).then(|| problems.join("; "))
+}
+
+/// Says that the data has none of the members of which one is needed, and what it has instead.
+fn none_of(kind: &str, data: &Value) -> String {
+    let needed: Vec<&str> = members(kind).iter().map(|member| member.name).collect();
+    let given = data.as_object().into_iter().flatten().take(MAX_NAMED);
+    let given: Vec<String> = given.map(|(name, value)| format!("{} is {}", quoted(name), found(value))).collect();
+    let text = format!("data has none of {}", needed.join(", "));
+    if given.is_empty() { text } else { format!("{text}: {}", given.join(", ")) }
 }
 
 fn misfit(path: &str, kind: Kind, value: &Value) -> String {

@@ -96,6 +96,6 @@ fn text(fault: &Fault) -> String {
 
 impl IntoResponses for ConvosoFault {
     fn responses() -> BTreeMap<String, RefOr<Described>> {
-        describe::faults::<Failure<'_>>(JSON, &[400, 401, 403, 408, 413, 415, 429, 500, 503])
+        describe::faults::<Failure<'_>, ConvosoFault>(JSON, &[400, 401, 403, 408, 413, 415, 429, 500, 503])
     }
 }

@@ -12,7 +12,8 @@ use crate::domain::{EntityRef, Fault, Filter, TenantId};
 use crate::engine::Snapshot;
 use crate::http::describe;
 use crate::http::extract::body::UNAUTHENTICATED_LIMIT;
-use crate::http::extract::params::{elements, not_a_list};
+use crate::http::extract::params::elements;
+use crate::http::extract::params::unknown::reject_unknown;
 use crate::http::extract::{MediaType, Params, form, freshness, json, media_type, read_body};
 use crate::http::request_context::RequestContext;
 use crate::http::state::AppState;
@@ -111,7 +112,11 @@ pub async fn open(app: &AppState, request: Request) -> Result<Opened, ConvosoFau
     Ok(Opened { tenant: caller.tenant(), filter, snapshot })
 }
 
+/// The parameters in the query and in the body.
+const PARAMETERS: [&str; 5] = [CAMPAIGN, QUEUE, USER, SKILL, "auth_token"];
+
 fn from_params(params: &Params<'_>) -> Result<Given, Fault> {
+    reject_unknown(params.names(), &PARAMETERS)?;
     let list = |name| Ok::<_, Fault>(split(&params.list(name)?));
     Ok(Given {
         auth_token: params.one("auth_token")?.map(str::to_owned),
@@ -128,14 +133,11 @@ fn from_json(body: &[u8]) -> Result<Given, Fault> {
     let Json::Object(members) = json::value(body)? else {
         return Err(Fault::Malformed(String::from("the body is not an object")));
     };
-    // Brackets are the spelling of forms: here such a name would be an unknown member, and ignored.
-    let is_spelled = |name: &str| {
-        let (known, rest) = name.split_once('[').unwrap_or_default();
-        !rest.is_empty() && [CAMPAIGN, QUEUE, USER, SKILL].contains(&known)
-    };
-    if let Some(name) = members.keys().find(|name| is_spelled(name)) {
-        return Err(not_a_list(name));
+    // Brackets are the spelling of forms: here such a name is an unknown member.
+    if let Some(name) = members.keys().find(|name| name.contains('[')) {
+        return Err(Fault::invalid(name, "is not known: in JSON a list is an array"));
     }
+    reject_unknown(members.keys().map(String::as_str), &PARAMETERS)?;
     let given = |name: &str| values(members.get(name));
     if !given(SKILL).iter().all(Json::is_string) {
         return Err(Fault::invalid(SKILL, "must be a text or a list of texts"));
@@ -172,11 +174,16 @@ fn split(values: &[&str]) -> Vec<String> {
     elements(values).into_iter().map(str::to_owned).collect()
 }
 
+/// The vendor's codes and texts for a list with an invalid id.
+const INVALID_CAMPAIGN: (u16, &str) = (6026, "Invalid campaign ID");
+const INVALID_QUEUE: (u16, &str) = (6041, "Invalid queue ID");
+const INVALID_USER: (u16, &str) = (6006, "Invalid user ID");
+
 /// Builds the filter. Values are checked in the vendor's order, and the first error is returned.
 fn filter(given: Given) -> Result<Filter, ConvosoFault> {
-    let campaigns = ids(&given.campaigns, 6026, "Invalid campaign ID")?;
-    let queues = ids(&given.queues, 6041, "Invalid queue ID")?;
-    let users = ids(&given.users, 6006, "Invalid user ID")?;
+    let campaigns = ids(&given.campaigns, CAMPAIGN, INVALID_CAMPAIGN)?;
+    let queues = ids(&given.queues, QUEUE, INVALID_QUEUE)?;
+    let users = ids(&given.users, USER, INVALID_USER)?;
     let skills: Vec<Value> = given.skills.into_iter().filter(|name| !name.is_empty()).map(Value::Name).collect();
     within_limit(skills.len(), SKILL)?;
     let entities = |ids: Vec<EntityRef>| ids.into_iter().map(Value::Entity).collect();
@@ -188,8 +195,9 @@ fn filter(given: Given) -> Result<Filter, ConvosoFault> {
 }
 
 /// Parses ids, any of which may match. One that is neither a positive integer nor a GUID makes the list invalid.
-fn ids(texts: &[String], code: u16, error: &'static str) -> Result<Vec<EntityRef>, ConvosoFault> {
-    within_limit(texts.len(), "an id filter")?;
+fn ids(texts: &[String], name: &str, error: (u16, &'static str)) -> Result<Vec<EntityRef>, ConvosoFault> {
+    within_limit(texts.len(), name)?;
+    let (code, error) = error;
     // Zero is not positive. An integer beyond 64 bits also parses as 0, but it is valid and merely unknown.
     let is_zero = |text: &str| text.bytes().all(|byte| byte == b'0');
     let parse = |text: &String| text.parse().ok().filter(|_| !is_zero(text)).ok_or(ConvosoFault::Business(code, error));

@@ -9,6 +9,7 @@ use axum::http::request::Parts;
 use axum::response::IntoResponse;
 
 use super::credential;
+use super::query::reject_unknown_parameters;
 use crate::auth::{Admin, Authorized, Privilege, Scraper};
 use crate::domain::Fault;
 use crate::http::fault::NativeFault;
@@ -51,6 +52,7 @@ where
         let context = RequestContext::of(&parts.extensions);
         let credential = C::read(parts)?;
         let caller = AppState::from_ref(state).caller(&context, credential.as_deref())?.authorize()?;
+        reject_unknown_parameters(parts)?;
         Ok(Authenticated { caller, carried: PhantomData })
     }
 }
@@ -65,7 +67,9 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, NativeFault> {
         let context = RequestContext::of(&parts.extensions);
-        Ok(AppState::from_ref(state).admin(&context, credential::bearer(&parts.headers))?)
+        let admin = AppState::from_ref(state).admin(&context, credential::bearer(&parts.headers))?;
+        reject_unknown_parameters(parts)?;
+        Ok(admin)
     }
 }
 
@@ -79,6 +83,8 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, NativeFault> {
         let context = RequestContext::of(&parts.extensions);
-        Ok(AppState::from_ref(state).scraper(&context, credential::bearer(&parts.headers))?)
+        let scraper = AppState::from_ref(state).scraper(&context, credential::bearer(&parts.headers))?;
+        reject_unknown_parameters(parts)?;
+        Ok(scraper)
     }
 }

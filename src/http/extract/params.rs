@@ -2,8 +2,10 @@
 //!
 //! A parameter is read either as one value ([`Params::one`]) or as a list ([`Params::list`]), which accepts each spelling
 //! that clients' libraries write. Whatever else is spelled with the name of a parameter that is read is rejected: to
-//! ignore it would answer another question (docs/decisions/0074-lists-in-every-spelling.md). Flat parameters that are not
-//! read are ignored.
+//! ignore it would answer another question (docs/decisions/0074-lists-in-every-spelling.md). So is an unknown name that
+//! looks like a filter ([`unknown`]); all others are ignored.
+
+pub mod unknown;
 
 use std::borrow::Cow;
 
@@ -80,20 +82,9 @@ impl<'a> Params<'a> {
         spelled.map(|(pair, rest)| if is_of_list(rest) { pair.value() } else { Err(not_a_list(&pair.name)) }).collect()
     }
 
-    /// Rejects every parameter of a family, such as `filters[…]`, that is not one of those `known`, in any spelling: the
-    /// family's name alone, `filters=…`, and the spelling with a dot, `filters.id=…`, too.
-    ///
-    /// [`Fault::Invalid`] with the name as it was given.
-    pub fn only(&self, family: &str, known: &[&str]) -> Result<(), Fault> {
-        let belongs = |name: &str, to: &str, next: &[char]| {
-            name.strip_prefix(to).is_some_and(|rest| rest.is_empty() || rest.starts_with(next))
-        };
-        let is_unknown =
-            |name: &str| belongs(name, family, &['[', '.']) && !known.iter().any(|known| belongs(name, known, &['[']));
-        match self.0.iter().find(|pair| is_unknown(&pair.name)) {
-            Some(pair) => Err(Fault::invalid(&*pair.name, "is not a known filter")),
-            None => Ok(()),
-        }
+    /// Iterates over the names in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|pair| pair.name.as_ref())
     }
 
     /// Iterates over all pairs in order: their names, and their values as [`Params::one`] returns them.
@@ -212,18 +203,6 @@ mod tests {
             assert_eq!(Params::parse(query.as_bytes()).unwrap().list("a"), Err(not_a_list(name)), "{query}");
         }
         assert!(Params::parse(b"a[]=%FF").unwrap().list("a").is_err());
-    }
-
-    #[test]
-    fn families_have_known_members_only() {
-        let known = ["f[id]", "f[name]"];
-        for query in ["f[id]=1", "f[id][]=1&f[name]=x", "f[id][x]=1", "g[no]=1", "ff[no]=1", "fid=1", ""] {
-            assert_eq!(Params::parse(query.as_bytes()).unwrap().only("f", &known), Ok(()), "{query}");
-        }
-        for name in ["f", "f[]", "f[no]", "f[ID]", "f[id", "f[ id ]", "f.id", "f[%ff]"] {
-            let params = Params::parse(name.as_bytes()).unwrap();
-            assert!(params.only("f", &known).is_err(), "{name}");
-        }
     }
 
     #[test]

@@ -4,11 +4,12 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, MatchedPath};
 use axum::http::request::Parts;
 use axum::response::IntoResponse;
 
 use super::Params;
+use super::params::unknown::{KnownParameters, reject_unknown};
 use crate::domain::Fault;
 
 /// The parameters of the query string. `E` is the dialect's error for a query that cannot be parsed. As a handler's
@@ -48,4 +49,19 @@ pub fn query(parts: &mut Parts) -> Result<Arc<Params<'static>>, Fault> {
     let params = Arc::new(params.into_owned());
     parts.extensions.insert(params.clone());
     Ok(params)
+}
+
+/// Rejects a parameter of the query string that looks like a filter, and that the route does not have. It follows the
+/// authentication, as every other check of a request.
+///
+/// [`Fault::Invalid`] with its name, [`Fault::TooLarge`] past 1,000 parameters.
+pub fn reject_unknown_parameters(parts: &mut Parts) -> Result<(), Fault> {
+    if parts.uri.query().is_none_or(str::is_empty) {
+        return Ok(());
+    }
+    let params = query(parts)?;
+    let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    // Present on every request of the service; a handler called by itself has no route either.
+    let Some(KnownParameters(routes)) = parts.extensions.get().copied() else { return Ok(()) };
+    reject_unknown(params.names(), &routes().names(parts.method.as_str(), route))
 }

@@ -9,7 +9,7 @@ use async_graphql::parser::parse_query;
 use async_graphql::parser::types::OperationType;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Method, Response};
+use axum::http::{HeaderMap, Method, Response, StatusCode};
 use axum::response::IntoResponse;
 use utoipa::OpenApi;
 
@@ -30,6 +30,7 @@ use super::transport::answer_type::AnswerType;
 use super::transport::described::{Answered, Form, GraphqlAnswer};
 use super::transport::query_string;
 use super::validation::signatures::Signatures;
+use super::validation::{Violation, texts};
 use super::{QueryContext, cost, guard, request, validation};
 use crate::auth::{Authorized, Caller, GraphqlRead, GraphqlWrite};
 use crate::domain::{Fault, TenantId};
@@ -130,23 +131,30 @@ async fn answer(
     };
     let are_counted = app.edge().budgets.has(Budget::Variables);
     let parameters = app.read(turn_key(tenant), is_long(&body), move || request::read(&body, are_counted)).await?;
+    let to_keep = parameters.query.clone().zip(parameters.hash).zip(tenant);
     let (request, document) = with_document(state, tenant, parameters).await?;
     let checked = CheckedRequest::new(state, document, request, kind).await?;
     if checked.is_mutation && !is_post {
         return Err(RequestError::MutationByGet);
     }
-    Ok(match caller {
+    let answered = match caller {
         Some(caller) if checked.is_mutation => {
             answer_mutation(state, caller.authorize()?, &parts.headers, checked).await?
         }
         Some(caller) => answer_query(state, caller.authorize()?, &parts.headers, checked).await?,
         None if checked.is_introspection => introspect(state, None, checked).await?.into_response(),
         None => return Err(Fault::CredentialMissing.into()),
-    })
+    };
+    // Once it was executed: the schema's rules are checked there, and what breaks them is answered with 400.
+    if let Some(((text, hash), tenant)) = to_keep
+        && answered.status() != StatusCode::BAD_REQUEST
+    {
+        state.executor.persisted.keep(tenant, hash, &text);
+    }
+    Ok(answered)
 }
 
-/// Finds the document of a request: the text that was sent, or the persisted one with the hash that was sent. A text with
-/// its hash is kept once it has passed the rules.
+/// Finds the document of a request: the text that was sent, or the persisted one with the hash that was sent.
 async fn with_document(
     state: &GraphqlState,
     tenant: Option<TenantId>,
@@ -167,9 +175,6 @@ async fn with_document(
         (None, None, _) => return Err(Fault::Malformed(String::from("query is missing")).into()),
     };
     let document = document(state, tenant, &text).await?;
-    if let (Some(hash), Some(tenant)) = (hash, tenant) {
-        persisted.keep(tenant, hash, &text);
-    }
     Ok((parameters.with_document(text), document))
 }
 
@@ -266,13 +271,10 @@ struct Execution {
 ///
 /// [`Fault::TooMany`] or [`Fault::Unavailable`] also if the answer's bytes cannot be charged.
 async fn execute(state: &GraphqlState, key: TurnKey, execution: Execution) -> Result<Answer, Fault> {
-    let Execution { mut request, document, kind, meter, is_heavy } = execution;
+    let Execution { request, document, kind, meter, is_heavy } = execution;
     let executor = state.executor.clone();
-    if let Some(meter) = &meter {
-        request = request.data(meter.clone());
-    }
     let answering = async move {
-        let response = executor.run(request, &document).await;
+        let response = executor.run(request, &document, meter.clone()).await;
         let response = match &meter {
             Some(meter) => meter.finish(response)?,
             None => response,
@@ -284,24 +286,25 @@ async fn execute(state: &GraphqlState, key: TurnKey, execution: Execution) -> Re
 }
 
 /// Returns the document of a text from the cache, or parses, checks and caches it.
-async fn document(state: &GraphqlState, caller: Option<TenantId>, text: &str) -> Result<Arc<Document>, Fault> {
+async fn document(state: &GraphqlState, caller: Option<TenantId>, text: &str) -> Result<Arc<Document>, RequestError> {
     let documents = &state.executor.documents;
     if let Some(known) = documents.get(caller, text) {
         return Ok(known);
     }
     let owned = text.to_owned();
     let executor = state.executor.clone();
-    let parsing = move || parse(&owned, &executor.signatures);
-    let checked = state.app.read(turn_key(caller), text.len() > LONG_DOCUMENT, parsing).await?;
+    let parsing = move || Ok(parse(&owned, &executor.signatures));
+    let checked = state.app.read(turn_key(caller), text.len() > LONG_DOCUMENT, parsing).await??;
     Ok(documents.keep(caller, text.to_owned(), checked))
 }
 
-fn parse(text: &str, signatures: &Signatures) -> Result<CheckedDocument, Fault> {
+fn parse(text: &str, signatures: &Signatures) -> Result<CheckedDocument, Violation> {
     // Before the parser, whose recursion nothing else bounds.
-    guard::scan(text).map_err(|why| Fault::Malformed(why.to_owned()))?;
-    let parsed = parse_query(text).map_err(|error| Fault::Malformed(error.to_string()))?;
-    guard::count(&parsed).map_err(|why| Fault::Malformed(why.to_owned()))?;
-    let nullable = validation::check(text, &parsed, signatures).map_err(Fault::Malformed)?;
+    guard::scan(text)?;
+    let text = texts::decode(text)?;
+    let parsed = parse_query(&text).map_err(|error| texts::unparsed(&error))?;
+    guard::count(&parsed).map_err(|why| Violation::at(why, []))?;
+    let nullable = validation::check(&text, &parsed, signatures)?;
     Ok(CheckedDocument { parsed, nullable })
 }
 
@@ -324,10 +327,10 @@ impl CheckedRequest {
         document: Arc<Document>,
         mut request: GraphqlRequest,
         kind: AnswerType,
-    ) -> Result<Self, Fault> {
+    ) -> Result<Self, RequestError> {
         let parsed = &document.parsed;
         let operation = guard::operation(parsed, request.operation_name.as_deref()).map_err(Fault::Malformed)?;
-        guard::check_variables(operation, &document.nullable, &request.variables).map_err(Fault::Malformed)?;
+        guard::check_variables(operation, &document.nullable, &request.variables)?;
         guard::fill_defaults(operation, &document.nullable, &mut request.variables);
         let operation = &operation.node;
         let budgets = state.app.edge().budgets;

@@ -8,11 +8,12 @@ use std::task::{Context, Poll, Wake, Waker};
 use async_graphql::{Request, Response};
 use tokio::sync::Notify;
 
+use super::cost::answer::AnswerMeter;
 use super::documents::persisted::Persisted;
 use super::documents::{Document, Documents, emptiness};
 use super::introspection::Introspection;
 use super::validation::signatures::Signatures;
-use super::{RollcallSchema, schema};
+use super::{RollcallSchema, completion, schema};
 use crate::domain::Fault;
 use crate::http::state::AppState;
 use crate::limits::{Budget, Budgets, TurnKey};
@@ -44,14 +45,13 @@ impl Executor {
         }
     }
 
-    /// Executes a document within the current task.
-    pub async fn run(&self, mut request: Request, document: &Document) -> Response {
+    /// Executes a document within the current task. `meter` counts the answer.
+    pub async fn run(&self, request: Request, document: &Document, meter: Option<Arc<AnswerMeter>>) -> Response {
         let mut parsed = document.parsed.clone();
         if document.can_be_empty {
             emptiness::prevent(&mut parsed);
         }
-        request.set_parsed_query(parsed);
-        let mut response = self.schema.execute(request).await;
+        let mut response = completion::execute(&self.schema, request, parsed, meter).await;
         if document.can_be_empty {
             emptiness::clean(&mut response.data);
         }

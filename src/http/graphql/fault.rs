@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::transport::answer_type::AnswerType;
+use super::validation::Violation;
 use crate::domain::Fault;
 use crate::http::extract::reply;
 
@@ -66,6 +67,8 @@ impl IntoResponse for GraphqlFault {
 pub enum RequestError {
     /// A fault as in every dialect.
     Fault(Fault),
+    /// The document, or a variable of it, breaks a rule.
+    Document(Violation),
     /// The client accepts no type of answers that there is.
     NotAcceptable,
     /// A GET selects a mutation, which only POST executes.
@@ -80,6 +83,12 @@ impl From<Fault> for RequestError {
     }
 }
 
+impl From<Violation> for RequestError {
+    fn from(violation: Violation) -> Self {
+        RequestError::Document(violation)
+    }
+}
+
 impl RequestError {
     /// Returns the answer in a media type.
     pub fn answer(self, kind: AnswerType) -> Response<Body> {
@@ -88,6 +97,9 @@ impl RequestError {
             // In JSON, a valid request without permission is answered like a failed field: 200 with an error.
             RequestError::Fault(Fault::Forbidden) if !is_response => (200, error(&Fault::Forbidden)),
             RequestError::Fault(fault) => (reply::status(fault), error(fault)),
+            RequestError::Document(Violation { message, places }) => {
+                (400, ErrorBody { locations: locations(places), ..refused(message) })
+            }
             RequestError::NotAcceptable => {
                 (406, refused("Accept must allow application/json or application/graphql-response+json"))
             }
@@ -108,9 +120,13 @@ impl RequestError {
                 response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
                 response
             }
-            RequestError::NotAcceptable | RequestError::PersistedQueryNotFound => response,
+            RequestError::Document(_) | RequestError::NotAcceptable | RequestError::PersistedQueryNotFound => response,
         }
     }
+}
+
+fn locations(places: &[Pos]) -> Vec<Value> {
+    places.iter().map(|at| json!({ "line": at.line, "column": at.column })).collect()
 }
 
 fn refused(message: &str) -> ErrorBody {
@@ -259,7 +275,7 @@ fn executed(error: ServerError) -> ErrorBody {
     ErrorBody {
         message: error.message,
         path: error.path.iter().map(segment).collect(),
-        locations: error.locations.iter().map(|at| json!({ "line": at.line, "column": at.column })).collect(),
+        locations: locations(&error.locations),
         extensions: extensions(named.as_deref().unwrap_or(fallback)),
     }
 }

@@ -7,7 +7,7 @@ use async_graphql::parser::types::{
 };
 use async_graphql::{Name, Positioned, Value, Variables};
 
-use super::validation::NullableVariable;
+use super::validation::{NullableVariable, Violation, place};
 
 /// Longest document, in bytes.
 pub const MAX_BYTES: usize = 16 * 1024;
@@ -20,10 +20,10 @@ pub const MAX_SELECTIONS: usize = 500;
 /// Most aliases after the expansion of every fragment: aliases repeat one field within a selection.
 pub const MAX_ALIASES: usize = 100;
 
-/// Checks size, brackets and spreads in one pass over the text, without a parser. Returns the reason of a rejection.
-pub fn scan(document: &str) -> Result<(), &'static str> {
+/// Checks size, brackets and spreads in one pass over the text, without a parser.
+pub fn scan(document: &str) -> Result<(), Violation> {
     if document.len() > MAX_BYTES {
-        return Err("the document is larger than 16 KiB");
+        return Err(Violation::at("the document is larger than 16 KiB", []));
     }
     let text = document.as_bytes();
     let (mut nesting, mut spreads, mut at) = (0usize, 0usize, 0usize);
@@ -40,10 +40,10 @@ pub fn scan(document: &str) -> Result<(), &'static str> {
             _ => {}
         }
         if nesting > MAX_NESTING {
-            return Err("the document nests more than 32 brackets");
+            return Err(Violation::at("the document nests more than 32 brackets", [place(document, at)]));
         }
         if spreads > MAX_SPREADS {
-            return Err("the document spreads more than 100 fragments");
+            return Err(Violation::at("the document spreads more than 100 fragments", [place(document, at)]));
         }
         at += 1;
     }
@@ -180,20 +180,23 @@ pub fn check_variables(
     operation: &Positioned<OperationDefinition>,
     nullable: &[NullableVariable],
     variables: &Variables,
-) -> Result<(), String> {
+) -> Result<(), Violation> {
     for definition in &operation.node.variable_definitions {
         let variable = &definition.node;
         let name = &variable.name.node;
         let given = variables.get(name);
         let is_missing = given.is_none() && variable.default_value.is_none();
         if !variable.var_type.node.nullable && (is_missing || given == Some(&Value::Null)) {
-            return Err(format!("the variable ${name} must have a value"));
+            return Err(Violation::at(format!("the variable ${name} must have a value"), [definition.pos]));
         }
     }
     for variable in nullable.iter().filter(|variable| variable.operation == operation.pos) {
         if variable.must_not_be_null && variables.get(&variable.name) == Some(&Value::Null) {
             let name = &variable.name;
-            return Err(format!("the variable ${name} must not be null, since it is used where null is not allowed"));
+            let why = format!("the variable ${name} must not be null, since it is used where null is not allowed");
+            let definitions = operation.node.variable_definitions.iter();
+            let places = definitions.filter(|definition| definition.node.name.node == *name).map(|found| found.pos);
+            return Err(Violation { message: why, places: places.collect() });
         }
     }
     Ok(())

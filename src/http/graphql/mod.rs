@@ -1,6 +1,7 @@
 //! The iAdvize GraphQL dialect: one endpoint; every query is answered from a single view.
 
 mod archive;
+pub mod completion;
 pub mod cost;
 mod documents;
 pub mod endpoint;
@@ -27,7 +28,7 @@ use async_graphql::{EmptySubscription, Result, SDLExportOptions, Schema, SchemaB
 use crate::domain::Fault;
 use crate::engine::Snapshot;
 use archive::ArchiveLoader;
-use cost::answer::Metering;
+use completion::Completion;
 pub use executor::Executor;
 use mutation::Mutation;
 use query::Query;
@@ -84,10 +85,13 @@ pub fn sdl() -> String {
     schema().finish().sdl_with_options(options)
 }
 
-/// Builds the schema with the limits that hold for every document, and the extension that counts answers.
+/// Builds the schema with the limits that hold for every document, and the extension that completes and counts
+/// answers.
 pub fn schema() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
     Schema::build(Query::default(), Mutation::default(), EmptySubscription)
-        .extension(Metering)
+        .extension(Completion)
         .limit_depth(MAX_DEPTH)
+        // The root of a document can be put one level deeper before it is executed (`completion`).
+        .limit_recursive_depth(guard::MAX_NESTING + 1)
         .limit_directives(MAX_DIRECTIVES)
 }

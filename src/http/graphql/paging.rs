@@ -3,24 +3,27 @@
 //! A query parses its [`Page`] from the arguments, fetches at most [`Page::wanted`] items beyond the cursor in the
 //! page's direction, and builds the [`Connection`] from them.
 
+pub mod list_id;
+
 use std::borrow::Cow;
 use std::fmt::Display;
 use std::marker::PhantomData;
 use std::str::FromStr;
 
-use async_graphql::{OutputType, Result, SimpleObject, TypeName};
+use async_graphql::{Context, OutputType, Result, SimpleObject, TypeName};
 use base64::prelude::{BASE64_STANDARD, Engine};
 use uuid::Uuid;
 
 use super::fault::invalid_argument;
 use crate::domain::ids::parse_guid;
+use list_id::ListId;
 
 /// Items of a page: the default, and the maximum.
 pub const MAX_PAGE: usize = 100;
 
 /// A place in a list: the sort key, then the GUID of the item, which orders items with equal keys.
 ///
-/// Its text is `<key>&&<guid>` in Base64, opaque to clients.
+/// Its text is `<key>&&<guid>&&<list>` in Base64, opaque to clients. The last part is the list's [`ListId`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cursor<K> {
     /// The first sort key: an integer id, milliseconds since 1970, or the place of an entry in a history.
@@ -30,16 +33,18 @@ pub struct Cursor<K> {
 }
 
 impl<K: Display + FromStr> Cursor<K> {
-    fn encode(&self) -> String {
-        BASE64_STANDARD.encode(format!("{}&&{}", self.key, self.guid))
+    fn encode(&self, list: ListId) -> String {
+        BASE64_STANDARD.encode(format!("{}&&{}&&{list}", self.key, self.guid))
     }
 
-    /// Parses what [`Cursor::encode`] writes; `None` for any other text, also for another spelling of the same place.
-    fn decode(text: &str) -> Option<Self> {
+    /// Parses what [`Cursor::encode`] writes, with the list that it is of; `None` for any other text, also for another
+    /// spelling of the same place.
+    fn decode(text: &str) -> Option<(Self, ListId)> {
         let plain = String::from_utf8(BASE64_STANDARD.decode(text).ok()?).ok()?;
-        let (key, guid) = plain.split_once("&&")?;
-        let cursor = Cursor { key: key.parse().ok()?, guid: parse_guid(guid)? };
-        (cursor.encode() == text).then_some(cursor)
+        let (place, list) = plain.rsplit_once("&&")?;
+        let (key, guid) = place.split_once("&&")?;
+        let (cursor, list) = (Cursor { key: key.parse().ok()?, guid: parse_guid(guid)? }, ListId::parse(list)?);
+        (cursor.encode(list) == text).then_some((cursor, list))
     }
 }
 
@@ -67,12 +72,21 @@ pub struct Page<K> {
     pub after: Option<Cursor<K>>,
     /// Only items before this place. Set only if not `forward`.
     pub before: Option<Cursor<K>>,
+    /// The list that the page is of.
+    pub list: ListId,
 }
 
 impl<K: Copy + Ord + Display + FromStr> Page<K> {
-    /// Parses the arguments; `INVALID_ARGUMENT` for both directions at once, a size that is not from 1 to [`MAX_PAGE`],
-    /// or a text that is not a cursor of this list.
-    pub fn read(arguments: PageArguments) -> Result<Self> {
+    /// Parses the arguments of the root's field that is being resolved, with its filters.
+    ///
+    /// `INVALID_ARGUMENT` for both directions at once, a size that is not from 1 to [`MAX_PAGE`], or a text that is not a
+    /// cursor of this list with these filters.
+    pub fn of(ctx: &Context<'_>, arguments: PageArguments) -> Result<Self> {
+        Self::read(arguments, ListId::of(ctx)?)
+    }
+
+    /// Parses the arguments of a list as [`Page::of`] does.
+    pub fn read(arguments: PageArguments, list: ListId) -> Result<Self> {
         let PageArguments { first, after, last, before } = arguments;
         let backward = last.is_some() || before.is_some();
         if backward && (first.is_some() || after.is_some()) {
@@ -86,7 +100,8 @@ impl<K: Copy + Ord + Display + FromStr> Page<K> {
                 })?
             }
         };
-        Ok(Page { forward: !backward, limit, after: place(after, "after")?, before: place(before, "before")? })
+        let place = |text, argument| place(text, argument, list);
+        Ok(Page { forward: !backward, limit, after: place(after, "after")?, before: place(before, "before")?, list })
     }
 
     /// Returns the number of items to fetch: one more than the page holds, which shows that the list goes on.
@@ -132,7 +147,7 @@ impl<K: Copy + Ord + Display + FromStr> Page<K> {
         items: Vec<(Cursor<K>, N)>,
         has_more: bool,
     ) -> Connection<N, O> {
-        let edge = |(place, node): (Cursor<K>, N)| Edge { cursor: place.encode(), node };
+        let edge = |(place, node): (Cursor<K>, N)| Edge { cursor: place.encode(self.list), node };
         let mut edges: Vec<Edge<N>> = items.into_iter().take(self.limit).map(edge).collect();
         if !self.forward {
             edges.reverse();
@@ -147,9 +162,16 @@ impl<K: Copy + Ord + Display + FromStr> Page<K> {
     }
 }
 
-fn place<K: Display + FromStr>(text: Option<String>, argument: &str) -> Result<Option<Cursor<K>>> {
-    let malformed = || invalid_argument(format!("{argument} is not a cursor of this list"));
-    text.map(|text| Cursor::decode(&text).ok_or_else(malformed)).transpose()
+fn place<K: Display + FromStr>(text: Option<String>, argument: &str, list: ListId) -> Result<Option<Cursor<K>>> {
+    let Some(text) = text else { return Ok(None) };
+    match Cursor::decode(&text) {
+        Some((cursor, of)) if of == list => Ok(Some(cursor)),
+        Some(_) => {
+            let why = "is a cursor of another list, or of this list with other filters";
+            Err(invalid_argument(format!("{argument} {why}")))
+        }
+        None => Err(invalid_argument(format!("{argument} is not a cursor of this list"))),
+    }
 }
 
 /// The object that a list belongs to, where the vendor names the list's type after it.
@@ -214,20 +236,24 @@ pub struct PageInfo {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use super::*;
+
+    static LIST: LazyLock<ListId> = LazyLock::new(|| ListId::whole("", "numbers"));
 
     fn at(key: i64) -> Cursor<i64> {
         Cursor { key, guid: Uuid::from_u128(7) }
     }
 
     fn forward(first: Option<i32>, after: Option<i64>) -> Page<i64> {
-        let after = after.map(|key| at(key).encode());
-        Page::read(PageArguments { first, after, ..PageArguments::default() }).unwrap()
+        let after = after.map(|key| at(key).encode(*LIST));
+        Page::read(PageArguments { first, after, ..PageArguments::default() }, *LIST).unwrap()
     }
 
     fn backward(last: Option<i32>, before: Option<i64>) -> Page<i64> {
-        let before = before.map(|key| at(key).encode());
-        Page::read(PageArguments { last, before, ..PageArguments::default() }).unwrap()
+        let before = before.map(|key| at(key).encode(*LIST));
+        Page::read(PageArguments { last, before, ..PageArguments::default() }, *LIST).unwrap()
     }
 
     /// The items of one page of the numbers 1 to 9, then `has_previous_page` and `has_next_page`.
@@ -236,8 +262,8 @@ mod tests {
         let connection: Connection<i64> = page.connection(page.select(list));
         let info = connection.page_info;
         let nodes: Vec<i64> = connection.edges.iter().map(|edge| edge.node).collect();
-        assert_eq!(info.start_cursor, nodes.first().map(|n| at(*n).encode()));
-        assert_eq!(info.end_cursor, nodes.last().map(|n| at(*n).encode()));
+        assert_eq!(info.start_cursor, nodes.first().map(|n| at(*n).encode(*LIST)));
+        assert_eq!(info.end_cursor, nodes.last().map(|n| at(*n).encode(*LIST)));
         (nodes, info.has_previous_page, info.has_next_page)
     }
 
@@ -273,7 +299,7 @@ mod tests {
     #[test]
     fn contradictory_or_malformed_arguments_are_rejected() {
         let ok = PageArguments::default();
-        let text = || Some(at(1).encode());
+        let text = || Some(at(1).encode(*LIST));
         for (first, after, last, before) in [
             (Some(0), None, None, None),
             (Some(-1), None, None, None),
@@ -288,28 +314,41 @@ mod tests {
             (None, None, None, Some(String::from("x"))),
         ] {
             let arguments = PageArguments { first, after, last, before };
-            assert!(Page::<i64>::read(arguments.clone()).is_err(), "{arguments:?}");
+            assert!(Page::<i64>::read(arguments.clone(), *LIST).is_err(), "{arguments:?}");
         }
-        assert!(Page::<i64>::read(ok).is_ok_and(|page| page.forward && page.limit == MAX_PAGE));
+        assert!(Page::<i64>::read(ok, *LIST).is_ok_and(|page| page.forward && page.limit == MAX_PAGE));
         assert!(forward(Some(100), None).limit == 100 && backward(Some(1), None).limit == 1);
     }
 
     #[test]
     fn only_the_canonical_text_of_a_cursor_is_accepted() {
         let cursor = Cursor { key: 1_546_600_333_000_i64, guid: Uuid::from_u128(9) };
-        let plain = "1546600333000&&00000000-0000-0000-0000-000000000009";
-        assert_eq!(cursor.encode(), BASE64_STANDARD.encode(plain));
-        assert_eq!(Cursor::decode(&cursor.encode()), Some(cursor));
+        let (plain, list) = ("1546600333000&&00000000-0000-0000-0000-000000000009", *LIST);
+        assert_eq!(cursor.encode(*LIST), BASE64_STANDARD.encode(format!("{plain}&&{list}")));
+        assert_eq!(Cursor::decode(&cursor.encode(*LIST)), Some((cursor, *LIST)));
         for other in [
-            plain,
-            &BASE64_STANDARD.encode("1546600333000"),
-            &BASE64_STANDARD.encode("+1546600333000&&00000000-0000-0000-0000-000000000009"),
-            &BASE64_STANDARD.encode("1546600333000&&00000000000000000000000000000009"),
-            &BASE64_STANDARD.encode("x&&00000000-0000-0000-0000-000000000009"),
-            &BASE64_STANDARD.encode([0xff, 0xfe]),
-            &format!("{} ", cursor.encode()),
+            format!("{plain}&&{list}"),
+            BASE64_STANDARD.encode("1546600333000"),
+            BASE64_STANDARD.encode(plain),
+            BASE64_STANDARD.encode(format!("{plain}&&")),
+            BASE64_STANDARD.encode(format!("{plain}&&{list}0")),
+            BASE64_STANDARD.encode(format!("+{plain}&&{list}")),
+            BASE64_STANDARD.encode(format!("1546600333000&&00000000000000000000000000000009&&{list}")),
+            BASE64_STANDARD.encode(format!("x&&00000000-0000-0000-0000-000000000009&&{list}")),
+            BASE64_STANDARD.encode([0xff, 0xfe]),
+            format!("{} ", cursor.encode(*LIST)),
         ] {
-            assert_eq!(Cursor::<i64>::decode(other), None, "{other}");
+            assert_eq!(Cursor::<i64>::decode(&other), None, "{other}");
         }
+    }
+
+    #[test]
+    fn a_cursor_of_another_list_is_rejected_with_the_name_of_its_argument() {
+        let text = at(1).encode(ListId::whole("", "users"));
+        let other = PageArguments { after: Some(text.clone()), ..PageArguments::default() };
+        let why = "is a cursor of another list, or of this list with other filters";
+        assert_eq!(Page::<i64>::read(other, *LIST).unwrap_err().message, format!("after {why}"));
+        let other = PageArguments { before: Some(text), ..PageArguments::default() };
+        assert_eq!(Page::<i64>::read(other, *LIST).unwrap_err().message, format!("before {why}"));
     }
 }

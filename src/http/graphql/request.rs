@@ -1,9 +1,13 @@
 //! Parses the body of a request. Values of variables are counted before they are built, since a value takes far more
 //! memory than its text.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
 use async_graphql::{Request, Variables};
 use bytes::Bytes;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
@@ -11,7 +15,9 @@ use super::documents::persisted::DocumentHash;
 use super::validation::repeated;
 use super::values;
 use crate::domain::Fault;
+use crate::domain::fault::found::quoted;
 use crate::domain::json::Object;
+use crate::http::extract::params::unknown::similar;
 
 /// A request as it was sent.
 pub struct Parameters {
@@ -34,7 +40,7 @@ impl Parameters {
     }
 }
 
-/// The members of a body. Others are ignored.
+/// The members of a body. Others are ignored, unless they have a name that is nearly right.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Body<'a> {
@@ -70,8 +76,12 @@ pub fn read(body: &Bytes, are_counted: bool) -> Result<Parameters, Fault> {
     }
     // After the count, which bounds the names that are kept.
     repeated::check_body(body).map_err(Fault::Malformed)?;
+    reject_misspelt(body)?;
     let read: Result<Object<Body<'_>>, _> = serde_json::from_slice(body);
-    let Object(body) = read.map_err(|error| malformed(format!("the body is not a GraphQL request: {error}")))?;
+    let Object(body) = read.map_err(|error| match unreadable::<Body<'_>>(body) {
+        Some((name, error)) => malformed(format!("{name} cannot be read: {error}")),
+        None => malformed(format!("the body is not a GraphQL request: {error}")),
+    })?;
     let variables = object(body.variables, "variables")?.unwrap_or_default();
     let extensions: Option<Map<String, Value>> = object(body.extensions, "extensions")?;
     let persisted = extensions.and_then(|mut all| all.remove("persistedQuery")).filter(|value| !value.is_null());
@@ -80,6 +90,21 @@ pub fn read(body: &Bytes, are_counted: bool) -> Result<Parameters, Fault> {
     // An empty document is none only where its hash is there: otherwise its rejection says what is wrong.
     let query = body.query.filter(|query| hash.is_none() || !query.is_empty());
     Ok(Parameters { query, hash, operation_name, variables })
+}
+
+/// The members that are read.
+pub const MEMBERS: [&str; 4] = ["query", "operationName", "variables", "extensions"];
+
+/// Rejects a member with a name that is nearly right: without its variables a request is answered for the whole tenant.
+/// A body that is no object passes, since its parser rejects it.
+fn reject_misspelt(body: &[u8]) -> Result<(), Fault> {
+    let Ok(names) = serde_json::from_slice::<BTreeMap<Cow<'_, str>, IgnoredAny>>(body) else { return Ok(()) };
+    let mut unknown = names.keys().filter(|name| !MEMBERS.contains(&name.as_ref()));
+    let found = unknown.find_map(|name| Some((name, similar(name, &MEMBERS)?)));
+    match found {
+        Some((name, meant)) => Err(malformed(format!("{} is not known: did you mean \"{meant}\"?", quoted(name)))),
+        None => Ok(()),
+    }
 }
 
 fn hash(persisted: Value) -> Result<DocumentHash, Fault> {
@@ -97,7 +122,20 @@ fn object<'a, T: Deserialize<'a>>(member: Option<&'a RawValue>, name: &str) -> R
     if !json.starts_with('{') {
         return Err(malformed(format!("{name} must be an object")));
     }
-    serde_json::from_str(json).map(Some).map_err(|error| malformed(format!("{name} cannot be read: {error}")))
+    serde_json::from_str(json).map(Some).map_err(|error| {
+        let inside = unreadable::<Value>(json.as_bytes());
+        let (name, error) = inside.map_or((name.to_owned(), error), |(path, error)| (format!("{name}.{path}"), error));
+        malformed(format!("{name} cannot be read: {error}"))
+    })
+}
+
+/// Returns the path of the member that cannot be read, and why; `None` if it is the whole that cannot.
+fn unreadable<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Option<(String, serde_json::Error)> {
+    let typed = serde_path_to_error::deserialize::<_, T>(&mut serde_json::Deserializer::from_slice(json)).err();
+    let any = || serde_path_to_error::deserialize::<_, Value>(&mut serde_json::Deserializer::from_slice(json)).err();
+    let errors = typed.into_iter().chain(any());
+    let named = errors.map(|error| (error.path().to_string(), error.into_inner()));
+    named.into_iter().find(|(path, _)| !matches!(path.as_str(), "." | "?"))
 }
 
 /// Returns true for an empty text and an empty list. Null is none already.
@@ -132,6 +170,17 @@ mod tests {
             let refused = parse(&json!({ "query": "{a}", "variables": wrong })).err();
             assert_eq!(refused, Some(malformed("variables must be an object")), "{wrong}");
         }
+    }
+
+    #[test]
+    fn members_that_are_nearly_right_are_rejected() {
+        for (name, meant) in [("variable", "variables"), ("varables", "variables"), ("operation_name", "operationName")]
+        {
+            let refused = parse(&json!({ "query": "{a}", name: {} })).err();
+            let expected = format!("\"{name}\" is not known: did you mean \"{meant}\"?");
+            assert_eq!(refused, Some(malformed(expected)));
+        }
+        assert!(parse(&json!({ "query": "{a}", "id": "x", "documentId": "y", "locale": "fr" })).is_ok());
     }
 
     #[test]

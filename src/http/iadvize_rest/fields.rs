@@ -10,7 +10,11 @@ use crate::domain::Fault;
 use crate::http::extract::body::DIALECT_LIMIT;
 use crate::http::extract::brackets::tree;
 use crate::http::extract::params::csv;
+use crate::http::extract::params::unknown::{similar, unknown};
 use crate::http::extract::{MediaType, form, json, media_type, read_body};
+
+/// Fields of an answer that no write changes.
+const READ_ONLY: [&str; 2] = ["id", "_link"];
 
 /// The fields as JSON. Those of a form are strings.
 #[derive(Debug, Default)]
@@ -40,18 +44,30 @@ impl Fields {
         self.0.get(name)
     }
 
+    /// Rejects every field that is not among those `known`: ignored, it would leave undone a part of what the client
+    /// wanted. `id` and `_link` of an object that is sent back as it was received are ignored.
+    ///
+    /// [`Fault::Invalid`] with the field's name, and the known one that may be meant.
+    pub fn only(&self, known: &[&str]) -> Result<(), Fault> {
+        let is_known = |name: &str| known.contains(&name) || READ_ONLY.contains(&name);
+        match self.0.keys().find(|name| !is_known(name)) {
+            Some(name) => Err(Fault::invalid(name, unknown(similar(name, known), known))),
+            None => Ok(()),
+        }
+    }
+
     /// Returns the fields inside another one. An absent or `null` field has none.
     ///
-    /// [`Fault::Invalid`] if it has fields but none of those that are `known`: to ignore them all would take the request
-    /// for one that gives none, which clears or keeps what the client wanted to change.
+    /// [`Fault::Invalid`] if it is no object, and for a field in it that is not among those `known`.
     pub fn inside(&self, name: &str, known: &[&str]) -> Result<Fields, Fault> {
-        match self.0.get(name) {
-            None | Some(Value::Null) => Ok(Fields::default()),
-            Some(Value::Object(fields)) if fields.is_empty() || known.iter().any(|name| fields.contains_key(*name)) => {
-                Ok(Fields(fields.clone()))
-            }
-            Some(Value::Object(_)) => Err(Fault::invalid(name, "has no known field")),
-            Some(_) => Err(Fault::invalid(name, "must have fields of its own")),
+        let fields = match self.0.get(name) {
+            None | Some(Value::Null) => return Ok(Fields::default()),
+            Some(Value::Object(fields)) => fields,
+            Some(other) => return Err(Fault::misfit(name, "must have fields of its own", other)),
+        };
+        match fields.keys().find(|inner| !known.contains(&inner.as_str())) {
+            Some(inner) => Err(Fault::invalid(format!("{name}[{inner}]"), unknown(similar(inner, known), known))),
+            None => Ok(Fields(fields.clone())),
         }
     }
 }

@@ -1,5 +1,5 @@
 //! The filters of `/operator`, `/group` and `/skill` (docs/reference/iadvize-rest.md, "Lists"): `filters[name]=value`,
-//! any value of one filter, and all of the filters. A member of `filters[…]` that a list does not know is rejected.
+//! any value of one filter, and all of the filters. Unknown ones are rejected with the caller's authentication.
 
 use serde_json::json;
 use utoipa::IntoParams;
@@ -58,13 +58,8 @@ impl IntoParams for OperatorFilters {
     }
 }
 
-/// Reads the filter of a list of operators, and whether they must be online or offline. Flat parameters that are unknown
-/// are ignored, on which the vendor's clients rely.
+/// Reads the filter of a list of operators, and whether they must be online or offline.
 pub fn read(query: &Params<'_>) -> Result<(Filter, Option<bool>), Fault> {
-    let by_id = BY_ID.iter().map(|(name, _)| *name);
-    let by_text = BY_TEXT.iter().map(|(name, _)| *name);
-    let known: Vec<&str> = by_id.chain(by_text).chain(["filters[id]", CONNECTED]).collect();
-    only(query, &known)?;
     let mut filter = Filter::default().and(Clause::Users(ids(query, "filters[id]")?));
     for (name, dimension) in BY_ID {
         let values = ids(query, name)?.into_iter().map(Value::Entity).collect();
@@ -76,11 +71,6 @@ pub fn read(query: &Params<'_>) -> Result<(Filter, Option<bool>), Fault> {
     Ok((filter, connection(query)?))
 }
 
-/// Rejects filters that are not among those `known`.
-pub fn only(query: &Params<'_>, known: &[&str]) -> Result<(), Fault> {
-    query.only("filters", known)
-}
-
 /// Reads `connected` and `filters[connected]`, which mean the same; contradicting values are rejected.
 fn connection(query: &Params<'_>) -> Result<Option<bool>, Fault> {
     let mut wanted = None;
@@ -89,10 +79,10 @@ fn connection(query: &Params<'_>) -> Result<Option<bool>, Fault> {
             "" => continue,
             "1" => true,
             "0" => false,
-            _ => return Err(Fault::invalid(name, "must be 0 or 1")),
+            other => return Err(Fault::misfit_text(name, "must be 0 or 1", other)),
         };
         if wanted.is_some_and(|wanted| wanted != given) {
-            return Err(Fault::invalid(name, "contradicts the other form"));
+            return Err(Fault::invalid(name, "contradicts the other of connected and filters[connected]"));
         }
         wanted = Some(given);
     }
@@ -107,7 +97,7 @@ pub fn ids(query: &Params<'_>, name: &str) -> Result<Vec<EntityRef>, Fault> {
     if ids.len() > MAX_VALUES {
         return Err(Fault::invalid(name, "has more than 500 values"));
     }
-    ids.into_iter().map(|id| id.parse().map_err(|_| Fault::invalid(name, "must be an id or a GUID"))).collect()
+    ids.into_iter().map(|id| id.parse().map_err(|_| Fault::misfit_text(name, "must be an id or a GUID", id))).collect()
 }
 
 /// Reads texts, any of which may match, in any spelling of a list. A comma is a part of its text. Empty values are no
@@ -121,7 +111,11 @@ fn texts(query: &Params<'_>, name: &str) -> Result<Vec<String>, Fault> {
         return Err(Fault::invalid(name, "has more than 20 values"));
     }
     let checked = |value: &str| {
-        if text::is_name(value) { Ok(value.to_owned()) } else { Err(Fault::invalid(name, "is empty or too long")) }
+        if text::is_name(value) {
+            Ok(value.to_owned())
+        } else {
+            Err(Fault::misfit_text(name, "must be 1 to 256 bytes without U+0000", value))
+        }
     };
     values.into_iter().map(checked).collect()
 }

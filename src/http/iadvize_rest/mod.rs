@@ -140,7 +140,7 @@ impl IntoResponse for RestFault {
                 let is_callers = reply::status(&fault) < 500 && !matches!(fault, Fault::TooMany { .. });
                 let verdict = if is_callers { "fail" } else { "error" };
                 let text = match &fault {
-                    Fault::Invalid { name, .. } => format!("Value of field '{name}' is not valid."),
+                    Fault::Invalid { name, detail } => invalid(name, detail),
                     Fault::Internal => String::from("Internal error"),
                     other => other.to_string(),
                 };
@@ -150,9 +150,15 @@ impl IntoResponse for RestFault {
     }
 }
 
+/// Returns the vendor's sentence for an invalid value, and a second one with the reason.
+fn invalid(name: &str, detail: &str) -> String {
+    let end = if detail.ends_with('?') { "" } else { "." };
+    format!("Value of field '{name}' is not valid. It {detail}{end}")
+}
+
 impl IntoResponses for RestFault {
     fn responses() -> BTreeMap<String, RefOr<Described>> {
-        describe::faults::<StatusOnly<'_>>(JSON, &[400, 403, 404, 408, 409, 413, 415, 429, 500, 503])
+        describe::faults::<StatusOnly<'_>, RestFault>(JSON, &[400, 403, 404, 408, 409, 413, 415, 429, 500, 503])
     }
 }
 

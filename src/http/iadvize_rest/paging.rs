@@ -45,15 +45,15 @@ impl Paging {
             "" => Ok(usual),
             // A number beyond 64 bits is valid: it is a page that no list has.
             text if text.bytes().all(|b| b.is_ascii_digit()) => match text.parse().unwrap_or(u64::MAX) {
-                0 => Err(Fault::invalid(name, "must be 1 or more")),
+                0 => Err(Fault::misfit_text(name, "must be 1 or more", text)),
                 number => Ok(number),
             },
-            _ => Err(Fault::invalid(name, "must be a whole number")),
+            other => Err(Fault::misfit_text(name, "must be a whole number", other)),
         };
         let full = match query.one("full")?.unwrap_or_default() {
             "" | "0" => false,
             "1" => true,
-            _ => return Err(Fault::invalid("full", "must be 0 or 1")),
+            other => return Err(Fault::misfit_text("full", "must be 0 or 1", other)),
         };
         Ok(Paging { page: number("page", 1)?, limit: number("limit", LIMIT)?.min(MAX_LIMIT), full })
     }

@@ -23,6 +23,7 @@ use crate::store::KeyRecord;
 
 /// A key to be created.
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct NewKey {
     name: String,
     #[schema(value_type = Vec<ScopeName>)]

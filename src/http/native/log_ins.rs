@@ -140,8 +140,10 @@ pub async fn delete_log_ins(
     uri: Uri,
 ) -> Result<Response<Body>, NativeFault> {
     let params = query(&uri)?;
-    let id =
-        params.one("id")?.map(|text| parse_guid(text).ok_or(Fault::invalid("id", "must be a GUID"))).transpose()?;
+    let id = params
+        .one("id")?
+        .map(|text| parse_guid(text).ok_or_else(|| Fault::misfit_text("id", "must be a GUID", text)))
+        .transpose()?;
     let snapshot = app.reader().snapshot(caller.tenant())?;
     let ending = match (id, user(&params)?) {
         (Some(id), None) => Some(Ending::LogIn(id)),
@@ -161,6 +163,6 @@ fn query(uri: &Uri) -> Result<Params<'_>, Fault> {
 }
 
 fn user(params: &Params<'_>) -> Result<Option<UserRef>, Fault> {
-    let malformed = || Fault::invalid("user", "must be an id, a GUID, or external: and an external id");
-    params.one("user")?.map(|text| text.parse().map_err(|_| malformed())).transpose()
+    let fits = "must be an id, a GUID, or external: and an external id";
+    params.one("user")?.map(|text| text.parse().map_err(|_| Fault::misfit_text("user", fits, text))).transpose()
 }

@@ -130,6 +130,6 @@ fn wants_digest(uri: &Uri) -> Result<bool, Fault> {
     match params.one("digest")? {
         None | Some("false") => Ok(false),
         Some("true") => Ok(true),
-        Some(_) => Err(Fault::invalid("digest", "must be true or false")),
+        Some(other) => Err(Fault::misfit_text("digest", "must be true or false", other)),
     }
 }

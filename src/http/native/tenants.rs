@@ -26,6 +26,7 @@ const USUAL_LIMIT: u32 = 100;
 
 /// A tenant to be created.
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct NewTenant {
     name: String,
 }
@@ -122,12 +123,12 @@ pub async fn list_tenants(
 fn limit(params: &Params<'_>) -> Result<u32, Fault> {
     let Some(text) = params.one("limit")? else { return Ok(USUAL_LIMIT) };
     let limit = text.parse().ok().filter(|limit| LIMITS.contains(limit));
-    limit.ok_or_else(|| Fault::invalid("limit", "must be from 1 to 1000"))
+    limit.ok_or_else(|| Fault::misfit_text("limit", "must be from 1 to 1000", text))
 }
 
 fn after(params: &Params<'_>) -> Result<Option<TenantId>, Fault> {
     let Some(text) = params.one("after")? else { return Ok(None) };
-    let id = parse_guid(text).ok_or_else(|| Fault::invalid("after", "must be the id of a tenant"))?;
+    let id = parse_guid(text).ok_or_else(|| Fault::misfit_text("after", "must be the id of a tenant", text))?;
     Ok(Some(TenantId(id)))
 }
 

@@ -90,7 +90,7 @@ impl IntoResponse for OauthFault {
 
 impl IntoResponses for OauthFault {
     fn responses() -> BTreeMap<String, RefOr<Described>> {
-        describe::faults::<Failure>(JSON, &[400, 401, 408, 413, 415, 429, 500, 503])
+        describe::faults::<Failure, OauthFault>(JSON, &[400, 401, 408, 413, 415, 429, 500, 503])
     }
 }
 

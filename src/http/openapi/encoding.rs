@@ -33,13 +33,20 @@ fn encoded<'s>(content: &Content, find: impl Fn(&str) -> Option<&'s RefOr<Schema
     form.properties.iter().filter_map(encode).collect()
 }
 
+/// Returns whether values of a type are objects, or null.
+fn is_object(kind: &SchemaType) -> bool {
+    match kind {
+        SchemaType::Type(kind) => *kind == Type::Object,
+        SchemaType::Array(kinds) => kinds.contains(&Type::Object),
+        SchemaType::AnyValue => false,
+    }
+}
+
 /// Returns the encoding of a field; `None` for a plain value.
 fn encoding(field: &RefOr<Schema>) -> Option<Encoding> {
     let style = match field {
         RefOr::T(Schema::Array(_)) => ParameterStyle::Form,
-        RefOr::T(Schema::Object(field)) if field.schema_type == SchemaType::Type(Type::Object) => {
-            ParameterStyle::DeepObject
-        }
+        RefOr::T(Schema::Object(field)) if is_object(&field.schema_type) => ParameterStyle::DeepObject,
         _ => return None,
     };
     Some(EncodingBuilder::new().style(Some(style)).explode(Some(true)).build())

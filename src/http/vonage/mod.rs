@@ -84,7 +84,11 @@ impl IntoResponse for VonageFault {
         match self {
             VonageFault::Body(body) => reply::json(400, JSON, &body),
             VonageFault::Fault(fault) => {
-                let body = json!({ "message": text(&fault) });
+                let mut body = json!({ "message": text(&fault) });
+                // The vendor's sentence names no member.
+                if let Fault::Malformed(detail) = &fault {
+                    body["detail"] = Value::from(detail.as_str());
+                }
                 reply::retry_after(reply::json(reply::status(&fault), JSON, &body), &fault)
             }
         }
@@ -105,7 +109,7 @@ fn text(fault: &Fault) -> String {
 
 impl IntoResponses for VonageFault {
     fn responses() -> BTreeMap<String, RefOr<Described>> {
-        describe::faults::<Failure>(JSON, &[400, 401, 403, 404, 408, 413, 415, 429, 500, 503])
+        describe::faults::<Failure, VonageFault>(JSON, &[400, 401, 403, 404, 408, 413, 415, 429, 500, 503])
     }
 }
 

@@ -81,6 +81,9 @@ pub async fn presence_summary(
     Ok(reply::from_snapshot(reply::json(200, JSON, &answer), &snapshot))
 }
 
+/// The route, and the second name of its parameter. The description has the first only: both together are rejected.
+pub const ALIAS: (&str, &str) = ("GET /agents-availability", "skillName");
+
 /// Reads the skills from `skillNames`, as in the vendor's examples, or from `skillName`, as in its table. Both together
 /// are rejected.
 fn skill_names(params: &Params<'_>) -> Result<Vec<Value>, VonageFault> {

@@ -201,7 +201,7 @@ impl Upsert {
                 entity.parent = Some(directory.parent(kind, before.as_deref(), parent, walked)?);
             }
         }
-        entity.order = patch.order.or(entity.order);
+        patch.order.patch(&mut entity.order);
         entity.category = patch.category.or(entity.category);
         entity.selectable = patch.selectable.or(entity.selectable);
         entity.routable = patch.routable.or(entity.routable);

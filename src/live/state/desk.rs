@@ -41,10 +41,9 @@ impl State {
         let ix = self.subject(user)?;
         let opened = self.position;
         let time = self.session_time(event, &self.people[ix as usize], session);
-        if let Some(time) = time {
+        if time.is_some() {
             // Checked before anything changes, since a rejected event must have no effect.
             self.check_sessions(ix, session, opening.socket)?;
-            self.people[ix as usize].desk_at = self.people[ix as usize].desk_at.max(time);
         }
         let person = &mut self.people[ix as usize];
         // A stale connection still shows that the user was logged in once. The administration counts too: the vendor lists
@@ -52,12 +51,16 @@ impl State {
         let first = !std::mem::replace(&mut person.ever_logged_in, true);
         let logged_in = person.logged_in.max(time.unwrap_or(event.fact.time));
         let is_newer = std::mem::replace(&mut person.logged_in, logged_in) != logged_in;
+        let is_desk = opening.surface == Surface::Desk;
         let Some(time) = time else {
-            if first || is_newer {
+            let is_named = is_desk && person.begin_desk(session, event.fact.time);
+            if first || is_newer || is_named {
                 self.touch(ix);
             }
             return Ok(Outcome::Stale);
         };
+        let known = person.sessions.get(session);
+        let (of_desk, ended_at) = known.map_or((false, Time::NEVER), |known| (known.of_desk, known.ended_at));
         let before = person.sessions.insert(
             session.into(),
             Session {
@@ -69,8 +72,13 @@ impl State {
                 opened,
                 ended: None,
                 socket: opening.socket,
+                of_desk,
+                ended_at,
             },
         );
+        if is_desk {
+            person.begin_desk(session, time);
+        }
         // A session that was open is counted already.
         self.usage.sessions += usize::from(!before.as_ref().is_some_and(|before| before.open));
         self.place_session(ix, session, before.and_then(|before| before.ended), None);
@@ -129,10 +137,14 @@ impl State {
         if opened.is_some_and(is_other) {
             return Err(Rejection::OtherIncarnation);
         }
-        let Some(time) = self.session_time(event, &self.people[ix as usize], session) else {
+        let time = self.session_time(event, &self.people[ix as usize], session);
+        let person = &mut self.people[ix as usize];
+        let Some(time) = time else {
+            if person.end_session(session, event.fact.time) {
+                self.touch(ix);
+            }
             return Ok(Outcome::Stale);
         };
-        let person = &mut self.people[ix as usize];
         // The `desk.connected` of an unknown session may still arrive late; the recorded end makes it stale.
         let known = person.sessions.entry(session.into()).or_insert(Session {
             at: time,
@@ -143,11 +155,13 @@ impl State {
             opened: 0,
             ended: None,
             socket: false,
+            of_desk: false,
+            ended_at: Time::NEVER,
         });
         known.at = time;
         self.usage.sessions -= usize::from(std::mem::take(&mut known.open));
         let before = known.ended.replace(recorded);
-        person.desk_at = person.desk_at.max(time);
+        person.end_session(session, time);
         self.place_session(ix, session, before, Some(recorded));
         Ok(Outcome::Applied)
     }
@@ -168,12 +182,14 @@ impl State {
             session.at = session.at.max(time);
             session.open = false;
             session.ended = Some(recorded);
-            person.desk_at = person.desk_at.max(session.at);
-            closed.push(name.clone());
+            closed.push((name.clone(), session.at));
+        }
+        for (name, at) in &closed {
+            person.end_session(name, *at);
         }
         self.touch(ix);
         self.usage.sessions -= closed.len();
-        for session in closed {
+        for (session, _) in closed {
             self.place_session(ix, &session, None, Some(recorded));
         }
     }
@@ -196,7 +212,7 @@ impl State {
         known.ended = Some(recorded);
         self.usage.sessions -= 1;
         let person = &mut self.people[ix as usize];
-        person.desk_at = person.desk_at.max(event.fact.time);
+        person.end_session(session, event.fact.time);
         self.place_session(ix, session, None, Some(recorded));
         Ok(Outcome::Applied)
     }

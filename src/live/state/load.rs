@@ -152,6 +152,8 @@ impl State {
                 opened: known.opened,
                 ended: known.ended,
                 socket: known.socket,
+                of_desk: known.of_desk.unwrap_or(Session::is_desk(known.surface, known.opened)),
+                ended_at: known.ended_at.unwrap_or(Time::NEVER),
             };
             person.sessions.insert(known.session.clone(), session);
         }

@@ -14,7 +14,7 @@ use crate::query::INLINE_ROWS;
 pub struct Presence {
     /// The user's GUID.
     pub user: Uuid,
-    /// The time at which the presence was chosen, or at which a desk last connected or disconnected, whichever is
+    /// The time at which the presence was chosen, or at which a session of a desk last opened or ended, whichever is
     /// newer; `None` if neither ever happened.
     pub updated: Option<Time>,
     /// The presence definition that is shown.

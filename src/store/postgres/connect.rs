@@ -8,8 +8,8 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{Connection, Row};
 
 use crate::journal::{PostgresJournal, Sessions};
-use crate::store::StoreError;
-use crate::store::migrations::{self, Applied};
+use crate::store::migrations::{self, Applied, MIGRATIONS_TABLE, Tables};
+use crate::store::{Purpose, StoreError};
 
 /// The oldest supported server, as `server_version_num`: 14.0.
 const OLDEST_SERVER: i32 = 140_000;
@@ -37,11 +37,40 @@ const SETTINGS: [(&str, &str); 6] = [
     ("jit", "off"),
 ];
 
-/// Connects for the first time and checks the server. Returns the connection, and what opens further ones.
+/// The commands that make the tables.
+const MAKERS: &str = "rollcall serve or rollcall migrate makes its tables";
+
+/// What is in the schema where tables would be made: tables, views, sequences and types, except for those of extensions;
+/// and functions with the names of ours.
+const NAMES: &str = "
+SELECT name FROM (
+    SELECT oid, 'pg_class'::regclass AS catalog, relname::text AS name FROM pg_class
+    WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'c')
+    UNION ALL
+    SELECT oid, 'pg_type'::regclass, typname::text FROM pg_type
+    WHERE typnamespace = current_schema()::regnamespace AND typtype IN ('d', 'e', 'r')
+    UNION ALL
+    SELECT oid, 'pg_proc'::regclass, proname::text FROM pg_proc
+    WHERE pronamespace = current_schema()::regnamespace AND proname IN ('archive_tags', 'tag_archive')
+) AS there
+WHERE NOT EXISTS (
+    SELECT FROM pg_depend WHERE classid = there.catalog AND objid = there.oid AND deptype = 'e'
+) ORDER BY name";
+
+/// A first connection to a server that can be used, and what it found.
+pub(in crate::store) struct First {
+    pub connection: PgConnection,
+    /// Opens further sessions. Those of a store that is only read can change nothing.
+    pub sessions: Sessions,
+    pub tables: Tables,
+}
+
+/// Connects for the first time, and checks the server and its tables, without changing anything. An error if the tables
+/// cannot be used for the purpose.
 ///
 /// [`StoreError::Unsuitable`] for a server older than 14, another encoding than UTF8, a standby, a read-only database,
 /// or a pooler that lends connections to transactions.
-pub(in crate::store) async fn first(options: &PgConnectOptions) -> Result<(PgConnection, Sessions), StoreError> {
+pub(in crate::store) async fn first(options: &PgConnectOptions, purpose: Purpose) -> Result<First, StoreError> {
     let sessions = Sessions::new(options);
     let mut connection = sessions.connect().await?;
     // Before any prepared statement, which such a pooler may lose, and before the lock, which would stay with it.
@@ -75,7 +104,12 @@ pub(in crate::store) async fn first(options: &PgConnectOptions) -> Result<(PgCon
     let commits = raised(&server.try_get::<String, _>("commits")?).to_owned();
     let sessions = sessions.with(SETTINGS).with([("synchronous_commit", commits)]);
     sessions.apply(&mut connection).await?;
-    Ok((connection, sessions))
+    let tables = tables(&mut connection).await?.fit(purpose, MAKERS)?;
+    let sessions = match purpose {
+        Purpose::Read => sessions.with([("default_transaction_read_only", "on")]),
+        Purpose::Write | Purpose::Make => sessions,
+    };
+    Ok(First { connection, sessions, tables })
 }
 
 /// Fails unless each connection keeps a process of the server, as `first` must while it is open. A pooler that lends a
@@ -121,18 +155,26 @@ fn raised(setting: &str) -> &str {
     }
 }
 
-/// Returns true if a migration of this program was not applied to the tables.
-///
-/// [`StoreError::Foreign`] for tables of another release that is not older.
-pub(super) async fn is_outdated(connection: &mut PgConnection) -> Result<bool, StoreError> {
+/// Returns the tables of the database.
+pub(super) async fn tables(connection: &mut PgConnection) -> Result<Tables, StoreError> {
+    let schema: Option<String> =
+        sqlx::query_scalar("SELECT current_schema()::text").fetch_one(&mut *connection).await?;
+    let Some(schema) = schema else {
+        let refused = "its search_path names no schema that exists, or none that this user may use";
+        return Err(StoreError::Unsuitable(String::from(refused)));
+    };
+    // Before the migrations: tables that another process makes meanwhile would have none otherwise.
+    let names: Vec<String> = sqlx::query_scalar(NAMES).fetch_all(&mut *connection).await?;
     let table: Option<String> =
-        sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations')::text").fetch_one(&mut *connection).await?;
-    if table.is_none() {
-        return Ok(true);
-    }
-    let applied: Vec<Applied> =
-        sqlx::query_as("SELECT version, checksum FROM _sqlx_migrations WHERE success").fetch_all(connection).await?;
-    migrations::is_outdated(&migrations::POSTGRES, &applied)
+        sqlx::query_scalar("SELECT to_regclass($1)::text").bind(MIGRATIONS_TABLE).fetch_one(&mut *connection).await?;
+    let applied: Vec<Applied> = match table {
+        Some(_) => {
+            let applied = "SELECT version, checksum FROM _sqlx_migrations WHERE success";
+            sqlx::query_as(applied).fetch_all(connection).await?
+        }
+        None => Vec::new(),
+    };
+    migrations::compare(&migrations::POSTGRES, &applied, &names, &format!("the schema {schema}"))
 }
 
 /// Takes the server's lock for the time of a migration. Also returns once another process has migrated the tables.
@@ -140,7 +182,7 @@ pub(super) async fn is_outdated(connection: &mut PgConnection) -> Result<bool, S
 /// [`StoreError::Outdated`] if neither happens within two seconds: a server is running on the outdated tables.
 pub(super) async fn lock_for_migration(connection: &mut PgConnection) -> Result<(), StoreError> {
     for _ in 0..MAX_ATTEMPTS {
-        if PostgresJournal::try_lock(connection).await? || !is_outdated(connection).await? {
+        if PostgresJournal::try_lock(connection).await? || tables(connection).await? == Tables::Current {
             return Ok(());
         }
         tokio::time::sleep(RETRY_PAUSE).await;

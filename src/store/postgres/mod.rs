@@ -18,7 +18,9 @@ use parking_lot::Mutex;
 use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 
-use super::{IfMissing, POOL_CONNECTIONS, StoreError};
+use self::connect::First;
+use super::migrations::Tables;
+use super::{POOL_CONNECTIONS, Purpose, StoreError};
 use crate::journal::Sessions;
 
 pub use checkpoint::CheckpointWriter;
@@ -45,20 +47,15 @@ pub struct PostgresStore {
 }
 
 impl PostgresStore {
-    /// Opens the store. Outdated tables are migrated under the server's lock, which is taken for that time unless the
-    /// caller holds it (`is_locked`). Returns true if the store was created just now.
+    /// Opens the store for a purpose. Outdated tables are migrated under the server's lock, which is taken for that time
+    /// unless the caller holds it (`is_locked`). Returns true if the store was created just now.
     pub(super) async fn open(
         options: &PgConnectOptions,
         is_locked: bool,
-        if_missing: IfMissing,
+        purpose: Purpose,
     ) -> Result<(Self, bool), StoreError> {
-        let (mut connection, sessions) = connect::first(options).await?;
-        let known: Option<String> =
-            sqlx::query_scalar("SELECT to_regclass('registry')::text").fetch_one(&mut connection).await?;
-        if known.is_none() && if_missing == IfMissing::Refuse {
-            return Err(StoreError::Missing("rollcall serve or rollcall migrate makes its tables"));
-        }
-        if connect::is_outdated(&mut connection).await? {
+        let First { mut connection, sessions, tables } = connect::first(options, purpose).await?;
+        if tables != Tables::Current {
             if !is_locked {
                 connect::lock_for_migration(&mut connection).await?;
             }
@@ -73,7 +70,7 @@ impl PostgresStore {
         let requests = sessions.clone().with([("statement_timeout", STATEMENT_TIMEOUT.as_millis().to_string())]);
         let (pool, archive) = (pool(requests), pool(archive));
         let store = PostgresStore { sessions, pool, archive, spare: Arc::default() };
-        Ok((store, known.is_none()))
+        Ok((store, tables == Tables::Missing))
     }
 
     /// Opens further sessions, such as the journal's own.

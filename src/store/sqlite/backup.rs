@@ -8,25 +8,22 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection};
 
-use super::super::{IfMissing, StoreError};
-use super::{DATABASE_FILE, is_outdated, refuse_empty_beside_log, require};
+use super::super::{Purpose, StoreError};
+use super::inspect::{self, code, inspect, no_database};
 
 /// Copies the store of a folder into `target`, as of one instant, without making a server wait. The file must be empty:
 /// SQLite writes into one that is there, and so keeps its permissions. What was deleted from the store is not in it.
 ///
 /// [`StoreError::Older`] for the tables of an older release: they are copied as they are by that release only.
 pub async fn copy(folder: &Path, target: &Path) -> Result<(), StoreError> {
-    require(folder, IfMissing::Refuse)?;
-    refuse_empty_beside_log(folder)?;
+    inspect(folder, Purpose::Read).await?;
     let unusable = |error| StoreError::File(target.to_owned(), error);
     let path = std::path::absolute(target).map_err(unusable)?;
     let path = path.to_str().ok_or_else(|| unusable(io::Error::other("its path is not UTF-8")))?;
-    let mut source = connect(&folder.join(DATABASE_FILE)).await?;
-    if is_outdated(&mut source).await? {
-        return Err(StoreError::Older);
-    }
+    let mut source = inspect::options(folder).connect().await.map_err(no_database)?;
     // One read transaction: appends go on beside it, in the write-ahead log.
-    sqlx::query("VACUUM INTO ?1").bind(path).execute(&mut source).await?;
+    let copied = sqlx::query("VACUUM INTO ?1").bind(path).execute(&mut source).await;
+    copied.map_err(|error| no_room(error, target))?;
     source.close().await?;
     Ok(())
 }
@@ -82,14 +79,28 @@ async fn connect(file: &Path) -> Result<SqliteConnection, StoreError> {
     options.connect().await.map_err(no_database)
 }
 
-/// Turns SQLite's error for a file of another kind, or one with damaged pages, into [`StoreError::NoStore`].
-fn no_database(error: sqlx::Error) -> StoreError {
-    const CORRUPT: u32 = 11;
-    const NOT_A_DATABASE: u32 = 26;
-    let code = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
-    // The low byte is the primary code.
-    match code.map(|code| code & 0xff) {
-        Some(CORRUPT | NOT_A_DATABASE) => StoreError::NoStore(error.to_string()),
-        _ => StoreError::Sql(error),
-    }
+/// Turns SQLite's errors of a write that failed into [`StoreError::NoRoom`], with the cause.
+fn no_room(error: sqlx::Error, target: &Path) -> StoreError {
+    const FULL: u32 = 13;
+    const WRITE_FAILED: u32 = 778;
+    let why = match (code(&error), size_limit()) {
+        (Some(FULL), _) => String::from("its file system is full"),
+        (Some(WRITE_FAILED), Some(limit)) => {
+            format!("files of this process are limited to {limit} bytes (ulimit -f), or its file system failed")
+        }
+        _ => return StoreError::Sql(error),
+    };
+    StoreError::NoRoom(target.to_owned(), why)
+}
+
+/// Returns the most bytes that a file of this process may have; `None` without a limit.
+#[cfg(unix)]
+fn size_limit() -> Option<u64> {
+    rustix::process::getrlimit(rustix::process::Resource::Fsize).current
+}
+
+/// Other systems have no such limit.
+#[cfg(not(unix))]
+fn size_limit() -> Option<u64> {
+    None
 }

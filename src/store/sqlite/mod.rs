@@ -5,6 +5,7 @@ pub(super) mod backup;
 mod checkpoint;
 mod deletion;
 mod housekeeping;
+mod inspect;
 mod load;
 mod registry;
 mod tokens;
@@ -13,14 +14,15 @@ use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
-};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use uuid::Uuid;
 
-use super::migrations::{self, Applied};
-use super::{IfMissing, POOL_CONNECTIONS, StoreError, lock, private};
+use self::inspect::{BUSY_TIMEOUT, tables};
+use super::migrations::{self, Tables};
+use super::{POOL_CONNECTIONS, Purpose, StoreError, lock, private};
 use crate::journal::sqlite::{Writer, WriterGuard};
+
+pub(super) use inspect::inspect;
 
 pub use checkpoint::CheckpointWriter;
 pub use load::CheckpointReader;
@@ -44,20 +46,18 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// Opens the store. Outdated tables are migrated under the server's lock, which is taken for that time unless the
-    /// caller holds it (`is_locked`) or the file is new. Returns true if the file was created just now.
-    pub(super) async fn open(
-        folder: &Path,
-        is_locked: bool,
-        if_missing: IfMissing,
-    ) -> Result<(Self, bool), StoreError> {
-        require(folder, if_missing)?;
-        refuse_unfinished(folder)?;
+    /// Opens the store for a purpose. Outdated tables are migrated under the server's lock, which is taken for that time
+    /// unless the caller holds it (`is_locked`) or the file is new. Returns true if the file was created just now.
+    pub(super) async fn open(folder: &Path, is_locked: bool, purpose: Purpose) -> Result<(Self, bool), StoreError> {
+        // Before anything is made or changed.
+        inspect(folder, purpose).await?;
+        if purpose == Purpose::Read {
+            return Ok((Self::open_to_read(folder).await?, false));
+        }
         private::make_folder(folder).map_err(|error| StoreError::Folder(folder.to_owned(), error))?;
         let file = folder.join(DATABASE_FILE);
         // An empty file was left by a start that was killed.
         let is_new = bytes(folder, DATABASE_FILE) == 0;
-        refuse_empty_beside_log(folder)?;
         make_private(folder)?;
         let options = SqliteConnectOptions::new()
             .filename(&file)
@@ -70,7 +70,7 @@ impl SqliteStore {
             // not left in the file (docs/decisions/0078-deleting-tenants.md has the cost).
             .pragma("secure_delete", "ON")
             // Commands of other processes, such as `rollcall tenant`, write to the same file.
-            .busy_timeout(Duration::from_secs(5))
+            .busy_timeout(BUSY_TIMEOUT)
             // 64 MiB, to which SQLite truncates a write-ahead log that a burst made larger.
             .pragma("journal_size_limit", "67108864");
         let writer = Writer::new(options.clone());
@@ -78,7 +78,7 @@ impl SqliteStore {
         // has it locked.
         let turn = take_turn(folder).await.map_err(|error| StoreError::Folder(folder.to_owned(), error))?;
         let mut connection = writer.acquire().await?;
-        if is_outdated(&mut connection).await? {
+        if tables(&mut connection).await? != Tables::Current {
             // No server can be running on a new file.
             let _lock =
                 if is_locked || is_new { None } else { Some(lock::try_folder(folder)?.ok_or(StoreError::Outdated)?) };
@@ -89,6 +89,20 @@ impl SqliteStore {
         let options = options.read_only(true).create_if_missing(false);
         let (reads, archive) = (pool(options.clone()), pool(options));
         Ok((SqliteStore { writer, reads, archive }, is_new))
+    }
+
+    /// Opens a store that [`inspect`] found fit. Neither the file nor its permissions are changed, not even its mode, which
+    /// a copy has without a write-ahead log; no statement can write.
+    async fn open_to_read(folder: &Path) -> Result<Self, StoreError> {
+        let options = inspect::options(folder).foreign_keys(true).pragma("query_only", "ON");
+        let writer = Writer::new(options.clone());
+        let mut connection = writer.acquire().await?;
+        // It uses the log from now on, and so removes it when it is closed last.
+        tables(&mut connection).await?.fit(Purpose::Read, "")?;
+        connection.release();
+        let options = options.read_only(true);
+        let (reads, archive) = (pool(options.clone()), pool(options));
+        Ok(SqliteStore { writer, reads, archive })
     }
 
     /// Closes the reading connections and moves the write-ahead log into the file.
@@ -132,29 +146,9 @@ impl SqliteStore {
     }
 }
 
-/// Returns [`StoreError::Missing`] if the folder has no store, and that is to be refused.
-pub(super) fn require(folder: &Path, if_missing: IfMissing) -> Result<(), StoreError> {
-    // A start that was killed may leave an empty file. Beside a log it is damaged instead, which is reported later.
-    let has_bytes =
-        |name: &str| std::fs::metadata(folder.join(name)).is_ok_and(|about| about.is_file() && about.len() > 0);
-    if if_missing == IfMissing::Create || has_bytes(DATABASE_FILE) || has_bytes(LOG_FILE) {
-        return Ok(());
-    }
-    Err(StoreError::Missing("rollcall serve makes one"))
-}
-
 /// Returns the size of a file of the folder; 0 if it is missing.
 fn bytes(folder: &Path, name: &str) -> u64 {
     std::fs::metadata(folder.join(name)).map_or(0, |metadata| metadata.len())
-}
-
-/// Returns [`StoreError::Unreadable`] for an empty file beside a log with content. SQLite would take it for a new
-/// database, and delete the log.
-fn refuse_empty_beside_log(folder: &Path) -> Result<(), StoreError> {
-    if bytes(folder, DATABASE_FILE) == 0 && folder.join(DATABASE_FILE).exists() && bytes(folder, LOG_FILE) > 0 {
-        return Err(StoreError::Unreadable(format!("{DATABASE_FILE} is empty beside its write-ahead log")));
-    }
-    Ok(())
 }
 
 /// Returns the folder in which a copy is made that is for a place.
@@ -167,14 +161,6 @@ pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
     PathBuf::from(name)
-}
-
-/// Returns [`StoreError::Unfinished`] for a folder without a store in which a restore was killed: a new store would take
-/// the place of the one that was to be restored.
-fn refuse_unfinished(folder: &Path) -> Result<(), StoreError> {
-    let partial = unfinished_folder(&folder.join(DATABASE_FILE));
-    let is_missing = bytes(folder, DATABASE_FILE) == 0;
-    if is_missing && partial.exists() { Err(StoreError::Unfinished(partial)) } else { Ok(()) }
 }
 
 /// Makes every file of the store private. The database is made here, since SQLite gives a new one the umask's
@@ -218,21 +204,6 @@ async fn take_turn(folder: &Path) -> Result<File, std::io::Error> {
             Err(TryLockError::Error(error)) => return Err(error),
         }
     }
-}
-
-/// Returns true if a migration of this program was not applied to the tables.
-///
-/// [`StoreError::Foreign`] for tables of another release that is not older.
-async fn is_outdated(connection: &mut SqliteConnection) -> Result<bool, StoreError> {
-    let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_master WHERE name = '_sqlx_migrations'")
-        .fetch_one(&mut *connection)
-        .await?;
-    if tables == 0 {
-        return Ok(true);
-    }
-    let applied: Vec<Applied> =
-        sqlx::query_as("SELECT version, checksum FROM _sqlx_migrations WHERE success").fetch_all(connection).await?;
-    migrations::is_outdated(&migrations::SQLITE, &applied)
 }
 
 fn uuid(text: &str) -> Result<Uuid, StoreError> {

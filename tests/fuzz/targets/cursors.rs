@@ -4,6 +4,7 @@
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use libfuzzer_sys::fuzz_target;
+use rollcall::http::graphql::paging::list_id::ListId;
 use rollcall::http::graphql::paging::{Page, PageArguments};
 
 fuzz_target!(|given: (&str, Option<i32>, bool)| {
@@ -13,8 +14,9 @@ fuzz_target!(|given: (&str, Option<i32>, bool)| {
         true => PageArguments { first: size, after: cursor, ..PageArguments::default() },
         false => PageArguments { last: size, before: cursor, ..PageArguments::default() },
     };
-    let Ok(page) = Page::<i64>::read(arguments) else { return };
+    let list = ListId::parse("25a037dd").expect("a list");
+    let Ok(page) = Page::<i64>::read(arguments, list) else { return };
     assert!((1..=100).contains(&page.limit));
     let place = if forward { page.after } else { page.before }.expect("the cursor that was given");
-    assert_eq!(BASE64_STANDARD.encode(format!("{}&&{}", place.key, place.guid)), text);
+    assert_eq!(BASE64_STANDARD.encode(format!("{}&&{}&&{list}", place.key, place.guid)), text);
 });

@@ -14,6 +14,7 @@ use rollcall::http::graphql::guard::{count, is_introspection, scan};
 use rollcall::http::graphql::sdl;
 use rollcall::http::graphql::validation::check;
 use rollcall::http::graphql::validation::signatures::Signatures;
+use rollcall::http::graphql::validation::texts::decode;
 
 static SIGNATURES: LazyLock<Signatures> = LazyLock::new(|| Signatures::read(&sdl()));
 
@@ -23,12 +24,13 @@ fuzz_target!(|text: &str| {
     if GUARDED && scan(text).is_err() {
         return;
     }
-    let Ok(document) = parse_query(text) else { return };
+    let Ok(text) = decode(text) else { return };
+    let Ok(document) = parse_query(&text) else { return };
     if GUARDED && count(&document).is_err() {
         return;
     }
     if GUARDED {
-        let _checked = check(text, &document, &SIGNATURES);
+        let _checked = check(&text, &document, &SIGNATURES);
     }
     is_introspection(&document);
     for (_, operation) in document.operations.iter() {

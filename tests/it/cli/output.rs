@@ -90,20 +90,91 @@ async fn commands_on_a_store_end_with_their_reader_and_report_a_full_disk() {
     on_store(&["verify"]);
 }
 
-/// A key that was not shown is lost, so that its command must not seem to succeed.
-#[tokio::test]
-async fn a_key_that_is_not_shown_is_named_to_be_revoked() {
+/// A standard output that was closed, or opened for reading only, takes nothing, although the standard library reports
+/// success.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn output_that_is_lost_is_reported() {
     let home = Home::new(Backend::Embedded).await;
     let process = Process::start(&home.location, &[]).await;
     process.api.tenant("A").await;
-    let store = store_flags(&home.location);
-    for stdout in [closed(), full()] {
-        let create = ["key", "create", "A", "--scope", "*", &store[0], &store[1]];
-        let message = ended(&run_into(stdout, &create), 1, &create);
-        let id = message.trim().rsplit(' ').next().expect("an id").to_owned();
-        assert!(message.contains("was created, but not shown"), "{message}");
-        on(&home, &["key", "revoke", "A", &id]).code(0);
+    process.terminate().await;
+    let [flag, place] = store_flags(&home.location);
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("backup").display().to_string();
+    let commands: [&[&str]; 13] = [
+        &["openapi"],
+        &["schema"],
+        &["settings"],
+        &["--help"],
+        &["--version"],
+        &["completions", "bash"],
+        &["manual"],
+        &["tenant", "list", &flag, &place],
+        &["tenant", "show", "A", &flag, &place],
+        &["tenant", "set", "A", "--conversation-days", "30", &flag, &place],
+        &["verify", &flag, &place],
+        &["migrate", &flag, &place],
+        &["backup", &file, &flag, &place],
+    ];
+    for arguments in commands {
+        let message = ended(&redirected_to("1</dev/null", arguments), 1, arguments);
+        let wanted = "rollcall: standard output cannot be written: Bad file descriptor";
+        assert!(message.starts_with(wanted), "{arguments:?}: {message}");
+        let _missing = std::fs::remove_file(&file);
+        // A script may not want to see it, and a closed output is the same to the program.
+        for redirected in [">/dev/null", "1<>/dev/null", ">&-"] {
+            ended(&redirected_to(redirected, arguments), 0, arguments);
+            let _missing = std::fs::remove_file(&file);
+        }
     }
+}
+
+/// Runs a command with a redirection of the shell.
+fn redirected_to(redirection: &str, arguments: &[&str]) -> Output {
+    let mut command = Command::new("sh");
+    command.env_clear().args(["-c", &format!("exec \"$0\" \"$@\" {redirection}")]).arg(program().get_program());
+    command.args(arguments).stdin(Stdio::null()).stderr(Stdio::piped()).output().expect("a command")
+}
+
+/// A key is shown once. Where it is known that nothing will read it, none is created.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_cannot_be_shown_is_not_created() {
+    let home = Home::new(Backend::Embedded).await;
+    let process = Process::start(&home.location, &[]).await;
+    process.api.tenant("A").await;
+    let [flag, place] = store_flags(&home.location);
+    let create = ["key", "create", "A", "--scope", "*", &flag, &place];
+    let mut ends = vec![run_into(closed(), &create), run_into(full(), &create)];
+    ends.extend([">&-", ">/dev/null", "1<>/dev/null", "1</dev/null"].map(|to| redirected_to(to, &create)));
+    for output in ends {
+        let message = ended(&output, 1, &create);
+        assert!(message.starts_with("rollcall: standard output cannot be written: "), "{message}");
+        assert!(message.contains("; no key was created"), "{message}");
+    }
+    assert_eq!(stdout(&on(&home, &["key", "list", "A"]).code(0)), "");
+    process.terminate().await;
+}
+
+/// Where the write fails later, as on a file that cannot grow, the key is revoked.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_was_not_shown_is_revoked() {
+    /// The most bytes of a file of the command. That of its output has as many.
+    const LIMIT: u64 = 64 * 1024 * 1024;
+    let home = Home::new(Backend::Embedded).await;
+    let process = Process::start(&home.location, &[]).await;
+    process.api.tenant("A").await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = File::options().append(true).create(true).open(folder.path().join("output")).expect("a file");
+    file.set_len(LIMIT).expect("a sparse file");
+    let mut command = Command::new("prlimit");
+    command.arg(format!("--fsize={LIMIT}")).arg(program().get_program());
+    command.args(["key", "create", "A", "--scope", "*"]).args(store_flags(&home.location)).env_clear();
+    let output = command.env("PATH", "/usr/bin:/bin").stdin(Stdio::null()).stdout(file).output().expect("a command");
+    let message = ended(&output, 1, &["key", "create"]);
+    assert!(message.contains("cannot be written: File too large") && message.contains("and is revoked"), "{message}");
+    let listed = stdout(&on(&home, &["key", "list", "A"]).code(0));
+    let id = listed.split_whitespace().next().expect("an id");
+    assert!(listed.contains("revoked") && message.contains(id), "{listed}");
     process.terminate().await;
 }
 

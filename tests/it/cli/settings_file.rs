@@ -88,6 +88,8 @@ fn the_file_sets_everything_and_no_secret_is_shown() {
         let (name, value) = line.split_once(" = ").expect("a line");
         if value.contains("canary") {
             assert!(output.contains(&format!("# {name} is set, and not shown: file\n")), "{name} in {output}");
+        } else if name == "data-dir" {
+            assert_eq!(shown(&output, name), (value, "file, not used: database-url comes first"));
         } else {
             assert_eq!(shown(&output, name), (value.replace('_', "").as_str(), "file"), "{name}");
         }
@@ -118,7 +120,7 @@ fn flags_come_before_variables_and_variables_before_the_file() {
     assert_eq!(shown(&output, "log"), (r#""trace""#, "file"));
     assert_eq!(shown(&settings(&["--queue", "1"], &variables), "queue"), ("1", "command line"));
     // A template may leave a variable without a value.
-    let empty = [("ROLLCALL_QUEUE", ""), ("ROLLCALL_ADMIN_TOKEN", "")];
+    let empty = [("ROLLCALL_QUEUE", ""), ("ROLLCALL_METRICS_TOKEN", "")];
     assert_eq!(shown(&settings(&[], &empty), "queue"), ("3", "file"));
     let output = stdout(&run(&["settings"], &[("ROLLCALL_SETTINGS", "")]).code(0));
     assert_eq!(shown(&output, "data-dir"), (r#""./data""#, "default"));
@@ -151,7 +153,12 @@ fn what_is_wrong_in_a_file_is_named_with_its_line() {
         ("log-format = \"xml\"\n", 1, "log-format: must be one of pretty, json"),
         ("cors-origin = [\n  \"*\",\n]\n", 1, "wildcards are not supported"),
         ("listen = \"nowhere\"\n", 1, "listen: not an address and port"),
-        ("queue = 1\nqueue = 2\n", 2, "duplicate key"),
+        ("queue = 1\nqueue = 2\n", 2, "duplicate key queue"),
+        ("admin-token = \"\"\n", 1, "admin-token: must not be empty"),
+        ("\nmetrics-token = \"\"\n", 2, "metrics-token: must not be empty"),
+        ("database-url = \"\"\n", 1, "database-url: must not be empty"),
+        ("admin-token = 1\n", 1, "admin-token must be a string, and is of the type integer"),
+        ("data-dir = \"\"\n", 1, "data-dir: "),
         ("queue = \n", 1, ""),
         ("admin-token = \"canary\nqueue = 1\n", 1, ""),
     ];
@@ -162,17 +169,26 @@ fn what_is_wrong_in_a_file_is_named_with_its_line() {
         assert!(message.starts_with(&place) && message.contains(why), "{text:?}: {message}");
         assert!(!message.contains("canary"), "{message}");
     }
-    // What only shows when several settings are read together is named as ever.
+    // What only shows when all settings are read is named with the line as well, by `rollcall settings` too.
     for (text, why) in [
         ("tls-cert = \"certificate.pem\"\n", ["--tls-cert", "--tls-key"]),
         ("trusted-proxy = [\"10.0.0.0/8\"]\n", ["--trusted-proxy", "--client-address"]),
         ("client-address = \"forwarded\"\n", ["--client-address", "--trusted-proxy"]),
         ("admin-token = \"canary\"\n", ["--admin-token", "at least 16"]),
+        ("metrics-token = \"canary\"\n", ["--metrics-token", "at least 16"]),
+        ("log = \"canary=loud=quiet\"\n", ["--log", "cannot be read"]),
+        ("base-path = \"/v1\"\n", ["--base-path", "routes of the service"]),
+        ("desk-lease-seconds = 5\n", ["--desk-heartbeat-seconds", "of 15 does not fit"]),
     ] {
         let file = written(folder.path(), text);
         let data = folder.path().join("data").display().to_string();
         let message = stderr(&run(&["serve", "--settings", &file, "--data-dir", &data], &[]).code(2));
         assert!(why.iter().all(|part| message.contains(part)) && !message.contains("canary"), "{message}");
+        let (name, _) = text.split_once(" = ").expect("a key");
+        assert!(message.contains(&format!("; {name} is set in line 1 of {file}")), "{message}");
+        let checked = run(&["settings", "--settings", &file, "--data-dir", &data], &[]).code(2);
+        assert_eq!(stderr(&checked), message);
+        assert!(stdout(&checked).contains(&format!("{name} ")), "{}", stdout(&checked));
     }
     let missing = folder.path().join("missing").display().to_string();
     let message = stderr(&run(&["schema", "--settings", &missing], &[]).code(2));

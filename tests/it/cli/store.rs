@@ -6,6 +6,7 @@ mod database;
 mod deletion;
 #[cfg(unix)]
 mod modes;
+mod states;
 mod verify;
 
 use super::{on, run, stderr, stdout};

@@ -16,8 +16,8 @@ const KEY: &str = "018f2f6e-0000-7000-8000-000000000002";
 const PASSWORD: &str = "correct horse battery";
 
 /// The data of a tenant that the examples are about.
-struct Stage {
-    persona: Persona,
+pub struct Stage {
+    pub persona: Persona,
     /// The id of a key, and the key.
     key: (String, String),
     ticket: String,
@@ -25,7 +25,7 @@ struct Stage {
 
 impl Stage {
     /// Creates a tenant with the fixture of the vectors, and what only a running service can make.
-    async fn new(service: &Service, name: &str) -> Self {
+    pub async fn new(service: &Service, name: &str) -> Self {
         let api = &service.api;
         let persona = api.persona(name).await;
         let fixture = include_str!("../../vectors/setup/fixture.json");
@@ -46,7 +46,7 @@ impl Stage {
     }
 
     /// Prepares what one operation needs besides.
-    async fn prepare(&self, service: &Service, operation: &str) {
+    pub async fn prepare(&self, service: &Service, operation: &str) {
         match operation {
             "post_webhook" => enable_webhooks(&service.api, &self.persona.tenant).await,
             "log_in" => {
@@ -59,13 +59,13 @@ impl Stage {
     }
 
     /// Replaces the values of examples that are made by a running service.
-    fn real(&self, text: &str) -> String {
+    pub fn real(&self, text: &str) -> String {
         let text = text.replace(TENANT, &self.persona.tenant).replace(KEY, &self.key.0);
         text.replace("rk_…", &self.key.1).replace("rt_…", &self.key.1).replace("rd_…", &self.ticket)
     }
 
     /// Returns a request to the service, with a credential as the scheme carries it.
-    fn request(&self, service: &Service, server: &str, example: &Example, scheme: Option<&str>) -> RequestBuilder {
+    pub fn request(&self, service: &Service, server: &str, example: &Example, scheme: Option<&str>) -> RequestBuilder {
         let key = &self.persona.key;
         let mut target = format!("{}{}", server.trim_end_matches('/'), example.target);
         if let Some(name @ ("key" | "auth_token")) = scheme {
@@ -100,7 +100,7 @@ fn validator(description: &Value, schema: &Value) -> Validator {
 }
 
 /// Returns the problems of a value, or nothing.
-fn problems(description: &Value, schema: &Value, value: &Value) -> Option<String> {
+pub fn problems(description: &Value, schema: &Value, value: &Value) -> Option<String> {
     let validator = validator(description, schema);
     let problems: Vec<String> = validator.iter_errors(value).map(|error| error.to_string()).collect();
     (!problems.is_empty()).then(|| format!("{}: {value}", problems.join("; ")))
@@ -142,9 +142,7 @@ async fn try_all(base: &str) -> Vec<String> {
             let scheme = schemes.get(n % schemes.len().max(1)).copied();
             let mut request = stage.request(&service, &server, &example, scheme);
             if operation.success().0 == 101 {
-                let upgrade = [("Connection", "Upgrade"), ("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")];
-                request = upgrade.into_iter().fold(request, |request, (name, value)| request.header(name, value));
-                request = request.header("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==");
+                request = upgrading(request);
             }
             let answer = send(request).await.expect("an answer");
             sent += 1;
@@ -156,6 +154,18 @@ async fn try_all(base: &str) -> Vec<String> {
     service.stop().await;
     assert!(sent > 140, "only {sent} requests");
     failures
+}
+
+/// Adds the headers of a WebSocket handshake.
+pub fn upgrading(request: RequestBuilder) -> RequestBuilder {
+    let upgrade = [("Connection", "Upgrade"), ("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")];
+    let request = upgrade.into_iter().fold(request, |request, (name, value)| request.header(name, value));
+    request.header("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")
+}
+
+/// Returns the first credential that an operation takes.
+pub fn scheme<'d>(operation: &Operation<'d>) -> Option<&'d str> {
+    operation.value["security"].as_array().into_iter().flatten().flat_map(names).next()
 }
 
 fn names(requirement: &Value) -> Vec<&str> {

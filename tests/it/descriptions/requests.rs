@@ -37,7 +37,7 @@ impl Operation<'_> {
         format!("{} {}", self.method, self.path)
     }
 
-    fn parameters(&self) -> impl Iterator<Item = &Value> {
+    pub fn parameters(&self) -> impl Iterator<Item = &Value> {
         self.value["parameters"].as_array().into_iter().flatten()
     }
 

@@ -51,7 +51,8 @@ async fn unpaged_lists_are_bounded_together() {
     let fits = page(80).await.ok().json();
     assert_eq!(fits["data"]["users"]["edges"][79]["node"]["groups"].as_array().map(Vec::len), Some(600));
     let refused = page(100).await.json();
-    assert_eq!(refused["data"]["users"]["edges"][99]["node"], json!(null));
+    // Everything from the root to the list excludes null.
+    assert_eq!(refused["data"], json!(null));
     let error = &refused["errors"][0];
     assert_eq!(error["message"], "the lists of the answer have more than 50000 items");
     assert_eq!(error["extensions"]["name"], "INVALID_REQUEST");

@@ -3,6 +3,7 @@
 mod additive;
 mod by_get;
 mod cases;
+mod completion;
 mod differential;
 mod introspection;
 mod lists;

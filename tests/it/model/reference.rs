@@ -29,8 +29,8 @@
 //! * `ever_logged_in`: a connection that is too late to open a session sets it nevertheless. So do connections to the
 //!   administration, and log-ins with a password.
 //! * `routable` is what the definition says when it is chosen, in the order of the journal.
-//! * `updated`: the newest time of a presence choice, or of a statement about a session; it outlives them. A
-//!   `closed_all` counts for each session that it closes, at the time of the close, and an expiry at the server's time.
+//! * `updated`: the newest time of a presence choice, or of a statement about a session that any statement ascribes to a
+//!   desk, as far as they open or end it; it outlives them. A `closed_all` counts for each session that it closes, at the time of the close, and an expiry at the server's time.
 
 mod answers;
 mod conversations;
@@ -40,6 +40,7 @@ mod forgetting;
 mod individual;
 mod quotas;
 mod replay;
+mod updated;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -139,6 +140,9 @@ pub struct Reference {
     /// The recorded time since which a conversation has no holder, and since which a session is closed.
     released_since: HashMap<ConversationId, Time>,
     closed_since: HashMap<(AccountIx, Box<str>), Time>,
+    /// The sessions that a desk opened, and the latest end of each other one.
+    of_desks: HashSet<(AccountIx, Box<str>)>,
+    uncounted: HashMap<(AccountIx, Box<str>), Time>,
     conversations: Conversations,
     /// The newest time of all forgotten statements.
     floor: Time,
@@ -160,6 +164,8 @@ impl Reference {
             handled: HashMap::new(),
             released_since: HashMap::new(),
             closed_since: HashMap::new(),
+            of_desks: HashSet::new(),
+            uncounted: HashMap::new(),
             conversations: Conversations::default(),
             floor: Time::NEVER,
             limits: Quotas::default(),
@@ -227,7 +233,7 @@ impl Reference {
                 if self.has(Flaw::ExpiryClosesTheSession) {
                     self.add_statement(entry, event.fact.time, Effect::Closed(ix, session.clone()));
                 }
-                self.update(ix, event.fact.time);
+                self.count_end(ix, session, event.fact.time);
                 self.expired.insert(*opened);
                 self.closed_since.insert((ix, session.clone()), entry.recorded);
             }
@@ -358,11 +364,6 @@ impl Reference {
         }
     }
 
-    fn update(&mut self, ix: AccountIx, time: Time) {
-        let updated = self.updated.entry(ix).or_insert(time);
-        *updated = time.max(*updated);
-    }
-
     /// Returns the effective time of an event: for an authoritative one not before the newest statement about the same.
     fn effective_time(&self, event: &Event, same: impl Fn(&Effect) -> bool) -> Time {
         let newest =
@@ -395,10 +396,14 @@ impl Reference {
     /// Adds a statement about a session, unless it is too late for an unknown one.
     fn add_session_statement(&mut self, entry: &Entry, ix: AccountIx, session: &str, effect: Effect) {
         let (time, wins) = self.session_time(entry, ix, session);
-        if wins {
-            if !self.has(Flaw::DesksDoNotUpdatePresence) {
-                self.update(ix, time);
+        if wins || self.knows_session(ix, session) {
+            let time = if wins { time } else { entry.event.fact.time };
+            match &effect {
+                Effect::Opened(_, _, opening) => self.count_beginning(ix, session, *opening, time),
+                _ => self.count_end(ix, session, time),
             }
+        }
+        if wins {
             let key = (ix, Box::from(session));
             if matches!(effect, Effect::Closed(..)) {
                 self.closed_since.insert(key, entry.recorded);
@@ -420,7 +425,7 @@ impl Reference {
                 let same = |effect: &Effect| is_about_session(effect, ix, &session);
                 let time = self.effective_time(&entry.event, same);
                 self.add_statement(entry, time, Effect::Closed(ix, session.clone()));
-                self.update(ix, time);
+                self.count_end(ix, &session, time);
             }
             self.closed_since.insert((ix, session), entry.recorded);
         }

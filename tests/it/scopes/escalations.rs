@@ -289,7 +289,7 @@ async fn short_passwords_are_rejected(backend: Backend) {
     let before = stage.position();
     for password in ["", "x", "1234567", "äöüäöüä"] {
         let answer = stage.create(key, "ann", json!({ "password": password })).await;
-        let expected = json!({ "meta": { "status": "fail", "message": "Value of field 'password' is not valid." } });
+        let expected = json!({ "meta": { "status": "fail", "message": "Value of field 'password' is not valid. It must have at least 8 characters, and at most 1024 bytes." } });
         assert_eq!((answer.status, answer.json()), (400, expected), "{password}");
     }
     assert_eq!(stage.position(), before, "nothing was written");

@@ -102,7 +102,7 @@ pub fn request(api: &Api, route: &Route, key: Option<&str>, user: &str) -> Reque
             vonage(bearer(api.request(method, &format!("{path}{}", vonage_query(route, user)))), route)
         }
         (Dialect::Iadvize, _) => {
-            let filtered = path.ends_with("/operator") || path.ends_with("/operator/live");
+            let filtered = route.method == "GET" && (path.ends_with("/operator") || path.ends_with("/operator/live"));
             let path = if filtered { format!("{path}?filters[id]={user}") } else { path };
             let request = match key {
                 Some(key) => api.request(method, &path).header("X-API-Key", key),

@@ -5,11 +5,9 @@
 //! schema counts every object and every list when it is complete. One place thus covers all fields, now and later.
 //! The execution ends early when the count exceeds [`MAX_ANSWER`], or what the caller may hold.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
-use async_graphql::async_trait::async_trait;
-use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, NextResolve, ResolveInfo};
-use async_graphql::{PathSegment, QueryPathNode, QueryPathSegment, Response, ServerError, ServerResult, Value};
+use async_graphql::{PathSegment, Pos, QueryPathNode, QueryPathSegment, Response, ServerError, ServerResult, Value};
 use parking_lot::Mutex;
 
 use crate::domain::Fault;
@@ -66,8 +64,19 @@ impl AnswerMeter {
         }
     }
 
-    fn has_ended(&self) -> bool {
+    /// Returns true once the execution has ended early: nothing more is needed of it.
+    pub fn has_ended(&self) -> bool {
         self.end.get().is_some()
+    }
+
+    /// Counts what a field or an item of a list produced. Returns false if the execution ends here; `pos` is the place
+    /// of the field in the text.
+    pub fn has_counted(&self, node: &QueryPathNode<'_>, pos: Pos, produced: &ServerResult<Option<Value>>) -> bool {
+        let bytes = match produced {
+            Ok(value) => value.as_ref().map_or(0, complete),
+            Err(error) => ERROR_BYTES + text_bytes(&error.message) + path_bytes(node),
+        };
+        bytes == 0 || self.count(bytes, || too_large().into_server_error(pos).with_path(path(node)))
     }
 
     /// Adds bytes to the count and charges them. Returns false if the execution ends here.
@@ -96,39 +105,6 @@ impl AnswerMeter {
         }
         counted.charged = due;
         Ok(())
-    }
-}
-
-/// The extension that counts answers: of requests with an [`AnswerMeter`] among their data.
-pub struct Metering;
-
-impl ExtensionFactory for Metering {
-    fn create(&self) -> Arc<dyn Extension> {
-        Arc::new(Metering)
-    }
-}
-
-#[async_trait]
-impl Extension for Metering {
-    async fn resolve(
-        &self,
-        ctx: &ExtensionContext<'_>,
-        info: ResolveInfo<'_>,
-        next: NextResolve<'_>,
-    ) -> ServerResult<Option<Value>> {
-        let Some(meter) = ctx.data_opt::<Arc<AnswerMeter>>() else { return next.run(ctx, info).await };
-        if meter.has_ended() {
-            // Neither a value nor one more error: the answer is that of the first.
-            return Ok(Some(Value::Null));
-        }
-        let (node, pos) = (info.path_node, info.field.name.pos);
-        let produced = next.run(ctx, info).await;
-        let bytes = match &produced {
-            Ok(value) => value.as_ref().map_or(0, complete),
-            Err(error) => ERROR_BYTES + text_bytes(&error.message) + path_bytes(node),
-        };
-        let is_within = bytes == 0 || meter.count(bytes, || too_large().into_server_error(pos).with_path(path(node)));
-        if is_within { produced } else { Ok(Some(Value::Null)) }
     }
 }
 
@@ -170,17 +146,15 @@ fn text_bytes(text: &str) -> usize {
     text.len() + text.bytes().map(escaped).sum::<usize>()
 }
 
-fn path(node: &QueryPathNode<'_>) -> Vec<PathSegment> {
-    let mut path: Vec<_> = nodes(node).map(|node| segment(&node.segment)).collect();
-    path.reverse();
-    path
-}
-
-fn segment(segment: &QueryPathSegment<'_>) -> PathSegment {
-    match segment {
+/// Returns the path to a field or an item.
+pub fn path(node: &QueryPathNode<'_>) -> Vec<PathSegment> {
+    let segment = |node: &QueryPathNode<'_>| match &node.segment {
         QueryPathSegment::Name(name) => PathSegment::Field((*name).to_owned()),
         QueryPathSegment::Index(index) => PathSegment::Index(*index),
-    }
+    };
+    let mut path: Vec<_> = std::iter::successors(Some(node), |node| node.parent).map(segment).collect();
+    path.reverse();
+    path
 }
 
 fn path_bytes(node: &QueryPathNode<'_>) -> usize {
@@ -188,11 +162,7 @@ fn path_bytes(node: &QueryPathNode<'_>) -> usize {
         QueryPathSegment::Name(name) => 2 * name.len(),
         QueryPathSegment::Index(_) => 0,
     };
-    nodes(node).map(bytes).sum()
-}
-
-fn nodes<'n>(node: &'n QueryPathNode<'n>) -> impl Iterator<Item = &'n QueryPathNode<'n>> {
-    std::iter::successors(Some(node), |node| node.parent)
+    std::iter::successors(Some(node), |node| node.parent).map(bytes).sum()
 }
 
 #[cfg(test)]

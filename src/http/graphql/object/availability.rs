@@ -29,8 +29,8 @@ impl UserPresence {
         PresenceDefinition(self.shown.definition.clone())
     }
 
-    /// Time at which a presence was last chosen, or a desk last connected or disconnected, whichever is newer. Null if
-    /// neither ever happened.
+    /// Time at which a presence was last chosen, or a session of a desk last opened or ended, whichever is
+    /// newer. Null if neither ever happened.
     async fn updated_at(&self) -> Option<DateTime> {
         self.shown.updated.map(DateTime)
     }

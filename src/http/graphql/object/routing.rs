@@ -9,6 +9,7 @@ use crate::domain::directory::Kind;
 use crate::domain::{Channel, EntityRef, PerChannel};
 use crate::engine::Snapshot;
 use crate::http::graphql::QueryContext;
+use crate::http::graphql::paging::list_id::ListId;
 use crate::http::graphql::paging::{Connection, ListOwner, Page, PageArguments};
 use crate::http::graphql::scalar::{DateTime, Guid, Language, LegacyId};
 use crate::projection::roster::Connection as Connected;
@@ -72,7 +73,8 @@ impl RoutingGroup {
         #[graphql(desc = "Page size, up to the end or before a cursor: 1 to 100, default 100.")] last: Option<i32>,
         #[graphql(desc = "The cursor before which the page ends.")] before: Option<String>,
     ) -> Result<Connection<User>> {
-        let page = Page::read(PageArguments { first, after, last, before })?;
+        let list = ListId::whole(self.entity.guid(), "users");
+        let page = Page::read(PageArguments { first, after, last, before }, list)?;
         Ok(User::page(&self.snapshot, &page, &members(&self.entity), Connected::Any))
     }
 }
@@ -132,7 +134,8 @@ impl RoutingRule {
         #[graphql(desc = "Page size, up to the end or before a cursor: 1 to 100, default 100.")] last: Option<i32>,
         #[graphql(desc = "The cursor before which the page ends.")] before: Option<String>,
     ) -> Result<Connection<RoutingGroup, OfRoutingRule>> {
-        let page = Page::read(PageArguments { first, after, last, before })?;
+        let list = ListId::whole(self.entity.guid(), "routingGroups");
+        let page = Page::read(PageArguments { first, after, last, before }, list)?;
         let groups = self.groups_in_order().map(|group| (place(&group), RoutingGroup::new(&self.snapshot, group)));
         Ok(page.connection(page.select(groups)))
     }

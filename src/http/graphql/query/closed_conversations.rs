@@ -50,7 +50,7 @@ impl ClosedConversationsQuery {
         #[graphql(desc = "Page size, up to the end or before a cursor: 1 to 100, default 100.")] last: Option<i32>,
         #[graphql(desc = "The cursor before which the page ends.")] before: Option<String>,
     ) -> Result<Connection<Conversation>> {
-        let page = Page::read(PageArguments { first, after, last, before })?;
+        let page = Page::of(ctx, PageArguments { first, after, last, before })?;
         let mut filter = FilterArguments { project_ids, channels, group_ids, user_ids, routing_group_ids }.read()?;
         filter.closed = Some((interval.from.0, interval.to.0));
         filter.reasons = values(close_reason, "closeReason", |reason| reason.name().to_owned())?;

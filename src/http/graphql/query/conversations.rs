@@ -38,7 +38,7 @@ impl ConversationsQuery {
         #[graphql(desc = "Page size, up to the end or before a cursor: 1 to 100, default 100.")] last: Option<i32>,
         #[graphql(desc = "The cursor before which the page ends.")] before: Option<String>,
     ) -> Result<Connection<Conversation>> {
-        let page = Page::read(PageArguments { first, after, last, before })?;
+        let page = Page::of(ctx, PageArguments { first, after, last, before })?;
         let filter = FilterArguments { project_ids, channels, group_ids, user_ids, routing_group_ids }.read()?;
         let view = &ctx.data::<QueryContext>()?.snapshot.view;
         let part = open_conversations(view, filter, &span(&page)).map_err(|fault| of_field(&fault))?;

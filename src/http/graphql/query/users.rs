@@ -35,7 +35,7 @@ impl UsersQuery {
         #[graphql(desc = "Page size, up to the end or before a cursor: 1 to 100, default 100.")] last: Option<i32>,
         #[graphql(desc = "The cursor before which the page ends.")] before: Option<String>,
     ) -> Result<Connection<User>> {
-        let page = Page::read(PageArguments { first, after, last, before })?;
+        let page = Page::of(ctx, PageArguments { first, after, last, before })?;
         let filter = Filter::default()
             .and(Clause::Users(values(ids, "ids", |LegacyId(reference)| reference)?))
             .and(Clause::Any(Dimension::Group, values(group_ids, "groupIds", entity)?))

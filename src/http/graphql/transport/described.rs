@@ -3,13 +3,14 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use utoipa::openapi::schema::SchemaType;
 use utoipa::openapi::{ContentBuilder, ObjectBuilder, Ref, RefOr, Response, ResponseBuilder, Schema, Type};
 use utoipa::{IntoResponses, PartialSchema, ToSchema};
 
 use super::answer_type::AnswerType;
 use crate::http::describe;
+use crate::http::graphql::fault::RequestError;
 
 /// The statuses of requests that fail as a whole.
 const FAULTS: [u16; 11] = [400, 401, 403, 404, 405, 406, 408, 413, 415, 429, 503];
@@ -72,20 +73,38 @@ impl ToSchema for GraphqlAnswer {
 /// Every answer, in both media types.
 pub struct Answered;
 
+/// Returns the answer to a request that fails as a whole with a status, as an example.
+fn failure(status: u16, kind: AnswerType) -> Option<Value> {
+    let error = match status {
+        404 => RequestError::PersistedQueryNotFound,
+        405 => RequestError::MutationByGet,
+        406 => RequestError::NotAcceptable,
+        other => RequestError::Fault(describe::fault(other)),
+    };
+    describe::body_of(error.answer(kind))
+}
+
 impl IntoResponses for Answered {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         let example = json!({ "data": { "connectedUsersIndicator": { "connectedUsersCount": 6 } } });
         let answer = |status: u16| {
             let shape = || Ref::from_schema_name(GraphqlAnswer::name());
-            let content = || {
-                let content = ContentBuilder::new().schema(Some(shape()));
-                content.example((status == 200).then(|| example.clone())).build()
+            let content = |kind: AnswerType| {
+                let example = if status == 200 { Some(example.clone()) } else { failure(status, kind) };
+                ContentBuilder::new().schema(Some(shape())).example(example).build()
             };
             let meaning =
                 if status == 200 { "Data, errors of single fields, or both" } else { describe::reason(status) };
             let response = ResponseBuilder::new().description(meaning);
-            let response = response.content(AnswerType::Json.essence(), content());
-            (status.to_string(), RefOr::T(response.content(AnswerType::GraphqlResponse.essence(), content()).build()))
+            let response = response.content(AnswerType::Json.essence(), content(AnswerType::Json));
+            (
+                status.to_string(),
+                RefOr::T(
+                    response
+                        .content(AnswerType::GraphqlResponse.essence(), content(AnswerType::GraphqlResponse))
+                        .build(),
+                ),
+            )
         };
         std::iter::once(200).chain(FAULTS).map(answer).collect()
     }

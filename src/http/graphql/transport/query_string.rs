@@ -6,6 +6,8 @@ use serde_json::value::RawValue;
 
 use crate::domain::Fault;
 use crate::http::extract::Params;
+use crate::http::extract::params::unknown::reject_unknown;
+use crate::http::graphql::request::MEMBERS;
 
 /// The body of a POST that asks the same.
 #[derive(Serialize)]
@@ -24,9 +26,11 @@ struct Body<'a> {
 /// Returns the body of the POST that asks the same as a query string, so that both are read, and bounded, in one way.
 ///
 /// [`Fault::Invalid`] with the parameter's name for one that is given twice or as an array, is not UTF-8, or is not JSON
-/// where it has to be. An empty parameter is none; unknown ones are ignored.
+/// where it has to be; and for an unknown one that is nearly right. An empty parameter is none; other unknown ones are
+/// ignored.
 pub fn body(query_string: &str) -> Result<Bytes, Fault> {
     let params = Params::parse(query_string.as_bytes())?;
+    reject_unknown(params.names(), &MEMBERS)?;
     let text = |name| params.one(name).map(|value| value.filter(|value| !value.is_empty()));
     let json = |name: &'static str| {
         let value = text(name)?.map(serde_json::from_str::<&RawValue>).transpose();
@@ -60,9 +64,16 @@ mod tests {
 
     #[test]
     fn ambiguous_parameters_are_rejected() {
-        for query in
-            ["query=a&query=b", "query[]=a", "query=%ff", "variables={", "variables={},\"query\":1", "extensions=x"]
-        {
+        for query in [
+            "query=a&query=b",
+            "query[]=a",
+            "query=%ff",
+            "variables={",
+            "variables={},\"query\":1",
+            "extensions=x",
+            "variable={}",
+            "operation_name=b",
+        ] {
             assert!(matches!(text(query), Err(Fault::Invalid { .. })), "{query}");
         }
     }

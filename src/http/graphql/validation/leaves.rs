@@ -2,15 +2,17 @@
 //! 2021, 5.3.3). async-graphql does not hold it for `__typename`, and reports a violation twice elsewhere: for the field,
 //! and for each name below it.
 
+use async_graphql::Pos;
 use async_graphql::parser::types::{ExecutableDocument, Selection, SelectionSet};
 
+use super::Violation;
 use super::signatures::{Signatures, base};
 
 /// Most characters of a name in an error message.
 const MAX_NAME_SHOWN: usize = 64;
 
-/// Returns the error message for a field of a scalar or an enum with a selection, the first in the text.
-pub fn check(document: &ExecutableDocument, signatures: &Signatures) -> Result<(), String> {
+/// Rejects a field of a scalar or an enum with a selection: the first in the text.
+pub fn check(document: &ExecutableDocument, signatures: &Signatures) -> Result<(), Violation> {
     let mut leaves = Leaves { signatures, found: Vec::new() };
     for (_, operation) in document.operations.iter() {
         if let Some(root) = signatures.root(operation.node.ty) {
@@ -21,13 +23,13 @@ pub fn check(document: &ExecutableDocument, signatures: &Signatures) -> Result<(
         leaves.set(&fragment.node.selection_set.node, &fragment.node.type_condition.node.on.node);
     }
     // In the order of the text, since the maps have none.
-    leaves.found.into_iter().min().map_or(Ok(()), |(_, message)| Err(message))
+    leaves.found.into_iter().min().map_or(Ok(()), |(pos, message)| Err(Violation::at(message, [pos])))
 }
 
 struct Leaves<'s> {
     signatures: &'s Signatures,
     /// Place and message of each violation.
-    found: Vec<((usize, usize), String)>,
+    found: Vec<(Pos, String)>,
 }
 
 impl Leaves<'_> {
@@ -49,7 +51,7 @@ impl Leaves<'_> {
                             "nothing can be selected of {name} at line {line} column {column}: its type is {of}, which has \
                              no fields"
                         );
-                        self.found.push(((line, column), message));
+                        self.found.push((field.pos, message));
                     }
                 }
                 Selection::InlineFragment(fragment) => {
@@ -71,7 +73,7 @@ mod tests {
     use crate::http::graphql::sdl;
 
     fn violation(text: &str) -> Option<String> {
-        check(&parse_query(text).unwrap(), &Signatures::read(&sdl())).err()
+        check(&parse_query(text).unwrap(), &Signatures::read(&sdl())).err().map(|found| found.message)
     }
 
     #[test]

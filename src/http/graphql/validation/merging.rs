@@ -11,6 +11,7 @@ use async_graphql::parser::types::{BaseType, ExecutableDocument, Field, Selectio
 use async_graphql::{Name, Positioned};
 use async_graphql_value::Value;
 
+use super::Violation;
 use super::signatures::{Signatures, base};
 
 /// Most visits of fields in one document. A field on an interface is visited once for each object type beside it. A
@@ -20,8 +21,8 @@ const MAX_VISITS: usize = 20_000;
 /// Most characters of a name in an error message.
 const MAX_NAME_SHOWN: usize = 64;
 
-/// Returns the error message for the first two fields that cannot be merged, by their name in the answer.
-pub fn check(document: &ExecutableDocument, signatures: &Signatures) -> Result<(), String> {
+/// Rejects the first two fields that cannot be merged, by their name in the answer.
+pub fn check(document: &ExecutableDocument, signatures: &Signatures) -> Result<(), Violation> {
     let mut merger = Merger { document, signatures, visits: 0 };
     let mut operations: Vec<_> = document.operations.iter().map(|(_, operation)| operation).collect();
     // In the order of the text, since the map has none.
@@ -99,7 +100,7 @@ impl<'d> Merger<'d> {
     }
 
     /// Checks that fields with one response name have values of one shape, even on types that exclude each other.
-    fn check_shapes(&mut self, fields: &[Selected<'d>]) -> Result<(), String> {
+    fn check_shapes(&mut self, fields: &[Selected<'d>]) -> Result<(), Violation> {
         self.count(fields)?;
         for group in by_response_name(fields).values() {
             let first = group[0];
@@ -125,7 +126,7 @@ impl<'d> Merger<'d> {
 
     /// Checks that fields with one response name that can meet in one object are the same field with the same
     /// arguments.
-    fn check_fields(&mut self, fields: &[Selected<'d>]) -> Result<(), String> {
+    fn check_fields(&mut self, fields: &[Selected<'d>]) -> Result<(), Violation> {
         self.count(fields)?;
         for group in by_response_name(fields).values() {
             for meeting in self.meetings(group) {
@@ -155,9 +156,13 @@ impl<'d> Merger<'d> {
         objects.into_values().collect()
     }
 
-    fn count(&mut self, fields: &[Selected<'d>]) -> Result<(), String> {
+    fn count(&mut self, fields: &[Selected<'d>]) -> Result<(), Violation> {
         self.visits += fields.len();
-        if self.visits > MAX_VISITS { Err(String::from("the document's fields overlap too often")) } else { Ok(()) }
+        if self.visits > MAX_VISITS {
+            Err(Violation::at("the document's fields overlap too often", []))
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -175,7 +180,7 @@ fn check_same<'d>(
     first: &'d Positioned<Field>,
     other: &'d Positioned<Field>,
     arguments: &mut Option<HashMap<&'d Name, &'d Value>>,
-) -> Result<(), String> {
+) -> Result<(), Violation> {
     // One field of the text, reached through a fragment that is spread more than once.
     if std::ptr::eq(first, other) {
         return Ok(());
@@ -191,13 +196,15 @@ fn check_same<'d>(
     if is_same { Ok(()) } else { Err(conflict(first, other, "have different arguments")) }
 }
 
-fn conflict(first: &Positioned<Field>, other: &Positioned<Field>, why: &str) -> String {
+fn conflict(first: &Positioned<Field>, other: &Positioned<Field>, why: &str) -> Violation {
     let (first, other) = if other.pos < first.pos { (other, first) } else { (first, other) };
     let place = |field: &Positioned<Field>| {
         format!("{} at line {} column {}", shown(&field.node.name.node), field.pos.line, field.pos.column)
     };
     let name = shown(&first.node.response_key().node);
-    format!("the fields named {name} in the answer conflict: {} and {} {why}", place(first), place(other))
+    let message =
+        format!("the fields named {name} in the answer conflict: {} and {} {why}", place(first), place(other));
+    Violation::at(message, [first.pos, other.pos])
 }
 
 fn shown(name: &str) -> String {
@@ -213,7 +220,7 @@ mod tests {
 
     fn checked_in(sdl: &str, text: &str) -> Result<(), String> {
         let document = parse_query(text).unwrap_or_else(|error| panic!("{text}: {error}"));
-        check(&document, &Signatures::read(sdl))
+        check(&document, &Signatures::read(sdl)).map_err(|found| found.message)
     }
 
     fn checked(text: &str) -> Result<(), String> {

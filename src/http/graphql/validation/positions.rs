@@ -10,6 +10,7 @@ use async_graphql::parser::types::{
 use async_graphql::{Name, Pos, Positioned};
 use async_graphql_value::{ConstValue, Value};
 
+use super::Violation;
 use super::signatures::{Input, Inputs, NamedType, Signatures, base};
 
 /// Most characters of a name in an error message.
@@ -31,7 +32,7 @@ pub struct NullableVariable {
 
 /// Checks every use of a variable that an operation reaches. Returns the nullable variables for which defaults
 /// of places matter.
-pub fn check(document: &ExecutableDocument, signatures: &Signatures) -> Result<Vec<NullableVariable>, String> {
+pub fn check(document: &ExecutableDocument, signatures: &Signatures) -> Result<Vec<NullableVariable>, Violation> {
     let mut fragments = HashMap::new();
     for (name, fragment) in &document.fragments {
         let mut scope = Scope::new(signatures);
@@ -63,7 +64,7 @@ fn check_operation<'d>(
     operation: &'d Positioned<OperationDefinition>,
     scope: &Scope<'d>,
     fragments: &HashMap<&'d Name, Scope<'d>>,
-) -> Result<Vec<NullableVariable>, String> {
+) -> Result<Vec<NullableVariable>, Violation> {
     let definitions =
         operation.node.variable_definitions.iter().map(|definition| (&definition.node.name.node, definition));
     let definitions: HashMap<&Name, &Positioned<VariableDefinition>> = definitions.collect();
@@ -71,7 +72,7 @@ fn check_operation<'d>(
     let mut nullable: BTreeMap<&Name, NullableVariable> = BTreeMap::new();
     while let Some(scope) = waiting.pop() {
         if let Some(quoted) = &scope.quoted {
-            return Err(quoted.clone());
+            return Err(Violation::at(quoted.0.clone(), [quoted.1]));
         }
         for used in &scope.uses {
             // The validator reports variables that are not declared.
@@ -125,13 +126,14 @@ fn is_base_allowed(declared: &BaseType, used: &BaseType) -> bool {
     }
 }
 
-fn misplaced(definition: &Positioned<VariableDefinition>, used: &Use<'_>) -> String {
+fn misplaced(definition: &Positioned<VariableDefinition>, used: &Use<'_>) -> Violation {
     let name: String = used.variable.chars().take(MAX_NAME_SHOWN).collect();
     let declared: String = definition.node.var_type.node.to_string().chars().take(MAX_NAME_SHOWN).collect();
-    format!(
+    let message = format!(
         "the variable ${name} has the type {declared} and is used at line {} column {}, where the type is {}",
         used.pos.line, used.pos.column, used.of
-    )
+    );
+    Violation::at(message, [definition.pos, used.pos])
 }
 
 /// A use of a variable.
@@ -157,8 +159,8 @@ struct Scope<'d> {
     signatures: &'d Signatures,
     uses: Vec<Use<'d>>,
     spreads: Vec<&'d Name>,
-    /// The error message for the first enum value in quotes.
-    quoted: Option<String>,
+    /// The error message for the first enum value in quotes, and its place.
+    quoted: Option<(String, Pos)>,
 }
 
 impl<'d> Scope<'d> {
@@ -237,7 +239,8 @@ impl<'d> Scope<'d> {
         let name = base(of);
         if matches!(self.signatures.named(name), Some(NamedType::Enum)) && self.quoted.is_none() {
             let place = format!("line {} column {}", pos.line, pos.column);
-            self.quoted = Some(format!("a value of {name} is written without quotes, unlike the one at {place}"));
+            let message = format!("a value of {name} is written without quotes, unlike the one at {place}");
+            self.quoted = Some((message, pos));
         }
     }
 
@@ -279,7 +282,7 @@ mod tests {
 
     fn checked(text: &str) -> Result<Vec<NullableVariable>, String> {
         let document = parse_query(text).unwrap_or_else(|error| panic!("{text}: {error}"));
-        check(&document, &Signatures::read(&sdl()))
+        check(&document, &Signatures::read(&sdl())).map_err(|found| found.message)
     }
 
     #[test]

@@ -6,14 +6,15 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use super::{Violation, place};
 use crate::http::graphql::guard::string_length;
 
 /// Most characters of a name in an error message.
 const MAX_NAME_SHOWN: usize = 64;
 
-/// Checks the arguments, variables and members of input objects in a document that the parser accepts. Returns the error
-/// message for the first that is given twice.
-pub fn check_text(text: &str) -> Result<(), String> {
+/// Rejects an argument, a variable or a member of an input object that is given twice in a document that the parser
+/// accepts: the first.
+pub fn check_text(text: &str) -> Result<(), Violation> {
     let mut tokens = Tokens { text, at: 0 };
     let mut open: Vec<Bracket<'_>> = Vec::new();
     while let Some(token) = tokens.next() {
@@ -27,14 +28,15 @@ pub fn check_text(text: &str) -> Result<(), String> {
             Token::Close => {
                 open.pop();
             }
-            Token::Name { name, is_variable } => {
+            Token::Name { name, at, is_variable } => {
                 let (what, known) = match open.last_mut() {
                     Some(Bracket::Arguments(known)) => (if is_variable { "variable $" } else { "argument " }, known),
                     Some(Bracket::Object(known)) => ("member ", known),
                     _ => continue,
                 };
                 if tokens.is_before_colon() && !known.insert(name) {
-                    return Err(format!("the {what}{} is given twice", shown(name)));
+                    let message = format!("the {what}{} is given twice", shown(name));
+                    return Err(Violation::at(message, [place(text, at)]));
                 }
             }
         }
@@ -54,7 +56,7 @@ enum Bracket<'t> {
 enum Token<'t> {
     Open(u8),
     Close,
-    Name { name: &'t str, is_variable: bool },
+    Name { name: &'t str, at: usize, is_variable: bool },
 }
 
 /// The brackets and names of a document, without strings, numbers and comments.
@@ -75,7 +77,7 @@ impl<'t> Tokens<'t> {
                     let start = self.at;
                     self.skip(|byte| byte == b'_' || byte.is_ascii_alphanumeric());
                     let name = self.text.get(start..self.at).unwrap_or_default();
-                    return Some(Token::Name { name, is_variable });
+                    return Some(Token::Name { name, at: start, is_variable });
                 }
                 _ => {
                     self.at += 1;
@@ -243,7 +245,7 @@ mod tests {
         ] {
             assert!(parse_query(text).is_ok(), "{text}");
             let expected = expected.map_or(Ok(()), |what| Err(format!("the {what} is given twice")));
-            assert_eq!(check_text(text), expected, "{text}");
+            assert_eq!(check_text(text).map_err(|found| found.message), expected, "{text}");
         }
     }
 

@@ -14,7 +14,7 @@ use crate::auth::OperatorsRead;
 use crate::http::describe;
 use crate::http::extract::long_answer::{Lists, json_in_slices};
 use crate::http::extract::{Query, freshness, reply};
-use crate::http::iadvize_rest::filters::{ids, only};
+use crate::http::iadvize_rest::filters::ids;
 use crate::http::iadvize_rest::paging::Paging;
 use crate::http::iadvize_rest::{Authenticated, Envelope, JSON, RestFault, SUCCESS, example_page, page};
 use crate::http::state::AppState;
@@ -91,14 +91,8 @@ async fn list(
     headers: HeaderMap,
 ) -> Result<Response<Body>, RestFault> {
     let operators = match resource {
-        Resource::Group => {
-            only(&query, &[PARENT])?;
-            Vec::new()
-        }
-        Resource::Skill => {
-            only(&query, &[PARENT, OPERATOR])?;
-            ids(&query, OPERATOR)?
-        }
+        Resource::Group => Vec::new(),
+        Resource::Skill => ids(&query, OPERATOR)?,
     };
     let filter = GroupingFilter { parents: ids(&query, PARENT)?, operators };
     let paging = Paging::read(&query)?;

@@ -3,6 +3,7 @@
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::Response;
+use serde_json::Value;
 
 use super::patch::{New, REQUIRED_FIELDS, example_fields};
 use super::row::Row;
@@ -17,7 +18,7 @@ use crate::http::state::AppState;
 /// Creates an operator and returns it.
 ///
 /// `name`, `email` and `website_list` are needed. A form has lists as a repeated name or in brackets, and flags as 0 and 1.
-/// Unknown fields are ignored, so that an operator can be sent back as it was received. Scope: `operators:write`; with
+/// Unknown fields are refused; `id` and `_link` are ignored. Scope: `operators:write`; with
 /// `password` also `operators:passwords`.
 #[utoipa::path(
     post,
@@ -31,7 +32,7 @@ pub async fn create(
     caller: Authenticated<OperatorsWrite>,
     fields: Fields,
 ) -> Result<Response<Body>, RestFault> {
-    if let Some(missing) = REQUIRED_FIELDS.into_iter().find(|name| fields.get(name).is_none()) {
+    if let Some(missing) = REQUIRED_FIELDS.into_iter().find(|name| fields.get(name).is_none_or(Value::is_null)) {
         return Err(RestFault::Missing(missing));
     }
     let user = patch::read(&fields)?;

@@ -86,7 +86,7 @@ pub struct Writable;
 
 impl PartialSchema for Writable {
     fn schema() -> RefOr<Schema> {
-        object().into()
+        object(&[]).into()
     }
 }
 
@@ -101,7 +101,7 @@ pub struct New;
 
 impl PartialSchema for New {
     fn schema() -> RefOr<Schema> {
-        REQUIRED_FIELDS.into_iter().fold(object(), ObjectBuilder::required).into()
+        REQUIRED_FIELDS.into_iter().fold(object(&REQUIRED_FIELDS), ObjectBuilder::required).into()
     }
 }
 
@@ -111,15 +111,24 @@ impl ToSchema for New {
     }
 }
 
-fn object() -> ObjectBuilder {
+fn object(required: &[&str]) -> ObjectBuilder {
     let fields = FIELDS.into_iter().chain([("password", Form::Text)]);
-    let object = fields.fold(ObjectBuilder::new(), |object, (name, form)| object.property(name, schema(name, form)));
+    let of = |name, form| if required.contains(&name) { given(name, form) } else { schema(name, form) };
+    let object = fields.fold(ObjectBuilder::new(), |object, (name, form)| object.property(name, of(name, form)));
     let config = CALL_CONFIG.into_iter();
     let config = config.fold(ObjectBuilder::new(), |object, (name, form)| object.property(name, schema(name, form)));
-    object.property("call_config", config)
+    object.property("call_config", describe::or_null(config))
 }
 
+/// Returns the schema of a field. `null` clears what can be without a value.
 fn schema(name: &str, form: Form) -> Schema {
+    let is_cleared = matches!(form, Form::Clearable | Form::Reference | Form::References | Form::Texts);
+    let schema = given(name, form);
+    if is_cleared || name == "role" { describe::or_null(schema) } else { schema }
+}
+
+/// Returns the schema of a field that has a value.
+fn given(name: &str, form: Form) -> Schema {
     match (name, form) {
         ("email", _) => describe::text().format(Some(SchemaFormat::Custom(String::from("email")))).into(),
         ("type", _) => describe::text().enum_values(Some(ANSWERING)).into(),
@@ -139,13 +148,19 @@ fn schema(name: &str, form: Form) -> Schema {
     }
 }
 
-/// Reads the fields. Unknown ones are ignored, and so are `id` and `_link`: clients send objects back as they received
-/// them.
+/// Reads the fields. Unknown ones are rejected.
 pub fn read(fields: &Fields) -> Result<UserPatch, Fault> {
+    let known: Vec<&str> = FIELDS.iter().map(|(name, _)| *name).chain(["call_config", "password"]).collect();
+    fields.only(&known)?;
     let mut user = Map::new();
     for (name, form) in FIELDS {
         if let Some(value) = fields.get(name) {
-            let value = convert(value, form).ok_or_else(|| invalid(name))?;
+            // As an operator without one of the three roles is received.
+            if name == "role" && value.is_null() {
+                user.insert(String::from("roles"), Value::Array(Vec::new()));
+                continue;
+            }
+            let value = convert(value, form).ok_or_else(|| Fault::misfit(name, fits(form), value))?;
             user.insert(name.to_owned(), value);
         }
     }
@@ -158,7 +173,7 @@ pub fn read(fields: &Fields) -> Result<UserPatch, Fault> {
     }
     serde_path_to_error::deserialize(Value::Object(user)).map_err(|error| {
         let path = error.path().iter().next().map(ToString::to_string);
-        invalid(&path.unwrap_or_default())
+        Fault::invalid(path.unwrap_or_default(), format!("cannot be read: {}", error.into_inner()))
     })
 }
 
@@ -168,14 +183,16 @@ fn call_config(fields: &Fields) -> Result<Value, Fault> {
     let mut config = Map::new();
     for (name, form) in CALL_CONFIG {
         if let Some(value) = fields.get(name) {
-            let value = convert(value, form).ok_or_else(|| invalid(&format!("call_config[{name}]")))?;
+            let misfit = || Fault::misfit(format!("call_config[{name}]"), fits(form), value);
+            let value = convert(value, form).ok_or_else(misfit)?;
             config.insert(name.to_owned(), value);
         }
     }
     if let Some(kind) = config.get("type")
         && !ANSWERING.map(Value::from).contains(kind)
     {
-        return Err(invalid("call_config[type]"));
+        let fits = format!("must be {}", ANSWERING.join(" or "));
+        return Err(Fault::misfit("call_config[type]", &fits, kind));
     }
     Ok(if config.is_empty() { Value::Null } else { Value::Object(config) })
 }
@@ -206,6 +223,15 @@ fn reference(value: &Value) -> Option<Value> {
     }
 }
 
-fn invalid(name: &str) -> Fault {
-    Fault::invalid(name, "cannot be read")
+/// Describes the values that have a form, as a predicate.
+const fn fits(form: Form) -> &'static str {
+    match form {
+        Form::Text => "must be a text that is not empty",
+        Form::Clearable => "must be a text",
+        Form::Whole => "must be a whole number",
+        Form::Reference => "must be an id or a GUID",
+        Form::Flag => "must be 0 or 1",
+        Form::References => "must be a list of ids or GUIDs",
+        Form::Texts => "must be a list of texts",
+    }
 }

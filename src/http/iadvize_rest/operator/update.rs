@@ -16,7 +16,7 @@ use crate::http::state::AppState;
 
 /// Changes an operator and returns it.
 ///
-/// Fields that are not given stay as they are, and unknown ones are ignored. An empty text or `null` clears a field that
+/// Fields that are not given stay as they are, and unknown ones are refused; `id` and `_link` are ignored. An empty text or `null` clears a field that
 /// can be cleared. Scope: `operators:write`; with `password`, or for other roles of an operator who has one, also
 /// `operators:passwords`.
 #[utoipa::path(

@@ -22,6 +22,7 @@ use crate::auth::tickets::Pass;
 use crate::auth::{Authorized, Caller, EventsWrite};
 use crate::domain::Fault;
 use crate::http::connection::Connection;
+use crate::http::extract::query::reject_unknown_parameters;
 use crate::http::extract::{credential, query, reply};
 use crate::http::fault::NativeFault;
 use crate::http::request_context::RequestContext;
@@ -73,6 +74,7 @@ pub async fn connect(State(desks): State<DeskState>, request: Request) -> Result
         }
         None => (by_key(app, &mut parts)?.authorize()?, None, upgrade(&mut parts).await?),
     };
+    reject_unknown_parameters(&mut parts)?;
     let position = app.reader().snapshot(caller.tenant())?.view.position();
     let connection = Connection::of(&parts.extensions);
     if let Some(connection) = &connection {

@@ -17,6 +17,7 @@ use crate::http::fault::{Details, NativeFault};
 
 /// A ticket to be issued.
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct NewTicket {
     /// The user of the desk: an integer id, a GUID, or `external:` and the external id.
     #[schema(value_type = String, examples("101"))]

@@ -74,7 +74,7 @@ fn entity(kind: Kind) -> ObjectBuilder {
         Kind::Project | Kind::Queue | Kind::Campaign | Kind::RoutingGroup => object.property("name", name),
         Kind::Group => object.property("name", name).property("parent", parent()),
         Kind::Skill => {
-            let order = describe::whole().minimum(Some(0)).description(Some("Position among skills"));
+            let order = nullable(Type::Integer, "Position among skills").minimum(Some(0));
             object.property("name", name).property("parent", parent()).property("order", order)
         }
         Kind::RoutingRule => object.property("name", name).property("routing_groups", references()),
@@ -147,10 +147,10 @@ fn user() -> ObjectBuilder {
         .property("language_list", describe::list(describe::text()).description(Some("ISO 639-1 codes")))
         .property("language_admin", clearable("Language of the administration: de, en, es or fr"))
         .property("sso_key", clearable("Key for single sign-on"))
-        .property("call_config", object_or_null("Call settings; replaced as a whole"))
+        .property("call_config", call_config())
         .property("experience", nullable(Type::Integer, "Experience points"))
         .property("satisfaction", nullable(Type::Number, "Average satisfaction, from 0 to 1"))
-        .property("profile", object_or_null("Public profile; replaced as a whole"))
+        .property("profile", profile())
 }
 
 fn channel() -> ObjectBuilder {
@@ -179,8 +179,20 @@ fn clearable(meaning: &str) -> ObjectBuilder {
     nullable(Type::String, meaning)
 }
 
-fn object_or_null(meaning: &str) -> ObjectBuilder {
-    nullable(Type::Object, meaning)
+/// The schema of the settings of calls.
+fn call_config() -> ObjectBuilder {
+    let object = nullable(Type::Object, "Call settings; replaced as a whole");
+    object
+        .property("type", describe::text().enum_values(Some(["ANSWER_FROM_PHONE", "ANSWER_FROM_DESK"])))
+        .property("ask_phone_number_at_every_connection", describe::boolean())
+        .property("phone_number", clearable("In international form, such as +33123456789"))
+}
+
+/// The schema of a public profile.
+fn profile() -> ObjectBuilder {
+    let texts = ["status", "description", "facebook", "city", "country"];
+    let object = nullable(Type::Object, "Public profile; replaced as a whole");
+    texts.into_iter().fold(object, |object, name| object.property(name, nullable(Type::String, "Shown as given")))
 }
 
 fn nullable(kind: Type, meaning: &str) -> ObjectBuilder {

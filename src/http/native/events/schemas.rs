@@ -97,8 +97,14 @@ fn data(kind: &str, described: &Described) -> ObjectBuilder {
     object.examples([described.data.clone()])
 }
 
-/// Returns the schema of one member.
+/// Returns the schema of one member. One that may be absent may be null, which is no value.
 fn value(kind: &str, member: &Member) -> Schema {
+    let schema = given(kind, member);
+    if member.is_required { schema } else { describe::or_null(schema) }
+}
+
+/// Returns the schema of a member that has a value.
+fn given(kind: &str, member: &Member) -> Schema {
     let meaning = member_meaning(kind, member.name);
     let text = || describe::text().description(Some(meaning));
     let formatted = |format: &str| text().format(Some(SchemaFormat::Custom(format.to_owned()))).into();

@@ -175,8 +175,15 @@ fn switches(availabilities: &[Availability]) -> Result<Map<String, Value>, Fault
 
 /// Parses the members of the body that `T` has.
 fn part<T: DeserializeOwned>(body: &[u8]) -> Result<T, Fault> {
-    let read: Result<Object<T>, _> = serde_json::from_slice(body);
-    read.map(|Object(part)| part).map_err(|error| Fault::Malformed(format!("the webhook cannot be read: {error}")))
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    let read: Result<Object<T>, _> = serde_path_to_error::deserialize(&mut reader);
+    let malformed = |why: String| Fault::Malformed(format!("the webhook cannot be read: {why}"));
+    let Object(part) = read.map_err(|error| match error.path().iter().next() {
+        None => malformed(error.inner().to_string()),
+        Some(_) => malformed(format!("{}: {}", error.path(), error.inner())),
+    })?;
+    reader.end().map_err(|error| malformed(error.to_string()))?;
+    Ok(part)
 }
 
 #[cfg(test)]

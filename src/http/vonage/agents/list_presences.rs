@@ -12,6 +12,7 @@ use super::super::{Authenticated, JSON, Version1, VonageFault};
 use super::AgentPresence;
 use crate::auth::UsersRead;
 use crate::domain::Fault;
+use crate::domain::fault::found::quoted;
 use crate::domain::ids::parse_guid;
 use crate::http::describe;
 use crate::http::extract::params::elements;
@@ -83,7 +84,7 @@ fn users(params: &Params<'_>) -> Result<Vec<Uuid>, VonageFault> {
     }
     let mut users = Vec::new();
     for text in texts {
-        let malformed = || Fault::Malformed(format!("{text} is not a GUID"));
+        let malformed = || Fault::Malformed(format!("userId must be a list of GUIDs: {} is given", quoted(text)));
         let user = parse_guid(text).ok_or_else(malformed)?;
         if !users.contains(&user) {
             users.push(user);

@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use uuid::{Uuid, uuid};
 
 use crate::domain::Fault;
+use crate::domain::fault::found::quoted;
 use crate::domain::ids::parse_guid;
 use crate::domain::presence::{Definition, DefinitionCategory};
 use crate::domain::time::InMillis;
@@ -102,5 +103,5 @@ impl From<DefinitionCategory> for Category {
 
 /// Parses the user id in a path, which must be a GUID: the vendor has no other user ids here.
 fn user_of(id: &str) -> Result<Uuid, Fault> {
-    parse_guid(id).ok_or_else(|| Fault::Malformed(String::from("the user's id is not a GUID")))
+    parse_guid(id).ok_or_else(|| Fault::Malformed(format!("the user's id must be a GUID: {} is given", quoted(id))))
 }

@@ -13,6 +13,7 @@ use super::{AgentPresence, LUNCH, user_of};
 use crate::auth::UsersWrite;
 use crate::command::change_presence::{ChangeError, Choice, change_presence};
 use crate::domain::Fault;
+use crate::domain::fault::found::found;
 use crate::domain::ids::parse_guid;
 use crate::http::extract::body::DIALECT_LIMIT;
 use crate::http::extract::{MediaType, PathId, media_type, read_body, reply};
@@ -81,8 +82,8 @@ fn read(body: &[u8]) -> Result<Uuid, VonageFault> {
     let change = members(body, &["presenceId"])?;
     let given = change.get("presenceId").filter(|value| !value.is_null());
     let given = given.ok_or_else(|| refused("The presenceId field is required."))?;
-    let guid = given.as_str().and_then(parse_guid);
-    Ok(guid.ok_or_else(|| Fault::Malformed(String::from("presenceId is not a GUID")))?)
+    let malformed = || Fault::Malformed(format!("presenceId must be a GUID: {} is given", found(given)));
+    Ok(given.as_str().and_then(parse_guid).ok_or_else(malformed)?)
 }
 
 fn refused(message: impl Into<String>) -> VonageFault {

@@ -11,7 +11,7 @@ use sqlx::{ConnectOptions, Connection};
 use super::{on, run, stderr, stdout};
 use crate::support::api::send;
 use crate::support::desks::{connected, directory};
-use crate::support::process::{Process, store_flags};
+use crate::support::process::{Process, program, store_flags};
 use crate::support::raw::RawStore;
 use crate::support::{Backend, Home};
 
@@ -188,4 +188,51 @@ async fn databases_have_tools_of_their_own() {
         assert!(wanted.iter().all(|part| message.contains(part)), "{message}");
     }
     assert_eq!(names(place.path()), [""; 0]);
+}
+
+/// Without a handler the process would be ended by a signal, and leave what it had begun.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_that_finds_no_room_says_why() {
+    let home = Home::new(Backend::Embedded).await;
+    filled(&home).await;
+    let place = tempfile::tempdir().expect("a folder");
+    let file = place.path().join("backup").display().to_string();
+    let limited = |arguments: &[&str], home: &Home| {
+        let mut command = std::process::Command::new("prlimit");
+        command.env_clear().env("PATH", "/usr/bin:/bin").arg("--fsize=65536").arg(program().get_program());
+        let ended = command.args(arguments).args(store_flags(&home.location)).output().expect("a command");
+        (ended.status.code(), String::from_utf8_lossy(&ended.stderr).into_owned())
+    };
+    let (status, message) = limited(&["backup", &file], &home);
+    assert!(message.contains(&file) && message.contains("limited to 65536 bytes (ulimit -f)"), "{message}");
+    assert_eq!((status, names(place.path())), (Some(1), vec![]));
+    on(&home, &["backup", &file]).code(0);
+    let restored = Home::new(Backend::Embedded).await;
+    let (status, message) = limited(&["restore", &file], &restored);
+    assert!(status == Some(2) && message.contains("File too large"), "{status:?} {message}");
+    assert_eq!(names(&folder(&restored)), [""; 0]);
+}
+
+/// A pipe would be waited for without end.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_a_regular_file_is_restored() {
+    let home = Home::new(Backend::Embedded).await;
+    let place = tempfile::tempdir().expect("a folder");
+    let pipe = place.path().join("pipe").display().to_string();
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs").success());
+    let here = place.path().display().to_string();
+    for (path, why) in [(&pipe, "a pipe or a device"), (&here, "a folder"), (&"/dev/zero".to_owned(), "a device")] {
+        let message = stderr(&on(&home, &["restore", path]).code(2));
+        let wanted = "rollcall restore reads a regular file only";
+        assert!(message.contains(path) && message.contains(why) && message.contains(wanted), "{message}");
+        assert!(!folder(&home).exists());
+    }
+    // Nor is anything but a file taken for a store.
+    std::fs::create_dir_all(folder(&home).join(DATABASE_FILE)).expect("a folder");
+    for arguments in [&["tenant", "list"][..], &["verify"], &["serve", "--listen", "127.0.0.1:0"]] {
+        let message = stderr(&on(&home, arguments).code(2));
+        assert!(message.contains("rollcall.db is no regular file"), "{message}");
+    }
 }

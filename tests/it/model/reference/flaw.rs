@@ -33,6 +33,8 @@ pub enum Flaw {
     LateConnectionsAreNotSeen,
     /// Connections and disconnections do not change the time of a presence.
     DesksDoNotUpdatePresence,
+    /// Sessions of the administration change the time of a presence.
+    AdministrationUpdatesPresence,
     /// A chosen definition is shown as the category's own.
     DefinitionsAreNotShown,
     /// A conversation that returns to a user counts as handled twice.
@@ -115,7 +117,7 @@ pub enum Flaw {
 
 impl Flaw {
     /// All flaws.
-    pub const ALL: [Flaw; 54] = [
+    pub const ALL: [Flaw; 55] = [
         Flaw::BusyBeforeToggleOff,
         Flaw::ConversationsDoNotBlock,
         Flaw::AdministrationConnects,
@@ -131,6 +133,7 @@ impl Flaw {
         Flaw::NothingIsForgotten,
         Flaw::LateConnectionsAreNotSeen,
         Flaw::DesksDoNotUpdatePresence,
+        Flaw::AdministrationUpdatesPresence,
         Flaw::DefinitionsAreNotShown,
         Flaw::EveryTakeCounts,
         Flaw::ForgottenTakesCountAgain,

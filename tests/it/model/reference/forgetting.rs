@@ -83,7 +83,10 @@ impl Reference {
     fn forget_session(&mut self, user: i64, name: &str) -> Option<Time> {
         let is_theirs = |account: &super::directory::Account| !account.forgotten && account.id == user;
         let ix = self.directory.accounts.iter().position(is_theirs)?;
-        self.closed_since.remove(&(ix, Box::from(name)));
+        let key = (ix, Box::from(name));
+        self.closed_since.remove(&key);
+        self.of_desks.remove(&key);
+        self.uncounted.remove(&key);
         self.forget_statements(|effect| is_about_session(effect, ix, name))
     }
 

@@ -20,6 +20,7 @@ use crate::domain;
 use crate::domain::conversation::{Key, Medium, Summary};
 use crate::domain::directory::Kind;
 use crate::http::graphql::QueryContext;
+use crate::http::graphql::paging::list_id::ListId;
 use crate::http::graphql::paging::{Connection, Cursor, Page, PageArguments};
 use crate::http::graphql::scalar::{DateTime, Guid};
 use crate::query::people::users::Member;
@@ -168,7 +169,8 @@ impl Conversation {
         #[graphql(desc = "Page size, up to the end or before a cursor: 1 to 100, default 100.")] last: Option<i32>,
         #[graphql(desc = "The cursor before which the page ends.")] before: Option<String>,
     ) -> Result<Connection<Message>> {
-        let page = Page::read(PageArguments { first, after, last, before })?;
+        let list = ListId::whole(self.conversation.id(), "messages");
+        let page = Page::read(PageArguments { first, after, last, before }, list)?;
         let history = self.conversation.history().iter().enumerate();
         // Messages are built for the page only: a history can be long.
         let chosen = page.select(history.filter_map(|(place, entry)| Some((EntryKey::of(entry)?, place)))).into_iter();

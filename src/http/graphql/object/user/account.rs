@@ -9,6 +9,7 @@ use crate::domain::{EntityRef, Profile};
 use crate::http::graphql::QueryContext;
 use crate::http::graphql::object::availability::{UserAvailability, UserPresence};
 use crate::http::graphql::object::reference::{Project, Skill, UserGroup, place};
+use crate::http::graphql::paging::list_id::ListId;
 use crate::http::graphql::paging::{Connection, Page, PageArguments};
 use crate::http::graphql::scalar::{DateTime, Language, LegacyId, Locale, UserRole};
 use crate::query::people::users::Member;
@@ -207,7 +208,8 @@ impl<S: UserType> Account<S> {
         #[graphql(desc = "Page size, up to the end or before a cursor: 1 to 100, default 100.")] last: Option<i32>,
         #[graphql(desc = "The cursor before which the page ends.")] before: Option<String>,
     ) -> Result<Connection<Project>> {
-        let page = Page::read(PageArguments { first, after, last, before })?;
+        let list = ListId::whole(format_args!("user {}", self.0.id()), "projects");
+        let page = Page::read(PageArguments { first, after, last, before }, list)?;
         let projects = self.0.projects();
         Ok(page.connection(page.select(projects.map(|project| (place(&project), Project(project))))))
     }

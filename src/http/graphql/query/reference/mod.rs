@@ -23,7 +23,7 @@ fn page<N: OutputType>(
     arguments: PageArguments,
     node: impl Fn(&Snapshot, Reference) -> N,
 ) -> Result<Connection<N>> {
-    let page = Page::read(arguments)?;
+    let page = Page::of(ctx, arguments)?;
     let snapshot = &ctx.data::<QueryContext>()?.snapshot;
     let chosen = page.select(references(&snapshot.view, kind).map(|of| (place(&of), of))).into_iter();
     Ok(page.connection(chosen.map(|(place, of)| (place, node(snapshot, of))).collect()))

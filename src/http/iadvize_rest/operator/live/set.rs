@@ -24,7 +24,7 @@ const CHANNELS: [Channel; 3] = [Channel::Chat, Channel::Call, Channel::Video];
 
 /// Switches one operator's channels, or sends the operator offline.
 ///
-/// At least one field is needed; all of them take effect, or none. A form has `chat[available]=1`. `connected` can only be
+/// At least one field is needed; all of them take effect, or none. Unknown fields are refused. A form has `chat[available]=1`. `connected` can only be
 /// 0, which closes every session. Scope: `operators:write`.
 #[utoipa::path(
     put,
@@ -49,7 +49,8 @@ pub async fn set_live(
     let done = change_availability(app.command(&caller), operator, change).await;
     let position = done.map_err(|why| match why {
         ChangeError::NotEnabled(channel) => {
-            Fault::invalid(format!("{}[available]", channel.name()), "the channel is not enabled").into()
+            Fault::invalid(format!("{}[available]", channel.name()), "is the switch of a channel that is not enabled")
+                .into()
         }
         ChangeError::Fault(Fault::NotFound(_)) => RestFault::unknown("operator", &id),
         ChangeError::Fault(other) => RestFault::Fault(other),
@@ -77,8 +78,12 @@ impl ToSchema for Switches {
 
 fn read(fields: &Fields) -> Result<Change, Fault> {
     let mut change = Change::default();
+    fields.only(&[CHANNELS[0].name(), CHANNELS[1].name(), CHANNELS[2].name(), "connected"])?;
     for channel in CHANNELS {
         let name = channel.name();
+        if fields.get(name).is_some_and(Value::is_null) {
+            return Err(Fault::misfit(name, "must have fields of its own", &Value::Null));
+        }
         if let Some(on) = switch(&fields.inside(name, &["available"])?, "available", &format!("{name}[available]"))? {
             change.channels.push((channel, on));
         }
@@ -86,15 +91,15 @@ fn read(fields: &Fields) -> Result<Change, Fault> {
     change.offline = match switch(fields, "connected", "connected")? {
         None => false,
         Some(false) => true,
-        Some(true) => return Err(Fault::invalid("connected", "must be 0")),
+        Some(true) => return Err(Fault::misfit("connected", "must be 0", &Value::from(1))),
     };
     Ok(change)
 }
 
 fn switch(fields: &Fields, field: &str, name: &str) -> Result<Option<bool>, Fault> {
     match fields.get(field) {
-        None | Some(Value::Null) => Ok(None),
-        Some(value) => flag(value).map(Some).ok_or_else(|| Fault::invalid(name, "must be 0 or 1")),
+        None => Ok(None),
+        Some(value) => flag(value).map(Some).ok_or_else(|| Fault::misfit(name, "must be 0 or 1", value)),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Values of events as messages quote them.
+//! Values of requests as messages quote them.
 
 use serde_json::Value;
 
