@@ -3,9 +3,6 @@
 
 use std::time::Duration;
 
-use uuid::Uuid;
-
-use super::{HeartbeatTable, Store};
 use crate::domain::{TenantId, Time};
 
 /// One incarnation of a session.
@@ -46,14 +43,4 @@ pub struct Reading {
     pub now: Option<Time>,
     /// False if time may pass unnoticed between two writes, as with a clock that a test drives.
     pub counts_gaps: bool,
-}
-
-impl Store {
-    /// Returns the table of heartbeats for the server `replica`; `None` for an embedded store, which has none.
-    pub fn heartbeats(&self, replica: Uuid) -> Option<HeartbeatTable> {
-        match self {
-            Store::Sqlite(_) => None,
-            Store::Postgres(store) => Some(HeartbeatTable::new(store.sessions().clone(), replica)),
-        }
-    }
 }

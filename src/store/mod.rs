@@ -24,6 +24,7 @@ use std::time::Duration;
 
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::PgConnectOptions;
+use uuid::Uuid;
 
 use crate::domain::{Fault, TenantId};
 use crate::journal::{Journal, JournalError, PostgresJournal, SqliteJournal};
@@ -327,5 +328,13 @@ impl Store {
                 Journal::Postgres(PostgresJournal::open(store.sessions().clone(), apply_version).await?)
             }
         })
+    }
+
+    /// Returns the table of heartbeats for the server `replica`; `None` for an embedded store, which has none.
+    pub fn heartbeats(&self, replica: Uuid) -> Option<HeartbeatTable> {
+        match self {
+            Store::Sqlite(_) => None,
+            Store::Postgres(store) => Some(HeartbeatTable::new(store.sessions().clone(), replica)),
+        }
     }
 }

@@ -52,6 +52,10 @@ pub struct Keeper {
     after_gap: Duration,
     /// True if the newest attempt failed, which is logged once.
     is_failing: bool,
+    /// True if heartbeats were not written for a while after they were.
+    was_away: bool,
+    /// True from the first write on.
+    has_written: bool,
 }
 
 impl Keeper {
@@ -71,6 +75,8 @@ impl Keeper {
             tried: Duration::ZERO,
             after_gap: Duration::ZERO,
             is_failing: false,
+            was_away: false,
+            has_written: false,
         }
     }
 
@@ -113,6 +119,8 @@ impl Keeper {
         }
         self.tried = now;
         let Some(mark) = self.renew(unwritten).await else { return };
+        // Not earlier than the clock that the ages go by, so that no lease ends early.
+        let as_of = self.clock.monotonic();
         let ripe: Vec<Incarnation> = self.candidates.iter().take(ripe).map(|candidate| candidate.of.clone()).collect();
         if ripe.is_empty() {
             return;
@@ -120,7 +128,7 @@ impl Keeper {
         match in_time(self.table.ages(&ripe, &mark)).await {
             Ok(ages) => {
                 self.candidates.drain(..ripe.len());
-                ripe.into_iter().zip(ages).for_each(|(of, age)| self.leases.judge(of, age));
+                ripe.into_iter().zip(ages).for_each(|(of, age)| self.leases.judge(of, age, as_of));
                 self.leases.wake();
             }
             // They stay, and are looked for again after the next write.
@@ -133,11 +141,14 @@ impl Keeper {
     async fn renew(&mut self, unwritten: &Unwritten) -> Option<Mark> {
         let is_taking = self.health.is_running() && self.health.ownership() == Ownership::Held;
         if !is_taking || self.clock.is_unsettled() {
+            self.was_away = self.has_written;
             return None;
         }
         let (batch, sent) = (unwritten.take(), self.clock.monotonic());
         let is_manual = self.clock.is_manual();
-        let reading = Reading { now: is_manual.then(|| self.clock.now()), counts_gaps: !is_manual };
+        // The steps of a clock that a test drives are no gaps, unless heartbeats were not written meanwhile.
+        let counts_gaps = !is_manual || self.was_away;
+        let reading = Reading { now: is_manual.then(|| self.clock.now()), counts_gaps };
         let began = self.pace.monotonic();
         let mut newest = None;
         for signs in batch.pieces(PIECE, sent, self.after_gap) {
@@ -150,6 +161,7 @@ impl Keeper {
                 }
                 Err(error) => {
                     unwritten.put_back(batch);
+                    self.was_away = self.has_written;
                     self.note_failure(&error);
                     return None;
                 }
@@ -157,6 +169,7 @@ impl Keeper {
         }
         histogram!("rollcall_heartbeat_write_seconds").record((self.pace.monotonic() - began).as_secs_f64());
         unwritten.note_written(&batch);
+        (self.was_away, self.has_written) = (false, true);
         self.leases.note_renewed(sent);
         if std::mem::take(&mut self.is_failing) && newest.is_some() {
             tracing::info!("heartbeats are written again");

@@ -51,16 +51,17 @@ impl LeaseTable {
         std::iter::from_fn(|| self.next_due(false)).collect()
     }
 
-    /// Decides on a lease that ran out, after its row was read: `age` is the time since its session was heard, and `None`
-    /// if there is no row. A session without one was heard in a way that the store lost, so that its lease gets a full
-    /// term and is written.
-    pub(super) fn judge(&self, of: Incarnation, age: Option<Duration>) {
+    /// Decides on a lease that ran out, after its row was read: `age` is the time since its session was heard, as of
+    /// monotonic time `as_of`, and `None` if there is no row. A session without one was heard in a way that the store lost,
+    /// so that its lease gets a full term and is written.
+    pub(super) fn judge(&self, of: Incarnation, age: Option<Duration>, as_of: Duration) {
         let (Some(kept), now) = (&self.kept, self.clock.monotonic()) else { return };
         let lease_now = self.pauses.lease_time(now);
         let mut shard = self.shard(of.tenant, of.user).lock();
         // Closed meanwhile, or opened again.
         let Some(known) = known(shard.get_mut(&(of.tenant, of.user)), &of) else { return };
-        let stored = (lease_now + term(known.seconds)).saturating_sub(age.unwrap_or_default());
+        let heard = age.map_or(now, |_| as_of);
+        let stored = (self.pauses.lease_time(heard) + term(known.seconds)).saturating_sub(age.unwrap_or_default());
         known.ends = known.ends.max(stored);
         let ends = known.ends;
         if ends > lease_now {
