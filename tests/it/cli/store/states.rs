@@ -113,7 +113,7 @@ fn refusal(kind: Kind, state: State, backend: Backend) -> Option<&'static [&'sta
         }
         (State::Older, Kind::Reads | Kind::Verifies) => Some(&[
             "are older than this program (rollcall 0.",
-            "(schema version 12)",
+            "(schema version 13)",
             "rollcall migrate upgrades",
             "nothing was changed",
         ]),
@@ -161,9 +161,9 @@ async fn older(location: &Location, backend: Backend) {
     let all = std::fs::read_dir(&ours).expect("the folder").map(|file| file.expect("a file").path());
     let mut all: Vec<_> = all.collect();
     all.sort();
-    assert_eq!(all.len(), 13, "the messages above name the newest migration and the one before");
+    assert_eq!(all.len(), 14, "the messages above name the newest migration and the one before");
     let folder = tempfile::tempdir().expect("a folder");
-    for file in &all[..12] {
+    for file in &all[..13] {
         std::fs::copy(file, folder.path().join(file.file_name().expect("a name"))).expect("a copy");
     }
     migrate(location, folder.path()).await;
@@ -306,7 +306,7 @@ async fn commands_that_write_upgrade_an_older_store(backend: Backend) {
             ended(&home, &arguments).code(0);
         }
         let newest = RawStore::open(&home.location).await.number("SELECT max(version) FROM _sqlx_migrations").await;
-        assert_eq!(newest, 13, "{arguments:?}");
+        assert_eq!(newest, 15, "{arguments:?}");
     }
 }
 
