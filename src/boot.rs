@@ -67,7 +67,7 @@ pub enum BootError {
 /// The tokens of the settings.
 #[derive(Clone, Copy, Default)]
 pub struct GivenTokens<'a> {
-    /// The administrator's. Without it that of the store is in force, which a new embedded store gets.
+    /// The administrator's. Without it that of the store is in force, which an embedded store gets if it has none.
     pub admin: Option<&'a str>,
     /// The one that reads the metrics. Without it only the administrator's does.
     pub metrics: Option<&'a str>,
@@ -101,8 +101,6 @@ pub struct LockedStore {
     pub store: Store,
     /// The journal of all tenants.
     pub journal: Journal,
-    /// True if this call created the store.
-    pub is_new: bool,
     /// The lock file, to be held while the store is used; `None` for PostgreSQL, where the journal's session is the
     /// lock.
     pub lock: Option<File>,
@@ -113,22 +111,22 @@ pub struct LockedStore {
 pub async fn lock_store(location: &Location, clock: &Clock, purpose: Purpose) -> Result<LockedStore, BootError> {
     location.inspect(purpose).await?;
     let lock = take_lock(location, clock, purpose).await?;
-    let (store, is_new) = Store::open_locked(location, &lock, purpose).await?;
+    let store = Store::open_locked(location, &lock, purpose).await?;
     let (journal, lock) = store.locked_journal(lock, APPLY_VERSION).await?;
-    Ok(LockedStore { store, journal, is_new, lock })
+    Ok(LockedStore { store, journal, lock })
 }
 
 /// Locks the store and loads every tenant, the keys and the administrator's token.
 pub async fn boot(location: &Location, given: GivenTokens<'_>, clock: &Clock) -> Result<Booted, BootError> {
-    let LockedStore { store, mut journal, is_new, lock } = lock_store(location, clock, Purpose::Make).await?;
+    let LockedStore { store, mut journal, lock } = lock_store(location, clock, Purpose::Make).await?;
     check_clock(&mut journal, clock).await?;
     let LoadedTenants { loaded, quarantined } = load(&store, &mut journal).await?;
     gauge!("rollcall_quarantined_tenants").set(quarantined.len() as f64);
-    let (admin, new_admin_token) = admin(location, &store, is_new, given.admin).await?;
+    let (admin, new_admin_token) = admin(location, &store, given.admin).await?;
     let has_admin = admin.is_some();
     let operators = OperatorHashes { admin, metrics: given.metrics.map(hash) };
     let registry = Registry::load(store.clone()).await?;
-    let credentials = Credentials::load(registry.clone(), &store, operators, clock.clone()).await?;
+    let credentials = Credentials::load(registry.clone(), operators, clock.clone()).await?;
     Ok(Booted { store, journal, loaded, quarantined, registry, credentials, new_admin_token, has_admin, lock })
 }
 
@@ -160,11 +158,11 @@ async fn check_clock(journal: &mut Journal, clock: &Clock) -> Result<(), Journal
 }
 
 /// Returns the hash of the administrator's token: of the given one, else of the one generated for this store, else, on
-/// a new embedded store, of one generated now, which is returned as well.
+/// an embedded store, of one generated now, which is returned as well. A store without one is new, was made by a start that
+/// broke off, or was used with a given token so far.
 async fn admin(
     location: &Location,
     store: &Store,
-    is_new: bool,
     given: Option<&str>,
 ) -> Result<(Option<[u8; 32]>, Option<Secret>), BootError> {
     if let Some(token) = given {
@@ -176,7 +174,7 @@ async fn admin(
         return Ok((Some(kept), None));
     }
     // Elsewhere there is no administrator until a token is set.
-    if !is_new || !matches!(location, Location::Folder(_)) {
+    if !matches!(location, Location::Folder(_)) {
         return Ok((None, None));
     }
     let secret = Secret::generate("ra");

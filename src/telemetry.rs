@@ -38,6 +38,9 @@ pub enum LogError {
     /// The filter cannot be parsed.
     #[error("--log (ROLLCALL_LOG) cannot be read: {0}")]
     Filter(#[from] tracing_subscriber::filter::ParseError),
+    /// A word is neither a level nor a part of the program. The filter would take it for a part, and log nothing else.
+    #[error("--log (ROLLCALL_LOG): \"{0}\" is no level; they are off, error, warn, info, debug and trace")]
+    Level(String),
     /// Logging was already set up in this process.
     #[error(transparent)]
     Taken(#[from] TryInitError),
@@ -80,6 +83,11 @@ pub fn report_causes() -> Result<(), LogError> {
 
 /// Parses the filter of log lines.
 pub fn filter(args: &LogArgs) -> Result<EnvFilter, LogError> {
+    let is_level = |word: &str| word.parse::<tracing::metadata::LevelFilter>().is_ok();
+    let is_part = |word: &str| word == "access" || word.starts_with("rollcall") || word.contains(['=', '[', ':']);
+    if let Some(word) = args.log.split(',').map(str::trim).find(|word| !is_level(word) && !is_part(word)) {
+        return Err(LogError::Level(word.to_owned()));
+    }
     // Below `warn` sqlx logs every statement. The setting comes last, so that it can override this.
     Ok(format!("sqlx=warn,{}", args.log).parse()?)
 }
@@ -144,6 +152,10 @@ fn describe() {
     describe_histogram!("rollcall_commit_seconds", Unit::Seconds, "Time to make a batch durable.");
     describe_histogram!("rollcall_heartbeat_write_seconds", Unit::Seconds, "Time to write heartbeats to the store.");
     describe_histogram!("rollcall_batch_events", "Events a batch.");
+    describe_counter!(
+        "rollcall_credential_look_ups_total",
+        "Credentials that memory did not have and that were looked up in the store, by outcome."
+    );
     describe_gauge!("rollcall_body_bytes", Unit::Bytes, "Request bodies in memory.");
     describe_gauge!("rollcall_answer_bytes", Unit::Bytes, "Answers in memory that were not read yet.");
     describe_counter!("rollcall_log_lines_dropped_total", "Log lines dropped because they were not read.");

@@ -21,7 +21,9 @@ service_prepare() {
     port=$(service_free_port)
     BASE_URL=http://127.0.0.1:$port
     SERVICE_LOG=$folder/service.log
-    SERVICE=("$SERVICE_PROGRAM" serve --listen "127.0.0.1:$port" --data-dir "$folder/data" --admin-token "$ADMIN_TOKEN" "$@")
+    SERVICE=("$SERVICE_PROGRAM" serve --listen "127.0.0.1:$port" --admin-token "$ADMIN_TOKEN" "$@")
+    # The two exclude each other.
+    [[ " $* " == *" --database-url "* ]] || SERVICE+=(--data-dir "$folder/data")
 }
 
 # Prints a free port below the range of outgoing connections, so that none of them takes it while the service is down.

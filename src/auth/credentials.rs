@@ -1,6 +1,8 @@
-//! Authentication by key or token, from memory: keys from the registry, and the tokens.
+//! Authentication by key or token, from memory: keys and tokens of the registry. What memory does not have is looked up
+//! in the store.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,17 +11,20 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::tokens::{LogIn, LoggedIn, Tokens, UserRights};
-use super::{Admin, Caller, Client, Scraper, secret};
+use super::look_ups::LookUps;
+use super::tickets::Redeemed;
+use super::{Admin, Caller, Client, LogIn, LoggedIn, Scraper, UserRights, secret};
 use crate::clock::Clock;
 use crate::domain::ids::parse_guid;
 use crate::domain::{Fault, Scopes, TenantId};
 use crate::limits::Throttle;
 use crate::registry::{Registry, ValidKey};
-use crate::store::{Store, StoreError, TokenHolder, TokenRecord};
+use crate::store::{LogInPage, StoreError, TokenHolder, TokenRecord, in_time};
 
 /// Interval at which expired tokens and throttle entries are removed from memory.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
+/// Log-ins that are read from the store at a time.
+pub const LOG_INS_AT_ONCE: u32 = 1_000;
 
 /// The keys and tokens, found by the hash of the presented credential. Clones share them.
 #[derive(Clone, Debug)]
@@ -30,7 +35,7 @@ struct Inner {
     registry: Registry,
     clock: Clock,
     operators: OperatorHashes,
-    tokens: Arc<Tokens>,
+    look_ups: LookUps,
 }
 
 /// The hashes of the tokens that belong to no tenant. A token that is not set is rejected, whatever is presented.
@@ -43,24 +48,11 @@ pub struct OperatorHashes {
 }
 
 impl Credentials {
-    /// Loads the tokens from the store that `registry` was loaded from.
-    pub async fn load(
-        registry: Registry,
-        store: &Store,
-        operators: OperatorHashes,
-        clock: Clock,
-    ) -> Result<Self, StoreError> {
-        let stored = store.tokens(clock.now()).await?;
-        let tokens = Arc::new(Tokens::default());
-        registry.on_deleted({
-            let tokens = tokens.clone();
-            move |tenant| tokens.remove_all(tenant)
-        });
-        let credentials = Credentials(Arc::new(Inner { registry, clock, operators, tokens }));
-        for token in stored {
-            credentials.add_token(&token);
-        }
-        Ok(credentials)
+    /// Loads the tokens into the registry.
+    pub async fn load(registry: Registry, operators: OperatorHashes, clock: Clock) -> Result<Self, StoreError> {
+        registry.load_tokens(clock.now()).await?;
+        let look_ups = LookUps::new(registry.clone(), clock.clone());
+        Ok(Credentials(Arc::new(Inner { registry, clock, operators, look_ups })))
     }
 
     /// Authenticates a key or token.
@@ -90,6 +82,30 @@ impl Credentials {
         self.authenticate(caller.credential, rights_now)
     }
 
+    /// Authenticates the caller that a ticket was made for, as [`Credentials::caller`] does with its credential.
+    pub fn issuer(
+        &self,
+        ticket: &Redeemed,
+        rights_now: impl FnOnce(TenantId, LoggedIn) -> Result<Option<UserRights>, Fault>,
+    ) -> Result<Caller, Fault> {
+        self.authenticate(ticket.credential, rights_now)
+    }
+
+    /// Returns true if looking the credential with this hash up can show more than memory has: it was not looked up
+    /// within the last minute.
+    pub fn can_look_up(&self, hash: &[u8; 32]) -> bool {
+        !self.0.look_ups.is_settled(hash)
+    }
+
+    /// Looks up in the store whether another server, or a command, made a credential. If the store has it, it is known
+    /// when this returns, and a caller that was rejected before can be authenticated again.
+    ///
+    /// [`Fault::TooMany`] if too many credentials are being looked up, from the network address or in all;
+    /// [`Fault::Unavailable`] if the store does not answer: nothing is known about the credential then.
+    pub async fn look_up(&self, hash: [u8; 32], network: IpAddr) -> Result<(), Fault> {
+        self.0.look_ups.look_up(hash, network).await
+    }
+
     fn authenticate(
         &self,
         hash: [u8; 32],
@@ -101,7 +117,7 @@ impl Credentials {
         if let Some(ValidKey { id, tenant, scopes }) = registry.key(&hash) {
             return Ok(Caller { tenant, scopes, credential: hash, key: Some(id), is_user: false });
         }
-        let token = self.0.tokens.find(&hash, self.0.clock.now()).ok_or(Fault::CredentialInvalid)?;
+        let token = self.0.registry.tokens().find(&hash, self.0.clock.now()).ok_or(Fault::CredentialInvalid)?;
         if !registry.has_tenant(token.tenant) {
             return Err(Fault::CredentialInvalid);
         }
@@ -125,14 +141,18 @@ impl Credentials {
         Some(rights.scopes.granted_by(granting))
     }
 
-    /// Returns the log-ins of a tenant's users that have not expired, in no order.
-    pub fn log_ins(&self, tenant: TenantId) -> Vec<LogIn> {
-        self.0.tokens.log_ins(tenant, self.0.clock.now())
-    }
-
-    /// The number of tokens in memory, of all tenants.
-    pub fn tokens(&self) -> usize {
-        self.0.tokens.len()
+    /// Returns a page of the log-ins of a tenant's users, or of one user, that have not expired, the newest first:
+    /// [`LOG_INS_AT_ONCE`] of them, or all that are left after the last one of the page before.
+    pub async fn log_ins(
+        &self,
+        tenant: TenantId,
+        user: Option<Uuid>,
+        last: Option<&LogIn>,
+    ) -> Result<Vec<LogIn>, Fault> {
+        let before = last.map(|log_in| (log_in.created, log_in.hash));
+        let page = LogInPage { tenant, user, now: self.0.clock.now(), before, limit: LOG_INS_AT_ONCE };
+        let tokens = in_time(self.0.registry.store().log_ins(page)).await?;
+        Ok(tokens.iter().filter_map(LogIn::of).collect())
     }
 
     /// Authenticates a client by the key's id and the key itself. Tokens are rejected.
@@ -146,6 +166,11 @@ impl Credentials {
     /// The number of valid keys.
     pub fn keys(&self) -> usize {
         self.0.registry.current().keys()
+    }
+
+    /// Returns true if a valid key has this hash.
+    pub fn has_key_hash(&self, hash: &[u8; 32]) -> bool {
+        self.0.registry.current().key(hash).is_some()
     }
 
     /// Returns true if the key with this id is valid.
@@ -166,23 +191,23 @@ impl Credentials {
         if matches(token, metrics) || matches(token, admin) { Ok(Scraper(())) } else { Err(Fault::CredentialInvalid) }
     }
 
-    /// Adds a token that was written to the store; it is valid from now on.
+    /// Adds a token, which is valid from now on.
     pub fn add_token(&self, token: &TokenRecord) {
-        self.0.tokens.insert(token);
-        // Looked up after the insertion: its tenant may have been deleted since the token was stored.
+        self.0.registry.tokens().insert(token);
+        // Looked up after the insertion: its tenant may have been deleted since it was decided to issue the token.
         if !self.0.registry.current().has_tenant(token.tenant) {
-            self.0.tokens.remove(&token.hash);
+            self.0.registry.tokens().remove(&token.hash);
         }
     }
 
     /// Returns true if a token with this hash is in memory, expired or not.
     pub fn has_token(&self, hash: &[u8; 32]) -> bool {
-        self.0.tokens.contains(hash)
+        self.0.registry.tokens().contains(hash)
     }
 
     /// Removes a token that was deleted from the store; it is invalid from now on.
     pub fn remove_token(&self, hash: &[u8; 32]) {
-        if let Some(tenant) = self.0.tokens.remove(hash) {
+        if let Some(tenant) = self.0.registry.tokens().remove(hash) {
             self.0.registry.revocations().announce(tenant);
         }
     }
@@ -193,7 +218,7 @@ impl Credentials {
         self.0.registry.revocations().of(tenant)
     }
 
-    /// Reloads the keys if the registry's version in the store changed; see [`Registry::refresh`].
+    /// Reloads keys, and drops revoked tokens, if the registry's version in the store changed; see [`Registry::refresh`].
     pub async fn refresh(&self) -> Result<(), StoreError> {
         self.0.registry.refresh().await
     }
@@ -206,7 +231,7 @@ impl Credentials {
                 () = clock.sleep(SWEEP_INTERVAL) => {}
                 () = stopping.cancelled() => return Ok(()),
             }
-            self.0.tokens.purge(clock.now());
+            self.0.registry.tokens().purge(clock.now());
             throttle.sweep();
         }
     }

@@ -3,24 +3,43 @@
 mod authorized;
 mod credentials;
 mod failures;
+mod log_ins;
+mod look_ups;
 pub mod password;
 pub mod secret;
 pub mod signature;
 pub mod tickets;
-mod tokens;
 
 pub use authorized::{
     AgentsAvailabilityRead, All, Authorized, DirectoryRead, DirectoryWrite, EventsWrite, GraphqlRead, GraphqlWrite,
     OperatorsPasswords, OperatorsRead, OperatorsWrite, Privilege, UserActivityRead, UsersRead, UsersWrite,
 };
-pub use credentials::{Credentials, OperatorHashes};
+pub use credentials::{Credentials, LOG_INS_AT_ONCE, OperatorHashes};
+pub use log_ins::LogIn;
 pub use password::{NewPassword, Passwords};
 pub use tickets::Tickets;
-pub use tokens::{LogIn, LoggedIn, UserRights};
 
 use uuid::Uuid;
 
 use crate::domain::{Scopes, TenantId};
+
+/// The user and the password that a token was issued for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoggedIn {
+    /// The user's GUID.
+    pub guid: Uuid,
+    /// Journal position at which the password was set. A token is invalid once the user's password has another.
+    pub password: u64,
+}
+
+/// The present rights of a user who logged in, as the user's account has them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UserRights {
+    /// The scopes of the user's roles.
+    pub scopes: Scopes,
+    /// The key that set the password; `None` if that was not recorded.
+    pub key: Option<Uuid>,
+}
 
 /// An authenticated caller of one tenant. Only this module creates one, from a credential.
 #[derive(Clone, Copy, Debug)]

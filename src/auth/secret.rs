@@ -52,9 +52,40 @@ pub fn hash_of_made(secret: &str) -> Option<[u8; 32]> {
     (secret.len() <= MAX_SECRET_BYTES).then(|| hash(secret))
 }
 
+/// Hashes a text that has the form of a key or a token. `None` for any other, which the store need not be searched for.
+pub fn hash_of_credential(text: &str) -> Option<[u8; 32]> {
+    has_form(text, &["rk_", "rt_"]).then(|| hash(text))
+}
+
+/// Hashes a text that has the form of a ticket; `None` for any other.
+pub fn hash_of_ticket(text: &str) -> Option<[u8; 32]> {
+    has_form(text, &["dt_"]).then(|| hash(text))
+}
+
+/// Returns true if the text is as [`Secret::generate`] makes them, with one of these prefixes.
+fn has_form(text: &str, prefixes: &[&str]) -> bool {
+    let digits = prefixes.iter().find_map(|prefix| text.strip_prefix(prefix)).unwrap_or_default();
+    digits.len() == 64 && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_texts_in_the_form_of_a_secret_are_looked_up() {
+        for kind in ["rk", "rt", "dt", "ra"] {
+            let made = Secret::generate(kind);
+            let hash = Some(made.hash());
+            let (credential, ticket) = (hash_of_credential(made.reveal()), hash_of_ticket(made.reveal()));
+            assert_eq!(credential, hash.filter(|_| kind.starts_with('r') && kind != "ra"), "{kind}");
+            assert_eq!(ticket, hash.filter(|_| kind == "dt"), "{kind}");
+            for other in [&made.reveal()[1..], &made.reveal().to_uppercase(), &format!("{}0", made.reveal()), "", kind]
+            {
+                assert_eq!((hash_of_credential(other), hash_of_ticket(other)), (None, None), "{other}");
+            }
+        }
+    }
 
     #[test]
     fn secrets_differ_and_have_short_prefixes() {

@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use super::BootError;
 use crate::domain::TenantId;
 use crate::engine::Loaded;
-use crate::engine::replay::{ReplayError, Tail, catch_up};
+use crate::engine::replay::{ReplayError, catch_up};
 use crate::journal::{Head, Journal, JournalError};
 use crate::lifecycle::Lifecycle;
 use crate::live::State;
@@ -84,11 +84,8 @@ async fn catch_up_to(
     if checkpoint > head.seq {
         return Err(BootError::Lost { tenant, head: head.seq, checkpoint });
     }
-    if checkpoint == head.seq {
-        Tail::of(state).check(head.tail).map_err(ReplayError::from)?;
-    }
     first_outcomes.begin(tenant, state.recorded());
-    catch_up(state, journal, tenant, head.seq, |entry, outcome| first_outcomes.note(tenant, entry, outcome)).await?;
+    catch_up(state, journal, tenant, head.into(), |entry, outcome| first_outcomes.note(tenant, entry, outcome)).await?;
     tracing::debug!(%tenant, checkpoint, position = state.position(), "tenant loaded");
     Ok(())
 }

@@ -127,7 +127,7 @@ async fn revoke(args: &RevokeArgs, store: &Store, location: &Location) -> Result
 /// Loads the keys and tokens of the store.
 async fn credentials(store: &Store, location: &Location, clock: &Clock) -> Result<Credentials, Failure> {
     let load = async || -> Result<Credentials, StoreError> {
-        Credentials::load(Registry::load(store.clone()).await?, store, OperatorHashes::default(), clock.clone()).await
+        Credentials::load(Registry::load(store.clone()).await?, OperatorHashes::default(), clock.clone()).await
     };
     load().await.map_err(|error| store::failure(location, error))
 }

@@ -156,11 +156,12 @@ pub async fn run(command: TenantCommand) -> Result<(), Failure> {
     match command {
         TenantCommand::Create(args) => {
             on_store(&args.store, Purpose::Write, async |store, _| {
-                let tenant = match create_tenant(&Admin::local(), store, &Clock::system(), &args.name).await {
-                    Err(Fault::Conflict(_)) if args.if_missing => find(store, &args.name).await?,
-                    created => created.map_err(|fault| Failure::other(reason(&fault)))?,
+                let (tenant, verb) = match create_tenant(&Admin::local(), store, &Clock::system(), &args.name).await {
+                    Err(Fault::Conflict(_)) if args.if_missing => (find(store, &args.name).await?, "exists"),
+                    created => (created.map_err(|fault| Failure::other(reason(&fault)))?, "was created"),
                 };
-                output::print(&format!("{}\n", tenant.id))
+                let printed = output::print(&format!("{}\n", tenant.id));
+                printed.map_err(|error| error.and(format!("the tenant {verb}, its id is {}", tenant.id)))
             })
             .await
         }
@@ -187,7 +188,7 @@ pub async fn run(command: TenantCommand) -> Result<(), Failure> {
                 let changed = set_settings(&Admin::local(), store, &settings, tenant, change).await;
                 let changed = changed.map_err(refused)?;
                 store::applied(store).await;
-                show(&changed)
+                show(&changed).map_err(|error| error.and("the settings were changed"))
             })
             .await
         }

@@ -44,14 +44,19 @@ pub(super) struct Grant {
     pub seconds: u32,
 }
 
-/// Issues a token. It is stored before it is returned, so that it stays valid after a restart.
+/// Issues a token. It is stored before it is returned, so that other servers accept it, and this one after a restart.
 pub(super) async fn issue(issuer: TokenIssuer<'_>, grant: Grant) -> Result<Secret, Fault> {
     let Grant { tenant, holder, scopes, seconds } = grant;
     let secret = Secret::generate("rt");
     let created = issuer.clock.now();
     let expires = created.plus_seconds(seconds.into());
     let token = TokenRecord { hash: secret.hash(), tenant, holder, scopes, created, expires };
-    in_time(issuer.store.create_token(&token)).await?;
+    // Before it is stored: from then on another server can revoke it, which must find it here. Until this returns, the
+    // secret is known nowhere.
     issuer.credentials.add_token(&token);
+    if let Err(fault) = in_time(issuer.store.create_token(&token)).await {
+        issuer.credentials.remove_token(&token.hash);
+        return Err(fault);
+    }
     Ok(secret)
 }

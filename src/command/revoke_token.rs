@@ -8,7 +8,8 @@ use crate::store::{Store, in_time};
 /// nothing. So does any text longer than a token, which is not even hashed.
 pub async fn revoke_token(store: &Store, credentials: &Credentials, token: &str) -> Result<(), Fault> {
     let Some(hash) = secret::hash_of_made(token) else { return Ok(()) };
-    // Unknown tokens are ignored here, so that unauthenticated callers cannot cause writes.
+    // Tokens that are unknown, also after they were looked up, are ignored here, so that unauthenticated callers cannot
+    // cause writes.
     if !credentials.has_token(&hash) {
         return Ok(());
     }

@@ -29,5 +29,5 @@ pub use role::{Role, RoleGrant, Roles};
 pub use scope::{Scope, Scopes};
 pub use settings::Settings;
 pub use settings::limits::{Quota, Quotas};
-pub use status::Status;
+pub use status::{Reason, Status};
 pub use time::Time;

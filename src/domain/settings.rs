@@ -138,11 +138,6 @@ impl SettingsPatch {
         bad.map(problem).collect()
     }
 
-    /// Returns true if the lease or the heartbeat of desks is among the changes.
-    pub const fn has_desk_terms(&self) -> bool {
-        !self.desk_lease_seconds.is_absent() || !self.desk_heartbeat_seconds.is_absent()
-    }
-
     /// Applies the changes to `settings`.
     pub fn patch(&self, settings: &mut Settings) {
         // The setting is not optional, unlike what `Field::patch` changes: cleared, it is false again.

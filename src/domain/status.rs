@@ -1,4 +1,5 @@
-//! The status of a user on a channel, and the four facts it is derived from (docs/reference/events.md, "Status").
+//! The reason why a user can or cannot take a conversation on a channel, and the status that follows from it
+//! (docs/reference/events.md, "Status").
 
 use super::channel::{Channel, PerChannel};
 use super::presence::Category;
@@ -18,6 +19,77 @@ pub enum Status {
     Busy,
     /// The person can take a conversation now.
     Available,
+}
+
+/// The one reason why a person can or cannot take a conversation on a channel now. Each person has exactly one on each
+/// channel.
+///
+/// In ascending order: over several channels a person has the greatest of their reasons, the one nearest to available.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reason {
+    /// No desk is connected.
+    Offline,
+    /// The channel is not enabled for the person.
+    Disabled,
+    /// The chosen presence is extended away.
+    ExtendedAway,
+    /// The chosen presence is away.
+    Away,
+    /// The chosen presence is ready, but not routable.
+    NotRoutable,
+    /// The person has the channel switched off.
+    SwitchedOff,
+    /// Below the maximum, but a conversation on another channel excludes one on this.
+    Blocked,
+    /// All slots are taken by conversations.
+    Full,
+    /// Full or blocked, but only because slots are reserved. No slot can be reserved yet, so that no person has it.
+    Reserved,
+    /// The person can take a conversation now.
+    Available,
+}
+
+impl Reason {
+    /// All reasons, from available to offline.
+    pub const ALL: [Reason; 10] = [
+        Reason::Available,
+        Reason::Reserved,
+        Reason::Full,
+        Reason::Blocked,
+        Reason::SwitchedOff,
+        Reason::NotRoutable,
+        Reason::Away,
+        Reason::ExtendedAway,
+        Reason::Disabled,
+        Reason::Offline,
+    ];
+
+    /// The reason's name, in snake case.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Reason::Offline => "offline",
+            Reason::Disabled => "disabled",
+            Reason::ExtendedAway => "extended_away",
+            Reason::Away => "away",
+            Reason::NotRoutable => "not_routable",
+            Reason::SwitchedOff => "switched_off",
+            Reason::Blocked => "blocked",
+            Reason::Full => "full",
+            Reason::Reserved => "reserved",
+            Reason::Available => "available",
+        }
+    }
+
+    /// Returns the status that a person with this reason has on the channel.
+    pub const fn status(self) -> Status {
+        match self {
+            Reason::Offline => Status::Offline,
+            Reason::Disabled => Status::Disabled,
+            Reason::ExtendedAway | Reason::Away | Reason::NotRoutable | Reason::SwitchedOff => Status::ToggleOff,
+            Reason::Blocked | Reason::Full | Reason::Reserved => Status::Busy,
+            Reason::Available => Status::Available,
+        }
+    }
 }
 
 /// The facts about a person on one channel.
@@ -51,20 +123,39 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// Returns the status of the person on `channel`. Every dialect's availability derives from this function.
-    pub fn status(&self, channel: Channel) -> Status {
+    /// Returns the reason why the person can or cannot take a conversation on `channel`: the first that applies, in the
+    /// order of the branches.
+    pub fn reason(&self, channel: Channel) -> Reason {
         let lane = &self.lanes[channel];
         if !self.connected {
-            Status::Offline
+            Reason::Offline
         } else if !lane.enabled {
-            Status::Disabled
-        } else if !lane.toggle || !self.accepts_work() {
-            Status::ToggleOff
-        } else if lane.current >= lane.max || self.blocked(channel) {
-            Status::Busy
+            Reason::Disabled
+        } else if self.presence == Category::ExtendedAway {
+            Reason::ExtendedAway
+        } else if self.presence == Category::Away {
+            Reason::Away
+        } else if !self.routable {
+            Reason::NotRoutable
+        } else if !lane.toggle {
+            Reason::SwitchedOff
+        } else if lane.current >= lane.max {
+            Reason::Full
+        } else if self.blocked(channel) {
+            Reason::Blocked
         } else {
-            Status::Available
+            Reason::Available
         }
+    }
+
+    /// Returns the best reason over `channels`; `None` for no channels.
+    pub fn best_reason(&self, channels: impl IntoIterator<Item = Channel>) -> Option<Reason> {
+        channels.into_iter().map(|channel| self.reason(channel)).max()
+    }
+
+    /// Returns the status of the person on `channel`. Every dialect's availability derives from this function.
+    pub fn status(&self, channel: Channel) -> Status {
+        self.reason(channel).status()
     }
 
     /// Returns true if the chosen presence lets work be given to the person: it is ready, and routable.
@@ -167,6 +258,8 @@ impl Liveness {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     /// A connected, ready person with one chat slot of two taken and a free line.
@@ -194,6 +287,76 @@ mod tests {
         assert_eq!(facts.status(Channel::Chat), Status::Disabled);
         facts.connected = false;
         assert_eq!(facts.status(Channel::Chat), Status::Offline);
+    }
+
+    /// The status as it was decided before there were reasons.
+    fn status(facts: &Facts, channel: Channel) -> Status {
+        let lane = &facts.lanes[channel];
+        if !facts.connected {
+            Status::Offline
+        } else if !lane.enabled {
+            Status::Disabled
+        } else if !lane.toggle || !facts.accepts_work() {
+            Status::ToggleOff
+        } else if lane.current >= lane.max || facts.blocked(channel) {
+            Status::Busy
+        } else {
+            Status::Available
+        }
+    }
+
+    prop_compose! {
+        fn any_lane()(enabled in prop::bool::weighted(0.8), toggle in prop::bool::weighted(0.8), current in 0..3u32,
+            max in 0..3u32) -> Lane {
+            Lane { enabled, toggle, current, max }
+        }
+    }
+
+    prop_compose! {
+        fn any_facts()(
+            connected in prop::bool::weighted(0.8),
+            presence in prop_oneof![3 => Just(Category::Ready), 1 => Just(Category::Away), 1 => Just(Category::ExtendedAway)],
+            routable in prop::bool::weighted(0.8),
+            chat_and_call in any::<bool>(),
+            lanes in [any_lane(), any_lane(), any_lane(), any_lane()],
+        ) -> Facts {
+            Facts { connected, presence, routable, chat_and_call, sizes: Sizes::default(), lanes: PerChannel(lanes) }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn statuses_follow_from_reasons(facts in any_facts()) {
+            for channel in Channel::ALL {
+                let reason = facts.reason(channel);
+                prop_assert_eq!(reason.status(), status(&facts, channel));
+                prop_assert_ne!(reason, Reason::Reserved);
+                prop_assert_eq!(reason == Reason::Offline, !facts.connected);
+            }
+            let best = facts.best_reason(Channel::ALL).unwrap();
+            let has = |reason| Channel::ALL.iter().any(|channel| facts.reason(*channel) == reason);
+            // The first in the list that any channel has.
+            prop_assert_eq!(Some(best), Reason::ALL.into_iter().find(|reason| has(*reason)));
+        }
+    }
+
+    #[test]
+    fn each_reason_takes_precedence_over_those_below_it() {
+        let mut facts = person();
+        facts.chat_and_call = false;
+        facts.lanes[Channel::Call] = Lane { current: 1, ..facts.lanes[Channel::Call] };
+        let mut expect = |change: fn(&mut Facts), reason| {
+            change(&mut facts);
+            assert_eq!(facts.reason(Channel::Chat), reason);
+        };
+        expect(|_| {}, Reason::Blocked);
+        expect(|facts| facts.lanes[Channel::Chat].current = 2, Reason::Full);
+        expect(|facts| facts.lanes[Channel::Chat].toggle = false, Reason::SwitchedOff);
+        expect(|facts| facts.routable = false, Reason::NotRoutable);
+        expect(|facts| facts.presence = Category::Away, Reason::Away);
+        expect(|facts| facts.presence = Category::ExtendedAway, Reason::ExtendedAway);
+        expect(|facts| facts.lanes[Channel::Chat].enabled = false, Reason::Disabled);
+        expect(|facts| facts.connected = false, Reason::Offline);
     }
 
     #[test]

@@ -16,6 +16,8 @@ use crate::live::{State, View};
 
 /// The longest wait of a read for its requested position.
 const READ_TIMEOUT: Duration = Duration::from_millis(250);
+/// The longest wait for a copy of a state.
+const STATE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The data that one request reads. Every number in its answer comes from this one view, so that they agree.
 #[derive(Clone, Debug)]
@@ -101,8 +103,11 @@ impl Reader {
 
     /// Returns a copy of the tenant's whole state, at the position of its newest view or a later one. The engine makes it
     /// within a turn, or after the document that it applies. `None` if the tenant has no entry yet, or is not served.
-    pub async fn state(&self, tenant: TenantId) -> Option<State> {
-        self.captures.state(tenant).await
+    ///
+    /// [`Fault::Unavailable`] after 10 s: the engine waits for the store, or has ended.
+    pub async fn state(&self, tenant: TenantId) -> Result<Option<State>, Fault> {
+        let late = |_| Fault::Unavailable("the state cannot be copied now");
+        tokio::time::timeout(STATE_TIMEOUT, self.captures.state(tenant)).await.map_err(late)
     }
 
     /// Returns true if the tenant is out of service and has no view to read.

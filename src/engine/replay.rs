@@ -3,20 +3,26 @@
 use uuid::Uuid;
 
 use crate::domain::{Entry, Outcome, TenantId};
-use crate::journal::{Journal, JournalError, Logged};
+use crate::journal::{Head, Journal, JournalError, Logged};
 use crate::live::State;
 use crate::live::state::Gap;
 
 /// Entries read in one query.
 const PAGE_ENTRIES: u32 = 2_000;
 
-/// The newest entry that a state has.
-#[derive(Clone, Copy, Debug, Default)]
+/// The newest entry of a state or of a journal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tail {
     /// Its position; 0 for none.
     pub seq: u64,
     /// The batch that appended it, if known.
     pub batch: Option<Uuid>,
+}
+
+impl From<Head> for Tail {
+    fn from(head: Head) -> Self {
+        Tail { seq: head.seq, batch: head.tail }
+    }
 }
 
 impl Tail {
@@ -25,8 +31,8 @@ impl Tail {
         Tail { seq: state.position(), batch: state.batch() }
     }
 
-    /// Returns [`Diverged`] if the journal's entry at this position is of another batch than `found`.
-    pub fn check(self, found: Option<Uuid>) -> Result<(), Diverged> {
+    /// Returns [`Diverged`] if the journal's entry at this position is of another batch, `found`.
+    fn check(self, found: Option<Uuid>) -> Result<(), Diverged> {
         match (self.batch, found) {
             (Some(ours), Some(found)) if ours != found => Err(Diverged { at: self.seq }),
             // Older releases did not store batches.
@@ -65,15 +71,19 @@ impl ReplayError {
     }
 }
 
-/// Reads the entries after `from`, up to position `to`, and calls `apply` with each, in order. [`Gap`] if there are
-/// fewer, [`Diverged`] if the journal has another entry than `from` at its position.
+/// Reads the entries after `from`, up to `to`, and calls `apply` with each, in order. [`Gap`] if there are fewer,
+/// [`Diverged`] if the journal has another entry than `from` at its position. Nothing is read if both are at one position.
 pub async fn replay(
     journal: &mut Journal,
     tenant: TenantId,
     from: Tail,
-    to: u64,
+    to: Tail,
     mut apply: impl FnMut(Logged) -> Result<(), Gap>,
 ) -> Result<(), ReplayError> {
+    if from.seq == to.seq {
+        return Ok(from.check(to.batch)?);
+    }
+    let to = to.seq;
     // The entry before is read as well, to compare its batch. It may have been deleted, as a checkpoint covers it.
     let mut at = if from.batch.is_some() { from.seq.saturating_sub(1) } else { from.seq };
     while at < to {
@@ -95,13 +105,13 @@ pub async fn replay(
     Ok(())
 }
 
-/// Applies a tenant's journal entries beyond `state`, up to position `to`, and calls `applied` with each entry and its
+/// Applies a tenant's journal entries beyond `state`, up to `to`, and calls `applied` with each entry and its
 /// outcome.
 pub async fn catch_up(
     state: &mut State,
     journal: &mut Journal,
     tenant: TenantId,
-    to: u64,
+    to: Tail,
     mut applied: impl FnMut(&Entry, &Outcome),
 ) -> Result<(), ReplayError> {
     let from = Tail::of(state);

@@ -1,7 +1,7 @@
 //! The states of all tenants. Entries are applied in turn and in steps, then published in views, then answered.
 
 mod captures;
-mod removals;
+mod inbox;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -22,8 +22,13 @@ use crate::live::State;
 use crate::live::state::{Gap, Step};
 use crate::store::Incarnation;
 
-pub(super) use captures::Captures;
-pub(super) use removals::Removals;
+use captures::Capture;
+use inbox::Inbox;
+
+/// Deleted tenants that the engine has yet to drop, from those that notice the deletion.
+pub(super) type Removals = Inbox<TenantId>;
+/// Requests for states.
+pub(super) type Captures = Inbox<Capture>;
 
 /// Units of work that are done for a tenant between two readings of the clock: some hundreds of microseconds.
 const STEPS: usize = 128;

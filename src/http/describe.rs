@@ -98,12 +98,6 @@ pub fn list_parameter(name: &str, description: &str, examples: &[&str]) -> Param
     parameter.style(Some(ParameterStyle::Form)).explode(Some(true)).example(Some(json!(examples))).build()
 }
 
-/// Describes an optional header.
-pub fn header_parameter(name: &str, description: &str, example: &str) -> Parameter {
-    let header = optional(name, description).parameter_in(ParameterIn::Header);
-    header.schema(Some(text())).example(Some(json!(example))).build()
-}
-
 /// Makes a parameter a required one.
 pub fn required(mut parameter: Parameter) -> Parameter {
     parameter.required = Required::True;

@@ -131,12 +131,13 @@ fn vonage() -> OpenApiRouter<AppState> {
 
 /// The native API, without desks.
 fn native() -> OpenApiRouter<AppState> {
-    use native::{Administration, Description, LogIns, Webhooks};
-    use native::{directory, events, keys, limits, log_ins, settings, state, tenants, webhooks};
+    use native::{Administration, Counted, Description, LogIns, Webhooks};
+    use native::{breakdown, directory, events, keys, limits, log_ins, settings, state, tenants, webhooks};
     let tenant = OpenApiRouter::new()
         .routes(routes!(events::post_events))
         .routes(routes!(directory::put_directory, directory::get_directory))
         .routes(routes!(state::get_state));
+    let counted = OpenApiRouter::new().routes(routes!(breakdown::get_breakdown));
     let webhooks = OpenApiRouter::new().routes(routes!(webhooks::iadvize::post_webhook));
     let log_ins = OpenApiRouter::new().routes(routes!(log_ins::list_log_ins, log_ins::delete_log_ins));
     let administration = OpenApiRouter::new()
@@ -147,6 +148,7 @@ fn native() -> OpenApiRouter<AppState> {
         .routes(routes!(keys::create_key, keys::list_keys))
         .routes(routes!(keys::revoke_key));
     describe(Description::openapi(), &[BEARER, API_KEY], tenant)
+        .merge(describe(Counted::openapi(), &[BEARER, API_KEY], counted))
         .merge(describe(Webhooks::openapi(), &[BEARER, API_KEY, BASIC, KEY_IN_QUERY], webhooks))
         .merge(describe(LogIns::openapi(), &[BEARER, API_KEY], log_ins))
         .merge(describe(Administration::openapi(), &[ADMINISTRATOR], administration))

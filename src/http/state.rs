@@ -6,7 +6,10 @@ use metrics_exporter_prometheus::PrometheusHandle;
 
 use super::native::rejections::Rejections;
 use super::request_context::RequestContext;
-use crate::auth::{Admin, Authorized, Caller, Client, Credentials, Passwords, Privilege, Scraper};
+use crate::auth::tickets::Redeemed;
+use crate::auth::{
+    Admin, Authorized, Caller, Client, Credentials, LoggedIn, Passwords, Privilege, Scraper, UserRights, secret,
+};
 use crate::clock::Clock;
 use crate::command::Context;
 use crate::command::issue_token::TokenIssuer;
@@ -17,6 +20,7 @@ use crate::domain::settings::proxies::TrustedProxies;
 use crate::domain::{Fault, TenantId};
 use crate::engine::{Reader, Submitter};
 use crate::lifecycle::Lifecycle;
+use crate::limits::throttle::network;
 use crate::limits::{Budget, Budgets, ByteBudget, MemoryBudget, Owner, TenantBudgets, Throttle, TurnKey};
 use crate::query::logged_in;
 use crate::registry::TenantSettings;
@@ -106,10 +110,14 @@ impl AppState {
 
     /// Authenticates the caller of a request by key or token. Every dialect goes through here, so this is where a
     /// request takes its permits, which it holds until its response is written.
-    pub fn caller(&self, request: &RequestContext, credential: Option<&str>) -> Result<Caller, Fault> {
-        let caller = self
-            .credentials()
-            .caller(credential, |tenant, user| logged_in::current_rights(self.reader(), tenant, user));
+    ///
+    /// A credential that is not known is looked up in the store before it is rejected, since another server or a command
+    /// may have made it: [`Fault::Unavailable`] if the store does not answer, [`Fault::TooMany`] if too many credentials
+    /// are looked up.
+    pub async fn caller(&self, request: &RequestContext, credential: Option<&str>) -> Result<Caller, Fault> {
+        let from_memory = || self.credentials().caller(credential, |tenant, user| self.rights_now(tenant, user));
+        let hash = || credential.and_then(secret::hash_of_credential);
+        let caller = self.authenticated(request, from_memory, hash).await?;
         let caller = caller.map_err(|fault| self.refuse(request, fault))?;
         let tenant = caller.tenant();
         request.authenticated(tenant, || {
@@ -124,8 +132,44 @@ impl AppState {
     /// Authenticates a caller again: a connection may outlive the credential that it was opened with.
     pub fn revalidate<P: Privilege>(&self, caller: &Authorized<P>) -> Result<Authorized<P>, Fault> {
         self.in_service(caller.tenant())?;
-        let rights_now = |tenant, user| logged_in::current_rights(self.reader(), tenant, user);
+        let rights_now = |tenant, user| self.rights_now(tenant, user);
         self.credentials().revalidate(caller.caller(), rights_now)?.authorize()
+    }
+
+    /// Authenticates the caller that a ticket was made for, by the credential that it was made with. Looks it up as
+    /// [`AppState::caller`] does.
+    pub async fn issuer(&self, request: &RequestContext, ticket: &Redeemed) -> Result<Caller, Fault> {
+        let from_memory = || self.credentials().issuer(ticket, |tenant, user| self.rights_now(tenant, user));
+        let caller = self.authenticated(request, from_memory, || Some(*ticket.credential())).await??;
+        self.in_service(caller.tenant())?;
+        Ok(caller)
+    }
+
+    /// Authenticates from memory, and once more after a look-up of the credential with this hash if that is not known. The
+    /// inner error is that of the credential, the outer one that of the look-up.
+    async fn authenticated(
+        &self,
+        request: &RequestContext,
+        from_memory: impl Fn() -> Result<Caller, Fault>,
+        hash: impl FnOnce() -> Option<[u8; 32]>,
+    ) -> Result<Result<Caller, Fault>, Fault> {
+        let caller = from_memory();
+        let is_unknown = matches!(caller, Err(Fault::CredentialInvalid));
+        Ok(if is_unknown && self.look_up(request, hash()).await? { from_memory() } else { caller })
+    }
+
+    fn rights_now(&self, tenant: TenantId, user: LoggedIn) -> Result<Option<UserRights>, Fault> {
+        logged_in::current_rights(self.reader(), tenant, user)
+    }
+
+    /// Looks the credential with this hash up in the store, for a client at the request's address. Returns false if that
+    /// shows nothing new: there is no hash, or it was looked up within the last minute.
+    pub async fn look_up(&self, request: &RequestContext, hash: Option<[u8; 32]>) -> Result<bool, Fault> {
+        let Some(hash) = hash.filter(|hash| self.credentials().can_look_up(hash)) else { return Ok(false) };
+        let from = request.peer().0;
+        self.throttle().look_up(from)?;
+        self.credentials().look_up(hash, network(from)).await?;
+        Ok(true)
     }
 
     /// Returns [`Fault::Unavailable`] for a quarantined tenant: its state is incomplete, so any answer would be wrong.
@@ -134,8 +178,10 @@ impl AppState {
         if is_out { Err(Fault::Unavailable("the tenant is out of service")) } else { Ok(()) }
     }
 
-    /// Authenticates a client by a key and the key's id.
-    pub fn client(&self, request: &RequestContext, id: &str, key: &str) -> Result<Client, Fault> {
+    /// Authenticates a client by a key and the key's id. Looks the key up as [`AppState::caller`] does.
+    pub async fn client(&self, request: &RequestContext, id: &str, key: &str) -> Result<Client, Fault> {
+        let hash = secret::hash_of_credential(key).filter(|hash| !self.credentials().has_key_hash(hash));
+        self.look_up(request, hash).await?;
         let client = self.credentials().client(id, key).map_err(|fault| self.refuse(request, fault))?;
         self.in_service(client.tenant())?;
         Ok(client)
@@ -162,7 +208,7 @@ impl AppState {
 
     /// Returns the answer to a request with an invalid credential. It counts even though it is refused anyway: past the
     /// rate of its address it is 429 instead of `fault`.
-    fn refuse(&self, request: &RequestContext, fault: Fault) -> Fault {
+    pub fn refuse(&self, request: &RequestContext, fault: Fault) -> Fault {
         self.unauthenticated(request).err().unwrap_or(fault)
     }
 

@@ -26,6 +26,11 @@ pub const UNAUTHENTICATED_AN_ADDRESS: NonZeroU32 = many(100);
 /// The burst of requests without a valid credential after a pause.
 pub const UNAUTHENTICATED_AT_ONCE: NonZeroU32 = many(1_000);
 
+/// Credentials that memory does not have, and tickets, that are looked up in the store a second for one IP address.
+pub const LOOK_UPS_AN_ADDRESS: NonZeroU32 = many(1_000);
+/// The burst of look-ups after a pause: many desks may connect again at once from behind one address.
+pub const LOOK_UPS_AT_ONCE: NonZeroU32 = many(10_000);
+
 const fn many(times: u32) -> NonZeroU32 {
     NonZeroU32::MIN.saturating_add(times - 1)
 }
@@ -39,6 +44,7 @@ struct Inner {
     addresses: KeyedRate<IpAddr>,
     keys: KeyedRate<Uuid>,
     unauthenticated: KeyedRate<IpAddr>,
+    look_ups: KeyedRate<IpAddr>,
 }
 
 impl fmt::Debug for Throttle {
@@ -50,12 +56,14 @@ impl fmt::Debug for Throttle {
 impl Throttle {
     /// Makes the limits, with full bursts.
     pub fn new(clock: &Clock) -> Self {
+        let look_ups = Quota::per_second(LOOK_UPS_AN_ADDRESS).allow_burst(LOOK_UPS_AT_ONCE);
         let unauthenticated = Quota::per_second(UNAUTHENTICATED_AN_ADDRESS).allow_burst(UNAUTHENTICATED_AT_ONCE);
         Throttle(Arc::new(Inner {
             users: KeyedRate::new(Quota::per_minute(LOG_INS_A_USER), clock),
             addresses: KeyedRate::new(Quota::per_minute(LOG_INS_AN_ADDRESS), clock),
             keys: KeyedRate::new(Quota::per_minute(TOKENS_A_KEY), clock),
             unauthenticated: KeyedRate::new(unauthenticated, clock),
+            look_ups: KeyedRate::new(look_ups, clock),
         }))
     }
 
@@ -80,13 +88,20 @@ impl Throttle {
         self.0.unauthenticated.check(&network(from))
     }
 
+    /// Counts a look-up of a credential or a ticket in the store, whether it is valid or not. [`Fault::TooMany`] beyond the
+    /// rate of the IP address. One that turns out not to be valid counts as [`Throttle::unauthenticated`] as well.
+    pub fn look_up(&self, from: IpAddr) -> Result<(), Fault> {
+        self.0.look_ups.check(&network(from))
+    }
+
     /// Removes the callers with a full burst from memory.
     pub fn sweep(&self) {
-        let Inner { users, addresses, keys, unauthenticated } = &*self.0;
+        let Inner { users, addresses, keys, unauthenticated, look_ups } = &*self.0;
         users.sweep();
         addresses.sweep();
         keys.sweep();
         unauthenticated.sweep();
+        look_ups.sweep();
     }
 }
 
@@ -153,9 +168,11 @@ mod tests {
         throttle.log_in(home, "ben").unwrap();
         throttle.token(Uuid::nil()).unwrap();
         throttle.unauthenticated(home).unwrap();
+        throttle.look_up(home).unwrap();
         clock.advance(Duration::from_secs(90));
         throttle.sweep();
-        let Inner { users, addresses, keys, unauthenticated } = &*throttle.0;
-        assert!(users.is_empty() && addresses.is_empty() && keys.is_empty() && unauthenticated.is_empty());
+        let Inner { users, addresses, keys, unauthenticated, look_ups } = &*throttle.0;
+        assert!(users.is_empty() && addresses.is_empty() && keys.is_empty());
+        assert!(unauthenticated.is_empty() && look_ups.is_empty());
     }
 }

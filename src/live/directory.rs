@@ -234,24 +234,28 @@ impl Directory {
         }
     }
 
-    /// All rows that the profile is a member of. The primary group counts like the other groups.
+    /// All rows that the profile is a member of.
     fn rows_of(&self, profile: &Profile) -> Vec<(Dimension, u32)> {
-        let mut rows = Vec::new();
-        for (dimension, ids) in [
-            (Dimension::Group, &profile.groups),
-            (Dimension::Skill, &profile.skills),
-            (Dimension::Project, &profile.projects),
-            (Dimension::Queue, &profile.queues),
-            (Dimension::Campaign, &profile.campaigns),
-        ] {
-            let primary = profile.primary_group.filter(|_| dimension == Dimension::Group);
-            let table = self.table(kind_of(dimension));
-            rows.extend(ids.iter().chain(&primary).filter_map(|id| Some((dimension, table.by_id(*id)?))));
-        }
-        let table = self.table(Kind::RoutingGroup);
-        let routing_groups = profile.routing_groups.iter();
-        rows.extend(routing_groups.filter_map(|guid| Some((Dimension::RoutingGroup, table.by_guid(*guid)?))));
-        rows
+        let rows = |dimension| self.rows_in(profile, dimension).into_iter().map(move |row| (dimension, row));
+        Dimension::ALL.into_iter().flat_map(rows).collect()
+    }
+
+    /// The rows of a dimension's table that the profile is a member of, each once. The primary group counts like the
+    /// other groups.
+    pub fn rows_in(&self, profile: &Profile, dimension: Dimension) -> Vec<u32> {
+        let table = self.table(kind_of(dimension));
+        let ids = match dimension {
+            Dimension::Group => &profile.groups,
+            Dimension::Skill => &profile.skills,
+            Dimension::Project => &profile.projects,
+            Dimension::Queue => &profile.queues,
+            Dimension::Campaign => &profile.campaigns,
+            Dimension::RoutingGroup => {
+                return profile.routing_groups.iter().filter_map(|guid| table.by_guid(*guid)).collect();
+            }
+        };
+        let primary = profile.primary_group.filter(|id| dimension == Dimension::Group && !ids.contains(id));
+        ids.iter().chain(&primary).filter_map(|id| table.by_id(*id)).collect()
     }
 }
 

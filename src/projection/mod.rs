@@ -2,10 +2,12 @@
 
 pub mod available;
 pub mod capacity;
+pub mod cells;
 pub mod headcount;
 pub mod occupancy;
 pub mod presence_summary;
 pub mod readiness;
+pub mod reasons;
 pub mod roster;
 
 pub use available::Available;
@@ -14,3 +16,4 @@ pub use headcount::Headcount;
 pub use occupancy::Occupancy;
 pub use presence_summary::PresenceSummary;
 pub use readiness::Readiness;
+pub use reasons::Reasons;

@@ -13,8 +13,7 @@ pub async fn keys(admin: &Admin, store: &Store, tenant: TenantId) -> Result<Vec<
 
 /// Returns a tenant. [`Fault::NotFound`] for an unknown one.
 pub async fn tenant(_admin: &Admin, store: &Store, tenant: TenantId) -> Result<TenantRecord, Fault> {
-    let known = in_time(store.tenants()).await?.into_iter().find(|known| known.id == tenant);
-    known.ok_or(Fault::NotFound("tenant"))
+    in_time(store.tenant(tenant)).await?.ok_or(Fault::NotFound("tenant"))
 }
 
 /// Returns up to `limit` tenants after the one with the id `after`, which need not exist, ordered by id; without one the

@@ -1,16 +1,16 @@
 //! Lists the log-ins of a tenant's users, or of one of them.
 
-use std::cmp::Reverse;
-
 use uuid::Uuid;
 
 use super::logged_in;
-use crate::auth::{Credentials, LogIn};
-use crate::domain::{Scopes, TenantId, Time, UserRef};
+use crate::auth::{Credentials, LOG_INS_AT_ONCE, LogIn};
+use crate::domain::{Fault, Scopes, TenantId, Time, UserRef};
 use crate::live::View;
 
 /// The most log-ins in one answer.
 pub const MAX_LISTED: usize = 1_000;
+/// The most pages of the store that are read for one answer.
+const MAX_PAGES: usize = 20;
 
 /// A valid log-in.
 #[derive(Clone, Debug)]
@@ -34,24 +34,33 @@ pub struct ListedLogIn {
 }
 
 /// Returns the valid log-ins of a tenant, those of one user if one is given, the newest first: at most [`MAX_LISTED`],
-/// and true if there are more. An unknown user has none.
-pub fn log_ins(
+/// and true if there may be more. An unknown user has none. They are read from the store, which has those that other
+/// servers issued; [`Fault::Unavailable`] if it does not answer.
+pub async fn log_ins(
     credentials: &Credentials,
     view: &View,
     tenant: TenantId,
     user: Option<&UserRef>,
-) -> (Vec<ListedLogIn>, bool) {
-    let all = credentials.log_ins(tenant);
-    let mut listed: Vec<_> = all.iter().filter_map(|log_in| listed(credentials, view, log_in)).collect();
-    if let Some(user) = user {
-        let guid = view.directory().profile_of(user).map(|profile| profile.guid);
-        listed.retain(|log_in| Some(log_in.guid) == guid);
+) -> Result<(Vec<ListedLogIn>, bool), Fault> {
+    let user = match user.map(|user| view.directory().profile_of(user)) {
+        Some(Some(profile)) => Some(profile.guid),
+        Some(None) => return Ok((Vec::new(), false)),
+        None => None,
+    };
+    let (mut valid, mut last) = (Vec::new(), None);
+    // Log-ins that ended with their password are read as well, so that a page may have few valid ones.
+    for _ in 0..MAX_PAGES {
+        let page = credentials.log_ins(tenant, user, last.as_ref()).await?;
+        valid.extend(page.iter().filter_map(|log_in| listed(credentials, view, log_in)));
+        let is_last = page.len() < LOG_INS_AT_ONCE as usize;
+        if is_last || valid.len() > MAX_LISTED {
+            let has_more = valid.len() > MAX_LISTED;
+            valid.truncate(MAX_LISTED);
+            return Ok((valid, has_more));
+        }
+        last = page.into_iter().next_back();
     }
-    // The id makes the order of log-ins at one instant the same in every answer.
-    listed.sort_unstable_by_key(|log_in| (Reverse(log_in.created), log_in.id));
-    let has_more = listed.len() > MAX_LISTED;
-    listed.truncate(MAX_LISTED);
-    (listed, has_more)
+    Ok((valid, true))
 }
 
 /// Returns the log-in if it is still valid.

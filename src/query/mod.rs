@@ -3,6 +3,7 @@
 
 pub mod agent_monitor;
 pub mod agents_availability;
+pub mod breakdown;
 pub mod connected_users;
 pub mod conversations;
 pub mod count_agents;
@@ -17,9 +18,9 @@ pub mod routing;
 pub mod state;
 pub mod user_activity;
 
-use crate::auth::{Authorized, Privilege};
+use crate::auth::{Admin, Authorized, Privilege};
 use crate::domain::filter::{Clause, TextField};
-use crate::domain::{Fault, Filter};
+use crate::domain::{Fault, Filter, TenantId};
 use crate::engine::{Reader, Snapshot};
 use crate::live::View;
 use crate::projection::roster::{Connection, roster_size};
@@ -42,9 +43,23 @@ pub async fn open<P: Privilege>(
     caller: &Authorized<P>,
     freshness: Freshness,
 ) -> Result<Snapshot, Fault> {
+    take(reader, caller.tenant(), freshness).await
+}
+
+/// Takes a view of any tenant for the administrator, as [`open`] does for a caller.
+pub async fn open_tenant(
+    _: &Admin,
+    reader: &Reader,
+    tenant: TenantId,
+    freshness: Freshness,
+) -> Result<Snapshot, Fault> {
+    take(reader, tenant, freshness).await
+}
+
+async fn take(reader: &Reader, tenant: TenantId, freshness: Freshness) -> Result<Snapshot, Fault> {
     let snapshot = match freshness.min_position {
-        Some(position) => reader.snapshot_at(caller.tenant(), position).await?,
-        None => reader.snapshot(caller.tenant())?,
+        Some(position) => reader.snapshot_at(tenant, position).await?,
+        None => reader.snapshot(tenant)?,
     };
     // Measured after the wait for the position, which may have taken a quarter of a second.
     if freshness.max_staleness_ms.is_some_and(|max| !snapshot.is_current(max)) {

@@ -19,24 +19,26 @@ pub struct StateSummary {
     pub digest: Option<String>,
 }
 
-/// Returns the position of a snapshot.
-pub fn summary(reader: &Reader, snapshot: &Snapshot) -> StateSummary {
-    let recorded = Some(snapshot.view.recorded()).filter(|recorded| *recorded != Time::NEVER);
-    StateSummary { position: snapshot.view.position(), recorded, replica: reader.replica(), digest: None }
-}
+impl StateSummary {
+    /// Makes a summary without a digest. `recorded` is [`Time::NEVER`] for a new tenant.
+    pub fn new(position: u64, recorded: Time, replica: Uuid) -> Self {
+        let recorded = Some(recorded).filter(|recorded| *recorded != Time::NEVER);
+        StateSummary { position, recorded, replica, digest: None }
+    }
 
-/// Returns a copy of the tenant's state, at the position of `snapshot` or a later one, for [`summary_of`].
-pub async fn state(reader: &Reader, tenant: TenantId, snapshot: &Snapshot) -> Result<State, Fault> {
-    match reader.state(tenant).await {
-        Some(state) => Ok(state),
-        None if snapshot.view.position() == 0 => Ok(State::new(tenant)),
-        // Deleted or quarantined meanwhile, which a new snapshot says; or the service ends.
-        None => Err(reader.snapshot(tenant).err().unwrap_or(Fault::Unavailable("the service is stopping"))),
+    /// Makes a summary with the digest of a state, which takes about a second for each million users.
+    pub fn with_digest(state: &State, replica: Uuid) -> Self {
+        let digest = Some(state.digest());
+        StateSummary { digest, ..StateSummary::new(state.position(), state.recorded(), replica) }
     }
 }
 
-/// Returns the position and the digest of a state. Takes about a second for each million users.
-pub fn summary_of(state: &State, replica: Uuid) -> StateSummary {
-    let recorded = Some(state.recorded()).filter(|recorded| *recorded != Time::NEVER);
-    StateSummary { position: state.position(), recorded, replica, digest: Some(state.digest()) }
+/// Returns a copy of the tenant's state, at the position of `snapshot` or a later one, for its digest.
+pub async fn state(reader: &Reader, tenant: TenantId, snapshot: &Snapshot) -> Result<State, Fault> {
+    match reader.state(tenant).await? {
+        Some(state) => Ok(state),
+        None if snapshot.view.position() == 0 => Ok(State::new(tenant)),
+        // Deleted or quarantined meanwhile, which a new snapshot says.
+        None => Err(reader.snapshot(tenant).err().unwrap_or(Fault::Unavailable("the service is stopping"))),
+    }
 }

@@ -76,7 +76,7 @@ impl Contents {
             settings: HashTrieMapSync::default(),
         };
         let (keys, tenants) = (store.valid_keys().await?, store.tenants().await?);
-        Ok(empty.with(version, &RegistryChanges { tenants, keys, deleted: Vec::new() }))
+        Ok(empty.with(version, &RegistryChanges { tenants, keys, ..RegistryChanges::default() }))
     }
 
     /// Returns the contents with `changes` applied. The cost of a deleted tenant grows with the number of all keys.

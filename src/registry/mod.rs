@@ -1,14 +1,16 @@
-//! The registry in memory: the valid keys and the settings of all tenants, so that neither authentication nor a setting
-//! needs I/O.
+//! The registry in memory: the valid keys and tokens and the settings of all tenants, so that neither authentication nor
+//! a setting needs I/O.
 //!
-//! Both are read from the store together and replaced together: keys and settings are always of one version.
+//! Keys and settings are read from the store together and replaced together: they are always of one version. Each change
+//! of them and each revocation of tokens has a version, and is read by every server on the store.
 
 mod contents;
 mod listeners;
 mod revocations;
 mod settings;
+mod tokens;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,13 +20,14 @@ use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::domain::TenantId;
-use crate::store::{Store, StoreError};
+use crate::domain::{TenantId, Time};
+use crate::store::{RegistryVersion, Store, StoreError};
 
 pub use contents::{Contents, ValidKey};
 use listeners::Listeners;
 pub use revocations::Revocations;
 pub use settings::TenantSettings;
+pub use tokens::{Token, Tokens};
 
 /// Interval at which changes made by other processes are polled for, so that they take effect within a second.
 const WATCH_INTERVAL: Duration = Duration::from_millis(500);
@@ -42,22 +45,38 @@ pub struct Registry(Arc<Inner>);
 struct Inner {
     store: Store,
     contents: ArcSwap<Contents>,
-    /// Held while the contents are reloaded, so that an older reading never replaces a newer one.
+    tokens: Tokens,
+    /// Held while the contents are reloaded and tokens are read, so that an older reading never replaces a newer one.
     refreshing: Mutex<()>,
     revocations: Revocations,
     /// Called with each tenant that was deleted.
     listeners: Listeners,
-    /// Held while settings are read, changed and written; see [`TenantSettings::lock`].
-    settings_lock: Mutex<()>,
 }
 
 impl Registry {
-    /// Loads the registry from the store.
+    /// Loads the keys and settings from the store; the tokens are loaded by [`Registry::load_tokens`].
     pub async fn load(store: Store) -> Result<Self, StoreError> {
         let contents = ArcSwap::from_pointee(Contents::read(&store).await?);
-        let (refreshing, settings_lock) = (Mutex::default(), Mutex::default());
+        let (tokens, refreshing) = (Tokens::default(), Mutex::default());
         let (listeners, revocations) = (Listeners::default(), Revocations::default());
-        Ok(Registry(Arc::new(Inner { store, contents, refreshing, revocations, listeners, settings_lock })))
+        Ok(Registry(Arc::new(Inner { store, contents, tokens, refreshing, revocations, listeners })))
+    }
+
+    /// Loads the tokens that have not expired by `now`.
+    pub async fn load_tokens(&self, now: Time) -> Result<(), StoreError> {
+        let _refreshing = self.0.refreshing.lock().await;
+        self.0.store.tokens(now).await?.iter().for_each(|token| self.0.tokens.insert(token));
+        Ok(())
+    }
+
+    /// The store that the registry was loaded from.
+    pub fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    /// The tokens in memory.
+    pub fn tokens(&self) -> &Tokens {
+        &self.0.tokens
     }
 
     /// The newest contents, all of one version.
@@ -81,30 +100,66 @@ impl Registry {
         self.0.listeners.add(listener);
     }
 
-    /// Reloads keys and settings from the store if its version changed: only the changes if it still has them, else
-    /// all. Listeners have been called when it returns, whichever caller noticed the deletion.
+    /// Reloads keys and settings from the store if its version changed, and drops revoked tokens: only the changes if it
+    /// still has them, else all. Listeners have been called when it returns, whichever caller noticed the deletion.
     pub async fn refresh(&self) -> Result<(), StoreError> {
         let _refreshing = self.0.refreshing.lock().await;
-        let known = self.0.contents.load_full();
         let version = self.0.store.registry_version().await?;
+        self.follow(version).await
+    }
+
+    /// Reads the tokens with these hashes from the store, and what changed in the registry. Keys and tokens that were
+    /// stored before the call are in memory when it returns.
+    pub async fn look_up(&self, hashes: &[[u8; 32]]) -> Result<(), StoreError> {
+        let _refreshing = self.0.refreshing.lock().await;
+        let (version, tokens) = self.0.store.look_up(hashes).await?;
+        // Before the changes: a revocation since the reading is among them or among later ones, and must find the token.
+        // After the tokens the changes have every key that one of them was issued for.
+        tokens.iter().for_each(|token| self.0.tokens.insert(token));
+        self.follow(version).await
+    }
+
+    /// Brings the contents to a version of the store or a later one. Called with `refreshing` locked.
+    async fn follow(&self, version: RegistryVersion) -> Result<(), StoreError> {
+        let known = self.0.contents.load_full();
         if version == known.version {
             return Ok(());
         }
         let Some(changes) = self.0.store.registry_changes(known.version).await? else {
-            let read = Contents::read(&self.0.store).await?;
-            let deleted = known.tenants_without(&read);
-            self.0.contents.store(Arc::new(read));
-            self.0.revocations.announce_all();
-            self.0.listeners.call(&deleted);
-            return Ok(());
+            return self.reload(&known).await;
         };
         // Before the listeners: what they drop must not come back by a credential.
         self.0.contents.store(Arc::new(known.with(version, &changes)));
         let revoked = changes.keys.iter().filter(|key| key.revoked.is_some()).map(|key| key.tenant);
-        let revoked: BTreeSet<TenantId> = revoked.chain(changes.deleted.iter().copied()).collect();
+        let tokens = changes.revoked.iter().filter_map(|hash| self.0.tokens.remove(hash));
+        let revoked: BTreeSet<TenantId> = revoked.chain(tokens).chain(changes.deleted.iter().copied()).collect();
+        self.drop_deleted(&changes.deleted);
         revoked.into_iter().for_each(|tenant| self.0.revocations.announce(tenant));
         self.0.listeners.call(&changes.deleted);
         Ok(())
+    }
+
+    /// Reads everything anew: the changes since `known` are not in the store.
+    async fn reload(&self, known: &Contents) -> Result<(), StoreError> {
+        // Before the reading, in which a token that is issued meanwhile may be missing.
+        let before = self.0.tokens.hashes();
+        let read = Contents::read(&self.0.store).await?;
+        let tokens = self.0.store.tokens(Time::NEVER).await?;
+        let deleted = known.tenants_without(&read);
+        self.0.contents.store(Arc::new(read));
+        let kept: HashSet<[u8; 32]> = tokens.iter().map(|token| token.hash).collect();
+        tokens.iter().for_each(|token| self.0.tokens.insert(token));
+        for hash in before.iter().filter(|hash| !kept.contains(*hash)) {
+            self.0.tokens.remove(hash);
+        }
+        self.drop_deleted(&deleted);
+        self.0.revocations.announce_all();
+        self.0.listeners.call(&deleted);
+        Ok(())
+    }
+
+    fn drop_deleted(&self, deleted: &[TenantId]) {
+        deleted.iter().for_each(|tenant| self.0.tokens.remove_all(*tenant));
     }
 
     /// Polls for changes made by other processes, until `stopping` is cancelled. An error of the store is logged once

@@ -1,7 +1,5 @@
 //! The settings of all tenants.
 
-use tokio::sync::MutexGuard;
-
 use super::Registry;
 use crate::domain::{Settings, TenantId};
 use crate::store::StoreError;
@@ -20,13 +18,6 @@ impl TenantSettings {
         self.0.current().settings(tenant)
     }
 
-    /// Waits for exclusive access to changes of settings within this process, held until the guard is dropped. Without
-    /// it two concurrent changes could overwrite each other, since each reads, changes and writes all settings of a
-    /// tenant.
-    pub async fn lock(&self) -> MutexGuard<'_, ()> {
-        self.0.0.settings_lock.lock().await
-    }
-
     /// Lets `listener` be called with each tenant that was deleted; see [`Registry::on_deleted`].
     pub fn on_deleted(&self, listener: impl Fn(TenantId) + Send + Sync + 'static) {
         self.0.on_deleted(listener);
@@ -35,6 +26,7 @@ impl TenantSettings {
     /// Calls the listeners with a deleted tenant. Refreshing does that as well, but only for the tenants that the
     /// registry has seen.
     pub fn deleted(&self, tenant: TenantId) {
+        self.0.drop_deleted(&[tenant]);
         self.0.0.listeners.call(&[tenant]);
     }
 

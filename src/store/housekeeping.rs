@@ -10,7 +10,7 @@ pub struct Expiry {
     pub seen: Time,
     /// Journal entries recorded before this time, if a checkpoint covers them.
     pub journal: Time,
-    /// Tokens that expired before this time.
+    /// Tokens and tickets that expired before this time.
     pub tokens: Time,
     /// The time from which each tenant's retention of closed conversations is counted back.
     pub conversations: Time,
@@ -23,6 +23,8 @@ pub enum Chore {
     Seen(Time),
     /// Tokens that expired before a time.
     Tokens(Time),
+    /// Tickets that expired before a time.
+    Tickets(Time),
     /// A tenant's journal entries that were recorded before a time and that its checkpoint covers.
     Journal(TenantId, Time),
     /// A tenant's archived conversations that closed before a time.
@@ -37,7 +39,9 @@ impl Chore {
         match self {
             // One table after the other: a call deletes rows of one of them.
             Chore::Deleted(_) => rows > 0,
-            Chore::Seen(_) | Chore::Tokens(_) | Chore::Journal(..) | Chore::Archive(..) => rows >= u64::from(limit),
+            Chore::Seen(_) | Chore::Tokens(_) | Chore::Tickets(_) | Chore::Journal(..) | Chore::Archive(..) => {
+                rows >= u64::from(limit)
+            }
         }
     }
 }
@@ -46,6 +50,9 @@ impl Store {
     /// Lists the chores that may have rows to delete. Writes nothing.
     pub async fn chores(&self, expiry: Expiry) -> Result<Vec<Chore>, StoreError> {
         let mut chores = vec![Chore::Seen(expiry.seen), Chore::Tokens(expiry.tokens)];
+        if self.ticket_rows().is_some() {
+            chores.push(Chore::Tickets(expiry.tokens));
+        }
         let journals = on_backend!(self, store => store.overlong_journals(expiry.journal).await)?;
         chores.extend(journals.into_iter().map(|tenant| Chore::Journal(tenant, expiry.journal)));
         let archives = on_backend!(self, store => store.archive_days().await)?;

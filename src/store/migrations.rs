@@ -31,6 +31,7 @@ include!(
     "0011_replica",
     "0012_tenant_deletion",
     "0013_archive_tags",
+    "0014_shared",
     "0015_heartbeats",
 );
 

@@ -14,6 +14,7 @@ pub mod private;
 pub mod registry;
 pub mod sqlite;
 pub mod tenant_reads;
+pub mod tickets;
 pub mod tokens;
 mod unfinished;
 
@@ -39,7 +40,8 @@ pub use postgres::{HeartbeatTable, Mark, PostgresStore};
 pub use registry::{KeyRecord, RegistryChanges, RegistryVersion, TenantRecord};
 pub use sqlite::SqliteStore;
 pub use tenant_reads::{ArchivePart, ArchiveSearch, TenantReads};
-pub use tokens::{TokenHolder, TokenRecord};
+pub use tickets::{TicketRecord, TicketRows};
+pub use tokens::{Ending, LogInPage, TokenHolder, TokenRecord};
 pub use unfinished::UnfinishedStore;
 
 /// The longest wait of a caller for the store: one second, less 100 ms for the response, as for events.
@@ -48,7 +50,7 @@ const STORE_TIMEOUT: Duration = Duration::from_millis(900);
 /// The fault of a caller that the store did not answer in time.
 const LATE: Fault = Fault::Unavailable("the store did not answer in time");
 
-/// The connections of each pool: one for requests in general, one for the archive.
+/// The connections of each pool: one for requests in general, which has more on PostgreSQL, and one for the archive.
 const POOL_CONNECTIONS: u32 = 4;
 
 /// Awaits an operation of the store for a caller, for at most 900 ms.
@@ -298,12 +300,8 @@ impl Store {
     }
 
     /// Opens the store for a process that holds the server's lock. Works as [`Store::open`] otherwise.
-    pub async fn open_locked(
-        location: &Location,
-        _lock: &ServerLock,
-        purpose: Purpose,
-    ) -> Result<(Self, bool), StoreError> {
-        Self::open_as(location, true, purpose).await
+    pub async fn open_locked(location: &Location, _lock: &ServerLock, purpose: Purpose) -> Result<Self, StoreError> {
+        Ok(Self::open_as(location, true, purpose).await?.0)
     }
 
     async fn open_as(location: &Location, is_locked: bool, purpose: Purpose) -> Result<(Self, bool), StoreError> {

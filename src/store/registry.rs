@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use uuid::Uuid;
 
 use super::{Store, StoreError, on_backend};
-use crate::domain::settings::{Settings, WebhookSecret};
+use crate::domain::json::Field;
+use crate::domain::settings::{Settings, SettingsPatch, WebhookSecret};
 use crate::domain::{Scope, TenantId, Time};
 
 /// A stored tenant.
@@ -61,16 +62,47 @@ pub(super) struct SettingsColumns<'a> {
 
 impl<'a> From<&'a Settings> for SettingsColumns<'a> {
     fn from(settings: &'a Settings) -> Self {
-        // Settings were checked before: none exceeds an integer column.
-        let number = |value: Option<u32>| value.map(|value| i32::try_from(value).unwrap_or(i32::MAX));
         SettingsColumns {
             conversation_text: settings.conversation_text,
-            conversation_days: number(settings.conversation_days),
+            conversation_days: settings.conversation_days.map(number),
             iadvize_secret: settings.iadvize_secret.as_ref().map(WebhookSecret::reveal),
-            desk_lease_seconds: number(settings.desk_lease_seconds),
-            desk_heartbeat_seconds: number(settings.desk_heartbeat_seconds),
+            desk_lease_seconds: settings.desk_lease_seconds.map(number),
+            desk_heartbeat_seconds: settings.desk_heartbeat_seconds.map(number),
         }
     }
+}
+
+/// Changes to settings as columns, as either backend writes them. The outer `None` leaves a column as it is, the inner
+/// one clears it.
+pub(super) struct PatchColumns<'a> {
+    pub conversation_text: Option<bool>,
+    pub conversation_days: Option<Option<i32>>,
+    pub iadvize_secret: Option<Option<&'a str>>,
+    pub desk_lease_seconds: Option<Option<i32>>,
+    pub desk_heartbeat_seconds: Option<Option<i32>>,
+}
+
+impl<'a> From<&'a SettingsPatch> for PatchColumns<'a> {
+    fn from(patch: &'a SettingsPatch) -> Self {
+        fn column<T, C>(field: &'_ Field<T>, read: impl FnOnce(&T) -> C) -> Option<Option<C>> {
+            (!field.is_absent()).then(|| field.value().map(read))
+        }
+        let text = &patch.conversation_text;
+        let secret = &patch.iadvize_secret;
+        PatchColumns {
+            // Cleared, it is false again.
+            conversation_text: (!text.is_absent()).then(|| text.value().copied().unwrap_or_default()),
+            conversation_days: column(&patch.conversation_days, |days| number(*days)),
+            iadvize_secret: (!secret.is_absent()).then(|| secret.value().map(WebhookSecret::reveal)),
+            desk_lease_seconds: column(&patch.desk_lease_seconds, |seconds| number(*seconds)),
+            desk_heartbeat_seconds: column(&patch.desk_heartbeat_seconds, |seconds| number(*seconds)),
+        }
+    }
+}
+
+/// Returns a setting as an integer column. Settings were checked before: none exceeds it.
+pub(super) fn number(value: u32) -> i32 {
+    i32::try_from(value).unwrap_or(i32::MAX)
 }
 
 /// A stored key. The secret itself is not stored.
@@ -112,6 +144,8 @@ pub struct RegistryChanges {
     pub keys: Vec<KeyRecord>,
     /// The changed tenants that were deleted, whose keys are invalid.
     pub deleted: Vec<TenantId>,
+    /// SHA-256 of the tokens that were revoked.
+    pub revoked: Vec<[u8; 32]>,
 }
 
 impl RegistryChanges {
@@ -173,9 +207,22 @@ impl Store {
         on_backend!(self, store => store.tenants().await)
     }
 
-    /// Replaces a tenant's settings. Returns false for an unknown tenant.
-    pub async fn set_settings(&self, tenant: TenantId, settings: &Settings) -> Result<bool, StoreError> {
-        on_backend!(self, store => store.set_settings(tenant, settings).await)
+    /// Returns a tenant; `None` for an unknown one.
+    pub async fn tenant(&self, tenant: TenantId) -> Result<Option<TenantRecord>, StoreError> {
+        on_backend!(self, store => store.tenant(tenant).await)
+    }
+
+    /// Changes a tenant's settings, by one statement that reads, decides and writes: of two concurrent changes neither
+    /// undoes the other. Returns the tenant after the change. `None`, and nothing changes, for an unknown tenant, and if
+    /// the terms of desks are among the changes and [`Settings::check`] would reject the result; `usual_lease` is the
+    /// service's own lease, in seconds.
+    pub async fn change_settings(
+        &self,
+        tenant: TenantId,
+        patch: &SettingsPatch,
+        usual_lease: u32,
+    ) -> Result<Option<TenantRecord>, StoreError> {
+        on_backend!(self, store => store.change_settings(tenant, patch, usual_lease).await)
     }
 
     /// Adds a key. Returns false for an unknown tenant.
@@ -210,7 +257,8 @@ impl Store {
         on_backend!(self, store => store.revoke_key(tenant, key, now).await)
     }
 
-    /// Returns the registry's version, which every change of a tenant or key changes.
+    /// Returns the registry's version, which every change of a tenant or key and every revocation of
+    /// tokens changes.
     pub async fn registry_version(&self) -> Result<RegistryVersion, StoreError> {
         on_backend!(self, store => store.registry_version().await)
     }

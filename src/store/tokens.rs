@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{Store, StoreError, on_backend};
+use super::{RegistryVersion, Store, StoreError, on_backend};
 use crate::domain::{Scope, TenantId, Time};
 
 /// The credential that a token was issued for. The token is invalid once the credential is.
@@ -34,6 +34,74 @@ pub struct TokenRecord {
     pub created: Time,
     /// Time from which it is invalid.
     pub expires: Time,
+}
+
+impl TokenRecord {
+    /// The id of a log-in: the first bytes of the token's hash, which reveal nothing of the token.
+    pub fn log_in_id(&self) -> Uuid {
+        let mut id = [0; 16];
+        id.copy_from_slice(&self.hash[..16]);
+        Uuid::from_bytes(id)
+    }
+}
+
+/// The log-ins to list: tokens that were issued for a password and have not expired, the newest first.
+#[derive(Clone, Copy, Debug)]
+pub struct LogInPage {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// Only those of the user with this GUID.
+    pub user: Option<Uuid>,
+    /// Those that do not expire before this time.
+    pub now: Time,
+    /// The time of issue and the hash of the last one on the page before.
+    pub before: Option<(Time, [u8; 32])>,
+    /// The most log-ins of the page.
+    pub limit: u32,
+}
+
+impl LogInPage {
+    /// The place after which the page begins. All tokens come after that of the first page.
+    pub(super) fn place(&self) -> (i64, [u8; 32]) {
+        self.before.map_or((i64::MAX, [u8::MAX; 32]), |(created, hash)| (created.micros(), hash))
+    }
+}
+
+/// The log-ins to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The one with this id.
+    LogIn(Uuid),
+    /// Those of the user with this GUID, with whatever password.
+    User(Uuid),
+}
+
+impl Ending {
+    /// The GUID of the user, if all of one user are ended.
+    pub(super) const fn user(self) -> Option<Uuid> {
+        match self {
+            Ending::LogIn(_) => None,
+            Ending::User(guid) => Some(guid),
+        }
+    }
+
+    /// The first and the last hash that a token of these can have.
+    pub(super) fn hashes(self) -> [[u8; 32]; 2] {
+        let from = |id: Uuid, rest: u8| {
+            let mut hash = [rest; 32];
+            hash[..16].copy_from_slice(id.as_bytes());
+            hash
+        };
+        match self {
+            Ending::LogIn(id) => [from(id, 0), from(id, u8::MAX)],
+            Ending::User(_) => [[0; 32], [u8::MAX; 32]],
+        }
+    }
+}
+
+/// Reads a stored hash.
+pub(super) fn hash_column(hash: &[u8]) -> Result<[u8; 32], StoreError> {
+    hash.try_into().map_err(|_| StoreError::Unreadable(String::from("the hash of a token")))
 }
 
 /// A token's columns, as either backend reads them.
@@ -86,7 +154,31 @@ impl Store {
         on_backend!(self, store => store.tokens(now).await)
     }
 
-    /// Deletes the tokens with these hashes, all or none. Succeeds for those that do not exist.
+    /// Returns the registry's version, and those of the tokens with these hashes that exist. No token is missing that was
+    /// there when the version was current.
+    pub async fn look_up(&self, hashes: &[[u8; 32]]) -> Result<(RegistryVersion, Vec<TokenRecord>), StoreError> {
+        on_backend!(self, store => store.look_up(hashes).await)
+    }
+
+    /// Returns a page of log-ins.
+    pub async fn log_ins(&self, page: LogInPage) -> Result<Vec<TokenRecord>, StoreError> {
+        on_backend!(self, store => store.log_ins(page).await)
+    }
+
+    /// Deletes up to `limit` log-ins of a tenant that have not expired by `now`, which changes the registry's version.
+    /// Returns their hashes.
+    pub async fn end_log_ins(
+        &self,
+        tenant: TenantId,
+        ending: Ending,
+        now: Time,
+        limit: u32,
+    ) -> Result<Vec<[u8; 32]>, StoreError> {
+        on_backend!(self, store => store.end_log_ins(tenant, ending, now, limit).await)
+    }
+
+    /// Deletes the tokens with these hashes, all or none, which changes the registry's version. Succeeds for those that
+    /// do not exist.
     pub async fn delete_tokens(&self, hashes: &[[u8; 32]]) -> Result<(), StoreError> {
         on_backend!(self, store => store.delete_tokens(hashes).await)
     }

@@ -8,9 +8,12 @@ mod journal;
 mod ownership;
 mod quarantine;
 mod registry;
+mod shared;
 
 use rollcall::clock::Clock;
 use rollcall::domain::event::Fact;
+use rollcall::domain::json::Field;
+use rollcall::domain::settings::SettingsPatch;
 use rollcall::domain::{ConversationId, Event, EventBody, EventId, Settings, TenantId, Time};
 use rollcall::journal::{Batch, Draft, Journal, Placement};
 use rollcall::live::state::APPLY_VERSION;
@@ -65,6 +68,22 @@ impl Bench {
             Placement::Busy | Placement::Missing | Placement::Deleted => panic!("{placement:?}"),
         };
         appended.placements.into_iter().map(position).collect()
+    }
+
+    /// Replaces a tenant's settings; returns false for an unknown tenant.
+    async fn set_settings(&self, tenant: TenantId, settings: &Settings) -> bool {
+        let Settings { conversation_text, conversation_days, iadvize_secret, desk_lease_seconds, .. } =
+            settings.clone();
+        let patch = SettingsPatch {
+            conversation_text: Field::Set(conversation_text),
+            conversation_days: conversation_days.map_or(Field::Clear, Field::Set),
+            iadvize_secret: iadvize_secret.map_or(Field::Clear, Field::Set),
+            desk_lease_seconds: desk_lease_seconds.map_or(Field::Clear, Field::Set),
+            desk_heartbeat_seconds: settings.desk_heartbeat_seconds.map_or(Field::Clear, Field::Set),
+        };
+        let changed = self.store.change_settings(tenant, &patch, 3_600).await.expect("the store answers");
+        assert!(changed.as_ref().is_none_or(|changed| changed.settings == *settings), "{changed:?}");
+        changed.is_some()
     }
 
     /// Returns a batch with a new id.

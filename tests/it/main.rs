@@ -14,6 +14,7 @@ mod limits;
 mod model;
 mod parameters;
 mod scopes;
+mod shared;
 mod store_faults;
 mod support;
 mod tenants;

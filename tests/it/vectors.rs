@@ -41,6 +41,7 @@ vector_files! {
     bad_input_graphql bad_input_graphql_documents bad_input_graphql_limits bad_input_graphql_rules
     bad_input_graphql_texts bad_input_graphql_users bad_input_iadvize bad_input_iadvize_one bad_input_members bad_input_native
     bad_input_operator bad_input_paths bad_input_vonage bad_input_vonage_body bad_input_webhooks bodies
+    breakdown_graphql breakdown_rest clients_sent
     conversations_bad_input conversations_lists conversations_seed conversations_slots conversations_text
     convoso_agent_monitor directory_live directory_operator_fields directory_refusals directory_settings directory_upsert dropped_input
     envelopes events_base64 events_binary events_details events_envelope events_envelope_values events_leases events_outcomes
@@ -48,10 +49,11 @@ vector_files! {
     fixture_convoso fixture_graphql fixture_graphql_forms fixture_rest_live fixture_vonage graphql_contacts graphql_cursors graphql_failures graphql_filters
     graphql_over_http graphql_persisted graphql_professionals graphql_reference graphql_routing_rule graphql_rules
     graphql_user_availability graphql_users
-    isolation isolation_agent_monitor isolation_agents isolation_conversations isolation_desk isolation_graphql
+    isolation isolation_agent_monitor isolation_agents isolation_breakdown isolation_conversations isolation_desk
+    isolation_graphql
     isolation_live isolation_log_ins isolation_operator isolation_routing isolation_webhooks isolation_writes mutants oauth_client
     oauth_operator_password oauth_password oauth_revoke parameters_lists parameters_refused positions presence_routable presence_updated
-    rest_grouping rest_live_seen rest_operator_change
+    reasons rest_grouping rest_live_seen rest_operator_change
     rest_operator_create rest_operator_get rest_operator_list rest_set_live seeds_convoso seeds_graphql
     seeds_iadvize_live seeds_vonage seeds_vonage_summary state tenants_deletion tenants_keys tenants_keys_refusals tenants_limits
     tenants_settings webhooks_iadvize

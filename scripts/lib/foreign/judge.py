@@ -8,9 +8,15 @@ import re
 from canaries import ENCODED, GUID, IN_BASE64, IN_HEX, MARKERS, nowhere, tokens
 
 # Headers that differ between any two answers.
+# The list that a cursor is of: a digest of the arguments, which differ between a request and its twin.
+LIST = re.compile(rb"(?<=[0-9a-f])&&[0-9a-f]{8}\b")
 VOLATILE = re.compile(rb"^(?:date|x-request-id|rollcall-staleness-ms):[^\r\n]*\r?\n", re.MULTILINE)
 # The length of a body, which is compared itself. Times of the service end where their fraction does.
 LENGTH = re.compile(rb"^content-length:[^\r\n]*\r?\n", re.MULTILINE)
+# The age of the state in bodies.
+STALENESS = re.compile(rb'("staleness_?ms": ?)[0-9]+')
+# A text that is shown in part, in which a GUID may be cut.
+CUT = re.compile(rb'\\"[^"\\]*\\" and more, ')
 SECRET = re.compile(rb"\b(?:rt|dt|rk)_[a-z0-9_-]+")
 # Times that the service gives, as opposed to those of the tenants' data.
 RECENT = re.compile(rb"20(?:2[4-9]|[3-9][0-9])-[0-9]{2}-[0-9]{2}t[0-9:.]+z")
@@ -58,10 +64,12 @@ class Judge:
     def canonical(self, raw):
         """The answer with twins for foreign strings, without what differs between any two answers."""
         text = ENCODED.sub(lambda match: decoded(match[0]), in_order(raw))
-        text = VOLATILE.sub(b"", text.lower())
+        text = LIST.sub(b"", VOLATILE.sub(b"", text.lower()))
         if not text.endswith(b"\r\n\r\n"):
             text = LENGTH.sub(b"", text, count=1)
+        text = CUT.sub(b"<text> and more, ", text)
         text = GUID.sub(lambda match: self.guids.get(match[0], match[0]), text)
+        text = STALENESS.sub(rb"\1<age>", text)
         text = RECENT.sub(b"<now>", SECRET.sub(b"<secret>", nowhere(text)))
         names = {}
         # GUIDs that each tenant has of its own, by the order in which they appear.

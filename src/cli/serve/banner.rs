@@ -56,7 +56,7 @@ fn administrator(app: &App, args: &ServeArgs, location: &Location) -> String {
     let file = token_file(location);
     match (&app.new_admin_token, file) {
         (Some(token), _) if stdout().is_terminal() => format!(
-            "{}\n            generated for this new store and shown only now: keep it, or set ROLLCALL_ADMIN_TOKEN",
+            "{}\n            generated for this store and shown only now: keep it, or set ROLLCALL_ADMIN_TOKEN",
             token.reveal()
         ),
         (Some(token), Some(file)) => written(token, &file),
@@ -73,7 +73,7 @@ fn written(token: &Secret, file: &Path) -> String {
     match private::write_file(file, &format!("{}\n", token.reveal())) {
         Ok(()) => {
             tracing::warn!(file = %file.display(), "the administrator's token was generated, and written to this file");
-            format!("in {}, generated for this new store", file.display())
+            format!("in {}, generated for this store", file.display())
         }
         Err(error) => {
             tracing::error!(file = %file.display(), %error, "the administrator's token was generated, but not written");

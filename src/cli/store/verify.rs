@@ -9,7 +9,7 @@ use crate::clock::Clock;
 use crate::config::StoreArgs;
 use crate::domain::TenantId;
 use crate::domain::text::printable;
-use crate::engine::replay::{ReplayError, catch_up};
+use crate::engine::replay::{ReplayError, Tail, catch_up};
 use crate::journal::{Journal, JournalError};
 use crate::live::State;
 use crate::store::{Location, Purpose, Store};
@@ -66,7 +66,7 @@ async fn compare(store: &Store, journal: &mut Journal, failure: impl Fn(BootErro
     let mut differ = 0;
     for (tenant, state) in &states {
         let loaded = state.digest();
-        let replayed = replay(journal, *tenant, state.position()).await;
+        let replayed = replay(journal, *tenant, Tail::of(state)).await;
         let found = match replayed.map_err(BootError::from).map_err(&failure)? {
             Replay::Whole(replayed) if replayed.digest() == loaded => String::from("equal"),
             Replay::Whole(replayed) => {
@@ -95,8 +95,8 @@ async fn compare(store: &Store, journal: &mut Journal, failure: impl Fn(BootErro
     Ok(())
 }
 
-/// Applies one tenant's journal to an empty state, up to the position `end`.
-async fn replay(journal: &mut Journal, tenant: TenantId, end: u64) -> Result<Replay, JournalError> {
+/// Applies one tenant's journal to an empty state, up to `end`.
+async fn replay(journal: &mut Journal, tenant: TenantId, end: Tail) -> Result<Replay, JournalError> {
     let mut state = State::new(tenant);
     let replayed = match journal.read(tenant, 0, 1).await {
         Ok(first) => match first.first() {

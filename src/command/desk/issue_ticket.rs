@@ -29,8 +29,8 @@ pub struct IssuedTicket {
 }
 
 /// Issues a ticket. [`Fault::NotFound`] for an unknown user, [`Fault::Refused`] for an invalid session or lifetime,
-/// [`Fault::TooMany`] if too many of the tenant's tickets are unused.
-pub fn issue_ticket(
+/// [`Fault::TooMany`] if too many of the tenant's tickets are unused, [`Fault::Unavailable`] if the store does not answer.
+pub async fn issue_ticket(
     caller: &Authorized<EventsWrite>,
     snapshot: &Snapshot,
     tickets: &Tickets,
@@ -44,6 +44,6 @@ pub fn issue_ticket(
     }
     let user = snapshot.view.directory().profile_of(&request.user).ok_or(Fault::NotFound("user"))?.id;
     let pass = Pass { user, session };
-    let (ticket, expires) = tickets.issue(caller, pass.clone(), seconds)?;
+    let (ticket, expires) = tickets.issue(caller, pass.clone(), seconds).await?;
     Ok(IssuedTicket { ticket, expires, pass })
 }

@@ -16,8 +16,14 @@ pub struct SettingsChange<'a> {
     pub usual: DeskTerms,
 }
 
-/// Changes a tenant's settings, which are in effect when this returns. [`Fault::NotFound`] for an unknown tenant,
-/// [`Fault::Refused`] for an invalid value.
+/// Attempts at a change of desk terms that the store rejected by settings that were changed again at once.
+const ATTEMPTS: u32 = 3;
+
+/// Changes a tenant's settings, which are in effect when this returns. Of two concurrent changes neither undoes the other.
+///
+/// [`Fault::NotFound`] for an unknown tenant, [`Fault::Refused`] for an invalid value. Terms of desks are compared with
+/// each other only if they are among the changes: those that were stored before the service's lease became shorter are
+/// not in the way of other changes.
 pub async fn set_settings(
     _admin: &Admin,
     store: &Store,
@@ -30,21 +36,20 @@ pub async fn set_settings(
     if !problems.is_empty() {
         return Err(Fault::Refused(problems));
     }
-    // Held from the read to the write below, so that of two concurrent changes neither undoes the other.
-    let _lock = settings.lock().await;
     let unknown = Fault::NotFound("tenant");
-    let known = in_time(store.tenants()).await?.into_iter().find(|known| known.id == tenant);
-    let mut record = known.ok_or(unknown.clone())?;
-    patch.patch(&mut record.settings);
-    // Only if they change: terms that were stored before the service's lease became shorter must not be in the way of
-    // other changes.
-    let problems = if patch.has_desk_terms() { record.settings.check(usual) } else { Vec::new() };
-    if !problems.is_empty() {
-        return Err(Fault::Refused(problems));
+    for _ in 0..ATTEMPTS {
+        // The store decides by the settings that it has, which another server may have changed a moment ago.
+        if let Some(changed) = in_time(store.change_settings(tenant, patch, usual.lease)).await? {
+            in_time(settings.refresh()).await?;
+            return Ok(changed);
+        }
+        let mut record = in_time(store.tenant(tenant)).await?.ok_or(unknown.clone())?;
+        patch.patch(&mut record.settings);
+        let problems = record.settings.check(usual);
+        if !problems.is_empty() {
+            return Err(Fault::Refused(problems));
+        }
+        // They were changed again since, and the change would pass now.
     }
-    if !in_time(store.set_settings(tenant, &record.settings)).await? {
-        return Err(unknown);
-    }
-    in_time(settings.refresh()).await?;
-    Ok(record)
+    Err(Fault::Unavailable("the settings are being changed by others"))
 }

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::super::appender::UnknownAppend;
 use super::super::health::Ownership;
 use super::super::queue::Item;
-use super::super::replay::{ReplayError, replay};
+use super::super::replay::{ReplayError, Tail, replay};
 use super::super::request::EventResult;
 use super::{Engine, RETRY_BACKOFF};
 use crate::domain::{EventId, Outcome, TenantId};
@@ -21,15 +21,16 @@ impl Engine {
     /// have appended entries before them. After an error some of the tenants are not brought up.
     pub(super) async fn follow(&mut self, heads: &HashMap<TenantId, Head>) -> Result<(), JournalError> {
         for (tenant, head) in heads {
-            if self.tenants.is_absent(*tenant) {
+            let (end, head) = (self.tenants.end(*tenant), Tail::from(*head));
+            if end == head || self.tenants.is_absent(*tenant) {
                 continue;
             }
-            if self.tenants.end(*tenant).seq != head.seq {
+            if end.seq != head.seq {
                 tracing::warn!(%tenant, head = head.seq, "the state is not at the head of its journal");
                 // Before the entries that are read.
                 self.tenants.apply_pending(None);
             }
-            self.bring_to(*tenant, *head, |_, _| {}).await?;
+            self.bring_to(*tenant, head, |_, _| {}).await?;
         }
         Ok(())
     }
@@ -39,26 +40,20 @@ impl Engine {
     async fn bring_to(
         &mut self,
         tenant: TenantId,
-        head: Head,
+        head: Tail,
         mut applied: impl FnMut(&Logged, Outcome),
     ) -> Result<(), JournalError> {
-        let end = self.tenants.end(tenant);
         if self.tenants.is_absent(tenant) {
             return Ok(());
         }
-        if end.seq == head.seq {
-            if let Err(diverged) = end.check(head.tail) {
-                self.tenants.quarantine(tenant, &diverged.to_string());
-            }
-            return Ok(());
-        }
+        let end = self.tenants.end(tenant);
         if end.seq > head.seq {
             let reason = format!("the journal ends at {}, the state is at {}: history was lost", head.seq, end.seq);
             self.tenants.quarantine(tenant, &reason);
             return Ok(());
         }
         let Self { tenants, appender, .. } = self;
-        let applying = replay(&mut appender.journal, tenant, end, head.seq, |logged| {
+        let applying = replay(&mut appender.journal, tenant, end, head, |logged| {
             let outcome = tenants.replayed(tenant, &logged)?;
             applied(&logged, outcome);
             Ok(())
@@ -157,7 +152,7 @@ impl Engine {
     async fn catch_up(&mut self, unknown: Option<&UnknownAppend>, found: &mut Found) -> Result<(), JournalError> {
         let (batches, fenced) = unknown.map_or((&[][..], &[][..]), |unknown| (&unknown.batches, &unknown.tenants));
         for (tenant, head) in self.appender.reconnect(fenced).await? {
-            self.bring_to(tenant, head, |logged, outcome| {
+            self.bring_to(tenant, head.into(), |logged, outcome| {
                 // Entries of other batches are applied too, but no request waits for them.
                 if logged.batch.is_some_and(|batch| batches.contains(&batch)) {
                     found.insert((tenant, logged.entry.event.id.clone()), (logged.entry.seq, outcome));

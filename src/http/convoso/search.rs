@@ -1,6 +1,7 @@
 //! The credential and filters of both Convoso searches, by GET or POST, in a query, a form or JSON.
 
 use axum::extract::Request;
+use axum::http::request::Parts;
 use serde_json::{Value as Json, json};
 use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::{IntoParams, ToSchema};
@@ -14,6 +15,7 @@ use crate::http::describe;
 use crate::http::extract::body::UNAUTHENTICATED_LIMIT;
 use crate::http::extract::params::elements;
 use crate::http::extract::params::unknown::reject_unknown;
+use crate::http::extract::query::elsewhere;
 use crate::http::extract::{MediaType, Params, form, freshness, json, media_type, read_body};
 use crate::http::request_context::RequestContext;
 use crate::http::state::AppState;
@@ -86,12 +88,12 @@ pub struct Opened {
 pub async fn open(app: &AppState, request: Request) -> Result<Opened, ConvosoFault> {
     let (parts, body) = request.into_parts();
     let body = read_body(&parts.headers, body, UNAUTHENTICATED_LIMIT).await?;
-    let in_query = from_params(&Params::parse(parts.uri.query().unwrap_or_default().as_bytes())?)?;
+    let in_query = from_params(&Params::parse(parts.uri.query().unwrap_or_default().as_bytes())?, &parts)?;
     let in_body = match form(&parts.headers, &body).await {
         // Without a body the content type does not matter.
         _ if body.is_empty() => Given::default(),
-        Ok(Some(params)) => from_params(&params)?,
-        Ok(None) if media_type(&parts.headers) == MediaType::Json => from_json(&body)?,
+        Ok(Some(params)) => from_params(&params, &parts)?,
+        Ok(None) if media_type(&parts.headers) == MediaType::Json => from_json(&body, &parts)?,
         Ok(None) => return Err(Fault::UnsupportedMediaType("a form or application/json").into()),
         Err(fault) => return Err(fault.into()),
     };
@@ -105,7 +107,7 @@ pub async fn open(app: &AppState, request: Request) -> Result<Opened, ConvosoFau
         skills: first(in_body.skills, in_query.skills),
     };
     let context = RequestContext::of(&parts.extensions);
-    let caller: Authorized<UserActivityRead> = app.caller(&context, given.auth_token.as_deref())?.authorize()?;
+    let caller: Authorized<UserActivityRead> = app.caller(&context, given.auth_token.as_deref()).await?.authorize()?;
     let filter = filter(given)?;
     let freshness = freshness::current(&parts.headers, app)?;
     let snapshot = query::open(app.reader(), &caller, freshness).await?;
@@ -115,8 +117,8 @@ pub async fn open(app: &AppState, request: Request) -> Result<Opened, ConvosoFau
 /// The parameters in the query and in the body.
 const PARAMETERS: [&str; 5] = [CAMPAIGN, QUEUE, USER, SKILL, "auth_token"];
 
-fn from_params(params: &Params<'_>) -> Result<Given, Fault> {
-    reject_unknown(params.names(), &PARAMETERS)?;
+fn from_params(params: &Params<'_>, parts: &Parts) -> Result<Given, Fault> {
+    reject_unknown(params.names(), &PARAMETERS, || elsewhere(parts))?;
     let list = |name| Ok::<_, Fault>(split(&params.list(name)?));
     Ok(Given {
         auth_token: params.one("auth_token")?.map(str::to_owned),
@@ -129,7 +131,7 @@ fn from_params(params: &Params<'_>) -> Result<Given, Fault> {
 
 /// Reads a JSON object. A filter is one value or an array: texts, which may have commas, and for ids also numbers. Any
 /// other value is kept as its JSON, which is no id and no credential.
-fn from_json(body: &[u8]) -> Result<Given, Fault> {
+fn from_json(body: &[u8], parts: &Parts) -> Result<Given, Fault> {
     let Json::Object(members) = json::value(body)? else {
         return Err(Fault::Malformed(String::from("the body is not an object")));
     };
@@ -137,7 +139,7 @@ fn from_json(body: &[u8]) -> Result<Given, Fault> {
     if let Some(name) = members.keys().find(|name| name.contains('[')) {
         return Err(Fault::invalid(name, "is not known: in JSON a list is an array"));
     }
-    reject_unknown(members.keys().map(String::as_str), &PARAMETERS)?;
+    reject_unknown(members.keys().map(String::as_str), &PARAMETERS, || elsewhere(parts))?;
     let given = |name: &str| values(members.get(name));
     if !given(SKILL).iter().all(Json::is_string) {
         return Err(Fault::invalid(SKILL, "must be a text or a list of texts"));

@@ -51,7 +51,7 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, C::Rejection> {
         let context = RequestContext::of(&parts.extensions);
         let credential = C::read(parts)?;
-        let caller = AppState::from_ref(state).caller(&context, credential.as_deref())?.authorize()?;
+        let caller = AppState::from_ref(state).caller(&context, credential.as_deref()).await?.authorize()?;
         reject_unknown_parameters(parts)?;
         Ok(Authenticated { caller, carried: PhantomData })
     }

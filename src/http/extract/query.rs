@@ -9,7 +9,7 @@ use axum::http::request::Parts;
 use axum::response::IntoResponse;
 
 use super::Params;
-use super::params::unknown::{KnownParameters, reject_unknown};
+use super::params::unknown::{Elsewhere, KnownParameters, RouteParameters, reject_unknown};
 use crate::domain::Fault;
 
 /// The parameters of the query string. `E` is the dialect's error for a query that cannot be parsed. As a handler's
@@ -60,8 +60,18 @@ pub fn reject_unknown_parameters(parts: &mut Parts) -> Result<(), Fault> {
         return Ok(());
     }
     let params = query(parts)?;
-    let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
-    // Present on every request of the service; a handler called by itself has no route either.
-    let Some(KnownParameters(routes)) = parts.extensions.get().copied() else { return Ok(()) };
-    reject_unknown(params.names(), &routes().names(parts.method.as_str(), route))
+    let Some((routes, path)) = route(parts) else { return Ok(()) };
+    reject_unknown(params.names(), &routes.known(parts.method.as_str(), path), || routes.elsewhere(path))
+}
+
+/// Returns the names that are read elsewhere than in the query of a request's route.
+pub fn elsewhere(parts: &Parts) -> Elsewhere<'static> {
+    route(parts).map(|(routes, path)| routes.elsewhere(path)).unwrap_or_default()
+}
+
+/// Returns the parameters of all routes, and the path of a request's route. Present on every request of the service; a
+/// handler called by itself has no route.
+fn route(parts: &Parts) -> Option<(&'static RouteParameters, &str)> {
+    let KnownParameters(routes) = parts.extensions.get().copied()?;
+    Some((routes(), parts.extensions.get::<MatchedPath>()?.as_str()))
 }

@@ -37,6 +37,11 @@ pub const FEW_ENTRIES: usize = 3;
 /// Assumed length of a page of a conversation's messages, if a larger one is requested.
 pub const MESSAGES: usize = 4;
 
+/// Assumed length of a breakdown's rows: most keys have fewer values. Longer ones are bounded by the size of the answer.
+pub const ROWS: usize = 100;
+/// Assumed number of values of one row, which is that of the keys.
+pub const KEYS: usize = 3;
+
 /// The cost class of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum CostClass {
@@ -54,6 +59,12 @@ enum CostClass {
     Few,
     /// A page of a conversation's messages.
     Messages,
+    /// A count of all users by several keys.
+    Breakdown,
+    /// The rows of a breakdown.
+    Rows,
+    /// The values of one row of a breakdown.
+    Keys,
     /// A mutation.
     Mutation,
 }
@@ -66,9 +77,14 @@ const fn cost_class(owner: Owner, field: &str) -> CostClass {
         (_, b"users" | b"conversations" | b"closedConversations") => CostClass::Scan,
         (_, b"conversation") => CostClass::Read,
         (_, b"messages") => CostClass::Messages,
-        (_, b"groups" | b"skills" | b"roles" | b"spokenLanguages" | b"languages" | b"userErrors" | b"userIds") => {
-            CostClass::List
-        }
+        (_, b"breakdown") => CostClass::Breakdown,
+        (Owner::Breakdown, b"rows") => CostClass::Rows,
+        (Owner::Breakdown, b"values") => CostClass::Keys,
+        (
+            _,
+            b"groups" | b"skills" | b"roles" | b"spokenLanguages" | b"languages" | b"userErrors" | b"userIds"
+            | b"unknownIds",
+        ) => CostClass::List,
         (_, b"userAvailabilityStatusUpdate") => CostClass::Mutation,
         _ => CostClass::One,
     }
@@ -169,7 +185,7 @@ impl<'d> CostWeigher<'d> {
         let inside = self.set(&field.selection_set.node, owner.within(&field.name.node));
         let class = cost_class(owner, &field.name.node);
         // The availability of a rule for one language looks at every available user.
-        let is_scan = class == CostClass::Scan || owner::is_by_language(field);
+        let is_scan = matches!(class, CostClass::Scan | CostClass::Breakdown) || owner::is_by_language(field);
         let (once, times) = match class {
             CostClass::One if is_scan => (SCAN_COST, 1),
             CostClass::One => (1, 1),
@@ -179,6 +195,9 @@ impl<'d> CostWeigher<'d> {
             CostClass::List => (1, LIST_LENGTH),
             CostClass::Few => (1, FEW_ENTRIES),
             CostClass::Messages => (1, self.arguments.page(field).min(MESSAGES)),
+            CostClass::Breakdown => (SCAN_COST, 1),
+            CostClass::Rows => (1, ROWS),
+            CostClass::Keys => (1, KEYS),
             CostClass::Mutation => (MUTATION_COST, 1),
         };
         let values = field.arguments.iter().map(|(_, value)| self.sizes.argument(&value.node));
@@ -316,6 +335,8 @@ mod tests {
             "Query" | "Mutation" => Owner::Root,
             "Conversation" => Owner::Conversation,
             "RoutingRule" => Owner::Rule,
+            "Moment" => Owner::Root,
+            "Breakdown" | "BreakdownRow" => Owner::Breakdown,
             _ => Owner::Other,
         }
     }
@@ -343,6 +364,20 @@ mod tests {
         let rule = |arguments: &str| format!("query($l:Language){{routingRule(id:1){{availability{arguments}{{a}}}}}}");
         let found = ["", "(lang:null)", "(lang:\"fr\")", "(lang:$l)"].map(|of| work(&rule(of), json!({})));
         assert_eq!(found.map(|work| (work.fields, work.scans)), [(3, 0), (3, 0), (1_002, 1), (1_002, 1)]);
+    }
+
+    #[test]
+    fn a_breakdown_costs_a_scan_and_its_usual_rows() {
+        let rows = "breakdown{total{people} rows{values{id name} cell{people reasons{full}}} unknownIds}";
+        let inside = 1 + 1 + (1 + ROWS * (1 + KEYS * 2 + 1 + 1 + 1 + 1)) + 1;
+        let cost = |text: &str| (work(text, json!({})).fields, work(text, json!({})).scans);
+        assert_eq!(cost(&format!("{{{rows}}}")), (SCAN_COST + inside, 1));
+        assert_eq!(cost(&format!("{{now{{position {rows}}}}}")), (1 + 1 + SCAN_COST + inside, 1));
+        assert_eq!(cost("{now{users(first:2){edges{node{id}}}}}"), (1 + SCAN_COST + 2 * 3, 1));
+        let full = "{breakdown{total{people connected reasons{available reserved full blocked switchedOff notRoutable
+            away extendedAway disabled offline} heldSlots reservedSlots maxSlots freeSlots occupancyRate}}}";
+        let walls = cost(full).0;
+        assert!(walls * 15 <= MAX_COST, "fifteen totals of one page cost {}", walls * 15);
     }
 
     #[test]
@@ -387,6 +422,9 @@ mod tests {
             let expected: &[CostClass] = match () {
                 () if owner == "Mutation" => &[CostClass::Mutation],
                 () if name == "messages" => &[CostClass::Messages],
+                () if name == "breakdown" => &[CostClass::Breakdown],
+                () if name == "rows" => &[CostClass::Rows],
+                () if name == "values" => &[CostClass::Keys],
                 () if shape.contains("Connection\"") => &[CostClass::Page, CostClass::Scan],
                 () if is_list => &[CostClass::List, CostClass::Few],
                 () if owner == "Query" => &[CostClass::One, CostClass::Read],

@@ -115,7 +115,7 @@ async fn answer(
     // An invalid credential is rejected before anything else. A missing one still allows introspection, and counts
     // against the rate of the client's address.
     let caller = match key {
-        Some(key) => Some(app.caller(&context, Some(key))?),
+        Some(key) => Some(app.caller(&context, Some(key)).await?),
         None => app.unauthenticated(&context).map(|()| None)?,
     };
     let kind = kind.ok_or(RequestError::NotAcceptable)?;
@@ -194,7 +194,8 @@ async fn answer_query(
     let is_heavy = checked.is_heavy(&snapshot, Some(&snapshot));
     let (max_staleness_ms, tenant) = (app.edge().max_staleness_ms, caller.tenant());
     let archive = Arc::new(ArchiveLoader::new(app.clone(), caller));
-    let context = QueryContext { snapshot: snapshot.clone(), archive, max_staleness_ms, items: Arc::default() };
+    let (time, items) = (app.clock().now(), Arc::default());
+    let context = QueryContext { snapshot: snapshot.clone(), time, archive, max_staleness_ms, items };
     let answer = execute_for(state, tenant, checked.with_data(context), is_heavy).await?;
     Ok(reply::from_snapshot(answer.into_response(), &snapshot))
 }

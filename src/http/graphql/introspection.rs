@@ -345,7 +345,10 @@ mod tests {
             ("__Schema", shape.schema.clone()),
             ("__Type", query.clone()),
             ("__Field", first(&query["fields"])),
-            ("__InputValue", first(&query["fields"][0]["args"])),
+            (
+                "__InputValue",
+                query["fields"].as_array().unwrap().iter().find_map(|field| field["args"].get(0)).unwrap().clone(),
+            ),
             ("__EnumValue", first(&shape.types["UserRole"]["enumValues"])),
             ("__Directive", first(&shape.schema["directives"])),
         ];

@@ -25,7 +25,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_graphql::{EmptySubscription, Result, SDLExportOptions, Schema, SchemaBuilder};
 
-use crate::domain::Fault;
+use crate::domain::{Fault, Time};
 use crate::engine::Snapshot;
 use archive::ArchiveLoader;
 use completion::Completion;
@@ -49,6 +49,8 @@ pub type RollcallSchema = Schema<Query, Mutation, EmptySubscription>;
 pub struct QueryContext {
     /// The view, and the milliseconds since the store last confirmed it.
     pub snapshot: Snapshot,
+    /// The service's time at the beginning of the request.
+    pub time: Time,
     /// Loads conversations that are no longer in memory.
     pub archive: Arc<ArchiveLoader>,
     /// Staleness in milliseconds above which answers for routers fail with `SERVICE_UNAVAILABLE`: a wrong answer would

@@ -3,7 +3,7 @@
 use async_graphql::{Enum, InputValueError, InputValueResult, Scalar, ScalarType, Value};
 use uuid::Uuid;
 
-use crate::domain::ids::parse_guid;
+use crate::domain::ids::{MAX_ID, parse_guid};
 use crate::domain::{Channel, EntityRef, Role, Status, Time};
 
 /// The id of a user, project, group or skill: an integer. The integer as a string and the GUID are accepted as well.
@@ -99,6 +99,35 @@ impl ScalarType for DateTime {
 fn instant(value: &Value) -> Option<Time> {
     match value {
         Value::String(text) => Time::parse(text).ok(),
+        _ => None,
+    }
+}
+
+/// A position in the account's journal: an integer of at most 2^53 − 1, which rises by one with each event.
+#[derive(Clone, Copy, Debug)]
+pub struct Position(pub u64);
+
+/// A position in the account's journal: an integer of at most 2^53 − 1, which rises by one with each event.
+#[Scalar(name = "Position")]
+impl ScalarType for Position {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        position(&value).map(Position).ok_or_else(|| InputValueError::expected_type(value))
+    }
+
+    fn is_valid(value: &Value) -> bool {
+        position(value).is_some()
+    }
+
+    fn to_value(&self) -> Value {
+        self.0.into()
+    }
+}
+
+fn position(value: &Value) -> Option<u64> {
+    match value {
+        Value::Number(number) => {
+            number.as_u64().filter(|position| i64::try_from(*position).is_ok_and(|it| it <= MAX_ID))
+        }
         _ => None,
     }
 }
@@ -241,6 +270,17 @@ impl From<UserChannel> for Channel {
             UserChannel::Call => Channel::Call,
             UserChannel::Video => Channel::Video,
             UserChannel::ThirdParty => Channel::ThirdParty,
+        }
+    }
+}
+
+impl From<Channel> for UserChannel {
+    fn from(channel: Channel) -> Self {
+        match channel {
+            Channel::Chat => UserChannel::Chat,
+            Channel::Call => UserChannel::Call,
+            Channel::Video => UserChannel::Video,
+            Channel::ThirdParty => UserChannel::ThirdParty,
         }
     }
 }

@@ -82,14 +82,24 @@ impl<S: Sync> FromRequest<S> for Fields {
     }
 }
 
-/// Reads 0 or 1, given as a number or a string, or as `false` or `true`.
+/// Reads 0 or 1, given as a number or a string, or as `false` or `true`, which clients also send as texts.
 pub fn flag(value: &Value) -> Option<bool> {
     match value {
         Value::Bool(on) => Some(*on),
         Value::Number(number) if number.as_u64() == Some(1) => Some(true),
         Value::Number(number) if number.as_u64() == Some(0) => Some(false),
-        Value::String(text) if text == "1" => Some(true),
-        Value::String(text) if text == "0" => Some(false),
+        Value::String(text) => flag_text(text),
+        _ => None,
+    }
+}
+
+/// Reads 0 or 1, or `false` or `true` in any case: Python writes `True`.
+pub fn flag_text(text: &str) -> Option<bool> {
+    match text {
+        "1" => Some(true),
+        "0" => Some(false),
+        text if text.eq_ignore_ascii_case("true") => Some(true),
+        text if text.eq_ignore_ascii_case("false") => Some(false),
         _ => None,
     }
 }
@@ -103,10 +113,12 @@ pub fn whole(value: &Value) -> Option<i64> {
     }
 }
 
-/// Reads a list, given as an array or as comma-separated text. Empty text and `null` have no elements.
+/// Reads a list, given as an array or as comma-separated text. Empty text and `null` have no elements, nor has an array of
+/// empty texts, by which forms write an empty list.
 pub fn list(value: &Value) -> Option<Vec<Value>> {
     match value {
         Value::Null => Some(Vec::new()),
+        Value::Array(values) if values.iter().all(|value| value == "") => Some(Vec::new()),
         Value::Array(values) => Some(values.clone()),
         Value::String(text) => Some(csv(text).into_iter().map(Value::from).collect()),
         _ => None,

@@ -10,6 +10,7 @@ use crate::domain::{EntityRef, Fault, Filter, text};
 use crate::http::describe;
 use crate::http::extract::Params;
 use crate::http::extract::params::elements;
+use crate::http::iadvize_rest::fields::flag_text;
 
 /// Filters of `/operator` by ids, besides `filters[id]`.
 const BY_ID: [(&str, Dimension); 4] = [
@@ -77,9 +78,7 @@ fn connection(query: &Params<'_>) -> Result<Option<bool>, Fault> {
     for name in ["connected", CONNECTED] {
         let given = match query.one(name)?.unwrap_or_default() {
             "" => continue,
-            "1" => true,
-            "0" => false,
-            other => return Err(Fault::misfit_text(name, "must be 0 or 1", other)),
+            text => flag_text(text).ok_or_else(|| Fault::misfit_text(name, "must be 0 or 1", text))?,
         };
         if wanted.is_some_and(|wanted| wanted != given) {
             return Err(Fault::invalid(name, "contradicts the other of connected and filters[connected]"));

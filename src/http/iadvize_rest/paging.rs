@@ -6,6 +6,7 @@ use serde_json::json;
 use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::{IntoParams, ToSchema};
 
+use super::fields::flag_text;
 use crate::domain::Fault;
 use crate::http::describe;
 use crate::http::extract::Params;
@@ -51,9 +52,8 @@ impl Paging {
             other => Err(Fault::misfit_text(name, "must be a whole number", other)),
         };
         let full = match query.one("full")?.unwrap_or_default() {
-            "" | "0" => false,
-            "1" => true,
-            other => return Err(Fault::misfit_text("full", "must be 0 or 1", other)),
+            "" => false,
+            text => flag_text(text).ok_or_else(|| Fault::misfit_text("full", "must be 0 or 1", text))?,
         };
         Ok(Paging { page: number("page", 1)?, limit: number("limit", LIMIT)?.min(MAX_LIMIT), full })
     }

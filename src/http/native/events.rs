@@ -80,11 +80,12 @@ struct First {
 /// events. One bad event does not block the others: its outcome is `rejected`, with the reason. After any other answer
 /// than 200 the outcome is unknown; send the same events again, whose ids make that safe. In place of `data` an event may
 /// have its JSON in Base64, as `data_base64`. With the attributes of one event in `ce-` headers, which is the binary mode
-/// of CloudEvents, and a content type of JSON, the body is its data; with a content type of CloudEvents they are ignored. Scope: `events:write`.
+/// of CloudEvents, and a content type of JSON, the body is its data; with a content type of CloudEvents they are ignored.
+/// (They are no parameters here: tools that fill in each parameter would turn every request into that mode.) Scope:
+/// `events:write`.
 #[utoipa::path(
     post,
     path = "/v1/events",
-    params(binary::Headers),
     request_body(content((CloudEvent = "application/cloudevents+json", example = json!(example("status.changed"))), (Vec<CloudEvent> = "application/cloudevents-batch+json", example = examples), (CloudEvent = "application/json", example = json!(example("desk.connected"))), (String = "application/x-ndjson", example = example_lines))),
     responses(
         (status = 200, description = "One outcome for each event, in the order of the request", body = Answer, example = json!(Answer::of_one("example-desk.connected"))),

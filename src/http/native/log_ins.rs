@@ -17,7 +17,6 @@ use crate::http::describe;
 use crate::http::extract::{Params, freshness, reply};
 use crate::http::fault::NativeFault;
 use crate::http::state::AppState;
-use crate::limits::TurnKey;
 use crate::query;
 use crate::query::log_ins::{ListedLogIn, log_ins};
 
@@ -113,10 +112,7 @@ pub async fn list_log_ins(
 ) -> Result<Response<Body>, NativeFault> {
     let user = user(&query(&uri)?)?;
     let snapshot = query::open(app.reader(), &caller, freshness::any_age(&headers)?).await?;
-    let (tenant, view, credentials) = (caller.tenant(), snapshot.view.clone(), app.credentials().clone());
-    let is_long = credentials.tokens() > query::INLINE_ROWS;
-    let list = move || Ok(log_ins(&credentials, &view, tenant, user.as_ref()));
-    let (listed, more) = app.read(TurnKey::Tenant(tenant), is_long, list).await?;
+    let (listed, more) = log_ins(app.credentials(), &snapshot.view, caller.tenant(), user.as_ref()).await?;
     let answer = Answer { log_ins: listed.into_iter().map(Listed::from).collect(), more };
     Ok(reply::from_snapshot(reply::json(200, "application/json", &answer), &snapshot))
 }
@@ -151,7 +147,7 @@ pub async fn delete_log_ins(
         _ => return Err(NativeFault(Fault::invalid("id", "or user must be given, and not both"))),
     };
     let ended = match ending {
-        Some(ending) => end_log_ins(&caller, app.store(), app.credentials(), ending).await?,
+        Some(ending) => end_log_ins(&caller, app.store(), app.credentials(), app.clock(), ending).await?,
         // The tokens of a deleted user ended with the user.
         None => 0,
     };

@@ -1,6 +1,7 @@
-//! The native API: events and webhooks, desk connections, the directory, log-ins, and the administration of tenants,
-//! settings, limits and keys. Errors are RFC 9457 problem details.
+//! The native API: events and webhooks, desk connections, the directory, the breakdown, log-ins, and the administration of
+//! tenants, settings, limits and keys. Errors are RFC 9457 problem details.
 
+pub mod breakdown;
 pub mod desk;
 pub mod directory;
 pub mod events;
@@ -38,6 +39,11 @@ use crate::domain::{Fault, TenantId};
 )]
 pub struct Description;
 
+/// The OpenAPI tag of the breakdown.
+#[derive(OpenApi)]
+#[openapi(tags((name = "Breakdown", description = "Users by the reason why they can or cannot take a conversation")))]
+pub struct Counted;
+
 /// The OpenAPI tag of desks and their tickets.
 #[derive(OpenApi)]
 #[openapi(tags((name = "Desks", description = "Persistent connections of desks")))]
@@ -62,6 +68,9 @@ pub struct Administration;
 const EXAMPLE_TENANT: Uuid = uuid!("018f2f6e-0000-7000-8000-000000000001");
 /// The key of the description's examples.
 const EXAMPLE_KEY: Uuid = uuid!("018f2f6e-0000-7000-8000-000000000002");
+
+/// The problem of a value that is one of a few texts, and is not a text.
+const NO_NAME: &str = "must be a text: the name of one of the values that the reference lists";
 
 /// The path of a tenant's routes, for the OpenAPI description.
 #[derive(IntoParams)]
@@ -113,7 +122,10 @@ fn document<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Result<T, 
         // One value that does not fit is 422. Invalid JSON is 400, and so is a duplicate member, which makes the text
         // ambiguous as a whole.
         match serde_json::from_slice::<IgnoredAny>(body) {
-            Ok(_) if !error.to_string().starts_with("duplicate field") => Fault::refused(pointer, error.to_string()),
+            Ok(_) if error.to_string().starts_with("duplicate field") => malformed(),
+            // What the parser says of a value in the place of a name, such as null.
+            Ok(_) if error.to_string().starts_with("expected value") => Fault::refused(pointer, NO_NAME),
+            Ok(_) => Fault::refused(pointer, error.to_string()),
             _ => malformed(),
         }
     })?;

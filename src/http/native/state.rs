@@ -100,11 +100,8 @@ pub async fn get_tenant_state(
     let wants_digest = wants_digest(&uri)?;
     let freshness = freshness::any_age(&headers)?;
     let tenant = query::keys::tenant(&admin, app.store(), tenant_id(&tenant)?).await?.id;
-    let snapshot = match freshness.min_position {
-        Some(position) => app.reader().snapshot_at(tenant, position).await,
-        None => app.reader().snapshot(tenant),
-    };
-    answer(&app, tenant, &snapshot.map_err(super::not_deleted)?, wants_digest).await
+    let snapshot = query::open_tenant(&admin, app.reader(), tenant, freshness).await.map_err(super::not_deleted)?;
+    answer(&app, tenant, &snapshot, wants_digest).await
 }
 
 /// Answers from the snapshot, or with the digest of a state that is at its position or later.
@@ -114,11 +111,12 @@ async fn answer(
     snapshot: &Snapshot,
     wants_digest: bool,
 ) -> Result<Response<Body>, NativeFault> {
+    let replica = app.reader().replica();
     let summary = if wants_digest {
-        let (state, replica) = (query::state::state(app.reader(), tenant, snapshot).await?, app.reader().replica());
-        app.read(TurnKey::Tenant(tenant), true, move || Ok(query::state::summary_of(&state, replica))).await?
+        let state = query::state::state(app.reader(), tenant, snapshot).await?;
+        app.read(TurnKey::Tenant(tenant), true, move || Ok(StateSummary::with_digest(&state, replica))).await?
     } else {
-        query::state::summary(app.reader(), snapshot)
+        StateSummary::new(snapshot.view.position(), snapshot.view.recorded(), replica)
     };
     let position = summary.position;
     let answer = reply::from_snapshot(reply::json(200, "application/json", &Answer::from(summary)), snapshot);

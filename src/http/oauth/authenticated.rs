@@ -31,6 +31,6 @@ pub async fn authenticated(
     context: RequestContext,
     headers: HeaderMap,
 ) -> Result<Response<Body>, OauthFault> {
-    app.caller(&context, credential::bearer(&headers))?;
+    app.caller(&context, credential::bearer(&headers)).await?;
     Ok(reply::json(200, JSON, &Answer { authenticated: true }))
 }

@@ -51,7 +51,7 @@ struct Answer<'a> {
 pub async fn client_credentials(State(app): State<AppState>, request: Request) -> Result<Response<Body>, OauthFault> {
     let (parts, params) = form(request).await?;
     check_grant(&params, "client_credentials")?;
-    let client = client(&app, &parts, &params)?;
+    let client = client(&app, &parts, &params).await?;
     let scopes = scopes(optional(&params, "scope")?.unwrap_or_default())?;
     let token = for_key(app.tokens(), &client, scopes).await;
     let token = token.map_err(|fault| match fault {
@@ -63,7 +63,7 @@ pub async fn client_credentials(State(app): State<AppState>, request: Request) -
 }
 
 /// Authenticates the client by the form or by Basic. A secret in both is rejected, and so are two different ids.
-fn client(app: &AppState, parts: &Parts, params: &Params<'_>) -> Result<Client, OauthFault> {
+async fn client(app: &AppState, parts: &Parts, params: &Params<'_>) -> Result<Client, OauthFault> {
     let context = RequestContext::of(&parts.extensions);
     let (id, secret) = (optional(params, "client_id")?, optional(params, "client_secret")?);
     let known = match (credential::basic(&parts.headers), id, secret) {
@@ -73,8 +73,8 @@ fn client(app: &AppState, parts: &Parts, params: &Params<'_>) -> Result<Client, 
         (Some((user, _)), Some(id), _) if user != id => {
             return Err(OauthFault::refused("invalid_request", "client_id differs from the one in Authorization"));
         }
-        (Some((user, password)), _, _) => app.client(&context, &user, &password),
-        (None, id, secret) => app.client(&context, id.unwrap_or_default(), secret.unwrap_or_default()),
+        (Some((user, password)), _, _) => app.client(&context, &user, &password).await,
+        (None, id, secret) => app.client(&context, id.unwrap_or_default(), secret.unwrap_or_default()).await,
     };
     known.map_err(|fault| match fault {
         Fault::CredentialInvalid => OauthFault::refused("invalid_client", "client_id or client_secret not valid"),

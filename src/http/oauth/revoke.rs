@@ -5,6 +5,7 @@ use axum::http::StatusCode;
 use utoipa::ToSchema;
 
 use super::{OauthFault, form, required};
+use crate::auth::secret;
 use crate::command::revoke_token::revoke_token;
 use crate::http::request_context::RequestContext;
 use crate::http::state::AppState;
@@ -47,8 +48,13 @@ pub async fn revoke_client_token(app: State<AppState>, request: Request) -> Resu
 /// Revokes the token in the form. Revoking an unknown token succeeds (RFC 7009). The request counts against the rate of
 /// unauthenticated requests, since it carries no credential.
 async fn revoke(State(app): State<AppState>, request: Request) -> Result<StatusCode, OauthFault> {
-    app.unauthenticated(&RequestContext::of(request.extensions()))?;
+    let context = RequestContext::of(request.extensions());
+    app.unauthenticated(&context)?;
     let (_, params) = form(request).await?;
-    revoke_token(app.store(), app.credentials(), required(&params, "token")?).await?;
+    let token = required(&params, "token")?;
+    // Another server may have issued it.
+    let hash = secret::hash_of_credential(token).filter(|hash| !app.credentials().has_token(hash));
+    app.look_up(&context, hash).await?;
+    revoke_token(app.store(), app.credentials(), token).await?;
     Ok(StatusCode::OK)
 }

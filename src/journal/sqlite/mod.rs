@@ -274,7 +274,8 @@ fn head(row: &SqliteRow) -> Result<(TenantId, Head), sqlx::Error> {
     let head = Head {
         seq: row.try_get::<i64, _>("seq")? as u64,
         recorded: row.try_get("recorded")?,
-        tail: batch(row.try_get("tail")?)?,
+        // A text that is no id is that of no batch, which puts this tenant out of service and no other.
+        tail: row.try_get::<Option<&str>, _>("tail")?.map(|text| Uuid::try_parse(text).unwrap_or_default()),
     };
     Ok((TenantId(uuid(row.try_get("tenant")?)?), head))
 }

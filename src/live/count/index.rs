@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::domain::status::{Facts, Liveness};
+use crate::domain::status::{Facts, Liveness, Reason};
 use crate::domain::{Category, Channel, PerChannel, Status};
 
 /// Words of 64 users in a full block. A tenant's last block has only as many as its users need, rounded to a power of
@@ -43,11 +43,13 @@ pub enum Plane {
     InProduction(Channel),
     /// The user is available on a channel of the liveness, and one more interaction fits the budget.
     Room(Liveness),
+    /// The reason on the channel is full; of busy users the others are blocked.
+    Full(Channel),
 }
 
 impl Plane {
     // At most 32, the bits of `Columns::planes`.
-    const COUNT: usize = 8 + 4 * Channel::ALL.len() + Liveness::ALL.len();
+    const COUNT: usize = 8 + 5 * Channel::ALL.len() + Liveness::ALL.len();
 
     /// The position of the plane's bit in [`Columns`] and of its words in a [`Block`].
     const fn row(self) -> usize {
@@ -66,6 +68,7 @@ impl Plane {
             Plane::Busy(channel) => 16 + channel as usize,
             Plane::InProduction(channel) => 20 + channel as usize,
             Plane::Room(liveness) => 24 + liveness as usize,
+            Plane::Full(channel) => 27 + channel as usize,
         }
     }
 }
@@ -86,6 +89,29 @@ impl Columns {
         self.planes & (1 << plane.row()) != 0
     }
 
+    /// Reads back the reason that [`Facts::reason`] decided, from the columns that were set by it.
+    pub const fn reason(&self, channel: Channel) -> Reason {
+        if !self.has(Plane::Connected) {
+            Reason::Offline
+        } else if !self.has(Plane::Enabled(channel)) {
+            Reason::Disabled
+        } else if self.has(Plane::ExtendedAway) {
+            Reason::ExtendedAway
+        } else if self.has(Plane::Away) {
+            Reason::Away
+        } else if !self.has(Plane::AcceptsWork) {
+            Reason::NotRoutable
+        } else if self.has(Plane::Available(channel)) {
+            Reason::Available
+        } else if self.has(Plane::Full(channel)) {
+            Reason::Full
+        } else if self.has(Plane::Busy(channel)) {
+            Reason::Blocked
+        } else {
+            Reason::SwitchedOff
+        }
+    }
+
     fn set(&mut self, plane: Plane, on: bool) {
         self.planes |= u32::from(on) << plane.row();
     }
@@ -104,10 +130,11 @@ pub fn columns(facts: &Facts, assigned: bool, ever_logged_in: bool) -> Columns {
     columns.set(Plane::AcceptsWork, facts.accepts_work());
     for channel in Channel::ALL {
         let lane = &facts.lanes[channel];
-        let status = facts.status(channel);
+        let (reason, status) = (facts.reason(channel), facts.status(channel));
         columns.set(Plane::Enabled(channel), lane.enabled);
         columns.set(Plane::Available(channel), status == Status::Available);
         columns.set(Plane::Busy(channel), status == Status::Busy);
+        columns.set(Plane::Full(channel), reason == Reason::Full);
         columns.set(Plane::InProduction(channel), facts.in_production(channel));
         columns.current[channel] = lane.current;
         columns.max[channel] = lane.max;
@@ -298,7 +325,7 @@ mod tests {
     use super::*;
 
     fn columns_of(n: u32) -> Columns {
-        let mut columns = Columns { planes: n & 0x7ff_ffff, ..Columns::default() };
+        let mut columns = Columns { planes: n & 0x7fff_ffff, ..Columns::default() };
         for channel in Channel::ALL {
             columns.current[channel] = n % (3 + channel as u32);
             columns.max[channel] = n % 1001;

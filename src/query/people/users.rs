@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::presences::{Presence, presence};
 use crate::domain::conversation::NamedUser;
 use crate::domain::directory::Kind;
-use crate::domain::{Channel, EntityRef, Filter, PerChannel, Profile, Status, Time};
+use crate::domain::{EntityRef, Filter, PerChannel, Profile, Reason, Time};
 use crate::live::View;
 use crate::live::count::index::{Columns, Plane};
 use crate::projection::roster::{Connection, roster};
@@ -27,8 +27,8 @@ pub struct Member {
 pub struct Standing {
     /// True if the directory enables the channel for the user.
     pub enabled: bool,
-    /// The user's status on the channel: available, or the reason why not.
-    pub status: Status,
+    /// The reason why the user can or cannot take a conversation on the channel; the status follows from it.
+    pub reason: Reason,
     /// Conversations held, also while offline.
     pub current: u32,
     /// The most conversations at a time.
@@ -104,7 +104,7 @@ impl Member {
         let columns = self.columns()?;
         Some(PerChannel::from_fn(|channel| Standing {
             enabled: columns.has(Plane::Enabled(channel)),
-            status: status(&columns, channel),
+            reason: columns.reason(channel),
             current: columns.current[channel],
             max: columns.max[channel],
         }))
@@ -159,22 +159,6 @@ pub fn users<'v>(
     connection: Connection,
 ) -> impl Iterator<Item = &'v Arc<Profile>> + use<'v> {
     roster(view, filter, connection).into_iter().filter_map(|ix| view.directory().profile(ix))
-}
-
-/// Reads back the status that [`crate::domain::status::Facts::status`] decided, from the columns that were set by it.
-const fn status(columns: &Columns, channel: Channel) -> Status {
-    // The order of the reasons is that of `Facts::status`.
-    if !columns.has(Plane::Connected) {
-        Status::Offline
-    } else if !columns.has(Plane::Enabled(channel)) {
-        Status::Disabled
-    } else if columns.has(Plane::Available(channel)) {
-        Status::Available
-    } else if columns.has(Plane::Busy(channel)) {
-        Status::Busy
-    } else {
-        Status::ToggleOff
-    }
 }
 
 #[cfg(test)]

@@ -51,6 +51,7 @@ const STEPS: [Step; 13] = [
     slice!("state_row", "kind, key", "pg_column_size(body)"),
     slice!("heartbeat", "user_id, session", "100"),
     slice!("token", "hash", "200"),
+    slice!("ticket", "hash", "200"),
     // While the keys are there, since a change names a key without its tenant. A change that names nothing makes servers
     // that do not have it read the whole registry.
     Step::whole(

@@ -46,6 +46,10 @@ impl PostgresStore {
                 "DELETE FROM token WHERE hash = ANY (ARRAY(SELECT hash FROM token WHERE expires < $1 LIMIT $2))",
             )
             .bind(before.micros()),
+            Chore::Tickets(before) => sqlx::query(
+                "DELETE FROM ticket WHERE hash = ANY (ARRAY(SELECT hash FROM ticket WHERE expires < $1 LIMIT $2))",
+            )
+            .bind(before.micros()),
             // Positions are contiguous, so the oldest rows are a range of positions, found without a scan.
             Chore::Journal(_, before) => sqlx::query(
                 "DELETE FROM journal WHERE tenant = $3 AND recorded < $1
@@ -62,7 +66,7 @@ impl PostgresStore {
         let deletion = deletion.bind(i64::from(limit));
         let deletion = match chore {
             Chore::Journal(tenant, _) | Chore::Archive(tenant, _) => deletion.bind(tenant.0),
-            Chore::Seen(_) | Chore::Tokens(_) | Chore::Deleted(_) => deletion,
+            Chore::Seen(_) | Chore::Tokens(_) | Chore::Tickets(_) | Chore::Deleted(_) => deletion,
         };
         Ok(deletion.execute(&self.pool).await?.rows_affected())
     }

@@ -9,6 +9,7 @@ mod heartbeats;
 mod housekeeping;
 mod load;
 mod registry;
+mod tickets;
 mod tokens;
 
 use std::sync::Arc;
@@ -34,6 +35,9 @@ const ARCHIVE_TIMEOUT: Duration = Duration::from_secs(1);
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The time limit for the check of a pooled connection before it is used. A connection that does not answer is closed.
 const CHECK_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// The connections of the pool of requests: two more, for the tickets of desks, whose statements run two at a time.
+const REQUEST_CONNECTIONS: u32 = POOL_CONNECTIONS + 2;
 
 /// The store on a server.
 #[derive(Clone, Debug)]
@@ -68,7 +72,7 @@ impl PostgresStore {
             ("statement_timeout", ARCHIVE_TIMEOUT.as_millis().to_string()),
         ]);
         let requests = sessions.clone().with([("statement_timeout", STATEMENT_TIMEOUT.as_millis().to_string())]);
-        let (pool, archive) = (pool(requests), pool(archive));
+        let (pool, archive) = (pool(requests, REQUEST_CONNECTIONS), pool(archive, POOL_CONNECTIONS));
         let store = PostgresStore { sessions, pool, archive, spare: Arc::default() };
         Ok((store, tables == Tables::Missing))
     }
@@ -84,11 +88,11 @@ impl PostgresStore {
     }
 }
 
-/// Makes a pool of connections, each checked before it is used.
-fn pool(sessions: Sessions) -> PgPool {
+/// Makes a pool of up to `connections`, each checked before it is used.
+fn pool(sessions: Sessions, connections: u32) -> PgPool {
     let options = sessions.options().clone();
     PgPoolOptions::new()
-        .max_connections(POOL_CONNECTIONS)
+        .max_connections(connections)
         .acquire_timeout(Duration::from_secs(1))
         .after_connect(move |connection, _| {
             let sessions = sessions.clone();

@@ -7,15 +7,21 @@ use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
 use super::PostgresStore;
-use crate::domain::{Settings, TenantId, Time};
-use crate::store::registry::{KeyColumns, SettingsColumns, TenantColumns, scopes_json};
+use crate::domain::settings::SettingsPatch;
+use crate::domain::{TenantId, Time};
+use crate::store::registry::{KeyColumns, PatchColumns, SettingsColumns, TenantColumns, number, scopes_json};
+use crate::store::tokens::hash_column;
 use crate::store::{KeyRecord, RegistryChanges, RegistryVersion, StoreError, TenantRecord};
 
 /// Appends to a statement, with a first part `made` that makes one change, the parts that publish it to running
-/// servers: if `made` returned a row, the registry gets a new version, and the change is listed under it. The last
-/// thousand changes are kept. `$1` is the id of the key or tenant.
+/// servers: if `made` returned a row, the registry gets a new version, and the change is listed under it, with `$value` in
+/// `$column`: `$1`, the id of the key or tenant, unless it is given. The last thousand changes are kept. Returns the rows
+/// of `made`.
 macro_rules! noting {
     ($column:literal, $statement:literal $(,)?) => {
+        noting!($column, "$1", $statement)
+    };
+    ($column:literal, $value:literal, $statement:literal $(,)?) => {
         // The factor of the epoch is 2^53: every integer below it has an exact double.
         concat!(
             $statement,
@@ -25,11 +31,13 @@ macro_rules! noting {
              ), noted AS (
                  INSERT INTO registry_change (version, epoch, ",
             $column,
-            ") SELECT version, epoch, $1 FROM changed
+            ") SELECT version, epoch, ",
+            $value,
+            " FROM changed
              ), trimmed AS (
                  DELETE FROM registry_change WHERE version <= (SELECT version - 1000 FROM changed)
              )
-             SELECT id FROM made"
+             SELECT * FROM made"
         )
     };
 }
@@ -85,25 +93,57 @@ impl PostgresStore {
         rows.iter().map(|row| tenant_columns(row)?.read()).collect()
     }
 
-    pub(crate) async fn set_settings(&self, tenant: TenantId, settings: &Settings) -> Result<bool, StoreError> {
-        let settings = SettingsColumns::from(settings);
-        let kept = sqlx::query(noting!(
+    pub(crate) async fn tenant(&self, tenant: TenantId) -> Result<Option<TenantRecord>, StoreError> {
+        let row = sqlx::query(
+            "SELECT id, name, created, conversation_text, conversation_days, iadvize_secret, desk_lease_seconds,
+                    desk_heartbeat_seconds
+             FROM tenant WHERE deleted IS NULL AND id = $1",
+        )
+        .bind(tenant.0)
+        .fetch_optional(&self.pool)
+        .await?;
+        row.map(|row| tenant_columns(&row)?.read()).transpose()
+    }
+
+    pub(crate) async fn change_settings(
+        &self,
+        tenant: TenantId,
+        patch: &SettingsPatch,
+        usual_lease: u32,
+    ) -> Result<Option<TenantRecord>, StoreError> {
+        let change = PatchColumns::from(patch);
+        // The terms of desks are those after the change, as `Settings::check` compares them.
+        let changed = sqlx::query(noting!(
             "tenant",
             "WITH made AS (
-                 UPDATE tenant SET conversation_text = $2, conversation_days = $3, iadvize_secret = $4,
-                                   desk_lease_seconds = $5, desk_heartbeat_seconds = $6
-                 WHERE id = $1 AND deleted IS NULL RETURNING id
+                 UPDATE tenant SET
+                     conversation_text = CASE WHEN $2 THEN $3 ELSE conversation_text END,
+                     conversation_days = CASE WHEN $4 THEN $5 ELSE conversation_days END,
+                     iadvize_secret = CASE WHEN $6 THEN $7 ELSE iadvize_secret END,
+                     desk_lease_seconds = CASE WHEN $8 THEN $9 ELSE desk_lease_seconds END,
+                     desk_heartbeat_seconds = CASE WHEN $10 THEN $11 ELSE desk_heartbeat_seconds END
+                 WHERE id = $1 AND deleted IS NULL AND (NOT ($8 OR $10) OR coalesce(
+                     CASE WHEN $10 THEN $11 ELSE desk_heartbeat_seconds END * 2
+                         <= coalesce(CASE WHEN $8 THEN $9 ELSE desk_lease_seconds END, $12), true))
+                 RETURNING id, name, created, conversation_text, conversation_days, iadvize_secret,
+                           desk_lease_seconds, desk_heartbeat_seconds
              )",
         ))
         .bind(tenant.0)
-        .bind(settings.conversation_text)
-        .bind(settings.conversation_days)
-        .bind(settings.iadvize_secret)
-        .bind(settings.desk_lease_seconds)
-        .bind(settings.desk_heartbeat_seconds)
+        .bind(change.conversation_text.is_some())
+        .bind(change.conversation_text.unwrap_or_default())
+        .bind(change.conversation_days.is_some())
+        .bind(change.conversation_days.flatten())
+        .bind(change.iadvize_secret.is_some())
+        .bind(change.iadvize_secret.flatten())
+        .bind(change.desk_lease_seconds.is_some())
+        .bind(change.desk_lease_seconds.flatten())
+        .bind(change.desk_heartbeat_seconds.is_some())
+        .bind(change.desk_heartbeat_seconds.flatten())
+        .bind(number(usual_lease))
         .fetch_optional(&self.pool)
         .await?;
-        Ok(kept.is_some())
+        changed.map(|row| tenant_columns(&row)?.read()).transpose()
     }
 
     pub(crate) async fn create_key(&self, key: &KeyRecord) -> Result<bool, StoreError> {
@@ -180,23 +220,26 @@ impl PostgresStore {
 
     /// Uses one connection for all its statements: each checkout from the pool costs a round trip, and a caller waits.
     pub(crate) async fn registry_changes(&self, since: RegistryVersion) -> Result<Option<RegistryChanges>, StoreError> {
+        type Change = (i64, i64, Option<Uuid>, Option<Uuid>, Option<Vec<Vec<u8>>>);
         let mut reading = self.pool.acquire().await?;
-        let changed: Vec<(i64, i64, Option<Uuid>, Option<Uuid>)> =
-            sqlx::query_as("SELECT version, epoch, tenant, key FROM registry_change WHERE version >= $1")
+        let changed: Vec<Change> =
+            sqlx::query_as("SELECT version, epoch, tenant, key, tokens FROM registry_change WHERE version >= $1")
                 .bind(since.number)
                 .fetch_all(&mut *reading)
                 .await?;
         if !changed.iter().any(|(number, epoch, ..)| (*number, *epoch) == (since.number, since.epoch)) {
             return Ok(None);
         }
+        let newer = || changed.iter().filter(|(number, ..)| *number > since.number);
         // A change that names nothing was of a tenant whose rows are deleted by now.
-        if changed.iter().any(|(number, _, tenant, key)| *number > since.number && tenant.is_none() && key.is_none()) {
+        if newer().any(|(.., tenant, key, tokens)| tenant.is_none() && key.is_none() && tokens.is_none()) {
             return Ok(None);
         }
-        let newer = || changed.iter().filter(|(number, ..)| *number > since.number);
-        let tenants: HashSet<Uuid> = newer().filter_map(|(_, _, tenant, _)| *tenant).collect();
-        let keys: HashSet<Uuid> = newer().filter_map(|(_, _, _, key)| *key).collect();
-        let mut changes = RegistryChanges::default();
+        let tenants: HashSet<Uuid> = newer().filter_map(|(_, _, tenant, ..)| *tenant).collect();
+        let keys: HashSet<Uuid> = newer().filter_map(|(_, _, _, key, _)| *key).collect();
+        let revoked = newer().filter_map(|(.., tokens)| tokens.as_deref()).flatten();
+        let revoked = revoked.map(|hash| hash_column(hash)).collect::<Result<_, _>>()?;
+        let mut changes = RegistryChanges { revoked, ..RegistryChanges::default() };
         if !tenants.is_empty() {
             let rows = sqlx::query(
                 "SELECT id, name, created, conversation_text, conversation_days, iadvize_secret, desk_lease_seconds,

@@ -34,6 +34,8 @@ impl SqliteStore {
     pub(crate) async fn forget(&self, chore: Chore, limit: u32) -> Result<u64, StoreError> {
         let deletion = match chore {
             Chore::Deleted(tenant) => return self.delete_rows(tenant, limit).await,
+            // They are in memory here.
+            Chore::Tickets(_) => return Ok(0),
             Chore::Seen(before) => sqlx::query(
                 "DELETE FROM seen WHERE (tenant, source, event_id) IN
                  (SELECT tenant, source, event_id FROM seen WHERE recorded < ?1 LIMIT ?2)",
@@ -59,7 +61,7 @@ impl SqliteStore {
         let deletion = deletion.bind(limit);
         let deletion = match chore {
             Chore::Journal(tenant, _) | Chore::Archive(tenant, _) => deletion.bind(tenant.to_string()),
-            Chore::Seen(_) | Chore::Tokens(_) | Chore::Deleted(_) => deletion,
+            Chore::Seen(_) | Chore::Tokens(_) | Chore::Tickets(_) | Chore::Deleted(_) => deletion,
         };
         let mut writer = self.acquire().await?;
         let deleted = deletion.execute(&mut *writer).await?;

@@ -56,7 +56,8 @@ impl CheckpointReader {
         .fetch_all(&mut *self.0)
         .await?;
         for mark in &marks {
-            let batch = mark.try_get::<Option<&str>, _>("batch")?.and_then(|text| Uuid::try_parse(text).ok());
+            // A text that is no id is that of no batch, so that the checkpoint fits no journal.
+            let batch = mark.try_get::<Option<&str>, _>("batch")?.map(|text| Uuid::try_parse(text).unwrap_or_default());
             collector.add_mark(uuid(mark.try_get("tenant")?)?, mark.try_get("position")?, batch);
         }
         let mut staged = self.staged(&first, &last).await?;

@@ -8,8 +8,10 @@ use sqlx::{Connection, Row};
 use uuid::Uuid;
 
 use super::{SqliteStore, uuid};
-use crate::domain::{Settings, TenantId, Time};
-use crate::store::registry::{KeyColumns, SettingsColumns, TenantColumns, scopes_json};
+use crate::domain::settings::SettingsPatch;
+use crate::domain::{TenantId, Time};
+use crate::store::registry::{KeyColumns, PatchColumns, SettingsColumns, TenantColumns, number, scopes_json};
+use crate::store::tokens::hash_column;
 use crate::store::{KeyRecord, RegistryChanges, RegistryVersion, StoreError, TenantRecord};
 
 /// The newest changes that are kept.
@@ -17,23 +19,28 @@ const MAX_CHANGES: i64 = 1_000;
 
 /// The subject of a change.
 #[derive(Clone, Copy)]
-pub(super) enum Subject {
+pub(super) enum Subject<'a> {
     Tenant(TenantId),
     Key(Uuid),
+    /// Revoked tokens, by their hashes.
+    Tokens(&'a [[u8; 32]]),
 }
 
 /// Publishes a change to running servers: gives the registry a new version and lists the change under it.
-pub(super) async fn note(writing: &mut SqliteConnection, subject: Subject) -> Result<(), sqlx::Error> {
-    let (tenant, key) = match subject {
-        Subject::Tenant(tenant) => (Some(tenant.to_string()), None),
-        Subject::Key(key) => (None, Some(key.to_string())),
+pub(super) async fn note(writing: &mut SqliteConnection, subject: Subject<'_>) -> Result<(), sqlx::Error> {
+    let (tenant, key, tokens) = match subject {
+        Subject::Tenant(tenant) => (Some(tenant.to_string()), None, None),
+        Subject::Key(key) => (None, Some(key.to_string()), None),
+        Subject::Tokens(hashes) => (None, None, Some(hashes.as_flattened())),
     };
     sqlx::query("UPDATE registry SET version = version + 1, epoch = random()").execute(&mut *writing).await?;
     sqlx::query(
-        "INSERT INTO registry_change (version, epoch, tenant, key) SELECT version, epoch, ?1, ?2 FROM registry",
+        "INSERT INTO registry_change (version, epoch, tenant, key, tokens)
+         SELECT version, epoch, ?1, ?2, ?3 FROM registry",
     )
     .bind(tenant)
     .bind(key)
+    .bind(tokens)
     .execute(&mut *writing)
     .await?;
     sqlx::query("DELETE FROM registry_change WHERE version <= (SELECT version FROM registry) - ?1")
@@ -45,7 +52,11 @@ pub(super) async fn note(writing: &mut SqliteConnection, subject: Subject) -> Re
 
 impl SqliteStore {
     /// Makes one change and, if it changed a row, publishes it to running servers. Returns false if it changed none.
-    async fn change(&self, subject: Subject, change: Query<'_, Sqlite, SqliteArguments>) -> Result<bool, StoreError> {
+    async fn change(
+        &self,
+        subject: Subject<'_>,
+        change: Query<'_, Sqlite, SqliteArguments>,
+    ) -> Result<bool, StoreError> {
         let mut writer = self.acquire().await?;
         let mut writing = writer.begin_with("BEGIN IMMEDIATE").await?;
         let is_made = change.execute(&mut *writing).await?.rows_affected() == 1;
@@ -105,20 +116,56 @@ impl SqliteStore {
         rows.iter().map(|row| tenant_columns(row)?.read()).collect()
     }
 
-    pub(crate) async fn set_settings(&self, tenant: TenantId, settings: &Settings) -> Result<bool, StoreError> {
-        let settings = SettingsColumns::from(settings);
-        let change = sqlx::query(
-            "UPDATE tenant SET conversation_text = ?2, conversation_days = ?3, iadvize_secret = ?4,
-                               desk_lease_seconds = ?5, desk_heartbeat_seconds = ?6
-             WHERE id = ?1 AND deleted IS NULL",
+    pub(crate) async fn tenant(&self, tenant: TenantId) -> Result<Option<TenantRecord>, StoreError> {
+        let row = sqlx::query("SELECT * FROM tenant WHERE deleted IS NULL AND id = ?1")
+            .bind(tenant.to_string())
+            .fetch_optional(&self.reads)
+            .await?;
+        row.map(|row| tenant_columns(&row)?.read()).transpose()
+    }
+
+    pub(crate) async fn change_settings(
+        &self,
+        tenant: TenantId,
+        patch: &SettingsPatch,
+        usual_lease: u32,
+    ) -> Result<Option<TenantRecord>, StoreError> {
+        let change = PatchColumns::from(patch);
+        let mut writer = self.acquire().await?;
+        let mut writing = writer.begin_with("BEGIN IMMEDIATE").await?;
+        // The terms of desks are those after the change, as `Settings::check` compares them.
+        let changed = sqlx::query(
+            "UPDATE tenant SET
+                 conversation_text = CASE WHEN ?2 THEN ?3 ELSE conversation_text END,
+                 conversation_days = CASE WHEN ?4 THEN ?5 ELSE conversation_days END,
+                 iadvize_secret = CASE WHEN ?6 THEN ?7 ELSE iadvize_secret END,
+                 desk_lease_seconds = CASE WHEN ?8 THEN ?9 ELSE desk_lease_seconds END,
+                 desk_heartbeat_seconds = CASE WHEN ?10 THEN ?11 ELSE desk_heartbeat_seconds END
+             WHERE id = ?1 AND deleted IS NULL AND (NOT (?8 OR ?10) OR coalesce(
+                 CASE WHEN ?10 THEN ?11 ELSE desk_heartbeat_seconds END * 2
+                     <= coalesce(CASE WHEN ?8 THEN ?9 ELSE desk_lease_seconds END, ?12), true))
+             RETURNING *",
         )
         .bind(tenant.to_string())
-        .bind(settings.conversation_text)
-        .bind(settings.conversation_days)
-        .bind(settings.iadvize_secret)
-        .bind(settings.desk_lease_seconds)
-        .bind(settings.desk_heartbeat_seconds);
-        self.change(Subject::Tenant(tenant), change).await
+        .bind(change.conversation_text.is_some())
+        .bind(change.conversation_text.unwrap_or_default())
+        .bind(change.conversation_days.is_some())
+        .bind(change.conversation_days.flatten())
+        .bind(change.iadvize_secret.is_some())
+        .bind(change.iadvize_secret.flatten())
+        .bind(change.desk_lease_seconds.is_some())
+        .bind(change.desk_lease_seconds.flatten())
+        .bind(change.desk_heartbeat_seconds.is_some())
+        .bind(change.desk_heartbeat_seconds.flatten())
+        .bind(number(usual_lease))
+        .fetch_optional(&mut *writing)
+        .await?;
+        if changed.is_some() {
+            note(&mut writing, Subject::Tenant(tenant)).await?;
+        }
+        writing.commit().await?;
+        writer.release();
+        changed.map(|row| tenant_columns(&row)?.read()).transpose()
     }
 
     pub(crate) async fn create_key(&self, key: &KeyRecord) -> Result<bool, StoreError> {
@@ -174,12 +221,14 @@ impl SqliteStore {
 
     pub(crate) async fn registry_changes(&self, since: RegistryVersion) -> Result<Option<RegistryChanges>, StoreError> {
         let mut reading = self.reads.acquire().await?;
-        let changed =
-            sqlx::query("SELECT version, epoch, tenant, key FROM registry_change WHERE version >= ?1 ORDER BY version")
-                .bind(since.number)
-                .fetch_all(&mut *reading)
-                .await?;
+        let changed = sqlx::query(
+            "SELECT version, epoch, tenant, key, tokens FROM registry_change WHERE version >= ?1 ORDER BY version",
+        )
+        .bind(since.number)
+        .fetch_all(&mut *reading)
+        .await?;
         let (mut is_known, mut tenants, mut keys) = (false, HashSet::new(), HashSet::new());
+        let mut changes = RegistryChanges::default();
         for row in &changed {
             if row.try_get::<i64, _>("version")? == since.number {
                 is_known = row.try_get::<i64, _>("epoch")? == since.epoch;
@@ -187,13 +236,16 @@ impl SqliteStore {
             }
             let (tenant, key) = (row.try_get::<Option<String>, _>("tenant")?, row.try_get::<Option<String>, _>("key")?);
             // A change that names nothing was of a tenant whose rows are deleted by now.
-            if tenant.is_none() && key.is_none() {
+            let tokens: Option<&[u8]> = row.try_get("tokens")?;
+            if tenant.is_none() && key.is_none() && tokens.is_none() {
                 return Ok(None);
             }
             tenants.extend(tenant);
             keys.extend(key);
+            for hash in tokens.unwrap_or_default().chunks(32) {
+                changes.revoked.push(hash_column(hash)?);
+            }
         }
-        let mut changes = RegistryChanges::default();
         if !is_known {
             return Ok(None);
         }

@@ -141,11 +141,11 @@ async fn a_tenant_is_deleted_once_and_its_name_is_free(backend: Backend) {
     let key = bench.credentials(bench.ours, 1).await;
     let secret = rollcall::domain::settings::WebhookSecret::new("a secret of some length");
     let settings = Settings { conversation_days: Some(3), iadvize_secret: secret, ..Settings::default() };
-    bench.store.set_settings(bench.ours, &settings).await.unwrap();
+    bench.set_settings(bench.ours, &settings).await;
     assert!(!bench.store.delete_tenant(TenantId(bench.clock.new_id()), at(1)).await.unwrap(), "it is unknown");
     assert!(bench.store.delete_tenant(bench.ours, at(1)).await.unwrap());
     assert!(!bench.store.delete_tenant(bench.ours, at(2)).await.unwrap(), "it is deleted");
-    assert!(!bench.store.set_settings(bench.ours, &settings).await.unwrap());
+    assert!(!bench.set_settings(bench.ours, &settings).await);
     let other = KeyRecord { id: bench.clock.new_id(), hash: [7; 32], ..key };
     assert!(!bench.store.create_key(&other).await.unwrap(), "no key can be added");
     assert!(bench.store.valid_keys().await.unwrap().is_empty());

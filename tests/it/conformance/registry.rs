@@ -67,9 +67,9 @@ async fn settings_are_stored_unchanged(backend: Backend) {
     let before = bench.store.tenants().await.unwrap();
     assert!(before.iter().all(|tenant| tenant.settings == Settings::default()));
     let unknown = TenantId(bench.clock.new_id());
-    assert!(!bench.store.set_settings(unknown, &some_settings()).await.unwrap(), "there is no such tenant");
+    assert!(!bench.set_settings(unknown, &some_settings()).await, "there is no such tenant");
     assert_eq!(bench.store.tenants().await.unwrap(), before);
-    assert!(bench.store.set_settings(bench.ours, &some_settings()).await.unwrap());
+    assert!(bench.set_settings(bench.ours, &some_settings()).await);
     let bench = bench.reopen().await;
     for tenant in bench.store.tenants().await.unwrap() {
         let was = before.iter().find(|other| other.id == tenant.id).expect("no tenant is new");
@@ -78,7 +78,7 @@ async fn settings_are_stored_unchanged(backend: Backend) {
     }
     let some = Settings { conversation_days: Some(1), ..Settings::default() };
     for settings in [some, Settings::default()] {
-        assert!(bench.store.set_settings(bench.ours, &settings).await.unwrap());
+        assert!(bench.set_settings(bench.ours, &settings).await);
         let tenants = bench.store.tenants().await.unwrap();
         assert!(tenants.iter().any(|tenant| tenant.id == bench.ours && tenant.settings == settings));
     }
@@ -129,9 +129,9 @@ async fn only_changes_raise_the_version(backend: Backend) {
     changed(true, "a tenant is added").await;
     bench.store.create_tenant(&tenant).await.unwrap();
     changed(false, "a tenant's name is taken").await;
-    bench.store.set_settings(bench.ours, &some_settings()).await.unwrap();
+    bench.set_settings(bench.ours, &some_settings()).await;
     changed(true, "settings are changed").await;
-    bench.store.set_settings(TenantId(bench.clock.new_id()), &some_settings()).await.unwrap();
+    bench.set_settings(TenantId(bench.clock.new_id()), &some_settings()).await;
     changed(false, "an unknown tenant has no settings").await;
     bench.store.create_key(&record).await.unwrap();
     changed(true, "a key is added").await;
@@ -221,7 +221,7 @@ async fn only_changes_since_a_version_are_read(backend: Backend) {
     assert!(none.keys.is_empty() && none.tenants.is_empty(), "{none:?}");
     bench.store.create_key(&second).await.unwrap();
     bench.store.revoke_key(bench.ours, first.id, at(5)).await.unwrap();
-    bench.store.set_settings(bench.theirs, &some_settings()).await.unwrap();
+    bench.set_settings(bench.theirs, &some_settings()).await;
     let changes = bench.store.registry_changes(since).await.unwrap().expect("the version is recent");
     let mut keys = changes.keys;
     keys.sort_by_key(|key| key.hash);
@@ -233,7 +233,7 @@ async fn only_changes_since_a_version_are_read(backend: Backend) {
     for n in 0..1_001 {
         let days = Some(n % 9 + 1);
         let settings = Settings { conversation_days: days, ..Settings::default() };
-        bench.store.set_settings(bench.ours, &settings).await.unwrap();
+        bench.set_settings(bench.ours, &settings).await;
     }
     assert!(bench.store.registry_changes(since).await.unwrap().is_none());
 }
@@ -244,8 +244,7 @@ async fn a_registry_that_lost_changes_is_reloaded(backend: Backend) {
     let mut raw = RawStore::open(&bench.home.location).await;
     bench.store.create_key(&lost).await.unwrap();
     let registry = Registry::load(bench.store.clone()).await.unwrap();
-    let credentials =
-        Credentials::load(registry, &bench.store, OperatorHashes::default(), bench.clock.clone()).await.unwrap();
+    let credentials = Credentials::load(registry, OperatorHashes::default(), bench.clock.clone()).await.unwrap();
     let since = bench.store.registry_version().await.unwrap();
     // A promoted standby never had the newest change, and has reached the same number by another change.
     raw.run("DELETE FROM api_key").await;

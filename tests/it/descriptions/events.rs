@@ -7,7 +7,6 @@ use rollcall::domain::event::members::{members, types};
 use rollcall::http::openapi;
 use serde_json::{Value, json};
 
-use crate::support::api::send;
 use crate::support::{Backend, Service};
 
 fn description() -> Value {
@@ -73,29 +72,5 @@ async fn every_example_of_a_type_is_applied() {
         assert_eq!(example["data"], data["examples"][0], "{kind}");
         service.api.apply(&persona.key, std::slice::from_ref(example)).await;
     }
-    service.stop().await;
-}
-
-/// An event in binary mode, from the described headers and the example of its type's data.
-#[tokio::test]
-async fn the_described_headers_carry_an_event() {
-    let description = description();
-    let service = Service::start(Backend::Embedded).await;
-    let persona = service.api.persona("tenant").await;
-    service.api.put_directory(&persona.key, &json!({ "users": [{ "id": 101, "name": "Alba" }] })).await;
-    let operation = &description["paths"]["/v1/events"]["post"];
-    let parameters = operation["parameters"].as_array().expect("parameters").iter();
-    let headers: Vec<(&str, &str)> = parameters
-        .filter(|p| p["in"] == "header")
-        .map(|p| (p["name"].as_str().expect("a name"), p["example"].as_str().expect("an example")))
-        .collect();
-    assert!(headers.len() > 5 && headers.iter().all(|(name, _)| name.starts_with("ce-")), "{headers:?}");
-    let kind = headers.iter().find(|(name, _)| *name == "ce-type").expect("a type").1;
-    let described = described(&description);
-    let (_, _, data) = described.iter().find(|(name, ..)| name == kind).expect("the type");
-    let request = service.api.request(reqwest::Method::POST, "/v1/events").json(&data["examples"][0]);
-    let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
-    let answer = send(request.bearer_auth(&persona.key)).await.expect("an answer").ok();
-    assert_eq!(answer.json()["applied"], 1, "{}", answer.text);
     service.stop().await;
 }

@@ -51,7 +51,7 @@ const SHAPES: [(&str, &str); 7] = [
     ("/graphql", "\"extensions\":{\"name\":"),
     ("/operator/live", "{\"meta\":{\"status\":\"fail\",\"message\":\"the Host header"),
     ("/v1/user-activity/search", "{\"success\":false,\"code\":400,\"text\":\"the Host header"),
-    ("/agents-availability", "{\"message\":"),
+    ("/agents-availability", "{\"detail\":\"the Host header"),
     ("/oauth2/token", "{\"error\":\"invalid_request\",\"error_description\":\"the Host header"),
 ];
 

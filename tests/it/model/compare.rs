@@ -5,15 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 use rollcall::domain::directory::Changes;
 use rollcall::domain::status::Liveness;
-use rollcall::domain::{Category, Channel, Filter, Outcome, Status, Time, UserRef};
+use rollcall::domain::{Category, Channel, Filter, Outcome, PerChannel, Reason, Status, Time, UserRef};
 use rollcall::live::count::index::{Block, Columns, Plane};
 use rollcall::live::{Aggregate, State, View};
 use rollcall::projection::roster::{Connection, roster};
-use rollcall::projection::{Capacity, Headcount, Occupancy, PresenceSummary, Readiness};
+use rollcall::projection::{Capacity, Headcount, Occupancy, PresenceSummary, Readiness, Reasons};
 use rollcall::query::count_agents::{count_agents, list_agents};
 use rollcall::query::people::presences::{Presence, presence};
 
-use super::reference::{Answers, Individual, Reference, Verdict};
+use super::reference::{Answers, Counted, Individual, Reference, Verdict};
 
 /// The result of a comparison; a difference is a failed case.
 pub type Compared = Result<(), TestCaseError>;
@@ -59,9 +59,17 @@ pub fn answers(view: &View, filter: &Filter) -> Answers {
             let capacity = view.count(filter, Capacity::of(liveness));
             [capacity.available, capacity.incompatible_presence, capacity.insufficient_capacity]
         }),
+        counted: std::array::from_fn(|n| counted(view, filter, Channel::ALL.get(n..=n).unwrap_or(&Channel::ALL))),
         online: ids(Connection::Online),
         offline_seen_before: ids(Connection::OfflineSeenBefore),
     }
+}
+
+/// Returns reasons and slots over some channels.
+fn counted(view: &View, filter: &Filter, channels: &[Channel]) -> Counted {
+    let on = PerChannel::from_fn(|channel| channels.contains(&channel));
+    let found = view.count(filter, Reasons::on(on));
+    Counted { reasons: Reason::ALL.map(|reason| found.people.of(reason)), slots: [found.held, found.max, found.free] }
 }
 
 /// Returns every user's columns by integer id, since indexes are internal to a view.
@@ -141,6 +149,7 @@ fn agree_on(view: &View, one: &Individual<'_>) -> Compared {
         prop_assert_eq!(columns.has(plane), expected, "{:?} of user {}", plane, id);
     }
     for channel in Channel::ALL {
+        prop_assert_eq!(columns.reason(channel), one.reason(channel), "reason on {:?} of user {}", channel, id);
         let expected = (one.current[channel], one.account.conf(channel).max);
         prop_assert_eq!((columns.current[channel], columns.max[channel]), expected, "{:?} of user {}", channel, id);
     }
@@ -162,6 +171,7 @@ fn planes(one: &Individual<'_>) -> Vec<(Plane, bool)> {
         planes.push((Plane::Enabled(channel), one.account.conf(channel).enabled));
         planes.push((Plane::Available(channel), one.status(channel) == Status::Available));
         planes.push((Plane::Busy(channel), one.status(channel) == Status::Busy));
+        planes.push((Plane::Full(channel), one.reason(channel) == Reason::Full));
     }
     planes.extend(Liveness::ALL.map(|liveness| (Plane::Room(liveness), one.has_room(liveness))));
     planes
@@ -205,6 +215,7 @@ pub fn relations(state: &mut State, filters: &[Filter]) -> Compared {
             let open = online.into_iter().filter(|ix| open(&view.columns(*ix))).count() as u64;
             prop_assert!(available <= open, "{} > {}, {:?}", available, open, numbers);
         }
+        follows_from_reasons(&view, &numbers)?;
         prop_assert!(numbers.callable <= numbers.logged_in, "{:?}", numbers);
         prop_assert_eq!(numbers.logged_in, agents - numbers.presence[3], "connected agents, {:?}", numbers);
         prop_assert!(numbers.logged_in <= numbers.connected, "{:?}", numbers);
@@ -214,6 +225,37 @@ pub fn relations(state: &mut State, filters: &[Filter]) -> Compared {
         for [people, current, max] in numbers.occupancy {
             prop_assert!(people <= numbers.connected && (people > 0 || current + max == 0), "{:?}", numbers);
         }
+    }
+    Ok(())
+}
+
+/// Checks what follows from the reasons alone, and the numbers that need more against them
+/// (docs/reference/native.md, "Agreement of the dialects").
+fn follows_from_reasons(view: &View, numbers: &Answers) -> Compared {
+    let of = |counted: &Counted, reason: Reason| {
+        counted.reasons[Reason::ALL.iter().position(|known| *known == reason).expect("one of the ten")]
+    };
+    for counted in &numbers.counted {
+        prop_assert_eq!(counted.reasons.iter().sum::<u64>(), numbers.users, "each user has one reason");
+        prop_assert_eq!(of(counted, Reason::Reserved), 0);
+        prop_assert_eq!(numbers.users - of(counted, Reason::Offline), numbers.connected);
+    }
+    let chat = &numbers.counted[0];
+    let busy = [Reason::Full, Reason::Blocked, Reason::Reserved].map(|reason| of(chat, reason));
+    let off = [Reason::SwitchedOff, Reason::NotRoutable, Reason::Away, Reason::ExtendedAway];
+    let off = off.map(|reason| of(chat, reason));
+    let expected = [of(chat, Reason::Available), busy.iter().sum(), off.iter().sum()];
+    prop_assert_eq!(numbers.chat, expected, "counts on chat follow from the reasons");
+    for (n, [_, current, max]) in numbers.occupancy.into_iter().enumerate() {
+        prop_assert_eq!(numbers.counted[n].slots[..2].to_vec(), vec![current, max], "occupancy, {:?}", numbers);
+    }
+    let available = |channels: &[Channel]| {
+        channels.iter().map(|channel| of(&numbers.counted[*channel as usize], Reason::Available)).sum::<u64>()
+    };
+    let reference = view.directory().settings().reference_channel;
+    prop_assert!(numbers.callable <= available(reference.channels()), "{:?}", numbers);
+    for (liveness, [fits, ..]) in Liveness::ALL.into_iter().zip(numbers.capacity) {
+        prop_assert!(fits <= available(liveness.channels()), "{:?}, {:?}", liveness, numbers);
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 
 mod agreement;
 mod archive;
+mod breakdown;
 mod checkpoint;
 mod compare;
 mod floors;

@@ -33,6 +33,7 @@
 //!   desk, as far as they open or end it; it outlives them. A `closed_all` counts for each session that it closes, at the time of the close, and an expiry at the server's time.
 
 mod answers;
+mod breakdown;
 mod conversations;
 mod directory;
 mod flaw;
@@ -49,7 +50,8 @@ use rollcall::domain::{
     Category, Channel, ConversationId, Entry, Event, EventBody, Quota, Quotas, TenantId, Time, UserRef,
 };
 
-pub use answers::Answers;
+pub use answers::{Answers, Counted};
+pub use breakdown::{Broke, Broken};
 use conversations::Conversations;
 pub use conversations::{Contact, Summary};
 pub use directory::Counts;

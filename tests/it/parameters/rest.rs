@@ -97,10 +97,22 @@ const CRITERIA: &[Row] = &[
     ("queueGuids", Kind::JsonList, (INBOUND, 4), (&[INBOUND, OVERFLOW], 5)),
     ("liveness", Kind::JsonChoice, ("semilive", 6), (&[], 0)),
 ];
+const BREAKDOWN: &[Row] = &[
+    ("group", Kind::List, ("2", 2), (&["1", "South"], 6)),
+    ("skill_any", Kind::List, ("2", 4), (&["english", "2"], 6)),
+    ("skill_all", Kind::List, ("2", 4), (&["english", "2"], 3)),
+    ("queue", Kind::List, ("222", 4), (&["222", "overflow"], 5)),
+    ("campaign", Kind::List, ("111", 4), (&["111", "Renewals"], 5)),
+    ("project", Kind::List, ("7", 4), (&["7", "travel"], 7)),
+    ("routing_group", Kind::List, ("1", 4), (&["First line", "2"], 6)),
+    ("role", Kind::List, ("manager", 1), (&["manager", "expert"], 2)),
+    ("user", Kind::List, ("101", 1), (&["101", "external:ext-105"], 2)),
+];
 const GROUPS: Row = ("groups", Kind::List, ("2", 0), (&["2", "1"], 1));
 
 /// Every route with filters.
-const ROUTES: [Filtered; 12] = [
+const ROUTES: [Filtered; 13] = [
+    Filtered { route: "GET /v1/breakdown", needed: "by=channel&", all: Some(7), rows: BREAKDOWN },
     Filtered { route: "GET /operator", needed: "", all: Some(7), rows: OPERATORS },
     Filtered { route: "GET /operator/live", needed: "", all: Some(6), rows: LIVE },
     Filtered { route: "GET /group", needed: "", all: Some(4), rows: &[PARENT] },
@@ -131,7 +143,12 @@ const ROUTES: [Filtered; 12] = [
 ];
 
 /// Parameters and members that are no filters, with the reason.
-const OTHERS: [(&str, &str); 7] = [
+const OTHERS: [(&str, &str); 12] = [
+    ("by", "the keys of the rows"),
+    ("channel", "the channels of the reasons; selects no users"),
+    ("include_empty", "the part of a list"),
+    ("first", "the part of a list"),
+    ("format", "the form of the answer"),
     ("page", "the part of a list"),
     ("limit", "the part of a list"),
     ("full", "the form of the rows"),
@@ -141,11 +158,11 @@ const OTHERS: [(&str, &str); 7] = [
     ("presenceId", "the value that is set; required"),
 ];
 
-/// Returns whether an operation has no filters: our own API, whose documents and events are checked member by member;
+/// Returns whether an operation has no filters: our own API besides the breakdown, whose documents and events are checked member by member;
 /// tokens; GraphQL, whose filters are in its schema; and the fields of an operator that is written.
 fn is_apart(method: &str, path: &str, tag: &str) -> bool {
     let is_write = path.starts_with("/operator") && method != "GET";
-    matches!(tag, "Tokens" | "GraphQL") || path.starts_with("/v1/") || is_write
+    matches!(tag, "Tokens" | "GraphQL") || path.starts_with("/v1/") && path != "/v1/breakdown" || is_write
 }
 
 /// Returns the parameters in queries and the members of bodies, as `METHOD path` and name.
@@ -340,6 +357,7 @@ fn outcome(route: &Filtered, answer: &Answer) -> Expected {
     let length = |list: &Value| list.as_array().map(|list| list.len() as u64);
     let is_refused = match route.route.split_once(' ').expect("a path").1 {
         path if path.ends_with("/search") => body["success"] == false && body["error"].is_string(),
+        "/v1/breakdown" => matches!(answer.status, 400 | 422) && body["type"].is_string(),
         path if path.contains("agents") => answer.status == 400 && body.is_object(),
         _ => answer.status == 400 && body["meta"]["status"] == "fail",
     };
@@ -348,6 +366,7 @@ fn outcome(route: &Filtered, answer: &Answer) -> Expected {
     }
     assert_eq!(answer.status, 200, "{}", answer.text);
     let rows = match route.route {
+        "GET /v1/breakdown" => number("/total/people"),
         "GET /operator/live" => length(&body["data"]),
         "GET /operator" | "GET /group" | "GET /skill" => number("/pagination/count"),
         "GET /agents-availability" => sum(&body),

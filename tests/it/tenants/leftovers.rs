@@ -154,6 +154,11 @@ async fn a_deletion_leaves_nothing_of_the_tenant(backend: Backend) {
     let service = service.restart(setup()).await;
     let mut raw = RawStore::open(&service.home.location).await;
     add_abandoned_rows(&mut raw, backend, &gone.tenant).await;
+    // Rows on PostgreSQL.
+    for persona in [&gone, &kept] {
+        let wanted = json!({ "user": "1", "seconds": 300 });
+        service.api.post(&persona.key, "/v1/desk/tickets", &wanted).await.expect("an answer").ok();
+    }
     if backend == Backend::Embedded {
         assert_eq!(forms_in_files(&service.home.location, &gone.tenant, CANARY)[..2], ["word", "id"]);
     }

@@ -12,19 +12,21 @@ use crate::support::raw::RawStore;
 on_both_stores!(only_hashes_are_stored);
 on_both_stores!(without_the_store_tokens_are_neither_issued_nor_revoked);
 
-const TABLES: [&str; 9] =
-    ["api_key", "checkpoint", "head", "journal", "registry", "seen", "state_row", "tenant", "token"];
+const TABLES: [&str; 10] =
+    ["api_key", "checkpoint", "head", "journal", "registry", "seen", "state_row", "tenant", "ticket", "token"];
 
 async fn only_hashes_are_stored(backend: Backend) {
     let stage = Stage::new(backend).await;
     let (ann, (_, of_key)) = (stage.token(ANN).await, stage.key_token(&["*"]).await);
     let key = stage.persona.key.clone();
+    let ticket = stage.service.api.post(&key, "/v1/desk/tickets", &json!({ "user": "1" })).await.expect("an answer");
+    let ticket = ticket.ok().json()["ticket"].as_str().expect("a ticket").to_owned();
     // Stopping writes the last checkpoint.
     let home = stage.service.stop().await;
     // While a connection is open, the write-ahead log is not merged and is searched as well.
     let mut raw = RawStore::open(&home.location).await;
     assert_eq!(raw.number("SELECT count(*) FROM token").await, 2);
-    for secret in [PASSWORD, &ann, &of_key, &key, &ann[3..]] {
+    for secret in [PASSWORD, &ann, &of_key, &key, &ticket, &ann[3..]] {
         assert_eq!(places(&home.location, secret).await, [""; 0], "{secret}");
     }
     let found = places(&home.location, "$argon2id$v=19$m=19456,t=2,p=1$").await;

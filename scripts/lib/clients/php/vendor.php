@@ -56,7 +56,7 @@ $created = request('create', 'operator', ['fields' => [
     'name' => 'Fay & Söhne', 'email' => 'fay@clients.example', 'website_list' => [7], 'skill_list' => [1, 2],
     'chat_enabled' => true, 'call_enabled' => false, 'call_config' => $call_config, 'pseudo' => null,
 ]]);
-same($created['meta']['status'], 'success', 'the status of a creation');
+same($created['meta'], ['status' => 'success'], 'a creation');
 $fay = $created['data'];
 same($fay['name'], 'Fay & Söhne', 'a name with characters that are escaped');
 same([$fay['skill_list'], $fay['website_list']], [[1, 2], [7]], 'lists of the fields');

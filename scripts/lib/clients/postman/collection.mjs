@@ -79,7 +79,7 @@ assert.deepEqual([byQuery.body, byBody.body], [counts, counts]);
 assert.deepEqual(availability.body.presenceSummary, { Ready: 2, Away: 1, ExtendedAway: 0, LoggedOut: 1 });
 assert.deepEqual(skills.body, { Ready: 1, Away: 0, "Extended Away": 0, "Logged Out": 0 });
 assert.deepEqual(indicator.body, { data: { connectedUsersIndicator: { connectedUsersCount: 3 } } });
-assert.equal(taken.body.results[0].outcome, "applied");
+assert.deepEqual(taken.body.results.map(({ outcome, detail }) => [outcome, detail]), [["applied", undefined]]);
 assert.deepEqual(ids(after), [101, 102, 104, 105]);
 assert.deepEqual([refused.status, refused.body.meta.status, invalid.status], [400, "fail", 400]);
 

@@ -2,10 +2,10 @@
 //! tenant, which is a plausible answer to another question. All others are ignored, as the vendors do
 //! (docs/decisions/0096-no-filter-is-ignored.md).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use utoipa::openapi::path::{Operation, Parameter, ParameterIn};
-use utoipa::openapi::{OpenApi, RefOr};
+use utoipa::openapi::{Content, OpenApi, RefOr, Schema};
 
 use crate::domain::Fault;
 
@@ -18,9 +18,46 @@ const GENERAL: [&str; 9] = ["by", "filter", "guid", "id", "list", "name", "optio
 /// Shortest name in which a wrong letter is taken for a mistake: of two short names each may be meant.
 const SHORTEST: usize = 5;
 
-/// The parameters in the queries of all routes.
+/// A parameter that iAdvize's clients add to every query.
+const ADDED: &str = "platform";
+/// Parameters that restrict nothing: without them an answer is another page or another form of the same.
+const NO_FILTERS: [&str; 15] = [
+    "after",
+    "by",
+    "digest",
+    "extensions",
+    "fields",
+    "first",
+    "format",
+    "full",
+    "include_empty",
+    "limit",
+    "operationName",
+    "page",
+    "query",
+    "ticket",
+    "variables",
+];
+
+/// The parameters in the queries of all routes, and the members of their bodies.
 #[derive(Debug, Default)]
-pub struct RouteParameters(HashMap<String, Vec<String>>);
+pub struct RouteParameters {
+    /// Names in the query, by method and path.
+    routes: HashMap<String, Vec<String>>,
+    /// Names in the bodies and queries of all methods, by path.
+    paths: HashMap<String, Vec<String>>,
+    /// The filters of all routes, by the words that say what is restricted.
+    filters: HashSet<Vec<String>>,
+}
+
+/// The names that are read in other places than the one that a name is in.
+#[derive(Debug, Default)]
+pub struct Elsewhere<'r> {
+    /// Those of the same path: in the body, or with another method.
+    names: Vec<&'r str>,
+    /// The filters of all routes.
+    filters: Option<&'r HashSet<Vec<String>>>,
+}
 
 /// Returns the parameters of all routes, built on first use. It is among the extensions of every request.
 #[derive(Clone, Copy, Debug)]
@@ -29,7 +66,7 @@ pub struct KnownParameters(pub fn() -> &'static RouteParameters);
 impl RouteParameters {
     /// Collects the parameters from the description: a route cannot have one there and be without it here.
     pub fn of(description: &OpenApi) -> Self {
-        let mut routes = HashMap::new();
+        let mut all = RouteParameters::default();
         for (path, item) in &description.paths.paths {
             let operations = [
                 ("GET", &item.get),
@@ -40,29 +77,45 @@ impl RouteParameters {
             ];
             for (method, operation) in operations {
                 if let Some(operation) = operation {
-                    routes.insert(key(method, path), in_query(operation));
+                    for name in in_query(operation) {
+                        all = all.and(&key(method, path), &name);
+                    }
+                    all.paths.entry(key("", path)).or_default().extend(in_body(operation, description));
                 }
             }
         }
-        RouteParameters(routes)
+        all
     }
 
-    /// Adds a parameter that the description leaves out, such as a second name of another one. `route` is a method and a
-    /// path.
+    /// Adds a parameter, such as one that the description leaves out. `route` is a method and a path.
     #[must_use]
     pub fn and(mut self, route: &str, name: &str) -> Self {
-        self.0.entry(route.to_owned()).or_default().push(name.to_owned());
+        let path = route.split_once(' ').map_or(route, |(_, path)| path);
+        self.routes.entry(route.to_owned()).or_default().push(name.to_owned());
+        if !NO_FILTERS.contains(&name) {
+            // iAdvize's clients send a list's page along with every other request of its path.
+            self.paths.entry(key("", path)).or_default().push(name.to_owned());
+            self.filters.insert(telling(&words(name)));
+        }
         self
     }
 
-    /// Returns the names of a route's parameters; none for a route that is not described. A route below a vendor's base
+    /// Returns the names in the query of a route; none for a route that is not described. A route below a vendor's base
     /// path has those of the route itself.
-    pub fn names(&self, method: &str, path: &str) -> Vec<&str> {
-        let method = if method == "HEAD" { "GET" } else { method };
-        let starts = path.match_indices('/').map(|(at, _)| at);
-        let found = starts.filter_map(|at| self.0.get(&key(method, &path[at..]))).next();
-        found.into_iter().flatten().map(String::as_str).collect()
+    pub fn known(&self, method: &str, path: &str) -> Vec<&str> {
+        found(&self.routes, if method == "HEAD" { "GET" } else { method }, path)
     }
+
+    /// Returns the names that are read elsewhere than in the query of a route with this path.
+    pub fn elsewhere(&self, path: &str) -> Elsewhere<'_> {
+        Elsewhere { names: found(&self.paths, "", path), filters: Some(&self.filters) }
+    }
+}
+
+fn found<'r>(names: &'r HashMap<String, Vec<String>>, method: &str, path: &str) -> Vec<&'r str> {
+    let mut starts = path.match_indices('/').map(|(at, _)| at);
+    let names = starts.find_map(|at| names.get(&key(method, &path[at..])));
+    names.into_iter().flatten().map(String::as_str).collect()
 }
 
 fn key(method: &str, path: &str) -> String {
@@ -78,14 +131,34 @@ fn in_query(operation: &Operation) -> Vec<String> {
     all.filter_map(name).collect()
 }
 
-/// Rejects the first of the names that looks like a filter, and is not one of those `known`, in any spelling of a list:
+/// Returns the members of an operation's body, in any of its encodings.
+fn in_body(operation: &Operation, description: &OpenApi) -> Vec<String> {
+    let Some(RefOr::T(body)) = &operation.request_body else { return Vec::new() };
+    let named = |name: &str| description.components.as_ref()?.schemas.get(name.rsplit('/').next()?);
+    let members = |content: &RefOr<Content>| -> Option<Vec<String>> {
+        let RefOr::T(Content { schema: Some(schema), .. }) = content else { return None };
+        let schema = if let RefOr::Ref(reference) = schema { named(&reference.ref_location)? } else { schema };
+        let RefOr::T(Schema::Object(object)) = schema else { return None };
+        Some(object.properties.keys().cloned().collect())
+    };
+    body.content.values().filter_map(members).flatten().collect()
+}
+
+/// Rejects the first of the names that looks like a filter, and is not one of those that are known, in any spelling of a
+/// list:
 ///
 /// * a name with brackets, other than `fields[…]`;
 /// * `filter` or `filters`, alone or before a dot;
-/// * a name that is nearly that of a known parameter, or has the same words: `groupIds` where `filters[group_id]` is known.
+/// * a name that is nearly that of a known parameter, or has the same words: `groupIds` where `filters[group_id]` is known;
+/// * a name that the path has in its body or with another method, or that is a filter of another route.
 ///
-/// [`Fault::Invalid`] with the name as it was given, and the known one that may be meant.
-pub fn reject_unknown<'n>(names: impl Iterator<Item = &'n str>, known: &[&str]) -> Result<(), Fault> {
+/// [`Fault::Invalid`] with the name as it was given, and the known one that may be meant. `elsewhere` is called only if a
+/// name is not known.
+pub fn reject_unknown<'n, 'r>(
+    names: impl Iterator<Item = &'n str>,
+    known: &[&str],
+    elsewhere: impl FnOnce() -> Elsewhere<'r>,
+) -> Result<(), Fault> {
     let is_known = |name: &str| {
         known.iter().any(|known| name.strip_prefix(known).is_some_and(|rest| rest.is_empty() || rest.starts_with('[')))
     };
@@ -93,6 +166,7 @@ pub fn reject_unknown<'n>(names: impl Iterator<Item = &'n str>, known: &[&str]) 
     if unknown_names.peek().is_none() {
         return Ok(());
     }
+    let elsewhere = elsewhere();
     // Taken apart once: a query may have a thousand names.
     let forms: Vec<NameParts<'_>> = known.iter().map(|known| NameParts::of(known)).collect();
     for name in unknown_names {
@@ -100,7 +174,9 @@ pub fn reject_unknown<'n>(names: impl Iterator<Item = &'n str>, known: &[&str]) 
         let base = name.split(['[', '.']).next().unwrap_or_default();
         let is_bracketed = name.contains(['[', ']']) && base != REPEATED;
         let is_family = singular(&base.to_lowercase()) == FAMILY;
-        if meant.is_some() || is_bracketed || is_family {
+        let is_elsewhere = base != ADDED && elsewhere.names.contains(&base);
+        let is_filter = || elsewhere.filters.is_some_and(|filters| filters.contains(&telling(&words(name))));
+        if meant.is_some() || is_bracketed || is_family || is_elsewhere || is_filter() {
             return Err(Fault::invalid(shortened(name), unknown(meant, known)));
         }
     }
@@ -207,7 +283,7 @@ mod tests {
     const CONVOSO: [&str; 4] = ["campaign_id", "queue_id", "user_id", "filter_by_skill_options"];
 
     fn meant(name: &str, known: &[&str]) -> Result<(), String> {
-        reject_unknown([name].into_iter(), known).map_err(|fault| fault.to_string())
+        reject_unknown([name].into_iter(), known, Elsewhere::default).map_err(|fault| fault.to_string())
     }
 
     #[test]
@@ -252,13 +328,29 @@ mod tests {
 
     #[test]
     fn routes_are_found_below_base_paths() {
-        let parameters = RouteParameters(HashMap::from([
-            (key("GET", "/operator"), vec![String::from("page")]),
-            (key("GET", "/v0/{account}/agents/"), vec![String::from("groups")]),
-        ]));
-        assert_eq!(parameters.names("GET", "/api/2/operator"), ["page"]);
-        assert_eq!(parameters.names("HEAD", "/operator"), ["page"]);
-        assert_eq!(parameters.names("GET", "/v0/{account}/agents"), ["groups"]);
-        assert_eq!(parameters.names("POST", "/operator"), [""; 0]);
+        let parameters = RouteParameters::default()
+            .and(&key("GET", "/operator"), "page")
+            .and(&key("GET", "/v0/{account}/agents/"), "groups");
+        assert_eq!(parameters.known("GET", "/api/2/operator"), ["page"]);
+        assert_eq!(parameters.known("HEAD", "/operator"), ["page"]);
+        assert_eq!(parameters.known("GET", "/v0/{account}/agents"), ["groups"]);
+        assert_eq!(parameters.known("POST", "/operator"), [""; 0]);
+    }
+
+    #[test]
+    fn filters_of_other_methods_and_routes_are_rejected() {
+        let parameters = RouteParameters::default()
+            .and(&key("GET", "/counts"), "skill_names")
+            .and(&key("GET", "/people"), "filters[group_id]")
+            .and(&key("GET", "/people"), "page");
+        let refused = |name: &str, method: &str| {
+            let elsewhere = || parameters.elsewhere("/counts");
+            reject_unknown([name].into_iter(), &parameters.known(method, "/counts"), elsewhere).is_err()
+        };
+        for name in ["skill_names", "skillNames", "group", "groupIds", "group_id"] {
+            assert!(refused(name, "POST"), "{name}");
+        }
+        assert!(!refused("skill_names", "GET") && refused("group", "GET"));
+        assert!(!refused("page", "GET"), "it restricts nothing");
     }
 }

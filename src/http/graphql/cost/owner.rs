@@ -13,6 +13,8 @@ pub enum Owner {
     Conversation,
     /// A routing rule, whose `groups` are routing groups.
     Rule,
+    /// A breakdown, whose `rows` are as many as it is given to return.
+    Breakdown,
     /// Any other.
     Other,
 }
@@ -22,6 +24,9 @@ impl Owner {
     pub const fn within(self, field: &str) -> Self {
         match field.as_bytes() {
             b"edges" | b"node" => self,
+            // Its fields are those of the root.
+            b"now" => Owner::Root,
+            b"breakdown" | b"rows" => Owner::Breakdown,
             b"conversation" | b"conversations" | b"closedConversations" => Owner::Conversation,
             b"routingRule" | b"routingRules" | b"toRoutingRule" => Owner::Rule,
             _ => Owner::Other,

@@ -5,16 +5,18 @@
 use std::collections::HashMap;
 
 use async_graphql::parser::types::{ExecutableDocument, Field, Selection, SelectionSet};
-use async_graphql::{Name, ScalarType};
+use async_graphql::{Name, ScalarType, Value};
 
 use super::Work;
 use super::arguments::Arguments;
 use super::owner::Owner;
 use crate::domain::conversation::MAX_HISTORY;
 use crate::domain::directory::{Kind, MAX_LIST};
+use crate::domain::filter::MAX_VALUES;
 use crate::domain::{Channel, EntityRef, Quota};
 use crate::engine::Snapshot;
 use crate::http::graphql::scalar::{Guid, LegacyId};
+use crate::query::breakdown::{DEFAULT_ROWS, MAX_KEYS, MAX_ROWS};
 use crate::query::conversations::remembered;
 use crate::query::people::users::Member;
 use crate::query::reference::reference;
@@ -49,6 +51,8 @@ struct Lengths {
     history: usize,
     /// Routing groups of one rule.
     routing_groups: usize,
+    /// Rows of one breakdown.
+    rows: usize,
     /// What the selection is on.
     owner: Owner,
 }
@@ -67,6 +71,7 @@ impl Lengths {
             projects: entities(Kind::Project),
             history: MAX_HISTORY,
             routing_groups: entities(Kind::RoutingGroup),
+            rows: MAX_ROWS,
             owner: Owner::Root,
         }
     }
@@ -170,12 +175,45 @@ impl<'d> Walk<'d> {
             // That of a user combines none.
             "availability" if around.owner == Owner::Rule => Channel::ALL.len() * around.routing_groups,
             "userCount" | "userIds" => 1,
+            "breakdown" => self.cells(field),
             _ => 0,
         };
         match self.length(field, around) {
             Some(items) => inside.and(Reach { values: 1, sets: 0 }).times(items).and(Reach { values: once, sets }),
             None => inside.and(Reach { values: once, sets }),
         }
+    }
+
+    /// Returns the number of sets that are combined for a breakdown: one for each row that is counted. If not all rows
+    /// can be counted, the combinations that occur are collected user by user, which is always heavy.
+    fn cells(&self, field: &Field) -> usize {
+        let keys = match self.arguments.value(field, "groupBy") {
+            Some(Value::List(keys)) => keys,
+            // A single value stands for a list of it.
+            Some(key) => vec![key],
+            None => return 1,
+        };
+        let most = |key: &Value| {
+            let key = match key {
+                Value::Enum(name) => name.as_str(),
+                Value::String(name) => name.as_str(),
+                _ => return usize::MAX,
+            };
+            let entities = |kind| self.entities(kind).saturating_add(1);
+            match key {
+                "CHANNEL" | "PRESENCE" => Channel::ALL.len(),
+                "GROUP" => entities(Kind::Group),
+                "SKILL" => entities(Kind::Skill),
+                "QUEUE" => entities(Kind::Queue),
+                "CAMPAIGN" => entities(Kind::Campaign),
+                "PROJECT" => entities(Kind::Project),
+                "ROUTING_GROUP" => entities(Kind::RoutingGroup),
+                // The validator rejects it.
+                _ => 1,
+            }
+        };
+        let rows = keys.iter().map(most).fold(1, usize::saturating_mul);
+        if rows > MAX_ROWS { HEAVY_NANOS } else { rows }
     }
 
     /// Returns the number of entities of a kind.
@@ -203,6 +241,9 @@ impl<'d> Walk<'d> {
             "spokenLanguages" | "languages" => MAX_LIST,
             "agents" | "contacts" | "routingEvents" => around.history,
             "userErrors" => 1,
+            "rows" => around.rows,
+            "values" => MAX_KEYS,
+            "unknownIds" => MAX_VALUES,
             _ => return None,
         })
     }
@@ -213,6 +254,15 @@ impl<'d> Walk<'d> {
         let id = |name| self.arguments.value(field, name);
         let around = Lengths { owner: around.owner.within(&field.name.node), ..around };
         match (field.name.node.as_str(), self.snapshot) {
+            ("breakdown", _) => {
+                let first = field.get_argument("first").map(|_| self.arguments.value(field, "first"));
+                let first = match first {
+                    None => Some(DEFAULT_ROWS),
+                    Some(Some(Value::Number(rows))) => rows.as_u64().and_then(|rows| usize::try_from(rows).ok()),
+                    Some(_) => None,
+                };
+                Lengths { rows: first.map_or(MAX_ROWS, |rows| rows.clamp(1, MAX_ROWS)), ..around }
+            }
             ("user", Some(snapshot)) => {
                 let user = id("id").and_then(|id| LegacyId::parse(id).ok());
                 let user = user.and_then(|LegacyId(user)| Member::find(&snapshot.view, user));
@@ -316,6 +366,22 @@ mod tests {
         assert!(!is_heavy_of(one, 25_000) && is_heavy_of(one, 200_000) && is_heavy_of(&format!("{{{many}}}"), 25_000));
         let filter = "query($v:[LegacyId!]){connectedUsersIndicator(userIds:$v){connectedUsersCount}}";
         assert!(is_heavy(filter, json!({ "v": vec![1; 9_999] }), 0));
+    }
+
+    #[test]
+    fn a_breakdown_counts_the_rows_that_it_may_count() {
+        let rows = |arguments: &str| {
+            let estimates = estimates(&format!("{{breakdown{arguments}{{rows{{cell{{people}}}}}}}}"), json!({})).1;
+            (estimates.values, estimates.sets)
+        };
+        assert_eq!(rows(""), (1 + 1 + 3 * 1_000, 1));
+        assert_eq!(rows("(groupBy:[CHANNEL,PRESENCE] first:7)"), (1 + 1 + 3 * 7, 16));
+        assert_eq!(rows("(groupBy:PRESENCE first:9000)"), (1 + 1 + 3 * 5_000, 4), "a single value is a list of one");
+        // Without a snapshot the entities are not known.
+        assert_eq!(rows("(groupBy:[SKILL])").1, HEAVY_NANOS);
+        assert!(is_heavy("{now{breakdown(groupBy:[SKILL,GROUP]){rowCount}}}", json!({}), 10));
+        let (work, reach) = estimates("{now{breakdown(groupBy:[PRESENCE,CHANNEL] first:20){rowCount}}}", json!({}));
+        assert!(!reach.is_heavy(&work, 10_000, 0));
     }
 
     /// Fails if a list is added to the schema but not to [`Walk::length`].

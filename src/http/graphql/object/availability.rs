@@ -3,7 +3,7 @@
 use async_graphql::{Enum, Object, SimpleObject};
 
 use crate::domain::presence::{Definition, DefinitionCategory};
-use crate::domain::{Channel, PerChannel, Status};
+use crate::domain::{Channel, PerChannel, Reason, Status};
 use crate::http::graphql::scalar::{DateTime, Guid};
 use crate::query::people::presences::Presence;
 use crate::query::people::users::Standing;
@@ -117,8 +117,10 @@ impl UserAvailability {
 
 impl UserAvailability {
     fn on(&self, channel: Channel) -> UserChannelAvailability {
-        let Standing { enabled, status, current, max } = self.0[channel];
+        let Standing { enabled, reason, current, max } = self.0[channel];
+        let status = reason.status();
         UserChannelAvailability {
+            reason: reason.into(),
             is_enabled: enabled,
             is_available: status == Status::Available,
             current_slots: current,
@@ -142,6 +144,52 @@ pub struct UserChannelAvailability {
     max_slots: u32,
     /// AVAILABLE if the user can take one more conversation now, else the reason why not.
     status: UserChannelStatus,
+    /// AVAILABLE if the user can take one more conversation now, else the reason why not, in more detail than `status`.
+    reason: UnavailabilityReason,
+}
+
+/// AVAILABLE if a user can take one more conversation on a channel, else the one reason why not: of several the last in
+/// this list, from OFFLINE upwards. Over several channels a user has the first of their reasons in this list, the one
+/// nearest to AVAILABLE.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+pub enum UnavailabilityReason {
+    /// Can take one more conversation now.
+    Available,
+    /// Full or blocked, but only because slots are reserved. Slots cannot be reserved yet, so that no user has it.
+    Reserved,
+    /// At the maximum of simultaneous conversations.
+    Full,
+    /// Below the maximum, but a conversation on another channel excludes one on this channel.
+    Blocked,
+    /// The user has the channel switched off.
+    SwitchedOff,
+    /// The presence is a READY one that is not routable, such as one for outbound calls.
+    NotRoutable,
+    /// The presence is an AWAY one.
+    Away,
+    /// The presence is an EXTENDED_AWAY one.
+    ExtendedAway,
+    /// The channel is not enabled for the user.
+    Disabled,
+    /// No desk is connected.
+    Offline,
+}
+
+impl From<Reason> for UnavailabilityReason {
+    fn from(reason: Reason) -> Self {
+        match reason {
+            Reason::Available => UnavailabilityReason::Available,
+            Reason::Reserved => UnavailabilityReason::Reserved,
+            Reason::Full => UnavailabilityReason::Full,
+            Reason::Blocked => UnavailabilityReason::Blocked,
+            Reason::SwitchedOff => UnavailabilityReason::SwitchedOff,
+            Reason::NotRoutable => UnavailabilityReason::NotRoutable,
+            Reason::Away => UnavailabilityReason::Away,
+            Reason::ExtendedAway => UnavailabilityReason::ExtendedAway,
+            Reason::Disabled => UnavailabilityReason::Disabled,
+            Reason::Offline => UnavailabilityReason::Offline,
+        }
+    }
 }
 
 /// AVAILABLE if a user can take one more conversation on a channel, else the reason why not. Of several reasons the

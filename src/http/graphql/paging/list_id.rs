@@ -5,6 +5,8 @@ use std::fmt::{self, Display};
 use async_graphql::{Context, Name, Result, Value};
 use sha2::{Digest, Sha256};
 
+use crate::domain::Time;
+
 /// The arguments that select a page of a list: they are no part of it.
 const PAGE: [&str; 4] = ["first", "after", "last", "before"];
 
@@ -29,7 +31,7 @@ impl ListId {
     }
 
     /// Returns the list of a field with these arguments. Other spellings of the same filters give the same list: the order
-    /// of arguments and of values, a number in a string, capitals, one value in place of a list of it, null.
+    /// of arguments and of values, a number in a string, leading zeros, the offset of an instant, capitals, one value in place of a list of it, null.
     fn new<'v>(owner: impl Display, field: &str, arguments: impl Iterator<Item = (&'v Name, &'v Value)>) -> Self {
         let filters = arguments.filter(|(name, _)| !PAGE.contains(&name.as_str()));
         let text = format!("{owner}.{field}{}", members(filters));
@@ -78,9 +80,11 @@ fn written(value: &Value) -> String {
     }
 }
 
-/// Quotes a text, so that no text is like several.
+/// Quotes a text, so that no text is like several. An instant and an id have several spellings.
 fn quoted(text: &str) -> String {
-    format!("{:?}", text.to_lowercase())
+    let whole = || text.parse::<i64>().ok().map(|number| number.to_string());
+    let instant = || Time::parse(text).ok().map(|time| time.micros().to_string());
+    format!("{:?}", whole().or_else(instant).unwrap_or_else(|| text.to_lowercase()))
 }
 
 #[cfg(test)]
@@ -92,6 +96,14 @@ mod tests {
     fn list(owner: &str, field: &str, arguments: Value) -> ListId {
         let Value::Object(arguments) = arguments else { panic!("an object") };
         ListId::new(owner, field, arguments.iter())
+    }
+
+    #[test]
+    fn spellings_of_instants_and_ids_make_one_list() {
+        let of = |from: &str, id: &str| list("", "closed", value!({ "from": from, "ids": [id] }));
+        let same = [("2021-03-01T02:00:00+02:00", "1001"), ("2021-03-01T00:00:00.000Z", "01001")];
+        assert!(same.iter().all(|(from, id)| of(from, id) == of("2021-03-01T00:00:00Z", "1001")));
+        assert_ne!(of("2021-03-01T00:00:01Z", "1001"), of("2021-03-01T00:00:00Z", "1001"));
     }
 
     #[test]

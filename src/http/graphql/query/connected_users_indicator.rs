@@ -2,9 +2,9 @@
 
 use async_graphql::{Context, InputObject, Object, Result};
 
-use super::filters::{by_guid, entity, values};
-use crate::domain::filter::{Clause, Dimension};
-use crate::domain::{Filter, Role, Status};
+use super::user_filter::{CommonFilter, any};
+use crate::domain::Filter;
+use crate::domain::filter::Dimension;
 use crate::http::graphql::QueryContext;
 use crate::http::graphql::fault::invalid_argument;
 use crate::http::graphql::object::indicators::ConnectedUsersIndicator;
@@ -19,21 +19,8 @@ pub struct ConnectedUsersQuery;
 /// filter by any of its values. A filter that is null or empty restricts nothing; an unknown id matches no user.
 #[derive(Debug, Default, InputObject)]
 pub struct ConnectedUsersFilters {
-    /// Only users with this availability over all channels: AVAILABLE if any enabled channel is available, else BUSY if
-    /// any is busy, else TOGGLE_OFF.
-    availability_status: Option<Vec<AvailabilityStatus>>,
-    /// Only users with this availability for chat.
-    chat_availability: Option<Vec<AvailabilityStatus>>,
-    /// Only members of at least one of these groups.
-    group_ids: Option<Vec<LegacyId>>,
-    /// Only users of at least one of these projects.
-    project_ids: Option<Vec<LegacyId>>,
-    /// Only users with at least one of these roles.
-    roles: Option<Vec<UserRole>>,
-    /// Only members of at least one of these routing groups.
-    routing_group_ids: Option<Vec<Guid>>,
-    /// Only these users.
-    user_ids: Option<Vec<LegacyId>>,
+    #[graphql(flatten)]
+    common: CommonFilter,
     /// Only users with at least one of these skills.
     skill_ids: Option<Vec<LegacyId>>,
     /// Only users assigned to at least one of these queues.
@@ -43,32 +30,18 @@ pub struct ConnectedUsersFilters {
 }
 
 impl ConnectedUsersFilters {
-    fn is_given(&self) -> bool {
-        self.availability_status.is_some()
-            || self.chat_availability.is_some()
-            || self.group_ids.is_some()
-            || self.project_ids.is_some()
-            || self.roles.is_some()
-            || self.routing_group_ids.is_some()
-            || self.user_ids.is_some()
-            || self.skill_ids.is_some()
-            || self.queue_ids.is_some()
-            || self.campaign_ids.is_some()
+    const fn is_given(&self) -> bool {
+        self.common.is_given() || self.skill_ids.is_some() || self.queue_ids.is_some() || self.campaign_ids.is_some()
     }
 
     fn into_filter(self) -> Result<Filter> {
-        let statuses = |list, name| values(list, name, Status::from);
-        Ok(Filter::default()
-            .and(Clause::Overall(statuses(self.availability_status, "availabilityStatus")?))
-            .and(Clause::Chat(statuses(self.chat_availability, "chatAvailability")?))
-            .and(Clause::Any(Dimension::Group, values(self.group_ids, "groupIds", entity)?))
-            .and(Clause::Any(Dimension::Project, values(self.project_ids, "projectIds", entity)?))
-            .and(Clause::Roles(values(self.roles, "roles", Role::from)?))
-            .and(Clause::Any(Dimension::RoutingGroup, values(self.routing_group_ids, "routingGroupIds", by_guid)?))
-            .and(Clause::Users(values(self.user_ids, "userIds", |LegacyId(reference)| reference)?))
-            .and(Clause::Any(Dimension::Skill, values(self.skill_ids, "skillIds", entity)?))
-            .and(Clause::Any(Dimension::Queue, values(self.queue_ids, "queueIds", entity)?))
-            .and(Clause::Any(Dimension::Campaign, values(self.campaign_ids, "campaignIds", entity)?)))
+        let mut clauses = self.common.into_clauses()?;
+        clauses.extend([
+            any(self.skill_ids, "skillIds", Dimension::Skill)?,
+            any(self.queue_ids, "queueIds", Dimension::Queue)?,
+            any(self.campaign_ids, "campaignIds", Dimension::Campaign)?,
+        ]);
+        Ok(clauses.into_iter().fold(Filter::default(), |filter, named| filter.and(named.clause)))
     }
 }
 
@@ -98,7 +71,7 @@ impl ConnectedUsersQuery {
         >,
         #[graphql(desc = "The same filters in one object.")] filters: Option<ConnectedUsersFilters>,
     ) -> Result<ConnectedUsersIndicator> {
-        let flat = ConnectedUsersFilters {
+        let common = CommonFilter {
             availability_status,
             chat_availability,
             group_ids,
@@ -106,10 +79,8 @@ impl ConnectedUsersQuery {
             roles,
             routing_group_ids,
             user_ids,
-            skill_ids,
-            queue_ids,
-            campaign_ids,
         };
+        let flat = ConnectedUsersFilters { common, skill_ids, queue_ids, campaign_ids };
         let chosen = match filters {
             Some(_) if flat.is_given() => {
                 return Err(invalid_argument("give the filters either as separate arguments or in filters, not both"));

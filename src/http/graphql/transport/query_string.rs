@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use crate::domain::Fault;
 use crate::http::extract::Params;
-use crate::http::extract::params::unknown::reject_unknown;
+use crate::http::extract::params::unknown::{Elsewhere, reject_unknown};
 use crate::http::graphql::request::MEMBERS;
 
 /// The body of a POST that asks the same.
@@ -30,7 +30,7 @@ struct Body<'a> {
 /// ignored.
 pub fn body(query_string: &str) -> Result<Bytes, Fault> {
     let params = Params::parse(query_string.as_bytes())?;
-    reject_unknown(params.names(), &MEMBERS)?;
+    reject_unknown(params.names(), &MEMBERS, Elsewhere::default)?;
     let text = |name| params.one(name).map(|value| value.filter(|value| !value.is_empty()));
     let json = |name: &'static str| {
         let value = text(name)?.map(serde_json::from_str::<&RawValue>).transpose();

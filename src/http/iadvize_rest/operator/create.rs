@@ -3,7 +3,6 @@
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::Response;
-use serde_json::Value;
 
 use super::patch::{New, REQUIRED_FIELDS, example_fields};
 use super::row::Row;
@@ -32,7 +31,8 @@ pub async fn create(
     caller: Authenticated<OperatorsWrite>,
     fields: Fields,
 ) -> Result<Response<Body>, RestFault> {
-    if let Some(missing) = REQUIRED_FIELDS.into_iter().find(|name| fields.get(name).is_none_or(Value::is_null)) {
+    let is_missing = |name: &&str| fields.get(name).is_none_or(|value| value.is_null());
+    if let Some(missing) = REQUIRED_FIELDS.into_iter().find(is_missing) {
         return Err(RestFault::Missing(missing));
     }
     let user = patch::read(&fields)?;

@@ -124,7 +124,7 @@ fn object(required: &[&str]) -> ObjectBuilder {
 fn schema(name: &str, form: Form) -> Schema {
     let is_cleared = matches!(form, Form::Clearable | Form::Reference | Form::References | Form::Texts);
     let schema = given(name, form);
-    if is_cleared || name == "role" { describe::or_null(schema) } else { schema }
+    if is_cleared || matches!(name, "role" | "email") { describe::or_null(schema) } else { schema }
 }
 
 /// Returns the schema of a field that has a value.
@@ -156,11 +156,16 @@ pub fn read(fields: &Fields) -> Result<UserPatch, Fault> {
     for (name, form) in FIELDS {
         if let Some(value) = fields.get(name) {
             // As an operator without one of the three roles is received.
-            if name == "role" && value.is_null() {
+            if name == "role" && is_empty(value) {
                 user.insert(String::from("roles"), Value::Array(Vec::new()));
                 continue;
             }
-            let value = convert(value, form).ok_or_else(|| Fault::misfit(name, fits(form), value))?;
+            // As an operator without an address is received.
+            if name == "email" && value.is_null() {
+                user.insert(name.to_owned(), Value::Null);
+                continue;
+            }
+            let value = convert(value, form).ok_or_else(|| Fault::misfit(name, fits(form), misfit(value, form)))?;
             user.insert(name.to_owned(), value);
         }
     }
@@ -199,10 +204,9 @@ fn call_config(fields: &Fields) -> Result<Value, Fault> {
 
 /// Converts a value to the JSON that a user's changes are read from; `None` if it does not have the form.
 fn convert(value: &Value, form: Form) -> Option<Value> {
-    let is_empty = value.is_null() || value.as_str() == Some("");
     match form {
         Form::Text => value.as_str().filter(|text| !text.is_empty()).map(Value::from),
-        Form::Clearable | Form::Reference if is_empty => Some(Value::Null),
+        Form::Clearable | Form::Reference if is_empty(value) => Some(Value::Null),
         Form::Clearable => value.as_str().map(Value::from),
         Form::Whole => whole(value).map(Value::from),
         Form::Reference => reference(value),
@@ -212,6 +216,21 @@ fn convert(value: &Value, form: Form) -> Option<Value> {
             let texts = list(value)?;
             texts.iter().all(|text| text.as_str().is_some_and(|t| !t.is_empty())).then(|| json!(texts))
         }
+    }
+}
+
+fn is_empty(value: &Value) -> bool {
+    value.is_null() || value == ""
+}
+
+/// Returns the part of a value that does not have its form: the first such element of a list, else the value itself.
+fn misfit(value: &Value, form: Form) -> &Value {
+    let element = |value: &Value| convert(&Value::Array(vec![value.clone()]), form).is_none();
+    match (value, form) {
+        (Value::Array(items), Form::References | Form::Texts) => {
+            items.iter().find(|item| element(item)).unwrap_or(value)
+        }
+        _ => value,
     }
 }
 

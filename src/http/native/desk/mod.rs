@@ -69,10 +69,10 @@ pub async fn connect(State(desks): State<DeskState>, request: Request) -> Result
         // After the upgrade: a request that cannot become a WebSocket must not use the ticket up.
         Some(ticket) => {
             let upgrade = upgrade(&mut parts).await?;
-            let (caller, pass) = desks.ticket_holder(&ticket)?;
+            let (caller, pass) = desks.ticket_holder(&RequestContext::of(&parts.extensions), &ticket).await?;
             (caller, Some(pass), upgrade)
         }
-        None => (by_key(app, &mut parts)?.authorize()?, None, upgrade(&mut parts).await?),
+        None => (by_key(app, &mut parts).await?.authorize()?, None, upgrade(&mut parts).await?),
     };
     reject_unknown_parameters(&mut parts)?;
     let position = app.reader().snapshot(caller.tenant())?.view.position();
@@ -115,7 +115,7 @@ async fn stay(desks: DeskState, socket: Socket, caller: Authorized<EventsWrite>,
 }
 
 /// Authenticates the caller by key: in a header, as the user name of Basic, or as `?key=`.
-fn by_key(app: &AppState, parts: &mut Parts) -> Result<Caller, Fault> {
+async fn by_key(app: &AppState, parts: &mut Parts) -> Result<Caller, Fault> {
     let params = query(parts)?;
     let headers = &parts.headers;
     let basic = credential::basic_user(headers);
@@ -124,7 +124,7 @@ fn by_key(app: &AppState, parts: &mut Parts) -> Result<Caller, Fault> {
         Some(key) => Some(key),
         None => params.one("key")?,
     };
-    app.caller(&RequestContext::of(&parts.extensions), key)
+    app.caller(&RequestContext::of(&parts.extensions), key).await
 }
 
 /// Returns the ticket of the request, if there is one.

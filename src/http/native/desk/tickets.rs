@@ -65,7 +65,7 @@ pub async fn issue_ticket(
     let NewTicket { user, session, seconds } = wanted;
     let wanted = command::TicketRequest { user, session, seconds };
     let snapshot = desks.app.reader().snapshot(caller.tenant())?;
-    let issued = command::issue_ticket(&caller, &snapshot, &desks.tickets, wanted)?;
+    let issued = command::issue_ticket(&caller, &snapshot, &desks.tickets, wanted).await?;
     let answer = Answer {
         ticket: issued.ticket.reveal(),
         expires_at: issued.expires,

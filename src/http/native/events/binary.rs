@@ -5,11 +5,8 @@ use axum::http::{HeaderMap, HeaderValue};
 use percent_encoding::percent_decode;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
-use utoipa::IntoParams;
-use utoipa::openapi::path::{Parameter, ParameterIn};
 
 use crate::domain::Fault;
-use crate::http::describe;
 
 /// Prefix of the headers that carry attributes.
 pub const PREFIX: &str = "ce-";
@@ -20,24 +17,6 @@ const REQUIRED: [&str; 4] = ["ce-id", "ce-source", "ce-type", "ce-specversion"];
 
 /// Names that are no attributes of an event in this mode: the body is its data, and the content type names the type.
 const NEVER: [&str; 3] = ["data", "data_base64", "datacontenttype"];
-
-/// The headers that are read, for the OpenAPI description.
-pub struct Headers;
-
-impl IntoParams for Headers {
-    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        [
-            ("ce-specversion", "1.0", "Binary mode: the version of CloudEvents"),
-            ("ce-id", "binary-1", "Binary mode: the event's id"),
-            ("ce-source", "/examples/desk", "Binary mode: the event's source"),
-            ("ce-type", "desk.connected", "Binary mode: the event's type. The body is the type's data, as JSON"),
-            ("ce-time", "2021-03-01T09:00:00Z", "Binary mode: the event's time"),
-            ("ce-subject", "101", "Binary mode: the event's subject, where its type has one"),
-        ]
-        .map(|(name, example, meaning)| describe::header_parameter(name, meaning, example))
-        .into()
-    }
-}
 
 /// The attributes of an event, by name and in the order of their headers.
 pub struct Attributes(Vec<(String, String)>);

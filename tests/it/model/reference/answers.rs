@@ -7,7 +7,7 @@ use rollcall::domain::directory::Kind;
 use rollcall::domain::filter::{Clause, Dimension, TextField, Value};
 use rollcall::domain::ids::EntityRef;
 use rollcall::domain::status::Liveness;
-use rollcall::domain::{Category, Channel, Filter};
+use rollcall::domain::{Category, Channel, Filter, Reason};
 
 use super::{Flaw, Individual, Reference};
 
@@ -28,8 +28,37 @@ pub struct Answers {
     pub presence: [u64; 4],
     /// Per liveness: available, incompatible presence, insufficient capacity.
     pub capacity: [[u64; 3]; 3],
+    /// On each channel, and last over all of them.
+    pub counted: [Counted; 5],
     pub online: BTreeSet<i64>,
     pub offline_seen_before: BTreeSet<i64>,
+}
+
+/// Users by their best reason over some channels, and their slots there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// In the order of `Reason::ALL`.
+    pub reasons: [u64; 10],
+    /// Held and maximum in production, and free where available.
+    pub slots: [u64; 3],
+}
+
+impl Counted {
+    /// Adds one user.
+    pub fn add(&mut self, one: &Individual<'_>, channels: &[Channel]) {
+        let best = one.best_reason(channels);
+        let place = Reason::ALL.iter().position(|reason| *reason == best).expect("one of the ten");
+        self.reasons[place] += 1;
+        for channel in channels.iter().copied() {
+            let (current, max) = (u64::from(one.current[channel]), u64::from(one.account.conf(channel).max));
+            if one.in_production(channel) {
+                plus(&mut self.slots, [current, max, 0]);
+            }
+            if one.reason(channel) == Reason::Available {
+                plus(&mut self.slots, [0, 0, max - current]);
+            }
+        }
+    }
 }
 
 impl Answers {
@@ -42,6 +71,9 @@ impl Answers {
         self.connected += u64::from(one.connected);
         for (n, status) in [Status::Available, Status::Busy, Status::ToggleOff].into_iter().enumerate() {
             self.chat[n] += u64::from(one.status(Channel::Chat) == status);
+        }
+        for (n, counted) in self.counted.iter_mut().enumerate() {
+            counted.add(one, Channel::ALL.get(n..=n).unwrap_or(&Channel::ALL));
         }
         for (n, channel) in Channel::ALL.into_iter().enumerate() {
             if one.in_production(channel) {
@@ -102,7 +134,8 @@ impl Reference {
         answers
     }
 
-    fn is_meant(&self, one: &Individual<'_>, clause: &Clause) -> bool {
+    /// Returns whether a filter's clause selects a user.
+    pub(super) fn is_meant(&self, one: &Individual<'_>, clause: &Clause) -> bool {
         match clause {
             Clause::Any(dimension, values) => values.iter().any(|value| self.belongs(one, *dimension, value)),
             Clause::All(dimension, values) if one.has(Flaw::AllMatchesAny) => {

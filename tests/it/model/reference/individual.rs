@@ -4,7 +4,7 @@
 use rollcall::domain::channel::ReferenceChannel;
 use rollcall::domain::directory::Kind;
 use rollcall::domain::status::Liveness;
-use rollcall::domain::{Category, Channel, PerChannel, Status, Time};
+use rollcall::domain::{Category, Channel, PerChannel, Reason, Status, Time};
 use uuid::Uuid;
 
 use super::Flaw;
@@ -64,6 +64,39 @@ impl Individual<'_> {
         };
         let elsewhere = others.iter().any(|other| self.current[*other] > 0);
         elsewhere && !self.account.chat_and_call && !self.has(Flaw::ConversationsDoNotBlock)
+    }
+
+    /// `reason(u,c)`: the first that applies.
+    pub fn reason(&self, channel: Channel) -> Reason {
+        let in_order = [
+            (!self.connected, Reason::Offline),
+            (!self.account.conf(channel).enabled, Reason::Disabled),
+            (self.presence == Category::ExtendedAway, Reason::ExtendedAway),
+            (self.presence == Category::Away, Reason::Away),
+            (!self.accepts_work(), Reason::NotRoutable),
+            (!self.toggles[channel], Reason::SwitchedOff),
+            (self.full(channel), Reason::Full),
+            (self.blocked(channel), Reason::Blocked),
+        ];
+        in_order.into_iter().find(|(applies, _)| *applies).map_or(Reason::Available, |(_, reason)| reason)
+    }
+
+    /// The best reason over some channels.
+    pub fn best_reason(&self, channels: &[Channel]) -> Reason {
+        let ranked = [
+            Reason::Available,
+            Reason::Reserved,
+            Reason::Full,
+            Reason::Blocked,
+            Reason::SwitchedOff,
+            Reason::NotRoutable,
+            Reason::Away,
+            Reason::ExtendedAway,
+            Reason::Disabled,
+            Reason::Offline,
+        ];
+        let theirs: Vec<Reason> = channels.iter().map(|channel| self.reason(*channel)).collect();
+        ranked.into_iter().find(|reason| theirs.contains(reason)).expect("one of the ten")
     }
 
     /// `status(u,c)`, in the order of precedence.
