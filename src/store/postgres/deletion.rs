@@ -42,7 +42,7 @@ macro_rules! slice {
 }
 
 /// The steps in their order. Rows that refer to others come before those: tokens before keys, and the tenant last.
-const STEPS: [Step; 13] = [
+const STEPS: [Step; 14] = [
     slice!("journal", "seq", "pg_column_size(event)"),
     slice!("seen", "key", "100"),
     slice!("archive", "id", "pg_column_size(body)"),
