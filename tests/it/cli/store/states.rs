@@ -94,6 +94,13 @@ const STATES: [State; 7] = [
     State::Newer,
 ];
 
+/// The newest migration's number.
+const NEWEST: i64 = 17;
+/// The number of migrations: numbers may be left out.
+const COUNT: usize = 16;
+/// How a message names a store of the migration before.
+const OLDER: &str = "(schema version 15)";
+
 /// Returns parts of the message with which a command is refused; `None` if it does its work.
 fn refusal(kind: Kind, state: State, backend: Backend) -> Option<&'static [&'static str]> {
     let is_embedded = backend == Backend::Embedded;
@@ -113,7 +120,7 @@ fn refusal(kind: Kind, state: State, backend: Backend) -> Option<&'static [&'sta
         }
         (State::Older, Kind::Reads | Kind::Verifies) => Some(&[
             "are older than this program (rollcall 0.",
-            "(schema version 14)",
+            OLDER,
             "rollcall migrate upgrades",
             "nothing was changed",
         ]),
@@ -161,9 +168,9 @@ async fn older(location: &Location, backend: Backend) {
     let all = std::fs::read_dir(&ours).expect("the folder").map(|file| file.expect("a file").path());
     let mut all: Vec<_> = all.collect();
     all.sort();
-    assert_eq!(all.len(), 15, "the messages above name the newest migration and the one before");
+    assert_eq!(all.len(), COUNT, "the newest migration and the one before are named above");
     let folder = tempfile::tempdir().expect("a folder");
-    for file in &all[..14] {
+    for file in &all[..COUNT - 1] {
         std::fs::copy(file, folder.path().join(file.file_name().expect("a name"))).expect("a copy");
     }
     migrate(location, folder.path()).await;
@@ -306,7 +313,7 @@ async fn commands_that_write_upgrade_an_older_store(backend: Backend) {
             ended(&home, &arguments).code(0);
         }
         let newest = RawStore::open(&home.location).await.number("SELECT max(version) FROM _sqlx_migrations").await;
-        assert_eq!(newest, 17, "{arguments:?}");
+        assert_eq!(newest, NEWEST, "{arguments:?}");
     }
 }
 
