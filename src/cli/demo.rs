@@ -8,6 +8,8 @@ mod names;
 mod people;
 mod person;
 
+use std::io::{IsTerminal, stdout};
+
 use clap::Args;
 use clap::builder::Resettable;
 
@@ -23,7 +25,9 @@ use crate::command::tenants::create_tenant::create_tenant;
 use crate::command::tenants::revoke_key::{KeyOf, revoke_key};
 use crate::command::tenants::set_settings::{SettingsChange, set_settings};
 use crate::command::upsert_directory::upsert_directory;
+use crate::command::wallboards::make_link::{NewLink, Term, USUAL_DAYS, make_link};
 use crate::config::{ServeArgs, SettingsFile};
+use crate::domain::board::{DEFAULT, Names};
 use crate::domain::json::Field;
 use crate::domain::settings::SettingsPatch;
 use crate::domain::settings::desk::DeskTerms;
@@ -67,15 +71,17 @@ pub async fn run(args: DemoArgs, file: Option<SettingsFile>, mut signals: Signal
     serve::warn_of_open_secrets(file.as_ref());
     let location = checked.location.clone();
     let Some(app) = serve::start(&args, checked, &mut signals).await? else { return Ok(()) };
-    let key = match populate(&app).await {
-        Ok(key) => key,
+    let (key, link) = match set_up(&app).await {
+        Ok(made) => made,
         Err(fault) => {
             app.stop().await;
             return Err(Failure::other(format!("the demo could not be set up: {fault}")));
         }
     };
     let url = format!("{}://{}", app.scheme, healthcheck::reachable(app.address));
-    output::announce(banner::text(&app, &args, &location) + &announcement(&url, &key));
+    let wallboard = link.map(|token| format!("wallboard   {url}{}/wallboard#{}\n\n", args.base_path, token.reveal()));
+    let banner = banner::text(&app, &args, &location);
+    output::announce(wallboard.unwrap_or_default() + &banner + &announcement(&url, &key));
     serve::until_stopped(app, signals).await
 }
 
@@ -91,6 +97,25 @@ fn announcement(url: &str, key: &Secret) -> String {
         people::COUNT,
         curls::text(url, key.reveal())
     )
+}
+
+/// Sets the tenant up. Returns the key to be printed, and the token of a link if one is to be.
+async fn set_up(app: &App) -> Result<(Secret, Option<Secret>), Fault> {
+    let key = populate(app).await?;
+    let link = wallboard(app, &key).await?;
+    Ok((key, link))
+}
+
+/// Makes a link to the wallboard if standard output is a terminal: what collects it otherwise keeps what it gets. The link
+/// ends with the key, at the next start.
+async fn wallboard(app: &App, key: &Secret) -> Result<Option<Secret>, Fault> {
+    if !stdout().is_terminal() {
+        return Ok(None);
+    }
+    let caller = app.credentials.caller(Some(key.reveal()), |_, _| Ok(None))?.authorize()?;
+    let wanted = NewLink { board: DEFAULT, term: Term::Days(USUAL_DAYS), names: Names::First, keep: false };
+    let (_, token) = make_link(&caller, &app.store, &app.reader, &Clock::system(), wanted).await?;
+    Ok(Some(token))
 }
 
 /// Creates the tenant, its keys and its directory, and starts the simulation. Returns the key to be printed.

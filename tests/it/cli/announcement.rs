@@ -149,13 +149,7 @@ async fn the_announcement_is_json_where_the_log_is() {
 async fn a_generated_token_is_shown_on_a_terminal_alone() {
     let home = Home::new(Backend::Embedded).await;
     let [serve, _] = commands(&home);
-    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
-    grantpt(&terminal).and_then(|()| unlockpt(&terminal)).expect("its other end");
-    let path = ptsname(&terminal, Vec::new()).expect("its name");
-    let shell = File::options().read(true).write(true).open(path.to_str().expect("a path")).expect("its other end");
-    let process = Process::start_into(serve, shell.into()).await;
-    let shown = read_lines(terminal.into());
-    eventually("the service is ready", || process.api.is_ready()).await;
+    let (process, shown) = on_a_terminal(serve).await;
     let mut text = String::new();
     eventually("the token is shown", async || {
         text.extend(shown.try_iter());
@@ -166,6 +160,38 @@ async fn a_generated_token_is_shown_on_a_terminal_alone() {
     assert_eq!(add(&process, &token, "one").await, 201);
     let (_, output) = process.terminate().await;
     assert!(token_in(&output).is_none() && !token_file(&home).exists(), "{output}");
+}
+
+/// Starts a program on a terminal. Returns it once it is ready, and what it shows.
+async fn on_a_terminal(command: Command) -> (Process, mpsc::Receiver<String>) {
+    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
+    grantpt(&terminal).and_then(|()| unlockpt(&terminal)).expect("its other end");
+    let path = ptsname(&terminal, Vec::new()).expect("its name");
+    let shell = File::options().read(true).write(true).open(path.to_str().expect("a path")).expect("its other end");
+    let process = Process::start_into(command, shell.into()).await;
+    let shown = read_lines(terminal.into());
+    eventually("the service is ready", || process.api.is_ready()).await;
+    (process, shown)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_link_of_the_demo_is_shown_first_and_on_a_terminal_alone() {
+    let home = Home::new(Backend::Embedded).await;
+    let [_, demo] = commands(&home);
+    let (_, output) = Process::start_with(demo).await.terminate().await;
+    assert!(output.contains("with all scopes") && !output.contains("wl_"), "{output}");
+    let [_, demo] = commands(&home);
+    let (process, shown) = on_a_terminal(demo).await;
+    let mut text = String::new();
+    eventually("the key is shown", async || {
+        text.extend(shown.try_iter());
+        text.contains("with all scopes")
+    })
+    .await;
+    let first = text.lines().next().unwrap_or_default().to_owned();
+    let page = process.api.url("/wallboard#wl_");
+    assert!(first.starts_with("wallboard ") && first.contains(&page), "{first}");
+    process.terminate().await;
 }
 
 /// Reads a terminal on a thread of its own, since a read waits for the program.
