@@ -113,9 +113,19 @@ impl Member {
         Some((presence(&self.view, self.profile.as_ref()?.guid)?, columns.has(Plane::Connected)))
     }
 
-    /// Returns the recorded time since which a value of the user is as it is. `None` if it is not known, and for a deleted
+    /// Returns the recorded time since which the user shows the presence. `None` if it is not known, and for a deleted
     /// user.
-    pub fn since(&self, tracked: Tracked) -> Option<Time> {
+    pub fn presence_since(&self) -> Option<Time> {
+        self.since(Tracked::Presence)
+    }
+
+    /// Returns the recorded time since which the user is connected, or is not. `None` if it is not known, and for a
+    /// deleted user.
+    pub fn connected_since(&self) -> Option<Time> {
+        self.since(Tracked::Connected)
+    }
+
+    fn since(&self, tracked: Tracked) -> Option<Time> {
         self.view.since(self.view.directory().users().by_id(self.id)?, tracked)
     }
 

@@ -110,8 +110,9 @@ async fn values_are_as_old_as_their_last_change(backend: Backend) {
     stage = stage.restart().await;
     assert_eq!(stage.shown().await, shown, "a restart changes no time");
 
-    let disconnected =
-        |session: &str, now: Time| event(session, "desk.disconnected", Some(1), now, json!({ "session": session }));
+    let disconnected = |session: &str, now: Time| {
+        event(format!("end of {session}"), "desk.disconnected", Some(1), now, json!({ "session": session }))
+    };
     stage.apply(disconnected("tab", stage.tick())).await;
     assert_eq!(stage.presence().await, since(away, came), "one of two desks");
     let left = stage.tick();

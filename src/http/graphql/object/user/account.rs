@@ -12,7 +12,6 @@ use crate::http::graphql::object::reference::{Project, Skill, UserGroup, place};
 use crate::http::graphql::paging::list_id::ListId;
 use crate::http::graphql::paging::{Connection, Page, PageArguments};
 use crate::http::graphql::scalar::{DateTime, Language, LegacyId, Locale, UserRole};
-use crate::live::Tracked;
 use crate::query::people::users::Member;
 
 /// Counts an unpaged list against the limit of the answer. Mutations have no limit in their context: each answers with
@@ -193,7 +192,7 @@ impl<S: UserType> Account<S> {
     /// The presence that the user shows. Null for a deleted user.
     pub(super) async fn presence(&self) -> Option<UserPresence> {
         let (shown, is_connected) = self.0.presence()?;
-        let (since, connected_since) = (self.0.since(Tracked::Presence), self.0.since(Tracked::Connected));
+        let (since, connected_since) = (self.0.presence_since(), self.0.connected_since());
         Some(UserPresence { shown, is_connected, since, connected_since })
     }
 

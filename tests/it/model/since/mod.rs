@@ -12,11 +12,11 @@ use rollcall::domain::status::Liveness;
 use rollcall::domain::{Category, Channel, Entry, EventBody, Reason, Status, Time, UserRef};
 use rollcall::live::{Row, State, Tracked, View};
 
-use super::archive::Archive;
-use super::compare::{Compared, same};
-use super::generate::{History, Mix, TENANT, at, event, journal, small, user};
-use super::reference::{Individual, Reference};
-use super::{cases, fails};
+use crate::model::archive::Archive;
+use crate::model::compare::{Compared, same};
+use crate::model::generate::{History, Mix, TENANT, at, event, journal, small, user};
+use crate::model::reference::{Individual, Reference};
+use crate::model::{cases, fails};
 
 /// One value in the reference's terms.
 #[derive(Clone, Copy, Debug, PartialEq)]
