@@ -37,8 +37,12 @@
   const changes = { childList: true, subtree: true, attributes: true, attributeFilter: ["role", "aria-selected", "tabindex"] };
   new MutationObserver(mend).observe(document.getElementById("graphiql"), changes);
 
+  const endpoint = new URL("graphql", document.baseURI);
+  const socket = new URL(endpoint);
+  socket.protocol = endpoint.protocol.replace("http", "ws");
+
   const page = React.createElement(GraphiQL, {
-    fetcher: GraphiQL.createFetcher({ url: new URL("graphql", document.baseURI).href }),
+    fetcher: GraphiQL.createFetcher({ url: endpoint.href, subscriptionUrl: socket.href }),
     defaultQuery: defaultQuery,
     defaultHeaders: '{"Authorization": "Bearer "}',
     defaultEditorToolsVisibility: "headers",

@@ -90,6 +90,17 @@ impl From<Violation> for RequestError {
 }
 
 impl RequestError {
+    /// Returns true for a request that cannot be executed as it is, whoever sends it and whenever.
+    pub const fn is_refusal(&self) -> bool {
+        match self {
+            RequestError::Document(_) | RequestError::PersistedQueryNotFound => true,
+            RequestError::Fault(fault) => {
+                matches!(fault, Fault::Malformed(_) | Fault::Invalid { .. } | Fault::Refused(_))
+            }
+            RequestError::NotAcceptable | RequestError::MutationByGet => false,
+        }
+    }
+
     /// Returns the error as a list in JSON, for a transport without statuses.
     pub fn errors(&self) -> Bytes {
         let (_, error) = self.described(AnswerType::GraphqlResponse);

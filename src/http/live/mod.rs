@@ -3,6 +3,7 @@
 //! (docs/decisions/0107-live-queries.md).
 
 pub mod authority;
+pub mod events;
 mod execution;
 pub mod permits;
 

@@ -59,8 +59,8 @@ const PLACES: [Place; 21] = [
     ),
 ];
 
-/// Fields that repeat a tested one on another type.
-const SAME: [&str; 7] = [
+/// Fields that repeat a tested one on another type, and a subscription, which tests/it/live has.
+const SAME: [&str; 8] = [
     "Bot.projects",
     "Developer.projects",
     "Professional.projects",
@@ -68,6 +68,7 @@ const SAME: [&str; 7] = [
     "Moment.connectedUsersIndicator",
     "Moment.routingRule",
     "Moment.users",
+    "Subscription.live",
 ];
 
 /// The schema's types by name, from introspection.

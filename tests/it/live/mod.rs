@@ -2,6 +2,7 @@
 
 mod answers;
 mod closes;
+mod events;
 mod limits;
 mod property;
 

@@ -15,7 +15,8 @@ use crate::support::desks::event;
 on_both_stores!(answers_follow_the_state);
 
 /// What is asked, live and as a query.
-const FIELDS: &str = "{position connectedUsersIndicator{connectedUsersCount availableUsersCount occupancyRate}
+const FIELDS: &str =
+    "{position connectedUsersIndicator{connectedUsersCount countByChatAvailabilityStatus{available busy toggleOff}}
     breakdown(groupBy:[PRESENCE]){total{people reasons{available full blocked away offline} freeSlots}
         rows{cell{people reasons{available}}}}}";
 

@@ -87,7 +87,7 @@ const FIELDS: [Filtered; 7] = [
 ];
 
 /// Arguments and members that are no filters, by their names, with the reason.
-const OTHERS: [(&str, &str); 17] = [
+const OTHERS: [(&str, &str); 19] = [
     ("skills", "has rows of its own"),
     ("first", "the part of a list"),
     ("last", "the part of a list"),
@@ -105,6 +105,8 @@ const OTHERS: [(&str, &str); 17] = [
     ("channel", "what a mutation changes; required"),
     ("status", "what a mutation changes; required"),
     ("unit", "the unit of a number"),
+    ("minIntervalMs", "the pace of a subscription; tests/it/live has its range"),
+    ("minPosition", "the least position of a subscription's first answer"),
 ];
 
 /// Returns every argument and member of an input in the schema, with the field or input that it belongs to.

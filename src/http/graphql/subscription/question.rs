@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Request, Response, Value};
+use async_graphql::{Request, Response, SubscriptionType, Value};
 use sha2::{Digest, Sha256};
 
+use super::Subscription;
 use super::board::BoardContext;
 use super::selected::Selected;
 use crate::domain::Fault;
@@ -64,7 +65,9 @@ pub fn live_query(
     checked: CheckedRequest,
 ) -> Result<LiveQuery, RequestError> {
     let selected = Selected::of(&checked)?;
-    if !authority.allows(&selected.field) {
+    // One that does not exist is left to the validator, which says so.
+    let exists = state.executor.signatures.field(&Subscription::type_name(), &selected.field).is_some();
+    if exists && !authority.allows(&selected.field) {
         return Err(Fault::Forbidden.into());
     }
     let CheckedRequest { request, document, .. } = checked;
@@ -100,7 +103,10 @@ impl Subscribed {
     }
 
     fn computed(&self, mut response: Response) -> Computed {
-        if let Some(body) = refusal(&response) {
+        // A board that was deleted can be put again.
+        let is_of_board = matches!(self.authority, Authority::Link(_));
+        let is_temporary = is_of_board && response.errors.iter().any(|error| !error.path.is_empty());
+        if !is_temporary && let Some(body) = refusal(&response) {
             return Computed { body, fingerprint: [0; 32], is_refused: true };
         }
         let errors = response.errors.clone();
@@ -112,8 +118,8 @@ impl Subscribed {
         // Writing plain values into a hash cannot fail.
         let _infallible = match moment {
             Some(Value::Object(members)) => {
-                let counted = members.iter().filter(|(name, _)| !self.selected.ignored.contains(*name));
-                counted.map(|member| serde_json::to_writer(&mut hash, &member)).collect()
+                let mut counted = members.iter().filter(|(name, _)| !self.selected.ignored.contains(*name));
+                counted.try_for_each(|member| serde_json::to_writer(&mut hash, &member))
             }
             _ => serde_json::to_writer(&mut hash, &response.data),
         };

@@ -3,6 +3,8 @@
 use axum::http::HeaderMap;
 use axum::http::header::ACCEPT;
 
+use crate::http::live::events::EVENT_STREAM;
+
 /// A media type of answers. They differ in the status and in the members of an answer to a request that fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AnswerType {
@@ -10,6 +12,24 @@ pub enum AnswerType {
     Json,
     /// `application/graphql-response+json`, with the statuses of GraphQL over HTTP.
     GraphqlResponse,
+}
+
+/// The answers that a request accepts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// The preferred type of an answer in one piece; `None` if none is accepted.
+    pub one_piece: Option<AnswerType>,
+    /// True if `text/event-stream` is accepted by name.
+    pub events: bool,
+}
+
+impl Accepted {
+    /// Reads `Accept`.
+    pub fn of(headers: &HeaderMap) -> Self {
+        let is_events = |essence: &str| (essence == EVENT_STREAM).then_some(Breadth::Exact);
+        let events = quality(&ranges(headers), is_events).is_some_and(|quality| quality > 0);
+        Accepted { one_piece: AnswerType::negotiate(headers), events }
+    }
 }
 
 impl AnswerType {
@@ -35,8 +55,7 @@ impl AnswerType {
     /// vendor reads. Types such as `application/vnd.iadvize.…-preview+json`, by which the vendor's clients select fields
     /// that are not final, stand for JSON too. Without a header, or with one that cannot be read, JSON.
     pub fn negotiate(headers: &HeaderMap) -> Option<Self> {
-        let values = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
-        let ranges: Vec<Range> = values.flat_map(|value| value.split(',')).filter_map(Range::parse).collect();
+        let ranges = ranges(headers);
         if ranges.is_empty() {
             return Some(AnswerType::Json);
         }
@@ -46,6 +65,12 @@ impl AnswerType {
             _ => json.filter(|json| *json > 0).map(|_| AnswerType::Json),
         }
     }
+}
+
+/// Returns the media ranges of the header that can be read.
+fn ranges(headers: &HeaderMap) -> Vec<Range> {
+    let values = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).filter_map(Range::parse).collect()
 }
 
 /// One media range of the header.

@@ -260,9 +260,9 @@ impl Client {
         let budget = self.state.app.answers();
         let held = budget.map(|budget| budget.take(Owner::Tenant(self.authority.tenant()), payload.len())).transpose();
         let held = held.map_err(|_| Close(LATER, "too many answers of this account are not read"))?;
+        self.next_ping = self.state.app.clock().monotonic() + PING_INTERVAL;
         self.socket.send_text(carrying(kind, id, payload)).await?;
         drop(held);
-        self.next_ping = self.state.app.clock().monotonic() + PING_INTERVAL;
         Ok(())
     }
 

@@ -1,0 +1,150 @@
+//! Live answers as server-sent events: the body of a response that ends with the client, its credential or the service.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use async_graphql::futures_util::stream::unfold;
+use axum::body::Body;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{HeaderName, HeaderValue, Response};
+use bytes::Bytes;
+use tokio::sync::watch;
+
+use super::authority::Authority;
+use super::permits::LivePermit;
+use super::{LiveAnswer, LiveEnd, LiveOperation};
+use crate::domain::Fault;
+use crate::engine::Snapshot;
+use crate::http::state::AppState;
+
+/// The media type of events.
+pub const EVENT_STREAM: &str = "text/event-stream";
+/// The longest time between two checks of the authority; revocations are announced at once.
+const CHECK_INTERVAL: Duration = Duration::from_secs(15);
+/// Lets nginx pass each event on at once.
+const NO_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// The events of one protocol.
+pub trait Form: Send + Sync + 'static {
+    /// The time without an event after which [`Form::still`] is sent.
+    const STILL_INTERVAL: Duration;
+
+    /// Writes an answer.
+    fn answer(&mut self, answer: &LiveAnswer) -> Bytes;
+
+    /// Writes what shows that nothing differs.
+    fn still(&mut self, snapshot: &Snapshot) -> Bytes;
+
+    /// Writes the last events of a question that cannot be answered.
+    fn refused(&mut self, errors: &Bytes) -> Bytes;
+}
+
+/// The events of one operation.
+pub struct Events<F> {
+    app: AppState,
+    authority: Authority,
+    operation: LiveOperation,
+    form: F,
+    revocations: watch::Receiver<()>,
+    next_still: Duration,
+    next_check: Duration,
+    has_ended: bool,
+    _permit: LivePermit,
+}
+
+impl<F: Form> Events<F> {
+    /// Makes the events of an operation. `permit` counts the connection.
+    pub fn new(app: AppState, authority: Authority, operation: LiveOperation, form: F, permit: LivePermit) -> Self {
+        let (now, revocations) = (app.clock().monotonic(), app.credentials().revocations(authority.tenant()));
+        let (next_still, next_check) = (now + F::STILL_INTERVAL, now);
+        // The authority is checked at once: from here on no revocation is missed.
+        let (has_ended, _permit) = (false, permit);
+        Events { app, authority, operation, form, revocations, next_still, next_check, has_ended, _permit }
+    }
+
+    /// Returns the response that has the events as its body. `first` precedes them.
+    pub fn into_response(self, first: Bytes) -> Response<Body> {
+        let first = Some(first).filter(|first| !first.is_empty());
+        let body = unfold((self, first), |(mut events, first)| async move {
+            let event = match first {
+                Some(first) => first,
+                None => events.next().await?,
+            };
+            Some((Ok::<_, Infallible>(event), (events, None)))
+        });
+        response(Body::from_stream(body))
+    }
+
+    /// Waits for the next event; `None` at the end.
+    async fn next(&mut self) -> Option<Bytes> {
+        if self.has_ended {
+            return None;
+        }
+        loop {
+            let now = self.app.clock().monotonic();
+            if now >= self.next_check {
+                self.next_check = now + CHECK_INTERVAL;
+                self.check().ok()?;
+            }
+            let (until, app) = (self.next_still.min(self.next_check), self.app.clone());
+            tokio::select! {
+                biased;
+                () = app.lifecycle().stopping().cancelled() => return None,
+                changed = self.revocations.changed() => {
+                    changed.ok()?;
+                    self.check().ok()?;
+                }
+                newest = self.operation.next() => {
+                    self.next_still = self.app.clock().monotonic() + F::STILL_INTERVAL;
+                    match (newest.end, newest.answer) {
+                        (None, Some(answer)) => return Some(self.form.answer(&answer)),
+                        (Some(LiveEnd::Refused(errors)), _) => {
+                            self.has_ended = true;
+                            return Some(self.form.refused(&errors));
+                        }
+                        (Some(LiveEnd::Deleted | LiveEnd::Failed), _) => return None,
+                        (None, None) => {}
+                    }
+                }
+                () = app.clock().sleep_until(until) => {
+                    let now = app.clock().monotonic();
+                    if now >= self.next_still {
+                        self.next_still = now + F::STILL_INTERVAL;
+                        app.reader().health().until_certain().await;
+                        let snapshot = app.reader().snapshot(self.authority.tenant()).ok()?;
+                        let still = self.form.still(&snapshot);
+                        if !still.is_empty() {
+                            return Some(still);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Checks the authority; an error if it was revoked or has changed.
+    fn check(&self) -> Result<(), Fault> {
+        match self.authority.revalidate(&self.app) {
+            Ok(authority) if authority == self.authority => Ok(()),
+            Ok(_) => Err(Fault::CredentialInvalid),
+            Err(fault @ (Fault::CredentialMissing | Fault::CredentialInvalid | Fault::Forbidden)) => Err(fault),
+            // It cannot be checked now, and is checked again.
+            Err(_) => Ok(()),
+        }
+    }
+}
+
+/// Returns a response with events.
+pub fn response(body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(NO_BUFFERING, HeaderValue::from_static("no"));
+    response
+}
+
+/// Writes an event whose data is one line.
+pub fn event(name: &str, data: &[u8]) -> Vec<u8> {
+    [b"event: ", name.as_bytes(), b"\ndata: ", data, b"\n\n"].concat()
+}
