@@ -131,6 +131,7 @@ pub struct Setup {
     pub header_timeout: Duration,
     pub tenant_limits: TenantLimits,
     pub cors_origins: Vec<Origin>,
+    pub frame_ancestors: Vec<Origin>,
     pub base_path: BasePath,
     pub proxies: Option<TrustedProxies>,
     pub tls: Option<TlsFiles>,
@@ -149,6 +150,7 @@ impl Default for Setup {
             header_timeout: listener::HEADER_TIMEOUT,
             tenant_limits: TenantLimits::default(),
             cors_origins: Vec::new(),
+            frame_ancestors: Vec::new(),
             base_path: BasePath::default(),
             proxies: None,
             tls: None,
@@ -184,6 +186,7 @@ impl Service {
             edge: Edge {
                 max_staleness_ms: setup.max_staleness_ms,
                 cors_origins: setup.cors_origins,
+                frame_ancestors: setup.frame_ancestors,
                 base_path: setup.base_path,
                 proxies: setup.proxies,
                 desk: setup.desk,
