@@ -167,8 +167,11 @@ function charts(tiles, now, fresh) {
   const look = `${document.documentElement.dataset.theme} ${innerWidth} ${innerHeight} ${fresh === "live"}`;
   for (const element of root.querySelectorAll("[data-chart]")) {
     const { title, chart } = tiles[element.dataset.chart];
+    const data = state.histories.of(title, chart).points();
+    // Up to now, rather than to the last point.
+    if (fresh === "live") [now, ...chart.series.map((one) => one.value)].forEach((value, n) => data[n].push(value));
     draw(element, {
-      key: [title, chart.hours], look, now, data: state.histories.of(title, chart).points(),
+      key: [title, chart.hours], look, now, data,
       labels: chart.series.map((one) => one.column.label), units: chart.series.map((one) => one.column.unit),
     });
   }

@@ -252,6 +252,30 @@ async function breachesSoundOnce(page, base) {
   }
 }
 
+/** A page that is open for months must not grow: fifty changes a second are those of a busy day in a minute. */
+async function memoryStaysFlat(page, base) {
+  const seconds = Number(process.env.WALLBOARD_SECONDS ?? 30);
+  const floor = await open(page, base, () => standard());
+  const session = await page.context().newCDPSession(page);
+  const used = async () => {
+    await session.send("HeapProfiler.collectGarbage");
+    return (await session.send("Runtime.getHeapUsage")).usedSize;
+  };
+  const change = async (milliseconds) => {
+    for (const end = performance.now() + milliseconds, began = performance.now(); performance.now() < end;) {
+      const n = Math.floor((performance.now() - began) / 20);
+      floor.send(standard({ available: 3 + (n % 60), low: n % 2 ? ["spanish"] : [] }));
+      await page.waitForTimeout(20);
+    }
+  };
+  // First the code is compiled, and a bucket of the chart ends.
+  await change(10_000);
+  const before = await used();
+  await change(seconds * 1_000);
+  const growth = (await used()) - before;
+  assert.ok(growth < 1_000_000, `${growth} bytes more in ${seconds} s`);
+}
+
 /** Where the scripts do not run, a sentence appears. */
 async function olderBrowsersGetASentence(page, base) {
   await page.route("**/main.js", (route) => route.abort());
@@ -339,7 +363,7 @@ async function errorsAreSaid(page, base) {
 const BEHAVIOURS = [numbersAreThere, crowdsAreCounted, agesAreTheServers, dimmedNumbersAreNotGreen, connectionsAreMadeAgain, positionsGoBackLate,
   theEndIsSaid,
   pausesAreVisible, breachesAreSaidOnce, pagesTakeTurns, versionsReload, keysAreExchanged, motionIsReduced, errorsAreSaid,
-  breachesSoundOnce, olderBrowsersGetASentence];
+  breachesSoundOnce, olderBrowsersGetASentence, memoryStaysFlat];
 
 const state = (name) => (page, base) => open(page, base, () => BOARDS[name](Date.now()));
 
