@@ -86,6 +86,7 @@ export class Histories {
     let history = this.byKey.get(key);
     if (!history) {
       history = new History(hours, series.length);
+      history.key = key;
       history.restore(read(this.storage, key));
       this.byKey.set(key, history);
     }
@@ -125,10 +126,10 @@ function read(storage, key) {
   }
 }
 
-/** Returns the browser's storage, or null where it is switched off. */
-export function storage() {
+/** Returns a storage of the browser by its name, or null where it is switched off. */
+export function storage(name) {
   try {
-    return globalThis.localStorage;
+    return globalThis[name];
   } catch {
     return null;
   }

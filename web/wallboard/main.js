@@ -16,13 +16,15 @@ import { keyForm, plain, wall } from "./view.js";
 const BACKWARDS = 5_000;
 /** Milliseconds between two reloads at least, should two versions of the server answer in turns. */
 const RELOADS = 60_000;
+/** The time of the last one, in the storage of the tab. */
+const RELOADED = "rollcall-wallboard-reloaded";
 /** Entries of a list until its size is known. */
 const FIRST_ROOM = 8;
 /** Entries of a list where the page is scrolled, until it is opened. */
 const FOLDED = 12;
 
 const root = document.getElementById("wall");
-const saver = storage();
+const saver = storage("localStorage");
 const clock = new ServerClock();
 const rotation = new Rotation();
 const breaches = new Breaches();
@@ -41,7 +43,7 @@ const actions = {
     update();
   },
   pause: () => {
-    state.frozen = state.frozen ? null : { board: state.board, at: clock.now() - clock.age() };
+    state.frozen = state.frozen ? null : { board: state.board, at: clock.now() - clock.age(), lines: {} };
     update();
   },
   sound: async () => {
@@ -101,9 +103,10 @@ function remember() {
 function reloadForVersion(version) {
   state.version ||= version;
   if (state.version === version) return;
-  const last = Number(sessionStorage.getItem("rollcall-reloaded")) || 0;
-  if (Math.abs(Date.now() - last) < RELOADS) return;
-  sessionStorage.setItem("rollcall-reloaded", String(Date.now()));
+  const session = storage("sessionStorage");
+  // Without storage nothing would end a loop of reloads.
+  if (!session || Math.abs(Date.now() - Number(session.getItem(RELOADED))) < RELOADS) return;
+  session.setItem(RELOADED, String(Date.now()));
   state.histories.save();
   location.reload();
 }
@@ -123,7 +126,7 @@ function update() {
   document.documentElement.dataset.theme = theme(shown.theme);
   let urgent = [];
   if (!state.frozen) {
-    urgent = state.fresh.splice(0);
+    urgent = state.fresh.splice(0).filter((one) => breaches.has(one.key));
     report(urgent);
   }
   const wasAt = rotation.place;
@@ -155,7 +158,7 @@ function update() {
     Object.assign(state, found);
     if (isSame) break;
   }
-  charts(tiles, now / 1_000, fresh);
+  charts(tiles, (state.frozen ? shownAt : now) / 1_000, fresh);
 }
 
 function theme(wanted) {
@@ -167,7 +170,8 @@ function charts(tiles, now, fresh) {
   const look = `${document.documentElement.dataset.theme} ${innerWidth} ${innerHeight} ${fresh === "live"}`;
   for (const element of root.querySelectorAll("[data-chart]")) {
     const { title, chart } = tiles[element.dataset.chart];
-    const data = state.histories.of(title, chart).points();
+    const history = state.histories.of(title, chart);
+    const data = state.frozen ? (state.frozen.lines[history.key] ||= history.points()) : history.points();
     // Up to now, rather than to the last point.
     if (fresh === "live") [now, ...chart.series.map((one) => one.value)].forEach((value, n) => data[n].push(value));
     draw(element, {

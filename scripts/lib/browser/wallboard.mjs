@@ -196,6 +196,10 @@ async function pausesAreVisible(page, base) {
   await page.getByRole("button", { name: "Pause" }).click();
   floor.send(standard({ available: 3 }));
   await page.locator(".band", { hasText: "Paused" }).waitFor();
+  const line = await page.locator(".plot").getAttribute("aria-label");
+  floor.ping();
+  await page.waitForTimeout(2_000);
+  assert.equal(await page.locator(".plot").getAttribute("aria-label"), line, "the chart stands still");
   assert.deepEqual([await value(page, "Available"), await fresh(page)], ["34", "paused"]);
   await page.getByRole("button", { name: "Resume" }).click();
   await shown(page, "Available").locator(".value", { hasText: /^3$/ }).waitFor();
