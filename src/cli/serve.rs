@@ -111,6 +111,7 @@ fn edge(args: &ServeArgs) -> Result<Edge, Failure> {
         max_staleness_ms: args.max_staleness * 1_000,
         desk: args.desk().map_err(Failure::setting)?,
         cors_origins: args.cors_origin.clone(),
+        frame_ancestors: args.frame_ancestors.clone(),
         proxies: args.proxies().map_err(Failure::setting)?,
         base_path: base_path(args)?,
         bench_echo: args.bench_echo,

@@ -89,6 +89,11 @@ pub struct ServeArgs {
     #[arg(long, env = "ROLLCALL_CORS_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
     pub cors_origin: Vec<Origin>,
 
+    /// Origin of pages that may show the wallboard in a frame, such as https://intranet.example.com; repeatable, or a
+    /// comma-separated list.
+    #[arg(long, env = "ROLLCALL_FRAME_ANCESTORS", value_name = "ORIGIN", value_delimiter = ',')]
+    pub frame_ancestors: Vec<Origin>,
+
     /// Path below which a proxy publishes the service, such as /presence: links and the API's description name it. Requests
     /// below it are answered, and also those at the root, which a proxy may send after it removed the path.
     #[arg(long, env = "ROLLCALL_BASE_PATH", default_value = "/", value_name = "PATH")]

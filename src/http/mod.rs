@@ -52,6 +52,8 @@ pub fn router(app: AppState) -> Router {
         .nest("/v1", convoso().into())
         .route("/graphiql", get(pages::graphiql::page))
         .route("/graphiql/{file}", get(pages::graphiql::file))
+        .route("/wallboard", get(pages::wallboard::page))
+        .route("/wallboard/{hash}/{file}", get(pages::wallboard::file))
         .route("/openapi.json", get(openapi::served(&app.edge().base_path)))
         .route("/docs", get(pages::swagger_ui::moved))
         .route("/docs/", get(pages::swagger_ui::page))

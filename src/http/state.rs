@@ -35,6 +35,8 @@ pub struct Edge {
     pub desk: DeskTerms,
     /// Origins of pages that may call the API from a browser.
     pub cors_origins: Vec<Origin>,
+    /// Origins of pages that may embed the wallboard.
+    pub frame_ancestors: Vec<Origin>,
     /// Path below which a proxy publishes the service.
     pub base_path: BasePath,
     /// Proxies that name their clients; `None` if there are none.

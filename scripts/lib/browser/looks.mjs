@@ -12,11 +12,11 @@ export class Looks {
     Object.assign(this, { browser, base, key, screenshots, seen: 0 });
   }
 
-  /** Looks at every state of a page, wide and on a phone, in light and dark colours. Returns the findings. */
+  /** Looks at every state of a page, wide, on a phone and in its own sizes, in light and dark colours. Returns the findings. */
   async check(page) {
     const findings = [];
     for (const colorScheme of ["light", "dark"]) {
-      for (const [device, viewport] of Object.entries(WIDTHS)) {
+      for (const [device, viewport] of Object.entries({ ...WIDTHS, ...page.SIZES })) {
         const isMobile = device === "phone";
         const context = await this.browser.newContext({ viewport, colorScheme, isMobile, hasTouch: isMobile });
         const tab = await context.newPage();

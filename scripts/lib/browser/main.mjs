@@ -1,4 +1,4 @@
-// Uses /docs/ and /graphiql as a person would, and checks how they look.
+// Uses /docs/, /graphiql and /wallboard as a person would, and checks how they look.
 //
 //   node main.mjs BASE_URL ADMIN_TOKEN
 //
@@ -9,6 +9,7 @@ import * as docs from "./docs.mjs";
 import * as graphiql from "./graphiql.mjs";
 import { Looks } from "./looks.mjs";
 import { stage } from "./stage.mjs";
+import * as wallboard from "./wallboard.mjs";
 
 const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
   "--disable-component-update", "--disable-sync"];
@@ -18,7 +19,7 @@ const key = await stage(base, admin);
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, headless: true, args: FLAGS });
 const failures = [];
 try {
-  for (const page of [docs, graphiql]) {
+  for (const page of [docs, graphiql, wallboard]) {
     const began = performance.now();
     await page.use(browser, base, key);
     const looks = new Looks(browser, base, key, process.env.SCREENSHOTS);

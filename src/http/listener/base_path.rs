@@ -9,7 +9,7 @@ use crate::domain::settings::base_path::BasePath;
 use crate::http::openapi;
 
 /// First segments of the paths that the description lacks: the vendors' own base paths, pages, and the benchmarks' route.
-const UNDESCRIBED: [&str; 5] = ["api", "docs", "echo", "graphiql", "openapi.json"];
+const UNDESCRIBED: [&str; 6] = ["api", "docs", "echo", "graphiql", "openapi.json", "wallboard"];
 
 /// Returns true if paths of the service begin with the first segment of a base path. Then a request could be meant below
 /// the base path or at the root.

@@ -1,8 +1,10 @@
 //! Pages for people, with their files. All of it is part of the program, so that it works without internet access. Addresses
 //! within the pages are relative: behind a proxy the service may be below a path of another server.
 
+mod bundle;
 pub mod graphiql;
 pub mod swagger_ui;
+pub mod wallboard;
 
 use std::borrow::Cow;
 
@@ -19,7 +21,7 @@ use super::extract::reply::IsStatic;
 use super::fault::NativeFault;
 use crate::domain::Fault;
 
-/// The Content-Security-Policy of every page: files and requests of this server only, and fonts and images inside of its
+/// The Content-Security-Policy of GraphiQL and Swagger UI: files and requests of this server only, and fonts and images inside of its
 /// files. Inline styles are allowed because GraphiQL's dialogs and Swagger UI need them.
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; font-src 'self' data:; \

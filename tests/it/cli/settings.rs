@@ -7,7 +7,7 @@ use crate::support::process::program;
 use crate::support::routes::source;
 
 /// Every setting of the service.
-const SETTINGS: [(&str, &str); 25] = [
+const SETTINGS: [(&str, &str); 26] = [
     ("--listen", "ROLLCALL_LISTEN"),
     ("--data-dir", "ROLLCALL_DATA_DIR"),
     ("--database-url", "DATABASE_URL"),
@@ -19,6 +19,7 @@ const SETTINGS: [(&str, &str); 25] = [
     ("--tls-cert", "ROLLCALL_TLS_CERT"),
     ("--tls-key", "ROLLCALL_TLS_KEY"),
     ("--cors-origin", "ROLLCALL_CORS_ORIGIN"),
+    ("--frame-ancestors", "ROLLCALL_FRAME_ANCESTORS"),
     ("--base-path", "ROLLCALL_BASE_PATH"),
     ("--trusted-proxy", "ROLLCALL_TRUSTED_PROXY"),
     ("--client-address", "ROLLCALL_CLIENT_ADDRESS"),
@@ -114,6 +115,7 @@ fn invalid_values_are_rejected_with_setting_and_reason() {
         ("--tls-key", "ROLLCALL_TLS_KEY", "key.pem", "--tls-cert"),
         ("--cors-origin", "ROLLCALL_CORS_ORIGIN", "*", "wildcards are not supported"),
         ("--cors-origin", "ROLLCALL_CORS_ORIGIN", "https://desk.example.com/", "nothing else"),
+        ("--frame-ancestors", "ROLLCALL_FRAME_ANCESTORS", "intranet.example.com", "an origin is http"),
         ("--base-path", "ROLLCALL_BASE_PATH", "presence", "begins with a slash"),
         ("--base-path", "ROLLCALL_BASE_PATH", "/presence/", "does not end with one"),
         ("--base-path", "ROLLCALL_BASE_PATH", "/v1/presence", "routes of the service begin with it"),

@@ -67,7 +67,7 @@ async fn links_name_the_base_path_however_the_proxy_sends_the_request() {
 async fn requests_below_the_base_path_are_those_at_the_root() {
     let service = start(BASE).await;
     let persona = service.api.persona("tenant").await;
-    for path in ["/livez", "/readyz", "/docs/", "/graphiql", "/docs/swagger-ui.css", "/openapi.json"] {
+    for path in ["/livez", "/readyz", "/docs/", "/graphiql", "/wallboard", "/docs/swagger-ui.css", "/openapi.json"] {
         for sent in [format!("{BASE}{path}"), path.to_owned()] {
             get(&service, &persona.key, &sent).await.ok();
         }

@@ -214,6 +214,48 @@ async fn page_files_are_compressed_and_cached() {
     service.stop().await;
 }
 
+/// The wallboard's files have addresses with a hash of their contents, and are kept by browsers; the page is revalidated.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn wallboard_files_are_kept_and_the_page_is_not() {
+    let frame_ancestors = vec!["https://intranet.example.com".parse().expect("an origin")];
+    let setup = Setup { frame_ancestors, ..Setup::default() };
+    let service = Service::start_on(Home::new(Backend::Embedded).await, setup).await;
+    let get = async |path: &str, headers: &[(&str, &str)]| {
+        let request = service.api.request(Method::GET, path);
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        send(request).await.expect("an answer")
+    };
+    let page = get("/wallboard", &[]).await.ok();
+    let policy = page.header("content-security-policy").expect("a policy");
+    assert!(policy.starts_with("default-src 'none'; script-src 'self'; style-src 'self'; "), "{policy}");
+    assert!(
+        policy.ends_with("; frame-ancestors https://intranet.example.com") && !policy.contains("unsafe"),
+        "{policy}"
+    );
+    assert_eq!((page.header("cache-control"), page.header("referrer-policy")), (Some("no-cache"), Some("no-referrer")));
+    let tag = page.header("etag").expect("a tag");
+    assert_eq!(get("/wallboard", &[("If-None-Match", tag)]).await.status, 304);
+    let packed = get("/wallboard", &[("Accept-Encoding", "gzip"), ("If-None-Match", tag)]).await;
+    assert_eq!((packed.status, packed.header("content-encoding")), (200, Some("gzip")));
+    assert!(!page.text.contains("=\"/") && !page.text.contains("HASH"), "{}", page.text);
+    let script = page.text.split('"').find(|text| text.ends_with("/main.js")).expect("the script");
+    let kept = Some("public, max-age=31536000, immutable");
+    for accept in ["identity", "gzip"] {
+        let file = get(&format!("/{script}"), &[("Accept-Encoding", accept)]).await;
+        assert_eq!((file.status, file.header("cache-control")), (200, kept));
+        assert_eq!(file.header("content-type"), Some("text/javascript; charset=utf-8"));
+        assert_eq!(file.header("content-encoding"), (accept == "gzip").then_some("gzip"));
+    }
+    let (folder, _) = script.rsplit_once('/').expect("a folder");
+    let another = script.replace(folder, "wallboard/0123456789abcdef");
+    for path in
+        [&another, &format!("{folder}/nothing.js"), &format!("{folder}/index.html"), &String::from("wallboard/x")]
+    {
+        assert_eq!(get(&format!("/{path}"), &[]).await.status, 404, "{path}");
+    }
+    service.stop().await;
+}
+
 /// The compressed forms are those of the files beside them.
 #[test]
 fn compressed_page_files_have_the_contents_of_the_others() {

@@ -132,6 +132,7 @@ pub struct Setup {
     pub header_timeout: Duration,
     pub tenant_limits: TenantLimits,
     pub cors_origins: Vec<Origin>,
+    pub frame_ancestors: Vec<Origin>,
     pub base_path: BasePath,
     pub proxies: Option<TrustedProxies>,
     pub tls: Option<TlsFiles>,
@@ -150,6 +151,7 @@ impl Default for Setup {
             header_timeout: listener::HEADER_TIMEOUT,
             tenant_limits: TenantLimits::default(),
             cors_origins: Vec::new(),
+            frame_ancestors: Vec::new(),
             base_path: BasePath::default(),
             proxies: None,
             tls: None,
@@ -185,6 +187,7 @@ impl Service {
             edge: Edge {
                 max_staleness_ms: setup.max_staleness_ms,
                 cors_origins: setup.cors_origins,
+                frame_ancestors: setup.frame_ancestors,
                 base_path: setup.base_path,
                 proxies: setup.proxies,
                 desk: setup.desk,

@@ -25,11 +25,13 @@ pub enum Dialect {
 }
 
 /// Routes that take no tenant's credential, with the reason.
-pub const PUBLIC: [(&str, &str); 13] = [
+pub const PUBLIC: [(&str, &str); 15] = [
     ("/livez", "shows only that the process is alive"),
     ("/readyz", "shows only whether the state is current"),
     ("/graphiql", "a page without data"),
     ("/graphiql/{file}", "the page's files"),
+    ("/wallboard", "a page without data"),
+    ("/wallboard/{hash}/{file}", "the page's files"),
     ("/openapi.json", "describes the API, the same for all callers"),
     ("/docs", "redirects to the page"),
     ("/docs/", "a page without data"),

@@ -29,12 +29,14 @@ impl Route {
 
 /// Routes that are added without their description: GraphQL's have a state of their own, one is a second spelling, and the
 /// others are pages, the description itself and the benchmarks'.
-const UNDESCRIBED: [(&str, &str); 10] = [
+const UNDESCRIBED: [(&str, &str); 12] = [
     ("GET", "/v0/{account}/agents"),
     ("GET", "/graphql"),
     ("POST", "/graphql"),
     ("GET", "/graphiql"),
     ("GET", "/graphiql/{file}"),
+    ("GET", "/wallboard"),
+    ("GET", "/wallboard/{hash}/{file}"),
     ("GET", "/openapi.json"),
     ("GET", "/docs"),
     ("GET", "/docs/"),

@@ -1,0 +1,101 @@
+//! The files of a page under addresses with a hash of all of them, so that browsers keep them for good and never mix two
+//! versions. Comments are not sent, and everything is compressed once.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use rust_embed::RustEmbed;
+use sha2::{Digest, Sha256};
+
+/// The page itself, which has the addresses of its files.
+const INDEX: &str = "index.html";
+/// Stands for the hash in the page.
+const PLACEHOLDER: &str = "HASH";
+/// Endings of published files, which are sent as they are.
+const PUBLISHED: [&str; 4] = [".min.js", ".min.css", "lit-html.js", ".txt"];
+
+/// A file in both forms that are sent.
+pub struct Asset {
+    /// Without comments.
+    pub plain: Bytes,
+    /// The same, compressed.
+    pub gzip: Bytes,
+}
+
+impl Asset {
+    fn new(text: Vec<u8>) -> Self {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        // Writing to memory does not fail. An empty compressed form would be noticed by the test of all forms.
+        let gzip = encoder.write_all(&text).and_then(|()| encoder.finish()).unwrap_or_default();
+        Asset { plain: Bytes::from(text), gzip: Bytes::from(gzip) }
+    }
+}
+
+/// The files of one page.
+pub struct Bundle {
+    /// A hash of all files, in hexadecimal digits.
+    pub hash: String,
+    /// The page.
+    pub index: Asset,
+    files: BTreeMap<String, Asset>,
+}
+
+impl Bundle {
+    /// Prepares the files of a folder below `web`.
+    pub fn of<Files: RustEmbed>() -> Self {
+        let mut names: Vec<String> = Files::iter().map(|name| name.into_owned()).collect();
+        names.sort();
+        let mut files = BTreeMap::new();
+        let mut hash = Sha256::new();
+        for name in names {
+            let Some(file) = Files::get(&name) else { continue };
+            hash.update(file.metadata.sha256_hash());
+            let text = match std::str::from_utf8(&file.data) {
+                Ok(text) if !PUBLISHED.iter().any(|ending| name.ends_with(ending)) => {
+                    without_comments(text).into_bytes()
+                }
+                _ => file.data.into_owned(),
+            };
+            files.insert(name, text);
+        }
+        let hash: String = hash.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+        let index = String::from_utf8_lossy(&files.remove(INDEX).unwrap_or_default()).replace(PLACEHOLDER, &hash);
+        let files = files.into_iter().map(|(name, text)| (name, Asset::new(text))).collect();
+        Bundle { hash, index: Asset::new(index.into_bytes()), files }
+    }
+
+    /// Returns a file of this version; `None` for another name or another version's hash.
+    pub fn file(&self, hash: &str, name: &str) -> Option<&Asset> {
+        if hash == self.hash { self.files.get(name) } else { None }
+    }
+}
+
+/// Removes the lines that are comments as a whole: of `//`, and from one that begins with `/*` to one that ends with `*/`.
+fn without_comments(text: &str) -> String {
+    let mut in_block = false;
+    let mut kept = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        let trimmed = line.trim();
+        in_block |= trimmed.starts_with("/*");
+        if !in_block && !trimmed.starts_with("//") {
+            kept.push_str(line);
+        }
+        in_block &= !trimmed.ends_with("*/");
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_whole_lines_are_comments() {
+        let text = "// a\nlet b = \"//c\"; // d\n  /** e */\n/*\n f\n */\nlet g = `\n  http://h\n`;\n";
+        assert_eq!(without_comments(text), "let b = \"//c\"; // d\nlet g = `\n  http://h\n`;\n");
+        assert_eq!(without_comments("a { b: c } /* d\n"), "a { b: c } /* d\n");
+    }
+}
