@@ -33,7 +33,7 @@ include!(
     "0013_archive_tags",
     "0014_shared",
     "0015_heartbeats",
-    "0017_wallboard_link",
+    "0016_wallboard_link",
 );
 
 /// A migration's name, without the ending, and its statements.
