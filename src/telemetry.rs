@@ -150,7 +150,6 @@ fn describe() {
     describe_gauge!("rollcall_queue_waiting", "Submissions waiting for the engine now.");
     describe_gauge!("rollcall_live_sockets", "Connections of live operations with an accepted credential.");
     describe_gauge!("rollcall_live_operations", "Subscriptions and queries under way on them.");
-    describe_counter!("rollcall_failed_writes_total", "Writes of the journal that failed, by kind: append or probe.");
     describe_counter!("rollcall_failed_writes_total", "Writes that failed, by kind: append, probe or heartbeats.");
     describe_histogram!("rollcall_commit_seconds", Unit::Seconds, "Time to make a batch durable.");
     describe_histogram!("rollcall_heartbeat_write_seconds", Unit::Seconds, "Time to write heartbeats to the store.");
