@@ -23,7 +23,7 @@ use std::sync::Arc;
 pub use appender::compare_clocks;
 pub use first_outcomes::FirstOutcomes;
 pub use health::Health;
-pub use leases::{LeaseTable, watch_pauses};
+pub use leases::{Keeper, LeaseTable, watch_pauses};
 pub use reader::{Reader, Snapshot};
 pub use request::{FirstOutcome, Receipt};
 pub use submit::Submitter;
@@ -90,6 +90,8 @@ pub struct EngineHandles {
     pub reader: Reader,
     /// The leases of the open sessions.
     pub leases: Arc<LeaseTable>,
+    /// Keeps heartbeats in the store, to be run beside the engine; `None` for an embedded store.
+    pub keeper: Option<Keeper>,
 }
 
 /// The dependencies of an engine.
@@ -122,7 +124,10 @@ pub fn build(mut loaded: Loaded, deps: EngineDeps) -> EngineHandles {
     let takes_turns = limits.budgets.has(Budget::Turns);
     let queue = FairQueue::new(Load { requests: limits.queue, kib: limits.queue_kib }, takes_turns);
     let health = Arc::new(Health::new(clock.clone(), journal.is_shared()));
-    let leases = Arc::new(LeaseTable::new(clock.clone()));
+    let heartbeats = || store.heartbeats(journal.replica());
+    let (stored, kept) = (heartbeats(), heartbeats());
+    let leases = Arc::new(LeaseTable::new(clock.clone(), kept.is_some()));
+    let keeper = kept.map(|table| Keeper::new(table, leases.clone(), health.clone(), clock.clone()));
     let (removals, captures) = (Arc::new(Removals::default()), Arc::new(Captures::default()));
     let submitter = Submitter::new(SubmitterParts {
         queue: queue.clone(),
@@ -147,11 +152,12 @@ pub fn build(mut loaded: Loaded, deps: EngineDeps) -> EngineHandles {
         removals,
         captures,
         leases: leases.clone(),
+        heartbeats: stored,
         health,
         checkpoints: Checkpoints::new(store, clock.clone(), lifecycle.clone(), limits),
         lifecycle,
         clock,
         takes_turns,
     });
-    EngineHandles { engine, submitter, reader, leases }
+    EngineHandles { engine, submitter, reader, leases, keeper }
 }

@@ -11,7 +11,7 @@ use metrics::{counter, gauge};
 use uuid::Uuid;
 
 use super::first_outcomes::FirstOutcomes;
-use super::leases::LeaseTable;
+use super::leases::{LeaseTable, StoredAges};
 use super::replay::Tail;
 use super::request::{EventResult, PendingRequest};
 use super::views::{OUT_OF_SERVICE, Views};
@@ -20,6 +20,7 @@ use crate::domain::{Entry, EventBody, EventId, Fault, Outcome, TenantId, Time};
 use crate::journal::Logged;
 use crate::live::State;
 use crate::live::state::{Gap, Step};
+use crate::store::Incarnation;
 
 use captures::Capture;
 use inbox::Inbox;
@@ -233,15 +234,16 @@ impl Tenants {
             steps = if is_document { 0 } else { steps - 1 };
             let PendingEntry { entry, batch, request, received } = pending;
             state.set_batch(Some(batch));
-            self.note(tenant, &entry, received, &outcome);
+            self.note(tenant, &entry, Some(received), &outcome);
             let result = EventResult { outcome, position: Some(entry.seq), first: None };
             self.settle(tenant, request.as_ref(), result);
         }
         Ok(self.is_busy(tenant))
     }
 
-    /// Updates the leases and the first outcomes after an entry was applied.
-    fn note(&mut self, tenant: TenantId, entry: &Entry, received: Duration, outcome: &Outcome) {
+    /// Updates the leases and the first outcomes after an entry was applied. `received` is the monotonic time of receipt,
+    /// from which a lease runs; `None` for an entry that was read from the journal, which does not have it.
+    fn note(&mut self, tenant: TenantId, entry: &Entry, received: Option<Duration>, outcome: &Outcome) {
         if *outcome == Outcome::Applied
             && let Some(state) = self.states.get(&tenant)
         {
@@ -259,8 +261,7 @@ impl Tenants {
         let outcome = state.apply(entry)?;
         state.set_batch(batch);
         self.backlogs.entry(tenant).or_default().is_touched = true;
-        // The journal does not have the time of receipt. A full term from now ends no session too early.
-        self.note(tenant, entry, self.clock.monotonic(), &outcome);
+        self.note(tenant, entry, None, &outcome);
         // Only counted here: the request of a found event is settled by the engine's recovery.
         self.settle(tenant, None, EventResult::unplaced(outcome.clone()));
         Ok(outcome)
@@ -343,14 +344,17 @@ impl Tenants {
         self.views.reject_absent(tenant)
     }
 
-    /// Opens every open session of the states in the lease table, each with a full term.
-    pub fn open_leases(&self) {
-        let now = self.clock.monotonic();
+    /// Opens every open session of the states in the lease table, with what is left of its lease by the store, else with a
+    /// full term. What the store has of other sessions is deleted: they ended.
+    pub fn open_leases(&self, mut ages: StoredAges) {
         for (tenant, state) in &self.states {
             for lease in state.open_sessions() {
-                self.leases.open(*tenant, lease, now);
+                let (session, opened) = (lease.session.clone(), lease.opened);
+                let age = ages.remove(&Incarnation { tenant: *tenant, user: lease.user, session, opened });
+                self.leases.resume(*tenant, lease, age);
             }
         }
+        ages.into_keys().for_each(|ended| self.leases.forget(ended));
     }
 }
 
@@ -366,13 +370,13 @@ fn publish(views: &Views, tenant: TenantId, state: &mut State, backlog: &mut Bac
 }
 
 /// Updates the lease table after an event was applied. Sessions that a late event did not close stay open.
-fn follow(leases: &LeaseTable, state: &State, tenant: TenantId, body: &EventBody, received: Duration) {
+fn follow(leases: &LeaseTable, state: &State, tenant: TenantId, body: &EventBody, received: Option<Duration>) {
     match body {
-        EventBody::DeskConnected { user, session, .. } => {
-            if let Ok(lease) = state.lease(user, session) {
-                leases.open(tenant, lease, received);
-            }
-        }
+        EventBody::DeskConnected { user, session, .. } => match (state.lease(user, session), received) {
+            (Ok(lease), Some(received)) => leases.open(tenant, lease, received),
+            (Ok(lease), None) => leases.follow(tenant, lease),
+            (Err(_), _) => {}
+        },
         EventBody::DeskDisconnected { user, session, .. } | EventBody::DeskLeaseExpired { user, session, .. } => {
             if state.lease(user, session).is_err()
                 && let Some(user) = state.user(user)

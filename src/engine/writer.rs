@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::appender::{AppendResult, Appender, DraftOutcome, UnknownAppend};
 use super::checkpoints::Checkpoints;
 use super::health::Health;
-use super::leases::LeaseTable;
+use super::leases::{LeaseTable, stored_ages};
 use super::pace::{Pace, TURN_WORK};
 use super::queue::{FairQueue, Item};
 use super::request::EventResult;
@@ -24,6 +24,7 @@ use crate::domain::event::Rejection;
 use crate::domain::{Entry, Event, EventBody, Fault, Outcome, TenantId, UserRef};
 use crate::journal::Draft;
 use crate::lifecycle::Lifecycle;
+use crate::store::HeartbeatTable;
 
 /// The most leases ended in one turn.
 const MAX_EXPIRIES: usize = 500;
@@ -48,6 +49,8 @@ pub struct Engine {
     removals: Arc<Removals>,
     captures: Arc<Captures>,
     leases: Arc<LeaseTable>,
+    /// Read once, at the start.
+    heartbeats: Option<HeartbeatTable>,
     health: Arc<Health>,
     clock: Clock,
     lifecycle: Lifecycle,
@@ -71,6 +74,7 @@ pub(super) struct EngineParts {
     pub removals: Arc<Removals>,
     pub captures: Arc<Captures>,
     pub leases: Arc<LeaseTable>,
+    pub heartbeats: Option<HeartbeatTable>,
     pub health: Arc<Health>,
     pub clock: Clock,
     pub lifecycle: Lifecycle,
@@ -81,7 +85,7 @@ pub(super) struct EngineParts {
 impl Engine {
     pub(super) fn new(parts: EngineParts) -> Self {
         let EngineParts { tenants, appender, queue, removals, captures, leases, health, .. } = parts;
-        let EngineParts { clock, lifecycle, checkpoints, takes_turns, .. } = parts;
+        let EngineParts { heartbeats, clock, lifecycle, checkpoints, takes_turns, .. } = parts;
         let (pace, confirmed_at, is_unsettled) = (Pace::default(), clock.monotonic(), clock.is_unsettled());
         Engine {
             tenants,
@@ -90,6 +94,7 @@ impl Engine {
             removals,
             captures,
             leases,
+            heartbeats,
             health,
             clock,
             lifecycle,
@@ -104,7 +109,7 @@ impl Engine {
 
     /// Runs until `stopping` is cancelled, then appends what is still queued, writes the last checkpoints and ends.
     pub async fn run(mut self, stopping: CancellationToken) -> Result<(), Infallible> {
-        self.tenants.open_leases();
+        self.tenants.open_leases(stored_ages(self.heartbeats.take(), &self.clock).await);
         // The states were loaded just now. The row is written before anything is served, or no server would wait for us.
         let loaded = self.clock.monotonic();
         self.probe(&stopping).await;
@@ -122,6 +127,7 @@ impl Engine {
                 () = self.queue.wait() => {}
                 () = self.removals.wait() => {}
                 () = self.captures.wait() => {}
+                () = self.leases.wait() => {}
                 () = self.clock.sleep_until(deadline) => {}
                 // Work left over from the last turn: `wait` returns for new events only.
                 () = std::future::ready(()), if self.tenants.are_busy() || self.queue.len() > 0 => {}
@@ -209,7 +215,7 @@ impl Engine {
     /// false if the engine must stop while the store is unavailable.
     async fn write(&mut self, stopping: &CancellationToken) -> bool {
         // Before the queued events: under any load the session of a silent desk must end. Not while stopping, since the
-        // next start gives every lease a full term, and not before the time is certain, at which it would be recorded.
+        // next start does so as well, and not before the time is certain, at which it would be recorded.
         let ends_leases = !stopping.is_cancelled() && !self.is_unsettled;
         let mut items = if ends_leases { self.expired() } else { Vec::new() };
         let tenants = &self.tenants;

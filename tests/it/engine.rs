@@ -9,6 +9,7 @@ mod pages;
 mod presences;
 mod reads;
 mod since;
+mod stored_leases;
 
 use std::time::Duration;
 
