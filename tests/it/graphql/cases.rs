@@ -20,7 +20,7 @@ type Place = (&'static str, &'static str, &'static str, &'static [(&'static str,
 
 const PROJECTS: &str = "{edges{cursor node{id}}}";
 const CONVERSATIONS: &str = "{edges{cursor node{id}}pageInfo{hasNextPage}}";
-const PLACES: [Place; 21] = [
+const PLACES: [Place; 22] = [
     ("Query.breakdown", "{breakdown", "{rowCount total{people}}}", &[]),
     ("Query.connectedUsersIndicator", "{connectedUsersIndicator", "{connectedUsersCount}}", &[]),
     ("Query.users", "{users", "{edges{node{id}}}}", &[]),
@@ -50,6 +50,7 @@ const PLACES: [Place; 21] = [
         &[],
     ),
     ("User.projects", "{users{edges{node{projects", PROJECTS, &[]),
+    ("UserAvailability.best", "{users{edges{node{availability{best", "{reason}}}}}}", &[]),
     ("Expert.projects", "{users{edges{node{... on Expert{projects", PROJECTS, &[]),
     (
         "Mutation.userAvailabilityStatusUpdate",
