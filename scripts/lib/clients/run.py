@@ -38,6 +38,8 @@ CLIENTS = {
     "graphql: Apollo, persisted queries": (*NODE, "built/apollo/persisted.js"),
     "graphql: urql": (*NODE, "built/urql/client.js"),
     "graphql: graphql-request": (*NODE, "built/graphql_request/client.js"),
+    "graphql: graphql-ws": (*NODE, "built/graphql_ws/client.js"),
+    "graphql: graphql-sse": (*NODE, "built/graphql_sse/client.js"),
     "graphql: Relay": (*NODE, "built/relay/client.js"),
 }
 

@@ -88,7 +88,7 @@ impl<'v> Counts<'v> {
 
     fn count(&mut self, tile: &Tile, by: Option<(By, bool)>) -> Result<Rc<Breakdown>, &'static str> {
         let keys: Vec<Key> = by.iter().map(|(by, _)| key(*by)).collect();
-        let rows = keys.iter().map(|key| key.most_rows(self.view)).sum::<usize>().min(MAX_ROWS).max(1);
+        let rows = keys.iter().map(|key| key.most_rows(self.view)).sum::<usize>().clamp(1, MAX_ROWS);
         self.rows_left = self.rows_left.checked_sub(rows).ok_or(TOO_MANY_ROWS)?;
         let arguments = Arguments {
             keys,

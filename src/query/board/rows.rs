@@ -32,7 +32,7 @@ pub(super) fn rows<'v>(
 /// Evaluates one row, and adds its breaches.
 fn row(by: By, columns: &[Measured], found: &Row, breaches: &mut Vec<LocalBreach>) -> RowNow {
     let value = found.values.first().and_then(Option::as_ref);
-    let (key, label) = value.map_or_else(|| (String::new(), None), |value| named(value));
+    let (key, label) = value.map_or_else(|| (String::new(), None), named);
     let mut cells = Vec::with_capacity(columns.len());
     for measured in columns {
         let (cell, text) = cell(measured, &found.counted);

@@ -148,11 +148,12 @@ async fn links_of_different_names_share_no_answer(backend: Backend) {
     let stage = Stage::new(backend).await;
     let users = json!([{ "id": 1, "name": "Byron", "first_name": "Ada" }, { "id": 2, "name": "Grace Hopper" }]);
     stage.service.api.put_directory(&stage.persona.key, &json!({ "users": users })).await;
+    // The one who is available longest comes first.
     stage.connect(2).await;
     stage.connect(1).await;
     let mut walls = Vec::new();
     for (names, expected) in
-        [("first", ["Ada", "Grace"]), ("full", ["Ada Byron", "Grace Hopper"]), ("hidden", ["Agent 1", "Agent 2"])]
+        [("first", ["Grace", "Ada"]), ("full", ["Grace Hopper", "Ada Byron"]), ("hidden", ["Agent 1", "Agent 2"])]
     {
         let (_, token) = stage.link(&json!({ "names": names })).await;
         let mut wall = stage.wall(&token).await;
