@@ -17,7 +17,7 @@ export function arrange(root, tiles) {
     return;
   }
   const { areas, isTall } = place(tiles);
-  grid.style.gridTemplateRows = isTall.map((tall) => (tall ? "minmax(14rem, 2.3fr)" : "minmax(8.5rem, 1fr)")).join(" ");
+  grid.style.gridTemplateRows = isTall.map((tall) => (tall ? "minmax(10rem, 2.3fr)" : "minmax(6.5rem, 1fr)")).join(" ");
   elements.forEach((element, n) => {
     const { row, column, rows, columns } = areas[n];
     element.style.gridArea = `${row + 1} / ${column + 1} / span ${rows} / span ${columns}`;
@@ -56,9 +56,9 @@ export function rooms(root) {
   return found;
 }
 
-/** Returns the number of tiles that begin below the screen. */
+/** Returns the number of tiles that end below the screen. */
 export function below(root) {
   if (!isWide()) return 0;
   const tiles = [...root.querySelectorAll(".tile")];
-  return tiles.filter((tile) => tile.getBoundingClientRect().top >= innerHeight - 8).length;
+  return tiles.filter((tile) => tile.getBoundingClientRect().bottom > innerHeight).length;
 }

@@ -118,6 +118,15 @@ async function crowdsAreCounted(page, base) {
   assert.equal(await shown(page, "People").locator(".entry").count(), 500);
 }
 
+/** Tiles that a screen has no room for are counted on it. */
+async function tilesBelowAreCounted(page, base) {
+  const tiles = Array.from({ length: 24 }, (_, n) => ({ ...standard().pages[0].tiles[5], title: `Table ${n}`, width: 2 }));
+  await open(page, base, () => board([{ tiles }]));
+  const below = await page.evaluate(() => [...document.querySelectorAll(".tile")].filter((one) => one.getBoundingClientRect().bottom > innerHeight).length);
+  assert.ok(below > 10);
+  assert.equal(await page.locator(".below-screen").innerText(), `+${below} more below`);
+}
+
 /** Ages follow the server's time; the browser's own is three hours wrong, and is moved on. */
 async function agesAreTheServers(page, base) {
   await page.clock.install({ time: Date.now() + 3 * 3600_000 });
@@ -364,10 +373,10 @@ async function errorsAreSaid(page, base) {
   await page.locator(".problem-text", { hasText: "budget" }).waitFor();
 }
 
-const BEHAVIOURS = [numbersAreThere, crowdsAreCounted, agesAreTheServers, dimmedNumbersAreNotGreen, connectionsAreMadeAgain, positionsGoBackLate,
-  theEndIsSaid,
-  pausesAreVisible, breachesAreSaidOnce, pagesTakeTurns, versionsReload, keysAreExchanged, motionIsReduced, errorsAreSaid,
-  breachesSoundOnce, olderBrowsersGetASentence, memoryStaysFlat];
+const BEHAVIOURS = [numbersAreThere, crowdsAreCounted, tilesBelowAreCounted, agesAreTheServers, dimmedNumbersAreNotGreen,
+  connectionsAreMadeAgain, positionsGoBackLate, theEndIsSaid, pausesAreVisible, breachesAreSaidOnce, pagesTakeTurns,
+  versionsReload, keysAreExchanged, motionIsReduced, errorsAreSaid, breachesSoundOnce, olderBrowsersGetASentence,
+  memoryStaysFlat];
 
 const state = (name) => (page, base) => open(page, base, () => BOARDS[name](Date.now()));
 
