@@ -148,7 +148,7 @@ fn describe() {
     describe_gauge!("rollcall_queue_depth", "Submissions taken and waiting at the engine's last turn.");
     describe_gauge!("rollcall_tasks", "Tasks that have not ended: one for each connection, and the service's own.");
     describe_gauge!("rollcall_queue_waiting", "Submissions waiting for the engine now.");
-    describe_counter!("rollcall_failed_writes_total", "Writes of the journal that failed, by kind: append or probe.");
+    describe_counter!("rollcall_failed_writes_total", "Writes of the journal that failed, by kind: append, probe or clock.");
     describe_histogram!("rollcall_commit_seconds", Unit::Seconds, "Time to make a batch durable.");
     describe_histogram!("rollcall_batch_events", "Events a batch.");
     describe_counter!(
@@ -171,6 +171,8 @@ fn describe() {
         "Rows deleted after their retention, and those of deleted tenants."
     );
     describe_gauge!("rollcall_quarantined_tenants", "Tenants out of service.");
+    describe_counter!("rollcall_followed_entries_total", "Entries read of other servers on the database.");
+    describe_gauge!("rollcall_lagging_tenants", "Tenants with entries of other servers to be read.");
     describe_gauge!("rollcall_clock_ahead_seconds", Unit::Seconds, "How far a distrusted clock is ahead.");
     describe_gauge!(
         "rollcall_confirmation_age_seconds",

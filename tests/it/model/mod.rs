@@ -5,7 +5,7 @@ mod agreement;
 mod archive;
 mod breakdown;
 mod checkpoint;
-mod compare;
+pub mod compare;
 mod floors;
 pub mod generate;
 mod histories;
