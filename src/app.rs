@@ -12,7 +12,7 @@ use crate::auth::secret::Secret;
 use crate::auth::{Credentials, Passwords};
 use crate::boot::{BootError, Booted, GivenTokens, boot_as};
 use crate::clock::Clock;
-use crate::engine::{self, EngineDeps, EngineHandles, Limits, Reader, Submitter};
+use crate::engine::{self, EngineDeps, EngineHandles, Keeper, LeaseTable, Limits, Reader, Submitter};
 use crate::http::listener::handshake::Shaking;
 use crate::http::listener::{self, ListenerConfig};
 use crate::http::tls::{Tls, TlsError, TlsFiles};
@@ -114,7 +114,7 @@ impl App {
             limits,
             quarantined: quarantined.into_keys().collect(),
         };
-        let EngineHandles { engine, submitter, reader, leases, following } = engine::build(loaded, deps);
+        let EngineHandles { engine, submitter, reader, leases, keeper, following } = engine::build(loaded, deps);
         let (throttle, scheme) = (Throttle::new(&clock), if tls.is_some() { "https" } else { "http" });
         let turns = edge.budgets.has(Budget::Handshakes).then(|| Handshakes::new(&clock));
         let config = ListenerConfig {
@@ -144,7 +144,7 @@ impl App {
         let (stopping, engine_stopping) = (lifecycle.stopping(), lifecycle.engine_stopping());
         lifecycle.spawn("engine", engine.run(engine_stopping.clone()));
         following.into_iter().for_each(|following| following.start(&lifecycle, engine_stopping));
-        lifecycle.spawn("pauses", engine::watch_pauses(leases, clock.clone(), engine_stopping.clone()));
+        keep_leases(&lifecycle, leases, keeper, clock.clone());
         lifecycle.spawn("metrics", telemetry::run_upkeep(metrics, clock.clone(), stopping.clone()));
         lifecycle.spawn("registry", registry.watch(clock.clone(), stopping.clone()));
         lifecycle.spawn("sweep", credentials.clone().sweep(throttle, stopping.clone()));
@@ -210,6 +210,15 @@ fn serve(lifecycle: &Lifecycle, config: ListenerConfig, state: AppState) {
         engine_stopping.cancel();
         ended
     });
+}
+
+/// Starts what runs beside the engine for leases. It stops with the engine, which ends the last ones.
+fn keep_leases(lifecycle: &Lifecycle, leases: Arc<LeaseTable>, keeper: Option<Keeper>, clock: Clock) {
+    let stopping = lifecycle.engine_stopping();
+    if let Some(keeper) = keeper {
+        lifecycle.spawn("heartbeats", keeper.run(stopping.clone()));
+    }
+    lifecycle.spawn("pauses", engine::watch_pauses(leases, clock, stopping.clone()));
 }
 
 /// Connections that may wait to be accepted; the system may allow fewer (`net.core.somaxconn`). One that finds no place is

@@ -148,8 +148,12 @@ fn describe() {
     describe_gauge!("rollcall_queue_depth", "Submissions taken and waiting at the engine's last turn.");
     describe_gauge!("rollcall_tasks", "Tasks that have not ended: one for each connection, and the service's own.");
     describe_gauge!("rollcall_queue_waiting", "Submissions waiting for the engine now.");
-    describe_counter!("rollcall_failed_writes_total", "Writes of the journal that failed, by kind: append, probe or clock.");
+    describe_counter!(
+        "rollcall_failed_writes_total",
+        "Writes that failed, by kind: append, probe, clock or heartbeats."
+    );
     describe_histogram!("rollcall_commit_seconds", Unit::Seconds, "Time to make a batch durable.");
+    describe_histogram!("rollcall_heartbeat_write_seconds", Unit::Seconds, "Time to write heartbeats to the store.");
     describe_histogram!("rollcall_batch_events", "Events a batch.");
     describe_counter!(
         "rollcall_credential_look_ups_total",

@@ -212,6 +212,11 @@ impl Appender {
             // before it could be too old.
             self.journal.recover().await?;
             self.journal.fence(tenants).await?;
+            // Another server may have removed this one's row, without which no heartbeat is written. A store that accepts
+            // no writes is no reason to stay away from it.
+            if let Err(error) = self.journal.probe().await {
+                tracing::debug!(%error, "the server's row was not written after an outage");
+            }
             self.journal.heads().await
         };
         in_time(reconnecting).await

@@ -133,6 +133,11 @@ impl Health {
         self.running.store(running, Ordering::Release);
     }
 
+    /// Returns true from the engine's first turn until it ends.
+    pub(super) fn is_running(&self) -> bool {
+        self.running.load(Ordering::Acquire)
+    }
+
     /// Returns true while the journal does not answer and writes are rejected.
     pub fn is_away(&self) -> bool {
         *self.away.borrow()

@@ -25,7 +25,7 @@ pub use appender::compare_clocks;
 pub use first_outcomes::FirstOutcomes;
 pub use following::Following;
 pub use health::Health;
-pub use leases::{LeaseTable, watch_pauses};
+pub use leases::{Keeper, LeaseTable, watch_pauses};
 pub use reader::{Reader, Snapshot};
 pub use request::{FirstOutcome, Receipt};
 pub use submit::Submitter;
@@ -95,6 +95,8 @@ pub struct EngineHandles {
     pub leases: Arc<LeaseTable>,
     /// The tasks that follow other servers' entries; `None` if no other server can append.
     pub following: Option<Following>,
+    /// Keeps heartbeats in the store, to be run beside the engine; `None` for an embedded store.
+    pub keeper: Option<Keeper>,
 }
 
 /// The dependencies of an engine.
@@ -127,11 +129,14 @@ pub fn build(mut loaded: Loaded, deps: EngineDeps) -> EngineHandles {
     }
     let takes_turns = limits.budgets.has(Budget::Turns);
     let queue = FairQueue::new(Load { requests: limits.queue, kib: limits.queue_kib }, takes_turns);
-    let leases = Arc::new(LeaseTable::new(clock.clone()));
     let followed = journal.follower();
     let confirmations = followed.as_ref().map(|_| Arc::new(Confirmations::new(views.clone(), clock.clone())));
     let links = Links::new(confirmations.clone());
     let health = Arc::new(Health::new(clock.clone(), journal.is_exclusive_by_session(), confirmations));
+    let heartbeats = || store.heartbeats(journal.replica());
+    let (stored, kept) = (heartbeats(), heartbeats());
+    let leases = Arc::new(LeaseTable::new(clock.clone(), kept.is_some()));
+    let keeper = kept.map(|table| Keeper::new(table, leases.clone(), health.clone(), clock.clone()));
     let (removals, captures) = (Arc::new(Removals::default()), Arc::new(Captures::default()));
     let submitter = Submitter::new(SubmitterParts {
         queue: queue.clone(),
@@ -168,6 +173,7 @@ pub fn build(mut loaded: Loaded, deps: EngineDeps) -> EngineHandles {
         captures,
         links,
         leases: leases.clone(),
+        heartbeats: stored,
         health,
         store: store.clone(),
         checkpoints: Checkpoints::new(store, clock.clone(), lifecycle.clone(), limits),
@@ -175,5 +181,5 @@ pub fn build(mut loaded: Loaded, deps: EngineDeps) -> EngineHandles {
         clock,
         takes_turns,
     });
-    EngineHandles { engine, submitter, reader, leases, following }
+    EngineHandles { engine, submitter, reader, leases, keeper, following }
 }

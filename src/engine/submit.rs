@@ -1,5 +1,6 @@
 //! The write path of handlers: heartbeats renew leases directly, all other events go through the queue.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use super::finality;
 use super::following::Links;
 use super::health::{Health, Ownership};
 use super::heartbeats::EventRoles;
-use super::leases::{Heartbeat, LeaseTable};
+use super::leases::{BatchNumber, Heartbeat, LeaseTable};
 use super::queue::{FairQueue, Item};
 use super::request::{PendingRequest, Receipt};
 use super::tenants::Removals;
@@ -83,33 +84,52 @@ impl Submitter {
         }
         // Leases are renewed first, so that they do not expire while the other events wait in the queue.
         let position = self.0.views.tenant(tenant).view().position();
-        let renewed = || EventRoles::new(&events, |event| self.renew(tenant, event, received));
-        let mut roles = renewed();
+        let (mut roles, mut batch) = self.renew_all(tenant, &events, received);
         // Another server may have opened the session, or added the user.
         if roles.has_rejected() && self.0.links.catch_up(&self.0.views, tenant, position).await? {
-            roles = renewed();
+            (roles, batch) = self.renew_all(tenant, &events, received);
         }
         let journalled: Vec<Event> = events.into_iter().filter(|event| !event.is_heartbeat()).collect();
-        let receipt = match journalled.is_empty() {
-            true => Receipt { position: self.0.views.tenant(tenant).view().position(), ..Receipt::default() },
-            false => self.append(tenant, journalled, received).await?,
+        let writing = async {
+            match batch {
+                Some(batch) => self.0.leases.until_written(batch).await,
+                None => true,
+            }
         };
-        Ok(roles.merge(receipt, &self.0.views.tenant(tenant).view()))
+        let appending = async {
+            match journalled.is_empty() {
+                true => Ok(Receipt { position: self.0.views.tenant(tenant).view().position(), ..Receipt::default() }),
+                false => self.append(tenant, journalled, received).await,
+            }
+        };
+        let (is_written, receipt) = tokio::join!(writing, appending);
+        if !is_written {
+            return Err(Fault::Unavailable("the heartbeats could not be written in time"));
+        }
+        Ok(roles.merge(receipt?, &self.0.views.tenant(tenant).view()))
     }
 
-    /// Renews the lease of a heartbeat's session.
-    fn renew(&self, tenant: TenantId, event: &Event, received: Duration) -> Outcome {
-        // Called with heartbeats only.
-        let EventBody::DeskHeartbeat { user, session, opened } = &event.fact.body else { return Outcome::Stale };
-        let view = self.0.views.tenant(tenant).view();
-        let Some(profile) = view.directory().profile_of(user) else {
-            return Outcome::Rejected(Rejection::UnknownUser);
-        };
-        let heartbeat = Heartbeat { user: profile.id, session, opened: *opened };
-        match self.0.leases.renew(tenant, heartbeat, received) {
-            Ok(()) => Outcome::Applied,
+    /// Renews the leases of a request's heartbeats. Returns the outcomes, and the batch that they are written with, if any
+    /// has to be.
+    fn renew_all(&self, tenant: TenantId, events: &[Event], received: Duration) -> (EventRoles, Option<BatchNumber>) {
+        let newest = Cell::new(None);
+        let roles = EventRoles::new(events, |event| match self.renew(tenant, event, received) {
+            Ok(batch) => {
+                newest.set(newest.get().max(batch));
+                Outcome::Applied
+            }
             Err(rejection) => Outcome::Rejected(rejection),
-        }
+        });
+        (roles, newest.get())
+    }
+
+    /// Renews the lease of a heartbeat's session. Returns the batch that it is written with.
+    fn renew(&self, tenant: TenantId, event: &Event, received: Duration) -> Result<Option<BatchNumber>, Rejection> {
+        // Called with heartbeats only.
+        let EventBody::DeskHeartbeat { user, session, opened } = &event.fact.body else { return Ok(None) };
+        let view = self.0.views.tenant(tenant).view();
+        let profile = view.directory().profile_of(user).ok_or(Rejection::UnknownUser)?;
+        self.0.leases.renew(tenant, Heartbeat { user: profile.id, session, opened: *opened }, received)
     }
 
     /// Queues events for the journal and waits for their outcomes.

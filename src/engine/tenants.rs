@@ -4,7 +4,7 @@ mod captures;
 mod inbox;
 
 use std::cmp::Ordering;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use metrics::{counter, gauge};
 use uuid::Uuid;
 
 use super::first_outcomes::FirstOutcomes;
-use super::leases::LeaseTable;
+use super::leases::{LeaseTable, StoredAges};
 use super::replay::{ReplayError, Tail};
 use super::request::{EventResult, PendingRequest};
 use super::views::{OUT_OF_SERVICE, Views};
@@ -20,7 +20,8 @@ use crate::clock::Clock;
 use crate::domain::{Entry, EventBody, EventId, Fault, Outcome, TenantId, Time};
 use crate::journal::Logged;
 use crate::live::State;
-use crate::live::state::{Gap, Step};
+use crate::live::state::{Gap, Lease, Step};
+use crate::store::Incarnation;
 
 use captures::Capture;
 use inbox::Inbox;
@@ -41,8 +42,9 @@ pub(super) struct PendingEntry {
     pub batch: Option<Uuid>,
     /// The request and the event's index in it; `None` for events made by the engine.
     pub request: Option<(Arc<PendingRequest>, usize)>,
-    /// Monotonic time of receipt, from which a lease runs.
-    pub received: Duration,
+    /// Monotonic time of receipt, from which a lease runs; `None` for an entry that was read from the journal, which does not
+    /// have it.
+    pub received: Option<Duration>,
 }
 
 /// An event that was journalled before.
@@ -162,9 +164,7 @@ impl Tenants {
             Ordering::Less => Ok(()),
             Ordering::Equal => Ok(end.check(batch)?),
             Ordering::Greater if entry.seq == end.seq + 1 => {
-                // The journal does not have the time of receipt. A full term from now ends no session too early.
-                let received = self.clock.monotonic();
-                self.accept(tenant, PendingEntry { entry, batch, request: None, received });
+                self.accept(tenant, PendingEntry { entry, batch, request: None, received: None });
                 Ok(())
             }
             Ordering::Greater => Err(Gap { at: end.seq, next: entry.seq }.into()),
@@ -184,11 +184,18 @@ impl Tenants {
         if self.is_absent(tenant) || self.end(tenant).seq >= loaded.position() {
             return;
         }
-        let now = self.clock.monotonic();
+        let of = |lease: &Lease| (lease.user, lease.session.clone(), lease.opened);
         let before = self.states.get(&tenant).map(State::open_sessions).unwrap_or_default();
-        // Each gets a full term: heartbeats of the entries in between are not known.
-        before.into_iter().for_each(|lease| self.leases.close(tenant, lease.user, &lease.session));
-        loaded.open_sessions().into_iter().for_each(|lease| self.leases.open(tenant, lease, now));
+        let mut known: HashSet<_> = before.iter().map(of).collect();
+        for lease in loaded.open_sessions() {
+            if !known.remove(&of(&lease)) {
+                self.leases.follow(tenant, lease);
+            }
+        }
+        // By its name: a session that was opened again has replaced the one before in the table.
+        let open: HashSet<_> = loaded.open_sessions().iter().map(|lease| (lease.user, lease.session.clone())).collect();
+        let ended = known.into_iter().filter(|(user, session, _)| !open.contains(&(*user, session.clone())));
+        ended.for_each(|(user, session, _)| self.leases.close(tenant, user, &session));
         self.first_outcomes.begin(tenant, loaded.recorded());
         self.states.insert(tenant, loaded);
         self.backlogs.entry(tenant).or_default().is_touched = true;
@@ -283,8 +290,9 @@ impl Tenants {
         Ok(self.is_busy(tenant))
     }
 
-    /// Updates the leases and the first outcomes after an entry was applied.
-    fn note(&mut self, tenant: TenantId, entry: &Entry, received: Duration, outcome: &Outcome) {
+    /// Updates the leases and the first outcomes after an entry was applied. `received` is the monotonic time of receipt,
+    /// from which a lease runs; `None` for an entry that was read from the journal, which does not have it.
+    fn note(&mut self, tenant: TenantId, entry: &Entry, received: Option<Duration>, outcome: &Outcome) {
         if *outcome == Outcome::Applied
             && let Some(state) = self.states.get(&tenant)
         {
@@ -302,8 +310,7 @@ impl Tenants {
         let outcome = state.apply(entry)?;
         state.set_batch(batch);
         self.backlogs.entry(tenant).or_default().is_touched = true;
-        // The journal does not have the time of receipt. A full term from now ends no session too early.
-        self.note(tenant, entry, self.clock.monotonic(), &outcome);
+        self.note(tenant, entry, None, &outcome);
         // Only counted here: the request of a found event is settled by the engine's recovery.
         self.settle(tenant, None, EventResult::unplaced(outcome.clone()));
         Ok(outcome)
@@ -386,14 +393,17 @@ impl Tenants {
         self.views.reject_absent(tenant)
     }
 
-    /// Opens every open session of the states in the lease table, each with a full term.
-    pub fn open_leases(&self) {
-        let now = self.clock.monotonic();
+    /// Opens every open session of the states in the lease table, with what is left of its lease by the store, else with a
+    /// full term. What the store has of other sessions is deleted: they ended.
+    pub fn open_leases(&self, mut ages: StoredAges) {
         for (tenant, state) in &self.states {
             for lease in state.open_sessions() {
-                self.leases.open(*tenant, lease, now);
+                let (session, opened) = (lease.session.clone(), lease.opened);
+                let age = ages.remove(&Incarnation { tenant: *tenant, user: lease.user, session, opened });
+                self.leases.resume(*tenant, lease, age);
             }
         }
+        ages.into_keys().for_each(|ended| self.leases.forget(ended));
     }
 }
 
@@ -410,13 +420,13 @@ fn publish(views: &Views, tenant: TenantId, state: &mut State, backlog: &mut Bac
 }
 
 /// Updates the lease table after an event was applied. Sessions that a late event did not close stay open.
-fn follow(leases: &LeaseTable, state: &State, tenant: TenantId, body: &EventBody, received: Duration) {
+fn follow(leases: &LeaseTable, state: &State, tenant: TenantId, body: &EventBody, received: Option<Duration>) {
     match body {
-        EventBody::DeskConnected { user, session, .. } => {
-            if let Ok(lease) = state.lease(user, session) {
-                leases.open(tenant, lease, received);
-            }
-        }
+        EventBody::DeskConnected { user, session, .. } => match (state.lease(user, session), received) {
+            (Ok(lease), Some(received)) => leases.open(tenant, lease, received),
+            (Ok(lease), None) => leases.follow(tenant, lease),
+            (Err(_), _) => {}
+        },
         EventBody::DeskDisconnected { user, session, .. } | EventBody::DeskLeaseExpired { user, session, .. } => {
             if state.lease(user, session).is_err()
                 && let Some(user) = state.user(user)

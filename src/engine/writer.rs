@@ -15,7 +15,7 @@ use super::appender::{AppendResult, Appender, DraftOutcome, UnknownAppend};
 use super::checkpoints::Checkpoints;
 use super::following::Links;
 use super::health::Health;
-use super::leases::LeaseTable;
+use super::leases::{LeaseTable, stored_ages};
 use super::pace::{Pace, TURN_WORK};
 use super::queue::{FairQueue, Item};
 use super::request::EventResult;
@@ -25,7 +25,7 @@ use crate::domain::event::Rejection;
 use crate::domain::{Entry, Event, EventBody, Fault, Outcome, TenantId, UserRef};
 use crate::journal::{Draft, JournalError};
 use crate::lifecycle::Lifecycle;
-use crate::store::Store;
+use crate::store::{HeartbeatTable, Store};
 
 /// The most leases ended in one turn.
 const MAX_EXPIRIES: usize = 500;
@@ -51,6 +51,8 @@ pub struct Engine {
     captures: Arc<Captures>,
     links: Links,
     leases: Arc<LeaseTable>,
+    /// Read once, at the start.
+    heartbeats: Option<HeartbeatTable>,
     health: Arc<Health>,
     clock: Clock,
     lifecycle: Lifecycle,
@@ -77,6 +79,7 @@ pub(super) struct EngineParts {
     pub captures: Arc<Captures>,
     pub links: Links,
     pub leases: Arc<LeaseTable>,
+    pub heartbeats: Option<HeartbeatTable>,
     pub health: Arc<Health>,
     pub clock: Clock,
     pub lifecycle: Lifecycle,
@@ -88,7 +91,7 @@ pub(super) struct EngineParts {
 impl Engine {
     pub(super) fn new(parts: EngineParts) -> Self {
         let EngineParts { tenants, appender, queue, removals, captures, leases, health, .. } = parts;
-        let EngineParts { clock, lifecycle, store, checkpoints, takes_turns, links, .. } = parts;
+        let EngineParts { heartbeats, clock, lifecycle, store, checkpoints, takes_turns, links, .. } = parts;
         let (pace, confirmed_at, are_clocks_apart) = (Pace::default(), clock.monotonic(), clock.is_apart());
         Engine {
             tenants,
@@ -98,6 +101,7 @@ impl Engine {
             captures,
             links,
             leases,
+            heartbeats,
             health,
             clock,
             lifecycle,
@@ -113,7 +117,7 @@ impl Engine {
 
     /// Runs until `stopping` is cancelled, then appends what is still queued, writes the last checkpoints and ends.
     pub async fn run(mut self, stopping: CancellationToken) -> Result<(), Infallible> {
-        self.tenants.open_leases();
+        self.tenants.open_leases(stored_ages(self.heartbeats.take(), &self.clock).await);
         // The states were loaded just now. The row is written before anything is served, or no server would wait for us.
         let loaded = self.clock.monotonic();
         self.probe(&stopping).await;
@@ -132,6 +136,7 @@ impl Engine {
                 () = self.removals.wait() => {}
                 () = self.captures.wait() => {}
                 () = self.links.feed.wait() => {}
+                () = self.leases.wait() => {}
                 () = self.clock.sleep_until(deadline) => {}
                 // Work left over from the last turn: `wait` returns for new events only.
                 () = std::future::ready(()), if self.has_work() => {}
@@ -227,7 +232,7 @@ impl Engine {
     /// false if the engine must stop while the store is unavailable.
     async fn write(&mut self, stopping: &CancellationToken) -> bool {
         // Before the queued events: under any load the session of a silent desk must end. Not while stopping, since the
-        // next start gives every lease a full term, and not before the time is certain, at which it would be recorded.
+        // next start does so as well, and not before the time is certain, at which it would be recorded.
         let ends_leases = !stopping.is_cancelled() && !self.are_clocks_apart;
         let mut items = if ends_leases { self.expired() } else { Vec::new() };
         let tenants = &self.tenants;
@@ -361,8 +366,8 @@ impl Engine {
                 }
                 DraftOutcome::Placed { seq, recorded, batch } => {
                     let Item { draft, request, received } = item;
-                    let entry = Entry { seq, recorded, event: draft.event };
-                    self.tenants.accept(tenant, PendingEntry { entry, batch: Some(batch), request, received });
+                    let (entry, batch) = (Entry { seq, recorded, event: draft.event }, Some(batch));
+                    self.tenants.accept(tenant, PendingEntry { entry, batch, request, received: Some(received) });
                     continue;
                 }
                 DraftOutcome::Untimed => {

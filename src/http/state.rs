@@ -180,7 +180,8 @@ impl AppState {
         let Some(hash) = hash.filter(|hash| self.credentials().can_look_up(hash)) else { return Ok(false) };
         let from = request.peer().0;
         self.throttle().look_up(from)?;
-        self.credentials().look_up(hash, network(from)).await?;
+        // Boxed: it is rare, and would be part of the future of each request.
+        Box::pin(self.credentials().look_up(hash, network(from))).await?;
         Ok(true)
     }
 

@@ -174,8 +174,8 @@ pub enum LockMode {
     /// For itself alone: no other server runs on the store.
     #[default]
     Exclusive,
-    /// Together with other servers, each of which follows the entries of the others. No setting chooses it yet: leases are
-    /// still kept by one server, and would be ended by another.
+    /// Together with other servers, each of which follows the entries of the others. No setting chooses it yet: what one
+    /// server does for all, such as ending leases, is not shared out among several.
     Shared,
 }
 

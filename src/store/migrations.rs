@@ -32,6 +32,7 @@ include!(
     "0012_tenant_deletion",
     "0013_archive_tags",
     "0014_shared",
+    "0015_heartbeats",
 );
 
 /// A migration's name, without the ending, and its statements.

@@ -4,6 +4,7 @@
 pub mod archive;
 pub mod checkpoint;
 mod deletion;
+pub mod heartbeats;
 pub mod housekeeping;
 pub mod load;
 pub mod lock;
@@ -24,16 +25,18 @@ use std::time::Duration;
 
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::PgConnectOptions;
+use uuid::Uuid;
 
 use crate::domain::{Fault, TenantId};
 use crate::journal::{Journal, JournalError, PostgresJournal, SqliteJournal};
 
 pub use archive::{ArchiveFilter, ArchivePage, Tags};
 pub use checkpoint::{CheckpointId, CheckpointWriter, StoredCheckpoint};
+pub use heartbeats::{Heard, Incarnation, Reading, Signs};
 pub use housekeeping::{Chore, Expiry};
 pub use load::CheckpointReader;
 pub use lock::ServerLock;
-pub use postgres::PostgresStore;
+pub use postgres::{HeartbeatTable, Mark, PostgresStore};
 pub use registry::{KeyRecord, RegistryChanges, RegistryVersion, TenantRecord};
 pub use sqlite::SqliteStore;
 pub use tenant_reads::{ArchivePart, ArchiveSearch, TenantReads};
@@ -187,6 +190,9 @@ pub enum StoreError {
     /// The tenant does not exist, or was deleted.
     #[error("the tenant {0} does not exist")]
     NoTenant(TenantId),
+    /// The row of this server is missing in the store: another server has removed it, and has the store by now.
+    #[error("this server's row in the store was removed")]
+    Removed,
     /// The store holds data that this program does not write.
     #[error("the store holds something unreadable: {0}")]
     Unreadable(String),
@@ -320,5 +326,13 @@ impl Store {
                 Journal::Postgres(PostgresJournal::open(store.sessions().clone(), apply_version).await?)
             }
         })
+    }
+
+    /// Returns the table of heartbeats for the server `replica`; `None` for an embedded store, which has none.
+    pub fn heartbeats(&self, replica: Uuid) -> Option<HeartbeatTable> {
+        match self {
+            Store::Sqlite(_) => None,
+            Store::Postgres(store) => Some(HeartbeatTable::new(store.sessions().clone(), replica)),
+        }
     }
 }

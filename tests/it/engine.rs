@@ -8,6 +8,7 @@ mod leases;
 mod pages;
 mod presences;
 mod reads;
+mod stored_leases;
 
 use std::time::Duration;
 

@@ -6,6 +6,7 @@ mod checkpoints;
 mod embedded;
 mod ending;
 mod in_doubt;
+mod leases;
 mod takeover;
 mod terminated;
 mod undecided;

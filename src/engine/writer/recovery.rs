@@ -121,7 +121,7 @@ impl Engine {
             }
         }
         self.tenants.publish();
-        // Events without a caller would end leases, which got another term by the recovery.
+        // Events without a caller would end leases, which the recovery reopened.
         retried.retain(|item| item.request.as_ref().is_some_and(|(request, _)| !request.is_gone()));
         retried
     }
@@ -165,8 +165,8 @@ impl Engine {
         };
         self.probed_at = None;
         self.tenants.publish();
-        self.leases.restart();
-        // Last: writes are accepted again once the views are current and the leases have their full term.
+        self.leases.recover();
+        // Last: writes are accepted again once the views and the leases are current.
         self.health.confirm(sent);
         tracing::info!(entries = found.len(), "the store is back");
         Some(found)

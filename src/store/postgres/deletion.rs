@@ -42,13 +42,14 @@ macro_rules! slice {
 }
 
 /// The steps in their order. Rows that refer to others come before those: tokens before keys, and the tenant last.
-const STEPS: [Step; 13] = [
+const STEPS: [Step; 14] = [
     slice!("journal", "seq", "pg_column_size(event)"),
     slice!("seen", "key", "100"),
     slice!("archive", "id", "pg_column_size(body)"),
     // A conversation's tags are deleted with it, by a trigger; no other statement deletes those left by an accident.
     slice!("archive_tag", "kind, value, closed_ms, id", "200"),
     slice!("state_row", "kind, key", "pg_column_size(body)"),
+    slice!("heartbeat", "user_id, session", "100"),
     slice!("token", "hash", "200"),
     slice!("ticket", "hash", "200"),
     // While the keys are there, since a change names a key without its tenant. A change that names nothing makes servers

@@ -5,6 +5,7 @@ mod archive;
 mod checkpoint;
 pub(super) mod connect;
 mod deletion;
+mod heartbeats;
 mod housekeeping;
 mod load;
 mod registry;
@@ -24,6 +25,7 @@ use super::{POOL_CONNECTIONS, Purpose, StoreError};
 use crate::journal::Sessions;
 
 pub use checkpoint::CheckpointWriter;
+pub use heartbeats::{HeartbeatTable, Mark};
 pub use load::CheckpointReader;
 
 /// The server's time limit for a page of the archive. Its caller gives up shortly before and does not cancel the

@@ -1,7 +1,8 @@
 //! Several servers on one database, each of which follows the entries of the others:
 //! docs/decisions/0105-following.md.
 //!
-//! Leases are kept by one server for now, so the sessions of these tests have none.
+//! What one server does for all, such as ending leases, is not shared out among several yet, so that the sessions of these
+//! tests have long leases or none.
 
 mod confirmed;
 mod interleaved;

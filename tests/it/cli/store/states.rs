@@ -94,6 +94,11 @@ const STATES: [State; 7] = [
     State::Newer,
 ];
 
+/// The newest migration's number.
+const NEWEST: usize = 15;
+/// How a message names a store of the migration before.
+const OLDER: &str = "(schema version 14)";
+
 /// Returns parts of the message with which a command is refused; `None` if it does its work.
 fn refusal(kind: Kind, state: State, backend: Backend) -> Option<&'static [&'static str]> {
     let is_embedded = backend == Backend::Embedded;
@@ -113,7 +118,7 @@ fn refusal(kind: Kind, state: State, backend: Backend) -> Option<&'static [&'sta
         }
         (State::Older, Kind::Reads | Kind::Verifies) => Some(&[
             "are older than this program (rollcall 0.",
-            "(schema version 13)",
+            OLDER,
             "rollcall migrate upgrades",
             "nothing was changed",
         ]),
@@ -161,9 +166,10 @@ async fn older(location: &Location, backend: Backend) {
     let all = std::fs::read_dir(&ours).expect("the folder").map(|file| file.expect("a file").path());
     let mut all: Vec<_> = all.collect();
     all.sort();
-    assert_eq!(all.len(), 14, "the messages above name the newest migration and the one before");
+    assert_eq!(all.len(), NEWEST, "the newest migration and the one before are named above");
+    assert!(OLDER.contains(&format!(" {})", NEWEST - 1)));
     let folder = tempfile::tempdir().expect("a folder");
-    for file in &all[..13] {
+    for file in &all[..NEWEST - 1] {
         std::fs::copy(file, folder.path().join(file.file_name().expect("a name"))).expect("a copy");
     }
     migrate(location, folder.path()).await;
@@ -306,7 +312,7 @@ async fn commands_that_write_upgrade_an_older_store(backend: Backend) {
             ended(&home, &arguments).code(0);
         }
         let newest = RawStore::open(&home.location).await.number("SELECT max(version) FROM _sqlx_migrations").await;
-        assert_eq!(newest, 14, "{arguments:?}");
+        assert_eq!(newest, NEWEST as i64, "{arguments:?}");
     }
 }
 
