@@ -10,13 +10,14 @@ use tokio::net::{TcpListener, TcpSocket};
 
 use crate::auth::secret::Secret;
 use crate::auth::{Credentials, Passwords};
-use crate::boot::{BootError, Booted, GivenTokens, boot};
+use crate::boot::{BootError, Booted, GivenTokens, boot_as};
 use crate::clock::Clock;
 use crate::engine::{self, EngineDeps, EngineHandles, Keeper, LeaseTable, Limits, Reader, Submitter};
 use crate::http::listener::handshake::Shaking;
 use crate::http::listener::{self, ListenerConfig};
 use crate::http::tls::{Tls, TlsError, TlsFiles};
 use crate::http::{self, AppState, Edge, Handles};
+use crate::journal::LockMode;
 use crate::lifecycle::Lifecycle;
 use crate::limits::sockets::SocketLimits;
 use crate::limits::{Budget, Handshakes, MemoryBudget, Sockets, TenantBudgets, TenantLimits, Throttle};
@@ -36,6 +37,8 @@ pub struct Options {
     pub admin_token: Option<String>,
     /// Token that reads the metrics, if one is set.
     pub metrics_token: Option<String>,
+    /// The way in which the lock of a store on PostgreSQL is held; [`LockMode::Exclusive`] except in tests.
+    pub lock: LockMode,
     /// Settings of the engine.
     pub limits: Limits,
     /// Settings of the HTTP layer.
@@ -94,12 +97,12 @@ impl App {
     /// reported at once.
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let Options { location, listen, tls, admin_token, limits, edge, clock, metrics, .. } = options;
-        let Options { metrics_token, tenant_limits, max_connections, header_timeout, .. } = options;
+        let Options { metrics_token, tenant_limits, max_connections, header_timeout, lock: mode, .. } = options;
         let (listener, address) = bind(listen).map_err(|error| StartError::Listen(listen, error))?;
         let tls = if let Some(files) = tls { Some(Tls::load(files).await?) } else { None };
+        let given = GivenTokens { admin: admin_token.as_deref(), metrics: metrics_token.as_deref() };
         let Booted { store, journal, loaded, quarantined, registry, credentials, new_admin_token, has_admin, lock } =
-            boot(&location, GivenTokens { admin: admin_token.as_deref(), metrics: metrics_token.as_deref() }, &clock)
-                .await?;
+            boot_as(&location, given, &clock, mode).await?;
         let lifecycle = Lifecycle::new(&clock, edge.budgets);
         let tenant_reads = TenantReads::new(store.clone(), lifecycle.clone(), &clock, edge.budgets);
         let deps = EngineDeps {
@@ -111,7 +114,7 @@ impl App {
             limits,
             quarantined: quarantined.into_keys().collect(),
         };
-        let EngineHandles { engine, submitter, reader, leases, keeper } = engine::build(loaded, deps);
+        let EngineHandles { engine, submitter, reader, leases, keeper, following } = engine::build(loaded, deps);
         let (throttle, scheme) = (Throttle::new(&clock), if tls.is_some() { "https" } else { "http" });
         let turns = edge.budgets.has(Budget::Handshakes).then(|| Handshakes::new(&clock));
         let config = ListenerConfig {
@@ -140,6 +143,7 @@ impl App {
         });
         let (stopping, engine_stopping) = (lifecycle.stopping(), lifecycle.engine_stopping());
         lifecycle.spawn("engine", engine.run(engine_stopping.clone()));
+        following.into_iter().for_each(|following| following.start(&lifecycle, engine_stopping));
         keep_leases(&lifecycle, leases, keeper, clock.clone());
         lifecycle.spawn("metrics", telemetry::run_upkeep(metrics, clock.clone(), stopping.clone()));
         lifecycle.spawn("registry", registry.watch(clock.clone(), stopping.clone()));

@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::domain::TenantId;
 use crate::engine::replay::ReplayError;
 use crate::engine::{Loaded, compare_clocks};
-use crate::journal::{Journal, JournalError};
+use crate::journal::{Journal, JournalError, LockMode};
 use crate::live::state::{APPLY_VERSION, BadCheckpoint};
 use crate::registry::Registry;
 use crate::store::{Location, Purpose, ServerLock, Store, StoreError};
@@ -109,8 +109,17 @@ pub struct LockedStore {
 /// Locks the store and opens it. The lock comes first, since opening changes tables, which must not happen under a
 /// running server.
 pub async fn lock_store(location: &Location, clock: &Clock, purpose: Purpose) -> Result<LockedStore, BootError> {
+    lock_store_as(location, clock, purpose, LockMode::Exclusive).await
+}
+
+async fn lock_store_as(
+    location: &Location,
+    clock: &Clock,
+    purpose: Purpose,
+    mode: LockMode,
+) -> Result<LockedStore, BootError> {
     location.inspect(purpose).await?;
-    let lock = take_lock(location, clock, purpose).await?;
+    let lock = take_lock(location, clock, purpose, mode).await?;
     let store = Store::open_locked(location, &lock, purpose).await?;
     let (journal, lock) = store.locked_journal(lock, APPLY_VERSION).await?;
     Ok(LockedStore { store, journal, lock })
@@ -118,7 +127,17 @@ pub async fn lock_store(location: &Location, clock: &Clock, purpose: Purpose) ->
 
 /// Locks the store and loads every tenant, the keys and the administrator's token.
 pub async fn boot(location: &Location, given: GivenTokens<'_>, clock: &Clock) -> Result<Booted, BootError> {
-    let LockedStore { store, mut journal, lock } = lock_store(location, clock, Purpose::Make).await?;
+    boot_as(location, given, clock, LockMode::Exclusive).await
+}
+
+/// Works as [`boot`], with the lock in this mode.
+pub async fn boot_as(
+    location: &Location,
+    given: GivenTokens<'_>,
+    clock: &Clock,
+    mode: LockMode,
+) -> Result<Booted, BootError> {
+    let LockedStore { store, mut journal, lock } = lock_store_as(location, clock, Purpose::Make, mode).await?;
     check_clock(&mut journal, clock).await?;
     let LoadedTenants { loaded, quarantined } = load(&store, &mut journal).await?;
     gauge!("rollcall_quarantined_tenants").set(quarantined.len() as f64);
@@ -131,10 +150,15 @@ pub async fn boot(location: &Location, given: GivenTokens<'_>, clock: &Clock) ->
 }
 
 /// Waits for the lock. [`BootError::Taken`] after [`LOCK_TIMEOUT`].
-async fn take_lock(location: &Location, clock: &Clock, purpose: Purpose) -> Result<ServerLock, BootError> {
+async fn take_lock(
+    location: &Location,
+    clock: &Clock,
+    purpose: Purpose,
+    mode: LockMode,
+) -> Result<ServerLock, BootError> {
     let until = clock.monotonic() + LOCK_TIMEOUT;
     loop {
-        match ServerLock::try_take(location, purpose).await? {
+        match ServerLock::try_take_as(location, purpose, mode).await? {
             Some(lock) => return Ok(lock),
             None if clock.monotonic() < until => tokio::time::sleep(LOCK_INTERVAL).await,
             None => return Err(BootError::Taken(location.to_string())),

@@ -71,6 +71,18 @@ impl Clock {
         self.guarded(|guard, _| guard.is_unsettled())
     }
 
+    /// Returns true while the database's clock is known to differ from guarded time by more than 2 s. Nothing is appended
+    /// then.
+    pub fn is_apart(&self) -> bool {
+        self.guarded(|guard, _| guard.is_apart())
+    }
+
+    /// Returns the earliest and the latest time of the database's clock that agree with guarded time now: 2 s before it
+    /// and after it.
+    pub fn agreeing(&self) -> (Time, Time) {
+        self.guarded(|guard, source| guard.agreeing(source.read()))
+    }
+
     /// Returns the clock that is off, if one is. The service is not ready then.
     pub fn alarm(&self) -> Option<ClockAlarm> {
         self.guarded(|guard, source| guard.alarm(source.read()))

@@ -150,7 +150,10 @@ fn describe() {
     describe_gauge!("rollcall_queue_waiting", "Submissions waiting for the engine now.");
     describe_gauge!("rollcall_live_sockets", "Connections of live operations with an accepted credential.");
     describe_gauge!("rollcall_live_operations", "Subscriptions and queries under way on them.");
-    describe_counter!("rollcall_failed_writes_total", "Writes that failed, by kind: append, probe or heartbeats.");
+    describe_counter!(
+        "rollcall_failed_writes_total",
+        "Writes that failed, by kind: append, probe, clock or heartbeats."
+    );
     describe_histogram!("rollcall_commit_seconds", Unit::Seconds, "Time to make a batch durable.");
     describe_histogram!("rollcall_heartbeat_write_seconds", Unit::Seconds, "Time to write heartbeats to the store.");
     describe_histogram!("rollcall_batch_events", "Events a batch.");
@@ -174,6 +177,8 @@ fn describe() {
         "Rows deleted after their retention, and those of deleted tenants."
     );
     describe_gauge!("rollcall_quarantined_tenants", "Tenants out of service.");
+    describe_counter!("rollcall_followed_entries_total", "Entries read of other servers on the database.");
+    describe_gauge!("rollcall_lagging_tenants", "Tenants with entries of other servers to be read.");
     describe_gauge!("rollcall_clock_ahead_seconds", Unit::Seconds, "How far a distrusted clock is ahead.");
     describe_gauge!(
         "rollcall_confirmation_age_seconds",

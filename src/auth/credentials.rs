@@ -94,6 +94,16 @@ impl Credentials {
         self.authenticate(ticket.credential, rights_now)
     }
 
+    /// Returns the tenant of a user's log-in with this token, and the position at which its password was set. `None` if the
+    /// token is unknown, expired, or not a user's.
+    pub fn log_in_of(&self, hash: &[u8; 32]) -> Option<(TenantId, u64)> {
+        let token = self.0.registry.tokens().find(hash, self.0.clock.now())?;
+        match token.holder {
+            TokenHolder::User { password, .. } => Some((token.tenant, password)),
+            TokenHolder::Key(_) => None,
+        }
+    }
+
     /// Returns true if looking the credential with this hash up can show more than memory has: it was not looked up
     /// within the last minute.
     pub fn can_look_up(&self, hash: &[u8; 32]) -> bool {

@@ -160,6 +160,18 @@ impl Guard {
         self.unsettled.is_some()
     }
 
+    /// Returns true if the newest observation of the database's clock was off guarded time, or the clocks have not agreed
+    /// since the start.
+    pub fn is_apart(&self) -> bool {
+        self.is_unsettled() || self.database.is_some_and(|database| database.off.is_some())
+    }
+
+    /// Returns the earliest and the latest time of the database's clock that agree with guarded time.
+    pub fn agreeing(&mut self, reading: Reading) -> (Time, Time) {
+        self.advance(reading);
+        (Time::from_micros(self.time - JUMP_TOLERANCE), Time::from_micros(self.time + JUMP_TOLERANCE))
+    }
+
     /// Returns service time: guarded time plus the last measured offset to the database's clock.
     pub fn now(&mut self, reading: Reading) -> Time {
         self.advance(reading);

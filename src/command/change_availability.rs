@@ -46,13 +46,17 @@ pub async fn change_availability<P: ChangesAvailability>(
     user: EntityRef,
     change: Change,
 ) -> Result<u64, ChangeError> {
-    let view = context.snapshot()?.view;
     let subject = UserRef::Entity(user);
-    let profile = view.directory().profile_of(&subject);
-    let conf = profile.ok_or(Fault::NotFound("user"))?.channels.per_channel();
-    if let Some((channel, _)) = change.channels.iter().find(|(channel, on)| *on && !conf[*channel].enabled) {
-        return Err(ChangeError::NotEnabled(*channel));
-    }
+    context
+        .decide(|snapshot| {
+            let profile = snapshot.view.directory().profile_of(&subject);
+            let conf = profile.ok_or(Fault::NotFound("user"))?.channels.per_channel();
+            match change.channels.iter().find(|(channel, on)| *on && !conf[*channel].enabled) {
+                Some((channel, _)) => Err(ChangeError::NotEnabled(*channel)),
+                None => Ok(()),
+            }
+        })
+        .await?;
     let mut bodies = Vec::new();
     if !change.channels.is_empty() {
         let channels = change.channels;

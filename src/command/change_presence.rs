@@ -41,16 +41,20 @@ impl From<Fault> for ChangeError {
 ///
 /// [`Fault::NotFound`] for an unknown user.
 pub async fn change_presence(context: Context<'_, UsersWrite>, choice: Choice) -> Result<u64, ChangeError> {
-    let view = context.snapshot()?.view;
     let user = UserRef::Entity(EntityRef::Guid(choice.user));
-    view.directory().find(&user).ok_or(Fault::NotFound("user"))?;
-    let definition = view.directory().definition(choice.definition).ok_or(ChangeError::Unknown)?;
-    // Events refer to definitions of the directory, which has no built-in ones: those are stored as their category.
-    let (presence, presence_id) = match definition.category.chosen().filter(|_| definition.selectable) {
-        None => return Err(ChangeError::NotSelectable),
-        Some(category) if definition.is_built_in => (Some(category), None),
-        Some(_) => (None, Some(definition.guid)),
-    };
+    let (presence, presence_id) = context
+        .decide(|snapshot| {
+            let directory = snapshot.view.directory();
+            directory.find(&user).ok_or(Fault::NotFound("user"))?;
+            let definition = directory.definition(choice.definition).ok_or(ChangeError::Unknown)?;
+            // Events refer to definitions of the directory, which has no built-in ones: those are stored as their category.
+            match definition.category.chosen().filter(|_| definition.selectable) {
+                None => Err(ChangeError::NotSelectable),
+                Some(category) if definition.is_built_in => Ok((Some(category), None)),
+                Some(_) => Ok((None, Some(definition.guid))),
+            }
+        })
+        .await?;
     let body = EventBody::StatusChanged { user, presence, presence_id, channels: Vec::new() };
     let receipt = context.commit(vec![context.event(SOURCE, body)]).await?;
     match receipt.outcomes.first() {

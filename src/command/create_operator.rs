@@ -24,7 +24,7 @@ pub async fn create_operator(
     let roles = user.roles_after(Roles::default());
     let then = password.map(|password| password.set_for(subject.clone(), roles)).transpose()?;
     let document = Document { users: vec![user], ..Document::default() };
-    upsert(&context, document, then).await?;
+    upsert(&context, Arc::new(document), then).await?;
     let view = context.snapshot()?.view;
     let made = view.directory().profile_of(&subject).ok_or(Fault::NotFound("operator"))?;
     Ok((view.position(), made.clone()))

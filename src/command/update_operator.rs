@@ -7,6 +7,7 @@ use super::upsert_directory::upsert;
 use crate::auth::{NewPassword, OperatorsWrite};
 use crate::domain::directory::{Document, UserPatch};
 use crate::domain::{EntityRef, Fault, Profile, UserRef};
+use crate::engine::Snapshot;
 
 /// Changes an operator and, if one is given, the password. Returns the position of the view in which that is in effect,
 /// and the operator's profile there.
@@ -22,15 +23,14 @@ pub async fn update_operator(
 ) -> Result<(u64, Arc<Profile>), Fault> {
     let subject = UserRef::Entity(operator);
     let unknown = Fault::NotFound("operator");
-    let view = context.snapshot()?.view;
-    let profile = view.directory().profile_of(&subject);
+    let find = |snapshot: &Snapshot| snapshot.view.directory().profile_of(&subject).cloned();
+    let profile = context.decide(|snapshot| find(snapshot).ok_or(unknown.clone())).await?;
     // With both ids, the document is rejected instead of creating a new operator if this one is deleted meanwhile.
-    let profile = profile.ok_or(unknown.clone())?;
     (user.id, user.guid) = (Some(profile.id), Some(profile.guid));
     let roles = user.roles_after(profile.roles);
     let then = password.map(|password| password.set_for(UserRef::id(profile.id), roles)).transpose()?;
     let document = Document { users: vec![user], ..Document::default() };
-    upsert(&context, document, then).await?;
+    upsert(&context, Arc::new(document), then).await?;
     let view = context.snapshot()?.view;
     let changed = view.directory().profile_of(&subject);
     Ok((view.position(), changed.ok_or(unknown)?.clone()))

@@ -22,45 +22,62 @@ pub async fn upsert_directory(
     lifecycle: &Lifecycle,
     document: Document,
 ) -> Result<(u64, Changes), Fault> {
-    let (snapshot, roles) = (context.snapshot()?, context.caller.role_grant());
-    let document = if document.len() > INLINE_ENTITIES {
-        let check = move || checked(&snapshot, document, roles);
-        lifecycle.run_cpu_bound(TurnKey::Tenant(context.tenant()), check).await??
-    } else {
-        checked(&snapshot, document, roles)?
-    };
+    let document = Arc::new(document);
+    if document.len() <= INLINE_ENTITIES {
+        return upsert(&context, document, None).await;
+    }
+    let position = context.snapshot()?.view.position();
+    match check_long(&context, lifecycle, &document).await {
+        // As in `Context::decide`, which cannot wait for a turn.
+        Err(Fault::Refused(_)) if context.reader.catch_up(context.tenant(), position).await? => {
+            check_long(&context, lifecycle, &document).await?;
+        }
+        checked => checked?,
+    }
     commit(&context, document, None).await
+}
+
+/// Checks a long document outside of the threads that answer requests, in the tenant's turn.
+async fn check_long(
+    context: &Context<'_, DirectoryWrite>,
+    lifecycle: &Lifecycle,
+    document: &Arc<Document>,
+) -> Result<(), Fault> {
+    let (snapshot, document, roles) = (context.snapshot()?, document.clone(), context.caller.role_grant());
+    let checking = move || check(&snapshot, &document, roles);
+    lifecycle.run_cpu_bound(TurnKey::Tenant(context.tenant()), checking).await?
 }
 
 /// Commits a document and, in the same transaction, `then` after it, for a command with a scope of its own that suffices.
 pub(super) async fn upsert<P>(
     context: &Context<'_, P>,
-    document: Document,
+    document: Arc<Document>,
     then: Option<EventBody>,
 ) -> Result<(u64, Changes), Fault> {
-    let document = checked(&context.snapshot()?, document, context.caller.role_grant())?;
+    let roles = context.caller.role_grant();
+    context.decide(|snapshot| check(snapshot, &document, roles)).await?;
     commit(context, document, then).await
 }
 
-/// Returns the document if the directory of the snapshot would accept it from a caller who may give these roles.
-fn checked(snapshot: &Snapshot, document: Document, roles: RoleGrant) -> Result<Document, Fault> {
+/// Returns [`Fault::Refused`] unless the directory of the snapshot would accept the document from a caller who may give these
+/// roles.
+fn check(snapshot: &Snapshot, document: &Document, roles: RoleGrant) -> Result<(), Fault> {
     let problems = document.check();
     if !problems.is_empty() {
         return Err(Fault::Refused(problems));
     }
     // Tried on a copy first, so that rejected documents do not fill the journal. The outcome of the event is what
     // counts: the directory may have changed by then.
-    snapshot.try_document(&document, roles).map_err(Fault::Refused)?;
-    Ok(document)
+    snapshot.try_document(document, roles).map_err(Fault::Refused)
 }
 
 /// Commits the document's event, with `then` after it. Returns the position and the document's changes.
 async fn commit<P>(
     context: &Context<'_, P>,
-    document: Document,
+    document: Arc<Document>,
     then: Option<EventBody>,
 ) -> Result<(u64, Changes), Fault> {
-    let body = EventBody::DirectoryUpserted { document: Arc::new(document), roles: context.caller.role_grant() };
+    let body = EventBody::DirectoryUpserted { document, roles: context.caller.role_grant() };
     let event = |body| context.event("rollcall:directory", body);
     let events = std::iter::once(body).chain(then).map(event).collect();
     let receipt = context.commit(events).await?;

@@ -8,10 +8,11 @@ use std::time::Duration;
 use metrics::{counter, histogram};
 use uuid::Uuid;
 
+use super::following::Links;
 use super::health::Ownership;
 use crate::clock::Clock;
 use crate::domain::{TenantId, Time};
-use crate::journal::{Appended, Batch, Draft, Head, Journal, JournalError, Placement};
+use crate::journal::{Appended, Batch, ClockBounds, Draft, Head, Journal, JournalError, Placement};
 
 /// The longest wait for an append; each MiB of JSON adds a second.
 const APPEND_TIMEOUT: Duration = Duration::from_secs(2);
@@ -33,8 +34,20 @@ pub(super) enum DraftOutcome {
     Deleted,
     /// The store rejected the event's content.
     Refused,
+    /// The store's clock and the server's differ. Nothing was placed.
+    Untimed,
     /// The outcome is unknown until the journal is read.
     Undecided,
+}
+
+impl DraftOutcome {
+    /// Returns the position of a placed draft.
+    pub const fn position(self) -> Option<u64> {
+        match self {
+            DraftOutcome::Placed { seq, .. } => Some(seq),
+            _ => None,
+        }
+    }
 }
 
 /// The result of an append.
@@ -46,6 +59,8 @@ pub(super) struct AppendResult {
     pub heads: HashMap<TenantId, Head>,
     /// The ids of the batches that were sent: one, or several if the store rejected content.
     pub batches: Vec<Uuid>,
+    /// True if some drafts are [`DraftOutcome::Untimed`].
+    pub is_untimed: bool,
     /// The error that left some drafts undecided.
     pub failure: Option<JournalError>,
 }
@@ -79,12 +94,13 @@ async fn in_time<T>(asking: impl Future<Output = Result<T, JournalError>>) -> Re
 #[derive(Debug)]
 pub(super) struct Appender {
     pub journal: Journal,
+    links: Links,
     clock: Clock,
 }
 
 impl Appender {
-    pub const fn new(journal: Journal, clock: Clock) -> Self {
-        Appender { journal, clock }
+    pub const fn new(journal: Journal, links: Links, clock: Clock) -> Self {
+        Appender { journal, links, clock }
     }
 
     /// Appends the drafts in one transaction. If the store rejects their content, the rejected drafts are found by
@@ -95,11 +111,18 @@ impl Appender {
         let whole = 0..drafts.len();
         let mut pieces = Vec::from([whole]);
         while let Some(piece) = pieces.pop() {
-            let batch = Batch { id: self.clock.new_id(), recorded: self.clock.now(), drafts: &drafts[piece.clone()] };
+            let (id, recorded, store_clock) = (self.clock.new_id(), self.clock.now(), self.store_clock());
+            let batch = Batch { id, recorded, store_clock, drafts: &drafts[piece.clone()] };
             // Noted before the append: after an error its entries may be in the journal under this id.
             result.batches.push(batch.id);
+            self.links.note_batch(batch.id);
             match self.append_batch(batch).await {
                 Ok(appended) => result.note(&piece, batch, appended),
+                Err(JournalError::Clock(_)) => {
+                    // The pieces left as well: the clock would reject them, or place them before this one.
+                    result.untime(piece.start);
+                    break;
+                }
                 Err(JournalError::Content(error)) => {
                     tracing::warn!(%error, events = piece.len(), "the store rejects content; looking for the event");
                     halve(&piece, &mut pieces, &mut result);
@@ -115,13 +138,27 @@ impl Appender {
         result
     }
 
+    /// Returns the times of the store's clock to be believed. `None` if service time records the entries: the embedded
+    /// store has no clock, and a manual one of a test has nothing to do with the store's.
+    fn store_clock(&self) -> Option<ClockBounds> {
+        let is_used = self.journal.has_clock() && !self.clock.is_manual();
+        is_used.then(|| {
+            let (earliest, latest) = self.clock.agreeing();
+            ClockBounds { earliest, latest }
+        })
+    }
+
     /// Appends one batch within its time limit and records its duration.
     async fn append_batch(&mut self, batch: Batch<'_>) -> Result<Appended, JournalError> {
         let began = self.clock.monotonic();
         let bytes: usize = batch.drafts.iter().map(|draft| draft.json.len()).sum();
         let timeout = APPEND_TIMEOUT + Duration::from_secs(bytes as u64 / (1024 * 1024));
-        let appended =
-            tokio::time::timeout(timeout, self.journal.append(batch)).await.map_err(|_| JournalError::TimedOut)??;
+        let appended = tokio::time::timeout(timeout, self.journal.append(batch)).await;
+        let appended = appended.map_err(|_| JournalError::TimedOut)?;
+        if let Err(JournalError::Clock(database)) = appended {
+            self.clock.observe_database(database, began);
+        }
+        let appended = appended?;
         histogram!("rollcall_commit_seconds").record((self.clock.monotonic() - began).as_secs_f64());
         histogram!("rollcall_batch_events").record(batch.drafts.len() as f64);
         Ok(appended)
@@ -161,6 +198,8 @@ impl Appender {
             JournalError::Taken => Ownership::Taken,
             // The session was given up. The server ends it once it notices.
             JournalError::TimedOut | JournalError::Lingering => Ownership::Unknown,
+            // Other servers have the store as well: nothing is lost with the session but the connection.
+            _ if !self.journal.is_exclusive_by_session() => Ownership::Unknown,
             _ => Ownership::Lost,
         }
     }
@@ -193,6 +232,14 @@ impl AppendResult {
         }
         // An error of the append itself is kept: this one follows from the same outage.
         self.failure.get_or_insert(error);
+    }
+
+    /// Marks the undecided drafts from `start` on as rejected for the clock.
+    fn untime(&mut self, start: usize) {
+        for outcome in self.outcomes[start..].iter_mut().filter(|outcome| **outcome == DraftOutcome::Undecided) {
+            *outcome = DraftOutcome::Untimed;
+        }
+        self.is_untimed = true;
     }
 
     /// Records the result of one batch, which had the drafts of `piece`. Keeps the first head of each tenant.

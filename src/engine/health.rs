@@ -1,19 +1,25 @@
 //! The engine's health: reachability of the store, ownership of its lock, and the time since the state was last confirmed
 //! to be current.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::RwLock;
 use tokio::sync::watch;
 
+use super::following::Confirmations;
 use crate::clock::Clock;
-use crate::domain::Fault;
+use crate::domain::{Fault, TenantId};
 use crate::journal::{JournalError, TAKEOVER_PAUSE};
 
 /// The time after a failed append in which the service is not ready, unless a later append succeeds. Without an end, a
 /// service that gets no writes because it is not ready would never be ready again.
 const FAILURE_PERIOD: Duration = Duration::from_secs(10);
+
+/// The time without a confirmation from which on the service is not ready: eight times the interval at which an idle engine
+/// or a follower confirms, since a single slow answer is no outage.
+const UNCONFIRMED: Duration = Duration::from_secs(2);
 
 /// The time without a committed write from which on the service is not ready. The engine writes at least each second.
 const UNWRITTEN: Duration = Duration::from_secs(2);
@@ -44,8 +50,10 @@ pub(super) enum Ownership {
 #[derive(Debug)]
 pub struct Health {
     clock: Clock,
-    /// True if another server may get the store's lock while this process runs.
-    is_shared: bool,
+    /// The confirmed looks at the heads, on a server that follows others.
+    looks: Option<Arc<Confirmations>>,
+    /// True if another server may get this server's lock while this process runs.
+    is_exclusive_by_session: bool,
     /// Milliseconds of monotonic time at which the journal last answered.
     confirmed: AtomicU64,
     /// True while the journal does not answer and writes are rejected.
@@ -62,15 +70,16 @@ pub struct Health {
 }
 
 impl Health {
-    /// Of a journal that another server may take over (`is_shared`) or not.
-    pub(super) fn new(clock: Clock, is_shared: bool) -> Self {
+    /// Of a journal that another server may take over (`is_exclusive_by_session`) or not; with the looks at the heads of a
+    /// server that follows others.
+    pub(super) fn new(clock: Clock, is_exclusive_by_session: bool, looks: Option<Arc<Confirmations>>) -> Self {
         let now = millis(clock.monotonic());
         // Until the first probe is due, a new service is ready.
         let (confirmed, written) = (AtomicU64::new(now), AtomicU64::new(now));
         let ownership = RwLock::new(Ownership::Held);
         let (away, failed) = (watch::Sender::new(false), AtomicU64::new(0));
         let (refused, running) = (AtomicBool::new(false), AtomicBool::new(false));
-        Health { clock, is_shared, confirmed, away, ownership, failed, written, refused, running }
+        Health { clock, looks, is_exclusive_by_session, confirmed, away, ownership, failed, written, refused, running }
     }
 
     /// Notes that the journal answered, on the session that holds the lock, a statement that was sent at monotonic time
@@ -159,7 +168,7 @@ impl Health {
 
     fn is_certain(&self) -> bool {
         match self.ownership() {
-            Ownership::Held => !self.is_shared || self.staleness_ms() < millis(CERTAIN_TIME),
+            Ownership::Held => !self.is_exclusive_by_session || self.answer_age_ms() < millis(CERTAIN_TIME),
             Ownership::Lost => false,
             Ownership::Taken | Ownership::Unknown => true,
         }
@@ -172,8 +181,25 @@ impl Health {
         let _away = away.wait_for(|away| *away).await;
     }
 
-    /// Returns the milliseconds since the journal last confirmed that this is its newest state.
+    /// Returns the milliseconds since the journal last confirmed that every tenant's state is its newest.
     pub fn staleness_ms(&self) -> u64 {
+        // Where others append, an answer of the journal alone confirms nothing.
+        self.looks.as_ref().map_or_else(|| self.answer_age_ms(), |looks| looks.oldest_ms())
+    }
+
+    /// Returns the milliseconds since the journal last confirmed that a tenant's state at `position` is its newest.
+    pub(super) fn staleness_of(&self, tenant: TenantId, position: u64) -> u64 {
+        self.looks.as_ref().map_or_else(|| self.answer_age_ms(), |looks| looks.staleness_ms(tenant, position))
+    }
+
+    /// Returns [`Fault::Unavailable`] if a server that follows others has not confirmed the heads for two seconds.
+    pub(super) fn reject_unconfirmed(&self) -> Result<(), Fault> {
+        let is_old = self.looks.as_ref().is_some_and(|looks| looks.unconfirmed_ms() >= millis(UNCONFIRMED));
+        if is_old { Err(Fault::Unavailable("the store has not confirmed the state")) } else { Ok(()) }
+    }
+
+    /// Returns the milliseconds since the journal last answered.
+    fn answer_age_ms(&self) -> u64 {
         // Saturating: the engine may confirm between the two readings.
         millis(self.clock.monotonic()).saturating_sub(self.confirmed.load(Ordering::Acquire))
     }
@@ -188,9 +214,10 @@ impl Health {
             Ownership::Lost => return Some(String::from("the store's lock was lost")),
             Ownership::Held | Ownership::Unknown => {}
         }
-        // Eight times the interval at which an idle engine confirms: a single slow answer is no outage.
-        if !self.running.load(Ordering::Acquire) || self.staleness_ms() >= 2_000 {
-            Some(format!("the store has not confirmed the state for {} ms", self.staleness_ms()))
+        let is_unknown = self.looks.as_ref().is_some_and(|looks| !looks.is_confirmed());
+        let staleness_ms = self.staleness_ms();
+        if !self.running.load(Ordering::Acquire) || is_unknown || staleness_ms >= millis(UNCONFIRMED) {
+            Some(format!("the store has not confirmed the state for {staleness_ms} ms"))
         } else if is_failing || self.write_age() >= UNWRITTEN {
             Some(String::from("the store answers, and does not accept writes"))
         } else {
@@ -215,7 +242,7 @@ mod tests {
     #[tokio::test]
     async fn nothing_waits_for_an_engine_that_has_ended() {
         let clock = Clock::manual(Time::from_micros(0));
-        let health = Health::new(clock.clone(), true);
+        let health = Health::new(clock.clone(), true, None);
         health.set_running(true);
         clock.advance(CERTAIN_TIME);
         assert!(!health.is_certain());

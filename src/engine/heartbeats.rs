@@ -39,6 +39,11 @@ impl EventRoles {
         EventRoles(events.iter().map(role).collect())
     }
 
+    /// Returns true if a heartbeat was rejected.
+    pub fn has_rejected(&self) -> bool {
+        self.0.iter().any(|role| matches!(role, EventRole::Heartbeat(_, _, Outcome::Rejected(_))))
+    }
+
     /// Merges the heartbeats' outcomes into the receipt of the journalled events, in the order of the request. A
     /// heartbeat after an event of the same request that opened or closed its session takes its outcome from that
     /// event, since the lease was renewed before the event was applied. `view` is newer than the request.

@@ -5,6 +5,7 @@ mod appender;
 mod checkpoints;
 mod finality;
 mod first_outcomes;
+mod following;
 mod health;
 mod heartbeats;
 mod leases;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 
 pub use appender::compare_clocks;
 pub use first_outcomes::FirstOutcomes;
+pub use following::Following;
 pub use health::Health;
 pub use leases::{Keeper, LeaseTable, watch_pauses};
 pub use reader::{Reader, Snapshot};
@@ -38,6 +40,7 @@ use crate::limits::{Budget, Budgets};
 use crate::store::{Store, TenantReads};
 use appender::Appender;
 use checkpoints::Checkpoints;
+use following::{Confirmations, FollowingParts, Links};
 use queue::FairQueue;
 use queue::shares::Load;
 use reader::ReaderParts;
@@ -90,6 +93,8 @@ pub struct EngineHandles {
     pub reader: Reader,
     /// The leases of the open sessions.
     pub leases: Arc<LeaseTable>,
+    /// The tasks that follow other servers' entries; `None` if no other server can append.
+    pub following: Option<Following>,
     /// Keeps heartbeats in the store, to be run beside the engine; `None` for an embedded store.
     pub keeper: Option<Keeper>,
 }
@@ -119,11 +124,15 @@ pub fn build(mut loaded: Loaded, deps: EngineDeps) -> EngineHandles {
     let views = Arc::new(Views::default());
     quarantined.into_iter().for_each(|tenant| views.quarantine(tenant));
     for (tenant, state) in &mut loaded.states {
-        views.tenant(*tenant).publish(state.publish());
+        let batch = state.batch();
+        views.tenant(*tenant).publish(state.publish(), batch);
     }
     let takes_turns = limits.budgets.has(Budget::Turns);
     let queue = FairQueue::new(Load { requests: limits.queue, kib: limits.queue_kib }, takes_turns);
-    let health = Arc::new(Health::new(clock.clone(), journal.is_shared()));
+    let followed = journal.follower();
+    let confirmations = followed.as_ref().map(|_| Arc::new(Confirmations::new(views.clone(), clock.clone())));
+    let links = Links::new(confirmations.clone());
+    let health = Arc::new(Health::new(clock.clone(), journal.is_exclusive_by_session(), confirmations));
     let heartbeats = || store.heartbeats(journal.replica());
     let (stored, kept) = (heartbeats(), heartbeats());
     let leases = Arc::new(LeaseTable::new(clock.clone(), kept.is_some()));
@@ -134,6 +143,7 @@ pub fn build(mut loaded: Loaded, deps: EngineDeps) -> EngineHandles {
         views: views.clone(),
         removals: removals.clone(),
         leases: leases.clone(),
+        links: links.clone(),
         reads,
         clock: clock.clone(),
         health: health.clone(),
@@ -144,20 +154,32 @@ pub fn build(mut loaded: Loaded, deps: EngineDeps) -> EngineHandles {
         captures: captures.clone(),
         clock: clock.clone(),
         replica: journal.replica(),
+        links: links.clone(),
     });
+    let parts = FollowingParts {
+        links: links.clone(),
+        views: views.clone(),
+        removals: removals.clone(),
+        store: store.clone(),
+        clock: clock.clone(),
+        lifecycle: lifecycle.clone(),
+    };
+    let following = followed.map(|(journal, signals)| Following::new(journal, signals, parts));
     let engine = Engine::new(EngineParts {
         tenants: Tenants::new(loaded, views, leases.clone(), clock.clone()),
-        appender: Appender::new(journal, clock.clone()),
+        appender: Appender::new(journal, links.clone(), clock.clone()),
         queue,
         removals,
         captures,
+        links,
         leases: leases.clone(),
         heartbeats: stored,
         health,
+        store: store.clone(),
         checkpoints: Checkpoints::new(store, clock.clone(), lifecycle.clone(), limits),
         lifecycle,
         clock,
         takes_turns,
     });
-    EngineHandles { engine, submitter, reader, leases, keeper }
+    EngineHandles { engine, submitter, reader, leases, keeper, following }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use super::following::Links;
 use super::health::{Health, Ownership};
 use super::tenants::Captures;
 use super::views::Views;
@@ -55,6 +56,7 @@ pub struct Reader {
     captures: Arc<Captures>,
     clock: Clock,
     replica: Uuid,
+    links: Links,
 }
 
 /// The parts of a [`Reader`].
@@ -64,6 +66,7 @@ pub(super) struct ReaderParts {
     pub captures: Arc<Captures>,
     pub clock: Clock,
     pub replica: Uuid,
+    pub links: Links,
 }
 
 impl Reader {
@@ -73,8 +76,8 @@ impl Reader {
     }
 
     pub(super) fn new(parts: ReaderParts) -> Self {
-        let ReaderParts { views, health, captures, clock, replica } = parts;
-        Reader { views, health, captures, clock, replica }
+        let ReaderParts { views, health, captures, clock, replica, links } = parts;
+        Reader { views, health, captures, clock, replica, links }
     }
 
     /// Returns the tenant's newest view. Never waits. [`Fault::Unavailable`] if the tenant is out of service, or if
@@ -85,14 +88,20 @@ impl Reader {
         self.views.reject_absent(tenant)?;
         self.health.reject_if_taken()?;
         let is_disowned = self.health.ownership() == Ownership::Lost;
-        Ok(Snapshot { view, staleness_ms: self.health.staleness_ms(), is_disowned })
+        let staleness_ms = self.health.staleness_of(tenant, view.position());
+        Ok(Snapshot { view, staleness_ms, is_disowned })
     }
 
-    /// Returns the tenant's view at `position` or later, waiting up to 250 ms for it.
+    /// Returns the tenant's view at `position` or later, waiting up to 250 ms for it. If the state is not there yet, its head
+    /// is looked at at once: another server may have appended the entries. One look answers all requests of a tenant that
+    /// wait for it.
     ///
     /// [`Fault::Unavailable`] if the position is not reached in that time, or the tenant is out of service.
     pub async fn snapshot_at(&self, tenant: TenantId, position: u64) -> Result<Snapshot, Fault> {
         let mut positions = self.views.tenant(tenant).positions();
+        if *positions.borrow() < position {
+            self.links.look_at(tenant);
+        }
         tokio::select! {
             // A position that is reached already is found before the timer is looked at.
             biased;
@@ -106,6 +115,14 @@ impl Reader {
     /// closed when the tenant goes out of service or is deleted.
     pub fn positions(&self, tenant: TenantId) -> watch::Receiver<u64> {
         self.views.tenant(tenant).positions()
+    }
+
+    /// Brings the tenant's view to the head of its journal, where other servers append as well. Returns true if it is beyond
+    /// position `from` then: what a view at `from` lacks may be there now.
+    ///
+    /// [`Fault::Unavailable`] if the head cannot be read, or is not reached in time.
+    pub async fn catch_up(&self, tenant: TenantId, from: u64) -> Result<bool, Fault> {
+        self.links.catch_up(&self.views, tenant, from).await
     }
 
     /// Returns a copy of the tenant's whole state, at the position of its newest view or a later one. The engine makes it

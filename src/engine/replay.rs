@@ -1,14 +1,20 @@
 //! Applies the journal entries beyond a state: at the start, after an outage of the store, and in `rollcall verify`.
 
+use std::time::Duration;
+
 use uuid::Uuid;
 
 use crate::domain::{Entry, Outcome, TenantId};
 use crate::journal::{Head, Journal, JournalError, Logged};
+use crate::lifecycle::Lifecycle;
 use crate::live::State;
 use crate::live::state::Gap;
+use crate::store::{Store, StoreError, StoredCheckpoint};
 
 /// Entries read in one query.
 const PAGE_ENTRIES: u32 = 2_000;
+/// The longest wait for a checkpoint.
+const LOAD_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The newest entry of a state or of a journal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,7 +38,7 @@ impl Tail {
     }
 
     /// Returns [`Diverged`] if the journal's entry at this position is of another batch, `found`.
-    fn check(self, found: Option<Uuid>) -> Result<(), Diverged> {
+    pub fn check(self, found: Option<Uuid>) -> Result<(), Diverged> {
         match (self.batch, found) {
             (Some(ours), Some(found)) if ours != found => Err(Diverged { at: self.seq }),
             // Older releases did not store batches.
@@ -71,6 +77,37 @@ impl ReplayError {
     }
 }
 
+/// Reads the next entries after `from`, up to `to`, which is beyond it: at least one, and as many as one reading of the
+/// journal returns. [`Gap`] if the next one is missing, [`Diverged`] if the journal has another entry than `from` at its
+/// position.
+pub async fn next_entries(
+    journal: &mut Journal,
+    tenant: TenantId,
+    from: Tail,
+    to: u64,
+) -> Result<Vec<Logged>, ReplayError> {
+    // The entry before is read as well, to compare its batch. It may have been deleted, as a checkpoint covers it.
+    let mut after = if from.batch.is_some() { from.seq.saturating_sub(1) } else { from.seq };
+    loop {
+        // Not beyond `to`: the engine may be about to apply later entries from memory, and none may be applied twice.
+        let limit = u32::try_from(to - after).unwrap_or(PAGE_ENTRIES).min(PAGE_ENTRIES);
+        let mut entries = journal.read(tenant, after, limit).await?;
+        if let Some(compared) = entries.first().filter(|logged| logged.entry.seq == from.seq) {
+            from.check(compared.batch)?;
+            entries.remove(0);
+            if entries.is_empty() && after < from.seq && from.seq < to {
+                // The compared entry alone fills a reading.
+                after = from.seq;
+                continue;
+            }
+        }
+        return match entries.first().map(|logged| logged.entry.seq) {
+            Some(next) if next == from.seq + 1 => Ok(entries),
+            next => Err(Gap { at: from.seq, next: next.unwrap_or(to) }.into()),
+        };
+    }
+}
+
 /// Reads the entries after `from`, up to `to`, and calls `apply` with each, in order. [`Gap`] if there are fewer,
 /// [`Diverged`] if the journal has another entry than `from` at its position. Nothing is read if both are at one position.
 pub async fn replay(
@@ -78,31 +115,54 @@ pub async fn replay(
     tenant: TenantId,
     from: Tail,
     to: Tail,
-    mut apply: impl FnMut(Logged) -> Result<(), Gap>,
+    mut apply: impl FnMut(Logged) -> Result<(), ReplayError>,
 ) -> Result<(), ReplayError> {
     if from.seq == to.seq {
         return Ok(from.check(to.batch)?);
     }
-    let to = to.seq;
-    // The entry before is read as well, to compare its batch. It may have been deleted, as a checkpoint covers it.
-    let mut at = if from.batch.is_some() { from.seq.saturating_sub(1) } else { from.seq };
-    while at < to {
-        // Not beyond `to`: the engine may be about to apply later entries from memory, and none may be applied twice.
-        let limit = u32::try_from(to - at).unwrap_or(PAGE_ENTRIES).min(PAGE_ENTRIES);
-        let entries = journal.read(tenant, at, limit).await?;
-        if entries.is_empty() {
-            return Err(Gap { at, next: to }.into());
-        }
-        for logged in entries {
-            at = logged.entry.seq;
-            if at == from.seq {
-                from.check(logged.batch)?;
-            } else {
-                apply(logged)?;
-            }
+    let mut at = from;
+    while at.seq < to.seq {
+        for logged in next_entries(journal, tenant, at, to.seq).await? {
+            // Compared once, at the first entry: what follows was read with it.
+            at = Tail { seq: logged.entry.seq, batch: None };
+            apply(logged)?;
         }
     }
     Ok(())
+}
+
+/// Loads a tenant's checkpoint again, whose state fell behind the entries that the journal keeps. `None` if there is no
+/// checkpoint beyond `position`, or if it cannot be read: the entries in between are lost then.
+pub(super) async fn load_again(
+    store: &Store,
+    lifecycle: &Lifecycle,
+    tenant: TenantId,
+    position: u64,
+) -> Result<Option<State>, JournalError> {
+    let stored = match tokio::time::timeout(LOAD_TIMEOUT, store.load_checkpoint(tenant)).await {
+        Ok(Ok(stored)) => stored,
+        Ok(Err(StoreError::Sql(error))) if !StoreError::is_content(&error) => return Err(error.into()),
+        Ok(Err(error)) => {
+            tracing::error!(%error, %tenant, "the tenant's checkpoint cannot be read");
+            None
+        }
+        Err(_) => return Err(JournalError::TimedOut),
+    };
+    let Some(stored) = stored.filter(|stored| stored.position > position) else { return Ok(None) };
+    let StoredCheckpoint { position, batch, rows } = stored;
+    // Decoding takes a core for a while.
+    let decoding = lifecycle.spawn_blocking((), move || State::load(tenant, position, rows));
+    match decoding.await.map(|decoded| decoded.map_err(|error| error.to_string())) {
+        Ok(Ok(mut state)) => {
+            state.set_batch(batch);
+            Ok(Some(state))
+        }
+        Ok(Err(error)) => {
+            tracing::error!(error, %tenant, "the tenant's checkpoint cannot be read");
+            Ok(None)
+        }
+        Err(_) => Ok(None),
+    }
 }
 
 /// Applies a tenant's journal entries beyond `state`, up to `to`, and calls `applied` with each entry and its

@@ -8,6 +8,7 @@ use metrics::gauge;
 use tokio::sync::oneshot;
 
 use super::finality;
+use super::following::Links;
 use super::health::{Health, Ownership};
 use super::heartbeats::EventRoles;
 use super::leases::{BatchNumber, Heartbeat, LeaseTable};
@@ -38,6 +39,7 @@ pub(super) struct SubmitterParts {
     pub views: Arc<Views>,
     pub removals: Arc<Removals>,
     pub leases: Arc<LeaseTable>,
+    pub links: Links,
     pub reads: TenantReads,
     pub clock: Clock,
     pub health: Arc<Health>,
@@ -81,7 +83,12 @@ impl Submitter {
             return self.append(tenant, events, received).await;
         }
         // Leases are renewed first, so that they do not expire while the other events wait in the queue.
-        let (roles, batch) = self.renew_all(tenant, &events, received);
+        let position = self.0.views.tenant(tenant).view().position();
+        let (mut roles, mut batch) = self.renew_all(tenant, &events, received);
+        // Another server may have opened the session, or added the user.
+        if roles.has_rejected() && self.0.links.catch_up(&self.0.views, tenant, position).await? {
+            (roles, batch) = self.renew_all(tenant, &events, received);
+        }
         let journalled: Vec<Event> = events.into_iter().filter(|event| !event.is_heartbeat()).collect();
         let writing = async {
             match batch {
@@ -130,6 +137,7 @@ impl Submitter {
         if self.0.health.is_away() {
             return Err(Fault::Unavailable("the store is unavailable"));
         }
+        self.0.health.reject_unconfirmed()?;
         let view = self.0.views.tenant(tenant).view();
         finality::mark(tenant, &mut events, &view, &self.0.reads).await?;
         // Dropped before the wait below: a held view keeps a copy of every block that changes meanwhile.

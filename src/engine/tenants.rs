@@ -3,7 +3,8 @@
 mod captures;
 mod inbox;
 
-use std::collections::{HashMap, VecDeque};
+use std::cmp::Ordering;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,14 +13,14 @@ use uuid::Uuid;
 
 use super::first_outcomes::FirstOutcomes;
 use super::leases::{LeaseTable, StoredAges};
-use super::replay::Tail;
+use super::replay::{ReplayError, Tail};
 use super::request::{EventResult, PendingRequest};
 use super::views::{OUT_OF_SERVICE, Views};
 use crate::clock::Clock;
 use crate::domain::{Entry, EventBody, EventId, Fault, Outcome, TenantId, Time};
 use crate::journal::Logged;
 use crate::live::State;
-use crate::live::state::{Gap, Step};
+use crate::live::state::{Gap, Lease, Step};
 use crate::store::Incarnation;
 
 use captures::Capture;
@@ -37,12 +38,13 @@ const STEPS: usize = 128;
 #[derive(Debug)]
 pub(super) struct PendingEntry {
     pub entry: Entry,
-    /// The batch that appended it.
-    pub batch: Uuid,
+    /// The batch that appended it, if known.
+    pub batch: Option<Uuid>,
     /// The request and the event's index in it; `None` for events made by the engine.
     pub request: Option<(Arc<PendingRequest>, usize)>,
-    /// Monotonic time of receipt, from which a lease runs.
-    pub received: Duration,
+    /// Monotonic time of receipt, from which a lease runs; `None` for an entry that was read from the journal, which does not
+    /// have it.
+    pub received: Option<Duration>,
 }
 
 /// An event that was journalled before.
@@ -128,7 +130,7 @@ impl Tenants {
     pub fn end(&self, tenant: TenantId) -> Tail {
         let last = self.backlogs.get(&tenant).and_then(|backlog| backlog.entries.back());
         match last {
-            Some(pending) => Tail { seq: pending.entry.seq, batch: Some(pending.batch) },
+            Some(pending) => Tail { seq: pending.entry.seq, batch: pending.batch },
             None => self.states.get(&tenant).map(Tail::of).unwrap_or_default(),
         }
     }
@@ -150,6 +152,53 @@ impl Tenants {
             self.ring.push_back(tenant);
         }
         backlog.entries.push_back(pending);
+    }
+
+    /// Adds an entry that was read from the journal to the tenant's backlog, unless the backlog or the state has it.
+    ///
+    /// [`ReplayError::Gap`] if it does not follow, [`ReplayError::Diverged`] if the last entry is of another batch.
+    pub fn accept_logged(&mut self, tenant: TenantId, logged: Logged) -> Result<(), ReplayError> {
+        let Logged { entry, batch } = logged;
+        let end = self.end(tenant);
+        match entry.seq.cmp(&end.seq) {
+            Ordering::Less => Ok(()),
+            Ordering::Equal => Ok(end.check(batch)?),
+            Ordering::Greater if entry.seq == end.seq + 1 => {
+                self.accept(tenant, PendingEntry { entry, batch, request: None, received: None });
+                Ok(())
+            }
+            Ordering::Greater => Err(Gap { at: end.seq, next: entry.seq }.into()),
+        }
+    }
+
+    /// Replaces a tenant's state by one from a checkpoint, if that is newer. Its pending entries are applied before, to
+    /// answer their requests.
+    pub fn replace(&mut self, tenant: TenantId, loaded: State) {
+        while self.is_busy(tenant) {
+            if let Err(gap) = self.work_on(tenant, usize::MAX) {
+                return self.quarantine(tenant, &gap.to_string());
+            }
+        }
+        self.ring.retain(|other| *other != tenant);
+        self.answer_repeats(tenant);
+        if self.is_absent(tenant) || self.end(tenant).seq >= loaded.position() {
+            return;
+        }
+        let of = |lease: &Lease| (lease.user, lease.session.clone(), lease.opened);
+        let before = self.states.get(&tenant).map(State::open_sessions).unwrap_or_default();
+        let mut known: HashSet<_> = before.iter().map(of).collect();
+        for lease in loaded.open_sessions() {
+            if !known.remove(&of(&lease)) {
+                self.leases.follow(tenant, lease);
+            }
+        }
+        // By its name: a session that was opened again has replaced the one before in the table.
+        let open: HashSet<_> = loaded.open_sessions().iter().map(|lease| (lease.user, lease.session.clone())).collect();
+        let ended = known.into_iter().filter(|(user, session, _)| !open.contains(&(*user, session.clone())));
+        ended.for_each(|(user, session, _)| self.leases.close(tenant, user, &session));
+        self.first_outcomes.begin(tenant, loaded.recorded());
+        self.states.insert(tenant, loaded);
+        self.backlogs.entry(tenant).or_default().is_touched = true;
     }
 
     /// Counts an event's result and records it with the event's request. The last result of a request makes it wait for
@@ -233,8 +282,8 @@ impl Tenants {
             // A document ends the tenant's turn, whatever is left of the steps.
             steps = if is_document { 0 } else { steps - 1 };
             let PendingEntry { entry, batch, request, received } = pending;
-            state.set_batch(Some(batch));
-            self.note(tenant, &entry, Some(received), &outcome);
+            state.set_batch(batch);
+            self.note(tenant, &entry, received, &outcome);
             let result = EventResult { outcome, position: Some(entry.seq), first: None };
             self.settle(tenant, request.as_ref(), result);
         }
@@ -361,7 +410,8 @@ impl Tenants {
 /// Publishes the tenant's view if it changed, then answers the requests that wait for it.
 fn publish(views: &Views, tenant: TenantId, state: &mut State, backlog: &mut Backlog) {
     if std::mem::take(&mut backlog.is_touched) {
-        views.tenant(tenant).publish(state.publish());
+        let batch = state.batch();
+        views.tenant(tenant).publish(state.publish(), batch);
     }
     // After the view is stored: a client that reads at once finds what it wrote.
     for request in backlog.waiting.drain(..) {

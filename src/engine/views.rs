@@ -3,8 +3,11 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use parking_lot::Mutex;
 use tokio::sync::watch;
+use uuid::Uuid;
 
+use super::replay::Tail;
 use crate::domain::{Fault, TenantId};
 use crate::live::Directory;
 use crate::live::View;
@@ -30,6 +33,8 @@ enum Absence {
 pub struct TenantView {
     view: ArcSwap<View>,
     position: watch::Sender<u64>,
+    /// The newest entry in the view.
+    tail: Mutex<Tail>,
 }
 
 impl TenantView {
@@ -43,9 +48,15 @@ impl TenantView {
         self.position.subscribe()
     }
 
-    /// Replaces the view by a newer one.
-    pub fn publish(&self, view: Arc<View>) {
+    /// Returns the newest entry in the view.
+    pub fn tail(&self) -> Tail {
+        *self.tail.lock()
+    }
+
+    /// Replaces the view by a newer one, whose last entry was appended by `batch`, if known.
+    pub fn publish(&self, view: Arc<View>, batch: Option<Uuid>) {
         let position = view.position();
+        *self.tail.lock() = Tail { seq: position, batch };
         // The view is stored first: a reader that the new position wakes must find it.
         self.view.store(view);
         self.position.send_replace(position);
@@ -67,7 +78,8 @@ impl Views {
         let empty = || {
             let (index, details) = (Index::default(), Details::default());
             let view = View::new(0, Arc::new(Directory::new(tenant)), index, details, Conversations::default());
-            Arc::new(TenantView { view: ArcSwap::from_pointee(view), position: watch::Sender::new(0) })
+            let (view, tail) = (ArcSwap::from_pointee(view), Mutex::default());
+            Arc::new(TenantView { view, position: watch::Sender::new(0), tail })
         };
         let view = tenants.get_or_insert_with(tenant, empty).clone();
         // Looked up after the insertion: a tenant that is taken out of service meanwhile is marked before its view is
@@ -76,6 +88,16 @@ impl Views {
             tenants.remove(&tenant);
         }
         view
+    }
+
+    /// Returns the newest entry in a tenant's view; position 0 without a view.
+    pub fn tail(&self, tenant: TenantId) -> Tail {
+        self.tenants.pin().get(&tenant).map(|shown| shown.tail()).unwrap_or_default()
+    }
+
+    /// Returns every tenant with the newest entry in its view.
+    pub fn tails(&self) -> Vec<(TenantId, Tail)> {
+        self.tenants.pin().iter().map(|(tenant, shown)| (*tenant, shown.tail())).collect()
     }
 
     /// Returns every tenant with its newest view.

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::appender::{AppendResult, Appender, DraftOutcome, UnknownAppend};
 use super::checkpoints::Checkpoints;
+use super::following::Links;
 use super::health::Health;
 use super::leases::{LeaseTable, stored_ages};
 use super::pace::{Pace, TURN_WORK};
@@ -22,9 +23,9 @@ use super::tenants::{Captures, PendingEntry, Removals, Repeat, Tenants};
 use crate::clock::Clock;
 use crate::domain::event::Rejection;
 use crate::domain::{Entry, Event, EventBody, Fault, Outcome, TenantId, UserRef};
-use crate::journal::Draft;
+use crate::journal::{Draft, JournalError};
 use crate::lifecycle::Lifecycle;
-use crate::store::HeartbeatTable;
+use crate::store::{HeartbeatTable, Store};
 
 /// The most leases ended in one turn.
 const MAX_EXPIRIES: usize = 500;
@@ -48,12 +49,15 @@ pub struct Engine {
     queue: Arc<FairQueue>,
     removals: Arc<Removals>,
     captures: Arc<Captures>,
+    links: Links,
     leases: Arc<LeaseTable>,
     /// Read once, at the start.
     heartbeats: Option<HeartbeatTable>,
     health: Arc<Health>,
     clock: Clock,
     lifecycle: Lifecycle,
+    /// The store, for the checkpoint of a tenant that fell behind.
+    store: Store,
     checkpoints: Checkpoints,
     /// False if turns are not bounded by their duration, as a control for measurements.
     takes_turns: bool,
@@ -62,8 +66,8 @@ pub struct Engine {
     confirmed_at: Duration,
     /// Monotonic time of the newest write of this server's row. `None` if another server may have removed it.
     probed_at: Option<Duration>,
-    /// True from the start until wall clock and database's clock have agreed: nothing is written.
-    is_unsettled: bool,
+    /// True while the database's clock is known to differ from the server's: nothing is written.
+    are_clocks_apart: bool,
 }
 
 /// The parts of an [`Engine`].
@@ -73,11 +77,13 @@ pub(super) struct EngineParts {
     pub queue: Arc<FairQueue>,
     pub removals: Arc<Removals>,
     pub captures: Arc<Captures>,
+    pub links: Links,
     pub leases: Arc<LeaseTable>,
     pub heartbeats: Option<HeartbeatTable>,
     pub health: Arc<Health>,
     pub clock: Clock,
     pub lifecycle: Lifecycle,
+    pub store: Store,
     pub checkpoints: Checkpoints,
     pub takes_turns: bool,
 }
@@ -85,25 +91,27 @@ pub(super) struct EngineParts {
 impl Engine {
     pub(super) fn new(parts: EngineParts) -> Self {
         let EngineParts { tenants, appender, queue, removals, captures, leases, health, .. } = parts;
-        let EngineParts { heartbeats, clock, lifecycle, checkpoints, takes_turns, .. } = parts;
-        let (pace, confirmed_at, is_unsettled) = (Pace::default(), clock.monotonic(), clock.is_unsettled());
+        let EngineParts { heartbeats, clock, lifecycle, store, checkpoints, takes_turns, links, .. } = parts;
+        let (pace, confirmed_at, are_clocks_apart) = (Pace::default(), clock.monotonic(), clock.is_apart());
         Engine {
             tenants,
             appender,
             queue,
             removals,
             captures,
+            links,
             leases,
             heartbeats,
             health,
             clock,
             lifecycle,
+            store,
             checkpoints,
             takes_turns,
             pace,
             confirmed_at,
             probed_at: None,
-            is_unsettled,
+            are_clocks_apart,
         }
     }
 
@@ -117,8 +125,8 @@ impl Engine {
         self.health.set_running(true);
         loop {
             let confirmation = self.confirmed_at + CONFIRM_INTERVAL;
-            // While the clocks are unsettled no lease ends, and one that is due would wake the engine without a pause.
-            let lease = self.leases.next().filter(|_| !self.is_unsettled);
+            // While the clocks are apart no lease ends, and one that is due would wake the engine without a pause.
+            let lease = self.leases.next().filter(|_| !self.are_clocks_apart);
             let deadline = lease.map_or(confirmation, |next| next.min(confirmation));
             tokio::select! {
                 // Stopping is checked first: if the store does not answer, each further turn takes seconds.
@@ -127,10 +135,11 @@ impl Engine {
                 () = self.queue.wait() => {}
                 () = self.removals.wait() => {}
                 () = self.captures.wait() => {}
+                () = self.links.feed.wait() => {}
                 () = self.leases.wait() => {}
                 () = self.clock.sleep_until(deadline) => {}
                 // Work left over from the last turn: `wait` returns for new events only.
-                () = std::future::ready(()), if self.tenants.are_busy() || self.queue.len() > 0 => {}
+                () = std::future::ready(()), if self.has_work() => {}
             }
             self.turn(&stopping).await;
         }
@@ -149,6 +158,7 @@ impl Engine {
     async fn turn(&mut self, stopping: &CancellationToken) {
         let now = self.clock.monotonic();
         self.remove_deleted();
+        self.receive();
         self.write(stopping).await;
         self.tenants.answer(&self.captures);
         // Not while stopping: a store that does not answer would delay the end by its timeout.
@@ -158,7 +168,7 @@ impl Engine {
             match self.appender.confirm().await {
                 Ok(()) => {
                     self.health.confirm(sent);
-                    self.settle_clocks();
+                    self.note_clocks();
                     self.probe(stopping).await;
                 }
                 // No append is under way, so there are no events to look for in the journal.
@@ -168,6 +178,11 @@ impl Engine {
         self.checkpoints.step(&mut self.tenants.states).await;
         // The engine shares its thread with handlers.
         tokio::task::yield_now().await;
+    }
+
+    /// Returns true if the next turn has work already.
+    fn has_work(&self) -> bool {
+        self.tenants.are_busy() || self.queue.len() > 0 || !self.links.feed.is_empty()
     }
 
     /// Drops the deleted tenants.
@@ -202,12 +217,14 @@ impl Engine {
         }
     }
 
-    /// Notes that the clocks have agreed since the start. Every lease gets a full term then, since its end could not be
+    /// Notes whether the clocks agree. Once they do so again, every lease gets a full term, since its end could not be
     /// journalled before.
-    fn settle_clocks(&mut self) {
-        if self.is_unsettled && !self.clock.is_unsettled() {
-            self.is_unsettled = false;
+    fn note_clocks(&mut self) {
+        let were_apart = std::mem::replace(&mut self.are_clocks_apart, self.clock.is_apart());
+        if were_apart && !self.are_clocks_apart {
             self.leases.restart();
+        } else if self.are_clocks_apart && !were_apart {
+            tracing::warn!("this server's clock and the database's differ; writes are rejected until they agree");
         }
     }
 
@@ -216,7 +233,7 @@ impl Engine {
     async fn write(&mut self, stopping: &CancellationToken) -> bool {
         // Before the queued events: under any load the session of a silent desk must end. Not while stopping, since the
         // next start does so as well, and not before the time is certain, at which it would be recorded.
-        let ends_leases = !stopping.is_cancelled() && !self.is_unsettled;
+        let ends_leases = !stopping.is_cancelled() && !self.are_clocks_apart;
         let mut items = if ends_leases { self.expired() } else { Vec::new() };
         let tenants = &self.tenants;
         let limit = if self.takes_turns { self.pace.work } else { TURN_WORK.1 };
@@ -268,7 +285,12 @@ impl Engine {
             if result.failure.is_none() {
                 self.health.confirm(sent);
             }
+            if result.is_untimed {
+                counter!("rollcall_failed_writes_total", "write" => "clock").increment(1);
+                self.note_clocks();
+            }
             match &result.failure {
+                None if result.is_untimed => {}
                 None => self.health.note_append(),
                 // The store answered, and would go on to fail: confirmations alone do not show that.
                 Some(error) if self.appender.is_reported(error) => self.health.note_failed_append(),
@@ -281,10 +303,14 @@ impl Engine {
             if let Err(error) = self.follow(&result.heads).await {
                 result.undecide(error);
             }
-            let AppendResult { outcomes, batches, failure, .. } = result;
+            let AppendResult { outcomes, batches, mut failure, .. } = result;
+            let placed = |(draft, outcome): (&Draft, &DraftOutcome)| {
+                matches!(outcome, DraftOutcome::Placed { .. }).then_some(draft.tenant)
+            };
+            self.links.announce(drafts.iter().zip(&outcomes).filter_map(placed));
             let rest =
                 drafts.into_iter().zip(waiting).map(|(draft, (request, received))| Item { draft, request, received });
-            let undecided = self.place(rest.zip(outcomes).collect()).await;
+            let undecided = self.place(rest.zip(outcomes).collect(), &mut failure).await;
             let Some(error) = failure else { break };
             attempts += 1;
             // The store may answer and still fail each append, as a full one does: retries need a pause.
@@ -299,13 +325,23 @@ impl Engine {
         true
     }
 
-    /// Adds placed events to their tenants' backlogs and settles the others. Returns the undecided ones.
-    async fn place(&mut self, items: Vec<(Item, DraftOutcome)>) -> Vec<Item> {
+    /// Adds placed events to their tenants' backlogs and settles the others. Returns the undecided ones, and sets `failure`
+    /// if entries that lie before a placed event cannot be read: it is undecided then, and found when they are.
+    async fn place(&mut self, items: Vec<(Item, DraftOutcome)>, failure: &mut Option<JournalError>) -> Vec<Item> {
+        let mut is_unread = false;
         let mut undecided = Vec::new();
         let mut busy: HashMap<TenantId, Vec<Item>> = HashMap::new();
         for (item, outcome) in items {
             let tenant = item.draft.tenant;
-            if outcome == DraftOutcome::Undecided {
+            let position = outcome.position();
+            // An append of several batches leaves room for other servers' entries between them.
+            if let Some(seq) = position.filter(|_| !is_unread)
+                && let Err(error) = self.follow_before(tenant, seq).await
+            {
+                failure.get_or_insert(error);
+                is_unread = true;
+            }
+            if outcome == DraftOutcome::Undecided || (is_unread && position.is_some()) {
                 undecided.push(item);
                 continue;
             }
@@ -330,8 +366,12 @@ impl Engine {
                 }
                 DraftOutcome::Placed { seq, recorded, batch } => {
                     let Item { draft, request, received } = item;
-                    let entry = Entry { seq, recorded, event: draft.event };
-                    self.tenants.accept(tenant, PendingEntry { entry, batch, request, received });
+                    let (entry, batch) = (Entry { seq, recorded, event: draft.event }, Some(batch));
+                    self.tenants.accept(tenant, PendingEntry { entry, batch, request, received: Some(received) });
+                    continue;
+                }
+                DraftOutcome::Untimed => {
+                    refuse(&item, Fault::Unavailable("this server's clock and the database's differ"));
                     continue;
                 }
                 DraftOutcome::Missing => {

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::domain::{Entry, Event, TenantId, Time};
 
-pub use postgres::{PostgresJournal, Sessions, TAKEOVER_PAUSE};
+pub use postgres::{PostgresJournal, Sessions, Signal, Signals, TAKEOVER_PAUSE};
 pub use sqlite::SqliteJournal;
 
 /// An event to be appended, and its stored JSON.
@@ -46,8 +46,20 @@ pub struct Batch<'a> {
     pub id: Uuid,
     /// Service time. Entries are recorded at the later of this and their tenant's newest recorded time.
     pub recorded: Time,
+    /// Set where the store's own clock is to record the entries, in place of service time. The embedded store has none.
+    pub store_clock: Option<ClockBounds>,
     /// The drafts, in order.
     pub drafts: &'a [Draft],
+}
+
+/// The times of the store's clock that a server believes. Nothing is appended at another one: the clock of the store or
+/// of the server is wrong, and what it records stays in the journal for good.
+#[derive(Clone, Copy, Debug)]
+pub struct ClockBounds {
+    /// The earliest time that is believed.
+    pub earliest: Time,
+    /// The latest time that is believed.
+    pub latest: Time,
 }
 
 /// The result of an append for one draft.
@@ -107,6 +119,9 @@ pub enum JournalError {
     /// The store did not answer in time. The outcome is as unknown as for [`JournalError::Store`].
     #[error("the journal's store did not answer in time")]
     TimedOut,
+    /// The store's clock, which shows this time, is not within the batch's [`ClockBounds`]. Nothing was appended.
+    #[error("the store's clock shows {0}, which the server does not believe")]
+    Clock(Time),
     /// Another server holds the store's lock.
     #[error("another server is running on this store")]
     Taken,
@@ -153,6 +168,17 @@ fn is_content(error: &sqlx::Error) -> bool {
     }
 }
 
+/// The way in which a server holds the lock of a store on PostgreSQL.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LockMode {
+    /// For itself alone: no other server runs on the store.
+    #[default]
+    Exclusive,
+    /// Together with other servers, each of which follows the entries of the others. No setting chooses it yet: what one
+    /// server does for all, such as ending leases, is not shared out among several.
+    Shared,
+}
+
 /// The journal on one of its backends.
 #[derive(Debug)]
 pub enum Journal {
@@ -165,8 +191,8 @@ pub enum Journal {
 impl Journal {
     /// Appends the batch durably and in order, in one transaction.
     ///
-    /// [`JournalError::Content`] if nothing was appended because of the content. After any other error the outcome is
-    /// unknown: call [`Journal::recover`] and [`Journal::fence`], then look for the batch's id in the entries beyond
+    /// [`JournalError::Content`] if nothing was appended because of the content, [`JournalError::Clock`] if because of
+    /// the store's clock. After any other error the outcome is unknown: call [`Journal::recover`] and [`Journal::fence`], then look for the batch's id in the entries beyond
     /// the state.
     pub async fn append(&mut self, batch: Batch<'_>) -> Result<Appended, JournalError> {
         match self {
@@ -191,7 +217,8 @@ impl Journal {
         }
     }
 
-    /// Returns up to `limit` entries of one tenant after position `after`, in order.
+    /// Returns up to `limit` entries of one tenant after position `after`, in order. On PostgreSQL fewer, but at least one
+    /// if there is one, once they have more than 1 MiB.
     pub async fn read(&mut self, tenant: TenantId, after: u64, limit: u32) -> Result<Vec<Logged>, JournalError> {
         match self {
             Journal::Sqlite(journal) => journal.read(tenant, after, limit).await,
@@ -233,6 +260,11 @@ impl Journal {
         }
     }
 
+    /// Returns true if the store has a clock of its own, which can record batches.
+    pub const fn has_clock(&self) -> bool {
+        matches!(self, Journal::Postgres(_))
+    }
+
     /// The id of this server in the store, made at its start.
     pub const fn replica(&self) -> Uuid {
         match self {
@@ -241,9 +273,43 @@ impl Journal {
         }
     }
 
-    /// Returns true if another server may get the lock while this process runs: a session may end, a file's lock does not.
-    pub const fn is_shared(&self) -> bool {
-        matches!(self, Journal::Postgres(_))
+    /// Returns true if the server has a lock for itself that another may get while this process runs: a session may end, a
+    /// file's lock does not.
+    pub fn is_exclusive_by_session(&self) -> bool {
+        matches!(self, Journal::Postgres(journal) if journal.lock == Some(LockMode::Exclusive))
+    }
+
+    /// Returns a handle without the lock, on a session of its own, by which the server follows the entries that others
+    /// append, and the notifications that servers send each other. `None` if no other server can append.
+    pub fn follower(&self) -> Option<(Journal, Signals)> {
+        match self {
+            Journal::Postgres(journal) if journal.lock == Some(LockMode::Shared) => {
+                let (journal, signals) = journal.follower();
+                Some((Journal::Postgres(journal), signals))
+            }
+            Journal::Sqlite(_) | Journal::Postgres(_) => None,
+        }
+    }
+
+    /// Returns the heads of these tenants, without those that have none.
+    pub async fn heads_of(&mut self, tenants: &[TenantId]) -> Result<HashMap<TenantId, Head>, JournalError> {
+        match self {
+            Journal::Sqlite(journal) => {
+                let mut heads = journal.heads().await?;
+                heads.retain(|tenant, _| tenants.contains(tenant));
+                Ok(heads)
+            }
+            Journal::Postgres(journal) => journal.heads_of(tenants).await,
+        }
+    }
+
+    /// Returns which of the tenants without a head were deleted. The store has lost the heads of the others.
+    pub async fn deleted(&mut self, tenants: &[TenantId]) -> Result<Vec<TenantId>, JournalError> {
+        match self {
+            // An embedded store has one server, which deletes tenants itself.
+            Journal::Sqlite(_) => Ok(Vec::new()),
+            Journal::Postgres(journal) => journal.deleted(tenants).await,
+        }
     }
 
     /// Returns true unless the lock was given up with its session, or the session is known to have ended. A file's lock

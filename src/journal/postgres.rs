@@ -1,6 +1,8 @@
 //! The journal on PostgreSQL: one statement and one round trip per batch, on a connection of its own.
 
+mod looks;
 mod sessions;
+mod signals;
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -10,10 +12,11 @@ use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgDatabaseError, PgRow, PgSeverity};
 use uuid::Uuid;
 
-use super::{Appended, Batch, Draft, Head, JournalError, Logged, Placement, Stored};
+use super::{Appended, Batch, Draft, Head, JournalError, LockMode, Logged, Placement, Stored};
 use crate::domain::{EventId, TenantId, Time};
 
 pub use sessions::Sessions;
+pub use signals::{Signal, Signals};
 
 /// The key of the advisory lock that a server holds while it runs, so that a second one cannot start on the database.
 /// The digits spell "roll" in ASCII.
@@ -23,16 +26,20 @@ const SERVER_LOCK: i64 = 0x726f_6c6c;
 /// within a quarter of a second that it lost the lock; this one serves later, so that no moment has two servers.
 pub const TAKEOVER_PAUSE: Duration = Duration::from_secs(1);
 
-/// Locks the heads in the order of tenants, skipping those locked by another session; drops the ids seen before, and
-/// numbers the rest. The heads are locked before anything is inserted because the inserts join them. The returned rows
-/// with ord 0 are the heads before the append.
+/// Reads the clock once, if no time is given. Locks the heads in the order of tenants, skipping those locked by another
+/// session, and none if the clock is off; drops the ids seen before, and numbers the rest. The heads are locked before
+/// anything is inserted because the inserts join them. The returned rows with ord 0 are the heads before the append, and
+/// the row with ord -1 is the clock, with position 1 if it is off.
 const APPEND: &str = "
-WITH input AS (
+WITH clock AS MATERIALIZED (
+    SELECT now, NOT (now BETWEEN coalesce($10, now) AND coalesce($11, now)) AS is_off
+    FROM (SELECT coalesce($6, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint) AS now) AS read
+), input AS (
     SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[])
         WITH ORDINALITY AS t (tenant, key, source, event_id, event, ord)
 ), held AS (
-    SELECT tenant, seq, greatest(recorded, $6) AS recorded, tail
-    FROM head WHERE tenant = ANY ($8) ORDER BY tenant FOR UPDATE SKIP LOCKED
+    SELECT tenant, seq, greatest(recorded, (SELECT now FROM clock)) AS recorded, tail
+    FROM head WHERE tenant = ANY ($8) AND (SELECT NOT is_off FROM clock) ORDER BY tenant FOR UPDATE SKIP LOCKED
 ), fresh AS (
     INSERT INTO seen (tenant, key, recorded)
     SELECT i.tenant, i.key, held.recorded FROM input i JOIN held USING (tenant)
@@ -52,10 +59,29 @@ WITH input AS (
 )
 SELECT ord, tenant, seq, recorded, NULL::uuid AS tail FROM placed
 UNION ALL
-SELECT 0, tenant, seq, recorded, tail FROM held";
+SELECT 0, tenant, seq, recorded, tail FROM held
+UNION ALL
+SELECT -1, '00000000-0000-0000-0000-000000000000', is_off::int, now, NULL FROM clock";
 
-/// One row of [`APPEND`]: the draft's number, from 1, or 0 for a head; tenant, position, recorded time, and a head's
-/// batch.
+/// Bytes of events after which a reading of the journal ends.
+const READ_BYTES: i64 = 1024 * 1024;
+
+/// Reads the entries after a position. The sizes are added up entry by entry, since the server would otherwise unpack
+/// every entry up to the limit, whatever is sent of them. Positions are contiguous.
+const READ: &str = "
+WITH RECURSIVE sized AS (
+    (SELECT seq, 1::bigint AS entries, octet_length(event::text)::bigint AS bytes
+     FROM journal WHERE tenant = $1 AND seq > $2 ORDER BY seq LIMIT 1)
+    UNION ALL
+    SELECT next.seq, sized.entries + 1, sized.bytes + octet_length(next.event::text)
+    FROM sized JOIN journal AS next ON next.tenant = $1 AND next.seq = sized.seq + 1
+    WHERE sized.entries < $3 AND sized.bytes < $4
+)
+SELECT seq, recorded, source, event_id, apply_version, batch, event::text AS event
+FROM journal WHERE tenant = $1 AND seq > $2 AND seq <= (SELECT max(seq) FROM sized) ORDER BY seq";
+
+/// One row of [`APPEND`]: the draft's number, from 1, or 0 for a head, or -1 for the clock; tenant, position, recorded
+/// time, and a head's batch.
 type Placed = (i64, Uuid, i64, i64, Option<Uuid>);
 
 /// A session as the server identifies it. Process ids are reused, so the start belongs to it.
@@ -78,27 +104,31 @@ pub struct PostgresJournal {
     apply_version: u32,
     /// The id of this server's row in `replica`.
     pub(super) replica: Uuid,
+    /// The lock that the session holds; `None` for a handle that follows and appends nothing.
+    pub(super) lock: Option<LockMode>,
 }
 
 impl PostgresJournal {
     /// Connects and takes the server's lock. [`JournalError::Taken`] if another server has it.
     #[expect(clippy::disallowed_methods, reason = "names this server; no entry of the journal has it")]
     pub async fn open(sessions: Sessions, apply_version: u32) -> Result<Self, JournalError> {
-        let replica = Uuid::new_v4();
-        let mut journal = PostgresJournal { sessions, session: None, last: None, apply_version, replica };
+        let (replica, lock) = (Uuid::new_v4(), Some(LockMode::Exclusive));
+        let mut journal = PostgresJournal { sessions, session: None, last: None, apply_version, replica, lock };
         journal.recover().await?;
         Ok(journal)
     }
 
-    /// Makes a journal on a connection that holds the server's lock.
+    /// Makes a journal on a connection that holds the server's lock in this mode.
     #[expect(clippy::disallowed_methods, reason = "names this server; no entry of the journal has it")]
     pub async fn locked(
         sessions: Sessions,
         mut connection: PgConnection,
+        mode: LockMode,
         apply_version: u32,
     ) -> Result<Self, JournalError> {
         let last = Some(session_id(&mut connection).await?);
-        Ok(PostgresJournal { sessions, session: Some(connection), last, apply_version, replica: Uuid::new_v4() })
+        let (session, replica, lock) = (Some(connection), Uuid::new_v4(), Some(mode));
+        Ok(PostgresJournal { sessions, session, last, apply_version, replica, lock })
     }
 
     /// Returns true unless the session that holds the server's lock was given up, or is known to have ended.
@@ -106,9 +136,14 @@ impl PostgresJournal {
         self.session.is_some()
     }
 
-    /// Takes the server's lock, which is held until the connection ends. Returns false if another session has it.
-    pub async fn try_lock(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
-        sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(SERVER_LOCK).fetch_one(connection).await
+    /// Takes the server's lock, which is held until the connection ends. Returns false if another session has it in a mode
+    /// that does not allow this one.
+    pub async fn try_lock(connection: &mut PgConnection, mode: LockMode) -> Result<bool, sqlx::Error> {
+        let lock = match mode {
+            LockMode::Exclusive => "SELECT pg_try_advisory_lock($1)",
+            LockMode::Shared => "SELECT pg_try_advisory_lock_shared($1)",
+        };
+        sqlx::query_scalar(lock).bind(SERVER_LOCK).fetch_one(connection).await
     }
 
     /// Returns true if a session has the server's lock. It is not taken here, not even for a moment: a server that lost it
@@ -128,7 +163,7 @@ impl PostgresJournal {
         // Dropped rather than closed: closing would wait for a server that may not answer.
         self.session = None;
         let mut connection = self.sessions.connect().await?;
-        if !Self::try_lock(&mut connection).await? {
+        if !self.try_own_lock(&mut connection).await? {
             // The server may not have ended our own lost session yet, which then still holds the lock.
             if let Some(last) = self.last
                 && is_alive(&mut connection, last).await?
@@ -136,14 +171,24 @@ impl PostgresJournal {
                 return Err(JournalError::Lingering);
             }
             // It may have ended between the two statements.
-            if !Self::try_lock(&mut connection).await? {
+            if !self.try_own_lock(&mut connection).await? {
                 return Err(JournalError::Taken);
             }
         }
-        Self::await_others(&mut connection, Some(self.replica)).await?;
+        if self.lock == Some(LockMode::Exclusive) {
+            Self::await_others(&mut connection, Some(self.replica)).await?;
+        }
         self.last = Some(session_id(&mut connection).await?);
         self.session = Some(connection);
         Ok(())
+    }
+
+    /// Takes the lock in this handle's mode. Returns true at once if it needs none.
+    async fn try_own_lock(&self, connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+        match self.lock {
+            Some(mode) => Self::try_lock(connection, mode).await,
+            None => Ok(true),
+        }
     }
 
     /// Pauses with the server's lock held if a server other than `own` has not ended in an orderly way: it may be about to
@@ -176,14 +221,15 @@ impl PostgresJournal {
         Ok(Some(Time::from_micros(self.keep(session, now)?)))
     }
 
-    /// Writes this server's row in place of those that other servers left behind, which no longer have the lock.
+    /// Writes this server's row; a server that has the lock for itself in place of those that others left behind.
     pub(super) async fn probe(&mut self) -> Result<(), JournalError> {
         let probe = sqlx::query(
-            "WITH gone AS (DELETE FROM replica WHERE id <> $1)
+            "WITH gone AS (DELETE FROM replica WHERE id <> $1 AND $2)
              INSERT INTO replica VALUES ($1, 1) ON CONFLICT (id) DO UPDATE SET turns = replica.turns + 1",
         );
+        let is_alone = self.lock == Some(LockMode::Exclusive);
         let mut session = self.session()?;
-        let probed = probe.bind(self.replica).execute(&mut session).await;
+        let probed = probe.bind(self.replica).bind(is_alone).execute(&mut session).await;
         self.keep(session, probed)?;
         Ok(())
     }
@@ -205,6 +251,7 @@ impl PostgresJournal {
         let drafts = || first.iter().map(|n| &batch.drafts[*n]);
         let tenants: Vec<Uuid> = drafts().map(|draft| draft.tenant.0).collect();
         let named: Vec<Uuid> = tenants.iter().copied().collect::<HashSet<_>>().into_iter().collect();
+        let bounds = batch.store_clock;
         let mut session = self.session()?;
         let rows = sqlx::query_as(APPEND)
             .bind(tenants)
@@ -212,10 +259,12 @@ impl PostgresJournal {
             .bind(drafts().map(|draft| &*draft.event.id.source).collect::<Vec<_>>())
             .bind(drafts().map(|draft| &*draft.event.id.id).collect::<Vec<_>>())
             .bind(drafts().map(|draft| draft.json.as_str()).collect::<Vec<_>>())
-            .bind(batch.recorded.micros())
+            .bind(bounds.is_none().then(|| batch.recorded.micros()))
             .bind(version)
             .bind(&named)
             .bind(batch.id)
+            .bind(bounds.map(|bounds| bounds.earliest.micros()))
+            .bind(bounds.map(|bounds| bounds.latest.micros()))
             .fetch_all(&mut session)
             .await;
         let rows: Vec<Placed> = self.keep(session, rows)?;
@@ -223,6 +272,8 @@ impl PostgresJournal {
         let mut placed = HashMap::new();
         for (ord, tenant, seq, recorded, tail) in rows {
             match ord {
+                -1 if seq == 1 => return Err(JournalError::Clock(Time::from_micros(recorded))),
+                -1 => {}
                 0 => drop(heads.insert(TenantId(tenant), Head { seq: seq as u64, recorded, tail })),
                 // The ordinal counts from 1, over the drafts that were sent.
                 _ => drop(placed.insert(first[ord as usize - 1], seq as u64)),
@@ -317,15 +368,13 @@ impl PostgresJournal {
     pub(super) async fn read(&mut self, tenant: TenantId, after: u64, limit: u32) -> Result<Vec<Logged>, JournalError> {
         let version = self.apply_version;
         let mut session = self.session()?;
-        let rows = sqlx::query(
-            "SELECT seq, recorded, source, event_id, apply_version, batch, event::text AS event
-             FROM journal WHERE tenant = $1 AND seq > $2 ORDER BY seq LIMIT $3",
-        )
-        .bind(tenant.0)
-        .bind(after as i64)
-        .bind(i64::from(limit))
-        .fetch_all(&mut session)
-        .await;
+        let rows = sqlx::query(READ)
+            .bind(tenant.0)
+            .bind(after as i64)
+            .bind(i64::from(limit))
+            .bind(READ_BYTES)
+            .fetch_all(&mut session)
+            .await;
         let rows = self.keep(session, rows)?;
         rows.iter().map(|row| stored(row)?.read(tenant, version)).collect()
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use sqlx::postgres::PgConnection;
 
 use super::{Location, Purpose, Store, StoreError, postgres, private};
-use crate::journal::{Journal, JournalError, PostgresJournal, SqliteJournal};
+use crate::journal::{Journal, JournalError, LockMode, PostgresJournal, SqliteJournal};
 
 /// The lock file's name within a folder.
 const LOCK_FILE: &str = "rollcall.lock";
@@ -17,8 +17,8 @@ const LOCK_FILE: &str = "rollcall.lock";
 pub enum ServerLock {
     /// A locked file in the store's folder.
     Folder(File),
-    /// A session that holds an advisory lock.
-    Postgres(Box<PgConnection>),
+    /// A session that holds an advisory lock in this mode.
+    Postgres(Box<PgConnection>, LockMode),
 }
 
 impl ServerLock {
@@ -26,15 +26,27 @@ impl ServerLock {
     /// not end in an orderly way. A database that cannot be opened for the purpose is an error; a folder is looked into by
     /// [`Location::inspect`].
     pub async fn try_take(location: &Location, purpose: Purpose) -> Result<Option<Self>, StoreError> {
+        Self::try_take_as(location, purpose, LockMode::Exclusive).await
+    }
+
+    /// Works as [`ServerLock::try_take`], with the lock in this mode. A folder has one for one server only.
+    pub async fn try_take_as(
+        location: &Location,
+        purpose: Purpose,
+        mode: LockMode,
+    ) -> Result<Option<Self>, StoreError> {
         match location {
             Location::Folder(folder) => Ok(try_folder(folder)?.map(ServerLock::Folder)),
             Location::Postgres(options) => {
                 let mut connection = postgres::connect::first(options, purpose).await?.connection;
-                if !PostgresJournal::try_lock(&mut connection).await? {
+                if !PostgresJournal::try_lock(&mut connection, mode).await? {
                     return Ok(None);
                 }
-                PostgresJournal::await_others(&mut connection, None).await?;
-                Ok(Some(ServerLock::Postgres(Box::new(connection))))
+                // Others are expected where they share the lock.
+                if mode == LockMode::Exclusive {
+                    PostgresJournal::await_others(&mut connection, None).await?;
+                }
+                Ok(Some(ServerLock::Postgres(Box::new(connection), mode)))
             }
         }
     }
@@ -82,8 +94,9 @@ impl Store {
         apply_version: u32,
     ) -> Result<(Journal, Option<File>), JournalError> {
         Ok(match (self, lock) {
-            (Store::Postgres(store), ServerLock::Postgres(connection)) => {
-                let journal = PostgresJournal::locked(store.sessions().clone(), *connection, apply_version).await?;
+            (Store::Postgres(store), ServerLock::Postgres(connection, mode)) => {
+                let sessions = store.sessions().clone();
+                let journal = PostgresJournal::locked(sessions, *connection, mode, apply_version).await?;
                 (Journal::Postgres(journal), None)
             }
             (Store::Sqlite(store), ServerLock::Folder(file)) => {

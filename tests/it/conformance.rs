@@ -88,7 +88,7 @@ impl Bench {
 
     /// Returns a batch with a new id.
     fn batch<'a>(&self, recorded: Time, drafts: &'a [Draft]) -> Batch<'a> {
-        Batch { id: self.clock.new_id(), recorded, drafts }
+        Batch { id: self.clock.new_id(), recorded, store_clock: None, drafts }
     }
 
     /// Reconnects as the engine does: repeatedly, until the lost connection has released its lock.

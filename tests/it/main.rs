@@ -7,6 +7,7 @@ mod descriptions;
 mod desks;
 mod durability;
 mod engine;
+mod following;
 mod graphql;
 mod hazards;
 mod isolation;

@@ -5,7 +5,7 @@ use crate::auth::tickets::{Pass, SECONDS, USUAL_SECONDS};
 use crate::auth::{Authorized, EventsWrite, Tickets};
 use crate::domain::event;
 use crate::domain::{Fault, Time, UserRef};
-use crate::engine::Snapshot;
+use crate::engine::{Reader, Snapshot};
 
 /// The parameters of a ticket.
 #[derive(Clone, Debug)]
@@ -26,13 +26,15 @@ pub struct IssuedTicket {
     pub expires: Time,
     /// The user and session that it opens.
     pub pass: Pass,
+    /// The state in which the user was found.
+    pub snapshot: Snapshot,
 }
 
 /// Issues a ticket. [`Fault::NotFound`] for an unknown user, [`Fault::Refused`] for an invalid session or lifetime,
 /// [`Fault::TooMany`] if too many of the tenant's tickets are unused, [`Fault::Unavailable`] if the store does not answer.
 pub async fn issue_ticket(
     caller: &Authorized<EventsWrite>,
-    snapshot: &Snapshot,
+    reader: &Reader,
     tickets: &Tickets,
     request: TicketRequest,
 ) -> Result<IssuedTicket, Fault> {
@@ -42,8 +44,16 @@ pub async fn issue_ticket(
     if !SECONDS.contains(&seconds) {
         return Err(Fault::refused("/seconds", "must be from 1 to 300"));
     }
-    let user = snapshot.view.directory().profile_of(&request.user).ok_or(Fault::NotFound("user"))?.id;
+    let mut snapshot = reader.snapshot(caller.tenant())?;
+    let find = |snapshot: &Snapshot| Some(snapshot.view.directory().profile_of(&request.user)?.id);
+    let mut user = find(&snapshot);
+    // Another server may have added the user just now.
+    if user.is_none() && reader.catch_up(caller.tenant(), snapshot.view.position()).await? {
+        snapshot = reader.snapshot(caller.tenant())?;
+        user = find(&snapshot);
+    }
+    let user = user.ok_or(Fault::NotFound("user"))?;
     let pass = Pass { user, session };
     let (ticket, expires) = tickets.issue(caller, pass.clone(), seconds).await?;
-    Ok(IssuedTicket { ticket, expires, pass })
+    Ok(IssuedTicket { ticket, expires, pass, snapshot })
 }

@@ -60,8 +60,8 @@ impl Job {
         let (position, batch) = (source.position(), source.batch());
         let mark = CheckpointId { tenant, position, apply_version: APPLY_VERSION, batch };
         let mut pace = Pace::new(clock, store.shares_its_writer(), hurry);
-        // None if this position or a newer one is stored already: there is nothing to write.
-        let Some(mut writer) = pace.take(store.begin_checkpoint(mark)).await? else { return Ok(Archived::new()) };
+        // None if this position or a newer one is stored already, as by another server: there is nothing to write.
+        let Some(mut writer) = pace.take(store.begin_checkpoint(mark)).await? else { return Ok(source.left()) };
         // Removes what an abandoned checkpoint staged, which this one's rows must not mix with.
         while pace.take(writer.tidy()).await? {
             pace.pause().await;

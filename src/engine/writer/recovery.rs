@@ -5,65 +5,106 @@ use std::collections::HashMap;
 use tokio_util::sync::CancellationToken;
 
 use super::super::appender::UnknownAppend;
+use super::super::following::Delivery;
 use super::super::health::Ownership;
 use super::super::queue::Item;
-use super::super::replay::{ReplayError, Tail, replay};
+use super::super::replay::{ReplayError, Tail, load_again, replay};
 use super::super::request::EventResult;
+use super::super::tenants::Tenants;
 use super::{Engine, RETRY_BACKOFF};
 use crate::domain::{EventId, Outcome, TenantId};
 use crate::journal::{Head, JournalError, Logged};
+use crate::live::State;
 
 /// The events of a failed append that were found in the journal, with their positions and outcomes.
 pub(super) type Found = HashMap<(TenantId, EventId), (u64, Outcome)>;
 
 impl Engine {
-    /// Brings tenants to the heads that an append found, so that its entries follow their states: another server may
-    /// have appended entries before them. After an error some of the tenants are not brought up.
+    /// Takes what the follower read of other servers' entries.
+    pub(super) fn receive(&mut self) {
+        let tenants = &self.tenants;
+        for (tenant, delivery) in self.links.feed.take(|tenant| tenants.is_busy(tenant)) {
+            if self.tenants.is_absent(tenant) {
+                continue;
+            }
+            match delivery {
+                Delivery::Entries(entries) => {
+                    let accept = |logged| self.tenants.accept_logged(tenant, logged);
+                    match entries.into_iter().try_for_each(accept) {
+                        Ok(()) => {}
+                        // An earlier piece was dropped with an outage. The follower reads on from the state.
+                        Err(ReplayError::Gap(gap)) => tracing::debug!(%tenant, %gap, "entries came too early"),
+                        Err(error) => self.tenants.quarantine(tenant, &error.to_string()),
+                    }
+                }
+                Delivery::Loaded(state) => self.replace(tenant, *state),
+                Delivery::Faulty(reason) => self.tenants.quarantine(tenant, &reason),
+            }
+        }
+    }
+
+    /// Replaces the state of a tenant that fell behind the entries that the journal keeps.
+    fn replace(&mut self, tenant: TenantId, state: State) {
+        self.tenants.replace(tenant, state);
+        self.tenants.publish();
+    }
+
+    /// Adds the entries of other servers that lie before those of an append, so that these follow the states. After an
+    /// error some of the tenants are not brought up.
     pub(super) async fn follow(&mut self, heads: &HashMap<TenantId, Head>) -> Result<(), JournalError> {
         for (tenant, head) in heads {
             let (end, head) = (self.tenants.end(*tenant), Tail::from(*head));
             if end == head || self.tenants.is_absent(*tenant) {
                 continue;
             }
-            if end.seq != head.seq {
+            if end.seq != head.seq && !self.links.is_followed() {
                 tracing::warn!(%tenant, head = head.seq, "the state is not at the head of its journal");
-                // Before the entries that are read.
-                self.tenants.apply_pending(None);
             }
-            self.bring_to(*tenant, head, |_, _| {}).await?;
+            self.bring_to(*tenant, head, |tenants, logged| tenants.accept_logged(*tenant, logged)).await?;
         }
         Ok(())
     }
 
-    /// Applies the journal's entries beyond a tenant's state, up to its head, and calls `applied` with each entry and its
-    /// outcome. Puts the tenant in quarantine if its entries are at fault; an error is the store's.
+    /// Adds the entries of other servers that lie before position `seq` to the tenant's backlog.
+    pub(super) async fn follow_before(&mut self, tenant: TenantId, seq: u64) -> Result<(), JournalError> {
+        if self.tenants.end(tenant).seq + 1 >= seq {
+            return Ok(());
+        }
+        let before = Tail { seq: seq - 1, batch: None };
+        self.bring_to(tenant, before, |tenants, logged| tenants.accept_logged(tenant, logged)).await
+    }
+
+    /// Calls `take` with the journal's entries beyond a tenant's state and backlog, up to its head. Loads the tenant's
+    /// checkpoint again if some of them are deleted. Puts the tenant in quarantine if its entries are at fault; an error is
+    /// the store's.
     async fn bring_to(
         &mut self,
         tenant: TenantId,
         head: Tail,
-        mut applied: impl FnMut(&Logged, Outcome),
+        mut take: impl FnMut(&mut Tenants, Logged) -> Result<(), ReplayError>,
     ) -> Result<(), JournalError> {
-        if self.tenants.is_absent(tenant) {
-            return Ok(());
+        loop {
+            if self.tenants.is_absent(tenant) {
+                return Ok(());
+            }
+            let end = self.tenants.end(tenant);
+            if end.seq > head.seq {
+                let reason = format!("the journal ends at {}, the state is at {}: history was lost", head.seq, end.seq);
+                self.tenants.quarantine(tenant, &reason);
+                return Ok(());
+            }
+            let Self { tenants, appender, .. } = self;
+            let taking = replay(&mut appender.journal, tenant, end, head, |logged| take(tenants, logged));
+            match taking.await {
+                Ok(()) => return Ok(()),
+                Err(ReplayError::Journal(error)) if !ReplayError::is_tenants(&error) => return Err(error),
+                Err(ReplayError::Gap(gap)) => match load_again(&self.store, &self.lifecycle, tenant, gap.at).await? {
+                    Some(state) => self.replace(tenant, state),
+                    None => self.tenants.quarantine(tenant, &gap.to_string()),
+                },
+                Err(error) => self.tenants.quarantine(tenant, &error.to_string()),
+            }
         }
-        let end = self.tenants.end(tenant);
-        if end.seq > head.seq {
-            let reason = format!("the journal ends at {}, the state is at {}: history was lost", head.seq, end.seq);
-            self.tenants.quarantine(tenant, &reason);
-            return Ok(());
-        }
-        let Self { tenants, appender, .. } = self;
-        let applying = replay(&mut appender.journal, tenant, end, head, |logged| {
-            let outcome = tenants.replayed(tenant, &logged)?;
-            applied(&logged, outcome);
-            Ok(())
-        });
-        match applying.await {
-            Err(ReplayError::Journal(error)) if !ReplayError::is_tenants(&error) => return Err(error),
-            Err(error) => self.tenants.quarantine(tenant, &error.to_string()),
-            Ok(()) => {}
-        }
-        Ok(())
     }
 
     /// Settles the events that the failed append had placed after all. Returns those to be appended again.
@@ -142,6 +183,7 @@ impl Engine {
             }
             (Ownership::Held, Ownership::Held) => {}
             // The lock was regained, and entries that another server may have appended are not applied yet.
+            (_, Ownership::Held) if self.links.is_followed() => self.health.lose(Ownership::Unknown),
             (_, Ownership::Held) => self.health.lose(Ownership::Lost),
             // No session was made: the store is away for this process, and perhaps for all.
             (_, Ownership::Lost | Ownership::Unknown) => self.health.lose(Ownership::Unknown),
@@ -152,11 +194,13 @@ impl Engine {
     async fn catch_up(&mut self, unknown: Option<&UnknownAppend>, found: &mut Found) -> Result<(), JournalError> {
         let (batches, fenced) = unknown.map_or((&[][..], &[][..]), |unknown| (&unknown.batches, &unknown.tenants));
         for (tenant, head) in self.appender.reconnect(fenced).await? {
-            self.bring_to(tenant, head.into(), |logged, outcome| {
+            self.bring_to(tenant, head.into(), |tenants, logged| {
+                let outcome = tenants.replayed(tenant, &logged)?;
                 // Entries of other batches are applied too, but no request waits for them.
                 if logged.batch.is_some_and(|batch| batches.contains(&batch)) {
                     found.insert((tenant, logged.entry.event.id.clone()), (logged.entry.seq, outcome));
                 }
+                Ok(())
             })
             .await?;
         }

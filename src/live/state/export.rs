@@ -158,6 +158,17 @@ impl CheckpointSource {
         keys.sort_unstable();
         Export { state: self.state, keys: keys.into_iter(), left: Vec::new() }
     }
+
+    /// Returns the closed conversations that have left the state for the archive, as [`Export::left`] does, without exporting
+    /// anything: a checkpoint that is stored already has archived them.
+    pub fn left(self) -> Vec<Arc<Conversation>> {
+        let conversations = &self.state.conversations;
+        let leaving = self.changed.keys.iter().filter_map(|key| match key {
+            RowKey::Conversation(id) if conversations.leaving(*id).is_some() => conversations.get(*id),
+            _ => None,
+        });
+        leaving.filter(|conversation| conversation.closing().is_some()).cloned().collect()
+    }
 }
 
 impl Export {

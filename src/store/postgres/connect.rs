@@ -7,7 +7,7 @@ use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{Connection, Row};
 
-use crate::journal::{PostgresJournal, Sessions};
+use crate::journal::{LockMode, PostgresJournal, Sessions};
 use crate::store::migrations::{self, Applied, MIGRATIONS_TABLE, Tables};
 use crate::store::{Purpose, StoreError};
 
@@ -182,7 +182,8 @@ pub(super) async fn tables(connection: &mut PgConnection) -> Result<Tables, Stor
 /// [`StoreError::Outdated`] if neither happens within two seconds: a server is running on the outdated tables.
 pub(super) async fn lock_for_migration(connection: &mut PgConnection) -> Result<(), StoreError> {
     for _ in 0..MAX_ATTEMPTS {
-        if PostgresJournal::try_lock(connection).await? || tables(connection).await? == Tables::Current {
+        let is_taken = PostgresJournal::try_lock(connection, LockMode::Exclusive).await?;
+        if is_taken || tables(connection).await? == Tables::Current {
             return Ok(());
         }
         tokio::time::sleep(RETRY_PAUSE).await;

@@ -1,7 +1,8 @@
 //! The journal: positions, event ids and batches.
 
+use rollcall::clock::Clock;
 use rollcall::domain::{EventBody, RoleGrant};
-use rollcall::journal::{Head, JournalError};
+use rollcall::journal::{Appended, Batch, ClockBounds, Head, JournalError, Placement};
 use rollcall::live::State;
 use rollcall::live::state::APPLY_VERSION;
 
@@ -9,6 +10,7 @@ use super::{Bench, at, draft, draft_of, drafts};
 use crate::on_both_stores;
 use crate::support::Backend;
 use crate::support::raw::RawStore;
+use crate::support::tasks::eventually;
 
 on_both_stores!(positions_are_contiguous_and_in_order);
 on_both_stores!(tenants_in_one_batch_have_separate_positions);
@@ -23,6 +25,63 @@ on_both_stores!(entries_of_another_apply_version_are_rejected);
 on_both_stores!(an_older_apply_version_is_accepted_at_a_checkpoint_of_its_head);
 on_both_stores!(a_reachable_journal_confirms_and_recovers);
 on_both_stores!(the_largest_batch_is_one_transaction);
+
+/// An index on a column that an append changes would be changed with each head.
+#[tokio::test]
+async fn an_append_changes_no_index_of_the_heads_postgres() {
+    let mut bench = Bench::new(Backend::Postgres).await;
+    for n in 0..50 {
+        bench.append(at(n), &drafts(bench.ours, n as usize, 1)).await;
+    }
+    // A session reports what it did when it ends.
+    let bench = bench.reopen().await;
+    let mut raw = RawStore::open(&bench.home.location).await;
+    const INDEXED: &str =
+        "SELECT count(*) FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = ANY (indkey)
+                           WHERE indrelid = 'head'::regclass AND attname <> 'tenant'";
+    assert_eq!(raw.number(INDEXED).await, 0);
+    let updates = "SELECT n_tup_upd FROM pg_stat_user_tables WHERE relname = 'head'";
+    eventually("the updates are counted", async || raw.number(updates).await >= 50).await;
+    let others = "SELECT n_tup_upd - n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'head'";
+    assert_eq!(raw.number(others).await, 0, "updates that changed an index");
+}
+
+/// Appends a draft with this id to a tenant, with the database's clock within these bounds.
+async fn append(bench: &mut Bench, id: &str, store_clock: Option<ClockBounds>) -> Result<Appended, JournalError> {
+    let drafts = [draft(bench.ours, id)];
+    let batch = Batch { store_clock, ..bench.batch(at(0), &drafts) };
+    bench.journal.append(batch).await
+}
+
+#[tokio::test]
+async fn the_databases_clock_records_entries_postgres() {
+    let mut bench = Bench::new(Backend::Postgres).await;
+    let ours = bench.ours;
+    let truth = Clock::system().now();
+    let within = |seconds: i64| ClockBounds {
+        earliest: truth.plus_seconds(seconds - 60),
+        latest: truth.plus_seconds(seconds + 60),
+    };
+    let appended = append(&mut bench, "0", Some(within(0))).await.expect("the clocks agree");
+    assert_eq!(appended.placements, [Placement::Placed(1)]);
+    let recorded = appended.heads[&ours].recorded;
+    assert!((recorded - truth.micros()).abs() < 60_000_000, "recorded at {recorded}, appended at {truth}");
+    for hours in [-1, 1, 24 * 400] {
+        match append(&mut bench, "1", Some(within(hours * 3_600))).await {
+            Err(JournalError::Clock(shown)) => assert!((shown.micros() - truth.micros()).abs() < 60_000_000),
+            other => panic!("{hours} h: {other:?}"),
+        }
+    }
+    // The control: without the bounds the batch is placed, whatever the clocks show. Its id was not taken above.
+    let appended = append(&mut bench, "1", None).await.expect("it is placed");
+    assert_eq!(appended.placements, [Placement::Placed(2)]);
+    assert_eq!(appended.heads[&ours].recorded, recorded, "recorded times do not go back");
+    let mut raw = RawStore::open(&bench.home.location).await;
+    raw.run("UPDATE head SET recorded = recorded + 3600000000 WHERE seq > 0").await;
+    let appended = append(&mut bench, "2", Some(within(0))).await.expect("the clocks agree");
+    assert_eq!(appended.heads[&ours].recorded, recorded + 3_600_000_000, "nor before the newest entry's");
+    assert_eq!(bench.ids(ours).await, ["0", "1", "2"]);
+}
 
 async fn positions_are_contiguous_and_in_order(backend: Backend) {
     let mut bench = Bench::new(backend).await;

@@ -115,6 +115,62 @@ async fn a_start_with_a_clock_unlike_the_database_writes_nothing() {
     }
 }
 
+/// Makes a database in which `clock_timestamp()` shows `shim.off` more than the clock does.
+async fn database_with_a_movable_clock() -> (Home, RawStore) {
+    let home = Home::new(Backend::Postgres).await;
+    let mut raw = RawStore::open(&home.location).await;
+    // Names of pg_catalog are found first unless the path says otherwise.
+    raw.run(
+        "CREATE SCHEMA shim;
+         CREATE TABLE shim.shift (off interval NOT NULL);
+         INSERT INTO shim.shift VALUES ('0');
+         CREATE FUNCTION shim.clock_timestamp() RETURNS timestamptz LANGUAGE sql VOLATILE AS
+             $$ SELECT pg_catalog.clock_timestamp() + off FROM shim.shift $$;
+         DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET search_path = public, shim, pg_catalog',
+                                    current_database()); END $$",
+    )
+    .await;
+    (home, raw)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_appended_while_the_databases_clock_is_off() {
+    let (home, mut raw) = database_with_a_movable_clock().await;
+    let service = Service::start_on(home, Setup::default()).await;
+    let persona = service.api.persona("tenant").await;
+    service.api.put_directory(&persona.key, &directory(2)).await;
+    for (n, off) in ["1 hour", "-1 hour", "400 days"].into_iter().enumerate() {
+        let desk = format!("desk-{n}");
+        let beaten = leased(format!("leased-{n}"), 2, &desk, Clock::system().now(), 5);
+        service.api.apply(&persona.key, &[beaten]).await;
+        raw.run(&format!("UPDATE shim.shift SET off = '{off}'")).await;
+        let journalled = raw.number("SELECT count(*) FROM journal").await;
+        let watch = Stopwatch::start();
+        // From the first moment on, and beyond the end of the lease, which would be journalled.
+        while watch.elapsed() < Duration::from_secs(6) {
+            let event = toggled(format!("off-{n}"), 1, Clock::system().now(), true);
+            let answer = service.api.events(&persona.key, &[event]).await.expect("an answer");
+            assert!(answer.is_unavailable(), "{off}: {} {}", answer.status, answer.text);
+            assert_eq!(service.api.connected(&persona.key).await.0, 1, "reads go on");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        let readyz = send(service.api.request(reqwest::Method::GET, "/readyz")).await.expect("an answer");
+        assert!(readyz.status == 503 && readyz.text.contains("the database's clock"), "{off}: {}", readyz.text);
+        assert_eq!(raw.number("SELECT count(*) FROM journal").await, journalled, "{off}: nothing was journalled");
+        raw.run("UPDATE shim.shift SET off = '0'").await;
+        let event = toggled(format!("off-{n}"), 1, Clock::system().now(), true);
+        eventually("an event is applied", async || {
+            let answer = service.api.events(&persona.key, std::slice::from_ref(&event)).await.expect("an answer");
+            answer.status == 200 && answer.outcomes() == ["applied"]
+        })
+        .await;
+        eventually("ready", || service.api.is_ready()).await;
+    }
+    let newest = raw.number("SELECT max(recorded) FROM journal").await - Clock::system().now().micros();
+    assert!(newest.abs() < 60_000_000, "recorded {newest} us off the true time");
+    service.stop().await;
+}
+
 async fn producers_ahead_do_not_override_later_events(backend: Backend) {
     let stage = Stage::new(backend, 1).await;
     stage.apply(toggled("ahead", 1, stage.now().plus_seconds(240), false)).await;

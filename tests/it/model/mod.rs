@@ -6,7 +6,7 @@ mod archive;
 mod boards;
 mod breakdown;
 mod checkpoint;
-mod compare;
+pub mod compare;
 mod floors;
 pub mod generate;
 mod histories;

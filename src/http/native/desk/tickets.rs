@@ -64,13 +64,12 @@ pub async fn issue_ticket(
 ) -> Result<Response<Body>, NativeFault> {
     let NewTicket { user, session, seconds } = wanted;
     let wanted = command::TicketRequest { user, session, seconds };
-    let snapshot = desks.app.reader().snapshot(caller.tenant())?;
-    let issued = command::issue_ticket(&caller, &snapshot, &desks.tickets, wanted).await?;
+    let issued = command::issue_ticket(&caller, desks.app.reader(), &desks.tickets, wanted).await?;
     let answer = Answer {
         ticket: issued.ticket.reveal(),
         expires_at: issued.expires,
         user: issued.pass.user.to_string(),
         session: issued.pass.session.as_deref(),
     };
-    Ok(reply::from_snapshot(reply::json(201, "application/json", &answer), &snapshot))
+    Ok(reply::from_snapshot(reply::json(201, "application/json", &answer), &issued.snapshot))
 }
