@@ -90,7 +90,7 @@ impl From<Violation> for RequestError {
 }
 
 impl RequestError {
-    /// Returns true for a request that cannot be executed as it is, whoever sends it and whenever.
+    /// Returns true for a request that cannot be executed as it is, for any caller and at any time.
     pub const fn is_refusal(&self) -> bool {
         match self {
             RequestError::Document(_) | RequestError::PersistedQueryNotFound => true,

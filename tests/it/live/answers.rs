@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
+use super::socket::Graphql;
 use super::{COUNT, Stage, counted, millis};
 use crate::on_both_stores;
 use crate::support::Backend;
 use crate::support::desks::{connected, directory, toggled};
-use crate::support::graphql::Graphql;
 
 on_both_stores!(an_answer_comes_at_once_and_when_it_differs);
 on_both_stores!(the_newest_answer_comes_once_an_interval);

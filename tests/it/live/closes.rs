@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
+use super::socket::Graphql;
 use super::{COUNT, Stage, millis};
 use crate::on_both_stores;
 use crate::support::Backend;
 use crate::support::api::send;
-use crate::support::graphql::Graphql;
 use crate::support::{ADMIN, Api};
 
 on_both_stores!(a_revoked_credential_ends_its_sockets);

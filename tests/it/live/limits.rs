@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
+use super::socket::Graphql;
 use super::{COUNT, Stage, counted, millis};
 use crate::support::Backend;
-use crate::support::graphql::Graphql;
 use crate::support::tasks::eventually;
 
 /// Returns a document that no other number gives.

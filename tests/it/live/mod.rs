@@ -5,6 +5,7 @@ mod closes;
 mod events;
 mod limits;
 mod property;
+pub mod socket;
 
 use std::time::Duration;
 
@@ -14,8 +15,8 @@ use serde_json::{Value, json};
 
 use crate::support::api::Persona;
 use crate::support::desks::{connected, directory};
-use crate::support::graphql::Graphql;
 use crate::support::{Backend, Home, Service, Setup};
+use socket::Graphql;
 
 /// Counts the connected users.
 const COUNT: &str = "subscription{live{position connectedUsersIndicator{connectedUsersCount}}}";

@@ -45,14 +45,13 @@
 //! **Further parts.** [`process`] runs the built program as a process, for tests that kill it or read its output.
 //! [`postgres::proxy`] cuts or freezes the connection to PostgreSQL. [`raw`] reads and changes the tables, and
 //! [`audit`] compares a stopped store with what was acknowledged and with a replay of its journal. [`sockets`] is a
-//! desk, [`graphql`] a client of GraphQL over WebSocket, and [`wire`] a raw TCP connection. [`captured_output`] records what services log and answer, for
+//! desk, and [`wire`] a raw TCP connection. [`captured_output`] records what services log and answer, for
 //! the search for secrets at the end of `scripts/test`.
 
 pub mod api;
 pub mod audit;
 pub mod captured_output;
 pub mod desks;
-pub mod graphql;
 pub mod postgres;
 pub mod process;
 pub mod raw;

@@ -189,7 +189,8 @@ impl Desk {
     }
 }
 
-pub(super) fn request(api: &Api, path: &str, headers: &[(&'static str, &str)]) -> Request {
+/// Returns the request of a handshake.
+pub fn request(api: &Api, path: &str, headers: &[(&'static str, &str)]) -> Request {
     let url = api.url(path).replacen("http", "ws", 1);
     let mut request = url.into_client_request().expect("a request");
     for (name, value) in headers {

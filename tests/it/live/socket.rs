@@ -8,8 +8,8 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-use super::sockets::request;
-use super::{Api, captured_output};
+use crate::support::sockets::request;
+use crate::support::{Api, captured_output};
 
 /// The timeout of every wait for a message; longer than the service may take.
 const RECV_TIMEOUT: Duration = Duration::from_secs(20);
