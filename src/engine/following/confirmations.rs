@@ -40,8 +40,9 @@ struct Behind {
 impl Behind {
     /// Returns the time of the newest look that a state at `position` has reached.
     fn reached(&mut self, position: u64) -> u64 {
-        while let Some((_, began)) = self.looks.pop_front_if(|(head, _)| *head <= position) {
+        while let Some((_, began)) = self.looks.front().copied().filter(|(head, _)| *head <= position) {
             self.reached = began;
+            self.looks.pop_front();
         }
         self.reached
     }

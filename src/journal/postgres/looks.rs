@@ -22,13 +22,15 @@ impl PostgresJournal {
         &mut self,
         tenants: &[TenantId],
     ) -> Result<HashMap<TenantId, Head>, JournalError> {
+        type Columns = (Uuid, i64, i64, Option<Uuid>);
         let tenants: Vec<Uuid> = tenants.iter().map(|tenant| tenant.0).collect();
         let mut session = self.session()?;
         let rows = sqlx::query_as("SELECT tenant, seq, recorded, tail FROM head WHERE tenant = ANY ($1)");
         let rows = rows.bind(tenants).fetch_all(&mut session).await;
-        let rows: Vec<(Uuid, i64, i64, Option<Uuid>)> = self.keep(session, rows)?;
-        let head = |(tenant, seq, recorded, tail)| (TenantId(tenant), Head { seq: seq as u64, recorded, tail });
-        Ok(rows.into_iter().map(|row: (Uuid, i64, i64, Option<Uuid>)| head(row)).collect())
+        let rows: Vec<Columns> = self.keep(session, rows)?;
+        let head =
+            |(tenant, seq, recorded, tail): Columns| (TenantId(tenant), Head { seq: seq as u64, recorded, tail });
+        Ok(rows.into_iter().map(head).collect())
     }
 
     pub(in crate::journal) async fn deleted(&mut self, tenants: &[TenantId]) -> Result<Vec<TenantId>, JournalError> {

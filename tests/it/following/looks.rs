@@ -45,7 +45,7 @@ async fn a_document_of_another_server_takes_turns() {
     let mut pair = Pair::new().await;
     let other = pair.one.api.persona("other").await;
     pair.one.api.put_directory(&other.key, &directory(1)).await;
-    let document = directory(20_000);
+    let document = directory(4_000);
     let position = pair.one.api.put_directory(&pair.persona.key, &document).await.position();
     let toggles: Vec<_> = (0..50).map(|n| toggled(n, 1, pair.now(), n % 2 == 0)).collect();
     let last = pair.one.api.apply(&pair.persona.key, &toggles).await.position();

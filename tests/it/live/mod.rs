@@ -5,7 +5,7 @@ mod closes;
 mod events;
 mod limits;
 mod property;
-mod socket;
+pub mod socket;
 
 use std::time::Duration;
 

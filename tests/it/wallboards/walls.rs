@@ -8,10 +8,10 @@ use rollcall::domain::Time;
 use serde_json::{Value, json};
 
 use super::{LINKS, link, listed, put};
+use crate::live::socket::Graphql;
 use crate::on_both_stores;
 use crate::support::api::{Persona, send};
 use crate::support::desks::{connected, directory};
-use crate::support::graphql::Graphql;
 use crate::support::{ADMIN, Backend, Home, Service, Setup};
 
 on_both_stores!(a_link_shows_its_board_and_nothing_else);
