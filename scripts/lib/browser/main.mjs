@@ -22,6 +22,7 @@ try {
   for (const page of [docs, graphiql, wallboard]) {
     const began = performance.now();
     await page.use(browser, base, key);
+    if (page.useService) await page.useService(browser, base, key);
     const looks = new Looks(browser, base, key, process.env.SCREENSHOTS);
     failures.push(...(await looks.check(page)));
     const seconds = ((performance.now() - began) / 1000).toFixed(1);

@@ -412,3 +412,44 @@ export const STATES = {
 
 const BOARD_CONTROLS = [".moment", ".controls button"];
 export const CONTROLS = Object.fromEntries(Object.keys(STATES).map((name) => [name, name === "revoked" ? ["form button"] : BOARD_CONTROLS]));
+
+/**
+ * The page against the service itself, whose tenant `stage.mjs` made: the numbers are those of a query, follow a change,
+ * and are gone soon after the link was revoked.
+ */
+export async function useService(browser, base, key) {
+  const ask = async (method, path, body) => {
+    const headers = { Authorization: `Bearer ${key}`, "Content-Type": "application/json" };
+    const answer = await fetch(base + path, { method, headers, body: body && JSON.stringify(body) });
+    assert.ok(answer.ok, `${method} ${path}: ${answer.status}`);
+    return answer.status === 204 ? null : answer.json();
+  };
+  const counted = async () => {
+    const { data } = await ask("POST", "/graphql", { query: "{now{breakdown{total{people connected reasons{available}}}}}" });
+    const { people, connected, reasons: { available } } = data.now.breakdown.total;
+    return { people, connected, available };
+  };
+  const { id, link } = await ask("POST", "/v1/wallboards/default/links", { days: 1 });
+  const page = await browser.newPage({ viewport: { width: 1366, height: 768 } });
+  const errors = watch(page);
+  const elsewhere = [];
+  page.on("request", (request) => request.url().startsWith(base) || elsewhere.push(request.url()));
+  await page.goto(`${base}${PATH}#${link}`);
+  const shows = async (available) =>
+    shown(page, "Available").locator(".value", { hasText: new RegExp(`^${available}$`) }).waitFor({ timeout: 5_000 });
+  const before = await counted();
+  await shows(before.available);
+  assert.equal(await value(page, "Connected"), `${before.connected}`);
+  const event = { id: "wallboard", source: "/browser", type: "status.changed", subject: "1", time: new Date().toISOString(),
+    data: { presence: "Away" } };
+  await ask("POST", "/v1/events", [event]);
+  const after = await counted();
+  assert.notEqual(after.available, before.available);
+  await shows(after.available);
+  await page.waitForTimeout(6_000);
+  assert.equal(await fresh(page), "live", "messages arrive while nothing changes");
+  await ask("DELETE", `/v1/wallboards/default/links/${id}`);
+  await page.locator(".plain h1", { hasText: /no longer valid/ }).waitFor({ timeout: 2_000 });
+  assert.deepEqual([errors, elsewhere], [[], []]);
+  await page.close();
+}

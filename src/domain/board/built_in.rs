@@ -14,7 +14,9 @@ pub fn built_in() -> &'static Arc<Board> {
 
 fn made() -> Board {
     let number = |metric, of| Tile { metric: Some(metric), of, ..Tile::new(TileType::Number) };
-    let available = Tile { health: Some(true), ..number(Metric::Available, Some(Metric::Connected)) };
+    // Half of a wide screen, which makes it the headline; what follows fits beside it and in one row below.
+    let available = Tile { health: Some(true), width: Some(2), ..number(Metric::Available, Some(Metric::Connected)) };
+    let quarter = |tile| Tile { width: Some(1), ..tile };
     let measured = [
         Measured { health: true, ..Measured::new(Metric::Available) },
         Measured::new(Metric::Full),
@@ -29,10 +31,10 @@ fn made() -> Board {
         number(Metric::Away, None),
         number(Metric::Connected, Some(Metric::People)),
         number(Metric::OccupancyRate, None),
-        rows(By::Skill),
-        rows(By::Group),
-        Tile::new(TileType::People),
-        Tile::new(TileType::Chart),
+        quarter(rows(By::Skill)),
+        quarter(rows(By::Group)),
+        quarter(Tile::new(TileType::People)),
+        quarter(Tile::new(TileType::Chart)),
     ];
     Board { title: Some(String::from("Wallboard")), pages: vec![Page { title: None, tiles }], ..Board::default() }
 }
