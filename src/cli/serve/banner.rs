@@ -39,6 +39,7 @@ pub fn text(app: &App, args: &ServeArgs, location: &Location) -> String {
         format!("  store     {store} {location}"),
         format!("  REST      {pages}{base}/docs/, described by {pages}{base}/openapi.json"),
         format!("  GraphQL   {pages}{base}/graphiql"),
+        format!("  wallboard {pages}{base}/wallboard"),
         format!("  probes    {pages}/livez, {pages}/readyz"),
         format!("  metrics   {pages}/metrics, for the metrics token and the administrator's"),
         format!("  process   {}", process::id()),

@@ -55,7 +55,7 @@ enum CostClass {
     Scan,
     /// An unpaged list.
     List,
-    /// An unpaged list of a conversation.
+    /// An unpaged list of a conversation, or a short one of a wallboard.
     Few,
     /// A page of a conversation's messages.
     Messages,
@@ -80,6 +80,10 @@ const fn cost_class(owner: Owner, field: &str) -> CostClass {
         (_, b"breakdown") => CostClass::Breakdown,
         (Owner::Breakdown, b"rows") => CostClass::Rows,
         (Owner::Breakdown, b"values") => CostClass::Keys,
+        (Owner::Board, b"pages" | b"breaches" | b"cells" | b"series") | (Owner::BoardRows, b"columns") => {
+            CostClass::Few
+        }
+        (Owner::Board, b"tiles") | (Owner::BoardRows, b"rows") | (Owner::BoardPeople, b"people") => CostClass::List,
         (
             _,
             b"groups" | b"skills" | b"roles" | b"spokenLanguages" | b"languages" | b"userErrors" | b"userIds"
@@ -337,6 +341,9 @@ mod tests {
             "RoutingRule" => Owner::Rule,
             "Moment" => Owner::Root,
             "Breakdown" | "BreakdownRow" => Owner::Breakdown,
+            "BoardRows" => Owner::BoardRows,
+            "BoardPeople" => Owner::BoardPeople,
+            _ if of.starts_with("Board") => Owner::Board,
             _ => Owner::Other,
         }
     }
@@ -378,6 +385,22 @@ mod tests {
             away extendedAway disabled offline} heldSlots reservedSlots maxSlots freeSlots occupancyRate}}}";
         let walls = cost(full).0;
         assert!(walls * 15 <= MAX_COST, "fifteen totals of one page cost {}", walls * 15);
+    }
+
+    #[test]
+    fn one_whole_wallboard_is_allowed_and_three_are_not() {
+        let column = "column{metric label unit}";
+        let tile = format!(
+            "type title width severity problem unknownIds number{{{column} cell{{value severity}} of{{{column} value}}}}
+             rows{{columns{{metric label unit}} rows{{key label severity cells{{value severity}}}} rowCount}}
+             people{{people{{label reason since}} peopleCount}} chart{{hours series{{{column} value}}}}"
+        );
+        let board = format!(
+            "board{{name title theme rotationSeconds position time stalenessMs serverVersion severity breachCount
+             breaches{{key page tile severity text}} pages{{title severity tiles{{{tile}}}}}}}"
+        );
+        let one = cost(&format!("subscription{{{board}}}"), json!({}));
+        assert!(one <= MAX_COST && 3 * one > MAX_COST, "{one}");
     }
 
     #[test]
@@ -423,7 +446,7 @@ mod tests {
                 () if owner == "Mutation" => &[CostClass::Mutation],
                 () if name == "messages" => &[CostClass::Messages],
                 () if name == "breakdown" => &[CostClass::Breakdown],
-                () if name == "rows" => &[CostClass::Rows],
+                () if name == "rows" && owner == "Breakdown" => &[CostClass::Rows],
                 () if name == "values" => &[CostClass::Keys],
                 () if shape.contains("Connection\"") => &[CostClass::Page, CostClass::Scan],
                 () if is_list => &[CostClass::List, CostClass::Few],

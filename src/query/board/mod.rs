@@ -14,7 +14,7 @@ use crate::live::View;
 use counts::Counts;
 
 /// Most breaches that are listed.
-const MAX_BREACHES: usize = 100;
+pub const MAX_BREACHES: usize = 100;
 
 /// What a viewer may see of a board.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -23,7 +23,7 @@ use crate::tidy::files;
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Every route that reads a body, and the limit of its size in bytes.
-const ROUTES: [(&str, &str, usize); 22] = [
+const ROUTES: [(&str, &str, usize); 24] = [
     ("POST", "/graphql", 1024 * 1024),
     ("POST", "/agents-availability", 1024 * 1024),
     ("POST", "/v1/user-activity/search", 128 * 1024),
@@ -44,6 +44,8 @@ const ROUTES: [(&str, &str, usize); 22] = [
     ("POST", "/oauth2/revoke", 16 * 1024),
     ("POST", "/Auth/connect/token", 16 * 1024),
     ("POST", "/Auth/connect/revocation", 16 * 1024),
+    ("PUT", "/v1/wallboards/floor", 64 * 1024),
+    ("POST", "/v1/wallboards/floor/links", 64 * 1024),
     ("POST", "/v1/events", 8 * 1024 * 1024),
     ("PUT", "/v1/directory", 32 * 1024 * 1024),
 ];

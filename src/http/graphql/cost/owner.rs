@@ -15,6 +15,12 @@ pub enum Owner {
     Rule,
     /// A breakdown, whose `rows` are as many as it is given to return.
     Breakdown,
+    /// A wallboard, or a part of it.
+    Board,
+    /// The rows of a tile of a wallboard.
+    BoardRows,
+    /// The people of a tile of a wallboard.
+    BoardPeople,
     /// Any other.
     Other,
 }
@@ -22,13 +28,16 @@ pub enum Owner {
 impl Owner {
     /// Returns the kind of object inside of a field.
     pub const fn within(self, field: &str) -> Self {
-        match field.as_bytes() {
-            b"edges" | b"node" => self,
+        match (self, field.as_bytes()) {
+            (Owner::Board, b"rows") => Owner::BoardRows,
+            (Owner::Board, b"people") => Owner::BoardPeople,
+            (Owner::Board | Owner::BoardRows | Owner::BoardPeople, _) | (Owner::Root, b"board") => Owner::Board,
+            (_, b"edges" | b"node") => self,
             // Its fields are those of the root.
-            b"now" | b"live" => Owner::Root,
-            b"breakdown" | b"rows" => Owner::Breakdown,
-            b"conversation" | b"conversations" | b"closedConversations" => Owner::Conversation,
-            b"routingRule" | b"routingRules" | b"toRoutingRule" => Owner::Rule,
+            (_, b"now" | b"live") => Owner::Root,
+            (_, b"breakdown" | b"rows") => Owner::Breakdown,
+            (_, b"conversation" | b"conversations" | b"closedConversations") => Owner::Conversation,
+            (_, b"routingRule" | b"routingRules" | b"toRoutingRule") => Owner::Rule,
             _ => Owner::Other,
         }
     }

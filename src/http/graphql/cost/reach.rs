@@ -10,12 +10,14 @@ use async_graphql::{Name, ScalarType, Value};
 use super::Work;
 use super::arguments::Arguments;
 use super::owner::Owner;
+use crate::domain::board::{MAX_COLUMNS, MAX_FIRST, MAX_PAGES, MAX_SERIES, MAX_TILES};
 use crate::domain::conversation::MAX_HISTORY;
 use crate::domain::directory::{Kind, MAX_LIST};
 use crate::domain::filter::MAX_VALUES;
 use crate::domain::{Channel, EntityRef, Quota};
 use crate::engine::Snapshot;
 use crate::http::graphql::scalar::{Guid, LegacyId};
+use crate::query::board::MAX_BREACHES;
 use crate::query::breakdown::{DEFAULT_ROWS, MAX_KEYS, MAX_ROWS};
 use crate::query::conversations::remembered;
 use crate::query::people::users::Member;
@@ -241,6 +243,15 @@ impl<'d> Walk<'d> {
             "spokenLanguages" | "languages" => MAX_LIST,
             "agents" | "contacts" | "routingEvents" => around.history,
             "userErrors" => 1,
+            "pages" => MAX_PAGES,
+            "tiles" => MAX_TILES,
+            "breaches" => MAX_BREACHES,
+            "cells" => MAX_COLUMNS,
+            "columns" if around.owner == Owner::BoardRows => MAX_COLUMNS,
+            "series" => MAX_SERIES,
+            "rows" if around.owner == Owner::Board => return None,
+            "rows" if around.owner == Owner::BoardRows => MAX_FIRST as usize,
+            "people" if around.owner == Owner::BoardPeople => MAX_FIRST as usize,
             "rows" => around.rows,
             "values" => MAX_KEYS,
             "unknownIds" => MAX_VALUES,

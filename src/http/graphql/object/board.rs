@@ -69,25 +69,42 @@ pub enum BoardUnit {
 /// A number about users: those of a breakdown by their names, and the available users in percent of the connected ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[graphql(remote = "Metric")]
-#[expect(missing_docs, reason = "the numbers of a breakdown by their names")]
 pub enum BoardMetric {
+    /// All users of the selection, connected or not.
     People,
+    /// Users with at least one connected desk.
     Connected,
+    /// Users who can take one more conversation now.
     Available,
+    /// Users who are full or blocked only because slots are reserved.
     Reserved,
+    /// Users who hold as many conversations as they may.
     Full,
+    /// Users whom a conversation keeps from taking another one.
     Blocked,
+    /// Users who switched the channel off.
     SwitchedOff,
+    /// Users whose presence is ready, but gets no conversations.
     NotRoutable,
+    /// Users whose presence is away.
     Away,
+    /// Users whose presence is extended away.
     ExtendedAway,
+    /// Users for whom the channel is not enabled.
     Disabled,
+    /// Users without a connected desk.
     Offline,
+    /// Conversations that users in production hold.
     HeldSlots,
+    /// Slots that are reserved.
     ReservedSlots,
+    /// Conversations that users in production may hold.
     MaxSlots,
+    /// Slots of available users that are free.
     FreeSlots,
+    /// Held slots in percent of all.
     OccupancyRate,
+    /// Available users in percent of the connected ones.
     AvailableRate,
 }
 
