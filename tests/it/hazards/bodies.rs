@@ -45,7 +45,7 @@ const ROUTES: [(&str, &str, usize); 24] = [
     ("POST", "/Auth/connect/token", 16 * 1024),
     ("POST", "/Auth/connect/revocation", 16 * 1024),
     ("PUT", "/v1/wallboards/floor", 64 * 1024),
-    ("POST", "/v1/wallboards/floor/links", 64 * 1024),
+    ("POST", "/v1/wallboards/floor/links", 1024 * 1024),
     ("POST", "/v1/events", 8 * 1024 * 1024),
     ("PUT", "/v1/directory", 32 * 1024 * 1024),
 ];
