@@ -440,9 +440,13 @@ export async function useService(browser, base, key) {
   const before = await counted();
   await shows(before.available);
   assert.equal(await value(page, "Connected"), `${before.connected}`);
-  const event = { id: "wallboard", source: "/browser", type: "status.changed", subject: "1", time: new Date().toISOString(),
-    data: { presence: "Away" } };
-  await ask("POST", "/v1/events", [event]);
+  const everyone = await ask("POST", "/graphql", { query: "{users(first:100){edges{node{id availability{best{reason}}}}}}" });
+  const nodes = everyone.data.users.edges.map((edge) => edge.node);
+  const user = nodes.find((node) => node.availability.best.reason === "AVAILABLE");
+  const event = { id: "wallboard", source: "/browser", type: "status.changed", subject: `${user.id}`,
+    time: new Date().toISOString(), data: { presence: "Away" } };
+  const taken = await ask("POST", "/v1/events", [event]);
+  assert.deepEqual(taken.results.map((result) => result.outcome), ["applied"], JSON.stringify(taken));
   const after = await counted();
   assert.notEqual(after.available, before.available);
   await shows(after.available);

@@ -388,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn one_whole_wallboard_is_allowed_and_three_are_not() {
+    fn one_whole_wallboard_is_allowed_and_four_are_not() {
         let column = "column{metric label unit}";
         let tile = format!(
             "type title width severity problem unknownIds number{{{column} cell{{value severity}} of{{{column} value}}}}
@@ -400,7 +400,7 @@ mod tests {
              breaches{{key page tile severity text}} pages{{title severity tiles{{{tile}}}}}}}"
         );
         let one = cost(&format!("subscription{{{board}}}"), json!({}));
-        assert!(one <= MAX_COST && 3 * one > MAX_COST, "{one}");
+        assert!(one <= MAX_COST && 4 * one > MAX_COST, "{one}");
     }
 
     #[test]

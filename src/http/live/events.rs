@@ -19,8 +19,9 @@ use crate::http::state::AppState;
 
 /// The media type of events.
 pub const EVENT_STREAM: &str = "text/event-stream";
-/// The longest time between two checks of the authority; revocations are announced at once.
-const CHECK_INTERVAL: Duration = Duration::from_secs(15);
+/// The longest time between two checks of the authority. Revocations are announced at once, but the end of a link, and of a
+/// user or a password, is not.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// Lets nginx pass each event on at once.
 const NO_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
@@ -96,6 +97,7 @@ impl<F: Form> Events<F> {
                 }
                 newest = self.operation.next() => {
                     self.next_still = self.app.clock().monotonic() + F::STILL_INTERVAL;
+                    self.check().ok()?;
                     match (newest.end, newest.answer) {
                         (None, Some(answer)) => return Some(self.form.answer(&answer)),
                         (Some(LiveEnd::Refused(errors)), _) => {

@@ -1,6 +1,7 @@
 //! One execution: answers its question when the position moved, at most once an interval, and on a tick.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -27,22 +28,29 @@ impl Execution {
         {
             return;
         }
-        let mut last = None;
+        let (mut last, mut served) = (None, 0);
         loop {
             let began = self.app.clock().monotonic();
             // Before the view is taken: a position that is published meanwhile leads to a further execution.
             positions.borrow_and_update();
-            match self.answer(&mut last).await {
+            let joined = self.guard.shared.joined.load(Ordering::Acquire);
+            match self.answer().await {
                 Ok(None) => {}
                 Ok(Some(answer)) => {
-                    self.guard.sender.send_replace(Newest { answer: Some(Arc::new(answer)), end: None });
+                    if last != Some(answer.fingerprint) || joined > served {
+                        (last, served) = (Some(answer.fingerprint), joined);
+                        let answer = Some(Arc::new(answer));
+                        self.guard.shared.newest.send_replace(Newest { answer, end: None, joined });
+                    }
                 }
                 Err(end) => {
-                    self.guard.sender.send_modify(|newest| newest.end = Some(end));
+                    self.guard.shared.newest.send_modify(|newest| newest.end = Some(end));
                     return;
                 }
             }
-            if !self.pause(began, &mut positions).await {
+            // An operation without its first answer does not wait for a long interval.
+            let until = began + if joined > served { TICK } else { self.query.interval.max(TICK) };
+            if !self.pause(began, until, &mut positions).await {
                 return;
             }
         }
@@ -57,14 +65,14 @@ impl Execution {
                 // A closed channel shows when the question is answered.
                 _ = positions.wait_for(|now| *now >= least) => return true,
                 () = self.app.clock().sleep_until(until) => return true,
-                () = self.guard.sender.closed() => if self.guard.leave_if_unused() { return false },
+                () = self.guard.shared.newest.closed() => if self.guard.leave_if_unused() { return false },
                 () = self.app.lifecycle().stopping().cancelled() => return false,
             }
         }
     }
 
-    /// Answers the question on the newest view. `None` if the answer does not differ from `last`, or cannot be made now.
-    async fn answer(&self, last: &mut Option<[u8; 32]>) -> Result<Option<LiveAnswer>, LiveEnd> {
+    /// Answers the question on the newest view. `None` if the answer cannot be made now.
+    async fn answer(&self) -> Result<Option<LiveAnswer>, LiveEnd> {
         let (app, tenant) = (&self.app, self.query.authority.tenant());
         // The process may have been paused, and another server have the store by now.
         app.reader().health().until_certain().await;
@@ -83,18 +91,14 @@ impl Execution {
         if is_refused {
             return Err(LiveEnd::Refused(body));
         }
-        if *last == Some(fingerprint) {
-            return Ok(None);
-        }
         let held = app.answers().map(|budget| budget.take(Owner::Tenant(tenant), body.len())).transpose();
         // Above the tenant's share of bytes the answer waits for the next execution.
         let Ok(held) = held else { return Ok(None) };
-        *last = Some(fingerprint);
-        Ok(Some(LiveAnswer { position, body, _held: held }))
+        Ok(Some(LiveAnswer { position, body, fingerprint, _held: held }))
     }
 
-    /// Waits until the next execution is due. Returns false if the execution ends instead.
-    async fn pause(&self, began: Duration, positions: &mut watch::Receiver<u64>) -> bool {
+    /// Waits until the next execution is due, or an operation joins. Returns false if the execution ends instead.
+    async fn pause(&self, began: Duration, until: Duration, positions: &mut watch::Receiver<u64>) -> bool {
         let (clock, interval) = (self.app.clock(), self.query.interval);
         loop {
             let moved = async {
@@ -105,7 +109,7 @@ impl Execution {
             tokio::select! {
                 biased;
                 () = self.app.lifecycle().stopping().cancelled() => return false,
-                () = self.guard.sender.closed() => {
+                () = self.guard.shared.newest.closed() => {
                     if self.guard.leave_if_unused() {
                         return false;
                     }
@@ -119,7 +123,8 @@ impl Execution {
                     }
                     return true;
                 }
-                () = clock.sleep_until(began + interval.max(TICK)) => return true,
+                () = self.guard.shared.joining.notified() => return true,
+                () = clock.sleep_until(until) => return true,
             }
         }
     }

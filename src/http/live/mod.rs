@@ -10,11 +10,12 @@ pub mod permits;
 use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::domain::{Fault, TenantId};
 use crate::engine::Snapshot;
@@ -73,6 +74,8 @@ pub struct LiveAnswer {
     pub position: u64,
     /// The text of the answer.
     pub body: Bytes,
+    /// That of [`Computed`].
+    fingerprint: [u8; 32],
     /// The bytes of the text, which count against the tenant's answers.
     _held: Option<BytePermit>,
 }
@@ -91,15 +94,39 @@ pub enum LiveEnd {
 /// The newest answer of an execution, or its end.
 #[derive(Clone, Debug, Default)]
 pub struct Newest {
-    /// The newest answer that differs from those before.
+    /// The newest answer that differs from those before, or is the first of an operation.
     pub answer: Option<Arc<LiveAnswer>>,
     /// The end, after which no answer follows.
     pub end: Option<LiveEnd>,
+    /// Number of operations that had joined when the answer's view was taken.
+    joined: u64,
+}
+
+/// The state that an execution shares with its operations.
+#[derive(Debug, Default)]
+struct Shared {
+    newest: watch::Sender<Newest>,
+    /// Number of operations that joined so far.
+    joined: AtomicU64,
+    /// Notified when one joins.
+    joining: Notify,
+}
+
+impl Shared {
+    /// Adds an operation. Its first answer is of a view that is taken after this: one from before may lack what its client
+    /// knows to be written, and the time in it may be long past.
+    fn join(&self, permit: LivePermit) -> LiveOperation {
+        let newest = self.newest.subscribe();
+        // Ordered before the view by the notification, which is taken before the view is.
+        let joined = self.joined.fetch_add(1, Ordering::AcqRel) + 1;
+        self.joining.notify_one();
+        LiveOperation { newest, joined, last: None, _permit: permit }
+    }
 }
 
 /// The key of an execution.
 type Key = (Authority, [u8; 32]);
-type Executions = HashMap<TenantId, HashMap<Key, Arc<watch::Sender<Newest>>>>;
+type Executions = HashMap<TenantId, HashMap<Key, Arc<Shared>>>;
 
 /// The live queries of this process. Clones share them.
 #[derive(Clone)]
@@ -116,6 +143,10 @@ struct Inner {
 #[derive(Debug)]
 pub struct LiveOperation {
     newest: watch::Receiver<Newest>,
+    /// Its number among those that joined.
+    joined: u64,
+    /// The fingerprint of the answer that was returned last.
+    last: Option<[u8; 32]>,
     _permit: LivePermit,
 }
 
@@ -138,25 +169,23 @@ impl LiveQueries {
         let mut executions = self.0.executions.lock();
         let of_tenant = executions.entry(tenant).or_default();
         if let Some(known) = of_tenant.get(&key) {
-            let mut newest = known.subscribe();
-            // The answer that is there counts as new for this operation.
-            newest.mark_changed();
-            return Ok(LiveOperation { newest, _permit: permit });
+            return Ok(known.join(permit));
         }
         if of_tenant.len() >= MAX_EXECUTIONS {
             return Err(Fault::TooMany { seconds: 1 });
         }
-        let (sender, newest) = watch::channel(Newest::default());
-        let sender = Arc::new(sender);
-        of_tenant.insert(key, sender.clone());
-        let guard = Registered { queries: self.clone(), key, sender };
+        let shared = Arc::new(Shared::default());
+        let operation = shared.join(permit);
+        of_tenant.insert(key, shared.clone());
+        let guard = Registered { queries: self.clone(), key, shared };
         drop(self.0.app.lifecycle().spawn_tracked(Execution { app: self.0.app.clone(), query, guard }.run()));
-        Ok(LiveOperation { newest, _permit: permit })
+        Ok(operation)
     }
 }
 
 impl LiveOperation {
-    /// Waits for an answer that was not returned before, or the end. If several came meanwhile, returns the newest.
+    /// Waits for an answer that differs from the one returned before, or the end. If several came meanwhile, returns the
+    /// newest.
     pub async fn next(&mut self) -> Newest {
         loop {
             if self.newest.changed().await.is_err() {
@@ -165,7 +194,12 @@ impl LiveOperation {
                 return Newest { end: Some(ended.end.unwrap_or(LiveEnd::Failed)), ..ended };
             }
             let newest = self.newest.borrow_and_update().clone();
-            if newest.answer.is_some() || newest.end.is_some() {
+            if newest.end.is_some() {
+                return newest;
+            }
+            let fingerprint = newest.answer.as_ref().map(|answer| answer.fingerprint);
+            if newest.joined >= self.joined && fingerprint.is_some() && fingerprint != self.last {
+                self.last = fingerprint;
                 return newest;
             }
         }
@@ -176,14 +210,14 @@ impl LiveOperation {
 struct Registered {
     queries: LiveQueries,
     key: Key,
-    sender: Arc<watch::Sender<Newest>>,
+    shared: Arc<Shared>,
 }
 
 impl Registered {
     /// Removes the entry if no operation has the execution any more. Returns false if one joined meanwhile.
     fn leave_if_unused(&self) -> bool {
         let mut executions = self.queries.0.executions.lock();
-        let is_unused = self.sender.receiver_count() == 0;
+        let is_unused = self.shared.newest.receiver_count() == 0;
         if is_unused {
             self.remove(&mut executions);
         }
@@ -194,7 +228,7 @@ impl Registered {
         let tenant = self.key.0.tenant();
         let Some(of_tenant) = executions.get_mut(&tenant) else { return };
         // The entry may be another's already, which was started after this one was removed.
-        if of_tenant.get(&self.key).is_some_and(|known| Arc::ptr_eq(known, &self.sender)) {
+        if of_tenant.get(&self.key).is_some_and(|known| Arc::ptr_eq(known, &self.shared)) {
             of_tenant.remove(&self.key);
         }
         if of_tenant.is_empty() {

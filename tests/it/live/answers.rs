@@ -10,6 +10,7 @@ use crate::support::desks::{connected, directory, toggled};
 
 on_both_stores!(an_answer_comes_at_once_and_when_it_differs);
 on_both_stores!(the_newest_answer_comes_once_an_interval);
+on_both_stores!(a_first_answer_is_of_now);
 on_both_stores!(tenants_see_their_own);
 
 async fn an_answer_comes_at_once_and_when_it_differs(backend: Backend) {
@@ -52,6 +53,48 @@ async fn the_newest_answer_comes_once_an_interval(backend: Backend) {
     stage.service.stop().await;
 }
 
+/// The first answer of an operation that shares an execution includes what was written before, whatever the interval, and
+/// is one more answer to this operation only.
+async fn a_first_answer_is_of_now(backend: Backend) {
+    let stage = Stage::new(backend).await;
+    let (mut early, mut late) = (stage.socket().await, stage.socket().await);
+    let slow = COUNT.replace("live", "live(minIntervalMs:60000)");
+    early.subscribe("early", &slow).await;
+    assert_eq!(early.next("early").await, counted(1, 0));
+    let now = stage.clock.now();
+    stage.service.api.apply(&stage.persona.key, &[toggled("t", 1, now, false)]).await;
+    late.subscribe("same", &slow).await;
+    assert_eq!(late.next("same").await, counted(2, 0), "at a new position, though nothing that was selected differs");
+    stage.user(1).await;
+    late.subscribe("newer", &slow).await;
+    // The execution is shared, so that the difference reaches the others with it, in any order.
+    let mut answers = [late.recv().await, late.recv().await];
+    answers.sort_by_key(|answer| answer["id"].to_string());
+    assert_eq!(answers, ["newer", "same"].map(|id| json!({ "type": "next", "id": id, "payload": counted(3, 1) })));
+    assert_eq!(early.next("early").await, counted(3, 1), "without the answer at position 2");
+    stage.service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn conditions_at_the_root_are_accepted() {
+    let stage = Stage::new(Backend::Embedded).await;
+    let mut socket = stage.socket().await;
+    for (n, document) in [
+        COUNT.replace("live{", "live @include(if:true){"),
+        COUNT.replace("live{", "live @skip(if:false){"),
+        COUNT.replace("{live{", "{live @include(if:false){time} live{"),
+        COUNT.replace("{live{position", "{live{position} live{"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let id = n.to_string();
+        socket.subscribe(&id, &document).await;
+        assert_eq!(socket.next(&id).await, counted(1, 0), "{document}");
+    }
+    stage.service.stop().await;
+}
+
 async fn tenants_see_their_own(backend: Backend) {
     let stage = Stage::new(backend).await;
     let theirs = stage.service.api.persona("theirs").await;
@@ -89,6 +132,7 @@ async fn what_cannot_be_subscribed_to_is_an_error() {
         ("subscription{", "expected"),
         ("subscription{live{position} b:live{position}}", "a subscription selects exactly one field"),
         ("subscription{live @skip(if:true){position}}", "a subscription selects exactly one field"),
+        ("subscription{...{live{position}}}", "a subscription selects its field without a fragment around it"),
         ("subscription{__typename}", "a subscription does not select a field of introspection"),
         ("subscription{live(minIntervalMs:99){position}}", "minIntervalMs must be from 100 to 60000"),
         ("subscription{live(minIntervalMs:60001){position}}", "minIntervalMs must be from 100 to 60000"),

@@ -1,7 +1,9 @@
 //! Selection sets that can turn out empty, which async-graphql answers with `null` in place of `{}`: a user that exists
 //! would look like an unknown one. Each such set gets one more field, which is removed from the answer.
 
-use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, Field, Selection, SelectionSet};
+use async_graphql::parser::types::{
+    DocumentOperations, ExecutableDocument, Field, OperationDefinition, OperationType, Selection, SelectionSet,
+};
 use async_graphql::{Name, Positioned};
 use async_graphql_value::ConstValue;
 
@@ -40,15 +42,19 @@ fn has_uncertain(set: &SelectionSet) -> bool {
 /// Adds a field to every uncertain set of an operation or a field. `__typename` is possible on every type.
 pub fn prevent(document: &mut ExecutableDocument) {
     match &mut document.operations {
-        DocumentOperations::Single(only) => add(&mut only.node.selection_set),
-        DocumentOperations::Multiple(all) => {
-            for operation in all.values_mut() {
-                add(&mut operation.node.selection_set);
-            }
-        }
+        DocumentOperations::Single(only) => add_to(&mut only.node),
+        DocumentOperations::Multiple(all) => all.values_mut().for_each(|operation| add_to(&mut operation.node)),
     }
     for fragment in document.fragments.values_mut() {
         descend(&mut fragment.node.selection_set.node);
+    }
+}
+
+fn add_to(operation: &mut OperationDefinition) {
+    match operation.ty {
+        // It selects exactly one field, or is refused; its root has no `__typename`.
+        OperationType::Subscription => descend(&mut operation.selection_set.node),
+        OperationType::Query | OperationType::Mutation => add(&mut operation.selection_set),
     }
 }
 

@@ -28,8 +28,9 @@ use crate::query::{self, Freshness};
 const PING_INTERVAL: Duration = Duration::from_secs(2);
 /// The longest time for the answer to a ping.
 const PONG_TIMEOUT: Duration = Duration::from_secs(30);
-/// The longest time between two checks of the authority; revocations are announced at once.
-const CHECK_INTERVAL: Duration = Duration::from_secs(15);
+/// The longest time between two checks of the authority. Revocations are announced at once, but the end of a link, and of a
+/// user or a password, is not.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// Most operations of one socket.
 const MAX_OPERATIONS: usize = 100;
 
@@ -249,6 +250,8 @@ impl Client {
             None => {}
         }
         let Some(answer) = newest.answer else { return Ok(()) };
+        // Nothing is sent by a right that ended.
+        self.check()?;
         if least.is_some_and(|least| answer.position < least) {
             return self.answer("next", id, &with_reset(&answer.body)).await;
         }
