@@ -4,11 +4,15 @@ use serde_json::json;
 
 use super::{MILLI, Stage, seconds};
 use crate::on_both_stores;
-use crate::support::Backend;
+use crate::support::desks::directory;
+use crate::support::process::Process;
 use crate::support::raw::RawStore;
+use crate::support::sockets::Desk;
 use crate::support::tasks::{Stopwatch, eventually};
+use crate::support::{Backend, Home};
 
 on_both_stores!(an_unavailable_store_keeps_the_connection_open);
+on_both_stores!(a_pause_of_the_service_closes_no_desk);
 on_both_stores!(a_restart_keeps_users_connected_for_a_full_lease);
 
 async fn an_unavailable_store_keeps_the_connection_open(backend: Backend) {
@@ -29,6 +33,27 @@ async fn an_unavailable_store_keeps_the_connection_open(backend: Backend) {
     .await;
     eventually("the desk is accepted", async || late.hello(2, "tab").await["type"] == "welcome").await;
     assert_eq!(stage.connected().await, 2);
+}
+
+/// The service stands still for longer than a lease. The answers to its pings are read only after it goes on.
+async fn a_pause_of_the_service_closes_no_desk(backend: Backend) {
+    let home = Home::new(backend).await;
+    let terms = ["--desk-lease-seconds", "5", "--desk-heartbeat-seconds", "1"];
+    let process = Process::start(&home.location, &terms).await;
+    let persona = process.api.persona("tenant").await;
+    process.api.put_directory(&persona.key, &directory(1)).await;
+    let mut desk = Desk::welcomed(&process.api, &persona.key, 1, "tab").await;
+    let signal = |name: &str| {
+        let sent = std::process::Command::new("kill").args([name, &process.id().to_string()]).status();
+        assert!(sent.expect("kill runs").success());
+    };
+    signal("-STOP");
+    tokio::time::sleep(seconds(6)).await;
+    signal("-CONT");
+    // Read first: a message of the desk would be a sign of life of its own.
+    assert!(tokio::time::timeout(seconds(2), desk.recv()).await.is_err(), "nothing but pings");
+    assert_eq!(desk.heartbeat().await["type"], "heartbeat");
+    assert_eq!(process.api.connected(&persona.key).await.0, 1);
 }
 
 async fn a_restart_keeps_users_connected_for_a_full_lease(backend: Backend) {

@@ -19,6 +19,8 @@ use crate::http::websocket::{Disconnected, Incoming, Socket};
 
 /// Shortest time between two renewals of a desk that reach the engine, however often frames arrive.
 const RENEWAL_INTERVAL: Duration = Duration::from_secs(1);
+/// The delay of a deadline beyond which the process stood still, as for leases.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(500);
 
 /// A connected desk.
 pub struct Desk {
@@ -36,6 +38,8 @@ pub struct Desk {
 struct LeaseTimes {
     /// Arrival of the last frame.
     last_frame: Duration,
+    /// The time since the last frame for which the process stood still.
+    paused: Duration,
     /// Last renewal of the lease, or attempt to renew it.
     last_attempt: Duration,
     /// Arrival of the last frame since the last renewal: the lease is still to be extended from it.
@@ -86,6 +90,7 @@ impl Desk {
         socket.send(&welcome).await.ok()?;
         let times = LeaseTimes {
             last_frame: heard,
+            paused: Duration::ZERO,
             last_attempt: heard,
             unrenewed: None,
             next_ping: heard + seconds(terms.heartbeat),
@@ -105,10 +110,13 @@ impl Desk {
 
     /// Waits for a frame or the next deadline, and handles what is due.
     async fn step(&mut self) -> Result<(), End> {
-        let heard = self.socket.recv(self.connection.superseded(), self.due()).await;
+        let due = self.due();
+        let heard = self.socket.recv(self.connection.superseded(), due).await;
+        self.excuse(self.app.clock().monotonic().saturating_sub(due));
         if matches!(heard, Incoming::Text(_) | Incoming::Binary | Incoming::TooBig | Incoming::PingOrPong) {
             let now = self.app.clock().monotonic();
             (self.times.last_frame, self.times.unrenewed) = (now, Some(now));
+            self.times.paused = Duration::ZERO;
         }
         reject_if_taken(&self.app).await?;
         match heard {
@@ -128,11 +136,25 @@ impl Desk {
         self.upkeep().await
     }
 
+    /// Adds the time since the deadline that was waited for to the time for which the process stood still, which is no
+    /// silence of the desk: what arrived meanwhile is not read yet.
+    fn excuse(&mut self, late: Duration) {
+        // The steps of a clock that a test drives are no pauses.
+        if late > SHORTEST_PAUSE && !self.app.clock().is_manual() {
+            self.times.paused += late;
+        }
+    }
+
+    /// Returns the time at which the desk has been silent for a whole lease.
+    fn silent_at(&self) -> Duration {
+        self.times.last_frame + self.times.paused + seconds(self.terms.lease)
+    }
+
     /// Returns the next deadline if no frame arrives before: a ping, a renewal, or the end of the lease.
     fn due(&self) -> Duration {
-        let LeaseTimes { last_frame, last_attempt, unrenewed, next_ping } = self.times;
+        let LeaseTimes { last_attempt, unrenewed, next_ping, .. } = self.times;
         let renewal = unrenewed.map_or(next_ping, |_| last_attempt + RENEWAL_INTERVAL);
-        next_ping.min(renewal).min(last_frame + seconds(self.terms.lease))
+        next_ping.min(renewal).min(self.silent_at())
     }
 
     /// Renews the lease and pings where that is due; ends the connection when the lease has run out.
@@ -147,7 +169,7 @@ impl Desk {
             self.socket.ping().await?;
         }
         // No frame for a whole lease, not even an answer to a ping, although the connection is open.
-        if now >= self.times.last_frame + seconds(self.terms.lease) { Err(End::Ended("closed")) } else { Ok(()) }
+        if now >= self.silent_at() { Err(End::Ended("closed")) } else { Ok(()) }
     }
 
     fn is_renewal_due(&self, now: Duration) -> bool {
