@@ -29,16 +29,9 @@ impl<P> Context<'_, P> {
         self.reader.snapshot(self.tenant())
     }
 
-    /// Decides by the newest state. A refusal counts only once the state is at the head of its journal, since another server
-    /// may have appended what it lacks: if it was behind, `decide` is called again with the newer one.
-    ///
-    /// [`Fault::Unavailable`] if the decision is a refusal and the head cannot be read.
+    /// Decides by the newest state of the caller's tenant, as [`Reader::decide`].
     pub(super) async fn decide<T, E: From<Fault>>(&self, decide: impl Fn(&Snapshot) -> Result<T, E>) -> Result<T, E> {
-        let snapshot = self.snapshot()?;
-        match decide(&snapshot) {
-            Err(_) if self.reader.catch_up(self.tenant(), snapshot.view.position()).await? => decide(&self.snapshot()?),
-            decided => decided,
-        }
+        self.reader.decide(self.tenant(), decide).await
     }
 
     /// Makes an event of the service itself, at the present time and with a new id.

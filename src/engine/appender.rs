@@ -10,14 +10,13 @@ use uuid::Uuid;
 
 use super::following::Links;
 use super::health::Ownership;
+use super::replay::in_time;
 use crate::clock::Clock;
 use crate::domain::{TenantId, Time};
 use crate::journal::{Appended, Batch, ClockBounds, Draft, Head, Journal, JournalError, Placement};
 
 /// The longest wait for an append; each MiB of JSON adds a second.
 const APPEND_TIMEOUT: Duration = Duration::from_secs(2);
-/// The longest wait for any other answer of the store.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The result of an append for one draft.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,11 +82,6 @@ pub async fn compare_clocks(journal: &mut Journal, clock: &Clock) -> Result<(), 
         clock.observe_database(database, asked);
     }
     Ok(())
-}
-
-/// Waits for an answer of the store, for at most [`ANSWER_TIMEOUT`].
-async fn in_time<T>(asking: impl Future<Output = Result<T, JournalError>>) -> Result<T, JournalError> {
-    tokio::time::timeout(ANSWER_TIMEOUT, asking).await.map_err(|_| JournalError::TimedOut)?
 }
 
 /// The only writer of the journal.

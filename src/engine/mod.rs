@@ -25,7 +25,7 @@ pub use appender::compare_clocks;
 pub use first_outcomes::FirstOutcomes;
 pub use following::Following;
 pub use health::Health;
-pub use leases::{Keeper, LeaseTable, watch_pauses};
+pub use leases::{Keeper, LeaseTable, PAUSE_THRESHOLD, watch_pauses};
 pub use reader::{Reader, Snapshot};
 pub use request::{FirstOutcome, Receipt};
 pub use submit::Submitter;
@@ -40,7 +40,7 @@ use crate::limits::{Budget, Budgets};
 use crate::store::{Store, TenantReads};
 use appender::Appender;
 use checkpoints::Checkpoints;
-use following::{Confirmations, FollowingParts, Links};
+use following::{Confirmations, FollowerParts, Links};
 use queue::FairQueue;
 use queue::shares::Load;
 use reader::ReaderParts;
@@ -156,7 +156,7 @@ pub fn build(mut loaded: Loaded, deps: EngineDeps) -> EngineHandles {
         replica: journal.replica(),
         links: links.clone(),
     });
-    let parts = FollowingParts {
+    let parts = FollowerParts {
         links: links.clone(),
         views: views.clone(),
         removals: removals.clone(),

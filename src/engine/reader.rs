@@ -38,6 +38,11 @@ impl Snapshot {
         !self.is_disowned && self.staleness_ms <= max_ms
     }
 
+    /// Returns the time of an answer from the state: `now`, and never earlier than what was recorded last.
+    pub fn time(&self, now: Time) -> Time {
+        now.max(self.view.recorded())
+    }
+
     /// Applies the document, which may give the roles of `roles`, to a copy of the directory and returns the problems
     /// found. Long documents take milliseconds: call it for them outside of the threads that answer requests.
     pub fn try_document(&self, document: &Document, roles: RoleGrant) -> Result<(), Vec<Problem>> {
@@ -115,6 +120,22 @@ impl Reader {
     /// closed when the tenant goes out of service or is deleted.
     pub fn positions(&self, tenant: TenantId) -> watch::Receiver<u64> {
         self.views.tenant(tenant).positions()
+    }
+
+    /// Decides by the tenant's newest state. A refusal counts only once the state is at the head of its journal, since
+    /// another server may have appended what it lacks: if it was behind, `decide` is called again with the newer one.
+    ///
+    /// [`Fault::Unavailable`] if the tenant is out of service, or the decision is a refusal and the head cannot be read.
+    pub async fn decide<T, E: From<Fault>>(
+        &self,
+        tenant: TenantId,
+        decide: impl Fn(&Snapshot) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let snapshot = self.snapshot(tenant)?;
+        match decide(&snapshot) {
+            Err(_) if self.catch_up(tenant, snapshot.view.position()).await? => decide(&self.snapshot(tenant)?),
+            decided => decided,
+        }
     }
 
     /// Brings the tenant's view to the head of its journal, where other servers append as well. Returns true if it is beyond

@@ -13,6 +13,8 @@ use crate::store::{Store, StoreError, StoredCheckpoint};
 
 /// Entries read in one query.
 const PAGE_ENTRIES: u32 = 2_000;
+/// The longest wait for an answer of the store, but for an append and for a checkpoint.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 /// The longest wait for a checkpoint.
 const LOAD_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -75,6 +77,11 @@ impl ReplayError {
     pub const fn is_tenants(error: &JournalError) -> bool {
         matches!(error, JournalError::Version { .. } | JournalError::Unreadable { .. })
     }
+}
+
+/// Waits for an answer of the store, for at most [`ANSWER_TIMEOUT`].
+pub(super) async fn in_time<T, E: From<JournalError>>(asking: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+    tokio::time::timeout(ANSWER_TIMEOUT, asking).await.map_err(|_| JournalError::TimedOut)?
 }
 
 /// Reads the next entries after `from`, up to `to`, which is beyond it: at least one, and as many as one reading of the

@@ -187,13 +187,14 @@ impl Tenants {
         let of = |lease: &Lease| (lease.user, lease.session.clone(), lease.opened);
         let before = self.states.get(&tenant).map(State::open_sessions).unwrap_or_default();
         let mut known: HashSet<_> = before.iter().map(of).collect();
-        for lease in loaded.open_sessions() {
+        let sessions = loaded.open_sessions();
+        // By its name: a session that was opened again has replaced the one before in the table.
+        let open: HashSet<_> = sessions.iter().map(|lease| (lease.user, lease.session.clone())).collect();
+        for lease in sessions {
             if !known.remove(&of(&lease)) {
                 self.leases.follow(tenant, lease);
             }
         }
-        // By its name: a session that was opened again has replaced the one before in the table.
-        let open: HashSet<_> = loaded.open_sessions().iter().map(|lease| (lease.user, lease.session.clone())).collect();
         let ended = known.into_iter().filter(|(user, session, _)| !open.contains(&(*user, session.clone())));
         ended.for_each(|(user, session, _)| self.leases.close(tenant, user, &session));
         self.first_outcomes.begin(tenant, loaded.recorded());

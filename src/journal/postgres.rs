@@ -84,6 +84,13 @@ FROM journal WHERE tenant = $1 AND seq > $2 AND seq <= (SELECT max(seq) FROM siz
 /// time, and a head's batch.
 type Placed = (i64, Uuid, i64, i64, Option<Uuid>);
 
+/// One row of `head`: tenant, position, recorded time and batch.
+type HeadRow = (Uuid, i64, i64, Option<Uuid>);
+
+fn head((tenant, seq, recorded, tail): HeadRow) -> (TenantId, Head) {
+    (TenantId(tenant), Head { seq: seq as u64, recorded, tail })
+}
+
 /// A session as the server identifies it. Process ids are reused, so the start belongs to it.
 #[derive(Clone, Copy, Debug)]
 struct SessionId {
@@ -356,13 +363,9 @@ impl PostgresJournal {
     }
 
     pub(super) async fn heads(&mut self) -> Result<HashMap<TenantId, Head>, JournalError> {
-        type Columns = (Uuid, i64, i64, Option<Uuid>);
         let mut session = self.session()?;
         let rows = sqlx::query_as("SELECT tenant, seq, recorded, tail FROM head").fetch_all(&mut session).await;
-        let rows: Vec<Columns> = self.keep(session, rows)?;
-        let head =
-            |(tenant, seq, recorded, tail): Columns| (TenantId(tenant), Head { seq: seq as u64, recorded, tail });
-        Ok(rows.into_iter().map(head).collect())
+        Ok(self.keep(session, rows)?.into_iter().map(head).collect())
     }
 
     pub(super) async fn read(&mut self, tenant: TenantId, after: u64, limit: u32) -> Result<Vec<Logged>, JournalError> {

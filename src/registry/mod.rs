@@ -4,6 +4,7 @@
 //! Keys and settings are read from the store together and replaced together: they are always of one version. Each change
 //! of them and each revocation of tokens has a version, and is read by every server on the store.
 
+mod by_hash;
 mod contents;
 mod links;
 mod listeners;
@@ -11,7 +12,7 @@ mod revocations;
 mod settings;
 mod tokens;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -169,12 +170,9 @@ impl Registry {
         let links = self.0.store.find_links(&links_before).await?;
         let deleted = known.tenants_without(&read);
         self.0.contents.store(Arc::new(read));
-        let kept: HashSet<[u8; 32]> = tokens.iter().map(|token| token.hash).collect();
         tokens.iter().for_each(|token| self.0.tokens.insert(token));
-        for hash in before.iter().filter(|hash| !kept.contains(*hash)) {
-            self.0.tokens.remove(hash);
-        }
-        self.0.links.remove_others(&links_before, &links);
+        self.0.tokens.remove_others(&before, tokens.iter().map(|token| token.hash));
+        self.0.links.remove_others(&links_before, links.iter().map(|link| link.hash));
         self.drop_deleted(&deleted);
         self.0.revocations.announce_all();
         self.0.listeners.call(&deleted);

@@ -39,9 +39,7 @@ pub struct TokenRecord {
 impl TokenRecord {
     /// The id of a log-in: the first bytes of the token's hash, which reveal nothing of the token.
     pub fn log_in_id(&self) -> Uuid {
-        let mut id = [0; 16];
-        id.copy_from_slice(&self.hash[..16]);
-        Uuid::from_bytes(id)
+        id_of(&self.hash)
     }
 }
 
@@ -87,16 +85,27 @@ impl Ending {
 
     /// The first and the last hash that a token of these can have.
     pub(super) fn hashes(self) -> [[u8; 32]; 2] {
-        let from = |id: Uuid, rest: u8| {
-            let mut hash = [rest; 32];
-            hash[..16].copy_from_slice(id.as_bytes());
-            hash
-        };
         match self {
-            Ending::LogIn(id) => [from(id, 0), from(id, u8::MAX)],
+            Ending::LogIn(id) => hashes_of(id),
             Ending::User(_) => [[0; 32], [u8::MAX; 32]],
         }
     }
+}
+
+/// Returns the id of what a token gives access to: the first bytes of the token's hash, which reveal nothing of it.
+pub(super) fn id_of(hash: &[u8; 32]) -> Uuid {
+    let mut id = [0; 16];
+    id.copy_from_slice(&hash[..16]);
+    Uuid::from_bytes(id)
+}
+
+/// Returns the first and the last hash that a token with this id can have.
+pub(super) fn hashes_of(id: Uuid) -> [[u8; 32]; 2] {
+    [0, u8::MAX].map(|rest| {
+        let mut hash = [rest; 32];
+        hash[..16].copy_from_slice(id.as_bytes());
+        hash
+    })
 }
 
 /// Reads a stored hash.

@@ -44,15 +44,11 @@ pub async fn issue_ticket(
     if !SECONDS.contains(&seconds) {
         return Err(Fault::refused("/seconds", "must be from 1 to 300"));
     }
-    let mut snapshot = reader.snapshot(caller.tenant())?;
-    let find = |snapshot: &Snapshot| Some(snapshot.view.directory().profile_of(&request.user)?.id);
-    let mut user = find(&snapshot);
-    // Another server may have added the user just now.
-    if user.is_none() && reader.catch_up(caller.tenant(), snapshot.view.position()).await? {
-        snapshot = reader.snapshot(caller.tenant())?;
-        user = find(&snapshot);
-    }
-    let user = user.ok_or(Fault::NotFound("user"))?;
+    let find = |snapshot: &Snapshot| {
+        let profile = snapshot.view.directory().profile_of(&request.user).ok_or(Fault::NotFound("user"))?;
+        Ok::<_, Fault>((profile.id, snapshot.clone()))
+    };
+    let (user, snapshot) = reader.decide(caller.tenant(), find).await?;
     let pass = Pass { user, session };
     let (ticket, expires) = tickets.issue(caller, pass.clone(), seconds).await?;
     Ok(IssuedTicket { ticket, expires, pass, snapshot })

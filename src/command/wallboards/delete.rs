@@ -14,7 +14,7 @@ pub async fn delete_board(
     name: &str,
     expected: Option<Expected>,
 ) -> Result<u64, Fault> {
-    context.snapshot()?.view.boards().check_deletion(name, expected).map_err(fault)?;
+    context.decide(|snapshot| snapshot.view.boards().check_deletion(name, expected).map_err(fault)).await?;
     let event = EventBody::WallboardDeleted { name: name.into(), expected };
     let receipt = context.commit(vec![context.event("rollcall:wallboards", event)]).await?;
     match receipt.outcomes.into_iter().next() {

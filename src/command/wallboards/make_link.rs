@@ -5,7 +5,7 @@ use crate::auth::{Authorized, GraphqlRead};
 use crate::clock::Clock;
 use crate::domain::board::Names;
 use crate::domain::{Fault, Scope};
-use crate::engine::Reader;
+use crate::engine::{Reader, Snapshot};
 use crate::store::{LinkRecord, Store, in_time};
 
 /// Most links of a tenant that have not expired.
@@ -54,12 +54,15 @@ pub async fn make_link(
     let NewLink { board, term, names, keep } = wanted;
     // A link ends with the key that made it, and a user's token ends sooner.
     let key = caller.key().ok_or(Fault::Forbidden)?;
-    let view = reader.snapshot(caller.tenant())?.view;
-    let (shown, _) = view.boards().get(board).ok_or(Fault::NotFound("wallboard"))?;
+    let find = |snapshot: &Snapshot| {
+        let (shown, _) = snapshot.view.boards().get(board).ok_or(Fault::NotFound("wallboard"))?;
+        Ok::<_, Fault>(shown.shows_people())
+    };
+    let shows_people = reader.decide(caller.tenant(), find).await?;
     let people = caller.may(Scope::UsersRead);
     let seconds = match term {
         Term::Days(days) => {
-            if !caller.may(Scope::WallboardsWrite) || shown.shows_people() && !people {
+            if !caller.may(Scope::WallboardsWrite) || shows_people && !people {
                 return Err(Fault::Forbidden);
             }
             24 * 60 * 60 * i64::from(days)

@@ -7,6 +7,7 @@ use crate::auth::WallboardsWrite;
 use crate::command::Context;
 use crate::domain::board::{Board, Expected};
 use crate::domain::{EventBody, Fault, Outcome, Scope};
+use crate::engine::Snapshot;
 
 /// A board to be put.
 #[derive(Debug)]
@@ -31,8 +32,11 @@ pub async fn put_board(context: Context<'_, WallboardsWrite>, wanted: NewBoard<'
     }
     // Tried first, so that rejected boards do not fill the journal. The outcome of the event is what counts: boards and
     // directory may have changed by then.
-    let view = context.snapshot()?.view;
-    view.boards().check_put(view.directory(), name, &board, expected).map_err(fault)?;
+    let check = |snapshot: &Snapshot| {
+        let view = &snapshot.view;
+        view.boards().check_put(view.directory(), name, &board, expected).map_err(fault)
+    };
+    context.decide(check).await?;
     let event = EventBody::WallboardPut { name: name.into(), board: Arc::new(board), expected };
     let receipt = context.commit(vec![context.event("rollcall:wallboards", event)]).await?;
     match (receipt.outcomes.into_iter().next(), receipt.positions.first()) {

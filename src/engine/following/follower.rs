@@ -8,7 +8,7 @@ use metrics::{counter, gauge};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use super::super::replay::{ReplayError, Tail, load_again, next_entries};
+use super::super::replay::{ReplayError, Tail, in_time, load_again, next_entries};
 use super::super::tenants::Removals;
 use super::super::views::Views;
 use super::wanted::Looks;
@@ -21,13 +21,11 @@ use crate::store::Store;
 
 /// The interval at which all heads are read.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
-/// The longest wait for an answer of the store.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 /// The pause between two attempts to reach the store.
 const RETRY_BACKOFF: Duration = Duration::from_millis(100);
 
 /// The dependencies of a [`Follower`].
-pub(super) struct FollowerParts {
+pub(in crate::engine) struct FollowerParts {
     pub links: Links,
     pub views: Arc<Views>,
     pub removals: Arc<Removals>,
@@ -255,7 +253,7 @@ impl Follower {
         if from.seq >= lag.head || self.views.is_absent(tenant) {
             return Ok(None);
         }
-        match in_time_of(next_entries(&mut self.journal, tenant, from, lag.head)).await {
+        match in_time(next_entries(&mut self.journal, tenant, from, lag.head)).await {
             Ok(entries) => {
                 counter!("rollcall_followed_entries_total").increment(entries.len() as u64);
                 let last = entries.last().map(|logged| Tail { seq: logged.entry.seq, batch: logged.batch });
@@ -287,14 +285,4 @@ impl Follower {
         self.lagging.remove(&tenant);
         self.links.feed.add(tenant, Delivery::Faulty(reason));
     }
-}
-
-/// Waits for an answer of the store, for at most [`ANSWER_TIMEOUT`].
-async fn in_time<T>(asking: impl Future<Output = Result<T, JournalError>>) -> Result<T, JournalError> {
-    tokio::time::timeout(ANSWER_TIMEOUT, asking).await.map_err(|_| JournalError::TimedOut)?
-}
-
-/// Works as [`in_time`] for entries of a tenant.
-async fn in_time_of<T>(asking: impl Future<Output = Result<T, ReplayError>>) -> Result<T, ReplayError> {
-    tokio::time::timeout(ANSWER_TIMEOUT, asking).await.map_err(|_| JournalError::TimedOut)?
 }

@@ -20,17 +20,15 @@ use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::tenants::Removals;
 use super::views::Views;
-use crate::clock::Clock;
 use crate::domain::{Fault, TenantId};
 use crate::journal::{Journal, Signals};
 use crate::lifecycle::Lifecycle;
-use crate::store::Store;
 use announcer::Announcements;
 pub(super) use confirmations::Confirmations;
 pub(super) use feed::{Delivery, Feed};
-use follower::{Follower, FollowerParts};
+use follower::Follower;
+pub(super) use follower::FollowerParts;
 use wanted::Wanted;
 
 /// The longest wait for the newest state: one second, less 100 ms for the response, as for events.
@@ -99,9 +97,7 @@ impl Links {
             self.wanted.add([tenant]);
         }
     }
-}
 
-impl Links {
     /// Looks at a tenant's head and waits until its view has reached it. Returns true if the view is beyond position `from`
     /// then: what was decided by a view at `from` may be decided otherwise now. Returns false at once if this is the only
     /// server.
@@ -134,20 +130,9 @@ pub struct Following {
     signals: Signals,
 }
 
-/// The dependencies of [`Following`].
-pub(super) struct FollowingParts {
-    pub links: Links,
-    pub views: Arc<Views>,
-    pub removals: Arc<Removals>,
-    pub store: Store,
-    pub clock: Clock,
-    pub lifecycle: Lifecycle,
-}
-
 impl Following {
-    pub(super) fn new(journal: Journal, signals: Signals, parts: FollowingParts) -> Self {
-        let FollowingParts { links, views, removals, store, clock, lifecycle } = parts;
-        let parts = FollowerParts { links: links.clone(), views, removals, store, clock, lifecycle };
+    pub(super) fn new(journal: Journal, signals: Signals, parts: FollowerParts) -> Self {
+        let links = parts.links.clone();
         Following { follower: Follower::new(journal, parts), links, signals }
     }
 

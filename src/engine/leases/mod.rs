@@ -24,7 +24,7 @@ use unwritten::Unwritten;
 
 pub use keeper::Keeper;
 pub(super) use keeper::{StoredAges, stored_ages};
-pub use pauses::watch as watch_pauses;
+pub use pauses::{PAUSE_THRESHOLD, watch as watch_pauses};
 pub(super) use unwritten::BatchNumber;
 
 /// A pause of the process beyond which every lease is given a full term again.

@@ -18,7 +18,7 @@ use crate::clock::Clock;
 const CHECK_INTERVAL: Duration = Duration::from_millis(100);
 /// A delay of a check beyond this is a pause. Shorter delays fit into the second that a silent desk may outlive its
 /// lease.
-const PAUSE_THRESHOLD: Duration = Duration::from_millis(500);
+pub const PAUSE_THRESHOLD: Duration = Duration::from_millis(500);
 /// The newest pauses that are kept, to convert times from before them.
 const MAX_PAUSES: usize = 1_000;
 

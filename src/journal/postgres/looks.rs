@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use super::{PostgresJournal, Signals};
+use super::{PostgresJournal, Signals, head};
 use crate::domain::TenantId;
 use crate::journal::{Head, JournalError};
 
@@ -22,15 +22,11 @@ impl PostgresJournal {
         &mut self,
         tenants: &[TenantId],
     ) -> Result<HashMap<TenantId, Head>, JournalError> {
-        type Columns = (Uuid, i64, i64, Option<Uuid>);
         let tenants: Vec<Uuid> = tenants.iter().map(|tenant| tenant.0).collect();
         let mut session = self.session()?;
         let rows = sqlx::query_as("SELECT tenant, seq, recorded, tail FROM head WHERE tenant = ANY ($1)");
         let rows = rows.bind(tenants).fetch_all(&mut session).await;
-        let rows: Vec<Columns> = self.keep(session, rows)?;
-        let head =
-            |(tenant, seq, recorded, tail): Columns| (TenantId(tenant), Head { seq: seq as u64, recorded, tail });
-        Ok(rows.into_iter().map(head).collect())
+        Ok(self.keep(session, rows)?.into_iter().map(head).collect())
     }
 
     pub(in crate::journal) async fn deleted(&mut self, tenants: &[TenantId]) -> Result<Vec<TenantId>, JournalError> {

@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use super::tokens::{hashes_of, id_of};
 use super::{Store, StoreError, on_backend};
 use crate::domain::board::Names;
 use crate::domain::{TenantId, Time};
@@ -32,9 +33,7 @@ pub struct LinkRecord {
 impl LinkRecord {
     /// The id of a link: the first bytes of the token's hash, which reveal nothing of the token.
     pub fn id(&self) -> Uuid {
-        let mut id = [0; 16];
-        id.copy_from_slice(&self.hash[..16]);
-        Uuid::from_bytes(id)
+        id_of(&self.hash)
     }
 }
 
@@ -52,11 +51,7 @@ pub struct LinkOf<'a> {
 impl LinkOf<'_> {
     /// The first and the last hash that a token of the link can have.
     pub(super) fn hashes(self) -> [[u8; 32]; 2] {
-        [0, u8::MAX].map(|rest| {
-            let mut hash = [rest; 32];
-            hash[..16].copy_from_slice(self.id.as_bytes());
-            hash
-        })
+        hashes_of(self.id)
     }
 }
 

@@ -1,14 +1,12 @@
 //! Links to wallboards in a SQLite file.
 
+use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Connection, Row};
 
-use super::registry::{Subject, note};
 use super::tokens::{cutting, digits};
 use super::{SqliteStore, uuid};
 use crate::domain::{TenantId, Time};
 use crate::store::links::LinkColumns;
-use crate::store::tokens::hash_column;
 use crate::store::{LinkOf, LinkRecord, StoreError};
 
 impl SqliteStore {
@@ -68,9 +66,7 @@ impl SqliteStore {
 
     pub(crate) async fn delete_link(&self, link: LinkOf<'_>, now: Time) -> Result<bool, StoreError> {
         let [first, last] = link.hashes();
-        let mut writer = self.acquire().await?;
-        let mut writing = writer.begin_with("BEGIN IMMEDIATE").await?;
-        let deleted: Option<Vec<u8>> = sqlx::query_scalar(
+        let deletion = sqlx::query(
             "DELETE FROM wallboard_link WHERE tenant = ?1 AND board = ?2 AND hash BETWEEN ?3 AND ?4 AND expires > ?5
              RETURNING hash",
         )
@@ -78,15 +74,8 @@ impl SqliteStore {
         .bind(link.board)
         .bind(first.as_slice())
         .bind(last.as_slice())
-        .bind(now.micros())
-        .fetch_optional(&mut *writing)
-        .await?;
-        if let Some(hash) = &deleted {
-            note(&mut writing, Subject::Tokens(&[hash_column(hash)?])).await?;
-        }
-        writing.commit().await?;
-        writer.release();
-        Ok(deleted.is_some())
+        .bind(now.micros());
+        Ok(!self.revoke(deletion).await?.is_empty())
     }
 }
 

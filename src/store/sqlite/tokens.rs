@@ -111,8 +111,11 @@ impl SqliteStore {
         self.revoke(sqlx::query(deletion).bind(digits(hashes))).await.map(drop)
     }
 
-    /// Runs a deletion of tokens that returns their hashes, and lists them as revoked.
-    async fn revoke(&self, deletion: Query<'_, Sqlite, SqliteArguments>) -> Result<Vec<[u8; 32]>, StoreError> {
+    /// Runs a deletion of tokens or links that returns their hashes, and lists them as revoked.
+    pub(super) async fn revoke(
+        &self,
+        deletion: Query<'_, Sqlite, SqliteArguments>,
+    ) -> Result<Vec<[u8; 32]>, StoreError> {
         let mut writer = self.acquire().await?;
         let mut writing = writer.begin_with("BEGIN IMMEDIATE").await?;
         let rows = deletion.fetch_all(&mut *writing).await?;

@@ -14,13 +14,12 @@ use crate::command::desk::report::report;
 use crate::domain::event::{Refusal, Rejection};
 use crate::domain::settings::desk::DeskTerms;
 use crate::domain::{Fault, Outcome};
+use crate::engine::PAUSE_THRESHOLD;
 use crate::http::state::AppState;
 use crate::http::websocket::{Disconnected, Incoming, Socket};
 
 /// Shortest time between two renewals of a desk that reach the engine, however often frames arrive.
 const RENEWAL_INTERVAL: Duration = Duration::from_secs(1);
-/// The delay of a deadline beyond which the process stood still, as for leases.
-const SHORTEST_PAUSE: Duration = Duration::from_millis(500);
 
 /// A connected desk.
 pub struct Desk {
@@ -140,7 +139,7 @@ impl Desk {
     /// silence of the desk: what arrived meanwhile is not read yet.
     fn excuse(&mut self, late: Duration) {
         // The steps of a clock that a test drives are no pauses.
-        if late > SHORTEST_PAUSE && !self.app.clock().is_manual() {
+        if late > PAUSE_THRESHOLD && !self.app.clock().is_manual() {
             self.times.paused += late;
         }
     }
