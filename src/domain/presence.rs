@@ -39,6 +39,16 @@ impl DefinitionCategory {
         DefinitionCategory::LoggedOut,
     ];
 
+    /// The name in rows of the breakdown and of wallboards.
+    pub const fn name(self) -> &'static str {
+        match self {
+            DefinitionCategory::Ready => "ready",
+            DefinitionCategory::Away => "away",
+            DefinitionCategory::ExtendedAway => "extended_away",
+            DefinitionCategory::LoggedOut => "logged_out",
+        }
+    }
+
     /// The category of a user after choosing a definition of this category; `None` for logged out.
     pub const fn chosen(self) -> Option<Category> {
         match self {

@@ -2,21 +2,12 @@
 //! version: changing one requires a higher `APPLY_VERSION`.
 
 use super::{
-    Board, Column, Filters, Limit, MAX_COLUMNS, MAX_FIRST, MAX_PAGES, MAX_SERIES, MAX_TILES, Measured, Metric, Tile,
-    TileType,
+    Board, Column, Filters, HOURS, Limit, MAX_COLUMNS, MAX_FIRST, MAX_PAGES, MAX_SERIES, MAX_TILES, MAX_TITLE,
+    Measured, Metric, ROTATION, Tile, TileType, WIDTHS,
 };
 use crate::domain::directory::Problem;
 use crate::domain::filter::MAX_VALUES;
 use crate::domain::text::is_label;
-
-/// Most characters of a title.
-const MAX_TITLE: usize = 80;
-/// Seconds after which the next page can be shown.
-const ROTATION: std::ops::RangeInclusive<u32> = 5..=3_600;
-/// Quarters of a screen that a tile can have.
-const WIDTHS: std::ops::RangeInclusive<u32> = 1..=4;
-/// Hours that a chart can show.
-const HOURS: std::ops::RangeInclusive<u32> = 1..=24;
 
 /// Collects problems of values below `base`, a JSON pointer.
 struct Report<'a> {
@@ -138,7 +129,7 @@ impl Report<'_> {
     /// Reports members that belong to tiles of other kinds.
     fn members(&mut self, tile: &Tile) {
         use TileType::{Chart, Number, People, Rows};
-        let members: [(&str, bool, &[TileType]); 12] = [
+        let members: [(&str, bool, &[TileType]); 13] = [
             ("metric", tile.metric.is_some(), &[Number]),
             ("of", tile.of.is_some(), &[Number]),
             ("warn", tile.warn.is_some(), &[Number]),
@@ -151,8 +142,9 @@ impl Report<'_> {
             ("first", tile.first.is_some(), &[Rows, People]),
             ("reasons", tile.reasons.is_some(), &[People]),
             ("series", tile.series.is_some(), &[Chart]),
+            ("hours", tile.hours.is_some(), &[Chart]),
         ];
-        for (name, is_given, kinds) in members.into_iter().chain([("hours", tile.hours.is_some(), &[Chart][..])]) {
+        for (name, is_given, kinds) in members {
             let names: Vec<_> = kinds.iter().map(|kind| kind.name()).collect();
             let detail = format!("belongs to tiles of type {} only", names.join(" and "));
             self.require(!is_given || kinds.contains(&tile.r#type), name, detail);

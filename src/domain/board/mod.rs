@@ -7,6 +7,8 @@ mod filters;
 mod measure;
 mod names;
 
+use std::ops::RangeInclusive;
+
 use serde::{Deserialize, Serialize};
 
 use super::channel::Channel;
@@ -26,6 +28,14 @@ pub const MAX_BOARDS: usize = 50;
 pub const MAX_PAGES: usize = 10;
 /// Most tiles of a page.
 pub const MAX_TILES: usize = 24;
+/// Most characters of a title.
+pub const MAX_TITLE: usize = 80;
+/// Seconds after which the next page can be shown.
+pub const ROTATION: RangeInclusive<u32> = 5..=3_600;
+/// Quarters of a screen that a tile can have.
+pub const WIDTHS: RangeInclusive<u32> = 1..=4;
+/// Hours that a chart can show.
+pub const HOURS: RangeInclusive<u32> = 1..=24;
 /// Most rows or people that a tile shows.
 pub const MAX_FIRST: u32 = 500;
 /// Most columns of a tile of rows.

@@ -124,7 +124,7 @@ pub async fn get_breakdown(
         Format::Json => {
             let head = Answer {
                 position: snapshot.view.position(),
-                time: app.clock().now().max(snapshot.view.recorded()),
+                time: snapshot.time(app.clock().now()),
                 staleness_ms: snapshot.staleness_ms,
                 total: Counts::of(&total),
                 row_count,

@@ -28,9 +28,20 @@ struct Counted<'b> {
     by: Option<(By, bool)>,
 }
 
+/// The filters of a tile, resolved with the view's directory.
+#[derive(Default)]
+pub struct Resolved {
+    /// Selects the users.
+    pub filter: Filter,
+    /// The values that do not exist.
+    pub unknown: Vec<String>,
+}
+
 /// The counts made so far, and the budget that is left.
 pub struct Counts<'v> {
     view: &'v View,
+    /// Each of the filters so far, once.
+    resolved: Vec<(&'v Filters, Rc<Resolved>)>,
     made: Vec<(Counted<'v>, Result<Rc<Breakdown>, &'static str>)>,
     rows_left: usize,
     people_left: usize,
@@ -38,9 +49,9 @@ pub struct Counts<'v> {
 
 impl<'v> Counts<'v> {
     /// Makes the counts of one board.
-    pub const fn new(view: &'v View) -> Self {
-        let made = Vec::new();
-        Counts { view, made, rows_left: MAX_ROWS_OF_BOARD, people_left: MAX_PEOPLE_OF_BOARD }
+    pub fn new(view: &'v View) -> Self {
+        let (resolved, made) = (Vec::new(), Vec::new());
+        Counts { view, resolved, made, rows_left: MAX_ROWS_OF_BOARD, people_left: MAX_PEOPLE_OF_BOARD }
     }
 
     /// The view that is counted.
@@ -48,16 +59,17 @@ impl<'v> Counts<'v> {
         self.view
     }
 
-    /// The filter of a tile.
-    pub fn filter(&self, tile: &Tile) -> Filter {
-        tile.filters.as_ref().map_or_else(Filter::default, |filters| resolve(self.view.directory(), filters).0)
-    }
-
-    /// The values of a tile's filters that do not exist.
-    pub fn unknown(&self, tile: &Tile) -> Vec<String> {
-        let Some(filters) = &tile.filters else { return Vec::new() };
-        let (_, unknown) = resolve(self.view.directory(), filters);
-        unknown.into_iter().map(|unknown| unknown.value.to_owned()).collect()
+    /// Resolves the filters of a tile.
+    pub fn resolved(&mut self, tile: &'v Tile) -> Rc<Resolved> {
+        let Some(filters) = &tile.filters else { return Rc::default() };
+        if let Some((_, known)) = self.resolved.iter().find(|(known, _)| *known == filters) {
+            return Rc::clone(known);
+        }
+        let (filter, unknown) = resolve(self.view.directory(), filters);
+        let unknown = unknown.into_iter().map(|unknown| unknown.value.to_owned()).collect();
+        let resolved = Rc::new(Resolved { filter, unknown });
+        self.resolved.push((filters, Rc::clone(&resolved)));
+        resolved
     }
 
     /// Counts all users of a tile, each once.
@@ -86,14 +98,14 @@ impl<'v> Counts<'v> {
         result
     }
 
-    fn count(&mut self, tile: &Tile, by: Option<(By, bool)>) -> Result<Rc<Breakdown>, &'static str> {
+    fn count(&mut self, tile: &'v Tile, by: Option<(By, bool)>) -> Result<Rc<Breakdown>, &'static str> {
         let keys: Vec<Key> = by.iter().map(|(by, _)| key(*by)).collect();
         let rows = keys.iter().map(|key| key.most_rows(self.view)).sum::<usize>().clamp(1, MAX_ROWS);
         self.rows_left = self.rows_left.checked_sub(rows).ok_or(TOO_MANY_ROWS)?;
         let arguments = Arguments {
             keys,
             channels: tile.channels.clone(),
-            filter: self.filter(tile),
+            filter: self.resolved(tile).filter.clone(),
             include_empty: by.map(|(_, include_empty)| include_empty),
             first: Some(MAX_ROWS as i64),
         };

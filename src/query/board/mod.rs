@@ -225,7 +225,7 @@ pub fn board(view: &View, name: &str, shown: Shown) -> Option<BoardNow> {
 /// Evaluates one tile, and returns its breaches.
 fn evaluate<'v>(counts: &mut Counts<'v>, tile: &'v Tile, names: Names) -> (TileNow, Vec<LocalBreach>) {
     let title = tile.title.clone().unwrap_or_else(|| usual_title(tile));
-    let unknown = counts.unknown(tile);
+    let unknown = counts.resolved(tile).unknown.clone();
     let mut breaches = Vec::new();
     let content = match tile.r#type {
         TileType::Number => number::number(counts, tile, &title, &mut breaches).map(Content::Number),

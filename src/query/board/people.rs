@@ -27,14 +27,14 @@ fn earliest<'c>(view: &View, ix: u32, channels: impl Iterator<Item = &'c Channel
 }
 
 /// Evaluates a tile of type people.
-pub(super) fn people(counts: &mut Counts<'_>, tile: &Tile, names: Names) -> Result<PeopleNow, &'static str> {
-    let (view, filter, reasons) = (counts.view(), counts.filter(tile), tile.reasons());
+pub(super) fn people<'v>(counts: &mut Counts<'v>, tile: &'v Tile, names: Names) -> Result<PeopleNow, &'static str> {
+    let (view, resolved, reasons) = (counts.view(), counts.resolved(tile), tile.reasons());
     // Users who are offline are most of a large directory, and are seldom shown.
     let connection = if reasons.contains(&Reason::Offline) { Connection::Any } else { Connection::Online };
-    counts.take_people(roster_size(view, &filter, connection))?;
+    counts.take_people(roster_size(view, &resolved.filter, connection))?;
     let channels: &[Channel] = tile.channels.as_deref().unwrap_or(&Channel::ALL);
     let mut found: Vec<Found> = Vec::new();
-    for ix in roster(view, &filter, connection) {
+    for ix in roster(view, &resolved.filter, connection) {
         let columns = view.columns(ix);
         let best = channels.iter().map(|channel| columns.reason(*channel)).max();
         if let Some(reason) = best.filter(|reason| reasons.contains(reason)) {

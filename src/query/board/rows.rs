@@ -5,9 +5,7 @@ use std::cmp::Reverse;
 use super::counts::Counts;
 use super::number::cell;
 use super::{LocalBreach, RowNow, RowsNow};
-use crate::domain::Channel;
 use crate::domain::board::{By, Measured, Order, Severity, Tile, USUAL_ROWS};
-use crate::domain::presence::DefinitionCategory;
 use crate::query::breakdown::{Row, Value};
 
 /// Evaluates a tile of type rows. Breaches are of all rows, also those that are not shown.
@@ -56,31 +54,41 @@ fn row(by: By, columns: &[Measured], found: &Row, breaches: &mut Vec<LocalBreach
 
 /// Returns a value's key and its name for people.
 fn named(value: &Value) -> (String, Option<String>) {
+    let from_name = |name: &str| (name.to_owned(), capitalized(&name.replace('_', " ")));
     let (key, label) = match value {
-        Value::Entity(entity) => (entity.id().to_string(), entity.name()),
-        Value::Channel(channel) => {
-            let label = match channel {
-                Channel::Chat => "Chat",
-                Channel::Call => "Call",
-                Channel::Video => "Video",
-                Channel::ThirdParty => "Third party",
-            };
-            (channel.name().to_owned(), label)
-        }
-        Value::Presence(category) => {
-            let (key, label) = match category {
-                DefinitionCategory::Ready => ("ready", "Ready"),
-                DefinitionCategory::Away => ("away", "Away"),
-                DefinitionCategory::ExtendedAway => ("extended_away", "Extended away"),
-                DefinitionCategory::LoggedOut => ("logged_out", "Logged out"),
-            };
-            (key.to_owned(), label)
-        }
+        Value::Entity(entity) => (entity.id().to_string(), entity.name().to_owned()),
+        Value::Channel(channel) => from_name(channel.name()),
+        Value::Presence(category) => from_name(category.name()),
     };
-    (key, Some(label.to_owned()))
+    (key, Some(label))
 }
 
 fn capitalized(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Channel;
+    use crate::domain::presence::DefinitionCategory;
+
+    #[test]
+    fn channels_and_presences_have_labels() {
+        let values = Channel::ALL.map(Value::Channel).into_iter();
+        let values = values.chain(DefinitionCategory::ALL.map(Value::Presence));
+        let found: Vec<(String, Option<String>)> = values.map(|value| named(&value)).collect();
+        let expected = [
+            ("chat", "Chat"),
+            ("call", "Call"),
+            ("video", "Video"),
+            ("third_party", "Third party"),
+            ("ready", "Ready"),
+            ("away", "Away"),
+            ("extended_away", "Extended away"),
+            ("logged_out", "Logged out"),
+        ];
+        assert_eq!(found, expected.map(|(key, label)| (key.to_owned(), Some(label.to_owned()))));
+    }
 }

@@ -3,9 +3,9 @@
 use async_graphql::{Enum, SimpleObject};
 
 use super::availability::UnavailabilityReason;
-use crate::domain::Time;
 use crate::domain::board::{Metric, Severity, Theme, TileType, Unit};
 use crate::http::graphql::scalar::{DateTime, Position};
+use crate::http::live::Instant;
 use crate::query::board::{
     BoardNow, Breach, Cell, ChartNow, Content, NumberNow, PageNow, PeopleNow, PersonNow, RowNow, RowsNow, TileNow,
 };
@@ -280,17 +280,6 @@ pub struct BoardChart {
     hours: u32,
     /// The numbers.
     series: Vec<BoardSeries>,
-}
-
-/// The instant of a board.
-#[derive(Clone, Copy, Debug)]
-pub struct Instant {
-    /// Position of the view.
-    pub position: u64,
-    /// Time of the answer.
-    pub time: Time,
-    /// Milliseconds since the view was confirmed.
-    pub staleness_ms: u64,
 }
 
 impl Board {

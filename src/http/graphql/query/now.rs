@@ -39,7 +39,7 @@ impl MomentQuery {
     /// The service's time, and never earlier than the time at which the newest event was recorded.
     async fn time(&self, ctx: &Context<'_>) -> Result<DateTime> {
         let context = ctx.data::<QueryContext>()?;
-        Ok(DateTime(context.time.max(context.snapshot.view.recorded())))
+        Ok(DateTime(context.snapshot.time(context.time)))
     }
 
     /// Milliseconds since the store last confirmed that nothing newer was recorded elsewhere.

@@ -6,7 +6,6 @@ use utoipa::ToSchema;
 
 use crate::domain::Channel;
 use crate::domain::filter::Dimension;
-use crate::domain::presence::DefinitionCategory;
 use crate::domain::status::Reason;
 use crate::projection::Reasons;
 use crate::query::breakdown::{Key, Row, Value};
@@ -174,7 +173,7 @@ impl FlatRow {
         let cells = keys.iter().zip(row.values).flat_map(|(key, value)| {
             let cells = match value {
                 Some(Value::Channel(channel)) => vec![Json::from(channel.name())],
-                Some(Value::Presence(category)) => vec![Json::from(presence_name(category))],
+                Some(Value::Presence(category)) => vec![Json::from(category.name())],
                 Some(Value::Entity(entity)) => vec![Json::from(entity.id()), Json::from(entity.name())],
                 None => vec![Json::Null; columns(*key).len()],
             };
@@ -220,15 +219,5 @@ impl Serialize for FlatRow {
             members.serialize_entry(name, &value)?;
         }
         members.end()
-    }
-}
-
-/// The name of a category in rows.
-const fn presence_name(category: DefinitionCategory) -> &'static str {
-    match category {
-        DefinitionCategory::Ready => "ready",
-        DefinitionCategory::Away => "away",
-        DefinitionCategory::ExtendedAway => "extended_away",
-        DefinitionCategory::LoggedOut => "logged_out",
     }
 }

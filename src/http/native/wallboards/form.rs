@@ -1,15 +1,17 @@
 //! The OpenAPI schemas of a board, and an example.
 
 use std::borrow::Cow;
+use std::ops::RangeInclusive;
 
 use serde_json::{Value, json};
-use utoipa::openapi::schema::SchemaType;
 use utoipa::openapi::{ObjectBuilder, OneOfBuilder, Ref, RefOr, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::domain::board::{
-    By, MAX_COLUMNS, MAX_FIRST, MAX_PAGES, MAX_SERIES, MAX_TILES, Metric, Order, Theme, TileType,
+    By, HOURS, MAX_COLUMNS, MAX_FIRST, MAX_PAGES, MAX_SERIES, MAX_TILES, MAX_TITLE, Metric, Order, ROTATION, Theme,
+    TileType, USUAL_HOURS, USUAL_PEOPLE, USUAL_ROWS, WIDTHS,
 };
+use crate::domain::filter::MAX_VALUES;
 use crate::domain::{Channel, Reason, Role};
 use crate::http::describe;
 
@@ -41,12 +43,18 @@ fn text(meaning: &str) -> ObjectBuilder {
     describe::text().description(Some(meaning.to_owned()))
 }
 
+/// The schema of a title. `rest` follows the meaning.
+fn title(rest: &str) -> ObjectBuilder {
+    text(&format!("The heading, at most {MAX_TITLE} characters{rest}"))
+}
+
 fn one_of(meaning: &str, names: impl IntoIterator<Item = &'static str>) -> ObjectBuilder {
     text(meaning).enum_values(Some(names.into_iter().collect::<Vec<_>>()))
 }
 
-fn whole(meaning: &str, least: u32, most: u32) -> ObjectBuilder {
-    describe::whole().description(Some(meaning.to_owned())).minimum(Some(least)).maximum(Some(most))
+fn whole(meaning: &str, range: &RangeInclusive<u32>) -> ObjectBuilder {
+    let whole = describe::whole().description(Some(meaning.to_owned()));
+    whole.minimum(Some(*range.start())).maximum(Some(*range.end()))
 }
 
 fn names(meaning: &str, names: impl IntoIterator<Item = &'static str>) -> Schema {
@@ -64,15 +72,14 @@ impl PartialSchema for BoardForm {
         let pages =
             describe::list(Ref::from_schema_name("WallboardPage")).min_items(Some(1)).max_items(Some(MAX_PAGES));
         let rotation =
-            whole("Seconds until the next page is shown; without it pages do not change by themselves", 5, 3_600);
-        let rotation = rotation.schema_type(SchemaType::from_iter([Type::Integer, Type::Null]));
+            whole("Seconds until the next page is shown; without it pages do not change by themselves", &ROTATION);
         ObjectBuilder::new()
-            .property("title", text("The heading, at most 80 characters; the name if absent"))
+            .property("title", title("; the name if absent"))
             .property(
                 "theme",
                 one_of("The colours; those that the browser prefers if absent", Theme::ALL.map(Theme::name)),
             )
-            .property("rotation_seconds", rotation)
+            .property("rotation_seconds", describe::or_null(rotation))
             .property("pages", pages)
             .required("pages")
             .into()
@@ -88,7 +95,7 @@ impl ToSchema for BoardForm {
         let mut add = |name: &str, schema: Schema| schemas.push((name.to_owned(), schema.into()));
         let tiles =
             describe::list(Ref::from_schema_name("WallboardTile")).min_items(Some(1)).max_items(Some(MAX_TILES));
-        let page = ObjectBuilder::new().property("title", text("The heading, at most 80 characters"));
+        let page = ObjectBuilder::new().property("title", title(""));
         add("WallboardPage", page.property("tiles", tiles).required("tiles").into());
         add("WallboardTile", tile().into());
         add("WallboardFilters", filters().into());
@@ -108,8 +115,8 @@ fn tile() -> ObjectBuilder {
     let series = series.min_items(Some(1)).max_items(Some(MAX_SERIES));
     ObjectBuilder::new()
         .property("type", one_of("The kind", TileType::ALL.map(TileType::name)))
-        .property("title", text("The heading, at most 80 characters; made of the other members if absent"))
-        .property("width", whole("Quarters of a wide screen; 1 for numbers and 2 for others if absent", 1, 4))
+        .property("title", title("; made of the other members if absent"))
+        .property("width", whole("Quarters of a wide screen; 1 for numbers and 2 for others if absent", &WIDTHS))
         .property("filters", Ref::from_schema_name("WallboardFilters"))
         .property("channels", names("The channels that count; all if absent", Channel::ALL.map(Channel::name)))
         .property("metric", one_of("number: what is shown; needed", metrics()))
@@ -123,11 +130,14 @@ fn tile() -> ObjectBuilder {
         .property("order", one_of("rows: by the key, or the worst first", Order::NAMES))
         .property(
             "first",
-            whole("rows, people: the most that are shown; 50 rows or 100 people if absent", 1, MAX_FIRST),
+            whole(
+                &format!("rows, people: the most that are shown; {USUAL_ROWS} rows or {USUAL_PEOPLE} people if absent"),
+                &(1..=MAX_FIRST),
+            ),
         )
         .property("reasons", names("people: those with one of these; all but disabled and offline if absent", reasons))
         .property("series", series)
-        .property("hours", whole("chart: the hours that are shown; 8 if absent", 1, 24))
+        .property("hours", whole(&format!("chart: the hours that are shown; {USUAL_HOURS} if absent"), &HOURS))
         .required("type")
 }
 
@@ -136,7 +146,7 @@ fn filters() -> ObjectBuilder {
     let value = || OneOfBuilder::new().item(describe::whole()).item(describe::text());
     let lists = ["group", "skill_any", "skill_all", "queue", "campaign", "project", "routing_group", "user"];
     let object = lists.into_iter().fold(ObjectBuilder::new(), |object, name| {
-        object.property(name, describe::list(Schema::from(value())).min_items(Some(1)).max_items(Some(500)))
+        object.property(name, describe::list(Schema::from(value())).min_items(Some(1)).max_items(Some(MAX_VALUES)))
     });
     object
         .property("role", names("Users with any of these roles", Role::ALL.map(Role::name)))
