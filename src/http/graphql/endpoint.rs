@@ -9,14 +9,13 @@ use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, Response};
 use axum::response::IntoResponse;
-use bytes::Bytes;
 use utoipa::OpenApi;
 
 use super::documents::persisted::DocumentHash;
 use super::fault::{Answer, GraphqlFault, RequestError};
 use super::mutation::MutationContext;
-use super::request::checked::{CheckedRequest, turn_key, with_document};
-use super::request::{self, execution};
+use super::request::checked::{self, CheckedRequest, with_document};
+use super::request::execution;
 use super::state::GraphqlState;
 use super::subscription::question::live_query;
 use super::transport::answer_type::{Accepted, AnswerType};
@@ -26,12 +25,11 @@ use super::transport::{query_string, websocket};
 use crate::auth::{Authorized, Caller, GraphqlRead, GraphqlWrite};
 use crate::domain::{Fault, TenantId};
 use crate::engine::Snapshot;
-use crate::http::extract::body::{DIALECT_LIMIT, is_long};
+use crate::http::extract::body::DIALECT_LIMIT;
 use crate::http::extract::{MediaType, credential, freshness, media_type, read_body, reply};
 use crate::http::live::authority::Authority;
 use crate::http::live::events::Events;
 use crate::http::request_context::RequestContext;
-use crate::limits::Budget;
 use crate::query;
 
 /// The rejection of a subscription that cannot be answered in pieces.
@@ -169,7 +167,6 @@ async fn prepare(
     body: Body,
     kind: AnswerType,
 ) -> Result<(CheckedRequest, Option<Kept>), RequestError> {
-    let app = &state.app;
     let body = if parts.method == Method::POST {
         if media_type(&parts.headers) != MediaType::Json {
             return Err(Fault::UnsupportedMediaType("application/json").into());
@@ -178,8 +175,7 @@ async fn prepare(
     } else {
         query_string::body(parts.uri.query().unwrap_or_default())?
     };
-    let are_counted = app.edge().budgets.has(Budget::Variables);
-    let parameters = app.read(turn_key(tenant), is_long(&body), move || request::read(&body, are_counted)).await?;
+    let parameters = checked::parameters(state, tenant, body).await?;
     let to_keep = match (parameters.query.clone(), parameters.hash, tenant) {
         (Some(text), Some(hash), Some(tenant)) => Some(Kept { tenant, hash, text }),
         _ => None,
@@ -201,12 +197,12 @@ fn subscribe(
         Err(error) if error.is_refusal() => return Ok(refused(&error)),
         Err(error) => return Err(error),
     };
-    let (permit, least) = (state.live.permits().socket(authority.tenant())?, query.min_position);
+    let permit = state.live.permits().socket(authority.tenant())?;
     let operation = state.live.join(query)?;
     // Its limits are those of live operations: it must not take the place of a request for hours.
     drop(context.take_permit());
-    let form = SubscriptionEvents::new(least);
-    Ok(Events::new(state.app.clone(), authority, operation, form, permit).into_response(Bytes::new()))
+    let form = SubscriptionEvents::default();
+    Ok(Events::new(state.app.clone(), authority, operation, form, permit).into_response())
 }
 
 /// Returns the events that answer a request which cannot be executed.

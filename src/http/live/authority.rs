@@ -1,9 +1,24 @@
 //! The right by which live operations run. It is a part of the key under which executions are shared: two operations with
 //! different rights never share an answer.
 
+use std::time::Duration;
+
 use crate::auth::{Authorized, Caller, GraphqlRead, Link};
 use crate::domain::{Fault, TenantId};
 use crate::http::state::AppState;
+
+/// The longest time between two checks. Revocations are announced at once, but the end of a link, and of a user or a
+/// password, is not.
+pub const CHECK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The end of an authority.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It was revoked or has expired.
+    Revoked,
+    /// The rights of its holder have changed.
+    Changed,
+}
 
 /// The right by which the operations of one connection run.
 ///
@@ -44,6 +59,17 @@ impl Authority {
         match self {
             Authority::Caller(_) => root == "live",
             Authority::Link(_) => root == "board",
+        }
+    }
+
+    /// Checks it again during an operation. An error if it was revoked, or has changed: operations run by the former one.
+    /// What cannot be checked now is checked again later.
+    pub fn check(&self, app: &AppState) -> Result<(), Ended> {
+        match self.revalidate(app) {
+            Ok(now) if now == *self => Ok(()),
+            Ok(_) => Err(Ended::Changed),
+            Err(Fault::CredentialMissing | Fault::CredentialInvalid | Fault::Forbidden) => Err(Ended::Revoked),
+            Err(_) => Ok(()),
         }
     }
 

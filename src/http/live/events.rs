@@ -10,18 +10,13 @@ use axum::http::{HeaderName, HeaderValue, Response};
 use bytes::Bytes;
 use tokio::sync::watch;
 
-use super::authority::Authority;
+use super::authority::{Authority, CHECK_INTERVAL};
 use super::permits::LivePermit;
 use super::{LiveAnswer, LiveEnd, LiveOperation};
-use crate::domain::Fault;
-use crate::engine::Snapshot;
 use crate::http::state::AppState;
 
 /// The media type of events.
 pub const EVENT_STREAM: &str = "text/event-stream";
-/// The longest time between two checks of the authority. Revocations are announced at once, but the end of a link, and of a
-/// user or a password, is not.
-const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// Lets nginx pass each event on at once.
 const NO_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
@@ -30,11 +25,11 @@ pub trait Form: Send + Sync + 'static {
     /// The time without an event after which [`Form::still`] is sent.
     const STILL_INTERVAL: Duration;
 
-    /// Writes an answer.
-    fn answer(&mut self, answer: &LiveAnswer) -> Bytes;
+    /// Writes an answer. `is_behind` is true for a first answer whose position is less than the one waited for.
+    fn answer(&mut self, answer: &LiveAnswer, is_behind: bool) -> Bytes;
 
     /// Writes what shows that nothing differs.
-    fn still(&mut self, snapshot: &Snapshot) -> Bytes;
+    fn still(&mut self) -> Bytes;
 
     /// Writes the last events of a question that cannot be answered.
     fn refused(&mut self, errors: &Bytes) -> Bytes;
@@ -63,15 +58,11 @@ impl<F: Form> Events<F> {
         Events { app, authority, operation, form, revocations, next_still, next_check, has_ended, _permit }
     }
 
-    /// Returns the response that has the events as its body. `first` precedes them.
-    pub fn into_response(self, first: Bytes) -> Response<Body> {
-        let first = Some(first).filter(|first| !first.is_empty());
-        let body = unfold((self, first), |(mut events, first)| async move {
-            let event = match first {
-                Some(first) => first,
-                None => events.next().await?,
-            };
-            Some((Ok::<_, Infallible>(event), (events, None)))
+    /// Returns the response that has the events as its body.
+    pub fn into_response(self) -> Response<Body> {
+        let body = unfold(self, |mut events| async move {
+            let event = events.next().await?;
+            Some((Ok::<_, Infallible>(event), events))
         });
         response(Body::from_stream(body))
     }
@@ -85,7 +76,7 @@ impl<F: Form> Events<F> {
             let now = self.app.clock().monotonic();
             if now >= self.next_check {
                 self.next_check = now + CHECK_INTERVAL;
-                self.check().ok()?;
+                self.authority.check(&self.app).ok()?;
             }
             let (until, app) = (self.next_still.min(self.next_check), self.app.clone());
             tokio::select! {
@@ -93,13 +84,13 @@ impl<F: Form> Events<F> {
                 () = app.lifecycle().stopping().cancelled() => return None,
                 changed = self.revocations.changed() => {
                     changed.ok()?;
-                    self.check().ok()?;
+                    self.authority.check(&self.app).ok()?;
                 }
                 newest = self.operation.next() => {
                     self.next_still = self.app.clock().monotonic() + F::STILL_INTERVAL;
-                    self.check().ok()?;
+                    self.authority.check(&self.app).ok()?;
                     match (newest.end, newest.answer) {
-                        (None, Some(answer)) => return Some(self.form.answer(&answer)),
+                        (None, Some(answer)) => return Some(self.form.answer(&answer, newest.is_behind)),
                         (Some(LiveEnd::Refused(errors)), _) => {
                             self.has_ended = true;
                             return Some(self.form.refused(&errors));
@@ -113,25 +104,15 @@ impl<F: Form> Events<F> {
                     if now >= self.next_still {
                         self.next_still = now + F::STILL_INTERVAL;
                         app.reader().health().until_certain().await;
-                        let snapshot = app.reader().snapshot(self.authority.tenant()).ok()?;
-                        let still = self.form.still(&snapshot);
+                        // None for an account that is out of service.
+                        app.reader().snapshot(self.authority.tenant()).ok()?;
+                        let still = self.form.still();
                         if !still.is_empty() {
                             return Some(still);
                         }
                     }
                 }
             }
-        }
-    }
-
-    /// Checks the authority; an error if it was revoked or has changed.
-    fn check(&self) -> Result<(), Fault> {
-        match self.authority.revalidate(&self.app) {
-            Ok(authority) if authority == self.authority => Ok(()),
-            Ok(_) => Err(Fault::CredentialInvalid),
-            Err(fault @ (Fault::CredentialMissing | Fault::CredentialInvalid | Fault::Forbidden)) => Err(fault),
-            // It cannot be checked now, and is checked again.
-            Err(_) => Ok(()),
         }
     }
 }

@@ -1,7 +1,6 @@
 //! One execution: answers its question when the position moved, at most once an interval, and on a tick.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -28,19 +27,20 @@ impl Execution {
         {
             return;
         }
+        let mut joins = self.guard.shared.joined.subscribe();
         let (mut last, mut served) = (None, 0);
         loop {
             let began = self.app.clock().monotonic();
             // Before the view is taken: a position that is published meanwhile leads to a further execution.
             positions.borrow_and_update();
-            let joined = self.guard.shared.joined.load(Ordering::Acquire);
+            let joined = *joins.borrow_and_update();
             match self.answer().await {
                 Ok(None) => {}
                 Ok(Some(answer)) => {
                     if last != Some(answer.fingerprint) || joined > served {
                         (last, served) = (Some(answer.fingerprint), joined);
                         let answer = Some(Arc::new(answer));
-                        self.guard.shared.newest.send_replace(Newest { answer, end: None, joined });
+                        self.guard.shared.newest.send_replace(Newest { answer, joined, ..Newest::default() });
                     }
                 }
                 Err(end) => {
@@ -50,7 +50,7 @@ impl Execution {
             }
             // An operation without its first answer does not wait for a long interval.
             let until = began + if joined > served { TICK } else { self.query.interval.max(TICK) };
-            if !self.pause(began, until, &mut positions).await {
+            if !self.pause([began, until], &mut positions, &mut joins).await {
                 return;
             }
         }
@@ -98,7 +98,12 @@ impl Execution {
     }
 
     /// Waits until the next execution is due, or an operation joins. Returns false if the execution ends instead.
-    async fn pause(&self, began: Duration, until: Duration, positions: &mut watch::Receiver<u64>) -> bool {
+    async fn pause(
+        &self,
+        [began, until]: [Duration; 2],
+        positions: &mut watch::Receiver<u64>,
+        joins: &mut watch::Receiver<u64>,
+    ) -> bool {
         let (clock, interval) = (self.app.clock(), self.query.interval);
         loop {
             let moved = async {
@@ -123,7 +128,7 @@ impl Execution {
                     }
                     return true;
                 }
-                () = self.guard.shared.joining.notified() => return true,
+                _ = joins.changed() => return true,
                 () = clock.sleep_until(until) => return true,
             }
         }

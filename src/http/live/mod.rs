@@ -10,14 +10,14 @@ pub mod permits;
 use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use tokio::sync::{Notify, watch};
+use serde::Serialize;
+use tokio::sync::watch;
 
-use crate::domain::{Fault, TenantId};
+use crate::domain::{Fault, TenantId, Time};
 use crate::engine::Snapshot;
 use crate::http::state::AppState;
 use crate::limits::BytePermit;
@@ -31,6 +31,25 @@ pub const MAX_EXECUTIONS: usize = 200;
 pub const POSITION_TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest time without an execution, for what changes without an event, unless the operation's interval is longer.
 pub const TICK: Duration = Duration::from_secs(2);
+
+/// The instant of a snapshot.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Instant {
+    /// Position of the newest event.
+    pub position: u64,
+    /// The service's time, and never earlier than the time at which the newest event was recorded.
+    pub time: Time,
+    /// Milliseconds since the store last confirmed that nothing newer was recorded elsewhere.
+    pub staleness_ms: u64,
+}
+
+impl Instant {
+    /// Returns the instant of a snapshot at the time `now`.
+    pub fn of(snapshot: &Snapshot, now: Time) -> Self {
+        Instant { position: snapshot.view.position(), time: snapshot.time(now), staleness_ms: snapshot.staleness_ms }
+    }
+}
 
 /// A question that can be answered on any view of its tenant.
 pub trait Question: Send + Sync + 'static {
@@ -98,6 +117,8 @@ pub struct Newest {
     pub answer: Option<Arc<LiveAnswer>>,
     /// The end, after which no answer follows.
     pub end: Option<LiveEnd>,
+    /// True for the first answer of an operation if its position is less than the one that was waited for.
+    pub is_behind: bool,
     /// Number of operations that had joined when the answer's view was taken.
     joined: u64,
 }
@@ -107,20 +128,20 @@ pub struct Newest {
 struct Shared {
     newest: watch::Sender<Newest>,
     /// Number of operations that joined so far.
-    joined: AtomicU64,
-    /// Notified when one joins.
-    joining: Notify,
+    joined: watch::Sender<u64>,
 }
 
 impl Shared {
     /// Adds an operation. Its first answer is of a view that is taken after this: one from before may lack what its client
     /// knows to be written, and the time in it may be long past.
-    fn join(&self, permit: LivePermit) -> LiveOperation {
+    fn join(&self, least: Option<u64>, permit: LivePermit) -> LiveOperation {
         let newest = self.newest.subscribe();
-        // Ordered before the view by the notification, which is taken before the view is.
-        let joined = self.joined.fetch_add(1, Ordering::AcqRel) + 1;
-        self.joining.notify_one();
-        LiveOperation { newest, joined, last: None, _permit: permit }
+        let mut joined = 0;
+        self.joined.send_modify(|number| {
+            *number += 1;
+            joined = *number;
+        });
+        LiveOperation { newest, joined, least, last: None, _permit: permit }
     }
 }
 
@@ -145,6 +166,8 @@ pub struct LiveOperation {
     newest: watch::Receiver<Newest>,
     /// Its number among those that joined.
     joined: u64,
+    /// The position that its first answer should have, until that was returned.
+    least: Option<u64>,
     /// The fingerprint of the answer that was returned last.
     last: Option<[u8; 32]>,
     _permit: LivePermit,
@@ -164,18 +187,18 @@ impl LiveQueries {
     /// Joins the execution of a question, or starts it. [`Fault::TooMany`] if the tenant has too many operations or too
     /// many distinct executions.
     pub fn join(&self, query: LiveQuery) -> Result<LiveOperation, Fault> {
-        let (tenant, key) = (query.authority.tenant(), (query.authority, query.id));
+        let (tenant, key, least) = (query.authority.tenant(), (query.authority, query.id), query.min_position);
         let permit = self.0.permits.operation(tenant)?;
         let mut executions = self.0.executions.lock();
         let of_tenant = executions.entry(tenant).or_default();
         if let Some(known) = of_tenant.get(&key) {
-            return Ok(known.join(permit));
+            return Ok(known.join(least, permit));
         }
         if of_tenant.len() >= MAX_EXECUTIONS {
             return Err(Fault::TooMany { seconds: 1 });
         }
         let shared = Arc::new(Shared::default());
-        let operation = shared.join(permit);
+        let operation = shared.join(least, permit);
         of_tenant.insert(key, shared.clone());
         let guard = Registered { queries: self.clone(), key, shared };
         drop(self.0.app.lifecycle().spawn_tracked(Execution { app: self.0.app.clone(), query, guard }.run()));
@@ -193,13 +216,14 @@ impl LiveOperation {
                 // An execution without an end was dropped: the service stops, or it panicked.
                 return Newest { end: Some(ended.end.unwrap_or(LiveEnd::Failed)), ..ended };
             }
-            let newest = self.newest.borrow_and_update().clone();
+            let mut newest = self.newest.borrow_and_update().clone();
             if newest.end.is_some() {
                 return newest;
             }
-            let fingerprint = newest.answer.as_ref().map(|answer| answer.fingerprint);
-            if newest.joined >= self.joined && fingerprint.is_some() && fingerprint != self.last {
-                self.last = fingerprint;
+            let Some(answer) = newest.answer.as_ref().filter(|_| newest.joined >= self.joined) else { continue };
+            if self.last != Some(answer.fingerprint) {
+                self.last = Some(answer.fingerprint);
+                newest.is_behind = self.least.take().is_some_and(|least| answer.position < least);
                 return newest;
             }
         }

@@ -21,16 +21,21 @@ use socket::Graphql;
 /// Counts the connected users.
 const COUNT: &str = "subscription{live{position connectedUsersIndicator{connectedUsersCount}}}";
 
-/// A service with a manual clock, and a tenant with some users.
-struct Stage {
-    service: Service,
-    clock: Clock,
-    persona: Persona,
+/// A service, and a tenant with some users.
+pub(crate) struct Stage {
+    pub(crate) service: Service,
+    pub(crate) clock: Clock,
+    pub(crate) persona: Persona,
 }
 
 impl Stage {
+    /// Starts the service with a manual clock.
     async fn new(backend: Backend) -> Self {
-        let clock = Clock::manual(Time::from_micros(1_614_589_200_000_000));
+        Stage::at(backend, Clock::manual(Time::from_micros(1_614_589_200_000_000))).await
+    }
+
+    /// Starts the service with this clock.
+    pub(crate) async fn at(backend: Backend, clock: Clock) -> Self {
         let setup = Setup { clock: clock.clone(), ..Setup::default() };
         let service = Service::start_on(Home::new(backend).await, setup).await;
         let persona = service.api.persona("tenant").await;
@@ -44,7 +49,7 @@ impl Stage {
     }
 
     /// Connects a user's desk.
-    async fn user(&self, user: i64) {
+    pub(crate) async fn user(&self, user: i64) {
         self.service.api.apply(&self.persona.key, &[connected(format!("c-{user}"), user, self.clock.now())]).await;
     }
 }

@@ -13,8 +13,7 @@ use std::hash::Hash;
 use std::mem::size_of;
 use std::sync::Arc;
 
-use async_graphql::Positioned;
-use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, Field, Selection};
+use async_graphql::parser::types::ExecutableDocument;
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 
@@ -43,23 +42,6 @@ pub struct Document {
     pub can_be_empty: bool,
     /// Bytes that it counts in the cache.
     weight: usize,
-}
-
-impl Document {
-    /// Returns the document with one field at the root of an operation, for one that is executed again and again.
-    pub fn with_root(&self, operation_name: Option<&str>, root: Positioned<Field>) -> Self {
-        let mut parsed = self.parsed.clone();
-        let operation = match (&mut parsed.operations, operation_name) {
-            (DocumentOperations::Single(only), _) => Some(only),
-            (DocumentOperations::Multiple(all), Some(name)) => all.get_mut(name),
-            (DocumentOperations::Multiple(_), None) => None,
-        };
-        if let Some(operation) = operation {
-            let pos = root.pos;
-            operation.node.selection_set.node.items = vec![Positioned::new(Selection::Field(root), pos)];
-        }
-        Document { parsed, nullable: self.nullable.clone(), ..*self }
-    }
 }
 
 /// A document that was parsed and passed the guard and the rules.

@@ -7,10 +7,12 @@ use std::sync::Arc;
 use async_graphql::Request as GraphqlRequest;
 use async_graphql::parser::parse_query;
 use async_graphql::parser::types::{OperationDefinition, OperationType};
+use bytes::Bytes;
 
 use super::Parameters;
 use crate::domain::{Fault, TenantId};
 use crate::engine::Snapshot;
+use crate::http::extract::body::is_long;
 use crate::http::graphql::cost::Work;
 use crate::http::graphql::cost::arguments::Arguments;
 use crate::http::graphql::cost::reach::reach;
@@ -30,6 +32,13 @@ const LONG_DOCUMENT: usize = 4 * 1024;
 /// Returns the key of the queue for heavy work: the tenant, or one key shared by all unauthenticated callers.
 pub fn turn_key(tenant: Option<TenantId>) -> TurnKey {
     tenant.map_or(TurnKey::Unauthenticated, TurnKey::Tenant)
+}
+
+/// Reads the body of a request, in its turn if it is long.
+pub async fn parameters(state: &GraphqlState, tenant: Option<TenantId>, body: Bytes) -> Result<Parameters, Fault> {
+    let are_counted = state.app.edge().budgets.has(Budget::Variables);
+    let is_long = is_long(&body);
+    state.app.read(turn_key(tenant), is_long, move || super::read(&body, are_counted)).await
 }
 
 /// Finds the document of a request: the text that was sent, or the persisted one with the hash that was sent.
@@ -151,8 +160,8 @@ impl CheckedRequest {
     pub fn is_heavy(&self, snapshot: &Snapshot, state: Option<&Snapshot>) -> bool {
         let (parsed, request) = (&self.document.parsed, &self.request);
         // Found before, or the request would have been rejected.
-        let Ok(operation) = guard::operation(parsed, request.operation_name.as_deref()) else { return true };
-        let reach = reach(parsed, Arguments { operation: &operation.node, variables: &request.variables }, state);
+        let Some(operation) = self.operation() else { return true };
+        let reach = reach(parsed, Arguments { operation, variables: &request.variables }, state);
         let view = &snapshot.view;
         reach.is_heavy(&self.work, view.directory().users().len(), view.conversations().count())
     }

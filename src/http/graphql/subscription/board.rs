@@ -7,7 +7,8 @@ use crate::auth::Link;
 use crate::domain::{Fault, Time};
 use crate::engine::Snapshot;
 use crate::http::graphql::fault::of_field;
-use crate::http::graphql::object::board::{Board, Instant};
+use crate::http::graphql::object::board::Board;
+use crate::http::live::Instant;
 use crate::query::board::{Shown, board};
 
 /// The context of a board: the one view that it is evaluated on, and the link that shows it.
@@ -40,11 +41,8 @@ impl BoardSubscription {
 impl BoardContext {
     fn board(&self) -> Result<Board> {
         let BoardContext { link, snapshot, time } = self;
-        let view = &snapshot.view;
         let shown = Shown { names: link.names(), people: link.shows_people() };
-        let now = board(view, link.board(), shown).ok_or_else(|| of_field(&Fault::NotFound("wallboard")))?;
-        let time = (*time).max(view.recorded());
-        let instant = Instant { position: view.position(), time, staleness_ms: snapshot.staleness_ms };
-        Ok(Board::new(link.board(), now, instant))
+        let now = board(&snapshot.view, link.board(), shown).ok_or_else(|| of_field(&Fault::NotFound("wallboard")))?;
+        Ok(Board::new(link.board(), now, Instant::of(snapshot, *time)))
     }
 }

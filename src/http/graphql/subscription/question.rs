@@ -72,10 +72,6 @@ pub fn live_query(
     }
     let CheckedRequest { request, document, .. } = checked;
     let Request { query, operation_name, variables, .. } = request;
-    let document = match &selected.only {
-        Some(root) => Arc::new(document.with_root(operation_name.as_deref(), root.clone())),
-        None => document,
-    };
     let sent = Sent { text: query, operation_name, variables };
     let (id, interval, min_position) = (sent.id(), selected.interval, selected.min_position);
     let question = Arc::new(Subscribed { state: state.clone(), authority, document, sent, selected });

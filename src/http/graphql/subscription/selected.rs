@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use async_graphql::parser::types::{ExecutableDocument, Field, Selection, SelectionSet};
-use async_graphql::{Name, Positioned, SubscriptionType, Value};
+use async_graphql::{Name, SubscriptionType, Value};
 
 use super::Subscription;
 use super::live::{INTERVALS, USUAL_INTERVAL};
@@ -19,9 +19,6 @@ const CHANGING: [&str; 3] = ["position", "time", "stalenessMs"];
 /// The one field of a subscription's root.
 #[derive(Debug)]
 pub struct Selected {
-    /// The field, if the root has others with it: the same field again, or one whose condition does not hold. async-graphql
-    /// would answer each of them.
-    pub only: Option<Positioned<Field>>,
     /// Name of the field.
     pub field: String,
     /// Name of its member in answers.
@@ -40,8 +37,7 @@ impl Selected {
     pub fn of(checked: &CheckedRequest) -> Result<Self, Violation> {
         let refused = |message: &str| Violation::at(message, []);
         let operation = checked.operation().ok_or_else(|| refused("the operation is unknown"))?;
-        let items = &operation.selection_set.node.items;
-        if items.iter().any(|selection| !matches!(selection.node, Selection::Field(_))) {
+        if operation.selection_set.node.items.iter().any(|selection| !matches!(selection.node, Selection::Field(_))) {
             // async-graphql would answer null.
             return Err(refused("a subscription selects its field without a fragment around it"));
         }
@@ -64,13 +60,7 @@ impl Selected {
             changing(document, &one.node.selection_set.node, &mut ignored);
         }
         let arguments = Arguments { operation, variables };
-        let mut only = (*first).clone();
-        for one in further {
-            only.node.selection_set.node.items.extend(one.node.selection_set.node.items.iter().cloned());
-        }
-        let only = (items.len() > 1).then_some(only);
         Ok(Selected {
-            only,
             field: field.name.node.to_string(),
             key: field.response_key().node.clone(),
             interval: interval(&arguments, field),

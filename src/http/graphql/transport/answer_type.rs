@@ -26,9 +26,10 @@ pub struct Accepted {
 impl Accepted {
     /// Reads `Accept`.
     pub fn of(headers: &HeaderMap) -> Self {
+        let ranges = ranges(headers);
         let is_events = |essence: &str| (essence == EVENT_STREAM).then_some(Breadth::Exact);
-        let events = quality(&ranges(headers), is_events).is_some_and(|quality| quality > 0);
-        Accepted { one_piece: AnswerType::negotiate(headers), events }
+        let events = quality(&ranges, is_events).is_some_and(|quality| quality > 0);
+        Accepted { one_piece: AnswerType::negotiate(&ranges), events }
     }
 }
 
@@ -54,12 +55,11 @@ impl AnswerType {
     /// `application/graphql-response+json` only where it is named: a wildcard stands for JSON, which every client of the
     /// vendor reads. Types such as `application/vnd.iadvize.…-preview+json`, by which the vendor's clients select fields
     /// that are not final, stand for JSON too. Without a header, or with one that cannot be read, JSON.
-    pub fn negotiate(headers: &HeaderMap) -> Option<Self> {
-        let ranges = ranges(headers);
+    fn negotiate(ranges: &[Range]) -> Option<Self> {
         if ranges.is_empty() {
             return Some(AnswerType::Json);
         }
-        let (json, response) = (quality(&ranges, Breadth::of_json), quality(&ranges, Breadth::of_response));
+        let (json, response) = (quality(ranges, Breadth::of_json), quality(ranges, Breadth::of_response));
         match response {
             Some(response) if response > 0 && response >= json.unwrap_or(0) => Some(AnswerType::GraphqlResponse),
             _ => json.filter(|json| *json > 0).map(|_| AnswerType::Json),
@@ -166,8 +166,8 @@ mod tests {
             ("application/json;q=2", json),
         ] {
             let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(accept))]);
-            assert_eq!(AnswerType::negotiate(&headers), expected, "{accept}");
+            assert_eq!(Accepted::of(&headers).one_piece, expected, "{accept}");
         }
-        assert_eq!(AnswerType::negotiate(&HeaderMap::new()), json);
+        assert_eq!(Accepted::of(&HeaderMap::new()).one_piece, json);
     }
 }

@@ -6,36 +6,26 @@ use axum::body::Body;
 use axum::http::Response;
 use bytes::Bytes;
 
-use crate::engine::Snapshot;
 use crate::http::graphql::subscription::question::with_reset;
 use crate::http::live::LiveAnswer;
 use crate::http::live::events::{Form, event, response};
 
 /// The events of a subscription.
+#[derive(Default)]
 pub struct SubscriptionEvents {
-    /// The position that the first answer should have, until it was sent.
-    least: Option<u64>,
     /// The last answer, which is sent again.
     last: Bytes,
-}
-
-impl SubscriptionEvents {
-    /// Makes the events of an operation whose first answer should have a position of at least `least`.
-    pub const fn new(least: Option<u64>) -> Self {
-        SubscriptionEvents { least, last: Bytes::new() }
-    }
 }
 
 impl Form for SubscriptionEvents {
     const STILL_INTERVAL: Duration = Duration::from_secs(10);
 
-    fn answer(&mut self, answer: &LiveAnswer) -> Bytes {
-        let is_behind = self.least.take().is_some_and(|least| answer.position < least);
+    fn answer(&mut self, answer: &LiveAnswer, is_behind: bool) -> Bytes {
         self.last = event("next", &answer.body).into();
         if is_behind { event("next", &with_reset(&answer.body)).into() } else { self.last.clone() }
     }
 
-    fn still(&mut self, _: &Snapshot) -> Bytes {
+    fn still(&mut self) -> Bytes {
         self.last.clone()
     }
 

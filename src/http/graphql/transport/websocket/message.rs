@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::domain::Time;
 use crate::domain::json::Object;
+use crate::http::live::Instant;
 
 /// Longest id of an operation, in bytes. Every answer repeats it.
 const ID_MAX: usize = 128;
@@ -155,18 +155,6 @@ pub enum Reply<'a> {
         /// The operation's id.
         id: &'a str,
     },
-}
-
-/// The position and time of the newest view.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Instant {
-    /// Position of the newest event.
-    pub position: u64,
-    /// The service's time.
-    pub time: Time,
-    /// Milliseconds since the store last confirmed that nothing newer was recorded elsewhere.
-    pub staleness_ms: u64,
 }
 
 /// Returns a message with an answer, or with errors, which are in JSON already.

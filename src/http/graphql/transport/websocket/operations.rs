@@ -14,11 +14,7 @@ use crate::http::live::{LiveOperation, Newest};
 /// What an operation has produced.
 pub enum Produced {
     /// The newest answer of a live operation, or its end.
-    Newest {
-        newest: Newest,
-        /// The position that the first answer should have had, with the first answer.
-        least: Option<u64>,
-    },
+    Newest(Newest),
     /// The answer to a query, after which the operation has ended.
     Answer(Result<Answer, Fault>),
 }
@@ -36,7 +32,7 @@ impl Drop for Query {
 }
 
 enum Work {
-    Live { next: Pin<Box<dyn Future<Output = (LiveOperation, Newest)> + Send>>, least: Option<u64> },
+    Live(Pin<Box<dyn Future<Output = (LiveOperation, Newest)> + Send>>),
     Query(Query),
 }
 
@@ -55,9 +51,9 @@ impl Operations {
         self.0.iter().any(|(known, _)| **known == *id)
     }
 
-    /// Adds a live operation, whose first answer should have a position of at least `least`.
-    pub fn add_live(&mut self, id: &str, operation: LiveOperation, least: Option<u64>) {
-        self.0.push((id.into(), Work::Live { next: next_of(operation), least }));
+    /// Adds a live operation.
+    pub fn add_live(&mut self, id: &str, operation: LiveOperation) {
+        self.0.push((id.into(), Work::Live(next_of(operation))));
     }
 
     /// Adds a query.
@@ -76,10 +72,10 @@ impl Operations {
         let (at, produced) = poll_fn(|context| {
             for (at, (_, work)) in self.0.iter_mut().enumerate() {
                 match work {
-                    Work::Live { next, least } => {
+                    Work::Live(next) => {
                         if let Poll::Ready((operation, newest)) = next.as_mut().poll(context) {
                             *next = next_of(operation);
-                            return Poll::Ready((at, Produced::Newest { newest, least: least.take() }));
+                            return Poll::Ready((at, Produced::Newest(newest)));
                         }
                     }
                     Work::Query(query) => {
@@ -95,7 +91,7 @@ impl Operations {
         .await;
         let (id, work) = self.0.remove(at);
         let has_ended = match &produced {
-            Produced::Newest { newest, .. } => newest.end.is_some(),
+            Produced::Newest(newest) => newest.end.is_some(),
             Produced::Answer(_) => true,
         };
         let named = id.clone();

@@ -8,29 +8,25 @@ use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
 
 use super::Close;
-use super::message::{Instant, Message, Reply, carrying};
+use super::message::{Message, Reply, carrying};
 use super::operations::{Operations, Produced, Query};
 use crate::domain::{Fault, TenantId};
-use crate::http::extract::body::is_long;
 use crate::http::graphql::fault::{Answer, RequestError};
-use crate::http::graphql::request::checked::{CheckedRequest, with_document};
-use crate::http::graphql::request::{self, execution};
+use crate::http::graphql::request::checked::{self, CheckedRequest, with_document};
+use crate::http::graphql::request::execution;
 use crate::http::graphql::state::GraphqlState;
 use crate::http::graphql::subscription::question::{live_query, with_reset};
 use crate::http::graphql::transport::answer_type::AnswerType;
-use crate::http::live::authority::Authority;
-use crate::http::live::{LiveEnd, LiveOperation, Newest};
+use crate::http::live::authority::{Authority, CHECK_INTERVAL, Ended};
+use crate::http::live::{Instant, LiveEnd, LiveOperation, Newest};
 use crate::http::websocket::{Disconnected, Incoming, LATER, RESTART, Socket};
-use crate::limits::{Budget, Owner, TurnKey};
+use crate::limits::Owner;
 use crate::query::{self, Freshness};
 
 /// The time without a message of the service after which it sends a ping.
 const PING_INTERVAL: Duration = Duration::from_secs(2);
 /// The longest time for the answer to a ping.
 const PONG_TIMEOUT: Duration = Duration::from_secs(30);
-/// The longest time between two checks of the authority. Revocations are announced at once, but the end of a link, and of a
-/// user or a password, is not.
-const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// Most operations of one socket.
 const MAX_OPERATIONS: usize = 100;
 
@@ -70,7 +66,7 @@ impl From<Close> for End {
 
 /// An operation that was accepted.
 enum Started {
-    Live(LiveOperation, Option<u64>),
+    Live(LiveOperation),
     Query(Query),
 }
 
@@ -181,7 +177,7 @@ impl Client {
             return Err(Close(LATER, "too many operations of this socket").into());
         }
         match self.start(payload).await {
-            Ok(Started::Live(operation, least)) => self.operations.add_live(id, operation, least),
+            Ok(Started::Live(operation)) => self.operations.add_live(id, operation),
             Ok(Started::Query(query)) => self.operations.add_query(id, query),
             Err(RequestError::Fault(Fault::TooMany { .. } | Fault::Unavailable(_))) => {
                 return Err(Close(LATER, "too many operations of this account, or too much work").into());
@@ -194,17 +190,12 @@ impl Client {
     async fn start(&mut self, payload: &RawValue) -> Result<Started, RequestError> {
         let (state, app, tenant) = (&self.state, &self.state.app, self.tenant());
         let body = Bytes::copy_from_slice(payload.get().as_bytes());
-        let are_counted = app.edge().budgets.has(Budget::Variables);
-        let is_long = is_long(&body);
-        let reading = move || request::read(&body, are_counted);
-        let parameters = app.read(TurnKey::Tenant(tenant), is_long, reading).await?;
+        let parameters = checked::parameters(state, Some(tenant), body).await?;
         let (request, document) = with_document(state, Some(tenant), parameters).await?;
         let checked = CheckedRequest::new(state, document, request, AnswerType::GraphqlResponse).await?;
         match checked.operation_type {
             OperationType::Subscription => {
-                let query = live_query(state, self.authority, checked)?;
-                let least = query.min_position;
-                Ok(Started::Live(state.live.join(query)?, least))
+                Ok(Started::Live(state.live.join(live_query(state, self.authority, checked)?)?))
             }
             OperationType::Query => {
                 let caller = self.authority.querying().ok_or(Fault::Forbidden)?;
@@ -227,7 +218,7 @@ impl Client {
     /// Sends what an operation has produced.
     async fn deliver(&mut self, id: &str, produced: Produced) -> Result<(), End> {
         match produced {
-            Produced::Newest { newest, least } => self.deliver_newest(id, newest, least).await,
+            Produced::Newest(newest) => self.deliver_newest(id, newest).await,
             Produced::Answer(Ok(answer)) => match answer.refused() {
                 Some(errors) => self.answer("error", id, errors).await,
                 None => {
@@ -240,7 +231,7 @@ impl Client {
         }
     }
 
-    async fn deliver_newest(&mut self, id: &str, newest: Newest, least: Option<u64>) -> Result<(), End> {
+    async fn deliver_newest(&mut self, id: &str, newest: Newest) -> Result<(), End> {
         match newest.end {
             Some(LiveEnd::Refused(errors)) => return self.answer("error", id, &errors).await,
             Some(LiveEnd::Failed) => {
@@ -252,7 +243,7 @@ impl Client {
         let Some(answer) = newest.answer else { return Ok(()) };
         // Nothing is sent by a right that ended.
         self.check()?;
-        if least.is_some_and(|least| answer.position < least) {
+        if newest.is_behind {
             return self.answer("next", id, &with_reset(&answer.body)).await;
         }
         self.answer("next", id, &answer.body).await
@@ -296,21 +287,15 @@ impl Client {
             Fault::CredentialInvalid => Close::FORBIDDEN,
             _ => Close(LATER, "the account is out of service"),
         })?;
-        let (position, time) = (snapshot.view.position(), app.clock().now().max(snapshot.view.recorded()));
-        let payload = Instant { position, time, staleness_ms: snapshot.staleness_ms };
+        let payload = Instant::of(&snapshot, app.clock().now());
         Ok(self.socket.send(&Reply::Ping { payload }).await?)
     }
 
     /// Checks the authority. Ends the connection if it was revoked, or has changed: its operations run by the former one.
     fn check(&self) -> Result<(), End> {
-        match self.authority.revalidate(&self.state.app) {
-            Ok(authority) if authority == self.authority => Ok(()),
-            Ok(_) => Err(Close(RESTART, "the rights have changed").into()),
-            Err(fault @ (Fault::CredentialMissing | Fault::CredentialInvalid | Fault::Forbidden)) => {
-                Err(Close::of_credential(&fault).into())
-            }
-            // It cannot be checked now, and is checked again.
-            Err(_) => Ok(()),
-        }
+        self.authority.check(&self.state.app).map_err(|ended| match ended {
+            Ended::Revoked => Close::FORBIDDEN.into(),
+            Ended::Changed => Close(RESTART, "the rights have changed").into(),
+        })
     }
 }
