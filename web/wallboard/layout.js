@@ -1,6 +1,6 @@
 // Where tiles are, and how much of a list fits. Pure.
 
-import { isBreach, rank } from "./words.js";
+import { weight } from "./words.js";
 
 /** Columns of a wide screen: a tile's width is in quarters. */
 export const COLUMNS = 4;
@@ -43,8 +43,8 @@ export function place(tiles) {
 /** Returns the rows that fit, in their order. A row past a threshold is never the one that is left out for a better one. */
 export function fitting(rows, count) {
   if (rows.length <= count) return rows;
-  const weight = (row) => (isBreach(row.severity) ? rank(row.severity) : 0);
-  const worst = rows.map((row, n) => ({ row, n })).sort((one, other) => weight(other.row) - weight(one.row) || one.n - other.n);
+  const weighed = rows.map((row, n) => ({ n, weight: weight(row.severity) }));
+  const worst = weighed.sort((one, other) => other.weight - one.weight || one.n - other.n);
   const kept = new Set(worst.slice(0, Math.max(0, count)).map(({ n }) => n));
   return rows.filter((_, n) => kept.has(n));
 }

@@ -1,6 +1,6 @@
 // Which page of the board is shown. Pure.
 
-import { isBreach, rank } from "./words.js";
+import { weight } from "./words.js";
 
 /** Milliseconds without rotation after a key or a tap. */
 export const HOLD = 60_000;
@@ -8,8 +8,8 @@ export const HOLD = 60_000;
 /** Returns the places of the pages in their order of rotation: pages with a breach first, the worst before the others. */
 export function order(pages) {
   const places = pages.map((_, place) => place);
-  const weight = (place) => (isBreach(pages[place].severity) ? rank(pages[place].severity) : 0);
-  return places.sort((one, other) => weight(other) - weight(one) || one - other);
+  const weightOf = (place) => weight(pages[place].severity);
+  return places.sort((one, other) => weightOf(other) - weightOf(one) || one - other);
 }
 
 /** The page that is shown, with the time since which it is, in milliseconds of one clock. */

@@ -20,6 +20,9 @@ export const rank = (severity) => Math.max(0, SEVERITIES.indexOf(severity));
 /** Returns true for a severity past a threshold. */
 export const isBreach = (severity) => rank(severity) >= rank("WARNING");
 
+/** Returns the rank of a severity past a threshold, 0 for any other. */
+export const weight = (severity) => (isBreach(severity) ? rank(severity) : 0);
+
 /** Returns the word of a severity, empty for `NEUTRAL`. */
 export const severityWord = (severity) => WORDS[severity] || "";
 

@@ -8,11 +8,11 @@ use rollcall::domain::Time;
 use serde_json::{Value, json};
 
 use super::{LINKS, link, listed, put};
+use crate::live::Stage;
 use crate::live::socket::Graphql;
 use crate::on_both_stores;
-use crate::support::api::{Persona, send};
-use crate::support::desks::{connected, directory};
-use crate::support::{ADMIN, Backend, Home, Service, Setup};
+use crate::support::api::send;
+use crate::support::{ADMIN, Backend, Setup};
 
 on_both_stores!(a_link_shows_its_board_and_nothing_else);
 on_both_stores!(links_of_different_names_share_no_answer);
@@ -31,34 +31,9 @@ const DOCUMENT: &str =
     people{people{label reason since}peopleCount}
     chart{hours series{column{metric label unit}value}}}}}}";
 
-/// A service, and a tenant with some users.
-struct Stage {
-    service: Service,
-    clock: Clock,
-    persona: Persona,
-}
-
 impl Stage {
-    async fn new(backend: Backend) -> Self {
-        Stage::at(backend, Clock::system()).await
-    }
-
-    async fn at(backend: Backend, clock: Clock) -> Self {
-        let setup = Setup { clock: clock.clone(), ..Setup::default() };
-        let service = Service::start_on(Home::new(backend).await, setup).await;
-        let persona = service.api.persona("tenant").await;
-        service.api.put_directory(&persona.key, &directory(9)).await;
-        Stage { service, clock, persona }
-    }
-
     async fn link(&self, wanted: &Value) -> (String, String) {
         link(&self.service, &self.persona.key, wanted).await
-    }
-
-    /// Connects a user's desk.
-    async fn connect(&self, user: i64) {
-        let event = connected(format!("c-{user}"), user, self.clock.now());
-        self.service.api.apply(&self.persona.key, &[event]).await;
     }
 
     /// Connects a socket with a link. Panics unless it is accepted.
@@ -90,8 +65,8 @@ fn labels(answer: &Value) -> Vec<String> {
 }
 
 async fn a_link_shows_its_board_and_nothing_else(backend: Backend) {
-    let stage = Stage::new(backend).await;
-    stage.connect(1).await;
+    let stage = Stage::at(backend, Clock::system()).await;
+    stage.user(1).await;
     let (id, token) = stage.link(&json!({})).await;
     let mut wall = stage.wall(&token).await;
     wall.subscribe("1", DOCUMENT).await;
@@ -103,7 +78,7 @@ async fn a_link_shows_its_board_and_nothing_else(backend: Backend) {
     assert_eq!(tiles.as_array().expect("tiles").len(), 9, "{first}");
     assert_eq!(tiles[3]["number"]["cell"]["value"], 1.0, "{first}");
     assert_eq!(tiles[3]["number"]["of"]["value"], 9.0, "{first}");
-    stage.connect(2).await;
+    stage.user(2).await;
     let second = wall.next("1").await;
     assert_eq!(second["data"]["board"]["pages"][0]["tiles"][3]["number"]["cell"]["value"], 2.0, "{second}");
     for (n, query) in [
@@ -122,7 +97,7 @@ async fn a_link_shows_its_board_and_nothing_else(backend: Backend) {
         wall.error(&id).await;
     }
     // The socket is still there.
-    stage.connect(3).await;
+    stage.user(3).await;
     let third = wall.next("1").await;
     assert_eq!(third["data"]["board"]["pages"][0]["tiles"][3]["number"]["cell"]["value"], 3.0, "{third}");
     let links = stage.service.api.get(&stage.persona.key, LINKS).await.expect("an answer").json();
@@ -145,12 +120,12 @@ async fn a_link_shows_its_board_and_nothing_else(backend: Backend) {
 }
 
 async fn links_of_different_names_share_no_answer(backend: Backend) {
-    let stage = Stage::new(backend).await;
+    let stage = Stage::at(backend, Clock::system()).await;
     let users = json!([{ "id": 1, "name": "Byron", "first_name": "Ada" }, { "id": 2, "name": "Grace Hopper" }]);
     stage.service.api.put_directory(&stage.persona.key, &json!({ "users": users })).await;
     // The one who is available longest comes first.
-    stage.connect(2).await;
-    stage.connect(1).await;
+    stage.user(2).await;
+    stage.user(1).await;
     let mut walls = Vec::new();
     for (names, expected) in
         [("first", ["Grace", "Ada"]), ("full", ["Grace Hopper", "Ada Byron"]), ("hidden", ["Agent 1", "Agent 2"])]
@@ -162,7 +137,7 @@ async fn links_of_different_names_share_no_answer(backend: Backend) {
         walls.push((wall, expected));
     }
     // Nor later: each execution is of one kind of link.
-    stage.connect(3).await;
+    stage.user(3).await;
     for (wall, expected) in &mut walls {
         assert_eq!(labels(&wall.next("1").await)[..2], expected[..]);
     }
@@ -170,7 +145,7 @@ async fn links_of_different_names_share_no_answer(backend: Backend) {
 }
 
 async fn a_revoked_link_goes_dark_and_no_other(backend: Backend) {
-    let stage = Stage::new(backend).await;
+    let stage = Stage::at(backend, Clock::system()).await;
     let scopes = ["graphql:read", "users:read", "wallboards:write"];
     let (key_id, key) = stage.service.api.key(&stage.persona.tenant, &scopes).await;
     let (id, revoked) = stage.link(&json!({})).await;
@@ -187,13 +162,13 @@ async fn a_revoked_link_goes_dark_and_no_other(backend: Backend) {
     stage.delete(&format!("{LINKS}/{id}"), &stage.persona.key).await;
     assert_eq!(walls[0].close_code().await, Some(4403));
     assert_eq!(stage.refused(json!({ "link": revoked })).await, Some(4403));
-    stage.connect(1).await;
+    stage.user(1).await;
     for wall in &mut walls[1..] {
         wall.next("1").await;
     }
     stage.delete(&format!("/v1/tenants/{}/keys/{key_id}", stage.persona.tenant), ADMIN).await;
     assert_eq!(walls[1].close_code().await, Some(4403));
-    stage.connect(2).await;
+    stage.user(2).await;
     walls[2].next("1").await;
     let service = stage.service.restart(Setup { clock: stage.clock.clone(), ..Setup::default() }).await;
     let stage = Stage { service, ..stage };
@@ -211,7 +186,7 @@ async fn links_end_at_their_time(backend: Backend) {
     wall.subscribe("1", DOCUMENT).await;
     wall.next("1").await;
     stage.clock.advance(Duration::from_secs(60 * 60 - 2));
-    stage.connect(1).await;
+    stage.user(1).await;
     stage.clock.advance(Duration::from_secs(1));
     wall.next("1").await;
     stage.clock.advance(Duration::from_secs(1));
@@ -222,7 +197,7 @@ async fn links_end_at_their_time(backend: Backend) {
 }
 
 async fn a_deleted_board_comes_back_when_it_is_put(backend: Backend) {
-    let stage = Stage::new(backend).await;
+    let stage = Stage::at(backend, Clock::system()).await;
     let board =
         |title: &str| json!({ "title": title, "pages": [{ "tiles": [{ "type": "number", "metric": "people" }] }] });
     put(&stage.service, &stage.persona.key, "floor", &board("before")).await;
@@ -240,7 +215,7 @@ async fn a_deleted_board_comes_back_when_it_is_put(backend: Backend) {
 }
 
 async fn a_link_for_a_page_shows_no_more_than_its_key(backend: Backend) {
-    let stage = Stage::new(backend).await;
+    let stage = Stage::at(backend, Clock::system()).await;
     let (_, key) = stage.service.api.key(&stage.persona.tenant, &["graphql:read"]).await;
     let (_, token) = link(&stage.service, &key, &json!({ "hours": 12 })).await;
     let mut wall = stage.wall(&token).await;

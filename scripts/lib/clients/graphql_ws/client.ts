@@ -5,15 +5,10 @@ import assert from "node:assert/strict";
 import { createClient } from "graphql-ws";
 import WebSocket from "ws";
 
+import { compared, connectOne, errors, first, type Moment, QUERY, reach, SUBSCRIPTION, seen, sink } from "../live.js";
 import { outage } from "../outage.js";
-import { BEARER, EVE, GROUPS, KEY, NOW, rejection, URL_OF_SERVICE } from "../service.js";
+import { KEY, rejection } from "../service.js";
 
-interface Moment {
-    position: number;
-    connectedUsersIndicator: { connectedUsersCount: number };
-}
-
-const FIELDS = `{position connectedUsersIndicator(groupIds:[${GROUPS.join()}]){connectedUsersCount}}`;
 const FINAL = [4400, 4401, 4403, 4406, 4409, 4429];
 
 const { url, cut, end } = await outage();
@@ -28,52 +23,19 @@ const client = createClient({
     on: { ping: (received) => void (pings += Number(received)) },
 });
 
-const ask = async <T>(method: string, path: string, body: unknown): Promise<T> => {
-    const headers = { ...BEARER, "content-type": "application/json" };
-    const answer = await fetch(URL_OF_SERVICE + path, { method, headers, body: JSON.stringify(body) });
-    assert.equal(answer.status, 200);
-    return (await answer.json()) as T;
-};
-const post = async (id: string): Promise<void> => {
-    await ask("POST", "/v1/events", [{ ...EVE, specversion: "1.0", id, time: NOW }]);
-};
-
-const seen: Moment[] = [];
-const errors: unknown[] = [];
-client.subscribe<{ live: Moment }>(
-    { query: `subscription{live${FIELDS}}` },
-    {
-        next: ({ data, errors: failed }) => {
-            assert.equal(failed, undefined);
-            if (data) seen.push(data.live);
-        },
-        error: (error) => errors.push(error),
-        complete: () => {},
-    },
-);
-const reach = async (count: number): Promise<void> => {
-    for (let n = 0; n < 200 && seen.at(-1)?.connectedUsersIndicator.connectedUsersCount !== count; n++) {
-        await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-    assert.equal(seen.at(-1)?.connectedUsersIndicator.connectedUsersCount, count, JSON.stringify([seen, errors]));
-};
+client.subscribe<{ live: Moment }>({ query: SUBSCRIPTION }, sink);
 await reach(3);
 const outageEnds = cut(1_000);
-await post("live-1");
+await connectOne();
 await outageEnds;
 await reach(4);
-
-const { data } = await ask<{ data: { now: Moment } }>("POST", "/graphql", { query: `{now${FIELDS}}` });
-assert.deepEqual(seen.at(-1), data.now);
+const answer = await compared();
 const positions = seen.map((moment) => moment.position);
 assert.deepEqual(positions, [...positions].sort((one, other) => one - other));
 
-const first = async (query: string): Promise<unknown> => {
-    for await (const answer of client.iterate({ query })) return answer;
-    return undefined;
-};
-assert.deepEqual(await first(`{now${FIELDS}}`), { data });
-assert.match(JSON.stringify(await rejection("it", () => first("subscription{live{nothing}}"))), /nothing/);
+assert.deepEqual(await first(client.iterate({ query: QUERY })), { data: answer.data });
+const invalid = await rejection("it", () => first(client.iterate({ query: "subscription{live{nothing}}" })));
+assert.match(JSON.stringify(invalid), /nothing/);
 // While nothing differs.
 for (let n = 0; n < 100 && pings === 0; n++) await new Promise((resolve) => setTimeout(resolve, 50));
 assert(pings > 0);

@@ -1,0 +1,68 @@
+// A live query, which clients of several transports subscribe to: what they receive, and a query to compare it with.
+
+import assert from "node:assert/strict";
+
+import { BEARER, EVE, GROUPS, NOW, URL_OF_SERVICE } from "./service.js";
+
+export interface Moment {
+    position: number;
+    connectedUsersIndicator: { connectedUsersCount: number };
+}
+
+const FIELDS = `{position connectedUsersIndicator(groupIds:[${GROUPS.join()}]){connectedUsersCount}}`;
+export const SUBSCRIPTION = `subscription{live${FIELDS}}`;
+/** The query with the same fields. */
+export const QUERY = `{now${FIELDS}}`;
+
+const ask = async <T>(path: string, body: unknown): Promise<T> => {
+    const headers = { ...BEARER, "content-type": "application/json" };
+    const answer = await fetch(URL_OF_SERVICE + path, { method: "POST", headers, body: JSON.stringify(body) });
+    assert.equal(answer.status, 200);
+    return (await answer.json()) as T;
+};
+
+/** Connects one more agent. */
+export const connectOne = async (): Promise<void> => {
+    await ask("/v1/events", [{ ...EVE, specversion: "1.0", id: "live-1", time: NOW }]);
+};
+
+/** One message of a client. */
+interface Message {
+    data?: { live: Moment } | null;
+    errors?: unknown;
+}
+
+export const seen: Moment[] = [];
+export const errors: unknown[] = [];
+/** Records in `seen` and `errors` what a client receives. */
+export const sink = {
+    next: ({ data, errors: failed }: Message): void => {
+        assert.equal(failed, undefined);
+        if (data) seen.push(data.live);
+    },
+    error: (error: unknown): void => {
+        errors.push(error);
+    },
+    complete: (): void => {},
+};
+
+/** Waits until the last value counts so many users. Fails if it does not within ten seconds. */
+export const reach = async (count: number): Promise<void> => {
+    for (let n = 0; n < 200 && seen.at(-1)?.connectedUsersIndicator.connectedUsersCount !== count; n++) {
+        await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    assert.equal(seen.at(-1)?.connectedUsersIndicator.connectedUsersCount, count, JSON.stringify([seen, errors]));
+};
+
+/** The answer to the query. Fails unless the last value equals it. */
+export const compared = async (): Promise<{ data: { now: Moment } }> => {
+    const answer = await ask<{ data: { now: Moment } }>("/graphql", { query: QUERY });
+    assert.deepEqual(seen.at(-1), answer.data.now);
+    return answer;
+};
+
+/** The first of a client's answers. */
+export const first = async (answers: AsyncIterable<unknown>): Promise<unknown> => {
+    for await (const answer of answers) return answer;
+    return undefined;
+};
