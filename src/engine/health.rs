@@ -21,6 +21,9 @@ const FAILURE_PERIOD: Duration = Duration::from_secs(10);
 /// or a follower confirms, since a single slow answer is no outage.
 const UNCONFIRMED: Duration = Duration::from_secs(2);
 
+/// The longest wait of a write for a confirmation: one second, less the time for the append and 100 ms for the response.
+const CONFIRMATION_TIMEOUT: Duration = Duration::from_millis(500);
+
 /// The time without a committed write from which on the service is not ready. The engine writes at least each second.
 const UNWRITTEN: Duration = Duration::from_secs(2);
 
@@ -192,10 +195,19 @@ impl Health {
         self.looks.as_ref().map_or_else(|| self.answer_age_ms(), |looks| looks.staleness_ms(tenant, position))
     }
 
-    /// Returns [`Fault::Unavailable`] if a server that follows others has not confirmed the heads for two seconds.
-    pub(super) fn reject_unconfirmed(&self) -> Result<(), Fault> {
-        let is_old = self.looks.as_ref().is_some_and(|looks| looks.unconfirmed_ms() >= millis(UNCONFIRMED));
-        if is_old { Err(Fault::Unavailable("the store has not confirmed the state")) } else { Ok(()) }
+    /// Waits until a server that follows others has confirmed the heads within the last two seconds: one that was paused
+    /// does so in a moment.
+    ///
+    /// [`Fault::Unavailable`] if it does not.
+    pub(super) async fn until_confirmed(&self) -> Result<(), Fault> {
+        let Some(looks) = &self.looks else { return Ok(()) };
+        let confirmed = async {
+            while looks.unconfirmed_ms() >= millis(UNCONFIRMED) {
+                tokio::time::sleep(VERDICT_INTERVAL).await;
+            }
+        };
+        let late = |_| Fault::Unavailable("the store has not confirmed the state");
+        tokio::time::timeout(CONFIRMATION_TIMEOUT, confirmed).await.map_err(late)
     }
 
     /// Returns the milliseconds since the journal last answered.
@@ -214,18 +226,24 @@ impl Health {
             Ownership::Lost => return Some(String::from("the store's lock was lost")),
             Ownership::Held | Ownership::Unknown => {}
         }
+        // Before the age of the state: where others append, the commit that confirms a look is refused as well.
+        if self.refused.load(Ordering::Acquire) && self.write_age() >= UNWRITTEN {
+            return Some(String::from(REFUSED));
+        }
         let is_unknown = self.looks.as_ref().is_some_and(|looks| !looks.is_confirmed());
         let staleness_ms = self.staleness_ms();
         if !self.running.load(Ordering::Acquire) || is_unknown || staleness_ms >= millis(UNCONFIRMED) {
             Some(format!("the store has not confirmed the state for {staleness_ms} ms"))
         } else if is_failing || self.write_age() >= UNWRITTEN {
-            Some(String::from("the store answers, and does not accept writes"))
+            Some(String::from(REFUSED))
         } else {
             None
         }
     }
 }
 
+/// The reason why a server is not ready whose store commits nothing.
+const REFUSED: &str = "the store answers, and does not accept writes";
 /// The reason with which requests are rejected while another server has the store.
 const TAKEN: &str = "another server is running on this store";
 

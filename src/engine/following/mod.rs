@@ -11,7 +11,7 @@ mod feed;
 mod follower;
 mod wanted;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,6 +62,8 @@ pub(super) struct Links {
     wanted: Arc<Wanted>,
     own: Arc<OwnBatches>,
     announcements: Arc<Announcements>,
+    /// Tenants whose states have entries that the store lost, and how that was noticed.
+    lost: Arc<Mutex<HashMap<TenantId, String>>>,
     /// The confirmed looks at the heads; `None` if no other server can append.
     pub confirmations: Option<Arc<Confirmations>>,
 }
@@ -89,6 +91,11 @@ impl Links {
         if self.is_followed() {
             self.announcements.add(tenants);
         }
+    }
+
+    /// Notes that the store lost entries of a tenant that its state has. The follower loads it again.
+    pub fn note_lost(&self, tenant: TenantId, reason: String) {
+        self.lost.lock().insert(tenant, reason);
     }
 
     /// Requests a look at a tenant's head. Nothing happens if this is the only server: its state is at the head.
