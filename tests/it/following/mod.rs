@@ -1,12 +1,12 @@
 //! Several servers on one database, each of which follows the entries of the others:
 //! docs/decisions/0105-following.md.
-//!
-//! What one server does for all, such as ending leases, is not shared out among several yet, so that the sessions of these
-//! tests have long leases or none.
 
+mod checkpoints;
 mod confirmed;
+mod duties;
 mod interleaved;
 mod looks;
+mod lost;
 mod positions;
 mod refusals;
 mod trimmed;
@@ -15,7 +15,6 @@ use std::time::Duration;
 
 use rollcall::clock::Clock;
 use rollcall::domain::{TenantId, Time};
-use rollcall::journal::LockMode;
 
 use crate::support::api::Persona;
 use crate::support::desks::directory;
@@ -28,7 +27,7 @@ const POLL: Duration = Duration::from_millis(250);
 
 /// Starts a service that shares its store.
 async fn start_on(home: Home, clock: &Clock) -> Service {
-    let setup = Setup { clock: clock.clone(), lock: LockMode::Shared, ..Setup::default() };
+    let setup = Setup { clock: clock.clone(), ..Setup::default() };
     let service = Service::start_on(home, setup).await;
     eventually("ready", || service.api.is_ready()).await;
     service
