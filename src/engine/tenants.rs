@@ -397,7 +397,8 @@ impl Tenants {
     }
 
     /// Opens every open session of the states in the lease table, with what is left of its lease by the store, else with a
-    /// full term. What the store has of other sessions is deleted: they ended.
+    /// full term. What the store has of other sessions is deleted, since they ended; unless another server may have opened
+    /// them by an entry that the state does not have yet.
     pub fn open_leases(&self, mut ages: StoredAges) {
         for (tenant, state) in &self.states {
             for lease in state.open_sessions() {
@@ -406,7 +407,9 @@ impl Tenants {
                 self.leases.resume(*tenant, lease, age);
             }
         }
-        ages.into_keys().for_each(|ended| self.leases.forget(ended));
+        let is_older =
+            |of: &Incarnation| self.states.get(&of.tenant).is_some_and(|state| of.opened <= state.position());
+        ages.into_keys().filter(is_older).for_each(|ended| self.leases.forget(ended));
     }
 }
 

@@ -220,6 +220,7 @@ impl Engine {
         match probed {
             Ok(round) => {
                 self.others.note(&round, now);
+                self.links.note_others(!round.others.is_empty());
                 self.health.note_write();
             }
             Err(error) if self.appender.is_reported(&error) => self.health.note_refused_write(&error),

@@ -78,6 +78,11 @@ impl Follower {
     /// Runs until `stopping` is cancelled.
     pub async fn run(mut self, stopping: CancellationToken) {
         let mut is_failing = false;
+        // An error is one of the first look as well, which reports it.
+        let _connected = tokio::select! {
+            () = stopping.cancelled() => return,
+            connected = in_time(self.journal.recover()) => connected,
+        };
         loop {
             let can_read = self.ring.iter().any(|tenant| self.links.feed.has_room(*tenant));
             tokio::select! {

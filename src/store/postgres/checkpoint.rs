@@ -72,14 +72,17 @@ impl PostgresStore {
             self.spare(connection);
             return Ok(None);
         }
-        let moved = "UPDATE checkpoint SET position = $2, apply_version = $3, batch = $4 WHERE tenant = $1";
-        sqlx::query(moved)
-            .bind(mark.tenant.0)
-            .bind(mark.position as i64)
-            .bind(mark.apply_version as i32)
-            .bind(mark.batch)
-            .execute(&mut connection)
-            .await?;
+        sqlx::query(
+            "INSERT INTO checkpoint (tenant, position, apply_version, batch) VALUES ($1, $2, $3, $4)
+             ON CONFLICT (tenant) DO UPDATE SET position = excluded.position, apply_version = excluded.apply_version,
+                                                batch = excluded.batch",
+        )
+        .bind(mark.tenant.0)
+        .bind(mark.position as i64)
+        .bind(mark.apply_version as i32)
+        .bind(mark.batch)
+        .execute(&mut connection)
+        .await?;
         let is_whole = stored < mark.since;
         let writer = CheckpointWriter { store: self.clone(), mark, connection: Some(connection), is_whole };
         Ok(Some(writer))

@@ -52,9 +52,21 @@ impl Pair {
         let two = start_on(Home::at(location.clone()), &clocks[1]).await;
         let persona = one.api.persona("tenant").await;
         one.api.put_directory(&persona.key, &directory(3)).await;
-        let pair = Pair { one, two, clocks, persona, raw: RawStore::open(&location).await };
+        let mut pair = Pair { one, two, clocks, persona, raw: RawStore::open(&location).await };
+        pair.meet().await;
         pair.level().await;
         pair
+    }
+
+    /// Waits until each server has found the other's row. Before that it notifies nobody.
+    async fn meet(&mut self) {
+        const LEAST: &str = "SELECT min(rounds) FROM replica";
+        let before = self.raw.number(LEAST).await;
+        eventually("both servers did another round", async || {
+            self.clocks.iter().for_each(|clock| clock.advance(POLL));
+            self.raw.number(LEAST).await > before
+        })
+        .await;
     }
 
     fn tenant(&self) -> TenantId {
