@@ -178,6 +178,10 @@ fn describe() {
     );
     describe_gauge!("rollcall_quarantined_tenants", "Tenants out of service.");
     describe_counter!("rollcall_followed_entries_total", "Entries read of other servers on the database.");
+    describe_counter!(
+        "rollcall_lone_appends_total",
+        "Appends of a tenant alone, whose head was locked twice in a row."
+    );
     describe_gauge!("rollcall_lagging_tenants", "Tenants with entries of other servers to be read.");
     describe_gauge!("rollcall_clock_ahead_seconds", Unit::Seconds, "How far a distrusted clock is ahead.");
     describe_gauge!(

@@ -21,6 +21,10 @@ const FAILURE_PERIOD: Duration = Duration::from_secs(10);
 /// or a follower confirms, since a single slow answer is no outage.
 const UNCONFIRMED: Duration = Duration::from_secs(2);
 
+/// The time without a confirmation up to which a state that was confirmed is good enough for reads, where no server has a
+/// newer one, as while PostgreSQL fails over.
+const STALE: Duration = Duration::from_secs(60);
+
 /// The time without a committed write from which on the service is not ready. The engine writes at least each second.
 const UNWRITTEN: Duration = Duration::from_secs(2);
 
@@ -209,6 +213,24 @@ impl Health {
     pub fn obstacle(&self) -> Option<String> {
         let failed = self.failed.load(Ordering::Acquire);
         let is_failing = failed > 0 && millis(self.clock.monotonic()) < failed + millis(FAILURE_PERIOD);
+        let unconfirmed = self.unconfirmed_for(UNCONFIRMED);
+        if unconfirmed.is_some() {
+            unconfirmed
+        } else if is_failing || self.write_age() >= UNWRITTEN {
+            Some(String::from("the store answers, and does not accept writes"))
+        } else {
+            None
+        }
+    }
+
+    /// Returns the reason why the service should not even answer reads from an older state: it is not the store's server,
+    /// or the state was never confirmed, or not within the last minute. `None` also while the store is away.
+    pub fn obstacle_to_reads(&self) -> Option<String> {
+        self.unconfirmed_for(STALE)
+    }
+
+    /// Returns the reason why no state was confirmed within the time `limit`; `None` if one was.
+    fn unconfirmed_for(&self, limit: Duration) -> Option<String> {
         match self.ownership() {
             Ownership::Taken => return Some(String::from(TAKEN)),
             Ownership::Lost => return Some(String::from("the store's lock was lost")),
@@ -216,13 +238,8 @@ impl Health {
         }
         let is_unknown = self.looks.as_ref().is_some_and(|looks| !looks.is_confirmed());
         let staleness_ms = self.staleness_ms();
-        if !self.running.load(Ordering::Acquire) || is_unknown || staleness_ms >= millis(UNCONFIRMED) {
-            Some(format!("the store has not confirmed the state for {staleness_ms} ms"))
-        } else if is_failing || self.write_age() >= UNWRITTEN {
-            Some(String::from("the store answers, and does not accept writes"))
-        } else {
-            None
-        }
+        let is_old = !self.running.load(Ordering::Acquire) || is_unknown || staleness_ms >= millis(limit);
+        is_old.then(|| format!("the store has not confirmed the state for {staleness_ms} ms"))
     }
 }
 
