@@ -9,6 +9,7 @@ mod interleaved;
 mod looks;
 mod positions;
 mod refusals;
+mod sessions;
 mod trimmed;
 
 use std::time::Duration;
