@@ -4,9 +4,11 @@
 //! What one server does for all, such as ending leases, is not shared out among several yet, so that the sessions of these
 //! tests have long leases or none.
 
+mod alone;
 mod confirmed;
 mod interleaved;
 mod looks;
+mod model;
 mod positions;
 mod refusals;
 mod sessions;
