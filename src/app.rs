@@ -19,7 +19,7 @@ use crate::http::tls::{Tls, TlsError, TlsFiles};
 use crate::http::{self, AppState, Edge, Handles};
 use crate::lifecycle::Lifecycle;
 use crate::limits::sockets::SocketLimits;
-use crate::limits::{Budget, Handshakes, MemoryBudget, Sockets, TenantBudgets, TenantLimits, Throttle};
+use crate::limits::{Budget, Budgets, Handshakes, MemoryBudget, Sockets, TenantBudgets, TenantLimits, Throttle};
 use crate::registry::TenantSettings;
 use crate::store::{Location, Store, TenantReads};
 use crate::telemetry;
@@ -85,6 +85,7 @@ pub struct App {
     /// The store, with tenants, keys and checkpoints.
     pub store: Store,
     state: AppState,
+    sockets: Sockets,
     lifecycle: Lifecycle,
     _lock: Option<File>,
 }
@@ -113,10 +114,9 @@ impl App {
         };
         let EngineHandles { engine, submitter, reader, leases, keeper, following } = engine::build(loaded, deps);
         let (throttle, scheme) = (Throttle::new(&clock), if tls.is_some() { "https" } else { "http" });
-        let turns = edge.budgets.has(Budget::Handshakes).then(|| Handshakes::new(&clock));
         let config = ListenerConfig {
             listener,
-            tls: tls.as_ref().map(|tls| Shaking { acceptor: tls.acceptor(), turns, lifecycle: lifecycle.clone() }),
+            tls: tls.as_ref().map(|tls| shaking(tls, edge.budgets, &clock, &lifecycle)),
             sockets: sockets(max_connections, edge.memory, edge.budgets.has(Budget::Sockets)),
             header_timeout,
             write_clock: edge.budgets.has(Budget::Answers).then(|| clock.clone()),
@@ -146,7 +146,7 @@ impl App {
         lifecycle.spawn("registry", registry.watch(clock.clone(), stopping.clone()));
         lifecycle.spawn("sweep", credentials.clone().sweep(throttle, stopping.clone()));
         lifecycle.spawn("rejections", state.rejections().clone().log_all(engine_stopping.clone()));
-        serve(&lifecycle, config, state.clone());
+        let sockets = serve(&lifecycle, config, state.clone());
         watch_certificate(&lifecycle, tls, clock);
         Ok(App {
             address,
@@ -158,6 +158,7 @@ impl App {
             credentials,
             store,
             state,
+            sockets,
             lifecycle,
             _lock: lock,
         })
@@ -188,6 +189,28 @@ impl App {
         &self.lifecycle
     }
 
+    /// Prepares the stop, for a load balancer before the service: from now on it is not ready and asks clients to connect
+    /// again, and closes the connections that last one after the other. It goes on to answer. Takes `length`; half of it at
+    /// least, and less than all once no connection is open.
+    pub async fn drain(&self, length: Duration) {
+        let (clock, began) = (self.state.clock(), self.state.clock().monotonic());
+        self.state.drain().begin(length);
+        let mut next = began + length / 2;
+        while next < began + length {
+            clock.sleep_until(next).await;
+            if self.sockets.is_empty() {
+                return;
+            }
+            next += DRAIN_INTERVAL;
+        }
+        clock.sleep_until(began + length).await;
+    }
+
+    /// Returns true if a load balancer seems to send clients: the readiness was requested within the last minute.
+    pub fn is_balanced(&self) -> bool {
+        self.state.drain().is_probed()
+    }
+
     /// Stops the service: accepts no more connections, answers requests under way, drains the queue and writes the last
     /// checkpoints. Returns `false` if a task had failed.
     pub async fn stop(self) -> bool {
@@ -198,8 +221,16 @@ impl App {
     }
 }
 
+/// Returns what performs the handshakes of TLS, in turns if these are bounded.
+fn shaking(tls: &Tls, budgets: Budgets, clock: &Clock, lifecycle: &Lifecycle) -> Shaking {
+    let turns = budgets.has(Budget::Handshakes).then(|| Handshakes::new(clock));
+    Shaking { acceptor: tls.acceptor(), turns, lifecycle: lifecycle.clone() }
+}
+
 /// Starts the listener, and stops the engine once the listener has ended: the engine outlives the requests under way.
-fn serve(lifecycle: &Lifecycle, config: ListenerConfig, state: AppState) {
+/// Returns the connections of the listener.
+fn serve(lifecycle: &Lifecycle, config: ListenerConfig, state: AppState) -> Sockets {
+    let sockets = config.sockets.clone();
     let serving = listener::serve(config, http::router(state), lifecycle.clone(), lifecycle.stopping().clone());
     let engine_stopping = lifecycle.engine_stopping().clone();
     lifecycle.spawn("listener", async move {
@@ -207,6 +238,7 @@ fn serve(lifecycle: &Lifecycle, config: ListenerConfig, state: AppState) {
         engine_stopping.cancel();
         ended
     });
+    sockets
 }
 
 /// Starts what runs beside the engine for leases. It stops with the engine, which ends the last ones.
@@ -217,6 +249,9 @@ fn keep_leases(lifecycle: &Lifecycle, leases: Arc<LeaseTable>, keeper: Option<Ke
     }
     lifecycle.spawn("pauses", engine::watch_pauses(leases, clock, stopping.clone()));
 }
+
+/// The interval at which the open connections are counted in the second half of a drain.
+const DRAIN_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Connections that may wait to be accepted; the system may allow fewer (`net.core.somaxconn`). One that finds no place is
 /// tried again by its client after a second.

@@ -181,6 +181,10 @@ fn describe() {
     describe_gauge!("rollcall_replicas", "Servers on the store that are not gone.");
     describe_counter!("rollcall_lost_histories_total", "Tenants loaded again since the store lost entries.");
     describe_counter!("rollcall_followed_entries_total", "Entries read of other servers on the database.");
+    describe_counter!(
+        "rollcall_lone_appends_total",
+        "Appends of a tenant alone, whose head was locked twice in a row."
+    );
     describe_gauge!("rollcall_lagging_tenants", "Tenants with entries of other servers to be read.");
     describe_gauge!("rollcall_clock_ahead_seconds", Unit::Seconds, "How far a distrusted clock is ahead.");
     describe_gauge!(

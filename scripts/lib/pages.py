@@ -280,8 +280,11 @@ class Session:
         time.sleep(SETTLE_SECONDS)
 
     def is_ready(self):
+        # As the program's own check: a load balancer's would make each end of the service wait for it.
+        probe = urllib.request.Request(f"http://127.0.0.1:{self.port}/readyz",
+                                       headers={"User-Agent": "rollcall-healthcheck"})
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=2) as answer:
+            with urllib.request.urlopen(probe, timeout=2) as answer:
                 return answer.status == 200
         except OSError:
             return False

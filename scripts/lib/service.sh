@@ -21,7 +21,8 @@ service_prepare() {
     port=$(service_free_port)
     BASE_URL=http://127.0.0.1:$port
     SERVICE_LOG=$folder/service.log
-    SERVICE=("$SERVICE_PROGRAM" serve --listen "127.0.0.1:$port" --admin-token "$ADMIN_TOKEN" "$@")
+    # Without a drain: no load balancer has to notice the end.
+    SERVICE=("$SERVICE_PROGRAM" serve --listen "127.0.0.1:$port" --admin-token "$ADMIN_TOKEN" --drain-seconds 0 "$@")
     # The two exclude each other.
     [[ " $* " == *" --database-url "* ]] || SERVICE+=(--data-dir "$folder/data")
 }

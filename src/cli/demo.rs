@@ -9,6 +9,7 @@ mod people;
 mod person;
 
 use std::io::{IsTerminal, stdout};
+use std::time::Duration;
 
 use clap::Args;
 use clap::builder::Resettable;
@@ -82,7 +83,7 @@ pub async fn run(args: DemoArgs, file: Option<SettingsFile>, mut signals: Signal
     let wallboard = link.map(|token| format!("wallboard   {url}{}/wallboard#{}\n\n", args.base_path, token.reveal()));
     let banner = banner::text(&app, &args, &location);
     output::announce(wallboard.unwrap_or_default() + &banner + &announcement(&url, &key));
-    serve::until_stopped(app, signals).await
+    serve::until_stopped(app, signals, args.drain().or(Some(Duration::ZERO))).await
 }
 
 fn announcement(url: &str, key: &Secret) -> String {

@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::Failure;
 use crate::config::address;
+use crate::http::health::OWN_CHECK;
 
 /// The arguments of `healthcheck`.
 #[derive(Args, Debug)]
@@ -26,7 +27,10 @@ pub async fn run(args: HealthcheckArgs) -> Result<(), Failure> {
     let scheme = if args.tls_cert.is_some() { "https" } else { "http" };
     let url = format!("{scheme}://{}/readyz", reachable(args.listen));
     // The certificate is issued for the service's name, and this connects by address. The request contains no secret.
-    let client = reqwest::Client::builder().tls_danger_accept_invalid_certs(true).timeout(Duration::from_secs(3));
+    let client = reqwest::Client::builder()
+        .tls_danger_accept_invalid_certs(true)
+        .timeout(Duration::from_secs(3))
+        .user_agent(OWN_CHECK);
     let client = client.build().map_err(Failure::other)?;
     let response = client.get(&url).send().await.map_err(|error| Failure::other(format!("{url}: {error}")))?;
     let status = response.status();

@@ -2,6 +2,8 @@
 
 pub mod banner;
 
+use std::time::Duration;
+
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -50,7 +52,7 @@ pub async fn run(args: ServeArgs, file: Option<SettingsFile>, mut signals: Signa
     let location = checked.location.clone();
     let Some(app) = start(&args, checked, &mut signals).await? else { return Ok(()) };
     banner::announce(&app, &args, &location);
-    until_stopped(app, signals).await
+    until_stopped(app, signals, args.drain()).await
 }
 
 /// Logs a warning if a database is given that is not used.
@@ -137,13 +139,34 @@ fn tls(args: &ServeArgs) -> Result<Option<TlsFiles>, Failure> {
     Ok(files.map(|(certificate, key)| TlsFiles { certificate, key }))
 }
 
-/// Waits for a signal or a failed task, and then stops the service in order.
-pub async fn until_stopped(app: App, mut signals: Signals) -> Result<(), Failure> {
+/// The time for which a service is drained that a load balancer looks at, if no other is set.
+const DRAIN_TIME: Duration = Duration::from_secs(10);
+
+/// Waits for a signal or a failed task, and then stops the service in order. After a signal it is drained for `drain`;
+/// without one for ten seconds if a load balancer looks at it. A second signal ends that.
+pub async fn until_stopped(app: App, mut signals: Signals, drain: Option<Duration>) -> Result<(), Failure> {
     tokio::select! {
-        signal = signals.next() => tracing::info!(signal, "stopping"),
+        signal = signals.next() => {
+            let drain = drain.unwrap_or(if app.is_balanced() { DRAIN_TIME } else { Duration::ZERO });
+            if drain.is_zero() {
+                tracing::info!(signal, "stopping");
+            } else {
+                tracing::info!(signal, seconds = drain.as_secs(), "draining; a second signal stops at once");
+                drained(&app, &mut signals, drain).await;
+            }
+        }
         () = app.lifecycle().stopping().cancelled() => {}
     }
     if app.stop().await { Ok(()) } else { Err(Failure::other("a task failed; see the log")) }
+}
+
+/// Drains the service, until it is done, a second signal arrives or a task fails.
+async fn drained(app: &App, signals: &mut Signals, length: Duration) {
+    tokio::select! {
+        () = app.drain(length) => tracing::info!("stopping"),
+        signal = signals.next() => tracing::info!(signal, "stopping"),
+        () = app.lifecycle().stopping().cancelled() => {}
+    }
 }
 
 /// The signals that stop the service. From when it is created none of them ends the process at once.

@@ -9,6 +9,7 @@ mod store;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
@@ -190,6 +191,12 @@ pub struct ServeArgs {
           value_parser = seconds(HEARTBEAT_SECONDS), value_name = "SECONDS")]
     pub desk_heartbeat_seconds: u32,
 
+    /// Seconds between the signal to stop and the stop: the service is not ready, still answers, and closes connections
+    /// that last one after the other. If unset, 10 if /readyz was requested within the last minute, as load balancers do,
+    /// and 0 otherwise; 0 in the demo. 0 stops at once.
+    #[arg(long, env = "ROLLCALL_DRAIN_SECONDS", value_parser = in_range(0..=3_600), value_name = "SECONDS")]
+    pub drain_seconds: Option<u64>,
+
     /// Adds POST /echo, the baseline of benchmarks.
     #[arg(long, hide = true)]
     pub bench_echo: bool,
@@ -210,6 +217,11 @@ impl ServeArgs {
             budgets: self.budgets(),
             ..Limits::default()
         }
+    }
+
+    /// Returns the time for which the service is drained before it stops, if one was given.
+    pub fn drain(&self) -> Option<Duration> {
+        self.drain_seconds.map(Duration::from_secs)
     }
 
     /// Returns the administrator's token, if one was given. Checked here, since clap's own error would print the value.

@@ -24,6 +24,10 @@ const UNCONFIRMED: Duration = Duration::from_secs(2);
 /// The longest wait of a write for a confirmation: one second, less the time for the append and 100 ms for the response.
 const CONFIRMATION_TIMEOUT: Duration = Duration::from_millis(500);
 
+/// The time without a confirmation up to which a state that was confirmed is good enough for reads, where no server has a
+/// newer one, as while PostgreSQL fails over.
+const STALE: Duration = Duration::from_secs(60);
+
 /// The time without a committed write from which on the service is not ready. The engine writes at least each second.
 const UNWRITTEN: Duration = Duration::from_secs(2);
 
@@ -219,26 +223,40 @@ impl Health {
     /// Returns the reason why the service is not ready; `None` if the engine runs, holds the lock, had its state
     /// confirmed by the journal within the last two seconds, and the store committed a write within these.
     pub fn obstacle(&self) -> Option<String> {
+        if let Some(reason) = self.not_serving() {
+            return Some(reason);
+        }
         let failed = self.failed.load(Ordering::Acquire);
         let is_failing = failed > 0 && millis(self.clock.monotonic()) < failed + millis(FAILURE_PERIOD);
-        match self.ownership() {
-            Ownership::Taken => return Some(String::from(TAKEN)),
-            Ownership::Lost => return Some(String::from("the store's lock was lost")),
-            Ownership::Held | Ownership::Unknown => {}
-        }
+        let is_unwritten = self.write_age() >= UNWRITTEN;
         // Before the age of the state: where others append, the commit that confirms a look is refused as well.
-        if self.refused.load(Ordering::Acquire) && self.write_age() >= UNWRITTEN {
+        if self.refused.load(Ordering::Acquire) && is_unwritten {
             return Some(String::from(REFUSED));
         }
+        self.unconfirmed_for(UNCONFIRMED).or_else(|| (is_failing || is_unwritten).then(|| String::from(REFUSED)))
+    }
+
+    /// Returns the reason why the service should not even answer reads from an older state: it is not a server of the
+    /// store, or the state was never confirmed, or not within the last minute. `None` also while the store is away.
+    pub fn obstacle_to_reads(&self) -> Option<String> {
+        self.not_serving().or_else(|| self.unconfirmed_for(STALE))
+    }
+
+    /// Returns the reason why this is not a server of the store; `None` if it is one, as far as is known.
+    fn not_serving(&self) -> Option<String> {
+        match self.ownership() {
+            Ownership::Taken => Some(String::from(TAKEN)),
+            Ownership::Lost => Some(String::from("the store's lock was lost")),
+            Ownership::Held | Ownership::Unknown => None,
+        }
+    }
+
+    /// Returns the reason why no state was confirmed within the time `limit`; `None` if one was.
+    fn unconfirmed_for(&self, limit: Duration) -> Option<String> {
         let is_unknown = self.looks.as_ref().is_some_and(|looks| !looks.is_confirmed());
         let staleness_ms = self.staleness_ms();
-        if !self.running.load(Ordering::Acquire) || is_unknown || staleness_ms >= millis(UNCONFIRMED) {
-            Some(format!("the store has not confirmed the state for {staleness_ms} ms"))
-        } else if is_failing || self.write_age() >= UNWRITTEN {
-            Some(String::from(REFUSED))
-        } else {
-            None
-        }
+        let is_old = !self.running.load(Ordering::Acquire) || is_unknown || staleness_ms >= millis(limit);
+        is_old.then(|| format!("the store has not confirmed the state for {staleness_ms} ms"))
     }
 }
 

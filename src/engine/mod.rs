@@ -26,7 +26,7 @@ pub use appender::compare_clocks;
 pub use first_outcomes::FirstOutcomes;
 pub use following::Following;
 pub use health::Health;
-pub use leases::{Keeper, LeaseTable, PAUSE_THRESHOLD, watch_pauses};
+pub use leases::{HeldSession, Keeper, LeaseTable, PAUSE_THRESHOLD, watch_pauses};
 pub use reader::{Reader, Snapshot};
 pub use request::{FirstOutcome, Receipt};
 pub use submit::Submitter;

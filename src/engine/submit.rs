@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use metrics::gauge;
 use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
 
 use super::finality;
 use super::following::Links;
 use super::health::{Health, Ownership};
 use super::heartbeats::EventRoles;
-use super::leases::{BatchNumber, Heartbeat, LeaseTable};
+use super::leases::{BatchNumber, Heartbeat, HeldSession, LeaseTable};
 use super::queue::{FairQueue, Item};
 use super::request::{PendingRequest, Receipt};
 use super::tenants::Removals;
@@ -184,6 +185,18 @@ impl Submitter {
             gauge!("rollcall_quarantined_tenants").decrement(1);
         }
         self.0.removals.add(tenant);
+    }
+
+    /// Adds a connection to the session that an entry at position `opened` opened for it. The token is cancelled once
+    /// another entry opens the session, at whichever server.
+    pub fn hold_session(
+        &self,
+        tenant: TenantId,
+        (user, session): (i64, &str),
+        opened: u64,
+        superseded: CancellationToken,
+    ) -> HeldSession {
+        self.0.leases.hold(tenant, user, session, opened, superseded)
     }
 
     /// Returns the number of requests in the queue.

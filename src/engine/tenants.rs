@@ -24,7 +24,7 @@ use crate::live::state::{Gap, Lease, Step};
 use crate::store::Incarnation;
 
 use captures::Capture;
-use inbox::Inbox;
+pub(super) use inbox::Inbox;
 
 /// Deleted tenants that the engine has yet to drop, from those that notice the deletion.
 pub(super) type Removals = Inbox<TenantId>;

@@ -1,6 +1,7 @@
 //! The engine's loop: append, apply, publish, answer. Events that arrive during one turn form the batch of the next, so
 //! no timer delays them.
 
+mod alone;
 mod recovery;
 
 use std::collections::{HashMap, HashSet};
@@ -10,6 +11,8 @@ use std::time::Duration;
 
 use metrics::{counter, gauge};
 use tokio_util::sync::CancellationToken;
+
+use alone::Alone;
 
 use super::appender::{AppendResult, Appender, DraftOutcome, UnknownAppend};
 use super::checkpoints::Checkpoints;
@@ -51,6 +54,8 @@ pub struct Engine {
     removals: Arc<Removals>,
     captures: Arc<Captures>,
     links: Links,
+    /// Appends of tenants that others lock.
+    alone: Alone,
     leases: Arc<LeaseTable>,
     /// Read once, at the start.
     heartbeats: Option<HeartbeatTable>,
@@ -98,6 +103,7 @@ impl Engine {
         let EngineParts { heartbeats, clock, lifecycle, store, checkpoints, duties, takes_turns, links, .. } = parts;
         let (pace, confirmed_at, are_clocks_apart) = (Pace::default(), clock.monotonic(), clock.is_apart());
         let others = Others::new(duties.clone());
+        let alone = Alone::new(&appender.journal, &links, &clock);
         Engine {
             tenants,
             appender,
@@ -105,6 +111,7 @@ impl Engine {
             removals,
             captures,
             links,
+            alone,
             leases,
             heartbeats,
             health,
@@ -143,6 +150,7 @@ impl Engine {
                 () = self.removals.wait() => {}
                 () = self.captures.wait() => {}
                 () = self.links.feed.wait() => {}
+                () = self.alone.wait() => {}
                 () = self.leases.wait() => {}
                 () = self.clock.sleep_until(deadline) => {}
                 // Work left over from the last turn: `wait` returns for new events only.
@@ -152,7 +160,13 @@ impl Engine {
         }
         // Closed first, so that the loop below ends.
         self.queue.close();
-        while self.queue.len() > 0 && self.write(&stopping).await {}
+        while (self.queue.len() > 0 || self.alone.is_any()) && self.write(&stopping).await {
+            self.end_alone(&stopping).await;
+            // What is left may all wait for an append that is under way.
+            if self.alone.is_any() && !self.queue.has_any(|tenant| !self.alone.is_under_way(tenant)) {
+                self.alone.wait().await;
+            }
+        }
         self.tenants.apply_pending(None);
         self.checkpoints.finish(&mut self.tenants.states).await;
         self.appender.end().await;
@@ -165,6 +179,7 @@ impl Engine {
     async fn turn(&mut self, stopping: &CancellationToken) {
         let now = self.clock.monotonic();
         self.remove_deleted();
+        self.end_alone(stopping).await;
         self.receive();
         self.write(stopping).await;
         self.tenants.answer(&self.captures);
@@ -189,7 +204,9 @@ impl Engine {
 
     /// Returns true if the next turn has work already.
     fn has_work(&self) -> bool {
-        self.tenants.are_busy() || self.queue.len() > 0 || !self.links.feed.is_empty()
+        // What has to wait for the append of a tenant alone is no work, or the engine would not rest meanwhile.
+        let can_go_on = |tenant| !self.alone.is_under_way(tenant);
+        self.tenants.are_busy() || self.queue.has_any(can_go_on) || self.links.feed.has_any(can_go_on)
     }
 
     /// Drops the deleted tenants.
@@ -247,7 +264,8 @@ impl Engine {
         let mut items = if self.ends_leases() && !stopping.is_cancelled() { self.expired() } else { Vec::new() };
         let tenants = &self.tenants;
         let limit = if self.takes_turns { self.pace.work } else { TURN_WORK.1 };
-        items.extend(self.queue.take(limit, |tenant| tenants.is_busy(tenant)));
+        let alone = &self.alone;
+        items.extend(self.queue.take(limit, |tenant| tenants.is_busy(tenant) || alone.is_under_way(tenant)));
         gauge!("rollcall_queue_depth").set((items.len() + self.queue.len()) as f64);
         // A caller that gave up was answered that the outcome is unknown, and may have sent the events again: they are
         // not appended any more.
@@ -257,6 +275,7 @@ impl Engine {
             let rejected = self.tenants.reject_absent(item.draft.tenant);
             rejected.map_err(|fault| refuse(item, fault)).is_ok()
         });
+        let items = self.start_alone(items, stopping);
         let (began, work) = (self.clock.monotonic(), items.iter().map(Item::work).sum());
         let is_answered = self.append(items, stopping).await;
         let until = self.takes_turns.then(|| self.clock.monotonic() + APPLY_TIME);
@@ -295,37 +314,22 @@ impl Engine {
             let (drafts, waiting): (Vec<Draft>, Vec<_>) =
                 items.into_iter().map(|item| (item.draft, (item.request, item.received))).unzip();
             let sent = self.clock.monotonic();
-            let mut result = self.appender.append(&drafts).await;
+            let result = self.appender.append(&drafts).await;
             // A complete append shows as much as a confirmation does.
             if result.failure.is_none() {
                 self.health.confirm(sent);
             }
-            if result.is_untimed {
-                counter!("rollcall_failed_writes_total", "write" => "clock").increment(1);
-                self.note_clocks();
-            }
-            match &result.failure {
-                None if result.is_untimed => {}
-                None => self.health.note_append(),
-                // The store answered, and would go on to fail: confirmations alone do not show that.
-                Some(error) if self.appender.is_reported(error) => self.health.note_failed_append(),
-                Some(_) => {}
+            // The store answered, and would go on to fail: confirmations alone do not show that.
+            if result.failure.as_ref().is_some_and(|error| self.appender.is_reported(error)) {
+                self.health.note_failed_append();
             }
             if result.failure.is_some() {
                 counter!("rollcall_failed_writes_total", "write" => "append").increment(1);
             }
-            // Entries of another server precede the placed ones, which cannot be applied without them.
-            if let Err(error) = self.follow(&result.heads).await {
-                result.undecide(error);
-            }
-            let AppendResult { outcomes, batches, mut failure, .. } = result;
-            let placed = |(draft, outcome): (&Draft, &DraftOutcome)| {
-                matches!(outcome, DraftOutcome::Placed { .. }).then_some(draft.tenant)
-            };
-            self.links.announce(drafts.iter().zip(&outcomes).filter_map(placed));
+            let batches = result.batches.clone();
             let rest =
                 drafts.into_iter().zip(waiting).map(|(draft, (request, received))| Item { draft, request, received });
-            let undecided = self.place(rest.zip(outcomes).collect(), &mut failure).await;
+            let (undecided, failure) = self.take_result(rest.collect(), result).await;
             let Some(error) = failure else { break };
             attempts += 1;
             // The store may answer and still fail each append, as a full one does: retries need a pause.
@@ -338,6 +342,28 @@ impl Engine {
             items = self.answer_found(undecided, found);
         }
         true
+    }
+
+    /// Takes the result of an append: adds the placed events to their tenants' backlogs, after the entries of other servers
+    /// that precede them, and settles the others. Returns the undecided ones, and the error that left them so.
+    async fn take_result(&mut self, items: Vec<Item>, mut result: AppendResult) -> (Vec<Item>, Option<JournalError>) {
+        if result.is_untimed {
+            counter!("rollcall_failed_writes_total", "write" => "clock").increment(1);
+            self.note_clocks();
+        } else if result.failure.is_none() {
+            self.health.note_append();
+        }
+        // Entries of another server precede the placed ones, which cannot be applied without them.
+        if let Err(error) = self.follow(&result.heads).await {
+            result.undecide(error);
+        }
+        let AppendResult { outcomes, mut failure, .. } = result;
+        let placed = |(item, outcome): (&Item, &DraftOutcome)| {
+            matches!(outcome, DraftOutcome::Placed { .. }).then_some(item.draft.tenant)
+        };
+        self.links.announce(items.iter().zip(&outcomes).filter_map(placed));
+        let undecided = self.place(items.into_iter().zip(outcomes).collect(), &mut failure).await;
+        (undecided, failure)
     }
 
     /// Adds placed events to their tenants' backlogs and settles the others. Returns the undecided ones, and sets `failure`
@@ -380,6 +406,7 @@ impl Engine {
                     continue;
                 }
                 DraftOutcome::Placed { seq, recorded, batch } => {
+                    self.alone.note_free(tenant);
                     let Item { draft, request, received } = item;
                     let (entry, batch) = (Entry { seq, recorded, event: draft.event }, Some(batch));
                     self.tenants.accept(tenant, PendingEntry { entry, batch, request, received: Some(received) });
@@ -403,14 +430,20 @@ impl Engine {
             };
             self.tenants.settle(tenant, item.request.as_ref(), settled);
         }
-        if !busy.is_empty() {
+        self.put_back(busy).await;
+        undecided
+    }
+
+    /// Puts the events of tenants back that were left out, since their heads were locked.
+    async fn put_back(&mut self, busy: HashMap<TenantId, Vec<Item>>) {
+        if !busy.is_empty() && !self.alone.has_session() {
             // The lock may be held for a while: retrying at once would only delay the other tenants.
             tokio::time::sleep(LOCKED_BACKOFF).await;
         }
         for (tenant, items) in busy {
+            self.alone.note_left_out(tenant);
             self.queue.put_back(tenant, items);
         }
-        undecided
     }
 }
 

@@ -2,19 +2,20 @@
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
-use axum::http::{HeaderValue, Response, StatusCode};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, USER_AGENT};
+use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
 use axum::response::IntoResponse;
 use metrics::gauge;
 use metrics_process::Collector;
 use tokio::runtime::Handle;
 use utoipa::OpenApi;
 
-use super::fault::NativeFault;
+use super::extract::query::Query;
+use super::fault::{Details, NativeFault};
 use super::state::AppState;
 use crate::auth::Scraper;
 use crate::clock::Suspect;
-use crate::domain::Filter;
+use crate::domain::{Fault, Filter};
 use crate::engine::Reader;
 use crate::limits::ByteBudget;
 use crate::query::connected_users::connected_users;
@@ -23,6 +24,9 @@ use crate::query::connected_users::connected_users;
 #[derive(OpenApi)]
 #[openapi(tags((name = "Health", description = "Liveness, readiness and metrics")))]
 pub struct Description;
+
+/// The user agent of `rollcall healthcheck`, whose requests show no load balancer: a container checks itself.
+pub const OWN_CHECK: &str = "rollcall-healthcheck";
 
 /// Returns whether a path is a health probe's; some connections are reserved for these.
 pub fn is_probe(path: &str) -> bool {
@@ -47,19 +51,43 @@ pub async fn livez() -> impl IntoResponse {
 /// Returns 200 if the state is caught up and the store confirmed it and committed a write within two seconds; otherwise 503
 /// and the reason.
 ///
-/// A clock that jumped, or a database clock that disagrees for long, is a reason as well. Needs no credential.
+/// A clock that jumped, or a database clock that disagrees for long, is a reason as well, and so is the drain before a stop.
+/// With `stale` the question is whether the server should answer reads if no other is ready: it was caught up once, does not
+/// drain, and its state was confirmed within the last minute. Needs no credential.
 #[utoipa::path(
     get,
     path = "/readyz",
-    responses((status = 200, description = "The state is caught up, and the store confirmed it and accepts writes", body = String, content_type = "text/plain", example = json!("ready\n")), (status = 503, description = "Not ready; the body says why", body = String, content_type = "text/plain", example = json!("not ready: the store does not confirm the state\n"))),
+    params(
+        ("stale" = Option<bool>, Query, example = true, description = "Whether a state is good enough that was confirmed within the last minute; `?stale` alone is `true`"),
+    ),
+    responses((status = 200, description = "The state is caught up, and the store confirmed it and accepts writes", body = String, content_type = "text/plain", example = json!("ready\n")), (status = 503, description = "Not ready; the body says why", body = String, content_type = "text/plain", example = json!("not ready: the store does not confirm the state\n")), (status = 400, description = "`stale` is neither true nor false", body = Details, content_type = "application/problem+json", example = json!({ "type": "urn:rollcall:problem:invalid-value", "title": "Invalid value", "status": 400, "detail": "stale must be true or false: \"maybe\"" }))),
 )]
-pub async fn readyz(State(app): State<AppState>) -> impl IntoResponse {
-    let alarm = app.clock().alarm().map(|alarm| alarm.to_string());
-    let (status, text) = match alarm.or_else(|| app.reader().health().obstacle()) {
+pub async fn readyz(
+    State(app): State<AppState>,
+    headers: HeaderMap,
+    params: Query<NativeFault>,
+) -> Result<impl IntoResponse, NativeFault> {
+    let wants_stale = match params.one("stale")? {
+        None | Some("false") => false,
+        Some("" | "true") => true,
+        Some(other) => return Err(Fault::misfit_text("stale", "must be true or false", other).into()),
+    };
+    if headers.get(USER_AGENT).is_none_or(|agent| agent != OWN_CHECK) {
+        app.drain().note_probe();
+    }
+    let health = app.reader().health();
+    let obstacle = if app.drain().has_begun() {
+        Some(String::from("the service is stopping"))
+    } else if wants_stale {
+        health.obstacle_to_reads()
+    } else {
+        app.clock().alarm().map(|alarm| alarm.to_string()).or_else(|| health.obstacle())
+    };
+    let (status, text) = match obstacle {
         Some(obstacle) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {obstacle}\n")),
         None => (StatusCode::OK, String::from("ready\n")),
     };
-    (status, UNCACHED, text)
+    Ok((status, UNCACHED, text))
 }
 
 /// Returns Prometheus metrics, to the metrics token and to the administrator: they name tenants.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use metrics_exporter_prometheus::PrometheusHandle;
 
+use super::connection::departure::Drain;
 use super::native::rejections::Rejections;
 use super::request_context::RequestContext;
 use crate::auth::tickets::Redeemed;
@@ -58,6 +59,7 @@ struct Inner {
     bodies: Option<ByteBudget>,
     answers: Option<ByteBudget>,
     rejections: Rejections,
+    drain: Drain,
 }
 
 /// The handles of the other modules.
@@ -106,6 +108,7 @@ impl AppState {
             bodies: budget(Budget::Bodies, edge.memory.bodies),
             answers: budget(Budget::Answers, edge.memory.answers),
             rejections: Rejections::new(&handles.clock),
+            drain: Drain::new(handles.clock.clone(), handles.lifecycle.stopping().clone()),
             handles,
         }))
     }
@@ -305,6 +308,11 @@ impl AppState {
     /// Counts rejected events, and logs them.
     pub fn rejections(&self) -> &Rejections {
         &self.0.rejections
+    }
+
+    /// The drain before the service stops.
+    pub fn drain(&self) -> &Drain {
+        &self.0.drain
     }
 
     /// Hashes and verifies passwords.

@@ -300,6 +300,18 @@ impl Journal {
         }
     }
 
+    /// Returns a handle without the lock, on a session of its own that is not connected yet, by which one tenant is appended at
+    /// a time. An append waits for the head up to a second, after which it is [`Placement::Busy`]. `None` if no other server
+    /// appends.
+    pub fn alone(&self) -> Option<Journal> {
+        match self {
+            Journal::Postgres(journal) if journal.lock == Some(LockMode::Shared) => {
+                Some(Journal::Postgres(journal.alone()))
+            }
+            Journal::Sqlite(_) | Journal::Postgres(_) => None,
+        }
+    }
+
     /// Returns the heads of these tenants, without those that have none.
     pub async fn heads_of(&mut self, tenants: &[TenantId]) -> Result<HashMap<TenantId, Head>, JournalError> {
         match self {

@@ -6,10 +6,12 @@ mod sessions;
 mod signals;
 
 use std::collections::{HashMap, HashSet};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use sqlx::Row;
+use sqlx::error::DatabaseError;
 use sqlx::postgres::{PgConnection, PgDatabaseError, PgRow, PgSeverity};
 use uuid::Uuid;
 
@@ -64,6 +66,10 @@ SELECT 0, tenant, seq, recorded, tail FROM held
 UNION ALL
 SELECT -1, '00000000-0000-0000-0000-000000000000', is_off::int, now, NULL FROM clock";
 
+/// The append that waits for a locked head. A statement that has waited sees the newest version of the head, and of `seen`
+/// what it would insert twice; it reads nothing else.
+static WAITING_APPEND: LazyLock<String> = LazyLock::new(|| APPEND.replace(" SKIP LOCKED", ""));
+
 /// Bytes of events after which a reading of the journal ends.
 const READ_BYTES: i64 = 1024 * 1024;
 
@@ -114,6 +120,8 @@ pub struct PostgresJournal {
     pub(super) replica: Uuid,
     /// The lock that the session holds; `None` for a handle that follows and appends nothing.
     pub(super) lock: Option<LockMode>,
+    /// True if an append waits for a locked head rather than skipping its tenant.
+    waits: bool,
 }
 
 impl PostgresJournal {
@@ -121,7 +129,8 @@ impl PostgresJournal {
     #[expect(clippy::disallowed_methods, reason = "names this server; no entry of the journal has it")]
     pub async fn open(sessions: Sessions, apply_version: u32) -> Result<Self, JournalError> {
         let (replica, lock) = (Uuid::new_v4(), Some(LockMode::Exclusive));
-        let mut journal = PostgresJournal { sessions, session: None, last: None, apply_version, replica, lock };
+        let mut journal =
+            PostgresJournal { sessions, session: None, last: None, apply_version, replica, lock, waits: false };
         journal.recover().await?;
         Ok(journal)
     }
@@ -136,7 +145,7 @@ impl PostgresJournal {
     ) -> Result<Self, JournalError> {
         let last = Some(session_id(&mut connection).await?);
         let (session, replica, lock) = (Some(connection), Uuid::new_v4(), Some(mode));
-        Ok(PostgresJournal { sessions, session, last, apply_version, replica, lock })
+        Ok(PostgresJournal { sessions, session, last, apply_version, replica, lock, waits: false })
     }
 
     /// Returns true unless the session that holds the server's lock was given up, or is known to have ended.
@@ -270,7 +279,7 @@ impl PostgresJournal {
         let named: Vec<Uuid> = tenants.iter().copied().collect::<HashSet<_>>().into_iter().collect();
         let bounds = batch.store_clock;
         let mut session = self.session()?;
-        let rows = sqlx::query_as(APPEND)
+        let rows = sqlx::query_as(if self.waits { WAITING_APPEND.as_str() } else { APPEND })
             .bind(tenants)
             .bind(drafts().map(|draft| seen_key(&draft.event.id)).collect::<Vec<_>>())
             .bind(drafts().map(|draft| &*draft.event.id.source).collect::<Vec<_>>())
@@ -284,6 +293,11 @@ impl PostgresJournal {
             .bind(bounds.map(|bounds| bounds.latest.micros()))
             .fetch_all(&mut session)
             .await;
+        // Waited for in vain: nothing was placed.
+        if rows.as_ref().is_err_and(is_lock_timeout) {
+            self.session = Some(session);
+            return Ok(Appended { placements: vec![Placement::Busy; batch.drafts.len()], heads: HashMap::new() });
+        }
         let rows: Vec<Placed> = self.keep(session, rows)?;
         let mut heads = HashMap::new();
         let mut placed = HashMap::new();
@@ -412,6 +426,11 @@ impl PostgresJournal {
 fn is_survived(error: &sqlx::Error) -> bool {
     let reported = error.as_database_error().and_then(|error| error.try_downcast_ref::<PgDatabaseError>());
     reported.is_some_and(|error| matches!(error.severity(), PgSeverity::Error))
+}
+
+/// Returns true for the error of a statement that waited longer for a lock than its session may: `lock_not_available`.
+fn is_lock_timeout(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(DatabaseError::code).is_some_and(|code| code == "55P03")
 }
 
 /// Returns the identity of a connection's session.

@@ -5,6 +5,7 @@ mod cli;
 mod conformance;
 mod descriptions;
 mod desks;
+mod drain;
 mod durability;
 mod engine;
 mod following;

@@ -23,7 +23,7 @@ class Service:
         self.data = os.path.join(folder, "data")
         self.store = ["--database-url", url] if url else ["--data-dir", self.data]
         self.command = [program, "serve", "--listen", f"127.0.0.1:{self.port}", "--admin-token", ADMIN,
-                        "--log", log, *self.store, *flags]
+                        "--drain-seconds", "0", "--log", log, *self.store, *flags]
         self.log_path = os.path.join(folder, "service.log")
         self.environment = {k: v for k, v in os.environ.items()
                             if not k.startswith("ROLLCALL_") and k != "DATABASE_URL"}

@@ -1,6 +1,8 @@
 //! Opens a desk's session, with a lease that heartbeats renew.
 
-use super::{Link, SOURCE};
+use tokio_util::sync::CancellationToken;
+
+use super::{HeldSession, Link, SOURCE};
 use crate::auth::EventsWrite;
 use crate::command::Context;
 use crate::domain::event::{Rejection, Surface};
@@ -24,10 +26,25 @@ pub struct Opening {
     pub lease_seconds: u32,
 }
 
-/// Opens the session, also if it is open already. Returns the position at which it is open, and the link to it.
+/// An opened session.
+pub struct Opened {
+    /// The tenant's position at which it is open.
+    pub position: u64,
+    /// The link to it.
+    pub link: Link,
+    /// The connection's hold of it.
+    pub held: HeldSession,
+}
+
+/// Opens the session, also if it is open already. `superseded` is cancelled once it is opened for another connection, at
+/// this or another server.
 ///
 /// [`Fault::NotFound`] for an unknown user, [`Fault::TooMany`] if a limit on open sessions is reached.
-pub async fn connect(context: Context<'_, EventsWrite>, opening: Opening) -> Result<(u64, Link), Fault> {
+pub async fn connect(
+    context: Context<'_, EventsWrite>,
+    opening: Opening,
+    superseded: CancellationToken,
+) -> Result<Opened, Fault> {
     let Opening { user, session, device, surface, lease_seconds } = opening;
     let body = EventBody::DeskConnected {
         user: UserRef::id(user),
@@ -46,5 +63,6 @@ pub async fn connect(context: Context<'_, EventsWrite>, opening: Opening) -> Res
     }
     // An event with a new id is always journalled, so it has a position.
     let opened = receipt.positions.first().copied().flatten().ok_or(Fault::Internal)?;
-    Ok((receipt.position, Link { user, session, opened }))
+    let held = context.submitter.hold_session(context.tenant(), (user, &session), opened, superseded);
+    Ok(Opened { position: receipt.position, link: Link { user, session, opened }, held })
 }

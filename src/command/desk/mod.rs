@@ -7,6 +7,8 @@ pub mod issue_ticket;
 pub mod renew;
 pub mod report;
 
+pub use crate::engine::HeldSession;
+
 use super::Context;
 use crate::domain::{Event, EventBody, UserRef};
 

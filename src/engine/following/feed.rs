@@ -59,9 +59,9 @@ impl Feed {
         taken.into()
     }
 
-    /// Returns true if nothing waits.
-    pub fn is_empty(&self) -> bool {
-        self.waiting.lock().is_empty()
+    /// Returns true if a delivery of a tenant waits that can be taken.
+    pub fn has_any(&self, can_go_on: impl Fn(TenantId) -> bool) -> bool {
+        self.waiting.lock().iter().any(|(tenant, _)| can_go_on(*tenant))
     }
 
     /// Returns once deliveries were added.

@@ -2,6 +2,7 @@
 //! renew leases directly, without waiting for the engine. On PostgreSQL heartbeats are written to a table as well, from
 //! which the deadlines come after a restart (`keeper.rs`); the embedded store's are in memory alone.
 
+mod holders;
 mod keeper;
 mod pauses;
 mod silence;
@@ -12,16 +13,19 @@ use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::domain::TenantId;
 use crate::domain::event::Rejection;
 use crate::live::state::Lease;
 use crate::store::Incarnation;
+use holders::Holders;
 use pauses::Pauses;
 use silence::Silence;
 use unwritten::Unwritten;
 
+pub use holders::HeldSession;
 pub use keeper::Keeper;
 pub(super) use keeper::{KeeperParts, StoredAges, stored_ages};
 pub use pauses::{PAUSE_THRESHOLD, watch as watch_pauses};
@@ -100,6 +104,8 @@ pub struct LeaseTable {
     order: Mutex<BTreeSet<(Duration, Key)>>,
     /// What is kept in the store as well; `None` on the embedded store.
     kept: Option<Kept>,
+    /// The connections of this server that opened a session.
+    holders: Holders,
 }
 
 /// Signs of life for the store, and what was found there.
@@ -119,6 +125,7 @@ impl LeaseTable {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             order: Mutex::default(),
             kept: is_kept.then(Kept::default),
+            holders: Holders::default(),
         }
     }
 
@@ -169,12 +176,37 @@ impl LeaseTable {
         // A session that is opened again is another incarnation, and its old deadline must not end it.
         self.close(tenant, user, &session);
         let key = Key { tenant, user, session };
+        let of = (tenant, user, key.session.clone());
         let new = Session { name: key.session.clone(), opened, seconds, ends, queued: ends, is_ending: false };
         self.shard(tenant, user).lock().entry((tenant, user)).or_default().push(new);
         // Last: an entry of the order that is taken before its session is in the shard would be lost.
         if seconds.is_some() {
             self.order.lock().insert((ends, key));
         }
+        self.holders.opened(of, opened);
+    }
+
+    /// Adds a connection of this server to the session that was opened for it at position `opened`. The token is cancelled
+    /// once the session is opened again, also if that was already.
+    pub fn hold(
+        &self,
+        tenant: TenantId,
+        user: i64,
+        session: &str,
+        opened: u64,
+        token: CancellationToken,
+    ) -> HeldSession {
+        let held = self.holders.add((tenant, user, session.into()), opened, token);
+        // The opening of another connection may have been applied before this one was added.
+        let newest = self.opened(tenant, user, session);
+        newest.into_iter().for_each(|newest| self.holders.opened((tenant, user, session.into()), newest));
+        held
+    }
+
+    /// Returns the position at which a session that is open was opened.
+    fn opened(&self, tenant: TenantId, user: i64, session: &str) -> Option<u64> {
+        let shard = self.shard(tenant, user).lock();
+        shard.get(&(tenant, user))?.iter().find(|known| *known.name == *session).map(|known| known.opened)
     }
 
     /// Removes a session that is no longer open.

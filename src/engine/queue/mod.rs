@@ -56,7 +56,8 @@ impl Slice {
     /// behind.
     fn is_last(&self, next: Option<&Slice>) -> bool {
         let request = |slice: &Slice| slice.items.first()?.request.as_ref().map(|(request, _)| Arc::as_ptr(request));
-        next.and_then(request) != request(self)
+        let own = request(self);
+        own.is_some() && next.and_then(request) != own
     }
 }
 
@@ -147,7 +148,9 @@ impl FairQueue {
             return;
         }
         let mut lanes = self.lanes.lock();
-        let slices = slices(items);
+        // Events of the engine's own have a slice of their own, which counts as no request.
+        let (own, items): (Vec<Item>, Vec<Item>) = items.into_iter().partition(|item| item.request.is_none());
+        let slices: Vec<Slice> = slices(own).into_iter().chain(slices(items)).collect();
         let tenant = self.lane_of(tenant);
         let behind = lanes.lanes.get(&tenant).and_then(|lane| lane.slices.front());
         // `take` will subtract each request a second time, but not one whose further slices are still in the lane.
@@ -177,6 +180,11 @@ impl FairQueue {
     /// Returns the number of requests that wait.
     pub fn len(&self) -> usize {
         self.lanes.lock().requests
+    }
+
+    /// Returns true if an event of a tenant waits that can be taken.
+    pub fn has_any(&self, can_go_on: impl Fn(TenantId) -> bool) -> bool {
+        self.lanes.lock().ring.iter().any(|tenant| can_go_on(*tenant))
     }
 
     /// Closes the queue for further requests. Events in it can still be taken and put back.
@@ -369,6 +377,26 @@ mod tests {
         assert_eq!(taken.iter().map(|item| item.request.as_ref().unwrap().1).collect::<Vec<_>>(), [1, 0]);
         assert_eq!(queue.take(10, |_| false).len(), 1);
         assert_eq!(queue.len(), 0);
+    }
+
+    #[test]
+    fn events_without_a_request_that_are_put_back_do_not_count() {
+        let queue = queue();
+        push(&queue, tenant(1), 2, 100);
+        let mut items = queue.take(10, |_| false);
+        items[0].request = None;
+        queue.put_back(tenant(1), items.split_off(1));
+        queue.put_back(tenant(1), items);
+        assert_eq!(queue.len(), 1);
+        // Another one comes behind the event without a request once that is alone.
+        let one = queue.take(1, |_| false);
+        assert!(one.iter().any(|item| item.request.is_none()));
+        queue.put_back(tenant(1), one);
+        push(&queue, tenant(1), 1, 100);
+        assert!(queue.has_any(|_| true) && !queue.has_any(|tenant| tenant.0.is_nil()));
+        while !queue.take(1, |_| false).is_empty() {}
+        assert_eq!(queue.len(), 0);
+        assert!(!queue.has_any(|_| true));
     }
 
     #[test]

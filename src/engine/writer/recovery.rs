@@ -23,8 +23,10 @@ pub(super) type Found = HashMap<(TenantId, EventId), (u64, Outcome)>;
 impl Engine {
     /// Takes what the follower read of other servers' entries.
     pub(super) fn receive(&mut self) {
-        let tenants = &self.tenants;
-        for (tenant, delivery) in self.links.feed.take(|tenant| tenants.is_busy(tenant)) {
+        let (tenants, alone) = (&self.tenants, &self.alone);
+        // Entries of a tenant that is appended alone may be those of its append, which come with their requests.
+        let is_busy = |tenant| tenants.is_busy(tenant) || alone.is_under_way(tenant);
+        for (tenant, delivery) in self.links.feed.take(is_busy) {
             if self.tenants.is_absent(tenant) {
                 continue;
             }
@@ -103,7 +105,7 @@ impl Engine {
     /// Calls `take` with the journal's entries beyond a tenant's state and backlog, up to its head. Loads the tenant's
     /// checkpoint again if some of them are deleted, or if the store lost entries that the state has. Puts the tenant in
     /// quarantine if its entries are at fault; an error is the store's.
-    async fn bring_to(
+    pub(super) async fn bring_to(
         &mut self,
         tenant: TenantId,
         head: Tail,
@@ -230,6 +232,9 @@ impl Engine {
     async fn catch_up(&mut self, unknown: Option<&UnknownAppend>, found: &mut Found) -> Result<(), JournalError> {
         let (batches, fenced) = unknown.map_or((&[][..], &[][..]), |unknown| (&unknown.batches, &unknown.tenants));
         for (tenant, head) in self.appender.reconnect(fenced).await? {
+            if self.alone.is_under_way(tenant) {
+                continue;
+            }
             self.bring_to(tenant, head.into(), |tenants, logged| {
                 let outcome = tenants.replayed(tenant, &logged)?;
                 // Entries of other batches are applied too, but no request waits for them.

@@ -3,6 +3,7 @@
 
 pub mod body;
 pub mod counted;
+pub mod departure;
 pub mod paced;
 mod received;
 

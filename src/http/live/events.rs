@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use super::authority::{Authority, CHECK_INTERVAL};
 use super::permits::LivePermit;
 use super::{LiveAnswer, LiveEnd, LiveOperation};
+use crate::http::connection::departure::Departure;
 use crate::http::state::AppState;
 
 /// The media type of events.
@@ -45,6 +46,7 @@ pub struct Events<F> {
     next_still: Duration,
     next_check: Duration,
     has_ended: bool,
+    departure: Departure,
     _permit: LivePermit,
 }
 
@@ -54,8 +56,8 @@ impl<F: Form> Events<F> {
         let (now, revocations) = (app.clock().monotonic(), app.credentials().revocations(authority.tenant()));
         let (next_still, next_check) = (now + F::STILL_INTERVAL, now);
         // The authority is checked at once: from here on no revocation is missed.
-        let (has_ended, _permit) = (false, permit);
-        Events { app, authority, operation, form, revocations, next_still, next_check, has_ended, _permit }
+        let (has_ended, departure, _permit) = (false, app.drain().departure(), permit);
+        Events { app, authority, operation, form, revocations, next_still, next_check, has_ended, departure, _permit }
     }
 
     /// Returns the response that has the events as its body.
@@ -81,7 +83,7 @@ impl<F: Form> Events<F> {
             let (until, app) = (self.next_still.min(self.next_check), self.app.clone());
             tokio::select! {
                 biased;
-                () = app.lifecycle().stopping().cancelled() => return None,
+                () = self.departure.due() => return None,
                 changed = self.revocations.changed() => {
                     changed.ok()?;
                     self.authority.check(&self.app).ok()?;

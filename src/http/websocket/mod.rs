@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
+use crate::http::connection::departure::Departure;
 use crate::limits::rate::Rate;
 
 /// Bytes of a long message for which a second is added to the time limit for sending: the least pace of all answers.
@@ -59,7 +60,7 @@ pub enum Incoming {
     Revocation,
     /// The deadline has come.
     Due,
-    /// The service stops.
+    /// The service stops, or drains and closes this connection.
     Stopping,
 }
 
@@ -71,7 +72,7 @@ pub struct Disconnected;
 pub struct Socket {
     socket: WebSocket,
     clock: Clock,
-    stopping: CancellationToken,
+    departure: Departure,
     revocations: watch::Receiver<()>,
     pace: Option<Rate>,
     terms: SocketTerms,
@@ -79,16 +80,10 @@ pub struct Socket {
 
 impl Socket {
     /// Wraps a WebSocket that was just opened. Without a pace any number of frames is accepted.
-    pub fn new(
-        socket: WebSocket,
-        clock: Clock,
-        stopping: CancellationToken,
-        terms: SocketTerms,
-        pace: Option<Rate>,
-    ) -> Self {
+    pub fn new(socket: WebSocket, clock: Clock, departure: Departure, terms: SocketTerms, pace: Option<Rate>) -> Self {
         // Of no tenant: nothing is ever announced on it.
         let (_, revocations) = watch::channel(());
-        Socket { socket, clock, stopping, revocations, pace, terms }
+        Socket { socket, clock, departure, revocations, pace, terms }
     }
 
     /// Reports the revocations of a tenant from now on.
@@ -106,12 +101,12 @@ impl Socket {
         self.pace.is_some()
     }
 
-    /// Waits for the next frame, until the service stops, `superseded` is cancelled, a credential of the tenant is
+    /// Waits for the next frame, until the service closes its connections, `superseded` is cancelled, a credential of the tenant is
     /// revoked, or the monotonic time `until` has come.
     pub async fn recv(&mut self, superseded: &CancellationToken, until: Duration) -> Incoming {
         tokio::select! {
             biased;
-            () = self.stopping.cancelled() => Incoming::Stopping,
+            () = self.departure.due() => Incoming::Stopping,
             () = superseded.cancelled() => Incoming::Superseded,
             () = changed(&mut self.revocations) => Incoming::Revocation,
             // Before the frames, whose steady stream could otherwise keep the deadline waiting.
@@ -145,7 +140,7 @@ impl Socket {
             biased;
             sent = self.socket.send(message) => sent.map_err(|_| Disconnected),
             () = self.clock.sleep(limit) => Err(Disconnected),
-            () = self.stopping.cancelled() => Err(Disconnected),
+            () = self.departure.stopping().cancelled() => Err(Disconnected),
         }
     }
 

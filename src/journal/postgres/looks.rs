@@ -1,21 +1,32 @@
-//! Looks at the heads of the journals, on a session that appends nothing and holds no lock.
+//! Sessions beside the one that holds the lock: for looks at the heads of the journals, and for appends that wait.
 
 use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use super::{PostgresJournal, Signals, head};
+use super::{PostgresJournal, Sessions, Signals, head};
 use crate::domain::TenantId;
 use crate::journal::{Head, JournalError};
+
+/// The longest wait for a head that another session has locked, in milliseconds.
+const HEAD_TIMEOUT: &str = "1000";
 
 impl PostgresJournal {
     /// Returns a handle without the lock, which connects at its first [`PostgresJournal::recover`], and the notifications
     /// of this server.
     pub(in crate::journal) fn follower(&self) -> (Self, Signals) {
-        let PostgresJournal { sessions, apply_version, replica, .. } = self;
-        let (sessions, apply_version, replica) = (sessions.clone(), *apply_version, *replica);
-        let signals = Signals::new(sessions.clone(), replica);
-        (PostgresJournal { sessions, session: None, last: None, apply_version, replica, lock: None }, signals)
+        let signals = Signals::new(self.sessions.clone(), self.replica);
+        (self.without_lock(self.sessions.clone(), false), signals)
+    }
+
+    /// Returns a handle without the lock whose appends wait for a locked head, up to [`HEAD_TIMEOUT`].
+    pub(in crate::journal) fn alone(&self) -> Self {
+        self.without_lock(self.sessions.clone().with([("lock_timeout", HEAD_TIMEOUT)]), true)
+    }
+
+    fn without_lock(&self, sessions: Sessions, waits: bool) -> Self {
+        let PostgresJournal { apply_version, replica, .. } = *self;
+        PostgresJournal { sessions, session: None, last: None, apply_version, replica, lock: None, waits }
     }
 
     pub(in crate::journal) async fn heads_of(

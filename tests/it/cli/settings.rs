@@ -7,7 +7,7 @@ use crate::support::process::program;
 use crate::support::routes::source;
 
 /// Every setting of the service.
-const SETTINGS: [(&str, &str); 26] = [
+const SETTINGS: [(&str, &str); 27] = [
     ("--listen", "ROLLCALL_LISTEN"),
     ("--data-dir", "ROLLCALL_DATA_DIR"),
     ("--database-url", "DATABASE_URL"),
@@ -34,6 +34,7 @@ const SETTINGS: [(&str, &str); 26] = [
     ("--journal-days", "ROLLCALL_JOURNAL_DAYS"),
     ("--desk-lease-seconds", "ROLLCALL_DESK_LEASE_SECONDS"),
     ("--desk-heartbeat-seconds", "ROLLCALL_DESK_HEARTBEAT_SECONDS"),
+    ("--drain-seconds", "ROLLCALL_DRAIN_SECONDS"),
 ];
 
 /// Returns the environment variables that a source file declares.
@@ -136,6 +137,7 @@ fn invalid_values_are_rejected_with_setting_and_reason() {
         ("--checkpoint-seconds", "ROLLCALL_CHECKPOINT_SECONDS", "0", "1..="),
         ("--dedupe-days", "ROLLCALL_DEDUPE_DAYS", "366", "365"),
         ("--journal-days", "ROLLCALL_JOURNAL_DAYS", "1.5", "invalid"),
+        ("--drain-seconds", "ROLLCALL_DRAIN_SECONDS", "3601", "0..=3600"),
         ("--desk-lease-seconds", "ROLLCALL_DESK_LEASE_SECONDS", "4", "5..="),
         ("--desk-lease-seconds", "ROLLCALL_DESK_LEASE_SECONDS", "29", "of 15 does not fit"),
         ("--desk-heartbeat-seconds", "ROLLCALL_DESK_HEARTBEAT_SECONDS", "1801", "1..="),

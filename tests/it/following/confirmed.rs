@@ -3,12 +3,14 @@
 
 use std::time::Duration;
 
+use reqwest::Method;
 use rollcall::clock::Clock;
 use rollcall::domain::Time;
 use rollcall::store::Location;
 use serde_json::json;
 
 use super::{POLL, Pair, start_on};
+use crate::support::api::send;
 use crate::support::desks::{connected, directory};
 use crate::support::postgres;
 use crate::support::postgres::proxy::{Link, Proxy};
@@ -76,6 +78,11 @@ async fn a_server_that_is_cut_off_is_not_ready_and_appends_nothing() {
     proxy.set(Link::Cut);
     clock.advance(Duration::from_secs(2));
     assert!(!two.api.is_ready().await, "from the first moment on");
+    let for_reads = async || {
+        let probe = send(two.api.request(Method::GET, "/readyz?stale")).await.expect("an answer");
+        probe.status == 200
+    };
+    assert!(for_reads().await, "good enough for reads");
     let late = [connected("late", 1, clock.now())];
     assert!(two.api.events(&persona.key, &late).await.expect("an answer").is_unavailable());
     assert_eq!(two.api.connected(&persona.key).await.0, 0, "reads go on");
@@ -84,6 +91,10 @@ async fn a_server_that_is_cut_off_is_not_ready_and_appends_nothing() {
     assert_eq!(routed().await.expect("an answer").status, 200);
     clock.advance(Duration::from_secs(9));
     assert!(routed().await.expect("an answer").is_unavailable(), "past the greatest age for routing");
+    clock.advance(Duration::from_secs(48));
+    assert!(for_reads().await, "for a minute");
+    clock.advance(Duration::from_secs(2));
+    assert!(!for_reads().await, "and not longer");
     // The other server is not harmed, and what it writes is there once the way is open.
     let event = [connected("meanwhile", 1, Clock::system().now())];
     let position = one.api.apply(&persona.key, &event).await.position();
@@ -93,6 +104,7 @@ async fn a_server_that_is_cut_off_is_not_ready_and_appends_nothing() {
         two.api.is_ready().await
     })
     .await;
+    assert!(for_reads().await);
     assert_eq!(two.api.connected(&persona.key).await, (1, position), "a server that is ready is not behind");
     two.stop().await;
     one.stop().await;

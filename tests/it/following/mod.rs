@@ -1,14 +1,17 @@
 //! Several servers on one database, each of which follows the entries of the others:
 //! docs/decisions/0105-following.md.
 
+mod alone;
 mod checkpoints;
 mod confirmed;
 mod duties;
 mod interleaved;
 mod looks;
 mod lost;
+mod model;
 mod positions;
 mod refusals;
+mod sessions;
 mod trimmed;
 
 use std::time::Duration;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, RequestBuilder};
+use rollcall::http::health::OWN_CHECK;
 use serde_json::{Value, json};
 
 use super::{ADMIN, captured_output};
@@ -161,9 +162,10 @@ impl Api {
         Persona { tenant, key }
     }
 
-    /// Returns whether `/readyz` answers 200.
+    /// Returns whether `/readyz` answers 200. Asks as `rollcall healthcheck` does: a load balancer's probe would make each stop
+    /// of a process wait.
     pub async fn is_ready(&self) -> bool {
-        matches!(send(self.request(Method::GET, "/readyz")).await, Ok(answer) if answer.status == 200)
+        matches!(send(self.request(Method::GET, "/readyz").header("User-Agent", OWN_CHECK)).await, Ok(answer) if answer.status == 200)
     }
 }
 

@@ -133,6 +133,12 @@ impl Process {
         self.child.wait().expect("the child can be waited for");
     }
 
+    /// Sends a signal, such as `-TERM`.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([name, &self.id().to_string()]).status().expect("kill runs");
+        assert!(sent.success(), "the signal is sent");
+    }
+
     /// Sends SIGTERM and waits for the end; returns the exit status and the whole output.
     pub async fn terminate(self) -> (ExitStatus, String) {
         self.terminate_within(TIMEOUT).await
@@ -140,9 +146,7 @@ impl Process {
 
     /// Sends SIGTERM like [`Process::terminate`], and waits up to `timeout` for the end.
     pub async fn terminate_within(mut self, timeout: Duration) -> (ExitStatus, String) {
-        let id = self.id().to_string();
-        let sent = Command::new("kill").args(["-TERM", &id]).status().expect("kill runs");
-        assert!(sent.success(), "the signal is sent");
+        self.signal("-TERM");
         let mut status = None;
         eventually_within(timeout, "the service exits", async || {
             status = self.child.try_wait().expect("a process");

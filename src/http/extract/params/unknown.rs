@@ -21,7 +21,7 @@ const SHORTEST: usize = 5;
 /// A parameter that iAdvize's clients add to every query.
 const ADDED: &str = "platform";
 /// Parameters that restrict nothing: without them an answer is another page or another form of the same.
-const NO_FILTERS: [&str; 15] = [
+const NO_FILTERS: [&str; 16] = [
     "after",
     "by",
     "digest",
@@ -35,6 +35,7 @@ const NO_FILTERS: [&str; 15] = [
     "operationName",
     "page",
     "query",
+    "stale",
     "ticket",
     "variables",
 ];

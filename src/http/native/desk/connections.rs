@@ -1,5 +1,5 @@
-//! Registry of this process's desk connections: limits them per user, and ends one that a newer one supersedes, and those
-//! of a deleted tenant.
+//! Registry of this process's desk connections: limits them per user, and ends one that a newer one supersedes here (the
+//! engine does so where it is at another server), and those of a deleted tenant.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -77,12 +77,11 @@ impl DeskConnection {
 
 impl Drop for DeskConnection {
     fn drop(&mut self) {
-        // A superseded connection is no longer registered: the entry is its successor's, which cancelled the token.
         let mut connections = self.connections.0.lock();
-        if self.ending.token.is_cancelled() {
-            return;
-        }
-        if let Some(of_user) = connections.get_mut(&self.user) {
+        // A superseded connection is no longer registered: the entry is its successor's, unless that is at another server.
+        if let Some(of_user) = connections.get_mut(&self.user)
+            && of_user.get(&self.session).is_some_and(|ending| Arc::ptr_eq(ending, &self.ending))
+        {
             of_user.remove(&self.session);
             if of_user.is_empty() {
                 connections.remove(&self.user);

@@ -9,8 +9,8 @@ use super::limits::{Code, DESK, DESK_MESSAGE, MAX_ERRORS, TOO_FAST, count};
 use super::protocol::{Hello, Message, Reply};
 use crate::auth::tickets::Pass;
 use crate::auth::{Authorized, EventsWrite};
-use crate::command::desk::Link;
-use crate::command::desk::connect::{Opening, connect};
+use crate::command::desk::connect::{Opened, Opening, connect};
+use crate::command::desk::{HeldSession, Link};
 use crate::domain::settings::desk::DeskTerms;
 use crate::domain::{Fault, event};
 use crate::http::state::AppState;
@@ -45,6 +45,8 @@ pub struct Accepted {
     pub position: u64,
     /// The user and session, and the event that opened it for this connection.
     pub link: Link,
+    /// The connection's hold of the session.
+    pub held: HeldSession,
     /// The connection's entry in the registry.
     pub connection: DeskConnection,
     /// The lease and the interval of heartbeats, in seconds.
@@ -124,12 +126,13 @@ impl Handshake {
         let opening = self.opening(hello, &caller, terms)?;
         let too_many = HandshakeError::Close(Code::Later, "too many desks of this user");
         let connection = self.connections.take((caller.tenant(), opening.user), &opening.session).ok_or(too_many)?;
-        let connected = connect(app.command(&caller), opening).await;
-        let (position, link) = connected.map_err(|fault| match fault {
+        let superseded = connection.superseded().clone();
+        let connected = connect(app.command(&caller), opening, superseded).await;
+        let Opened { position, link, held } = connected.map_err(|fault| match fault {
             Fault::TooMany { .. } => HandshakeError::Close(Code::Later, "too many desks of this user"),
             fault => handshake_error(fault),
         })?;
-        Ok(Accepted { position, link, connection, terms, heard })
+        Ok(Accepted { position, link, held, connection, terms, heard })
     }
 
     /// Checks the members of a first message, against the ticket if there is one.

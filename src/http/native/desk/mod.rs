@@ -88,10 +88,10 @@ pub async fn connect(State(desks): State<DeskState>, request: Request) -> Result
         // axum spawns this future untracked. Shutdown waits for tracked tasks only, so the work is handed to one.
         drop(lifecycle.spawn_tracked(async move {
             let app = &desks.app;
-            let (clock, stopping) = (app.clock().clone(), app.lifecycle().stopping().clone());
+            let (clock, departure) = (app.clock().clone(), app.drain().departure());
             // Before the first message, at which the credential is checked again: no revocation is missed.
             let revocations = app.credentials().revocations(caller.tenant());
-            let mut socket = Socket::new(socket, clock, stopping, TERMS, pace(app));
+            let mut socket = Socket::new(socket, clock, departure, TERMS, pace(app));
             socket.watch(revocations);
             stay(desks, socket, caller, pass).await;
             drop(connection);

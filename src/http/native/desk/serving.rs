@@ -7,10 +7,10 @@ use super::handshake::{Accepted, Handshake};
 use super::limits::{Code, DESK, DESK_MESSAGE, MAX_ERRORS, TOO_FAST, count};
 use super::protocol::{EventMessage, Message, Reply};
 use crate::auth::{Authorized, EventsWrite};
-use crate::command::desk::Link;
 use crate::command::desk::disconnect::disconnect;
 use crate::command::desk::renew::renew;
 use crate::command::desk::report::report;
+use crate::command::desk::{HeldSession, Link};
 use crate::domain::event::{Refusal, Rejection};
 use crate::domain::settings::desk::DeskTerms;
 use crate::domain::{Fault, Outcome};
@@ -27,6 +27,7 @@ pub struct Desk {
     socket: Socket,
     caller: Authorized<EventsWrite>,
     link: Link,
+    _held: HeldSession,
     connection: DeskConnection,
     terms: DeskTerms,
     times: LeaseTimes,
@@ -78,7 +79,7 @@ impl Desk {
     /// Sends the welcome; `None` if the desk does not read it. Its session stays connected until the lease ends.
     pub async fn welcome(handshake: Handshake, accepted: Accepted) -> Option<Self> {
         let Handshake { app, mut socket, caller, .. } = handshake;
-        let Accepted { position, link, connection, terms, heard } = accepted;
+        let Accepted { position, link, held, connection, terms, heard } = accepted;
         let welcome = Reply::Welcome {
             position,
             lease_seconds: terms.lease,
@@ -94,7 +95,7 @@ impl Desk {
             unrenewed: None,
             next_ping: heard + seconds(terms.heartbeat),
         };
-        Some(Desk { app, socket, caller, link, connection, terms, times, errors: 0 })
+        Some(Desk { app, socket, caller, link, _held: held, connection, terms, times, errors: 0 })
     }
 
     /// Serves the desk until its connection ends.

@@ -106,8 +106,8 @@ pub async fn connect(state: GraphqlState, mut parts: Parts) -> Result<Response<B
         drop(app.lifecycle().clone().spawn_tracked(async move {
             let is_bounded = app.edge().budgets.has(Budget::Desks);
             let pace = if is_bounded { Rate::new(FRAMES_A_SECOND, FRAMES_AT_ONCE, app.clock()) } else { None };
-            let (clock, stopping) = (app.clock().clone(), app.lifecycle().stopping().clone());
-            let socket = Socket::new(socket, clock, stopping, TERMS, pace);
+            let (clock, departure) = (app.clock().clone(), app.drain().departure());
+            let socket = Socket::new(socket, clock, departure, TERMS, pace);
             let guest = Guest { state, socket, peer, connection, carried, permits };
             if is_ours {
                 guest.stay().await;
