@@ -67,8 +67,9 @@ class Writers:
             tenant = random.choice(self.ledger.tenants)
             count = 1 if random.random() < 0.5 else random.randint(2, 12)
             entry = self.ledger.open(tenant, [anything(f"{name}-{n}-{m}", tenant) for m in range(count)])
-            if self.flaw == "early":  # recorded as acknowledged before it is sent
+            if self.flaw == "early" and n % 10 == 0:  # recorded as acknowledged, and never sent
                 entry.outcomes = ["applied"] * count
+                continue
             body = entry.events[0] if count == 1 else entry.events
             if self.flaw == "twice" and n % 5 == 0:  # sends the events with other ids as well, without recording them
                 again = [{**one, "id": one["id"] + "-again"} for one in entry.events]

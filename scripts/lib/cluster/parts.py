@@ -121,12 +121,12 @@ class Node(Program):
                 "listen": f"127.0.0.1:{self.sql_port}", "connect_address": f"127.0.0.1:{self.sql_port}",
                 "data_dir": self.data, "bin_dir": bin_folder, "pgpass": f"{folder}/pgpass",
                 "basebackup": [{"checkpoint": "fast"}],
-                "authentication": {"superuser": {"username": "rollcall"}, "replication": {"username": "replicator"}},
+                "authentication": {"superuser": {"username": "postgres"}, "replication": {"username": "replicator"}},
                 "parameters": {"unix_socket_directories": folder}}}
         pathlib.Path(f"{folder}/patroni.json").write_text(json.dumps(settings, indent=1))
 
     def url(self, database="postgres"):
-        return f"postgres://rollcall@127.0.0.1:{self.sql_port}/{database}"
+        return f"postgres://postgres@127.0.0.1:{self.sql_port}/{database}"
 
     def ask(self, path, body=None, method=None):
         """Returns the status and the JSON document of Patroni's interface; status 0 without an answer."""

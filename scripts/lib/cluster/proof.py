@@ -7,7 +7,6 @@ import time
 
 import looks
 import rounds
-from client import Gone
 from stage import Cluster, Network, temporary
 
 # Each row, a part of the finding that its control must cause, and whether the row or its control drops packets.
@@ -53,8 +52,8 @@ async def run(cluster, name, arguments):
         return True
     try:
         await row(stage)
-    except (AssertionError, Gone) as error:
-        stage.find(f"{error}")
+    except Exception as error:  # whatever it is, the row has failed
+        stage.find(f"{type(error).__name__}: {error}")
     seconds, figures = time.monotonic() - began, "; ".join(filter(None, stage.figures))
     if stage.control:
         found = [finding for finding in stage.findings if words in finding]
@@ -74,24 +73,35 @@ def show_logs(cluster):
             print(f"      replica {number}: {line[:240]}", flush=True)
 
 
+async def start(cluster):
+    """Starts a cluster; shows the logs of its parts if it cannot be."""
+    try:
+        return await cluster.start()
+    except AssertionError:
+        for program in (cluster.etcd, *cluster.nodes, cluster.store, cluster.balancer):
+            if os.path.exists(program.log_path):
+                print(f"--- {program.name}\n{program.said()}", file=sys.stderr)
+        raise
+
+
 async def prove(arguments):
-    chosen = arguments.only or [name for name in ROWS if not (arguments.short and name in LONG)]
+    chosen = arguments.only or [row for row in ROWS if not (arguments.short and row in LONG)]
     failed = []
-    with temporary() as folder:
-        cluster = Cluster(arguments.program, folder, 3, FLAGS)
-        try:
-            print(f"== cluster: started in {await cluster.start():.0f} s", flush=True)
-            for name in chosen:
-                if not await run(cluster, name, arguments):
-                    failed.append(name)
-                    show_logs(cluster)
-        except AssertionError:
-            for program in (cluster.etcd, *cluster.nodes, cluster.store, cluster.balancer):
-                if os.path.exists(program.log_path):
-                    print(f"--- {program.name}\n{program.said()}", file=sys.stderr)
-            raise
-        finally:
-            await cluster.stop()
+    while chosen:
+        with temporary() as folder:
+            cluster = Cluster(arguments.program, folder, 3, FLAGS)
+            try:
+                print(f"== cluster: started in {await start(cluster):.0f} s", flush=True)
+                # A row that failed may leave a cluster in which the next one fails as well.
+                is_whole = True
+                while chosen and is_whole:
+                    name = chosen.pop(0)
+                    is_whole = await run(cluster, name, arguments)
+                    if not is_whole:
+                        failed.append(name)
+                        show_logs(cluster)
+            finally:
+                await cluster.stop()
     if failed:
         sys.exit(f"failed: {', '.join(failed)}")
 

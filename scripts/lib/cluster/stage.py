@@ -37,7 +37,9 @@ class Cluster:
             node.launch()
         self.store.launch()
         await self.wait_for_standby(START_SECONDS)
-        await asyncio.to_thread(self.sql, f"CREATE DATABASE {DATABASE}", "postgres")
+        # Not a superuser, whose sessions would take the places that PostgreSQL keeps for Patroni.
+        await asyncio.to_thread(self.sql, "CREATE ROLE rollcall LOGIN", "postgres")
+        await asyncio.to_thread(self.sql, f"CREATE DATABASE {DATABASE} OWNER rollcall", "postgres")
         await self.wait_for("a way to the primary", self.reaches_primary, 20)
         # The first makes the tables.
         await self.replicas[0].start()

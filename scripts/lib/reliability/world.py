@@ -33,7 +33,7 @@ async def make_tenants(port, count, users, conversations=60):
     client, made = Client(port, ADMIN), []
     for n in range(count):
         name = f"t{n}-{uuid.uuid4().hex[:8]}"
-        tenant = await client.ask("POST", "/v1/tenants", {"name": name})
+        tenant = await client.patient("POST", "/v1/tenants", {"name": name})
         if tenant.status not in (200, 201):
             raise AssertionError(tenant.body)
         tenant = tenant.json()["id"]
