@@ -5,7 +5,8 @@ import time
 
 import observe
 from client import Client, Gone
-from history import check
+from history import check, own_order
+from parts import ServiceBalancer
 from service import ADMIN
 from world import directory, event, make_tenants
 
@@ -186,3 +187,46 @@ async def history(stage):
     kinds = [operation.kind for operation in run.operations]
     stage.figure(f"{kinds.count('write')} writes, {kinds.count('rewrite')} of unknown outcome sent again, {kinds.count('read')} reads, "
                  f"{kills} kills")
+
+
+class OneAddress(Client):
+    """A client with an address of its own that names no position, and opens a new connection for each request."""
+
+    async def ask(self, *args, **more):
+        self.close()
+        return await super().ask(*args, timeout=5, **more)
+
+
+class StickyHistory(observe.Observed):
+    """The clients of scripts/history through a balancer, each from an address of its own."""
+
+    def __init__(self, tenant, port):
+        super().__init__(None, tenant, None)
+        self.port, self.addresses = port, (f"127.0.0.{n}" for n in range(2, 250))
+
+    def client(self):
+        return OneAddress(self.port, self.tenant.key, next(self.addresses))
+
+
+async def sticky(stage):
+    """Reads through a balancer that keeps each client at one server: no client's positions go back. The control's does not."""
+    cluster = stage.cluster
+    balancer = ServiceBalancer(f"{cluster.folder}/sticky-balancer", cluster.replicas, sticky=not stage.control)
+    tenant = (await make_tenants(cluster.replicas[0].port, 1, observe.WRITERS))[0]
+    opening = [event(f"open-{n}", "desk.connected", {"session": "desk"}, n) for n in range(1, observe.WRITERS + 1)]
+    (await Client(cluster.replicas[0].port, tenant.key).post(opening)).ok()
+    balancer.launch()
+    try:
+        await asyncio.sleep(3)  # until it has made its checks
+        run = StickyHistory(tenant, balancer.port)
+        tasks = [asyncio.create_task(run.write(n)) for n in range(1, observe.WRITERS + 1)]
+        tasks += [asyncio.create_task(run.read(f"reader {n}")) for n in range(observe.READERS)]
+        await asyncio.sleep(3 if stage.short or stage.control else 30)
+        run.done = True
+        await asyncio.gather(*tasks)
+    finally:
+        balancer.stop()
+    stage.findings += own_order(run.operations)
+    if len(run.operations) < 20:
+        stage.find(f"only {len(run.operations)} requests were answered")
+    stage.figure(f"{len(run.operations)} answers")

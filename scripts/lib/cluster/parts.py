@@ -238,10 +238,12 @@ class StoreBalancer(Balancer):
 class ServiceBalancer(Balancer):
     """Forwards requests to the replicas that are ready, or to those that have a state if none is."""
 
-    def __init__(self, folder, replicas):
+    def __init__(self, folder, replicas, sticky=False):
         self.port = free_port()
         pairs = [("bind :443 ssl crt /etc/ssl/api.example.com.both.pem", f"bind 127.0.0.1:{self.port}")]
         pairs += [(f"10.0.1.{number}:8080", f"127.0.0.1:{replica.port}") for number, replica in enumerate(replicas, 1)]
+        if sticky:
+            pairs.append(("backend ready\n", f"backend ready\n{blocks('haproxy')[2]}"))
         super().__init__("the balancer", folder, replaced(blocks("haproxy")[1], pairs))
 
 

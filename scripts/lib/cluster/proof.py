@@ -20,6 +20,7 @@ ROWS = {
     "credentials": (looks.credentials, "does not hold everywhere", (False, False)),
     "cut-off": (looks.cut_off, "of the replica that is cut off is 200", (True, True)),
     "history": (looks.history, "after another client at", (False, False)),
+    "sticky": (looks.sticky, "went back from", (False, False)),
 }
 LONG = ["frozen"]  # not in the short form: Patroni's lease has to run out
 FLAGS = ["--checkpoint-seconds", "1", "--max-staleness", str(looks.MAX_STALENESS)]
