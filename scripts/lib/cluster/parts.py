@@ -100,7 +100,7 @@ class Etcd(Program):
 class Node(Program):
     """A PostgreSQL server under Patroni, which starts, stops and promotes it."""
 
-    def __init__(self, name, folder, etcd_port, quick=True):
+    def __init__(self, name, folder, etcd_port):
         self.sql_port, self.rest_port = free_port(), free_port()
         self.data = f"{folder}/data"
         super().__init__(name, folder, [shutil.which("patroni"), f"{folder}/patroni.json"])
@@ -111,7 +111,7 @@ class Node(Program):
             "bootstrap": {
                 "dcs": {
                     "ttl": 20, "loop_wait": 1, "retry_timeout": 5, "synchronous_mode": True,
-                    "synchronous_mode_strict": False, **({"primary_start_timeout": 0} if quick else {}),
+                    "synchronous_mode_strict": False, "primary_start_timeout": 0,
                     "postgresql": {"use_pg_rewind": True, "parameters": {
                         "max_connections": 200, "wal_log_hints": "on", "hot_standby": "on"}}},
                 "initdb": [{"encoding": "UTF8"}, {"locale": "C"}, "no-sync"],
@@ -250,9 +250,12 @@ class ServiceBalancer(Balancer):
 class Replica(Service):
     """A server of the service on the shared database."""
 
-    def __init__(self, program, folder, url, flags=(), log="warn"):
-        super().__init__(program, folder, url, flags, log)
+    def __init__(self, program, folder, url, flags=(), drain=None):
+        super().__init__(program, folder, url, flags)
         self.store_port = int(url.rsplit(":", 1)[1].split("/")[0])
+        # Unlike the services of other proofs these have a balancer, which has to notice their end.
+        at = self.command.index("--drain-seconds")
+        self.command[at:at + 2] = [] if drain is None else ["--drain-seconds", str(drain)]
 
     def signal(self, number):
         send(self.process.pid, number)

@@ -23,6 +23,7 @@ ROWS = {
     "sticky": (looks.sticky, "went back from", (False, False)),
 }
 LONG = ["frozen"]  # not in the short form: Patroni's lease has to run out
+DRAIN = 4  # seconds: HAProxy needs two checks, one a second
 FLAGS = ["--checkpoint-seconds", "1", "--max-staleness", str(looks.MAX_STALENESS)]
 
 
@@ -90,7 +91,7 @@ async def prove(arguments):
     failed = []
     while chosen:
         with temporary() as folder:
-            cluster = Cluster(arguments.program, folder, 3, FLAGS)
+            cluster = Cluster(arguments.program, folder, 3, FLAGS, DRAIN)
             try:
                 print(f"== cluster: started in {await start(cluster):.0f} s", flush=True)
                 # A row that failed may leave a cluster in which the next one fails as well.

@@ -16,18 +16,18 @@ DATABASE = "rollcall"
 class Cluster:
     """etcd, two PostgreSQL nodes of which the standby is synchronous, balancers, and replicas of the service."""
 
-    def __init__(self, program, folder, replicas=3, flags=(), quick=True):
+    def __init__(self, program, folder, replicas=3, flags=(), drain=None):
         os.chmod(folder, 0o755)  # the database's owner works below it
-        self.program, self.folder, self.flags = os.path.abspath(program), folder, list(flags)
+        self.program, self.folder, self.flags, self.drain = os.path.abspath(program), folder, list(flags), drain
         self.etcd = Etcd(f"{folder}/etcd")
-        self.nodes = [Node(f"node{n}", f"{folder}/node{n}", self.etcd.port, quick) for n in (1, 2)]
+        self.nodes = [Node(f"node{n}", f"{folder}/node{n}", self.etcd.port) for n in (1, 2)]
         self.store = StoreBalancer(f"{folder}/store-balancer", self.nodes, replicas)
         self.replicas = [self.replica(n, port) for n, port in enumerate(self.store.ports, 1)]
         self.balancer = ServiceBalancer(f"{folder}/balancer", self.replicas)
 
     def replica(self, number, store_port):
         url = f"postgres://rollcall@127.0.0.1:{store_port}/{DATABASE}"
-        return Replica(self.program, f"{self.folder}/replica{number}", url, self.flags)
+        return Replica(self.program, f"{self.folder}/replica{number}", url, self.flags, self.drain)
 
     async def start(self):
         """Starts everything. Returns the seconds that took."""
