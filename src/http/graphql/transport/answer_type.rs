@@ -31,6 +31,12 @@ impl Accepted {
         let events = quality(&ranges, is_events).is_some_and(|quality| quality > 0);
         Accepted { one_piece: AnswerType::negotiate(&ranges), events }
     }
+
+    /// The type of an error that ends the request. A reader of events gets the statuses of the protocol, and not those of
+    /// the vendor, whose 200 would say that events follow.
+    pub fn of_errors(self) -> AnswerType {
+        self.one_piece.unwrap_or(if self.events { AnswerType::GraphqlResponse } else { AnswerType::Json })
+    }
 }
 
 impl AnswerType {
