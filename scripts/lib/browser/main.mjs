@@ -1,4 +1,4 @@
-// Uses /docs/, /graphiql and /wallboard as a person would, and checks how they look.
+// Uses /, /docs/, /graphiql and /wallboard as a person would, and checks how they look.
 //
 //   node main.mjs BASE_URL ADMIN_TOKEN
 //
@@ -7,6 +7,7 @@ import { chromium } from "playwright-core";
 
 import * as docs from "./docs.mjs";
 import * as graphiql from "./graphiql.mjs";
+import * as home from "./home.mjs";
 import { Looks } from "./looks.mjs";
 import { stage } from "./stage.mjs";
 import * as wallboard from "./wallboard.mjs";
@@ -19,7 +20,7 @@ const key = await stage(base, admin);
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, headless: true, args: FLAGS });
 const failures = [];
 try {
-  for (const page of [docs, graphiql, wallboard]) {
+  for (const page of [home, docs, graphiql, wallboard]) {
     const began = performance.now();
     await page.use(browser, base, key);
     if (page.useService) await page.useService(browser, base, key);

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
-use super::Params;
+use crate::http::extract::Params;
 use crate::domain::Fault;
 
 /// Most pairs of brackets in one name.
