@@ -79,8 +79,7 @@ async fn requests_below_the_base_path_are_those_at_the_root() {
     assert_eq!((unknown.status, &unknown.json()["meta"]["status"]), (404, &json!("fail")));
     let unknown = get(&service, &persona.key, &format!("{BASE}/stats/nothing")).await;
     assert_eq!(unknown.json(), json!({ "message": "there is no such route" }));
-    for path in [format!("{BASE}s/livez"), format!("/tools{BASE}/livez"), String::from("/tools/livez")]
-    {
+    for path in [format!("{BASE}s/livez"), format!("/tools{BASE}/livez"), String::from("/tools/livez")] {
         assert_eq!(get(&service, &persona.key, &path).await.status, 404, "{path}");
     }
     let client = Client::builder().redirect(Policy::none()).build().expect("a client");
