@@ -25,7 +25,8 @@ export async function use(browser, base) {
     const answer = await page.request.get(new URL(link, page.url()).href);
     assert.equal(answer.status(), 200, link);
   }
-  await page.locator("li p").first().click();
+  const beside = await page.locator("li p").first().boundingBox();
+  await page.mouse.click(beside.x + 5, beside.y + 5);
   await page.waitForURL("**/wallboard");
   await open(page, base);
   await page.keyboard.press("Tab");

@@ -6,14 +6,12 @@
 import { chromium } from "playwright-core";
 
 import * as docs from "./docs.mjs";
+import { FLAGS } from "./flags.mjs";
 import * as graphiql from "./graphiql.mjs";
 import * as home from "./home.mjs";
 import { Looks } from "./looks.mjs";
 import { stage } from "./stage.mjs";
 import * as wallboard from "./wallboard.mjs";
-
-const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-  "--disable-component-update", "--disable-sync"];
 
 const [base, admin] = process.argv.slice(2);
 const key = await stage(base, admin);
