@@ -56,6 +56,8 @@ pub fn router(app: AppState) -> Router {
         // The base paths of the vendors' own hosts.
         .nest("/api/2", iadvize_rest().into())
         .nest("/v1", convoso().into())
+        .route("/", get(pages::home::page))
+        .route("/home/{hash}/{file}", get(pages::home::file))
         .route("/graphiql", get(pages::graphiql::page))
         .route("/graphiql/{file}", get(pages::graphiql::file))
         .route("/wallboard", get(pages::wallboard::page))

@@ -25,9 +25,11 @@ pub enum Dialect {
 }
 
 /// Routes that take no tenant's credential, with the reason.
-pub const PUBLIC: [(&str, &str); 15] = [
+pub const PUBLIC: [(&str, &str); 17] = [
     ("/livez", "shows only that the process is alive"),
     ("/readyz", "shows only whether the state is current"),
+    ("/", "links to the pages"),
+    ("/home/{hash}/{file}", "the page's files"),
     ("/graphiql", "a page without data"),
     ("/graphiql/{file}", "the page's files"),
     ("/wallboard", "a page without data"),
